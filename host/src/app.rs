@@ -1,0 +1,1 @@
+//! Floor 4: the handles a request can reach; no logic.

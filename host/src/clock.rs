@@ -1,0 +1,1 @@
+//! Floor 0: the time, so that tests can set it. Knows nothing of ours.

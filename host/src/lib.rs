@@ -1,0 +1,16 @@
+//! The Jackfield host, as rooms on floors: a room imports rooms on lower floors only (a test in `tests/` holds this).
+
+pub mod accounts;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod oauth2;
+pub mod outbound;
+pub mod pipeline;
+pub mod plugins;
+pub mod session;
+pub mod startup;
+pub mod store;
+pub mod telemetry;
+pub mod web;

@@ -1,0 +1,1 @@
+//! Floor 1: the one HTTP client, with its guards. Knows neither axum nor plugins.

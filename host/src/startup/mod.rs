@@ -1,0 +1,1 @@
+//! Floor 6: build the host from its settings, serve, stop.

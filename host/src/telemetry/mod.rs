@@ -1,0 +1,1 @@
+//! Floor 0: structured logs. Knows nothing of ours.
