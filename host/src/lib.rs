@@ -5,6 +5,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod integrations;
 pub mod oauth2;
 pub mod outbound;
 pub mod pipeline;
@@ -14,3 +15,5 @@ pub mod startup;
 pub mod store;
 pub mod telemetry;
 pub mod web;
+
+pub use cli::main;

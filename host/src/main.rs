@@ -1,2 +1,7 @@
-//! The binary.
-fn main() {}
+//! The `jackfield` binary: everything is in the library, so that the demo and the tests run the same code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jackfield::main()
+}

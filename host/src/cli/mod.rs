@@ -1,1 +1,103 @@
 //! Floor 6: the command line.
+
+mod accounts;
+mod config;
+mod plugin;
+mod serve;
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::Settings,
+    telemetry::{Format, Telemetry},
+};
+
+/// A self-hosted integration host that loads provider plugins.
+#[derive(Parser)]
+#[command(name = "jackfield", version)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = "config/jackfield.toml")]
+    config: PathBuf,
+    /// What to log: a level, or `info,jackfield=debug`.
+    #[arg(long, global = true, value_name = "LEVELS", env = "JACKFIELD_LOG", default_value = "info")]
+    log: String,
+    /// How to log.
+    #[arg(long, global = true, value_name = "FORMAT", env = "JACKFIELD_LOG_FORMAT", default_value = "text")]
+    log_format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Migrate the database and serve until SIGTERM or SIGINT.
+    Serve,
+    /// Bring the database up to date.
+    Migrate,
+    /// Judge the configuration file.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// People who can log in.
+    #[command(subcommand)]
+    User(accounts::UserCommand),
+    /// Organizations.
+    #[command(subcommand)]
+    Org(accounts::OrgCommand),
+    /// Who belongs to an organization, in which role.
+    #[command(subcommand)]
+    Member(accounts::MemberCommand),
+    /// Bearer tokens for machines.
+    #[command(subcommand)]
+    Token(accounts::TokenCommand),
+    /// Provider plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    main_from(std::env::args_os())
+}
+
+/// Runs a command line given as words; the first is the program's name.
+pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
+    let arguments = Arguments::parse_from(words);
+    let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
+    if let Err(error) = crate::telemetry::init(&telemetry) {
+        return failed(&error.into());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let label = if std::io::stderr().is_terminal() { "\u{1b}[31merror\u{1b}[0m" } else { "error" };
+    eprintln!("{label}: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let file = &arguments.config;
+    match arguments.command {
+        Command::Serve => serve::serve(settings(file)?).await,
+        Command::Migrate => serve::migrate(settings(file)?).await,
+        Command::Config(command) => config::run(command, file).await,
+        Command::User(command) => accounts::user(command, &settings(file)?).await,
+        Command::Org(command) => accounts::org(command, &settings(file)?).await,
+        Command::Member(command) => accounts::member(command, &settings(file)?).await,
+        Command::Token(command) => accounts::token(command, &settings(file)?).await,
+        Command::Plugin(command) => plugin::run(command, file).await,
+    }
+}
+
+fn settings(file: &std::path::Path) -> anyhow::Result<Settings> {
+    Ok(crate::config::load(file)?)
+}

@@ -1,1 +1,66 @@
 //! Floor 2: the OAuth 2.0 steps that the host runs for a provider. Knows neither plugins nor session nor accounts.
+//!
+//! A provider describes its endpoints and gets two steps: [`log_in`] sends the person to the authorization endpoint (RFC 6749 section
+//! 4.1.1), [`callback`] judges what came back (section 4.1.2) and exchanges the code for a token (section 4.1.3).
+
+mod authorization;
+mod token;
+
+pub use authorization::{CallbackError, LogIn, log_in};
+use jackfield_plugin_abi::envelope::{OAuth2, Request, State};
+use thiserror::Error;
+pub use token::TokenError;
+
+use crate::outbound::Outbound;
+
+/// What the person reads when an answer is not one to a request of ours.
+const INVALID: &str = "An error occurred while validating your request.";
+/// What the person reads when the token endpoint refuses without saying why.
+const NO_TOKEN: &str = "There was an error when retrieving a token from the upstream service.";
+/// Longest provider-given text that is shown to a person, in characters.
+const LONGEST_MESSAGE: usize = 200;
+
+/// Why an OAuth 2.0 step ends the pipeline.
+#[derive(Debug, Error)]
+pub enum OAuth2Error {
+    /// The authorization endpoint's answer is refused or says no.
+    #[error(transparent)]
+    Callback(#[from] CallbackError),
+    /// The token endpoint gave no token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+impl OAuth2Error {
+    /// What the person may read; `None` when the fault is not theirs to know.
+    #[must_use]
+    pub fn public_message(&self) -> Option<String> {
+        match self {
+            Self::Callback(CallbackError::Refused(error)) => Some(cut(error)),
+            Self::Callback(_) => Some(INVALID.to_owned()),
+            Self::Token(TokenError::Described(description)) => Some(cut(description)),
+            Self::Token(TokenError::Refused(_)) => Some(NO_TOKEN.to_owned()),
+            Self::Token(_) => None,
+        }
+    }
+}
+
+/// The callback step: on success the token answer is bound into the state as `data`.
+///
+/// # Errors
+/// When the answer is refused or no token comes; the state's `state` is used up either way.
+pub async fn callback(
+    oauth2: &OAuth2,
+    request: &Request,
+    state: &mut State,
+    outbound: &Outbound,
+) -> Result<(), OAuth2Error> {
+    let code = authorization::take_code(request, state)?;
+    let data = token::exchange(oauth2, &code, &request.setup_url, outbound).await?;
+    state.insert("data".to_owned(), data.into());
+    Ok(())
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(LONGEST_MESSAGE).collect()
+}

@@ -1,1 +1,208 @@
 //! Floor 1: the one HTTP client, with its guards. Knows neither axum nor plugins.
+//!
+//! Every request that leaves the host goes through [`Outbound::send`]: TLS verified, one time limit for all of it, a size limit, no
+//! redirect followed, no proxy from the environment, and no address inside a private range unless the operator allows it.
+
+mod guard;
+
+use std::{sync::Arc, time::Duration};
+
+use guard::{Guard, GuardedResolver};
+use http::{Request, Response};
+use reqwest::{Client, redirect::Policy};
+use rustls::crypto::ring;
+use thiserror::Error;
+
+use crate::config::Http;
+
+/// The HTTP client that all of the host shares.
+#[derive(Clone)]
+pub struct Outbound {
+    client: Client,
+    guard: Arc<Guard>,
+    timeout: Duration,
+    max_response_bytes: usize,
+}
+
+/// Why a request was not sent, or its answer not taken. Never holds a query, a header or a body.
+#[derive(Debug, Error)]
+pub enum OutboundError {
+    /// The URL is not absolute, or neither http nor https.
+    #[error("not an absolute http or https URL")]
+    Url,
+    /// Plain http to a host that the operator does not allow by name or address.
+    #[error("plain http to {0} is refused: use https, or allow the host under [http] allow-private")]
+    PlainHttp(String),
+    /// An address that is not on the public internet.
+    #[error("{0} is, or resolves to, a private address: allow it under [http] allow-private if it is yours")]
+    PrivateAddress(String),
+    /// The name does not resolve.
+    #[error("{0} cannot be resolved: {1}")]
+    Resolve(String, std::io::Error),
+    /// All of it took longer than `[http] timeout`.
+    #[error("no complete answer within {0:?} ([http] timeout)")]
+    TimedOut(Duration),
+    /// The answer is larger than `[http] max-response-bytes`.
+    #[error("the answer is larger than {0} bytes ([http] max-response-bytes)")]
+    TooLarge(usize),
+    /// Connection, TLS or protocol failed.
+    #[error("{0}")]
+    Connection(String),
+}
+
+impl Outbound {
+    /// Builds the client.
+    ///
+    /// # Errors
+    /// When the system's certificate store cannot be read.
+    pub fn new(settings: &Http) -> Result<Self, OutboundError> {
+        // A second call, as in tests with several hosts, finds the provider installed: that is fine.
+        let _ = ring::default_provider().install_default();
+        let guard = Arc::new(Guard::new(settings.allow_private.clone()));
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(settings.timeout)
+            .dns_resolver(Arc::new(GuardedResolver::new(guard.clone())))
+            .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| described(&error))?;
+        Ok(Self { client, guard, timeout: settings.timeout, max_response_bytes: settings.max_response_bytes })
+    }
+
+    /// Sends one request and reads its whole answer. An answer of any status is an answer, redirects included.
+    ///
+    /// # Errors
+    /// When a guard refuses, or no complete answer comes within the limits.
+    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
+        tokio::time::timeout(self.timeout, self.send_unbounded(request))
+            .await
+            .unwrap_or(Err(OutboundError::TimedOut(self.timeout)))
+    }
+
+    async fn send_unbounded(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
+        let request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
+        self.guard.check(request.url()).await?;
+        let mut answer = self.client.execute(request).await.map_err(|error| self.failed(&error))?;
+        let mut response = Response::new(Vec::new());
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(&error))? {
+            if response.body().len() + chunk.len() > self.max_response_bytes {
+                return Err(OutboundError::TooLarge(self.max_response_bytes));
+            }
+            response.body_mut().extend_from_slice(&chunk);
+        }
+        Ok(response)
+    }
+
+    fn failed(&self, error: &reqwest::Error) -> OutboundError {
+        if error.is_timeout() { OutboundError::TimedOut(self.timeout) } else { described(error) }
+    }
+}
+
+/// The chain of causes without the URL, whose query may hold a code.
+fn described(error: &reqwest::Error) -> OutboundError {
+    let mut words = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        words.push(error.to_string());
+        cause = error.source();
+    }
+    if words.is_empty() {
+        words.push("the request could not be sent".to_owned());
+    }
+    OutboundError::Connection(words.join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers one connection with fixed bytes, then closes it.
+    async fn answering(bytes: impl Into<Vec<u8>>) -> SocketAddr {
+        let bytes = bytes.into();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("the test connects");
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(&bytes).await;
+        });
+        address
+    }
+
+    fn client(allow_private: &[&str], max_response_bytes: usize) -> Outbound {
+        let settings = Http {
+            allow_private: allow_private.iter().map(|text| text.parse().expect("the test's own entry")).collect(),
+            timeout: Duration::from_secs(5),
+            max_response_bytes,
+        };
+        Outbound::new(&settings).expect("the client builds")
+    }
+
+    fn get(url: &str) -> Request<Vec<u8>> {
+        Request::get(url).body(Vec::new()).expect("a valid request")
+    }
+
+    #[tokio::test]
+    async fn an_allowed_address_is_reached_and_its_answer_read() {
+        let address = answering("HTTP/1.1 200 OK\r\nx-y: z\r\ncontent-length: 2\r\n\r\nhi").await;
+        let answer = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect("allowed");
+        assert_eq!((answer.status().as_u16(), answer.body().as_slice()), (200, b"hi".as_slice()));
+        assert_eq!(answer.headers()["x-y"], "z");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_not_followed() {
+        let address =
+            answering("HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n").await;
+        let answer = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 302);
+    }
+
+    #[tokio::test]
+    async fn an_answer_over_the_limit_is_refused_with_or_without_a_length() {
+        for head in ["content-length: 20\r\n", ""] {
+            let address = answering(format!("HTTP/1.1 200 OK\r\n{head}\r\n{}", "x".repeat(20))).await;
+            let answer = client(&["127.0.0.1"], 10).send(get(&format!("http://{address}/"))).await;
+            assert!(matches!(answer, Err(OutboundError::TooLarge(10))), "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cut_connection_is_an_error_that_holds_no_query() {
+        let address = answering("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nhalf").await;
+        let error = client(&["127.0.0.1"], 100)
+            .send(get(&format!("http://{address}/?code=hunter2")))
+            .await
+            .expect_err("the answer is cut");
+        assert!(matches!(error, OutboundError::Connection(_)) && !error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn private_addresses_are_refused_by_number_and_by_name() {
+        let client = client(&[], 100);
+        for url in ["https://127.0.0.1:1/", "https://localhost:1/", "https://[::1]:1/", "https://10.1.2.3/"] {
+            let answer = client.send(get(url)).await;
+            assert!(matches!(answer, Err(OutboundError::PrivateAddress(_))), "{url}: {answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_allowance_with_a_port_holds_for_that_port_only() {
+        let address = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let client = client(&[&format!("127.0.0.1:{}", address.port())], 100);
+        assert!(client.send(get(&format!("http://{address}/"))).await.is_ok());
+        let other = client.send(get("http://127.0.0.1:1/")).await;
+        assert!(matches!(other, Err(OutboundError::PrivateAddress(_))), "{other:?}");
+    }
+}

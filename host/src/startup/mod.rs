@@ -1,1 +1,192 @@
 //! Floor 6: build the host from its settings, serve, stop.
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::{
+    accounts::Accounts,
+    app::{App, AppHandle},
+    clock::Clock,
+    config::{Mistake, Mistakes, OnFailure, SecretKey, Settings, secret_key},
+    integrations::Integrations,
+    outbound::{Outbound, OutboundError},
+    pipeline::{Parts, Pipelines},
+    plugins::Plugins,
+    session::{Sessions, Setups},
+    store::{Sealer, Store, StoreError},
+    web,
+};
+
+/// A built host: bound, not yet serving.
+pub struct Application {
+    listener: TcpListener,
+    app: AppHandle,
+}
+
+/// Why the host does not start, or stops.
+#[derive(Debug, Error)]
+pub enum StartupError {
+    /// The configuration or its plugins are wrong.
+    #[error("{0}")]
+    Mistakes(Mistakes),
+    /// The database cannot be opened or migrated.
+    #[error("database.url: {0}")]
+    Store(#[from] StoreError),
+    /// The HTTP client cannot be built.
+    #[error("the outgoing HTTP client cannot be built: {0}")]
+    Outbound(#[from] OutboundError),
+    /// The address cannot be bound.
+    #[error("system.listen: cannot listen on {address}: {error}")]
+    Listen {
+        /// The configured address.
+        address: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The server failed.
+    #[error("serving failed: {0}")]
+    Serve(std::io::Error),
+}
+
+/// Longest wait for requests under way once the host is told to stop.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How often what has expired is swept out of the database.
+const SWEEP: Duration = Duration::from_secs(10 * 60);
+
+/// Opens the database an operator configured, without migrating it.
+///
+/// # Errors
+/// When the key or the database cannot be opened.
+pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKey), StartupError> {
+    let key = secret_key::load_or_create(&settings.system.secret_key)
+        .map_err(|mistake| StartupError::Mistakes(Mistakes::from(vec![mistake])))?;
+    let sealer = Sealer::new(key.derive("seal"), key.id());
+    let store = Store::open(settings.database.url.as_str(), sealer).await?;
+    Ok((store, key))
+}
+
+/// Loads the plugins an operator lists; a mistake stops the start, unless `[plugins] on-failure = "skip"`.
+///
+/// # Errors
+/// All mistakes at once.
+pub async fn load_plugins(settings: &Settings, outbound: &Outbound) -> Result<Plugins, StartupError> {
+    let (plugins, mistakes) = Plugins::load(settings, outbound).await;
+    if mistakes.is_empty() || settings.plugins.on_failure == OnFailure::Skip {
+        mistakes.iter().for_each(log_skipped);
+        return Ok(plugins);
+    }
+    Err(StartupError::Mistakes(Mistakes::from(mistakes)))
+}
+
+fn log_skipped(mistake: &Mistake) {
+    tracing::error!(error = %mistake, "a plugin is skipped");
+}
+
+impl Application {
+    /// Migrates the database, loads the plugins, binds the address.
+    ///
+    /// # Errors
+    /// The first room that cannot be built, with all it has to say.
+    pub async fn build(settings: Settings) -> Result<Self, StartupError> {
+        let outbound = Outbound::new(&settings.http)?;
+        // Before the database: an operator with a wrong plugin list has changed nothing yet.
+        let plugins = load_plugins(&settings, &outbound).await?;
+        log_unconfigured(&plugins);
+        let (store, key) = open_store(&settings).await?;
+        for migration in store.migrate().await? {
+            tracing::info!(migration, "the database is migrated");
+        }
+        let app = app(&settings, store, &key, plugins, outbound);
+        let address = settings.system.listen.clone();
+        let listener = TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?;
+        Ok(Self { listener, app })
+    }
+
+    /// Where the host listens.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` is ready, then finishes what is under way, for [`GRACE`] at most.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartupError> {
+        let sweeper = tokio::spawn(sweep(self.app.store.clone()));
+        let (stopping, stopped) = oneshot::channel();
+        let stop = async move {
+            stop.await;
+            tracing::info!("stopping: no new connections");
+            let _ = stopping.send(());
+        };
+        let server = axum::serve(self.listener, web::router(self.app)).with_graceful_shutdown(stop);
+        let too_late = async {
+            let _ = stopped.await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let result = tokio::select! {
+            served = async { server.await } => served.map_err(StartupError::Serve),
+            () = too_late => {
+                tracing::warn!("requests under way were cut off");
+                Ok(())
+            }
+        };
+        sweeper.abort();
+        tracing::info!("stopped");
+        result
+    }
+}
+
+fn app(settings: &Settings, store: Store, key: &SecretKey, plugins: Plugins, outbound: Outbound) -> AppHandle {
+    let clock = Clock::system();
+    let accounts = Accounts::new(store.clone(), clock.clone());
+    let integrations = Integrations::new(store.clone());
+    let url_prefix = settings.system.url_prefix.clone();
+    let features = settings.features.clone();
+    let parts = Parts {
+        plugins: plugins.clone(),
+        outbound,
+        store: store.clone(),
+        setups: Setups::new(store.clone()),
+        accounts: accounts.clone(),
+        integrations: integrations.clone(),
+        features: features.clone(),
+        url_prefix: url_prefix.clone(),
+        clock: clock.clone(),
+    };
+    let pipelines = Arc::new(Pipelines::new(parts, key));
+    let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
+    AppHandle::new(App { accounts, features, integrations, pipelines, plugins, sessions, store, url_prefix })
+}
+
+/// Tells an operator why a listed provider is not offered: "please specify client_id" must not be a person's problem.
+fn log_unconfigured(plugins: &Plugins) {
+    for provider in plugins.all() {
+        if provider.is_configured() {
+            tracing::info!(
+                provider.id = provider.id(),
+                plugin.digest = provider.plugin().digest,
+                "a provider is ready"
+            );
+        } else {
+            let missing = provider.missing_options().join(", ");
+            tracing::warn!(provider.id = provider.id(), missing, "a provider is not offered: it is not configured");
+        }
+    }
+}
+
+async fn sweep(store: Store) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = store.sweep(time::OffsetDateTime::now_utc()).await {
+            tracing::warn!(%error, "expired sessions could not be swept");
+        }
+    }
+}

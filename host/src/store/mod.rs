@@ -1,1 +1,206 @@
 //! Floor 1: rows in, rows out, over SQLite and PostgreSQL. Knows neither axum nor plugins.
+//!
+//! Each table has a file of functions over a [`AnyConnection`]; [`Store`] runs them off the async threads, reads beside each other, writes each
+//! in a transaction of its own. Uniqueness lives in the database, so that two hosts that race end with one row. Secrets are
+//! [sealed](Sealer) before they reach a column.
+
+pub mod api_tokens;
+mod connection;
+pub mod identities;
+pub mod identity_providers;
+mod ids;
+pub mod integrations;
+pub mod members;
+mod migrations;
+pub mod organization_integrations;
+pub mod organizations;
+mod schema;
+mod sealer;
+pub mod sessions;
+pub mod setups;
+mod times;
+pub mod user_identities;
+pub mod users;
+mod writer;
+
+use std::sync::Arc;
+
+pub use connection::AnyConnection;
+use connection::{Kind, Manager};
+use diesel::{
+    connection::{Connection as _, SimpleConnection},
+    r2d2::Pool,
+    result::{DatabaseErrorKind, Error as DieselError},
+};
+pub use ids::{IdentityId, IdentityProviderId, IntegrationId, OrganizationId, UserId};
+pub use sealer::{Place, SealError, Sealer};
+use thiserror::Error;
+use time::OffsetDateTime;
+pub use times::milliseconds;
+use writer::Writer;
+
+/// The database of one host. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool<Manager>,
+    writer: Option<Arc<Writer>>,
+    manager: Manager,
+    sealer: Sealer,
+}
+
+/// Why the database did not do it. Holds no row's values.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// It cannot be opened.
+    #[error("{0}")]
+    Connect(String),
+    /// It cannot be brought up to date.
+    #[error("the database cannot be migrated: {0}")]
+    Migrate(String),
+    /// A value that must be unique is there already.
+    #[error("there is one already")]
+    Taken,
+    /// A query failed.
+    #[error("the database failed: {0}")]
+    Query(DieselError),
+    /// A sealed value does not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A value in the database is not what this host writes.
+    #[error("{0} in the database cannot be read")]
+    Corrupt(&'static str),
+    /// The work ended without an answer.
+    #[error("the work ended without an answer: {0}")]
+    Lost(String),
+}
+
+impl From<DieselError> for StoreError {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Taken,
+            other => Self::Query(other),
+        }
+    }
+}
+
+/// What a function over rows answers.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Connections for reading; writes on SQLite have one of their own.
+const POOL_SIZE: u32 = 8;
+
+impl Store {
+    /// Opens a database without migrating it: `sqlite://PATH`, made when absent, or `postgres://…`.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn open(url: &str, sealer: Sealer) -> StoreResult<Self> {
+        let manager = Manager::new(url)?;
+        off_thread(move || {
+            // One connection by hand first: the pool would only say that it timed out.
+            let first = manager.open()?;
+            let pool = Pool::builder()
+                .max_size(POOL_SIZE)
+                .min_idle(Some(1))
+                .build(manager.clone())
+                .map_err(|error| StoreError::Connect(error.to_string()))?;
+            let writer = match manager.kind() {
+                Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
+                Kind::Postgres => None,
+            };
+            Ok(Self { pool, writer, manager, sealer })
+        })
+        .await
+    }
+
+    /// Brings the schema up to date and answers the names of what was applied. Hosts that start at once take turns.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub async fn migrate(&self) -> StoreResult<Vec<String>> {
+        let manager = self.manager.clone();
+        off_thread(move || migrations::run(&mut manager.open()?)).await
+    }
+
+    /// Whether the database answers and its schema is up to date.
+    ///
+    /// # Errors
+    /// When not.
+    pub async fn ready(&self) -> StoreResult<()> {
+        self.read(|connection| {
+            connection.batch_execute("SELECT 1")?;
+            if migrations::is_pending(connection)? {
+                return Err(StoreError::Migrate("a migration is pending".to_owned()));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs a function that only reads.
+    ///
+    /// # Errors
+    /// What the function answers, or that there is no connection.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let pool = self.pool.clone();
+        off_thread(move || {
+            let mut connection = pool.get().map_err(|error| StoreError::Connect(error.to_string()))?;
+            run(&mut connection)
+        })
+        .await
+    }
+
+    /// Runs a function in one transaction: all of it is stored, durably, before this answers, or nothing.
+    ///
+    /// # Errors
+    /// What the function answers, or that the transaction cannot be committed.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        match &self.writer {
+            Some(writer) => writer.write(run).await,
+            None => self.read(|connection| connection.transaction(run)).await,
+        }
+    }
+
+    /// What seals and opens this database's secrets.
+    #[must_use]
+    pub const fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// Removes sessions and set-ups that have expired.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sweep(&self, now: OffsetDateTime) -> StoreResult<()> {
+        self.write(move |connection| {
+            sessions::sweep(connection, now)?;
+            setups::sweep(connection, now)
+        })
+        .await
+    }
+}
+
+async fn off_thread<T: Send + 'static>(run: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {
+    tokio::task::spawn_blocking(run).await.map_err(|error| StoreError::Lost(error.to_string()))?
+}
+
+/// Inserts in a savepoint, and where another was faster finds its row: for rows that are found or made.
+fn found_or_made<T>(
+    connection: &mut AnyConnection,
+    find: impl Fn(&mut AnyConnection) -> StoreResult<Option<T>>,
+    make: impl FnOnce(&mut AnyConnection) -> StoreResult<T>,
+) -> StoreResult<T> {
+    if let Some(found) = find(connection)? {
+        return Ok(found);
+    }
+    match connection.transaction(make) {
+        Err(StoreError::Taken) => find(connection)?.ok_or(StoreError::Taken),
+        other => other,
+    }
+}

@@ -1,1 +1,19 @@
 //! Floor 5: routes, layers, handlers, pages. Knows neither diesel nor the plugin abi.
+//!
+//! Every URL is in [`routes`], every layer in [`layers`] with its reason; a handler extracts, calls one verb and answers.
+
+mod answer;
+mod api;
+mod assets;
+mod caller;
+mod error;
+mod headers;
+mod health;
+mod integrations;
+mod layers;
+mod login;
+mod origin;
+mod routes;
+mod setup;
+
+pub use routes::router;

@@ -1,0 +1,11 @@
+DROP TABLE setups;
+DROP TABLE sessions;
+DROP TABLE user_identities;
+DROP TABLE identities;
+DROP TABLE identity_providers;
+DROP TABLE organization_integrations;
+DROP TABLE integrations;
+DROP TABLE api_tokens;
+DROP TABLE members;
+DROP TABLE organizations;
+DROP TABLE users;

@@ -1,0 +1,112 @@
+//! `jackfield user`, `org`, `member` and `token`.
+
+use std::io::Read;
+
+use anyhow::Context;
+use clap::{ArgAction, Subcommand};
+
+use crate::{
+    accounts::{Accounts, NewUserIn, Role, Scope},
+    clock::Clock,
+    config::Settings,
+    startup::open_store,
+};
+
+#[derive(Subcommand)]
+pub(super) enum UserCommand {
+    /// Make a user.
+    Create {
+        /// E-mail address to log in with.
+        email: String,
+        /// What people read; the address when absent.
+        #[arg(long)]
+        name: Option<String>,
+        /// May do anything in every organization.
+        #[arg(long)]
+        superuser: bool,
+        /// Read the password from standard input, up to the end of the first line.
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum OrgCommand {
+    /// Make an organization.
+    Create {
+        /// Stands in URLs: a-z, 0-9 and -.
+        slug: String,
+        /// What people read.
+        #[arg(long)]
+        name: String,
+        /// E-mail address of its first owner.
+        #[arg(long, value_name = "EMAIL")]
+        owner: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum MemberCommand {
+    /// Add a user to an organization, or give them another role.
+    Add {
+        /// Slug of the organization.
+        org: String,
+        /// E-mail address of the user.
+        email: String,
+        /// member, admin, manager or owner.
+        #[arg(long)]
+        role: Role,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token and print it, this once.
+    Create {
+        /// Slug of the organization.
+        org: String,
+        /// What it is for.
+        #[arg(long)]
+        name: String,
+        /// What it may do: org:read, org:write, org:integrations. May be given several times.
+        #[arg(long = "scope", required = true, action = ArgAction::Append, num_args = 1.., value_name = "SCOPE")]
+        scopes: Vec<Scope>,
+    },
+}
+
+async fn accounts(settings: &Settings) -> anyhow::Result<Accounts> {
+    let (store, _) = open_store(settings).await?;
+    store.migrate().await?;
+    Ok(Accounts::new(store, Clock::system()))
+}
+
+pub(super) async fn user(command: UserCommand, settings: &Settings) -> anyhow::Result<()> {
+    let UserCommand::Create { email, name, superuser, password_stdin: _ } = command;
+    let mut password = String::new();
+    std::io::stdin().read_to_string(&mut password).context("reading the password from standard input")?;
+    let password = password.lines().next().unwrap_or_default().to_owned();
+    let new = NewUserIn { name: name.unwrap_or_else(|| email.clone()), email, password: password.into(), superuser };
+    let user = accounts(settings).await?.create_user(new).await?;
+    println!("user {} is made", user.email);
+    Ok(())
+}
+
+pub(super) async fn org(command: OrgCommand, settings: &Settings) -> anyhow::Result<()> {
+    let OrgCommand::Create { slug, name, owner } = command;
+    let organization = accounts(settings).await?.create_organization(&slug, &name, owner.as_deref()).await?;
+    println!("organization {} is made", organization.slug);
+    Ok(())
+}
+
+pub(super) async fn member(command: MemberCommand, settings: &Settings) -> anyhow::Result<()> {
+    let MemberCommand::Add { org, email, role } = command;
+    accounts(settings).await?.add_member(&org, &email, role).await?;
+    println!("{email} is {role} of {org}");
+    Ok(())
+}
+
+pub(super) async fn token(command: TokenCommand, settings: &Settings) -> anyhow::Result<()> {
+    let TokenCommand::Create { org, name, scopes } = command;
+    println!("{}", accounts(settings).await?.create_token(&org, &name, &scopes).await?);
+    Ok(())
+}

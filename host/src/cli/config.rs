@@ -1,0 +1,40 @@
+//! `jackfield config`.
+
+use std::path::Path;
+
+use clap::Subcommand;
+
+use crate::{
+    config::{Mistakes, secret_key},
+    outbound::Outbound,
+    plugins::Plugins,
+};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Say everything that is wrong with the configuration and its plugins, without starting.
+    Check,
+}
+
+pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
+    match command {
+        Command::Check => check(file).await,
+    }
+}
+
+/// Opens no database and makes no key.
+async fn check(file: &Path) -> anyhow::Result<()> {
+    let settings = crate::config::load(file)?;
+    let mut mistakes: Vec<_> = secret_key::check(&settings.system.secret_key).err().into_iter().collect();
+    let (plugins, refused) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    mistakes.extend(refused);
+    if !mistakes.is_empty() {
+        return Err(Mistakes::from(mistakes).into());
+    }
+    println!("{}: no mistakes", file.display());
+    for provider in plugins.all().iter().filter(|provider| !provider.is_configured()) {
+        let missing = provider.missing_options().join(", ");
+        println!("note: {} is not offered to people until it is configured; missing: {missing}", provider.id());
+    }
+    Ok(())
+}

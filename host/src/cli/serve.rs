@@ -1,0 +1,40 @@
+//! `jackfield serve` and `jackfield migrate`.
+
+use std::io::Write;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    config::Settings,
+    startup::{Application, open_store},
+};
+
+/// Serves until SIGTERM or SIGINT.
+pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
+    // Before anything else, so that a signal during a slow start is not lost.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let application = Application::build(settings).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on http://{}", application.address()?)?;
+    out.flush()?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(application.run_until_stopped(stop).await?)
+}
+
+/// Brings the database up to date and says what that took.
+pub(super) async fn migrate(settings: Settings) -> anyhow::Result<()> {
+    let (store, _) = open_store(&settings).await?;
+    let applied = store.migrate().await?;
+    if applied.is_empty() {
+        println!("the database is up to date");
+    }
+    for migration in applied {
+        println!("applied {migration}");
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! The options of a provider, `[id]` in the file.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::{Map, Value};
+
+use super::{document::Node, value};
+
+/// A provider's own options: read, with references followed, but judged by its plugin.
+#[derive(Clone, Default)]
+pub struct ProviderOptions {
+    /// The table as the plugin gets it.
+    pub table: Map<String, Value>,
+    line: usize,
+    lines: BTreeMap<String, usize>,
+    secrets: Vec<String>,
+}
+
+impl ProviderOptions {
+    pub(super) fn read(node: &Node<'_>) -> Option<Self> {
+        let mut options = Self { line: node.line(), ..Self::default() };
+        let prefix = format!("{}.", node.key);
+        let table = value::json(node, &mut |key, line, secret| {
+            let key = key.strip_prefix(&prefix).unwrap_or_default();
+            options.lines.insert(key.to_owned(), line);
+            options.secrets.extend(secret.map(str::to_owned));
+        });
+        let Some(Value::Object(table)) = table else { return None };
+        Some(Self { table, ..options })
+    }
+
+    /// Line of an option by its dotted key below the table, else of its nearest parent.
+    #[must_use]
+    pub fn line_of(&self, key: &str) -> usize {
+        let mut key = key;
+        loop {
+            if let Some(line) = self.lines.get(key) {
+                return *line;
+            }
+            match key.rfind(['.', '[']) {
+                Some(at) => key = &key[..at],
+                None => return self.line,
+            }
+        }
+    }
+
+    /// Values that must not be shown: those that came from outside the file, and those whose name says so.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        self.secrets.clone()
+    }
+}
+
+impl fmt::Debug for ProviderOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.table.keys()).finish()
+    }
+}

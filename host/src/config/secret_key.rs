@@ -1,0 +1,242 @@
+//! The installation's secret key: everything that is signed or sealed hangs on it.
+
+use std::{
+    env, fmt,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hkdf::Hkdf;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use toml::de::DeValue;
+
+use super::{
+    Mistake,
+    document::{Node, Notes},
+};
+
+/// Fewest characters of a key.
+const SHORTEST: usize = 32;
+
+/// Where the key is, and where the file says so.
+#[derive(Clone, Debug)]
+pub struct SecretKeySource {
+    place: Place,
+    config: PathBuf,
+    line: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Literal(SecretString),
+    Env(String),
+    File(PathBuf),
+}
+
+/// The key. Its `Debug` shows nothing.
+#[derive(Clone)]
+pub struct SecretKey(SecretString);
+
+impl Default for SecretKeySource {
+    fn default() -> Self {
+        Self { place: Place::File("data/secret.key".into()), config: PathBuf::new(), line: None }
+    }
+}
+
+impl SecretKeySource {
+    pub(super) fn read(node: &Node<'_>) -> Option<Self> {
+        let place = match node.value {
+            DeValue::String(text) => Some(Place::Literal(text.to_string().into())),
+            DeValue::Table(table) if super::value::is_reference(table) => {
+                table.iter().next().and_then(|(kind, target)| {
+                    let target = target.get_ref().as_str()?.to_owned();
+                    Some(if kind.get_ref() == "env" { Place::Env(target) } else { Place::File(target.into()) })
+                })
+            }
+            _ => None,
+        };
+        if place.is_none() {
+            node.wrong_type("text, { env = \"NAME\" } or { file = \"PATH\" }");
+        }
+        Some(Self { place: place?, config: node.notes.file().to_owned(), line: Some(node.line()) })
+    }
+
+    fn mistake(&self, message: impl Into<String>, mend: impl Into<String>) -> Mistake {
+        let notes = Notes::new(&self.config, "");
+        notes.note(self.line, "system.secret-key", message, mend);
+        notes.into_mistakes().remove(0)
+    }
+
+    fn accepted(&self, key: String) -> Result<SecretKey, Mistake> {
+        if key.len() < SHORTEST {
+            let mend = "use at least 32 random characters, or remove the file to have one made";
+            return Err(self.mistake("the key is too short", mend));
+        }
+        Ok(SecretKey(key.into()))
+    }
+
+    fn read_file(&self, path: &Path) -> Result<SecretKey, Mistake> {
+        let unreadable = |error: &io::Error| {
+            self.mistake(format!("{}: {error}", path.display()), "let the host's user read the file")
+        };
+        let mode = fs::metadata(path).map_err(|error| unreadable(&error))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let mend = format!("chmod 600 {}", path.display());
+            return Err(self.mistake(format!("{}: others may read the key", path.display()), mend));
+        }
+        let text = fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+        self.accepted(text.trim_end().to_owned())
+    }
+}
+
+/// Reads the key; a file that does not exist yet is made. Hosts that start at once end with one key.
+///
+/// # Errors
+/// When the key cannot be read or made, or will not do.
+pub fn load_or_create(source: &SecretKeySource) -> Result<SecretKey, Mistake> {
+    if let Place::File(path) = &source.place
+        && !path.exists()
+    {
+        let made = create(path);
+        let failed = |error: io::Error| {
+            let mend = "let the host's user write the folder, or put a key there";
+            source.mistake(format!("{}: the key cannot be made: {error}", path.display()), mend)
+        };
+        made.map_err(failed)?;
+    }
+    load(source)
+}
+
+/// Says what is wrong with the key, and makes none.
+///
+/// # Errors
+/// When a key is there and will not do.
+pub fn check(source: &SecretKeySource) -> Result<(), Mistake> {
+    match &source.place {
+        Place::File(path) if !path.exists() => Ok(()),
+        _ => load(source).map(drop),
+    }
+}
+
+fn load(source: &SecretKeySource) -> Result<SecretKey, Mistake> {
+    match &source.place {
+        Place::Literal(key) => source.accepted(key.expose_secret().to_owned()),
+        Place::Env(name) => match env::var(name) {
+            Ok(key) => source.accepted(key),
+            Err(_) => {
+                let mend = format!("set {name} where the host is started");
+                Err(source.mistake(format!("the environment variable {name} is not set"), mend))
+            }
+        },
+        Place::File(path) => source.read_file(path),
+    }
+}
+
+/// Writes a whole key under another name first and links it into place, so that nobody ever reads half a key.
+fn create(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let draft = folder.join(format!(".secret-key-{:016x}", getrandom::u64().map_err(io::Error::other)?));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(format!("{}\n", BASE64_STANDARD.encode(bytes)).as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::File::open(folder)?.sync_all(),
+    }
+}
+
+impl SecretKey {
+    /// A key for one purpose: HKDF-SHA256 (RFC 5869) with the purpose as info.
+    #[must_use]
+    pub fn derive(&self, purpose: &'static str) -> [u8; 32] {
+        self.expand(purpose)
+    }
+
+    /// Tells keys apart without telling the key; stands in front of everything sealed under it.
+    #[must_use]
+    pub fn id(&self) -> [u8; 4] {
+        self.expand("key id")
+    }
+
+    fn expand<const N: usize>(&self, purpose: &str) -> [u8; N] {
+        let mut derived = [0; N];
+        let hkdf = Hkdf::<Sha256>::new(Some(b"jackfield"), self.0.expose_secret().as_bytes());
+        hkdf.expand(purpose.as_bytes(), &mut derived).expect("the derived keys are shorter than HKDF's limit");
+        derived
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey([secret])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(place: Place) -> SecretKeySource {
+        SecretKeySource { place, config: "jackfield.toml".into(), line: Some(4) }
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_kept_to_the_hosts_user() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("data/secret.key");
+        let file = source(Place::File(path.clone()));
+        assert!(check(&file).is_ok() && !path.exists(), "checking makes none");
+        let made = load_or_create(&file).expect("the folder can be written");
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(load_or_create(&file).expect("it is there").derive("a"), made.derive("a"));
+        assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("readable").count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn hosts_that_start_at_once_end_with_one_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = source(Place::File(folder.path().join("secret.key")));
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| load_or_create(&file).map(|key| key.id()))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic").expect("a key")).collect()
+        });
+        assert_eq!(keys[0], keys[1]);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret.key");
+        fs::write(&path, "x".repeat(40)).expect("writable");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("our own file");
+        let mistake = load_or_create(&source(Place::File(path.clone()))).expect_err("others may read it").to_string();
+        let mistake = mistake.replace(&path.display().to_string(), "KEY");
+        insta::assert_snapshot!(mistake, @r"
+        jackfield.toml:4: system.secret-key: KEY: others may read the key
+          mend: chmod 600 KEY
+        ");
+    }
+
+    #[test]
+    fn a_short_key_is_refused_and_not_told() {
+        let mistake = load(&source(Place::Literal("hunter2".to_owned().into()))).expect_err("too short").to_string();
+        assert!(mistake.contains("too short") && !mistake.contains("hunter2"), "{mistake}");
+    }
+
+    #[test]
+    fn each_purpose_has_another_key() {
+        let key = SecretKey("k".repeat(40).into());
+        assert_ne!(key.derive("a"), key.derive("b"));
+        assert_eq!(format!("{key:?}"), "SecretKey([secret])");
+    }
+}

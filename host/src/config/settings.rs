@@ -1,0 +1,255 @@
+//! What the file means: checked settings.
+
+use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, time::Duration};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, ProviderOptions, SecretKeySource, UrlPrefix,
+    document::{Node, Notes, Section, did_you_mean},
+    value,
+};
+
+/// Everything an operator can say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file all of it was read from.
+    pub file: PathBuf,
+    /// The plugins to load, in order.
+    pub default_integrations: Vec<Listed>,
+    /// `[system]`.
+    pub system: System,
+    /// `[database]`.
+    pub database: Database,
+    /// `[plugins]`.
+    pub plugins: Plugins,
+    /// `[features]`.
+    pub features: Features,
+    /// `[http]`.
+    pub http: Http,
+    /// The table of each provider, by id.
+    pub options: BTreeMap<String, ProviderOptions>,
+}
+
+/// One entry of `default-integrations`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// A name found on `plugins.path`, or a path to a library.
+    pub text: String,
+    /// Line of the file, from 1.
+    pub line: usize,
+}
+
+/// `[system]`: where the host is.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// What the outside world sees.
+    pub url_prefix: UrlPrefix,
+    /// Address to listen on, `host:port`; port 0 takes a free one.
+    pub listen: String,
+    /// Where the installation's secret key is.
+    pub secret_key: SecretKeySource,
+}
+
+/// `[database]`.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Where the database is.
+    pub url: DatabaseUrl,
+}
+
+/// `[plugins]`.
+#[derive(Clone, Debug)]
+pub struct Plugins {
+    /// Folders searched for the names of `default-integrations`.
+    pub path: Vec<PathBuf>,
+    /// What a plugin that does not load means for the start.
+    pub on_failure: OnFailure,
+}
+
+/// What a plugin that does not load means for the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The host does not start.
+    Stop,
+    /// The host starts with the others.
+    Skip,
+}
+
+/// `[http]`: the outgoing client.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Private addresses that may be reached all the same.
+    pub allow_private: Vec<AllowPrivate>,
+    /// For one request and all of its answer.
+    pub timeout: Duration,
+    /// Largest body that is taken.
+    pub max_response_bytes: usize,
+}
+
+/// Top-level names that are no provider's.
+const SECTIONS: [&str; 6] = ["default-integrations", "system", "database", "plugins", "features", "http"];
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// All mistakes at once.
+pub fn load(file: &Path) -> Result<Settings, Mistakes> {
+    match fs::read_to_string(file) {
+        Ok(text) => read(file, &text),
+        Err(error) => {
+            let notes = Notes::new(file, "");
+            notes.note(None, "", error.to_string(), "name the configuration file with --config FILE");
+            Err(notes.into_mistakes().into())
+        }
+    }
+}
+
+fn read(file: &Path, text: &str) -> Result<Settings, Mistakes> {
+    let notes = Notes::new(file, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let line = error.span().map(|span| notes.line(span.start));
+        notes.note(line, "", format!("not TOML: {}", error.message()), "see https://toml.io for how to write it");
+    }
+    let settings = settings(file, &notes, root.get_ref());
+    let mistakes = notes.into_mistakes();
+    match settings {
+        Some(settings) if mistakes.is_empty() => Ok(settings),
+        _ => Err(mistakes.into()),
+    }
+}
+
+/// Reads every section before it gives up, so that all mistakes are noted.
+fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Option<Settings> {
+    let default_integrations = listed(notes, root);
+    let system = system(notes, root);
+    let database = database(notes, root);
+    let plugins = plugins(notes, root);
+    let features = Features::read(notes, root);
+    let http = http(notes, root);
+    let options = options(notes, root);
+    let file = file.to_owned();
+    let (system, database) = (system?, database?);
+    Some(Settings { file, default_integrations, system, database, plugins, features, http, options })
+}
+
+fn listed<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Vec<Listed> {
+    let Some(value) = root.get("default-integrations") else { return Vec::new() };
+    let node = Node::new(notes, "default-integrations".to_owned(), value);
+    let mut listed: Vec<Listed> = Vec::new();
+    for (text, item) in value::texts(&node).unwrap_or_default() {
+        if text.is_empty() {
+            item.mistake("empty", "write a plugin's name or the path of its library");
+        } else if listed.iter().any(|earlier| earlier.text == text) {
+            item.mistake(format!("`{text}` is listed twice"), "remove one of them");
+        } else {
+            listed.push(Listed { text, line: item.line() });
+        }
+    }
+    listed
+}
+
+/// The value of a key, or its default when the key is absent; `None` when it is there and wrong.
+fn or_default<T>(node: Option<Node<'_>>, read: impl Fn(&Node<'_>) -> Option<T>, default: impl Fn() -> T) -> Option<T> {
+    node.map_or_else(|| Some(default()), |node| read(&node))
+}
+
+fn built_in<T: std::str::FromStr<Err = (String, String)>>(text: &str) -> T {
+    text.parse().unwrap_or_else(|(message, _)| panic!("the built-in default {text} is {message}"))
+}
+
+fn system<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Option<System> {
+    let mut section = Section::new(notes, "system", root);
+    let url_prefix = or_default(section.take("url-prefix"), value::parsed, || built_in("http://127.0.0.1:8000"));
+    let listen = or_default(section.take("listen"), listen, || "127.0.0.1:8000".to_owned());
+    let secret_key = or_default(section.take("secret-key"), SecretKeySource::read, SecretKeySource::default);
+    section.finish();
+    Some(System { url_prefix: url_prefix?, listen: listen?, secret_key: secret_key? })
+}
+
+fn listen(node: &Node<'_>) -> Option<String> {
+    let text = value::text(node)?;
+    let is_address = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !is_address {
+        node.mistake("not an address with a port", "write like 127.0.0.1:8000 or [::]:8000");
+    }
+    is_address.then_some(text)
+}
+
+fn database<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Option<Database> {
+    let mut section = Section::new(notes, "database", root);
+    let url = or_default(section.take("url"), value::parsed, || built_in("sqlite://data/jackfield.db"));
+    section.finish();
+    Some(Database { url: url? })
+}
+
+fn plugins<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Plugins {
+    let mut section = Section::new(notes, "plugins", root);
+    let path = section.take("path").map_or_else(
+        || vec!["plugins".into()],
+        |node| value::texts(&node).unwrap_or_default().into_iter().map(|(path, _)| path.into()).collect(),
+    );
+    let on_failure = section.take("on-failure").and_then(|node| on_failure(&node)).unwrap_or(OnFailure::Stop);
+    section.finish();
+    Plugins { path, on_failure }
+}
+
+fn on_failure(node: &Node<'_>) -> Option<OnFailure> {
+    match value::text(node)?.as_str() {
+        "stop" => Some(OnFailure::Stop),
+        "skip" => Some(OnFailure::Skip),
+        _ => {
+            node.mistake("neither `stop` nor `skip`", "write \"stop\" or \"skip\"");
+            None
+        }
+    }
+}
+
+fn http<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Http {
+    let mut section = Section::new(notes, "http", root);
+    let entries = section.take("allow-private").and_then(|node| node.items()).unwrap_or_default();
+    let seconds = section.take("timeout").and_then(|node| value::number(&node, 300)).unwrap_or(10);
+    let bytes = section.take("max-response-bytes").and_then(|node| value::number(&node, 1 << 30)).unwrap_or(1 << 20);
+    section.finish();
+    Http {
+        allow_private: entries.iter().filter_map(value::parsed).collect(),
+        timeout: Duration::from_secs(seconds),
+        max_response_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+    }
+}
+
+/// All that is no section of ours is a provider's table, judged once the plugins are loaded.
+fn options<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> BTreeMap<String, ProviderOptions> {
+    let mut options = BTreeMap::new();
+    for (key, value) in root.iter().filter(|(key, _)| !Settings::is_section(key.get_ref())) {
+        let name = key.get_ref().to_string();
+        let node = Node::new(notes, name.clone(), value);
+        let is_slip = SECTIONS.iter().any(|section| strsim::damerau_levenshtein(section, &name) <= 2);
+        if is_slip || !matches!(node.value, DeValue::Table(_)) {
+            let line = notes.line(key.span().start);
+            notes.note(Some(line), &name, "unknown key", did_you_mean(&name, SECTIONS.into_iter()));
+        } else if let Some(read) = ProviderOptions::read(&node) {
+            options.insert(name, read);
+        }
+    }
+    options
+}
+
+impl Settings {
+    /// Whether a top-level name is the host's own and so no provider's.
+    #[must_use]
+    pub fn is_section(name: &str) -> bool {
+        SECTIONS.contains(&name)
+    }
+
+    /// A mistake in this file that only a higher room could see.
+    #[must_use]
+    pub fn mistake(&self, key: &str, line: Option<usize>, message: String, mend: String) -> Mistake {
+        Mistake { file: self.file.clone(), line, key: key.to_owned(), message, mend }
+    }
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+//! What operators write, and what they are told.
+
+use super::*;
+
+fn mistakes_in(text: &str) -> String {
+    read(Path::new("jackfield.toml"), text).expect_err("it has mistakes").to_string()
+}
+
+fn settings_of(text: &str) -> Settings {
+    read(Path::new("jackfield.toml"), text).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let settings = settings_of("");
+    assert_eq!(settings.default_integrations, []);
+    assert_eq!(settings.system.url_prefix.to_string(), "http://127.0.0.1:8000");
+    assert_eq!(settings.system.listen, "127.0.0.1:8000");
+    assert_eq!(settings.database.url.as_str(), "sqlite://data/jackfield.db");
+    assert_eq!(settings.plugins.path, [PathBuf::from("plugins")]);
+    assert_eq!(settings.plugins.on_failure, OnFailure::Stop);
+    assert!(settings.features.is_on("organizations:integrations-v3", "acme"));
+    assert_eq!((settings.http.timeout, settings.http.max_response_bytes), (Duration::from_secs(10), 1 << 20));
+}
+
+#[test]
+fn the_manual_says_the_defaults() {
+    let manual = settings_of(include_str!("../../../config/jackfield.toml"));
+    let defaults = settings_of("");
+    assert_eq!(manual.system.url_prefix, defaults.system.url_prefix);
+    assert_eq!(manual.system.listen, defaults.system.listen);
+    assert_eq!(manual.database.url, defaults.database.url);
+    assert_eq!(manual.plugins.path, defaults.plugins.path);
+    assert_eq!(manual.plugins.on_failure, defaults.plugins.on_failure);
+    assert_eq!(manual.http.timeout, defaults.http.timeout);
+    assert_eq!(manual.http.max_response_bytes, defaults.http.max_response_bytes);
+    assert_eq!(manual.http.allow_private, defaults.http.allow_private);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_with_line_key_and_mend() {
+    let text = r#"
+default-integrations = ["example", "example", 3]
+default-integration = []
+[system]
+url-prefix = "jackfield.example"
+lissten = "127.0.0.1:8000"
+listen = "8000"
+[database]
+url = { env = "JACKFIELD_TEST_UNSET" }
+[plugins]
+on-failure = "ignore"
+path = "plugins"
+[features]
+"organizations:integrations-v2" = true
+[http]
+allow-private = ["10.0.0.0/99"]
+timeout = 0
+[sytem]
+listen = "x"
+[slack]
+client-secret = { file = "/nowhere/secret" }
+"#;
+    insta::assert_snapshot!(mistakes_in(text), @r#"
+    14 mistakes in the configuration
+    jackfield.toml:2: default-integrations[2]: wrong type: found a whole number, wanted text, { env = "NAME" } or { file = "PATH" }
+      mend: write text, { env = "NAME" } or { file = "PATH" }
+    jackfield.toml:2: default-integrations[1]: `example` is listed twice
+      mend: remove one of them
+    jackfield.toml:3: default-integration: unknown key
+      mend: did you mean `default-integrations`?
+    jackfield.toml:5: system.url-prefix: not an absolute URL
+      mend: write what people type into the browser, like https://jackfield.example.com
+    jackfield.toml:6: system.lissten: unknown key
+      mend: did you mean `listen`?
+    jackfield.toml:7: system.listen: not an address with a port
+      mend: write like 127.0.0.1:8000 or [::]:8000
+    jackfield.toml:9: database.url: the environment variable JACKFIELD_TEST_UNSET is not set
+      mend: set JACKFIELD_TEST_UNSET where the host is started, or write the value otherwise
+    jackfield.toml:11: plugins.on-failure: neither `stop` nor `skip`
+      mend: write "stop" or "skip"
+    jackfield.toml:12: plugins.path: wrong type: found text, wanted a list, [ … ]
+      mend: write a list, [ … ]
+    jackfield.toml:14: features.organizations:integrations-v2: unknown key
+      mend: did you mean `organizations:integrations-v3`?
+    jackfield.toml:16: http.allow-private[0]: neither an address, a network nor a host name
+      mend: write like 10.1.2.3, 10.0.0.0/8, slack.internal or slack.internal:8443
+    jackfield.toml:17: http.timeout: out of range
+      mend: write a number from 1 to 300
+    jackfield.toml:18: sytem: unknown key
+      mend: did you mean `system`?
+    jackfield.toml:21: slack.client-secret: /nowhere/secret: No such file or directory (os error 2)
+      mend: check the path, relative to the working directory, and that the host's user may read it
+    "#);
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_lines() {
+    let told = mistakes_in("[system]\nlisten = \n\n[http]\ntimeout 3\n");
+    assert!(told.contains("jackfield.toml:2") && told.contains("jackfield.toml:5"), "{told}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told() {
+    let told = load(Path::new("/nowhere/jackfield.toml")).expect_err("it is not there").to_string();
+    insta::assert_snapshot!(told, @r"
+    1 mistake in the configuration
+    /nowhere/jackfield.toml: No such file or directory (os error 2)
+      mend: name the configuration file with --config FILE
+    ");
+}
+
+#[test]
+fn a_feature_may_be_on_for_some() {
+    let settings = settings_of("[features]\n\"organizations:integrations-v3\" = [\"acme\"]\n");
+    let is_on = |slug| settings.features.is_on("organizations:integrations-v3", slug);
+    assert!(is_on("acme") && !is_on("other"));
+    let settings = settings_of("[features]\n\"organizations:integrations-v3\" = false\n");
+    assert!(!settings.features.is_on("organizations:integrations-v3", "acme"));
+}
+
+#[test]
+fn options_follow_references_and_know_their_lines_and_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("secret");
+    fs::write(&file, "from-file\n").expect("writable");
+    let text = format!(
+        "[slack]\nclient-id = \"plain-id\"\nclient-secret = {{ file = {file:?} }}\n\n[slack.proxy]\nurl = \"u\"\nport = 3\ntoken = \"t-in-file\"\nlist = [\"a\", \"b\"]\n"
+    );
+    let options = settings_of(&text).options["slack"].clone();
+    let table = serde_json::to_value(&options.table).expect("JSON");
+    assert_eq!(
+        table,
+        serde_json::json!({"client-id": "plain-id", "client-secret": "from-file",
+            "proxy": {"url": "u", "port": 3, "token": "t-in-file", "list": ["a", "b"]}})
+    );
+    assert_eq!(options.secrets(), ["from-file", "t-in-file"]);
+    assert_eq!((options.line_of("client-secret"), options.line_of("proxy.port"), options.line_of("other")), (3, 7, 1));
+    assert!(!format!("{options:?}").contains("from-file"));
+}

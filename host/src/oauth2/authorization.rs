@@ -1,0 +1,180 @@
+//! The authorization request and the judgement of its answer.
+
+use std::collections::HashSet;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jackfield_plugin_abi::envelope::{OAuth2, Request, State};
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+use url::Url;
+
+/// Key under which the pipeline's state holds the request's `state` parameter.
+const STATE: &str = "state";
+
+/// What the log-in step does.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LogIn {
+    /// Sends the person to the authorization endpoint.
+    Redirect(String),
+    /// The provider has answered: the callback step takes over.
+    Next,
+}
+
+/// Why an answer of the authorization endpoint is refused. Holds no parameter's value but the provider's `error`.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum CallbackError {
+    /// The answer has no `state`.
+    #[error("the answer has no state")]
+    NoState,
+    /// The pipeline holds no `state`: none was sent, or it was used.
+    #[error("no state is expected, or it was used")]
+    UnexpectedState,
+    /// The states differ.
+    #[error("the answer has another state")]
+    OtherState,
+    /// A parameter came twice (RFC 6749 section 3.1).
+    #[error("a parameter is repeated")]
+    Repeated,
+    /// `code` and `error` together.
+    #[error("the answer has both a code and an error")]
+    CodeAndError,
+    /// Neither `code` nor `error`.
+    #[error("the answer has neither a code nor an error")]
+    Nothing,
+    /// The provider or the person said no (RFC 6749 section 4.1.2.1).
+    #[error("the provider answered the error `{}`", .0.escape_debug())]
+    Refused(String),
+}
+
+/// The log-in step: binds a fresh `state` and redirects, unless the provider has answered already.
+///
+/// # Errors
+/// When the authorization endpoint is not a URL.
+pub fn log_in(oauth2: &OAuth2, request: &Request, state: &mut State) -> Result<LogIn, url::ParseError> {
+    if request.query("code").is_some() || request.query("error").is_some() {
+        return Ok(LogIn::Next);
+    }
+    let nonce = fresh_state();
+    let url = authorization_url(oauth2, &nonce, &request.setup_url)?;
+    state.insert(STATE.to_owned(), nonce.into());
+    Ok(LogIn::Redirect(url.into()))
+}
+
+/// 256 bits from the operating system's generator (RFC 6749 section 10.10 asks for at least 128).
+fn fresh_state() -> String {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the operating system has a random generator");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// RFC 6749 section 4.1.1. The endpoint's own query is kept, as section 3.1 demands.
+fn authorization_url(oauth2: &OAuth2, state: &str, redirect_uri: &str) -> Result<Url, url::ParseError> {
+    let mut url = Url::parse(&oauth2.authorize_url)?;
+    url.query_pairs_mut()
+        .append_pair("client_id", &oauth2.client_id)
+        .append_pair("response_type", "code")
+        .append_pair("scope", &oauth2.scopes.join(&oauth2.scope_separator))
+        .append_pair("state", state)
+        .append_pair("redirect_uri", redirect_uri)
+        .extend_pairs(&oauth2.authorize_parameters);
+    Ok(url)
+}
+
+/// Judges the answer and takes its code. The expected state is used up, whatever comes of it.
+pub(super) fn take_code(request: &Request, state: &mut State) -> Result<String, CallbackError> {
+    let expected = state.remove(STATE);
+    let mut seen = HashSet::new();
+    if !request.query.iter().all(|(name, _)| seen.insert(name)) {
+        return Err(CallbackError::Repeated);
+    }
+    check_state(expected.as_ref(), request.query(STATE))?;
+    match (request.query("code"), request.query("error")) {
+        (Some(code), None) => Ok(code.to_owned()),
+        (None, Some(error)) => Err(CallbackError::Refused(error.to_owned())),
+        (Some(_), Some(_)) => Err(CallbackError::CodeAndError),
+        (None, None) => Err(CallbackError::Nothing),
+    }
+}
+
+/// A missing stored value never counts as a match.
+fn check_state(expected: Option<&Value>, given: Option<&str>) -> Result<(), CallbackError> {
+    let expected = expected.and_then(Value::as_str).ok_or(CallbackError::UnexpectedState)?;
+    let given = given.ok_or(CallbackError::NoState)?;
+    let is_equal: bool = expected.as_bytes().ct_eq(given.as_bytes()).into();
+    if is_equal { Ok(()) } else { Err(CallbackError::OtherState) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETUP: &str = "https://jackfield.example/extensions/acme/setup/";
+
+    fn request(query: &[(&str, &str)]) -> Request {
+        let mut request = Request::new("GET", SETUP);
+        request.query = query.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        request
+    }
+
+    fn acme() -> OAuth2 {
+        OAuth2::new("https://acme.example/authorize?theme=dark", "https://acme.example/token")
+            .client("id", "secret")
+            .scopes(["a", "b:c"])
+            .authorize_parameter("team", "T1")
+    }
+
+    #[test]
+    fn the_authorization_request_has_every_parameter_and_keeps_the_endpoints_query() {
+        let url = authorization_url(&acme(), "s-t", SETUP).expect("the endpoint is a URL");
+        insta::assert_snapshot!(url, @"https://acme.example/authorize?theme=dark&client_id=id&response_type=code&scope=a+b%3Ac&state=s-t&redirect_uri=https%3A%2F%2Fjackfield.example%2Fextensions%2Facme%2Fsetup%2F&team=T1");
+    }
+
+    #[test]
+    fn each_log_in_binds_another_state_and_sends_it() {
+        let (mut first, mut second) = (State::new(), State::new());
+        let LogIn::Redirect(url) = log_in(&acme(), &request(&[]), &mut first).expect("a URL") else {
+            panic!("nothing was answered yet")
+        };
+        log_in(&acme(), &request(&[]), &mut second).expect("a URL");
+        assert_ne!(first[STATE], second[STATE]);
+        assert!(url.contains(&format!("state={}", first[STATE].as_str().expect("text"))), "{url}");
+    }
+
+    #[test]
+    fn an_answer_at_the_log_in_step_goes_to_the_callback_and_not_round_in_circles() {
+        for query in [[("code", "c")], [("error", "access_denied")]] {
+            let mut state = State::new();
+            assert_eq!(log_in(&acme(), &request(&query), &mut state), Ok(LogIn::Next));
+            assert!(state.is_empty());
+        }
+    }
+
+    #[test]
+    fn answers_are_judged() {
+        let (code, error, given) = (("code", "c"), ("error", "access_denied"), ("state", "s"));
+        let refused = Err(CallbackError::Refused("access_denied".to_owned()));
+        let cases = [
+            (Some("s"), vec![code, given], Ok("c".to_owned())),
+            (Some("s"), vec![error, given], refused),
+            (Some("s"), vec![code], Err(CallbackError::NoState)),
+            (Some("s"), vec![error], Err(CallbackError::NoState)),
+            (Some("s"), vec![code, ("state", "t")], Err(CallbackError::OtherState)),
+            (Some("s"), vec![code, ("state", "")], Err(CallbackError::OtherState)),
+            (None, vec![code, given], Err(CallbackError::UnexpectedState)),
+            (None, vec![code], Err(CallbackError::UnexpectedState)),
+            (Some("s"), vec![code, error, given], Err(CallbackError::CodeAndError)),
+            (Some("s"), vec![given], Err(CallbackError::Nothing)),
+            (Some("s"), vec![code, code, given], Err(CallbackError::Repeated)),
+            (Some("s"), vec![code, given, given], Err(CallbackError::Repeated)),
+        ];
+        for (expected, query, judgement) in cases {
+            let mut state = State::new();
+            if let Some(expected) = expected {
+                state.insert(STATE.into(), expected.into());
+            }
+            assert_eq!(take_code(&request(&query), &mut state), judgement, "{query:?}");
+            assert!(!state.contains_key(STATE), "the state is used up: {query:?}");
+        }
+    }
+}

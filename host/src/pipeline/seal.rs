@@ -1,0 +1,227 @@
+//! The state of one set-up, signed.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use time::OffsetDateTime;
+
+use super::{Channel, Start};
+use crate::{
+    config::SecretKey,
+    plugins::{Provider, State},
+    store::{IntegrationId, OrganizationId, UserId, milliseconds},
+};
+
+/// One set-up under way. Every field is signed. `Debug` shows no state: it holds codes and tokens.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    /// Tells this set-up from all others; `setup.id` in the log.
+    pub nonce: String,
+    /// Who started it.
+    pub user: UserId,
+    /// For which organization.
+    pub organization: OrganizationId,
+    /// Id of the provider.
+    pub provider: String,
+    /// The integration to re-authenticate.
+    pub integration: Option<IntegrationId>,
+    /// Index of the current step.
+    pub step: usize,
+    /// What the steps have bound.
+    pub state: State,
+    /// Whether it runs in a pop-up.
+    pub dialog: bool,
+    /// Where the page that opened the pop-up also listens for the answer.
+    pub channel: Option<Channel>,
+    /// When it started, in milliseconds since 1970 UTC.
+    pub started: i64,
+}
+
+impl Setup {
+    pub(super) fn new(start: &Start<'_>, now: OffsetDateTime) -> Self {
+        Self {
+            nonce: nonce(),
+            user: start.user,
+            organization: start.organization.id,
+            provider: start.provider.to_owned(),
+            integration: start.integration,
+            step: 0,
+            state: State::new(),
+            dialog: start.dialog,
+            channel: start.channel.clone(),
+            started: milliseconds(now),
+        }
+    }
+
+    /// The fields in one unambiguous row of bytes: each is preceded by its length.
+    fn canonical(&self, provider: &SignedProvider<'_>) -> Vec<u8> {
+        let state = serde_json::Value::Object(self.state.clone()).to_string();
+        let optional = |id: Option<String>| id.map_or_else(|| "-".to_owned(), |id| format!("+{id}"));
+        let mut fields = vec![
+            self.nonce.clone(),
+            self.user.to_string(),
+            self.organization.to_string(),
+            self.provider.clone(),
+            optional(self.integration.map(|id| id.to_string())),
+            self.step.to_string(),
+            state,
+            self.dialog.to_string(),
+            optional(self.channel.as_ref().map(|channel| channel.as_str().to_owned())),
+            self.started.to_string(),
+            provider.digest.to_owned(),
+        ];
+        fields.extend(provider.steps.iter().map(|step| (*step).to_owned()));
+        fields.iter().flat_map(|field| [&field.len().to_be_bytes(), field.as_bytes()].concat()).collect()
+    }
+}
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Setup({} of {} at step {})", self.nonce, self.provider, self.step)
+    }
+}
+
+fn nonce() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system has a random generator");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What of a provider is signed with a set-up, so that another build or other steps end it.
+pub(super) struct SignedProvider<'a> {
+    pub(super) digest: &'a str,
+    pub(super) steps: Vec<&'a str>,
+}
+
+impl<'a> From<&'a Provider> for SignedProvider<'a> {
+    fn from(provider: &'a Provider) -> Self {
+        let steps = provider.steps().iter().map(|step| step.name.as_str()).collect();
+        Self { digest: &provider.plugin().digest, steps }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Signed {
+    setup: Setup,
+    signature: String,
+}
+
+/// A set-up as it came out of the session: readable, not yet believed.
+pub(super) struct Unverified {
+    pub(super) setup: Setup,
+    signature: Vec<u8>,
+}
+
+/// Signs and verifies set-ups with HMAC-SHA256.
+pub(super) struct Signer {
+    key: [u8; 32],
+}
+
+impl Signer {
+    pub(super) fn new(key: &SecretKey) -> Self {
+        Self { key: key.derive("setup signature") }
+    }
+
+    fn mac(&self, setup: &Setup, provider: &SignedProvider<'_>) -> Hmac<Sha256> {
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        mac.chain_update(setup.canonical(provider))
+    }
+
+    pub(super) fn sign<'a>(&self, setup: &Setup, provider: impl Into<SignedProvider<'a>>) -> String {
+        let signature = self.mac(setup, &provider.into()).finalize().into_bytes();
+        let signed = Signed { setup: setup.clone(), signature: BASE64_URL_SAFE_NO_PAD.encode(signature) };
+        serde_json::to_string(&signed).expect("a set-up is plain JSON")
+    }
+
+    /// `None` when the text is not a set-up at all.
+    pub(super) fn read(text: &str) -> Option<Unverified> {
+        let signed: Signed = serde_json::from_str(text).ok()?;
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signed.signature).ok()?;
+        Some(Unverified { setup: signed.setup, signature })
+    }
+
+    /// Compares in constant time.
+    pub(super) fn is_signed<'a>(&self, unverified: &Unverified, provider: impl Into<SignedProvider<'a>>) -> bool {
+        self.mac(&unverified.setup, &provider.into()).verify_slice(&unverified.signature).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn signer(key: u8) -> Signer {
+        Signer { key: [key; 32] }
+    }
+
+    const STEPS: [&str; 2] = ["name", "confirm"];
+
+    fn provider<'a>(digest: &'a str, steps: &[&'a str]) -> SignedProvider<'a> {
+        SignedProvider { digest, steps: steps.to_vec() }
+    }
+
+    fn signed() -> Value {
+        let setup = json!({
+            "nonce": "n", "user": 1, "organization": 2, "provider": "acme", "integration": 3, "step": 1,
+            "state": {"a": "b", "data": {"c": [1, 2]}}, "dialog": true, "channel": "0123456789abcdef", "started": 5,
+        });
+        let setup: Setup = serde_json::from_value(setup).expect("a set-up");
+        serde_json::from_str(&signer(7).sign(&setup, provider("d", &STEPS))).expect("JSON")
+    }
+
+    fn is_signed(value: &Value, key: u8, provider: SignedProvider<'_>) -> bool {
+        let unverified = Signer::read(&value.to_string());
+        unverified.is_some_and(|unverified| signer(key).is_signed(&unverified, provider))
+    }
+
+    #[test]
+    fn what_was_signed_is_believed_and_nothing_else() {
+        assert!(is_signed(&signed(), 7, provider("d", &STEPS)));
+        assert!(!is_signed(&signed(), 8, provider("d", &STEPS)), "another key");
+        assert!(!is_signed(&signed(), 7, provider("e", &STEPS)), "another build of the plugin");
+        for steps in [&["name"][..], &["confirm", "name"], &["name", "confirm", "more"], &["nameconfirm"], &[]] {
+            assert!(!is_signed(&signed(), 7, provider("d", steps)), "steps changed by a plugin upgrade: {steps:?}");
+        }
+    }
+
+    #[test]
+    fn each_tampered_field_breaks_the_signature() {
+        let changes = [
+            ("nonce", json!("m")),
+            ("user", json!(2)),
+            ("organization", json!(1)),
+            ("provider", json!("acmf")),
+            ("integration", json!(null)),
+            ("integration", json!(4)),
+            ("step", json!(0)),
+            ("state", json!({"a": "c"})),
+            ("dialog", json!(false)),
+            ("channel", json!(null)),
+            ("channel", json!("0123456789abcdeg")),
+            ("started", json!(6)),
+        ];
+        for (field, value) in changes {
+            let mut tampered = signed();
+            tampered["setup"][field] = value;
+            assert!(!is_signed(&tampered, 7, provider("d", &STEPS)), "{field}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn random_tampering_is_refused(at in 0usize..4096, xor in 1u8..=255) {
+            let mut bytes = signed().to_string().into_bytes();
+            let at = at % bytes.len();
+            bytes[at] ^= xor;
+            if let Some(unverified) = std::str::from_utf8(&bytes).ok().and_then(Signer::read) {
+                let original = Signer::read(&signed().to_string()).expect("it is readable");
+                let is_believed = signer(7).is_signed(&unverified, provider("d", &STEPS));
+                prop_assert_eq!(is_believed, unverified.setup == original.setup && unverified.signature == original.signature);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Runs one step: the plugin's own, or one of the host's.
+
+use thiserror::Error;
+
+use super::{INTERNAL_ERROR, Pipelines, Setup};
+use crate::{
+    oauth2::{self, LogIn, OAuth2Error},
+    plugins::{Answer, OAuth2, PluginError, Provider, Request, Step, StepKind},
+};
+
+/// A step as the pipeline counts them: what the plugin declares as one OAuth 2.0 step is two.
+#[derive(Clone, Copy)]
+pub(super) enum Planned<'a> {
+    View(&'a str),
+    LogIn(&'a OAuth2),
+    Callback(&'a OAuth2),
+}
+
+/// The pipeline of a provider, in order.
+pub(super) fn plan(steps: &[Step]) -> Vec<Planned<'_>> {
+    let mut plan = Vec::new();
+    for step in steps {
+        let (first, second) = match &step.kind {
+            StepKind::OAuth2(oauth2) => (Planned::LogIn(oauth2), Some(Planned::Callback(oauth2))),
+            StepKind::View | StepKind::Unknown => (Planned::View(&step.name), None),
+        };
+        plan.push(first);
+        plan.extend(second);
+    }
+    plan
+}
+
+/// Why a step failed. For the log.
+#[derive(Debug, Error)]
+pub(super) enum StepError {
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    #[error(transparent)]
+    OAuth2(#[from] OAuth2Error),
+    #[error("the authorization endpoint is not a URL: {0}")]
+    AuthorizeUrl(#[from] url::ParseError),
+    #[error("the step's redirect is not an absolute http or https URL")]
+    Redirect,
+    #[error("the set-up is beyond the last step")]
+    NoStep,
+}
+
+impl StepError {
+    /// What the person reads.
+    pub(super) fn public_message(&self) -> String {
+        match self {
+            Self::OAuth2(error) => error.public_message(),
+            _ => None,
+        }
+        .unwrap_or_else(|| INTERNAL_ERROR.to_owned())
+    }
+}
+
+impl Pipelines {
+    /// Runs the current step and binds what it bound.
+    pub(super) async fn run_step(
+        &self,
+        provider: &Provider,
+        setup: &mut Setup,
+        request: &Request,
+    ) -> Result<Answer, StepError> {
+        let step = *plan(provider.steps()).get(setup.step).ok_or(StepError::NoStep)?;
+        let answer = match step {
+            Planned::View(name) => self.run_view(provider, name, setup, request).await?,
+            Planned::LogIn(oauth2) => match oauth2::log_in(oauth2, request, &mut setup.state)? {
+                LogIn::Redirect(url) => Answer::Redirect { url },
+                LogIn::Next => Answer::Next,
+            },
+            Planned::Callback(oauth2) => {
+                oauth2::callback(oauth2, request, &mut setup.state, &self.outbound).await?;
+                Answer::Next
+            }
+        };
+        check_redirect(&answer)?;
+        Ok(answer)
+    }
+
+    async fn run_view(
+        &self,
+        provider: &Provider,
+        name: &str,
+        setup: &mut Setup,
+        request: &Request,
+    ) -> Result<Answer, StepError> {
+        let (answer, state) = provider.run_view(name, request.clone(), setup.state.clone()).await?;
+        setup.state = state;
+        Ok(answer)
+    }
+}
+
+/// A redirect from a plugin may lead anywhere on the web, and nowhere else (`javascript:`, `data:`, a path of this host).
+fn check_redirect(answer: &Answer) -> Result<(), StepError> {
+    let Answer::Redirect { url } = answer else { return Ok(()) };
+    let url = url::Url::parse(url).map_err(|_| StepError::Redirect)?;
+    if matches!(url.scheme(), "http" | "https") { Ok(()) } else { Err(StepError::Redirect) }
+}

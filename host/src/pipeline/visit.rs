@@ -1,0 +1,183 @@
+//! One request to a set-up, from the session's data to an outcome.
+
+use std::sync::Arc;
+
+use super::{
+    Ended, INTERNAL_ERROR, Pipelines, Refusal, Setup,
+    check::Checked,
+    step::plan,
+    transition::{Transition, transition},
+};
+use crate::{
+    plugins::{Form, Provider, Request},
+    session::SessionKey,
+    store::{StoreError, UserId},
+};
+
+/// One request to the set-up of a provider.
+#[derive(Clone)]
+pub struct Visit {
+    /// The browser's session.
+    pub session: SessionKey,
+    /// Who is logged in.
+    pub user: Option<UserId>,
+    /// Id of the provider.
+    pub provider: String,
+    /// What the browser sent; the set-up's URL is filled in here.
+    pub request: Request,
+}
+
+/// What comes of a visit.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A page of the current step.
+    Show {
+        /// The page.
+        page: Page,
+        /// How far the person is.
+        progress: Progress,
+    },
+    /// Elsewhere, usually to the provider's pages.
+    Redirect(String),
+    /// The set-up has ended.
+    Ended(Ended),
+    /// It may not go on: to `/`.
+    Refused(Refusal),
+    /// No such provider is offered.
+    NotFound,
+}
+
+/// A page of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Page {
+    /// The plugin's own HTML, to be framed and kept from running anything.
+    Html(String),
+    /// A form for the host to draw.
+    Form(Form),
+}
+
+/// How far the person is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What people call the provider.
+    pub provider: String,
+    /// Slug of the organization.
+    pub organization: String,
+    /// Current step, from 1.
+    pub step: usize,
+    /// Number of steps that the plugin declares.
+    pub of: usize,
+}
+
+impl Pipelines {
+    /// Runs a visit to its end, also when the browser goes away meanwhile: nothing is left half done.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn visit(self: Arc<Self>, visit: Visit) -> Result<Outcome, StoreError> {
+        let span = tracing::Span::current();
+        let run = tracing::Instrument::instrument(async move { self.take_turn(visit).await }, span);
+        tokio::spawn(run).await.map_err(|error| StoreError::Lost(error.to_string()))?
+    }
+
+    async fn take_turn(&self, visit: Visit) -> Result<Outcome, StoreError> {
+        let Some(provider) = self.plugins.find_configured(&visit.provider) else { return Ok(Outcome::NotFound) };
+        let turn = self.turns.take(&visit).await;
+        if let Some(outcome) = turn.shared() {
+            return Ok(outcome);
+        }
+        let outcome = match self.claim(&visit, provider).await? {
+            Ok(checked) => self.run(&visit, provider, checked).await?,
+            Err(refusal) => refused(&visit, refusal),
+        };
+        turn.end(&outcome);
+        Ok(outcome)
+    }
+
+    async fn run(&self, visit: &Visit, provider: &Provider, checked: Checked) -> Result<Outcome, StoreError> {
+        let Checked { mut setup, organization } = checked;
+        let mut request = visit.request.clone();
+        request.setup_url = self.setup_url(provider);
+        let count = plan(provider.steps()).len();
+        let follows = loop {
+            match self.step(provider, &mut setup, &request, count).await {
+                Transition::Advance(step) => setup.step = step,
+                other => break other,
+            }
+        };
+        match follows {
+            Transition::Show(page) => {
+                self.keep(visit, provider, &setup).await?;
+                Ok(Outcome::Show { page, progress: progress(provider, &setup, &organization.slug) })
+            }
+            Transition::Redirect(url) => {
+                self.keep(visit, provider, &setup).await?;
+                Ok(Outcome::Redirect(url))
+            }
+            Transition::Fail(message) => {
+                self.setups.remove(&visit.session, provider.id()).await?;
+                Ok(Outcome::Ended(failed(provider, &setup, &organization.slug, message)))
+            }
+            Transition::Finish | Transition::Advance(_) => self.end(visit, provider, &setup, &organization).await,
+        }
+    }
+
+    async fn step(&self, provider: &Provider, setup: &mut Setup, request: &Request, count: usize) -> Transition {
+        match self.run_step(provider, setup, request).await {
+            Ok(answer) => transition(answer, setup.step, count),
+            Err(error) => {
+                tracing::warn!(
+                    setup.id = setup.nonce,
+                    provider.id = provider.id(),
+                    plugin.name = provider.plugin().name,
+                    setup.step = setup.step,
+                    %error,
+                    "a step failed"
+                );
+                Transition::Fail(error.public_message())
+            }
+        }
+    }
+
+    /// Signs the set-up anew and gives it back to the session.
+    async fn keep(&self, visit: &Visit, provider: &Provider, setup: &Setup) -> Result<(), StoreError> {
+        self.setups.release(&visit.session, provider.id(), &self.signer.sign(setup, provider)).await
+    }
+}
+
+fn refused(visit: &Visit, refusal: Refusal) -> Outcome {
+    tracing::info!(reason = %refusal, provider.id = visit.provider, "a set-up may not go on");
+    Outcome::Refused(refusal)
+}
+
+/// An end without an integration.
+pub(super) fn failed(provider: &Provider, setup: &Setup, organization: &str, message: String) -> Ended {
+    tracing::info!(
+        setup.id = setup.nonce,
+        provider.id = provider.id(),
+        internal = message == INTERNAL_ERROR,
+        "a set-up ends without an integration"
+    );
+    Ended {
+        success: false,
+        data: serde_json::json!({"detail": message}),
+        organization: organization.to_owned(),
+        provider: provider.name().to_owned(),
+        dialog: setup.dialog,
+        channel: setup.channel.clone(),
+    }
+}
+
+/// Counts the steps as the plugin declares them: the two of OAuth 2.0 are one to a person.
+fn progress(provider: &Provider, setup: &Setup, organization: &str) -> Progress {
+    let shown = provider.steps().iter().scan(0, |planned, step| {
+        *planned += plan(std::slice::from_ref(step)).len();
+        Some(*planned)
+    });
+    Progress {
+        provider: provider.name().to_owned(),
+        organization: organization.to_owned(),
+        step: shown.take_while(|planned| *planned <= setup.step).count() + 1,
+        of: provider.steps().len(),
+    }
+}

@@ -1,0 +1,31 @@
+//! Keeps a provider's secrets out of what its plugin says: an author may log or panic with an option's value.
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// Replaces each known secret in a text.
+#[derive(Clone, Default)]
+pub(super) struct Redactor(Vec<SecretString>);
+
+/// Shorter values would blank out ordinary words and are no secrets worth the name.
+const SHORTEST: usize = 4;
+
+impl Redactor {
+    pub(super) fn new(secrets: Vec<String>) -> Self {
+        Self(secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).map(Into::into).collect())
+    }
+
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), "[secret]"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_occurrence_of_every_secret_is_replaced() {
+        let redactor = Redactor::new(vec!["hunter2".into(), "xoxb-1".into(), "no".into(), String::new()]);
+        assert_eq!(redactor.redact("no hunter2, xoxb-1 or hunter2"), "no [secret], [secret] or [secret]");
+    }
+}

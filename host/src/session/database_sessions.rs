@@ -1,0 +1,96 @@
+//! tower-sessions over our database.
+
+use std::{collections::HashMap, fmt};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use time::OffsetDateTime;
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+    session_store::{Error, Result},
+};
+
+use super::SessionKey;
+use crate::{
+    clock::Clock,
+    store::{Place, Store, StoreError, sessions as rows},
+};
+
+/// Sessions in the database, sealed, by the hash of their id.
+#[derive(Clone)]
+pub struct DatabaseSessions {
+    store: Store,
+    clock: Clock,
+}
+
+type Data = (HashMap<String, Value>, i64);
+
+impl DatabaseSessions {
+    pub(super) const fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    fn seal(&self, key: &SessionKey, record: &Record) -> Vec<u8> {
+        let data = (&record.data, record.expiry_date.unix_timestamp());
+        self.store.sealer().seal(place(&[key.as_bytes()]), &data)
+    }
+
+    fn open(&self, id: Id, sealed: &[u8]) -> Result<Record> {
+        let key = SessionKey::of(id);
+        let opened = self.store.sealer().open(place(&[key.as_bytes()]), sealed);
+        let (data, expiry): Data = opened.map_err(|error| Error::Decode(error.to_string()))?;
+        let expiry_date =
+            OffsetDateTime::from_unix_timestamp(expiry).map_err(|error| Error::Decode(error.to_string()))?;
+        Ok(Record { id, data, expiry_date })
+    }
+}
+
+const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
+    Place { table: "sessions", column: "data", row }
+}
+
+fn backend(error: StoreError) -> Error {
+    Error::Backend(error.to_string())
+}
+
+#[async_trait]
+impl SessionStore for DatabaseSessions {
+    /// Ids are 128 random bits, so one that is taken already is not another's by chance; it is refused, never overwritten.
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        let key = SessionKey::of(record.id);
+        let (sealed, expires_at) = (self.seal(&key, record), record.expiry_date);
+        self.store.write(move |c| rows::insert(c, key.as_bytes(), &sealed, expires_at)).await.map_err(backend)
+    }
+
+    async fn save(&self, record: &Record) -> Result<()> {
+        let key = SessionKey::of(record.id);
+        let (sealed, expires_at) = (self.seal(&key, record), record.expiry_date);
+        self.store.write(move |c| rows::save(c, key.as_bytes(), &sealed, expires_at)).await.map_err(backend)
+    }
+
+    /// A session that does not open, as after a change of the secret key, is no session: the person logs in anew.
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        let (key, now) = (SessionKey::of(*id), self.clock.now());
+        let sealed = self.store.read(move |c| rows::load(c, key.as_bytes(), now)).await.map_err(backend)?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        match self.open(*id, &sealed) {
+            Ok(record) => Ok(Some(record)),
+            Err(error) => {
+                tracing::warn!(%error, "a session cannot be opened");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        let key = SessionKey::of(*id);
+        self.store.write(move |c| rows::delete(c, key.as_bytes())).await.map_err(backend)
+    }
+}
+
+impl fmt::Debug for DatabaseSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseSessions")
+    }
+}

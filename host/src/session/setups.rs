@@ -1,0 +1,85 @@
+//! The set-ups of sessions, sealed. What is in them is the pipeline's to know.
+
+use time::OffsetDateTime;
+
+use super::{Claim, SessionKey};
+use crate::store::{Place, Store, StoreResult, setups as rows};
+
+/// Typed access to the set-ups of sessions.
+#[derive(Clone)]
+pub struct Setups {
+    store: Store,
+}
+
+impl Setups {
+    /// Builds the room.
+    #[must_use]
+    pub const fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Stores a set-up in place of any other of that session and provider.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn put(
+        &self,
+        session: &SessionKey,
+        provider: &str,
+        data: &str,
+        expires_at: OffsetDateTime,
+    ) -> StoreResult<()> {
+        let (sealed, session, provider) = (self.seal(session, provider, data), session.clone(), provider.to_owned());
+        self.store.write(move |c| rows::put(c, session.as_bytes(), &provider, &sealed, expires_at)).await
+    }
+
+    /// Claims a set-up and opens its data. One that does not open counts as missing: the fault is logged and the person starts anew.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim(&self, session: &SessionKey, provider: &str) -> StoreResult<Claim<String>> {
+        let (key, id) = (session.clone(), provider.to_owned());
+        let claim = self.store.write(move |c| rows::claim(c, key.as_bytes(), &id)).await?;
+        Ok(match claim {
+            Claim::Missing => Claim::Missing,
+            Claim::Busy => Claim::Busy,
+            Claim::Claimed(sealed) => self.open(session, provider, &sealed),
+        })
+    }
+
+    fn open(&self, session: &SessionKey, provider: &str, sealed: &[u8]) -> Claim<String> {
+        match self.store.sealer().open(place(&[session.as_bytes(), provider.as_bytes()]), sealed) {
+            Ok(data) => Claim::Claimed(data),
+            Err(error) => {
+                tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened");
+                Claim::Missing
+            }
+        }
+    }
+
+    /// Gives a claimed set-up back with new data.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn release(&self, session: &SessionKey, provider: &str, data: &str) -> StoreResult<()> {
+        let (sealed, session, provider) = (self.seal(session, provider, data), session.clone(), provider.to_owned());
+        self.store.write(move |c| rows::release(c, session.as_bytes(), &provider, &sealed)).await
+    }
+
+    /// Uses a set-up up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove(&self, session: &SessionKey, provider: &str) -> StoreResult<()> {
+        let (session, provider) = (session.clone(), provider.to_owned());
+        self.store.write(move |c| rows::remove(c, session.as_bytes(), &provider)).await
+    }
+
+    fn seal(&self, session: &SessionKey, provider: &str, data: &str) -> Vec<u8> {
+        self.store.sealer().seal(place(&[session.as_bytes(), provider.as_bytes()]), &data)
+    }
+}
+
+const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
+    Place { table: "setups", column: "data", row }
+}

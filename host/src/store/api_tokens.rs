@@ -1,0 +1,35 @@
+//! Bearer tokens of organizations. Only their SHA-256 is stored.
+
+use diesel::prelude::*;
+use time::OffsetDateTime;
+
+use super::{AnyConnection, OrganizationId, StoreError, StoreResult, milliseconds, schema::api_tokens as t};
+
+/// Stores a token by its hash.
+pub fn insert(
+    c: &mut AnyConnection,
+    organization: OrganizationId,
+    name: &str,
+    token_hash: &[u8],
+    scopes: &[String],
+    now: OffsetDateTime,
+) -> StoreResult<()> {
+    let row = (
+        t::organization_id.eq(organization),
+        t::name.eq(name),
+        t::token_hash.eq(token_hash),
+        t::scopes.eq(serde_json::Value::from(scopes).to_string()),
+        t::date_added.eq(milliseconds(now)),
+    );
+    diesel::insert_into(t::table).values(row).execute(c)?;
+    Ok(())
+}
+
+/// Whose token this is, and what it may do.
+pub fn by_hash(c: &mut AnyConnection, token_hash: &[u8]) -> StoreResult<Option<(OrganizationId, Vec<String>)>> {
+    let row = t::table.filter(t::token_hash.eq(token_hash)).select((t::organization_id, t::scopes)).first(c);
+    let Some((organization, scopes)) = row.optional()? else { return Ok(None) };
+    let scopes: String = scopes;
+    let scopes = serde_json::from_str(&scopes).map_err(|_| StoreError::Corrupt("the scopes of a token"))?;
+    Ok(Some((organization, scopes)))
+}

@@ -1,0 +1,69 @@
+//! Accounts at identity providers.
+
+use diesel::prelude::*;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::{
+    AnyConnection, IdentityId, IdentityProviderId, Place, Sealer, StoreResult, found_or_made, milliseconds,
+    schema::identities as t,
+};
+
+/// What an authentication brings.
+pub struct NewIdentity {
+    /// Where the account is.
+    pub identity_provider: IdentityProviderId,
+    /// The account's id there.
+    pub external_id: String,
+    /// Scopes that were granted.
+    pub scopes: Vec<String>,
+    /// What belongs to the account, tokens included.
+    pub data: Map<String, Value>,
+}
+
+/// Status of an identity that was just proved.
+const VALID: &str = "valid";
+
+/// Makes an identity, or refreshes scopes and data of the one there is; either way it is valid from now on.
+pub fn authenticate(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    new: NewIdentity,
+    now: OffsetDateTime,
+) -> StoreResult<IdentityId> {
+    let sealed = sealer.seal(place(&row_key(&new.identity_provider.to_string(), &new.external_id)), &new.data);
+    let scopes = Value::from(new.scopes).to_string();
+    let refreshed = || {
+        (t::status.eq(VALID), t::scopes.eq(&scopes), t::sealed_data.eq(&sealed), t::date_verified.eq(milliseconds(now)))
+    };
+    let id: IdentityId = found_or_made(
+        c,
+        |c| {
+            let row = t::table.filter(t::identity_provider_id.eq(new.identity_provider));
+            Ok(row.filter(t::external_id.eq(&new.external_id)).select(t::id).first(c).optional()?)
+        },
+        |c| {
+            let identity = (t::identity_provider_id.eq(new.identity_provider), t::external_id.eq(&new.external_id));
+            let row = (identity, refreshed(), t::date_added.eq(milliseconds(now)));
+            Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?)
+        },
+    )?;
+    diesel::update(t::table.find(id)).set(refreshed()).execute(c)?;
+    Ok(id)
+}
+
+/// The data, opened.
+pub fn data(c: &mut AnyConnection, sealer: &Sealer, id: IdentityId) -> StoreResult<Option<Map<String, Value>>> {
+    let row = t::table.find(id).select((t::identity_provider_id, t::external_id, t::sealed_data)).first(c);
+    let row: Option<(IdentityProviderId, String, Vec<u8>)> = row.optional()?;
+    let Some((provider, external_id, sealed)) = row else { return Ok(None) };
+    Ok(Some(sealer.open(place(&row_key(&provider.to_string(), &external_id)), &sealed)?))
+}
+
+const fn row_key<'a>(provider: &'a str, external_id: &'a str) -> [&'a [u8]; 2] {
+    [provider.as_bytes(), external_id.as_bytes()]
+}
+
+const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
+    Place { table: "identities", column: "data", row }
+}

@@ -1,0 +1,178 @@
+//! Integrations: one installed account of a provider, shared by organizations.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::{
+    AnyConnection, IntegrationId, OrganizationId, Place, Sealer, StoreResult, found_or_made, milliseconds,
+    organization_integrations::{self, OrganizationIntegration},
+    schema::{integrations as t, organization_integrations as links},
+};
+
+/// An integration. Its metadata stays sealed until [`metadata`] is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Integration {
+    /// Id of the row.
+    pub id: IntegrationId,
+    /// Id of the provider.
+    pub provider: String,
+    /// The account's id at the provider; unique with the provider.
+    pub external_id: String,
+    /// What people read.
+    pub name: String,
+    /// By which it is ordered.
+    pub sort_name: String,
+    /// `active`, or what keeps it from being used.
+    pub status: String,
+}
+
+/// What a finished set-up brings.
+pub struct NewIntegration {
+    /// Id of the provider.
+    pub provider: String,
+    /// The account's id at the provider.
+    pub external_id: String,
+    /// What people read.
+    pub name: String,
+    /// What the provider needs later, tokens included.
+    pub metadata: Map<String, Value>,
+}
+
+/// An integration with an organization's link to it.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// The integration.
+    pub integration: Integration,
+    /// The organization's link.
+    pub link: OrganizationIntegration,
+}
+
+/// A row's place in the order by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    sort_name: String,
+    id: IntegrationId,
+}
+
+impl Integration {
+    /// Its place in the order by name.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { sort_name: self.sort_name.clone(), id: self.id }
+    }
+}
+
+/// Status of an integration that can be used.
+const ACTIVE: &str = "active";
+
+macro_rules! columns {
+    () => {
+        (t::id, t::provider, t::external_id, t::name, t::sort_name, t::status)
+    };
+}
+
+fn seal(sealer: &Sealer, new: &NewIntegration) -> Vec<u8> {
+    sealer.seal(place(&[new.provider.as_bytes(), new.external_id.as_bytes()]), &new.metadata)
+}
+
+const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
+    Place { table: "integrations", column: "metadata", row }
+}
+
+/// Makes an integration, or refreshes name and metadata of the one there is and makes it active.
+pub fn install(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    new: NewIntegration,
+    now: OffsetDateTime,
+) -> StoreResult<Integration> {
+    let sealed = seal(sealer, &new);
+    let refreshed = || {
+        (
+            t::name.eq(&new.name),
+            t::sort_name.eq(new.name.to_lowercase()),
+            t::sealed_metadata.eq(&sealed),
+            t::status.eq(ACTIVE),
+            t::date_updated.eq(milliseconds(now)),
+        )
+    };
+    let identity = (t::provider.eq(&new.provider), t::external_id.eq(&new.external_id));
+    let found = found_or_made(
+        c,
+        |c| by_external_id(c, &new.provider, &new.external_id),
+        |c| {
+            let row = (identity, refreshed(), t::date_added.eq(milliseconds(now)));
+            let id: IntegrationId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?;
+            Ok(t::table.find(id).select(columns!()).first(c)?)
+        },
+    )?;
+    diesel::update(t::table.find(found.id)).set(refreshed()).execute(c)?;
+    Ok(t::table.find(found.id).select(columns!()).first(c)?)
+}
+
+/// By provider and the account's id there.
+pub fn by_external_id(c: &mut AnyConnection, provider: &str, external_id: &str) -> StoreResult<Option<Integration>> {
+    let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
+    Ok(row.select(columns!()).first(c).optional()?)
+}
+
+/// An organization's integrations by name, after a position.
+pub fn of_organization(
+    c: &mut AnyConnection,
+    organization: OrganizationId,
+    after: Option<&Position>,
+    limit: i64,
+) -> StoreResult<Vec<Installed>> {
+    let mut query = t::table
+        .inner_join(links::table)
+        .filter(links::organization_id.eq(organization))
+        .order((t::sort_name, t::id))
+        .limit(limit)
+        .select((columns!(), organization_integrations::columns!()))
+        .into_boxed();
+    if let Some(Position { sort_name, id }) = after {
+        query = query.filter(t::sort_name.gt(sort_name).or(t::sort_name.eq(sort_name).and(t::id.gt(*id))));
+    }
+    query.load(c)?.into_iter().map(installed).collect()
+}
+
+/// One of an organization's integrations.
+pub fn one_of_organization(
+    c: &mut AnyConnection,
+    organization: OrganizationId,
+    id: IntegrationId,
+) -> StoreResult<Option<Installed>> {
+    let row = t::table
+        .inner_join(links::table)
+        .filter(links::organization_id.eq(organization))
+        .filter(t::id.eq(id))
+        .select((columns!(), organization_integrations::columns!()))
+        .first(c);
+    row.optional()?.map(installed).transpose()
+}
+
+fn installed((integration, link): (Integration, organization_integrations::Row)) -> StoreResult<Installed> {
+    Ok(Installed { integration, link: link.try_into()? })
+}
+
+/// The metadata, opened.
+pub fn metadata(c: &mut AnyConnection, sealer: &Sealer, id: IntegrationId) -> StoreResult<Option<Map<String, Value>>> {
+    let row = t::table.find(id).select((t::provider, t::external_id, t::sealed_metadata)).first(c);
+    let row: Option<(String, String, Vec<u8>)> = row.optional()?;
+    let Some((provider, external_id, sealed)) = row else { return Ok(None) };
+    Ok(Some(sealer.open(place(&[provider.as_bytes(), external_id.as_bytes()]), &sealed)?))
+}
+
+/// Unlinks an integration from an organization, and removes it when no organization is left. Answers whether it was linked.
+pub fn unlink(c: &mut AnyConnection, organization: OrganizationId, id: IntegrationId) -> StoreResult<bool> {
+    if diesel::delete(links::table.find((organization, id))).execute(c)? == 0 {
+        return Ok(false);
+    }
+    let left: i64 = links::table.filter(links::integration_id.eq(id)).count().get_result(c)?;
+    if left == 0 {
+        diesel::delete(t::table.find(id)).execute(c)?;
+    }
+    Ok(true)
+}

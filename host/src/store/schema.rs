@@ -1,0 +1,129 @@
+//! The tables, as the migrations make them.
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        email -> Text,
+        name -> Text,
+        password_hash -> Text,
+        is_superuser -> Bool,
+        date_added -> BigInt,
+    }
+}
+
+diesel::table! {
+    organizations (id) {
+        id -> BigInt,
+        slug -> Text,
+        name -> Text,
+        date_added -> BigInt,
+    }
+}
+
+diesel::table! {
+    members (organization_id, user_id) {
+        organization_id -> BigInt,
+        user_id -> BigInt,
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    api_tokens (id) {
+        id -> BigInt,
+        organization_id -> BigInt,
+        name -> Text,
+        token_hash -> Binary,
+        scopes -> Text,
+        date_added -> BigInt,
+    }
+}
+
+diesel::table! {
+    integrations (id) {
+        id -> BigInt,
+        provider -> Text,
+        external_id -> Text,
+        name -> Text,
+        sort_name -> Text,
+        sealed_metadata -> Binary,
+        status -> Text,
+        date_added -> BigInt,
+        date_updated -> BigInt,
+    }
+}
+
+diesel::table! {
+    organization_integrations (organization_id, integration_id) {
+        organization_id -> BigInt,
+        integration_id -> BigInt,
+        config -> Text,
+        added_by -> Nullable<BigInt>,
+        date_added -> BigInt,
+    }
+}
+
+diesel::table! {
+    identity_providers (id) {
+        id -> BigInt,
+        #[sql_name = "type"]
+        type_ -> Text,
+        instance -> Text,
+        date_added -> BigInt,
+    }
+}
+
+diesel::table! {
+    identities (id) {
+        id -> BigInt,
+        identity_provider_id -> BigInt,
+        external_id -> Text,
+        status -> Text,
+        scopes -> Text,
+        sealed_data -> Binary,
+        date_verified -> BigInt,
+        date_added -> BigInt,
+    }
+}
+
+diesel::table! {
+    user_identities (user_id, identity_id) {
+        user_id -> BigInt,
+        identity_id -> BigInt,
+        date_added -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (session_key) {
+        session_key -> Binary,
+        sealed_data -> Binary,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    setups (session_key, provider) {
+        session_key -> Binary,
+        provider -> Text,
+        sealed_data -> Binary,
+        is_claimed -> Bool,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::joinable!(members -> organizations (organization_id));
+diesel::joinable!(api_tokens -> organizations (organization_id));
+diesel::joinable!(organization_integrations -> integrations (integration_id));
+diesel::joinable!(user_identities -> identities (identity_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    organizations,
+    members,
+    api_tokens,
+    integrations,
+    organization_integrations,
+    identity_providers,
+    identities,
+    user_identities
+);

@@ -1,0 +1,40 @@
+//! Sessions of browsers, by the SHA-256 of their id: a copy of the database opens no session.
+
+use diesel::prelude::*;
+use time::OffsetDateTime;
+
+use super::{AnyConnection, StoreResult, milliseconds, schema::sessions as t};
+
+/// Makes a session; [`super::StoreError::Taken`] when there is one of that key.
+pub fn insert(c: &mut AnyConnection, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
+    let row = (t::session_key.eq(key), t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
+    diesel::insert_into(t::table).values(row).execute(c)?;
+    Ok(())
+}
+
+/// Changes a session, or makes it.
+pub fn save(c: &mut AnyConnection, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
+    let changed = (t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
+    if diesel::update(t::table.find(key)).set(changed).execute(c)? == 0 {
+        insert(c, key, sealed_data, expires_at)?;
+    }
+    Ok(())
+}
+
+/// A session that has not expired.
+pub fn load(c: &mut AnyConnection, key: &[u8], now: OffsetDateTime) -> StoreResult<Option<Vec<u8>>> {
+    let row = t::table.find(key).filter(t::expires_at.gt(milliseconds(now)));
+    Ok(row.select(t::sealed_data).first(c).optional()?)
+}
+
+/// Removes a session.
+pub fn delete(c: &mut AnyConnection, key: &[u8]) -> StoreResult<()> {
+    diesel::delete(t::table.find(key)).execute(c)?;
+    Ok(())
+}
+
+/// Removes those that have expired.
+pub(super) fn sweep(c: &mut AnyConnection, now: OffsetDateTime) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(now)))).execute(c)?;
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! Links between users and identities.
+
+use diesel::prelude::*;
+use time::OffsetDateTime;
+
+use super::{
+    AnyConnection, IdentityId, StoreResult, UserId, found_or_made, milliseconds, schema::user_identities as t,
+};
+
+/// Links once.
+pub fn link(c: &mut AnyConnection, user: UserId, identity: IdentityId, now: OffsetDateTime) -> StoreResult<()> {
+    let find = |c: &mut AnyConnection| -> StoreResult<Option<i64>> {
+        Ok(t::table.find((user, identity)).select(t::date_added).first(c).optional()?)
+    };
+    found_or_made(c, find, |c| {
+        let row = (t::user_id.eq(user), t::identity_id.eq(identity), t::date_added.eq(milliseconds(now)));
+        diesel::insert_into(t::table).values(row).execute(c)?;
+        Ok(milliseconds(now))
+    })?;
+    Ok(())
+}

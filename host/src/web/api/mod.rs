@@ -1,0 +1,16 @@
+//! The JSON API, `/api/0/…`.
+
+mod cursor;
+mod integrations;
+mod providers;
+
+pub(super) use cursor::{Cursor, PER_PAGE};
+pub(super) use integrations::{get, list, remove};
+pub(super) use providers::providers;
+
+use super::error::{ApiError, WebError};
+
+/// Answer to an API URL that no route has.
+pub(super) async fn not_found() -> ApiError {
+    ApiError(WebError::NotFound)
+}
