@@ -7,7 +7,12 @@ use std::str::FromStr;
 
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer,
+    filter::{ParseError, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// What to log and how.
 #[derive(Clone, Debug)]
@@ -49,7 +54,7 @@ pub enum TelemetryError {
         /// What was given.
         levels: String,
         /// What is wrong.
-        error: tracing_subscriber::filter::ParseError,
+        error: String,
     },
     /// Logs were set up already.
     #[error("logs are set up twice")]
@@ -87,8 +92,12 @@ pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
 }
 
 fn targets(levels: &str) -> Result<Targets, TelemetryError> {
-    let wanted: Targets =
-        levels.parse().map_err(|error| TelemetryError::Levels { levels: levels.to_owned(), error })?;
+    let refused = |error: String| TelemetryError::Levels { levels: levels.to_owned(), error };
+    // A bare word that is no level would be taken for a target, and everything else would fall silent.
+    if let Some(word) = levels.split(',').find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err()) {
+        return Err(refused(format!("`{word}` is no level")));
+    }
+    let wanted: Targets = levels.parse().map_err(|error: ParseError| refused(error.to_string()))?;
     let general = wanted.default_level().unwrap_or(LevelFilter::OFF);
     Ok(wanted.with_targets(GUARDED.map(|library| (library, general.min(LevelFilter::INFO)))))
 }
@@ -111,7 +120,9 @@ mod tests {
 
     #[test]
     fn bad_levels_are_told() {
-        let error = targets("jackfield=loud").expect_err("there is no such level").to_string();
-        assert!(error.starts_with("--log jackfield=loud: "), "{error}");
+        for levels in ["jackfield=loud", "debgu", "info,debgu", ""] {
+            let error = targets(levels).expect_err("there is no such level").to_string();
+            assert!(error.starts_with(&format!("--log {levels}: ")), "{error}");
+        }
     }
 }

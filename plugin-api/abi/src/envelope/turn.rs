@@ -225,6 +225,29 @@ pub struct Identity {
     pub data: State,
 }
 
+impl Answer {
+    /// Shows HTML of the plugin's own: a fragment for the page's body. It can run no script; escape what others have written.
+    pub fn html(html: impl Into<String>) -> Self {
+        Self::Html { html: html.into() }
+    }
+
+    /// Shows a form that the host draws.
+    #[must_use]
+    pub const fn form(form: Form) -> Self {
+        Self::Form { form }
+    }
+
+    /// Sends the person's browser to an absolute URL.
+    pub fn redirect(url: impl Into<String>) -> Self {
+        Self::Redirect { url: url.into() }
+    }
+
+    /// Ends the pipeline with a message that the person reads.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self::Error { message: message.into() }
+    }
+}
+
 impl Request {
     /// A request without query and form.
     pub fn new(method: impl Into<String>, setup_url: impl Into<String>) -> Self {

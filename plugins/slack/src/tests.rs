@@ -1,0 +1,131 @@
+use jackfield_plugin_test::Harness;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn slack(api: &str) -> Harness<Slack> {
+    Harness::new(json!({"client-id": "1.2", "client-secret": "s3cret", "api": api}))
+}
+
+fn built(api: &str, data: Value) -> Result<Integration> {
+    slack(api).bound("data", data).build()
+}
+
+#[test]
+fn each_dialect_has_its_endpoints_and_scopes() {
+    let v1 = slack("v1").oauth2();
+    assert_eq!(v1.authorize_url, "https://slack.com/oauth/authorize");
+    assert_eq!(v1.token_url, "https://slack.com/api/oauth.access");
+    assert_eq!(v1.scopes.join(&v1.scope_separator), "bot chat:write:bot commands team:read");
+    let v2 = slack("v2").oauth2();
+    assert_eq!(v2.authorize_url, "https://slack.com/oauth/v2/authorize");
+    assert_eq!(v2.token_url, "https://slack.com/api/oauth.v2.access");
+    assert_eq!(v2.scopes.join(&v2.scope_separator), "chat:write,commands,team:read");
+}
+
+#[test]
+fn v2_is_the_default_and_endpoints_can_be_set() {
+    let oauth2 = Harness::<Slack>::new(json!({"authorize-url": "https://a/", "token-url": "https://t/"})).oauth2();
+    assert_eq!((oauth2.authorize_url.as_str(), oauth2.token_url.as_str()), ("https://a/", "https://t/"));
+    assert_eq!(oauth2.scope_separator, ",");
+}
+
+#[test]
+fn without_a_client_it_is_not_configured_and_says_what_is_missing() {
+    assert_eq!(Harness::<Slack>::new(json!({})).missing(), ["client-id", "client-secret"]);
+    assert!(slack("v2").missing().is_empty());
+}
+
+#[test]
+fn a_v1_answer_becomes_integration_and_identity() {
+    let data = json!({
+        "ok": true, "access_token": "xoxp-1", "scope": "team:read,bot,commands", "team_id": "T1", "team_name": "Acme",
+        "user_id": "U1", "bot": {"bot_user_id": "B1", "bot_access_token": "xoxb-1"},
+    });
+    let integration = built("v1", data).expect("an answer as Slack gives it");
+    assert_eq!((integration.external_id.as_str(), integration.name.as_deref()), ("T1", Some("Acme")));
+    let scopes = json!(["bot", "commands", "team:read"]);
+    let metadata = json!({"bot_access_token": "xoxb-1", "bot_user_id": "B1", "scopes": scopes});
+    assert_eq!(Value::Object(integration.metadata), metadata);
+    let identity = integration.identity.expect("v1 names the user");
+    assert_eq!((identity.identity_type.as_str(), identity.instance.as_str()), ("slack", "slack.com"));
+    assert_eq!((identity.external_id.as_str(), json!(identity.scopes)), ("U1", scopes));
+    assert_eq!(Value::Object(identity.data), json!({"access_token": "xoxp-1"}));
+}
+
+/// What `oauth.v2.access` answers, with some of it changed.
+fn v2_answer(changes: &Value) -> Value {
+    let mut answer = json!({
+        "ok": true, "access_token": "xoxb-2", "token_type": "bot", "scope": "team:read,chat:write", "bot_user_id": "B2",
+        "app_id": "A2", "team": {"id": "T2", "name": "Acme"}, "enterprise": null, "is_enterprise_install": false,
+        "authed_user": {"id": "U2"},
+    });
+    for (key, value) in changes.as_object().expect("changes are an object") {
+        answer[key] = value.clone();
+    }
+    answer
+}
+
+#[test]
+fn a_v2_answer_becomes_integration_and_identity() {
+    let integration = built("v2", v2_answer(&json!({}))).expect("an answer as Slack gives it");
+    assert_eq!((integration.external_id.as_str(), integration.name.as_deref()), ("T2", Some("Acme")));
+    let metadata = json!({
+        "bot_access_token": "xoxb-2", "bot_user_id": "B2", "scopes": ["chat:write", "team:read"], "app_id": "A2",
+        "team_id": "T2",
+    });
+    assert_eq!(Value::Object(integration.metadata), metadata);
+    let identity = integration.identity.expect("v2 names the user");
+    assert_eq!((identity.instance.as_str(), identity.external_id.as_str()), ("T2", "U2"));
+    assert!(identity.scopes.is_empty() && identity.data.is_empty());
+}
+
+#[test]
+fn an_enterprise_install_is_keyed_by_the_enterprise() {
+    let enterprise = json!({"id": "E1", "name": "Acme Group"});
+    let changes = json!({"team": null, "enterprise": enterprise, "is_enterprise_install": true});
+    let integration = built("v2", v2_answer(&changes)).expect("an enterprise install");
+    assert_eq!((integration.external_id.as_str(), integration.name.as_deref()), ("E1", Some("Acme Group")));
+    assert_eq!(integration.metadata["enterprise_id"], "E1");
+    assert_eq!(integration.identity.expect("the user").instance, "E1");
+}
+
+#[test]
+fn a_user_only_install_has_the_users_token_and_no_bot() {
+    let user = json!({"id": "U2", "scope": "search:read", "access_token": "xoxp-2", "token_type": "user"});
+    let changes = json!({"access_token": null, "scope": null, "bot_user_id": null, "authed_user": user});
+    let integration = built("v2", v2_answer(&changes)).expect("a user-only install");
+    assert_eq!(integration.metadata["scopes"], json!([]));
+    assert!(!integration.metadata.contains_key("bot_access_token"));
+    let identity = integration.identity.expect("the user");
+    assert_eq!(
+        (json!(identity.scopes), identity.data["access_token"].clone()),
+        (json!(["search:read"]), json!("xoxp-2"))
+    );
+}
+
+#[test]
+fn rotating_tokens_keep_what_refreshes_them() {
+    let changes = json!({"refresh_token": "xoxe-1", "expires_in": 43200});
+    let integration = built("v2", v2_answer(&changes)).expect("an install with rotation");
+    assert_eq!(integration.metadata["refresh_token"], "xoxe-1");
+    assert_eq!(integration.metadata["expires_in"], 43200);
+}
+
+#[test]
+fn what_is_no_install_is_an_error_that_shows_no_token() {
+    for changes in [
+        json!({"ok": false}),
+        json!({"team": null}),
+        json!({"team": {"id": ""}}),
+        json!({"authed_user": null}),
+        json!({"authed_user": {"id": ""}}),
+        json!({"access_token": null}),
+    ] {
+        let error = built("v2", v2_answer(&changes)).expect_err("no install").to_string();
+        assert!(!error.contains("xox"), "{error}");
+    }
+    for data in [json!({"ok": true}), json!({}), json!("text")] {
+        assert!(built("v1", data).is_err());
+    }
+}
