@@ -16,4 +16,4 @@ pub mod store;
 pub mod telemetry;
 pub mod web;
 
-pub use cli::main;
+pub use cli::{main, main_from};

@@ -1,1 +1,6 @@
-//! placeholder
+//! What the end-to-end tests and the demo stand on: the real host as a child process, a stand-in Slack, and people.
+
+pub mod host;
+pub mod person;
+pub mod postgres;
+pub mod stand_in_slack;

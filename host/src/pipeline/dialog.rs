@@ -1,7 +1,7 @@
 //! What the pop-up tells the page that opened it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The end of a set-up, good or bad.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,10 +21,10 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The message as it is posted: `{"success": bool, "data": …}`.
+    /// The message as it is posted.
     #[must_use]
-    pub fn message(&self) -> Value {
-        json!({"success": self.success, "data": self.data})
+    pub const fn message(&self) -> Message<'_> {
+        Message { success: self.success, data: &self.data }
     }
 
     /// What went wrong, for the person.
@@ -32,6 +32,13 @@ impl Ended {
     pub fn detail(&self) -> Option<&str> {
         self.data.get("detail").filter(|_| !self.success).and_then(Value::as_str)
     }
+}
+
+/// What is posted to the opener: `{"success": bool, "data": …}`.
+#[derive(Debug, Serialize)]
+pub struct Message<'a> {
+    success: bool,
+    data: &'a Value,
 }
 
 /// Name of the BroadcastChannel over which the opener also listens: random, so that no other page hears the answer.

@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, IdentityId, IdentityProviderId, Place, Sealer, StoreResult, found_or_made, milliseconds,
-    schema::identities as t,
+    AnyConnection, IdentityId, IdentityProviderId, Place, Sealer, StoreError, StoreResult, UserId, found_or_made,
+    milliseconds,
+    schema::{identities as t, identity_providers, user_identities},
 };
 
 /// What an authentication brings.
@@ -19,6 +20,34 @@ pub struct NewIdentity {
     pub scopes: Vec<String>,
     /// What belongs to the account, tokens included.
     pub data: Map<String, Value>,
+}
+
+/// One account at an identity provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Id of the row.
+    pub id: IdentityId,
+    /// Type of the identity provider: `slack`.
+    pub identity_type: String,
+    /// Instance of the identity provider: `slack.com`.
+    pub instance: String,
+    /// The account's id there.
+    pub external_id: String,
+    /// `unknown`, `valid` or `invalid`.
+    pub status: String,
+    /// Scopes that were granted.
+    pub scopes: Vec<String>,
+}
+
+type Row = (IdentityId, String, String, String, String, String);
+
+impl TryFrom<Row> for Identity {
+    type Error = StoreError;
+
+    fn try_from((id, identity_type, instance, external_id, status, scopes): Row) -> StoreResult<Self> {
+        let scopes = serde_json::from_str(&scopes).map_err(|_| StoreError::Corrupt("the scopes of an identity"))?;
+        Ok(Self { id, identity_type, instance, external_id, status, scopes })
+    }
 }
 
 /// Status of an identity that was just proved.
@@ -50,6 +79,17 @@ pub fn authenticate(
     )?;
     diesel::update(t::table.find(id)).set(refreshed()).execute(c)?;
     Ok(id)
+}
+
+/// A user's identities, in the order they were linked.
+pub fn of_user(c: &mut AnyConnection, user: UserId) -> StoreResult<Vec<Identity>> {
+    let rows: Vec<Row> = user_identities::table
+        .inner_join(t::table.inner_join(identity_providers::table))
+        .filter(user_identities::user_id.eq(user))
+        .order((user_identities::date_added, t::id))
+        .select((t::id, identity_providers::type_, identity_providers::instance, t::external_id, t::status, t::scopes))
+        .load(c)?;
+    rows.into_iter().map(Identity::try_from).collect()
 }
 
 /// The data, opened.

@@ -115,6 +115,7 @@ diesel::table! {
 diesel::joinable!(members -> organizations (organization_id));
 diesel::joinable!(api_tokens -> organizations (organization_id));
 diesel::joinable!(organization_integrations -> integrations (integration_id));
+diesel::joinable!(identities -> identity_providers (identity_provider_id));
 diesel::joinable!(user_identities -> identities (identity_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,

@@ -62,18 +62,8 @@ pub enum TelemetryError {
 }
 
 /// Libraries that see cookies, queries, bodies or statements with values.
-const GUARDED: [&str; 10] = [
-    "axum",
-    "diesel",
-    "h2",
-    "hyper",
-    "hyper_util",
-    "reqwest",
-    "rustls",
-    "tower_http",
-    "tower_sessions",
-    "tower_sessions_core",
-];
+const GUARDED: [&str; 9] =
+    ["axum", "diesel", "h2", "hyper", "hyper_util", "reqwest", "rustls", "tower_http", "tower_sessions_core"];
 
 /// Sets up logs for the process.
 ///
@@ -99,7 +89,9 @@ fn targets(levels: &str) -> Result<Targets, TelemetryError> {
     }
     let wanted: Targets = levels.parse().map_err(|error: ParseError| refused(error.to_string()))?;
     let general = wanted.default_level().unwrap_or(LevelFilter::OFF);
-    Ok(wanted.with_targets(GUARDED.map(|library| (library, general.min(LevelFilter::INFO)))))
+    let guarded = wanted.with_targets(GUARDED.map(|library| (library, general.min(LevelFilter::INFO))));
+    // Its one span at `info` would stand in every line and says nothing.
+    Ok(guarded.with_target("tower_sessions", general.min(LevelFilter::WARN)))
 }
 
 #[cfg(test)]

@@ -75,6 +75,6 @@ fn span(request: &Request) -> tracing::Span {
 }
 
 fn log_response(response: &Response, latency: Duration, _: &tracing::Span) {
-    let (status, milliseconds) = (response.status().as_u16(), latency.as_secs_f64() * 1000.0);
+    let (status, milliseconds) = (response.status().as_u16(), (latency.as_secs_f64() * 100_000.0).round() / 100.0);
     tracing::info!(http.status = status, http.milliseconds = milliseconds, "answered");
 }

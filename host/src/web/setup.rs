@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
@@ -162,7 +162,7 @@ struct DialogPage<'a> {
     ended: &'a Ended,
     name: &'a str,
     message: String,
-    channel: String,
+    channel: Option<String>,
     origin: String,
     nonce: &'a str,
 }
@@ -174,8 +174,8 @@ fn dialog_page(ended: &Ended, origin: &str) -> Response {
         ended,
         name: ended.data.get("name").and_then(Value::as_str).unwrap_or_default(),
         message: in_script(&ended.message()),
-        channel: in_script(&ended.channel.as_ref().map_or(Value::Null, |channel| channel.as_str().into())),
-        origin: in_script(&origin.into()),
+        channel: ended.channel.as_ref().map(|channel| in_script(&channel.as_str())),
+        origin: in_script(&origin),
         nonce: &nonce,
     };
     let policy = format!(
@@ -186,10 +186,11 @@ fn dialog_page(ended: &Ended, origin: &str) -> Response {
 }
 
 /// JSON that cannot leave a script: no `<`, `>`, `&`, and neither of the line separators that JavaScript once took for line ends.
-fn in_script(value: &Value) -> String {
+fn in_script(value: &impl Serialize) -> String {
     let escapes: BTreeMap<char, &str> =
         [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")].into();
-    value.to_string().chars().map(|c| escapes.get(&c).map_or_else(|| c.to_string(), ToString::to_string)).collect()
+    let json = serde_json::to_string(value).expect("what is posted is plain JSON");
+    json.chars().map(|c| escapes.get(&c).map_or_else(|| c.to_string(), ToString::to_string)).collect()
 }
 
 fn nonce() -> String {

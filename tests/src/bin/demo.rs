@@ -1,0 +1,84 @@
+//! `cargo demo`: a host with both plugins, a stand-in Slack, a user and an organization, ready to click through.
+
+use std::{io::Write, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use jackfield_tests::{
+    host::{Host, HostBuilder, Program},
+    stand_in_slack::{Behaviour, Client, StandInSlack},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+const EMAIL: &str = "ada@example.com";
+const PASSWORD: &str = "analytical engine";
+
+/// The first word that makes this program be the host: so the demo needs no second binary.
+const HOST: &str = "host";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let program = words.next();
+    if words.next().is_some_and(|word| word == HOST) {
+        return jackfield::main_from(program.into_iter().chain(words));
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the demo failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run() -> anyhow::Result<()> {
+    // First of all, so that Ctrl-C during the start ends in a clean stop too.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let slack = Arc::new(StandInSlack::start_on(0, Client::default(), Behaviour::default()).await?);
+    let at = slack.clone();
+    let host = tokio::task::spawn_blocking(move || start(&at)).await??;
+    tell(&host)?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    println!("\nStopping.");
+    stop(host)
+}
+
+fn start(slack: &StandInSlack) -> anyhow::Result<Host> {
+    let program = Program { path: std::env::current_exe()?, words: vec![HOST.to_owned()] };
+    let Client { id, secret } = slack.client();
+    let options = format!(
+        "[http]\nallow-private = [\"127.0.0.1:{}\"]\n\n[slack]\nclient-id = \"{id}\"\nclient-secret = \"{secret}\"\n\
+         authorize-url = \"{}\"\ntoken-url = \"{}\"\n",
+        slack.port(),
+        slack.url("/oauth/v2/authorize"),
+        slack.url("/api/oauth.v2.access"),
+    );
+    let host = HostBuilder::new(program).plugin("example").plugin("slack").toml(&options).log("info").start()?;
+    host.user(EMAIL, PASSWORD)?;
+    host.run(&["org", "create", "analytical-engines", "--name", "Analytical Engines", "--owner", EMAIL], "")?;
+    Ok(host)
+}
+
+fn tell(host: &Host) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "\nJackfield is running, with a stand-in Slack; nothing leaves this machine.\n\n  \
+         Open      {}\n  Log in    {EMAIL}\n  Password  {PASSWORD}\n\n\
+         Add Example or Slack, and watch it appear in the list.\n\
+         Configuration, database and log are in {}\nCtrl-C stops it all and removes them.\n",
+        host.url,
+        host.folder().display(),
+    )?;
+    out.flush().context("writing to standard output")
+}
+
+/// The terminal's Ctrl-C reaches the host as well; either way it is asked to finish, and waited for.
+fn stop(mut host: Host) -> anyhow::Result<()> {
+    let _ = host.signal("TERM");
+    host.exit_code()?;
+    Ok(())
+}

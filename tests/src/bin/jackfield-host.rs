@@ -1,0 +1,7 @@
+//! The host, built with the tests so that they always run the current one. The same as the real binary's `main`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jackfield::main()
+}

@@ -1,0 +1,368 @@
+//! The real host as a child process, with a configuration, plugins and a database of its own.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use jackfield::{
+    config::{self, Settings},
+    startup::open_store,
+    store::Store,
+};
+use tempfile::TempDir;
+
+/// Where `jackfield` is: a program, and words that come before its own arguments.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The executable.
+    pub path: PathBuf,
+    /// What makes it be the host, for the demo, which is host and demo in one.
+    pub words: Vec<String>,
+}
+
+/// A host to be started.
+pub struct HostBuilder {
+    program: Program,
+    default_integrations: Vec<String>,
+    plugins: Vec<String>,
+    database: Option<String>,
+    toml: String,
+    log: String,
+    env: Vec<(String, String)>,
+    port: Option<u16>,
+}
+
+/// A running host, stopped when this is dropped.
+pub struct Host {
+    folder: TempDir,
+    program: Program,
+    child: Child,
+    /// What the outside world sees.
+    pub url: String,
+}
+
+/// Where cargo left the libraries of the plugins: they are dependencies of this package, so they stand beside its executables.
+///
+/// # Errors
+/// When there is no such library.
+pub fn built_library(name: &str) -> Result<PathBuf> {
+    let executable = std::env::current_exe()?;
+    let file = format!("lib{}.so", name.replace('-', "_"));
+    let folders = executable.ancestors().skip(1).take(2).flat_map(|folder| [folder.join("deps"), folder.to_owned()]);
+    let found = folders.map(|folder| folder.join(&file)).find(|path| path.exists());
+    found.with_context(|| format!("{file} is not beside {}", executable.display()))
+}
+
+impl HostBuilder {
+    /// A host with no plugins, a SQLite database and everything else as it is by default.
+    #[must_use]
+    pub fn new(program: Program) -> Self {
+        Self {
+            program,
+            default_integrations: Vec::new(),
+            plugins: Vec::new(),
+            database: None,
+            toml: String::new(),
+            log: "info,jackfield=debug".to_owned(),
+            env: Vec::new(),
+            port: None,
+        }
+    }
+
+    /// Lists a plugin, and puts its library into the plugin folder.
+    #[must_use]
+    pub fn plugin(self, name: &str) -> Self {
+        self.listed(name).on_disk(name)
+    }
+
+    /// Lists an entry without putting anything anywhere.
+    #[must_use]
+    pub fn listed(mut self, entry: &str) -> Self {
+        self.default_integrations.push(entry.to_owned());
+        self
+    }
+
+    /// Puts a library into the plugin folder without listing it.
+    #[must_use]
+    pub fn on_disk(mut self, name: &str) -> Self {
+        self.plugins.push(name.to_owned());
+        self
+    }
+
+    /// Adds tables to the configuration.
+    #[must_use]
+    pub fn toml(mut self, toml: &str) -> Self {
+        self.toml.push_str(toml);
+        self.toml.push('\n');
+        self
+    }
+
+    /// Uses another database than a SQLite file.
+    #[must_use]
+    pub fn database(mut self, url: Option<String>) -> Self {
+        self.database = url;
+        self
+    }
+
+    /// Logs at other levels.
+    #[must_use]
+    pub fn log(mut self, levels: &str) -> Self {
+        self.log = levels.to_owned();
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes the folder and starts the host.
+    ///
+    /// # Errors
+    /// When it does not start; with what it said.
+    pub fn start(self) -> Result<Host> {
+        let folder = self.write_folder()?;
+        let program = self.program.clone();
+        let (child, port) = self.spawn(folder.path())?;
+        Ok(Host { folder, program, child, url: format!("http://127.0.0.1:{port}") })
+    }
+
+    /// Writes the folder, starts the host and answers what it said when it would not start.
+    ///
+    /// # Errors
+    /// When it does start.
+    pub fn start_refused(self) -> Result<String> {
+        let folder = self.write_folder()?;
+        match self.spawn(folder.path()) {
+            Ok((mut child, _)) => {
+                child.kill()?;
+                bail!("the host has started")
+            }
+            Err(_) => {
+                let said = fs::read_to_string(folder.path().join("stderr"))?;
+                Ok(said.replace(&folder.path().display().to_string(), "FOLDER"))
+            }
+        }
+    }
+
+    /// Runs another command of the command line in such a folder.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn run(self, arguments: &[&str]) -> Result<Output> {
+        let folder = self.write_folder()?;
+        Ok(command(&self.program, folder.path()).args(arguments).envs(self.env.clone()).output()?)
+    }
+
+    fn write_folder(&self) -> Result<TempDir> {
+        let folder = tempfile::tempdir()?;
+        let plugins = folder.path().join("plugins");
+        fs::create_dir(&plugins)?;
+        for name in &self.plugins {
+            let library = built_library(name)?;
+            let file = library.file_name().context("a library has a name")?;
+            fs::copy(&library, plugins.join(file))?;
+        }
+        Ok(folder)
+    }
+
+    /// A free port is found by binding it; should somebody take it before the host does, another is tried.
+    fn spawn(&self, folder: &Path) -> Result<(Child, u16)> {
+        for _ in 0..5 {
+            let port = match self.port {
+                Some(port) => port,
+                None => TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
+            };
+            fs::write(folder.join("jackfield.toml"), self.configuration(port))?;
+            match self.spawn_on(folder, port) {
+                Ok(child) => return Ok((child, port)),
+                Err(error) if error.to_string().contains("cannot listen") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bail!("no free port was found")
+    }
+
+    fn configuration(&self, port: u16) -> String {
+        let database = self.database.clone().unwrap_or_else(|| "sqlite://data/jackfield.db".to_owned());
+        let listed = toml_list(&self.default_integrations);
+        format!(
+            "default-integrations = {listed}\n\n[system]\nurl-prefix = \"http://127.0.0.1:{port}\"\n\
+             listen = \"127.0.0.1:{port}\"\n\n[database]\nurl = \"{database}\"\n\n{}",
+            self.toml
+        )
+    }
+
+    fn spawn_on(&self, folder: &Path, port: u16) -> Result<Child> {
+        let stderr = folder.join("stderr");
+        let log = File::options().create(true).append(true).open(&stderr)?;
+        let mut child = command(&self.program, folder)
+            .args(["serve", "--log", &self.log])
+            .envs(self.env.clone())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()?;
+        let mut line = String::new();
+        let out = child.stdout.take().context("stdout is piped")?;
+        BufReader::new(out).read_line(&mut line)?;
+        if line.trim_end() != format!("listening on http://127.0.0.1:{port}") {
+            child.wait()?;
+            bail!("the host said {line:?}, then: {}", fs::read_to_string(&stderr)?);
+        }
+        Ok(child)
+    }
+}
+
+fn toml_list(entries: &[String]) -> String {
+    let quoted: Vec<String> = entries.iter().map(|entry| format!("{entry:?}")).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn command(program: &Program, folder: &Path) -> Command {
+    let mut command = Command::new(&program.path);
+    command.args(&program.words).arg("--config").arg(folder.join("jackfield.toml")).current_dir(folder);
+    command
+}
+
+impl Host {
+    /// Absolute URL of a path.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// The host's folder: `jackfield.toml`, `plugins`, `data`, `stderr`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Everything it has logged so far.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.folder.path().join("stderr"))?)
+    }
+
+    /// Runs a command of the command line beside it and answers what it printed.
+    ///
+    /// # Errors
+    /// When the command fails; with what it said.
+    pub fn run(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut child = command(&self.program, self.folder.path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        child.stdin.take().context("stdin is piped")?.write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
+    /// Makes a user.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn user(&self, email: &str, password: &str) -> Result<()> {
+        self.run(&["user", "create", email, "--password-stdin"], password).map(drop)
+    }
+
+    /// Makes an organization.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn organization(&self, slug: &str) -> Result<()> {
+        self.run(&["org", "create", slug, "--name", &format!("{slug} Inc")], "").map(drop)
+    }
+
+    /// Adds a member, or gives one another role.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn member(&self, slug: &str, email: &str, role: &str) -> Result<()> {
+        self.run(&["member", "add", slug, email, "--role", role], "").map(drop)
+    }
+
+    /// Makes a token.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn token(&self, slug: &str, scopes: &[&str]) -> Result<String> {
+        let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
+        let arguments: Vec<&str> = ["token", "create", slug, "--name", "test"].into_iter().chain(scopes).collect();
+        self.run(&arguments, "")
+    }
+
+    /// The configuration it runs with.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn settings(&self) -> Result<Settings> {
+        Ok(config::load(&self.folder.path().join("jackfield.toml"))?)
+    }
+
+    /// Its database, to look at from outside: relative paths are its own, so they are made absolute first.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn store(&self) -> Result<Store> {
+        let folder = self.folder.path().display().to_string();
+        let text = fs::read_to_string(self.folder.path().join("jackfield.toml"))?;
+        let text = text.replace("sqlite://data", &format!("sqlite://{folder}/data"));
+        let text =
+            text.replace("[system]", &format!("[system]\nsecret-key = {{ file = \"{folder}/data/secret.key\" }}"));
+        let file = self.folder.path().join("from-outside.toml");
+        fs::write(&file, text)?;
+        Ok(open_store(&config::load(&file)?).await?.0)
+    }
+
+    /// Sends a signal by name, like `TERM`.
+    ///
+    /// # Errors
+    /// When `kill` cannot be run.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let status = Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "kill -{signal} failed");
+        Ok(())
+    }
+
+    /// Waits for its end and answers its exit code.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub fn exit_code(&mut self) -> Result<Option<i32>> {
+        Ok(self.child.wait()?.code())
+    }
+
+    /// Stops it and starts it again in the same folder, on the same port, after a change.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub fn restart(mut self, builder: HostBuilder) -> Result<Self> {
+        self.signal("TERM")?;
+        self.exit_code()?;
+        let port = self.url.rsplit(':').next().context("a URL with a port")?.parse()?;
+        let builder = HostBuilder { port: Some(port), ..builder };
+        let (child, _) = builder.spawn(self.folder.path())?;
+        self.child = child;
+        Ok(self)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // A host that is gone already is as stopped as one can be.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,120 @@
+//! The authorize pages.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::{Query, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use serde::Deserialize;
+use url::Url;
+
+use super::{Consent, Dialect, Grant, Install, Received, Shared, locked};
+
+type Parameters = Vec<(String, String)>;
+
+pub(super) async fn v1(State(shared): State<Arc<Shared>>, Query(parameters): Query<Parameters>) -> Response {
+    authorize(&shared, Dialect::V1, parameters)
+}
+
+pub(super) async fn v2(State(shared): State<Arc<Shared>>, Query(parameters): Query<Parameters>) -> Response {
+    authorize(&shared, Dialect::V2, parameters)
+}
+
+/// What is asked for, carried through the page.
+#[derive(Clone, Deserialize)]
+struct Asked {
+    dialect: String,
+    client_id: String,
+    redirect_uri: String,
+    scope: String,
+    #[serde(default)]
+    state: String,
+}
+
+fn authorize(shared: &Shared, dialect: Dialect, parameters: Parameters) -> Response {
+    let path = if dialect == Dialect::V1 { "/oauth/authorize" } else { "/oauth/v2/authorize" };
+    let received = Received { path: path.to_owned(), parameters };
+    locked(&shared.received).push(received.clone());
+    let given = |name| received.parameter(name).unwrap_or_default().to_owned();
+    let asked = Asked {
+        dialect: if dialect == Dialect::V1 { "v1" } else { "v2" }.to_owned(),
+        client_id: given("client_id"),
+        redirect_uri: given("redirect_uri"),
+        scope: given("scope"),
+        state: given("state"),
+    };
+    if asked.client_id != shared.client.id {
+        return (StatusCode::OK, Html("<h1>Please specify client_id.</h1>")).into_response();
+    }
+    let behaviour = locked(&shared.behaviour).clone();
+    let mut response = match behaviour.consent {
+        Consent::Ask => page(&asked, &behaviour.team_name),
+        Consent::Allow => back(shared, &asked, true),
+        Consent::Deny => back(shared, &asked, false),
+    };
+    if behaviour.coop {
+        let same_origin = HeaderValue::from_static("same-origin");
+        response.headers_mut().insert("cross-origin-opener-policy", same_origin);
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct ConsentPage<'a> {
+    asked: &'a Asked,
+    team_name: &'a str,
+    scopes: Vec<&'a str>,
+}
+
+fn page(asked: &Asked, team_name: &str) -> Response {
+    let scopes = asked.scope.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
+    match (ConsentPage { asked, team_name, scopes }).render() {
+        Ok(page) => Html(page).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Decision {
+    #[serde(flatten)]
+    asked: Asked,
+    decision: String,
+}
+
+/// The person's answer on the page.
+pub(super) async fn consent(State(shared): State<Arc<Shared>>, Form(decision): Form<Decision>) -> Response {
+    back(&shared, &decision.asked, decision.decision == "allow")
+}
+
+/// Back to the redirect URI, with a code or `access_denied` (RFC 6749 section 4.1.2).
+fn back(shared: &Shared, asked: &Asked, is_allowed: bool) -> Response {
+    let Ok(mut url) = Url::parse(&asked.redirect_uri) else {
+        return (StatusCode::OK, Html("<h1>redirect_uri did not match any configured URIs.</h1>")).into_response();
+    };
+    if is_allowed {
+        url.query_pairs_mut().append_pair("code", &granted(shared, asked)).append_pair("state", &asked.state);
+    } else {
+        url.query_pairs_mut().append_pair("error", "access_denied").append_pair("state", &asked.state);
+    }
+    (StatusCode::FOUND, [(header::LOCATION, url.to_string())]).into_response()
+}
+
+/// A fresh code, as hard to guess as Slack's.
+fn granted(shared: &Shared, asked: &Asked) -> String {
+    let code = format!("{}.{:x}", shared.client.id, getrandom::u64().expect("the system has a random generator"));
+    let install = locked(&shared.behaviour).install;
+    let grant = Grant {
+        dialect: if asked.dialect == "v1" { Dialect::V1 } else { Dialect::V2 },
+        client_id: asked.client_id.clone(),
+        redirect_uri: asked.redirect_uri.clone(),
+        scope: asked.scope.clone(),
+        install: if asked.dialect == "v1" { Install::Workspace } else { install },
+    };
+    locked(&shared.grants).insert(code.clone(), grant);
+    code
+}

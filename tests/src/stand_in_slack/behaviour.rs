@@ -1,0 +1,89 @@
+//! How the stand-in behaves.
+
+use serde::{Deserialize, Serialize};
+
+/// All switches. As JSON for `POST /behaviour`: `{"consent": "deny", "token": "server-error"}`; what is left out is the default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Behaviour {
+    /// What becomes of the authorize page.
+    pub consent: Consent,
+    /// What the token endpoints answer to a good request.
+    pub token: TokenAnswer,
+    /// What is installed where.
+    pub install: Install,
+    /// Name of the workspace, or of the enterprise.
+    pub team_name: String,
+    /// Id of the workspace.
+    pub team_id: String,
+    /// Id of the person who installs.
+    pub user_id: String,
+    /// Whether its pages cut the opener off (`Cross-Origin-Opener-Policy: same-origin`).
+    pub coop: bool,
+}
+
+/// What becomes of the authorize page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consent {
+    /// A person is asked.
+    Ask,
+    /// Straight back with a code.
+    Allow,
+    /// Straight back with `access_denied`.
+    Deny,
+}
+
+/// What the token endpoints answer to a good request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenAnswer {
+    /// A token, as JSON.
+    Token,
+    /// A token, form-encoded.
+    Form,
+    /// `ok` false with an error and a description.
+    DescribedError,
+    /// `ok` false with an error alone.
+    Error,
+    /// A page.
+    NotJson,
+    /// JSON without end.
+    Huge,
+    /// A token once the gate opens.
+    Slow,
+    /// The connection ends in the middle.
+    Cut,
+    /// Status 500.
+    ServerError,
+    /// A redirect.
+    Redirect,
+    /// JSON of another shape.
+    OtherShape,
+}
+
+/// What is installed where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Install {
+    /// The app, in a workspace.
+    Workspace,
+    /// The app, in an organization of Enterprise Grid.
+    Enterprise,
+    /// A person's token only.
+    UserOnly,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            consent: Consent::Ask,
+            token: TokenAnswer::Token,
+            install: Install::Workspace,
+            team_name: "Analytical Engines".to_owned(),
+            team_id: "T0STANDIN".to_owned(),
+            user_id: "U0ADA".to_owned(),
+            coop: false,
+        }
+    }
+}
