@@ -62,7 +62,7 @@ macro_rules! export_providers {
             pub static JACKFIELD_PLUGIN_MANIFEST: $crate::__private::Manifest =
                 $crate::__private::Manifest::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
-            #[allow(unsafe_code, non_upper_case_globals, reason = "abi_stable's name for its header")]
+            #[allow(unsafe_code, non_upper_case_globals, reason = "the name that a host looks for")]
             #[unsafe(no_mangle)]
             pub static _1as_0lib_1header_0root_bmodule_bloader: $crate::__private::LibHeader =
                 $crate::__private::header::<__JackfieldExported>();

@@ -35,6 +35,7 @@ pub struct HostBuilder {
     log: String,
     env: Vec<(String, String)>,
     port: Option<u16>,
+    url_prefix: Option<String>,
 }
 
 /// A running host, stopped when this is dropped.
@@ -44,6 +45,29 @@ pub struct Host {
     child: Child,
     /// What the outside world sees.
     pub url: String,
+}
+
+/// A host's folder without a running host.
+pub struct Folder {
+    folder: TempDir,
+    program: Program,
+    env: Vec<(String, String)>,
+}
+
+impl Folder {
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs a command of the command line there.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn run(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(command(&self.program, self.folder.path()).args(arguments).envs(self.env.clone()).output()?)
+    }
 }
 
 /// Where cargo left the libraries of the plugins: they are dependencies of this package, so they stand beside its executables.
@@ -71,6 +95,7 @@ impl HostBuilder {
             log: "info,jackfield=debug".to_owned(),
             env: Vec::new(),
             port: None,
+            url_prefix: None,
         }
     }
 
@@ -106,6 +131,13 @@ impl HostBuilder {
     #[must_use]
     pub fn database(mut self, url: Option<String>) -> Self {
         self.database = url;
+        self
+    }
+
+    /// Says to be reached elsewhere than where it listens, as behind a proxy.
+    #[must_use]
+    pub fn url_prefix(mut self, url_prefix: &str) -> Self {
+        self.url_prefix = Some(url_prefix.to_owned());
         self
     }
 
@@ -152,13 +184,16 @@ impl HostBuilder {
         }
     }
 
-    /// Runs another command of the command line in such a folder.
+    /// Writes the folder without starting anything.
     ///
-    /// # Errors
-    /// When it cannot be run.
-    pub fn run(self, arguments: &[&str]) -> Result<Output> {
-        let folder = self.write_folder()?;
-        Ok(command(&self.program, folder.path()).args(arguments).envs(self.env.clone()).output()?)
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn keep_folder(self) -> Folder {
+        let folder = self.write_folder().expect("the temporary folder can be written");
+        let configuration = folder.path().join("jackfield.toml");
+        fs::write(configuration, self.configuration(8000)).expect("the temporary folder can be written");
+        Folder { folder, program: self.program, env: self.env }
     }
 
     fn write_folder(&self) -> Result<TempDir> {
@@ -193,8 +228,9 @@ impl HostBuilder {
     fn configuration(&self, port: u16) -> String {
         let database = self.database.clone().unwrap_or_else(|| "sqlite://data/jackfield.db".to_owned());
         let listed = toml_list(&self.default_integrations);
+        let url_prefix = self.url_prefix.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
         format!(
-            "default-integrations = {listed}\n\n[system]\nurl-prefix = \"http://127.0.0.1:{port}\"\n\
+            "default-integrations = {listed}\n\n[system]\nurl-prefix = \"{url_prefix}\"\n\
              listen = \"127.0.0.1:{port}\"\n\n[database]\nurl = \"{database}\"\n\n{}",
             self.toml
         )

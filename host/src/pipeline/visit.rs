@@ -123,6 +123,7 @@ impl Pipelines {
     }
 
     async fn step(&self, provider: &Provider, setup: &mut Setup, request: &Request, count: usize) -> Transition {
+        tracing::debug!(setup.id = setup.nonce, provider.id = provider.id(), setup.step = setup.step, "a step runs");
         match self.run_step(provider, setup, request).await {
             Ok(answer) => transition(answer, setup.step, count),
             Err(error) => {

@@ -1,3 +1,5 @@
+//! Both dialects of Slack, through the harness.
+
 use jackfield_plugin_test::Harness;
 use serde_json::{Value, json};
 

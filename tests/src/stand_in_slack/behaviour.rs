@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// All switches. As JSON for `POST /behaviour`: `{"consent": "deny", "token": "server-error"}`; what is left out is the default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Behaviour {
     /// What becomes of the authorize page.
     pub consent: Consent,

@@ -1,0 +1,128 @@
+//! Who may set up what; every check of the pipeline under its own name.
+
+use anyhow::Result;
+use jackfield_tests::person::Person;
+use reqwest::Method;
+
+use crate::stage::{PASSWORD, Stage};
+
+const START: &str = "/organizations/acme/integrations/example/setup/";
+const SETUP: &str = "/extensions/example/setup/";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_and_admins_cannot_start_a_set_up_managers_and_owners_can() -> Result<()> {
+    let stage = Stage::new().await?;
+    for (role, status) in [("member", 403), ("admin", 403), ("manager", 302), ("owner", 302)] {
+        let person = stage.person(role).await?;
+        assert_eq!(person.visit(START).await?.status, status, "{role}");
+        let providers = person.visit("/api/0/organizations/acme/config/integrations/").await?;
+        assert_eq!(providers.status, 200, "{role} may look");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_superuser_may_set_up_everywhere() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.host.run(&["user", "create", "root@example.com", "--superuser", "--password-stdin"], PASSWORD)?;
+    let root = Person::logged_in(&stage.host.url, "root@example.com", PASSWORD).await?;
+    assert_eq!(root.visit(START).await?.status, 302);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_strangers_and_other_organizations_cannot_start() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.host.organization("other")?;
+    let owner = stage.person("owner").await?;
+    let nobody = Person::new(&stage.host.url);
+    let expected = "/auth/login/?next=%2Forganizations%2Facme%2Fintegrations%2Fexample%2Fsetup%2F";
+    assert_eq!(nobody.visit(START).await?.goes_to(), (302, expected));
+    assert_eq!(nobody.visit(SETUP).await?.goes_to(), (302, "/"));
+    assert_eq!(owner.visit("/organizations/other/integrations/example/setup/").await?.status, 404);
+    assert_eq!(owner.visit("/organizations/none/integrations/example/setup/").await?.status, 404);
+    assert_eq!(owner.visit("/organizations/acme/integrations/none/setup/").await?.status, 404);
+    assert_eq!(owner.visit("/extensions/none/setup/").await?.status, 404);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_up_cannot_be_started_or_carried_on_from_another_site() -> Result<()> {
+    let stage = Stage::new().await?;
+    let owner = stage.person("owner").await?;
+    let start = owner.request(Method::GET, START).header("sec-fetch-site", "cross-site");
+    assert_eq!(owner.send(start).await?.status, 403);
+    assert_eq!(owner.visit(SETUP).await?.goes_to(), (302, "/"), "nothing was started");
+    owner.start_setup("acme", "example").await?;
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let post = owner.request(Method::POST, SETUP).header(name, value).form(&[("name", "evil")]);
+        assert_eq!(owner.send(post).await?.status, 403, "{name}: {value}");
+    }
+    let post = owner.request(Method::POST, SETUP).header("origin", &stage.host.url).form(&[("name", "good")]);
+    assert!(owner.send(post).await?.dialog()?.success);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_feature_off_nothing_starts() -> Result<()> {
+    for value in ["false", "[\"other\"]"] {
+        let toml = format!("[features]\n\"organizations:integrations-v3\" = {value}");
+        let stage = Stage::with("v2", None, |host| host.toml(&toml)).await?;
+        let owner = stage.person("owner").await?;
+        assert_eq!(owner.visit(START).await?.goes_to(), (302, "/"), "{value}");
+    }
+    let stage =
+        Stage::with("v2", None, |host| host.toml("[features]\n\"organizations:integrations-v3\" = [\"acme\"]")).await?;
+    assert_eq!(stage.person("owner").await?.start_setup("acme", "example").await?.status, 200);
+    Ok(())
+}
+
+/// Runs a set-up whose access is lost between two steps.
+async fn loses_access(lose: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
+    let stage = Stage::new().await?;
+    let owner = stage.person("owner").await?;
+    owner.start_setup("acme", "example").await?;
+    lose(&stage)?;
+    let answer = owner.post(SETUP, &[("name", "late")]).await?;
+    assert_eq!(answer.goes_to(), (302, "/"));
+    assert!(stage.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
+    stage.stored().await?.assert_nothing("owner@example.com").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_lost_between_two_steps_ends_the_set_up() -> Result<()> {
+    loses_access(|stage| stage.host.member("acme", "owner@example.com", "member")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_gone_between_two_steps_ends_the_set_up() -> Result<()> {
+    loses_access(|stage| {
+        let database = stage.host.folder().join("data/jackfield.db");
+        let status = std::process::Command::new("python3")
+            .arg("-c")
+            .arg("import sqlite3,sys; c=sqlite3.connect(sys.argv[1],timeout=10); c.execute('pragma foreign_keys=on'); c.execute(\"delete from organizations where slug='acme'\"); c.commit()")
+            .arg(database)
+            .status()?;
+        anyhow::ensure!(status.success(), "the row could not be removed");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_out_ends_the_set_up() -> Result<()> {
+    let stage = Stage::new().await?;
+    let owner = stage.person("owner").await?;
+    owner.start_setup("acme", "example").await?;
+    assert_eq!(owner.post("/auth/logout/", &[]).await?.status, 302);
+    assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.goes_to(), (302, "/"));
+    owner.log_in("owner@example.com", PASSWORD).await?;
+    assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.goes_to(), (302, "/"));
+    assert!(stage.host.log()?.contains("integrations.setup.missing-session-data"));
+    stage.stored().await?.assert_nothing("owner@example.com").await
+}

@@ -1,0 +1,16 @@
+//! The end-to-end tests: the real binary, real plugins from real libraries, a real database, real HTTP.
+
+mod accounts;
+mod checks;
+mod dialog;
+mod example;
+mod listing;
+mod oauth2;
+mod operator;
+mod reinstall;
+mod secrets;
+mod slack;
+mod stage;
+mod stand_in;
+mod tabs;
+mod tidy;

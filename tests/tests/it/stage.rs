@@ -1,0 +1,139 @@
+//! A host with both plugins, a stand-in Slack, an organization `acme` and its people.
+
+use anyhow::Result;
+use jackfield::store::{Store, StoreResult, integrations::Installed};
+use jackfield_tests::{
+    host::{Host, HostBuilder, Program},
+    person::Person,
+    stand_in_slack::StandInSlack,
+};
+use serde_json::{Map, Value};
+
+/// Everybody's password.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+pub(crate) struct Stage {
+    pub(crate) host: Host,
+    pub(crate) slack: StandInSlack,
+}
+
+pub(crate) fn program() -> Program {
+    Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), words: Vec::new() }
+}
+
+/// A host with nothing.
+pub(crate) fn bare() -> HostBuilder {
+    HostBuilder::new(program())
+}
+
+/// Slack's options, pointed at the stand-in.
+pub(crate) fn slack_options(slack: &StandInSlack, api: &str) -> String {
+    let (authorize, token) = match api {
+        "v1" => ("/oauth/authorize", "/api/oauth.access"),
+        _ => ("/oauth/v2/authorize", "/api/oauth.v2.access"),
+    };
+    format!(
+        "[http]\nallow-private = [\"127.0.0.1:{}\"]\ntimeout = 2\n\n[slack]\napi = \"{api}\"\nclient-id = \"{}\"\n\
+         client-secret = \"{}\"\nauthorize-url = \"{}\"\ntoken-url = \"{}\"\n",
+        slack.port(),
+        slack.client().id,
+        slack.client().secret,
+        slack.url(authorize),
+        slack.url(token),
+    )
+}
+
+impl Stage {
+    /// With Slack's second dialect, on SQLite.
+    pub(crate) async fn new() -> Result<Self> {
+        Self::with("v2", None, |host| host).await
+    }
+
+    /// With a dialect, a database, and whatever else the host shall have.
+    pub(crate) async fn with(
+        api: &str,
+        database: Option<String>,
+        change: impl FnOnce(HostBuilder) -> HostBuilder,
+    ) -> Result<Self> {
+        let slack = StandInSlack::start().await?;
+        let builder = bare().plugin("example").plugin("slack").database(database).toml(&slack_options(&slack, api));
+        let host = change(builder).start()?;
+        host.organization("acme")?;
+        Ok(Self { host, slack })
+    }
+
+    /// Somebody with a role in `acme`, logged in; their address is `ROLE@example.com`.
+    pub(crate) async fn person(&self, role: &str) -> Result<Person> {
+        let email = format!("{role}@example.com");
+        self.host.user(&email, PASSWORD)?;
+        self.host.member("acme", &email, role)?;
+        Person::logged_in(&self.host.url, &email, PASSWORD).await
+    }
+
+    /// What `acme` has installed, as the API shows it.
+    pub(crate) async fn installed(&self, person: &Person) -> Result<Vec<Value>> {
+        let list = person.visit("/api/0/organizations/acme/integrations/").await?.json()?;
+        Ok(list.as_array().cloned().unwrap_or_default())
+    }
+
+    /// What the database holds.
+    pub(crate) async fn stored(&self) -> Result<Stored> {
+        let store = self.host.store().await?;
+        Ok(Stored { store })
+    }
+}
+
+/// The host's database, looked at from outside.
+pub(crate) struct Stored {
+    store: Store,
+}
+
+impl Stored {
+    /// Every integration of `acme` with its metadata.
+    pub(crate) async fn integrations(&self) -> StoreResult<Vec<(Installed, Map<String, Value>)>> {
+        use jackfield::store::{integrations, organizations};
+        let sealer = self.store.sealer().clone();
+        self.store
+            .read(move |c| {
+                let Some(acme) = organizations::by_slug(c, "acme")? else { return Ok(Vec::new()) };
+                let rows = integrations::of_organization(c, acme.id, None, 100)?;
+                rows.into_iter()
+                    .map(|row| {
+                        let metadata = integrations::metadata(c, &sealer, row.integration.id)?.unwrap_or_default();
+                        Ok((row, metadata))
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    /// The identities of a user, each with its data, as JSON.
+    pub(crate) async fn identities(&self, email: &str) -> StoreResult<Vec<Value>> {
+        use jackfield::store::{identities, users};
+        let (email, sealer) = (email.to_owned(), self.store.sealer().clone());
+        self.store
+            .read(move |c| {
+                let Some(user) = users::by_email(c, &email)? else { return Ok(Vec::new()) };
+                let found = identities::of_user(c, user.id)?;
+                found
+                    .into_iter()
+                    .map(|identity| {
+                        let data = identities::data(c, &sealer, identity.id)?.unwrap_or_default();
+                        Ok(serde_json::json!({
+                            "type": identity.identity_type, "instance": identity.instance,
+                            "external_id": identity.external_id, "status": identity.status,
+                            "scopes": identity.scopes, "data": data,
+                        }))
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    /// Asserts that no set-up has left anything behind.
+    pub(crate) async fn assert_nothing(&self, email: &str) -> Result<()> {
+        assert_eq!(self.integrations().await?.len(), 0);
+        assert_eq!(self.identities(email).await?, Vec::<Value>::new());
+        Ok(())
+    }
+}
