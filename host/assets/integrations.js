@@ -86,7 +86,7 @@ function open(link) {
       await refresh(answer.data?.id);
       notice("success", `${answer.data?.name ?? "The integration"} is connected.`);
     } else {
-      notice("error", String(answer.data?.detail ?? "The set-up did not finish."));
+      notice("error", `${link.dataset.name} was not connected: ${answer.data?.detail ?? "the set-up did not finish"}`);
     }
   };
 

@@ -198,14 +198,18 @@ impl HostBuilder {
 
     fn write_folder(&self) -> Result<TempDir> {
         let folder = tempfile::tempdir()?;
-        let plugins = folder.path().join("plugins");
-        fs::create_dir(&plugins)?;
+        fs::create_dir(folder.path().join("plugins"))?;
+        self.copy_plugins(folder.path())?;
+        Ok(folder)
+    }
+
+    fn copy_plugins(&self, folder: &Path) -> Result<()> {
         for name in &self.plugins {
             let library = built_library(name)?;
             let file = library.file_name().context("a library has a name")?;
-            fs::copy(&library, plugins.join(file))?;
+            fs::copy(&library, folder.join("plugins").join(file))?;
         }
-        Ok(folder)
+        Ok(())
     }
 
     /// A free port is found by binding it; should somebody take it before the host does, another is tried.
@@ -389,6 +393,7 @@ impl Host {
         self.exit_code()?;
         let port = self.url.rsplit(':').next().context("a URL with a port")?.parse()?;
         let builder = HostBuilder { port: Some(port), ..builder };
+        builder.copy_plugins(self.folder.path())?;
         let (child, _) = builder.spawn(self.folder.path())?;
         self.child = child;
         Ok(self)

@@ -1,5 +1,6 @@
 //! What the end-to-end tests and the demo stand on: the real host as a child process, a stand-in Slack, and people.
 
+pub mod browser;
 pub mod host;
 pub mod person;
 pub mod postgres;

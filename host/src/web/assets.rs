@@ -9,8 +9,9 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 
-const FILES: [(&str, &str, &str); 2] = [
+const FILES: [(&str, &str, &str); 3] = [
     ("jackfield.css", "text/css; charset=utf-8", include_str!("../../assets/jackfield.css")),
+    ("jackfield.svg", "image/svg+xml", include_str!("../../assets/jackfield.svg")),
     ("integrations.js", "text/javascript; charset=utf-8", include_str!("../../assets/integrations.js")),
 ];
 

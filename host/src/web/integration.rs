@@ -24,6 +24,7 @@ use crate::{
     accounts::{Access, Scope},
     app::AppHandle,
     integrations::{Details, IntegrationOut},
+    plugins::Dialog,
     store::IntegrationId,
 };
 
@@ -34,6 +35,7 @@ struct IntegrationPage {
     slug: String,
     shown: IntegrationOut,
     icon: String,
+    dialog: Dialog,
     is_loaded: bool,
     may_install: bool,
     added_by: Option<String>,
@@ -83,6 +85,7 @@ fn drawn(
     IntegrationPage {
         slug: access.organization.slug.clone(),
         icon: icons::url(provider.map(|provider| &**provider)),
+        dialog: provider.map(|provider| provider.dialog()).unwrap_or_default(),
         is_loaded: provider.is_some(),
         may_install: may_install(app, &access),
         added_by: details.added_by,

@@ -1,10 +1,13 @@
 //! The end-to-end tests: the real binary, real plugins from real libraries, a real database, real HTTP.
 
 mod accounts;
+mod browser;
 mod checks;
 mod dialog;
 mod example;
 mod listing;
+mod loading;
+mod misbehaving;
 mod oauth2;
 mod operator;
 mod reinstall;

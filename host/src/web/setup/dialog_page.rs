@@ -37,7 +37,7 @@ pub(super) fn page(ended: &Ended, origin: &str) -> Response {
         nonce: &nonce,
     };
     let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
          form-action 'none'"
     );
     private(html(&page), &policy)

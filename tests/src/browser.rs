@@ -1,0 +1,410 @@
+//! A real browser: Debian's Chromium, driven over WebDriver.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    elements::Element,
+    error::CmdError,
+    wd::{Capabilities, WebDriverCompatibleCommand, WindowHandle},
+};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+use crate::postgres::must_run_all;
+
+/// One window, at first, of a browser that was never used before.
+pub struct Browser {
+    client: Client,
+    // Ends the driver and the browser when this is dropped.
+    _driver: Driver,
+}
+
+struct Driver {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Longest wait for something to appear. Waiting ends as soon as it does.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A fresh browser; `None`, said loudly, where none can be had.
+///
+/// # Panics
+/// When none can be had and everything must run.
+pub async fn fresh_browser() -> Option<Browser> {
+    static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
+    let installed = INSTALLED.get_or_init(|| install().map_err(|error| format!("{error:#}")));
+    let started = match installed {
+        Ok(()) => Browser::start().await.map_err(|error| format!("{error:#}")),
+        Err(error) => Err(error.clone()),
+    };
+    match started {
+        Ok(browser) => Some(browser),
+        Err(error) if must_run_all() => panic!("a browser is needed: {error}"),
+        Err(error) => {
+            eprintln!("\n*** SKIPPED: a test in a real browser, because there is none: {error}\n");
+            None
+        }
+    }
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .chain([Path::new("/usr/bin").to_owned()])
+        .map(|folder| folder.join(name))
+        .find(|file| file.exists())
+}
+
+/// Debian's packages, where this user may install them.
+fn install() -> Result<()> {
+    if program("chromedriver").is_some() && program("chromium").is_some() {
+        return Ok(());
+    }
+    let id = Command::new("id").arg("-u").output()?;
+    ensure!(id.stdout.starts_with(b"0\n"), "not installed: apt-get install chromium chromium-driver");
+    eprintln!("installing Chromium for the tests (apt-get install chromium chromium-driver)");
+    for arguments in
+        [&["update", "-qq"][..], &["install", "-qq", "-y", "--no-install-recommends", "chromium", "chromium-driver"]]
+    {
+        let run = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output()?;
+        ensure!(run.status.success(), "apt-get {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+    }
+    Ok(())
+}
+
+impl Driver {
+    fn start() -> Result<Self> {
+        let program = program("chromedriver").context("no chromedriver")?;
+        let mut process = Command::new(program).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let out = process.stdout.take().context("stdout is piped")?;
+        for line in BufReader::new(out).lines() {
+            let line = line?;
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
+                return Ok(Self { process, url });
+            }
+        }
+        bail!("chromedriver ended at once")
+    }
+}
+
+fn capabilities() -> Capabilities {
+    let arguments = [
+        "--headless=new",
+        "--no-sandbox", // tests run as root in CI
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-default-apps",
+        "--disable-sync",
+        "--disable-features=Translate,OptimizationHints,MediaRouter",
+        // Whatever a page asked for elsewhere could not be answered anyway; here it is seen to fail.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+        "--window-size=1200,900",
+    ];
+    let options = json!({
+        "goog:chromeOptions": {"args": arguments, "binary": program("chromium")},
+        "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+    });
+    serde_json::from_value(options).expect("capabilities are a JSON object")
+}
+
+/// A command that WebDriver itself does not have: ChromeDriver's log and DevTools endpoints.
+#[derive(Debug)]
+struct Vendor {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Vendor {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.body.to_string()))
+    }
+}
+
+impl Browser {
+    async fn start() -> Result<Self> {
+        let driver = Driver::start()?;
+        let client = ClientBuilder::new(HttpConnector::new()).capabilities(capabilities()).connect(&driver.url).await?;
+        Ok(Self { client, _driver: driver })
+    }
+
+    /// Opens a URL.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn open(&self, url: &str) -> Result<()> {
+        Ok(self.client.goto(url).await?)
+    }
+
+    /// The URL that is shown.
+    ///
+    /// # Errors
+    /// When the browser cannot tell.
+    pub async fn url(&self) -> Result<String> {
+        Ok(self.client.current_url().await?.into())
+    }
+
+    /// Waits for an element.
+    ///
+    /// # Errors
+    /// When it does not appear; with what the page shows.
+    pub async fn find(&self, css: &str) -> Result<Element> {
+        match self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await {
+            Ok(element) => Ok(element),
+            Err(error) => {
+                bail!("{css} does not appear at {}: {error}\n{}", self.url().await?, self.text("body").await?)
+            }
+        }
+    }
+
+    /// Waits for an element and clicks it.
+    ///
+    /// # Errors
+    /// When it does not appear or cannot be clicked.
+    pub async fn click(&self, css: &str) -> Result<()> {
+        Ok(self.find(css).await?.click().await?)
+    }
+
+    /// Waits for a field and types into it.
+    ///
+    /// # Errors
+    /// When it does not appear.
+    pub async fn fill(&self, css: &str, text: &str) -> Result<()> {
+        let field = self.find(css).await?;
+        field.clear().await?;
+        Ok(field.send_keys(text).await?)
+    }
+
+    /// Presses keys wherever the focus is.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn press(&self, keys: &str) -> Result<()> {
+        Ok(self.client.active_element().await?.send_keys(keys).await?)
+    }
+
+    /// What a person reads in the first element that fits.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn text(&self, css: &str) -> Result<String> {
+        Ok(self.client.find(Locator::Css(css)).await?.text().await?)
+    }
+
+    /// Waits until an element has a text in it.
+    ///
+    /// # Errors
+    /// When it never has; with what it has instead.
+    pub async fn see(&self, css: &str, text: &str) -> Result<()> {
+        let script = "const [css, text] = arguments; \
+             return [...document.querySelectorAll(css)].some((element) => element.innerText.includes(text));";
+        self.until(script, vec![json!(css), json!(text)], &format!("{css} never says {text:?}")).await
+    }
+
+    /// Waits until a script answers true.
+    ///
+    /// # Errors
+    /// When it never does.
+    pub async fn until(&self, script: &str, arguments: Vec<Value>, otherwise: &str) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            match self.client.execute(script, arguments.clone()).await {
+                Ok(Value::Bool(true)) => return Ok(()),
+                Ok(_) => {}
+                // The page is on its way to another, or the window is closing.
+                Err(CmdError::Standard(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if tokio::time::Instant::now() > deadline {
+                bail!("{otherwise} at {}: {}", self.url().await?, self.text("body").await?);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Runs a script in the page.
+    ///
+    /// # Errors
+    /// When it throws.
+    pub async fn run(&self, script: &str) -> Result<Value> {
+        Ok(self.client.execute(script, Vec::new()).await?)
+    }
+
+    /// The window that is driven.
+    ///
+    /// # Errors
+    /// When the browser cannot tell.
+    pub async fn window(&self) -> Result<WindowHandle> {
+        Ok(self.client.window().await?)
+    }
+
+    /// Drives another window.
+    ///
+    /// # Errors
+    /// When there is no such window.
+    pub async fn switch_to(&self, window: &WindowHandle) -> Result<()> {
+        Ok(self.client.switch_to_window(window.clone()).await?)
+    }
+
+    /// Waits for the pop-up that a click on this window opened, and drives it.
+    ///
+    /// # Errors
+    /// When none opens.
+    pub async fn switch_to_popup(&self, opener: &WindowHandle) -> Result<WindowHandle> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(popup) = self.client.windows().await?.into_iter().find(|window| window != opener) {
+                self.switch_to(&popup).await?;
+                return Ok(popup);
+            }
+            ensure!(tokio::time::Instant::now() < deadline, "no pop-up opens");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Opens another tab and drives it.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn new_tab(&self) -> Result<WindowHandle> {
+        let tab = self.client.new_window(true).await?.handle;
+        self.switch_to(&tab).await?;
+        Ok(tab)
+    }
+
+    /// Closes the window that is driven.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn close_window(&self) -> Result<()> {
+        Ok(self.client.close_window().await?)
+    }
+
+    /// Shows pages as in a window of this width, light or dark.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn look(&self, width: u32, is_dark: bool) -> Result<()> {
+        let scheme = if is_dark { "dark" } else { "light" };
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", media).await?;
+        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await.map(drop)
+    }
+
+    /// Takes a picture of the whole page, PNG.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn screenshot(&self) -> Result<Vec<u8>> {
+        Ok(self.client.screenshot().await?)
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
+        let body = json!({"cmd": command, "params": parameters});
+        Ok(self.client.issue_cmd(Vendor { path: "goog/cdp/execute", body }).await?)
+    }
+
+    async fn log(&self, kind: &str) -> Result<Vec<Value>> {
+        let log = self.client.issue_cmd(Vendor { path: "se/log", body: json!({"type": kind}) }).await?;
+        Ok(log.as_array().cloned().unwrap_or_default())
+    }
+
+    /// Asserts that the console says something, and forgets all it says: for an error that is meant to be there.
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub async fn assert_console_says(&self, text: &str) -> Result<()> {
+        let said = self.log("browser").await?;
+        let is_said = said.iter().any(|entry| entry["message"].as_str().is_some_and(|message| message.contains(text)));
+        ensure!(is_said, "the console says {said:?}");
+        Ok(())
+    }
+
+    /// Asserts that since the last call the window has logged no error and asked nobody but these origins for anything.
+    ///
+    /// # Errors
+    /// With what was logged or asked for.
+    pub async fn assert_quiet(&self, origins: &[&str]) -> Result<()> {
+        for entry in self.log("browser").await? {
+            let level = entry["level"].as_str().unwrap_or_default();
+            ensure!(!matches!(level, "SEVERE" | "WARNING"), "the console says {}", entry["message"]);
+        }
+        for entry in self.log("performance").await? {
+            let message: Value = serde_json::from_str(entry["message"].as_str().unwrap_or_default())?;
+            let message = &message["message"];
+            if message["method"] == "Network.requestWillBeSent" {
+                let url = message["params"]["request"]["url"].as_str().unwrap_or_default();
+                let is_ours = origins.iter().any(|origin| url.starts_with(&format!("{origin}/")));
+                ensure!(is_ours || url.starts_with("data:") || url.starts_with("chrome://"), "asked for {url}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs axe-core in the page and answers its violations, one a line.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn accessibility(&self) -> Result<Vec<String>> {
+        self.client.execute(&axe()?, Vec::new()).await?;
+        let script = "const done = arguments[arguments.length - 1]; \
+             axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}) \
+             .then((result) => done(result.violations.flatMap((violation) => violation.nodes.map((node) => \
+             `${violation.id}: ${node.html} ${node.failureSummary}`))), (error) => done([String(error)]));";
+        let found = self.client.execute_async(script, Vec::new()).await?;
+        Ok(found.as_array().into_iter().flatten().map(|line| line.as_str().unwrap_or_default().to_owned()).collect())
+    }
+
+    /// Ends the browser.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub async fn close(self) -> Result<()> {
+        Ok(self.client.clone().close().await?)
+    }
+}
+
+/// axe-core's source, from npm, as a test dependency only: fetched once into cargo's own folder.
+fn axe() -> Result<String> {
+    const VERSION: &str = "4.14.1";
+    let executable = std::env::current_exe()?;
+    let target = executable.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+    let folder = target.and_then(Path::parent).context("cargo's target folder")?.join("npm");
+    let file = folder.join("node_modules/axe-core/axe.min.js");
+    if !file.exists() {
+        std::fs::create_dir_all(&folder)?;
+        let run = Command::new("npm")
+            .args(["install", "--silent", "--no-save", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&folder)
+            .arg(format!("axe-core@{VERSION}"))
+            .output()
+            .context("npm, which brings axe-core")?;
+        ensure!(run.status.success(), "npm install axe-core: {}", String::from_utf8_lossy(&run.stderr));
+    }
+    Ok(std::fs::read_to_string(file)?)
+}

@@ -1,0 +1,403 @@
+//! A person at a real browser.
+
+use anyhow::Result;
+use jackfield_tests::{
+    browser::{Browser, fresh_browser},
+    stand_in_slack::Consent,
+};
+
+use crate::stage::{PASSWORD, Stage};
+
+/// A stage with a browser in front of it, somebody of a role logged in at the integrations page.
+struct Sitting {
+    stage: Stage,
+    browser: Browser,
+}
+
+impl Sitting {
+    /// `None` where there is no browser; that was said loudly.
+    async fn of(role: &str) -> Result<Option<Self>> {
+        let Some(browser) = fresh_browser().await else { return Ok(None) };
+        let stage = Stage::new().await?;
+        stage.slack.behave(|behaviour| behaviour.consent = Consent::Ask);
+        stage.person(role).await?;
+        let sitting = Self { stage, browser };
+        sitting.browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+        sitting.log_in(role).await?;
+        Ok(Some(sitting))
+    }
+
+    async fn log_in(&self, role: &str) -> Result<()> {
+        self.browser.fill("#email", &format!("{role}@example.com")).await?;
+        self.browser.fill("#password", PASSWORD).await?;
+        self.browser.click("button.primary").await?;
+        self.browser.find(".ref-organization-integrations").await.map(drop)
+    }
+
+    async fn open_menu_and_choose(&self, provider: &str) -> Result<()> {
+        self.browser.click("#add").await?;
+        self.browser.click(&format!("#add-menu a[data-setup*='/{provider}/']")).await
+    }
+
+    async fn quiet(&self) -> Result<()> {
+        self.browser.assert_quiet(&[&self.stage.host.url, &self.stage.slack.url("")]).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    browser.see(".empty", "Nothing is connected yet").await?;
+    browser.run("window.notReloaded = true").await?;
+    let page = browser.window().await?;
+    for name in ["middle", "Alpha", "zulu"] {
+        sitting.open_menu_and_choose("example").await?;
+        browser.switch_to_popup(&page).await?;
+        browser.fill("input[name=name]", name).await?;
+        browser.click("button[type=submit]").await?;
+        browser.switch_to(&page).await?;
+        browser.see(".notice.success", &format!("{name} is connected.")).await?;
+    }
+    let names = browser.run("return [...document.querySelectorAll('.rows a')].map((link) => link.innerText)").await?;
+    assert_eq!(names, serde_json::json!(["Alpha", "middle", "zulu"]), "each in its place by name");
+    assert_eq!(browser.run("return window.notReloaded").await?, true);
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slack_is_added_through_its_consent_page() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let hostile = "</script><img src=x onerror=alert(1)> & \"Co\"";
+    sitting.stage.slack.behave(|behaviour| behaviour.team_name = hostile.to_owned());
+    let browser = &sitting.browser;
+    let page = browser.window().await?;
+    sitting.open_menu_and_choose("slack").await?;
+    browser.switch_to_popup(&page).await?;
+    browser.see("h1", hostile).await?;
+    browser.click("button[value=allow]").await?;
+    browser.switch_to(&page).await?;
+    browser.see(".notice.success", hostile).await?;
+    browser.see(".rows a", hostile).await?;
+    browser.click(".rows a").await?;
+    browser.see(".facts", "kept secret").await?;
+    browser.see("h1", hostile).await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_consent_is_told_until_it_is_dismissed() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    let page = browser.window().await?;
+    sitting.open_menu_and_choose("slack").await?;
+    browser.switch_to_popup(&page).await?;
+    browser.click("button[value=deny]").await?;
+    browser.switch_to(&page).await?;
+    browser.see(".notice.error", "access_denied").await?;
+    browser.click(".notice button[aria-label=Dismiss]").await?;
+    browser.until("return document.querySelector('.notice') === null", Vec::new(), "the notice stays").await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_pop_up_is_blocked_the_set_up_goes_on_as_a_full_page_and_comes_back() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    browser.run("window.open = () => null").await?;
+    sitting.open_menu_and_choose("slack").await?;
+    browser.click("button[value=allow]").await?;
+    browser.see("h1", "Slack is connected").await?;
+    browser.click("a.button").await?;
+    browser.see(".rows a", "Analytical Engines").await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pop_up_that_the_person_closes_is_noticed_and_can_be_tried_again() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    let page = browser.window().await?;
+    sitting.open_menu_and_choose("example").await?;
+    browser.switch_to_popup(&page).await?;
+    browser.find("input[name=name]").await?;
+    browser.close_window().await?;
+    browser.switch_to(&page).await?;
+    browser.see(".notice", "nothing was added").await?;
+    browser.click(".notice button:not(.plain)").await?;
+    browser.switch_to_popup(&page).await?;
+    browser.fill("input[name=name]", "second try").await?;
+    browser.click("button[type=submit]").await?;
+    browser.switch_to(&page).await?;
+    browser.see(".rows a", "second try").await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channel() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    sitting.stage.slack.behave(|behaviour| behaviour.coop = true);
+    let browser = &sitting.browser;
+    let page = browser.window().await?;
+    sitting.open_menu_and_choose("slack").await?;
+    browser.switch_to_popup(&page).await?;
+    browser.find("button[value=allow]").await?;
+    assert_eq!(browser.run("return window.opener === null").await?, true, "the tie is cut");
+    browser.click("button[value=allow]").await?;
+    browser.switch_to(&page).await?;
+    browser.see(".notice.success", "Analytical Engines is connected.").await?;
+    browser.see(".rows a", "Analytical Engines").await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forged_messages_are_ignored() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    let page = browser.window().await?;
+    sitting.open_menu_and_choose("example").await?;
+    let popup = browser.switch_to_popup(&page).await?;
+    browser.find("input[name=name]").await?;
+    browser.switch_to(&page).await?;
+    // From this very window, so the origin is right and the window is not; and from another origin, with nothing right.
+    let forged = "window.postMessage({success: true, data: {name: 'forged'}}, '*'); \
+         window.dispatchEvent(new MessageEvent('message', {origin: 'https://evil.example', data: {success: true, data: {name: 'forged'}}})); \
+         new BroadcastChannel('jackfield').postMessage({success: true, data: {name: 'forged'}});";
+    browser.run(forged).await?;
+    browser.switch_to(&popup).await?;
+    browser.fill("input[name=name]", "real").await?;
+    browser.click("button[type=submit]").await?;
+    browser.switch_to(&page).await?;
+    browser.see(".notice.success", "real is connected.").await?;
+    assert!(!browser.text("body").await?.contains("forged"));
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integration_is_configured_and_removed_after_a_confirmation() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    let page = browser.window().await?;
+    sitting.open_menu_and_choose("example").await?;
+    browser.switch_to_popup(&page).await?;
+    browser.fill("input[name=name]", "one").await?;
+    browser.click("button[type=submit]").await?;
+    browser.switch_to(&page).await?;
+    browser.see(".rows a", "one").await?;
+    browser.click(".rows a").await?;
+    browser.click("form.stack button").await?;
+    browser.see(".stack .error", "Fill this in.").await?;
+    browser.assert_console_says("status of 422").await?;
+    browser.fill("#field-1", "shown to people").await?;
+    browser.click("form.stack button").await?;
+    browser.see(".notice.success", "The configuration was saved.").await?;
+    browser
+        .until("return document.querySelector('#field-1').value === 'shown to people'", Vec::new(), "not saved")
+        .await?;
+    browser.click("a.danger").await?;
+    browser.see("h1", "Remove one?").await?;
+    browser.click("a.button").await?;
+    browser.click("a.danger").await?;
+    browser.click("button.danger").await?;
+    browser.see(".notice.success", "The integration was removed.").await?;
+    browser.see(".empty", "Nothing is connected yet").await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_sees_no_buttons_that_would_fail() -> Result<()> {
+    let Some(sitting) = Sitting::of("member").await? else { return Ok(()) };
+    let owner = sitting.stage.person("owner").await?;
+    let browser = &sitting.browser;
+    browser.see(".empty", "Ask an owner or manager").await?;
+    owner.start_setup("acme", "example").await?;
+    owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
+    browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+    browser.click(".rows a").await?;
+    browser.see("h1", "one").await?;
+    let buttons = browser.run("return document.querySelectorAll('main button, main a.button').length").await?;
+    assert_eq!(buttons, 0);
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_session_comes_back_to_where_the_person_was() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    browser.open(&sitting.stage.host.at("/account/")).await?;
+    browser.see(".empty", "None yet").await?;
+    browser.click("nav button").await?;
+    browser.see("h1", "Log in").await?;
+    browser.open(&sitting.stage.host.at("/account/")).await?;
+    browser.fill("#email", "owner@example.com").await?;
+    browser.fill("#password", "wrong password").await?;
+    browser.click("button.primary").await?;
+    browser.see(".notice.error", "E-mail or password is wrong.").await?;
+    browser.fill("#password", PASSWORD).await?;
+    browser.click("button.primary").await?;
+    browser.see("h1", "Your linked identities").await?;
+    browser.assert_console_says("status of 401").await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_linked_identity_is_seen_and_unlinked() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    browser.run("window.open = () => null").await?;
+    sitting.open_menu_and_choose("slack").await?;
+    browser.click("button[value=allow]").await?;
+    browser.see("h1", "Slack is connected").await?;
+    browser.open(&sitting.stage.host.at("/account/")).await?;
+    browser.see(".rows", "U0ADA").await?;
+    browser.click(".rows button").await?;
+    browser.see(".notice.success", "The identity was unlinked.").await?;
+    browser.see(".empty", "None yet").await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_add_two_providers() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    let page = sitting.stage.host.at("/organizations/acme/integrations/");
+    let first = browser.window().await?;
+    let second = browser.new_tab().await?;
+    browser.open(&page).await?;
+    browser.run("window.open = () => null").await?;
+    sitting.open_menu_and_choose("slack").await?;
+    browser.find("button[value=allow]").await?;
+    browser.switch_to(&first).await?;
+    browser.run("window.open = () => null").await?;
+    sitting.open_menu_and_choose("example").await?;
+    browser.fill("input[name=name]", "from the first tab").await?;
+    browser.switch_to(&second).await?;
+    browser.click("button[value=allow]").await?;
+    browser.see("h1", "Slack is connected").await?;
+    browser.switch_to(&first).await?;
+    browser.click("button[type=submit]").await?;
+    browser.see("h1", "Example is connected").await?;
+    browser.open(&page).await?;
+    browser.see(".rows", "Analytical Engines").await?;
+    browser.see(".rows", "from the first tab").await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_can_be_done_with_the_keyboard_alone() -> Result<()> {
+    const TAB: &str = "\u{e004}";
+    const ENTER: &str = "\u{e007}";
+    const ESCAPE: &str = "\u{e00c}";
+    const DOWN: &str = "\u{e015}";
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    let page = browser.window().await?;
+    let focus = "return document.activeElement.innerText.trim()";
+    for expected in ["Skip to the content", "Jackfield", "acme Inc", "Account", "Log out", "Add integration"] {
+        browser.press(TAB).await?;
+        assert_eq!(browser.run(focus).await?, expected);
+    }
+    browser.press(ENTER).await?;
+    browser.until("return document.querySelector('#add-menu').matches(':popover-open')", Vec::new(), "no menu").await?;
+    assert_eq!(browser.run(focus).await?, "Example", "the focus is in the menu");
+    browser.press(DOWN).await?;
+    assert_eq!(browser.run(focus).await?, "Slack");
+    browser.press(ESCAPE).await?;
+    assert_eq!(browser.run(focus).await?, "Add integration", "and back where it was");
+    browser.press(ENTER).await?;
+    browser.press(ENTER).await?;
+    browser.switch_to_popup(&page).await?;
+    browser.find("input[name=name]").await?;
+    assert_eq!(browser.run("return document.activeElement.name").await?, "name");
+    browser.press(&format!("typed{ENTER}")).await?;
+    browser.switch_to(&page).await?;
+    browser.see(".notice.success", "typed is connected.").await?;
+    sitting.quiet().await?;
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()> {
+    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    let owner =
+        jackfield_tests::person::Person::logged_in(&sitting.stage.host.url, "owner@example.com", PASSWORD).await?;
+    let at = |path: &str| sitting.stage.host.at(path);
+    let list = at("/organizations/acme/integrations/");
+    let mut violations = Vec::new();
+    let browser = &sitting.browser;
+    let mut look = async |what: &str| {
+        for (width, is_dark) in [(1440, false), (800, true), (360, false), (360, true), (800, false), (1440, true)] {
+            browser.look(width, is_dark).await?;
+            if let Some(folder) = std::env::var_os("JACKFIELD_SCREENSHOTS") {
+                let scheme = if is_dark { "dark" } else { "light" };
+                let file = std::path::Path::new(&folder).join(format!("{what}-{width}-{scheme}.png"));
+                std::fs::write(file, browser.screenshot().await?)?;
+            }
+            violations
+                .extend(browser.accessibility().await?.into_iter().map(|line| format!("{what} at {width}: {line}")));
+            let is_wide = browser.run("return document.documentElement.scrollWidth > window.innerWidth").await?;
+            anyhow::ensure!(is_wide == false, "{what} scrolls sideways at {width}");
+        }
+        browser.look(1200, false).await
+    };
+    browser.open(&list).await?;
+    look("empty").await?;
+    for name in [
+        "Analytical Engines",
+        "a-very-long-name-without-any-place-to-break-it-so-that-it-has-to-wrap-somewhere-all-the-same",
+    ] {
+        owner.start_setup("acme", "example").await?;
+        owner.post("/extensions/example/setup/", &[("name", name)]).await?;
+    }
+    browser.run("window.open = () => null").await?;
+    sitting.open_menu_and_choose("slack").await?;
+    browser.find("button[value=allow]").await?;
+    look("stand-in-consent").await?;
+    browser.click("button[value=allow]").await?;
+    browser.see("h1", "Slack is connected").await?;
+    look("dialog-success").await?;
+    browser.open(&list).await?;
+    browser.find(".rows").await?;
+    look("list").await?;
+    browser.click("#add").await?;
+    look("menu").await?;
+    browser.open(&list).await?;
+    browser.click(".rows li:nth-child(2) a").await?;
+    browser.find(".facts").await?;
+    look("details").await?;
+    browser.click("form.stack button").await?;
+    browser.see(".stack .error", "Fill this in.").await.ok();
+    look("details-error").await?;
+    browser.click("a.danger").await?;
+    look("remove").await?;
+    browser.open(&at("/account/")).await?;
+    look("account").await?;
+    browser.open(&at("/nothing/")).await?;
+    look("not-found").await?;
+    browser.open(&at("/organizations/acme/integrations/example/setup/?dialog=0")).await?;
+    look("step").await?;
+    browser.open(&at("/extensions/slack/setup/?code=x&state=y")).await?;
+    browser.see(".notice.error", "was already finished").await?;
+    look("refused").await?;
+    browser.open(&at("/organizations/acme/integrations/slack/setup/?dialog=0")).await?;
+    browser.click("button[value=deny]").await?;
+    browser.see("h1", "Slack was not connected").await?;
+    look("dialog-failure").await?;
+    browser.open(&list).await?;
+    browser.click("nav button").await?;
+    look("login").await?;
+    assert!(violations.is_empty(), "{}", violations.join("\n\n"));
+    sitting.browser.close().await
+}
