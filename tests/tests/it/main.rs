@@ -2,6 +2,7 @@
 
 mod accounts;
 mod checks;
+mod demo;
 mod dialog;
 mod example;
 mod listing;
