@@ -116,6 +116,7 @@ pub(crate) struct Made {
     pub(crate) is_configured: bool,
     pub(crate) config: Vec<Field>,
     pub(crate) dialog: Dialog,
+    pub(crate) icon: Option<&'static str>,
     pub(crate) pipeline: Pipeline,
 }
 
@@ -125,6 +126,7 @@ fn make<P: Provider>(options: &State) -> Result<Made, Fault> {
         is_configured: provider.is_configured(),
         config: provider.config(),
         dialog: provider.dialog(),
+        icon: provider.icon(),
         pipeline: provider.pipeline(),
         provider: Arc::new(provider),
     })

@@ -183,6 +183,7 @@ fn described(instance: u64, made: &Made) -> Result<CreateOut, Fault> {
         missing,
         config: made.config.clone(),
         dialog: made.dialog,
+        icon: made.icon.map(str::to_owned),
         steps,
     })
 }

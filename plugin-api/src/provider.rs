@@ -79,6 +79,12 @@ pub trait Provider: Send + Sync + Sized + 'static {
         Dialog::default()
     }
 
+    /// An SVG image for lists and menus, 24 × 24, legible on light and on dark; a neutral one is shown where there is none.
+    /// `include_str!("icon.svg")` is the usual way.
+    fn icon(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The steps a person goes through, in order.
     fn pipeline(&self) -> Pipeline;
 

@@ -14,10 +14,13 @@ pub use new::{AccountsError, NewUserIn};
 pub use role::{Role, Scope};
 use throttle::Throttle;
 
-pub use crate::store::organizations::Organization;
+pub use crate::store::{identities::Identity, organizations::Organization};
 use crate::{
     clock::Clock,
-    store::{AnyConnection, OrganizationId, Store, StoreError, StoreResult, UserId, members, organizations, users},
+    store::{
+        AnyConnection, IdentityId, OrganizationId, Store, StoreError, StoreResult, UserId, identities, members,
+        organizations, user_identities, users,
+    },
 };
 
 /// All accounts of this host.
@@ -76,6 +79,26 @@ impl Accounts {
     pub async fn token_access(&self, token: &str) -> StoreResult<Option<Access>> {
         let hash = token::hash(token);
         self.store.read(move |c| token::access(c, &hash)).await
+    }
+
+    /// A user's own linked identities.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn identities(&self, user: UserId) -> StoreResult<Vec<Identity>> {
+        self.store.read(move |c| identities::of_user(c, user)).await
+    }
+
+    /// Unlinks an identity from a user. Answers whether it was linked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unlink_identity(&self, user: UserId, identity: IdentityId) -> StoreResult<bool> {
+        let was_linked = self.store.write(move |c| user_identities::unlink(c, user, identity)).await?;
+        if was_linked {
+            tracing::info!(user.id = %user, identity.id = %identity, "an identity is unlinked");
+        }
+        Ok(was_linked)
     }
 
     /// Where a user begins: the first organization by slug, of all there are when they are a superuser.

@@ -1,12 +1,18 @@
 //! Floor 2: the integrations of an organization, as the API and the pages show them. Knows neither plugins nor session nor accounts.
 
+mod details;
+
+use std::collections::HashMap;
+
+pub use details::Details;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 
 use crate::store::{
-    IntegrationId, OrganizationId, Store, StoreError,
+    AnyConnection, IntegrationId, OrganizationId, Store, StoreError, StoreResult, UserId,
     integrations::{self, Installed, Integration, Position},
+    organization_integrations, users,
 };
 
 /// Reads and removes integrations.
@@ -20,6 +26,8 @@ pub struct Integrations {
 pub struct Listing {
     /// The rows of this page.
     pub rows: Vec<Installed>,
+    /// Names of those who added them, as far as they are still users.
+    pub people: HashMap<UserId, String>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<Position>,
 }
@@ -88,13 +96,47 @@ impl Integrations {
         limit: usize,
     ) -> Result<Listing, StoreError> {
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-        let mut rows =
-            self.store.read(move |c| integrations::of_organization(c, organization, after.as_ref(), wanted)).await?;
+        let found = self.store.read(move |c| {
+            let rows = integrations::of_organization(c, organization, after.as_ref(), wanted)?;
+            let people = people(c, &rows)?;
+            Ok((rows, people))
+        });
+        let (mut rows, people) = found.await?;
         let next = (rows.len() > limit).then(|| {
             rows.truncate(limit);
             rows.last().map(|row| row.integration.position())
         });
-        Ok(Listing { rows, next: next.flatten() })
+        Ok(Listing { rows, people, next: next.flatten() })
+    }
+
+    /// One integration of an organization with all that may be shown of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn details(&self, organization: OrganizationId, id: IntegrationId) -> StoreResult<Option<Details>> {
+        let sealer = self.store.sealer().clone();
+        self.store
+            .read(move |c| {
+                let Some(installed) = integrations::one_of_organization(c, organization, id)? else { return Ok(None) };
+                let metadata = integrations::metadata(c, &sealer, id)?.unwrap_or_default();
+                let people = people(c, std::slice::from_ref(&installed))?;
+                let added_by = installed.link.added_by.and_then(|user| people.get(&user).cloned());
+                Ok(Some(Details { installed, added_by, metadata: details::shown(metadata) }))
+            })
+            .await
+    }
+
+    /// Sets the organization's own configuration of an integration. Answers whether it was there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn configure(
+        &self,
+        organization: OrganizationId,
+        id: IntegrationId,
+        config: Map<String, Value>,
+    ) -> StoreResult<bool> {
+        self.store.write(move |c| organization_integrations::set_config(c, organization, id, &config)).await
     }
 
     /// One integration of an organization.
@@ -128,4 +170,9 @@ impl Integrations {
         }
         Ok(was_there)
     }
+}
+
+fn people(c: &mut AnyConnection, rows: &[Installed]) -> StoreResult<HashMap<UserId, String>> {
+    let ids: Vec<UserId> = rows.iter().filter_map(|row| row.link.added_by).collect();
+    Ok(users::names(c, &ids)?.into_iter().collect())
 }

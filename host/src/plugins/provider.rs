@@ -122,6 +122,12 @@ impl Provider {
         self.description.dialog
     }
 
+    /// An SVG image, as the plugin gives it: to be served as an image only, where it can run nothing.
+    #[must_use]
+    pub fn icon(&self) -> Option<&str> {
+        self.description.icon.as_deref()
+    }
+
     /// The pipeline, in order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {

@@ -50,6 +50,18 @@ impl TryFrom<Row> for OrganizationIntegration {
     }
 }
 
+/// Sets the organization's own configuration of an integration. Answers whether it is linked.
+pub fn set_config(
+    c: &mut AnyConnection,
+    organization: OrganizationId,
+    integration: IntegrationId,
+    config: &Map<String, Value>,
+) -> StoreResult<bool> {
+    let text = Value::Object(config.clone()).to_string();
+    let row = t::table.find((organization, integration));
+    Ok(diesel::update(row).set(t::config.eq(text)).execute(c)? > 0)
+}
+
 /// Links once, with an empty config; a link that is there stays as it is.
 pub fn link(
     c: &mut AnyConnection,

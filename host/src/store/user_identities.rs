@@ -7,6 +7,11 @@ use super::{
     AnyConnection, IdentityId, StoreResult, UserId, found_or_made, milliseconds, schema::user_identities as t,
 };
 
+/// Unlinks, and answers whether there was a link. The identity stays: other users may have proved it too.
+pub fn unlink(c: &mut AnyConnection, user: UserId, identity: IdentityId) -> StoreResult<bool> {
+    Ok(diesel::delete(t::table.find((user, identity))).execute(c)? > 0)
+}
+
 /// Links once.
 pub fn link(c: &mut AnyConnection, user: UserId, identity: IdentityId, now: OffsetDateTime) -> StoreResult<()> {
     let find = |c: &mut AnyConnection| -> StoreResult<Option<i64>> {

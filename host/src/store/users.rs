@@ -56,6 +56,11 @@ pub fn insert(c: &mut AnyConnection, new: &NewUser, now: OffsetDateTime) -> Stor
     Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?)
 }
 
+/// What people read, of several users.
+pub fn names(c: &mut AnyConnection, ids: &[UserId]) -> StoreResult<Vec<(UserId, String)>> {
+    Ok(t::table.filter(t::id.eq_any(ids)).select((t::id, t::name)).load(c)?)
+}
+
 /// By lower-case e-mail address.
 pub fn by_email(c: &mut AnyConnection, email: &str) -> StoreResult<Option<User>> {
     Ok(t::table.filter(t::email.eq(email)).select(columns!()).first(c).optional()?)

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::error::{ApiError, PageError, WebError};
+use super::error::{ApiError, NO_PERMISSION, PageError, WebError};
 use crate::{
     accounts::{Access, Scope},
     app::AppHandle,
@@ -111,9 +111,5 @@ fn bearer(parts: &Parts) -> Result<Option<String>, WebError> {
 
 /// Refuses who lacks a scope.
 pub(super) fn require(access: &Access, scope: Scope) -> Result<(), WebError> {
-    if access.has(scope) {
-        Ok(())
-    } else {
-        Err(WebError::Forbidden("You do not have permission to perform this action."))
-    }
+    if access.has(scope) { Ok(()) } else { Err(WebError::Forbidden(NO_PERMISSION)) }
 }

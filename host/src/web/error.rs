@@ -9,13 +9,15 @@ use std::any::Any;
 use askama::Template;
 use axum::{
     Json,
+    extract::Request,
     http::{StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{answer::html, assets};
+use super::{answer::html, assets, frame::Reference};
 use crate::store::StoreError;
 
 /// Why a request is not carried out.
@@ -34,6 +36,9 @@ pub(super) enum WebError {
     /// The host failed.
     Internal(String),
 }
+
+/// What a client without a scope reads.
+pub(super) const NO_PERMISSION: &str = "You do not have permission to perform this action.";
 
 /// An error as a page.
 pub(super) struct PageError(pub(super) WebError);
@@ -59,6 +64,28 @@ impl WebError {
             Self::Forbidden(detail) | Self::BadRequest(detail) => detail,
             Self::NotFound => "The requested resource does not exist.",
             Self::Internal(_) => "An internal error occurred.",
+        }
+    }
+
+    fn title(&self) -> &'static str {
+        match self {
+            Self::NotLoggedIn { .. } | Self::BadToken => "Log in first",
+            Self::Forbidden(_) => "That is not yours to do",
+            Self::NotFound => "There is nothing here",
+            Self::BadRequest(_) => "That could not be understood",
+            Self::Internal(_) => "Something went wrong here",
+        }
+    }
+
+    /// What a person reads, where it differs from what a client does.
+    fn page_detail(&self) -> &'static str {
+        match self {
+            Self::Forbidden(NO_PERMISSION) => {
+                "You do not have the right to do this. An owner of the organization can give it to you."
+            }
+            Self::NotFound => "The address is wrong, or what was here is gone, or it is not yours to see.",
+            Self::Internal(_) => "It is not your fault, and nothing was changed by it. Try again in a moment.",
+            other => other.detail(),
         }
     }
 
@@ -91,7 +118,28 @@ impl<E: Into<WebError>> From<E> for ApiError {
 #[template(path = "error.html")]
 struct ErrorPage {
     status: u16,
+    title: &'static str,
     detail: &'static str,
+    reference: String,
+}
+
+/// An error whose page is yet to be drawn: only [`draw`] knows the request's id.
+#[derive(Clone)]
+struct Undrawn {
+    title: &'static str,
+    detail: &'static str,
+}
+
+/// Draws the pages of errors, with the reference that is in the log. The layer around the pages.
+pub(super) async fn draw(request: Request, next: Next) -> Response {
+    let reference = Reference::of(request.extensions()).unwrap_or_default();
+    let mut response = next.run(request).await;
+    let Some(Undrawn { title, detail }) = response.extensions_mut().remove::<Undrawn>() else { return response };
+    let status = response.status();
+    let page = ErrorPage { status: status.as_u16(), title, detail, reference };
+    let mut drawn = (status, html(&page)).into_response();
+    drawn.headers_mut().extend(response.headers().clone());
+    drawn
 }
 
 impl IntoResponse for PageError {
@@ -101,8 +149,9 @@ impl IntoResponse for PageError {
             let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
             return found(&format!("/auth/login/?{query}"));
         }
-        let status = self.0.status();
-        (status, html(&ErrorPage { status: status.as_u16(), detail: self.0.detail() })).into_response()
+        let mut response = self.0.status().into_response();
+        response.extensions_mut().insert(Undrawn { title: self.0.title(), detail: self.0.page_detail() });
+        response
     }
 }
 

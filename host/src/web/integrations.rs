@@ -1,8 +1,10 @@
-//! The integrations page.
+//! The integrations page: what is installed, and what may be added.
+
+use std::sync::Arc;
 
 use askama::Template;
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Query, State},
     response::Response,
 };
 use serde::Deserialize;
@@ -11,90 +13,123 @@ use super::{
     answer::html,
     api::{Cursor, PER_PAGE},
     assets,
-    caller::{LoggedIn, PageAccess, require},
-    error::{PageError, WebError, found},
+    caller::{LoggedIn, PageAccess},
+    error::{PageError, found},
+    frame::{Frame, LeftNotice, framed},
+    icons,
 };
-use crate::{accounts::Scope, app::AppHandle, integrations::IntegrationOut, pipeline::FEATURE, store::IntegrationId};
+use crate::{
+    accounts::{Access, Scope},
+    app::AppHandle,
+    integrations::{IntegrationOut, Listing},
+    pipeline::FEATURE,
+    plugins::Provider,
+    store::integrations::Installed,
+};
 
 #[derive(Template)]
 #[template(path = "integrations.html")]
 struct IntegrationsPage {
-    organization_slug: String,
-    organization_name: String,
+    frame: Frame,
+    slug: String,
+    name: String,
     may_install: bool,
     providers: Vec<AddProvider>,
-    integrations: Vec<IntegrationOut>,
+    rows: Vec<Row>,
     next: Option<String>,
+    is_first: bool,
 }
 
-/// One provider of the "add" list.
+/// One provider of the "add" menu.
 struct AddProvider {
     id: String,
     name: String,
+    icon: String,
     width: u32,
     height: u32,
 }
 
+/// One installed integration.
+struct Row {
+    shown: IntegrationOut,
+    icon: String,
+    is_loaded: bool,
+    added_by: Option<String>,
+}
+
 #[derive(Template)]
 #[template(path = "no_organization.html")]
-struct NoOrganizationPage;
+struct NoOrganizationPage {
+    frame: Frame,
+}
 
 #[derive(Deserialize)]
 pub(super) struct PageQuery {
     cursor: Option<String>,
 }
 
-/// `GET /`: to the first organization's page.
+/// `GET /`: to the first organization's page. What was left to say is shown there.
 pub(super) async fn home(State(app): State<AppHandle>, user: Option<LoggedIn>) -> Result<Response, PageError> {
     let Some(LoggedIn(user)) = user else { return Ok(found("/auth/login/")) };
     match app.accounts.first_organization(user).await? {
         Some(organization) => Ok(found(&format!("/organizations/{}/integrations/", organization.slug))),
-        None => Ok(html(&NoOrganizationPage)),
+        None => Ok(html(&NoOrganizationPage { frame: Frame::default() })),
     }
 }
 
-/// `GET /organizations/{org}/integrations/`: what is installed, and what may be added.
+/// `GET /organizations/{org}/integrations/`.
 pub(super) async fn page(
     State(app): State<AppHandle>,
     PageAccess { access, .. }: PageAccess,
+    LeftNotice(notice): LeftNotice,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, PageError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
     let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
-    let slug = &access.organization.slug;
-    let may_install = access.has(Scope::OrgIntegrations) && app.features.is_on(FEATURE, slug);
-    Ok(html(&IntegrationsPage {
-        may_install,
-        providers: if may_install { addable(&app) } else { Vec::new() },
-        integrations: listing.rows.iter().map(|row| app.show(row)).collect(),
+    let had_notice = notice.is_some();
+    let page = IntegrationsPage {
+        slug: access.organization.slug.clone(),
+        name: access.organization.name.clone(),
+        may_install: may_install(&app, &access),
+        providers: if may_install(&app, &access) { addable(&app) } else { Vec::new() },
         next: listing.next.as_ref().map(Cursor::text),
-        organization_name: access.organization.name,
-        organization_slug: access.organization.slug,
-    }))
+        rows: rows(&app, listing),
+        is_first: query.cursor.is_none(),
+        frame: Frame::of(access.organization, notice),
+    };
+    Ok(framed(&page, had_notice))
+}
+
+/// Whether this person is shown buttons that add and remove.
+pub(super) fn may_install(app: &AppHandle, access: &Access) -> bool {
+    access.has(Scope::OrgIntegrations) && app.features.is_on(FEATURE, &access.organization.slug)
+}
+
+fn rows(app: &AppHandle, listing: Listing) -> Vec<Row> {
+    let Listing { rows, people, .. } = listing;
+    let row = |installed: &Installed| {
+        let shown = app.show(installed);
+        let provider = app.plugins.find(&shown.provider.id);
+        Row {
+            icon: icons::url(provider.map(|provider| &**provider)),
+            is_loaded: provider.is_some(),
+            added_by: installed.link.added_by.and_then(|user| people.get(&user).cloned()),
+            shown,
+        }
+    };
+    rows.iter().map(row).collect()
 }
 
 fn addable(app: &AppHandle) -> Vec<AddProvider> {
-    let add = |provider: &std::sync::Arc<crate::plugins::Provider>| {
+    let add = |provider: &Arc<Provider>| {
         let dialog = provider.dialog();
         AddProvider {
             id: provider.id().to_owned(),
             name: provider.name().to_owned(),
+            icon: icons::url(Some(provider)),
             width: dialog.width,
             height: dialog.height,
         }
     };
     app.plugins.configured().map(add).collect()
-}
-
-/// `POST /organizations/{org}/integrations/{id}/remove/`: the button in the list.
-pub(super) async fn remove(
-    State(app): State<AppHandle>,
-    PageAccess { access, .. }: PageAccess,
-    Path((_, id)): Path<(String, IntegrationId)>,
-) -> Result<Response, PageError> {
-    require(&access, Scope::OrgIntegrations)?;
-    if !app.integrations.remove(access.organization.id, id).await? {
-        return Err(WebError::NotFound.into());
-    }
-    Ok(found(&format!("/organizations/{}/integrations/", access.organization.slug)))
 }

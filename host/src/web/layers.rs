@@ -37,6 +37,8 @@ pub(super) fn around_everything(router: Router<AppHandle>, _app: &AppHandle) -> 
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONGEST_REQUEST))
         // Inside the trace, so that the 500 of a panic is logged with its request.
         .layer(CatchPanicLayer::custom(error::panicked))
+        // Outside the panic catcher, so that a panic's page is drawn too.
+        .layer(middleware::from_fn(error::draw))
         // Outside the panic catcher, so that its answer has the headers too.
         .layer(middleware::from_fn(headers::security))
         .layer(PropagateRequestIdLayer::x_request_id())

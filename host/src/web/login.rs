@@ -14,6 +14,8 @@ use super::{
     assets,
     caller::{BrowserSession, LoggedIn},
     error::{PageError, found},
+    frame::{LeftNotice, framed},
+    notice::Notice,
 };
 use crate::{accounts::LogInError, app::AppHandle, config::UrlPrefix};
 
@@ -39,19 +41,22 @@ struct LogInPage<'a> {
     email: &'a str,
     next: &'a str,
     message: Option<&'a str>,
+    notice: Option<Notice>,
 }
 
 /// `GET /auth/login/`: where a person without a session lands.
 pub(super) async fn form(
     State(app): State<AppHandle>,
     user: Option<LoggedIn>,
+    LeftNotice(notice): LeftNotice,
     Query(query): Query<LogInQuery>,
 ) -> Response {
     let next = safe_next(&app.url_prefix, &query.next);
     if user.is_some() {
         return found(&next);
     }
-    html(&LogInPage { email: "", next: &next, message: None })
+    let had_notice = notice.is_some();
+    framed(&LogInPage { email: "", next: &next, message: None, notice }, had_notice)
 }
 
 /// `POST /auth/login/`: the form above.
@@ -71,7 +76,7 @@ pub(super) async fn log_in(
 }
 
 fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, PageError> {
-    let page = |message| html(&LogInPage { email, next, message: Some(message) });
+    let page = |message| html(&LogInPage { email, next, message: Some(message), notice: None });
     match error {
         LogInError::Wrong => Ok((StatusCode::UNAUTHORIZED, page("E-mail or password is wrong.")).into_response()),
         LogInError::SlowedDown { retry_after } => {

@@ -2,16 +2,22 @@
 //!
 //! Every URL is in [`routes`], every layer in [`layers`] with its reason; a handler extracts, calls one verb and answers.
 
+mod account;
 mod answer;
 mod api;
 mod assets;
 mod caller;
 mod error;
+mod fields;
+mod frame;
 mod headers;
 mod health;
+mod icons;
+mod integration;
 mod integrations;
 mod layers;
 mod login;
+mod notice;
 mod origin;
 mod routes;
 mod setup;

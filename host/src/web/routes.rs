@@ -5,7 +5,7 @@ use axum::{
     routing::{delete, get, post},
 };
 
-use super::{api, assets, health, integrations, layers, login, setup};
+use super::{account, api, assets, health, icons, integration, integrations, layers, login, setup};
 use crate::app::AppHandle;
 
 /// The whole of the host's HTTP surface.
@@ -20,8 +20,11 @@ pub fn router(app: AppHandle) -> Router {
         .route("/", get(integrations::home))
         .route("/auth/login/", get(login::form).post(login::log_in))
         .route("/auth/logout/", post(login::log_out))
+        .route("/account/", get(account::page))
+        .route("/account/identities/{id}/unlink/", post(account::unlink))
         .route("/organizations/{org}/integrations/", get(integrations::page))
-        .route("/organizations/{org}/integrations/{id}/remove/", post(integrations::remove))
+        .route("/organizations/{org}/integrations/{id}/", get(integration::page).post(integration::configure))
+        .route("/organizations/{org}/integrations/{id}/remove/", get(integration::ask_remove).post(integration::remove))
         .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start))
         .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit));
 
@@ -30,6 +33,7 @@ pub fn router(app: AppHandle) -> Router {
     let plain = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/icons/{provider}/{version}", get(icons::serve))
         .route("/static/{version}/{file}", get(assets::serve));
     layers::around_everything(sessions.merge(plain), &app).with_state(app)
 }

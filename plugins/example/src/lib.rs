@@ -21,6 +21,10 @@ impl Provider for Example {
         vec![Field::text("name", "Name")]
     }
 
+    fn icon(&self) -> Option<&'static str> {
+        Some(include_str!("icon.svg"))
+    }
+
     fn pipeline(&self) -> Pipeline {
         Pipeline::new().view("name", ask_name)
     }

@@ -41,6 +41,10 @@ impl Provider for Slack {
         Self(options)
     }
 
+    fn icon(&self) -> Option<&'static str> {
+        Some(include_str!("icon.svg"))
+    }
+
     fn pipeline(&self) -> Pipeline {
         let Options { client_id, client_secret, authorize_url, token_url, .. } = &self.0;
         let mut oauth2 = match self.0.api {

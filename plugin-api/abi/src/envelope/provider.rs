@@ -46,6 +46,9 @@ pub struct CreateOut {
     pub config: Vec<Field>,
     /// Size of the pop-up.
     pub dialog: Dialog,
+    /// An SVG image, 24 × 24; hosts show a neutral one where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
     /// The pipeline, in order.
     pub steps: Vec<Step>,
 }
