@@ -6,6 +6,9 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -38,7 +41,10 @@ pub struct HostBuilder {
     url_prefix: Option<String>,
 }
 
-/// A running host, stopped when this is dropped.
+/// How long a host that is dropped may take to finish what is under way.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running host; when this is dropped, it is asked to stop, and made to if it does not.
 pub struct Host {
     folder: TempDir,
     program: Program,
@@ -402,8 +408,20 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // A host that is gone already is as stopped as one can be.
-        let _ = self.child.kill();
+        // One that has been waited for is gone, and its process id may be somebody else's by now.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        let _ = self.signal("TERM");
+        let (stopped, is_stopped) = mpsc::channel::<()>();
+        let id = self.child.id().to_string();
+        let impatient = thread::spawn(move || {
+            if is_stopped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &id]).status();
+            }
+        });
         let _ = self.child.wait();
+        drop(stopped);
+        let _ = impatient.join();
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write,
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -60,28 +60,25 @@ pub fn databases() -> Vec<Option<String>> {
 impl Postgres {
     fn start() -> Result<Self> {
         let binaries = binaries().or_else(|_| install().and_then(|()| binaries()))?;
+        // Not where TMPDIR says: the path of a socket is 107 bytes at most.
         let folder = tempfile::Builder::new().prefix("jf-pg-").tempdir_in("/tmp")?;
         let user = unprivileged_user()?;
-        // The server's user must get through to its data; what is in there is a test's.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-        let data = folder.path().join("data");
-        fs::create_dir(&data)?;
-        chown(&data, user, user)?;
+        chown(folder.path(), user, user)?;
         let initdb = as_user(user, &binaries.join("initdb"))
             .args(["--auth=trust", "--username=jackfield", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
-            .arg(data.join("cluster"))
+            .arg(folder.path().join("cluster"))
             .output()?;
         ensure!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
-        let watcher = watched(&binaries, &data, user)?;
+        let watcher = watched(&binaries, folder.path(), user)?;
         Ok(Self { folder, binaries, user, watcher })
     }
 
     fn create_database(&self) -> Result<String> {
         let name = format!("jackfield_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        let socket = self.folder.path().join("data");
+        let socket = self.folder.path();
         let made = as_user(self.user, &self.binaries.join("createdb"))
             .args(["--username=jackfield", "--host"])
-            .arg(&socket)
+            .arg(socket)
             .arg(&name)
             .output()?;
         ensure!(made.status.success(), "createdb: {}", String::from_utf8_lossy(&made.stderr));
@@ -96,18 +93,20 @@ impl Drop for Postgres {
     }
 }
 
-/// Starts the server under a shell that waits for the end of its standard input, which ends with this process.
-fn watched(binaries: &Path, data: &Path, user: Option<u32>) -> Result<Child> {
+/// Starts the server under a shell that waits for the end of its standard input, which ends with this process. The shell has a
+/// process group of its own, so that Ctrl-C in a terminal does not end the one that would clean up.
+fn watched(binaries: &Path, folder: &Path, user: Option<u32>) -> Result<Child> {
     let script = r#"
         "$1/pg_ctl" -D "$2/cluster" -w -l "$2/log" -o "-k $2 -c listen_addresses='' -c fsync=off -c max_connections=200" start >/dev/null || { cat "$2/log" >&2; exit 1; }
         echo started
         cat >/dev/null
         "$1/pg_ctl" -D "$2/cluster" -m immediate stop >/dev/null
-        rm -rf "$2"
+        cd / && rm -rf "$2"
     "#;
     let mut watcher = as_user(user, Path::new("/bin/sh"))
         .args(["-c", script, "watch"])
-        .args([binaries, data])
+        .args([binaries, folder])
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -140,13 +139,24 @@ fn as_user(user: Option<u32>, program: &Path) -> Command {
     command
 }
 
-/// The newest installed server.
+/// The newest server that Debian has installed, or the one on the path.
 fn binaries() -> Result<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").context("no /usr/lib/postgresql")?;
-    let found = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
-    let mut found: Vec<PathBuf> = found.filter(|folder| folder.join("initdb").exists()).collect();
-    found.sort();
-    found.pop().context("no initdb below /usr/lib/postgresql")
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
+    let newest = versions.filter(|version| version.join("bin/initdb").exists()).max_by_key(|version| {
+        let name = version.file_name().unwrap_or_default().to_string_lossy();
+        name.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u32>>()
+    });
+    newest
+        .map(|version| version.join("bin"))
+        .or_else(on_path)
+        .context("no initdb below /usr/lib/postgresql or on the path")
+}
+
+/// The folder on the path that really has the server's programs.
+fn on_path() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .find(|folder| ["initdb", "pg_ctl", "postgres", "createdb"].iter().all(|program| folder.join(program).exists()))
 }
 
 /// Debian's package, where this user may install it.
@@ -159,4 +169,31 @@ fn install() -> Result<()> {
         ensure!(run.status.success(), "apt-get {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_and_its_folder_are_gone_when_nobody_needs_them_any_more() -> Result<()> {
+        let server = match Postgres::start() {
+            Ok(server) => server,
+            Err(error) if must_run_all() => return Err(error),
+            Err(error) => {
+                eprintln!("\n*** SKIPPED: this test of PostgreSQL, because there is none: {error:#}\n");
+                return Ok(());
+            }
+        };
+        assert_ne!(server.create_database()?, server.create_database()?, "each database is fresh");
+        let folder = server.folder.path().to_owned();
+        let pid = fs::read_to_string(folder.join("cluster/postmaster.pid"))?;
+        let process = Path::new("/proc").join(pid.lines().next().unwrap_or_default()).join("cmdline");
+        // A dead one that nobody has reaped yet has an empty command line.
+        let is_running = || fs::read(&process).is_ok_and(|command_line| !command_line.is_empty());
+        assert!(is_running());
+        drop(server);
+        assert!(!is_running() && !folder.exists());
+        Ok(())
+    }
 }

@@ -36,14 +36,24 @@ async fn run() -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let slack = Arc::new(StandInSlack::start_on(0, Client::default(), Behaviour::default()).await?);
     let at = slack.clone();
-    let host = tokio::task::spawn_blocking(move || start(&at)).await??;
-    tell(&host)?;
+    let demo = async {
+        let host = tokio::task::spawn_blocking(move || start(&at)).await??;
+        tell(&host, &slack)?;
+        // Until a signal comes; the host stops when it is dropped.
+        std::future::pending::<()>().await;
+        drop(host);
+        anyhow::Ok(())
+    };
     tokio::select! {
+        // Signals first: a host that has got the terminal's Ctrl-C as well is no failure of the demo.
+        biased;
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        ended = demo => return ended,
     }
-    println!("\nStopping.");
-    stop(host)
+    // Not println!, which panics when nobody reads any more; a signal still ends well then.
+    let _ = writeln!(std::io::stdout(), "\nStopped.");
+    Ok(())
 }
 
 fn start(slack: &StandInSlack) -> anyhow::Result<Host> {
@@ -62,23 +72,20 @@ fn start(slack: &StandInSlack) -> anyhow::Result<Host> {
     Ok(host)
 }
 
-fn tell(host: &Host) -> anyhow::Result<()> {
+fn tell(host: &Host, slack: &StandInSlack) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     writeln!(
         out,
         "\nJackfield is running, with a stand-in Slack; nothing leaves this machine.\n\n  \
          Open      {}\n  Log in    {EMAIL}\n  Password  {PASSWORD}\n\n\
-         Add Example or Slack, and watch it appear in the list.\n\
-         Configuration, database and log are in {}\nCtrl-C stops it all and removes them.\n",
+         Add Slack: a dialog opens with the stand-in's page; choose a workspace and allow it, or deny it.\n\
+         Add Example: it asks for a name. What you have added appears in the list.\n\n\
+         Configuration, database and log are in {}\n\
+         Misbehave as Slack sometimes does: curl {} --json '{{\"token\": \"server-error\"}}'\n\n\
+         Ctrl-C stops it all and removes everything.\n",
         host.url,
         host.folder().display(),
+        slack.url("/behaviour"),
     )?;
     out.flush().context("writing to standard output")
-}
-
-/// The terminal's Ctrl-C reaches the host as well; either way it is asked to finish, and waited for.
-fn stop(mut host: Host) -> anyhow::Result<()> {
-    let _ = host.signal("TERM");
-    host.exit_code()?;
-    Ok(())
 }

@@ -2,40 +2,41 @@
 
 use serde_json::{Value, json};
 
-use super::{Behaviour, Install};
+use super::{Grant, Install};
 
 /// `oauth.access`: <https://docs.slack.dev/legacy/legacy-authentication/legacy-oauth>.
-pub(super) fn v1(behaviour: &Behaviour, scope: &str) -> Value {
+pub(super) fn v1(grant: &Grant) -> Value {
     json!({
         "ok": true,
         "access_token": token("xoxp"),
-        "scope": scope.replace(' ', ","),
-        "user_id": behaviour.user_id,
-        "team_id": behaviour.team_id,
-        "team_name": behaviour.team_name,
+        "scope": grant.scope.replace(' ', ","),
+        "user_id": grant.user_id,
+        "team_id": grant.team.id,
+        "team_name": grant.team.name,
         "enterprise_id": null,
         "bot": {"bot_user_id": "B0STANDIN", "bot_access_token": token("xoxb")},
     })
 }
 
 /// `oauth.v2.access`: <https://docs.slack.dev/reference/methods/oauth.v2.access>.
-pub(super) fn v2(behaviour: &Behaviour, install: Install, scope: &str) -> Value {
-    let team = json!({"id": behaviour.team_id, "name": behaviour.team_name});
-    let enterprise = json!({"id": "E0STANDIN", "name": behaviour.team_name});
+pub(super) fn v2(grant: &Grant) -> Value {
+    let team = &grant.team;
+    let enterprise = json!({"id": "E0STANDIN", "name": team.name});
     let bot = json!({
         "ok": true,
         "access_token": token("xoxb"),
         "token_type": "bot",
-        "scope": scope,
+        "scope": grant.scope,
         "bot_user_id": "B0STANDIN",
         "app_id": "A0STANDIN",
         "team": team,
         "enterprise": null,
         "is_enterprise_install": false,
-        "authed_user": {"id": behaviour.user_id},
+        "authed_user": {"id": grant.user_id},
     });
-    match install {
+    match grant.install {
         Install::Workspace => bot,
+        Install::GridWorkspace => changed(bot, json!({"enterprise": enterprise})),
         Install::Enterprise => {
             changed(bot, json!({"team": null, "enterprise": enterprise, "is_enterprise_install": true}))
         }
@@ -46,7 +47,7 @@ pub(super) fn v2(behaviour: &Behaviour, install: Install, scope: &str) -> Value 
             "enterprise": null,
             "is_enterprise_install": false,
             "authed_user":
-                {"id": behaviour.user_id, "scope": "search:read", "access_token": token("xoxp"), "token_type": "user"},
+                {"id": grant.user_id, "scope": "search:read", "access_token": token("xoxp"), "token_type": "user"},
         }),
     }
 }

@@ -4,24 +4,22 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{
-    Form,
-    extract::{Query, State},
+    Extension, Form,
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 use serde::Deserialize;
 use url::Url;
 
-use super::{Consent, Dialect, Grant, Install, Received, Shared, locked};
+use super::{Behaviour, Consent, Dialect, Grant, Install, Received, Shared, Team, locked};
 
-type Parameters = Vec<(String, String)>;
-
-pub(super) async fn v1(State(shared): State<Arc<Shared>>, Query(parameters): Query<Parameters>) -> Response {
-    authorize(&shared, Dialect::V1, parameters)
+pub(super) async fn v1(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
+    authorize(&shared, Dialect::V1, &received)
 }
 
-pub(super) async fn v2(State(shared): State<Arc<Shared>>, Query(parameters): Query<Parameters>) -> Response {
-    authorize(&shared, Dialect::V2, parameters)
+pub(super) async fn v2(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
+    authorize(&shared, Dialect::V2, &received)
 }
 
 /// What is asked for, carried through the page.
@@ -31,31 +29,35 @@ struct Asked {
     client_id: String,
     redirect_uri: String,
     scope: String,
+    /// The workspace that is chosen; while nothing is, the one that the request suggests.
+    team: String,
     #[serde(default)]
     state: String,
 }
 
-fn authorize(shared: &Shared, dialect: Dialect, parameters: Parameters) -> Response {
-    let path = if dialect == Dialect::V1 { "/oauth/authorize" } else { "/oauth/v2/authorize" };
-    let received = Received { path: path.to_owned(), parameters };
-    locked(&shared.received).push(received.clone());
+fn authorize(shared: &Shared, dialect: Dialect, received: &Received) -> Response {
     let given = |name| received.parameter(name).unwrap_or_default().to_owned();
     let asked = Asked {
         dialect: if dialect == Dialect::V1 { "v1" } else { "v2" }.to_owned(),
         client_id: given("client_id"),
         redirect_uri: given("redirect_uri"),
         scope: given("scope"),
+        team: given("team"),
         state: given("state"),
     };
     if asked.client_id != shared.client.id {
         return (StatusCode::OK, Html("<h1>Please specify client_id.</h1>")).into_response();
     }
     let behaviour = locked(&shared.behaviour).clone();
-    let mut response = match behaviour.consent {
-        Consent::Ask => page(&asked, &behaviour.team_name),
+    let response = match behaviour.consent {
+        Consent::Ask => page(&asked, &behaviour),
         Consent::Allow => back(shared, &asked, true),
         Consent::Deny => back(shared, &asked, false),
     };
+    with_opener_policy(&behaviour, response)
+}
+
+fn with_opener_policy(behaviour: &Behaviour, mut response: Response) -> Response {
     if behaviour.coop {
         let same_origin = HeaderValue::from_static("same-origin");
         response.headers_mut().insert("cross-origin-opener-policy", same_origin);
@@ -67,13 +69,16 @@ fn authorize(shared: &Shared, dialect: Dialect, parameters: Parameters) -> Respo
 #[template(path = "consent.html")]
 struct ConsentPage<'a> {
     asked: &'a Asked,
-    team_name: &'a str,
+    /// Where the answer goes, without its path.
+    asker: String,
+    teams: Vec<Team>,
     scopes: Vec<&'a str>,
 }
 
-fn page(asked: &Asked, team_name: &str) -> Response {
+fn page(asked: &Asked, behaviour: &Behaviour) -> Response {
     let scopes = asked.scope.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
-    match (ConsentPage { asked, team_name, scopes }).render() {
+    let asker = Url::parse(&asked.redirect_uri).map_or_else(|_| String::new(), |url| url.authority().to_owned());
+    match (ConsentPage { asked, asker, teams: behaviour.teams(), scopes }).render() {
         Ok(page) => Html(page).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -88,7 +93,8 @@ pub(super) struct Decision {
 
 /// The person's answer on the page.
 pub(super) async fn consent(State(shared): State<Arc<Shared>>, Form(decision): Form<Decision>) -> Response {
-    back(&shared, &decision.asked, decision.decision == "allow")
+    let response = back(&shared, &decision.asked, decision.decision == "allow");
+    with_opener_policy(&locked(&shared.behaviour), response)
 }
 
 /// Back to the redirect URI, with a code or `access_denied` (RFC 6749 section 4.1.2).
@@ -107,13 +113,18 @@ fn back(shared: &Shared, asked: &Asked, is_allowed: bool) -> Response {
 /// A fresh code, as hard to guess as Slack's.
 fn granted(shared: &Shared, asked: &Asked) -> String {
     let code = format!("{}.{:x}", shared.client.id, getrandom::u64().expect("the system has a random generator"));
-    let install = locked(&shared.behaviour).install;
+    let behaviour = locked(&shared.behaviour).clone();
+    let mut teams = behaviour.teams();
+    let chosen = teams.iter().position(|team| team.id == asked.team).unwrap_or_default();
     let grant = Grant {
         dialect: if asked.dialect == "v1" { Dialect::V1 } else { Dialect::V2 },
         client_id: asked.client_id.clone(),
         redirect_uri: asked.redirect_uri.clone(),
         scope: asked.scope.clone(),
-        install: if asked.dialect == "v1" { Install::Workspace } else { install },
+        install: if asked.dialect == "v1" { Install::Workspace } else { behaviour.install },
+        team: teams.swap_remove(chosen),
+        user_id: behaviour.user_id,
+        given_at: shared.now(),
     };
     locked(&shared.grants).insert(code.clone(), grant);
     code

@@ -16,10 +16,21 @@ pub struct Behaviour {
     pub team_name: String,
     /// Id of the workspace.
     pub team_id: String,
+    /// Workspaces that a person may choose instead.
+    pub other_teams: Vec<Team>,
     /// Id of the person who installs.
     pub user_id: String,
     /// Whether its pages cut the opener off (`Cross-Origin-Opener-Policy: same-origin`).
     pub coop: bool,
+}
+
+/// A workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    /// `T…`
+    pub id: String,
+    /// What people call it.
+    pub name: String,
 }
 
 /// What becomes of the authorize page.
@@ -34,7 +45,7 @@ pub enum Consent {
     Deny,
 }
 
-/// What the token endpoints answer to a good request.
+/// What the token endpoints answer to a good request; a bad one is refused as Slack refuses it, whatever stands here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenAnswer {
@@ -68,10 +79,20 @@ pub enum TokenAnswer {
 pub enum Install {
     /// The app, in a workspace.
     Workspace,
-    /// The app, in an organization of Enterprise Grid.
+    /// The app, in one workspace of an Enterprise Grid: both are named, and the workspace is meant.
+    GridWorkspace,
+    /// The app, in a whole Enterprise Grid.
     Enterprise,
     /// A person's token only.
     UserOnly,
+}
+
+impl Behaviour {
+    /// Every workspace that can be installed to; the first unless a person says otherwise.
+    pub(super) fn teams(&self) -> Vec<Team> {
+        let first = Team { id: self.team_id.clone(), name: self.team_name.clone() };
+        std::iter::once(first).chain(self.other_teams.iter().cloned()).collect()
+    }
 }
 
 impl Default for Behaviour {
@@ -82,6 +103,7 @@ impl Default for Behaviour {
             install: Install::Workspace,
             team_name: "Analytical Engines".to_owned(),
             team_id: "T0STANDIN".to_owned(),
+            other_teams: vec![Team { id: "T0DIFFERENCE".to_owned(), name: "Difference Engines".to_owned() }],
             user_id: "U0ADA".to_owned(),
             coop: false,
         }

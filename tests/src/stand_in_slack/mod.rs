@@ -4,22 +4,30 @@
 mod answers;
 mod authorize;
 mod behaviour;
+mod received;
 mod token;
 
 use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::{
     Json, Router,
     extract::State,
     http::StatusCode,
+    middleware,
     routing::{get, post},
 };
-pub use behaviour::{Behaviour, Consent, Install, TokenAnswer};
-use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+pub use behaviour::{Behaviour, Consent, Install, Team, TokenAnswer};
+pub use received::Received;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 
 /// A running stand-in; it stops when this is dropped.
 pub struct StandInSlack {
@@ -37,23 +45,6 @@ pub struct Client {
     pub secret: String,
 }
 
-/// One request that was received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Path without query.
-    pub path: String,
-    /// Query parameters of the authorize page, form fields of a token endpoint; in order.
-    pub parameters: Vec<(String, String)>,
-}
-
-impl Received {
-    /// First parameter of that name.
-    #[must_use]
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-}
-
 /// Which of the two dialects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
@@ -68,15 +59,28 @@ struct Grant {
     redirect_uri: String,
     scope: String,
     install: Install,
+    team: Team,
+    user_id: String,
+    /// On the clock of [`Shared::now`].
+    given_at: Duration,
 }
 
 struct Shared {
     client: Client,
     behaviour: Mutex<Behaviour>,
     grants: Mutex<HashMap<String, Grant>>,
-    received: Mutex<Vec<Received>>,
+    received: watch::Sender<Vec<Received>>,
     /// Opens for a token answer that is slow on purpose.
     gate: Notify,
+    started: Instant,
+    skipped: Mutex<Duration>,
+}
+
+impl Shared {
+    /// Time since the start, with what a test has let pass.
+    fn now(&self) -> Duration {
+        self.started.elapsed() + *locked(&self.skipped)
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -109,8 +113,10 @@ impl StandInSlack {
             client,
             behaviour: Mutex::new(behaviour),
             grants: Mutex::default(),
-            received: Mutex::default(),
+            received: watch::Sender::default(),
             gate: Notify::new(),
+            started: Instant::now(),
+            skipped: Mutex::default(),
         });
         let router = router(shared.clone());
         let server = tokio::spawn(async move {
@@ -143,21 +149,32 @@ impl StandInSlack {
         change(&mut locked(&self.shared.behaviour));
     }
 
-    /// Everything received so far.
+    /// Every request so far, to whatever path.
     #[must_use]
-    pub fn received(&self) -> Vec<Received> {
-        locked(&self.shared.received).clone()
+    pub fn requests(&self) -> Vec<Received> {
+        self.shared.received.borrow().clone()
     }
 
-    /// The token requests received so far.
+    /// The requests so far that only a host makes: to a token endpoint, and to whatever else is below `/api/`.
     #[must_use]
     pub fn token_requests(&self) -> Vec<Received> {
-        self.received().into_iter().filter(|received| received.path.starts_with("/api/")).collect()
+        self.requests().into_iter().filter(Received::is_api).collect()
+    }
+
+    /// Waits until a host has asked for a token.
+    pub async fn token_requested(&self) {
+        // It cannot be closed while `self` holds the sender.
+        let _ = self.shared.received.subscribe().wait_for(|all| all.iter().any(Received::is_api)).await;
     }
 
     /// Lets one slow token answer go.
     pub fn open_gate(&self) {
         self.shared.gate.notify_one();
+    }
+
+    /// Lets time pass: a code lives ten minutes.
+    pub fn let_pass(&self, time: Duration) {
+        *locked(&self.shared.skipped) += time;
     }
 }
 
@@ -175,6 +192,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/api/oauth.access", post(token::v1))
         .route("/api/oauth.v2.access", post(token::v2))
         .route("/behaviour", post(set_behaviour))
+        .fallback(async || StatusCode::NOT_FOUND)
+        .layer(middleware::from_fn_with_state(shared.clone(), received::record))
         .with_state(shared)
 }
 

@@ -1,9 +1,9 @@
 //! The token endpoints: `oauth.access` and `oauth.v2.access`.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
-    Form, Json,
+    Extension, Json,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -14,32 +14,32 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{Dialect, Received, Shared, TokenAnswer, answers, locked};
+use super::{Dialect, Grant, Received, Shared, TokenAnswer, answers, locked};
 
-type Parameters = Vec<(String, String)>;
+/// How long a code lives: <https://docs.slack.dev/authentication/installing-with-oauth>.
+const LIFE_OF_A_CODE: Duration = Duration::from_secs(600);
 
-pub(super) async fn v1(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    Form(form): Form<Parameters>,
-) -> Response {
-    access(&shared, Dialect::V1, &headers, form).await
+pub(super) async fn v1(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
+    access(&shared, Dialect::V1, &received).await
 }
 
-pub(super) async fn v2(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    Form(form): Form<Parameters>,
-) -> Response {
-    access(&shared, Dialect::V2, &headers, form).await
+pub(super) async fn v2(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
+    access(&shared, Dialect::V2, &received).await
 }
 
-async fn access(shared: &Shared, dialect: Dialect, headers: &HeaderMap, form: Parameters) -> Response {
-    let path = if dialect == Dialect::V1 { "/api/oauth.access" } else { "/api/oauth.v2.access" };
-    let received = Received { path: path.to_owned(), parameters: form };
-    locked(&shared.received).push(received.clone());
+async fn access(shared: &Shared, dialect: Dialect, received: &Received) -> Response {
+    let grant = match exchanged(shared, dialect, received) {
+        Ok(grant) => grant,
+        Err(error) => return refused(error),
+    };
     let how = locked(&shared.behaviour).token;
     match how {
+        TokenAnswer::Token => Json(answer(&grant)).into_response(),
+        TokenAnswer::Form => form(&answer(&grant)),
+        TokenAnswer::Slow => {
+            shared.gate.notified().await;
+            Json(answer(&grant)).into_response()
+        }
         TokenAnswer::Error => refused("invalid_code"),
         TokenAnswer::DescribedError => {
             Json(json!({"ok": false, "error": "org_login_required", "error_description": "The workspace is <locked>."}))
@@ -51,11 +51,13 @@ async fn access(shared: &Shared, dialect: Dialect, headers: &HeaderMap, form: Pa
         TokenAnswer::ServerError => (StatusCode::INTERNAL_SERVER_ERROR, "oops").into_response(),
         TokenAnswer::Redirect => (StatusCode::FOUND, [(header::LOCATION, "/api/elsewhere")]).into_response(),
         TokenAnswer::OtherShape => Json(json!({"ok": true, "token": ["unexpected"]})).into_response(),
-        TokenAnswer::Slow => {
-            shared.gate.notified().await;
-            exchanged(shared, dialect, headers, &received)
-        }
-        TokenAnswer::Token | TokenAnswer::Form => exchanged(shared, dialect, headers, &received),
+    }
+}
+
+fn answer(grant: &Grant) -> Value {
+    match grant.dialect {
+        Dialect::V1 => answers::v1(grant),
+        Dialect::V2 => answers::v2(grant),
     }
 }
 
@@ -65,26 +67,22 @@ fn refused(error: &str) -> Response {
 }
 
 /// Checks all that Slack checks. The code is used up by the first request that names it, good or bad.
-fn exchanged(shared: &Shared, dialect: Dialect, headers: &HeaderMap, received: &Received) -> Response {
-    let given = |name| received.parameter(name).unwrap_or_default();
-    let (id, secret) = basic(headers).unwrap_or_else(|| (given("client_id").into(), given("client_secret").into()));
+fn exchanged(shared: &Shared, dialect: Dialect, received: &Received) -> Result<Grant, &'static str> {
+    // Not from the query: secrets do not belong into a URL.
+    let given = |name| received.field(name).unwrap_or_default();
+    let in_form = || (given("client_id").to_owned(), given("client_secret").to_owned());
+    let (id, secret) = basic(&received.headers).unwrap_or_else(in_form);
     let grant = locked(&shared.grants).remove(given("code"));
     match grant {
-        _ if given("grant_type") != "authorization_code" => refused("invalid_grant_type"),
-        _ if id != shared.client.id => refused("invalid_client_id"),
-        _ if secret != shared.client.secret => refused("bad_client_secret"),
-        None => refused("invalid_code"),
-        Some(grant) if grant.dialect != dialect => refused("oauth_authorization_url_mismatch"),
-        Some(grant) if grant.client_id != id => refused("invalid_code"),
-        Some(grant) if grant.redirect_uri != given("redirect_uri") => refused("bad_redirect_uri"),
-        Some(grant) => {
-            let behaviour = locked(&shared.behaviour).clone();
-            let answer = match dialect {
-                Dialect::V1 => answers::v1(&behaviour, &grant.scope),
-                Dialect::V2 => answers::v2(&behaviour, grant.install, &grant.scope),
-            };
-            if behaviour.token == TokenAnswer::Form { form(&answer) } else { Json(answer).into_response() }
-        }
+        _ if given("grant_type") != "authorization_code" => Err("invalid_grant_type"),
+        _ if id != shared.client.id => Err("invalid_client_id"),
+        _ if secret != shared.client.secret => Err("bad_client_secret"),
+        None => Err("invalid_code"),
+        Some(grant) if shared.now() > grant.given_at + LIFE_OF_A_CODE => Err("invalid_code"),
+        Some(grant) if grant.dialect != dialect => Err("oauth_authorization_url_mismatch"),
+        Some(grant) if grant.client_id != id => Err("invalid_code"),
+        Some(grant) if grant.redirect_uri != given("redirect_uri") => Err("bad_redirect_uri"),
+        Some(grant) => Ok(grant),
     }
 }
 

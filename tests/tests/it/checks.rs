@@ -1,7 +1,8 @@
 //! Who may set up what; every check of the pipeline under its own name.
 
 use anyhow::Result;
-use jackfield_tests::person::Person;
+use diesel::{RunQueryDsl, sql_query};
+use jackfield_tests::{person::Person, postgres::databases};
 use reqwest::Method;
 
 use crate::stage::{PASSWORD, Stage};
@@ -82,33 +83,33 @@ async fn with_the_feature_off_nothing_starts() -> Result<()> {
     Ok(())
 }
 
-/// Runs a set-up whose access is lost between two steps.
-async fn loses_access(lose: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
-    owner.start_setup("acme", "example").await?;
-    lose(&stage)?;
-    let answer = owner.post(SETUP, &[("name", "late")]).await?;
-    assert_eq!(answer.goes_to(), (302, "/"));
-    assert!(stage.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
-    stage.stored().await?.assert_nothing("owner@example.com").await
+/// Runs a set-up whose access is lost between two steps, on each database.
+async fn loses_access(lose: impl AsyncFn(&Stage) -> Result<()>) -> Result<()> {
+    for database in databases() {
+        let stage = Stage::with("v2", database, |host| host).await?;
+        let owner = stage.person("owner").await?;
+        owner.start_setup("acme", "example").await?;
+        lose(&stage).await?;
+        let answer = owner.post(SETUP, &[("name", "late")]).await?;
+        assert_eq!(answer.goes_to(), (302, "/"));
+        assert!(stage.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
+        stage.stored().await?.assert_nothing("owner@example.com").await?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_lost_between_two_steps_ends_the_set_up() -> Result<()> {
-    loses_access(|stage| stage.host.member("acme", "owner@example.com", "member")).await
+    loses_access(async |stage| stage.host.member("acme", "owner@example.com", "member")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_gone_between_two_steps_ends_the_set_up() -> Result<()> {
-    loses_access(|stage| {
-        let database = stage.host.folder().join("data/jackfield.db");
-        let status = std::process::Command::new("python3")
-            .arg("-c")
-            .arg("import sqlite3,sys; c=sqlite3.connect(sys.argv[1],timeout=10); c.execute('pragma foreign_keys=on'); c.execute(\"delete from organizations where slug='acme'\"); c.commit()")
-            .arg(database)
-            .status()?;
-        anyhow::ensure!(status.success(), "the row could not be removed");
+    loses_access(async |stage| {
+        let store = stage.host.store().await?;
+        let removed =
+            store.write(|c| Ok(sql_query("DELETE FROM organizations WHERE slug = 'acme'").execute(c)?)).await?;
+        assert_eq!(removed, 1);
         Ok(())
     })
     .await

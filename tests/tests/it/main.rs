@@ -3,6 +3,7 @@
 mod accounts;
 mod browser;
 mod checks;
+mod demo;
 mod dialog;
 mod example;
 mod listing;

@@ -129,10 +129,13 @@ async fn every_bad_token_answer_ends_the_set_up_with_nothing_stored() -> Result<
         (TokenAnswer::OtherShape, INTERNAL),
         (TokenAnswer::Slow, INTERNAL), // the gate stays shut, the host's time limit ends it
     ];
+    let mut asked = 0;
     for (token, detail) in cases {
         stage.slack.behave(|behaviour| behaviour.token = token);
         let dialog = owner.install("acme", "slack").await?.dialog()?;
         assert_eq!((dialog.success, dialog.detail()), (false, detail), "{token:?}");
+        asked += 1;
+        assert_eq!(stage.slack.token_requests().len(), asked, "{token:?}: one request, no redirect followed, no retry");
         assert_eq!(
             owner.visit("/extensions/slack/setup/").await?.goes_to(),
             (302, "/"),

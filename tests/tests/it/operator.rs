@@ -106,9 +106,7 @@ async fn a_stop_finishes_what_is_under_way() -> Result<()> {
         let owner = owner.clone();
         async move { owner.visit(&back).await }
     });
-    while stage.slack.token_requests().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    stage.slack.token_requested().await;
     stage.host.signal("TERM")?;
     while !stage.host.log()?.contains("stopping: no new connections") {
         tokio::task::yield_now().await;

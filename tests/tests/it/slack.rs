@@ -17,7 +17,7 @@ fn query(url: &Url, name: &str) -> String {
 /// The token request without its code, which is another each time.
 fn token_request(received: &[Received]) -> Vec<(String, String)> {
     assert_eq!(received.len(), 1, "one code, one token request");
-    received[0].parameters.iter().filter(|(name, _)| name != "code").cloned().collect()
+    received[0].form.iter().filter(|(name, _)| name != "code").cloned().collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,6 +113,15 @@ async fn slack_v2_installs_into_an_enterprise() -> Result<()> {
     stage.slack.behave(|behaviour| behaviour.install = Install::Enterprise);
     let owner = stage.person("owner").await?;
     assert_eq!(owner.install("acme", "slack").await?.dialog()?.data["externalId"], "E0STANDIN");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slack_v2_installs_into_one_workspace_of_an_enterprise() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.slack.behave(|behaviour| behaviour.install = Install::GridWorkspace);
+    let owner = stage.person("owner").await?;
+    assert_eq!(owner.install("acme", "slack").await?.dialog()?.data["externalId"], "T0STANDIN");
     Ok(())
 }
 

@@ -44,9 +44,7 @@ async fn a_double_submit_installs_once_and_shows_success_to_both() -> Result<()>
         stage.slack.behave(|behaviour| behaviour.token = jackfield_tests::stand_in_slack::TokenAnswer::Slow);
         let visits = join_all((0..5).map(|_| owner.visit(&back)));
         let open = async {
-            while stage.slack.token_requests().is_empty() {
-                tokio::task::yield_now().await;
-            }
+            stage.slack.token_requested().await;
             // The others have had the time of a whole token request to arrive; those that come later still are replays.
             stage.slack.open_gate();
         };

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::Result;
@@ -57,11 +58,48 @@ fn ours() -> Result<Vec<(String, String)>> {
     Ok(all.into_iter().flatten().collect())
 }
 
-/// A file without its unit tests and comments.
+/// A file without its unit tests and comments. What stands below the tests still counts: rustfmt ends them with `}` at the margin.
 fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.collect::<Vec<_>>().join("\n")
+    let mut kept = Vec::new();
+    let mut in_tests = false;
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        let opens = line.starts_with("mod ") && line.ends_with('{') && kept.last() == Some(&"#[cfg(test)]");
+        if opens {
+            kept.pop();
+        }
+        in_tests |= opens;
+        if !in_tests {
+            kept.push(line);
+        }
+        in_tests &= line != "}";
+    }
+    kept.join("\n")
+}
+
+#[test]
+fn only_unit_tests_and_comments_are_left_out() {
+    let text = "use a;\n// crate::web\n#[cfg(test)]\nmod tests {\n    x.unwrap();\n}\n\nfn below() {\n}";
+    assert_eq!(code(text), "use a;\n\nfn below() {\n}");
+}
+
+/// How many `super::` lead from a file of the host to its root: one for a room's `mod.rs`, two for a file in a room.
+fn depth(file: &str) -> usize {
+    let path = file.trim_start_matches("host/src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    path.split('/').count()
+}
+
+/// A file whose way to the root of the crate by `super::` is written `crate::`, so that one reader sees both.
+fn from_the_root(file: &str, code: &str) -> String {
+    let up = "super::".repeat(depth(file));
+    let deeper = format!("super::{up}");
+    code.replace(&deeper, "\u{0}").replace(&up, "crate::").replace('\u{0}', &deeper)
+}
+
+#[test]
+fn a_way_round_by_super_is_seen() {
+    assert_eq!(imports(&from_the_root("host/src/store/users.rs", "use super::super::web::routes;")), ["web"]);
+    assert_eq!(imports(&from_the_root("host/src/store/mod.rs", "use super::{web, app::App};")), ["web", "app"]);
+    assert!(imports(&from_the_root("host/src/store/users.rs", "use super::schema;")).is_empty());
 }
 
 fn is_test(file: &str) -> bool {
@@ -120,7 +158,7 @@ fn a_room_imports_rooms_of_lower_floors_only() -> Result<()> {
     for (file, text) in sources("host/src")? {
         let Some(room) = room(&file).filter(|_| !is_test(&file)) else { continue };
         let Some(own) = floor(room) else { panic!("{file}: put the room `{room}` on a floor") };
-        for import in imports(&code(&text)) {
+        for import in imports(&from_the_root(&file, &code(&text))) {
             match floor(&import) {
                 Some(other) if import != room && other >= own && own < 6 => {
                     wrong.push(format!("{file}: {room} imports {import}"))
@@ -183,8 +221,8 @@ fn files_are_short_open_with_what_they_are_for_and_leave_nothing_open() -> Resul
         if !text.starts_with("//!") && !text.starts_with("#![doc") {
             wrong.push(format!("{file} does not open with what it is for"));
         }
-        let name = file.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
-        if ["util", "utils", "core", "common", "helpers", "misc"].contains(&name) {
+        let nameless = ["util", "utils", "core", "common", "helper", "helpers", "misc"];
+        if file.trim_end_matches(".rs").split('/').any(|part| nameless.contains(&part)) {
             wrong.push(format!("{file}: name the thing"));
         }
         for word in [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME"), concat!("dbg", "!(")]
@@ -202,8 +240,9 @@ fn files_are_short_open_with_what_they_are_for_and_leave_nothing_open() -> Resul
 }
 
 #[test]
-fn there_is_no_other_top_level_folder_and_the_readme_names_the_commands() -> Result<()> {
+fn there_is_nothing_else_at_the_top() -> Result<()> {
     let known = ["config", "host", "plugin-api", "plugins", "tests", "target", "data"];
+    let files = ["Cargo.toml", "Cargo.lock", "README.md"];
     for entry in fs::read_dir(root())? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -212,11 +251,67 @@ fn there_is_no_other_top_level_folder_and_the_readme_names_the_commands() -> Res
                 known.contains(&name.as_str()),
                 "{name}: tool files go into dot-folders, everything else has its place"
             );
+        } else if !name.starts_with('.') {
+            assert!(
+                files.contains(&name.as_str()),
+                "{name}: what is to be said stands in README.md or beside what it is about"
+            );
         }
     }
-    let readme = fs::read_to_string(root().join("README.md"))?;
+    Ok(())
+}
+
+fn readme() -> Result<String> {
+    Ok(fs::read_to_string(root().join("README.md"))?)
+}
+
+#[test]
+fn the_commands_of_the_readme_exist() -> Result<()> {
+    let readme = readme()?;
     for command in ["cargo demo", "cargo test"] {
         assert!(readme.contains(command), "the README names `{command}`");
     }
+    assert!(fs::read_to_string(root().join(".cargo/config.toml"))?.contains("\ndemo = "), "cargo knows `demo`");
+    let table = readme.lines().filter_map(|line| line.strip_prefix("| `")).filter(|line| !line.contains(".rs"));
+    let named = table.filter_map(|line| line.split_once("` |")).flat_map(|(cell, _)| cell.split("`, `"));
+    let run = readme.lines().filter_map(|line| line.split("./jackfield ").nth(1));
+    let words = |text: &str| -> Vec<String> {
+        text.split(' ').take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).map(str::to_owned).collect()
+    };
+    let commands: std::collections::BTreeSet<Vec<String>> =
+        named.chain(run).map(words).filter(|command| !command.is_empty()).collect();
+    assert!(commands.len() >= 9, "the README lists the commands: {commands:?}");
+    for command in commands {
+        // The address of a user follows `user create`, and so on: what is a word of the command itself stands first.
+        let command = &command[..command.len().min(2)];
+        let help = Command::new(env!("CARGO_BIN_EXE_jackfield-host")).args(command).arg("--help").output()?;
+        let usage = String::from_utf8_lossy(&help.stdout).into_owned();
+        assert!(usage.contains(&format!("jackfield-host {}", command.join(" "))), "`jackfield {}`", command.join(" "));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_paths_of_the_readme_exist() -> Result<()> {
+    let readme = readme()?;
+    let mut wrong = Vec::new();
+    for path in
+        readme.split('`').skip(1).step_by(2).chain(readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()))
+    {
+        let is_ours =
+            ["host/", "plugin-api/", "plugins/", "tests/", "config/", ".ci/"].iter().any(|top| path.starts_with(top));
+        if !is_ours || path.contains([' ', '\n', '…']) {
+            continue;
+        }
+        let expanded = match path.split_once('{').zip(path.split_once('}')) {
+            Some(((before, inner), (_, after))) => {
+                let inner = inner.split('}').next().unwrap_or_default();
+                inner.split(',').map(|one| format!("{before}{one}{after}")).collect()
+            }
+            None => vec![path.to_owned()],
+        };
+        wrong.extend(expanded.into_iter().filter(|path| !root().join(path).exists()));
+    }
+    assert!(wrong.is_empty(), "the README names what is not there: {wrong:?}");
     Ok(())
 }
