@@ -35,7 +35,7 @@ impl Accounts {
     /// When they are wrong, were too often, or the database fails.
     pub async fn log_in(&self, email: &str, password: impl Into<SecretString>) -> Result<User, LogInError> {
         let email = email.trim().to_lowercase();
-        if let Some(wait) = self.throttle.wait(&email) {
+        if let Err(wait) = self.throttle.attempt(&email) {
             return Err(LogInError::SlowedDown { retry_after: wait.unsigned_abs() });
         }
         let by = email.clone();
@@ -49,7 +49,6 @@ impl Accounts {
                 Ok(user)
             }
             None => {
-                self.throttle.failed(&email);
                 tracing::info!("a log-in failed");
                 Err(LogInError::Wrong)
             }

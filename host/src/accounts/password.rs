@@ -8,6 +8,8 @@ use argon2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use tokio::sync::Semaphore;
+
 use crate::store::StoreError;
 
 /// What an unknown user's password is checked against, so that their absence takes as long as a wrong password.
@@ -36,6 +38,10 @@ pub(super) async fn is_right(password: SecretString, hash: Option<String>) -> Re
     .await
 }
 
+/// Each hash takes some twenty megabytes and a core: a flood of log-ins waits here instead of taking all there is.
+static AT_ONCE: Semaphore = Semaphore::const_new(4);
+
 async fn off_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    let _permit = AT_ONCE.acquire().await.map_err(|error| StoreError::Lost(error.to_string()))?;
     tokio::task::spawn_blocking(run).await.map_err(|error| StoreError::Lost(error.to_string()))
 }

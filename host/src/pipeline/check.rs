@@ -11,7 +11,7 @@ use super::{
 use crate::{
     accounts::{Organization, Scope},
     plugins::Provider,
-    session::Claim,
+    session::{Claim, ClaimId},
     store::{StoreError, milliseconds},
 };
 
@@ -42,6 +42,7 @@ pub enum Refusal {
 pub(super) struct Checked {
     pub(super) setup: Setup,
     pub(super) organization: Organization,
+    pub(super) claim: ClaimId,
 }
 
 impl Pipelines {
@@ -51,16 +52,16 @@ impl Pipelines {
         visit: &Visit,
         provider: &Provider,
     ) -> Result<Result<Checked, Refusal>, StoreError> {
-        let text = match self.setups.claim(&visit.session, provider.id()).await? {
-            Claim::Claimed(text) => text,
+        let (text, claim) = match self.setups.claim(&visit.session, provider.id()).await? {
+            Claim::Claimed(text, claim) => (text, claim),
             Claim::Missing | Claim::Busy => return Ok(Err(Refusal::MissingSessionData)),
         };
         let checked = match self.check(&text, visit, provider) {
-            Ok(setup) => self.check_access(setup).await?,
+            Ok(setup) => self.check_access(setup, claim).await?,
             Err(refusal) => Err(refusal),
         };
         if checked.is_err() {
-            self.setups.remove(&visit.session, provider.id()).await?;
+            self.setups.remove(&visit.session, provider.id(), claim).await?;
         }
         Ok(checked)
     }
@@ -75,13 +76,13 @@ impl Pipelines {
         Ok(unverified.setup)
     }
 
-    async fn check_access(&self, setup: Setup) -> Result<Result<Checked, Refusal>, StoreError> {
+    async fn check_access(&self, setup: Setup, claim: ClaimId) -> Result<Result<Checked, Refusal>, StoreError> {
         let access = self.accounts.access_to(setup.user, setup.organization).await?;
         let access = access.filter(|access| {
             access.has(Scope::OrgIntegrations) && self.features.is_on(FEATURE, &access.organization.slug)
         });
         Ok(match access {
-            Some(access) => Ok(Checked { setup, organization: access.organization }),
+            Some(access) => Ok(Checked { setup, organization: access.organization, claim }),
             None => Err(Refusal::AccessDenied),
         })
     }

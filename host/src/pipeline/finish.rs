@@ -4,17 +4,18 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
-    Ended, INTERNAL_ERROR, Pipelines, Setup,
-    visit::{Outcome, Visit, failed},
+    Ended, INTERNAL_ERROR, Pipelines, Refusal, Setup,
+    check::Checked,
+    visit::{Outcome, Visit, failed, refused},
 };
 use crate::{
-    accounts::Organization,
     integrations::IntegrationOut,
     plugins::{Identity, Integration, Provider},
-    session::SessionKey,
+    session::{ClaimId, SessionKey},
     store::{
-        AnyConnection, Sealer, StoreError, identities, identity_providers, integrations, organization_integrations,
-        setups, user_identities,
+        AnyConnection, Sealer, StoreError, identities, identity_providers,
+        integrations::{self, Installed},
+        organization_integrations, setups, user_identities,
     },
 };
 
@@ -26,78 +27,92 @@ impl Pipelines {
         &self,
         visit: &Visit,
         provider: &Provider,
-        setup: &Setup,
-        organization: &Organization,
+        checked: Checked,
     ) -> Result<Outcome, StoreError> {
-        let fail = |message: &str| failed(provider, setup, &organization.slug, message.to_owned());
-        let integration = match provider.build_integration(setup.state.clone()).await {
+        let id = checked.setup.nonce.as_str();
+        let integration = match provider.build_integration(checked.setup.state.clone()).await {
             Ok(integration) => integration,
             Err(error) => {
-                let (id, plugin) = (provider.id(), &provider.plugin().name);
-                tracing::warn!(setup.id = setup.nonce, provider.id = id, plugin.name = plugin, %error, "the integration could not be built");
-                self.setups.remove(&visit.session, provider.id()).await?;
-                return Ok(Outcome::Ended(fail(INTERNAL_ERROR)));
+                let plugin = &provider.plugin().name;
+                tracing::warn!(setup.id = id, provider.id = provider.id(), plugin.name = plugin, %error, "the integration could not be built");
+                return self.give_up(visit, provider, &checked, INTERNAL_ERROR.to_owned()).await;
             }
         };
-        let ending =
-            Ending { session: visit.session.clone(), setup: setup.clone(), integration, now: self.clock.now() };
-        let sealer = self.store.sealer().clone();
-        let stored = self.store.write(move |connection| ending.store(connection, &sealer)).await;
-        Ok(Outcome::Ended(match stored {
-            Ok(Some(stored)) => self.succeeded(provider, setup, organization, &stored),
-            Ok(None) => fail(OTHER_ACCOUNT),
+        match self.store_all(visit, &checked, integration).await {
+            Ok(Stored::Installed(stored)) => Ok(Outcome::Ended(succeeded(provider, &checked, &stored))),
+            Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &checked, OTHER_ACCOUNT.to_owned()))),
+            Ok(Stored::NotOurs) => Ok(refused(visit, Refusal::MissingSessionData)),
             Err(error) => {
-                tracing::error!(setup.id = setup.nonce, provider.id = provider.id(), %error, "the integration could not be stored");
-                self.setups.remove(&visit.session, provider.id()).await?;
-                fail(INTERNAL_ERROR)
+                tracing::error!(setup.id = id, provider.id = provider.id(), %error, "the integration could not be stored");
+                self.give_up(visit, provider, &checked, INTERNAL_ERROR.to_owned()).await
             }
-        }))
-    }
-
-    fn succeeded(
-        &self,
-        provider: &Provider,
-        setup: &Setup,
-        organization: &Organization,
-        stored: &integrations::Installed,
-    ) -> Ended {
-        tracing::info!(
-            setup.id = setup.nonce,
-            provider.id = provider.id(),
-            organization.slug = organization.slug,
-            integration.id = %stored.integration.id,
-            "an integration is installed"
-        );
-        let out = IntegrationOut::new(stored, provider.name());
-        Ended {
-            success: true,
-            data: serde_json::to_value(out).unwrap_or(Value::Null),
-            organization: organization.slug.clone(),
-            provider: provider.name().to_owned(),
-            dialog: setup.dialog,
-            channel: setup.channel.clone(),
         }
     }
+
+    async fn store_all(
+        &self,
+        visit: &Visit,
+        checked: &Checked,
+        integration: Integration,
+    ) -> Result<Stored, StoreError> {
+        let ending = Ending {
+            session: visit.session.clone(),
+            setup: checked.setup.clone(),
+            claim: checked.claim,
+            integration,
+            now: self.clock.now(),
+        };
+        let sealer = self.store.sealer().clone();
+        self.store.write(move |connection| ending.store(connection, &sealer)).await
+    }
+}
+
+fn succeeded(provider: &Provider, checked: &Checked, stored: &Installed) -> Ended {
+    let Checked { setup, organization, .. } = checked;
+    tracing::info!(
+        setup.id = setup.nonce,
+        provider.id = provider.id(),
+        organization.slug = organization.slug,
+        integration.id = %stored.integration.id,
+        "an integration is installed"
+    );
+    let out = IntegrationOut::new(stored, provider.name());
+    Ended {
+        success: true,
+        data: serde_json::to_value(out).unwrap_or(Value::Null),
+        organization: organization.slug.clone(),
+        provider: provider.name().to_owned(),
+        dialog: setup.dialog,
+        channel: setup.channel.clone(),
+    }
+}
+
+/// What became of the transaction.
+enum Stored {
+    /// All of it is stored.
+    Installed(Box<Installed>),
+    /// The account is not the one to re-authenticate: nothing is changed but that the set-up is used up.
+    OtherAccount,
+    /// The set-up was started anew or ended meanwhile: nothing is changed.
+    NotOurs,
 }
 
 /// All that one transaction needs.
 struct Ending {
     session: SessionKey,
     setup: Setup,
+    claim: ClaimId,
     integration: Integration,
     now: OffsetDateTime,
 }
 
 impl Ending {
-    /// `None` when the account is not the one to re-authenticate: then nothing is changed but that the set-up is used up.
-    fn store(
-        self,
-        connection: &mut AnyConnection,
-        sealer: &Sealer,
-    ) -> Result<Option<integrations::Installed>, StoreError> {
-        setups::remove(connection, self.session.as_bytes(), &self.setup.provider)?;
+    fn store(self, connection: &mut AnyConnection, sealer: &Sealer) -> Result<Stored, StoreError> {
+        if !setups::remove(connection, self.session.as_bytes(), &self.setup.provider, self.claim)? {
+            return Ok(Stored::NotOurs);
+        }
         if self.is_other_account(connection)? {
-            return Ok(None);
+            return Ok(Stored::OtherAccount);
         }
         let Self { setup, integration, now, .. } = self;
         let name = integration.name.filter(|name| !name.is_empty()).unwrap_or_else(|| integration.external_id.clone());
@@ -113,7 +128,7 @@ impl Ending {
             let identity = store_identity(connection, sealer, identity, now)?;
             user_identities::link(connection, setup.user, identity, now)?;
         }
-        Ok(Some(integrations::Installed { integration: stored, link }))
+        Ok(Stored::Installed(Box::new(Installed { integration: stored, link })))
     }
 
     fn is_other_account(&self, connection: &mut AnyConnection) -> Result<bool, StoreError> {

@@ -94,32 +94,37 @@ impl Pipelines {
         Ok(outcome)
     }
 
-    async fn run(&self, visit: &Visit, provider: &Provider, checked: Checked) -> Result<Outcome, StoreError> {
-        let Checked { mut setup, organization } = checked;
+    async fn run(&self, visit: &Visit, provider: &Provider, mut checked: Checked) -> Result<Outcome, StoreError> {
         let mut request = visit.request.clone();
         request.setup_url = self.setup_url(provider);
         let count = plan(provider.steps()).len();
         let follows = loop {
-            match self.step(provider, &mut setup, &request, count).await {
-                Transition::Advance(step) => setup.step = step,
+            match self.step(provider, &mut checked.setup, &request, count).await {
+                Transition::Advance(step) => checked.setup.step = step,
                 other => break other,
             }
         };
         match follows {
             Transition::Show(page) => {
-                self.keep(visit, provider, &setup).await?;
-                Ok(Outcome::Show { page, progress: progress(provider, &setup, &organization.slug) })
+                let progress = progress(provider, &checked.setup, &checked.organization.slug);
+                self.keep(visit, provider, &checked, Outcome::Show { page, progress }).await
             }
-            Transition::Redirect(url) => {
-                self.keep(visit, provider, &setup).await?;
-                Ok(Outcome::Redirect(url))
-            }
-            Transition::Fail(message) => {
-                self.setups.remove(&visit.session, provider.id()).await?;
-                Ok(Outcome::Ended(failed(provider, &setup, &organization.slug, message)))
-            }
-            Transition::Finish | Transition::Advance(_) => self.end(visit, provider, &setup, &organization).await,
+            Transition::Redirect(url) => self.keep(visit, provider, &checked, Outcome::Redirect(url)).await,
+            Transition::Fail(message) => self.give_up(visit, provider, &checked, message).await,
+            Transition::Finish | Transition::Advance(_) => self.end(visit, provider, checked).await,
         }
+    }
+
+    /// Ends a set-up without an integration.
+    pub(super) async fn give_up(
+        &self,
+        visit: &Visit,
+        provider: &Provider,
+        checked: &Checked,
+        message: String,
+    ) -> Result<Outcome, StoreError> {
+        self.setups.remove(&visit.session, provider.id(), checked.claim).await?;
+        Ok(Outcome::Ended(failed(provider, checked, message)))
     }
 
     async fn step(&self, provider: &Provider, setup: &mut Setup, request: &Request, count: usize) -> Transition {
@@ -140,29 +145,40 @@ impl Pipelines {
         }
     }
 
-    /// Signs the set-up anew and gives it back to the session.
-    async fn keep(&self, visit: &Visit, provider: &Provider, setup: &Setup) -> Result<(), StoreError> {
-        self.setups.release(&visit.session, provider.id(), &self.signer.sign(setup, provider)).await
+    /// Signs the set-up anew and gives it back to the session. One that was started anew meanwhile is another's now.
+    async fn keep(
+        &self,
+        visit: &Visit,
+        provider: &Provider,
+        checked: &Checked,
+        outcome: Outcome,
+    ) -> Result<Outcome, StoreError> {
+        let signed = self.signer.sign(&checked.setup, provider);
+        let is_kept = self.setups.release(&visit.session, provider.id(), checked.claim, &signed).await?;
+        Ok(if is_kept { outcome } else { refused(visit, Refusal::MissingSessionData) })
     }
 }
 
-fn refused(visit: &Visit, refusal: Refusal) -> Outcome {
+/// A visit that may not go on.
+pub(super) fn refused(visit: &Visit, refusal: Refusal) -> Outcome {
     tracing::info!(reason = %refusal, provider.id = visit.provider, "a set-up may not go on");
     Outcome::Refused(refusal)
 }
 
 /// An end without an integration.
-pub(super) fn failed(provider: &Provider, setup: &Setup, organization: &str, message: String) -> Ended {
+pub(super) fn failed(provider: &Provider, checked: &Checked, message: String) -> Ended {
+    let Checked { setup, organization, .. } = checked;
+    let is_internal = message == INTERNAL_ERROR;
     tracing::info!(
         setup.id = setup.nonce,
         provider.id = provider.id(),
-        internal = message == INTERNAL_ERROR,
+        internal = is_internal,
         "a set-up ends without an integration"
     );
     Ended {
         success: false,
         data: serde_json::json!({"detail": message}),
-        organization: organization.to_owned(),
+        organization: organization.slug.clone(),
         provider: provider.name().to_owned(),
         dialog: setup.dialog,
         channel: setup.channel.clone(),

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use time::Duration;
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite, session::Id};
 
-pub use crate::store::setups::Claim;
+pub use crate::store::setups::{Claim, ClaimId};
 use crate::{
     clock::Clock,
     store::{Store, StoreError, StoreResult, UserId, setups as rows},

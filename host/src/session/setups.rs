@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Claim, SessionKey};
+use super::{Claim, ClaimId, SessionKey};
 use crate::store::{Place, Store, StoreResult, setups as rows};
 
 /// Typed access to the set-ups of sessions.
@@ -43,13 +43,13 @@ impl Setups {
         Ok(match claim {
             Claim::Missing => Claim::Missing,
             Claim::Busy => Claim::Busy,
-            Claim::Claimed(sealed) => self.open(session, provider, &sealed),
+            Claim::Claimed(sealed, id) => self.open(session, provider, &sealed, id),
         })
     }
 
-    fn open(&self, session: &SessionKey, provider: &str, sealed: &[u8]) -> Claim<String> {
+    fn open(&self, session: &SessionKey, provider: &str, sealed: &[u8], id: ClaimId) -> Claim<String> {
         match self.store.sealer().open(place(&[session.as_bytes(), provider.as_bytes()]), sealed) {
-            Ok(data) => Claim::Claimed(data),
+            Ok(data) => Claim::Claimed(data, id),
             Err(error) => {
                 tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened");
                 Claim::Missing
@@ -57,22 +57,22 @@ impl Setups {
         }
     }
 
-    /// Gives a claimed set-up back with new data.
+    /// Gives a claimed set-up back with new data. Answers whether it was still the caller's.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn release(&self, session: &SessionKey, provider: &str, data: &str) -> StoreResult<()> {
+    pub async fn release(&self, session: &SessionKey, provider: &str, claim: ClaimId, data: &str) -> StoreResult<bool> {
         let (sealed, session, provider) = (self.seal(session, provider, data), session.clone(), provider.to_owned());
-        self.store.write(move |c| rows::release(c, session.as_bytes(), &provider, &sealed)).await
+        self.store.write(move |c| rows::release(c, session.as_bytes(), &provider, claim, &sealed)).await
     }
 
-    /// Uses a set-up up.
+    /// Uses a claimed set-up up. Answers whether it was still the caller's.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove(&self, session: &SessionKey, provider: &str) -> StoreResult<()> {
+    pub async fn remove(&self, session: &SessionKey, provider: &str, claim: ClaimId) -> StoreResult<bool> {
         let (session, provider) = (session.clone(), provider.to_owned());
-        self.store.write(move |c| rows::remove(c, session.as_bytes(), &provider)).await
+        self.store.write(move |c| rows::remove(c, session.as_bytes(), &provider, claim)).await
     }
 
     fn seal(&self, session: &SessionKey, provider: &str, data: &str) -> Vec<u8> {

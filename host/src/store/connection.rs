@@ -8,6 +8,8 @@ use diesel::{
     r2d2::{ManageConnection, R2D2Connection},
 };
 
+use url::{Url, form_urlencoded};
+
 use super::{StoreError, StoreResult};
 
 /// A connection to PostgreSQL or SQLite; queries are written once for both.
@@ -67,10 +69,29 @@ impl Manager {
         Ok(connection)
     }
 
-    /// libpq's own words name host, port, user and database, and not the password.
+    /// libpq repeats parts of what it cannot read, so the password is taken out of its words, as it is written and as it is meant.
     fn open_postgres(&self) -> StoreResult<PgConnection> {
-        PgConnection::establish(&self.target).map_err(|error| StoreError::Connect(error.to_string().trim().to_owned()))
+        let unreadable =
+            || StoreError::Connect("not a URL that can be read; write special characters as %XX".to_owned());
+        let url = Url::parse(&self.target).map_err(|_| unreadable())?;
+        PgConnection::establish(&self.target).map_err(|error| {
+            let told = error.to_string();
+            let passwords = passwords(&url);
+            let told = passwords.iter().fold(told, |told, password| told.replace(password.as_str(), "[password]"));
+            StoreError::Connect(format!("{}; check that the server runs and lets this host in", told.trim()))
+        })
     }
+}
+
+/// The password as it stands in the URL, and decoded, wherever it stands.
+fn passwords(url: &Url) -> Vec<String> {
+    let written = url.password().map(str::to_owned);
+    let decoded = written.as_ref().map(|text| {
+        let pair = format!("password={}", text.replace('+', "%2B"));
+        form_urlencoded::parse(pair.as_bytes()).map(|(_, value)| value.into_owned()).collect::<String>()
+    });
+    let queried = url.query_pairs().filter(|(name, _)| name == "password").map(|(_, value)| value.into_owned());
+    written.into_iter().chain(decoded).chain(queried).filter(|password| !password.is_empty()).collect()
 }
 
 /// Makes the file, and its folder, for the host's user only: it holds sealed secrets and password hashes.
@@ -88,8 +109,13 @@ impl ManageConnection for Manager {
     type Connection = AnyConnection;
     type Error = StoreError;
 
+    /// Of the pool: on SQLite these read, and the one writer writes.
     fn connect(&self) -> StoreResult<AnyConnection> {
-        self.open()
+        let mut connection = self.open()?;
+        if let AnyConnection::Sqlite(sqlite) = &mut connection {
+            sqlite.batch_execute("PRAGMA query_only = ON")?;
+        }
+        Ok(connection)
     }
 
     fn is_valid(&self, connection: &mut AnyConnection) -> StoreResult<()> {
@@ -97,6 +123,7 @@ impl ManageConnection for Manager {
     }
 
     fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        connection.is_broken()
+        // A connection that is given back by a panic may be in the middle of a transaction.
+        std::thread::panicking() || connection.is_broken()
     }
 }

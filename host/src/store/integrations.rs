@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, IntegrationId, OrganizationId, Place, Sealer, StoreResult, found_or_made, milliseconds,
+    AnyConnection, IntegrationId, OrganizationId, Place, Sealer, StoreError, StoreResult, found_or_made, milliseconds,
     organization_integrations::{self, OrganizationIntegration},
     schema::{integrations as t, organization_integrations as links},
 };
@@ -99,17 +99,22 @@ pub fn install(
         )
     };
     let identity = (t::provider.eq(&new.provider), t::external_id.eq(&new.external_id));
-    let found = found_or_made(
-        c,
-        |c| by_external_id(c, &new.provider, &new.external_id),
-        |c| {
-            let row = (identity, refreshed(), t::date_added.eq(milliseconds(now)));
-            let id: IntegrationId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?;
-            Ok(t::table.find(id).select(columns!()).first(c)?)
-        },
-    )?;
-    diesel::update(t::table.find(found.id)).set(refreshed()).execute(c)?;
-    Ok(t::table.find(found.id).select(columns!()).first(c)?)
+    // Somebody may remove it between the finding and the refreshing, where several hosts write at once: then it is made anew.
+    for _ in 0..3 {
+        let found = found_or_made(
+            c,
+            |c| by_external_id(c, &new.provider, &new.external_id),
+            |c| {
+                let row = (identity, refreshed(), t::date_added.eq(milliseconds(now)));
+                let id: IntegrationId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?;
+                Ok(t::table.find(id).select(columns!()).first(c)?)
+            },
+        )?;
+        if diesel::update(t::table.find(found.id)).set(refreshed()).execute(c)? == 1 {
+            return Ok(t::table.find(found.id).select(columns!()).first(c)?);
+        }
+    }
+    Err(StoreError::Lost("the integration is removed as often as it is made".to_owned()))
 }
 
 /// By provider and the account's id there.
@@ -167,6 +172,8 @@ pub fn metadata(c: &mut AnyConnection, sealer: &Sealer, id: IntegrationId) -> St
 
 /// Unlinks an integration from an organization, and removes it when no organization is left. Answers whether it was linked.
 pub fn unlink(c: &mut AnyConnection, organization: OrganizationId, id: IntegrationId) -> StoreResult<bool> {
+    // Holds the row, so that nobody links or unlinks it until this is through: the count below must be the truth.
+    diesel::update(t::table.find(id)).set(t::date_updated.eq(t::date_updated)).execute(c)?;
     if diesel::delete(links::table.find((organization, id))).execute(c)? == 0 {
         return Ok(false);
     }

@@ -107,7 +107,7 @@ diesel::table! {
         session_key -> Binary,
         provider -> Text,
         sealed_data -> Binary,
-        is_claimed -> Bool,
+        claim -> Nullable<BigInt>,
         expires_at -> BigInt,
     }
 }

@@ -12,12 +12,10 @@ pub fn insert(c: &mut AnyConnection, key: &[u8], sealed_data: &[u8], expires_at:
     Ok(())
 }
 
-/// Changes a session, or makes it.
+/// Changes a session. One that is gone stays gone: a request that was under way during a log-out must not bring it back.
 pub fn save(c: &mut AnyConnection, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
     let changed = (t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
-    if diesel::update(t::table.find(key)).set(changed).execute(c)? == 0 {
-        insert(c, key, sealed_data, expires_at)?;
-    }
+    diesel::update(t::table.find(key)).set(changed).execute(c)?;
     Ok(())
 }
 

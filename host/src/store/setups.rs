@@ -1,9 +1,16 @@
 //! Set-ups under way, one per session and provider. Whoever claims one runs it; nobody else can until it is released.
+//!
+//! A claim is a random number: a request that still runs while its set-up is started anew holds a claim that is gone, and can neither
+//! overwrite nor use up the new one.
 
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
-use super::{AnyConnection, StoreResult, milliseconds, schema::setups as t};
+use super::{AnyConnection, StoreResult, found_or_made, milliseconds, schema::setups as t};
+
+/// Proof that a set-up is the caller's to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimId(i64);
 
 /// What came of a claim.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,10 +20,10 @@ pub enum Claim<T> {
     /// Another request has it.
     Busy,
     /// It is the caller's: its data.
-    Claimed(T),
+    Claimed(T, ClaimId),
 }
 
-/// Stores a set-up in place of any other of that session and provider.
+/// Stores a set-up in place of any other of that session and provider, claimed or not.
 pub fn put(
     c: &mut AnyConnection,
     session_key: &[u8],
@@ -24,41 +31,53 @@ pub fn put(
     sealed_data: &[u8],
     expires_at: OffsetDateTime,
 ) -> StoreResult<()> {
-    remove(c, session_key, provider)?;
-    let row = (
-        t::session_key.eq(session_key),
-        t::provider.eq(provider),
-        t::sealed_data.eq(sealed_data),
-        t::is_claimed.eq(false),
-        t::expires_at.eq(milliseconds(expires_at)),
-    );
-    diesel::insert_into(t::table).values(row).execute(c)?;
-    Ok(())
+    let fresh = (t::sealed_data.eq(sealed_data), t::claim.eq(None::<i64>), t::expires_at.eq(milliseconds(expires_at)));
+    let replace = |c: &mut AnyConnection| -> StoreResult<Option<()>> {
+        let replaced = diesel::update(t::table.find((session_key, provider))).set(fresh).execute(c)?;
+        Ok((replaced > 0).then_some(()))
+    };
+    found_or_made(c, replace, |c| {
+        let row = (t::session_key.eq(session_key), t::provider.eq(provider), fresh);
+        diesel::insert_into(t::table).values(row).execute(c)?;
+        Ok(())
+    })
 }
 
 /// Claims a set-up: of any number of requests, on any number of hosts, one wins.
 pub fn claim(c: &mut AnyConnection, session_key: &[u8], provider: &str) -> StoreResult<Claim<Vec<u8>>> {
     let row = t::table.find((session_key, provider));
-    let claimed = diesel::update(row.filter(t::is_claimed.eq(false))).set(t::is_claimed.eq(true)).execute(c)?;
+    let id = random();
+    let claimed = diesel::update(row.filter(t::claim.is_null())).set(t::claim.eq(id)).execute(c)?;
     let data: Option<Vec<u8>> = row.select(t::sealed_data).first(c).optional()?;
     Ok(match data {
         None => Claim::Missing,
         Some(_) if claimed == 0 => Claim::Busy,
-        Some(data) => Claim::Claimed(data),
+        Some(data) => Claim::Claimed(data, ClaimId(id)),
     })
 }
 
-/// Gives a claimed set-up back with new data.
-pub fn release(c: &mut AnyConnection, session_key: &[u8], provider: &str, sealed_data: &[u8]) -> StoreResult<()> {
-    let changed = (t::sealed_data.eq(sealed_data), t::is_claimed.eq(false));
-    diesel::update(t::table.find((session_key, provider))).set(changed).execute(c)?;
-    Ok(())
+fn random() -> i64 {
+    let random = getrandom::u64().expect("the operating system has a random generator");
+    random.cast_signed()
 }
 
-/// Uses a set-up up.
-pub fn remove(c: &mut AnyConnection, session_key: &[u8], provider: &str) -> StoreResult<()> {
-    diesel::delete(t::table.find((session_key, provider))).execute(c)?;
-    Ok(())
+/// Gives a claimed set-up back with new data. Answers whether it was still the caller's.
+pub fn release(
+    c: &mut AnyConnection,
+    session_key: &[u8],
+    provider: &str,
+    claim: ClaimId,
+    sealed_data: &[u8],
+) -> StoreResult<bool> {
+    let row = t::table.find((session_key, provider)).filter(t::claim.eq(claim.0));
+    let released = (t::sealed_data.eq(sealed_data), t::claim.eq(None::<i64>));
+    Ok(diesel::update(row).set(released).execute(c)? > 0)
+}
+
+/// Uses a claimed set-up up. Answers whether it was still the caller's.
+pub fn remove(c: &mut AnyConnection, session_key: &[u8], provider: &str, claim: ClaimId) -> StoreResult<bool> {
+    let row = t::table.find((session_key, provider)).filter(t::claim.eq(claim.0));
+    Ok(diesel::delete(row).execute(c)? > 0)
 }
 
 /// Ends every set-up of a session.

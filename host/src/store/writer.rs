@@ -8,7 +8,10 @@ use std::{
     sync::mpsc::{Receiver, Sender, channel},
 };
 
-use diesel::connection::{AnsiTransactionManager, Connection as _, TransactionManager};
+use diesel::{
+    QueryResult, SqliteConnection,
+    connection::{AnsiTransactionManager, TransactionManager},
+};
 use tokio::sync::oneshot;
 
 use super::{AnyConnection, StoreError, StoreResult};
@@ -41,7 +44,7 @@ impl Writer {
     ) -> StoreResult<T> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = connection.transaction(|connection| unpanicked(|| run(connection)));
+            let result = in_savepoint(connection, run);
             Box::new(move |committed| {
                 let result = committed.map_err(StoreError::Lost).and(result);
                 // A caller that went away meanwhile does not undo what was stored.
@@ -54,9 +57,44 @@ impl Writer {
     }
 }
 
-/// A panic of one transaction is that transaction's error, and its savepoint is rolled back like after any other.
-fn unpanicked<T>(run: impl FnOnce() -> StoreResult<T>) -> StoreResult<T> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(StoreError::Lost("the transaction panicked".to_owned())))
+/// Runs one transaction in a savepoint of its own. A panic is that transaction's error: everything down to its savepoint is rolled
+/// back, the savepoints that it left open by panicking inside a nested transaction included.
+fn in_savepoint<T>(
+    connection: &mut AnyConnection,
+    run: impl FnOnce(&mut AnyConnection) -> StoreResult<T>,
+) -> StoreResult<T> {
+    let before = depth(connection)?;
+    savepoint(connection, AnsiTransactionManager::begin_transaction)?;
+    let result = catch_unwind(AssertUnwindSafe(|| run(connection)))
+        .unwrap_or_else(|_| Err(StoreError::Lost("the transaction panicked".to_owned())));
+    if result.is_ok() {
+        savepoint(connection, AnsiTransactionManager::commit_transaction)?;
+    }
+    while depth(connection)? > before {
+        savepoint(connection, AnsiTransactionManager::rollback_transaction)?;
+    }
+    result
+}
+
+fn savepoint(
+    connection: &mut AnyConnection,
+    step: impl FnOnce(&mut SqliteConnection) -> QueryResult<()>,
+) -> StoreResult<()> {
+    match connection {
+        AnyConnection::Sqlite(sqlite) => Ok(step(sqlite)?),
+        AnyConnection::Postgres(_) => Err(StoreError::Lost("the writer is for SQLite".to_owned())),
+    }
+}
+
+/// How many transactions and savepoints are open.
+fn depth(connection: &mut AnyConnection) -> StoreResult<u32> {
+    let mut depth = 0;
+    savepoint(connection, |sqlite| {
+        let status = AnsiTransactionManager::transaction_manager_status_mut(sqlite);
+        depth = status.transaction_depth()?.map_or(0, std::num::NonZeroU32::get);
+        Ok(())
+    })?;
+    Ok(depth)
 }
 
 fn work(mut connection: AnyConnection, waiting: &Receiver<Job>) {
@@ -88,17 +126,11 @@ fn run_batch(connection: &mut AnyConnection, batch: Vec<Job>) {
 
 /// IMMEDIATE: the write lock is taken now, while waiting for it is still possible.
 fn begin(connection: &mut AnyConnection) -> Result<(), String> {
-    match connection {
-        AnyConnection::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"),
-        AnyConnection::Postgres(postgres) => AnsiTransactionManager::begin_transaction(postgres),
-    }
-    .map_err(|error| error.to_string())
+    let begun =
+        savepoint(connection, |sqlite| AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"));
+    begun.map_err(|error| error.to_string())
 }
 
 fn commit(connection: &mut AnyConnection) -> Result<(), String> {
-    match connection {
-        AnyConnection::Sqlite(sqlite) => AnsiTransactionManager::commit_transaction(sqlite),
-        AnyConnection::Postgres(postgres) => AnsiTransactionManager::commit_transaction(postgres),
-    }
-    .map_err(|error| error.to_string())
+    savepoint(connection, AnsiTransactionManager::commit_transaction).map_err(|error| error.to_string())
 }

@@ -75,7 +75,7 @@ async fn slack_is_added_through_its_consent_page() -> Result<()> {
     let page = browser.window().await?;
     sitting.open_menu_and_choose("slack").await?;
     browser.switch_to_popup(&page).await?;
-    browser.see("h1", hostile).await?;
+    browser.see("main", hostile).await?;
     browser.click("button[value=allow]").await?;
     browser.switch_to(&page).await?;
     browser.see(".notice.success", hostile).await?;

@@ -16,5 +16,6 @@ mod secrets;
 mod slack;
 mod stage;
 mod stand_in;
+mod store;
 mod tabs;
 mod tidy;

@@ -81,7 +81,7 @@ async fn a_request_to_a_forbidden_address_is_not_sent() -> Result<()> {
         owner.post("/extensions/forbidden/setup/", &[("name", "x")]).await?
     };
     assert_eq!(answer.dialog()?.detail(), INTERNAL);
-    assert!(stage.slack.received().is_empty());
+    assert!(stage.slack.requests().is_empty());
     assert!(stage.host.log()?.contains("private address"));
     example_still_works(&owner).await
 }

@@ -95,7 +95,7 @@ CREATE TABLE setups (
     session_key BYTEA NOT NULL,
     provider TEXT NOT NULL,
     sealed_data BYTEA NOT NULL,
-    is_claimed BOOLEAN NOT NULL,
+    claim BIGINT,
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (session_key, provider)
 );

@@ -95,7 +95,7 @@ CREATE TABLE setups (
     session_key BLOB NOT NULL,
     provider TEXT NOT NULL,
     sealed_data BLOB NOT NULL,
-    is_claimed BOOLEAN NOT NULL,
+    claim BIGINT,
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (session_key, provider)
 );
