@@ -133,7 +133,7 @@ fn make<P: Provider>(options: &State) -> Result<Made, Fault> {
 }
 
 /// Every unknown key, and the first value that does not fit.
-fn read_options<O: serde::de::DeserializeOwned>(options: &State) -> Result<O, Fault> {
+pub(crate) fn read_options<O: serde::de::DeserializeOwned>(options: &State) -> Result<O, Fault> {
     let mut mistakes: Vec<OptionMistake> = Vec::new();
     if let Some(known) = known_options::<O>() {
         let unknown = options.keys().filter(|key| !known.contains(&key.as_str()));

@@ -75,27 +75,39 @@ pub(crate) fn option_fault(options: Vec<OptionMistake>) -> Fault {
 }
 
 thread_local! {
-    /// What the last panic on this thread said and where.
-    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+    /// Whether author's code runs on this thread, and what its last panic said and where.
+    static GUARD: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// A plugin has a standard library of its own: its hook is not the host's. Ours keeps the words instead of printing them.
+/// A plugin has a standard library of its own: its hook is not the host's. Ours keeps the words of a guarded panic instead of printing
+/// them; any other, as in an author's own tests, goes on to the hook before.
 fn keep_panics_quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        std::panic::set_hook(Box::new(|info| {
-            let message = info.payload_as_str().unwrap_or("a value that is no text");
-            let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
-            LAST_PANIC.with_borrow_mut(|last| *last = format!("{message}{place}"));
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let is_guarded = GUARD.with_borrow_mut(|guard| {
+                let Some(words) = guard else { return false };
+                let message = info.payload_as_str().unwrap_or("a value that is no text");
+                let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+                *words = format!("{message}{place}");
+                true
+            });
+            if !is_guarded {
+                before(info);
+            }
         }));
     });
 }
 
 /// Runs author's code; a panic becomes a fault.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
+    let outer = GUARD.replace(Some(String::new()));
+    let result = catch_unwind(AssertUnwindSafe(run));
+    let words = GUARD.replace(outer).unwrap_or_default();
+    result.unwrap_or_else(|payload| {
         forget_payload(payload);
-        Err(Fault::new(FaultKind::Panicked, LAST_PANIC.take()))
+        Err(Fault::new(FaultKind::Panicked, words))
     })
 }
 
@@ -329,3 +341,7 @@ fn forget(registry: &Registry, asked: DropIn) -> Result<serde_json::Value, Fault
     }
     Ok(serde_json::json!({}))
 }
+
+#[cfg(test)]
+#[path = "glue_tests.rs"]
+mod tests;

@@ -157,3 +157,6 @@ impl Fault {
         Self { kind, message: message.into(), options: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests;

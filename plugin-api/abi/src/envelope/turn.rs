@@ -30,15 +30,19 @@ pub enum Question {
     /// Run a step of the pipeline; answered with [`Turn::Answered`].
     View {
         /// Name of the step.
+        #[serde(default)]
         view: String,
         /// What the person's browser sent.
+        #[serde(default)]
         request: Request,
         /// What earlier steps have bound.
+        #[serde(default)]
         state: State,
     },
     /// Build the integration from the state of a finished pipeline; answered with [`Turn::Built`].
     BuildIntegration {
         /// What the steps have bound.
+        #[serde(default)]
         state: State,
     },
     /// A question of a later version.
@@ -79,11 +83,13 @@ pub enum Input {
     /// The request was sent and answered.
     Response {
         /// The answer.
+        #[serde(default)]
         response: HttpResponse,
     },
     /// The request was refused or failed.
     Failed {
         /// Why, without secrets.
+        #[serde(default)]
         message: String,
     },
     /// An input of a later version.
@@ -119,20 +125,25 @@ pub enum Turn {
     /// It waits for the host to send a request; go on with `resume`.
     Wants {
         /// Names the task.
+        #[serde(default)]
         task: u64,
         /// What to send.
+        #[serde(default)]
         request: HttpRequest,
     },
     /// A step is done.
     Answered {
         /// What becomes of the pipeline.
+        #[serde(default)]
         answer: Answer,
         /// The state after the step.
+        #[serde(default)]
         state: State,
     },
     /// An integration is built.
     Built {
         /// What to store.
+        #[serde(default)]
         integration: Integration,
     },
     /// A turn of a later version.
@@ -148,16 +159,19 @@ pub enum Answer {
     /// Show HTML of the plugin's own, framed by the host's layout; it can run no script.
     Html {
         /// A fragment for the page's body.
+        #[serde(default)]
         html: String,
     },
     /// Show a form that the host draws.
     Form {
         /// The form.
+        #[serde(default)]
         form: Form,
     },
     /// Send the person's browser elsewhere.
     Redirect {
         /// Absolute URL.
+        #[serde(default)]
         url: String,
     },
     /// Go on: the next step runs at once, in the same request.
@@ -165,6 +179,7 @@ pub enum Answer {
     /// End the pipeline with a message for the person.
     Error {
         /// Shown as text.
+        #[serde(default)]
         message: String,
     },
     /// An answer of a later version.
