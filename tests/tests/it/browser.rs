@@ -3,6 +3,7 @@
 use anyhow::Result;
 use jackfield_tests::{
     browser::{Browser, fresh_browser},
+    host::HostBuilder,
     stand_in_slack::Consent,
 };
 
@@ -17,8 +18,13 @@ struct Sitting {
 impl Sitting {
     /// `None` where there is no browser; that was said loudly.
     async fn of(role: &str) -> Result<Option<Self>> {
+        Self::with(role, |host| host).await
+    }
+
+    /// The same with a host that has more.
+    async fn with(role: &str, change: impl FnOnce(HostBuilder) -> HostBuilder) -> Result<Option<Self>> {
         let Some(browser) = fresh_browser().await else { return Ok(None) };
-        let stage = Stage::new().await?;
+        let stage = Stage::with("v2", None, change).await?;
         stage.slack.behave(|behaviour| behaviour.consent = Consent::Ask);
         stage.person(role).await?;
         let sitting = Self { stage, browser };
@@ -37,6 +43,24 @@ impl Sitting {
     async fn open_menu_and_choose(&self, provider: &str) -> Result<()> {
         self.browser.click("#add").await?;
         self.browser.click(&format!("#add-menu a[data-setup*='/{provider}/']")).await
+    }
+
+    /// Looks at a page at three widths, light and dark: no violation, nothing that scrolls sideways. Keeps pictures where
+    /// `JACKFIELD_SCREENSHOTS` names a folder.
+    async fn look(&self, what: &str) -> Result<()> {
+        for (width, is_dark) in [(1440, false), (800, true), (360, false), (360, true), (800, false), (1440, true)] {
+            self.browser.look(width, is_dark).await?;
+            if let Some(folder) = std::env::var_os("JACKFIELD_SCREENSHOTS") {
+                let scheme = if is_dark { "dark" } else { "light" };
+                let file = std::path::Path::new(&folder).join(format!("{what}-{width}-{scheme}.png"));
+                std::fs::write(file, self.browser.screenshot().await?)?;
+            }
+            let violations = self.browser.accessibility().await?;
+            anyhow::ensure!(violations.is_empty(), "{what} at {width}: {}", violations.join("\n\n"));
+            let is_wide = self.browser.run("return document.documentElement.scrollWidth > window.innerWidth").await?;
+            anyhow::ensure!(is_wide == false, "{what} scrolls sideways at {width}");
+        }
+        self.browser.look(1200, false).await
     }
 
     async fn quiet(&self) -> Result<()> {
@@ -335,23 +359,8 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
         jackfield_tests::person::Person::logged_in(&sitting.stage.host.url, "owner@example.com", PASSWORD).await?;
     let at = |path: &str| sitting.stage.host.at(path);
     let list = at("/organizations/acme/integrations/");
-    let mut violations = Vec::new();
     let browser = &sitting.browser;
-    let mut look = async |what: &str| {
-        for (width, is_dark) in [(1440, false), (800, true), (360, false), (360, true), (800, false), (1440, true)] {
-            browser.look(width, is_dark).await?;
-            if let Some(folder) = std::env::var_os("JACKFIELD_SCREENSHOTS") {
-                let scheme = if is_dark { "dark" } else { "light" };
-                let file = std::path::Path::new(&folder).join(format!("{what}-{width}-{scheme}.png"));
-                std::fs::write(file, browser.screenshot().await?)?;
-            }
-            violations
-                .extend(browser.accessibility().await?.into_iter().map(|line| format!("{what} at {width}: {line}")));
-            let is_wide = browser.run("return document.documentElement.scrollWidth > window.innerWidth").await?;
-            anyhow::ensure!(is_wide == false, "{what} scrolls sideways at {width}");
-        }
-        browser.look(1200, false).await
-    };
+    let look = |what| sitting.look(what);
     browser.open(&list).await?;
     look("empty").await?;
     for name in [
@@ -398,6 +407,59 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
     browser.open(&list).await?;
     browser.click("nav button").await?;
     look("login").await?;
-    assert!(violations.is_empty(), "{}", violations.join("\n\n"));
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<()> {
+    let Some(sitting) = Sitting::with("owner", |host| host.plugin("misbehaving")).await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    let at = |path: &str| sitting.stage.host.at(path);
+    browser.open(&at("/organizations/acme/integrations/host-form/setup/?dialog=0")).await?;
+    browser.find("select").await?;
+    sitting.look("host-form").await?;
+    browser.fill("input[type=number]", "12").await?;
+    browser.click("button.primary").await?;
+    browser.see(".stack .error", "Say a name.").await?;
+    let kept = browser.run("return document.querySelector('input[type=number]').value").await?;
+    assert_eq!(kept, "12", "values are kept after an error");
+    sitting.look("host-form-error").await?;
+    browser.open(&at("/organizations/acme/integrations/two-steps/setup/?dialog=0")).await?;
+    browser.fill("input[name=a]", "one").await?;
+    browser.click(".plugin button").await?;
+    browser.see(".quiet", "Step 2 of 2").await?;
+    sitting.look("step-2-of-2").await?;
+    sitting.stage.host.member("acme", "owner@example.com", "member")?;
+    browser.open(&at("/organizations/acme/integrations/example/setup/")).await?;
+    browser.see("h1", "That is not yours to do").await?;
+    sitting.look("forbidden").await?;
+    let reference = browser.text("code").await?;
+    assert!(sitting.stage.host.log()?.contains(&format!("request.id=\"{reference}\"")), "the reference is in the log");
+    sitting.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_integrations_and_three_hundred_providers_stay_usable() -> Result<()> {
+    let Some(sitting) = Sitting::with("owner", |host| host.plugin("many")).await? else { return Ok(()) };
+    let browser = &sitting.browser;
+    sitting.stage.stored().await?.fill(1000).await?;
+    browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+    let rows = async || browser.run("return document.querySelectorAll('.rows li').length").await;
+    assert_eq!(rows().await?, 100);
+    browser.click("a[rel=next]").await?;
+    browser.see(".rows", "Filled 0100").await?;
+    assert_eq!(rows().await?, 100);
+    browser.click("#add").await?;
+    browser.find("#filter:focus").await?;
+    browser.fill("#filter", "number 29").await?;
+    let shown = "return [...document.querySelectorAll('.menu li')].filter((item) => !item.hidden).length === 11";
+    browser.until(shown, Vec::new(), "the filter shows others").await?;
+    browser.fill("#filter", "nothing like it").await?;
+    browser.see("#no-match", "No provider of that name").await?;
+    browser.fill("#filter", "number 299").await?;
+    browser.press("\u{e015}").await?;
+    assert_eq!(browser.run("return document.activeElement.innerText.trim()").await?, "Provider number 299");
+    sitting.look("many").await?;
+    sitting.quiet().await?;
     sitting.browser.close().await
 }

@@ -130,6 +130,28 @@ impl Stored {
             .await
     }
 
+    /// Gives `acme` many integrations at once.
+    pub(crate) async fn fill(&self, count: usize) -> StoreResult<()> {
+        use jackfield::store::{integrations, organization_integrations, organizations};
+        let (now, sealer) = (time::OffsetDateTime::now_utc(), self.store.sealer().clone());
+        self.store
+            .write(move |c| {
+                let Some(acme) = organizations::by_slug(c, "acme")? else { return Ok(()) };
+                for n in 0..count {
+                    let new = integrations::NewIntegration {
+                        provider: "example".to_owned(),
+                        external_id: format!("filled-{n}"),
+                        name: format!("Filled {n:04}"),
+                        metadata: Map::new(),
+                    };
+                    let stored = integrations::install(c, &sealer, new, now)?;
+                    organization_integrations::link(c, acme.id, stored.id, None, now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
     /// Asserts that no set-up has left anything behind.
     pub(crate) async fn assert_nothing(&self, email: &str) -> Result<()> {
         assert_eq!(self.integrations().await?.len(), 0);
