@@ -189,6 +189,17 @@ impl Browser {
         Ok(self.find(css).await?.click().await?)
     }
 
+    /// Waits for an element and clicks it without waiting for what comes of it: for a click after which the window closes itself, which
+    /// ChromeDriver may otherwise wait for until the end of days.
+    ///
+    /// # Errors
+    /// When it does not appear.
+    pub async fn click_and_leave(&self, css: &str) -> Result<()> {
+        self.find(css).await?;
+        let script = "const [css] = arguments; setTimeout(() => document.querySelector(css).click(), 50);";
+        Ok(self.client.execute(script, vec![json!(css)]).await.map(drop)?)
+    }
+
     /// Waits for a field and types into it.
     ///
     /// # Errors
@@ -385,7 +396,9 @@ impl Browser {
     /// # Errors
     /// When it is gone already.
     pub async fn close(self) -> Result<()> {
-        Ok(self.client.clone().close().await?)
+        // The driver is killed anyway: a browser that hangs while it ends is not what a test is about.
+        let _ = tokio::time::timeout(PATIENCE, self.client.clone().close()).await;
+        Ok(())
     }
 }
 
