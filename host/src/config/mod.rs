@@ -1,6 +1,6 @@
 //! Floor 0: the operator's settings, read from one TOML file and checked before anything starts. Knows nothing of ours.
 //!
-//! What the operator wrote ([`document`]) and what it means ([`Settings`]) are two things; between them every mistake is collected, so
+//! What the operator wrote (`document`) and what it means ([`Settings`]) are two things; between them every mistake is collected, so
 //! that all are told at once, each with file, line, key and the mend.
 
 mod allow_private;

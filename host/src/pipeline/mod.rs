@@ -1,7 +1,7 @@
 //! Floor 3: takes a person through a provider's steps and stores what comes out. Knows nothing of axum.
 //!
 //! [`Pipelines::start`] puts a signed [`Setup`] into the session; each [`Pipelines::visit`] claims it, checks it, runs the current step
-//! ([`step`]), asks the pure [`transition`] what follows, and at the end stores everything in one transaction ([`finish`]).
+//! (`step`), asks the pure `transition` what follows, and at the end stores everything in one transaction (`finish`).
 //!
 //! What cannot happen: a step that runs twice for one claim, an integration stored without its set-up being used up in the same
 //! transaction, a set-up that goes on under another user, organization, provider, build of the plugin or browser.

@@ -1,8 +1,8 @@
 //! Floor 2: finds, checks, loads and asks provider plugins. Knows neither oauth2 nor session nor accounts.
 //!
-//! A plugin's way in: [`find`] turns what the operator wrote into a file, [`library_file`] reads it once and judges its bytes before
-//! any of them runs, [`load`] opens exactly those bytes, [`provider`] makes an instance of each provider with the operator's options.
-//! From then on everything is a question to a [`Provider`]; nothing outside this room can tell how the plugin is run ([`port`]).
+//! A plugin's way in: `find` turns what the operator wrote into a file, `library_file` reads it once and judges its bytes before
+//! any of them runs, `load` opens exactly those bytes, `provider` makes an instance of each provider with the operator's options.
+//! From then on everything is a question to a [`Provider`]; nothing outside this room can tell how the plugin is run (`port`).
 
 mod conversation;
 mod find;

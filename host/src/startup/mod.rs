@@ -113,7 +113,7 @@ impl Application {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` is ready, then finishes what is under way, for [`GRACE`] at most.
+    /// Serves until `stop` is ready, then finishes what is under way, for `GRACE` at most.
     ///
     /// # Errors
     /// When the server fails.

@@ -1,6 +1,6 @@
 //! Floor 5: routes, layers, handlers, pages. Knows neither diesel nor the plugin abi.
 //!
-//! Every URL is in [`routes`], every layer in [`layers`] with its reason; a handler extracts, calls one verb and answers.
+//! Every URL is in `routes`, every layer in `layers` with its reason; a handler extracts, calls one verb and answers.
 
 mod account;
 mod answer;
