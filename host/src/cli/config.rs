@@ -24,8 +24,8 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 
 /// Opens no database and makes no key.
 async fn check(file: &Path) -> anyhow::Result<()> {
-    let settings = crate::config::load(file)?;
-    let mut mistakes: Vec<_> = secret_key::check(&settings.system.secret_key).err().into_iter().collect();
+    let (settings, mut mistakes) = crate::config::survey(file)?;
+    mistakes.extend(secret_key::check(&settings.system.secret_key).err());
     let (plugins, refused) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
     mistakes.extend(refused);
     if !mistakes.is_empty() {

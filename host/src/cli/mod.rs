@@ -87,7 +87,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = &arguments.config;
     match arguments.command {
-        Command::Serve => serve::serve(settings(file)?).await,
+        Command::Serve => serve::serve(file).await,
         Command::Migrate => serve::migrate(settings(file)?).await,
         Command::Config(command) => config::run(command, file).await,
         Command::User(command) => accounts::user(command, &settings(file)?).await,

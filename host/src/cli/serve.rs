@@ -1,6 +1,6 @@
 //! `jackfield serve` and `jackfield migrate`.
 
-use std::io::Write;
+use std::{io::Write, path::Path};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,10 +10,10 @@ use crate::{
 };
 
 /// Serves until SIGTERM or SIGINT.
-pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
+pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
     // Before anything else, so that a signal during a slow start is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let application = Application::build(settings).await?;
+    let application = Application::build(file).await?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}", application.address()?)?;
     out.flush()?;

@@ -20,5 +20,5 @@ pub use features::Features;
 pub use mistake::{Mistake, Mistakes};
 pub use options::ProviderOptions;
 pub use secret_key::{SecretKey, SecretKeySource};
-pub use settings::{Database, Http, Listed, OnFailure, Plugins, Settings, System, load};
+pub use settings::{Database, Http, Listed, OnFailure, Plugins, Settings, System, load, survey};
 pub use url_prefix::UrlPrefix;

@@ -95,8 +95,18 @@ const SECTIONS: [&str; 6] = ["default-integrations", "system", "database", "plug
 /// # Errors
 /// All mistakes at once.
 pub fn load(file: &Path) -> Result<Settings, Mistakes> {
+    let (settings, mistakes) = survey(file)?;
+    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes.into()) }
+}
+
+/// Reads a file as far as it can be read, with defaults where it cannot, beside all that is wrong with it: for who goes on to look at
+/// the plugins, so that what is wrong with them is told at once as well. Settings with mistakes are never started with.
+///
+/// # Errors
+/// When there is no such file.
+pub fn survey(file: &Path) -> Result<(Settings, Vec<Mistake>), Mistakes> {
     match fs::read_to_string(file) {
-        Ok(text) => read(file, &text),
+        Ok(text) => Ok(read(file, &text)),
         Err(error) => {
             let notes = Notes::new(file, "");
             notes.note(None, "", error.to_string(), "name the configuration file with --config FILE");
@@ -105,7 +115,7 @@ pub fn load(file: &Path) -> Result<Settings, Mistakes> {
     }
 }
 
-fn read(file: &Path, text: &str) -> Result<Settings, Mistakes> {
+fn read(file: &Path, text: &str) -> (Settings, Vec<Mistake>) {
     let notes = Notes::new(file, text);
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -113,15 +123,11 @@ fn read(file: &Path, text: &str) -> Result<Settings, Mistakes> {
         notes.note(line, "", format!("not TOML: {}", error.message()), "see https://toml.io for how to write it");
     }
     let settings = settings(file, &notes, root.get_ref());
-    let mistakes = notes.into_mistakes();
-    match settings {
-        Some(settings) if mistakes.is_empty() => Ok(settings),
-        _ => Err(mistakes.into()),
-    }
+    (settings, notes.into_mistakes())
 }
 
 /// Reads every section before it gives up, so that all mistakes are noted.
-fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Option<Settings> {
+fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Settings {
     let default_integrations = listed(notes, root);
     let system = system(notes, root);
     let database = database(notes, root);
@@ -130,8 +136,7 @@ fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Option<
     let http = http(notes, root);
     let options = options(notes, root);
     let file = file.to_owned();
-    let (system, database) = (system?, database?);
-    Some(Settings { file, default_integrations, system, database, plugins, features, http, options })
+    Settings { file, default_integrations, system, database, plugins, features, http, options }
 }
 
 fn listed<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Vec<Listed> {
@@ -150,22 +155,22 @@ fn listed<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Vec<Listed> {
     listed
 }
 
-/// The value of a key, or its default when the key is absent; `None` when it is there and wrong.
-fn or_default<T>(node: Option<Node<'_>>, read: impl Fn(&Node<'_>) -> Option<T>, default: impl Fn() -> T) -> Option<T> {
-    node.map_or_else(|| Some(default()), |node| read(&node))
+/// The value of a key, or its default when the key is absent, or there and wrong: then that is noted.
+fn or_default<T>(node: Option<Node<'_>>, read: impl Fn(&Node<'_>) -> Option<T>, default: impl Fn() -> T) -> T {
+    node.and_then(|node| read(&node)).unwrap_or_else(default)
 }
 
 fn built_in<T: std::str::FromStr<Err = (String, String)>>(text: &str) -> T {
     text.parse().unwrap_or_else(|(message, _)| panic!("the built-in default {text} is {message}"))
 }
 
-fn system<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Option<System> {
+fn system<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> System {
     let mut section = Section::new(notes, "system", root);
     let url_prefix = or_default(section.take("url-prefix"), value::parsed, || built_in("http://127.0.0.1:8000"));
     let listen = or_default(section.take("listen"), listen, || "127.0.0.1:8000".to_owned());
     let secret_key = or_default(section.take("secret-key"), SecretKeySource::read, SecretKeySource::default);
     section.finish();
-    Some(System { url_prefix: url_prefix?, listen: listen?, secret_key: secret_key? })
+    System { url_prefix, listen, secret_key }
 }
 
 fn listen(node: &Node<'_>) -> Option<String> {
@@ -177,11 +182,11 @@ fn listen(node: &Node<'_>) -> Option<String> {
     is_address.then_some(text)
 }
 
-fn database<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Option<Database> {
+fn database<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Database {
     let mut section = Section::new(notes, "database", root);
     let url = or_default(section.take("url"), value::parsed, || built_in("sqlite://data/jackfield.db"));
     section.finish();
-    Some(Database { url: url? })
+    Database { url }
 }
 
 fn plugins<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Plugins {

@@ -3,11 +3,15 @@
 use super::*;
 
 fn mistakes_in(text: &str) -> String {
-    read(Path::new("jackfield.toml"), text).expect_err("it has mistakes").to_string()
+    let (_, mistakes) = read(Path::new("jackfield.toml"), text);
+    assert!(!mistakes.is_empty(), "it has mistakes");
+    Mistakes::from(mistakes).to_string()
 }
 
 fn settings_of(text: &str) -> Settings {
-    read(Path::new("jackfield.toml"), text).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    let (settings, mistakes) = read(Path::new("jackfield.toml"), text);
+    assert!(mistakes.is_empty(), "{}", Mistakes::from(mistakes));
+    settings
 }
 
 #[test]

@@ -103,3 +103,71 @@ fn check_age(setup: &Setup, now: OffsetDateTime) -> Result<(), Refusal> {
     // One that starts in the future was not made by any host's clock.
     if (-LIFETIME..=LIFETIME).contains(&age) { Ok(()) } else { Err(Refusal::Expired) }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::{Duration, macros::datetime};
+
+    use super::*;
+    use crate::{plugins::Request, session::SessionKey};
+
+    const STARTED: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
+
+    fn setup(provider: &str, user: i64) -> Unverified {
+        let setup = json!({
+            "nonce": "n", "user": user, "organization": 2, "provider": provider, "integration": null, "step": 0,
+            "state": {}, "dialog": true, "channel": null, "started": milliseconds(STARTED),
+        });
+        Signer::read(&json!({"setup": setup, "signature": ""}).to_string()).expect("a set-up")
+    }
+
+    fn visit(provider: &str, user: Option<&str>) -> Visit {
+        Visit {
+            session: SessionKey::fixed([0; 32]),
+            user: user.map(|id| id.parse().expect("an id")),
+            provider: provider.to_owned(),
+            request: Request::new("GET", ""),
+        }
+    }
+
+    #[test]
+    fn another_provider_or_user_is_refused_in_this_order() {
+        let cases = [
+            (visit("slack", Some("1")), Ok(())),
+            (visit("other", Some("1")), Err(Refusal::InvalidProvider)),
+            (visit("slack", Some("2")), Err(Refusal::InvalidUid)),
+            (visit("slack", None), Err(Refusal::InvalidUid)),
+            (visit("other", Some("2")), Err(Refusal::InvalidProvider)),
+        ];
+        for (visit, judgement) in cases {
+            assert_eq!(check_belonging(&setup("slack", 1), &visit), judgement, "{} {:?}", visit.provider, visit.user);
+        }
+    }
+
+    #[test]
+    fn a_set_up_lives_fifteen_minutes_and_none_comes_from_the_future() {
+        let at = |age: Duration| check_age(&setup("slack", 1).setup, STARTED + age);
+        for age in [Duration::ZERO, Duration::minutes(15), Duration::seconds(-60)] {
+            assert_eq!(at(age), Ok(()), "{age}");
+        }
+        for age in [Duration::minutes(15) + Duration::milliseconds(1), Duration::days(1), Duration::hours(-1)] {
+            assert_eq!(at(age), Err(Refusal::Expired), "{age}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_its_name_in_the_log() {
+        let names = [
+            (Refusal::MissingSessionData, "integrations.setup.missing-session-data"),
+            (Refusal::InvalidProvider, "integrations.setup.invalid-provider"),
+            (Refusal::InvalidUid, "integrations.setup.invalid-uid"),
+            (Refusal::InvalidSignature, "integrations.setup.invalid-signature"),
+            (Refusal::Expired, "integrations.setup.expired"),
+            (Refusal::AccessDenied, "integrations.setup.access-denied"),
+        ];
+        for (refusal, name) in names {
+            assert_eq!(refusal.to_string(), name);
+        }
+    }
+}

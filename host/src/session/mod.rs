@@ -50,6 +50,12 @@ impl SessionKey {
         Self(Sha256::digest(id.0.to_be_bytes()).into())
     }
 
+    /// A key of a test's own.
+    #[cfg(test)]
+    pub(crate) const fn fixed(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes of the key.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {

@@ -1,6 +1,6 @@
 //! Floor 6: build the host from its settings, serve, stop.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::oneshot};
@@ -9,7 +9,7 @@ use crate::{
     accounts::Accounts,
     app::{App, AppHandle},
     clock::Clock,
-    config::{Mistake, Mistakes, OnFailure, SecretKey, Settings, secret_key},
+    config::{self, Mistake, Mistakes, OnFailure, SecretKey, Settings, secret_key},
     integrations::Integrations,
     outbound::{Outbound, OutboundError},
     pipeline::{Parts, Pipelines},
@@ -68,17 +68,25 @@ pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKey), Start
     Ok((store, key))
 }
 
-/// Loads the plugins an operator lists; a mistake stops the start, unless `[plugins] on-failure = "skip"`.
+/// Reads the configuration and loads the plugins it lists. A mistake stops the start; with `[plugins] on-failure = "skip"` those of
+/// plugins do not.
 ///
 /// # Errors
-/// All mistakes at once.
-pub async fn load_plugins(settings: &Settings, outbound: &Outbound) -> Result<Plugins, StartupError> {
-    let (plugins, mistakes) = Plugins::load(settings, outbound).await;
-    if mistakes.is_empty() || settings.plugins.on_failure == OnFailure::Skip {
-        mistakes.iter().for_each(log_skipped);
-        return Ok(plugins);
+/// All mistakes of both at once.
+async fn configured(file: &Path) -> Result<(Settings, Plugins, Outbound), StartupError> {
+    let (settings, mut mistakes) = config::survey(file).map_err(StartupError::Mistakes)?;
+    let outbound = Outbound::new(&settings.http)?;
+    let (plugins, refused) = Plugins::load(&settings, &outbound).await;
+    if settings.plugins.on_failure == OnFailure::Skip {
+        refused.iter().for_each(log_skipped);
+    } else {
+        mistakes.extend(refused);
     }
-    Err(StartupError::Mistakes(Mistakes::from(mistakes)))
+    if mistakes.is_empty() {
+        Ok((settings, plugins, outbound))
+    } else {
+        Err(StartupError::Mistakes(Mistakes::from(mistakes)))
+    }
 }
 
 fn log_skipped(mistake: &Mistake) {
@@ -86,14 +94,13 @@ fn log_skipped(mistake: &Mistake) {
 }
 
 impl Application {
-    /// Migrates the database, loads the plugins, binds the address.
+    /// Reads the configuration, loads the plugins, migrates the database, binds the address.
     ///
     /// # Errors
     /// The first room that cannot be built, with all it has to say.
-    pub async fn build(settings: Settings) -> Result<Self, StartupError> {
-        let outbound = Outbound::new(&settings.http)?;
-        // Before the database: an operator with a wrong plugin list has changed nothing yet.
-        let plugins = load_plugins(&settings, &outbound).await?;
+    pub async fn build(file: &Path) -> Result<Self, StartupError> {
+        // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
+        let (settings, plugins, outbound) = configured(file).await?;
         log_unconfigured(&plugins);
         let (store, key) = open_store(&settings).await?;
         for migration in store.migrate().await? {

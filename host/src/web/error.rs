@@ -31,6 +31,8 @@ pub(super) enum WebError {
     Forbidden(&'static str),
     /// No such thing, or none the person may know of.
     NotFound,
+    /// The URL does not take this method.
+    MethodNotAllowed,
     /// The request itself is wrong.
     BadRequest(&'static str),
     /// The host failed.
@@ -52,6 +54,7 @@ impl WebError {
             Self::NotLoggedIn { .. } | Self::BadToken => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -63,6 +66,7 @@ impl WebError {
             Self::BadToken => "Invalid token.",
             Self::Forbidden(detail) | Self::BadRequest(detail) => detail,
             Self::NotFound => "The requested resource does not exist.",
+            Self::MethodNotAllowed => "The method is not allowed here.",
             Self::Internal(_) => "An internal error occurred.",
         }
     }
@@ -72,7 +76,7 @@ impl WebError {
             Self::NotLoggedIn { .. } | Self::BadToken => "Log in first",
             Self::Forbidden(_) => "That is not yours to do",
             Self::NotFound => "There is nothing here",
-            Self::BadRequest(_) => "That could not be understood",
+            Self::BadRequest(_) | Self::MethodNotAllowed => "That could not be understood",
             Self::Internal(_) => "Something went wrong here",
         }
     }

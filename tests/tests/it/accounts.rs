@@ -84,6 +84,8 @@ async fn machines_use_bearer_tokens_of_their_own_organization() -> Result<()> {
     assert_eq!(status(Method::DELETE, &format!("{list}1/"), &read).await?, 403);
     assert_eq!(status(Method::DELETE, &format!("{list}1/"), &write).await?, 404);
     assert_eq!(status(Method::GET, "/api/0/nothing/", &read).await?, 404);
+    let wrong_method = machine.send(machine.request(Method::PUT, list).bearer_auth(&read)).await?;
+    assert_eq!((wrong_method.status, wrong_method.json()?["detail"].is_string()), (405, true));
     let pages = machine.request(Method::GET, "/organizations/acme/integrations/").bearer_auth(&read);
     assert_eq!(machine.send(pages).await?.status, 302, "pages are for people");
     Ok(())

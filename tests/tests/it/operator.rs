@@ -15,6 +15,7 @@ fn every_mistake_of_the_configuration_is_told_at_once() -> Result<()> {
     let said = refused(bare().listed("nowhere").toml("[http]\ntimeout = \"long\"\nallow = []\n[slak]\nclient-id = 3"))?;
     assert!(said.contains("http.timeout: wrong type: found text, wanted a whole number"), "{said}");
     assert!(said.contains("http.allow: unknown key"), "{said}");
+    assert!(said.contains("no plugin named `nowhere`"), "what is wrong with plugins as well: {said}");
     Ok(())
 }
 

@@ -14,3 +14,8 @@ use super::error::{ApiError, WebError};
 pub(super) async fn not_found() -> ApiError {
     ApiError(WebError::NotFound)
 }
+
+/// Answer to a method that the URL does not take.
+pub(super) async fn method_not_allowed() -> ApiError {
+    ApiError(WebError::MethodNotAllowed)
+}

@@ -7,21 +7,22 @@
 //! A conversation: `providers` lists what the library exports, `create` makes an instance of one from the operator's options,
 //! `start` asks it a question and `resume` hands it what it asked the host for, until the turn is done.
 
+mod answer;
 mod http;
+mod integration;
 mod provider;
 mod secret;
 mod turn;
 
+pub use answer::{Answer, Form};
 pub use http::{HttpRequest, HttpResponse};
+pub use integration::{Identity, Integration};
 pub use provider::{
     Choice, CreateIn, CreateOut, Dialog, Field, FieldType, NamedProvider, OAuth2, ProvidersOut, Step, StepKind,
 };
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
-pub use turn::{
-    Answer, DropIn, Form, Identity, Input, Integration, Pairs, Question, Request, ResumeIn, StartIn, State, Turn,
-    TurnOut,
-};
+pub use turn::{DropIn, Input, Pairs, Question, Request, ResumeIn, StartIn, State, Turn, TurnOut};
 
 /// Names of the ops, the first argument of the frozen function.
 pub mod op {
