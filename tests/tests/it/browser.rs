@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use jackfield_tests::{
-    browser::{Browser, fresh_browser},
+    browser::{Browser, WindowHandle, fresh_browser},
     host::HostBuilder,
     stand_in_slack::Consent,
 };
@@ -45,6 +45,28 @@ impl Sitting {
         self.browser.click(&format!("#add-menu a[data-setup*='/{provider}/']")).await
     }
 
+    /// Adds Example through the pop-up, and comes back to the page.
+    async fn add_example(&self, name: &str) -> Result<()> {
+        let page = self.browser.window().await?;
+        self.open_menu_and_choose("example").await?;
+        self.name_example(&page, name).await
+    }
+
+    /// Goes through Example's form in the pop-up that just opened.
+    async fn name_example(&self, page: &WindowHandle, name: &str) -> Result<()> {
+        self.browser.switch_to_popup(page).await?;
+        self.browser.fill("input[name=name]", name).await?;
+        self.browser.click_and_leave("button[type=submit]").await?;
+        self.browser.switch_to(page).await
+    }
+
+    /// Comes to Slack's consent page as a full page, as where pop-ups are blocked.
+    async fn slack_as_a_full_page(&self) -> Result<()> {
+        self.browser.run("window.open = () => null").await?;
+        self.open_menu_and_choose("slack").await?;
+        self.browser.find("button[value=allow]").await.map(drop)
+    }
+
     /// Looks at a page at three widths, light and dark: no violation, nothing that scrolls sideways. Keeps pictures where
     /// `JACKFIELD_SCREENSHOTS` names a folder.
     async fn look(&self, what: &str) -> Result<()> {
@@ -74,13 +96,8 @@ async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> R
     let browser = &sitting.browser;
     browser.see(".empty", "Nothing is connected yet").await?;
     browser.run("window.notReloaded = true").await?;
-    let page = browser.window().await?;
     for name in ["middle", "Alpha", "zulu"] {
-        sitting.open_menu_and_choose("example").await?;
-        browser.switch_to_popup(&page).await?;
-        browser.fill("input[name=name]", name).await?;
-        browser.click_and_leave("button[type=submit]").await?;
-        browser.switch_to(&page).await?;
+        sitting.add_example(name).await?;
         browser.see(".notice.success", &format!("{name} is connected.")).await?;
     }
     let names = browser.run("return [...document.querySelectorAll('.rows a')].map((link) => link.innerText)").await?;
@@ -131,8 +148,7 @@ async fn a_denied_consent_is_told_until_it_is_dismissed() -> Result<()> {
 async fn where_the_pop_up_is_blocked_the_set_up_goes_on_as_a_full_page_and_comes_back() -> Result<()> {
     let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
     let browser = &sitting.browser;
-    browser.run("window.open = () => null").await?;
-    sitting.open_menu_and_choose("slack").await?;
+    sitting.slack_as_a_full_page().await?;
     browser.click("button[value=allow]").await?;
     browser.see("h1", "Slack is connected").await?;
     browser.click("a.button").await?;
@@ -153,10 +169,7 @@ async fn a_pop_up_that_the_person_closes_is_noticed_and_can_be_tried_again() -> 
     browser.switch_to(&page).await?;
     browser.see(".notice", "nothing was added").await?;
     browser.click(".notice button:not(.plain)").await?;
-    browser.switch_to_popup(&page).await?;
-    browser.fill("input[name=name]", "second try").await?;
-    browser.click_and_leave("button[type=submit]").await?;
-    browser.switch_to(&page).await?;
+    sitting.name_example(&page, "second try").await?;
     browser.see(".rows a", "second try").await?;
     sitting.quiet().await?;
     sitting.browser.close().await
@@ -208,12 +221,7 @@ async fn forged_messages_are_ignored() -> Result<()> {
 async fn an_integration_is_configured_and_removed_after_a_confirmation() -> Result<()> {
     let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
     let browser = &sitting.browser;
-    let page = browser.window().await?;
-    sitting.open_menu_and_choose("example").await?;
-    browser.switch_to_popup(&page).await?;
-    browser.fill("input[name=name]", "one").await?;
-    browser.click_and_leave("button[type=submit]").await?;
-    browser.switch_to(&page).await?;
+    sitting.add_example("one").await?;
     browser.see(".rows a", "one").await?;
     browser.click(".rows a").await?;
     browser.click("form.stack button").await?;
@@ -278,8 +286,7 @@ async fn an_expired_session_comes_back_to_where_the_person_was() -> Result<()> {
 async fn a_linked_identity_is_seen_and_unlinked() -> Result<()> {
     let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
     let browser = &sitting.browser;
-    browser.run("window.open = () => null").await?;
-    sitting.open_menu_and_choose("slack").await?;
+    sitting.slack_as_a_full_page().await?;
     browser.click("button[value=allow]").await?;
     browser.see("h1", "Slack is connected").await?;
     browser.open(&sitting.stage.host.at("/account/")).await?;
@@ -299,9 +306,7 @@ async fn two_tabs_add_two_providers() -> Result<()> {
     let first = browser.window().await?;
     let second = browser.new_tab().await?;
     browser.open(&page).await?;
-    browser.run("window.open = () => null").await?;
-    sitting.open_menu_and_choose("slack").await?;
-    browser.find("button[value=allow]").await?;
+    sitting.slack_as_a_full_page().await?;
     browser.switch_to(&first).await?;
     browser.run("window.open = () => null").await?;
     sitting.open_menu_and_choose("example").await?;
@@ -372,9 +377,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
         owner.start_setup("acme", "example").await?;
         owner.post("/extensions/example/setup/", &[("name", name)]).await?;
     }
-    browser.run("window.open = () => null").await?;
-    sitting.open_menu_and_choose("slack").await?;
-    browser.find("button[value=allow]").await?;
+    sitting.slack_as_a_full_page().await?;
     look("stand-in-consent").await?;
     browser.click("button[value=allow]").await?;
     browser.see("h1", "Slack is connected").await?;

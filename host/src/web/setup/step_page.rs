@@ -7,7 +7,10 @@ use std::{
 
 use ammonia::Builder;
 use askama::Template;
-use axum::response::Response;
+use axum::{
+    http::{HeaderValue, header},
+    response::Response,
+};
 use url::Url;
 
 use super::private;
@@ -44,7 +47,10 @@ pub(super) fn page(page: Page, progress: Progress, provider: Option<&Provider>) 
             submit: form.submit,
         },
     };
-    private(html(&StepPage { progress, body }), &provider.map(policy).unwrap_or_default())
+    let mut response = private(html(&StepPage { progress, body }), &provider.map(policy).unwrap_or_default());
+    // Without a referrer browsers also post forms without their origin, and over plain http nothing else says that they are ours.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    response
 }
 
 /// A step runs no script, and its forms go nowhere but here; browsers apply that to redirects too, so the provider's own

@@ -1,20 +1,14 @@
 //! A real browser: Debian's Chromium, driven over WebDriver.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::OnceLock,
-    time::Duration,
-};
+mod axe;
+mod driver;
 
-use anyhow::{Context, Result, bail, ensure};
-use fantoccini::{
-    Client, ClientBuilder, Locator,
-    elements::Element,
-    error::CmdError,
-    wd::{Capabilities, WebDriverCompatibleCommand, WindowHandle},
-};
+use std::{sync::OnceLock, time::Duration};
+
+use anyhow::{Result, bail, ensure};
+use driver::{Driver, capabilities, install};
+pub use fantoccini::wd::WindowHandle;
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, error::CmdError, wd::WebDriverCompatibleCommand};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
@@ -25,18 +19,6 @@ pub struct Browser {
     client: Client,
     // Ends the driver and the browser when this is dropped.
     _driver: Driver,
-}
-
-struct Driver {
-    process: Child,
-    url: String,
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Longest wait for something to appear. Waiting ends as soon as it does.
@@ -61,71 +43,6 @@ pub async fn fresh_browser() -> Option<Browser> {
             None
         }
     }
-}
-
-fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .chain([Path::new("/usr/bin").to_owned()])
-        .map(|folder| folder.join(name))
-        .find(|file| file.exists())
-}
-
-/// Debian's packages, where this user may install them.
-fn install() -> Result<()> {
-    if program("chromedriver").is_some() && program("chromium").is_some() {
-        return Ok(());
-    }
-    let id = Command::new("id").arg("-u").output()?;
-    ensure!(id.stdout.starts_with(b"0\n"), "not installed: apt-get install chromium chromium-driver");
-    eprintln!("installing Chromium for the tests (apt-get install chromium chromium-driver)");
-    for arguments in
-        [&["update", "-qq"][..], &["install", "-qq", "-y", "--no-install-recommends", "chromium", "chromium-driver"]]
-    {
-        let run = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output()?;
-        ensure!(run.status.success(), "apt-get {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
-    }
-    Ok(())
-}
-
-impl Driver {
-    fn start() -> Result<Self> {
-        let program = program("chromedriver").context("no chromedriver")?;
-        let mut process = Command::new(program).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let out = process.stdout.take().context("stdout is piped")?;
-        for line in BufReader::new(out).lines() {
-            let line = line?;
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
-                return Ok(Self { process, url });
-            }
-        }
-        bail!("chromedriver ended at once")
-    }
-}
-
-fn capabilities() -> Capabilities {
-    let arguments = [
-        "--headless=new",
-        "--no-sandbox", // tests run as root in CI
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-default-apps",
-        "--disable-sync",
-        "--disable-features=Translate,OptimizationHints,MediaRouter",
-        // Whatever a page asked for elsewhere could not be answered anyway; here it is seen to fail.
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-        "--window-size=1200,900",
-    ];
-    let options = json!({
-        "goog:chromeOptions": {"args": arguments, "binary": program("chromium")},
-        "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-    });
-    serde_json::from_value(options).expect("capabilities are a JSON object")
 }
 
 /// A command that WebDriver itself does not have: ChromeDriver's log and DevTools endpoints.
@@ -382,7 +299,7 @@ impl Browser {
     /// # Errors
     /// When it cannot be run.
     pub async fn accessibility(&self) -> Result<Vec<String>> {
-        self.client.execute(&axe()?, Vec::new()).await?;
+        self.client.execute(&axe::source()?, Vec::new()).await?;
         let script = "const done = arguments[arguments.length - 1]; \
              axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}) \
              .then((result) => done(result.violations.flatMap((violation) => violation.nodes.map((node) => \
@@ -400,24 +317,4 @@ impl Browser {
         let _ = tokio::time::timeout(PATIENCE, self.client.clone().close()).await;
         Ok(())
     }
-}
-
-/// axe-core's source, from npm, as a test dependency only: fetched once into cargo's own folder.
-fn axe() -> Result<String> {
-    const VERSION: &str = "4.14.1";
-    let executable = std::env::current_exe()?;
-    let target = executable.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
-    let folder = target.and_then(Path::parent).context("cargo's target folder")?.join("npm");
-    let file = folder.join("node_modules/axe-core/axe.min.js");
-    if !file.exists() {
-        std::fs::create_dir_all(&folder)?;
-        let run = Command::new("npm")
-            .args(["install", "--silent", "--no-save", "--no-audit", "--no-fund", "--prefix"])
-            .arg(&folder)
-            .arg(format!("axe-core@{VERSION}"))
-            .output()
-            .context("npm, which brings axe-core")?;
-        ensure!(run.status.success(), "npm install axe-core: {}", String::from_utf8_lossy(&run.stderr));
-    }
-    Ok(std::fs::read_to_string(file)?)
 }
