@@ -15,10 +15,18 @@ pub struct NewUserIn {
     pub email: String,
     /// What people read.
     pub name: String,
-    /// At least 8 characters.
+    /// Not empty. A short one is the operator's choice: see [`NewUserIn::has_short_password`].
     pub password: SecretString,
     /// May do anything in every organization.
     pub superuser: bool,
+}
+
+impl NewUserIn {
+    /// Whether the password is shorter than 8 characters, which NIST SP 800-63B section 3.1.1.2 has as the least: worth a warning.
+    #[must_use]
+    pub fn has_short_password(&self) -> bool {
+        self.password.expose_secret().chars().count() < SHORT_PASSWORD
+    }
 }
 
 /// Why something was not made.
@@ -27,11 +35,11 @@ pub enum AccountsError {
     /// Not an e-mail address.
     #[error("`{0}` is not an e-mail address; write like ada@example.com")]
     Email(String),
-    /// A password that anybody guesses.
-    #[error("the password is shorter than {SHORTEST_PASSWORD} characters; use a longer one")]
+    /// No password.
+    #[error("the password is empty; write it to standard input")]
     Password,
     /// Not a slug.
-    #[error("`{0}` is not a slug; use 1 to 50 of a-z, 0-9 and -, beginning with a letter or digit")]
+    #[error("`{0}` is not a slug; use 1 to 50 of a-z, 0-9, - and _, beginning with a letter or digit")]
     Slug(String),
     /// An empty name.
     #[error("the name is empty")]
@@ -53,7 +61,7 @@ pub enum AccountsError {
     Store(#[from] StoreError),
 }
 
-const SHORTEST_PASSWORD: usize = 8;
+const SHORT_PASSWORD: usize = 8;
 const LONGEST_SLUG: usize = 50;
 
 type Result<T> = std::result::Result<T, AccountsError>;
@@ -65,7 +73,7 @@ impl Accounts {
     /// When a value will not do or the address is taken.
     pub async fn create_user(&self, new: NewUserIn) -> Result<User> {
         let email = checked_email(&new.email)?;
-        if new.password.expose_secret().chars().count() < SHORTEST_PASSWORD {
+        if new.password.expose_secret().is_empty() {
             return Err(AccountsError::Password);
         }
         let password_hash = password::hash(new.password).await?;
@@ -163,8 +171,9 @@ fn checked_email(text: &str) -> Result<String> {
 }
 
 fn checked_slug(text: &str) -> Result<String> {
-    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_slug = (1..=LONGEST_SLUG).contains(&text.len()) && text.bytes().all(is_word) && !text.starts_with('-');
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    let is_slug =
+        (1..=LONGEST_SLUG).contains(&text.len()) && text.bytes().all(is_word) && !text.starts_with(['-', '_']);
     if is_slug { Ok(text.to_owned()) } else { Err(AccountsError::Slug(text.to_owned())) }
 }
 

@@ -34,7 +34,7 @@ pub(super) enum UserCommand {
 pub(super) enum OrgCommand {
     /// Make an organization.
     Create {
-        /// Stands in URLs: a-z, 0-9 and -.
+        /// Stands in URLs: a-z, 0-9, - and _.
         slug: String,
         /// What people read.
         #[arg(long)]
@@ -86,6 +86,11 @@ pub(super) async fn user(command: UserCommand, settings: &Settings) -> anyhow::R
     std::io::stdin().read_to_string(&mut password).context("reading the password from standard input")?;
     let password = password.lines().next().unwrap_or_default().to_owned();
     let new = NewUserIn { name: name.unwrap_or_else(|| email.clone()), email, password: password.into(), superuser };
+    if new.has_short_password() {
+        eprintln!(
+            "warning: the password is shorter than 8 characters: anybody who can reach the host can try them all"
+        );
+    }
     let user = accounts(settings).await?.create_user(new).await?;
     println!("user {} is made", user.email);
     Ok(())

@@ -40,6 +40,7 @@ async fn nobody_strangers_and_other_organizations_cannot_start() -> Result<()> {
     let expected = "/auth/login/?next=%2Forganizations%2Facme%2Fintegrations%2Fexample%2Fsetup%2F";
     assert_eq!(nobody.visit(START).await?.goes_to(), (302, expected));
     assert_eq!(nobody.visit(SETUP).await?.goes_to(), (302, "/"));
+    assert_eq!(nobody.visit("/extensions/none/setup/").await?.status, 404);
     assert_eq!(owner.visit("/organizations/other/integrations/example/setup/").await?.status, 404);
     assert_eq!(owner.visit("/organizations/none/integrations/example/setup/").await?.status, 404);
     assert_eq!(owner.visit("/organizations/acme/integrations/none/setup/").await?.status, 404);

@@ -81,6 +81,9 @@ pub(super) async fn visit(
     Reference(reference): Reference,
     StepRequest(request): StepRequest,
 ) -> Result<Response, PageError> {
+    if app.plugins.find_configured(&provider).is_none() {
+        return Err(WebError::NotFound.into());
+    }
     let Some(session) = session.key() else {
         return Ok(refused(Refusal::MissingSessionData, reference)); // No session, so nothing can be under way in it.
     };
