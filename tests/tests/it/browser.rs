@@ -1,5 +1,7 @@
 //! A person at a real browser.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use jackfield_tests::{
     browser::{Browser, WindowHandle, fresh_browser},
@@ -15,13 +17,31 @@ struct Sitting {
     browser: Browser,
 }
 
-impl Sitting {
-    /// `None` where there is no browser; that was said loudly.
-    async fn of(role: &str) -> Result<Option<Self>> {
-        Self::with(role, |host| host).await
-    }
+/// Longest a person would sit there.
+const SITTING: Duration = Duration::from_secs(150);
 
-    /// The same with a host that has more.
+/// Runs a test in front of a browser. ChromeDriver sometimes never answers when a window closes itself under it; then, and only then, the
+/// test is begun once more.
+async fn in_browser(
+    role: &str,
+    change: fn(HostBuilder) -> HostBuilder,
+    test: impl AsyncFn(&Sitting) -> Result<()>,
+) -> Result<()> {
+    for _ in 0..2 {
+        let Some(sitting) = Sitting::with(role, change).await? else { return Ok(()) };
+        match tokio::time::timeout(SITTING, test(&sitting)).await {
+            Ok(result) => {
+                result?;
+                return sitting.browser.close().await;
+            }
+            Err(_) => eprintln!("*** the browser does not answer any more: the test is begun once more"),
+        }
+    }
+    anyhow::bail!("the browser stopped answering twice")
+}
+
+impl Sitting {
+    /// With whatever else the host shall have. `None` where there is no browser; that was said loudly.
     async fn with(role: &str, change: impl FnOnce(HostBuilder) -> HostBuilder) -> Result<Option<Self>> {
         let Some(browser) = fresh_browser().await else { return Ok(None) };
         let stage = Stage::with("v2", None, change).await?;
@@ -92,110 +112,147 @@ impl Sitting {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    browser.see(".empty", "Nothing is connected yet").await?;
-    browser.run("window.notReloaded = true").await?;
-    for name in ["middle", "Alpha", "zulu"] {
-        sitting.add_example(name).await?;
-        browser.see(".notice.success", &format!("{name} is connected.")).await?;
-    }
-    let names = browser.run("return [...document.querySelectorAll('.rows a')].map((link) => link.innerText)").await?;
-    assert_eq!(names, serde_json::json!(["Alpha", "middle", "zulu"]), "each in its place by name");
-    assert_eq!(browser.run("return window.notReloaded").await?, true);
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            browser.see(".empty", "Nothing is connected yet").await?;
+            browser.run("window.notReloaded = true").await?;
+            for name in ["middle", "Alpha", "zulu"] {
+                sitting.add_example(name).await?;
+                browser.see(".notice.success", &format!("{name} is connected.")).await?;
+            }
+            let names =
+                browser.run("return [...document.querySelectorAll('.rows a')].map((link) => link.innerText)").await?;
+            assert_eq!(names, serde_json::json!(["Alpha", "middle", "zulu"]), "each in its place by name");
+            assert_eq!(browser.run("return window.notReloaded").await?, true);
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slack_is_added_through_its_consent_page() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let hostile = "</script><img src=x onerror=alert(1)> & \"Co\"";
-    sitting.stage.slack.behave(|behaviour| behaviour.team_name = hostile.to_owned());
-    let browser = &sitting.browser;
-    let page = browser.window().await?;
-    sitting.open_menu_and_choose("slack").await?;
-    browser.switch_to_popup(&page).await?;
-    browser.see("main", hostile).await?;
-    browser.click_and_leave("button[value=allow]").await?;
-    browser.switch_to(&page).await?;
-    browser.see(".notice.success", hostile).await?;
-    browser.see(".rows a", hostile).await?;
-    browser.click(".rows a").await?;
-    browser.see(".facts", "kept secret").await?;
-    browser.see("h1", hostile).await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let hostile = "</script><img src=x onerror=alert(1)> & \"Co\"";
+            sitting.stage.slack.behave(|behaviour| behaviour.team_name = hostile.to_owned());
+            let browser = &sitting.browser;
+            let page = browser.window().await?;
+            sitting.open_menu_and_choose("slack").await?;
+            browser.switch_to_popup(&page).await?;
+            browser.see("main", hostile).await?;
+            browser.click_and_leave("button[value=allow]").await?;
+            browser.switch_to(&page).await?;
+            browser.see(".notice.success", hostile).await?;
+            browser.see(".rows a", hostile).await?;
+            browser.click(".rows a").await?;
+            browser.see(".facts", "kept secret").await?;
+            browser.see("h1", hostile).await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_consent_is_told_until_it_is_dismissed() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    let page = browser.window().await?;
-    sitting.open_menu_and_choose("slack").await?;
-    browser.switch_to_popup(&page).await?;
-    browser.click_and_leave("button[value=deny]").await?;
-    browser.switch_to(&page).await?;
-    browser.see(".notice.error", "access_denied").await?;
-    browser.click(".notice button[aria-label=Dismiss]").await?;
-    browser.until("return document.querySelector('.notice') === null", Vec::new(), "the notice stays").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            let page = browser.window().await?;
+            sitting.open_menu_and_choose("slack").await?;
+            browser.switch_to_popup(&page).await?;
+            browser.click_and_leave("button[value=deny]").await?;
+            browser.switch_to(&page).await?;
+            browser.see(".notice.error", "access_denied").await?;
+            browser.click(".notice button[aria-label=Dismiss]").await?;
+            browser.until("return document.querySelector('.notice') === null", Vec::new(), "the notice stays").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_pop_up_is_blocked_the_set_up_goes_on_as_a_full_page_and_comes_back() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    sitting.slack_as_a_full_page().await?;
-    browser.click("button[value=allow]").await?;
-    browser.see("h1", "Slack is connected").await?;
-    browser.click("a.button").await?;
-    browser.see(".rows a", "Analytical Engines").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            sitting.slack_as_a_full_page().await?;
+            browser.click("button[value=allow]").await?;
+            browser.see("h1", "Slack is connected").await?;
+            browser.click("a.button").await?;
+            browser.see(".rows a", "Analytical Engines").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pop_up_that_the_person_closes_is_noticed_and_can_be_tried_again() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    let page = browser.window().await?;
-    sitting.open_menu_and_choose("example").await?;
-    browser.switch_to_popup(&page).await?;
-    browser.find("input[name=name]").await?;
-    browser.close_window().await?;
-    browser.switch_to(&page).await?;
-    browser.see(".notice", "nothing was added").await?;
-    browser.click(".notice button:not(.plain)").await?;
-    sitting.name_example(&page, "second try").await?;
-    browser.see(".rows a", "second try").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            let page = browser.window().await?;
+            sitting.open_menu_and_choose("example").await?;
+            browser.switch_to_popup(&page).await?;
+            browser.find("input[name=name]").await?;
+            browser.close_window().await?;
+            browser.switch_to(&page).await?;
+            browser.see(".notice", "nothing was added").await?;
+            browser.click(".notice button:not(.plain)").await?;
+            sitting.name_example(&page, "second try").await?;
+            browser.see(".rows a", "second try").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channel() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    sitting.stage.slack.behave(|behaviour| behaviour.coop = true);
-    let browser = &sitting.browser;
-    let page = browser.window().await?;
-    sitting.open_menu_and_choose("slack").await?;
-    browser.switch_to_popup(&page).await?;
-    browser.find("button[value=allow]").await?;
-    assert_eq!(browser.run("return window.opener === null").await?, true, "the tie is cut");
-    browser.click_and_leave("button[value=allow]").await?;
-    browser.switch_to(&page).await?;
-    browser.see(".notice.success", "Analytical Engines is connected.").await?;
-    browser.see(".rows a", "Analytical Engines").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            sitting.stage.slack.behave(|behaviour| behaviour.coop = true);
+            let browser = &sitting.browser;
+            let page = browser.window().await?;
+            sitting.open_menu_and_choose("slack").await?;
+            browser.switch_to_popup(&page).await?;
+            browser.find("button[value=allow]").await?;
+            assert_eq!(browser.run("return window.opener === null").await?, true, "the tie is cut");
+            browser.click_and_leave("button[value=allow]").await?;
+            browser.switch_to(&page).await?;
+            browser.see(".notice.success", "Analytical Engines is connected.").await?;
+            browser.see(".rows a", "Analytical Engines").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_messages_are_ignored() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
+    in_browser("owner", |host| host, async |sitting: &Sitting| {
     let browser = &sitting.browser;
     let page = browser.window().await?;
     sitting.open_menu_and_choose("example").await?;
@@ -214,114 +271,145 @@ async fn forged_messages_are_ignored() -> Result<()> {
     browser.see(".notice.success", "real is connected.").await?;
     assert!(!browser.text("body").await?.contains("forged"));
     sitting.quiet().await?;
-    sitting.browser.close().await
+    Ok(())
+    }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_integration_is_configured_and_removed_after_a_confirmation() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    sitting.add_example("one").await?;
-    browser.see(".rows a", "one").await?;
-    browser.click(".rows a").await?;
-    browser.click("form.stack button").await?;
-    browser.see(".stack .error", "Fill this in.").await?;
-    browser.assert_console_says("status of 422").await?;
-    browser.fill("#field-1", "shown to people").await?;
-    browser.click("form.stack button").await?;
-    browser.see(".notice.success", "The configuration was saved.").await?;
-    browser
-        .until("return document.querySelector('#field-1').value === 'shown to people'", Vec::new(), "not saved")
-        .await?;
-    browser.click("a.danger").await?;
-    browser.see("h1", "Remove one?").await?;
-    browser.click("a.button").await?;
-    browser.click("a.danger").await?;
-    browser.click("button.danger").await?;
-    browser.see(".notice.success", "The integration was removed.").await?;
-    browser.see(".empty", "Nothing is connected yet").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            sitting.add_example("one").await?;
+            browser.see(".rows a", "one").await?;
+            browser.click(".rows a").await?;
+            browser.click("form.stack button").await?;
+            browser.see(".stack .error", "Fill this in.").await?;
+            browser.assert_console_says("status of 422").await?;
+            browser.fill("#field-1", "shown to people").await?;
+            browser.click("form.stack button").await?;
+            browser.see(".notice.success", "The configuration was saved.").await?;
+            browser
+                .until("return document.querySelector('#field-1').value === 'shown to people'", Vec::new(), "not saved")
+                .await?;
+            browser.click("a.danger").await?;
+            browser.see("h1", "Remove one?").await?;
+            browser.click("a.button").await?;
+            browser.click("a.danger").await?;
+            browser.click("button.danger").await?;
+            browser.see(".notice.success", "The integration was removed.").await?;
+            browser.see(".empty", "Nothing is connected yet").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_sees_no_buttons_that_would_fail() -> Result<()> {
-    let Some(sitting) = Sitting::of("member").await? else { return Ok(()) };
-    let owner = sitting.stage.person("owner").await?;
-    let browser = &sitting.browser;
-    browser.see(".empty", "Ask an owner or manager").await?;
-    owner.start_setup("acme", "example").await?;
-    owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
-    browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
-    browser.click(".rows a").await?;
-    browser.see("h1", "one").await?;
-    let buttons = browser.run("return document.querySelectorAll('main button, main a.button').length").await?;
-    assert_eq!(buttons, 0);
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "member",
+        |host| host,
+        async |sitting: &Sitting| {
+            let owner = sitting.stage.person("owner").await?;
+            let browser = &sitting.browser;
+            browser.see(".empty", "Ask an owner or manager").await?;
+            owner.start_setup("acme", "example").await?;
+            owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
+            browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+            browser.click(".rows a").await?;
+            browser.see("h1", "one").await?;
+            let buttons = browser.run("return document.querySelectorAll('main button, main a.button').length").await?;
+            assert_eq!(buttons, 0);
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_session_comes_back_to_where_the_person_was() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    browser.open(&sitting.stage.host.at("/account/")).await?;
-    browser.see(".empty", "None yet").await?;
-    browser.click("nav button").await?;
-    browser.see("h1", "Log in").await?;
-    browser.open(&sitting.stage.host.at("/account/")).await?;
-    browser.fill("#email", "owner@example.com").await?;
-    browser.fill("#password", "wrong password").await?;
-    browser.click("button.primary").await?;
-    browser.see(".notice.error", "E-mail or password is wrong.").await?;
-    browser.fill("#password", PASSWORD).await?;
-    browser.click("button.primary").await?;
-    browser.see("h1", "Your linked identities").await?;
-    browser.assert_console_says("status of 401").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            browser.open(&sitting.stage.host.at("/account/")).await?;
+            browser.see(".empty", "None yet").await?;
+            browser.click("nav button").await?;
+            browser.see("h1", "Log in").await?;
+            browser.open(&sitting.stage.host.at("/account/")).await?;
+            browser.fill("#email", "owner@example.com").await?;
+            browser.fill("#password", "wrong password").await?;
+            browser.click("button.primary").await?;
+            browser.see(".notice.error", "E-mail or password is wrong.").await?;
+            browser.fill("#password", PASSWORD).await?;
+            browser.click("button.primary").await?;
+            browser.see("h1", "Your linked identities").await?;
+            browser.assert_console_says("status of 401").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_linked_identity_is_seen_and_unlinked() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    sitting.slack_as_a_full_page().await?;
-    browser.click("button[value=allow]").await?;
-    browser.see("h1", "Slack is connected").await?;
-    browser.open(&sitting.stage.host.at("/account/")).await?;
-    browser.see(".rows", "U0ADA").await?;
-    browser.click(".rows button").await?;
-    browser.see(".notice.success", "The identity was unlinked.").await?;
-    browser.see(".empty", "None yet").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            sitting.slack_as_a_full_page().await?;
+            browser.click("button[value=allow]").await?;
+            browser.see("h1", "Slack is connected").await?;
+            browser.open(&sitting.stage.host.at("/account/")).await?;
+            browser.see(".rows", "U0ADA").await?;
+            browser.click(".rows button").await?;
+            browser.see(".notice.success", "The identity was unlinked.").await?;
+            browser.see(".empty", "None yet").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_add_two_providers() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    let page = sitting.stage.host.at("/organizations/acme/integrations/");
-    let first = browser.window().await?;
-    let second = browser.new_tab().await?;
-    browser.open(&page).await?;
-    sitting.slack_as_a_full_page().await?;
-    browser.switch_to(&first).await?;
-    browser.run("window.open = () => null").await?;
-    sitting.open_menu_and_choose("example").await?;
-    browser.fill("input[name=name]", "from the first tab").await?;
-    browser.switch_to(&second).await?;
-    browser.click("button[value=allow]").await?;
-    browser.see("h1", "Slack is connected").await?;
-    browser.switch_to(&first).await?;
-    browser.click("button[type=submit]").await?;
-    browser.see("h1", "Example is connected").await?;
-    browser.open(&page).await?;
-    browser.see(".rows", "Analytical Engines").await?;
-    browser.see(".rows", "from the first tab").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            let page = sitting.stage.host.at("/organizations/acme/integrations/");
+            let first = browser.window().await?;
+            let second = browser.new_tab().await?;
+            browser.open(&page).await?;
+            sitting.slack_as_a_full_page().await?;
+            browser.switch_to(&first).await?;
+            browser.run("window.open = () => null").await?;
+            sitting.open_menu_and_choose("example").await?;
+            browser.fill("input[name=name]", "from the first tab").await?;
+            browser.switch_to(&second).await?;
+            browser.click("button[value=allow]").await?;
+            browser.see("h1", "Slack is connected").await?;
+            browser.switch_to(&first).await?;
+            browser.click("button[type=submit]").await?;
+            browser.see("h1", "Example is connected").await?;
+            browser.open(&page).await?;
+            browser.see(".rows", "Analytical Engines").await?;
+            browser.see(".rows", "from the first tab").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -330,141 +418,172 @@ async fn everything_can_be_done_with_the_keyboard_alone() -> Result<()> {
     const ENTER: &str = "\u{e007}";
     const ESCAPE: &str = "\u{e00c}";
     const DOWN: &str = "\u{e015}";
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    let page = browser.window().await?;
-    let focus = "return document.activeElement.innerText.trim()";
-    for expected in ["Skip to the content", "Jackfield", "acme Inc", "Account", "Log out", "Add integration"] {
-        browser.press(TAB).await?;
-        assert_eq!(browser.run(focus).await?, expected);
-    }
-    browser.press(ENTER).await?;
-    browser.until("return document.querySelector('#add-menu').matches(':popover-open')", Vec::new(), "no menu").await?;
-    assert_eq!(browser.run(focus).await?, "Example", "the focus is in the menu");
-    browser.press(DOWN).await?;
-    assert_eq!(browser.run(focus).await?, "Slack");
-    browser.press(ESCAPE).await?;
-    assert_eq!(browser.run(focus).await?, "Add integration", "and back where it was");
-    browser.press(ENTER).await?;
-    browser.press(ENTER).await?;
-    browser.switch_to_popup(&page).await?;
-    browser.find("input[name=name]").await?;
-    assert_eq!(browser.run("return document.activeElement.name").await?, "name");
-    browser.press("typed").await?;
-    // The window closes itself while the driver still looks at it, and then it may never answer.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(5), browser.press(ENTER)).await;
-    browser.switch_to(&page).await?;
-    browser.see(".notice.success", "typed is connected.").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            let page = browser.window().await?;
+            let focus = "return document.activeElement.innerText.trim()";
+            for expected in ["Skip to the content", "Jackfield", "acme Inc", "Account", "Log out", "Add integration"] {
+                browser.press(TAB).await?;
+                assert_eq!(browser.run(focus).await?, expected);
+            }
+            browser.press(ENTER).await?;
+            browser
+                .until("return document.querySelector('#add-menu').matches(':popover-open')", Vec::new(), "no menu")
+                .await?;
+            assert_eq!(browser.run(focus).await?, "Example", "the focus is in the menu");
+            browser.press(DOWN).await?;
+            assert_eq!(browser.run(focus).await?, "Slack");
+            browser.press(ESCAPE).await?;
+            assert_eq!(browser.run(focus).await?, "Add integration", "and back where it was");
+            browser.press(ENTER).await?;
+            browser.press(ENTER).await?;
+            browser.switch_to_popup(&page).await?;
+            browser.find("input[name=name]").await?;
+            assert_eq!(browser.run("return document.activeElement.name").await?, "name");
+            browser.press("typed").await?;
+            // The window closes itself while the driver still looks at it, and then it may never answer.
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), browser.press(ENTER)).await;
+            browser.switch_to(&page).await?;
+            browser.see(".notice.success", "typed is connected.").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()> {
-    let Some(sitting) = Sitting::of("owner").await? else { return Ok(()) };
-    let owner =
-        jackfield_tests::person::Person::logged_in(&sitting.stage.host.url, "owner@example.com", PASSWORD).await?;
-    let at = |path: &str| sitting.stage.host.at(path);
-    let list = at("/organizations/acme/integrations/");
-    let browser = &sitting.browser;
-    let look = |what| sitting.look(what);
-    browser.open(&list).await?;
-    look("empty").await?;
-    for name in [
-        "Analytical Engines",
-        "a-very-long-name-without-any-place-to-break-it-so-that-it-has-to-wrap-somewhere-all-the-same",
-    ] {
-        owner.start_setup("acme", "example").await?;
-        owner.post("/extensions/example/setup/", &[("name", name)]).await?;
-    }
-    sitting.slack_as_a_full_page().await?;
-    look("stand-in-consent").await?;
-    browser.click("button[value=allow]").await?;
-    browser.see("h1", "Slack is connected").await?;
-    look("dialog-success").await?;
-    browser.open(&list).await?;
-    browser.find(".rows").await?;
-    look("list").await?;
-    browser.click("#add").await?;
-    look("menu").await?;
-    browser.open(&list).await?;
-    browser.click(".rows li:nth-child(2) a").await?;
-    browser.find(".facts").await?;
-    look("details").await?;
-    browser.click("form.stack button").await?;
-    browser.see(".stack .error", "Fill this in.").await.ok();
-    look("details-error").await?;
-    browser.click("a.danger").await?;
-    look("remove").await?;
-    browser.open(&at("/account/")).await?;
-    look("account").await?;
-    browser.open(&at("/nothing/")).await?;
-    look("not-found").await?;
-    browser.open(&at("/organizations/acme/integrations/example/setup/?dialog=0")).await?;
-    look("step").await?;
-    browser.open(&at("/extensions/slack/setup/?code=x&state=y")).await?;
-    browser.see(".notice.error", "was already finished").await?;
-    look("refused").await?;
-    browser.open(&at("/organizations/acme/integrations/slack/setup/?dialog=0")).await?;
-    browser.click("button[value=deny]").await?;
-    browser.see("h1", "Slack was not connected").await?;
-    look("dialog-failure").await?;
-    browser.open(&list).await?;
-    browser.click("nav button").await?;
-    look("login").await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let owner =
+                jackfield_tests::person::Person::logged_in(&sitting.stage.host.url, "owner@example.com", PASSWORD)
+                    .await?;
+            let at = |path: &str| sitting.stage.host.at(path);
+            let list = at("/organizations/acme/integrations/");
+            let browser = &sitting.browser;
+            let look = |what| sitting.look(what);
+            browser.open(&list).await?;
+            look("empty").await?;
+            for name in [
+                "Analytical Engines",
+                "a-very-long-name-without-any-place-to-break-it-so-that-it-has-to-wrap-somewhere-all-the-same",
+            ] {
+                owner.start_setup("acme", "example").await?;
+                owner.post("/extensions/example/setup/", &[("name", name)]).await?;
+            }
+            sitting.slack_as_a_full_page().await?;
+            look("stand-in-consent").await?;
+            browser.click("button[value=allow]").await?;
+            browser.see("h1", "Slack is connected").await?;
+            look("dialog-success").await?;
+            browser.open(&list).await?;
+            browser.find(".rows").await?;
+            look("list").await?;
+            browser.click("#add").await?;
+            look("menu").await?;
+            browser.open(&list).await?;
+            browser.click(".rows li:nth-child(2) a").await?;
+            browser.find(".facts").await?;
+            look("details").await?;
+            browser.click("form.stack button").await?;
+            browser.see(".stack .error", "Fill this in.").await.ok();
+            look("details-error").await?;
+            browser.click("a.danger").await?;
+            look("remove").await?;
+            browser.open(&at("/account/")).await?;
+            look("account").await?;
+            browser.open(&at("/nothing/")).await?;
+            look("not-found").await?;
+            browser.open(&at("/organizations/acme/integrations/example/setup/?dialog=0")).await?;
+            look("step").await?;
+            browser.open(&at("/extensions/slack/setup/?code=x&state=y")).await?;
+            browser.see(".notice.error", "was already finished").await?;
+            look("refused").await?;
+            browser.open(&at("/organizations/acme/integrations/slack/setup/?dialog=0")).await?;
+            browser.click("button[value=deny]").await?;
+            browser.see("h1", "Slack was not connected").await?;
+            look("dialog-failure").await?;
+            browser.open(&list).await?;
+            browser.click("nav button").await?;
+            look("login").await?;
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<()> {
-    let Some(sitting) = Sitting::with("owner", |host| host.plugin("misbehaving")).await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    let at = |path: &str| sitting.stage.host.at(path);
-    browser.open(&at("/organizations/acme/integrations/host-form/setup/?dialog=0")).await?;
-    browser.find("select").await?;
-    sitting.look("host-form").await?;
-    browser.fill("input[type=number]", "12").await?;
-    browser.click("button.primary").await?;
-    browser.see(".stack .error", "Say a name.").await?;
-    let kept = browser.run("return document.querySelector('input[type=number]').value").await?;
-    assert_eq!(kept, "12", "values are kept after an error");
-    sitting.look("host-form-error").await?;
-    browser.open(&at("/organizations/acme/integrations/two-steps/setup/?dialog=0")).await?;
-    browser.fill("input[name=a]", "one").await?;
-    browser.click(".plugin button").await?;
-    browser.see(".quiet", "Step 2 of 2").await?;
-    sitting.look("step-2-of-2").await?;
-    sitting.stage.host.member("acme", "owner@example.com", "member")?;
-    browser.open(&at("/organizations/acme/integrations/example/setup/")).await?;
-    browser.see("h1", "That is not yours to do").await?;
-    sitting.look("forbidden").await?;
-    let reference = browser.text("code").await?;
-    assert!(sitting.stage.host.log()?.contains(&format!("request.id=\"{reference}\"")), "the reference is in the log");
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host.plugin("misbehaving"),
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            let at = |path: &str| sitting.stage.host.at(path);
+            browser.open(&at("/organizations/acme/integrations/host-form/setup/?dialog=0")).await?;
+            browser.find("select").await?;
+            sitting.look("host-form").await?;
+            browser.fill("input[type=number]", "12").await?;
+            browser.click("button.primary").await?;
+            browser.see(".stack .error", "Say a name.").await?;
+            let kept = browser.run("return document.querySelector('input[type=number]').value").await?;
+            assert_eq!(kept, "12", "values are kept after an error");
+            sitting.look("host-form-error").await?;
+            browser.open(&at("/organizations/acme/integrations/two-steps/setup/?dialog=0")).await?;
+            browser.fill("input[name=a]", "one").await?;
+            browser.click(".plugin button").await?;
+            browser.see(".quiet", "Step 2 of 2").await?;
+            sitting.look("step-2-of-2").await?;
+            sitting.stage.host.member("acme", "owner@example.com", "member")?;
+            browser.open(&at("/organizations/acme/integrations/example/setup/")).await?;
+            browser.see("h1", "That is not yours to do").await?;
+            sitting.look("forbidden").await?;
+            let reference = browser.text("code").await?;
+            assert!(
+                sitting.stage.host.log()?.contains(&format!("request.id=\"{reference}\"")),
+                "the reference is in the log"
+            );
+            Ok(())
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_integrations_and_three_hundred_providers_stay_usable() -> Result<()> {
-    let Some(sitting) = Sitting::with("owner", |host| host.plugin("many")).await? else { return Ok(()) };
-    let browser = &sitting.browser;
-    sitting.stage.stored().await?.fill(1000).await?;
-    browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
-    let rows = async || browser.run("return document.querySelectorAll('.rows li').length").await;
-    assert_eq!(rows().await?, 100);
-    browser.click("a[rel=next]").await?;
-    browser.see(".rows", "Filled 0100").await?;
-    assert_eq!(rows().await?, 100);
-    browser.click("#add").await?;
-    browser.find("#filter:focus").await?;
-    browser.fill("#filter", "number 29").await?;
-    let shown = "return [...document.querySelectorAll('.menu li')].filter((item) => !item.hidden).length === 11";
-    browser.until(shown, Vec::new(), "the filter shows others").await?;
-    browser.fill("#filter", "nothing like it").await?;
-    browser.see("#no-match", "No provider of that name").await?;
-    browser.fill("#filter", "number 299").await?;
-    browser.press("\u{e015}").await?;
-    assert_eq!(browser.run("return document.activeElement.innerText.trim()").await?, "Provider number 299");
-    sitting.look("many").await?;
-    sitting.quiet().await?;
-    sitting.browser.close().await
+    in_browser(
+        "owner",
+        |host| host.plugin("many"),
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            sitting.stage.stored().await?.fill(1000).await?;
+            browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+            let rows = async || browser.run("return document.querySelectorAll('.rows li').length").await;
+            assert_eq!(rows().await?, 100);
+            browser.click("a[rel=next]").await?;
+            browser.see(".rows", "Filled 0100").await?;
+            assert_eq!(rows().await?, 100);
+            browser.click("#add").await?;
+            browser.find("#filter:focus").await?;
+            browser.fill("#filter", "number 29").await?;
+            let shown =
+                "return [...document.querySelectorAll('.menu li')].filter((item) => !item.hidden).length === 11";
+            browser.until(shown, Vec::new(), "the filter shows others").await?;
+            browser.fill("#filter", "nothing like it").await?;
+            browser.see("#no-match", "No provider of that name").await?;
+            browser.fill("#filter", "number 299").await?;
+            browser.press("\u{e015}").await?;
+            assert_eq!(browser.run("return document.activeElement.innerText.trim()").await?, "Provider number 299");
+            sitting.look("many").await?;
+            sitting.quiet().await?;
+            Ok(())
+        },
+    )
+    .await
 }
