@@ -148,8 +148,8 @@ pub(crate) fn read_options<O: serde::de::DeserializeOwned>(options: &State) -> R
         Ok(options) if mistakes.is_empty() => Ok(options),
         Ok(_) => Err(option_fault(mistakes)),
         Err(error) => {
-            let message = without_values(&error.inner().to_string());
-            let key = error.path().to_string();
+            let message = without_values(&error.inner().to_string(), options);
+            let key = key_of(&error.path().to_string(), &message);
             if !mistakes.iter().any(|mistake| mistake.key == key) {
                 mistakes.push(OptionMistake { key, message, known: Vec::new() });
             }
@@ -158,15 +158,43 @@ pub(crate) fn read_options<O: serde::de::DeserializeOwned>(options: &State) -> R
     }
 }
 
-/// Serde quotes the value it found, and the value may be a secret: `invalid type: string "…", expected u16`.
-fn without_values(message: &str) -> String {
-    let kept = match (message.find(['"', '`']), message.rfind(", expected")) {
+/// The key an operator has to look for: a missing field is told at the table it is missing from.
+fn key_of(path: &str, message: &str) -> String {
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    match (path, missing) {
+        (".", Some(field)) => field.to_owned(),
+        (path, Some(field)) => format!("{path}.{field}"),
+        (path, None) => path.to_owned(),
+    }
+}
+
+/// Serde quotes the value it found, and the value may be a secret: `invalid type: string "…", expected u16`. An author's own
+/// deserializer may put it anywhere.
+fn without_values(message: &str, options: &State) -> String {
+    let mut texts = Vec::new();
+    options.values().for_each(|value| collect_texts(value, &mut texts));
+    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    let hidden = texts.iter().fold(without_quoted(message), |message, text| message.replace(text, "…"));
+    hidden.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Every text of four characters or more: shorter ones would blank out ordinary words.
+fn collect_texts<'a>(value: &'a serde_json::Value, texts: &mut Vec<&'a str>) {
+    match value {
+        serde_json::Value::String(text) if text.len() >= 4 => texts.push(text),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        serde_json::Value::Object(object) => object.values().for_each(|item| collect_texts(item, texts)),
+        _ => {}
+    }
+}
+
+fn without_quoted(message: &str) -> String {
+    match (message.find(['"', '`']), message.rfind(", expected")) {
         (Some(quote), Some(expected)) if quote < expected => {
             format!("{}{}", message[..quote].trim_end(), &message[expected..])
         }
         _ => message.to_owned(),
-    };
-    kept.lines().next().unwrap_or_default().to_owned()
+    }
 }
 
 /// A [`Provider`] of any type.
@@ -192,7 +220,10 @@ mod tests {
             ("unknown variant `se\"cret`, expected `v1` or `v2`", "unknown variant, expected `v1` or `v2`"),
             ("missing field `token`", "missing field `token`"),
         ] {
-            assert_eq!(without_values(serdes), ours);
+            assert_eq!(without_values(serdes, &State::new()), ours);
         }
+        let options = serde_json::json!({"a": {"b": ["hunter2"]}});
+        let options = options.as_object().expect("an object");
+        assert_eq!(without_values("an author says hunter2 is wrong", options), "an author says … is wrong");
     }
 }

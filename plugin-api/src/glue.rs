@@ -310,15 +310,22 @@ fn poll_once(work: &mut Work) -> Poll<Result<Turn, Fault>> {
 
 /// Replaces an instance that may be half changed. Where even that fails it is gone, and asking it is a fault.
 fn make_anew(registry: &Registry, id: u64) {
-    let old = locked(&registry.instances).map().remove(&id);
     drop_tasks(registry, id);
-    let Some(old) = old else { return };
+    let Ok(old) = instance(registry, id) else { return };
     let made = guarded(|| (old.exporter.make)(&old.options));
-    if let Ok(made) = made {
-        let fresh = Arc::new(Instance { exporter: old.exporter, options: old.options.clone(), made });
-        locked(&registry.instances).map().insert(id, fresh);
-    }
-    dropped(old);
+    let replaced = {
+        let mut instances = locked(&registry.instances);
+        match (instances.map().remove(&id), made) {
+            (Some(replaced), Ok(made)) => {
+                let fresh = Arc::new(Instance { exporter: old.exporter, options: old.options.clone(), made });
+                instances.map().insert(id, fresh);
+                Some(replaced)
+            }
+            // Dropped meanwhile: it stays dropped.
+            (replaced, _) => replaced,
+        }
+    };
+    dropped((old, replaced));
 }
 
 fn drop_tasks(registry: &Registry, instance: u64) {

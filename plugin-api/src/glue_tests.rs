@@ -246,5 +246,5 @@ fn options_that_do_not_fit_are_told_all_at_once_and_without_values() {
     assert_eq!(mistakes(json!({"port": "hunter2"})), ["port: invalid type: string, expected u16"]);
     let nested = json!({"port": 1, "proxy": {"url": 3}, "prot": 2});
     assert_eq!(mistakes(nested), ["prot: unknown option", "proxy.url: invalid type: integer, expected a string"]);
-    assert_eq!(mistakes(json!({})), [".: missing field `port`"]);
+    assert_eq!(mistakes(json!({})), ["port: missing field `port`"]);
 }

@@ -69,8 +69,10 @@ fn accepted<T: serde::de::DeserializeOwned>(state: &State) -> Result<T> {
     #[derive(Deserialize)]
     struct Verdict {
         ok: bool,
+        error: Option<String>,
     }
-    if value::<Verdict>(state, "data")?.ok { value(state, "data") } else { Err(Error::new("Slack's answer is not ok")) }
+    let Verdict { ok, error } = value(state, "data")?;
+    if ok { value(state, "data") } else { Err(Error::new(format!("Slack answered: {}", error.unwrap_or_default()))) }
 }
 
 /// A comma list of scopes, sorted.

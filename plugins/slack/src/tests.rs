@@ -123,11 +123,18 @@ fn what_is_no_install_is_an_error_that_shows_no_token() {
         json!({"authed_user": null}),
         json!({"authed_user": {"id": ""}}),
         json!({"access_token": null}),
+        json!({"access_token": ""}),
     ] {
         let error = built("v2", v2_answer(&changes)).expect_err("no install").to_string();
         assert!(!error.contains("xox"), "{error}");
     }
-    for data in [json!({"ok": true}), json!({}), json!("text")] {
+    let nobody = json!({
+        "ok": true, "access_token": "xoxp-1", "scope": "", "team_id": "T1", "team_name": "Acme", "user_id": "",
+        "bot": {"bot_user_id": "B1", "bot_access_token": "xoxb-1"},
+    });
+    let refused = built("v2", json!({"ok": false, "error": "invalid_code", "authed_user": {"id": "U"}}));
+    assert_eq!(refused.expect_err("not ok").to_string(), "Slack answered: invalid_code");
+    for data in [nobody, json!({"ok": true}), json!({}), json!("text")] {
         assert!(built("v1", data).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! The first dialect: `oauth.access`.
 
-use jackfield_plugin::{Identity, Integration, OAuth2, Result};
+use jackfield_plugin::{Error, Identity, Integration, OAuth2, Result};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -24,6 +24,9 @@ pub(crate) fn oauth2() -> OAuth2 {
 }
 
 pub(crate) fn integration(answer: &Answer) -> Result<Integration> {
+    if [&answer.team_id, &answer.user_id, &answer.bot.bot_access_token].into_iter().any(String::is_empty) {
+        return Err(Error::new("Slack's answer has no team, user or bot token"));
+    }
     let scopes = crate::scopes(&answer.scope);
     Ok(Integration::new(&answer.team_id)
         .name(&answer.team_name)

@@ -11,6 +11,8 @@ pub(crate) struct Answer {
     app_id: Option<String>,
     team: Option<Tenant>,
     enterprise: Option<Tenant>,
+    #[serde(default)]
+    is_enterprise_install: bool,
     authed_user: User,
 }
 
@@ -45,10 +47,13 @@ pub(crate) fn oauth2() -> OAuth2 {
 
 /// Installed in a workspace, or, where `team` is null, in a whole organization of Enterprise Grid.
 pub(crate) fn integration(answer: &Answer) -> Result<Integration> {
-    let Answer { bot, bot_user_id, app_id, team, enterprise, authed_user: user } = answer;
-    let tenant = team.as_ref().or(enterprise.as_ref()).filter(|tenant| !tenant.id.is_empty());
+    let Answer { bot, bot_user_id, app_id, team, enterprise, is_enterprise_install, authed_user: user } = answer;
+    let team = team.as_ref().filter(|_| !is_enterprise_install);
+    let tenant = team.or(enterprise.as_ref()).filter(|tenant| !tenant.id.is_empty());
     let tenant = tenant.ok_or_else(|| Error::new("Slack's answer names neither a team nor an enterprise"))?;
-    if user.id.is_empty() || (bot.access_token.is_none() && user.grant.access_token.is_none()) {
+    if user.id.is_empty()
+        || [bot, &user.grant].iter().all(|grant| grant.access_token.as_deref().unwrap_or("").is_empty())
+    {
         return Err(Error::new("Slack's answer has no installing user or no token"));
     }
     let scopes = crate::scopes(bot.scope.as_deref().unwrap_or_default());
@@ -59,7 +64,7 @@ pub(crate) fn integration(answer: &Answer) -> Result<Integration> {
         ("bot_user_id", bot_user_id),
         ("refresh_token", &bot.refresh_token),
         ("app_id", app_id),
-        ("team_id", &team.as_ref().map(|team| team.id.clone())),
+        ("team_id", &team.map(|team| team.id.clone())),
         ("enterprise_id", &enterprise.as_ref().map(|enterprise| enterprise.id.clone())),
     ] {
         integration = value.iter().fold(integration, |integration, value| integration.metadata(key, value.as_str()));
