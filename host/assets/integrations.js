@@ -32,6 +32,11 @@ function button(text, className, run, label) {
   return made;
 }
 
+/** The answer's own words, with the one code that everybody meets put into ours. */
+function inWords(detail) {
+  return detail === "access_denied" ? "the request was declined there (access_denied)." : (detail ?? "the set-up did not finish.");
+}
+
 function randomName() {
   const bytes = crypto.getRandomValues(new Uint8Array(24));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -86,7 +91,7 @@ function open(link) {
       await refresh(answer.data?.id);
       notice("success", `${answer.data?.name ?? "The integration"} is connected.`);
     } else {
-      notice("error", `${link.dataset.name} was not connected: ${answer.data?.detail ?? "the set-up did not finish"}`);
+      notice("error", `${link.dataset.name} was not connected: ${inWords(answer.data?.detail)}`);
     }
   };
 
