@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use crate::{
     outbound::Outbound,
-    plugins::{Inspection, LibraryFile, PluginInfo, Plugins, Refusal, StepKind, inspect},
+    plugins::{Inspection, LibraryFile, PluginInfo, Plugins, Refusal, StepKind, inspect, lock},
 };
 
 #[derive(Subcommand)]
@@ -18,6 +18,8 @@ pub(super) enum Command {
         /// The library.
         path: PathBuf,
     },
+    /// Accept the listed plugins as they are now: from then on a host loads these very libraries and no others.
+    Lock,
     /// Print the SHA-256 of a library.
     Digest {
         /// The library.
@@ -29,6 +31,10 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
         Command::List => list(file).await,
         Command::Check { path } => check(&path).await,
+        Command::Lock => {
+            println!("wrote {}", lock(&crate::config::load(file)?)?.display());
+            Ok(())
+        }
         Command::Digest { path } => {
             println!("{}  {}", LibraryFile::digest_of(&path).map_err(told)?, path.display());
             Ok(())

@@ -8,6 +8,7 @@ mod conversation;
 mod find;
 mod library_file;
 mod load;
+mod lock;
 mod port;
 mod provider;
 mod redact;
@@ -19,6 +20,7 @@ pub use jackfield_plugin_abi::envelope::{
     Answer, Choice, Dialog, Field, FieldType, Form, Identity, Integration, OAuth2, Request, State, Step, StepKind,
 };
 pub use library_file::LibraryFile;
+pub use lock::{Lock, LockError};
 pub use provider::{Inspection, PluginInfo, Provider};
 pub use refusal::Refusal;
-pub use registry::{Plugins, inspect};
+pub use registry::{Plugins, inspect, lock};

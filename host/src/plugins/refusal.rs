@@ -67,6 +67,18 @@ pub enum Refusal {
         /// The host's abi major.
         wanted: u32,
     },
+    /// Another library than the operator has accepted.
+    #[error("{}: not as it is in jackfield.lock: found the {what} {found}, wanted {wanted}", .file.display())]
+    NotAsLocked {
+        /// The file.
+        file: PathBuf,
+        /// Which of its marks differs.
+        what: &'static str,
+        /// The library's.
+        found: String,
+        /// The accepted one's.
+        wanted: String,
+    },
     /// The system's loader or the layout check refused it.
     #[error("{}: cannot be loaded: {found}", .file.display())]
     NotLoadable {
@@ -117,6 +129,9 @@ impl Refusal {
             Self::OtherArchitecture { .. } => "get or build the plugin for this machine's architecture",
             Self::NoPlugin { .. } => "check that it is a plugin: its source ends in `export_providers!(…)`",
             Self::IncompatibleAbi { .. } => "get a build of the plugin for this host's abi, or a host for the plugin's",
+            Self::NotAsLocked { .. } => {
+                "put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`"
+            }
             Self::NotLoadable { .. } => {
                 "rebuild the plugin against jackfield-plugin 1.x and link only the system's libc"
             }

@@ -1,15 +1,18 @@
 //! All providers of this host, loaded from what `default-integrations` lists and nothing else.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use jackfield_plugin_abi::envelope::{FaultKind, NamedProvider, OptionMistake, ProvidersOut, op};
 
 use super::{
-    Inspection, LibraryFile, PluginError, PluginInfo, Provider, Refusal, conversation::Line, find::find, load::load,
-    port::InProcess, provider::create, redact::Redactor,
+    Inspection, LibraryFile, Lock, PluginError, PluginInfo, Provider, Refusal, conversation::Line, find::find,
+    load::load, port::InProcess, provider::create, redact::Redactor,
 };
 use crate::{
-    config::{Listed, Mistake, ProviderOptions, Settings},
+    config::{Listed, Mistake, Mistakes, ProviderOptions, Settings},
     outbound::Outbound,
 };
 
@@ -24,7 +27,15 @@ impl Plugins {
     ///
     /// All that is wrong is told at once; what does load is loaded, and the caller decides whether that will do.
     pub async fn load(settings: &Settings, outbound: &Outbound) -> (Self, Vec<Mistake>) {
-        let mut loading = Loading { settings, outbound, providers: Vec::new(), mistakes: Vec::new(), failed: false };
+        let (lock, mistakes) = match Lock::read(&settings.file) {
+            Ok(lock) => (lock, Vec::new()),
+            Err(error) => {
+                let mend = "write it anew with `jackfield plugin lock`".to_owned();
+                // Nothing is loaded: what was accepted is not known.
+                return (Self::default(), vec![settings.mistake("", None, error.to_string(), mend)]);
+            }
+        };
+        let mut loading = Loading { settings, outbound, lock, providers: Vec::new(), mistakes, failed: false };
         for listed in &settings.default_integrations {
             loading.plugin(listed).await;
         }
@@ -61,7 +72,7 @@ impl Plugins {
 /// # Errors
 /// Why a host would refuse the library.
 pub async fn inspect(path: &Path) -> Result<(PluginInfo, Vec<Inspection>), Refusal> {
-    let (info, line, named) = open(path).await?;
+    let (info, line, named) = open(&LibraryFile::read(path)?).await?;
     let mut inspections = Vec::new();
     for NamedProvider { id, name } in named {
         let description = create(&line, &id, serde_json::Map::new()).await;
@@ -70,11 +81,34 @@ pub async fn inspect(path: &Path) -> Result<(PluginInfo, Vec<Inspection>), Refus
     Ok((info, inspections))
 }
 
-/// Reads, judges and opens a library and asks what it exports.
-async fn open(path: &Path) -> Result<(PluginInfo, Line, Vec<NamedProvider>), Refusal> {
-    let file = LibraryFile::read(path)?;
-    let info = PluginInfo::of(&file);
-    let port = Arc::new(InProcess(load(&file)?));
+/// Accepts every listed plugin as it is now, and answers where that is written down.
+///
+/// # Errors
+/// When a listed library is not one, or the lock cannot be written.
+pub fn lock(settings: &Settings) -> Result<PathBuf, Mistakes> {
+    let mut lock = Lock::default();
+    let mut mistakes = Vec::new();
+    for listed in &settings.default_integrations {
+        let found = find(&listed.text, &settings.plugins.path).and_then(|path| LibraryFile::read(&path));
+        match found {
+            Ok(file) => lock.accept(&listed.text, &file),
+            Err(refusal) => mistakes.push(refused(settings, listed, &refusal)),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes.into());
+    }
+    lock.write(&settings.file).map_err(|error| {
+        let mend = "let this user write the folder of the configuration".to_owned();
+        vec![settings.mistake("", None, error.to_string(), mend)].into()
+    })
+}
+
+/// Opens a judged library and asks what it exports.
+async fn open(file: &LibraryFile) -> Result<(PluginInfo, Line, Vec<NamedProvider>), Refusal> {
+    let path = &file.path;
+    let info = PluginInfo::of(file);
+    let port = Arc::new(InProcess(load(file)?));
     let line = Line { port, plugin: info.name.clone(), redactor: Redactor::default() };
     let out: ProvidersOut = line.ask(op::PROVIDERS, &serde_json::json!({})).await.map_err(|error| Refusal::Failed {
         file: path.to_owned(),
@@ -96,6 +130,7 @@ fn is_good_id(id: &str) -> bool {
 struct Loading<'a> {
     settings: &'a Settings,
     outbound: &'a Outbound,
+    lock: Option<Lock>,
     providers: Vec<Arc<Provider>>,
     mistakes: Vec<Mistake>,
     failed: bool,
@@ -103,8 +138,8 @@ struct Loading<'a> {
 
 impl Loading<'_> {
     async fn plugin(&mut self, listed: &Listed) {
-        let opened = match find(&listed.text, &self.settings.plugins.path) {
-            Ok(path) => open(&path).await,
+        let opened = match self.accepted(listed) {
+            Ok(file) => open(&file).await,
             Err(refusal) => Err(refusal),
         };
         match opened {
@@ -117,14 +152,18 @@ impl Loading<'_> {
         }
     }
 
+    /// The library of an entry, judged and, where there is a lock, as it was accepted. None of it has run yet.
+    fn accepted(&self, listed: &Listed) -> Result<LibraryFile, Refusal> {
+        let file = LibraryFile::read(&find(&listed.text, &self.settings.plugins.path)?)?;
+        if let Some(lock) = &self.lock {
+            lock.check(&listed.text, &file)?;
+        }
+        Ok(file)
+    }
+
     fn refuse(&mut self, listed: &Listed, refusal: &Refusal) {
         self.failed = true;
-        self.mistakes.push(self.settings.mistake(
-            "default-integrations",
-            Some(listed.line),
-            refusal.to_string(),
-            refusal.mend(),
-        ));
+        self.mistakes.push(refused(self.settings, listed, refusal));
     }
 
     async fn provider(&mut self, listed: &Listed, info: &PluginInfo, line: &Line, named: NamedProvider) {
@@ -185,6 +224,10 @@ impl Loading<'_> {
             self.mistakes.push(self.settings.mistake(id, Some(options.line_of("")), message, mend));
         }
     }
+}
+
+fn refused(settings: &Settings, listed: &Listed, refusal: &Refusal) -> Mistake {
+    settings.mistake("default-integrations", Some(listed.line), refusal.to_string(), refusal.mend())
 }
 
 fn option_mistake(settings: &Settings, id: &str, options: &ProviderOptions, mistake: &OptionMistake) -> Mistake {

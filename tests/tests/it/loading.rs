@@ -202,3 +202,46 @@ fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
     assert!(host.run(&["plugin", "check", "/nowhere.so"], "").is_err());
     Ok(())
 }
+
+#[test]
+fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
+    let marks = tempfile::tempdir()?;
+    let mark = marks.path().join("mark");
+    let folder =
+        bare().plugin("leaves_a_mark").env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string()).keep_folder();
+    let check = || -> Result<(bool, String)> {
+        let output = folder.run(&["config", "check"])?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        Ok((output.status.success(), said.replace(&folder.folder().display().to_string(), "FOLDER")))
+    };
+    assert!(folder.run(&["plugin", "lock"])?.status.success());
+    assert!(!mark.exists(), "to accept a library is not to run it");
+    assert!(check()?.0 && mark.exists());
+    fs::remove_file(&mark)?;
+
+    let library = folder.folder().join("plugins/libleaves_a_mark.so");
+    let accepted = fs::read(&library)?;
+    fs::write(&library, [accepted.as_slice(), b"changed"].concat())?;
+    let (is_good, said) = check()?;
+    assert!(
+        !is_good
+            && said.contains("not as it is in jackfield.lock: found the digest ")
+            && said.contains("accept it with `jackfield plugin lock`"),
+        "{said}"
+    );
+    assert!(!mark.exists(), "not one byte of it has run");
+    assert!(folder.run(&["plugin", "lock"])?.status.success());
+    assert!(check()?.0, "accepted, it is loaded");
+
+    let lock = folder.folder().join("jackfield.lock");
+    fs::write(&lock, fs::read_to_string(&lock)?.replace("leaves_a_mark", "another"))?;
+    assert!(check()?.1.contains("the plugin is not in it"));
+    fs::write(&lock, "plugins = 3")?;
+    fs::remove_file(&mark)?;
+    let (is_good, said) = check()?;
+    assert!(
+        !is_good && said.contains("FOLDER/jackfield.lock: ") && !mark.exists(),
+        "a lock that cannot be read opens nothing: {said}"
+    );
+    Ok(())
+}
