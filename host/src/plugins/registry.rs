@@ -27,15 +27,16 @@ impl Plugins {
     ///
     /// All that is wrong is told at once; what does load is loaded, and the caller decides whether that will do.
     pub async fn load(settings: &Settings, outbound: &Outbound) -> (Self, Vec<Mistake>) {
-        let (lock, mistakes) = match Lock::read(&settings.file) {
-            Ok(lock) => (lock, Vec::new()),
+        let lock = match Lock::read(&settings.file) {
+            Ok(lock) => lock,
             Err(error) => {
                 let mend = "write it anew with `jackfield plugin lock`".to_owned();
                 // Nothing is loaded: what was accepted is not known.
                 return (Self::default(), vec![settings.mistake("", None, error.to_string(), mend)]);
             }
         };
-        let mut loading = Loading { settings, outbound, lock, providers: Vec::new(), mistakes, failed: false };
+        let mut loading =
+            Loading { settings, outbound, lock, providers: Vec::new(), mistakes: Vec::new(), failed: false };
         for listed in &settings.default_integrations {
             loading.plugin(listed).await;
         }

@@ -40,7 +40,7 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Serde's rather than a derive: the row's JSON and time are read here.
+/// By hand rather than by a derive: the JSON and the time of the row are read here.
 impl TryFrom<Row> for OrganizationIntegration {
     type Error = StoreError;
 
