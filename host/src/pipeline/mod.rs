@@ -21,7 +21,7 @@ pub use seal::Setup;
 use seal::Signer;
 use thiserror::Error;
 use turns::Turns;
-pub use visit::{Outcome, Page, Progress, Visit};
+pub use visit::{Outcome, Page, Progress, STEP_FIELD, Visit};
 
 use crate::{
     accounts::{Accounts, Organization},

@@ -67,6 +67,24 @@ pub struct Progress {
     pub step: usize,
     /// Number of steps that the plugin declares.
     pub of: usize,
+    /// What a form of this page posts as [`STEP_FIELD`].
+    pub mark: usize,
+}
+
+/// Field of the forms that the host draws: the step they were drawn for.
+pub const STEP_FIELD: &str = "jackfield-step";
+
+/// A form that was drawn for another step, as when somebody went back and sent it again, is not this step's answer: the current step is
+/// shown instead.
+fn at_step(mut request: Request, step: usize) -> Request {
+    let marks = request.form.iter().filter(|(name, _)| name == STEP_FIELD);
+    let is_stale = marks.clone().any(|(_, mark)| *mark != step.to_string());
+    request.form.retain(|(name, _)| name != STEP_FIELD);
+    if is_stale {
+        request.form.clear();
+        request.method = "GET".to_owned();
+    }
+    request
 }
 
 impl Pipelines {
@@ -95,7 +113,7 @@ impl Pipelines {
     }
 
     async fn run(&self, visit: &Visit, provider: &Provider, mut checked: Checked) -> Result<Outcome, StoreError> {
-        let mut request = visit.request.clone();
+        let mut request = at_step(visit.request.clone(), checked.setup.step);
         request.setup_url = self.setup_url(provider);
         let count = plan(provider.steps()).len();
         let follows = loop {
@@ -196,5 +214,27 @@ fn progress(provider: &Provider, setup: &Setup, organization: &str) -> Progress 
         organization: organization.to_owned(),
         step: shown.take_while(|planned| *planned <= setup.step).count() + 1,
         of: provider.steps().len(),
+        mark: setup.step,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_of_another_step_is_not_this_steps_answer() {
+        let posted = |form: &[(&str, &str)]| {
+            let mut request = Request::new("POST", "");
+            request.form = form.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let request = at_step(request, 1);
+            (request.method, request.form.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+        };
+        assert_eq!(posted(&[("name", "a"), (STEP_FIELD, "1")]), ("POST".into(), vec!["name".into()]));
+        assert_eq!(posted(&[("name", "a")]), ("POST".into(), vec!["name".into()]), "a plugin's own HTML has no mark");
+        for mark in ["0", "2", ""] {
+            assert_eq!(posted(&[("name", "a"), (STEP_FIELD, mark)]), ("GET".into(), vec![]), "{mark:?}");
+        }
+        assert_eq!(posted(&[(STEP_FIELD, "1"), (STEP_FIELD, "0")]), ("GET".into(), vec![]));
     }
 }

@@ -154,9 +154,16 @@ async fn a_form_as_data_is_drawn_by_the_host_and_keeps_values_after_an_error() -
     for part in ["type=\"text\"", "type=\"password\"", "<select", "type=\"checkbox\"", "type=\"number\""] {
         assert!(form.text.contains(part), "{part}: {}", form.text);
     }
+    let stale = [("name", "stale"), ("jackfield-step", "7")];
+    let shown = owner.post("/extensions/host-form/setup/", &stale).await?;
+    assert!(
+        shown.text.contains("<select") && !shown.text.contains("aria-invalid"),
+        "a form of another step is not its answer"
+    );
     let again = owner.post("/extensions/host-form/setup/", &[("name", "")]).await?;
     assert!(again.text.contains("aria-invalid=\"true\""), "{}", again.text);
-    let dialog = owner.post("/extensions/host-form/setup/", &[("name", "drawn")]).await?.dialog()?;
+    let dialog =
+        owner.post("/extensions/host-form/setup/", &[("name", "drawn"), ("jackfield-step", "0")]).await?.dialog()?;
     assert_eq!(dialog.data["externalId"], "drawn");
     Ok(())
 }

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::private;
 use crate::{
-    pipeline::{Page, Progress},
+    pipeline::{Page, Progress, STEP_FIELD},
     plugins::{Provider, StepKind},
     web::{
         answer::html,
