@@ -50,7 +50,7 @@ impl App {
     #[must_use]
     pub fn show(&self, installed: &Installed) -> IntegrationOut {
         let id = &installed.integration.provider;
-        let name = self.plugins.find(id).map_or(id.as_str(), |provider| provider.name());
-        IntegrationOut::new(installed, name)
+        let provider = self.plugins.find(id);
+        IntegrationOut::new(installed, provider.as_ref().map_or(id.as_str(), |provider| provider.name()))
     }
 }

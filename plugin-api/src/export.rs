@@ -99,6 +99,7 @@ impl Registry {
 pub struct Exporter {
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,
+    pub(crate) options: fn() -> Option<&'static [&'static str]>,
     pub(crate) make: fn(&State) -> Result<Made, Fault>,
 }
 
@@ -106,7 +107,7 @@ impl Exporter {
     /// Of a provider type.
     #[must_use]
     pub fn of<P: Provider>() -> Self {
-        Self { id: P::ID, name: P::NAME, make: make::<P> }
+        Self { id: P::ID, name: P::NAME, options: known_options::<P::Options>, make: make::<P> }
     }
 }
 
@@ -117,6 +118,7 @@ pub(crate) struct Made {
     pub(crate) config: Vec<Field>,
     pub(crate) dialog: Dialog,
     pub(crate) icon: Option<&'static str>,
+    pub(crate) hosts: Vec<String>,
     pub(crate) pipeline: Pipeline,
 }
 
@@ -127,6 +129,7 @@ fn make<P: Provider>(options: &State) -> Result<Made, Fault> {
         config: provider.config(),
         dialog: provider.dialog(),
         icon: provider.icon(),
+        hosts: provider.hosts(),
         pipeline: provider.pipeline(),
         provider: Arc::new(provider),
     })

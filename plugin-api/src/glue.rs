@@ -138,7 +138,11 @@ impl<T> Locked<'_, T> {
 }
 
 fn providers(registry: &Registry) -> ProvidersOut {
-    let named = |exporter: &Exporter| NamedProvider { id: exporter.id.to_owned(), name: exporter.name.to_owned() };
+    let named = |exporter: &Exporter| NamedProvider {
+        id: exporter.id.to_owned(),
+        name: exporter.name.to_owned(),
+        options: (exporter.options)().unwrap_or_default().iter().map(|option| (*option).to_owned()).collect(),
+    };
     ProvidersOut { providers: registry.exporters().iter().map(named).collect() }
 }
 
@@ -196,6 +200,7 @@ fn described(instance: u64, made: &Made) -> Result<CreateOut, Fault> {
         config: made.config.clone(),
         dialog: made.dialog,
         icon: made.icon.map(str::to_owned),
+        hosts: made.hosts.clone(),
         steps,
     })
 }

@@ -85,6 +85,13 @@ pub trait Provider: Send + Sync + Sized + 'static {
         None
     }
 
+    /// Hosts that [`Step::send`](crate::Step::send) and [`Host::send`] shall reach: `api.example.com`, `*.example.com` for all below it, each
+    /// with or without a port. The host refuses every other; those of your [`OAuth2`](crate::OAuth2) endpoints, and of URLs in the operator's
+    /// options, need not be named. Operators read this list before they trust a plugin, and may narrow it: name what you need.
+    fn hosts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The steps a person goes through, in order.
     fn pipeline(&self) -> Pipeline;
 

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     config::Settings,
+    plugins::worker,
     telemetry::{Format, Telemetry},
 };
 
@@ -65,7 +66,12 @@ pub fn main() -> ExitCode {
 
 /// Runs a command line given as words; the first is the program's name.
 pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
-    let arguments = Arguments::parse_from(words);
+    let mut words = words.into_iter().peekable();
+    let program = words.next();
+    if words.peek().is_some_and(|word| word == worker::COMMAND) {
+        return worker::main(words.skip(1));
+    }
+    let arguments = Arguments::parse_from(program.into_iter().chain(words));
     let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
     if let Err(error) = crate::telemetry::init(&telemetry) {
         return failed(&error.into());

@@ -75,7 +75,7 @@ async fn check(path: &Path) -> anyhow::Result<()> {
 }
 
 fn print_inspection(inspection: &Inspection) {
-    println!("provider {} ({})", inspection.id, inspection.name);
+    println!("provider {} ({})", inspection.named.id, inspection.named.name);
     match &inspection.description {
         Ok(description) => {
             for step in &description.steps {

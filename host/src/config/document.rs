@@ -1,6 +1,7 @@
 //! What the operator wrote: a TOML table that knows the line of everything and notes what is wrong instead of stopping at it.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::BTreeSet,
     ops::Range,
@@ -106,30 +107,47 @@ fn described(value: &DeValue<'_>) -> &'static str {
 /// A table of known keys: what is left over at the end is a mistake.
 pub(super) struct Section<'a> {
     notes: &'a Notes,
-    name: &'static str,
+    name: String,
     table: Option<&'a DeTable<'a>>,
-    known: BTreeSet<&'static str>,
+    known: BTreeSet<Cow<'a, str>>,
 }
 
 impl<'a> Section<'a> {
     /// A section of the file; one that is absent reads as empty.
-    pub(super) fn new(notes: &'a Notes, name: &'static str, root: &'a DeTable<'a>) -> Self {
-        let node = root.get(name).map(|value| Node::new(notes, name.to_owned(), value));
-        let table = node.and_then(|node| {
-            let table = node.value.as_table();
-            if table.is_none() {
-                node.wrong_type("a table");
-            }
-            table
-        });
-        Self { notes, name, table, known: BTreeSet::new() }
+    pub(super) fn new(notes: &'a Notes, name: &str, root: &'a DeTable<'a>) -> Self {
+        match root.get(name) {
+            Some(value) => Self::of(&Node::new(notes, name.to_owned(), value)),
+            None => Self { notes, name: name.to_owned(), table: None, known: BTreeSet::new() },
+        }
+    }
+
+    /// The table that a value should be.
+    pub(super) fn of(node: &Node<'a>) -> Self {
+        let table = node.value.as_table();
+        if table.is_none() {
+            node.wrong_type("a table");
+        }
+        Self { notes: node.notes, name: node.key.clone(), table, known: BTreeSet::new() }
     }
 
     /// The value of a key, which is known from now on.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Node<'a>> {
-        self.known.insert(key);
+        self.known.insert(key.into());
         let value = self.table?.get(key)?;
         Some(Node::new(self.notes, format!("{}.{key}", self.name), value))
+    }
+
+    /// The tables below keys that nobody has taken, by key; those are known from now on.
+    pub(super) fn take_tables(&mut self) -> Vec<(String, Node<'a>)> {
+        let mut tables = Vec::new();
+        for (key, value) in self.table.into_iter().flatten() {
+            let name: &'a str = key.get_ref();
+            if value.get_ref().is_table() && !self.known.contains(name) {
+                self.known.insert(name.into());
+                tables.push((name.to_owned(), Node::new(self.notes, format!("{}.{name}", self.name), value)));
+            }
+        }
+        tables
     }
 
     /// Notes every key that was not taken.
@@ -137,7 +155,7 @@ impl<'a> Section<'a> {
         for (key, _) in self.table.into_iter().flatten() {
             if !self.known.contains(key.get_ref().as_ref()) {
                 let line = self.notes.line(key.span().start);
-                let mend = did_you_mean(key.get_ref(), self.known.iter().copied());
+                let mend = did_you_mean(key.get_ref(), self.known.iter().map(AsRef::as_ref));
                 self.notes.note(Some(line), &format!("{}.{}", self.name, key.get_ref()), "unknown key", mend);
             }
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, ProviderOptions, SecretKeySource, UrlPrefix,
+    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, Plugins, ProviderOptions, SecretKeySource, UrlPrefix,
     document::{Node, Notes, Section, did_you_mean},
     value,
 };
@@ -56,24 +56,6 @@ pub struct System {
 pub struct Database {
     /// Where the database is.
     pub url: DatabaseUrl,
-}
-
-/// `[plugins]`.
-#[derive(Clone, Debug)]
-pub struct Plugins {
-    /// Folders searched for the names of `default-integrations`.
-    pub path: Vec<PathBuf>,
-    /// What a plugin that does not load means for the start.
-    pub on_failure: OnFailure,
-}
-
-/// What a plugin that does not load means for the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFailure {
-    /// The host does not start.
-    Stop,
-    /// The host starts with the others.
-    Skip,
 }
 
 /// `[http]`: the outgoing client.
@@ -131,7 +113,7 @@ fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Setting
     let default_integrations = listed(notes, root);
     let system = system(notes, root);
     let database = database(notes, root);
-    let plugins = plugins(notes, root);
+    let plugins = Plugins::read(notes, root);
     let features = Features::read(notes, root);
     let http = http(notes, root);
     let options = options(notes, root);
@@ -189,33 +171,11 @@ fn database<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Database {
     Database { url }
 }
 
-fn plugins<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Plugins {
-    let mut section = Section::new(notes, "plugins", root);
-    let path = section.take("path").map_or_else(
-        || vec!["plugins".into()],
-        |node| value::texts(&node).unwrap_or_default().into_iter().map(|(path, _)| path.into()).collect(),
-    );
-    let on_failure = section.take("on-failure").and_then(|node| on_failure(&node)).unwrap_or(OnFailure::Stop);
-    section.finish();
-    Plugins { path, on_failure }
-}
-
-fn on_failure(node: &Node<'_>) -> Option<OnFailure> {
-    match value::text(node)?.as_str() {
-        "stop" => Some(OnFailure::Stop),
-        "skip" => Some(OnFailure::Skip),
-        _ => {
-            node.mistake("neither `stop` nor `skip`", "write \"stop\" or \"skip\"");
-            None
-        }
-    }
-}
-
 fn http<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Http {
     let mut section = Section::new(notes, "http", root);
     let entries = section.take("allow-private").and_then(|node| node.items()).unwrap_or_default();
-    let seconds = section.take("timeout").and_then(|node| value::number(&node, 300)).unwrap_or(10);
-    let bytes = section.take("max-response-bytes").and_then(|node| value::number(&node, 1 << 30)).unwrap_or(1 << 20);
+    let seconds = section.take("timeout").and_then(|node| value::number(&node, 1, 300)).unwrap_or(10);
+    let bytes = section.take("max-response-bytes").and_then(|node| value::number(&node, 1, 1 << 30)).unwrap_or(1 << 20);
     section.finish();
     Http {
         allow_private: entries.iter().filter_map(value::parsed).collect(),
@@ -242,6 +202,12 @@ fn options<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> BTreeMap<String, Prov
 }
 
 impl Settings {
+    /// What an empty file says.
+    #[must_use]
+    pub fn empty() -> Self {
+        read(Path::new(""), "").0
+    }
+
     /// Whether a top-level name is the host's own and so no provider's.
     #[must_use]
     pub fn is_section(name: &str) -> bool {

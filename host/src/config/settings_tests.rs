@@ -1,6 +1,9 @@
 //! What operators write, and what they are told.
 
-use super::*;
+use super::{
+    super::{Isolation, OnFailure, SandboxPolicy},
+    *,
+};
 
 fn mistakes_in(text: &str) -> String {
     let (_, mistakes) = read(Path::new("jackfield.toml"), text);
@@ -23,6 +26,10 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(settings.database.url.as_str(), "sqlite://data/jackfield.db");
     assert_eq!(settings.plugins.path, [PathBuf::from("plugins")]);
     assert_eq!(settings.plugins.on_failure, OnFailure::Stop);
+    assert_eq!(settings.plugins.sandbox, SandboxPolicy::BestEffort);
+    let run = settings.plugins.run("example");
+    assert_eq!((run.isolation, run.deadline, run.memory), (Isolation::Process, Duration::from_secs(10), 512));
+    assert_eq!(run.hosts, None);
     assert!(settings.features.is_on("organizations:integrations-v3", "acme"));
     assert_eq!((settings.http.timeout, settings.http.max_response_bytes), (Duration::from_secs(10), 1 << 20));
 }
@@ -34,8 +41,7 @@ fn the_manual_says_the_defaults() {
     assert_eq!(manual.system.url_prefix, defaults.system.url_prefix);
     assert_eq!(manual.system.listen, defaults.system.listen);
     assert_eq!(manual.database.url, defaults.database.url);
-    assert_eq!(manual.plugins.path, defaults.plugins.path);
-    assert_eq!(manual.plugins.on_failure, defaults.plugins.on_failure);
+    assert_eq!(manual.plugins, defaults.plugins);
     assert_eq!(manual.http.timeout, defaults.http.timeout);
     assert_eq!(manual.http.max_response_bytes, defaults.http.max_response_bytes);
     assert_eq!(manual.http.allow_private, defaults.http.allow_private);
@@ -55,6 +61,12 @@ url = { env = "JACKFIELD_TEST_UNSET" }
 [plugins]
 on-failure = "ignore"
 path = "plugins"
+isolation = "thread"
+deadline = 0
+[plugins.slack]
+memory = 1
+hosts = ["https://slack.com"]
+deadlin = 3
 [features]
 "organizations:integrations-v2" = true
 [http]
@@ -66,7 +78,7 @@ listen = "x"
 client-secret = { file = "/nowhere/secret" }
 "#;
     insta::assert_snapshot!(mistakes_in(text), @r#"
-    14 mistakes in the configuration
+    19 mistakes in the configuration
     jackfield.toml:2: default-integrations[2]: wrong type: found a whole number, wanted text, { env = "NAME" } or { file = "PATH" }
       mend: write text, { env = "NAME" } or { file = "PATH" }
     jackfield.toml:2: default-integrations[1]: `example` is listed twice
@@ -85,15 +97,25 @@ client-secret = { file = "/nowhere/secret" }
       mend: write "stop" or "skip"
     jackfield.toml:12: plugins.path: wrong type: found text, wanted a list, [ … ]
       mend: write a list, [ … ]
-    jackfield.toml:14: features.organizations:integrations-v2: unknown key
+    jackfield.toml:13: plugins.isolation: neither `process` nor `in-process`
+      mend: write "process" or "in-process"
+    jackfield.toml:14: plugins.deadline: out of range
+      mend: write a number from 1 to 60
+    jackfield.toml:16: plugins.slack.memory: out of range
+      mend: write a number from 64 to 1048576
+    jackfield.toml:17: plugins.slack.hosts[0]: not a host
+      mend: write like api.example.com, *.example.com or *, each with or without a port, and without https://
+    jackfield.toml:18: plugins.slack.deadlin: unknown key
+      mend: did you mean `deadline`?
+    jackfield.toml:20: features.organizations:integrations-v2: unknown key
       mend: did you mean `organizations:integrations-v3`?
-    jackfield.toml:16: http.allow-private[0]: neither an address, a network nor a host name
+    jackfield.toml:22: http.allow-private[0]: neither an address, a network nor a host name
       mend: write like 10.1.2.3, 10.0.0.0/8, slack.internal or slack.internal:8443
-    jackfield.toml:17: http.timeout: out of range
+    jackfield.toml:23: http.timeout: out of range
       mend: write a number from 1 to 300
-    jackfield.toml:18: sytem: unknown key
+    jackfield.toml:24: sytem: unknown key
       mend: did you mean `system`?
-    jackfield.toml:21: slack.client-secret: /nowhere/secret: No such file or directory (os error 2)
+    jackfield.toml:27: slack.client-secret: /nowhere/secret: No such file or directory (os error 2)
       mend: check the path, relative to the working directory, and that the host's user may read it
     "#);
 }

@@ -70,16 +70,16 @@ fn from_file(node: &Node<'_>, path: &str) -> Option<String> {
     }
 }
 
-/// Reads a whole number from 1 to `most`.
-pub(super) fn number(node: &Node<'_>, most: u64) -> Option<u64> {
+/// Reads a whole number from `least` to `most`.
+pub(super) fn number(node: &Node<'_>, least: u64, most: u64) -> Option<u64> {
     let Some(integer) = node.value.as_integer() else {
         node.wrong_type("a whole number");
         return None;
     };
     let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
-    let number = number.filter(|number| (1..=most).contains(number));
+    let number = number.filter(|number| (least..=most).contains(number));
     if number.is_none() {
-        node.mistake("out of range", format!("write a number from 1 to {most}"));
+        node.mistake("out of range", format!("write a number from {least} to {most}"));
     }
     number
 }
@@ -88,6 +88,21 @@ pub(super) fn number(node: &Node<'_>, most: u64) -> Option<u64> {
 pub(super) fn texts<'a>(node: &Node<'a>) -> Option<Vec<(String, Node<'a>)>> {
     let items = node.items()?;
     Some(items.into_iter().filter_map(|item| Some((text(&item)?, item))).collect())
+}
+
+/// Reads one of a few words.
+pub(super) fn word<T: Copy>(node: &Node<'_>, words: &[(&str, T)]) -> Option<T> {
+    let given = text(node)?;
+    let found = words.iter().find(|(word, _)| *word == given).map(|(_, meaning)| *meaning);
+    if found.is_none() {
+        let quoted = |mark: char| words.iter().map(|(word, _)| format!("{mark}{word}{mark}")).collect::<Vec<_>>();
+        let message = match quoted('`').as_slice() {
+            [one, other] => format!("neither {one} nor {other}"),
+            all => format!("none of {}", all.join(", ")),
+        };
+        node.mistake(message, format!("write {}", quoted('"').join(" or ")));
+    }
+    found
 }
 
 /// Text of the file read by [`std::str::FromStr`]; its error is what is wrong.

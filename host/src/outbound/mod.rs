@@ -1,14 +1,17 @@
 //! Floor 1: the one HTTP client, with its guards. Knows neither axum nor plugins.
 //!
 //! Every request that leaves the host goes through [`Outbound::send`]: TLS verified, one time limit for all of it, a size limit, no
-//! redirect followed, no proxy from the environment, and no address inside a private range unless the operator allows it.
+//! redirect followed, no proxy from the environment, and no address inside a private range unless the operator allows it. A client that
+//! works for a plugin is cut down to the plugin's [`Reach`] besides.
 
 mod guard;
+mod reach;
 
 use std::{sync::Arc, time::Duration};
 
 use guard::{Guard, GuardedResolver};
 use http::{Request, Response};
+pub use reach::Reach;
 use reqwest::{Client, redirect::Policy};
 use rustls::crypto::ring;
 use thiserror::Error;
@@ -20,6 +23,7 @@ use crate::config::Http;
 pub struct Outbound {
     client: Client,
     guard: Arc<Guard>,
+    reach: Option<Arc<Reach>>,
     timeout: Duration,
     max_response_bytes: usize,
 }
@@ -30,6 +34,11 @@ pub enum OutboundError {
     /// The URL is not absolute, or neither http nor https.
     #[error("not an absolute http or https URL")]
     Url,
+    /// A host that the plugin has not asked for, or the operator has not granted.
+    #[error(
+        "{0} is out of the plugin's reach: `jackfield plugin list` shows what it declares, [plugins.NAME] hosts what it is granted"
+    )]
+    OutOfReach(String),
     /// Plain http to a host that the operator does not allow by name or address.
     #[error("plain http to {0} is refused: use https, or allow the host under [http] allow-private")]
     PlainHttp(String),
@@ -67,7 +76,25 @@ impl Outbound {
             .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| described(&error))?;
-        Ok(Self { client, guard, timeout: settings.timeout, max_response_bytes: settings.max_response_bytes })
+        Ok(Self {
+            client,
+            guard,
+            reach: None,
+            timeout: settings.timeout,
+            max_response_bytes: settings.max_response_bytes,
+        })
+    }
+
+    /// The same client, for somebody who may reach certain hosts only.
+    #[must_use]
+    pub fn within(&self, reach: Reach) -> Self {
+        Self { reach: Some(Arc::new(reach)), ..self.clone() }
+    }
+
+    /// What it may reach; `None` where nothing but the guards limits it.
+    #[must_use]
+    pub fn reach(&self) -> Option<&Reach> {
+        self.reach.as_deref()
     }
 
     /// Sends one request and reads its whole answer. An answer of any status is an answer, redirects included.
@@ -82,6 +109,7 @@ impl Outbound {
 
     async fn send_unbounded(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
         let request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
+        self.check_reach(request.url())?;
         self.guard.check(request.url()).await?;
         let mut answer = self.client.execute(request).await.map_err(|error| self.failed(&error))?;
         let mut response = Response::new(Vec::new());
@@ -94,6 +122,15 @@ impl Outbound {
             response.body_mut().extend_from_slice(&chunk);
         }
         Ok(response)
+    }
+
+    fn check_reach(&self, url: &url::Url) -> Result<(), OutboundError> {
+        match &self.reach {
+            Some(reach) if !reach.covers(url) => {
+                Err(OutboundError::OutOfReach(url.host_str().unwrap_or_default().to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn failed(&self, error: &reqwest::Error) -> OutboundError {
@@ -195,6 +232,16 @@ mod tests {
             let answer = client.send(get(url)).await;
             assert!(matches!(answer, Err(OutboundError::PrivateAddress(_))), "{url}: {answer:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_host_out_of_reach_is_not_asked() {
+        let address = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let reach = Reach::new(vec!["api.example.com".parse().expect("a pattern")], None);
+        let client = client(&["127.0.0.1"], 100);
+        let answer = client.within(reach).send(get(&format!("http://{address}/"))).await;
+        assert!(matches!(answer, Err(OutboundError::OutOfReach(_))), "{answer:?}");
+        assert!(client.send(get(&format!("http://{address}/"))).await.is_ok(), "the one answer was not used up");
     }
 
     #[tokio::test]

@@ -27,7 +27,7 @@ pub enum Refusal {
     /// Another user started it.
     #[error("integrations.setup.invalid-uid")]
     InvalidUid,
-    /// It is not as it was signed, or the provider's steps or build have changed.
+    /// It is not as it was signed, or the provider's steps, build or options have changed.
     #[error("integrations.setup.invalid-signature")]
     InvalidSignature,
     /// It is older than [`LIFETIME`].

@@ -34,7 +34,7 @@ impl Pipelines {
             Ok(integration) => integration,
             Err(error) => {
                 let plugin = &provider.plugin().name;
-                tracing::warn!(setup.id = id, provider.id = provider.id(), plugin.name = plugin, %error, "the integration could not be built");
+                tracing::warn!(setup.id = id, provider.id = provider.id(), plugin.name = plugin, plugin.reason = error.reason(), %error, "the integration could not be built");
                 return self.give_up(visit, provider, &checked, INTERNAL_ERROR.to_owned()).await;
             }
         };

@@ -28,7 +28,6 @@ use crate::{
     clock::Clock,
     config::{Features, SecretKey, UrlPrefix},
     integrations::Integrations,
-    outbound::Outbound,
     plugins::{Plugins, Provider},
     session::{SessionKey, Setups},
     store::{IntegrationId, Store, StoreError, UserId},
@@ -46,7 +45,6 @@ pub const LIFETIME: time::Duration = time::Duration::minutes(15);
 /// All set-ups of this host.
 pub struct Pipelines {
     plugins: Plugins,
-    outbound: Outbound,
     store: Store,
     setups: Setups,
     accounts: Accounts,
@@ -62,7 +60,6 @@ pub struct Pipelines {
 #[expect(missing_docs, reason = "each field is the room of its name")]
 pub struct Parts {
     pub plugins: Plugins,
-    pub outbound: Outbound,
     pub store: Store,
     pub setups: Setups,
     pub accounts: Accounts,
@@ -105,9 +102,9 @@ impl Pipelines {
     /// Builds the room. The signature's key is derived from the installation's secret key.
     #[must_use]
     pub fn new(parts: Parts, key: &SecretKey) -> Self {
-        let Parts { plugins, outbound, store, setups, accounts, integrations, features, url_prefix, clock } = parts;
+        let Parts { plugins, store, setups, accounts, integrations, features, url_prefix, clock } = parts;
         let (signer, turns) = (Signer::new(key), Turns::default());
-        Self { plugins, outbound, store, setups, accounts, integrations, features, url_prefix, clock, signer, turns }
+        Self { plugins, store, setups, accounts, integrations, features, url_prefix, clock, signer, turns }
     }
 
     /// Puts a fresh set-up into the session and answers the absolute URL where it goes on. An earlier one of the same provider ends.
@@ -120,7 +117,7 @@ impl Pipelines {
             self.check_integration(&start, integration).await?;
         }
         let setup = Setup::new(&start, self.clock.now());
-        let signed = self.signer.sign(&setup, &**provider);
+        let signed = self.signer.sign(&setup, &*provider);
         self.setups.put(start.session, provider.id(), &signed, self.clock.now() + LIFETIME).await?;
         tracing::info!(
             setup.id = setup.nonce,
@@ -129,7 +126,7 @@ impl Pipelines {
             user.id = %start.user,
             "a set-up starts"
         );
-        Ok(self.setup_url(provider))
+        Ok(self.setup_url(&provider))
     }
 
     async fn check_integration(&self, start: &Start<'_>, integration: IntegrationId) -> Result<(), StartError> {

@@ -69,7 +69,7 @@ impl Setup {
             self.dialog.to_string(),
             optional(self.channel.as_ref().map(|channel| channel.as_str().to_owned())),
             self.started.to_string(),
-            provider.digest.to_owned(),
+            provider.fingerprint.to_owned(),
         ];
         fields.extend(provider.steps.iter().map(|step| (*step).to_owned()));
         fields.iter().flat_map(|field| [&field.len().to_be_bytes(), field.as_bytes()].concat()).collect()
@@ -88,16 +88,16 @@ fn nonce() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// What of a provider is signed with a set-up, so that another build or other steps end it.
+/// What of a provider is signed with a set-up, so that another build, other options or other steps end it.
 pub(super) struct SignedProvider<'a> {
-    pub(super) digest: &'a str,
+    pub(super) fingerprint: &'a str,
     pub(super) steps: Vec<&'a str>,
 }
 
 impl<'a> From<&'a Provider> for SignedProvider<'a> {
     fn from(provider: &'a Provider) -> Self {
         let steps = provider.steps().iter().map(|step| step.name.as_str()).collect();
-        Self { digest: &provider.plugin().digest, steps }
+        Self { fingerprint: provider.fingerprint(), steps }
     }
 }
 
@@ -160,8 +160,8 @@ mod tests {
 
     const STEPS: [&str; 2] = ["name", "confirm"];
 
-    fn provider<'a>(digest: &'a str, steps: &[&'a str]) -> SignedProvider<'a> {
-        SignedProvider { digest, steps: steps.to_vec() }
+    fn provider<'a>(fingerprint: &'a str, steps: &[&'a str]) -> SignedProvider<'a> {
+        SignedProvider { fingerprint, steps: steps.to_vec() }
     }
 
     fn signed() -> Value {

@@ -46,6 +46,15 @@ pub(super) enum StepError {
 }
 
 impl StepError {
+    /// What went wrong in one word, for the log.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Plugin(error) => error.reason(),
+            Self::OAuth2(_) | Self::AuthorizeUrl(_) => "oauth2",
+            Self::Redirect | Self::NoStep => "answer",
+        }
+    }
+
     /// What the person reads.
     pub(super) fn public_message(&self) -> String {
         match self {
@@ -72,7 +81,7 @@ impl Pipelines {
                 LogIn::Next => Answer::Next,
             },
             Planned::Callback(oauth2) => {
-                oauth2::callback(oauth2, request, &mut setup.state, &self.outbound).await?;
+                oauth2::callback(oauth2, request, &mut setup.state, provider.outbound()).await?;
                 Answer::Next
             }
         };

@@ -100,6 +100,7 @@ impl Pipelines {
 
     async fn take_turn(&self, visit: Visit) -> Result<Outcome, StoreError> {
         let Some(provider) = self.plugins.find_configured(&visit.provider) else { return Ok(Outcome::NotFound) };
+        let provider = &*provider;
         let turn = self.turns.take(&visit).await;
         if let Some(outcome) = turn.shared() {
             return Ok(outcome);
@@ -154,6 +155,7 @@ impl Pipelines {
                     setup.id = setup.nonce,
                     provider.id = provider.id(),
                     plugin.name = provider.plugin().name,
+                    plugin.reason = error.reason(),
                     setup.step = setup.step,
                     %error,
                     "a step failed"

@@ -1,57 +1,35 @@
 //! One question to a plugin, from `start` through as many `resume`s as it asks the host for requests.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jackfield_plugin_abi::envelope::{
-    DropIn, Fault, FaultKind, HttpRequest, HttpResponse, Input, LogLevel, LogLine, Question, Reply, ResumeIn, StartIn,
-    Turn, TurnOut, op,
+    DropIn, HttpRequest, HttpResponse, Input, LogLevel, LogLine, Question, Reply, ResumeIn, StartIn, Turn, TurnOut, op,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use thiserror::Error;
 
-use super::{
-    port::{Port, PortError},
-    redact::Redactor,
-};
+use super::{PluginError, port::Port, redact::Redactor};
 use crate::outbound::Outbound;
 
-/// Why a plugin gave no usable answer. For the log; the person in the browser reads `an internal error occurred`.
-#[derive(Debug, Error)]
-pub enum PluginError {
-    /// No answer came back.
-    #[error(transparent)]
-    Port(#[from] PortError),
-    /// The plugin answered a fault.
-    #[error("{}{}", kind_in_words(.0.kind), .0.message)]
-    Fault(Fault),
-    /// The plugin answered something that is not an answer to the question.
-    #[error("the plugin's answer cannot be used: {0}")]
-    Answer(String),
-    /// The plugin asked for more requests than one question may cost.
-    #[error("the plugin asked for more than {MAX_REQUESTS} requests in one step")]
-    TooManyRequests,
-}
-
-const fn kind_in_words(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Panicked => "the plugin panicked: ",
-        FaultKind::Stalled => "the plugin awaits something that the host did not lend: ",
-        FaultKind::Unsupported => "the plugin does not know this question: ",
-        FaultKind::Malformed => "the plugin could not read the question: ",
-        FaultKind::Options => "the options do not fit: ",
-        FaultKind::Failed | FaultKind::Unknown => "",
-    }
-}
-
 /// Bounds what one step can cost the network.
-const MAX_REQUESTS: usize = 20;
+pub(super) const MOST_REQUESTS: usize = 20;
 
-/// Asks and logs on behalf of one plugin.
+/// Most lines of one reply that are logged, and the longest of them in characters: a log is for reading.
+const MOST_LINES: usize = 100;
+const LONGEST_LINE: usize = 4096;
+
+/// Asks a running library and logs on its behalf.
 #[derive(Clone)]
 pub(super) struct Line {
-    pub(super) port: std::sync::Arc<dyn Port>,
+    pub(super) port: Arc<dyn Port>,
     pub(super) plugin: String,
     pub(super) redactor: Redactor,
 }
+
+/// What a plugin has asked for during one question, and what it was given. A plugin does no I/O of its own, so that the same question with
+/// the same inputs is the same conversation: when its worker has to end on account of somebody else, it is repeated in the next.
+#[derive(Default)]
+pub(super) struct Transcript(Vec<(HttpRequest, Input)>);
 
 impl Line {
     /// One op: encode, call, decode, log what the author logged.
@@ -67,26 +45,21 @@ impl Line {
             PluginError::Answer(format!("`{op}`: not a reply at line {} column {}", error.line(), error.column()))
         })?;
         self.log(&reply.log);
-        reply.into_result().map_err(|fault| PluginError::Fault(self.redacted(fault)))
-    }
-
-    fn redacted(&self, mut fault: Fault) -> Fault {
-        fault.message = self.redactor.redact(&fault.message);
-        for mistake in &mut fault.options {
-            mistake.message = self.redactor.redact(&mistake.message);
-        }
-        fault
+        reply.into_result().map_err(|fault| PluginError::Fault(fault).redacted(&self.redactor))
     }
 
     fn log(&self, lines: &[LogLine]) {
         let plugin = self.plugin.as_str();
-        for line in lines {
-            let message = self.redactor.redact(&line.message);
+        for line in lines.iter().take(MOST_LINES) {
+            let message: String = self.redactor.redact(&line.message).chars().take(LONGEST_LINE).collect();
             match line.level {
                 LogLevel::Debug => tracing::debug!(plugin.name = plugin, "{message}"),
                 LogLevel::Info => tracing::info!(plugin.name = plugin, "{message}"),
                 LogLevel::Warn => tracing::warn!(plugin.name = plugin, "{message}"),
             }
+        }
+        if lines.len() > MOST_LINES {
+            tracing::warn!(plugin.name = plugin, lines = lines.len(), "the plugin logged more than is kept");
         }
     }
 
@@ -96,11 +69,12 @@ impl Line {
         outbound: &Outbound,
         instance: u64,
         question: Question,
+        transcript: &mut Transcript,
     ) -> Result<Turn, PluginError> {
         let mut out: TurnOut = self.ask(op::START, &StartIn { instance, question }).await?;
-        for _ in 0..MAX_REQUESTS {
+        for at in 0..MOST_REQUESTS {
             let Turn::Wants { task, request } = out.turn else { return Ok(out.turn) };
-            let input = self.send(outbound, request).await;
+            let input = self.given(outbound, request, at, transcript).await?;
             out = self.ask(op::RESUME, &ResumeIn { task, input }).await?;
         }
         if let Turn::Wants { task, .. } = out.turn {
@@ -108,6 +82,25 @@ impl Line {
             return Err(PluginError::TooManyRequests);
         }
         Ok(out.turn)
+    }
+
+    /// What the plugin gets for its request of that number: what it was given before, or what comes back now.
+    async fn given(
+        &self,
+        outbound: &Outbound,
+        request: HttpRequest,
+        at: usize,
+        transcript: &mut Transcript,
+    ) -> Result<Input, PluginError> {
+        match transcript.0.get(at) {
+            Some((before, input)) if *before == request => Ok(input.clone()),
+            Some(_) => Err(PluginError::NotRepeatable),
+            None => {
+                let input = self.send(outbound, request.clone()).await;
+                transcript.0.push((request, input.clone()));
+                Ok(input)
+            }
+        }
     }
 
     async fn send(&self, outbound: &Outbound, request: HttpRequest) -> Input {

@@ -1,26 +1,49 @@
 //! Floor 2: finds, checks, loads and asks provider plugins. Knows neither oauth2 nor session nor accounts.
 //!
 //! A plugin's way in: `find` turns what the operator wrote into a file, `library_file` reads it once and judges its bytes before
-//! any of them runs, `load` opens exactly those bytes, `provider` makes an instance of each provider with the operator's options.
+//! any of them runs, `sealed_library` keeps exactly those bytes, and a `life` begins: in a `worker` process, or `in_process`. `plugin` keeps
+//! it running; `loading` and `registry` do that for everything that is listed.
 //! From then on everything is a question to a [`Provider`]; nothing outside this room can tell how the plugin is run (`port`).
 
+mod backoff;
+mod check;
 mod conversation;
+mod error;
 mod find;
+mod in_process;
+mod info;
 mod library_file;
+mod life;
 mod load;
+mod loading;
 mod lock;
+mod plugin;
 mod port;
 mod provider;
 mod redact;
 mod refusal;
 mod registry;
+mod sealed_library;
+mod status;
+pub mod worker;
 
-pub use conversation::PluginError;
+pub use check::{Inspection, inspect};
+pub use error::PluginError;
+pub use info::PluginInfo;
 pub use jackfield_plugin_abi::envelope::{
     Answer, Choice, Dialog, Field, FieldType, Form, Identity, Integration, OAuth2, Request, State, Step, StepKind,
 };
 pub use library_file::LibraryFile;
 pub use lock::{Lock, LockError};
-pub use provider::{Inspection, PluginInfo, Provider};
+pub use port::PortError;
+pub use provider::Provider;
 pub use refusal::Refusal;
-pub use registry::{Plugins, inspect, lock};
+pub use registry::{Changes, Plugins, lock};
+pub use status::{PluginStatus, ProviderStatus, State as PluginState};
+pub use worker::Sandbox;
+
+/// Ids stand in URLs and as tables of the configuration file beside the host's own.
+fn is_good_id(id: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=64).contains(&id.len()) && id.bytes().all(is_word) && !crate::config::Settings::is_section(id)
+}

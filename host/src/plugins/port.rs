@@ -1,43 +1,66 @@
-//! How a plugin is run. The rest of this room holds a [`Port`] and cannot tell a function call from a worker process.
+//! How a plugin is asked. The rest of this room holds a [`Port`] and cannot tell a function call from a worker process.
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use jackfield_plugin_abi::root::PluginRef;
 use thiserror::Error;
 
-/// Carries one question to a plugin and its answer back: bytes of [`jackfield_plugin_abi::envelope`] both ways.
+/// Carries one question to a running library and its answer back: bytes of [`jackfield_plugin_abi::envelope`] both ways.
+///
+/// One question at a time: the next waits until the one before is answered or has failed.
 pub(super) trait Port: Send + Sync {
     /// Asks `op` with `body`.
-    fn call(&self, op: &'static str, body: Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, PortError>>;
+    fn call(&self, op: &'static str, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, PortError>>;
+
+    /// Whether it can be asked anything more.
+    fn is_live(&self) -> bool;
 }
+
+/// Largest answer that is taken, in bytes. States, pages and requests are small; what is larger is a mistake or an attack.
+pub(super) const LARGEST_ANSWER: usize = 8 << 20;
 
 /// Why no answer came back, whatever it might have said.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum PortError {
-    /// The plugin took longer than [`DEADLINE`].
-    #[error("no answer within {DEADLINE:?}")]
-    Deadline,
-    /// The thread of the call is gone.
-    #[error("the call ended without an answer: {0}")]
-    Lost(String),
+    /// It took longer than it may.
+    #[error("no answer within {0:?} ([plugins] deadline)")]
+    Deadline(Duration),
+    /// The system ended the worker.
+    #[error("the worker was ended by {0}")]
+    Signal(String),
+    /// The worker ended itself.
+    #[error("the worker has exited with {0}")]
+    Exit(String),
+    /// The worker wanted more memory than it may have.
+    #[error("the worker has used up its {0} MiB of memory ([plugins] memory)")]
+    Memory(u64),
+    /// The worker sent something that is no answer to the question.
+    #[error("the worker broke the protocol: {0}")]
+    Protocol(&'static str),
+    /// The answer is larger than `LARGEST_ANSWER`.
+    #[error("the answer is larger than {LARGEST_ANSWER} bytes")]
+    Oversized,
+    /// It was ended on account of another question, and this one was never judged.
+    #[error("it was ended while this question waited")]
+    Gone,
+    /// It could not be started.
+    #[error("{0}")]
+    NotStarted(String),
 }
 
-/// Longest a plugin may compute without asking the host for anything. It does no I/O, so milliseconds are the rule.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
-
-/// Runs the plugin inside this process.
-pub(super) struct InProcess(pub(super) PluginRef);
-
-impl Port for InProcess {
-    fn call(&self, op: &'static str, body: Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, PortError>> {
-        let plugin = self.0;
-        Box::pin(async move {
-            let call = tokio::task::spawn_blocking(move || plugin.ask(op, &body));
-            match tokio::time::timeout(DEADLINE, call).await {
-                Ok(answer) => answer.map_err(|error| PortError::Lost(error.to_string())),
-                Err(_) => Err(PortError::Deadline),
-            }
-        })
+impl PortError {
+    /// What went wrong in one word, the log's `plugin.reason`.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Deadline(_) => "deadline",
+            Self::Signal(_) => "signal",
+            Self::Exit(_) => "exit",
+            Self::Memory(_) => "memory",
+            Self::Protocol(_) => "protocol",
+            Self::Oversized => "oversized",
+            Self::Gone => "gone",
+            Self::NotStarted(_) => "not-started",
+        }
     }
 }

@@ -1,83 +1,48 @@
 //! A provider that lives in a plugin, as the host sees it.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
-use jackfield_plugin_abi::envelope::{CreateIn, CreateOut, NamedProvider, Question, Turn, op};
+use jackfield_plugin_abi::envelope::{CreateOut, NamedProvider, Question, Turn};
+use sha2::{Digest, Sha256};
 
 use super::{
-    Answer, Dialog, Field, Integration, LibraryFile, PluginError, Request, State, Step, StepKind, conversation::Line,
+    Answer, Dialog, Field, Integration, OAuth2, PluginError, PluginInfo, Request, State, Step, StepKind,
+    plugin::Plugin, redact::Redactor, status::ProviderStatus,
 };
-use crate::outbound::Outbound;
-
-/// The library a provider comes from.
-#[derive(Clone, Debug)]
-pub struct PluginInfo {
-    /// Package name in its manifest.
-    pub name: String,
-    /// Package version in its manifest.
-    pub version: String,
-    /// Version of the interface it was built for.
-    pub abi: String,
-    /// Where it was loaded from.
-    pub file: PathBuf,
-    /// SHA-256 of the loaded bytes, lower-case hex.
-    pub digest: String,
-}
+use crate::{
+    config::ProviderOptions,
+    outbound::{Outbound, Reach},
+};
 
 /// A loaded provider with the operator's options.
 pub struct Provider {
     id: String,
     name: String,
-    plugin: PluginInfo,
+    plugin: Arc<Plugin>,
     description: CreateOut,
-    line: Line,
+    redactor: Redactor,
     outbound: Outbound,
-}
-
-/// What `plugin check` can tell of one provider without any options.
-#[derive(Debug)]
-pub struct Inspection {
-    /// The provider's id.
-    pub id: String,
-    /// The provider's name.
-    pub name: String,
-    /// Its description, or why it has none.
-    pub description: Result<CreateOut, PluginError>,
-}
-
-impl PluginInfo {
-    pub(super) fn of(file: &LibraryFile) -> Self {
-        Self {
-            name: file.manifest.name(),
-            version: file.manifest.version(),
-            abi: format!("{}.{}", file.manifest.abi_major(), file.manifest.abi_minor()),
-            file: file.path.clone(),
-            digest: file.digest.clone(),
-        }
-    }
-}
-
-/// Makes an instance of a provider with the operator's options.
-pub(super) async fn create(line: &Line, provider: &str, options: State) -> Result<CreateOut, PluginError> {
-    let description: CreateOut = line.ask(op::CREATE, &CreateIn { provider: provider.to_owned(), options }).await?;
-    for step in &description.steps {
-        if step.kind == StepKind::Unknown {
-            let message = format!("the step `{}` is of a kind that this host does not know", step.name);
-            return Err(PluginError::Answer(message));
-        }
-    }
-    Ok(description)
+    fingerprint: String,
 }
 
 impl Provider {
+    /// `outbound` is already within the provider's reach.
     pub(super) fn new(
-        named: NamedProvider,
-        plugin: PluginInfo,
+        plugin: Arc<Plugin>,
+        named: &NamedProvider,
+        options: &ProviderOptions,
         description: CreateOut,
-        line: Line,
         outbound: Outbound,
     ) -> Self {
-        Self { id: named.id, name: named.name, plugin, description, line, outbound }
+        Self {
+            id: named.id.clone(),
+            name: named.name.clone(),
+            fingerprint: fingerprint(&plugin.info, options),
+            redactor: Redactor::new(options.secrets()),
+            plugin,
+            description,
+            outbound,
+        }
     }
 
     /// Stands in URLs, configuration and database.
@@ -94,8 +59,14 @@ impl Provider {
 
     /// The library it comes from.
     #[must_use]
-    pub const fn plugin(&self) -> &PluginInfo {
-        &self.plugin
+    pub fn plugin(&self) -> &PluginInfo {
+        &self.plugin.info
+    }
+
+    /// Differs when the library or the options differ: a set-up that was begun under another does not go on.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// Whether it is offered to people.
@@ -134,13 +105,38 @@ impl Provider {
         &self.description.steps
     }
 
+    /// The client for what is sent on its behalf: it reaches what the provider may reach, and nothing else.
+    #[must_use]
+    pub const fn outbound(&self) -> &Outbound {
+        &self.outbound
+    }
+
+    /// What `plugin list` says of it.
+    pub(super) fn status(&self) -> ProviderStatus {
+        ProviderStatus {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            is_configured: self.is_configured(),
+            missing: self.missing_options().to_vec(),
+            hosts: self.outbound.reach().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it lives in this plugin.
+    pub(super) fn is_of(&self, plugin: &Arc<Plugin>) -> bool {
+        Arc::ptr_eq(&self.plugin, plugin)
+    }
+
+    async fn ask(&self, question: Question) -> Result<Turn, PluginError> {
+        self.plugin.converse(&self.id, &self.redactor, &self.outbound, question).await
+    }
+
     /// Runs one of the plugin's own steps.
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
     pub async fn run_view(&self, view: &str, request: Request, state: State) -> Result<(Answer, State), PluginError> {
-        let question = Question::View { view: view.to_owned(), request, state };
-        match self.line.converse(&self.outbound, self.description.instance, question).await? {
+        match self.ask(Question::View { view: view.to_owned(), request, state }).await? {
             Turn::Answered { answer: Answer::Unknown, .. } => {
                 Err(PluginError::Answer("an answer of a kind that this host does not know".to_owned()))
             }
@@ -154,8 +150,7 @@ impl Provider {
     /// # Errors
     /// When the plugin gives no usable answer, or one without an external id.
     pub async fn build_integration(&self, state: State) -> Result<Integration, PluginError> {
-        let question = Question::BuildIntegration { state };
-        match self.line.converse(&self.outbound, self.description.instance, question).await? {
+        match self.ask(Question::BuildIntegration { state }).await? {
             Turn::Built { integration } if integration.external_id.is_empty() => {
                 Err(PluginError::Answer("the integration has no external id".to_owned()))
             }
@@ -163,4 +158,38 @@ impl Provider {
             _ => Err(PluginError::Answer("an integration was asked for, something else answered".to_owned())),
         }
     }
+}
+
+/// The library's digest and one of the options. It stays in this process: whoever knows the other options could guess a short one.
+fn fingerprint(info: &PluginInfo, options: &ProviderOptions) -> String {
+    let table = serde_json::to_vec(&options.table).expect("options are plain JSON");
+    let options: String = Sha256::digest(table).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{} {options}", info.digest)
+}
+
+/// What a provider asks to reach: the hosts it declares, those of its OAuth 2.0 endpoints, and those of URLs in its options.
+///
+/// # Errors
+/// The declared one that is no host.
+pub(super) fn reach(
+    description: &CreateOut,
+    options: &ProviderOptions,
+    granted: Option<Vec<crate::config::HostPattern>>,
+) -> Result<Reach, String> {
+    let mut asked = Vec::new();
+    for host in &description.hosts {
+        asked.push(host.parse().map_err(|_| host.clone())?);
+    }
+    let endpoints = description.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::OAuth2(oauth2) => Some(&**oauth2),
+        StepKind::View | StepKind::Unknown => None,
+    });
+    asked.extend(endpoints.flat_map(|OAuth2 { token_url, .. }| host_of(token_url)));
+    asked.extend(options.texts().into_iter().filter_map(host_of));
+    Ok(Reach::new(asked, granted))
+}
+
+fn host_of(text: &str) -> Option<crate::config::HostPattern> {
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    crate::config::HostPattern::of(&url)
 }

@@ -105,6 +105,16 @@ pub enum Refusal {
         /// The id.
         id: String,
     },
+    /// A provider that declares something as a host that is none.
+    #[error("{}: its provider `{id}` declares `{}`, which is not a host", .file.display(), .host.escape_debug())]
+    BadHost {
+        /// The file.
+        file: PathBuf,
+        /// The provider.
+        id: String,
+        /// What it declares.
+        host: String,
+    },
     /// Two providers with one id.
     #[error("two providers with the id `{id}`: {} and {}", .first.display(), .second.display())]
     DuplicateId {
@@ -135,7 +145,7 @@ impl Refusal {
             Self::NotLoadable { .. } => {
                 "rebuild the plugin against jackfield-plugin 1.x and link only the system's libc"
             }
-            Self::Failed { .. } => "report this to the plugin's author",
+            Self::Failed { .. } | Self::BadHost { .. } => "report this to the plugin's author",
             Self::BadId { .. } => "ids are 1 to 64 of a-z, 0-9, - and _, and not a section of the configuration file",
             Self::DuplicateId { .. } => "list only one of the two",
         }

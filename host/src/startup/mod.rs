@@ -73,7 +73,7 @@ pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKey), Start
 ///
 /// # Errors
 /// All mistakes of both at once.
-async fn configured(file: &Path) -> Result<(Settings, Plugins, Outbound), StartupError> {
+async fn configured(file: &Path) -> Result<(Settings, Plugins), StartupError> {
     let (settings, mut mistakes) = config::survey(file).map_err(StartupError::Mistakes)?;
     let outbound = Outbound::new(&settings.http)?;
     let (plugins, refused) = Plugins::load(&settings, &outbound).await;
@@ -82,11 +82,7 @@ async fn configured(file: &Path) -> Result<(Settings, Plugins, Outbound), Startu
     } else {
         mistakes.extend(refused);
     }
-    if mistakes.is_empty() {
-        Ok((settings, plugins, outbound))
-    } else {
-        Err(StartupError::Mistakes(Mistakes::from(mistakes)))
-    }
+    if mistakes.is_empty() { Ok((settings, plugins)) } else { Err(StartupError::Mistakes(Mistakes::from(mistakes))) }
 }
 
 fn log_skipped(mistake: &Mistake) {
@@ -100,13 +96,13 @@ impl Application {
     /// The first room that cannot be built, with all it has to say.
     pub async fn build(file: &Path) -> Result<Self, StartupError> {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
-        let (settings, plugins, outbound) = configured(file).await?;
+        let (settings, plugins) = configured(file).await?;
         log_unconfigured(&plugins);
         let (store, key) = open_store(&settings).await?;
         for migration in store.migrate().await? {
             tracing::info!(migration, "the database is migrated");
         }
-        let app = app(&settings, store, &key, plugins, outbound);
+        let app = app(&settings, store, &key, plugins);
         let address = settings.system.listen.clone();
         let listener = TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?;
         Ok(Self { listener, app })
@@ -150,7 +146,7 @@ impl Application {
     }
 }
 
-fn app(settings: &Settings, store: Store, key: &SecretKey, plugins: Plugins, outbound: Outbound) -> AppHandle {
+fn app(settings: &Settings, store: Store, key: &SecretKey, plugins: Plugins) -> AppHandle {
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone());
@@ -158,7 +154,6 @@ fn app(settings: &Settings, store: Store, key: &SecretKey, plugins: Plugins, out
     let features = settings.features.clone();
     let parts = Parts {
         plugins: plugins.clone(),
-        outbound,
         store: store.clone(),
         setups: Setups::new(store.clone()),
         accounts: accounts.clone(),

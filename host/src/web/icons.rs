@@ -26,7 +26,9 @@ pub(super) async fn serve(
     Path((provider, version)): Path<(String, String)>,
 ) -> Result<Response, PageError> {
     let icon = match app.plugins.find(&provider) {
-        Some(found) if url(Some(found)).ends_with(&format!("/{version}")) => found.icon().unwrap_or(NEUTRAL).to_owned(),
+        Some(found) if url(Some(&found)).ends_with(&format!("/{version}")) => {
+            found.icon().unwrap_or(NEUTRAL).to_owned()
+        }
         None if provider == "-" => NEUTRAL.to_owned(),
         _ => return Err(WebError::NotFound.into()),
     };

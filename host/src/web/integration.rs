@@ -81,11 +81,11 @@ fn drawn(
 ) -> IntegrationPage {
     let shown = app.show(&details.installed);
     let provider = app.plugins.find(&shown.provider.id);
-    let declared = provider.map(|provider| provider.config()).unwrap_or_default();
+    let declared = provider.as_ref().map(|provider| provider.config()).unwrap_or_default();
     IntegrationPage {
         slug: access.organization.slug.clone(),
-        icon: icons::url(provider.map(|provider| &**provider)),
-        dialog: provider.map(|provider| provider.dialog()).unwrap_or_default(),
+        icon: icons::url(provider.as_deref()),
+        dialog: provider.as_ref().map(|provider| provider.dialog()).unwrap_or_default(),
         is_loaded: provider.is_some(),
         may_install: may_install(app, &access),
         added_by: details.added_by,

@@ -111,7 +111,7 @@ fn rows(app: &AppHandle, listing: Listing) -> Vec<Row> {
         let shown = app.show(installed);
         let provider = app.plugins.find(&shown.provider.id);
         Row {
-            icon: icons::url(provider.map(|provider| &**provider)),
+            icon: icons::url(provider.as_deref()),
             is_loaded: provider.is_some(),
             added_by: installed.link.added_by.and_then(|user| people.get(&user).cloned()),
             shown,
@@ -131,5 +131,5 @@ fn addable(app: &AppHandle) -> Vec<AddProvider> {
             height: dialog.height,
         }
     };
-    app.plugins.configured().map(add).collect()
+    app.plugins.configured().iter().map(add).collect()
 }

@@ -3,6 +3,7 @@
 use std::{io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
+use jackfield::plugins::worker::COMMAND as WORKER;
 use jackfield_tests::{
     host::{Host, HostBuilder, Program},
     stand_in_slack::{Behaviour, Client, StandInSlack},
@@ -18,8 +19,11 @@ const HOST: &str = "host";
 fn main() -> ExitCode {
     let mut words = std::env::args_os();
     let program = words.next();
-    if words.next().is_some_and(|word| word == HOST) {
-        return jackfield::main_from(program.into_iter().chain(words));
+    match words.next() {
+        Some(word) if word == HOST => return jackfield::main_from(program.into_iter().chain(words)),
+        // The host starts its plugins' workers from its own binary, which is this one.
+        Some(word) if word == WORKER => return jackfield::main(),
+        _ => {}
     }
     match run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -31,6 +31,12 @@ fn refused_host(builder: HostBuilder, file: &Path) -> Result<String> {
     Ok(if said.contains("truncated") { said.chars().map(digits).collect() } else { said })
 }
 
+/// A host in which a constructor can leave a mark: in a worker it has neither the environment nor a file to write.
+fn marking(builder: HostBuilder, mark: &Path) -> HostBuilder {
+    let builder = builder.toml("[plugins]\nisolation = \"in-process\"");
+    builder.env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string())
+}
+
 fn told(said: &str) -> &str {
     said.split_once('\n').map_or(said, |(_, rest)| rest).trim_end()
 }
@@ -154,7 +160,7 @@ fn all_that_is_wrong_with_all_plugins_is_told_at_once() -> Result<()> {
 fn a_plugin_on_disk_that_is_not_listed_is_never_opened() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mark = folder.path().join("mark");
-    let marked = |builder: HostBuilder| builder.env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string());
+    let marked = |builder: HostBuilder| marking(builder, &mark);
     let host = marked(bare().plugin("example").on_disk("leaves_a_mark")).start()?;
     assert!(host.run(&["plugin", "list"], "")?.contains("example") && !mark.exists());
     drop(host);
@@ -207,8 +213,7 @@ fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
 fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
     let marks = tempfile::tempdir()?;
     let mark = marks.path().join("mark");
-    let folder =
-        bare().plugin("leaves_a_mark").env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string()).keep_folder();
+    let folder = marking(bare().plugin("leaves_a_mark"), &mark).keep_folder();
     let check = || -> Result<(bool, String)> {
         let output = folder.run(&["config", "check"])?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

@@ -41,7 +41,7 @@ pub(in crate::web) async fn providers(
 ) -> Result<Json<ProvidersOut>, ApiError> {
     require(&access, Scope::OrgRead)?;
     let slug = &access.organization.slug;
-    let providers = app.plugins.configured().map(|provider| shown(provider, slug)).collect();
+    let providers = app.plugins.configured().iter().map(|provider| shown(provider, slug)).collect();
     Ok(Json(ProvidersOut { providers }))
 }
 

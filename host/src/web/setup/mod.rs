@@ -81,18 +81,14 @@ pub(super) async fn visit(
     Reference(reference): Reference,
     StepRequest(request): StepRequest,
 ) -> Result<Response, PageError> {
-    if app.plugins.find_configured(&provider).is_none() {
-        return Err(WebError::NotFound.into());
-    }
+    let offered = app.plugins.find_configured(&provider).ok_or(WebError::NotFound)?;
     let Some(session) = session.key() else {
         return Ok(refused(Refusal::MissingSessionData, reference)); // No session, so nothing can be under way in it.
     };
     let user = user.map(|LoggedIn(user)| user);
-    let visit = Visit { session, user, provider: provider.clone(), request };
+    let visit = Visit { session, user, provider, request };
     Ok(match app.pipelines.clone().visit(visit).await? {
-        Outcome::Show { page, progress } => {
-            step_page::page(page, progress, app.plugins.find(&provider).map(|provider| &**provider))
-        }
+        Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
         Outcome::Redirect(url) => private(found(&url), ""),
         Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin()),
         Outcome::Refused(refusal) => refused(refusal, reference),

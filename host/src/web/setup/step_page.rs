@@ -37,7 +37,7 @@ enum Body {
 }
 
 /// Shows the page of the current step.
-pub(super) fn page(page: Page, progress: Progress, provider: Option<&Provider>) -> Response {
+pub(super) fn page(page: Page, progress: Progress, provider: &Provider) -> Response {
     let body = match page {
         Page::Html(html) => Body::Html(clean(&html)),
         Page::Form(form) => Body::Form {
@@ -47,7 +47,7 @@ pub(super) fn page(page: Page, progress: Progress, provider: Option<&Provider>) 
             submit: form.submit,
         },
     };
-    let mut response = private(html(&StepPage { progress, body }), &provider.map(policy).unwrap_or_default());
+    let mut response = private(html(&StepPage { progress, body }), &policy(provider));
     // Without a referrer browsers also post forms without their origin, and over plain http nothing else says that they are ours.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response

@@ -20,6 +20,9 @@ pub struct NamedProvider {
     pub id: String,
     /// What people read: `Slack`.
     pub name: String,
+    /// Names of the options it takes; empty when the library cannot tell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
 }
 
 /// Question of the op `create`.
@@ -49,6 +52,10 @@ pub struct CreateOut {
     /// An SVG image, 24 × 24; hosts show a neutral one where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
+    /// Hosts it needs to talk to besides those of its OAuth 2.0 endpoints and of its options: `api.example.com`, `*.example.com`, each
+    /// with or without a port.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// The pipeline, in order.
     pub steps: Vec<Step>,
 }

@@ -19,8 +19,9 @@ fn state() -> State {
 
 #[test]
 fn providers_and_create() {
-    let out = ProvidersOut { providers: vec![NamedProvider { id: "a".into(), name: "A".into() }] };
-    insta::assert_snapshot!(sent(&out), @r#"{"providers":[{"id":"a","name":"A"}]}"#);
+    let out =
+        ProvidersOut { providers: vec![NamedProvider { id: "a".into(), name: "A".into(), options: vec!["o".into()] }] };
+    insta::assert_snapshot!(sent(&out), @r#"{"providers":[{"id":"a","name":"A","options":["o"]}]}"#);
     let asked = CreateIn { provider: "a".into(), options: state() };
     insta::assert_snapshot!(sent(&asked), @r#"{"provider":"a","options":{"a":1}}"#);
     let oauth2 = OAuth2::new("https://a/", "https://t/").client("id", "s").scopes(["x"]).authorize_parameter("p", "q");
@@ -31,12 +32,13 @@ fn providers_and_create() {
         config: vec![Field::new(FieldType::Select, "f", "F").choice("v", "V").help("h").optional()],
         dialog: Dialog::default(),
         icon: Some("<svg/>".into()),
+        hosts: vec!["h".into()],
         steps: vec![
             Step { name: "s".into(), kind: StepKind::View },
             Step { name: "o".into(), kind: StepKind::OAuth2(Box::new(oauth2)) },
         ],
     };
-    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[]}}]}"#);
+    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[]}}]}"#);
 }
 
 #[test]
