@@ -8,6 +8,7 @@ use crate::{
     integrations::{IntegrationOut, Integrations},
     pipeline::Pipelines,
     plugins::Plugins,
+    reload::Reloader,
     session::Sessions,
     store::{Store, integrations::Installed},
 };
@@ -20,6 +21,7 @@ pub struct App {
     pub integrations: Integrations,
     pub pipelines: Arc<Pipelines>,
     pub plugins: Plugins,
+    pub reloader: Reloader,
     pub sessions: Sessions,
     pub store: Store,
     pub url_prefix: UrlPrefix,

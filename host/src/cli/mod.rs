@@ -3,6 +3,8 @@
 mod accounts;
 mod config;
 mod plugin;
+mod plugin_report;
+mod reload;
 mod serve;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -36,6 +38,8 @@ struct Arguments {
 enum Command {
     /// Migrate the database and serve until SIGTERM or SIGINT.
     Serve,
+    /// Have the running host take over what the configuration file says now.
+    Reload,
     /// Bring the database up to date.
     Migrate,
     /// Judge the configuration file.
@@ -94,6 +98,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = &arguments.config;
     match arguments.command {
         Command::Serve => serve::serve(file).await,
+        Command::Reload => reload::run(file).await,
         Command::Migrate => serve::migrate(settings(file)?).await,
         Command::Config(command) => config::run(command, file).await,
         Command::User(command) => accounts::user(command, &settings(file)?).await,

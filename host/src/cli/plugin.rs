@@ -4,19 +4,29 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::plugin_report::{print_report, print_status};
 use crate::{
+    config::Mistakes,
+    control::{Control, ControlError},
     outbound::Outbound,
-    plugins::{Inspection, LibraryFile, PluginInfo, Plugins, Refusal, StepKind, inspect, lock},
+    plugins::{Extent, LibraryFile, Plugins, Refusal, check, lock},
 };
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Load what is listed and say what came of it.
+    /// Say how the plugins of the running host are doing; without one, load what is listed and say what came of it.
     List,
-    /// Load one library and say what it exports.
+    /// Load libraries in a worker, ask them what nobody would ask, and say what each exports and how it behaved.
     Check {
-        /// The library.
-        path: PathBuf,
+        /// The libraries.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Invented questions for each step; 0 asks none.
+        #[arg(long, value_name = "N", default_value_t = 200)]
+        questions: u32,
+        /// The same seed invents the same questions.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
     },
     /// Accept the listed plugins as they are now: from then on a host loads these very libraries and no others.
     Lock,
@@ -30,7 +40,7 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
         Command::List => list(file).await,
-        Command::Check { path } => check(&path).await,
+        Command::Check { paths, questions, seed } => check_all(&paths, Extent { questions, seed }).await,
         Command::Lock => {
             println!("wrote {}", lock(&crate::config::load(file)?)?.display());
             Ok(())
@@ -43,50 +53,38 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 }
 
 async fn list(file: &Path) -> anyhow::Result<()> {
-    let settings = crate::config::load(file)?;
+    let (settings, mistakes) = crate::config::survey(file)?;
+    match Control::at(&settings.system.control)?.plugins().await {
+        Ok(plugins) => {
+            plugins.iter().for_each(print_status);
+            return Ok(());
+        }
+        Err(ControlError::NotRunning(_)) => println!("no host is running; this is what one would load:\n"),
+        Err(error) => return Err(error.into()),
+    }
+    if !mistakes.is_empty() {
+        return Err(Mistakes::from(mistakes).into());
+    }
     let (plugins, mistakes) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
-    for provider in plugins.all() {
-        let state = if provider.is_configured() {
-            "configured".to_owned()
-        } else {
-            format!("not configured, missing: {}", provider.missing_options().join(", "))
-        };
-        println!("{} ({}): {state}", provider.id(), provider.name());
-        print_info(provider.plugin());
-    }
-    if mistakes.is_empty() { Ok(()) } else { Err(crate::config::Mistakes::from(mistakes).into()) }
+    plugins.status().iter().for_each(print_status);
+    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes::from(mistakes).into()) }
 }
 
-fn print_info(info: &PluginInfo) {
-    println!("  plugin  {} {}, abi {}", info.name, info.version, info.abi);
-    println!("  file    {}", info.file.display());
-    println!("  sha256  {}", info.digest);
-}
-
-async fn check(path: &Path) -> anyhow::Result<()> {
-    let (info, inspections) = inspect(path).await.map_err(told)?;
-    println!("{}: loads", path.display());
-    print_info(&info);
-    inspections.iter().for_each(print_inspection);
-    match inspections.iter().find_map(|inspection| inspection.description.as_ref().err()) {
-        Some(_) => anyhow::bail!("a provider cannot be made without options"),
-        None => Ok(()),
-    }
-}
-
-fn print_inspection(inspection: &Inspection) {
-    println!("provider {} ({})", inspection.named.id, inspection.named.name);
-    match &inspection.description {
-        Ok(description) => {
-            for step in &description.steps {
-                let by = if step.kind == StepKind::View { "the plugin" } else { "the host, OAuth 2.0" };
-                println!("  step    {}, run by {by}", step.name);
-            }
-            if !description.missing.is_empty() {
-                println!("  needs   {}", description.missing.join(", "));
+async fn check_all(paths: &[PathBuf], extent: Extent) -> anyhow::Result<()> {
+    let mut bad = 0;
+    for path in paths {
+        match check(path, extent).await {
+            Ok(report) => bad += usize::from(!print_report(&report)),
+            Err(refusal) => {
+                bad += 1;
+                eprintln!("refused: {:#}", told(refusal));
             }
         }
-        Err(error) => println!("  failed  {error}"),
+    }
+    match bad {
+        0 => Ok(()),
+        1 if paths.len() == 1 => anyhow::bail!("the plugin has problems"),
+        _ => anyhow::bail!("{bad} of {} plugins have problems", paths.len()),
     }
 }
 

@@ -9,10 +9,11 @@ use crate::{
     startup::{Application, open_store},
 };
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT, and reloads the configuration at SIGHUP.
 pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
     // Before anything else, so that a signal during a slow start is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
     let application = Application::build(file).await?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}", application.address()?)?;
@@ -23,7 +24,16 @@ pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    Ok(application.run_until_stopped(stop).await?)
+    let reloader = application.reloader();
+    let reloads = tokio::spawn(async move {
+        while hang_up.recv().await.is_some() {
+            // What came of it is in the log.
+            let _ = reloader.reload().await;
+        }
+    });
+    let served = application.run_until_stopped(stop).await;
+    reloads.abort();
+    Ok(served?)
 }
 
 /// Brings the database up to date and says what that took.

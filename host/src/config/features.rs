@@ -1,6 +1,9 @@
 //! Features, on or off for all organizations or for some.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use toml::de::{DeTable, DeValue};
 
@@ -12,9 +15,11 @@ use super::{
 /// The features there are, and whether each is on when the file does not say.
 const KNOWN: [(&str, bool); 1] = [("organizations:integrations-v3", true)];
 
-/// Which features are on.
+/// Which features are on. Clones are handles on the same.
 #[derive(Clone, Debug, Default)]
-pub struct Features(BTreeMap<&'static str, Reach>);
+pub struct Features(Arc<RwLock<Reaches>>);
+
+type Reaches = BTreeMap<&'static str, Reach>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reach {
@@ -31,13 +36,19 @@ impl Features {
             features.insert(name, reach.unwrap_or(Reach::All(is_on)));
         }
         section.finish();
-        Self(features)
+        Self(Arc::new(RwLock::new(features)))
+    }
+
+    /// Takes over what other settings say, for every handle.
+    pub fn replace(&self, other: &Self) {
+        let reaches = other.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = reaches;
     }
 
     /// Whether a feature is on for an organization; an unknown feature never is.
     #[must_use]
     pub fn is_on(&self, name: &str, organization: &str) -> bool {
-        match self.0.get(name) {
+        match self.0.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             Some(Reach::All(is_on)) => *is_on,
             Some(Reach::Some(slugs)) => slugs.contains(organization),
             None => false,

@@ -26,3 +26,4 @@ pub use plugins::{Isolation, OnFailure, Plugins, Run, SandboxPolicy};
 pub use secret_key::{SecretKey, SecretKeySource};
 pub use settings::{Database, Http, Listed, Settings, System, load, survey};
 pub use url_prefix::UrlPrefix;
+pub use value::names_a_secret;

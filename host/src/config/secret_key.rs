@@ -48,6 +48,17 @@ impl Default for SecretKeySource {
 }
 
 impl SecretKeySource {
+    /// Whether it is the same place, wherever in the file that is said.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.place, &other.place) {
+            (Place::Literal(one), Place::Literal(other)) => one.expose_secret() == other.expose_secret(),
+            (Place::Env(one), Place::Env(other)) => one == other,
+            (Place::File(one), Place::File(other)) => one == other,
+            _ => false,
+        }
+    }
+
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
         let place = match node.value {
             DeValue::String(text) => Some(Place::Literal(text.to_string().into())),

@@ -47,6 +47,8 @@ pub struct System {
     pub url_prefix: UrlPrefix,
     /// Address to listen on, `host:port`; port 0 takes a free one.
     pub listen: String,
+    /// Socket in the file system by which the command line reaches the running host.
+    pub control: PathBuf,
     /// Where the installation's secret key is.
     pub secret_key: SecretKeySource,
 }
@@ -59,7 +61,7 @@ pub struct Database {
 }
 
 /// `[http]`: the outgoing client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
     /// Private addresses that may be reached all the same.
     pub allow_private: Vec<AllowPrivate>,
@@ -150,9 +152,10 @@ fn system<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> System {
     let mut section = Section::new(notes, "system", root);
     let url_prefix = or_default(section.take("url-prefix"), value::parsed, || built_in("http://127.0.0.1:8000"));
     let listen = or_default(section.take("listen"), listen, || "127.0.0.1:8000".to_owned());
+    let control = or_default(section.take("control"), value::text, || "data/jackfield.sock".to_owned()).into();
     let secret_key = or_default(section.take("secret-key"), SecretKeySource::read, SecretKeySource::default);
     section.finish();
-    System { url_prefix, listen, secret_key }
+    System { url_prefix, listen, control, secret_key }
 }
 
 fn listen(node: &Node<'_>) -> Option<String> {
@@ -202,12 +205,6 @@ fn options<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> BTreeMap<String, Prov
 }
 
 impl Settings {
-    /// What an empty file says.
-    #[must_use]
-    pub fn empty() -> Self {
-        read(Path::new(""), "").0
-    }
-
     /// Whether a top-level name is the host's own and so no provider's.
     #[must_use]
     pub fn is_section(name: &str) -> bool {

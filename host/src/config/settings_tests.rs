@@ -40,6 +40,7 @@ fn the_manual_says_the_defaults() {
     let defaults = settings_of("");
     assert_eq!(manual.system.url_prefix, defaults.system.url_prefix);
     assert_eq!(manual.system.listen, defaults.system.listen);
+    assert_eq!(manual.system.control, defaults.system.control);
     assert_eq!(manual.database.url, defaults.database.url);
     assert_eq!(manual.plugins, defaults.plugins);
     assert_eq!(manual.http.timeout, defaults.http.timeout);

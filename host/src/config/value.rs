@@ -166,7 +166,8 @@ fn json_table(
 }
 
 /// Whether the name of an option says that its value must not be shown.
-fn names_a_secret(key: &str) -> bool {
+#[must_use]
+pub fn names_a_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase();
     ["secret", "token", "password", "private", "key"].iter().any(|word| name.contains(word)) && !name.ends_with("-url")
 }

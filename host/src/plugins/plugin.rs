@@ -234,7 +234,8 @@ fn is_same_description(now: &CreateOut, before: &CreateOut) -> bool {
     CreateOut { instance: 0, ..now.clone() } == CreateOut { instance: 0, ..before.clone() }
 }
 
-fn not_started(info: &PluginInfo, error: PortError) -> Refusal {
+/// Why a library could not even be started, as a refusal of its file.
+pub(super) fn not_started(info: &PluginInfo, error: PortError) -> Refusal {
     let file = info.file.clone();
     match error {
         PortError::NotStarted(found) => Refusal::NotLoadable { file, found },

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     LibraryFile, Lock, PluginStatus, Provider,
     find::find,
@@ -23,7 +25,8 @@ use crate::{
 pub struct Plugins(Arc<RwLock<Arc<Loaded>>>);
 
 /// What a reload has changed: entries of `default-integrations`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Changes {
     /// Plugins that run now and did not before.
     pub added: Vec<String>,
@@ -86,6 +89,19 @@ impl Plugins {
     #[must_use]
     pub fn find_configured(&self, id: &str) -> Option<Arc<Provider>> {
         self.find(id).filter(|provider| provider.is_configured())
+    }
+
+    /// Tells an operator why a listed provider is not offered: "please specify client_id" must not be a person's problem.
+    pub fn log_offers(&self) {
+        for provider in self.all() {
+            let (id, digest) = (provider.id(), &provider.plugin().digest);
+            if provider.is_configured() {
+                tracing::info!(provider.id = id, plugin.digest = digest, "a provider is ready");
+            } else {
+                let missing = provider.missing_options().join(", ");
+                tracing::warn!(provider.id = id, missing, "a provider is not offered: it is not configured");
+            }
+        }
     }
 
     /// How each plugin is doing, in the operator's order.

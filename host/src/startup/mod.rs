@@ -10,10 +10,12 @@ use crate::{
     app::{App, AppHandle},
     clock::Clock,
     config::{self, Mistake, Mistakes, OnFailure, SecretKey, Settings, secret_key},
+    control,
     integrations::Integrations,
     outbound::{Outbound, OutboundError},
     pipeline::{Parts, Pipelines},
     plugins::Plugins,
+    reload::Reloader,
     session::{Sessions, Setups},
     store::{Sealer, Store, StoreError},
     web,
@@ -22,6 +24,7 @@ use crate::{
 /// A built host: bound, not yet serving.
 pub struct Application {
     listener: TcpListener,
+    control: Option<control::Listener>,
     app: AppHandle,
 }
 
@@ -73,7 +76,7 @@ pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKey), Start
 ///
 /// # Errors
 /// All mistakes of both at once.
-async fn configured(file: &Path) -> Result<(Settings, Plugins), StartupError> {
+async fn configured(file: &Path) -> Result<(Settings, Plugins, Outbound), StartupError> {
     let (settings, mut mistakes) = config::survey(file).map_err(StartupError::Mistakes)?;
     let outbound = Outbound::new(&settings.http)?;
     let (plugins, refused) = Plugins::load(&settings, &outbound).await;
@@ -82,7 +85,11 @@ async fn configured(file: &Path) -> Result<(Settings, Plugins), StartupError> {
     } else {
         mistakes.extend(refused);
     }
-    if mistakes.is_empty() { Ok((settings, plugins)) } else { Err(StartupError::Mistakes(Mistakes::from(mistakes))) }
+    if mistakes.is_empty() {
+        Ok((settings, plugins, outbound))
+    } else {
+        Err(StartupError::Mistakes(Mistakes::from(mistakes)))
+    }
 }
 
 fn log_skipped(mistake: &Mistake) {
@@ -96,16 +103,23 @@ impl Application {
     /// The first room that cannot be built, with all it has to say.
     pub async fn build(file: &Path) -> Result<Self, StartupError> {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
-        let (settings, plugins) = configured(file).await?;
-        log_unconfigured(&plugins);
+        let (settings, plugins, outbound) = configured(file).await?;
+        plugins.log_offers();
         let (store, key) = open_store(&settings).await?;
         for migration in store.migrate().await? {
             tracing::info!(migration, "the database is migrated");
         }
-        let app = app(&settings, store, &key, plugins);
-        let address = settings.system.listen.clone();
+        let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
+        let app = app(settings, store, &key, plugins, outbound);
         let listener = TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?;
-        Ok(Self { listener, app })
+        let control = bind_control(&control).await;
+        Ok(Self { listener, control, app })
+    }
+
+    /// What changes the running host to what its configuration says.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.app.reloader.clone()
     }
 
     /// Where the host listens.
@@ -123,6 +137,7 @@ impl Application {
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartupError> {
         let sweeper = tokio::spawn(sweep(self.app.store.clone()));
         let (stopping, stopped) = oneshot::channel();
+        let controlled = self.control.map(|listener| tokio::spawn(control::serve(listener, self.app.clone())));
         let stop = async move {
             stop.await;
             tracing::info!("stopping: no new connections");
@@ -141,12 +156,28 @@ impl Application {
             }
         };
         sweeper.abort();
+        if let Some(controlled) = controlled {
+            controlled.abort();
+            let _ = controlled.await; // So that its file is gone when the process is.
+        }
         tracing::info!("stopped");
         result
     }
 }
 
-fn app(settings: &Settings, store: Store, key: &SecretKey, plugins: Plugins) -> AppHandle {
+/// A host without it serves people all the same: it only has to be restarted where it could have been reloaded.
+async fn bind_control(path: &Path) -> Option<control::Listener> {
+    match control::Listener::bind(path).await {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            let path = path.display();
+            tracing::warn!(%error, %path, "no control socket (system.control): `jackfield reload` cannot reach this host, SIGHUP can");
+            None
+        }
+    }
+}
+
+fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outbound: Outbound) -> AppHandle {
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone());
@@ -164,23 +195,8 @@ fn app(settings: &Settings, store: Store, key: &SecretKey, plugins: Plugins) -> 
     };
     let pipelines = Arc::new(Pipelines::new(parts, key));
     let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
-    AppHandle::new(App { accounts, features, integrations, pipelines, plugins, sessions, store, url_prefix })
-}
-
-/// Tells an operator why a listed provider is not offered: "please specify client_id" must not be a person's problem.
-fn log_unconfigured(plugins: &Plugins) {
-    for provider in plugins.all() {
-        if provider.is_configured() {
-            tracing::info!(
-                provider.id = provider.id(),
-                plugin.digest = provider.plugin().digest,
-                "a provider is ready"
-            );
-        } else {
-            let missing = provider.missing_options().join(", ");
-            tracing::warn!(provider.id = provider.id(), missing, "a provider is not offered: it is not configured");
-        }
-    }
+    let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone());
+    AppHandle::new(App { accounts, features, integrations, pipelines, plugins, reloader, sessions, store, url_prefix })
 }
 
 async fn sweep(store: Store) {

@@ -13,14 +13,16 @@ const FLOORS: [&[&str]; 7] = [
     &["config", "clock", "telemetry"],
     &["store", "outbound"],
     &["plugins", "oauth2", "session", "accounts", "integrations"],
-    &["pipeline"],
+    &["pipeline", "reload"],
     &["app"],
-    &["web"],
+    &["control", "web"],
     &["main", "lib", "cli", "startup"],
 ];
 
 /// Words that a room must not know.
-const UNKNOWN: [(&str, &[&str]); 6] = [
+const UNKNOWN: [(&str, &[&str]); 8] = [
+    ("control", &["diesel", "jackfield_plugin_abi"]),
+    ("reload", &["axum", "diesel", "jackfield_plugin_abi"]),
     ("web", &["diesel", "jackfield_plugin_abi", "abi_stable", "libloading"]),
     ("pipeline", &["axum", "diesel", "jackfield_plugin_abi", "libloading"]),
     ("store", &["axum", "jackfield_plugin_abi", "tower_sessions"]),

@@ -1,0 +1,103 @@
+//! What `plugin list` and `plugin check` print.
+
+use crate::plugins::{Behaviour, Examined, PluginInfo, PluginState, PluginStatus, Report, Sandbox, StepKind};
+
+/// One plugin and its providers, as `plugin list` shows them.
+pub(super) fn print_status(status: &PluginStatus) {
+    let state = match status.state {
+        PluginState::Running => "running",
+        PluginState::Restarting => "restarting",
+    };
+    let pid = status.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
+    println!("{}: {state}, {}{pid}", status.entry, status.isolation);
+    print_info(&status.info);
+    match &status.sandbox {
+        Some(sandbox) => print_sandbox(sandbox),
+        None if status.isolation == "in-process" => println!("  sandbox none: it has all of the host's rights"),
+        None => {}
+    }
+    println!("  calls   {}", status.calls);
+    println!("  starts  {} anew", status.restarts);
+    if let Some(error) = &status.last_error {
+        println!("  error   {error}");
+    }
+    for provider in &status.providers {
+        let is_offered = if provider.is_configured {
+            "configured".to_owned()
+        } else {
+            format!("not configured, missing: {}", provider.missing.join(", "))
+        };
+        println!("  {} ({}): {is_offered}", provider.id, provider.name);
+        println!("    hosts {}", provider.hosts);
+    }
+}
+
+fn print_info(info: &PluginInfo) {
+    println!("  plugin  {} {}, abi {}", info.name, info.version, info.abi);
+    println!("  file    {}", info.file.display());
+    println!("  sha256  {}", info.digest);
+}
+
+fn print_sandbox(sandbox: &Sandbox) {
+    println!("  sandbox {}", sandbox.held.join(", "));
+    if !sandbox.missing.is_empty() {
+        println!("  MISSING {}", sandbox.missing.join(", "));
+    }
+}
+
+/// What a check has found; whether all of it is good.
+pub(super) fn print_report(report: &Report) -> bool {
+    println!("{}: loads, in {:?}", report.info.file.display(), report.started_in);
+    print_info(&report.info);
+    print_sandbox(&report.sandbox);
+    report.providers.iter().for_each(print_examined);
+    let mut is_good = true;
+    for (provider, finding) in report.problems() {
+        is_good = false;
+        println!("PROBLEM {provider}, {}: {}", finding.place, finding.problem);
+        if !finding.question.is_empty() {
+            println!("        at {}", finding.question);
+        }
+    }
+    let unmade = report.providers.iter().filter(|provider| provider.described.is_err());
+    for provider in unmade {
+        is_good = false;
+        println!("PROBLEM {}: it cannot be made without options; give each of them a default", provider.named.id);
+    }
+    is_good
+}
+
+fn print_examined(examined: &Examined) {
+    println!("provider {} ({})", examined.named.id, examined.named.name);
+    if !examined.named.options.is_empty() {
+        println!("  options {}", examined.named.options.join(", "));
+    }
+    match &examined.described {
+        Ok(description) => {
+            for step in &description.steps {
+                let by = if step.kind == StepKind::View { "the plugin" } else { "the host, OAuth 2.0" };
+                println!("  step    {}, run by {by}", step.name);
+            }
+            if !description.missing.is_empty() {
+                println!("  needs   {}", description.missing.join(", "));
+            }
+            println!("  hosts   {}", examined.reach);
+        }
+        Err(error) => println!("  failed  {error}"),
+    }
+    print_behaviour(&examined.behaviour);
+}
+
+fn print_behaviour(behaviour: &Behaviour) {
+    if behaviour.questions == 0 {
+        return;
+    }
+    let answers: Vec<String> = behaviour.answers.iter().map(|(sort, count)| format!("{count} {sort}")).collect();
+    println!(
+        "  asked   {} questions: {}; slowest {:?}, largest {} bytes",
+        behaviour.questions,
+        answers.join(", "),
+        behaviour.slowest,
+        behaviour.largest
+    );
+}

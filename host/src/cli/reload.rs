@@ -1,0 +1,31 @@
+//! `jackfield reload`.
+
+use std::path::Path;
+
+use crate::{control::Control, reload::Reloaded};
+
+/// Has the running host re-read its configuration, and says what that has changed.
+pub(super) async fn run(file: &Path) -> anyhow::Result<()> {
+    // The file may be wrong by now, and the host says so better: all that is needed of it is where the host is.
+    let (settings, _) = crate::config::survey(file)?;
+    print(&Control::at(&settings.system.control)?.reload().await?);
+    Ok(())
+}
+
+fn print(Reloaded { changes, skipped, needs_restart }: &Reloaded) {
+    println!("reloaded");
+    for (what, entries) in [
+        ("added", &changes.added),
+        ("replaced", &changes.replaced),
+        ("removed", &changes.removed),
+        ("kept", &changes.kept),
+    ] {
+        if !entries.is_empty() {
+            println!("  {what:<9} {}", entries.join(", "));
+        }
+    }
+    skipped.iter().for_each(|mistake| println!("skipped: {mistake}"));
+    if !needs_restart.is_empty() {
+        println!("note: {} take effect with the next start only", needs_restart.join(", "));
+    }
+}

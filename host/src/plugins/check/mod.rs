@@ -1,0 +1,163 @@
+//! Looks hard at one library, for `plugin check`: what it says of itself, and how it behaves when it is asked what nobody would ask.
+//!
+//! It runs in a worker like any other and reaches no network: what it asks the host for is answered with inventions too.
+
+mod behaviour;
+mod fuzz;
+mod subject;
+
+use std::{path::Path, time::Duration};
+
+pub use behaviour::{Behaviour, Finding, Problem};
+use fuzz::Inventor;
+use jackfield_plugin_abi::envelope::{CreateOut, NamedProvider, StepKind};
+use subject::Subject;
+
+use super::{
+    LibraryFile, PluginInfo, Refusal, Sandbox, is_good_id, life::Recipe, plugin::not_started, provider::reach,
+    sealed_library::SealedLibrary,
+};
+use crate::config::{ProviderOptions, Run};
+
+/// What is asked of a check.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Invented questions for each step of each provider.
+    pub questions: u32,
+    /// The same seed invents the same questions.
+    pub seed: u64,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Report {
+    /// The library.
+    pub info: PluginInfo,
+    /// What held its worker.
+    pub sandbox: Sandbox,
+    /// From the start of its worker until it was ready.
+    pub started_in: Duration,
+    /// Its providers.
+    pub providers: Vec<Examined>,
+}
+
+/// What was found of one provider.
+#[derive(Debug)]
+pub struct Examined {
+    /// The provider.
+    pub named: NamedProvider,
+    /// Its description without any options, or why it has none.
+    pub described: Result<CreateOut, String>,
+    /// The hosts it asks to reach.
+    pub reach: String,
+    /// How it behaved.
+    pub behaviour: Behaviour,
+}
+
+impl Report {
+    /// Everything that an author has to mend.
+    pub fn problems(&self) -> impl Iterator<Item = (&str, &Finding)> {
+        self.providers.iter().flat_map(|provider| {
+            provider.behaviour.findings.iter().map(|finding| (provider.named.id.as_str(), finding))
+        })
+    }
+}
+
+/// Checks one library.
+///
+/// # Errors
+/// Why a host would refuse it.
+pub async fn check(path: &Path, extent: Extent) -> Result<Report, Refusal> {
+    let file = LibraryFile::read(path)?;
+    let library = SealedLibrary::of(&file.bytes);
+    let library = library.map_err(|error| Refusal::Unreadable { file: path.to_owned(), error })?;
+    let info = PluginInfo::of(&file);
+    let recipe = Recipe {
+        entry: path.display().to_string(),
+        plugin: info.name.clone(),
+        library,
+        run: Run::default(),
+        is_sandbox_required: false,
+    };
+    let started = std::time::Instant::now();
+    let mut subject = Subject::start(recipe).await.map_err(|error| not_started(&info, error))?;
+    let started_in = started.elapsed();
+    let sandbox = subject.sandbox();
+    let providers = named(&mut subject, &info).await?;
+    let mut report = Report { info, sandbox, started_in, providers: Vec::new() };
+    for named in providers {
+        report.providers.push(examined(&mut subject, named, extent).await);
+    }
+    Ok(report)
+}
+
+async fn named(subject: &mut Subject, info: &PluginInfo) -> Result<Vec<NamedProvider>, Refusal> {
+    let (file, during) = (info.file.clone(), "listing its providers".to_owned());
+    let named = subject.providers().await.map_err(|found| Refusal::Failed { file, during, found })?;
+    match named.iter().find(|provider| !is_good_id(&provider.id)) {
+        Some(bad) => Err(Refusal::BadId { file: info.file.clone(), id: bad.id.clone() }),
+        None => Ok(named),
+    }
+}
+
+async fn examined(subject: &mut Subject, named: NamedProvider, extent: Extent) -> Examined {
+    let mut behaviour = Behaviour::default();
+    let described = subject.create(&named.id, &ProviderOptions::default().table).await;
+    let described = described.map_err(|unmade| unmade.message);
+    let mut reached = String::new();
+    if let Ok(description) = &described {
+        match reach(description, &ProviderOptions::default(), None) {
+            Ok(reach) => reached = reach.to_string(),
+            Err(host) => behaviour.found(Problem::BadHost(host), "its description"),
+        }
+    }
+    if extent.questions > 0 {
+        let inventor = Inventor::new(extent.seed, &named);
+        question(subject, &named, inventor, extent, &mut behaviour).await;
+    }
+    Examined { named, described, reach: reached, behaviour }
+}
+
+/// Asks every step of its own, and for the integration, with options and requests that are invented.
+async fn question(
+    subject: &mut Subject,
+    named: &NamedProvider,
+    mut inventor: Inventor,
+    extent: Extent,
+    behaviour: &mut Behaviour,
+) {
+    let Some(description) = configured(subject, named, &mut inventor, behaviour).await else { return };
+    let views = description.steps.iter().filter(|step| step.kind == StepKind::View).map(|step| Some(&*step.name));
+    for step in views.chain([None]) {
+        for _ in 0..extent.questions {
+            let question = inventor.question(step);
+            let observed = subject.observe(question, &mut inventor).await;
+            inventor.learn(&observed);
+            behaviour.observe(step, &observed, inventor.canaries());
+            if behaviour.is_hopeless() {
+                return;
+            }
+        }
+    }
+}
+
+/// Makes the provider with an invented text for every option that it takes; an option that wants something else is left out.
+async fn configured(
+    subject: &mut Subject,
+    named: &NamedProvider,
+    inventor: &mut Inventor,
+    behaviour: &mut Behaviour,
+) -> Option<CreateOut> {
+    loop {
+        let unmade = match subject.create(&named.id, inventor.options()).await {
+            Ok(description) => return Some(description),
+            Err(unmade) => unmade,
+        };
+        let before = inventor.options().len();
+        unmade.options.iter().for_each(|option| inventor.leave_out(option));
+        if inventor.options().len() == before {
+            behaviour.unmade(unmade.reason, &unmade.message);
+            return None;
+        }
+    }
+}

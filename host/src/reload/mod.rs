@@ -1,0 +1,126 @@
+//! Floor 3: changes a running host to what its configuration file says now. Knows nothing of axum.
+//!
+//! Everything new is read, started and checked before anything old goes; where something is wrong, all stays as it was.
+
+use std::{path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use crate::{
+    config::{self, Features, Mistake, Mistakes, OnFailure, Settings},
+    outbound::{Outbound, OutboundError},
+    plugins::{Changes, Plugins},
+};
+
+/// Re-reads the configuration of one host, as often as it is asked. Clones are handles on the same.
+#[derive(Clone)]
+pub struct Reloader(Arc<Inner>);
+
+struct Inner {
+    file: PathBuf,
+    plugins: Plugins,
+    features: Features,
+    /// What runs. Held for the length of a reload: they take turns.
+    running: Mutex<Running>,
+}
+
+struct Running {
+    settings: Settings,
+    outbound: Outbound,
+}
+
+/// What a reload has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reloaded {
+    /// By entry of `default-integrations`.
+    pub changes: Changes,
+    /// Plugins that did not load, with `[plugins] on-failure = "skip"`.
+    pub skipped: Vec<String>,
+    /// Keys that have changed in the file and take effect with the next start only.
+    pub needs_restart: Vec<String>,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// The configuration or its plugins are wrong.
+    #[error("{0}")]
+    Mistakes(#[from] Mistakes),
+    /// The HTTP client cannot be built.
+    #[error("the outgoing HTTP client cannot be built: {0}")]
+    Outbound(#[from] OutboundError),
+}
+
+impl Reloader {
+    /// For a host that runs with these settings.
+    #[must_use]
+    pub fn new(settings: Settings, outbound: Outbound, plugins: Plugins, features: Features) -> Self {
+        let file = settings.file.clone();
+        Self(Arc::new(Inner { file, plugins, features, running: Mutex::new(Running { settings, outbound }) }))
+    }
+
+    /// Takes over what the file says now, or nothing of it.
+    ///
+    /// # Errors
+    /// All that is wrong, as at a start.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let mut running = self.0.running.lock().await;
+        let result = self.change(&mut running).await;
+        match &result {
+            Ok(Reloaded { changes, skipped, needs_restart }) => {
+                tracing::info!(?changes, ?skipped, ?needs_restart, "the configuration is reloaded");
+            }
+            Err(error) => tracing::error!(%error, "the configuration is not reloaded: everything is as it was"),
+        }
+        result
+    }
+
+    async fn change(&self, running: &mut Running) -> Result<Reloaded, ReloadError> {
+        let (settings, mistakes) = config::survey(&self.0.file)?;
+        let outbound = self.outbound(&settings, running)?;
+        if !mistakes.is_empty() {
+            return Err(self.all_mistakes(&settings, &outbound, mistakes).await.into());
+        }
+        let (changes, skipped) = self.0.plugins.reload(&settings, &outbound).await?;
+        self.0.features.replace(&settings.features);
+        self.0.plugins.log_offers();
+        let needs_restart = needs_restart(&running.settings, &settings);
+        *running = Running { settings, outbound };
+        Ok(Reloaded { changes, skipped: skipped.iter().map(ToString::to_string).collect(), needs_restart })
+    }
+
+    fn outbound(&self, settings: &Settings, running: &Running) -> Result<Outbound, OutboundError> {
+        if settings.http == running.settings.http {
+            Ok(running.outbound.clone())
+        } else {
+            Outbound::new(&settings.http)
+        }
+    }
+
+    /// What is wrong with the plugins as well, so that all is told at once; they are ended again.
+    async fn all_mistakes(&self, settings: &Settings, outbound: &Outbound, mut mistakes: Vec<Mistake>) -> Mistakes {
+        if settings.plugins.on_failure == OnFailure::Stop {
+            mistakes.extend(Plugins::load(settings, outbound).await.1);
+        }
+        mistakes.into()
+    }
+}
+
+/// Where the host listens, what it is called and where its data is cannot change under requests that are being served.
+fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
+    let (old, new) = (&before.system, &after.system);
+    [
+        ("system.url-prefix", old.url_prefix != new.url_prefix),
+        ("system.listen", old.listen != new.listen),
+        ("system.control", old.control != new.control),
+        ("system.secret-key", !old.secret_key.is_same(&new.secret_key)),
+        ("database.url", before.database.url.as_str() != after.database.url.as_str()),
+    ]
+    .into_iter()
+    .filter(|(_, has_changed)| *has_changed)
+    .map(|(key, _)| key.to_owned())
+    .collect()
+}
