@@ -39,6 +39,7 @@ pub struct HostBuilder {
     env: Vec<(String, String)>,
     port: Option<u16>,
     url_prefix: Option<String>,
+    control: Option<PathBuf>,
 }
 
 /// How long a host that is dropped may take to finish what is under way.
@@ -102,6 +103,7 @@ impl HostBuilder {
             env: Vec::new(),
             port: None,
             url_prefix: None,
+            control: None,
         }
     }
 
@@ -144,6 +146,13 @@ impl HostBuilder {
     #[must_use]
     pub fn url_prefix(mut self, url_prefix: &str) -> Self {
         self.url_prefix = Some(url_prefix.to_owned());
+        self
+    }
+
+    /// Shares another host's control socket, as far as that goes.
+    #[must_use]
+    pub fn control(mut self, socket: &Path) -> Self {
+        self.control = Some(socket.to_owned());
         self
     }
 
@@ -238,10 +247,11 @@ impl HostBuilder {
     fn configuration(&self, port: u16) -> String {
         let database = self.database.clone().unwrap_or_else(|| "sqlite://data/jackfield.db".to_owned());
         let listed = toml_list(&self.default_integrations);
+        let control = self.control.as_ref().map(|socket| format!("control = {socket:?}\n")).unwrap_or_default();
         let url_prefix = self.url_prefix.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
         format!(
             "default-integrations = {listed}\n\n[system]\nurl-prefix = \"{url_prefix}\"\n\
-             listen = \"127.0.0.1:{port}\"\n\n[database]\nurl = \"{database}\"\n\n{}",
+             listen = \"127.0.0.1:{port}\"\n{control}\n[database]\nurl = \"{database}\"\n\n{}",
             self.toml
         )
     }
@@ -313,6 +323,30 @@ impl Host {
         let output = child.wait_with_output()?;
         ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
+    /// Runs a command of the command line beside it and answers whether it succeeded and all that it printed.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn said(&self, arguments: &[&str]) -> Result<(bool, String)> {
+        let output = command(&self.program, self.folder.path()).args(arguments).output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    /// Writes another configuration, and plugins, beside it while it runs: it goes on as before until it is told to reload.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn reconfigure(&self, builder: &HostBuilder) -> Result<()> {
+        builder.copy_plugins(self.folder.path())?;
+        fs::write(self.folder.path().join("jackfield.toml"), builder.configuration(self.port()?))?;
+        Ok(())
+    }
+
+    fn port(&self) -> Result<u16> {
+        Ok(self.url.rsplit(':').next().context("a URL with a port")?.parse()?)
     }
 
     /// Makes a user.
@@ -397,8 +431,7 @@ impl Host {
     pub fn restart(mut self, builder: HostBuilder) -> Result<Self> {
         self.signal("TERM")?;
         self.exit_code()?;
-        let port = self.url.rsplit(':').next().context("a URL with a port")?.parse()?;
-        let builder = HostBuilder { port: Some(port), ..builder };
+        let builder = HostBuilder { port: Some(self.port()?), ..builder };
         builder.copy_plugins(self.folder.path())?;
         let (child, _) = builder.spawn(self.folder.path())?;
         self.child = child;

@@ -86,6 +86,30 @@ async fn a_request_to_a_forbidden_address_is_not_sent() -> Result<()> {
     example_still_works(&owner).await
 }
 
+/// Checklist 56, and the capabilities a plugin declares.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_them_and_no_others() -> Result<()> {
+    let allowed = "[http]\nallow-private = [\"127.0.0.1:PORT\"]\n";
+    let cases = [
+        ("[reaches-out]\nhosts = [\"127.0.0.1\"]", true),
+        ("[reaches-out]\nhosts = [\"127.0.0.1:PORT\"]", true),
+        ("[reaches-out]\nhosts = [\"*\"]", true),
+        ("[reaches-out]\nhosts = [\"127.0.0.1:1\", \"api.example.com\"]", false),
+        ("[reaches-out]\nhosts = []", false),
+        ("[reaches-out]\nhosts = [\"*\"]\n[plugins.misbehaving]\nhosts = [\"api.example.com\"]", false),
+    ];
+    for (options, is_reached) in cases {
+        let (stage, owner) = stage(&format!("{allowed}{options}")).await?;
+        let (success, detail) = posted(&owner, "reaches-out", &[("name", &stage.slack.url("/nowhere"))]).await?;
+        assert_eq!((success, detail.as_str()), (is_reached, if is_reached { "" } else { INTERNAL }), "{options}");
+        assert_eq!(stage.slack.requests().len(), usize::from(is_reached), "{options}");
+        assert_eq!(stage.host.log()?.contains("out of the plugin's reach"), !is_reached, "{options}");
+    }
+    let said = bare().plugin("misbehaving").toml("[reaches-out]\nhosts = [\"https://x\"]").start_refused()?;
+    assert!(said.contains("its provider `reaches-out` declares `https://x`, which is not a host"), "{said}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn awaiting_something_that_is_not_the_host_is_an_error_that_says_so() -> Result<()> {
     let (stage, owner) = stage("").await?;

@@ -17,6 +17,8 @@ pub(super) struct Inventor {
     names: Vec<String>,
     /// States that a step has left behind.
     states: Vec<State>,
+    /// Whether the requests of the present question are answered well: some things happen only at the end of many.
+    answers_well: bool,
 }
 
 const SETUP_URL: &str = "https://jackfield.example/extensions/plugin/setup/";
@@ -46,7 +48,7 @@ impl Inventor {
         let mut random = Rng::with_seed(seed);
         let options = named.options.iter().map(|name| (name.clone(), canary(&mut random).into())).collect();
         let names = NAMES.map(str::to_owned).to_vec();
-        Self { random, options, names, states: Vec::new() }
+        Self { random, options, names, states: Vec::new(), answers_well: false }
     }
 
     /// A recognizable text for every option.
@@ -69,6 +71,7 @@ impl Inventor {
     /// A question to a step, or for the integration.
     pub(super) fn question(&mut self, step: Option<&str>) -> Question {
         let state = self.state();
+        self.answers_well = self.random.u8(0..4) == 0;
         match step {
             Some(view) => Question::View { view: view.to_owned(), request: self.request(), state },
             None => Question::BuildIntegration { state },
@@ -128,6 +131,9 @@ impl Inventor {
 
     /// What the host might hand a plugin for a request of its own.
     pub(super) fn input(&mut self) -> Input {
+        if self.answers_well {
+            return Input::Response { response: HttpResponse::new(200, self.value(3).to_string()) };
+        }
         let body = match self.random.u8(0..5) {
             0 => return Input::Failed { message: "no complete answer within 10s".to_owned() },
             1 => (0..self.random.usize(0..200)).map(|_| self.random.u8(..)).collect(),
