@@ -55,3 +55,27 @@ async fn one_plugin_may_run_inside_and_another_in_a_worker() -> Result<()> {
     scene.workers(1)?;
     Ok(())
 }
+
+/// What workers are for; and it shows that the tests of them can fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn inside_the_host_a_plugin_gets_what_it_reaches_for() -> Result<()> {
+    let scene = Scene::new(IN_PROCESS).await?;
+    let folder = scene.stage.host.folder().to_owned();
+    let host = scene.stage.host.pid().to_string();
+    for (provider, target) in [
+        ("opens-a-socket", format!("127.0.0.1:{}", scene.stage.slack.port())),
+        ("reads-the-secret-key", folder.join("data/secret.key").display().to_string()),
+        ("writes-a-file", folder.join("data/made-by-a-plugin").display().to_string()),
+        ("reads-proc", host),
+        ("executes", String::new()),
+        ("threads", String::new()),
+        ("writes-executable-memory", String::new()),
+        ("environment", String::new()),
+    ] {
+        let dialog = scene.harm(provider, &target).await?;
+        let got = dialog.data["name"].as_str().unwrap_or_default();
+        assert!(got.starts_with("leaked: "), "{provider} got {got:?}");
+    }
+    assert!(folder.join("data/made-by-a-plugin").exists());
+    Ok(())
+}
