@@ -8,42 +8,72 @@ use std::sync::{
 use anyhow::{Context, Result};
 use axum::{Router, routing::get};
 use jackfield_tests::{
-    person::Person,
-    processes::{Process, until},
+    person::{DialogAnswer, Person},
     stand_in_slack::StandInSlack,
 };
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
 use crate::{
-    scene::{INTERNAL, Scene, posted, readable},
+    scene::{self, INTERNAL, Scene, left, posted, readable},
     stage::bare,
 };
 
-/// Waits until the worker of the hostile plugin is busy for as long as only an endless loop is.
-fn is_looping(workers: &[Process]) -> Result<()> {
-    let used = |workers: &[Process]| -> Result<Vec<u64>> {
-        workers.iter().map(|worker| Ok(jackfield_tests::processes::read(worker.pid)?.ticks)).collect()
-    };
-    let before = used(workers)?;
-    let grown = || Ok(used(workers)?.iter().zip(&before).map(|(now, before)| now - before).max());
-    until(grown, |grown| *grown >= Some(20)).map(drop)
+/// Lets a provider loop, and answers when it does.
+async fn set_looping(scene: &Scene) -> Result<JoinHandle<Result<DialogAnswer>>> {
+    let mut processes: Vec<u32> = scene.stage.host.workers()?.iter().map(|worker| worker.pid).collect();
+    processes.push(scene.stage.host.pid());
+    let owner = scene.owner.clone();
+    let looping = tokio::spawn(async move { posted(&owner, "loops", &[("go", "1")]).await });
+    scene::looping(processes).await?;
+    Ok(looping)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_up_that_waits_behind_an_endless_loop_goes_on_on_the_next_worker() -> Result<()> {
-    let scene = Scene::new("[plugins]\ndeadline = 2\n").await?;
-    let manager = scene.stage.person("manager").await?;
-    let workers = scene.workers(2)?;
-    let (owner, form) = (scene.owner.clone(), [("go", "1")]);
-    let looping = tokio::spawn(async move { posted(&owner, "loops", &form).await });
-    tokio::task::spawn_blocking(move || is_looping(&workers)).await??;
-    let waiting = posted(&manager, "loops", &[("calm", "1")]).await?;
-    assert!(waiting.success, "{}", waiting.detail());
-    assert_eq!(looping.await??.detail(), INTERNAL);
-    assert_eq!(scene.stored("loops").await?, ["calm"]);
-    scene.workers(2)?;
+    for (isolation, workers) in ISOLATIONS {
+        let scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 2\n")).await?;
+        let manager = scene.stage.person("manager").await?;
+        scene.workers(workers)?;
+        let looping = set_looping(&scene).await?;
+        let waiting = posted(&manager, "loops", &[("calm", "1")]).await?;
+        assert!(waiting.success, "{isolation}: {}", waiting.detail());
+        assert_eq!(looping.await??.detail(), INTERNAL);
+        assert_eq!(scene.stored("loops").await?, ["calm"]);
+        scene.workers(workers)?;
+    }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_one_plugin_loops_another_serves() -> Result<()> {
+    for (isolation, workers) in ISOLATIONS {
+        let scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 300\n")).await?;
+        let manager = scene.stage.person("manager").await?;
+        let running = scene.workers(workers)?;
+        let looping = set_looping(&scene).await?;
+        assert!(posted(&manager, "example", &[("name", "meanwhile")]).await?.success, "{isolation}");
+        assert!(!looping.is_finished(), "{isolation}: it was under way all the time");
+        // Stopped or killed: nothing of it is left.
+        scene.assert_nothing_is_left(&running)?;
+        looping.abort();
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_killed_takes_even_a_looping_worker_with_it() -> Result<()> {
+    let mut scene = Scene::new("[plugins]\ndeadline = 300\n").await?;
+    let workers = scene.workers(2)?;
+    let looping = set_looping(&scene).await?;
+    scene.stage.host.signal("KILL")?;
+    scene.stage.host.exit_code()?;
+    left(&workers)?;
+    assert!(looping.await?.is_err(), "nobody answers");
+    Ok(())
+}
+
+/// Both ways to run a plugin, and how many workers two plugins have then.
+const ISOLATIONS: [(&str, usize); 2] = [("process", 2), ("in-process", 0)];
 
 /// A server that answers when it is told to.
 struct Late {
@@ -71,7 +101,7 @@ impl Late {
     }
 }
 
-async fn asks(person: Person, url: String) -> Result<jackfield_tests::person::DialogAnswer> {
+async fn asks(person: Person, url: String) -> Result<DialogAnswer> {
     posted(&person, "asks", &[("go", "1"), ("target", &url)]).await
 }
 

@@ -1,12 +1,10 @@
 //! A host whose plugin `hostile` is out for harm beside the good one, and people who set both up.
 
-use std::time::Instant;
-
 use anyhow::{Context, Result, ensure};
 use jackfield_tests::{
     host::HostBuilder,
     person::{DialogAnswer, Person},
-    processes::{Process, until},
+    processes::{self, Process, until},
     stand_in_slack::StandInSlack,
 };
 use serde_json::Value;
@@ -60,9 +58,7 @@ impl Scene {
         let seen = self.failures(provider)?.len();
         let dialog = self.harm(provider, "").await.with_context(|| provider.to_owned())?;
         assert_eq!((dialog.success, dialog.detail()), (false, INTERNAL), "{provider}: {}", dialog.data);
-        let began = Instant::now();
         self.example_works().await.with_context(|| format!("after {provider}"))?;
-        assert!(began.elapsed().as_millis() < 900, "{provider}: others waited {:?}", began.elapsed());
         let failures = self.failures(provider)?;
         assert_eq!(failures.len(), seen + 1, "{provider}: {failures:?}");
         assert_told(&failures[seen], reasons, words);
@@ -118,6 +114,17 @@ impl Scene {
         drop(self.stage.host);
         left(workers)
     }
+}
+
+/// Waits until one of these has been busy for as long as only an endless loop is.
+pub(crate) async fn looping(processes: Vec<u32>) -> Result<()> {
+    tokio::task::spawn_blocking(move || {
+        let used = || processes.iter().map(|pid| Ok(processes::read(*pid)?.ticks)).collect::<Result<Vec<_>>>();
+        let before = used()?;
+        let grown = || Ok(used()?.iter().zip(&before).map(|(now, before)| now - before).max());
+        until(grown, |grown| *grown >= Some(30)).map(drop)
+    })
+    .await?
 }
 
 /// That none of these lives on.
