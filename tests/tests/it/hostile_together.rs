@@ -47,22 +47,36 @@ async fn a_set_up_that_waits_behind_an_endless_loop_goes_on_on_the_next_worker()
 #[tokio::test(flavor = "multi_thread")]
 async fn while_one_plugin_loops_another_serves() -> Result<()> {
     for (isolation, workers) in ISOLATIONS {
-        let scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 300\n")).await?;
+        let mut scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 60\n")).await?;
         let manager = scene.stage.person("manager").await?;
-        let running = scene.workers(workers)?;
+        scene.workers(workers)?;
         let looping = set_looping(&scene).await?;
         assert!(posted(&manager, "example", &[("name", "meanwhile")]).await?.success, "{isolation}");
         assert!(!looping.is_finished(), "{isolation}: it was under way all the time");
-        // Stopped or killed: nothing of it is left.
-        scene.assert_nothing_is_left(&running)?;
-        looping.abort();
+        scene.stage.host.signal("KILL")?;
+        scene.stage.host.exit_code()?;
+        assert!(looping.await?.is_err(), "nobody answers any more");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_asked_to_stop_while_a_plugin_loops_stops() -> Result<()> {
+    for (isolation, workers) in ISOLATIONS {
+        let mut scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 2\n")).await?;
+        let running = scene.workers(workers)?;
+        let looping = set_looping(&scene).await?;
+        scene.stage.host.signal("TERM")?;
+        assert_eq!(looping.await??.detail(), INTERNAL, "{isolation}: what is under way is answered");
+        assert_eq!(scene.stage.host.exit_code()?, Some(0), "{isolation}");
+        left(&running)?;
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_is_killed_takes_even_a_looping_worker_with_it() -> Result<()> {
-    let mut scene = Scene::new("[plugins]\ndeadline = 300\n").await?;
+    let mut scene = Scene::new("[plugins]\ndeadline = 60\n").await?;
     let workers = scene.workers(2)?;
     let looping = set_looping(&scene).await?;
     scene.stage.host.signal("KILL")?;

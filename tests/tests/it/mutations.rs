@@ -9,10 +9,10 @@ use std::{
     thread,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use jackfield_tests::{
     host::built_library,
-    processes::{self, Process},
+    processes::{self, until},
 };
 
 use crate::stage::program;
@@ -130,14 +130,13 @@ fn flipped(bytes: &mut [u8], (start, length): (usize, usize), numbers: &mut Numb
     format!("{flips} bits flipped {whither} ({start}+{length})")
 }
 
-/// Checks a file as an operator does, in a process group that tells what belongs to it.
-fn checked(folder: &Path, file: &Path) -> Result<(Output, Vec<Process>)> {
+/// Checks a file as an operator does, in a process group that tells what belongs to it, and waits until nothing of it is left.
+fn checked(folder: &Path, file: &Path) -> Result<Output> {
     let child = Command::new(program().path)
         .arg("--config")
         .arg(folder.join("jackfield.toml"))
         .args(["plugin", "check"])
         .arg(file)
-        .args(["--requests", "0"])
         .current_dir(folder)
         .process_group(0)
         .stdin(Stdio::null())
@@ -146,9 +145,13 @@ fn checked(folder: &Path, file: &Path) -> Result<(Output, Vec<Process>)> {
         .spawn()?;
     let group = child.id();
     let output = child.wait_with_output()?;
-    let mut left = processes::all()?;
-    left.retain(|process| process.group == group);
-    Ok((output, left))
+    let left = || {
+        let mut left = processes::all()?;
+        left.retain(|process| process.group == group && process.is_alive());
+        Ok(left)
+    };
+    until(left, Vec::is_empty).context("left behind")?;
+    Ok(output)
 }
 
 /// How often a check has ended how.
@@ -160,9 +163,8 @@ struct Counts {
 }
 
 impl Counts {
-    fn judge(&self, output: &Output, left: &[Process]) -> Result<()> {
+    fn judge(&self, output: &Output) -> Result<()> {
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(left.is_empty(), "left behind: {left:?}");
         ensure!(output.status.signal().is_none(), "the host was ended: {}: {said}", output.status);
         match output.status.code() {
             Some(0) => &self.good,
@@ -187,9 +189,8 @@ fn worked_off(folder: &Path, good: &[u8], seed: u64, next: &AtomicUsize, counts:
         let (what, bytes) = mutated(good, &parts, &mut Numbers(seed.wrapping_add(n as u64)));
         let file = folder.join(format!("libmutated{n}.so"));
         fs::write(&file, bytes)?;
-        let (output, left) = checked(folder, &file)?;
-        if let Err(error) = counts.judge(&output, &left) {
-            wrong.push(format!("JACKFIELD_TESTS_SEED={seed}, number {n}, {what}: {error}"));
+        if let Err(error) = checked(folder, &file).and_then(|output| counts.judge(&output)) {
+            wrong.push(format!("JACKFIELD_TESTS_SEED={seed}, number {n}, {what}: {error:#}"));
         }
         fs::remove_file(file)?;
     }
@@ -201,7 +202,7 @@ fn a_thousand_mutations_of_a_good_library_are_refused_or_contained() -> Result<(
     let folder = folder.path();
     fs::write(folder.join("jackfield.toml"), "default-integrations = []\n[plugins]\ndeadline = 2\n")?;
     let (good, seed) = (good_library(folder)?, seed()?);
-    let (output, _) = checked(folder, &folder.join("libgood.so"))?;
+    let output = checked(folder, &folder.join("libgood.so"))?;
     ensure!(output.status.success(), "unchanged, it is good: {}", String::from_utf8_lossy(&output.stderr));
     let (next, counts) = (AtomicUsize::new(0), Counts::default());
     let wrong: Vec<String> = thread::scope(|scope| {

@@ -55,14 +55,14 @@ impl Scene {
 
     /// That the harm has ended one set-up, and nothing else: told to the person and the operator, nothing stored, everybody else goes on.
     pub(crate) async fn assert_contained(&self, provider: &str, reasons: &[&str], words: &str) -> Result<()> {
-        let seen = self.failures(provider)?.len();
+        let (seen, stored) = (self.failures(provider)?.len(), self.stored(provider).await?);
         let dialog = self.harm(provider, "").await.with_context(|| provider.to_owned())?;
         assert_eq!((dialog.success, dialog.detail()), (false, INTERNAL), "{provider}: {}", dialog.data);
         self.example_works().await.with_context(|| format!("after {provider}"))?;
         let failures = self.failures(provider)?;
         assert_eq!(failures.len(), seen + 1, "{provider}: {failures:?}");
         assert_told(&failures[seen], reasons, words);
-        assert_eq!(self.stored(provider).await?, Vec::<String>::new(), "{provider} has stored something");
+        assert_eq!(self.stored(provider).await?, stored, "{provider} has stored something");
         Ok(())
     }
 
