@@ -10,8 +10,8 @@ use crate::scene::{Scene, left};
 const DEADLINE: &str = "[plugins]\ndeadline = 1\n";
 
 /// Each harm is contained, and the provider works again; at its end, no process is left.
-async fn contained(cases: &[(&str, &[&str], &str)]) -> Result<()> {
-    let scene = Scene::new(DEADLINE).await?;
+async fn contained(toml: &str, cases: &[(&str, &[&str], &str)]) -> Result<()> {
+    let scene = Scene::new(toml).await?;
     scene.workers(2)?;
     for (provider, reasons, words) in cases {
         scene.assert_contained(provider, reasons, words).await?;
@@ -24,51 +24,64 @@ async fn contained(cases: &[(&str, &[&str], &str)]) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_crashes_costs_one_set_up() -> Result<()> {
-    contained(&[
-        ("null-dereference", &["signal"], "SIGSEGV"),
-        ("aborts", &["signal"], "SIGABRT"),
-        ("exits", &["exit"], "0"),
-        ("recurses", &["signal"], "SIG"),
-        ("panics-twice", &["signal"], "SIGABRT"),
-    ])
+    contained(
+        DEADLINE,
+        &[
+            ("null-dereference", &["signal"], "SIGSEGV"),
+            ("aborts", &["signal"], "SIGABRT"),
+            ("exits", &["exit"], "0"),
+            ("recurses", &["signal"], "SIG"),
+            ("panics-twice", &["signal"], "SIGABRT"),
+        ],
+    )
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_wants_all_memory_costs_one_set_up() -> Result<()> {
-    contained(&[("allocates", &["memory"], ""), ("allocates-at-once", &["memory"], "")]).await
+    let memory = "[plugins.hostile]\nmemory = 300\n";
+    contained(memory, &[("allocates", &["memory"], "300 MiB"), ("allocates-at-once", &["memory"], "300 MiB")]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_comes_to_no_end_is_ended() -> Result<()> {
-    contained(&[
-        ("loops", &["deadline"], "1"),
-        ("trickles", &["deadline", "protocol"], ""),
-        ("reads-the-socket", &["deadline"], ""),
-    ])
+    contained(
+        DEADLINE,
+        &[
+            ("loops", &["deadline"], "1"),
+            ("trickles", &["deadline", "protocol"], ""),
+            ("reads-the-socket", &["deadline"], ""),
+        ],
+    )
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_wherever_it_is_costs_one_set_up() -> Result<()> {
-    contained(&[
-        ("panics", &["panic"], "a plain panic"),
-        ("panics-in-drop", &["panic"], "panics in drop"),
-        ("panics", &["panic"], "a plain panic"),
-    ])
+    contained(
+        DEADLINE,
+        &[
+            ("panics", &["panic"], "a plain panic"),
+            ("panics-in-drop", &["panic"], "panics in drop"),
+            ("panics", &["panic"], "a plain panic"),
+        ],
+    )
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_answer_to_the_question_is_not_believed() -> Result<()> {
-    contained(&[
-        ("writes-junk", &["protocol", "oversized"], ""),
-        ("writes-oversized", &["oversized", "protocol"], ""),
-        ("answers-another-call", &["protocol"], ""),
-        ("closes-the-socket", &["protocol", "exit", "signal"], ""),
-        ("oversized-answer", &["oversized"], ""),
-        ("deep-answer", &["answer"], ""),
-    ])
+    contained(
+        DEADLINE,
+        &[
+            ("writes-junk", &["protocol", "oversized"], ""),
+            ("writes-oversized", &["oversized", "protocol"], ""),
+            ("answers-another-call", &["protocol"], ""),
+            ("closes-the-socket", &["protocol", "exit", "signal"], ""),
+            ("oversized-answer", &["oversized"], ""),
+            ("deep-answer", &["answer"], ""),
+        ],
+    )
     .await
 }
 
@@ -179,5 +192,18 @@ async fn a_worker_that_is_killed_from_outside_is_replaced() -> Result<()> {
     scene.example_works().await?;
     scene.assert_calm("loops").await?;
     scene.workers(2)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_library_that_is_overwritten_once_it_was_judged_changes_nothing() -> Result<()> {
+    for isolation in ["process", "in-process"] {
+        let scene = Scene::new(&format!("{DEADLINE}isolation = \"{isolation}\"\n")).await?;
+        // In place: whoever had mapped the file would be ended by the system.
+        std::fs::write(scene.stage.host.folder().join("plugins/libhostile.so"), "junk")?;
+        scene.assert_calm("loops").await?;
+        scene.assert_contained("loops", &["deadline"], "").await?;
+        scene.assert_calm("loops").await?;
+    }
     Ok(())
 }

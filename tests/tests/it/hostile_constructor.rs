@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::{Context, Result};
 use jackfield_tests::{host::built_library, stand_in_slack::StandInSlack};
-use tempfile::TempDir;
 
 use crate::{
     scene::{Scene, posted, readable},
@@ -15,17 +14,31 @@ use crate::{
 };
 
 const MARKER: &[u8] = b"JACKFIELD-CONSTRUCTOR:";
+const ID: &[u8] = b"constructed-to-do-none";
 
-/// Writes a library whose constructor does this.
+/// A library whose constructor does this, with a target after a colon, and whose provider is named after it.
 fn library(folder: &Path, behaviour: &str) -> Result<PathBuf> {
     let mut bytes = fs::read(built_library("hostile_constructor")?)?;
-    let at = bytes.windows(MARKER.len()).position(|window| window == MARKER).context("the marker")? + MARKER.len();
-    bytes[at..at + 400].fill(0);
+    let at = *positions(&bytes, MARKER).first().context("the marker")? + MARKER.len();
     bytes[at..at + behaviour.len()].copy_from_slice(behaviour.as_bytes());
-    let name = behaviour.split(':').next().unwrap_or_default();
-    let file = folder.join(format!("lib{name}.so"));
+    for at in positions(&bytes, ID) {
+        bytes[at..at + ID.len()].copy_from_slice(id(behaviour).as_bytes());
+    }
+    let file = folder.join(format!("lib{}.so", word(behaviour)));
     fs::write(&file, bytes)?;
     Ok(file)
+}
+
+fn positions(bytes: &[u8], part: &[u8]) -> Vec<usize> {
+    bytes.windows(part.len()).enumerate().filter(|(_, window)| *window == part).map(|(at, _)| at).collect()
+}
+
+fn word(behaviour: &str) -> &str {
+    behaviour.split(':').next().unwrap_or_default()
+}
+
+fn id(behaviour: &str) -> String {
+    format!("constructed-to-do-{:x>4}", &word(behaviour)[..word(behaviour).len().min(4)])
 }
 
 /// What takes down the process that opens the library, and the word for it in the refusal.
@@ -33,7 +46,7 @@ const DEADLY: [(&str, &str); 8] = [
     ("null", "SIGSEGV"),
     ("abort", "SIGABRT"),
     ("exit", "0"),
-    ("loop", "3"),
+    ("loop", "5"),
     ("recurse", "SIG"),
     ("allocate", "memory"),
     ("panic", "SIGABRT"),
@@ -46,7 +59,7 @@ async fn deadly_constructors_are_refused(isolation: &str) -> Result<()> {
     for (behaviour, _) in &DEADLY {
         builder = builder.listed(&library(folder.path(), behaviour)?.display().to_string());
     }
-    let toml = format!("[plugins]\non-failure = \"skip\"\ndeadline = 3\nisolation = \"{isolation}\"\n");
+    let toml = format!("[plugins]\non-failure = \"skip\"\ndeadline = 5\nmemory = 200\nisolation = \"{isolation}\"\n");
     let scene = Scene::of(builder.toml(&toml), StandInSlack::start().await?).await?;
     let log = scene.stage.host.log()?;
     for (behaviour, word) in &DEADLY {
@@ -77,53 +90,37 @@ fn the_operator_is_told_what_the_constructor_did() -> Result<()> {
     Ok(())
 }
 
-/// A file to be read and a place to write to.
-struct Targets {
-    folder: TempDir,
-    secret: PathBuf,
-    made: PathBuf,
-}
-
-impl Targets {
-    fn new() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let (secret, made) = (folder.path().join("secret"), folder.path().join("made"));
-        fs::write(&secret, "s3cret")?;
-        Ok(Self { folder, secret, made })
-    }
-
-    /// What the provider tells that its constructor got.
-    async fn got(&self, behaviour: &str) -> Result<String> {
-        let builder = readable(bare()).plugin("example");
-        let listed = library(self.folder.path(), behaviour)?.display().to_string();
-        let scene = Scene::of(builder.listed(&listed), StandInSlack::start().await?).await?;
-        let dialog = posted(&scene.owner, "constructed", &[("calm", "1")]).await?;
-        scene.example_works().await?;
-        let workers = scene.workers(2)?;
-        scene.assert_nothing_is_left(&workers)?;
-        Ok(dialog.data["name"].as_str().unwrap_or_default().to_owned())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_constructor_reaches_for_is_refused() -> Result<()> {
-    let targets = Targets::new()?;
-    assert_eq!(targets.got("none").await?, "nothing");
-    let (secret, made) = (targets.secret.display(), targets.made.display());
-    for behaviour in [
+    let folder = tempfile::tempdir()?;
+    let (secret, made) = (folder.path().join("secret"), folder.path().join("made"));
+    fs::write(&secret, "s3cret")?;
+    let behaviours = [
+        "none".to_owned(),
         "socket".to_owned(),
-        format!("read:{secret}"),
+        format!("read:{}", secret.display()),
+        format!("write:{}", made.display()),
         "proc".to_owned(),
-        format!("write:{made}"),
+        "link".to_owned(),
         "execute".to_owned(),
         "thread".to_owned(),
         "fork".to_owned(),
         // This process: whoever may end the test may end a host.
         format!("kill:{}", std::process::id()),
-    ] {
-        let got = targets.got(&behaviour).await.with_context(|| behaviour.clone())?;
-        assert!(["EPERM", "EACCES"].contains(&got.as_str()), "{behaviour} got {got:?}");
+    ];
+    let mut builder = readable(bare()).plugin("example");
+    for behaviour in &behaviours {
+        builder = builder.listed(&library(folder.path(), behaviour)?.display().to_string());
     }
-    assert!(!targets.made.exists());
-    Ok(())
+    let scene = Scene::of(builder, StandInSlack::start().await?).await?;
+    for behaviour in &behaviours {
+        let dialog = posted(&scene.owner, &id(behaviour), &[("calm", "1")]).await?;
+        let got = dialog.data["name"].as_str().unwrap_or_default();
+        let expected: &[&str] = if behaviour == "none" { &["nothing"] } else { &["EPERM", "EACCES"] };
+        assert!(expected.contains(&got), "{behaviour} got {got:?}");
+    }
+    assert!(!made.exists());
+    scene.example_works().await?;
+    let workers = scene.workers(1 + behaviours.len())?;
+    scene.assert_nothing_is_left(&workers)
 }

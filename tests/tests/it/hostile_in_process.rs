@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::scene::Scene;
 
-const IN_PROCESS: &str = "[plugins]\nisolation = \"in-process\"\ndeadline = 1\n";
+const IN_PROCESS: &str = "[plugins]\nisolation = \"in-process\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn inside_the_host_harm_costs_one_set_up() -> Result<()> {
@@ -24,7 +24,7 @@ async fn inside_the_host_harm_costs_one_set_up() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn inside_the_host_a_plugin_that_overran_is_loaded_anew() -> Result<()> {
-    let scene = Scene::new(IN_PROCESS).await?;
+    let scene = Scene::new(&format!("{IN_PROCESS}deadline = 1\n")).await?;
     for _ in 0..2 {
         scene.assert_contained("loops", &["deadline"], "1").await?;
         scene.assert_calm("loops").await?;
