@@ -35,7 +35,7 @@ async fn a_host_that_confines_its_plugins_as_well_as_it_can_says_what_is_missing
         let log = scene.stage.host.log()?;
         assert!(log.lines().any(|line| line.contains("\"WARN\"") && line.contains(lacking)), "{lacking}: {log}");
         let listed = scene.stage.host.run(&["plugin", "list"], "")?;
-        assert!(listed.lines().any(|line| line.contains("missing") && line.contains(lacking)), "{lacking}: {listed}");
+        assert!(listed.lines().any(|line| line.contains("MISSING") && line.contains(lacking)), "{lacking}: {listed}");
         let workers = scene.workers(1)?;
         scene.assert_nothing_is_left(&workers)?;
     }
