@@ -185,7 +185,7 @@ fn worked_off(folder: &Path, good: &[u8], seed: u64, next: &AtomicUsize, counts:
 fn a_thousand_mutations_of_a_good_library_are_refused_or_contained() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
-    fs::write(folder.join("jackfield.toml"), "default-integrations = []\n[plugins]\ndeadline = 2\n")?;
+    fs::write(folder.join("jackfield.toml"), "default-integrations = []\n")?;
     let (good, seed) = (good_library(folder)?, seed()?);
     let output = checked(folder, &folder.join("libgood.so"))?;
     ensure!(output.status.success(), "unchanged, it is good: {}", String::from_utf8_lossy(&output.stderr));
