@@ -19,6 +19,8 @@ use jackfield::{
 };
 use tempfile::TempDir;
 
+use crate::processes::{self, Process};
+
 /// Where `jackfield` is: a program, and words that come before its own arguments.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -292,6 +294,20 @@ impl Host {
     #[must_use]
     pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The processes it has started and not waited for: its plugins' workers, and nothing else.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn workers(&self) -> Result<Vec<Process>> {
+        Ok(processes::all()?.into_iter().filter(|process| process.parent == self.pid()).collect())
     }
 
     /// The host's folder: `jackfield.toml`, `plugins`, `data`, `stderr`.

@@ -4,4 +4,5 @@ pub mod browser;
 pub mod host;
 pub mod person;
 pub mod postgres;
+pub mod processes;
 pub mod stand_in_slack;

@@ -11,7 +11,7 @@ use seccompiler::{
 };
 
 /// What every phase needs.
-const ALWAYS: [i64; 40] = [
+const ALWAYS: [i64; 38] = [
     libc::SYS_brk,
     libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
@@ -22,7 +22,6 @@ const ALWAYS: [i64; 40] = [
     libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_futex,
-    libc::SYS_getcwd,
     libc::SYS_geteuid,
     libc::SYS_getpid,
     libc::SYS_getppid,
@@ -36,7 +35,6 @@ const ALWAYS: [i64; 40] = [
     libc::SYS_mremap,
     libc::SYS_munmap,
     libc::SYS_nanosleep,
-    libc::SYS_newfstatat,
     libc::SYS_ppoll,
     libc::SYS_read,
     libc::SYS_readv,
@@ -55,20 +53,19 @@ const ALWAYS: [i64; 40] = [
 ];
 
 /// What opening a library needs besides: its file, its code, the second filter.
-const LOADING: [i64; 8] = [
+const LOADING: [i64; 7] = [
     libc::SYS_mmap,
     libc::SYS_mprotect,
+    libc::SYS_newfstatat,
     libc::SYS_openat,
     libc::SYS_prctl,
     libc::SYS_pread64,
-    libc::SYS_readlinkat,
     libc::SYS_seccomp,
-    libc::SYS_statx,
 ];
 
 /// Older names of calls above that only some architectures have.
 #[cfg(target_arch = "x86_64")]
-const OLDER: [i64; 3] = [libc::SYS_arch_prctl, libc::SYS_poll, libc::SYS_readlink];
+const OLDER: [i64; 2] = [libc::SYS_arch_prctl, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: [i64; 0] = [];
 
