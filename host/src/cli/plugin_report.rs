@@ -59,10 +59,11 @@ pub(super) fn print_report(report: &Report) -> bool {
             println!("        at {}", finding.question);
         }
     }
-    let unmade = report.providers.iter().filter(|provider| provider.described.is_err());
-    for provider in unmade {
+    for provider in &report.providers {
+        let Err(unmade) = &provider.described else { continue };
         is_good = false;
-        println!("PROBLEM {}: it cannot be made without options; give each of them a default", provider.named.id);
+        let mend = if unmade.options.is_empty() { "" } else { "; give each option a default" };
+        println!("PROBLEM {}, made without options: {}{mend}", provider.named.id, unmade.message);
     }
     is_good
 }
@@ -83,7 +84,7 @@ fn print_examined(examined: &Examined) {
             }
             println!("  hosts   {}", examined.reach);
         }
-        Err(error) => println!("  failed  {error}"),
+        Err(unmade) => println!("  failed  {}", unmade.message),
     }
     print_behaviour(&examined.behaviour);
 }

@@ -47,21 +47,21 @@ struct Call {
 impl InProcess {
     /// Opens a copy of the library, so that it is a fresh one also when it was open before.
     pub(super) async fn start(library: &SealedLibrary, deadline: Duration) -> Result<Self, PortError> {
-        let library = library.copy().map_err(|error| PortError::NotStarted(error.to_string()))?;
+        let library = library.copy().map_err(|error| PortError::NoWorker(error.to_string()))?;
         let (calls, asked) = mpsc::channel();
         let (opened, is_opened) = oneshot::channel();
         // Not the runtime's blocking pool: a call that never ends would keep the host from stopping.
         thread::Builder::new()
             .name("plugin".to_owned())
             .spawn(move || run(library, &asked, opened))
-            .map_err(|error| PortError::NotStarted(error.to_string()))?;
+            .map_err(|error| PortError::NoWorker(error.to_string()))?;
         match tokio::time::timeout(deadline, is_opened).await {
             Ok(Ok(Ok(()))) => {
                 let line = Mutex::new(Line { calls, is_waiting: false });
                 Ok(Self { line, is_dead: AtomicBool::new(false), deadline })
             }
-            Ok(Ok(Err(found))) => Err(PortError::NotStarted(found)),
-            Ok(Err(_)) => Err(PortError::NotStarted("its thread has ended".to_owned())),
+            Ok(Ok(Err(found))) => Err(PortError::NotLoaded(found)),
+            Ok(Err(_)) => Err(PortError::NoWorker("its thread has ended".to_owned())),
             Err(_) => Err(PortError::Deadline(deadline)),
         }
     }

@@ -27,7 +27,7 @@ mod sealed_library;
 mod status;
 pub mod worker;
 
-pub use check::{Behaviour, Examined, Extent, Finding, Problem, Report, check};
+pub use check::{Behaviour, Examined, Extent, Finding, Problem, Report, Unmade, check};
 pub use error::PluginError;
 pub use info::PluginInfo;
 pub use jackfield_plugin_abi::envelope::{

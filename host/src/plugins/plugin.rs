@@ -130,7 +130,13 @@ impl Plugin {
             Some(_) => {
                 slot.life = None;
                 slot.backoff.failed(Instant::now());
-                self.note("its worker has ended while nobody asked it anything");
+                let error = PortError::Gone;
+                tracing::warn!(
+                    plugin.name = self.info.name,
+                    plugin.reason = error.reason(),
+                    "the plugin is to be started anew: {error}"
+                );
+                self.note(&error.to_string());
             }
             None => {}
         }
@@ -238,7 +244,9 @@ fn is_same_description(now: &CreateOut, before: &CreateOut) -> bool {
 pub(super) fn not_started(info: &PluginInfo, error: PortError) -> Refusal {
     let file = info.file.clone();
     match error {
-        PortError::NotStarted(found) => Refusal::NotLoadable { file, found },
+        PortError::NotLoaded(found) => Refusal::NotLoadable { file, found },
+        PortError::NotHeld(missing) => Refusal::NotHeld { file, missing },
+        PortError::NoWorker(found) => Refusal::NoWorker { file, found },
         other => Refusal::Failed { file, during: "opening it".to_owned(), found: other.to_string() },
     }
 }

@@ -40,12 +40,18 @@ pub enum PortError {
     /// The answer is larger than `LARGEST_ANSWER`.
     #[error("the answer is larger than {LARGEST_ANSWER} bytes")]
     Oversized,
-    /// It was ended on account of another question, and this one was never judged.
-    #[error("it was ended while this question waited")]
+    /// It has ended, or was ended on account of somebody else, before it was asked this question.
+    #[error("its worker had ended, or had spoken without being asked, before this question")]
     Gone,
-    /// It could not be started.
+    /// The system's loader or the layout check refused the library.
     #[error("{0}")]
-    NotStarted(String),
+    NotLoaded(String),
+    /// No worker could be started.
+    #[error("no worker can be started: {0}")]
+    NoWorker(String),
+    /// The system lacks a part of the sandbox, and all of it is required.
+    #[error("the sandbox does not hold: this system lacks {0}")]
+    NotHeld(String),
 }
 
 impl PortError {
@@ -60,7 +66,9 @@ impl PortError {
             Self::Protocol(_) => "protocol",
             Self::Oversized => "oversized",
             Self::Gone => "gone",
-            Self::NotStarted(_) => "not-started",
+            Self::NotLoaded(_) => "not-loaded",
+            Self::NoWorker(_) => "no-worker",
+            Self::NotHeld(_) => "sandbox",
         }
     }
 }

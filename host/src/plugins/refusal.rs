@@ -87,6 +87,22 @@ pub enum Refusal {
         /// What the loader said.
         found: String,
     },
+    /// Nothing would hold it as the operator demands.
+    #[error("{}: cannot be held: this system lacks {missing}", .file.display())]
+    NotHeld {
+        /// The file.
+        file: PathBuf,
+        /// The missing parts of the sandbox, each with why.
+        missing: String,
+    },
+    /// The system gave it no process.
+    #[error("{}: no worker can be started for it: {found}", .file.display())]
+    NoWorker {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        found: String,
+    },
     /// The author's code failed while the library's providers were listed or made.
     #[error("{}: {during}: {found}", .file.display())]
     Failed {
@@ -145,6 +161,11 @@ impl Refusal {
             Self::NotLoadable { .. } => {
                 "rebuild the plugin against jackfield-plugin 1.x and link only the system's libc"
             }
+            Self::NotHeld { .. } => {
+                "run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: \
+                 [plugins] sandbox = \"best-effort\""
+            }
+            Self::NoWorker { .. } => "let the host's user start processes, and mount /proc where the host runs",
             Self::Failed { .. } | Self::BadHost { .. } => "report this to the plugin's author",
             Self::BadId { .. } => "ids are 1 to 64 of a-z, 0-9, - and _, and not a section of the configuration file",
             Self::DuplicateId { .. } => "list only one of the two",

@@ -49,6 +49,25 @@ fn a_check_finds_panics_stalls_requests_without_end_and_leaked_options() -> Resu
 }
 
 #[test]
+fn a_check_finds_crashes_loops_and_answers_that_are_too_slow_or_too_large() -> Result<()> {
+    let (is_good, said) = checked("hostile", &["--questions", "40"])?;
+    assert!(!is_good);
+    for problem in [
+        "PROBLEM null-dereference, the step `provoke`: signal: the worker was ended by signal 11 (SIGSEGV)",
+        "PROBLEM exits, the step `provoke`: exit: the worker has exited with code 0",
+        "PROBLEM loops, the step `provoke`: deadline: no answer within 3s",
+        "PROBLEM loops, the step `provoke`: slow: took 3.",
+        "PROBLEM allocates-at-once, the step `provoke`: memory: the worker has used up its 512 MiB",
+        "PROBLEM answers-another-call, the step `provoke`: protocol: ",
+        "PROBLEM oversized-answer, the step `provoke`: oversized: ",
+        "PROBLEM floods-log, the step `provoke`: large: answered ",
+    ] {
+        assert!(said.contains(problem), "{problem}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Result<()> {
     let (is_good, said) = checked("junk", &[])?;
     assert!(!is_good && said.contains("PROBLEM junk, the step `a`: answer: "), "{said}");
@@ -60,6 +79,9 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
         let (is_good, said) = checked(name, &[])?;
         assert!(!is_good && said.contains(reason), "{name}: {said}");
     }
+    let (is_good, said) = checked("panics_in_create", &["--questions", "0"])?;
+    assert!(!is_good && said.contains("made without options: the plugin panicked: "), "{said}");
+    assert!(!said.contains("default"), "options are not to blame: {said}");
     Ok(())
 }
 

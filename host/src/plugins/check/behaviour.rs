@@ -6,7 +6,7 @@ use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, Turn};
 use thiserror::Error;
 
 use super::subject::Observed;
-use crate::plugins::PluginError;
+use crate::plugins::{PluginError, PortError};
 
 /// How a provider behaved.
 #[derive(Debug, Default)]
@@ -21,6 +21,9 @@ pub struct Behaviour {
     pub largest: usize,
     /// What an author has to mend, each sort of it once for each step.
     pub findings: Vec<Finding>,
+    /// How often its worker had to be started again.
+    ends: u32,
+    deadlines: u32,
 }
 
 /// Something an author has to mend.
@@ -68,8 +71,9 @@ pub enum Problem {
 const SLOW: Duration = Duration::from_secs(1);
 /// In bytes.
 const LARGE: usize = 1 << 20;
-/// Each end costs a start of its worker, and some a deadline.
-const ENOUGH_ENDS: usize = 5;
+/// Each end costs a start of its worker, and some a whole deadline.
+const ENOUGH_ENDS: u32 = 20;
+const ENOUGH_DEADLINES: u32 = 2;
 
 impl Behaviour {
     pub(super) fn found(&mut self, problem: Problem, place: &str) {
@@ -86,7 +90,7 @@ impl Behaviour {
 
     /// Whether going on would only show more of the same.
     pub(super) fn is_hopeless(&self) -> bool {
-        self.findings.iter().filter(|finding| matches!(finding.problem, Problem::Ended { .. })).count() >= ENOUGH_ENDS
+        self.ends >= ENOUGH_ENDS || self.deadlines >= ENOUGH_DEADLINES
     }
 
     pub(super) fn observe(&mut self, step: Option<&str>, observed: &Observed, canaries: Vec<(&str, &str)>) {
@@ -95,6 +99,10 @@ impl Behaviour {
         *self.answers.entry(sort(&observed.turn)).or_default() += 1;
         self.slowest = self.slowest.max(observed.took);
         self.largest = self.largest.max(observed.size);
+        if let Err(PluginError::Port(error)) = &observed.turn {
+            self.ends += 1;
+            self.deadlines += u32::from(matches!(error, PortError::Deadline(_)));
+        }
         for problem in problems(observed, canaries) {
             self.note(problem, &place, shown(&observed.question));
         }
@@ -112,9 +120,17 @@ impl Problem {
     fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Slow(_), Self::Slow(_)) | (Self::Large(_), Self::Large(_)) => true,
+            // Numbers of threads and positions differ from time to time.
+            (Self::Ended { reason, message }, Self::Ended { reason: other_reason, message: other_message }) => {
+                reason == other_reason && without_numbers(message) == without_numbers(other_message)
+            }
             (one, other) => one == other,
         }
     }
+}
+
+fn without_numbers(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 /// What one observation shows, good or bad.

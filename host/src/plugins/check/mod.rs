@@ -12,12 +12,16 @@ pub use behaviour::{Behaviour, Finding, Problem};
 use fuzz::Inventor;
 use jackfield_plugin_abi::envelope::{CreateOut, NamedProvider, StepKind};
 use subject::Subject;
+pub use subject::Unmade;
 
 use super::{
     LibraryFile, PluginInfo, Refusal, Sandbox, is_good_id, life::Recipe, plugin::not_started, provider::reach,
     sealed_library::SealedLibrary,
 };
 use crate::config::{ProviderOptions, Run};
+
+/// Shorter than a host's: whoever waits that long for a plugin without I/O waits for ever.
+const DEADLINE: Duration = Duration::from_secs(3);
 
 /// What is asked of a check.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +51,7 @@ pub struct Examined {
     /// The provider.
     pub named: NamedProvider,
     /// Its description without any options, or why it has none.
-    pub described: Result<CreateOut, String>,
+    pub described: Result<CreateOut, Unmade>,
     /// The hosts it asks to reach.
     pub reach: String,
     /// How it behaved.
@@ -76,7 +80,7 @@ pub async fn check(path: &Path, extent: Extent) -> Result<Report, Refusal> {
         entry: path.display().to_string(),
         plugin: info.name.clone(),
         library,
-        run: Run::default(),
+        run: Run { deadline: DEADLINE, ..Run::default() },
         is_sandbox_required: false,
     };
     let started = std::time::Instant::now();
@@ -103,7 +107,6 @@ async fn named(subject: &mut Subject, info: &PluginInfo) -> Result<Vec<NamedProv
 async fn examined(subject: &mut Subject, named: NamedProvider, extent: Extent) -> Examined {
     let mut behaviour = Behaviour::default();
     let described = subject.create(&named.id, &ProviderOptions::default().table).await;
-    let described = described.map_err(|unmade| unmade.message);
     let mut reached = String::new();
     if let Ok(description) = &described {
         match reach(description, &ProviderOptions::default(), None) {

@@ -42,11 +42,14 @@ pub(super) struct Observed {
 }
 
 /// Why an instance could not be made.
-pub(super) struct Unmade {
-    pub(super) reason: &'static str,
-    pub(super) message: String,
+#[derive(Debug)]
+pub struct Unmade {
+    /// In one word.
+    pub reason: &'static str,
+    /// In the host's words.
+    pub message: String,
     /// The options that are to blame.
-    pub(super) options: Vec<String>,
+    pub options: Vec<String>,
 }
 
 impl Subject {

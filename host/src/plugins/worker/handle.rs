@@ -83,15 +83,14 @@ impl Worker {
         limits: Limits,
     ) -> Result<Self, PortError> {
         let begun = begin(plugin, library, limits).await;
-        let worker = begun.map_err(|error| PortError::NotStarted(format!("no worker can be started: {error}")))?;
+        let worker = begun.map_err(|error| PortError::NoWorker(error.to_string()))?;
         let ready = worker.ready().await?;
         match ready.failed {
             None => Ok(Self { sandbox: ready.sandbox, ..worker }),
-            Some(found) if worker.limits.is_sandbox_required && !ready.sandbox.missing.is_empty() => {
-                let missing = ready.sandbox.missing.join(", ");
-                Err(PortError::NotStarted(format!("{found}: this system lacks {missing}")))
+            Some(_) if worker.limits.is_sandbox_required && !ready.sandbox.missing.is_empty() => {
+                Err(PortError::NotHeld(ready.sandbox.missing.join(", ")))
             }
-            Some(found) => Err(PortError::NotStarted(found)),
+            Some(found) => Err(PortError::NotLoaded(found)),
         }
     }
 
@@ -113,7 +112,17 @@ impl Worker {
 
     async fn ask(&self, op: &'static str, body: Vec<u8>) -> Result<Vec<u8>, PortError> {
         let mut line = self.line.lock().await;
-        if line.is_waiting || !self.is_live() || line.has_spoken_unasked() {
+        if line.is_waiting || !self.is_live() {
+            self.end();
+            return Err(PortError::Gone);
+        }
+        if line.has_spoken_unasked() {
+            let reason = PortError::Protocol("unasked").reason();
+            tracing::warn!(
+                worker.pid = self.pid,
+                plugin.reason = reason,
+                "a worker spoke without being asked, and is ended"
+            );
             self.end();
             return Err(PortError::Gone);
         }
