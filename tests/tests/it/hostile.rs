@@ -1,11 +1,18 @@
 //! Plugins that are out for harm, each in a worker process: the worst costs one set-up.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use anyhow::Result;
-use jackfield_tests::processes::Process;
+use jackfield_tests::{
+    host::{HostBuilder, Program},
+    processes::Process,
+    stand_in_slack::StandInSlack,
+};
 
-use crate::scene::{Scene, left};
+use crate::{
+    scene::{Scene, left, readable},
+    stage::program,
+};
 
 const DEADLINE: &str = "[plugins]\ndeadline = 1\n";
 
@@ -78,6 +85,7 @@ async fn what_is_no_answer_to_the_question_is_not_believed() -> Result<()> {
             ("writes-oversized", &["oversized", "protocol"], ""),
             ("answers-another-call", &["protocol"], ""),
             ("closes-the-socket", &["protocol", "exit", "signal"], ""),
+            ("hangs-up-and-loops", &["protocol"], "closed its socket"),
         ],
     )
     .await
@@ -156,16 +164,36 @@ fn pids(workers: &[Process]) -> BTreeSet<u32> {
     workers.iter().map(|worker| worker.pid).collect()
 }
 
+/// The host itself is started with a secret in its environment and a descriptor that outlives an exec.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_inherits_no_environment_and_no_privilege() -> Result<()> {
-    let scene = Scene::new(DEADLINE).await?;
+async fn a_worker_inherits_nothing_but_its_socket() -> Result<()> {
+    let host = program().path.display().to_string();
+    let words = ["-c", "exec 9</etc/passwd; exec \"$0\" \"$@\"", &host].map(str::to_owned);
+    let program = Program { path: "/bin/sh".into(), words: words.into() };
+    let builder = readable(HostBuilder::new(program)).env("A_SECRET", "s3cret").plugin("hostile").plugin("example");
+    let scene = Scene::of(builder, StandInSlack::start().await?).await?;
+    assert!(fs::exists(format!("/proc/{}/fd/9", scene.stage.host.pid()))?, "the host has it");
     assert_eq!(scene.harm("environment", "").await?.data["name"], "nothing");
     for worker in scene.workers(2)? {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", worker.pid))?;
-        let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
-        assert!(line("NoNewPrivs:").ends_with('1') && line("Seccomp:").ends_with('2'), "{status}");
-        assert!(line("CapEff:").ends_with("0000000000000000"), "{status}");
-        assert!(!line("Uid:").contains("\t0"), "{status}");
+        assert_held(&worker)?;
+    }
+    Ok(())
+}
+
+fn assert_held(worker: &Process) -> Result<()> {
+    let of = |file: &str| format!("/proc/{}/{file}", worker.pid);
+    let status = fs::read_to_string(of("status"))?;
+    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    assert!(line("NoNewPrivs:").ends_with('1') && line("Seccomp:").ends_with('2'), "{status}");
+    assert!(line("CapEff:").ends_with("0000000000000000") && !line("Uid:").contains("\t0"), "{status}");
+    // Only root may look at the rest, not even the worker's own user.
+    if let Ok(environment) = fs::read(of("environ")) {
+        assert_eq!(environment, b"");
+        let descriptors = fs::read_dir(of("fd"))?.map(|entry| Ok(fs::read_link(entry?.path())?.display().to_string()));
+        let mut descriptors: Vec<String> = descriptors.collect::<Result<_>>()?;
+        descriptors.sort();
+        let kinds: Vec<_> = descriptors.iter().map(|name| name.split(':').next().unwrap_or_default()).collect();
+        assert_eq!(kinds, ["/dev/null", "/dev/null", "pipe", "socket"], "{descriptors:?}");
     }
     Ok(())
 }
@@ -203,7 +231,7 @@ async fn a_library_that_is_overwritten_once_it_was_judged_changes_nothing() -> R
     for isolation in ["process", "in-process"] {
         let scene = Scene::new(&format!("{DEADLINE}isolation = \"{isolation}\"\n")).await?;
         // In place: whoever had mapped the file would be ended by the system.
-        std::fs::write(scene.stage.host.folder().join("plugins/libhostile.so"), "junk")?;
+        fs::write(scene.stage.host.folder().join("plugins/libhostile.so"), "junk")?;
         scene.assert_calm("loops").await?;
         scene.assert_contained("loops", &["deadline"], "").await?;
         scene.assert_calm("loops").await?;

@@ -7,16 +7,10 @@ use std::sync::{
 
 use anyhow::{Context, Result};
 use axum::{Router, routing::get};
-use jackfield_tests::{
-    person::{DialogAnswer, Person},
-    stand_in_slack::StandInSlack,
-};
+use jackfield_tests::person::{DialogAnswer, Person};
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
-use crate::{
-    scene::{self, INTERNAL, Scene, left, posted, readable},
-    stage::bare,
-};
+use crate::scene::{self, INTERNAL, Scene, left, posted};
 
 /// Lets a provider loop, and answers when it does.
 async fn set_looping(scene: &Scene) -> Result<JoinHandle<Result<DialogAnswer>>> {
@@ -120,21 +114,24 @@ async fn asks(person: Person, url: String) -> Result<DialogAnswer> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_set_up_that_waits_for_an_answer_lives_through_the_death_of_its_worker() -> Result<()> {
-    for harm in ["aborts", "loops", "panics-twice", "writes-junk"] {
+async fn a_set_up_that_waits_for_an_answer_lives_through_the_end_of_its_plugin() -> Result<()> {
+    let cases: [(&str, usize, &[&str]); 2] =
+        [("process", 2, &["aborts", "loops", "panics", "writes-junk"]), ("in-process", 0, &["loops", "panics"])];
+    for (isolation, workers, harms) in cases {
         let late = Late::start().await?;
-        let toml = format!("[plugins]\ndeadline = 1\n[http]\nallow-private = [\"127.0.0.1:{}\"]\n", late.port);
-        let builder = readable(bare()).plugin("hostile").plugin("example").toml(&toml);
-        let scene = Scene::of(builder, StandInSlack::start().await?).await?;
+        let allowed = format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", late.port);
+        let scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 1\n{allowed}")).await?;
         let manager = scene.stage.person("manager").await?;
-        let waiting = tokio::spawn(asks(manager, late.url.clone()));
-        late.asked.notified().await;
-        assert_eq!(scene.harm(harm, "").await?.detail(), INTERNAL);
-        late.answer.notify_one();
-        let dialog = waiting.await?.context("the one who waited")?;
-        assert!(dialog.success && dialog.data["name"] == "late", "{harm}: {}", dialog.data);
-        assert_eq!(late.count.load(Ordering::Relaxed), 1, "{harm}: nothing is asked twice");
-        scene.workers(2)?;
+        for (asked, harm) in (1..).zip(harms) {
+            let waiting = tokio::spawn(asks(manager.clone(), late.url.clone()));
+            late.asked.notified().await;
+            assert_eq!(scene.harm(harm, "").await?.detail(), INTERNAL);
+            late.answer.notify_one();
+            let dialog = waiting.await?.context("the one who waited")?;
+            assert!(dialog.success && dialog.data["name"] == "late", "{isolation}, {harm}: {}", dialog.data);
+            assert_eq!(late.count.load(Ordering::Relaxed), asked, "{harm}: nothing is asked twice");
+        }
+        scene.workers(workers)?;
     }
     Ok(())
 }
