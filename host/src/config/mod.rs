@@ -11,6 +11,7 @@ mod mistake;
 mod options;
 pub mod secret_key;
 mod settings;
+mod trusted_key;
 mod url_prefix;
 mod value;
 
@@ -21,4 +22,5 @@ pub use mistake::{Mistake, Mistakes};
 pub use options::ProviderOptions;
 pub use secret_key::{SecretKey, SecretKeySource};
 pub use settings::{Database, Http, Listed, OnFailure, Plugins, Settings, System, load, survey};
+pub use trusted_key::{KeyId, TrustedKey, TrustedKeys};
 pub use url_prefix::UrlPrefix;

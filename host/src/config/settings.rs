@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, ProviderOptions, SecretKeySource, UrlPrefix,
+    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, ProviderOptions, SecretKeySource, TrustedKeys, UrlPrefix,
     document::{Node, Notes, Section, did_you_mean},
     value,
 };
@@ -65,6 +65,8 @@ pub struct Plugins {
     pub path: Vec<PathBuf>,
     /// What a plugin that does not load means for the start.
     pub on_failure: OnFailure,
+    /// Whose signatures count, and whether plugins must be signed at all.
+    pub trusted_keys: TrustedKeys,
 }
 
 /// What a plugin that does not load means for the start.
@@ -196,8 +198,9 @@ fn plugins<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Plugins {
         |node| value::texts(&node).unwrap_or_default().into_iter().map(|(path, _)| path.into()).collect(),
     );
     let on_failure = section.take("on-failure").and_then(|node| on_failure(&node)).unwrap_or(OnFailure::Stop);
+    let trusted_keys = TrustedKeys::read(section.take("trusted-keys"));
     section.finish();
-    Plugins { path, on_failure }
+    Plugins { path, on_failure, trusted_keys }
 }
 
 fn on_failure(node: &Node<'_>) -> Option<OnFailure> {
