@@ -2,8 +2,10 @@
 
 mod accounts;
 mod config;
+mod password;
 mod plugin;
 mod serve;
+mod signing;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::signing;
 use crate::{
     outbound::Outbound,
-    plugins::{Inspection, LibraryFile, PluginInfo, Plugins, Refusal, StepKind, inspect, lock},
+    plugins::{Inspection, LibraryFile, PluginInfo, Plugins, Refusal, StepKind, inspect, lock, proven},
 };
 
 #[derive(Subcommand)]
@@ -25,21 +26,34 @@ pub(super) enum Command {
         /// The library.
         path: PathBuf,
     },
+    /// Make a pair of keys to sign libraries with, in minisign's format.
+    Key(signing::KeyArguments),
+    /// Sign a library as it is now: PATH.minisig beside it.
+    Sign(signing::SignArguments),
 }
 
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
         Command::List => list(file).await,
-        Command::Check { path } => check(&path).await,
-        Command::Lock => {
-            println!("wrote {}", lock(&crate::config::load(file)?)?.display());
-            Ok(())
-        }
+        Command::Check { path } => check(&path, file).await,
+        Command::Lock => print_accepted(file),
         Command::Digest { path } => {
             println!("{}  {}", LibraryFile::digest_of(&path).map_err(told)?, path.display());
             Ok(())
         }
+        Command::Key(arguments) => signing::key(&arguments),
+        Command::Sign(arguments) => signing::sign(&arguments),
     }
+}
+
+fn print_accepted(file: &Path) -> anyhow::Result<()> {
+    let accepted = lock(&crate::config::load(file)?)?;
+    for (entry, info) in &accepted.plugins {
+        println!("accepted {entry}");
+        print_info(info);
+    }
+    println!("wrote {}", accepted.lock.display());
+    Ok(())
 }
 
 async fn list(file: &Path) -> anyhow::Result<()> {
@@ -61,13 +75,22 @@ fn print_info(info: &PluginInfo) {
     println!("  plugin  {} {}, abi {}", info.name, info.version, info.abi);
     println!("  file    {}", info.file.display());
     println!("  sha256  {}", info.digest);
+    if let Some(signer) = &info.signer {
+        println!("  signer  {signer}");
+    }
 }
 
-async fn check(path: &Path) -> anyhow::Result<()> {
+/// Where and whose the library is does not matter to its author, so that is no more than a note.
+async fn check(path: &Path, configuration: &Path) -> anyhow::Result<()> {
     let (info, inspections) = inspect(path).await.map_err(told)?;
     println!("{}: loads", path.display());
-    print_info(&info);
+    let trusted = crate::config::survey(configuration).map(|(settings, _)| settings.plugins.trusted_keys);
+    let proof = proven(path, &trusted.unwrap_or_default());
+    print_info(&PluginInfo { signer: proof.as_ref().ok().and_then(|file| file.signer().map(str::to_owned)), ..info });
     inspections.iter().for_each(print_inspection);
+    if let Err(refusal) = proof {
+        println!("note: a host would refuse it where it lies: {refusal}\n  mend: {}", refusal.mend());
+    }
     match inspections.iter().find_map(|inspection| inspection.description.as_ref().err()) {
         Some(_) => anyhow::bail!("a provider cannot be made without options"),
         None => Ok(()),

@@ -41,6 +41,12 @@ impl TrustedKeys {
     }
 }
 
+impl From<Vec<TrustedKey>> for TrustedKeys {
+    fn from(keys: Vec<TrustedKey>) -> Self {
+        Self(Some(keys))
+    }
+}
+
 impl KeyId {
     /// The id in a key or signature: eight bytes after two that name the algorithm.
     #[must_use]

@@ -22,6 +22,8 @@ pub struct PluginInfo {
     pub file: PathBuf,
     /// SHA-256 of the loaded bytes, lower-case hex.
     pub digest: String,
+    /// Id of the trusted key it is signed by; `None` where no signature is demanded.
+    pub signer: Option<String>,
 }
 
 /// A loaded provider with the operator's options.
@@ -53,6 +55,7 @@ impl PluginInfo {
             abi: format!("{}.{}", file.manifest.abi_major(), file.manifest.abi_minor()),
             file: file.path.clone(),
             digest: file.digest.clone(),
+            signer: file.signer.clone(),
         }
     }
 }

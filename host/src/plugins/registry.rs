@@ -1,18 +1,15 @@
 //! All providers of this host, loaded from what `default-integrations` lists and nothing else.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use jackfield_plugin_abi::envelope::{FaultKind, NamedProvider, OptionMistake, ProvidersOut, op};
 
 use super::{
-    Inspection, LibraryFile, Lock, PluginError, PluginInfo, Provider, Refusal, conversation::Line, find::find,
-    load::load, port::InProcess, provider::create, redact::Redactor,
+    Inspection, LibraryFile, Lock, PluginError, PluginInfo, Provider, Refusal, accept::accepted, conversation::Line,
+    find::find, load::load, port::InProcess, provider::create, redact::Redactor,
 };
 use crate::{
-    config::{Listed, Mistake, Mistakes, ProviderOptions, Settings},
+    config::{Listed, Mistake, ProviderOptions, Settings},
     outbound::Outbound,
 };
 
@@ -29,10 +26,9 @@ impl Plugins {
     pub async fn load(settings: &Settings, outbound: &Outbound) -> (Self, Vec<Mistake>) {
         let lock = match Lock::read(&settings.file) {
             Ok(lock) => lock,
-            Err(error) => {
-                let mend = "write it anew with `jackfield plugin lock`".to_owned();
-                // Nothing is loaded: what was accepted is not known.
-                return (Self::default(), vec![settings.mistake("", None, error.to_string(), mend)]);
+            // Nothing is loaded: what was accepted is not known.
+            Err(refusal) => {
+                return (Self::default(), vec![settings.mistake("", None, refusal.to_string(), refusal.mend())]);
             }
         };
         let mut loading =
@@ -82,29 +78,6 @@ pub async fn inspect(path: &Path) -> Result<(PluginInfo, Vec<Inspection>), Refus
     Ok((info, inspections))
 }
 
-/// Accepts every listed plugin as it is now, and answers where that is written down.
-///
-/// # Errors
-/// When a listed library is not one, or the lock cannot be written.
-pub fn lock(settings: &Settings) -> Result<PathBuf, Mistakes> {
-    let mut lock = Lock::default();
-    let mut mistakes = Vec::new();
-    for listed in &settings.default_integrations {
-        let found = find(&listed.text, &settings.plugins.path).and_then(|path| LibraryFile::read(&path));
-        match found {
-            Ok(file) => lock.accept(&listed.text, &file),
-            Err(refusal) => mistakes.push(refused(settings, listed, &refusal)),
-        }
-    }
-    if !mistakes.is_empty() {
-        return Err(mistakes.into());
-    }
-    lock.write(&settings.file).map_err(|error| {
-        let mend = "let this user write the folder of the configuration".to_owned();
-        vec![settings.mistake("", None, error.to_string(), mend)].into()
-    })
-}
-
 /// Opens a judged library and asks what it exports.
 async fn open(file: &LibraryFile) -> Result<(PluginInfo, Line, Vec<NamedProvider>), Refusal> {
     let path = &file.path;
@@ -139,7 +112,7 @@ struct Loading<'a> {
 
 impl Loading<'_> {
     async fn plugin(&mut self, listed: &Listed) {
-        let opened = match self.accepted(listed) {
+        let opened = match accepted(&listed.text, self.settings, self.lock.as_ref()) {
             Ok(file) => open(&file).await,
             Err(refusal) => Err(refusal),
         };
@@ -153,18 +126,9 @@ impl Loading<'_> {
         }
     }
 
-    /// The library of an entry, judged and, where there is a lock, as it was accepted. None of it has run yet.
-    fn accepted(&self, listed: &Listed) -> Result<LibraryFile, Refusal> {
-        let file = LibraryFile::read(&find(&listed.text, &self.settings.plugins.path)?)?;
-        if let Some(lock) = &self.lock {
-            lock.check(&listed.text, &file)?;
-        }
-        Ok(file)
-    }
-
     fn refuse(&mut self, listed: &Listed, refusal: &Refusal) {
         self.failed = true;
-        self.mistakes.push(refused(self.settings, listed, refusal));
+        self.mistakes.push(refusal.in_settings(self.settings, listed));
     }
 
     async fn provider(&mut self, listed: &Listed, info: &PluginInfo, line: &Line, named: NamedProvider) {
@@ -225,10 +189,6 @@ impl Loading<'_> {
             self.mistakes.push(self.settings.mistake(id, Some(options.line_of("")), message, mend));
         }
     }
-}
-
-fn refused(settings: &Settings, listed: &Listed, refusal: &Refusal) -> Mistake {
-    settings.mistake("default-integrations", Some(listed.line), refusal.to_string(), refusal.mend())
 }
 
 fn option_mistake(settings: &Settings, id: &str, options: &ProviderOptions, mistake: &OptionMistake) -> Mistake {
