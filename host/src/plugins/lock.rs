@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::Permissions,
+    fs::{self, Permissions},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -54,11 +54,10 @@ impl Lock {
     /// When there is one and it cannot be read, which is never taken for absent, or when others could have written it.
     pub fn read(configuration: &Path) -> Result<Option<Self>, Refusal> {
         let file = Self::path(configuration);
-        let opened = match location::open(&file) {
-            Err(Refusal::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
-        let text = io::read_to_string(opened).map_err(|error| error.to_string());
+        if fs::symlink_metadata(&file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        let text = io::read_to_string(location::open(&file)?).map_err(|error| error.to_string());
         let lock = text.and_then(|text| toml::from_str(&text).map_err(|error| error.message().to_owned()));
         lock.map(Some).map_err(|error| Refusal::BadLock { file, error })
     }

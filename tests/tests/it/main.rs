@@ -11,6 +11,7 @@ mod loading;
 mod misbehaving;
 mod oauth2;
 mod operator;
+mod provenance;
 mod reinstall;
 mod secrets;
 mod slack;
