@@ -93,6 +93,14 @@ fn output(mut command: Command, input: &str) -> Result<Output> {
     Ok(child.wait_with_output()?)
 }
 
+/// A temporary folder that a host takes libraries from, whatever the umask.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn plain_folder() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir()?)
+}
+
 /// Puts a library where a host takes it, whatever the umask: nobody but its owner can write it.
 ///
 /// # Errors
@@ -229,7 +237,7 @@ impl HostBuilder {
     }
 
     fn write_folder(&self) -> Result<TempDir> {
-        let folder = tempfile::tempdir()?;
+        let folder = plain_folder()?;
         let plugins = folder.path().join("plugins");
         fs::create_dir(&plugins)?;
         fs::set_permissions(&plugins, fs::Permissions::from_mode(0o755))?;

@@ -147,7 +147,8 @@ mod tests {
 
     /// `above/plugins/libacme.so`, as it should be.
     fn laid_out() -> (tempfile::TempDir, PathBuf) {
-        let root = tempfile::tempdir().expect("a folder");
+        let mode = fs::Permissions::from_mode(0o755);
+        let root = tempfile::Builder::new().permissions(mode).tempdir().expect("a folder");
         let file = root.path().join("above/plugins/libacme.so");
         fs::create_dir_all(file.parent().expect("a folder")).expect("writable");
         fs::write(&file, "library").expect("writable");

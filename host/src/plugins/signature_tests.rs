@@ -1,5 +1,12 @@
 //! Signatures that minisign has made, and what comes of them when somebody has been at them.
 
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
+
+use tempfile::TempDir;
+
 use super::*;
 
 /// The public half of a key that minisign 0.11 has made.
@@ -24,12 +31,21 @@ fn trusted(keys: &[&str]) -> TrustedKeys {
     TrustedKeys::from(keys.iter().map(|key| key.parse().expect("a public key")).collect::<Vec<TrustedKey>>())
 }
 
+/// A folder with this signature of `libacme.so` in it, and that library's path.
+fn signed(signature: &str) -> (TempDir, PathBuf) {
+    let mode = |mode| Permissions::from_mode(mode);
+    let folder = tempfile::Builder::new().permissions(mode(0o755)).tempdir().expect("a folder");
+    let library = folder.path().join("libacme.so");
+    fs::write(path_of(&library), signature).expect("writable");
+    fs::set_permissions(path_of(&library), mode(0o644)).expect("our own");
+    (folder, library)
+}
+
 /// What comes of a library with this signature beside it.
 fn judged(bytes: &str, signature: Option<&str>, keys: &[&str]) -> Result<String, String> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let library = folder.path().join("libacme.so");
-    if let Some(signature) = signature {
-        std::fs::write(path_of(&library), signature).expect("writable");
+    let (folder, library) = signed(signature.unwrap_or_default());
+    if signature.is_none() {
+        fs::remove_file(path_of(&library)).expect("our own");
     }
     let signer = signer(&library, bytes.as_bytes(), &trusted(keys));
     let told = |refusal: Refusal| refusal.to_string().replace(&folder.path().display().to_string(), "FOLDER");
@@ -75,9 +91,7 @@ fn other_bytes_or_another_comment_do_not_fit() {
 fn a_key_that_only_borrows_a_trusted_id_signs_nothing() {
     let (ours, theirs) = (KEY.parse::<TrustedKey>().expect("a key"), ANOTHER.parse::<TrustedKey>().expect("a key"));
     let borrowed = TrustedKeys::from(vec![TrustedKey { id: ours.id, key: theirs.key }]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let library = folder.path().join("libacme.so");
-    std::fs::write(path_of(&library), SIGNATURE).expect("writable");
+    let (_folder, library) = signed(SIGNATURE);
     let refusal = signer(&library, b"library", &borrowed).expect_err("another key's");
     assert!(matches!(refusal, Refusal::SignatureDoesNotFit { .. }), "{refusal}");
 }

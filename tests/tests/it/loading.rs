@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use jackfield_tests::{
-    host::{HostBuilder, built_library, put_library},
+    host::{HostBuilder, built_library, plain_folder, put_library},
     person::Person,
 };
 
@@ -12,7 +12,7 @@ use crate::stage::{PASSWORD, bare, leaving_a_mark};
 
 /// What a start says that lists this library, without what differs from run to run.
 fn refused(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
-    let folder = tempfile::tempdir()?;
+    let folder = plain_folder()?;
     let file = folder.path().join("libplugin.so");
     let mut bytes = fs::read(built_library(name)?)?;
     change(&mut bytes);
@@ -94,7 +94,7 @@ fn a_library_without_a_plugin_inside() -> Result<()> {
 
 #[test]
 fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = plain_folder()?;
     let (file, mark) = (folder.path().join("libplugin.so"), folder.path().join("mark"));
     put_library(&fs::read(built_library("future_abi")?)?, &file)?;
     let said = refused_host(leaving_a_mark(bare().listed(&file.display().to_string()), &mark), &file)?;
