@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Write},
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
@@ -75,8 +76,41 @@ impl Folder {
     /// # Errors
     /// When it cannot be run.
     pub fn run(&self, arguments: &[&str]) -> Result<Output> {
-        Ok(command(&self.program, self.folder.path()).args(arguments).envs(self.env.clone()).output()?)
+        self.run_with(arguments, "")
     }
+
+    /// Runs a command with something on its standard input.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
+        let mut command = command(&self.program, self.folder.path());
+        command.args(arguments).envs(self.env.clone());
+        output(command, input)
+    }
+}
+
+fn output(mut command: Command, input: &str) -> Result<Output> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    child.stdin.take().context("stdin is piped")?.write_all(input.as_bytes())?;
+    Ok(child.wait_with_output()?)
+}
+
+/// A temporary folder that a host takes libraries from, whatever the umask.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn plain_folder() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir()?)
+}
+
+/// Puts a library where a host takes it, whatever the umask: nobody but its owner can write it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put_library(bytes: &[u8], file: &Path) -> Result<()> {
+    fs::write(file, bytes)?;
+    Ok(fs::set_permissions(file, fs::Permissions::from_mode(0o644))?)
 }
 
 /// Where cargo left the libraries of the plugins: they are dependencies of this package, so they stand beside its executables.
@@ -214,8 +248,10 @@ impl HostBuilder {
     }
 
     fn write_folder(&self) -> Result<TempDir> {
-        let folder = tempfile::tempdir()?;
-        fs::create_dir(folder.path().join("plugins"))?;
+        let folder = plain_folder()?;
+        let plugins = folder.path().join("plugins");
+        fs::create_dir(&plugins)?;
+        fs::set_permissions(&plugins, fs::Permissions::from_mode(0o755))?;
         self.copy_plugins(folder.path())?;
         Ok(folder)
     }
@@ -224,7 +260,7 @@ impl HostBuilder {
         for name in &self.plugins {
             let library = built_library(name)?;
             let file = library.file_name().context("a library has a name")?;
-            fs::copy(&library, folder.join("plugins").join(file))?;
+            put_library(&fs::read(&library)?, &folder.join("plugins").join(file))?;
         }
         Ok(())
     }
@@ -329,14 +365,9 @@ impl Host {
     /// # Errors
     /// When the command fails; with what it said.
     pub fn run(&self, arguments: &[&str], input: &str) -> Result<String> {
-        let mut child = command(&self.program, self.folder.path())
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        child.stdin.take().context("stdin is piped")?.write_all(input.as_bytes())?;
-        let output = child.wait_with_output()?;
+        let mut command = command(&self.program, self.folder.path());
+        command.args(arguments);
+        let output = output(command, input)?;
         ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }

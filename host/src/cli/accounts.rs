@@ -1,8 +1,5 @@
 //! `jackfield user`, `org`, `member` and `token`.
 
-use std::io::Read;
-
-use anyhow::Context;
 use clap::{ArgAction, Subcommand};
 
 use crate::{
@@ -82,10 +79,8 @@ async fn accounts(settings: &Settings) -> anyhow::Result<Accounts> {
 
 pub(super) async fn user(command: UserCommand, settings: &Settings) -> anyhow::Result<()> {
     let UserCommand::Create { email, name, superuser, password_stdin: _ } = command;
-    let mut password = String::new();
-    std::io::stdin().read_to_string(&mut password).context("reading the password from standard input")?;
-    let password = password.lines().next().unwrap_or_default().to_owned();
-    let new = NewUserIn { name: name.unwrap_or_else(|| email.clone()), email, password: password.into(), superuser };
+    let password = super::password::from_stdin()?;
+    let new = NewUserIn { name: name.unwrap_or_else(|| email.clone()), email, password, superuser };
     if new.has_short_password() {
         eprintln!(
             "warning: the password is shorter than 8 characters: anybody who can reach the host can try them all"

@@ -2,10 +2,12 @@
 
 mod accounts;
 mod config;
+mod password;
 mod plugin;
 mod plugin_report;
 mod reload;
 mod serve;
+mod signing;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 

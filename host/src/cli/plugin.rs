@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::plugin_report::{print_report, print_status};
+use super::{
+    plugin_report::{print_info, print_report, print_status},
+    signing,
+};
 use crate::{
     config::Mistakes,
     control::{Control, ControlError},
     outbound::Outbound,
-    plugins::{Extent, LibraryFile, Plugins, Refusal, check, lock},
+    plugins::{Extent, LibraryFile, Plugins, Refusal, check, lock, proven},
 };
 
 #[derive(Subcommand)]
@@ -35,21 +38,34 @@ pub(super) enum Command {
         /// The library.
         path: PathBuf,
     },
+    /// Make a pair of keys to sign libraries with, in minisign's format.
+    Key(signing::KeyArguments),
+    /// Sign a library as it is now: PATH.minisig beside it.
+    Sign(signing::SignArguments),
 }
 
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
         Command::List => list(file).await,
-        Command::Check { paths, questions, seed } => check_all(&paths, Extent { questions, seed }).await,
-        Command::Lock => {
-            println!("wrote {}", lock(&crate::config::load(file)?)?.display());
-            Ok(())
-        }
+        Command::Check { paths, questions, seed } => check_all(&paths, Extent { questions, seed }, file).await,
+        Command::Lock => print_accepted(file),
         Command::Digest { path } => {
             println!("{}  {}", LibraryFile::digest_of(&path).map_err(told)?, path.display());
             Ok(())
         }
+        Command::Key(arguments) => signing::key(&arguments),
+        Command::Sign(arguments) => signing::sign(&arguments),
     }
+}
+
+fn print_accepted(file: &Path) -> anyhow::Result<()> {
+    let accepted = lock(&crate::config::load(file)?)?;
+    for (entry, info) in &accepted.plugins {
+        println!("accepted {entry}");
+        print_info(info);
+    }
+    println!("wrote {}", accepted.lock.display());
+    Ok(())
 }
 
 async fn list(file: &Path) -> anyhow::Result<()> {
@@ -70,11 +86,21 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     if mistakes.is_empty() { Ok(()) } else { Err(Mistakes::from(mistakes).into()) }
 }
 
-async fn check_all(paths: &[PathBuf], extent: Extent) -> anyhow::Result<()> {
+async fn check_all(paths: &[PathBuf], extent: Extent, configuration: &Path) -> anyhow::Result<()> {
+    let trusted = crate::config::survey(configuration).map(|(settings, _)| settings.plugins.trusted_keys);
+    let trusted = trusted.unwrap_or_default();
     let mut bad = 0;
     for path in paths {
         match check(path, extent).await {
-            Ok(report) => bad += usize::from(!print_report(&report)),
+            Ok(mut report) => {
+                // Where and whose the library is does not matter to its author, so that is no more than a note.
+                let proof = proven(path, &trusted);
+                report.info.signer = proof.as_ref().ok().and_then(|file| file.signer().map(str::to_owned));
+                bad += usize::from(!print_report(&report));
+                if let Err(refusal) = proof {
+                    println!("note: a host would refuse it where it lies: {:#}", told(refusal));
+                }
+            }
             Err(refusal) => {
                 bad += 1;
                 eprintln!("refused: {:#}", told(refusal));

@@ -32,10 +32,14 @@ pub(super) fn print_status(status: &PluginStatus) {
     }
 }
 
-fn print_info(info: &PluginInfo) {
+/// A library as its manifest and its bytes tell.
+pub(super) fn print_info(info: &PluginInfo) {
     println!("  plugin  {} {}, abi {}", info.name, info.version, info.abi);
     println!("  file    {}", info.file.display());
     println!("  sha256  {}", info.digest);
+    if let Some(signer) = &info.signer {
+        println!("  signer  {signer}");
+    }
 }
 
 fn print_sandbox(sandbox: &Sandbox) {

@@ -13,6 +13,7 @@ mod options;
 mod plugins;
 pub mod secret_key;
 mod settings;
+mod trusted_key;
 mod url_prefix;
 mod value;
 
@@ -25,5 +26,6 @@ pub use options::ProviderOptions;
 pub use plugins::{Isolation, OnFailure, Plugins, Run, SandboxPolicy};
 pub use secret_key::{SecretKey, SecretKeySource};
 pub use settings::{Database, Http, Listed, Settings, System, load, survey};
+pub use trusted_key::{KeyId, TrustedKey, TrustedKeys};
 pub use url_prefix::UrlPrefix;
 pub use value::names_a_secret;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use toml::de::DeTable;
 
 use super::{
-    HostPattern,
+    HostPattern, TrustedKeys,
     document::{Node, Notes, Section},
     value,
 };
@@ -19,6 +19,8 @@ pub struct Plugins {
     pub on_failure: OnFailure,
     /// What a kernel that cannot hold a worker as it should means for the start.
     pub sandbox: SandboxPolicy,
+    /// Whose signatures count, and whether plugins must be signed at all.
+    pub trusted_keys: TrustedKeys,
     /// How plugins are run that have no table of their own.
     all: Run,
     /// `[plugins.ENTRY]`, by entry of `default-integrations`.
@@ -92,12 +94,14 @@ impl Plugins {
         let policies = [("best-effort", SandboxPolicy::BestEffort), ("required", SandboxPolicy::Required)];
         let sandbox = word(&mut section, "sandbox", &policies);
         let all = Own::read(&mut section, 0).over(&Run::default());
+        let trusted_keys = TrustedKeys::read(section.take("trusted-keys"));
         let tables = section.take_tables();
         section.finish();
         Self {
             path,
             on_failure: on_failure.unwrap_or(OnFailure::Stop),
             sandbox: sandbox.unwrap_or(SandboxPolicy::BestEffort),
+            trusted_keys,
             all,
             own: tables.into_iter().map(|(entry, node)| (entry, own_table(&node))).collect(),
         }

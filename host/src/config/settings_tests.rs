@@ -30,6 +30,7 @@ fn an_empty_file_is_all_defaults() {
     let run = settings.plugins.run("example");
     assert_eq!((run.isolation, run.deadline, run.memory), (Isolation::Process, Duration::from_secs(10), 512));
     assert_eq!(run.hosts, None);
+    assert_eq!(settings.plugins.trusted_keys.demanded(), None);
     assert!(settings.features.is_on("organizations:integrations-v3", "acme"));
     assert_eq!((settings.http.timeout, settings.http.max_response_bytes), (Duration::from_secs(10), 1 << 20));
 }
@@ -118,6 +119,31 @@ client-secret = { file = "/nowhere/secret" }
       mend: did you mean `system`?
     jackfield.toml:27: slack.client-secret: /nowhere/secret: No such file or directory (os error 2)
       mend: check the path, relative to the working directory, and that the host's user may read it
+    "#);
+}
+
+#[test]
+fn trusted_keys_are_read_from_the_text_and_from_files() {
+    let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("operator.pub");
+    fs::write(&file, format!("untrusted comment: ours\n{key}\n")).expect("writable");
+    let settings = settings_of(&format!("[plugins]\ntrusted-keys = [\"{key}\", {{ file = {file:?} }}]\n"));
+    let keys = settings.plugins.trusted_keys.demanded().expect("signatures are demanded");
+    assert_eq!(keys.iter().map(|key| key.id.to_string()).collect::<Vec<_>>(), ["E7620F1842B4E81F"; 2]);
+    assert_eq!(settings_of("[plugins]\ntrusted-keys = []\n").plugins.trusted_keys.demanded(), None);
+}
+
+#[test]
+fn a_mistake_in_a_trusted_key_leaves_signatures_demanded() {
+    for keys in ["[\"RWQ\"]", "\"RWQ\"", "[{ file = \"/nowhere.pub\" }]"] {
+        let (settings, mistakes) = read(Path::new("jackfield.toml"), &format!("[plugins]\ntrusted-keys = {keys}\n"));
+        assert_eq!((mistakes.len(), settings.plugins.trusted_keys.demanded()), (1, Some([].as_slice())), "{keys}");
+    }
+    insta::assert_snapshot!(mistakes_in("[plugins]\ntrusted-keys = [\"RWQ\"]\n"), @r#"
+    1 mistake in the configuration
+    jackfield.toml:2: plugins.trusted-keys[0]: not a public key of minisign's
+      mend: write the line that begins with RW of a .pub file, or { file = "PATH" } of that file
     "#);
 }
 

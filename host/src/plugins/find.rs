@@ -1,6 +1,6 @@
 //! From what the operator listed to a file.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::Refusal;
 
@@ -17,13 +17,36 @@ fn has_library_ending(entry: &str) -> bool {
 /// the folders that has it. Dashes in a name also match underscores, since that is what cargo makes of them.
 pub(super) fn find(entry: &str, folders: &[PathBuf]) -> Result<PathBuf, Refusal> {
     if is_path(entry) {
-        return Ok(PathBuf::from(entry));
+        return checked_path(entry);
+    }
+    if !is_name(entry) {
+        return Err(Refusal::NotAName { name: entry.to_owned() });
     }
     let looked: Vec<PathBuf> = folders.iter().flat_map(|folder| candidates(folder, entry)).collect();
     match looked.iter().position(|file| file.exists()) {
         Some(at) => Ok(looked[at].clone()),
         None => Err(Refusal::NotFound { name: entry.to_owned(), looked }),
     }
+}
+
+/// A path says where it leads: it climbs nowhere, and does not end before its end.
+fn checked_path(entry: &str) -> Result<PathBuf, Refusal> {
+    let path = PathBuf::from(entry);
+    let found = match path.components().any(|part| part == Component::ParentDir) {
+        true => "the part `..`",
+        false if entry.contains('\0') => "a NUL character",
+        false => return Ok(path),
+    };
+    Err(Refusal::NotAPath { entry: entry.to_owned(), found })
+}
+
+/// Longest name; file systems take some more.
+const LONGEST: usize = 64;
+
+/// A name becomes part of a file's name and of nothing else.
+fn is_name(entry: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=LONGEST).contains(&entry.len()) && !entry.starts_with('.') && entry.bytes().all(is_word)
 }
 
 fn candidates(folder: &Path, name: &str) -> Vec<PathBuf> {
@@ -58,6 +81,38 @@ mod tests {
         for path in ["./libacme.so", "/opt/acme.so", "acme.so", "sub/acme"] {
             assert_eq!(find(path, &[]).expect("a path needs no search"), PathBuf::from(path));
         }
+    }
+
+    /// Security checklist, point 53.
+    #[test]
+    fn a_name_with_anything_of_a_path_in_it_is_refused() {
+        let long = "n".repeat(65);
+        for name in ["..", ".hidden", "..\\acme", "acme\0", "ac me", "acmé", "~", "$HOME", "a:b", "a\nb", &long] {
+            let refusal = find(name, &["/".into()]).expect_err("it is no name");
+            assert!(matches!(refusal, Refusal::NotAName { .. }), "{refusal}");
+        }
+        for name in ["acme", "Acme-2", "a.b_c", &long[..64]] {
+            let refusal = find(name, &["/nowhere".into()]).expect_err("there is no such folder");
+            assert!(matches!(refusal, Refusal::NotFound { .. }), "{refusal}");
+        }
+        insta::assert_snapshot!(
+            find("a\0b", &[]).expect_err("it is no name"),
+            @r#"not a plugin's name: found "a\0b", wanted 1 to 64 of A-Z, a-z, 0-9, `.`, `-` and `_`, and no dot in front"#
+        );
+    }
+
+    /// Security checklist, point 53.
+    #[test]
+    fn a_path_that_climbs_or_ends_before_its_end_is_refused() {
+        for path in ["../libacme.so", "plugins/../../acme.so", "/opt/..", "sub/../acme"] {
+            let told = find(path, &[]).expect_err("it climbs").to_string();
+            assert_eq!(told, format!("{path:?}: found the part `..`, wanted a path that says where it leads"));
+        }
+        for path in ["/opt/acme\0.so", "acme\0.so", "\0/acme"] {
+            let told = find(path, &[]).expect_err("it holds a NUL").to_string();
+            assert!(told.contains("found a NUL character"), "{told}");
+        }
+        assert!(find("a..b/..c", &[]).is_ok(), "two dots are `..` only alone");
     }
 
     #[test]

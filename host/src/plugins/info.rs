@@ -20,6 +20,9 @@ pub struct PluginInfo {
     pub file: PathBuf,
     /// SHA-256 of the loaded bytes, lower-case hex.
     pub digest: String,
+    /// Id of the trusted key it is signed by; `None` where no signature is demanded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
 }
 
 impl PluginInfo {
@@ -30,6 +33,7 @@ impl PluginInfo {
             abi: format!("{}.{}", file.manifest.abi_major(), file.manifest.abi_minor()),
             file: file.path.clone(),
             digest: file.digest.clone(),
+            signer: file.signer.clone(),
         }
     }
 }

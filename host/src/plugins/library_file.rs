@@ -4,7 +4,8 @@
 //! be known from the file is known first; what was judged here is what [`super::load`] opens.
 
 use std::{
-    fs,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -27,18 +28,31 @@ pub struct LibraryFile {
     pub(super) bytes: Vec<u8>,
     pub(super) manifest: Manifest,
     pub(super) digest: String,
+    /// Id of the trusted key it is signed by, where that was asked for.
+    pub(super) signer: Option<String>,
 }
 
 impl LibraryFile {
-    /// Reads and judges a file.
+    /// Reads and judges a file, wherever it lies: for its author.
     ///
     /// # Errors
     /// The first reason to refuse it.
     pub fn read(path: &Path) -> Result<Self, Refusal> {
-        let bytes = read_whole(path)?;
+        Self::read_from(path, open(path)?)
+    }
+
+    /// Reads and judges what has been opened; the path is for the messages.
+    pub(super) fn read_from(path: &Path, file: File) -> Result<Self, Refusal> {
+        let bytes = read_whole(path, file)?;
         let manifest = judge(path, &bytes)?;
         let digest = digest(&bytes);
-        Ok(Self { path: path.to_owned(), bytes, manifest, digest })
+        Ok(Self { path: path.to_owned(), bytes, manifest, digest, signer: None })
+    }
+
+    /// Id of the trusted key it is signed by, where that was asked for.
+    #[must_use]
+    pub fn signer(&self) -> Option<&str> {
+        self.signer.as_deref()
     }
 
     /// SHA-256 of a file's bytes, in lower-case hex, whatever the file is.
@@ -46,12 +60,20 @@ impl LibraryFile {
     /// # Errors
     /// When it cannot be read.
     pub fn digest_of(path: &Path) -> Result<String, Refusal> {
-        Ok(digest(&read_whole(path)?))
+        Ok(digest(&read_whole(path, open(path)?)?))
     }
 }
 
-fn read_whole(path: &Path) -> Result<Vec<u8>, Refusal> {
-    fs::read(path).map_err(|error| Refusal::Unreadable { file: path.to_owned(), error })
+fn open(path: &Path) -> Result<File, Refusal> {
+    File::open(path).map_err(|error| Refusal::Unreadable { file: path.to_owned(), error })
+}
+
+fn read_whole(path: &Path, mut file: File) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    match file.read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Refusal::Unreadable { file: path.to_owned(), error }),
+    }
 }
 
 fn digest(bytes: &[u8]) -> String {

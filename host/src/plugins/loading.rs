@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use jackfield_plugin_abi::envelope::{FaultKind, OptionMistake};
 
 use super::{
-    LibraryFile, Lock, PluginError, PluginInfo, Provider, Refusal,
+    Lock, PluginError, PluginInfo, Provider, Refusal,
+    accept::accepted,
     find::find,
     life::{Introduction, Recipe},
     plugin::Plugin,
@@ -39,14 +40,12 @@ struct Loading<'a> {
 /// it is. All that is wrong is told at once; what does load is loaded, and the caller decides whether that will do.
 pub(super) async fn load(settings: &Settings, outbound: &Outbound, running: &[Arc<Plugin>]) -> (Loaded, Vec<Mistake>) {
     let lock = match Lock::read(&settings.file) {
-        Ok(lock) => lock,
-        Err(error) => {
-            let mend = "write it anew with `jackfield plugin lock`".to_owned();
-            // Nothing is loaded: what was accepted is not known.
-            return (Loaded::default(), vec![settings.mistake("", None, error.to_string(), mend)]);
+        Ok(lock) => Arc::new(lock),
+        // Nothing is loaded: what was accepted is not known.
+        Err(refusal) => {
+            return (Loaded::default(), vec![settings.mistake("", None, refusal.to_string(), refusal.mend())]);
         }
     };
-    let lock = Arc::new(lock);
     let plugins = settings.default_integrations.iter().map(|listed| plugin(settings, listed, lock.clone(), running));
     let plugins = join_all(plugins).await;
     let mut loading =
@@ -82,12 +81,9 @@ async fn recipe(
     listed: &Listed,
     lock: Arc<Option<Lock>>,
 ) -> Result<(PluginInfo, Recipe), Refusal> {
-    let (entry, folders) = (listed.text.clone(), settings.plugins.path.clone());
+    let (entry, plugins) = (listed.text.clone(), settings.plugins.clone());
     let judged = tokio::task::spawn_blocking(move || {
-        let file = LibraryFile::read(&find(&entry, &folders)?)?;
-        if let Some(lock) = &*lock {
-            lock.check(&entry, &file)?;
-        }
+        let file = accepted(&entry, &plugins, Option::as_ref(&lock))?;
         let sealed = SealedLibrary::of(&file.bytes);
         let sealed = sealed.map_err(|error| Refusal::Unreadable { file: file.path.clone(), error })?;
         Ok((PluginInfo::of(&file), sealed))
@@ -137,7 +133,7 @@ impl Loading<'_> {
 
     fn refuse(&mut self, listed: &Listed, refusal: &Refusal) {
         self.has_failed = true;
-        self.mistakes.push(refused(self.settings, listed, refusal));
+        self.mistakes.push(refusal.in_settings(self.settings, listed));
     }
 
     fn not_created(&mut self, listed: &Listed, plugin: &Plugin, introduction: &Introduction, error: &PluginError) {
@@ -193,11 +189,6 @@ impl Loading<'_> {
             self.mistakes.push(self.settings.mistake(&format!("plugins.{entry}"), Some(line), message, mend));
         }
     }
-}
-
-/// A refusal as a mistake of the entry that lists the plugin.
-pub(super) fn refused(settings: &Settings, listed: &Listed, refusal: &Refusal) -> Mistake {
-    settings.mistake("default-integrations", Some(listed.line), refusal.to_string(), refusal.mend())
 }
 
 fn option_mistake(settings: &Settings, id: &str, options: &ProviderOptions, mistake: &OptionMistake) -> Mistake {

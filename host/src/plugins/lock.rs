@@ -2,16 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, Permissions},
     io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
-use thiserror::Error;
 
-use super::{LibraryFile, PluginInfo, Refusal};
+use super::{LibraryFile, PluginInfo, Refusal, location};
 
 /// Name of the file; it stands beside the configuration.
 const FILE: &str = "jackfield.lock";
@@ -36,14 +36,9 @@ struct Locked {
     abi: String,
     /// Version in its manifest.
     version: String,
-}
-
-/// Why a lock cannot be used.
-#[derive(Debug, Error)]
-#[error("{}: {error}", .file.display())]
-pub struct LockError {
-    file: PathBuf,
-    error: String,
+    /// Id of the key it is signed by; absent where no signature was demanded, and then any or none will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signer: Option<String>,
 }
 
 impl Lock {
@@ -56,41 +51,43 @@ impl Lock {
     /// The lock of a configuration file; `None` where there is none, and everything that is listed is accepted.
     ///
     /// # Errors
-    /// When there is one and it cannot be read: it is never taken for absent.
-    pub fn read(configuration: &Path) -> Result<Option<Self>, LockError> {
+    /// When there is one and it cannot be read, which is never taken for absent, or when others could have written it.
+    pub fn read(configuration: &Path) -> Result<Option<Self>, Refusal> {
         let file = Self::path(configuration);
-        match fs::read_to_string(&file) {
-            Ok(text) => {
-                toml::from_str(&text).map(Some).map_err(|error| LockError { file, error: error.message().to_owned() })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(LockError { file, error: error.to_string() }),
+        if fs::symlink_metadata(&file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(None);
         }
+        let text = io::read_to_string(location::open(&file)?).map_err(|error| error.to_string());
+        let lock = text.and_then(|text| toml::from_str(&text).map_err(|error| error.message().to_owned()));
+        lock.map(Some).map_err(|error| Refusal::BadLock { file, error })
     }
 
     /// Accepts a library for an entry.
     pub fn accept(&mut self, entry: &str, file: &LibraryFile) {
-        let PluginInfo { digest, abi, version, .. } = PluginInfo::of(file);
-        self.plugins.insert(entry.to_owned(), Locked { digest, abi, version });
+        let PluginInfo { digest, abi, version, signer, .. } = PluginInfo::of(file);
+        self.plugins.insert(entry.to_owned(), Locked { digest, abi, version, signer });
     }
 
-    /// Writes the lock beside a configuration file, whole or not at all.
+    /// Writes the lock beside a configuration file, whole or not at all, for every user to read: the host's may be another.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn write(&self, configuration: &Path) -> Result<PathBuf, LockError> {
+    pub fn write(&self, configuration: &Path) -> Result<PathBuf, Refusal> {
         let file = Self::path(configuration);
-        let failed = |error: &dyn std::fmt::Display| LockError { file: file.clone(), error: error.to_string() };
-        let text = toml::to_string(self).map_err(|error| failed(&error))?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let written = NamedTempFile::new_in(folder).and_then(|mut draft| {
+        let text = toml::to_string(self).map_err(io::Error::other);
+        let written = text.and_then(|text| {
+            let mut draft = NamedTempFile::new_in(folder)?;
             draft.write_all(HEAD.as_bytes())?;
             draft.write_all(text.as_bytes())?;
+            draft.as_file().set_permissions(Permissions::from_mode(0o644))?;
             draft.as_file().sync_all()?;
             Ok(draft.persist(&file)?)
         });
-        written.map_err(|error| failed(&error))?;
-        Ok(file)
+        match written {
+            Ok(_) => Ok(file),
+            Err(error) => Err(Refusal::LockNotWritten { file, error }),
+        }
     }
 
     /// Refuses a library that is not the accepted one.
@@ -105,9 +102,12 @@ impl Lock {
         let Some(locked) = self.plugins.get(entry) else {
             return Err(refused("digest", &info.digest, "none: the plugin is not in it"));
         };
+        let unsigned = "none".to_owned();
+        let found_signer = info.signer.as_ref().unwrap_or(&unsigned);
         let compared = [
             ("version", &info.version, &locked.version),
             ("abi", &info.abi, &locked.abi),
+            ("signer", found_signer, locked.signer.as_ref().unwrap_or(found_signer)),
             ("digest", &info.digest, &locked.digest),
         ];
         match compared.into_iter().find(|(_, found, wanted)| found != wanted) {

@@ -1,10 +1,12 @@
 //! Floor 2: finds, checks, loads and asks provider plugins. Knows neither oauth2 nor session nor accounts.
 //!
-//! A plugin's way in: `find` turns what the operator wrote into a file, `library_file` reads it once and judges its bytes before
-//! any of them runs, `sealed_library` keeps exactly those bytes, and a `life` begins: in a `worker` process, or `in_process`. `plugin` keeps
-//! it running; `loading` and `registry` do that for everything that is listed.
+//! A plugin's way in goes through one gate, `accept`: `find` turns what the operator wrote into a file, `location` opens it where nobody
+//! else can have put it, `library_file` reads it once and judges its bytes, `signature` says who vouches for them, `lock` whether they are
+//! the accepted ones. None of it has run until then. `sealed_library` keeps exactly those bytes, and a `life` begins: in a `worker` process,
+//! or `in_process`. `plugin` keeps it running; `loading` and `registry` do that for everything that is listed.
 //! From then on everything is a question to a [`Provider`]; nothing outside this room can tell how the plugin is run (`port`).
 
+mod accept;
 mod backoff;
 mod check;
 mod conversation;
@@ -12,10 +14,12 @@ mod error;
 mod find;
 mod in_process;
 mod info;
+mod key_pair;
 mod library_file;
 mod life;
 mod load;
 mod loading;
+mod location;
 mod lock;
 mod plugin;
 mod port;
@@ -24,21 +28,24 @@ mod redact;
 mod refusal;
 mod registry;
 mod sealed_library;
+mod signature;
 mod status;
 pub mod worker;
 
+pub use accept::{Accepted, accepted, lock, proven};
 pub use check::{Behaviour, Examined, Extent, Finding, Problem, Report, Unmade, check};
 pub use error::PluginError;
 pub use info::PluginInfo;
 pub use jackfield_plugin_abi::envelope::{
     Answer, Choice, Dialog, Field, FieldType, Form, Identity, Integration, OAuth2, Request, State, Step, StepKind,
 };
+pub use key_pair::{KeyError, MadeKeys, Signed, make_keys, sign};
 pub use library_file::LibraryFile;
-pub use lock::{Lock, LockError};
+pub use lock::Lock;
 pub use port::PortError;
 pub use provider::Provider;
 pub use refusal::Refusal;
-pub use registry::{Changes, Plugins, lock};
+pub use registry::{Changes, Plugins};
 pub use status::{PluginStatus, ProviderStatus, State as PluginState};
 pub use worker::Sandbox;
 

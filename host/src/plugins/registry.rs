@@ -1,16 +1,12 @@
 //! All providers of this host, loaded from what `default-integrations` lists and nothing else, and changed while the host runs.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    LibraryFile, Lock, PluginStatus, Provider,
-    find::find,
-    loading::{Loaded, load, refused},
+    PluginStatus, Provider,
+    loading::{Loaded, load},
     plugin::Plugin,
 };
 use crate::{
@@ -132,27 +128,4 @@ fn changes(before: &[Arc<Plugin>], after: &[Arc<Plugin>]) -> Changes {
     let is_gone = |entry: &str| !after.iter().any(|plugin| plugin.entry() == entry);
     changes.removed.extend(before.iter().map(|plugin| plugin.entry().to_owned()).filter(|entry| is_gone(entry)));
     changes
-}
-
-/// Accepts every listed plugin as it is now, and answers where that is written down.
-///
-/// # Errors
-/// When a listed library is not one, or the lock cannot be written.
-pub fn lock(settings: &Settings) -> Result<PathBuf, Mistakes> {
-    let mut lock = Lock::default();
-    let mut mistakes = Vec::new();
-    for listed in &settings.default_integrations {
-        let found = find(&listed.text, &settings.plugins.path).and_then(|path| LibraryFile::read(&path));
-        match found {
-            Ok(file) => lock.accept(&listed.text, &file),
-            Err(refusal) => mistakes.push(refused(settings, listed, &refusal)),
-        }
-    }
-    if !mistakes.is_empty() {
-        return Err(mistakes.into());
-    }
-    lock.write(&settings.file).map_err(|error| {
-        let mend = "let this user write the folder of the configuration".to_owned();
-        vec![settings.mistake("", None, error.to_string(), mend)].into()
-    })
 }

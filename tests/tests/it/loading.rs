@@ -4,19 +4,19 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use jackfield_tests::{
-    host::{HostBuilder, built_library},
+    host::{HostBuilder, built_library, plain_folder, put_library},
     person::Person,
 };
 
-use crate::stage::{PASSWORD, bare};
+use crate::stage::{PASSWORD, bare, leaving_a_mark};
 
 /// What a start says that lists this library, without what differs from run to run.
 fn refused(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
-    let folder = tempfile::tempdir()?;
+    let folder = plain_folder()?;
     let file = folder.path().join("libplugin.so");
     let mut bytes = fs::read(built_library(name)?)?;
     change(&mut bytes);
-    fs::write(&file, bytes)?;
+    put_library(&bytes, &file)?;
     refused_path(&file)
 }
 
@@ -29,12 +29,6 @@ fn refused_host(builder: HostBuilder, file: &Path) -> Result<String> {
     let digits = |c: char| if c.is_ascii_digit() { '#' } else { c };
     let said = said.replace(&file.display().to_string(), "FILE").replace("FOLDER/jackfield.toml:1: ", "");
     Ok(if said.contains("truncated") { said.chars().map(digits).collect() } else { said })
-}
-
-/// A host in which a constructor can leave a mark: in a worker it has neither the environment nor a file to write.
-fn marking(builder: HostBuilder, mark: &Path) -> HostBuilder {
-    let builder = builder.toml("[plugins]\nisolation = \"in-process\"");
-    builder.env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string())
 }
 
 fn told(said: &str) -> &str {
@@ -100,11 +94,10 @@ fn a_library_without_a_plugin_inside() -> Result<()> {
 
 #[test]
 fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = plain_folder()?;
     let (file, mark) = (folder.path().join("libplugin.so"), folder.path().join("mark"));
-    fs::copy(built_library("future_abi")?, &file)?;
-    let builder = bare().listed(&file.display().to_string()).env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string());
-    let said = refused_host(builder, &file)?;
+    put_library(&fs::read(built_library("future_abi")?)?, &file)?;
+    let said = refused_host(leaving_a_mark(bare().listed(&file.display().to_string()), &mark), &file)?;
     insta::assert_snapshot!(told(&said), @r"
     default-integrations: FILE: built for an incompatible abi: found 99.0, wanted 1.x
       mend: get a build of the plugin for this host's abi, or a host for the plugin's
@@ -160,11 +153,10 @@ fn all_that_is_wrong_with_all_plugins_is_told_at_once() -> Result<()> {
 fn a_plugin_on_disk_that_is_not_listed_is_never_opened() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mark = folder.path().join("mark");
-    let marked = |builder: HostBuilder| marking(builder, &mark);
-    let host = marked(bare().plugin("example").on_disk("leaves_a_mark")).start()?;
+    let host = leaving_a_mark(bare().plugin("example").on_disk("leaves_a_mark"), &mark).start()?;
     assert!(host.run(&["plugin", "list"], "")?.contains("example") && !mark.exists());
     drop(host);
-    let host = marked(bare().plugin("example").plugin("leaves_a_mark")).start()?;
+    let host = leaving_a_mark(bare().plugin("example").plugin("leaves_a_mark"), &mark).start()?;
     assert!(mark.exists(), "listed, it does leave its mark, so the test can fail");
     drop(host);
     Ok(())
@@ -213,7 +205,7 @@ fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
 fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
     let marks = tempfile::tempdir()?;
     let mark = marks.path().join("mark");
-    let folder = marking(bare().plugin("leaves_a_mark"), &mark).keep_folder();
+    let folder = leaving_a_mark(bare().plugin("leaves_a_mark"), &mark).keep_folder();
     let check = || -> Result<(bool, String)> {
         let output = folder.run(&["config", "check"])?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

@@ -17,6 +17,7 @@ mod mutations;
 mod oauth2;
 mod operator;
 mod plugin_commands;
+mod provenance;
 mod reinstall;
 mod reload;
 mod sandbox;

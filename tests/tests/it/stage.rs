@@ -1,5 +1,7 @@
 //! A host with both plugins, a stand-in Slack, an organization `acme` and its people.
 
+use std::path::Path;
+
 use anyhow::Result;
 use jackfield::store::{Store, StoreResult, integrations::Installed};
 use jackfield_tests::{
@@ -24,6 +26,11 @@ pub(crate) fn program() -> Program {
 /// A host with nothing.
 pub(crate) fn bare() -> HostBuilder {
     HostBuilder::new(program())
+}
+
+/// A host whose plugins' constructors can leave a mark, should one of them run: in a worker they have neither the environment nor a file.
+pub(crate) fn leaving_a_mark(host: HostBuilder, mark: &Path) -> HostBuilder {
+    host.toml("[plugins]\nisolation = \"in-process\"").env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string())
 }
 
 /// Slack's options, pointed at the stand-in.

@@ -1,0 +1,57 @@
+//! `jackfield plugin key` and `jackfield plugin sign`.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::password;
+use crate::plugins::{make_keys, sign as sign_library};
+
+#[derive(Args)]
+pub(super) struct KeyArguments {
+    /// Where the secret key will be, for you alone; the public one will be FILE.pub.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Lock the key with a password from standard input, up to the end of the first line.
+    #[arg(long, required_unless_present = "no_password", conflicts_with = "no_password")]
+    password_stdin: bool,
+    /// Leave the key as it is: whoever has the file can sign.
+    #[arg(long)]
+    no_password: bool,
+}
+
+#[derive(Args)]
+pub(super) struct SignArguments {
+    /// The library.
+    path: PathBuf,
+    /// The secret key.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Read the key's password from standard input, up to the end of the first line.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+pub(super) fn key(arguments: &KeyArguments) -> anyhow::Result<()> {
+    let password = password(arguments.password_stdin)?;
+    let is_empty = password.as_ref().is_some_and(|password| password.expose_secret().is_empty());
+    ensure!(!is_empty, "the password is empty\n  mend: write one, or say --no-password");
+    let made = make_keys(&arguments.file, password.as_ref())?;
+    println!("wrote {}, to be kept secret, and {}", arguments.file.display(), made.public.display());
+    println!("  key     {}", made.id);
+    println!("  trust   trusted-keys = [\"{}\"]", made.text);
+    Ok(())
+}
+
+pub(super) fn sign(arguments: &SignArguments) -> anyhow::Result<()> {
+    let signed = sign_library(&arguments.path, &arguments.key, password(arguments.password_stdin)?.as_ref())?;
+    println!("wrote {}", signed.signature.display());
+    println!("  signer  {}", signed.signer);
+    Ok(())
+}
+
+fn password(is_on_stdin: bool) -> anyhow::Result<Option<SecretString>> {
+    is_on_stdin.then(password::from_stdin).transpose()
+}
