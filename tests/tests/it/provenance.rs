@@ -437,7 +437,8 @@ fn loaded(folder: &Folder) -> Result<(String, String)> {
     let output = folder.run(&["plugin", "list"])?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let id = said.split(' ').next().context("an id")?.to_owned();
+    let provider = said.lines().find_map(|line| line.strip_suffix(": configured")).context("a provider")?;
+    let id = provider.trim().split(' ').next().context("an id")?.to_owned();
     Ok((id, word_after(&said, "sha256 ")?))
 }
 
