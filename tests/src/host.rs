@@ -43,7 +43,6 @@ pub struct HostBuilder {
     port: Option<u16>,
     url_prefix: Option<String>,
     control: Option<PathBuf>,
-    isolation: &'static str,
 }
 
 /// How long a host that is dropped may take to finish what is under way.
@@ -141,7 +140,6 @@ impl HostBuilder {
             port: None,
             url_prefix: None,
             control: None,
-            isolation: "process",
         }
     }
 
@@ -170,13 +168,6 @@ impl HostBuilder {
     pub fn toml(mut self, toml: &str) -> Self {
         self.toml.push_str(toml);
         self.toml.push('\n');
-        self
-    }
-
-    /// Runs every plugin inside the host.
-    #[must_use]
-    pub fn in_process(mut self) -> Self {
-        self.isolation = "in-process";
         self
     }
 
@@ -299,18 +290,8 @@ impl HostBuilder {
         format!(
             "default-integrations = {listed}\n\n[system]\nurl-prefix = \"{url_prefix}\"\n\
              listen = \"127.0.0.1:{port}\"\n{control}\n[database]\nurl = \"{database}\"\n\n{}",
-            self.toml_with_isolation()
+            self.toml
         )
-    }
-
-    /// A table of TOML can be opened once only.
-    fn toml_with_isolation(&self) -> String {
-        let (head, line) = ("[plugins]\n", format!("isolation = \"{}\"\n", self.isolation));
-        match self.isolation {
-            "process" => self.toml.clone(), // The default, and some tests write their own.
-            _ if self.toml.contains(head) => self.toml.replacen(head, &format!("{head}{line}"), 1),
-            _ => format!("{}\n{head}{line}", self.toml),
-        }
     }
 
     fn spawn_on(&self, folder: &Path, port: u16) -> Result<Child> {

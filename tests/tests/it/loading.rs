@@ -97,7 +97,8 @@ fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result
     let folder = plain_folder()?;
     let (file, mark) = (folder.path().join("libplugin.so"), folder.path().join("mark"));
     put_library(&fs::read(built_library("future_abi")?)?, &file)?;
-    let said = refused_host(leaving_a_mark(bare().listed(&file.display().to_string()), &mark), &file)?;
+    let builder = bare().listed(&file.display().to_string()).toml("[plugins]\nisolation = \"in-process\"");
+    let said = refused_host(builder.env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string()), &file)?;
     insta::assert_snapshot!(told(&said), @r"
     default-integrations: FILE: built for an incompatible abi: found 99.0, wanted 1.x
       mend: get a build of the plugin for this host's abi, or a host for the plugin's

@@ -30,7 +30,8 @@ pub(crate) fn bare() -> HostBuilder {
 
 /// A host whose plugins' constructors can leave a mark, should one of them run: in a worker they have neither the environment nor a file.
 pub(crate) fn leaving_a_mark(host: HostBuilder, mark: &Path) -> HostBuilder {
-    host.in_process().env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string())
+    host.toml("[plugins.leaves_a_mark]\nisolation = \"in-process\"")
+        .env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string())
 }
 
 /// Slack's options, pointed at the stand-in.
