@@ -29,6 +29,13 @@ impl ProviderOptions {
         Some(Self { table, ..options })
     }
 
+    /// For a table whose keys are known: one value in it must not be shown, and the others may, whatever their names and wherever they
+    /// came from.
+    pub(super) fn with_secret(self, key: &str) -> Self {
+        let secret = self.table.get(key).and_then(Value::as_str).map(str::to_owned);
+        Self { secrets: secret.into_iter().collect(), ..self }
+    }
+
     /// Line of an option by its dotted key below the table, else of its nearest parent.
     #[must_use]
     pub fn line_of(&self, key: &str) -> usize {

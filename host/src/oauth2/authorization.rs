@@ -88,13 +88,17 @@ fn random_text() -> String {
 /// RFC 6749 section 4.1.1. The endpoint's own query is kept, as section 3.1 demands.
 fn authorization_url(oauth2: &OAuth2, state: &str, redirect_uri: &str) -> Result<Url, url::ParseError> {
     let mut url = Url::parse(&oauth2.authorize_url)?;
-    url.query_pairs_mut()
-        .append_pair("client_id", &oauth2.client_id)
-        .append_pair("response_type", "code")
-        .append_pair("scope", &oauth2.scopes.join(&oauth2.scope_separator))
+    let mut query = url.query_pairs_mut();
+    query.append_pair("client_id", &oauth2.client_id).append_pair("response_type", "code");
+    // An empty scope is none of section 3.3; without one, a provider has a default or a scope set at registration.
+    if !oauth2.scopes.is_empty() {
+        query.append_pair("scope", &oauth2.scopes.join(&oauth2.scope_separator));
+    }
+    query
         .append_pair("state", state)
         .append_pair("redirect_uri", redirect_uri)
         .extend_pairs(&oauth2.authorize_parameters);
+    drop(query);
     Ok(url)
 }
 

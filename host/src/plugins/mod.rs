@@ -8,6 +8,7 @@
 mod backoff;
 mod check;
 mod conversation;
+mod declared;
 mod error;
 mod find;
 mod in_process;
@@ -28,6 +29,7 @@ mod status;
 pub mod worker;
 
 pub use check::{Behaviour, Examined, Extent, Finding, Problem, Report, Unmade, check};
+pub use declared::{Entry, catalogue, entry};
 pub use error::PluginError;
 pub use info::PluginInfo;
 pub use jackfield_plugin_abi::envelope::{
