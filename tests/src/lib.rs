@@ -5,4 +5,5 @@ pub mod host;
 pub mod person;
 pub mod postgres;
 pub mod processes;
+pub mod stand_in_oauth2;
 pub mod stand_in_slack;

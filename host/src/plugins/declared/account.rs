@@ -110,9 +110,9 @@ fn expiry(token: &Value, now: OffsetDateTime) -> Option<OffsetDateTime> {
 }
 
 /// The granted scopes, sorted; those that were asked for when the answer names none (RFC 6749 section 5.1). Providers separate them by a
-/// space, a comma, or in a list.
+/// space, a comma, or in a list, and one of them calls them `scopes`.
 fn granted(token: &Value, declaration: &Declaration) -> Vec<String> {
-    let mut scopes: Vec<String> = match token.get("scope") {
+    let mut scopes: Vec<String> = match token.get("scope").or_else(|| token.get("scopes")) {
         Some(Value::String(text)) => {
             text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
         }

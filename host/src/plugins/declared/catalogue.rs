@@ -19,7 +19,12 @@ macro_rules! entries {
 
 /// Sorted by id; a test compares it with the folder.
 const ENTRIES: &[Entry] = entries! {
-    "github"
+    "airtable" "asana" "auth0" "basecamp" "bitbucket" "box" "calendly" "canva" "clickup" "digitalocean"
+    "discord" "docusign" "dropbox" "eventbrite" "facebook" "figma" "fitbit" "freshbooks" "front" "gitea"
+    "github" "gitlab" "google" "gusto" "harvest" "heroku" "hubspot" "intercom" "jira" "linear" "linkedin"
+    "mailchimp" "microsoft" "miro" "monday" "netlify" "notion" "okta" "pagerduty" "patreon" "pinterest"
+    "pipedrive" "reddit" "salesforce" "sentry" "shopify" "spotify" "square" "strava" "stripe" "surveymonkey"
+    "todoist" "twitch" "typeform" "vimeo" "webflow" "wordpress" "x" "xero" "yahoo" "zendesk" "zoom"
 };
 
 /// All entries, by id.
