@@ -1,4 +1,4 @@
-//! What the end-to-end tests and the demo stand on: the real host as a child process, a stand-in Slack, and people.
+//! What the end-to-end tests and the demo stand on: the real host as a child process, stand-in services, and people.
 
 pub mod browser;
 pub mod host;

@@ -215,6 +215,15 @@ impl Settings {
         SECTIONS.contains(&name)
     }
 
+    /// The same without what is listed, so that nothing but the declared providers comes of loading it.
+    #[must_use]
+    pub fn without_plugins(mut self) -> Self {
+        self.default_integrations.clear();
+        self.options.clear();
+        self.plugins.forget_tables();
+        self
+    }
+
     /// A mistake in this file that only a higher room could see.
     #[must_use]
     pub fn mistake(&self, key: &str, line: Option<usize>, message: String, mend: String) -> Mistake {

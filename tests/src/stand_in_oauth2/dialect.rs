@@ -38,9 +38,9 @@ pub struct Dialect {
     /// The body that the account's URL wants.
     #[serde(default)]
     pub asks: String,
-    /// How the token endpoint answers who does not ask for JSON.
+    /// How the token endpoint answers.
     #[serde(default)]
-    pub unasked: Answers,
+    pub answers: Answers,
     /// The token answer, JSON; `TOKEN` and `REFRESH` stand for fresh tokens.
     pub token_answer: String,
     /// The account's answer, JSON.
@@ -103,7 +103,9 @@ pub enum Answers {
     /// JSON, as RFC 6749 section 5.1 has it.
     #[default]
     Json,
-    /// Form-encoded.
+    /// Form-encoded for who does not ask for JSON.
+    FormUnlessAsked,
+    /// Form-encoded, whatever is asked for.
     Form,
 }
 

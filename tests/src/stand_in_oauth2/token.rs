@@ -93,7 +93,11 @@ fn granted(shared: &Shared, asked: &Asked<'_>) -> Response {
     let answer = answer.replace("\"REFRESH\"", &format!("\"refresh-{}\"", asked.id));
     locked(&shared.tokens).insert(token, asked.id.to_owned());
     let wants_json = asked.headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
-    if asked.dialect.unasked == Answers::Json || wants_json { json(&answer) } else { form(&answer) }
+    match asked.dialect.answers {
+        Answers::Json => json(&answer),
+        Answers::FormUnlessAsked if wants_json => json(&answer),
+        Answers::FormUnlessAsked | Answers::Form => form(&answer),
+    }
 }
 
 fn form(answer: &str) -> Response {

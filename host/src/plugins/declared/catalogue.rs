@@ -61,3 +61,55 @@ impl Entry {
         super::declaration::name(self.id, &State::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+    use crate::plugins::declared::declaration::Declaration;
+
+    #[test]
+    fn every_file_of_the_folder_is_an_entry_and_the_entries_are_sorted() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogue");
+        let files: BTreeSet<String> = fs::read_dir(folder)
+            .expect("the catalogue is there")
+            .map(|file| file.expect("a file").path().file_stem().expect("a name").to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(ENTRIES.iter().map(|entry| entry.id).collect::<Vec<_>>(), files.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_entry_names_its_documentation_and_is_whole_but_for_the_operators_options() {
+        for entry in ENTRIES {
+            assert!(entry.text.starts_with("# https://"), "{}: where is it documented?", entry.id);
+            assert!(
+                !entry.text.lines().any(|line| line.starts_with('[')),
+                "{}: it is printed below a header",
+                entry.id
+            );
+            let declaration = Declaration::read(entry.id, &State::new()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+            assert!(declaration.missing.iter().take(2).eq(["client-id", "client-secret"]), "{}", entry.id);
+            for missing in &declaration.missing[2..] {
+                let is_explained = entry.text.contains(&format!("\n# {missing}: "));
+                assert!(is_explained, "{}: what is {missing}?", entry.id);
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_reaches_the_hosts_of_its_token_account_and_revocation_urls() {
+        let hosts = |id, options: &serde_json::Value| {
+            let options = options.as_object().cloned().unwrap_or_default();
+            let mut hosts = Declaration::read(id, &options).map(|declaration| declaration.hosts()).expect("it fits");
+            hosts.sort();
+            hosts.dedup();
+            hosts
+        };
+        let nothing = serde_json::json!({});
+        assert_eq!(hosts("github", &nothing), ["api.github.com", "github.com"]);
+        assert_eq!(hosts("google", &nothing), ["oauth2.googleapis.com", "openidconnect.googleapis.com"]);
+        assert_eq!(hosts("gitlab", &serde_json::json!({"domain": "git.example:8443"})), ["git.example:8443"]);
+        assert!(hosts("zendesk", &nothing).is_empty(), "none before it is known");
+    }
+}

@@ -173,10 +173,7 @@ impl Reading<'_> {
         let from = table.text("from").unwrap_or_else(|| "token".to_owned());
         let headers = table.pairs("headers");
         let body = table.text("body");
-        let id = table.text("id").unwrap_or_default();
-        if id.is_empty() {
-            table.note("id", "missing", "say where the account's id stands in the answer, like `data.id`");
-        }
+        let id = table.required_text("id", "say where the account's id stands in the answer, like `data.id`");
         let names = table.text_or_texts("name").unwrap_or_default().into_iter().map(JsonPath::new).collect();
         table.finish();
         Account { request: self.account_request(&from, headers, body), id: JsonPath::new(id), names }
@@ -200,10 +197,7 @@ impl Reading<'_> {
 
     fn identity(&mut self, oauth2: &OAuth2) -> Option<IdentityAt> {
         let mut table = self.table.table("identity")?;
-        let id = table.text("id").unwrap_or_default();
-        if id.is_empty() {
-            table.note("id", "missing", "say where the person's id stands in the answer, like `user.id`");
-        }
+        let id = table.required_text("id", "say where the person's id stands in the answer, like `user.id`");
         let host = Url::parse(&oauth2.authorize_url).ok().and_then(|url| url.host_str().map(str::to_owned));
         let instance = table.text("instance").or(host).unwrap_or_default();
         table.finish();
@@ -222,7 +216,7 @@ impl Reading<'_> {
         let is_waiting = placeholder::words(url).next().is_some();
         let is_web = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if !is_waiting && !is_web {
-            self.table.note(key, "not an absolute https URL", "write like https://acme.example/oauth/token");
+            self.table.note(key, "not an absolute https URL", "write all of it, like https://acme.example/oauth");
         }
     }
 

@@ -18,9 +18,14 @@ pub(super) struct Table<'a> {
 }
 
 impl Mistakes {
+    /// One that is noted already, as an option that fills two URLs, is noted once.
     pub(super) fn note(&self, key: &str, message: impl Into<String>, mend: impl Into<String>) {
         let (key, message, mend) = (key.to_owned(), message.into(), mend.into());
-        self.0.borrow_mut().push(OptionMistake { key, message, mend, ..OptionMistake::default() });
+        let mistake = OptionMistake { key, message, mend, ..OptionMistake::default() };
+        let mut mistakes = self.0.borrow_mut();
+        if !mistakes.contains(&mistake) {
+            mistakes.push(mistake);
+        }
     }
 
     pub(super) fn into_list(self) -> Vec<OptionMistake> {
@@ -73,6 +78,14 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// A text that must be there.
+    pub(super) fn required_text(&mut self, key: &str, mend: &str) -> String {
+        if !self.has(key) {
+            self.note(key, "missing", mend);
+        }
+        self.text(key).unwrap_or_default()
+    }
+
     /// One of some words.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
@@ -109,13 +122,9 @@ impl<'a> Table<'a> {
 
     /// A table of texts, in the order of their names.
     pub(super) fn pairs(&mut self, key: &str) -> Pairs {
-        let Some(value) = self.take(key) else { return Pairs::new() };
-        let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
-        let pairs = value.as_object().and_then(|table| table.iter().map(pair).collect());
-        if pairs.is_none() {
-            self.wrong_type(key, value, "a table of texts, { name = \"…\" }");
-        }
-        pairs.unwrap_or_default()
+        let Some(mut table) = self.table(key) else { return Pairs::new() };
+        let names: Vec<String> = table.table.keys().cloned().collect();
+        names.into_iter().filter_map(|name| table.text(&name).map(|value| (name, value))).collect()
     }
 
     /// A table within this one.
