@@ -29,11 +29,11 @@ impl ProviderOptions {
         Some(Self { table, ..options })
     }
 
-    /// For a table whose keys are known: one value in it must not be shown, and the others may, whatever their names and wherever they
-    /// came from.
-    pub(super) fn with_secret(self, key: &str) -> Self {
-        let secret = self.table.get(key).and_then(Value::as_str).map(str::to_owned);
-        Self { secrets: secret.into_iter().collect(), ..self }
+    /// What stands at these keys may be shown, whatever their names say: hiding a word like `json` would blank out ordinary texts.
+    pub(super) fn with_public(mut self, keys: &[&str]) -> Self {
+        let public: Vec<&str> = keys.iter().filter_map(|key| self.table.get(*key)?.as_str()).collect();
+        self.secrets.retain(|secret| !public.contains(&secret.as_str()));
+        self
     }
 
     /// Line of an option by its dotted key below the table, else of its nearest parent.

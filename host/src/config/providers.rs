@@ -12,6 +12,9 @@ use super::{
 /// Name of the section.
 pub(super) const SECTION: &str = "providers";
 
+/// Keys that are called after the token, or that are read from a file, and hold no secret.
+const PUBLIC: [&str; 4] = ["icon", "name", "token-path", "token-request"];
+
 /// Reads the tables; what stands in them is judged where they become providers, as a plugin's options are judged by the plugin.
 pub(super) fn read<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> BTreeMap<String, ProviderOptions> {
     let mut providers = BTreeMap::new();
@@ -31,7 +34,7 @@ pub(super) fn read<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> BTreeMap<Stri
         } else if !matches!(provider.value, DeValue::Table(_)) {
             provider.wrong_type("a table, [providers.NAME]");
         } else if let Some(options) = ProviderOptions::read(&provider) {
-            providers.insert(id, options.with_secret("client-secret"));
+            providers.insert(id, options.with_public(&PUBLIC));
         }
     }
     providers

@@ -341,6 +341,18 @@ gitlab = "x"
 }
 
 #[test]
+fn a_declared_provider_and_a_plugins_of_one_id_are_told() -> Result<()> {
+    let urls = "authorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }";
+    let said = bare().log("error").plugin("example").toml(&format!("[providers.example]\n{urls}")).start_refused()?;
+    insta::assert_snapshot!(said, @r"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:10: providers.example: two providers with the id `example`: plugins/libexample.so and FOLDER/jackfield.toml
+      mend: list only one of the two
+    ");
+    Ok(())
+}
+
+#[test]
 fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> Result<()> {
     let declared = format!(
         "[providers.zendesk]\nclient-id = \"x\"\n[providers.github]\nclient-id = \"x\"\nclient-secret = \"y\"\n{}",

@@ -111,8 +111,9 @@ impl Declaration {
     }
 }
 
+/// None for a URL that still waits for an option.
 fn host_of(url: &str) -> Option<String> {
-    let url = Url::parse(url).ok()?;
+    let url = Url::parse(url).ok().filter(|_| placeholder::words(url).next().is_none())?;
     let host = url.host_str()?.to_owned();
     Some(url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}")))
 }
@@ -230,31 +231,29 @@ impl Reading<'_> {
     }
 
     fn value(&mut self, key: &str, word: &str) -> Option<String> {
-        if word == ACCESS_TOKEN && key == "account.headers" {
-            return None;
+        match word {
+            // Filled when there is one.
+            ACCESS_TOKEN if key == "account.headers" => None,
+            "client-id" => self.options.get(word)?.as_str().map(str::to_owned),
+            _ if KEYS.contains(&word) || word == ACCESS_TOKEN => {
+                let mend = "name an option of your own, like {subdomain}, and set it beside";
+                self.table.note(key, format!("{{{word}}} cannot stand here"), mend);
+                None
+            }
+            _ => self.own_option(word),
         }
-        if word == "client-id" {
-            return self.options.get(word)?.as_str().map(str::to_owned);
-        }
-        if KEYS.contains(&word) || word == ACCESS_TOKEN {
-            let mend = "name an option of your own, like {subdomain}, and set it beside";
-            self.table.note(key, format!("{{{word}}} cannot stand here"), mend);
-            return None;
-        }
-        let value = self.table.text(word).filter(|value| !value.is_empty());
-        match value {
-            Some(value) if placeholder::is_plain(&value) => Some(value),
+    }
+
+    fn own_option(&mut self, word: &str) -> Option<String> {
+        match self.table.text(word).filter(|value| !value.is_empty()) {
+            Some(value) if placeholder::is_plain(&value) => return Some(value),
             Some(_) => {
                 let mend = "write the part that stands in the URL, like `acme` or `acme.example`";
                 self.table.note(word, "neither a host nor a plain word", mend);
-                None
             }
-            None => {
-                if !self.missing.iter().any(|missing| missing == word) {
-                    self.missing.push(word.to_owned());
-                }
-                None
-            }
+            None if self.missing.iter().any(|missing| missing == word) => {}
+            None => self.missing.push(word.to_owned()),
         }
+        None
     }
 }

@@ -146,18 +146,21 @@ pub(super) fn named(id: &str, options: &ProviderOptions) -> NamedProvider {
     NamedProvider { id: id.to_owned(), name: declaration::name(id, &options.table), ..NamedProvider::default() }
 }
 
-/// What stands for the library of a declared provider. The digest is that of the declaration without its secret, so that a set-up under
-/// way ends when the declaration changes, and all hosts of one installation agree.
+/// What stands for the library of a declared provider. The digest is that of the declaration without its secrets: it is shown, and whoever
+/// knows the rest could guess a short one.
 pub(super) fn info(id: &str, options: &ProviderOptions, file: &std::path::Path) -> PluginInfo {
     let mut table = declaration::merged(id, &options.table);
     table.remove("client-secret");
-    let digest = Sha256::digest(serde_json::Value::Object(table).to_string());
+    let escaped = |text: &str| serde_json::Value::from(text).to_string();
+    let secrets = options.secrets();
+    let shown = serde_json::Value::Object(table).to_string();
+    let shown = secrets.iter().fold(shown, |shown, secret| shown.replace(&escaped(secret), "\"\""));
     PluginInfo {
         name: format!("providers.{id}"),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         abi: "declared".to_owned(),
         file: file.to_owned(),
-        digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: Sha256::digest(shown).iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 
