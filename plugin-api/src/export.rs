@@ -144,6 +144,7 @@ pub(crate) fn read_options<O: serde::de::DeserializeOwned>(options: &State) -> R
             key: key.clone(),
             message: "unknown option".to_owned(),
             known: known.iter().map(|known| (*known).to_owned()).collect(),
+            ..OptionMistake::default()
         }));
     }
     let read = deserialize(serde_json::Value::Object(options.clone()));
@@ -154,7 +155,7 @@ pub(crate) fn read_options<O: serde::de::DeserializeOwned>(options: &State) -> R
             let message = without_values(&error.inner().to_string(), options);
             let key = key_of(&error.path().to_string(), &message);
             if !mistakes.iter().any(|mistake| mistake.key == key) {
-                mistakes.push(OptionMistake { key, message, known: Vec::new() });
+                mistakes.push(OptionMistake { key, message, ..OptionMistake::default() });
             }
             Err(option_fault(mistakes))
         }

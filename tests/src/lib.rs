@@ -1,8 +1,9 @@
-//! What the end-to-end tests and the demo stand on: the real host as a child process, a stand-in Slack, and people.
+//! What the end-to-end tests and the demo stand on: the real host as a child process, stand-in services, and people.
 
 pub mod browser;
 pub mod host;
 pub mod person;
 pub mod postgres;
 pub mod processes;
+pub mod stand_in_oauth2;
 pub mod stand_in_slack;

@@ -5,6 +5,7 @@ mod config;
 mod password;
 mod plugin;
 mod plugin_report;
+mod provider;
 mod reload;
 mod serve;
 mod signing;
@@ -59,6 +60,9 @@ enum Command {
     /// Bearer tokens for machines.
     #[command(subcommand)]
     Token(accounts::TokenCommand),
+    /// Providers that need no plugin.
+    #[command(subcommand)]
+    Provider(provider::Command),
     /// Provider plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -107,6 +111,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Org(command) => accounts::org(command, &settings(file)?).await,
         Command::Member(command) => accounts::member(command, &settings(file)?).await,
         Command::Token(command) => accounts::token(command, &settings(file)?).await,
+        Command::Provider(command) => provider::run(command, file).await,
         Command::Plugin(command) => plugin::run(command, file).await,
     }
 }

@@ -11,6 +11,7 @@ mod host_pattern;
 mod mistake;
 mod options;
 mod plugins;
+mod providers;
 pub mod secret_key;
 mod settings;
 mod trusted_key;

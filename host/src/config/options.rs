@@ -29,6 +29,13 @@ impl ProviderOptions {
         Some(Self { table, ..options })
     }
 
+    /// What stands at these keys may be shown, whatever their names say: hiding a word like `json` would blank out ordinary texts.
+    pub(super) fn with_public(mut self, keys: &[&str]) -> Self {
+        let public: Vec<&str> = keys.iter().filter_map(|key| self.table.get(*key)?.as_str()).collect();
+        self.secrets.retain(|secret| !public.contains(&secret.as_str()));
+        self
+    }
+
     /// Line of an option by its dotted key below the table, else of its nearest parent.
     #[must_use]
     pub fn line_of(&self, key: &str) -> usize {

@@ -113,6 +113,10 @@ impl Plugins {
         self.own.get(entry).map_or_else(|| self.all.clone(), |own| own.over(&self.all))
     }
 
+    pub(super) fn forget_tables(&mut self) {
+        self.own.clear();
+    }
+
     /// The entries that have a table of their own, each with its line.
     pub fn tables(&self) -> impl Iterator<Item = (&str, usize)> {
         self.own.iter().map(|(entry, own)| (entry.as_str(), own.line))

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, Plugins, ProviderOptions, SecretKeySource, UrlPrefix,
     document::{Node, Notes, Section, did_you_mean},
-    value,
+    providers, value,
 };
 
 /// Everything an operator can say.
@@ -27,7 +27,9 @@ pub struct Settings {
     pub features: Features,
     /// `[http]`.
     pub http: Http,
-    /// The table of each provider, by id.
+    /// `[providers.NAME]`: the providers that need no plugin, by id.
+    pub providers: BTreeMap<String, ProviderOptions>,
+    /// The table of each plugin's provider, by id.
     pub options: BTreeMap<String, ProviderOptions>,
 }
 
@@ -72,7 +74,8 @@ pub struct Http {
 }
 
 /// Top-level names that are no provider's.
-const SECTIONS: [&str; 6] = ["default-integrations", "system", "database", "plugins", "features", "http"];
+const SECTIONS: [&str; 7] =
+    ["default-integrations", "system", "database", "plugins", "features", "http", providers::SECTION];
 
 /// Reads and checks a file.
 ///
@@ -118,9 +121,10 @@ fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Setting
     let plugins = Plugins::read(notes, root);
     let features = Features::read(notes, root);
     let http = http(notes, root);
+    let providers = providers::read(notes, root);
     let options = options(notes, root);
     let file = file.to_owned();
-    Settings { file, default_integrations, system, database, plugins, features, http, options }
+    Settings { file, default_integrations, system, database, plugins, features, http, providers, options }
 }
 
 fn listed<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Vec<Listed> {
@@ -209,6 +213,15 @@ impl Settings {
     #[must_use]
     pub fn is_section(name: &str) -> bool {
         SECTIONS.contains(&name)
+    }
+
+    /// The same without what is listed, so that nothing but the declared providers comes of loading it.
+    #[must_use]
+    pub fn without_plugins(mut self) -> Self {
+        self.default_integrations.clear();
+        self.options.clear();
+        self.plugins.forget_tables();
+        self
     }
 
     /// A mistake in this file that only a higher room could see.

@@ -5,12 +5,15 @@ use std::collections::HashSet;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jackfield_plugin_abi::envelope::{OAuth2, Request, State};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 use url::Url;
 
 /// Key under which the pipeline's state holds the request's `state` parameter.
 const STATE: &str = "state";
+/// Key under which the pipeline's state, which is sealed, holds the code verifier.
+const VERIFIER: &str = "code_verifier";
 
 /// What the log-in step does.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,7 +50,15 @@ pub enum CallbackError {
     Refused(String),
 }
 
-/// The log-in step: binds a fresh `state` and redirects, unless the provider has answered already.
+/// What comes back from the authorization endpoint, and what was kept for the exchange. `Debug` would show both, so there is none.
+pub(super) struct Code {
+    /// The authorization code.
+    pub(super) code: String,
+    /// The verifier whose challenge was sent with the request.
+    pub(super) verifier: Option<String>,
+}
+
+/// The log-in step: binds a fresh `state`, and a fresh code verifier unless the provider wants none, and redirects, unless the provider has answered already.
 ///
 /// # Errors
 /// When the authorization endpoint is not a URL.
@@ -55,14 +66,20 @@ pub fn log_in(oauth2: &OAuth2, request: &Request, state: &mut State) -> Result<L
     if request.query("code").is_some() || request.query("error").is_some() {
         return Ok(LogIn::Next);
     }
-    let nonce = fresh_state();
-    let url = authorization_url(oauth2, &nonce, &request.setup_url)?;
+    let nonce = random_text();
+    let mut url = authorization_url(oauth2, &nonce, &request.setup_url)?;
     state.insert(STATE.to_owned(), nonce.into());
+    if oauth2.pkce {
+        let verifier = random_text();
+        add_challenge(&mut url, &verifier);
+        state.insert(VERIFIER.to_owned(), verifier.into());
+    }
     Ok(LogIn::Redirect(url.into()))
 }
 
-/// 256 bits from the operating system's generator (RFC 6749 section 10.10 asks for at least 128).
-fn fresh_state() -> String {
+/// 256 bits from the operating system's generator: RFC 6749 section 10.10 asks for at least 128 in a state, RFC 7636 section 4.1 for 256
+/// in a verifier, and for 43 to 128 characters, of which this has 43.
+fn random_text() -> String {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the operating system has a random generator");
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
@@ -71,26 +88,37 @@ fn fresh_state() -> String {
 /// RFC 6749 section 4.1.1. The endpoint's own query is kept, as section 3.1 demands.
 fn authorization_url(oauth2: &OAuth2, state: &str, redirect_uri: &str) -> Result<Url, url::ParseError> {
     let mut url = Url::parse(&oauth2.authorize_url)?;
-    url.query_pairs_mut()
-        .append_pair("client_id", &oauth2.client_id)
-        .append_pair("response_type", "code")
-        .append_pair("scope", &oauth2.scopes.join(&oauth2.scope_separator))
+    let mut query = url.query_pairs_mut();
+    query.append_pair("client_id", &oauth2.client_id).append_pair("response_type", "code");
+    // An empty scope is none of section 3.3; without one, a provider has a default or a scope set at registration.
+    if !oauth2.scopes.is_empty() {
+        query.append_pair("scope", &oauth2.scopes.join(&oauth2.scope_separator));
+    }
+    query
         .append_pair("state", state)
         .append_pair("redirect_uri", redirect_uri)
         .extend_pairs(&oauth2.authorize_parameters);
+    drop(query);
     Ok(url)
 }
 
-/// Judges the answer and takes its code. The expected state is used up, whatever comes of it.
-pub(super) fn take_code(request: &Request, state: &mut State) -> Result<String, CallbackError> {
+/// RFC 7636 sections 4.2 and 4.3, method S256.
+fn add_challenge(url: &mut Url, verifier: &str) {
+    let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+    url.query_pairs_mut().append_pair("code_challenge", &challenge).append_pair("code_challenge_method", "S256");
+}
+
+/// Judges the answer and takes its code. The expected state and the verifier are used up, whatever comes of it.
+pub(super) fn take_code(request: &Request, state: &mut State) -> Result<Code, CallbackError> {
     let expected = state.remove(STATE);
+    let verifier = state.remove(VERIFIER).and_then(|verifier| verifier.as_str().map(str::to_owned));
     let mut seen = HashSet::new();
     if !request.query.iter().all(|(name, _)| seen.insert(name)) {
         return Err(CallbackError::Repeated);
     }
     check_state(expected.as_ref(), request.query(STATE))?;
     match (request.query("code"), request.query("error")) {
-        (Some(code), None) => Ok(code.to_owned()),
+        (Some(code), None) => Ok(Code { code: code.to_owned(), verifier }),
         (None, Some(error)) => Err(CallbackError::Refused(error.to_owned())),
         (Some(_), Some(_)) => Err(CallbackError::CodeAndError),
         (None, None) => Err(CallbackError::Nothing),
@@ -128,6 +156,34 @@ mod tests {
     fn the_authorization_request_has_every_parameter_and_keeps_the_endpoints_query() {
         let url = authorization_url(&acme(), "s-t", SETUP).expect("the endpoint is a URL");
         insta::assert_snapshot!(url, @"https://acme.example/authorize?theme=dark&client_id=id&response_type=code&scope=a+b%3Ac&state=s-t&redirect_uri=https%3A%2F%2Fjackfield.example%2Fextensions%2Facme%2Fsetup%2F&team=T1");
+    }
+
+    #[test]
+    fn the_challenge_is_that_of_the_rfcs_example() {
+        // RFC 7636 appendix B.
+        let mut url = Url::parse("https://acme.example/").expect("a URL");
+        add_challenge(&mut url, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        let query = "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+        assert_eq!(url.query(), Some(query));
+    }
+
+    #[test]
+    fn a_verifier_is_kept_and_its_challenge_alone_is_sent_unless_the_provider_wants_none() {
+        let mut state = State::new();
+        let sent = log_in(&acme(), &request(&[]), &mut state).expect("a URL");
+        let verifier = state[VERIFIER].as_str().expect("it is kept").to_owned();
+        assert!((43..=128).contains(&verifier.len()), "RFC 7636 section 4.1");
+        let LogIn::Redirect(url) = sent else { panic!("nothing was answered yet") };
+        assert!(url.contains("&code_challenge=") && !url.contains(&verifier), "{url}");
+        let answer = request(&[("code", "c"), ("state", state[STATE].as_str().expect("text"))]);
+        let code = take_code(&answer, &mut state).map_err(|error| error.to_string());
+        assert_eq!(code.ok().and_then(|code| code.verifier), Some(verifier));
+        assert!(state.is_empty(), "it is sent once");
+
+        let LogIn::Redirect(url) = log_in(&acme().without_pkce(), &request(&[]), &mut state).expect("a URL") else {
+            panic!("nothing was answered yet")
+        };
+        assert!(!url.contains("code_challenge") && !state.contains_key(VERIFIER), "{url}");
     }
 
     #[test]
@@ -169,12 +225,13 @@ mod tests {
             (Some("s"), vec![code, given, given], Err(CallbackError::Repeated)),
         ];
         for (expected, query, judgement) in cases {
-            let mut state = State::new();
+            let mut state: State = [(VERIFIER.to_owned(), "v".into())].into_iter().collect();
             if let Some(expected) = expected {
                 state.insert(STATE.into(), expected.into());
             }
-            assert_eq!(take_code(&request(&query), &mut state), judgement, "{query:?}");
-            assert!(!state.contains_key(STATE), "the state is used up: {query:?}");
+            let code = take_code(&request(&query), &mut state).map(|Code { code, .. }| code);
+            assert_eq!(code, judgement, "{query:?}");
+            assert!(state.is_empty(), "state and verifier are used up: {query:?}");
         }
     }
 }

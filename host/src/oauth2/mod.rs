@@ -1,7 +1,8 @@
 //! Floor 2: the OAuth 2.0 steps that the host runs for a provider. Knows neither plugins nor session nor accounts.
 //!
 //! A provider describes its endpoints and gets two steps: [`log_in`] sends the person to the authorization endpoint (RFC 6749 section
-//! 4.1.1), [`callback`] judges what came back (section 4.1.2) and exchanges the code for a token (section 4.1.3).
+//! 4.1.1), [`callback`] judges what came back (section 4.1.2) and exchanges the code for a token (section 4.1.3). The code is bound to the
+//! set-up by a proof key (RFC 7636) unless the provider wants none.
 
 mod authorization;
 mod token;
@@ -48,7 +49,7 @@ impl OAuth2Error {
 /// The callback step: on success the token answer is bound into the state as `data`.
 ///
 /// # Errors
-/// When the answer is refused or no token comes; the state's `state` is used up either way.
+/// When the answer is refused or no token comes; the state's `state` and code verifier are used up either way.
 pub async fn callback(
     oauth2: &OAuth2,
     request: &Request,

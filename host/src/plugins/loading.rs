@@ -8,8 +8,9 @@ use jackfield_plugin_abi::envelope::{FaultKind, OptionMistake};
 use super::{
     Lock, PluginError, PluginInfo, Provider, Refusal,
     accept::accepted,
+    declared,
     find::find,
-    life::{Introduction, Recipe},
+    life::{Introduction, Recipe, Source},
     plugin::Plugin,
     provider::reach,
     sealed_library::SealedLibrary,
@@ -56,6 +57,9 @@ pub(super) async fn load(settings: &Settings, outbound: &Outbound, running: &[Ar
             Err(refusal) => loading.refuse(listed, &refusal),
         }
     }
+    for (id, options) in &settings.providers {
+        loading.declared(id, options, running).await;
+    }
     loading.check_unclaimed_options();
     loading.check_unclaimed_tables();
     (loading.loaded, loading.mistakes)
@@ -92,7 +96,7 @@ async fn recipe(
     let recipe = Recipe {
         entry: listed.text.clone(),
         plugin: info.name.clone(),
-        library,
+        source: Source::Library(library),
         run: settings.plugins.run(&listed.text),
         is_sandbox_required: settings.plugins.sandbox == SandboxPolicy::Required,
     };
@@ -100,6 +104,26 @@ async fn recipe(
 }
 
 impl Loading<'_> {
+    /// A provider that needs no library: the host answers for it, and from here on it is a plugin like any other.
+    async fn declared(&mut self, id: &str, options: &ProviderOptions, running: &[Arc<Plugin>]) {
+        let listed = Listed { text: format!("providers.{id}"), line: options.line_of("") };
+        let info = declared::info(id, options, &self.settings.file);
+        let recipe = Recipe {
+            entry: listed.text.clone(),
+            plugin: info.name.clone(),
+            source: Source::Declared(declared::named(id, options)),
+            run: self.settings.plugins.run(&listed.text),
+            is_sandbox_required: false,
+        };
+        if let Some(same) = running.iter().find(|plugin| plugin.is_same(&info, &recipe, self.settings)) {
+            return self.take(&listed, same.clone());
+        }
+        match Plugin::start(info, recipe, self.settings).await {
+            Ok(plugin) => self.take(&listed, Arc::new(plugin)),
+            Err(refusal) => self.refuse(&listed, &refusal),
+        }
+    }
+
     fn take(&mut self, listed: &Listed, plugin: Arc<Plugin>) {
         for introduction in plugin.providers() {
             self.provider(listed, &plugin, introduction);
@@ -142,7 +166,8 @@ impl Loading<'_> {
             PluginError::Fault(fault) if fault.kind == FaultKind::Options => {
                 self.has_failed = true;
                 for mistake in &fault.options {
-                    self.mistakes.push(option_mistake(self.settings, &named.id, options, mistake));
+                    let table = if plugin.is_declared() { plugin.entry() } else { &named.id };
+                    self.mistakes.push(option_mistake(self.settings, table, options, mistake));
                 }
             }
             other => {
@@ -165,6 +190,7 @@ impl Loading<'_> {
                 continue;
             }
             let mend = match nearest(id, providers.iter().map(|provider| provider.id())) {
+                _ if declared::entry(id).is_some() => format!("did you mean [providers.{id}]?"),
                 Some(near) => format!("did you mean [{near}]?"),
                 None => "list its plugin in default-integrations, or remove the table".to_owned(),
             };
@@ -191,18 +217,15 @@ impl Loading<'_> {
     }
 }
 
-fn option_mistake(settings: &Settings, id: &str, options: &ProviderOptions, mistake: &OptionMistake) -> Mistake {
+fn option_mistake(settings: &Settings, table: &str, options: &ProviderOptions, mistake: &OptionMistake) -> Mistake {
     let mend = match nearest(&mistake.key, mistake.known.iter().map(String::as_str)) {
+        _ if !mistake.mend.is_empty() => mistake.mend.clone(),
         Some(near) => format!("did you mean `{near}`?"),
-        None if mistake.known.is_empty() => format!("correct the value, see the documentation of `{id}`"),
+        None if mistake.known.is_empty() => format!("correct the value, see the documentation of `{table}`"),
         None => format!("remove it; the options are {}", mistake.known.join(", ")),
     };
-    settings.mistake(
-        &format!("{id}.{}", mistake.key),
-        Some(options.line_of(&mistake.key)),
-        mistake.message.clone(),
-        mend,
-    )
+    let key = if mistake.key.is_empty() { table.to_owned() } else { format!("{table}.{}", mistake.key) };
+    settings.mistake(&key, Some(options.line_of(&mistake.key)), mistake.message.clone(), mend)
 }
 
 /// The likeliest word that was meant.

@@ -10,6 +10,7 @@ mod accept;
 mod backoff;
 mod check;
 mod conversation;
+mod declared;
 mod error;
 mod find;
 mod in_process;
@@ -34,6 +35,7 @@ pub mod worker;
 
 pub use accept::{Accepted, accepted, lock, proven};
 pub use check::{Behaviour, Examined, Extent, Finding, Problem, Report, Unmade, check};
+pub use declared::{Entry, catalogue, entry};
 pub use error::PluginError;
 pub use info::PluginInfo;
 pub use jackfield_plugin_abi::envelope::{

@@ -25,7 +25,7 @@ use super::{
     status::{PluginStatus, State},
 };
 use crate::{
-    config::{Isolation, ProviderOptions, Run, Settings},
+    config::{Run, Settings},
     outbound::Outbound,
 };
 
@@ -55,13 +55,11 @@ const MOST_LIVES: usize = 5;
 impl Plugin {
     /// Starts a judged library and makes an instance of each of its providers. Those that cannot be made have their error beside them.
     pub(super) async fn start(info: PluginInfo, recipe: Recipe, settings: &Settings) -> Result<Self, Refusal> {
-        if recipe.run.isolation == Isolation::InProcess {
-            // What ends a process shall end a worker, and not the host.
-            let probe = recipe.start_worker().await.map_err(|error| not_started(&info, error))?;
-            introduced(probe, &info, settings).await?;
+        if let Some(probe) = recipe.start_probe().await.map_err(|error| not_started(&info, error))? {
+            introduced(probe, &info, &recipe, settings).await?;
         }
         let life = recipe.start().await.map_err(|error| not_started(&info, error))?;
-        let (life, providers) = introduced(life, &info, settings).await?;
+        let (life, providers) = introduced(life, &info, &recipe, settings).await?;
         warn_of_missing(&info, &life);
         let redactor = Redactor::new(providers.iter().flat_map(|one| one.options.secrets()).collect());
         let slot = Slot { life: Some(Arc::new(life)), backoff: Backoff::default() };
@@ -77,9 +75,14 @@ impl Plugin {
         })
     }
 
-    /// Its entry of `default-integrations`.
+    /// Its entry of `default-integrations`, or `providers.NAME`.
     pub(super) fn entry(&self) -> &str {
         &self.recipe.entry
+    }
+
+    /// Whether the operator has declared it, so that no library stands behind it.
+    pub(super) const fn is_declared(&self) -> bool {
+        self.recipe.is_declared()
     }
 
     /// What its library said of its providers.
@@ -95,7 +98,7 @@ impl Plugin {
         };
         self.info == *info
             && how(&self.recipe) == how(recipe)
-            && self.providers.iter().all(|one| one.options == options_of(settings, &one.named.id))
+            && self.providers.iter().all(|one| one.options == recipe.options(settings, &one.named.id))
     }
 
     /// Asks one of its providers and sends what it wants until it has answered.
@@ -192,7 +195,7 @@ impl Plugin {
         PluginStatus {
             entry: self.recipe.entry.clone(),
             info: self.info.clone(),
-            isolation: self.recipe.run.isolation.word().to_owned(),
+            isolation: self.recipe.place().to_owned(),
             state: if life.is_some() { State::Running } else { State::Restarting },
             pid: life.as_ref().and_then(|life| life.pid),
             sandbox: life.and_then(|life| life.sandbox.clone()),
@@ -208,6 +211,7 @@ impl Plugin {
 async fn introduced(
     mut life: Life,
     info: &PluginInfo,
+    recipe: &Recipe,
     settings: &Settings,
 ) -> Result<(Life, Vec<Introduction>), Refusal> {
     let failed = |during: &str, error: &PluginError| Refusal::Failed {
@@ -221,7 +225,7 @@ async fn introduced(
     }
     let mut introductions = Vec::new();
     for named in named {
-        let options = options_of(settings, &named.id);
+        let options = recipe.options(settings, &named.id);
         let described = life.create(&info.name, &named.id, &options).await;
         if let Err(error @ PluginError::Port(_)) = &described {
             return Err(failed(&format!("making its provider `{}`", named.id), error));
@@ -229,10 +233,6 @@ async fn introduced(
         introductions.push(Introduction { named, options, described });
     }
     Ok((life, introductions))
-}
-
-fn options_of(settings: &Settings, provider: &str) -> ProviderOptions {
-    settings.options.get(provider).cloned().unwrap_or_default()
 }
 
 /// Everything but the number of the instance.

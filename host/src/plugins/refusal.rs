@@ -302,9 +302,11 @@ impl Refusal {
         text.to_owned()
     }
 
-    /// As a mistake of the entry that lists the plugin.
+    /// As a mistake of the entry that lists the plugin, or of the table that declares it.
     pub(super) fn in_settings(&self, settings: &Settings, listed: &Listed) -> Mistake {
-        settings.mistake("default-integrations", Some(listed.line), self.to_string(), self.mend())
+        let is_declared = listed.text.strip_prefix("providers.").is_some_and(|id| settings.providers.contains_key(id));
+        let key = if is_declared { &listed.text } else { "default-integrations" };
+        settings.mistake(key, Some(listed.line), self.to_string(), self.mend())
     }
 }
 

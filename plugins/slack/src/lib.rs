@@ -82,8 +82,10 @@ fn scopes(list: &str) -> Vec<String> {
     scopes
 }
 
+/// Without PKCE: servers of the first kind, and older compatible ones, refuse parameters they do not know.
 fn endpoints(authorize_path: &str, token_method: &str) -> OAuth2 {
     OAuth2::new(format!("https://slack.com/{authorize_path}"), format!("https://slack.com/api/{token_method}"))
+        .without_pkce()
 }
 
 export_providers!(Slack);

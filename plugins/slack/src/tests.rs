@@ -23,6 +23,7 @@ fn each_dialect_has_its_endpoints_and_scopes() {
     assert_eq!(v2.authorize_url, "https://slack.com/oauth/v2/authorize");
     assert_eq!(v2.token_url, "https://slack.com/api/oauth.v2.access");
     assert_eq!(v2.scopes.join(&v2.scope_separator), "chat:write,commands,team:read");
+    assert!(!v1.pkce && !v2.pkce, "older compatible servers refuse what they do not know");
 }
 
 #[test]

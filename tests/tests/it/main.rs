@@ -3,6 +3,7 @@
 mod accounts;
 mod browser;
 mod checks;
+mod declared;
 mod demo;
 mod dialog;
 mod example;

@@ -161,6 +161,29 @@ async fn features_change_at_once_and_what_needs_a_restart_is_told() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_declared_provider_is_reloaded_like_a_plugin() -> Result<()> {
+    let declared = |scopes: &str| {
+        let client = "client-id = \"x\"\nclient-secret = \"hunter2\"";
+        bare().toml(&format!("[providers.github]\n{client}\nscopes = [{scopes}]\n[providers.gitlab]\n{client}\n"))
+    };
+    let (host, owner) = running(declared("\"repo\"")).await?;
+    owner.start_setup("acme", "github").await?;
+    owner.start_setup("acme", "gitlab").await?;
+    host.reconfigure(&declared("\"gist\""))?;
+    let (is_done, said) = reload(&host)?;
+    assert!(
+        is_done && said.contains("replaced  providers.github") && said.contains("kept      providers.gitlab"),
+        "{said}"
+    );
+    assert_eq!(owner.visit("/extensions/github/setup/").await?.goes_to(), (302, "/"), "a flow of the changed one ends");
+    assert_eq!(owner.visit("/extensions/gitlab/setup/").await?.redirect()?.host_str(), Some("gitlab.com"));
+    assert!(owner.start_setup("acme", "github").await?.redirect()?.as_str().contains("scope=gist"));
+    host.reconfigure(&bare())?;
+    assert!(reload(&host)?.1.contains("removed   providers.github"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sighup_reloads_as_well() -> Result<()> {
     let (host, owner) = running(bare().plugin("example")).await?;
     host.reconfigure(&bare().plugin("example").plugin("misbehaving"))?;

@@ -39,6 +39,7 @@ async fn slack_v1_basic_flow() -> Result<()> {
             ("code".into(), stage.slack.client().id.clone())
         );
         assert!(query(&authorize, "state").len() >= 22, "128 bits at the least");
+        assert_eq!(query(&authorize, "code_challenge"), "", "Slack's dialect has no PKCE");
 
         let back = owner.consent(&step).await?;
         let dialog = owner.visit(&back).await?.dialog()?;

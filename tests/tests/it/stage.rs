@@ -86,8 +86,7 @@ impl Stage {
 
     /// What the database holds.
     pub(crate) async fn stored(&self) -> Result<Stored> {
-        let store = self.host.store().await?;
-        Ok(Stored { store })
+        Stored::of(&self.host).await
     }
 }
 
@@ -97,6 +96,10 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    pub(crate) async fn of(host: &Host) -> Result<Self> {
+        Ok(Self { store: host.store().await? })
+    }
+
     /// Every integration of `acme` with its metadata.
     pub(crate) async fn integrations(&self) -> StoreResult<Vec<(Installed, Map<String, Value>)>> {
         use jackfield::store::{integrations, organizations};

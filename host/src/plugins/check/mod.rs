@@ -15,7 +15,10 @@ use subject::Subject;
 pub use subject::Unmade;
 
 use super::{
-    LibraryFile, PluginInfo, Refusal, Sandbox, is_good_id, life::Recipe, plugin::not_started, provider::reach,
+    LibraryFile, PluginInfo, Refusal, Sandbox, is_good_id,
+    life::{Recipe, Source},
+    plugin::not_started,
+    provider::reach,
     sealed_library::SealedLibrary,
 };
 use crate::config::{ProviderOptions, Run};
@@ -79,7 +82,7 @@ pub async fn check(path: &Path, extent: Extent) -> Result<Report, Refusal> {
     let recipe = Recipe {
         entry: path.display().to_string(),
         plugin: info.name.clone(),
-        library,
+        source: Source::Library(library),
         run: Run { deadline: DEADLINE, ..Run::default() },
         is_sandbox_required: false,
     };

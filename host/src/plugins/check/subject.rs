@@ -54,7 +54,7 @@ pub struct Unmade {
 
 impl Subject {
     pub(super) async fn start(recipe: Recipe) -> Result<Self, PortError> {
-        let life = Arc::new(recipe.start_worker().await?);
+        let life = Arc::new(recipe.start().await?);
         Ok(Self { recipe, life, made: None, instance: 0 })
     }
 
@@ -88,7 +88,7 @@ impl Subject {
         if self.life.port.is_live() {
             return Ok(false);
         }
-        self.life = Arc::new(self.recipe.start_worker().await?);
+        self.life = Arc::new(self.recipe.start().await?);
         Ok(true)
     }
 

@@ -18,7 +18,8 @@ pub use answer::{Answer, Form};
 pub use http::{HttpRequest, HttpResponse};
 pub use integration::{Identity, Integration};
 pub use provider::{
-    Choice, CreateIn, CreateOut, Dialog, Field, FieldType, NamedProvider, OAuth2, ProvidersOut, Step, StepKind,
+    Choice, ClientAuthentication, CreateIn, CreateOut, Dialog, Field, FieldType, NamedProvider, OAuth2, ProvidersOut,
+    Step, StepKind, TokenRequest,
 };
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,9 @@ pub struct OptionMistake {
     /// With an unknown key: the keys there are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<String>,
+    /// What the operator can do; hosts have words of their own where it is empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mend: String,
 }
 
 /// What sort of [`Fault`].

@@ -125,6 +125,45 @@ pub struct OAuth2 {
     pub authorize_parameters: Pairs,
     /// Further parameters of the token request.
     pub token_parameters: Pairs,
+    /// Whether the code is bound to this set-up by a proof key (RFC 7636, method S256). On for who says nothing; absent from what a plugin
+    /// built before there was the field sends, whose providers keep the requests they were written for.
+    #[serde(default)]
+    pub pkce: bool,
+    /// How the client proves itself to the token endpoint (RFC 6749 section 2.3.1).
+    pub client_authentication: ClientAuthentication,
+    /// What the token request's body is: a form by the RFC, JSON at some providers.
+    pub token_request: TokenRequest,
+    /// Revocation endpoint (RFC 7009), where there is one. Hosts do not use it yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation_url: Option<String>,
+}
+
+/// How a client proves itself to the token endpoint (RFC 6749 section 2.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientAuthentication {
+    /// `client_id` and `client_secret` in the body.
+    #[default]
+    Post,
+    /// HTTP Basic authentication, and neither in the body.
+    Basic,
+    /// A way of a later version; a host that does not know it asks for no token.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What the body of a token request is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenRequest {
+    /// `application/x-www-form-urlencoded`, as RFC 6749 section 4.1.3 has it.
+    #[default]
+    Form,
+    /// A JSON object with the same members.
+    Json,
+    /// A body of a later version; a host that does not know it asks for no token.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Default for OAuth2 {
@@ -138,6 +177,10 @@ impl Default for OAuth2 {
             scope_separator: " ".to_owned(),
             authorize_parameters: Pairs::new(),
             token_parameters: Pairs::new(),
+            pkce: true,
+            client_authentication: ClientAuthentication::Post,
+            token_request: TokenRequest::Form,
+            revocation_url: None,
         }
     }
 }
@@ -181,6 +224,35 @@ impl OAuth2 {
     #[must_use]
     pub fn token_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.token_parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends no proof key (RFC 7636): for a provider that refuses parameters it does not know. Others ignore them (RFC 6749 section 3.1),
+    /// so leave it on where you can.
+    #[must_use]
+    pub const fn without_pkce(mut self) -> Self {
+        self.pkce = false;
+        self
+    }
+
+    /// Sets how the client proves itself to the token endpoint, where it is not in the body.
+    #[must_use]
+    pub const fn client_authentication(mut self, way: ClientAuthentication) -> Self {
+        self.client_authentication = way;
+        self
+    }
+
+    /// Sets what the token request's body is, where it is not a form.
+    #[must_use]
+    pub const fn token_request(mut self, body: TokenRequest) -> Self {
+        self.token_request = body;
+        self
+    }
+
+    /// Sets the revocation endpoint (RFC 7009).
+    #[must_use]
+    pub fn revocation_url(mut self, url: impl Into<String>) -> Self {
+        self.revocation_url = Some(url.into());
         self
     }
 

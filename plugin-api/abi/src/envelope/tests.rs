@@ -25,6 +25,8 @@ fn providers_and_create() {
     let asked = CreateIn { provider: "a".into(), options: state() };
     insta::assert_snapshot!(sent(&asked), @r#"{"provider":"a","options":{"a":1}}"#);
     let oauth2 = OAuth2::new("https://a/", "https://t/").client("id", "s").scopes(["x"]).authorize_parameter("p", "q");
+    let oauth2 = oauth2.client_authentication(ClientAuthentication::Basic).token_request(TokenRequest::Json);
+    let oauth2 = oauth2.revocation_url("https://r/");
     let out = CreateOut {
         instance: 1,
         is_configured: true,
@@ -38,7 +40,14 @@ fn providers_and_create() {
             Step { name: "o".into(), kind: StepKind::OAuth2(Box::new(oauth2)) },
         ],
     };
-    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[]}}]}"#);
+    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}}]}"#);
+}
+
+#[test]
+fn a_plugin_from_before_there_was_pkce_keeps_the_requests_it_was_written_for() {
+    let old: OAuth2 = serde_json::from_value(json!({"client_id": "id", "token_url": "https://t/"})).expect("old JSON");
+    assert!(!old.pkce && OAuth2::new("https://a/", "https://t/").pkce);
+    assert_eq!((old.client_authentication, old.token_request), (ClientAuthentication::Post, TokenRequest::Form));
 }
 
 #[test]
@@ -75,10 +84,11 @@ fn turns_and_answers() {
 #[test]
 fn replies_and_faults() {
     insta::assert_snapshot!(sent(&Reply::ok(1)), @r#"{"ok":1}"#);
-    let options = vec![OptionMistake { key: "k".into(), message: "m".into(), known: vec!["l".into()] }];
+    let options =
+        vec![OptionMistake { key: "k".into(), message: "m".into(), known: vec!["l".into()], mend: "d".into() }];
     let mut reply = Reply::<u8>::fault(Fault { options, ..Fault::new(FaultKind::Options, "f") });
     reply.log.push(LogLine { level: LogLevel::Warn, message: "w".into() });
-    insta::assert_snapshot!(sent(&reply), @r#"{"fault":{"kind":"options","message":"f","options":[{"key":"k","message":"m","known":["l"]}]},"log":[{"level":"warn","message":"w"}]}"#);
+    insta::assert_snapshot!(sent(&reply), @r#"{"fault":{"kind":"options","message":"f","options":[{"key":"k","message":"m","known":["l"],"mend":"d"}]},"log":[{"level":"warn","message":"w"}]}"#);
     let neither: Reply<u8> = serde_json::from_str("{}").expect("everything has a default");
     assert_eq!(neither.into_result().expect_err("it says nothing").kind, FaultKind::Malformed);
 }
@@ -136,6 +146,8 @@ fn what_a_later_version_adds_is_tolerated() {
     assert_eq!(read::<StepKind>(later), StepKind::Unknown);
     assert_eq!(read::<FaultKind>(json!("of-the-future")), FaultKind::Unknown);
     assert_eq!(read::<LogLevel>(json!("of-the-future")), LogLevel::Info);
+    assert_eq!(read::<ClientAuthentication>(json!("of-the-future")), ClientAuthentication::Unknown);
+    assert_eq!(read::<TokenRequest>(json!("of-the-future")), TokenRequest::Unknown);
     assert_eq!(read::<FieldType>(json!("of-the-future")), FieldType::Text);
     let field: Field = read(json!({"name": "n", "of-the-future": {"more": 1}}));
     assert_eq!(field.name, "n");

@@ -1,0 +1,70 @@
+//! `jackfield provider`: the catalogue of declared providers.
+
+use std::path::Path;
+
+use clap::Subcommand;
+
+use crate::{
+    config::Mistakes,
+    outbound::Outbound,
+    plugins::{Entry, Plugins, Provider, catalogue, entry},
+};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List the catalogue and what else is declared: id, name, whether it is enabled, and what is missing.
+    List,
+    /// Print an entry of the catalogue as a table of the configuration to start from.
+    Show {
+        /// Id of the entry.
+        name: String,
+    },
+}
+
+pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
+    match command {
+        Command::List => list(file).await,
+        Command::Show { name } => show(&name),
+    }
+}
+
+async fn list(file: &Path) -> anyhow::Result<()> {
+    // Nobody's code is started for this.
+    let settings = crate::config::load(file)?.without_plugins();
+    let (plugins, mistakes) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    let declared = plugins.all();
+    for known in catalogue() {
+        let enabled = declared.iter().find(|provider| provider.id() == known.id);
+        line(known.id, &enabled.map_or_else(|| known.name(), |provider| provider.name().to_owned()), enabled);
+    }
+    for own in declared.iter().filter(|provider| entry(provider.id()).is_none()) {
+        line(own.id(), own.name(), Some(own));
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes::from(mistakes).into()) }
+}
+
+fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
+    let state = match enabled {
+        None => "-".to_owned(),
+        Some(provider) if provider.is_configured() => "enabled".to_owned(),
+        Some(provider) => format!("enabled, missing: {}", provider.missing_options().join(", ")),
+    };
+    println!("{id:<18} {name:<18} {state}");
+}
+
+fn show(name: &str) -> anyhow::Result<()> {
+    let known = entry(name).ok_or_else(|| {
+        anyhow::anyhow!("`{name}` is not in the catalogue\n  mend: take a name that `jackfield provider list` shows")
+    })?;
+    print!("{}", as_table(known));
+    Ok(())
+}
+
+/// The three lines that enable it, and the entry's own, of which those can be left out that stay as they are.
+fn as_table(known: &Entry) -> String {
+    let secret = format!("{}_CLIENT_SECRET", known.id.to_ascii_uppercase().replace('-', "_"));
+    format!(
+        "[providers.{}]\nclient-id = \"\"\nclient-secret = {{ env = \"{secret}\" }}\n# What follows is the default.\n{}",
+        known.id, known.text
+    )
+}

@@ -1,0 +1,259 @@
+//! What a declaration says, read and checked: the operator's table laid over the catalogue's entry.
+
+use jackfield_plugin_abi::envelope::{ClientAuthentication, OAuth2, OptionMistake, Pairs, State, TokenRequest};
+use url::Url;
+
+use super::{
+    catalogue::{self, entry},
+    json_path::JsonPath,
+    placeholder,
+    table::{Mistakes, Table},
+};
+
+/// A checked declaration.
+pub(super) struct Declaration {
+    pub(super) id: String,
+    pub(super) icon: Option<String>,
+    pub(super) oauth2: OAuth2,
+    /// Options without which no flow can start.
+    pub(super) missing: Vec<String>,
+    /// Where the token stands in the token answer, if not at its top.
+    pub(super) token_path: Option<JsonPath>,
+    pub(super) account: Account,
+    /// Where the id of the person who installed stands.
+    pub(super) identity: Option<IdentityAt>,
+}
+
+/// Where the account's id and name come from.
+pub(super) struct Account {
+    /// The request for them; `None` when they are in the token answer.
+    pub(super) request: Option<AccountRequest>,
+    pub(super) id: JsonPath,
+    /// In the order of preference.
+    pub(super) names: Vec<JsonPath>,
+}
+
+/// The one request that may be made for the account.
+pub(super) struct AccountRequest {
+    pub(super) method: String,
+    pub(super) url: String,
+    /// May hold `{access-token}`; where none does, it goes as a bearer token.
+    pub(super) headers: Pairs,
+    pub(super) body: Option<String>,
+}
+
+/// Where an identity comes from.
+pub(super) struct IdentityAt {
+    pub(super) id: JsonPath,
+    pub(super) instance: String,
+}
+
+/// The keys that mean something whatever the provider; others fill placeholders.
+const KEYS: [&str; 17] = [
+    "name",
+    "icon",
+    "authorize-url",
+    "token-url",
+    "revocation-url",
+    "scopes",
+    "scope-separator",
+    "client-id",
+    "client-secret",
+    "client-authentication",
+    "token-request",
+    "token-path",
+    "pkce",
+    "authorize-parameters",
+    "token-parameters",
+    "account",
+    "identity",
+];
+
+/// Stands for the token in a header of the account's request.
+pub(super) const ACCESS_TOKEN: &str = "access-token";
+
+/// A table laid over the catalogue's entry of that name: each key replaces the whole of the entry's.
+pub(super) fn merged(id: &str, table: &State) -> State {
+    let mut merged = entry(id).map(|entry| entry.table()).unwrap_or_default();
+    merged.extend(table.clone());
+    merged
+}
+
+/// What people read: as declared, or the id with a capital.
+pub(super) fn name(id: &str, table: &State) -> String {
+    let merged = merged(id, table);
+    let declared = merged.get("name").and_then(|name| name.as_str()).filter(|name| !name.is_empty());
+    declared.map_or_else(|| capitalised(id), str::to_owned)
+}
+
+fn capitalised(id: &str) -> String {
+    let mut letters = id.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+impl Declaration {
+    pub(super) fn read(id: &str, options: &State) -> Result<Self, Vec<OptionMistake>> {
+        let merged = merged(id, options);
+        let mistakes = Mistakes::default();
+        let mut reading = Reading { table: Table::new(&mistakes, &merged), options: &merged, missing: Vec::new() };
+        reading.check_whole(id);
+        let declaration = reading.declaration(id);
+        reading.table.finish();
+        let mistakes = mistakes.into_list();
+        if mistakes.is_empty() { Ok(declaration) } else { Err(mistakes) }
+    }
+
+    /// The hosts, with their ports, that the provider has to reach.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        let account = self.account.request.as_ref().map(|request| &request.url);
+        let urls = [Some(&self.oauth2.token_url), account, self.oauth2.revocation_url.as_ref()];
+        urls.into_iter().flatten().filter_map(|url| host_of(url)).collect()
+    }
+}
+
+/// None for a URL that still waits for an option.
+fn host_of(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok().filter(|_| placeholder::words(url).next().is_none())?;
+    let host = url.host_str()?.to_owned();
+    Some(url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}")))
+}
+
+struct Reading<'a> {
+    table: Table<'a>,
+    options: &'a State,
+    missing: Vec<String>,
+}
+
+impl Reading<'_> {
+    /// A name that is not in the catalogue must bring what an entry would.
+    fn check_whole(&self, id: &str) {
+        let wanted = ["authorize-url", "token-url", "account"];
+        let absent: Vec<_> = wanted.into_iter().filter(|key| !self.table.has(key)).collect();
+        if !absent.is_empty() {
+            let message = format!("not in the catalogue, and without {}", absent.join(", "));
+            let mend = match catalogue::nearest(id) {
+                Some(near) => format!("did you mean [providers.{near}]?"),
+                None => "add what is missing, or take a name that `jackfield provider list` shows".to_owned(),
+            };
+            self.table.note("", message, mend);
+        }
+    }
+
+    fn declaration(&mut self, id: &str) -> Declaration {
+        self.table.text("name");
+        let oauth2 = self.oauth2();
+        let token_path = self.table.text("token-path").map(JsonPath::new);
+        let account = self.account();
+        let identity = self.identity(&oauth2);
+        let mut missing: Vec<String> = oauth2.missing().into_iter().map(str::to_owned).collect();
+        missing.append(&mut self.missing);
+        Declaration { id: id.to_owned(), icon: self.table.text("icon"), oauth2, missing, token_path, account, identity }
+    }
+
+    fn oauth2(&mut self) -> OAuth2 {
+        let mut oauth2 = OAuth2::new(self.url("authorize-url"), self.url("token-url"));
+        oauth2.revocation_url = Some(self.url("revocation-url")).filter(|url| !url.is_empty());
+        oauth2.client_id = self.table.text("client-id").unwrap_or_default();
+        oauth2.client_secret = self.table.text("client-secret").unwrap_or_default().into();
+        oauth2.scopes = self.table.texts("scopes").unwrap_or_default();
+        oauth2.scope_separator = self.table.text("scope-separator").unwrap_or(oauth2.scope_separator);
+        oauth2.pkce = self.table.flag("pkce").unwrap_or(oauth2.pkce);
+        let ways = [("post", ClientAuthentication::Post), ("basic", ClientAuthentication::Basic)];
+        oauth2.client_authentication = self.table.choice("client-authentication", &ways).unwrap_or_default();
+        let bodies = [("form", TokenRequest::Form), ("json", TokenRequest::Json)];
+        oauth2.token_request = self.table.choice("token-request", &bodies).unwrap_or_default();
+        oauth2.authorize_parameters = self.table.pairs("authorize-parameters");
+        oauth2.token_parameters = self.table.pairs("token-parameters");
+        oauth2
+    }
+
+    fn account(&mut self) -> Account {
+        let Some(mut table) = self.table.table("account") else {
+            return Account { request: None, id: JsonPath::new(""), names: Vec::new() };
+        };
+        let from = table.text("from").unwrap_or_else(|| "token".to_owned());
+        let headers = table.pairs("headers");
+        let body = table.text("body");
+        let id = table.required_text("id", "say where the account's id stands in the answer, like `data.id`");
+        let names = table.text_or_texts("name").unwrap_or_default().into_iter().map(JsonPath::new).collect();
+        table.finish();
+        Account { request: self.account_request(&from, headers, body), id: JsonPath::new(id), names }
+    }
+
+    fn account_request(&mut self, from: &str, headers: Pairs, body: Option<String>) -> Option<AccountRequest> {
+        if from == "token" {
+            return None;
+        }
+        let asked = from.split_once(' ').filter(|(method, _)| matches!(*method, "GET" | "POST"));
+        let Some((method, url)) = asked else {
+            let mend = "write \"token\", or a method and a URL like \"GET https://api.acme.example/me\"";
+            self.table.note("account.from", "neither `token` nor a GET or POST of a URL", mend);
+            return None;
+        };
+        let url = self.filled("account.from", url);
+        self.check_url("account.from", &url);
+        let headers = headers.into_iter().map(|(name, value)| (name, self.filled("account.headers", &value))).collect();
+        Some(AccountRequest { method: method.to_owned(), url, headers, body })
+    }
+
+    fn identity(&mut self, oauth2: &OAuth2) -> Option<IdentityAt> {
+        let mut table = self.table.table("identity")?;
+        let id = table.required_text("id", "say where the person's id stands in the answer, like `user.id`");
+        let host = Url::parse(&oauth2.authorize_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let instance = table.text("instance").or(host).unwrap_or_default();
+        table.finish();
+        Some(IdentityAt { id: JsonPath::new(id), instance })
+    }
+
+    /// A URL with its placeholders filled; empty when there is none or one of them is missing.
+    fn url(&mut self, key: &str) -> String {
+        let Some(text) = self.table.text(key) else { return String::new() };
+        let url = self.filled(key, &text);
+        self.check_url(key, &url);
+        url
+    }
+
+    fn check_url(&self, key: &str, url: &str) {
+        let is_waiting = placeholder::words(url).next().is_some();
+        let is_web = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !is_waiting && !is_web {
+            self.table.note(key, "not an absolute https URL", "write all of it, like https://acme.example/oauth");
+        }
+    }
+
+    /// A text with its placeholders filled from further options; one that is not set is missing.
+    fn filled(&mut self, key: &str, text: &str) -> String {
+        let words: Vec<String> = placeholder::words(text).map(str::to_owned).collect();
+        words.iter().fold(text.to_owned(), |text, word| match self.value(key, word) {
+            Some(value) => placeholder::filled(&text, word, &value),
+            None => text,
+        })
+    }
+
+    fn value(&mut self, key: &str, word: &str) -> Option<String> {
+        match word {
+            // Filled when there is one.
+            ACCESS_TOKEN if key == "account.headers" => None,
+            "client-id" => self.options.get(word)?.as_str().map(str::to_owned),
+            _ if KEYS.contains(&word) || word == ACCESS_TOKEN => {
+                let mend = "name an option of your own, like {subdomain}, and set it beside";
+                self.table.note(key, format!("{{{word}}} cannot stand here"), mend);
+                None
+            }
+            _ => self.own_option(word),
+        }
+    }
+
+    fn own_option(&mut self, word: &str) -> Option<String> {
+        match self.table.text(word).filter(|value| !value.is_empty()) {
+            Some(value) if placeholder::is_plain(&value) => return Some(value),
+            Some(_) => {
+                let mend = "write the part that stands in the URL, like `acme` or `acme.example`";
+                self.table.note(word, "neither a host nor a plain word", mend);
+            }
+            None if self.missing.iter().any(|missing| missing == word) => {}
+            None => self.missing.push(word.to_owned()),
+        }
+        None
+    }
+}

@@ -1,0 +1,50 @@
+//! The authorization endpoint (RFC 6749 section 4.1.1): straight back with a code, to who asks as the dialect wants it.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use url::Url;
+
+use super::{Asked, CLIENT, Grant, Pkce, Refused, Shared, expect_equal, expect_only, locked, take, take_optional};
+
+pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Refused> {
+    let mut given = asked.query.clone();
+    expect_equal("client_id", &take(&mut given, "client_id")?, CLIENT)?;
+    expect_equal("response_type", &take(&mut given, "response_type")?, "code")?;
+    let (state, redirect_uri) = (take(&mut given, "state")?, take(&mut given, "redirect_uri")?);
+    check_scope(asked, take_optional(&mut given, "scope")?.as_deref())?;
+    let challenge = challenge(asked.dialect.pkce, &mut given)?;
+    expect_only(given, &asked.dialect.authorize_parameters)?;
+    let mut back = Url::parse(&redirect_uri).map_err(|_| "redirect_uri is not a URL")?;
+    let code = format!("code-{:x}", getrandom::u64().expect("the system has a random generator"));
+    back.query_pairs_mut().append_pair("code", &code).append_pair("state", &state);
+    locked(&shared.grants).insert(code, Grant { id: asked.id.to_owned(), redirect_uri, challenge });
+    Ok((StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response())
+}
+
+/// Scopes are joined by the dialect's separator and no other, and one that is there is not empty (RFC 6749 section 3.3).
+fn check_scope(asked: &Asked<'_>, scope: Option<&str>) -> Result<(), Refused> {
+    let other = if asked.dialect.separator == " " { "," } else { " " };
+    match scope {
+        Some("") => Err("scope is empty".to_owned()),
+        Some(scope) if scope.contains(other) => Err(format!("scope {scope:?} is separated otherwise")),
+        _ => Ok(()),
+    }
+}
+
+/// RFC 7636 section 4.3.
+fn challenge(pkce: Pkce, given: &mut super::Pairs) -> Result<Option<String>, Refused> {
+    if pkce == Pkce::Refused {
+        return Ok(None); // What was sent is left over, and refused as such.
+    }
+    let challenge = take_optional(given, "code_challenge")?;
+    let method = take_optional(given, "code_challenge_method")?;
+    match (&challenge, method.as_deref()) {
+        (Some(challenge), Some("S256")) if challenge.len() == 43 => {}
+        (None, None) if pkce == Pkce::Required => return Err("code_challenge is missing".to_owned()),
+        (None, None) => {}
+        _ => return Err("the challenge is not one of S256".to_owned()),
+    }
+    Ok(challenge.filter(|_| pkce != Pkce::Ignored))
+}

@@ -1,0 +1,184 @@
+//! A server that plays the authorization server and the API of any service, by a description of its dialect, and strictly: it refuses what
+//! the dialect does not allow.
+//!
+//! A service stands below `/{id}/{host}`: what the service has at `https://github.com/login` is at `/github/github.com/login` here.
+
+mod authorize;
+mod dialect;
+mod token;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+pub use dialect::{Answers, Authentication, Body, Dialect, Pkce};
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// Id of the client that is registered at every service.
+pub const CLIENT: &str = "client-1.example:app";
+/// Its secret, with characters that a form encodes.
+pub const SECRET: &str = "s3cret &/+";
+
+/// A running stand-in; it stops when this is dropped.
+pub struct StandInOAuth2 {
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+/// A request to one service.
+struct Asked<'a> {
+    id: &'a str,
+    dialect: &'a Dialect,
+    method: Method,
+    /// As the service knows it, without the query.
+    url: String,
+    query: Pairs,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+type Pairs = Vec<(String, String)>;
+
+/// What a code was given for.
+struct Grant {
+    id: String,
+    redirect_uri: String,
+    challenge: Option<String>,
+}
+
+struct Shared {
+    dialects: BTreeMap<String, Dialect>,
+    grants: Mutex<HashMap<String, Grant>>,
+    /// The services by the access tokens that were given out.
+    tokens: Mutex<HashMap<String, String>>,
+}
+
+/// Why a request is refused, in words for whoever reads the test.
+type Refused = String;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl StandInOAuth2 {
+    /// Starts on a free port with the services it is to play.
+    ///
+    /// # Errors
+    /// When loopback cannot be bound.
+    pub async fn start(dialects: BTreeMap<String, Dialect>) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { dialects, grants: Mutex::default(), tokens: Mutex::default() });
+        let router = Router::new().fallback(play).with_state(shared);
+        let server = tokio::spawn(async move {
+            // It serves until it is aborted; a broken connection is the other side's affair.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { address, server })
+    }
+
+    /// Port it listens on.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Where a URL of a service is played here.
+    #[must_use]
+    pub fn instead_of(&self, id: &str, url: &str) -> String {
+        url.replace("https://", &format!("http://{}/{id}/", self.address))
+    }
+}
+
+impl Drop for StandInOAuth2 {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn play(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    let (id, rest) = path.split_once('/').unwrap_or((path, ""));
+    let Some(dialect) = shared.dialects.get(id) else { return refused("no such service") };
+    let query = pairs(uri.query().unwrap_or_default().as_bytes());
+    let asked = Asked { id, dialect, method, url: format!("https://{rest}"), query, headers, body };
+    let answer = if asked.url == dialect.authorize && asked.method == Method::GET {
+        authorize::answer(&shared, &asked)
+    } else if asked.url == dialect.token && asked.method == Method::POST {
+        token::answer(&shared, &asked)
+    } else {
+        account(&shared, &asked, uri.query())
+    };
+    answer.unwrap_or_else(|words| refused(&words))
+}
+
+/// The account, to who asks as the dialect wants it and has a token of this service.
+fn account(shared: &Shared, asked: &Asked<'_>, query: Option<&str>) -> Result<Response, Refused> {
+    let url = query.map_or_else(|| asked.url.clone(), |query| format!("{}?{query}", asked.url));
+    let given = format!("{} {url}", asked.method);
+    let account = asked.dialect.account.as_deref().ok_or_else(|| format!("{given}: nothing is there"))?;
+    expect_equal("the account's request", &given, account)?;
+    let tokens = locked(&shared.tokens);
+    let token = tokens.iter().find(|(_, id)| id.as_str() == asked.id).map(|(token, _)| token.as_str());
+    let token = token.ok_or("no token was given out")?;
+    for (name, wanted) in &asked.dialect.headers {
+        let wanted = wanted.replace("TOKEN", token).replace("CLIENT", CLIENT);
+        let given = asked.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        expect_equal(&format!("the header {name}"), given, &wanted)?;
+    }
+    expect_equal("the account's body", &String::from_utf8_lossy(&asked.body), &asked.dialect.asks)?;
+    Ok(json(&asked.dialect.account_answer))
+}
+
+fn json(body: &str) -> Response {
+    let body: Value = serde_json::from_str(body).expect("the dialect's answers are JSON");
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+fn refused(words: &str) -> Response {
+    let body = serde_json::json!({"error": "invalid_request", "error_description": words});
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+fn expect_equal(what: &str, given: &str, wanted: &str) -> Result<(), Refused> {
+    if given == wanted { Ok(()) } else { Err(format!("{what} is {given:?}, and not {wanted:?}")) }
+}
+
+fn pairs(encoded: &[u8]) -> Pairs {
+    url::form_urlencoded::parse(encoded).into_owned().collect()
+}
+
+/// Takes the one parameter of a name out.
+fn take(parameters: &mut Pairs, name: &str) -> Result<String, Refused> {
+    take_optional(parameters, name)?.ok_or_else(|| format!("{name} is missing"))
+}
+
+fn take_optional(parameters: &mut Pairs, name: &str) -> Result<Option<String>, Refused> {
+    let mut found = parameters.extract_if(.., |(key, _)| key == name);
+    let first = found.next().map(|(_, value)| value);
+    if found.next().is_some() { Err(format!("{name} is repeated")) } else { Ok(first) }
+}
+
+/// What is left must be what the dialect wants beside the standard's own, no less and no more.
+fn expect_only(mut left: Pairs, wanted: &BTreeMap<String, String>) -> Result<(), Refused> {
+    for (name, value) in wanted {
+        expect_equal(name, &take(&mut left, name)?, value)?;
+    }
+    left.first().map_or(Ok(()), |(name, _)| Err(format!("{name} is not a parameter of this service")))
+}
