@@ -24,12 +24,8 @@ pub(super) enum Command {
         /// The libraries.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
-        /// Invented questions for each step; 0 asks none.
-        #[arg(long, value_name = "N", default_value_t = 200)]
-        questions: u32,
-        /// The same seed invents the same questions.
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        seed: u64,
+        #[command(flatten)]
+        extent: ExtentArguments,
     },
     /// Accept the listed plugins as they are now: from then on a host loads these very libraries and no others.
     Lock,
@@ -44,10 +40,27 @@ pub(super) enum Command {
     Sign(signing::SignArguments),
 }
 
+/// How much is asked.
+#[derive(Clone, Copy, clap::Args)]
+pub(super) struct ExtentArguments {
+    /// Invented questions for each step; 0 asks none.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    questions: u32,
+    /// The same seed invents the same questions.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+impl From<ExtentArguments> for Extent {
+    fn from(ExtentArguments { questions, seed }: ExtentArguments) -> Self {
+        Self { questions, seed }
+    }
+}
+
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
         Command::List => list(file).await,
-        Command::Check { paths, questions, seed } => check_all(&paths, Extent { questions, seed }, file).await,
+        Command::Check { paths, extent } => check_all(&paths, extent.into(), file).await,
         Command::Lock => print_accepted(file),
         Command::Digest { path } => {
             println!("{}  {}", LibraryFile::digest_of(&path).map_err(told)?, path.display());

@@ -51,9 +51,11 @@ fn print_sandbox(sandbox: &Sandbox) {
 
 /// What a check has found; whether all of it is good.
 pub(super) fn print_report(report: &Report) -> bool {
-    println!("{}: loads, in {:?}", report.info.file.display(), report.started_in);
+    println!("{}: loads, in {:?}", report.entry, report.started_in);
     print_info(&report.info);
-    print_sandbox(&report.sandbox);
+    if !report.sandbox.held.is_empty() {
+        print_sandbox(&report.sandbox);
+    }
     report.providers.iter().for_each(print_examined);
     let mut is_good = true;
     for (provider, finding) in report.problems() {

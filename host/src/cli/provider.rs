@@ -4,16 +4,27 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+use super::{plugin::ExtentArguments, plugin_report::print_report};
 use crate::{
     config::Mistakes,
     outbound::Outbound,
-    plugins::{Entry, Plugins, Provider, catalogue, entry},
+    plugins::{Entry, Extent, Plugins, Provider, catalogue, check_declared, entry},
 };
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List the catalogue and what else is declared: id, name, whether it is enabled, and what is missing.
     List,
+    /// Check declared providers as `plugin check` does libraries; without a name, all that the configuration declares.
+    Check {
+        /// Ids of entries of the catalogue, or of what is declared.
+        names: Vec<String>,
+        /// Check the whole catalogue.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        extent: ExtentArguments,
+    },
     /// Print an entry of the catalogue as a table of the configuration to start from.
     Show {
         /// Id of the entry.
@@ -24,6 +35,7 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
         Command::List => list(file).await,
+        Command::Check { names, all, extent } => check(names, all, extent.into(), file).await,
         Command::Show { name } => show(&name),
     }
 }
@@ -43,6 +55,29 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     if mistakes.is_empty() { Ok(()) } else { Err(Mistakes::from(mistakes).into()) }
 }
 
+async fn check(mut names: Vec<String>, all: bool, extent: Extent, file: &Path) -> anyhow::Result<()> {
+    let providers = crate::config::survey(file).map(|(settings, _)| settings.providers).unwrap_or_default();
+    if all {
+        names.extend(catalogue().iter().map(|known| known.id.to_owned()));
+    } else if names.is_empty() {
+        names.extend(providers.keys().cloned());
+    }
+    let mut bad = 0;
+    for name in &names {
+        let table = providers.get(name).cloned();
+        anyhow::ensure!(table.is_some() || entry(name).is_some(), "{}", unknown(name));
+        let report = check_declared(name, &table.unwrap_or_default(), file, extent).await;
+        bad += usize::from(!print_report(&report.map_err(|refusal| anyhow::anyhow!("{refusal}"))?));
+    }
+    anyhow::ensure!(bad == 0, "{bad} of {} providers have problems", names.len());
+    println!("checked {}: no problems", names.len());
+    Ok(())
+}
+
+fn unknown(name: &str) -> String {
+    format!("`{name}` is not in the catalogue\n  mend: take a name that `jackfield provider list` shows")
+}
+
 fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
     let state = match enabled {
         None => "-".to_owned(),
@@ -53,9 +88,7 @@ fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
 }
 
 fn show(name: &str) -> anyhow::Result<()> {
-    let known = entry(name).ok_or_else(|| {
-        anyhow::anyhow!("`{name}` is not in the catalogue\n  mend: take a name that `jackfield provider list` shows")
-    })?;
+    let known = entry(name).ok_or_else(|| anyhow::anyhow!(unknown(name)))?;
     print!("{}", as_table(known));
     Ok(())
 }

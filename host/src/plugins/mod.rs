@@ -34,7 +34,7 @@ mod status;
 pub mod worker;
 
 pub use accept::{Accepted, accepted, lock, proven};
-pub use check::{Behaviour, Examined, Extent, Finding, Problem, Report, Unmade, check};
+pub use check::{Behaviour, Examined, Extent, Finding, Problem, Report, Unmade, check, check_declared};
 pub use declared::{Entry, catalogue, entry};
 pub use error::PluginError;
 pub use info::PluginInfo;

@@ -86,6 +86,23 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
 }
 
 #[test]
+fn the_whole_catalogue_passes_the_same_check() -> Result<()> {
+    let folder = bare().keep_folder();
+    let run = |arguments: &[&str]| -> Result<(bool, String)> {
+        let output = folder.run(arguments)?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        Ok((output.status.success(), said))
+    };
+    let (is_good, said) = run(&["provider", "check", "--all", "--questions", "50"])?;
+    assert!(is_good && said.contains("checked 62: no problems"), "{said}");
+    let github = said.split("providers.github: loads").nth(1).unwrap_or_default();
+    assert!(github.contains("hosts   api.github.com, github.com") && github.contains("asked   50"), "{github}");
+    let (is_good, said) = run(&["provider", "check", "githup"])?;
+    assert!(!is_good && said.contains("`githup` is not in the catalogue"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn the_same_seed_asks_the_same_questions() -> Result<()> {
     let asked = |seed: &str| -> Result<String> {
         let (_, said) = checked("misbehaving", &["--questions", "30", "--seed", seed])?;

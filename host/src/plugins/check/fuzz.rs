@@ -44,14 +44,15 @@ const VALUES: [&str; 14] = [
 ];
 
 impl Inventor {
-    pub(super) fn new(seed: u64, named: &NamedProvider) -> Self {
+    pub(super) fn new(seed: u64, named: &NamedProvider, table: &State) -> Self {
         let mut random = Rng::with_seed(seed);
-        let options = named.options.iter().map(|name| (name.clone(), canary(&mut random).into())).collect();
+        let invented = named.options.iter().map(|name| (name.clone(), canary(&mut random).into()));
+        let options = table.clone().into_iter().chain(invented).collect();
         let names = NAMES.map(str::to_owned).to_vec();
         Self { random, options, names, states: Vec::new(), answers_well: false }
     }
 
-    /// A recognizable text for every option.
+    /// A recognizable text for every option, over the table that declares the provider, if one does.
     pub(super) const fn options(&self) -> &State {
         &self.options
     }
@@ -108,8 +109,20 @@ impl Inventor {
         match self.random.u8(0..4) {
             0 => State::new(),
             1 | 2 if !self.states.is_empty() => self.random.choice(&self.states).cloned().unwrap_or_default(),
-            _ => (0..self.random.usize(1..5)).map(|_| (self.name(), self.value(3))).collect(),
+            _ => {
+                let mut state: State = (0..self.random.usize(0..5)).map(|_| (self.name(), self.value(3))).collect();
+                if self.random.bool() {
+                    state.insert("data".to_owned(), self.token_answer(2));
+                }
+                state
+            }
         }
+    }
+
+    /// What a token endpoint likes to answer.
+    fn token_answer(&mut self, depth: u8) -> Value {
+        json!({"ok": self.random.bool(), "access_token": self.text(), "scope": self.text(), "id": self.value(0),
+            "team": self.value(depth), "authed_user": self.value(depth), "expires_in": self.value(0)})
     }
 
     fn value(&mut self, depth: u8) -> Value {
@@ -121,11 +134,7 @@ impl Inventor {
             4 => self.text().into(),
             5 => (0..self.random.usize(0..4)).map(|_| self.value(depth - 1)).collect(),
             6 => Value::Object((0..self.random.usize(0..4)).map(|_| (self.name(), self.value(depth - 1))).collect()),
-            // What a token endpoint likes to answer.
-            _ => {
-                json!({"ok": self.random.bool(), "access_token": self.text(), "scope": self.text(), "id": self.value(0),
-                "team": self.value(depth - 1), "authed_user": self.value(depth - 1), "expires_in": self.value(0)})
-            }
+            _ => self.token_answer(depth - 1),
         }
     }
 
@@ -174,7 +183,7 @@ mod tests {
 
     fn inventor(seed: u64) -> Inventor {
         let options = vec!["client-id".to_owned(), "client-secret".to_owned(), "port".to_owned()];
-        Inventor::new(seed, &NamedProvider { options, ..NamedProvider::default() })
+        Inventor::new(seed, &NamedProvider { options, ..NamedProvider::default() }, &State::new())
     }
 
     #[test]

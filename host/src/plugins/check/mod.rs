@@ -1,6 +1,6 @@
-//! Looks hard at one library, for `plugin check`: what it says of itself, and how it behaves when it is asked what nobody would ask.
+//! Looks hard at one library or declared provider, for `plugin check` and `provider check`: what it says of itself, and how it behaves when it is asked what nobody would ask.
 //!
-//! It runs in a worker like any other and reaches no network: what it asks the host for is answered with inventions too.
+//! A library runs in a worker like any other, and reaches no network: what it asks the host for is answered with inventions too.
 
 mod behaviour;
 mod fuzz;
@@ -15,7 +15,7 @@ use subject::Subject;
 pub use subject::Unmade;
 
 use super::{
-    LibraryFile, PluginInfo, Refusal, Sandbox, is_good_id,
+    LibraryFile, PluginInfo, Refusal, Sandbox, declared, is_good_id,
     life::{Recipe, Source},
     plugin::not_started,
     provider::reach,
@@ -38,6 +38,8 @@ pub struct Extent {
 /// What was found.
 #[derive(Debug)]
 pub struct Report {
+    /// The library's path, or the table that declares the provider.
+    pub entry: String,
     /// The library.
     pub info: PluginInfo,
     /// What held its worker.
@@ -53,7 +55,7 @@ pub struct Report {
 pub struct Examined {
     /// The provider.
     pub named: NamedProvider,
-    /// Its description without any options, or why it has none.
+    /// Its description without any options, or with the table that declares it; or why it has none.
     pub described: Result<CreateOut, Unmade>,
     /// The hosts it asks to reach.
     pub reach: String,
@@ -75,14 +77,39 @@ impl Report {
 /// # Errors
 /// Why a host would refuse it.
 pub async fn check(path: &Path, extent: Extent) -> Result<Report, Refusal> {
+    let (info, source) = judged(path)?;
+    report(path.display().to_string(), info, source, &ProviderOptions::default(), extent).await
+}
+
+/// Checks one declared provider, with the operator's table for it or an empty one.
+///
+/// # Errors
+/// When it has an id that cannot be.
+pub async fn check_declared(id: &str, table: &ProviderOptions, file: &Path, extent: Extent) -> Result<Report, Refusal> {
+    let info = declared::info(id, table, file);
+    let options = ["client-id", "client-secret"].map(str::to_owned).to_vec();
+    let named = NamedProvider { options, ..declared::named(id, table) };
+    report(format!("providers.{id}"), info, Source::Declared(named), table, extent).await
+}
+
+fn judged(path: &Path) -> Result<(PluginInfo, Source), Refusal> {
     let file = LibraryFile::read(path)?;
     let library = SealedLibrary::of(&file.bytes);
     let library = library.map_err(|error| Refusal::Unreadable { file: path.to_owned(), error })?;
-    let info = PluginInfo::of(&file);
+    Ok((PluginInfo::of(&file), Source::Library(library)))
+}
+
+async fn report(
+    entry: String,
+    info: PluginInfo,
+    source: Source,
+    table: &ProviderOptions,
+    extent: Extent,
+) -> Result<Report, Refusal> {
     let recipe = Recipe {
-        entry: path.display().to_string(),
+        entry: entry.clone(),
         plugin: info.name.clone(),
-        source: Source::Library(library),
+        source,
         run: Run { deadline: DEADLINE, ..Run::default() },
         is_sandbox_required: false,
     };
@@ -91,9 +118,9 @@ pub async fn check(path: &Path, extent: Extent) -> Result<Report, Refusal> {
     let started_in = started.elapsed();
     let sandbox = subject.sandbox();
     let providers = named(&mut subject, &info).await?;
-    let mut report = Report { info, sandbox, started_in, providers: Vec::new() };
+    let mut report = Report { entry, info, sandbox, started_in, providers: Vec::new() };
     for named in providers {
-        report.providers.push(examined(&mut subject, named, extent).await);
+        report.providers.push(examined(&mut subject, named, table, extent).await);
     }
     Ok(report)
 }
@@ -107,18 +134,18 @@ async fn named(subject: &mut Subject, info: &PluginInfo) -> Result<Vec<NamedProv
     }
 }
 
-async fn examined(subject: &mut Subject, named: NamedProvider, extent: Extent) -> Examined {
+async fn examined(subject: &mut Subject, named: NamedProvider, table: &ProviderOptions, extent: Extent) -> Examined {
     let mut behaviour = Behaviour::default();
-    let described = subject.create(&named.id, &ProviderOptions::default().table).await;
+    let described = subject.create(&named.id, &table.table).await;
     let mut reached = String::new();
     if let Ok(description) = &described {
-        match reach(description, &ProviderOptions::default(), None) {
+        match reach(description, table, None) {
             Ok(reach) => reached = reach.to_string(),
             Err(host) => behaviour.found(Problem::BadHost(host), "its description"),
         }
     }
     if extent.questions > 0 {
-        let inventor = Inventor::new(extent.seed, &named);
+        let inventor = Inventor::new(extent.seed, &named, &table.table);
         question(subject, &named, inventor, extent, &mut behaviour).await;
     }
     Examined { named, described, reach: reached, behaviour }
