@@ -52,10 +52,7 @@ pub(super) async fn load(settings: &Settings, outbound: &Outbound, running: &[Ar
     let mut loading =
         Loading { settings, outbound, loaded: Loaded::default(), mistakes: Vec::new(), has_failed: false };
     for (listed, plugin) in settings.default_integrations.iter().zip(plugins) {
-        match plugin {
-            Ok(plugin) => loading.take(listed, plugin),
-            Err(refusal) => loading.refuse(listed, &refusal),
-        }
+        loading.settle(listed, plugin, running);
     }
     for (id, options) in &settings.providers {
         loading.declared(id, options, running).await;
@@ -118,9 +115,29 @@ impl Loading<'_> {
         if let Some(same) = running.iter().find(|plugin| plugin.is_same(&info, &recipe, self.settings)) {
             return self.take(&listed, same.clone());
         }
-        match Plugin::start(info, recipe, self.settings).await {
-            Ok(plugin) => self.take(&listed, Arc::new(plugin)),
-            Err(refusal) => self.refuse(&listed, &refusal),
+        let plugin = Plugin::start(info, recipe, self.settings).await.map(Arc::new);
+        self.settle(&listed, plugin, running);
+    }
+
+    /// Takes a plugin, or says what is wrong with it; one that runs already goes on then, for who skips what does not load.
+    fn settle(&mut self, listed: &Listed, plugin: Result<Arc<Plugin>, Refusal>, running: &[Arc<Plugin>]) {
+        let before = running.iter().find(|plugin| plugin.entry() == listed.text);
+        match (plugin, before) {
+            (Ok(plugin), Some(before)) if !plugin.is_whole() => {
+                plugin.providers().iter().for_each(|introduction| self.check_created(listed, &plugin, introduction));
+                self.take(listed, before.clone());
+            }
+            (Ok(plugin), _) => self.take(listed, plugin),
+            (Err(refusal), before) => {
+                self.refuse(listed, &refusal);
+                before.into_iter().for_each(|before| self.take(listed, before.clone()));
+            }
+        }
+    }
+
+    fn check_created(&mut self, listed: &Listed, plugin: &Plugin, introduction: &Introduction) {
+        if let Err(error) = &introduction.described {
+            self.not_created(listed, plugin, introduction, error);
         }
     }
 

@@ -85,6 +85,11 @@ impl Plugin {
         self.recipe.is_declared()
     }
 
+    /// Whether each of its providers could be made.
+    pub(super) fn is_whole(&self) -> bool {
+        self.providers.iter().all(|one| one.described.is_ok())
+    }
+
     /// What its library said of its providers.
     pub(super) fn providers(&self) -> &[Introduction] {
         &self.providers

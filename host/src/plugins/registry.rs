@@ -44,7 +44,8 @@ impl Plugins {
     }
 
     /// Loads what other settings list and puts it in the place of what runs; what would come out the same is left alone. Where something is
-    /// wrong nothing changes, unless `[plugins] on-failure = "skip"`: then what is wrong is answered beside the changes.
+    /// wrong nothing changes, unless `[plugins] on-failure = "skip"`: then what is wrong is answered beside the changes, and a plugin whose
+    /// new version or options are wrong goes on as it was.
     ///
     /// # Errors
     /// All that is wrong.

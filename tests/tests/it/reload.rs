@@ -131,6 +131,25 @@ async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_skips_what_does_not_load_keeps_what_runs() -> Result<()> {
+    let skipping = |options: &str| {
+        let toml = format!("[plugins]\non-failure = \"skip\"\n[redirects]\n{options}");
+        bare().plugin("example").plugin("misbehaving").toml(&toml)
+    };
+    let (host, owner) = running(skipping("to = \"https://first.example/\"")).await?;
+    host.reconfigure(&skipping("too = 3"))?;
+    fs::remove_file(library(&host, "example"))?;
+    fs::write(library(&host, "example"), "junk")?;
+    let (is_done, said) = reload(&host)?;
+    assert!(is_done && said.contains("kept      example, misbehaving"), "{said}");
+    assert!(said.contains("skipped: ") && said.contains("found a text file"), "a bad new version: {said}");
+    assert!(said.contains("redirects.too: unknown option"), "and bad options: {said}");
+    installs_example(&owner, "still here").await?;
+    assert_eq!(owner.start_setup("acme", "redirects").await?.goes_to(), (302, "https://first.example/"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_provider_comes_and_goes_and_its_integrations_stay_visible() -> Result<()> {
     let (host, owner) = running(bare().plugin("misbehaving")).await?;
     assert_eq!(owner.visit("/organizations/acme/integrations/example/setup/").await?.status, 404);
