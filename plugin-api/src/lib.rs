@@ -18,7 +18,7 @@ pub use jackfield_plugin_abi::envelope::{
 };
 pub use pipeline::{Pipeline, View};
 pub use provider::{NoOptions, Provider};
-pub use serde_json::json;
+pub use serde_json::{Value, json};
 pub use step::{Step, value};
 
 /// What [`export_providers!`] expands to. Not for authors, and not covered by any promise.

@@ -1,17 +1,14 @@
-//! Slack: adds an app to a workspace or an organization.
-//!
-//! Two dialects: `v2`, what Slack runs today (<https://docs.slack.dev/reference/methods/oauth.v2.access>), and `v1`, kept for compatible
-//! servers of the first kind.
+//! Slack: adds an app to a workspace, or to an organization of Enterprise Grid, in two dialects: `v2`, what Slack runs today
+//! (<https://docs.slack.dev/reference/methods/oauth.v2.access>), and `v1`, kept for compatible servers of the first kind.
 
-mod v1;
-mod v2;
-
-use jackfield_plugin::{Error, Host, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value};
+use jackfield_plugin::{
+    Error, Host, Identity, Integration, OAuth2, Pipeline, Provider, Result, State, Value, export_providers, value,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "kebab-case")]
-struct Options {
+struct Slack {
     client_id: String,
     client_secret: String,
     // Accepted so that a configuration is whole; used once the requests that Slack sends are served.
@@ -22,7 +19,7 @@ struct Options {
     token_url: Option<String>,
 }
 
-#[derive(Deserialize, Default, Clone, Copy)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 enum Api {
     V1,
@@ -30,15 +27,13 @@ enum Api {
     V2,
 }
 
-struct Slack(Options);
-
 impl Provider for Slack {
-    type Options = Options;
+    type Options = Self;
     const ID: &'static str = "slack";
     const NAME: &'static str = "Slack";
 
-    fn new(options: Options) -> Self {
-        Self(options)
+    fn new(options: Self) -> Self {
+        options
     }
 
     fn icon(&self) -> Option<&'static str> {
@@ -46,46 +41,78 @@ impl Provider for Slack {
     }
 
     fn pipeline(&self) -> Pipeline {
-        let Options { client_id, client_secret, authorize_url, token_url, .. } = &self.0;
-        let mut oauth2 = match self.0.api {
-            Api::V1 => v1::oauth2(),
-            Api::V2 => v2::oauth2(),
+        let (authorize, token, scopes, separator) = match self.api {
+            Api::V1 => ("oauth/authorize", "oauth.access", "bot chat:write:bot commands team:read", " "),
+            Api::V2 => ("oauth/v2/authorize", "oauth.v2.access", "chat:write,commands,team:read", ","),
         };
-        oauth2.authorize_url = authorize_url.clone().unwrap_or(oauth2.authorize_url);
-        oauth2.token_url = token_url.clone().unwrap_or(oauth2.token_url);
-        Pipeline::new().oauth2(oauth2.client(client_id, client_secret.as_str()))
+        let authorize = self.authorize_url.clone().unwrap_or_else(|| format!("https://slack.com/{authorize}"));
+        let token = self.token_url.clone().unwrap_or_else(|| format!("https://slack.com/api/{token}"));
+        // PKCE would make the app a public client at Slack, and older compatible servers refuse what they do not know.
+        let oauth2 = OAuth2::new(authorize, token).client(&self.client_id, self.client_secret.as_str()).without_pkce();
+        Pipeline::new().oauth2(oauth2.scopes(scopes.split(separator)).scope_separator(separator))
     }
 
     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
-        match self.0.api {
-            Api::V1 => v1::integration(&accepted(&state)?),
-            Api::V2 => v2::integration(&accepted(&state)?),
+        let answer = Answer(value(&state, "data")?);
+        // A failure comes with status 200 and `ok` false.
+        if answer.0["ok"] != true {
+            return Err(Error::new(format!("Slack answered: {}", answer.text("/error").unwrap_or_default())));
         }
+        if matches!(self.api, Api::V1) { answer.v1() } else { answer.v2() }
     }
 }
 
-/// The token answer, if Slack says that it is one: a failure comes with status 200 and `ok` false.
-fn accepted<T: serde::de::DeserializeOwned>(state: &State) -> Result<T> {
-    #[derive(Deserialize)]
-    struct Verdict {
-        ok: bool,
-        error: Option<String>,
+/// The token answer, read by JSON pointers.
+struct Answer(Value);
+
+impl Answer {
+    fn text(&self, path: &str) -> Option<&str> {
+        self.0.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
-    let Verdict { ok, error } = value(state, "data")?;
-    if ok { value(state, "data") } else { Err(Error::new(format!("Slack answered: {}", error.unwrap_or_default()))) }
-}
 
-/// A comma list of scopes, sorted.
-fn scopes(list: &str) -> Vec<String> {
-    let mut scopes: Vec<String> = list.split(',').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
-    scopes.sort();
-    scopes
-}
+    fn needed(&self, path: &str) -> Result<&str> {
+        self.text(path).ok_or_else(|| Error::new(format!("Slack's answer has no {path}")))
+    }
 
-/// Without PKCE: servers of the first kind, and older compatible ones, refuse parameters they do not know.
-fn endpoints(authorize_path: &str, token_method: &str) -> OAuth2 {
-    OAuth2::new(format!("https://slack.com/{authorize_path}"), format!("https://slack.com/api/{token_method}"))
-        .without_pkce()
+    /// A comma list, sorted.
+    fn scopes(&self, path: &str) -> Vec<String> {
+        let scopes = self.text(path).unwrap_or_default().split(',').filter(|scope| !scope.is_empty());
+        scopes.map(str::to_owned).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn v1(&self) -> Result<Integration> {
+        let user = Identity::new("slack", "slack.com", self.needed("/user_id")?).scopes(self.scopes("/scope"));
+        Ok(Integration::new(self.needed("/team_id")?)
+            .name(self.needed("/team_name")?)
+            .metadata("bot_access_token", self.needed("/bot/bot_access_token")?)
+            .metadata("bot_user_id", self.needed("/bot/bot_user_id")?)
+            .metadata("scopes", self.scopes("/scope"))
+            .identity(user.data("access_token", self.needed("/access_token")?)))
+    }
+
+    /// Keyed by the team, or by the enterprise where the app is installed in all of an organization. User ids are unique within one only.
+    fn v2(&self) -> Result<Integration> {
+        let is_enterprise = self.0["is_enterprise_install"] == true || self.text("/team/id").is_none();
+        let tenant = if is_enterprise { "/enterprise" } else { "/team" };
+        let id = self.needed(&format!("{tenant}/id"))?;
+        self.text("/access_token").map_or_else(|| self.needed("/authed_user/access_token"), Ok)?;
+        let user = Identity::new("slack", id, self.needed("/authed_user/id")?)
+            .scopes(self.scopes("/authed_user/scope"))
+            .data_if_some("access_token", self.text("/authed_user/access_token"))
+            .data_if_some("refresh_token", self.text("/authed_user/refresh_token"))
+            .data_if_some("expires_in", self.0["authed_user"]["expires_in"].as_u64());
+        Ok(Integration::new(id)
+            .name(self.text(&format!("{tenant}/name")).unwrap_or(id))
+            .metadata("scopes", self.scopes("/scope"))
+            .metadata_if_some("bot_access_token", self.text("/access_token"))
+            .metadata_if_some("bot_user_id", self.text("/bot_user_id"))
+            .metadata_if_some("refresh_token", self.text("/refresh_token"))
+            .metadata_if_some("expires_in", self.0["expires_in"].as_u64())
+            .metadata_if_some("app_id", self.text("/app_id"))
+            .metadata_if_some("team_id", self.text("/team/id").filter(|_| !is_enterprise))
+            .metadata_if_some("enterprise_id", self.text("/enterprise/id"))
+            .identity(user))
+    }
 }
 
 export_providers!(Slack);

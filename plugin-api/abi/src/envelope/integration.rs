@@ -62,6 +62,15 @@ impl Integration {
         self
     }
 
+    /// Puts a value into the metadata if there is one.
+    #[must_use]
+    pub fn metadata_if_some(self, key: impl Into<String>, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.metadata(key, value),
+            None => self,
+        }
+    }
+
     /// Sets whose account set it up.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
@@ -93,6 +102,15 @@ impl Identity {
     pub fn data(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.data.insert(key.into(), value.into());
         self
+    }
+
+    /// Puts a value into the data if there is one.
+    #[must_use]
+    pub fn data_if_some(self, key: impl Into<String>, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.data(key, value),
+            None => self,
+        }
     }
 }
 
