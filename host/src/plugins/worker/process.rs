@@ -32,6 +32,12 @@ impl Order<'_> {
         [COMMAND.to_owned(), self.plugin.to_owned(), self.memory.to_string(), required.to_owned()]
     }
 
+    /// Whether the library may run, or go on running, in what holds the process.
+    fn check(&self, sandbox: &Sandbox) -> Result<(), String> {
+        let is_held = sandbox.missing.is_empty() || !self.is_required;
+        if is_held { Ok(()) } else { Err("the sandbox does not hold".to_owned()) }
+    }
+
     fn read(words: &[String]) -> Option<Order<'_>> {
         let [plugin, memory, required] = words else { return None };
         Some(Order { plugin, memory: memory.parse().ok()?, is_required: required == "required" })
@@ -57,16 +63,10 @@ pub fn main(words: impl Iterator<Item = OsString>) -> ExitCode {
 fn run(order: &Order<'_>) -> std::io::Result<()> {
     let (mut socket, library) = descriptors::take()?;
     let mut sandbox = Sandbox::enter(order.memory);
-    let opened = if order.is_required && !sandbox.missing.is_empty() {
-        Err("the sandbox does not hold".to_owned())
-    } else {
-        load::open(library.as_fd())
-    };
+    let opened = order.check(&sandbox).and_then(|()| load::open(library.as_fd()));
     drop(library);
     sandbox.seal();
-    let is_held = sandbox.missing.is_empty() || !order.is_required;
-    let opened =
-        opened.and_then(|plugin| if is_held { Ok(plugin) } else { Err("the sandbox does not hold".to_owned()) });
+    let opened = opened.and_then(|plugin| order.check(&sandbox).map(|()| plugin));
     say_ready(&mut socket, sandbox, opened.as_ref().err())?;
     opened.map_or(Ok(()), |plugin| answer(&mut socket, plugin))
 }
