@@ -46,6 +46,7 @@ fn the_manual_says_the_defaults() {
     assert_eq!(manual.http.timeout, defaults.http.timeout);
     assert_eq!(manual.http.max_response_bytes, defaults.http.max_response_bytes);
     assert_eq!(manual.http.allow_private, defaults.http.allow_private);
+    assert_eq!(manual.http.stand_in, defaults.http.stand_in);
 }
 
 #[test]
@@ -119,6 +120,22 @@ client-secret = { file = "/nowhere/secret" }
     jackfield.toml:27: slack.client-secret: /nowhere/secret: No such file or directory (os error 2)
       mend: check the path, relative to the working directory, and that the host's user may read it
     "#);
+}
+
+#[test]
+fn what_plugins_are_tried_out_with_is_refused_where_people_are() {
+    let text = "[http]\nstand-in = \"http://127.0.0.1:9000\"\n[plugins]\nclock = 1700000000\n";
+    let settings = settings_of(text);
+    assert_eq!(settings.plugins.clock, Some(1_700_000_000));
+    assert!(settings.http.stand_in.is_some());
+    let told = mistakes_in(&format!("[system]\nurl-prefix = \"https://jackfield.example\"\n{text}"));
+    insta::assert_snapshot!(told, @r"
+    2 mistakes in the configuration
+    jackfield.toml:4: http.stand-in: not with an https url-prefix: it is for trying plugins out
+      mend: remove it
+    jackfield.toml:6: plugins.clock: not with an https url-prefix: it is for trying plugins out
+      mend: remove it
+    ");
 }
 
 #[test]
