@@ -3,6 +3,7 @@
 mod accounts;
 mod config;
 mod plugin;
+mod plugin_new;
 mod plugin_report;
 mod reload;
 mod serve;
