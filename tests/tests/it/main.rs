@@ -12,6 +12,7 @@ mod misbehaving;
 mod oauth2;
 mod operator;
 mod plugin_commands;
+mod plugin_new;
 mod reinstall;
 mod reload;
 mod secrets;

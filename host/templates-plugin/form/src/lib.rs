@@ -87,7 +87,9 @@ impl View for AskToken {
                 step.bind("found", serde_json::to_value(Found { account, token })?);
                 Ok(Answer::Next)
             }
-            401 => Ok(Answer::form(form.error("token", "This token is not accepted."))),
+            401 => Ok(Answer::form(
+                form.error("token", "This token is not accepted."),
+            )),
             status => Err(Error::new(format!("the API answered {status}"))),
         }
     }

@@ -52,7 +52,11 @@ impl Provider for Acme {
     }
 
     fn pipeline(&self) -> Pipeline {
-        let Options { client_id, client_secret, .. } = &self.0;
+        let Options {
+            client_id,
+            client_secret,
+            ..
+        } = &self.0;
         let oauth2 = OAuth2::new(&self.0.authorize_url, &self.0.token_url)
             .client(client_id, client_secret.as_str())
             .scopes(["read"]);
@@ -67,7 +71,9 @@ impl Provider for Acme {
             return Err(Error::new(format!("the API answered {}", answer.status)));
         }
         let Account { id, name } = answer.json()?;
-        Ok(Integration::new(id).name(name).metadata("access_token", access_token))
+        Ok(Integration::new(id)
+            .name(name)
+            .metadata("access_token", access_token))
     }
 }
 

@@ -5,10 +5,12 @@ use jackfield_plugin_test::Harness;
 
 use acme_crate::Acme;
 
+type Plugin = Harness<Acme>;
+
 const ME: &str = "https://api.example.com/me";
 
-fn provider() -> Harness<Acme> {
-    Harness::new(json!({"client-id": "an id", "client-secret": "a secret"}))
+fn provider() -> Plugin {
+    Plugin::new(json!({"client-id": "an id", "client-secret": "a secret"}))
 }
 
 #[test]
@@ -16,8 +18,12 @@ fn a_person_who_consents_is_connected() {
     let account = HttpResponse::new(200, r#"{"id": "A1", "name": "Ada's account"}"#);
     let mut provider = provider().answers(ME, account);
     provider.get().assert_oauth2();
-    let expected = Integration::new("A1").name("Ada's account").metadata("access_token", "t0ken");
-    provider.consents(json!({"access_token": "t0ken"})).assert_integration(&expected);
+    let expected = Integration::new("A1")
+        .name("Ada's account")
+        .metadata("access_token", "t0ken");
+    provider
+        .consents(json!({"access_token": "t0ken"}))
+        .assert_integration(&expected);
     provider.assert_sent(&[HttpRequest::get(ME).bearer("t0ken")]);
 }
 
@@ -29,18 +35,20 @@ fn a_person_who_declines_is_told_so() {
 #[test]
 fn an_api_that_does_not_know_the_token_ends_the_set_up() {
     let mut provider = provider().answers(ME, HttpResponse::new(401, ""));
-    let failure = provider.consents(json!({"access_token": "t0ken"})).failure();
+    let failure = provider
+        .consents(json!({"access_token": "t0ken"}))
+        .failure();
     assert_eq!(failure, "the API answered 401");
 }
 
 #[test]
 fn without_a_client_it_is_not_offered_and_says_what_is_missing() {
-    let provider = Harness::<Acme>::new(json!({}));
+    let provider = Plugin::new(json!({}));
     assert_eq!(provider.missing(), ["client-id", "client-secret"]);
 }
 
 #[test]
 fn an_option_that_is_not_there_is_told() {
-    let mistakes = Harness::<Acme>::mistakes(json!({"cleint-id": "an id"}));
+    let mistakes = Plugin::mistakes(json!({"cleint-id": "an id"}));
     assert_eq!(mistakes, "cleint-id: unknown option");
 }
