@@ -122,6 +122,13 @@ impl<P: Provider> Harness<P> {
         self
     }
 
+    /// Goes through this host, whatever the environment says; see the [front page](crate#through-a-real-host).
+    #[must_use]
+    pub fn through(mut self, host: impl Into<PathBuf>) -> Self {
+        self.switch = Some(host.into());
+        self
+    }
+
     fn stay_in_process(&mut self, why: &str) {
         if self.switch.take().is_some() {
             eprintln!("note: a test that uses `{why}` runs in process, whatever {SWITCH} says");

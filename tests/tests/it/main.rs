@@ -6,6 +6,7 @@ mod checks;
 mod demo;
 mod dialog;
 mod example;
+mod harness;
 mod listing;
 mod loading;
 mod misbehaving;
