@@ -36,6 +36,16 @@ impl Clock {
         }
     }
 
+    /// Whether both tell the same time, now and later.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Source::System, Source::System) => true,
+            (Source::Fixed(_), Source::Fixed(_)) => self.now() == other.now(),
+            _ => false,
+        }
+    }
+
     /// Moves a fixed time; the system's goes on by itself.
     pub fn advance(&self, by: Duration) {
         if let Source::Fixed(at) = &self.0 {

@@ -234,6 +234,7 @@ fn guarded_turn(
 fn start(registry: &Registry, asked: StartIn) -> Result<Ready, Fault> {
     let instance = instance(registry, asked.instance)?;
     let host = Host::default();
+    host.set_time(asked.now);
     let work = work(registry, &instance, asked.instance, asked.question, &host)?;
     Ok(Ready { id: registry.fresh_id(), task: Task { instance: asked.instance, host, work } })
 }
@@ -268,6 +269,7 @@ fn begun<T>(registry: &Registry, instance: u64, begin: impl FnOnce() -> T) -> Re
 
 fn resume(registry: &Registry, asked: ResumeIn) -> Result<Ready, Fault> {
     let task = locked(&registry.tasks).map().remove(&asked.task).ok_or_else(|| malformed("task"))?;
+    task.host.set_time(asked.now);
     task.host.give(asked.input);
     Ok(Ready { id: asked.task, task })
 }

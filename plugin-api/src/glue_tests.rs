@@ -184,7 +184,7 @@ fn requests_are_asked_for_one_after_the_other_and_their_answers_given_back() {
         let Turn::Wants { task, request } = out.turn else { panic!("it asks for {url}") };
         assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", url));
         let input = Input::Response { response: HttpResponse::new(200, body) };
-        let asked = serde_json::to_value(ResumeIn { task, input }).expect("plain JSON");
+        let asked = serde_json::to_value(ResumeIn { task, input, now: 0 }).expect("plain JSON");
         out = ask(&registry, op::RESUME, &asked).0.expect("it goes on");
     }
     let Turn::Answered { answer: Answer::Next, state } = out.turn else { panic!("it is done") };

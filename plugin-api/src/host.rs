@@ -1,10 +1,11 @@
-//! What the host lends a plugin: its network and its log.
+//! What the host lends a plugin: its network, its clock and its log.
 
 use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::{Duration, SystemTime},
 };
 
 use jackfield_plugin_abi::envelope::{Input, LogLevel, LogLine};
@@ -31,6 +32,8 @@ struct Exchange {
     wants: Option<HttpRequest>,
     input: Option<Input>,
     log: Vec<LogLine>,
+    /// Seconds since 1970-01-01 UTC; 0 where the host does not tell.
+    now: u64,
 }
 
 impl Host {
@@ -47,6 +50,32 @@ impl Host {
     /// When the host refuses the request, or no answer comes. An answer of any status is an answer.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
         Sending { host: self, request: Some(request) }.await
+    }
+
+    /// The host's time when it asked this question or gave the last answer, to the second. It stands still in between, and tests set it:
+    /// take this one, and no clock of your own.
+    ///
+    /// ```
+    /// # use jackfield_plugin::{Host, State};
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// fn is_expired(host: &Host, since: SystemTime, lifetime: Duration) -> bool {
+    ///     host.now() >= since + lifetime
+    /// }
+    /// ```
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.unix_time())
+    }
+
+    /// [`now`](Self::now) as seconds since 1970-01-01 UTC: what tokens and signatures speak.
+    #[must_use]
+    pub fn unix_time(&self) -> u64 {
+        match self.exchange().now {
+            // A host that does not tell leaves the system's clock.
+            0 => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            now => now,
+        }
     }
 
     /// Logs for somebody who debugs the plugin.
@@ -78,6 +107,10 @@ impl Host {
 
     pub(crate) fn give(&self, input: Input) {
         self.exchange().input = Some(input);
+    }
+
+    pub(crate) fn set_time(&self, now: u64) {
+        self.exchange().now = now;
     }
 }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod config;
 mod password;
 mod plugin;
+mod plugin_new;
 mod plugin_report;
 mod provider;
 mod reload;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::{
+    plugin_new::{Kind, make},
     plugin_report::{print_info, print_report, print_status},
     signing,
 };
@@ -17,6 +18,14 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
+    /// Make a crate to start a plugin from, in a folder of its name: it builds and passes its own tests as it is.
+    New {
+        /// Id of its provider and name of the crate: a-z, 0-9, - and _, beginning with a letter.
+        name: String,
+        /// Begin with a log-in by OAuth 2.0 instead of a form.
+        #[arg(long)]
+        oauth2: bool,
+    },
     /// Say how the plugins of the running host are doing; without one, load what is listed and say what came of it.
     List,
     /// Load libraries in a worker, ask them what nobody would ask, and say what each exports and how it behaved.
@@ -59,6 +68,7 @@ impl From<ExtentArguments> for Extent {
 
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
+        Command::New { name, oauth2 } => new(&name, if oauth2 { Kind::OAuth2 } else { Kind::Form }),
         Command::List => list(file).await,
         Command::Check { paths, extent } => check_all(&paths, extent.into(), file).await,
         Command::Lock => print_accepted(file),
@@ -78,6 +88,13 @@ fn print_accepted(file: &Path) -> anyhow::Result<()> {
         print_info(info);
     }
     println!("wrote {}", accepted.lock.display());
+    Ok(())
+}
+
+fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
+    let folder = make(name, kind, Path::new("."))?;
+    println!("{} is made. Next:\n  cd {name}\n  cargo test", folder.display());
+    println!("and README.md says how a host is told of it.");
     Ok(())
 }
 

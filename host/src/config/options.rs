@@ -51,27 +51,10 @@ impl ProviderOptions {
         }
     }
 
-    /// Every text in the table, at any depth.
-    #[must_use]
-    pub fn texts(&self) -> Vec<&str> {
-        let mut texts = Vec::new();
-        self.table.values().for_each(|value| collect_texts(value, &mut texts));
-        texts
-    }
-
     /// Values that must not be shown: those that came from outside the file, and those whose name says so.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         self.secrets.clone()
-    }
-}
-
-fn collect_texts<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
-    match value {
-        Value::String(text) => texts.push(text),
-        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
-        Value::Object(table) => table.values().for_each(|item| collect_texts(item, texts)),
-        _ => {}
     }
 }
 

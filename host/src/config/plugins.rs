@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use jackfield_plugin_abi::reach::NotAHost;
 use toml::de::DeTable;
 
 use super::{
@@ -21,6 +22,8 @@ pub struct Plugins {
     pub sandbox: SandboxPolicy,
     /// Whose signatures count, and whether plugins must be signed at all.
     pub trusted_keys: TrustedKeys,
+    /// What plugins are told of the time, in seconds since 1970-01-01 UTC, where it is not the system's: for tests.
+    pub clock: Option<i64>,
     /// How plugins are run that have no table of their own.
     all: Run,
     /// `[plugins.ENTRY]`, by entry of `default-integrations`.
@@ -80,6 +83,8 @@ struct Own {
 /// In MiB: the host's own binary is mapped into the worker as well.
 const SMALLEST_MEMORY: u64 = 64;
 const LARGEST_MEMORY: u64 = 1 << 20;
+/// The end of the year 9999, in seconds since 1970.
+const LATEST: u64 = 253_402_300_799;
 /// In seconds.
 const LONGEST_DEADLINE: u64 = 60;
 
@@ -93,6 +98,7 @@ impl Plugins {
         let on_failure = word(&mut section, "on-failure", &[("stop", OnFailure::Stop), ("skip", OnFailure::Skip)]);
         let policies = [("best-effort", SandboxPolicy::BestEffort), ("required", SandboxPolicy::Required)];
         let sandbox = word(&mut section, "sandbox", &policies);
+        let clock = section.take("clock").and_then(|node| value::number(&node, 1, LATEST));
         let all = Own::read(&mut section, 0).over(&Run::default());
         let trusted_keys = TrustedKeys::read(section.take("trusted-keys"));
         let tables = section.take_tables();
@@ -102,6 +108,7 @@ impl Plugins {
             on_failure: on_failure.unwrap_or(OnFailure::Stop),
             sandbox: sandbox.unwrap_or(SandboxPolicy::BestEffort),
             trusted_keys,
+            clock: clock.and_then(|seconds| i64::try_from(seconds).ok()),
             all,
             own: tables.into_iter().map(|(entry, node)| (entry, own_table(&node))).collect(),
         }
@@ -176,5 +183,10 @@ impl Own {
 
 /// A list with a mistake in it narrows to what is left: never to more than was written.
 fn hosts(node: &Node<'_>) -> Option<Vec<HostPattern>> {
-    Some(node.items()?.iter().filter_map(value::parsed).collect())
+    Some(node.items()?.iter().filter_map(host).collect())
+}
+
+fn host(node: &Node<'_>) -> Option<HostPattern> {
+    let parsed = value::text(node)?.parse::<HostPattern>();
+    parsed.map_err(|error| node.mistake(error.to_string(), NotAHost::MEND)).ok()
 }

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, Plugins, ProviderOptions, SecretKeySource, UrlPrefix,
+    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, Plugins, ProviderOptions, SecretKeySource, StandIn,
+    UrlPrefix,
     document::{Node, Notes, Section, did_you_mean},
     providers, value,
 };
@@ -71,6 +72,8 @@ pub struct Http {
     pub timeout: Duration,
     /// Largest body that is taken.
     pub max_response_bytes: usize,
+    /// Who gets every request in the place of whom it is for.
+    pub stand_in: Option<StandIn>,
 }
 
 /// Top-level names that are no provider's.
@@ -123,8 +126,20 @@ fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Setting
     let http = http(notes, root);
     let providers = providers::read(notes, root);
     let options = options(notes, root);
+    refuse_trials(notes, root, &system.url_prefix);
     let file = file.to_owned();
     Settings { file, default_integrations, system, database, plugins, features, http, providers, options }
+}
+
+/// What plugins are tried out with must never reach people: a host with an https address is in use.
+fn refuse_trials<'a>(notes: &'a Notes, root: &'a DeTable<'a>, url_prefix: &UrlPrefix) {
+    for (section, key) in [("http", "stand-in"), ("plugins", "clock")] {
+        let is_table = root.get(section).is_some_and(|value| value.get_ref().is_table());
+        let node = if is_table { Section::new(notes, section, root).take(key) } else { None };
+        if let Some(node) = node.filter(|_| url_prefix.is_https()) {
+            node.mistake("not with an https url-prefix: it is for trying plugins out", "remove it");
+        }
+    }
 }
 
 fn listed<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Vec<Listed> {
@@ -183,11 +198,13 @@ fn http<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Http {
     let entries = section.take("allow-private").and_then(|node| node.items()).unwrap_or_default();
     let seconds = section.take("timeout").and_then(|node| value::number(&node, 1, 300)).unwrap_or(10);
     let bytes = section.take("max-response-bytes").and_then(|node| value::number(&node, 1, 1 << 30)).unwrap_or(1 << 20);
+    let stand_in = section.take("stand-in").and_then(|node| value::parsed(&node));
     section.finish();
     Http {
         allow_private: entries.iter().filter_map(value::parsed).collect(),
         timeout: Duration::from_secs(seconds),
         max_response_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        stand_in,
     }
 }
 

@@ -47,6 +47,7 @@ fn the_manual_says_the_defaults() {
     assert_eq!(manual.http.timeout, defaults.http.timeout);
     assert_eq!(manual.http.max_response_bytes, defaults.http.max_response_bytes);
     assert_eq!(manual.http.allow_private, defaults.http.allow_private);
+    assert_eq!(manual.http.stand_in, defaults.http.stand_in);
 }
 
 #[test]
@@ -145,6 +146,22 @@ fn a_mistake_in_a_trusted_key_leaves_signatures_demanded() {
     jackfield.toml:2: plugins.trusted-keys[0]: not a public key of minisign's
       mend: write the line that begins with RW of a .pub file, or { file = "PATH" } of that file
     "#);
+}
+
+#[test]
+fn what_plugins_are_tried_out_with_is_refused_where_people_are() {
+    let text = "[http]\nstand-in = \"http://127.0.0.1:9000\"\n[plugins]\nclock = 1700000000\n";
+    let settings = settings_of(text);
+    assert_eq!(settings.plugins.clock, Some(1_700_000_000));
+    assert!(settings.http.stand_in.is_some());
+    let told = mistakes_in(&format!("[system]\nurl-prefix = \"https://jackfield.example\"\n{text}"));
+    insta::assert_snapshot!(told, @r"
+    2 mistakes in the configuration
+    jackfield.toml:4: http.stand-in: not with an https url-prefix: it is for trying plugins out
+      mend: remove it
+    jackfield.toml:6: plugins.clock: not with an https url-prefix: it is for trying plugins out
+      mend: remove it
+    ");
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //!
 //! Every request that leaves the host goes through [`Outbound::send`]: TLS verified, one time limit for all of it, a size limit, no
 //! redirect followed, no proxy from the environment, and no address inside a private range unless the operator allows it. A client that
-//! works for a plugin is cut down to the plugin's [`Reach`] besides.
+//! works for a plugin is cut down to the plugin's [`Reach`] besides. While plugins are tried out, a `stand_in` on this machine may answer
+//! in the place of everybody.
 
 mod guard;
 mod reach;
+mod stand_in;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,13 +18,14 @@ use reqwest::{Client, redirect::Policy};
 use rustls::crypto::ring;
 use thiserror::Error;
 
-use crate::config::Http;
+use crate::config::{Http, StandIn};
 
 /// The HTTP client that all of the host shares.
 #[derive(Clone)]
 pub struct Outbound {
     client: Client,
     guard: Arc<Guard>,
+    stand_in: Option<StandIn>,
     reach: Option<Arc<Reach>>,
     timeout: Duration,
     max_response_bytes: usize,
@@ -79,6 +82,7 @@ impl Outbound {
         Ok(Self {
             client,
             guard,
+            stand_in: settings.stand_in.clone(),
             reach: None,
             timeout: settings.timeout,
             max_response_bytes: settings.max_response_bytes,
@@ -108,10 +112,16 @@ impl Outbound {
     }
 
     async fn send_unbounded(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
-        let request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
+        let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
         self.check_reach(request.url())?;
-        self.guard.check(request.url()).await?;
+        match &self.stand_in {
+            Some(stand_in) => stand_in::redirect(&mut request, stand_in),
+            None => self.guard.check(request.url()).await?,
+        }
         let mut answer = self.client.execute(request).await.map_err(|error| self.failed(&error))?;
+        if self.stand_in.is_some() {
+            stand_in::check_failure(answer.headers())?;
+        }
         let mut response = Response::new(Vec::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
@@ -177,13 +187,17 @@ mod tests {
         address
     }
 
-    fn client(allow_private: &[&str], max_response_bytes: usize) -> Outbound {
-        let settings = Http {
+    fn settings(allow_private: &[&str], max_response_bytes: usize) -> Http {
+        Http {
             allow_private: allow_private.iter().map(|text| text.parse().expect("the test's own entry")).collect(),
             timeout: Duration::from_secs(5),
             max_response_bytes,
-        };
-        Outbound::new(&settings).expect("the client builds")
+            stand_in: None,
+        }
+    }
+
+    fn client(allow_private: &[&str], max_response_bytes: usize) -> Outbound {
+        Outbound::new(&settings(allow_private, max_response_bytes)).expect("the client builds")
     }
 
     fn get(url: &str) -> Request<Vec<u8>> {
@@ -251,5 +265,18 @@ mod tests {
         assert!(client.send(get(&format!("http://{address}/"))).await.is_ok());
         let other = client.send(get("http://127.0.0.1:1/")).await;
         assert!(matches!(other, Err(OutboundError::PrivateAddress(_))), "{other:?}");
+    }
+
+    #[tokio::test]
+    async fn a_stand_in_is_told_where_a_request_was_for_and_may_play_a_failure() {
+        let address =
+            answering("HTTP/1.1 200 OK\r\nx-jackfield-failure: no route to host\r\ncontent-length: 0\r\n\r\n").await;
+        let settings = Http { stand_in: format!("http://{address}").parse().ok(), ..settings(&[], 100) };
+        let client = Outbound::new(&settings).expect("the client builds");
+        let error = client.send(get("https://acme.example/?a=b")).await.expect_err("it plays a failure");
+        assert_eq!(error.to_string(), "no route to host");
+        let reach = Reach::new(vec!["other.example".parse().expect("a pattern")], None);
+        let refused = client.within(reach).send(get("https://acme.example/")).await;
+        assert!(matches!(refused, Err(OutboundError::OutOfReach(_))), "{refused:?}");
     }
 }

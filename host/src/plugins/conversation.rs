@@ -9,10 +9,13 @@ use jackfield_plugin_abi::envelope::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{PluginError, port::Port, redact::Redactor};
-use crate::outbound::Outbound;
+use crate::{clock::Clock, outbound::Outbound};
 
 /// Bounds what one step can cost the network.
 pub(super) const MOST_REQUESTS: usize = 20;
+
+/// Target of what plugins log: their words and not the host's, to be shown or hidden by themselves.
+const SAID: &str = "jackfield::plugin";
 
 /// Most lines of one reply that are logged, and the longest of them in characters: a log is for reading.
 const MOST_LINES: usize = 100;
@@ -27,9 +30,30 @@ pub(super) struct Line {
 }
 
 /// What a plugin has asked for during one question, and what it was given. A plugin does no I/O of its own, so that the same question with
-/// the same inputs is the same conversation: when its worker has to end on account of somebody else, it is repeated in the next.
-#[derive(Default)]
-pub(super) struct Transcript(Vec<(HttpRequest, Input)>);
+/// the same inputs at the same times is the same conversation: when its worker has to end on account of somebody else, it is repeated in
+/// the next.
+pub(super) struct Transcript {
+    clock: Clock,
+    asked: u64,
+    given: Vec<Given>,
+}
+
+struct Given {
+    request: HttpRequest,
+    input: Input,
+    now: u64,
+}
+
+impl Transcript {
+    /// Of a question that is asked now.
+    pub(super) fn begin(clock: Clock) -> Self {
+        Self { asked: seconds(&clock), clock, given: Vec::new() }
+    }
+}
+
+fn seconds(clock: &Clock) -> u64 {
+    u64::try_from(clock.now().unix_timestamp()).unwrap_or_default()
+}
 
 impl Line {
     /// One op: encode, call, decode, log what the author logged.
@@ -53,9 +77,9 @@ impl Line {
         for line in lines.iter().take(MOST_LINES) {
             let message: String = self.redactor.redact(&line.message).chars().take(LONGEST_LINE).collect();
             match line.level {
-                LogLevel::Debug => tracing::debug!(plugin.name = plugin, "{message}"),
-                LogLevel::Info => tracing::info!(plugin.name = plugin, "{message}"),
-                LogLevel::Warn => tracing::warn!(plugin.name = plugin, "{message}"),
+                LogLevel::Debug => tracing::debug!(target: SAID, { plugin.name = plugin }, "{message}"),
+                LogLevel::Info => tracing::info!(target: SAID, { plugin.name = plugin }, "{message}"),
+                LogLevel::Warn => tracing::warn!(target: SAID, { plugin.name = plugin }, "{message}"),
             }
         }
         if lines.len() > MOST_LINES {
@@ -71,11 +95,12 @@ impl Line {
         question: Question,
         transcript: &mut Transcript,
     ) -> Result<Turn, PluginError> {
-        let mut out: TurnOut = self.ask(op::START, &StartIn { instance, question }).await?;
+        let start = StartIn { instance, question, now: transcript.asked };
+        let mut out: TurnOut = self.ask(op::START, &start).await?;
         for at in 0..MOST_REQUESTS {
             let Turn::Wants { task, request } = out.turn else { return Ok(out.turn) };
-            let input = self.given(outbound, request, at, transcript).await?;
-            out = self.ask(op::RESUME, &ResumeIn { task, input }).await?;
+            let (input, now) = self.given(outbound, request, at, transcript).await?;
+            out = self.ask(op::RESUME, &ResumeIn { task, input, now }).await?;
         }
         if let Turn::Wants { task, .. } = out.turn {
             let _: serde_json::Value = self.ask(op::DROP, &DropIn { task: Some(task), instance: None }).await?;
@@ -84,21 +109,22 @@ impl Line {
         Ok(out.turn)
     }
 
-    /// What the plugin gets for its request of that number: what it was given before, or what comes back now.
+    /// What the plugin gets for its request of that number, and when: what it was given before, or what comes back now.
     async fn given(
         &self,
         outbound: &Outbound,
         request: HttpRequest,
         at: usize,
         transcript: &mut Transcript,
-    ) -> Result<Input, PluginError> {
-        match transcript.0.get(at) {
-            Some((before, input)) if *before == request => Ok(input.clone()),
+    ) -> Result<(Input, u64), PluginError> {
+        match transcript.given.get(at) {
+            Some(before) if before.request == request => Ok((before.input.clone(), before.now)),
             Some(_) => Err(PluginError::NotRepeatable),
             None => {
                 let input = self.send(outbound, request.clone()).await;
-                transcript.0.push((request, input.clone()));
-                Ok(input)
+                let now = seconds(&transcript.clock);
+                transcript.given.push(Given { request, input: input.clone(), now });
+                Ok((input, now))
             }
         }
     }

@@ -12,7 +12,7 @@ pub enum PluginError {
     #[error(transparent)]
     Port(#[from] PortError),
     /// The plugin answered a fault.
-    #[error("{}{}", kind_in_words(.0.kind), .0.message)]
+    #[error("{0}")]
     Fault(Fault),
     /// The plugin answered something that is not an answer to the question.
     #[error("the plugin's answer cannot be used: {0}")]
@@ -26,17 +26,6 @@ pub enum PluginError {
     /// The plugin was started anew and is not what it was.
     #[error("the plugin was started anew and describes `{0}` otherwise than before; it is not used like that")]
     DescribedOtherwise(String),
-}
-
-const fn kind_in_words(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Panicked => "the plugin panicked: ",
-        FaultKind::Stalled => "the plugin awaits something that the host did not lend: ",
-        FaultKind::Unsupported => "the plugin does not know this question: ",
-        FaultKind::Malformed => "the plugin could not read the question: ",
-        FaultKind::Options => "the options do not fit: ",
-        FaultKind::Failed | FaultKind::Unknown => "",
-    }
 }
 
 impl PluginError {

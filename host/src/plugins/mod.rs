@@ -51,8 +51,9 @@ pub use registry::{Changes, Plugins};
 pub use status::{PluginStatus, ProviderStatus, State as PluginState};
 pub use worker::Sandbox;
 
-/// Ids stand in URLs and as tables of the configuration file beside the host's own.
-fn is_good_id(id: &str) -> bool {
+/// Whether this can be the id of a provider. Ids stand in URLs and as tables of the configuration file beside the host's own.
+#[must_use]
+pub fn is_good_id(id: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     (1..=64).contains(&id.len()) && id.bytes().all(is_word) && !crate::config::Settings::is_section(id)
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use jackfield_plugin_abi::envelope::{CreateOut, Question, Turn};
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use super::{
@@ -25,6 +26,7 @@ use super::{
     status::{PluginStatus, State},
 };
 use crate::{
+    clock::Clock,
     config::{Run, Settings},
     outbound::Outbound,
 };
@@ -33,6 +35,7 @@ use crate::{
 pub(super) struct Plugin {
     pub(super) info: PluginInfo,
     recipe: Recipe,
+    clock: Clock,
     /// Its providers as they were first described; each life is held to it.
     providers: Vec<Introduction>,
     redactor: Redactor,
@@ -66,6 +69,7 @@ impl Plugin {
         Ok(Self {
             info,
             recipe,
+            clock: clock_of(settings),
             providers,
             redactor,
             slot: Mutex::new(slot),
@@ -103,6 +107,7 @@ impl Plugin {
         };
         self.info == *info
             && how(&self.recipe) == how(recipe)
+            && self.clock.is_same(&clock_of(settings))
             && self.providers.iter().all(|one| one.options == recipe.options(settings, &one.named.id))
     }
 
@@ -115,7 +120,7 @@ impl Plugin {
         question: Question,
     ) -> Result<Turn, PluginError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let mut transcript = Transcript::default();
+        let mut transcript = Transcript::begin(self.clock.clone());
         for _ in 0..MOST_LIVES {
             let life = self.life().await?;
             let instance = life.instances.get(provider).copied().unwrap_or_default();
@@ -238,6 +243,12 @@ async fn introduced(
         introductions.push(Introduction { named, options, described });
     }
     Ok((life, introductions))
+}
+
+/// The system's time, unless the operator has plugins told another.
+fn clock_of(settings: &Settings) -> Clock {
+    let fixed = settings.plugins.clock.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    fixed.map_or_else(Clock::system, Clock::fixed)
 }
 
 /// Everything but the number of the instance.

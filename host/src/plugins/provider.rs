@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use jackfield_plugin_abi::envelope::{CreateOut, NamedProvider, Question, Turn};
+use jackfield_plugin_abi::{
+    envelope::{CreateOut, NamedProvider, Question, Turn},
+    reach::asked,
+};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Answer, Dialog, Field, Integration, OAuth2, PluginError, PluginInfo, Request, State, Step, StepKind,
-    plugin::Plugin, redact::Redactor, status::ProviderStatus,
+    Answer, Dialog, Field, Integration, PluginError, PluginInfo, Request, State, Step, plugin::Plugin,
+    redact::Redactor, status::ProviderStatus,
 };
 use crate::{
-    config::ProviderOptions,
+    config::{HostPattern, ProviderOptions},
     outbound::{Outbound, Reach},
 };
 
@@ -167,29 +170,14 @@ fn fingerprint(info: &PluginInfo, options: &ProviderOptions) -> String {
     format!("{} {options}", info.digest)
 }
 
-/// What a provider asks to reach: the hosts it declares, those of its OAuth 2.0 endpoints, and those of URLs in its options.
+/// What a provider may reach: what it asks for, of which the operator may grant less.
 ///
 /// # Errors
 /// The declared one that is no host.
 pub(super) fn reach(
     description: &CreateOut,
     options: &ProviderOptions,
-    granted: Option<Vec<crate::config::HostPattern>>,
+    granted: Option<Vec<HostPattern>>,
 ) -> Result<Reach, String> {
-    let mut asked = Vec::new();
-    for host in &description.hosts {
-        asked.push(host.parse().map_err(|_| host.clone())?);
-    }
-    let endpoints = description.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::OAuth2(oauth2) => Some(&**oauth2),
-        StepKind::View | StepKind::Unknown => None,
-    });
-    asked.extend(endpoints.flat_map(|OAuth2 { token_url, .. }| host_of(token_url)));
-    asked.extend(options.texts().into_iter().filter_map(host_of));
-    Ok(Reach::new(asked, granted))
-}
-
-fn host_of(text: &str) -> Option<crate::config::HostPattern> {
-    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    crate::config::HostPattern::of(&url)
+    Ok(Reach::new(asked(description, &options.table)?, granted))
 }

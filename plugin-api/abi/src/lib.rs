@@ -6,6 +6,8 @@
 //! - [`root`]: the abi_stable root module with its one frozen function, `call(op, bytes) -> bytes`;
 //! - [`envelope`]: the JSON that goes through it, the same over a function call and over a socket.
 //!
+//! and, behind the feature `reach`, the rule of which hosts a provider may talk to.
+//!
 //! # Compatibility
 //!
 //! [`ABI_MAJOR`] changes only when the frozen function or the manifest layout changes, which means: never within 1.x. All growth
@@ -14,6 +16,8 @@
 
 pub mod envelope;
 pub mod manifest;
+#[cfg(feature = "reach")]
+pub mod reach;
 pub mod root;
 
 /// The only part of the version a host refuses by: the shape of the frozen function and of the manifest.

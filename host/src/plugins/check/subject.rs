@@ -19,6 +19,9 @@ use crate::plugins::{
     port::PortError,
 };
 
+/// What plugins are told of the time: the same for the same seed.
+const NOW: u64 = 1_700_000_000;
+
 /// A library under examination.
 pub(super) struct Subject {
     recipe: Recipe,
@@ -110,13 +113,13 @@ impl Subject {
     }
 
     async fn converse(&self, observed: &mut Observed, inventor: &mut Inventor) -> Result<Turn, PluginError> {
-        let start = StartIn { instance: self.instance, question: observed.question.clone() };
+        let start = StartIn { instance: self.instance, question: observed.question.clone(), now: NOW };
         let mut out: TurnOut = observed.ask(&self.life, op::START, &start).await?;
         for _ in 0..MOST_REQUESTS {
             let Turn::Wants { task, request } = out.turn else { return Ok(out.turn) };
             observed.requests.push(serde_json::to_string(&request).unwrap_or_default());
             let input = inventor.input();
-            out = observed.ask(&self.life, op::RESUME, &ResumeIn { task, input }).await?;
+            out = observed.ask(&self.life, op::RESUME, &ResumeIn { task, input, now: NOW }).await?;
         }
         if let Turn::Wants { task, .. } = out.turn {
             let forget = DropIn { task: Some(task), instance: None };

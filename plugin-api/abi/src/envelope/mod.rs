@@ -23,6 +23,7 @@ pub use provider::{
 };
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 pub use turn::{DropIn, Input, Pairs, Question, Request, ResumeIn, StartIn, State, Turn, TurnOut};
 
 /// Names of the ops, the first argument of the frozen function.
@@ -106,6 +107,20 @@ pub enum FaultKind {
     #[default]
     #[serde(other)]
     Unknown,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            FaultKind::Panicked => "the plugin panicked: ",
+            FaultKind::Stalled => "the plugin awaits something that the host did not lend: ",
+            FaultKind::Unsupported => "the plugin does not know this question: ",
+            FaultKind::Malformed => "the plugin could not read the question: ",
+            FaultKind::Options => "the options do not fit: ",
+            FaultKind::Failed | FaultKind::Unknown => "",
+        };
+        write!(f, "{kind}{}", self.message)
+    }
 }
 
 /// One line an author logged.

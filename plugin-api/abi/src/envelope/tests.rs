@@ -56,11 +56,11 @@ fn questions_and_inputs() {
     request.query.push(("q".into(), "1".into()));
     request.form.push(("f".into(), "2".into()));
     let view = Question::View { view: "v".into(), request, state: state() };
-    insta::assert_snapshot!(sent(&StartIn { instance: 1, question: view }), @r#"{"instance":1,"question":{"kind":"view","view":"v","request":{"method":"POST","query":[["q","1"]],"form":[["f","2"]],"setup_url":"https://j/"},"state":{"a":1}}}"#);
+    insta::assert_snapshot!(sent(&StartIn { instance: 1, question: view, now: 7 }), @r#"{"instance":1,"question":{"kind":"view","view":"v","request":{"method":"POST","query":[["q","1"]],"form":[["f","2"]],"setup_url":"https://j/"},"state":{"a":1}},"now":7}"#);
     let build = Question::BuildIntegration { state: state() };
-    insta::assert_snapshot!(sent(&StartIn { instance: 1, question: build }), @r#"{"instance":1,"question":{"kind":"build-integration","state":{"a":1}}}"#);
+    insta::assert_snapshot!(sent(&StartIn { instance: 1, question: build, now: 7 }), @r#"{"instance":1,"question":{"kind":"build-integration","state":{"a":1}},"now":7}"#);
     let response = HttpResponse::new(200, "hi").with_header("X-Y", "z");
-    insta::assert_snapshot!(sent(&ResumeIn { task: 2, input: Input::Response { response } }), @r#"{"task":2,"input":{"kind":"response","response":{"status":200,"headers":[["x-y","z"]],"body":"aGk="}}}"#);
+    insta::assert_snapshot!(sent(&ResumeIn { task: 2, input: Input::Response { response }, now: 8 }), @r#"{"task":2,"input":{"kind":"response","response":{"status":200,"headers":[["x-y","z"]],"body":"aGk="}},"now":8}"#);
     insta::assert_snapshot!(sent(&Input::Failed { message: "m".into() }), @r#"{"kind":"failed","message":"m"}"#);
     insta::assert_snapshot!(sent(&DropIn { task: Some(1), instance: None }), @r#"{"task":1}"#);
 }

@@ -21,6 +21,8 @@ pub struct StartIn {
     pub instance: u64,
     /// What it is asked.
     pub question: Question,
+    /// The host's time, in seconds since 1970-01-01 UTC; 0 from a host that does not tell.
+    pub now: u64,
 }
 
 /// What an instance is asked.
@@ -74,6 +76,8 @@ pub struct ResumeIn {
     pub task: u64,
     /// What it asked for.
     pub input: Input,
+    /// The host's time by now, in seconds since 1970-01-01 UTC; 0 from a host that does not tell.
+    pub now: u64,
 }
 
 /// What the host hands to a task that asked for something.

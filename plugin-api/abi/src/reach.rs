@@ -1,8 +1,45 @@
-//! Which hosts somebody may talk to, as people write it.
+//! Which hosts a provider asks to talk to: one rule for hosts, which hold plugins to it, and for the harness that authors test with.
+//!
+//! Behind the feature `reach`, so that a plugin library does not carry a URL parser on its account.
 
-use std::{fmt, str::FromStr};
+use std::{error::Error, fmt, str::FromStr};
 
+use serde_json::Value;
 use url::Url;
+
+use crate::envelope::{CreateOut, OAuth2, State, StepKind};
+
+/// What a provider asks to reach: the hosts it declares, those of its OAuth 2.0 token endpoints, and those of URLs in its options.
+///
+/// # Errors
+/// The declared one that is no host.
+pub fn asked(description: &CreateOut, options: &State) -> Result<Vec<HostPattern>, String> {
+    let mut asked = Vec::new();
+    for host in &description.hosts {
+        asked.push(host.parse().map_err(|_: NotAHost| host.clone())?);
+    }
+    let endpoints = description.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::OAuth2(oauth2) => Some(&**oauth2),
+        StepKind::View | StepKind::Unknown => None,
+    });
+    asked.extend(endpoints.filter_map(|OAuth2 { token_url, .. }| host_of(token_url)));
+    options.values().for_each(|value| collect_hosts(value, &mut asked));
+    Ok(asked)
+}
+
+fn collect_hosts(value: &Value, found: &mut Vec<HostPattern>) {
+    match value {
+        Value::String(text) => found.extend(host_of(text)),
+        Value::Array(items) => items.iter().for_each(|item| collect_hosts(item, found)),
+        Value::Object(table) => table.values().for_each(|item| collect_hosts(item, found)),
+        _ => {}
+    }
+}
+
+fn host_of(text: &str) -> Option<HostPattern> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    HostPattern::of(&url)
+}
 
 /// A host, all hosts below a domain, or any host, each on any or on one port: `api.example.com`, `*.example.com:8443`, `*`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,13 +76,31 @@ impl HostPattern {
     }
 }
 
+/// What is written is not a [`HostPattern`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAHost;
+
+impl NotAHost {
+    /// What to do about it.
+    pub const MEND: &str =
+        "write like api.example.com, *.example.com or *, each with or without a port, and without https://";
+}
+
+impl fmt::Display for NotAHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a host")
+    }
+}
+
+impl Error for NotAHost {}
+
 impl FromStr for HostPattern {
-    type Err = (String, String);
+    type Err = NotAHost;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (host, port) = match text.rsplit_once(':') {
             // The colons of an IPv6 address are inside its brackets.
-            Some((host, port)) if !port.contains(']') => (host, Some(port.parse().map_err(|_| refused())?)),
+            Some((host, port)) if !port.contains(']') => (host, Some(port.parse().map_err(|_| NotAHost)?)),
             _ => (text, None),
         };
         let host = match host.to_ascii_lowercase() {
@@ -57,17 +112,9 @@ impl FromStr for HostPattern {
     }
 }
 
-fn name(text: &str) -> Result<String, (String, String)> {
+fn name(text: &str) -> Result<String, NotAHost> {
     let is_good = url::Host::parse(text).is_ok() && !text.contains('*');
-    if is_good { Ok(text.to_owned()) } else { Err(refused()) }
-}
-
-fn refused() -> (String, String) {
-    let message = "not a host".to_owned();
-    (
-        message,
-        "write like api.example.com, *.example.com or *, each with or without a port, and without https://".to_owned(),
-    )
+    if is_good { Ok(text.to_owned()) } else { Err(NotAHost) }
 }
 
 impl fmt::Display for HostPattern {
@@ -125,5 +172,21 @@ mod tests {
         let pattern = HostPattern::of(&url).expect("it has a host");
         assert!(pattern.covers(&url));
         assert!(!pattern.covers(&"https://git.example.com:9000/".parse().expect("a URL")));
+    }
+
+    #[test]
+    fn what_is_declared_the_token_endpoint_and_urls_of_options_are_asked_for() {
+        use crate::envelope::Step;
+
+        let oauth2 = OAuth2::new("https://login.example/authorize", "https://token.example/");
+        let step = Step { name: "oauth2".into(), kind: StepKind::OAuth2(Box::new(oauth2)) };
+        let mut description =
+            CreateOut { hosts: vec!["api.example".into()], steps: vec![step], ..CreateOut::default() };
+        let options = serde_json::json!({"a": {"b": ["https://own.example:8443/x"]}, "c": "no url", "d": 3});
+        let options = options.as_object().expect("an object");
+        let asked = asked(&description, options).expect("hosts").iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(asked, ["api.example", "token.example", "own.example:8443"]);
+        description.hosts.push("https://api.example".into());
+        assert_eq!(super::asked(&description, options), Err("https://api.example".to_owned()));
     }
 }

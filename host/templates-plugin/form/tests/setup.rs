@@ -1,0 +1,46 @@
+//! A set-up from the first form to the integration. See the documentation of jackfield-plugin-test.
+
+use jackfield_plugin::{HttpRequest, HttpResponse, Integration, json};
+use jackfield_plugin_test::Harness;
+
+use acme_crate::Acme;
+
+type Plugin = Harness<Acme>;
+
+const ME: &str = "https://api.example.com/me";
+
+#[test]
+fn a_good_token_is_connected() {
+    let account = HttpResponse::new(200, r#"{"id": "A1", "name": "Ada's account"}"#);
+    let mut provider = Plugin::new(json!({})).answers(ME, account);
+    assert_eq!(provider.get().form().fields[0].name, "token");
+    let expected = Integration::new("A1")
+        .name("Ada's account")
+        .metadata("token", "t0ken");
+    provider
+        .post(&[("token", "t0ken")])
+        .assert_integration(&expected);
+    provider.assert_sent(&[HttpRequest::get(ME).bearer("t0ken")]);
+}
+
+#[test]
+fn a_token_that_is_not_accepted_is_asked_for_again() {
+    let mut provider = Plugin::new(json!({})).answers(ME, HttpResponse::new(401, ""));
+    let form = provider.post(&[("token", "wrong")]).form();
+    assert_eq!(form.errors["token"], "This token is not accepted.");
+}
+
+#[test]
+fn an_api_that_is_down_ends_the_set_up() {
+    let mut provider = Plugin::new(json!({})).fails(ME, "connection refused");
+    assert_eq!(
+        provider.post(&[("token", "t0ken")]).failure(),
+        "connection refused"
+    );
+}
+
+#[test]
+fn an_option_that_is_not_there_is_told() {
+    let mistakes = Plugin::mistakes(json!({"api-ulr": "https://api.example.com"}));
+    assert_eq!(mistakes, "api-ulr: unknown option");
+}

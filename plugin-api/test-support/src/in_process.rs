@@ -1,0 +1,171 @@
+//! Runs a provider in the test's own process, through the bytes that a host exchanges with it. What a host refuses is refused here in its
+//! words; where it is not, a test that passes would say nothing about a host.
+
+use jackfield_plugin::{
+    __private::{Exporter, Registry, call},
+    HttpRequest, Integration, Provider, Request, State,
+};
+use jackfield_plugin_abi::{
+    envelope::{
+        Answer, CreateIn, CreateOut, Fault, FaultKind, Input, LogLine, Question, Reply as Envelope, ResumeIn, StartIn,
+        StepKind, Turn, TurnOut, op,
+    },
+    reach::{HostPattern, asked},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
+
+use crate::{
+    outcome::Came,
+    script::{Reply, Script},
+};
+
+/// As many as a host sends for one step.
+const MOST_REQUESTS: usize = 20;
+
+/// A provider and one set-up.
+pub(crate) struct InProcess {
+    registry: &'static Registry,
+    pub(crate) description: CreateOut,
+    reach: Vec<HostPattern>,
+    script: Script,
+    step: usize,
+    pub(crate) state: State,
+    pub(crate) now: u64,
+    pub(crate) log: Vec<LogLine>,
+}
+
+impl InProcess {
+    pub(crate) fn create<P: Provider>(options: &State, script: Script, now: u64) -> Result<Self, Fault> {
+        // One small leak per harness: a library is never unloaded either.
+        let registry: &'static Registry = Box::leak(Box::new(Registry::new(|| vec![Exporter::of::<P>()])));
+        let create = CreateIn { provider: P::ID.to_owned(), options: options.clone() };
+        let (description, log) = ask(registry, op::CREATE, &create);
+        let description: CreateOut = description?;
+        let reach = asked(&description, options).map_err(|host| {
+            Fault::new(FaultKind::Failed, format!("it declares `{host}`, which is not a host; {}", MEND))
+        })?;
+        Ok(Self { registry, description, reach, script, step: 0, state: State::new(), now, log })
+    }
+
+    /// Back to the first step, with what is bound from the beginning.
+    pub(crate) fn begin(&mut self, state: State) {
+        (self.step, self.state) = (0, state);
+    }
+
+    /// Who runs the current step; nobody after the last.
+    pub(crate) fn current_kind(&self) -> Option<&StepKind> {
+        self.description.steps.get(self.step).map(|step| &step.kind)
+    }
+
+    /// Name of the current step.
+    pub(crate) fn step_name(&self) -> String {
+        self.description.steps.get(self.step).map_or("the build", |step| &step.name).to_owned()
+    }
+
+    /// Runs the pipeline from the current step as far as it goes: to an answer, to a step of the host's, or to the integration.
+    pub(crate) fn visit(&mut self, request: &Request) -> Came {
+        while let Some(step) = self.description.steps.get(self.step) {
+            let StepKind::View = step.kind else { return Came::OAuth2 };
+            let view = step.name.clone();
+            let question = Question::View { view, request: request.clone(), state: self.state.clone() };
+            match self.converse(question) {
+                Ok(Turn::Answered { answer: Answer::Next, state }) => {
+                    self.state = state;
+                    self.step += 1;
+                }
+                Ok(Turn::Answered { answer, state }) => {
+                    self.state = state;
+                    return checked(answer);
+                }
+                Ok(_) => return Came::Failed("a step was asked, something else answered".to_owned()),
+                Err(fault) => return Came::Failed(in_words(&fault)),
+            }
+        }
+        self.build().map_or_else(|fault| Came::Failed(in_words(&fault)), built)
+    }
+
+    /// What the host's own step does once its token request is answered.
+    pub(crate) fn finish_oauth2(&mut self, data: State) {
+        self.state.insert("data".to_owned(), data.into());
+        self.step += 1;
+    }
+
+    pub(crate) fn build(&mut self) -> Result<Integration, Fault> {
+        match self.converse(Question::BuildIntegration { state: self.state.clone() })? {
+            Turn::Built { integration } => Ok(integration),
+            _ => Err(Fault::new(FaultKind::Failed, "an integration was asked for, something else answered")),
+        }
+    }
+
+    fn converse(&mut self, question: Question) -> Result<Turn, Fault> {
+        let start = StartIn { instance: self.description.instance, question, now: self.now };
+        let mut out: TurnOut = self.ask(op::START, &start)?;
+        for _ in 0..MOST_REQUESTS {
+            let Turn::Wants { task, request } = out.turn else { return Ok(out.turn) };
+            let input = match self.reply(request) {
+                Reply::Response(response) => Input::Response { response },
+                Reply::Failure(message) => Input::Failed { message },
+            };
+            out = self.ask(op::RESUME, &ResumeIn { task, input, now: self.now })?;
+        }
+        match out.turn {
+            Turn::Wants { .. } => {
+                let message = format!("the plugin asked for more than {MOST_REQUESTS} requests in one step");
+                Err(Fault::new(FaultKind::Failed, message))
+            }
+            turn => Ok(turn),
+        }
+    }
+
+    fn reply(&self, request: HttpRequest) -> Reply {
+        match Url::parse(&request.url) {
+            Ok(url) if !self.reach.iter().any(|pattern| pattern.covers(&url)) => {
+                let host = url.host_str().unwrap_or_default();
+                Reply::Failure(format!("{host} is out of the plugin's reach: name it in `Provider::hosts`"))
+            }
+            Ok(_) => self.script.reply(request),
+            Err(_) => Reply::Failure("not an absolute http or https URL".to_owned()),
+        }
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, op: &str, asked: &impl Serialize) -> Result<T, Fault> {
+        let (answer, log) = ask(self.registry, op, asked);
+        self.log.extend(log);
+        answer
+    }
+}
+
+const MEND: &str = jackfield_plugin_abi::reach::NotAHost::MEND;
+
+fn ask<T: DeserializeOwned>(registry: &Registry, op: &str, asked: &impl Serialize) -> (Result<T, Fault>, Vec<LogLine>) {
+    let body = serde_json::to_vec(asked).expect("envelopes are plain JSON");
+    let mut reply: Envelope<T> = serde_json::from_slice(&call(registry, op, &body)).expect("the glue answers a reply");
+    let log = std::mem::take(&mut reply.log);
+    (reply.into_result(), log)
+}
+
+/// A redirect may lead anywhere on the web, and nowhere else.
+fn checked(answer: Answer) -> Came {
+    match &answer {
+        Answer::Redirect { url } if !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) => {
+            Came::Failed("the step's redirect is not an absolute http or https URL".to_owned())
+        }
+        _ => Came::Answer(answer),
+    }
+}
+
+fn built(integration: Integration) -> Came {
+    if integration.external_id.is_empty() {
+        return Came::Failed("the integration has no external id".to_owned());
+    }
+    Came::Built(integration)
+}
+
+/// As an operator would be told: a line for each mistake of the options.
+pub(crate) fn in_words(fault: &Fault) -> String {
+    if fault.options.is_empty() {
+        return fault.to_string();
+    }
+    fault.options.iter().map(|mistake| format!("{}: {}", mistake.key, mistake.message)).collect::<Vec<_>>().join("\n")
+}
