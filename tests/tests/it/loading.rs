@@ -26,9 +26,17 @@ fn refused_path(file: &Path) -> Result<String> {
 
 fn refused_host(builder: HostBuilder, file: &Path) -> Result<String> {
     let said = builder.log("error").start_refused()?;
-    let digits = |c: char| if c.is_ascii_digit() { '#' } else { c };
     let said = said.replace(&file.display().to_string(), "FILE").replace("FOLDER/jackfield.toml:1: ", "");
-    Ok(if said.contains("truncated") { said.chars().map(digits).collect() } else { said })
+    Ok(if said.contains("truncated") { without_numbers(&said) } else { said })
+}
+
+/// The size of a library differs from build to build.
+fn without_numbers(text: &str) -> String {
+    let mut text: String = text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+    while text.contains("##") {
+        text = text.replace("##", "#");
+    }
+    text
 }
 
 fn told(said: &str) -> &str {
@@ -60,7 +68,7 @@ fn a_truncated_library_is_refused_wherever_it_is_cut() -> Result<()> {
     let whole = fs::read(built_library("example")?)?.len();
     let said = refused("example", |bytes| bytes.truncate(whole / 2))?;
     insta::assert_snapshot!(told(&said), @r"
-    default-integrations: FILE: truncated: found ####### bytes, wanted #######
+    default-integrations: FILE: truncated: found # bytes, wanted #
       mend: copy the file again; it was probably cut while being copied
     ");
     for length in [5, 64, 4096, whole / 10, whole - 1] {

@@ -73,7 +73,7 @@ const SLOW: Duration = Duration::from_secs(1);
 const LARGE: usize = 1 << 20;
 /// Each end costs a start of its worker, and some a whole deadline.
 const ENOUGH_ENDS: u32 = 20;
-const ENOUGH_DEADLINES: u32 = 2;
+const ENOUGH_DEADLINES: u32 = 1;
 
 impl Behaviour {
     pub(super) fn found(&mut self, problem: Problem, place: &str) {
