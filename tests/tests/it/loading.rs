@@ -26,9 +26,17 @@ fn refused_path(file: &Path) -> Result<String> {
 
 fn refused_host(builder: HostBuilder, file: &Path) -> Result<String> {
     let said = builder.log("error").start_refused()?;
-    let digits = |c: char| if c.is_ascii_digit() { '#' } else { c };
     let said = said.replace(&file.display().to_string(), "FILE").replace("FOLDER/jackfield.toml:1: ", "");
-    Ok(if said.contains("truncated") { said.chars().map(digits).collect() } else { said })
+    Ok(if said.contains("truncated") { without_numbers(&said) } else { said })
+}
+
+/// Sizes differ from build to build, and so do their lengths.
+fn without_numbers(text: &str) -> String {
+    let mut hidden = text.replace(|c: char| c.is_ascii_digit(), "#");
+    while hidden.contains("##") {
+        hidden = hidden.replace("##", "#");
+    }
+    hidden
 }
 
 /// A host in which a constructor can leave a mark: in a worker it has neither the environment nor a file to write.
@@ -66,7 +74,7 @@ fn a_truncated_library_is_refused_wherever_it_is_cut() -> Result<()> {
     let whole = fs::read(built_library("example")?)?.len();
     let said = refused("example", |bytes| bytes.truncate(whole / 2))?;
     insta::assert_snapshot!(told(&said), @r"
-    default-integrations: FILE: truncated: found ####### bytes, wanted #######
+    default-integrations: FILE: truncated: found # bytes, wanted #
       mend: copy the file again; it was probably cut while being copied
     ");
     for length in [5, 64, 4096, whole / 10, whole - 1] {
