@@ -1,7 +1,7 @@
 //! A library in a process of its own: both ends of the conversation, and what that process gives up before the library is opened.
 //!
 //! The host re-executes its own binary (`spawn`) with one end of a socket pair; `process` is what runs there, held by `sandbox` and
-//! `filter`; [`Worker`] is the host's end. What goes over the socket is in `frame`.
+//! `filter`; `handle` is the host's end. What goes over the socket is in `frame`.
 
 mod descriptors;
 mod filter;
