@@ -17,7 +17,7 @@ pub(super) fn print_status(status: &PluginStatus) {
         None => {}
     }
     println!("  calls   {}", status.calls);
-    println!("  starts  {} anew", status.restarts);
+    println!("  restarts {}", status.restarts);
     if let Some(error) = &status.last_error {
         println!("  error   {error}");
     }

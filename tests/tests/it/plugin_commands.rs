@@ -132,7 +132,7 @@ async fn the_list_of_a_running_host_tells_how_its_plugins_are_doing() -> Result<
         "misbehaving: running, process, pid ",
         "sandbox limits, ",
         "landlock, seccomp, undumpable, seccomp-sealed",
-        "calls   3\n  starts  1 anew\n  error   the plugin panicked: ",
+        "calls   3\n  restarts 1\n  error   the plugin panicked: ",
         "slack (Slack): not configured, missing: client-id, client-secret",
         "hosts slack.com; granted: slack.com",
         "sha256  ",
