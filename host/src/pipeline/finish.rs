@@ -30,7 +30,7 @@ impl Pipelines {
         checked: Checked,
     ) -> Result<Outcome, StoreError> {
         let id = checked.setup.nonce.as_str();
-        let integration = match provider.build_integration(checked.setup.state.clone()).await {
+        let integration = match provider.build_integration(checked.setup.state.clone(), &checked.setup.hosts).await {
             Ok(integration) => integration,
             Err(error) => {
                 let plugin = &provider.plugin().name;

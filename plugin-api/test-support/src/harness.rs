@@ -179,10 +179,12 @@ impl<P: Provider> Harness<P> {
             }
             None => {
                 self.expect_oauth2(&at);
-                self.inside.finish_oauth2(table(token_answer));
                 let mut request = Request::new("GET", setup_url(P::ID));
                 request.query = pairs(&query);
-                self.inside.visit(&request)
+                match self.inside.finish_oauth2(table(token_answer)) {
+                    Ok(()) => self.inside.visit(&request),
+                    Err(fault) => Came::Failed(in_words(&fault)),
+                }
             }
         };
         self.come(at, came)
@@ -272,17 +274,21 @@ impl<P: Provider> Harness<P> {
         built.map_err(|fault| Error::new(in_words(&fault)))
     }
 
-    /// What the pipeline's first OAuth 2.0 step tells the host.
+    /// What the current step tells the host of its authorization server; elsewhere, what the pipeline's first OAuth 2.0 step does, where
+    /// that depends on no state.
     ///
     /// # Panics
-    /// When it has none.
+    /// When there is no such step, or the provider cannot say.
     #[must_use]
     #[track_caller]
-    pub fn oauth2(&self) -> OAuth2 {
+    pub fn oauth2(&mut self) -> OAuth2 {
+        if let Some(told) = self.inside.current_oauth2() {
+            return told.unwrap_or_else(|fault| panic!("the authorization server is not told: {}", in_words(&fault)));
+        }
         let mut steps = self.inside.description.steps.iter();
         let found = steps.find_map(|step| match &step.kind {
             StepKind::OAuth2(oauth2) => Some((**oauth2).clone()),
-            StepKind::View | StepKind::Unknown => None,
+            StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => None,
         });
         found.expect("the pipeline has an OAuth 2.0 step")
     }

@@ -1,6 +1,7 @@
 //! The set-up of an integration: start, steps, dialog answer.
 
 mod dialog_page;
+mod leaving_page;
 mod request;
 mod step_page;
 
@@ -86,9 +87,11 @@ pub(super) async fn visit(
         return Ok(refused(Refusal::MissingSessionData, reference)); // No session, so nothing can be under way in it.
     };
     let user = user.map(|LoggedIn(user)| user);
+    let is_post = request.method == "POST";
     let visit = Visit { session, user, provider, request };
     Ok(match app.pipelines.clone().visit(visit).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
+        Outcome::Redirect(url) if is_post => leaving_page::after_a_form(&url, &offered, &app.url_prefix.origin()),
         Outcome::Redirect(url) => private(found(&url), ""),
         Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin()),
         Outcome::Refused(refusal) => refused(refusal, reference),
