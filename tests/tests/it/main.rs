@@ -7,6 +7,7 @@ mod declared;
 mod demo;
 mod dialog;
 mod example;
+mod gitlab;
 mod harness;
 mod hostile;
 mod hostile_constructor;
