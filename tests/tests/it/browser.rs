@@ -154,8 +154,14 @@ async fn an_instance_that_a_form_names_is_reached_from_the_form_and_connected() 
             browser.fill("input[name=client-id]", CLIENT).await?;
             browser.fill("input[name=client-secret]", SECRET).await?;
             browser.click("button[type=submit]").await?;
-            browser.see(".notice.success", "is connected.").await?;
-            Ok(())
+            browser.see("h1", "GitLab is connected").await?;
+            browser
+                .assert_quiet(&[
+                    &sitting.stage.host.url,
+                    &own.host.url,
+                    &format!("http://127.0.0.1:{}", own.service.port()),
+                ])
+                .await
         },
     )
     .await
