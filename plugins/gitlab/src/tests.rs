@@ -35,24 +35,27 @@ fn at_gitlab_com_the_operators_client_is_used() {
 }
 
 #[test]
-fn an_instance_of_ones_own_has_its_own_endpoints_and_client() {
+fn an_instance_of_ones_own_is_reached_with_its_own_client() {
     let mut gitlab = gitlab().answers("https://git.example.com:8443/api/v4/user", user());
     gitlab.post(&OWN).assert_oauth2();
-    let oauth2 = gitlab.oauth2();
-    assert_eq!(oauth2.authorize_url, "https://git.example.com:8443/oauth/authorize");
-    assert_eq!(oauth2.token_url, "https://git.example.com:8443/oauth/token");
-    assert_eq!((oauth2.client_id.as_str(), oauth2.scopes.join(" ").as_str()), ("own-id", "read_user"));
-    let integration = gitlab.consents(token()).integration();
-    assert_eq!(integration.external_id, "git.example.com:8443:7");
-    assert_eq!(integration.metadata["client"], json!(["own-id", "own-s3cret"]), "what the token is refreshed with");
-    assert_eq!(integration.identity.expect("the user").instance, "git.example.com:8443");
+    let identity = Identity::new("gitlab", "git.example.com:8443", "7").data("username", "ada");
+    let integration = Integration::new("git.example.com:8443:7").name("ada (git.example.com:8443)").identity(identity);
+    let integration =
+        integration.metadata("instance", "https://git.example.com:8443").metadata("access_token", "glat-1");
+    // What the token is refreshed with.
+    let integration = integration.metadata("client", json!(["own-id", "own-s3cret"]));
+    gitlab.consents(json!({"access_token": "glat-1"})).assert_integration(&integration);
 }
 
 #[test]
-fn the_scope_api_is_asked_for_where_the_operator_says_so() {
-    let mut gitlab = Harness::<GitLab>::new(json!({"client-id": "i", "client-secret": "s", "api": true}));
-    gitlab.post(&[("url", "https://gitlab.com/")]).assert_oauth2();
-    assert_eq!(gitlab.oauth2().scopes, ["read_user", "api"]);
+fn the_endpoints_and_scopes_are_those_of_the_instance() {
+    for (api, scopes) in [(false, "read_user"), (true, "read_user api")] {
+        let gitlab = Harness::<GitLab>::new(json!({"api": api})).bound("instance", "https://git.example.com/lab");
+        let oauth2 = gitlab.bound("client", json!(["own-id", "own-s3cret"])).oauth2();
+        assert_eq!(oauth2.authorize_url, "https://git.example.com/lab/oauth/authorize");
+        assert_eq!(oauth2.token_url, "https://git.example.com/lab/oauth/token");
+        assert_eq!((oauth2.client_id.as_str(), oauth2.scopes.join(" ").as_str()), ("own-id", scopes));
+    }
 }
 
 #[test]
