@@ -274,23 +274,16 @@ impl<P: Provider> Harness<P> {
         built.map_err(|fault| Error::new(in_words(&fault)))
     }
 
-    /// What the current step tells the host of its authorization server; elsewhere, what the pipeline's first OAuth 2.0 step does, where
-    /// that depends on no state.
+    /// What the next OAuth 2.0 step tells the host, of several the first; one that depends on the state tells it by what is bound in
+    /// process, so that its test [binds](Self::bound) what it needs.
     ///
     /// # Panics
     /// When there is no such step, or the provider cannot say.
     #[must_use]
     #[track_caller]
     pub fn oauth2(&mut self) -> OAuth2 {
-        if let Some(told) = self.inside.current_oauth2() {
-            return told.unwrap_or_else(|fault| panic!("the authorization server is not told: {}", in_words(&fault)));
-        }
-        let mut steps = self.inside.description.steps.iter();
-        let found = steps.find_map(|step| match &step.kind {
-            StepKind::OAuth2(oauth2) => Some((**oauth2).clone()),
-            StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => None,
-        });
-        found.expect("the pipeline has an OAuth 2.0 step")
+        let told = self.inside.next_oauth2().expect("the pipeline has an OAuth 2.0 step");
+        told.unwrap_or_else(|fault| panic!("the authorization server is not told: {}", in_words(&fault)))
     }
 
     /// Options that are not set and keep the provider from being offered.

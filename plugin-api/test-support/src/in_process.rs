@@ -8,7 +8,7 @@ use jackfield_plugin::{
 use jackfield_plugin_abi::{
     envelope::{
         Answer, CreateIn, CreateOut, Fault, FaultKind, Input, LogLine, Question, Reply as Envelope, ResumeIn, StartIn,
-        StepKind, Turn, TurnOut, op,
+        Step, StepKind, Turn, TurnOut, op,
     },
     reach::{HostPattern, asked, named},
 };
@@ -97,16 +97,14 @@ impl InProcess {
         self.build().map_or_else(|fault| Came::Failed(in_words(&fault)), built)
     }
 
-    /// What the current step tells the host of its authorization server, with what is bound by now.
-    pub(crate) fn current_oauth2(&mut self) -> Option<Result<OAuth2, Fault>> {
-        let step = self.description.steps.get(self.step)?;
-        match &step.kind {
-            StepKind::OAuth2(oauth2) => Some(Ok((**oauth2).clone())),
-            StepKind::OAuth2FromState => {
-                let name = step.name.clone();
-                Some(self.oauth2(&name))
-            }
-            StepKind::View | StepKind::Unknown => None,
+    /// What the first step from here, or else from the beginning, tells the host of its authorization server, with what is bound by now.
+    pub(crate) fn next_oauth2(&mut self) -> Option<Result<OAuth2, Fault>> {
+        let steps = &self.description.steps;
+        let is_told = |step: &&Step| matches!(step.kind, StepKind::OAuth2(_) | StepKind::OAuth2FromState);
+        let step = steps.iter().skip(self.step).chain(steps).find(is_told)?.clone();
+        match step.kind {
+            StepKind::OAuth2(oauth2) => Some(Ok(*oauth2)),
+            _ => Some(self.oauth2(&step.name)),
         }
     }
 
@@ -125,7 +123,7 @@ impl InProcess {
 
     /// What the host's own step does once its token request is answered.
     pub(crate) fn finish_oauth2(&mut self, data: State) -> Result<(), Fault> {
-        if let Some(oauth2) = self.current_oauth2()
+        if let Some(oauth2) = self.next_oauth2()
             && let Ok(url) = Url::parse(&oauth2?.token_url)
         {
             self.check_reach(&url).map_err(|message| Fault::new(FaultKind::Failed, message))?;

@@ -1,5 +1,4 @@
-//! GitLab: connects an account at gitlab.com, or at an instance that the person runs and names, with an application that is registered
-//! there (<https://docs.gitlab.com/integration/oauth_provider/>).
+//! GitLab: an account at gitlab.com, or at an instance that the person names (<https://docs.gitlab.com/integration/oauth_provider/>).
 
 use jackfield_plugin::{
     Answer, Error, Field, FieldType, Form, Host, HttpRequest, Identity, Integration, OAuth2, Pipeline, Provider,
@@ -12,12 +11,10 @@ use serde::Deserialize;
 struct GitLab {
     client_id: String,
     client_secret: String,
-    /// Whether to ask for the scope `api` too.
-    api: bool,
+    api: bool, // Whether to ask for the scope `api` too.
 }
 
-/// The instance that the operator's own client is registered at.
-const DEFAULT: &str = "https://gitlab.com";
+const DEFAULT: &str = "https://gitlab.com"; // Where the operator's own client is registered.
 
 impl Provider for GitLab {
     type Options = Self;
@@ -41,85 +38,63 @@ impl Provider for GitLab {
     }
 
     fn pipeline(&self) -> Pipeline {
-        let (asking, options) = (self.clone(), self.clone());
-        Pipeline::new().view("instance", move |step| ask(step, asking.clone())).oauth2_with(move |state| {
-            let instance: String = value(state, "instance")?;
-            let scopes = ["read_user"].into_iter().chain(options.api.then_some("api"));
+        let (options, scopes) = (self.clone(), ["read_user"].into_iter().chain(self.api.then_some("api")));
+        Pipeline::new().view("instance", move |step| ask(step, options.clone())).oauth2_with(move |state| {
+            let (instance, client): (String, (String, String)) = (value(state, "instance")?, value(state, "client")?);
             let oauth2 = OAuth2::new(format!("{instance}/oauth/authorize"), format!("{instance}/oauth/token"));
-            Ok(oauth2.client(value::<String>(state, "id")?, value::<String>(state, "secret")?).scopes(scopes))
+            Ok(oauth2.client(client.0, client.1).scopes(scopes.clone()))
         })
     }
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
-        let (instance, token): (String, Token) = (value(&state, "instance")?, value(&state, "data")?);
-        let asked = HttpRequest::get(format!("{instance}/api/v4/user")).bearer(&token.access_token);
-        let answer = host.send(asked).await?;
-        if answer.status != 200 {
-            return Err(Error::new(format!("GitLab answered {} when asked for the user", answer.status)));
-        }
-        let user: User = answer.json()?;
-        let name = instance.split_once("://").map_or(instance.as_str(), |(_, name)| name);
-        let own = |key: &str| state.get(key).filter(|_| instance != DEFAULT).cloned();
-        let identity = Identity::new("gitlab", name, user.id.to_string()).data("username", user.username.as_str());
-        Ok(Integration::new(format!("{name}:{}", user.id))
-            .name(format!("{} ({name})", user.username))
-            .metadata("instance", instance.as_str())
-            .metadata("access_token", token.access_token)
-            .metadata_if_some("refresh_token", token.refresh_token)
-            .metadata_if_some("expires_at", token.expires_in.map(|seconds| host.unix_time() + seconds))
-            .metadata_if_some("client_id", own("id"))
-            .metadata_if_some("client_secret", own("secret"))
-            .identity(identity))
+        let (instance, token): (String, Value) = (value(&state, "instance")?, value(&state, "data")?);
+        let bearer = token["access_token"].as_str().ok_or_else(|| Error::new("GitLab gave no access token"))?;
+        let answer = host.send(HttpRequest::get(format!("{instance}/api/v4/user")).bearer(bearer)).await?;
+        let user: Value = answer.json()?;
+        let (Some(id), Some(login)) = (user["id"].as_u64(), user["username"].as_str()) else {
+            return Err(Error::new(format!("GitLab answered {} and no user", answer.status)));
+        };
+        let name = instance.split_once("://").map_or(&*instance, |(_, name)| name);
+        Ok(Integration::new(format!("{name}:{id}"))
+            .name(format!("{login} ({name})"))
+            .metadata("instance", &*instance)
+            .metadata("access_token", bearer)
+            .metadata_if_some("refresh_token", token["refresh_token"].as_str())
+            .metadata_if_some("expires_at", token["expires_in"].as_u64().map(|seconds| host.unix_time() + seconds))
+            .metadata_if_some("client", state.get("client").filter(|_| instance != DEFAULT).cloned())
+            .identity(Identity::new("gitlab", name, id.to_string()).data("username", login)))
     }
-}
-
-#[derive(Deserialize)]
-struct Token {
-    access_token: String,
-    refresh_token: Option<String>,
-    expires_in: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct User {
-    id: u64,
-    username: String,
 }
 
 async fn ask(mut step: Step, options: GitLab) -> Result<Answer> {
     let given = |name: &str| step.form(name).unwrap_or_default().trim().to_owned();
-    let (url, mut id, mut secret) = (given("url"), given("client-id"), given("client-secret"));
-    let form =
-        Form::new("Which GitLab?").field(Field::text("url", "Address").help("https://gitlab.com, or that of your own"));
-    let form = form.field(Field::text("client-id", "Application ID").optional().help("At your own instance"));
-    let form = form.field(Field::new(FieldType::Password, "client-secret", "Secret").optional());
+    let (url, id, secret) = (given("url"), given("client-id"), given("client-secret"));
+    let form = Form::new("Which GitLab?").value("url", &*url).value("client-id", &*id);
+    let form = form.field(Field::text("url", "Address")).field(Field::text("client-id", "Application ID").optional());
+    let form = form.field(Field::new(FieldType::Password, "client-secret", "Its secret").optional());
     if step.form("url").is_none() {
         return Ok(Answer::form(form.value("url", DEFAULT)));
     }
-    let form = form.value("url", url.as_str()).value("client-id", id.as_str());
     let Some(instance) = instance(&url) else {
         return Ok(Answer::form(form.error("url", "Write it like https://git.example.com")));
     };
-    if instance == DEFAULT && id.is_empty() {
-        (id, secret) = (options.client_id, options.client_secret);
-    }
-    if id.is_empty() || secret.is_empty() {
+    let is_operators = instance == DEFAULT && id.is_empty();
+    let client = if is_operators { [options.client_id, options.client_secret] } else { [id, secret] };
+    if client.contains(&String::new()) {
         let message = format!("Register an application there that leads back to {}", step.setup_url());
         return Ok(Answer::form(form.error("client-id", message)));
     }
-    for (key, text) in [("instance", instance), ("id", id), ("secret", secret)] {
-        step.bind(key, Value::from(text));
-    }
+    step.bind("instance", instance);
+    step.bind("client", client.to_vec());
     Ok(Answer::Next)
 }
 
-/// The address without what is not the instance's own: a path is, where GitLab runs below one.
+/// The address in lower case, so that one instance is always the same; a path is kept, where GitLab runs below one.
 fn instance(url: &str) -> Option<String> {
-    let (scheme, rest) = url.trim_end_matches('/').split_once("://")?;
-    let is_plain = rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/[]".contains(c));
-    let host = rest.split('/').next().unwrap_or_default();
-    let is_good = is_plain && !host.is_empty() && ["http", "https"].contains(&scheme.to_lowercase().as_str());
-    is_good.then(|| format!("{}://{}{}", scheme.to_lowercase(), host.to_lowercase(), &rest[host.len()..]))
+    let url = url.trim_end_matches('/').to_lowercase();
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let is_plain = rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._:/[]".contains(c));
+    (is_plain && rest.starts_with(|c: char| c != '/')).then_some(url)
 }
 
 export_providers!(GitLab);

@@ -8,6 +8,7 @@ mod demo;
 mod dialog;
 mod example;
 mod github_app;
+mod gitlab;
 mod harness;
 mod hostile;
 mod hostile_constructor;
