@@ -22,7 +22,7 @@ use jackfield_plugin_abi::envelope::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Answer, Host, Integration, Step,
+    Answer, Host, Integration, Step, WebhookAnswer,
     export::{Exporter, Made, Registry},
     pipeline::{Boxed, Kind},
 };
@@ -163,6 +163,7 @@ pub(crate) struct Task {
 enum Work {
     View { future: Boxed<Answer>, state: Arc<Mutex<State>> },
     Build { future: Boxed<Integration> },
+    Receive { future: Boxed<WebhookAnswer> },
 }
 
 fn create(registry: &Registry, asked: CreateIn) -> Result<CreateOut, Fault> {
@@ -254,6 +255,11 @@ fn work(registry: &Registry, instance: &Instance, id: u64, question: Question, h
             let future = begun(registry, id, || provider.build_integration(state, host.clone()))?;
             Ok(Work::Build { future })
         }
+        Question::Webhook { call, state } => {
+            let provider = instance.made.provider.clone();
+            let future = begun(registry, id, || provider.receive(call, state, host.clone()))?;
+            Ok(Work::Receive { future })
+        }
         Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "this plugin does not know this question")),
     }
 }
@@ -312,6 +318,10 @@ fn poll_once(work: &mut Work) -> Poll<Result<Turn, Fault>> {
             .as_mut()
             .poll(&mut context)
             .map(|built| built.map(|integration| Turn::Built { integration }).map_err(failed)),
+        Work::Receive { future } => future
+            .as_mut()
+            .poll(&mut context)
+            .map(|received| received.map(|answer| Turn::Received { answer }).map_err(failed)),
     }
 }
 

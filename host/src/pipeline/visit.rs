@@ -52,6 +52,8 @@ pub enum Outcome {
 pub enum Page {
     /// The plugin's own HTML, to be framed and kept from running anything.
     Html(String),
+    /// The same, that looks again by itself until the step goes on.
+    Wait(String),
     /// A form for the host to draw.
     Form(Form),
 }
@@ -116,6 +118,7 @@ impl Pipelines {
     async fn run(&self, visit: &Visit, provider: &Provider, mut checked: Checked) -> Result<Outcome, StoreError> {
         let mut request = at_step(visit.request.clone(), checked.setup.step);
         request.setup_url = self.setup_url(provider);
+        request.webhook_url = self.webhook_url(provider, &checked.setup);
         let count = plan(provider.steps()).len();
         let follows = loop {
             match self.step(provider, &mut checked.setup, &request, count).await {

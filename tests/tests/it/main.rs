@@ -34,3 +34,4 @@ mod stand_in_github;
 mod store;
 mod tabs;
 mod tidy;
+mod webhook;

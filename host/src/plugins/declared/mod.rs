@@ -90,6 +90,7 @@ impl Declared {
         match asked.question {
             Question::BuildIntegration { state } => self.turned(Begun::new(&*self.made()?, &state, self.clock.now())?),
             Question::View { .. } => Err(Fault::new(FaultKind::Malformed, "a declared provider has no view")),
+            Question::Webhook { .. } => Err(Fault::new(FaultKind::Unsupported, "a declared provider has no webhook")),
             Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "a question of a later version")),
         }
     }

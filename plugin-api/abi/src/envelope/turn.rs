@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, HttpRequest, HttpResponse, Integration};
+use super::{Answer, HttpRequest, HttpResponse, Integration, WebhookAnswer, WebhookCall};
 
 /// Names and values in order, as in a query or a form; a name may come twice.
 pub type Pairs = Vec<(String, String)>;
@@ -47,6 +47,15 @@ pub enum Question {
         #[serde(default)]
         state: State,
     },
+    /// Judge a call to the webhook; answered with [`Turn::Received`].
+    Webhook {
+        /// What was called.
+        #[serde(default)]
+        call: WebhookCall,
+        /// What the steps have bound, while the set-up is under way; the integration's metadata later.
+        #[serde(default)]
+        state: State,
+    },
     /// A question of a later version.
     #[default]
     #[serde(other)]
@@ -66,6 +75,9 @@ pub struct Request {
     pub form: Pairs,
     /// Absolute URL of this set-up, the one a provider's pages must lead back to.
     pub setup_url: String,
+    /// Absolute URL of this set-up's webhook; empty from a host that has none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub webhook_url: String,
 }
 
 /// Question of the op `resume`.
@@ -149,6 +161,12 @@ pub enum Turn {
         /// What to store.
         #[serde(default)]
         integration: Integration,
+    },
+    /// A call to the webhook is judged.
+    Received {
+        /// What to answer.
+        #[serde(default)]
+        answer: WebhookAnswer,
     },
     /// A turn of a later version.
     #[default]
