@@ -12,7 +12,7 @@ use jackfield_plugin_abi::envelope::State;
 use serde_path_to_error::deserialize;
 
 use crate::{
-    Dialog, Field, Host, Integration, Pipeline, Provider,
+    Dialog, Field, Host, Integration, Pipeline, Provider, WebhookAnswer, WebhookCall,
     glue::{Instance, Task, option_fault},
     known_options::known_options,
     pipeline::Boxed,
@@ -206,11 +206,16 @@ fn without_quoted(message: &str) -> String {
 /// A [`Provider`] of any type.
 pub(crate) trait AnyProvider: Send + Sync {
     fn build_integration(self: Arc<Self>, state: State, host: Host) -> Boxed<Integration>;
+    fn receive(self: Arc<Self>, call: WebhookCall, state: State, host: Host) -> Boxed<WebhookAnswer>;
 }
 
 impl<P: Provider> AnyProvider for P {
     fn build_integration(self: Arc<Self>, state: State, host: Host) -> Boxed<Integration> {
         Box::pin(async move { Provider::build_integration(&*self, state, host).await })
+    }
+
+    fn receive(self: Arc<Self>, call: WebhookCall, state: State, host: Host) -> Boxed<WebhookAnswer> {
+        Box::pin(async move { Provider::receive(&*self, call, state, host).await })
     }
 }
 

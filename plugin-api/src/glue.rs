@@ -22,7 +22,7 @@ use jackfield_plugin_abi::envelope::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Answer, Host, Integration, OAuth2, Step,
+    Answer, Host, Integration, OAuth2, Step, WebhookAnswer,
     export::{Exporter, Made, Registry},
     pipeline::{Boxed, Kind},
 };
@@ -164,6 +164,7 @@ enum Work {
     View { future: Boxed<Answer>, state: Arc<Mutex<State>> },
     Build { future: Boxed<Integration> },
     OAuth2 { future: Boxed<OAuth2> },
+    Receive { future: Boxed<WebhookAnswer> },
 }
 
 fn create(registry: &Registry, asked: CreateIn) -> Result<CreateOut, Fault> {
@@ -263,6 +264,11 @@ fn work(registry: &Registry, instance: &Instance, id: u64, question: Question, h
             let from_state = from_state.clone();
             Ok(Work::OAuth2 { future: Box::pin(async move { from_state(&state) }) })
         }
+        Question::Webhook { call, state } => {
+            let provider = instance.made.provider.clone();
+            let future = begun(registry, id, || provider.receive(call, state, host.clone()))?;
+            Ok(Work::Receive { future })
+        }
         Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "this plugin does not know this question")),
     }
 }
@@ -325,6 +331,10 @@ fn poll_once(work: &mut Work) -> Poll<Result<Turn, Fault>> {
             .as_mut()
             .poll(&mut context)
             .map(|told| told.map(|oauth2| Turn::OAuth2 { oauth2: Box::new(oauth2) }).map_err(failed)),
+        Work::Receive { future } => future
+            .as_mut()
+            .poll(&mut context)
+            .map(|received| received.map(|answer| Turn::Received { answer }).map_err(failed)),
     }
 }
 

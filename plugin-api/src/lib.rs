@@ -14,7 +14,7 @@ pub use host::Host;
 #[doc(inline)]
 pub use jackfield_plugin_abi::envelope::{
     Answer, ClientAuthentication, Dialog, Field, FieldType, Form, HttpRequest, HttpResponse, Identity, Integration,
-    OAuth2, Request, Secret, State, TokenRequest,
+    OAuth2, Request, Secret, State, TokenRequest, WebhookAnswer, WebhookCall,
 };
 pub use pipeline::{Pipeline, View};
 pub use provider::{NoOptions, Provider};

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{Dialog, Field, Host, Integration, Pipeline, Result, State};
+use crate::{Dialog, Field, Host, Integration, Pipeline, Result, State, WebhookAnswer, WebhookCall};
 
 /// A third-party service that people connect.
 ///
@@ -123,6 +123,44 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// Builds the integration from what the steps have bound. What it answers is stored in one transaction; an error ends the set-up
     /// with nothing stored.
     fn build_integration(&self, state: State, host: Host) -> impl Future<Output = Result<Integration>> + Send;
+
+    /// Answers a call to [`Step::webhook_url`](crate::Step::webhook_url). The URL is the same during the set-up, when `state` is what the steps
+    /// have bound, and after it, when `state` is the integration's metadata. Anybody may call: verify first. A call may come twice.
+    ///
+    /// ```
+    /// use jackfield_plugin::{Host, Result, State, WebhookAnswer, WebhookCall, value};
+    /// # use jackfield_plugin::{Answer, Integration, NoOptions, Pipeline, Provider, Step};
+    /// # struct Acme;
+    /// # impl Provider for Acme {
+    /// #     type Options = NoOptions;
+    /// #     const ID: &'static str = "acme";
+    /// #     const NAME: &'static str = "Acme";
+    /// #     fn new(_: NoOptions) -> Self { Acme }
+    /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    ///
+    /// async fn receive(&self, call: WebhookCall, state: State, _: Host) -> Result<WebhookAnswer> {
+    ///     // A service that signs its calls is verified like plugins/webhook does it.
+    ///     let expected: String = value(&state, "account")?;
+    ///     if call.query("account") != Some(&*expected) {
+    ///         return Ok(WebhookAnswer::new(401));
+    ///     }
+    ///     Ok(WebhookAnswer::new(204).bind("called", true))
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The caller reads status 500, the operator's log your words.
+    fn receive(
+        &self,
+        call: WebhookCall,
+        state: State,
+        host: Host,
+    ) -> impl Future<Output = Result<WebhookAnswer>> + Send {
+        drop((call, state, host));
+        async { Ok(WebhookAnswer::new(404)) }
+    }
 }
 
 /// Options of a provider that has none.

@@ -43,6 +43,13 @@ impl Step {
         &self.request.setup_url
     }
 
+    /// Absolute URL of this set-up's webhook: who calls it is judged by [`Provider::receive`](crate::Provider::receive), during the set-up and
+    /// after it. Only the service should know it. Empty where the host has no webhooks.
+    #[must_use]
+    pub fn webhook_url(&self) -> &str {
+        &self.request.webhook_url
+    }
+
     /// Binds a value into the state. It is kept, sealed, until the set-up ends.
     pub fn bind(&mut self, key: impl Into<String>, value: impl Into<Value>) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).insert(key.into(), value.into());

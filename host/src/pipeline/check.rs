@@ -77,14 +77,19 @@ impl Pipelines {
     }
 
     async fn check_access(&self, setup: Setup, claim: ClaimId) -> Result<Result<Checked, Refusal>, StoreError> {
+        Ok(match self.access_of(&setup).await? {
+            Some(organization) => Ok(Checked { setup, organization, claim }),
+            None => Err(Refusal::AccessDenied),
+        })
+    }
+
+    /// The organization, while whoever started the set-up may install there.
+    pub(super) async fn access_of(&self, setup: &Setup) -> Result<Option<Organization>, StoreError> {
         let access = self.accounts.access_to(setup.user, setup.organization).await?;
         let access = access.filter(|access| {
             access.has(Scope::OrgIntegrations) && self.features.is_on(FEATURE, &access.organization.slug)
         });
-        Ok(match access {
-            Some(access) => Ok(Checked { setup, organization: access.organization, claim }),
-            None => Err(Refusal::AccessDenied),
-        })
+        Ok(access.map(|access| access.organization))
     }
 }
 
@@ -98,7 +103,7 @@ fn check_belonging(unverified: &Unverified, visit: &Visit) -> Result<(), Refusal
     Ok(())
 }
 
-fn check_age(setup: &Setup, now: OffsetDateTime) -> Result<(), Refusal> {
+pub(super) fn check_age(setup: &Setup, now: OffsetDateTime) -> Result<(), Refusal> {
     let age = time::Duration::milliseconds(milliseconds(now) - setup.started);
     // One that starts in the future was not made by any host's clock.
     if (-LIFETIME..=LIFETIME).contains(&age) { Ok(()) } else { Err(Refusal::Expired) }

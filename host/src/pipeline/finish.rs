@@ -15,7 +15,7 @@ use crate::{
     store::{
         AnyConnection, Sealer, StoreError, identities, identity_providers,
         integrations::{self, Installed},
-        organization_integrations, setups, user_identities,
+        organization_integrations, setups, user_identities, webhooks,
     },
 };
 
@@ -114,15 +114,16 @@ impl Ending {
         if self.is_other_account(connection)? {
             return Ok(Stored::OtherAccount);
         }
-        let Self { setup, integration, now, .. } = self;
+        let Self { session, setup, integration, now, .. } = self;
         let name = integration.name.filter(|name| !name.is_empty()).unwrap_or_else(|| integration.external_id.clone());
         let new = integrations::NewIntegration {
-            provider: setup.provider,
+            provider: setup.provider.clone(),
             external_id: integration.external_id,
             name,
             metadata: integration.metadata,
         };
         let stored = integrations::install(connection, sealer, new, now)?;
+        webhooks::hand_over(connection, session.as_bytes(), &setup.provider, stored.id)?;
         let link = organization_integrations::link(connection, setup.organization, stored.id, Some(setup.user), now)?;
         if let Some(identity) = integration.identity {
             let identity = store_identity(connection, sealer, identity, now)?;

@@ -6,6 +6,7 @@
 //! What cannot happen: a step that runs twice for one claim, an integration stored without its set-up being used up in the same
 //! transaction, a set-up that goes on under another user, organization, provider, build of the plugin or browser.
 
+mod call;
 mod check;
 mod dialog;
 mod finish;
@@ -15,6 +16,7 @@ mod transition;
 mod turns;
 mod visit;
 
+pub use call::Received;
 pub use check::Refusal;
 pub use dialog::{Channel, Ended};
 pub use seal::Setup;
@@ -118,7 +120,8 @@ impl Pipelines {
         }
         let setup = Setup::new(&start, self.clock.now());
         let signed = self.signer.sign(&setup, &*provider);
-        self.setups.put(start.session, provider.id(), &signed, self.clock.now() + LIFETIME).await?;
+        let webhook = call::hash(&self.signer.webhook_key(&setup));
+        self.setups.put(start.session, provider.id(), &signed, webhook, self.clock.now() + LIFETIME).await?;
         tracing::info!(
             setup.id = setup.nonce,
             provider.id = provider.id(),
@@ -137,5 +140,11 @@ impl Pipelines {
     /// The redirect URI of OAuth 2.0: built from the configured prefix, never from a request's headers.
     fn setup_url(&self, provider: &Provider) -> String {
         self.url_prefix.absolute(&format!("/extensions/{}/setup/", provider.id()))
+    }
+
+    /// Where the service calls, during the set-up and after it.
+    fn webhook_url(&self, provider: &Provider, setup: &Setup) -> String {
+        let key = self.signer.webhook_key(setup);
+        self.url_prefix.absolute(&format!("/extensions/{}/webhook/{key}/", provider.id()))
     }
 }

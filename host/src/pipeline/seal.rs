@@ -129,16 +129,23 @@ pub(super) struct Unverified {
 /// Signs and verifies set-ups with HMAC-SHA256.
 pub(super) struct Signer {
     key: [u8; 32],
+    webhooks: [u8; 32],
 }
 
 impl Signer {
     pub(super) fn new(key: &SecretKey) -> Self {
-        Self { key: key.derive("setup signature") }
+        Self { key: key.derive("setup signature"), webhooks: key.derive("webhook key") }
     }
 
     fn mac(&self, setup: &Setup, provider: &SignedProvider<'_>) -> Hmac<Sha256> {
         let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.chain_update(setup.canonical(provider))
+    }
+
+    /// The key in the URL of a set-up's webhook: 256 bits that nobody can tell from the nonce, which the log has.
+    pub(super) fn webhook_key(&self, setup: &Setup) -> String {
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.webhooks).expect("HMAC takes a key of any length");
+        BASE64_URL_SAFE_NO_PAD.encode(mac.chain_update(&setup.nonce).finalize().into_bytes())
     }
 
     pub(super) fn sign<'a>(&self, setup: &Setup, provider: impl Into<SignedProvider<'a>>) -> String {
@@ -168,7 +175,7 @@ mod tests {
     use super::*;
 
     fn signer(key: u8) -> Signer {
-        Signer { key: [key; 32] }
+        Signer { key: [key; 32], webhooks: [!key; 32] }
     }
 
     const STEPS: [&str; 2] = ["name", "confirm"];
@@ -199,6 +206,17 @@ mod tests {
         for steps in [&["name"][..], &["confirm", "name"], &["name", "confirm", "more"], &["nameconfirm"], &[]] {
             assert!(!is_signed(&signed(), 7, provider("d", steps)), "steps changed by a plugin upgrade: {steps:?}");
         }
+    }
+
+    #[test]
+    fn a_webhooks_key_is_the_set_ups_own_and_not_told_by_its_nonce() {
+        let key = |key: u8, nonce: &str| {
+            let mut setup = Signer::read(&signed().to_string()).expect("a set-up").setup;
+            setup.nonce = nonce.to_owned();
+            signer(key).webhook_key(&setup)
+        };
+        assert_eq!((key(7, "n"), key(7, "n").len()), (key(7, "n"), 43));
+        assert!(key(7, "n") != key(7, "m") && key(7, "n") != key(8, "n"));
     }
 
     #[test]

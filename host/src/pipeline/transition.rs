@@ -22,6 +22,7 @@ pub(super) enum Transition {
 pub(super) fn transition(answer: Answer, current: usize, count: usize) -> Transition {
     match answer {
         Answer::Html { html } => Transition::Show(Page::Html(html)),
+        Answer::Wait { html } => Transition::Show(Page::Wait(html)),
         Answer::Form { form } => Transition::Show(Page::Form(form)),
         Answer::Redirect { url } => Transition::Redirect(url),
         Answer::Next if current + 1 < count => Transition::Advance(current + 1),
@@ -41,6 +42,7 @@ mod tests {
         let error = || Answer::Error { message: "no".into() };
         let cases = [
             (Answer::Html { html: "<p>".into() }, 0, Transition::Show(Page::Html("<p>".into()))),
+            (Answer::Wait { html: "<p>".into() }, 0, Transition::Show(Page::Wait("<p>".into()))),
             (Answer::Form { form: Form::new("t") }, 1, Transition::Show(Page::Form(Form::new("t")))),
             (Answer::Redirect { url: "https://a/".into() }, 1, Transition::Redirect("https://a/".into())),
             (Answer::Next, 0, Transition::Advance(1)),

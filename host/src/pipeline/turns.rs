@@ -41,6 +41,14 @@ impl Turns {
         Turn { slot: slot.lock_owned().await, fingerprint: fingerprint(visit) }
     }
 
+    /// Waits for a turn that is no visit: while the guard lives, no other runs.
+    pub(super) async fn hold(&self, session: &SessionKey, provider: &str) -> OwnedMutexGuard<impl Sized + use<>> {
+        let mut guard = self.slot((session.clone(), provider.to_owned())).lock_owned().await;
+        // What a visit before has answered is not what one after this would be.
+        *guard = None;
+        guard
+    }
+
     fn slot(&self, key: (SessionKey, String)) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(&key).and_then(Weak::upgrade) {

@@ -52,6 +52,8 @@ pub enum Outcome {
 pub enum Page {
     /// The plugin's own HTML, to be framed and kept from running anything.
     Html(String),
+    /// The same, that looks again by itself until the step goes on.
+    Wait(String),
     /// A form for the host to draw.
     Form(Form),
 }
@@ -117,6 +119,7 @@ impl Pipelines {
         let mut request = at_step(visit.request.clone(), checked.setup.step);
         request.setup_url = self.setup_url(provider);
         checked.setup.name_hosts(provider.named_hosts(&request));
+        request.webhook_url = self.webhook_url(provider, &checked.setup);
         let count = plan(provider.steps()).len();
         let follows = loop {
             match self.step(provider, &mut checked.setup, &request, count).await {

@@ -40,6 +40,7 @@ pub use error::PluginError;
 pub use info::PluginInfo;
 pub use jackfield_plugin_abi::envelope::{
     Answer, Choice, Dialog, Field, FieldType, Form, Identity, Integration, OAuth2, Request, State, Step, StepKind,
+    WebhookAnswer, WebhookCall,
 };
 pub use key_pair::{KeyError, MadeKeys, Signed, make_keys, sign};
 pub use library_file::LibraryFile;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use jackfield_plugin_abi::{
-    envelope::{CreateOut, NamedProvider, OAuth2, Question, Turn},
+    envelope::{CreateOut, FaultKind, NamedProvider, OAuth2, Question, Turn},
     reach::{self, asked},
 };
 use sha2::{Digest, Sha256};
 
 use super::{
-    Answer, Dialog, Field, Integration, PluginError, PluginInfo, Request, State, Step, plugin::Plugin,
-    redact::Redactor, status::ProviderStatus,
+    Answer, Dialog, Field, Integration, PluginError, PluginInfo, Request, State, Step, WebhookAnswer, WebhookCall,
+    plugin::Plugin, redact::Redactor, status::ProviderStatus,
 };
 use crate::{
     config::{HostPattern, ProviderOptions},
@@ -180,6 +180,19 @@ impl Provider {
             }
             Turn::Answered { answer, state } => Ok((answer, state)),
             _ => Err(PluginError::Answer("a step was asked, something else answered".to_owned())),
+        }
+    }
+
+    /// Has the provider judge a call to its webhook; one built before there were webhooks has none.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn receive(&self, call: WebhookCall, state: State) -> Result<WebhookAnswer, PluginError> {
+        match self.ask(Question::Webhook { call, state }, &[]).await {
+            Ok(Turn::Received { answer }) => Ok(answer),
+            Ok(_) => Err(PluginError::Answer("a webhook was called, something else answered".to_owned())),
+            Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Unsupported => Ok(WebhookAnswer::new(404)),
+            Err(error) => Err(error),
         }
     }
 

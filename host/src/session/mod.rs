@@ -56,6 +56,12 @@ impl SessionKey {
         Self(bytes)
     }
 
+    /// A key as it was stored.
+    #[must_use]
+    pub fn stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().map(Self).ok()
+    }
+
     /// The bytes of the key.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {

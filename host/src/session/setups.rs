@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Claim, ClaimId, SessionKey};
-use crate::store::{Place, Store, StoreResult, setups as rows};
+use crate::store::{AnyConnection, Place, Store, StoreResult, setups as rows, webhooks};
 
 /// Typed access to the set-ups of sessions.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ impl Setups {
         Self { store }
     }
 
-    /// Stores a set-up in place of any other of that session and provider.
+    /// Stores a set-up in place of any other of that session and provider, with the hash of its webhook's key.
     ///
     /// # Errors
     /// When the database fails.
@@ -27,10 +27,25 @@ impl Setups {
         session: &SessionKey,
         provider: &str,
         data: &str,
+        webhook: [u8; 32],
         expires_at: OffsetDateTime,
     ) -> StoreResult<()> {
         let (sealed, session, provider) = (self.seal(session, provider, data), session.clone(), provider.to_owned());
-        self.store.write(move |c| rows::put(c, session.as_bytes(), &provider, &sealed, expires_at)).await
+        let put = move |c: &mut AnyConnection| {
+            rows::put(c, session.as_bytes(), &provider, &sealed, expires_at)?;
+            webhooks::put(c, &webhook, session.as_bytes(), &provider, expires_at)
+        };
+        self.store.write(put).await
+    }
+
+    /// Opens the data of a set-up without claiming it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn peek(&self, session: &SessionKey, provider: &str) -> StoreResult<Option<String>> {
+        let (key, id) = (session.clone(), provider.to_owned());
+        let sealed = self.store.read(move |c| rows::peek(c, key.as_bytes(), &id)).await?;
+        Ok(sealed.and_then(|sealed| self.opened(session, provider, &sealed)))
     }
 
     /// Claims a set-up and opens its data. One that does not open counts as missing: the fault is logged and the person starts anew.
@@ -48,13 +63,12 @@ impl Setups {
     }
 
     fn open(&self, session: &SessionKey, provider: &str, sealed: &[u8], id: ClaimId) -> Claim<String> {
-        match self.store.sealer().open(place(&[session.as_bytes(), provider.as_bytes()]), sealed) {
-            Ok(data) => Claim::Claimed(data, id),
-            Err(error) => {
-                tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened");
-                Claim::Missing
-            }
-        }
+        self.opened(session, provider, sealed).map_or(Claim::Missing, |data| Claim::Claimed(data, id))
+    }
+
+    fn opened(&self, session: &SessionKey, provider: &str, sealed: &[u8]) -> Option<String> {
+        let opened = self.store.sealer().open(place(&[session.as_bytes(), provider.as_bytes()]), sealed);
+        opened.inspect_err(|error| tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened")).ok()
     }
 
     /// Gives a claimed set-up back with new data. Answers whether it was still the caller's.

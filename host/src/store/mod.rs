@@ -21,6 +21,7 @@ pub mod setups;
 mod times;
 pub mod user_identities;
 pub mod users;
+pub mod webhooks;
 mod writer;
 
 use std::sync::Arc;
@@ -180,7 +181,8 @@ impl Store {
     pub async fn sweep(&self, now: OffsetDateTime) -> StoreResult<()> {
         self.write(move |connection| {
             sessions::sweep(connection, now)?;
-            setups::sweep(connection, now)
+            setups::sweep(connection, now)?;
+            webhooks::sweep(connection, now)
         })
         .await
     }

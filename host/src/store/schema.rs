@@ -112,6 +112,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhooks (key_hash) {
+        key_hash -> Binary,
+        provider -> Text,
+        session_key -> Nullable<Binary>,
+        expires_at -> Nullable<BigInt>,
+        integration_id -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(members -> organizations (organization_id));
 diesel::joinable!(api_tokens -> organizations (organization_id));
 diesel::joinable!(organization_integrations -> integrations (integration_id));

@@ -61,6 +61,11 @@ fn random() -> i64 {
     random.cast_signed()
 }
 
+/// The data of a set-up, claimed or not: to be read, not to be gone on with.
+pub fn peek(c: &mut AnyConnection, session_key: &[u8], provider: &str) -> StoreResult<Option<Vec<u8>>> {
+    Ok(t::table.find((session_key, provider)).select(t::sealed_data).first(c).optional()?)
+}
+
 /// Gives a claimed set-up back with new data. Answers whether it was still the caller's.
 pub fn release(
     c: &mut AnyConnection,

@@ -65,15 +65,22 @@ async fn without_client_id(mut request: Request) -> Request {
     request
 }
 
-/// Path without query: a callback's query holds a code.
+/// Path without query: a callback's query holds a code. And without the key of a webhook.
 fn span(request: &Request) -> tracing::Span {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
     tracing::info_span!(
         "request",
         request.id = id,
         http.method = %request.method(),
-        http.path = request.uri().path()
+        http.path = without_key(request.uri().path())
     )
+}
+
+fn without_key(path: &str) -> String {
+    match path.split_once("/webhook/") {
+        Some((before, _)) => format!("{before}/webhook/…"),
+        None => path.to_owned(),
+    }
 }
 
 fn log_response(response: &Response, latency: Duration, _: &tracing::Span) {

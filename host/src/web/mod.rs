@@ -21,5 +21,6 @@ mod notice;
 mod origin;
 mod routes;
 mod setup;
+mod webhook;
 
 pub use routes::router;

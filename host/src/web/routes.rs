@@ -5,7 +5,7 @@ use axum::{
     routing::{delete, get, post},
 };
 
-use super::{account, api, assets, health, icons, integration, integrations, layers, login, setup};
+use super::{account, api, assets, health, icons, integration, integrations, layers, login, setup, webhook};
 use crate::app::AppHandle;
 
 /// The whole of the host's HTTP surface.
@@ -34,6 +34,10 @@ pub fn router(app: AppHandle) -> Router {
     let plain = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route(
+            "/extensions/{provider}/webhook/{key}/",
+            get(webhook::receive).post(webhook::receive).put(webhook::receive),
+        )
         .route("/icons/{provider}/{version}", get(icons::serve))
         .route("/static/{version}/{file}", get(assets::serve));
     layers::around_everything(sessions.merge(plain), &app).with_state(app)

@@ -2,7 +2,9 @@
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
 
-use jackfield_plugin::{Error, HttpRequest, HttpResponse, Integration, OAuth2, Provider, Request, Result, State};
+use jackfield_plugin::{
+    Error, HttpRequest, HttpResponse, Integration, OAuth2, Provider, Request, Result, State, WebhookAnswer, WebhookCall,
+};
 use jackfield_plugin_abi::envelope::{Answer, StepKind};
 use serde_json::Value;
 
@@ -144,7 +146,7 @@ impl<P: Provider> Harness<P> {
     /// Visits the current step with query parameters.
     #[track_caller]
     pub fn get_with(&mut self, query: &[(&str, &str)]) -> Outcome {
-        let mut request = Request::new("GET", self.setup_url());
+        let mut request = request::<P>("GET");
         request.query = pairs(query);
         self.visit(&request)
     }
@@ -152,7 +154,7 @@ impl<P: Provider> Harness<P> {
     /// Posts a form to the current step.
     #[track_caller]
     pub fn post(&mut self, form: &[(&str, &str)]) -> Outcome {
-        let mut request = Request::new("POST", self.setup_url());
+        let mut request = request::<P>("POST");
         request.form = pairs(form);
         self.visit(&request)
     }
@@ -179,7 +181,7 @@ impl<P: Provider> Harness<P> {
             }
             None => {
                 self.expect_oauth2(&at);
-                let mut request = Request::new("GET", setup_url(P::ID));
+                let mut request = request::<P>("GET");
                 request.query = pairs(&query);
                 match self.inside.finish_oauth2(table(token_answer)) {
                     Ok(()) => self.inside.visit(&request),
@@ -250,9 +252,7 @@ impl<P: Provider> Harness<P> {
 
     #[track_caller]
     fn come(&mut self, at: String, came: Came) -> Outcome {
-        if let Some(unexpected) = self.script.take_unexpected() {
-            panic!("{at}: {unexpected}");
-        }
+        self.check_script(&at);
         self.is_over = matches!(came, Came::Built(_) | Came::Failed(_) | Came::Answer(Answer::Error { .. }));
         Outcome { at, came, is_sealed: self.host.is_some() }
     }
@@ -268,10 +268,55 @@ impl<P: Provider> Harness<P> {
     pub fn build(&mut self) -> Result<Integration> {
         self.stay_in_process("build");
         let built = self.inside.build();
-        if let Some(unexpected) = self.script.take_unexpected() {
-            panic!("the build: {unexpected}");
-        }
+        self.check_script("the build");
         built.map_err(|fault| Error::new(in_words(&fault)))
+    }
+
+    /// Calls the webhook of the set-up, and binds what its answer binds: in process, always.
+    ///
+    /// # Errors
+    /// What the provider answers.
+    ///
+    /// # Panics
+    /// When it sends a request that no answer is scripted for.
+    #[track_caller]
+    pub fn call(&mut self, call: WebhookCall) -> Result<WebhookAnswer> {
+        assert!(self.host.is_none(), "call a webhook in a test that is in process: with `in_process`");
+        self.stay_in_process("call");
+        let answer =
+            self.inside.receive(call, self.inside.state.clone()).map_err(|fault| Error::new(in_words(&fault)))?;
+        self.inside.state.extend(answer.bind.clone());
+        self.check_script("the call");
+        Ok(answer)
+    }
+
+    /// Calls the webhook of an installed integration with this metadata: in process, always.
+    ///
+    /// # Errors
+    /// What the provider answers.
+    ///
+    /// # Panics
+    /// When it sends a request that no answer is scripted for.
+    #[track_caller]
+    pub fn call_installed(&mut self, call: WebhookCall, metadata: State) -> Result<WebhookAnswer> {
+        self.stay_in_process("call_installed");
+        let answer = self.inside.receive(call, metadata);
+        self.check_script("the call");
+        answer.map_err(|fault| Error::new(in_words(&fault)))
+    }
+
+    #[track_caller]
+    fn check_script(&self, at: &str) {
+        if let Some(unexpected) = self.script.take_unexpected() {
+            panic!("{at}: {unexpected}");
+        }
+    }
+
+    /// Stays in process, whatever the environment says.
+    #[must_use]
+    pub fn in_process(mut self) -> Self {
+        self.stay_in_process("in_process");
+        self
     }
 
     /// What the next OAuth 2.0 step tells the host, of several the first; one that depends on the state tells it by what is bound in
@@ -339,6 +384,13 @@ impl<P> Drop for Harness<P> {
 /// The host of a test has this address, whether it is real or not.
 pub(crate) fn setup_url(provider: &str) -> String {
     format!("{}/extensions/{provider}/setup/", crate::real_host::URL_PREFIX)
+}
+
+/// A request to the set-up of a provider, and where its webhook is.
+fn request<P: Provider>(method: &str) -> Request {
+    let mut request = Request::new(method, setup_url(P::ID));
+    request.webhook_url = format!("{}/extensions/{}/webhook/scripted-key/", crate::real_host::URL_PREFIX, P::ID);
+    request
 }
 
 #[track_caller]

@@ -3,7 +3,7 @@
 
 use jackfield_plugin::{
     __private::{Exporter, Registry, call},
-    HttpRequest, Integration, OAuth2, Provider, Request, State,
+    HttpRequest, Integration, OAuth2, Provider, Request, State, WebhookAnswer, WebhookCall,
 };
 use jackfield_plugin_abi::{
     envelope::{
@@ -145,6 +145,13 @@ impl InProcess {
         match self.converse(Question::BuildIntegration { state: self.state.clone() })? {
             Turn::Built { integration } => Ok(integration),
             _ => Err(Fault::new(FaultKind::Failed, "an integration was asked for, something else answered")),
+        }
+    }
+
+    pub(crate) fn receive(&mut self, call: WebhookCall, state: State) -> Result<WebhookAnswer, Fault> {
+        match self.converse(Question::Webhook { call, state })? {
+            Turn::Received { answer } => Ok(answer),
+            _ => Err(Fault::new(FaultKind::Failed, "a webhook was called, something else answered")),
         }
     }
 

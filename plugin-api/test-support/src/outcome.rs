@@ -54,6 +54,19 @@ impl Outcome {
         }
     }
 
+    /// The page of an [`Answer::Wait`], which looks again by itself.
+    ///
+    /// # Panics
+    /// When it is something else.
+    #[must_use]
+    #[track_caller]
+    pub fn wait(self) -> String {
+        match self.came {
+            Came::Answer(Answer::Wait { html }) => html,
+            _ => self.unexpected("a page that waits"),
+        }
+    }
+
     /// The form of an [`Answer::Form`].
     ///
     /// # Panics
@@ -157,6 +170,7 @@ impl Outcome {
 fn in_words(came: &Came) -> String {
     match came {
         Came::Answer(Answer::Html { html }) => format!("HTML:\n{html}"),
+        Came::Answer(Answer::Wait { html }) => format!("a page that waits:\n{html}"),
         Came::Answer(Answer::Form { form }) => format!("the form {form:#?}"),
         Came::Answer(Answer::Redirect { url }) => format!("a redirect to {url}"),
         Came::Answer(Answer::Error { message }) => format!("an error for the person: {message}"),

@@ -35,3 +35,4 @@ mod stand_in_github;
 mod store;
 mod tabs;
 mod tidy;
+mod webhook;

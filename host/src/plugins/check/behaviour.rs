@@ -138,6 +138,7 @@ fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
     match turn {
         Ok(Turn::Answered { answer, .. }) => match answer {
             Answer::Html { .. } => "html",
+            Answer::Wait { .. } => "wait",
             Answer::Form { .. } => "form",
             Answer::Redirect { .. } => "redirect",
             Answer::Next => "next",
@@ -146,6 +147,7 @@ fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
         },
         Ok(Turn::Built { .. }) => "integration",
         Ok(Turn::OAuth2 { .. }) => "oauth2",
+        Ok(Turn::Received { .. }) => "webhook",
         Ok(Turn::Wants { .. } | Turn::Unknown) => "unknown",
         Err(error) => error.reason(),
     }
@@ -180,7 +182,7 @@ fn seen_by_others(observed: &Observed) -> Vec<(&'static str, String)> {
         observed.log.iter().map(|line| ("a line of the log", line.message.clone())).collect();
     match &observed.turn {
         Ok(Turn::Answered { answer, .. }) => match answer {
-            Answer::Html { html } => seen.push(("a page", html.clone())),
+            Answer::Html { html } | Answer::Wait { html } => seen.push(("a page", html.clone())),
             Answer::Form { form } => seen.push(("a form", serde_json::to_string(form).unwrap_or_default())),
             Answer::Error { message } => seen.push(("a message to the person", message.clone())),
             Answer::Redirect { url } => seen.push(("a redirect", url.clone())),

@@ -22,6 +22,7 @@ pub(super) struct Inventor {
 }
 
 const SETUP_URL: &str = "https://jackfield.example/extensions/plugin/setup/";
+const WEBHOOK_URL: &str = "https://jackfield.example/extensions/checked/webhook/of-nobody/";
 
 /// What callbacks carry.
 const NAMES: [&str; 8] = ["code", "state", "error", "error_description", "name", "url", "setup_action", "data"];
@@ -83,6 +84,7 @@ impl Inventor {
     fn request(&mut self) -> Request {
         let method = if self.random.bool() { "GET" } else { "POST" };
         let mut request = Request::new(method, SETUP_URL);
+        request.webhook_url = WEBHOOK_URL.to_owned();
         request.query = self.pairs();
         if method == "POST" {
             request.form = self.pairs();
@@ -160,7 +162,7 @@ impl Inventor {
             self.states.push(state.clone());
         }
         let seen: Vec<String> = match answer {
-            Answer::Html { html } => {
+            Answer::Html { html } | Answer::Wait { html } => {
                 html.split("name=\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
             }
             Answer::Form { form } => form.fields.iter().map(|field| field.name.clone()).collect(),

@@ -92,6 +92,7 @@ impl Declared {
             Question::View { .. } | Question::OAuth2 { .. } => {
                 Err(Fault::new(FaultKind::Malformed, "a declared provider has no such step"))
             }
+            Question::Webhook { .. } => Err(Fault::new(FaultKind::Unsupported, "a declared provider has no webhook")),
             Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "a question of a later version")),
         }
     }

@@ -31,6 +31,9 @@ struct StepPage {
     body: Body,
 }
 
+/// Seconds after which a page that waits looks again.
+const LOOK_AGAIN: &str = "3";
+
 enum Body {
     Html(String),
     Form { title: String, submit: String, fields: Vec<DrawnField>, has_errors: bool },
@@ -38,8 +41,9 @@ enum Body {
 
 /// Shows the page of the current step.
 pub(super) fn page(page: Page, progress: Progress, provider: &Provider) -> Response {
+    let waits = matches!(page, Page::Wait(_));
     let body = match page {
-        Page::Html(html) => Body::Html(clean(&html)),
+        Page::Html(html) | Page::Wait(html) => Body::Html(clean(&html)),
         Page::Form(form) => Body::Form {
             fields: fields::draw(&form.fields, &form.values, &form.errors),
             has_errors: !form.errors.is_empty(),
@@ -50,6 +54,9 @@ pub(super) fn page(page: Page, progress: Progress, provider: &Provider) -> Respo
     let mut response = private(html(&StepPage { progress, body }), &policy(provider));
     // Without a referrer browsers also post forms without their origin, and over plain http nothing else says that they are ours.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    if waits {
+        response.headers_mut().insert(header::REFRESH, HeaderValue::from_static(LOOK_AGAIN));
+    }
     response
 }
 

@@ -16,6 +16,12 @@ pub enum Answer {
         #[serde(default)]
         html: String,
     },
+    /// Show HTML like [`Self::Html`], and look again by itself every few seconds.
+    Wait {
+        /// A fragment for the page's body.
+        #[serde(default)]
+        html: String,
+    },
     /// Show a form that the host draws.
     Form {
         /// The form.
@@ -63,6 +69,12 @@ impl Answer {
     /// Shows HTML of the plugin's own: a fragment for the page's body. It can run no script; escape what others have written.
     pub fn html(html: impl Into<String>) -> Self {
         Self::Html { html: html.into() }
+    }
+
+    /// Shows HTML like [`html`](Self::html) until what the step waits for has come: the page looks again by itself, as a GET without fields,
+    /// every few seconds.
+    pub fn wait(html: impl Into<String>) -> Self {
+        Self::Wait { html: html.into() }
     }
 
     /// Shows a form that the host draws.

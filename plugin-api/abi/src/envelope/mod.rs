@@ -13,6 +13,7 @@ mod integration;
 mod provider;
 mod secret;
 mod turn;
+mod webhook;
 
 pub use answer::{Answer, Form};
 pub use http::{HttpRequest, HttpResponse};
@@ -25,6 +26,7 @@ pub use secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 pub use turn::{DropIn, Input, Pairs, Question, Request, ResumeIn, StartIn, State, Turn, TurnOut};
+pub use webhook::{WebhookAnswer, WebhookCall};
 
 /// Names of the ops, the first argument of the frozen function.
 pub mod op {

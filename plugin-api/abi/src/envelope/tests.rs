@@ -63,6 +63,12 @@ fn questions_and_inputs() {
     insta::assert_snapshot!(sent(&StartIn { instance: 1, question: build, now: 7 }), @r#"{"instance":1,"question":{"kind":"build-integration","state":{"a":1}},"now":7}"#);
     let endpoints = Question::OAuth2 { step: "o".into(), state: state() };
     insta::assert_snapshot!(sent(&endpoints), @r#"{"kind":"oauth2","step":"o","state":{"a":1}}"#);
+    let call = WebhookCall::new("POST", "hi").with_header("X-Y", "z").with_query("q", "1");
+    let webhook = Question::Webhook { call, state: state() };
+    insta::assert_snapshot!(sent(&webhook), @r#"{"kind":"webhook","call":{"method":"POST","query":[["q","1"]],"headers":[["x-y","z"]],"body":"aGk="},"state":{"a":1}}"#);
+    let mut waits = Request::new("GET", "https://j/");
+    waits.webhook_url = "https://j/w/".into();
+    insta::assert_snapshot!(sent(&waits), @r#"{"method":"GET","query":[],"form":[],"setup_url":"https://j/","webhook_url":"https://j/w/"}"#);
     let response = HttpResponse::new(200, "hi").with_header("X-Y", "z");
     insta::assert_snapshot!(sent(&ResumeIn { task: 2, input: Input::Response { response }, now: 8 }), @r#"{"task":2,"input":{"kind":"response","response":{"status":200,"headers":[["x-y","z"]],"body":"aGk="}},"now":8}"#);
     insta::assert_snapshot!(sent(&Input::Failed { message: "m".into() }), @r#"{"kind":"failed","message":"m"}"#);
@@ -80,6 +86,10 @@ fn turns_and_answers() {
     insta::assert_snapshot!(sent(&Turn::Built { integration }), @r#"{"kind":"built","integration":{"external_id":"x","name":"n","metadata":{"m":1},"identity":{"type":"t","instance":"i","external_id":"e","scopes":["s"],"data":{"d":1}}}}"#);
     let oauth2 = Turn::OAuth2 { oauth2: Box::new(OAuth2::new("https://a/", "https://t/").client("id", "s")) };
     insta::assert_snapshot!(sent(&oauth2), @r#"{"kind":"oauth2","oauth2":{"client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"pkce":true,"client_authentication":"post","token_request":"form"}}"#);
+    let received = WebhookAnswer::new(200).with_body("text/plain", "hi").bind("b", 1);
+    insta::assert_snapshot!(sent(&Turn::Received { answer: received }), @r#"{"kind":"received","answer":{"status":200,"content_type":"text/plain","body":"aGk=","bind":{"b":1}}}"#);
+    insta::assert_snapshot!(sent(&Turn::Received { answer: WebhookAnswer::new(204) }), @r#"{"kind":"received","answer":{"status":204}}"#);
+    insta::assert_snapshot!(sent(&Answer::wait("<p>")), @r#"{"kind":"wait","html":"<p>"}"#);
     let form = Form::new("t").field(Field::text("f", "F")).value("f", "v").error("f", "e");
     insta::assert_snapshot!(sent(&Answer::form(form)), @r#"{"kind":"form","form":{"title":"t","fields":[{"name":"f","label":"F","type":"text","required":true}],"values":{"f":"v"},"errors":{"f":"e"},"submit":""}}"#);
     insta::assert_snapshot!(sent(&Answer::html("<p>")), @r#"{"kind":"html","html":"<p>"}"#);

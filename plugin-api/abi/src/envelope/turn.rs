@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, HttpRequest, HttpResponse, Integration, OAuth2};
+use super::{Answer, HttpRequest, HttpResponse, Integration, OAuth2, WebhookAnswer, WebhookCall};
 
 /// Names and values in order, as in a query or a form; a name may come twice.
 pub type Pairs = Vec<(String, String)>;
@@ -58,6 +58,15 @@ pub enum Question {
         #[serde(default)]
         state: State,
     },
+    /// Judge a call to the webhook; answered with [`Turn::Received`].
+    Webhook {
+        /// What was called.
+        #[serde(default)]
+        call: WebhookCall,
+        /// What the steps have bound, while the set-up is under way; the integration's metadata later.
+        #[serde(default)]
+        state: State,
+    },
     /// A question of a later version.
     #[default]
     #[serde(other)]
@@ -77,6 +86,9 @@ pub struct Request {
     pub form: Pairs,
     /// Absolute URL of this set-up, the one a provider's pages must lead back to.
     pub setup_url: String,
+    /// Absolute URL of this set-up's webhook; empty from a host that has none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub webhook_url: String,
 }
 
 /// Question of the op `resume`.
@@ -167,6 +179,12 @@ pub enum Turn {
         /// Its endpoints, and the client's registration there.
         #[serde(default)]
         oauth2: Box<OAuth2>,
+    },
+    /// A call to the webhook is judged.
+    Received {
+        /// What to answer.
+        #[serde(default)]
+        answer: WebhookAnswer,
     },
     /// A turn of a later version.
     #[default]

@@ -25,6 +25,8 @@ pub(super) struct Answer {
     /// Where a redirect leads; within the host, by its path.
     pub(super) location: Option<String>,
     pub(super) text: String,
+    /// Whether the page looks again by itself.
+    pub(super) waits: bool,
 }
 
 impl Browser {
@@ -70,15 +72,16 @@ impl Browser {
         let (head, text) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-        let mut location = None;
+        let (mut location, mut waits) = (None, false);
         for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
             match name.to_ascii_lowercase().as_str() {
                 "location" => location = Some(value.strip_prefix(URL_PREFIX).unwrap_or(value).to_owned()),
+                "refresh" => waits = true,
                 "set-cookie" => self.keep_cookie(value),
                 _ => {}
             }
         }
-        Answer { status: status.unwrap_or_default(), location, text: text.to_owned() }
+        Answer { status: status.unwrap_or_default(), location, text: text.to_owned(), waits }
     }
 
     fn keep_cookie(&mut self, cookie: &str) {

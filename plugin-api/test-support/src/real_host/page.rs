@@ -27,12 +27,12 @@ pub(super) fn read(answer: &browser::Answer) -> Page {
     match (answer.status, answer.location.as_deref()) {
         (302, Some(location)) if location.starts_with('/') => Page::Refused,
         (302, Some(location)) => Page::Redirect(location.to_owned()),
-        (200, _) => shown(&answer.text).unwrap_or(Page::Other),
+        (200, _) => shown(&answer.text, answer.waits).unwrap_or(Page::Other),
         _ => Page::Other,
     }
 }
 
-fn shown(page: &str) -> Option<Page> {
+fn shown(page: &str, waits: bool) -> Option<Page> {
     if let Some((_, call)) = page.split_once(DIALOG) {
         let message = serde_json::Deserializer::from_str(call).into_iter::<Value>().next()?.ok()?;
         return Some(Page::Ended(message["data"].clone()));
@@ -43,6 +43,7 @@ fn shown(page: &str) -> Option<Page> {
     }
     let (step, _) = page.rsplit_once("<p class=\"cancel\">")?;
     let answer = match step.split_once(PLUGIN) {
+        Some((_, html)) if waits => Answer::wait(without_ends(html)),
         Some((_, html)) => Answer::html(without_ends(html)),
         None => Answer::form(form::read(step)?),
     };

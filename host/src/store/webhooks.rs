@@ -1,0 +1,70 @@
+//! Webhooks: which set-up or integration a key belongs to. Knows a key's hash only, so that nobody can call with what the database holds.
+
+use diesel::prelude::*;
+use time::OffsetDateTime;
+
+use super::{AnyConnection, IntegrationId, StoreResult, milliseconds, schema::webhooks as t};
+
+/// What a webhook belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The set-up that a session, by its key, has under way with the provider.
+    Setup(Vec<u8>),
+    /// What came of it.
+    Integration(IntegrationId),
+}
+
+/// Gives a set-up a webhook, in place of the one that an earlier set-up of that session and provider had.
+pub fn put(
+    c: &mut AnyConnection,
+    key_hash: &[u8],
+    session_key: &[u8],
+    provider: &str,
+    expires_at: OffsetDateTime,
+) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider))).execute(c)?;
+    let row = (
+        t::key_hash.eq(key_hash),
+        t::provider.eq(provider),
+        t::session_key.eq(session_key),
+        t::expires_at.eq(milliseconds(expires_at)),
+    );
+    diesel::insert_into(t::table).values(row).execute(c)?;
+    Ok(())
+}
+
+/// Whose webhook of a provider this is; nobody's when it has expired.
+pub fn owner(
+    c: &mut AnyConnection,
+    key_hash: &[u8],
+    provider: &str,
+    now: OffsetDateTime,
+) -> StoreResult<Option<Owner>> {
+    let row = t::table
+        .find(key_hash)
+        .filter(t::provider.eq(provider))
+        .filter(t::expires_at.is_null().or(t::expires_at.gt(milliseconds(now))))
+        .select((t::session_key, t::integration_id));
+    let found: Option<(Option<Vec<u8>>, Option<IntegrationId>)> = row.first(c).optional()?;
+    Ok(found
+        .and_then(|(session, integration)| integration.map(Owner::Integration).or_else(|| session.map(Owner::Setup))))
+}
+
+/// Hands the webhook of a set-up over to the integration that came of it, which keeps those it has.
+pub fn hand_over(
+    c: &mut AnyConnection,
+    session_key: &[u8],
+    provider: &str,
+    integration: IntegrationId,
+) -> StoreResult<()> {
+    let row = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
+    let kept = (t::integration_id.eq(integration), t::session_key.eq(None::<Vec<u8>>), t::expires_at.eq(None::<i64>));
+    diesel::update(row).set(kept).execute(c)?;
+    Ok(())
+}
+
+/// Removes those whose set-ups have expired.
+pub(super) fn sweep(c: &mut AnyConnection, now: OffsetDateTime) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(now)))).execute(c)?;
+    Ok(())
+}
