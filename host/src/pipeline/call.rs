@@ -46,12 +46,22 @@ impl Pipelines {
 
     async fn receive(&self, id: &str, key: &str, call: WebhookCall) -> Result<Received, StoreError> {
         let Some(provider) = self.plugins.find_configured(id) else { return Ok(Received::NotFound) };
-        let (hash, id, now) = (hash(key), id.to_owned(), self.clock.now());
-        match self.store.read(move |c| webhooks::owner(c, &hash, &id, now)).await? {
-            Some(Owner::Setup(session)) => self.receive_in_setup(&provider, &session, call).await,
-            Some(Owner::Integration(integration)) => self.receive_installed(&provider, integration, call).await,
-            None => Ok(Received::NotFound),
+        if let Some(Owner::Setup(session)) = self.owner(id, key).await? {
+            match self.receive_in_setup(&provider, &session, call.clone()).await? {
+                // It may have ended well while the call waited for its turn: then the webhook is the integration's by now.
+                Received::NotFound => {}
+                other => return Ok(other),
+            }
         }
+        match self.owner(id, key).await? {
+            Some(Owner::Integration(integration)) => self.receive_installed(&provider, integration, call).await,
+            Some(Owner::Setup(_)) | None => Ok(Received::NotFound),
+        }
+    }
+
+    async fn owner(&self, id: &str, key: &str) -> Result<Option<Owner>, StoreError> {
+        let (hash, id, now) = (hash(key), id.to_owned(), self.clock.now());
+        self.store.read(move |c| webhooks::owner(c, &hash, &id, now)).await
     }
 
     async fn receive_installed(

@@ -77,9 +77,9 @@ fn span(request: &Request) -> tracing::Span {
 }
 
 fn without_key(path: &str) -> String {
-    match path.split_once("/webhook/") {
-        Some((before, _)) => format!("{before}/webhook/…"),
-        None => path.to_owned(),
+    match path.split('/').collect::<Vec<_>>()[..] {
+        ["", "extensions", provider, "webhook", ..] => format!("/extensions/{provider}/webhook/…"),
+        _ => path.to_owned(),
     }
 }
 

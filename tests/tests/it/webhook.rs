@@ -115,7 +115,7 @@ async fn a_provider_without_webhooks_answers_not_found_and_its_set_up_goes_on() 
 /// Items 35, 37 of the security checklist.
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_log_nor_database_tells_key_secret_or_body() -> Result<()> {
-    let stage = stage(None).await?;
+    let stage = Stage::with("v2", None, |host| host.plugin("webhook").log("trace")).await?;
     let owner = stage.person("owner").await?;
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
     assert_eq!(call(&stage, &url, &secret, r#"{"name": "hush-hush"}"#).await?, 204);
@@ -127,7 +127,24 @@ async fn neither_log_nor_database_tells_key_secret_or_body() -> Result<()> {
     for told in [key.as_str(), secret.as_str(), "hush-hush"] {
         assert!(!all.windows(told.len()).any(|window| window == told.as_bytes()), "{told}");
     }
+    assert!(stage.host.log()?.contains("/extensions/webhook/setup/"), "other paths are told whole");
     assert!(all.windows(6).any(|window| window == b"SQLite"), "the database is among the files");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_and_the_browser_at_once_lose_nothing() -> Result<()> {
+    let stage = stage(None).await?;
+    let owner = stage.person("owner").await?;
+    let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
+    let calls = futures_util::future::join_all((0..4).map(|_| call(&stage, &url, &secret, r#"{"name": "Acme"}"#)));
+    let visits = futures_util::future::join_all((0..4).map(|_| owner.visit(SETUP)));
+    let (calls, visits) = tokio::join!(calls, visits);
+    assert_eq!(calls.into_iter().collect::<Result<Vec<_>>>()?, [204; 4]);
+    let visits = visits.into_iter().collect::<Result<Vec<_>>>()?;
+    let has_ended = visits.iter().any(|page| page.dialog().is_ok_and(|dialog| dialog.success));
+    assert!(has_ended || owner.visit(SETUP).await?.dialog()?.success);
+    assert_eq!(stage.installed(&owner).await?.len(), 1);
     Ok(())
 }
 
