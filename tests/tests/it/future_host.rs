@@ -119,7 +119,7 @@ fn fields_that_nobody_knows_yet_change_no_answer() -> Result<()> {
 fn the_conversation_goes_through_every_kind_of_turn() -> Result<()> {
     let mut line = WorkerLine::start("released_v1_0_0")?;
     let mut came = Vec::new();
-    for (op, body) in conversation("released_v1_0_0").split_off(2) {
+    for (op, body) in conversation("released_v1_0_0") {
         let reply = line.ask(op, &body)?;
         let turn = &reply["ok"]["turn"];
         let kinds = [&turn["kind"], &turn["answer"]["kind"], &reply["fault"]["kind"]];
@@ -137,7 +137,8 @@ fn the_conversation_goes_through_every_kind_of_turn() -> Result<()> {
         "built",
         "",
     ];
-    assert_eq!(came, expected);
+    // What lists and makes providers has no turn.
+    assert_eq!(came[2..], expected);
     line.end()
 }
 

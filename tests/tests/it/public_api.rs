@@ -1,15 +1,17 @@
 //! What an author can reach of the api, as one snapshot: a change to it shows in review.
 //!
-//! Read out of the source. `cargo-public-api` and `cargo-semver-checks` would see more (what a macro or another crate brings in), but they read
-//! rustdoc's JSON, which the nightly toolchain writes or a trick makes the stable one write: CI has neither, and neither tool.
+//! Read out of the source. `cargo-public-api` and `cargo-semver-checks` would see more (what a macro or another crate brings in), but they need
+//! rustdoc's JSON, an output of the nightly toolchain, which CI does not have.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use syn::{
     Attribute, File, ImplItem, Item, ItemImpl, Type, UseTree, Visibility, parse_quote,
     visit_mut::{self, VisitMut},
 };
+
+use crate::tidy::{root, sources};
 
 /// Folders of source, each with the file that says what of it can be reached.
 const CRATES: [(&str, &str); 3] = [
@@ -47,17 +49,16 @@ impl VisitMut for Signatures {
         block.stmts.clear();
     }
 
-    fn visit_fields_mut(&mut self, fields: &mut syn::Fields) {
-        for field in fields.iter_mut() {
-            self.visit_attributes_mut(&mut field.attrs);
-        }
-    }
-
     fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
         for field in item.fields.iter_mut().filter(|field| !is_public(&field.vis)) {
             // That there is one matters: nobody else can write the struct out then. Which it is does not.
-            (field.attrs, field.ty) = (Vec::new(), parse_quote!(Private));
+            (field.attrs, field.vis, field.ty) = (Vec::new(), Visibility::Inherited, parse_quote!(Private));
             field.ident = field.ident.as_ref().map(|_| parse_quote!(private));
+        }
+        if let syn::Fields::Named(fields) = &mut item.fields {
+            let (mut is_told, all) = (false, std::mem::take(&mut fields.named));
+            fields.named =
+                all.into_iter().filter(|f| is_public(&f.vis) || !std::mem::replace(&mut is_told, true)).collect();
         }
         visit_mut::visit_item_struct_mut(self, item);
     }
@@ -67,8 +68,7 @@ impl VisitMut for Signatures {
         item.items.retain(|inner| match inner {
             ImplItem::Fn(function) => !is_of_a_trait && is_public(&function.vis) && !is_hidden(&function.attrs),
             ImplItem::Const(constant) => !is_of_a_trait && is_public(&constant.vis),
-            ImplItem::Type(_) => true,
-            _ => false,
+            other => matches!(other, ImplItem::Type(_)),
         });
         visit_mut::visit_item_impl_mut(self, item);
     }
@@ -114,10 +114,12 @@ fn is_reached(item: &Item, reached: &BTreeSet<String>) -> bool {
     let has = |path: &syn::Path| path.segments.last().is_some_and(|last| reached.contains(&last.ident.to_string()));
     match item {
         Item::Use(import) => is_public(&import.vis) && !is_hidden(&import.attrs),
+        // With its body, which becomes part of every author's library.
         Item::Macro(item) => item.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")),
         Item::Impl(item) => {
             let is_ours = matches!(&*item.self_ty, Type::Path(own) if has(&own.path));
-            is_ours || item.trait_.as_ref().is_some_and(|(_, path, _)| has(path))
+            // A longer path is somebody else's trait: `std::error::Error`.
+            is_ours || item.trait_.as_ref().is_some_and(|(_, path, _)| path.segments.len() == 1 && has(path))
         }
         other => public_name(other).is_some_and(|name| reached.contains(&name)),
     }
@@ -128,20 +130,16 @@ fn signatures(mut file: File, reached: &BTreeSet<String>) -> String {
     file.attrs.clear();
     file.items.retain(|item| is_reached(item, reached));
     file.items.iter_mut().for_each(|item| Signatures.visit_item_mut(item));
-    file.items.retain(|item| !matches!(item, Item::Impl(item) if item.trait_.is_none() && item.items.is_empty()));
     prettyplease::unparse(&file)
 }
 
 #[test]
 fn the_public_api_is_as_it_was() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests is a folder of the repository")?;
     let mut all = String::new();
     for (folder, file) in CRATES {
-        let read = |path: &Path| Ok::<_, anyhow::Error>(syn::parse_file(&fs::read_to_string(path)?)?);
-        let reached = reached(&read(&root.join(folder).join(file))?);
-        for name in crate::tidy::sources(folder)?.into_iter().map(|(name, _)| name).filter(|n| !n.ends_with("tests.rs"))
-        {
-            let public = signatures(read(&root.join(&name))?, &reached);
+        let reached = reached(&syn::parse_file(&fs::read_to_string(root().join(folder).join(file))?)?);
+        for (name, text) in sources(folder)?.into_iter().filter(|(name, _)| !name.ends_with("tests.rs")) {
+            let public = signatures(syn::parse_file(&text)?, &reached);
             if !public.is_empty() {
                 all.push_str(&format!("// {name}\n\n{public}\n"));
             }

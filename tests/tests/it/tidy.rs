@@ -31,7 +31,7 @@ const UNKNOWN: [(&str, &[&str]); 8] = [
     ("integrations", &["axum", "diesel", "jackfield_plugin_abi"]),
 ];
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is a folder of the repository").to_owned()
 }
 
