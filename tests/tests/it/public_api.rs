@@ -1,7 +1,6 @@
 //! What an author can reach of the api, as one snapshot: a change to it shows in review.
 //!
-//! Read out of the source. `cargo-public-api` and `cargo-semver-checks` would see more (what a macro or another crate brings in), but they need
-//! rustdoc's JSON, an output of the nightly toolchain, which CI does not have.
+//! Read out of the source: `cargo-public-api` and `cargo-semver-checks` need a nightly toolchain or rustdoc's unstable JSON, which CI lacks.
 
 use std::{collections::BTreeSet, fs};
 
