@@ -6,7 +6,7 @@ use jackfield_tests::{host::built_library, person::Person};
 use crate::stage::{PASSWORD, bare};
 
 /// What a check says of a library, and whether its exit status is good.
-fn checked(name: &str, more: &[&str]) -> Result<(bool, String)> {
+pub(crate) fn checked(name: &str, more: &[&str]) -> Result<(bool, String)> {
     let library = built_library(name)?.display().to_string();
     let output = bare().keep_folder().run(&[&["plugin", "check", &library], more].concat())?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

@@ -1,0 +1,195 @@
+//! Pins the shape of every envelope: what is in these snapshots is what released plugins and hosts say to each other.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// What is sent, and that it is read back as the same.
+fn sent<T: Serialize + DeserializeOwned>(value: &T) -> String {
+    let text = serde_json::to_string(value).expect("envelopes are plain JSON");
+    let read: T = serde_json::from_str(&text).expect("an envelope is read back");
+    assert_eq!(serde_json::to_string(&read).expect("plain JSON"), text);
+    text
+}
+
+fn state() -> State {
+    [("a".to_owned(), json!(1))].into_iter().collect()
+}
+
+#[test]
+fn providers_and_create() {
+    let out =
+        ProvidersOut { providers: vec![NamedProvider { id: "a".into(), name: "A".into(), options: vec!["o".into()] }] };
+    insta::assert_snapshot!(sent(&out), @r#"{"providers":[{"id":"a","name":"A","options":["o"]}]}"#);
+    let asked = CreateIn { provider: "a".into(), options: state() };
+    insta::assert_snapshot!(sent(&asked), @r#"{"provider":"a","options":{"a":1}}"#);
+    let oauth2 = OAuth2::new("https://a/", "https://t/").client("id", "s").scopes(["x"]).authorize_parameter("p", "q");
+    let oauth2 = oauth2.client_authentication(ClientAuthentication::Basic).token_request(TokenRequest::Json);
+    let oauth2 = oauth2.revocation_url("https://r/");
+    let out = CreateOut {
+        instance: 1,
+        is_configured: true,
+        missing: vec!["m".into()],
+        config: vec![Field::new(FieldType::Select, "f", "F").choice("v", "V").help("h").optional()],
+        dialog: Dialog::default(),
+        icon: Some("<svg/>".into()),
+        hosts: vec!["h".into()],
+        hosts_from_forms: true,
+        steps: vec![
+            Step { name: "s".into(), kind: StepKind::View },
+            Step { name: "o".into(), kind: StepKind::OAuth2(Box::new(oauth2)) },
+            Step { name: "p".into(), kind: StepKind::OAuth2FromState },
+        ],
+    };
+    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"hosts_from_forms":true,"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}},{"name":"p","kind":{"kind":"oauth2-from-state"}}]}"#);
+}
+
+#[test]
+fn a_plugin_from_before_there_was_pkce_keeps_the_requests_it_was_written_for() {
+    let old: OAuth2 = serde_json::from_value(json!({"client_id": "id", "token_url": "https://t/"})).expect("old JSON");
+    assert!(!old.pkce && OAuth2::new("https://a/", "https://t/").pkce);
+    assert_eq!((old.client_authentication, old.token_request), (ClientAuthentication::Post, TokenRequest::Form));
+}
+
+#[test]
+fn questions_and_inputs() {
+    let mut request = Request::new("POST", "https://j/");
+    request.query.push(("q".into(), "1".into()));
+    request.form.push(("f".into(), "2".into()));
+    let view = Question::View { view: "v".into(), request, state: state() };
+    insta::assert_snapshot!(sent(&StartIn { instance: 1, question: view, now: 7 }), @r#"{"instance":1,"question":{"kind":"view","view":"v","request":{"method":"POST","query":[["q","1"]],"form":[["f","2"]],"setup_url":"https://j/"},"state":{"a":1}},"now":7}"#);
+    let build = Question::BuildIntegration { state: state() };
+    insta::assert_snapshot!(sent(&StartIn { instance: 1, question: build, now: 7 }), @r#"{"instance":1,"question":{"kind":"build-integration","state":{"a":1}},"now":7}"#);
+    let endpoints = Question::OAuth2 { step: "o".into(), state: state() };
+    insta::assert_snapshot!(sent(&endpoints), @r#"{"kind":"oauth2","step":"o","state":{"a":1}}"#);
+    let call = WebhookCall::new("POST", "hi").with_header("X-Y", "z").with_query("q", "1");
+    let webhook = Question::Webhook { call, state: state() };
+    insta::assert_snapshot!(sent(&webhook), @r#"{"kind":"webhook","call":{"method":"POST","query":[["q","1"]],"headers":[["x-y","z"]],"body":"aGk="},"state":{"a":1}}"#);
+    let mut waits = Request::new("GET", "https://j/");
+    waits.webhook_url = "https://j/w/".into();
+    insta::assert_snapshot!(sent(&waits), @r#"{"method":"GET","query":[],"form":[],"setup_url":"https://j/","webhook_url":"https://j/w/"}"#);
+    let response = HttpResponse::new(200, "hi").with_header("X-Y", "z");
+    insta::assert_snapshot!(sent(&ResumeIn { task: 2, input: Input::Response { response }, now: 8 }), @r#"{"task":2,"input":{"kind":"response","response":{"status":200,"headers":[["x-y","z"]],"body":"aGk="}},"now":8}"#);
+    insta::assert_snapshot!(sent(&Input::Failed { message: "m".into() }), @r#"{"kind":"failed","message":"m"}"#);
+    insta::assert_snapshot!(sent(&DropIn { task: Some(1), instance: None }), @r#"{"task":1}"#);
+}
+
+#[test]
+fn turns_and_answers() {
+    let request = HttpRequest::post("https://a/").bearer("t").json(&json!({"k": 1}));
+    insta::assert_snapshot!(sent(&TurnOut { turn: Turn::Wants { task: 3, request } }), @r#"{"turn":{"kind":"wants","task":3,"request":{"method":"POST","url":"https://a/","headers":[["authorization","Bearer t"],["content-type","application/json"]],"body":"eyJrIjoxfQ=="}}}"#);
+    let answered = Turn::Answered { answer: Answer::Next, state: state() };
+    insta::assert_snapshot!(sent(&answered), @r#"{"kind":"answered","answer":{"kind":"next"},"state":{"a":1}}"#);
+    let identity = Identity::new("t", "i", "e").scopes(["s"]).data("d", 1);
+    let integration = Integration::new("x").name("n").metadata("m", 1).identity(identity);
+    insta::assert_snapshot!(sent(&Turn::Built { integration }), @r#"{"kind":"built","integration":{"external_id":"x","name":"n","metadata":{"m":1},"identity":{"type":"t","instance":"i","external_id":"e","scopes":["s"],"data":{"d":1}}}}"#);
+    let oauth2 = Turn::OAuth2 { oauth2: Box::new(OAuth2::new("https://a/", "https://t/").client("id", "s")) };
+    insta::assert_snapshot!(sent(&oauth2), @r#"{"kind":"oauth2","oauth2":{"client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"pkce":true,"client_authentication":"post","token_request":"form"}}"#);
+    let received = WebhookAnswer::new(200).with_body("text/plain", "hi").bind("b", 1);
+    insta::assert_snapshot!(sent(&Turn::Received { answer: received }), @r#"{"kind":"received","answer":{"status":200,"content_type":"text/plain","body":"aGk=","bind":{"b":1}}}"#);
+    insta::assert_snapshot!(sent(&Turn::Received { answer: WebhookAnswer::new(204) }), @r#"{"kind":"received","answer":{"status":204}}"#);
+    insta::assert_snapshot!(sent(&Answer::wait("<p>")), @r#"{"kind":"wait","html":"<p>"}"#);
+    let form = Form::new("t").field(Field::text("f", "F")).value("f", "v").error("f", "e");
+    insta::assert_snapshot!(sent(&Answer::form(form)), @r#"{"kind":"form","form":{"title":"t","fields":[{"name":"f","label":"F","type":"text","required":true}],"values":{"f":"v"},"errors":{"f":"e"},"submit":""}}"#);
+    insta::assert_snapshot!(sent(&Answer::html("<p>")), @r#"{"kind":"html","html":"<p>"}"#);
+    insta::assert_snapshot!(sent(&Answer::redirect("https://a/")), @r#"{"kind":"redirect","url":"https://a/"}"#);
+    insta::assert_snapshot!(sent(&Answer::error("m")), @r#"{"kind":"error","message":"m"}"#);
+}
+
+#[test]
+fn replies_and_faults() {
+    insta::assert_snapshot!(sent(&Reply::ok(1)), @r#"{"ok":1}"#);
+    let options =
+        vec![OptionMistake { key: "k".into(), message: "m".into(), known: vec!["l".into()], mend: "d".into() }];
+    let mut reply = Reply::<u8>::fault(Fault { options, ..Fault::new(FaultKind::Options, "f") });
+    reply.log.push(LogLine { level: LogLevel::Warn, message: "w".into() });
+    insta::assert_snapshot!(sent(&reply), @r#"{"fault":{"kind":"options","message":"f","options":[{"key":"k","message":"m","known":["l"],"mend":"d"}]},"log":[{"level":"warn","message":"w"}]}"#);
+    let neither: Reply<u8> = serde_json::from_str("{}").expect("everything has a default");
+    assert_eq!(neither.into_result().expect_err("it says nothing").kind, FaultKind::Malformed);
+}
+
+#[test]
+fn everything_has_a_default() {
+    fn reads_empty<T: DeserializeOwned>() {
+        let read: Result<T, _> = serde_json::from_str("{}");
+        assert!(read.is_ok(), "{}: {:?}", std::any::type_name::<T>(), read.err());
+    }
+    reads_empty::<ProvidersOut>();
+    reads_empty::<CreateIn>();
+    reads_empty::<CreateOut>();
+    reads_empty::<OAuth2>();
+    reads_empty::<Field>();
+    reads_empty::<StartIn>();
+    reads_empty::<Request>();
+    reads_empty::<ResumeIn>();
+    reads_empty::<DropIn>();
+    reads_empty::<TurnOut>();
+    reads_empty::<Form>();
+    reads_empty::<Integration>();
+    reads_empty::<Identity>();
+    reads_empty::<HttpRequest>();
+    reads_empty::<HttpResponse>();
+    reads_empty::<Fault>();
+    reads_empty::<Reply<Value>>();
+}
+
+#[test]
+fn the_fields_of_a_variant_have_defaults_too() {
+    fn reads<T: DeserializeOwned>(kinds: &[&str]) {
+        for kind in kinds {
+            let read: Result<T, _> = serde_json::from_value(json!({"kind": kind}));
+            assert!(read.is_ok(), "{kind}: {:?}", read.err());
+        }
+    }
+    reads::<Question>(&["view", "build-integration", "oauth2"]);
+    reads::<Input>(&["response", "failed"]);
+    reads::<Turn>(&["wants", "answered", "built", "oauth2"]);
+    reads::<Answer>(&["html", "form", "redirect", "next", "error"]);
+    reads::<StepKind>(&["view", "oauth2", "oauth2-from-state"]);
+}
+
+#[test]
+fn what_a_later_version_adds_is_tolerated() {
+    fn read<T: DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).expect("a later version's envelope is read")
+    }
+    let later = json!({"kind": "of-the-future", "with": {"more": [1]}});
+    assert!(matches!(read(later.clone()), Question::Unknown));
+    assert!(matches!(read(later.clone()), Turn::Unknown));
+    assert!(matches!(read(later.clone()), Answer::Unknown));
+    assert!(matches!(read(later.clone()), Input::Unknown));
+    assert_eq!(read::<StepKind>(later), StepKind::Unknown);
+    assert_eq!(read::<FaultKind>(json!("of-the-future")), FaultKind::Unknown);
+    assert_eq!(read::<LogLevel>(json!("of-the-future")), LogLevel::Info);
+    assert_eq!(read::<ClientAuthentication>(json!("of-the-future")), ClientAuthentication::Unknown);
+    assert_eq!(read::<TokenRequest>(json!("of-the-future")), TokenRequest::Unknown);
+    assert_eq!(read::<FieldType>(json!("of-the-future")), FieldType::Text);
+    let field: Field = read(json!({"name": "n", "of-the-future": {"more": 1}}));
+    assert_eq!(field.name, "n");
+    let out: CreateOut =
+        read(json!({"instance": 1, "steps": [{"name": "s", "kind": {"kind": "view", "more": 1}, "more": 2}]}));
+    assert_eq!(out.steps[0].kind, StepKind::View);
+}
+
+#[test]
+fn debug_output_holds_no_secret() {
+    let mut request = Request::new("GET", "https://j/?code=hunter2");
+    request.query.push(("code".into(), "hunter2".into()));
+    request.form.push(("password".into(), "hunter2".into()));
+    let secrets = [
+        format!("{request:?}"),
+        format!("{:?}", OAuth2::new("https://a/", "https://t/").client("id", "hunter2")),
+        format!("{:?}", HttpRequest::get("https://a/?token=hunter2").bearer("hunter2").body("hunter2")),
+        format!("{:?}", HttpResponse::new(200, "hunter2").with_header("x", "hunter2")),
+        format!(
+            "{:?}",
+            Integration::new("x")
+                .metadata("token", "hunter2")
+                .identity(Identity::new("t", "i", "e").data("t", "hunter2"))
+        ),
+    ];
+    for text in secrets {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

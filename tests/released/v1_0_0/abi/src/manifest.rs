@@ -1,0 +1,147 @@
+//! The plain C manifest that every plugin library carries as data.
+//!
+//! It holds no pointer and needs no relocation, so a host reads it from the file's bytes before anything is loaded: constructors
+//! run inside `dlopen`, and a refusal after that would come too late.
+
+use crate::{ABI_MAJOR, ABI_MINOR};
+
+/// Name of the exported static, without the trailing NUL.
+pub const MANIFEST_SYMBOL: &str = "JACKFIELD_PLUGIN_MANIFEST";
+
+/// First eight bytes of every manifest.
+pub const MANIFEST_MAGIC: [u8; 8] = *b"JACKFLD\x01";
+
+const NAME_LENGTH: usize = 64;
+const VERSION_LENGTH: usize = 32;
+
+/// Who the library is and which interface it was built for.
+///
+/// Layout (little-endian, 112 bytes, frozen): magic 8, abi major 4, abi minor 4, name 64 and version 32, both UTF-8 padded with NUL.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Manifest {
+    magic: [u8; 8],
+    abi_major: u32,
+    abi_minor: u32,
+    name: [u8; NAME_LENGTH],
+    version: [u8; VERSION_LENGTH],
+}
+
+impl Manifest {
+    /// Size in bytes of a manifest in a library file.
+    pub const SIZE: usize = size_of::<Self>();
+
+    /// The manifest of a plugin built against this version of the interface.
+    ///
+    /// # Panics
+    /// At compile time, when `name` is longer than 64 bytes or `version` longer than 32.
+    #[must_use]
+    pub const fn new(name: &str, version: &str) -> Self {
+        Self {
+            magic: MANIFEST_MAGIC,
+            abi_major: ABI_MAJOR,
+            abi_minor: ABI_MINOR,
+            name: padded(name),
+            version: padded(version),
+        }
+    }
+
+    /// Reads a manifest from the bytes of its symbol; `None` when they are too few or do not begin with [`MANIFEST_MAGIC`].
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::SIZE] = bytes.get(..Self::SIZE)?.try_into().ok()?;
+        let (magic, rest) = bytes.split_first_chunk::<8>()?;
+        let (major, rest) = rest.split_first_chunk::<4>()?;
+        let (minor, rest) = rest.split_first_chunk::<4>()?;
+        let (name, rest) = rest.split_first_chunk::<NAME_LENGTH>()?;
+        let (version, _) = rest.split_first_chunk::<VERSION_LENGTH>()?;
+        (*magic == MANIFEST_MAGIC).then_some(Self {
+            magic: *magic,
+            abi_major: u32::from_le_bytes(*major),
+            abi_minor: u32::from_le_bytes(*minor),
+            name: *name,
+            version: *version,
+        })
+    }
+
+    /// Major version of the interface the plugin was built for.
+    #[must_use]
+    pub const fn abi_major(&self) -> u32 {
+        self.abi_major
+    }
+
+    /// Minor version of the interface the plugin was built for.
+    #[must_use]
+    pub const fn abi_minor(&self) -> u32 {
+        self.abi_minor
+    }
+
+    /// Package name of the plugin; invalid UTF-8 is replaced.
+    #[must_use]
+    pub fn name(&self) -> String {
+        unpadded(&self.name)
+    }
+
+    /// Package version of the plugin; invalid UTF-8 is replaced.
+    #[must_use]
+    pub fn version(&self) -> String {
+        unpadded(&self.version)
+    }
+}
+
+const fn padded<const N: usize>(text: &str) -> [u8; N] {
+    let bytes = text.as_bytes();
+    assert!(bytes.len() <= N, "the package name or version is too long for the plugin manifest");
+    let mut field = [0; N];
+    let mut at = 0;
+    while at < bytes.len() {
+        field[at] = bytes[at];
+        at += 1;
+    }
+    field
+}
+
+fn unpadded(field: &[u8]) -> String {
+    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    String::from_utf8_lossy(&field[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes_of(manifest: &Manifest) -> Vec<u8> {
+        [
+            &manifest.magic[..],
+            &manifest.abi_major.to_le_bytes(),
+            &manifest.abi_minor.to_le_bytes(),
+            &manifest.name,
+            &manifest.version,
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_manifest_is_read_back_from_its_bytes() {
+        let manifest = Manifest::new("jackfield-plugin-acme", "1.2.3");
+        let read = Manifest::parse(&bytes_of(&manifest)).expect("a manifest begins with its magic");
+        assert_eq!((read.name().as_str(), read.version().as_str()), ("jackfield-plugin-acme", "1.2.3"));
+        assert_eq!((read.abi_major(), read.abi_minor()), (ABI_MAJOR, ABI_MINOR));
+    }
+
+    #[test]
+    fn the_layout_is_frozen() {
+        assert_eq!(Manifest::SIZE, 112);
+        assert_eq!(std::mem::offset_of!(Manifest, abi_major), 8);
+        assert_eq!(std::mem::offset_of!(Manifest, name), 16);
+        assert_eq!(std::mem::offset_of!(Manifest, version), 80);
+    }
+
+    #[test]
+    fn other_or_short_bytes_are_no_manifest() {
+        let mut bytes = bytes_of(&Manifest::new("acme", "1"));
+        assert!(Manifest::parse(&bytes[..111]).is_none());
+        bytes[0] = b'X';
+        assert!(Manifest::parse(&bytes).is_none());
+    }
+}

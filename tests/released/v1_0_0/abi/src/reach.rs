@@ -1,0 +1,211 @@
+//! Which hosts a provider asks to talk to: one rule for hosts, which hold plugins to it, and for the harness that authors test with.
+//!
+//! Behind the feature `reach`, so that a plugin library does not carry a URL parser on its account.
+
+use std::{error::Error, fmt, str::FromStr};
+
+use serde_json::Value;
+use url::Url;
+
+use crate::envelope::{CreateOut, OAuth2, State, StepKind};
+
+/// What a provider asks to reach: the hosts it declares, those of its OAuth 2.0 token endpoints, and those of URLs in its options.
+///
+/// # Errors
+/// The declared one that is no host.
+pub fn asked(description: &CreateOut, options: &State) -> Result<Vec<HostPattern>, String> {
+    let mut asked = Vec::new();
+    for host in &description.hosts {
+        asked.push(host.parse().map_err(|_: NotAHost| host.clone())?);
+    }
+    let endpoints = description.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::OAuth2(oauth2) => Some(&**oauth2),
+        StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => None,
+    });
+    asked.extend(endpoints.filter_map(|OAuth2 { token_url, .. }| host_of(token_url)));
+    options.values().for_each(|value| collect_hosts(value, &mut asked));
+    Ok(asked)
+}
+
+/// What a person names by posting this form: the hosts of the values that are http or https URLs.
+pub fn named(form: &[(String, String)]) -> impl Iterator<Item = HostPattern> {
+    form.iter().filter_map(|(_, value)| host_of(value))
+}
+
+fn collect_hosts(value: &Value, found: &mut Vec<HostPattern>) {
+    match value {
+        Value::String(text) => found.extend(host_of(text)),
+        Value::Array(items) => items.iter().for_each(|item| collect_hosts(item, found)),
+        Value::Object(table) => table.values().for_each(|item| collect_hosts(item, found)),
+        _ => {}
+    }
+}
+
+fn host_of(text: &str) -> Option<HostPattern> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    HostPattern::of(&url)
+}
+
+/// A host, all hosts below a domain, or any host, each on any or on one port: `api.example.com`, `*.example.com:8443`, `*`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostPattern {
+    host: Name,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    Any,
+    Exactly(String),
+    Below(String),
+}
+
+impl HostPattern {
+    /// Exactly the host and port that a URL leads to; `None` where it leads to none.
+    #[must_use]
+    pub fn of(url: &Url) -> Option<Self> {
+        let host = Name::Exactly(url.host_str()?.to_ascii_lowercase());
+        Some(Self { host, port: url.port() })
+    }
+
+    /// Whether a URL leads there.
+    #[must_use]
+    pub fn covers(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
+        let is_host = match &self.host {
+            Name::Any => true,
+            Name::Exactly(name) => *name == host,
+            Name::Below(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.') && rest.len() > 1),
+        };
+        is_host && (self.port.is_none() || self.port == url.port_or_known_default())
+    }
+}
+
+/// What is written is not a [`HostPattern`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAHost;
+
+impl NotAHost {
+    /// What to do about it.
+    pub const MEND: &str =
+        "write like api.example.com, *.example.com or *, each with or without a port, and without https://";
+}
+
+impl fmt::Display for NotAHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a host")
+    }
+}
+
+impl Error for NotAHost {}
+
+impl FromStr for HostPattern {
+    type Err = NotAHost;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = match text.rsplit_once(':') {
+            // The colons of an IPv6 address are inside its brackets.
+            Some((host, port)) if !port.contains(']') => (host, Some(port.parse().map_err(|_| NotAHost)?)),
+            _ => (text, None),
+        };
+        let host = match host.to_ascii_lowercase() {
+            any if any == "*" => Name::Any,
+            below if below.starts_with("*.") => Name::Below(name(&below[2..])?),
+            exactly => Name::Exactly(name(&exactly)?),
+        };
+        Ok(Self { host, port })
+    }
+}
+
+fn name(text: &str) -> Result<String, NotAHost> {
+    let is_good = url::Host::parse(text).is_ok() && !text.contains('*');
+    if is_good { Ok(text.to_owned()) } else { Err(NotAHost) }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Name::Any => f.write_str("*")?,
+            Name::Exactly(name) => f.write_str(name)?,
+            Name::Below(domain) => write!(f, "*.{domain}")?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_cover_what_they_say() {
+        let cases = [
+            ("api.example.com", "https://api.example.com/x", true),
+            ("API.example.com", "https://api.EXAMPLE.com/", true),
+            ("api.example.com", "https://api.example.com:8443/", true),
+            ("api.example.com:443", "https://api.example.com/", true),
+            ("api.example.com:443", "https://api.example.com:8443/", false),
+            ("api.example.com", "https://evil-api.example.com/", false),
+            ("api.example.com", "https://api.example.com.evil.example/", false),
+            ("api.example.com", "https://api.example.com@evil.example/", false),
+            ("*.example.com", "https://a.b.example.com/", true),
+            ("*.example.com", "https://example.com/", false),
+            ("*.example.com", "https://badexample.com/", false),
+            ("*.example.com:8443", "https://a.example.com:8443/", true),
+            ("*", "http://127.0.0.1:1/", true),
+            ("127.0.0.1:80", "http://127.0.0.1/", true),
+            ("[::1]:80", "http://[::1]/", true),
+            ("[::1]", "http://[::1]:8000/", true),
+        ];
+        for (pattern, url, covered) in cases {
+            let parsed: HostPattern = pattern.parse().expect("a pattern");
+            assert_eq!(parsed.covers(&url.parse().expect("a URL")), covered, "{pattern} {url}");
+            assert_eq!(parsed.to_string().parse(), Ok(parsed), "{pattern} is written as it is read");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for text in ["", "https://a.example", "a.example/x", "*.", "a.*.example", "a:b", "a b", "**"] {
+            assert!(text.parse::<HostPattern>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_a_url_covers_that_url_and_no_other_port() {
+        let url: Url = "https://git.example.com:8443/api".parse().expect("a URL");
+        let pattern = HostPattern::of(&url).expect("it has a host");
+        assert!(pattern.covers(&url));
+        assert!(!pattern.covers(&"https://git.example.com:9000/".parse().expect("a URL")));
+    }
+
+    #[test]
+    fn a_form_names_the_hosts_of_its_urls() {
+        let values = [
+            "https://git.example:8443/group",
+            " http://own.example ",
+            "git.example",
+            "ftp://x.example",
+            "javascript:1",
+        ];
+        let form = values.map(|value| ("a".to_owned(), value.to_owned())).to_vec();
+        let hosts: Vec<String> = named(&form).map(|host| host.to_string()).collect();
+        assert_eq!(hosts, ["git.example:8443", "own.example"]);
+    }
+
+    #[test]
+    fn what_is_declared_the_token_endpoint_and_urls_of_options_are_asked_for() {
+        use crate::envelope::Step;
+
+        let oauth2 = OAuth2::new("https://login.example/authorize", "https://token.example/");
+        let step = Step { name: "oauth2".into(), kind: StepKind::OAuth2(Box::new(oauth2)) };
+        let mut description =
+            CreateOut { hosts: vec!["api.example".into()], steps: vec![step], ..CreateOut::default() };
+        let options = serde_json::json!({"a": {"b": ["https://own.example:8443/x"]}, "c": "no url", "d": 3});
+        let options = options.as_object().expect("an object");
+        let asked = asked(&description, options).expect("hosts").iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(asked, ["api.example", "token.example", "own.example:8443"]);
+        description.hosts.push("https://api.example".into());
+        assert_eq!(super::asked(&description, options), Err("https://api.example".to_owned()));
+    }
+}

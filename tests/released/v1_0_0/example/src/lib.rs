@@ -1,0 +1,6 @@
+//! Everything that a plugin of 1.0 can do, built against the api of 1.0.
+
+mod account;
+mod workshop;
+
+jackfield_plugin::export_providers!(workshop::Workshop, account::Account);

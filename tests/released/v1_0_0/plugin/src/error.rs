@@ -1,0 +1,45 @@
+//! The error of an author's code.
+
+use std::fmt;
+
+/// What went wrong, for the operator's log. The person in the browser reads `an internal error occurred`; to tell them something, answer
+/// [`Answer::Error`](crate::Answer::Error) instead.
+///
+/// Every standard error converts with `?`.
+///
+/// ```
+/// use jackfield_plugin::{Error, Result};
+///
+/// fn port(text: &str) -> Result<u16> {
+///     if text.is_empty() {
+///         return Err(Error::new("no port is given"));
+///     }
+///     Ok(text.parse()?)
+/// }
+/// assert_eq!(port("x").unwrap_err().to_string(), "invalid digit found in string");
+/// ```
+#[derive(Debug)]
+pub struct Error(String);
+
+/// Short for results with [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error in the author's own words. Put no secret into it.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+// As in anyhow: not `std::error::Error` itself, so that everything that is converts.
+impl<E: std::error::Error> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,36 @@
+#![doc = include_str!("../GUIDE.md")]
+
+mod error;
+mod export;
+mod glue;
+mod host;
+mod known_options;
+mod pipeline;
+mod provider;
+mod step;
+
+pub use error::{Error, Result};
+pub use host::Host;
+#[doc(inline)]
+pub use jackfield_plugin_abi::envelope::{
+    Answer, ClientAuthentication, Dialog, Field, FieldType, Form, HttpRequest, HttpResponse, Identity, Integration,
+    OAuth2, Request, Secret, State, TokenRequest, WebhookAnswer, WebhookCall,
+};
+pub use pipeline::{Pipeline, View};
+pub use provider::{NoOptions, Provider};
+pub use serde_json::{Value, json};
+pub use step::{Step, value};
+
+/// What [`export_providers!`] expands to. Not for authors, and not covered by any promise.
+#[doc(hidden)]
+pub mod __private {
+    pub use jackfield_plugin_abi::{
+        manifest::Manifest,
+        root::{Exported, LibHeader, header},
+    };
+
+    pub use crate::{
+        export::{Exporter, Registry},
+        glue::call,
+    };
+}

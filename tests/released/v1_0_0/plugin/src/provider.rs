@@ -1,0 +1,168 @@
+//! The trait an author implements.
+
+use std::future::Future;
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{Dialog, Field, Host, Integration, Pipeline, Result, State, WebhookAnswer, WebhookCall};
+
+/// A third-party service that people connect.
+///
+/// One value of the type is one configured provider: [`new`](Provider::new) gets the operator's options, everything else answers from them.
+///
+/// ```
+/// use jackfield_plugin::{Answer, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, value};
+///
+/// struct Acme;
+///
+/// impl Provider for Acme {
+///     type Options = NoOptions;
+///     const ID: &'static str = "acme";
+///     const NAME: &'static str = "Acme";
+///
+///     fn new(_: NoOptions) -> Self {
+///         Acme
+///     }
+///
+///     fn pipeline(&self) -> Pipeline {
+///         Pipeline::new().view("account", ask_account)
+///     }
+///
+///     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
+///         Ok(Integration::new(value::<String>(&state, "account")?))
+///     }
+/// }
+///
+/// async fn ask_account(mut step: Step) -> Result<Answer> {
+///     match step.form("account").map(str::to_owned) {
+///         Some(account) => {
+///             step.bind("account", account);
+///             Ok(Answer::Next)
+///         }
+///         None => Ok(Answer::html(r#"<form method="POST"><input name="account"><button>Go on</button></form>"#)),
+///     }
+/// }
+/// # assert_eq!(Acme::ID, "acme");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a provider",
+    note = "implement `jackfield_plugin::Provider` for it: an id, a name, options, a pipeline and `build_integration`"
+)]
+pub trait Provider: Send + Sync + Sized + 'static {
+    /// The operator's options, the table `[id]` of the configuration. Derive `Deserialize`, with `#[serde(default, rename_all =
+    /// "kebab-case")]`: an operator who has not filled it in yet must be told what is missing, not that something does not parse.
+    /// An unknown key, and a value of the wrong type, are refused by the host with file, line and key.
+    type Options: DeserializeOwned;
+
+    /// Stands in URLs, in the configuration and in the database: 1 to 64 of `a-z`, `0-9`, `-` and `_`. It never changes.
+    const ID: &'static str;
+
+    /// What people read.
+    const NAME: &'static str;
+
+    /// Makes the provider from the operator's options.
+    fn new(options: Self::Options) -> Self;
+
+    /// Whether the provider is offered to people. Besides this, every [`OAuth2`](crate::OAuth2) of the pipeline must be complete: the
+    /// operator is told which of its settings are missing.
+    fn is_configured(&self) -> bool {
+        true
+    }
+
+    /// What an organization may configure of an installed integration.
+    fn config(&self) -> Vec<Field> {
+        Vec::new()
+    }
+
+    /// Size of the pop-up; 600 × 600 when not said.
+    fn dialog(&self) -> Dialog {
+        Dialog::default()
+    }
+
+    /// An SVG image for lists and menus, 24 × 24, legible on light and on dark; a neutral one is shown where there is none.
+    /// `include_str!("icon.svg")` is the usual way.
+    fn icon(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Hosts that [`Step::send`](crate::Step::send) and [`Host::send`] shall reach: `api.example.com`, `*.example.com` for all below it, each
+    /// with or without a port. The host refuses every other; those of your [`OAuth2`](crate::OAuth2) endpoints, and of URLs in the operator's
+    /// options, need not be named. Operators read this list before they trust a plugin, and may narrow it: name what you need.
+    fn hosts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether a set-up may also reach the hosts of http and https URLs that its person posts in a form: for a service that people run
+    /// themselves. Such a host is within reach of that very set-up only; operators read it, may narrow it with `hosts`, and private
+    /// addresses stay refused unless they allow them.
+    ///
+    /// ```
+    /// # use jackfield_plugin::{Host, Integration, NoOptions, Pipeline, Provider, Result, State};
+    /// # struct SelfManaged;
+    /// impl Provider for SelfManaged {
+    ///     // …
+    /// #   type Options = NoOptions;
+    /// #   const ID: &'static str = "self-managed";
+    /// #   const NAME: &'static str = "Self-managed";
+    /// #   fn new(_: NoOptions) -> Self { SelfManaged }
+    /// #   fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    ///     fn hosts_from_forms(&self) -> bool {
+    ///         true
+    ///     }
+    /// }
+    /// # assert!(SelfManaged.hosts_from_forms());
+    /// ```
+    fn hosts_from_forms(&self) -> bool {
+        false
+    }
+
+    /// The steps a person goes through, in order.
+    fn pipeline(&self) -> Pipeline;
+
+    /// Builds the integration from what the steps have bound. What it answers is stored in one transaction; an error ends the set-up
+    /// with nothing stored.
+    fn build_integration(&self, state: State, host: Host) -> impl Future<Output = Result<Integration>> + Send;
+
+    /// Answers a call to [`Step::webhook_url`](crate::Step::webhook_url). The URL is the same during the set-up, when `state` is what the steps
+    /// have bound, and after it, when `state` is the integration's metadata. Anybody may call: verify first. A call may come twice.
+    ///
+    /// ```
+    /// use jackfield_plugin::{Host, Result, State, WebhookAnswer, WebhookCall, value};
+    /// # use jackfield_plugin::{Answer, Integration, NoOptions, Pipeline, Provider, Step};
+    /// # struct Acme;
+    /// # impl Provider for Acme {
+    /// #     type Options = NoOptions;
+    /// #     const ID: &'static str = "acme";
+    /// #     const NAME: &'static str = "Acme";
+    /// #     fn new(_: NoOptions) -> Self { Acme }
+    /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    ///
+    /// async fn receive(&self, call: WebhookCall, state: State, _: Host) -> Result<WebhookAnswer> {
+    ///     // A service that signs its calls is verified like plugins/webhook does it.
+    ///     let expected: String = value(&state, "account")?;
+    ///     if call.query("account") != Some(&*expected) {
+    ///         return Ok(WebhookAnswer::new(401));
+    ///     }
+    ///     Ok(WebhookAnswer::new(204).bind("called", true))
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The caller reads status 500, the operator's log your words.
+    fn receive(
+        &self,
+        call: WebhookCall,
+        state: State,
+        host: Host,
+    ) -> impl Future<Output = Result<WebhookAnswer>> + Send {
+        drop((call, state, host));
+        async { Ok(WebhookAnswer::new(404)) }
+    }
+}
+
+/// Options of a provider that has none.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct NoOptions {}
