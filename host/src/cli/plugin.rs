@@ -97,7 +97,7 @@ fn print_accepted(file: &Path) -> anyhow::Result<()> {
 
 fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
     let folder = make(name, kind, Path::new("."))?;
-    println!("{} is made. Next:\n  cd {name}\n  cargo test", folder.display());
+    println!("{} is made. Next:\n  cd {name}\n  cargo test\n  jackfield plugin dev", folder.display());
     println!("and README.md says how a host is told of it.");
     Ok(())
 }

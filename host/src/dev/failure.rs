@@ -14,7 +14,9 @@ pub(super) enum Failure {
     #[error("{0}")]
     NoPlugin(String),
     /// dev.toml is wrong.
-    #[error("dev.toml: {0}\n  mend: the guide of jackfield-plugin has all that can stand in it")]
+    #[error(
+        "dev.toml: {0}\n  mend: correct it; `While you write` in the guide of jackfield-plugin has all that can stand in it"
+    )]
     DevFile(String),
     /// The plugin does not start, or not with these options.
     #[error("{0}")]
