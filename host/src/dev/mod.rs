@@ -56,7 +56,7 @@ pub struct Manner {
 /// Longest wait for requests under way at the end.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Builds, serves and watches the crate that a folder is in, until SIGINT or SIGTERM.
+/// Builds, serves and watches the crate that a folder is in, until SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
 /// When there is no crate that could be a plugin, or the host cannot be started. What can be mended in an editor is told and waited for.
@@ -151,17 +151,24 @@ async fn renew(bench: &Bench, reloader: &Reloader) -> Result<(), Failure> {
 struct Stop {
     interrupt: Signal,
     terminate: Signal,
+    /// Somebody has closed the terminal's window: to them that is an end as well.
+    hang_up: Signal,
 }
 
 impl Stop {
     fn listen() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
     async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 }

@@ -344,7 +344,7 @@ fn a_build_under_way_ends_with_it() -> Result<()> {
         ensure!(Instant::now() < end, "the build script never runs");
         thread::park_timeout(Duration::from_millis(50));
     }
-    dev.stop("INT", &slow)
+    dev.stop("HUP", &slow)
 }
 
 #[test]
