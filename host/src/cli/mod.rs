@@ -4,6 +4,7 @@ mod accounts;
 mod config;
 mod password;
 mod plugin;
+mod plugin_dev;
 mod plugin_new;
 mod plugin_report;
 mod provider;
@@ -21,6 +22,9 @@ use crate::{
     telemetry::{Format, Telemetry},
 };
 
+/// What is logged when nobody says anything of it.
+const DEFAULT_LEVELS: &str = "info";
+
 /// A self-hosted integration host that loads provider plugins.
 #[derive(Parser)]
 #[command(name = "jackfield", version)]
@@ -29,7 +33,7 @@ struct Arguments {
     #[arg(long, global = true, value_name = "FILE", default_value = "config/jackfield.toml")]
     config: PathBuf,
     /// What to log: a level, or `info,jackfield=debug`.
-    #[arg(long, global = true, value_name = "LEVELS", env = "JACKFIELD_LOG", default_value = "info")]
+    #[arg(long, global = true, value_name = "LEVELS", env = "JACKFIELD_LOG", default_value = DEFAULT_LEVELS)]
     log: String,
     /// How to log.
     #[arg(long, global = true, value_name = "FORMAT", env = "JACKFIELD_LOG_FORMAT", default_value = "text")]
@@ -84,7 +88,11 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
     }
     let arguments = Arguments::parse_from(program.into_iter().chain(words));
     let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
-    if let Err(error) = crate::telemetry::init(&telemetry) {
+    let logs = match arguments.command {
+        Command::Plugin(plugin::Command::Dev(_)) => plugin_dev::init_telemetry(telemetry),
+        _ => crate::telemetry::init(&telemetry),
+    };
+    if let Err(error) = logs {
         return failed(&error.into());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::{
+    plugin_dev,
     plugin_new::{Kind, make},
     plugin_report::{print_info, print_report, print_status},
     signing,
@@ -26,6 +27,8 @@ pub(super) enum Command {
         #[arg(long)]
         oauth2: bool,
     },
+    /// Build the plugin in this folder, serve it in a throw-away host whose world is played, and do so again at each save; Ctrl-C ends it.
+    Dev(plugin_dev::DevArguments),
     /// Say how the plugins of the running host are doing; without one, load what is listed and say what came of it.
     List,
     /// Load libraries in a worker, ask them what nobody would ask, and say what each exports and how it behaved.
@@ -69,6 +72,7 @@ impl From<ExtentArguments> for Extent {
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
         Command::New { name, oauth2 } => new(&name, if oauth2 { Kind::OAuth2 } else { Kind::Form }),
+        Command::Dev(arguments) => plugin_dev::run(arguments).await,
         Command::List => list(file).await,
         Command::Check { paths, extent } => check_all(&paths, extent.into(), file).await,
         Command::Lock => print_accepted(file),
@@ -93,7 +97,7 @@ fn print_accepted(file: &Path) -> anyhow::Result<()> {
 
 fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
     let folder = make(name, kind, Path::new("."))?;
-    println!("{} is made. Next:\n  cd {name}\n  cargo test", folder.display());
+    println!("{} is made. Next:\n  cd {name}\n  cargo test\n  jackfield plugin dev", folder.display());
     println!("and README.md says how a host is told of it.");
     Ok(())
 }

@@ -149,16 +149,18 @@ const COMMON: [File; 4] = [
     (".github/workflows/ci.yml", include_str!("../../templates-plugin/common/ci.yml")),
     ("src/icon.svg", include_str!("../../templates-plugin/common/src/icon.svg")),
 ];
-const FORM: [File; 4] = [
+const FORM: [File; 5] = [
     ("src/lib.rs", include_str!("../../templates-plugin/form/src/lib.rs")),
     ("tests/setup.rs", include_str!("../../templates-plugin/form/tests/setup.rs")),
     ("acme.toml", include_str!("../../templates-plugin/form/acme.toml")),
+    ("dev.toml", include_str!("../../templates-plugin/form/dev.toml")),
     ("README.md", include_str!("../../templates-plugin/form/README.md")),
 ];
-const OAUTH2: [File; 4] = [
+const OAUTH2: [File; 5] = [
     ("src/lib.rs", include_str!("../../templates-plugin/oauth2/src/lib.rs")),
     ("tests/setup.rs", include_str!("../../templates-plugin/oauth2/tests/setup.rs")),
     ("acme.toml", include_str!("../../templates-plugin/oauth2/acme.toml")),
+    ("dev.toml", include_str!("../../templates-plugin/oauth2/dev.toml")),
     ("README.md", include_str!("../../templates-plugin/oauth2/README.md")),
 ];
 
@@ -191,6 +193,7 @@ fn check_name(name: &str) -> Result<(), NewPluginError> {
         None if name.len() > 64 => format!("it has {} characters", name.len()),
         None if !name.starts_with(|c: char| c.is_ascii_lowercase()) => "it does not begin with a letter".to_owned(),
         None if TAKEN.contains(&crate_name(name).as_str()) => "Rust has another use for this word".to_owned(),
+        None if name == "dev" => "dev.toml is a file of its own in the crate".to_owned(),
         None if !is_good_id(name) => "it is a section of the host's configuration".to_owned(),
         None => return Ok(()),
     };
@@ -253,6 +256,7 @@ mod tests {
         assert_eq!(said("7crm"), "`7crm` cannot be a plugin's name: it does not begin with a letter");
         assert_eq!(said("match"), "`match` cannot be a plugin's name: Rust has another use for this word");
         assert_eq!(said("serde-json"), "`serde-json` cannot be a plugin's name: Rust has another use for this word");
+        assert_eq!(said("dev"), "`dev` cannot be a plugin's name: dev.toml is a file of its own in the crate");
         assert_eq!(said("plugins"), "`plugins` cannot be a plugin's name: it is a section of the host's configuration");
         assert!(said(&"a".repeat(65)).ends_with("it has 65 characters"));
     }
@@ -273,7 +277,9 @@ mod tests {
         for (name, kind) in [("my-crm", Kind::Form), ("provider", Kind::OAuth2)] {
             let made = make(name, kind, folder.path()).expect("it is made");
             let text = |file: &str| fs::read_to_string(made.join(file)).expect("it is there");
-            for file in ["Cargo.toml", "README.md", ".github/workflows/ci.yml", "src/lib.rs", "tests/setup.rs"] {
+            for file in
+                ["Cargo.toml", "README.md", "dev.toml", ".github/workflows/ci.yml", "src/lib.rs", "tests/setup.rs"]
+            {
                 assert!(!text(file).to_lowercase().contains("acme"), "{file}");
             }
             assert!(text(&format!("{name}.toml")).contains(&format!("default-integrations = [\"{name}\"]")));

@@ -1,12 +1,14 @@
 //! The end of a pipeline: what the provider built is stored in one transaction, and the set-up is used up in the same.
 
+use std::time::Instant;
+
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
     Ended, INTERNAL_ERROR, Pipelines, Refusal, Setup,
     check::Checked,
-    visit::{Outcome, Visit, failed, refused},
+    visit::{Outcome, Visit, failed, milliseconds, refused},
 };
 use crate::{
     integrations::IntegrationOut,
@@ -19,6 +21,9 @@ use crate::{
     },
 };
 
+/// What the log calls the plugin's last word.
+const BUILD: &str = "build integration";
+
 /// What the person reads when they re-authenticate with another account.
 const OTHER_ACCOUNT: &str = "This is another account than the one that is to be re-authenticated; nothing was changed.";
 
@@ -30,11 +35,24 @@ impl Pipelines {
         checked: Checked,
     ) -> Result<Outcome, StoreError> {
         let id = checked.setup.nonce.as_str();
-        let integration = match provider.build_integration(checked.setup.state.clone(), &checked.setup.hosts).await {
-            Ok(integration) => integration,
+        let since = Instant::now();
+        let built = provider.build_integration(checked.setup.state.clone(), &checked.setup.hosts).await;
+        let milliseconds = milliseconds(since);
+        let integration = match built {
+            Ok(integration) => {
+                tracing::debug!(
+                    setup.id = id,
+                    provider.id = provider.id(),
+                    step.name = BUILD,
+                    step.answer = "integration",
+                    step.milliseconds = milliseconds,
+                    "the integration is built"
+                );
+                integration
+            }
             Err(error) => {
                 let plugin = &provider.plugin().name;
-                tracing::warn!(setup.id = id, provider.id = provider.id(), plugin.name = plugin, plugin.reason = error.reason(), %error, "the integration could not be built");
+                tracing::warn!(setup.id = id, provider.id = provider.id(), plugin.name = plugin, plugin.reason = error.reason(), step.name = BUILD, step.milliseconds = milliseconds, %error, "the integration could not be built");
                 return self.give_up(visit, provider, &checked, INTERNAL_ERROR.to_owned()).await;
             }
         };

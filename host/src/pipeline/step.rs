@@ -42,6 +42,34 @@ pub(super) fn plan(steps: &[Step]) -> Vec<Planned<'_>> {
     plan
 }
 
+impl Planned<'_> {
+    /// What the log calls it.
+    const fn name(&self) -> &str {
+        match self {
+            Self::View(name) => name,
+            Self::LogIn(_) => "oauth2 log-in",
+            Self::Callback(_) => "oauth2 callback",
+        }
+    }
+}
+
+/// The name of a step of the plan; empty beyond its end.
+pub(super) fn name(steps: &[Step], at: usize) -> String {
+    plan(steps).get(at).map_or_else(String::new, |step| step.name().to_owned())
+}
+
+/// The kind of an answer, for the log.
+pub(super) const fn kind(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Html { .. } => "html",
+        Answer::Form { .. } => "form",
+        Answer::Redirect { .. } => "redirect",
+        Answer::Next => "next",
+        Answer::Error { .. } => "error",
+        Answer::Unknown => "unknown",
+    }
+}
+
 /// Why a step failed. For the log.
 #[derive(Debug, Error)]
 pub(super) enum StepError {

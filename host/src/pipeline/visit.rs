@@ -1,11 +1,11 @@
 //! One request to a set-up, from the session's data to an outcome.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     Ended, INTERNAL_ERROR, Pipelines, Refusal, Setup,
     check::Checked,
-    step::plan,
+    step::{self, plan},
     transition::{Transition, transition},
 };
 use crate::{
@@ -152,8 +152,21 @@ impl Pipelines {
 
     async fn step(&self, provider: &Provider, setup: &mut Setup, request: &Request, count: usize) -> Transition {
         tracing::debug!(setup.id = setup.nonce, provider.id = provider.id(), setup.step = setup.step, "a step runs");
-        match self.run_step(provider, setup, request).await {
-            Ok(answer) => transition(answer, setup.step, count),
+        let (name, since) = (step::name(provider.steps(), setup.step), Instant::now());
+        let result = self.run_step(provider, setup, request).await;
+        let milliseconds = milliseconds(since);
+        match result {
+            Ok(answer) => {
+                tracing::debug!(
+                    setup.id = setup.nonce,
+                    provider.id = provider.id(),
+                    step.name = name,
+                    step.answer = step::kind(&answer),
+                    step.milliseconds = milliseconds,
+                    "a step answered"
+                );
+                transition(answer, setup.step, count)
+            }
             Err(error) => {
                 tracing::warn!(
                     setup.id = setup.nonce,
@@ -161,6 +174,8 @@ impl Pipelines {
                     plugin.name = provider.plugin().name,
                     plugin.reason = error.reason(),
                     setup.step = setup.step,
+                    step.name = name,
+                    step.milliseconds = milliseconds,
                     %error,
                     "a step failed"
                 );
@@ -181,6 +196,11 @@ impl Pipelines {
         let is_kept = self.setups.release(&visit.session, provider.id(), checked.claim, &signed).await?;
         Ok(if is_kept { outcome } else { refused(visit, Refusal::MissingSessionData) })
     }
+}
+
+/// How long something has taken, to the hundredth.
+pub(super) fn milliseconds(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 100_000.0).round() / 100.0
 }
 
 /// A visit that may not go on.

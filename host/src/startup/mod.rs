@@ -2,6 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use axum::Router;
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -102,6 +103,18 @@ impl Application {
     /// # Errors
     /// The first room that cannot be built, with all it has to say.
     pub async fn build(file: &Path) -> Result<Self, StartupError> {
+        Self::assemble(file, None).await
+    }
+
+    /// The same on an address that is bound already, whatever the configuration says: for whoever has to know it before.
+    ///
+    /// # Errors
+    /// As [`Application::build`].
+    pub async fn build_on(listener: TcpListener, file: &Path) -> Result<Self, StartupError> {
+        Self::assemble(file, Some(listener)).await
+    }
+
+    async fn assemble(file: &Path, listener: Option<TcpListener>) -> Result<Self, StartupError> {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
         let (settings, plugins, outbound) = configured(file).await?;
         plugins.log_offers();
@@ -111,7 +124,10 @@ impl Application {
         }
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
         let app = app(settings, store, &key, plugins, outbound);
-        let listener = TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?,
+        };
         let control = bind_control(&control).await;
         Ok(Self { listener, control, app })
     }
@@ -120,6 +136,12 @@ impl Application {
     #[must_use]
     pub fn reloader(&self) -> Reloader {
         self.app.reloader.clone()
+    }
+
+    /// All that a request can reach.
+    #[must_use]
+    pub fn app(&self) -> AppHandle {
+        self.app.clone()
     }
 
     /// Where the host listens.
@@ -135,6 +157,19 @@ impl Application {
     /// # Errors
     /// When the server fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartupError> {
+        let router = web::router(self.app.clone());
+        self.serve_until_stopped(router, stop).await
+    }
+
+    /// The same with other routes than the host's own.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn serve_until_stopped(
+        self,
+        router: Router,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), StartupError> {
         let sweeper = tokio::spawn(sweep(self.app.store.clone()));
         let (stopping, stopped) = oneshot::channel();
         let controlled = self.control.map(|listener| tokio::spawn(control::serve(listener, self.app.clone())));
@@ -143,7 +178,7 @@ impl Application {
             tracing::info!("stopping: no new connections");
             let _ = stopping.send(());
         };
-        let server = axum::serve(self.listener, web::router(self.app)).with_graceful_shutdown(stop);
+        let server = axum::serve(self.listener, router).with_graceful_shutdown(stop);
         let too_late = async {
             let _ = stopped.await;
             tokio::time::sleep(GRACE).await;

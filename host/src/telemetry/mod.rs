@@ -8,9 +8,9 @@ use std::str::FromStr;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    Layer,
+    Layer, Registry,
     filter::{ParseError, Targets},
-    layer::SubscriberExt,
+    layer::{Identity, SubscriberExt},
     util::SubscriberInitExt,
 };
 
@@ -70,6 +70,14 @@ const GUARDED: [&str; 9] =
 /// # Errors
 /// When the levels cannot be read, or logs were set up already.
 pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
+    init_beside(Identity::new(), telemetry)
+}
+
+/// The same beside somebody who reads along.
+///
+/// # Errors
+/// As [`init`].
+pub fn init_beside(reader: impl Layer<Registry> + Send + Sync, telemetry: &Telemetry) -> Result<(), TelemetryError> {
     let targets = targets(&telemetry.levels)?;
     let line = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let layer = match telemetry.format {
@@ -78,7 +86,7 @@ pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
         }
         Format::Json => line.json().flatten_event(true).with_filter(targets).boxed(),
     };
-    tracing_subscriber::registry().with(layer).try_init().map_err(|_| TelemetryError::Twice)
+    tracing_subscriber::registry().with(reader).with(layer).try_init().map_err(|_| TelemetryError::Twice)
 }
 
 fn targets(levels: &str) -> Result<Targets, TelemetryError> {

@@ -23,6 +23,7 @@ mod mutations;
 mod oauth2;
 mod operator;
 mod plugin_commands;
+mod plugin_dev;
 mod plugin_new;
 mod provenance;
 mod public_api;

@@ -16,11 +16,12 @@ const FLOORS: [&[&str]; 7] = [
     &["pipeline", "reload"],
     &["app"],
     &["control", "web"],
-    &["main", "lib", "cli", "startup"],
+    &["main", "lib", "cli", "startup", "dev"],
 ];
 
 /// Words that a room must not know.
-const UNKNOWN: [(&str, &[&str]); 8] = [
+const UNKNOWN: [(&str, &[&str]); 9] = [
+    ("dev", &["diesel", "jackfield_plugin_abi"]),
     ("control", &["diesel", "jackfield_plugin_abi"]),
     ("reload", &["axum", "diesel", "jackfield_plugin_abi"]),
     ("web", &["diesel", "jackfield_plugin_abi", "abi_stable", "libloading"]),

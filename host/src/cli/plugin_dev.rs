@@ -1,0 +1,31 @@
+//! `jackfield plugin dev`.
+
+use std::path::Path;
+
+use crate::{
+    dev::{self, Manner},
+    telemetry::{Telemetry, TelemetryError},
+};
+
+/// How a plugin is tried out while it is being written.
+#[derive(Clone, Copy, clap::Args)]
+pub(super) struct DevArguments {
+    /// Port to serve on; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    port: u16,
+    /// Show the bodies of requests and answers as they are, secrets included.
+    #[arg(long)]
+    show_bodies: bool,
+}
+
+pub(super) async fn run(DevArguments { port, show_bodies }: DevArguments) -> anyhow::Result<()> {
+    dev::run(Path::new("."), Manner { port, show_bodies }).await
+}
+
+/// What happens is told to people; the log of the host is there as well for who asks for one.
+pub(super) fn init_telemetry(mut telemetry: Telemetry) -> Result<(), TelemetryError> {
+    if telemetry.levels == super::DEFAULT_LEVELS {
+        telemetry.levels = "off".to_owned();
+    }
+    crate::telemetry::init_beside(dev::reader(), &telemetry)
+}

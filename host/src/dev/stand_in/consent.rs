@@ -1,0 +1,129 @@
+//! The pages that a browser sees in the place of a service's: a person allows or denies, or comes back with whatever the author likes to try.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::{Query, State},
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use serde::Deserialize;
+use url::Url;
+
+use super::{Shared, token::Grant};
+
+/// Where a set-up has sent the browser, and which set-up.
+#[derive(Deserialize)]
+pub(super) struct Sent {
+    url: String,
+    back: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Decision {
+    url: String,
+    back: String,
+    /// `allow` or `deny`, of an authorization request.
+    #[serde(default)]
+    decision: String,
+    /// What to come back with, from anywhere else.
+    #[serde(default)]
+    query: String,
+}
+
+/// An authorization request (RFC 6749 section 4.1.1).
+struct Authorization {
+    client_id: String,
+    redirect_uri: Url,
+    scope: Option<String>,
+    state: Option<String>,
+    challenge: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "dev_visit.html")]
+struct VisitPage<'a> {
+    url: &'a str,
+    back: &'a str,
+    authorization: Option<Authorization>,
+}
+
+impl Authorization {
+    /// `None` for a URL that asks for no code.
+    fn of(url: &str) -> Option<Self> {
+        let url = Url::parse(url).ok()?;
+        let get = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        get("response_type").filter(|wanted| wanted == "code")?;
+        Some(Self {
+            client_id: get("client_id").unwrap_or_default(),
+            redirect_uri: Url::parse(&get("redirect_uri")?).ok()?,
+            scope: get("scope"),
+            state: get("state"),
+            challenge: get("code_challenge"),
+        })
+    }
+
+    /// Section 4.1.2, or 4.1.2.1 for who says no.
+    fn decided(self, shared: &Shared, decision: &str) -> Url {
+        let mut back = self.redirect_uri.clone();
+        let mut query = back.query_pairs_mut();
+        if decision == "allow" {
+            let redirect_uri = self.redirect_uri.into();
+            let grant = Grant { redirect_uri, scope: self.scope, challenge: self.challenge };
+            query.append_pair("code", &shared.grants.give(grant));
+        } else {
+            query.append_pair("error", "access_denied");
+        }
+        query.extend_pairs(self.state.map(|state| ("state", state)));
+        drop(query);
+        back
+    }
+}
+
+/// `GET /visit`: where the detour leads.
+pub(super) async fn page(Query(sent): Query<Sent>) -> Response {
+    let page = VisitPage { authorization: Authorization::of(&sent.url), url: &sent.url, back: &sent.back };
+    match page.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// `POST /visit`: the buttons there.
+pub(super) async fn decide(State(shared): State<Arc<Shared>>, Form(made): Form<Decision>) -> Response {
+    let back = match Authorization::of(&made.url) {
+        Some(authorization) => Some(authorization.decided(&shared, &made.decision)),
+        None => Url::parse(&made.back).ok().map(|mut back| {
+            back.set_query(Some(&made.query).filter(|query| !query.is_empty()).map(String::as_str));
+            back
+        }),
+    };
+    // As a service that knows the client's own redirect URI.
+    match back.filter(|back| back.origin().ascii_serialization() == shared.host) {
+        Some(back) => (StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response(),
+        None => (StatusCode::BAD_REQUEST, "The redirect_uri is not this host's.").into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authorization_request_is_told_from_other_pages() {
+        let url =
+            "https://a.example/auth?response_type=code&client_id=c&redirect_uri=http%3A%2F%2Fh%2Fback%3Fx%3Dy&state=s";
+        let found = Authorization::of(url).expect("it asks for a code");
+        assert_eq!((found.client_id.as_str(), found.redirect_uri.as_str()), ("c", "http://h/back?x=y"));
+        for other in [
+            "https://a.example/install",
+            "https://a.example/?response_type=code",
+            "https://a.example/?response_type=token&redirect_uri=http://h/",
+            "x",
+        ] {
+            assert!(Authorization::of(other).is_none(), "{other}");
+        }
+    }
+}
