@@ -122,7 +122,7 @@ mod tests {
     fn setup(provider: &str, user: i64) -> Unverified {
         let setup = json!({
             "nonce": "n", "user": user, "organization": 2, "provider": provider, "integration": null, "step": 0,
-            "state": {}, "dialog": true, "channel": null, "started": milliseconds(STARTED),
+            "state": {}, "hosts": [], "dialog": true, "channel": null, "started": milliseconds(STARTED),
         });
         Signer::read(&json!({"setup": setup, "signature": ""}).to_string()).expect("a set-up")
     }
