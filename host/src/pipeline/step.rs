@@ -63,6 +63,7 @@ pub(super) const fn kind(answer: &Answer) -> &'static str {
     match answer {
         Answer::Html { .. } => "html",
         Answer::Form { .. } => "form",
+        Answer::Wait { .. } => "wait",
         Answer::Redirect { .. } => "redirect",
         Answer::Next => "next",
         Answer::Error { .. } => "error",
