@@ -89,9 +89,11 @@ async fn ask(mut step: Step, options: GitLab) -> Result<Answer> {
     Ok(Answer::Next)
 }
 
-/// The address in lower case, so that one instance is always the same; a path is kept, where GitLab runs below one.
+/// Scheme and host in lower case, so that one instance is always the same; a path is kept as it is, where GitLab runs below one.
 fn instance(url: &str) -> Option<String> {
-    let url = url.trim_end_matches('/').to_lowercase();
+    let (scheme, rest) = url.trim_end_matches('/').split_once("://")?;
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let url = format!("{}://{}{path}", scheme.to_lowercase(), host.to_lowercase());
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let is_plain = rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._:/[]".contains(c));
     (is_plain && rest.starts_with(|c: char| c != '/')).then_some(url)
