@@ -119,6 +119,7 @@ pub(crate) struct Made {
     pub(crate) dialog: Dialog,
     pub(crate) icon: Option<&'static str>,
     pub(crate) hosts: Vec<String>,
+    pub(crate) hosts_from_forms: bool,
     pub(crate) pipeline: Pipeline,
 }
 
@@ -130,6 +131,7 @@ fn make<P: Provider>(options: &State) -> Result<Made, Fault> {
         dialog: provider.dialog(),
         icon: provider.icon(),
         hosts: provider.hosts(),
+        hosts_from_forms: provider.hosts_from_forms(),
         pipeline: provider.pipeline(),
         provider: Arc::new(provider),
     })

@@ -22,7 +22,7 @@ use jackfield_plugin_abi::envelope::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Answer, Host, Integration, Step,
+    Answer, Host, Integration, OAuth2, Step,
     export::{Exporter, Made, Registry},
     pipeline::{Boxed, Kind},
 };
@@ -163,6 +163,7 @@ pub(crate) struct Task {
 enum Work {
     View { future: Boxed<Answer>, state: Arc<Mutex<State>> },
     Build { future: Boxed<Integration> },
+    OAuth2 { future: Boxed<OAuth2> },
 }
 
 fn create(registry: &Registry, asked: CreateIn) -> Result<CreateOut, Fault> {
@@ -186,6 +187,7 @@ fn described(instance: u64, made: &Made) -> Result<CreateOut, Fault> {
         }
         let kind = match kind {
             Kind::View(_) => StepKind::View,
+            Kind::OAuth2FromState(_) => StepKind::OAuth2FromState,
             Kind::OAuth2(oauth2) => {
                 missing.extend(oauth2.missing().into_iter().map(str::to_owned));
                 StepKind::OAuth2(oauth2.clone())
@@ -201,6 +203,7 @@ fn described(instance: u64, made: &Made) -> Result<CreateOut, Fault> {
         dialog: made.dialog,
         icon: made.icon.map(str::to_owned),
         hosts: made.hosts.clone(),
+        hosts_from_forms: made.hosts_from_forms,
         steps,
     })
 }
@@ -253,6 +256,12 @@ fn work(registry: &Registry, instance: &Instance, id: u64, question: Question, h
             let provider = instance.made.provider.clone();
             let future = begun(registry, id, || provider.build_integration(state, host.clone()))?;
             Ok(Work::Build { future })
+        }
+        Question::OAuth2 { step, state } => {
+            let found = instance.made.pipeline.steps.iter().find(|(name, _)| *name == step);
+            let Some((_, Kind::OAuth2FromState(from_state))) = found else { return Err(malformed("OAuth 2.0 step")) };
+            let from_state = from_state.clone();
+            Ok(Work::OAuth2 { future: Box::pin(async move { from_state(&state) }) })
         }
         Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "this plugin does not know this question")),
     }
@@ -312,6 +321,10 @@ fn poll_once(work: &mut Work) -> Poll<Result<Turn, Fault>> {
             .as_mut()
             .poll(&mut context)
             .map(|built| built.map(|integration| Turn::Built { integration }).map_err(failed)),
+        Work::OAuth2 { future } => future
+            .as_mut()
+            .poll(&mut context)
+            .map(|told| told.map(|oauth2| Turn::OAuth2 { oauth2: Box::new(oauth2) }).map_err(failed)),
     }
 }
 

@@ -36,6 +36,7 @@ impl Provider for Misbehaving {
             .view("send", sends)
             .view("fail", fails)
             .view("eager", eager)
+            .oauth2_with(at_their_instance)
     }
 
     async fn build_integration(&self, state: State, host: Host) -> AuthorResult<Integration> {
@@ -43,6 +44,12 @@ impl Provider for Misbehaving {
         assert!(!state.contains_key("panic"), "panicked in build");
         Ok(Integration::new(value::<String>(&state, "id")?))
     }
+}
+
+fn at_their_instance(state: &State) -> AuthorResult<crate::OAuth2> {
+    let url: String = value(state, "url")?;
+    assert!(url != "panic", "panicked in the server");
+    Ok(crate::OAuth2::new(format!("{url}/authorize"), format!("{url}/token")))
 }
 
 impl Drop for Misbehaving {
@@ -247,4 +254,22 @@ fn options_that_do_not_fit_are_told_all_at_once_and_without_values() {
     let nested = json!({"port": 1, "proxy": {"url": 3}, "prot": 2});
     assert_eq!(mistakes(nested), ["prot: unknown option", "proxy.url: invalid type: integer, expected a string"]);
     assert_eq!(mistakes(json!({})), ["port: missing field `port`"]);
+}
+
+#[test]
+fn the_authorization_server_is_told_from_the_state() {
+    let registry = registry();
+    let instance = created(&registry);
+    let told = |step: &str, state: Value| {
+        let question = json!({"kind": "oauth2", "step": step, "state": state});
+        ask::<TurnOut>(&registry, op::START, &json!({"instance": instance, "question": question})).0
+    };
+    let Ok(TurnOut { turn: Turn::OAuth2 { oauth2 } }) = told("oauth2", json!({"url": "https://a"})) else {
+        panic!("it tells the server")
+    };
+    assert_eq!((oauth2.authorize_url.as_str(), oauth2.token_url.as_str()), ("https://a/authorize", "https://a/token"));
+    assert_eq!(fault(told("oauth2", json!({}))), (FaultKind::Failed, "`url` was not bound by any step".to_owned()));
+    assert_eq!(fault(told("send", json!({}))).0, FaultKind::Malformed, "a step of another kind");
+    assert_eq!(fault(told("oauth2", json!({"url": "panic"}))).0, FaultKind::Panicked);
+    assert!(told("oauth2", json!({"url": "https://a"})).is_ok(), "and it works again");
 }

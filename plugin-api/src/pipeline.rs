@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use crate::{Answer, OAuth2, Result, Step};
+use crate::{Answer, OAuth2, Result, State, Step};
 
 /// A step of a plugin's own.
 ///
@@ -58,7 +58,11 @@ pub struct Pipeline {
 pub(crate) enum Kind {
     View(Arc<dyn AnyView>),
     OAuth2(Box<OAuth2>),
+    OAuth2FromState(Arc<FromState>),
 }
+
+/// Tells the authorization server from what earlier steps have bound.
+pub(crate) type FromState = dyn Fn(&State) -> Result<OAuth2> + Send + Sync;
 
 impl Pipeline {
     /// A pipeline without steps: the integration is built at once.
@@ -76,10 +80,40 @@ impl Pipeline {
 
     /// Adds log-in and callback at an OAuth 2.0 authorization server, run by the host. The token answer is bound as `data`.
     #[must_use]
-    pub fn oauth2(mut self, oauth2: OAuth2) -> Self {
-        let count = self.steps.iter().filter(|(_, kind)| matches!(kind, Kind::OAuth2(_))).count();
+    pub fn oauth2(self, oauth2: OAuth2) -> Self {
+        self.run_by_the_host(Kind::OAuth2(Box::new(oauth2)))
+    }
+
+    /// The same at a server that depends on what earlier steps have bound, as where a person names their own instance. It is asked for at
+    /// log-in and again at the callback, and must say the same for the same state. The host reaches a token endpoint that
+    /// [`Provider::hosts`](crate::Provider::hosts) names, or a person did where
+    /// [`Provider::hosts_from_forms`](crate::Provider::hosts_from_forms) says so.
+    ///
+    /// ```
+    /// use jackfield_plugin::{Answer, OAuth2, Pipeline, Result, Step, value};
+    ///
+    /// async fn ask_instance(mut step: Step) -> Result<Answer> {
+    ///     let Some(url) = step.form("url").map(str::to_owned) else {
+    ///         return Ok(Answer::html(r#"<form method="POST"><input name="url"><button>Go on</button></form>"#));
+    ///     };
+    ///     step.bind("url", url);
+    ///     Ok(Answer::Next)
+    /// }
+    ///
+    /// let pipeline = Pipeline::new().view("instance", ask_instance).oauth2_with(|state| {
+    ///     let url: String = value(state, "url")?;
+    ///     Ok(OAuth2::new(format!("{url}/authorize"), format!("{url}/token")).client("id", "secret"))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn oauth2_with(self, from_state: impl Fn(&State) -> Result<OAuth2> + Send + Sync + 'static) -> Self {
+        self.run_by_the_host(Kind::OAuth2FromState(Arc::new(from_state)))
+    }
+
+    fn run_by_the_host(mut self, kind: Kind) -> Self {
+        let count = self.steps.iter().filter(|(_, kind)| !matches!(kind, Kind::View(_))).count();
         let name = if count == 0 { "oauth2".to_owned() } else { format!("oauth2-{}", count + 1) };
-        self.steps.push((name, Kind::OAuth2(Box::new(oauth2))));
+        self.steps.push((name, kind));
         self
     }
 }

@@ -92,6 +92,31 @@ pub trait Provider: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// Whether a set-up may also reach the hosts of http and https URLs that its person posts in a form: for a service that people run
+    /// themselves. Such a host is within reach of that very set-up only; operators read it, may narrow it with `hosts`, and private
+    /// addresses stay refused unless they allow them.
+    ///
+    /// ```
+    /// # use jackfield_plugin::{Host, Integration, NoOptions, Pipeline, Provider, Result, State};
+    /// # struct SelfManaged;
+    /// impl Provider for SelfManaged {
+    ///     // …
+    /// #   type Options = NoOptions;
+    /// #   const ID: &'static str = "self-managed";
+    /// #   const NAME: &'static str = "Self-managed";
+    /// #   fn new(_: NoOptions) -> Self { SelfManaged }
+    /// #   fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    ///     fn hosts_from_forms(&self) -> bool {
+    ///         true
+    ///     }
+    /// }
+    /// # assert!(SelfManaged.hosts_from_forms());
+    /// ```
+    fn hosts_from_forms(&self) -> bool {
+        false
+    }
+
     /// The steps a person goes through, in order.
     fn pipeline(&self) -> Pipeline;
 

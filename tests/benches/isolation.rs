@@ -130,7 +130,7 @@ async fn dispatch(folder: &Path) -> Result<()> {
             let provider = plugins.find("numbered-00000000").context("it is loaded")?;
             let begun = Instant::now();
             for _ in 0..CALLS {
-                black_box(provider.run_view("count", request.clone(), state.clone()).await?);
+                black_box(provider.run_view("count", request.clone(), state.clone(), &[]).await?);
             }
             means[at].push(begun.elapsed() / CALLS as u32);
         }

@@ -6,11 +6,15 @@ use url::Url;
 
 use crate::config::HostPattern;
 
+/// What people name, in words.
+const NAMED: &str = "those that people name in a form";
+
 /// What somebody asked for, and what of it the operator grants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     asked: Vec<HostPattern>,
     granted: Option<Vec<HostPattern>>,
+    takes_named: bool,
 }
 
 impl Reach {
@@ -19,7 +23,24 @@ impl Reach {
     pub fn new(mut asked: Vec<HostPattern>, granted: Option<Vec<HostPattern>>) -> Self {
         asked.sort();
         asked.dedup();
-        Self { asked, granted }
+        Self { asked, granted, takes_named: false }
+    }
+
+    /// The same, but that people may name further hosts, each for what they are about.
+    #[must_use]
+    pub const fn taking_named(mut self, takes_named: bool) -> Self {
+        self.takes_named = takes_named;
+        self
+    }
+
+    /// The same and what somebody has named, where that may be. What the operator grants narrows it as before.
+    #[must_use]
+    pub fn and_named(&self, named: impl IntoIterator<Item = HostPattern>) -> Self {
+        let mut reach = self.clone();
+        if reach.takes_named {
+            reach.asked.extend(named);
+        }
+        reach
     }
 
     /// Whether a URL is within it: asked for, and granted.
@@ -32,7 +53,11 @@ impl Reach {
 
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&listed(&self.asked))?;
+        match (self.takes_named, self.asked.is_empty()) {
+            (true, true) => f.write_str(NAMED)?,
+            (true, false) => write!(f, "{}, and {NAMED}", listed(&self.asked))?,
+            (false, _) => f.write_str(&listed(&self.asked))?,
+        }
         self.granted.as_deref().map_or(Ok(()), |granted| write!(f, "; granted: {}", listed(granted)))
     }
 }
@@ -64,5 +89,20 @@ mod tests {
         }
         assert!(!Reach::default().covers(&url("https://slack.com/")), "nothing asked for, nothing reached");
         assert_eq!(narrowed.to_string(), "slack.com, *.slack.com; granted: slack.com, evil.example");
+    }
+
+    #[test]
+    fn what_people_name_is_within_reach_where_it_may_be_and_is_granted() {
+        let url = "https://git.example/api".parse().expect("a URL");
+        let named = || patterns(&["git.example"]);
+        let closed = Reach::new(patterns(&["gitlab.com"]), None);
+        assert!(!closed.and_named(named()).covers(&url), "the plugin does not say that people may name any");
+        let open = closed.taking_named(true);
+        assert!(open.and_named(named()).covers(&url));
+        assert!(!open.covers(&url), "nobody else has named it");
+        let narrowed = Reach::new(patterns(&["gitlab.com"]), Some(patterns(&["*.own.example"]))).taking_named(true);
+        assert!(!narrowed.and_named(named()).covers(&url), "the operator grants others only");
+        assert_eq!(narrowed.to_string(), "gitlab.com, and those that people name in a form; granted: *.own.example");
+        assert_eq!(Reach::default().taking_named(true).to_string(), "those that people name in a form");
     }
 }

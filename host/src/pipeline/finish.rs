@@ -36,7 +36,7 @@ impl Pipelines {
     ) -> Result<Outcome, StoreError> {
         let id = checked.setup.nonce.as_str();
         let since = Instant::now();
-        let built = provider.build_integration(checked.setup.state.clone()).await;
+        let built = provider.build_integration(checked.setup.state.clone(), &checked.setup.hosts).await;
         let milliseconds = milliseconds(since);
         let integration = match built {
             Ok(integration) => {

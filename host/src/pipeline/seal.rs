@@ -30,6 +30,8 @@ pub struct Setup {
     pub step: usize,
     /// What the steps have bound.
     pub state: State,
+    /// The hosts that the person has named in forms, where the provider may reach such hosts.
+    pub hosts: Vec<String>,
     /// Whether it runs in a pop-up.
     pub dialog: bool,
     /// Where the page that opened the pop-up also listens for the answer.
@@ -38,7 +40,16 @@ pub struct Setup {
     pub started: i64,
 }
 
+/// Most hosts that one set-up's person can name; the oldest are forgotten.
+const MOST_HOSTS: usize = 8;
+
 impl Setup {
+    pub(super) fn name_hosts(&mut self, named: Vec<String>) {
+        self.hosts.retain(|host| !named.contains(host));
+        self.hosts.extend(named);
+        self.hosts.drain(..self.hosts.len().saturating_sub(MOST_HOSTS));
+    }
+
     pub(super) fn new(start: &Start<'_>, now: OffsetDateTime) -> Self {
         Self {
             nonce: nonce(),
@@ -48,6 +59,7 @@ impl Setup {
             integration: start.integration,
             step: 0,
             state: State::new(),
+            hosts: Vec::new(),
             dialog: start.dialog,
             channel: start.channel.clone(),
             started: milliseconds(now),
@@ -66,6 +78,7 @@ impl Setup {
             optional(self.integration.map(|id| id.to_string())),
             self.step.to_string(),
             state,
+            serde_json::Value::from(self.hosts.clone()).to_string(),
             self.dialog.to_string(),
             optional(self.channel.as_ref().map(|channel| channel.as_str().to_owned())),
             self.started.to_string(),
@@ -167,7 +180,7 @@ mod tests {
     fn signed() -> Value {
         let setup = json!({
             "nonce": "n", "user": 1, "organization": 2, "provider": "acme", "integration": 3, "step": 1,
-            "state": {"a": "b", "data": {"c": [1, 2]}}, "dialog": true, "channel": "0123456789abcdef", "started": 5,
+            "state": {"a": "b", "data": {"c": [1, 2]}}, "hosts": ["a", "b"], "dialog": true, "channel": "0123456789abcdef", "started": 5,
         });
         let setup: Setup = serde_json::from_value(setup).expect("a set-up");
         serde_json::from_str(&signer(7).sign(&setup, provider("d", &STEPS))).expect("JSON")
@@ -199,6 +212,9 @@ mod tests {
             ("integration", json!(4)),
             ("step", json!(0)),
             ("state", json!({"a": "c"})),
+            ("hosts", json!([])),
+            ("hosts", json!(["a", "c"])),
+            ("hosts", json!(["a\",\"b"])),
             ("dialog", json!(false)),
             ("channel", json!(null)),
             ("channel", json!("0123456789abcdeg")),
@@ -209,6 +225,15 @@ mod tests {
             tampered["setup"][field] = value;
             assert!(!is_signed(&tampered, 7, provider("d", &STEPS)), "{field}");
         }
+    }
+
+    #[test]
+    fn the_hosts_that_were_named_last_are_kept() {
+        let mut setup: Setup = serde_json::from_value(signed()["setup"].clone()).expect("a set-up");
+        setup.name_hosts(vec!["a".into()]);
+        assert_eq!(setup.hosts, ["b", "a"]);
+        setup.name_hosts((0..MOST_HOSTS).map(|number| number.to_string()).collect());
+        assert_eq!((setup.hosts.len(), setup.hosts[0].as_str()), (MOST_HOSTS, "0"));
     }
 
     proptest! {

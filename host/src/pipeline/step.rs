@@ -1,5 +1,7 @@
 //! Runs one step: the plugin's own, or one of the host's.
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
 use super::{INTERNAL_ERROR, Pipelines, Setup};
@@ -12,20 +14,30 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) enum Planned<'a> {
     View(&'a str),
-    LogIn(&'a OAuth2),
-    Callback(&'a OAuth2),
+    LogIn(Server<'a>),
+    Callback(Server<'a>),
+}
+
+/// Where a plugin says which authorization server it is.
+#[derive(Clone, Copy)]
+pub(super) enum Server<'a> {
+    Fixed(&'a OAuth2),
+    FromState(&'a str),
 }
 
 /// The pipeline of a provider, in order.
 pub(super) fn plan(steps: &[Step]) -> Vec<Planned<'_>> {
     let mut plan = Vec::new();
     for step in steps {
-        let (first, second) = match &step.kind {
-            StepKind::OAuth2(oauth2) => (Planned::LogIn(oauth2), Some(Planned::Callback(oauth2))),
-            StepKind::View | StepKind::Unknown => (Planned::View(&step.name), None),
+        let server = match &step.kind {
+            StepKind::OAuth2(oauth2) => Server::Fixed(oauth2),
+            StepKind::OAuth2FromState => Server::FromState(&step.name),
+            StepKind::View | StepKind::Unknown => {
+                plan.push(Planned::View(&step.name));
+                continue;
+            }
         };
-        plan.push(first);
-        plan.extend(second);
+        plan.extend([Planned::LogIn(server), Planned::Callback(server)]);
     }
     plan
 }
@@ -104,12 +116,17 @@ impl Pipelines {
         let step = *plan(provider.steps()).get(setup.step).ok_or(StepError::NoStep)?;
         let answer = match step {
             Planned::View(name) => self.run_view(provider, name, setup, request).await?,
-            Planned::LogIn(oauth2) => match oauth2::log_in(oauth2, request, &mut setup.state)? {
-                LogIn::Redirect(url) => Answer::Redirect { url },
-                LogIn::Next => Answer::Next,
-            },
-            Planned::Callback(oauth2) => {
-                oauth2::callback(oauth2, request, &mut setup.state, provider.outbound()).await?;
+            Planned::LogIn(server) => {
+                let server = oauth2_of(provider, server, setup).await?;
+                match oauth2::log_in(&server, request, &mut setup.state)? {
+                    LogIn::Redirect(url) => Answer::Redirect { url },
+                    LogIn::Next => Answer::Next,
+                }
+            }
+            Planned::Callback(server) => {
+                let server = oauth2_of(provider, server, setup).await?;
+                let outbound = provider.outbound(&setup.hosts);
+                oauth2::callback(&server, request, &mut setup.state, &outbound).await?;
                 Answer::Next
             }
         };
@@ -124,9 +141,16 @@ impl Pipelines {
         setup: &mut Setup,
         request: &Request,
     ) -> Result<Answer, StepError> {
-        let (answer, state) = provider.run_view(name, request.clone(), setup.state.clone()).await?;
+        let (answer, state) = provider.run_view(name, request.clone(), setup.state.clone(), &setup.hosts).await?;
         setup.state = state;
         Ok(answer)
+    }
+}
+
+async fn oauth2_of<'a>(provider: &Provider, server: Server<'a>, setup: &Setup) -> Result<Cow<'a, OAuth2>, PluginError> {
+    match server {
+        Server::Fixed(oauth2) => Ok(Cow::Borrowed(oauth2)),
+        Server::FromState(step) => provider.oauth2(step, setup.state.clone(), &setup.hosts).await.map(Cow::Owned),
     }
 }
 

@@ -116,6 +116,7 @@ impl Pipelines {
     async fn run(&self, visit: &Visit, provider: &Provider, mut checked: Checked) -> Result<Outcome, StoreError> {
         let mut request = at_step(visit.request.clone(), checked.setup.step);
         request.setup_url = self.setup_url(provider);
+        checked.setup.name_hosts(provider.named_hosts(&request));
         let count = plan(provider.steps()).len();
         let follows = loop {
             match self.step(provider, &mut checked.setup, &request, count).await {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jackfield_plugin_abi::{
-    envelope::{CreateOut, NamedProvider, Question, Turn},
-    reach::asked,
+    envelope::{CreateOut, NamedProvider, OAuth2, Question, Turn},
+    reach::{self, asked},
 };
 use sha2::{Digest, Sha256};
 
@@ -108,10 +108,21 @@ impl Provider {
         &self.description.steps
     }
 
-    /// The client for what is sent on its behalf: it reaches what the provider may reach, and nothing else.
+    /// The client for what is sent on its behalf in a set-up whose person has named these hosts: it reaches them where the provider says
+    /// so, what the provider may reach anyhow, and nothing else.
     #[must_use]
-    pub const fn outbound(&self) -> &Outbound {
-        &self.outbound
+    pub fn outbound(&self, named: &[String]) -> Outbound {
+        let named = named.iter().filter_map(|host| host.parse().ok());
+        self.outbound
+            .reach()
+            .map_or_else(|| self.outbound.clone(), |reach| self.outbound.within(reach.and_named(named)))
+    }
+
+    /// The hosts that a person names by what they have posted, where the provider may reach such hosts.
+    #[must_use]
+    pub fn named_hosts(&self, request: &Request) -> Vec<String> {
+        let form = if self.description.hosts_from_forms { request.form.as_slice() } else { &[] };
+        reach::named(form).map(|host| host.to_string()).collect()
     }
 
     /// What `plugin list` says of it.
@@ -130,16 +141,40 @@ impl Provider {
         Arc::ptr_eq(&self.plugin, plugin)
     }
 
-    async fn ask(&self, question: Question) -> Result<Turn, PluginError> {
-        self.plugin.converse(&self.id, &self.redactor, &self.outbound, question).await
+    async fn ask(&self, question: Question, named: &[String]) -> Result<Turn, PluginError> {
+        self.plugin.converse(&self.id, &self.redactor, &self.outbound(named), question).await
+    }
+
+    /// The authorization server of a step that depends on the state.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn oauth2(&self, step: &str, state: State, named: &[String]) -> Result<OAuth2, PluginError> {
+        let Turn::OAuth2 { oauth2 } = self.ask(Question::OAuth2 { step: step.to_owned(), state }, named).await? else {
+            let message = "an authorization server was asked for, something else answered";
+            return Err(PluginError::Answer(message.to_owned()));
+        };
+        match oauth2.missing().as_slice() {
+            [] => Ok(*oauth2),
+            missing => {
+                let message = format!("the authorization server of `{step}` lacks {}", missing.join(", "));
+                Err(PluginError::Answer(message))
+            }
+        }
     }
 
     /// Runs one of the plugin's own steps.
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
-    pub async fn run_view(&self, view: &str, request: Request, state: State) -> Result<(Answer, State), PluginError> {
-        match self.ask(Question::View { view: view.to_owned(), request, state }).await? {
+    pub async fn run_view(
+        &self,
+        view: &str,
+        request: Request,
+        state: State,
+        named: &[String],
+    ) -> Result<(Answer, State), PluginError> {
+        match self.ask(Question::View { view: view.to_owned(), request, state }, named).await? {
             Turn::Answered { answer: Answer::Unknown, .. } => {
                 Err(PluginError::Answer("an answer of a kind that this host does not know".to_owned()))
             }
@@ -152,8 +187,8 @@ impl Provider {
     ///
     /// # Errors
     /// When the plugin gives no usable answer, or one without an external id.
-    pub async fn build_integration(&self, state: State) -> Result<Integration, PluginError> {
-        match self.ask(Question::BuildIntegration { state }).await? {
+    pub async fn build_integration(&self, state: State, named: &[String]) -> Result<Integration, PluginError> {
+        match self.ask(Question::BuildIntegration { state }, named).await? {
             Turn::Built { integration } if integration.external_id.is_empty() => {
                 Err(PluginError::Answer("the integration has no external id".to_owned()))
             }
@@ -179,5 +214,5 @@ pub(super) fn reach(
     options: &ProviderOptions,
     granted: Option<Vec<HostPattern>>,
 ) -> Result<Reach, String> {
-    Ok(Reach::new(asked(description, &options.table)?, granted))
+    Ok(Reach::new(asked(description, &options.table)?, granted).taking_named(description.hosts_from_forms))
 }

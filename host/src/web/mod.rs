@@ -23,3 +23,4 @@ mod routes;
 mod setup;
 
 pub use routes::router;
+pub use setup::LeadsTo;

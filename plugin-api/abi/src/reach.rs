@@ -20,11 +20,16 @@ pub fn asked(description: &CreateOut, options: &State) -> Result<Vec<HostPattern
     }
     let endpoints = description.steps.iter().filter_map(|step| match &step.kind {
         StepKind::OAuth2(oauth2) => Some(&**oauth2),
-        StepKind::View | StepKind::Unknown => None,
+        StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => None,
     });
     asked.extend(endpoints.filter_map(|OAuth2 { token_url, .. }| host_of(token_url)));
     options.values().for_each(|value| collect_hosts(value, &mut asked));
     Ok(asked)
+}
+
+/// What a person names by posting this form: the hosts of the values that are http or https URLs.
+pub fn named(form: &[(String, String)]) -> impl Iterator<Item = HostPattern> {
+    form.iter().filter_map(|(_, value)| host_of(value))
 }
 
 fn collect_hosts(value: &Value, found: &mut Vec<HostPattern>) {
@@ -172,6 +177,20 @@ mod tests {
         let pattern = HostPattern::of(&url).expect("it has a host");
         assert!(pattern.covers(&url));
         assert!(!pattern.covers(&"https://git.example.com:9000/".parse().expect("a URL")));
+    }
+
+    #[test]
+    fn a_form_names_the_hosts_of_its_urls() {
+        let values = [
+            "https://git.example:8443/group",
+            " http://own.example ",
+            "git.example",
+            "ftp://x.example",
+            "javascript:1",
+        ];
+        let form = values.map(|value| ("a".to_owned(), value.to_owned())).to_vec();
+        let hosts: Vec<String> = named(&form).map(|host| host.to_string()).collect();
+        assert_eq!(hosts, ["git.example:8443", "own.example"]);
     }
 
     #[test]

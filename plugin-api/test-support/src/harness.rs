@@ -179,10 +179,12 @@ impl<P: Provider> Harness<P> {
             }
             None => {
                 self.expect_oauth2(&at);
-                self.inside.finish_oauth2(table(token_answer));
                 let mut request = Request::new("GET", setup_url(P::ID));
                 request.query = pairs(&query);
-                self.inside.visit(&request)
+                match self.inside.finish_oauth2(table(token_answer)) {
+                    Ok(()) => self.inside.visit(&request),
+                    Err(fault) => Came::Failed(in_words(&fault)),
+                }
             }
         };
         self.come(at, came)
@@ -272,19 +274,16 @@ impl<P: Provider> Harness<P> {
         built.map_err(|fault| Error::new(in_words(&fault)))
     }
 
-    /// What the pipeline's first OAuth 2.0 step tells the host.
+    /// What the next OAuth 2.0 step tells the host, of several the first; one that depends on the state tells it by what is bound in
+    /// process, so that its test [binds](Self::bound) what it needs.
     ///
     /// # Panics
-    /// When it has none.
+    /// When there is no such step, or the provider cannot say.
     #[must_use]
     #[track_caller]
-    pub fn oauth2(&self) -> OAuth2 {
-        let mut steps = self.inside.description.steps.iter();
-        let found = steps.find_map(|step| match &step.kind {
-            StepKind::OAuth2(oauth2) => Some((**oauth2).clone()),
-            StepKind::View | StepKind::Unknown => None,
-        });
-        found.expect("the pipeline has an OAuth 2.0 step")
+    pub fn oauth2(&mut self) -> OAuth2 {
+        let told = self.inside.next_oauth2().expect("the pipeline has an OAuth 2.0 step");
+        told.unwrap_or_else(|fault| panic!("the authorization server is not told: {}", in_words(&fault)))
     }
 
     /// Options that are not set and keep the provider from being offered.

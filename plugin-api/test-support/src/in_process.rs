@@ -3,14 +3,14 @@
 
 use jackfield_plugin::{
     __private::{Exporter, Registry, call},
-    HttpRequest, Integration, Provider, Request, State,
+    HttpRequest, Integration, OAuth2, Provider, Request, State,
 };
 use jackfield_plugin_abi::{
     envelope::{
         Answer, CreateIn, CreateOut, Fault, FaultKind, Input, LogLine, Question, Reply as Envelope, ResumeIn, StartIn,
-        StepKind, Turn, TurnOut, op,
+        Step, StepKind, Turn, TurnOut, op,
     },
-    reach::{HostPattern, asked},
+    reach::{HostPattern, asked, named},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
@@ -28,6 +28,8 @@ pub(crate) struct InProcess {
     registry: &'static Registry,
     pub(crate) description: CreateOut,
     reach: Vec<HostPattern>,
+    /// What the person has named in forms.
+    named: Vec<HostPattern>,
     script: Script,
     step: usize,
     pub(crate) state: State,
@@ -45,12 +47,13 @@ impl InProcess {
         let reach = asked(&description, options).map_err(|host| {
             Fault::new(FaultKind::Failed, format!("it declares `{host}`, which is not a host; {}", MEND))
         })?;
-        Ok(Self { registry, description, reach, script, step: 0, state: State::new(), now, log })
+        Ok(Self { registry, description, reach, named: Vec::new(), script, step: 0, state: State::new(), now, log })
     }
 
     /// Back to the first step, with what is bound from the beginning.
     pub(crate) fn begin(&mut self, state: State) {
         (self.step, self.state) = (0, state);
+        self.named.clear();
     }
 
     /// Who runs the current step; nobody after the last.
@@ -65,9 +68,18 @@ impl InProcess {
 
     /// Runs the pipeline from the current step as far as it goes: to an answer, to a step of the host's, or to the integration.
     pub(crate) fn visit(&mut self, request: &Request) -> Came {
+        if self.description.hosts_from_forms {
+            self.named.extend(named(&request.form));
+        }
         while let Some(step) = self.description.steps.get(self.step) {
-            let StepKind::View = step.kind else { return Came::OAuth2 };
             let view = step.name.clone();
+            match step.kind {
+                StepKind::View => {}
+                StepKind::OAuth2FromState => {
+                    return self.oauth2(&view).map_or_else(|fault| Came::Failed(in_words(&fault)), |_| Came::OAuth2);
+                }
+                StepKind::OAuth2(_) | StepKind::Unknown => return Came::OAuth2,
+            }
             let question = Question::View { view, request: request.clone(), state: self.state.clone() };
             match self.converse(question) {
                 Ok(Turn::Answered { answer: Answer::Next, state }) => {
@@ -85,10 +97,48 @@ impl InProcess {
         self.build().map_or_else(|fault| Came::Failed(in_words(&fault)), built)
     }
 
+    /// What the first step from here, or else from the beginning, tells the host of its authorization server, with what is bound by now.
+    pub(crate) fn next_oauth2(&mut self) -> Option<Result<OAuth2, Fault>> {
+        let steps = &self.description.steps;
+        let is_told = |step: &&Step| matches!(step.kind, StepKind::OAuth2(_) | StepKind::OAuth2FromState);
+        let step = steps.iter().skip(self.step).chain(steps).find(is_told)?.clone();
+        match step.kind {
+            StepKind::OAuth2(oauth2) => Some(Ok(*oauth2)),
+            _ => Some(self.oauth2(&step.name)),
+        }
+    }
+
+    fn oauth2(&mut self, step: &str) -> Result<OAuth2, Fault> {
+        let failed = |message: String| Err(Fault::new(FaultKind::Failed, message));
+        let question = Question::OAuth2 { step: step.to_owned(), state: self.state.clone() };
+        let Turn::OAuth2 { oauth2 } = self.converse(question)? else {
+            return failed("an authorization server was asked for, something else answered".to_owned());
+        };
+        let missing = oauth2.missing();
+        if !missing.is_empty() {
+            return failed(format!("the authorization server of `{step}` lacks {}", missing.join(", ")));
+        }
+        Ok(*oauth2)
+    }
+
     /// What the host's own step does once its token request is answered.
-    pub(crate) fn finish_oauth2(&mut self, data: State) {
+    pub(crate) fn finish_oauth2(&mut self, data: State) -> Result<(), Fault> {
+        if let Some(oauth2) = self.next_oauth2()
+            && let Ok(url) = Url::parse(&oauth2?.token_url)
+        {
+            self.check_reach(&url).map_err(|message| Fault::new(FaultKind::Failed, message))?;
+        }
         self.state.insert("data".to_owned(), data.into());
         self.step += 1;
+        Ok(())
+    }
+
+    fn check_reach(&self, url: &Url) -> Result<(), String> {
+        if self.reach.iter().chain(&self.named).any(|pattern| pattern.covers(url)) {
+            return Ok(());
+        }
+        let host = url.host_str().unwrap_or_default();
+        Err(format!("{host} is out of the plugin's reach: name it in `Provider::hosts`"))
     }
 
     pub(crate) fn build(&mut self) -> Result<Integration, Fault> {
@@ -120,11 +170,7 @@ impl InProcess {
 
     fn reply(&self, request: HttpRequest) -> Reply {
         match Url::parse(&request.url) {
-            Ok(url) if !self.reach.iter().any(|pattern| pattern.covers(&url)) => {
-                let host = url.host_str().unwrap_or_default();
-                Reply::Failure(format!("{host} is out of the plugin's reach: name it in `Provider::hosts`"))
-            }
-            Ok(_) => self.script.reply(request),
+            Ok(url) => self.check_reach(&url).map_or_else(Reply::Failure, |()| self.script.reply(request)),
             Err(_) => Reply::Failure("not an absolute http or https URL".to_owned()),
         }
     }

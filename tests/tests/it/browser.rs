@@ -6,10 +6,14 @@ use anyhow::Result;
 use jackfield_tests::{
     browser::{Browser, WindowHandle, fresh_browser},
     host::HostBuilder,
+    stand_in_oauth2::{CLIENT, SECRET},
     stand_in_slack::Consent,
 };
 
-use crate::stage::{PASSWORD, Stage};
+use crate::{
+    gitlab::{OwnInstance, allowed},
+    stage::{PASSWORD, Stage},
+};
 
 /// A stage with a browser in front of it, somebody of a role logged in at the integrations page.
 struct Sitting {
@@ -129,6 +133,35 @@ async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> R
             assert_eq!(browser.run("return window.notReloaded").await?, true);
             sitting.quiet().await?;
             Ok(())
+        },
+    )
+    .await
+}
+
+/// The browser holds a form's redirects to `form-action`, where an instance that the form itself names cannot stand.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_a_form_names_is_reached_from_the_form_and_connected() -> Result<()> {
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let (browser, own) = (&sitting.browser, OwnInstance::new(allowed).await?);
+            browser.open(&own.host.at("/organizations/acme/integrations/")).await?;
+            sitting.log_in("owner").await?;
+            browser.run("window.open = () => null").await?;
+            sitting.open_menu_and_choose("gitlab").await?;
+            browser.fill("input[name=url]", &own.url).await?;
+            browser.fill("input[name=client-id]", CLIENT).await?;
+            browser.fill("input[name=client-secret]", SECRET).await?;
+            browser.click("button[type=submit]").await?;
+            browser.see("h1", "GitLab is connected").await?;
+            browser
+                .assert_quiet(&[
+                    &sitting.stage.host.url,
+                    &own.host.url,
+                    &format!("http://127.0.0.1:{}", own.service.port()),
+                ])
+                .await
         },
     )
     .await

@@ -145,6 +145,7 @@ fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
             Answer::Unknown => "unknown",
         },
         Ok(Turn::Built { .. }) => "integration",
+        Ok(Turn::OAuth2 { .. }) => "oauth2",
         Ok(Turn::Wants { .. } | Turn::Unknown) => "unknown",
         Err(error) => error.reason(),
     }
@@ -189,6 +190,7 @@ fn seen_by_others(observed: &Observed) -> Vec<(&'static str, String)> {
             let shown = [Some(&integration.external_id), integration.name.as_ref()];
             seen.extend(shown.into_iter().flatten().map(|text| ("the integration's id or name", text.clone())));
         }
+        Ok(Turn::OAuth2 { oauth2 }) => seen.push(("the authorization endpoint", oauth2.authorize_url.clone())),
         Err(PluginError::Fault(fault)) => seen.push(("an error, which the log shows", fault.message.clone())),
         _ => {}
     }

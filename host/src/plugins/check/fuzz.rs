@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use jackfield_plugin_abi::envelope::{
-    Answer, HttpResponse, Input, NamedProvider, Pairs, Question, Request, State, Turn,
+    Answer, HttpResponse, Input, NamedProvider, Pairs, Question, Request, State, Step, StepKind, Turn,
 };
 use serde_json::{Value, json};
 
@@ -70,11 +70,12 @@ impl Inventor {
     }
 
     /// A question to a step, or for the integration.
-    pub(super) fn question(&mut self, step: Option<&str>) -> Question {
+    pub(super) fn question(&mut self, step: Option<&Step>) -> Question {
         let state = self.state();
         self.answers_well = self.random.u8(0..4) == 0;
         match step {
-            Some(view) => Question::View { view: view.to_owned(), request: self.request(), state },
+            Some(Step { name, kind: StepKind::OAuth2FromState }) => Question::OAuth2 { step: name.clone(), state },
+            Some(Step { name, .. }) => Question::View { view: name.clone(), request: self.request(), state },
             None => Question::BuildIntegration { state },
         }
     }
@@ -190,7 +191,12 @@ mod tests {
     fn the_same_seed_invents_the_same_and_another_something_else() {
         let questions = |seed| {
             let mut inventor = inventor(seed);
-            (0..20).map(|_| serde_json::to_string(&inventor.question(Some("a"))).expect("JSON")).collect::<Vec<_>>()
+            (0..20)
+                .map(|_| {
+                    serde_json::to_string(&inventor.question(Some(&Step { name: "a".into(), kind: StepKind::View })))
+                        .expect("JSON")
+                })
+                .collect::<Vec<_>>()
         };
         assert_eq!(questions(7), questions(7));
         assert_ne!(questions(7), questions(8));

@@ -160,13 +160,13 @@ async fn question(
     behaviour: &mut Behaviour,
 ) {
     let Some(description) = configured(subject, named, &mut inventor, behaviour).await else { return };
-    let views = description.steps.iter().filter(|step| step.kind == StepKind::View).map(|step| Some(&*step.name));
-    for step in views.chain([None]) {
+    let asked = description.steps.iter().filter(|step| matches!(step.kind, StepKind::View | StepKind::OAuth2FromState));
+    for step in asked.map(Some).chain([None]) {
         for _ in 0..extent.questions {
             let question = inventor.question(step);
             let observed = subject.observe(question, &mut inventor).await;
             inventor.learn(&observed);
-            behaviour.observe(step, &observed, inventor.canaries());
+            behaviour.observe(step.map(|step| &*step.name), &observed, inventor.canaries());
             if behaviour.is_hopeless() {
                 return;
             }

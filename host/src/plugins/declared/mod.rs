@@ -89,7 +89,9 @@ impl Declared {
     fn start(&self, asked: StartIn) -> Result<account::Turned, Fault> {
         match asked.question {
             Question::BuildIntegration { state } => self.turned(Begun::new(&*self.made()?, &state, self.clock.now())?),
-            Question::View { .. } => Err(Fault::new(FaultKind::Malformed, "a declared provider has no view")),
+            Question::View { .. } | Question::OAuth2 { .. } => {
+                Err(Fault::new(FaultKind::Malformed, "a declared provider has no such step"))
+            }
             Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "a question of a later version")),
         }
     }

@@ -1,6 +1,7 @@
 //! The set-up of an integration: start, steps, dialog answer.
 
 mod dialog_page;
+mod leaving_page;
 mod request;
 mod step_page;
 
@@ -23,6 +24,7 @@ use crate::{
     accounts::Scope,
     app::AppHandle,
     pipeline::{Channel, FEATURE, Outcome, Refusal, Start, StartError, Visit},
+    plugins::Provider,
     store::IntegrationId,
 };
 
@@ -86,14 +88,26 @@ pub(super) async fn visit(
         return Ok(refused(Refusal::MissingSessionData, reference)); // No session, so nothing can be under way in it.
     };
     let user = user.map(|LoggedIn(user)| user);
+    let is_post = request.method == "POST";
     let visit = Visit { session, user, provider, request };
     Ok(match app.pipelines.clone().visit(visit).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
-        Outcome::Redirect(url) => private(found(&url), ""),
+        Outcome::Redirect(url) => leaving(url, is_post, &offered, &app.url_prefix.origin()),
         Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin()),
         Outcome::Refused(refusal) => refused(refusal, reference),
         Outcome::NotFound => return Err(WebError::NotFound.into()),
     })
+}
+
+/// Where a set-up sends the browser, beside the answer that does so: for layers around the host's routes. Browsers do not see it.
+#[derive(Clone, Debug)]
+pub struct LeadsTo(pub String);
+
+fn leaving(url: String, is_post: bool, provider: &Provider, own_origin: &str) -> Response {
+    let mut response =
+        if is_post { leaving_page::after_a_form(&url, provider, own_origin) } else { private(found(&url), "") };
+    response.extensions_mut().insert(LeadsTo(url));
+    response
 }
 
 /// Home, where the next page says why.

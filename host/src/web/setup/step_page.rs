@@ -56,15 +56,20 @@ pub(super) fn page(page: Page, progress: Progress, provider: &Provider) -> Respo
 /// A step runs no script, and its forms go nowhere but here; browsers apply that to redirects too, so the provider's own
 /// authorization endpoint is named.
 fn policy(provider: &Provider) -> String {
-    let endpoints = provider.steps().iter().filter_map(|step| match &step.kind {
-        StepKind::OAuth2(oauth2) => Url::parse(&oauth2.authorize_url).ok(),
-        StepKind::View | StepKind::Unknown => None,
-    });
-    let origins: String = endpoints.map(|url| format!(" {}", url.origin().ascii_serialization())).collect();
+    let origins: String = form_origins(provider).map(|origin| format!(" {origin}")).collect();
     format!(
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{origins}; \
          frame-ancestors 'none'; base-uri 'none'"
     )
+}
+
+/// Where a form of its steps may lead besides here: to the authorization endpoints that are known before anybody posts anything.
+pub(super) fn form_origins(provider: &Provider) -> impl Iterator<Item = String> {
+    let endpoints = provider.steps().iter().filter_map(|step| match &step.kind {
+        StepKind::OAuth2(oauth2) => Url::parse(&oauth2.authorize_url).ok(),
+        StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => None,
+    });
+    endpoints.map(|url| url.origin().ascii_serialization())
 }
 
 /// What a plugin's HTML may consist of besides ordinary text: forms that post to this page, and nothing that styles, runs or fetches.

@@ -56,6 +56,9 @@ pub struct CreateOut {
     /// with or without a port.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
+    /// Whether a set-up may also reach the hosts of URLs that its person posts in a form.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hosts_from_forms: bool,
     /// The pipeline, in order.
     pub steps: Vec<Step>,
 }
@@ -95,6 +98,10 @@ pub enum StepKind {
     /// The host: it becomes two steps, log-in and callback.
     #[serde(rename = "oauth2")]
     OAuth2(Box<OAuth2>),
+    /// The host too, at a server that depends on what earlier steps have bound: the plugin is asked for it with
+    /// [`super::Question::OAuth2`], at log-in and again at the callback.
+    #[serde(rename = "oauth2-from-state")]
+    OAuth2FromState,
     /// A kind of a later version.
     #[default]
     #[serde(other)]

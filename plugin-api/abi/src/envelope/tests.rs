@@ -35,12 +35,14 @@ fn providers_and_create() {
         dialog: Dialog::default(),
         icon: Some("<svg/>".into()),
         hosts: vec!["h".into()],
+        hosts_from_forms: true,
         steps: vec![
             Step { name: "s".into(), kind: StepKind::View },
             Step { name: "o".into(), kind: StepKind::OAuth2(Box::new(oauth2)) },
+            Step { name: "p".into(), kind: StepKind::OAuth2FromState },
         ],
     };
-    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}}]}"#);
+    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"hosts_from_forms":true,"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}},{"name":"p","kind":{"kind":"oauth2-from-state"}}]}"#);
 }
 
 #[test]
@@ -59,6 +61,8 @@ fn questions_and_inputs() {
     insta::assert_snapshot!(sent(&StartIn { instance: 1, question: view, now: 7 }), @r#"{"instance":1,"question":{"kind":"view","view":"v","request":{"method":"POST","query":[["q","1"]],"form":[["f","2"]],"setup_url":"https://j/"},"state":{"a":1}},"now":7}"#);
     let build = Question::BuildIntegration { state: state() };
     insta::assert_snapshot!(sent(&StartIn { instance: 1, question: build, now: 7 }), @r#"{"instance":1,"question":{"kind":"build-integration","state":{"a":1}},"now":7}"#);
+    let endpoints = Question::OAuth2 { step: "o".into(), state: state() };
+    insta::assert_snapshot!(sent(&endpoints), @r#"{"kind":"oauth2","step":"o","state":{"a":1}}"#);
     let response = HttpResponse::new(200, "hi").with_header("X-Y", "z");
     insta::assert_snapshot!(sent(&ResumeIn { task: 2, input: Input::Response { response }, now: 8 }), @r#"{"task":2,"input":{"kind":"response","response":{"status":200,"headers":[["x-y","z"]],"body":"aGk="}},"now":8}"#);
     insta::assert_snapshot!(sent(&Input::Failed { message: "m".into() }), @r#"{"kind":"failed","message":"m"}"#);
@@ -74,6 +78,8 @@ fn turns_and_answers() {
     let identity = Identity::new("t", "i", "e").scopes(["s"]).data("d", 1);
     let integration = Integration::new("x").name("n").metadata("m", 1).identity(identity);
     insta::assert_snapshot!(sent(&Turn::Built { integration }), @r#"{"kind":"built","integration":{"external_id":"x","name":"n","metadata":{"m":1},"identity":{"type":"t","instance":"i","external_id":"e","scopes":["s"],"data":{"d":1}}}}"#);
+    let oauth2 = Turn::OAuth2 { oauth2: Box::new(OAuth2::new("https://a/", "https://t/").client("id", "s")) };
+    insta::assert_snapshot!(sent(&oauth2), @r#"{"kind":"oauth2","oauth2":{"client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"pkce":true,"client_authentication":"post","token_request":"form"}}"#);
     let form = Form::new("t").field(Field::text("f", "F")).value("f", "v").error("f", "e");
     insta::assert_snapshot!(sent(&Answer::form(form)), @r#"{"kind":"form","form":{"title":"t","fields":[{"name":"f","label":"F","type":"text","required":true}],"values":{"f":"v"},"errors":{"f":"e"},"submit":""}}"#);
     insta::assert_snapshot!(sent(&Answer::html("<p>")), @r#"{"kind":"html","html":"<p>"}"#);
@@ -126,11 +132,11 @@ fn the_fields_of_a_variant_have_defaults_too() {
             assert!(read.is_ok(), "{kind}: {:?}", read.err());
         }
     }
-    reads::<Question>(&["view", "build-integration"]);
+    reads::<Question>(&["view", "build-integration", "oauth2"]);
     reads::<Input>(&["response", "failed"]);
-    reads::<Turn>(&["wants", "answered", "built"]);
+    reads::<Turn>(&["wants", "answered", "built", "oauth2"]);
     reads::<Answer>(&["html", "form", "redirect", "next", "error"]);
-    reads::<StepKind>(&["view", "oauth2"]);
+    reads::<StepKind>(&["view", "oauth2", "oauth2-from-state"]);
 }
 
 #[test]

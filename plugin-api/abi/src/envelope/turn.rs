@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, HttpRequest, HttpResponse, Integration};
+use super::{Answer, HttpRequest, HttpResponse, Integration, OAuth2};
 
 /// Names and values in order, as in a query or a form; a name may come twice.
 pub type Pairs = Vec<(String, String)>;
@@ -44,6 +44,17 @@ pub enum Question {
     /// Build the integration from the state of a finished pipeline; answered with [`Turn::Built`].
     BuildIntegration {
         /// What the steps have bound.
+        #[serde(default)]
+        state: State,
+    },
+    /// Tell the authorization server of a step of the kind [`OAuth2FromState`](super::StepKind::OAuth2FromState); answered with
+    /// [`Turn::OAuth2`].
+    #[serde(rename = "oauth2")]
+    OAuth2 {
+        /// Name of the step.
+        #[serde(default)]
+        step: String,
+        /// What earlier steps have bound.
         #[serde(default)]
         state: State,
     },
@@ -149,6 +160,13 @@ pub enum Turn {
         /// What to store.
         #[serde(default)]
         integration: Integration,
+    },
+    /// The authorization server of a step, for this set-up.
+    #[serde(rename = "oauth2")]
+    OAuth2 {
+        /// Its endpoints, and the client's registration there.
+        #[serde(default)]
+        oauth2: Box<OAuth2>,
     },
     /// A turn of a later version.
     #[default]

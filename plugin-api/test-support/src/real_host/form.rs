@@ -148,7 +148,7 @@ fn attributes_of(text: &str) -> BTreeMap<&str, String> {
     attributes
 }
 
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     let escapes = [
         ("&lt;", "<"),
         ("&gt;", ">"),

@@ -20,6 +20,7 @@ pub(super) enum Page {
 }
 
 const PLUGIN: &str = "<div class=\"plugin\">";
+const LEAVING: &str = "<meta http-equiv=\"refresh\" content=\"0;url=";
 const DIALOG: &str = "window.opener.postMessage(";
 
 pub(super) fn read(answer: &browser::Answer) -> Page {
@@ -35,6 +36,10 @@ fn shown(page: &str) -> Option<Page> {
     if let Some((_, call)) = page.split_once(DIALOG) {
         let message = serde_json::Deserializer::from_str(call).into_iter::<Value>().next()?.ok()?;
         return Some(Page::Ended(message["data"].clone()));
+    }
+    if let Some((_, url)) = page.split_once(LEAVING) {
+        let (url, _) = url.split_once('"')?;
+        return Some(Page::Redirect(form::unescaped(url)));
     }
     let (step, _) = page.rsplit_once("<p class=\"cancel\">")?;
     let answer = match step.split_once(PLUGIN) {

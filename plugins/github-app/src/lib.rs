@@ -1,0 +1,157 @@
+//! GitHub App: the person installs the app on an account of theirs, the log-in says who they are, and the integration is the installation.
+//! <https://docs.github.com/en/apps/creating-github-apps/setting-up-a-github-app/about-the-setup-url>
+
+mod jwt;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jackfield_plugin::{
+    Answer, Error, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Result, State, Step, Value, View,
+    export_providers, value,
+};
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "kebab-case")]
+struct GitHubApp {
+    app_id: String,
+    app_slug: String,
+    client_id: String,
+    client_secret: String,
+    private_key: Option<jwt::Key>,
+    web_url: Option<String>,
+    api_url: Option<String>,
+}
+
+impl GitHubApp {
+    fn web(&self) -> &str {
+        self.web_url.as_deref().unwrap_or("https://github.com").trim_end_matches('/')
+    }
+
+    fn api(&self) -> String {
+        let enterprise = || self.web_url.as_ref().map(|_| format!("{}/api/v3", self.web()));
+        let api = self.api_url.clone().or_else(enterprise).unwrap_or_else(|| "https://api.github.com".to_owned());
+        api.trim_end_matches('/').to_owned()
+    }
+}
+
+impl Provider for GitHubApp {
+    type Options = Self;
+    const ID: &'static str = "github-app";
+    const NAME: &'static str = "GitHub";
+
+    fn new(options: Self) -> Self {
+        options
+    }
+
+    fn is_configured(&self) -> bool {
+        !self.app_id.is_empty() && !self.app_slug.is_empty() && self.private_key.is_some()
+    }
+
+    fn icon(&self) -> Option<&'static str> {
+        Some(include_str!("icon.svg"))
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        let is_elsewhere = self.web_url.is_some() || self.api_url.is_some();
+        if is_elsewhere { Vec::new() } else { vec!["api.github.com".to_owned()] }
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        let web = self.web();
+        let oauth2 = OAuth2::new(format!("{web}/login/oauth/authorize"), format!("{web}/login/oauth/access_token"));
+        Pipeline::new()
+            .view("installation", Install(format!("{web}/apps/{}/installations/new", self.app_slug)))
+            .oauth2(oauth2.client(&self.client_id, self.client_secret.as_str()))
+            .view("access", Access(self.api()))
+    }
+
+    async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
+        let id: u64 = value(&state, "installation_id")?;
+        let key = self.private_key.as_ref().ok_or_else(|| Error::new("private-key is not set"))?;
+        let (jwt, url) = (key.sign(&self.app_id, host.unix_time())?, format!("{}/app/installations/{id}", self.api()));
+        let account = ask(&host, HttpRequest::get(&url), &jwt).await?["account"].take();
+        let mut access = ask(&host, HttpRequest::post(format!("{url}/access_tokens")), &jwt).await?;
+        let token = access["token"].as_str().ok_or_else(|| Error::new("GitHub's answer has no token"))?;
+        let mut integration = Integration::new(id.to_string()).metadata("token", token);
+        integration.name = account["login"].as_str().map(str::to_owned);
+        Ok(integration
+            .metadata("expires_at", access["expires_at"].take())
+            .metadata("permissions", access["permissions"].take())
+            .metadata("account_id", account["id"].clone())
+            .metadata("account_type", account["type"].clone()))
+    }
+}
+
+/// Sends the person to install the app, and takes them back.
+struct Install(String);
+
+impl View for Install {
+    async fn dispatch(&self, mut step: Step) -> Result<Answer> {
+        let Some(action) = step.query("setup_action").map(str::to_owned) else {
+            let state = fresh_state()?;
+            step.bind("installation_state", state.as_str());
+            return Ok(Answer::redirect(format!("{}?state={state}", self.0)));
+        };
+        // Good for one answer: an error ends the set-up, and from the next step nothing leads back to this one.
+        let expected: String = step.value("installation_state").unwrap_or_default();
+        let came = step.query("state").unwrap_or_default();
+        if expected.is_empty() || !bool::from(expected.as_bytes().ct_eq(came.as_bytes())) {
+            return Ok(Answer::error("this installation was begun elsewhere: begin again here"));
+        }
+        let id = step.query("installation_id").and_then(|id| id.parse::<u64>().ok());
+        Ok(match (action.as_str(), id) {
+            ("install" | "update", Some(id)) => {
+                step.bind("installation_id", id);
+                Answer::Next
+            }
+            ("request", _) => Answer::error("an owner must approve the app first: begin again once they have"),
+            _ => Answer::error("GitHub did not say what was installed: begin again"),
+        })
+    }
+}
+
+fn fresh_state() -> Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Anybody can come back with any installation's id. GitHub lists those that the person who has logged in may see:
+/// <https://docs.github.com/en/rest/apps/installations#list-app-installations-accessible-to-the-user-access-token>
+struct Access(String);
+
+impl View for Access {
+    async fn dispatch(&self, step: Step) -> Result<Answer> {
+        let (id, user): (u64, Value) = (step.value("installation_id")?, step.value("data")?);
+        let token = user["access_token"].as_str().unwrap_or_default();
+        for page in 1..=100 {
+            let url = format!("{}/user/installations?per_page=100&page={page}", self.0);
+            let answer = ask(step.host(), HttpRequest::get(url), token).await?;
+            let listed = answer["installations"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if listed.iter().any(|installation| installation["id"] == id) {
+                return Ok(Answer::Next);
+            }
+            if listed.len() < 100 {
+                break;
+            }
+        }
+        Ok(Answer::error("your GitHub account has no access to this installation"))
+    }
+}
+
+/// One call of the API; its answer's words may be anything, so an error has none of them.
+async fn ask(host: &Host, request: HttpRequest, token: &str) -> Result<Value> {
+    let request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
+    let what = format!("{request:?}");
+    let answer = host.send(request.bearer(token)).await?;
+    if !answer.is_success() {
+        return Err(Error::new(format!("GitHub answered {} to {what}", answer.status)));
+    }
+    Ok(answer.json()?)
+}
+
+export_providers!(GitHubApp);
+
+#[cfg(test)]
+mod tests;

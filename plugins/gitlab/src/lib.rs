@@ -1,0 +1,103 @@
+//! GitLab: an account at gitlab.com, or at an instance that the person names (<https://docs.gitlab.com/integration/oauth_provider/>).
+
+use jackfield_plugin::{
+    Answer, Error, Field, FieldType, Form, Host, HttpRequest, Identity, Integration, OAuth2, Pipeline, Provider,
+    Result, State, Step, Value, export_providers, value,
+};
+use serde::Deserialize;
+
+#[derive(Clone, Deserialize, Default)]
+#[serde(default, rename_all = "kebab-case")]
+struct GitLab {
+    client_id: String,
+    client_secret: String,
+    api: bool, // Whether to ask for the scope `api` too.
+}
+
+const DEFAULT: &str = "https://gitlab.com"; // Where the operator's own client is registered.
+
+impl Provider for GitLab {
+    type Options = Self;
+    const ID: &'static str = "gitlab";
+    const NAME: &'static str = "GitLab";
+
+    fn new(options: Self) -> Self {
+        options
+    }
+
+    fn icon(&self) -> Option<&'static str> {
+        Some(include_str!("icon.svg"))
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        vec!["gitlab.com".to_owned()]
+    }
+
+    fn hosts_from_forms(&self) -> bool {
+        true
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        let (options, scopes) = (self.clone(), ["read_user"].into_iter().chain(self.api.then_some("api")));
+        Pipeline::new().view("instance", move |step| ask(step, options.clone())).oauth2_with(move |state| {
+            let (instance, client): (String, (String, String)) = (value(state, "instance")?, value(state, "client")?);
+            let oauth2 = OAuth2::new(format!("{instance}/oauth/authorize"), format!("{instance}/oauth/token"));
+            Ok(oauth2.client(client.0, client.1).scopes(scopes.clone()))
+        })
+    }
+
+    async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
+        let (instance, token): (String, Value) = (value(&state, "instance")?, value(&state, "data")?);
+        let bearer = token["access_token"].as_str().ok_or_else(|| Error::new("GitLab gave no access token"))?;
+        let answer = host.send(HttpRequest::get(format!("{instance}/api/v4/user")).bearer(bearer)).await?;
+        let user: Value = answer.json()?;
+        let (Some(id), Some(login)) = (user["id"].as_u64(), user["username"].as_str()) else {
+            return Err(Error::new(format!("GitLab answered {} and no user", answer.status)));
+        };
+        let name = instance.split_once("://").map_or(&*instance, |(_, name)| name);
+        Ok(Integration::new(format!("{name}:{id}"))
+            .name(format!("{login} ({name})"))
+            .metadata("instance", &*instance)
+            .metadata("access_token", bearer)
+            .metadata_if_some("refresh_token", token["refresh_token"].as_str())
+            .metadata_if_some("expires_at", token["expires_in"].as_u64().map(|seconds| host.unix_time() + seconds))
+            .metadata_if_some("client", state.get("client").filter(|_| instance != DEFAULT).cloned())
+            .identity(Identity::new("gitlab", name, id.to_string()).data("username", login)))
+    }
+}
+
+async fn ask(mut step: Step, options: GitLab) -> Result<Answer> {
+    let given = |name: &str| step.form(name).unwrap_or_default().trim().to_owned();
+    let (url, id, secret) = (given("url"), given("client-id"), given("client-secret"));
+    let form = Form::new("Which GitLab?").value("url", &*url).value("client-id", &*id);
+    let form = form.field(Field::text("url", "Address")).field(Field::text("client-id", "Application ID").optional());
+    let form = form.field(Field::new(FieldType::Password, "client-secret", "Its secret").optional());
+    if step.form("url").is_none() {
+        return Ok(Answer::form(form.value("url", DEFAULT)));
+    }
+    let Some(instance) = instance(&url) else {
+        return Ok(Answer::form(form.error("url", "Write it like https://git.example.com")));
+    };
+    let is_operators = instance == DEFAULT && id.is_empty();
+    let client = if is_operators { [options.client_id, options.client_secret] } else { [id, secret] };
+    if client.contains(&String::new()) {
+        let message = format!("Register an application there that leads back to {}", step.setup_url());
+        return Ok(Answer::form(form.error("client-id", message)));
+    }
+    step.bind("instance", instance);
+    step.bind("client", client.to_vec());
+    Ok(Answer::Next)
+}
+
+/// The address in lower case, so that one instance is always the same; a path is kept, where GitLab runs below one.
+fn instance(url: &str) -> Option<String> {
+    let url = url.trim_end_matches('/').to_lowercase();
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let is_plain = rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._:/[]".contains(c));
+    (is_plain && rest.starts_with(|c: char| c != '/')).then_some(url)
+}
+
+export_providers!(GitLab);
+
+#[cfg(test)]
+mod tests;
