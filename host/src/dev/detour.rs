@@ -3,11 +3,13 @@
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
+
+use crate::web::LeadsTo;
 
 /// From where to where.
 #[derive(Clone)]
@@ -25,27 +27,23 @@ impl Detour {
         router.layer(middleware::from_fn_with_state(self, take))
     }
 
-    /// Where a redirect leads instead; `None` where it stays within the host.
-    fn instead_of(&self, location: &str, from: &str) -> Option<String> {
-        let url = Url::parse(location)
-            .ok()
-            .filter(|url| !location.starts_with(&format!("{}/", self.host)) && url.has_host())?;
+    /// Where the browser goes instead; `None` where it stays within the host.
+    fn instead_of(&self, url: &str, from: &str) -> Option<String> {
+        if url.starts_with(&format!("{}/", self.host)) {
+            return None;
+        }
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("url", url.as_str()).append_pair("back", &format!("{}{from}", self.host));
+        query.append_pair("url", url).append_pair("back", &format!("{}{from}", self.host));
         Some(format!("{}/visit?{}", self.stand_in, query.finish()))
     }
 
-    fn change(&self, headers: &mut HeaderMap, from: &str) {
-        let location = headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
-        let instead = location.and_then(|location| self.instead_of(location, from));
-        if let Some(instead) = instead.and_then(|instead| HeaderValue::try_from(instead).ok()) {
-            headers.insert(header::LOCATION, instead);
-        }
-        // Browsers hold the redirect after a form to the same policy.
+    /// Browsers hold the redirect after a form to what the form's page says its forms may lead to.
+    fn widen(&self, headers: &mut HeaderMap) {
         let policy = headers.get(header::CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
-        let widened =
-            policy.map(|policy| policy.replace("form-action 'self'", &format!("form-action 'self' {}", self.stand_in)));
-        if let Some(widened) = widened.and_then(|policy| HeaderValue::try_from(policy).ok()) {
+        let widened = policy
+            .map(|policy| policy.replace("form-action 'self'", &format!("form-action 'self' {}", self.stand_in)))
+            .and_then(|policy| HeaderValue::try_from(policy).ok());
+        if let Some(widened) = widened {
             headers.insert(header::CONTENT_SECURITY_POLICY, widened);
         }
     }
@@ -54,10 +52,18 @@ impl Detour {
 async fn take(State(detour): State<Detour>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
-    if path.starts_with("/extensions/") {
-        detour.change(response.headers_mut(), &path);
+    let led = response.extensions_mut().remove::<LeadsTo>();
+    match led.and_then(|LeadsTo(url)| detour.instead_of(&url, &path)) {
+        // Whatever the host would have led there with: a redirect, or a page that goes on by itself.
+        Some(instead) => {
+            (StatusCode::FOUND, [(header::LOCATION, instead), (header::CACHE_CONTROL, "no-store".to_owned())])
+                .into_response()
+        }
+        None => {
+            detour.widen(response.headers_mut());
+            response
+        }
     }
-    response
 }
 
 #[cfg(test)]
@@ -75,12 +81,11 @@ mod tests {
                  &back=http%3A%2F%2F127.0.0.1%3A1%2Fextensions%2Fa%2Fsetup%2F"
             )
         );
-        for within in ["/", "/auth/login/", "http://127.0.0.1:1/extensions/a/setup/"] {
-            assert_eq!(instead(within), None, "{within}");
-        }
+        assert_eq!(instead("http://127.0.0.1:1/extensions/a/setup/"), None, "it stays");
+        assert!(instead("http://127.0.0.1:11/").is_some(), "another port is another place");
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("a; form-action 'self' x; b"));
-        detour.change(&mut headers, "/");
+        detour.widen(&mut headers);
         assert_eq!(headers[header::CONTENT_SECURITY_POLICY], "a; form-action 'self' http://127.0.0.1:2 x; b");
     }
 }

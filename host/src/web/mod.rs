@@ -24,3 +24,4 @@ mod setup;
 mod webhook;
 
 pub use routes::router;
+pub use setup::LeadsTo;

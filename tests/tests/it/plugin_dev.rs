@@ -73,6 +73,46 @@ impl Provider for Acme {
 export_providers!(Acme);
 "#;
 
+/// One whose form leads to a page of the service, which comes back with a parameter of its own.
+const INSTALLED: &str = r###"//! Acme, installed.
+use jackfield_plugin::{
+    Answer, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, export_providers, value,
+};
+
+struct Acme;
+
+impl Provider for Acme {
+    type Options = NoOptions;
+    const ID: &'static str = "acme";
+    const NAME: &'static str = "Acme";
+
+    fn new(_: NoOptions) -> Self {
+        Self
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        Pipeline::new().view("install", install)
+    }
+
+    async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
+        Ok(Integration::new(value::<String>(&state, "installation")?))
+    }
+}
+
+async fn install(mut step: Step) -> Result<Answer> {
+    if let Some(installation) = step.query("installation").map(str::to_owned) {
+        step.bind("installation", installation);
+        return Ok(Answer::Next);
+    }
+    match step.form("go") {
+        Some(_) => Ok(Answer::redirect("https://acme.example/apps/install")),
+        None => Ok(Answer::html(r##"<form method="POST"><button name="go" value="1">Go</button></form>"##)),
+    }
+}
+
+export_providers!(Acme);
+"###;
+
 const ANSWERS: &str = "[token]\naccess_token = \"t0ken\"\n\n[answers.\"https://api.acme.example/me\"]\n\
                        json = { id = \"A1\", name = \"Ada\" }\n";
 
@@ -318,6 +358,35 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
     dev.stop("INT", &acme)?;
     assert!(Person::new(&host).visit("/healthz").await.is_err(), "nothing listens any more");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_the_service_that_a_form_leads_to_is_played() -> Result<()> {
+    let acme = Crate::plugin("dev-installed")?;
+    acme.write("src/lib.rs", INSTALLED)?;
+    let mut dev = Dev::start(&acme, &[])?;
+    let link = dev.link()?;
+    dev.until("watching")?;
+    let ada = Person::new(link.split_once("/auth/").context("a path")?.0);
+    ada.visit(&link).await?;
+
+    let form = ada.start_setup("dev", "acme").await?;
+    let sent = ada.post("/extensions/acme/setup/", &[("go", "1")]).await?.redirect()?;
+    let stand_in = sent.origin().ascii_serialization();
+    let policy = form.header("content-security-policy");
+    assert!(policy.contains(&format!("form-action 'self' {stand_in}")), "the browser may go there: {policy}");
+    let page = ada.visit(sent.as_str()).await?;
+    assert!(page.text.contains("https://acme.example/apps/install") && page.text.contains("Query"), "{}", page.text);
+    let given: std::collections::HashMap<String, String> = sent.query_pairs().into_owned().collect();
+    let form = [("url", given["url"].as_str()), ("back", &given["back"]), ("query", "installation=I1")];
+    let back = ada.post(sent.join("/visit")?.as_str(), &form).await?.redirect()?;
+    let dialog = ada.visit(back.as_str()).await?.dialog()?;
+    assert_eq!((dialog.success, &dialog.data["externalId"]), (true, &"I1".into()));
+
+    // Nobody is sent anywhere else by it.
+    let form = [("url", "https://acme.example/"), ("back", "https://evil.example/"), ("query", "")];
+    assert_eq!(ada.post(sent.join("/visit")?.as_str(), &form).await?.status, 400);
+    dev.stop("INT", &acme)
 }
 
 #[test]

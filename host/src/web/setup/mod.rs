@@ -24,6 +24,7 @@ use crate::{
     accounts::Scope,
     app::AppHandle,
     pipeline::{Channel, FEATURE, Outcome, Refusal, Start, StartError, Visit},
+    plugins::Provider,
     store::IntegrationId,
 };
 
@@ -91,12 +92,22 @@ pub(super) async fn visit(
     let visit = Visit { session, user, provider, request };
     Ok(match app.pipelines.clone().visit(visit).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
-        Outcome::Redirect(url) if is_post => leaving_page::after_a_form(&url, &offered, &app.url_prefix.origin()),
-        Outcome::Redirect(url) => private(found(&url), ""),
+        Outcome::Redirect(url) => leaving(url, is_post, &offered, &app.url_prefix.origin()),
         Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin()),
         Outcome::Refused(refusal) => refused(refusal, reference),
         Outcome::NotFound => return Err(WebError::NotFound.into()),
     })
+}
+
+/// Where a set-up sends the browser, beside the answer that does so: for layers around the host's routes. Browsers do not see it.
+#[derive(Clone, Debug)]
+pub struct LeadsTo(pub String);
+
+fn leaving(url: String, is_post: bool, provider: &Provider, own_origin: &str) -> Response {
+    let mut response =
+        if is_post { leaving_page::after_a_form(&url, provider, own_origin) } else { private(found(&url), "") };
+    response.extensions_mut().insert(LeadsTo(url));
+    response
 }
 
 /// Home, where the next page says why.
