@@ -13,7 +13,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::Mistake;
+use super::{Mistake, nearest};
 
 /// Collects the mistakes of one file.
 pub(super) struct Notes {
@@ -164,9 +164,8 @@ impl<'a> Section<'a> {
 
 /// The likeliest word that was meant, or all there are.
 pub(super) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let near = known.clone().map(|known| (strsim::damerau_levenshtein(word, known), known));
-    match near.filter(|(distance, _)| *distance <= 2).min() {
-        Some((_, known)) => format!("did you mean `{known}`?"),
+    match nearest(word, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
         None => format!("remove it; known here: {}", known.collect::<Vec<_>>().join(", ")),
     }
 }

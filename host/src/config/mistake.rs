@@ -21,6 +21,12 @@ pub struct Mistake {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(Vec<Mistake>);
 
+/// The known word that was likely meant: at most two slips of the pen away.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.into_iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
+    near.filter(|(slips, _)| *slips <= 2).min().map(|(_, known)| known)
+}
+
 impl Mistakes {
     /// The mistakes.
     #[must_use]

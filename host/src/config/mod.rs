@@ -23,7 +23,7 @@ pub use allow_private::AllowPrivate;
 pub use database_url::DatabaseUrl;
 pub use features::Features;
 pub use jackfield_plugin_abi::reach::HostPattern;
-pub use mistake::{Mistake, Mistakes};
+pub use mistake::{Mistake, Mistakes, nearest};
 pub use options::ProviderOptions;
 pub use plugins::{Isolation, OnFailure, Plugins, Run, SandboxPolicy};
 pub use secret_key::{SecretKey, SecretKeySource};

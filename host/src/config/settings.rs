@@ -8,7 +8,7 @@ use super::{
     AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, Plugins, ProviderOptions, SecretKeySource, StandIn,
     UrlPrefix,
     document::{Node, Notes, Section, did_you_mean},
-    providers, value,
+    nearest, providers, value,
 };
 
 /// Everything an operator can say.
@@ -214,7 +214,7 @@ fn options<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> BTreeMap<String, Prov
     for (key, value) in root.iter().filter(|(key, _)| !Settings::is_section(key.get_ref())) {
         let name = key.get_ref().to_string();
         let node = Node::new(notes, name.clone(), value);
-        let is_slip = SECTIONS.iter().any(|section| strsim::damerau_levenshtein(section, &name) <= 2);
+        let is_slip = nearest(&name, SECTIONS).is_some();
         if is_slip || !matches!(node.value, DeValue::Table(_)) {
             let line = notes.line(key.span().start);
             notes.note(Some(line), &name, "unknown key", did_you_mean(&name, SECTIONS.into_iter()));

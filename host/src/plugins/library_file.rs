@@ -76,7 +76,8 @@ fn read_whole(path: &Path, mut file: File) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// SHA-256, in lower-case hex.
+pub(super) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

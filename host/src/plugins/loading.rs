@@ -16,7 +16,7 @@ use super::{
     sealed_library::SealedLibrary,
 };
 use crate::{
-    config::{Listed, Mistake, ProviderOptions, SandboxPolicy, Settings},
+    config::{Listed, Mistake, ProviderOptions, SandboxPolicy, Settings, nearest},
     outbound::Outbound,
 };
 
@@ -70,10 +70,20 @@ async fn plugin(
     running: &[Arc<Plugin>],
 ) -> Result<Arc<Plugin>, Refusal> {
     let (info, recipe) = recipe(settings, listed, lock).await?;
-    if let Some(same) = running.iter().find(|plugin| plugin.is_same(&info, &recipe, settings)) {
-        return Ok(same.clone());
+    kept_or_started(info, recipe, settings, running).await
+}
+
+/// One of those that run, if it would come out the same, or a fresh one.
+async fn kept_or_started(
+    info: PluginInfo,
+    recipe: Recipe,
+    settings: &Settings,
+    running: &[Arc<Plugin>],
+) -> Result<Arc<Plugin>, Refusal> {
+    match running.iter().find(|plugin| plugin.is_same(&info, &recipe, settings)) {
+        Some(same) => Ok(same.clone()),
+        None => Plugin::start(info, recipe, settings).await.map(Arc::new),
     }
-    Ok(Arc::new(Plugin::start(info, recipe, settings).await?))
 }
 
 /// The library of an entry, judged and, where there is a lock, as it was accepted. None of it has run yet.
@@ -112,10 +122,7 @@ impl Loading<'_> {
             run: self.settings.plugins.run(&listed.text),
             is_sandbox_required: false,
         };
-        if let Some(same) = running.iter().find(|plugin| plugin.is_same(&info, &recipe, self.settings)) {
-            return self.take(&listed, same.clone());
-        }
-        let plugin = Plugin::start(info, recipe, self.settings).await.map(Arc::new);
+        let plugin = kept_or_started(info, recipe, self.settings, running).await;
         self.settle(&listed, plugin, running);
     }
 
@@ -243,13 +250,4 @@ fn option_mistake(settings: &Settings, table: &str, options: &ProviderOptions, m
     };
     let key = if mistake.key.is_empty() { table.to_owned() } else { format!("{table}.{}", mistake.key) };
     settings.mistake(&key, Some(options.line_of(&mistake.key)), mistake.message.clone(), mend)
-}
-
-/// The likeliest word that was meant.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|known| (strsim::damerau_levenshtein(word, known), known))
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, known)| known)
 }

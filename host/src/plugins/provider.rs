@@ -6,11 +6,10 @@ use jackfield_plugin_abi::{
     envelope::{CreateOut, FaultKind, NamedProvider, OAuth2, Question, Turn},
     reach::{self, asked},
 };
-use sha2::{Digest, Sha256};
 
 use super::{
     Answer, Dialog, Field, Integration, PluginError, PluginInfo, Request, State, Step, WebhookAnswer, WebhookCall,
-    plugin::Plugin, redact::Redactor, status::ProviderStatus,
+    library_file::digest, plugin::Plugin, redact::Redactor, status::ProviderStatus,
 };
 use crate::{
     config::{HostPattern, ProviderOptions},
@@ -214,8 +213,7 @@ impl Provider {
 /// The library's digest and one of the options. It stays in this process: whoever knows the other options could guess a short one.
 fn fingerprint(info: &PluginInfo, options: &ProviderOptions) -> String {
     let table = serde_json::to_vec(&options.table).expect("options are plain JSON");
-    let options: String = Sha256::digest(table).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{} {options}", info.digest)
+    format!("{} {}", info.digest, digest(&table))
 }
 
 /// What a provider may reach: what it asks for, of which the operator may grant less.

@@ -41,8 +41,7 @@ pub fn entry(id: &str) -> Option<&'static Entry> {
 
 /// The id that was likely meant.
 pub(super) fn nearest(id: &str) -> Option<&'static str> {
-    let near = ENTRIES.iter().map(|entry| (strsim::damerau_levenshtein(id, entry.id), entry.id));
-    near.filter(|(distance, _)| *distance <= 2).min().map(|(_, id)| id)
+    crate::config::nearest(id, ENTRIES.iter().map(|entry| entry.id))
 }
 
 impl Entry {

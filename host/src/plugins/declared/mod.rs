@@ -27,10 +27,10 @@ use jackfield_plugin_abi::envelope::{
     StartIn, State, Step, StepKind, Turn, TurnOut, op,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
 
 use super::{
     PluginInfo,
+    library_file::digest,
     port::{Port, PortError},
 };
 use crate::{clock::Clock, config::ProviderOptions};
@@ -163,7 +163,7 @@ pub(super) fn info(id: &str, options: &ProviderOptions, file: &std::path::Path) 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         abi: "declared".to_owned(),
         file: file.to_owned(),
-        digest: Sha256::digest(shown).iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: digest(shown.as_bytes()),
         signer: None,
     }
 }
