@@ -130,7 +130,7 @@ impl Loading<'_> {
     fn settle(&mut self, listed: &Listed, plugin: Result<Arc<Plugin>, Refusal>, running: &[Arc<Plugin>]) {
         let before = running.iter().find(|plugin| plugin.entry() == listed.text);
         match (plugin, before) {
-            (Ok(plugin), Some(before)) if !plugin.is_whole() => {
+            (Ok(plugin), Some(before)) if !plugin.is_whole() && !Arc::ptr_eq(&plugin, before) => {
                 plugin.providers().iter().for_each(|introduction| self.check_created(listed, &plugin, introduction));
                 self.take(listed, before.clone());
             }

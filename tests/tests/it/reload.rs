@@ -149,6 +149,16 @@ async fn who_skips_what_does_not_load_keeps_what_runs() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn what_was_wrong_at_the_start_and_still_is_is_told_once() -> Result<()> {
+    let toml = "[plugins]\non-failure = \"skip\"\n[redirects]\ntoo = 3";
+    let host = bare().plugin("misbehaving").toml(toml).start()?;
+    let (is_done, said) = reload(&host)?;
+    assert!(is_done && said.contains("kept      misbehaving"), "{said}");
+    assert_eq!(said.matches("redirects.too: unknown option").count(), 1, "{said}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_comes_and_goes_and_its_integrations_stay_visible() -> Result<()> {
     let (host, owner) = running(bare().plugin("misbehaving")).await?;
