@@ -122,7 +122,7 @@ pub(super) fn hash(key: &str) -> [u8; 32] {
 }
 
 async fn judge(provider: &Provider, call: WebhookCall, state: State) -> Received {
-    match provider.receive(call, state).await {
+    match provider.receive(call, state, None).await {
         Ok(answer) => Received::Answered(answer),
         Err(error) => {
             tracing::warn!(

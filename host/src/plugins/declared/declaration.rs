@@ -17,8 +17,6 @@ pub(super) struct Declaration {
     pub(super) oauth2: OAuth2,
     /// Options without which no flow can start.
     pub(super) missing: Vec<String>,
-    /// Where the token stands in the token answer, if not at its top.
-    pub(super) token_path: Option<JsonPath>,
     pub(super) account: Account,
     /// Where the id of the person who installed stands.
     pub(super) identity: Option<IdentityAt>,
@@ -49,7 +47,7 @@ pub(super) struct IdentityAt {
 }
 
 /// The keys that mean something whatever the provider; others fill placeholders.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "name",
     "icon",
     "authorize-url",
@@ -62,6 +60,7 @@ const KEYS: [&str; 17] = [
     "client-authentication",
     "token-request",
     "token-path",
+    "refresh-tokens",
     "pkce",
     "authorize-parameters",
     "token-parameters",
@@ -142,12 +141,11 @@ impl Reading<'_> {
     fn declaration(&mut self, id: &str) -> Declaration {
         self.table.text("name");
         let oauth2 = self.oauth2();
-        let token_path = self.table.text("token-path").map(JsonPath::new);
         let account = self.account();
         let identity = self.identity(&oauth2);
         let mut missing: Vec<String> = oauth2.missing().into_iter().map(str::to_owned).collect();
         missing.append(&mut self.missing);
-        Declaration { id: id.to_owned(), icon: self.table.text("icon"), oauth2, missing, token_path, account, identity }
+        Declaration { id: id.to_owned(), icon: self.table.text("icon"), oauth2, missing, account, identity }
     }
 
     fn oauth2(&mut self) -> OAuth2 {
@@ -164,6 +162,9 @@ impl Reading<'_> {
         oauth2.token_request = self.table.choice("token-request", &bodies).unwrap_or_default();
         oauth2.authorize_parameters = self.table.pairs("authorize-parameters");
         oauth2.token_parameters = self.table.pairs("token-parameters");
+        oauth2.tokens_at = self.table.text("token-path").map(|path| JsonPath::new(path).pointer()).unwrap_or_default();
+        let uses = [("single-use", true), ("reusable", false)];
+        oauth2.single_use_refresh_tokens = self.table.choice("refresh-tokens", &uses);
         oauth2
     }
 
