@@ -5,12 +5,15 @@
 //! set-up by a proof key (RFC 7636) unless the provider wants none.
 
 mod authorization;
+mod client;
 mod token;
 
 pub use authorization::{CallbackError, LogIn, log_in};
+pub use client::{Parameters, authenticate, post_form};
 use jackfield_plugin_abi::envelope::{OAuth2, Request, State};
 use thiserror::Error;
-pub use token::TokenError;
+use time::OffsetDateTime;
+pub use token::{Refusal, TokenError, request_token, retry_after};
 
 use crate::outbound::Outbound;
 
@@ -39,8 +42,9 @@ impl OAuth2Error {
         match self {
             Self::Callback(CallbackError::Refused(error)) => Some(cut(error)),
             Self::Callback(_) => Some(INVALID.to_owned()),
-            Self::Token(TokenError::Described(description)) => Some(cut(description)),
-            Self::Token(TokenError::Refused(_)) => Some(NO_TOKEN.to_owned()),
+            Self::Token(TokenError::Refused(refusal)) => {
+                Some(refusal.description.as_deref().map_or_else(|| NO_TOKEN.to_owned(), cut))
+            }
             Self::Token(_) => None,
         }
     }
@@ -55,9 +59,10 @@ pub async fn callback(
     request: &Request,
     state: &mut State,
     outbound: &Outbound,
+    now: OffsetDateTime,
 ) -> Result<(), OAuth2Error> {
     let code = authorization::take_code(request, state)?;
-    let data = token::exchange(oauth2, &code, &request.setup_url, outbound).await?;
+    let data = token::exchange(oauth2, &code, &request.setup_url, outbound, now).await?;
     state.insert("data".to_owned(), data.into());
     Ok(())
 }

@@ -127,7 +127,7 @@ impl Pipelines {
             Planned::Callback(server) => {
                 let server = oauth2_of(provider, server, setup).await?;
                 let outbound = provider.outbound(&setup.hosts);
-                oauth2::callback(&server, request, &mut setup.state, &outbound).await?;
+                oauth2::callback(&server, request, &mut setup.state, &outbound, self.clock.now()).await?;
                 Answer::Next
             }
         };
