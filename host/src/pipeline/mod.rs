@@ -29,6 +29,7 @@ use crate::{
     accounts::{Accounts, Organization},
     clock::Clock,
     config::{Features, SecretKey, UrlPrefix},
+    grants::Grants,
     integrations::Integrations,
     plugins::{Plugins, Provider},
     session::{SessionKey, Setups},
@@ -51,6 +52,7 @@ pub struct Pipelines {
     setups: Setups,
     accounts: Accounts,
     integrations: Integrations,
+    grants: Grants,
     features: Features,
     url_prefix: UrlPrefix,
     clock: Clock,
@@ -66,6 +68,7 @@ pub struct Parts {
     pub setups: Setups,
     pub accounts: Accounts,
     pub integrations: Integrations,
+    pub grants: Grants,
     pub features: Features,
     pub url_prefix: UrlPrefix,
     pub clock: Clock,
@@ -104,9 +107,9 @@ impl Pipelines {
     /// Builds the room. The signature's key is derived from the installation's secret key.
     #[must_use]
     pub fn new(parts: Parts, key: &SecretKey) -> Self {
-        let Parts { plugins, store, setups, accounts, integrations, features, url_prefix, clock } = parts;
+        let Parts { plugins, store, setups, accounts, integrations, grants, features, url_prefix, clock } = parts;
         let (signer, turns) = (Signer::new(key), Turns::default());
-        Self { plugins, store, setups, accounts, integrations, features, url_prefix, clock, signer, turns }
+        Self { plugins, store, setups, accounts, integrations, grants, features, url_prefix, clock, signer, turns }
     }
 
     /// Puts a fresh set-up into the session and answers the absolute URL where it goes on. An earlier one of the same provider ends.

@@ -427,3 +427,16 @@ pub fn due(c: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> StoreResul
         .select(t::id);
     Ok(rows.load(c)?)
 }
+
+/// Keeps a lease until a later time.
+pub fn extend(c: &mut AnyConnection, grant: GrantId, lease: Lease, until: OffsetDateTime) -> StoreResult<()> {
+    let row = r::table.find(grant).filter(r::lease.eq(lease.0));
+    diesel::update(row).set(r::leased_until.eq(milliseconds(until))).execute(c)?;
+    Ok(())
+}
+
+/// Voids every lease: nobody else uses this database, and who held them is gone. What they may have sent stays known.
+pub fn void_leases(c: &mut AnyConnection) -> StoreResult<()> {
+    diesel::update(r::table).set((r::lease.eq(None::<i64>), r::leased_until.eq(None::<i64>))).execute(c)?;
+    Ok(())
+}

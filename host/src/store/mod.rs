@@ -169,6 +169,12 @@ impl Store {
         }
     }
 
+    /// Whether other hosts may use the database beside this one.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.writer.is_none()
+    }
+
     /// What seals and opens this database's secrets.
     #[must_use]
     pub const fn sealer(&self) -> &Sealer {
