@@ -8,6 +8,7 @@ pub mod config;
 pub mod control;
 pub mod dev;
 pub mod integrations;
+pub mod jose;
 pub mod oauth2;
 pub mod outbound;
 pub mod pipeline;

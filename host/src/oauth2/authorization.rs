@@ -10,6 +10,8 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use url::Url;
 
+use super::random_text;
+
 /// Key under which the pipeline's state holds the request's `state` parameter.
 const STATE: &str = "state";
 /// Key under which the pipeline's state, which is sealed, holds the code verifier.
@@ -75,14 +77,6 @@ pub fn log_in(oauth2: &OAuth2, request: &Request, state: &mut State) -> Result<L
         state.insert(VERIFIER.to_owned(), verifier.into());
     }
     Ok(LogIn::Redirect(url.into()))
-}
-
-/// 256 bits from the operating system's generator: RFC 6749 section 10.10 asks for at least 128 in a state, RFC 7636 section 4.1 for 256
-/// in a verifier, and for 43 to 128 characters, of which this has 43.
-fn random_text() -> String {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).expect("the operating system has a random generator");
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// RFC 6749 section 4.1.1. The endpoint's own query is kept, as section 3.1 demands.

@@ -4,11 +4,13 @@
 //! 4.1.1), [`callback`] judges what came back (section 4.1.2) and exchanges the code for a token (section 4.1.3). The code is bound to the
 //! set-up by a proof key (RFC 7636) unless the provider wants none.
 
+mod assertion;
 mod authorization;
 mod client;
 mod token;
 
 pub use authorization::{CallbackError, LogIn, log_in};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 pub use client::{Parameters, authenticate, post_form};
 use jackfield_plugin_abi::envelope::{OAuth2, Request, State};
 use thiserror::Error;
@@ -69,4 +71,12 @@ pub async fn callback(
 
 fn cut(text: &str) -> String {
     text.chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// 256 bits from the operating system's generator: RFC 6749 section 10.10 asks for at least 128 in a state, RFC 7636 section 4.1 for 256
+/// in a verifier, and for 43 to 128 characters, of which this has 43; OpenID Connect Core 1.0 section 15.5.2 for as much in a nonce.
+fn random_text() -> String {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the operating system has a random generator");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -13,7 +13,10 @@ use super::{
     authorization::Code,
     client::{Parameters, Posted, post},
 };
-use crate::outbound::{Outbound, OutboundError};
+use crate::{
+    jose::NotAKey,
+    outbound::{Outbound, OutboundError},
+};
 
 /// Why the token endpoint gave no token. Holds neither code nor token nor secret.
 #[derive(Debug, Error)]
@@ -27,6 +30,9 @@ pub enum TokenError {
     /// A dialect of a later version.
     #[error("the provider wants {0} that this host does not know; a newer host may")]
     Dialect(&'static str),
+    /// The client's private key does not sign.
+    #[error("the client cannot prove itself: private-key is {0}")]
+    Key(#[from] NotAKey),
     /// It said no (RFC 6749 section 5.2).
     #[error("{0}")]
     Refused(Box<Refusal>),
