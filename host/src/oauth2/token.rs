@@ -204,7 +204,7 @@ mod tests {
     fn the_parameters_of_a_code_are_the_rfcs_the_verifier_and_the_providers() {
         let oauth2 = OAuth2::new("https://a.example/", "https://a.example/token").token_parameter("x", "y");
         for verifier in [None, Some("v")] {
-            let code = Code { code: "c/d".to_owned(), verifier: verifier.map(str::to_owned) };
+            let code = Code { code: "c/d".to_owned(), verifier: verifier.map(str::to_owned), nonce: None };
             let wanted =
                 Parameters::grant("authorization_code").secret("code", "c/d").with("redirect_uri", "https://j/");
             let wanted = verifier.map_or(wanted.clone(), |verifier| wanted.secret("code_verifier", verifier));

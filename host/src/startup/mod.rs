@@ -13,6 +13,7 @@ use crate::{
     config::{self, Mistake, Mistakes, OnFailure, SecretKey, Settings, secret_key},
     control,
     integrations::Integrations,
+    oauth2::Issuers,
     outbound::{Outbound, OutboundError},
     pipeline::{Parts, Pipelines},
     plugins::Plugins,
@@ -227,6 +228,7 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
         features: features.clone(),
         url_prefix: url_prefix.clone(),
         clock: clock.clone(),
+        issuers: Issuers::default(),
     };
     let pipelines = Arc::new(Pipelines::new(parts, key));
     let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
