@@ -9,6 +9,7 @@ pub mod control;
 pub mod dev;
 pub mod grants;
 pub mod integrations;
+pub mod jose;
 pub mod oauth2;
 pub mod outbound;
 pub mod pipeline;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use url::form_urlencoded;
 
-use super::token::TokenError;
+use super::{assertion, token::TokenError};
 use crate::outbound::Outbound;
 
 /// What is posted. It knows which of it is secret; `Debug` would show all, so there is none.
@@ -53,18 +53,19 @@ impl Parameters {
 }
 
 /// Proves the client to the authorization server (RFC 6749 section 2.3.1): adds what stands in the body, and answers what stands in the
-/// header `authorization`. Never both (section 2.3).
+/// header `authorization`. Never both (section 2.3). One way for every endpoint: token, refresh and revocation requests.
 ///
 /// # Errors
-/// When the provider wants a way that this host does not know.
+/// When the provider wants a way that this host does not know, or the private key is none.
 pub fn authenticate(
     oauth2: &OAuth2,
     parameters: Parameters,
-    _now: OffsetDateTime,
+    now: OffsetDateTime,
 ) -> Result<(Parameters, Option<String>), TokenError> {
     let OAuth2 { client_id, client_secret, .. } = oauth2;
     match oauth2.client_authentication {
-        ClientAuthentication::Post => {
+        // What is announced is known once the metadata are read; without an issuer there are none.
+        ClientAuthentication::Post | ClientAuthentication::Announced => {
             let parameters = parameters.with("client_id", client_id).secret("client_secret", client_secret.expose());
             Ok((parameters, None))
         }
@@ -72,6 +73,12 @@ pub fn authenticate(
             let mut parameters = parameters;
             parameters.secrets.extend(Some(client_secret.expose().to_owned()).filter(|secret| !secret.is_empty()));
             Ok((parameters, Some(basic(client_id, client_secret.expose()))))
+        }
+        ClientAuthentication::PrivateKeyJwt => {
+            let assertion = assertion::assertion(oauth2, now)?;
+            // RFC 7521 section 4.2 lets the id be left out, but some servers look the client up by it.
+            let parameters = parameters.with("client_id", client_id).with("client_assertion_type", assertion::TYPE);
+            Ok((parameters.secret("client_assertion", &assertion), None))
         }
         ClientAuthentication::Unknown => Err(TokenError::Dialect("a way of client authentication")),
     }
@@ -177,6 +184,21 @@ mod tests {
         insta::assert_snapshot!(asked(&json).expect("a dialect"), @r#"- application/json {"client_id":"i:d","client_secret":"s&t","grant_type":"refresh_token","refresh_token":"r/1"}"#);
         let both = basic.token_request(TokenRequest::Json);
         insta::assert_snapshot!(asked(&both).expect("a dialect"), @r#"Basic aSUzQWQ6cyUyNnQ= application/json {"grant_type":"refresh_token","refresh_token":"r/1"}"#);
+    }
+
+    #[test]
+    fn an_assertion_stands_in_the_body_and_no_secret_beside_it() {
+        // RFC 7523 section 2.2, RFC 6749 section 2.3.
+        let key = include_str!("../../../plugins/github-app/src/test-key.pem");
+        let asked = asked(&acme().private_key(key).key_id("k")).expect("a dialect");
+        let (head, assertion) = asked.split_once("&client_assertion=").expect("it is there");
+        assert_eq!(
+            head,
+            "- application/x-www-form-urlencoded grant_type=refresh_token&refresh_token=r%2F1&client_id=i%3Ad&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
+        );
+        assert_eq!(assertion.split('.').count(), 3, "{assertion}");
+        let refused = super::tests::asked(&acme().private_key("no key")).expect_err("it is no key");
+        assert!(refused.contains("private key"), "{refused}");
     }
 
     #[test]

@@ -13,7 +13,10 @@ use super::{
     authorization::Code,
     client::{Parameters, Posted, post},
 };
-use crate::outbound::{Outbound, OutboundError};
+use crate::{
+    jose::NotAKey,
+    outbound::{Outbound, OutboundError},
+};
 
 /// Why the token endpoint gave no token. Holds neither code nor token nor secret.
 #[derive(Debug, Error)]
@@ -27,6 +30,9 @@ pub enum TokenError {
     /// A dialect of a later version.
     #[error("the provider wants {0} that this host does not know; a newer host may")]
     Dialect(&'static str),
+    /// The client's private key does not sign.
+    #[error("the client cannot prove itself: private-key is {0}")]
+    Key(#[from] NotAKey),
     /// It said no (RFC 6749 section 5.2).
     #[error("{0}")]
     Refused(Box<Refusal>),
@@ -198,7 +204,7 @@ mod tests {
     fn the_parameters_of_a_code_are_the_rfcs_the_verifier_and_the_providers() {
         let oauth2 = OAuth2::new("https://a.example/", "https://a.example/token").token_parameter("x", "y");
         for verifier in [None, Some("v")] {
-            let code = Code { code: "c/d".to_owned(), verifier: verifier.map(str::to_owned) };
+            let code = Code { code: "c/d".to_owned(), verifier: verifier.map(str::to_owned), nonce: None };
             let wanted =
                 Parameters::grant("authorization_code").secret("code", "c/d").with("redirect_uri", "https://j/");
             let wanted = verifier.map_or(wanted.clone(), |verifier| wanted.secret("code_verifier", verifier));

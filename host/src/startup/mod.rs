@@ -14,6 +14,7 @@ use crate::{
     control,
     grants::Grants,
     integrations::Integrations,
+    oauth2::Issuers,
     outbound::{Outbound, OutboundError},
     pipeline::{Parts, Pipelines},
     plugins::Plugins,
@@ -235,6 +236,7 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
         features: features.clone(),
         url_prefix: url_prefix.clone(),
         clock: clock.clone(),
+        issuers: Issuers::default(),
     };
     let pipelines = Arc::new(Pipelines::new(parts, key));
     let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());

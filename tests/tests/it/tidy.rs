@@ -10,7 +10,7 @@ use anyhow::Result;
 
 /// The rooms of the host by floor. A room imports rooms of lower floors only.
 const FLOORS: [&[&str]; 8] = [
-    &["config", "clock", "telemetry"],
+    &["config", "clock", "jose", "telemetry"],
     &["store", "outbound"],
     &["plugins", "oauth2", "session", "accounts", "integrations"],
     &["grants"],
