@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 
 use crate::{
     clock::Clock,
+    oauth2::Issuers,
     plugins::Plugins,
     store::{
         GrantId, IntegrationId, OrganizationId, Store, StoreError,
@@ -36,6 +37,7 @@ pub struct Grants {
     store: Store,
     plugins: Plugins,
     clock: Clock,
+    issuers: Issuers,
     flights: Arc<Flights>,
     keep_alive: Option<time::Duration>,
 }
@@ -93,9 +95,9 @@ pub enum GrantError {
 impl Grants {
     /// Builds the room. A grant that nobody uses is refreshed after `keep_alive`, so that it does not lapse.
     #[must_use]
-    pub fn new(store: Store, plugins: Plugins, clock: Clock, keep_alive: Option<Duration>) -> Self {
+    pub fn new(store: Store, plugins: Plugins, issuers: Issuers, clock: Clock, keep_alive: Option<Duration>) -> Self {
         let keep_alive = keep_alive.and_then(|period| period.try_into().ok());
-        Self { store, plugins, clock, flights: Arc::default(), keep_alive }
+        Self { store, plugins, clock, issuers, flights: Arc::default(), keep_alive }
     }
 
     /// After how long a grant that nobody uses is refreshed.

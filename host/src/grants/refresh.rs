@@ -11,8 +11,7 @@ use super::{
     taken::renewed,
 };
 use crate::{
-    oauth2::{self, Parameters},
-    outbound::Outbound,
+    oauth2::{Parameters, Server, TokenError, request_token},
     plugins::{self, OAuth2, Provider, Refreshed, State},
     store::{
         StoreError, StoreResult,
@@ -176,9 +175,14 @@ impl Grants {
             Ok(None) => return Outcome::NotRefreshable,
             Err(error) => return Outcome::of_plugin(&error),
         };
-        let outbound = provider.outbound(&tokens.hosts);
-        match request_refresh(&server, refresh_token, &outbound, self.clock.now()).await {
-            Ok(answer) => judged(&server, answer),
+        let (outbound, now) = (provider.outbound(&tokens.hosts), self.clock.now());
+        let server = match self.issuers.server(&server, &outbound, now).await {
+            Ok(server) => server,
+            // Nothing was sent to the token endpoint.
+            Err(error) => return Outcome::Outage(cut(&error.to_string()), None),
+        };
+        match request_refresh(&server, refresh_token, now).await {
+            Ok(answer) => judged(server.oauth2(), answer),
             Err(error) => Outcome::of_error(&error),
         }
     }
@@ -322,15 +326,11 @@ fn as_plugins_see_it(grant: &Grant, tokens: &Tokens) -> plugins::Grant {
 }
 
 /// RFC 6749 section 6. The scope is left out: then it is the one that was granted.
-async fn request_refresh(
-    server: &OAuth2,
-    refresh_token: &str,
-    outbound: &Outbound,
-    now: OffsetDateTime,
-) -> Result<State, oauth2::TokenError> {
+async fn request_refresh(server: &Server, refresh_token: &str, now: OffsetDateTime) -> Result<State, TokenError> {
+    let oauth2 = server.oauth2();
     let parameters = Parameters::grant("refresh_token").secret("refresh_token", refresh_token);
-    let parameters = server.token_parameters.iter().fold(parameters, |all, (name, value)| all.with(name, value));
-    oauth2::request_token(server, parameters, outbound, now).await
+    let parameters = oauth2.token_parameters.iter().fold(parameters, |all, (name, value)| all.with(name, value));
+    request_token(oauth2, parameters, server.outbound(), now).await
 }
 
 /// An answer without a token, as Slack's with `ok` false and no error would be, is one that cannot be read.

@@ -13,7 +13,7 @@ use crate::{
 const DERIVED: &str = "access";
 
 /// What an OAuth 2.0 step binds and no later question needs: the token answer is spent, the others are used up.
-const SPENT: [&str; 2] = ["data", "oauth2"];
+const SPENT: [&str; 4] = ["data", "oauth2", "id_token_claims", "userinfo"];
 
 /// The grants of a finished set-up: those that the provider names, or else the one of its token answer.
 #[must_use]

@@ -223,7 +223,9 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone());
-    let grants = Grants::new(store.clone(), plugins.clone(), clock.clone(), settings.tokens.keep_alive);
+    let issuers = Issuers::default();
+    let keep_alive = settings.tokens.keep_alive;
+    let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
     let url_prefix = settings.system.url_prefix.clone();
     let features = settings.features.clone();
     let parts = Parts {
@@ -236,7 +238,7 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
         features: features.clone(),
         url_prefix: url_prefix.clone(),
         clock: clock.clone(),
-        issuers: Issuers::default(),
+        issuers,
     };
     let pipelines = Arc::new(Pipelines::new(parts, key));
     let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
