@@ -40,5 +40,6 @@ mod stand_in_github;
 mod store;
 mod tabs;
 mod tidy;
+mod tokens;
 mod webhook;
 mod worker_line;
