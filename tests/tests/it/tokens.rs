@@ -287,3 +287,28 @@ async fn a_grant_that_nobody_asks_for_is_refreshed_before_it_lapses() -> Result<
     drop(host);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_mints_tokens_its_own_way_and_is_lent_fresh_ones_when_it_is_called() -> Result<()> {
+    let stage = Stage::with("v2", None, |host| host.plugin("minting")).await?;
+    let owner = stage.person("owner").await?;
+    let page = owner.start_setup("acme", "minting").await?;
+    let url =
+        page.text.split("<code>").nth(1).and_then(|rest| rest.split("</code>").next()).context("a URL")?.to_owned();
+    let service = Person::new(&stage.host.url);
+    let before = service.visit(&url).await?;
+    assert_eq!(before.status, 500, "no integration, no token");
+    assert!(owner.post("/extensions/minting/setup/", &[]).await?.dialog()?.success);
+    assert_eq!(service.visit(&url).await?.text, "minted-0");
+    for count in 1..=3 {
+        stage.stored().await?.let_live("mint", "own", EXPIRED).await?;
+        assert_eq!(service.visit(&url).await?.text, format!("minted-{count}"));
+        assert_eq!(service.visit(&url).await?.text, format!("minted-{count}"), "it is fresh");
+    }
+    assert_eq!(service.visit(&format!("{url}?grant=other")).await?.status, 500, "there is no such grant");
+    stage.stored().await?.let_live("mint", "own", EXPIRED).await?;
+    assert_eq!(service.visit(&url).await?.status, 500, "it refuses a fourth");
+    let log = stage.host.log()?;
+    assert!(log.contains("three are enough") && !log.contains("minted-1"), "{log}");
+    Ok(())
+}
