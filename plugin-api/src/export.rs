@@ -12,12 +12,12 @@ use jackfield_plugin_abi::envelope::State;
 use serde_path_to_error::deserialize;
 
 use crate::{
-    Dialog, Field, Host, Integration, Pipeline, Provider, WebhookAnswer, WebhookCall,
+    Dialog, Error, Field, Host, Pipeline, Provider,
     glue::{Instance, Task, option_fault},
     known_options::known_options,
     pipeline::Boxed,
 };
-use jackfield_plugin_abi::envelope::{Fault, OptionMistake};
+use jackfield_plugin_abi::envelope::{Fault, OptionMistake, Question, Turn};
 
 /// Exports providers from a plugin library: the last line of every plugin.
 ///
@@ -205,17 +205,31 @@ fn without_quoted(message: &str) -> String {
 
 /// A [`Provider`] of any type.
 pub(crate) trait AnyProvider: Send + Sync {
-    fn build_integration(self: Arc<Self>, state: State, host: Host) -> Boxed<Integration>;
-    fn receive(self: Arc<Self>, call: WebhookCall, state: State, host: Host) -> Boxed<WebhookAnswer>;
+    /// Answers a question about the provider itself, and not about one of its steps.
+    fn answer(self: Arc<Self>, question: Question, host: Host) -> Boxed<Turn>;
 }
 
 impl<P: Provider> AnyProvider for P {
-    fn build_integration(self: Arc<Self>, state: State, host: Host) -> Boxed<Integration> {
-        Box::pin(async move { Provider::build_integration(&*self, state, host).await })
-    }
-
-    fn receive(self: Arc<Self>, call: WebhookCall, state: State, host: Host) -> Boxed<WebhookAnswer> {
-        Box::pin(async move { Provider::receive(&*self, call, state, host).await })
+    fn answer(self: Arc<Self>, question: Question, host: Host) -> Boxed<Turn> {
+        Box::pin(async move {
+            match question {
+                Question::BuildIntegration { state } => {
+                    self.build_integration(state, host).await.map(|integration| Turn::Built { integration })
+                }
+                Question::Webhook { call, state } => {
+                    self.receive(call, state, host).await.map(|answer| Turn::Received { answer })
+                }
+                Question::Refresh { grant, metadata } => {
+                    self.refresh(*grant, metadata, host).await.map(|refreshed| Turn::Refreshed { refreshed })
+                }
+                Question::Revoke { leaving } => {
+                    self.revoke(leaving, host).await.map(|revoked| Turn::Revoked { revoked })
+                }
+                Question::View { .. } | Question::OAuth2 { .. } | Question::Unknown => {
+                    Err(Error::new("this is not asked of the provider itself"))
+                }
+            }
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use jackfield_plugin_abi::envelope::{Input, LogLevel, LogLine};
 
-use crate::{Error, HttpRequest, HttpResponse, Result};
+use crate::{Error, Grant, HttpRequest, HttpResponse, Result};
 
 /// What the host lends. A plugin has no network, no files and no runtime of its own; all it can await is this.
 ///
@@ -29,11 +29,17 @@ pub struct Host(Arc<Mutex<Exchange>>);
 /// What goes to and fro between a task and the host.
 #[derive(Default)]
 struct Exchange {
-    wants: Option<HttpRequest>,
+    wants: Option<Want>,
     input: Option<Input>,
     log: Vec<LogLine>,
     /// Seconds since 1970-01-01 UTC; 0 where the host does not tell.
     now: u64,
+}
+
+/// What a task waits for.
+pub(crate) enum Want {
+    Request(HttpRequest),
+    Token { grant: String, subject: String },
 }
 
 impl Host {
@@ -49,7 +55,46 @@ impl Host {
     /// # Errors
     /// When the host refuses the request, or no answer comes. An answer of any status is an answer.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
-        Sending { host: self, request: Some(request) }.await
+        match self.ask(Want::Request(request)).await? {
+            Input::Response { response } => Ok(response),
+            other => Err(not_asked_for(&other)),
+        }
+    }
+
+    /// A fresh access token of the integration that the question is about: of the grant of this name, or of the first when the name is
+    /// empty. The host refreshes it where it is about to expire, once for all who ask. Ask for it each time you use it, and keep it nowhere.
+    ///
+    /// There is one where an integration is: in [`Provider::receive`](crate::Provider::receive) once the set-up is over.
+    ///
+    /// ```
+    /// use jackfield_plugin::{Host, HttpRequest, Result};
+    ///
+    /// async fn post(host: &Host, text: &str) -> Result<()> {
+    ///     let bot = host.token("bot").await?;
+    ///     let request = HttpRequest::post("https://api.example.com/messages").bearer(bot.access_token.expose());
+    ///     host.send(request.json(&text.into())).await.map(drop)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such grant, it needs its person to authenticate again, or the service is down and the old token has expired.
+    pub async fn token(&self, grant: &str) -> Result<Grant> {
+        self.token_of(grant, "").await
+    }
+
+    /// The same of the grant that acts for an identity, by its external id.
+    ///
+    /// # Errors
+    /// As [`Host::token`].
+    pub async fn token_of(&self, grant: &str, subject: &str) -> Result<Grant> {
+        match self.ask(Want::Token { grant: grant.to_owned(), subject: subject.to_owned() }).await? {
+            Input::Token { grant } => Ok(*grant),
+            other => Err(not_asked_for(&other)),
+        }
+    }
+
+    async fn ask(&self, want: Want) -> Result<Input> {
+        Asking { host: self, want: Some(want) }.await
     }
 
     /// The host's time when it asked this question or gave the last answer, to the second. It stands still in between, and tests set it:
@@ -97,7 +142,7 @@ impl Host {
         self.exchange().log.push(LogLine { level, message });
     }
 
-    pub(crate) fn take_wants(&self) -> Option<HttpRequest> {
+    pub(crate) fn take_wants(&self) -> Option<Want> {
         self.exchange().wants.take()
     }
 
@@ -114,27 +159,27 @@ impl Host {
     }
 }
 
-struct Sending<'a> {
-    host: &'a Host,
-    request: Option<HttpRequest>,
+fn not_asked_for(input: &Input) -> Error {
+    match input {
+        Input::Failed { message } => Error::new(message),
+        _ => Error::new("the host gave an input that this plugin does not know"),
+    }
 }
 
-impl Future for Sending<'_> {
-    type Output = Result<HttpResponse>;
+struct Asking<'a> {
+    host: &'a Host,
+    want: Option<Want>,
+}
+
+impl Future for Asking<'_> {
+    type Output = Result<Input>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let mut exchange = self.host.exchange();
-        if let Some(request) = self.request.take() {
-            exchange.wants = Some(request);
+        if let Some(want) = self.want.take() {
+            exchange.wants = Some(want);
             return Poll::Pending;
         }
-        match exchange.input.take() {
-            Some(Input::Response { response }) => Poll::Ready(Ok(response)),
-            Some(Input::Failed { message }) => Poll::Ready(Err(Error::new(message))),
-            Some(Input::Unknown) => {
-                Poll::Ready(Err(Error::new("the host gave an input that this plugin does not know")))
-            }
-            None => Poll::Pending,
-        }
+        exchange.input.take().map_or(Poll::Pending, |input| Poll::Ready(Ok(input)))
     }
 }

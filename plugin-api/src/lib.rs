@@ -13,8 +13,8 @@ pub use error::{Error, Result};
 pub use host::Host;
 #[doc(inline)]
 pub use jackfield_plugin_abi::envelope::{
-    Answer, ClientAuthentication, Dialog, Field, FieldType, Form, HttpRequest, HttpResponse, Identity, Integration,
-    OAuth2, Request, Secret, State, TokenRequest, WebhookAnswer, WebhookCall,
+    Answer, ClientAuthentication, Dialog, Field, FieldType, Form, Grant, HttpRequest, HttpResponse, Identity,
+    Integration, Leaving, OAuth2, Refreshed, Request, Revoked, Secret, State, TokenRequest, WebhookAnswer, WebhookCall,
 };
 pub use pipeline::{Pipeline, View};
 pub use provider::{NoOptions, Provider};

@@ -10,10 +10,16 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use url::Url;
 
+use super::random_text;
+
 /// Key under which the pipeline's state holds the request's `state` parameter.
 const STATE: &str = "state";
 /// Key under which the pipeline's state, which is sealed, holds the code verifier.
 const VERIFIER: &str = "code_verifier";
+/// Key under which the pipeline's state holds what an ID token must repeat.
+const NONCE: &str = "id_token_nonce";
+/// The scope that asks for an ID token (OpenID Connect Core 1.0 section 3.1.2.1).
+const OPENID: &str = "openid";
 
 /// What the log-in step does.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +42,12 @@ pub enum CallbackError {
     /// The states differ.
     #[error("the answer has another state")]
     OtherState,
+    /// The answer does not say whose it is, though the issuer announces that its answers do (RFC 9207 section 2.4).
+    #[error("the answer has no iss, and the issuer announces that its answers have one")]
+    NoIssuer,
+    /// The answer is another issuer's (RFC 9207 section 2.4).
+    #[error("the answer is of another issuer, `{}`", .0.escape_debug())]
+    OtherIssuer(String),
     /// A parameter came twice (RFC 6749 section 3.1).
     #[error("a parameter is repeated")]
     Repeated,
@@ -56,13 +68,29 @@ pub(super) struct Code {
     pub(super) code: String,
     /// The verifier whose challenge was sent with the request.
     pub(super) verifier: Option<String>,
+    /// What an ID token must repeat.
+    pub(super) nonce: Option<String>,
+}
+
+/// What is known of whose answer it must be.
+#[derive(Clone, Copy)]
+pub(super) struct ExpectedIssuer<'a> {
+    pub(super) id: &'a str,
+    /// Whether its answers always say so (RFC 9207 section 3).
+    pub(super) is_announced: bool,
+}
+
+/// Whether an ID token is asked for; one can be verified where the issuer is known.
+pub(super) fn asks_for_id_token(oauth2: &OAuth2) -> bool {
+    let has_issuer = oauth2.issuer.as_deref().is_some_and(|issuer| !issuer.is_empty());
+    has_issuer && oauth2.scopes.iter().any(|scope| scope == OPENID)
 }
 
 /// The log-in step: binds a fresh `state`, and a fresh code verifier unless the provider wants none, and redirects, unless the provider has answered already.
 ///
 /// # Errors
 /// When the authorization endpoint is not a URL.
-pub fn log_in(oauth2: &OAuth2, request: &Request, state: &mut State) -> Result<LogIn, url::ParseError> {
+pub(super) fn log_in(oauth2: &OAuth2, request: &Request, state: &mut State) -> Result<LogIn, url::ParseError> {
     if request.query("code").is_some() || request.query("error").is_some() {
         return Ok(LogIn::Next);
     }
@@ -74,15 +102,13 @@ pub fn log_in(oauth2: &OAuth2, request: &Request, state: &mut State) -> Result<L
         add_challenge(&mut url, &verifier);
         state.insert(VERIFIER.to_owned(), verifier.into());
     }
+    // OpenID Connect Core 1.0 section 15.5.2.
+    if asks_for_id_token(oauth2) {
+        let nonce = random_text();
+        url.query_pairs_mut().append_pair("nonce", &nonce);
+        state.insert(NONCE.to_owned(), nonce.into());
+    }
     Ok(LogIn::Redirect(url.into()))
-}
-
-/// 256 bits from the operating system's generator: RFC 6749 section 10.10 asks for at least 128 in a state, RFC 7636 section 4.1 for 256
-/// in a verifier, and for 43 to 128 characters, of which this has 43.
-fn random_text() -> String {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).expect("the operating system has a random generator");
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// RFC 6749 section 4.1.1. The endpoint's own query is kept, as section 3.1 demands.
@@ -108,17 +134,24 @@ fn add_challenge(url: &mut Url, verifier: &str) {
     url.query_pairs_mut().append_pair("code_challenge", &challenge).append_pair("code_challenge_method", "S256");
 }
 
-/// Judges the answer and takes its code. The expected state and the verifier are used up, whatever comes of it.
-pub(super) fn take_code(request: &Request, state: &mut State) -> Result<Code, CallbackError> {
+/// Judges the answer and takes its code. The expected state, the verifier and the nonce are used up, whatever comes of it. Nothing is made
+/// of a code or an error before it is known whose they are (RFC 9207 section 2.4).
+pub(super) fn take_code(
+    request: &Request,
+    state: &mut State,
+    issuer: Option<ExpectedIssuer<'_>>,
+) -> Result<Code, CallbackError> {
     let expected = state.remove(STATE);
-    let verifier = state.remove(VERIFIER).and_then(|verifier| verifier.as_str().map(str::to_owned));
+    let mut kept = |key| state.remove(key).and_then(|value| value.as_str().map(str::to_owned));
+    let (verifier, nonce) = (kept(VERIFIER), kept(NONCE));
     let mut seen = HashSet::new();
     if !request.query.iter().all(|(name, _)| seen.insert(name)) {
         return Err(CallbackError::Repeated);
     }
     check_state(expected.as_ref(), request.query(STATE))?;
+    issuer.map_or(Ok(()), |issuer| check_issuer(issuer, request.query("iss")))?;
     match (request.query("code"), request.query("error")) {
-        (Some(code), None) => Ok(Code { code: code.to_owned(), verifier }),
+        (Some(code), None) => Ok(Code { code: code.to_owned(), verifier, nonce }),
         (None, Some(error)) => Err(CallbackError::Refused(error.to_owned())),
         (Some(_), Some(_)) => Err(CallbackError::CodeAndError),
         (None, None) => Err(CallbackError::Nothing),
@@ -131,6 +164,16 @@ fn check_state(expected: Option<&Value>, given: Option<&str>) -> Result<(), Call
     let given = given.ok_or(CallbackError::NoState)?;
     let is_equal: bool = expected.as_bytes().ct_eq(given.as_bytes()).into();
     if is_equal { Ok(()) } else { Err(CallbackError::OtherState) }
+}
+
+/// RFC 9207 section 2.4: compared as texts, to the letter. One that comes unannounced must be right as well (RFC 9700 section 4.4.2.1).
+fn check_issuer(expected: ExpectedIssuer<'_>, given: Option<&str>) -> Result<(), CallbackError> {
+    match given {
+        Some(given) if given == expected.id => Ok(()),
+        Some(given) => Err(CallbackError::OtherIssuer(given.to_owned())),
+        None if expected.is_announced => Err(CallbackError::NoIssuer),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +219,7 @@ mod tests {
         let LogIn::Redirect(url) = sent else { panic!("nothing was answered yet") };
         assert!(url.contains("&code_challenge=") && !url.contains(&verifier), "{url}");
         let answer = request(&[("code", "c"), ("state", state[STATE].as_str().expect("text"))]);
-        let code = take_code(&answer, &mut state).map_err(|error| error.to_string());
+        let code = take_code(&answer, &mut state, None).map_err(|error| error.to_string());
         assert_eq!(code.ok().and_then(|code| code.verifier), Some(verifier));
         assert!(state.is_empty(), "it is sent once");
 
@@ -184,6 +227,60 @@ mod tests {
             panic!("nothing was answered yet")
         };
         assert!(!url.contains("code_challenge") && !state.contains_key(VERIFIER), "{url}");
+    }
+
+    #[test]
+    fn a_nonce_goes_along_where_an_id_token_is_asked_for_and_can_be_verified() {
+        // OpenID Connect Core 1.0 sections 3.1.2.1 and 15.5.2.
+        let sent = |oauth2: OAuth2| {
+            let mut state = State::new();
+            let LogIn::Redirect(url) = log_in(&oauth2, &request(&[]), &mut state).expect("a URL") else {
+                panic!("nothing was answered yet")
+            };
+            let nonce = state.remove(NONCE).and_then(|nonce| nonce.as_str().map(str::to_owned));
+            assert_eq!(
+                nonce.as_ref().map(|nonce| url.contains(&format!("&nonce={nonce}"))),
+                nonce.as_ref().map(|_| true)
+            );
+            assert_eq!(url.contains("nonce="), nonce.is_some());
+            nonce
+        };
+        let openid = || acme().scopes(["openid", "email"]);
+        assert!(sent(openid().issuer("https://acme.example")).is_some());
+        assert_ne!(sent(openid().issuer("https://acme.example")), sent(openid().issuer("https://acme.example")));
+        assert!(sent(openid()).is_none() && sent(acme().issuer("https://acme.example")).is_none());
+    }
+
+    #[test]
+    fn an_answer_of_another_issuer_is_refused_before_anything_is_made_of_it() {
+        // RFC 9207 section 2.4; RFC 9700 section 4.4.2.
+        let id = "https://acme.example";
+        let (announced, unannounced) =
+            (ExpectedIssuer { id, is_announced: true }, ExpectedIssuer { id, is_announced: false });
+        let other = |given: &str| Err(CallbackError::OtherIssuer(given.to_owned()));
+        let cases = [
+            (Some(announced), Some(id), Ok(())),
+            (Some(announced), None, Err(CallbackError::NoIssuer)),
+            (Some(announced), Some("https://evil.example"), other("https://evil.example")),
+            (Some(announced), Some("https://acme.example/"), other("https://acme.example/")),
+            (Some(announced), Some("https://ACME.example"), other("https://ACME.example")),
+            (Some(announced), Some(""), other("")),
+            (Some(unannounced), Some(id), Ok(())),
+            (Some(unannounced), None, Ok(())),
+            (Some(unannounced), Some("https://evil.example"), other("https://evil.example")),
+            (None, Some("https://evil.example"), Ok(())),
+        ];
+        for (issuer, given, judgement) in cases {
+            for answer in [("code", "c"), ("error", "access_denied")] {
+                let mut state: State = [(STATE.to_owned(), "s".into())].into_iter().collect();
+                let query: Vec<_> = [answer, ("state", "s")].into_iter().chain(given.map(|iss| ("iss", iss))).collect();
+                let judged = match take_code(&request(&query), &mut state, issuer) {
+                    Ok(_) | Err(CallbackError::Refused(_)) => Ok(()),
+                    Err(error) => Err(error),
+                };
+                assert_eq!(judged, judgement, "{query:?}");
+            }
+        }
     }
 
     #[test]
@@ -229,7 +326,7 @@ mod tests {
             if let Some(expected) = expected {
                 state.insert(STATE.into(), expected.into());
             }
-            let code = take_code(&request(&query), &mut state).map(|Code { code, .. }| code);
+            let code = take_code(&request(&query), &mut state, None).map(|Code { code, .. }| code);
             assert_eq!(code, judgement, "{query:?}");
             assert!(state.is_empty(), "state and verifier are used up: {query:?}");
         }

@@ -1,19 +1,27 @@
-//! The token request (RFC 6749 section 4.1.3) and its answer (section 5).
+//! The token endpoint: a grant is posted (RFC 6749 sections 4.1.3 and 6), the answer judged (section 5).
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, Request, Response, header};
-use jackfield_plugin_abi::envelope::{ClientAuthentication, OAuth2, State, TokenRequest};
+use std::time::Duration;
+
+use http::{HeaderMap, Response, header};
+use jackfield_plugin_abi::envelope::{OAuth2, State};
 use serde_json::Value;
 use thiserror::Error;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use url::form_urlencoded;
 
-use super::authorization::Code;
-use crate::outbound::{Outbound, OutboundError};
+use super::{
+    authorization::Code,
+    client::{Parameters, Posted, post},
+};
+use crate::{
+    jose::NotAKey,
+    outbound::{Outbound, OutboundError},
+};
 
-/// Why the token endpoint gave no token. Holds neither code nor secret.
+/// Why the token endpoint gave no token. Holds neither code nor token nor secret.
 #[derive(Debug, Error)]
 pub enum TokenError {
-    /// It could not be asked, or its answer not taken.
+    /// It could not be asked, or its answer not taken. Whether it has acted on the request is not known.
     #[error("the token endpoint could not be asked: {0}")]
     Outbound(#[from] OutboundError),
     /// The token endpoint is not a URL.
@@ -22,12 +30,12 @@ pub enum TokenError {
     /// A dialect of a later version.
     #[error("the provider wants {0} that this host does not know; a newer host may")]
     Dialect(&'static str),
-    /// It refused with an `error_description`.
-    #[error("the token endpoint answered an error: {}", .0.escape_debug())]
-    Described(String),
-    /// It refused with an `error` alone.
-    #[error("the token endpoint answered the error `{}`", .0.escape_debug())]
-    Refused(String),
+    /// The client's private key does not sign.
+    #[error("the client cannot prove itself: private-key is {0}")]
+    Key(#[from] NotAKey),
+    /// It said no (RFC 6749 section 5.2).
+    #[error("{0}")]
+    Refused(Box<Refusal>),
     /// It answered neither a token nor an error.
     #[error("the token endpoint answered status {status} with a body that is {found}")]
     Answer {
@@ -35,85 +43,103 @@ pub enum TokenError {
         status: u16,
         /// What the body is.
         found: &'static str,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
     },
 }
 
-/// Exchanges a code for the token answer, an object of whatever the provider sends.
+/// An error of the token endpoint (RFC 6749 section 5.2).
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("the token endpoint answered {}", said_in_words(.code, .description.as_deref()))]
+pub struct Refusal {
+    /// The member `error`, as `invalid_grant`; empty where there is only a description.
+    pub code: String,
+    /// The member `error_description`.
+    pub description: Option<String>,
+    /// Status code: 400 or 401 by the RFC, 200 at Slack.
+    pub status: u16,
+    /// How long it wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// Whether the grant itself is expired, revoked, used or another client's (RFC 6749 section 5.2), so that asking again cannot help.
+    #[must_use]
+    pub fn is_invalid_grant(&self) -> bool {
+        self.code == "invalid_grant"
+    }
+}
+
+fn said_in_words(code: &str, description: Option<&str>) -> String {
+    let code = code.escape_debug();
+    match description.map(str::escape_debug) {
+        Some(description) if code.clone().next().is_none() => format!("an error: {description}"),
+        Some(description) => format!("the error `{code}`: {description}"),
+        None => format!("the error `{code}`"),
+    }
+}
+
+/// Posts the parameters of a grant to the token endpoint, with client authentication and in the provider's dialect, and judges the answer:
+/// an object of whatever the provider sends.
+///
+/// # Errors
+/// When the endpoint cannot be asked, or gives no token.
+pub async fn request_token(
+    oauth2: &OAuth2,
+    parameters: Parameters,
+    outbound: &Outbound,
+    now: OffsetDateTime,
+) -> Result<State, TokenError> {
+    let Posted { response, parameters } = post(oauth2, &oauth2.token_url, parameters, outbound, now).await?;
+    judge(&response, now).map_err(|error| without_secrets(error, &parameters))
+}
+
+/// Exchanges a code for the token answer.
 pub(super) async fn exchange(
     oauth2: &OAuth2,
     code: &Code,
     redirect_uri: &str,
     outbound: &Outbound,
+    now: OffsetDateTime,
 ) -> Result<State, TokenError> {
-    let response = outbound.send(token_request(oauth2, code, redirect_uri)?).await?;
-    let secrets = [&code.code, oauth2.client_secret.expose(), code.verifier.as_deref().unwrap_or_default()];
-    judge(&response).map_err(|error| without_secrets(error, &secrets))
+    request_token(oauth2, parameters(oauth2, code, redirect_uri), outbound, now).await
 }
 
-fn token_request(oauth2: &OAuth2, code: &Code, redirect_uri: &str) -> Result<Request<Vec<u8>>, TokenError> {
-    let (content_type, body) = body(oauth2, &parameters(oauth2, code, redirect_uri))?;
-    let request = Request::post(&oauth2.token_url)
-        .header(header::CONTENT_TYPE, content_type)
-        .header(header::ACCEPT, "application/json");
-    let request = match oauth2.client_authentication {
-        ClientAuthentication::Post => request,
-        ClientAuthentication::Basic => request.header(header::AUTHORIZATION, basic(oauth2)),
-        ClientAuthentication::Unknown => return Err(TokenError::Dialect("a way of client authentication")),
+/// RFC 6749 section 4.1.3, with the verifier of RFC 7636 section 4.5.
+fn parameters(oauth2: &OAuth2, code: &Code, redirect_uri: &str) -> Parameters {
+    let parameters =
+        Parameters::grant("authorization_code").secret("code", &code.code).with("redirect_uri", redirect_uri);
+    let parameters = match &code.verifier {
+        Some(verifier) => parameters.secret("code_verifier", verifier),
+        None => parameters,
     };
-    request.body(body).map_err(|_| TokenError::Url)
-}
-
-type Parameters<'a> = Vec<(&'a str, &'a str)>;
-
-/// RFC 6749 section 4.1.3, with the verifier of RFC 7636 section 4.5. A client that proves itself by HTTP Basic does not do so in the
-/// body as well (RFC 6749 section 2.3).
-fn parameters<'a>(oauth2: &'a OAuth2, code: &'a Code, redirect_uri: &'a str) -> Parameters<'a> {
-    let mut parameters =
-        vec![("grant_type", "authorization_code"), ("code", code.code.as_str()), ("redirect_uri", redirect_uri)];
-    if oauth2.client_authentication == ClientAuthentication::Post {
-        parameters.extend([("client_id", oauth2.client_id.as_str()), ("client_secret", oauth2.client_secret.expose())]);
-    }
-    parameters.extend(code.verifier.as_deref().map(|verifier| ("code_verifier", verifier)));
-    parameters.extend(oauth2.token_parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    parameters
-}
-
-fn body(oauth2: &OAuth2, parameters: &Parameters<'_>) -> Result<(&'static str, Vec<u8>), TokenError> {
-    match oauth2.token_request {
-        TokenRequest::Form => {
-            let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-            Ok(("application/x-www-form-urlencoded", form.into_bytes()))
-        }
-        TokenRequest::Json => {
-            let object: State = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-            Ok(("application/json", Value::Object(object).to_string().into_bytes()))
-        }
-        TokenRequest::Unknown => Err(TokenError::Dialect("a body of the token request")),
-    }
-}
-
-/// RFC 6749 section 2.3.1: id and secret are form-encoded first, so that a colon in the id does not end it.
-fn basic(oauth2: &OAuth2) -> String {
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encoded(&oauth2.client_id), encoded(oauth2.client_secret.expose()));
-    format!("Basic {}", BASE64_STANDARD.encode(pair))
+    oauth2.token_parameters.iter().fold(parameters, |parameters, (name, value)| parameters.with(name, value))
 }
 
 /// An error in the answer counts whatever the status: RFC 6749 section 5.2 sends it with 400, Slack with 200.
-fn judge(response: &Response<Vec<u8>>) -> Result<State, TokenError> {
-    let status = response.status().as_u16();
-    let answer = parse(response).map_err(|found| TokenError::Answer { status, found })?;
-    if let Some(description) = said(&answer, "error_description") {
-        return Err(TokenError::Described(description));
-    }
-    if let Some(error) = said(&answer, "error") {
-        return Err(TokenError::Refused(error));
+fn judge(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<State, TokenError> {
+    let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers(), now));
+    let answer = parse(response).map_err(|found| TokenError::Answer { status, found, retry_after })?;
+    let (code, description) = (said(&answer, "error"), said(&answer, "error_description"));
+    if code.is_some() || description.is_some() {
+        let code = code.unwrap_or_default();
+        return Err(TokenError::Refused(Box::new(Refusal { code, description, status, retry_after })));
     }
     if response.status().is_success() {
         Ok(answer)
     } else {
-        Err(TokenError::Answer { status, found: "neither a token nor an error" })
+        Err(TokenError::Answer { status, found: "neither a token nor an error", retry_after })
     }
+}
+
+/// RFC 9110 section 10.2.3: seconds, or a date.
+pub fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = OffsetDateTime::parse(text, &Rfc2822).ok()?;
+    Some((at - now).try_into().unwrap_or_default())
 }
 
 fn parse(response: &Response<Vec<u8>>) -> Result<State, &'static str> {
@@ -145,65 +171,45 @@ fn said(answer: &State, key: &str) -> Option<String> {
 }
 
 /// A provider may quote the request in its error.
-fn without_secrets(error: TokenError, secrets: &[&str]) -> TokenError {
-    let hide = |text: String| {
-        secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(secret, "[secret]"))
-    };
-    match error {
-        TokenError::Described(text) => TokenError::Described(hide(text)),
-        TokenError::Refused(text) => TokenError::Refused(hide(text)),
-        other => other,
-    }
+fn without_secrets(error: TokenError, parameters: &Parameters) -> TokenError {
+    let TokenError::Refused(mut refusal) = error else { return error };
+    refusal.code = parameters.hidden_in(&refusal.code);
+    refusal.description = refusal.description.map(|text| parameters.hidden_in(&text));
+    TokenError::Refused(refusal)
 }
 
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
 
-    fn answer(status: u16, content_type: &str, body: &str) -> Result<State, String> {
+    const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+
+    fn judged(status: u16, content_type: &str, body: &str) -> Result<State, TokenError> {
         let response = Response::builder()
             .status(status)
             .header("content-type", content_type)
+            .header("retry-after", "7")
             .body(body.as_bytes().to_vec())
             .expect("a valid response");
-        judge(&response).map_err(|error| error.to_string())
+        judge(&response, NOW)
     }
 
-    fn acme() -> OAuth2 {
-        OAuth2::new("https://a.example/", "https://a.example/token").client("i:d", "s&t").token_parameter("x", "y")
-    }
-
-    /// Authorization, content type and body of the request for a code.
-    fn asked(oauth2: &OAuth2, verifier: Option<&str>) -> Result<String, String> {
-        let code = Code { code: "c/d".to_owned(), verifier: verifier.map(str::to_owned) };
-        let request = token_request(oauth2, &code, "https://j.example/setup/").map_err(|error| error.to_string())?;
-        assert_eq!((request.method().as_str(), &*request.uri().to_string()), ("POST", "https://a.example/token"));
-        let header = |name| request.headers().get(name).map_or("-", |value| value.to_str().expect("text"));
-        let body = String::from_utf8_lossy(request.body());
-        Ok(format!("{} {} {body}", header("authorization"), header("content-type")))
+    fn answer(status: u16, content_type: &str, body: &str) -> Result<State, String> {
+        judged(status, content_type, body).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_token_request_is_exact_in_every_dialect() {
-        insta::assert_snapshot!(asked(&acme(), None).expect("a dialect"), @"- application/x-www-form-urlencoded grant_type=authorization_code&code=c%2Fd&redirect_uri=https%3A%2F%2Fj.example%2Fsetup%2F&client_id=i%3Ad&client_secret=s%26t&x=y");
-        insta::assert_snapshot!(asked(&acme(), Some("v")).expect("a dialect"), @"- application/x-www-form-urlencoded grant_type=authorization_code&code=c%2Fd&redirect_uri=https%3A%2F%2Fj.example%2Fsetup%2F&client_id=i%3Ad&client_secret=s%26t&code_verifier=v&x=y");
-        let basic = acme().client_authentication(ClientAuthentication::Basic);
-        insta::assert_snapshot!(asked(&basic, Some("v")).expect("a dialect"), @"Basic aSUzQWQ6cyUyNnQ= application/x-www-form-urlencoded grant_type=authorization_code&code=c%2Fd&redirect_uri=https%3A%2F%2Fj.example%2Fsetup%2F&code_verifier=v&x=y");
-        let json = acme().token_request(TokenRequest::Json);
-        insta::assert_snapshot!(asked(&json, Some("v")).expect("a dialect"), @r#"- application/json {"client_id":"i:d","client_secret":"s&t","code":"c/d","code_verifier":"v","grant_type":"authorization_code","redirect_uri":"https://j.example/setup/","x":"y"}"#);
-        let both = basic.token_request(TokenRequest::Json);
-        insta::assert_snapshot!(asked(&both, None).expect("a dialect"), @r#"Basic aSUzQWQ6cyUyNnQ= application/json {"code":"c/d","grant_type":"authorization_code","redirect_uri":"https://j.example/setup/","x":"y"}"#);
-    }
-
-    #[test]
-    fn a_dialect_of_a_later_version_is_refused_before_anything_is_sent() {
-        let cases = [
-            (acme().client_authentication(ClientAuthentication::Unknown), "a way of client authentication"),
-            (acme().token_request(TokenRequest::Unknown), "a body of the token request"),
-        ];
-        for (oauth2, what) in cases {
-            let said = format!("the provider wants {what} that this host does not know; a newer host may");
-            assert_eq!(asked(&oauth2, None), Err(said));
+    fn the_parameters_of_a_code_are_the_rfcs_the_verifier_and_the_providers() {
+        let oauth2 = OAuth2::new("https://a.example/", "https://a.example/token").token_parameter("x", "y");
+        for verifier in [None, Some("v")] {
+            let code = Code { code: "c/d".to_owned(), verifier: verifier.map(str::to_owned), nonce: None };
+            let wanted =
+                Parameters::grant("authorization_code").secret("code", "c/d").with("redirect_uri", "https://j/");
+            let wanted = verifier.map_or(wanted.clone(), |verifier| wanted.secret("code_verifier", verifier));
+            let is_equal = parameters(&oauth2, &code, "https://j/").is_same(&wanted.with("x", "y"));
+            assert!(is_equal, "{verifier:?}");
         }
     }
 
@@ -220,7 +226,8 @@ mod tests {
     fn what_is_no_token_is_an_error() {
         let (json, no) = ("application/json", "the token endpoint answered ");
         let cases = [
-            (200, json, r#"{"error": "e", "error_description": "because"}"#, "an error: because"),
+            (200, json, r#"{"error": "e", "error_description": "because"}"#, "the error `e`: because"),
+            (200, json, r#"{"error_description": "because"}"#, "an error: because"),
             (400, json, r#"{"error": "invalid_grant"}"#, "the error `invalid_grant`"),
             (200, json, r#"{"ok": false, "error": "invalid_code"}"#, "the error `invalid_code`"),
             (500, "text/html", "<h1>oops</h1>", "status 500 with a body that is not JSON"),
@@ -235,8 +242,41 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_grant_is_told_from_an_outage_and_both_keep_status_and_retry_after() {
+        // RFC 6749 section 5.2.
+        let refusal = |body| match judged(400, "application/json", body) {
+            Err(TokenError::Refused(refusal)) => *refusal,
+            other => panic!("{other:?}"),
+        };
+        let invalid = refusal(r#"{"error": "invalid_grant", "error_description": "used"}"#);
+        assert!(invalid.is_invalid_grant() && !refusal(r#"{"error": "invalid_client"}"#).is_invalid_grant());
+        assert_eq!((invalid.status, invalid.retry_after), (400, Some(Duration::from_secs(7))));
+        let outage = judged(503, "text/html", "");
+        let is_kept = matches!(outage, Err(TokenError::Answer { status: 503, retry_after: Some(wait), .. }) if wait.as_secs() == 7);
+        assert!(is_kept, "{outage:?}");
+    }
+
+    #[test]
+    fn a_wait_is_seconds_or_a_date() {
+        // RFC 9110 section 10.2.3.
+        let cases = [
+            ("120", Some(120)),
+            ("Wed, 25 Nov 2026 12:01:00 GMT", Some(60)),
+            ("Wed, 25 Nov 2026 11:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ];
+        for (text, seconds) in cases {
+            let headers = [(header::RETRY_AFTER, text.parse().expect("a header value"))].into_iter().collect();
+            assert_eq!(retry_after(&headers, NOW), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
     fn an_error_that_quotes_the_request_loses_its_secrets() {
-        let error = without_secrets(TokenError::Described("bad code c0de for s3cret".into()), &["c0de", "s3cret", ""]);
-        assert_eq!(error.to_string(), "the token endpoint answered an error: bad code [secret] for [secret]");
+        let parameters = Parameters::default().secret("code", "c0de").secret("client_secret", "s3cret");
+        let error = judged(400, "application/json", r#"{"error": "c0de?", "error_description": "c0de for s3cret"}"#);
+        let error = without_secrets(error.expect_err("it refuses"), &parameters);
+        assert_eq!(error.to_string(), "the token endpoint answered the error `[secret]?`: [secret] for [secret]");
     }
 }

@@ -57,9 +57,20 @@ pub enum OutboundError {
     /// The answer is larger than `[http] max-response-bytes`.
     #[error("the answer is larger than {0} bytes ([http] max-response-bytes)")]
     TooLarge(usize),
-    /// Connection, TLS or protocol failed.
+    /// No connection came about, so that nothing was sent.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Connection, TLS or protocol failed, after something may have been sent.
     #[error("{0}")]
     Connection(String),
+}
+
+impl OutboundError {
+    /// Whether it is certain that the other side has not seen the request.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        !matches!(self, Self::TimedOut(_) | Self::TooLarge(_) | Self::Connection(_))
+    }
 }
 
 impl Outbound {
@@ -111,6 +122,21 @@ impl Outbound {
             .unwrap_or(Err(OutboundError::TimedOut(self.timeout)))
     }
 
+    /// Whether an endpoint that a server names may be used at all: https, or plain http where the operator allows it. For endpoints that
+    /// browsers are sent to as well; what the host itself asks is checked again when it is asked.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub async fn check_endpoint(&self, url: &str) -> Result<(), OutboundError> {
+        let url = url::Url::parse(url).map_err(|_| OutboundError::Url)?;
+        match url.scheme() {
+            "https" => Ok(()),
+            "http" if self.stand_in.is_some() => Ok(()),
+            "http" => self.guard.check(&url).await,
+            _ => Err(OutboundError::Url),
+        }
+    }
+
     async fn send_unbounded(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
         let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
         self.check_reach(request.url())?;
@@ -158,6 +184,9 @@ fn described(error: &reqwest::Error) -> OutboundError {
     }
     if words.is_empty() {
         words.push("the request could not be sent".to_owned());
+    }
+    if error.is_connect() {
+        return OutboundError::Unreachable(words.join(": "));
     }
     OutboundError::Connection(words.join(": "))
 }
@@ -210,6 +239,18 @@ mod tests {
         let answer = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect("allowed");
         assert_eq!((answer.status().as_u16(), answer.body().as_slice()), (200, b"hi".as_slice()));
         assert_eq!(answer.headers()["x-y"], "z");
+    }
+
+    #[tokio::test]
+    async fn a_server_names_no_endpoint_over_plain_http_unless_it_is_allowed() {
+        // RFC 8414 section 2: every endpoint is https.
+        let client = client(&["127.0.0.1:8001"], 100);
+        for url in ["https://a.example/x", "http://127.0.0.1:8001/x"] {
+            assert!(client.check_endpoint(url).await.is_ok(), "{url}");
+        }
+        for url in ["http://127.0.0.1:8002/", "http://1.1.1.1/", "javascript:alert(1)", "file:///etc/passwd", "/x"] {
+            assert!(client.check_endpoint(url).await.is_err(), "{url}");
+        }
     }
 
     #[tokio::test]

@@ -43,6 +43,15 @@ impl Reach {
         reach
     }
 
+    /// The same and what a server that is within it leads to, as an issuer to its endpoints: for requests of the host's own. What the
+    /// operator grants narrows it as before.
+    #[must_use]
+    pub fn and_announced(&self, announced: impl IntoIterator<Item = HostPattern>) -> Self {
+        let mut reach = self.clone();
+        reach.asked.extend(announced);
+        reach
+    }
+
     /// Whether a URL is within it: asked for, and granted.
     #[must_use]
     pub fn covers(&self, url: &Url) -> bool {
@@ -97,11 +106,13 @@ mod tests {
         let named = || patterns(&["git.example"]);
         let closed = Reach::new(patterns(&["gitlab.com"]), None);
         assert!(!closed.and_named(named()).covers(&url), "the plugin does not say that people may name any");
-        let open = closed.taking_named(true);
+        let open = closed.clone().taking_named(true);
         assert!(open.and_named(named()).covers(&url));
         assert!(!open.covers(&url), "nobody else has named it");
         let narrowed = Reach::new(patterns(&["gitlab.com"]), Some(patterns(&["*.own.example"]))).taking_named(true);
         assert!(!narrowed.and_named(named()).covers(&url), "the operator grants others only");
+        assert!(closed.and_announced(named()).covers(&url), "a server's word does not wait for people's");
+        assert!(!narrowed.and_announced(named()).covers(&url), "but for the operator's");
         assert_eq!(narrowed.to_string(), "gitlab.com, and those that people name in a form; granted: *.own.example");
         assert_eq!(Reach::default().taking_named(true).to_string(), "those that people name in a form");
     }

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{INTERNAL_ERROR, Pipelines, Setup};
 use crate::{
-    oauth2::{self, LogIn, OAuth2Error},
+    oauth2::{self, LogIn, OAuth2Error, Scopes},
     plugins::{Answer, OAuth2, PluginError, Provider, Request, Step, StepKind},
 };
 
@@ -118,21 +118,33 @@ impl Pipelines {
         let answer = match step {
             Planned::View(name) => self.run_view(provider, name, setup, request).await?,
             Planned::LogIn(server) => {
-                let server = oauth2_of(provider, server, setup).await?;
-                match oauth2::log_in(&server, request, &mut setup.state)? {
+                match self.server(provider, server, setup).await?.log_in(request, &mut setup.state)? {
                     LogIn::Redirect(url) => Answer::Redirect { url },
                     LogIn::Next => Answer::Next,
                 }
             }
             Planned::Callback(server) => {
-                let server = oauth2_of(provider, server, setup).await?;
-                let outbound = provider.outbound(&setup.hosts);
-                oauth2::callback(&server, request, &mut setup.state, &outbound).await?;
+                let server = self.server(provider, server, setup).await?;
+                let scopes = server.callback(request, &mut setup.state, self.clock.now()).await?;
+                tell_missing(provider, setup, &scopes);
                 Answer::Next
             }
         };
         check_redirect(&answer)?;
         Ok(answer)
+    }
+
+    /// The authorization server with what its issuer says. It is asked when a set-up comes there, and not when the host starts.
+    async fn server(
+        &self,
+        provider: &Provider,
+        server: Server<'_>,
+        setup: &Setup,
+    ) -> Result<oauth2::Server, StepError> {
+        let server = oauth2_of(provider, server, setup).await?;
+        let outbound = provider.outbound(&setup.hosts);
+        let known = self.issuers.server(&server, &outbound, self.clock.now()).await;
+        Ok(known.map_err(OAuth2Error::from)?)
     }
 
     async fn run_view(
@@ -152,6 +164,19 @@ async fn oauth2_of<'a>(provider: &Provider, server: Server<'a>, setup: &Setup) -
     match server {
         Server::Fixed(oauth2) => Ok(Cow::Borrowed(oauth2)),
         Server::FromState(step) => provider.oauth2(step, setup.state.clone(), &setup.hosts).await.map(Cow::Owned),
+    }
+}
+
+/// RFC 6749 section 3.3: a server may grant less than what was asked for.
+fn tell_missing(provider: &Provider, setup: &Setup, scopes: &Scopes) {
+    let missing: Vec<&str> = scopes.missing().collect();
+    if !missing.is_empty() {
+        tracing::warn!(
+            setup.id = setup.nonce,
+            provider.id = provider.id(),
+            scopes.missing = missing.join(" "),
+            "fewer scopes were granted than asked for"
+        );
     }
 }
 

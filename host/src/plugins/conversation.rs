@@ -8,7 +8,7 @@ use jackfield_plugin_abi::envelope::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{PluginError, port::Port, redact::Redactor};
+use super::{PluginError, lend::Lent, port::Port, redact::Redactor};
 use crate::{clock::Clock, outbound::Outbound};
 
 /// Bounds what one step can cost the network.
@@ -39,9 +39,25 @@ pub(super) struct Transcript {
 }
 
 struct Given {
-    request: HttpRequest,
+    want: Want,
     input: Input,
     now: u64,
+}
+
+/// What a plugin waits for.
+#[derive(Clone, PartialEq, Eq)]
+enum Want {
+    Request(HttpRequest),
+    Token { grant: String, subject: String },
+}
+
+/// The task that waits, and for what; or the turn, where the conversation is over.
+fn wanted(turn: Turn) -> Result<(u64, Want), Turn> {
+    match turn {
+        Turn::Wants { task, request } => Ok((task, Want::Request(request))),
+        Turn::WantsToken { task, grant, subject } => Ok((task, Want::Token { grant, subject })),
+        over => Err(over),
+    }
 }
 
 impl Transcript {
@@ -90,7 +106,7 @@ impl Line {
     /// Asks an instance and sends what it wants until it has answered.
     pub(super) async fn converse(
         &self,
-        outbound: &Outbound,
+        lent: &Lent<'_>,
         instance: u64,
         question: Question,
         transcript: &mut Transcript,
@@ -98,33 +114,51 @@ impl Line {
         let start = StartIn { instance, question, now: transcript.asked };
         let mut out: TurnOut = self.ask(op::START, &start).await?;
         for at in 0..MOST_REQUESTS {
-            let Turn::Wants { task, request } = out.turn else { return Ok(out.turn) };
-            let (input, now) = self.given(outbound, request, at, transcript).await?;
+            let (task, want) = match wanted(out.turn) {
+                Ok(wanted) => wanted,
+                Err(over) => return Ok(over),
+            };
+            let (input, now) = self.given(lent, want, at, transcript).await?;
             out = self.ask(op::RESUME, &ResumeIn { task, input, now }).await?;
         }
-        if let Turn::Wants { task, .. } = out.turn {
-            let _: serde_json::Value = self.ask(op::DROP, &DropIn { task: Some(task), instance: None }).await?;
-            return Err(PluginError::TooManyRequests);
+        match wanted(out.turn) {
+            Err(over) => Ok(over),
+            Ok((task, _)) => {
+                let _: serde_json::Value = self.ask(op::DROP, &DropIn { task: Some(task), instance: None }).await?;
+                Err(PluginError::TooManyRequests)
+            }
         }
-        Ok(out.turn)
     }
 
     /// What the plugin gets for its request of that number, and when: what it was given before, or what comes back now.
     async fn given(
         &self,
-        outbound: &Outbound,
-        request: HttpRequest,
+        lent: &Lent<'_>,
+        want: Want,
         at: usize,
         transcript: &mut Transcript,
     ) -> Result<(Input, u64), PluginError> {
         match transcript.given.get(at) {
-            Some(before) if before.request == request => Ok((before.input.clone(), before.now)),
+            Some(before) if before.want == want => Ok((before.input.clone(), before.now)),
             Some(_) => Err(PluginError::NotRepeatable),
             None => {
-                let input = self.send(outbound, request.clone()).await;
+                let input = match want.clone() {
+                    Want::Request(request) => self.send(lent.outbound, request).await,
+                    Want::Token { grant, subject } => self.lend_token(lent, &grant, &subject).await,
+                };
                 let now = seconds(&transcript.clock);
-                transcript.given.push(Given { request, input: input.clone(), now });
+                transcript.given.push(Given { want, input: input.clone(), now });
                 Ok((input, now))
+            }
+        }
+    }
+
+    async fn lend_token(&self, lent: &Lent<'_>, grant: &str, subject: &str) -> Input {
+        match lent.token(grant, subject).await {
+            Ok(grant) => Input::Token { grant: Box::new(grant) },
+            Err(message) => {
+                tracing::warn!(plugin.name = self.plugin, grant.name = grant, error = message, "a plugin got no token");
+                Input::Failed { message }
             }
         }
     }

@@ -16,6 +16,7 @@ mod find;
 mod in_process;
 mod info;
 mod key_pair;
+mod lend;
 mod library_file;
 mod life;
 mod load;
@@ -39,10 +40,11 @@ pub use declared::{Entry, catalogue, entry};
 pub use error::PluginError;
 pub use info::PluginInfo;
 pub use jackfield_plugin_abi::envelope::{
-    Answer, Choice, Dialog, Field, FieldType, Form, Identity, Integration, OAuth2, Request, State, Step, StepKind,
-    WebhookAnswer, WebhookCall,
+    Answer, Choice, Dialog, Field, FieldType, Form, Grant, Identity, Integration, Leaving, OAuth2, Refreshed, Request,
+    Revoked, State, Step, StepKind, WebhookAnswer, WebhookCall,
 };
 pub use key_pair::{KeyError, MadeKeys, Signed, make_keys, sign};
+pub use lend::Tokens;
 pub use library_file::LibraryFile;
 pub use lock::Lock;
 pub use port::PortError;

@@ -20,6 +20,7 @@ use super::{
     backoff::Backoff,
     conversation::Transcript,
     is_good_id,
+    lend::Lent,
     life::{Introduction, Life, Recipe},
     port::PortError,
     redact::Redactor,
@@ -28,7 +29,6 @@ use super::{
 use crate::{
     clock::Clock,
     config::{Run, Settings},
-    outbound::Outbound,
 };
 
 /// A loaded plugin.
@@ -116,7 +116,7 @@ impl Plugin {
         self: &Arc<Self>,
         provider: &str,
         redactor: &Redactor,
-        outbound: &Outbound,
+        lent: &Lent<'_>,
         question: Question,
     ) -> Result<Turn, PluginError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -125,7 +125,7 @@ impl Plugin {
             let life = self.life().await?;
             let instance = life.instances.get(provider).copied().unwrap_or_default();
             let line = life.line(&self.info.name, redactor.clone());
-            let result = line.converse(outbound, instance, question.clone(), &mut transcript).await;
+            let result = line.converse(lent, instance, question.clone(), &mut transcript).await;
             match result {
                 Err(PluginError::Port(PortError::Gone)) => {}
                 Err(error) if error.is_fatal() => return Err(self.ended(&life, error).await),

@@ -8,8 +8,13 @@ use jackfield_plugin_abi::{
 };
 
 use super::{
-    Answer, Dialog, Field, Integration, PluginError, PluginInfo, Request, State, Step, WebhookAnswer, WebhookCall,
-    library_file::digest, plugin::Plugin, redact::Redactor, status::ProviderStatus,
+    Answer, Dialog, Field, Grant, Integration, Leaving, PluginError, PluginInfo, Refreshed, Request, Revoked, State,
+    Step, StepKind, WebhookAnswer, WebhookCall,
+    lend::{Lent, Tokens},
+    library_file::digest,
+    plugin::Plugin,
+    redact::Redactor,
+    status::ProviderStatus,
 };
 use crate::{
     config::{HostPattern, ProviderOptions},
@@ -141,7 +146,17 @@ impl Provider {
     }
 
     async fn ask(&self, question: Question, named: &[String]) -> Result<Turn, PluginError> {
-        self.plugin.converse(&self.id, &self.redactor, &self.outbound(named), question).await
+        self.ask_lending(question, named, None).await
+    }
+
+    async fn ask_lending(
+        &self,
+        question: Question,
+        named: &[String],
+        tokens: Option<&dyn Tokens>,
+    ) -> Result<Turn, PluginError> {
+        let outbound = self.outbound(named);
+        self.plugin.converse(&self.id, &self.redactor, &Lent { outbound: &outbound, tokens }, question).await
     }
 
     /// The authorization server of a step that depends on the state.
@@ -186,12 +201,58 @@ impl Provider {
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
-    pub async fn receive(&self, call: WebhookCall, state: State) -> Result<WebhookAnswer, PluginError> {
-        match self.ask(Question::Webhook { call, state }, &[]).await {
-            Ok(Turn::Received { answer }) => Ok(answer),
-            Ok(_) => Err(PluginError::Answer("a webhook was called, something else answered".to_owned())),
-            Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Unsupported => Ok(WebhookAnswer::new(404)),
-            Err(error) => Err(error),
+    pub async fn receive(
+        &self,
+        call: WebhookCall,
+        state: State,
+        tokens: Option<&dyn Tokens>,
+    ) -> Result<WebhookAnswer, PluginError> {
+        match known(self.ask_lending(Question::Webhook { call, state }, &[], tokens).await)? {
+            None => Ok(WebhookAnswer::new(404)),
+            Some(Turn::Received { answer }) => Ok(answer),
+            Some(_) => Err(PluginError::Answer("a webhook was called, something else answered".to_owned())),
+        }
+    }
+
+    /// Has the provider refresh a grant its own way; one that has none leaves it to the host.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer, or the service gave it none.
+    pub async fn refresh(&self, grant: Grant, metadata: State, named: &[String]) -> Result<Refreshed, PluginError> {
+        let question = Question::Refresh { grant: Box::new(grant), metadata };
+        match known(self.ask(question, named).await)? {
+            None | Some(Turn::Refreshed { refreshed: Refreshed::Unknown }) => Ok(Refreshed::ByHost),
+            Some(Turn::Refreshed { refreshed }) => Ok(refreshed),
+            Some(_) => Err(PluginError::Answer("a refresh was asked for, something else answered".to_owned())),
+        }
+    }
+
+    /// Has the provider revoke what is given up its own way; one that has none leaves it to the host.
+    ///
+    /// # Errors
+    /// When it is not done.
+    pub async fn revoke(&self, leaving: Leaving, named: &[String]) -> Result<Revoked, PluginError> {
+        match known(self.ask(Question::Revoke { leaving }, named).await)? {
+            None | Some(Turn::Revoked { revoked: Revoked::Unknown }) => Ok(Revoked::ByHost),
+            Some(Turn::Revoked { revoked }) => Ok(revoked),
+            Some(_) => Err(PluginError::Answer("a revocation was asked for, something else answered".to_owned())),
+        }
+    }
+
+    /// The authorization server of a step by its name, or of the first where the name is empty; `state` is what the steps have bound, for
+    /// one that depends on it. `None` where there is no such step.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn server_of(&self, step: &str, state: &State, named: &[String]) -> Result<Option<OAuth2>, PluginError> {
+        let is_it = |candidate: &&Step| {
+            (step.is_empty() || candidate.name == step)
+                && matches!(candidate.kind, StepKind::OAuth2(_) | StepKind::OAuth2FromState)
+        };
+        match self.steps().iter().find(is_it) {
+            None => Ok(None),
+            Some(Step { kind: StepKind::OAuth2(oauth2), .. }) => Ok(Some((**oauth2).clone())),
+            Some(Step { name, .. }) => self.oauth2(name, state.clone(), named).await.map(Some),
         }
     }
 
@@ -207,6 +268,14 @@ impl Provider {
             Turn::Built { integration } => Ok(integration),
             _ => Err(PluginError::Answer("an integration was asked for, something else answered".to_owned())),
         }
+    }
+}
+
+/// What a plugin built before there was such a question answers is nothing, and no error.
+fn known(asked: Result<Turn, PluginError>) -> Result<Option<Turn>, PluginError> {
+    match asked {
+        Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Unsupported => Ok(None),
+        other => other.map(Some),
     }
 }
 

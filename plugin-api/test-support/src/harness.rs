@@ -2,9 +2,7 @@
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
 
-use jackfield_plugin::{
-    Error, HttpRequest, HttpResponse, Integration, OAuth2, Provider, Request, Result, State, WebhookAnswer, WebhookCall,
-};
+use jackfield_plugin::{Error, HttpRequest, HttpResponse, Integration, OAuth2, Provider, Request, Result, State};
 use jackfield_plugin_abi::envelope::{Answer, StepKind};
 use serde_json::Value;
 
@@ -25,13 +23,13 @@ const SWITCH: &str = "JACKFIELD_PLUGIN_TEST_HOST";
 /// another.
 pub struct Harness<P> {
     options: State,
-    inside: InProcess,
-    script: Script,
+    pub(crate) inside: InProcess,
+    pub(crate) script: Script,
     /// What is bound before the first step.
     bound: State,
     /// The host to go through, and it once it runs.
     switch: Option<PathBuf>,
-    host: Option<RealHost>,
+    pub(crate) host: Option<RealHost>,
     visits: usize,
     is_over: bool,
     provider: PhantomData<P>,
@@ -131,7 +129,7 @@ impl<P: Provider> Harness<P> {
         self
     }
 
-    fn stay_in_process(&mut self, why: &str) {
+    pub(crate) fn stay_in_process(&mut self, why: &str) {
         if self.switch.take().is_some() {
             eprintln!("note: a test that uses `{why}` runs in process, whatever {SWITCH} says");
         }
@@ -272,41 +270,8 @@ impl<P: Provider> Harness<P> {
         built.map_err(|fault| Error::new(in_words(&fault)))
     }
 
-    /// Calls the webhook of the set-up, and binds what its answer binds: in process, always.
-    ///
-    /// # Errors
-    /// What the provider answers.
-    ///
-    /// # Panics
-    /// When it sends a request that no answer is scripted for.
     #[track_caller]
-    pub fn call(&mut self, call: WebhookCall) -> Result<WebhookAnswer> {
-        assert!(self.host.is_none(), "call a webhook in a test that is in process: with `in_process`");
-        self.stay_in_process("call");
-        let answer =
-            self.inside.receive(call, self.inside.state.clone()).map_err(|fault| Error::new(in_words(&fault)))?;
-        self.inside.state.extend(answer.bind.clone());
-        self.check_script("the call");
-        Ok(answer)
-    }
-
-    /// Calls the webhook of an installed integration with this metadata: in process, always.
-    ///
-    /// # Errors
-    /// What the provider answers.
-    ///
-    /// # Panics
-    /// When it sends a request that no answer is scripted for.
-    #[track_caller]
-    pub fn call_installed(&mut self, call: WebhookCall, metadata: State) -> Result<WebhookAnswer> {
-        self.stay_in_process("call_installed");
-        let answer = self.inside.receive(call, metadata);
-        self.check_script("the call");
-        answer.map_err(|fault| Error::new(in_words(&fault)))
-    }
-
-    #[track_caller]
-    fn check_script(&self, at: &str) {
+    pub(crate) fn check_script(&self, at: &str) {
         if let Some(unexpected) = self.script.take_unexpected() {
             panic!("{at}: {unexpected}");
         }

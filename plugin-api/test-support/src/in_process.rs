@@ -3,7 +3,8 @@
 
 use jackfield_plugin::{
     __private::{Exporter, Registry, call},
-    HttpRequest, Integration, OAuth2, Provider, Request, State, WebhookAnswer, WebhookCall,
+    Grant, HttpRequest, Integration, Leaving, OAuth2, Provider, Refreshed, Request, Revoked, State, WebhookAnswer,
+    WebhookCall,
 };
 use jackfield_plugin_abi::{
     envelope::{
@@ -35,6 +36,8 @@ pub(crate) struct InProcess {
     pub(crate) state: State,
     pub(crate) now: u64,
     pub(crate) log: Vec<LogLine>,
+    /// What is lent to who asks for a token.
+    pub(crate) grants: Vec<Grant>,
 }
 
 impl InProcess {
@@ -47,7 +50,18 @@ impl InProcess {
         let reach = asked(&description, options).map_err(|host| {
             Fault::new(FaultKind::Failed, format!("it declares `{host}`, which is not a host; {}", MEND))
         })?;
-        Ok(Self { registry, description, reach, named: Vec::new(), script, step: 0, state: State::new(), now, log })
+        Ok(Self {
+            registry,
+            description,
+            reach,
+            named: Vec::new(),
+            script,
+            step: 0,
+            state: State::new(),
+            now,
+            log,
+            grants: Vec::new(),
+        })
     }
 
     /// Back to the first step, with what is bound from the beginning.
@@ -155,24 +169,49 @@ impl InProcess {
         }
     }
 
+    pub(crate) fn refresh(&mut self, grant: Grant, metadata: State) -> Result<Refreshed, Fault> {
+        match self.converse(Question::Refresh { grant: Box::new(grant), metadata })? {
+            Turn::Refreshed { refreshed } => Ok(refreshed),
+            _ => Err(Fault::new(FaultKind::Failed, "a refresh was asked for, something else answered")),
+        }
+    }
+
+    pub(crate) fn revoke(&mut self, leaving: Leaving) -> Result<Revoked, Fault> {
+        match self.converse(Question::Revoke { leaving })? {
+            Turn::Revoked { revoked } => Ok(revoked),
+            _ => Err(Fault::new(FaultKind::Failed, "a revocation was asked for, something else answered")),
+        }
+    }
+
     fn converse(&mut self, question: Question) -> Result<Turn, Fault> {
         let start = StartIn { instance: self.description.instance, question, now: self.now };
         let mut out: TurnOut = self.ask(op::START, &start)?;
         for _ in 0..MOST_REQUESTS {
-            let Turn::Wants { task, request } = out.turn else { return Ok(out.turn) };
-            let input = match self.reply(request) {
-                Reply::Response(response) => Input::Response { response },
-                Reply::Failure(message) => Input::Failed { message },
+            let (task, input) = match out.turn {
+                Turn::Wants { task, request } => (task, self.reply(request).into_input()),
+                Turn::WantsToken { task, grant, subject } => (task, self.token(&grant, &subject)),
+                over => return Ok(over),
             };
             out = self.ask(op::RESUME, &ResumeIn { task, input, now: self.now })?;
         }
         match out.turn {
-            Turn::Wants { .. } => {
+            Turn::Wants { .. } | Turn::WantsToken { .. } => {
                 let message = format!("the plugin asked for more than {MOST_REQUESTS} requests in one step");
                 Err(Fault::new(FaultKind::Failed, message))
             }
             turn => Ok(turn),
         }
+    }
+
+    /// As a host finds it: by name and subject, where an empty name is the first and an empty subject any.
+    fn token(&self, name: &str, subject: &str) -> Input {
+        let is_it = |grant: &&Grant| {
+            (name.is_empty() || grant.name == name) && (subject.is_empty() || grant.subject == subject)
+        };
+        self.grants.iter().find(is_it).map_or_else(
+            || Input::Failed { message: format!("there is no grant `{name}`") },
+            |grant| Input::Token { grant: Box::new(grant.clone()) },
+        )
     }
 
     fn reply(&self, request: HttpRequest) -> Reply {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod beyond;
 mod difference;
 mod harness;
 mod in_process;

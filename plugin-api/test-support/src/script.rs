@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jackfield_plugin::{HttpRequest, HttpResponse};
+use jackfield_plugin_abi::envelope::Input;
 
 use crate::difference::{difference, request_in_words};
 
@@ -13,6 +14,16 @@ pub(crate) enum Reply {
     Response(HttpResponse),
     /// No answer, and why.
     Failure(String),
+}
+
+impl Reply {
+    /// As a host hands it to the plugin.
+    pub(crate) fn into_input(self) -> Input {
+        match self {
+            Self::Response(response) => Input::Response { response },
+            Self::Failure(message) => Input::Failed { message },
+        }
+    }
 }
 
 struct Scripted {

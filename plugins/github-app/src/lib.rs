@@ -5,8 +5,8 @@ mod jwt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jackfield_plugin::{
-    Answer, Error, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Result, State, Step, Value, View,
-    export_providers, value,
+    Answer, Error, Grant, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Refreshed, Result, State, Step,
+    Value, View, export_providers, value,
 };
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -32,6 +32,15 @@ impl GitHubApp {
         let enterprise = || self.web_url.as_ref().map(|_| format!("{}/api/v3", self.web()));
         let api = self.api_url.clone().or_else(enterprise).unwrap_or_else(|| "https://api.github.com".to_owned());
         api.trim_end_matches('/').to_owned()
+    }
+
+    fn jwt(&self, host: &Host) -> Result<String> {
+        let key = self.private_key.as_ref().ok_or_else(|| Error::new("private-key is not set"))?;
+        key.sign(&self.app_id, host.unix_time())
+    }
+
+    async fn access(&self, installation: &str, host: &Host) -> Result<Value> {
+        ask(host, HttpRequest::post(format!("{installation}/access_tokens")), &self.jwt(host)?).await
     }
 }
 
@@ -68,19 +77,34 @@ impl Provider for GitHubApp {
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
         let id: u64 = value(&state, "installation_id")?;
-        let key = self.private_key.as_ref().ok_or_else(|| Error::new("private-key is not set"))?;
-        let (jwt, url) = (key.sign(&self.app_id, host.unix_time())?, format!("{}/app/installations/{id}", self.api()));
-        let account = ask(&host, HttpRequest::get(&url), &jwt).await?["account"].take();
-        let mut access = ask(&host, HttpRequest::post(format!("{url}/access_tokens")), &jwt).await?;
-        let token = access["token"].as_str().ok_or_else(|| Error::new("GitHub's answer has no token"))?;
-        let mut integration = Integration::new(id.to_string()).metadata("token", token);
+        let url = format!("{}/app/installations/{id}", self.api());
+        let account = ask(&host, HttpRequest::get(&url), &self.jwt(&host)?).await?["account"].take();
+        let mut access = self.access(&url, &host).await?;
+        let mut integration = Integration::new(id.to_string()).grant(token_of(&access)?);
         integration.name = account["login"].as_str().map(str::to_owned);
         Ok(integration
-            .metadata("expires_at", access["expires_at"].take())
+            .metadata("installation_id", id)
             .metadata("permissions", access["permissions"].take())
             .metadata("account_id", account["id"].clone())
             .metadata("account_type", account["type"].clone()))
     }
+
+    /// An installation has no refresh token: the app asks for the next token with its own key.
+    async fn refresh(&self, _: Grant, metadata: State, host: Host) -> Result<Refreshed> {
+        let id: u64 = value(&metadata, "installation_id")?;
+        let access = self.access(&format!("{}/app/installations/{id}", self.api()), &host).await?;
+        Ok(Refreshed::granted(token_of(&access)?))
+    }
+}
+
+/// What the grant of an installation is called.
+const GRANT: &str = "installation";
+
+/// <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-an-installation-access-token-for-a-github-app>:
+/// it lives an hour.
+fn token_of(access: &Value) -> Result<Grant> {
+    let token = access["token"].as_str().ok_or_else(|| Error::new("GitHub's answer has no token"))?;
+    Ok(Grant::new(GRANT, token).expires_in(3600))
 }
 
 /// Sends the person to install the app, and takes them back.

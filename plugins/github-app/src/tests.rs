@@ -53,12 +53,21 @@ fn an_installation_becomes_an_integration() {
     github.consents(json!({"access_token": "ghu_1"})).assert_integration(
         &Integration::new("7")
             .name("acme")
-            .metadata("token", "ghs_1")
-            .metadata("expires_at", "2023-11-14T23:13:20Z")
+            .grant(Grant::new("installation", "ghs_1").expires_in(3600))
+            .metadata("installation_id", 7)
             .metadata("permissions", json!({"contents": "read"}))
             .metadata("account_id", 9)
             .metadata("account_type", "Organization"),
     );
+}
+
+#[test]
+fn the_next_token_is_asked_for_with_the_apps_own_key() {
+    let token = json!({"token": "ghs_2", "expires_at": "2023-11-14T23:13:20Z"});
+    let mut github = github().answers(format!("{API}/app/installations/7/access_tokens"), answer(&token));
+    let metadata = json!({"installation_id": 7}).as_object().cloned().expect("an object");
+    let refreshed = github.refresh(Grant::new("installation", "ghs_1"), metadata).expect("GitHub answers");
+    assert_eq!(refreshed, Refreshed::granted(Grant::new("installation", "ghs_2").expires_in(3600)));
 }
 
 #[test]

@@ -42,6 +42,7 @@ impl Provider for GitLab {
         Pipeline::new().view("instance", move |step| ask(step, options.clone())).oauth2_with(move |state| {
             let (instance, client): (String, (String, String)) = (value(state, "instance")?, value(state, "client")?);
             let oauth2 = OAuth2::new(format!("{instance}/oauth/authorize"), format!("{instance}/oauth/token"));
+            let oauth2 = oauth2.revocation_url(format!("{instance}/oauth/revoke")).single_use_refresh_tokens(true);
             Ok(oauth2.client(client.0, client.1).scopes(scopes.clone()))
         })
     }
@@ -59,8 +60,6 @@ impl Provider for GitLab {
             .name(format!("{login} ({name})"))
             .metadata("instance", &*instance)
             .metadata("access_token", bearer)
-            .metadata_if_some("refresh_token", token["refresh_token"].as_str())
-            .metadata_if_some("expires_at", token["expires_in"].as_u64().map(|seconds| host.unix_time() + seconds))
             .metadata_if_some("client", state.get("client").filter(|_| instance != DEFAULT).cloned())
             .identity(Identity::new("gitlab", name, id.to_string()).data("username", login)))
     }

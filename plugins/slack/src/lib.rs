@@ -2,7 +2,8 @@
 //! (<https://docs.slack.dev/reference/methods/oauth.v2.access>), and `v1`, kept for compatible servers of the first kind.
 
 use jackfield_plugin::{
-    Error, Host, Identity, Integration, OAuth2, Pipeline, Provider, Result, State, Value, export_providers, value,
+    Error, Grant, Host, Identity, Integration, OAuth2, Pipeline, Provider, Result, State, Value, export_providers,
+    value,
 };
 use serde::Deserialize;
 
@@ -49,6 +50,7 @@ impl Provider for Slack {
         let token = self.token_url.clone().unwrap_or_else(|| format!("https://slack.com/api/{token}"));
         // PKCE would make the app a public client at Slack, and older compatible servers refuse what they do not know.
         let oauth2 = OAuth2::new(authorize, token).client(&self.client_id, self.client_secret.as_str()).without_pkce();
+        let oauth2 = oauth2.single_use_refresh_tokens(true);
         Pipeline::new().oauth2(oauth2.scopes(scopes.split(separator)).scope_separator(separator))
     }
 
@@ -87,6 +89,8 @@ impl Answer {
             .metadata("bot_access_token", self.needed("/bot/bot_access_token")?)
             .metadata("bot_user_id", self.needed("/bot/bot_user_id")?)
             .metadata("scopes", self.scopes("/scope"))
+            .grant(Grant::new("bot", self.needed("/bot/bot_access_token")?).scopes(self.scopes("/scope")))
+            .grant(Grant::new("user", self.needed("/access_token")?).subject(self.needed("/user_id")?))
             .identity(user.data("access_token", self.needed("/access_token")?)))
     }
 
@@ -98,21 +102,28 @@ impl Answer {
         self.text("/access_token").map_or_else(|| self.needed("/authed_user/access_token"), Ok)?;
         let user = Identity::new("slack", id, self.needed("/authed_user/id")?)
             .scopes(self.scopes("/authed_user/scope"))
-            .data_if_some("access_token", self.text("/authed_user/access_token"))
-            .data_if_some("refresh_token", self.text("/authed_user/refresh_token"))
-            .data_if_some("expires_in", self.0["authed_user"]["expires_in"].as_u64());
+            .data_if_some("access_token", self.text("/authed_user/access_token"));
+        // With rotation each has a refresh token of its own; without one, theirs live until they are revoked.
+        let bot = Grant::from_answer("bot", &self.0).map(without_type);
+        let user_grant = Grant::from_answer("user", &self.0["authed_user"]).map(without_type);
         Ok(Integration::new(id)
             .name(self.text(&format!("{tenant}/name")).unwrap_or(id))
             .metadata("scopes", self.scopes("/scope"))
             .metadata_if_some("bot_access_token", self.text("/access_token"))
             .metadata_if_some("bot_user_id", self.text("/bot_user_id"))
-            .metadata_if_some("refresh_token", self.text("/refresh_token"))
-            .metadata_if_some("expires_in", self.0["expires_in"].as_u64())
             .metadata_if_some("app_id", self.text("/app_id"))
             .metadata_if_some("team_id", self.text("/team/id").filter(|_| !is_enterprise))
             .metadata_if_some("enterprise_id", self.text("/enterprise/id"))
+            .grant_if_some(bot)
+            .grant_if_some(user_grant.map(|grant| grant.subject(&user.external_id)))
             .identity(user))
     }
+}
+
+/// Slack's type says whose it is, and not how it is sent: `bot`, `user`.
+fn without_type(mut grant: Grant) -> Grant {
+    grant.token_type.clear();
+    grant
 }
 
 export_providers!(Slack);

@@ -108,11 +108,18 @@ fn a_user_only_install_has_the_users_token_and_no_bot() {
 }
 
 #[test]
-fn rotating_tokens_keep_what_refreshes_them() {
-    let changes = json!({"refresh_token": "xoxe-1", "expires_in": 43200});
+fn bot_and_user_have_grants_of_their_own_and_with_rotation_refresh_tokens_of_their_own() {
+    let user = json!({"id": "U2", "scope": "search:read", "access_token": "xoxe.xoxp-1", "refresh_token": "xoxe-u", "expires_in": 43200});
+    let changes =
+        json!({"access_token": "xoxe.xoxb-1", "refresh_token": "xoxe-b", "expires_in": 43200, "authed_user": user});
     let integration = built("v2", v2_answer(&changes)).expect("an install with rotation");
-    assert_eq!(integration.metadata["refresh_token"], "xoxe-1");
-    assert_eq!(integration.metadata["expires_in"], 43200);
+    let bot = Grant::new("bot", "xoxe.xoxb-1").refresh_token("xoxe-b").expires_in(43200);
+    let user = Grant::new("user", "xoxe.xoxp-1").refresh_token("xoxe-u").expires_in(43200).subject("U2");
+    let expected = [bot.scopes(["team:read", "chat:write"]), user.scopes(["search:read"])];
+    assert_eq!(integration.grants.as_deref(), Some(expected.as_slice()));
+    assert!(!Value::Object(integration.metadata).to_string().contains("xoxe-b"), "refresh tokens stand in grants only");
+    let plain = built("v2", v2_answer(&json!({}))).expect("an install without rotation");
+    assert_eq!(plain.grants, Some(vec![Grant::new("bot", "xoxb-2").scopes(["team:read", "chat:write"])]));
 }
 
 #[test]

@@ -41,5 +41,6 @@ mod stand_in_tokens;
 mod store;
 mod tabs;
 mod tidy;
+mod tokens;
 mod webhook;
 mod worker_line;

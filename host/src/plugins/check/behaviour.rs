@@ -148,7 +148,9 @@ fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
         Ok(Turn::Built { .. }) => "integration",
         Ok(Turn::OAuth2 { .. }) => "oauth2",
         Ok(Turn::Received { .. }) => "webhook",
-        Ok(Turn::Wants { .. } | Turn::Unknown) => "unknown",
+        Ok(Turn::Refreshed { .. }) => "refresh",
+        Ok(Turn::Revoked { .. }) => "revocation",
+        Ok(Turn::Wants { .. } | Turn::WantsToken { .. } | Turn::Unknown) => "unknown",
         Err(error) => error.reason(),
     }
 }

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use jackfield_plugin_abi::envelope::{
-    Answer, HttpResponse, Input, NamedProvider, Pairs, Question, Request, State, Step, StepKind, Turn,
+    Answer, Grant, HttpResponse, Input, Leaving, NamedProvider, Pairs, Question, Request, State, Step, StepKind, Turn,
 };
 use serde_json::{Value, json};
 
@@ -77,7 +77,14 @@ impl Inventor {
         match step {
             Some(Step { name, kind: StepKind::OAuth2FromState }) => Question::OAuth2 { step: name.clone(), state },
             Some(Step { name, .. }) => Question::View { view: name.clone(), request: self.request(), state },
-            None => Question::BuildIntegration { state },
+            None => match self.random.u8(0..4) {
+                0 => Question::Refresh { grant: Box::new(self.grant()), metadata: state },
+                1 => {
+                    let (id, grants) = (self.text(), vec![self.grant()]);
+                    Question::Revoke { leaving: Leaving::whole(id, state, grants) }
+                }
+                _ => Question::BuildIntegration { state },
+            },
         }
     }
 
@@ -153,6 +160,19 @@ impl Inventor {
         };
         let status = *self.random.choice(&[200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503]).unwrap_or(&200);
         Input::Response { response: HttpResponse::new(status, body).with_header("content-type", "application/json") }
+    }
+
+    /// What the host might hand a plugin for a token it asks for.
+    pub(super) fn token(&mut self) -> Input {
+        match self.random.u8(0..3) {
+            0 => Input::Failed { message: "the integration needs its person to authenticate again".to_owned() },
+            _ => Input::Token { grant: Box::new(self.grant()) },
+        }
+    }
+
+    fn grant(&mut self) -> Grant {
+        let answer = self.token_answer(2);
+        Grant::from_answer(self.name(), &answer).unwrap_or_else(|| Grant::new(self.name(), self.text()))
     }
 
     /// Tries the names of form fields that the plugin has shown, and goes on from states that it has left.

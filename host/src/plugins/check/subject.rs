@@ -116,12 +116,17 @@ impl Subject {
         let start = StartIn { instance: self.instance, question: observed.question.clone(), now: NOW };
         let mut out: TurnOut = observed.ask(&self.life, op::START, &start).await?;
         for _ in 0..MOST_REQUESTS {
-            let Turn::Wants { task, request } = out.turn else { return Ok(out.turn) };
-            observed.requests.push(serde_json::to_string(&request).unwrap_or_default());
-            let input = inventor.input();
+            let (task, input) = match out.turn {
+                Turn::Wants { task, request } => {
+                    observed.requests.push(serde_json::to_string(&request).unwrap_or_default());
+                    (task, inventor.input())
+                }
+                Turn::WantsToken { task, .. } => (task, inventor.token()),
+                over => return Ok(over),
+            };
             out = observed.ask(&self.life, op::RESUME, &ResumeIn { task, input, now: NOW }).await?;
         }
-        if let Turn::Wants { task, .. } = out.turn {
+        if let Turn::Wants { task, .. } | Turn::WantsToken { task, .. } = out.turn {
             let forget = DropIn { task: Some(task), instance: None };
             let _: serde_json::Value = observed.ask(&self.life, op::DROP, &forget).await?;
             return Err(PluginError::TooManyRequests);

@@ -1,10 +1,9 @@
 //! From the token answer, and the account's, to an integration.
 
 use jackfield_plugin_abi::envelope::{
-    Fault, FaultKind, HttpRequest, HttpResponse, Identity, Integration, LogLevel, LogLine, State, Turn,
+    Fault, FaultKind, Grant, HttpRequest, HttpResponse, Identity, Integration, LogLevel, LogLine, State, Turn,
 };
-use serde_json::{Map, Value};
-use time::{Duration, OffsetDateTime};
+use serde_json::Value;
 
 use super::{
     declaration::{ACCESS_TOKEN, AccountRequest, Declaration},
@@ -18,27 +17,27 @@ pub(super) type Turned = (Turn, Vec<LogLine>);
 /// A set-up that has its token.
 pub(super) struct Begun {
     answer: Value,
-    access_token: String,
-    metadata: State,
-    scopes: Vec<String>,
+    grant: Grant,
 }
 
+/// What the one grant of a declared provider is called.
+const GRANT: &str = "access";
+
 impl Begun {
-    /// Takes the token out of what the host's OAuth 2.0 steps have bound.
-    pub(super) fn new(declaration: &Declaration, state: &State, now: OffsetDateTime) -> Result<Self, Fault> {
+    /// Takes the tokens out of what the host's OAuth 2.0 steps have bound.
+    pub(super) fn new(declaration: &Declaration, state: &State) -> Result<Self, Fault> {
         let answer = state.get("data").cloned().unwrap_or_default();
-        let token = match &declaration.token_path {
-            Some(path) => {
-                path.find(&answer).ok_or_else(|| nothing_at("the token answer", path, "token-path", &answer))?
-            }
-            None => &answer,
-        };
-        let access_token = JsonPath::new("access_token")
-            .find_text(token)
-            .ok_or_else(|| failed(format!("the token answer has no access_token; there is: {}", keys(token))))?;
-        let scopes = granted(token, declaration);
-        let metadata = metadata(token, &access_token, &scopes, now);
-        Ok(Self { access_token, metadata, scopes, answer })
+        let tokens = answer
+            .pointer(&declaration.oauth2.tokens_at)
+            .ok_or_else(|| nothing_at("the token answer", &declaration.token_path, "token-path", &answer))?;
+        let mut grant = Grant::from_answer(GRANT, tokens)
+            .ok_or_else(|| failed(format!("the token answer has no access_token; there is: {}", keys(tokens))))?;
+        // RFC 6749 section 5.1: none are named where they are those that were asked for.
+        if grant.scopes.is_empty() {
+            grant.scopes.clone_from(&declaration.oauth2.scopes);
+        }
+        grant.scopes.sort();
+        Ok(Self { answer, grant })
     }
 
     /// The request for the account, where it is not in the token answer.
@@ -50,10 +49,10 @@ impl Begun {
         }
         let names_token = |(_, value): &(String, String)| placeholder::words(value).any(|word| word == ACCESS_TOKEN);
         if !headers.iter().any(names_token) {
-            request = request.bearer(&self.access_token);
+            request = request.bearer(self.grant.access_token.expose());
         }
         for (name, value) in headers {
-            request = request.header(name, placeholder::filled(value, ACCESS_TOKEN, &self.access_token));
+            request = request.header(name, placeholder::filled(value, ACCESS_TOKEN, self.grant.access_token.expose()));
         }
         Some(match body {
             Some(body) => request.header("content-type", "application/json").body(body.as_str()),
@@ -69,16 +68,18 @@ impl Begun {
         };
         let at = |path: &JsonPath, key| path.find_text(&answer).ok_or_else(|| nothing_at(whose, path, key, &answer));
         let account = &declaration.account;
-        let mut integration = Integration::new(at(&account.id, "account.id")?);
-        integration.metadata = self.metadata;
+        let scopes = self.grant.scopes.clone();
+        let mut integration = Integration::new(at(&account.id, "account.id")?)
+            .metadata("access_token", self.grant.access_token.expose())
+            .metadata("scopes", scopes.clone());
         integration.name = account.names.iter().find_map(|path| path.find_text(&answer));
         if let Some(identity) = &declaration.identity {
             let id = at(&identity.id, "identity.id")?;
-            let identity = Identity::new(&declaration.id, &identity.instance, id).scopes(self.scopes);
+            let identity = Identity::new(&declaration.id, &identity.instance, id).scopes(scopes);
             integration = integration.identity(identity);
         }
         let log = unnamed(whose, declaration, &integration, &answer);
-        Ok((Turn::Built { integration }, log))
+        Ok((Turn::Built { integration: integration.grant(self.grant) }, log))
     }
 }
 
@@ -87,40 +88,6 @@ fn account_answer(response: &HttpResponse) -> Result<Value, Fault> {
         return Err(failed(format!("the account's URL answered status {}", response.status)));
     }
     response.json().map_err(|_| failed("the account's answer is not JSON".to_owned()))
-}
-
-/// What is stored, sealed at rest: the token with what refreshes it, when it ends and what it may do.
-fn metadata(token: &Value, access_token: &str, scopes: &[String], now: OffsetDateTime) -> State {
-    let mut metadata = Map::new();
-    metadata.insert("access_token".to_owned(), access_token.into());
-    if let Some(refresh) = JsonPath::new("refresh_token").find_text(token) {
-        metadata.insert("refresh_token".to_owned(), refresh.into());
-    }
-    if let Some(end) = expiry(token, now) {
-        metadata.insert("expires_at".to_owned(), end.unix_timestamp().into());
-    }
-    metadata.insert("scopes".to_owned(), scopes.into());
-    metadata
-}
-
-/// RFC 6749 section 5.1: `expires_in` counts seconds from the answer. Some send it as text. Zero means at once, or never; it is not kept.
-fn expiry(token: &Value, now: OffsetDateTime) -> Option<OffsetDateTime> {
-    let seconds: i64 = JsonPath::new("expires_in").find_text(token)?.parse().ok()?;
-    if seconds > 0 { now.checked_add(Duration::seconds(seconds)) } else { None }
-}
-
-/// The granted scopes, sorted; those that were asked for when the answer names none (RFC 6749 section 5.1). Providers separate them by a
-/// space, a comma, or in a list, and one of them calls them `scopes`.
-fn granted(token: &Value, declaration: &Declaration) -> Vec<String> {
-    let mut scopes: Vec<String> = match token.get("scope").or_else(|| token.get("scopes")) {
-        Some(Value::String(text)) => {
-            text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
-        }
-        Some(Value::Array(list)) => list.iter().filter_map(|scope| scope.as_str().map(str::to_owned)).collect(),
-        _ => declaration.oauth2.scopes.clone(),
-    };
-    scopes.sort();
-    scopes
 }
 
 fn unnamed(whose: &str, declaration: &Declaration, integration: &Integration, answer: &Value) -> Vec<LogLine> {

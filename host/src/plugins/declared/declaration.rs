@@ -17,8 +17,8 @@ pub(super) struct Declaration {
     pub(super) oauth2: OAuth2,
     /// Options without which no flow can start.
     pub(super) missing: Vec<String>,
-    /// Where the token stands in the token answer, if not at its top.
-    pub(super) token_path: Option<JsonPath>,
+    /// Where the tokens stand in the token answer, as it is written; empty: at its top.
+    pub(super) token_path: JsonPath,
     pub(super) account: Account,
     /// Where the id of the person who installed stands.
     pub(super) identity: Option<IdentityAt>,
@@ -49,7 +49,7 @@ pub(super) struct IdentityAt {
 }
 
 /// The keys that mean something whatever the provider; others fill placeholders.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "name",
     "icon",
     "authorize-url",
@@ -62,6 +62,7 @@ const KEYS: [&str; 17] = [
     "client-authentication",
     "token-request",
     "token-path",
+    "refresh-tokens",
     "pkce",
     "authorize-parameters",
     "token-parameters",
@@ -141,8 +142,9 @@ impl Reading<'_> {
 
     fn declaration(&mut self, id: &str) -> Declaration {
         self.table.text("name");
-        let oauth2 = self.oauth2();
-        let token_path = self.table.text("token-path").map(JsonPath::new);
+        let mut oauth2 = self.oauth2();
+        let token_path = JsonPath::new(self.table.text("token-path").unwrap_or_default());
+        oauth2.tokens_at = token_path.pointer();
         let account = self.account();
         let identity = self.identity(&oauth2);
         let mut missing: Vec<String> = oauth2.missing().into_iter().map(str::to_owned).collect();
@@ -164,6 +166,8 @@ impl Reading<'_> {
         oauth2.token_request = self.table.choice("token-request", &bodies).unwrap_or_default();
         oauth2.authorize_parameters = self.table.pairs("authorize-parameters");
         oauth2.token_parameters = self.table.pairs("token-parameters");
+        let uses = [("single-use", true), ("reusable", false)];
+        oauth2.single_use_refresh_tokens = self.table.choice("refresh-tokens", &uses);
         oauth2
     }
 

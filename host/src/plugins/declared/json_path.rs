@@ -16,6 +16,14 @@ impl JsonPath {
         &self.0
     }
 
+    /// The same as a JSON pointer.
+    pub(super) fn pointer(&self) -> String {
+        if self.0.is_empty() || self.0.starts_with('/') {
+            return self.0.clone();
+        }
+        self.0.split('.').map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
+    }
+
     /// What stands there, if anything does.
     pub(super) fn find<'a>(&self, answer: &'a Value) -> Option<&'a Value> {
         if self.0.starts_with('/') {

@@ -23,8 +23,8 @@ pub use catalogue::{Entry, catalogue, entry};
 use declaration::Declaration;
 use futures_util::future::BoxFuture;
 use jackfield_plugin_abi::envelope::{
-    CreateIn, CreateOut, DropIn, Fault, FaultKind, Input, NamedProvider, ProvidersOut, Question, Reply, ResumeIn,
-    StartIn, State, Step, StepKind, Turn, TurnOut, op,
+    CreateIn, CreateOut, DropIn, Fault, FaultKind, Input, NamedProvider, ProvidersOut, Question, Refreshed, Reply,
+    ResumeIn, Revoked, StartIn, State, Step, StepKind, Turn, TurnOut, op,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -33,12 +33,11 @@ use super::{
     library_file::digest,
     port::{Port, PortError},
 };
-use crate::{clock::Clock, config::ProviderOptions};
+use crate::config::ProviderOptions;
 
 /// One declared provider.
 pub(super) struct Declared {
     named: NamedProvider,
-    clock: Clock,
     declaration: Mutex<Option<Arc<Declaration>>>,
     tasks: Mutex<HashMap<u64, Begun>>,
     next_task: AtomicU64,
@@ -51,7 +50,6 @@ impl Declared {
     pub(super) fn new(named: &NamedProvider) -> Self {
         Self {
             named: named.clone(),
-            clock: Clock::system(),
             declaration: Mutex::default(),
             tasks: Mutex::default(),
             next_task: AtomicU64::new(1),
@@ -88,10 +86,13 @@ impl Declared {
 
     fn start(&self, asked: StartIn) -> Result<account::Turned, Fault> {
         match asked.question {
-            Question::BuildIntegration { state } => self.turned(Begun::new(&*self.made()?, &state, self.clock.now())?),
+            Question::BuildIntegration { state } => self.turned(Begun::new(&*self.made()?, &state)?),
             Question::View { .. } | Question::OAuth2 { .. } => {
                 Err(Fault::new(FaultKind::Malformed, "a declared provider has no such step"))
             }
+            // The host does both as the RFCs say, which is all that a declaration can say.
+            Question::Refresh { .. } => Ok((Turn::Refreshed { refreshed: Refreshed::ByHost }, Vec::new())),
+            Question::Revoke { .. } => Ok((Turn::Revoked { revoked: Revoked::ByHost }, Vec::new())),
             Question::Webhook { .. } => Err(Fault::new(FaultKind::Unsupported, "a declared provider has no webhook")),
             Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "a question of a later version")),
         }
@@ -115,7 +116,9 @@ impl Declared {
                 let message = format!("the account could not be asked for: {message}");
                 Err(Fault::new(FaultKind::Failed, message))
             }
-            Input::Unknown => Err(Fault::new(FaultKind::Malformed, "an input of a later version")),
+            Input::Token { .. } | Input::Unknown => {
+                Err(Fault::new(FaultKind::Malformed, "an input of a later version"))
+            }
         }
     }
 

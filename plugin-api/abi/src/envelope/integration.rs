@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::State;
+use super::{Grant, State};
 
 /// What a finished pipeline becomes. `Debug` shows no metadata: it holds tokens.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,10 @@ pub struct Integration {
     /// Whose account set it up, where the provider tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// The tokens that the host shall keep fresh and revoke in the end; `None`: those of the token answer, where there was one. The first
+    /// is the one that is used when none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<Grant>>,
 }
 
 /// One account at an identity provider. `Debug` shows no data: it holds tokens.
@@ -69,6 +73,29 @@ impl Integration {
             Some(value) => self.metadata(key, value),
             None => self,
         }
+    }
+
+    /// Adds tokens that the host shall keep fresh and revoke in the end. Where none is added, the host takes those of the token answer.
+    #[must_use]
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.grants.get_or_insert_default().push(grant);
+        self
+    }
+
+    /// The same, where there are any.
+    #[must_use]
+    pub fn grant_if_some(self, grant: Option<Grant>) -> Self {
+        match grant {
+            Some(grant) => self.grant(grant),
+            None => self,
+        }
+    }
+
+    /// Keeps no tokens, although there was a token answer: it served the log-in only.
+    #[must_use]
+    pub fn without_grants(mut self) -> Self {
+        self.grants = Some(Vec::new());
+        self
     }
 
     /// Sets whose account set it up.

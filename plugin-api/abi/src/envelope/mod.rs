@@ -8,19 +8,22 @@
 //! `start` asks it a question and `resume` hands it what it asked the host for, until the turn is done.
 
 mod answer;
+mod grant;
 mod http;
 mod integration;
+mod oauth2;
 mod provider;
 mod secret;
 mod turn;
 mod webhook;
 
 pub use answer::{Answer, Form};
+pub use grant::{Grant, Leaving, Refreshed, Revoked};
 pub use http::{HttpRequest, HttpResponse};
 pub use integration::{Identity, Integration};
+pub use oauth2::{ClientAuthentication, OAuth2, TokenRequest};
 pub use provider::{
-    Choice, ClientAuthentication, CreateIn, CreateOut, Dialog, Field, FieldType, NamedProvider, OAuth2, ProvidersOut,
-    Step, StepKind, TokenRequest,
+    Choice, CreateIn, CreateOut, Dialog, Field, FieldType, NamedProvider, ProvidersOut, Step, StepKind,
 };
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};

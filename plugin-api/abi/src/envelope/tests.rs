@@ -46,6 +46,14 @@ fn providers_and_create() {
 }
 
 #[test]
+fn a_server_that_is_known_by_its_issuer() {
+    let oauth2 = OAuth2::discover("https://i/").client("id", "").private_key("p").key_id("k").userinfo();
+    insta::assert_snapshot!(sent(&oauth2), @r#"{"client_id":"id","client_secret":"","private_key":"p","key_id":"k","issuer":"https://i/","authorize_url":"","token_url":"","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"pkce":true,"client_authentication":"private-key-jwt","token_request":"form","userinfo":true}"#);
+    let announced = json!(ClientAuthentication::Announced);
+    assert_eq!(announced, json!("announced"));
+}
+
+#[test]
 fn a_plugin_from_before_there_was_pkce_keeps_the_requests_it_was_written_for() {
     let old: OAuth2 = serde_json::from_value(json!({"client_id": "id", "token_url": "https://t/"})).expect("old JSON");
     assert!(!old.pkce && OAuth2::new("https://a/", "https://t/").pkce);
@@ -98,6 +106,44 @@ fn turns_and_answers() {
 }
 
 #[test]
+fn grants_are_asked_for_refreshed_and_revoked() {
+    let grant =
+        || Grant::new("bot", "a").subject("U1").refresh_token("r").expires_in(60).scopes(["s"]).step("oauth2-2");
+    let refresh = Question::Refresh { grant: Box::new(grant()), metadata: state() };
+    insta::assert_snapshot!(sent(&refresh), @r#"{"kind":"refresh","grant":{"name":"bot","subject":"U1","step":"oauth2-2","access_token":"a","refresh_token":"r","expires_in":60,"scopes":["s"]},"metadata":{"a":1}}"#);
+    let revoke = Question::Revoke { leaving: Leaving::whole("x", state(), vec![Grant::new("bot", "a")]) };
+    insta::assert_snapshot!(sent(&revoke), @r#"{"kind":"revoke","leaving":{"external_id":"x","metadata":{"a":1},"grants":[{"name":"bot","subject":"","access_token":"a"}],"is_whole":true}}"#);
+    let wants = Turn::WantsToken { task: 3, grant: "bot".into(), subject: "U1".into() };
+    insta::assert_snapshot!(sent(&wants), @r#"{"kind":"wants-token","task":3,"grant":"bot","subject":"U1"}"#);
+    insta::assert_snapshot!(sent(&Input::Token { grant: Box::new(Grant::new("bot", "a")) }), @r#"{"kind":"token","grant":{"name":"bot","subject":"","access_token":"a"}}"#);
+    insta::assert_snapshot!(sent(&Turn::Refreshed { refreshed: Refreshed::ByHost }), @r#"{"kind":"refreshed","refreshed":{"kind":"by-host"}}"#);
+    insta::assert_snapshot!(sent(&Refreshed::granted(Grant::new("bot", "a"))), @r#"{"kind":"granted","grant":{"name":"bot","subject":"","access_token":"a"}}"#);
+    insta::assert_snapshot!(sent(&Refreshed::refused("gone")), @r#"{"kind":"refused","reason":"gone"}"#);
+    insta::assert_snapshot!(sent(&Turn::Revoked { revoked: Revoked::done("ok") }), @r#"{"kind":"revoked","revoked":{"kind":"done","answer":"ok"}}"#);
+    insta::assert_snapshot!(sent(&Integration::new("x").grant(Grant::new("bot", "a"))), @r#"{"external_id":"x","metadata":{},"grants":[{"name":"bot","subject":"","access_token":"a"}]}"#);
+    insta::assert_snapshot!(sent(&Integration::new("x").without_grants()), @r#"{"external_id":"x","metadata":{},"grants":[]}"#);
+    assert!(!format!("{:?}", grant()).contains("\"r\""), "no token in a log");
+}
+
+#[test]
+fn a_token_answer_is_read_in_every_dialect() {
+    let read = |answer: Value| Grant::from_answer("a", &answer);
+    let plain = Grant::new("a", "t");
+    assert_eq!(read(json!({"access_token": "t"})), Some(plain.clone()));
+    assert_eq!(read(json!({"access_token": ""})), None);
+    assert_eq!(read(json!({"refresh_token": "r"})), None);
+    for seconds in [json!(60), json!("60"), json!(60.0)] {
+        assert_eq!(read(json!({"access_token": "t", "expires_in": seconds})), Some(plain.clone().expires_in(60)));
+    }
+    for nothing in [json!(0), json!(-1), json!("soon"), json!(null)] {
+        assert_eq!(read(json!({"access_token": "t", "expires_in": nothing})), Some(plain.clone()));
+    }
+    for scopes in [json!("b c"), json!("b,c"), json!(["b", "c"])] {
+        assert_eq!(read(json!({"access_token": "t", "scope": scopes})), Some(plain.clone().scopes(["b", "c"])));
+    }
+}
+
+#[test]
 fn replies_and_faults() {
     insta::assert_snapshot!(sent(&Reply::ok(1)), @r#"{"ok":1}"#);
     let options =
@@ -119,6 +165,8 @@ fn everything_has_a_default() {
     reads_empty::<CreateIn>();
     reads_empty::<CreateOut>();
     reads_empty::<OAuth2>();
+    reads_empty::<Grant>();
+    reads_empty::<Leaving>();
     reads_empty::<Field>();
     reads_empty::<StartIn>();
     reads_empty::<Request>();

@@ -22,8 +22,9 @@ use jackfield_plugin_abi::envelope::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Answer, Host, Integration, OAuth2, Step, WebhookAnswer,
+    Answer, Host, Step,
     export::{Exporter, Made, Registry},
+    host::Want,
     pipeline::{Boxed, Kind},
 };
 
@@ -162,9 +163,7 @@ pub(crate) struct Task {
 
 enum Work {
     View { future: Boxed<Answer>, state: Arc<Mutex<State>> },
-    Build { future: Boxed<Integration> },
-    OAuth2 { future: Boxed<OAuth2> },
-    Receive { future: Boxed<WebhookAnswer> },
+    Other { future: Boxed<Turn> },
 }
 
 fn create(registry: &Registry, asked: CreateIn) -> Result<CreateOut, Fault> {
@@ -253,23 +252,18 @@ fn work(registry: &Registry, instance: &Instance, id: u64, question: Question, h
             let future = begun(registry, id, || view.clone().dispatch(step))?;
             Ok(Work::View { future, state })
         }
-        Question::BuildIntegration { state } => {
-            let provider = instance.made.provider.clone();
-            let future = begun(registry, id, || provider.build_integration(state, host.clone()))?;
-            Ok(Work::Build { future })
-        }
         Question::OAuth2 { step, state } => {
             let found = instance.made.pipeline.steps.iter().find(|(name, _)| *name == step);
             let Some((_, Kind::OAuth2FromState(from_state))) = found else { return Err(malformed("OAuth 2.0 step")) };
             let from_state = from_state.clone();
-            Ok(Work::OAuth2 { future: Box::pin(async move { from_state(&state) }) })
-        }
-        Question::Webhook { call, state } => {
-            let provider = instance.made.provider.clone();
-            let future = begun(registry, id, || provider.receive(call, state, host.clone()))?;
-            Ok(Work::Receive { future })
+            let future =
+                Box::pin(async move { from_state(&state).map(|oauth2| Turn::OAuth2 { oauth2: Box::new(oauth2) }) });
+            Ok(Work::Other { future })
         }
         Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "this plugin does not know this question")),
+        other => Ok(Work::Other {
+            future: begun(registry, id, || instance.made.provider.clone().answer(other, host.clone()))?,
+        }),
     }
 }
 
@@ -297,9 +291,13 @@ fn poll(registry: &Registry, id: u64, mut task: Task) -> Result<TurnOut, Fault> 
             turn.map(|turn| TurnOut { turn })
         }
         Ok(Poll::Pending) => match task.host.take_wants() {
-            Some(request) => {
+            Some(want) => {
                 locked(&registry.tasks).map().insert(id, task);
-                Ok(TurnOut { turn: Turn::Wants { task: id, request } })
+                let turn = match want {
+                    Want::Request(request) => Turn::Wants { task: id, request },
+                    Want::Token { grant, subject } => Turn::WantsToken { task: id, grant, subject },
+                };
+                Ok(TurnOut { turn })
             }
             None => {
                 dropped(task);
@@ -323,18 +321,7 @@ fn poll_once(work: &mut Work) -> Poll<Result<Turn, Fault>> {
             let state = state.lock().unwrap_or_else(PoisonError::into_inner).clone();
             answer.map(|answer| Turn::Answered { answer, state }).map_err(failed)
         }),
-        Work::Build { future } => future
-            .as_mut()
-            .poll(&mut context)
-            .map(|built| built.map(|integration| Turn::Built { integration }).map_err(failed)),
-        Work::OAuth2 { future } => future
-            .as_mut()
-            .poll(&mut context)
-            .map(|told| told.map(|oauth2| Turn::OAuth2 { oauth2: Box::new(oauth2) }).map_err(failed)),
-        Work::Receive { future } => future
-            .as_mut()
-            .poll(&mut context)
-            .map(|received| received.map(|answer| Turn::Received { answer }).map_err(failed)),
+        Work::Other { future } => future.as_mut().poll(&mut context).map(|turn| turn.map_err(failed)),
     }
 }
 

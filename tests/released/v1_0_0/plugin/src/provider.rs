@@ -4,7 +4,10 @@ use std::future::Future;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{Dialog, Field, Host, Integration, Pipeline, Result, State, WebhookAnswer, WebhookCall};
+use crate::{
+    Dialog, Field, Grant, Host, Integration, Leaving, Pipeline, Refreshed, Result, Revoked, State, WebhookAnswer,
+    WebhookCall,
+};
 
 /// A third-party service that people connect.
 ///
@@ -160,6 +163,77 @@ pub trait Provider: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<WebhookAnswer>> + Send {
         drop((call, state, host));
         async { Ok(WebhookAnswer::new(404)) }
+    }
+
+    /// Gets new tokens for a [grant](Integration::grant) that is about to expire. Not needed where the service does what RFC 6749 section 6
+    /// says: the host then sends the refresh token to the token endpoint of your OAuth 2.0 step. Write it where tokens come another way:
+    ///
+    /// ```
+    /// use jackfield_plugin::{Grant, Host, HttpRequest, Refreshed, Result, State, Value, value};
+    /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider};
+    /// # struct Acme;
+    /// # impl Provider for Acme {
+    /// #     type Options = NoOptions;
+    /// #     const ID: &'static str = "acme";
+    /// #     const NAME: &'static str = "Acme";
+    /// #     fn new(_: NoOptions) -> Self { Acme }
+    /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    ///
+    /// async fn refresh(&self, grant: Grant, metadata: State, host: Host) -> Result<Refreshed> {
+    ///     let account: String = value(&metadata, "account")?;
+    ///     let answer = host.send(HttpRequest::post(format!("https://api.acme.example/{account}/tokens"))).await?;
+    ///     if answer.status == 404 {
+    ///         return Ok(Refreshed::refused("the account is gone"));
+    ///     }
+    ///     let tokens: Value = answer.json()?;
+    ///     Ok(Grant::from_answer(grant.name, &tokens).map_or_else(|| Refreshed::refused("no token came"), Refreshed::granted))
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The service is down, or answered what cannot be read: the old token is kept while it lives, and the host asks again later.
+    fn refresh(&self, grant: Grant, metadata: State, host: Host) -> impl Future<Output = Result<Refreshed>> + Send {
+        drop((grant, metadata, host));
+        async { Ok(Refreshed::ByHost) }
+    }
+
+    /// Revokes what is given up: an integration that is removed, or tokens that others have replaced. Not needed where the service has a
+    /// revocation endpoint (RFC 7009): name it with [`OAuth2::revocation_url`](crate::OAuth2::revocation_url). Write it where the service has
+    /// a way of its own. It may be asked again for what is revoked already.
+    ///
+    /// ```
+    /// use jackfield_plugin::{Error, Host, HttpRequest, Leaving, Result, Revoked};
+    /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider, State};
+    /// # struct Acme;
+    /// # impl Provider for Acme {
+    /// #     type Options = NoOptions;
+    /// #     const ID: &'static str = "acme";
+    /// #     const NAME: &'static str = "Acme";
+    /// #     fn new(_: NoOptions) -> Self { Acme }
+    /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    ///
+    /// async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
+    ///     for grant in &leaving.grants {
+    ///         let request = HttpRequest::post("https://api.acme.example/sign-out").bearer(grant.access_token.expose());
+    ///         let answer = host.send(request).await?;
+    ///         // A token that is not known any more is as good as revoked.
+    ///         if !answer.is_success() && answer.status != 401 {
+    ///             return Err(Error::new(format!("Acme answered status {}", answer.status)));
+    ///         }
+    ///     }
+    ///     Ok(Revoked::done("signed out"))
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// It is not done: the host asks again later, and the operator reads your words.
+    fn revoke(&self, leaving: Leaving, host: Host) -> impl Future<Output = Result<Revoked>> + Send {
+        drop((leaving, host));
+        async { Ok(Revoked::ByHost) }
     }
 }
 

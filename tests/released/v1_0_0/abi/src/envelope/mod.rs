@@ -8,6 +8,7 @@
 //! `start` asks it a question and `resume` hands it what it asked the host for, until the turn is done.
 
 mod answer;
+mod grant;
 mod http;
 mod integration;
 mod provider;
@@ -16,6 +17,7 @@ mod turn;
 mod webhook;
 
 pub use answer::{Answer, Form};
+pub use grant::{Grant, Leaving, Refreshed, Revoked};
 pub use http::{HttpRequest, HttpResponse};
 pub use integration::{Identity, Integration};
 pub use provider::{

@@ -140,9 +140,15 @@ pub struct OAuth2 {
     pub client_authentication: ClientAuthentication,
     /// What the token request's body is: a form by the RFC, JSON at some providers.
     pub token_request: TokenRequest,
-    /// Revocation endpoint (RFC 7009), where there is one. Hosts do not use it yet.
+    /// Revocation endpoint (RFC 7009), where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revocation_url: Option<String>,
+    /// Where the tokens stand in an answer of the token endpoint, as a JSON pointer (RFC 6901): empty for its top, `/data` for a member.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tokens_at: String,
+    /// Whether a refresh token works once and each answer brings the next (RFC 9700 section 4.14.2); `None`: nobody knows, the host learns it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single_use_refresh_tokens: Option<bool>,
 }
 
 /// How a client proves itself to the token endpoint (RFC 6749 section 2.3.1).
@@ -188,6 +194,8 @@ impl Default for OAuth2 {
             client_authentication: ClientAuthentication::Post,
             token_request: TokenRequest::Form,
             revocation_url: None,
+            tokens_at: String::new(),
+            single_use_refresh_tokens: None,
         }
     }
 }
@@ -253,6 +261,20 @@ impl OAuth2 {
     #[must_use]
     pub const fn token_request(mut self, body: TokenRequest) -> Self {
         self.token_request = body;
+        self
+    }
+
+    /// Sets where the tokens stand in an answer of the token endpoint, as a JSON pointer (RFC 6901), if not at its top.
+    #[must_use]
+    pub fn tokens_at(mut self, pointer: impl Into<String>) -> Self {
+        self.tokens_at = pointer.into();
+        self
+    }
+
+    /// Says whether a refresh token works once. Where it does, the host never sends one again whose answer was lost.
+    #[must_use]
+    pub const fn single_use_refresh_tokens(mut self, are_single_use: bool) -> Self {
+        self.single_use_refresh_tokens = Some(are_single_use);
         self
     }
 

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, HttpRequest, HttpResponse, Integration, OAuth2, WebhookAnswer, WebhookCall};
+use super::{
+    Answer, Grant, HttpRequest, HttpResponse, Integration, Leaving, OAuth2, Refreshed, Revoked, WebhookAnswer,
+    WebhookCall,
+};
 
 /// Names and values in order, as in a query or a form; a name may come twice.
 pub type Pairs = Vec<(String, String)>;
@@ -67,6 +70,21 @@ pub enum Question {
         #[serde(default)]
         state: State,
     },
+    /// Refresh a grant; answered with [`Turn::Refreshed`].
+    Refresh {
+        /// The grant as it is stored.
+        #[serde(default)]
+        grant: Box<Grant>,
+        /// The integration's metadata.
+        #[serde(default)]
+        metadata: State,
+    },
+    /// Revoke what is given up; answered with [`Turn::Revoked`].
+    Revoke {
+        /// What is given up.
+        #[serde(default)]
+        leaving: Leaving,
+    },
     /// A question of a later version.
     #[default]
     #[serde(other)]
@@ -113,6 +131,12 @@ pub enum Input {
         #[serde(default)]
         response: HttpResponse,
     },
+    /// The token that was asked for, fresh.
+    Token {
+        /// The grant, without its refresh token.
+        #[serde(default)]
+        grant: Box<Grant>,
+    },
     /// The request was refused or failed.
     Failed {
         /// Why, without secrets.
@@ -158,6 +182,18 @@ pub enum Turn {
         #[serde(default)]
         request: HttpRequest,
     },
+    /// It waits for a fresh token of the integration it is asked about; go on with `resume`.
+    WantsToken {
+        /// Names the task.
+        #[serde(default)]
+        task: u64,
+        /// Which grant, by its name; empty: the first.
+        #[serde(default)]
+        grant: String,
+        /// For which identity, by its external id; empty: the integration's own, or the only one.
+        #[serde(default)]
+        subject: String,
+    },
     /// A step is done.
     Answered {
         /// What becomes of the pipeline.
@@ -185,6 +221,18 @@ pub enum Turn {
         /// What to answer.
         #[serde(default)]
         answer: WebhookAnswer,
+    },
+    /// A grant is refreshed, or not.
+    Refreshed {
+        /// What became of it.
+        #[serde(default)]
+        refreshed: Refreshed,
+    },
+    /// What was given up is revoked, or not.
+    Revoked {
+        /// What became of it.
+        #[serde(default)]
+        revoked: Revoked,
     },
     /// A turn of a later version.
     #[default]

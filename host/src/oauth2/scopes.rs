@@ -1,0 +1,122 @@
+//! What was asked for and what was granted (RFC 6749 sections 3.3 and 5.1).
+
+use jackfield_plugin_abi::envelope::{OAuth2, State};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Requested and granted scopes, sorted, as they are bound into the state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Scopes {
+    requested_scopes: Vec<String>,
+    granted_scopes: Vec<String>,
+    /// Requested and not granted.
+    missing_scopes: Vec<String>,
+    /// The same of the installing person's own token, where a provider gives that apart (Slack).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Box<Scopes>>,
+}
+
+/// Slack's parameter for the person's own scopes, and where its answer says which were granted.
+const USER_SCOPE: &str = "user_scope";
+const USER: &str = "authed_user";
+
+impl Scopes {
+    /// Compares what a token answer grants with what was asked for.
+    pub(super) fn compared(oauth2: &OAuth2, answer: &State) -> Self {
+        let answer = Value::Object(answer.clone());
+        let at_tokens = answer.pointer(&oauth2.tokens_at).and_then(named);
+        let mut scopes = Self::new(oauth2.scopes.clone(), at_tokens.or_else(|| named(&answer)));
+        let asked = oauth2.authorize_parameters.iter().find(|(name, _)| name == USER_SCOPE);
+        if let Some((_, asked)) = asked.filter(|(_, scopes)| !scopes.is_empty()) {
+            // Here a person who grants nothing has no token at all: what is not said is not granted.
+            let granted = answer.get(USER).and_then(named).unwrap_or_default();
+            scopes.user = Some(Box::new(Self::new(split(asked), Some(granted))));
+        }
+        scopes
+    }
+
+    /// RFC 6749 section 5.1: an answer that names no scope grants what was asked for.
+    fn new(requested: Vec<String>, granted: Option<Vec<String>>) -> Self {
+        let requested = sorted(requested);
+        let granted = granted.map_or_else(|| requested.clone(), sorted);
+        let missing = requested.iter().filter(|scope| !granted.contains(scope)).cloned().collect();
+        Self { requested_scopes: requested, granted_scopes: granted, missing_scopes: missing, user: None }
+    }
+
+    /// What was asked for and not granted, of all tokens.
+    pub fn missing(&self) -> impl Iterator<Item = &str> {
+        let users = self.user.iter().flat_map(|user| &user.missing_scopes);
+        self.missing_scopes.iter().chain(users).map(String::as_str)
+    }
+}
+
+fn sorted(mut scopes: Vec<String>) -> Vec<String> {
+    scopes.sort();
+    scopes.dedup();
+    scopes
+}
+
+/// The scopes that an object names; `None` where it names none at all. One provider calls them `scopes`, some answer a list.
+fn named(object: &Value) -> Option<Vec<String>> {
+    match object.get("scope").or_else(|| object.get("scopes"))? {
+        Value::String(text) => Some(split(text)),
+        Value::Array(list) => Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        _ => None,
+    }
+}
+
+/// By spaces as RFC 6749 section 3.3 says, or by commas: no scope is known that holds one.
+fn split(text: &str) -> Vec<String> {
+    text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn compared(oauth2: &OAuth2, answer: &Value) -> Value {
+        let scopes = Scopes::compared(oauth2, answer.as_object().expect("an object"));
+        serde_json::to_value(scopes).expect("plain JSON")
+    }
+
+    fn asking(scopes: &[&str]) -> OAuth2 {
+        OAuth2::new("https://a/", "https://t/").scopes(scopes.iter().copied())
+    }
+
+    #[test]
+    fn the_granted_set_is_read_in_every_way_of_writing_it_and_compared() {
+        // RFC 6749 sections 3.3 and 5.1.
+        let cases = [
+            (json!({"scope": "b a"}), json!(["a", "b"]), json!([])),
+            (json!({"scope": "b,a,c"}), json!(["a", "b", "c"]), json!([])),
+            (json!({"scopes": ["a"]}), json!(["a"]), json!(["b"])),
+            (json!({"scope": "A"}), json!(["A"]), json!(["a", "b"])),
+            (json!({"scope": ""}), json!([]), json!(["a", "b"])),
+            (json!({}), json!(["a", "b"]), json!([])),
+            (json!({"scope": null}), json!(["a", "b"]), json!([])),
+        ];
+        for (answer, granted, missing) in cases {
+            let all = json!({"requested_scopes": ["a", "b"], "granted_scopes": granted, "missing_scopes": missing});
+            assert_eq!(compared(&asking(&["b", "a"]), &answer), all, "{answer}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_found_beside_tokens_that_stand_deeper() {
+        let answer = json!({"data": {"access_token": "t", "scope": "a"}});
+        assert_eq!(compared(&asking(&["a", "b"]).tokens_at("/data"), &answer)["missing_scopes"], json!(["b"]));
+    }
+
+    #[test]
+    fn slacks_persons_are_compared_apart_from_its_bots() {
+        let oauth2 = asking(&["commands"]).authorize_parameter("user_scope", "search:read,users:read");
+        let answer = json!({"scope": "commands", "authed_user": {"id": "U1", "scope": "search:read"}});
+        let scopes = compared(&oauth2, &answer);
+        assert_eq!(scopes["missing_scopes"], json!([]));
+        assert_eq!(scopes["user"]["granted_scopes"], json!(["search:read"]));
+        let scopes = Scopes::compared(&oauth2, answer.as_object().expect("an object"));
+        assert_eq!(scopes.missing().collect::<Vec<_>>(), ["users:read"]);
+    }
+}
