@@ -6,20 +6,23 @@ use axum::{
 };
 use url::Url;
 
-use super::{Asked, CLIENT, Grant, Pkce, Refused, Shared, expect_equal, expect_only, locked, take, take_optional};
+use super::{Asked, CLIENT, Grant, Pkce, Refused, Shared, expect_equal, expect_only, take, take_optional};
+use crate::stand_in::locked;
 
 pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Refused> {
     let mut given = asked.query.clone();
     expect_equal("client_id", &take(&mut given, "client_id")?, CLIENT)?;
     expect_equal("response_type", &take(&mut given, "response_type")?, "code")?;
     let (state, redirect_uri) = (take(&mut given, "state")?, take(&mut given, "redirect_uri")?);
-    check_scope(asked, take_optional(&mut given, "scope")?.as_deref())?;
+    let scope = take_optional(&mut given, "scope")?;
+    check_scope(asked, scope.as_deref())?;
     let challenge = challenge(asked.dialect.pkce, &mut given)?;
     expect_only(given, &asked.dialect.authorize_parameters)?;
     let mut back = Url::parse(&redirect_uri).map_err(|_| "redirect_uri is not a URL")?;
     let code = format!("code-{:x}", getrandom::u64().expect("the system has a random generator"));
     back.query_pairs_mut().append_pair("code", &code).append_pair("state", &state);
-    locked(&shared.grants).insert(code, Grant { id: asked.id.to_owned(), redirect_uri, challenge });
+    let scope = scope.unwrap_or_default();
+    locked(&shared.grants).insert(code, Grant { id: asked.id.to_owned(), redirect_uri, challenge, scope });
     Ok((StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response())
 }
 

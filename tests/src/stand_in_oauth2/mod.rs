@@ -3,14 +3,18 @@
 //!
 //! A service stands below `/{id}/{host}`: what the service has at `https://github.com/login` is at `/github/github.com/login` here.
 
+mod api;
 mod authorize;
 mod dialect;
+mod refresh;
+mod revoke;
 mod token;
 
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -24,6 +28,8 @@ pub use dialect::{Answers, Authentication, Body, Dialect, Pkce};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use crate::stand_in::{Clock, Endpoint, Ledger, Wire, locked};
+
 /// Id of the client that is registered at every service.
 pub const CLIENT: &str = "client-1.example:app";
 /// Its secret, with characters that a form encodes.
@@ -32,10 +38,12 @@ pub const SECRET: &str = "s3cret &/+";
 /// A running stand-in; it stops when this is dropped.
 pub struct StandInOAuth2 {
     address: SocketAddr,
+    shared: Arc<Shared>,
     server: JoinHandle<()>,
 }
 
 /// A request to one service.
+#[derive(Clone)]
 struct Asked<'a> {
     id: &'a str,
     dialect: &'a Dialect,
@@ -54,21 +62,20 @@ struct Grant {
     id: String,
     redirect_uri: String,
     challenge: Option<String>,
+    scope: String,
 }
 
 struct Shared {
-    dialects: BTreeMap<String, Dialect>,
+    dialects: Mutex<BTreeMap<String, Dialect>>,
+    wires: BTreeMap<String, Arc<Wire>>,
     grants: Mutex<HashMap<String, Grant>>,
-    /// The services by the access tokens that were given out.
-    tokens: Mutex<HashMap<String, String>>,
+    clock: Arc<Clock>,
+    /// The owners are the services.
+    ledger: Ledger,
 }
 
 /// Why a request is refused, in words for whoever reads the test.
 type Refused = String;
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl StandInOAuth2 {
     /// Starts on a free port with the services it is to play.
@@ -78,13 +85,13 @@ impl StandInOAuth2 {
     pub async fn start(dialects: BTreeMap<String, Dialect>) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { dialects, grants: Mutex::default(), tokens: Mutex::default() });
-        let router = Router::new().fallback(play).with_state(shared);
+        let shared = Arc::new(Shared::new(dialects));
+        let router = Router::new().fallback(play).with_state(shared.clone());
         let server = tokio::spawn(async move {
             // It serves until it is aborted; a broken connection is the other side's affair.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { address, server })
+        Ok(Self { address, shared, server })
     }
 
     /// Port it listens on.
@@ -97,6 +104,48 @@ impl StandInOAuth2 {
     #[must_use]
     pub fn instead_of(&self, id: &str, url: &str) -> String {
         url.replace("https://", &format!("http://{}/{id}/", self.address))
+    }
+
+    /// Changes what a service is like from now on.
+    ///
+    /// # Panics
+    /// When it is not played here.
+    pub fn change(&self, id: &str, change: impl FnOnce(&mut Dialect)) {
+        change(locked(&self.shared.dialects).get_mut(id).expect("the service is played here"));
+    }
+
+    /// What goes wrong on the way to a service and back.
+    ///
+    /// # Panics
+    /// When it is not played here.
+    #[must_use]
+    pub fn wire(&self, id: &str) -> &Arc<Wire> {
+        &self.shared.wires[id]
+    }
+
+    /// The tokens that were given out. Their owners are the services, by id.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// Lets time pass: tokens expire.
+    pub fn let_pass(&self, time: Duration) {
+        self.shared.clock.let_pass(time);
+    }
+}
+
+impl Shared {
+    fn new(dialects: BTreeMap<String, Dialect>) -> Self {
+        let clock = Arc::new(Clock::default());
+        let wire = |id: &String| (id.clone(), Arc::new(Wire::new(token::refused_with)));
+        Self {
+            wires: dialects.keys().map(wire).collect(),
+            dialects: Mutex::new(dialects),
+            grants: Mutex::default(),
+            ledger: Ledger::new(clock.clone()),
+            clock,
+        }
     }
 }
 
@@ -115,35 +164,37 @@ async fn play(
 ) -> Response {
     let path = uri.path().trim_start_matches('/');
     let (id, rest) = path.split_once('/').unwrap_or((path, ""));
-    let Some(dialect) = shared.dialects.get(id) else { return refused("no such service") };
+    let Some(dialect) = locked(&shared.dialects).get(id).cloned() else { return refused("no such service") };
     let query = pairs(uri.query().unwrap_or_default().as_bytes());
-    let asked = Asked { id, dialect, method, url: format!("https://{rest}"), query, headers, body };
-    let answer = if asked.url == dialect.authorize && asked.method == Method::GET {
-        authorize::answer(&shared, &asked)
-    } else if asked.url == dialect.token && asked.method == Method::POST {
-        token::answer(&shared, &asked)
-    } else {
-        account(&shared, &asked, uri.query())
+    let asked = Asked { id, dialect: &dialect, method, url: format!("https://{rest}"), query, headers, body };
+    let Some(endpoint) = endpoint(&asked) else {
+        return authorize::answer(&shared, &asked).unwrap_or_else(|words| refused(&words));
     };
-    answer.unwrap_or_else(|words| refused(&words))
+    let deed = async {
+        let answer = match endpoint {
+            Endpoint::Exchange => token::answer(&shared, &asked),
+            Endpoint::Refresh => refresh::answer(&shared, &asked),
+            Endpoint::Revocation | Endpoint::Uninstall => revoke::answer(&shared, &asked),
+            Endpoint::Api => api::answer(&shared, &asked, uri.query()),
+        };
+        answer.unwrap_or_else(|words| refused(&words))
+    };
+    shared.wires[id].carry(endpoint, deed).await
 }
 
-/// The account, to who asks as the dialect wants it and has a token of this service.
-fn account(shared: &Shared, asked: &Asked<'_>, query: Option<&str>) -> Result<Response, Refused> {
-    let url = query.map_or_else(|| asked.url.clone(), |query| format!("{}?{query}", asked.url));
-    let given = format!("{} {url}", asked.method);
-    let account = asked.dialect.account.as_deref().ok_or_else(|| format!("{given}: nothing is there"))?;
-    expect_equal("the account's request", &given, account)?;
-    let tokens = locked(&shared.tokens);
-    let token = tokens.iter().find(|(_, id)| id.as_str() == asked.id).map(|(token, _)| token.as_str());
-    let token = token.ok_or("no token was given out")?;
-    for (name, wanted) in &asked.dialect.headers {
-        let wanted = wanted.replace("TOKEN", token).replace("CLIENT", CLIENT);
-        let given = asked.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        expect_equal(&format!("the header {name}"), given, &wanted)?;
+/// Where a request goes; `None` is the page that a browser comes to.
+fn endpoint(asked: &Asked<'_>) -> Option<Endpoint> {
+    let dialect = asked.dialect;
+    let is_post = asked.method == Method::POST;
+    if asked.url == dialect.authorize && asked.method == Method::GET {
+        None
+    } else if asked.url == dialect.token && is_post {
+        Some(if token::is_refresh(asked) { Endpoint::Refresh } else { Endpoint::Exchange })
+    } else if Some(&asked.url) == dialect.revocation.as_ref() && is_post {
+        Some(Endpoint::Revocation)
+    } else {
+        Some(Endpoint::Api)
     }
-    expect_equal("the account's body", &String::from_utf8_lossy(&asked.body), &asked.dialect.asks)?;
-    Ok(json(&asked.dialect.account_answer))
 }
 
 fn json(body: &str) -> Response {

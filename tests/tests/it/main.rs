@@ -37,6 +37,7 @@ mod slack;
 mod stage;
 mod stand_in;
 mod stand_in_github;
+mod stand_in_tokens;
 mod store;
 mod tabs;
 mod tidy;
