@@ -3,8 +3,11 @@
 //!
 //! A service stands below `/{id}/{host}`: what the service has at `https://github.com/login` is at `/github/github.com/login` here.
 
+mod assertion;
 mod authorize;
 mod dialect;
+mod id_token;
+mod issuer;
 mod token;
 
 use std::{
@@ -13,6 +16,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+pub use assertion::{CLIENT_KEY, CLIENT_KEY_ID};
 use axum::{
     Router,
     body::Bytes,
@@ -21,6 +25,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 pub use dialect::{Answers, Authentication, Body, Dialect, Pkce};
+pub use id_token::{SUBJECT, WrongIdToken};
+pub use issuer::{Iss, Issuer, Metadata, Place};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -32,6 +38,7 @@ pub const SECRET: &str = "s3cret &/+";
 /// A running stand-in; it stops when this is dropped.
 pub struct StandInOAuth2 {
     address: SocketAddr,
+    shared: Arc<Shared>,
     server: JoinHandle<()>,
 }
 
@@ -54,9 +61,14 @@ struct Grant {
     id: String,
     redirect_uri: String,
     challenge: Option<String>,
+    nonce: Option<String>,
 }
 
 struct Shared {
+    address: SocketAddr,
+    issuing: issuer::Issuing,
+    /// Methods and URLs of all requests, without queries.
+    requests: Mutex<Vec<String>>,
     dialects: BTreeMap<String, Dialect>,
     grants: Mutex<HashMap<String, Grant>>,
     /// The services by the access tokens that were given out.
@@ -78,13 +90,20 @@ impl StandInOAuth2 {
     pub async fn start(dialects: BTreeMap<String, Dialect>) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { dialects, grants: Mutex::default(), tokens: Mutex::default() });
-        let router = Router::new().fallback(play).with_state(shared);
+        let shared = Arc::new(Shared {
+            address,
+            issuing: issuer::Issuing::default(),
+            requests: Mutex::default(),
+            dialects,
+            grants: Mutex::default(),
+            tokens: Mutex::default(),
+        });
+        let router = Router::new().fallback(play).with_state(shared.clone());
         let server = tokio::spawn(async move {
             // It serves until it is aborted; a broken connection is the other side's affair.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { address, server })
+        Ok(Self { address, shared, server })
     }
 
     /// Port it listens on.
@@ -96,6 +115,30 @@ impl StandInOAuth2 {
     /// Where a URL of a service is played here.
     #[must_use]
     pub fn instead_of(&self, id: &str, url: &str) -> String {
+        self.shared.url(id, url)
+    }
+
+    /// How often a URL of a service was asked.
+    #[must_use]
+    pub fn asked(&self, id: &str, url: &str) -> usize {
+        let url = format!("{id} {url}");
+        locked(&self.shared.requests).iter().filter(|asked| **asked == url).count()
+    }
+
+    /// Has every issuer sign with another key from now on.
+    pub fn rotate_keys(&self) {
+        self.shared.issuing.rotate();
+    }
+
+    /// Has no issuer say anything of itself, or do so again.
+    pub fn take_issuers_down(&self, are_down: bool) {
+        self.shared.issuing.go(are_down);
+    }
+}
+
+impl Shared {
+    /// Where a URL of a service is played here.
+    fn url(&self, id: &str, url: &str) -> String {
         url.replace("https://", &format!("http://{}/{id}/", self.address))
     }
 }
@@ -114,10 +157,15 @@ async fn play(
     body: Bytes,
 ) -> Response {
     let path = uri.path().trim_start_matches('/');
-    let (id, rest) = path.split_once('/').unwrap_or((path, ""));
+    let of_service = path.strip_prefix(issuer::OAUTH).unwrap_or(path);
+    let (id, rest) = of_service.split_once('/').unwrap_or((of_service, ""));
     let Some(dialect) = shared.dialects.get(id) else { return refused("no such service") };
     let query = pairs(uri.query().unwrap_or_default().as_bytes());
     let asked = Asked { id, dialect, method, url: format!("https://{rest}"), query, headers, body };
+    locked(&shared.requests).push(format!("{id} {}", asked.url));
+    if let Some(answer) = issuer::answer(&shared, &asked, path) {
+        return answer.unwrap_or_else(|words| refused(&words));
+    }
     let answer = if asked.url == dialect.authorize && asked.method == Method::GET {
         authorize::answer(&shared, &asked)
     } else if asked.url == dialect.token && asked.method == Method::POST {

@@ -8,13 +8,13 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use super::{
-    Answers, Asked, Authentication, Body, CLIENT, Grant, Pairs, Pkce, Refused, SECRET, Shared, expect_equal,
-    expect_only, json, locked, pairs, take, take_optional,
+    Answers, Asked, Authentication, Body, CLIENT, Grant, Pairs, Pkce, Refused, SECRET, Shared, assertion, expect_equal,
+    expect_only, id_token, json, locked, pairs, take, take_optional,
 };
 
 pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Refused> {
@@ -22,7 +22,7 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Ref
         return Err("the token request has a query".to_owned());
     }
     let mut given = parameters(asked)?;
-    authenticate(asked, &mut given)?;
+    authenticate(shared, asked, &mut given)?;
     expect_equal("grant_type", &take(&mut given, "grant_type")?, "authorization_code")?;
     let code = take(&mut given, "code")?;
     // Used up by the first request that names it, good or bad.
@@ -31,7 +31,7 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Ref
     expect_equal("redirect_uri", &take(&mut given, "redirect_uri")?, &grant.redirect_uri)?;
     verify(asked, &grant, &mut given)?;
     expect_only(given, &asked.dialect.token_parameters)?;
-    Ok(granted(shared, asked))
+    Ok(granted(shared, asked, &grant))
 }
 
 /// The members of the body, which is what the dialect wants and nothing else.
@@ -52,9 +52,10 @@ fn parameters(asked: &Asked<'_>) -> Result<Pairs, Refused> {
 }
 
 /// One way and not the other (RFC 6749 section 2.3).
-fn authenticate(asked: &Asked<'_>, given: &mut Pairs) -> Result<(), Refused> {
+fn authenticate(shared: &Shared, asked: &Asked<'_>, given: &mut Pairs) -> Result<(), Refused> {
     let header = asked.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (id, secret) = match (asked.dialect.authentication, header) {
+        (Authentication::PrivateKeyJwt, None) => return assertion::check(shared, asked, given),
         (Authentication::Post, None) => (take(given, "client_id")?, take(given, "client_secret")?),
         (Authentication::Basic, Some(header)) => basic(header).ok_or("not HTTP Basic authentication")?,
         (way, _) => return Err(format!("the client does not prove itself by {way:?} alone")),
@@ -87,10 +88,12 @@ fn verify(asked: &Asked<'_>, grant: &Grant, given: &mut Pairs) -> Result<(), Ref
     }
 }
 
-fn granted(shared: &Shared, asked: &Asked<'_>) -> Response {
+fn granted(shared: &Shared, asked: &Asked<'_>, grant: &Grant) -> Response {
     let token = format!("access-{}-{:x}", asked.id, getrandom::u64().expect("the system has a random generator"));
     let answer = asked.dialect.token_answer.replace("\"TOKEN\"", &format!("{token:?}"));
     let answer = answer.replace("\"REFRESH\"", &format!("\"refresh-{}\"", asked.id));
+    let id_token = id_token::issued(shared, asked, grant.nonce.as_deref(), &token);
+    let answer = answer.replace("\"ID_TOKEN\"", &json!(id_token).to_string());
     locked(&shared.tokens).insert(token, asked.id.to_owned());
     let wants_json = asked.headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     match asked.dialect.answers {
