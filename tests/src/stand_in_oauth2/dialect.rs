@@ -52,13 +52,16 @@ pub struct Dialect {
     /// How the token endpoint answers.
     #[serde(default)]
     pub answers: Answers,
-    /// The token answer, JSON; `TOKEN` and `REFRESH` stand for fresh tokens.
+    /// The token answer, JSON; `TOKEN`, `REFRESH` and `ID_TOKEN` stand for fresh tokens.
     pub token_answer: String,
     /// The account's answer, JSON.
     #[serde(default)]
     pub account_answer: String,
     /// What is installed.
     pub installs: Installs,
+    /// What it is like as an issuer; `None`: it is none, or nobody knows.
+    #[serde(skip)]
+    pub issuer: Option<super::Issuer>,
 }
 
 /// What comes out of a set-up.
@@ -81,6 +84,8 @@ pub enum Authentication {
     Post,
     /// HTTP Basic, and neither id nor secret in the body.
     Basic,
+    /// An assertion in the body, and no secret anywhere (RFC 7523).
+    PrivateKeyJwt,
 }
 
 /// The body of a token request.

@@ -4,8 +4,11 @@
 //! A service stands below `/{id}/{host}`: what the service has at `https://github.com/login` is at `/github/github.com/login` here.
 
 mod api;
+mod assertion;
 mod authorize;
 mod dialect;
+mod id_token;
+mod issuer;
 mod refresh;
 mod revoke;
 mod token;
@@ -17,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+pub use assertion::{CLIENT_KEY, CLIENT_KEY_ID};
 use axum::{
     Router,
     body::Bytes,
@@ -25,6 +29,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 pub use dialect::{Answers, Authentication, Body, Dialect, Pkce};
+pub use id_token::{SUBJECT, WrongIdToken};
+pub use issuer::{Iss, Issuer, Metadata, Place};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -63,9 +69,14 @@ struct Grant {
     redirect_uri: String,
     challenge: Option<String>,
     scope: String,
+    nonce: Option<String>,
 }
 
 struct Shared {
+    address: SocketAddr,
+    issuing: issuer::Issuing,
+    /// Methods and URLs of all requests, without queries.
+    requests: Mutex<Vec<String>>,
     dialects: Mutex<BTreeMap<String, Dialect>>,
     wires: BTreeMap<String, Arc<Wire>>,
     grants: Mutex<HashMap<String, Grant>>,
@@ -85,7 +96,7 @@ impl StandInOAuth2 {
     pub async fn start(dialects: BTreeMap<String, Dialect>) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(dialects));
+        let shared = Arc::new(Shared::new(address, dialects));
         let router = Router::new().fallback(play).with_state(shared.clone());
         let server = tokio::spawn(async move {
             // It serves until it is aborted; a broken connection is the other side's affair.
@@ -103,7 +114,24 @@ impl StandInOAuth2 {
     /// Where a URL of a service is played here.
     #[must_use]
     pub fn instead_of(&self, id: &str, url: &str) -> String {
-        url.replace("https://", &format!("http://{}/{id}/", self.address))
+        self.shared.url(id, url)
+    }
+
+    /// How often a URL of a service was asked.
+    #[must_use]
+    pub fn asked(&self, id: &str, url: &str) -> usize {
+        let url = format!("{id} {url}");
+        locked(&self.shared.requests).iter().filter(|asked| **asked == url).count()
+    }
+
+    /// Has every issuer sign with another key from now on.
+    pub fn rotate_keys(&self) {
+        self.shared.issuing.rotate();
+    }
+
+    /// Has no issuer say anything of itself, or do so again.
+    pub fn take_issuers_down(&self, are_down: bool) {
+        self.shared.issuing.go(are_down);
     }
 
     /// Changes what a service is like from now on.
@@ -136,16 +164,24 @@ impl StandInOAuth2 {
 }
 
 impl Shared {
-    fn new(dialects: BTreeMap<String, Dialect>) -> Self {
+    fn new(address: SocketAddr, dialects: BTreeMap<String, Dialect>) -> Self {
         let clock = Arc::new(Clock::default());
         let wire = |id: &String| (id.clone(), Arc::new(Wire::new(token::refused_with)));
         Self {
+            address,
+            issuing: issuer::Issuing::default(),
+            requests: Mutex::default(),
             wires: dialects.keys().map(wire).collect(),
             dialects: Mutex::new(dialects),
             grants: Mutex::default(),
             ledger: Ledger::new(clock.clone()),
             clock,
         }
+    }
+
+    /// Where a URL of a service is played here.
+    fn url(&self, id: &str, url: &str) -> String {
+        url.replace("https://", &format!("http://{}/{id}/", self.address))
     }
 }
 
@@ -163,10 +199,15 @@ async fn play(
     body: Bytes,
 ) -> Response {
     let path = uri.path().trim_start_matches('/');
-    let (id, rest) = path.split_once('/').unwrap_or((path, ""));
+    let of_service = path.strip_prefix(issuer::OAUTH).unwrap_or(path);
+    let (id, rest) = of_service.split_once('/').unwrap_or((of_service, ""));
     let Some(dialect) = locked(&shared.dialects).get(id).cloned() else { return refused("no such service") };
     let query = pairs(uri.query().unwrap_or_default().as_bytes());
     let asked = Asked { id, dialect: &dialect, method, url: format!("https://{rest}"), query, headers, body };
+    locked(&shared.requests).push(format!("{id} {}", asked.url));
+    if let Some(answer) = issuer::answer(&shared, &asked, path) {
+        return answer.unwrap_or_else(|words| refused(&words));
+    }
     let Some(endpoint) = endpoint(&asked) else {
         return authorize::answer(&shared, &asked).unwrap_or_else(|words| refused(&words));
     };

@@ -8,7 +8,7 @@ use super::{
 };
 
 pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Refused> {
-    let mut given = authenticated(asked)?;
+    let mut given = authenticated(shared, asked)?;
     expect_equal("grant_type", &take(&mut given, "grant_type")?, "refresh_token")?;
     let token = take(&mut given, "refresh_token")?;
     let scope = take_optional(&mut given, "scope")?;
@@ -26,7 +26,7 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Ref
         return Ok(refused_with("invalid_scope"));
     }
     match shared.ledger.refresh(&token, &terms(asked)) {
-        Ok(pair) => Ok(granted(asked, &pair)),
+        Ok(pair) => Ok(granted(asked, &pair, None)),
         Err(_) => Ok(refused_with("invalid_grant")),
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Ref
     // Section 2.1: a form, whatever the token endpoint takes.
     let dialect = Dialect { body: Body::Form, ..asked.dialect.clone() };
     let asked = Asked { dialect: &dialect, ..asked.clone() };
-    let mut given = authenticated(&asked)?;
+    let mut given = authenticated(shared, &asked)?;
     let token = take(&mut given, "token")?;
     match take_optional(&mut given, "token_type_hint")?.as_deref() {
         None | Some("access_token" | "refresh_token") => {}

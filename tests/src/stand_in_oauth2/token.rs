@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use super::{
-    Answers, Asked, Authentication, Body, CLIENT, Grant, Pairs, Pkce, Refused, SECRET, Shared, expect_equal,
-    expect_only, pairs, take, take_optional,
+    Answers, Asked, Authentication, Body, CLIENT, Grant, Pairs, Pkce, Refused, SECRET, Shared, assertion, expect_equal,
+    expect_only, id_token, pairs, take, take_optional,
 };
 use crate::stand_in::{Pair, Terms, locked};
 
 pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Refused> {
-    let mut given = authenticated(asked)?;
+    let mut given = authenticated(shared, asked)?;
     expect_equal("grant_type", &take(&mut given, "grant_type")?, "authorization_code")?;
     let code = take(&mut given, "code")?;
     // Used up by the first request that names it, good or bad.
@@ -29,16 +29,18 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Ref
     verify(asked, &grant, &mut given)?;
     expect_only(given, &asked.dialect.token_parameters)?;
     let facts = json!({"scope": grant.scope});
-    Ok(granted(asked, &shared.ledger.open(asked.id, facts, &terms(asked))))
+    let pair = shared.ledger.open(asked.id, facts, &terms(asked));
+    let id_token = id_token::issued(shared, asked, grant.nonce.as_deref(), &pair.access);
+    Ok(granted(asked, &pair, Some(&json!(id_token))))
 }
 
 /// The parameters of a request whose client has proved itself, without those of the proof.
-pub(super) fn authenticated(asked: &Asked<'_>) -> Result<Pairs, Refused> {
+pub(super) fn authenticated(shared: &Shared, asked: &Asked<'_>) -> Result<Pairs, Refused> {
     if !asked.query.is_empty() {
         return Err("the request has a query, where secrets do not belong".to_owned());
     }
     let mut given = parameters(asked)?;
-    authenticate(asked, &mut given)?;
+    authenticate(shared, asked, &mut given)?;
     Ok(given)
 }
 
@@ -86,9 +88,10 @@ fn parameters(asked: &Asked<'_>) -> Result<Pairs, Refused> {
 }
 
 /// One way and not the other (RFC 6749 section 2.3).
-fn authenticate(asked: &Asked<'_>, given: &mut Pairs) -> Result<(), Refused> {
+fn authenticate(shared: &Shared, asked: &Asked<'_>, given: &mut Pairs) -> Result<(), Refused> {
     let header = asked.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (id, secret) = match (asked.dialect.authentication, header) {
+        (Authentication::PrivateKeyJwt, None) => return assertion::check(shared, asked, given),
         (Authentication::Post, None) => (take(given, "client_id")?, take(given, "client_secret")?),
         (Authentication::Basic, Some(header)) => basic(header).ok_or("not HTTP Basic authentication")?,
         (way, _) => return Err(format!("the client does not prove itself by {way:?} alone")),
@@ -121,10 +124,11 @@ fn verify(asked: &Asked<'_>, grant: &Grant, given: &mut Pairs) -> Result<(), Ref
     }
 }
 
-/// The dialect's answer with these tokens.
-pub(super) fn granted(asked: &Asked<'_>, pair: &Pair) -> Response {
+/// The dialect's answer with these tokens; a refresh brings no ID token.
+pub(super) fn granted(asked: &Asked<'_>, pair: &Pair, id_token: Option<&Value>) -> Response {
     let answer = asked.dialect.token_answer.replace("\"TOKEN\"", &format!("{:?}", pair.access));
     let answer = answer.replace("\"REFRESH\"", &format!("{:?}", pair.refresh.as_deref().unwrap_or_default()));
+    let answer = answer.replace("\"ID_TOKEN\"", &id_token.unwrap_or(&Value::Null).to_string());
     let wants_json = asked.headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     match asked.dialect.answers {
         Answers::Json => super::json(&answer),

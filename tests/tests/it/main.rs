@@ -16,6 +16,7 @@ mod hostile;
 mod hostile_constructor;
 mod hostile_in_process;
 mod hostile_together;
+mod issuer;
 mod listing;
 mod loading;
 mod misbehaving;
