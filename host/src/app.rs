@@ -5,6 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use crate::{
     accounts::Accounts,
     config::{Features, UrlPrefix},
+    grants::Grants,
     integrations::{IntegrationOut, Integrations},
     pipeline::Pipelines,
     plugins::Plugins,
@@ -18,6 +19,7 @@ use crate::{
 pub struct App {
     pub accounts: Accounts,
     pub features: Features,
+    pub grants: Grants,
     pub integrations: Integrations,
     pub pipelines: Arc<Pipelines>,
     pub plugins: Plugins,

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod dev;
+pub mod grants;
 pub mod integrations;
 pub mod jose;
 pub mod oauth2;

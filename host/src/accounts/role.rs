@@ -24,13 +24,19 @@ pub enum Scope {
     OrgWrite,
     /// Install and remove integrations.
     OrgIntegrations,
+    /// Read the tokens of integrations, and use them: for machines only, no role has it.
+    IntegrationsToken,
 }
 
 const ROLES: [(Role, &str); 4] =
     [(Role::Member, "member"), (Role::Admin, "admin"), (Role::Manager, "manager"), (Role::Owner, "owner")];
 
-const SCOPES: [(Scope, &str); 3] =
-    [(Scope::OrgRead, "org:read"), (Scope::OrgWrite, "org:write"), (Scope::OrgIntegrations, "org:integrations")];
+const SCOPES: [(Scope, &str); 4] = [
+    (Scope::OrgRead, "org:read"),
+    (Scope::OrgWrite, "org:write"),
+    (Scope::OrgIntegrations, "org:integrations"),
+    (Scope::IntegrationsToken, "integrations:token"),
+];
 
 impl Role {
     /// What the role may do.

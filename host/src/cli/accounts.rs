@@ -65,7 +65,7 @@ pub(super) enum TokenCommand {
         /// What it is for.
         #[arg(long)]
         name: String,
-        /// What it may do: org:read, org:write, org:integrations. May be given several times.
+        /// What it may do: org:read, org:write, org:integrations, integrations:token. May be given several times.
         #[arg(long = "scope", required = true, action = ArgAction::Append, num_args = 1.., value_name = "SCOPE")]
         scopes: Vec<Scope>,
     },

@@ -57,9 +57,20 @@ pub enum OutboundError {
     /// The answer is larger than `[http] max-response-bytes`.
     #[error("the answer is larger than {0} bytes ([http] max-response-bytes)")]
     TooLarge(usize),
-    /// Connection, TLS or protocol failed.
+    /// No connection came about, so that nothing was sent.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Connection, TLS or protocol failed, after something may have been sent.
     #[error("{0}")]
     Connection(String),
+}
+
+impl OutboundError {
+    /// Whether it is certain that the other side has not seen the request.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        !matches!(self, Self::TimedOut(_) | Self::TooLarge(_) | Self::Connection(_))
+    }
 }
 
 impl Outbound {
@@ -173,6 +184,9 @@ fn described(error: &reqwest::Error) -> OutboundError {
     }
     if words.is_empty() {
         words.push("the request could not be sent".to_owned());
+    }
+    if error.is_connect() {
+        return OutboundError::Unreachable(words.join(": "));
     }
     OutboundError::Connection(words.join(": "))
 }

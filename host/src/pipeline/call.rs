@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Pipelines, Setup, check::check_age, seal::Signer};
 use crate::{
-    plugins::{Provider, State, WebhookAnswer, WebhookCall},
+    plugins::{Provider, State, Tokens, WebhookAnswer, WebhookCall},
     session::{Claim, SessionKey},
     store::{
         IntegrationId, StoreError, integrations,
@@ -73,7 +73,7 @@ impl Pipelines {
         let sealer = self.store.sealer().clone();
         let metadata = self.store.read(move |c| integrations::metadata(c, &sealer, integration)).await?;
         let Some(metadata) = metadata else { return Ok(Received::NotFound) };
-        Ok(judge(provider, call, metadata).await)
+        Ok(judge(provider, call, metadata, Some(&self.grants.lender(integration))).await)
     }
 
     async fn receive_in_setup(
@@ -86,7 +86,7 @@ impl Pipelines {
         let _turn = self.turns.hold(&session, provider.id()).await;
         let text = self.setups.peek(&session, provider.id()).await?;
         let Some(setup) = self.believed(text, provider).await? else { return Ok(Received::NotFound) };
-        match judge(provider, call, setup.state).await {
+        match judge(provider, call, setup.state, None).await {
             Received::Answered(mut answer) if !answer.bind.is_empty() => {
                 let is_bound = self.bind(&session, provider, std::mem::take(&mut answer.bind)).await?;
                 Ok(if is_bound { Received::Answered(answer) } else { Received::Busy })
@@ -121,8 +121,8 @@ pub(super) fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 
-async fn judge(provider: &Provider, call: WebhookCall, state: State) -> Received {
-    match provider.receive(call, state, None).await {
+async fn judge(provider: &Provider, call: WebhookCall, state: State, tokens: Option<&dyn Tokens>) -> Received {
+    match provider.receive(call, state, tokens).await {
         Ok(answer) => Received::Answered(answer),
         Err(error) => {
             tracing::warn!(

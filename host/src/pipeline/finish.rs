@@ -11,11 +11,14 @@ use super::{
     visit::{Outcome, Visit, failed, milliseconds, refused},
 };
 use crate::{
+    grants::taken,
     integrations::IntegrationOut,
     plugins::{Identity, Integration, Provider},
     session::{ClaimId, SessionKey},
     store::{
-        AnyConnection, Sealer, StoreError, identities, identity_providers,
+        AnyConnection, Sealer, StoreError,
+        grants::{self, NewGrant},
+        identities, identity_providers,
         integrations::{self, Installed},
         organization_integrations, setups, user_identities, webhooks,
     },
@@ -56,7 +59,7 @@ impl Pipelines {
                 return self.give_up(visit, provider, &checked, INTERNAL_ERROR.to_owned()).await;
             }
         };
-        match self.store_all(visit, &checked, integration).await {
+        match self.store_all(visit, provider, &checked, integration).await {
             Ok(Stored::Installed(stored)) => Ok(Outcome::Ended(succeeded(provider, &checked, &stored))),
             Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &checked, OTHER_ACCOUNT.to_owned()))),
             Ok(Stored::NotOurs) => Ok(refused(visit, Refusal::MissingSessionData)),
@@ -70,14 +73,24 @@ impl Pipelines {
     async fn store_all(
         &self,
         visit: &Visit,
+        provider: &Provider,
         checked: &Checked,
         integration: Integration,
     ) -> Result<Stored, StoreError> {
+        let grants = taken(
+            provider,
+            &integration,
+            &checked.setup.state,
+            &checked.setup.hosts,
+            self.clock.now(),
+            self.grants.keep_alive(),
+        );
         let ending = Ending {
             session: visit.session.clone(),
             setup: checked.setup.clone(),
             claim: checked.claim,
             integration,
+            grants,
             now: self.clock.now(),
         };
         let sealer = self.store.sealer().clone();
@@ -121,6 +134,7 @@ struct Ending {
     setup: Setup,
     claim: ClaimId,
     integration: Integration,
+    grants: Vec<NewGrant>,
     now: OffsetDateTime,
 }
 
@@ -132,7 +146,7 @@ impl Ending {
         if self.is_other_account(connection)? {
             return Ok(Stored::OtherAccount);
         }
-        let Self { session, setup, integration, now, .. } = self;
+        let Self { session, setup, integration, grants, now, .. } = self;
         let name = integration.name.filter(|name| !name.is_empty()).unwrap_or_else(|| integration.external_id.clone());
         let new = integrations::NewIntegration {
             provider: setup.provider.clone(),
@@ -141,6 +155,7 @@ impl Ending {
             metadata: integration.metadata,
         };
         let stored = integrations::install(connection, sealer, new, now)?;
+        grants::put(connection, sealer, stored.id, grants, now)?;
         webhooks::hand_over(connection, session.as_bytes(), &setup.provider, stored.id)?;
         let link = organization_integrations::link(connection, setup.organization, stored.id, Some(setup.user), now)?;
         if let Some(identity) = integration.identity {

@@ -29,6 +29,7 @@ use crate::{
     accounts::{Accounts, Organization},
     clock::Clock,
     config::{Features, SecretKey, UrlPrefix},
+    grants::Grants,
     integrations::Integrations,
     oauth2::Issuers,
     plugins::{Plugins, Provider},
@@ -52,6 +53,7 @@ pub struct Pipelines {
     setups: Setups,
     accounts: Accounts,
     integrations: Integrations,
+    grants: Grants,
     features: Features,
     url_prefix: UrlPrefix,
     clock: Clock,
@@ -68,6 +70,7 @@ pub struct Parts {
     pub setups: Setups,
     pub accounts: Accounts,
     pub integrations: Integrations,
+    pub grants: Grants,
     pub features: Features,
     pub url_prefix: UrlPrefix,
     pub clock: Clock,
@@ -107,9 +110,23 @@ impl Pipelines {
     /// Builds the room. The signature's key is derived from the installation's secret key.
     #[must_use]
     pub fn new(parts: Parts, key: &SecretKey) -> Self {
-        let Parts { plugins, store, setups, accounts, integrations, features, url_prefix, clock, issuers } = parts;
+        let Parts { plugins, store, setups, accounts, integrations, grants, features, url_prefix, clock, issuers } =
+            parts;
         let (signer, turns) = (Signer::new(key), Turns::default());
-        Self { plugins, store, setups, accounts, integrations, features, url_prefix, clock, issuers, signer, turns }
+        Self {
+            plugins,
+            store,
+            setups,
+            accounts,
+            integrations,
+            grants,
+            features,
+            url_prefix,
+            clock,
+            issuers,
+            signer,
+            turns,
+        }
     }
 
     /// Puts a fresh set-up into the session and answers the absolute URL where it goes on. An earlier one of the same provider ends.

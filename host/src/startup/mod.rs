@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     config::{self, Mistake, Mistakes, OnFailure, SecretKey, Settings, secret_key},
     control,
+    grants::Grants,
     integrations::Integrations,
     oauth2::Issuers,
     outbound::{Outbound, OutboundError},
@@ -125,6 +126,7 @@ impl Application {
         }
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
         let app = app(settings, store, &key, plugins, outbound);
+        app.grants.void_leases().await?;
         let listener = match listener {
             Some(listener) => listener,
             None => TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?,
@@ -172,6 +174,7 @@ impl Application {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
         let sweeper = tokio::spawn(sweep(self.app.store.clone()));
+        let keeper = tokio::spawn(self.app.grants.clone().keep());
         let (stopping, stopped) = oneshot::channel();
         let controlled = self.control.map(|listener| tokio::spawn(control::serve(listener, self.app.clone())));
         let stop = async move {
@@ -192,6 +195,9 @@ impl Application {
             }
         };
         sweeper.abort();
+        keeper.abort();
+        // The grace is not over for these: what a provider has answered must be written.
+        let _ = tokio::time::timeout(GRACE, self.app.grants.settle()).await;
         if let Some(controlled) = controlled {
             controlled.abort();
             let _ = controlled.await; // So that its file is gone when the process is.
@@ -217,6 +223,9 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone());
+    let issuers = Issuers::default();
+    let keep_alive = settings.tokens.keep_alive;
+    let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
     let url_prefix = settings.system.url_prefix.clone();
     let features = settings.features.clone();
     let parts = Parts {
@@ -225,15 +234,27 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
         setups: Setups::new(store.clone()),
         accounts: accounts.clone(),
         integrations: integrations.clone(),
+        grants: grants.clone(),
         features: features.clone(),
         url_prefix: url_prefix.clone(),
         clock: clock.clone(),
-        issuers: Issuers::default(),
+        issuers,
     };
     let pipelines = Arc::new(Pipelines::new(parts, key));
     let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
     let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone());
-    AppHandle::new(App { accounts, features, integrations, pipelines, plugins, reloader, sessions, store, url_prefix })
+    AppHandle::new(App {
+        accounts,
+        features,
+        grants,
+        integrations,
+        pipelines,
+        plugins,
+        reloader,
+        sessions,
+        store,
+        url_prefix,
+    })
 }
 
 async fn sweep(store: Store) {

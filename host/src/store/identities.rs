@@ -52,6 +52,8 @@ impl TryFrom<Row> for Identity {
 
 /// Status of an identity that was just proved.
 const VALID: &str = "valid";
+/// Status of an identity whose tokens do not work any more.
+const INVALID: &str = "invalid";
 
 /// Makes an identity, or refreshes scopes and data of the one there is; either way it is valid from now on.
 pub fn authenticate(
@@ -106,4 +108,37 @@ const fn row_key<'a>(provider: &'a str, external_id: &'a str) -> [&'a [u8]; 2] {
 
 const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
     Place { table: "identities", column: "data", row }
+}
+
+/// Puts new texts in the place of old ones wherever they stand in the data of the identities of this external id.
+pub fn replace_texts(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    external_id: &str,
+    pairs: &[(String, String)],
+) -> StoreResult<()> {
+    for (id, provider, sealed) in sealed(c, external_id)? {
+        let provider = provider.to_string();
+        if let Some(sealed) = sealer.replaced(place(&row_key(&provider, external_id)), &sealed, pairs) {
+            diesel::update(t::table.find(id)).set(t::sealed_data.eq(sealed)).execute(c)?;
+        }
+    }
+    Ok(())
+}
+
+/// Marks the identity of this external id as invalid whose data hold a token that does not work any more.
+pub fn invalidate(c: &mut AnyConnection, sealer: &Sealer, external_id: &str, token: &str) -> StoreResult<()> {
+    for (id, provider, sealed) in sealed(c, external_id)? {
+        let provider = provider.to_string();
+        let same = [(token.to_owned(), token.to_owned())];
+        if sealer.replaced(place(&row_key(&provider, external_id)), &sealed, &same).is_some() {
+            diesel::update(t::table.find(id)).set(t::status.eq(INVALID)).execute(c)?;
+        }
+    }
+    Ok(())
+}
+
+fn sealed(c: &mut AnyConnection, external_id: &str) -> StoreResult<Vec<(IdentityId, IdentityProviderId, Vec<u8>)>> {
+    let rows = t::table.filter(t::external_id.eq(external_id));
+    Ok(rows.select((t::id, t::identity_provider_id, t::sealed_data)).load(c)?)
 }

@@ -68,6 +68,10 @@ id!(
     IntegrationId
 );
 id!(
+    /// Of a grant.
+    GrantId
+);
+id!(
     /// Of an identity provider.
     IdentityProviderId
 );

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, IntegrationId, OrganizationId, Place, Sealer, StoreError, StoreResult, found_or_made, milliseconds,
+    AnyConnection, IntegrationId, OrganizationId, Place, Sealer, StoreError, StoreResult, found_or_made, grants,
+    milliseconds,
     organization_integrations::{self, OrganizationIntegration},
     schema::{integrations as t, organization_integrations as links},
 };
@@ -182,4 +183,33 @@ pub fn unlink(c: &mut AnyConnection, organization: OrganizationId, id: Integrati
         diesel::delete(t::table.find(id)).execute(c)?;
     }
     Ok(true)
+}
+
+/// Id of the provider.
+pub fn provider_of(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<Option<String>> {
+    Ok(t::table.find(id).select(t::provider).first(c).optional()?)
+}
+
+/// Puts new texts in the place of old ones wherever they stand in the metadata.
+pub fn replace_texts(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    id: IntegrationId,
+    pairs: &[(String, String)],
+) -> StoreResult<()> {
+    let row = t::table.find(id).select((t::provider, t::external_id, t::sealed_metadata)).first(c).optional()?;
+    let Some((provider, external_id, sealed)): Option<(String, String, Vec<u8>)> = row else { return Ok(()) };
+    let key = [provider.as_bytes(), external_id.as_bytes()];
+    if let Some(sealed) = sealer.replaced(place(&key), &sealed, pairs) {
+        diesel::update(t::table.find(id)).set(t::sealed_metadata.eq(sealed)).execute(c)?;
+    }
+    Ok(())
+}
+
+/// Marks the integration whose first grant is over: it cannot be used until its person has authenticated again.
+pub fn mark(c: &mut AnyConnection, id: IntegrationId, ended: &grants::Grant) -> StoreResult<()> {
+    if grants::of_integration(c, id)?.first().is_some_and(|first| first.id == ended.id) {
+        diesel::update(t::table.find(id)).set(t::status.eq(grants::NEEDS_REAUTHENTICATION)).execute(c)?;
+    }
+    Ok(())
 }

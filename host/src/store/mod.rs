@@ -6,6 +6,7 @@
 
 pub mod api_tokens;
 mod connection;
+pub mod grants;
 pub mod identities;
 pub mod identity_providers;
 mod ids;
@@ -33,7 +34,7 @@ use diesel::{
     r2d2::Pool,
     result::{DatabaseErrorKind, Error as DieselError},
 };
-pub use ids::{IdentityId, IdentityProviderId, IntegrationId, OrganizationId, UserId};
+pub use ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, UserId};
 pub use sealer::{Place, SealError, Sealer};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -166,6 +167,12 @@ impl Store {
             Some(writer) => writer.write(run).await,
             None => self.read(|connection| connection.transaction(run)).await,
         }
+    }
+
+    /// Whether other hosts may use the database beside this one.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.writer.is_none()
     }
 
     /// What seals and opens this database's secrets.

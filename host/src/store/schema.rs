@@ -122,8 +122,41 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    grants (id) {
+        id -> BigInt,
+        integration_id -> BigInt,
+        name -> Text,
+        subject -> Text,
+        position -> Integer,
+        sealed_tokens -> Binary,
+        scopes -> Text,
+        obtained_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        due_at -> Nullable<BigInt>,
+        is_single_use -> Nullable<Bool>,
+        status -> Text,
+        reason -> Nullable<Text>,
+        generation -> BigInt,
+        date_added -> BigInt,
+    }
+}
+
+diesel::table! {
+    refreshes (grant_id) {
+        grant_id -> BigInt,
+        lease -> Nullable<BigInt>,
+        leased_until -> Nullable<BigInt>,
+        sent_at -> Nullable<BigInt>,
+        failures -> Integer,
+        retry_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(members -> organizations (organization_id));
 diesel::joinable!(api_tokens -> organizations (organization_id));
+diesel::joinable!(grants -> integrations (integration_id));
+diesel::joinable!(refreshes -> grants (grant_id));
 diesel::joinable!(organization_integrations -> integrations (integration_id));
 diesel::joinable!(identities -> identity_providers (identity_provider_id));
 diesel::joinable!(user_identities -> identities (identity_id));
@@ -136,5 +169,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     organization_integrations,
     identity_providers,
     identities,
-    user_identities
+    user_identities,
+    grants,
+    refreshes
 );

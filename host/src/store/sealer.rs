@@ -10,6 +10,7 @@ use chacha20poly1305::{
     aead::{Aead, KeyInit, Payload},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use thiserror::Error;
 
 const VERSION: u8 = 1;
@@ -101,11 +102,38 @@ impl Sealer {
     }
 }
 
+/// Puts new texts in the place of old ones, whole texts only; answers whether there was any.
+fn replace(value: &mut Value, pairs: &[(String, String)]) -> bool {
+    match value {
+        Value::String(text) => match pairs.iter().find(|(old, _)| old == text) {
+            Some((_, new)) => {
+                text.clone_from(new);
+                true
+            }
+            None => false,
+        },
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| replace(item, pairs) | any),
+        Value::Object(object) => object.values_mut().fold(false, |any, item| replace(item, pairs) | any),
+        _ => false,
+    }
+}
+
 impl Place<'_> {
     /// Each part preceded by its length, so that no two places look alike.
     fn associated_data(&self) -> Vec<u8> {
         let parts = [self.table.as_bytes(), self.column.as_bytes()].into_iter().chain(self.row.iter().copied());
         parts.flat_map(|part| [&part.len().to_be_bytes(), part].concat()).collect()
+    }
+}
+
+impl Sealer {
+    /// The sealed value with new texts in the place of old ones; `None` where none of them stands there, or it does not open: what cannot be
+    /// read is of no use to anybody, and must not keep others from being written.
+    pub fn replaced(&self, place: Place<'_>, sealed: &[u8], pairs: &[(String, String)]) -> Option<Vec<u8>> {
+        let opened = self.open(place, sealed);
+        let mut value: Value =
+            opened.inspect_err(|error| tracing::warn!(table = place.table, %error, "left as it is")).ok()?;
+        replace(&mut value, pairs).then(|| self.seal(place, &value))
     }
 }
 

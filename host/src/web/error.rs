@@ -4,7 +4,7 @@
 //! - Not logged in: pages redirect to the log-in, the API answers 401. Not a member: 404, as if there were no such organization.
 //! - The same error is a page ([`PageError`]) or `{"detail": …}` ([`ApiError`]), by the handler's return type.
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -35,6 +35,10 @@ pub(super) enum WebError {
     MethodNotAllowed,
     /// The request itself is wrong.
     BadRequest(&'static str),
+    /// The provider gives the integration no further token.
+    NeedsReauthentication,
+    /// The provider gives no token at present; when it is asked again.
+    Unavailable { retry_after: Duration },
     /// The host failed.
     Internal(String),
 }
@@ -56,6 +60,8 @@ impl WebError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NeedsReauthentication => StatusCode::CONFLICT,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -67,6 +73,10 @@ impl WebError {
             Self::Forbidden(detail) | Self::BadRequest(detail) => detail,
             Self::NotFound => "The requested resource does not exist.",
             Self::MethodNotAllowed => "The method is not allowed here.",
+            Self::NeedsReauthentication => {
+                "The integration needs re-authentication: somebody must set it up again on its page."
+            }
+            Self::Unavailable { .. } => "The provider gives no token at present.",
             Self::Internal(_) => "An internal error occurred.",
         }
     }
@@ -77,6 +87,7 @@ impl WebError {
             Self::Forbidden(_) => "That is not yours to do",
             Self::NotFound => "There is nothing here",
             Self::BadRequest(_) | Self::MethodNotAllowed => "That could not be understood",
+            Self::NeedsReauthentication | Self::Unavailable { .. } => "The provider says no",
             Self::Internal(_) => "Something went wrong here",
         }
     }
@@ -166,6 +177,11 @@ impl IntoResponse for ApiError {
         if matches!(self.0, WebError::NotLoggedIn { .. } | WebError::BadToken) {
             // RFC 9110 section 11.6.1: a 401 names the scheme.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+        }
+        if let WebError::Unavailable { retry_after } = self.0 {
+            // RFC 9110 section 10.2.3: whole seconds, and never none.
+            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
         }
         response
     }

@@ -39,10 +39,11 @@ async fn an_app_is_installed_and_its_token_kept() -> Result<()> {
     assert_eq!(installed.integration.external_id, THEIRS.to_string());
     assert_eq!(installed.integration.name, "acme-on-github");
     let expected = json!({
-        "token": "ghs_7", "expires_at": "2026-01-01T00:00:00Z", "permissions": {"contents": "read"},
-        "account_id": 9, "account_type": "Organization",
+        "installation_id": THEIRS, "permissions": {"contents": "read"}, "account_id": 9, "account_type": "Organization",
     });
     assert_eq!(json!(metadata), expected);
+    let grants = Stored::of(&host).await?.grants(&THEIRS.to_string()).await?;
+    assert_eq!((grants[0].0.name.as_str(), grants[0].1.access_token.as_str()), ("installation", "ghs_7"));
     assert!(!host.log()?.contains("ghs_7") && !host.log()?.contains("ghu_ada"), "no token is logged");
     Ok(())
 }

@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use jackfield::store::{Store, StoreResult, integrations::Installed};
+use jackfield::store::{
+    IntegrationId, Store, StoreResult,
+    grants::{self, Grant, NewGrant, NewTokens, Refresh, Tokens},
+    integrations::Installed,
+};
 use jackfield_tests::{
     host::{Host, HostBuilder, Program},
     person::Person,
@@ -116,6 +120,52 @@ impl Stored {
                     .collect()
             })
             .await
+    }
+
+    /// The grants of an integration of `acme`, by its external id, each with its tokens.
+    pub(crate) async fn grants(&self, external_id: &str) -> StoreResult<Vec<(Grant, Tokens)>> {
+        match self.id_of(external_id).await? {
+            Some(id) => self.grants_of(id).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The grants of an integration, each with its tokens.
+    pub(crate) async fn grants_of(&self, id: IntegrationId) -> StoreResult<Vec<(Grant, Tokens)>> {
+        let sealer = self.store.sealer().clone();
+        self.store
+            .read(move |c| {
+                let found = grants::of_integration(c, id)?;
+                found.into_iter().map(|grant| Ok((grant.clone(), grant.tokens(&sealer)?))).collect()
+            })
+            .await
+    }
+
+    async fn id_of(&self, external_id: &str) -> StoreResult<Option<IntegrationId>> {
+        let all = self.integrations().await?;
+        Ok(all.iter().map(|(one, _)| &one.integration).find(|one| one.external_id == external_id).map(|one| one.id))
+    }
+
+    /// Lets a grant's access token have so long to live from now on, and the grant be due by then.
+    pub(crate) async fn let_live(&self, external_id: &str, name: &str, life: time::Duration) -> StoreResult<()> {
+        let now = time::OffsetDateTime::now_utc();
+        let sealer = self.store.sealer().clone();
+        for (grant, tokens) in self.grants(external_id).await?.into_iter().filter(|(grant, _)| grant.name == name) {
+            let (sealer, at) = (sealer.clone(), Some(now + life));
+            let Grant { scopes, is_single_use, .. } = grant.clone();
+            let new = NewTokens { tokens, scopes, expires_at: at, due_at: at, is_single_use };
+            let new = NewGrant { name: grant.name, subject: grant.subject, new };
+            // As if it had been obtained long ago: what is left is less than a sixth.
+            let long_ago = now - time::Duration::hours(12);
+            self.store.write(move |c| grants::put(c, &sealer, grant.integration, vec![new], long_ago)).await?;
+        }
+        Ok(())
+    }
+
+    /// What is known of the refresh of an integration's first grant.
+    pub(crate) async fn refresh(&self, external_id: &str) -> StoreResult<Option<Refresh>> {
+        let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(None) };
+        self.store.read(move |c| grants::refresh(c, grant.id)).await
     }
 
     /// The identities of a user, each with its data, as JSON.

@@ -28,10 +28,9 @@ impl Begun {
     /// Takes the tokens out of what the host's OAuth 2.0 steps have bound.
     pub(super) fn new(declaration: &Declaration, state: &State) -> Result<Self, Fault> {
         let answer = state.get("data").cloned().unwrap_or_default();
-        let path = JsonPath::new(&declaration.oauth2.tokens_at);
         let tokens = answer
-            .pointer(path.as_str())
-            .ok_or_else(|| nothing_at("the token answer", &path, "token-path", &answer))?;
+            .pointer(&declaration.oauth2.tokens_at)
+            .ok_or_else(|| nothing_at("the token answer", &declaration.token_path, "token-path", &answer))?;
         let mut grant = Grant::from_answer(GRANT, tokens)
             .ok_or_else(|| failed(format!("the token answer has no access_token; there is: {}", keys(tokens))))?;
         // RFC 6749 section 5.1: none are named where they are those that were asked for.

@@ -18,6 +18,8 @@ pub(super) struct Declaration {
     pub(super) oauth2: OAuth2,
     /// Options without which no flow can start.
     pub(super) missing: Vec<String>,
+    /// Where the tokens stand in the token answer, as it is written; empty: at its top.
+    pub(super) token_path: JsonPath,
     pub(super) account: Account,
     /// Where the id of the person who installed stands.
     pub(super) identity: Option<IdentityAt>,
@@ -160,12 +162,14 @@ impl Reading<'_> {
     fn declaration(&mut self, id: &str) -> Declaration {
         self.table.text("name");
         let mut oauth2 = self.oauth2();
+        let token_path = JsonPath::new(self.table.text("token-path").unwrap_or_default());
+        oauth2.tokens_at = token_path.pointer();
         let account = self.account(&oauth2);
         oauth2.userinfo = matches!(account.source, Source::Userinfo);
         let identity = self.identity(&oauth2);
         let mut missing: Vec<String> = oauth2.missing().into_iter().map(str::to_owned).collect();
         missing.append(&mut self.missing);
-        Declaration { id: id.to_owned(), icon: self.table.text("icon"), oauth2, missing, account, identity }
+        Declaration { id: id.to_owned(), icon: self.table.text("icon"), oauth2, missing, token_path, account, identity }
     }
 
     fn oauth2(&mut self) -> OAuth2 {
@@ -180,7 +184,6 @@ impl Reading<'_> {
         oauth2.token_request = self.table.choice("token-request", &bodies).unwrap_or_default();
         oauth2.authorize_parameters = self.table.pairs("authorize-parameters");
         oauth2.token_parameters = self.table.pairs("token-parameters");
-        oauth2.tokens_at = self.table.text("token-path").map(|path| JsonPath::new(path).pointer()).unwrap_or_default();
         let uses = [("single-use", true), ("reusable", false)];
         oauth2.single_use_refresh_tokens = self.table.choice("refresh-tokens", &uses);
         oauth2

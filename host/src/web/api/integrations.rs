@@ -72,6 +72,6 @@ pub(in crate::web) async fn remove(
 }
 
 /// An id that is no number is the id of nothing.
-fn parsed(id: &str) -> Result<IntegrationId, WebError> {
+pub(super) fn parsed(id: &str) -> Result<IntegrationId, WebError> {
     id.parse().map_err(|_| WebError::NotFound)
 }

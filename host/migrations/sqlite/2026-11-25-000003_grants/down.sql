@@ -1,0 +1,2 @@
+DROP TABLE refreshes;
+DROP TABLE grants;

@@ -1,0 +1,358 @@
+//! One refresh: the lease, the question to the provider, and the answer in the database before anybody is lent it.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::{
+    Grants,
+    freshness::is_alive,
+    outcome::{Outcome, cut, pause},
+    taken::renewed,
+};
+use crate::{
+    oauth2::{Parameters, Server, TokenError, request_token},
+    plugins::{self, OAuth2, Provider, Refreshed, State},
+    store::{
+        StoreError, StoreResult,
+        grants::{self, Claim, Failure, Grant, Lease, NewTokens, Tokens},
+        identities, integrations,
+    },
+};
+
+/// What came of an attempt, for who waits.
+#[derive(Clone, Debug)]
+pub(super) enum Attempt {
+    /// The grant has other tokens by now, or is over: to be looked at again.
+    Done,
+    /// Another host has the lease.
+    Elsewhere,
+    /// The provider gave none.
+    Failed {
+        /// Why.
+        reason: String,
+        /// When it is asked again.
+        retry_after: Duration,
+    },
+    /// The database failed.
+    Broken(String),
+}
+
+/// Life of a lease. Its holder extends it while it works, so that a host that was killed is not waited for longer.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often it is extended.
+const EXTEND: Duration = Duration::from_secs(5);
+/// Longest wait for a database that does not take the new tokens: they exist nowhere else.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the operator and the person read of a refresh whose answer was lost.
+const LOST: &str = "the answer of a refresh was lost";
+
+impl Grants {
+    /// Refreshes a grant, if nobody else does.
+    pub(super) async fn refresh(self, grant: Grant) -> Attempt {
+        match self.try_refresh(&grant).await {
+            Ok(attempt) => attempt,
+            Err(error) => {
+                tracing::error!(grant.id = %grant.id, integration.id = %grant.integration, %error, "a grant could not be refreshed");
+                Attempt::Broken(error.to_string())
+            }
+        }
+    }
+
+    async fn try_refresh(&self, grant: &Grant) -> StoreResult<Attempt> {
+        if let Some(known) = self.known(grant).await? {
+            return Ok(known);
+        }
+        let (asked, now) = (grant.clone(), self.clock.now());
+        match self.store.write(move |c| grants::claim(c, &asked, now, now + LEASE)).await? {
+            Claim::Changed => Ok(Attempt::Done),
+            Claim::Busy(_) => Ok(Attempt::Elsewhere),
+            Claim::Waiting(at) => Ok(waits(grant, now, at)),
+            Claim::Mine(lease, sent_before) => {
+                tokio::select! {
+                    attempt = self.run(grant, lease, sent_before) => attempt,
+                    error = self.keep_lease(grant, lease) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// What can be told without a write: most who come while a provider is down, or another host is at it, are told so here.
+    async fn known(&self, grant: &Grant) -> StoreResult<Option<Attempt>> {
+        let (id, now) = (grant.id, self.clock.now());
+        let Some(refresh) = self.store.read(move |c| grants::refresh(c, id)).await? else { return Ok(None) };
+        if refresh.leased_until.is_some_and(|until| until > now) {
+            return Ok(Some(Attempt::Elsewhere));
+        }
+        Ok(refresh.retry_at.filter(|at| *at > now).map(|at| waits(grant, now, at)))
+    }
+
+    /// Extends the lease; ends only when it cannot.
+    async fn keep_lease(&self, grant: &Grant, lease: Lease) -> StoreError {
+        loop {
+            tokio::time::sleep(EXTEND).await;
+            let (id, until) = (grant.id, self.clock.now() + LEASE);
+            if let Err(error) = self.store.write(move |c| grants::extend(c, id, lease, until)).await {
+                // The answer may be under way: it is waited for, and written as long as the lease lasts.
+                tracing::warn!(grant.id = %id, %error, "a lease could not be extended");
+            }
+        }
+    }
+
+    async fn run(&self, grant: &Grant, lease: Lease, sent_before: Option<OffsetDateTime>) -> StoreResult<Attempt> {
+        let tokens = match grant.tokens(self.store.sealer()) {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                self.failed(grant, lease, Outcome::Outage("the stored token cannot be read".to_owned(), None)).await?;
+                return Err(error);
+            }
+        };
+        if let Some(outcome) = self.after_a_lost_answer(grant, &tokens, sent_before) {
+            return self.failed(grant, lease, outcome).await;
+        }
+        let (outcome, by_host) = self.ask(grant, &tokens).await?;
+        match outcome {
+            Outcome::Granted(new) => self.succeeded(grant, lease, tokens, &new, by_host).await,
+            other => self.failed(grant, lease, other).await,
+        }
+    }
+
+    /// An earlier refresh token was sent and its answer lost. Where it works more than once, it is sent again. Where it may work once only,
+    /// sending it again could make the provider revoke all that came of it (RFC 9700 section 4.14.2), so the old token is used while it
+    /// lives; after that one that is known to work once is given up, and one of which nobody knows is tried, openly.
+    fn after_a_lost_answer(
+        &self,
+        grant: &Grant,
+        tokens: &Tokens,
+        sent_before: Option<OffsetDateTime>,
+    ) -> Option<Outcome> {
+        let sent_at = sent_before?;
+        if tokens.refresh_token.is_none() || grant.is_single_use == Some(false) {
+            return None;
+        }
+        let is_alive = is_alive(grant, self.clock.now());
+        tracing::warn!(
+            grant.id = %grant.id,
+            grant.name = grant.name,
+            integration.id = %grant.integration,
+            sent_at = %sent_at,
+            "a refresh was sent and its answer lost"
+        );
+        match (is_alive, grant.is_single_use) {
+            (true, _) => Some(Outcome::Lost(LOST.to_owned())),
+            (false, Some(true)) => Some(Outcome::Over(LOST.to_owned())),
+            (false, _) => None,
+        }
+    }
+
+    /// Asks the provider, or its token endpoint. Answers also whether the host did it.
+    async fn ask(&self, grant: &Grant, tokens: &Tokens) -> StoreResult<(Outcome, bool)> {
+        let (sealer, id) = (self.store.sealer().clone(), grant.integration);
+        let found = self
+            .store
+            .read(move |c| Ok((integrations::provider_of(c, id)?, integrations::metadata(c, &sealer, id)?)))
+            .await?;
+        let (Some(id), Some(metadata)) = found else {
+            return Ok((Outcome::Over("the integration is gone".to_owned()), false));
+        };
+        let Some(provider) = self.plugins.find_configured(&id) else {
+            return Ok((Outcome::Outage(format!("the provider `{id}` is not loaded or not configured"), None), false));
+        };
+        match provider.refresh(as_plugins_see_it(grant, tokens), metadata, &tokens.hosts).await {
+            Err(error) => Ok((Outcome::of_plugin(&error), false)),
+            Ok(Refreshed::Granted { grant }) => Ok((Outcome::Granted(grant), false)),
+            Ok(Refreshed::Refused { reason }) => Ok((Outcome::Over(cut(&reason)), false)),
+            Ok(Refreshed::ByHost | Refreshed::Unknown) => Ok((self.ask_token_endpoint(&provider, tokens).await, true)),
+        }
+    }
+
+    /// RFC 6749 section 6, at the token endpoint of the step that the grant came from.
+    async fn ask_token_endpoint(&self, provider: &Provider, tokens: &Tokens) -> Outcome {
+        let Some(refresh_token) = &tokens.refresh_token else { return Outcome::NotRefreshable };
+        let server = match provider.server_of(&tokens.step, &tokens.state, &tokens.hosts).await {
+            Ok(Some(server)) => server,
+            Ok(None) => return Outcome::NotRefreshable,
+            Err(error) => return Outcome::of_plugin(&error),
+        };
+        let (outbound, now) = (provider.outbound(&tokens.hosts), self.clock.now());
+        let server = match self.issuers.server(&server, &outbound, now).await {
+            Ok(server) => server,
+            // Nothing was sent to the token endpoint.
+            Err(error) => return Outcome::Outage(cut(&error.to_string()), None),
+        };
+        match request_refresh(&server, refresh_token, now).await {
+            Ok(answer) => judged(server.oauth2(), answer),
+            Err(error) => Outcome::of_error(&error),
+        }
+    }
+
+    /// Writes the new tokens: until then they exist nowhere else, so it is tried again for a while.
+    async fn succeeded(
+        &self,
+        grant: &Grant,
+        lease: Lease,
+        before: Tokens,
+        new: &plugins::Grant,
+        by_host: bool,
+    ) -> StoreResult<Attempt> {
+        let old = before.clone();
+        let is_single_use = if by_host { learnt(&before, new) } else { grant.is_single_use };
+        let new = renewed(new, before, grant.scopes.clone(), is_single_use, self.clock.now(), self.keep_alive);
+        let since = std::time::Instant::now();
+        let mut pause = Duration::from_millis(50);
+        let is_written = loop {
+            match self.write_tokens(grant, lease, &old, &new).await {
+                Ok(is_written) => break is_written,
+                Err(error) if since.elapsed() > WRITE_PATIENCE => return Err(error),
+                Err(error) => {
+                    tracing::warn!(grant.id = %grant.id, %error, "new tokens could not be written; it is tried again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(2));
+                }
+            }
+        };
+        if is_written {
+            tracing::info!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, "a grant is refreshed");
+        } else {
+            tracing::info!(grant.id = %grant.id, integration.id = %grant.integration, "a grant was replaced while it was refreshed");
+        }
+        Ok(Attempt::Done)
+    }
+
+    async fn write_tokens(&self, grant: &Grant, lease: Lease, old: &Tokens, new: &NewTokens) -> StoreResult<bool> {
+        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
+        let (grant, old, new) = (grant.clone(), old.clone(), new.clone());
+        self.store
+            .write(move |c| {
+                if !grants::renew(c, &sealer, &grant, lease, &new, now)? {
+                    return Ok(false);
+                }
+                // Providers keep the token in metadata and identity data as well: there it must not go stale.
+                let pairs = replaced(&old, &new.tokens);
+                integrations::replace_texts(c, &sealer, grant.integration, &pairs)?;
+                if !grant.subject.is_empty() {
+                    identities::replace_texts(c, &sealer, &grant.subject, &pairs)?;
+                }
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn failed(&self, grant: &Grant, lease: Lease, outcome: Outcome) -> StoreResult<Attempt> {
+        let now = self.clock.now();
+        let (id, name, integration) = (grant.id, grant.name.clone(), grant.integration);
+        let told = |reason: String, at| Attempt::Failed { reason, retry_after: until(now, at) };
+        let alive_until = grant.expires_at.filter(|at| *at > now);
+        match outcome {
+            Outcome::Granted(_) => Ok(Attempt::Done),
+            Outcome::Over(reason) => self.over(grant, reason).await,
+            // Nothing gets another token: the one that is there is used up to its end.
+            Outcome::NotRefreshable => match alive_until {
+                Some(at) => {
+                    let reason = "no refresh token came with it".to_owned();
+                    self.give_back(grant, lease, Failure::Outage(at), &reason).await?;
+                    Ok(told(reason, at))
+                }
+                None => self.over(grant, "the token has expired and no refresh token came with it".to_owned()).await,
+            },
+            Outcome::Outage(reason, asked) => {
+                let failures = self.failures(grant).await?;
+                let at = now + pause(failures, asked);
+                self.give_back(grant, lease, Failure::Outage(at), &reason).await?;
+                tracing::warn!(grant.id = %id, grant.name = name, integration.id = %integration, retry_at = %at, error = reason, "a refresh failed; the old token is kept while it lives");
+                Ok(told(reason, at))
+            }
+            Outcome::Lost(reason) => {
+                let may_repeat = grant.is_single_use == Some(false);
+                let later = now + pause(self.failures(grant).await?, None);
+                let at = if may_repeat { later } else { alive_until.unwrap_or(later) };
+                self.give_back(grant, lease, Failure::Lost(at), &reason).await?;
+                tracing::error!(grant.id = %id, grant.name = name, integration.id = %integration, retry_at = %at, error = reason, "the answer of a refresh was lost");
+                Ok(told(reason, at))
+            }
+        }
+    }
+
+    async fn failures(&self, grant: &Grant) -> StoreResult<i32> {
+        let id = grant.id;
+        Ok(self.store.read(move |c| grants::refresh(c, id)).await?.map_or(0, |refresh| refresh.failures))
+    }
+
+    async fn give_back(&self, grant: &Grant, lease: Lease, failure: Failure, reason: &str) -> StoreResult<()> {
+        let (grant, reason) = (grant.clone(), reason.to_owned());
+        self.store.write(move |c| grants::fail(c, &grant, lease, failure, &reason)).await.map(drop)
+    }
+
+    /// Nobody asks for another token of it; the integration whose first it is, and the identity it acts for, are marked as well.
+    async fn over(&self, grant: &Grant, reason: String) -> StoreResult<Attempt> {
+        let (ended, why, sealer) = (grant.clone(), reason.clone(), self.store.sealer().clone());
+        let is_news = self
+            .store
+            .write(move |c| {
+                let is_news = grants::end(c, &ended, &why)?;
+                if is_news {
+                    integrations::mark(c, ended.integration, &ended)?;
+                    if let (false, Ok(tokens)) = (ended.subject.is_empty(), ended.tokens(&sealer)) {
+                        identities::invalidate(c, &sealer, &ended.subject, &tokens.access_token)?;
+                    }
+                }
+                Ok(is_news)
+            })
+            .await?;
+        if is_news {
+            tracing::error!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, error = reason, "a grant is over: its person must authenticate again");
+        }
+        Ok(Attempt::Done)
+    }
+}
+
+fn waits(grant: &Grant, now: OffsetDateTime, at: OffsetDateTime) -> Attempt {
+    let reason = grant.reason.clone().unwrap_or_else(|| "the last refresh failed".to_owned());
+    Attempt::Failed { reason, retry_after: until(now, at) }
+}
+
+fn until(now: OffsetDateTime, at: OffsetDateTime) -> Duration {
+    (at - now).try_into().unwrap_or_default()
+}
+
+/// As it is asked about: with what the provider needs to know of it.
+fn as_plugins_see_it(grant: &Grant, tokens: &Tokens) -> plugins::Grant {
+    let mut seen = plugins::Grant::new(&grant.name, tokens.access_token.as_str()).subject(&grant.subject);
+    seen.step.clone_from(&tokens.step);
+    seen.token_type.clone_from(&tokens.token_type);
+    seen.refresh_token = tokens.refresh_token.as_deref().map(Into::into);
+    seen.scopes(grant.scopes.granted.clone())
+}
+
+/// RFC 6749 section 6. The scope is left out: then it is the one that was granted.
+async fn request_refresh(server: &Server, refresh_token: &str, now: OffsetDateTime) -> Result<State, TokenError> {
+    let oauth2 = server.oauth2();
+    let parameters = Parameters::grant("refresh_token").secret("refresh_token", refresh_token);
+    let parameters = oauth2.token_parameters.iter().fold(parameters, |all, (name, value)| all.with(name, value));
+    request_token(oauth2, parameters, server.outbound(), now).await
+}
+
+/// An answer without a token, as Slack's with `ok` false and no error would be, is one that cannot be read.
+fn judged(server: &OAuth2, answer: State) -> Outcome {
+    let answer = serde_json::Value::Object(answer);
+    // Slack's is nested at installation and flat at a refresh.
+    let tokens =
+        answer.pointer(&server.tokens_at).filter(|found| found.get("access_token").is_some()).unwrap_or(&answer);
+    match plugins::Grant::from_answer("", tokens) {
+        Some(grant) => Outcome::Granted(Box::new(grant)),
+        None => Outcome::Lost("the answer of the token endpoint has no access token".to_owned()),
+    }
+}
+
+/// Whether its refresh tokens work once: they do where each answer brings another (RFC 6749 section 6).
+fn learnt(before: &Tokens, new: &plugins::Grant) -> Option<bool> {
+    let came = new.refresh_token.as_ref().map(|token| token.expose());
+    Some(came.is_some_and(|token| !token.is_empty() && Some(token) != before.refresh_token.as_deref()))
+}
+
+fn replaced(old: &Tokens, new: &Tokens) -> Vec<(String, String)> {
+    let refresh = old.refresh_token.clone().zip(new.refresh_token.clone());
+    let pairs = std::iter::once((old.access_token.clone(), new.access_token.clone())).chain(refresh);
+    pairs.filter(|(old, new)| !old.is_empty() && old != new).collect()
+}

@@ -1,0 +1,177 @@
+//! From what a set-up has brought to the grants that are stored.
+
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+use super::freshness::{due_at, in_seconds};
+use crate::{
+    plugins::{Grant, Integration, OAuth2, Provider, State, Step, StepKind},
+    store::grants::{NewGrant, NewTokens, Scopes, Tokens},
+};
+
+/// What the one grant of an integration is called whose provider names none.
+const DERIVED: &str = "access";
+
+/// What an OAuth 2.0 step binds and no later question needs: the token answer is spent, the others are used up.
+const SPENT: [&str; 4] = ["data", "oauth2", "id_token_claims", "userinfo"];
+
+/// The grants of a finished set-up: those that the provider names, or else the one of its token answer.
+#[must_use]
+pub fn taken(
+    provider: &Provider,
+    integration: &Integration,
+    state: &State,
+    hosts: &[String],
+    now: OffsetDateTime,
+    keep_alive: Option<Duration>,
+) -> Vec<NewGrant> {
+    let named = integration.grants.clone().unwrap_or_else(|| derived(provider.steps(), state).into_iter().collect());
+    let usable = named.into_iter().filter(|grant| !grant.access_token.is_empty());
+    usable
+        .map(|grant| {
+            let step = step_of(provider.steps(), &grant.step);
+            let context = Tokens {
+                step: grant.step.clone(),
+                state: step.map(|step| needed(step, state)).unwrap_or_default(),
+                hosts: hosts.to_vec(),
+                ..Tokens::default()
+            };
+            let server = step.and_then(fixed);
+            let scopes = Scopes { granted: Vec::new(), requested: requested(server, state) };
+            let single_use = server.and_then(|oauth2| oauth2.single_use_refresh_tokens);
+            NewGrant {
+                name: grant.name.clone(),
+                subject: grant.subject.clone(),
+                new: renewed(&grant, context, scopes, single_use, now, keep_alive),
+            }
+        })
+        .collect()
+}
+
+/// The tokens of a grant over what is kept from before: context, scopes that the answer does not name (RFC 6749 sections 5.1 and 6), the
+/// refresh token where no new one came (section 6).
+pub(super) fn renewed(
+    grant: &Grant,
+    before: Tokens,
+    scopes: Scopes,
+    is_single_use: Option<bool>,
+    now: OffsetDateTime,
+    keep_alive: Option<Duration>,
+) -> NewTokens {
+    let refresh_token = grant.refresh_token.as_ref().filter(|token| !token.is_empty());
+    let refresh_token = refresh_token.map(|token| token.expose().to_owned()).or(before.refresh_token);
+    let is_refreshable = refresh_token.is_some();
+    let granted = match (grant.scopes.is_empty(), scopes.granted.is_empty()) {
+        (false, _) => sorted(grant.scopes.clone()),
+        (true, false) => scopes.granted,
+        (true, true) => scopes.requested.clone(),
+    };
+    NewTokens {
+        tokens: Tokens {
+            access_token: grant.access_token.expose().to_owned(),
+            refresh_token,
+            token_type: grant.token_type.clone(),
+            ..before
+        },
+        scopes: Scopes { granted, requested: scopes.requested },
+        expires_at: grant.expires_in.and_then(|seconds| in_seconds(now, seconds)),
+        due_at: due_at(now, grant.refresh_token_expires_in, keep_alive).filter(|_| is_refreshable),
+        is_single_use,
+    }
+}
+
+fn derived(steps: &[Step], state: &State) -> Option<Grant> {
+    let pointer = step_of(steps, "").and_then(fixed).map_or("", |oauth2| oauth2.tokens_at.as_str());
+    Grant::from_answer(DERIVED, state.get("data")?.pointer(pointer)?)
+}
+
+/// The OAuth 2.0 step of a name, or the first.
+fn step_of<'a>(steps: &'a [Step], name: &str) -> Option<&'a Step> {
+    let mut steps = steps.iter().filter(|step| matches!(step.kind, StepKind::OAuth2(_) | StepKind::OAuth2FromState));
+    steps.find(|step| name.is_empty() || step.name == name)
+}
+
+fn fixed(step: &Step) -> Option<&OAuth2> {
+    match &step.kind {
+        StepKind::OAuth2(oauth2) => Some(oauth2),
+        _ => None,
+    }
+}
+
+/// What a step that depends on the state needs to say the same again.
+fn needed(step: &Step, state: &State) -> State {
+    match step.kind {
+        StepKind::OAuth2FromState => state
+            .iter()
+            .filter(|(key, _)| !SPENT.contains(&key.as_str()))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+        _ => State::new(),
+    }
+}
+
+/// The scopes that were asked for: as the host's own step has bound them, or as the provider describes it.
+fn requested(server: Option<&OAuth2>, state: &State) -> Vec<String> {
+    let bound = state.get("oauth2").and_then(|bound| bound.get("requested_scopes")).and_then(Value::as_array);
+    let bound = bound.map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+    sorted(bound.or_else(|| server.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default())
+}
+
+fn sorted(mut scopes: Vec<String>) -> Vec<String> {
+    scopes.sort();
+    scopes.dedup();
+    scopes
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+
+    fn state(value: Value) -> State {
+        value.as_object().cloned().expect("an object")
+    }
+
+    #[test]
+    fn what_an_answer_leaves_out_stays_as_it_was() {
+        let before = Tokens { refresh_token: Some("r1".to_owned()), step: "s".to_owned(), ..Tokens::default() };
+        let scopes = Scopes { granted: vec!["a".to_owned()], requested: vec!["a".to_owned(), "b".to_owned()] };
+        let bare = renewed(&Grant::new("x", "t2"), before.clone(), scopes.clone(), Some(false), NOW, None);
+        let expected = Tokens { access_token: "t2".to_owned(), ..before.clone() };
+        assert!(bare.tokens == expected && bare.scopes == scopes && bare.expires_at.is_none());
+        let full = Grant::new("x", "t2").refresh_token("r2").expires_in(60).scopes(["b", "a"]);
+        let full = renewed(&full, before, scopes, Some(true), NOW, Some(Duration::days(7)));
+        assert_eq!(full.tokens.refresh_token.as_deref(), Some("r2"));
+        assert_eq!(full.scopes.granted, ["a", "b"]);
+        assert_eq!((full.expires_at, full.due_at), (Some(NOW + Duration::MINUTE), Some(NOW + Duration::days(7))));
+        assert!(full.scopes.missing().is_empty());
+    }
+
+    #[test]
+    fn a_provider_that_names_no_grants_has_that_of_its_token_answer() {
+        let steps = |tokens_at: &str| {
+            let oauth2 = OAuth2::new("https://a/", "https://t/").tokens_at(tokens_at);
+            vec![
+                Step { name: "ask".to_owned(), kind: StepKind::View },
+                Step { name: "oauth2".to_owned(), kind: StepKind::OAuth2(Box::new(oauth2)) },
+            ]
+        };
+        let answer = state(json!({"data": {"access_token": "t", "deep": {"access_token": "u"}}}));
+        assert_eq!(derived(&steps(""), &answer), Some(Grant::new("access", "t")));
+        assert_eq!(derived(&steps("/deep"), &answer), Some(Grant::new("access", "u")));
+        assert_eq!(derived(&steps("/none"), &answer), None);
+        assert_eq!(derived(&[], &State::new()), None);
+    }
+
+    #[test]
+    fn only_a_step_that_depends_on_the_state_keeps_it() {
+        let bound = state(json!({"instance": "https://git.example", "data": {"access_token": "t"}}));
+        let step = |kind| Step { name: "oauth2".to_owned(), kind };
+        assert_eq!(needed(&step(StepKind::OAuth2FromState), &bound), state(json!({"instance": "https://git.example"})));
+        assert!(needed(&step(StepKind::OAuth2(Box::default())), &bound).is_empty());
+    }
+}
