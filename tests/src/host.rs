@@ -43,6 +43,7 @@ pub struct HostBuilder {
     port: Option<u16>,
     url_prefix: Option<String>,
     control: Option<PathBuf>,
+    secret_key: Option<String>,
 }
 
 /// How long a host that is dropped may take to finish what is under way.
@@ -140,6 +141,7 @@ impl HostBuilder {
             port: None,
             url_prefix: None,
             control: None,
+            secret_key: None,
         }
     }
 
@@ -175,6 +177,13 @@ impl HostBuilder {
     #[must_use]
     pub fn database(mut self, url: Option<String>) -> Self {
         self.database = url;
+        self
+    }
+
+    /// Takes this secret key, as hosts that share a database do, instead of making one.
+    #[must_use]
+    pub fn secret_key(mut self, key: &str) -> Self {
+        self.secret_key = Some(key.to_owned());
         self
     }
 
@@ -286,10 +295,11 @@ impl HostBuilder {
         let database = self.database.clone().unwrap_or_else(|| "sqlite://data/jackfield.db".to_owned());
         let listed = toml_list(&self.default_integrations);
         let control = self.control.as_ref().map(|socket| format!("control = {socket:?}\n")).unwrap_or_default();
+        let key = self.secret_key.as_ref().map(|key| format!("secret-key = {key:?}\n")).unwrap_or_default();
         let url_prefix = self.url_prefix.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
         format!(
             "default-integrations = {listed}\n\n[system]\nurl-prefix = \"{url_prefix}\"\n\
-             listen = \"127.0.0.1:{port}\"\n{control}\n[database]\nurl = \"{database}\"\n\n{}",
+             listen = \"127.0.0.1:{port}\"\n{control}{key}\n[database]\nurl = \"{database}\"\n\n{}",
             self.toml
         )
     }
@@ -446,8 +456,8 @@ impl Host {
         let folder = self.folder.path().display().to_string();
         let text = fs::read_to_string(self.folder.path().join("jackfield.toml"))?;
         let text = text.replace("sqlite://data", &format!("sqlite://{folder}/data"));
-        let text =
-            text.replace("[system]", &format!("[system]\nsecret-key = {{ file = \"{folder}/data/secret.key\" }}"));
+        let own_key = format!("[system]\nsecret-key = {{ file = \"{folder}/data/secret.key\" }}");
+        let text = if text.contains("\nsecret-key") { text } else { text.replace("[system]", &own_key) };
         let file = self.folder.path().join("from-outside.toml");
         fs::write(&file, text)?;
         Ok(open_store(&config::load(&file)?).await?.0)
@@ -475,8 +485,20 @@ impl Host {
     ///
     /// # Errors
     /// When it does not start again.
-    pub fn restart(mut self, builder: HostBuilder) -> Result<Self> {
-        self.signal("TERM")?;
+    pub fn restart(self, builder: HostBuilder) -> Result<Self> {
+        self.restart_after("TERM", builder)
+    }
+
+    /// The same after a kill: whatever was under way is cut short.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    pub fn killed_and_restarted(self, builder: HostBuilder) -> Result<Self> {
+        self.restart_after("KILL", builder)
+    }
+
+    fn restart_after(mut self, signal: &str, builder: HostBuilder) -> Result<Self> {
+        self.signal(signal)?;
         self.exit_code()?;
         let builder = HostBuilder { port: Some(self.port()?), ..builder };
         builder.copy_plugins(self.folder.path())?;

@@ -5,5 +5,6 @@ pub mod host;
 pub mod person;
 pub mod postgres;
 pub mod processes;
+pub mod stand_in;
 pub mod stand_in_oauth2;
 pub mod stand_in_slack;

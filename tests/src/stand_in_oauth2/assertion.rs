@@ -3,7 +3,8 @@
 use jackfield::jose::{KeySet, Signed, SigningKey};
 use serde_json::{Value, json};
 
-use super::{Asked, CLIENT, Pairs, Refused, Shared, expect_equal, issuer, locked, take};
+use super::{Asked, CLIENT, Pairs, Refused, Shared, expect_equal, issuer, take};
+use crate::stand_in::locked;
 
 /// The private key of the client, PEM.
 pub const CLIENT_KEY: &str = include_str!("../../../plugins/github-app/src/test-key.pem");

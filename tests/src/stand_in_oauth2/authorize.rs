@@ -6,9 +6,8 @@ use axum::{
 };
 use url::Url;
 
-use super::{
-    Asked, CLIENT, Grant, Pkce, Refused, Shared, expect_equal, expect_only, issuer, locked, take, take_optional,
-};
+use super::{Asked, CLIENT, Grant, Pkce, Refused, Shared, expect_equal, expect_only, issuer, take, take_optional};
+use crate::stand_in::locked;
 
 pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Refused> {
     let mut given = asked.query.clone();
@@ -24,7 +23,8 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Ref
     let code = format!("code-{:x}", getrandom::u64().expect("the system has a random generator"));
     back.query_pairs_mut().append_pair("code", &code).append_pair("state", &state);
     issuer::say_whose(shared, asked, &mut back);
-    locked(&shared.grants).insert(code, Grant { id: asked.id.to_owned(), redirect_uri, challenge, nonce });
+    let scope = scope.unwrap_or_default();
+    locked(&shared.grants).insert(code, Grant { id: asked.id.to_owned(), redirect_uri, challenge, scope, nonce });
     Ok((StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response())
 }
 

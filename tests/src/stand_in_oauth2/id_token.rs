@@ -9,7 +9,8 @@ use ring::{hmac, rand::SystemRandom, signature::ECDSA_P256_SHA256_FIXED_SIGNING,
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Asked, CLIENT, SECRET, Shared, issuer, locked};
+use super::{Asked, CLIENT, SECRET, Shared, issuer};
+use crate::stand_in::locked;
 
 /// Who logs in everywhere.
 pub const SUBJECT: &str = "ada-1";

@@ -14,7 +14,8 @@ use jackfield::jose::SigningKey;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Asked, Refused, Shared, id_token::WrongIdToken, locked};
+use super::{Asked, Refused, Shared, id_token::WrongIdToken};
+use crate::stand_in::{State, locked};
 
 /// What a service is like as an issuer; its identifier is `https://{id}.example/issuer`.
 #[derive(Clone, Debug, Default)]
@@ -179,7 +180,8 @@ fn metadata(shared: &Shared, asked: &Asked<'_>, issuer: &Issuer) -> Value {
 fn userinfo(shared: &Shared, asked: &Asked<'_>, issuer: &Issuer) -> Result<Response, Refused> {
     let header = asked.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = header.strip_prefix("Bearer ").ok_or("no bearer token")?;
-    if locked(&shared.tokens).get(token).map(String::as_str) != Some(asked.id) {
+    let is_ours = shared.ledger.family(token).is_some_and(|(owner, _)| owner == asked.id);
+    if !is_ours || shared.ledger.state(token) != State::Live {
         return Err("a token of another service".to_owned());
     }
     let subject = if issuer.other_userinfo { "somebody else" } else { super::id_token::SUBJECT };
