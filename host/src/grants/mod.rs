@@ -24,6 +24,7 @@ pub use revoke::{Attempted, Effect};
 pub use taken::taken;
 use thiserror::Error;
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
@@ -43,6 +44,7 @@ pub struct Grants {
     clock: Clock,
     issuers: Issuers,
     flights: Arc<Flights>,
+    given_up: Arc<Notify>,
     keep_alive: Option<time::Duration>,
 }
 
@@ -101,7 +103,7 @@ impl Grants {
     #[must_use]
     pub fn new(store: Store, plugins: Plugins, issuers: Issuers, clock: Clock, keep_alive: Option<Duration>) -> Self {
         let keep_alive = keep_alive.and_then(|period| period.try_into().ok());
-        Self { store, plugins, clock, issuers, flights: Arc::default(), keep_alive }
+        Self { store, plugins, clock, issuers, flights: Arc::default(), given_up: Arc::default(), keep_alive }
     }
 
     /// After how long a grant that nobody uses is refreshed.

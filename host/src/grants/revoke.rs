@@ -146,11 +146,19 @@ impl Grants {
             .await
     }
 
+    /// Something may just have been given up: what is due is looked for at once, by whoever keeps looking on this host.
+    pub fn look_for_revocations(&self) {
+        self.given_up.notify_one();
+    }
+
     /// Has revoked what is due until it is dropped.
     pub async fn keep_revoking(self) {
         let mut ticks = tokio::time::interval(LOOK);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.given_up.notified() => {}
+            }
             if let Err(error) = self.revoke_due().await {
                 tracing::warn!(%error, "what is to be revoked could not be looked after");
             }

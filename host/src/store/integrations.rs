@@ -66,7 +66,7 @@ impl Integration {
 }
 
 /// Status of an integration that can be used.
-const ACTIVE: &str = "active";
+pub(super) const ACTIVE: &str = "active";
 
 macro_rules! columns {
     () => {

@@ -160,23 +160,35 @@ pub fn in_use(c: &mut AnyConnection, sealer: &Sealer, provider: &str, external_i
     }
     let mut tokens = Vec::new();
     for id in rows.load::<IntegrationId>(c)? {
-        tokens.extend(readable(grants::of_integration(c, id)?, sealer).map(|(_, tokens)| tokens));
+        let active = grants::of_integration(c, id)?.into_iter().filter(|grant| grant.status == grants::Status::Active);
+        tokens.extend(readable(active.collect(), sealer).map(|(_, tokens)| tokens));
     }
     Ok(tokens)
 }
 
-/// Whether an account may be connected: the one of this id, or where it is not known one that this user has added.
+/// Whether an account may be connected: the one of this id, or where it is not known one that this user has added or this organization has.
 pub fn may_be_connected(
     c: &mut AnyConnection,
     provider: &str,
     external_id: &str,
     user: Option<UserId>,
+    organization: Option<OrganizationId>,
 ) -> StoreResult<bool> {
+    let active = t::table.filter(t::provider.eq(provider)).filter(t::status.eq(integrations::ACTIVE));
     if !external_id.is_empty() {
-        return Ok(integrations::by_external_id(c, provider, external_id)?.is_some());
+        return Ok(diesel::select(diesel::dsl::exists(active.filter(t::external_id.eq(external_id)))).get_result(c)?);
     }
-    let added = links::table.inner_join(t::table).filter(t::provider.eq(provider)).filter(links::added_by.eq(user));
-    Ok(diesel::select(diesel::dsl::exists(added)).get_result(c)?)
+    let Some(user) = user else { return Ok(false) };
+    let theirs = links::added_by.eq(user).assume_not_null();
+    let linked = active.inner_join(links::table);
+    let found = match organization {
+        Some(organization) => {
+            diesel::select(diesel::dsl::exists(linked.filter(theirs.or(links::organization_id.eq(organization)))))
+                .get_result(c)?
+        }
+        None => diesel::select(diesel::dsl::exists(linked.filter(theirs))).get_result(c)?,
+    };
+    Ok(found)
 }
 
 /// What came of unlinking an identity.

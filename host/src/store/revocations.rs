@@ -70,6 +70,7 @@ pub enum Status {
 }
 
 /// Something to be given up.
+#[derive(Clone)]
 pub struct NewRevocation {
     /// Id of the provider.
     pub provider: String,
