@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod dialog;
 mod finish;
+mod refusal;
 mod seal;
 mod step;
 mod transition;
@@ -17,8 +18,8 @@ mod turns;
 mod visit;
 
 pub use call::Received;
-pub use check::Refusal;
 pub use dialog::{Channel, Ended};
+pub use refusal::Refusal;
 pub use seal::Setup;
 use seal::Signer;
 use thiserror::Error;
