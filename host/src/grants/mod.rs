@@ -11,6 +11,7 @@ mod freshness;
 mod lend;
 mod outcome;
 mod refresh;
+mod refused;
 mod taken;
 
 use std::{sync::Arc, time::Duration};
@@ -68,6 +69,10 @@ pub struct Fresh {
     pub expires_at: Option<OffsetDateTime>,
     /// Id of the row.
     pub id: GrantId,
+    /// Hosts that the set-up's person had named.
+    pub hosts: Vec<String>,
+    /// Where the service's own API is for this account, where it is not where the provider says.
+    pub api_url: Option<String>,
 }
 
 /// Why no token is lent. Holds none.
@@ -146,6 +151,8 @@ impl Grants {
             scopes: grant.scopes.clone(),
             expires_at: grant.expires_at,
             id: grant.id,
+            hosts: tokens.hosts,
+            api_url: tokens.api_url,
         })
     }
 }

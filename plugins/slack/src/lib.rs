@@ -2,8 +2,8 @@
 //! (<https://docs.slack.dev/reference/methods/oauth.v2.access>), and `v1`, kept for compatible servers of the first kind.
 
 use jackfield_plugin::{
-    Error, Grant, Host, Identity, Integration, OAuth2, Pipeline, Provider, Result, State, Value, export_providers,
-    value,
+    Api as ServiceApi, Error, Grant, Host, Identity, Integration, OAuth2, Pipeline, Provider, Result, State, Value,
+    export_providers, value,
 };
 use serde::Deserialize;
 
@@ -39,6 +39,12 @@ impl Provider for Slack {
 
     fn icon(&self) -> Option<&'static str> {
         Some(include_str!("icon.svg"))
+    }
+
+    /// Its methods stand beside that of the token, also at a compatible server.
+    fn api(&self) -> Option<ServiceApi> {
+        let token = self.token_url.as_deref().unwrap_or("https://slack.com/api/oauth.v2.access");
+        token.rfind('/').map(|end| ServiceApi::new(&token[..=end]))
     }
 
     fn pipeline(&self) -> Pipeline {
