@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod dialog;
 mod finish;
+mod orphans;
 mod seal;
 mod step;
 mod transition;

@@ -2,6 +2,7 @@
 //!
 //! Every URL is in `routes`, every layer in `layers` with its reason; a handler extracts, calls one verb and answers.
 
+mod access;
 mod account;
 mod answer;
 mod api;

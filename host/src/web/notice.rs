@@ -9,7 +9,10 @@ use axum::{
 };
 use tower_sessions::cookie::{Cookie, SameSite, time::Duration};
 
-use crate::pipeline::Refusal;
+use crate::{
+    grants::{Attempted, Effect},
+    pipeline::Refusal,
+};
 
 const COOKIE: &str = "jackfield-notice";
 
@@ -29,12 +32,15 @@ enum Kind {
     Expired,
     Denied,
     Removed,
+    Revoked,
+    BeingRevoked,
+    NotRevocable,
     Saved,
     Unlinked,
 }
 
 /// Each kind's name in the cookie, whether it is bad news, and what the person reads.
-const KINDS: [(Kind, &str, bool, &str); 8] = [
+const KINDS: [(Kind, &str, bool, &str); 11] = [
     (
         Kind::Missing,
         "missing",
@@ -51,6 +57,19 @@ const KINDS: [(Kind, &str, bool, &str); 8] = [
     (Kind::Expired, "expired", true, "This set-up has expired: it may take fifteen minutes. Start it again from here."),
     (Kind::Denied, "denied", true, "You may not set up integrations here any more. Ask an owner of the organization."),
     (Kind::Removed, "removed", false, "The integration was removed."),
+    (Kind::Revoked, "revoked", false, "The integration was removed, and its tokens are revoked at the provider."),
+    (
+        Kind::BeingRevoked,
+        "being-revoked",
+        false,
+        "The integration was removed. The provider has not confirmed yet that its tokens are revoked; it is asked until it does.",
+    ),
+    (
+        Kind::NotRevocable,
+        "not-revocable",
+        false,
+        "The integration was removed. Its tokens could not be revoked from here: end the connection in the provider's own settings as well.",
+    ),
     (Kind::Saved, "saved", false, "The configuration was saved."),
     (Kind::Unlinked, "unlinked", false, "The identity was unlinked."),
 ];
@@ -70,6 +89,17 @@ impl Notice {
 
     pub(super) const fn removed() -> Self {
         Self { kind: Kind::Removed, reference: None }
+    }
+
+    /// After a removal, by what came of asking the provider; `None`: nothing yet.
+    pub(super) const fn given_up(attempted: Option<&Attempted>) -> Self {
+        let kind = match attempted {
+            Some(Attempted::Done { effect: Effect::Revoked, .. }) => Kind::Revoked,
+            Some(Attempted::Done { effect: Effect::Nothing, .. }) => Kind::Removed,
+            Some(Attempted::Done { effect: Effect::Impossible, .. } | Attempted::Failed(_)) => Kind::NotRevocable,
+            Some(Attempted::Waiting { .. } | Attempted::Elsewhere) | None => Kind::BeingRevoked,
+        };
+        Self { kind, reference: None }
     }
 
     pub(super) const fn saved() -> Self {
