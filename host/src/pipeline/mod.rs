@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod dialog;
 mod finish;
+mod orphans;
 mod refusal;
 mod seal;
 mod step;

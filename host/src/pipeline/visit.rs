@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Instant};
 use super::{
     Ended, INTERNAL_ERROR, Pipelines, Refusal, Setup,
     check::Checked,
+    orphans::Orphan,
     step::{self, plan},
     transition::{Failed, Transition, transition},
 };
 use crate::{
     plugins::{Form, Provider, Request},
     session::SessionKey,
-    store::{StoreError, UserId},
+    store::{AnyConnection, Sealer, StoreError, UserId},
 };
 
 /// One request to the set-up of a provider.
@@ -137,20 +138,29 @@ impl Pipelines {
                 self.keep(visit, provider, &checked, Outcome::Show { page, progress }).await
             }
             Transition::Redirect(url) => self.keep(visit, provider, &checked, Outcome::Redirect(url)).await,
-            Transition::Fail(failed) => self.give_up(visit, provider, &checked, failed).await,
+            Transition::Fail(why) => {
+                let orphan = self.orphan(provider, &checked.setup, None);
+                self.give_up(visit, provider, &checked, orphan, why).await
+            }
             Transition::Finish | Transition::Advance(_) => self.end(visit, provider, checked).await,
         }
     }
 
-    /// Ends a set-up without an integration.
+    /// Ends a set-up without an integration; a token that it has got is to be revoked from now on.
     pub(super) async fn give_up(
         &self,
         visit: &Visit,
         provider: &Provider,
         checked: &Checked,
+        orphan: Option<Orphan>,
         why: Failed,
     ) -> Result<Outcome, StoreError> {
-        self.setups.remove(&visit.session, provider.id(), checked.claim).await?;
+        let has_orphan = orphan.is_some();
+        let also = noting(orphan, self.store.sealer());
+        self.setups.remove_and(&visit.session, provider.id(), checked.claim, also).await?;
+        if has_orphan {
+            self.grants.look_for_revocations();
+        }
         Ok(Outcome::Ended(failed(provider, checked, why)))
     }
 
@@ -197,9 +207,18 @@ impl Pipelines {
         outcome: Outcome,
     ) -> Result<Outcome, StoreError> {
         let signed = self.signer.sign(&checked.setup, provider);
-        let is_kept = self.setups.release(&visit.session, provider.id(), checked.claim, &signed).await?;
+        let also = noting(self.orphan_later(provider, &checked.setup), self.store.sealer());
+        let is_kept = self.setups.release_and(&visit.session, provider.id(), checked.claim, &signed, also).await?;
         Ok(if is_kept { outcome } else { refused(visit, Refusal::StartedAnew) })
     }
+}
+
+fn noting(
+    orphan: Option<Orphan>,
+    sealer: &Sealer,
+) -> impl FnOnce(&mut AnyConnection) -> Result<(), StoreError> + Send + 'static {
+    let sealer = sealer.clone();
+    move |c| orphan.map_or(Ok(()), |orphan| orphan.note(c, &sealer))
 }
 
 /// How long something has taken, to the hundredth.

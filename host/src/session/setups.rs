@@ -76,8 +76,27 @@ impl Setups {
     /// # Errors
     /// When the database fails.
     pub async fn release(&self, session: &SessionKey, provider: &str, claim: ClaimId, data: &str) -> StoreResult<bool> {
+        self.release_and(session, provider, claim, data, |_| Ok(())).await
+    }
+
+    /// The same, with something else in the same transaction, whether it was still the caller's or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn release_and(
+        &self,
+        session: &SessionKey,
+        provider: &str,
+        claim: ClaimId,
+        data: &str,
+        also: impl FnOnce(&mut AnyConnection) -> StoreResult<()> + Send + 'static,
+    ) -> StoreResult<bool> {
         let (sealed, session, provider) = (self.seal(session, provider, data), session.clone(), provider.to_owned());
-        self.store.write(move |c| rows::release(c, session.as_bytes(), &provider, claim, &sealed)).await
+        let release = move |c: &mut AnyConnection| {
+            also(c)?;
+            rows::release(c, session.as_bytes(), &provider, claim, &sealed)
+        };
+        self.store.write(release).await
     }
 
     /// Uses a claimed set-up up. Answers whether it was still the caller's.
@@ -85,8 +104,26 @@ impl Setups {
     /// # Errors
     /// When the database fails.
     pub async fn remove(&self, session: &SessionKey, provider: &str, claim: ClaimId) -> StoreResult<bool> {
+        self.remove_and(session, provider, claim, |_| Ok(())).await
+    }
+
+    /// The same, with something else in the same transaction, whether it was still the caller's or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_and(
+        &self,
+        session: &SessionKey,
+        provider: &str,
+        claim: ClaimId,
+        also: impl FnOnce(&mut AnyConnection) -> StoreResult<()> + Send + 'static,
+    ) -> StoreResult<bool> {
         let (session, provider) = (session.clone(), provider.to_owned());
-        self.store.write(move |c| rows::remove(c, session.as_bytes(), &provider, claim)).await
+        let remove = move |c: &mut AnyConnection| {
+            also(c)?;
+            rows::remove(c, session.as_bytes(), &provider, claim)
+        };
+        self.store.write(remove).await
     }
 
     fn seal(&self, session: &SessionKey, provider: &str, data: &str) -> Vec<u8> {

@@ -175,6 +175,7 @@ impl Application {
     ) -> Result<(), StartupError> {
         let sweeper = tokio::spawn(sweep(self.app.store.clone()));
         let keeper = tokio::spawn(self.app.grants.clone().keep());
+        let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
         let (stopping, stopped) = oneshot::channel();
         let controlled = self.control.map(|listener| tokio::spawn(control::serve(listener, self.app.clone())));
         let stop = async move {
@@ -196,6 +197,7 @@ impl Application {
         };
         sweeper.abort();
         keeper.abort();
+        revoker.abort();
         // The grace is not over for these: what a provider has answered must be written.
         let _ = tokio::time::timeout(GRACE, self.app.grants.settle()).await;
         if let Some(controlled) = controlled {
@@ -222,7 +224,7 @@ async fn bind_control(path: &Path) -> Option<control::Listener> {
 fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outbound: Outbound) -> AppHandle {
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
-    let integrations = Integrations::new(store.clone());
+    let integrations = Integrations::new(store.clone(), clock.clone());
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);

@@ -11,10 +11,12 @@ pub mod identities;
 pub mod identity_providers;
 mod ids;
 pub mod integrations;
+pub mod leaving;
 pub mod members;
 mod migrations;
 pub mod organization_integrations;
 pub mod organizations;
+pub mod revocations;
 mod schema;
 mod sealer;
 pub mod sessions;
@@ -34,7 +36,7 @@ use diesel::{
     r2d2::Pool,
     result::{DatabaseErrorKind, Error as DieselError},
 };
-pub use ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, UserId};
+pub use ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId};
 pub use sealer::{Place, SealError, Sealer};
 use thiserror::Error;
 use time::OffsetDateTime;

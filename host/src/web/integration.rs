@@ -24,7 +24,7 @@ use super::{
 use crate::{
     accounts::{Access, Scope},
     app::AppHandle,
-    integrations::{Details, IntegrationOut},
+    integrations::{Details, IntegrationOut, Unlinked},
     plugins::Dialog,
     store::{
         IntegrationId,
@@ -176,10 +176,12 @@ pub(super) async fn remove(
 ) -> Result<Response, PageError> {
     require(&access, Scope::OrgIntegrations)?;
     let id: IntegrationId = id.parse().map_err(|_| WebError::NotFound)?;
-    if !app.integrations.remove(access.organization.id, id).await? {
-        return Err(WebError::NotFound.into());
-    }
+    let notice = match app.integrations.remove(access.organization.id, id).await? {
+        Unlinked::NotThere => return Err(WebError::NotFound.into()),
+        Unlinked::StillShared => Notice::removed(),
+        Unlinked::Removed(revocation) => Notice::given_up(app.grants.revoke_now(revocation).await.as_ref()),
+    };
     let mut response = found(&format!("/organizations/{}/integrations/", access.organization.slug));
-    Notice::removed().leave(&mut response);
+    notice.leave(&mut response);
     Ok(response)
 }

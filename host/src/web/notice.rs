@@ -10,6 +10,7 @@ use axum::{
 use tower_sessions::cookie::{Cookie, SameSite, time::Duration};
 
 use super::failed_checks::FailedCheck;
+use crate::grants::{Attempted, Effect};
 
 const COOKIE: &str = "jackfield-notice";
 
@@ -29,8 +30,20 @@ enum Kind {
 }
 
 const REMOVED: Kind = Kind::Done("removed", "The integration was removed.");
+const REVOKED: Kind = Kind::Done("revoked", "The integration was removed, and its tokens are revoked at the provider.");
+const BEING_REVOKED: Kind = Kind::Done(
+    "being-revoked",
+    "The integration was removed. The provider has not confirmed yet that its tokens are revoked; it is asked until it does.",
+);
+const NOT_REVOCABLE: Kind = Kind::Done(
+    "not-revocable",
+    "The integration was removed. Its tokens could not be revoked from here: end the connection in the provider's own settings as well.",
+);
 const SAVED: Kind = Kind::Done("saved", "The configuration was saved.");
 const UNLINKED: Kind = Kind::Done("unlinked", "The identity was unlinked.");
+
+/// All that is done.
+const DONE: [Kind; 6] = [REMOVED, REVOKED, BEING_REVOKED, NOT_REVOCABLE, SAVED, UNLINKED];
 
 impl Kind {
     const fn name(self) -> &'static str {
@@ -41,7 +54,7 @@ impl Kind {
     }
 
     fn named(name: &str) -> Option<Self> {
-        let done = [REMOVED, SAVED, UNLINKED].into_iter().find(|done| done.name() == name);
+        let done = DONE.into_iter().find(|done| done.name() == name);
         done.or_else(|| FailedCheck::named(name).map(Self::Failed))
     }
 }
@@ -54,6 +67,17 @@ impl Notice {
 
     pub(super) const fn removed() -> Self {
         Self { kind: REMOVED, reference: None }
+    }
+
+    /// After a removal, by what came of asking the provider; `None`: nothing yet.
+    pub(super) const fn given_up(attempted: Option<&Attempted>) -> Self {
+        let kind = match attempted {
+            Some(Attempted::Done { effect: Effect::Revoked, .. }) => REVOKED,
+            Some(Attempted::Done { effect: Effect::Nothing, .. }) => REMOVED,
+            Some(Attempted::Done { effect: Effect::Impossible, .. } | Attempted::Failed(_)) => NOT_REVOCABLE,
+            Some(Attempted::Waiting { .. } | Attempted::Elsewhere) | None => BEING_REVOKED,
+        };
+        Self { kind, reference: None }
     }
 
     pub(super) const fn saved() -> Self {

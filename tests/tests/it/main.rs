@@ -18,6 +18,7 @@ mod hostile_constructor;
 mod hostile_in_process;
 mod hostile_together;
 mod issuer;
+mod killed;
 mod listing;
 mod loading;
 mod misbehaving;
