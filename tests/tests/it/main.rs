@@ -7,6 +7,7 @@ mod declared;
 mod demo;
 mod dialog;
 mod example;
+mod failure_page;
 mod future_host;
 mod future_plugin;
 mod github_app;
