@@ -38,7 +38,7 @@ const install = async () => {
   const url = await installer.generateInstallUrl(scopes);
   const back = (await fetch(url, { redirect: 'manual' })).headers.get('location');
   return new Promise((success, failure) => {
-    installer.handleCallback({ url: back, headers: {} }, {}, { success, failure: (error) => failure(error) });
+    installer.handleCallback({ url: back, headers: {} }, { setHeader() {} }, { success, failure: (error) => failure(error) });
   });
 };
 
