@@ -2,7 +2,7 @@
 //
 // Prints its issuer as soon as it listens. Then reads one line, JSON: {redirectUris, accessTokenSeconds, publicJwk}, and prints "ready". The
 // client is "jackfield" with the secret "counterpart-secret", by HTTP Basic; "jackfield-post" proves itself in the body, "jackfield-key" by
-// an assertion that is signed with the key of publicJwk. Its pages log anybody in, without JavaScript.
+// an assertion that is signed (RS256) with the key of publicJwk. Its pages log anybody in, without JavaScript.
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
@@ -30,7 +30,7 @@ const clients = [
   client('jackfield-post', 'client_secret_post', { client_secret }),
 ];
 if (wanted.publicJwk) {
-  const proof = { jwks: { keys: [wanted.publicJwk] }, token_endpoint_auth_signing_alg: wanted.publicJwk.alg };
+  const proof = { jwks: { keys: [wanted.publicJwk] }, token_endpoint_auth_signing_alg: 'RS256' };
   clients.push(client('jackfield-key', 'private_key_jwt', proof));
 }
 
