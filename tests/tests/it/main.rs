@@ -3,6 +3,7 @@
 mod accounts;
 mod browser;
 mod checks;
+mod counterparts;
 mod declared;
 mod demo;
 mod dialog;
