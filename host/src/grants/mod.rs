@@ -7,6 +7,7 @@
 //! tokens revoked that are given up; what is asked of the provider stands in `leaving`.
 
 mod background;
+mod bad_night;
 mod flights;
 mod freshness;
 mod leaving;
@@ -19,6 +20,7 @@ mod taken;
 
 use std::{sync::Arc, time::Duration};
 
+pub use bad_night::{Fate, Plan, Planned, Way};
 use flights::Flights;
 pub use lend::Lender;
 pub use revoke::{Attempted, Effect};

@@ -63,13 +63,14 @@ pub(super) struct IdentityAt {
 }
 
 /// The keys that mean something whatever the provider; others fill placeholders.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "name",
     "icon",
     "issuer",
     "authorize-url",
     "token-url",
     "revocation-url",
+    "revokes-single-tokens",
     "scopes",
     "scope-separator",
     "client-id",
@@ -223,6 +224,7 @@ impl Reading<'_> {
     }
 
     fn client(&mut self, oauth2: &mut OAuth2) {
+        oauth2.revokes_single_tokens = self.table.flag("revokes-single-tokens").unwrap_or_default();
         oauth2.client_id = self.table.text("client-id").unwrap_or_default();
         oauth2.client_secret = self.table.text("client-secret").unwrap_or_default().into();
         oauth2.private_key = self.private_key().unwrap_or_default().into();
