@@ -7,6 +7,7 @@ pub mod libraries;
 pub mod person;
 pub mod postgres;
 pub mod processes;
+pub mod raw;
 pub mod stand_in;
 pub mod stand_in_oauth2;
 pub mod stand_in_slack;

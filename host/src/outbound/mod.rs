@@ -215,8 +215,12 @@ fn described(error: &reqwest::Error) -> OutboundError {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::{
+        net::SocketAddr,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
+    use futures_util::future::BoxFuture;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -341,5 +345,51 @@ mod tests {
         let reach = Reach::new(vec!["other.example".parse().expect("a pattern")], None);
         let refused = client.within(reach).send(get("https://acme.example/")).await;
         assert!(matches!(refused, Err(OutboundError::OutOfReach(_))), "{refused:?}");
+    }
+
+    /// A client whose names have other addresses each time they are looked up.
+    fn looking_up(answers: &[&str]) -> Outbound {
+        let answers: Vec<SocketAddr> = answers.iter().map(|text| text.parse().expect("an address")).collect();
+        let at = Arc::new(AtomicUsize::new(0));
+        let look_up = move |_, _| {
+            let answer = answers[at.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)];
+            Box::pin(async move { Ok(vec![answer]) }) as BoxFuture<'static, _>
+        };
+        Outbound::guarded(&settings(&[], 100), Guard::looking_up(Vec::new(), Box::new(look_up))).expect("it builds")
+    }
+
+    #[tokio::test]
+    async fn ssrf_by_dns_rebinding() {
+        let inside = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
+        let at = inside.local_addr().expect("a bound socket has an address");
+        let url = format!("https://rebound.example:{}/", at.port());
+        let answers = ["93.184.216.34:443".to_owned(), at.to_string()];
+        let answers = answers.each_ref().map(String::as_str);
+        let whole = looking_up(&answers).send(get(&url)).await.expect_err("it is inside when it is connected to");
+        let request = get(&url).map(|body| Outgoing::Whole(body.into()));
+        let streamed = looking_up(&answers).open(request, Duration::from_secs(5)).await.err().expect("likewise");
+        for error in [whole, streamed] {
+            assert!(
+                matches!(&error, OutboundError::Unreachable(words) if words.contains("private address")),
+                "{error}"
+            );
+        }
+        let nobody = tokio::time::timeout(Duration::ZERO, inside.accept()).await;
+        assert!(nobody.is_err(), "nothing was connected to");
+    }
+
+    #[tokio::test]
+    async fn what_is_streamed_is_held_to_reach_and_guards_too() {
+        let open = async |client: &Outbound, url: &str| {
+            let request = get(url).map(|body| Outgoing::Whole(body.into()));
+            client.open(request, Duration::from_secs(5)).await.err().expect("it is refused")
+        };
+        let reach = Reach::new(vec!["api.example.com".parse().expect("a pattern")], None);
+        let refused = open(&client(&["127.0.0.1"], 100).within(reach), "http://127.0.0.1:1/").await;
+        assert!(matches!(refused, OutboundError::OutOfReach(_)), "{refused}");
+        let refused = open(&client(&[], 100), "https://127.0.0.1:1/").await;
+        assert!(matches!(refused, OutboundError::PrivateAddress(_)), "{refused}");
+        let refused = open(&looking_up(&["93.184.216.34:80"]), "http://plain.example/").await;
+        assert!(matches!(refused, OutboundError::PlainHttp(_)), "{refused}");
     }
 }

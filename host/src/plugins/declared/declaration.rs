@@ -207,7 +207,8 @@ impl Reading<'_> {
     fn api(&mut self) -> Option<Api> {
         let url = self.url("api-url");
         let headers = self.table.pairs("api-headers");
-        let mut api = Some(Api::new(&url)).filter(|_| !url.is_empty())?;
+        let is_waiting = placeholder::words(&url).next().is_some();
+        let mut api = Some(Api::new(&url)).filter(|_| !url.is_empty() && !is_waiting)?;
         api.headers = headers.into_iter().map(|(name, value)| (name, self.filled("api-headers", &value))).collect();
         Some(api)
     }
