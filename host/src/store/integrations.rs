@@ -118,6 +118,11 @@ pub fn install(
     Err(StoreError::Lost("the integration is removed as often as it is made".to_owned()))
 }
 
+/// By id.
+pub fn by_id(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<Option<Integration>> {
+    Ok(t::table.find(id).select(columns!()).first(c).optional()?)
+}
+
 /// By provider and the account's id there.
 pub fn by_external_id(c: &mut AnyConnection, provider: &str, external_id: &str) -> StoreResult<Option<Integration>> {
     let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
