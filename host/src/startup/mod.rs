@@ -10,7 +10,7 @@ use crate::{
     accounts::Accounts,
     app::{App, AppHandle},
     clock::Clock,
-    config::{self, Mistake, Mistakes, OnFailure, SecretKey, Settings, secret_key},
+    config::{self, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key},
     control,
     grants::Grants,
     integrations::Integrations,
@@ -66,12 +66,11 @@ const SWEEP: Duration = Duration::from_secs(10 * 60);
 ///
 /// # Errors
 /// When the key or the database cannot be opened.
-pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKey), StartupError> {
-    let key = secret_key::load_or_create(&settings.system.secret_key)
+pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), StartupError> {
+    let keys = secret_key::load_or_create(&settings.system.secret_key)
         .map_err(|mistake| StartupError::Mistakes(Mistakes::from(vec![mistake])))?;
-    let sealer = Sealer::new(key.derive("seal"), key.id());
-    let store = Store::open(settings.database.url.as_str(), sealer).await?;
-    Ok((store, key))
+    let store = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await?;
+    Ok((store, keys))
 }
 
 /// Reads the configuration and loads the plugins it lists. A mistake stops the start; with `[plugins] on-failure = "skip"` those of
@@ -120,12 +119,13 @@ impl Application {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
         let (settings, plugins, outbound) = configured(file).await?;
         plugins.log_offers();
-        let (store, key) = open_store(&settings).await?;
+        let (store, keys) = open_store(&settings).await?;
         for migration in store.migrate().await? {
             tracing::info!(migration, "the database is migrated");
         }
+        store.load_keys().await?;
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
-        let app = app(settings, store, &key, plugins, outbound);
+        let app = app(settings, store, &keys, plugins, outbound);
         app.grants.void_leases().await?;
         let listener = match listener {
             Some(listener) => listener,
@@ -219,7 +219,7 @@ async fn bind_control(path: &Path) -> Option<control::Listener> {
     }
 }
 
-fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outbound: Outbound) -> AppHandle {
+fn app(settings: Settings, store: Store, keys: &SecretKeys, plugins: Plugins, outbound: Outbound) -> AppHandle {
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone());
@@ -240,7 +240,7 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
         clock: clock.clone(),
         issuers,
     };
-    let pipelines = Arc::new(Pipelines::new(parts, key));
+    let pipelines = Arc::new(Pipelines::new(parts, keys));
     let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
     let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone());
     AppHandle::new(App {

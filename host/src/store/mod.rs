@@ -15,7 +15,10 @@ pub mod members;
 mod migrations;
 pub mod organization_integrations;
 pub mod organizations;
+mod ring;
 mod schema;
+pub mod seal_keys;
+pub mod sealed_columns;
 mod sealer;
 pub mod sessions;
 pub mod setups;
@@ -35,7 +38,7 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 pub use ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, UserId};
-pub use sealer::{Place, SealError, Sealer};
+pub use sealer::{KeyId, Place, SealError, Sealer, hex as key_id};
 use thiserror::Error;
 use time::OffsetDateTime;
 pub use times::milliseconds;
@@ -98,6 +101,7 @@ impl Store {
     /// When it cannot be reached.
     pub async fn open(url: &str, sealer: Sealer) -> StoreResult<Self> {
         let manager = Manager::new(url)?;
+        sealer.attach(manager.clone());
         off_thread(move || {
             // One connection by hand first: the pool would only say that it timed out.
             let first = manager.open()?;
@@ -155,7 +159,8 @@ impl Store {
         .await
     }
 
-    /// Runs a function in one transaction: all of it is stored, durably, before this answers, or nothing.
+    /// Runs a function in one transaction: all of it is stored, durably, before this answers, or nothing. What it seals, it seals under the
+    /// key that everybody does.
     ///
     /// # Errors
     /// What the function answers, or that the transaction cannot be committed.
@@ -163,10 +168,24 @@ impl Store {
         &self,
         run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
+        let sealer = self.sealer.clone();
+        let run = move |connection: &mut AnyConnection| {
+            sealer.hold(connection)?;
+            run(connection)
+        };
         match &self.writer {
             Some(writer) => writer.write(run).await,
             None => self.read(|connection| connection.transaction(run)).await,
         }
+    }
+
+    /// Takes over the ring of data keys as it is in the database by now.
+    ///
+    /// # Errors
+    /// When the database fails, or the current key is not for this host's secret key: then nothing can be sealed.
+    pub async fn load_keys(&self) -> StoreResult<()> {
+        let sealer = self.sealer.clone();
+        self.read(move |connection| sealer.load(connection)).await
     }
 
     /// Whether other hosts may use the database beside this one.
