@@ -20,6 +20,7 @@ use jackfield::{
 };
 use tempfile::TempDir;
 
+pub use crate::libraries::{built_library, plain_folder, put_library};
 use crate::processes::{self, Process};
 
 /// Where `jackfield` is: a program, and words that come before its own arguments.
@@ -43,6 +44,7 @@ pub struct HostBuilder {
     port: Option<u16>,
     url_prefix: Option<String>,
     control: Option<PathBuf>,
+    secret_key: Option<String>,
 }
 
 /// How long a host that is dropped may take to finish what is under way.
@@ -96,35 +98,6 @@ fn output(mut command: Command, input: &str) -> Result<Output> {
     Ok(child.wait_with_output()?)
 }
 
-/// A temporary folder that a host takes libraries from, whatever the umask.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn plain_folder() -> Result<TempDir> {
-    Ok(tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir()?)
-}
-
-/// Puts a library where a host takes it, whatever the umask: nobody but its owner can write it.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn put_library(bytes: &[u8], file: &Path) -> Result<()> {
-    fs::write(file, bytes)?;
-    Ok(fs::set_permissions(file, fs::Permissions::from_mode(0o644))?)
-}
-
-/// Where cargo left the libraries of the plugins: they are dependencies of this package, so they stand beside its executables.
-///
-/// # Errors
-/// When there is no such library.
-pub fn built_library(name: &str) -> Result<PathBuf> {
-    let executable = std::env::current_exe()?;
-    let file = format!("lib{}.so", name.replace('-', "_"));
-    let folders = executable.ancestors().skip(1).take(2).flat_map(|folder| [folder.join("deps"), folder.to_owned()]);
-    let found = folders.map(|folder| folder.join(&file)).find(|path| path.exists());
-    found.with_context(|| format!("{file} is not beside {}", executable.display()))
-}
-
 impl HostBuilder {
     /// A host with no plugins, a SQLite database and everything else as it is by default.
     #[must_use]
@@ -140,6 +113,7 @@ impl HostBuilder {
             port: None,
             url_prefix: None,
             control: None,
+            secret_key: None,
         }
     }
 
@@ -175,6 +149,13 @@ impl HostBuilder {
     #[must_use]
     pub fn database(mut self, url: Option<String>) -> Self {
         self.database = url;
+        self
+    }
+
+    /// Takes this secret key, as hosts that share a database do, instead of making one.
+    #[must_use]
+    pub fn secret_key(mut self, key: &str) -> Self {
+        self.secret_key = Some(key.to_owned());
         self
     }
 
@@ -286,10 +267,11 @@ impl HostBuilder {
         let database = self.database.clone().unwrap_or_else(|| "sqlite://data/jackfield.db".to_owned());
         let listed = toml_list(&self.default_integrations);
         let control = self.control.as_ref().map(|socket| format!("control = {socket:?}\n")).unwrap_or_default();
+        let key = self.secret_key.as_ref().map(|key| format!("secret-key = {key:?}\n")).unwrap_or_default();
         let url_prefix = self.url_prefix.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
         format!(
             "default-integrations = {listed}\n\n[system]\nurl-prefix = \"{url_prefix}\"\n\
-             listen = \"127.0.0.1:{port}\"\n{control}\n[database]\nurl = \"{database}\"\n\n{}",
+             listen = \"127.0.0.1:{port}\"\n{control}{key}\n[database]\nurl = \"{database}\"\n\n{}",
             self.toml
         )
     }
@@ -446,8 +428,8 @@ impl Host {
         let folder = self.folder.path().display().to_string();
         let text = fs::read_to_string(self.folder.path().join("jackfield.toml"))?;
         let text = text.replace("sqlite://data", &format!("sqlite://{folder}/data"));
-        let text =
-            text.replace("[system]", &format!("[system]\nsecret-key = {{ file = \"{folder}/data/secret.key\" }}"));
+        let own_key = format!("[system]\nsecret-key = {{ file = \"{folder}/data/secret.key\" }}");
+        let text = if text.contains("\nsecret-key") { text } else { text.replace("[system]", &own_key) };
         let file = self.folder.path().join("from-outside.toml");
         fs::write(&file, text)?;
         Ok(open_store(&config::load(&file)?).await?.0)
@@ -475,8 +457,20 @@ impl Host {
     ///
     /// # Errors
     /// When it does not start again.
-    pub fn restart(mut self, builder: HostBuilder) -> Result<Self> {
-        self.signal("TERM")?;
+    pub fn restart(self, builder: HostBuilder) -> Result<Self> {
+        self.restart_after("TERM", builder)
+    }
+
+    /// The same after a kill: whatever was under way is cut short.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    pub fn killed_and_restarted(self, builder: HostBuilder) -> Result<Self> {
+        self.restart_after("KILL", builder)
+    }
+
+    fn restart_after(mut self, signal: &str, builder: HostBuilder) -> Result<Self> {
+        self.signal(signal)?;
         self.exit_code()?;
         let builder = HostBuilder { port: Some(self.port()?), ..builder };
         builder.copy_plugins(self.folder.path())?;

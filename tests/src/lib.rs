@@ -2,8 +2,10 @@
 
 pub mod browser;
 pub mod host;
+pub mod libraries;
 pub mod person;
 pub mod postgres;
 pub mod processes;
+pub mod stand_in;
 pub mod stand_in_oauth2;
 pub mod stand_in_slack;

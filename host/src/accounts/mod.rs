@@ -14,12 +14,12 @@ pub use new::{AccountsError, NewUserIn};
 pub use role::{Role, Scope};
 use throttle::Throttle;
 
-pub use crate::store::{identities::Identity, organizations::Organization};
+pub use crate::store::{identities::Identity, leaving::IdentityUnlinked, organizations::Organization};
 use crate::{
     clock::Clock,
     store::{
-        AnyConnection, IdentityId, OrganizationId, Store, StoreError, StoreResult, UserId, identities, members,
-        organizations, user_identities, users,
+        AnyConnection, IdentityId, OrganizationId, Store, StoreError, StoreResult, UserId, identities, leaving,
+        members, organizations, users,
     },
 };
 
@@ -89,16 +89,17 @@ impl Accounts {
         self.store.read(move |c| identities::of_user(c, user)).await
     }
 
-    /// Unlinks an identity from a user. Answers whether it was linked.
+    /// Unlinks an identity from a user; where nobody else has proved it, its tokens are given up.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn unlink_identity(&self, user: UserId, identity: IdentityId) -> StoreResult<bool> {
-        let was_linked = self.store.write(move |c| user_identities::unlink(c, user, identity)).await?;
-        if was_linked {
+    pub async fn unlink_identity(&self, user: UserId, identity: IdentityId) -> StoreResult<IdentityUnlinked> {
+        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
+        let unlinked = self.store.write(move |c| leaving::unlink_identity(c, &sealer, user, identity, now)).await?;
+        if unlinked.was_linked {
             tracing::info!(user.id = %user, identity.id = %identity, "an identity is unlinked");
         }
-        Ok(was_linked)
+        Ok(unlinked)
     }
 
     /// Where a user begins: the first organization by slug, of all there are when they are a superuser.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod config;
+mod key;
 mod password;
 mod plugin;
 mod plugin_dev;
@@ -9,6 +10,8 @@ mod plugin_new;
 mod plugin_report;
 mod provider;
 mod reload;
+mod revoke;
+mod revoke_report;
 mod serve;
 mod signing;
 
@@ -48,6 +51,8 @@ enum Command {
     Serve,
     /// Have the running host take over what the configuration file says now.
     Reload,
+    /// Give up everything of a provider, and have it revoked there: for the bad night.
+    Revoke(revoke::Arguments),
     /// Bring the database up to date.
     Migrate,
     /// Judge the configuration file.
@@ -65,6 +70,9 @@ enum Command {
     /// Bearer tokens for machines.
     #[command(subcommand)]
     Token(accounts::TokenCommand),
+    /// What secrets are sealed under.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Providers that need no plugin.
     #[command(subcommand)]
     Provider(provider::Command),
@@ -114,12 +122,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Serve => serve::serve(file).await,
         Command::Reload => reload::run(file).await,
+        Command::Revoke(arguments) => revoke::run(arguments, file).await,
         Command::Migrate => serve::migrate(settings(file)?).await,
         Command::Config(command) => config::run(command, file).await,
         Command::User(command) => accounts::user(command, &settings(file)?).await,
         Command::Org(command) => accounts::org(command, &settings(file)?).await,
         Command::Member(command) => accounts::member(command, &settings(file)?).await,
         Command::Token(command) => accounts::token(command, &settings(file)?).await,
+        Command::Key(command) => key::run(command, file).await,
         Command::Provider(command) => provider::run(command, file).await,
         Command::Plugin(command) => plugin::run(command, file).await,
     }

@@ -53,17 +53,6 @@ impl Default for SecretKeySource {
 }
 
 impl SecretKeySource {
-    /// Whether it is the same place, wherever in the file that is said.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        match (&self.place, &other.place) {
-            (Place::Literal(one), Place::Literal(other)) => one.expose_secret() == other.expose_secret(),
-            (Place::Env(one), Place::Env(other)) => one == other,
-            (Place::File(one), Place::File(other)) => one == other,
-            _ => false,
-        }
-    }
-
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
         let place = match node.value {
             DeValue::String(text) => Some(Place::Literal(text.to_string().into())),
@@ -81,7 +70,8 @@ impl SecretKeySource {
         Some(Self { place: place?, config: node.notes.file().to_owned(), line: Some(node.line()) })
     }
 
-    fn mistake(&self, message: impl Into<String>, mend: impl Into<String>) -> Mistake {
+    /// What is wrong with it, and where the file says so.
+    pub fn mistake(&self, message: impl Into<String>, mend: impl Into<String>) -> Mistake {
         let notes = Notes::new(&self.config, "");
         notes.note(self.line, "system.secret-key", message, mend);
         notes.into_mistakes().remove(0)
@@ -92,7 +82,8 @@ impl SecretKeySource {
         let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
         let short = lines.iter().position(|line| line.len() < SHORTEST);
         if short.is_some() || lines.is_empty() {
-            let which = if lines.len() > 1 { format!(" in line {}", short.unwrap_or_default() + 1) } else { String::new() };
+            let which =
+                if lines.len() > 1 { format!(" in line {}", short.unwrap_or_default() + 1) } else { String::new() };
             let mend = "use at least 32 random characters, or remove the file to have one made";
             return Err(self.mistake(format!("the key{which} is too short"), mend));
         }
@@ -272,7 +263,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = source(Place::File(folder.path().join("secret.key")));
         let keys: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| load_or_create(&file).map(|keys| keys.newest().id()))).collect();
+            let threads: Vec<_> =
+                (0..2).map(|_| scope.spawn(|| load_or_create(&file).map(|keys| keys.newest().id()))).collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic").expect("a key")).collect()
         });
         assert_eq!(keys[0], keys[1]);
@@ -304,7 +296,10 @@ mod tests {
         let keys = |text: &str| load(&source(Place::Literal(text.to_owned().into())));
         let both = keys(&format!("{new}\n\n{old}\n")).expect("two keys");
         let one = keys(&old).expect("one key");
-        assert_eq!((both.all().len(), both.oldest().id(), one.newest().id()), (2, one.oldest().id(), one.oldest().id()));
+        assert_eq!(
+            (both.all().len(), both.oldest().id(), one.newest().id()),
+            (2, one.oldest().id(), one.oldest().id())
+        );
         assert!(both.newest().id() != one.newest().id() && both.find(one.newest().id()).is_some());
         assert!(one.replace(&both) && !one.replace(&both), "a handle tells whether anything is new");
         let mistake = keys(&format!("{new}\nhunter2")).expect_err("too short").to_string();

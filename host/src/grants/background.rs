@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Grants;
-use crate::store::{StoreError, grants};
+use crate::store::{StoreError, grants, revocations};
 
 /// How often the database is looked at.
 const LOOK: Duration = Duration::from_secs(60);
@@ -53,6 +53,11 @@ impl Grants {
         if self.store.is_shared() {
             return Ok(());
         }
-        self.store.write(grants::void_leases).await
+        self.store
+            .write(|c| {
+                grants::void_leases(c)?;
+                revocations::void_leases(c)
+            })
+            .await
     }
 }

@@ -3,23 +3,30 @@
 //! [`taken`] turns what a set-up has brought into grants. [`Grants::fresh`] lends a token and has it refreshed when it is about to expire: once
 //! for all who ask on this host (`flights`), once for all hosts by a lease in the database (`refresh`), written before it is lent. What the
 //! provider answered is judged in `outcome`; when a token counts as about to expire says `freshness`. [`Grants::keep`] does in the background
-//! what nobody asks for: grants that would lapse, refreshes that were cut short.
+//! what nobody asks for: grants that would lapse, refreshes that were cut short. [`Grants::revoke_now`] and [`Grants::keep_revoking`] have
+//! tokens revoked that are given up; what is asked of the provider stands in `leaving`.
 
 mod background;
+mod bad_night;
 mod flights;
 mod freshness;
+mod leaving;
 mod lend;
 mod outcome;
 mod refresh;
+mod revoke;
 mod taken;
 
 use std::{sync::Arc, time::Duration};
 
+pub use bad_night::{Fate, Plan, Planned, Way};
 use flights::Flights;
 pub use lend::Lender;
+pub use revoke::{Attempted, Effect};
 pub use taken::taken;
 use thiserror::Error;
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
@@ -39,6 +46,7 @@ pub struct Grants {
     clock: Clock,
     issuers: Issuers,
     flights: Arc<Flights>,
+    given_up: Arc<Notify>,
     keep_alive: Option<time::Duration>,
 }
 
@@ -97,7 +105,7 @@ impl Grants {
     #[must_use]
     pub fn new(store: Store, plugins: Plugins, issuers: Issuers, clock: Clock, keep_alive: Option<Duration>) -> Self {
         let keep_alive = keep_alive.and_then(|period| period.try_into().ok());
-        Self { store, plugins, clock, issuers, flights: Arc::default(), keep_alive }
+        Self { store, plugins, clock, issuers, flights: Arc::default(), given_up: Arc::default(), keep_alive }
     }
 
     /// After how long a grant that nobody uses is refreshed.

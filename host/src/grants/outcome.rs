@@ -62,6 +62,11 @@ pub(super) fn pause(failures: i32, asked: Option<Duration>) -> Duration {
 const HALF_HOUR: Duration = Duration::from_secs(30 * 60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// What a plugin asks for.
+pub(super) const fn seconds(asked: u64) -> Duration {
+    Duration::from_secs(asked)
+}
+
 pub(super) fn cut(text: &str) -> String {
     text.chars().take(LONGEST_REASON).collect()
 }

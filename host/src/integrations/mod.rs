@@ -9,16 +9,23 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 
-use crate::store::{
-    AnyConnection, IntegrationId, OrganizationId, Store, StoreError, StoreResult, UserId,
-    integrations::{self, Installed, Integration, Position},
-    organization_integrations, users,
+pub use crate::store::leaving::Unlinked;
+use crate::{
+    clock::Clock,
+    store::{
+        AnyConnection, IntegrationId, OrganizationId, Store, StoreError, StoreResult, UserId,
+        integrations::{self, Installed, Integration, Position},
+        leaving, organization_integrations,
+        revocations::Reason,
+        users,
+    },
 };
 
 /// Reads and removes integrations.
 #[derive(Clone)]
 pub struct Integrations {
     store: Store,
+    clock: Clock,
 }
 
 /// One page of an organization's integrations, by name.
@@ -81,8 +88,8 @@ impl IntegrationOut {
 impl Integrations {
     /// Builds the room.
     #[must_use]
-    pub const fn new(store: Store) -> Self {
-        Self { store }
+    pub const fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
     }
 
     /// One page of an organization's integrations, by name, after `after`.
@@ -118,10 +125,17 @@ impl Integrations {
         self.store
             .read(move |c| {
                 let Some(installed) = integrations::one_of_organization(c, organization, id)? else { return Ok(None) };
-                let metadata = integrations::metadata(c, &sealer, id)?.unwrap_or_default();
+                // What does not open costs what it says, not the page that it is mended or removed on.
+                let metadata = match integrations::metadata(c, &sealer, id) {
+                    Err(StoreError::Seal(error)) => {
+                        tracing::error!(integration.id = %id, %error, "what is stored of an integration cannot be read");
+                        None
+                    }
+                    other => Some(other?.unwrap_or_default()),
+                };
                 let people = people(c, std::slice::from_ref(&installed))?;
                 let added_by = installed.link.added_by.and_then(|user| people.get(&user).cloned());
-                Ok(Some(Details { installed, added_by, metadata: details::shown(metadata) }))
+                Ok(Some(Details { installed, added_by, is_readable: metadata.is_some(), metadata: details::shown(metadata.unwrap_or_default()) }))
             })
             .await
     }
@@ -159,16 +173,18 @@ impl Integrations {
         Ok(self.get(organization, id).await?.map(|installed| installed.integration))
     }
 
-    /// Unlinks an integration from an organization, and removes it when no organization is left. Answers whether it was there.
+    /// Unlinks an integration from an organization, and removes it when no organization is left: then its tokens are given up.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove(&self, organization: OrganizationId, id: IntegrationId) -> Result<bool, StoreError> {
-        let was_there = self.store.write(move |c| integrations::unlink(c, organization, id)).await?;
-        if was_there {
+    pub async fn remove(&self, organization: OrganizationId, id: IntegrationId) -> StoreResult<Unlinked> {
+        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
+        let unlink = move |c: &mut AnyConnection| leaving::unlink(c, &sealer, organization, id, Reason::Removed, now);
+        let unlinked = self.store.write(unlink).await?;
+        if unlinked != Unlinked::NotThere {
             tracing::info!(organization.id = %organization, integration.id = %id, "an integration is removed");
         }
-        Ok(was_there)
+        Ok(unlinked)
     }
 }
 

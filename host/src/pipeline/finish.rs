@@ -8,6 +8,8 @@ use time::OffsetDateTime;
 use super::{
     Ended, INTERNAL_ERROR, Pipelines, Refusal, Setup,
     check::Checked,
+    orphans::Orphan,
+    transition::Failed,
     visit::{Outcome, Visit, failed, milliseconds, refused},
 };
 use crate::{
@@ -16,11 +18,11 @@ use crate::{
     plugins::{Identity, Integration, Provider},
     session::{ClaimId, SessionKey},
     store::{
-        AnyConnection, Sealer, StoreError,
+        AnyConnection, RevocationId, Sealer, StoreError,
         grants::{self, NewGrant},
         identities, identity_providers,
         integrations::{self, Installed},
-        organization_integrations, setups, user_identities, webhooks,
+        leaving, organization_integrations, revocations, setups, user_identities, webhooks,
     },
 };
 
@@ -56,16 +58,23 @@ impl Pipelines {
             Err(error) => {
                 let plugin = &provider.plugin().name;
                 tracing::warn!(setup.id = id, provider.id = provider.id(), plugin.name = plugin, plugin.reason = error.reason(), step.name = BUILD, step.milliseconds = milliseconds, %error, "the integration could not be built");
-                return self.give_up(visit, provider, &checked, INTERNAL_ERROR.to_owned()).await;
+                let orphan = self.orphan(provider, &checked.setup, None);
+                let why = Failed { message: INTERNAL_ERROR.to_owned(), check: Some("plugin") };
+                return self.give_up(visit, provider, &checked, orphan, why).await;
             }
         };
-        match self.store_all(visit, provider, &checked, integration).await {
-            Ok(Stored::Installed(stored)) => Ok(Outcome::Ended(succeeded(provider, &checked, &stored))),
-            Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &checked, OTHER_ACCOUNT.to_owned()))),
-            Ok(Stored::NotOurs) => Ok(refused(visit, Refusal::MissingSessionData)),
+        let orphan = self.orphan(provider, &checked.setup, Some(&integration));
+        let stored = self.store_all(visit, provider, &checked, integration, orphan.clone()).await;
+        if !matches!(stored, Ok(Stored::Installed(_, None))) {
+            self.grants.look_for_revocations();
+        }
+        match stored {
+            Ok(Stored::Installed(stored, _)) => Ok(Outcome::Ended(succeeded(provider, &checked, &stored))),
+            Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &checked, other_account()))),
+            Ok(Stored::NotOurs) => Ok(refused(visit, Refusal::StartedAnew)),
             Err(error) => {
                 tracing::error!(setup.id = id, provider.id = provider.id(), %error, "the integration could not be stored");
-                self.give_up(visit, provider, &checked, INTERNAL_ERROR.to_owned()).await
+                self.give_up(visit, provider, &checked, orphan, INTERNAL_ERROR.into()).await
             }
         }
     }
@@ -76,6 +85,7 @@ impl Pipelines {
         provider: &Provider,
         checked: &Checked,
         integration: Integration,
+        orphan: Option<Orphan>,
     ) -> Result<Stored, StoreError> {
         let grants = taken(
             provider,
@@ -91,6 +101,7 @@ impl Pipelines {
             claim: checked.claim,
             integration,
             grants,
+            orphan,
             now: self.clock.now(),
         };
         let sealer = self.store.sealer().clone();
@@ -113,15 +124,22 @@ fn succeeded(provider: &Provider, checked: &Checked, stored: &Installed) -> Ende
         data: serde_json::to_value(out).unwrap_or(Value::Null),
         organization: organization.slug.clone(),
         provider: provider.name().to_owned(),
+        provider_id: provider.id().to_owned(),
+        integration: setup.integration,
+        failed: None,
         dialog: setup.dialog,
         channel: setup.channel.clone(),
     }
 }
 
+fn other_account() -> Failed {
+    Failed { message: OTHER_ACCOUNT.to_owned(), check: Some("other-account") }
+}
+
 /// What became of the transaction.
 enum Stored {
-    /// All of it is stored.
-    Installed(Box<Installed>),
+    /// All of it is stored, and what it has replaced is given up.
+    Installed(Box<Installed>, Option<RevocationId>),
     /// The account is not the one to re-authenticate: nothing is changed but that the set-up is used up.
     OtherAccount,
     /// The set-up was started anew or ended meanwhile: nothing is changed.
@@ -135,16 +153,18 @@ struct Ending {
     claim: ClaimId,
     integration: Integration,
     grants: Vec<NewGrant>,
+    /// What is to be revoked if nothing is stored.
+    orphan: Option<Orphan>,
     now: OffsetDateTime,
 }
 
 impl Ending {
     fn store(self, connection: &mut AnyConnection, sealer: &Sealer) -> Result<Stored, StoreError> {
         if !setups::remove(connection, self.session.as_bytes(), &self.setup.provider, self.claim)? {
-            return Ok(Stored::NotOurs);
+            return self.nothing(connection, sealer, Stored::NotOurs);
         }
         if self.is_other_account(connection)? {
-            return Ok(Stored::OtherAccount);
+            return self.nothing(connection, sealer, Stored::OtherAccount);
         }
         let Self { session, setup, integration, grants, now, .. } = self;
         let name = integration.name.filter(|name| !name.is_empty()).unwrap_or_else(|| integration.external_id.clone());
@@ -155,14 +175,21 @@ impl Ending {
             metadata: integration.metadata,
         };
         let stored = integrations::install(connection, sealer, new, now)?;
-        grants::put(connection, sealer, stored.id, grants, now)?;
+        revocations::forget_setup(connection, &setup.nonce)?;
+        let replaced = grants::put(connection, sealer, stored.id, grants, now)?;
+        let replaced = leaving::replace(connection, sealer, &stored, setup.organization, replaced, now)?;
         webhooks::hand_over(connection, session.as_bytes(), &setup.provider, stored.id)?;
         let link = organization_integrations::link(connection, setup.organization, stored.id, Some(setup.user), now)?;
         if let Some(identity) = integration.identity {
             let identity = store_identity(connection, sealer, identity, now)?;
             user_identities::link(connection, setup.user, identity, now)?;
         }
-        Ok(Stored::Installed(Box::new(Installed { integration: stored, link })))
+        Ok(Stored::Installed(Box::new(Installed { integration: stored, link }), replaced))
+    }
+
+    fn nothing(&self, c: &mut AnyConnection, sealer: &Sealer, stored: Stored) -> Result<Stored, StoreError> {
+        self.orphan.as_ref().map_or(Ok(()), |orphan| orphan.note(c, sealer))?;
+        Ok(stored)
     }
 
     fn is_other_account(&self, connection: &mut AnyConnection) -> Result<bool, StoreError> {

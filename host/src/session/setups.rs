@@ -78,9 +78,25 @@ impl Setups {
     /// # Errors
     /// When the database fails.
     pub async fn release(&self, session: &SessionKey, provider: &str, claim: ClaimId, data: &str) -> StoreResult<bool> {
+        self.release_and(session, provider, claim, data, |_| Ok(())).await
+    }
+
+    /// The same, with something else in the same transaction, whether it was still the caller's or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn release_and(
+        &self,
+        session: &SessionKey,
+        provider: &str,
+        claim: ClaimId,
+        data: &str,
+        also: impl FnOnce(&mut AnyConnection) -> StoreResult<()> + Send + 'static,
+    ) -> StoreResult<bool> {
         let (session, provider, data) = (session.clone(), provider.to_owned(), data.to_owned());
         let sealer = self.store.sealer().clone();
         let release = move |c: &mut AnyConnection| {
+            also(c)?;
             let sealed = seal(&sealer, &session, &provider, &data);
             rows::release(c, session.as_bytes(), &provider, claim, &sealed)
         };
@@ -92,8 +108,26 @@ impl Setups {
     /// # Errors
     /// When the database fails.
     pub async fn remove(&self, session: &SessionKey, provider: &str, claim: ClaimId) -> StoreResult<bool> {
+        self.remove_and(session, provider, claim, |_| Ok(())).await
+    }
+
+    /// The same, with something else in the same transaction, whether it was still the caller's or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_and(
+        &self,
+        session: &SessionKey,
+        provider: &str,
+        claim: ClaimId,
+        also: impl FnOnce(&mut AnyConnection) -> StoreResult<()> + Send + 'static,
+    ) -> StoreResult<bool> {
         let (session, provider) = (session.clone(), provider.to_owned());
-        self.store.write(move |c| rows::remove(c, session.as_bytes(), &provider, claim)).await
+        let remove = move |c: &mut AnyConnection| {
+            also(c)?;
+            rows::remove(c, session.as_bytes(), &provider, claim)
+        };
+        self.store.write(remove).await
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     control,
     grants::Grants,
     integrations::Integrations,
+    keys::Keys,
     oauth2::Issuers,
     outbound::{Outbound, OutboundError},
     pipeline::{Parts, Pipelines},
@@ -174,7 +175,9 @@ impl Application {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
         let sweeper = tokio::spawn(sweep(self.app.store.clone()));
+        let resealer = tokio::spawn(go_on(self.app.keys.clone()));
         let keeper = tokio::spawn(self.app.grants.clone().keep());
+        let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
         let (stopping, stopped) = oneshot::channel();
         let controlled = self.control.map(|listener| tokio::spawn(control::serve(listener, self.app.clone())));
         let stop = async move {
@@ -195,7 +198,9 @@ impl Application {
             }
         };
         sweeper.abort();
+        resealer.abort();
         keeper.abort();
+        revoker.abort();
         // The grace is not over for these: what a provider has answered must be written.
         let _ = tokio::time::timeout(GRACE, self.app.grants.settle()).await;
         if let Some(controlled) = controlled {
@@ -219,10 +224,11 @@ async fn bind_control(path: &Path) -> Option<control::Listener> {
     }
 }
 
-fn app(settings: Settings, store: Store, keys: &SecretKeys, plugins: Plugins, outbound: Outbound) -> AppHandle {
+fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plugins, outbound: Outbound) -> AppHandle {
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
-    let integrations = Integrations::new(store.clone());
+    let integrations = Integrations::new(store.clone(), clock.clone());
+    let keys = Keys::new(store.clone());
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
@@ -240,14 +246,15 @@ fn app(settings: Settings, store: Store, keys: &SecretKeys, plugins: Plugins, ou
         clock: clock.clone(),
         issuers,
     };
-    let pipelines = Arc::new(Pipelines::new(parts, keys));
+    let pipelines = Arc::new(Pipelines::new(parts, secret_keys));
     let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
-    let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone());
+    let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone(), store.clone());
     AppHandle::new(App {
         accounts,
         features,
         grants,
         integrations,
+        keys,
         pipelines,
         plugins,
         reloader,
@@ -255,6 +262,13 @@ fn app(settings: Settings, store: Store, keys: &SecretKeys, plugins: Plugins, ou
         store,
         url_prefix,
     })
+}
+
+/// What a killed host or command has left undone is done while this one serves.
+async fn go_on(keys: Keys) {
+    if let Err(error) = keys.go_on().await {
+        tracing::warn!(%error, "an interrupted rotation of keys cannot be gone on with");
+    }
 }
 
 async fn sweep(store: Store) {

@@ -102,6 +102,28 @@ pub fn data(c: &mut AnyConnection, sealer: &Sealer, id: IdentityId) -> StoreResu
     Ok(Some(sealer.open(place(&row_key(&provider.to_string(), &external_id)), &sealed)?))
 }
 
+/// The account's id at its identity provider.
+pub fn external_id(c: &mut AnyConnection, id: IdentityId) -> StoreResult<Option<String>> {
+    Ok(t::table.find(id).select(t::external_id).first(c).optional()?)
+}
+
+/// Whether a token stands in the data of an identity, as far as they can be read.
+pub(super) fn holds(c: &mut AnyConnection, sealer: &Sealer, id: IdentityId, token: &str) -> StoreResult<bool> {
+    let Some(external_id) = external_id(c, id)? else { return Ok(false) };
+    let same = [(token.to_owned(), token.to_owned())];
+    let rows = sealed(c, &external_id)?.into_iter().filter(|(other, ..)| *other == id);
+    let mut found = rows.map(|(_, provider, sealed)| {
+        sealer.replaced(place(&row_key(&provider.to_string(), &external_id)), &sealed, &same).is_some()
+    });
+    Ok(found.any(|holds| holds))
+}
+
+/// Removes what is stored of an account that nobody is linked to any more.
+pub(super) fn delete(c: &mut AnyConnection, id: IdentityId) -> StoreResult<()> {
+    diesel::delete(t::table.find(id)).execute(c)?;
+    Ok(())
+}
+
 const fn row_key<'a>(provider: &'a str, external_id: &'a str) -> [&'a [u8]; 2] {
     [provider.as_bytes(), external_id.as_bytes()]
 }

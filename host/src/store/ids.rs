@@ -72,6 +72,10 @@ id!(
     GrantId
 );
 id!(
+    /// Of a revocation.
+    RevocationId
+);
+id!(
     /// Of an identity provider.
     IdentityProviderId
 );

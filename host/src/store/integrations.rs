@@ -66,7 +66,7 @@ impl Integration {
 }
 
 /// Status of an integration that can be used.
-const ACTIVE: &str = "active";
+pub(super) const ACTIVE: &str = "active";
 
 macro_rules! columns {
     () => {
@@ -118,10 +118,30 @@ pub fn install(
     Err(StoreError::Lost("the integration is removed as often as it is made".to_owned()))
 }
 
+/// By its id.
+pub fn by_id(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<Option<Integration>> {
+    Ok(t::table.find(id).select(columns!()).first(c).optional()?)
+}
+
 /// By provider and the account's id there.
 pub fn by_external_id(c: &mut AnyConnection, provider: &str, external_id: &str) -> StoreResult<Option<Integration>> {
     let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
     Ok(row.select(columns!()).first(c).optional()?)
+}
+
+/// All of a provider's, or those that an organization is linked to, in the order they were made.
+pub fn of_provider(
+    c: &mut AnyConnection,
+    provider: &str,
+    organization: Option<OrganizationId>,
+) -> StoreResult<Vec<Integration>> {
+    let of_provider = t::table.filter(t::provider.eq(provider)).order(t::id).select(columns!());
+    Ok(match organization {
+        Some(organization) => {
+            of_provider.inner_join(links::table).filter(links::organization_id.eq(organization)).load(c)?
+        }
+        None => of_provider.load(c)?,
+    })
 }
 
 /// An organization's integrations by name, after a position.
@@ -169,20 +189,6 @@ pub fn metadata(c: &mut AnyConnection, sealer: &Sealer, id: IntegrationId) -> St
     let row: Option<(String, String, Vec<u8>)> = row.optional()?;
     let Some((provider, external_id, sealed)) = row else { return Ok(None) };
     Ok(Some(sealer.open(place(&[provider.as_bytes(), external_id.as_bytes()]), &sealed)?))
-}
-
-/// Unlinks an integration from an organization, and removes it when no organization is left. Answers whether it was linked.
-pub fn unlink(c: &mut AnyConnection, organization: OrganizationId, id: IntegrationId) -> StoreResult<bool> {
-    // Holds the row, so that nobody links or unlinks it until this is through: the count below must be the truth.
-    diesel::update(t::table.find(id)).set(t::date_updated.eq(t::date_updated)).execute(c)?;
-    if diesel::delete(links::table.find((organization, id))).execute(c)? == 0 {
-        return Ok(false);
-    }
-    let left: i64 = links::table.filter(links::integration_id.eq(id)).count().get_result(c)?;
-    if left == 0 {
-        diesel::delete(t::table.find(id)).execute(c)?;
-    }
-    Ok(true)
 }
 
 /// Id of the provider.

@@ -11,10 +11,12 @@ pub mod identities;
 pub mod identity_providers;
 mod ids;
 pub mod integrations;
+pub mod leaving;
 pub mod members;
 mod migrations;
 pub mod organization_integrations;
 pub mod organizations;
+pub mod revocations;
 mod ring;
 mod schema;
 pub mod seal_keys;
@@ -37,12 +39,14 @@ use diesel::{
     r2d2::Pool,
     result::{DatabaseErrorKind, Error as DieselError},
 };
-pub use ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, UserId};
+pub use ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId};
 pub use sealer::{KeyId, Place, SealError, Sealer, hex as key_id};
 use thiserror::Error;
 use time::OffsetDateTime;
 pub use times::milliseconds;
 use writer::Writer;
+
+use crate::config::SecretKeys;
 
 /// The database of one host. Cheap to clone.
 #[derive(Clone)]
@@ -186,6 +190,23 @@ impl Store {
     pub async fn load_keys(&self) -> StoreResult<()> {
         let sealer = self.sealer.clone();
         self.read(move |connection| sealer.load(connection)).await
+    }
+
+    /// A secret key that something hangs on and that is not among these.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hangs_on_other_keys(&self, keys: &SecretKeys) -> StoreResult<Option<KeyId>> {
+        let (ours, keys) = (self.sealer.secret_keys().clone(), keys.clone());
+        self.read(move |connection| {
+            let rows = seal_keys::all(connection)?;
+            // As long as something may be under what is derived from them, each of our lines is needed.
+            let is_derived = rows.iter().any(|row| row.id == seal_keys::DERIVED);
+            let derived = ours.all().into_iter().filter(|_| is_derived).map(|line| line.id());
+            let mut needed = rows.iter().filter_map(seal_keys::SealKey::line).chain(derived);
+            Ok(needed.find(|line| keys.find(*line).is_none()))
+        })
+        .await
     }
 
     /// Whether other hosts may use the database beside this one.

@@ -162,6 +162,27 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    revocations (id) {
+        id -> BigInt,
+        provider -> Text,
+        external_id -> Text,
+        name -> Text,
+        organization_id -> Nullable<BigInt>,
+        reason -> Text,
+        status -> Text,
+        sealed_given -> Nullable<Binary>,
+        attempts -> Integer,
+        retry_at -> BigInt,
+        lease -> Nullable<BigInt>,
+        leased_until -> Nullable<BigInt>,
+        answer -> Nullable<Text>,
+        setup -> Nullable<Text>,
+        date_added -> BigInt,
+        date_ended -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(members -> organizations (organization_id));
 diesel::joinable!(api_tokens -> organizations (organization_id));
 diesel::joinable!(grants -> integrations (integration_id));

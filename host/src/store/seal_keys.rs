@@ -5,7 +5,7 @@ use secrecy::zeroize::Zeroizing;
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, StoreError, StoreResult, milliseconds, ring,
+    AnyConnection, SealError, StoreError, StoreResult, milliseconds, ring,
     schema::seal_keys as t,
     sealer::{self, KeyId},
     times::time_of,
@@ -103,6 +103,15 @@ pub fn rewrap(c: &mut AnyConnection, keys: &SecretKeys) -> StoreResult<usize> {
         changed += diesel::update(t::table.find(row.id.to_vec())).set(t::sealed_key.eq(wrapped)).execute(c)?;
     }
     Ok(changed)
+}
+
+/// The data keys that cannot be unwrapped, and why.
+///
+/// # Errors
+/// When the database fails.
+pub fn unreadable(c: &mut AnyConnection, keys: &SecretKeys) -> StoreResult<Vec<(KeyId, SealError)>> {
+    let rows = all(c)?.into_iter().filter(|row| row.id != DERIVED);
+    Ok(rows.filter_map(|row| ring::unwrap(keys, &row).err().map(|error| (row.id, error))).collect())
 }
 
 /// Removes an old key, under which nothing is sealed any more.

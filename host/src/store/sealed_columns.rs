@@ -32,19 +32,16 @@ enum Kind {
     Bytes,
 }
 
-const fn column(
-    table: &'static str,
-    column: &'static str,
-    key: &'static [(&'static str, Kind)],
-) -> SealedColumn {
+const fn column(table: &'static str, column: &'static str, key: &'static [(&'static str, Kind)]) -> SealedColumn {
     SealedColumn { table, column, key }
 }
 
 /// All of them. `seal_keys.sealed_key` is not among them: it is wrapped under the secret key itself.
-pub const SEALED_COLUMNS: [SealedColumn; 5] = [
+pub const SEALED_COLUMNS: [SealedColumn; 6] = [
     column("integrations", "metadata", &[("provider", Kind::Text), ("external_id", Kind::Text)]),
     column("identities", "data", &[("identity_provider_id", Kind::Id), ("external_id", Kind::Text)]),
     column("grants", "tokens", &[("integration_id", Kind::Id), ("name", Kind::Text), ("subject", Kind::Text)]),
+    column("revocations", "given", &[("id", Kind::Id)]),
     column("sessions", "data", &[("session_key", Kind::Bytes)]),
     column("setups", "data", &[("session_key", Kind::Bytes), ("provider", Kind::Text)]),
 ];
@@ -157,7 +154,7 @@ impl SealedColumn {
     ) -> StoreResult<Vec<SealedRow>> {
         let (dialect, sealed) = (Dialect::of(c), self.name());
         let names = self.key.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        let mut conditions = vec!["1 = 1".to_owned()];
+        let mut conditions = vec![format!("{sealed} IS NOT NULL")];
         conditions.extend(not_under.map(|id| format!("substr({sealed}, 2, 4) <> {}", dialect.bytes(&id))));
         conditions.extend(after.map(|row| format!("({names}) > ({})", self.values(dialect, row).join(", "))));
         let sql = format!(
@@ -196,9 +193,9 @@ impl SealedColumn {
     /// When the database fails.
     pub fn under(&self, c: &mut AnyConnection) -> StoreResult<Vec<Under>> {
         let sql = format!(
-            "SELECT substr({}, 2, 4) AS id, count(*) AS count FROM {} GROUP BY 1 ORDER BY 1",
-            self.name(),
-            self.table
+            "SELECT substr({sealed}, 2, 4) AS id, count(*) AS count FROM {} WHERE {sealed} IS NOT NULL GROUP BY 1 ORDER BY 1",
+            self.table,
+            sealed = self.name(),
         );
         Ok(load::<RawUnder>(c, &sql)?.into_iter().map(|RawUnder { id, count }| Under { id, count }).collect())
     }

@@ -334,7 +334,11 @@ mod tests {
         for at in 29..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert_eq!(sealer().open::<String>(PLACE, &changed), Err(SealError::Changed(sealer().current())), "byte {at}");
+            assert_eq!(
+                sealer().open::<String>(PLACE, &changed),
+                Err(SealError::Changed(sealer().current())),
+                "byte {at}"
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Unlinks, and answers whether there was a link. The identity stays: other users may have proved it too.
-pub fn unlink(c: &mut AnyConnection, user: UserId, identity: IdentityId) -> StoreResult<bool> {
+pub(super) fn unlink(c: &mut AnyConnection, user: UserId, identity: IdentityId) -> StoreResult<bool> {
     Ok(diesel::delete(t::table.find((user, identity))).execute(c)? > 0)
 }
 

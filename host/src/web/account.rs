@@ -41,8 +41,12 @@ pub(super) async fn unlink(
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let id: IdentityId = id.parse().map_err(|_| WebError::NotFound)?;
-    if !app.accounts.unlink_identity(user, id).await? {
+    let unlinked = app.accounts.unlink_identity(user, id).await?;
+    if !unlinked.was_linked {
         return Err(WebError::NotFound.into());
+    }
+    for revocation in unlinked.revocations {
+        app.grants.revoke_now(revocation).await;
     }
     let mut response = found("/account/");
     Notice::unlinked().leave(&mut response);

@@ -11,6 +11,7 @@ use axum::{
 use serde_json::{Map, Value};
 
 use super::{
+    access::{DrawnGrant, status_in_words},
     assets,
     caller::{PageAccess, require},
     error::{PageError, WebError, found},
@@ -23,9 +24,12 @@ use super::{
 use crate::{
     accounts::{Access, Scope},
     app::AppHandle,
-    integrations::{Details, IntegrationOut},
+    integrations::{Details, IntegrationOut, Unlinked},
     plugins::Dialog,
-    store::IntegrationId,
+    store::{
+        IntegrationId,
+        grants::{Grant, NEEDS_REAUTHENTICATION},
+    },
 };
 
 #[derive(Template)]
@@ -40,8 +44,20 @@ struct IntegrationPage {
     may_install: bool,
     added_by: Option<String>,
     metadata: Vec<(String, Option<String>)>,
+    is_readable: bool,
+    grants: Vec<DrawnGrant>,
     fields: Vec<DrawnField>,
     has_errors: bool,
+}
+
+impl IntegrationPage {
+    fn needs_reauthentication(&self) -> bool {
+        self.shown.status == NEEDS_REAUTHENTICATION
+    }
+
+    fn status(&self) -> &str {
+        if self.is_loaded { status_in_words(&self.shown.status) } else { "orphaned" }
+    }
 }
 
 #[derive(Template)]
@@ -68,13 +84,15 @@ pub(super) async fn page(
     let details = details(&app, &access, &id).await?;
     let values = fields::values(&details.installed.link.config);
     let had_notice = notice.is_some();
-    Ok(framed(&drawn(&app, access, details, notice, values, BTreeMap::new()), had_notice))
+    let grants = app.grants.list(details.installed.integration.id).await?;
+    Ok(framed(&drawn(&app, access, details, grants, notice, values, BTreeMap::new()), had_notice))
 }
 
 fn drawn(
     app: &AppHandle,
     access: Access,
     details: Details,
+    grants: Vec<Grant>,
     notice: Option<Notice>,
     values: BTreeMap<String, String>,
     errors: BTreeMap<String, String>,
@@ -90,6 +108,8 @@ fn drawn(
         may_install: may_install(app, &access),
         added_by: details.added_by,
         metadata: details.metadata,
+        is_readable: details.is_readable,
+        grants: grants.into_iter().map(DrawnGrant::new).collect(),
         fields: fields::draw(declared, &values, &errors),
         has_errors: !errors.is_empty(),
         shown,
@@ -112,7 +132,8 @@ pub(super) async fn configure(
         Ok(config) => saved(&app, &access, integration.id, config).await,
         Err(errors) => {
             let values = posted.into_iter().collect();
-            let page = drawn(&app, access, details, None, values, errors);
+            let grants = app.grants.list(integration.id).await?;
+            let page = drawn(&app, access, details, grants, None, values, errors);
             Ok((StatusCode::UNPROCESSABLE_ENTITY, framed(&page, false)).into_response())
         }
     }
@@ -157,10 +178,12 @@ pub(super) async fn remove(
 ) -> Result<Response, PageError> {
     require(&access, Scope::OrgIntegrations)?;
     let id: IntegrationId = id.parse().map_err(|_| WebError::NotFound)?;
-    if !app.integrations.remove(access.organization.id, id).await? {
-        return Err(WebError::NotFound.into());
-    }
+    let notice = match app.integrations.remove(access.organization.id, id).await? {
+        Unlinked::NotThere => return Err(WebError::NotFound.into()),
+        Unlinked::StillShared => Notice::removed(),
+        Unlinked::Removed(revocation) => Notice::given_up(app.grants.revoke_now(revocation).await.as_ref()),
+    };
     let mut response = found(&format!("/organizations/{}/integrations/", access.organization.slug));
-    Notice::removed().leave(&mut response);
+    notice.leave(&mut response);
     Ok(response)
 }

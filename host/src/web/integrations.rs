@@ -10,6 +10,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
+    access::status_in_words,
     answer::html,
     api::{Cursor, PER_PAGE},
     assets,
@@ -55,6 +56,12 @@ struct Row {
     icon: String,
     is_loaded: bool,
     added_by: Option<String>,
+}
+
+impl Row {
+    fn status(&self) -> &str {
+        status_in_words(&self.shown.status)
+    }
 }
 
 #[derive(Template)]

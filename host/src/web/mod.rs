@@ -2,12 +2,14 @@
 //!
 //! Every URL is in `routes`, every layer in `layers` with its reason; a handler extracts, calls one verb and answers.
 
+mod access;
 mod account;
 mod answer;
 mod api;
 mod assets;
 mod caller;
 mod error;
+mod failed_checks;
 mod fields;
 mod frame;
 mod headers;

@@ -5,8 +5,8 @@ mod jwt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jackfield_plugin::{
-    Answer, Error, Grant, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Refreshed, Result, State, Step,
-    Value, View, export_providers, value,
+    Answer, Error, Grant, Host, HttpRequest, HttpResponse, Integration, Leaving, OAuth2, Pipeline, Provider, Refreshed,
+    Result, Revoked, State, Step, Value, View, export_providers, value,
 };
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -95,6 +95,21 @@ impl Provider for GitHubApp {
         let access = self.access(&format!("{}/app/installations/{id}", self.api()), &host).await?;
         Ok(Refreshed::granted(token_of(&access)?))
     }
+
+    /// <https://docs.github.com/en/rest/apps/apps#delete-an-installation-for-the-authenticated-app>: it ends the installation's tokens with it.
+    /// Of an installation that stays, tokens end within an hour by themselves.
+    async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
+        if !leaving.is_whole {
+            return Ok(Revoked::ByHost);
+        }
+        let id: u64 = value(&leaving.metadata, "installation_id")?;
+        let request = HttpRequest::new("DELETE", format!("{}/app/installations/{id}", self.api()));
+        match call(&host, request, &self.jwt(&host)?).await?.status {
+            204 => Ok(Revoked::done("the app is uninstalled")),
+            404 => Ok(Revoked::done("the app was uninstalled already")),
+            status => Err(Error::new(format!("GitHub answered {status} to the end of installation {id}"))),
+        }
+    }
 }
 
 /// What the grant of an installation is called.
@@ -166,13 +181,17 @@ impl View for Access {
 
 /// One call of the API; its answer's words may be anything, so an error has none of them.
 async fn ask(host: &Host, request: HttpRequest, token: &str) -> Result<Value> {
-    let request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
     let what = format!("{request:?}");
-    let answer = host.send(request.bearer(token)).await?;
+    let answer = call(host, request, token).await?;
     if !answer.is_success() {
         return Err(Error::new(format!("GitHub answered {} to {what}", answer.status)));
     }
     Ok(answer.json()?)
+}
+
+async fn call(host: &Host, request: HttpRequest, token: &str) -> Result<HttpResponse> {
+    let request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
+    host.send(request.bearer(token)).await
 }
 
 export_providers!(GitHubApp);

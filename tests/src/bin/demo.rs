@@ -6,6 +6,7 @@ use anyhow::Context;
 use jackfield::plugins::worker::COMMAND as WORKER;
 use jackfield_tests::{
     host::{Host, HostBuilder, Program},
+    stand_in::Rotation,
     stand_in_slack::{Behaviour, Client, StandInSlack},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,7 +39,8 @@ fn main() -> ExitCode {
 async fn run() -> anyhow::Result<()> {
     // First of all, so that Ctrl-C during the start ends in a clean stop too.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let slack = Arc::new(StandInSlack::start_on(0, Client::default(), Behaviour::default()).await?);
+    let behaviour = Behaviour { rotation: Rotation::SingleUse, ..Behaviour::default() };
+    let slack = Arc::new(StandInSlack::start_on(0, Client::default(), behaviour).await?);
     let at = slack.clone();
     let demo = async {
         let host = tokio::task::spawn_blocking(move || start(&at)).await??;
@@ -85,11 +87,13 @@ fn tell(host: &Host, slack: &StandInSlack) -> anyhow::Result<()> {
          Add Slack: a dialog opens with the stand-in's page; choose a workspace and allow it, or deny it.\n\
          Add Example: it asks for a name. What you have added appears in the list.\n\n\
          Configuration, database and log are in {}\n\
-         Misbehave as Slack sometimes does: curl {} --json '{{\"token\": \"server-error\"}}'\n\n\
+         Misbehave as Slack sometimes does: curl {} --json '{{\"token\": \"server-error\"}}'\n\
+         Slack's tokens rotate, each lives twelve hours; how they are doing: curl {}\n\n\
          Ctrl-C stops it all and removes everything.\n",
         host.url,
         host.folder().display(),
         slack.url("/behaviour"),
+        slack.url("/tokens"),
     )?;
     out.flush().context("writing to standard output")
 }

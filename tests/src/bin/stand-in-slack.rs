@@ -3,9 +3,16 @@
 use std::io::Write;
 
 use clap::Parser;
-use jackfield_tests::stand_in_slack::{Behaviour, Client, Consent, StandInSlack};
+use jackfield_tests::{
+    stand_in::Rotation,
+    stand_in_slack::{Behaviour, Client, Consent, StandInSlack},
+};
 
-/// Plays Slack's OAuth endpoints on loopback. Change its behaviour with `POST /behaviour` and a JSON object.
+/// Plays Slack's OAuth endpoints and a few methods on loopback.
+///
+/// Change its behaviour with `POST /behaviour` and a JSON object, `{"expires-in": 60}` for one. `POST /trouble` with
+/// `{"endpoint": "refresh", "trouble": "lost-answer"}` spoils the next request there, `POST /let-pass` with `{"seconds": 43200}` lets time
+/// pass, and `GET /tokens` lists the tokens that were given out.
 #[derive(Parser)]
 struct Arguments {
     /// Port to listen on; 0 takes a free one.
@@ -20,6 +27,9 @@ struct Arguments {
     /// Redirect at once instead of asking a person.
     #[arg(long)]
     straight: bool,
+    /// Give out tokens that expire after twelve hours, with refresh tokens that work once.
+    #[arg(long)]
+    rotate: bool,
 }
 
 #[tokio::main]
@@ -27,7 +37,9 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let consent = if arguments.straight { Consent::Allow } else { Consent::Ask };
     let client = Client { id: arguments.client_id, secret: arguments.client_secret };
-    let slack = StandInSlack::start_on(arguments.port, client, Behaviour { consent, ..Behaviour::default() }).await?;
+    let rotation = if arguments.rotate { Rotation::SingleUse } else { Rotation::Off };
+    let behaviour = Behaviour { consent, rotation, ..Behaviour::default() };
+    let slack = StandInSlack::start_on(arguments.port, client, behaviour).await?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on {}", slack.url(""))?;
     out.flush()?;

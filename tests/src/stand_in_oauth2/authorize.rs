@@ -6,21 +6,36 @@ use axum::{
 };
 use url::Url;
 
-use super::{Asked, CLIENT, Grant, Pkce, Refused, Shared, expect_equal, expect_only, locked, take, take_optional};
+use super::{Asked, CLIENT, Grant, Pkce, Refused, Shared, expect_equal, expect_only, issuer, take, take_optional};
+use crate::stand_in::locked;
 
 pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Refused> {
     let mut given = asked.query.clone();
     expect_equal("client_id", &take(&mut given, "client_id")?, CLIENT)?;
     expect_equal("response_type", &take(&mut given, "response_type")?, "code")?;
     let (state, redirect_uri) = (take(&mut given, "state")?, take(&mut given, "redirect_uri")?);
-    check_scope(asked, take_optional(&mut given, "scope")?.as_deref())?;
+    let scope = take_optional(&mut given, "scope")?;
+    check_scope(asked, scope.as_deref())?;
+    let nonce = nonce(asked, scope.as_deref().unwrap_or_default(), &mut given)?;
     let challenge = challenge(asked.dialect.pkce, &mut given)?;
     expect_only(given, &asked.dialect.authorize_parameters)?;
     let mut back = Url::parse(&redirect_uri).map_err(|_| "redirect_uri is not a URL")?;
     let code = format!("code-{:x}", getrandom::u64().expect("the system has a random generator"));
     back.query_pairs_mut().append_pair("code", &code).append_pair("state", &state);
-    locked(&shared.grants).insert(code, Grant { id: asked.id.to_owned(), redirect_uri, challenge });
+    issuer::say_whose(shared, asked, &mut back);
+    let scope = scope.unwrap_or_default();
+    locked(&shared.grants).insert(code, Grant { id: asked.id.to_owned(), redirect_uri, challenge, scope, nonce });
     Ok((StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response())
+}
+
+/// Fresh and long where an ID token is asked for, absent where none is (OpenID Connect Core 1.0 section 15.5.2).
+fn nonce(asked: &Asked<'_>, scope: &str, given: &mut super::Pairs) -> Result<Option<String>, Refused> {
+    let is_wanted = asked.dialect.issuer.is_some() && scope.split(' ').any(|scope| scope == "openid");
+    match take_optional(given, "nonce")? {
+        Some(nonce) if is_wanted && nonce.len() >= 22 => Ok(Some(nonce)),
+        None if !is_wanted => Ok(None),
+        _ => Err("nonce is missing, short or not wanted".to_owned()),
+    }
 }
 
 /// Scopes are joined by the dialect's separator and no other, and one that is there is not empty (RFC 6749 section 3.3).

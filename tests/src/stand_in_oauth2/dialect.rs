@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::stand_in::Rotation;
+
 /// One service.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -13,6 +15,15 @@ pub struct Dialect {
     pub authorize: String,
     /// Token endpoint.
     pub token: String,
+    /// Revocation endpoint (RFC 7009), where there is one.
+    pub revocation: Option<String>,
+    /// What the URLs of an API begin with that shows what it was asked, to any method, for a token that lives.
+    pub api: Option<String>,
+    /// What becomes of a refresh token that is used.
+    #[serde(default)]
+    pub rotation: Rotation,
+    /// How long a refresh token lives, in seconds; for ever without it. Access tokens live as long as the token answer's `expires_in` says.
+    pub refresh_expires_in: Option<u64>,
     /// Method and URL of the account; `None` when it is in the token answer.
     pub account: Option<String>,
     /// What an operator has to say beside client id and secret.
@@ -41,13 +52,16 @@ pub struct Dialect {
     /// How the token endpoint answers.
     #[serde(default)]
     pub answers: Answers,
-    /// The token answer, JSON; `TOKEN` and `REFRESH` stand for fresh tokens.
+    /// The token answer, JSON; `TOKEN`, `REFRESH` and `ID_TOKEN` stand for fresh tokens.
     pub token_answer: String,
     /// The account's answer, JSON.
     #[serde(default)]
     pub account_answer: String,
     /// What is installed.
     pub installs: Installs,
+    /// What it is like as an issuer; `None`: it is none, or nobody knows.
+    #[serde(skip)]
+    pub issuer: Option<super::Issuer>,
 }
 
 /// What comes out of a set-up.
@@ -70,6 +84,8 @@ pub enum Authentication {
     Post,
     /// HTTP Basic, and neither id nor secret in the body.
     Basic,
+    /// An assertion in the body, and no secret anywhere (RFC 7523).
+    PrivateKeyJwt,
 }
 
 /// The body of a token request.

@@ -3,16 +3,24 @@
 //!
 //! A service stands below `/{id}/{host}`: what the service has at `https://github.com/login` is at `/github/github.com/login` here.
 
+mod api;
+mod assertion;
 mod authorize;
 mod dialect;
+mod id_token;
+mod issuer;
+mod refresh;
+mod revoke;
 mod token;
 
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
+pub use assertion::{CLIENT_KEY, CLIENT_KEY_ID};
 use axum::{
     Router,
     body::Bytes,
@@ -21,8 +29,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 pub use dialect::{Answers, Authentication, Body, Dialect, Pkce};
+pub use id_token::{SUBJECT, WrongIdToken};
+pub use issuer::{Iss, Issuer, Metadata, Place};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::stand_in::{Clock, Endpoint, Ledger, Wire, locked};
 
 /// Id of the client that is registered at every service.
 pub const CLIENT: &str = "client-1.example:app";
@@ -32,10 +44,12 @@ pub const SECRET: &str = "s3cret &/+";
 /// A running stand-in; it stops when this is dropped.
 pub struct StandInOAuth2 {
     address: SocketAddr,
+    shared: Arc<Shared>,
     server: JoinHandle<()>,
 }
 
 /// A request to one service.
+#[derive(Clone)]
 struct Asked<'a> {
     id: &'a str,
     dialect: &'a Dialect,
@@ -54,21 +68,25 @@ struct Grant {
     id: String,
     redirect_uri: String,
     challenge: Option<String>,
+    scope: String,
+    nonce: Option<String>,
 }
 
 struct Shared {
-    dialects: BTreeMap<String, Dialect>,
+    address: SocketAddr,
+    issuing: issuer::Issuing,
+    /// Methods and URLs of all requests, without queries.
+    requests: Mutex<Vec<String>>,
+    dialects: Mutex<BTreeMap<String, Dialect>>,
+    wires: BTreeMap<String, Arc<Wire>>,
     grants: Mutex<HashMap<String, Grant>>,
-    /// The services by the access tokens that were given out.
-    tokens: Mutex<HashMap<String, String>>,
+    clock: Arc<Clock>,
+    /// The owners are the services.
+    ledger: Ledger,
 }
 
 /// Why a request is refused, in words for whoever reads the test.
 type Refused = String;
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl StandInOAuth2 {
     /// Starts on a free port with the services it is to play.
@@ -78,13 +96,13 @@ impl StandInOAuth2 {
     pub async fn start(dialects: BTreeMap<String, Dialect>) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { dialects, grants: Mutex::default(), tokens: Mutex::default() });
-        let router = Router::new().fallback(play).with_state(shared);
+        let shared = Arc::new(Shared::new(address, dialects));
+        let router = Router::new().fallback(play).with_state(shared.clone());
         let server = tokio::spawn(async move {
             // It serves until it is aborted; a broken connection is the other side's affair.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { address, server })
+        Ok(Self { address, shared, server })
     }
 
     /// Port it listens on.
@@ -96,6 +114,73 @@ impl StandInOAuth2 {
     /// Where a URL of a service is played here.
     #[must_use]
     pub fn instead_of(&self, id: &str, url: &str) -> String {
+        self.shared.url(id, url)
+    }
+
+    /// How often a URL of a service was asked.
+    #[must_use]
+    pub fn asked(&self, id: &str, url: &str) -> usize {
+        let url = format!("{id} {url}");
+        locked(&self.shared.requests).iter().filter(|asked| **asked == url).count()
+    }
+
+    /// Has every issuer sign with another key from now on.
+    pub fn rotate_keys(&self) {
+        self.shared.issuing.rotate();
+    }
+
+    /// Has no issuer say anything of itself, or do so again.
+    pub fn take_issuers_down(&self, are_down: bool) {
+        self.shared.issuing.go(are_down);
+    }
+
+    /// Changes what a service is like from now on.
+    ///
+    /// # Panics
+    /// When it is not played here.
+    pub fn change(&self, id: &str, change: impl FnOnce(&mut Dialect)) {
+        change(locked(&self.shared.dialects).get_mut(id).expect("the service is played here"));
+    }
+
+    /// What goes wrong on the way to a service and back.
+    ///
+    /// # Panics
+    /// When it is not played here.
+    #[must_use]
+    pub fn wire(&self, id: &str) -> &Arc<Wire> {
+        &self.shared.wires[id]
+    }
+
+    /// The tokens that were given out. Their owners are the services, by id.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// Lets time pass: tokens expire.
+    pub fn let_pass(&self, time: Duration) {
+        self.shared.clock.let_pass(time);
+    }
+}
+
+impl Shared {
+    fn new(address: SocketAddr, dialects: BTreeMap<String, Dialect>) -> Self {
+        let clock = Arc::new(Clock::default());
+        let wire = |id: &String| (id.clone(), Arc::new(Wire::new(token::refused_with)));
+        Self {
+            address,
+            issuing: issuer::Issuing::default(),
+            requests: Mutex::default(),
+            wires: dialects.keys().map(wire).collect(),
+            dialects: Mutex::new(dialects),
+            grants: Mutex::default(),
+            ledger: Ledger::new(clock.clone()),
+            clock,
+        }
+    }
+
+    /// Where a URL of a service is played here.
+    fn url(&self, id: &str, url: &str) -> String {
         url.replace("https://", &format!("http://{}/{id}/", self.address))
     }
 }
@@ -114,36 +199,43 @@ async fn play(
     body: Bytes,
 ) -> Response {
     let path = uri.path().trim_start_matches('/');
-    let (id, rest) = path.split_once('/').unwrap_or((path, ""));
-    let Some(dialect) = shared.dialects.get(id) else { return refused("no such service") };
+    let of_service = path.strip_prefix(issuer::OAUTH).unwrap_or(path);
+    let (id, rest) = of_service.split_once('/').unwrap_or((of_service, ""));
+    let Some(dialect) = locked(&shared.dialects).get(id).cloned() else { return refused("no such service") };
     let query = pairs(uri.query().unwrap_or_default().as_bytes());
-    let asked = Asked { id, dialect, method, url: format!("https://{rest}"), query, headers, body };
-    let answer = if asked.url == dialect.authorize && asked.method == Method::GET {
-        authorize::answer(&shared, &asked)
-    } else if asked.url == dialect.token && asked.method == Method::POST {
-        token::answer(&shared, &asked)
-    } else {
-        account(&shared, &asked, uri.query())
+    let asked = Asked { id, dialect: &dialect, method, url: format!("https://{rest}"), query, headers, body };
+    locked(&shared.requests).push(format!("{id} {}", asked.url));
+    if let Some(answer) = issuer::answer(&shared, &asked, path) {
+        return answer.unwrap_or_else(|words| refused(&words));
+    }
+    let Some(endpoint) = endpoint(&asked) else {
+        return authorize::answer(&shared, &asked).unwrap_or_else(|words| refused(&words));
     };
-    answer.unwrap_or_else(|words| refused(&words))
+    let deed = async {
+        let answer = match endpoint {
+            Endpoint::Exchange => token::answer(&shared, &asked),
+            Endpoint::Refresh => refresh::answer(&shared, &asked),
+            Endpoint::Revocation | Endpoint::Uninstall => revoke::answer(&shared, &asked),
+            Endpoint::Api => api::answer(&shared, &asked, uri.query()),
+        };
+        answer.unwrap_or_else(|words| refused(&words))
+    };
+    shared.wires[id].carry(endpoint, deed).await
 }
 
-/// The account, to who asks as the dialect wants it and has a token of this service.
-fn account(shared: &Shared, asked: &Asked<'_>, query: Option<&str>) -> Result<Response, Refused> {
-    let url = query.map_or_else(|| asked.url.clone(), |query| format!("{}?{query}", asked.url));
-    let given = format!("{} {url}", asked.method);
-    let account = asked.dialect.account.as_deref().ok_or_else(|| format!("{given}: nothing is there"))?;
-    expect_equal("the account's request", &given, account)?;
-    let tokens = locked(&shared.tokens);
-    let token = tokens.iter().find(|(_, id)| id.as_str() == asked.id).map(|(token, _)| token.as_str());
-    let token = token.ok_or("no token was given out")?;
-    for (name, wanted) in &asked.dialect.headers {
-        let wanted = wanted.replace("TOKEN", token).replace("CLIENT", CLIENT);
-        let given = asked.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        expect_equal(&format!("the header {name}"), given, &wanted)?;
+/// Where a request goes; `None` is the page that a browser comes to.
+fn endpoint(asked: &Asked<'_>) -> Option<Endpoint> {
+    let dialect = asked.dialect;
+    let is_post = asked.method == Method::POST;
+    if asked.url == dialect.authorize && asked.method == Method::GET {
+        None
+    } else if asked.url == dialect.token && is_post {
+        Some(if token::is_refresh(asked) { Endpoint::Refresh } else { Endpoint::Exchange })
+    } else if Some(&asked.url) == dialect.revocation.as_ref() && is_post {
+        Some(Endpoint::Revocation)
+    } else {
+        Some(Endpoint::Api)
     }
-    expect_equal("the account's body", &String::from_utf8_lossy(&asked.body), &asked.dialect.asks)?;
-    Ok(json(&asked.dialect.account_answer))
 }
 
 fn json(body: &str) -> Response {

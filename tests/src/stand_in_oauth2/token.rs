@@ -1,28 +1,25 @@
-//! The token endpoint (RFC 6749 section 4.1.3).
+//! The token endpoint: an answer for a code (RFC 6749 section 4.1.3), and what all its requests have in common.
 
 use axum::{
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use super::{
-    Answers, Asked, Authentication, Body, CLIENT, Grant, Pairs, Pkce, Refused, SECRET, Shared, expect_equal,
-    expect_only, json, locked, pairs, take, take_optional,
+    Answers, Asked, Authentication, Body, CLIENT, Grant, Pairs, Pkce, Refused, SECRET, Shared, assertion, expect_equal,
+    expect_only, id_token, pairs, take, take_optional,
 };
+use crate::stand_in::{Pair, Terms, locked};
 
 pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Refused> {
-    if !asked.query.is_empty() {
-        return Err("the token request has a query".to_owned());
-    }
-    let mut given = parameters(asked)?;
-    authenticate(asked, &mut given)?;
+    let mut given = authenticated(shared, asked)?;
     expect_equal("grant_type", &take(&mut given, "grant_type")?, "authorization_code")?;
     let code = take(&mut given, "code")?;
     // Used up by the first request that names it, good or bad.
@@ -31,7 +28,46 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Ref
     expect_equal("redirect_uri", &take(&mut given, "redirect_uri")?, &grant.redirect_uri)?;
     verify(asked, &grant, &mut given)?;
     expect_only(given, &asked.dialect.token_parameters)?;
-    Ok(granted(shared, asked))
+    let facts = json!({"scope": grant.scope});
+    let pair = shared.ledger.open(asked.id, facts, &terms(asked));
+    let id_token = id_token::issued(shared, asked, grant.nonce.as_deref(), &pair.access);
+    Ok(granted(asked, &pair, Some(&json!(id_token))))
+}
+
+/// The parameters of a request whose client has proved itself, without those of the proof.
+pub(super) fn authenticated(shared: &Shared, asked: &Asked<'_>) -> Result<Pairs, Refused> {
+    if !asked.query.is_empty() {
+        return Err("the request has a query, where secrets do not belong".to_owned());
+    }
+    let mut given = parameters(asked)?;
+    authenticate(shared, asked, &mut given)?;
+    Ok(given)
+}
+
+/// Whether a request wants to refresh, be it good or bad.
+pub(super) fn is_refresh(asked: &Asked<'_>) -> bool {
+    let is_grant = |(name, value): &(String, String)| name == "grant_type" && value == "refresh_token";
+    parameters(asked).is_ok_and(|given| given.iter().any(is_grant))
+}
+
+/// A refusal with an error code (RFC 6749 section 5.2).
+pub(super) fn refused_with(error: &str) -> Response {
+    let body = json!({"error": error}).to_string();
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// On what terms tokens are given out: by the token answer, and what is said of rotation.
+pub(super) fn terms(asked: &Asked<'_>) -> Terms {
+    let answer: Value = serde_json::from_str(&asked.dialect.token_answer).expect("the dialect's answers are JSON");
+    let has_refresh = asked.dialect.token_answer.contains("\"REFRESH\"");
+    Terms {
+        access_prefix: format!("access-{}-", asked.id),
+        refresh_prefix: has_refresh.then(|| format!("refresh-{}-", asked.id)),
+        // Some services say 0 for tokens that do not expire.
+        expires_in: answer["expires_in"].as_u64().filter(|seconds| *seconds > 0),
+        refresh_expires_in: asked.dialect.refresh_expires_in,
+        rotation: asked.dialect.rotation,
+    }
 }
 
 /// The members of the body, which is what the dialect wants and nothing else.
@@ -52,9 +88,10 @@ fn parameters(asked: &Asked<'_>) -> Result<Pairs, Refused> {
 }
 
 /// One way and not the other (RFC 6749 section 2.3).
-fn authenticate(asked: &Asked<'_>, given: &mut Pairs) -> Result<(), Refused> {
+fn authenticate(shared: &Shared, asked: &Asked<'_>, given: &mut Pairs) -> Result<(), Refused> {
     let header = asked.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (id, secret) = match (asked.dialect.authentication, header) {
+        (Authentication::PrivateKeyJwt, None) => return assertion::check(shared, asked, given),
         (Authentication::Post, None) => (take(given, "client_id")?, take(given, "client_secret")?),
         (Authentication::Basic, Some(header)) => basic(header).ok_or("not HTTP Basic authentication")?,
         (way, _) => return Err(format!("the client does not prove itself by {way:?} alone")),
@@ -87,15 +124,15 @@ fn verify(asked: &Asked<'_>, grant: &Grant, given: &mut Pairs) -> Result<(), Ref
     }
 }
 
-fn granted(shared: &Shared, asked: &Asked<'_>) -> Response {
-    let token = format!("access-{}-{:x}", asked.id, getrandom::u64().expect("the system has a random generator"));
-    let answer = asked.dialect.token_answer.replace("\"TOKEN\"", &format!("{token:?}"));
-    let answer = answer.replace("\"REFRESH\"", &format!("\"refresh-{}\"", asked.id));
-    locked(&shared.tokens).insert(token, asked.id.to_owned());
+/// The dialect's answer with these tokens; a refresh brings no ID token.
+pub(super) fn granted(asked: &Asked<'_>, pair: &Pair, id_token: Option<&Value>) -> Response {
+    let answer = asked.dialect.token_answer.replace("\"TOKEN\"", &format!("{:?}", pair.access));
+    let answer = answer.replace("\"REFRESH\"", &format!("{:?}", pair.refresh.as_deref().unwrap_or_default()));
+    let answer = answer.replace("\"ID_TOKEN\"", &id_token.unwrap_or(&Value::Null).to_string());
     let wants_json = asked.headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     match asked.dialect.answers {
-        Answers::Json => json(&answer),
-        Answers::FormUnlessAsked if wants_json => json(&answer),
+        Answers::Json => super::json(&answer),
+        Answers::FormUnlessAsked if wants_json => super::json(&answer),
         Answers::FormUnlessAsked | Answers::Form => form(&answer),
     }
 }

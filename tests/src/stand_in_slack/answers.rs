@@ -2,64 +2,131 @@
 
 use serde_json::{Value, json};
 
-use super::{Grant, Install};
+use super::{Behaviour, Grant, Install, Shared};
+use crate::stand_in::{Pair, Rotation, Terms, locked};
 
-/// `oauth.access`: <https://docs.slack.dev/legacy/legacy-authentication/legacy-oauth>.
-pub(super) fn v1(grant: &Grant) -> Value {
+/// The id of the app.
+pub(super) const APP: &str = "A0STANDIN";
+/// The bot's user.
+pub(super) const BOT: &str = "B0STANDIN";
+
+/// `oauth.access`: <https://docs.slack.dev/legacy/legacy-authentication/legacy-oauth>. Its tokens do not rotate.
+pub(super) fn v1(shared: &Shared, grant: &Grant) -> Value {
+    let facts = json!({"team": grant.team, "user_id": grant.user_id, "scope": grant.scope.replace(' ', ",")});
+    let token = |kind: Kind| {
+        let terms = Terms { access_prefix: kind.prefix().to_owned(), ..Terms::default() };
+        shared.ledger.open(&grant.team.id, facts.clone(), &terms).access
+    };
     json!({
         "ok": true,
-        "access_token": token("xoxp"),
-        "scope": grant.scope.replace(' ', ","),
+        "access_token": token(Kind::User),
+        "scope": facts["scope"],
         "user_id": grant.user_id,
         "team_id": grant.team.id,
         "team_name": grant.team.name,
         "enterprise_id": null,
-        "bot": {"bot_user_id": "B0STANDIN", "bot_access_token": token("xoxb")},
+        "bot": {"bot_user_id": BOT, "bot_access_token": token(Kind::Bot)},
     })
 }
 
 /// `oauth.v2.access`: <https://docs.slack.dev/reference/methods/oauth.v2.access>.
-pub(super) fn v2(grant: &Grant) -> Value {
-    let team = &grant.team;
-    let enterprise = json!({"id": "E0STANDIN", "name": team.name});
-    let bot = json!({
-        "ok": true,
-        "access_token": token("xoxb"),
-        "token_type": "bot",
-        "scope": grant.scope,
-        "bot_user_id": "B0STANDIN",
-        "app_id": "A0STANDIN",
-        "team": team,
-        "enterprise": null,
-        "is_enterprise_install": false,
-        "authed_user": {"id": grant.user_id},
-    });
-    match grant.install {
-        Install::Workspace => bot,
-        Install::GridWorkspace => changed(bot, json!({"enterprise": enterprise})),
-        Install::Enterprise => {
-            changed(bot, json!({"team": null, "enterprise": enterprise, "is_enterprise_install": true}))
-        }
-        Install::UserOnly => json!({
-            "ok": true,
-            "app_id": "A0STANDIN",
-            "team": team,
-            "enterprise": null,
-            "is_enterprise_install": false,
-            "authed_user":
-                {"id": grant.user_id, "scope": "search:read", "access_token": token("xoxp"), "token_type": "user"},
-        }),
+pub(super) fn v2(shared: &Shared, grant: &Grant) -> Value {
+    let mut answer = merged(json!({"ok": true}), place(grant));
+    let wants_user = grant.install == Install::UserOnly || !grant.user_scope.is_empty();
+    answer["authed_user"] = json!({"id": grant.user_id});
+    if grant.install != Install::UserOnly {
+        answer = merged(answer, opened(shared, grant, Kind::Bot));
+        answer["bot_user_id"] = BOT.into();
     }
-}
-
-fn changed(mut answer: Value, changes: Value) -> Value {
-    if let (Some(answer), Value::Object(changes)) = (answer.as_object_mut(), changes) {
-        answer.extend(changes);
+    if wants_user {
+        answer["authed_user"] = merged(answer["authed_user"].take(), opened(shared, grant, Kind::User));
     }
     answer
 }
 
-/// Different each time, so that a re-install can be told from the install.
-fn token(prefix: &str) -> String {
-    format!("{prefix}-{:x}", getrandom::u64().expect("the system has a random generator"))
+/// The answer to a refresh, which is flat: <https://docs.slack.dev/authentication/using-token-rotation>.
+pub(super) fn refreshed(pair: &Pair) -> Value {
+    let facts = &pair.facts;
+    let mut answer = merged(json!({"ok": true}), facts["place"].clone());
+    if facts["token_type"] == "bot" {
+        answer["bot_user_id"] = BOT.into();
+    }
+    merged(answer, given_out(pair))
+}
+
+/// On what terms tokens of a kind are given out now.
+pub(super) fn terms(behaviour: &Behaviour, kind: Kind) -> Terms {
+    let rotates = behaviour.rotation != Rotation::Off;
+    Terms {
+        access_prefix: if rotates { format!("xoxe.{}", kind.prefix()) } else { kind.prefix().to_owned() },
+        refresh_prefix: rotates.then(|| "xoxe-1-".to_owned()),
+        expires_in: rotates.then_some(behaviour.expires_in),
+        refresh_expires_in: None,
+        rotation: behaviour.rotation,
+    }
+}
+
+/// Whose a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Bot,
+    User,
+}
+
+impl Kind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Bot => "xoxb-",
+            Self::User => "xoxp-",
+        }
+    }
+
+    /// The kind that a family's facts name.
+    pub(super) fn of(facts: &Value) -> Self {
+        if facts["token_type"] == "bot" { Self::Bot } else { Self::User }
+    }
+}
+
+/// Where it is installed, as each answer says.
+fn place(grant: &Grant) -> Value {
+    let enterprise = json!({"id": "E0STANDIN", "name": grant.team.name});
+    let (team, enterprise) = match grant.install {
+        Install::Workspace | Install::UserOnly => (json!(grant.team), Value::Null),
+        Install::GridWorkspace => (json!(grant.team), enterprise),
+        Install::Enterprise => (Value::Null, enterprise),
+    };
+    let is_enterprise = grant.install == Install::Enterprise;
+    json!({"app_id": APP, "team": team, "enterprise": enterprise, "is_enterprise_install": is_enterprise})
+}
+
+/// The first tokens of a kind. Bot and user are families of their own.
+fn opened(shared: &Shared, grant: &Grant, kind: Kind) -> Value {
+    let scope = match kind {
+        Kind::Bot => &grant.scope,
+        Kind::User if grant.user_scope.is_empty() => "search:read",
+        Kind::User => &grant.user_scope,
+    };
+    let place = place(grant);
+    let owner = ["/team/id", "/enterprise/id"].iter().find_map(|path| place.pointer(path)?.as_str());
+    let owner = owner.unwrap_or_default().to_owned();
+    let token_type = if kind == Kind::Bot { "bot" } else { "user" };
+    let facts = json!({"place": place, "user_id": grant.user_id, "scope": scope, "token_type": token_type});
+    given_out(&shared.ledger.open(&owner, facts, &terms(&locked(&shared.behaviour), kind)))
+}
+
+/// A pair with what it is good for.
+fn given_out(pair: &Pair) -> Value {
+    let facts = &pair.facts;
+    let given = json!({"access_token": pair.access, "token_type": facts["token_type"].clone(), "scope": facts["scope"].clone()});
+    match &pair.refresh {
+        Some(refresh) => merged(given, json!({"refresh_token": refresh, "expires_in": pair.expires_in})),
+        None => given,
+    }
+}
+
+fn merged(mut answer: Value, more: Value) -> Value {
+    if let (Some(answer), Value::Object(more)) = (answer.as_object_mut(), more) {
+        answer.extend(more);
+    }
+    answer
 }

@@ -12,7 +12,8 @@ use axum::{
 use serde::Deserialize;
 use url::Url;
 
-use super::{Behaviour, Consent, Dialect, Grant, Install, Received, Shared, Team, locked};
+use super::{Behaviour, Consent, Dialect, Grant, Install, Received, Shared, Team};
+use crate::stand_in::locked;
 
 pub(super) async fn v1(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
     authorize(&shared, Dialect::V1, &received)
@@ -29,6 +30,8 @@ struct Asked {
     client_id: String,
     redirect_uri: String,
     scope: String,
+    #[serde(default)]
+    user_scope: String,
     /// The workspace that is chosen; while nothing is, the one that the request suggests.
     team: String,
     #[serde(default)]
@@ -42,6 +45,7 @@ fn authorize(shared: &Shared, dialect: Dialect, received: &Received) -> Response
         client_id: given("client_id"),
         redirect_uri: given("redirect_uri"),
         scope: given("scope"),
+        user_scope: given("user_scope"),
         team: given("team"),
         state: given("state"),
     };
@@ -76,7 +80,8 @@ struct ConsentPage<'a> {
 }
 
 fn page(asked: &Asked, behaviour: &Behaviour) -> Response {
-    let scopes = asked.scope.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
+    let scopes = [&asked.scope, &asked.user_scope].into_iter().flat_map(|scopes| scopes.split([',', ' ']));
+    let scopes = scopes.filter(|scope| !scope.is_empty()).collect();
     let asker = Url::parse(&asked.redirect_uri).map_or_else(|_| String::new(), |url| url.authority().to_owned());
     match (ConsentPage { asked, asker, teams: behaviour.teams(), scopes }).render() {
         Ok(page) => Html(page).into_response(),
@@ -121,10 +126,11 @@ fn granted(shared: &Shared, asked: &Asked) -> String {
         client_id: asked.client_id.clone(),
         redirect_uri: asked.redirect_uri.clone(),
         scope: asked.scope.clone(),
+        user_scope: asked.user_scope.clone(),
         install: if asked.dialect == "v1" { Install::Workspace } else { behaviour.install },
         team: teams.swap_remove(chosen),
         user_id: behaviour.user_id,
-        given_at: shared.now(),
+        given_at: shared.clock.now(),
     };
     locked(&shared.grants).insert(code.clone(), grant);
     code

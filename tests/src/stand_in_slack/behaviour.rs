@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::stand_in::Rotation;
+
 /// All switches. As JSON for `POST /behaviour`: `{"consent": "deny", "token": "server-error"}`; what is left out is the default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -22,6 +24,10 @@ pub struct Behaviour {
     pub user_id: String,
     /// Whether its pages cut the opener off (`Cross-Origin-Opener-Policy: same-origin`).
     pub coop: bool,
+    /// Whether tokens rotate: <https://docs.slack.dev/authentication/using-token-rotation>.
+    pub rotation: Rotation,
+    /// How long a token that rotates lives, in seconds.
+    pub expires_in: u64,
 }
 
 /// A workspace.
@@ -106,6 +112,8 @@ impl Default for Behaviour {
             other_teams: vec![Team { id: "T0DIFFERENCE".to_owned(), name: "Difference Engines".to_owned() }],
             user_id: "U0ADA".to_owned(),
             coop: false,
+            rotation: Rotation::Off,
+            expires_in: 43_200,
         }
     }
 }

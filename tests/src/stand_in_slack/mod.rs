@@ -1,17 +1,21 @@
-//! A server that plays Slack: authorize page and token endpoints of both dialects, as <https://docs.slack.dev> describes them, with
-//! switches for everything that goes wrong in life.
+//! A server that plays Slack: authorize page and token endpoints of both dialects, token rotation, revocation and a few methods of the API,
+//! as <https://docs.slack.dev> describes them, with switches for everything that goes wrong in life.
 
 mod answers;
+mod api;
 mod authorize;
 mod behaviour;
+mod leaving;
 mod received;
+mod refresh;
+mod streams;
 mod token;
 
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -19,15 +23,18 @@ use axum::{
     extract::State,
     http::StatusCode,
     middleware,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 pub use behaviour::{Behaviour, Consent, Install, Team, TokenAnswer};
 pub use received::Received;
+use serde::Deserialize;
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
     task::JoinHandle,
 };
+
+use crate::stand_in::{Clock, Endpoint, Ledger, Token, Trouble, Wire, locked};
 
 /// A running stand-in; it stops when this is dropped.
 pub struct StandInSlack {
@@ -58,10 +65,11 @@ struct Grant {
     client_id: String,
     redirect_uri: String,
     scope: String,
+    user_scope: String,
     install: Install,
     team: Team,
     user_id: String,
-    /// On the clock of [`Shared::now`].
+    /// On the stand-in's clock.
     given_at: Duration,
 }
 
@@ -72,19 +80,27 @@ struct Shared {
     received: watch::Sender<Vec<Received>>,
     /// Opens for a token answer that is slow on purpose.
     gate: Notify,
-    started: Instant,
-    skipped: Mutex<Duration>,
+    clock: Arc<Clock>,
+    ledger: Ledger,
+    wire: Arc<Wire>,
+    streams: streams::Streams,
 }
 
 impl Shared {
-    /// Time since the start, with what a test has let pass.
-    fn now(&self) -> Duration {
-        self.started.elapsed() + *locked(&self.skipped)
+    fn new(client: Client, behaviour: Behaviour) -> Self {
+        let clock = Arc::new(Clock::default());
+        Self {
+            client,
+            behaviour: Mutex::new(behaviour),
+            grants: Mutex::default(),
+            received: watch::Sender::default(),
+            gate: Notify::new(),
+            clock: clock.clone(),
+            ledger: Ledger::new(clock),
+            wire: Arc::new(Wire::new(token::refused)),
+            streams: streams::Streams::default(),
+        }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for Client {
@@ -109,15 +125,7 @@ impl StandInSlack {
     pub async fn start_on(port: u16, client: Client, behaviour: Behaviour) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            client,
-            behaviour: Mutex::new(behaviour),
-            grants: Mutex::default(),
-            received: watch::Sender::default(),
-            gate: Notify::new(),
-            started: Instant::now(),
-            skipped: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(client, behaviour));
         let router = router(shared.clone());
         let server = tokio::spawn(async move {
             // It serves until it is aborted; a broken connection is the other side's affair.
@@ -172,9 +180,31 @@ impl StandInSlack {
         self.shared.gate.notify_one();
     }
 
-    /// Lets time pass: a code lives ten minutes.
+    /// Lets time pass: a code lives ten minutes, a token that rotates as long as [`Behaviour::expires_in`] says.
     pub fn let_pass(&self, time: Duration) {
-        *locked(&self.shared.skipped) += time;
+        self.shared.clock.let_pass(time);
+    }
+
+    /// The tokens that were given out. Their owners are the workspaces, or the enterprises, by id.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// What goes wrong on the way: of requests for tokens, revocations and calls of the API.
+    #[must_use]
+    pub fn wire(&self) -> &Arc<Wire> {
+        &self.shared.wire
+    }
+
+    /// Lets so many chunks of downloads go that are paced.
+    pub fn send_chunks(&self, count: usize) {
+        self.shared.streams.send_chunks(count);
+    }
+
+    /// Waits until so many bytes of uploads have arrived, of all uploads together.
+    pub async fn uploaded(&self, bytes: usize) {
+        self.shared.streams.uploaded(bytes).await;
     }
 }
 
@@ -191,7 +221,17 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/consent", post(authorize::consent))
         .route("/api/oauth.access", post(token::v1))
         .route("/api/oauth.v2.access", post(token::v2))
+        .route("/api/auth.revoke", any(leaving::revoke))
+        .route("/api/apps.uninstall", any(leaving::uninstall))
+        .route("/api/auth.test", any(api::auth_test))
+        .route("/api/chat.postMessage", post(api::post_message))
+        .route("/api/conversations.list", any(api::conversations))
+        .route("/api/stand-in.download", get(streams::download))
+        .route("/api/stand-in.upload", post(streams::upload))
         .route("/behaviour", post(set_behaviour))
+        .route("/trouble", post(set_trouble))
+        .route("/let-pass", post(let_pass))
+        .route("/tokens", get(tokens))
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(middleware::from_fn_with_state(shared.clone(), received::record))
         .with_state(shared)
@@ -200,4 +240,34 @@ fn router(shared: Arc<Shared>) -> Router {
 async fn set_behaviour(State(shared): State<Arc<Shared>>, Json(behaviour): Json<Behaviour>) -> StatusCode {
     *locked(&shared.behaviour) = behaviour;
     StatusCode::NO_CONTENT
+}
+
+/// As JSON for `POST /trouble`: `{"endpoint": "refresh", "trouble": "lost-answer"}`, for the next request there.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Next {
+    endpoint: Endpoint,
+    trouble: Trouble,
+}
+
+async fn set_trouble(State(shared): State<Arc<Shared>>, Json(next): Json<Next>) -> StatusCode {
+    shared.wire.next(next.endpoint, [Some(next.trouble)]);
+    StatusCode::NO_CONTENT
+}
+
+/// As JSON for `POST /let-pass`: `{"seconds": 43200}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Passed {
+    seconds: u64,
+}
+
+async fn let_pass(State(shared): State<Arc<Shared>>, Json(passed): Json<Passed>) -> StatusCode {
+    shared.clock.let_pass(Duration::from_secs(passed.seconds));
+    StatusCode::NO_CONTENT
+}
+
+/// Every token that was given out, and how it is doing.
+async fn tokens(State(shared): State<Arc<Shared>>) -> Json<Vec<Token>> {
+    Json(shared.ledger.tokens())
 }

@@ -41,6 +41,17 @@ impl Received {
         first(&self.form, name)
     }
 
+    /// First of that name in the form, or in the query.
+    pub(super) fn either(&self, name: &str) -> Option<&str> {
+        self.field(name).or_else(|| self.parameter(name))
+    }
+
+    /// For the one method that Slack documents as a GET with the client's secret in the query.
+    pub(super) fn with_query_as_form(&self) -> Self {
+        let form = self.form.iter().chain(&self.query).cloned().collect();
+        Self { form, ..self.clone() }
+    }
+
     /// Whether it is below `/api/`, where no browser goes.
     pub(super) fn is_api(&self) -> bool {
         self.path.starts_with("/api/")
@@ -52,17 +63,25 @@ const LIMIT: usize = 1024 * 1024;
 
 pub(super) async fn record(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LIMIT).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
-    let is_form = parts.headers.get("content-type").is_some_and(|kind| kind == "application/x-www-form-urlencoded");
+    // Some clients name the character set too.
+    let kind = parts.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is_form = kind.split(';').next().is_some_and(|kind| kind.trim() == "application/x-www-form-urlencoded");
+    // Anything else is read by who answers it, and perhaps as it comes.
+    let (form, body) = if is_form {
+        let Ok(body) = to_bytes(body, LIMIT).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
+        (pairs(&body), Body::from(body))
+    } else {
+        (Vec::new(), body)
+    };
     let received = Received {
         method: parts.method.clone(),
         path: parts.uri.path().to_owned(),
         headers: parts.headers.clone(),
         query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
-        form: if is_form { pairs(&body) } else { Vec::new() },
+        form,
     };
     shared.received.send_modify(|all| all.push(received.clone()));
-    let mut request = Request::from_parts(parts, Body::from(body));
+    let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(received);
     next.run(request).await
 }

@@ -14,17 +14,21 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{Dialect, Grant, Received, Shared, TokenAnswer, answers, locked};
+use super::{Dialect, Grant, Received, Shared, TokenAnswer, answers, refresh};
+use crate::stand_in::{Endpoint, locked};
 
 /// How long a code lives: <https://docs.slack.dev/authentication/installing-with-oauth>.
 const LIFE_OF_A_CODE: Duration = Duration::from_secs(600);
 
 pub(super) async fn v1(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
-    access(&shared, Dialect::V1, &received).await
+    shared.wire.carry(Endpoint::Exchange, access(&shared, Dialect::V1, &received)).await
 }
 
 pub(super) async fn v2(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
-    access(&shared, Dialect::V2, &received).await
+    if received.field("grant_type") == Some("refresh_token") {
+        return shared.wire.carry(Endpoint::Refresh, async { refresh::answer(&shared, &received) }).await;
+    }
+    shared.wire.carry(Endpoint::Exchange, access(&shared, Dialect::V2, &received)).await
 }
 
 async fn access(shared: &Shared, dialect: Dialect, received: &Received) -> Response {
@@ -34,11 +38,11 @@ async fn access(shared: &Shared, dialect: Dialect, received: &Received) -> Respo
     };
     let how = locked(&shared.behaviour).token;
     match how {
-        TokenAnswer::Token => Json(answer(&grant)).into_response(),
-        TokenAnswer::Form => form(&answer(&grant)),
+        TokenAnswer::Token => Json(answer(shared, &grant)).into_response(),
+        TokenAnswer::Form => form(&answer(shared, &grant)),
         TokenAnswer::Slow => {
             shared.gate.notified().await;
-            Json(answer(&grant)).into_response()
+            Json(answer(shared, &grant)).into_response()
         }
         TokenAnswer::Error => refused("invalid_code"),
         TokenAnswer::DescribedError => {
@@ -54,35 +58,44 @@ async fn access(shared: &Shared, dialect: Dialect, received: &Received) -> Respo
     }
 }
 
-fn answer(grant: &Grant) -> Value {
+fn answer(shared: &Shared, grant: &Grant) -> Value {
     match grant.dialect {
-        Dialect::V1 => answers::v1(grant),
-        Dialect::V2 => answers::v2(grant),
+        Dialect::V1 => answers::v1(shared, grant),
+        Dialect::V2 => answers::v2(shared, grant),
     }
 }
 
 /// Slack's failures come with status 200.
-fn refused(error: &str) -> Response {
+pub(super) fn refused(error: &str) -> Response {
     Json(json!({"ok": false, "error": error})).into_response()
 }
 
 /// Checks all that Slack checks. The code is used up by the first request that names it, good or bad.
 fn exchanged(shared: &Shared, dialect: Dialect, received: &Received) -> Result<Grant, &'static str> {
-    // Not from the query: secrets do not belong into a URL.
     let given = |name| received.field(name).unwrap_or_default();
-    let in_form = || (given("client_id").to_owned(), given("client_secret").to_owned());
-    let (id, secret) = basic(&received.headers).unwrap_or_else(in_form);
+    let client = client_error(shared, received);
     let grant = locked(&shared.grants).remove(given("code"));
     match grant {
         _ if given("grant_type") != "authorization_code" => Err("invalid_grant_type"),
-        _ if id != shared.client.id => Err("invalid_client_id"),
-        _ if secret != shared.client.secret => Err("bad_client_secret"),
+        _ if client.is_some() => Err(client.unwrap_or_default()),
         None => Err("invalid_code"),
-        Some(grant) if shared.now() > grant.given_at + LIFE_OF_A_CODE => Err("invalid_code"),
+        Some(grant) if shared.clock.now() > grant.given_at + LIFE_OF_A_CODE => Err("invalid_code"),
         Some(grant) if grant.dialect != dialect => Err("oauth_authorization_url_mismatch"),
-        Some(grant) if grant.client_id != id => Err("invalid_code"),
+        Some(grant) if grant.client_id != shared.client.id => Err("invalid_code"),
         Some(grant) if grant.redirect_uri != given("redirect_uri") => Err("bad_redirect_uri"),
         Some(grant) => Ok(grant),
+    }
+}
+
+/// What is wrong with a request's client, by header or form.
+pub(super) fn client_error(shared: &Shared, received: &Received) -> Option<&'static str> {
+    // Not from the query: secrets do not belong into a URL.
+    let given = |name| received.field(name).unwrap_or_default().to_owned();
+    let (id, secret) = basic(&received.headers).unwrap_or_else(|| (given("client_id"), given("client_secret")));
+    if id != shared.client.id {
+        Some("invalid_client_id")
+    } else {
+        (secret != shared.client.secret).then_some("bad_client_secret")
     }
 }
 

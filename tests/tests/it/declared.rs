@@ -33,11 +33,11 @@ fn table(entry: &Entry, dialect: &Dialect, service: &StandInOAuth2) -> Result<St
     Ok(toml::to_string(&all)?)
 }
 
-fn http(service: &StandInOAuth2) -> String {
+pub(crate) fn http(service: &StandInOAuth2) -> String {
     format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", service.port())
 }
 
-async fn owner(host: &Host) -> Result<Person> {
+pub(crate) async fn owner(host: &Host) -> Result<Person> {
     host.organization("acme")?;
     host.user("owner@example.com", PASSWORD)?;
     host.member("acme", "owner@example.com", "owner")?;
@@ -45,7 +45,7 @@ async fn owner(host: &Host) -> Result<Person> {
 }
 
 /// Sets one up and says which step it came to if it does not come to the end.
-async fn install(owner: &Person, id: &str) -> Result<()> {
+pub(crate) async fn install(owner: &Person, id: &str) -> Result<()> {
     let step = owner.start_setup("acme", id).await?;
     let back = owner.visit(step.redirect()?.as_str()).await?;
     let back = back.redirect().context("the authorization endpoint")?;
@@ -114,14 +114,14 @@ async fn check_identities(stored: &Stored, dialects: &BTreeMap<String, Dialect>)
 }
 
 /// A host with declared providers at a stand-in, and its owner.
-async fn scene(service: &StandInOAuth2, declared: &str) -> Result<(Host, Person)> {
+pub(crate) async fn scene(service: &StandInOAuth2, declared: &str) -> Result<(Host, Person)> {
     let host = bare().toml(&http(service)).toml(declared).start()?;
     let owner = owner(&host).await?;
     Ok((host, owner))
 }
 
 /// A service with the commonest dialect, at `https://{id}.example`, changed.
-fn service_of(id: &str, change: impl FnOnce(&mut Dialect)) -> Result<(String, Dialect)> {
+pub(crate) fn service_of(id: &str, change: impl FnOnce(&mut Dialect)) -> Result<(String, Dialect)> {
     let text = format!(
         r#"
 authorize = "https://{id}.example/authorize"
@@ -143,7 +143,7 @@ installs = {{ id = "7", name = "Ada" }}
 }
 
 /// The declaration that fits [`service_of`], and more keys.
-fn declaration_of(service: &StandInOAuth2, id: &str, more: &str) -> String {
+pub(crate) fn declaration_of(service: &StandInOAuth2, id: &str, more: &str) -> String {
     let text = format!(
         r#"
 [providers.{id}]
@@ -310,7 +310,7 @@ gitlab = "x"
     FOLDER/jackfield.toml:12: providers.github.client-idd: unknown key
       mend: did you mean `client-id`?
     FOLDER/jackfield.toml:13: providers.github.client-authentication: not one of the words there are
-      mend: write "post" or "basic"
+      mend: write "post" or "basic" or "private-key-jwt"
     FOLDER/jackfield.toml:14: providers.github.pkce: wrong type: found text, wanted true or false
       mend: write true or false
     FOLDER/jackfield.toml:15: providers.github.scopes: wrong type: found text, wanted a list of texts, ["…", "…"]
@@ -417,8 +417,9 @@ fn the_manuals_own_examples_fit() -> Result<()> {
             && word.bytes().all(|b| b.is_ascii_lowercase() || b"[].-".contains(&b))
     };
     let lines = section.context("the manual has the section")?.lines().filter_map(|line| line.strip_prefix("# "));
-    // There is no such icon here.
-    let toml: Vec<_> = lines.filter(is_toml).filter(|line| !line.starts_with("icon")).collect();
+    // There is no such icon here, and no such key.
+    let is_here = |line: &&str| !line.starts_with("icon") && !line.starts_with("private-key");
+    let toml: Vec<_> = lines.filter(is_toml).filter(is_here).collect();
     assert!(toml.len() > 20, "{toml:#?}");
     let folder =
         bare().env("GITHUB_CLIENT_SECRET", "x").env("ACME_CLIENT_SECRET", "y").toml(&toml.join("\n")).keep_folder();

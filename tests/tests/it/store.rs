@@ -10,7 +10,10 @@ use jackfield::{
     store::{
         IntegrationId, OrganizationId, Sealer, Store, StoreError, UserId, identities, identity_providers,
         integrations::{self, NewIntegration},
-        organization_integrations, organizations, sessions,
+        leaving::{self, Unlinked},
+        organization_integrations, organizations,
+        revocations::Reason,
+        sessions,
         setups::{self, Claim},
         user_identities,
         users::{self, NewUser},
@@ -200,12 +203,19 @@ async fn the_last_organization_takes_the_integration_with_it_even_when_two_leave
             let external_id = format!("T{round}");
             let id = install(&store, acme, workspace(&external_id, "n", "t")).await?;
             install(&store, other, workspace(&external_id, "n", "t")).await?;
-            let leave = |organization| store.write(move |c| integrations::unlink(c, organization, id));
+            let leave = |organization| {
+                store.write(move |c| leaving::unlink(c, &sealer(), organization, id, Reason::Removed, NOW))
+            };
             let (one, two) = tokio::join!(leave(acme), leave(other));
-            assert!(one? && two?);
+            let (one, two) = (one?, two?);
+            let is_removed = |unlinked| matches!(unlinked, Unlinked::Removed(_));
+            assert!(
+                [one, two].contains(&Unlinked::StillShared) && (is_removed(one) || is_removed(two)),
+                "{one:?} {two:?}"
+            );
             let left = store.read(move |c| integrations::by_external_id(c, "slack", &external_id)).await?;
             assert_eq!(left, None, "no token is left behind");
-            assert!(!leave(acme).await?);
+            assert_eq!(leave(acme).await?, Unlinked::NotThere);
         }
     }
     Ok(())
@@ -236,8 +246,11 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
         let id = found[0].id;
         let data = store.read(move |c| identities::data(c, &sealer(), id)).await?;
         assert_eq!(data, Some(object(json!({"access_token": "second"}))));
-        assert!(store.write(move |c| user_identities::unlink(c, ada, id)).await?);
-        assert!(!store.write(move |c| user_identities::unlink(c, ada, id)).await?);
+        let unlink = || store.write(move |c| leaving::unlink_identity(c, &sealer(), ada, id, NOW));
+        assert!(unlink().await?.was_linked);
+        assert!(!unlink().await?.was_linked);
+        let data = store.read(move |c| identities::data(c, &sealer(), id)).await?;
+        assert_eq!(data, None, "nobody has proved it any more, so nothing is kept of it");
     }
     Ok(())
 }

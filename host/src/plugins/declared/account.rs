@@ -6,7 +6,7 @@ use jackfield_plugin_abi::envelope::{
 use serde_json::Value;
 
 use super::{
-    declaration::{ACCESS_TOKEN, AccountRequest, Declaration},
+    declaration::{ACCESS_TOKEN, AccountRequest, Declaration, Source},
     json_path::JsonPath,
     placeholder,
 };
@@ -16,7 +16,8 @@ pub(super) type Turned = (Turn, Vec<LogLine>);
 
 /// A set-up that has its token.
 pub(super) struct Begun {
-    answer: Value,
+    /// Where the account stands, if it needs no request, and what that is called.
+    account: (&'static str, Value),
     grant: Grant,
 }
 
@@ -37,12 +38,20 @@ impl Begun {
             grant.scopes.clone_from(&declaration.oauth2.scopes);
         }
         grant.scopes.sort();
-        Ok(Self { answer, grant })
+        let bound = |key| state.get(key).cloned().unwrap_or_default();
+        let account = match &declaration.account.source {
+            Source::Token | Source::Request(_) => ("the token answer", answer),
+            Source::IdToken => ("the ID token", bound("id_token_claims")),
+            Source::Userinfo => ("the userinfo", bound("userinfo")),
+        };
+        Ok(Self { account, grant })
     }
 
-    /// The request for the account, where it is not in the token answer.
+    /// The request for the account, where nothing that is there already says it.
     pub(super) fn request(&self, declaration: &Declaration) -> Option<HttpRequest> {
-        let AccountRequest { method, url, headers, body } = declaration.account.request.as_ref()?;
+        let Source::Request(AccountRequest { method, url, headers, body }) = &declaration.account.source else {
+            return None;
+        };
         let mut request = HttpRequest::new(method, url);
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
             request = request.header("accept", "application/json");
@@ -64,7 +73,7 @@ impl Begun {
     pub(super) fn finish(self, declaration: &Declaration, response: Option<&HttpResponse>) -> Result<Turned, Fault> {
         let (whose, answer) = match response {
             Some(response) => ("the account's answer", account_answer(response)?),
-            None => ("the token answer", self.answer),
+            None => self.account,
         };
         let at = |path: &JsonPath, key| path.find_text(&answer).ok_or_else(|| nothing_at(whose, path, key, &answer));
         let account = &declaration.account;

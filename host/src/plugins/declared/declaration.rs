@@ -9,6 +9,7 @@ use super::{
     placeholder,
     table::{Mistakes, Table},
 };
+use crate::jose::SigningKey;
 
 /// A checked declaration.
 pub(super) struct Declaration {
@@ -26,11 +27,22 @@ pub(super) struct Declaration {
 
 /// Where the account's id and name come from.
 pub(super) struct Account {
-    /// The request for them; `None` when they are in the token answer.
-    pub(super) request: Option<AccountRequest>,
+    pub(super) source: Source,
     pub(super) id: JsonPath,
     /// In the order of preference.
     pub(super) names: Vec<JsonPath>,
+}
+
+/// Which answer says them.
+pub(super) enum Source {
+    /// The token answer.
+    Token,
+    /// The claims of the ID token, which the host has verified.
+    IdToken,
+    /// What the issuer's userinfo endpoint has told the host.
+    Userinfo,
+    /// That to a request of its own.
+    Request(AccountRequest),
 }
 
 /// The one request that may be made for the account.
@@ -49,16 +61,20 @@ pub(super) struct IdentityAt {
 }
 
 /// The keys that mean something whatever the provider; others fill placeholders.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 22] = [
     "name",
     "icon",
+    "issuer",
     "authorize-url",
     "token-url",
     "revocation-url",
+    "revokes-single-tokens",
     "scopes",
     "scope-separator",
     "client-id",
     "client-secret",
+    "private-key",
+    "key-id",
     "client-authentication",
     "token-request",
     "token-path",
@@ -106,7 +122,10 @@ impl Declaration {
 
     /// The hosts, with their ports, that the provider has to reach.
     pub(super) fn hosts(&self) -> Vec<String> {
-        let account = self.account.request.as_ref().map(|request| &request.url);
+        let account = match &self.account.source {
+            Source::Request(request) => Some(&request.url),
+            Source::Token | Source::IdToken | Source::Userinfo => None,
+        };
         let urls = [Some(&self.oauth2.token_url), account, self.oauth2.revocation_url.as_ref()];
         urls.into_iter().flatten().filter_map(|url| host_of(url)).collect()
     }
@@ -129,7 +148,8 @@ impl Reading<'_> {
     /// A name that is not in the catalogue must bring what an entry would.
     fn check_whole(&self, id: &str) {
         let wanted = ["authorize-url", "token-url", "account"];
-        let absent: Vec<_> = wanted.into_iter().filter(|key| !self.table.has(key)).collect();
+        let wanted = if self.table.has("issuer") { &wanted[2..] } else { &wanted[..] };
+        let absent: Vec<_> = wanted.iter().copied().filter(|key| !self.table.has(key)).collect();
         if !absent.is_empty() {
             let message = format!("not in the catalogue, and without {}", absent.join(", "));
             let mend = match catalogue::nearest(id) {
@@ -145,7 +165,8 @@ impl Reading<'_> {
         let mut oauth2 = self.oauth2();
         let token_path = JsonPath::new(self.table.text("token-path").unwrap_or_default());
         oauth2.tokens_at = token_path.pointer();
-        let account = self.account();
+        let account = self.account(&oauth2);
+        oauth2.userinfo = matches!(account.source, Source::Userinfo);
         let identity = self.identity(&oauth2);
         let mut missing: Vec<String> = oauth2.missing().into_iter().map(str::to_owned).collect();
         missing.append(&mut self.missing);
@@ -155,13 +176,11 @@ impl Reading<'_> {
     fn oauth2(&mut self) -> OAuth2 {
         let mut oauth2 = OAuth2::new(self.url("authorize-url"), self.url("token-url"));
         oauth2.revocation_url = Some(self.url("revocation-url")).filter(|url| !url.is_empty());
-        oauth2.client_id = self.table.text("client-id").unwrap_or_default();
-        oauth2.client_secret = self.table.text("client-secret").unwrap_or_default().into();
+        oauth2.issuer = self.issuer();
         oauth2.scopes = self.table.texts("scopes").unwrap_or_default();
         oauth2.scope_separator = self.table.text("scope-separator").unwrap_or(oauth2.scope_separator);
         oauth2.pkce = self.table.flag("pkce").unwrap_or(oauth2.pkce);
-        let ways = [("post", ClientAuthentication::Post), ("basic", ClientAuthentication::Basic)];
-        oauth2.client_authentication = self.table.choice("client-authentication", &ways).unwrap_or_default();
+        self.client(&mut oauth2);
         let bodies = [("form", TokenRequest::Form), ("json", TokenRequest::Json)];
         oauth2.token_request = self.table.choice("token-request", &bodies).unwrap_or_default();
         oauth2.authorize_parameters = self.table.pairs("authorize-parameters");
@@ -171,9 +190,50 @@ impl Reading<'_> {
         oauth2
     }
 
-    fn account(&mut self) -> Account {
+    /// RFC 8414 section 2: neither query nor fragment.
+    fn issuer(&mut self) -> Option<String> {
+        let issuer = Some(self.url("issuer")).filter(|issuer| !issuer.is_empty())?;
+        if issuer.contains(['?', '#']) {
+            let mend = "write it as the service's metadata have it, under `issuer`";
+            self.table.note("issuer", "an issuer has neither query nor fragment", mend);
+        }
+        Some(issuer)
+    }
+
+    fn client(&mut self, oauth2: &mut OAuth2) {
+        oauth2.revokes_single_tokens = self.table.flag("revokes-single-tokens").unwrap_or_default();
+        oauth2.client_id = self.table.text("client-id").unwrap_or_default();
+        oauth2.client_secret = self.table.text("client-secret").unwrap_or_default().into();
+        oauth2.private_key = self.private_key().unwrap_or_default().into();
+        oauth2.key_id = self.table.text("key-id");
+        let ways = [
+            ("post", ClientAuthentication::Post),
+            ("basic", ClientAuthentication::Basic),
+            ("private-key-jwt", ClientAuthentication::PrivateKeyJwt),
+        ];
+        let unsaid = match (&oauth2.issuer, oauth2.private_key.is_empty()) {
+            (Some(_), _) => ClientAuthentication::Announced,
+            (None, false) => ClientAuthentication::PrivateKeyJwt,
+            (None, true) => ClientAuthentication::Post,
+        };
+        oauth2.client_authentication = self.table.choice("client-authentication", &ways).unwrap_or(unsaid);
+    }
+
+    fn private_key(&mut self) -> Option<String> {
+        let pem = self.table.text("private-key").filter(|pem| !pem.is_empty())?;
+        if let Err(wrong) = SigningKey::from_pem(&pem) {
+            self.table.note(
+                "private-key",
+                wrong.to_string(),
+                "set all of the key's file, like { file = \"acme.pem\" }",
+            );
+        }
+        Some(pem)
+    }
+
+    fn account(&mut self, oauth2: &OAuth2) -> Account {
         let Some(mut table) = self.table.table("account") else {
-            return Account { request: None, id: JsonPath::new(""), names: Vec::new() };
+            return Account { source: Source::Token, id: JsonPath::new(""), names: Vec::new() };
         };
         let from = table.text("from").unwrap_or_else(|| "token".to_owned());
         let headers = table.pairs("headers");
@@ -181,17 +241,37 @@ impl Reading<'_> {
         let id = table.required_text("id", "say where the account's id stands in the answer, like `data.id`");
         let names = table.text_or_texts("name").unwrap_or_default().into_iter().map(JsonPath::new).collect();
         table.finish();
-        Account { request: self.account_request(&from, headers, body), id: JsonPath::new(id), names }
+        let source = match from.as_str() {
+            "token" => Source::Token,
+            "id-token" => {
+                self.check_openid(oauth2);
+                Source::IdToken
+            }
+            "userinfo" => {
+                self.check_openid(oauth2);
+                Source::Userinfo
+            }
+            from => self.account_request(from, headers, body).map_or(Source::Token, Source::Request),
+        };
+        Account { source, id: JsonPath::new(id), names }
+    }
+
+    /// Who logged in is told where an ID token is asked for, and by an issuer that is known (OpenID Connect Core 1.0 section 3.1.2.1).
+    fn check_openid(&self, oauth2: &OAuth2) {
+        if oauth2.issuer.is_none() {
+            self.table.note("account.from", "an issuer tells this, and none is set", "set `issuer` beside it");
+        }
+        if !oauth2.scopes.iter().any(|scope| scope == "openid") {
+            let mend = "add it: scopes = [\"openid\", …]";
+            self.table.note("scopes", "without `openid`, which account.from needs", mend);
+        }
     }
 
     fn account_request(&mut self, from: &str, headers: Pairs, body: Option<String>) -> Option<AccountRequest> {
-        if from == "token" {
-            return None;
-        }
         let asked = from.split_once(' ').filter(|(method, _)| matches!(*method, "GET" | "POST"));
         let Some((method, url)) = asked else {
-            let mend = "write \"token\", or a method and a URL like \"GET https://api.acme.example/me\"";
-            self.table.note("account.from", "neither `token` nor a GET or POST of a URL", mend);
+            let mend = "write \"token\", \"id-token\", \"userinfo\", or a method and a URL like \"GET https://api.acme.example/me\"";
+            self.table.note("account.from", "none of the words there are, nor a GET or POST of a URL", mend);
             return None;
         };
         let url = self.filled("account.from", url);
@@ -203,7 +283,8 @@ impl Reading<'_> {
     fn identity(&mut self, oauth2: &OAuth2) -> Option<IdentityAt> {
         let mut table = self.table.table("identity")?;
         let id = table.required_text("id", "say where the person's id stands in the answer, like `user.id`");
-        let host = Url::parse(&oauth2.authorize_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let url = Some(oauth2.authorize_url.as_str()).filter(|url| !url.is_empty()).or(oauth2.issuer.as_deref());
+        let host = url.and_then(|url| Url::parse(url).ok()).and_then(|url| url.host_str().map(str::to_owned));
         let instance = table.text("instance").or(host).unwrap_or_default();
         table.finish();
         Some(IdentityAt { id: JsonPath::new(id), instance })

@@ -156,7 +156,9 @@ pub(super) fn named(id: &str, options: &ProviderOptions) -> NamedProvider {
 /// knows the rest could guess a short one.
 pub(super) fn info(id: &str, options: &ProviderOptions, file: &std::path::Path) -> PluginInfo {
     let mut table = declaration::merged(id, &options.table);
-    table.remove("client-secret");
+    for secret in ["client-secret", "private-key"] {
+        table.remove(secret);
+    }
     let escaped = |text: &str| serde_json::Value::from(text).to_string();
     let secrets = options.secrets();
     let shown = serde_json::Value::Object(table).to_string();

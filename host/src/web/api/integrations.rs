@@ -11,7 +11,7 @@ use super::cursor::{Cursor, per_page};
 use crate::{
     accounts::Scope,
     app::AppHandle,
-    integrations::IntegrationOut,
+    integrations::{IntegrationOut, Unlinked},
     store::IntegrationId,
     web::{
         caller::{ApiAccess, require},
@@ -60,15 +60,20 @@ pub(in crate::web) async fn get(
     Ok(Json(app.show(&found.ok_or(WebError::NotFound)?)))
 }
 
-/// `DELETE /api/0/organizations/{org}/integrations/{id}/`: unlinks it from this organization.
+/// `DELETE /api/0/organizations/{org}/integrations/{id}/`: unlinks it from this organization, and revokes at the provider what nobody uses
+/// any more. It is removed also where the provider is down: what came of that is told by `…/revocations/`.
 pub(in crate::web) async fn remove(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     require(&access, Scope::OrgIntegrations)?;
-    let was_there = app.integrations.remove(access.organization.id, parsed(&id)?).await?;
-    if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(WebError::NotFound.into()) }
+    match app.integrations.remove(access.organization.id, parsed(&id)?).await? {
+        Unlinked::NotThere => return Err(WebError::NotFound.into()),
+        Unlinked::StillShared => {}
+        Unlinked::Removed(revocation) => drop(app.grants.revoke_now(revocation).await),
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// An id that is no number is the id of nothing.

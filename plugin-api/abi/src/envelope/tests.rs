@@ -18,6 +18,13 @@ fn state() -> State {
 }
 
 #[test]
+fn a_form_is_encoded_as_browsers_do() {
+    let request = HttpRequest::post("https://a/").form([("a b", "c&d=e"), ("ü", "1.2-3_4*5")]);
+    assert_eq!(String::from_utf8_lossy(&request.body), "a+b=c%26d%3De&%C3%BC=1.2-3_4*5");
+    assert_eq!(request.headers, [("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())]);
+}
+
+#[test]
 fn providers_and_create() {
     let out =
         ProvidersOut { providers: vec![NamedProvider { id: "a".into(), name: "A".into(), options: vec!["o".into()] }] };
@@ -112,7 +119,7 @@ fn grants_are_asked_for_refreshed_and_revoked() {
     let refresh = Question::Refresh { grant: Box::new(grant()), metadata: state() };
     insta::assert_snapshot!(sent(&refresh), @r#"{"kind":"refresh","grant":{"name":"bot","subject":"U1","step":"oauth2-2","access_token":"a","refresh_token":"r","expires_in":60,"scopes":["s"]},"metadata":{"a":1}}"#);
     let revoke = Question::Revoke { leaving: Leaving::whole("x", state(), vec![Grant::new("bot", "a")]) };
-    insta::assert_snapshot!(sent(&revoke), @r#"{"kind":"revoke","leaving":{"external_id":"x","metadata":{"a":1},"grants":[{"name":"bot","subject":"","access_token":"a"}],"is_whole":true}}"#);
+    insta::assert_snapshot!(sent(&revoke), @r#"{"kind":"revoke","leaving":{"external_id":"x","metadata":{"a":1},"grants":[{"name":"bot","subject":"","access_token":"a"}],"is_whole":true,"is_connected":false}}"#);
     let wants = Turn::WantsToken { task: 3, grant: "bot".into(), subject: "U1".into() };
     insta::assert_snapshot!(sent(&wants), @r#"{"kind":"wants-token","task":3,"grant":"bot","subject":"U1"}"#);
     insta::assert_snapshot!(sent(&Input::Token { grant: Box::new(Grant::new("bot", "a")) }), @r#"{"kind":"token","grant":{"name":"bot","subject":"","access_token":"a"}}"#);

@@ -11,6 +11,7 @@ mod answer;
 mod grant;
 mod http;
 mod integration;
+mod oauth2;
 mod provider;
 mod secret;
 mod turn;
@@ -20,9 +21,9 @@ pub use answer::{Answer, Form};
 pub use grant::{Grant, Leaving, Refreshed, Revoked};
 pub use http::{HttpRequest, HttpResponse};
 pub use integration::{Identity, Integration};
+pub use oauth2::{ClientAuthentication, OAuth2, TokenRequest};
 pub use provider::{
-    Choice, ClientAuthentication, CreateIn, CreateOut, Dialog, Field, FieldType, NamedProvider, OAuth2, ProvidersOut,
-    Step, StepKind, TokenRequest,
+    Choice, CreateIn, CreateOut, Dialog, Field, FieldType, NamedProvider, ProvidersOut, Step, StepKind,
 };
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};

@@ -46,6 +46,14 @@ fn providers_and_create() {
 }
 
 #[test]
+fn a_server_that_is_known_by_its_issuer() {
+    let oauth2 = OAuth2::discover("https://i/").client("id", "").private_key("p").key_id("k").userinfo();
+    insta::assert_snapshot!(sent(&oauth2), @r#"{"client_id":"id","client_secret":"","private_key":"p","key_id":"k","issuer":"https://i/","authorize_url":"","token_url":"","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"pkce":true,"client_authentication":"private-key-jwt","token_request":"form","userinfo":true}"#);
+    let announced = json!(ClientAuthentication::Announced);
+    assert_eq!(announced, json!("announced"));
+}
+
+#[test]
 fn a_plugin_from_before_there_was_pkce_keeps_the_requests_it_was_written_for() {
     let old: OAuth2 = serde_json::from_value(json!({"client_id": "id", "token_url": "https://t/"})).expect("old JSON");
     assert!(!old.pkce && OAuth2::new("https://a/", "https://t/").pkce);

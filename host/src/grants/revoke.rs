@@ -1,0 +1,200 @@
+//! One revocation: the lease, the question to the provider, and its answer in the database. And what is due, again and again.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use time::OffsetDateTime;
+
+use super::{Grants, leaving::Said, outcome::pause};
+use crate::store::{
+    RevocationId, StoreResult, identities,
+    revocations::{self, Given, Lease, Revocation},
+};
+
+/// What came of an attempt. Words hold no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempted {
+    /// There is nothing left to do.
+    Done {
+        /// What the provider said.
+        answer: String,
+        /// What that means for the tokens.
+        effect: Effect,
+    },
+    /// It is not done, and tried again.
+    Waiting {
+        /// What the provider said.
+        answer: String,
+        /// For how long it wants to be left alone, if it says so.
+        asked: Option<Duration>,
+        /// When it is tried again.
+        retry_at: OffsetDateTime,
+    },
+    /// It is not done, and not tried again.
+    Failed(String),
+    /// Somebody else is at it, or it is done, or it is not due.
+    Elsewhere,
+}
+
+/// What an end means for the tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// They do not work any more.
+    Revoked,
+    /// There were none, or they are in use still.
+    Nothing,
+    /// The provider has no revocation: they may work on until they expire.
+    Impossible,
+}
+
+/// Longest life of an attempt. Who was killed is not waited for longer than the lease.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// Life of a lease: longer than any attempt, so that nobody else asks meanwhile.
+pub(super) const LEASE: Duration = Duration::from_secs(75);
+/// For how long a provider is asked again.
+const PATIENCE: time::Duration = time::Duration::days(7);
+/// How long a person who removes something waits for the provider.
+const MOMENT: Duration = Duration::from_secs(2);
+/// When a provider that is not loaded is looked for again.
+const LOOK_FOR_PROVIDER: time::Duration = time::Duration::minutes(5);
+
+/// How often the database is looked at.
+const LOOK: Duration = Duration::from_secs(10);
+/// How many are tried at one look, and how many at once: nobody waits for them, and a provider has its limits.
+const MOST: i64 = 50;
+const AT_ONCE: usize = 4;
+
+impl Grants {
+    /// Has something revoked that was just given up. Answers after a moment, also when the provider does not: it is tried again.
+    pub async fn revoke_now(&self, id: RevocationId) -> Option<Attempted> {
+        let (grants, span) = (self.clone(), tracing::Span::current());
+        let attempt = async move {
+            let result = grants.revoke(id, grants.clock.now()).await;
+            result.inspect_err(|error| tracing::error!(revocation.id = %id, %error, "a revocation failed")).ok()
+        };
+        // It goes on when the person goes away.
+        let task = tokio::spawn(tracing::Instrument::instrument(attempt, span));
+        tokio::time::timeout(MOMENT, task).await.ok()?.ok()?
+    }
+
+    /// Has one revoked that is due by a time, if nobody else is at it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke(&self, id: RevocationId, due_by: OffsetDateTime) -> StoreResult<Attempted> {
+        let now = self.clock.now();
+        let claimed = self.store.write(move |c| {
+            let lease = revocations::claim(c, id, due_by, now, now + LEASE)?;
+            Ok(lease.zip(revocations::get(c, id)?))
+        });
+        match claimed.await? {
+            None => Ok(Attempted::Elsewhere),
+            Some((lease, revocation)) => self.attempt_revocation(&revocation, lease).await,
+        }
+    }
+
+    pub(super) async fn attempt_revocation(&self, revocation: &Revocation, lease: Lease) -> StoreResult<Attempted> {
+        let (said, given) = match tokio::time::timeout(TIME_LIMIT, self.ask_to_revoke(revocation)).await {
+            Ok(answered) => answered?,
+            Err(_) => (Said::Later(format!("no answer within {} s", TIME_LIMIT.as_secs()), None), Given::default()),
+        };
+        let attempted = self.judged(revocation, said);
+        if self.record(revocation, lease, &attempted, given).await? {
+            tell(revocation, &attempted);
+        }
+        Ok(attempted)
+    }
+
+    fn judged(&self, revocation: &Revocation, said: Said) -> Attempted {
+        let now = self.clock.now();
+        match said {
+            Said::Done(answer, effect) => Attempted::Done { answer, effect },
+            Said::Hopeless(answer) => Attempted::Failed(answer),
+            Said::Nobody(answer) => Attempted::Waiting { answer, asked: None, retry_at: now + LOOK_FOR_PROVIDER },
+            Said::Later(answer, _) if now - revocation.date_added > PATIENCE => Attempted::Failed(answer),
+            Said::Later(answer, asked) => {
+                Attempted::Waiting { answer, asked, retry_at: now + pause(revocation.attempts - 1, asked) }
+            }
+        }
+    }
+
+    /// Writes what came of it. Answers whether the lease was still ours.
+    async fn record(
+        &self,
+        revocation: &Revocation,
+        lease: Lease,
+        attempted: &Attempted,
+        given: Given,
+    ) -> StoreResult<bool> {
+        let (id, now, sealer) = (revocation.id, self.clock.now(), self.store.sealer().clone());
+        let attempted = attempted.clone();
+        self.store
+            .write(move |c| match &attempted {
+                Attempted::Done { answer, effect } => {
+                    let is_dead = *effect == Effect::Revoked && !given.is_connected;
+                    for grant in given.grants.iter().filter(|grant| is_dead && !grant.subject.is_empty()) {
+                        identities::invalidate(c, &sealer, &grant.subject, &grant.tokens.access_token)?;
+                    }
+                    revocations::end(c, id, lease, answer, now)
+                }
+                Attempted::Waiting { answer, retry_at, .. } => {
+                    revocations::give_back(c, id, lease, answer, Some(*retry_at))
+                }
+                Attempted::Failed(answer) => revocations::give_back(c, id, lease, answer, None),
+                Attempted::Elsewhere => Ok(false),
+            })
+            .await
+    }
+
+    /// Something may just have been given up: what is due is looked for at once, by whoever keeps looking on this host.
+    pub fn look_for_revocations(&self) {
+        self.given_up.notify_one();
+    }
+
+    /// Has revoked what is due until it is dropped.
+    pub async fn keep_revoking(self) {
+        let mut ticks = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.given_up.notified() => {}
+            }
+            if let Err(error) = self.revoke_due().await {
+                tracing::warn!(%error, "what is to be revoked could not be looked after");
+            }
+        }
+    }
+
+    /// One look. Answers how many were due.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke_due(&self) -> StoreResult<usize> {
+        let now = self.clock.now();
+        let due = self.store.read(move |c| revocations::due(c, now, MOST)).await?;
+        let count = due.len();
+        let attempts = stream::iter(due).map(|id| async move {
+            if let Err(error) = self.revoke(id, now).await {
+                tracing::error!(revocation.id = %id, %error, "a revocation failed");
+            }
+        });
+        attempts.buffer_unordered(AT_ONCE).collect::<()>().await;
+        Ok(count)
+    }
+}
+
+fn tell(revocation: &Revocation, attempted: &Attempted) {
+    let (id, provider, reason) = (revocation.id, &revocation.provider, revocation.reason.as_str());
+    match attempted {
+        Attempted::Done { answer, effect } => {
+            tracing::info!(revocation.id = %id, provider.id = provider, reason, answer, ?effect, "a revocation is at its end");
+        }
+        Attempted::Waiting { answer, retry_at, .. } => {
+            tracing::warn!(revocation.id = %id, provider.id = provider, reason, answer, retry_at = %retry_at, "not revoked yet; it is tried again");
+        }
+        Attempted::Failed(answer) => {
+            tracing::error!(revocation.id = %id, provider.id = provider, reason, answer, "not revoked, and not tried again; `jackfield revoke --provider {provider}` does");
+        }
+        Attempted::Elsewhere => {}
+    }
+}

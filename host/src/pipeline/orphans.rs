@@ -1,0 +1,73 @@
+//! Tokens of a set-up that nothing comes of: nobody stores them, so they are to be revoked.
+//!
+//! A set-up that stops with a token in hand (to show a form, to wait) notes it, to be revoked once the set-up has expired; one that ends well
+//! forgets the note in the transaction that stores the tokens; one that ends badly has it revoked from now on. So a set-up that is left, started
+//! anew, or cut off by the end of the host or of the session leaves nothing behind.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{LIFETIME, Pipelines, Setup};
+use crate::{
+    grants::taken,
+    plugins::{Integration, Provider},
+    store::{
+        AnyConnection, Sealer, StoreResult,
+        grants::NewGrant,
+        revocations::{self, Given, GivenGrant, NewRevocation, Reason},
+    },
+};
+
+/// What of a set-up is to be revoked, and from when on.
+#[derive(Clone)]
+pub(super) struct Orphan {
+    setup: String,
+    new: NewRevocation,
+    from: OffsetDateTime,
+    now: OffsetDateTime,
+}
+
+impl Orphan {
+    /// Notes it, in place of what the set-up had noted before.
+    pub(super) fn note(&self, c: &mut AnyConnection, sealer: &Sealer) -> StoreResult<()> {
+        revocations::note_setup(c, sealer, &self.setup, &self.new, self.from, self.now).map(drop)
+    }
+}
+
+/// How long after its expiry a set-up may still be at its end.
+const MARGIN: Duration = Duration::minutes(1);
+
+impl Pipelines {
+    /// Of a set-up that goes on: to be revoked once it has expired.
+    pub(super) fn orphan_later(&self, provider: &Provider, setup: &Setup) -> Option<Orphan> {
+        let started = OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(setup.started);
+        Some(Orphan { from: started + LIFETIME + MARGIN, ..self.orphan(provider, setup, None)? })
+    }
+
+    /// Of a set-up that ends without an integration; `None` where no token came.
+    pub(super) fn orphan(&self, provider: &Provider, setup: &Setup, built: Option<&Integration>) -> Option<Orphan> {
+        let nothing = Integration::new("");
+        let integration = built.unwrap_or(&nothing);
+        let now = self.clock.now();
+        let grants = taken(provider, integration, &setup.state, &setup.hosts, now, None);
+        let given = Given {
+            grants: grants.into_iter().map(given_grant).collect(),
+            metadata: integration.metadata.clone(),
+            user: Some(setup.user),
+            ..Given::default()
+        };
+        let new = NewRevocation {
+            provider: setup.provider.clone(),
+            external_id: integration.external_id.clone(),
+            name: integration.name.clone().unwrap_or_default(),
+            organization: Some(setup.organization),
+            reason: Reason::Orphaned,
+            given,
+        };
+        (!new.given.grants.is_empty()).then(|| Orphan { setup: setup.nonce.clone(), new, from: now, now })
+    }
+}
+
+fn given_grant(grant: NewGrant) -> GivenGrant {
+    let NewGrant { name, subject, new } = grant;
+    GivenGrant { name, subject, scopes: new.scopes.granted, tokens: new.tokens }
+}

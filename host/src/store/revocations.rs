@@ -1,0 +1,376 @@
+//! What is to be revoked at a provider, and what came of it: one row each time tokens are given up.
+//!
+//! A row is made in the transaction that takes the tokens out of use, so that none is forgotten; it holds all that is needed to revoke them,
+//! sealed, until that is done. Whoever has its lease asks the provider, everybody else leaves it alone.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::{
+    AnyConnection, OrganizationId, Place, RevocationId, Sealer, StoreError, StoreResult, UserId, grants::Tokens,
+    milliseconds, schema::revocations as t, times::time_of,
+};
+
+/// What is given up. `Debug` would show tokens, so there is none.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Given {
+    /// The tokens.
+    pub grants: Vec<GivenGrant>,
+    /// The integration's metadata, or nothing.
+    pub metadata: Map<String, Value>,
+    /// Whether the integration itself is given up, and not only these tokens.
+    pub is_whole: bool,
+    /// Whether the account stays connected by other tokens.
+    pub is_connected: bool,
+    /// Who went through the set-up that nothing came of.
+    pub user: Option<UserId>,
+    /// How many sealed values did not open: nobody can revoke what they hold.
+    pub unreadable: usize,
+}
+
+/// A grant that is given up.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GivenGrant {
+    /// Its name.
+    pub name: String,
+    /// External id of the identity it acts for, or nothing.
+    pub subject: String,
+    /// Scopes that were granted.
+    pub scopes: Vec<String>,
+    /// Its tokens, and the step they came from.
+    pub tokens: Tokens,
+}
+
+/// Why something is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Somebody has removed the integration, or unlinked the identity.
+    Removed,
+    /// A later set-up has brought other tokens.
+    Replaced,
+    /// Nothing came of the set-up that has brought them.
+    Orphaned,
+    /// The operator has had them revoked.
+    Operator,
+}
+
+/// How far a revocation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is to be done, or tried again.
+    Pending,
+    /// There is nothing left to do.
+    Done,
+    /// It is not tried any more: only the operator can have it tried again.
+    Failed,
+}
+
+/// Something to be given up.
+#[derive(Clone)]
+pub struct NewRevocation {
+    /// Id of the provider.
+    pub provider: String,
+    /// The account's id there, or nothing.
+    pub external_id: String,
+    /// What people call it, or nothing.
+    pub name: String,
+    /// Who gives it up.
+    pub organization: Option<OrganizationId>,
+    /// Why.
+    pub reason: Reason,
+    /// What.
+    pub given: Given,
+}
+
+/// A revocation. What is given up stays sealed until it is asked for.
+#[derive(Clone, Debug)]
+pub struct Revocation {
+    /// Id of the row.
+    pub id: RevocationId,
+    /// Id of the provider.
+    pub provider: String,
+    /// The account's id there, or nothing.
+    pub external_id: String,
+    /// What people call it, or nothing.
+    pub name: String,
+    /// Who has given it up.
+    pub organization: Option<OrganizationId>,
+    /// Why.
+    pub reason: Reason,
+    /// How far it is.
+    pub status: Status,
+    sealed: Option<Vec<u8>>,
+    /// How often the provider was asked.
+    pub attempts: i32,
+    /// When it is asked next.
+    pub retry_at: OffsetDateTime,
+    /// What came of it last; no secret.
+    pub answer: Option<String>,
+    /// When it was given up.
+    pub date_added: OffsetDateTime,
+}
+
+/// Proof that a revocation is the caller's to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease(i64);
+
+type Row = (
+    (RevocationId, String, String, String, Option<OrganizationId>, String, String),
+    (Option<Vec<u8>>, i32, i64, Option<String>, i64),
+);
+
+macro_rules! columns {
+    () => {
+        (
+            (t::id, t::provider, t::external_id, t::name, t::organization_id, t::reason, t::status),
+            (t::sealed_given, t::attempts, t::retry_at, t::answer, t::date_added),
+        )
+    };
+}
+
+impl TryFrom<Row> for Revocation {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> StoreResult<Self> {
+        let ((id, provider, external_id, name, organization, reason, status), rest) = row;
+        let (sealed, attempts, retry_at, answer, date_added) = rest;
+        Ok(Self {
+            id,
+            provider,
+            external_id,
+            name,
+            organization,
+            reason: Reason::of(&reason)?,
+            status: Status::of(&status)?,
+            sealed,
+            attempts,
+            retry_at: time_of(retry_at)?,
+            answer,
+            date_added: time_of(date_added)?,
+        })
+    }
+}
+
+impl Revocation {
+    /// What is given up, opened; `None` once there is nothing left to do.
+    ///
+    /// # Errors
+    /// When it does not open: that costs this row, and no other.
+    pub fn given(&self, sealer: &Sealer) -> StoreResult<Option<Given>> {
+        let Some(sealed) = &self.sealed else { return Ok(None) };
+        Ok(Some(sealer.open(place(&[self.id.to_string().as_bytes()]), sealed)?))
+    }
+}
+
+const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
+    Place { table: "revocations", column: "given", row }
+}
+
+/// Gives something up. It is tried from `from` on.
+pub fn add(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    new: &NewRevocation,
+    from: OffsetDateTime,
+    now: OffsetDateTime,
+) -> StoreResult<RevocationId> {
+    let row = (
+        t::provider.eq(&new.provider),
+        t::external_id.eq(&new.external_id),
+        t::name.eq(&new.name),
+        t::organization_id.eq(new.organization),
+        t::reason.eq(new.reason.as_str()),
+        t::status.eq(Status::Pending.as_str()),
+        t::attempts.eq(0),
+        t::retry_at.eq(milliseconds(from)),
+        t::date_added.eq(milliseconds(now)),
+    );
+    let id: RevocationId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?;
+    // It is bound to its row, which has its id only now.
+    let sealed = sealer.seal(place(&[id.to_string().as_bytes()]), &new.given);
+    diesel::update(t::table.find(id)).set(t::sealed_given.eq(sealed)).execute(c)?;
+    Ok(id)
+}
+
+/// Notes the tokens of a set-up that is under way, in place of what it had noted before: unless it ends well, they are revoked from `from` on.
+pub fn note_setup(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    setup: &str,
+    new: &NewRevocation,
+    from: OffsetDateTime,
+    now: OffsetDateTime,
+) -> StoreResult<RevocationId> {
+    forget_setup(c, setup)?;
+    let id = add(c, sealer, new, from, now)?;
+    diesel::update(t::table.find(id)).set(t::setup.eq(setup)).execute(c)?;
+    Ok(id)
+}
+
+/// The set-up has ended well: its tokens are an integration's.
+pub fn forget_setup(c: &mut AnyConnection, setup: &str) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::setup.eq(setup))).execute(c)?;
+    Ok(())
+}
+
+/// By its id.
+pub fn get(c: &mut AnyConnection, id: RevocationId) -> StoreResult<Option<Revocation>> {
+    let row: Option<Row> = t::table.find(id).select(columns!()).first(c).optional()?;
+    row.map(Revocation::try_from).transpose()
+}
+
+/// Those whose time has come, the longest due first.
+pub fn due(c: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> StoreResult<Vec<RevocationId>> {
+    let at = milliseconds(now);
+    let rows = t::table
+        .filter(t::status.eq(Status::Pending.as_str()))
+        .filter(t::retry_at.le(at))
+        .filter(t::leased_until.is_null().or(t::leased_until.le(at)))
+        .order((t::retry_at, t::id));
+    Ok(rows.limit(limit).select(t::id).load(c)?)
+}
+
+/// Asks for the lease on a revocation that is due by a time; of any number of callers on any number of hosts one gets it.
+pub fn claim(
+    c: &mut AnyConnection,
+    id: RevocationId,
+    due_by: OffsetDateTime,
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+) -> StoreResult<Option<Lease>> {
+    let lease = getrandom::u64().expect("the operating system has a random generator").cast_signed();
+    let row = t::table
+        .find(id)
+        .filter(t::status.eq(Status::Pending.as_str()))
+        .filter(t::retry_at.le(milliseconds(due_by)))
+        .filter(t::leased_until.is_null().or(t::leased_until.le(milliseconds(now))));
+    let held = (t::lease.eq(lease), t::leased_until.eq(milliseconds(until)), t::attempts.eq(t::attempts + 1));
+    Ok((diesel::update(row).set(held).execute(c)? > 0).then_some(Lease(lease)))
+}
+
+/// Ends a revocation: what was given up is not kept any longer. Answers whether the lease was the caller's.
+pub fn end(
+    c: &mut AnyConnection,
+    id: RevocationId,
+    lease: Lease,
+    answer: &str,
+    now: OffsetDateTime,
+) -> StoreResult<bool> {
+    let ended = (
+        t::status.eq(Status::Done.as_str()),
+        t::sealed_given.eq(None::<Vec<u8>>),
+        t::answer.eq(answer),
+        t::date_ended.eq(milliseconds(now)),
+        t::leased_until.eq(None::<i64>),
+    );
+    let row = t::table.find(id).filter(t::lease.eq(lease.0));
+    Ok(diesel::update(row).set((ended, t::lease.eq(None::<i64>))).execute(c)? > 0)
+}
+
+/// Gives a revocation back that is not done: to be tried again from a time on, or by the operator only.
+pub fn give_back(
+    c: &mut AnyConnection,
+    id: RevocationId,
+    lease: Lease,
+    answer: &str,
+    retry_at: Option<OffsetDateTime>,
+) -> StoreResult<bool> {
+    let status = if retry_at.is_some() { Status::Pending } else { Status::Failed };
+    let given_back = (t::lease.eq(None::<i64>), t::leased_until.eq(None::<i64>));
+    let row = t::table.find(id).filter(t::lease.eq(lease.0));
+    let told = (t::status.eq(status.as_str()), t::answer.eq(answer), given_back);
+    let changed = match retry_at {
+        Some(at) => diesel::update(row).set((told, t::retry_at.eq(milliseconds(at)))).execute(c)?,
+        None => diesel::update(row).set(told).execute(c)?,
+    };
+    Ok(changed > 0)
+}
+
+/// Which revocations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Which {
+    /// Of one provider.
+    pub provider: Option<String>,
+    /// Of one organization.
+    pub organization: Option<OrganizationId>,
+}
+
+/// Those that are not done, the oldest first. Tokens of set-ups that are under way are not among them.
+pub fn open(c: &mut AnyConnection, which: &Which, now: OffsetDateTime, limit: i64) -> StoreResult<Vec<Revocation>> {
+    let under_way = t::setup.is_not_null().and(t::retry_at.gt(milliseconds(now))).and(t::attempts.eq(0));
+    let mut rows = t::table
+        .filter(t::status.ne(Status::Done.as_str()))
+        .filter(diesel::dsl::not(under_way.assume_not_null()))
+        .order((t::date_added, t::id))
+        .limit(limit)
+        .select(columns!())
+        .into_boxed();
+    if let Some(provider) = &which.provider {
+        rows = rows.filter(t::provider.eq(provider.clone()));
+    }
+    if let Some(organization) = which.organization {
+        rows = rows.filter(t::organization_id.eq(organization));
+    }
+    let rows: Vec<Row> = rows.load(c)?;
+    rows.into_iter().map(Revocation::try_from).collect()
+}
+
+/// The last of a provider or of all, whatever became of them, the newest first.
+pub fn latest(c: &mut AnyConnection, provider: Option<&str>, limit: i64) -> StoreResult<Vec<Revocation>> {
+    let mut rows = t::table.order((t::date_added.desc(), t::id.desc())).limit(limit).select(columns!()).into_boxed();
+    if let Some(provider) = provider {
+        rows = rows.filter(t::provider.eq(provider.to_owned()));
+    }
+    let rows: Vec<Row> = rows.load(c)?;
+    rows.into_iter().map(Revocation::try_from).collect()
+}
+
+/// Has one that was given up tried again, from now on.
+pub fn reopen(c: &mut AnyConnection, id: RevocationId, now: OffsetDateTime) -> StoreResult<()> {
+    let row = t::table.find(id).filter(t::status.eq(Status::Failed.as_str()));
+    let again = (t::status.eq(Status::Pending.as_str()), t::retry_at.eq(milliseconds(now)), t::attempts.eq(0));
+    diesel::update(row).set(again).execute(c)?;
+    Ok(())
+}
+
+/// Lets one wait until a time, whatever it waited for.
+pub fn put_off(c: &mut AnyConnection, id: RevocationId, until: OffsetDateTime) -> StoreResult<()> {
+    diesel::update(t::table.find(id)).set(t::retry_at.eq(milliseconds(until))).execute(c)?;
+    Ok(())
+}
+
+/// Voids every lease: nobody else uses this database, and who held them is gone.
+pub fn void_leases(c: &mut AnyConnection) -> StoreResult<()> {
+    diesel::update(t::table).set((t::lease.eq(None::<i64>), t::leased_until.eq(None::<i64>))).execute(c)?;
+    Ok(())
+}
+
+macro_rules! words {
+    ($type:ident, $what:literal, $($variant:ident = $word:literal),+) => {
+        impl $type {
+            /// As it stands in the database and in answers.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            fn of(word: &str) -> StoreResult<Self> {
+                match word { $($word => Ok(Self::$variant),)+ _ => Err(StoreError::Corrupt($what)) }
+            }
+        }
+    };
+}
+
+words!(
+    Reason,
+    "the reason of a revocation",
+    Removed = "removed",
+    Replaced = "replaced",
+    Orphaned = "orphaned",
+    Operator = "operator"
+);
+words!(Status, "the status of a revocation", Pending = "pending", Done = "done", Failed = "failed");
