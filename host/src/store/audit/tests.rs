@@ -4,7 +4,7 @@ use diesel::Connection as _;
 use serde_json::json;
 
 use super::*;
-use crate::store::Store;
+use crate::{config::SecretKeys, store::Store};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -14,7 +14,7 @@ struct Log {
 }
 
 fn sealer(key: u8) -> Sealer {
-    Sealer::new([key; 32], [key; 4])
+    Sealer::new(SecretKeys::new([key.to_string().repeat(32).as_str()]))
 }
 
 async fn log() -> Log {
