@@ -1,6 +1,7 @@
 //! What the end-to-end tests and the demo stand on: the real host as a child process, stand-in services, and people.
 
 pub mod browser;
+pub mod counterparts;
 pub mod host;
 pub mod libraries;
 pub mod person;

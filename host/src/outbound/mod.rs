@@ -180,7 +180,11 @@ impl Outbound {
         Ok(())
     }
 
-    fn check_reach(&self, url: &url::Url) -> Result<(), OutboundError> {
+    /// Whether a URL is within its reach.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check_reach(&self, url: &url::Url) -> Result<(), OutboundError> {
         match &self.reach {
             Some(reach) if !reach.covers(url) => {
                 Err(OutboundError::OutOfReach(url.host_str().unwrap_or_default().to_owned()))

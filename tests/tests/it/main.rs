@@ -3,10 +3,12 @@
 mod accounts;
 mod browser;
 mod checks;
+mod counterparts;
 mod declared;
 mod demo;
 mod dialog;
 mod example;
+mod failure_page;
 mod future_host;
 mod future_plugin;
 mod github_app;
