@@ -73,6 +73,14 @@ impl Folder {
         self.folder.path()
     }
 
+    /// A command of the command line there, to be run by hand.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(&self.program, self.folder.path());
+        command.args(arguments).envs(self.env.clone());
+        command
+    }
+
     /// Runs a command of the command line there.
     ///
     /// # Errors

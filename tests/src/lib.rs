@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod host;
+pub mod kills;
 pub mod libraries;
 pub mod person;
 pub mod postgres;
