@@ -152,6 +152,7 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
         ("system.listen", old.listen != new.listen),
         ("system.control", old.control != new.control),
         ("tokens.keep-alive-days", before.tokens != after.tokens),
+        ("proxy", before.proxy != after.proxy),
         ("database.url", before.database.url.as_str() != after.database.url.as_str()),
     ]
     .into_iter()

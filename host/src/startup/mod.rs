@@ -19,6 +19,7 @@ use crate::{
     outbound::{Outbound, OutboundError},
     pipeline::{Parts, Pipelines},
     plugins::Plugins,
+    proxy::Proxy,
     reload::Reloader,
     session::{Sessions, Setups},
     store::{Sealer, Store, StoreError},
@@ -232,6 +233,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
+    let proxy = Proxy::new(store.clone(), plugins.clone(), grants.clone(), settings.proxy);
     let url_prefix = settings.system.url_prefix.clone();
     let features = settings.features.clone();
     let parts = Parts {
@@ -257,6 +259,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
         keys,
         pipelines,
         plugins,
+        proxy,
         reloader,
         sessions,
         store,

@@ -4,8 +4,8 @@
 mod leaving;
 
 use jackfield_plugin::{
-    Error, Grant, Host, Identity, Integration, Leaving, OAuth2, Pipeline, Provider, Result, Revoked, State, Value,
-    export_providers, value,
+    Api as ServiceApi, Error, Grant, Host, Identity, Integration, Leaving, OAuth2, Pipeline, Provider, Result, Revoked,
+    State, Value, export_providers, value,
 };
 use serde::Deserialize;
 
@@ -45,6 +45,12 @@ impl Provider for Slack {
 
     fn icon(&self) -> Option<&'static str> {
         Some(include_str!("icon.svg"))
+    }
+
+    /// Its methods stand beside that of the token, also at a compatible server.
+    fn api(&self) -> Option<ServiceApi> {
+        let token = self.token_url.as_deref().unwrap_or("https://slack.com/api/oauth.v2.access");
+        token.rfind('/').map(|end| ServiceApi::new(&token[..=end]))
     }
 
     fn pipeline(&self) -> Pipeline {
