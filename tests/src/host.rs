@@ -94,9 +94,7 @@ impl Folder {
     /// # Errors
     /// When it cannot be run.
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
-        let mut command = command(&self.program, self.folder.path());
-        command.args(arguments).envs(self.env.clone());
-        output(command, input)
+        output(self.command(arguments), input)
     }
 }
 
