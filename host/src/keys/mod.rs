@@ -16,7 +16,12 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use crate::store::{KeyId, Store, StoreError, StoreResult, key_id, seal_keys, sealed_columns::SEALED_COLUMNS};
+use crate::store::{
+    AnyConnection, KeyId, Sealer, Store, StoreError, StoreResult,
+    audit::{self, Action, Actor, Entry},
+    key_id, seal_keys,
+    sealed_columns::SEALED_COLUMNS,
+};
 
 /// The keys of one database. Clones are handles on the same.
 #[derive(Clone)]
@@ -130,25 +135,39 @@ impl Keys {
     }
 
     async fn renew(&self) -> StoreResult<KeyId> {
-        let keys = self.store.sealer().secret_keys().clone();
-        self.store.write(move |c| seal_keys::renew(c, &keys, OffsetDateTime::now_utc())).await
+        let (sealer, now) = (self.store.sealer().clone(), OffsetDateTime::now_utc());
+        let renew = move |c: &mut _| {
+            let id = seal_keys::renew(c, sealer.secret_keys(), now)?;
+            write_down(c, &sealer, "data-key", id, now)?;
+            Ok(id)
+        };
+        self.store.write(renew).await
     }
 
     /// Wraps all data keys under the newest line. Where there is none yet, one is made: what is derived from the secret key itself goes with it.
     async fn rewrap(&self) -> StoreResult<usize> {
-        let keys = self.store.sealer().secret_keys().clone();
+        let (sealer, now) = (self.store.sealer().clone(), OffsetDateTime::now_utc());
         let rewrap = move |c: &mut _| {
+            let keys = sealer.secret_keys();
             if seal_keys::all(c)?.iter().any(|key| key.is_current && key.id == seal_keys::DERIVED) {
-                seal_keys::renew(c, &keys, OffsetDateTime::now_utc())?;
+                seal_keys::renew(c, keys, now)?;
             }
-            seal_keys::rewrap(c, &keys)
+            let rewrapped = seal_keys::rewrap(c, keys)?;
+            write_down(c, &sealer, "secret-key", keys.newest().id(), now)?;
+            Ok(rewrapped)
         };
         self.store.write(rewrap).await
     }
 }
 
+/// In the transaction of the deed, as its last statement.
+fn write_down(c: &mut AnyConnection, sealer: &Sealer, of: &str, id: KeyId, now: OffsetDateTime) -> StoreResult<()> {
+    let entry = Entry::new(Action::KeyRotation, Actor::operator()).detail("of", of).detail("key", key_id(&id));
+    audit::append(c, sealer, &entry, now)
+}
+
 /// How many values are under which key, in all columns together.
-fn under(c: &mut crate::store::AnyConnection) -> StoreResult<HashMap<Vec<u8>, i64>> {
+fn under(c: &mut AnyConnection) -> StoreResult<HashMap<Vec<u8>, i64>> {
     let mut all = HashMap::new();
     for column in &SEALED_COLUMNS {
         for under in column.under(c)? {

@@ -35,7 +35,7 @@ struct Database {
 }
 
 fn sealer() -> Sealer {
-    Sealer::new(SecretKeys::new(["a secret key of the tests, long enough"]))
+    Sealer::new(SecretKeys::new(["7".repeat(40).as_str()]))
 }
 
 async fn each_database() -> Result<Vec<Database>> {

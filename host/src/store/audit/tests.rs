@@ -3,8 +3,10 @@
 use diesel::Connection as _;
 use serde_json::json;
 
+use crate::config::SecretKeys;
+
 use super::*;
-use crate::{config::SecretKeys, store::Store};
+use crate::store::Store;
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -14,7 +16,7 @@ struct Log {
 }
 
 fn sealer(key: u8) -> Sealer {
-    Sealer::new(SecretKeys::new([key.to_string().repeat(32).as_str()]))
+    Sealer::new(SecretKeys::new([key.to_string().repeat(40).as_str()]))
 }
 
 async fn log() -> Log {
