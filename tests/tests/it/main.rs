@@ -17,6 +17,7 @@ mod hostile_constructor;
 mod hostile_in_process;
 mod hostile_together;
 mod issuer;
+mod leaving;
 mod listing;
 mod loading;
 mod misbehaving;
