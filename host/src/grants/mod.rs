@@ -14,6 +14,7 @@ mod leaving;
 mod lend;
 mod outcome;
 mod refresh;
+mod refused;
 mod revoke;
 mod taken;
 
@@ -76,6 +77,10 @@ pub struct Fresh {
     pub expires_at: Option<OffsetDateTime>,
     /// Id of the row.
     pub id: GrantId,
+    /// Hosts that the set-up's person had named.
+    pub hosts: Vec<String>,
+    /// Where the service's own API is for this account, where it is not where the provider says.
+    pub api_url: Option<String>,
 }
 
 /// Why no token is lent. Holds none.
@@ -154,6 +159,8 @@ impl Grants {
             scopes: grant.scopes.clone(),
             expires_at: grant.expires_at,
             id: grant.id,
+            hosts: tokens.hosts,
+            api_url: tokens.api_url,
         })
     }
 }

@@ -4,10 +4,12 @@
 //! ones that were checked, whatever the name resolves to by then (DNS rebinding).
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     sync::{Arc, LazyLock},
 };
 
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
@@ -18,11 +20,23 @@ use crate::config::AllowPrivate;
 /// The operator's allowances over the ranges that are refused.
 pub(super) struct Guard {
     allowed: Vec<AllowPrivate>,
+    look_up: LookUp,
+}
+
+/// What tells the addresses of a name.
+pub(super) type LookUp = Box<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+fn system() -> LookUp {
+    Box::new(|name, port| Box::pin(async move { Ok(tokio::net::lookup_host((name, port)).await?.collect()) }))
 }
 
 impl Guard {
-    pub(super) const fn new(allowed: Vec<AllowPrivate>) -> Self {
-        Self { allowed }
+    pub(super) fn new(allowed: Vec<AllowPrivate>) -> Self {
+        Self::looking_up(allowed, system())
+    }
+
+    pub(super) const fn looking_up(allowed: Vec<AllowPrivate>, look_up: LookUp) -> Self {
+        Self { allowed, look_up }
     }
 
     /// Refuses a URL whose scheme or any of whose addresses is not permitted.
@@ -30,7 +44,7 @@ impl Guard {
         let port = url.port_or_known_default().ok_or(OutboundError::Url)?;
         let host = url.host().ok_or(OutboundError::Url)?;
         let name = host.to_string();
-        for ip in addresses(&host, port).await? {
+        for ip in self.addresses(&host, port).await? {
             let is_allowed = self.allows(&name, ip, Some(port));
             if !is_allowed && !is_public(ip) {
                 return Err(OutboundError::PrivateAddress(name));
@@ -42,21 +56,21 @@ impl Guard {
         Ok(())
     }
 
+    async fn addresses(&self, host: &Host<&str>, port: u16) -> Result<Vec<IpAddr>, OutboundError> {
+        match host {
+            Host::Ipv4(ip) => Ok(vec![(*ip).into()]),
+            Host::Ipv6(ip) => Ok(vec![(*ip).into()]),
+            Host::Domain(name) => {
+                let found = (self.look_up)((*name).to_owned(), port).await;
+                let found = found.map_err(|error| OutboundError::Resolve((*name).to_owned(), error))?;
+                Ok(found.into_iter().map(|address| address.ip()).collect())
+            }
+        }
+    }
+
     /// Whether the operator allows this host or address; without a port, on any port.
     fn allows(&self, host: &str, ip: IpAddr, port: Option<u16>) -> bool {
         self.allowed.iter().any(|entry| entry.covers(host, ip.to_canonical(), port))
-    }
-}
-
-async fn addresses(host: &Host<&str>, port: u16) -> Result<Vec<IpAddr>, OutboundError> {
-    match host {
-        Host::Ipv4(ip) => Ok(vec![(*ip).into()]),
-        Host::Ipv6(ip) => Ok(vec![(*ip).into()]),
-        Host::Domain(name) => {
-            let found = tokio::net::lookup_host((*name, port)).await;
-            let found = found.map_err(|error| OutboundError::Resolve((*name).to_owned(), error))?;
-            Ok(found.map(|address| address.ip()).collect())
-        }
     }
 }
 
@@ -75,9 +89,11 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.guard.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let permitted: Vec<SocketAddr> =
-                found.filter(|at| is_public(at.ip()) || guard.allows(name.as_str(), at.ip(), None)).collect();
+            let found = (guard.look_up)(name.as_str().to_owned(), 0).await?;
+            let permitted: Vec<SocketAddr> = found
+                .into_iter()
+                .filter(|at| is_public(at.ip()) || guard.allows(name.as_str(), at.ip(), None))
+                .collect();
             if permitted.is_empty() {
                 return Err(OutboundError::PrivateAddress(name.as_str().to_owned()).into());
             }

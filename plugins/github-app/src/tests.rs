@@ -199,7 +199,10 @@ fn without_app_and_key_it_is_not_offered() {
 fn an_enterprise_server_has_its_api_below_its_address() {
     let web = Some("https://git.example.com/".to_owned());
     let server = GitHubApp { web_url: web, ..GitHubApp::default() };
-    assert_eq!((server.web(), server.api().as_str()), ("https://git.example.com", "https://git.example.com/api/v3"));
+    assert_eq!(
+        (server.web(), server.api_base().as_str()),
+        ("https://git.example.com", "https://git.example.com/api/v3")
+    );
     assert!(server.hosts().is_empty(), "the operator's options name it");
     assert_eq!(GitHubApp::default().hosts(), ["api.github.com"]);
 }

@@ -59,6 +59,7 @@ impl Provider for GitLab {
         let name = instance.split_once("://").map_or(&*instance, |(_, name)| name);
         Ok(Integration::new(format!("{name}:{id}"))
             .name(format!("{login} ({name})"))
+            .api_url(format!("{instance}/api/v4/"))
             .metadata("instance", &*instance)
             .metadata("access_token", bearer)
             .metadata_if_some("client", state.get("client").filter(|_| instance != DEFAULT).cloned())

@@ -35,6 +35,15 @@ fn v2_is_the_default_and_endpoints_can_be_set() {
 }
 
 #[test]
+fn scopes_of_bot_and_person_can_be_set() {
+    let options = json!({"scopes": ["chat:write"], "user-scopes": ["search:read", "users:read"]});
+    let oauth2 = Harness::<Slack>::new(options).oauth2();
+    assert_eq!(oauth2.scopes, ["chat:write"]);
+    assert_eq!(oauth2.authorize_parameters, [("user_scope".to_owned(), "search:read,users:read".to_owned())]);
+    assert!(slack("v2").oauth2().authorize_parameters.is_empty());
+}
+
+#[test]
 fn without_a_client_it_is_not_configured_and_says_what_is_missing() {
     assert_eq!(Harness::<Slack>::new(json!({})).missing(), ["client-id", "client-secret"]);
     assert!(slack("v2").missing().is_empty());

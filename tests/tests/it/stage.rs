@@ -112,7 +112,7 @@ impl Stored {
         self.store
             .read(move |c| {
                 let Some(acme) = organizations::by_slug(c, "acme")? else { return Ok(Vec::new()) };
-                let rows = integrations::of_organization(c, acme.id, None, 100)?;
+                let rows = integrations::of_organization(c, acme.id, None, 1000)?;
                 rows.into_iter()
                     .map(|row| {
                         let metadata = integrations::metadata(c, &sealer, row.integration.id)?.unwrap_or_default();
