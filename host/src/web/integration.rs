@@ -104,7 +104,7 @@ fn drawn(
         slug: access.organization.slug.clone(),
         icon: icons::url(provider.as_deref()),
         dialog: provider.as_ref().map(|provider| provider.dialog()).unwrap_or_default(),
-        is_loaded: provider.is_some(),
+        is_loaded: app.plugins.find_configured(&shown.provider.id).is_some(),
         may_install: may_install(app, &access),
         added_by: details.added_by,
         metadata: details.metadata,

@@ -22,6 +22,7 @@ mod issuer;
 mod keys;
 mod keys_killed;
 mod killed;
+mod leaving;
 mod listing;
 mod loading;
 mod machine;
