@@ -143,6 +143,7 @@ impl ProxyError {
             Self::TooLarge(_) => "too-large",
             Self::Grant(GrantError::NeedsReauthentication(_)) => "needs-reauthentication",
             Self::Grant(GrantError::Unavailable { .. }) => "unavailable",
+            Self::Grant(GrantError::Store(StoreError::Seal(_))) => "unreadable",
             Self::Outbound(OutboundError::Idle(_) | OutboundError::TimedOut(_)) => "timed-out",
             Self::Outbound(_) | Self::Answer(_) => "unreachable",
             Self::Cut => "cut",

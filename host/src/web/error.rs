@@ -58,6 +58,9 @@ pub(super) enum WebError {
 /// What a client without a scope reads.
 pub(super) const NO_PERMISSION: &str = "You do not have permission to perform this action.";
 
+/// What programs tell a damaged row by.
+const UNREADABLE: &str = "unreadable";
+
 /// An error as a page.
 pub(super) struct PageError(pub(super) WebError);
 
@@ -211,7 +214,12 @@ impl IntoResponse for PageError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.0.log();
-        let mut response = (self.0.status(), Json(json!({"detail": self.0.detail()}))).into_response();
+        let mut body = json!({"detail": self.0.detail()});
+        if matches!(self.0, WebError::Unreadable(_)) {
+            // Asking again does not help, as it may with any other 500.
+            body["code"] = UNREADABLE.into();
+        }
+        let mut response = (self.0.status(), Json(body)).into_response();
         if matches!(self.0, WebError::NotLoggedIn { .. } | WebError::BadToken) {
             // RFC 9110 section 11.6.1: a 401 names the scheme.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
@@ -243,6 +251,7 @@ impl From<WebError> for CodedError {
             WebError::Forbidden(_) => "forbidden",
             WebError::BadRequest(_) => "bad-request",
             WebError::Internal(_) => "internal",
+            WebError::Unreadable(_) => UNREADABLE,
             _ => "not-found",
         };
         Self { code, error }

@@ -42,6 +42,7 @@ mod released;
 mod reload;
 mod sandbox;
 mod scene;
+mod search;
 mod secrets;
 mod slack;
 mod stage;

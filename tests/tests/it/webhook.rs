@@ -19,12 +19,12 @@ async fn stage(database: Option<String>) -> Result<Stage> {
 }
 
 /// What the page tells the person.
-struct Shown {
-    url: String,
-    secret: String,
+pub(crate) struct Shown {
+    pub(crate) url: String,
+    pub(crate) secret: String,
 }
 
-fn shown(page: &Answer) -> Result<Shown> {
+pub(crate) fn shown(page: &Answer) -> Result<Shown> {
     let codes = page.text.split("<code>").skip(1).filter_map(|rest| rest.split("</code>").next());
     let codes: Vec<_> = codes.map(str::to_owned).collect();
     let url = codes.first().with_context(|| format!("no URL in {}: {}", page.status, page.text))?.clone();
@@ -37,7 +37,7 @@ fn signature(secret: &str, body: &str) -> Result<String> {
 }
 
 /// A service: no cookie, and what a browser would call another site.
-async fn call(stage: &Stage, url: &str, secret: &str, body: &str) -> Result<u16> {
+pub(crate) async fn call(stage: &Stage, url: &str, secret: &str, body: &str) -> Result<u16> {
     let service = Person::new(&stage.host.url);
     let request = service.request(Method::POST, url).header("origin", "https://service.example");
     let request = request.header("x-signature", signature(secret, body)?).body(body.to_owned());
