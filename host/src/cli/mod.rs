@@ -1,6 +1,7 @@
 //! Floor 6: the command line.
 
 mod accounts;
+mod audit;
 mod config;
 mod password;
 mod plugin;
@@ -69,6 +70,9 @@ enum Command {
     /// Bearer tokens for machines.
     #[command(subcommand)]
     Token(accounts::TokenCommand),
+    /// Who did what, as a chain that nobody changes unseen.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Providers that need no plugin.
     #[command(subcommand)]
     Provider(provider::Command),
@@ -125,6 +129,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Org(command) => accounts::org(command, &settings(file)?).await,
         Command::Member(command) => accounts::member(command, &settings(file)?).await,
         Command::Token(command) => accounts::token(command, &settings(file)?).await,
+        Command::Audit(command) => audit::run(command, &settings(file)?).await,
         Command::Provider(command) => provider::run(command, file).await,
         Command::Plugin(command) => plugin::run(command, file).await,
     }

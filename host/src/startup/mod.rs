@@ -9,6 +9,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     accounts::Accounts,
     app::{App, AppHandle},
+    audit::Audit,
     clock::Clock,
     config::{self, Mistake, Mistakes, OnFailure, SecretKey, Settings, secret_key},
     control,
@@ -174,7 +175,7 @@ impl Application {
         router: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
-        let sweeper = tokio::spawn(sweep(self.app.store.clone()));
+        let sweeper = tokio::spawn(sweep(self.app.store.clone(), self.app.audit.clone()));
         let keeper = tokio::spawn(self.app.grants.clone().keep());
         let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
         let (stopping, stopped) = oneshot::channel();
@@ -205,6 +206,9 @@ impl Application {
             controlled.abort();
             let _ = controlled.await; // So that its file is gone when the process is.
         }
+        if let Err(error) = self.app.audit.settle().await {
+            tracing::error!(%error, "the audit log lacks the last counts");
+        }
         tracing::info!("stopped");
         result
     }
@@ -226,6 +230,7 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone(), clock.clone());
+    let audit = Audit::new(store.clone(), clock.clone());
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
@@ -249,6 +254,7 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
     let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone());
     AppHandle::new(App {
         accounts,
+        audit,
         features,
         grants,
         integrations,
@@ -262,12 +268,15 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
     })
 }
 
-async fn sweep(store: Store) {
+async fn sweep(store: Store, audit: Audit) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
         if let Err(error) = store.sweep(time::OffsetDateTime::now_utc()).await {
             tracing::warn!(%error, "expired sessions could not be swept");
+        }
+        if let Err(error) = audit.sweep().await {
+            tracing::warn!(%error, "counts could not be written into the audit log");
         }
     }
 }

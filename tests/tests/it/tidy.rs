@@ -12,7 +12,7 @@ use anyhow::Result;
 const FLOORS: [&[&str]; 8] = [
     &["config", "clock", "jose", "telemetry"],
     &["store", "outbound"],
-    &["plugins", "oauth2", "session", "accounts", "integrations"],
+    &["plugins", "oauth2", "session", "accounts", "integrations", "audit"],
     &["grants"],
     &["pipeline", "proxy", "reload"],
     &["app"],

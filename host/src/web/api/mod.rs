@@ -1,11 +1,13 @@
 //! The JSON API, `/api/0/…`.
 
+mod audit;
 mod cursor;
 mod integrations;
 mod providers;
 mod proxy;
 mod token;
 
+pub(super) use audit::audit;
 pub(super) use cursor::{Cursor, PER_PAGE};
 pub(super) use integrations::{get, list, remove};
 pub(super) use providers::providers;
