@@ -61,7 +61,7 @@ const MOMENT: Duration = Duration::from_secs(2);
 const LOOK_FOR_PROVIDER: time::Duration = time::Duration::minutes(5);
 
 /// How often the database is looked at.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(5);
 /// How many are tried at one look, and how many at once: nobody waits for them, and a provider has its limits.
 const MOST: i64 = 50;
 /// How many people are shown.
