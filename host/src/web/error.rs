@@ -49,6 +49,8 @@ pub(super) enum WebError {
     NeedsReauthentication,
     /// The provider gives no token at present; when it is asked again.
     Unavailable { retry_after: Duration },
+    /// What is stored of this cannot be opened; everything else can.
+    Unreadable(String),
     /// The host failed.
     Internal(String),
 }
@@ -83,7 +85,7 @@ impl WebError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NeedsReauthentication => StatusCode::CONFLICT,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unreadable(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -101,6 +103,9 @@ impl WebError {
                 "The integration needs re-authentication: somebody must set it up again on its page."
             }
             Self::Unavailable { .. } => "The provider gives no token at present.",
+            Self::Unreadable(_) => {
+                "What is stored of it cannot be read. Setting it up again mends that; the log says what is the matter."
+            }
             Self::Internal(_) => "An internal error occurred.",
         }
     }
@@ -115,6 +120,7 @@ impl WebError {
                 "That could not be understood"
             }
             Self::NeedsReauthentication | Self::Unavailable { .. } => "The provider says no",
+            Self::Unreadable(_) => "This cannot be read",
             Self::Internal(_) => "Something went wrong here",
         }
     }
@@ -132,15 +138,20 @@ impl WebError {
     }
 
     fn log(&self) {
-        if let Self::Internal(cause) = self {
-            tracing::error!(error = cause, "a request failed");
+        match self {
+            Self::Internal(cause) => tracing::error!(error = cause, "a request failed"),
+            Self::Unreadable(cause) => tracing::error!(error = cause, "what is stored cannot be read"),
+            _ => {}
         }
     }
 }
 
 impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
-        Self::Internal(error.to_string())
+        match error {
+            StoreError::Seal(error) => Self::Unreadable(error.to_string()),
+            error => Self::Internal(error.to_string()),
+        }
     }
 }
 

@@ -20,6 +20,8 @@ mod hostile_constructor;
 mod hostile_in_process;
 mod hostile_together;
 mod issuer;
+mod keys;
+mod keys_killed;
 mod killed;
 mod leaving;
 mod listing;
