@@ -7,8 +7,10 @@ use time::OffsetDateTime;
 
 use super::{Grants, leaving::Said, outcome::pause};
 use crate::store::{
-    OrganizationId, RevocationId, StoreResult, identities,
-    revocations::{self, Given, Lease, Revocation, Which},
+    AnyConnection, OrganizationId, RevocationId, Sealer, StoreResult,
+    audit::{self, Action, Actor, Entry},
+    identities,
+    revocations::{self, Given, Lease, Reason, Revocation, Which},
 };
 
 /// What came of an attempt. Words hold no token.
@@ -59,7 +61,7 @@ const MOMENT: Duration = Duration::from_secs(2);
 const LOOK_FOR_PROVIDER: time::Duration = time::Duration::minutes(5);
 
 /// How often the database is looked at.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(5);
 /// How many are tried at one look, and how many at once: nobody waits for them, and a provider has its limits.
 const MOST: i64 = 50;
 /// How many people are shown.
@@ -128,22 +130,18 @@ impl Grants {
         attempted: &Attempted,
         given: Given,
     ) -> StoreResult<bool> {
-        let (id, now, sealer) = (revocation.id, self.clock.now(), self.store.sealer().clone());
-        let attempted = attempted.clone();
+        let (now, sealer) = (self.clock.now(), self.store.sealer().clone());
+        let (revocation, attempted) = (revocation.clone(), attempted.clone());
         self.store
-            .write(move |c| match &attempted {
-                Attempted::Done { answer, effect } => {
-                    let is_dead = *effect == Effect::Revoked && !given.is_connected;
-                    for grant in given.grants.iter().filter(|grant| is_dead && !grant.subject.is_empty()) {
-                        identities::invalidate(c, &sealer, &grant.subject, &grant.tokens.access_token)?;
-                    }
-                    revocations::end(c, id, lease, answer, now)
+            .write(move |c| {
+                if let Attempted::Done { effect: Effect::Revoked, .. } = attempted {
+                    invalidate_identities(c, &sealer, &given)?;
                 }
-                Attempted::Waiting { answer, retry_at, .. } => {
-                    revocations::give_back(c, id, lease, answer, Some(*retry_at))
+                let is_ours = settle(c, revocation.id, lease, &attempted, now)?;
+                if let Some(entry) = in_the_audit_log(&revocation, &attempted).filter(|_| is_ours) {
+                    audit::append(c, &sealer, &entry, now)?;
                 }
-                Attempted::Failed(answer) => revocations::give_back(c, id, lease, answer, None),
-                Attempted::Elsewhere => Ok(false),
+                Ok(is_ours)
             })
             .await
     }
@@ -200,6 +198,48 @@ impl Grants {
         });
         attempts.buffer_unordered(AT_ONCE).collect::<()>().await;
         Ok(count)
+    }
+}
+
+fn settle(
+    c: &mut AnyConnection,
+    id: RevocationId,
+    lease: Lease,
+    attempted: &Attempted,
+    now: OffsetDateTime,
+) -> StoreResult<bool> {
+    match attempted {
+        Attempted::Done { answer, .. } => revocations::end(c, id, lease, answer, now),
+        Attempted::Waiting { answer, retry_at, .. } => revocations::give_back(c, id, lease, answer, Some(*retry_at)),
+        Attempted::Failed(answer) => revocations::give_back(c, id, lease, answer, None),
+        Attempted::Elsewhere => Ok(false),
+    }
+}
+
+/// Their tokens do not work any more. Where the account is connected still, others do.
+fn invalidate_identities(c: &mut AnyConnection, sealer: &Sealer, given: &Given) -> StoreResult<()> {
+    for grant in given.grants.iter().filter(|grant| !given.is_connected && !grant.subject.is_empty()) {
+        identities::invalidate(c, sealer, &grant.subject, &grant.tokens.access_token)?;
+    }
+    Ok(())
+}
+
+/// Its end, and the first time that the provider does not do it: what is tried again and again is one deed.
+fn in_the_audit_log(revocation: &Revocation, attempted: &Attempted) -> Option<Entry> {
+    let actor = if revocation.reason == Reason::Operator { Actor::operator() } else { Actor::host() };
+    let entry = Entry::new(Action::Revoke, actor).provider(&revocation.provider).external_id(&revocation.external_id);
+    let entry = entry.detail("cause", revocation.reason.as_str()).detail("attempts", revocation.attempts);
+    let entry = match revocation.organization {
+        Some(organization) => entry.organization(organization),
+        None => entry,
+    };
+    match attempted {
+        Attempted::Done { answer, effect: Effect::Impossible } | Attempted::Failed(answer) => {
+            Some(entry.failed(answer))
+        }
+        Attempted::Done { answer, .. } => Some(entry.detail("answer", answer.as_str())),
+        Attempted::Waiting { answer, .. } if revocation.attempts == 1 => Some(entry.failed(answer)),
+        Attempted::Waiting { .. } | Attempted::Elsewhere => None,
     }
 }
 

@@ -152,7 +152,8 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
         ("system.listen", old.listen != new.listen),
         ("system.control", old.control != new.control),
         ("tokens.keep-alive-days", before.tokens != after.tokens),
-        ("proxy", before.proxy != after.proxy),
+        ("proxy.max-request-bytes", before.proxy.max_request_bytes != after.proxy.max_request_bytes),
+        ("proxy.idle-timeout", before.proxy.idle_timeout != after.proxy.idle_timeout),
         ("database.url", before.database.url.as_str() != after.database.url.as_str()),
     ]
     .into_iter()

@@ -1,6 +1,7 @@
 //! The end-to-end tests: the real binary, real plugins from real libraries, a real database, real HTTP.
 
 mod accounts;
+mod bad_night;
 mod browser;
 mod checks;
 mod counterparts;
