@@ -102,24 +102,11 @@ impl Grants {
             Ok(answered) => answered?,
             Err(_) => (Said::Later(format!("no answer within {} s", TIME_LIMIT.as_secs()), None), Given::default()),
         };
-        let attempted = self.judged(revocation, said);
+        let attempted = judged(revocation, said, self.clock.now());
         if self.record(revocation, lease, &attempted, given).await? {
             tell(revocation, &attempted);
         }
         Ok(attempted)
-    }
-
-    fn judged(&self, revocation: &Revocation, said: Said) -> Attempted {
-        let now = self.clock.now();
-        match said {
-            Said::Done(answer, effect) => Attempted::Done { answer, effect },
-            Said::Hopeless(answer) => Attempted::Failed(answer),
-            Said::Nobody(answer) => Attempted::Waiting { answer, asked: None, retry_at: now + LOOK_FOR_PROVIDER },
-            Said::Later(answer, _) if now - revocation.date_added > PATIENCE => Attempted::Failed(answer),
-            Said::Later(answer, asked) => {
-                Attempted::Waiting { answer, asked, retry_at: now + pause(revocation.attempts - 1, asked) }
-            }
-        }
     }
 
     /// Writes what came of it. Answers whether the lease was still ours.
@@ -201,6 +188,19 @@ impl Grants {
     }
 }
 
+/// What follows from what the provider said. One that does not do it is asked for a while; one that cannot be asked is waited for.
+fn judged(revocation: &Revocation, said: Said, now: OffsetDateTime) -> Attempted {
+    match said {
+        Said::Done(answer, effect) => Attempted::Done { answer, effect },
+        Said::Hopeless(answer) => Attempted::Failed(answer),
+        Said::Nobody(answer) => Attempted::Waiting { answer, asked: None, retry_at: now + LOOK_FOR_PROVIDER },
+        Said::Later(answer, _) if now - revocation.date_added > PATIENCE => Attempted::Failed(answer),
+        Said::Later(answer, asked) => {
+            Attempted::Waiting { answer, asked, retry_at: now + pause(revocation.attempts - 1, asked) }
+        }
+    }
+}
+
 fn settle(
     c: &mut AnyConnection,
     id: RevocationId,
@@ -256,5 +256,35 @@ fn tell(revocation: &Revocation, attempted: &Attempted) {
             tracing::error!(revocation.id = %id, provider.id = provider, reason, answer, "not revoked, and not tried again; `jackfield revoke --provider {provider}` does");
         }
         Attempted::Elsewhere => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+
+    #[test]
+    fn a_provider_is_asked_for_a_week_with_growing_pauses_and_one_that_is_not_loaded_for_ever() {
+        let judged =
+            |attempts, age: time::Duration, said| match judged(&Revocation::sample(attempts, NOW - age), said, NOW) {
+                Attempted::Waiting { retry_at, .. } => format!("again after {} s", (retry_at - NOW).whole_seconds()),
+                Attempted::Failed(_) => "given up".to_owned(),
+                other => format!("{other:?}"),
+            };
+        let down = |asked: Option<u64>| Said::Later("down".to_owned(), asked.map(Duration::from_secs));
+        let nobody = || Said::Nobody("not loaded".to_owned());
+        let (day, month) = (time::Duration::DAY, time::Duration::days(30));
+        assert_eq!(judged(1, day, down(None)), "again after 5 s");
+        assert_eq!(judged(3, day, down(None)), "again after 20 s");
+        // RFC 7009 section 2.2.1.
+        assert_eq!(judged(1, day, down(Some(600))), "again after 600 s");
+        assert_eq!(judged(40, 7 * day, down(None)), "again after 1800 s");
+        assert_eq!(judged(40, 8 * day, down(None)), "given up");
+        assert_eq!(judged(40, month, nobody()), "again after 300 s");
+        assert_eq!(judged(1, day, Said::Hopeless("it does not open".to_owned())), "given up");
     }
 }

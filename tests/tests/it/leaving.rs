@@ -1,7 +1,10 @@
 //! Leaving: what is removed, replaced or orphaned is revoked at its provider, now or as soon as it can be.
 
 use anyhow::{Context, Result, ensure};
-use jackfield::store::revocations::{self, Reason, Revocation, Status};
+use jackfield::store::{
+    grants::Tokens,
+    revocations::{self, Given, GivenGrant, NewRevocation, Reason, Revocation, Status, Which},
+};
 use jackfield_tests::{
     host::HostBuilder,
     person::{Answer, Person},
@@ -14,6 +17,7 @@ use jackfield_tests::{
 };
 use reqwest::Method;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::stage::{Stage, bare, slack_options};
 
@@ -254,5 +258,41 @@ async fn nothing_is_revoked_of_a_set_up_that_got_no_token() -> Result<()> {
     scene.stage.slack.wire().always(Exchange, Some(Trouble::ServerError));
     assert!(!scene.owner.install("acme", "slack").await?.dialog()?.success);
     assert!(scene.stage.stored().await?.revocations().await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_set_up_under_way_are_revoked_once_it_has_expired_unless_it_ends_well() -> Result<()> {
+    for database in databases() {
+        let stage = Stage::with("v2", database, |host| host).await?;
+        let store = stage.host.store().await?;
+        let (now, later) = (OffsetDateTime::UNIX_EPOCH, OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(16));
+        let note = |setup: &'static str, token: &'static str| {
+            let grant = GivenGrant {
+                tokens: Tokens { access_token: token.to_owned(), ..Tokens::default() },
+                ..GivenGrant::default()
+            };
+            let new = NewRevocation {
+                provider: "slack".to_owned(),
+                external_id: String::new(),
+                name: String::new(),
+                organization: None,
+                reason: Reason::Orphaned,
+                given: Given { grants: vec![grant], ..Given::default() },
+            };
+            let sealer = store.sealer().clone();
+            store.write(move |c| revocations::note_setup(c, &sealer, setup, &new, later, now))
+        };
+        note("left", "first").await?;
+        let left = note("left", "second").await?;
+        note("well", "stored").await?;
+        store.write(|c| revocations::forget_setup(c, "well")).await?;
+        let due = |at| store.read(move |c| revocations::due(c, at, 10));
+        assert_eq!((due(now).await?, due(later).await?), (vec![], vec![left]));
+        let open = |at| store.read(move |c| revocations::open(c, &Which::default(), at, 10));
+        assert_eq!((open(now).await?.len(), open(later).await?.len()), (0, 1), "it may end well yet");
+        let given = open(later).await?[0].given(store.sealer())?.context("it is kept")?;
+        assert_eq!(given.grants[0].tokens.access_token, "second");
+    }
     Ok(())
 }
