@@ -4,7 +4,10 @@
 //! ones that were checked, whatever the name resolves to by then (DNS rebinding).
 
 use std::{
+    future::Future,
+    io,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::{Arc, LazyLock},
 };
 
@@ -15,14 +18,26 @@ use url::{Host, Url};
 use super::OutboundError;
 use crate::config::AllowPrivate;
 
+/// What a name resolves to at this moment.
+pub(super) type Lookup = fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+
 /// The operator's allowances over the ranges that are refused.
 pub(super) struct Guard {
     allowed: Vec<AllowPrivate>,
+    lookup: Lookup,
 }
 
 impl Guard {
-    pub(super) const fn new(allowed: Vec<AllowPrivate>) -> Self {
-        Self { allowed }
+    /// Judges what the system's resolver says.
+    pub(super) fn new(allowed: Vec<AllowPrivate>) -> Self {
+        Self::with(allowed, |name| {
+            Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|at| at.ip()).collect()) })
+        })
+    }
+
+    /// Judges what another resolver says.
+    pub(super) const fn with(allowed: Vec<AllowPrivate>, lookup: Lookup) -> Self {
+        Self { allowed, lookup }
     }
 
     /// Refuses a URL whose scheme or any of whose addresses is not permitted.
@@ -30,7 +45,7 @@ impl Guard {
         let port = url.port_or_known_default().ok_or(OutboundError::Url)?;
         let host = url.host().ok_or(OutboundError::Url)?;
         let name = host.to_string();
-        for ip in addresses(&host, port).await? {
+        for ip in self.addresses(&host).await? {
             let is_allowed = self.allows(&name, ip, Some(port));
             if !is_allowed && !is_public(ip) {
                 return Err(OutboundError::PrivateAddress(name));
@@ -46,16 +61,15 @@ impl Guard {
     fn allows(&self, host: &str, ip: IpAddr, port: Option<u16>) -> bool {
         self.allowed.iter().any(|entry| entry.covers(host, ip.to_canonical(), port))
     }
-}
 
-async fn addresses(host: &Host<&str>, port: u16) -> Result<Vec<IpAddr>, OutboundError> {
-    match host {
-        Host::Ipv4(ip) => Ok(vec![(*ip).into()]),
-        Host::Ipv6(ip) => Ok(vec![(*ip).into()]),
-        Host::Domain(name) => {
-            let found = tokio::net::lookup_host((*name, port)).await;
-            let found = found.map_err(|error| OutboundError::Resolve((*name).to_owned(), error))?;
-            Ok(found.map(|address| address.ip()).collect())
+    async fn addresses(&self, host: &Host<&str>) -> Result<Vec<IpAddr>, OutboundError> {
+        match host {
+            Host::Ipv4(ip) => Ok(vec![(*ip).into()]),
+            Host::Ipv6(ip) => Ok(vec![(*ip).into()]),
+            Host::Domain(name) => {
+                let found = (self.lookup)((*name).to_owned()).await;
+                found.map_err(|error| OutboundError::Resolve((*name).to_owned(), error))
+            }
         }
     }
 }
@@ -75,9 +89,9 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.guard.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let permitted: Vec<SocketAddr> =
-                found.filter(|at| is_public(at.ip()) || guard.allows(name.as_str(), at.ip(), None)).collect();
+            let found = (guard.lookup)(name.as_str().to_owned()).await?.into_iter();
+            let permitted = found.filter(|ip| is_public(*ip) || guard.allows(name.as_str(), *ip, None));
+            let permitted: Vec<SocketAddr> = permitted.map(|ip| (ip, 0).into()).collect();
             if permitted.is_empty() {
                 return Err(OutboundError::PrivateAddress(name.as_str().to_owned()).into());
             }

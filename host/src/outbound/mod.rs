@@ -79,9 +79,13 @@ impl Outbound {
     /// # Errors
     /// When the system's certificate store cannot be read.
     pub fn new(settings: &Http) -> Result<Self, OutboundError> {
+        Self::guarded(settings, Guard::new(settings.allow_private.clone()))
+    }
+
+    fn guarded(settings: &Http, guard: Guard) -> Result<Self, OutboundError> {
         // A second call, as in tests with several hosts, finds the provider installed: that is fine.
         let _ = ring::default_provider().install_default();
-        let guard = Arc::new(Guard::new(settings.allow_private.clone()));
+        let guard = Arc::new(guard);
         let client = Client::builder()
             .redirect(Policy::none())
             .no_proxy()
@@ -193,7 +197,11 @@ fn described(error: &reqwest::Error) -> OutboundError {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::{
+        future::Future,
+        net::{IpAddr, SocketAddr},
+        sync::Mutex,
+    };
 
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -287,6 +295,38 @@ mod tests {
             let answer = client.send(get(url)).await;
             assert!(matches!(answer, Err(OutboundError::PrivateAddress(_))), "{url}: {answer:?}");
         }
+    }
+
+    /// Anybody's resolver while it attacks: a public address for who checks, this machine's for who connects.
+    fn rebinding(name: String) -> std::pin::Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> {
+        static ASKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let mut asked = ASKED.lock().expect("not poisoned");
+        let is_checked = asked.contains(&name);
+        asked.push(name);
+        let ip: IpAddr = if is_checked { [127, 0, 0, 1] } else { [8, 8, 8, 8] }.into();
+        Box::pin(async move { Ok(vec![ip]) })
+    }
+
+    /// The attacker has a name, and a name server that answers first with a public address and then with one inside: what was checked is not
+    /// what is connected to (SSRF; RFC 9700 is silent on it, draft-ietf-oauth-security-topics-update is not). No real binary can be given such
+    /// a resolver, so this is the one of the attacks that is played at the client's own level; the sockets are real.
+    #[tokio::test]
+    async fn ssrf_by_dns_rebinding() {
+        let inside = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
+        inside.set_nonblocking(true).expect("it is a socket");
+        let port = inside.local_addr().expect("a bound socket has an address").port();
+        let client = |allow_private: &[&str]| {
+            let settings = Http { timeout: Duration::from_millis(500), ..settings(allow_private, 100) };
+            Outbound::guarded(&settings, Guard::with(settings.allow_private.clone(), rebinding)).expect("it builds")
+        };
+        let error = client(&[]).send(get(&format!("https://rebound.example:{port}/"))).await.expect_err("refused");
+        assert!(error.is_unsent() && error.to_string().contains("private address"), "{error}");
+        assert!(inside.accept().is_err(), "nobody has knocked");
+        // The same where the operator has allowed the name: so the resolver has really led inside.
+        let allowed = client(&["allowed.example"]);
+        let error = allowed.send(get(&format!("https://allowed.example:{port}/"))).await.expect_err("it speaks no TLS");
+        assert!(!error.to_string().contains("private address"), "{error}");
+        assert!(inside.accept().is_ok(), "it has knocked");
     }
 
     #[tokio::test]

@@ -49,28 +49,6 @@ async fn nobody_strangers_and_other_organizations_cannot_start() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_set_up_cannot_be_started_or_carried_on_from_another_site() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
-    let start = owner.request(Method::GET, START).header("sec-fetch-site", "cross-site");
-    assert_eq!(owner.send(start).await?.status, 403);
-    assert_eq!(owner.visit(SETUP).await?.goes_to(), (302, "/"), "nothing was started");
-    owner.start_setup("acme", "example").await?;
-    for (name, value) in [
-        ("origin", "https://evil.example"),
-        ("origin", "null"),
-        ("sec-fetch-site", "cross-site"),
-        ("sec-fetch-site", "same-site"),
-    ] {
-        let post = owner.request(Method::POST, SETUP).header(name, value).form(&[("name", "evil")]);
-        assert_eq!(owner.send(post).await?.status, 403, "{name}: {value}");
-    }
-    let post = owner.request(Method::POST, SETUP).header("origin", &stage.host.url).form(&[("name", "good")]);
-    assert!(owner.send(post).await?.dialog()?.success);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn with_the_feature_off_nothing_starts() -> Result<()> {
     for value in ["false", "[\"other\"]"] {
         let toml = format!("[features]\n\"organizations:integrations-v3\" = {value}");

@@ -1,7 +1,9 @@
 //! The end-to-end tests: the real binary, real plugins from real libraries, a real database, real HTTP.
 
 mod accounts;
+mod attacks;
 mod browser;
+mod checklist;
 mod checks;
 mod declared;
 mod demo;
