@@ -67,6 +67,14 @@ async function refresh(id) {
   }
 }
 
+/** What the host has left to say about a failure, for the person and for whoever helps them. */
+async function leftToSay() {
+  const answer = await fetch(window.location.href, { headers: { accept: "text/html" } });
+  const page = new DOMParser().parseFromString(answer.ok ? await answer.text() : "", "text/html");
+  const left = page.querySelector("#notices .notice.error p");
+  return left === null ? "" : ` ${left.textContent}`;
+}
+
 /** Opens a set-up; false when the browser blocked the pop-up. */
 function open(link) {
   const { setup, width, height } = link.dataset;
@@ -91,7 +99,8 @@ function open(link) {
       await refresh(answer.data?.id);
       notice("success", `${answer.data?.name ?? "The integration"} is connected.`);
     } else {
-      notice("error", `${link.dataset.name} was not connected: ${inWords(answer.data?.detail)}`);
+      const more = await leftToSay().catch(() => "");
+      notice("error", `${link.dataset.name} was not connected: ${inWords(answer.data?.detail)}${more}`);
     }
   };
 

@@ -14,6 +14,7 @@ pub mod oauth2;
 pub mod outbound;
 pub mod pipeline;
 pub mod plugins;
+pub mod proxy;
 pub mod reload;
 pub mod session;
 pub mod startup;

@@ -12,7 +12,7 @@ use jackfield_plugin_abi::envelope::State;
 use serde_path_to_error::deserialize;
 
 use crate::{
-    Dialog, Error, Field, Host, Pipeline, Provider,
+    Api, Dialog, Error, Field, Host, Pipeline, Provider,
     glue::{Instance, Task, option_fault},
     known_options::known_options,
     pipeline::Boxed,
@@ -120,6 +120,7 @@ pub(crate) struct Made {
     pub(crate) icon: Option<&'static str>,
     pub(crate) hosts: Vec<String>,
     pub(crate) hosts_from_forms: bool,
+    pub(crate) api: Option<Api>,
     pub(crate) pipeline: Pipeline,
 }
 
@@ -132,6 +133,7 @@ fn make<P: Provider>(options: &State) -> Result<Made, Fault> {
         icon: provider.icon(),
         hosts: provider.hosts(),
         hosts_from_forms: provider.hosts_from_forms(),
+        api: provider.api(),
         pipeline: provider.pipeline(),
         provider: Arc::new(provider),
     })

@@ -204,6 +204,7 @@ fn described(instance: u64, made: &Made) -> Result<CreateOut, Fault> {
         icon: made.icon.map(str::to_owned),
         hosts: made.hosts.clone(),
         hosts_from_forms: made.hosts_from_forms,
+        api: made.api.clone(),
         steps,
     })
 }

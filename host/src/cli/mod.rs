@@ -9,6 +9,8 @@ mod plugin_new;
 mod plugin_report;
 mod provider;
 mod reload;
+mod revoke;
+mod revoke_report;
 mod serve;
 mod signing;
 
@@ -48,6 +50,8 @@ enum Command {
     Serve,
     /// Have the running host take over what the configuration file says now.
     Reload,
+    /// Give up everything of a provider, and have it revoked there: for the bad night.
+    Revoke(revoke::Arguments),
     /// Bring the database up to date.
     Migrate,
     /// Judge the configuration file.
@@ -114,6 +118,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Serve => serve::serve(file).await,
         Command::Reload => reload::run(file).await,
+        Command::Revoke(arguments) => revoke::run(arguments, file).await,
         Command::Migrate => serve::migrate(settings(file)?).await,
         Command::Config(command) => config::run(command, file).await,
         Command::User(command) => accounts::user(command, &settings(file)?).await,

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, Plugins, ProviderOptions, SecretKeySource, StandIn, Tokens,
-    UrlPrefix,
+    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, Plugins, ProviderOptions, Proxy, SecretKeySource, StandIn,
+    Tokens, UrlPrefix,
     document::{Node, Notes, Section, did_you_mean},
     nearest, providers, value,
 };
@@ -30,6 +30,8 @@ pub struct Settings {
     pub http: Http,
     /// `[tokens]`.
     pub tokens: Tokens,
+    /// `[proxy]`.
+    pub proxy: Proxy,
     /// `[providers.NAME]`: the providers that need no plugin, by id.
     pub providers: BTreeMap<String, ProviderOptions>,
     /// The table of each plugin's provider, by id.
@@ -79,8 +81,17 @@ pub struct Http {
 }
 
 /// Top-level names that are no provider's.
-const SECTIONS: [&str; 8] =
-    ["default-integrations", "system", "database", "plugins", "features", "http", "tokens", providers::SECTION];
+const SECTIONS: [&str; 9] = [
+    "default-integrations",
+    "system",
+    "database",
+    "plugins",
+    "features",
+    "http",
+    "tokens",
+    "proxy",
+    providers::SECTION,
+];
 
 /// Reads and checks a file.
 ///
@@ -127,11 +138,24 @@ fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Setting
     let features = Features::read(notes, root);
     let http = http(notes, root);
     let tokens = Tokens::read(notes, root);
+    let proxy = Proxy::read(notes, root);
     let providers = providers::read(notes, root);
     let options = options(notes, root);
     refuse_trials(notes, root, &system.url_prefix);
     let file = file.to_owned();
-    Settings { file, default_integrations, system, database, plugins, features, http, tokens, providers, options }
+    Settings {
+        file,
+        default_integrations,
+        system,
+        database,
+        plugins,
+        features,
+        http,
+        tokens,
+        proxy,
+        providers,
+        options,
+    }
 }
 
 /// What plugins are tried out with must never reach people: a host with an https address is in use.

@@ -32,6 +32,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(run.hosts, None);
     assert_eq!(settings.plugins.trusted_keys.demanded(), None);
     assert!(settings.features.is_on("organizations:integrations-v3", "acme"));
+    assert_eq!((settings.proxy.max_request_bytes, settings.proxy.idle_timeout), (1 << 30, Duration::from_secs(60)));
     assert_eq!((settings.http.timeout, settings.http.max_response_bytes), (Duration::from_secs(10), 1 << 20));
 }
 
@@ -48,6 +49,7 @@ fn the_manual_says_the_defaults() {
     assert_eq!(manual.http.max_response_bytes, defaults.http.max_response_bytes);
     assert_eq!(manual.http.allow_private, defaults.http.allow_private);
     assert_eq!(manual.http.stand_in, defaults.http.stand_in);
+    assert_eq!(manual.proxy, defaults.proxy);
 }
 
 #[test]

@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// Longest wait for a refresh that another host makes.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the database is asked whether another host is through.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 impl Grants {
     pub(super) async fn fresh_grant(&self, mut grant: Grant) -> Result<Fresh, GrantError> {
@@ -46,7 +46,7 @@ impl Grants {
         self.lent(&grant)
     }
 
-    async fn attempt(&self, grant: &Grant) -> Attempt {
+    pub(super) async fn attempt(&self, grant: &Grant) -> Attempt {
         let (grants, grant) = (self.clone(), grant.clone());
         self.flights.join(grant.id, async move { grants.refresh(grant).await }).await
     }

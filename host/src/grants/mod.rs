@@ -7,17 +7,20 @@
 //! tokens revoked that are given up; what is asked of the provider stands in `leaving`.
 
 mod background;
+mod bad_night;
 mod flights;
 mod freshness;
 mod leaving;
 mod lend;
 mod outcome;
 mod refresh;
+mod refused;
 mod revoke;
 mod taken;
 
 use std::{sync::Arc, time::Duration};
 
+pub use bad_night::{Fate, Plan, Planned, Way};
 use flights::Flights;
 pub use lend::Lender;
 pub use revoke::{Attempted, Effect};
@@ -74,6 +77,10 @@ pub struct Fresh {
     pub expires_at: Option<OffsetDateTime>,
     /// Id of the row.
     pub id: GrantId,
+    /// Hosts that the set-up's person had named.
+    pub hosts: Vec<String>,
+    /// Where the service's own API is for this account, where it is not where the provider says.
+    pub api_url: Option<String>,
 }
 
 /// Why no token is lent. Holds none.
@@ -152,6 +159,8 @@ impl Grants {
             scopes: grant.scopes.clone(),
             expires_at: grant.expires_at,
             id: grant.id,
+            hosts: tokens.hosts,
+            api_url: tokens.api_url,
         })
     }
 }

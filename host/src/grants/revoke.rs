@@ -50,7 +50,7 @@ pub enum Effect {
 /// Longest life of an attempt. Who was killed is not waited for longer than the lease.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// Life of a lease: longer than any attempt, so that nobody else asks meanwhile.
-const LEASE: Duration = Duration::from_secs(75);
+pub(super) const LEASE: Duration = Duration::from_secs(75);
 /// For how long a provider is asked again.
 const PATIENCE: time::Duration = time::Duration::days(7);
 /// How long a person who removes something waits for the provider.
@@ -93,7 +93,7 @@ impl Grants {
         }
     }
 
-    async fn attempt_revocation(&self, revocation: &Revocation, lease: Lease) -> StoreResult<Attempted> {
+    pub(super) async fn attempt_revocation(&self, revocation: &Revocation, lease: Lease) -> StoreResult<Attempted> {
         let (said, given) = match tokio::time::timeout(TIME_LIMIT, self.ask_to_revoke(revocation)).await {
             Ok(answered) => answered?,
             Err(_) => (Said::Later(format!("no answer within {} s", TIME_LIMIT.as_secs()), None), Given::default()),

@@ -34,6 +34,7 @@ pub fn taken(
                 step: grant.step.clone(),
                 state: step.map(|step| needed(step, state)).unwrap_or_default(),
                 hosts: hosts.to_vec(),
+                api_url: integration.api_url.clone(),
                 ..Tokens::default()
             };
             let server = step.and_then(fixed);

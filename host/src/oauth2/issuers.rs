@@ -9,6 +9,7 @@ use std::{
 
 use jackfield_plugin_abi::envelope::OAuth2;
 use time::{Duration, OffsetDateTime};
+use url::Url;
 
 use super::{
     metadata::{DiscoveryError, Metadata, fetch_keys},
@@ -89,6 +90,9 @@ impl Issuers {
         let Some(issuer) = oauth2.issuer.as_deref().filter(|issuer| !issuer.is_empty()) else {
             return Ok(Server::without_issuer(oauth2, outbound));
         };
+        // What is kept was fetched for others, perhaps: it opens nothing to who may not ask there.
+        let url = Url::parse(issuer).map_err(|_| DiscoveryError::Issuer(issuer.to_owned()))?;
+        outbound.check_reach(&url).map_err(|error| DiscoveryError::Outbound(issuer.to_owned(), error))?;
         let known = self.known(issuer);
         let metadata = known.metadata.lock().await.get(now, Metadata::fetch(issuer, outbound)).await?;
         Server::of_issuer(oauth2, outbound, known, &metadata)
@@ -145,6 +149,23 @@ mod tests {
         assert_eq!(got(&mut kept, 60, None).await, Some(1), "the issuer is down");
         assert_eq!(got(&mut kept, 60, Some(2)).await, Some(1), "and left alone for a minute");
         assert_eq!(got(&mut kept, 61, Some(3)).await, Some(3));
+    }
+
+    #[tokio::test]
+    async fn what_was_fetched_for_one_provider_opens_nothing_to_another_that_may_not_ask_there() {
+        let http = crate::config::Http {
+            allow_private: Vec::new(),
+            timeout: std::time::Duration::from_secs(1),
+            max_response_bytes: 1,
+            stand_in: None,
+        };
+        let outbound = Outbound::new(&http).expect("the client builds").within(crate::outbound::Reach::default());
+        let issuers = Issuers::default();
+        let kept = Kept { value: Some(Arc::new(Metadata::default())), good_until: at(60) };
+        *issuers.known("https://a.example").metadata.lock().await = kept;
+        let server = issuers.server(&OAuth2::discover("https://a.example"), &outbound, at(0)).await;
+        let refused = server.map(drop).expect_err("it is out of reach").to_string();
+        assert!(refused.contains("a.example is out of the plugin's reach"), "{refused}");
     }
 
     #[test]

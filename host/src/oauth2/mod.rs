@@ -8,6 +8,7 @@
 mod assertion;
 mod authorization;
 mod client;
+mod failure;
 mod id_token;
 mod issuers;
 mod metadata;

@@ -4,13 +4,12 @@
 //! ones that were checked, whatever the name resolves to by then (DNS rebinding).
 
 use std::{
-    future::Future,
     io,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::{Arc, LazyLock},
 };
 
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
@@ -18,26 +17,26 @@ use url::{Host, Url};
 use super::OutboundError;
 use crate::config::AllowPrivate;
 
-/// What a name resolves to at this moment.
-pub(super) type Lookup = fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
-
 /// The operator's allowances over the ranges that are refused.
 pub(super) struct Guard {
     allowed: Vec<AllowPrivate>,
-    lookup: Lookup,
+    look_up: LookUp,
+}
+
+/// What tells the addresses of a name.
+pub(super) type LookUp = Box<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+fn system() -> LookUp {
+    Box::new(|name, port| Box::pin(async move { Ok(tokio::net::lookup_host((name, port)).await?.collect()) }))
 }
 
 impl Guard {
-    /// Judges what the system's resolver says.
     pub(super) fn new(allowed: Vec<AllowPrivate>) -> Self {
-        Self::with(allowed, |name| {
-            Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|at| at.ip()).collect()) })
-        })
+        Self::looking_up(allowed, system())
     }
 
-    /// Judges what another resolver says.
-    pub(super) const fn with(allowed: Vec<AllowPrivate>, lookup: Lookup) -> Self {
-        Self { allowed, lookup }
+    pub(super) const fn looking_up(allowed: Vec<AllowPrivate>, look_up: LookUp) -> Self {
+        Self { allowed, look_up }
     }
 
     /// Refuses a URL whose scheme or any of whose addresses is not permitted.
@@ -45,7 +44,7 @@ impl Guard {
         let port = url.port_or_known_default().ok_or(OutboundError::Url)?;
         let host = url.host().ok_or(OutboundError::Url)?;
         let name = host.to_string();
-        for ip in self.addresses(&host).await? {
+        for ip in self.addresses(&host, port).await? {
             let is_allowed = self.allows(&name, ip, Some(port));
             if !is_allowed && !is_public(ip) {
                 return Err(OutboundError::PrivateAddress(name));
@@ -57,20 +56,21 @@ impl Guard {
         Ok(())
     }
 
-    /// Whether the operator allows this host or address; without a port, on any port.
-    fn allows(&self, host: &str, ip: IpAddr, port: Option<u16>) -> bool {
-        self.allowed.iter().any(|entry| entry.covers(host, ip.to_canonical(), port))
-    }
-
-    async fn addresses(&self, host: &Host<&str>) -> Result<Vec<IpAddr>, OutboundError> {
+    async fn addresses(&self, host: &Host<&str>, port: u16) -> Result<Vec<IpAddr>, OutboundError> {
         match host {
             Host::Ipv4(ip) => Ok(vec![(*ip).into()]),
             Host::Ipv6(ip) => Ok(vec![(*ip).into()]),
             Host::Domain(name) => {
-                let found = (self.lookup)((*name).to_owned()).await;
-                found.map_err(|error| OutboundError::Resolve((*name).to_owned(), error))
+                let found = (self.look_up)((*name).to_owned(), port).await;
+                let found = found.map_err(|error| OutboundError::Resolve((*name).to_owned(), error))?;
+                Ok(found.into_iter().map(|address| address.ip()).collect())
             }
         }
+    }
+
+    /// Whether the operator allows this host or address; without a port, on any port.
+    fn allows(&self, host: &str, ip: IpAddr, port: Option<u16>) -> bool {
+        self.allowed.iter().any(|entry| entry.covers(host, ip.to_canonical(), port))
     }
 }
 
@@ -89,9 +89,11 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.guard.clone();
         Box::pin(async move {
-            let found = (guard.lookup)(name.as_str().to_owned()).await?.into_iter();
-            let permitted = found.filter(|ip| is_public(*ip) || guard.allows(name.as_str(), *ip, None));
-            let permitted: Vec<SocketAddr> = permitted.map(|ip| (ip, 0).into()).collect();
+            let found = (guard.look_up)(name.as_str().to_owned(), 0).await?;
+            let permitted: Vec<SocketAddr> = found
+                .into_iter()
+                .filter(|at| is_public(at.ip()) || guard.allows(name.as_str(), at.ip(), None))
+                .collect();
             if permitted.is_empty() {
                 return Err(OutboundError::PrivateAddress(name.as_str().to_owned()).into());
             }

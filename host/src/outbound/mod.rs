@@ -1,13 +1,14 @@
 //! Floor 1: the one HTTP client, with its guards. Knows neither axum nor plugins.
 //!
-//! Every request that leaves the host goes through [`Outbound::send`]: TLS verified, one time limit for all of it, a size limit, no
-//! redirect followed, no proxy from the environment, and no address inside a private range unless the operator allows it. A client that
+//! Every request that leaves the host goes through [`Outbound::send`], or [`Outbound::open`] where it is streamed: TLS verified, one time limit
+//! for all of it, a size limit, no redirect followed, no proxy from the environment, and no address inside a private range unless the operator allows it. A client that
 //! works for a plugin is cut down to the plugin's [`Reach`] besides. While plugins are tried out, a `stand_in` on this machine may answer
 //! in the place of everybody.
 
 mod guard;
 mod reach;
 mod stand_in;
+mod stream;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +17,7 @@ use http::{Request, Response};
 pub use reach::Reach;
 use reqwest::{Client, redirect::Policy};
 use rustls::crypto::ring;
+pub use stream::{Incoming, Outgoing};
 use thiserror::Error;
 
 use crate::config::{Http, StandIn};
@@ -24,6 +26,7 @@ use crate::config::{Http, StandIn};
 #[derive(Clone)]
 pub struct Outbound {
     client: Client,
+    streaming: Client,
     guard: Arc<Guard>,
     stand_in: Option<StandIn>,
     reach: Option<Arc<Reach>>,
@@ -54,6 +57,9 @@ pub enum OutboundError {
     /// All of it took longer than `[http] timeout`.
     #[error("no complete answer within {0:?} ([http] timeout)")]
     TimedOut(Duration),
+    /// Nothing moved any more, neither way.
+    #[error("nothing was sent or received for {0:?} ([proxy] idle-timeout)")]
+    Idle(Duration),
     /// The answer is larger than `[http] max-response-bytes`.
     #[error("the answer is larger than {0} bytes ([http] max-response-bytes)")]
     TooLarge(usize),
@@ -69,7 +75,7 @@ impl OutboundError {
     /// Whether it is certain that the other side has not seen the request.
     #[must_use]
     pub const fn is_unsent(&self) -> bool {
-        !matches!(self, Self::TimedOut(_) | Self::TooLarge(_) | Self::Connection(_))
+        !matches!(self, Self::TimedOut(_) | Self::Idle(_) | Self::TooLarge(_) | Self::Connection(_))
     }
 }
 
@@ -86,16 +92,18 @@ impl Outbound {
         // A second call, as in tests with several hosts, finds the provider installed: that is fine.
         let _ = ring::default_provider().install_default();
         let guard = Arc::new(guard);
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(settings.timeout)
-            .dns_resolver(Arc::new(GuardedResolver::new(guard.clone())))
-            .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| described(&error))?;
+        let builder = || {
+            Client::builder()
+                .redirect(Policy::none())
+                .no_proxy()
+                .dns_resolver(Arc::new(GuardedResolver::new(guard.clone())))
+                .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
+        };
+        let client = builder().timeout(settings.timeout).build().map_err(|error| described(&error))?;
+        let streaming = builder().connect_timeout(settings.timeout).build().map_err(|error| described(&error))?;
         Ok(Self {
             client,
+            streaming,
             guard,
             stand_in: settings.stand_in.clone(),
             reach: None,
@@ -143,11 +151,7 @@ impl Outbound {
 
     async fn send_unbounded(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
         let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
-        self.check_reach(request.url())?;
-        match &self.stand_in {
-            Some(stand_in) => stand_in::redirect(&mut request, stand_in),
-            None => self.guard.check(request.url()).await?,
-        }
+        self.prepare(&mut request).await?;
         let mut answer = self.client.execute(request).await.map_err(|error| self.failed(&error))?;
         if self.stand_in.is_some() {
             stand_in::check_failure(answer.headers())?;
@@ -164,7 +168,21 @@ impl Outbound {
         Ok(response)
     }
 
-    fn check_reach(&self, url: &url::Url) -> Result<(), OutboundError> {
+    /// Holds reach and guards against a request, and leads it to the stand-in where there is one.
+    async fn prepare(&self, request: &mut reqwest::Request) -> Result<(), OutboundError> {
+        self.check_reach(request.url())?;
+        match &self.stand_in {
+            Some(stand_in) => stand_in::redirect(request, stand_in),
+            None => self.guard.check(request.url()).await?,
+        }
+        Ok(())
+    }
+
+    /// Whether a URL is within its reach.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check_reach(&self, url: &url::Url) -> Result<(), OutboundError> {
         match &self.reach {
             Some(reach) if !reach.covers(url) => {
                 Err(OutboundError::OutOfReach(url.host_str().unwrap_or_default().to_owned()))
@@ -198,11 +216,11 @@ fn described(error: &reqwest::Error) -> OutboundError {
 #[cfg(test)]
 mod tests {
     use std::{
-        future::Future,
-        net::{IpAddr, SocketAddr},
-        sync::Mutex,
+        net::SocketAddr,
+        sync::atomic::{AtomicUsize, Ordering},
     };
 
+    use futures_util::future::BoxFuture;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -297,38 +315,6 @@ mod tests {
         }
     }
 
-    /// Anybody's resolver while it attacks: a public address for who checks, this machine's for who connects.
-    fn rebinding(name: String) -> std::pin::Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> {
-        static ASKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
-        let mut asked = ASKED.lock().expect("not poisoned");
-        let is_checked = asked.contains(&name);
-        asked.push(name);
-        let ip: IpAddr = if is_checked { [127, 0, 0, 1] } else { [8, 8, 8, 8] }.into();
-        Box::pin(async move { Ok(vec![ip]) })
-    }
-
-    /// The attacker has a name, and a name server that answers first with a public address and then with one inside: what was checked is not
-    /// what is connected to (SSRF; RFC 9700 is silent on it, draft-ietf-oauth-security-topics-update is not). No real binary can be given such
-    /// a resolver, so this is the one of the attacks that is played at the client's own level; the sockets are real.
-    #[tokio::test]
-    async fn ssrf_by_dns_rebinding() {
-        let inside = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
-        inside.set_nonblocking(true).expect("it is a socket");
-        let port = inside.local_addr().expect("a bound socket has an address").port();
-        let client = |allow_private: &[&str]| {
-            let settings = Http { timeout: Duration::from_millis(500), ..settings(allow_private, 100) };
-            Outbound::guarded(&settings, Guard::with(settings.allow_private.clone(), rebinding)).expect("it builds")
-        };
-        let error = client(&[]).send(get(&format!("https://rebound.example:{port}/"))).await.expect_err("refused");
-        assert!(error.is_unsent() && error.to_string().contains("private address"), "{error}");
-        assert!(inside.accept().is_err(), "nobody has knocked");
-        // The same where the operator has allowed the name: so the resolver has really led inside.
-        let allowed = client(&["allowed.example"]);
-        let error = allowed.send(get(&format!("https://allowed.example:{port}/"))).await.expect_err("it speaks no TLS");
-        assert!(!error.to_string().contains("private address"), "{error}");
-        assert!(inside.accept().is_ok(), "it has knocked");
-    }
-
     #[tokio::test]
     async fn a_host_out_of_reach_is_not_asked() {
         let address = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
@@ -359,5 +345,51 @@ mod tests {
         let reach = Reach::new(vec!["other.example".parse().expect("a pattern")], None);
         let refused = client.within(reach).send(get("https://acme.example/")).await;
         assert!(matches!(refused, Err(OutboundError::OutOfReach(_))), "{refused:?}");
+    }
+
+    /// A client whose names have other addresses each time they are looked up.
+    fn looking_up(answers: &[&str]) -> Outbound {
+        let answers: Vec<SocketAddr> = answers.iter().map(|text| text.parse().expect("an address")).collect();
+        let at = Arc::new(AtomicUsize::new(0));
+        let look_up = move |_, _| {
+            let answer = answers[at.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)];
+            Box::pin(async move { Ok(vec![answer]) }) as BoxFuture<'static, _>
+        };
+        Outbound::guarded(&settings(&[], 100), Guard::looking_up(Vec::new(), Box::new(look_up))).expect("it builds")
+    }
+
+    #[tokio::test]
+    async fn ssrf_by_dns_rebinding() {
+        let inside = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
+        let at = inside.local_addr().expect("a bound socket has an address");
+        let url = format!("https://rebound.example:{}/", at.port());
+        let answers = ["93.184.216.34:443".to_owned(), at.to_string()];
+        let answers = answers.each_ref().map(String::as_str);
+        let whole = looking_up(&answers).send(get(&url)).await.expect_err("it is inside when it is connected to");
+        let request = get(&url).map(|body| Outgoing::Whole(body.into()));
+        let streamed = looking_up(&answers).open(request, Duration::from_secs(5)).await.err().expect("likewise");
+        for error in [whole, streamed] {
+            assert!(
+                matches!(&error, OutboundError::Unreachable(words) if words.contains("private address")),
+                "{error}"
+            );
+        }
+        let nobody = tokio::time::timeout(Duration::ZERO, inside.accept()).await;
+        assert!(nobody.is_err(), "nothing was connected to");
+    }
+
+    #[tokio::test]
+    async fn what_is_streamed_is_held_to_reach_and_guards_too() {
+        let open = async |client: &Outbound, url: &str| {
+            let request = get(url).map(|body| Outgoing::Whole(body.into()));
+            client.open(request, Duration::from_secs(5)).await.err().expect("it is refused")
+        };
+        let reach = Reach::new(vec!["api.example.com".parse().expect("a pattern")], None);
+        let refused = open(&client(&["127.0.0.1"], 100).within(reach), "http://127.0.0.1:1/").await;
+        assert!(matches!(refused, OutboundError::OutOfReach(_)), "{refused}");
+        let refused = open(&client(&[], 100), "https://127.0.0.1:1/").await;
+        assert!(matches!(refused, OutboundError::PrivateAddress(_)), "{refused}");
+        let refused = open(&looking_up(&["93.184.216.34:80"]), "http://plain.example/").await;
+        assert!(matches!(refused, OutboundError::PlainHttp(_)), "{refused}");
     }
 }

@@ -112,7 +112,7 @@ impl Pipelines {
             return Ok(None);
         }
         let access = self.access_of(&unverified.setup).await?;
-        Ok(access.map(|_| unverified.setup))
+        Ok(access.is_ok().then_some(unverified.setup))
     }
 }
 

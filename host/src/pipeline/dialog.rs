@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::store::IntegrationId;
+
 /// The end of a set-up, good or bad.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
@@ -14,6 +16,12 @@ pub struct Ended {
     pub organization: String,
     /// What people call the provider.
     pub provider: String,
+    /// Its id, for the way to start again.
+    pub provider_id: String,
+    /// The integration that was to be re-authenticated.
+    pub integration: Option<IntegrationId>,
+    /// Which check failed, if one did: a word that the log has too.
+    pub failed: Option<&'static str>,
     /// Whether it ran in a pop-up.
     pub dialog: bool,
     /// Where the opener also listens.

@@ -9,6 +9,7 @@ use super::{
     Ended, INTERNAL_ERROR, Pipelines, Refusal, Setup,
     check::Checked,
     orphans::Orphan,
+    transition::Failed,
     visit::{Outcome, Visit, failed, milliseconds, refused},
 };
 use crate::{
@@ -58,7 +59,8 @@ impl Pipelines {
                 let plugin = &provider.plugin().name;
                 tracing::warn!(setup.id = id, provider.id = provider.id(), plugin.name = plugin, plugin.reason = error.reason(), step.name = BUILD, step.milliseconds = milliseconds, %error, "the integration could not be built");
                 let orphan = self.orphan(provider, &checked.setup, None);
-                return self.give_up(visit, provider, &checked, orphan, INTERNAL_ERROR.to_owned()).await;
+                let why = Failed { message: INTERNAL_ERROR.to_owned(), check: Some("plugin") };
+                return self.give_up(visit, provider, &checked, orphan, why).await;
             }
         };
         let orphan = self.orphan(provider, &checked.setup, Some(&integration));
@@ -68,11 +70,11 @@ impl Pipelines {
         }
         match stored {
             Ok(Stored::Installed(stored, _)) => Ok(Outcome::Ended(succeeded(provider, &checked, &stored))),
-            Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &checked, OTHER_ACCOUNT.to_owned()))),
-            Ok(Stored::NotOurs) => Ok(refused(visit, Refusal::MissingSessionData)),
+            Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &checked, other_account()))),
+            Ok(Stored::NotOurs) => Ok(refused(visit, Refusal::StartedAnew)),
             Err(error) => {
                 tracing::error!(setup.id = id, provider.id = provider.id(), %error, "the integration could not be stored");
-                self.give_up(visit, provider, &checked, orphan, INTERNAL_ERROR.to_owned()).await
+                self.give_up(visit, provider, &checked, orphan, INTERNAL_ERROR.into()).await
             }
         }
     }
@@ -122,9 +124,16 @@ fn succeeded(provider: &Provider, checked: &Checked, stored: &Installed) -> Ende
         data: serde_json::to_value(out).unwrap_or(Value::Null),
         organization: organization.slug.clone(),
         provider: provider.name().to_owned(),
+        provider_id: provider.id().to_owned(),
+        integration: setup.integration,
+        failed: None,
         dialog: setup.dialog,
         channel: setup.channel.clone(),
     }
+}
+
+fn other_account() -> Failed {
+    Failed { message: OTHER_ACCOUNT.to_owned(), check: Some("other-account") }
 }
 
 /// What became of the transaction.

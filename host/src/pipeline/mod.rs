@@ -11,6 +11,7 @@ mod check;
 mod dialog;
 mod finish;
 mod orphans;
+mod refusal;
 mod seal;
 mod step;
 mod transition;
@@ -18,8 +19,8 @@ mod turns;
 mod visit;
 
 pub use call::Received;
-pub use check::Refusal;
 pub use dialog::{Channel, Ended};
+pub use refusal::Refusal;
 pub use seal::Setup;
 use seal::Signer;
 use thiserror::Error;

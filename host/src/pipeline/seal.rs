@@ -118,12 +118,16 @@ impl<'a> From<&'a Provider> for SignedProvider<'a> {
 struct Signed {
     setup: Setup,
     signature: String,
+    /// What the provider was like, so that a changed provider is told from a changed set-up. Believed for no more than the words.
+    #[serde(default)]
+    provider: String,
 }
 
 /// A set-up as it came out of the session: readable, not yet believed.
 pub(super) struct Unverified {
     pub(super) setup: Setup,
     signature: Vec<u8>,
+    provider: String,
 }
 
 /// Signs and verifies set-ups with HMAC-SHA256.
@@ -149,8 +153,9 @@ impl Signer {
     }
 
     pub(super) fn sign<'a>(&self, setup: &Setup, provider: impl Into<SignedProvider<'a>>) -> String {
-        let signature = self.mac(setup, &provider.into()).finalize().into_bytes();
-        let signed = Signed { setup: setup.clone(), signature: BASE64_URL_SAFE_NO_PAD.encode(signature) };
+        let provider = provider.into();
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(self.mac(setup, &provider).finalize().into_bytes());
+        let signed = Signed { setup: setup.clone(), signature, provider: self.mark(&provider) };
         serde_json::to_string(&signed).expect("a set-up is plain JSON")
     }
 
@@ -158,7 +163,20 @@ impl Signer {
     pub(super) fn read(text: &str) -> Option<Unverified> {
         let signed: Signed = serde_json::from_str(text).ok()?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signed.signature).ok()?;
-        Some(Unverified { setup: signed.setup, signature })
+        Some(Unverified { setup: signed.setup, signature, provider: signed.provider })
+    }
+
+    /// Tells one provider from another, or from itself after a change, without telling anything of it: keyed, since options may be short.
+    fn mark(&self, provider: &SignedProvider<'_>) -> String {
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        let fields = std::iter::once(provider.fingerprint).chain(provider.steps.iter().copied());
+        let text: Vec<u8> = fields.flat_map(|field| [&field.len().to_be_bytes(), field.as_bytes()].concat()).collect();
+        BASE64_URL_SAFE_NO_PAD.encode(mac.chain_update(b"provider").chain_update(text).finalize().into_bytes())
+    }
+
+    /// Whether it says that it was signed for the provider as it is now.
+    pub(super) fn is_for<'a>(&self, unverified: &Unverified, provider: impl Into<SignedProvider<'a>>) -> bool {
+        unverified.provider == self.mark(&provider.into())
     }
 
     /// Compares in constant time.
@@ -206,6 +224,14 @@ mod tests {
         for steps in [&["name"][..], &["confirm", "name"], &["name", "confirm", "more"], &["nameconfirm"], &[]] {
             assert!(!is_signed(&signed(), 7, provider("d", steps)), "steps changed by a plugin upgrade: {steps:?}");
         }
+    }
+
+    #[test]
+    fn a_changed_provider_is_told_from_a_changed_set_up() {
+        let is_for = |provider| signer(7).is_for(&Signer::read(&signed().to_string()).expect("a set-up"), provider);
+        assert!(is_for(provider("d", &STEPS)));
+        assert!(!is_for(provider("e", &STEPS)) && !is_for(provider("d", &["name"])));
+        assert!(!signed().to_string().contains("\"provider\":\"d\""), "nothing of it is told");
     }
 
     #[test]

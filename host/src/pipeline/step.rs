@@ -104,6 +104,15 @@ impl StepError {
         }
         .unwrap_or_else(|| INTERNAL_ERROR.to_owned())
     }
+
+    /// What failed, in a word that the person can quote.
+    pub(super) const fn check(&self) -> Option<&'static str> {
+        match self {
+            Self::OAuth2(error) => Some(error.check()),
+            Self::Plugin(_) | Self::Redirect => Some("plugin"),
+            Self::AuthorizeUrl(_) | Self::NoStep => None,
+        }
+    }
 }
 
 impl Pipelines {

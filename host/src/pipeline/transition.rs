@@ -14,8 +14,23 @@ pub(super) enum Transition {
     Advance(usize),
     /// There is no further step.
     Finish,
-    /// The pipeline ends with this message.
-    Fail(String),
+    /// The pipeline ends without an integration.
+    Fail(Failed),
+}
+
+/// Why a pipeline ends without an integration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failed {
+    /// What the person reads, and the page that opened the pop-up is told.
+    pub(super) message: String,
+    /// Which check failed, if one did.
+    pub(super) check: Option<&'static str>,
+}
+
+impl From<&str> for Failed {
+    fn from(message: &str) -> Self {
+        Self { message: message.to_owned(), check: None }
+    }
 }
 
 /// From the answer of step `current` of `count`.
@@ -27,8 +42,8 @@ pub(super) fn transition(answer: Answer, current: usize, count: usize) -> Transi
         Answer::Redirect { url } => Transition::Redirect(url),
         Answer::Next if current + 1 < count => Transition::Advance(current + 1),
         Answer::Next => Transition::Finish,
-        Answer::Error { message } => Transition::Fail(message),
-        Answer::Unknown => Transition::Fail(INTERNAL_ERROR.to_owned()),
+        Answer::Error { message } => Transition::Fail(Failed { message, check: None }),
+        Answer::Unknown => Transition::Fail(INTERNAL_ERROR.into()),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     check::Checked,
     orphans::Orphan,
     step::{self, plan},
-    transition::{Transition, transition},
+    transition::{Failed, Transition, transition},
 };
 use crate::{
     plugins::{Form, Provider, Request},
@@ -106,6 +106,10 @@ impl Pipelines {
         let provider = &*provider;
         let turn = self.turns.take(&visit).await;
         if let Some(outcome) = turn.shared() {
+            tracing::info!(
+                provider.id = provider.id(),
+                "the request before this one was the same: it shares the answer"
+            );
             return Ok(outcome);
         }
         let outcome = match self.claim(&visit, provider).await? {
@@ -134,9 +138,9 @@ impl Pipelines {
                 self.keep(visit, provider, &checked, Outcome::Show { page, progress }).await
             }
             Transition::Redirect(url) => self.keep(visit, provider, &checked, Outcome::Redirect(url)).await,
-            Transition::Fail(message) => {
+            Transition::Fail(why) => {
                 let orphan = self.orphan(provider, &checked.setup, None);
-                self.give_up(visit, provider, &checked, orphan, message).await
+                self.give_up(visit, provider, &checked, orphan, why).await
             }
             Transition::Finish | Transition::Advance(_) => self.end(visit, provider, checked).await,
         }
@@ -149,7 +153,7 @@ impl Pipelines {
         provider: &Provider,
         checked: &Checked,
         orphan: Option<Orphan>,
-        message: String,
+        why: Failed,
     ) -> Result<Outcome, StoreError> {
         let has_orphan = orphan.is_some();
         let also = noting(orphan, self.store.sealer());
@@ -157,7 +161,7 @@ impl Pipelines {
         if has_orphan {
             self.grants.look_for_revocations();
         }
-        Ok(Outcome::Ended(failed(provider, checked, message)))
+        Ok(Outcome::Ended(failed(provider, checked, why)))
     }
 
     async fn step(&self, provider: &Provider, setup: &mut Setup, request: &Request, count: usize) -> Transition {
@@ -189,7 +193,7 @@ impl Pipelines {
                     %error,
                     "a step failed"
                 );
-                Transition::Fail(error.public_message())
+                Transition::Fail(Failed { message: error.public_message(), check: error.check() })
             }
         }
     }
@@ -205,7 +209,7 @@ impl Pipelines {
         let signed = self.signer.sign(&checked.setup, provider);
         let also = noting(self.orphan_later(provider, &checked.setup), self.store.sealer());
         let is_kept = self.setups.release_and(&visit.session, provider.id(), checked.claim, &signed, also).await?;
-        Ok(if is_kept { outcome } else { refused(visit, Refusal::MissingSessionData) })
+        Ok(if is_kept { outcome } else { refused(visit, Refusal::StartedAnew) })
     }
 }
 
@@ -224,25 +228,29 @@ pub(super) fn milliseconds(since: Instant) -> f64 {
 
 /// A visit that may not go on.
 pub(super) fn refused(visit: &Visit, refusal: Refusal) -> Outcome {
-    tracing::info!(reason = %refusal, provider.id = visit.provider, "a set-up may not go on");
+    refusal.log(&visit.provider);
     Outcome::Refused(refusal)
 }
 
 /// An end without an integration.
-pub(super) fn failed(provider: &Provider, checked: &Checked, message: String) -> Ended {
+pub(super) fn failed(provider: &Provider, checked: &Checked, why: Failed) -> Ended {
     let Checked { setup, organization, .. } = checked;
-    let is_internal = message == INTERNAL_ERROR;
+    let is_internal = why.message == INTERNAL_ERROR;
     tracing::info!(
         setup.id = setup.nonce,
         provider.id = provider.id(),
         internal = is_internal,
+        setup.check = why.check,
         "a set-up ends without an integration"
     );
     Ended {
         success: false,
-        data: serde_json::json!({"detail": message}),
+        data: serde_json::json!({"detail": why.message}),
+        failed: why.check,
         organization: organization.slug.clone(),
         provider: provider.name().to_owned(),
+        provider_id: provider.id().to_owned(),
+        integration: setup.integration,
         dialog: setup.dialog,
         channel: setup.channel.clone(),
     }

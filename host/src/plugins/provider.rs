@@ -8,8 +8,8 @@ use jackfield_plugin_abi::{
 };
 
 use super::{
-    Answer, Dialog, Field, Grant, Integration, Leaving, PluginError, PluginInfo, Refreshed, Request, Revoked, State,
-    Step, StepKind, WebhookAnswer, WebhookCall,
+    Answer, Api, Dialog, Field, Grant, Integration, Leaving, PluginError, PluginInfo, Refreshed, Request, Revoked,
+    State, Step, StepKind, WebhookAnswer, WebhookCall,
     lend::{Lent, Tokens},
     library_file::digest,
     plugin::Plugin,
@@ -110,6 +110,12 @@ impl Provider {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.description.steps
+    }
+
+    /// Where the service's own API is, and what each call of it carries.
+    #[must_use]
+    pub const fn api(&self) -> Option<&Api> {
+        self.description.api.as_ref()
     }
 
     /// The client for what is sent on its behalf in a set-up whose person has named these hosts: it reaches them where the provider says

@@ -118,6 +118,7 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
         ("system.control", old.control != new.control),
         ("system.secret-key", !old.secret_key.is_same(&new.secret_key)),
         ("tokens.keep-alive-days", before.tokens != after.tokens),
+        ("proxy", before.proxy != after.proxy),
         ("database.url", before.database.url.as_str() != after.database.url.as_str()),
     ]
     .into_iter()

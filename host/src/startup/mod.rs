@@ -18,6 +18,7 @@ use crate::{
     outbound::{Outbound, OutboundError},
     pipeline::{Parts, Pipelines},
     plugins::Plugins,
+    proxy::Proxy,
     reload::Reloader,
     session::{Sessions, Setups},
     store::{Sealer, Store, StoreError},
@@ -228,6 +229,7 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
+    let proxy = Proxy::new(store.clone(), plugins.clone(), grants.clone(), settings.proxy);
     let url_prefix = settings.system.url_prefix.clone();
     let features = settings.features.clone();
     let parts = Parts {
@@ -252,6 +254,7 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
         integrations,
         pipelines,
         plugins,
+        proxy,
         reloader,
         sessions,
         store,

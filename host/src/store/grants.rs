@@ -32,6 +32,8 @@ pub struct Tokens {
     pub state: Map<String, Value>,
     /// Hosts that the set-up's person had named.
     pub hosts: Vec<String>,
+    /// Where the service's own API is for this account, where it is not where the provider says.
+    pub api_url: Option<String>,
 }
 
 /// The scopes of a grant.

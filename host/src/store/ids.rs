@@ -19,7 +19,7 @@ macro_rules! id {
         )]
         #[diesel(sql_type = BigInt)]
         #[serde(transparent)]
-        pub struct $name(i64);
+        pub struct $name(pub(super) i64);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -129,6 +129,21 @@ pub fn by_external_id(c: &mut AnyConnection, provider: &str, external_id: &str) 
     Ok(row.select(columns!()).first(c).optional()?)
 }
 
+/// All of a provider's, or those that an organization is linked to, in the order they were made.
+pub fn of_provider(
+    c: &mut AnyConnection,
+    provider: &str,
+    organization: Option<OrganizationId>,
+) -> StoreResult<Vec<Integration>> {
+    let of_provider = t::table.filter(t::provider.eq(provider)).order(t::id).select(columns!());
+    Ok(match organization {
+        Some(organization) => {
+            of_provider.inner_join(links::table).filter(links::organization_id.eq(organization)).load(c)?
+        }
+        None => of_provider.load(c)?,
+    })
+}
+
 /// An organization's integrations by name, after a position.
 pub fn of_organization(
     c: &mut AnyConnection,

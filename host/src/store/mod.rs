@@ -5,6 +5,7 @@
 //! [sealed](Sealer) before they reach a column.
 
 pub mod api_tokens;
+pub mod audit;
 mod connection;
 pub mod grants;
 pub mod identities;

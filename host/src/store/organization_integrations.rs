@@ -86,3 +86,9 @@ pub fn link(
     })?;
     row.try_into()
 }
+
+/// The organizations that are linked to an integration.
+pub fn organizations_of(c: &mut AnyConnection, integration: IntegrationId) -> StoreResult<Vec<OrganizationId>> {
+    let rows = t::table.filter(t::integration_id.eq(integration)).order(t::organization_id);
+    Ok(rows.select(t::organization_id).load(c)?)
+}

@@ -174,6 +174,43 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    audit_log (id) {
+        id -> BigInt,
+        date -> BigInt,
+        action -> Text,
+        actor_kind -> Text,
+        actor_id -> Nullable<BigInt>,
+        actor_name -> Nullable<Text>,
+        organization_id -> Nullable<BigInt>,
+        organization -> Nullable<Text>,
+        provider -> Nullable<Text>,
+        integration_id -> Nullable<BigInt>,
+        external_id -> Nullable<Text>,
+        plugin_digest -> Nullable<Text>,
+        result -> Text,
+        detail -> Text,
+        count -> BigInt,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_head (id) {
+        id -> BigInt,
+        count -> BigInt,
+        hash -> Binary,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_keys (since) {
+        since -> BigInt,
+        sealed_key -> Binary,
+    }
+}
+
 diesel::joinable!(members -> organizations (organization_id));
 diesel::joinable!(api_tokens -> organizations (organization_id));
 diesel::joinable!(grants -> integrations (integration_id));

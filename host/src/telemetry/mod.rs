@@ -70,7 +70,9 @@ const GUARDED: [&str; 9] =
 /// # Errors
 /// When the levels cannot be read, or logs were set up already.
 pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
-    init_beside(Identity::new(), telemetry)
+    // A reader without a filter would have every library's every span made; one of those that stand between a request and what it begins
+    // elsewhere would take the request's place, and its id would be missing in those lines.
+    init_beside(Identity::new().with_filter(LevelFilter::OFF), telemetry)
 }
 
 /// The same beside somebody who reads along.

@@ -31,10 +31,20 @@ pub(super) enum WebError {
     Forbidden(&'static str),
     /// No such thing, or none the person may know of.
     NotFound,
+    /// Something that belongs to what is there is not.
+    Absent(&'static str),
     /// The URL does not take this method.
     MethodNotAllowed,
     /// The request itself is wrong.
     BadRequest(&'static str),
+    /// What is sent is larger than is taken.
+    TooLarge(&'static str),
+    /// Nothing here can do that.
+    NotImplemented(&'static str),
+    /// The service cannot be reached.
+    BadGateway,
+    /// The service does not answer in time.
+    GatewayTimeout,
     /// The provider gives the integration no further token.
     NeedsReauthentication,
     /// The provider gives no token at present; when it is asked again.
@@ -52,12 +62,23 @@ pub(super) struct PageError(pub(super) WebError);
 /// An error as JSON.
 pub(super) struct ApiError(pub(super) WebError);
 
+/// An error as JSON with a word for programs, also in a header: where the answers of others are handed on, it tells that this one is not
+/// theirs.
+pub(super) struct CodedError {
+    pub(super) code: &'static str,
+    pub(super) error: WebError,
+}
+
 impl WebError {
     fn status(&self) -> StatusCode {
         match self {
             Self::NotLoggedIn { .. } | Self::BadToken => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::Absent(_) => StatusCode::NOT_FOUND,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::BadGateway => StatusCode::BAD_GATEWAY,
+            Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NeedsReauthentication => StatusCode::CONFLICT,
@@ -70,7 +91,10 @@ impl WebError {
         match self {
             Self::NotLoggedIn { .. } => "Authentication credentials were not provided.",
             Self::BadToken => "Invalid token.",
-            Self::Forbidden(detail) | Self::BadRequest(detail) => detail,
+            Self::Forbidden(detail) | Self::BadRequest(detail) | Self::Absent(detail) => detail,
+            Self::TooLarge(detail) | Self::NotImplemented(detail) => detail,
+            Self::BadGateway => "The service cannot be reached.",
+            Self::GatewayTimeout => "The service does not answer in time.",
             Self::NotFound => "The requested resource does not exist.",
             Self::MethodNotAllowed => "The method is not allowed here.",
             Self::NeedsReauthentication => {
@@ -85,8 +109,11 @@ impl WebError {
         match self {
             Self::NotLoggedIn { .. } | Self::BadToken => "Log in first",
             Self::Forbidden(_) => "That is not yours to do",
-            Self::NotFound => "There is nothing here",
-            Self::BadRequest(_) | Self::MethodNotAllowed => "That could not be understood",
+            Self::NotFound | Self::Absent(_) => "There is nothing here",
+            Self::BadGateway | Self::GatewayTimeout => "The service does not answer",
+            Self::BadRequest(_) | Self::MethodNotAllowed | Self::TooLarge(_) | Self::NotImplemented(_) => {
+                "That could not be understood"
+            }
             Self::NeedsReauthentication | Self::Unavailable { .. } => "The provider says no",
             Self::Internal(_) => "Something went wrong here",
         }
@@ -184,6 +211,36 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
         }
         response
+    }
+}
+
+impl IntoResponse for CodedError {
+    fn into_response(self) -> Response {
+        let body = Json(json!({"detail": self.error.detail(), "code": self.code}));
+        let (mut head, _) = ApiError(self.error).into_response().into_parts();
+        head.headers.remove(header::CONTENT_LENGTH);
+        head.headers.insert("jackfield-error", header::HeaderValue::from_static(self.code));
+        (head, body).into_response()
+    }
+}
+
+/// What keeps a request from being looked at.
+impl From<WebError> for CodedError {
+    fn from(error: WebError) -> Self {
+        let code = match error {
+            WebError::NotLoggedIn { .. } | WebError::BadToken => "unauthenticated",
+            WebError::Forbidden(_) => "forbidden",
+            WebError::BadRequest(_) => "bad-request",
+            WebError::Internal(_) => "internal",
+            _ => "not-found",
+        };
+        Self { code, error }
+    }
+}
+
+impl From<ApiError> for CodedError {
+    fn from(error: ApiError) -> Self {
+        error.0.into()
     }
 }
 

@@ -29,12 +29,17 @@ pub(super) fn with_session(router: Router<AppHandle>, app: &AppHandle) -> Router
         .layer(middleware::from_fn_with_state(app.clone(), origin::guard))
 }
 
-/// All routes; the last is the outermost.
-pub(super) fn around_everything(router: Router<AppHandle>, _app: &AppHandle) -> Router<AppHandle> {
+/// Routes that take little and answer soon: all but those that hand on what others send, which have limits of their own.
+pub(super) fn bounded(router: Router<AppHandle>) -> Router<AppHandle> {
     router
         .fallback(error::no_such_page)
         .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONGEST_REQUEST))
+}
+
+/// All routes; the last is the outermost.
+pub(super) fn around_everything(router: Router<AppHandle>) -> Router<AppHandle> {
+    router
         // Inside the trace, so that the 500 of a panic is logged with its request.
         .layer(CatchPanicLayer::custom(error::panicked))
         // Outside the panic catcher, so that a panic's page is drawn too.
@@ -65,20 +70,23 @@ async fn without_client_id(mut request: Request) -> Request {
     request
 }
 
-/// Path without query: a callback's query holds a code. And without the key of a webhook.
+/// Path without query: a callback's query holds a code. And without the key of a webhook, and what is for a service alone.
 fn span(request: &Request) -> tracing::Span {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
     tracing::info_span!(
         "request",
         request.id = id,
         http.method = %request.method(),
-        http.path = without_key(request.uri().path())
+        http.path = without_secrets(request.uri().path())
     )
 }
 
-fn without_key(path: &str) -> String {
+fn without_secrets(path: &str) -> String {
     match path.split('/').collect::<Vec<_>>()[..] {
         ["", "extensions", provider, "webhook", ..] => format!("/extensions/{provider}/webhook/…"),
+        ["", "api", "0", "organizations", organization, "integrations", id, "proxy", ..] => {
+            format!("/api/0/organizations/{organization}/integrations/{id}/proxy/…")
+        }
         _ => path.to_owned(),
     }
 }

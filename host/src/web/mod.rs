@@ -9,6 +9,7 @@ mod api;
 mod assets;
 mod caller;
 mod error;
+mod failed_checks;
 mod fields;
 mod frame;
 mod headers;

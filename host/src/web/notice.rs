@@ -9,10 +9,8 @@ use axum::{
 };
 use tower_sessions::cookie::{Cookie, SameSite, time::Duration};
 
-use crate::{
-    grants::{Attempted, Effect},
-    pipeline::Refusal,
-};
+use super::failed_checks::FailedCheck;
+use crate::grants::{Attempted, Effect};
 
 const COOKIE: &str = "jackfield-notice";
 
@@ -26,88 +24,68 @@ pub(super) struct Notice {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Missing,
-    OtherBrowser,
-    Changed,
-    Expired,
-    Denied,
-    Removed,
-    Revoked,
-    BeingRevoked,
-    NotRevocable,
-    Saved,
-    Unlinked,
+    /// Something was done: its name in the cookie, and what the person reads.
+    Done(&'static str, &'static str),
+    Failed(&'static FailedCheck),
 }
 
-/// Each kind's name in the cookie, whether it is bad news, and what the person reads.
-const KINDS: [(Kind, &str, bool, &str); 11] = [
-    (
-        Kind::Missing,
-        "missing",
-        true,
-        "This set-up was already finished, or was never started in this browser. Start it again from here.",
-    ),
-    (Kind::OtherBrowser, "other", true, "This set-up belongs to another person or browser. Start your own from here."),
-    (
-        Kind::Changed,
-        "changed",
-        true,
-        "This set-up does not fit the integration any more; it may have been updated meanwhile. Start it again from here.",
-    ),
-    (Kind::Expired, "expired", true, "This set-up has expired: it may take fifteen minutes. Start it again from here."),
-    (Kind::Denied, "denied", true, "You may not set up integrations here any more. Ask an owner of the organization."),
-    (Kind::Removed, "removed", false, "The integration was removed."),
-    (Kind::Revoked, "revoked", false, "The integration was removed, and its tokens are revoked at the provider."),
-    (
-        Kind::BeingRevoked,
-        "being-revoked",
-        false,
-        "The integration was removed. The provider has not confirmed yet that its tokens are revoked; it is asked until it does.",
-    ),
-    (
-        Kind::NotRevocable,
-        "not-revocable",
-        false,
-        "The integration was removed. Its tokens could not be revoked from here: end the connection in the provider's own settings as well.",
-    ),
-    (Kind::Saved, "saved", false, "The configuration was saved."),
-    (Kind::Unlinked, "unlinked", false, "The identity was unlinked."),
-];
+const REMOVED: Kind = Kind::Done("removed", "The integration was removed.");
+const REVOKED: Kind = Kind::Done("revoked", "The integration was removed, and its tokens are revoked at the provider.");
+const BEING_REVOKED: Kind = Kind::Done(
+    "being-revoked",
+    "The integration was removed. The provider has not confirmed yet that its tokens are revoked; it is asked until it does.",
+);
+const NOT_REVOCABLE: Kind = Kind::Done(
+    "not-revocable",
+    "The integration was removed. Its tokens could not be revoked from here: end the connection in the provider's own settings as well.",
+);
+const SAVED: Kind = Kind::Done("saved", "The configuration was saved.");
+const UNLINKED: Kind = Kind::Done("unlinked", "The identity was unlinked.");
+
+/// All that is done.
+const DONE: [Kind; 6] = [REMOVED, REVOKED, BEING_REVOKED, NOT_REVOCABLE, SAVED, UNLINKED];
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Done(name, _) => name,
+            Self::Failed(check) => check.name,
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let done = DONE.into_iter().find(|done| done.name() == name);
+        done.or_else(|| FailedCheck::named(name).map(Self::Failed))
+    }
+}
 
 impl Notice {
-    /// Why a set-up did not go on.
-    pub(super) const fn refused(refusal: Refusal, reference: Option<String>) -> Self {
-        let kind = match refusal {
-            Refusal::MissingSessionData => Kind::Missing,
-            Refusal::InvalidProvider | Refusal::InvalidUid => Kind::OtherBrowser,
-            Refusal::InvalidSignature => Kind::Changed,
-            Refusal::Expired => Kind::Expired,
-            Refusal::AccessDenied => Kind::Denied,
-        };
-        Self { kind, reference }
+    /// Why a set-up did not go on, or ended badly.
+    pub(super) const fn failed(check: &'static FailedCheck, reference: Option<String>) -> Self {
+        Self { kind: Kind::Failed(check), reference }
     }
 
     pub(super) const fn removed() -> Self {
-        Self { kind: Kind::Removed, reference: None }
+        Self { kind: REMOVED, reference: None }
     }
 
     /// After a removal, by what came of asking the provider; `None`: nothing yet.
     pub(super) const fn given_up(attempted: Option<&Attempted>) -> Self {
         let kind = match attempted {
-            Some(Attempted::Done { effect: Effect::Revoked, .. }) => Kind::Revoked,
-            Some(Attempted::Done { effect: Effect::Nothing, .. }) => Kind::Removed,
-            Some(Attempted::Done { effect: Effect::Impossible, .. } | Attempted::Failed(_)) => Kind::NotRevocable,
-            Some(Attempted::Waiting { .. } | Attempted::Elsewhere) | None => Kind::BeingRevoked,
+            Some(Attempted::Done { effect: Effect::Revoked, .. }) => REVOKED,
+            Some(Attempted::Done { effect: Effect::Nothing, .. }) => REMOVED,
+            Some(Attempted::Done { effect: Effect::Impossible, .. } | Attempted::Failed(_)) => NOT_REVOCABLE,
+            Some(Attempted::Waiting { .. } | Attempted::Elsewhere) | None => BEING_REVOKED,
         };
         Self { kind, reference: None }
     }
 
     pub(super) const fn saved() -> Self {
-        Self { kind: Kind::Saved, reference: None }
+        Self { kind: SAVED, reference: None }
     }
 
     pub(super) const fn unlinked() -> Self {
-        Self { kind: Kind::Unlinked, reference: None }
+        Self { kind: UNLINKED, reference: None }
     }
 
     /// What the last answer left for this page.
@@ -116,26 +94,33 @@ impl Notice {
         let mut cookies = Cookie::split_parse(cookies).filter_map(Result::ok);
         let cookie = cookies.find(|cookie| cookie.name() == COOKIE)?;
         let (name, reference) = cookie.value().split_once('.')?;
-        let kind = KINDS.iter().find(|(_, known, ..)| *known == name)?.0;
+        let kind = Kind::named(name)?;
         let is_reference = !reference.is_empty() && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
         Some(Self { kind, reference: is_reference.then(|| reference.to_owned()) })
     }
 
-    fn row(&self) -> &'static (Kind, &'static str, bool, &'static str) {
-        KINDS.iter().find(|(kind, ..)| *kind == self.kind).expect("every kind has a row")
+    /// The check that failed, if one did: what the person quotes and the log has.
+    pub(super) const fn check(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Failed(check) => Some(check.name),
+            Kind::Done(..) => None,
+        }
     }
 
-    pub(super) fn is_bad(&self) -> bool {
-        self.row().2
+    pub(super) const fn is_bad(&self) -> bool {
+        self.check().is_some()
     }
 
-    pub(super) fn text(&self) -> &'static str {
-        self.row().3
+    pub(super) const fn text(&self) -> &'static str {
+        match self.kind {
+            Kind::Failed(check) => check.words,
+            Kind::Done(_, text) => text,
+        }
     }
 
     /// Leaves it for the next page.
     pub(super) fn leave(&self, response: &mut Response) {
-        let value = format!("{}.{}", self.row().1, self.reference.as_deref().unwrap_or_default());
+        let value = format!("{}.{}", self.kind.name(), self.reference.as_deref().unwrap_or_default());
         set(response, &value, Duration::minutes(1));
     }
 
@@ -157,6 +142,7 @@ mod tests {
     use axum::response::IntoResponse;
 
     use super::*;
+    use crate::pipeline::Refusal;
 
     fn headers(cookie: &str) -> HeaderMap {
         [(header::COOKIE, cookie.parse().expect("a header value"))].into_iter().collect()
@@ -164,13 +150,15 @@ mod tests {
 
     #[test]
     fn what_is_left_is_found_by_the_next_request() {
-        for refusal in [Refusal::MissingSessionData, Refusal::Expired, Refusal::AccessDenied] {
-            let notice = Notice::refused(refusal, Some("0a1b".to_owned()));
+        for refusal in Refusal::ALL {
+            let notice = Notice::failed(FailedCheck::of_refusal(refusal), Some("0a1b".to_owned()));
             let mut response = ().into_response();
             notice.leave(&mut response);
             let cookie = response.headers()[header::SET_COOKIE].to_str().expect("text").to_owned();
             let sent = format!("other=1; {}", cookie.split(';').next().unwrap_or_default());
-            assert_eq!(Notice::of(&headers(&sent)), Some(notice));
+            let found = Notice::of(&headers(&sent)).expect("it is found");
+            assert_eq!(found, notice);
+            assert_eq!(found.check(), Some(refusal.check()));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    routing::{delete, get, post},
+    routing::{any, delete, get, post},
 };
 
 use super::{account, api, assets, health, icons, integration, integrations, layers, login, setup, webhook};
@@ -30,8 +30,12 @@ pub fn router(app: AppHandle) -> Router {
         .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start))
         .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit));
 
+    let streamed = Router::new()
+        .route("/api/0/organizations/{org}/integrations/{id}/proxy/", any(api::proxy))
+        .route("/api/0/organizations/{org}/integrations/{id}/proxy/{*path}", any(api::proxy));
+
     let router = Router::new().merge(api).merge(pages);
-    let sessions = layers::with_session(router, &app);
+    let (sessions, streamed) = (layers::with_session(router, &app), layers::with_session(streamed, &app));
     let plain = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -41,5 +45,5 @@ pub fn router(app: AppHandle) -> Router {
         )
         .route("/icons/{provider}/{version}", get(icons::serve))
         .route("/static/{version}/{file}", get(assets::serve));
-    layers::around_everything(sessions.merge(plain), &app).with_state(app)
+    layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed)).with_state(app)
 }

@@ -5,8 +5,8 @@ mod jwt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jackfield_plugin::{
-    Answer, Error, Grant, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Refreshed, Result, State, Step,
-    Value, View, export_providers, value,
+    Answer, Api, Error, Grant, Host, HttpRequest, HttpResponse, Integration, Leaving, OAuth2, Pipeline, Provider,
+    Refreshed, Result, Revoked, State, Step, Value, View, export_providers, value,
 };
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -28,7 +28,7 @@ impl GitHubApp {
         self.web_url.as_deref().unwrap_or("https://github.com").trim_end_matches('/')
     }
 
-    fn api(&self) -> String {
+    fn api_base(&self) -> String {
         let enterprise = || self.web_url.as_ref().map(|_| format!("{}/api/v3", self.web()));
         let api = self.api_url.clone().or_else(enterprise).unwrap_or_else(|| "https://api.github.com".to_owned());
         api.trim_end_matches('/').to_owned()
@@ -66,18 +66,23 @@ impl Provider for GitHubApp {
         if is_elsewhere { Vec::new() } else { vec!["api.github.com".to_owned()] }
     }
 
+    fn api(&self) -> Option<Api> {
+        let api = Api::new(self.api_base());
+        Some(api.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28"))
+    }
+
     fn pipeline(&self) -> Pipeline {
         let web = self.web();
         let oauth2 = OAuth2::new(format!("{web}/login/oauth/authorize"), format!("{web}/login/oauth/access_token"));
         Pipeline::new()
             .view("installation", Install(format!("{web}/apps/{}/installations/new", self.app_slug)))
             .oauth2(oauth2.client(&self.client_id, self.client_secret.as_str()))
-            .view("access", Access(self.api()))
+            .view("access", Access(self.api_base()))
     }
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
         let id: u64 = value(&state, "installation_id")?;
-        let url = format!("{}/app/installations/{id}", self.api());
+        let url = format!("{}/app/installations/{id}", self.api_base());
         let account = ask(&host, HttpRequest::get(&url), &self.jwt(&host)?).await?["account"].take();
         let mut access = self.access(&url, &host).await?;
         let mut integration = Integration::new(id.to_string()).grant(token_of(&access)?);
@@ -92,8 +97,23 @@ impl Provider for GitHubApp {
     /// An installation has no refresh token: the app asks for the next token with its own key.
     async fn refresh(&self, _: Grant, metadata: State, host: Host) -> Result<Refreshed> {
         let id: u64 = value(&metadata, "installation_id")?;
-        let access = self.access(&format!("{}/app/installations/{id}", self.api()), &host).await?;
+        let access = self.access(&format!("{}/app/installations/{id}", self.api_base()), &host).await?;
         Ok(Refreshed::granted(token_of(&access)?))
+    }
+
+    /// <https://docs.github.com/en/rest/apps/apps#delete-an-installation-for-the-authenticated-app>: it ends the installation's tokens with it.
+    /// Of an installation that stays, tokens end within an hour by themselves.
+    async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
+        if !leaving.is_whole {
+            return Ok(Revoked::ByHost);
+        }
+        let id: u64 = value(&leaving.metadata, "installation_id")?;
+        let request = HttpRequest::new("DELETE", format!("{}/app/installations/{id}", self.api_base()));
+        match call(&host, request, &self.jwt(&host)?).await?.status {
+            204 => Ok(Revoked::done("the app is uninstalled")),
+            404 => Ok(Revoked::done("the app was uninstalled already")),
+            status => Err(Error::new(format!("GitHub answered {status} to the end of installation {id}"))),
+        }
     }
 }
 
@@ -166,13 +186,17 @@ impl View for Access {
 
 /// One call of the API; its answer's words may be anything, so an error has none of them.
 async fn ask(host: &Host, request: HttpRequest, token: &str) -> Result<Value> {
-    let request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
     let what = format!("{request:?}");
-    let answer = host.send(request.bearer(token)).await?;
+    let answer = call(host, request, token).await?;
     if !answer.is_success() {
         return Err(Error::new(format!("GitHub answered {} to {what}", answer.status)));
     }
     Ok(answer.json()?)
+}
+
+async fn call(host: &Host, request: HttpRequest, token: &str) -> Result<HttpResponse> {
+    let request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
+    host.send(request.bearer(token)).await
 }
 
 export_providers!(GitHubApp);

@@ -71,6 +71,21 @@ fn the_next_token_is_asked_for_with_the_apps_own_key() {
 }
 
 #[test]
+fn who_leaves_uninstalls_the_app_and_may_be_late() {
+    let metadata = || json!({"installation_id": 7}).as_object().cloned().expect("an object");
+    let leaving = || Leaving::whole("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
+    let url = || format!("{API}/app/installations/7");
+    for (status, told) in [(204, "the app is uninstalled"), (404, "the app was uninstalled already")] {
+        let mut github = github().answers(url(), HttpResponse::new(status, ""));
+        assert_eq!(github.revoke(leaving()).expect("it is gone"), Revoked::done(told));
+        assert_eq!(github.requests()[0].method, "DELETE");
+    }
+    assert!(github().answers(url(), HttpResponse::new(503, "")).revoke(leaving()).is_err(), "it is asked again");
+    let token = Leaving::of_grants("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
+    assert_eq!(github().revoke(token).expect("nothing is asked"), Revoked::ByHost);
+}
+
+#[test]
 fn an_update_is_taken_like_an_installation_and_each_state_is_another() {
     let mut github = github();
     let first = begin(&mut github);
@@ -184,7 +199,10 @@ fn without_app_and_key_it_is_not_offered() {
 fn an_enterprise_server_has_its_api_below_its_address() {
     let web = Some("https://git.example.com/".to_owned());
     let server = GitHubApp { web_url: web, ..GitHubApp::default() };
-    assert_eq!((server.web(), server.api().as_str()), ("https://git.example.com", "https://git.example.com/api/v3"));
+    assert_eq!(
+        (server.web(), server.api_base().as_str()),
+        ("https://git.example.com", "https://git.example.com/api/v3")
+    );
     assert!(server.hosts().is_empty(), "the operator's options name it");
     assert_eq!(GitHubApp::default().hosts(), ["api.github.com"]);
 }

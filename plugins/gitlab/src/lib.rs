@@ -43,6 +43,7 @@ impl Provider for GitLab {
             let (instance, client): (String, (String, String)) = (value(state, "instance")?, value(state, "client")?);
             let oauth2 = OAuth2::new(format!("{instance}/oauth/authorize"), format!("{instance}/oauth/token"));
             let oauth2 = oauth2.revocation_url(format!("{instance}/oauth/revoke")).single_use_refresh_tokens(true);
+            let oauth2 = oauth2.revokes_single_tokens(); // Each token is a row of its own there, with its refresh token.
             Ok(oauth2.client(client.0, client.1).scopes(scopes.clone()))
         })
     }
@@ -58,6 +59,7 @@ impl Provider for GitLab {
         let name = instance.split_once("://").map_or(&*instance, |(_, name)| name);
         Ok(Integration::new(format!("{name}:{id}"))
             .name(format!("{login} ({name})"))
+            .api_url(format!("{instance}/api/v4/"))
             .metadata("instance", &*instance)
             .metadata("access_token", bearer)
             .metadata_if_some("client", state.get("client").filter(|_| instance != DEFAULT).cloned())

@@ -1,9 +1,11 @@
 //! Slack: adds an app to a workspace, or to an organization of Enterprise Grid, in two dialects: `v2`, what Slack runs today
 //! (<https://docs.slack.dev/reference/methods/oauth.v2.access>), and `v1`, kept for compatible servers of the first kind.
 
+mod leaving;
+
 use jackfield_plugin::{
-    Error, Grant, Host, Identity, Integration, OAuth2, Pipeline, Provider, Result, State, Value, export_providers,
-    value,
+    Api as ServiceApi, Error, Grant, Host, Identity, Integration, Leaving, OAuth2, Pipeline, Provider, Result, Revoked,
+    State, Value, export_providers, value,
 };
 use serde::Deserialize;
 
@@ -16,6 +18,10 @@ struct Slack {
     signing_secret: String,
     verification_token: String,
     api: Api,
+    /// Of the bot; those that Slack's page for a first app has, where none are named.
+    scopes: Option<Vec<String>>,
+    /// Of the person who installs; none: no token of theirs is asked for.
+    user_scopes: Vec<String>,
     authorize_url: Option<String>,
     token_url: Option<String>,
 }
@@ -41,17 +47,28 @@ impl Provider for Slack {
         Some(include_str!("icon.svg"))
     }
 
+    /// Its methods stand beside that of the token, also at a compatible server.
+    fn api(&self) -> Option<ServiceApi> {
+        let token = self.token_url.as_deref().unwrap_or("https://slack.com/api/oauth.v2.access");
+        token.rfind('/').map(|end| ServiceApi::new(&token[..=end]))
+    }
+
     fn pipeline(&self) -> Pipeline {
         let (authorize, token, scopes, separator) = match self.api {
             Api::V1 => ("oauth/authorize", "oauth.access", "bot chat:write:bot commands team:read", " "),
             Api::V2 => ("oauth/v2/authorize", "oauth.v2.access", "chat:write,commands,team:read", ","),
         };
         let authorize = self.authorize_url.clone().unwrap_or_else(|| format!("https://slack.com/{authorize}"));
-        let token = self.token_url.clone().unwrap_or_else(|| format!("https://slack.com/api/{token}"));
+        let token = self.token_url.clone().unwrap_or_else(|| format!("{API}{token}"));
         // PKCE would make the app a public client at Slack, and older compatible servers refuse what they do not know.
         let oauth2 = OAuth2::new(authorize, token).client(&self.client_id, self.client_secret.as_str()).without_pkce();
         let oauth2 = oauth2.single_use_refresh_tokens(true);
-        Pipeline::new().oauth2(oauth2.scopes(scopes.split(separator)).scope_separator(separator))
+        let default = || scopes.split(separator).map(str::to_owned).collect();
+        let oauth2 = oauth2.scopes(self.scopes.clone().unwrap_or_else(default)).scope_separator(separator);
+        Pipeline::new().oauth2(match self.user_scopes.as_slice() {
+            [] => oauth2,
+            scopes => oauth2.authorize_parameter("user_scope", scopes.join(",")),
+        })
     }
 
     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
@@ -62,7 +79,13 @@ impl Provider for Slack {
         }
         if matches!(self.api, Api::V1) { answer.v1() } else { answer.v2() }
     }
+
+    async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
+        self.leave(leaving, host).await
+    }
 }
+
+const API: &str = "https://slack.com/api/";
 
 /// The token answer, read by JSON pointers.
 struct Answer(Value);

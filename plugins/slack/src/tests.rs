@@ -1,5 +1,6 @@
 //! Both dialects of Slack, through the harness.
 
+use jackfield_plugin::{HttpRequest, HttpResponse, Leaving, Revoked};
 use jackfield_plugin_test::Harness;
 use serde_json::{Value, json};
 
@@ -31,6 +32,15 @@ fn v2_is_the_default_and_endpoints_can_be_set() {
     let oauth2 = Harness::<Slack>::new(json!({"authorize-url": "https://a/", "token-url": "https://t/"})).oauth2();
     assert_eq!((oauth2.authorize_url.as_str(), oauth2.token_url.as_str()), ("https://a/", "https://t/"));
     assert_eq!(oauth2.scope_separator, ",");
+}
+
+#[test]
+fn scopes_of_bot_and_person_can_be_set() {
+    let options = json!({"scopes": ["chat:write"], "user-scopes": ["search:read", "users:read"]});
+    let oauth2 = Harness::<Slack>::new(options).oauth2();
+    assert_eq!(oauth2.scopes, ["chat:write"]);
+    assert_eq!(oauth2.authorize_parameters, [("user_scope".to_owned(), "search:read,users:read".to_owned())]);
+    assert!(slack("v2").oauth2().authorize_parameters.is_empty());
 }
 
 #[test]
@@ -145,4 +155,89 @@ fn what_is_no_install_is_an_error_that_shows_no_token() {
     for data in [nobody, json!({"ok": true}), json!({}), json!("text")] {
         assert!(built("v1", data).is_err());
     }
+}
+
+fn given() -> Vec<Grant> {
+    let user = Grant::new("user", "xoxe.xoxp-1").refresh_token("xoxe-u").subject("U1");
+    vec![Grant::new("bot", "xoxe.xoxb-1").refresh_token("xoxe-b"), user]
+}
+
+/// Has Slack left while it answers these methods with status and body; what was done, in order, and what came of it.
+fn left(leaving: Leaving, answers: &[(&str, u16, Value)]) -> (Vec<String>, Result<Revoked>) {
+    let script = |slack: Harness<Slack>, (method, status, body): &(&str, u16, Value)| {
+        let answer = HttpResponse::new(*status, body.to_string()).with_header("retry-after", "30");
+        slack.answers(format!("https://slack.com/api/{method}"), answer)
+    };
+    let mut slack = answers.iter().fold(slack("v2"), script);
+    let revoked = slack.revoke(leaving);
+    let bearer = |request: &HttpRequest| {
+        let found = request.headers.iter().find(|(name, _)| name == "authorization");
+        found.map_or("", |(_, value)| value.trim_start_matches("Bearer ")).to_owned()
+    };
+    let done = |request: &HttpRequest| {
+        let method = request.url.rsplit('/').next().unwrap_or_default();
+        format!("{method} {} {}", bearer(request), String::from_utf8_lossy(&request.body)).trim_end().to_owned()
+    };
+    (slack.requests().iter().map(done).collect(), revoked)
+}
+
+fn whole() -> Leaving {
+    Leaving::whole("T1", State::new(), given())
+}
+
+fn error(word: &str) -> Value {
+    json!({"ok": false, "error": word})
+}
+
+#[test]
+fn who_leaves_uninstalls_the_app_and_with_it_every_token() {
+    let (done, revoked) = left(whole(), &[("apps.uninstall", 200, json!({"ok": true}))]);
+    assert_eq!(done, ["apps.uninstall xoxe.xoxb-1 client_id=1.2&client_secret=s3cret"]);
+    assert_eq!(revoked.expect("done"), Revoked::done("apps.uninstall: ok"));
+}
+
+#[test]
+fn where_the_app_cannot_be_uninstalled_each_token_goes_alone() {
+    for refusal in ["is_bot", "no_permission", "client_id_token_mismatch"] {
+        let revoke = || ("auth.revoke", 200, json!({"ok": true, "revoked": true}));
+        let (done, revoked) = left(whole(), &[("apps.uninstall", 200, error(refusal)), revoke(), revoke()]);
+        assert_eq!(done[1..], ["auth.revoke xoxe.xoxb-1", "auth.revoke xoxe.xoxp-1"]);
+        let words = format!("apps.uninstall: {refusal}, auth.revoke of bot: ok, auth.revoke of user: ok");
+        assert_eq!(revoked.expect("done"), Revoked::done(words));
+    }
+}
+
+#[test]
+fn a_dead_token_is_as_good_as_revoked_and_another_error_is_tried_again() {
+    let user = || Leaving::of_grants("T1", State::new(), vec![Grant::new("user", "xoxp-1").subject("U1")]);
+    for dead in ["token_revoked", "account_inactive", "invalid_auth"] {
+        let (_, revoked) = left(user(), &[("auth.revoke", 200, error(dead))]);
+        assert_eq!(revoked.expect("done"), Revoked::done(format!("auth.revoke of user: {dead}")));
+    }
+    for (status, body) in [(200, error("fatal_error")), (503, json!("down")), (200, json!([]))] {
+        assert!(left(user(), &[("auth.revoke", status, body)]).1.is_err());
+    }
+    let (_, revoked) = left(user(), &[("auth.revoke", 429, error("ratelimited"))]);
+    assert_eq!(revoked.expect("later"), Revoked::later("auth.revoke of user: ratelimited", 30));
+}
+
+#[test]
+fn an_expired_token_is_refreshed_so_that_what_came_with_it_does_not_live_on() {
+    let refreshed = json!({"ok": true, "access_token": "xoxe.xoxb-2"});
+    let uninstall = |body| ("apps.uninstall", 200, body);
+    let answers =
+        [uninstall(error("token_expired")), ("oauth.v2.access", 200, refreshed), uninstall(json!({"ok": true}))];
+    let (done, revoked) = left(whole(), &answers);
+    assert!(done[1].contains("refresh_token=xoxe-b") && done[2].starts_with("apps.uninstall xoxe.xoxb-2"), "{done:?}");
+    assert_eq!(revoked.expect("done"), Revoked::done("apps.uninstall: ok"));
+}
+
+#[test]
+fn while_the_workspace_is_connected_its_bot_stays_in_its_channels() {
+    let replaced = Leaving::of_grants("T1", State::new(), given()).connected();
+    let (done, revoked) = left(replaced, &[("auth.revoke", 200, json!({"ok": true, "revoked": true}))]);
+    assert_eq!(done, ["auth.revoke xoxe.xoxp-1"]);
+    assert_eq!(revoked.expect("done"), Revoked::done("auth.revoke of user: ok"));
+    let bot = Leaving::of_grants("T1", State::new(), given()[..1].to_vec()).connected();
+    assert_eq!(left(bot, &[]).1.expect("done"), Revoked::done("nothing to revoke"));
 }

@@ -57,6 +57,7 @@ pub(super) async fn auth_test(State(shared): State<Arc<Shared>>, Extension(recei
             "team_id": team["id"].clone(),
             "user": if is_bot { json!("jackfield") } else { json!("ada") },
             "user_id": if is_bot { json!(BOT) } else { facts["user_id"].clone() },
+            "bot_id": is_bot.then_some("B0STANDINBOT"),
             "app_id": APP,
             "is_enterprise_install": facts["place"]["is_enterprise_install"] == true,
         })

@@ -76,7 +76,8 @@ fn exchanged(shared: &Shared, dialect: Dialect, received: &Received) -> Result<G
     let client = client_error(shared, received);
     let grant = locked(&shared.grants).remove(given("code"));
     match grant {
-        _ if given("grant_type") != "authorization_code" => Err("invalid_grant_type"),
+        // Slack's own libraries say nothing of it.
+        _ if !["", "authorization_code"].contains(&given("grant_type")) => Err("invalid_grant_type"),
         _ if client.is_some() => Err(client.unwrap_or_default()),
         None => Err("invalid_code"),
         Some(grant) if shared.clock.now() > grant.given_at + LIFE_OF_A_CODE => Err("invalid_code"),

@@ -201,7 +201,7 @@ async fn steps_changed_by_a_plugin_upgrade_end_set_ups_that_are_under_way() -> R
     let stage = Stage { host, ..stage };
     let answer = owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?;
     assert_eq!(answer.goes_to(), (302, "/"));
-    assert!(answer.header("set-cookie").starts_with("jackfield-notice=changed."), "the person is told why");
+    assert!(answer.header("set-cookie").starts_with("jackfield-notice=provider-changed."), "the person is told why");
     assert!(stage.host.log()?.contains("integrations.setup.invalid-signature"));
     stage.stored().await?.assert_nothing("owner@example.com").await
 }

@@ -14,14 +14,15 @@ const FLOORS: [&[&str]; 8] = [
     &["store", "outbound"],
     &["plugins", "oauth2", "session", "accounts", "integrations"],
     &["grants"],
-    &["pipeline", "reload"],
+    &["pipeline", "proxy", "reload"],
     &["app"],
     &["control", "web"],
     &["main", "lib", "cli", "startup", "dev"],
 ];
 
 /// Words that a room must not know.
-const UNKNOWN: [(&str, &[&str]); 10] = [
+const UNKNOWN: [(&str, &[&str]); 11] = [
+    ("proxy", &["axum", "diesel", "jackfield_plugin_abi", "libloading"]),
     ("grants", &["axum", "diesel", "jackfield_plugin_abi", "libloading"]),
     ("dev", &["diesel", "jackfield_plugin_abi"]),
     ("control", &["diesel", "jackfield_plugin_abi"]),

@@ -56,13 +56,14 @@ impl Machine {
 
 impl Scene {
     async fn new() -> Result<Self> {
-        Self::with(Rotation::ReuseDetected, None).await
+        Self::with("").await
     }
 
-    async fn with(rotation: Rotation, database: Option<String>) -> Result<Self> {
-        let stage = Stage::with("v2", database, |host| host).await?;
+    /// With further options of Slack's.
+    async fn with(options: &str) -> Result<Self> {
+        let stage = Stage::with("v2", None, |host| host.toml(options)).await?;
         stage.slack.behave(|behaviour| {
-            (behaviour.rotation, behaviour.install) = (rotation, Install::GridWorkspace);
+            (behaviour.rotation, behaviour.install) = (Rotation::ReuseDetected, Install::GridWorkspace);
         });
         let owner = stage.person("owner").await?;
         let installed = owner.install("acme", "slack").await?.dialog()?;
@@ -152,6 +153,28 @@ async fn a_token_about_to_expire_is_refreshed_before_it_is_lent_and_replaced_whe
     assert_eq!(tokens.access_token, new);
     assert_eq!(scene.state(tokens.refresh_token.as_deref().context("a refresh token")?), State::Live, "the next one");
     assert_eq!(grants[0].0.is_single_use, Some(true));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bot_and_person_rotate_apart() -> Result<()> {
+    let scene = Scene::with("user-scopes = [\"search:read\"]").await?;
+    let (bot, person) = (scene.machine.read("bot").await?, scene.machine.read("user").await?);
+    let said = scene.machine.get(&format!("{}token/?grant=user&subject=U0ADA", scene.machine.path)).await?.json()?;
+    assert_eq!((&said["subject"], &said["scopes"]), (&json!("U0ADA"), &json!(["search:read"])));
+    scene.let_live("user", AGES).await?;
+    let renewed = scene.machine.read("user").await?;
+    assert_ne!(renewed, person);
+    assert_eq!((scene.machine.read("bot").await?, scene.refreshes()), (bot.clone(), 1));
+    let identities = scene.stage.stored().await?.identities("owner@example.com").await?;
+    assert_eq!(identities[0]["data"]["access_token"], json!(renewed), "it is replaced where it stands");
+    // The person's token is revoked: that is no matter of the bot's.
+    scene.let_live("user", EXPIRED).await?;
+    scene.next(Trouble::Refused { error: "token_revoked".to_owned() });
+    assert_eq!(scene.machine.token_of("user").await?.status, 409);
+    assert_eq!((scene.machine.read("bot").await?, scene.machine.status().await?), (bot, json!("active")));
+    let identities = scene.stage.stored().await?.identities("owner@example.com").await?;
+    assert_eq!(identities[0]["status"], "invalid");
     Ok(())
 }
 

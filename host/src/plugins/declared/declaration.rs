@@ -1,6 +1,6 @@
 //! What a declaration says, read and checked: the operator's table laid over the catalogue's entry.
 
-use jackfield_plugin_abi::envelope::{ClientAuthentication, OAuth2, OptionMistake, Pairs, State, TokenRequest};
+use jackfield_plugin_abi::envelope::{Api, ClientAuthentication, OAuth2, OptionMistake, Pairs, State, TokenRequest};
 use url::Url;
 
 use super::{
@@ -21,6 +21,8 @@ pub(super) struct Declaration {
     /// Where the tokens stand in the token answer, as it is written; empty: at its top.
     pub(super) token_path: JsonPath,
     pub(super) account: Account,
+    /// Where the service's own API is.
+    pub(super) api: Option<Api>,
     /// Where the id of the person who installed stands.
     pub(super) identity: Option<IdentityAt>,
 }
@@ -61,13 +63,14 @@ pub(super) struct IdentityAt {
 }
 
 /// The keys that mean something whatever the provider; others fill placeholders.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 24] = [
     "name",
     "icon",
     "issuer",
     "authorize-url",
     "token-url",
     "revocation-url",
+    "revokes-single-tokens",
     "scopes",
     "scope-separator",
     "client-id",
@@ -83,6 +86,8 @@ const KEYS: [&str; 21] = [
     "token-parameters",
     "account",
     "identity",
+    "api-url",
+    "api-headers",
 ];
 
 /// Stands for the token in a header of the account's request.
@@ -167,9 +172,19 @@ impl Reading<'_> {
         let account = self.account(&oauth2);
         oauth2.userinfo = matches!(account.source, Source::Userinfo);
         let identity = self.identity(&oauth2);
+        let api = self.api();
         let mut missing: Vec<String> = oauth2.missing().into_iter().map(str::to_owned).collect();
         missing.append(&mut self.missing);
-        Declaration { id: id.to_owned(), icon: self.table.text("icon"), oauth2, missing, token_path, account, identity }
+        Declaration {
+            id: id.to_owned(),
+            icon: self.table.text("icon"),
+            oauth2,
+            missing,
+            token_path,
+            account,
+            api,
+            identity,
+        }
     }
 
     fn oauth2(&mut self) -> OAuth2 {
@@ -189,6 +204,15 @@ impl Reading<'_> {
         oauth2
     }
 
+    fn api(&mut self) -> Option<Api> {
+        let url = self.url("api-url");
+        let headers = self.table.pairs("api-headers");
+        let is_waiting = placeholder::words(&url).next().is_some();
+        let mut api = Some(Api::new(&url)).filter(|_| !url.is_empty() && !is_waiting)?;
+        api.headers = headers.into_iter().map(|(name, value)| (name, self.filled("api-headers", &value))).collect();
+        Some(api)
+    }
+
     /// RFC 8414 section 2: neither query nor fragment.
     fn issuer(&mut self) -> Option<String> {
         let issuer = Some(self.url("issuer")).filter(|issuer| !issuer.is_empty())?;
@@ -200,6 +224,7 @@ impl Reading<'_> {
     }
 
     fn client(&mut self, oauth2: &mut OAuth2) {
+        oauth2.revokes_single_tokens = self.table.flag("revokes-single-tokens").unwrap_or_default();
         oauth2.client_id = self.table.text("client-id").unwrap_or_default();
         oauth2.client_secret = self.table.text("client-secret").unwrap_or_default().into();
         oauth2.private_key = self.private_key().unwrap_or_default().into();
@@ -316,7 +341,7 @@ impl Reading<'_> {
     fn value(&mut self, key: &str, word: &str) -> Option<String> {
         match word {
             // Filled when there is one.
-            ACCESS_TOKEN if key == "account.headers" => None,
+            ACCESS_TOKEN if matches!(key, "account.headers" | "api-headers") => None,
             "client-id" => self.options.get(word)?.as_str().map(str::to_owned),
             _ if KEYS.contains(&word) || word == ACCESS_TOKEN => {
                 let mend = "name an option of your own, like {subdomain}, and set it beside";

@@ -77,6 +77,7 @@ impl Declared {
             missing: declaration.missing.clone(),
             icon: declaration.icon.clone(),
             hosts: declaration.hosts(),
+            api: declaration.api.clone(),
             steps: vec![Step { name: "oauth2".to_owned(), kind: oauth2 }],
             ..CreateOut::default()
         };

@@ -3,11 +3,13 @@
 mod cursor;
 mod integrations;
 mod providers;
+mod proxy;
 mod token;
 
 pub(super) use cursor::{Cursor, PER_PAGE};
 pub(super) use integrations::{get, list, remove};
 pub(super) use providers::providers;
+pub(super) use proxy::proxy;
 pub(super) use token::token;
 
 use super::error::{ApiError, WebError};

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::private;
 use crate::{
     pipeline::Ended,
-    web::{answer::html, assets},
+    web::{answer::html, assets, failed_checks::FailedCheck, notice::Notice},
 };
 
 #[derive(Template)]
@@ -23,11 +23,14 @@ struct DialogPage<'a> {
     channel: Option<String>,
     origin: String,
     nonce: &'a str,
+    check: &'static FailedCheck,
+    reference: Option<&'a str>,
+    restart: String,
 }
 
 /// The contract's dialog answer.
-pub(super) fn page(ended: &Ended, origin: &str) -> Response {
-    let nonce = nonce();
+pub(super) fn page(ended: &Ended, origin: &str, reference: Option<String>) -> Response {
+    let (nonce, check) = (nonce(), FailedCheck::of_end(ended));
     let page = DialogPage {
         ended,
         name: ended.data.get("name").and_then(Value::as_str).unwrap_or_default(),
@@ -35,12 +38,27 @@ pub(super) fn page(ended: &Ended, origin: &str) -> Response {
         channel: ended.channel.as_ref().map(|channel| in_script(&channel.as_str())),
         origin: in_script(&origin),
         nonce: &nonce,
+        check,
+        reference: reference.as_deref(),
+        restart: restart(ended),
     };
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
          form-action 'none'"
     );
-    private(html(&page), &policy)
+    let mut response = private(html(&page), &policy);
+    // Where the window closes at once, the page that opened it shows this instead.
+    if !ended.success {
+        Notice::failed(check, reference).leave(&mut response);
+    }
+    response
+}
+
+/// Where the same set-up starts again, in the same organization: as a page, since whoever opened the pop-up has its answer by then.
+fn restart(ended: &Ended) -> String {
+    let Ended { organization, provider_id, .. } = ended;
+    let integration = ended.integration.map(|id| format!("&integration={id}")).unwrap_or_default();
+    format!("/organizations/{organization}/integrations/{provider_id}/setup/?dialog=0{integration}")
 }
 
 /// JSON that cannot leave a script: no `<`, `>`, `&`, and neither of the line separators that JavaScript once took for line ends.

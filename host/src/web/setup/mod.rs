@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::{
     caller::{BrowserSession, LoggedIn, PageAccess, require},
     error::{PageError, WebError, found},
+    failed_checks::FailedCheck,
     frame::Reference,
     notice::Notice,
     origin::is_cross_site,
@@ -85,7 +86,9 @@ pub(super) async fn visit(
 ) -> Result<Response, PageError> {
     let offered = app.plugins.find_configured(&provider).ok_or(WebError::NotFound)?;
     let Some(session) = session.key() else {
-        return Ok(refused(Refusal::MissingSessionData, reference)); // No session, so nothing can be under way in it.
+        // No session, so nothing can be under way in it.
+        Refusal::NoSession.log(&provider);
+        return Ok(refused(Refusal::NoSession, reference));
     };
     let user = user.map(|LoggedIn(user)| user);
     let is_post = request.method == "POST";
@@ -93,7 +96,7 @@ pub(super) async fn visit(
     Ok(match app.pipelines.clone().visit(visit).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
         Outcome::Redirect(url) => leaving(url, is_post, &offered, &app.url_prefix.origin()),
-        Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin()),
+        Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin(), reference),
         Outcome::Refused(refusal) => refused(refusal, reference),
         Outcome::NotFound => return Err(WebError::NotFound.into()),
     })
@@ -113,7 +116,7 @@ fn leaving(url: String, is_post: bool, provider: &Provider, own_origin: &str) ->
 /// Home, where the next page says why.
 fn refused(refusal: Refusal, reference: Option<String>) -> Response {
     let mut response = private(found("/"), "");
-    Notice::refused(refusal, reference).leave(&mut response);
+    Notice::failed(FailedCheck::of_refusal(refusal), reference).leave(&mut response);
     response
 }
 

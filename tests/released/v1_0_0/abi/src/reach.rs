@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::envelope::{CreateOut, OAuth2, State, StepKind};
 
-/// What a provider asks to reach: the hosts it declares, those of its OAuth 2.0 token endpoints and issuers, and those of URLs in its
-/// options. What an issuer's metadata lead to is the host's affair: it alone asks there.
+/// What a provider asks to reach: the hosts it declares, those of its OAuth 2.0 token endpoints and issuers, of its API, and those of URLs in
+/// its options. What an issuer's metadata lead to is the host's affair: it alone asks there.
 ///
 /// # Errors
 /// The declared one that is no host.
@@ -25,6 +25,7 @@ pub fn asked(description: &CreateOut, options: &State) -> Result<Vec<HostPattern
     });
     let urls = endpoints.flat_map(|OAuth2 { token_url, issuer, .. }| [Some(token_url), issuer.as_ref()]);
     asked.extend(urls.flatten().filter_map(|url| host_of(url)));
+    asked.extend(description.api.iter().filter_map(|api| host_of(&api.url)));
     options.values().for_each(|value| collect_hosts(value, &mut asked));
     Ok(asked)
 }
@@ -196,18 +197,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_declared_the_token_endpoint_the_issuer_and_urls_of_options_are_asked_for() {
-        use crate::envelope::Step;
+    fn what_is_declared_the_token_endpoint_the_issuer_the_api_and_urls_of_options_are_asked_for() {
+        use crate::envelope::{Api, Step};
 
         let oauth2 =
             OAuth2::new("https://login.example/authorize", "https://token.example/").issuer("https://issuer.example/a");
         let step = Step { name: "oauth2".into(), kind: StepKind::OAuth2(Box::new(oauth2)) };
         let mut description =
             CreateOut { hosts: vec!["api.example".into()], steps: vec![step], ..CreateOut::default() };
+        description.api = Some(Api::new("https://calls.example/v1/"));
         let options = serde_json::json!({"a": {"b": ["https://own.example:8443/x"]}, "c": "no url", "d": 3});
         let options = options.as_object().expect("an object");
         let asked = asked(&description, options).expect("hosts").iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(asked, ["api.example", "token.example", "issuer.example", "own.example:8443"]);
+        assert_eq!(asked, ["api.example", "token.example", "issuer.example", "calls.example", "own.example:8443"]);
         description.hosts.push("https://api.example".into());
         assert_eq!(super::asked(&description, options), Err("https://api.example".to_owned()));
     }

@@ -13,7 +13,7 @@ pub use error::{Error, Result};
 pub use host::Host;
 #[doc(inline)]
 pub use jackfield_plugin_abi::envelope::{
-    Answer, ClientAuthentication, Dialog, Field, FieldType, Form, Grant, HttpRequest, HttpResponse, Identity,
+    Answer, Api, ClientAuthentication, Dialog, Field, FieldType, Form, Grant, HttpRequest, HttpResponse, Identity,
     Integration, Leaving, OAuth2, Refreshed, Request, Revoked, Secret, State, TokenRequest, WebhookAnswer, WebhookCall,
 };
 pub use pipeline::{Pipeline, View};

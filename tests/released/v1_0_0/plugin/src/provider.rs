@@ -5,7 +5,7 @@ use std::future::Future;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Dialog, Field, Grant, Host, Integration, Leaving, Pipeline, Refreshed, Result, Revoked, State, WebhookAnswer,
+    Api, Dialog, Field, Grant, Host, Integration, Leaving, Pipeline, Refreshed, Result, Revoked, State, WebhookAnswer,
     WebhookCall,
 };
 
@@ -118,6 +118,30 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// ```
     fn hosts_from_forms(&self) -> bool {
         false
+    }
+
+    /// Where the service's own API is. With it, those who may use an integration call the API through the host, which adds the token: nobody
+    /// else sees it. Where that depends on the account, add [`Integration::api_url`].
+    ///
+    /// ```
+    /// # use jackfield_plugin::{Api, Host, Integration, NoOptions, Pipeline, Provider, Result, State};
+    /// # struct Acme;
+    /// impl Provider for Acme {
+    ///     // …
+    /// #   type Options = NoOptions;
+    /// #   const ID: &'static str = "acme";
+    /// #   const NAME: &'static str = "Acme";
+    /// #   fn new(_: NoOptions) -> Self { Acme }
+    /// #   fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    ///     fn api(&self) -> Option<Api> {
+    ///         Some(Api::new("https://api.acme.example/v1/").header("x-acme-version", "2"))
+    ///     }
+    /// }
+    /// # assert!(Acme.api().is_some_and(|api| !api.names_token()));
+    /// ```
+    fn api(&self) -> Option<Api> {
+        None
     }
 
     /// The steps a person goes through, in order.

@@ -77,6 +77,9 @@ pub struct Leaving {
     pub grants: Vec<Grant>,
     /// Whether the integration itself is given up, and not only these grants.
     pub is_whole: bool,
+    /// Whether the account stays connected by other tokens, as after a set-up that has brought new ones: nothing may be revoked whose end is
+    /// the end of those as well.
+    pub is_connected: bool,
 }
 
 /// What a provider says when grants are to be revoked.
@@ -91,6 +94,15 @@ pub enum Revoked {
         /// What the service answered, for the operator; no secret.
         #[serde(default)]
         answer: String,
+    },
+    /// Not now: the service wants to be left alone for a while. The host asks again.
+    Later {
+        /// What the service answered, for the operator; no secret.
+        #[serde(default)]
+        answer: String,
+        /// For how many seconds.
+        #[serde(default)]
+        seconds: u64,
     },
     /// An answer of a later version: the host does it.
     #[serde(other)]
@@ -196,17 +208,29 @@ impl Revoked {
     pub fn done(answer: impl Into<String>) -> Self {
         Self::Done { answer: answer.into() }
     }
+
+    /// It is to be asked for again after so many seconds, as a header `retry-after` says.
+    pub fn later(answer: impl Into<String>, seconds: u64) -> Self {
+        Self::Later { answer: answer.into(), seconds }
+    }
 }
 
 impl Leaving {
     /// An integration with its grants.
     pub fn whole(external_id: impl Into<String>, metadata: State, grants: Vec<Grant>) -> Self {
-        Self { external_id: external_id.into(), metadata, grants, is_whole: true }
+        Self { external_id: external_id.into(), metadata, grants, is_whole: true, is_connected: false }
     }
 
     /// Some grants of an integration that stays.
     pub fn of_grants(external_id: impl Into<String>, metadata: State, grants: Vec<Grant>) -> Self {
         Self { is_whole: false, ..Self::whole(external_id, metadata, grants) }
+    }
+
+    /// The account stays connected by other tokens.
+    #[must_use]
+    pub const fn connected(mut self) -> Self {
+        self.is_connected = true;
+        self
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Integration {
     /// is the one that is used when none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<Grant>>,
+    /// Where the service's own API is for this account, where it is not where the provider says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
 }
 
 /// One account at an identity provider. `Debug` shows no data: it holds tokens.
@@ -95,6 +98,13 @@ impl Integration {
     #[must_use]
     pub fn without_grants(mut self) -> Self {
         self.grants = Some(Vec::new());
+        self
+    }
+
+    /// Sets where the service's own API is for this account, `https://git.example.com/api/v4/`: as [`Api::url`](super::Api::url), in its place.
+    #[must_use]
+    pub fn api_url(mut self, url: impl Into<String>) -> Self {
+        self.api_url = Some(url.into());
         self
     }
 

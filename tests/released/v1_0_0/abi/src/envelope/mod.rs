@@ -8,6 +8,7 @@
 //! `start` asks it a question and `resume` hands it what it asked the host for, until the turn is done.
 
 mod answer;
+mod api;
 mod grant;
 mod http;
 mod integration;
@@ -18,6 +19,7 @@ mod turn;
 mod webhook;
 
 pub use answer::{Answer, Form};
+pub use api::Api;
 pub use grant::{Grant, Leaving, Refreshed, Revoked};
 pub use http::{HttpRequest, HttpResponse};
 pub use integration::{Identity, Integration};

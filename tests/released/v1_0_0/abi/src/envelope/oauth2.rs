@@ -50,6 +50,10 @@ pub struct OAuth2 {
     /// Revocation endpoint (RFC 7009), where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revocation_url: Option<String>,
+    /// Whether revoking a token ends that token alone (with the refresh token it came with), and not the person's whole consent: then tokens
+    /// that a later set-up has replaced are revoked too. RFC 7009 section 2.1 leaves it to the service; off where nobody knows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub revokes_single_tokens: bool,
     /// Where the tokens stand in an answer of the token endpoint, as a JSON pointer (RFC 6901): empty for its top, `/data` for a member.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tokens_at: String,
@@ -111,6 +115,7 @@ impl Default for OAuth2 {
             client_authentication: ClientAuthentication::Post,
             token_request: TokenRequest::Form,
             revocation_url: None,
+            revokes_single_tokens: false,
             tokens_at: String::new(),
             userinfo: false,
             single_use_refresh_tokens: None,
@@ -236,6 +241,13 @@ impl OAuth2 {
     #[must_use]
     pub fn revocation_url(mut self, url: impl Into<String>) -> Self {
         self.revocation_url = Some(url.into());
+        self
+    }
+
+    /// Says that revoking a token ends that token alone, and not the person's whole consent.
+    #[must_use]
+    pub const fn revokes_single_tokens(mut self) -> Self {
+        self.revokes_single_tokens = true;
         self
     }
 

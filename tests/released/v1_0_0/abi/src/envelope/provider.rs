@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OAuth2, State};
+use super::{Api, OAuth2, State};
 
 /// Answer of the op `providers`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub struct CreateOut {
     /// Whether a set-up may also reach the hosts of URLs that its person posts in a form.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hosts_from_forms: bool,
+    /// Where the service's own API is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<Api>,
     /// The pipeline, in order.
     pub steps: Vec<Step>,
 }

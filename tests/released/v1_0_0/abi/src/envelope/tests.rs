@@ -18,6 +18,13 @@ fn state() -> State {
 }
 
 #[test]
+fn a_form_is_encoded_as_browsers_do() {
+    let request = HttpRequest::post("https://a/").form([("a b", "c&d=e"), ("ü", "1.2-3_4*5")]);
+    assert_eq!(String::from_utf8_lossy(&request.body), "a+b=c%26d%3De&%C3%BC=1.2-3_4*5");
+    assert_eq!(request.headers, [("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())]);
+}
+
+#[test]
 fn providers_and_create() {
     let out =
         ProvidersOut { providers: vec![NamedProvider { id: "a".into(), name: "A".into(), options: vec!["o".into()] }] };
@@ -36,13 +43,14 @@ fn providers_and_create() {
         icon: Some("<svg/>".into()),
         hosts: vec!["h".into()],
         hosts_from_forms: true,
+        api: Some(Api::new("https://a/").header("x-t", Api::ACCESS_TOKEN)),
         steps: vec![
             Step { name: "s".into(), kind: StepKind::View },
             Step { name: "o".into(), kind: StepKind::OAuth2(Box::new(oauth2)) },
             Step { name: "p".into(), kind: StepKind::OAuth2FromState },
         ],
     };
-    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"hosts_from_forms":true,"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}},{"name":"p","kind":{"kind":"oauth2-from-state"}}]}"#);
+    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"hosts_from_forms":true,"api":{"url":"https://a/","headers":[["x-t","{access-token}"]]},"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}},{"name":"p","kind":{"kind":"oauth2-from-state"}}]}"#);
 }
 
 #[test]
@@ -112,7 +120,7 @@ fn grants_are_asked_for_refreshed_and_revoked() {
     let refresh = Question::Refresh { grant: Box::new(grant()), metadata: state() };
     insta::assert_snapshot!(sent(&refresh), @r#"{"kind":"refresh","grant":{"name":"bot","subject":"U1","step":"oauth2-2","access_token":"a","refresh_token":"r","expires_in":60,"scopes":["s"]},"metadata":{"a":1}}"#);
     let revoke = Question::Revoke { leaving: Leaving::whole("x", state(), vec![Grant::new("bot", "a")]) };
-    insta::assert_snapshot!(sent(&revoke), @r#"{"kind":"revoke","leaving":{"external_id":"x","metadata":{"a":1},"grants":[{"name":"bot","subject":"","access_token":"a"}],"is_whole":true}}"#);
+    insta::assert_snapshot!(sent(&revoke), @r#"{"kind":"revoke","leaving":{"external_id":"x","metadata":{"a":1},"grants":[{"name":"bot","subject":"","access_token":"a"}],"is_whole":true,"is_connected":false}}"#);
     let wants = Turn::WantsToken { task: 3, grant: "bot".into(), subject: "U1".into() };
     insta::assert_snapshot!(sent(&wants), @r#"{"kind":"wants-token","task":3,"grant":"bot","subject":"U1"}"#);
     insta::assert_snapshot!(sent(&Input::Token { grant: Box::new(Grant::new("bot", "a")) }), @r#"{"kind":"token","grant":{"name":"bot","subject":"","access_token":"a"}}"#);
@@ -121,6 +129,7 @@ fn grants_are_asked_for_refreshed_and_revoked() {
     insta::assert_snapshot!(sent(&Refreshed::refused("gone")), @r#"{"kind":"refused","reason":"gone"}"#);
     insta::assert_snapshot!(sent(&Turn::Revoked { revoked: Revoked::done("ok") }), @r#"{"kind":"revoked","revoked":{"kind":"done","answer":"ok"}}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").grant(Grant::new("bot", "a"))), @r#"{"external_id":"x","metadata":{},"grants":[{"name":"bot","subject":"","access_token":"a"}]}"#);
+    insta::assert_snapshot!(sent(&Integration::new("x").api_url("https://a/")), @r#"{"external_id":"x","metadata":{},"api_url":"https://a/"}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").without_grants()), @r#"{"external_id":"x","metadata":{},"grants":[]}"#);
     assert!(!format!("{:?}", grant()).contains("\"r\""), "no token in a log");
 }

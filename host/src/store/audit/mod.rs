@@ -1,0 +1,264 @@
+//! The audit log: what was done, by whom, as a chain that nobody changes unseen.
+//!
+//! [`append`] is called in the transaction of the deed, as its last statement: on PostgreSQL it holds the head of the chain until the
+//! transaction is through, so that hosts append in turn. A transaction that took other locks after it could wait for one that waits for the
+//! head. A row is never changed or removed.
+
+mod chain;
+mod entry;
+
+pub use chain::{Break, ChainKey, Head, Row};
+use diesel::prelude::*;
+pub use entry::{Action, Actor, ActorKind, Entry, Outcome};
+use time::OffsetDateTime;
+
+use super::{
+    AnyConnection, OrganizationId, Place, SealError, Sealer, StoreResult, integrations, milliseconds, organizations,
+    schema::{audit_head as h, audit_keys as k, audit_log as t},
+    users,
+};
+
+/// Writes a deed down, chained to the one before. To be called last in a transaction: see the room's words.
+pub fn append(c: &mut AnyConnection, sealer: &Sealer, entry: &Entry, now: OffsetDateTime) -> StoreResult<()> {
+    let entry = with_names(c, entry)?;
+    let row = h::table.find(1);
+    // Holds the row, and what follows is alone until the transaction is through.
+    let locked = diesel::update(row).set(h::count.eq(h::count + 1)).returning((h::count, h::hash));
+    let (count, hash): (i64, Vec<u8>) = locked.get_result(c)?;
+    let (key, mut head) = key_for(c, sealer, Head { count: count - 1, hash }, now)?;
+    head = insert(c, &key, &head, &entry, now)?;
+    let set = (h::count.eq(head.count), h::hash.eq(&head.hash), h::mac.eq(key.head_mac(&head)));
+    diesel::update(row).set(set).execute(c)?;
+    Ok(())
+}
+
+/// Names as they are now: they may change, and whom they name may go.
+fn with_names(c: &mut AnyConnection, entry: &Entry) -> StoreResult<Entry> {
+    let mut entry = entry.clone();
+    if let (ActorKind::User, Some(id), None) = (entry.actor.kind, entry.actor.id, &entry.actor.name) {
+        entry.actor.name = users::by_id(c, super::UserId(id))?.map(|user| user.email);
+    }
+    if let Some((id, slug @ None)) = &mut entry.organization {
+        *slug = organizations::by_id(c, *id)?.map(|organization| organization.slug);
+    }
+    if let (Some(id), None) = (entry.integration, &entry.external_id)
+        && let Some(found) = integrations::by_id(c, id)?
+    {
+        entry = entry.integration(&found);
+    }
+    Ok(entry)
+}
+
+fn insert(c: &mut AnyConnection, key: &ChainKey, head: &Head, entry: &Entry, now: OffsetDateTime) -> StoreResult<Head> {
+    let row = chained(key, head, entry, now);
+    let what = (
+        t::id.eq(row.id),
+        t::date.eq(row.date),
+        t::action.eq(&row.action),
+        t::actor_kind.eq(&row.actor_kind),
+        t::actor_id.eq(row.actor_id),
+        t::actor_name.eq(&row.actor_name),
+        t::organization_id.eq(row.organization_id),
+        t::organization.eq(&row.organization),
+        t::provider.eq(&row.provider),
+    );
+    let how = (
+        t::integration_id.eq(row.integration_id),
+        t::external_id.eq(&row.external_id),
+        t::plugin_digest.eq(&row.plugin_digest),
+        t::result.eq(&row.result),
+        t::detail.eq(&row.detail),
+        t::count.eq(row.count),
+        t::hash.eq(&row.hash),
+    );
+    diesel::insert_into(t::table).values((what, how)).execute(c)?;
+    Ok(Head { count: row.id, hash: row.hash })
+}
+
+fn chained(key: &ChainKey, head: &Head, entry: &Entry, now: OffsetDateTime) -> Row {
+    // PostgreSQL takes no NUL in a text.
+    let plain = |text: &String| text.replace('\0', "\u{fffd}");
+    let (organization_id, organization) = entry.organization.clone().unzip();
+    let mut row = Row {
+        id: head.count + 1,
+        date: milliseconds(now),
+        action: entry.action.to_string(),
+        actor_kind: entry.actor.kind.to_string(),
+        actor_id: entry.actor.id,
+        actor_name: entry.actor.name.as_ref().map(plain),
+        organization_id: organization_id.map(|id| id.0),
+        organization: organization.flatten(),
+        provider: entry.provider.as_ref().map(plain),
+        integration_id: entry.integration.map(|id| id.0),
+        external_id: entry.external_id.as_ref().map(plain),
+        plugin_digest: entry.plugin_digest.as_ref().map(plain),
+        result: entry.outcome.to_string(),
+        detail: serde_json::Value::Object(entry.detail.clone()).to_string(),
+        count: entry.count,
+        hash: Vec::new(),
+    };
+    row.hash = key.hash(&head.hash, &row);
+    row
+}
+
+fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
+    Place { table: "audit_keys", column: "key", row }
+}
+
+fn open(sealer: &Sealer, since: i64, sealed: &[u8]) -> Result<ChainKey, SealError> {
+    sealer.open(place(&[since.to_string().as_bytes()]), sealed).map(ChainKey)
+}
+
+/// The key to go on with. Where the one there is does not open, as after the loss of the secret key, the chain goes on under a new one and says
+/// so: a host that could write nothing down could do nothing.
+fn key_for(c: &mut AnyConnection, sealer: &Sealer, head: Head, now: OffsetDateTime) -> StoreResult<(ChainKey, Head)> {
+    let newest = k::table.order(k::since.desc()).first(c);
+    let newest: Option<(i64, Vec<u8>)> = newest.optional()?;
+    let opened = newest.map(|(since, sealed)| open(sealer, since, &sealed));
+    let reason = match opened {
+        Some(Ok(key)) => return Ok((key, head)),
+        Some(Err(error)) => Some(error.to_string()),
+        None => None,
+    };
+    let key = fresh_key(c, sealer, head.count + 1)?;
+    let Some(reason) = reason else { return Ok((key, head)) };
+    tracing::error!(
+        error = reason,
+        "the key of the audit log does not open: it goes on under a new one, and what was written before cannot be verified with this secret key"
+    );
+    let entry = Entry::new(Action::AuditKey, Actor::host()).failed(reason);
+    let head = insert(c, &key, &head, &entry, now)?;
+    Ok((key, head))
+}
+
+fn fresh_key(c: &mut AnyConnection, sealer: &Sealer, since: i64) -> StoreResult<ChainKey> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).expect("the operating system has a random generator");
+    let sealed = sealer.seal(place(&[since.to_string().as_bytes()]), &key);
+    diesel::insert_into(k::table).values((k::since.eq(since), k::sealed_key.eq(sealed))).execute(c)?;
+    Ok(ChainKey(key))
+}
+
+/// The keys of the chain, each with the first row under it, in their order; those that do not open with the reason.
+pub fn keys(c: &mut AnyConnection, sealer: &Sealer) -> StoreResult<Vec<(i64, Result<ChainKey, SealError>)>> {
+    let rows: Vec<(i64, Vec<u8>)> = k::table.order(k::since).load(c)?;
+    Ok(rows.into_iter().map(|(since, sealed)| (since, open(sealer, since, &sealed))).collect())
+}
+
+/// The end of the chain, with the code that only the key's holder can write.
+pub fn head(c: &mut AnyConnection) -> StoreResult<(Head, Vec<u8>)> {
+    let (count, hash, mac) = h::table.find(1).select((h::count, h::hash, h::mac)).first(c)?;
+    Ok((Head { count, hash }, mac))
+}
+
+/// Whether this head was written by a host that has this key.
+#[must_use]
+pub fn is_head(key: &ChainKey, head: &Head, mac: &[u8]) -> bool {
+    key.head_mac(head) == mac
+}
+
+/// The highest id there is.
+pub fn last_id(c: &mut AnyConnection) -> StoreResult<i64> {
+    Ok(t::table.select(diesel::dsl::max(t::id)).first::<Option<i64>>(c)?.unwrap_or_default())
+}
+
+/// What of the log is asked for. What is not said is not asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this organization only.
+    pub organization: Option<OrganizationId>,
+    /// Only such.
+    pub action: Option<Action>,
+    /// Of this provider only.
+    pub provider: Option<String>,
+    /// Of this integration only.
+    pub integration: Option<i64>,
+    /// From this time on only, in milliseconds since 1970 UTC.
+    pub since: Option<i64>,
+}
+
+macro_rules! columns {
+    () => {
+        (
+            (t::id, t::date, t::action, t::actor_kind, t::actor_id, t::actor_name),
+            (t::organization_id, t::organization, t::provider, t::integration_id, t::external_id, t::plugin_digest),
+            (t::result, t::detail, t::count, t::hash),
+        )
+    };
+}
+
+macro_rules! filtered {
+    ($filter:expr) => {{
+        let filter: &Filter = $filter;
+        let mut query = t::table.select(columns!()).into_boxed();
+        if let Some(organization) = filter.organization {
+            query = query.filter(t::organization_id.eq(organization.0));
+        }
+        if let Some(action) = filter.action {
+            query = query.filter(t::action.eq(action.as_str()));
+        }
+        if let Some(provider) = filter.provider.clone() {
+            query = query.filter(t::provider.eq(provider));
+        }
+        if let Some(integration) = filter.integration {
+            query = query.filter(t::integration_id.eq(integration));
+        }
+        if let Some(since) = filter.since {
+            query = query.filter(t::date.ge(since));
+        }
+        query
+    }};
+}
+
+type Texts = (Option<i64>, Option<String>, Option<String>, Option<i64>, Option<String>, Option<String>);
+type Columns = ((i64, i64, String, String, Option<i64>, Option<String>), Texts, (String, String, i64, Vec<u8>));
+
+impl From<Columns> for Row {
+    fn from((who, what, how): Columns) -> Self {
+        let (id, date, action, actor_kind, actor_id, actor_name) = who;
+        let (organization_id, organization, provider, integration_id, external_id, plugin_digest) = what;
+        let (result, detail, count, hash) = how;
+        Self {
+            id,
+            date,
+            action,
+            actor_kind,
+            actor_id,
+            actor_name,
+            organization_id,
+            organization,
+            provider,
+            integration_id,
+            external_id,
+            plugin_digest,
+            result,
+            detail,
+            count,
+            hash,
+        }
+    }
+}
+
+/// The newest first, those before an id.
+pub fn newest(c: &mut AnyConnection, filter: &Filter, before: Option<i64>, limit: i64) -> StoreResult<Vec<Row>> {
+    let mut query = filtered!(filter).order(t::id.desc()).limit(limit);
+    if let Some(before) = before {
+        query = query.filter(t::id.lt(before));
+    }
+    let rows: Vec<Columns> = query.load(c)?;
+    Ok(rows.into_iter().map(Row::from).collect())
+}
+
+/// In their order, those after an id.
+pub fn after(c: &mut AnyConnection, filter: &Filter, id: i64, limit: i64) -> StoreResult<Vec<Row>> {
+    let rows: Vec<Columns> = filtered!(filter).filter(t::id.gt(id)).order(t::id).limit(limit).load(c)?;
+    Ok(rows.into_iter().map(Row::from).collect())
+}
+
+/// The row of an id.
+pub fn row(c: &mut AnyConnection, id: i64) -> StoreResult<Option<Row>> {
+    Ok(after(c, &Filter::default(), id - 1, 1)?.into_iter().find(|row| row.id == id))
+}
+
+#[cfg(test)]
+mod tests;
