@@ -3,7 +3,6 @@
 use anyhow::Result;
 use diesel::{RunQueryDsl, sql_query};
 use jackfield_tests::{person::Person, postgres::databases};
-use reqwest::Method;
 
 use crate::stage::{PASSWORD, Stage};
 
@@ -105,4 +104,25 @@ async fn a_log_out_ends_the_set_up() -> Result<()> {
     assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.goes_to(), (302, "/"));
     assert!(stage.host.log()?.contains("integrations.setup.missing-session-data"));
     stage.stored().await?.assert_nothing("owner@example.com").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_set_ups_is_stopped_and_others_are_not() -> Result<()> {
+    let stage = Stage::new().await?;
+    let (owner, manager) = (stage.person("owner").await?, stage.person("manager").await?);
+    let mut begun = 0;
+    let stopped = loop {
+        let answer = owner.visit(START).await?;
+        if answer.status != 302 {
+            break answer;
+        }
+        begun += 1;
+    };
+    assert_eq!((begun, stopped.status), (100, 429));
+    let wait: u32 = stopped.header("retry-after").parse()?;
+    assert!((1..=900).contains(&wait) && stopped.text.contains("Wait some minutes"), "{wait}: {}", stopped.text);
+    assert_eq!(manager.visit(START).await?.status, 302);
+    assert!(owner.post(SETUP, &[("name", "the last")]).await?.dialog()?.success, "what was begun goes on");
+    assert_eq!(owner.visit(START).await?.status, 302, "and makes room for one more");
+    Ok(())
 }

@@ -6,7 +6,7 @@ use jackfield_tests::{
     person::Person,
     stand_in_oauth2::{
         Authentication, CLIENT, CLIENT_KEY, CLIENT_KEY_ID, Dialect, Iss, Issuer, Metadata, Place, SECRET, SUBJECT,
-        StandInOAuth2, WrongIdToken,
+        StandInOAuth2,
     },
 };
 use serde_json::json;

@@ -1,10 +1,7 @@
 //! What goes wrong at the authorization and token endpoints; nothing is stored in any of it.
 
 use anyhow::Result;
-use jackfield_tests::{
-    person::Person,
-    stand_in_slack::{Consent, TokenAnswer},
-};
+use jackfield_tests::stand_in_slack::{Consent, TokenAnswer};
 
 use crate::stage::Stage;
 

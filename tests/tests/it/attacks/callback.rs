@@ -1,14 +1,13 @@
 //! The callback in wrong hands: another browser, person, organization or provider, a second time, or after a right is gone.
 
 use anyhow::Result;
-use jackfield_tests::{
-    person::Person,
-    stand_in_oauth2::StandInOAuth2,
-};
+use jackfield_tests::{person::Person, stand_in_oauth2::StandInOAuth2};
 
 use super::INVALID;
 use crate::{
     declared::{declaration_of, install, scene, service_of},
+    failure_page::{quoted, quoted_next},
+    issuer::{by_issuer, issuer_of},
     stage::{PASSWORD, Stage, Stored},
 };
 
@@ -85,8 +84,10 @@ async fn cross_app_callback() -> Result<()> {
     }
     let swapped = [backs[0].replace("/calendar/", "/payroll/"), backs[1].replace("/payroll/", "/calendar/")];
     for back in swapped {
-        assert_eq!(victim.visit(&back).await?.dialog()?.detail(), INVALID, "{back}");
-        assert_eq!(victim.visit(&back).await?.goes_to(), (302, "/"), "nor where no set-up waits for an answer");
+        let page = victim.visit(&back).await?;
+        assert_eq!((page.dialog()?.detail(), quoted(&host, &page.text)?.0), (INVALID, "state-other"), "{back}");
+        let refused = victim.visit(&back).await?;
+        assert_eq!(quoted_next(&host, &victim, &refused).await?, "none-under-way", "nor where no set-up waits for it");
     }
     for id in ["calendar", "payroll"] {
         assert_eq!(service.asked(id, &format!("https://{id}.example/token")), 0, "{id}");
@@ -106,10 +107,31 @@ async fn callback_under_another_organization() -> Result<()> {
     let begun = owner.start_setup("other", "slack").await?;
     let back = owner.consent(&begun).await?;
     owner.start_setup("acme", "slack").await?;
-    assert_eq!(owner.visit(&back).await?.dialog()?.detail(), INVALID);
+    let page = owner.visit(&back).await?;
+    assert_eq!((page.dialog()?.detail(), quoted(&stage.host, &page.text)?.0), (INVALID, "state-other"));
+    assert!(page.text.contains("/organizations/acme/integrations/slack/setup/"), "it starts again where it was");
     assert_eq!(stage.slack.token_requests().len(), 0);
     stage.stored().await?.assert_nothing("owner@example.com").await?;
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
+    Ok(())
+}
+
+/// Account takeover by an e-mail address: the attacker's account at a provider says the victim's address. Nothing is linked to the victim, nobody is
+/// logged in by it, and the identity is the attacker's (OpenID Connect Core 1.0 section 5.7: `sub` and `iss` alone tell who somebody is).
+#[tokio::test(flavor = "multi_thread")]
+async fn account_takeover_by_an_email_address() -> Result<()> {
+    let service = StandInOAuth2::start([issuer_of("acme", |_, _| {})?].into_iter().collect()).await?;
+    let userinfo = "account = { from = \"userinfo\", id = \"org.id\", name = \"email\" }\nidentity = { id = \"sub\" }";
+    let (host, attacker) = scene(&service, &by_issuer(&service, "acme", userinfo)).await?;
+    host.user("ada@example.com", PASSWORD)?;
+    host.member("acme", "ada@example.com", "member")?;
+    install(&attacker, "acme").await?;
+    let stored = Stored::of(&host).await?;
+    assert_eq!(stored.integrations().await?[0].0.integration.name, "ada@example.com", "the provider says so");
+    assert_eq!(stored.identities("ada@example.com").await?.len(), 0);
+    assert_eq!(stored.identities("owner@example.com").await?.len(), 1);
+    let api = attacker.visit("/account/").await?;
+    assert!(api.text.contains("ada-1") && !api.text.contains("ada@example.com"), "{}", api.text);
     Ok(())
 }
 

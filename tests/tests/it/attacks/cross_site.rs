@@ -92,7 +92,13 @@ async fn open_redirect_by_a_plugin() -> Result<()> {
 async fn open_redirect_by_a_path() -> Result<()> {
     let stage = Stage::new().await?;
     let owner = stage.person("owner").await?;
-    for path in ["//evil.example/", "/\\evil.example/", "/%2f%2fevil.example/", "/auth/login//evil.example", "/..//evil.example"] {
+    for path in [
+        "//evil.example/",
+        "/\\evil.example/",
+        "/%2f%2fevil.example/",
+        "/auth/login//evil.example",
+        "/..//evil.example",
+    ] {
         let answer = owner.visit(path).await?;
         assert!(answer.status == 404 && answer.location.is_none(), "{path}: {:?}", answer.goes_to());
     }
@@ -112,7 +118,8 @@ async fn clickjacking() -> Result<()> {
     let id = dialog.dialog()?.data["id"].as_str().unwrap_or_default().to_owned();
     let mut answers = vec![("form".to_owned(), form), ("dialog".to_owned(), dialog)];
     let list = "/organizations/acme/integrations/";
-    for path in ["/", "/account/", "/nothing/", list, "/auth/login/", "/api/0/organizations/acme/integrations/", SETUP] {
+    for path in ["/", "/account/", "/nothing/", list, "/auth/login/", "/api/0/organizations/acme/integrations/", SETUP]
+    {
         answers.push((path.to_owned(), owner.visit(path).await?));
     }
     for path in [format!("{list}{id}/"), format!("{list}{id}/remove/")] {

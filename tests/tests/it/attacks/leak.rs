@@ -112,7 +112,9 @@ async fn everything(scene: &mut Scene) -> Result<()> {
     scene.service.wire("acme").next(Endpoint::Exchange, [Some(quoted)]);
     scene.set_up("acme").await?;
     let list = "/organizations/acme/integrations/";
-    for path in ["/", "/account/", list, "/nothing/", "/extensions/slack/setup/?code=xxxxxxxx&state=yyyyyyyy", "/auth/login/"] {
+    for path in
+        ["/", "/account/", list, "/nothing/", "/extensions/slack/setup/?code=xxxxxxxx&state=yyyyyyyy", "/auth/login/"]
+    {
         scene.look(path, path).await?;
     }
     for id in [&id, &other] {
