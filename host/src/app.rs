@@ -7,6 +7,7 @@ use crate::{
     config::{Features, UrlPrefix},
     grants::Grants,
     integrations::{IntegrationOut, Integrations},
+    keys::Keys,
     pipeline::Pipelines,
     plugins::Plugins,
     proxy::Proxy,
@@ -22,6 +23,7 @@ pub struct App {
     pub features: Features,
     pub grants: Grants,
     pub integrations: Integrations,
+    pub keys: Keys,
     pub pipelines: Arc<Pipelines>,
     pub plugins: Plugins,
     pub proxy: Proxy,
@@ -30,6 +32,9 @@ pub struct App {
     pub store: Store,
     pub url_prefix: UrlPrefix,
 }
+
+/// Status of an integration that its provider has left behind.
+const ORPHANED: &str = "orphaned";
 
 /// A cheap handle on [`App`].
 #[derive(Clone)]
@@ -52,11 +57,21 @@ impl Deref for AppHandle {
 }
 
 impl App {
-    /// Shows a stored integration under its provider's name, or its id when the provider is not loaded any more.
+    /// Shows a stored integration under its provider's name, or its id when the provider is not loaded any more. One that nothing here can
+    /// use, since its provider is not loaded or not configured, is an orphan, whatever it was.
     #[must_use]
     pub fn show(&self, installed: &Installed) -> IntegrationOut {
         let id = &installed.integration.provider;
-        let provider = self.plugins.find(id);
-        IntegrationOut::new(installed, provider.as_ref().map_or(id.as_str(), |provider| provider.name()))
+        let mut shown = IntegrationOut::new(installed, &self.provider_name(id));
+        if self.plugins.find_configured(id).is_none() {
+            ORPHANED.clone_into(&mut shown.status);
+        }
+        shown
+    }
+
+    /// What people call a provider, or its id when it is not loaded any more.
+    #[must_use]
+    pub fn provider_name(&self, id: &str) -> String {
+        self.plugins.find(id).map_or_else(|| id.to_owned(), |provider| provider.name().to_owned())
     }
 }

@@ -10,6 +10,7 @@ pub mod dev;
 pub mod grants;
 pub mod integrations;
 pub mod jose;
+pub mod keys;
 pub mod oauth2;
 pub mod outbound;
 pub mod pipeline;

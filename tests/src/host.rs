@@ -73,6 +73,14 @@ impl Folder {
         self.folder.path()
     }
 
+    /// A command of the command line there, to be run by hand.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(&self.program, self.folder.path());
+        command.args(arguments).envs(self.env.clone());
+        command
+    }
+
     /// Runs a command of the command line there.
     ///
     /// # Errors
@@ -86,9 +94,7 @@ impl Folder {
     /// # Errors
     /// When it cannot be run.
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
-        let mut command = command(&self.program, self.folder.path());
-        command.args(arguments).envs(self.env.clone());
-        output(command, input)
+        output(self.command(arguments), input)
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod counterparts;
 pub mod host;
+pub mod kills;
 pub mod libraries;
 pub mod person;
 pub mod postgres;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod config;
+mod key;
 mod password;
 mod plugin;
 mod plugin_dev;
@@ -69,6 +70,9 @@ enum Command {
     /// Bearer tokens for machines.
     #[command(subcommand)]
     Token(accounts::TokenCommand),
+    /// What secrets are sealed under.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Providers that need no plugin.
     #[command(subcommand)]
     Provider(provider::Command),
@@ -125,6 +129,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Org(command) => accounts::org(command, &settings(file)?).await,
         Command::Member(command) => accounts::member(command, &settings(file)?).await,
         Command::Token(command) => accounts::token(command, &settings(file)?).await,
+        Command::Key(command) => key::run(command, file).await,
         Command::Provider(command) => provider::run(command, file).await,
         Command::Plugin(command) => plugin::run(command, file).await,
     }

@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::Path};
 
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
 
 /// Serves until SIGTERM or SIGINT, and reloads the configuration at SIGHUP.
 pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
+    leave_no_core();
     // Before anything else, so that a signal during a slow start is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -47,4 +49,15 @@ pub(super) async fn migrate(settings: Settings) -> anyhow::Result<()> {
         println!("applied {migration}");
     }
     Ok(())
+}
+
+/// A core of this process would hold every secret in use. Plugins' processes begin anew, and give theirs up themselves.
+fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let limited = setrlimit(Resource::Core, none);
+    // The limit does not hold where cores go to a program: this does. It also keeps others of the same user from looking into the memory.
+    let undumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    if let Err(error) = limited.and(undumpable) {
+        tracing::warn!(%error, "should this host crash, it may leave a core with secrets in it");
+    }
 }

@@ -29,7 +29,7 @@ pub use mistake::{Mistake, Mistakes, nearest};
 pub use options::ProviderOptions;
 pub use plugins::{Isolation, OnFailure, Plugins, Run, SandboxPolicy};
 pub use proxy::Proxy;
-pub use secret_key::{SecretKey, SecretKeySource};
+pub use secret_key::{SecretKey, SecretKeySource, SecretKeys};
 pub use settings::{Database, Http, Listed, Settings, System, load, survey};
 pub use stand_in::StandIn;
 pub use tokens::Tokens;

@@ -1,4 +1,4 @@
-//! The installation's secret key: everything that is signed or sealed hangs on it.
+//! The installation's secret key: everything that is signed or sealed hangs on it. There are several while one takes the place of another.
 
 use std::{
     env, fmt,
@@ -6,11 +6,12 @@ use std::{
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hkdf::Hkdf;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use sha2::Sha256;
 use toml::de::DeValue;
 
@@ -37,9 +38,13 @@ enum Place {
     File(PathBuf),
 }
 
-/// The key. Its `Debug` shows nothing.
+/// One key: a line of what is configured. Its `Debug` shows nothing.
 #[derive(Clone)]
 pub struct SecretKey(SecretString);
+
+/// Keys that take turns, newest first, as `jackfield key rotate --secret-key` needs them. Never none. Clones are handles on the same.
+#[derive(Clone, Debug)]
+pub struct SecretKeys(Arc<RwLock<Vec<SecretKey>>>);
 
 impl Default for SecretKeySource {
     fn default() -> Self {
@@ -48,17 +53,6 @@ impl Default for SecretKeySource {
 }
 
 impl SecretKeySource {
-    /// Whether it is the same place, wherever in the file that is said.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        match (&self.place, &other.place) {
-            (Place::Literal(one), Place::Literal(other)) => one.expose_secret() == other.expose_secret(),
-            (Place::Env(one), Place::Env(other)) => one == other,
-            (Place::File(one), Place::File(other)) => one == other,
-            _ => false,
-        }
-    }
-
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
         let place = match node.value {
             DeValue::String(text) => Some(Place::Literal(text.to_string().into())),
@@ -76,21 +70,27 @@ impl SecretKeySource {
         Some(Self { place: place?, config: node.notes.file().to_owned(), line: Some(node.line()) })
     }
 
-    fn mistake(&self, message: impl Into<String>, mend: impl Into<String>) -> Mistake {
+    /// What is wrong with it, and where the file says so.
+    pub fn mistake(&self, message: impl Into<String>, mend: impl Into<String>) -> Mistake {
         let notes = Notes::new(&self.config, "");
         notes.note(self.line, "system.secret-key", message, mend);
         notes.into_mistakes().remove(0)
     }
 
-    fn accepted(&self, key: String) -> Result<SecretKey, Mistake> {
-        if key.len() < SHORTEST {
+    /// A key a line, newest first; empty lines are none.
+    fn accepted<'a>(&self, lines: impl Iterator<Item = &'a str>) -> Result<SecretKeys, Mistake> {
+        let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+        let short = lines.iter().position(|line| line.len() < SHORTEST);
+        if short.is_some() || lines.is_empty() {
+            let which =
+                if lines.len() > 1 { format!(" in line {}", short.unwrap_or_default() + 1) } else { String::new() };
             let mend = "use at least 32 random characters, or remove the file to have one made";
-            return Err(self.mistake("the key is too short", mend));
+            return Err(self.mistake(format!("the key{which} is too short"), mend));
         }
-        Ok(SecretKey(key.into()))
+        Ok(SecretKeys::new(lines))
     }
 
-    fn read_file(&self, path: &Path) -> Result<SecretKey, Mistake> {
+    fn read_file(&self, path: &Path) -> Result<SecretKeys, Mistake> {
         let unreadable = |error: &io::Error| {
             self.mistake(format!("{}: {error}", path.display()), "let the host's user read the file")
         };
@@ -99,16 +99,16 @@ impl SecretKeySource {
             let mend = format!("chmod 600 {}", path.display());
             return Err(self.mistake(format!("{}: others may read the key", path.display()), mend));
         }
-        let text = fs::read_to_string(path).map_err(|error| unreadable(&error))?;
-        self.accepted(text.trim_end().to_owned())
+        let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| unreadable(&error))?);
+        self.accepted(text.lines().map(str::trim_end))
     }
 }
 
-/// Reads the key; a file that does not exist yet is made. Hosts that start at once end with one key.
+/// Reads the keys; a file that does not exist yet is made, with one. Hosts that start at once end with one key.
 ///
 /// # Errors
 /// When the key cannot be read or made, or will not do.
-pub fn load_or_create(source: &SecretKeySource) -> Result<SecretKey, Mistake> {
+pub fn load_or_create(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
     if let Place::File(path) = &source.place
         && !path.exists()
     {
@@ -133,11 +133,11 @@ pub fn check(source: &SecretKeySource) -> Result<(), Mistake> {
     }
 }
 
-fn load(source: &SecretKeySource) -> Result<SecretKey, Mistake> {
+fn load(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
     match &source.place {
-        Place::Literal(key) => source.accepted(key.expose_secret().to_owned()),
-        Place::Env(name) => match env::var(name) {
-            Ok(key) => source.accepted(key),
+        Place::Literal(key) => source.accepted(key.expose_secret().lines()),
+        Place::Env(name) => match env::var(name).map(Zeroizing::new) {
+            Ok(key) => source.accepted(key.lines()),
             Err(_) => {
                 let mend = format!("set {name} where the host is started");
                 Err(source.mistake(format!("the environment variable {name} is not set"), mend))
@@ -151,11 +151,11 @@ fn load(source: &SecretKeySource) -> Result<SecretKey, Mistake> {
 fn create(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut()).map_err(io::Error::other)?;
     let draft = folder.join(format!(".secret-key-{:016x}", getrandom::u64().map_err(io::Error::other)?));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(format!("{}\n", BASE64_STANDARD.encode(bytes)).as_bytes())?;
+    file.write_all(Zeroizing::new(format!("{}\n", BASE64_STANDARD.encode(bytes))).as_bytes())?;
     file.sync_all()?;
     let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft)?;
@@ -168,8 +168,8 @@ fn create(path: &Path) -> io::Result<()> {
 impl SecretKey {
     /// A key for one purpose: HKDF-SHA256 (RFC 5869) with the purpose as info.
     #[must_use]
-    pub fn derive(&self, purpose: &'static str) -> [u8; 32] {
-        self.expand(purpose)
+    pub fn derive(&self, purpose: &'static str) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.expand(purpose))
     }
 
     /// Tells keys apart without telling the key; stands in front of everything sealed under it.
@@ -183,6 +183,51 @@ impl SecretKey {
         let hkdf = Hkdf::<Sha256>::new(Some(b"jackfield"), self.0.expose_secret().as_bytes());
         hkdf.expand(purpose.as_bytes(), &mut derived).expect("the derived keys are shorter than HKDF's limit");
         derived
+    }
+}
+
+impl SecretKeys {
+    /// These keys, newest first.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn new<'a>(newest_first: impl IntoIterator<Item = &'a str>) -> Self {
+        let keys: Vec<_> = newest_first.into_iter().map(|key| SecretKey(key.to_owned().into())).collect();
+        assert!(!keys.is_empty(), "there is a secret key");
+        Self(Arc::new(RwLock::new(keys)))
+    }
+
+    /// All of them, newest first.
+    #[must_use]
+    pub fn all(&self) -> Vec<SecretKey> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The one that new things hang on.
+    #[must_use]
+    pub fn newest(&self) -> SecretKey {
+        self.all().swap_remove(0)
+    }
+
+    /// The one that every host has, also while a new line is being handed round.
+    #[must_use]
+    pub fn oldest(&self) -> SecretKey {
+        self.all().pop().expect("there is a secret key")
+    }
+
+    /// The one of an id.
+    #[must_use]
+    pub fn find(&self, id: [u8; 4]) -> Option<SecretKey> {
+        self.all().into_iter().find(|key| key.id() == id)
+    }
+
+    /// Takes over what is configured by now, for every handle. Answers whether that is anything new.
+    pub fn replace(&self, other: &Self) -> bool {
+        let (new, old) = (other.all(), self.all());
+        let has_changed = !new.iter().map(SecretKey::id).eq(old.iter().map(SecretKey::id));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+        has_changed
     }
 }
 
@@ -209,7 +254,7 @@ mod tests {
         let made = load_or_create(&file).expect("the folder can be written");
         let mode = fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(load_or_create(&file).expect("it is there").derive("a"), made.derive("a"));
+        assert_eq!(load_or_create(&file).expect("it is there").newest().derive("a"), made.newest().derive("a"));
         assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("readable").count(), 1, "no draft is left");
     }
 
@@ -218,7 +263,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = source(Place::File(folder.path().join("secret.key")));
         let keys: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| load_or_create(&file).map(|key| key.id()))).collect();
+            let threads: Vec<_> =
+                (0..2).map(|_| scope.spawn(|| load_or_create(&file).map(|keys| keys.newest().id()))).collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic").expect("a key")).collect()
         });
         assert_eq!(keys[0], keys[1]);
@@ -242,6 +288,22 @@ mod tests {
     fn a_short_key_is_refused_and_not_told() {
         let mistake = load(&source(Place::Literal("hunter2".to_owned().into()))).expect_err("too short").to_string();
         assert!(mistake.contains("too short") && !mistake.contains("hunter2"), "{mistake}");
+    }
+
+    #[test]
+    fn a_key_stands_on_each_line_newest_first() {
+        let (new, old) = ("n".repeat(40), "o".repeat(40));
+        let keys = |text: &str| load(&source(Place::Literal(text.to_owned().into())));
+        let both = keys(&format!("{new}\n\n{old}\n")).expect("two keys");
+        let one = keys(&old).expect("one key");
+        assert_eq!(
+            (both.all().len(), both.oldest().id(), one.newest().id()),
+            (2, one.oldest().id(), one.oldest().id())
+        );
+        assert!(both.newest().id() != one.newest().id() && both.find(one.newest().id()).is_some());
+        assert!(one.replace(&both) && !one.replace(&both), "a handle tells whether anything is new");
+        let mistake = keys(&format!("{new}\nhunter2")).expect_err("too short").to_string();
+        assert!(mistake.contains("in line 2") && !mistake.contains("hunter2"), "{mistake}");
     }
 
     #[test]

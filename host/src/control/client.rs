@@ -6,7 +6,12 @@ use reqwest::{Client, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::{plugins::PluginStatus, reload::Reloaded};
+use super::RotationLine;
+use crate::{
+    keys::{Rotated, Rotation},
+    plugins::PluginStatus,
+    reload::Reloaded,
+};
 
 /// A running host, as the command line reaches it.
 pub struct Control {
@@ -58,6 +63,31 @@ impl Control {
     /// When it does not run.
     pub async fn plugins(&self) -> Result<Vec<PluginStatus>, ControlError> {
         self.ask(Method::GET, "/plugins").await
+    }
+
+    /// Has it rotate keys, and tells how many values are sealed anew so far.
+    ///
+    /// # Errors
+    /// When it does not run, or could not rotate.
+    pub async fn rotate(&self, rotation: &Rotation, mut tell: impl FnMut(u64)) -> Result<Rotated, ControlError> {
+        let unreadable = |error: &dyn std::fmt::Display| ControlError::Answer(error.to_string());
+        let body = serde_json::to_string(rotation).map_err(|error| unreadable(&error))?;
+        let asked = self.client.post("http://jackfield/keys/rotate").header("content-type", "application/json");
+        let answer = asked.body(body).send().await;
+        let mut answer = answer.map_err(|_| ControlError::NotRunning(self.path.clone()))?;
+        let mut waiting = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| unreadable(&error))? {
+            waiting.extend_from_slice(&chunk);
+            while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = waiting.drain(..=end).collect();
+                match serde_json::from_slice(&line).map_err(|error| unreadable(&error))? {
+                    RotationLine::Resealed(count) => tell(count),
+                    RotationLine::Done(rotated) => return Ok(rotated),
+                    RotationLine::Failed(error) => return Err(ControlError::Refused(error)),
+                }
+            }
+        }
+        Err(ControlError::Answer("it ended before the rotation did; run this again to go on".to_owned()))
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, ControlError> {

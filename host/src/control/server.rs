@@ -8,15 +8,21 @@ use std::{
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use futures_util::stream;
 use rustix::process::geteuid;
-use tokio::net::{UnixListener, UnixStream, unix};
+use tokio::{
+    net::{UnixListener, UnixStream, unix},
+    sync::mpsc,
+};
 
-use crate::{app::AppHandle, plugins::PluginStatus};
+use super::RotationLine;
+use crate::{app::AppHandle, keys::Rotation, plugins::PluginStatus};
 
 /// A bound control socket. Its file is removed when this is dropped.
 pub struct Listener {
@@ -77,7 +83,11 @@ impl axum::serve::Listener for Listener {
 /// # Errors
 /// When the server fails.
 pub async fn serve(listener: Listener, app: AppHandle) -> io::Result<()> {
-    let router = Router::new().route("/reload", post(reload)).route("/plugins", get(plugins)).with_state(app);
+    let router = Router::new()
+        .route("/reload", post(reload))
+        .route("/plugins", get(plugins))
+        .route("/keys/rotate", post(rotate))
+        .with_state(app);
     axum::serve(listener, router).await
 }
 
@@ -92,4 +102,24 @@ async fn reload(State(app): State<AppHandle>) -> Response {
 /// `GET /plugins`: from `jackfield plugin list`.
 async fn plugins(State(app): State<AppHandle>) -> Json<Vec<PluginStatus>> {
     Json(app.plugins.status())
+}
+
+/// `POST /keys/rotate`: from `jackfield key rotate`. The host goes on also when the command does not wait for it. Answers a line of JSON each
+/// time some rows are done, and one at the end.
+async fn rotate(State(app): State<AppHandle>, Json(rotation): Json<Rotation>) -> Body {
+    let (lines, told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let tell = |resealed| drop(lines.send(RotationLine::Resealed(resealed)));
+        let last = match app.keys.rotate(rotation, tell).await {
+            Ok(rotated) => RotationLine::Done(rotated),
+            Err(error) => RotationLine::Failed(error.to_string()),
+        };
+        let _ = lines.send(last);
+    });
+    let lines = stream::unfold(told, async |mut told| {
+        let line: RotationLine = told.recv().await?;
+        let json = serde_json::to_string(&line).map(|json| json + "\n");
+        Some((json, told))
+    });
+    Body::from_stream(lines)
 }

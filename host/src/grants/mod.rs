@@ -2,12 +2,13 @@
 //!
 //! [`taken`] turns what a set-up has brought into grants. [`Grants::fresh`] lends a token and has it refreshed when it is about to expire: once
 //! for all who ask on this host (`flights`), once for all hosts by a lease in the database (`refresh`), written before it is lent. What the
-//! provider answered is judged in `outcome`; when a token counts as about to expire says `freshness`. [`Grants::keep`] does in the background
+//! provider answered is judged in `outcome`, what becomes of a failure stands in `failure`; when a token counts as about to expire says `freshness`. [`Grants::keep`] does in the background
 //! what nobody asks for: grants that would lapse, refreshes that were cut short. [`Grants::revoke_now`] and [`Grants::keep_revoking`] have
 //! tokens revoked that are given up; what is asked of the provider stands in `leaving`.
 
 mod background;
 mod bad_night;
+mod failure;
 mod flights;
 mod freshness;
 mod leaving;

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::{
     Grants,
     freshness::is_alive,
-    outcome::{Outcome, cut, pause},
+    outcome::{Outcome, cut},
     taken::renewed,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     plugins::{self, OAuth2, Provider, Refreshed, State},
     store::{
         StoreError, StoreResult,
-        grants::{self, Claim, Failure, Grant, Lease, NewTokens, Tokens},
+        grants::{self, Claim, Grant, Lease, NewTokens, Tokens},
         identities, integrations,
     },
 };
@@ -238,73 +238,6 @@ impl Grants {
             })
             .await
     }
-
-    async fn failed(&self, grant: &Grant, lease: Lease, outcome: Outcome) -> StoreResult<Attempt> {
-        let now = self.clock.now();
-        let (id, name, integration) = (grant.id, grant.name.clone(), grant.integration);
-        let told = |reason: String, at| Attempt::Failed { reason, retry_after: until(now, at) };
-        let alive_until = grant.expires_at.filter(|at| *at > now);
-        match outcome {
-            Outcome::Granted(_) => Ok(Attempt::Done),
-            Outcome::Over(reason) => self.over(grant, reason).await,
-            // Nothing gets another token: the one that is there is used up to its end.
-            Outcome::NotRefreshable => match alive_until {
-                Some(at) => {
-                    let reason = "no refresh token came with it".to_owned();
-                    self.give_back(grant, lease, Failure::Outage(at), &reason).await?;
-                    Ok(told(reason, at))
-                }
-                None => self.over(grant, "the token has expired and no refresh token came with it".to_owned()).await,
-            },
-            Outcome::Outage(reason, asked) => {
-                let failures = self.failures(grant).await?;
-                let at = now + pause(failures, asked);
-                self.give_back(grant, lease, Failure::Outage(at), &reason).await?;
-                tracing::warn!(grant.id = %id, grant.name = name, integration.id = %integration, retry_at = %at, error = reason, "a refresh failed; the old token is kept while it lives");
-                Ok(told(reason, at))
-            }
-            Outcome::Lost(reason) => {
-                let may_repeat = grant.is_single_use == Some(false);
-                let later = now + pause(self.failures(grant).await?, None);
-                let at = if may_repeat { later } else { alive_until.unwrap_or(later) };
-                self.give_back(grant, lease, Failure::Lost(at), &reason).await?;
-                tracing::error!(grant.id = %id, grant.name = name, integration.id = %integration, retry_at = %at, error = reason, "the answer of a refresh was lost");
-                Ok(told(reason, at))
-            }
-        }
-    }
-
-    async fn failures(&self, grant: &Grant) -> StoreResult<i32> {
-        let id = grant.id;
-        Ok(self.store.read(move |c| grants::refresh(c, id)).await?.map_or(0, |refresh| refresh.failures))
-    }
-
-    async fn give_back(&self, grant: &Grant, lease: Lease, failure: Failure, reason: &str) -> StoreResult<()> {
-        let (grant, reason) = (grant.clone(), reason.to_owned());
-        self.store.write(move |c| grants::fail(c, &grant, lease, failure, &reason)).await.map(drop)
-    }
-
-    /// Nobody asks for another token of it; the integration whose first it is, and the identity it acts for, are marked as well.
-    async fn over(&self, grant: &Grant, reason: String) -> StoreResult<Attempt> {
-        let (ended, why, sealer) = (grant.clone(), reason.clone(), self.store.sealer().clone());
-        let is_news = self
-            .store
-            .write(move |c| {
-                let is_news = grants::end(c, &ended, &why)?;
-                if is_news {
-                    integrations::mark(c, ended.integration, &ended)?;
-                    if let (false, Ok(tokens)) = (ended.subject.is_empty(), ended.tokens(&sealer)) {
-                        identities::invalidate(c, &sealer, &ended.subject, &tokens.access_token)?;
-                    }
-                }
-                Ok(is_news)
-            })
-            .await?;
-        if is_news {
-            tracing::error!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, error = reason, "a grant is over: its person must authenticate again");
-        }
-        Ok(Attempt::Done)
-    }
 }
 
 fn waits(grant: &Grant, now: OffsetDateTime, at: OffsetDateTime) -> Attempt {
@@ -312,7 +245,7 @@ fn waits(grant: &Grant, now: OffsetDateTime, at: OffsetDateTime) -> Attempt {
     Attempt::Failed { reason, retry_after: until(now, at) }
 }
 
-fn until(now: OffsetDateTime, at: OffsetDateTime) -> Duration {
+pub(super) fn until(now: OffsetDateTime, at: OffsetDateTime) -> Duration {
     (at - now).try_into().unwrap_or_default()
 }
 

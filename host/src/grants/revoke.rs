@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use super::{Grants, leaving::Said, outcome::pause};
 use crate::store::{
-    RevocationId, StoreResult, identities,
-    revocations::{self, Given, Lease, Revocation},
+    OrganizationId, RevocationId, StoreResult, identities,
+    revocations::{self, Given, Lease, Revocation, Which},
 };
 
 /// What came of an attempt. Words hold no token.
@@ -62,6 +62,8 @@ const LOOK_FOR_PROVIDER: time::Duration = time::Duration::minutes(5);
 const LOOK: Duration = Duration::from_secs(10);
 /// How many are tried at one look, and how many at once: nobody waits for them, and a provider has its limits.
 const MOST: i64 = 50;
+/// How many people are shown.
+const SHOWN: i64 = 100;
 const AT_ONCE: usize = 4;
 
 impl Grants {
@@ -144,6 +146,24 @@ impl Grants {
                 Attempted::Elsewhere => Ok(false),
             })
             .await
+    }
+
+    /// What an organization has given up and is not revoked yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_revocations(&self, organization: OrganizationId) -> StoreResult<Vec<Revocation>> {
+        let (which, now) = (Which { provider: None, organization: Some(organization) }, self.clock.now());
+        self.store.read(move |c| revocations::open(c, &which, now, SHOWN)).await
+    }
+
+    /// What an organization has given up last, whatever became of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn latest_revocations(&self, organization: OrganizationId) -> StoreResult<Vec<Revocation>> {
+        let now = self.clock.now();
+        self.store.read(move |c| revocations::latest(c, organization, now, SHOWN)).await
     }
 
     /// Something may just have been given up: what is due is looked for at once, by whoever keeps looking on this host.

@@ -14,6 +14,8 @@ pub struct Details {
     pub added_by: Option<String>,
     /// Names of the metadata, and values where they may be shown.
     pub metadata: Vec<(String, Option<String>)>,
+    /// Whether the metadata could be opened; where not, setting the integration up again mends it.
+    pub is_readable: bool,
 }
 
 /// Last words of names whose values are no secret.

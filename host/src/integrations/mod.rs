@@ -125,10 +125,17 @@ impl Integrations {
         self.store
             .read(move |c| {
                 let Some(installed) = integrations::one_of_organization(c, organization, id)? else { return Ok(None) };
-                let metadata = integrations::metadata(c, &sealer, id)?.unwrap_or_default();
+                // What does not open costs what it says, not the page that it is mended or removed on.
+                let metadata = match integrations::metadata(c, &sealer, id) {
+                    Err(StoreError::Seal(error)) => {
+                        tracing::error!(integration.id = %id, %error, "what is stored of an integration cannot be read");
+                        None
+                    }
+                    other => Some(other?.unwrap_or_default()),
+                };
                 let people = people(c, std::slice::from_ref(&installed))?;
                 let added_by = installed.link.added_by.and_then(|user| people.get(&user).cloned());
-                Ok(Some(Details { installed, added_by, metadata: details::shown(metadata) }))
+                Ok(Some(Details { installed, added_by, is_readable: metadata.is_some(), metadata: details::shown(metadata.unwrap_or_default()) }))
             })
             .await
     }

@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_judged_as_rfc_7009_section_2_2_says() {
-        let cases: [(u16, &[(&str, &str)], &str, &str); 11] = [
+        type Case = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
+        let cases: [Case; 11] = [
             // Section 2.2: 200 also for a token that the server does not know; the body says nothing.
             (200, &[], "", "revoked"),
             (200, &[], "{\"error\": \"x\"}", "revoked"),

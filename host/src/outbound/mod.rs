@@ -100,7 +100,9 @@ impl Outbound {
                 .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
         };
         let client = builder().timeout(settings.timeout).build().map_err(|error| described(&error))?;
-        let streaming = builder().connect_timeout(settings.timeout).build().map_err(|error| described(&error))?;
+        // What meets a connection that the service is about to close may not be sent again, so that few are kept for long.
+        let streaming = builder().connect_timeout(settings.timeout).pool_idle_timeout(Duration::from_secs(15));
+        let streaming = streaming.build().map_err(|error| described(&error))?;
         Ok(Self {
             client,
             streaming,

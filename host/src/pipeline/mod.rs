@@ -32,7 +32,7 @@ pub use visit::{Outcome, Page, Progress, STEP_FIELD, Visit};
 use crate::{
     accounts::{Accounts, Organization},
     clock::Clock,
-    config::{Features, SecretKey, UrlPrefix},
+    config::{Features, SecretKeys, UrlPrefix},
     grants::Grants,
     integrations::Integrations,
     oauth2::Issuers,
@@ -120,10 +120,10 @@ pub enum StartError {
 impl Pipelines {
     /// Builds the room. The signature's key is derived from the installation's secret key.
     #[must_use]
-    pub fn new(parts: Parts, key: &SecretKey) -> Self {
+    pub fn new(parts: Parts, keys: &SecretKeys) -> Self {
         let Parts { plugins, store, setups, accounts, integrations, grants, features, url_prefix, clock, issuers } =
             parts;
-        let (signer, turns, limit) = (Signer::new(key), Turns::default(), Limit::new(clock.clone()));
+        let (signer, turns, limit) = (Signer::new(keys), Turns::default(), Limit::new(clock.clone()));
         Self {
             plugins,
             store,
@@ -151,7 +151,7 @@ impl Pipelines {
             self.check_integration(&start, integration).await?;
         }
         self.limit.begin(start.user).map_err(|retry_after| StartError::TooMany { retry_after })?;
-        let setup = Setup::new(&start, self.clock.now());
+        let setup = Setup::new(&start, self.store.sealer().line(), self.clock.now());
         let signed = self.signer.sign(&setup, &*provider);
         let webhook = call::hash(&self.signer.webhook_key(&setup));
         self.setups.put(start.session, provider.id(), &signed, webhook, self.clock.now() + LIFETIME).await?;

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{Channel, Start};
 use crate::{
-    config::SecretKey,
+    config::{SecretKey, SecretKeys},
     plugins::{Provider, State},
     store::{IntegrationId, OrganizationId, UserId, milliseconds},
 };
@@ -38,6 +38,9 @@ pub struct Setup {
     pub channel: Option<Channel>,
     /// When it started, in milliseconds since 1970 UTC.
     pub started: i64,
+    /// Id of the secret key that it is signed under to its end, although another may take its place meanwhile.
+    #[serde(default)]
+    pub key: [u8; 4],
 }
 
 /// Most hosts that one set-up's person can name; the oldest are forgotten.
@@ -50,7 +53,7 @@ impl Setup {
         self.hosts.drain(..self.hosts.len().saturating_sub(MOST_HOSTS));
     }
 
-    pub(super) fn new(start: &Start<'_>, now: OffsetDateTime) -> Self {
+    pub(super) fn new(start: &Start<'_>, key: [u8; 4], now: OffsetDateTime) -> Self {
         Self {
             nonce: nonce(),
             user: start.user,
@@ -63,6 +66,7 @@ impl Setup {
             dialog: start.dialog,
             channel: start.channel.clone(),
             started: milliseconds(now),
+            key,
         }
     }
 
@@ -130,32 +134,33 @@ pub(super) struct Unverified {
     provider: String,
 }
 
-/// Signs and verifies set-ups with HMAC-SHA256.
-pub(super) struct Signer {
-    key: [u8; 32],
-    webhooks: [u8; 32],
-}
+/// Signs and verifies set-ups with HMAC-SHA256, each under the secret key it began with.
+pub(super) struct Signer(SecretKeys);
 
 impl Signer {
-    pub(super) fn new(key: &SecretKey) -> Self {
-        Self { key: key.derive("setup signature"), webhooks: key.derive("webhook key") }
+    pub(super) fn new(keys: &SecretKeys) -> Self {
+        Self(keys.clone())
+    }
+
+    /// The key of a set-up. Where it is gone, any will do: nothing is signed under it.
+    fn key_of(&self, setup: &Setup) -> SecretKey {
+        self.0.find(setup.key).unwrap_or_else(|| self.0.oldest())
     }
 
     fn mac(&self, setup: &Setup, provider: &SignedProvider<'_>) -> Hmac<Sha256> {
-        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
-        mac.chain_update(setup.canonical(provider))
+        keyed(&self.key_of(setup), "setup signature").chain_update(setup.canonical(provider))
     }
 
     /// The key in the URL of a set-up's webhook: 256 bits that nobody can tell from the nonce, which the log has.
     pub(super) fn webhook_key(&self, setup: &Setup) -> String {
-        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.webhooks).expect("HMAC takes a key of any length");
-        BASE64_URL_SAFE_NO_PAD.encode(mac.chain_update(&setup.nonce).finalize().into_bytes())
+        let mac = keyed(&self.key_of(setup), "webhook key").chain_update(&setup.nonce);
+        BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
 
     pub(super) fn sign<'a>(&self, setup: &Setup, provider: impl Into<SignedProvider<'a>>) -> String {
         let provider = provider.into();
         let signature = BASE64_URL_SAFE_NO_PAD.encode(self.mac(setup, &provider).finalize().into_bytes());
-        let signed = Signed { setup: setup.clone(), signature, provider: self.mark(&provider) };
+        let signed = Signed { setup: setup.clone(), signature, provider: self.mark(setup, &provider) };
         serde_json::to_string(&signed).expect("a set-up is plain JSON")
     }
 
@@ -167,8 +172,8 @@ impl Signer {
     }
 
     /// Tells one provider from another, or from itself after a change, without telling anything of it: keyed, since options may be short.
-    fn mark(&self, provider: &SignedProvider<'_>) -> String {
-        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+    fn mark(&self, setup: &Setup, provider: &SignedProvider<'_>) -> String {
+        let mac = keyed(&self.key_of(setup), "setup signature");
         let fields = std::iter::once(provider.fingerprint).chain(provider.steps.iter().copied());
         let text: Vec<u8> = fields.flat_map(|field| [&field.len().to_be_bytes(), field.as_bytes()].concat()).collect();
         BASE64_URL_SAFE_NO_PAD.encode(mac.chain_update(b"provider").chain_update(text).finalize().into_bytes())
@@ -176,13 +181,17 @@ impl Signer {
 
     /// Whether it says that it was signed for the provider as it is now.
     pub(super) fn is_for<'a>(&self, unverified: &Unverified, provider: impl Into<SignedProvider<'a>>) -> bool {
-        unverified.provider == self.mark(&provider.into())
+        unverified.provider == self.mark(&unverified.setup, &provider.into())
     }
 
     /// Compares in constant time.
     pub(super) fn is_signed<'a>(&self, unverified: &Unverified, provider: impl Into<SignedProvider<'a>>) -> bool {
         self.mac(&unverified.setup, &provider.into()).verify_slice(&unverified.signature).is_ok()
     }
+}
+
+fn keyed(key: &SecretKey, purpose: &'static str) -> Hmac<Sha256> {
+    <Hmac<Sha256> as KeyInit>::new_from_slice(&*key.derive(purpose)).expect("HMAC takes a key of any length")
 }
 
 #[cfg(test)]
@@ -193,7 +202,7 @@ mod tests {
     use super::*;
 
     fn signer(key: u8) -> Signer {
-        Signer { key: [key; 32], webhooks: [!key; 32] }
+        Signer(SecretKeys::new([key.to_string().repeat(40).as_str()]))
     }
 
     const STEPS: [&str; 2] = ["name", "confirm"];

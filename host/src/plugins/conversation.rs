@@ -51,12 +51,20 @@ enum Want {
     Token { grant: String, subject: String },
 }
 
-/// The task that waits, and for what; or the turn, where the conversation is over.
-fn wanted(turn: Turn) -> Result<(u64, Want), Turn> {
-    match turn {
-        Turn::Wants { task, request } => Ok((task, Want::Request(request))),
-        Turn::WantsToken { task, grant, subject } => Ok((task, Want::Token { grant, subject })),
-        over => Err(over),
+/// How far a turn has brought a conversation.
+enum Progress {
+    /// The task that waits, and for what.
+    Waits(u64, Want),
+    Over(Box<Turn>),
+}
+
+impl From<Turn> for Progress {
+    fn from(turn: Turn) -> Self {
+        match turn {
+            Turn::Wants { task, request } => Self::Waits(task, Want::Request(request)),
+            Turn::WantsToken { task, grant, subject } => Self::Waits(task, Want::Token { grant, subject }),
+            over => Self::Over(Box::new(over)),
+        }
     }
 }
 
@@ -114,16 +122,16 @@ impl Line {
         let start = StartIn { instance, question, now: transcript.asked };
         let mut out: TurnOut = self.ask(op::START, &start).await?;
         for at in 0..MOST_REQUESTS {
-            let (task, want) = match wanted(out.turn) {
-                Ok(wanted) => wanted,
-                Err(over) => return Ok(over),
+            let (task, want) = match out.turn.into() {
+                Progress::Waits(task, want) => (task, want),
+                Progress::Over(turn) => return Ok(*turn),
             };
             let (input, now) = self.given(lent, want, at, transcript).await?;
             out = self.ask(op::RESUME, &ResumeIn { task, input, now }).await?;
         }
-        match wanted(out.turn) {
-            Err(over) => Ok(over),
-            Ok((task, _)) => {
+        match out.turn.into() {
+            Progress::Over(turn) => Ok(*turn),
+            Progress::Waits(task, _) => {
                 let _: serde_json::Value = self.ask(op::DROP, &DropIn { task: Some(task), instance: None }).await?;
                 Err(PluginError::TooManyRequests)
             }

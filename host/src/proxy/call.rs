@@ -41,7 +41,7 @@ impl Proxy {
         let provider = found.ok_or(ProxyError::NotFound)?.integration.provider;
         let fresh = self.grants.fresh(organization, integration, &asked.which).await?;
         let ready = self.ready(asked, &provider, &fresh)?;
-        let mut watch = Watch::new(integration, &provider, &ready.body);
+        let mut watch = Watch::new(organization, integration, &provider, &ready.body);
         match self.exchange(&ready, fresh, &mut watch).await {
             Ok(response) => handed_on(&ready.method, response, watch),
             Err(error) => {
@@ -55,7 +55,7 @@ impl Proxy {
         let provider = self.plugins.find_configured(provider).ok_or(ProxyError::NoProvider)?;
         let api = provider.api().cloned().unwrap_or_default();
         let base = fresh.api_url.as_deref().unwrap_or(&api.url);
-        if base.is_empty() {
+        if !is_base(base) {
             return Err(ProxyError::NoApi);
         }
         Ok(Ready {
@@ -125,6 +125,11 @@ impl Proxy {
             Trouble::Cut => ProxyError::Cut,
         }
     }
+}
+
+/// A path can stand behind it.
+fn is_base(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.has_host() && url.query().is_none() && url.fragment().is_none())
 }
 
 /// What needs no look at the database.

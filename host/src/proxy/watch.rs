@@ -1,5 +1,5 @@
-//! One line in the log for each call, when all of it is through: who was used how much, and never where exactly or with what. A path can hold
-//! as much of a secret as a query can.
+//! The one place where the use of an integration is told: a line in the log for each call, when all of it is through, also where the caller has
+//! gone away. It says who was used how much, and never where exactly or with what: a path can hold as much of a secret as a query can.
 
 use std::time::Instant;
 
@@ -10,11 +10,12 @@ use tracing::Span;
 use super::{Answer, ProxyError, body::Body};
 use crate::{
     outbound::{Incoming, OutboundError},
-    store::IntegrationId,
+    store::{IntegrationId, OrganizationId},
 };
 
 /// What is known of a call so far; told when it is dropped, also where the caller goes away.
 pub(super) struct Watch {
+    organization: OrganizationId,
     integration: IntegrationId,
     provider: String,
     body: Body,
@@ -29,8 +30,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(integration: IntegrationId, provider: &str, body: &Body) -> Self {
+    pub(super) fn new(organization: OrganizationId, integration: IntegrationId, provider: &str, body: &Body) -> Self {
         Self {
+            organization,
             integration,
             provider: provider.to_owned(),
             body: body.clone(),
@@ -100,6 +102,7 @@ impl Drop for Watch {
         let error = self.error.take().or_else(|| (!self.is_whole).then_some(given_up));
         tracing::info!(
             provider.id = self.provider,
+            organization.id = %self.organization,
             integration.id = %self.integration,
             proxy.status = self.status,
             proxy.requests = self.requests,

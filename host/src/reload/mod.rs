@@ -9,9 +9,10 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::{
-    config::{self, Features, Mistake, Mistakes, OnFailure, Settings},
+    config::{self, Features, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key},
     outbound::{Outbound, OutboundError},
     plugins::{Changes, Plugins},
+    store::{Store, key_id},
 };
 
 /// Re-reads the configuration of one host, as often as it is asked. Clones are handles on the same.
@@ -22,6 +23,7 @@ struct Inner {
     file: PathBuf,
     plugins: Plugins,
     features: Features,
+    store: Store,
     /// What runs. Held for the length of a reload: they take turns.
     running: Mutex<Running>,
 }
@@ -57,9 +59,9 @@ pub enum ReloadError {
 impl Reloader {
     /// For a host that runs with these settings.
     #[must_use]
-    pub fn new(settings: Settings, outbound: Outbound, plugins: Plugins, features: Features) -> Self {
+    pub fn new(settings: Settings, outbound: Outbound, plugins: Plugins, features: Features, store: Store) -> Self {
         let file = settings.file.clone();
-        Self(Arc::new(Inner { file, plugins, features, running: Mutex::new(Running { settings, outbound }) }))
+        Self(Arc::new(Inner { file, plugins, features, store, running: Mutex::new(Running { settings, outbound }) }))
     }
 
     /// Takes over what the file says now, or nothing of it.
@@ -79,17 +81,50 @@ impl Reloader {
     }
 
     async fn change(&self, running: &mut Running) -> Result<Reloaded, ReloadError> {
-        let (settings, mistakes) = config::survey(&self.0.file)?;
+        let (settings, mut mistakes) = config::survey(&self.0.file)?;
+        let secret_keys = secret_key::load_or_create(&settings.system.secret_key);
+        let secret_keys = self.judged(&settings, secret_keys).await.map_err(|mistake| mistakes.push(mistake)).ok();
         let outbound = self.outbound(&settings, running)?;
         if !mistakes.is_empty() {
             return Err(self.all_mistakes(&settings, &outbound, mistakes).await.into());
         }
         let (changes, skipped) = self.0.plugins.reload(&settings, &outbound).await?;
         self.0.features.replace(&settings.features);
+        self.take_over(secret_keys).await;
         self.0.plugins.log_offers();
         let needs_restart = needs_restart(&running.settings, &settings);
         *running = Running { settings, outbound };
         Ok(Reloaded { changes, skipped: skipped.iter().map(ToString::to_string).collect(), needs_restart })
+    }
+
+    /// The lines of the secret key as they are by now. None may be missing that something still hangs on.
+    async fn judged(&self, settings: &Settings, keys: Result<SecretKeys, Mistake>) -> Result<SecretKeys, Mistake> {
+        let keys = keys?;
+        match self.0.store.hangs_on_other_keys(&keys).await {
+            Ok(None) => Ok(keys),
+            Ok(Some(line)) => {
+                let said = format!("what is sealed still hangs on the key {}, which is not among these", key_id(&line));
+                let mend = "put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when";
+                Err(settings.system.secret_key.mistake(said, mend))
+            }
+            Err(error) => {
+                let said = format!("the keys that hang on it cannot be read: {error}");
+                Err(settings.system.secret_key.mistake(said, "see to the database, then reload again"))
+            }
+        }
+    }
+
+    async fn take_over(&self, keys: Option<SecretKeys>) {
+        let is_new = keys.is_some_and(|keys| self.0.store.sealer().secret_keys().replace(&keys));
+        if !is_new {
+            return;
+        }
+        match self.0.store.load_keys().await {
+            Ok(()) => tracing::info!("the secret key has other lines"),
+            Err(error) => {
+                tracing::error!(%error, "the secret key has other lines, and the ring of keys cannot be read")
+            }
+        }
     }
 
     fn outbound(&self, settings: &Settings, running: &Running) -> Result<Outbound, OutboundError> {
@@ -116,7 +151,6 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
         ("system.url-prefix", old.url_prefix != new.url_prefix),
         ("system.listen", old.listen != new.listen),
         ("system.control", old.control != new.control),
-        ("system.secret-key", !old.secret_key.is_same(&new.secret_key)),
         ("tokens.keep-alive-days", before.tokens != after.tokens),
         ("proxy", before.proxy != after.proxy),
         ("database.url", before.database.url.as_str() != after.database.url.as_str()),

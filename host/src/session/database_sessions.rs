@@ -14,7 +14,7 @@ use tower_sessions::{
 use super::SessionKey;
 use crate::{
     clock::Clock,
-    store::{Place, Store, StoreError, sessions as rows},
+    store::{AnyConnection, Place, Store, StoreError, StoreResult, sessions as rows},
 };
 
 /// Sessions in the database, sealed, by the hash of their id.
@@ -25,15 +25,22 @@ pub struct DatabaseSessions {
 }
 
 type Data = (HashMap<String, Value>, i64);
+type Put = fn(&mut AnyConnection, &[u8], &[u8], OffsetDateTime) -> StoreResult<()>;
 
 impl DatabaseSessions {
     pub(super) const fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock }
     }
 
-    fn seal(&self, key: &SessionKey, record: &Record) -> Vec<u8> {
-        let data = (&record.data, record.expiry_date.unix_timestamp());
-        self.store.sealer().seal(place(&[key.as_bytes()]), &data)
+    /// Stores a session by one of the functions of its table, sealed in that very transaction.
+    async fn put(&self, record: &Record, put: Put) -> Result<()> {
+        let (key, expires_at) = (SessionKey::of(record.id), record.expiry_date);
+        let (data, sealer) = ((record.data.clone(), expires_at.unix_timestamp()), self.store.sealer().clone());
+        let sealed_and_put = move |c: &mut AnyConnection| {
+            let sealed = sealer.seal(place(&[key.as_bytes()]), &data);
+            put(c, key.as_bytes(), &sealed, expires_at)
+        };
+        self.store.write(sealed_and_put).await.map_err(backend)
     }
 
     fn open(&self, id: Id, sealed: &[u8]) -> Result<Record> {
@@ -58,15 +65,11 @@ fn backend(error: StoreError) -> Error {
 impl SessionStore for DatabaseSessions {
     /// Ids are 128 random bits, so one that is taken already is not another's by chance; it is refused, never overwritten.
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let key = SessionKey::of(record.id);
-        let (sealed, expires_at) = (self.seal(&key, record), record.expiry_date);
-        self.store.write(move |c| rows::insert(c, key.as_bytes(), &sealed, expires_at)).await.map_err(backend)
+        self.put(record, rows::insert).await
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        let key = SessionKey::of(record.id);
-        let (sealed, expires_at) = (self.seal(&key, record), record.expiry_date);
-        self.store.write(move |c| rows::save(c, key.as_bytes(), &sealed, expires_at)).await.map_err(backend)
+        self.put(record, rows::save).await
     }
 
     /// A session that does not open, as after a change of the secret key, is no session: the person logs in anew.

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Claim, ClaimId, SessionKey};
-use crate::store::{AnyConnection, Place, Store, StoreResult, setups as rows, webhooks};
+use crate::store::{AnyConnection, Place, Sealer, Store, StoreResult, setups as rows, webhooks};
 
 /// Typed access to the set-ups of sessions.
 #[derive(Clone)]
@@ -30,8 +30,10 @@ impl Setups {
         webhook: [u8; 32],
         expires_at: OffsetDateTime,
     ) -> StoreResult<()> {
-        let (sealed, session, provider) = (self.seal(session, provider, data), session.clone(), provider.to_owned());
+        let (session, provider, data) = (session.clone(), provider.to_owned(), data.to_owned());
+        let sealer = self.store.sealer().clone();
         let put = move |c: &mut AnyConnection| {
+            let sealed = seal(&sealer, &session, &provider, &data);
             rows::put(c, session.as_bytes(), &provider, &sealed, expires_at)?;
             webhooks::put(c, &webhook, session.as_bytes(), &provider, expires_at)
         };
@@ -91,9 +93,11 @@ impl Setups {
         data: &str,
         also: impl FnOnce(&mut AnyConnection) -> StoreResult<()> + Send + 'static,
     ) -> StoreResult<bool> {
-        let (sealed, session, provider) = (self.seal(session, provider, data), session.clone(), provider.to_owned());
+        let (session, provider, data) = (session.clone(), provider.to_owned(), data.to_owned());
+        let sealer = self.store.sealer().clone();
         let release = move |c: &mut AnyConnection| {
             also(c)?;
+            let sealed = seal(&sealer, &session, &provider, &data);
             rows::release(c, session.as_bytes(), &provider, claim, &sealed)
         };
         self.store.write(release).await
@@ -125,10 +129,10 @@ impl Setups {
         };
         self.store.write(remove).await
     }
+}
 
-    fn seal(&self, session: &SessionKey, provider: &str, data: &str) -> Vec<u8> {
-        self.store.sealer().seal(place(&[session.as_bytes(), provider.as_bytes()]), &data)
-    }
+fn seal(sealer: &Sealer, session: &SessionKey, provider: &str, data: &str) -> Vec<u8> {
+    sealer.seal(place(&[session.as_bytes(), provider.as_bytes()]), &data)
 }
 
 const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {

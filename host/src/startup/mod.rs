@@ -10,10 +10,11 @@ use crate::{
     accounts::Accounts,
     app::{App, AppHandle},
     clock::Clock,
-    config::{self, Mistake, Mistakes, OnFailure, SecretKey, Settings, secret_key},
+    config::{self, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key},
     control,
     grants::Grants,
     integrations::Integrations,
+    keys::Keys,
     oauth2::Issuers,
     outbound::{Outbound, OutboundError},
     pipeline::{Parts, Pipelines},
@@ -67,12 +68,11 @@ const SWEEP: Duration = Duration::from_secs(10 * 60);
 ///
 /// # Errors
 /// When the key or the database cannot be opened.
-pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKey), StartupError> {
-    let key = secret_key::load_or_create(&settings.system.secret_key)
+pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), StartupError> {
+    let keys = secret_key::load_or_create(&settings.system.secret_key)
         .map_err(|mistake| StartupError::Mistakes(Mistakes::from(vec![mistake])))?;
-    let sealer = Sealer::new(key.derive("seal"), key.id());
-    let store = Store::open(settings.database.url.as_str(), sealer).await?;
-    Ok((store, key))
+    let store = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await?;
+    Ok((store, keys))
 }
 
 /// Reads the configuration and loads the plugins it lists. A mistake stops the start; with `[plugins] on-failure = "skip"` those of
@@ -121,12 +121,13 @@ impl Application {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
         let (settings, plugins, outbound) = configured(file).await?;
         plugins.log_offers();
-        let (store, key) = open_store(&settings).await?;
+        let (store, keys) = open_store(&settings).await?;
         for migration in store.migrate().await? {
             tracing::info!(migration, "the database is migrated");
         }
+        store.load_keys().await?;
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
-        let app = app(settings, store, &key, plugins, outbound);
+        let app = app(settings, store, &keys, plugins, outbound);
         app.grants.void_leases().await?;
         let listener = match listener {
             Some(listener) => listener,
@@ -175,6 +176,7 @@ impl Application {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
         let sweeper = tokio::spawn(sweep(self.app.store.clone()));
+        let resealer = tokio::spawn(go_on(self.app.keys.clone()));
         let keeper = tokio::spawn(self.app.grants.clone().keep());
         let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
         let (stopping, stopped) = oneshot::channel();
@@ -197,6 +199,7 @@ impl Application {
             }
         };
         sweeper.abort();
+        resealer.abort();
         keeper.abort();
         revoker.abort();
         // The grace is not over for these: what a provider has answered must be written.
@@ -222,10 +225,11 @@ async fn bind_control(path: &Path) -> Option<control::Listener> {
     }
 }
 
-fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outbound: Outbound) -> AppHandle {
+fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plugins, outbound: Outbound) -> AppHandle {
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone(), clock.clone());
+    let keys = Keys::new(store.clone());
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
@@ -244,14 +248,15 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
         clock: clock.clone(),
         issuers,
     };
-    let pipelines = Arc::new(Pipelines::new(parts, key));
+    let pipelines = Arc::new(Pipelines::new(parts, secret_keys));
     let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
-    let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone());
+    let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone(), store.clone());
     AppHandle::new(App {
         accounts,
         features,
         grants,
         integrations,
+        keys,
         pipelines,
         plugins,
         proxy,
@@ -260,6 +265,13 @@ fn app(settings: Settings, store: Store, key: &SecretKey, plugins: Plugins, outb
         store,
         url_prefix,
     })
+}
+
+/// What a killed host or command has left undone is done while this one serves.
+async fn go_on(keys: Keys) {
+    if let Err(error) = keys.go_on().await {
+        tracing::warn!(%error, "an interrupted rotation of keys cannot be gone on with");
+    }
 }
 
 async fn sweep(store: Store) {

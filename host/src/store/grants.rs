@@ -341,9 +341,9 @@ pub fn claim(c: &mut AnyConnection, grant: &Grant, now: OffsetDateTime, until: O
 
 /// What is known of a grant's refresh; `None` where all is well.
 pub fn refresh(c: &mut AnyConnection, grant: GrantId) -> StoreResult<Option<Refresh>> {
-    let row = r::table.find(grant).select((r::leased_until, r::sent_at, r::failures, r::retry_at)).first(c);
-    let row: Option<(Option<i64>, Option<i64>, i32, Option<i64>)> = row.optional()?;
-    let Some((leased_until, sent_at, failures, retry_at)) = row else { return Ok(None) };
+    type Known = (Option<i64>, Option<i64>, i32, Option<i64>);
+    let row = r::table.find(grant).select((r::leased_until, r::sent_at, r::failures, r::retry_at));
+    let Some((leased_until, sent_at, failures, retry_at)) = row.first::<Known>(c).optional()? else { return Ok(None) };
     let time = |at: Option<i64>| at.map(time_of).transpose();
     Ok(Some(Refresh {
         leased_until: time(leased_until)?,

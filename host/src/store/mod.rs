@@ -18,7 +18,10 @@ mod migrations;
 pub mod organization_integrations;
 pub mod organizations;
 pub mod revocations;
+mod ring;
 mod schema;
+pub mod seal_keys;
+pub mod sealed_columns;
 mod sealer;
 pub mod sessions;
 pub mod setups;
@@ -38,11 +41,13 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 pub use ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId};
-pub use sealer::{Place, SealError, Sealer};
+pub use sealer::{KeyId, Place, SealError, Sealer, hex as key_id};
 use thiserror::Error;
 use time::OffsetDateTime;
 pub use times::milliseconds;
 use writer::Writer;
+
+use crate::config::SecretKeys;
 
 /// The database of one host. Cheap to clone.
 #[derive(Clone)]
@@ -101,6 +106,7 @@ impl Store {
     /// When it cannot be reached.
     pub async fn open(url: &str, sealer: Sealer) -> StoreResult<Self> {
         let manager = Manager::new(url)?;
+        sealer.attach(manager.clone());
         off_thread(move || {
             // One connection by hand first: the pool would only say that it timed out.
             let first = manager.open()?;
@@ -158,7 +164,8 @@ impl Store {
         .await
     }
 
-    /// Runs a function in one transaction: all of it is stored, durably, before this answers, or nothing.
+    /// Runs a function in one transaction: all of it is stored, durably, before this answers, or nothing. What it seals, it seals under the
+    /// key that everybody does.
     ///
     /// # Errors
     /// What the function answers, or that the transaction cannot be committed.
@@ -166,10 +173,41 @@ impl Store {
         &self,
         run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
+        let sealer = self.sealer.clone();
+        let run = move |connection: &mut AnyConnection| {
+            sealer.hold(connection)?;
+            run(connection)
+        };
         match &self.writer {
             Some(writer) => writer.write(run).await,
             None => self.read(|connection| connection.transaction(run)).await,
         }
+    }
+
+    /// Takes over the ring of data keys as it is in the database by now.
+    ///
+    /// # Errors
+    /// When the database fails, or the current key is not for this host's secret key: then nothing can be sealed.
+    pub async fn load_keys(&self) -> StoreResult<()> {
+        let sealer = self.sealer.clone();
+        self.read(move |connection| sealer.load(connection)).await
+    }
+
+    /// A secret key that something hangs on and that is not among these.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hangs_on_other_keys(&self, keys: &SecretKeys) -> StoreResult<Option<KeyId>> {
+        let (ours, keys) = (self.sealer.secret_keys().clone(), keys.clone());
+        self.read(move |connection| {
+            let rows = seal_keys::all(connection)?;
+            // As long as something may be under what is derived from them, each of our lines is needed.
+            let is_derived = rows.iter().any(|row| row.id == seal_keys::DERIVED);
+            let derived = ours.all().into_iter().filter(|_| is_derived).map(|line| line.id());
+            let mut needed = rows.iter().filter_map(seal_keys::SealKey::line).chain(derived);
+            Ok(needed.find(|line| keys.find(*line).is_none()))
+        })
+        .await
     }
 
     /// Whether other hosts may use the database beside this one.

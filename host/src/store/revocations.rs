@@ -299,12 +299,18 @@ pub struct Which {
     pub organization: Option<OrganizationId>,
 }
 
+/// Not the tokens of set-ups that are under way.
+macro_rules! given_up {
+    ($now:expr) => {
+        t::setup.is_null().or(t::retry_at.le(milliseconds($now))).or(t::attempts.gt(0))
+    };
+}
+
 /// Those that are not done, the oldest first. Tokens of set-ups that are under way are not among them.
 pub fn open(c: &mut AnyConnection, which: &Which, now: OffsetDateTime, limit: i64) -> StoreResult<Vec<Revocation>> {
-    let under_way = t::setup.is_not_null().and(t::retry_at.gt(milliseconds(now))).and(t::attempts.eq(0));
     let mut rows = t::table
         .filter(t::status.ne(Status::Done.as_str()))
-        .filter(diesel::dsl::not(under_way.assume_not_null()))
+        .filter(given_up!(now))
         .order((t::date_added, t::id))
         .limit(limit)
         .select(columns!())
@@ -319,13 +325,15 @@ pub fn open(c: &mut AnyConnection, which: &Which, now: OffsetDateTime, limit: i6
     rows.into_iter().map(Revocation::try_from).collect()
 }
 
-/// The last of a provider or of all, whatever became of them, the newest first.
-pub fn latest(c: &mut AnyConnection, provider: Option<&str>, limit: i64) -> StoreResult<Vec<Revocation>> {
-    let mut rows = t::table.order((t::date_added.desc(), t::id.desc())).limit(limit).select(columns!()).into_boxed();
-    if let Some(provider) = provider {
-        rows = rows.filter(t::provider.eq(provider.to_owned()));
-    }
-    let rows: Vec<Row> = rows.load(c)?;
+/// The last that an organization has given up, whatever became of them, the newest first.
+pub fn latest(
+    c: &mut AnyConnection,
+    organization: OrganizationId,
+    now: OffsetDateTime,
+    limit: i64,
+) -> StoreResult<Vec<Revocation>> {
+    let rows = t::table.filter(t::organization_id.eq(organization)).filter(given_up!(now));
+    let rows: Vec<Row> = rows.order((t::date_added.desc(), t::id.desc())).limit(limit).select(columns!()).load(c)?;
     rows.into_iter().map(Revocation::try_from).collect()
 }
 

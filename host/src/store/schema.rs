@@ -123,6 +123,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    seal_keys (id) {
+        id -> Binary,
+        sealed_key -> Binary,
+        state -> Text,
+        date_added -> BigInt,
+    }
+}
+
+diesel::table! {
     grants (id) {
         id -> BigInt,
         integration_id -> BigInt,

@@ -1,27 +1,48 @@
 //! Secrets at rest: authenticated encryption, bound to table, column and row.
 //!
 //! A sealed value is `version (1) ‖ key id (4) ‖ nonce (24) ‖ ciphertext and tag`, XChaCha20-Poly1305. Its associated data name where it
-//! stands, so a value that is copied to another row, column or table does not open there.
+//! stands, so a value that is copied to another row, column or table does not open there. The keys are a [`Ring`]'s; one that this host has
+//! not met is looked up in the table that all hosts share.
 
-use std::fmt;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
 
 use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
-    aead::{Aead, KeyInit, Payload},
+    aead::{Aead, Payload},
 };
+use secrecy::zeroize::Zeroizing;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use thiserror::Error;
+
+use super::{AnyConnection, StoreResult, connection::Manager, ring::Ring, seal_keys};
+use crate::config::SecretKeys;
 
 const VERSION: u8 = 1;
 const KEY_ID: usize = 4;
 const NONCE: usize = 24;
 
-/// Seals and opens values under one key.
+/// Tells keys apart; stands in front of everything sealed under one.
+pub type KeyId = [u8; KEY_ID];
+
+/// How long a key that the table does not have is not asked for again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Seals and opens values. Clones are handles on the same keys.
 #[derive(Clone)]
-pub struct Sealer {
-    cipher: XChaCha20Poly1305,
-    key_id: [u8; KEY_ID],
+pub struct Sealer(Arc<Inner>);
+
+struct Inner {
+    secret_keys: SecretKeys,
+    ring: RwLock<Ring>,
+    /// Where keys that are not known yet come from.
+    source: OnceLock<Manager>,
+    missing: Mutex<HashMap<KeyId, Instant>>,
 }
 
 /// Where a sealed value stands.
@@ -44,61 +65,187 @@ pub enum SealError {
     /// It is of a version this host does not know.
     #[error("a sealed value is of the unknown version {0}")]
     Version(u8),
-    /// It was sealed under another secret key.
+    /// It was sealed under a key that is not in the ring.
     #[error("a value was sealed under another secret key: key id {}, this host has {}", hex(.found), hex(.ours))]
     Key {
         /// The value's key id.
-        found: [u8; KEY_ID],
-        /// This host's key id.
-        ours: [u8; KEY_ID],
+        found: KeyId,
+        /// What this host seals under.
+        ours: KeyId,
+    },
+    /// The data key is there, but wrapped under a secret key that this host does not have.
+    #[error(
+        "the data key {} is wrapped under another secret key: key id {}, this host has {}\n  mend: put the secret key back that this \
+         database was made with, as a line of system.secret-key",
+        hex(.key), hex(.line), hex(.ours)
+    )]
+    Wrapped {
+        /// The data key.
+        key: KeyId,
+        /// The secret key that it is wrapped under.
+        line: KeyId,
+        /// The newest secret key of this host.
+        ours: KeyId,
     },
     /// It was changed, or stands in another place than it was sealed for.
-    #[error("a sealed value was changed or moved")]
-    Changed,
+    #[error("a sealed value was changed or moved (key id {})", hex(.0))]
+    Changed(KeyId),
     /// What was sealed is not what was expected.
     #[error("a sealed value has another shape than expected")]
     Shape,
 }
 
-fn hex(id: &[u8; KEY_ID]) -> String {
+/// As it is told to operators.
+#[must_use]
+pub fn hex(id: &KeyId) -> String {
     format!("{:08x}", u32::from_be_bytes(*id))
 }
 
+/// The key id of a sealed value, and what comes after it.
+pub(super) fn parts(sealed: &[u8]) -> Result<(KeyId, &[u8]), SealError> {
+    let (version, rest) = sealed.split_first().ok_or(SealError::Cut)?;
+    if *version != VERSION {
+        return Err(SealError::Version(*version));
+    }
+    let (id, rest) = rest.split_first_chunk::<KEY_ID>().ok_or(SealError::Cut)?;
+    Ok((*id, rest))
+}
+
+pub(super) fn encrypt(id: KeyId, cipher: &XChaCha20Poly1305, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
+    let mut nonce = [0; NONCE];
+    getrandom::fill(&mut nonce).expect("the operating system has a random generator");
+    let payload = Payload { msg: plain, aad: &place.associated_data() };
+    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).expect("values fit into memory");
+    [&[VERSION], id.as_slice(), &nonce, &sealed].concat()
+}
+
+pub(super) fn decrypt(
+    cipher: &XChaCha20Poly1305,
+    place: Place<'_>,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let (id, rest) = parts(sealed)?;
+    let (nonce, msg) = rest.split_first_chunk::<NONCE>().ok_or(SealError::Cut)?;
+    let payload = Payload { msg, aad: &place.associated_data() };
+    cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| SealError::Changed(id))
+}
+
 impl Sealer {
-    /// Seals under a key; the id tells later which one it was.
+    /// Seals under what hangs on these secret keys; clones of them are handles on the same.
     #[must_use]
-    pub fn new(key: [u8; 32], key_id: [u8; KEY_ID]) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(&key.into()), key_id }
+    pub fn new(secret_keys: SecretKeys) -> Self {
+        let ring = RwLock::new(Ring::derived(&secret_keys));
+        Self(Arc::new(Inner { secret_keys, ring, source: OnceLock::new(), missing: Mutex::default() }))
+    }
+
+    /// The secret keys that all hangs on.
+    #[must_use]
+    pub fn secret_keys(&self) -> &SecretKeys {
+        &self.0.secret_keys
+    }
+
+    /// What it seals under at present.
+    #[must_use]
+    pub fn current(&self) -> KeyId {
+        self.ring(Ring::current)
+    }
+
+    /// Id of the secret key that what it seals under hangs on: every host has that one, also while a newer one is handed round.
+    #[must_use]
+    pub fn line(&self) -> KeyId {
+        self.ring(Ring::line)
     }
 
     /// Seals a value for a place.
     #[must_use]
     pub fn seal(&self, place: Place<'_>, value: &impl Serialize) -> Vec<u8> {
-        let plain = serde_json::to_vec(value).expect("sealed values are plain JSON");
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).expect("the operating system has a random generator");
-        let payload = Payload { msg: &plain, aad: &place.associated_data() };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("values fit into memory");
-        [&[VERSION], self.key_id.as_slice(), &nonce, &sealed].concat()
+        let plain = Zeroizing::new(serde_json::to_vec(value).expect("sealed values are plain JSON"));
+        self.seal_bytes(place, &plain)
+    }
+
+    fn seal_bytes(&self, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
+        self.ring(|ring| {
+            let (id, cipher) = ring.sealing();
+            encrypt(id, cipher, place, plain)
+        })
     }
 
     /// Opens a value that was sealed for this place.
     ///
     /// # Errors
-    /// When it was not, or not by this key, or has another shape.
+    /// When it was not, or not by a key of the ring, or has another shape.
     pub fn open<T: DeserializeOwned>(&self, place: Place<'_>, sealed: &[u8]) -> Result<T, SealError> {
-        let (version, rest) = sealed.split_first().ok_or(SealError::Cut)?;
-        if *version != VERSION {
-            return Err(SealError::Version(*version));
+        serde_json::from_slice(&self.open_bytes(place, sealed)?).map_err(|_| SealError::Shape)
+    }
+
+    /// Opens a value whatever its shape.
+    ///
+    /// # Errors
+    /// As [`Sealer::open`].
+    pub fn open_bytes(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (id, _) = parts(sealed)?;
+        self.meet(id);
+        let opened = self.ring(|ring| ring.opening(id).map(|cipher| decrypt(cipher, place, sealed)));
+        opened.unwrap_or_else(|| Err(SealError::Key { found: id, ours: self.current() }))
+    }
+
+    /// The value sealed anew; `None` where it is under the current key already.
+    ///
+    /// # Errors
+    /// As [`Sealer::open`].
+    pub fn resealed(&self, place: Place<'_>, sealed: &[u8]) -> Result<Option<Vec<u8>>, SealError> {
+        if parts(sealed)?.0 == self.current() {
+            return Ok(None);
         }
-        let (found, rest) = rest.split_first_chunk::<KEY_ID>().ok_or(SealError::Cut)?;
-        if *found != self.key_id {
-            return Err(SealError::Key { found: *found, ours: self.key_id });
+        Ok(Some(self.seal_bytes(place, &self.open_bytes(place, sealed)?)))
+    }
+
+    fn ring<T>(&self, look: impl FnOnce(&Ring) -> T) -> T {
+        look(&self.0.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where to look for keys that this host has not met.
+    pub(super) fn attach(&self, source: Manager) {
+        let _ = self.0.source.set(source);
+    }
+
+    /// Takes over the ring as the table has it.
+    ///
+    /// # Errors
+    /// When the database fails, or the current key cannot be unwrapped: then all stays as it was.
+    pub fn load(&self, c: &mut AnyConnection) -> StoreResult<()> {
+        let rows = seal_keys::all(c)?;
+        let mut ring = self.0.ring.write().unwrap_or_else(PoisonError::into_inner);
+        *ring = ring.renewed(&self.0.secret_keys, &rows)?;
+        Ok(())
+    }
+
+    /// Makes sure, for the length of a transaction, that what it seals under is what everybody seals under: a rotation waits for it, or it
+    /// finds the new key here. So no value comes to stand under a key that is on its way out.
+    ///
+    /// # Errors
+    /// When the database fails, or this host cannot have the current key.
+    pub(super) fn hold(&self, c: &mut AnyConnection) -> StoreResult<()> {
+        let current = seal_keys::hold_current(c)?;
+        if self.ring(|ring| ring.is_current(current)) { Ok(()) } else { self.load(c) }
+    }
+
+    /// A key that is not in the ring may be one that another host has made since. It is rare, so it has a connection of its own: the pool's may
+    /// all be waiting for this very value.
+    fn meet(&self, id: KeyId) {
+        if self.ring(|ring| ring.opening(id).is_some()) || !self.is_worth_asking(id) {
+            return;
         }
-        let (nonce, cipher) = rest.split_first_chunk::<NONCE>().ok_or(SealError::Cut)?;
-        let payload = Payload { msg: cipher, aad: &place.associated_data() };
-        let plain = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealError::Changed)?;
-        serde_json::from_slice(&plain).map_err(|_| SealError::Shape)
+        let Some(source) = self.0.source.get() else { return };
+        if let Err(error) = source.open().and_then(|mut c| self.load(&mut c)) {
+            tracing::warn!(key.id = hex(&id), %error, "the ring of keys cannot be read again");
+        }
+    }
+
+    fn is_worth_asking(&self, id: KeyId) -> bool {
+        let mut missing = self.0.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.retain(|_, asked| asked.elapsed() < PATIENCE);
+        missing.insert(id, Instant::now()).is_none()
     }
 }
 
@@ -139,7 +286,7 @@ impl Sealer {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealer(key id {})", hex(&self.key_id))
+        write!(f, "Sealer(key id {})", hex(&self.current()))
     }
 }
 
@@ -150,7 +297,7 @@ mod tests {
     const PLACE: Place<'static> = Place { table: "t", column: "c", row: &[b"ab", b"c"] };
 
     fn sealer() -> Sealer {
-        Sealer::new([7; 32], [1, 2, 3, 4])
+        Sealer::new(SecretKeys::new(["7".repeat(32).as_str()]))
     }
 
     #[test]
@@ -165,7 +312,7 @@ mod tests {
             Place { row: &[b"abc"], ..PLACE },
         ];
         for place in elsewhere {
-            assert_eq!(sealer().open::<String>(place, &sealed), Err(SealError::Changed));
+            assert_eq!(sealer().open::<String>(place, &sealed), Err(SealError::Changed(sealer().current())));
         }
     }
 
@@ -177,8 +324,9 @@ mod tests {
     #[test]
     fn what_does_not_open_says_why() {
         let sealed = sealer().seal(PLACE, &"v");
-        let other_key = Sealer::new([8; 32], [4, 3, 2, 1]).open::<String>(PLACE, &sealed);
-        assert_eq!(other_key, Err(SealError::Key { found: [1, 2, 3, 4], ours: [4, 3, 2, 1] }));
+        let other = Sealer::new(SecretKeys::new(["8".repeat(32).as_str()]));
+        let other_key = other.open::<String>(PLACE, &sealed);
+        assert_eq!(other_key, Err(SealError::Key { found: sealer().current(), ours: other.current() }));
         assert_eq!(sealer().open::<String>(PLACE, &sealed[..20]), Err(SealError::Cut));
         assert_eq!(sealer().open::<String>(PLACE, &[]), Err(SealError::Cut));
         assert_eq!(sealer().open::<String>(PLACE, &[9, 0]), Err(SealError::Version(9)));
@@ -186,7 +334,11 @@ mod tests {
         for at in 29..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert_eq!(sealer().open::<String>(PLACE, &changed), Err(SealError::Changed), "byte {at}");
+            assert_eq!(
+                sealer().open::<String>(PLACE, &changed),
+                Err(SealError::Changed(sealer().current())),
+                "byte {at}"
+            );
         }
     }
 }

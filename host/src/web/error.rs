@@ -51,6 +51,8 @@ pub(super) enum WebError {
     Unavailable { retry_after: Duration },
     /// The person does this too often; when they may again.
     TooMany { retry_after: Duration },
+    /// What is stored of this cannot be opened; everything else can.
+    Unreadable(String),
     /// The host failed.
     Internal(String),
 }
@@ -86,7 +88,7 @@ impl WebError {
             Self::NeedsReauthentication => StatusCode::CONFLICT,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unreadable(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -107,6 +109,9 @@ impl WebError {
             Self::TooMany { .. } => {
                 "You have begun very many set-ups and finished few of them. Wait some minutes, then try again."
             }
+            Self::Unreadable(_) => {
+                "What is stored of it cannot be read. Setting it up again mends that; the log says what is the matter."
+            }
             Self::Internal(_) => "An internal error occurred.",
         }
     }
@@ -122,6 +127,7 @@ impl WebError {
             }
             Self::NeedsReauthentication | Self::Unavailable { .. } => "The provider says no",
             Self::TooMany { .. } => "Too many at once",
+            Self::Unreadable(_) => "This cannot be read",
             Self::Internal(_) => "Something went wrong here",
         }
     }
@@ -146,15 +152,20 @@ impl WebError {
     }
 
     fn log(&self) {
-        if let Self::Internal(cause) = self {
-            tracing::error!(error = cause, "a request failed");
+        match self {
+            Self::Internal(cause) => tracing::error!(error = cause, "a request failed"),
+            Self::Unreadable(cause) => tracing::error!(error = cause, "what is stored cannot be read"),
+            _ => {}
         }
     }
 }
 
 impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
-        Self::Internal(error.to_string())
+        match error {
+            StoreError::Seal(error) => Self::Unreadable(error.to_string()),
+            error => Self::Internal(error.to_string()),
+        }
     }
 }
 

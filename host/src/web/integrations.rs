@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     access::status_in_words,
     answer::html,
-    api::{Cursor, PER_PAGE},
+    api::{Cursor, PER_PAGE, RevocationOut},
     assets,
     caller::{LoggedIn, PageAccess},
     error::{PageError, found},
@@ -37,6 +37,7 @@ struct IntegrationsPage {
     may_install: bool,
     providers: Vec<AddProvider>,
     rows: Vec<Row>,
+    revocations: Vec<RevocationOut>,
     next: Option<String>,
     is_first: bool,
 }
@@ -93,8 +94,10 @@ pub(super) async fn page(
 ) -> Result<Response, PageError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
     let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
+    let revocations = app.grants.open_revocations(access.organization.id).await?;
     let had_notice = notice.is_some();
     let page = IntegrationsPage {
+        revocations: revocations.iter().map(|revocation| RevocationOut::new(&app, revocation)).collect(),
         slug: access.organization.slug.clone(),
         name: access.organization.name.clone(),
         may_install: may_install(&app, &access),
@@ -119,7 +122,7 @@ fn rows(app: &AppHandle, listing: Listing) -> Vec<Row> {
         let provider = app.plugins.find(&shown.provider.id);
         Row {
             icon: icons::url(provider.as_deref()),
-            is_loaded: provider.is_some(),
+            is_loaded: app.plugins.find_configured(&shown.provider.id).is_some(),
             added_by: installed.link.added_by.and_then(|user| people.get(&user).cloned()),
             shown,
         }

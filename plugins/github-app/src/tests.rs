@@ -165,6 +165,17 @@ fn the_app_proves_itself_with_a_token_of_ten_minutes_and_not_longer() {
 }
 
 #[test]
+fn calls_go_to_githubs_api_or_to_that_of_a_server_of_ones_own() {
+    let api = |options: Value| {
+        let github: GitHubApp = serde_json::from_value(options).expect("options");
+        github.api().map(|api| api.url)
+    };
+    assert_eq!(api(serde_json::json!({})).as_deref(), Some("https://api.github.com"));
+    let own = serde_json::json!({"web-url": "https://git.example/"});
+    assert_eq!(api(own).as_deref(), Some("https://git.example/api/v3"));
+}
+
+#[test]
 fn a_refusal_says_what_was_asked_and_no_token() {
     let denied = HttpResponse::new(401, r#"{"message": "ghs_1"}"#);
     let mut github = github().bound("installation_id", 7).answers(format!("{API}/app/installations/7"), denied);

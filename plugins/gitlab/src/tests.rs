@@ -29,6 +29,7 @@ fn at_gitlab_com_the_operators_client_is_used() {
     let identity = Identity::new("gitlab", "gitlab.com", "7").data("username", "ada");
     let integration = Integration::new("gitlab.com:7").name("ada (gitlab.com)").identity(identity);
     let integration = integration.metadata("instance", "https://gitlab.com").metadata("access_token", "glat-1");
+    let integration = integration.api_url("https://gitlab.com/api/v4/");
     gitlab.consents(token()).assert_integration(&integration);
     gitlab.assert_sent(&[HttpRequest::get("https://gitlab.com/api/v4/user").bearer("glat-1")]);
 }
@@ -41,6 +42,7 @@ fn an_instance_of_ones_own_is_reached_with_its_own_client() {
     let integration = Integration::new("git.example.com:8443:7").name("ada (git.example.com:8443)").identity(identity);
     let integration =
         integration.metadata("instance", "https://git.example.com:8443").metadata("access_token", "glat-1");
+    let integration = integration.api_url("https://git.example.com:8443/api/v4/");
     // What the token is refreshed with.
     let integration = integration.metadata("client", json!(["own-id", "own-s3cret"]));
     gitlab.consents(json!({"access_token": "glat-1"})).assert_integration(&integration);

@@ -49,7 +49,7 @@ impl Provider for Slack {
 
     /// Its methods stand beside that of the token, also at a compatible server.
     fn api(&self) -> Option<ServiceApi> {
-        let token = self.token_url.as_deref().unwrap_or("https://slack.com/api/oauth.v2.access");
+        let token = self.token_url.as_deref().unwrap_or(API);
         token.rfind('/').map(|end| ServiceApi::new(&token[..=end]))
     }
 

@@ -35,6 +35,14 @@ fn v2_is_the_default_and_endpoints_can_be_set() {
 }
 
 #[test]
+fn its_api_is_beside_the_token_endpoint() {
+    let api = |options: Value| Slack::new(serde_json::from_value(options).expect("options")).api();
+    assert_eq!(api(json!({})), Some(ServiceApi::new("https://slack.com/api/")));
+    let elsewhere = json!({"token-url": "https://mm.example/slack/api/oauth.v2.access"});
+    assert_eq!(api(elsewhere), Some(ServiceApi::new("https://mm.example/slack/api/")));
+}
+
+#[test]
 fn scopes_of_bot_and_person_can_be_set() {
     let options = json!({"scopes": ["chat:write"], "user-scopes": ["search:read", "users:read"]});
     let oauth2 = Harness::<Slack>::new(options).oauth2();

@@ -211,6 +211,28 @@ async fn a_certified_server_is_described_by_its_issuer_alone_and_takes_our_signe
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_a_certified_server_that_does_not_say_so_is_refused_before_any_token_request() -> Result<()> {
+    // RFC 9207 section 2.4: the server announces that its answers have an iss.
+    let more = format!(
+        "client-id = \"{CLIENT}\"\nclient-secret = \"{SECRET}\"\naccount = {{ from = \"userinfo\", id = \"sub\", name = \"name\" }}"
+    );
+    let Some(scene) = Scene::by_issuer(&more).await? else { return Ok(()) };
+    let mut back = Url::parse(&scene.agreed(scene.started().await?.as_str()).await?)?;
+    let told: Vec<(String, String)> = back.query_pairs().into_owned().filter(|(name, _)| name != "iss").collect();
+    back.query_pairs_mut().clear().extend_pairs(told);
+    let page = scene.owner.visit(back.as_str()).await?;
+    assert_eq!(page.dialog()?.detail(), "An error occurred while validating your request.");
+    assert!(page.text.contains("failed check <code>iss-missing</code>"), "{}", page.text);
+
+    let back = scene.follow(scene.started().await?.as_str()).await?;
+    let back = if back.contains("code=") { back } else { scene.answered(&back, &[("prompt", "consent")]).await? };
+    let dialog = scene.owner.visit(&back).await?.dialog()?;
+    assert!(dialog.success, "{:?}\n{}", dialog.data, scene.host.log()?);
+    assert_eq!(dialog.data["name"], "Account of ada", "of the userinfo endpoint");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_certified_server_rotates_and_ends_the_grant_whose_used_token_comes_again() -> Result<()> {
     // RFC 9700 section 4.14.2.
     let Some(scene) = Scene::new("").await? else { return Ok(()) };

@@ -399,6 +399,8 @@ fn an_entry_can_be_printed_as_a_table_to_start_from() -> Result<()> {
     revocation-url = "https://id.twitch.tv/oauth2/revoke"
     scopes = ["user:read:email"]
     account = { from = "GET https://api.twitch.tv/helix/users", id = "data.0.id", name = ["data.0.display_name", "data.0.login"], headers = { client-id = "{client-id}" } }
+    api-url = "https://api.twitch.tv/helix/"
+    api-headers = { client-id = "{client-id}" }
     "##);
     assert!(toml::from_str::<toml::Table>(&shown).is_ok());
     let refused = folder.run(&["provider", "show", "twich"])?;

@@ -10,7 +10,10 @@ use jackfield_tests::{
 };
 use serde_json::json;
 
-use crate::stage::{PASSWORD, Stored, bare};
+use crate::{
+    machine::{Machine, refusal},
+    stage::{PASSWORD, Stored, bare},
+};
 
 /// A host with the plugin, in front of a GitLab of somebody's own.
 pub(crate) struct OwnInstance {
@@ -80,6 +83,11 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
     assert_eq!(metadata["client"], json!([CLIENT, SECRET]));
     let identity = stored.identities("owner@example.com").await?.remove(0);
     assert_eq!((identity["type"].as_str(), identity["instance"].as_str()), (Some("gitlab"), Some(instance.as_str())));
+    // Its own API is used by way of the host, and no other that somebody might name.
+    let machine = Machine::new(&stage.host, &dialog.data)?;
+    let user = machine.get("user").await?;
+    assert_eq!((user.status, user.json()?["id"].as_u64()), (200, Some(1)), "{}", user.text);
+    assert_eq!(refusal(&machine.get("https://git.evil.example/").await?)?, (403, "out-of-reach".to_owned()));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use jackfield::store::{
     IntegrationId, Store, StoreResult,
     grants::{self, Grant, NewGrant, NewTokens, Refresh, Tokens},
     integrations::Installed,
+    revocations::{self, Revocation},
 };
 use jackfield_tests::{
     host::{Host, HostBuilder, Program},
@@ -166,6 +167,27 @@ impl Stored {
     pub(crate) async fn refresh(&self, external_id: &str) -> StoreResult<Option<Refresh>> {
         let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(None) };
         self.store.read(move |c| grants::refresh(c, grant.id)).await
+    }
+
+    /// All that `acme` has given up, the first first.
+    pub(crate) async fn revocations(&self) -> StoreResult<Vec<Revocation>> {
+        use jackfield::store::organizations;
+        let now = time::OffsetDateTime::now_utc();
+        self.store
+            .read(move |c| {
+                let Some(acme) = organizations::by_slug(c, "acme")? else { return Ok(Vec::new()) };
+                let mut found = revocations::latest(c, acme.id, now, 1000)?;
+                found.reverse();
+                Ok(found)
+            })
+            .await
+    }
+
+    /// Lets whatever waits to be revoked be due now.
+    pub(crate) async fn revoke_soon(&self) -> StoreResult<()> {
+        let now = time::OffsetDateTime::now_utc();
+        let ids: Vec<_> = self.revocations().await?.into_iter().map(|revocation| revocation.id).collect();
+        self.store.write(move |c| ids.into_iter().try_for_each(|id| revocations::put_off(c, id, now))).await
     }
 
     /// The identities of a user, each with its data, as JSON.

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use jackfield::{
     accounts::{Accounts, LogInError, NewUserIn, Role, Scope},
     clock::Clock,
+    config::SecretKeys,
     store::{
         IntegrationId, OrganizationId, Sealer, Store, StoreError, UserId, identities, identity_providers,
         integrations::{self, NewIntegration},
@@ -34,7 +35,7 @@ struct Database {
 }
 
 fn sealer() -> Sealer {
-    Sealer::new([7; 32], [1, 2, 3, 4])
+    Sealer::new(SecretKeys::new(["7".repeat(40).as_str()]))
 }
 
 async fn each_database() -> Result<Vec<Database>> {

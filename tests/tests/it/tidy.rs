@@ -12,7 +12,7 @@ use anyhow::Result;
 const FLOORS: [&[&str]; 8] = [
     &["config", "clock", "jose", "telemetry"],
     &["store", "outbound"],
-    &["plugins", "oauth2", "session", "accounts", "integrations"],
+    &["plugins", "oauth2", "session", "accounts", "integrations", "keys"],
     &["grants"],
     &["pipeline", "proxy", "reload"],
     &["app"],
@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Words that a room must not know.
-const UNKNOWN: [(&str, &[&str]); 11] = [
+const UNKNOWN: [(&str, &[&str]); 12] = [
     ("proxy", &["axum", "diesel", "jackfield_plugin_abi", "libloading"]),
     ("grants", &["axum", "diesel", "jackfield_plugin_abi", "libloading"]),
     ("dev", &["diesel", "jackfield_plugin_abi"]),
@@ -33,6 +33,7 @@ const UNKNOWN: [(&str, &[&str]); 11] = [
     ("outbound", &["axum", "jackfield_plugin_abi", "diesel"]),
     ("accounts", &["axum", "diesel", "jackfield_plugin_abi"]),
     ("integrations", &["axum", "diesel", "jackfield_plugin_abi"]),
+    ("keys", &["axum", "diesel", "jackfield_plugin_abi"]),
 ];
 
 pub(crate) fn root() -> PathBuf {

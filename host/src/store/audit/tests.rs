@@ -3,6 +3,8 @@
 use diesel::Connection as _;
 use serde_json::json;
 
+use crate::config::SecretKeys;
+
 use super::*;
 use crate::store::Store;
 
@@ -14,7 +16,7 @@ struct Log {
 }
 
 fn sealer(key: u8) -> Sealer {
-    Sealer::new([key; 32], [key; 4])
+    Sealer::new(SecretKeys::new([key.to_string().repeat(40).as_str()]))
 }
 
 async fn log() -> Log {

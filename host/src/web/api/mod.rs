@@ -4,12 +4,14 @@ mod cursor;
 mod integrations;
 mod providers;
 mod proxy;
+mod revocations;
 mod token;
 
 pub(super) use cursor::{Cursor, PER_PAGE};
 pub(super) use integrations::{get, list, remove};
 pub(super) use providers::providers;
 pub(super) use proxy::proxy;
+pub(super) use revocations::{RevocationOut, revocations};
 pub(super) use token::token;
 
 use super::error::{ApiError, WebError};

@@ -1,0 +1,116 @@
+//! `jackfield key`: what secrets are sealed under.
+
+use std::{io::Write, path::Path};
+
+use anyhow::{Context, ensure};
+use clap::{Args, Subcommand};
+
+use crate::{
+    control::{Control, ControlError},
+    keys::{Keys, Rotated, Rotation, Status},
+    startup::open_store,
+    store::{Store, key_id},
+};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make another key and seal everything anew under it, while hosts serve; run again, it goes on where it was interrupted.
+    Rotate(RotateArguments),
+    /// Say which keys there are, what hangs on each, and which may go.
+    Status,
+    /// Open every sealed value and say which cannot be opened.
+    Check,
+}
+
+#[derive(Args)]
+pub(super) struct RotateArguments {
+    /// Have everything hang on the first line of system.secret-key, so that the others may go.
+    #[arg(long)]
+    secret_key: bool,
+}
+
+pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
+    let settings = super::settings(file)?;
+    let (store, _) = open_store(&settings).await?;
+    store.ready().await.context("bring it up to date with `jackfield migrate`")?;
+    match command {
+        Command::Rotate(arguments) => rotate(arguments, store, &settings.system.control).await,
+        Command::Status => status(&Keys::new(store).status().await?),
+        Command::Check => check(store).await,
+    }
+}
+
+/// In the running host if there is one, so that it knows at once; here otherwise.
+async fn rotate(arguments: RotateArguments, store: Store, control: &Path) -> anyhow::Result<()> {
+    let newest = key_id(&store.sealer().secret_keys().newest().id());
+    let rotation = if arguments.secret_key { Rotation::SecretKey { newest } } else { Rotation::DataKey };
+    let rotated = match Control::at(control)?.rotate(&rotation, progress).await {
+        Err(ControlError::NotRunning(_)) => Keys::new(store).rotate(rotation, progress).await?,
+        other => other?,
+    };
+    report(&rotated);
+    Ok(())
+}
+
+fn progress(resealed: u64) {
+    println!("sealed anew  {resealed}");
+    let _ = std::io::stdout().flush();
+}
+
+fn report(Rotated { key, is_continued, rewrapped, resealed, damaged, removed }: &Rotated) {
+    if *is_continued {
+        println!("went on with a rotation that was interrupted; run this again for another key");
+    }
+    println!("current key  {key}");
+    println!("sealed anew  {resealed} in all");
+    if *rewrapped > 0 {
+        println!("wrapped      {rewrapped} data keys under the first line of system.secret-key");
+    }
+    if !removed.is_empty() {
+        println!("removed      {}", removed.join(", "));
+    }
+    if *damaged > 0 {
+        println!("note: {damaged} values cannot be opened and were left as they are; `jackfield key check` says which");
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it stands beside commands that fail")]
+fn status(Status { lines, keys, unknown }: &Status) -> anyhow::Result<()> {
+    println!("secret key (system.secret-key), newest line first");
+    for (at, line) in lines.iter().enumerate() {
+        let state = match (at, line.is_needed()) {
+            (0, _) => "",
+            (_, true) => "  needed: `jackfield key rotate --secret-key`",
+            (_, false) => {
+                "  not needed any more: remove it from every host, a quarter of an hour from now at the earliest"
+            }
+        };
+        println!("  {}  wraps {} keys, {} values under it{state}", line.id, line.wraps, line.values);
+    }
+    println!("data keys");
+    for key in keys {
+        let state = if key.is_current { "current" } else { "old    " };
+        println!("  {}  {state}  since {}  under {}  {} values", key.id, key.since.date(), key.line, key.values);
+    }
+    if keys.is_empty() {
+        println!("  none yet: everything is sealed under what is derived from the secret key");
+    }
+    for (id, count) in unknown {
+        println!("unknown key {id}: {count} values cannot be opened; `jackfield key check` says which");
+    }
+    Ok(())
+}
+
+async fn check(store: Store) -> anyhow::Result<()> {
+    let damaged = Keys::new(store).check().await?;
+    for damage in &damaged {
+        println!("{}  {}  {}", damage.table, damage.row, damage.reason);
+    }
+    let count = damaged.len();
+    ensure!(
+        count == 0,
+        "{count} sealed values cannot be opened\n  mend: authenticate again what they belong to, or put back the secret key they were sealed under"
+    );
+    println!("every sealed value can be opened");
+    Ok(())
+}
