@@ -150,7 +150,10 @@ impl Pipelines {
         if let Some(integration) = start.integration {
             self.check_integration(&start, integration).await?;
         }
-        self.limit.begin(start.user).map_err(|retry_after| StartError::TooMany { retry_after })?;
+        self.limit.begin(start.user).map_err(|retry_after| {
+            tracing::warn!(user.id = %start.user, provider.id = provider.id(), "too many set-ups are begun and not finished");
+            StartError::TooMany { retry_after }
+        })?;
         let setup = Setup::new(&start, self.store.sealer().line(), self.clock.now());
         let signed = self.signer.sign(&setup, &*provider);
         let webhook = call::hash(&self.signer.webhook_key(&setup));

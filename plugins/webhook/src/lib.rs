@@ -74,7 +74,8 @@ async fn wait_for_call(mut step: Step) -> Result<Answer> {
     Ok(Answer::wait(format!(
         "<p>Have the service call this URL:</p><p><code>{url}</code></p>\
          <p>and sign each call with this secret, as HMAC-SHA256 of the body in <code>X-Signature: sha256=…</code>:</p>\
-         <p><code>{secret}</code></p><p>This page goes on by itself once a signed call has come.</p>"
+         <p><code>{secret}</code></p><p>A call may say when it was made, in X-Timestamp, as seconds since 1970: then it is taken for five \
+         minutes, and what is signed is v1:, the timestamp, a colon and the body.</p><p>This page goes on by itself once a signed call has come.</p>"
     )))
 }
 

@@ -16,7 +16,6 @@ use crate::{
     stage::Stored,
 };
 
-const INVALID: &str = "An error occurred while validating your request.";
 const INTERNAL: &str = "an internal error occurred";
 
 /// A service that is an issuer, and gives ID tokens to who asks for them.
