@@ -4,6 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use crate::{
     accounts::Accounts,
+    audit::Audit,
     config::{Features, UrlPrefix},
     grants::Grants,
     integrations::{IntegrationOut, Integrations},
@@ -20,6 +21,7 @@ use crate::{
 #[expect(missing_docs, reason = "each field is the room of its name")]
 pub struct App {
     pub accounts: Accounts,
+    pub audit: Audit,
     pub features: Features,
     pub grants: Grants,
     pub integrations: Integrations,

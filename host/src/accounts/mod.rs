@@ -18,8 +18,9 @@ pub use crate::store::{identities::Identity, leaving::IdentityUnlinked, organiza
 use crate::{
     clock::Clock,
     store::{
-        AnyConnection, IdentityId, OrganizationId, Store, StoreError, StoreResult, UserId, identities, leaving,
-        members, organizations, users,
+        AnyConnection, IdentityId, OrganizationId, Store, StoreError, StoreResult, UserId,
+        audit::{self, Action, Actor, Entry},
+        identities, leaving, members, organizations, users,
     },
 };
 
@@ -36,6 +37,8 @@ pub struct Accounts {
 pub struct Access {
     /// The organization.
     pub organization: Organization,
+    /// Who it is, as the audit log has it.
+    pub actor: Actor,
     scopes: Vec<Scope>,
 }
 
@@ -95,7 +98,15 @@ impl Accounts {
     /// When the database fails.
     pub async fn unlink_identity(&self, user: UserId, identity: IdentityId) -> StoreResult<IdentityUnlinked> {
         let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        let unlinked = self.store.write(move |c| leaving::unlink_identity(c, &sealer, user, identity, now)).await?;
+        let unlinked = self.store.write(move |c| {
+            let unlinked = leaving::unlink_identity(c, &sealer, user, identity, now)?;
+            if unlinked.was_linked {
+                let entry = Entry::new(Action::IdentityUnlink, Actor::user(user));
+                audit::append(c, &sealer, &entry.detail("identity", identity.to_string()), now)?;
+            }
+            Ok(unlinked)
+        });
+        let unlinked = unlinked.await?;
         if unlinked.was_linked {
             tracing::info!(user.id = %user, identity.id = %identity, "an identity is unlinked");
         }
@@ -129,5 +140,5 @@ fn access(
         let role = members::role_of(c, organization.id, user.id)?;
         role.map(|role| role.parse()).transpose().map_err(|_| StoreError::Corrupt("the role of a member"))?
     };
-    Ok(role.map(|role: Role| Access { organization, scopes: role.scopes().to_vec() }))
+    Ok(role.map(|role: Role| Access { organization, actor: Actor::user(user.id), scopes: role.scopes().to_vec() }))
 }

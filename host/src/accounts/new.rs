@@ -5,7 +5,9 @@ use thiserror::Error;
 
 use super::{Accounts, Organization, Role, Scope, password, token};
 use crate::store::{
-    AnyConnection, StoreError, api_tokens, members, organizations,
+    AnyConnection, StoreError, api_tokens,
+    audit::{self, Action, Actor, Entry},
+    members, organizations,
     users::{self, NewUser, User},
 };
 
@@ -84,8 +86,11 @@ impl Accounts {
             is_superuser: new.superuser,
         };
         let now = self.clock.now();
+        let sealer = self.store.sealer().clone();
         let made = self.store.write(move |c| {
             users::insert(c, &row, now)?;
+            let entry = by_operator(Action::UserCreation).detail("user", row.email.clone());
+            audit::append(c, &sealer, &entry.detail("superuser", row.is_superuser), now)?;
             users::by_email(c, &row.email)?.ok_or(StoreError::Corrupt("a new user"))
         });
         made.await.map_err(|error| taken(error, AccountsError::EmailTaken(email)))
@@ -101,12 +106,13 @@ impl Accounts {
             Some(email) => Some(self.user(email).await?),
             None => None,
         };
-        let by = slug.clone();
+        let (by, sealer) = (slug.clone(), self.store.sealer().clone());
         let made = self.store.write(move |c| {
             let id = organizations::insert(c, &by, &name, now)?;
             if let Some(owner) = owner {
                 members::set(c, id, owner.id, &Role::Owner.to_string())?;
             }
+            audit::append(c, &sealer, &by_operator(Action::OrganizationCreation).organization(id), now)?;
             organizations::by_id(c, id)?.ok_or(StoreError::Corrupt("a new organization"))
         });
         made.await.map_err(|error| taken(error, AccountsError::SlugTaken(slug)))
@@ -118,7 +124,13 @@ impl Accounts {
     /// When there is no such organization or user.
     pub async fn add_member(&self, slug: &str, email: &str, role: Role) -> Result<()> {
         let (organization, user) = (self.organization(slug).await?, self.user(email).await?);
-        Ok(self.store.write(move |c| members::set(c, organization.id, user.id, &role.to_string())).await?)
+        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
+        let set = self.store.write(move |c| {
+            members::set(c, organization.id, user.id, &role.to_string())?;
+            let entry = by_operator(Action::MemberChange).organization(organization.id);
+            audit::append(c, &sealer, &entry.detail("user", user.email).detail("role", role.to_string()), now)
+        });
+        Ok(set.await?)
     }
 
     /// Makes a bearer token and answers it, this once.
@@ -130,11 +142,21 @@ impl Accounts {
         let token = token::fresh();
         let hash = token::hash(&token);
         let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-        self.store.write(move |c| api_tokens::insert(c, organization.id, &name, &hash, &scopes, now)).await?;
+        let sealer = self.store.sealer().clone();
+        let made = self.store.write(move |c| {
+            api_tokens::insert(c, organization.id, &name, &hash, &scopes, now)?;
+            let entry = by_operator(Action::TokenCreation).organization(organization.id);
+            audit::append(c, &sealer, &entry.detail("name", name).detail("scopes", scopes), now)
+        });
+        made.await?;
         Ok(token)
     }
 
-    async fn organization(&self, slug: &str) -> Result<Organization> {
+    /// An organization by its slug.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn organization(&self, slug: &str) -> Result<Organization> {
         let by = slug.to_owned();
         self.found(move |c| organizations::by_slug(c, &by), AccountsError::NoOrganization(slug.to_owned())).await
     }
@@ -151,6 +173,10 @@ impl Accounts {
     ) -> Result<T> {
         self.store.read(find).await?.ok_or(missing)
     }
+}
+
+fn by_operator(action: Action) -> Entry {
+    Entry::new(action, Actor::operator())
 }
 
 fn taken(error: StoreError, what: AccountsError) -> AccountsError {

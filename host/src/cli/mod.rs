@@ -1,6 +1,7 @@
 //! Floor 6: the command line.
 
 mod accounts;
+mod audit;
 mod config;
 mod key;
 mod password;
@@ -73,6 +74,9 @@ enum Command {
     /// What secrets are sealed under.
     #[command(subcommand)]
     Key(key::Command),
+    /// Who did what, as a chain that nobody changes unseen.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Providers that need no plugin.
     #[command(subcommand)]
     Provider(provider::Command),
@@ -130,6 +134,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Member(command) => accounts::member(command, &settings(file)?).await,
         Command::Token(command) => accounts::token(command, &settings(file)?).await,
         Command::Key(command) => key::run(command, file).await,
+        Command::Audit(command) => audit::run(command, &settings(file)?).await,
         Command::Provider(command) => provider::run(command, file).await,
         Command::Plugin(command) => plugin::run(command, file).await,
     }

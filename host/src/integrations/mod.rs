@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     store::{
         AnyConnection, IntegrationId, OrganizationId, Store, StoreError, StoreResult, UserId,
+        audit::{self, Action, Actor, Entry},
         integrations::{self, Installed, Integration, Position},
         leaving, organization_integrations,
         revocations::Reason,
@@ -177,9 +178,18 @@ impl Integrations {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove(&self, organization: OrganizationId, id: IntegrationId) -> StoreResult<Unlinked> {
+    pub async fn remove(&self, organization: OrganizationId, id: IntegrationId, actor: Actor) -> StoreResult<Unlinked> {
         let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        let unlink = move |c: &mut AnyConnection| leaving::unlink(c, &sealer, organization, id, Reason::Removed, now);
+        let unlink = move |c: &mut AnyConnection| {
+            let Some(found) = integrations::by_id(c, id)? else { return Ok(Unlinked::NotThere) };
+            let unlinked = leaving::unlink(c, &sealer, organization, id, Reason::Removed, now)?;
+            if unlinked != Unlinked::NotThere {
+                let entry = Entry::new(Action::Unlink, actor).organization(organization).integration(&found);
+                let entry = entry.detail("removed", unlinked != Unlinked::StillShared);
+                audit::append(c, &sealer, &entry, now)?;
+            }
+            Ok(unlinked)
+        };
         let unlinked = self.store.write(unlink).await?;
         if unlinked != Unlinked::NotThere {
             tracing::info!(organization.id = %organization, integration.id = %id, "an integration is removed");

@@ -19,6 +19,7 @@ use crate::{
     session::{ClaimId, SessionKey},
     store::{
         AnyConnection, RevocationId, Sealer, StoreError,
+        audit::{self, Action, Actor, Entry},
         grants::{self, NewGrant},
         identities, identity_providers,
         integrations::{self, Installed},
@@ -105,6 +106,7 @@ impl Pipelines {
             integration,
             grants,
             orphan,
+            digest: provider.plugin().digest.clone(),
             now: self.clock.now(),
         };
         let sealer = self.store.sealer().clone();
@@ -158,6 +160,7 @@ struct Ending {
     grants: Vec<NewGrant>,
     /// What is to be revoked if nothing is stored.
     orphan: Option<Orphan>,
+    digest: String,
     now: OffsetDateTime,
 }
 
@@ -169,7 +172,7 @@ impl Ending {
         if self.is_other_account(connection)? {
             return self.nothing(connection, sealer, Stored::OtherAccount);
         }
-        let Self { session, setup, integration, grants, now, .. } = self;
+        let Self { session, setup, integration, grants, digest, now, .. } = self;
         let name = integration.name.filter(|name| !name.is_empty()).unwrap_or_else(|| integration.external_id.clone());
         let new = integrations::NewIntegration {
             provider: setup.provider.clone(),
@@ -177,6 +180,7 @@ impl Ending {
             name,
             metadata: integration.metadata,
         };
+        let deed = deed(connection, &new, &setup)?;
         let stored = integrations::install(connection, sealer, new, now)?;
         revocations::forget_setup(connection, &setup.nonce)?;
         let replaced = grants::put(connection, sealer, stored.id, grants, now)?;
@@ -187,6 +191,8 @@ impl Ending {
             let identity = store_identity(connection, sealer, identity, now)?;
             user_identities::link(connection, setup.user, identity, now)?;
         }
+        let entry = Entry::new(deed, Actor::user(setup.user)).organization(setup.organization).integration(&stored);
+        audit::append(connection, sealer, &entry.plugin_digest(digest), now)?;
         Ok(Stored::Installed(Box::new(Installed { integration: stored, link }), replaced))
     }
 
@@ -201,6 +207,15 @@ impl Ending {
         let found = integrations::by_external_id(connection, &self.setup.provider, external_id)?;
         Ok(found.is_none_or(|found| found.id != expected))
     }
+}
+
+/// What is about to be done, as the audit log calls it.
+fn deed(c: &mut AnyConnection, new: &integrations::NewIntegration, setup: &Setup) -> Result<Action, StoreError> {
+    let Some(found) = integrations::by_external_id(c, &new.provider, &new.external_id)? else {
+        return Ok(Action::Install);
+    };
+    let is_linked = integrations::one_of_organization(c, setup.organization, found.id)?.is_some();
+    Ok(if is_linked { Action::Reinstall } else { Action::Link })
 }
 
 fn store_identity(

@@ -12,7 +12,10 @@ use super::{
 use crate::{
     plugins::{Form, Provider, Request},
     session::SessionKey,
-    store::{AnyConnection, Sealer, StoreError, UserId},
+    store::{
+        AnyConnection, Sealer, StoreError, UserId,
+        audit::{self, Action, Actor, Entry},
+    },
 };
 
 /// One request to the set-up of a provider.
@@ -146,6 +149,18 @@ impl Pipelines {
         }
     }
 
+    /// Without the message: a plugin may repeat in it what a service has said. The set-up's id leads to the log, which has all of it.
+    async fn write_down(&self, provider: &Provider, checked: &Checked, why: &Failed) -> Result<(), StoreError> {
+        let (setup, sealer, now) = (&checked.setup, self.store.sealer().clone(), self.clock.now());
+        let entry = Entry::new(Action::Install, Actor::user(setup.user))
+            .organization_named(checked.organization.id, checked.organization.slug.as_str())
+            .provider(provider.id())
+            .plugin_digest(provider.plugin().digest.as_str())
+            .failed(why.check.unwrap_or("the set-up ended without an integration"))
+            .detail("setup", setup.nonce.as_str());
+        self.store.write(move |c| audit::append(c, &sealer, &entry, now)).await
+    }
+
     /// Ends a set-up without an integration; a token that it has got is to be revoked from now on.
     pub(super) async fn give_up(
         &self,
@@ -161,6 +176,7 @@ impl Pipelines {
         if has_orphan {
             self.grants.look_for_revocations();
         }
+        self.write_down(provider, checked, &why).await?;
         Ok(Outcome::Ended(failed(provider, checked, why)))
     }
 

@@ -9,6 +9,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     accounts::Accounts,
     app::{App, AppHandle},
+    audit::Audit,
     clock::Clock,
     config::{self, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key},
     control,
@@ -175,7 +176,7 @@ impl Application {
         router: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
-        let sweeper = tokio::spawn(sweep(self.app.store.clone()));
+        let sweeper = tokio::spawn(sweep(self.app.store.clone(), self.app.audit.clone()));
         let resealer = tokio::spawn(go_on(self.app.keys.clone()));
         let keeper = tokio::spawn(self.app.grants.clone().keep());
         let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
@@ -208,6 +209,9 @@ impl Application {
             controlled.abort();
             let _ = controlled.await; // So that its file is gone when the process is.
         }
+        if let Err(error) = self.app.audit.settle().await {
+            tracing::error!(%error, "the audit log lacks the last counts");
+        }
         tracing::info!("stopped");
         result
     }
@@ -230,6 +234,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone(), clock.clone());
     let keys = Keys::new(store.clone());
+    let audit = Audit::new(store.clone(), clock.clone());
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
@@ -253,6 +258,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
     let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone(), store.clone());
     AppHandle::new(App {
         accounts,
+        audit,
         features,
         grants,
         integrations,
@@ -274,12 +280,15 @@ async fn go_on(keys: Keys) {
     }
 }
 
-async fn sweep(store: Store) {
+async fn sweep(store: Store, audit: Audit) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
         if let Err(error) = store.sweep(time::OffsetDateTime::now_utc()).await {
             tracing::warn!(%error, "expired sessions could not be swept");
+        }
+        if let Err(error) = audit.sweep().await {
+            tracing::warn!(%error, "counts could not be written into the audit log");
         }
     }
 }

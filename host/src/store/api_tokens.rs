@@ -25,11 +25,15 @@ pub fn insert(
     Ok(())
 }
 
+/// Id, name, organization and scopes of a token.
+pub type Token = (i64, String, OrganizationId, Vec<String>);
+
 /// Whose token this is, and what it may do.
-pub fn by_hash(c: &mut AnyConnection, token_hash: &[u8]) -> StoreResult<Option<(OrganizationId, Vec<String>)>> {
-    let row = t::table.filter(t::token_hash.eq(token_hash)).select((t::organization_id, t::scopes)).first(c);
-    let Some((organization, scopes)) = row.optional()? else { return Ok(None) };
+pub fn by_hash(c: &mut AnyConnection, token_hash: &[u8]) -> StoreResult<Option<Token>> {
+    let row =
+        t::table.filter(t::token_hash.eq(token_hash)).select((t::id, t::name, t::organization_id, t::scopes)).first(c);
+    let Some((id, name, organization, scopes)) = row.optional()? else { return Ok(None) };
     let scopes: String = scopes;
     let scopes = serde_json::from_str(&scopes).map_err(|_| StoreError::Corrupt("the scopes of a token"))?;
-    Ok(Some((organization, scopes)))
+    Ok(Some((id, name, organization, scopes)))
 }

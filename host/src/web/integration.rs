@@ -178,7 +178,7 @@ pub(super) async fn remove(
 ) -> Result<Response, PageError> {
     require(&access, Scope::OrgIntegrations)?;
     let id: IntegrationId = id.parse().map_err(|_| WebError::NotFound)?;
-    let notice = match app.integrations.remove(access.organization.id, id).await? {
+    let notice = match app.integrations.remove(access.organization.id, id, access.actor).await? {
         Unlinked::NotThere => return Err(WebError::NotFound.into()),
         Unlinked::StillShared => Notice::removed(),
         Unlinked::Removed(revocation) => Notice::given_up(app.grants.revoke_now(revocation).await.as_ref()),

@@ -12,6 +12,7 @@ use crate::app::AppHandle;
 pub fn router(app: AppHandle) -> Router {
     let api = Router::new()
         .route("/api/0/organizations/{org}/config/integrations/", get(api::providers))
+        .route("/api/0/organizations/{org}/audit/", get(api::audit))
         .route("/api/0/organizations/{org}/integrations/", get(api::list))
         .route("/api/0/organizations/{org}/integrations/{id}/", get(api::get).merge(delete(api::remove)))
         .route("/api/0/organizations/{org}/integrations/{id}/token/", get(api::token))

@@ -12,7 +12,7 @@ use anyhow::Result;
 const FLOORS: [&[&str]; 8] = [
     &["config", "clock", "jose", "telemetry"],
     &["store", "outbound"],
-    &["plugins", "oauth2", "session", "accounts", "integrations", "keys"],
+    &["plugins", "oauth2", "session", "accounts", "integrations", "keys", "audit"],
     &["grants"],
     &["pipeline", "proxy", "reload"],
     &["app"],
@@ -21,7 +21,8 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Words that a room must not know.
-const UNKNOWN: [(&str, &[&str]); 12] = [
+const UNKNOWN: [(&str, &[&str]); 13] = [
+    ("audit", &["axum", "diesel", "jackfield_plugin_abi"]),
     ("proxy", &["axum", "diesel", "jackfield_plugin_abi", "libloading"]),
     ("grants", &["axum", "diesel", "jackfield_plugin_abi", "libloading"]),
     ("dev", &["diesel", "jackfield_plugin_abi"]),

@@ -187,6 +187,30 @@ impl Entry {
         }
     }
 
+    /// What was done.
+    #[must_use]
+    pub const fn action(&self) -> Action {
+        self.action
+    }
+
+    /// Who did it.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// In which organization.
+    #[must_use]
+    pub fn organization_id(&self) -> Option<OrganizationId> {
+        self.organization.as_ref().map(|(id, _)| *id)
+    }
+
+    /// To which integration.
+    #[must_use]
+    pub const fn integration_of(&self) -> Option<IntegrationId> {
+        self.integration
+    }
+
     /// In this organization; its slug is looked up.
     #[must_use]
     pub fn organization(mut self, id: OrganizationId) -> Self {

@@ -38,14 +38,18 @@ pub(in crate::web) async fn list(
     let mut headers = HeaderMap::new();
     if let Some(next) = &listing.next {
         let path = format!("/api/0/organizations/{}/integrations/", access.organization.slug);
-        headers.insert(header::LINK, next_link(&app.url_prefix.absolute(&path), &Cursor::text(next), per_page));
+        headers.insert(
+            header::LINK,
+            next_link(&format!("{}?", app.url_prefix.absolute(&path)), &Cursor::text(next), per_page),
+        );
     }
     Ok((headers, Json(listing.rows.iter().map(|row| app.show(row)).collect())))
 }
 
-fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue {
+/// The URL ends where a further parameter may follow.
+pub(super) fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue {
     let link =
-        format!("<{url}?cursor={cursor}&per_page={per_page}>; rel=\"next\"; results=\"true\"; cursor=\"{cursor}\"");
+        format!("<{url}cursor={cursor}&per_page={per_page}>; rel=\"next\"; results=\"true\"; cursor=\"{cursor}\"");
     link.parse().expect("URL, base64 and digits make a header value")
 }
 
@@ -68,7 +72,7 @@ pub(in crate::web) async fn remove(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     require(&access, Scope::OrgIntegrations)?;
-    match app.integrations.remove(access.organization.id, parsed(&id)?).await? {
+    match app.integrations.remove(access.organization.id, parsed(&id)?, access.actor).await? {
         Unlinked::NotThere => return Err(WebError::NotFound.into()),
         Unlinked::StillShared => {}
         Unlinked::Removed(revocation) => drop(app.grants.revoke_now(revocation).await),

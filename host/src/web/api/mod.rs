@@ -1,5 +1,6 @@
 //! The JSON API, `/api/0/…`.
 
+mod audit;
 mod cursor;
 mod integrations;
 mod providers;
@@ -7,6 +8,7 @@ mod proxy;
 mod revocations;
 mod token;
 
+pub(super) use audit::audit;
 pub(super) use cursor::{Cursor, PER_PAGE};
 pub(super) use integrations::{get, list, remove};
 pub(super) use providers::providers;

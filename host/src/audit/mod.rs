@@ -1,0 +1,77 @@
+//! Floor 2: the audit log as people and machines read it, its verification, and deeds that are too frequent for a row each. Knows neither
+//! axum nor plugins.
+
+mod counter;
+mod out;
+mod verify;
+
+use std::sync::Arc;
+
+use counter::Counts;
+pub use out::AuditOut;
+pub use verify::{Noted, Verified};
+
+pub use crate::store::audit::{Action, Actor, ActorKind, Break, Entry, Filter, Head, Outcome, Row};
+use crate::{
+    clock::Clock,
+    store::{Store, StoreResult, audit},
+};
+
+/// The audit log of this installation. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    store: Store,
+    clock: Clock,
+    counts: Arc<Counts>,
+}
+
+/// One page of the log, the newest first.
+#[derive(Debug)]
+pub struct Listing {
+    /// The rows of this page.
+    pub rows: Vec<Row>,
+    /// The id before which the next page begins; `None` on the last.
+    pub next: Option<i64>,
+}
+
+impl Audit {
+    /// Builds the room.
+    #[must_use]
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock, counts: Arc::default() }
+    }
+
+    /// Writes down a deed that has no transaction of its own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn write(&self, entry: Entry) -> StoreResult<()> {
+        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
+        self.store.write(move |c| audit::append(c, &sealer, &entry, now)).await
+    }
+
+    /// One page, before an id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(&self, filter: Filter, before: Option<i64>, limit: usize) -> StoreResult<Listing> {
+        let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
+        let mut rows = self.store.read(move |c| audit::newest(c, &filter, before, wanted)).await?;
+        let next = (rows.len() > limit).then(|| {
+            rows.truncate(limit);
+            rows.last().map(|row| row.id)
+        });
+        Ok(Listing { rows, next: next.flatten() })
+    }
+
+    /// Some rows in their order, those after an id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn after(&self, filter: Filter, id: i64, limit: i64) -> StoreResult<Vec<Row>> {
+        self.store.read(move |c| audit::after(c, &filter, id, limit)).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Verification and counting over a real database; whoever tampers has SQLite and no key.
+
+use diesel::connection::SimpleConnection as _;
+
+use super::*;
+use crate::config::SecretKeys;
+use crate::store::{Sealer, StoreError};
+
+struct Log {
+    audit: Audit,
+    _folder: tempfile::TempDir,
+}
+
+async fn log(rows: usize) -> Log {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}/jackfield.db", folder.path().display());
+    let store = Store::open(&url, Sealer::new(SecretKeys::new(["1".repeat(32).as_str()]))).await.expect("a database");
+    store.migrate().await.expect("it is migrated");
+    let log = Log { audit: Audit::new(store, Clock::system()), _folder: folder };
+    for _ in 0..rows {
+        log.audit.write(deed()).await.expect("it is written");
+    }
+    log
+}
+
+fn deed() -> Entry {
+    Entry::new(Action::TokenRead, Actor::token(1, "ci")).provider("slack")
+}
+
+impl Log {
+    async fn tamper(&self, sql: &'static str) {
+        let done = self.audit.store.write(move |c| c.batch_execute(sql).map_err(StoreError::from));
+        done.await.expect("SQL that runs");
+    }
+
+    async fn verify(&self, noted: Option<&str>) -> Verified {
+        let noted = noted.map(|noted| noted.parse().expect("a head"));
+        self.audit.verify(noted.as_ref()).await.expect("it is read")
+    }
+
+    async fn counts(&self) -> Vec<i64> {
+        let rows = self.audit.after(Filter::default(), 0, 100).await.expect("they are read");
+        rows.iter().map(|row| row.count).collect()
+    }
+}
+
+#[tokio::test]
+async fn tampering_is_found_where_it_was_done() {
+    for (sql, broken) in [
+        ("UPDATE audit_log SET result = 'failed' WHERE id = 2", Break::Changed(2)),
+        ("DELETE FROM audit_log WHERE id = 2", Break::Missing(2)),
+        ("UPDATE audit_log SET id = 9 WHERE id = 2", Break::Missing(2)),
+        ("UPDATE audit_log SET hash = zeroblob(32) WHERE id = 4", Break::Changed(4)),
+        ("DELETE FROM audit_log WHERE id = 4", Break::Missing(4)),
+        (
+            "INSERT INTO audit_log SELECT 5, date, action, actor_kind, actor_id, actor_name, organization_id, organization, provider, integration_id, external_id, plugin_digest, result, detail, count, hash FROM audit_log WHERE id = 4",
+            Break::Beyond(5),
+        ),
+        (
+            "DELETE FROM audit_log WHERE id = 4; UPDATE audit_head SET count = 3, hash = (SELECT hash FROM audit_log WHERE id = 3)",
+            Break::Head,
+        ),
+        ("DELETE FROM audit_keys", Break::NoKey(1)),
+        (
+            "UPDATE audit_log SET id = -1 WHERE id = 2; UPDATE audit_log SET id = 2 WHERE id = 3; UPDATE audit_log SET id = 3 WHERE id = -1",
+            Break::Changed(2),
+        ),
+    ] {
+        let log = log(4).await;
+        assert!(log.verify(None).await.is_ok());
+        log.tamper(sql).await;
+        assert_eq!(log.verify(None).await, Err(broken), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_noted_head_finds_what_an_older_copy_of_the_database_hides() {
+    let (log, shorter) = (log(3).await, log(2).await);
+    let early = log.verify(None).await.expect("a whole chain").to_string();
+    log.audit.write(deed()).await.expect("it is written");
+    assert_eq!(log.verify(Some(&early)).await.map(|head| head.count), Ok(4), "it has only grown");
+    assert_eq!(shorter.verify(Some(&early)).await, Err(Break::Shorter { count: 2, noted: 3 }));
+    let other = format!("3:{}", "0".repeat(64));
+    assert_eq!(log.verify(Some(&other)).await, Err(Break::Other(3)));
+}
+
+#[tokio::test]
+async fn the_first_of_its_kind_is_written_at_once_and_its_repeats_as_one_row() {
+    let log = log(0).await;
+    for _ in 0..100 {
+        log.audit.count(deed()).await.expect("it is counted");
+    }
+    assert_eq!(log.counts().await, [1]);
+    log.audit.settle().await.expect("it is written");
+    assert_eq!(log.counts().await, [1, 99]);
+}
+
+#[tokio::test]
+async fn the_log_is_read_in_pages_with_the_newest_first() {
+    let log = log(5).await;
+    let page = log.audit.list(Filter::default(), None, 2).await.expect("it is read");
+    assert_eq!((page.rows.iter().map(|row| row.id).collect::<Vec<_>>(), page.next), (vec![5, 4], Some(4)));
+    let last = log.audit.list(Filter::default(), Some(2), 2).await.expect("it is read");
+    assert_eq!((last.rows.len(), last.next), (1, None));
+}

@@ -1,0 +1,92 @@
+//! `jackfield audit`.
+
+use clap::Subcommand;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    accounts::Accounts,
+    audit::{Audit, AuditOut, Filter, Noted},
+    clock::Clock,
+    config::Settings,
+    startup::open_store,
+    store::milliseconds,
+};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Check that no row was changed or removed, and print the head of the chain, to be noted elsewhere.
+    Verify {
+        /// A head that was printed before: it must still be on the chain.
+        #[arg(long, value_name = "N:HASH")]
+        head: Option<Noted>,
+    },
+    /// Print the log, the oldest first.
+    List {
+        /// Slug of the organization; all when absent.
+        #[arg(long, value_name = "SLUG")]
+        organization: Option<String>,
+        /// From this time on, like 2026-11-25T00:00:00Z.
+        #[arg(long, value_name = "TIME", value_parser = time_of)]
+        since: Option<OffsetDateTime>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// How many rows are read at once.
+const BATCH: i64 = 500;
+
+fn time_of(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "a time of RFC 3339, like 2026-11-25T00:00:00Z".to_owned())
+}
+
+pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
+    let (store, _) = open_store(settings).await?;
+    store.migrate().await?;
+    let (audit, accounts) = (Audit::new(store.clone(), Clock::system()), Accounts::new(store, Clock::system()));
+    match command {
+        Command::Verify { head } => verify(&audit, head.as_ref()).await,
+        Command::List { organization, since, json } => {
+            let mut filter = Filter { since: since.map(milliseconds), ..Filter::default() };
+            if let Some(slug) = organization {
+                filter.organization = Some(accounts.organization(&slug).await?.id);
+            }
+            list(&audit, filter, json).await
+        }
+    }
+}
+
+async fn verify(audit: &Audit, noted: Option<&Noted>) -> anyhow::Result<()> {
+    match audit.verify(noted).await? {
+        Ok(head) => println!("{} rows, none changed\nhead {head}", head.count),
+        Err(broken) => anyhow::bail!("the audit log is broken: {broken}"),
+    }
+    Ok(())
+}
+
+async fn list(audit: &Audit, filter: Filter, json: bool) -> anyhow::Result<()> {
+    let mut last = 0;
+    loop {
+        let rows = audit.after(filter.clone(), last, BATCH).await?;
+        let Some(row) = rows.last() else { return Ok(()) };
+        last = row.id;
+        for row in rows {
+            print(&AuditOut::from(row), json)?;
+        }
+    }
+}
+
+fn print(row: &AuditOut, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(row)?);
+        return Ok(());
+    }
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let actor = row.actor.name.clone().unwrap_or_else(|| row.actor.kind.clone());
+    let AuditOut { id, date, action, result, detail, count, .. } = row;
+    let (organization, provider) = (or_none(&row.organization), or_none(&row.provider));
+    let account = or_none(&row.external_id);
+    println!("{id:>6} {date} {action:<20} {result:<7} {actor} {organization} {provider} {account} {count} {detail}");
+    Ok(())
+}
