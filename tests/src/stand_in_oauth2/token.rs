@@ -121,6 +121,10 @@ fn verify(shared: &Shared, asked: &Asked<'_>, grant: &Grant, given: &mut Pairs) 
             expect_equal("the challenge", &BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)), challenge)
         }
         (Some(_), _) => Err("code_verifier is missing, too short or too long".to_owned()),
+        // RFC 9700 section 4.8.2: somebody has taken the challenge out of the request.
+        (None, Some(_)) if asked.dialect.pkce != Pkce::Ignored => {
+            Err("code_verifier is there, and no code_challenge was".to_owned())
+        }
         (None, _) => Ok(()),
     }
 }

@@ -1,8 +1,10 @@
 //! The end-to-end tests: the real binary, real plugins from real libraries, a real database, real HTTP.
 
 mod accounts;
+mod attacks;
 mod bad_night;
 mod browser;
+mod checklist;
 mod checks;
 mod counterparts;
 mod declared;
