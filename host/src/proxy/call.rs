@@ -11,9 +11,10 @@ use super::{
     watch::Watch,
 };
 use crate::{
+    audit::{Action, Entry},
     grants::{Fresh, GrantError},
     outbound::{Incoming, Outbound, Outgoing},
-    plugins::Api,
+    plugins::{Api, Provider},
     store::integrations,
 };
 
@@ -38,10 +39,14 @@ impl Proxy {
         check(&asked, self.settings.max_request_bytes)?;
         let (organization, integration) = (asked.organization, asked.integration);
         let found = self.store.read(move |c| integrations::one_of_organization(c, organization, integration)).await?;
-        let provider = found.ok_or(ProxyError::NotFound)?.integration.provider;
+        let found = found.ok_or(ProxyError::NotFound)?.integration;
+        let provider = self.plugins.find_configured(&found.provider).ok_or(ProxyError::NoProvider)?;
+        let entry = Entry::new(Action::ProxyUse, asked.actor.clone()).organization(organization).integration(&found);
         let fresh = self.grants.fresh(organization, integration, &asked.which).await?;
         let ready = self.ready(asked, &provider, &fresh)?;
-        let mut watch = Watch::new(organization, integration, &provider, &ready.body);
+        // Before it is sent: what cannot be written down is not done.
+        self.audit.count(entry.plugin_digest(&provider.plugin().digest)).await?;
+        let mut watch = Watch::new(organization, integration, provider.id(), &ready.body);
         match self.exchange(&ready, fresh, &mut watch).await {
             Ok(response) => handed_on(&ready.method, response, watch),
             Err(error) => {
@@ -51,8 +56,7 @@ impl Proxy {
         }
     }
 
-    fn ready(&self, asked: Asked, provider: &str, fresh: &Fresh) -> Result<Ready, ProxyError> {
-        let provider = self.plugins.find_configured(provider).ok_or(ProxyError::NoProvider)?;
+    fn ready(&self, asked: Asked, provider: &Provider, fresh: &Fresh) -> Result<Ready, ProxyError> {
         let api = provider.api().cloned().unwrap_or_default();
         let base = fresh.api_url.as_deref().unwrap_or(&api.url);
         if !is_base(base) {

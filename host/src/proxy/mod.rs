@@ -20,6 +20,7 @@ use http::{HeaderMap, Method};
 use thiserror::Error;
 
 use crate::{
+    audit::{Actor, Audit},
     config,
     grants::{GrantError, Grants, Which},
     outbound::OutboundError,
@@ -33,11 +34,14 @@ pub struct Proxy {
     store: Store,
     plugins: Plugins,
     grants: Grants,
+    audit: Audit,
     settings: config::Proxy,
 }
 
 /// One call, as its caller asks for it.
 pub struct Asked {
+    /// Who calls.
+    pub actor: Actor,
     /// The organization that the caller acts for.
     pub organization: OrganizationId,
     /// The integration that is to be used.
@@ -154,8 +158,8 @@ impl ProxyError {
 impl Proxy {
     /// Builds the room.
     #[must_use]
-    pub const fn new(store: Store, plugins: Plugins, grants: Grants, settings: config::Proxy) -> Self {
-        Self { store, plugins, grants, settings }
+    pub const fn new(store: Store, plugins: Plugins, grants: Grants, audit: Audit, settings: config::Proxy) -> Self {
+        Self { store, plugins, grants, audit, settings }
     }
 
     /// How long nothing may move.

@@ -238,7 +238,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
-    let proxy = Proxy::new(store.clone(), plugins.clone(), grants.clone(), settings.proxy);
+    let proxy = Proxy::new(store.clone(), plugins.clone(), grants.clone(), audit.clone(), settings.proxy);
     let url_prefix = settings.system.url_prefix.clone();
     let features = settings.features.clone();
     let parts = Parts {

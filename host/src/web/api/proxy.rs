@@ -39,6 +39,7 @@ pub(in crate::web) async fn proxy(
     let (integration, path) = behind(&head).ok_or(WebError::NotFound)?;
     let has_body = !body.is_end_stream();
     let asked = Asked {
+        actor: access.actor,
         organization: access.organization.id,
         integration: parsed(integration)?,
         which: Which { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
