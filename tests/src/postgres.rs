@@ -57,7 +57,42 @@ pub fn databases() -> Vec<Option<String>> {
     std::iter::once(None).chain(fresh_database().map(Some)).collect()
 }
 
+/// A backup of a database of this process's server, as `pg_dump` writes it.
+///
+/// # Errors
+/// When there is no such server, or it cannot be dumped.
+pub fn dump(url: &str) -> Result<Vec<u8>> {
+    running()?.run("pg_dump", url, &[])
+}
+
+/// Has the server write into its files what it has in memory.
+///
+/// # Errors
+/// When there is no such server, or it cannot.
+pub fn checkpoint(url: &str) -> Result<()> {
+    running()?.run("psql", url, &["--command", "CHECKPOINT"]).map(drop)
+}
+
+/// Folder of all that this process's server writes.
+///
+/// # Errors
+/// When there is no such server.
+pub fn cluster() -> Result<PathBuf> {
+    Ok(running()?.folder.path().join("cluster"))
+}
+
+fn running() -> Result<&'static Postgres> {
+    SERVER.get().and_then(|server| server.as_ref().ok()).context("no PostgreSQL was started")
+}
+
 impl Postgres {
+    fn run(&self, program: &str, url: &str, arguments: &[&str]) -> Result<Vec<u8>> {
+        let output =
+            as_user(self.user, &self.binaries.join(program)).args(["--dbname", url]).args(arguments).output()?;
+        ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(output.stdout)
+    }
+
     fn start() -> Result<Self> {
         let binaries = binaries().or_else(|_| install().and_then(|()| binaries()))?;
         // Not where TMPDIR says: the path of a socket is 107 bytes at most.
@@ -94,11 +129,13 @@ impl Drop for Postgres {
 }
 
 /// Starts the server under a shell that waits for the end of its standard input, which ends with this process. The shell has a
-/// process group of its own, so that Ctrl-C in a terminal does not end the one that would clean up.
+/// process group of its own, so that Ctrl-C in a terminal does not end the one that would clean up. It lets go of the standard error that it
+/// has from this process: who waits for the end of that would wait for the server's.
 fn watched(binaries: &Path, folder: &Path, user: Option<u32>) -> Result<Child> {
     let script = r#"
         "$1/pg_ctl" -D "$2/cluster" -w -l "$2/log" -o "-k $2 -c listen_addresses='' -c fsync=off -c max_connections=200" start >/dev/null || { cat "$2/log" >&2; exit 1; }
         echo started
+        exec 2>/dev/null
         cat >/dev/null
         "$1/pg_ctl" -D "$2/cluster" -m immediate stop >/dev/null
         cd / && rm -rf "$2"

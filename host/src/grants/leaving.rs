@@ -17,7 +17,7 @@ use crate::{
         StoreResult,
         grants::Tokens,
         leaving::{in_use, may_be_connected, other_than},
-        revocations::{Given, GivenGrant, Revocation},
+        revocations::{Given, GivenGrant, Reason, Revocation},
     },
 };
 
@@ -72,7 +72,8 @@ impl Grants {
         let (is_connected, used) = found.await?;
         if is_connected {
             given.is_whole = false;
-            given.is_connected = true;
+            // What an operator wants dead must die, also where its end takes a connection with it that was made meanwhile.
+            given.is_connected = revocation.reason != Reason::Operator;
             given.grants = given.grants.into_iter().filter_map(|grant| unused(grant, &used)).collect();
         }
         Ok(given)

@@ -26,6 +26,8 @@ impl Grants {
     pub(super) async fn fresh_grant(&self, mut grant: Grant) -> Result<Fresh, GrantError> {
         let since = Instant::now();
         while is_stale(&grant, self.clock.now()) {
+            // One that cannot be read is told as such: the provider has no part in it.
+            grant.tokens(self.store.sealer())?;
             match self.attempt(&grant).await {
                 Attempt::Done => {}
                 Attempt::Elsewhere if is_alive(&grant, self.clock.now()) => break,

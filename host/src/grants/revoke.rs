@@ -7,8 +7,10 @@ use time::OffsetDateTime;
 
 use super::{Grants, leaving::Said, outcome::pause};
 use crate::store::{
-    OrganizationId, RevocationId, StoreResult, identities,
-    revocations::{self, Given, Lease, Revocation, Which},
+    AnyConnection, OrganizationId, RevocationId, Sealer, StoreResult,
+    audit::{self, Action, Actor, Entry},
+    identities,
+    revocations::{self, Given, Lease, Reason, Revocation, Which},
 };
 
 /// What came of an attempt. Words hold no token.
@@ -59,7 +61,7 @@ const MOMENT: Duration = Duration::from_secs(2);
 const LOOK_FOR_PROVIDER: time::Duration = time::Duration::minutes(5);
 
 /// How often the database is looked at.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(5);
 /// How many are tried at one look, and how many at once: nobody waits for them, and a provider has its limits.
 const MOST: i64 = 50;
 /// How many people are shown.
@@ -100,24 +102,11 @@ impl Grants {
             Ok(answered) => answered?,
             Err(_) => (Said::Later(format!("no answer within {} s", TIME_LIMIT.as_secs()), None), Given::default()),
         };
-        let attempted = self.judged(revocation, said);
+        let attempted = judged(revocation, said, self.clock.now());
         if self.record(revocation, lease, &attempted, given).await? {
             tell(revocation, &attempted);
         }
         Ok(attempted)
-    }
-
-    fn judged(&self, revocation: &Revocation, said: Said) -> Attempted {
-        let now = self.clock.now();
-        match said {
-            Said::Done(answer, effect) => Attempted::Done { answer, effect },
-            Said::Hopeless(answer) => Attempted::Failed(answer),
-            Said::Nobody(answer) => Attempted::Waiting { answer, asked: None, retry_at: now + LOOK_FOR_PROVIDER },
-            Said::Later(answer, _) if now - revocation.date_added > PATIENCE => Attempted::Failed(answer),
-            Said::Later(answer, asked) => {
-                Attempted::Waiting { answer, asked, retry_at: now + pause(revocation.attempts - 1, asked) }
-            }
-        }
     }
 
     /// Writes what came of it. Answers whether the lease was still ours.
@@ -128,22 +117,18 @@ impl Grants {
         attempted: &Attempted,
         given: Given,
     ) -> StoreResult<bool> {
-        let (id, now, sealer) = (revocation.id, self.clock.now(), self.store.sealer().clone());
-        let attempted = attempted.clone();
+        let (now, sealer) = (self.clock.now(), self.store.sealer().clone());
+        let (revocation, attempted) = (revocation.clone(), attempted.clone());
         self.store
-            .write(move |c| match &attempted {
-                Attempted::Done { answer, effect } => {
-                    let is_dead = *effect == Effect::Revoked && !given.is_connected;
-                    for grant in given.grants.iter().filter(|grant| is_dead && !grant.subject.is_empty()) {
-                        identities::invalidate(c, &sealer, &grant.subject, &grant.tokens.access_token)?;
-                    }
-                    revocations::end(c, id, lease, answer, now)
+            .write(move |c| {
+                if let Attempted::Done { effect: Effect::Revoked, .. } = attempted {
+                    invalidate_identities(c, &sealer, &given)?;
                 }
-                Attempted::Waiting { answer, retry_at, .. } => {
-                    revocations::give_back(c, id, lease, answer, Some(*retry_at))
+                let is_ours = settle(c, revocation.id, lease, &attempted, now)?;
+                if let Some(entry) = in_the_audit_log(&revocation, &attempted).filter(|_| is_ours) {
+                    audit::append(c, &sealer, &entry, now)?;
                 }
-                Attempted::Failed(answer) => revocations::give_back(c, id, lease, answer, None),
-                Attempted::Elsewhere => Ok(false),
+                Ok(is_ours)
             })
             .await
     }
@@ -203,6 +188,61 @@ impl Grants {
     }
 }
 
+/// What follows from what the provider said. One that does not do it is asked for a while; one that cannot be asked is waited for.
+fn judged(revocation: &Revocation, said: Said, now: OffsetDateTime) -> Attempted {
+    match said {
+        Said::Done(answer, effect) => Attempted::Done { answer, effect },
+        Said::Hopeless(answer) => Attempted::Failed(answer),
+        Said::Nobody(answer) => Attempted::Waiting { answer, asked: None, retry_at: now + LOOK_FOR_PROVIDER },
+        Said::Later(answer, _) if now - revocation.date_added > PATIENCE => Attempted::Failed(answer),
+        Said::Later(answer, asked) => {
+            Attempted::Waiting { answer, asked, retry_at: now + pause(revocation.attempts - 1, asked) }
+        }
+    }
+}
+
+fn settle(
+    c: &mut AnyConnection,
+    id: RevocationId,
+    lease: Lease,
+    attempted: &Attempted,
+    now: OffsetDateTime,
+) -> StoreResult<bool> {
+    match attempted {
+        Attempted::Done { answer, .. } => revocations::end(c, id, lease, answer, now),
+        Attempted::Waiting { answer, retry_at, .. } => revocations::give_back(c, id, lease, answer, Some(*retry_at)),
+        Attempted::Failed(answer) => revocations::give_back(c, id, lease, answer, None),
+        Attempted::Elsewhere => Ok(false),
+    }
+}
+
+/// Their tokens do not work any more. Where the account is connected still, others do.
+fn invalidate_identities(c: &mut AnyConnection, sealer: &Sealer, given: &Given) -> StoreResult<()> {
+    for grant in given.grants.iter().filter(|grant| !given.is_connected && !grant.subject.is_empty()) {
+        identities::invalidate(c, sealer, &grant.subject, &grant.tokens.access_token)?;
+    }
+    Ok(())
+}
+
+/// Its end, and the first time that the provider does not do it: what is tried again and again is one deed.
+fn in_the_audit_log(revocation: &Revocation, attempted: &Attempted) -> Option<Entry> {
+    let actor = if revocation.reason == Reason::Operator { Actor::operator() } else { Actor::host() };
+    let entry = Entry::new(Action::Revoke, actor).provider(&revocation.provider).external_id(&revocation.external_id);
+    let entry = entry.detail("cause", revocation.reason.as_str()).detail("attempts", revocation.attempts);
+    let entry = match revocation.organization {
+        Some(organization) => entry.organization(organization),
+        None => entry,
+    };
+    match attempted {
+        Attempted::Done { answer, effect: Effect::Impossible } | Attempted::Failed(answer) => {
+            Some(entry.failed(answer))
+        }
+        Attempted::Done { answer, .. } => Some(entry.detail("answer", answer.as_str())),
+        Attempted::Waiting { answer, .. } if revocation.attempts == 1 => Some(entry.failed(answer)),
+        Attempted::Waiting { .. } | Attempted::Elsewhere => None,
+    }
+}
+
 fn tell(revocation: &Revocation, attempted: &Attempted) {
     let (id, provider, reason) = (revocation.id, &revocation.provider, revocation.reason.as_str());
     match attempted {
@@ -216,5 +256,35 @@ fn tell(revocation: &Revocation, attempted: &Attempted) {
             tracing::error!(revocation.id = %id, provider.id = provider, reason, answer, "not revoked, and not tried again; `jackfield revoke --provider {provider}` does");
         }
         Attempted::Elsewhere => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+
+    #[test]
+    fn a_provider_is_asked_for_a_week_with_growing_pauses_and_one_that_is_not_loaded_for_ever() {
+        let judged =
+            |attempts, age: time::Duration, said| match judged(&Revocation::sample(attempts, NOW - age), said, NOW) {
+                Attempted::Waiting { retry_at, .. } => format!("again after {} s", (retry_at - NOW).whole_seconds()),
+                Attempted::Failed(_) => "given up".to_owned(),
+                other => format!("{other:?}"),
+            };
+        let down = |asked: Option<u64>| Said::Later("down".to_owned(), asked.map(Duration::from_secs));
+        let nobody = || Said::Nobody("not loaded".to_owned());
+        let (day, month) = (time::Duration::DAY, time::Duration::days(30));
+        assert_eq!(judged(1, day, down(None)), "again after 5 s");
+        assert_eq!(judged(3, day, down(None)), "again after 20 s");
+        // RFC 7009 section 2.2.1.
+        assert_eq!(judged(1, day, down(Some(600))), "again after 600 s");
+        assert_eq!(judged(40, 7 * day, down(None)), "again after 1800 s");
+        assert_eq!(judged(40, 8 * day, down(None)), "given up");
+        assert_eq!(judged(40, month, nobody()), "again after 300 s");
+        assert_eq!(judged(1, day, Said::Hopeless("it does not open".to_owned())), "given up");
     }
 }

@@ -70,7 +70,10 @@ impl Pipelines {
             self.grants.look_for_revocations();
         }
         match stored {
-            Ok(Stored::Installed(stored, _)) => Ok(Outcome::Ended(succeeded(provider, &checked, &stored))),
+            Ok(Stored::Installed(stored, _)) => {
+                self.limit.finished(checked.setup.user);
+                Ok(Outcome::Ended(succeeded(provider, &checked, &stored)))
+            }
             Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &checked, other_account()))),
             Ok(Stored::NotOurs) => Ok(refused(visit, Refusal::StartedAnew)),
             Err(error) => {

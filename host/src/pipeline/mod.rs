@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod dialog;
 mod finish;
+mod limit;
 mod orphans;
 mod refusal;
 mod seal;
@@ -20,6 +21,7 @@ mod visit;
 
 pub use call::Received;
 pub use dialog::{Channel, Ended};
+use limit::Limit;
 pub use refusal::Refusal;
 pub use seal::Setup;
 use seal::Signer;
@@ -62,6 +64,7 @@ pub struct Pipelines {
     issuers: Issuers,
     signer: Signer,
     turns: Turns,
+    limit: Limit,
 }
 
 /// What [`Pipelines`] is built from.
@@ -103,6 +106,12 @@ pub enum StartError {
     /// No such provider is offered, or the integration is not one of its in this organization.
     #[error("no such provider or integration")]
     NotFound,
+    /// The person has begun too many.
+    #[error("too many set-ups were begun and not finished")]
+    TooMany {
+        /// When there is room for one more.
+        retry_after: time::Duration,
+    },
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -114,7 +123,7 @@ impl Pipelines {
     pub fn new(parts: Parts, keys: &SecretKeys) -> Self {
         let Parts { plugins, store, setups, accounts, integrations, grants, features, url_prefix, clock, issuers } =
             parts;
-        let (signer, turns) = (Signer::new(keys), Turns::default());
+        let (signer, turns, limit) = (Signer::new(keys), Turns::default(), Limit::new(clock.clone()));
         Self {
             plugins,
             store,
@@ -128,6 +137,7 @@ impl Pipelines {
             issuers,
             signer,
             turns,
+            limit,
         }
     }
 
@@ -140,6 +150,10 @@ impl Pipelines {
         if let Some(integration) = start.integration {
             self.check_integration(&start, integration).await?;
         }
+        self.limit.begin(start.user).map_err(|retry_after| {
+            tracing::warn!(user.id = %start.user, provider.id = provider.id(), "too many set-ups are begun and not finished");
+            StartError::TooMany { retry_after }
+        })?;
         let setup = Setup::new(&start, self.store.sealer().line(), self.clock.now());
         let signed = self.signer.sign(&setup, &*provider);
         let webhook = call::hash(&self.signer.webhook_key(&setup));

@@ -14,7 +14,7 @@ use crate::{
     audit::{Action, Entry},
     grants::{Fresh, GrantError},
     outbound::{Incoming, Outbound, Outgoing},
-    plugins::{Api, Provider},
+    plugins::Api,
     store::integrations,
 };
 
@@ -39,14 +39,16 @@ impl Proxy {
         check(&asked, self.settings.max_request_bytes)?;
         let (organization, integration) = (asked.organization, asked.integration);
         let found = self.store.read(move |c| integrations::one_of_organization(c, organization, integration)).await?;
-        let found = found.ok_or(ProxyError::NotFound)?.integration;
-        let provider = self.plugins.find_configured(&found.provider).ok_or(ProxyError::NoProvider)?;
-        let entry = Entry::new(Action::ProxyUse, asked.actor.clone()).organization(organization).integration(&found);
+        let provider = found.ok_or(ProxyError::NotFound)?.integration.provider;
         let fresh = self.grants.fresh(organization, integration, &asked.which).await?;
-        let ready = self.ready(asked, &provider, &fresh)?;
-        // Before it is sent: what cannot be written down is not done.
-        self.audit.count(entry.plugin_digest(&provider.plugin().digest)).await?;
-        let mut watch = Watch::new(organization, integration, provider.id(), &ready.body);
+        let entry = Entry::new(Action::ProxyUse, asked.actor.clone())
+            .organization(organization)
+            .integration_id(integration)
+            .detail("grant", fresh.name.as_str());
+        let (ready, digest) = self.ready(asked, &provider, &fresh)?;
+        // Before anything is sent: what cannot be written down is not done.
+        self.audit.count(entry.plugin_digest(digest)).await?;
+        let mut watch = Watch::new(organization, integration, &provider, &ready.body);
         match self.exchange(&ready, fresh, &mut watch).await {
             Ok(response) => handed_on(&ready.method, response, watch),
             Err(error) => {
@@ -56,13 +58,16 @@ impl Proxy {
         }
     }
 
-    fn ready(&self, asked: Asked, provider: &Provider, fresh: &Fresh) -> Result<Ready, ProxyError> {
+    /// What is sent, and the build that says how.
+    fn ready(&self, asked: Asked, provider: &str, fresh: &Fresh) -> Result<(Ready, String), ProxyError> {
+        let provider = self.plugins.find_configured(provider).ok_or(ProxyError::NoProvider)?;
         let api = provider.api().cloned().unwrap_or_default();
         let base = fresh.api_url.as_deref().unwrap_or(&api.url);
         if !is_base(base) {
             return Err(ProxyError::NoApi);
         }
-        Ok(Ready {
+        let digest = provider.plugin().digest.clone();
+        let ready = Ready {
             url: target(base, &asked.path, asked.query.as_deref()).map_err(ProxyError::Path)?,
             length: asked.headers.get(header::CONTENT_LENGTH).cloned(),
             // Also the hosts that the person has named who set this very integration up, and no others.
@@ -71,7 +76,8 @@ impl Proxy {
             method: asked.method,
             headers: asked.headers,
             api,
-        })
+        };
+        Ok((ready, digest))
     }
 
     async fn exchange(

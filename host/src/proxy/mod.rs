@@ -40,7 +40,7 @@ pub struct Proxy {
 
 /// One call, as its caller asks for it.
 pub struct Asked {
-    /// Who calls.
+    /// Who asks.
     pub actor: Actor,
     /// The organization that the caller acts for.
     pub organization: OrganizationId,
@@ -147,6 +147,7 @@ impl ProxyError {
             Self::TooLarge(_) => "too-large",
             Self::Grant(GrantError::NeedsReauthentication(_)) => "needs-reauthentication",
             Self::Grant(GrantError::Unavailable { .. }) => "unavailable",
+            Self::Grant(GrantError::Store(StoreError::Seal(_))) => "unreadable",
             Self::Outbound(OutboundError::Idle(_) | OutboundError::TimedOut(_)) => "timed-out",
             Self::Outbound(_) | Self::Answer(_) => "unreachable",
             Self::Cut => "cut",

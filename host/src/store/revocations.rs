@@ -166,6 +166,27 @@ impl Revocation {
     }
 }
 
+#[cfg(test)]
+impl Revocation {
+    /// Of an integration that was removed, for tests of what follows.
+    pub(crate) fn sample(attempts: i32, date_added: OffsetDateTime) -> Self {
+        Self {
+            id: RevocationId(1),
+            provider: "acme".to_owned(),
+            external_id: "1".to_owned(),
+            name: "Acme".to_owned(),
+            organization: None,
+            reason: Reason::Removed,
+            status: Status::Pending,
+            sealed: None,
+            attempts,
+            retry_at: date_added,
+            answer: None,
+            date_added,
+        }
+    }
+}
+
 const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
     Place { table: "revocations", column: "given", row }
 }

@@ -49,6 +49,8 @@ pub(super) enum WebError {
     NeedsReauthentication,
     /// The provider gives no token at present; when it is asked again.
     Unavailable { retry_after: Duration },
+    /// The person does this too often; when they may again.
+    TooMany { retry_after: Duration },
     /// What is stored of this cannot be opened; everything else can.
     Unreadable(String),
     /// The host failed.
@@ -57,6 +59,9 @@ pub(super) enum WebError {
 
 /// What a client without a scope reads.
 pub(super) const NO_PERMISSION: &str = "You do not have permission to perform this action.";
+
+/// What programs tell a damaged row by.
+const UNREADABLE: &str = "unreadable";
 
 /// An error as a page.
 pub(super) struct PageError(pub(super) WebError);
@@ -85,6 +90,7 @@ impl WebError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NeedsReauthentication => StatusCode::CONFLICT,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreadable(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -103,6 +109,9 @@ impl WebError {
                 "The integration needs re-authentication: somebody must set it up again on its page."
             }
             Self::Unavailable { .. } => "The provider gives no token at present.",
+            Self::TooMany { .. } => {
+                "You have begun very many set-ups and finished few of them. Wait some minutes, then try again."
+            }
             Self::Unreadable(_) => {
                 "What is stored of it cannot be read. Setting it up again mends that; the log says what is the matter."
             }
@@ -120,6 +129,7 @@ impl WebError {
                 "That could not be understood"
             }
             Self::NeedsReauthentication | Self::Unavailable { .. } => "The provider says no",
+            Self::TooMany { .. } => "Too many at once",
             Self::Unreadable(_) => "This cannot be read",
             Self::Internal(_) => "Something went wrong here",
         }
@@ -135,6 +145,13 @@ impl WebError {
             Self::Internal(_) => "It is not your fault, and nothing was changed by it. Try again in a moment.",
             other => other.detail(),
         }
+    }
+
+    /// RFC 9110 section 10.2.3: whole seconds, and never none.
+    fn retry_after(&self) -> Option<header::HeaderValue> {
+        let (Self::Unavailable { retry_after } | Self::TooMany { retry_after }) = self else { return None };
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        Some(seconds.max(1).into())
     }
 
     fn log(&self) {
@@ -203,6 +220,9 @@ impl IntoResponse for PageError {
             return found(&format!("/auth/login/?{query}"));
         }
         let mut response = self.0.status().into_response();
+        if let Some(seconds) = self.0.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
         response.extensions_mut().insert(Undrawn { title: self.0.title(), detail: self.0.page_detail() });
         response
     }
@@ -211,15 +231,18 @@ impl IntoResponse for PageError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.0.log();
-        let mut response = (self.0.status(), Json(json!({"detail": self.0.detail()}))).into_response();
+        let mut body = json!({"detail": self.0.detail()});
+        if matches!(self.0, WebError::Unreadable(_)) {
+            // Asking again does not help, as it may with any other 500.
+            body["code"] = UNREADABLE.into();
+        }
+        let mut response = (self.0.status(), Json(body)).into_response();
         if matches!(self.0, WebError::NotLoggedIn { .. } | WebError::BadToken) {
             // RFC 9110 section 11.6.1: a 401 names the scheme.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
-        if let WebError::Unavailable { retry_after } = self.0 {
-            // RFC 9110 section 10.2.3: whole seconds, and never none.
-            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
+        if let Some(seconds) = self.0.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }
@@ -243,6 +266,7 @@ impl From<WebError> for CodedError {
             WebError::Forbidden(_) => "forbidden",
             WebError::BadRequest(_) => "bad-request",
             WebError::Internal(_) => "internal",
+            WebError::Unreadable(_) => UNREADABLE,
             _ => "not-found",
         };
         Self { code, error }

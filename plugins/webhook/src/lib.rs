@@ -1,5 +1,9 @@
 //! Webhook: for any service that can call a URL and sign its calls. There is no log-in: the person gives the service a URL and a secret, and
 //! the first call that is signed with it is the proof. A signature is `X-Signature: sha256=` and the hex HMAC-SHA256 of the body as sent.
+//! A call may say when it was made, `X-Timestamp: ` in seconds since 1970: then it is taken for five minutes, and what is signed is `v1:`, the
+//! timestamp, `:` and the body.
+
+use std::time::SystemTime;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -42,9 +46,9 @@ impl Provider for Webhook {
         Ok(Integration::new(id).name(name).metadata_if_some("account_id", told("id")).metadata("secret", secret))
     }
 
-    async fn receive(&self, call: WebhookCall, state: State, _: Host) -> Result<WebhookAnswer> {
+    async fn receive(&self, call: WebhookCall, state: State, host: Host) -> Result<WebhookAnswer> {
         let Ok(secret) = value::<String>(&state, "secret") else { return Ok(WebhookAnswer::new(401)) };
-        if !is_signed(&call, &secret)? {
+        if !is_signed(&call, &secret, host.now())? {
             return Ok(WebhookAnswer::new(401));
         }
         // The first call decides: a later one of the same set-up changes nothing. What is no JSON was still signed.
@@ -70,16 +74,32 @@ async fn wait_for_call(mut step: Step) -> Result<Answer> {
     Ok(Answer::wait(format!(
         "<p>Have the service call this URL:</p><p><code>{url}</code></p>\
          <p>and sign each call with this secret, as HMAC-SHA256 of the body in <code>X-Signature: sha256=…</code>:</p>\
-         <p><code>{secret}</code></p><p>This page goes on by itself once a signed call has come.</p>"
+         <p><code>{secret}</code></p><p>A call may say when it was made, in X-Timestamp, as seconds since 1970: then it is taken for five \
+         minutes, and what is signed is v1:, the timestamp, a colon and the body.</p><p>This page goes on by itself once a signed call has come.</p>"
     )))
 }
 
-/// Compared in constant time: how far a guess is right is told by nothing.
-fn is_signed(call: &WebhookCall, secret: &str) -> Result<bool> {
+/// Longest time between a call and its timestamp, either way, in seconds.
+const LIFE_OF_A_CALL: u64 = 300;
+
+/// Compared in constant time: how far a guess is right is told by nothing. A timestamp is signed along, so that nobody takes it away.
+fn is_signed(call: &WebhookCall, secret: &str, now: SystemTime) -> Result<bool> {
     let given = call.header("x-signature").and_then(|value| value.strip_prefix("sha256=")).unwrap_or_default();
-    let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes())?.chain_update(&call.body);
+    let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes())?;
+    let mac = match call.header("x-timestamp") {
+        Some(at) if !is_of_now(at, now) => return Ok(false),
+        Some(at) => mac.chain_update(format!("v1:{at}:")),
+        None => mac,
+    };
+    let mac = mac.chain_update(&call.body);
     let bytes = given.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
     Ok(bytes.collect::<Option<Vec<u8>>>().is_some_and(|bytes| mac.verify_slice(&bytes).is_ok()))
+}
+
+fn is_of_now(at: &str, now: SystemTime) -> bool {
+    let is_plain = at.bytes().all(|byte| byte.is_ascii_digit());
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    is_plain && at.parse::<u64>().is_ok_and(|at| at.abs_diff(now) <= LIFE_OF_A_CALL)
 }
 
 export_providers!(Webhook);

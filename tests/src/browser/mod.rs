@@ -214,6 +214,19 @@ impl Browser {
         }
     }
 
+    /// Waits until the window that is driven is the only one.
+    ///
+    /// # Errors
+    /// When another stays.
+    pub async fn until_alone(&self) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while self.client.windows().await?.len() > 1 {
+            ensure!(tokio::time::Instant::now() < deadline, "another window stays open");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
     /// Opens another tab and drives it.
     ///
     /// # Errors

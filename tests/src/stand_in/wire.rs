@@ -88,6 +88,11 @@ pub enum Trouble {
         /// Seconds, for `Retry-After`; 0 leaves it out.
         retry_after: u64,
     },
+    /// Status 302; nothing is done.
+    Redirected {
+        /// Where to.
+        to: String,
+    },
     /// The service's own refusal with an error code, `invalid_grant` for one; nothing is done.
     Refused {
         /// The code.
@@ -234,6 +239,7 @@ impl Trouble {
             Self::ServerError => Some((StatusCode::INTERNAL_SERVER_ERROR, "oops").into_response()),
             Self::Unavailable { retry_after } => Some(later(StatusCode::SERVICE_UNAVAILABLE, *retry_after)),
             Self::TooManyRequests { retry_after } => Some(later(StatusCode::TOO_MANY_REQUESTS, *retry_after)),
+            Self::Redirected { to } => Some((StatusCode::FOUND, [(header::LOCATION, to.clone())]).into_response()),
             Self::Refused { error } => Some(refuse(error)),
             _ => None,
         }

@@ -28,6 +28,8 @@ pub enum WrongIdToken {
     Unsigned,
     /// HMAC with the client's secret.
     SharedSecret,
+    /// HMAC with the issuer's public key, which everybody has.
+    PublicKeyAsSecret,
     /// Claims changed after they were signed.
     Changed,
     /// Another issuer's.
@@ -63,11 +65,8 @@ pub(super) fn issued(shared: &Shared, asked: &Asked<'_>, nonce: Option<&str>, ac
         Some(WrongIdToken::OtherKey) => fresh_key().sign(Some(kid), &claims),
         Some(WrongIdToken::UnknownKey) => key.sign(Some("nobodys"), &claims),
         Some(WrongIdToken::Unsigned) => format!("{}.", unsigned("none", &claims)),
-        Some(WrongIdToken::SharedSecret) => {
-            let signed = unsigned("HS256", &claims);
-            let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), signed.as_bytes());
-            format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
-        }
+        Some(WrongIdToken::SharedSecret) => with_secret(SECRET, &claims),
+        Some(WrongIdToken::PublicKeyAsSecret) => with_secret(&json!(key.public_key(kid)).to_string(), &claims),
         Some(WrongIdToken::Changed) => {
             let signed = key.sign(Some(kid), &json!({}));
             let (head, signature) = (signed.split('.').next()?, signed.rsplit('.').next()?);
@@ -75,6 +74,12 @@ pub(super) fn issued(shared: &Shared, asked: &Asked<'_>, nonce: Option<&str>, ac
         }
         _ => key.sign(Some(kid), &claims),
     })
+}
+
+fn with_secret(secret: &str, claims: &Value) -> String {
+    let signed = unsigned("HS256", claims);
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), signed.as_bytes());
+    format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
 fn unsigned(algorithm: &str, claims: &Value) -> String {

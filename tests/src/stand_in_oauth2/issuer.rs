@@ -32,6 +32,8 @@ pub struct Issuer {
     pub id_token: Option<WrongIdToken>,
     /// Whether its userinfo speaks of somebody else.
     pub other_userinfo: bool,
+    /// The one of its documents (`metadata`, `keys`, `userinfo`) that is a redirect, and where to.
+    pub redirects: Option<(&'static str, String)>,
     /// Ways of client authentication that it announces; none: it announces nothing.
     pub authentication: Vec<&'static str>,
 }
@@ -131,6 +133,10 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>, path: &str) -> Option<R
     let inserted = path.starts_with(OAUTH) && issuer.place == Place::OAuth;
     let appended = asked.url == url("issuer/.well-known/openid-configuration") && issuer.place == Place::OpenId;
     let is_down = shared.issuing.is_down.load(Ordering::Relaxed);
+    let document = if inserted || appended { "metadata" } else { asked.url.rsplit('/').next().unwrap_or_default() };
+    if let Some((_, to)) = issuer.redirects.as_ref().filter(|(of, _)| *of == document) {
+        return Some(Ok((StatusCode::FOUND, [(header::LOCATION, to.clone())]).into_response()));
+    }
     let answer = if inserted || appended {
         metadata(shared, asked, issuer)
     } else if asked.url == url("keys") {

@@ -80,6 +80,8 @@ struct Shared {
     dialects: Mutex<BTreeMap<String, Dialect>>,
     wires: BTreeMap<String, Arc<Wire>>,
     grants: Mutex<HashMap<String, Grant>>,
+    /// Code verifiers, as they came.
+    verifiers: Mutex<Vec<String>>,
     clock: Arc<Clock>,
     /// The owners are the services.
     ledger: Ledger,
@@ -157,6 +159,12 @@ impl StandInOAuth2 {
         &self.shared.ledger
     }
 
+    /// The code verifiers that were sent (RFC 7636 section 4.5).
+    #[must_use]
+    pub fn verifiers(&self) -> Vec<String> {
+        locked(&self.shared.verifiers).clone()
+    }
+
     /// Lets time pass: tokens expire.
     pub fn let_pass(&self, time: Duration) {
         self.shared.clock.let_pass(time);
@@ -174,6 +182,7 @@ impl Shared {
             wires: dialects.keys().map(wire).collect(),
             dialects: Mutex::new(dialects),
             grants: Mutex::default(),
+            verifiers: Mutex::default(),
             ledger: Ledger::new(clock.clone()),
             clock,
         }

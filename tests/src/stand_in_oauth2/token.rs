@@ -26,7 +26,7 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Result<Response, Ref
     let grant = locked(&shared.grants).remove(&code).ok_or("the code was never given, or used")?;
     expect_equal("the code's service", &grant.id, asked.id)?;
     expect_equal("redirect_uri", &take(&mut given, "redirect_uri")?, &grant.redirect_uri)?;
-    verify(asked, &grant, &mut given)?;
+    verify(shared, asked, &grant, &mut given)?;
     expect_only(given, &asked.dialect.token_parameters)?;
     let facts = json!({"scope": grant.scope});
     let pair = shared.ledger.open(asked.id, facts, &terms(asked));
@@ -110,16 +110,21 @@ fn basic(header: &str) -> Option<(String, String)> {
 }
 
 /// RFC 7636 section 4.6.
-fn verify(asked: &Asked<'_>, grant: &Grant, given: &mut Pairs) -> Result<(), Refused> {
+fn verify(shared: &Shared, asked: &Asked<'_>, grant: &Grant, given: &mut Pairs) -> Result<(), Refused> {
     if asked.dialect.pkce == Pkce::Refused {
         return Ok(());
     }
     let verifier = take_optional(given, "code_verifier")?;
+    locked(&shared.verifiers).extend(verifier.clone());
     match (&grant.challenge, verifier) {
         (Some(challenge), Some(verifier)) if (43..=128).contains(&verifier.len()) => {
             expect_equal("the challenge", &BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)), challenge)
         }
         (Some(_), _) => Err("code_verifier is missing, too short or too long".to_owned()),
+        // RFC 9700 section 4.8.2: somebody has taken the challenge out of the request.
+        (None, Some(_)) if asked.dialect.pkce != Pkce::Ignored => {
+            Err("code_verifier is there, and no code_challenge was".to_owned())
+        }
         (None, _) => Ok(()),
     }
 }

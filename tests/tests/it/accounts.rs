@@ -33,17 +33,6 @@ async fn a_log_in_changes_the_session_and_leads_where_the_person_was_going() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn next_never_leads_to_another_host() -> Result<()> {
-    let stage = Stage::new().await?;
-    stage.person("owner").await?;
-    for next in ["https://evil.example/", "//evil.example/", "/\\evil.example/", "javascript:alert(1)"] {
-        let form = [("email", "owner@example.com"), ("password", PASSWORD), ("next", next)];
-        assert_eq!(Person::new(&stage.host.url).post("/auth/login/", &form).await?.goes_to(), (302, "/"), "{next}");
-    }
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn repeated_failed_log_ins_are_slowed_down() -> Result<()> {
     let stage = Stage::new().await?;
     stage.person("owner").await?;

@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// A stage with a browser in front of it, somebody of a role logged in at the integrations page.
-struct Sitting {
-    stage: Stage,
-    browser: Browser,
+pub(crate) struct Sitting {
+    pub(crate) stage: Stage,
+    pub(crate) browser: Browser,
 }
 
 /// Longest a person would sit there.
@@ -26,13 +26,13 @@ const SITTING: Duration = Duration::from_secs(150);
 
 /// Runs a test in front of a browser. ChromeDriver sometimes never answers when a window closes itself under it; then, and only then, the
 /// test is begun once more.
-async fn in_browser(
+pub(crate) async fn in_browser(
     role: &str,
-    change: fn(HostBuilder) -> HostBuilder,
+    change: impl Fn(HostBuilder) -> HostBuilder,
     test: impl AsyncFn(&Sitting) -> Result<()>,
 ) -> Result<()> {
     for _ in 0..2 {
-        let Some(sitting) = Sitting::with(role, change).await? else { return Ok(()) };
+        let Some(sitting) = Sitting::with(role, &change).await? else { return Ok(()) };
         match tokio::time::timeout(SITTING, test(&sitting)).await {
             Ok(result) => {
                 result?;
@@ -64,7 +64,7 @@ impl Sitting {
         self.browser.find(".ref-organization-integrations").await.map(drop)
     }
 
-    async fn open_menu_and_choose(&self, provider: &str) -> Result<()> {
+    pub(crate) async fn open_menu_and_choose(&self, provider: &str) -> Result<()> {
         self.browser.click("#add").await?;
         self.browser.click(&format!("#add-menu a[data-setup*='/{provider}/']")).await
     }
@@ -77,7 +77,7 @@ impl Sitting {
     }
 
     /// Goes through Example's form in the pop-up that just opened.
-    async fn name_example(&self, page: &WindowHandle, name: &str) -> Result<()> {
+    pub(crate) async fn name_example(&self, page: &WindowHandle, name: &str) -> Result<()> {
         self.browser.switch_to_popup(page).await?;
         self.browser.fill("input[name=name]", name).await?;
         self.browser.click_and_leave("button[type=submit]").await?;
@@ -85,7 +85,7 @@ impl Sitting {
     }
 
     /// Comes to Slack's consent page as a full page, as where pop-ups are blocked.
-    async fn slack_as_a_full_page(&self) -> Result<()> {
+    pub(crate) async fn slack_as_a_full_page(&self) -> Result<()> {
         self.browser.run("window.open = () => null").await?;
         self.open_menu_and_choose("slack").await?;
         self.browser.find("button[value=allow]").await.map(drop)
@@ -109,7 +109,7 @@ impl Sitting {
         self.browser.look(1200, false).await
     }
 
-    async fn quiet(&self) -> Result<()> {
+    pub(crate) async fn quiet(&self) -> Result<()> {
         self.browser.assert_quiet(&[&self.stage.host.url, &self.stage.slack.url("")]).await
     }
 }
@@ -281,31 +281,6 @@ async fn where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channe
         },
     )
     .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn forged_messages_are_ignored() -> Result<()> {
-    in_browser("owner", |host| host, async |sitting: &Sitting| {
-    let browser = &sitting.browser;
-    let page = browser.window().await?;
-    sitting.open_menu_and_choose("example").await?;
-    let popup = browser.switch_to_popup(&page).await?;
-    browser.find("input[name=name]").await?;
-    browser.switch_to(&page).await?;
-    // From this very window, so the origin is right and the window is not; and from another origin, with nothing right.
-    let forged = "window.postMessage({success: true, data: {name: 'forged'}}, '*'); \
-         window.dispatchEvent(new MessageEvent('message', {origin: 'https://evil.example', data: {success: true, data: {name: 'forged'}}})); \
-         new BroadcastChannel('jackfield').postMessage({success: true, data: {name: 'forged'}});";
-    browser.run(forged).await?;
-    browser.switch_to(&popup).await?;
-    browser.fill("input[name=name]", "real").await?;
-    browser.click_and_leave("button[type=submit]").await?;
-    browser.switch_to(&page).await?;
-    browser.see(".notice.success", "real is connected.").await?;
-    assert!(!browser.text("body").await?.contains("forged"));
-    sitting.quiet().await?;
-    Ok(())
-    }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use diesel::{RunQueryDsl, sql_query};
 use jackfield_tests::{person::Person, postgres::databases};
-use reqwest::Method;
 
 use crate::stage::{PASSWORD, Stage};
 
@@ -45,28 +44,6 @@ async fn nobody_strangers_and_other_organizations_cannot_start() -> Result<()> {
     assert_eq!(owner.visit("/organizations/none/integrations/example/setup/").await?.status, 404);
     assert_eq!(owner.visit("/organizations/acme/integrations/none/setup/").await?.status, 404);
     assert_eq!(owner.visit("/extensions/none/setup/").await?.status, 404);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_set_up_cannot_be_started_or_carried_on_from_another_site() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
-    let start = owner.request(Method::GET, START).header("sec-fetch-site", "cross-site");
-    assert_eq!(owner.send(start).await?.status, 403);
-    assert_eq!(owner.visit(SETUP).await?.goes_to(), (302, "/"), "nothing was started");
-    owner.start_setup("acme", "example").await?;
-    for (name, value) in [
-        ("origin", "https://evil.example"),
-        ("origin", "null"),
-        ("sec-fetch-site", "cross-site"),
-        ("sec-fetch-site", "same-site"),
-    ] {
-        let post = owner.request(Method::POST, SETUP).header(name, value).form(&[("name", "evil")]);
-        assert_eq!(owner.send(post).await?.status, 403, "{name}: {value}");
-    }
-    let post = owner.request(Method::POST, SETUP).header("origin", &stage.host.url).form(&[("name", "good")]);
-    assert!(owner.send(post).await?.dialog()?.success);
     Ok(())
 }
 
@@ -127,4 +104,25 @@ async fn a_log_out_ends_the_set_up() -> Result<()> {
     assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.goes_to(), (302, "/"));
     assert!(stage.host.log()?.contains("integrations.setup.missing-session-data"));
     stage.stored().await?.assert_nothing("owner@example.com").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_set_ups_is_stopped_and_others_are_not() -> Result<()> {
+    let stage = Stage::new().await?;
+    let (owner, manager) = (stage.person("owner").await?, stage.person("manager").await?);
+    let mut begun = 0;
+    let stopped = loop {
+        let answer = owner.visit(START).await?;
+        if answer.status != 302 {
+            break answer;
+        }
+        begun += 1;
+    };
+    assert_eq!((begun, stopped.status), (100, 429));
+    let wait: u32 = stopped.header("retry-after").parse()?;
+    assert!((1..=900).contains(&wait) && stopped.text.contains("Wait some minutes"), "{wait}: {}", stopped.text);
+    assert_eq!(manager.visit(START).await?.status, 302);
+    assert!(owner.post(SETUP, &[("name", "the last")]).await?.dialog()?.success, "what was begun goes on");
+    assert_eq!(owner.visit(START).await?.status, 302, "and makes room for one more");
+    Ok(())
 }

@@ -6,14 +6,10 @@ use jackfield_tests::{
     host::Host,
     person::{Answer, Person},
     postgres::fresh_database,
-    stand_in_oauth2::StandInOAuth2,
     stand_in_slack::{StandInSlack, TokenAnswer},
 };
 
-use crate::{
-    declared::{declaration_of, scene, service_of},
-    stage::{PASSWORD, Stage, bare, slack_options},
-};
+use crate::stage::{PASSWORD, Stage, bare, slack_options};
 
 const INVALID: &str = "An error occurred while validating your request.";
 
@@ -24,7 +20,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 }
 
 /// The check and the reference on the page of a set-up that has ended badly. The reference finds the line of the log that names the check.
-fn quoted<'a>(host: &Host, page: &'a str) -> Result<(&'a str, &'a str)> {
+pub(crate) fn quoted<'a>(host: &Host, page: &'a str) -> Result<(&'a str, &'a str)> {
     let check = between(page, "failed check <code>", "</code>").context(page.to_owned())?;
     let reference = between(page, "reference <code>", "</code>").context("a reference")?;
     let log = host.log()?;
@@ -34,7 +30,7 @@ fn quoted<'a>(host: &Host, page: &'a str) -> Result<(&'a str, &'a str)> {
 }
 
 /// The same on the page to which a refused request leads.
-async fn quoted_next(host: &Host, person: &Person, refused: &Answer) -> Result<String> {
+pub(crate) async fn quoted_next(host: &Host, person: &Person, refused: &Answer) -> Result<String> {
     assert_eq!(refused.goes_to(), (302, "/"));
     let mut page = person.visit("/").await?;
     while page.status == 302 {
@@ -135,46 +131,6 @@ async fn each_refused_request_is_explained_on_the_next_page() -> Result<()> {
     let refused = owner.visit(&back).await?;
     assert_eq!(quoted_next(&stage.host, &owner, &refused).await?, "none-under-way", "it is used up");
     assert_eq!(stage.slack.token_requests().len(), 1);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_for_one_organization_is_refused_in_the_set_up_of_another() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
-    stage.host.organization("other")?;
-    stage.host.member("other", "owner@example.com", "owner")?;
-    let step = owner.start_setup("acme", "slack").await?;
-    let back = owner.consent(&step).await?;
-    owner.start_setup("other", "slack").await?;
-    let page = owner.visit(&back).await?;
-    assert_eq!(page.dialog()?.detail(), INVALID);
-    assert_eq!(quoted(&stage.host, &page.text)?.0, "state-other");
-    assert!(page.text.contains("/organizations/other/integrations/slack/setup/"), "it starts again where it was");
-    assert!(stage.slack.token_requests().is_empty());
-    stage.stored().await?.assert_nothing("owner@example.com").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_of_one_provider_is_refused_at_anothers_redirect_uri() -> Result<()> {
-    // RFC 9700 section 4.4.2.2: a redirect URI for each authorization server.
-    let services = [service_of("one", |_| {})?, service_of("two", |_| {})?];
-    let service = StandInOAuth2::start(services.into_iter().collect()).await?;
-    let tables = ["one", "two"].map(|id| declaration_of(&service, id, "")).join("\n");
-    let (host, owner) = scene(&service, &tables).await?;
-    let step = owner.start_setup("acme", "one").await?;
-    let back = owner.consent(&step).await?;
-    let query = back.split_once('?').context("an answer")?.1;
-    let elsewhere = format!("/extensions/two/setup/?{query}");
-    let refused = owner.visit(&elsewhere).await?;
-    assert_eq!(quoted_next(&host, &owner, &refused).await?, "none-under-way", "nothing of the other is under way");
-    owner.start_setup("acme", "two").await?;
-    let page = owner.visit(&elsewhere).await?;
-    assert_eq!(quoted(&host, &page.text)?.0, "state-other");
-    for id in ["one", "two"] {
-        assert_eq!(service.asked(id, &format!("https://{id}.example/token")), 0, "{id}");
-    }
-    assert!(owner.visit(&back).await?.dialog()?.success, "none of it has hurt the set-up it belongs to");
     Ok(())
 }
 

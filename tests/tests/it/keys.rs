@@ -4,7 +4,14 @@ use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
 use jackfield::store::sealed_columns::SEALED_COLUMNS;
-use jackfield_tests::{host::Host, postgres::databases};
+use jackfield_tests::{
+    host::Host,
+    person::{Answer, Person},
+    postgres::databases,
+    stand_in::{Endpoint, Rotation},
+    stand_in_slack::Install,
+};
+use reqwest::Method;
 
 use crate::{
     stage::{Stage, bare, slack_options},
@@ -151,6 +158,76 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         assert!(said.contains("note: 1 values cannot be opened"), "{said}");
 
         assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again mends it");
+        assert!(stage.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+    }
+    Ok(())
+}
+
+/// The machine's reads of one integration's tokens.
+struct Reader {
+    machine: Person,
+    token: String,
+    path: String,
+}
+
+impl Reader {
+    async fn get(&self, path: &str, grant: &str) -> Result<Answer> {
+        let asked = self.machine.request(Method::GET, &format!("{}{path}", self.path)).bearer_auth(&self.token);
+        self.machine.send(asked.header("jackfield-grant", grant)).await
+    }
+
+    /// Asserts that both ways to a grant say what the matter is, and that it is not worth asking again.
+    async fn is_told(&self, grant: &str) -> Result<()> {
+        let read = self.get(&format!("token/?grant={grant}"), grant).await?;
+        let told = read.json()?;
+        assert_eq!((read.status, &told["code"]), (500, &"unreadable".into()), "{told}");
+        assert!(
+            told["detail"].as_str().is_some_and(|words| words.contains("Setting it up again mends that")),
+            "{told}"
+        );
+        let used = self.get("proxy/auth.test", grant).await?;
+        assert_eq!((used.status, used.header("jackfield-error")), (500, "unreadable"), "{}", used.text);
+        Ok(())
+    }
+
+    async fn is_lent(&self, grant: &str) -> Result<()> {
+        let read = self.get(&format!("token/?grant={grant}"), grant).await?;
+        assert_eq!(read.status, 200, "{grant}: {}", read.text);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_cannot_be_opened_costs_only_itself_and_says_so() -> Result<()> {
+    for (damage, reason) in [
+        ("X'01'", "a sealed value is cut"),
+        ("CAST(X'01deadbeef' || randomblob(60) AS BLOB)", "key id deadbeef"),
+        ("(SELECT sealed_tokens FROM grants WHERE name = 'user')", "changed or moved (key id "),
+    ] {
+        let stage = Stage::with("v2", None, |host| host.toml("user-scopes = [\"search:read\"]")).await?;
+        stage.slack.behave(|behaviour| {
+            (behaviour.rotation, behaviour.install) = (Rotation::ReuseDetected, Install::GridWorkspace);
+        });
+        let owner = stage.person("owner").await?;
+        let installed = owner.install("acme", "slack").await?.dialog()?;
+        let id = installed.data["id"].as_str().context("an id")?;
+        let token = stage.host.token("acme", &["integrations:token", "org:read"])?.trim().to_owned();
+        let path = format!("/api/0/organizations/acme/integrations/{id}/");
+        let reader = Reader { machine: Person::new(&stage.host.url), token, path };
+
+        spoil(&stage.host, &format!("UPDATE grants SET sealed_tokens = {damage} WHERE name = 'bot'"))?;
+        reader.is_told("bot").await?;
+        assert!(stage.host.log()?.contains(reason), "the log says why: {}", stage.host.log()?);
+        spoil(&stage.host, "UPDATE grants SET expires_at = 1 WHERE name = 'bot'")?;
+        for _ in 0..2 {
+            reader.is_told("bot").await?;
+        }
+        assert_eq!(stage.slack.wire().seen(Endpoint::Refresh), 0, "the provider has no part in it");
+        reader.is_lent("user").await?;
+        assert_eq!(stage.installed(&owner).await?.len(), 1);
+
+        assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again mends it");
+        reader.is_lent("bot").await?;
         assert!(stage.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
     }
     Ok(())

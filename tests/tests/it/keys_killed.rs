@@ -1,24 +1,40 @@
-//! `kill -9` at random moments of a rotation of keys: whatever it had done, all is whole in the end.
+//! Rotations of keys while others are at work, and `kill -9` at random moments of them: whatever was done, all is whole in the end.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use jackfield::{
     config::SecretKeys,
+    control::Control,
+    keys::Rotation,
     store::{Sealer, Store, StoreResult, integrations},
 };
 use jackfield_tests::{
-    host::Folder,
+    host::{Folder, HostBuilder},
     kills::{Ended, Kills, uninterrupted},
+    person::Person,
+    postgres::fresh_database,
+    stand_in_slack::StandInSlack,
 };
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::stage::bare;
+use crate::stage::{PASSWORD, bare, slack_options};
 
 /// How many rows are sealed.
 const ROWS: usize = 400;
 /// How often the process is killed.
 const KILLS: usize = 200;
+/// How often a host that serves is killed.
+const HOSTS_KILLED: usize = 20;
+/// How often keys are rotated while two hosts are at work.
+const ROTATIONS: usize = 5;
 
 async fn store(folder: &Folder) -> Result<Store> {
     let data = folder.folder().join("data");
@@ -82,7 +98,100 @@ async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one
     let check = folder.run(&["key", "check"])?;
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
     let status = String::from_utf8(folder.run(&["key", "status"])?.stdout)?;
-    assert!(status.contains(&format!("{ROWS} values")) && status.contains("  current  "), "{status}");
-    assert!(!status.contains("  old  ") && !status.contains("unknown"), "{status}");
+    assert_one_key(&status);
+    Ok(assert_whole(&store).await?)
+}
+
+/// `key status` after all is done: everything hangs on the current key.
+fn assert_one_key(status: &str) {
+    assert!(status.contains("  current  ") && !status.contains("  old  ") && !status.contains("unknown"), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_whenever_it_starts() -> Result<()> {
+    let mut host = bare().start()?;
+    let store = host.store().await?;
+    fill(&store).await?;
+    let socket = host.folder().join("data/jackfield.sock");
+    let rotation = || {
+        let socket = socket.clone();
+        async move { Control::at(&socket)?.rotate(&Rotation::DataKey, |_| ()).await }
+    };
+    let begun = Instant::now();
+    rotation().await?;
+    let longest = begun.elapsed().max(Duration::from_millis(20));
+    let (mut kills, mut killed) = (Kills::new()?, 0);
+    for _ in 0..4 * HOSTS_KILLED {
+        let asked = tokio::spawn(rotation());
+        tokio::time::sleep(kills.moment(longest)).await;
+        host = host.killed_and_restarted(bare())?;
+        killed += usize::from(asked.await?.is_err());
+        assert_whole(&store).await?;
+        if killed == HOSTS_KILLED {
+            break;
+        }
+    }
+    assert_eq!(killed, HOSTS_KILLED, "within {longest:?}");
+    for _ in 0..2 {
+        rotation().await?;
+    }
+    assert!(host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+    assert_one_key(&host.run(&["key", "status"], "")?);
+    Ok(assert_whole(&store).await?)
+}
+
+/// Installs and reads a token at a host, over and over, until it is over.
+async fn at_work(url: String, token: String, is_over: Arc<AtomicBool>) -> Result<usize> {
+    let owner = Person::logged_in(&url, "owner@example.com", PASSWORD).await?;
+    let mut rounds = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let installed = owner.install("acme", "slack").await?.dialog()?;
+        ensure!(installed.success, "round {rounds}: {:?}", installed.data);
+        let id = installed.data["id"].as_str().context("an id")?;
+        let path = format!("/api/0/organizations/acme/integrations/{id}/token/");
+        let read = owner.send(Person::new(&url).request(Method::GET, &path).bearer_auth(&token)).await?;
+        ensure!(read.status == 200, "round {rounds}: {} {}", read.status, read.text);
+        rounds += 1;
+    }
+    Ok(rounds)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_go_on_reading_and_writing_while_one_of_them_rotates() -> Result<()> {
+    let Some(database) = fresh_database() else { return Ok(()) };
+    let key = "a key that both hosts have, of more than thirty-two characters";
+    let slack = StandInSlack::start().await?;
+    let build = || -> HostBuilder {
+        bare().plugin("slack").database(Some(database.clone())).secret_key(key).toml(&slack_options(&slack, "v2"))
+    };
+    let (one, two) = (build().start()?, build().start()?);
+    one.organization("acme")?;
+    one.user("owner@example.com", PASSWORD)?;
+    one.member("acme", "owner@example.com", "owner")?;
+    let token = one.token("acme", &["integrations:token"])?.trim().to_owned();
+    let store = one.store().await?;
+    fill(&store).await?;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let people = [&one, &two].map(|host| tokio::spawn(at_work(host.url.clone(), token.clone(), is_over.clone())));
+    let rotated = tokio::task::spawn_blocking(move || {
+        let rotate = |_| {
+            let said = one.run(&["key", "rotate"], "")?;
+            ensure!(!said.contains("cannot be opened"), "{said}");
+            Ok(())
+        };
+        (0..ROTATIONS).try_for_each(rotate).map(|()| one)
+    });
+    let one = rotated.await?;
+    is_over.store(true, Ordering::Relaxed);
+    for person in people {
+        assert!(person.await?? > 1, "it was at work meanwhile");
+    }
+    let one = one?;
+    assert!(one.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+    one.run(&["key", "rotate"], "")?;
+    assert_one_key(&two.run(&["key", "status"], "")?);
+    for host in [&one, &two] {
+        assert!(!host.log()?.contains("cannot be opened"), "{}", host.log()?);
+    }
     Ok(assert_whole(&store).await?)
 }

@@ -1,7 +1,10 @@
 //! The end-to-end tests: the real binary, real plugins from real libraries, a real database, real HTTP.
 
 mod accounts;
+mod attacks;
+mod bad_night;
 mod browser;
+mod checklist;
 mod checks;
 mod counterparts;
 mod declared;
@@ -42,6 +45,7 @@ mod released;
 mod reload;
 mod sandbox;
 mod scene;
+mod search;
 mod secrets;
 mod slack;
 mod stage;

@@ -193,25 +193,6 @@ async fn a_form_as_data_is_drawn_by_the_host_and_keeps_values_after_an_error() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_leads_to_the_web_and_nowhere_else() -> Result<()> {
-    for (to, is_good) in [
-        ("https://example.com/consent", true),
-        ("javascript:alert(1)", false),
-        ("data:text/html,x", false),
-        ("/auth/logout/", false),
-    ] {
-        let (_stage, owner) = stage(&format!("[redirects]\nto = \"{to}\"")).await?;
-        let answer = owner.start_setup("acme", "redirects").await?;
-        if is_good {
-            assert_eq!(answer.goes_to(), (302, to));
-        } else {
-            assert_eq!(answer.dialog()?.detail(), INTERNAL, "{to}");
-        }
-    }
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn steps_changed_by_a_plugin_upgrade_end_set_ups_that_are_under_way() -> Result<()> {
     let (stage, owner) = stage("").await?;
     owner.start_setup("acme", "two-steps").await?;

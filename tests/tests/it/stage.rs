@@ -183,6 +183,19 @@ impl Stored {
             .await
     }
 
+    /// Waits until everything that `acme` has given up is revoked.
+    pub(crate) async fn settled(&self) -> Result<Vec<Revocation>> {
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
+        for _ in 0..600 {
+            looks.tick().await;
+            let all = self.revocations().await?;
+            if !all.is_empty() && all.iter().all(|revocation| revocation.status == revocations::Status::Done) {
+                return Ok(all);
+            }
+        }
+        anyhow::bail!("{:?}", self.revocations().await?)
+    }
+
     /// Lets whatever waits to be revoked be due now.
     pub(crate) async fn revoke_soon(&self) -> StoreResult<()> {
         let now = time::OffsetDateTime::now_utc();

@@ -185,7 +185,7 @@ fn a_room_imports_rooms_of_lower_floors_only() -> Result<()> {
 fn a_room_does_not_know_what_it_must_not_know() -> Result<()> {
     let mut wrong = Vec::new();
     for (file, text) in sources("host/src")? {
-        let room = room(&file).unwrap_or_default();
+        let room = room(&file).filter(|_| !is_test(&file)).unwrap_or_default();
         for word in UNKNOWN.iter().filter(|(of, _)| *of == room).flat_map(|(_, words)| *words) {
             if code(&text).split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == *word) {
                 wrong.push(format!("{file} knows {word}"));

@@ -19,12 +19,12 @@ async fn stage(database: Option<String>) -> Result<Stage> {
 }
 
 /// What the page tells the person.
-struct Shown {
-    url: String,
-    secret: String,
+pub(crate) struct Shown {
+    pub(crate) url: String,
+    pub(crate) secret: String,
 }
 
-fn shown(page: &Answer) -> Result<Shown> {
+pub(crate) fn shown(page: &Answer) -> Result<Shown> {
     let codes = page.text.split("<code>").skip(1).filter_map(|rest| rest.split("</code>").next());
     let codes: Vec<_> = codes.map(str::to_owned).collect();
     let url = codes.first().with_context(|| format!("no URL in {}: {}", page.status, page.text))?.clone();
@@ -37,7 +37,7 @@ fn signature(secret: &str, body: &str) -> Result<String> {
 }
 
 /// A service: no cookie, and what a browser would call another site.
-async fn call(stage: &Stage, url: &str, secret: &str, body: &str) -> Result<u16> {
+pub(crate) async fn call(stage: &Stage, url: &str, secret: &str, body: &str) -> Result<u16> {
     let service = Person::new(&stage.host.url);
     let request = service.request(Method::POST, url).header("origin", "https://service.example");
     let request = request.header("x-signature", signature(secret, body)?).body(body.to_owned());
@@ -156,5 +156,120 @@ async fn a_body_over_the_limit_is_refused() -> Result<()> {
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
     assert_eq!(call(&stage, &url, &secret, &"x".repeat(300_000)).await?, 413);
     assert_eq!(owner.visit(SETUP).await?.header("refresh"), "3");
+    Ok(())
+}
+
+/// What somebody knows who has read a call: the URL and what was sent, and no secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_nobody_has_signed_is_refused_whatever_it_asks() -> Result<()> {
+    let stage = stage(None).await?;
+    let owner = stage.person("owner").await?;
+    let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
+    let body = r#"{"type": "url_verification", "challenge": "c"}"#;
+    let service = Person::new(&stage.host.url);
+    let unsigned = async |header: Option<&str>| {
+        let request = service.request(Method::POST, &url).body(body);
+        let request = header.iter().fold(request, |request, value| request.header("x-signature", *value));
+        let answer = service.send(request).await?;
+        assert!(!answer.text.contains('c'), "nothing is echoed: {}", answer.text);
+        anyhow::Ok(answer.status)
+    };
+    let of_another_body = signature(&secret, "{}")?;
+    for header in [None, Some(""), Some("sha256="), Some("sha256=zz"), Some(of_another_body.as_str())] {
+        assert_eq!(unsigned(header).await?, 401, "{header:?}");
+    }
+    assert_eq!(owner.visit(SETUP).await?.header("refresh"), "3", "it still waits");
+    assert_eq!(call(&stage, &url, &secret, body).await?, 204);
+    Ok(())
+}
+
+async fn call_of(stage: &Stage, url: &str, secret: &str, timestamp: &str) -> Result<u16> {
+    let body = r#"{"name": "Acme"}"#;
+    let signed = signature(secret, &format!("v1:{timestamp}:{body}"))?;
+    let service = Person::new(&stage.host.url);
+    let request = service.request(Method::POST, url).header("x-timestamp", timestamp).header("x-signature", signed);
+    Ok(service.send(request.body(body)).await?.status)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_taken_for_five_minutes_and_not_from_the_future() -> Result<()> {
+    let stage = stage(None).await?;
+    let owner = stage.person("owner").await?;
+    let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let refused =
+        [(now - 330).to_string(), (now + 330).to_string(), format!("+{now}"), format!("{now}.0"), "-1".to_owned()];
+    for timestamp in refused {
+        assert_eq!(call_of(&stage, &url, &secret, &timestamp).await?, 401, "{timestamp} at {now}");
+    }
+    let stripped = Person::new(&stage.host.url).request(Method::POST, &url).body(r#"{"name": "Acme"}"#);
+    let stripped = stripped.header("x-signature", signature(&secret, &format!(r#"v1:{now}:{{"name": "Acme"}}"#))?);
+    assert_eq!(Person::new(&stage.host.url).send(stripped).await?.status, 401, "it cannot be taken away");
+    for timestamp in [now - 270, now + 270] {
+        assert_eq!(call_of(&stage, &url, &secret, &timestamp.to_string()).await?, 204, "{timestamp} at {now}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_is_repeated_acts_once_and_is_answered_each_time() -> Result<()> {
+    let stage = stage(None).await?;
+    let owner = stage.person("owner").await?;
+    let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
+    for _ in 0..3 {
+        assert_eq!(call(&stage, &url, &secret, r#"{"id": 7, "name": "Acme"}"#).await?, 204);
+    }
+    assert!(owner.visit(SETUP).await?.dialog()?.success);
+    let before = stage.stored().await?.integrations().await?.remove(0).1;
+    for _ in 0..3 {
+        assert_eq!(call(&stage, &url, &secret, r#"{"id": 7, "name": "Acme"}"#).await?, 204);
+    }
+    let after = stage.stored().await?.integrations().await?;
+    assert_eq!((after.len(), &after[0].1), (1, &before));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_for_one_organization_changes_nothing_of_another() -> Result<()> {
+    let stage = stage(None).await?;
+    let owner = stage.person("owner").await?;
+    stage.host.organization("other")?;
+    stage.host.user("other@example.com", crate::stage::PASSWORD)?;
+    stage.host.member("other", "other@example.com", "owner")?;
+    let other = Person::logged_in(&stage.host.url, "other@example.com", crate::stage::PASSWORD).await?;
+    let ours = shown(&owner.start_setup("acme", "webhook").await?)?;
+    let theirs = shown(&other.start_setup("other", "webhook").await?)?;
+    assert_eq!(call(&stage, &ours.url, &theirs.secret, "{}").await?, 401, "their secret at our URL");
+    assert_eq!(call(&stage, &theirs.url, &ours.secret, "{}").await?, 401, "and ours at theirs");
+    assert_eq!(call(&stage, &theirs.url, &theirs.secret, "{}").await?, 204);
+    assert!(other.visit(SETUP).await?.dialog()?.success);
+    assert_eq!(owner.visit(SETUP).await?.header("refresh"), "3", "ours still waits");
+    assert_eq!(stage.installed(&owner).await?.len(), 0);
+    assert_eq!(call(&stage, &ours.url, &ours.secret, "{}").await?, 204);
+    assert!(owner.visit(SETUP).await?.dialog()?.success);
+    Ok(())
+}
+
+/// Item 51 of the security checklist.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_hold_nobody_up() -> Result<()> {
+    use tokio::io::AsyncWriteExt;
+    let stage = stage(None).await?;
+    let owner = stage.person("owner").await?;
+    let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
+    let address = url::Url::parse(&url)?.socket_addrs(|| None)?[0];
+    let path = url::Url::parse(&url)?.path().to_owned();
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx");
+        stream.write_all(head.as_bytes()).await?;
+        slow.push(stream);
+    }
+    let since = std::time::Instant::now();
+    assert_eq!(call(&stage, &url, &secret, r#"{"name": "Acme"}"#).await?, 204);
+    assert!(since.elapsed() < std::time::Duration::from_secs(3), "{:?}", since.elapsed());
+    assert!(owner.visit(SETUP).await?.dialog()?.success);
+    drop(slow);
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::{
     grants::{GrantError, Which},
     outbound::OutboundError,
     proxy::{Asked, ProxyError},
+    store::StoreError,
     web::{
         caller::{ApiAccess, require},
         error::{ApiError, CodedError, WebError},
@@ -39,7 +40,7 @@ pub(in crate::web) async fn proxy(
     let (integration, path) = behind(&head).ok_or(WebError::NotFound)?;
     let has_body = !body.is_end_stream();
     let asked = Asked {
-        actor: access.actor,
+        actor: access.actor.clone(),
         organization: access.organization.id,
         integration: parsed(integration)?,
         which: Which { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
@@ -90,9 +91,11 @@ impl From<ProxyError> for WebError {
             ProxyError::OutOfReach => Self::Forbidden("The host is none that the provider may reach."),
             ProxyError::TooLarge(_) => Self::TooLarge("The body is larger than this host hands on."),
             ProxyError::Cut => Self::BadRequest("The body was cut."),
-            ProxyError::Grant(error @ (GrantError::NeedsReauthentication(_) | GrantError::Unavailable { .. })) => {
-                error.into()
-            }
+            ProxyError::Grant(
+                error @ (GrantError::NeedsReauthentication(_)
+                | GrantError::Unavailable { .. }
+                | GrantError::Store(StoreError::Seal(_))),
+            ) => error.into(),
             ProxyError::Outbound(OutboundError::Idle(_) | OutboundError::TimedOut(_)) => Self::GatewayTimeout,
             // What the cause says may name an address inside: it is in the log.
             ProxyError::Outbound(_) | ProxyError::Answer(_) => Self::BadGateway,

@@ -12,6 +12,7 @@ use super::integrations::parsed;
 use crate::{
     accounts::Scope,
     app::AppHandle,
+    audit::{Action, Entry},
     grants::{Fresh, GrantError, Which},
     web::{
         caller::{ApiAccess, require},
@@ -50,7 +51,10 @@ pub(in crate::web) async fn token(
 ) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), ApiError> {
     require(&access, Scope::IntegrationsToken)?;
     let which = Which { name: grant, subject };
-    let fresh = app.grants.fresh(access.organization.id, parsed(&id)?, &which).await?;
+    let (organization, id) = (access.organization.id, parsed(&id)?);
+    let fresh = app.grants.fresh(organization, id, &which).await?;
+    let entry = Entry::new(Action::TokenRead, access.actor).organization(organization).integration_id(id);
+    app.audit.count(entry.detail("grant", fresh.name.as_str())).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
 }

@@ -70,6 +70,7 @@ impl From<StartError> for WebError {
     fn from(error: StartError) -> Self {
         match error {
             StartError::NotFound => Self::NotFound,
+            StartError::TooMany { retry_after } => Self::TooMany { retry_after: retry_after.unsigned_abs() },
             StartError::Store(error) => error.into(),
         }
     }

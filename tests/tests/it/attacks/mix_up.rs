@@ -1,0 +1,108 @@
+//! An answer, a code or an ID token of one authorization server passed off as another's.
+
+use anyhow::Result;
+use jackfield_tests::stand_in_oauth2::{Dialect, Iss, StandInOAuth2, WrongIdToken};
+
+use super::{INTERNAL, INVALID};
+use crate::{
+    declared::{install, scene},
+    issuer::{by_issuer, issuer_of, log_of, told},
+    stage::Stored,
+};
+
+/// Mix-up between two providers (RFC 9700 section 4.4.1): the victim begins at the attacker's authorization server, which sends the browser on to the
+/// honest one with the victim's state, so that the host would hand the honest one's code to the attacker's token endpoint. Each provider has a
+/// redirect URI of its own (section 4.4.2.2) and says whose its answers are (RFC 9207 section 2.4): either stops it, and no token endpoint is
+/// asked for anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn mix_up_between_two_providers() -> Result<()> {
+    let saying_whose = |id| issuer_of(id, |_, issuer| (issuer.announces_iss, issuer.iss) = (true, Iss::Own));
+    let services = [saying_whose("honest")?, saying_whose("evil")?];
+    let service = StandInOAuth2::start(services.into_iter().collect()).await?;
+    let tables = ["honest", "evil"].map(|id| by_issuer(&service, id, ""));
+    let (host, victim) = scene(&service, &tables.join("\n")).await?;
+    let led_on = async || {
+        let step = victim.start_setup("acme", "evil").await?.redirect()?.to_string();
+        anyhow::Ok(step.replace("/evil/evil.example", "/honest/honest.example"))
+    };
+    // The honest server takes the attacker's redirect URI: its answer says whose it is.
+    let back = victim.visit(&led_on().await?).await?.redirect()?;
+    assert!(back.path() == "/extensions/evil/setup/" && back.as_str().contains("honest"), "{back}");
+    assert_eq!(victim.visit(back.as_str()).await?.dialog()?.detail(), INVALID);
+    // Or its own: there nobody waits for such a state.
+    let to_its_own = led_on().await?.replace("%2Fextensions%2Fevil%2F", "%2Fextensions%2Fhonest%2F");
+    let back = victim.visit(&to_its_own).await?.redirect()?;
+    assert_eq!(back.path(), "/extensions/honest/setup/");
+    assert_eq!(victim.visit(back.as_str()).await?.goes_to(), (302, "/"));
+    victim.start_setup("acme", "honest").await?;
+    assert_eq!(victim.visit(back.as_str()).await?.dialog()?.detail(), INVALID, "nor while one of its own is under way");
+    for id in ["honest", "evil"] {
+        assert_eq!(service.asked(id, &format!("https://{id}.example/token")), 0, "{id}");
+    }
+    Stored::of(&host).await?.assert_nothing("owner@example.com").await?;
+    install(&victim, "honest").await?;
+    install(&victim, "evil").await
+}
+
+/// Mix-up by an answer that does not say, or lies, whose it is (RFC 9207 section 2.4; RFC 9700 section 4.4.2.1): compared to the letter, before any token
+/// request. Where an issuer does not announce that it says so, what it says must be right as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn mix_up_by_an_issuer_that_is_missing_or_another() -> Result<()> {
+    let cases = [
+        ("right", true, Iss::Own, ""),
+        ("missing", true, Iss::Nothing, INVALID),
+        ("other", true, Iss::Another, INVALID),
+        ("unannounced", false, Iss::Own, ""),
+        ("silent", false, Iss::Nothing, ""),
+        ("mixed-up", false, Iss::Another, INVALID),
+    ];
+    let services = cases.iter().map(|(id, announces_iss, iss, _)| {
+        issuer_of(id, |_, issuer| (issuer.announces_iss, issuer.iss) = (*announces_iss, *iss))
+    });
+    let service = StandInOAuth2::start(services.collect::<Result<_>>()?).await?;
+    let tables = cases.map(|(id, ..)| by_issuer(&service, id, "")).join("\n");
+    let (host, owner) = scene(&service, &tables).await?;
+    for (id, _, _, detail) in cases {
+        assert_eq!(told(&owner, id).await?, detail, "{id}: {}", host.log()?);
+        let tokens = service.asked(id, &format!("https://{id}.example/token"));
+        assert_eq!(tokens, usize::from(detail.is_empty()), "{id}");
+    }
+    Ok(())
+}
+
+/// ID token forgery (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725 sections 2.1, 3.1 and 3.2): unsigned, signed with a secret that is none, with another
+/// key, for another client, of another issuer, set-up or token, or out of date. None of its claims is used, and nothing is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn id_token_forgery() -> Result<()> {
+    let cases = [
+        ("t-missing", WrongIdToken::Missing, "the token answer has no id_token"),
+        ("t-other-key", WrongIdToken::OtherKey, "its signature is not the issuer's"),
+        ("t-unknown-key", WrongIdToken::UnknownKey, "there is no key `nobodys` for it among the issuer's"),
+        ("t-unsigned", WrongIdToken::Unsigned, "it is signed with `none`, which is not taken"),
+        ("t-shared-secret", WrongIdToken::SharedSecret, "it is signed with `HS256`, which is not taken"),
+        ("t-public-key", WrongIdToken::PublicKeyAsSecret, "it is signed with `HS256`, which is not taken"),
+        ("t-changed", WrongIdToken::Changed, "its signature is not the issuer's"),
+        ("t-issuer", WrongIdToken::OtherIssuer, "its issuer is `https://another.example` and not the one"),
+        ("t-audience", WrongIdToken::OtherAudience, "it is not for this client but for `another client`"),
+        ("t-expired", WrongIdToken::Expired, "it has expired"),
+        ("t-other-nonce", WrongIdToken::OtherNonce, "its nonce is not that of this set-up"),
+        ("t-no-nonce", WrongIdToken::NoNonce, "its nonce is not that of this set-up"),
+        ("t-other-token", WrongIdToken::OtherAccessToken, "it belongs to another access token"),
+    ];
+    let services = cases.iter().map(|(id, wrong, _)| issuer_of(id, |_, issuer| issuer.id_token = Some(*wrong)));
+    let service = StandInOAuth2::start(services.collect::<Result<_>>()?).await?;
+    let tables = cases.map(|(id, ..)| by_issuer(&service, id, "")).join("\n");
+    let (host, owner) = scene(&service, &tables).await?;
+    for (id, _, said) in cases {
+        assert_eq!(told(&owner, id).await?, INTERNAL, "{id}");
+        let log = log_of(&host, id)?;
+        assert!(log.contains(said), "{id}: {log}");
+    }
+    Stored::of(&host).await?.assert_nothing("owner@example.com").await?;
+    for (id, ..) in cases {
+        let right = |dialect: &mut Dialect| dialect.issuer.iter_mut().for_each(|issuer| issuer.id_token = None);
+        service.change(id, right);
+        install(&owner, id).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Downgrades of the proof key (RFC 7636, RFC 9700 section 4.8).
+
+use anyhow::Result;
+use jackfield_tests::{
+    stand_in::{Endpoint, Trouble},
+    stand_in_oauth2::{Pkce, StandInOAuth2},
+};
+
+use super::parameter;
+use crate::{
+    declared::{declaration_of, install, scene, service_of},
+    issuer::{by_issuer, issuer_of, told},
+    stage::Stored,
+};
+
+/// PKCE downgrade by a metadata document: somebody between host and issuer, or the issuer by mistake, leaves
+/// `code_challenge_methods_supported` out. The proof key is sent all the same, S256, fresh for each set-up, and a service that demands it is satisfied.
+#[tokio::test(flavor = "multi_thread")]
+async fn pkce_downgrade_by_metadata() -> Result<()> {
+    let services = [issuer_of("acme", |dialect, _| dialect.pkce = Pkce::Required)?];
+    let service = StandInOAuth2::start(services.into_iter().collect()).await?;
+    let (_host, owner) = scene(&service, &by_issuer(&service, "acme", "")).await?;
+    let mut challenges = Vec::new();
+    for _ in 0..2 {
+        let url = owner.start_setup("acme", "acme").await?.redirect()?.to_string();
+        assert_eq!(parameter(&url, "code_challenge_method"), "S256");
+        challenges.push(parameter(&url, "code_challenge"));
+    }
+    assert!(challenges[0].len() == 43 && challenges[0] != challenges[1], "{challenges:?}");
+    install(&owner, "acme").await
+}
+
+/// PKCE downgrade by taking the challenge away (RFC 9700 section 4.8.1): the attacker strips `code_challenge` off the authorization request, so that
+/// a code of theirs would need no verifier. The host sends its verifier whatever happens, and the service, which got no challenge, refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn pkce_downgrade_by_a_stripped_challenge() -> Result<()> {
+    let service = StandInOAuth2::start([service_of("acme", |_| {})?].into_iter().collect()).await?;
+    let (host, victim) = scene(&service, &declaration_of(&service, "acme", "")).await?;
+    let mut url = victim.start_setup("acme", "acme").await?.redirect()?;
+    let kept = url.query_pairs().filter(|(name, _)| !name.starts_with("code_challenge"));
+    let kept: Vec<(String, String)> = kept.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    url.query_pairs_mut().clear().extend_pairs(kept);
+    let back = victim.visit(url.as_str()).await?.redirect()?;
+    let dialog = victim.visit(back.as_str()).await?.dialog()?;
+    assert!(!dialog.success && dialog.detail().contains("no code_challenge was"), "{}", dialog.detail());
+    assert_eq!(service.asked("acme", "https://acme.example/token"), 1);
+    Stored::of(&host).await?.assert_nothing("owner@example.com").await?;
+    install(&victim, "acme").await
+}
+
+/// PKCE downgrade by an error: a token endpoint that refuses is not asked again without the verifier, nor at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn pkce_downgrade_by_a_retry() -> Result<()> {
+    let service = StandInOAuth2::start([service_of("acme", |_| {})?].into_iter().collect()).await?;
+    let (host, victim) = scene(&service, &declaration_of(&service, "acme", "")).await?;
+    for (asked, error) in ["invalid_request", "invalid_grant", "unsupported_grant_type"].into_iter().enumerate() {
+        service.wire("acme").next(Endpoint::Exchange, [Some(Trouble::Refused { error: error.to_owned() })]);
+        assert_ne!(told(&victim, "acme").await?, "", "{error}");
+        assert_eq!(service.wire("acme").seen(Endpoint::Exchange), asked + 1, "{error}");
+    }
+    Stored::of(&host).await?.assert_nothing("owner@example.com").await?;
+    install(&victim, "acme").await
+}

@@ -1,0 +1,147 @@
+//! Server-side request forgery: somebody has the host ask inside the operator's network. By DNS rebinding: `host/src/outbound`.
+
+use anyhow::{Context, Result};
+use jackfield_tests::{
+    host::Host,
+    person::Person,
+    stand_in::{Endpoint, Trouble},
+    stand_in_oauth2::{Dialect, Issuer, StandInOAuth2},
+};
+use reqwest::Method;
+
+use super::evil_site::EvilSite;
+use crate::{
+    declared::{declaration_of, install, owner, service_of},
+    issuer::{by_issuer, issuer_of, told},
+    stage::{Stage, Stored, bare},
+};
+
+/// A service, a trap that the guards would let the host reach, a host and its owner: only that redirects are not followed keeps the trap quiet.
+struct Scene {
+    service: StandInOAuth2,
+    trap: EvilSite,
+    host: Host,
+    owner: Person,
+}
+
+impl Scene {
+    async fn new(services: Vec<(String, Dialect)>, tables: impl Fn(&StandInOAuth2) -> String) -> Result<Self> {
+        let service = StandInOAuth2::start(services.into_iter().collect()).await?;
+        let trap = EvilSite::serving("{}").await?;
+        let allowed = [service.port(), trap.port].map(|port| format!("\"127.0.0.1:{port}\""));
+        let http = format!("[http]\nallow-private = [{}]\n", allowed.join(", "));
+        let host = bare().toml(&http).toml(&tables(&service)).start()?;
+        let owner = owner(&host).await?;
+        Ok(Self { service, trap, host, owner })
+    }
+
+    fn redirected(&self) -> Trouble {
+        Trouble::Redirected { to: self.trap.url() }
+    }
+
+    async fn assert_nobody_came(&self) -> Result<()> {
+        assert!(self.trap.asked().is_empty(), "the redirect was followed: {:?}", self.trap.asked());
+        Person::new(&self.host.url).visit(&self.trap.url()).await?;
+        assert_eq!(self.trap.asked().len(), 1, "the trap works");
+        Ok(())
+    }
+}
+
+/// SSRF by redirect: the token endpoint, and the account's URL, which anybody may run, answer with a redirect into the operator's network. It is not
+/// followed (it would carry the code, the client's secret or the token along: RFC 9700 section 4.11), and nothing is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn ssrf_by_redirect_of_token_endpoint_and_account() -> Result<()> {
+    let services = vec![service_of("token", |_| {})?, service_of("account", |_| {})?];
+    let tables = |service: &StandInOAuth2| ["token", "account"].map(|id| declaration_of(service, id, "")).join("\n");
+    let scene = Scene::new(services, tables).await?;
+    for (id, endpoint) in [("token", Endpoint::Exchange), ("account", Endpoint::Api)] {
+        scene.service.wire(id).next(endpoint, [Some(scene.redirected())]);
+        assert_ne!(told(&scene.owner, id).await?, "", "{id}");
+        assert_eq!(scene.service.wire(id).seen(endpoint), 1, "{id}");
+    }
+    Stored::of(&scene.host).await?.assert_nothing("owner@example.com").await?;
+    scene.assert_nobody_came().await?;
+    for id in ["token", "account"] {
+        install(&scene.owner, id).await.context(id)?;
+    }
+    Ok(())
+}
+
+/// SSRF by redirect of an issuer: its metadata, its keys and its userinfo are elsewhere (RFC 8414 section 3.1, OpenID Connect Discovery 1.0 section 4).
+#[tokio::test(flavor = "multi_thread")]
+async fn ssrf_by_redirect_of_discovery_keys_and_userinfo() -> Result<()> {
+    const DOCUMENTS: [&str; 3] = ["metadata", "keys", "userinfo"];
+    let userinfo = "account = { from = \"userinfo\", id = \"org.id\" }";
+    let services = DOCUMENTS.map(|id| issuer_of(id, |_, _| {})).into_iter().collect::<Result<_>>()?;
+    let scene = Scene::new(services, |service| DOCUMENTS.map(|id| by_issuer(service, id, userinfo)).join("\n")).await?;
+    let change = |id: &'static str, to: Option<String>| {
+        let redirects = to.map(|to| (id, to));
+        let set = |issuer: &mut Issuer| issuer.redirects.clone_from(&redirects);
+        scene.service.change(id, |dialect| dialect.issuer.iter_mut().for_each(set));
+    };
+    for id in DOCUMENTS {
+        change(id, Some(scene.trap.url()));
+        assert!(refused(&scene.owner, id).await?, "{id}");
+    }
+    Stored::of(&scene.host).await?.assert_nothing("owner@example.com").await?;
+    scene.assert_nobody_came().await?;
+    for id in DOCUMENTS {
+        change(id, None);
+        install(&scene.owner, id).await.context(id)?;
+    }
+    Ok(())
+}
+
+/// Whether a set-up ends in a refusal, at its start or at its end.
+async fn refused(owner: &Person, id: &str) -> Result<bool> {
+    let step = owner.start_setup("acme", id).await?;
+    match step.dialog() {
+        Ok(dialog) => Ok(!dialog.success),
+        Err(_) => Ok(!owner.visit(&owner.consent(&step).await?).await?.dialog()?.success),
+    }
+}
+
+/// SSRF by redirect of a revocation endpoint (RFC 7009), which is asked with the token in hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn ssrf_by_redirect_of_the_revocation_endpoint() -> Result<()> {
+    let revocable = |dialect: &mut Dialect| dialect.revocation = Some("https://acme.example/revoke".to_owned());
+    let table = |service: &StandInOAuth2| {
+        let url = service.instead_of("acme", "https://acme.example/revoke");
+        declaration_of(service, "acme", &format!("revocation-url = \"{url}\""))
+    };
+    let scene = Scene::new(vec![service_of("acme", revocable)?], table).await?;
+    install(&scene.owner, "acme").await?;
+    scene.service.wire("acme").next(Endpoint::Revocation, [Some(scene.redirected())]);
+    let list = "/api/0/organizations/acme/integrations/";
+    let installed = scene.owner.visit(list).await?.json()?;
+    let path = format!("{list}{}/", installed[0]["id"].as_str().context("it is installed")?);
+    scene.owner.send(scene.owner.request(Method::DELETE, &path)).await?;
+    scene.service.wire("acme").has_seen(Endpoint::Revocation, 1).await;
+    scene.assert_nobody_came().await
+}
+
+/// SSRF by a URL: the token endpoint is at an address inside, by number, name or in another spelling, and the operator has not allowed it.
+#[tokio::test(flavor = "multi_thread")]
+async fn ssrf_by_a_private_address() -> Result<()> {
+    let trap = EvilSite::serving("{}").await?;
+    let toml = "[reaches-out]\nhosts = [\"*\"]";
+    let stage = Stage::with("v2", None, |host| host.plugin("misbehaving").toml(toml)).await?;
+    let owner = stage.person("owner").await?;
+    for host in
+        ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0x7f.1", "2130706433", "0", "169.254.169.254"]
+    {
+        let url = format!("http://{host}:{}/", trap.port);
+        owner.start_setup("acme", "reaches-out").await?;
+        let dialog = owner.post("/extensions/reaches-out/setup/", &[("name", &url)]).await?.dialog()?;
+        assert!(!dialog.success, "{url}");
+    }
+    let log = stage.host.log()?;
+    let refused =
+        log.lines().filter(|line| line.contains("a step failed") && line.contains("a private address: allow"));
+    assert_eq!(refused.count(), 8, "{log}");
+    assert!(trap.asked().is_empty(), "{:?}", trap.asked());
+    let allowed = stage.slack.url("/nowhere");
+    owner.start_setup("acme", "reaches-out").await?;
+    assert!(owner.post("/extensions/reaches-out/setup/", &[("name", &allowed)]).await?.dialog()?.success);
+    Ok(())
+}

@@ -1,0 +1,412 @@
+//! The points of the security checklist that the host is held to, each with the tests that hold it: a point without one, or a test that is not there
+//! any more, fails this.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::tidy::sources;
+
+/// Number of a point, the point in a few words, and the tests that hold it.
+type Point = (u8, &'static str, &'static [&'static str]);
+
+/// The last number there is.
+const LAST: u8 = 62;
+
+/// Points that the host does not hold, and why.
+const NOT_HELD: [(u8, &str); 2] = [
+    (44, "nothing is linked by mail or in a second browser: there is no proof of a link that could be spent twice"),
+    (
+        50,
+        "no provider of ours takes events of removal or revocation from its service: a plugin's webhook would have to",
+    ),
+];
+
+const HELD: &[Point] = &[
+    (1, "states are random and from the system", &["each_log_in_binds_another_state_and_sends_it"]),
+    (
+        2,
+        "a state counts once, also at the same time and on two hosts",
+        &[
+            "replay_of_a_callback",
+            "a_double_submit_installs_once_and_shows_success_to_both",
+            "one_answer_at_two_hosts_at_once_is_exchanged_once",
+            "of_many_claims_one_wins_and_an_old_claim_is_worth_nothing",
+        ],
+    ),
+    (3, "no state, or none expected, is no match", &["state_forged_or_left_out", "answers_are_judged"]),
+    (
+        4,
+        "set-ups expire, and say so",
+        &[
+            "a_set_up_lives_fifteen_minutes_and_none_comes_from_the_future",
+            "each_refused_request_is_explained_on_the_next_page",
+        ],
+    ),
+    (5, "a callback counts in its own browser", &["state_fixation", "state_fixation_by_a_planted_session"]),
+    (
+        6,
+        "and for the person who began it",
+        &["state_fixation", "a_log_out_ends_the_set_up", "another_provider_or_user_is_refused_in_this_order"],
+    ),
+    (
+        7,
+        "and while they may install",
+        &["callback_after_the_right_was_taken_away", "a_role_lost_between_two_steps_ends_the_set_up"],
+    ),
+    (
+        8,
+        "and in its organization",
+        &["callback_under_another_organization", "an_organization_gone_between_two_steps_ends_the_set_up"],
+    ),
+    (9, "and at its provider's redirect URI", &["cross_app_callback", "mix_up_between_two_providers"]),
+    (
+        10,
+        "each provider has an id and a redirect URI of its own",
+        &["two_providers_with_one_id", "a_declared_provider_and_a_plugins_of_one_id_are_told", "cross_app_callback"],
+    ),
+    (
+        11,
+        "a plugin has its own client registration and no other's",
+        &["what_a_plugin_reaches_for_is_refused", "a_worker_inherits_nothing_but_its_socket"],
+    ),
+    (12, "no other site starts a set-up", &["cross_site_start_and_step_of_a_set_up", "only_our_own_origin_may_act"]),
+    (
+        13,
+        "a set-up that was tampered with is not believed",
+        &["each_tampered_field_breaks_the_signature", "random_tampering_is_refused"],
+    ),
+    (
+        14,
+        "another build of a plugin ends its set-ups",
+        &[
+            "steps_changed_by_a_plugin_upgrade_end_set_ups_that_are_under_way",
+            "a_changed_plugin_is_replaced_an_unchanged_one_left_alone_and_a_flow_of_the_changed_one_ends_with_a_word",
+        ],
+    ),
+    (
+        15,
+        "steps are neither skipped nor repeated",
+        &["a_form_of_another_step_is_not_this_steps_answer", "the_last_request_replayed_does_not_run_again"],
+    ),
+    (
+        16,
+        "a fresh S256 proof key goes along unless the provider wants none",
+        &[
+            "a_verifier_is_kept_and_its_challenge_alone_is_sent_unless_the_provider_wants_none",
+            "pkce_downgrade_by_metadata",
+            "a_certified_server_gives_no_code_without_a_proof_key",
+        ],
+    ),
+    (
+        17,
+        "nothing makes the host leave it out",
+        &["pkce_downgrade_by_metadata", "pkce_downgrade_by_a_stripped_challenge", "pkce_downgrade_by_a_retry"],
+    ),
+    (18, "whose an answer is, is compared to the letter", &["mix_up_by_an_issuer_that_is_missing_or_another"]),
+    (
+        19,
+        "an error answer uses the state up and is shown as text",
+        &["error_injection", "a_denied_consent_is_told_and_the_set_up_is_used_up"],
+    ),
+    (20, "no parameter twice, no code with an error", &["parameter_pollution", "answers_are_judged"]),
+    (
+        21,
+        "the redirect URI is the configured one, byte for byte in both requests",
+        &[
+            "the_redirect_uri_comes_from_the_url_prefix_and_not_from_headers",
+            "the_stand_in_checks_grant_type_client_secret_and_redirect_uri_and_a_code_works_once",
+        ],
+    ),
+    (
+        22,
+        "nothing leads to another host by a parameter",
+        &[
+            "open_redirect_by_next",
+            "open_redirect_by_a_path",
+            "open_redirect_by_a_plugin",
+            "next_stays_within_this_host",
+        ],
+    ),
+    (
+        23,
+        "the callback page is not kept, tells no referrer, and takes code and state out of its address",
+        &["the_pages_of_a_set_up_are_private_and_run_nothing_of_a_plugins", "token_leak_by_referrer"],
+    ),
+    (24, "no page may be framed", &["clickjacking", "clickjacking_by_a_frame"]),
+    (
+        25,
+        "the end is told to one origin",
+        &[
+            "the_answer_goes_to_one_origin_and_holds_no_secret",
+            "post_message_theft_by_an_opener_of_another_origin",
+            "post_message_theft_by_an_opener_that_navigated",
+        ],
+    ),
+    (
+        26,
+        "what is told holds no secret",
+        &["the_answer_goes_to_one_origin_and_holds_no_secret", "token_leak_by_dialog_page_error_or_api"],
+    ),
+    (
+        27,
+        "text of a provider cannot leave the script",
+        &["hostile_text_cannot_leave_the_script_or_become_markup", "json_in_a_script_cannot_leave_it"],
+    ),
+    (28, "only the pop-up itself is listened to", &["post_message_forgery"]),
+    (
+        29,
+        "where the opener is cut off the answer comes over a channel of this set-up",
+        &[
+            "where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channel",
+            "the_answer_also_goes_over_the_channel_the_opener_named",
+        ],
+    ),
+    (
+        30,
+        "a token answer that is none stores nothing",
+        &[
+            "every_bad_token_answer_ends_the_set_up_with_nothing_stored",
+            "answers_are_read_by_their_content_type",
+            "what_is_no_token_is_an_error",
+        ],
+    ),
+    (
+        31,
+        "no request goes inside the network, by address, name, redirect or rebinding",
+        &[
+            "ssrf_by_dns_rebinding",
+            "ssrf_by_redirect_of_token_endpoint_and_account",
+            "ssrf_by_redirect_of_discovery_keys_and_userinfo",
+            "ssrf_by_redirect_of_the_revocation_endpoint",
+            "ssrf_by_a_private_address",
+            "special_purpose_addresses_are_not_public",
+            "a_server_names_no_endpoint_over_plain_http_unless_it_is_allowed",
+        ],
+    ),
+    (
+        32,
+        "a client's secret is in no URL, error or log",
+        &[
+            "a_request_is_exact_in_every_dialect",
+            "an_error_that_quotes_the_request_loses_its_secrets",
+            "token_leak_by_dialog_page_error_or_api",
+        ],
+    ),
+    (
+        33,
+        "granted scopes are compared with those asked for",
+        &[
+            "fewer_scopes_than_were_asked_for_are_told_in_the_log",
+            "the_granted_set_is_read_in_every_way_of_writing_it_and_compared",
+        ],
+    ),
+    (
+        34,
+        "an ID token is verified before a claim is used",
+        &["id_token_forgery", "each_claim_that_does_not_fit_is_refused_by_name"],
+    ),
+    (
+        35,
+        "secrets are sealed, each in its place",
+        &[
+            "no_secret_is_in_the_log_at_trace_level_or_in_the_database_files",
+            "a_re_install_refreshes_and_a_moved_sealed_value_does_not_open",
+        ],
+    ),
+    (
+        36,
+        "there is no running without a key",
+        &["a_key_is_made_once_and_kept_to_the_hosts_user", "a_short_key_is_refused_and_not_told"],
+    ),
+    (
+        37,
+        "no log at any level has a secret",
+        &[
+            "token_leak_by_log_or_command",
+            "a_leaky_plugins_secrets_reach_neither_log_nor_page",
+            "neither_log_nor_database_tells_key_secret_or_body",
+        ],
+    ),
+    (38, "one refresh for all callers on all hosts", &["sixty_four_callers_on_two_hosts_spend_one_refresh_token_once"]),
+    (
+        39,
+        "a grant that is over is marked once, an outage backs off",
+        &[
+            "what_the_provider_has_revoked_needs_reauthentication_and_is_asked_for_once",
+            "an_outage_keeps_the_old_token_while_it_lives_and_leaves_the_provider_alone",
+        ],
+    ),
+    (
+        40,
+        "what is removed is revoked",
+        &[
+            "who_removes_an_integration_has_it_revoked_at_the_provider",
+            "a_provider_that_is_down_keeps_nobody_from_removing_and_is_asked_again",
+        ],
+    ),
+    (
+        41,
+        "nobody takes over what another has proved",
+        &["two_people_finishing_at_once_leave_one_row_each", "nobody_claims_the_installation_of_another"],
+    ),
+    (
+        42,
+        "equal ids of two instances are two identities",
+        &["an_instance_that_the_person_names_is_connected", "an_identity_is_refreshed_and_linked_once"],
+    ),
+    (43, "an equal e-mail address links nothing", &["account_takeover_by_an_email_address"]),
+    (
+        45,
+        "a re-install replaces tokens, and the old ones are revoked",
+        &[
+            "a_re_install_refreshes_everything_and_adds_no_rows",
+            "tokens_of_a_set_up_for_another_account_are_revoked_and_the_account_that_is_meant_works_on",
+        ],
+    ),
+    (
+        46,
+        "a call that is not signed is refused",
+        &[
+            "a_call_that_nobody_has_signed_is_refused_whatever_it_asks",
+            "the_first_signed_call_installs_and_later_ones_are_verified",
+        ],
+    ),
+    (47, "a call is of now", &["a_call_is_taken_for_five_minutes_and_not_from_the_future"]),
+    (48, "a delivery that is repeated acts once", &["a_delivery_that_is_repeated_acts_once_and_is_answered_each_time"]),
+    (49, "a call acts in its own organization", &["a_call_for_one_organization_changes_nothing_of_another"]),
+    (
+        51,
+        "large and slow bodies cost nobody else anything",
+        &["a_body_over_the_limit_is_refused", "slow_bodies_hold_nobody_up"],
+    ),
+    (
+        52,
+        "a library that differs from the lock is not loaded, and the rest is",
+        &[
+            "a_library_that_differs_from_the_lock_in_anything_is_refused_with_both_values",
+            "a_host_starts_with_the_rest_when_one_library_differs_from_the_lock",
+            "a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs",
+        ],
+    ),
+    (
+        53,
+        "nor one at a place that others can write, or by a path",
+        &[
+            "a_name_with_path_parts_and_a_path_that_climbs_are_refused",
+            "a_library_that_is_a_symbolic_link_or_no_file_is_refused",
+            "a_library_that_others_can_write_or_replace_is_refused_until_the_mend_is_run",
+        ],
+    ),
+    (
+        54,
+        "what was judged is what is loaded",
+        &[
+            "a_library_swapped_between_check_and_load_is_loaded_as_it_was_checked",
+            "a_library_that_is_overwritten_once_it_was_judged_changes_nothing",
+        ],
+    ),
+    (
+        55,
+        "a plugin that fails costs one set-up",
+        &[
+            "a_plugin_that_crashes_costs_one_set_up",
+            "a_plugin_that_wants_all_memory_costs_one_set_up",
+            "a_plugin_that_comes_to_no_end_is_ended",
+            "a_panic_wherever_it_is_costs_one_set_up",
+        ],
+    ),
+    (
+        56,
+        "no plugin reads what is another's",
+        &[
+            "what_a_plugin_reaches_for_is_refused",
+            "a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_them_and_no_others",
+        ],
+    ),
+    (57, "a plugin's text is data", &["nothing_that_runs_styles_fetches_or_breaks_out_is_left"]),
+    (
+        58,
+        "what a plugin leaves behind is shown and can be revoked",
+        &[
+            "an_integration_whose_plugin_is_gone_stays_visible_as_orphaned",
+            "what_its_provider_has_left_behind_is_shown_as_orphaned_and_revoked_once_it_is_back",
+        ],
+    ),
+    (
+        59,
+        "nothing that can be asked writes into the plugin folder",
+        &["nothing_a_person_or_machine_can_ask_of_a_host_writes_into_its_plugin_folder"],
+    ),
+    (
+        60,
+        "the session's cookie is the host's alone, and another after a log-in",
+        &[
+            "behind_https_the_cookie_is_secure_and_bound_to_the_host",
+            "a_session_cookie_of_the_attackers_making",
+            "a_log_in_changes_the_session_and_leads_where_the_person_was_going",
+        ],
+    ),
+    (
+        61,
+        "floods of set-ups and log-ins are slowed down, and what is stored is swept",
+        &[
+            "a_flood_of_set_ups_is_stopped_and_others_are_not",
+            "who_finishes_what_they_begin_is_never_stopped",
+            "repeated_failed_log_ins_are_slowed_down",
+        ],
+    ),
+    (
+        62,
+        "the audit log is written with the deed, and nobody changes it unseen",
+        &[
+            "rows_are_chained_and_the_head_is_the_last",
+            "a_deed_that_is_undone_leaves_no_row",
+            "a_change_of_any_column_is_found",
+        ],
+    ),
+];
+
+/// The names of all functions that are tests, of every crate.
+fn tests() -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for (_, text) in
+        ["host", "plugin-api", "plugins", "tests"].map(sources).into_iter().collect::<Result<Vec<_>>>()?.concat()
+    {
+        let mut is_test = false;
+        for line in text.lines().map(str::trim_start) {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            let declared = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+            // Proptest's functions have parameters; their attribute is a test's too.
+            let name = declared.and_then(|rest| rest.split('(').next());
+            if let Some(name) = name.filter(|_| std::mem::take(&mut is_test)) {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    Ok(names)
+}
+
+#[test]
+fn every_point_of_the_checklist_has_tests_that_exist() -> Result<()> {
+    let tests = tests()?;
+    let mut wrong = Vec::new();
+    for number in 1..=LAST {
+        let held = HELD.iter().filter(|(held, ..)| *held == number).count();
+        let not_held = NOT_HELD.iter().filter(|(not_held, _)| *not_held == number).count();
+        if held + not_held != 1 {
+            wrong.push(format!("{number} stands in the tables {} times", held + not_held));
+        }
+    }
+    for (number, point, names) in HELD {
+        if names.is_empty() {
+            wrong.push(format!("{number} ({point}) has no test"));
+        }
+        wrong.extend(
+            names.iter().filter(|name| !tests.contains(**name)).map(|name| format!("{number}: no test `{name}`")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(NOT_HELD.iter().all(|(_, reason)| !reason.is_empty()));
+    Ok(())
+}
