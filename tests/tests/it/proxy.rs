@@ -16,7 +16,7 @@ use time::Duration;
 use crate::{
     declared::{declaration_of, scene, service_of},
     machine::{Machine, refusal},
-    stage::{Stage, Stored},
+    stage::{PASSWORD, Stage, Stored},
 };
 
 struct Scene {
@@ -80,6 +80,26 @@ async fn what_a_browser_takes_an_answer_for_is_nobodys_page_and_nothing_keeps_it
     assert_eq!(answer.status, 200);
     assert!(answer.header("content-security-policy").contains("sandbox"), "{:?}", answer.headers);
     assert_eq!((answer.header("x-content-type-options"), answer.header("cache-control")), ("nosniff", "no-store"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_use_of_an_integration_is_in_the_audit_log_before_it_is_carried_out() -> Result<()> {
+    let scene = Scene::new("").await?;
+    for _ in 0..3 {
+        assert_eq!(scene.machine.get("auth.test").await?.status, 200);
+    }
+    assert_eq!(refusal(&scene.machine.get("a//b").await?)?, (400, "path".to_owned()));
+    let owner = Person::logged_in(&scene.stage.host.url, "owner@example.com", PASSWORD).await?;
+    let log = owner.visit("/api/0/organizations/acme/audit/").await?.json()?;
+    let rows: Vec<_> = log.as_array().into_iter().flatten().filter(|row| row["action"] == "proxy-use").collect();
+    let [row] = rows.as_slice() else { anyhow::bail!("one row, and a count of the others later: {log}") };
+    assert_eq!((&row["actor"]["kind"], &row["actor"]["name"]), (&json!("token"), &json!("test")));
+    assert_eq!(
+        (&row["provider"], &row["externalId"], &row["result"]),
+        (&json!("slack"), &json!("T0STANDIN"), &json!("ok"))
+    );
+    assert!(row["pluginDigest"].is_string() && !log.to_string().contains("auth.test"), "{row}");
     Ok(())
 }
 
