@@ -362,7 +362,8 @@ const HELD: &[Point] = &[
         &[
             "rows_are_chained_and_the_head_is_the_last",
             "a_deed_that_is_undone_leaves_no_row",
-            "a_change_of_any_column_is_found",
+            "tampering_is_found_where_it_was_done",
+            "the_log_is_read_in_pages_with_the_newest_first",
         ],
     ),
 ];
