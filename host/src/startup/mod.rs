@@ -176,7 +176,8 @@ impl Application {
         router: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
-        let sweeper = tokio::spawn(sweep(self.app.store.clone(), self.app.audit.clone()));
+        let sweeper = tokio::spawn(sweep(self.app.store.clone()));
+        let counter = tokio::spawn(self.app.audit.clone().keep());
         let resealer = tokio::spawn(go_on(self.app.keys.clone()));
         let keeper = tokio::spawn(self.app.grants.clone().keep());
         let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
@@ -200,6 +201,7 @@ impl Application {
             }
         };
         sweeper.abort();
+        counter.abort();
         resealer.abort();
         keeper.abort();
         revoker.abort();
@@ -280,15 +282,12 @@ async fn go_on(keys: Keys) {
     }
 }
 
-async fn sweep(store: Store, audit: Audit) {
+async fn sweep(store: Store) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
         if let Err(error) = store.sweep(time::OffsetDateTime::now_utc()).await {
             tracing::warn!(%error, "expired sessions could not be swept");
-        }
-        if let Err(error) = audit.sweep().await {
-            tracing::warn!(%error, "counts could not be written into the audit log");
         }
     }
 }
