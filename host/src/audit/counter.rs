@@ -56,7 +56,9 @@ impl Counts {
 
     /// The kinds whose minute began by then.
     fn due(&self, by: OffsetDateTime) -> Vec<Kind> {
-        self.with(|known| known.iter().filter(|(_, repeats)| repeats.since <= by).map(|(kind, _)| kind.clone()).collect())
+        self.with(|known| {
+            known.iter().filter(|(_, repeats)| repeats.since <= by).map(|(kind, _)| kind.clone()).collect()
+        })
     }
 
     /// So many of these are in the log by now.
