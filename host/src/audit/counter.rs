@@ -3,15 +3,12 @@
 //!
 //! A host that is killed loses the counts of its last minute, never that there was somebody who did it.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashMap, future::Future, sync::PoisonError};
 
 use time::OffsetDateTime;
 
 use super::{Action, Actor, Audit, Entry};
-use crate::store::{IntegrationId, OrganizationId, StoreResult};
+use crate::store::{IntegrationId, OrganizationId, StoreError, StoreResult};
 
 /// How long repeats are gathered.
 const WINDOW: time::Duration = time::Duration::seconds(60);
@@ -25,6 +22,7 @@ struct Kind {
     integration: Option<IntegrationId>,
 }
 
+#[derive(Clone)]
 struct Repeats {
     entry: Entry,
     since: OffsetDateTime,
@@ -33,39 +31,45 @@ struct Repeats {
 
 /// What is counted and not yet written.
 #[derive(Default)]
-pub(super) struct Counts(Mutex<HashMap<Kind, Repeats>>);
+pub(super) struct Counts {
+    known: std::sync::Mutex<HashMap<Kind, Repeats>>,
+    /// Held while a row is written: who begins a kind at the same time waits, and then repeats. Rows are appended in turn in any case.
+    turn: tokio::sync::Mutex<()>,
+}
 
 impl Counts {
     fn with<T>(&self, run: impl FnOnce(&mut HashMap<Kind, Repeats>) -> T) -> T {
-        run(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        run(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts a repeat. Answers whether there was one to repeat.
     fn repeat(&self, kind: &Kind, now: OffsetDateTime) -> bool {
-        self.with(|counts| {
-            let found = counts.get_mut(kind).filter(|known| now - known.since < WINDOW);
-            found.map(|known| known.count += 1).is_some()
+        self.with(|known| {
+            let found = known.get_mut(kind).filter(|repeats| now - repeats.since < WINDOW);
+            found.map(|repeats| repeats.count = repeats.count.saturating_add(1)).is_some()
         })
     }
 
-    /// Begins a minute. Answers what was counted in the one before.
-    fn begin(&self, kind: Kind, entry: &Entry, now: OffsetDateTime) -> Option<Entry> {
-        let fresh = Repeats { entry: entry.clone(), since: now, count: 0 };
-        self.with(|counts| counts.insert(kind, fresh)).and_then(Repeats::counted)
+    fn begin(&self, kind: Kind, entry: Entry, since: OffsetDateTime) {
+        self.with(|known| known.insert(kind, Repeats { entry, since, count: 0 }));
     }
 
-    /// Takes out what began before a time.
-    fn take(&self, before: OffsetDateTime) -> Vec<Entry> {
-        self.with(|counts| {
-            counts.extract_if(|_, known| known.since <= before).filter_map(|(_, known)| known.counted()).collect()
+    /// The kinds whose minute began by then.
+    fn due(&self, by: OffsetDateTime) -> Vec<Kind> {
+        self.with(|known| {
+            known.iter().filter(|(_, repeats)| repeats.since <= by).map(|(kind, _)| kind.clone()).collect()
         })
     }
-}
 
-impl Repeats {
-    fn counted(self) -> Option<Entry> {
-        let since = self.since.unix_timestamp();
-        (self.count > 0).then(|| self.entry.detail("since", since).count(self.count))
+    /// So many of these are in the log by now.
+    fn written(&self, kind: &Kind, count: u32) {
+        self.with(|known| {
+            let Some(repeats) = known.get_mut(kind) else { return };
+            repeats.count -= count;
+            if repeats.count == 0 {
+                known.remove(kind);
+            }
+        });
     }
 }
 
@@ -75,19 +79,38 @@ impl Audit {
     /// # Errors
     /// When the database fails: then it is not to be done.
     pub async fn count(&self, entry: Entry) -> StoreResult<()> {
+        if self.counts.repeat(&entry.kind(), self.clock.now()) {
+            return Ok(());
+        }
+        let audit = self.clone();
+        to_its_end(async move { audit.begin(entry).await }).await
+    }
+
+    async fn begin(&self, entry: Entry) -> StoreResult<()> {
+        let _turn = self.counts.turn.lock().await;
         let (kind, now) = (entry.kind(), self.clock.now());
         if self.counts.repeat(&kind, now) {
             return Ok(());
         }
+        self.write_repeats(&kind).await?;
         // Written before it is known: a repeat must not be answered while nothing is there.
         self.write(entry.clone()).await?;
-        match self.counts.begin(kind, &entry, now) {
-            Some(before) => self.write(before).await,
-            None => Ok(()),
+        self.counts.begin(kind, entry, now);
+        Ok(())
+    }
+
+    /// Writes the counts of minutes that are over, each minute, for as long as the host runs.
+    pub async fn keep(self) {
+        let mut ticks = tokio::time::interval(WINDOW.unsigned_abs());
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "counts could not be written into the audit log; they stay counted");
+            }
         }
     }
 
-    /// Writes the counts of minutes that are over.
+    /// Writes the counts of minutes that are over. What cannot be written stays counted.
     ///
     /// # Errors
     /// When the database fails.
@@ -103,12 +126,34 @@ impl Audit {
         self.write_counts(self.clock.now()).await
     }
 
-    async fn write_counts(&self, before: OffsetDateTime) -> StoreResult<()> {
-        for entry in self.counts.take(before) {
-            self.write(entry).await?;
+    async fn write_counts(&self, by: OffsetDateTime) -> StoreResult<()> {
+        let audit = self.clone();
+        to_its_end(async move {
+            let _turn = audit.counts.turn.lock().await;
+            for kind in audit.counts.due(by) {
+                audit.write_repeats(&kind).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// By whoever has the turn.
+    async fn write_repeats(&self, kind: &Kind) -> StoreResult<()> {
+        let Some(Repeats { entry, since, count }) = self.counts.with(|known| known.get(kind).cloned()) else {
+            return Ok(());
+        };
+        if count > 0 {
+            self.write(entry.detail("since", since.unix_timestamp()).count(count)).await?;
         }
+        self.counts.written(kind, count);
         Ok(())
     }
+}
+
+/// Also when whoever asked goes away meanwhile: what is in the log must not stay counted.
+async fn to_its_end(run: impl Future<Output = StoreResult<()>> + Send + 'static) -> StoreResult<()> {
+    tokio::spawn(run).await.map_err(|error| StoreError::Lost(error.to_string()))?
 }
 
 impl Entry {

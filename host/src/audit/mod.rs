@@ -50,6 +50,15 @@ impl Audit {
         self.store.write(move |c| audit::append(c, &sealer, &entry, now)).await
     }
 
+    /// Writes down several, or none of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn write_all(&self, entries: Vec<Entry>) -> StoreResult<()> {
+        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
+        self.store.write(move |c| entries.iter().try_for_each(|entry| audit::append(c, &sealer, entry, now))).await
+    }
+
     /// One page, before an id.
     ///
     /// # Errors

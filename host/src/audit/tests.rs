@@ -12,15 +12,19 @@ struct Log {
 }
 
 async fn log(rows: usize) -> Log {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = format!("sqlite://{}/jackfield.db", folder.path().display());
-    let store = Store::open(&url, Sealer::new(SecretKeys::new(["1".repeat(32).as_str()]))).await.expect("a database");
-    store.migrate().await.expect("it is migrated");
-    let log = Log { audit: Audit::new(store, Clock::system()), _folder: folder };
+    let log = log_with(Clock::system()).await;
     for _ in 0..rows {
         log.audit.write(deed()).await.expect("it is written");
     }
     log
+}
+
+async fn log_with(clock: Clock) -> Log {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}/jackfield.db", folder.path().display());
+    let store = Store::open(&url, Sealer::new(SecretKeys::new(["1".repeat(32).as_str()]))).await.expect("a database");
+    store.migrate().await.expect("it is migrated");
+    Log { audit: Audit::new(store, clock), _folder: folder }
 }
 
 fn deed() -> Entry {
@@ -93,6 +97,50 @@ async fn the_first_of_its_kind_is_written_at_once_and_its_repeats_as_one_row() {
     assert_eq!(log.counts().await, [1]);
     log.audit.settle().await.expect("it is written");
     assert_eq!(log.counts().await, [1, 99]);
+}
+
+#[tokio::test]
+async fn callers_that_begin_at_once_write_one_first_row() {
+    let log = log(0).await;
+    let counted = futures_util::future::join_all((0..64).map(|_| log.audit.count(deed()))).await;
+    assert!(counted.iter().all(Result::is_ok));
+    assert_eq!(log.counts().await, [1]);
+    log.audit.settle().await.expect("it is written");
+    assert_eq!(log.counts().await, [1, 63]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_stays_counted() {
+    let log = log(0).await;
+    for _ in 0..10 {
+        log.audit.count(deed()).await.expect("it is counted");
+    }
+    log.tamper("ALTER TABLE audit_log RENAME TO elsewhere").await;
+    assert!(log.audit.settle().await.is_err());
+    assert!(log.audit.count(deed()).await.is_ok(), "a repeat needs no database");
+    let other = Entry::new(Action::ProxyUse, Actor::token(1, "ci"));
+    assert!(log.audit.count(other).await.is_err(), "the first of its kind is not to be done");
+    log.tamper("ALTER TABLE elsewhere RENAME TO audit_log").await;
+    log.audit.settle().await.expect("it is written");
+    log.audit.settle().await.expect("there is nothing more");
+    assert_eq!(log.counts().await, [1, 10]);
+}
+
+#[tokio::test]
+async fn the_repeats_of_a_minute_are_written_once_it_is_over() {
+    let clock = Clock::fixed(time::OffsetDateTime::UNIX_EPOCH);
+    let log = log_with(clock.clone()).await;
+    for _ in 0..3 {
+        log.audit.count(deed()).await.expect("it is counted");
+    }
+    log.audit.sweep().await.expect("it is written");
+    assert_eq!(log.counts().await, [1], "the minute is not over");
+    clock.advance(time::Duration::seconds(60));
+    log.audit.count(deed()).await.expect("it is counted");
+    assert_eq!(log.counts().await, [1, 2, 1], "the next minute begins after what was counted in the last");
+    clock.advance(time::Duration::seconds(60));
+    log.audit.sweep().await.expect("it is written");
+    assert_eq!(log.counts().await, [1, 2, 1], "nothing was repeated");
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    AllowPrivate, DatabaseUrl, Features, Mistake, Mistakes, Plugins, ProviderOptions, Proxy, SecretKeySource, StandIn,
-    Tokens, UrlPrefix,
+    AllowPrivate, DatabaseUrl, Features, Fingerprint, Mistake, Mistakes, Plugins, ProviderOptions, Proxy,
+    SecretKeySource, StandIn, Tokens, UrlPrefix,
     document::{Node, Notes, Section, did_you_mean},
     nearest, providers, value,
 };
@@ -36,6 +36,8 @@ pub struct Settings {
     pub providers: BTreeMap<String, ProviderOptions>,
     /// The table of each plugin's provider, by id.
     pub options: BTreeMap<String, ProviderOptions>,
+    /// To tell which keys another file says otherwise.
+    pub fingerprint: Fingerprint,
 }
 
 /// One entry of `default-integrations`.
@@ -155,6 +157,7 @@ fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Setting
         proxy,
         providers,
         options,
+        fingerprint: Fingerprint::of(root),
     }
 }
 

@@ -187,12 +187,18 @@ impl Ending {
         let replaced = leaving::replace(connection, sealer, &stored, setup.organization, replaced, now)?;
         webhooks::hand_over(connection, session.as_bytes(), &setup.provider, stored.id)?;
         let link = organization_integrations::link(connection, setup.organization, stored.id, Some(setup.user), now)?;
+        let mut deeds = vec![Entry::new(deed, Actor::user(setup.user))];
         if let Some(identity) = integration.identity {
+            let external_id = identity.external_id.clone();
             let identity = store_identity(connection, sealer, identity, now)?;
             user_identities::link(connection, setup.user, identity, now)?;
+            let proved = Entry::new(Action::IdentityLink, Actor::user(setup.user));
+            deeds.push(proved.detail("identity", identity.to_string()).detail("subject", external_id));
         }
-        let entry = Entry::new(deed, Actor::user(setup.user)).organization(setup.organization).integration(&stored);
-        audit::append(connection, sealer, &entry.plugin_digest(digest), now)?;
+        for entry in deeds {
+            let entry = entry.organization(setup.organization).integration(&stored).plugin_digest(&digest);
+            audit::append(connection, sealer, &entry, now)?;
+        }
         Ok(Stored::Installed(Box::new(Installed { integration: stored, link }), replaced))
     }
 

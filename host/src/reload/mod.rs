@@ -2,13 +2,17 @@
 //!
 //! Everything new is read, started and checked before anything old goes; where something is wrong, all stays as it was.
 
+mod written;
+
 use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::Mutex;
+pub use written::at_the_start;
 
 use crate::{
+    audit::{Audit, Entry},
     config::{self, Features, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key},
     outbound::{Outbound, OutboundError},
     plugins::{Changes, Plugins},
@@ -24,6 +28,7 @@ struct Inner {
     plugins: Plugins,
     features: Features,
     store: Store,
+    audit: Audit,
     /// What runs. Held for the length of a reload: they take turns.
     running: Mutex<Running>,
 }
@@ -59,9 +64,17 @@ pub enum ReloadError {
 impl Reloader {
     /// For a host that runs with these settings.
     #[must_use]
-    pub fn new(settings: Settings, outbound: Outbound, plugins: Plugins, features: Features, store: Store) -> Self {
+    pub fn new(
+        settings: Settings,
+        outbound: Outbound,
+        plugins: Plugins,
+        features: Features,
+        store: Store,
+        audit: Audit,
+    ) -> Self {
         let file = settings.file.clone();
-        Self(Arc::new(Inner { file, plugins, features, store, running: Mutex::new(Running { settings, outbound }) }))
+        let running = Mutex::new(Running { settings, outbound });
+        Self(Arc::new(Inner { file, plugins, features, store, audit, running }))
     }
 
     /// Takes over what the file says now, or nothing of it.
@@ -80,8 +93,34 @@ impl Reloader {
         result
     }
 
+    /// What is done is not undone for want of its row, which is told all the same.
+    async fn write(&self, entries: Vec<Entry>) {
+        if let Err(error) = self.0.audit.write_all(entries).await {
+            tracing::error!(%error, "the audit log lacks a reload");
+        }
+    }
+
     async fn change(&self, running: &mut Running) -> Result<Reloaded, ReloadError> {
-        let (settings, mut mistakes) = config::survey(&self.0.file)?;
+        let survey = match config::survey(&self.0.file) {
+            Ok(survey) => survey,
+            Err(mistakes) => {
+                self.write(written::refused(None, mistakes.list())).await;
+                return Err(mistakes.into());
+            }
+        };
+        let settings = survey.0.clone();
+        let result = self.take_over(running, survey).await;
+        if let Err(ReloadError::Mistakes(mistakes)) = &result {
+            self.write(written::refused(Some(&settings), mistakes.list())).await;
+        }
+        result
+    }
+
+    async fn take_over(
+        &self,
+        running: &mut Running,
+        (settings, mut mistakes): (Settings, Vec<Mistake>),
+    ) -> Result<Reloaded, ReloadError> {
         let secret_keys = secret_key::load_or_create(&settings.system.secret_key);
         let secret_keys = self.judged(&settings, secret_keys).await.map_err(|mistake| mistakes.push(mistake)).ok();
         let outbound = self.outbound(&settings, running)?;
@@ -90,11 +129,15 @@ impl Reloader {
         }
         let (changes, skipped) = self.0.plugins.reload(&settings, &outbound).await?;
         self.0.features.replace(&settings.features);
-        self.take_over(secret_keys).await;
+        let has_new_key = self.take_over_keys(secret_keys).await;
         self.0.plugins.log_offers();
         let needs_restart = needs_restart(&running.settings, &settings);
+        let reloaded = Reloaded { changes, skipped: skipped.iter().map(ToString::to_string).collect(), needs_restart };
+        let mut keys = running.settings.fingerprint.changed(&settings.fingerprint);
+        keys.extend(has_new_key.then(|| "system.secret-key".to_owned()));
+        self.write(written::taken_over(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped)).await;
         *running = Running { settings, outbound };
-        Ok(Reloaded { changes, skipped: skipped.iter().map(ToString::to_string).collect(), needs_restart })
+        Ok(reloaded)
     }
 
     /// The lines of the secret key as they are by now. None may be missing that something still hangs on.
@@ -114,10 +157,11 @@ impl Reloader {
         }
     }
 
-    async fn take_over(&self, keys: Option<SecretKeys>) {
+    /// Answers whether there are other lines than before.
+    async fn take_over_keys(&self, keys: Option<SecretKeys>) -> bool {
         let is_new = keys.is_some_and(|keys| self.0.store.sealer().secret_keys().replace(&keys));
         if !is_new {
-            return;
+            return false;
         }
         match self.0.store.load_keys().await {
             Ok(()) => tracing::info!("the secret key has other lines"),
@@ -125,6 +169,7 @@ impl Reloader {
                 tracing::error!(%error, "the secret key has other lines, and the ring of keys cannot be read")
             }
         }
+        true
     }
 
     fn outbound(&self, settings: &Settings, running: &Running) -> Result<Outbound, OutboundError> {

@@ -21,7 +21,7 @@ use crate::{
     pipeline::{Parts, Pipelines},
     plugins::Plugins,
     proxy::Proxy,
-    reload::Reloader,
+    reload::{self, Reloader},
     session::{Sessions, Setups},
     store::{Sealer, Store, StoreError},
     web,
@@ -76,22 +76,31 @@ pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), Star
     Ok((store, keys))
 }
 
+/// What a host starts with.
+struct Configured {
+    settings: Settings,
+    plugins: Plugins,
+    /// What is wrong with plugins that are skipped.
+    refused: Vec<Mistake>,
+    outbound: Outbound,
+}
+
 /// Reads the configuration and loads the plugins it lists. A mistake stops the start; with `[plugins] on-failure = "skip"` those of
 /// plugins do not.
 ///
 /// # Errors
 /// All mistakes of both at once.
-async fn configured(file: &Path) -> Result<(Settings, Plugins, Outbound), StartupError> {
+async fn configured(file: &Path) -> Result<Configured, StartupError> {
     let (settings, mut mistakes) = config::survey(file).map_err(StartupError::Mistakes)?;
     let outbound = Outbound::new(&settings.http)?;
     let (plugins, refused) = Plugins::load(&settings, &outbound).await;
     if settings.plugins.on_failure == OnFailure::Skip {
         refused.iter().for_each(log_skipped);
     } else {
-        mistakes.extend(refused);
+        mistakes.extend(refused.iter().cloned());
     }
     if mistakes.is_empty() {
-        Ok((settings, plugins, outbound))
+        Ok(Configured { settings, plugins, refused, outbound })
     } else {
         Err(StartupError::Mistakes(Mistakes::from(mistakes)))
     }
@@ -120,7 +129,7 @@ impl Application {
 
     async fn assemble(file: &Path, listener: Option<TcpListener>) -> Result<Self, StartupError> {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
-        let (settings, plugins, outbound) = configured(file).await?;
+        let Configured { settings, plugins, refused, outbound } = configured(file).await?;
         plugins.log_offers();
         let (store, keys) = open_store(&settings).await?;
         for migration in store.migrate().await? {
@@ -128,7 +137,9 @@ impl Application {
         }
         store.load_keys().await?;
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
+        let loads = reload::at_the_start(&settings, &plugins.status(), &refused);
         let app = app(settings, store, &keys, plugins, outbound);
+        app.audit.write_all(loads).await?;
         app.grants.void_leases().await?;
         let listener = match listener {
             Some(listener) => listener,
@@ -176,7 +187,8 @@ impl Application {
         router: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
-        let sweeper = tokio::spawn(sweep(self.app.store.clone(), self.app.audit.clone()));
+        let sweeper = tokio::spawn(sweep(self.app.store.clone()));
+        let counter = tokio::spawn(self.app.audit.clone().keep());
         let resealer = tokio::spawn(go_on(self.app.keys.clone()));
         let keeper = tokio::spawn(self.app.grants.clone().keep());
         let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
@@ -200,6 +212,7 @@ impl Application {
             }
         };
         sweeper.abort();
+        counter.abort();
         resealer.abort();
         keeper.abort();
         revoker.abort();
@@ -255,7 +268,8 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
     };
     let pipelines = Arc::new(Pipelines::new(parts, secret_keys));
     let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
-    let reloader = Reloader::new(settings, outbound, plugins.clone(), features.clone(), store.clone());
+    let (log, shown) = (audit.clone(), features.clone());
+    let reloader = Reloader::new(settings, outbound, plugins.clone(), shown, store.clone(), log);
     AppHandle::new(App {
         accounts,
         audit,
@@ -280,15 +294,12 @@ async fn go_on(keys: Keys) {
     }
 }
 
-async fn sweep(store: Store, audit: Audit) {
+async fn sweep(store: Store) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
         if let Err(error) = store.sweep(time::OffsetDateTime::now_utc()).await {
             tracing::warn!(%error, "expired sessions could not be swept");
-        }
-        if let Err(error) = audit.sweep().await {
-            tracing::warn!(%error, "counts could not be written into the audit log");
         }
     }
 }

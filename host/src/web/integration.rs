@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 
 use super::{
     access::{DrawnGrant, status_in_words},
-    assets,
+    assets, audit,
     caller::{PageAccess, require},
+    deeds::DrawnDeed,
     error::{PageError, WebError, found},
     fields::{self, DrawnField},
     frame::{Frame, LeftNotice, framed},
@@ -27,7 +28,7 @@ use crate::{
     integrations::{Details, IntegrationOut, Unlinked},
     plugins::Dialog,
     store::{
-        IntegrationId,
+        IntegrationId, StoreResult,
         grants::{Grant, NEEDS_REAUTHENTICATION},
     },
 };
@@ -46,6 +47,7 @@ struct IntegrationPage {
     metadata: Vec<(String, Option<String>)>,
     is_readable: bool,
     grants: Vec<DrawnGrant>,
+    deeds: Vec<DrawnDeed>,
     fields: Vec<DrawnField>,
     has_errors: bool,
 }
@@ -84,15 +86,25 @@ pub(super) async fn page(
     let details = details(&app, &access, &id).await?;
     let values = fields::values(&details.installed.link.config);
     let had_notice = notice.is_some();
-    let grants = app.grants.list(details.installed.integration.id).await?;
-    Ok(framed(&drawn(&app, access, details, grants, notice, values, BTreeMap::new()), had_notice))
+    let beside = beside(&app, &access, details.installed.integration.id).await?;
+    Ok(framed(&drawn(&app, access, details, beside, notice, values, BTreeMap::new()), had_notice))
+}
+
+/// What is shown beside an integration's own details.
+struct Beside {
+    grants: Vec<Grant>,
+    deeds: Vec<DrawnDeed>,
+}
+
+async fn beside(app: &AppHandle, access: &Access, id: IntegrationId) -> StoreResult<Beside> {
+    Ok(Beside { grants: app.grants.list(id).await?, deeds: audit::latest(app, access, id).await? })
 }
 
 fn drawn(
     app: &AppHandle,
     access: Access,
     details: Details,
-    grants: Vec<Grant>,
+    beside: Beside,
     notice: Option<Notice>,
     values: BTreeMap<String, String>,
     errors: BTreeMap<String, String>,
@@ -109,7 +121,8 @@ fn drawn(
         added_by: details.added_by,
         metadata: details.metadata,
         is_readable: details.is_readable,
-        grants: grants.into_iter().map(DrawnGrant::new).collect(),
+        deeds: beside.deeds,
+        grants: beside.grants.into_iter().map(DrawnGrant::new).collect(),
         fields: fields::draw(declared, &values, &errors),
         has_errors: !errors.is_empty(),
         shown,
@@ -132,8 +145,8 @@ pub(super) async fn configure(
         Ok(config) => saved(&app, &access, integration.id, config).await,
         Err(errors) => {
             let values = posted.into_iter().collect();
-            let grants = app.grants.list(integration.id).await?;
-            let page = drawn(&app, access, details, grants, None, values, errors);
+            let beside = beside(&app, &access, integration.id).await?;
+            let page = drawn(&app, access, details, beside, None, values, errors);
             Ok((StatusCode::UNPROCESSABLE_ENTITY, framed(&page, false)).into_response())
         }
     }

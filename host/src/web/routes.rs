@@ -5,7 +5,7 @@ use axum::{
     routing::{any, delete, get, post},
 };
 
-use super::{account, api, assets, health, icons, integration, integrations, layers, login, setup, webhook};
+use super::{account, api, assets, audit, health, icons, integration, integrations, layers, login, setup, webhook};
 use crate::app::AppHandle;
 
 /// The whole of the host's HTTP surface.
@@ -26,6 +26,7 @@ pub fn router(app: AppHandle) -> Router {
         .route("/auth/logout/", post(login::log_out))
         .route("/account/", get(account::page))
         .route("/account/identities/{id}/unlink/", post(account::unlink))
+        .route("/organizations/{org}/audit/", get(audit::page))
         .route("/organizations/{org}/integrations/", get(integrations::page))
         .route("/organizations/{org}/integrations/{id}/", get(integration::page).post(integration::configure))
         .route("/organizations/{org}/integrations/{id}/remove/", get(integration::ask_remove).post(integration::remove))

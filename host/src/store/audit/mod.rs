@@ -13,7 +13,8 @@ pub use entry::{Action, Actor, ActorKind, Entry, Outcome};
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, OrganizationId, Place, SealError, Sealer, StoreResult, integrations, milliseconds, organizations,
+    AnyConnection, IntegrationId, OrganizationId, Place, SealError, Sealer, StoreResult, integrations, milliseconds,
+    organizations,
     schema::{audit_head as h, audit_keys as k, audit_log as t},
     users,
 };
@@ -172,7 +173,7 @@ pub struct Filter {
     /// Of this provider only.
     pub provider: Option<String>,
     /// Of this integration only.
-    pub integration: Option<i64>,
+    pub integration: Option<IntegrationId>,
     /// From this time on only, in milliseconds since 1970 UTC.
     pub since: Option<i64>,
 }
@@ -201,7 +202,7 @@ macro_rules! filtered {
             query = query.filter(t::provider.eq(provider));
         }
         if let Some(integration) = filter.integration {
-            query = query.filter(t::integration_id.eq(integration));
+            query = query.filter(t::integration_id.eq(integration.0));
         }
         if let Some(since) = filter.since {
             query = query.filter(t::date.ge(since));

@@ -39,7 +39,7 @@ pub(in crate::web) async fn audit(
     let filter = Filter {
         organization: Some(access.organization.id),
         action: query.action.as_deref().map(str::parse).transpose().map_err(|_| BAD_ACTION)?,
-        integration: query.integration.as_deref().map(number).transpose()?,
+        integration: query.integration.as_deref().map(str::parse).transpose().map_err(|_| BAD_NUMBER)?,
         provider: query.provider.clone(),
         since: None,
     };
@@ -52,10 +52,11 @@ pub(in crate::web) async fn audit(
     Ok((headers, Json(listing.rows.into_iter().map(AuditOut::from).collect())))
 }
 
+const BAD_NUMBER: WebError = WebError::BadRequest("The cursor and the integration are numbers.");
 const BAD_ACTION: WebError = WebError::BadRequest("There is no such action.");
 
 fn number(text: &str) -> Result<i64, WebError> {
-    text.parse().map_err(|_| WebError::BadRequest("The cursor and the integration are numbers."))
+    text.parse().map_err(|_| BAD_NUMBER)
 }
 
 /// The next page is one of the same rows.
