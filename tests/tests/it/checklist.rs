@@ -210,7 +210,7 @@ const HELD: &[Point] = &[
         35,
         "secrets are sealed, each in its place",
         &[
-            "no_secret_is_in_the_log_at_trace_level_or_in_the_database_files",
+            "no_secret_is_in_the_database_its_log_of_writes_a_backup_the_host_s_log_or_what_a_crash_leaves",
             "a_re_install_refreshes_and_a_moved_sealed_value_does_not_open",
         ],
     ),
