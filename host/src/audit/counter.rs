@@ -20,6 +20,8 @@ struct Kind {
     actor: Actor,
     organization: Option<OrganizationId>,
     integration: Option<IntegrationId>,
+    /// Whose token it was: a person's is another matter than the bot's.
+    grant: [Option<String>; 2],
 }
 
 #[derive(Clone)]
@@ -163,6 +165,7 @@ impl Entry {
             actor: self.actor().clone(),
             organization: self.organization_id(),
             integration: self.integration_of(),
+            grant: ["grant", "subject"].map(|name| self.detail_of(name).map(str::to_owned)),
         }
     }
 }

@@ -114,11 +114,8 @@ fn note(
         let mut entry = Entry::new(Action::RefreshFailure, Actor::host())
             .organization(organization)
             .integration_id(grant.integration)
-            .detail("grant", grant.name.as_str())
+            .grant(&grant.name, &grant.subject)
             .failed(reason);
-        if !grant.subject.is_empty() {
-            entry = entry.detail("subject", grant.subject.as_str());
-        }
         if let Some(digest) = digest {
             entry = entry.plugin_digest(digest);
         }

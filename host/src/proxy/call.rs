@@ -44,7 +44,7 @@ impl Proxy {
         let entry = Entry::new(Action::ProxyUse, asked.actor.clone())
             .organization(organization)
             .integration_id(integration)
-            .detail("grant", fresh.name.as_str());
+            .grant(&fresh.name, &fresh.subject);
         let (ready, digest) = self.ready(asked, &provider, &fresh)?;
         // Before anything is sent: what cannot be written down is not done.
         self.audit.count(entry.plugin_digest(digest)).await?;

@@ -211,6 +211,12 @@ impl Entry {
         self.integration
     }
 
+    /// One of the details, where it is text.
+    #[must_use]
+    pub fn detail_of(&self, name: &str) -> Option<&str> {
+        self.detail.get(name).and_then(Value::as_str)
+    }
+
     /// In this organization; its slug is looked up.
     #[must_use]
     pub fn organization(mut self, id: OrganizationId) -> Self {
@@ -270,6 +276,13 @@ impl Entry {
     #[must_use]
     pub fn failed(self, reason: impl Into<String>) -> Self {
         self.outcome(Outcome::Failed).detail("reason", reason.into())
+    }
+
+    /// With this grant of the integration: its name, and for which identity, where it acts for one.
+    #[must_use]
+    pub fn grant(self, name: &str, subject: &str) -> Self {
+        let named = self.detail("grant", name);
+        if subject.is_empty() { named } else { named.detail("subject", subject) }
     }
 
     /// Something else that is worth knowing. Never a secret.

@@ -54,7 +54,7 @@ pub(in crate::web) async fn token(
     let (organization, id) = (access.organization.id, parsed(&id)?);
     let fresh = app.grants.fresh(organization, id, &which).await?;
     let entry = Entry::new(Action::TokenRead, access.actor).organization(organization).integration_id(id);
-    app.audit.count(entry.detail("grant", fresh.name.as_str())).await?;
+    app.audit.count(entry.grant(&fresh.name, &fresh.subject)).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
 }
