@@ -1,6 +1,8 @@
 //! The end-to-end tests: the real binary, real plugins from real libraries, a real database, real HTTP.
 
 mod accounts;
+mod audit;
+mod audit_chain;
 mod bad_night;
 mod browser;
 mod checks;
