@@ -164,6 +164,13 @@ impl Store {
         .await
     }
 
+    /// Changes the database behind everybody's back.
+    #[cfg(test)]
+    pub(crate) async fn tamper(&self, sql: &'static str) -> StoreResult<()> {
+        use diesel::connection::SimpleConnection as _;
+        self.write(move |c| Ok(c.batch_execute(sql)?)).await
+    }
+
     /// Runs a function in one transaction: all of it is stored, durably, before this answers, or nothing. What it seals, it seals under the
     /// key that everybody does.
     ///

@@ -527,6 +527,43 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
+    in_browser(
+        "owner",
+        |host| host,
+        async |sitting: &Sitting| {
+            let browser = &sitting.browser;
+            sitting
+                .add_example("a-very-long-name-without-any-place-to-break-it-so-that-it-has-to-wrap-somewhere")
+                .await?;
+            sitting.slack_as_a_full_page().await?;
+            browser.click("button[value=deny]").await?;
+            browser.see("h1", "Slack was not connected").await?;
+            sitting.stage.host.token("acme", &["org:read", "org:write", "integrations:token"])?;
+            browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+            browser.click(".pages a[href$='/audit/']").await?;
+            browser.see(".log", "New API token").await?;
+            browser.see(".log", "failed").await?;
+            sitting.look("log").await?;
+            browser.run("document.querySelector('#action').value = 'install'").await?;
+            browser.click(".filters button").await?;
+            browser.until("return location.search.includes('action=install')", Vec::new(), "no filter").await?;
+            assert!(!browser.text(".log").await?.contains("New API token"));
+            browser.run("document.querySelector('#action').value = 'link'").await?;
+            browser.click(".filters button").await?;
+            browser.see(".empty", "Nothing of that kind was done yet.").await?;
+            sitting.look("log-empty").await?;
+            browser.click(".empty a").await?;
+            browser.click(".log a").await?;
+            browser.see("#log", "Log").await?;
+            sitting.look("details-log").await?;
+            sitting.quiet().await
+        },
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<()> {
     in_browser(
         "owner",

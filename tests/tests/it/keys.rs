@@ -234,7 +234,7 @@ async fn a_grant_that_cannot_be_opened_costs_only_itself_and_says_so() -> Result
 }
 
 /// Changes a SQLite file behind the host's back.
-fn spoil(host: &Host, sql: &str) -> Result<()> {
+pub(crate) fn spoil(host: &Host, sql: &str) -> Result<()> {
     use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
     let file = host.folder().join("data/jackfield.db");
     let mut connection = SqliteConnection::establish(&file.display().to_string())?;

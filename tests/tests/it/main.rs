@@ -2,6 +2,8 @@
 
 mod accounts;
 mod attacks;
+mod audit;
+mod audit_chain;
 mod bad_night;
 mod browser;
 mod checklist;
