@@ -111,7 +111,9 @@ impl Grants {
         if let Some(outcome) = self.after_a_lost_answer(grant, &tokens, sent_before) {
             return self.failed(grant, lease, outcome).await;
         }
-        let (outcome, by_host) = self.ask(grant, &tokens).await?;
+        // What fails on the way there was not sent.
+        let failed = |error: StoreError| (Outcome::Outage(cut(&error.to_string()), None), false);
+        let (outcome, by_host) = self.ask(grant, &tokens).await.unwrap_or_else(failed);
         match outcome {
             Outcome::Granted(new) => self.succeeded(grant, lease, tokens, &new, by_host).await,
             other => self.failed(grant, lease, other).await,
@@ -151,11 +153,14 @@ impl Grants {
         let (sealer, id) = (self.store.sealer().clone(), grant.integration);
         let found = self
             .store
-            .read(move |c| Ok((integrations::provider_of(c, id)?, integrations::metadata(c, &sealer, id)?)))
+            .read(move |c| Ok((integrations::provider_of(c, id)?, integrations::metadata(c, &sealer, id))))
             .await?;
-        let (Some(id), Some(metadata)) = found else {
+        let (Some(id), metadata) = found else {
             return Ok((Outcome::Over("the integration is gone".to_owned()), false));
         };
+        // Metadata that do not open cost what needs them, and the token endpoint does not.
+        let metadata = metadata.inspect_err(|error| tracing::warn!(grant.id = %grant.id, %error, "no metadata"));
+        let metadata = metadata.ok().flatten().unwrap_or_default();
         let Some(provider) = self.plugins.find_configured(&id) else {
             return Ok((Outcome::Outage(format!("the provider `{id}` is not loaded or not configured"), None), false));
         };

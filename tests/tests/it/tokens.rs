@@ -13,7 +13,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use time::Duration;
 
-use crate::stage::{PASSWORD, Stage, Stored, bare, slack_options};
+use crate::{
+    keys::spoil,
+    stage::{PASSWORD, Stage, Stored, bare, slack_options},
+};
 
 const TEAM: &str = "T0STANDIN";
 /// Long enough for a test to be over before.
@@ -273,6 +276,18 @@ async fn a_single_use_token_whose_answer_was_lost_is_never_sent_again() -> Resul
         assert_eq!(scene.refreshes(), 1, "{trouble:?}");
         assert_eq!(scene.state(&old), State::Live, "the family was not ended by a used token");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_that_do_not_open_keep_no_token_from_being_refreshed() -> Result<()> {
+    let scene = Scene::new().await?;
+    let old = scene.machine.read("bot").await?;
+    scene.let_live("bot", EXPIRED).await?;
+    spoil(&scene.stage.host, "UPDATE integrations SET sealed_metadata = X'01'")?;
+    let new = scene.machine.read("bot").await?;
+    assert_ne!(new, old);
+    assert_eq!((scene.state(&new), scene.refreshes()), (State::Live, 1));
     Ok(())
 }
 
