@@ -33,6 +33,13 @@ impl DrawnGrant {
     }
 }
 
+impl DrawnGrant {
+    /// Until when the token works; nobody minds that of a grant that is over.
+    pub(super) fn living_until(&self) -> Option<&str> {
+        self.expires_at.as_deref().filter(|_| !self.needs_reauthentication)
+    }
+}
+
 fn text(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_default()
 }

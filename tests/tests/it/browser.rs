@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use jackfield_tests::{
     browser::{Browser, WindowHandle, fresh_browser},
     host::HostBuilder,
+    stand_in::{Endpoint, Rotation, Trouble},
     stand_in_oauth2::{CLIENT, SECRET},
     stand_in_slack::Consent,
 };
@@ -45,6 +46,24 @@ pub(crate) async fn in_browser(
 }
 
 impl Sitting {
+    /// Path of the page of Slack's integration.
+    async fn slack_page(&self, owner: &jackfield_tests::person::Person) -> Result<String> {
+        let all = self.stage.installed(owner).await?;
+        let slack = all.iter().find(|one| one["provider"]["id"] == "slack").context("it is installed")?;
+        Ok(format!("/organizations/acme/integrations/{}/", slack["id"].as_str().unwrap_or_default()))
+    }
+
+    /// Slack takes its refresh token no more, and somebody asks for a token.
+    async fn slack_ends_the_grant(&self, page: &str) -> Result<()> {
+        self.stage.stored().await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
+        self.stage.slack.wire().next(Endpoint::Refresh, [Some(Trouble::Refused { error: "invalid_grant".into() })]);
+        let token = self.stage.host.token("acme", &["integrations:token"])?;
+        let machine = jackfield_tests::person::Person::new(&self.stage.host.url);
+        let asked = machine.request(reqwest::Method::GET, &format!("/api/0{page}token/")).bearer_auth(token.trim());
+        assert_eq!(machine.send(asked).await?.status, 409);
+        Ok(())
+    }
+
     /// With whatever else the host shall have. `None` where there is no browser; that was said loudly.
     async fn with(role: &str, change: impl FnOnce(HostBuilder) -> HostBuilder) -> Result<Option<Self>> {
         let Some(browser) = fresh_browser().await else { return Ok(None) };
@@ -485,6 +504,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
                 owner.start_setup("acme", "example").await?;
                 owner.post("/extensions/example/setup/", &[("name", name)]).await?;
             }
+            sitting.stage.slack.behave(|behaviour| behaviour.rotation = Rotation::SingleUse);
             sitting.slack_as_a_full_page().await?;
             look("stand-in-consent").await?;
             browser.click("button[value=allow]").await?;
@@ -504,6 +524,14 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             look("details-error").await?;
             browser.click("a.danger").await?;
             look("remove").await?;
+            let slack = sitting.slack_page(&owner).await?;
+            browser.open(&at(&slack)).await?;
+            browser.see("#access", "Access").await?;
+            look("details-access").await?;
+            sitting.slack_ends_the_grant(&slack).await?;
+            browser.open(&at(&slack)).await?;
+            browser.see(".badge.warn", "needs re-authentication").await?;
+            look("details-ended").await?;
             browser.open(&at("/account/")).await?;
             look("account").await?;
             browser.open(&at("/nothing/")).await?;
