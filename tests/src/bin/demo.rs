@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const EMAIL: &str = "ada@example.com";
 const PASSWORD: &str = "analytical engine";
+const ORGANIZATION: &str = "analytical-engines";
 
 /// The first word that makes this program be the host: so the demo needs no second binary.
 const HOST: &str = "host";
@@ -74,11 +75,12 @@ fn start(slack: &StandInSlack) -> anyhow::Result<Host> {
     );
     let host = HostBuilder::new(program).plugin("example").plugin("slack").toml(&options).log("info").start()?;
     host.user(EMAIL, PASSWORD)?;
-    host.run(&["org", "create", "analytical-engines", "--name", "Analytical Engines", "--owner", EMAIL], "")?;
+    host.run(&["org", "create", ORGANIZATION, "--name", "Analytical Engines", "--owner", EMAIL], "")?;
     Ok(host)
 }
 
 fn tell(host: &Host, slack: &StandInSlack) -> anyhow::Result<()> {
+    let token = host.token(ORGANIZATION, &["integrations:token", "org:read"])?;
     let mut out = std::io::stdout();
     writeln!(
         out,
@@ -86,10 +88,14 @@ fn tell(host: &Host, slack: &StandInSlack) -> anyhow::Result<()> {
          Open      {}\n  Log in    {EMAIL}\n  Password  {PASSWORD}\n\n\
          Add Slack: a dialog opens with the stand-in's page; choose a workspace and allow it, or deny it.\n\
          Add Example: it asks for a name. What you have added appears in the list.\n\n\
+         Then be a machine that uses the first of them, without seeing its token:\n  \
+         curl -H 'Authorization: Bearer {}' {}/api/0/organizations/{ORGANIZATION}/integrations/1/proxy/auth.test\n\n\
          Configuration, database and log are in {}\n\
          Misbehave as Slack sometimes does: curl {} --json '{{\"token\": \"server-error\"}}'\n\
          Slack's tokens rotate, each lives twelve hours; how they are doing: curl {}\n\n\
          Ctrl-C stops it all and removes everything.\n",
+        host.url,
+        token.trim(),
         host.url,
         host.folder().display(),
         slack.url("/behaviour"),

@@ -84,6 +84,12 @@ async fn a_newcomer_logs_in_as_the_demo_says_and_adds_slack_and_example() -> Res
     let names: Vec<_> = list.as_array().into_iter().flatten().map(|one| one["name"].clone()).collect();
     assert_eq!(names, ["Ada's machine", "Difference Engines"]);
 
+    let (token, url) = demo.after("curl -H 'Authorization: Bearer ")?.split_once("' ").context("a token and a URL")?;
+    let machine = Person::new(demo.after("Open ")?);
+    let path = url.strip_prefix(demo.after("Open ")?).context("of the demo")?;
+    let used = machine.send(machine.request(Method::GET, path).bearer_auth(token)).await?;
+    assert_eq!((used.status, &used.json()?["ok"]), (200, &true.into()), "{}", used.text);
+
     let folder = PathBuf::from(demo.after("log are in ")?);
     assert!(folder.join("data/jackfield.db").exists(), "the database is embedded");
     let url = demo.after("Open ")?.to_owned();
