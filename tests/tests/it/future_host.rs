@@ -11,12 +11,14 @@ type Question = (&'static str, Value);
 const LIBRARIES: [&str; 3] = ["example", "slack", "released_v1_0_0"];
 
 fn view(name: &str, request: Value, state: Value) -> Question {
-    let question = json!({"kind": "view", "view": name, "request": request, "state": state});
-    ("start", json!({"instance": 1, "question": question, "now": 1_800_000_000}))
+    asked(json!({"kind": "view", "view": name, "request": request, "state": state}))
 }
 
 fn build(state: Value) -> Question {
-    let question = json!({"kind": "build-integration", "state": state});
+    asked(json!({"kind": "build-integration", "state": state}))
+}
+
+fn asked(question: Value) -> Question {
     ("start", json!({"instance": 1, "question": question, "now": 1_800_000_000}))
 }
 
@@ -75,6 +77,12 @@ fn conversation(library: &str) -> Vec<Question> {
             ),
             resume(7, json!({"kind": "failed", "message": "not today"})),
             build(json!({"name": "Ada", "called": 1})),
+            asked(json!({"kind": "refresh", "grant": {"name": "own", "access_token": "a"}, "metadata": {"called": 1}})),
+            asked(json!({"kind": "revoke", "leaving": {"external_id": "w-Ada", "grants": [{"name": "own"}], "is_whole": true}})),
+            asked(json!({"kind": "webhook", "call": {"method": "POST", "query": [["grant", "own"]]}, "state": {}})),
+            resume(11, json!({"kind": "token", "grant": {"name": "own", "access_token": "a", "scopes": ["read"]}})),
+            asked(json!({"kind": "webhook", "call": {"method": "POST"}, "state": {}})),
+            resume(12, json!({"kind": "failed", "message": "no token"})),
         ],
     });
     questions.push(("drop", json!({"instance": 1})));
@@ -86,7 +94,7 @@ fn of_the_future(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(of_the_future).collect(),
         Value::Object(object) => {
-            let is_own = |key: &str| matches!(key, "options" | "state");
+            let is_own = |key: &str| matches!(key, "options" | "state" | "metadata");
             let more = |(key, value): (&String, &Value)| {
                 (key.clone(), if is_own(key) { value.clone() } else { of_the_future(value) })
             };
@@ -135,6 +143,12 @@ fn the_conversation_goes_through_every_kind_of_turn() -> Result<()> {
         "wants",
         "answered next",
         "built",
+        "refreshed",
+        "revoked",
+        "wants-token",
+        "received",
+        "wants-token",
+        "failed",
         "",
     ];
     // What lists and makes providers has no turn.

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use jackfield_tests::{host::HostBuilder, person::Answer, stand_in_slack::StandInSlack};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -93,6 +94,32 @@ async fn all_kinds_of_steps_of_a_1_0_plugin_lead_to_an_integration() -> Result<(
         });
         assert_eq!(scene.outcome().await?, expected, "{isolation}");
         assert!(scene.has_logged("WARN", "somebody is called Ada")? && scene.has_logged("DEBUG", "building")?);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_1_0_plugin_are_refreshed_and_revoked_its_own_way() -> Result<()> {
+    for isolation in ISOLATIONS {
+        let scene = scene(isolation).await?;
+        scene.owner.start_setup("acme", "released-workshop").await?;
+        scene.workshop(&[("name", "Ada")]).await?;
+        scene.workshop(&[("amount", "42")]).await?;
+        let dialog = scene.owner.visit(&format!("{WORKSHOP}?back=1")).await?.dialog()?;
+        let path = format!("/api/0/organizations/acme/integrations/{}/", dialog.data["id"].as_str().context("an id")?);
+        let token = scene.stage.host.token("acme", &["integrations:token"])?;
+        let read = async || {
+            let asked = scene.owner.request(Method::GET, &format!("{path}token/")).bearer_auth(token.trim());
+            anyhow::Ok(scene.owner.send(asked).await?.json()?["accessToken"].clone())
+        };
+        assert_eq!(read().await?, "w0rkshop-1", "{isolation}");
+        let stored = scene.stage.stored().await?;
+        stored.let_live("w-Ada", "own", time::Duration::seconds(-1)).await?;
+        assert_eq!(read().await?, "w0rkshop-2", "{isolation}");
+        assert_eq!(scene.owner.send(scene.owner.request(Method::DELETE, &path)).await?.status, 204);
+        let ended = stored.settled().await?;
+        let answer = ended.iter().find_map(|one| one.answer.as_deref()).unwrap_or_default();
+        assert!(answer.contains("1 of w-Ada given up"), "{isolation}: {answer}");
     }
     Ok(())
 }

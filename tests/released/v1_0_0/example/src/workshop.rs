@@ -1,8 +1,8 @@
 //! Steps of the plugin's own: HTML, a form that the host draws, a redirect, a request through the host; and how they go wrong.
 
 use jackfield_plugin::{
-    Answer, Dialog, Error, Field, FieldType, Form, Host, HttpRequest, Identity, Integration, Pipeline, Provider,
-    Result, Secret, State, Step, View, json, value,
+    Answer, Dialog, Error, Field, FieldType, Form, Grant, Host, HttpRequest, Identity, Integration, Leaving, Pipeline,
+    Provider, Refreshed, Result, Revoked, Secret, State, Step, View, WebhookAnswer, WebhookCall, json, value,
 };
 use serde::Deserialize;
 
@@ -61,7 +61,24 @@ impl Provider for Workshop {
             .metadata("called", value::<jackfield_plugin::Value>(&state, "called")?)
             .metadata("told-the-time", host.unix_time() > 0)
             .metadata("tags", json!(self.0.tags))
+            .grant(Grant::new("own", "w0rkshop-1").expires_in(3600).scopes(["read"]))
             .identity(identity))
+    }
+
+    async fn refresh(&self, grant: Grant, metadata: State, _: Host) -> Result<Refreshed> {
+        Ok(match metadata.get("called") {
+            Some(_) => Refreshed::granted(Grant::new(grant.name, "w0rkshop-2").expires_in(3600)),
+            None => Refreshed::refused("it was never called"),
+        })
+    }
+
+    async fn revoke(&self, leaving: Leaving, _: Host) -> Result<Revoked> {
+        Ok(Revoked::done(format!("{} of {} given up", leaving.grants.len(), leaving.external_id)))
+    }
+
+    async fn receive(&self, call: WebhookCall, _: State, host: Host) -> Result<WebhookAnswer> {
+        let own = host.token(call.query("grant").unwrap_or_default()).await?;
+        Ok(WebhookAnswer::new(200).with_body("text/plain", own.scopes.join(" ")).bind("received", true))
     }
 }
 
