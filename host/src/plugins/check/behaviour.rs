@@ -155,11 +155,17 @@ fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
     }
 }
 
+fn is_optional(question: &Question) -> bool {
+    matches!(question, Question::Refresh { .. } | Question::Revoke { .. } | Question::Webhook { .. })
+}
+
 fn problems(observed: &Observed, canaries: Vec<(&str, &str)>) -> Vec<Problem> {
     let mut problems = Vec::new();
     match &observed.turn {
         // The author's own error is an answer: the set-up ends, and the log says why.
         Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Failed => {}
+        // Built before there was such a question, or without such a thing: the host takes its default.
+        Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Unsupported && is_optional(&observed.question) => {}
         Err(error) => {
             problems.push(Problem::Ended { reason: error.reason(), message: error.to_string() });
         }

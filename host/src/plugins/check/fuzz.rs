@@ -3,6 +3,7 @@
 use fastrand::Rng;
 use jackfield_plugin_abi::envelope::{
     Answer, Grant, HttpResponse, Input, Leaving, NamedProvider, Pairs, Question, Request, State, Step, StepKind, Turn,
+    WebhookCall,
 };
 use serde_json::{Value, json};
 
@@ -77,15 +78,25 @@ impl Inventor {
         match step {
             Some(Step { name, kind: StepKind::OAuth2FromState }) => Question::OAuth2 { step: name.clone(), state },
             Some(Step { name, .. }) => Question::View { view: name.clone(), request: self.request(), state },
-            None => match self.random.u8(0..4) {
+            None => match self.random.u8(0..6) {
                 0 => Question::Refresh { grant: Box::new(self.grant()), metadata: state },
                 1 => {
                     let (id, grants) = (self.text(), vec![self.grant()]);
                     Question::Revoke { leaving: Leaving::whole(id, state, grants) }
                 }
+                2 => Question::Webhook { call: self.call(), state },
                 _ => Question::BuildIntegration { state },
             },
         }
+    }
+
+    /// What anybody might send to a webhook.
+    fn call(&mut self) -> WebhookCall {
+        let method = *self.random.choice(&["GET", "POST", "PUT"]).unwrap_or(&"POST");
+        let body = if self.random.bool() { self.value(3).to_string() } else { self.text() };
+        let mut call = WebhookCall::new(method, body);
+        (call.query, call.headers) = (self.pairs(), self.pairs());
+        call
     }
 
     fn request(&mut self) -> Request {
