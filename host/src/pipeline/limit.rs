@@ -12,7 +12,7 @@ use super::LIFETIME;
 use crate::{clock::Clock, store::UserId};
 
 /// Most set-ups that a person can have begun within [`LIFETIME`] without an integration to show for it.
-const MOST: usize = 100;
+const MOST: usize = 300;
 
 pub(super) struct Limit {
     clock: Clock,

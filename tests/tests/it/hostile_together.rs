@@ -25,7 +25,7 @@ async fn set_looping(scene: &Scene) -> Result<JoinHandle<Result<DialogAnswer>>> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_up_that_waits_behind_an_endless_loop_goes_on_on_the_next_worker() -> Result<()> {
     for (isolation, workers) in ISOLATIONS {
-        let scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 2\n")).await?;
+        let scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 4\n")).await?;
         let manager = scene.stage.person("manager").await?;
         scene.workers(workers)?;
         let looping = set_looping(&scene).await?;
