@@ -18,10 +18,16 @@ enum Target {
 }
 
 impl AllowPrivate {
-    /// Whether the entry covers an address that `host` stands for; without a port, on any port.
+    /// The port it is bound to.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Whether the entry covers an address that `host` stands for; without a port, on every port.
     #[must_use]
     pub fn covers(&self, host: &str, ip: IpAddr, port: Option<u16>) -> bool {
-        let is_port = self.port.is_none() || port.is_none() || self.port == port;
+        let is_port = self.port.is_none() || self.port == port;
         is_port
             && match &self.target {
                 Target::Network(network) => network.contains(&ip),

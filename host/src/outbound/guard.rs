@@ -68,31 +68,37 @@ impl Guard {
         }
     }
 
-    /// Whether the operator allows this host or address; without a port, on any port.
+    /// The ports that allowances are bound to.
+    pub(super) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.allowed.iter().filter_map(AllowPrivate::port)
+    }
+
+    /// Whether the operator allows this host or address; without a port, on every port.
     fn allows(&self, host: &str, ip: IpAddr, port: Option<u16>) -> bool {
         self.allowed.iter().any(|entry| entry.covers(host, ip.to_canonical(), port))
     }
 }
 
-/// Resolves names to the addresses that the guard permits, so that nothing else can be connected to.
+/// Resolves names to the addresses that the guard permits on a port (without one: on every port), so that nothing else can be connected to.
 pub(super) struct GuardedResolver {
     guard: Arc<Guard>,
+    port: Option<u16>,
 }
 
 impl GuardedResolver {
-    pub(super) const fn new(guard: Arc<Guard>) -> Self {
-        Self { guard }
+    pub(super) const fn new(guard: Arc<Guard>, port: Option<u16>) -> Self {
+        Self { guard, port }
     }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.guard.clone();
+        let (guard, port) = (self.guard.clone(), self.port);
         Box::pin(async move {
             let found = (guard.look_up)(name.as_str().to_owned(), 0).await?;
             let permitted: Vec<SocketAddr> = found
                 .into_iter()
-                .filter(|at| is_public(at.ip()) || guard.allows(name.as_str(), at.ip(), None))
+                .filter(|at| is_public(at.ip()) || guard.allows(name.as_str(), at.ip(), port))
                 .collect();
             if permitted.is_empty() {
                 return Err(OutboundError::PrivateAddress(name.as_str().to_owned()).into());

@@ -5,6 +5,7 @@
 //! works for a plugin is cut down to the plugin's [`Reach`] besides. While plugins are tried out, a `stand_in` on this machine may answer
 //! in the place of everybody.
 
+mod clients;
 mod guard;
 mod reach;
 mod stand_in;
@@ -12,10 +13,10 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use guard::{Guard, GuardedResolver};
+use clients::Clients;
+use guard::Guard;
 use http::{Request, Response};
 pub use reach::Reach;
-use reqwest::{Client, redirect::Policy};
 use rustls::crypto::ring;
 pub use stream::{Incoming, Outgoing};
 use thiserror::Error;
@@ -25,8 +26,7 @@ use crate::config::{Http, StandIn};
 /// The HTTP client that all of the host shares.
 #[derive(Clone)]
 pub struct Outbound {
-    client: Client,
-    streaming: Client,
+    clients: Arc<Clients>,
     guard: Arc<Guard>,
     stand_in: Option<StandIn>,
     reach: Option<Arc<Reach>>,
@@ -92,20 +92,8 @@ impl Outbound {
         // A second call, as in tests with several hosts, finds the provider installed: that is fine.
         let _ = ring::default_provider().install_default();
         let guard = Arc::new(guard);
-        let builder = || {
-            Client::builder()
-                .redirect(Policy::none())
-                .no_proxy()
-                .dns_resolver(Arc::new(GuardedResolver::new(guard.clone())))
-                .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
-        };
-        let client = builder().timeout(settings.timeout).build().map_err(|error| described(&error))?;
-        // What meets a connection that the service is about to close may not be sent again, so that few are kept for long.
-        let streaming = builder().connect_timeout(settings.timeout).pool_idle_timeout(Duration::from_secs(15));
-        let streaming = streaming.build().map_err(|error| described(&error))?;
         Ok(Self {
-            client,
-            streaming,
+            clients: Arc::new(Clients::build(settings, &guard)?),
             guard,
             stand_in: settings.stand_in.clone(),
             reach: None,
@@ -154,7 +142,8 @@ impl Outbound {
     async fn send_unbounded(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
         let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
         self.prepare(&mut request).await?;
-        let mut answer = self.client.execute(request).await.map_err(|error| self.failed(&error))?;
+        let mut answer =
+            self.clients.of(request.url()).whole.execute(request).await.map_err(|error| self.failed(&error))?;
         if self.stand_in.is_some() {
             stand_in::check_failure(answer.headers())?;
         }
@@ -350,14 +339,16 @@ mod tests {
     }
 
     /// A client whose names have other addresses each time they are looked up.
-    fn looking_up(answers: &[&str]) -> Outbound {
+    fn looking_up(answers: &[&str], allow_private: &[&str]) -> Outbound {
         let answers: Vec<SocketAddr> = answers.iter().map(|text| text.parse().expect("an address")).collect();
         let at = Arc::new(AtomicUsize::new(0));
         let look_up = move |_, _| {
             let answer = answers[at.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)];
             Box::pin(async move { Ok(vec![answer]) }) as BoxFuture<'static, _>
         };
-        Outbound::guarded(&settings(&[], 100), Guard::looking_up(Vec::new(), Box::new(look_up))).expect("it builds")
+        let settings = settings(allow_private, 100);
+        let guard = Guard::looking_up(settings.allow_private.clone(), Box::new(look_up));
+        Outbound::guarded(&settings, guard).expect("it builds")
     }
 
     #[tokio::test]
@@ -367,9 +358,9 @@ mod tests {
         let url = format!("https://rebound.example:{}/", at.port());
         let answers = ["93.184.216.34:443".to_owned(), at.to_string()];
         let answers = answers.each_ref().map(String::as_str);
-        let whole = looking_up(&answers).send(get(&url)).await.expect_err("it is inside when it is connected to");
+        let whole = looking_up(&answers, &[]).send(get(&url)).await.expect_err("it is inside when it is connected to");
         let request = get(&url).map(|body| Outgoing::Whole(body.into()));
-        let streamed = looking_up(&answers).open(request, Duration::from_secs(5)).await.err().expect("likewise");
+        let streamed = looking_up(&answers, &[]).open(request, Duration::from_secs(5)).await.err().expect("likewise");
         for error in [whole, streamed] {
             assert!(
                 matches!(&error, OutboundError::Unreachable(words) if words.contains("private address")),
@@ -378,6 +369,27 @@ mod tests {
         }
         let nobody = tokio::time::timeout(Duration::ZERO, inside.accept()).await;
         assert!(nobody.is_err(), "nothing was connected to");
+    }
+
+    #[tokio::test]
+    async fn ssrf_by_dns_rebinding_to_another_port_of_an_allowed_address() {
+        let inside = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
+        let at = inside.local_addr().expect("a bound socket has an address");
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
+        tokio::spawn(async move {
+            while inside.accept().await.is_ok() {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let answers = ["93.184.216.34:443".to_owned(), at.to_string()];
+        let url = format!("https://rebound.example:{}/", at.port());
+        for (allowed, connected) in [("127.0.0.1:1", 0), (&*at.to_string(), 1), ("127.0.0.1", 2)] {
+            let client = looking_up(&answers.each_ref().map(String::as_str), &[allowed]);
+            let error = client.send(get(&url)).await.expect_err("nobody there speaks TLS").to_string();
+            assert_eq!(connections.load(Ordering::Relaxed), connected, "{allowed}: {error}");
+            assert_eq!(error.contains("private address"), connected == 0, "{allowed}: {error}");
+        }
     }
 
     #[tokio::test]
@@ -391,7 +403,7 @@ mod tests {
         assert!(matches!(refused, OutboundError::OutOfReach(_)), "{refused}");
         let refused = open(&client(&[], 100), "https://127.0.0.1:1/").await;
         assert!(matches!(refused, OutboundError::PrivateAddress(_)), "{refused}");
-        let refused = open(&looking_up(&["93.184.216.34:80"]), "http://plain.example/").await;
+        let refused = open(&looking_up(&["93.184.216.34:80"], &[]), "http://plain.example/").await;
         assert!(matches!(refused, OutboundError::PlainHttp(_)), "{refused}");
     }
 }

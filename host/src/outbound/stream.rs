@@ -50,7 +50,7 @@ impl Outbound {
             error = idle.over() => return Err(error),
         }
         let mut response = tokio::select! {
-            answer = self.streaming.execute(request) => answer.map_err(|error| described(&error))?,
+            answer = self.clients.of(request.url()).streaming.execute(request) => answer.map_err(|error| described(&error))?,
             error = idle.over() => return Err(error),
         };
         if self.stand_in.is_some() {
