@@ -6,7 +6,7 @@
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     AnyConnection, OrganizationId, Place, RevocationId, Sealer, StoreError, StoreResult, UserId, grants::Tokens,
@@ -375,6 +375,16 @@ pub fn put_off(c: &mut AnyConnection, id: RevocationId, until: OffsetDateTime) -
 /// Voids every lease: nobody else uses this database, and who held them is gone.
 pub fn void_leases(c: &mut AnyConnection) -> StoreResult<()> {
     diesel::update(t::table).set((t::lease.eq(None::<i64>), t::leased_until.eq(None::<i64>))).execute(c)?;
+    Ok(())
+}
+
+/// How long what came of a revocation can be read; in the audit log it stays.
+const KEPT: Duration = Duration::days(90);
+
+/// Removes those that were done long ago.
+pub(super) fn sweep(c: &mut AnyConnection, now: OffsetDateTime) -> StoreResult<()> {
+    let ended = t::table.filter(t::status.eq(Status::Done.as_str())).filter(t::date_ended.le(milliseconds(now - KEPT)));
+    diesel::delete(ended).execute(c)?;
     Ok(())
 }
 

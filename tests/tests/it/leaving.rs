@@ -296,3 +296,43 @@ async fn tokens_of_a_set_up_under_way_are_revoked_once_it_has_expired_unless_it_
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_revoked_long_ago_is_swept_and_what_is_not_done_stays() -> Result<()> {
+    for database in databases() {
+        let stage = Stage::with("v2", database, |host| host).await?;
+        let store = stage.host.store().await?;
+        let sealer = store.sealer().clone();
+        let then = OffsetDateTime::UNIX_EPOCH;
+        let (done, open) = store
+            .write(move |c| {
+                let mut add = |c: &mut _| {
+                    let new = NewRevocation {
+                        provider: "slack".to_owned(),
+                        external_id: "T1".to_owned(),
+                        name: String::new(),
+                        organization: None,
+                        reason: Reason::Removed,
+                        given: Given::default(),
+                    };
+                    revocations::add(c, &sealer, &new, then, then)
+                };
+                let (done, open) = (add(c)?, add(c)?);
+                let lease = revocations::claim(c, done, then, then, then)?.expect("nobody else is at it");
+                assert!(revocations::end(c, done, lease, "revoked", then)?);
+                Ok((done, open))
+            })
+            .await?;
+        let kept = async |at| {
+            store.sweep(at).await?;
+            anyhow::Ok(
+                store
+                    .read(move |c| Ok((revocations::get(c, done)?.is_some(), revocations::get(c, open)?.is_some())))
+                    .await?,
+            )
+        };
+        assert_eq!(kept(then + time::Duration::days(89)).await?, (true, true));
+        assert_eq!(kept(then + time::Duration::days(91)).await?, (false, true));
+    }
+    Ok(())
+}
