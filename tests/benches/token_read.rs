@@ -64,7 +64,7 @@ async fn install(host: &Host) -> Result<String> {
             name: "Acme".to_owned(),
             metadata: serde_json::Map::new(),
         };
-        let stored = integrations::install(c, &sealer, new, now)?;
+        let (stored, _) = integrations::install(c, &sealer, new, now)?;
         organization_integrations::link(c, acme.id, stored.id, None, now)?;
         let tokens = Tokens { access_token: format!("xoxb-{}", "a".repeat(60)), ..Tokens::default() };
         let expires_at = Some(now + time::Duration::HOUR);

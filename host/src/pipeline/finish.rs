@@ -180,13 +180,18 @@ impl Ending {
             name,
             metadata: integration.metadata,
         };
-        let deed = deed(connection, &new, &setup)?;
-        let stored = integrations::install(connection, sealer, new, now)?;
+        let (stored, is_new) = integrations::install(connection, sealer, new, now)?;
         revocations::forget_setup(connection, &setup.nonce)?;
         let replaced = grants::put(connection, sealer, stored.id, grants, now)?;
         let replaced = leaving::replace(connection, sealer, &stored, setup.organization, replaced, now)?;
         webhooks::hand_over(connection, session.as_bytes(), &setup.provider, stored.id)?;
-        let link = organization_integrations::link(connection, setup.organization, stored.id, Some(setup.user), now)?;
+        let (link, is_linked) =
+            organization_integrations::link(connection, setup.organization, stored.id, Some(setup.user), now)?;
+        let deed = match (is_new, is_linked) {
+            (true, _) => Action::Install,
+            (false, true) => Action::Link,
+            (false, false) => Action::Reinstall,
+        };
         let mut deeds = vec![Entry::new(deed, Actor::user(setup.user))];
         if let Some(identity) = integration.identity {
             let external_id = identity.external_id.clone();
@@ -213,15 +218,6 @@ impl Ending {
         let found = integrations::by_external_id(connection, &self.setup.provider, external_id)?;
         Ok(found.is_none_or(|found| found.id != expected))
     }
-}
-
-/// What is about to be done, as the audit log calls it.
-fn deed(c: &mut AnyConnection, new: &integrations::NewIntegration, setup: &Setup) -> Result<Action, StoreError> {
-    let Some(found) = integrations::by_external_id(c, &new.provider, &new.external_id)? else {
-        return Ok(Action::Install);
-    };
-    let is_linked = integrations::one_of_organization(c, setup.organization, found.id)?.is_some();
-    Ok(if is_linked { Action::Reinstall } else { Action::Link })
 }
 
 fn store_identity(

@@ -245,19 +245,17 @@ fn put_one(
     let sealed = seal(sealer, integration, &name, &subject, &new.tokens);
     let (integration_id, at) = (t::integration_id.eq(integration), milliseconds(now));
     let whose = (integration_id, t::name.eq(&name), t::subject.eq(&subject));
-    let mut made = None;
-    let found = found_or_made(
+    let (found, is_new) = found_or_made(
         c,
         |c| by_key(c, integration, &name, &subject),
         |c| {
             let row = (whose, tokens_row!(sealed, new, now), t::position.eq(position), t::generation.eq(1));
             let row = (row, t::status.eq(ACTIVE), t::date_added.eq(at));
             let id: GrantId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?;
-            made = Some(id);
             get(c, id)?.ok_or_else(|| StoreError::Lost("the grant is gone".to_owned()))
         },
     )?;
-    if made == Some(found.id) {
+    if is_new {
         return Ok(None);
     }
     // What was refreshed meanwhile is replaced as well: the lease on its generation is void.

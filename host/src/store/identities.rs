@@ -67,7 +67,7 @@ pub fn authenticate(
     let refreshed = || {
         (t::status.eq(VALID), t::scopes.eq(&scopes), t::sealed_data.eq(&sealed), t::date_verified.eq(milliseconds(now)))
     };
-    let id: IdentityId = found_or_made(
+    let (id, _): (IdentityId, bool) = found_or_made(
         c,
         |c| {
             let row = t::table.filter(t::identity_provider_id.eq(new.identity_provider));

@@ -14,7 +14,7 @@ pub fn find_or_make(
     instance: &str,
     now: OffsetDateTime,
 ) -> StoreResult<IdentityProviderId> {
-    found_or_made(
+    let (id, _) = found_or_made(
         c,
         |c| {
             let row = t::table.filter(t::type_.eq(identity_type)).filter(t::instance.eq(instance));
@@ -24,5 +24,6 @@ pub fn find_or_make(
             let row = (t::type_.eq(identity_type), t::instance.eq(instance), t::date_added.eq(milliseconds(now)));
             Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?)
         },
-    )
+    )?;
+    Ok(id)
 }

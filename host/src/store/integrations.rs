@@ -82,13 +82,13 @@ const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
     Place { table: "integrations", column: "metadata", row }
 }
 
-/// Makes an integration, or refreshes name and metadata of the one there is and makes it active.
+/// Makes an integration, or refreshes name and metadata of the one there is and makes it active. Answers it, and whether it is new.
 pub fn install(
     c: &mut AnyConnection,
     sealer: &Sealer,
     new: NewIntegration,
     now: OffsetDateTime,
-) -> StoreResult<Integration> {
+) -> StoreResult<(Integration, bool)> {
     let sealed = seal(sealer, &new);
     let refreshed = || {
         (
@@ -102,7 +102,7 @@ pub fn install(
     let identity = (t::provider.eq(&new.provider), t::external_id.eq(&new.external_id));
     // Somebody may remove it between the finding and the refreshing, where several hosts write at once: then it is made anew.
     for _ in 0..3 {
-        let found = found_or_made(
+        let (found, is_new) = found_or_made(
             c,
             |c| by_external_id(c, &new.provider, &new.external_id),
             |c| {
@@ -112,7 +112,7 @@ pub fn install(
             },
         )?;
         if diesel::update(t::table.find(found.id)).set(refreshed()).execute(c)? == 1 {
-            return Ok(t::table.find(found.id).select(columns!()).first(c)?);
+            return Ok((t::table.find(found.id).select(columns!()).first(c)?, is_new));
         }
     }
     Err(StoreError::Lost("the integration is removed as often as it is made".to_owned()))

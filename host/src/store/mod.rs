@@ -237,7 +237,8 @@ impl Store {
         self.write(move |connection| {
             sessions::sweep(connection, now)?;
             setups::sweep(connection, now)?;
-            webhooks::sweep(connection, now)
+            webhooks::sweep(connection, now)?;
+            revocations::sweep(connection, now)
         })
         .await
     }
@@ -247,17 +248,18 @@ async fn off_thread<T: Send + 'static>(run: impl FnOnce() -> StoreResult<T> + Se
     tokio::task::spawn_blocking(run).await.map_err(|error| StoreError::Lost(error.to_string()))?
 }
 
-/// Inserts in a savepoint, and where another was faster finds its row: for rows that are found or made.
+/// Inserts in a savepoint, and where another was faster finds its row: for rows that are found or made. Answers the row, and whether it is
+/// new.
 fn found_or_made<T>(
     connection: &mut AnyConnection,
     find: impl Fn(&mut AnyConnection) -> StoreResult<Option<T>>,
     make: impl FnOnce(&mut AnyConnection) -> StoreResult<T>,
-) -> StoreResult<T> {
+) -> StoreResult<(T, bool)> {
     if let Some(found) = find(connection)? {
-        return Ok(found);
+        return Ok((found, false));
     }
     match connection.transaction(make) {
-        Err(StoreError::Taken) => find(connection)?.ok_or(StoreError::Taken),
-        other => other,
+        Err(StoreError::Taken) => Ok((find(connection)?.ok_or(StoreError::Taken)?, false)),
+        made => Ok((made?, true)),
     }
 }

@@ -62,18 +62,18 @@ pub fn set_config(
     Ok(diesel::update(row).set(t::config.eq(text)).execute(c)? > 0)
 }
 
-/// Links once, with an empty config; a link that is there stays as it is.
+/// Links once, with an empty config; a link that is there stays as it is. Answers it, and whether it is new.
 pub fn link(
     c: &mut AnyConnection,
     organization: OrganizationId,
     integration: IntegrationId,
     added_by: Option<UserId>,
     now: OffsetDateTime,
-) -> StoreResult<OrganizationIntegration> {
+) -> StoreResult<(OrganizationIntegration, bool)> {
     let find = |c: &mut AnyConnection| -> StoreResult<Option<Row>> {
         Ok(t::table.find((organization, integration)).select(columns!()).first(c).optional()?)
     };
-    let row = found_or_made(c, find, |c| {
+    let (row, is_new) = found_or_made(c, find, |c| {
         let row = (
             t::organization_id.eq(organization),
             t::integration_id.eq(integration),
@@ -84,7 +84,7 @@ pub fn link(
         diesel::insert_into(t::table).values(row).execute(c)?;
         find(c)?.ok_or(StoreError::Corrupt("a new link"))
     })?;
-    row.try_into()
+    Ok((row.try_into()?, is_new))
 }
 
 /// The organizations that are linked to an integration.

@@ -40,7 +40,8 @@ pub fn put(
         let row = (t::session_key.eq(session_key), t::provider.eq(provider), fresh);
         diesel::insert_into(t::table).values(row).execute(c)?;
         Ok(())
-    })
+    })?;
+    Ok(())
 }
 
 /// Claims a set-up: of any number of requests, on any number of hosts, one wins.

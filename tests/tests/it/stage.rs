@@ -240,7 +240,7 @@ impl Stored {
                         name: format!("Filled {n:04}"),
                         metadata: Map::new(),
                     };
-                    let stored = integrations::install(c, &sealer, new, now)?;
+                    let (stored, _) = integrations::install(c, &sealer, new, now)?;
                     organization_integrations::link(c, acme.id, stored.id, None, now)?;
                 }
                 Ok(())

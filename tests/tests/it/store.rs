@@ -73,19 +73,28 @@ async fn organization(store: &Store, slug: &str) -> Result<OrganizationId> {
     Ok(store.write(move |c| organizations::insert(c, &slug, "Name", NOW)).await?)
 }
 
+/// Answers whether the integration is new, and whether the link is, besides.
+async fn install_telling(
+    store: &Store,
+    organization: OrganizationId,
+    new: NewIntegration,
+) -> Result<(IntegrationId, bool, bool), StoreError> {
+    let sealer = sealer();
+    store
+        .write(move |c| {
+            let (stored, is_new) = integrations::install(c, &sealer, new, NOW)?;
+            let (_, is_linked) = organization_integrations::link(c, organization, stored.id, None, NOW)?;
+            Ok((stored.id, is_new, is_linked))
+        })
+        .await
+}
+
 async fn install(
     store: &Store,
     organization: OrganizationId,
     new: NewIntegration,
 ) -> Result<IntegrationId, StoreError> {
-    let sealer = sealer();
-    store
-        .write(move |c| {
-            let stored = integrations::install(c, &sealer, new, NOW)?;
-            organization_integrations::link(c, organization, stored.id, None, NOW)?;
-            Ok(stored.id)
-        })
-        .await
+    Ok(install_telling(store, organization, new).await?.0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,9 +118,15 @@ async fn migrating_twice_or_from_two_hosts_at_once_is_the_same_as_once() -> Resu
 async fn two_installs_at_once_leave_one_row_each() -> Result<()> {
     for Database { store, .. } in each_database().await? {
         let acme = organization(&store, "acme").await?;
-        let ids = join_all((0..16).map(|n| install(&store, acme, workspace("T1", &format!("name {n}"), "t")))).await;
-        let ids = ids.into_iter().collect::<Result<Vec<_>, _>>()?;
-        assert!(ids.iter().all(|id| *id == ids[0]));
+        let all = (0..16).map(|n| install_telling(&store, acme, workspace("T1", &format!("name {n}"), "t")));
+        let all = join_all(all).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        assert!(all.iter().all(|(id, ..)| *id == all[0].0));
+        let new = |is_new: fn(&(IntegrationId, bool, bool)) -> bool| all.iter().filter(|one| is_new(one)).count();
+        assert_eq!(
+            (new(|one| one.1), new(|one| one.2)),
+            (1, 1),
+            "one is told that it made it, all others that they did not"
+        );
         assert_eq!(store.read(move |c| integrations::of_organization(c, acme, None, 9)).await?.len(), 1);
         let made =
             join_all((0..16).map(|_| store.write(|c| identity_providers::find_or_make(c, "slack", "slack.com", NOW))))
