@@ -276,6 +276,42 @@ fn there_is_nothing_else_at_the_top() -> Result<()> {
     Ok(())
 }
 
+/// What stands between these two, each time.
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
+    text.split(begin).skip(1).filter_map(|rest| Some(rest.split_once(end)?.0)).collect()
+}
+
+#[test]
+fn the_reference_of_the_api_has_every_url_action_scope_and_code() -> Result<()> {
+    let text = |file: &str| fs::read_to_string(root().join(file));
+    let (reference, readme) = (text("host/API.md")?, readme()?);
+    let routes = text("host/src/web/routes.rs")?;
+    let urls = between(&routes, "\"/api/0/organizations/{org}", "\"");
+    assert!(urls.len() >= 7, "{urls:?}");
+    let mut wrong: Vec<String> = Vec::new();
+    for url in urls {
+        let url = url.replace("{*path}", "{path}");
+        let is_there = |text: &str, above: &str| text.contains(&format!(" {above}{url}"));
+        if !is_there(&reference, "/api/0/organizations/{org}") || !is_there(&readme, "") {
+            wrong.push(url);
+        }
+    }
+    let codes = text("host/src/proxy/mod.rs")?;
+    let codes = between(&codes, "pub const fn code", "impl Proxy").concat();
+    let errors = text("host/src/web/error.rs")?;
+    let errors = between(&errors, "impl From<WebError> for CodedError", "Self { code").concat();
+    let actions = text("host/src/store/audit/entry.rs")?;
+    let actions = between(&actions, "Action {", "\n);").first().copied().unwrap_or_default().to_owned();
+    let scopes = text("host/src/accounts/role.rs")?;
+    let scopes = between(&scopes, "const SCOPES", "];").concat();
+    let texts = [codes, errors, actions, scopes];
+    let words: Vec<&str> = texts.iter().flat_map(|text| text.split('"').skip(1).step_by(2)).collect();
+    assert!(words.len() >= 40, "{words:?}");
+    wrong.extend(words.iter().filter(|word| !reference.contains(&format!("`{word}`"))).map(ToString::to_string));
+    assert!(wrong.is_empty(), "host/API.md, and for URLs the README, leave out {wrong:?}");
+    Ok(())
+}
+
 fn readme() -> Result<String> {
     Ok(fs::read_to_string(root().join("README.md"))?)
 }
@@ -291,7 +327,10 @@ fn the_commands_of_the_readme_exist() -> Result<()> {
     let named = table.filter_map(|line| line.split_once("` |")).flat_map(|(cell, _)| cell.split("`, `"));
     let run = readme.lines().filter_map(|line| line.split("./jackfield ").nth(1));
     let words = |text: &str| -> Vec<String> {
-        text.split(' ').take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).map(str::to_owned).collect()
+        text.split_whitespace()
+            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase()))
+            .map(str::to_owned)
+            .collect()
     };
     let commands: std::collections::BTreeSet<Vec<String>> =
         named.chain(run).map(words).filter(|command| !command.is_empty()).collect();
@@ -306,6 +345,12 @@ fn the_commands_of_the_readme_exist() -> Result<()> {
     Ok(())
 }
 
+/// What a link may name of a page: its headings, as GitHub writes them.
+fn sections(page: &str) -> Vec<String> {
+    let headings = page.lines().filter_map(|line| line.strip_prefix('#'));
+    headings.map(|heading| heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-")).collect()
+}
+
 #[test]
 fn the_paths_of_the_readme_exist() -> Result<()> {
     let readme = readme()?;
@@ -317,6 +362,10 @@ fn the_paths_of_the_readme_exist() -> Result<()> {
             ["host/", "plugin-api/", "plugins/", "tests/", "config/", ".ci/"].iter().any(|top| path.starts_with(top));
         if !is_ours || path.contains([' ', '\n', '…']) {
             continue;
+        }
+        let (path, section) = path.split_once('#').unwrap_or((path, ""));
+        if !section.is_empty() && !sections(&fs::read_to_string(root().join(path))?).contains(&section.to_owned()) {
+            wrong.push(format!("{path}#{section}"));
         }
         let expanded = match path.split_once('{').zip(path.split_once('}')) {
             Some(((before, inner), (_, after))) => {
