@@ -60,6 +60,9 @@ pub(super) enum WebError {
 /// What a client without a scope reads.
 pub(super) const NO_PERMISSION: &str = "You do not have permission to perform this action.";
 
+/// An integration is there, and what it is asked for is not.
+pub(super) const NO_GRANT: WebError = WebError::Absent("The integration has no such grant.");
+
 /// What programs tell a damaged row by.
 const UNREADABLE: &str = "unreadable";
 

@@ -253,7 +253,9 @@ async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its
         let found = owner.visit(&format!("{base}?{query}")).await?.json()?;
         assert_eq!(found.as_array().map(Vec::len), Some(count), "{query}: {found}");
     }
-    assert_eq!(owner.visit(&format!("{base}?action=nonsense")).await?.status, 400);
+    let refused = owner.visit(&format!("{base}?action=nonsense")).await?;
+    let said = refused.json()?["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(refused.status == 400 && said.contains("there are install, re-install, link, "), "{said}");
     let reader = Machine::new(&stage.host, &stage.host.token("other", &["org:write"])?);
     assert_eq!(reader.ask(Method::GET, base).await?.status, 404, "not their organization");
     let theirs = reader.ask(Method::GET, "/api/0/organizations/other/audit/").await?.json()?;

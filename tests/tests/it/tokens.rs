@@ -115,7 +115,13 @@ async fn a_token_that_will_live_a_while_is_lent_as_it_is() -> Result<()> {
             "scopes": ["chat:write", "commands", "team:read"]})
     );
     assert_eq!(scene.refreshes(), 0);
-    assert_eq!(scene.machine.token_of("user").await?.status, 404, "nobody asked for a person's");
+    let absent = scene.machine.token_of("user").await?;
+    let said = absent.json()?["detail"].take();
+    assert_eq!(
+        (absent.status, said),
+        (404, "The integration has no such grant.".into()),
+        "nobody asked for a person's"
+    );
     Ok(())
 }
 
@@ -134,7 +140,9 @@ async fn only_a_machine_with_the_scope_reads_tokens_of_its_own_organization() ->
     let as_other = Machine { client: Person::new(&stage.host.url), token: other.trim().into(), path: String::new() };
     assert_eq!(as_other.get(&path).await?.status, 404, "another organization's token, on acme's path");
     assert_eq!(as_other.get(&path.replace("acme", "other")).await?.status, 404, "not linked there");
-    assert_eq!(machine.get(&path.replace("/integrations/", "/integrations/9")).await?.status, 404);
+    let absent = machine.get(&path.replace("/integrations/", "/integrations/9")).await?;
+    let said = absent.json()?["detail"].take();
+    assert_eq!((absent.status, said), (404, "The requested resource does not exist.".into()));
     assert!(!stage.host.log()?.contains("xoxe"), "no token is logged");
     Ok(())
 }
@@ -163,6 +171,18 @@ async fn a_token_about_to_expire_is_refreshed_before_it_is_lent_and_replaced_whe
 async fn bot_and_person_rotate_apart() -> Result<()> {
     let scene = Scene::with("user-scopes = [\"search:read\"]").await?;
     let (bot, person) = (scene.machine.read("bot").await?, scene.machine.read("user").await?);
+    let mut known = scene.machine.get(&scene.machine.path).await?.json()?;
+    for grant in known["grants"].as_array_mut().context("a list")? {
+        assert!(grant["expiresAt"].take().is_string(), "{grant}");
+    }
+    assert_eq!(
+        known["grants"],
+        json!([
+            {"name": "bot", "subject": null, "expiresAt": null, "scopes": ["chat:write", "commands", "team:read"]},
+            {"name": "user", "subject": "U0ADA", "expiresAt": null, "scopes": ["search:read"]},
+        ]),
+        "what to ask for"
+    );
     let said = scene.machine.get(&format!("{}token/?grant=user&subject=U0ADA", scene.machine.path)).await?.json()?;
     assert_eq!((&said["subject"], &said["scopes"]), (&json!("U0ADA"), &json!(["search:read"])));
     scene.let_live("user", AGES).await?;

@@ -1,5 +1,7 @@
 //! The audit log of an organization.
 
+use std::sync::LazyLock;
+
 use axum::{
     Json,
     extract::{Query, State},
@@ -11,7 +13,7 @@ use super::{cursor::per_page, integrations::next_link};
 use crate::{
     accounts::Scope,
     app::AppHandle,
-    audit::{AuditOut, Filter},
+    audit::{Action, AuditOut, Filter},
     web::{
         caller::{ApiAccess, require},
         error::{ApiError, WebError},
@@ -38,7 +40,7 @@ pub(in crate::web) async fn audit(
     let before = query.cursor.as_deref().map(number).transpose()?;
     let filter = Filter {
         organization: Some(access.organization.id),
-        action: query.action.as_deref().map(str::parse).transpose().map_err(|_| BAD_ACTION)?,
+        action: query.action.as_deref().map(str::parse).transpose().map_err(|_| WebError::BadRequest(&BAD_ACTION))?,
         integration: query.integration.as_deref().map(str::parse).transpose().map_err(|_| BAD_NUMBER)?,
         provider: query.provider.clone(),
         since: None,
@@ -53,7 +55,10 @@ pub(in crate::web) async fn audit(
 }
 
 const BAD_NUMBER: WebError = WebError::BadRequest("The cursor and the integration are numbers.");
-const BAD_ACTION: WebError = WebError::BadRequest("There is no such action.");
+static BAD_ACTION: LazyLock<String> = LazyLock::new(|| {
+    let words: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+    format!("There is no such action; there are {}.", words.join(", "))
+});
 
 fn number(text: &str) -> Result<i64, WebError> {
     text.parse().map_err(|_| BAD_NUMBER)

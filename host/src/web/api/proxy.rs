@@ -18,7 +18,7 @@ use crate::{
     store::StoreError,
     web::{
         caller::{ApiAccess, require},
-        error::{ApiError, CodedError, WebError},
+        error::{ApiError, CodedError, NO_GRANT, WebError},
     },
 };
 
@@ -76,7 +76,7 @@ impl From<ProxyError> for WebError {
     fn from(error: ProxyError) -> Self {
         match error {
             ProxyError::NotFound => Self::NotFound,
-            ProxyError::NoGrant => Self::Absent("The integration has no such grant."),
+            ProxyError::NoGrant => NO_GRANT,
             ProxyError::NoApi => {
                 Self::Absent("Nobody has said where the API of this provider is: a declared one has the key api-url.")
             }

@@ -14,9 +14,10 @@ use crate::{
     app::AppHandle,
     audit::{Action, Entry},
     grants::{Fresh, GrantError, Which},
+    store::{IntegrationId, OrganizationId},
     web::{
         caller::{ApiAccess, require},
-        error::{ApiError, WebError},
+        error::{ApiError, NO_GRANT, WebError},
     },
 };
 
@@ -52,11 +53,20 @@ pub(in crate::web) async fn token(
     require(&access, Scope::IntegrationsToken)?;
     let which = Which { name: grant, subject };
     let (organization, id) = (access.organization.id, parsed(&id)?);
-    let fresh = app.grants.fresh(organization, id, &which).await?;
+    let fresh = match app.grants.fresh(organization, id, &which).await {
+        Err(GrantError::NotFound) => return Err(absent(&app, organization, id).await?.into()),
+        other => other?,
+    };
     let entry = Entry::new(Action::TokenRead, access.actor).organization(organization).integration_id(id);
     app.audit.count(entry.grant(&fresh.name, &fresh.subject)).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
+}
+
+/// Whether it is the integration that is not there, or the grant. Asked only then: most reads find one.
+async fn absent(app: &AppHandle, organization: OrganizationId, id: IntegrationId) -> Result<WebError, WebError> {
+    let found = app.integrations.get(organization, id).await?;
+    Ok(found.map_or(WebError::NotFound, |_| NO_GRANT))
 }
 
 impl TokenOut {
