@@ -3,7 +3,10 @@
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use super::Pairs;
 
@@ -134,10 +137,22 @@ impl HttpResponse {
     /// The body as JSON.
     ///
     /// # Errors
-    /// When it is not JSON of that shape.
-    pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_slice(&self.body)
+    /// When it is not JSON of that shape. The error says where, and holds nothing of the body, which may be a token: it may be logged.
+    pub fn json<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        from_json(&self.body)
     }
+}
+
+/// JSON of a shape. Serde's words of another shape quote what they found; what replaces them says where that is. Those of a missing field quote the
+/// type alone, and those of what is no JSON nothing.
+pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        if !error.is_data() || error.to_string().starts_with("missing field `") {
+            return error;
+        }
+        let (line, column) = (error.line(), error.column());
+        serde_json::Error::custom(format_args!("JSON of another shape than expected at line {line} column {column}"))
+    })
 }
 
 impl fmt::Debug for HttpRequest {

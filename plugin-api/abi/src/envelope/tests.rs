@@ -1,6 +1,6 @@
 //! Pins the shape of every envelope: what is in these snapshots is what released plugins and hosts say to each other.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::*;
@@ -248,5 +248,38 @@ fn debug_output_holds_no_secret() {
     ];
     for text in secrets {
         assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn an_error_about_a_body_says_where_and_quotes_nothing_of_it() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Account {
+        id: u64,
+        kind: Kind,
+    }
+    #[derive(Debug, Deserialize)]
+    enum Kind {
+        Team,
+    }
+    const OTHER: &str = "JSON of another shape than expected at line 1 column";
+    for (body, expected) in [
+        (r#"{"id": "hunter2"}"#, OTHER),
+        (r#"{"hunter2": 1}"#, OTHER),
+        (r#"{"id": 1, "kind": "hunter2"}"#, OTHER),
+        (r#""hunter2""#, OTHER),
+        (r#"{"kind": "Team"}"#, "missing field `id` at line 1 column 16"),
+        ("hunter2", "expected value at line 1 column 1"),
+        (r#"{"id": 1 hunter2"#, "expected `,` or `}` at line 1 column 10"),
+    ] {
+        let of_response = HttpResponse::new(200, body).json::<Account>().expect_err(body);
+        let of_call = WebhookCall::new("POST", body).json::<Account>().expect_err(body);
+        for error in [of_response, of_call] {
+            let words = format!("{error} {error:?}");
+            assert!(words.starts_with(expected) && !words.contains("hunter2"), "{words}");
+            assert_eq!(error.line(), 1, "{words}");
+        }
     }
 }

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Pairs, State, http::as_base64};
+use super::{
+    Pairs, State,
+    http::{as_base64, from_json},
+};
 
 /// A call to a provider's webhook. Whoever has the URL can make one: verify it before you believe it.
 ///
@@ -78,9 +81,9 @@ impl WebhookCall {
     /// The body as JSON.
     ///
     /// # Errors
-    /// When it is not JSON of that shape.
+    /// When it is not JSON of that shape. The error says where, and holds nothing of the body: it may be logged.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_slice(&self.body)
+        from_json(&self.body)
     }
 }
 
