@@ -179,18 +179,29 @@ mod tests {
     #[test]
     fn a_place_that_others_can_write_is_told_with_its_mode() {
         let cases = [
-            ("above/plugins/libacme.so", 0o664, "others can write it: found the mode 0664, wanted 0644"),
+            (
+                "above/plugins/libacme.so",
+                0o664,
+                "others can write it: found the mode 0664, wanted 0644",
+                "chmod go-w ROOT/above/plugins/libacme.so",
+            ),
             (
                 "above/plugins",
                 0o1777,
                 "others can write its folder ROOT/above/plugins: found the mode 1777, wanted 1755",
+                "put libacme.so into a folder that only root and the host's user can write",
             ),
-            ("above", 0o777, "others can write its folder ROOT/above: found the mode 0777, wanted 0755"),
+            (
+                "above",
+                0o777,
+                "others can write its folder ROOT/above: found the mode 0777, wanted 0755",
+                "chmod go-w ROOT/above",
+            ),
         ];
-        for (place, mode, told) in cases {
+        for (place, mode, told, mend) in cases {
             let (root, file) = laid_out();
             change(&root.path().join(place), mode);
-            let expected = format!("ROOT/above/plugins/libacme.so: {told}\nmend: chmod go-w ROOT/{place}");
+            let expected = format!("ROOT/above/plugins/libacme.so: {told}\nmend: {mend}");
             assert_eq!(refusal_of(&root, &file), expected);
         }
         let (root, file) = laid_out();

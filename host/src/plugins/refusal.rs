@@ -250,11 +250,18 @@ pub enum Refusal {
     },
 }
 
+const STICKY: u32 = 0o1000;
+
 impl Refusal {
     /// What the operator can do about it.
     #[must_use]
     pub fn mend(&self) -> String {
         let text = match self {
+            // A sticky folder is one that others are meant to write, like /tmp: taking that away would break it for everybody.
+            Self::WritableByOthers { file, place, mode } if file != place && mode & STICKY != 0 => {
+                let name = Path::new(file.file_name().unwrap_or_default()).display();
+                return format!("put {name} into a folder that only root and the host's user can write");
+            }
             Self::WritableByOthers { place, .. } => return format!("chmod go-w {}", place.display()),
             Self::ForeignOwner { place, .. } => return format!("chown root {}", place.display()),
             Self::NotSigned { file, .. } => {

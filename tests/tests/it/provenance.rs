@@ -139,6 +139,10 @@ fn a_library_that_others_can_write_or_replace_is_refused_until_the_mend_is_run()
         let head = format!("FOLDER/jackfield.toml:1: default-integrations: {library}: others can write {told}");
         assert!(said.starts_with(&head), "{said}");
         let mend = word_after(&said, "mend: ")?.replace("FOLDER", &site.folder.folder().display().to_string());
+        if mode & 0o1000 != 0 {
+            assert_eq!(mend, "put libleaves_a_mark.so into a folder that only root and the host's user can write");
+            continue;
+        }
         assert!(mend.starts_with("chmod go-w "), "{mend}");
         let words: Vec<&str> = mend.split(' ').collect();
         assert!(Command::new(words[0]).args(&words[1..]).current_dir(site.folder.folder()).status()?.success());
