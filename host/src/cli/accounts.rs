@@ -58,14 +58,14 @@ pub(super) enum MemberCommand {
 
 #[derive(Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a token and print it, this once.
+    /// Make a token and print it. It is not shown again.
     Create {
         /// Slug of the organization.
         org: String,
         /// What it is for.
         #[arg(long)]
         name: String,
-        /// What it may do: org:read, org:write, org:integrations, integrations:token. May be given several times.
+        /// What it may do: org:read (providers, integrations, revocations), org:write (the audit log), org:integrations (remove integrations), integrations:token (read tokens, use the proxy). May be given several times.
         #[arg(long = "scope", required = true, action = ArgAction::Append, num_args = 1.., value_name = "SCOPE")]
         scopes: Vec<Scope>,
     },

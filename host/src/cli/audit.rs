@@ -14,18 +14,18 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Check that no row was changed or removed, and print the head of the chain, to be noted elsewhere.
+    /// Check that no row was changed or removed, and print the head of the chain. Note it elsewhere, for --head.
     Verify {
-        /// A head that was printed before: it must still be on the chain.
+        /// A head that an earlier run printed: it must still be in the chain.
         #[arg(long, value_name = "N:HASH")]
         head: Option<Noted>,
     },
-    /// Print the log, the oldest first.
+    /// Print the log, oldest first.
     List {
         /// Slug of the organization; all when absent.
         #[arg(long, value_name = "SLUG")]
         organization: Option<String>,
-        /// From this time on, like 2026-11-25T00:00:00Z.
+        /// Only from this time on, like 2026-11-25T00:00:00Z.
         #[arg(long, value_name = "TIME", value_parser = time_of)]
         since: Option<OffsetDateTime>,
         /// One JSON object a line.

@@ -12,7 +12,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Say everything that is wrong with the configuration and its plugins, without starting.
+    /// Report every mistake in the configuration and its plugins, without starting.
     Check,
 }
 

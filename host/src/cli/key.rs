@@ -14,17 +14,17 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make another key and seal everything anew under it, while hosts serve; run again, it goes on where it was interrupted.
+    /// Make another data key and seal every secret anew under it, while hosts serve. If it was interrupted, run it again and it continues.
     Rotate(RotateArguments),
-    /// Say which keys there are, what hangs on each, and which may go.
+    /// Show which keys there are, what depends on each, and which may be removed.
     Status,
-    /// Open every sealed value and say which cannot be opened.
+    /// Decrypt every stored secret, and list those that cannot be decrypted.
     Check,
 }
 
 #[derive(Args)]
 pub(super) struct RotateArguments {
-    /// Have everything hang on the first line of system.secret-key, so that the others may go.
+    /// Re-wrap all data keys with the first line of system.secret-key, so that older lines can be removed.
     #[arg(long)]
     secret_key: bool,
 }

@@ -36,10 +36,10 @@ struct Arguments {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", default_value = "config/jackfield.toml")]
     config: PathBuf,
-    /// What to log: a level, or `info,jackfield=debug`.
+    /// What to log: a level, or levels by module like `info,jackfield=debug`.
     #[arg(long, global = true, value_name = "LEVELS", env = "JACKFIELD_LOG", default_value = DEFAULT_LEVELS)]
     log: String,
-    /// How to log.
+    /// How to write the log.
     #[arg(long, global = true, value_name = "FORMAT", env = "JACKFIELD_LOG_FORMAT", default_value = "text")]
     log_format: Format,
     #[command(subcommand)]
@@ -52,35 +52,35 @@ enum Command {
     Serve,
     /// Have the running host take over what the configuration file says now.
     Reload,
-    /// Give up everything of a provider, and have it revoked there: for the bad night.
+    /// Give up all integrations of a provider and have their tokens revoked there, as after a leak.
     Revoke(revoke::Arguments),
     /// Bring the database up to date.
     Migrate,
-    /// Judge the configuration file.
+    /// Check the configuration file.
     #[command(subcommand)]
     Config(config::Command),
-    /// People who can log in.
+    /// Make people who can log in.
     #[command(subcommand)]
     User(accounts::UserCommand),
-    /// Organizations.
+    /// Make organizations.
     #[command(subcommand)]
     Org(accounts::OrgCommand),
-    /// Who belongs to an organization, in which role.
+    /// Say who belongs to an organization, in which role.
     #[command(subcommand)]
     Member(accounts::MemberCommand),
-    /// Bearer tokens for machines.
+    /// Make bearer tokens for programs.
     #[command(subcommand)]
     Token(accounts::TokenCommand),
-    /// What secrets are sealed under.
+    /// Rotate and check the keys that secrets are sealed under.
     #[command(subcommand)]
     Key(key::Command),
-    /// Who did what, as a chain that nobody changes unseen.
+    /// Read the audit log, and check that nobody has changed it.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Providers that need no plugin.
+    /// List, show and check providers that need no plugin.
     #[command(subcommand)]
     Provider(provider::Command),
-    /// Provider plugins.
+    /// Write, check, sign and list provider plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
 }

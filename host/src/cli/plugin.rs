@@ -19,7 +19,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make a crate to start a plugin from, in a folder of its name: it builds and passes its own tests as it is.
+    /// Make a crate to start a plugin from, in a folder of its name. It builds and passes its own tests as it is.
     New {
         /// Id of its provider and name of the crate: a-z, 0-9, - and _, beginning with a letter.
         name: String,
@@ -27,11 +27,11 @@ pub(super) enum Command {
         #[arg(long)]
         oauth2: bool,
     },
-    /// Build the plugin in this folder, serve it in a throw-away host whose world is played, and do so again at each save; Ctrl-C ends it.
+    /// Build the plugin in this folder and serve it in a throw-away host with a stand-in for its service. Rebuilds at each save; Ctrl-C ends it.
     Dev(plugin_dev::DevArguments),
-    /// Say how the plugins of the running host are doing; without one, load what is listed and say what came of it.
+    /// Show how the plugins of the running host are doing; without a running host, load the listed ones and report what came of it.
     List,
-    /// Load libraries in a worker, ask them what nobody would ask, and say what each exports and how it behaved.
+    /// Load libraries in a worker, send them malformed and unexpected input, and report what each exports and how it behaved.
     Check {
         /// The libraries.
         #[arg(required = true)]
@@ -39,7 +39,7 @@ pub(super) enum Command {
         #[command(flatten)]
         extent: ExtentArguments,
     },
-    /// Accept the listed plugins as they are now: from then on a host loads these very libraries and no others.
+    /// Accept the listed plugins as they are now: from then on a host loads exactly these libraries and no others.
     Lock,
     /// Print the SHA-256 of a library.
     Digest {
@@ -48,17 +48,17 @@ pub(super) enum Command {
     },
     /// Make a pair of keys to sign libraries with, in minisign's format.
     Key(signing::KeyArguments),
-    /// Sign a library as it is now: PATH.minisig beside it.
+    /// Sign a library as it is now: writes PATH.minisig beside it.
     Sign(signing::SignArguments),
 }
 
 /// How much is asked.
 #[derive(Clone, Copy, clap::Args)]
 pub(super) struct ExtentArguments {
-    /// Invented questions for each step; 0 asks none.
+    /// How many invented requests each step gets; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 200)]
     questions: u32,
-    /// The same seed invents the same questions.
+    /// The same seed invents the same requests.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }

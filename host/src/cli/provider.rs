@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List the catalogue and what else is declared: id, name, whether it is enabled, and what is missing.
+    /// List the catalogue and what else the configuration declares: id, name, whether it is enabled, and what is missing.
     List,
     /// Check declared providers as `plugin check` does libraries; without a name, all that the configuration declares.
     Check {

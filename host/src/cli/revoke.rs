@@ -22,22 +22,22 @@ pub(super) struct Arguments {
     /// Id of the provider whose tokens are to be revoked.
     #[arg(long, value_name = "ID", required_unless_present = "status")]
     provider: Option<String>,
-    /// Only what this organization has of it. What it shares with others is unlinked from it and stays theirs.
+    /// Only what this organization has of the provider. What it shares with others is unlinked from it and stays theirs.
     #[arg(long, value_name = "SLUG")]
     organization: Option<String>,
-    /// Count, and change nothing.
+    /// Count what would be revoked, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
     /// Keep the integrations: their tokens are revoked, and their people must authenticate again.
     #[arg(long)]
     keep: bool,
-    /// How many are revoked in a minute: providers have their limits.
+    /// How many to revoke per minute: providers have their limits.
     #[arg(long, value_name = "N", default_value = "60", value_parser = clap::value_parser!(u32).range(1..=6000))]
     per_minute: u32,
-    /// Say what is not revoked yet, and what the providers answered; of one provider or of all.
+    /// Show what is not revoked yet, and what the providers answered; of one provider, or of all.
     #[arg(long, conflicts_with_all = ["dry_run", "keep", "yes"])]
     status: bool,
 }

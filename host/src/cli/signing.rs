@@ -17,7 +17,7 @@ pub(super) struct KeyArguments {
     /// Lock the key with a password from standard input, up to the end of the first line.
     #[arg(long, required_unless_present = "no_password", conflicts_with = "no_password")]
     password_stdin: bool,
-    /// Leave the key as it is: whoever has the file can sign.
+    /// Do not lock the key: whoever has the file can sign.
     #[arg(long)]
     no_password: bool,
 }
