@@ -105,9 +105,10 @@ const TAKEN: [&str; 56] = [
 ];
 
 /// Types that the templates and the prelude know under these names.
-const KNOWN_TYPES: [&str; 32] = [
+const KNOWN_TYPES: [&str; 34] = [
     "Account",
     "Answer",
+    "Api",
     "AskToken",
     "Box",
     "Default",
@@ -119,6 +120,7 @@ const KNOWN_TYPES: [&str; 32] = [
     "Form",
     "Found",
     "Fn",
+    "Grant",
     "Harness",
     "Host",
     "HttpRequest",
@@ -274,7 +276,9 @@ mod tests {
     #[test]
     fn the_name_is_everywhere_and_acme_nowhere() {
         let folder = tempfile::tempdir().expect("a folder");
-        for (name, kind) in [("my-crm", Kind::Form), ("provider", Kind::OAuth2)] {
+        for (name, kind) in
+            [("my-crm", Kind::Form), ("provider", Kind::OAuth2), ("api", Kind::OAuth2), ("grant", Kind::Form)]
+        {
             let made = make(name, kind, folder.path()).expect("it is made");
             let text = |file: &str| fs::read_to_string(made.join(file)).expect("it is there");
             for file in
@@ -287,6 +291,8 @@ mod tests {
         let text = |file: &str| fs::read_to_string(folder.path().join(file)).expect("it is there");
         assert!(text("my-crm/tests/setup.rs").contains("use my_crm::MyCrm;"));
         assert!(text("my-crm/src/lib.rs").contains("const NAME: &'static str = \"My Crm\";"));
-        assert!(text("provider/src/lib.rs").contains("impl Provider for ProviderProvider"));
+        for (name, of) in [("provider", "ProviderProvider"), ("api", "ApiProvider"), ("grant", "GrantProvider")] {
+            assert!(text(&format!("{name}/src/lib.rs")).contains(&format!("impl Provider for {of}")), "{name}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
 
-use jackfield_plugin::{Error, HttpRequest, HttpResponse, Integration, OAuth2, Provider, Request, Result, State};
+use jackfield_plugin::{Api, Error, HttpRequest, HttpResponse, Integration, OAuth2, Provider, Request, Result, State};
 use jackfield_plugin_abi::envelope::{Answer, StepKind};
 use serde_json::Value;
 
@@ -300,6 +300,29 @@ impl<P: Provider> Harness<P> {
     #[must_use]
     pub fn missing(&self) -> &[String] {
         &self.inside.description.missing
+    }
+
+    /// Where programs that use the integration call the service's API, as [`Provider::api`] says.
+    ///
+    /// ```
+    /// # use jackfield_plugin::{Api, Host, Integration, NoOptions, Pipeline, Provider, Result, State};
+    /// # use jackfield_plugin_test::Harness;
+    /// # struct Acme;
+    /// # impl Provider for Acme {
+    /// #     type Options = NoOptions;
+    /// #     const ID: &'static str = "acme";
+    /// #     const NAME: &'static str = "Acme";
+    /// #     fn new(_: NoOptions) -> Self { Acme }
+    /// #     fn api(&self) -> Option<Api> { Some(Api::new("https://api.acme.example/")) }
+    /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    /// # }
+    /// let acme = Harness::<Acme>::new(serde_json::json!({}));
+    /// assert_eq!(acme.api(), Some(&Api::new("https://api.acme.example/")));
+    /// ```
+    #[must_use]
+    pub const fn api(&self) -> Option<&Api> {
+        self.inside.description.api.as_ref()
     }
 
     /// Whether the provider would be offered to people.

@@ -14,12 +14,15 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use jackfield_tests::person::Person;
+use jackfield_tests::{host::Host, person::Person};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::stage::{PASSWORD, bare, program};
+use crate::{
+    machine::Machine,
+    stage::{PASSWORD, bare, program},
+};
 
 const PACKAGES: [&str; 3] = ["jackfield-plugin-abi", "jackfield-plugin", "jackfield-plugin-test"];
 
@@ -152,8 +155,16 @@ async fn a_new_plugin_of_either_kind_passes_its_tests_loads_and_is_set_up() -> R
     ensure!(step.text.contains("name=\"token\""), "{}", step.text);
     let dialog = ada.post("/extensions/my-crm/setup/", &[("token", "t0ken")]).await?.dialog()?;
     assert_eq!((dialog.success, &dialog.data["externalId"]), (true, &json!("A1")), "{}", host.log()?);
+    uses(&host, &dialog.data).await?;
     let dialog = ada.install("acme", "their_crm").await?.dialog()?;
     assert_eq!((dialog.success, &dialog.data["name"]), (true, &json!("Ada's account")), "{}", host.log()?);
+    uses(&host, &dialog.data).await
+}
+
+/// A program calls the service's API through the host; the service sees to it that the token is there.
+async fn uses(host: &Host, installed: &Value) -> Result<()> {
+    let answer = Machine::new(host, installed)?.get("me").await?;
+    assert_eq!((answer.status, answer.json()?["id"].take()), (200, json!("A1")), "{}", host.log()?);
     Ok(())
 }
 

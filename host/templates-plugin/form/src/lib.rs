@@ -1,8 +1,8 @@
 //! Acme Inc for Jackfield: asks for an API token, looks up whose it is, and keeps it.
 
 use jackfield_plugin::{
-    Answer, Error, Field, FieldType, Form, Host, HttpRequest, Integration, Pipeline, Provider,
-    Result, State, Step, View, export_providers, value,
+    Answer, Api, Error, Field, FieldType, Form, Grant, Host, HttpRequest, Integration, Pipeline,
+    Provider, Result, State, Step, View, export_providers, value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,11 @@ impl Provider for Acme {
         vec!["api.example.com".to_owned()]
     }
 
+    // Programs call it through the host, which adds the token.
+    fn api(&self) -> Option<Api> {
+        Some(Api::new(&self.0.api_url))
+    }
+
     fn pipeline(&self) -> Pipeline {
         let api_url = self.0.api_url.clone();
         Pipeline::new().view("token", AskToken { api_url })
@@ -48,8 +53,10 @@ impl Provider for Acme {
 
     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
         let Found { account, token } = value(&state, "found")?;
-        let integration = Integration::new(account.id).name(account.name);
-        Ok(integration.metadata("token", token))
+        // A grant is what the host lends, and gives up in the end.
+        Ok(Integration::new(account.id)
+            .name(account.name)
+            .grant(Grant::new("access", token)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A set-up from the first form to the integration. See the documentation of jackfield-plugin-test.
 
-use jackfield_plugin::{HttpRequest, HttpResponse, Integration, json};
+use jackfield_plugin::{Api, Grant, HttpRequest, HttpResponse, Integration, json};
 use jackfield_plugin_test::Harness;
 
 use acme_crate::Acme;
@@ -16,7 +16,7 @@ fn a_good_token_is_connected() {
     assert_eq!(provider.get().form().fields[0].name, "token");
     let expected = Integration::new("A1")
         .name("Ada's account")
-        .metadata("token", "t0ken");
+        .grant(Grant::new("access", "t0ken"));
     provider
         .post(&[("token", "t0ken")])
         .assert_integration(&expected);
@@ -37,6 +37,12 @@ fn an_api_that_is_down_ends_the_set_up() {
         provider.post(&[("token", "t0ken")]).failure(),
         "connection refused"
     );
+}
+
+#[test]
+fn programs_call_the_api_where_the_operator_says_it_is() {
+    let expected = Api::new("https://api.example.com");
+    assert_eq!(Plugin::new(json!({})).api(), Some(&expected));
 }
 
 #[test]

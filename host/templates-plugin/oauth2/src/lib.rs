@@ -1,7 +1,7 @@
 //! Acme Inc for Jackfield: a log-in by OAuth 2.0, then a look at whose account it is.
 
 use jackfield_plugin::{
-    Error, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Result, State,
+    Api, Error, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Result, State,
     export_providers, value,
 };
 use serde::Deserialize;
@@ -51,6 +51,11 @@ impl Provider for Acme {
         vec!["api.example.com".to_owned()]
     }
 
+    // Programs call it through the host, which adds the token.
+    fn api(&self) -> Option<Api> {
+        Some(Api::new(&self.0.api_url))
+    }
+
     fn pipeline(&self) -> Pipeline {
         let Options {
             client_id,
@@ -71,9 +76,8 @@ impl Provider for Acme {
             return Err(Error::new(format!("the API answered {}", answer.status)));
         }
         let Account { id, name } = answer.json()?;
-        Ok(Integration::new(id)
-            .name(name)
-            .metadata("access_token", access_token))
+        // The tokens of the log-in are its one grant, `access`, which the host keeps fresh.
+        Ok(Integration::new(id).name(name))
     }
 }
 

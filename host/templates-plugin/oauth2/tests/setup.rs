@@ -1,6 +1,6 @@
 //! A set-up from the log-in to the integration. See the documentation of jackfield-plugin-test.
 
-use jackfield_plugin::{HttpRequest, HttpResponse, Integration, json};
+use jackfield_plugin::{Api, HttpRequest, HttpResponse, Integration, json};
 use jackfield_plugin_test::Harness;
 
 use acme_crate::Acme;
@@ -18,9 +18,7 @@ fn a_person_who_consents_is_connected() {
     let account = HttpResponse::new(200, r#"{"id": "A1", "name": "Ada's account"}"#);
     let mut provider = provider().answers(ME, account);
     provider.get().assert_oauth2();
-    let expected = Integration::new("A1")
-        .name("Ada's account")
-        .metadata("access_token", "t0ken");
+    let expected = Integration::new("A1").name("Ada's account");
     provider
         .consents(json!({"access_token": "t0ken"}))
         .assert_integration(&expected);
@@ -45,6 +43,12 @@ fn an_api_that_does_not_know_the_token_ends_the_set_up() {
 fn without_a_client_it_is_not_offered_and_says_what_is_missing() {
     let provider = Plugin::new(json!({}));
     assert_eq!(provider.missing(), ["client-id", "client-secret"]);
+}
+
+#[test]
+fn programs_call_the_api_where_the_operator_says_it_is() {
+    let expected = Api::new("https://api.example.com");
+    assert_eq!(provider().api(), Some(&expected));
 }
 
 #[test]
