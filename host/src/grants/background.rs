@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
+
 use super::Grants;
-use crate::store::{StoreError, grants, revocations};
+use crate::store::{GrantId, StoreError, grants, refreshes, revocations};
 
 /// How often the database is looked at.
 const LOOK: Duration = Duration::from_secs(60);
-/// How many are refreshed at one look, one after the other: nobody waits for them, and a provider has its limits.
+/// How many are refreshed at one look, and how many at once: nobody waits for them, and a provider has its limits. One that does not answer
+/// keeps no other's waiting.
 const MOST: i64 = 50;
+const AT_ONCE: usize = 8;
 
 impl Grants {
     /// Looks after the grants until it is dropped.
@@ -25,17 +29,21 @@ impl Grants {
     /// One look. Answers how many were due.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database cannot say what is due. What is the matter with one grant is logged, and costs no other.
     pub async fn keep_once(&self) -> Result<usize, StoreError> {
         let now = self.clock.now();
-        let due = self.store.read(move |c| grants::due(c, now, MOST)).await?;
-        for id in &due {
-            let id = *id;
-            if let Some(grant) = self.store.read(move |c| grants::get(c, id)).await? {
-                self.refresh_anyway(&grant).await;
-            }
+        let due = self.store.read(move |c| refreshes::due(c, now, MOST)).await?;
+        let count = due.len();
+        stream::iter(due).for_each_concurrent(AT_ONCE, |id| self.keep_one(id)).await;
+        Ok(count)
+    }
+
+    async fn keep_one(&self, id: GrantId) {
+        match self.store.read(move |c| grants::get(c, id)).await {
+            Ok(Some(grant)) => self.refresh_anyway(&grant).await,
+            Ok(None) => {}
+            Err(error) => tracing::error!(grant.id = %id, %error, "a grant that is due cannot be read"),
         }
-        Ok(due.len())
     }
 
     /// Waits for the refreshes that are under way: what the provider has answered must be written.
@@ -55,7 +63,7 @@ impl Grants {
         }
         self.store
             .write(|c| {
-                grants::void_leases(c)?;
+                refreshes::void_leases(c)?;
                 revocations::void_leases(c)
             })
             .await

@@ -1,5 +1,7 @@
 //! A refresh that brought no tokens: what is kept, when it is tried again, and what is written down.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 
 use super::{
@@ -10,49 +12,74 @@ use super::{
 use crate::store::{
     AnyConnection, Sealer, StoreResult,
     audit::{self, Action, Actor, Entry},
-    grants::{self, Failure, Grant, Lease},
-    identities, integrations, organization_integrations,
+    grants::Grant,
+    integrations, organization_integrations,
+    refreshes::{self, Failure, Lease, NEVER},
+    renewal,
 };
 
 impl Grants {
     pub(super) async fn failed(&self, grant: &Grant, lease: Lease, outcome: Outcome) -> StoreResult<Attempt> {
-        let now = self.clock.now();
-        let (id, name, integration) = (grant.id, grant.name.clone(), grant.integration);
-        let told = |reason: String, at| Attempt::Failed { reason, retry_after: until(now, at) };
-        let alive_until = grant.expires_at.filter(|at| *at > now);
         match outcome {
             Outcome::Granted(_) => Ok(Attempt::Done),
             Outcome::Over(reason) => self.over(grant, reason).await,
-            // Nothing gets another token: the one that is there is used up to its end.
-            Outcome::NotRefreshable => match alive_until {
-                Some(at) => {
-                    let reason = "no refresh token came with it".to_owned();
-                    self.give_back(grant, lease, Failure::Outage(at), &reason).await?;
-                    Ok(told(reason, at))
-                }
-                None => self.over(grant, "the token has expired and no refresh token came with it".to_owned()).await,
-            },
-            Outcome::Outage(reason, asked) => {
-                let failures = self.failures(grant).await?;
-                let at = now + pause(failures, asked);
-                self.give_back(grant, lease, Failure::Outage(at), &reason).await?;
-                tracing::warn!(grant.id = %id, grant.name = name, integration.id = %integration, retry_at = %at, error = reason, "a refresh failed; the old token is kept while it lives");
-                Ok(told(reason, at))
+            Outcome::NotRefreshable => self.not_refreshable(grant, lease).await,
+            Outcome::Outage(reason, asked) => self.outage(grant, lease, reason, asked, self.clock.now()).await,
+            Outcome::Doubtful(reason, asked) => {
+                let not_before = self.when_nothing_is_at_stake(grant);
+                self.outage(grant, lease, reason, asked, not_before).await
             }
-            Outcome::Lost(reason) => {
-                let may_repeat = grant.is_single_use == Some(false);
-                let later = now + pause(self.failures(grant).await?, None);
-                let at = if may_repeat { later } else { alive_until.unwrap_or(later) };
-                self.give_back(grant, lease, Failure::Lost(at), &reason).await?;
-                tracing::error!(grant.id = %id, grant.name = name, integration.id = %integration, retry_at = %at, error = reason, "the answer of a refresh was lost");
-                Ok(told(reason, at))
-            }
+            Outcome::Lost(reason) => self.lost(grant, lease, reason).await,
         }
+    }
+
+    /// Nothing gets another token: the one that is there is used up to its end.
+    async fn not_refreshable(&self, grant: &Grant, lease: Lease) -> StoreResult<Attempt> {
+        match grant.expires_at.filter(|at| *at > self.clock.now()) {
+            Some(at) => {
+                let reason = "no refresh token came with it".to_owned();
+                self.give_back(grant, lease, Failure::Outage(at), &reason).await?;
+                Ok(self.told(reason, at))
+            }
+            None => self.over(grant, "the token has expired and no refresh token came with it".to_owned()).await,
+        }
+    }
+
+    async fn outage(
+        &self,
+        grant: &Grant,
+        lease: Lease,
+        reason: String,
+        asked: Option<Duration>,
+        not_before: OffsetDateTime,
+    ) -> StoreResult<Attempt> {
+        let at = not_before.max(self.clock.now() + pause(self.failures(grant).await?, asked));
+        self.give_back(grant, lease, Failure::Outage(at), &reason).await?;
+        tracing::warn!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, retry_at = %at, error = reason, "a refresh failed; the old token is kept while it lives");
+        Ok(self.told(reason, at))
+    }
+
+    async fn lost(&self, grant: &Grant, lease: Lease, reason: String) -> StoreResult<Attempt> {
+        let at = self.when_nothing_is_at_stake(grant).max(self.clock.now() + pause(self.failures(grant).await?, None));
+        self.give_back(grant, lease, Failure::Lost(at), &reason).await?;
+        tracing::error!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, retry_at = %at, error = reason, "the answer of a refresh was lost");
+        Ok(self.told(reason, at))
+    }
+
+    /// From when on a refresh token can be sent again that may have been used: a provider that sees a used one may end all that came of it (RFC
+    /// 9700 section 4.14.2), the token that is there included. It is used up to its end; where the provider has not said when that is, until a
+    /// service refuses it.
+    fn when_nothing_is_at_stake(&self, grant: &Grant) -> OffsetDateTime {
+        if grant.is_single_use == Some(false) { self.clock.now() } else { grant.expires_at.unwrap_or(NEVER) }
+    }
+
+    fn told(&self, reason: String, at: OffsetDateTime) -> Attempt {
+        Attempt::Failed { reason, retry_after: until(self.clock.now(), at) }
     }
 
     async fn failures(&self, grant: &Grant) -> StoreResult<i32> {
         let id = grant.id;
-        Ok(self.store.read(move |c| grants::refresh(c, id)).await?.map_or(0, |refresh| refresh.failures))
+        Ok(self.store.read(move |c| refreshes::get(c, id)).await?.map_or(0, |refresh| refresh.failures))
     }
 
     async fn give_back(&self, grant: &Grant, lease: Lease, failure: Failure, reason: &str) -> StoreResult<()> {
@@ -60,7 +87,7 @@ impl Grants {
         let (digest, sealer) = (self.digest_of(grant).await?, self.store.sealer().clone());
         self.store
             .write(move |c| {
-                if grants::fail(c, &failed, lease, failure, &reason)?.is_some() {
+                if refreshes::fail(c, &failed, lease, failure, &reason)?.is_some() {
                     note(c, &sealer, &failed, &reason, digest.as_deref(), now)?;
                 }
                 Ok(())
@@ -75,12 +102,8 @@ impl Grants {
         let is_news = self
             .store
             .write(move |c| {
-                let is_news = grants::end(c, &ended, &why)?;
+                let is_news = renewal::end(c, &sealer, &ended, &why)?;
                 if is_news {
-                    integrations::mark(c, ended.integration, &ended)?;
-                    if let (false, Ok(tokens)) = (ended.subject.is_empty(), ended.tokens(&sealer)) {
-                        identities::invalidate(c, &sealer, &ended.subject, &tokens.access_token)?;
-                    }
                     note(c, &sealer, &ended, &why, digest.as_deref(), now)?;
                 }
                 Ok(is_news)

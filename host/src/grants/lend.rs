@@ -24,8 +24,12 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 impl Grants {
     pub(super) async fn fresh_grant(&self, mut grant: Grant) -> Result<Fresh, GrantError> {
-        let since = Instant::now();
-        while is_stale(&grant, self.clock.now()) {
+        let (since, asked_for) = (Instant::now(), grant.generation);
+        if is_stale(&grant, self.clock.now()) {
+            tracing::debug!(grant.id = %grant.id, integration.id = %grant.integration, "a token about to expire is asked for");
+        }
+        // What has come meanwhile is lent as it is: asking again for what is born stale would have no end.
+        while is_stale(&grant, self.clock.now()) && grant.generation == asked_for {
             // One that cannot be read is told as such: the provider has no part in it.
             grant.tokens(self.store.sealer())?;
             match self.attempt(&grant).await {

@@ -16,6 +16,8 @@ pub(super) enum Outcome {
     Over(String),
     /// The provider did not do it; how long it wants to be left alone.
     Outage(String, Option<Duration>),
+    /// The provider failed at it, and most likely did not do it; how long it wants to be left alone.
+    Doubtful(String, Option<Duration>),
     /// Whether the provider did it is not known.
     Lost(String),
     /// There is nothing to refresh it with.
@@ -30,17 +32,32 @@ const LONGEST_REASON: usize = 200;
 const OVER: [&str; 6] =
     ["invalid_grant", "invalid_refresh_token", "token_expired", "token_revoked", "account_inactive", "access_denied"];
 
+/// Codes of RFC 6749 section 4.1.2.1 and of Slack that say that something broke, at whatever point of the work.
+const BROKEN: [&str; 3] = ["server_error", "internal_error", "fatal_error"];
+
+/// What a server, or one in front of it, answers that broke at its work (RFC 9110 section 15.6), or did not wait for its end. One that is not
+/// available (503), or is asked too often (429), has not begun.
+const fn is_broken(status: u16) -> bool {
+    matches!(status, 500 | 502 | 504 | 520 | 524)
+}
+
 impl Outcome {
     /// Of a request to the token endpoint.
     pub(super) fn of_error(error: &TokenError) -> Self {
         let reason = cut(&error.to_string());
         match error {
             TokenError::Refused(refusal) if OVER.contains(&&*refusal.code) => Self::Over(reason),
+            TokenError::Refused(refusal) if BROKEN.contains(&&*refusal.code) || is_broken(refusal.status) => {
+                Self::Doubtful(reason, refusal.retry_after)
+            }
             // Its words are those of an error, whatever it is: a grant is not spent by one.
             TokenError::Refused(refusal) => Self::Outage(reason, refusal.retry_after),
             TokenError::Outbound(error) if !error.is_unsent() => Self::Lost(reason),
             // It says that it has done it, and what it has done cannot be read.
             TokenError::Answer { status: 200..=299, .. } => Self::Lost(reason),
+            TokenError::Answer { status, retry_after, .. } if is_broken(*status) => {
+                Self::Doubtful(reason, *retry_after)
+            }
             TokenError::Answer { retry_after, .. } => Self::Outage(reason, *retry_after),
             _ => Self::Outage(reason, None),
         }
@@ -86,11 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_never_work_again_is_over_and_only_what_may_have_been_done_is_lost() {
+    fn only_what_can_never_work_again_is_over_and_what_may_have_been_done_is_lost_or_doubtful() {
         let kind = |error: TokenError| match Outcome::of_error(&error) {
             Outcome::Over(_) => "over",
             Outcome::Outage(_, None) => "outage",
             Outcome::Outage(_, Some(_)) => "outage that says how long",
+            Outcome::Doubtful(..) => "doubtful",
             Outcome::Lost(_) => "lost",
             _ => "other",
         };
@@ -104,6 +122,13 @@ mod tests {
             (refused(""), "outage"),
             (answered(503), "outage that says how long"),
             (answered(429), "outage that says how long"),
+            (refused("server_error"), "doubtful"),
+            (refused("internal_error"), "doubtful"),
+            (refused("fatal_error"), "doubtful"),
+            (answered(500), "doubtful"),
+            (answered(502), "doubtful"),
+            (answered(504), "doubtful"),
+            (answered(404), "outage that says how long"),
             (answered(200), "lost"),
             (TokenError::Url, "outage"),
             (OutboundError::Unreachable("refused".to_owned()).into(), "outage"),

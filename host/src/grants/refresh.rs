@@ -15,8 +15,10 @@ use crate::{
     plugins::{self, OAuth2, Provider, Refreshed, State},
     store::{
         StoreError, StoreResult,
-        grants::{self, Claim, Grant, Lease, NewTokens, Tokens},
-        identities, integrations,
+        grants::{Grant, LOST, Tokens},
+        integrations::{self, Integration},
+        refreshes::{self, Claim, Lease},
+        renewal::{self, Renewal, Renewed},
     },
 };
 
@@ -45,9 +47,6 @@ const EXTEND: Duration = Duration::from_secs(5);
 /// Longest wait for a database that does not take the new tokens: they exist nowhere else.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the operator and the person read of a refresh whose answer was lost.
-const LOST: &str = "the answer of a refresh was lost";
-
 impl Grants {
     /// Refreshes a grant, if nobody else does.
     pub(super) async fn refresh(self, grant: Grant) -> Attempt {
@@ -61,28 +60,46 @@ impl Grants {
     }
 
     async fn try_refresh(&self, grant: &Grant) -> StoreResult<Attempt> {
-        if let Some(known) = self.known(grant).await? {
+        let id = grant.integration;
+        // One that is gone has taken its grants with it.
+        let Some(integration) = self.store.read(move |c| integrations::by_id(c, id)).await? else {
+            return Ok(Attempt::Done);
+        };
+        let grace = self.grace(grant, &integration);
+        if let Some(known) = self.known(grant, grace).await? {
             return Ok(known);
         }
         let (asked, now) = (grant.clone(), self.clock.now());
-        match self.store.write(move |c| grants::claim(c, &asked, now, now + LEASE)).await? {
+        match self.store.write(move |c| refreshes::claim(c, &asked, now, now + LEASE, grace)).await? {
             Claim::Changed => Ok(Attempt::Done),
             Claim::Busy(_) => Ok(Attempt::Elsewhere),
             Claim::Waiting(at) => Ok(waits(grant, now, at)),
             Claim::Mine(lease, sent_before) => {
                 tokio::select! {
-                    attempt = self.run(grant, lease, sent_before) => attempt,
+                    attempt = self.run(grant, &integration, lease, sent_before) => attempt,
                     error = self.keep_lease(grant, lease) => Err(error),
                 }
             }
         }
     }
 
+    /// For how long after the end of a lease its holder may still write what it was answered: it may be slow, or its clock behind. Where a refresh
+    /// token works more than once, nobody has to wait for that.
+    fn grace(&self, grant: &Grant, integration: &Integration) -> time::Duration {
+        if grant.is_single_use == Some(false) {
+            return time::Duration::ZERO;
+        }
+        let provider = self.plugins.find_configured(&integration.provider);
+        let answered = provider.map_or(Duration::ZERO, |provider| provider.outbound(&[]).timeout());
+        // The holder lived when it last extended the lease.
+        (answered + WRITE_PATIENCE).saturating_sub(LEASE).try_into().unwrap_or_default()
+    }
+
     /// What can be told without a write: most who come while a provider is down, or another host is at it, are told so here.
-    async fn known(&self, grant: &Grant) -> StoreResult<Option<Attempt>> {
+    async fn known(&self, grant: &Grant, grace: time::Duration) -> StoreResult<Option<Attempt>> {
         let (id, now) = (grant.id, self.clock.now());
-        let Some(refresh) = self.store.read(move |c| grants::refresh(c, id)).await? else { return Ok(None) };
-        if refresh.leased_until.is_some_and(|until| until > now) {
+        let Some(refresh) = self.store.read(move |c| refreshes::get(c, id)).await? else { return Ok(None) };
+        if refresh.busy_until(grace).is_some_and(|until| until > now) {
             return Ok(Some(Attempt::Elsewhere));
         }
         Ok(refresh.retry_at.filter(|at| *at > now).map(|at| waits(grant, now, at)))
@@ -93,14 +110,20 @@ impl Grants {
         loop {
             tokio::time::sleep(EXTEND).await;
             let (id, until) = (grant.id, self.clock.now() + LEASE);
-            if let Err(error) = self.store.write(move |c| grants::extend(c, id, lease, until)).await {
+            if let Err(error) = self.store.write(move |c| refreshes::extend(c, id, lease, until)).await {
                 // The answer may be under way: it is waited for, and written as long as the lease lasts.
                 tracing::warn!(grant.id = %id, %error, "a lease could not be extended");
             }
         }
     }
 
-    async fn run(&self, grant: &Grant, lease: Lease, sent_before: Option<OffsetDateTime>) -> StoreResult<Attempt> {
+    async fn run(
+        &self,
+        grant: &Grant,
+        integration: &Integration,
+        lease: Lease,
+        sent_before: Option<OffsetDateTime>,
+    ) -> StoreResult<Attempt> {
         let tokens = match grant.tokens(self.store.sealer()) {
             Ok(tokens) => tokens,
             Err(error) => {
@@ -108,16 +131,29 @@ impl Grants {
                 return Err(error);
             }
         };
+        let grant = &self.with_use_declared(grant, integration, &tokens).await;
         if let Some(outcome) = self.after_a_lost_answer(grant, &tokens, sent_before) {
             return self.failed(grant, lease, outcome).await;
         }
         // What fails on the way there was not sent.
         let failed = |error: StoreError| (Outcome::Outage(cut(&error.to_string()), None), false);
-        let (outcome, by_host) = self.ask(grant, &tokens).await.unwrap_or_else(failed);
+        let (outcome, by_host) = self.ask(grant, integration, &tokens).await.unwrap_or_else(failed);
         match outcome {
-            Outcome::Granted(new) => self.succeeded(grant, lease, tokens, &new, by_host).await,
+            Outcome::Granted(new) => self.succeeded(grant, integration, tokens, *new, by_host).await,
             other => self.failed(grant, lease, other).await,
         }
+    }
+
+    /// Before the first refresh nobody knows how often a refresh token works but the provider, and where its step depends on the state it says
+    /// so only when it is asked for the step.
+    async fn with_use_declared(&self, grant: &Grant, integration: &Integration, tokens: &Tokens) -> Grant {
+        let mut grant = grant.clone();
+        let provider = self.plugins.find_configured(&integration.provider);
+        if let (None, Some(_), Some(provider)) = (grant.is_single_use, &tokens.refresh_token, provider) {
+            let server = provider.server_of(&tokens.step, &tokens.state, &tokens.hosts).await;
+            grant.is_single_use = server.ok().flatten().and_then(|oauth2| oauth2.single_use_refresh_tokens);
+        }
+        grant
     }
 
     /// An earlier refresh token was sent and its answer lost. Where it works more than once, it is sent again. Where it may work once only,
@@ -149,19 +185,14 @@ impl Grants {
     }
 
     /// Asks the provider, or its token endpoint. Answers also whether the host did it.
-    async fn ask(&self, grant: &Grant, tokens: &Tokens) -> StoreResult<(Outcome, bool)> {
-        let (sealer, id) = (self.store.sealer().clone(), grant.integration);
-        let found = self
-            .store
-            .read(move |c| Ok((integrations::provider_of(c, id)?, integrations::metadata(c, &sealer, id))))
-            .await?;
-        let (Some(id), metadata) = found else {
-            return Ok((Outcome::Over("the integration is gone".to_owned()), false));
-        };
+    async fn ask(&self, grant: &Grant, integration: &Integration, tokens: &Tokens) -> StoreResult<(Outcome, bool)> {
+        let (sealer, id) = (self.store.sealer().clone(), integration.id);
+        let metadata = self.store.read(move |c| Ok(integrations::metadata(c, &sealer, id))).await?;
         // Metadata that do not open cost what needs them, and the token endpoint does not.
         let metadata = metadata.inspect_err(|error| tracing::warn!(grant.id = %grant.id, %error, "no metadata"));
         let metadata = metadata.ok().flatten().unwrap_or_default();
-        let Some(provider) = self.plugins.find_configured(&id) else {
+        let id = &integration.provider;
+        let Some(provider) = self.plugins.find_configured(id) else {
             return Ok((Outcome::Outage(format!("the provider `{id}` is not loaded or not configured"), None), false));
         };
         match provider.refresh(as_plugins_see_it(grant, tokens), metadata, &tokens.hosts).await {
@@ -196,52 +227,46 @@ impl Grants {
     async fn succeeded(
         &self,
         grant: &Grant,
-        lease: Lease,
+        integration: &Integration,
         before: Tokens,
-        new: &plugins::Grant,
+        mut new: plugins::Grant,
         by_host: bool,
     ) -> StoreResult<Attempt> {
+        let is_single_use = if by_host { learnt(&before, &new) } else { grant.is_single_use };
+        if by_host {
+            // The scheme in which a token is sent does not change, and the provider may have corrected what its service calls it: Slack says `bot`.
+            new.token_type.clone_from(&before.token_type);
+        }
         let old = before.clone();
-        let is_single_use = if by_host { learnt(&before, new) } else { grant.is_single_use };
-        let new = renewed(new, before, grant.scopes.clone(), is_single_use, self.clock.now(), self.keep_alive);
-        let since = std::time::Instant::now();
-        let mut pause = Duration::from_millis(50);
-        let is_written = loop {
-            match self.write_tokens(grant, lease, &old, &new).await {
-                Ok(is_written) => break is_written,
-                Err(error) if since.elapsed() > WRITE_PATIENCE => return Err(error),
-                Err(error) => {
-                    tracing::warn!(grant.id = %grant.id, %error, "new tokens could not be written; it is tried again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
-                }
+        let new = renewed(&new, before, grant.scopes.clone(), is_single_use, self.clock.now(), self.keep_alive);
+        let renewal = Renewal { grant: grant.clone(), integration: integration.clone(), old, new };
+        match self.write_tokens(&renewal).await? {
+            Renewed::Written => {
+                tracing::info!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, "a grant is refreshed");
             }
-        };
-        if is_written {
-            tracing::info!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, "a grant is refreshed");
-        } else {
-            tracing::info!(grant.id = %grant.id, integration.id = %grant.integration, "a grant was replaced while it was refreshed");
+            Renewed::TooLate(given_up) => {
+                tracing::warn!(grant.id = %grant.id, integration.id = %grant.integration, is_given_up = given_up.is_some(), "a grant was replaced or ended while it was refreshed: its new tokens are revoked where nobody uses them");
+                self.look_for_revocations();
+            }
         }
         Ok(Attempt::Done)
     }
 
-    async fn write_tokens(&self, grant: &Grant, lease: Lease, old: &Tokens, new: &NewTokens) -> StoreResult<bool> {
-        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        let (grant, old, new) = (grant.clone(), old.clone(), new.clone());
-        self.store
-            .write(move |c| {
-                if !grants::renew(c, &sealer, &grant, lease, &new, now)? {
-                    return Ok(false);
+    async fn write_tokens(&self, renewal: &Renewal) -> StoreResult<Renewed> {
+        let since = std::time::Instant::now();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let (sealer, now, written) = (self.store.sealer().clone(), self.clock.now(), renewal.clone());
+            match self.store.write(move |c| renewal::renew(c, &sealer, &written, now)).await {
+                Ok(renewed) => return Ok(renewed),
+                Err(error) if since.elapsed() > WRITE_PATIENCE => return Err(error),
+                Err(error) => {
+                    tracing::warn!(grant.id = %renewal.grant.id, %error, "new tokens could not be written; it is tried again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(2));
                 }
-                // Providers keep the token in metadata and identity data as well: there it must not go stale.
-                let pairs = replaced(&old, &new.tokens);
-                integrations::replace_texts(c, &sealer, grant.integration, &pairs)?;
-                if !grant.subject.is_empty() {
-                    identities::replace_texts(c, &sealer, &grant.subject, &pairs)?;
-                }
-                Ok(true)
-            })
-            .await
+            }
+        }
     }
 }
 
@@ -287,10 +312,4 @@ fn judged(server: &OAuth2, answer: State) -> Outcome {
 fn learnt(before: &Tokens, new: &plugins::Grant) -> Option<bool> {
     let came = new.refresh_token.as_ref().map(|token| token.expose());
     Some(came.is_some_and(|token| !token.is_empty() && Some(token) != before.refresh_token.as_deref()))
-}
-
-fn replaced(old: &Tokens, new: &Tokens) -> Vec<(String, String)> {
-    let refresh = old.refresh_token.clone().zip(new.refresh_token.clone());
-    let pairs = std::iter::once((old.access_token.clone(), new.access_token.clone())).chain(refresh);
-    pairs.filter(|(old, new)| !old.is_empty() && old != new).collect()
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::store::{
     StoreError,
     grants::{self, Grant},
+    refreshes,
 };
 
 /// A token that is younger is not refreshed: it is not the token that is refused, and who calls what always answers 401 must not have a
@@ -21,7 +22,7 @@ const YOUNG: Duration = Duration::MINUTE;
 impl Grants {
     /// Takes a service's word that it takes a token no more (RFC 6750 section 3.1): answers with the one that has come meanwhile, or has it
     /// refreshed, once for all who were refused it. `None` where nothing else can be lent. That a service refuses one is not enough to call the
-    /// grant over: that is for the token endpoint to say.
+    /// grant over: that is for the token endpoint to say, unless the answer of a refresh was lost and nothing else says when the token is dead.
     ///
     /// # Errors
     /// When the grant is over, or the database fails.
@@ -36,6 +37,9 @@ impl Grants {
             if !self.may_refresh(&grant)? {
                 return Ok(None);
             }
+            if self.is_dead_after_all(&grant).await? {
+                continue;
+            }
             match self.attempt(&grant).await {
                 Attempt::Done | Attempt::Elsewhere if since.elapsed() > PATIENCE => return Ok(None),
                 Attempt::Done => {}
@@ -44,6 +48,15 @@ impl Grants {
                 Attempt::Broken(words) => return Err(StoreError::Lost(words).into()),
             }
         }
+    }
+
+    /// Whether nothing but this word says that the token is dead, and nothing but this word has its refresh taken up again.
+    async fn is_dead_after_all(&self, grant: &Grant) -> Result<bool, StoreError> {
+        if grant.expires_at.is_some() {
+            return Ok(false);
+        }
+        let (refused, now) = (grant.clone(), self.clock.now());
+        self.store.write(move |c| refreshes::take_up_again(c, &refused, now)).await
     }
 
     /// Whether asking for another could bring one.

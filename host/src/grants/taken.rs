@@ -38,7 +38,7 @@ pub fn taken(
                 ..Tokens::default()
             };
             let server = step.and_then(fixed);
-            let scopes = Scopes { granted: Vec::new(), requested: requested(server, state) };
+            let scopes = scopes(server, state);
             let single_use = server.and_then(|oauth2| oauth2.single_use_refresh_tokens);
             NewGrant {
                 name: grant.name.clone(),
@@ -62,11 +62,7 @@ pub(super) fn renewed(
     let refresh_token = grant.refresh_token.as_ref().filter(|token| !token.is_empty());
     let refresh_token = refresh_token.map(|token| token.expose().to_owned()).or(before.refresh_token);
     let is_refreshable = refresh_token.is_some();
-    let granted = match (grant.scopes.is_empty(), scopes.granted.is_empty()) {
-        (false, _) => sorted(grant.scopes.clone()),
-        (true, false) => scopes.granted,
-        (true, true) => scopes.requested.clone(),
-    };
+    let granted = if grant.scopes.is_empty() { scopes.granted } else { sorted(grant.scopes.clone()) };
     NewTokens {
         tokens: Tokens {
             access_token: grant.access_token.expose().to_owned(),
@@ -75,7 +71,8 @@ pub(super) fn renewed(
             ..before
         },
         scopes: Scopes { granted, requested: scopes.requested },
-        expires_at: grant.expires_in.and_then(|seconds| in_seconds(now, seconds)),
+        // Zero says nothing, from a plugin as from a token endpoint.
+        expires_at: grant.expires_in.filter(|seconds| *seconds > 0).and_then(|seconds| in_seconds(now, seconds)),
         due_at: due_at(now, grant.refresh_token_expires_in, keep_alive).filter(|_| is_refreshable),
         is_single_use,
     }
@@ -111,11 +108,16 @@ fn needed(step: &Step, state: &State) -> State {
     }
 }
 
-/// The scopes that were asked for: as the host's own step has bound them, or as the provider describes it.
-fn requested(server: Option<&OAuth2>, state: &State) -> Vec<String> {
-    let bound = state.get("oauth2").and_then(|bound| bound.get("requested_scopes")).and_then(Value::as_array);
-    let bound = bound.map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect());
-    sorted(bound.or_else(|| server.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default())
+/// The scopes that were asked for, as the host's own step has bound them, or as the provider describes it; and those that were granted. None at
+/// all can be granted: only where nothing is said of it are they those that were asked for (RFC 6749 section 5.1).
+fn scopes(server: Option<&OAuth2>, state: &State) -> Scopes {
+    let bound = |key: &str| {
+        let bound = state.get("oauth2").and_then(|bound| bound.get(key)).and_then(Value::as_array)?;
+        Some(sorted(bound.iter().filter_map(Value::as_str).map(str::to_owned).collect()))
+    };
+    let described = || server.map(|oauth2| sorted(oauth2.scopes.clone())).unwrap_or_default();
+    let requested = bound("requested_scopes").unwrap_or_else(described);
+    Scopes { granted: bound("granted_scopes").unwrap_or_else(|| requested.clone()), requested }
 }
 
 fn sorted(mut scopes: Vec<String>) -> Vec<String> {
@@ -150,6 +152,30 @@ mod tests {
         assert_eq!(full.scopes.granted, ["a", "b"]);
         assert_eq!((full.expires_at, full.due_at), (Some(NOW + Duration::MINUTE), Some(NOW + Duration::days(7))));
         assert!(full.scopes.missing().is_empty());
+    }
+
+    #[test]
+    fn a_token_that_is_born_dead_is_one_of_which_nobody_says_when_it_expires() {
+        let grant = Grant::new("x", "t").expires_in(0);
+        assert!(renewed(&grant, Tokens::default(), Scopes::default(), None, NOW, None).expires_at.is_none());
+    }
+
+    #[test]
+    fn what_was_granted_is_what_the_answer_said_also_where_that_is_nothing() {
+        // RFC 6749 section 5.1.
+        let oauth2 = OAuth2::new("https://a/", "https://t/").scopes(["b", "a"]);
+        let all = || vec!["a".to_owned(), "b".to_owned()];
+        let cases = [
+            (json!({}), all()),
+            (json!({"oauth2": {"requested_scopes": ["b", "a"]}}), all()),
+            (json!({"oauth2": {"requested_scopes": ["a", "b"], "granted_scopes": ["a"]}}), vec!["a".to_owned()]),
+            (json!({"oauth2": {"requested_scopes": ["a", "b"], "granted_scopes": []}}), Vec::new()),
+        ];
+        for (bound, granted) in cases {
+            let scopes = scopes(Some(&oauth2), &state(bound.clone()));
+            let new = renewed(&Grant::new("x", "t"), Tokens::default(), scopes, None, NOW, None);
+            assert_eq!((new.scopes.granted, new.scopes.requested), (granted, all()), "{bound}");
+        }
     }
 
     #[test]

@@ -114,6 +114,12 @@ impl Outbound {
         self.reach.as_deref()
     }
 
+    /// Longest time from a request to the end of its answer.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Sends one request and reads its whole answer. An answer of any status is an answer, redirects included.
     ///
     /// # Errors

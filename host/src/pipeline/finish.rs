@@ -18,7 +18,7 @@ use crate::{
     plugins::{Identity, Integration, Provider},
     session::{ClaimId, SessionKey},
     store::{
-        AnyConnection, RevocationId, Sealer, StoreError,
+        AnyConnection, IdentityId, RevocationId, Sealer, StoreError, UserId,
         audit::{self, Action, Actor, Entry},
         grants::{self, NewGrant},
         identities, identity_providers,
@@ -181,9 +181,12 @@ impl Ending {
             metadata: integration.metadata,
         };
         let (stored, is_new) = integrations::install(connection, sealer, new, now)?;
-        revocations::forget_setup(connection, &setup.nonce)?;
+        // Integration, identity, grants, revocations: in the order that everybody holds these rows in.
+        let proved = integration.identity.map(|identity| prove(connection, sealer, identity, setup.user, now));
+        let proved = proved.transpose()?;
         let replaced = grants::put(connection, sealer, stored.id, grants, now)?;
         let replaced = leaving::replace(connection, sealer, &stored, setup.organization, replaced, now)?;
+        revocations::forget_setup(connection, &setup.nonce)?;
         webhooks::hand_over(connection, session.as_bytes(), &setup.provider, stored.id)?;
         let (link, is_linked) =
             organization_integrations::link(connection, setup.organization, stored.id, Some(setup.user), now)?;
@@ -193,12 +196,9 @@ impl Ending {
             (false, false) => Action::Reinstall,
         };
         let mut deeds = vec![Entry::new(deed, Actor::user(setup.user))];
-        if let Some(identity) = integration.identity {
-            let external_id = identity.external_id.clone();
-            let identity = store_identity(connection, sealer, identity, now)?;
-            user_identities::link(connection, setup.user, identity, now)?;
-            let proved = Entry::new(Action::IdentityLink, Actor::user(setup.user));
-            deeds.push(proved.detail("identity", identity.to_string()).detail("subject", external_id));
+        if let Some((identity, external_id)) = proved {
+            let entry = Entry::new(Action::IdentityLink, Actor::user(setup.user));
+            deeds.push(entry.detail("identity", identity.to_string()).detail("subject", external_id));
         }
         for entry in deeds {
             let entry = entry.organization(setup.organization).integration(&stored).plugin_digest(&digest);
@@ -220,18 +220,23 @@ impl Ending {
     }
 }
 
-fn store_identity(
+/// Stores the identity that a person has proved, and links them to it. Answers it with the account's id.
+fn prove(
     connection: &mut AnyConnection,
     sealer: &Sealer,
     identity: Identity,
+    user: UserId,
     now: OffsetDateTime,
-) -> Result<crate::store::IdentityId, StoreError> {
+) -> Result<(IdentityId, String), StoreError> {
     let provider = identity_providers::find_or_make(connection, &identity.identity_type, &identity.instance, now)?;
+    let external_id = identity.external_id.clone();
     let new = identities::NewIdentity {
         identity_provider: provider,
         external_id: identity.external_id,
         scopes: identity.scopes,
         data: identity.data,
     };
-    identities::authenticate(connection, sealer, new, now)
+    let identity = identities::authenticate(connection, sealer, new, now)?;
+    user_identities::link(connection, user, identity, now)?;
+    Ok((identity, external_id))
 }

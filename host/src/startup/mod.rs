@@ -140,11 +140,12 @@ impl Application {
         let loads = reload::at_the_start(&settings, &plugins.status(), &refused);
         let app = app(settings, store, &keys, plugins, outbound);
         app.audit.write_all(loads).await?;
-        app.grants.void_leases().await?;
         let listener = match listener {
             Some(listener) => listener,
             None => TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?,
         };
+        // Not before: who cannot listen may be the second on this database, and the leases are those of a host that runs.
+        app.grants.void_leases().await?;
         let control = bind_control(&control).await;
         Ok(Self { listener, control, app })
     }

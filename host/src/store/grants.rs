@@ -1,8 +1,5 @@
-//! Tokens that live on after a set-up, and what is known of their refreshes.
-//!
-//! A refresh has a lease: whoever holds it may send the one request, everybody else waits for its outcome. Before the request goes out
-//! `sent_at` says so, so that one whose answer was lost is found later. Each set of tokens has a generation of its own; a lease on one
-//! generation cannot write over another.
+//! Tokens that live on after a set-up. Each set of them has a generation of its own: what was asked with the tokens of one cannot write over
+//! another.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -63,9 +60,12 @@ pub enum Status {
     NeedsReauthentication,
 }
 
-const ACTIVE: &str = "active";
+pub(super) const ACTIVE: &str = "active";
 /// Status of a grant, and of the integration whose first it is.
 pub const NEEDS_REAUTHENTICATION: &str = "needs-reauthentication";
+
+/// Why a grant is over whose refresh was sent and not answered: if the answer comes after all, it is not.
+pub const LOST: &str = "the answer of a refresh was lost";
 
 /// A grant. Its tokens stay sealed until they are asked for.
 #[derive(Clone, Debug)]
@@ -122,23 +122,6 @@ pub struct NewGrant {
     /// Its tokens.
     pub new: NewTokens,
 }
-
-/// A refresh that is under way, or that failed and waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Refresh {
-    /// Until when somebody has the lease.
-    pub leased_until: Option<OffsetDateTime>,
-    /// Since when a request may have been answered.
-    pub sent_at: Option<OffsetDateTime>,
-    /// How often it failed one after the other.
-    pub failures: i32,
-    /// Until when it is left alone.
-    pub retry_at: Option<OffsetDateTime>,
-}
-
-/// Proof that a refresh is the caller's to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease(i64);
 
 type Row = (
     (GrantId, IntegrationId, String, String, Vec<u8>, String),
@@ -258,7 +241,7 @@ fn put_one(
     if is_new {
         return Ok(None);
     }
-    // What was refreshed meanwhile is replaced as well: the lease on its generation is void.
+    // What was refreshed meanwhile is replaced as well: what comes of a refresh of its generation is not written.
     let row = (tokens_row!(sealed, new, now), t::position.eq(position), t::status.eq(ACTIVE));
     diesel::update(t::table.find(found.id)).set((row, t::generation.eq(t::generation + 1))).execute(c)?;
     diesel::delete(r::table.find(found.id)).execute(c)?;
@@ -276,6 +259,12 @@ fn by_key(c: &mut AnyConnection, integration: IntegrationId, name: &str, subject
 pub fn get(c: &mut AnyConnection, id: GrantId) -> StoreResult<Option<Grant>> {
     let row: Option<Row> = t::table.find(id).select(columns!()).first(c).optional()?;
     row.map(Grant::try_from).transpose()
+}
+
+/// Holds the row until the transaction is through, and answers it as it is by then.
+pub(super) fn hold(c: &mut AnyConnection, id: GrantId) -> StoreResult<Option<Grant>> {
+    diesel::update(t::table.find(id)).set(t::generation.eq(t::generation)).execute(c)?;
+    get(c, id)
 }
 
 /// All of an integration's, in their order.
@@ -298,106 +287,25 @@ pub fn of_organization(
     of_integration(c, integration).map(Some)
 }
 
-/// What came of asking for a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// It is the caller's. Since when an earlier request, whose answer nobody has seen, may have been answered.
-    Mine(Lease, Option<OffsetDateTime>),
-    /// Somebody else has it until then.
-    Busy(OffsetDateTime),
-    /// The last refresh failed: it is left alone until then.
-    Waiting(OffsetDateTime),
-    /// The grant has other tokens by now, is not to be refreshed any more, or is gone.
-    Changed,
-}
-
-/// Asks for the lease on a generation of a grant, until a time; of any number of callers on any number of hosts one gets it. From now on a
-/// request may have been answered.
-pub fn claim(c: &mut AnyConnection, grant: &Grant, now: OffsetDateTime, until: OffsetDateTime) -> StoreResult<Claim> {
-    // Holds the row: on PostgreSQL the next caller waits here until this transaction is through.
-    let row = t::table.find(grant.id).filter(t::generation.eq(grant.generation)).filter(t::status.eq(ACTIVE));
-    if diesel::update(row).set(t::generation.eq(t::generation)).execute(c)? == 0 {
-        return Ok(Claim::Changed);
-    }
-    let before = refresh(c, grant.id)?;
-    let known = before.unwrap_or_default();
-    if let Some(until) = known.leased_until.filter(|until| *until > now) {
-        return Ok(Claim::Busy(until));
-    }
-    if let Some(at) = known.retry_at.filter(|at| *at > now) {
-        return Ok(Claim::Waiting(at));
-    }
-    let lease = getrandom::u64().expect("the operating system has a random generator").cast_signed();
-    let held = (r::lease.eq(lease), r::leased_until.eq(milliseconds(until)), r::sent_at.eq(milliseconds(now)));
-    if before.is_some() {
-        diesel::update(r::table.find(grant.id)).set(held).execute(c)?;
-    } else {
-        diesel::insert_into(r::table).values((r::grant_id.eq(grant.id), held, r::failures.eq(0))).execute(c)?;
-    }
-    Ok(Claim::Mine(Lease(lease), known.sent_at))
-}
-
-/// What is known of a grant's refresh; `None` where all is well.
-pub fn refresh(c: &mut AnyConnection, grant: GrantId) -> StoreResult<Option<Refresh>> {
-    type Known = (Option<i64>, Option<i64>, i32, Option<i64>);
-    let row = r::table.find(grant).select((r::leased_until, r::sent_at, r::failures, r::retry_at));
-    let Some((leased_until, sent_at, failures, retry_at)) = row.first::<Known>(c).optional()? else { return Ok(None) };
-    let time = |at: Option<i64>| at.map(time_of).transpose();
-    Ok(Some(Refresh {
-        leased_until: time(leased_until)?,
-        sent_at: time(sent_at)?,
-        failures,
-        retry_at: time(retry_at)?,
-    }))
-}
-
-/// Ends a refresh with new tokens. Answers whether the lease was still the caller's: where a set-up has replaced the grant, its tokens stay.
-pub fn renew(
+/// Puts new tokens in the place of those of the generation that they were asked for with, whoever asks by now. Answers the grant as it was;
+/// `None` where it has other tokens, is gone, or is over for another reason than that these tokens did not come.
+pub(super) fn renew(
     c: &mut AnyConnection,
     sealer: &Sealer,
     grant: &Grant,
-    lease: Lease,
     new: &NewTokens,
     now: OffsetDateTime,
-) -> StoreResult<bool> {
-    if diesel::delete(r::table.find(grant.id).filter(r::lease.eq(lease.0))).execute(c)? == 0 {
-        return Ok(false);
-    }
-    let sealed = seal(sealer, grant.integration, &grant.name, &grant.subject, &new.tokens);
-    let row = (tokens_row!(sealed, new, now), t::generation.eq(t::generation + 1));
-    Ok(diesel::update(t::table.find(grant.id)).set(row).execute(c)? > 0)
-}
-
-/// How a refresh ended that brought no tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The provider did not do it: to be asked again, not before that time.
-    Outage(OffsetDateTime),
-    /// Whether the provider did it is not known: its answer was lost. To be asked again, if at all, not before that time.
-    Lost(OffsetDateTime),
-}
-
-/// Ends a refresh without tokens, and says why. Answers how often it has failed by now, or `None` where the lease was not the caller's any more.
-pub fn fail(
-    c: &mut AnyConnection,
-    grant: &Grant,
-    lease: Lease,
-    failure: Failure,
-    reason: &str,
-) -> StoreResult<Option<i32>> {
-    let row = r::table.find(grant.id).filter(r::lease.eq(lease.0));
-    let given_back = (r::lease.eq(None::<i64>), r::leased_until.eq(None::<i64>), r::failures.eq(r::failures + 1));
-    let changed = match failure {
-        Failure::Outage(at) => diesel::update(row)
-            .set((given_back, r::retry_at.eq(milliseconds(at)), r::sent_at.eq(None::<i64>)))
-            .execute(c)?,
-        Failure::Lost(at) => diesel::update(row).set((given_back, r::retry_at.eq(milliseconds(at)))).execute(c)?,
+) -> StoreResult<Option<Grant>> {
+    let is_awaited = |found: &Grant| {
+        let is_usable = found.status == Status::Active || found.reason.as_deref() == Some(LOST);
+        is_usable && found.generation == grant.generation
     };
-    if changed == 0 {
-        return Ok(None);
-    }
-    diesel::update(t::table.find(grant.id)).set(t::reason.eq(reason)).execute(c)?;
-    Ok(refresh(c, grant.id)?.map(|refresh| refresh.failures))
+    let Some(found) = hold(c, grant.id)?.filter(is_awaited) else { return Ok(None) };
+    let sealed = seal(sealer, grant.integration, &grant.name, &grant.subject, &new.tokens);
+    let row = (tokens_row!(sealed, new, now), t::generation.eq(t::generation + 1), t::status.eq(ACTIVE));
+    diesel::update(t::table.find(grant.id)).set(row).execute(c)?;
+    diesel::delete(r::table.find(grant.id)).execute(c)?;
+    Ok(Some(found))
 }
 
 /// Ends a grant: nobody asks for another token of it. Answers whether it was not ended, or replaced, before.
@@ -409,34 +317,4 @@ pub fn end(c: &mut AnyConnection, grant: &Grant, reason: &str) -> StoreResult<bo
     }
     diesel::delete(r::table.find(grant.id)).execute(c)?;
     Ok(true)
-}
-
-/// Grants that are to be refreshed although nobody asks, or whose refresh was cut short, the longest due first.
-pub fn due(c: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> StoreResult<Vec<GrantId>> {
-    let at = milliseconds(now);
-    let is_free = r::leased_until.is_null().or(r::leased_until.le(at));
-    let is_free = is_free.and(r::retry_at.is_null().or(r::retry_at.le(at)));
-    let is_cut_short = r::sent_at.is_not_null();
-    let rows = t::table
-        .left_join(r::table)
-        .filter(t::status.eq(ACTIVE))
-        .filter(t::due_at.le(at).or(is_cut_short.assume_not_null()))
-        .filter(r::grant_id.nullable().is_null().or(is_free.assume_not_null()))
-        .order(t::due_at)
-        .limit(limit)
-        .select(t::id);
-    Ok(rows.load(c)?)
-}
-
-/// Keeps a lease until a later time.
-pub fn extend(c: &mut AnyConnection, grant: GrantId, lease: Lease, until: OffsetDateTime) -> StoreResult<()> {
-    let row = r::table.find(grant).filter(r::lease.eq(lease.0));
-    diesel::update(row).set(r::leased_until.eq(milliseconds(until))).execute(c)?;
-    Ok(())
-}
-
-/// Voids every lease: nobody else uses this database, and who held them is gone. What they may have sent stays known.
-pub fn void_leases(c: &mut AnyConnection) -> StoreResult<()> {
-    diesel::update(r::table).set((r::lease.eq(None::<i64>), r::leased_until.eq(None::<i64>))).execute(c)?;
-    Ok(())
 }

@@ -67,20 +67,25 @@ pub fn authenticate(
     let refreshed = || {
         (t::status.eq(VALID), t::scopes.eq(&scopes), t::sealed_data.eq(&sealed), t::date_verified.eq(milliseconds(now)))
     };
-    let (id, _): (IdentityId, bool) = found_or_made(
-        c,
-        |c| {
-            let row = t::table.filter(t::identity_provider_id.eq(new.identity_provider));
-            Ok(row.filter(t::external_id.eq(&new.external_id)).select(t::id).first(c).optional()?)
-        },
-        |c| {
-            let identity = (t::identity_provider_id.eq(new.identity_provider), t::external_id.eq(&new.external_id));
-            let row = (identity, refreshed(), t::date_added.eq(milliseconds(now)));
-            Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?)
-        },
-    )?;
-    diesel::update(t::table.find(id)).set(refreshed()).execute(c)?;
-    Ok(id)
+    // Its last person may unlink it between the finding and the refreshing, where several hosts write at once: then it is made anew.
+    for _ in 0..3 {
+        let (id, _): (IdentityId, bool) = found_or_made(
+            c,
+            |c| {
+                let row = t::table.filter(t::identity_provider_id.eq(new.identity_provider));
+                Ok(row.filter(t::external_id.eq(&new.external_id)).select(t::id).first(c).optional()?)
+            },
+            |c| {
+                let identity = (t::identity_provider_id.eq(new.identity_provider), t::external_id.eq(&new.external_id));
+                let row = (identity, refreshed(), t::date_added.eq(milliseconds(now)));
+                Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?)
+            },
+        )?;
+        if diesel::update(t::table.find(id)).set(refreshed()).execute(c)? == 1 {
+            return Ok(id);
+        }
+    }
+    Err(StoreError::Lost("the identity is unlinked as often as it is proved".to_owned()))
 }
 
 /// A user's identities, in the order they were linked.
@@ -132,7 +137,21 @@ const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
     Place { table: "identities", column: "data", row }
 }
 
-/// Puts new texts in the place of old ones wherever they stand in the data of the identities of this external id.
+/// Holds a row until the transaction is through.
+pub(super) fn hold(c: &mut AnyConnection, id: IdentityId) -> StoreResult<()> {
+    diesel::update(t::table.find(id)).set(t::date_added.eq(t::date_added)).execute(c)?;
+    Ok(())
+}
+
+/// Holds those of an external id, one after the other in the order of their ids, so that two who do so never wait for each other.
+pub(super) fn hold_all(c: &mut AnyConnection, external_id: &str) -> StoreResult<()> {
+    let rows = t::table.filter(t::external_id.eq(external_id)).order(t::id).select(t::id);
+    let ids: Vec<IdentityId> = rows.load(c)?;
+    ids.into_iter().try_for_each(|id| hold(c, id))
+}
+
+/// Puts new texts in the place of old ones wherever they stand in the data of the identities of this external id. The rows are
+/// [held](hold_all): nobody changes them meanwhile.
 pub fn replace_texts(
     c: &mut AnyConnection,
     sealer: &Sealer,
@@ -150,17 +169,26 @@ pub fn replace_texts(
 
 /// Marks the identity of this external id as invalid whose data hold a token that does not work any more.
 pub fn invalidate(c: &mut AnyConnection, sealer: &Sealer, external_id: &str, token: &str) -> StoreResult<()> {
+    mark(c, sealer, external_id, token, INVALID)
+}
+
+/// Marks the identity of this external id as valid whose data hold a token that works after all.
+pub(super) fn validate(c: &mut AnyConnection, sealer: &Sealer, external_id: &str, token: &str) -> StoreResult<()> {
+    mark(c, sealer, external_id, token, VALID)
+}
+
+fn mark(c: &mut AnyConnection, sealer: &Sealer, external_id: &str, token: &str, status: &str) -> StoreResult<()> {
     for (id, provider, sealed) in sealed(c, external_id)? {
         let provider = provider.to_string();
         let same = [(token.to_owned(), token.to_owned())];
         if sealer.replaced(place(&row_key(&provider, external_id)), &sealed, &same).is_some() {
-            diesel::update(t::table.find(id)).set(t::status.eq(INVALID)).execute(c)?;
+            diesel::update(t::table.find(id)).set(t::status.eq(status)).execute(c)?;
         }
     }
     Ok(())
 }
 
 fn sealed(c: &mut AnyConnection, external_id: &str) -> StoreResult<Vec<(IdentityId, IdentityProviderId, Vec<u8>)>> {
-    let rows = t::table.filter(t::external_id.eq(external_id));
+    let rows = t::table.filter(t::external_id.eq(external_id)).order(t::id);
     Ok(rows.select((t::id, t::identity_provider_id, t::sealed_data)).load(c)?)
 }

@@ -196,7 +196,12 @@ pub fn provider_of(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<Opti
     Ok(t::table.find(id).select(t::provider).first(c).optional()?)
 }
 
-/// Puts new texts in the place of old ones wherever they stand in the metadata.
+/// Holds the row until the transaction is through. Answers whether there is one.
+pub fn hold(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<bool> {
+    Ok(diesel::update(t::table.find(id)).set(t::date_updated.eq(t::date_updated)).execute(c)? > 0)
+}
+
+/// Puts new texts in the place of old ones wherever they stand in the metadata. The row is [held](hold): nobody changes it meanwhile.
 pub fn replace_texts(
     c: &mut AnyConnection,
     sealer: &Sealer,
@@ -216,6 +221,14 @@ pub fn replace_texts(
 pub fn mark(c: &mut AnyConnection, id: IntegrationId, ended: &grants::Grant) -> StoreResult<()> {
     if grants::of_integration(c, id)?.first().is_some_and(|first| first.id == ended.id) {
         diesel::update(t::table.find(id)).set(t::status.eq(grants::NEEDS_REAUTHENTICATION)).execute(c)?;
+    }
+    Ok(())
+}
+
+/// Makes the integration active again whose first grant is not over after all.
+pub(super) fn unmark(c: &mut AnyConnection, id: IntegrationId, revived: &grants::Grant) -> StoreResult<()> {
+    if grants::of_integration(c, id)?.first().is_some_and(|first| first.id == revived.id) {
+        diesel::update(t::table.find(id)).set(t::status.eq(ACTIVE)).execute(c)?;
     }
     Ok(())
 }

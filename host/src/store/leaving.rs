@@ -36,8 +36,8 @@ pub fn unlink(
     reason: Reason,
     now: OffsetDateTime,
 ) -> StoreResult<Unlinked> {
-    // Holds the row, so that nobody links or unlinks it until this is through: the count below must be the truth.
-    diesel::update(t::table.find(id)).set(t::date_updated.eq(t::date_updated)).execute(c)?;
+    // Nobody links or unlinks it until this is through: the count below must be the truth.
+    integrations::hold(c, id)?;
     if diesel::delete(links::table.find((organization, id))).execute(c)? == 0 {
         return Ok(Unlinked::NotThere);
     }
@@ -60,6 +60,8 @@ pub fn disarm(
     why: &str,
     now: OffsetDateTime,
 ) -> StoreResult<RevocationId> {
+    // What is given up below are its last tokens: no refresh writes others, and no set-up, until this is through.
+    integrations::hold(c, integration.id)?;
     let new = given_up(c, sealer, integration, Reason::Operator)?;
     for grant in grants::of_integration(c, integration.id)? {
         grants::end(c, &grant, why)?;
@@ -209,6 +211,7 @@ pub fn unlink_identity(
     identity: IdentityId,
     now: OffsetDateTime,
 ) -> StoreResult<IdentityUnlinked> {
+    hold_with_integrations(c, identity)?;
     if !user_identities::unlink(c, user, identity)? {
         return Ok(IdentityUnlinked::default());
     }
@@ -221,6 +224,17 @@ pub fn unlink_identity(
         identities::delete(c, identity)?;
     }
     Ok(IdentityUnlinked { was_linked: true, revocations })
+}
+
+/// Holds the integrations that something may act for an identity in, and then the identity: the count of those who have proved it must be the
+/// truth, and its grants must stay as they are. A set-up that ends between the two has its person linked to the identity, so that it stays.
+fn hold_with_integrations(c: &mut AnyConnection, identity: IdentityId) -> StoreResult<()> {
+    if let Some(external_id) = identities::external_id(c, identity)? {
+        let rows = g::table.filter(g::subject.eq(external_id)).select(g::integration_id).distinct();
+        let integrations: Vec<IntegrationId> = rows.order(g::integration_id).load(c)?;
+        integrations.into_iter().try_for_each(|id| integrations::hold(c, id).map(drop))?;
+    }
+    identities::hold(c, identity)
 }
 
 /// The grants that act for an identity: of its external id, and with a token that stands in its data, since an id is unique at one
@@ -254,6 +268,7 @@ fn give_up_grant(
     tokens: Tokens,
     now: OffsetDateTime,
 ) -> StoreResult<RevocationId> {
+    // Its integration is held, so it is as it was read: where it is over already, its tokens are given up all the same.
     grants::end(c, &grant, "its person has unlinked the account")?;
     integrations::mark(c, integration.id, &grant)?;
     let is_first = grants::of_integration(c, integration.id)?.first().is_some_and(|first| first.id == grant.id);

@@ -3,6 +3,10 @@
 //! Each table has a file of functions over a [`AnyConnection`]; [`Store`] runs them off the async threads, reads beside each other, writes each
 //! in a transaction of its own. Uniqueness lives in the database, so that two hosts that race end with one row. Secrets are
 //! [sealed](Sealer) before they reach a column.
+//!
+//! On PostgreSQL transactions run beside each other. Who changes several rows therefore holds them in one order, so that no two wait for each
+//! other: the set-up's own rows, integrations by id, identities by id, grants each with its refresh, revocations, and the audit log last. A row
+//! is held by an update that changes nothing (`hold`), before what depends on it is read.
 
 pub mod api_tokens;
 pub mod audit;
@@ -17,6 +21,8 @@ pub mod members;
 mod migrations;
 pub mod organization_integrations;
 pub mod organizations;
+pub mod refreshes;
+pub mod renewal;
 pub mod revocations;
 mod ring;
 mod schema;

@@ -197,6 +197,23 @@ async fn a_declaration_in_another_dialect_than_its_services_is_refused() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_granted_nothing_is_stored_as_one() -> Result<()> {
+    // RFC 6749 section 5.1: only an answer that names no scope at all grants what was asked for.
+    let service = service_of("acme", |dialect| {
+        dialect.token_answer = r#"{"access_token": "TOKEN", "scope": ""}"#.to_owned();
+    })?;
+    let service = StandInOAuth2::start([service].into()).await?;
+    let (host, owner) = scene(&service, &declaration_of(&service, "acme", "")).await?;
+    install(&owner, "acme").await?;
+    let stored = Stored::of(&host).await?;
+    let (_, metadata) = stored.integrations().await?.remove(0);
+    let (grant, _) = stored.grants("7").await?.remove(0);
+    assert_eq!((metadata["scopes"].clone(), grant.scopes.granted.len()), (json!([]), 0));
+    assert_eq!(grant.scopes.missing(), ["read", "write"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_catalogue_does_not_need_works_too() -> Result<()> {
     let nested = r#"{"ok": true, "data": {"access_token": "TOKEN", "expires_in": "3600", "scope": "b,a"}, "team": {"id": "T1"}}"#;
     let dialects = BTreeMap::from([

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use jackfield_tests::{
     host::{Host, HostBuilder},
     person::{Answer, Person},
+    stand_in::{Endpoint, Trouble},
     stand_in_oauth2::{CLIENT, Dialect, SECRET, StandInOAuth2},
 };
 use serde_json::json;
@@ -88,6 +89,26 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
     let user = machine.get("user").await?;
     assert_eq!((user.status, user.json()?["id"].as_u64()), (200, Some(1)), "{}", user.text);
     assert_eq!(refusal(&machine.get("https://git.evil.example/").await?)?, (403, "out-of-reach".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_plugin_says_of_an_instance_s_refresh_tokens_holds_before_the_first_is_used() -> Result<()> {
+    let stage = OwnInstance::new(allowed).await?;
+    let owner = stage.owner().await?;
+    owner.start_setup("acme", "gitlab").await?;
+    let page = stage.name(&owner).await?;
+    let back = owner.visit(&onward(&page)?).await?;
+    let dialog = owner.visit(back.redirect()?.as_str()).await?.dialog()?;
+    assert!(dialog.success, "{}", dialog.detail());
+    let (stored, machine) = (Stored::of(&stage.host).await?, Machine::new(&stage.host, &dialog.data)?);
+    let id = stored.integrations().await?.remove(0).0.integration.external_id;
+    stored.let_expire(&id, "access", Some(time::OffsetDateTime::now_utc() - time::Duration::SECOND)).await?;
+    stage.service.wire("gitlab").next(Endpoint::Refresh, [Some(Trouble::LostAnswer)]);
+    assert_eq!(machine.get("user").await?.status, 503);
+    stored.try_again_now(&id).await?;
+    assert_eq!(refusal(&machine.get("user").await?)?, (409, "needs-reauthentication".to_owned()));
+    assert_eq!(stage.service.wire("gitlab").seen(Endpoint::Refresh), 1, "a token that works once is not sent again");
     Ok(())
 }
 

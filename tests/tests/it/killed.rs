@@ -9,7 +9,7 @@ use jackfield::store::grants::{NEEDS_REAUTHENTICATION, Status};
 use jackfield_tests::{
     host::{Host, HostBuilder},
     person::Person,
-    stand_in::{Endpoint, Rotation, State},
+    stand_in::{Endpoint, Moment, Rotation, State},
     stand_in_slack::StandInSlack,
 };
 use reqwest::Method;
@@ -61,9 +61,36 @@ impl Scene {
     /// Kills the host at a random moment, and starts it again.
     async fn kill(&mut self) -> Result<()> {
         tokio::time::sleep(Duration::from_micros(self.random.u64(0..LONGEST))).await;
+        self.kill_now()
+    }
+
+    fn kill_now(&mut self) -> Result<()> {
         let host = self.host.take().context("it runs")?;
         self.host = Some(host.killed_and_restarted(Self::builder(&self.slack))?);
         Ok(())
+    }
+
+    /// Has a token read, and kills the host meanwhile. Answers what was lent.
+    async fn killed_while_reading(&mut self, id: &str, cut: &Cut) -> Result<Option<String>> {
+        let is_held = matches!(cut, Cut::BetweenDeedAndWriting);
+        let hold = is_held.then(|| self.slack.wire().hold(Endpoint::Refresh, Moment::AfterTheDeed));
+        let (machine, token) = (Person::new(&self.host().url), self.token.clone());
+        let path = format!("/api/0/organizations/acme/integrations/{id}/token/");
+        let (answered, is_answered) = tokio::sync::oneshot::channel();
+        let read = tokio::spawn(async move {
+            let answer = machine.send(machine.request(Method::GET, &path).bearer_auth(&token)).await;
+            let _ = answered.send(());
+            answer
+        });
+        match (cut, &hold) {
+            (_, Some(hold)) => hold.has(1).await,
+            (Cut::Afterwards, _) => is_answered.await?,
+            _ => tokio::time::sleep(Duration::from_micros(self.random.u64(0..LONGEST))).await,
+        }
+        self.kill_now()?;
+        drop(hold);
+        let answer = read.await?.ok().and_then(|answer| answer.json().ok());
+        Ok(answer.and_then(|json| json["accessToken"].as_str().map(str::to_owned)))
     }
 
     async fn read_token(&self, id: &str) -> Result<(u16, String)> {
@@ -131,25 +158,45 @@ async fn two_hundred_kills_in_the_middle_of_an_installation_leave_it_whole_or_no
     Ok(())
 }
 
+/// When a refresh is cut off: how fast this machine is must not decide whether every kind of end is seen.
+enum Cut {
+    /// At a random moment.
+    Anywhere,
+    /// The provider has done it, and its answer is not written.
+    BetweenDeedAndWriting,
+    /// The new token is lent.
+    Afterwards,
+}
+
+impl Cut {
+    const fn of(round: usize) -> Self {
+        match round % 20 {
+            7 => Self::BetweenDeedAndWriting,
+            13 => Self::Afterwards,
+            _ => Self::Anywhere,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_kills_in_the_middle_of_a_refresh_leave_a_usable_token_or_say_that_there_is_none() -> Result<()> {
     let mut scene = Scene::new().await?;
     let owner = scene.owner().await?;
     let installed = owner.install("acme", "slack").await?.dialog()?;
     let id = installed.data["id"].as_str().context("an id")?.to_owned();
-    let mut marked = 0;
+    let (mut marked, mut came_through) = (0, 0);
     for round in 0..KILLS {
+        let cut = Cut::of(round);
         Stored::of(scene.host()).await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
-        let read = {
-            let (machine, token) = (Person::new(&scene.host().url), scene.token.clone());
-            let path = format!("/api/0/organizations/acme/integrations/{id}/token/");
-            tokio::spawn(async move { machine.send(machine.request(Method::GET, &path).bearer_auth(&token)).await })
-        };
-        scene.kill().await?;
-        let lent = read.await?.ok().and_then(|answer| answer.json().ok());
-        let lent = lent.and_then(|json| json["accessToken"].as_str().map(str::to_owned));
+        let lent = scene.killed_while_reading(&id, &cut).await?;
         let (status, token) = scene.read_token(&id).await?;
         scene.check_rows().await?;
+        match (status, &cut) {
+            (409, Cut::Afterwards) => panic!("round {round}: it was lent before"),
+            (200, Cut::BetweenDeedAndWriting) => panic!("round {round}: it was never written"),
+            _ => {}
+        }
+        came_through += usize::from(lent.is_some());
         match status {
             200 => assert_eq!(scene.state(&token), State::Live, "round {round}"),
             409 => {
@@ -162,8 +209,9 @@ async fn two_hundred_kills_in_the_middle_of_a_refresh_leave_a_usable_token_or_sa
         // What was lent was written before.
         assert!(lent.is_none_or(|lent| status == 200 && lent == token), "round {round}");
     }
+    assert!(marked >= KILLS / 20 && came_through >= KILLS / 20, "{marked} cut off, {came_through} came through");
     eprintln!(
-        "{marked} of {KILLS} were marked, {} refreshes were asked for",
+        "{marked} of {KILLS} were marked, {came_through} came through, {} refreshes were asked for",
         scene.slack.wire().seen(Endpoint::Refresh)
     );
     // Who sends a used refresh token has its family revoked here.

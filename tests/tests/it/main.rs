@@ -45,6 +45,7 @@ mod public_api;
 mod reinstall;
 mod released;
 mod reload;
+mod renewals;
 mod sandbox;
 mod scene;
 mod search;

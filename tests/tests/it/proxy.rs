@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, future::try_join_all, stream};
+use jackfield::store::refreshes::NEVER;
 use jackfield_tests::{
     person::Person,
     raw::{RawConnection, RawServer},
@@ -225,7 +226,7 @@ async fn a_body_over_the_operators_limit_is_refused_also_when_it_does_not_say_ho
 }
 
 /// A declared service whose tokens rotate, with an API that shows what it was asked.
-async fn rotating() -> Result<(StandInOAuth2, jackfield_tests::host::Host, Person)> {
+async fn rotating(more: &str) -> Result<(StandInOAuth2, jackfield_tests::host::Host, Person)> {
     let service = service_of("acme", |dialect| {
         dialect.api = Some("https://api.acme.example/v1/".to_owned());
         dialect.rotation = Rotation::ReuseDetected;
@@ -233,14 +234,14 @@ async fn rotating() -> Result<(StandInOAuth2, jackfield_tests::host::Host, Perso
             r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 43200}"#.to_owned();
     })?;
     let service = StandInOAuth2::start([service].into()).await?;
-    let declared = declaration_of(&service, "acme", "api-url = \"https://api.acme.example/v1/\"");
+    let declared = declaration_of(&service, "acme", &format!("api-url = \"https://api.acme.example/v1/\"\n{more}"));
     let (host, owner) = scene(&service, &declared).await?;
     Ok((service, host, owner))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_the_service_refuses_is_refreshed_once_for_all_and_the_calls_are_sent_again() -> Result<()> {
-    let (service, host, owner) = rotating().await?;
+    let (service, host, owner) = rotating("").await?;
     let machine = Machine::new(&host, &owner.install("acme", "acme").await?.dialog()?.data)?;
     let refreshes = || service.wire("acme").seen(Endpoint::Refresh);
     let revoked = service.ledger().live().first().cloned().context("a token")?;
@@ -263,7 +264,7 @@ async fn a_token_that_the_service_refuses_is_refreshed_once_for_all_and_the_call
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_is_over_is_told_as_that() -> Result<()> {
-    let (service, host, owner) = rotating().await?;
+    let (service, host, owner) = rotating("").await?;
     let machine = Machine::new(&host, &owner.install("acme", "acme").await?.dialog()?.data)?;
     service.ledger().revoke_all_of("acme");
     Stored::of(&host).await?.let_live("7", "access", Duration::hours(10)).await?;
@@ -271,6 +272,31 @@ async fn a_grant_that_is_over_is_told_as_that() -> Result<()> {
         assert_eq!(refusal(&machine.get("things").await?)?, (409, "needs-reauthentication".to_owned()));
     }
     assert_eq!(service.wire("acme").seen(Endpoint::Refresh), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_was_lost_is_judged_once_a_service_refuses_the_token_of_which_nobody_says_when_it_expires()
+-> Result<()> {
+    for (declared, requests) in [("refresh-tokens = \"single-use\"", 1), ("", 2)] {
+        let (service, host, owner) = rotating(declared).await?;
+        let machine = Machine::new(&host, &owner.install("acme", "acme").await?.dialog()?.data)?;
+        let (wire, stored) = (service.wire("acme"), Stored::of(&host).await?);
+        stored.let_expire("7", "access", None).await?;
+        let first = service.ledger().live().first().cloned().context("a token")?;
+        assert!(service.ledger().revoke(&first));
+        wire.next(Endpoint::Refresh, [Some(Trouble::LostAnswer)]);
+        assert_eq!(machine.get("things").await?.status, 401);
+        let refresh = stored.refresh("7").await?.context("known")?;
+        assert_eq!((refresh.retry_at, wire.seen(Endpoint::Refresh)), (Some(NEVER), 1), "nobody asks by themselves");
+        for _ in 0..2 {
+            assert_eq!(refusal(&machine.get("things").await?)?, (409, "needs-reauthentication".to_owned()));
+        }
+        assert_eq!(wire.seen(Endpoint::Refresh), requests, "{declared}: one open try where nobody knows");
+        let log = owner.visit("/api/0/organizations/acme/audit/").await?.json()?;
+        let failures = log.as_array().into_iter().flatten().filter(|row| row["action"] == "refresh-failure").count();
+        assert_eq!(failures, 2, "its loss, and its end: {log}");
+    }
     Ok(())
 }
 

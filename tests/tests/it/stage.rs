@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 use jackfield::store::{
     IntegrationId, Store, StoreResult,
-    grants::{self, Grant, NewGrant, NewTokens, Refresh, Tokens},
+    grants::{self, Grant, NewGrant, NewTokens, Tokens},
     integrations::Installed,
+    refreshes::{self, Refresh},
     revocations::{self, Revocation},
 };
 use jackfield_tests::{
@@ -149,10 +150,20 @@ impl Stored {
 
     /// Lets a grant's access token have so long to live from now on, and the grant be due by then.
     pub(crate) async fn let_live(&self, external_id: &str, name: &str, life: time::Duration) -> StoreResult<()> {
+        self.let_expire(external_id, name, Some(time::OffsetDateTime::now_utc() + life)).await
+    }
+
+    /// Lets a grant's access token expire at a time, or when nobody says, and the grant be due by then.
+    pub(crate) async fn let_expire(
+        &self,
+        external_id: &str,
+        name: &str,
+        at: Option<time::OffsetDateTime>,
+    ) -> StoreResult<()> {
         let now = time::OffsetDateTime::now_utc();
         let sealer = self.store.sealer().clone();
         for (grant, tokens) in self.grants(external_id).await?.into_iter().filter(|(grant, _)| grant.name == name) {
-            let (sealer, at) = (sealer.clone(), Some(now + life));
+            let sealer = sealer.clone();
             let Grant { scopes, is_single_use, .. } = grant.clone();
             let new = NewTokens { tokens, scopes, expires_at: at, due_at: at, is_single_use };
             let new = NewGrant { name: grant.name, subject: grant.subject, new };
@@ -166,7 +177,15 @@ impl Stored {
     /// What is known of the refresh of an integration's first grant.
     pub(crate) async fn refresh(&self, external_id: &str) -> StoreResult<Option<Refresh>> {
         let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(None) };
-        self.store.read(move |c| grants::refresh(c, grant.id)).await
+        self.store.read(move |c| refreshes::get(c, grant.id)).await
+    }
+
+    /// Lets a refresh of an integration's first grant that failed, or was lost, be due now.
+    pub(crate) async fn try_again_now(&self, external_id: &str) -> StoreResult<()> {
+        use diesel::connection::SimpleConnection as _;
+        let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(()) };
+        let sql = format!("UPDATE refreshes SET retry_at = NULL WHERE grant_id = {}", grant.id);
+        self.store.write(move |c| Ok(c.batch_execute(&sql)?)).await
     }
 
     /// All that `acme` has given up, the first first.

@@ -25,20 +25,20 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+pub(crate) const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 /// A migrated database; the folder is SQLite's.
-struct Database {
-    store: Store,
+pub(crate) struct Database {
+    pub(crate) store: Store,
     url: String,
     folder: TempDir,
 }
 
-fn sealer() -> Sealer {
+pub(crate) fn sealer() -> Sealer {
     Sealer::new(SecretKeys::new(["7".repeat(40).as_str()]))
 }
 
-async fn each_database() -> Result<Vec<Database>> {
+pub(crate) async fn each_database() -> Result<Vec<Database>> {
     let mut found = Vec::new();
     for database in databases() {
         let folder = tempfile::tempdir()?;
@@ -50,11 +50,11 @@ async fn each_database() -> Result<Vec<Database>> {
     Ok(found)
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(crate) fn object(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-fn workspace(external_id: &str, name: &str, token: &str) -> NewIntegration {
+pub(crate) fn workspace(external_id: &str, name: &str, token: &str) -> NewIntegration {
     NewIntegration {
         provider: "slack".to_owned(),
         external_id: external_id.to_owned(),
@@ -63,12 +63,12 @@ fn workspace(external_id: &str, name: &str, token: &str) -> NewIntegration {
     }
 }
 
-async fn user(store: &Store, email: &str) -> Result<UserId> {
+pub(crate) async fn user(store: &Store, email: &str) -> Result<UserId> {
     let new = NewUser { email: email.into(), name: email.into(), password_hash: "x".into(), is_superuser: false };
     Ok(store.write(move |c| users::insert(c, &new, NOW)).await?)
 }
 
-async fn organization(store: &Store, slug: &str) -> Result<OrganizationId> {
+pub(crate) async fn organization(store: &Store, slug: &str) -> Result<OrganizationId> {
     let slug = slug.to_owned();
     Ok(store.write(move |c| organizations::insert(c, &slug, "Name", NOW)).await?)
 }
@@ -89,7 +89,7 @@ async fn install_telling(
         .await
 }
 
-async fn install(
+pub(crate) async fn install(
     store: &Store,
     organization: OrganizationId,
     new: NewIntegration,

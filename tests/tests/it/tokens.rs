@@ -6,7 +6,10 @@ use jackfield_tests::{
     host::{Host, HostBuilder},
     person::{Answer, Person},
     postgres::fresh_database,
-    stand_in::{Endpoint::Refresh, Moment, Rotation, State, Trouble},
+    stand_in::{
+        Endpoint::{Refresh, Revocation, Uninstall},
+        Moment, Rotation, State, Trouble,
+    },
     stand_in_slack::{Install, StandInSlack},
 };
 use reqwest::Method;
@@ -152,7 +155,9 @@ async fn a_token_about_to_expire_is_refreshed_before_it_is_lent_and_replaced_whe
     let scene = Scene::new().await?;
     let old = scene.machine.read("bot").await?;
     scene.let_live("bot", AGES).await?;
-    let new = scene.machine.read("bot").await?;
+    let renewed = scene.machine.token_of("bot").await?.json()?;
+    assert_eq!(renewed["tokenType"], "Bearer", "also where the provider calls it `bot`");
+    let new = renewed["accessToken"].as_str().context("a token")?.to_owned();
     assert_ne!(new, old);
     assert_eq!((scene.state(&new), scene.refreshes()), (State::Live, 1));
     assert_eq!(scene.machine.read("bot").await?, new, "and it is kept");
@@ -207,9 +212,10 @@ async fn sixty_four_callers_on_two_hosts_spend_one_refresh_token_once() -> Resul
     let key = "a key that both hosts have, of more than thirty-two characters";
     let slack = StandInSlack::start().await?;
     slack.behave(|behaviour| behaviour.rotation = Rotation::ReuseDetected);
-    let build = || -> HostBuilder {
-        bare().plugin("slack").database(Some(database.clone())).secret_key(key).toml(&slack_options(&slack, "v2"))
-    };
+    // The answer is held for longer than others are waited for.
+    let options = slack_options(&slack, "v2").replace("timeout = 2", "timeout = 60");
+    let build =
+        || -> HostBuilder { bare().plugin("slack").database(Some(database.clone())).secret_key(key).toml(&options) };
     let (one, two) = (build().start()?, build().start()?);
     one.organization("acme")?;
     one.user("owner@example.com", PASSWORD)?;
@@ -222,16 +228,28 @@ async fn sixty_four_callers_on_two_hosts_spend_one_refresh_token_once() -> Resul
         |host: &Host| Machine { client: Person::new(&host.url), token: token.trim().to_owned(), path: path.clone() };
     Stored::of(&one).await?.let_live(TEAM, "bot", EXPIRED).await?;
 
-    // The answer is held until all of one host's callers and the other host wait for it.
+    // The answer is held until both hosts have all their callers in hand.
     let hold = slack.wire().hold(Refresh, Moment::AfterTheDeed);
     let callers: Vec<Machine> = (0..32).flat_map(|_| [machine(&one), machine(&two)]).collect();
     let reads = tokio::spawn(async move { try_join_all(callers.iter().map(|caller| caller.read("bot"))).await });
     hold.has(1).await;
+    for host in [&one, &two] {
+        has_in_hand(host, 32).await?;
+    }
     hold.release();
     let lent = reads.await??;
     assert_eq!((lent.len(), slack.wire().seen(Refresh)), (64, 1), "one request at the provider");
     assert!(lent.iter().all(|token| *token == lent[0]), "and all are served what came of it");
     assert_eq!(slack.ledger().state(&lent[0]), State::Live);
+    Ok(())
+}
+
+/// Waits until so many callers have found a token about to expire, by a host's own log.
+async fn has_in_hand(host: &Host, callers: usize) -> Result<()> {
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
+    while host.log()?.matches("a token about to expire is asked for").count() < callers {
+        looks.tick().await;
+    }
     Ok(())
 }
 
@@ -300,6 +318,82 @@ async fn a_single_use_token_whose_answer_was_lost_is_never_sent_again() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_single_use_token_that_a_broken_server_may_have_used_is_not_sent_again_while_the_old_one_lives() -> Result<()>
+{
+    for trouble in [
+        Trouble::ServerErrorAfterwards,
+        Trouble::ServerError,
+        Trouble::Refused { error: "internal_error".to_owned() },
+        Trouble::Refused { error: "fatal_error".to_owned() },
+    ] {
+        let scene = Scene::new().await?;
+        let old = scene.machine.read("bot").await?;
+        scene.let_live("bot", AGES).await?;
+        scene.next(trouble.clone());
+        for _ in 0..3 {
+            assert_eq!(scene.machine.read("bot").await?, old, "{trouble:?}");
+        }
+        let stored = scene.stage.stored().await?;
+        let (refresh, grants) = (stored.refresh(TEAM).await?.context("known")?, stored.grants(TEAM).await?);
+        assert_eq!(refresh.retry_at, grants[0].0.expires_at, "{trouble:?}: at its end there is nothing to lose");
+        assert_eq!((scene.refreshes(), scene.state(&old)), (1, State::Live), "{trouble:?}");
+        assert_eq!(scene.machine.status().await?, "active");
+    }
+    // One that has expired is asked for again soon.
+    let scene = Scene::new().await?;
+    scene.let_live("bot", EXPIRED).await?;
+    scene.next(Trouble::ServerError);
+    assert_eq!(scene.machine.token_of("bot").await?.status, 503);
+    let refresh = scene.stage.stored().await?.refresh(TEAM).await?.context("known")?;
+    let wait = refresh.retry_at.context("it is tried again")? - time::OffsetDateTime::now_utc();
+    assert!((1..=5).contains(&wait.whole_seconds()), "{wait}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_refresh_that_ends_after_the_integration_was_removed_are_revoked() -> Result<()> {
+    let scene = Scene::new().await?;
+    scene.let_live("bot", AGES).await?;
+    let wire = scene.stage.slack.wire();
+    // So that each token has to be revoked by itself.
+    wire.always(Uninstall, Some(Trouble::Refused { error: "client_id_mismatch".to_owned() }));
+    let hold = wire.hold(Refresh, Moment::AfterTheDeed);
+    let (path, token) = (scene.machine.path.clone(), scene.machine.token.clone());
+    let caller = Machine { client: Person::new(&scene.stage.host.url), token, path };
+    let read = tokio::spawn(async move { caller.token_of("bot").await });
+    hold.has(1).await;
+    let removed = scene.owner.send(scene.owner.request(Method::DELETE, &scene.machine.path)).await?;
+    assert_eq!(removed.status, 204);
+    hold.release();
+    assert_eq!(read.await??.status, 404);
+    // The bot's old token, and the one that came too late.
+    wire.has_seen(Revocation, 2).await;
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
+    while scene.stage.slack.ledger().live().iter().any(|token| token.starts_with("xoxe.xoxb")) {
+        looks.tick().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_listen_leaves_the_leases_of_the_host_that_does() -> Result<()> {
+    let scene = Scene::new().await?;
+    scene.let_live("bot", AGES).await?;
+    let hold = scene.stage.slack.wire().hold(Refresh, Moment::BeforeTheDeed);
+    let (path, token) = (scene.machine.path.clone(), scene.machine.token.clone());
+    let caller = Machine { client: Person::new(&scene.stage.host.url), token, path };
+    let read = tokio::spawn(async move { caller.read("bot").await });
+    hold.has(1).await;
+    let (succeeded, said) = scene.stage.host.said(&["serve", "--config", "jackfield.toml"])?;
+    assert!(!succeeded && said.contains("cannot listen"), "{said}");
+    let refresh = scene.stage.stored().await?.refresh(TEAM).await?.context("under way")?;
+    assert!(refresh.leased_until.is_some(), "the lease is the other's still");
+    hold.release();
+    assert_eq!(scene.state(&read.await??), State::Live);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metadata_that_do_not_open_keep_no_token_from_being_refreshed() -> Result<()> {
     let scene = Scene::new().await?;
     let old = scene.machine.read("bot").await?;
@@ -342,6 +436,22 @@ async fn a_grant_that_nobody_asks_for_is_refreshed_before_it_lapses() -> Result<
     slack.wire().has_seen(Refresh, 1).await;
     let new = scene.machine.read("bot").await?;
     assert_eq!((slack.ledger().state(&new), slack.wire().seen(Refresh)), (State::Live, 1));
+    drop(host);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_does_not_answer_keeps_no_other_grant_waiting() -> Result<()> {
+    let scene = Scene::with("user-scopes = [\"search:read\"]").await?;
+    for grant in ["bot", "user"] {
+        scene.let_live(grant, EXPIRED).await?;
+    }
+    let Stage { host, slack } = scene.stage;
+    let hold = slack.wire().hold(Refresh, Moment::BeforeTheDeed);
+    let options = slack_options(&slack, "v2").replace("timeout = 2", "timeout = 60");
+    let host = host.restart(bare().plugin("example").plugin("slack").toml(&options))?;
+    hold.has(2).await;
+    hold.release();
     drop(host);
     Ok(())
 }

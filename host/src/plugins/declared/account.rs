@@ -33,9 +33,8 @@ impl Begun {
             .ok_or_else(|| nothing_at("the token answer", &declaration.token_path, "token-path", &answer))?;
         let mut grant = Grant::from_answer(GRANT, tokens)
             .ok_or_else(|| failed(format!("the token answer has no access_token; there is: {}", keys(tokens))))?;
-        // RFC 6749 section 5.1: none are named where they are those that were asked for.
         if grant.scopes.is_empty() {
-            grant.scopes.clone_from(&declaration.oauth2.scopes);
+            grant.scopes = granted(state).unwrap_or_else(|| declaration.oauth2.scopes.clone());
         }
         grant.scopes.sort();
         let bound = |key| state.get(key).cloned().unwrap_or_default();
@@ -90,6 +89,13 @@ impl Begun {
         let log = unnamed(whose, declaration, &integration, &answer);
         Ok((Turn::Built { integration: integration.grant(self.grant) }, log))
     }
+}
+
+/// The scopes that the answer grants, as the host's step has read it: none where it says so, those that were asked for where it says nothing of
+/// them (RFC 6749 section 5.1).
+fn granted(state: &State) -> Option<Vec<String>> {
+    let granted = state.get("oauth2")?.get("granted_scopes")?.as_array()?;
+    Some(granted.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 fn account_answer(response: &HttpResponse) -> Result<Value, Fault> {
