@@ -79,8 +79,17 @@ pub(super) fn renewed(
 }
 
 fn derived(steps: &[Step], state: &State) -> Option<Grant> {
-    let pointer = step_of(steps, "").and_then(fixed).map_or("", |oauth2| oauth2.tokens_at.as_str());
-    Grant::from_answer(DERIVED, state.get("data")?.pointer(pointer)?)
+    let bound_by = bound_by(steps, state);
+    let pointer = step_of(steps, bound_by).and_then(fixed).map_or("", |oauth2| oauth2.tokens_at.as_str());
+    Some(Grant::from_answer(DERIVED, state.get("data")?.pointer(pointer)?)?.step(bound_by))
+}
+
+/// Which of several OAuth 2.0 steps has bound the token answer, as the host's own step has noted: its tokens are no other server's to hear.
+/// Empty where it is the first.
+fn bound_by<'a>(steps: &'a [Step], state: &State) -> &'a str {
+    let noted = state.get("oauth2").and_then(|bound| bound.get("step")).and_then(Value::as_str).unwrap_or_default();
+    let first = step_of(steps, "").map_or("", |step| step.name.as_str());
+    step_of(steps, noted).map(|step| step.name.as_str()).filter(|name| *name != first).unwrap_or_default()
 }
 
 /// The OAuth 2.0 step of a name, or the first.
@@ -192,6 +201,17 @@ mod tests {
         assert_eq!(derived(&steps("/deep"), &answer), Some(Grant::new("access", "u")));
         assert_eq!(derived(&steps("/none"), &answer), None);
         assert_eq!(derived(&[], &State::new()), None);
+        // Of two servers, the one that has given them.
+        let second = OAuth2::new("https://b/", "https://u/");
+        let second = Step { name: "oauth2-2".to_owned(), kind: StepKind::OAuth2(Box::new(second)) };
+        let both = [steps("/deep"), vec![second]].concat();
+        for (by, grant) in
+            [("oauth2", Grant::new("access", "u")), ("oauth2-2", Grant::new("access", "t").step("oauth2-2"))]
+        {
+            let mut answer = answer.clone();
+            answer.insert("oauth2".to_owned(), json!({"step": by}));
+            assert_eq!(derived(&both, &answer), Some(grant));
+        }
     }
 
     #[test]

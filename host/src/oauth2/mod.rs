@@ -40,6 +40,8 @@ use crate::jose::Signed;
 const INVALID: &str = "An error occurred while validating your request.";
 /// What the person reads when the token endpoint refuses without saying why.
 const NO_TOKEN: &str = "There was an error when retrieving a token from the upstream service.";
+/// Key under which the token answer is bound.
+const DATA: &str = "data";
 /// Keys under which what came along with the token is bound.
 const SCOPES: &str = "oauth2";
 const CLAIMS: &str = "id_token_claims";
@@ -94,22 +96,29 @@ impl Server {
 
     /// The callback step: on success the token answer is bound into the state as `data`, requested and granted scopes as `oauth2`, and where
     /// they are asked for and the issuer is known, the claims of the verified ID token as `id_token_claims` and the userinfo as `userinfo`.
+    /// Beside the scopes stands `step`, the name of the step whose tokens they are.
     ///
     /// # Errors
     /// When the answer is refused, no token comes, or what comes along is not believed; the state's `state`, code verifier and nonce are
-    /// used up either way.
+    /// used up either way. Tokens that did come are bound as `data` also then: they live, and somebody has to revoke them.
     pub async fn callback(
         &self,
+        step: &str,
         request: &Request,
         state: &mut State,
         now: OffsetDateTime,
     ) -> Result<Scopes, OAuth2Error> {
         // What is bound under these names is verified, whatever stood there before.
-        for key in [SCOPES, CLAIMS, USERINFO] {
+        for key in [CLAIMS, USERINFO] {
             state.remove(key);
         }
         let code = authorization::take_code(request, state, self.expected_issuer())?;
         let answer = token::exchange(self.oauth2(), &code, &request.setup_url, self.outbound(), now).await?;
+        let scopes = Scopes::compared(self.oauth2(), &answer);
+        let mut bound = serde_json::to_value(&scopes).expect("scopes are plain JSON");
+        bound["step"] = step.into();
+        state.insert(SCOPES.to_owned(), bound);
+        state.insert(DATA.to_owned(), answer.clone().into());
         let claims = self.verified_claims(&answer, &code, now).await?;
         if self.oauth2().userinfo {
             let userinfo = self.userinfo(&answer, claims.as_ref()).await?;
@@ -118,9 +127,6 @@ impl Server {
         if let Some(claims) = claims {
             state.insert(CLAIMS.to_owned(), claims.into());
         }
-        let scopes = Scopes::compared(self.oauth2(), &answer);
-        state.insert(SCOPES.to_owned(), serde_json::to_value(&scopes).expect("scopes are plain JSON"));
-        state.insert("data".to_owned(), answer.into());
         Ok(scopes)
     }
 

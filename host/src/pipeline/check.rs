@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::{
     FEATURE, LIFETIME, Pipelines, Refusal, Setup,
+    orphans::Orphan,
     seal::{Signer, Unverified},
     visit::Visit,
 };
@@ -19,6 +20,8 @@ pub(super) struct Checked {
     pub(super) setup: Setup,
     pub(super) organization: Organization,
     pub(super) claim: ClaimId,
+    /// The tokens of a callback in this request: a step after it may have put them elsewhere by the time that the set-up is kept.
+    pub(super) obtained: Option<Orphan>,
 }
 
 impl Pipelines {
@@ -56,7 +59,7 @@ impl Pipelines {
 
     async fn check_access(&self, setup: Setup, claim: ClaimId) -> Result<Result<Checked, Refusal>, StoreError> {
         let organization = self.access_of(&setup).await?;
-        Ok(organization.map(|organization| Checked { setup, organization, claim }))
+        Ok(organization.map(|organization| Checked { setup, organization, claim, obtained: None }))
     }
 
     /// The organization, while whoever started the set-up may install there.

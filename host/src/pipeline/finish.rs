@@ -59,12 +59,12 @@ impl Pipelines {
             Err(error) => {
                 let plugin = &provider.plugin().name;
                 tracing::warn!(setup.id = id, provider.id = provider.id(), plugin.name = plugin, plugin.reason = error.reason(), step.name = BUILD, step.milliseconds = milliseconds, %error, "the integration could not be built");
-                let orphan = self.orphan(provider, &checked.setup, None);
+                let orphan = self.orphan(provider, &checked, None);
                 let why = Failed { message: INTERNAL_ERROR.to_owned(), check: Some("plugin") };
                 return self.give_up(visit, provider, &checked, orphan, why).await;
             }
         };
-        let orphan = self.orphan(provider, &checked.setup, Some(&integration));
+        let orphan = self.orphan(provider, &checked, Some(&integration));
         let stored = self.store_all(visit, provider, &checked, integration, orphan.clone()).await;
         if !matches!(stored, Ok(Stored::Installed(_, None))) {
             self.grants.look_for_revocations();

@@ -6,7 +6,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{LIFETIME, Pipelines, Setup};
+use super::{LIFETIME, Pipelines, Setup, check::Checked};
 use crate::{
     grants::taken,
     plugins::{Integration, Provider},
@@ -27,7 +27,7 @@ pub(super) struct Orphan {
 }
 
 impl Orphan {
-    /// Notes it, in place of what the set-up had noted before.
+    /// Notes it, beside what the set-up had noted before.
     pub(super) fn note(&self, c: &mut AnyConnection, sealer: &Sealer) -> StoreResult<()> {
         revocations::note_setup(c, sealer, &self.setup, &self.new, self.from, self.now).map(drop)
     }
@@ -38,13 +38,21 @@ const MARGIN: Duration = Duration::minutes(1);
 
 impl Pipelines {
     /// Of a set-up that goes on: to be revoked once it has expired.
-    pub(super) fn orphan_later(&self, provider: &Provider, setup: &Setup) -> Option<Orphan> {
-        let started = OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(setup.started);
-        Some(Orphan { from: started + LIFETIME + MARGIN, ..self.orphan(provider, setup, None)? })
+    pub(super) fn orphan_later(&self, provider: &Provider, checked: &Checked) -> Option<Orphan> {
+        let started = OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(checked.setup.started);
+        Some(Orphan { from: started + LIFETIME + MARGIN, ..self.orphan(provider, checked, None)? })
     }
 
     /// Of a set-up that ends without an integration; `None` where no token came.
-    pub(super) fn orphan(&self, provider: &Provider, setup: &Setup, built: Option<&Integration>) -> Option<Orphan> {
+    pub(super) fn orphan(&self, provider: &Provider, checked: &Checked, built: Option<&Integration>) -> Option<Orphan> {
+        let mut orphan = self.at_hand(provider, &checked.setup, built);
+        let obtained = checked.obtained.as_ref().map(|obtained| obtained.new.given.grants.clone());
+        orphan.new.given.add(obtained.unwrap_or_default());
+        (!orphan.new.given.grants.is_empty()).then_some(orphan)
+    }
+
+    /// What the provider has named, or the state has by now.
+    fn at_hand(&self, provider: &Provider, setup: &Setup, built: Option<&Integration>) -> Orphan {
         let nothing = Integration::new("");
         let integration = built.unwrap_or(&nothing);
         let now = self.clock.now();
@@ -63,7 +71,7 @@ impl Pipelines {
             reason: Reason::Orphaned,
             given,
         };
-        (!new.given.grants.is_empty()).then(|| Orphan { setup: setup.nonce.clone(), new, from: now, now })
+        Orphan { setup: setup.nonce.clone(), new, from: now, now }
     }
 }
 

@@ -20,23 +20,26 @@ pub(super) enum Planned<'a> {
 
 /// Where a plugin says which authorization server it is.
 #[derive(Clone, Copy)]
-pub(super) enum Server<'a> {
-    Fixed(&'a OAuth2),
-    FromState(&'a str),
+pub(super) struct Server<'a> {
+    /// Name of the plugin's step.
+    step: &'a str,
+    /// `None`: it depends on the state.
+    fixed: Option<&'a OAuth2>,
 }
 
 /// The pipeline of a provider, in order.
 pub(super) fn plan(steps: &[Step]) -> Vec<Planned<'_>> {
     let mut plan = Vec::new();
     for step in steps {
-        let server = match &step.kind {
-            StepKind::OAuth2(oauth2) => Server::Fixed(oauth2),
-            StepKind::OAuth2FromState => Server::FromState(&step.name),
+        let fixed = match &step.kind {
+            StepKind::OAuth2(oauth2) => Some(&**oauth2),
+            StepKind::OAuth2FromState => None,
             StepKind::View | StepKind::Unknown => {
                 plan.push(Planned::View(&step.name));
                 continue;
             }
         };
+        let server = Server { step: &step.name, fixed };
         plan.extend([Planned::LogIn(server), Planned::Callback(server)]);
     }
     plan
@@ -51,6 +54,21 @@ impl Planned<'_> {
             Self::Callback(_) => "oauth2 callback",
         }
     }
+
+    pub(super) const fn is_callback(&self) -> bool {
+        matches!(self, Self::Callback(_))
+    }
+}
+
+/// What a step that runs at once after another may read of the request. An answer of an authorization server is for the callback alone, and
+/// what a plugin's step was sent answers no question that a log-in has yet to ask: a service may lead back to it with a `code` of its own.
+pub(super) fn handed_on(mut request: Request, from: Planned<'_>, to: Planned<'_>) -> Request {
+    if matches!((from, to), (Planned::Callback(_), _) | (Planned::View(_), Planned::LogIn(_))) {
+        "GET".clone_into(&mut request.method);
+        request.query.clear();
+        request.form.clear();
+    }
+    request
 }
 
 /// The name of a step of the plan; empty beyond its end.
@@ -133,8 +151,8 @@ impl Pipelines {
                 }
             }
             Planned::Callback(server) => {
-                let server = self.server(provider, server, setup).await?;
-                let scopes = server.callback(request, &mut setup.state, self.clock.now()).await?;
+                let (step, server) = (server.step, self.server(provider, server, setup).await?);
+                let scopes = server.callback(step, request, &mut setup.state, self.clock.now()).await?;
                 tell_missing(provider, setup, &scopes);
                 Answer::Next
             }
@@ -170,9 +188,9 @@ impl Pipelines {
 }
 
 async fn oauth2_of<'a>(provider: &Provider, server: Server<'a>, setup: &Setup) -> Result<Cow<'a, OAuth2>, PluginError> {
-    match server {
-        Server::Fixed(oauth2) => Ok(Cow::Borrowed(oauth2)),
-        Server::FromState(step) => provider.oauth2(step, setup.state.clone(), &setup.hosts).await.map(Cow::Owned),
+    match server.fixed {
+        Some(oauth2) => Ok(Cow::Borrowed(oauth2)),
+        None => provider.oauth2(server.step, setup.state.clone(), &setup.hosts).await.map(Cow::Owned),
     }
 }
 

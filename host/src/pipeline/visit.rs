@@ -6,7 +6,7 @@ use super::{
     Ended, INTERNAL_ERROR, Pipelines, Refusal, Setup,
     check::Checked,
     orphans::Orphan,
-    step::{self, plan},
+    step::{self, Planned, handed_on, plan},
     transition::{Failed, Transition, transition},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     store::{
         AnyConnection, Sealer, StoreError, UserId,
         audit::{self, Action, Actor, Entry},
+        revocations,
     },
 };
 
@@ -41,6 +42,9 @@ pub enum Outcome {
         /// How far the person is.
         progress: Progress,
     },
+    /// The current step has a page, to be asked for at the set-up's own URL: the request's URL holds what an authorization server answered,
+    /// which is to leave address bar, history and `Referer` (RFC 9700 section 4.3).
+    ShowAt(String),
     /// Elsewhere, usually to the provider's pages.
     Redirect(String),
     /// The set-up has ended.
@@ -128,24 +132,39 @@ impl Pipelines {
         request.setup_url = self.setup_url(provider);
         checked.setup.name_hosts(provider.named_hosts(&request));
         request.webhook_url = self.webhook_url(provider, &checked.setup);
-        let count = plan(provider.steps()).len();
-        let follows = loop {
-            match self.step(provider, &mut checked.setup, &request, count).await {
-                Transition::Advance(step) => checked.setup.step = step,
-                other => break other,
-            }
-        };
+        let (follows, has_called_back) = self.go_on(provider, &mut checked, request.clone()).await;
         match follows {
+            // The step says the same when it is asked again: what it has bound is kept.
+            Transition::Show(_) if has_called_back => {
+                self.keep(visit, provider, &checked, Outcome::ShowAt(request.setup_url)).await
+            }
             Transition::Show(page) => {
                 let progress = progress(provider, &checked.setup, &checked.organization.slug);
                 self.keep(visit, provider, &checked, Outcome::Show { page, progress }).await
             }
             Transition::Redirect(url) => self.keep(visit, provider, &checked, Outcome::Redirect(url)).await,
             Transition::Fail(why) => {
-                let orphan = self.orphan(provider, &checked.setup, None);
+                let orphan = self.orphan(provider, &checked, None);
                 self.give_up(visit, provider, &checked, orphan, why).await
             }
             Transition::Finish | Transition::Advance(_) => self.end(visit, provider, checked).await,
+        }
+    }
+
+    /// Runs the current step, and those that follow at once. Answers besides whether a callback was among them that went well.
+    async fn go_on(&self, provider: &Provider, checked: &mut Checked, mut request: Request) -> (Transition, bool) {
+        let plan = plan(provider.steps());
+        let mut has_called_back = false;
+        loop {
+            let from = plan.get(checked.setup.step);
+            let follows = self.step(provider, &mut checked.setup, &request, plan.len()).await;
+            if from.is_some_and(Planned::is_callback) && matches!(follows, Transition::Advance(_) | Transition::Finish)
+            {
+                (has_called_back, checked.obtained) = (true, self.orphan(provider, checked, None));
+            }
+            let Transition::Advance(step) = follows else { return (follows, has_called_back) };
+            request = handed_on(request, plan[checked.setup.step], plan[step]);
+            checked.setup.step = step;
         }
     }
 
@@ -161,7 +180,7 @@ impl Pipelines {
         self.store.write(move |c| audit::append(c, &sealer, &entry, now)).await
     }
 
-    /// Ends a set-up without an integration; a token that it has got is to be revoked from now on.
+    /// Ends a set-up without an integration; tokens that it has got, or had noted before, are to be revoked from now on.
     pub(super) async fn give_up(
         &self,
         visit: &Visit,
@@ -170,12 +189,13 @@ impl Pipelines {
         orphan: Option<Orphan>,
         why: Failed,
     ) -> Result<Outcome, StoreError> {
-        let has_orphan = orphan.is_some();
-        let also = noting(orphan, self.store.sealer());
+        let (note, setup, now) = (noting(orphan, self.store.sealer()), checked.setup.nonce.clone(), self.clock.now());
+        let also = move |c: &mut AnyConnection| {
+            note(c)?;
+            revocations::hasten_setup(c, &setup, now)
+        };
         self.setups.remove_and(&visit.session, provider.id(), checked.claim, also).await?;
-        if has_orphan {
-            self.grants.look_for_revocations();
-        }
+        self.grants.look_for_revocations();
         self.write_down(provider, checked, &why).await?;
         Ok(Outcome::Ended(failed(provider, checked, why)))
     }
@@ -223,7 +243,7 @@ impl Pipelines {
         outcome: Outcome,
     ) -> Result<Outcome, StoreError> {
         let signed = self.signer.sign(&checked.setup, provider);
-        let also = noting(self.orphan_later(provider, &checked.setup), self.store.sealer());
+        let also = noting(self.orphan_later(provider, checked), self.store.sealer());
         let is_kept = self.setups.release_and(&visit.session, provider.id(), checked.claim, &signed, also).await?;
         Ok(if is_kept { outcome } else { refused(visit, Refusal::StartedAnew) })
     }

@@ -31,6 +31,18 @@ pub struct Given {
     pub unreadable: usize,
 }
 
+impl Given {
+    /// Adds the grants whose tokens are not among them yet.
+    pub fn add(&mut self, grants: Vec<GivenGrant>) {
+        for grant in grants {
+            let is_known = self.grants.iter().any(|known| known.tokens.access_token == grant.tokens.access_token);
+            if !is_known {
+                self.grants.push(grant);
+            }
+        }
+    }
+}
+
 /// A grant that is given up.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -217,7 +229,7 @@ pub fn add(
     Ok(id)
 }
 
-/// Notes the tokens of a set-up that is under way, in place of what it had noted before: unless it ends well, they are revoked from `from` on.
+/// Notes the tokens of a set-up that is under way, beside those that it had noted before: unless it ends well, they are revoked from `from` on.
 pub fn note_setup(
     c: &mut AnyConnection,
     sealer: &Sealer,
@@ -226,10 +238,25 @@ pub fn note_setup(
     from: OffsetDateTime,
     now: OffsetDateTime,
 ) -> StoreResult<RevocationId> {
+    let mut new = new.clone();
+    let before: Vec<Row> = t::table.filter(t::setup.eq(setup)).select(columns!()).load(c)?;
+    for row in before {
+        // One that does not open is lost with or without it.
+        let given = Revocation::try_from(row)?.given(sealer).ok().flatten();
+        new.given.add(given.unwrap_or_default().grants);
+    }
     forget_setup(c, setup)?;
-    let id = add(c, sealer, new, from, now)?;
+    let id = add(c, sealer, &new, from, now)?;
     diesel::update(t::table.find(id)).set(t::setup.eq(setup)).execute(c)?;
     Ok(id)
+}
+
+/// The set-up has ended badly: what it had noted is revoked from now on.
+pub fn hasten_setup(c: &mut AnyConnection, setup: &str, now: OffsetDateTime) -> StoreResult<()> {
+    let noted = t::table.filter(t::setup.eq(setup)).filter(t::retry_at.gt(milliseconds(now)));
+    let noted = noted.filter(t::status.eq(Status::Pending.as_str()));
+    diesel::update(noted).set(t::retry_at.eq(milliseconds(now))).execute(c)?;
+    Ok(())
 }
 
 /// The set-up has ended well: its tokens are an integration's.

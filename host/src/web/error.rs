@@ -284,8 +284,17 @@ impl From<ApiError> for CodedError {
 
 /// 302: the contract's redirects are all of this kind.
 pub(super) fn found(location: &str) -> Response {
+    redirect(StatusCode::FOUND, location)
+}
+
+/// 303: what comes next is fetched, whatever this request was, and its body stays here (RFC 9700 section 4.12).
+pub(super) fn see_other(location: &str) -> Response {
+    redirect(StatusCode::SEE_OTHER, location)
+}
+
+fn redirect(status: StatusCode, location: &str) -> Response {
     match location.parse::<header::HeaderValue>() {
-        Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
+        Ok(location) => (status, [(header::LOCATION, location)]).into_response(),
         Err(_) => Redirect::to("/").into_response(),
     }
 }

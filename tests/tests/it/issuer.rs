@@ -6,7 +6,7 @@ use jackfield_tests::{
     person::Person,
     stand_in_oauth2::{
         Authentication, CLIENT, CLIENT_KEY, CLIENT_KEY_ID, Dialect, Iss, Issuer, Metadata, Place, SECRET, SUBJECT,
-        StandInOAuth2,
+        StandInOAuth2, WrongIdToken,
     },
 };
 use serde_json::json;
@@ -185,6 +185,36 @@ async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_set_up() -> Result
         let log = log_of(&host, id)?;
         assert!(log.contains(said), "{id}: {log}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_came_with_what_is_not_believed_are_revoked() -> Result<()> {
+    let userinfo = "account = { from = \"userinfo\", id = \"org.id\" }";
+    type Case = (&'static str, fn(&mut Issuer), &'static str);
+    let cases: [Case; 3] = [
+        ("missing", |issuer| issuer.id_token = Some(WrongIdToken::Missing), ""),
+        ("forged", |issuer| issuer.id_token = Some(WrongIdToken::OtherKey), ""),
+        ("swapped", |issuer| issuer.other_userinfo = true, userinfo),
+    ];
+    let services = cases.map(|(id, change, _)| {
+        issuer_of(id, |dialect, issuer| {
+            dialect.revocation = Some(format!("https://{id}.example/revoke"));
+            change(issuer);
+        })
+    });
+    let service = StandInOAuth2::start(services.into_iter().collect::<Result<_>>()?).await?;
+    let table = |(id, _, more): Case| {
+        let url = service.instead_of(id, &format!("https://{id}.example/revoke"));
+        by_issuer(&service, id, &format!("{more}\nrevocation-url = \"{url}\""))
+    };
+    let (host, owner) = scene(&service, &cases.map(table).join("\n")).await?;
+    for (id, ..) in cases {
+        assert_eq!(told(&owner, id).await?, INTERNAL, "{id}");
+    }
+    assert_eq!(service.ledger().tokens().len(), 3, "each was given a token");
+    assert_eq!(Stored::of(&host).await?.settled().await?.len(), 3);
+    assert_eq!(service.ledger().live(), Vec::<String>::new());
     Ok(())
 }
 

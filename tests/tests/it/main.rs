@@ -59,5 +59,6 @@ mod store;
 mod tabs;
 mod tidy;
 mod tokens;
+mod two_servers;
 mod webhook;
 mod worker_line;

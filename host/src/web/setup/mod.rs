@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     caller::{BrowserSession, LoggedIn, PageAccess, require},
-    error::{PageError, WebError, found},
+    error::{PageError, WebError, found, see_other},
     failed_checks::FailedCheck,
     frame::Reference,
     notice::Notice,
@@ -96,6 +96,7 @@ pub(super) async fn visit(
     let visit = Visit { session, user, provider, request };
     Ok(match app.pipelines.clone().visit(visit).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
+        Outcome::ShowAt(url) => private(see_other(&url), ""),
         Outcome::Redirect(url) => leaving(url, is_post, &offered, &app.url_prefix.origin()),
         Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin(), reference),
         Outcome::Refused(refusal) => refused(refusal, reference),

@@ -66,10 +66,14 @@ impl RealHost {
             assert_eq!(answer.status, 302, "the set-up does not start: {}", answer.text);
         }
         let path = format!("/extensions/{}/setup/", self.provider);
-        let answer = match request.method.as_str() {
+        let mut answer = match request.method.as_str() {
             "POST" => self.browser.post(&path, &request.form),
             _ => self.browser.get(&format!("{path}?{}", browser::encoded(&request.query))),
         };
+        // A step's page after an authorization server's answer is shown without that answer in its URL.
+        if answer.status == 303 {
+            answer = self.browser.get(&path);
+        }
         let came = self.read(&answer);
         self.is_under_way = matches!(came, Came::Answer(_) | Came::OAuth2) && !is_error(&came);
         came
