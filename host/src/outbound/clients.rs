@@ -1,5 +1,6 @@
-//! The HTTP clients themselves. A client's resolver is told a name and no port, so that each port to which the operator has bound an
-//! allowance has clients of its own: what is allowed on that port is not connected to on any other.
+//! The HTTP clients themselves. A client's resolver is told a name, and neither scheme nor port, so that each scheme has clients of its own, and so
+//! has each port to which the operator has bound an allowance: what is allowed on that port is not connected to on any other, and what is not
+//! allowed by the operator is not connected to without TLS.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use url::Url;
 
 use super::{
     OutboundError, described,
-    guard::{Guard, GuardedResolver},
+    guard::{Guard, GuardedResolver, Scheme},
 };
 use crate::config::Http;
 
@@ -19,29 +20,47 @@ pub(super) struct Pair {
 }
 
 pub(super) struct Clients {
-    by_port: HashMap<u16, Pair>,
+    https: ByPort,
+    http: ByPort,
+}
+
+struct ByPort {
+    ports: HashMap<u16, Pair>,
     others: Pair,
 }
 
 impl Clients {
     pub(super) fn build(settings: &Http, guard: &Arc<Guard>) -> Result<Self, OutboundError> {
-        let pair = |port| Pair::build(settings.timeout, GuardedResolver::new(guard.clone(), port));
-        let ports = guard.ports();
-        let by_port = ports.map(|port| Ok((port, pair(Some(port))?))).collect::<Result<_, OutboundError>>()?;
-        Ok(Self { by_port, others: pair(None)? })
+        let of = |scheme| ByPort::build(settings.timeout, guard, scheme);
+        Ok(Self { https: of(Scheme::Https)?, http: of(Scheme::Http)? })
     }
 
     /// Those by which a URL is asked.
     pub(super) fn of(&self, url: &Url) -> &Pair {
-        url.port_or_known_default().and_then(|port| self.by_port.get(&port)).unwrap_or(&self.others)
+        let clients = if url.scheme() == "https" { &self.https } else { &self.http };
+        url.port_or_known_default().and_then(|port| clients.ports.get(&port)).unwrap_or(&clients.others)
+    }
+}
+
+impl ByPort {
+    fn build(timeout: Duration, guard: &Arc<Guard>, scheme: Scheme) -> Result<Self, OutboundError> {
+        let pair = |port| Pair::build(timeout, scheme, GuardedResolver::new(guard.clone(), scheme, port));
+        let ports = guard.ports();
+        let ports = ports.map(|port| Ok((port, pair(Some(port))?))).collect::<Result<_, OutboundError>>()?;
+        Ok(Self { ports, others: pair(None)? })
     }
 }
 
 impl Pair {
-    fn build(timeout: Duration, resolver: GuardedResolver) -> Result<Self, OutboundError> {
+    fn build(timeout: Duration, scheme: Scheme, resolver: GuardedResolver) -> Result<Self, OutboundError> {
         let resolver = Arc::new(resolver);
         let builder = || {
-            Client::builder()
+            let builder = match scheme {
+                Scheme::Https => Client::builder().https_only(true),
+                // It has nothing to verify: the system's certificates are not read for it.
+                Scheme::Http => Client::builder().tls_certs_only([]),
+            };
+            builder
                 .redirect(Policy::none())
                 .no_proxy()
                 .dns_resolver(resolver.clone())

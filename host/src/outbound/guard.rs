@@ -79,29 +79,53 @@ impl Guard {
     }
 }
 
-/// Resolves names to the addresses that the guard permits on a port (without one: on every port), so that nothing else can be connected to.
+/// How a URL is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Https,
+    /// Without TLS.
+    Http,
+}
+
+/// Resolves names to the addresses that the guard permits for a scheme and a port (without one: for every port), so that nothing else can be
+/// connected to.
 pub(super) struct GuardedResolver {
     guard: Arc<Guard>,
+    scheme: Scheme,
     port: Option<u16>,
 }
 
 impl GuardedResolver {
-    pub(super) const fn new(guard: Arc<Guard>, port: Option<u16>) -> Self {
-        Self { guard, port }
+    pub(super) const fn new(guard: Arc<Guard>, scheme: Scheme, port: Option<u16>) -> Self {
+        Self { guard, scheme, port }
+    }
+}
+
+impl Scheme {
+    /// Whether it may be asked so by anybody: else the operator must allow it.
+    fn is_free_to(self, ip: IpAddr) -> bool {
+        self == Self::Https && is_public(ip)
+    }
+
+    fn refused(self, name: &str) -> OutboundError {
+        match self {
+            Self::Https => OutboundError::PrivateAddress(name.to_owned()),
+            Self::Http => OutboundError::PlainHttp(name.to_owned()),
+        }
     }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (guard, port) = (self.guard.clone(), self.port);
+        let (guard, scheme, port) = (self.guard.clone(), self.scheme, self.port);
         Box::pin(async move {
             let found = (guard.look_up)(name.as_str().to_owned(), 0).await?;
             let permitted: Vec<SocketAddr> = found
                 .into_iter()
-                .filter(|at| is_public(at.ip()) || guard.allows(name.as_str(), at.ip(), port))
+                .filter(|at| scheme.is_free_to(at.ip()) || guard.allows(name.as_str(), at.ip(), port))
                 .collect();
             if permitted.is_empty() {
-                return Err(OutboundError::PrivateAddress(name.as_str().to_owned()).into());
+                return Err(scheme.refused(name.as_str()).into());
             }
             Ok(Box::new(permitted.into_iter()) as Addrs)
         })

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use clients::Clients;
 use guard::Guard;
-use http::{Request, Response};
+use http::{HeaderValue, Method, Request, Response, header};
 pub use reach::Reach;
 use rustls::crypto::ring;
 pub use stream::{Incoming, Outgoing};
@@ -145,7 +145,10 @@ impl Outbound {
         }
     }
 
-    async fn send_unbounded(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
+    async fn send_unbounded(&self, mut request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
+        if request.body().is_empty() && expects_body(request.method()) {
+            request.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(0));
+        }
         let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
         self.prepare(&mut request).await?;
         let mut answer =
@@ -191,6 +194,12 @@ impl Outbound {
     fn failed(&self, error: &reqwest::Error) -> OutboundError {
         if error.is_timeout() { OutboundError::TimedOut(self.timeout) } else { described(error) }
     }
+}
+
+/// Whether a request of this method says that it has no body where it has none (RFC 9110 section 8.6); there are servers that answer 411 else.
+#[must_use]
+pub fn expects_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// The chain of causes without the URL, whose query may hold a code.
@@ -396,6 +405,53 @@ mod tests {
             assert_eq!(connections.load(Ordering::Relaxed), connected, "{allowed}: {error}");
             assert_eq!(error.contains("private address"), connected == 0, "{allowed}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn plain_http_to_an_allowed_address_does_not_become_plain_http_to_the_world() {
+        let allowed = "10.0.0.1:80";
+        for (later, words) in [("93.184.216.34:80", "plain http"), ("10.0.0.2:80", "plain http")] {
+            let client = || looking_up(&[allowed, later], &["10.0.0.1"]);
+            let whole = client().send(get("http://rebound.example/")).await.expect_err("it is elsewhere by now");
+            let request = get("http://rebound.example/").map(|body| Outgoing::Whole(body.into()));
+            let streamed = client().open(request, Duration::from_secs(5)).await.err().expect("likewise");
+            for error in [whole, streamed] {
+                assert!(matches!(&error, OutboundError::Unreachable(told) if told.contains(words)), "{error}");
+            }
+        }
+    }
+
+    /// The head of the request that comes.
+    async fn asked(request: Request<Vec<u8>>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
+        let uri = format!("http://{}/", listener.local_addr().expect("a bound socket has an address"));
+        let (mut head, body) = request.into_parts();
+        head.uri = uri.parse().expect("a URL");
+        let client = client(&["127.0.0.1"], 100);
+        let sending = tokio::spawn(async move { client.send(Request::from_parts(head, body)).await });
+        let (mut stream, _) = listener.accept().await.expect("the client connects");
+        let mut read = Vec::new();
+        while !read.windows(4).any(|part| part == b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut read).await.expect("it sends"), 0, "a whole head");
+        }
+        drop(stream);
+        let _ = sending.await;
+        String::from_utf8_lossy(&read).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_could_have_a_body_says_that_it_has_none() {
+        // RFC 9110 section 8.6.
+        for (method, says) in [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)] {
+            let request = Request::builder().method(method).body(Vec::new()).expect("a request");
+            let head = asked(request).await;
+            assert_eq!(head.matches("content-length: 0\r\n").count(), usize::from(says), "{head}");
+        }
+        let mut explicit = Request::new(Vec::new());
+        explicit.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+        assert_eq!(asked(explicit).await.matches("content-length: 0\r\n").count(), 1);
+        let whole = Request::post("/").body(b"ab".to_vec()).expect("a request");
+        assert_eq!(asked(whole).await.matches("content-length: 2\r\n").count(), 1);
     }
 
     #[tokio::test]
