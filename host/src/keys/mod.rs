@@ -7,7 +7,7 @@
 mod pass;
 mod status;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use pass::Pass;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,6 @@ use crate::store::{
     AnyConnection, KeyId, Sealer, Store, StoreError, StoreResult,
     audit::{self, Action, Actor, Entry},
     key_id, seal_keys,
-    sealed_columns::SEALED_COLUMNS,
 };
 
 /// The keys of one database. Clones are handles on the same.
@@ -134,14 +133,13 @@ impl Keys {
         if host == here { Ok(()) } else { Err(KeysError::OtherLine { host, here }) }
     }
 
-    async fn renew(&self) -> StoreResult<KeyId> {
+    async fn renew(&self) -> StoreResult<()> {
         let (sealer, now) = (self.store.sealer().clone(), OffsetDateTime::now_utc());
         let renew = move |c: &mut _| {
             let id = seal_keys::renew(c, sealer.secret_keys(), now)?;
-            write_down(c, &sealer, "data-key", id, now)?;
-            Ok(id)
+            write_down(c, &sealer, "data-key", id, now)
         };
-        self.store.write(renew).await
+        self.store.write_alone(renew).await
     }
 
     /// Wraps all data keys under the newest line. Where there is none yet, one is made: what is derived from the secret key itself goes with it.
@@ -156,7 +154,7 @@ impl Keys {
             write_down(c, &sealer, "secret-key", keys.newest().id(), now)?;
             Ok(rewrapped)
         };
-        self.store.write(rewrap).await
+        self.store.write_alone(rewrap).await
     }
 }
 
@@ -164,15 +162,4 @@ impl Keys {
 fn write_down(c: &mut AnyConnection, sealer: &Sealer, of: &str, id: KeyId, now: OffsetDateTime) -> StoreResult<()> {
     let entry = Entry::new(Action::KeyRotation, Actor::operator()).detail("of", of).detail("key", key_id(&id));
     audit::append(c, sealer, &entry, now)
-}
-
-/// How many values are under which key, in all columns together.
-fn under(c: &mut AnyConnection) -> StoreResult<HashMap<Vec<u8>, i64>> {
-    let mut all = HashMap::new();
-    for column in &SEALED_COLUMNS {
-        for under in column.under(c)? {
-            *all.entry(under.id).or_default() += under.count;
-        }
-    }
-    Ok(all)
 }

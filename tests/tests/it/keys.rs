@@ -113,6 +113,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     assert!(said.contains("under the first line"), "{said}");
     let status = stage.host.run(&["key", "status"], "")?;
     assert!(status.contains("not needed any more"), "{status}");
+    assert!(stage.host.run(&["audit", "verify"], "")?.contains("none changed"));
 
     write_lines(&stage.host, &[&new])?;
     stage.host.run(&["reload"], "")?;
@@ -126,7 +127,8 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     let host = bare().plugin("example").plugin("slack").toml(&slack_options(&stage.slack, "v2"));
     let said = stage.host.restart(host).err().context("it must not start")?.to_string();
     assert!(
-        said.contains("is wrapped under another secret key") && said.contains("mend: put the secret key back"),
+        said.contains("data/secret.key: this database's secrets hang on another secret key (")
+            && said.contains("mend: put that key there"),
         "{said}"
     );
     Ok(())
