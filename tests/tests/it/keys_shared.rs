@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use diesel::{QueryableByName, RunQueryDsl, sql_types::BigInt};
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, try_join};
 use jackfield::{
     config::SecretKeys,
     keys::{Keys, Rotation},
     store::{
-        AnyConnection, IntegrationId, SealError, Sealer, Store, StoreError, StoreResult,
+        AnyConnection, IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, audit,
         integrations::{self, NewIntegration},
         seal_keys,
     },
@@ -226,5 +226,29 @@ async fn two_hosts_that_change_the_keys_at_the_same_time_take_turns() -> Result<
     let (locked, changed) = join(locking, changing).await;
     let (first, second) = locked.map_err(anyhow::Error::from).and(changed)?;
     assert_ne!(first, second, "each has made a key");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_rotate_side_by_side() -> Result<()> {
+    let Some(url) = fresh_database() else { return Ok(()) };
+    let (url, _folder) = migrated(Some(url)).await?;
+    let (one, two) = (open(&url, OURS).await?, open(&url, OURS).await?);
+    admit(&one).await?;
+    let id = install(&one).await?;
+    let (here, there) = (Keys::new(one.clone()), Keys::new(two.clone()));
+    let newest = jackfield::store::key_id(&one.sealer().secret_keys().newest().id());
+    for _ in 0..ROTATIONS {
+        let line = || Rotation::SecretKey { newest: newest.clone() };
+        try_join(here.rotate(line(), |_| ()), there.rotate(line(), |_| ())).await?;
+    }
+    here.rotate(Rotation::DataKey, |_| ()).await?;
+    for store in [&one, &two] {
+        assert_eq!(read(store, id).await?, Some(metadata()));
+    }
+    let sealer = one.sealer().clone();
+    let chain = one.read(move |c| audit::keys(c, &sealer)).await?;
+    assert!(chain.len() >= 2 * ROTATIONS && chain.iter().all(|(_, key)| key.is_ok()), "the log has a key for each");
+    assert!(here.check().await?.is_empty());
     Ok(())
 }
