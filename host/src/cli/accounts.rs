@@ -6,7 +6,7 @@ use crate::{
     accounts::{Accounts, NewUserIn, Role, Scope},
     clock::Clock,
     config::Settings,
-    startup::open_store,
+    startup::open_to_write,
 };
 
 #[derive(Subcommand)]
@@ -72,9 +72,7 @@ pub(super) enum TokenCommand {
 }
 
 async fn accounts(settings: &Settings) -> anyhow::Result<Accounts> {
-    let (store, _) = open_store(settings).await?;
-    store.migrate().await?;
-    Ok(Accounts::new(store, Clock::system()))
+    Ok(Accounts::new(open_to_write(settings).await?, Clock::system()))
 }
 
 pub(super) async fn user(command: UserCommand, settings: &Settings) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::{
     control::{Control, ControlError},
     keys::{Keys, Rotated, Rotation, Status},
-    startup::open_store,
+    startup::{admit, open_store},
     store::{Store, key_id},
 };
 
@@ -34,7 +34,10 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     let (store, _) = open_store(&settings).await?;
     store.ready().await.context("bring it up to date with `jackfield migrate`")?;
     match command {
-        Command::Rotate(arguments) => rotate(arguments, store, &settings.system.control).await,
+        Command::Rotate(arguments) => {
+            admit(&store, &settings).await?;
+            rotate(arguments, store, &settings.system.control).await
+        }
         Command::Status => status(&Keys::new(store).status().await?),
         Command::Check => check(store).await,
     }

@@ -13,7 +13,7 @@ use crate::{
     oauth2::Issuers,
     outbound::Outbound,
     plugins::Plugins,
-    startup::open_store,
+    startup::open_to_write,
     store::{OrganizationId, RevocationId, Store, organizations, revocations},
 };
 
@@ -49,8 +49,7 @@ const MOST_TRIES: u32 = 3;
 
 pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()> {
     let settings = super::settings(file)?;
-    let (store, _) = open_store(&settings).await?;
-    store.migrate().await?;
+    let store = open_to_write(&settings).await?;
     let organization = organization(&store, arguments.organization.as_deref()).await?;
     if arguments.status {
         return status(&store, arguments.provider, organization).await;

@@ -23,6 +23,10 @@ use super::{
 /// Fewest characters of a key.
 const SHORTEST: usize = 32;
 
+/// What is to be done about one that will not do: while keys take turns, each of them opens something that no other opens.
+const PUT_BACK: &str = "put the key back as it was; a new one is at least 32 random characters, as `openssl rand -base64 32` makes them. \
+                        Never remove a key that something is sealed under";
+
 /// Where the key is, and where the file says so.
 #[derive(Clone, Debug)]
 pub struct SecretKeySource {
@@ -77,17 +81,61 @@ impl SecretKeySource {
         notes.into_mistakes().remove(0)
     }
 
-    /// A key a line, newest first; empty lines are none.
-    fn accepted<'a>(&self, lines: impl Iterator<Item = &'a str>) -> Result<SecretKeys, Mistake> {
-        let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
-        let short = lines.iter().position(|line| line.len() < SHORTEST);
-        if short.is_some() || lines.is_empty() {
-            let which =
-                if lines.len() > 1 { format!(" in line {}", short.unwrap_or_default() + 1) } else { String::new() };
-            let mend = "use at least 32 random characters, or remove the file to have one made";
-            return Err(self.mistake(format!("the key{which} is too short"), mend));
+    /// Whether it is a file that is not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(&self.place, Place::File(path) if !path.exists())
+    }
+
+    /// That the file is not there, for whoever must not make one. `needed` is the id of the key that a database hangs on already.
+    #[must_use]
+    pub fn missing(&self, needed: Option<&str>) -> Mistake {
+        let place = self.told();
+        match needed {
+            Some(id) => self.mistake(
+                format!("{place}: there is no such file, and what is sealed in the database hangs on the secret key {id}"),
+                "put that key there: another host of this installation has it, or a backup. A new one would open nothing",
+            ),
+            None => self.mistake(
+                format!("{place}: there is no such file"),
+                "run this in the folder that the host runs in, or write the file's whole path here; on another machine, copy the key of the \
+                 installation's hosts. The first `jackfield serve` of a new installation makes it",
+            ),
         }
-        Ok(SecretKeys::new(lines))
+    }
+
+    /// That a database hangs on the key of another id than these.
+    #[must_use]
+    pub fn other(&self, needed: &str, ours: &str) -> Mistake {
+        self.mistake(
+            format!(
+                "{}: this database's secrets hang on another secret key ({needed}); with what is here ({ours}) nothing could be opened",
+                self.told()
+            ),
+            "put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key",
+        )
+    }
+
+    /// Where the key is, for people.
+    fn told(&self) -> String {
+        match &self.place {
+            Place::Literal(_) => "the key in this file".to_owned(),
+            Place::Env(name) => format!("the environment variable {name}"),
+            Place::File(path) => std::path::absolute(path).as_ref().unwrap_or(path).display().to_string(),
+        }
+    }
+
+    /// A key a line, newest first; empty lines are none.
+    fn accepted<'a>(&self, text: impl Iterator<Item = &'a str>) -> Result<SecretKeys, Mistake> {
+        let lines: Vec<(usize, &str)> = (1..).zip(text).filter(|(_, line)| !line.trim().is_empty()).collect();
+        if lines.is_empty() {
+            return Err(self.mistake(format!("{}: there is no key in it", self.told()), PUT_BACK));
+        }
+        if let Some((number, _)) = lines.iter().find(|(_, line)| line.len() < SHORTEST) {
+            let which = if lines.len() > 1 { format!(" in line {number}") } else { String::new() };
+            return Err(self.mistake(format!("{}: the key{which} is too short", self.told()), PUT_BACK));
+        }
+        Ok(SecretKeys::new(lines.into_iter().map(|(_, line)| line)))
     }
 
     fn read_file(&self, path: &Path) -> Result<SecretKeys, Mistake> {
@@ -110,7 +158,7 @@ impl SecretKeySource {
 /// When the key cannot be read or made, or will not do.
 pub fn load_or_create(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
     if let Place::File(path) = &source.place
-        && !path.exists()
+        && source.is_missing()
     {
         let made = create(path);
         let failed = |error: io::Error| {
@@ -127,13 +175,14 @@ pub fn load_or_create(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
 /// # Errors
 /// When a key is there and will not do.
 pub fn check(source: &SecretKeySource) -> Result<(), Mistake> {
-    match &source.place {
-        Place::File(path) if !path.exists() => Ok(()),
-        _ => load(source).map(drop),
-    }
+    if source.is_missing() { Ok(()) } else { load(source).map(drop) }
 }
 
-fn load(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
+/// Reads the keys, and makes none.
+///
+/// # Errors
+/// When they are not there, cannot be read, or will not do.
+pub fn load(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
     match &source.place {
         Place::Literal(key) => source.accepted(key.expose_secret().lines()),
         Place::Env(name) => match env::var(name).map(Zeroizing::new) {
@@ -143,6 +192,7 @@ fn load(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
                 Err(source.mistake(format!("the environment variable {name} is not set"), mend))
             }
         },
+        Place::File(_) if source.is_missing() => Err(source.missing(None)),
         Place::File(path) => source.read_file(path),
     }
 }
@@ -302,8 +352,35 @@ mod tests {
         );
         assert!(both.newest().id() != one.newest().id() && both.find(one.newest().id()).is_some());
         assert!(one.replace(&both) && !one.replace(&both), "a handle tells whether anything is new");
-        let mistake = keys(&format!("{new}\nhunter2")).expect_err("too short").to_string();
-        assert!(mistake.contains("in line 2") && !mistake.contains("hunter2"), "{mistake}");
+    }
+
+    #[test]
+    fn a_key_that_will_not_do_is_told_by_its_line_and_never_to_be_removed() {
+        let long = "o".repeat(40);
+        for (text, told) in [
+            (format!("{long}\nhunter2"), "the key in line 2 is too short"),
+            (format!("\n\n{long}\n\nhunter2\n"), "the key in line 5 is too short"),
+            ("hunter2".to_owned(), "the key is too short"),
+            ("\n \n".to_owned(), "there is no key in it"),
+        ] {
+            let mistake = load(&source(Place::Literal(text.into()))).expect_err("it will not do").to_string();
+            assert!(mistake.contains(told) && !mistake.contains("hunter2"), "{mistake}");
+            assert!(mistake.contains("mend: put the key back as it was"), "{mistake}");
+            assert!(mistake.ends_with("Never remove a key that something is sealed under"), "{mistake}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_made_by_none_but_the_one_who_may() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret.key");
+        let file = source(Place::File(path.clone()));
+        let mistake = load(&file).expect_err("it is not there").to_string();
+        assert!(!path.exists(), "looking makes none");
+        insta::assert_snapshot!(mistake.replace(&path.display().to_string(), "KEY"), @r"
+        jackfield.toml:4: system.secret-key: KEY: there is no such file
+          mend: run this in the folder that the host runs in, or write the file's whole path here; on another machine, copy the key of the installation's hosts. The first `jackfield serve` of a new installation makes it
+        ");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod pass;
 mod status;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use pass::Pass;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,6 @@ use crate::store::{
     AnyConnection, KeyId, Sealer, Store, StoreError, StoreResult,
     audit::{self, Action, Actor, Entry},
     key_id, seal_keys,
-    sealed_columns::SEALED_COLUMNS,
 };
 
 /// The keys of one database. Clones are handles on the same.
@@ -36,7 +35,8 @@ pub struct Keys {
 pub enum Rotation {
     /// The data key: another one is made.
     DataKey,
-    /// The secret key: everything is to hang on its newest line, whose id is given, so that nobody rotates to another than they mean.
+    /// The secret key: everything is to hang on its newest line, whose id is given, so that nobody rotates to another than they mean. Another
+    /// data key is made as well.
     SecretKey {
         /// Eight hexadecimal digits.
         newest: String,
@@ -134,45 +134,34 @@ impl Keys {
         if host == here { Ok(()) } else { Err(KeysError::OtherLine { host, here }) }
     }
 
-    async fn renew(&self) -> StoreResult<KeyId> {
+    async fn renew(&self) -> StoreResult<()> {
         let (sealer, now) = (self.store.sealer().clone(), OffsetDateTime::now_utc());
         let renew = move |c: &mut _| {
             let id = seal_keys::renew(c, sealer.secret_keys(), now)?;
-            write_down(c, &sealer, "data-key", id, now)?;
-            Ok(id)
+            write_down(c, &sealer, "data-key", id, now)
         };
-        self.store.write(renew).await
+        self.store.write_alone(renew).await
     }
 
-    /// Wraps all data keys under the newest line. Where there is none yet, one is made: what is derived from the secret key itself goes with it.
+    /// Wraps all data keys under the newest line, and makes another: who knows the old line and has an old copy of the database knows those
+    /// that were in it, and shall not read what is written from now on.
     async fn rewrap(&self) -> StoreResult<usize> {
         let (sealer, now) = (self.store.sealer().clone(), OffsetDateTime::now_utc());
         let rewrap = move |c: &mut _| {
             let keys = sealer.secret_keys();
-            if seal_keys::all(c)?.iter().any(|key| key.is_current && key.id == seal_keys::DERIVED) {
-                seal_keys::renew(c, keys, now)?;
-            }
+            seal_keys::renew(c, keys, now)?;
             let rewrapped = seal_keys::rewrap(c, keys)?;
             write_down(c, &sealer, "secret-key", keys.newest().id(), now)?;
             Ok(rewrapped)
         };
-        self.store.write(rewrap).await
+        self.store.write_alone(rewrap).await
     }
 }
 
-/// In the transaction of the deed, as its last statement.
+/// In the transaction of the deed, as its last statement. The audit log has another key from here on as well, for the same reason, and that is
+/// sealed under the new data key from the first.
 fn write_down(c: &mut AnyConnection, sealer: &Sealer, of: &str, id: KeyId, now: OffsetDateTime) -> StoreResult<()> {
+    sealer.load(c)?;
     let entry = Entry::new(Action::KeyRotation, Actor::operator()).detail("of", of).detail("key", key_id(&id));
-    audit::append(c, sealer, &entry, now)
-}
-
-/// How many values are under which key, in all columns together.
-fn under(c: &mut AnyConnection) -> StoreResult<HashMap<Vec<u8>, i64>> {
-    let mut all = HashMap::new();
-    for column in &SEALED_COLUMNS {
-        for under in column.under(c)? {
-            *all.entry(under.id).or_default() += under.count;
-        }
-    }
-    Ok(all)
+    audit::append_under_new_key(c, sealer, &entry, now)
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use futures_util::{StreamExt, stream};
 
-use super::{Rotated, under};
+use super::Rotated;
 use crate::store::{
     KeyId, SealError, Store, StoreResult, key_id, seal_keys,
-    sealed_columns::{SEALED_COLUMNS, SealedColumn, SealedRow},
+    sealed_columns::{self, SEALED_COLUMNS, SealedColumn, SealedRow},
 };
 
 /// How many rows are read at once.
@@ -81,7 +81,7 @@ impl<'a, F: FnMut(u64)> Pass<'a, F> {
     async fn remove_unused(&mut self) -> StoreResult<()> {
         let keys = self.store.sealer().secret_keys().clone();
         let remove = move |c: &mut _| {
-            let under: HashMap<Vec<u8>, i64> = under(c)?;
+            let under: HashMap<Vec<u8>, i64> = sealed_columns::under(c)?;
             let is_used = |id: KeyId| under.contains_key(id.as_slice());
             let mut removed = Vec::new();
             for key in seal_keys::all(c)?.into_iter().filter(|key| !key.is_current) {

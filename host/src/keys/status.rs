@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
-use super::{Keys, under};
+use super::Keys;
 use crate::store::{
     KeyId, StoreResult, key_id, seal_keys,
-    sealed_columns::{SEALED_COLUMNS, SealedColumn, SealedRow},
+    sealed_columns::{self, SEALED_COLUMNS, SealedColumn, SealedRow},
 };
 
 /// How the keys are doing.
@@ -78,7 +78,7 @@ impl Keys {
         let lines: Vec<KeyId> = self.store.sealer().secret_keys().all().iter().map(|line| line.id()).collect();
         self.store
             .read(move |c| {
-                let mut under = under(c)?;
+                let mut under = sealed_columns::under(c)?;
                 let rows = seal_keys::all(c)?;
                 let keys: Vec<_> = rows.iter().filter(|row| row.id != seal_keys::DERIVED).collect();
                 let wraps = |line: KeyId| keys.iter().filter(|key| key.line() == Some(line)).count();

@@ -121,7 +121,7 @@ impl Reloader {
         running: &mut Running,
         (settings, mut mistakes): (Settings, Vec<Mistake>),
     ) -> Result<Reloaded, ReloadError> {
-        let secret_keys = secret_key::load_or_create(&settings.system.secret_key);
+        let secret_keys = secret_key::load(&settings.system.secret_key);
         let secret_keys = self.judged(&settings, secret_keys).await.map_err(|mistake| mistakes.push(mistake)).ok();
         let outbound = self.outbound(&settings, running)?;
         if !mistakes.is_empty() {

@@ -4,6 +4,7 @@ use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration
 
 use axum::Router;
 use thiserror::Error;
+use time::OffsetDateTime;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     proxy::Proxy,
     reload::{self, Reloader},
     session::{Sessions, Setups},
-    store::{Sealer, Store, StoreError},
+    store::{self, SealError, Sealer, Store, StoreError, key_id},
     web,
 };
 
@@ -59,20 +60,71 @@ pub enum StartupError {
     Serve(std::io::Error),
 }
 
+impl From<Mistake> for StartupError {
+    fn from(mistake: Mistake) -> Self {
+        Self::Mistakes(Mistakes::from(vec![mistake]))
+    }
+}
+
 /// Longest wait for requests under way once the host is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// How often what has expired is swept out of the database.
 const SWEEP: Duration = Duration::from_secs(10 * 60);
 
-/// Opens the database an operator configured, without migrating it.
+/// Opens the database an operator configured, to look at: without migrating it, and whatever secret key it hangs on.
 ///
 /// # Errors
-/// When the key or the database cannot be opened.
+/// When there is no key, or the database cannot be opened.
 pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), StartupError> {
-    let keys = secret_key::load_or_create(&settings.system.secret_key)
-        .map_err(|mistake| StartupError::Mistakes(Mistakes::from(vec![mistake])))?;
+    let keys = secret_key::load(&settings.system.secret_key)?;
     let store = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await?;
+    Ok((store, keys))
+}
+
+/// The same for a command that writes: migrated, and under the secret key that the database hangs on.
+///
+/// # Errors
+/// As [`open_store`], and when the database hangs on another key.
+pub async fn open_to_write(settings: &Settings) -> Result<Store, StartupError> {
+    let (store, _) = open_store(settings).await?;
+    store.migrate().await?;
+    admit(&store, settings).await?;
+    Ok(store)
+}
+
+/// Lets nobody write whose secret key is not the database's.
+///
+/// # Errors
+/// When it is another, with the mend.
+pub async fn admit(store: &Store, settings: &Settings) -> Result<(), StartupError> {
+    match store.admit(OffsetDateTime::now_utc()).await {
+        Err(StoreError::Seal(SealError::Wrapped { line: needed, .. } | SealError::Key { found: needed, .. })) => {
+            let ours: Vec<String> = store.sealer().secret_keys().all().iter().map(|line| key_id(&line.id())).collect();
+            Err(settings.system.secret_key.other(&key_id(&needed), &ours.join(", ")).into())
+        }
+        admitted => Ok(admitted?),
+    }
+}
+
+/// The same for a host, which makes the secret key where neither it nor anything that hangs on one is there.
+async fn open_to_serve(settings: &Settings) -> Result<(Store, SecretKeys), StartupError> {
+    let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
+    if !source.is_missing() {
+        // What is wrong with it is told before anything is changed.
+        secret_key::load(source)?;
+    }
+    for migration in store::migrate(url).await? {
+        tracing::info!(migration, "the database is migrated");
+    }
+    if source.is_missing()
+        && let Some(needed) = store::hangs_on(url).await?
+    {
+        return Err(source.missing(Some(&key_id(&needed))).into());
+    }
+    let keys = secret_key::load_or_create(source)?;
+    let store = Store::open(url, Sealer::new(keys.clone())).await?;
+    admit(&store, settings).await?;
     Ok((store, keys))
 }
 
@@ -131,11 +183,7 @@ impl Application {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
         let Configured { settings, plugins, refused, outbound } = configured(file).await?;
         plugins.log_offers();
-        let (store, keys) = open_store(&settings).await?;
-        for migration in store.migrate().await? {
-            tracing::info!(migration, "the database is migrated");
-        }
-        store.load_keys().await?;
+        let (store, keys) = open_to_serve(&settings).await?;
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
         let loads = reload::at_the_start(&settings, &plugins.status(), &refused);
         let app = app(settings, store, &keys, plugins, outbound);
@@ -299,7 +347,7 @@ async fn sweep(store: Store) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
-        if let Err(error) = store.sweep(time::OffsetDateTime::now_utc()).await {
+        if let Err(error) = store.sweep(OffsetDateTime::now_utc()).await {
             tracing::warn!(%error, "expired sessions could not be swept");
         }
     }

@@ -11,6 +11,7 @@
 pub mod api_tokens;
 pub mod audit;
 mod connection;
+mod first_key;
 pub mod grants;
 pub mod identities;
 pub mod identity_providers;
@@ -187,14 +188,50 @@ impl Store {
         run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let sealer = self.sealer.clone();
-        let run = move |connection: &mut AnyConnection| {
+        self.transact(move |connection| {
             sealer.hold(connection)?;
             run(connection)
-        };
+        })
+        .await
+    }
+
+    /// The same for what changes the keys: nobody else seals anything until it is through.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_alone<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let sealer = self.sealer.clone();
+        self.transact(move |connection| {
+            sealer.hold_alone(connection)?;
+            run(connection)
+        })
+        .await
+    }
+
+    async fn transact<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
         match &self.writer {
             Some(writer) => writer.write(run).await,
             None => self.read(|connection| connection.transaction(run)).await,
         }
+    }
+
+    /// Takes over the ring of data keys for somebody who is going to write. Where the database has none yet, the first is made, under this
+    /// host's secret key.
+    ///
+    /// # Errors
+    /// When the database fails, or when what is sealed in it hangs on another secret key.
+    pub async fn admit(&self, now: OffsetDateTime) -> StoreResult<()> {
+        if self.read(first_key::is_wanted).await? {
+            let sealer = self.sealer.clone();
+            self.write_alone(move |c| first_key::make(c, &sealer, now)).await?;
+        }
+        self.load_keys().await
     }
 
     /// Takes over the ring of data keys as it is in the database by now.
@@ -248,6 +285,24 @@ impl Store {
         })
         .await
     }
+}
+
+/// Brings the schema of a database up to date, which takes no secret key, and answers as [`Store::migrate`] does.
+///
+/// # Errors
+/// When it cannot be opened, or a migration fails.
+pub async fn migrate(url: &str) -> StoreResult<Vec<String>> {
+    let manager = Manager::new(url)?;
+    off_thread(move || migrations::run(&mut manager.open()?)).await
+}
+
+/// The secret key that what is sealed in a migrated database hangs on; none where nothing is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hangs_on(url: &str) -> StoreResult<Option<KeyId>> {
+    let manager = Manager::new(url)?;
+    off_thread(move || first_key::needed(&mut manager.open()?)).await
 }
 
 async fn off_thread<T: Send + 'static>(run: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {

@@ -64,21 +64,36 @@ pub fn all(c: &mut AnyConnection) -> StoreResult<Vec<SealKey>> {
     rows.into_iter().map(SealKey::try_from).collect()
 }
 
-/// The current key, which stays so until the transaction ends. SQLite has one writer anyway.
-pub(super) fn hold_current(c: &mut AnyConnection) -> StoreResult<KeyId> {
-    if let AnyConnection::Postgres(postgres) = c {
-        postgres.batch_execute(&format!("SELECT pg_advisory_xact_lock_shared({LOCK})"))?;
-    }
+/// The current key. Who holds the lock, shared or alone, can rely on it until the transaction ends.
+pub(super) fn current(c: &mut AnyConnection) -> StoreResult<KeyId> {
     let id: Option<Vec<u8>> = t::table.filter(t::state.eq(CURRENT)).select(t::id).first(c).optional()?;
     id.and_then(|id| id.try_into().ok()).ok_or(StoreError::Corrupt("which data key is current"))
 }
 
+/// Keeps the current key from being changed until the transaction ends. SQLite has one writer anyway.
+pub(super) fn share(c: &mut AnyConnection) -> StoreResult<()> {
+    lock(c, "pg_advisory_xact_lock_shared")
+}
+
+/// Waits for the transactions that seal, and keeps others from beginning to. Whoever shares the lock already must not ask for this: of two that
+/// did, each would wait for the other.
+pub(super) fn alone(c: &mut AnyConnection) -> StoreResult<()> {
+    lock(c, "pg_advisory_xact_lock")
+}
+
+fn lock(c: &mut AnyConnection, how: &str) -> StoreResult<()> {
+    if let AnyConnection::Postgres(postgres) = c {
+        postgres.batch_execute(&format!("SELECT {how}({LOCK})"))?;
+    }
+    Ok(())
+}
+
 /// Makes a new key the current one, wrapped under the line that the one before is, or else under the oldest: every host has that one.
+/// Within [`Store::write_alone`](super::Store::write_alone).
 ///
 /// # Errors
 /// When the database fails.
 pub fn renew(c: &mut AnyConnection, keys: &SecretKeys, now: OffsetDateTime) -> StoreResult<KeyId> {
-    alone(c)?;
     let before = all(c)?;
     let line = before.iter().find(|key| key.is_current).and_then(SealKey::line).and_then(|line| keys.find(line));
     let line = line.unwrap_or_else(|| keys.oldest());
@@ -90,12 +105,11 @@ pub fn renew(c: &mut AnyConnection, keys: &SecretKeys, now: OffsetDateTime) -> S
     Ok(id)
 }
 
-/// Wraps every key under the newest line. Answers how many were under another.
+/// Wraps every key under the newest line. Answers how many were under another. Within [`Store::write_alone`](super::Store::write_alone).
 ///
 /// # Errors
 /// When the database fails, or a key cannot be unwrapped.
 pub fn rewrap(c: &mut AnyConnection, keys: &SecretKeys) -> StoreResult<usize> {
-    alone(c)?;
     let newest: SecretKey = keys.newest();
     let mut changed = 0;
     for row in all(c)?.into_iter().filter(|row| row.line().is_some_and(|line| line != newest.id())) {
@@ -121,14 +135,6 @@ pub fn unreadable(c: &mut AnyConnection, keys: &SecretKeys) -> StoreResult<Vec<(
 pub fn remove(c: &mut AnyConnection, id: KeyId) -> StoreResult<bool> {
     let row = t::table.filter(t::id.eq(id.to_vec())).filter(t::state.eq(OLD));
     Ok(diesel::delete(row).execute(c)? == 1)
-}
-
-/// Waits for the transactions that seal, and keeps others from beginning to.
-fn alone(c: &mut AnyConnection) -> StoreResult<()> {
-    if let AnyConnection::Postgres(postgres) = c {
-        postgres.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})"))?;
-    }
-    Ok(())
 }
 
 fn random<const N: usize>() -> StoreResult<Zeroizing<[u8; N]>> {

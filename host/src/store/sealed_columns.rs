@@ -3,6 +3,8 @@
 //! The queries are written as text, once for all columns: names come from the table below, and everything that comes out of a row goes back in
 //! as hexadecimal digits.
 
+use std::collections::HashMap;
+
 use diesel::{
     QueryableByName, RunQueryDsl, sql_query,
     sql_types::{BigInt, Binary, Nullable},
@@ -63,6 +65,20 @@ pub struct Under {
     pub id: Vec<u8>,
     /// How many.
     pub count: i64,
+}
+
+/// How many values are under which key, in all columns together.
+///
+/// # Errors
+/// When the database fails.
+pub fn under(c: &mut AnyConnection) -> StoreResult<HashMap<Vec<u8>, i64>> {
+    let mut all = HashMap::new();
+    for column in &SEALED_COLUMNS {
+        for under in column.under(c)? {
+            *all.entry(under.id).or_default() += under.count;
+        }
+    }
+    Ok(all)
 }
 
 #[derive(QueryableByName)]

@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{AnyConnection, StoreResult, connection::Manager, ring::Ring, seal_keys};
+use super::{AnyConnection, StoreError, StoreResult, connection::Manager, ring::Ring, seal_keys};
 use crate::config::SecretKeys;
 
 const VERSION: u8 = 1;
@@ -42,8 +42,13 @@ struct Inner {
     ring: RwLock<Ring>,
     /// Where keys that are not known yet come from.
     source: OnceLock<Manager>,
-    missing: Mutex<HashMap<KeyId, Instant>>,
+    /// Held from reading the table to taking over what it says: a slow reader never puts an older ring in the place of a newer one, and
+    /// whoever comes meanwhile waits for what the first finds.
+    turn: Mutex<Missing>,
 }
+
+/// Keys that the table did not have, and when it was asked.
+type Missing = HashMap<KeyId, Instant>;
 
 /// Where a sealed value stands.
 #[derive(Clone, Copy)]
@@ -135,7 +140,7 @@ impl Sealer {
     #[must_use]
     pub fn new(secret_keys: SecretKeys) -> Self {
         let ring = RwLock::new(Ring::derived(&secret_keys));
-        Self(Arc::new(Inner { secret_keys, ring, source: OnceLock::new(), missing: Mutex::default() }))
+        Self(Arc::new(Inner { secret_keys, ring, source: OnceLock::new(), turn: Mutex::default() }))
     }
 
     /// The secret keys that all hangs on.
@@ -214,10 +219,20 @@ impl Sealer {
     /// # Errors
     /// When the database fails, or the current key cannot be unwrapped: then all stays as it was.
     pub fn load(&self, c: &mut AnyConnection) -> StoreResult<()> {
+        let _turn = self.turn();
+        self.take_over(c)
+    }
+
+    /// Whoever calls this has the turn.
+    fn take_over(&self, c: &mut AnyConnection) -> StoreResult<()> {
         let rows = seal_keys::all(c)?;
-        let mut ring = self.0.ring.write().unwrap_or_else(PoisonError::into_inner);
-        *ring = ring.renewed(&self.0.secret_keys, &rows)?;
+        let ring = self.ring(|ring| ring.renewed(&self.0.secret_keys, &rows))?;
+        *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
         Ok(())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Missing> {
+        self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes sure, for the length of a transaction, that what it seals under is what everybody seals under: a rotation waits for it, or it
@@ -226,26 +241,49 @@ impl Sealer {
     /// # Errors
     /// When the database fails, or this host cannot have the current key.
     pub(super) fn hold(&self, c: &mut AnyConnection) -> StoreResult<()> {
-        let current = seal_keys::hold_current(c)?;
+        seal_keys::share(c)?;
+        self.follow(c)
+    }
+
+    /// The same for who changes the keys: it waits for the transactions that seal, and keeps others from beginning to.
+    ///
+    /// # Errors
+    /// As [`Sealer::hold`].
+    pub(super) fn hold_alone(&self, c: &mut AnyConnection) -> StoreResult<()> {
+        seal_keys::alone(c)?;
+        self.follow(c)
+    }
+
+    fn follow(&self, c: &mut AnyConnection) -> StoreResult<()> {
+        let current = seal_keys::current(c)?;
         if self.ring(|ring| ring.is_current(current)) { Ok(()) } else { self.load(c) }
     }
 
     /// A key that is not in the ring may be one that another host has made since. It is rare, so it has a connection of its own: the pool's may
     /// all be waiting for this very value.
     fn meet(&self, id: KeyId) {
-        if self.ring(|ring| ring.opening(id).is_some()) || !self.is_worth_asking(id) {
+        if self.has(id) {
+            return;
+        }
+        let mut missing = self.turn();
+        missing.retain(|_, asked| asked.elapsed() < PATIENCE);
+        // Somebody else may have met it while this waited for the turn.
+        if self.has(id) || missing.contains_key(&id) {
             return;
         }
         let Some(source) = self.0.source.get() else { return };
-        if let Err(error) = source.open().and_then(|mut c| self.load(&mut c)) {
+        let looked = source.open().and_then(|mut c| self.take_over(&mut c));
+        if let Err(error) = &looked {
             tracing::warn!(key.id = hex(&id), %error, "the ring of keys cannot be read again");
+        }
+        // A database that did not answer has not said that the key is missing.
+        if matches!(looked, Ok(()) | Err(StoreError::Seal(_))) && !self.has(id) {
+            missing.insert(id, Instant::now());
         }
     }
 
-    fn is_worth_asking(&self, id: KeyId) -> bool {
-        let mut missing = self.0.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        missing.retain(|_, asked| asked.elapsed() < PATIENCE);
-        missing.insert(id, Instant::now()).is_none()
+    fn has(&self, id: KeyId) -> bool {
+        self.ring(|ring| ring.opening(id).is_some())
     }
 }
 

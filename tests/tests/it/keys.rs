@@ -93,6 +93,13 @@ fn write_lines(host: &Host, lines: &[&str]) -> Result<()> {
     Ok(fs::write(host.folder().join("data/secret.key"), lines.join("\n") + "\n")?)
 }
 
+/// Who had the old secret key and a copy of the database knows none of the keys by now.
+fn assert_another_key(before: &str, after: &str) {
+    let ids = |status| data_keys(status).into_iter().filter_map(|line: &str| line.split_whitespace().next()).collect();
+    let (before, after): (BTreeSet<&str>, BTreeSet<&str>) = (ids(before), ids(after));
+    assert!(after.len() == 1 && before.is_disjoint(&after), "{before:?} {after:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     let stage = Stage::new().await?;
@@ -109,10 +116,13 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     let (is_fine, said) = stage.host.said(&["key", "rotate", "--secret-key"])?;
     assert!(!is_fine && said.contains("`jackfield reload` first"), "{said}");
     stage.host.run(&["reload"], "")?;
+    let known = stage.host.run(&["key", "status"], "")?;
     let said = stage.host.run(&["key", "rotate", "--secret-key"], "")?;
     assert!(said.contains("under the first line"), "{said}");
     let status = stage.host.run(&["key", "status"], "")?;
     assert!(status.contains("not needed any more"), "{status}");
+    assert_another_key(&known, &status);
+    assert!(stage.host.run(&["audit", "verify"], "")?.contains("none changed"));
 
     write_lines(&stage.host, &[&new])?;
     stage.host.run(&["reload"], "")?;
@@ -126,7 +136,8 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     let host = bare().plugin("example").plugin("slack").toml(&slack_options(&stage.slack, "v2"));
     let said = stage.host.restart(host).err().context("it must not start")?.to_string();
     assert!(
-        said.contains("is wrapped under another secret key") && said.contains("mend: put the secret key back"),
+        said.contains("data/secret.key: this database's secrets hang on another secret key (")
+            && said.contains("mend: put that key there"),
         "{said}"
     );
     Ok(())

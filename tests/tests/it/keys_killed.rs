@@ -1,6 +1,7 @@
 //! Rotations of keys while others are at work, and `kill -9` at random moments of them: whatever was done, all is whole in the end.
 
 use std::{
+    os::unix::fs::PermissionsExt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -76,7 +77,10 @@ async fn assert_whole(store: &Store) -> StoreResult<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one_key() -> Result<()> {
     let folder = bare().keep_folder();
-    assert!(folder.run(&["migrate"])?.status.success());
+    let key = folder.folder().join("data/secret.key");
+    assert!(folder.run(&["migrate"])?.status.success() && !key.exists(), "a migration needs no secret key");
+    std::fs::write(&key, "a key that was made by hand, of more than thirty-two characters")?;
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
     let store = store(&folder).await?;
     fill(&store).await?;
     let rotate = || folder.command(&["key", "rotate"]);

@@ -26,6 +26,7 @@ mod hostile_together;
 mod issuer;
 mod keys;
 mod keys_killed;
+mod keys_shared;
 mod killed;
 mod leaving;
 mod listing;

@@ -21,12 +21,36 @@ use super::{
 
 /// Writes a deed down, chained to the one before. To be called last in a transaction: see the room's words.
 pub fn append(c: &mut AnyConnection, sealer: &Sealer, entry: &Entry, now: OffsetDateTime) -> StoreResult<()> {
+    append_under(c, sealer, entry, now, key_for)
+}
+
+/// The same, and from this row on the chain has a new key. Who had the one before can still not change what was written under it: the first
+/// row under the new one is chained to the last of those.
+pub fn append_under_new_key(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    entry: &Entry,
+    now: OffsetDateTime,
+) -> StoreResult<()> {
+    append_under(c, sealer, entry, now, |c, sealer, head, _| Ok((fresh_key(c, sealer, head.count + 1)?, head)))
+}
+
+/// Finds the key to go on with after a head, and the head to go on from.
+type FindKey = fn(&mut AnyConnection, &Sealer, Head, OffsetDateTime) -> StoreResult<(ChainKey, Head)>;
+
+fn append_under(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    entry: &Entry,
+    now: OffsetDateTime,
+    find_key: FindKey,
+) -> StoreResult<()> {
     let entry = with_names(c, entry)?;
     let row = h::table.find(1);
     // Holds the row, and what follows is alone until the transaction is through.
     let locked = diesel::update(row).set(h::count.eq(h::count + 1)).returning((h::count, h::hash));
     let (count, hash): (i64, Vec<u8>) = locked.get_result(c)?;
-    let (key, mut head) = key_for(c, sealer, Head { count: count - 1, hash }, now)?;
+    let (key, mut head) = find_key(c, sealer, Head { count: count - 1, hash }, now)?;
     head = insert(c, &key, &head, &entry, now)?;
     let set = (h::count.eq(head.count), h::hash.eq(&head.hash), h::mac.eq(key.head_mac(&head)));
     diesel::update(row).set(set).execute(c)?;
