@@ -59,6 +59,14 @@ impl Audit {
         self.store.write(move |c| entries.iter().try_for_each(|entry| audit::append(c, &sealer, entry, now))).await
     }
 
+    /// The end of the chain as it is now, for the host's own log: whoever keeps that elsewhere can hold the chain against it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn head(&self) -> StoreResult<Head> {
+        Ok(self.store.read(audit::head).await?.0)
+    }
+
     /// One page, before an id.
     ///
     /// # Errors

@@ -58,10 +58,9 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
 }
 
 async fn verify(audit: &Audit, noted: Option<&Noted>) -> anyhow::Result<()> {
-    match audit.verify(noted).await? {
-        Ok(head) => println!("{} rows, none changed\nhead {head}", head.count),
-        Err(broken) => anyhow::bail!("the audit log is broken: {broken}"),
-    }
+    let verified = audit.verify(noted).await?;
+    anyhow::ensure!(verified.is_whole(), "the audit log is broken{verified}");
+    println!("{} rows, none changed\nhead {}", verified.head.count, verified.head);
     Ok(())
 }
 

@@ -140,6 +140,7 @@ impl Application {
         let loads = reload::at_the_start(&settings, &plugins.status(), &refused);
         let app = app(settings, store, &keys, plugins, outbound);
         app.audit.write_all(loads).await?;
+        log_head(&app.audit).await;
         app.grants.void_leases().await?;
         let listener = match listener {
             Some(listener) => listener,
@@ -225,8 +226,17 @@ impl Application {
         if let Err(error) = self.app.audit.settle().await {
             tracing::error!(%error, "the audit log lacks the last counts");
         }
+        log_head(&self.app.audit).await;
         tracing::info!("stopped");
         result
+    }
+}
+
+/// What `jackfield audit verify --head` is given later, where this log is kept out of reach of whoever can write the database.
+async fn log_head(audit: &Audit) {
+    match audit.head().await {
+        Ok(head) => tracing::info!(audit.head = %head, "the audit log ends here"),
+        Err(error) => tracing::error!(%error, "the head of the audit log cannot be read"),
     }
 }
 
