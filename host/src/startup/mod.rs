@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     accounts::Accounts,
     app::{App, AppHandle},
-    audit::Audit,
+    audit::{Audit, Builds},
     clock::Clock,
     config::{self, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key},
     control,
@@ -21,7 +21,7 @@ use crate::{
     pipeline::{Parts, Pipelines},
     plugins::Plugins,
     proxy::Proxy,
-    reload::{self, Reloader},
+    reload::Reloader,
     session::{Sessions, Setups},
     store::{Sealer, Store, StoreError},
     web,
@@ -137,9 +137,8 @@ impl Application {
         }
         store.load_keys().await?;
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
-        let loads = reload::at_the_start(&settings, &plugins.status(), &refused);
         let app = app(settings, store, &keys, plugins, outbound);
-        app.audit.write_all(loads).await?;
+        app.reloader.started(&refused).await?;
         log_head(&app.audit).await;
         app.grants.void_leases().await?;
         let listener = match listener {
@@ -255,9 +254,11 @@ async fn bind_control(path: &Path) -> Option<control::Listener> {
 fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plugins, outbound: Outbound) -> AppHandle {
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
-    let integrations = Integrations::new(store.clone(), clock.clone());
+    let served_by = plugins.clone();
+    let builds = Builds::new(move |provider| served_by.digest_of(provider));
+    let integrations = Integrations::new(store.clone(), clock.clone(), builds.clone());
     let keys = Keys::new(store.clone());
-    let audit = Audit::new(store.clone(), clock.clone());
+    let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);

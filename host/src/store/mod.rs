@@ -6,6 +6,7 @@
 
 pub mod api_tokens;
 pub mod audit;
+pub mod configurations;
 mod connection;
 pub mod grants;
 pub mod identities;

@@ -4,10 +4,12 @@
 //! transaction is through, so that hosts append in turn. A transaction that took other locks after it could wait for one that waits for the
 //! head. A row is never changed or removed.
 
+mod builds;
 mod chain;
 mod entry;
 mod going_on;
 
+pub use builds::Builds;
 pub use chain::{Break, ChainKey, Head, Row};
 use diesel::prelude::*;
 pub use entry::{Action, Actor, ActorKind, Entry, Outcome};
