@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::SecretKeys;
-use crate::store::Sealer;
+use crate::store::{IntegrationId, Sealer};
 
 struct Log {
     audit: Audit,
@@ -27,6 +27,10 @@ async fn log_with(clock: Clock) -> Log {
 
 fn deed() -> Entry {
     Entry::new(Action::TokenRead, Actor::token(1, "ci")).provider("slack")
+}
+
+fn integration(id: i64) -> IntegrationId {
+    id.to_string().parse().expect("an id")
 }
 
 impl Log {
@@ -234,4 +238,74 @@ async fn the_log_is_read_in_pages_with_the_newest_first() {
     assert_eq!((page.rows.iter().map(|row| row.id).collect::<Vec<_>>(), page.next), (vec![5, 4], Some(4)));
     let last = log.audit.list(Filter::default(), Some(2), 2).await.expect("it is read");
     assert_eq!((last.rows.len(), last.next), (1, None));
+}
+
+#[tokio::test]
+async fn counts_are_written_in_one_transaction() {
+    let log = log(0).await;
+    for id in [1, 1, 2, 2, 3, 3, 3] {
+        log.audit.count(deed().integration_id(integration(id))).await.expect("it is counted");
+    }
+    log.tamper("CREATE TRIGGER full BEFORE INSERT ON audit_log WHEN NEW.id = 6 BEGIN SELECT RAISE(ABORT, 'full'); END")
+        .await;
+    assert!(log.audit.settle().await.is_err());
+    assert_eq!(log.counts().await, [1, 1, 1], "all of them or none");
+    log.tamper("DROP TRIGGER full").await;
+    log.audit.settle().await.expect("they are written");
+    let mut counts = log.counts().await;
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 1, 1, 1, 1, 2]);
+}
+
+#[tokio::test]
+async fn who_begins_waits_for_its_own_kind_only() {
+    let log = log(0).await;
+    let turn = log.audit.counts.turn(&deed().kind());
+    let held = turn.lock().await;
+    let limit = std::time::Duration::from_secs(20);
+    let other = log.audit.count(deed().integration_id(integration(2)));
+    tokio::time::timeout(limit, other).await.expect("it does not wait").expect("it is counted");
+    tokio::time::timeout(limit, log.audit.settle()).await.expect("it does not wait").expect("it is written");
+    assert_eq!(log.counts().await, [1]);
+    drop(held);
+    log.audit.count(deed()).await.expect("it is counted");
+    assert_eq!(log.counts().await, [1, 1]);
+}
+
+#[tokio::test]
+async fn repeats_say_what_the_first_said_also_once_the_integration_is_gone_and_by_which_build() {
+    let mut log = log(0).await;
+    log.audit = log.audit.with_builds(Builds::new(|provider| Some(format!("build of {provider}"))));
+    log.tamper("INSERT INTO integrations VALUES (7, 'slack', 'T1', 'n', 'n', X'', 'active', 0, 0)").await;
+    for _ in 0..3 {
+        let read = Entry::new(Action::TokenRead, Actor::token(1, "ci")).integration_id(integration(7));
+        log.audit.count(read).await.expect("it is counted");
+    }
+    log.tamper("DELETE FROM integrations").await;
+    log.audit.settle().await.expect("it is written");
+    let rows = log.audit.after(Filter { integration: Some(integration(7)), ..Filter::default() }, 0, 9).await;
+    let told: Vec<_> = rows
+        .expect("they are read")
+        .into_iter()
+        .map(|row| (row.count, row.provider, row.external_id, row.plugin_digest))
+        .collect();
+    let of = |count| (count, Some("slack".to_owned()), Some("T1".to_owned()), Some("build of slack".to_owned()));
+    assert_eq!(told, [of(1), of(2)]);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_counted_with_what_is_done() {
+    let log = log(0).await;
+    let refused = || deed().outcome(Outcome::Refused).detail("reason", "out of reach");
+    for _ in 0..2 {
+        log.audit.count(deed()).await.expect("it is counted");
+        log.audit.count(refused()).await.expect("it is counted");
+        log.audit.count(refused()).await.expect("it is counted");
+    }
+    log.audit.settle().await.expect("they are written");
+    let rows = log.audit.after(Filter::default(), 0, 9).await.expect("they are read");
+    let mut told: Vec<_> = rows.into_iter().map(|row| (row.result, row.count)).collect();
+    told.sort();
+    let of = |result: &str, count| (result.to_owned(), count);
+    assert_eq!(told, [of("ok", 1), of("ok", 1), of("refused", 1), of("refused", 3)]);
 }
