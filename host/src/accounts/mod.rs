@@ -99,10 +99,11 @@ impl Accounts {
     pub async fn unlink_identity(&self, user: UserId, identity: IdentityId) -> StoreResult<IdentityUnlinked> {
         let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
         let unlinked = self.store.write(move |c| {
+            // Before it: with the last who has proved it, it goes.
+            let proved = identities::of_user(c, user)?.into_iter().find(|proved| proved.id == identity);
             let unlinked = leaving::unlink_identity(c, &sealer, user, identity, now)?;
-            if unlinked.was_linked {
-                let entry = Entry::new(Action::IdentityUnlink, Actor::user(user));
-                audit::append(c, &sealer, &entry.detail("identity", identity.to_string()), now)?;
+            if let Some(proved) = proved.filter(|_| unlinked.was_linked) {
+                audit::append(c, &sealer, &given_up(user, &proved), now)?;
             }
             Ok(unlinked)
         });
@@ -126,6 +127,15 @@ impl Accounts {
             })
             .await
     }
+}
+
+/// Belongs to no organization: an identity is a person's own.
+fn given_up(user: UserId, identity: &Identity) -> Entry {
+    Entry::new(Action::IdentityUnlink, Actor::user(user))
+        .provider(&identity.identity_type)
+        .external_id(&identity.external_id)
+        .detail("identity", identity.id.to_string())
+        .detail("instance", identity.instance.as_str())
 }
 
 fn access(

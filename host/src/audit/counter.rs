@@ -3,80 +3,104 @@
 //!
 //! A host that is killed loses the counts of its last minute, never that there was somebody who did it.
 
-use std::{collections::HashMap, future::Future, sync::PoisonError};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use time::OffsetDateTime;
 
-use super::{Action, Actor, Audit, Entry};
-use crate::store::{IntegrationId, OrganizationId, StoreError, StoreResult};
+use super::{Action, Actor, Audit, Entry, Outcome};
+use crate::store::{IntegrationId, OrganizationId, StoreError, StoreResult, audit};
 
 /// How long repeats are gathered.
 const WINDOW: time::Duration = time::Duration::seconds(60);
 
+/// How many counts are one transaction: each costs no sync of its own, and none keeps others from writing for long.
+const AT_ONCE: usize = 500;
+
 /// What makes two deeds one of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Kind {
+pub(super) struct Kind {
     action: Action,
     actor: Actor,
     organization: Option<OrganizationId>,
     integration: Option<IntegrationId>,
-    /// Whose token it was: a person's is another matter than the bot's.
-    grant: [Option<String>; 2],
+    /// What was refused is not counted with what was done.
+    outcome: Outcome,
+    /// Whose token it was (a person's is another matter than the bot's), and why it did not come about.
+    details: [Option<String>; 3],
 }
 
-#[derive(Clone)]
+/// What a minute of a kind has brought beside its first.
 struct Repeats {
+    /// The first, as it was written: what it names may be gone when they are.
     entry: Entry,
     since: OffsetDateTime,
     count: u32,
 }
 
+type Taken = Vec<(Kind, Repeats)>;
+
 /// What is counted and not yet written.
 #[derive(Default)]
 pub(super) struct Counts {
-    known: std::sync::Mutex<HashMap<Kind, Repeats>>,
-    /// Held while a row is written: who begins a kind at the same time waits, and then repeats. Rows are appended in turn in any case.
-    turn: tokio::sync::Mutex<()>,
+    known: Mutex<HashMap<Kind, Repeats>>,
+    /// Of kinds that begin. Who begins one while another does waits, and then repeats; other kinds do not wait.
+    turns: Mutex<HashMap<Kind, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Counts {
-    fn with<T>(&self, run: impl FnOnce(&mut HashMap<Kind, Repeats>) -> T) -> T {
-        run(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Counts a repeat. Answers whether there was one to repeat.
     fn repeat(&self, kind: &Kind, now: OffsetDateTime) -> bool {
-        self.with(|known| {
-            let found = known.get_mut(kind).filter(|repeats| now - repeats.since < WINDOW);
-            found.map(|repeats| repeats.count = repeats.count.saturating_add(1)).is_some()
-        })
+        let mut known = locked(&self.known);
+        let found = known.get_mut(kind).filter(|repeats| now - repeats.since < WINDOW);
+        found.map(|repeats| repeats.count = repeats.count.saturating_add(1)).is_some()
     }
 
-    fn begin(&self, kind: Kind, entry: Entry, since: OffsetDateTime) {
-        self.with(|known| known.insert(kind, Repeats { entry, since, count: 0 }));
+    pub(super) fn turn(&self, kind: &Kind) -> Arc<tokio::sync::Mutex<()>> {
+        locked(&self.turns).entry(kind.clone()).or_default().clone()
     }
 
-    /// The kinds whose minute began by then.
-    fn due(&self, by: OffsetDateTime) -> Vec<Kind> {
-        self.with(|known| {
-            known.iter().filter(|(_, repeats)| repeats.since <= by).map(|(kind, _)| kind.clone()).collect()
-        })
+    /// Takes a kind out, to be written: nobody else writes it meanwhile.
+    fn take(&self, kind: &Kind) -> Taken {
+        locked(&self.known).remove_entry(kind).into_iter().collect()
     }
 
-    /// So many of these are in the log by now.
-    fn written(&self, kind: &Kind, count: u32) {
-        self.with(|known| {
-            let Some(repeats) = known.get_mut(kind) else { return };
-            repeats.count -= count;
-            if repeats.count == 0 {
-                known.remove(kind);
-            }
-        });
+    /// Takes those out whose minute began by then, and forgets the turns that nobody waits for.
+    fn take_due(&self, by: OffsetDateTime) -> Taken {
+        locked(&self.turns).retain(|_, turn| Arc::strong_count(turn) > 1);
+        locked(&self.known).extract_if(|_, repeats| repeats.since <= by).collect()
+    }
+
+    /// Puts back what could not be written. What has begun since is counted with it.
+    fn put_back(&self, taken: Taken) {
+        let mut known = locked(&self.known);
+        for (kind, mut repeats) in taken {
+            repeats.count = repeats.count.saturating_add(known.get(&kind).map_or(0, |since| since.count));
+            known.insert(kind, repeats);
+        }
+    }
+}
+
+/// As rows; what was not repeated needs none.
+fn rows(taken: &Taken) -> Vec<Entry> {
+    taken.iter().filter(|(_, repeats)| repeats.count > 0).map(|(_, repeats)| repeats.row()).collect()
+}
+
+impl Repeats {
+    fn row(&self) -> Entry {
+        self.entry.clone().detail("since", self.since.unix_timestamp()).count(self.count)
     }
 }
 
 impl Audit {
-    /// Counts a deed. When this answers, it is written, or one of its kind (action, actor, organization, integration) of this minute is.
+    /// Counts a deed. When this answers, it is written, or one of its kind (action, actor, organization, integration, outcome) of this minute is.
     ///
     /// # Errors
     /// When the database fails: then it is not to be done.
@@ -89,16 +113,34 @@ impl Audit {
     }
 
     async fn begin(&self, entry: Entry) -> StoreResult<()> {
-        let _turn = self.counts.turn.lock().await;
-        let (kind, now) = (entry.kind(), self.clock.now());
+        let kind = entry.kind();
+        let turn = self.counts.turn(&kind);
+        let _turn = turn.lock().await;
+        let now = self.clock.now();
         if self.counts.repeat(&kind, now) {
             return Ok(());
         }
-        self.write_repeats(&kind).await?;
-        // Written before it is known: a repeat must not be answered while nothing is there.
-        self.write(entry.clone()).await?;
-        self.counts.begin(kind, entry, now);
+        let before = self.counts.take(&kind);
+        match self.write_first(rows(&before), entry, now).await {
+            // Written before it is known: a repeat must not be answered while nothing is there.
+            Ok(entry) => drop(locked(&self.counts.known).insert(kind, Repeats { entry, since: now, count: 0 })),
+            Err(error) => {
+                self.counts.put_back(before);
+                return Err(error);
+            }
+        }
         Ok(())
+    }
+
+    /// Writes the first of a minute after the repeats of the minute before, and answers it with all that it names.
+    async fn write_first(&self, before: Vec<Entry>, entry: Entry, now: OffsetDateTime) -> StoreResult<Entry> {
+        let (sealer, builds) = (self.store.sealer().clone(), self.builds.clone());
+        let write = move |c: &mut _| {
+            let entry = audit::with_names(c, &entry)?.served_by(&builds);
+            before.iter().chain([&entry]).try_for_each(|entry| audit::append(c, &sealer, entry, now))?;
+            Ok(entry)
+        };
+        self.store.write(write).await
     }
 
     /// Writes the counts of minutes that are over, each minute, for as long as the host runs.
@@ -130,25 +172,20 @@ impl Audit {
 
     async fn write_counts(&self, by: OffsetDateTime) -> StoreResult<()> {
         let audit = self.clone();
-        to_its_end(async move {
-            let _turn = audit.counts.turn.lock().await;
-            for kind in audit.counts.due(by) {
-                audit.write_repeats(&kind).await?;
-            }
-            Ok(())
-        })
-        .await
+        to_its_end(async move { audit.write_taken(audit.counts.take_due(by)).await }).await
     }
 
-    /// By whoever has the turn.
-    async fn write_repeats(&self, kind: &Kind) -> StoreResult<()> {
-        let Some(Repeats { entry, since, count }) = self.counts.with(|known| known.get(kind).cloned()) else {
-            return Ok(());
-        };
-        if count > 0 {
-            self.write(entry.detail("since", since.unix_timestamp()).count(count)).await?;
+    /// Whoever counts meanwhile begins anew, and waits for nobody but the database.
+    async fn write_taken(&self, mut taken: Taken) -> StoreResult<()> {
+        taken.retain(|(_, repeats)| repeats.count > 0);
+        while !taken.is_empty() {
+            let rest = taken.split_off(taken.len().min(AT_ONCE));
+            if let Err(error) = self.write_all(rows(&taken)).await {
+                self.counts.put_back(taken.into_iter().chain(rest).collect());
+                return Err(error);
+            }
+            taken = rest;
         }
-        self.counts.written(kind, count);
         Ok(())
     }
 }
@@ -159,13 +196,14 @@ async fn to_its_end(run: impl Future<Output = StoreResult<()>> + Send + 'static)
 }
 
 impl Entry {
-    fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         Kind {
             action: self.action(),
             actor: self.actor().clone(),
             organization: self.organization_id(),
             integration: self.integration_of(),
-            grant: ["grant", "subject"].map(|name| self.detail_of(name).map(str::to_owned)),
+            outcome: self.outcome_of(),
+            details: ["grant", "subject", "reason"].map(|name| self.detail_of(name).map(str::to_owned)),
         }
     }
 }

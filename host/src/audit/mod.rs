@@ -11,10 +11,10 @@ use counter::Counts;
 pub use out::AuditOut;
 pub use verify::{Noted, Verified};
 
-pub use crate::store::audit::{Action, Actor, ActorKind, Break, Entry, Filter, Head, Outcome, Row};
+pub use crate::store::audit::{Action, Actor, ActorKind, Break, Builds, Entry, Filter, Head, Outcome, Row};
 use crate::{
     clock::Clock,
-    store::{Store, StoreResult, audit},
+    store::{AnyConnection, Store, StoreResult, audit},
 };
 
 /// The audit log of this installation. Cheap to clone.
@@ -23,6 +23,7 @@ pub struct Audit {
     store: Store,
     clock: Clock,
     counts: Arc<Counts>,
+    builds: Builds,
 }
 
 /// One page of the log, the newest first.
@@ -38,7 +39,13 @@ impl Audit {
     /// Builds the room.
     #[must_use]
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, counts: Arc::default() }
+        Self { store, clock, counts: Arc::default(), builds: Builds::default() }
+    }
+
+    /// What is counted says by which build of a plugin, where it does not yet.
+    #[must_use]
+    pub fn with_builds(self, builds: Builds) -> Self {
+        Self { builds, ..self }
     }
 
     /// Writes down a deed that has no transaction of its own.
@@ -55,8 +62,29 @@ impl Audit {
     /// # Errors
     /// When the database fails.
     pub async fn write_all(&self, entries: Vec<Entry>) -> StoreResult<()> {
+        self.write_after(move |_| Ok(entries)).await
+    }
+
+    /// Writes down what a function answers that ran in the same transaction.
+    ///
+    /// # Errors
+    /// When the database fails, or what the function answers.
+    pub async fn write_after(
+        &self,
+        deed: impl FnOnce(&mut AnyConnection) -> StoreResult<Vec<Entry>> + Send + 'static,
+    ) -> StoreResult<()> {
         let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        self.store.write(move |c| entries.iter().try_for_each(|entry| audit::append(c, &sealer, entry, now))).await
+        let all =
+            move |c: &mut AnyConnection| deed(c)?.iter().try_for_each(|entry| audit::append(c, &sealer, entry, now));
+        self.store.write(all).await
+    }
+
+    /// The end of the chain as it is now, for the host's own log: whoever keeps that elsewhere can hold the chain against it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn head(&self) -> StoreResult<Head> {
+        Ok(self.store.read(audit::head).await?.0)
     }
 
     /// One page, before an id.

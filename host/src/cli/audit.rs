@@ -1,11 +1,14 @@
 //! `jackfield audit`.
 
+use std::io::{BufWriter, Write, stdout};
+
 use clap::Subcommand;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use super::lines::{plain_json, unless_nobody_reads, word, word_or_none};
 use crate::{
     accounts::Accounts,
-    audit::{Audit, AuditOut, Filter, Noted},
+    audit::{Audit, AuditOut, Filter, Noted, Row},
     clock::Clock,
     config::Settings,
     startup::open_store,
@@ -58,35 +61,37 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
 }
 
 async fn verify(audit: &Audit, noted: Option<&Noted>) -> anyhow::Result<()> {
-    match audit.verify(noted).await? {
-        Ok(head) => println!("{} rows, none changed\nhead {head}", head.count),
-        Err(broken) => anyhow::bail!("the audit log is broken: {broken}"),
-    }
+    let verified = audit.verify(noted).await?;
+    anyhow::ensure!(verified.is_whole(), "the audit log is broken{verified}");
+    println!("{} rows, none changed\nhead {}", verified.head.count, verified.head);
     Ok(())
 }
 
 async fn list(audit: &Audit, filter: Filter, json: bool) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(stdout());
     let mut last = 0;
     loop {
         let rows = audit.after(filter.clone(), last, BATCH).await?;
-        let Some(row) = rows.last() else { return Ok(()) };
+        let Some(row) = rows.last() else { return Ok(unless_nobody_reads(out.flush())?) };
         last = row.id;
-        for row in rows {
-            print(&AuditOut::from(row), json)?;
+        let line = |row: Row| if json { json_line(&row.into()) } else { text_line(&row.into()) };
+        if let Err(error) = rows.into_iter().try_for_each(|row| writeln!(out, "{}", line(row))) {
+            // What is left in the buffer is for nobody either.
+            let _ = out.into_parts();
+            return Ok(unless_nobody_reads(Err(error))?);
         }
     }
 }
 
-fn print(row: &AuditOut, json: bool) -> anyhow::Result<()> {
-    if json {
-        println!("{}", serde_json::to_string(row)?);
-        return Ok(());
-    }
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let actor = row.actor.name.clone().unwrap_or_else(|| row.actor.kind.clone());
+fn json_line(row: &AuditOut) -> String {
+    plain_json(&serde_json::to_string(row).expect("texts and numbers are JSON"))
+}
+
+fn text_line(row: &AuditOut) -> String {
     let AuditOut { id, date, action, result, detail, count, .. } = row;
-    let (organization, provider) = (or_none(&row.organization), or_none(&row.provider));
-    let account = or_none(&row.external_id);
-    println!("{id:>6} {date} {action:<20} {result:<7} {actor} {organization} {provider} {account} {count} {detail}");
-    Ok(())
+    let actor = word(row.actor.name.as_deref().unwrap_or(&row.actor.kind));
+    let [organization, provider, account] =
+        [&row.organization, &row.provider, &row.external_id].map(|text| word_or_none(text.as_deref()));
+    let detail = plain_json(&detail.to_string());
+    format!("{id:>6} {date} {action:<20} {result:<7} {actor} {organization} {provider} {account} {count} {detail}")
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod config;
 mod key;
+mod lines;
 mod password;
 mod plugin;
 mod plugin_dev;

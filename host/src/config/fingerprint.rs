@@ -1,18 +1,20 @@
 //! Which keys one file says otherwise than another, without keeping what either says: values may be secrets.
 
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher, RandomState},
-    sync::LazyLock,
-};
+use std::{collections::BTreeMap, fmt, fs, path::Path};
 
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use toml::de::{DeTable, DeValue};
 
-/// Each dotted key of a file with a hash of its value, that only this process can make.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprint(BTreeMap<String, u64>);
+use super::value::is_reference;
 
-static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+/// Each dotted key of a file with a hash of its value, and of what it refers to. Whoever knows a hash can try values out: it is kept sealed, and
+/// its `Debug` shows none.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint(BTreeMap<String, String>);
+
+/// The one value that is not looked into: everything is sealed under it, this as well.
+const SECRET_KEY: &str = "system.secret-key";
 
 impl Fingerprint {
     pub(super) fn of(root: &DeTable<'_>) -> Self {
@@ -29,21 +31,59 @@ impl Fingerprint {
         changed.sort();
         changed
     }
+
+    /// With what tells one secret key from another, as far as anybody may know.
+    #[must_use]
+    pub fn with_secret_key(mut self, ids: &str) -> Self {
+        let before = self.0.get(SECRET_KEY).cloned().unwrap_or_default();
+        self.0.insert(SECRET_KEY.to_owned(), hash(&format!("{before} {ids}")));
+        self
+    }
 }
 
-fn add(prefix: &str, table: &DeTable<'_>, hashes: &mut BTreeMap<String, u64>) {
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({} keys)", self.0.len())
+    }
+}
+
+fn add(prefix: &str, table: &DeTable<'_>, hashes: &mut BTreeMap<String, String>) {
     for (name, value) in table {
         let name = name.get_ref();
         let key = if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") };
         match value.get_ref() {
-            DeValue::Table(table) => add(&key, table, hashes),
-            other => drop(hashes.insert(key, HASHER.hash_one(text(other)))),
+            DeValue::Table(table) if !is_reference(table) => add(&key, table, hashes),
+            other => {
+                let look: Look = if key == SECRET_KEY { |_, _| String::new() } else { referenced };
+                hashes.insert(key, hash(&text(other, look)));
+            }
         }
     }
 }
 
+fn hash(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Says what a reference leads to.
+type Look = fn(&str, &str) -> String;
+
+/// What stands in an environment variable or a file at present; nothing where it cannot be read, which is told elsewhere. What is no ordinary
+/// file can be read once only, and not by us.
+fn referenced(kind: &str, target: &str) -> String {
+    if kind == "env" {
+        return std::env::var(target).unwrap_or_default();
+    }
+    let is_file = Path::new(target).metadata().is_ok_and(|metadata| metadata.is_file());
+    fs::read(target)
+        .ok()
+        .filter(|_| is_file)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}
+
 /// The same for the same value, wherever it stands.
-fn text(value: &DeValue<'_>) -> String {
+fn text(value: &DeValue<'_>, look: Look) -> String {
     match value {
         DeValue::String(text) => format!("{text:?}"),
         DeValue::Integer(number) => number.to_string(),
@@ -51,12 +91,17 @@ fn text(value: &DeValue<'_>) -> String {
         DeValue::Boolean(is) => is.to_string(),
         DeValue::Datetime(date) => date.to_string(),
         DeValue::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| text(item.get_ref())).collect();
+            let items: Vec<String> = items.iter().map(|item| text(item.get_ref(), look)).collect();
             format!("[{}]", items.join(","))
         }
         DeValue::Table(table) => {
-            let pairs: Vec<String> =
-                table.iter().map(|(key, value)| format!("{:?}={}", key.get_ref(), text(value.get_ref()))).collect();
+            let is_reference = is_reference(table);
+            let pair = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
+                let led_to =
+                    value.get_ref().as_str().filter(|_| is_reference).map(|target| look(key.get_ref(), target));
+                format!("{:?}={}{:?}", key.get_ref(), text(value.get_ref(), look), led_to)
+            };
+            let pairs: Vec<String> = table.iter().map(pair).collect();
             format!("{{{}}}", pairs.join(","))
         }
     }
@@ -76,6 +121,24 @@ mod tests {
         let after = of("a = [\"x\"]\n\n[http]\ntimeout = 2\n[slack]\nclient-secret = \"hunter3\"\napi = \"v2\"\n");
         assert_eq!(before.changed(&after), ["slack.api", "slack.client-secret", "slack.rotate"]);
         assert_eq!(before.changed(&before), Vec::<String>::new());
-        assert!(!format!("{before:?}").contains("hunter2"));
+        assert_eq!(format!("{before:?}"), "Fingerprint(4 keys)");
+    }
+
+    #[test]
+    fn a_value_that_stands_elsewhere_is_another_once_it_says_something_else_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        let write = |text: &str| std::fs::write(&file, text).expect("a file");
+        let config = format!(
+            "[slack]\nclient-secret = {{ file = {file:?} }}\n[plugins]\ntrusted-keys = [{{ file = {file:?} }}]\n\
+             [system]\nsecret-key = {{ file = {file:?} }}\n"
+        );
+        write("hunter2");
+        let before = of(&config);
+        write("hunter3");
+        assert_eq!(before.changed(&of(&config)), ["plugins.trusted-keys", "slack.client-secret"]);
+        let key = |ids| before.clone().with_secret_key(ids);
+        assert_eq!(key("1").changed(&key("2")), ["system.secret-key"]);
+        assert_eq!(key("1").changed(&key("1")), Vec::<String>::new());
     }
 }

@@ -119,8 +119,7 @@ impl Grants {
     async fn digest_of(&self, grant: &Grant) -> StoreResult<Option<String>> {
         let id = grant.integration;
         let provider = self.store.read(move |c| integrations::provider_of(c, id)).await?;
-        let provider = provider.and_then(|id| self.plugins.find(&id));
-        Ok(provider.map(|provider| provider.plugin().digest.clone()))
+        Ok(provider.and_then(|id| self.plugins.digest_of(&id)))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Grants, leaving::Said, outcome::pause};
 use crate::store::{
     AnyConnection, OrganizationId, RevocationId, Sealer, StoreResult,
     audit::{self, Action, Actor, Entry},
-    identities,
+    identities, integrations,
     revocations::{self, Given, Lease, Reason, Revocation, Which},
 };
 
@@ -118,6 +118,7 @@ impl Grants {
         given: Given,
     ) -> StoreResult<bool> {
         let (now, sealer) = (self.clock.now(), self.store.sealer().clone());
+        let digest = self.plugins.digest_of(&revocation.provider);
         let (revocation, attempted) = (revocation.clone(), attempted.clone());
         self.store
             .write(move |c| {
@@ -126,6 +127,7 @@ impl Grants {
                 }
                 let is_ours = settle(c, revocation.id, lease, &attempted, now)?;
                 if let Some(entry) = in_the_audit_log(&revocation, &attempted).filter(|_| is_ours) {
+                    let entry = located(c, entry, &revocation, digest)?;
                     audit::append(c, &sealer, &entry, now)?;
                 }
                 Ok(is_ours)
@@ -241,6 +243,23 @@ fn in_the_audit_log(revocation: &Revocation, attempted: &Attempted) -> Option<En
         Attempted::Waiting { answer, .. } if revocation.attempts == 1 => Some(entry.failed(answer)),
         Attempted::Waiting { .. } | Attempted::Elsewhere => None,
     }
+}
+
+/// By which build, and of which integration, where that is there still: not one that the account was installed as since.
+fn located(
+    c: &mut AnyConnection,
+    mut entry: Entry,
+    revocation: &Revocation,
+    digest: Option<String>,
+) -> StoreResult<Entry> {
+    let (provider, external_id) = (&revocation.provider, &revocation.external_id);
+    if let Some(id) = integrations::there_at(c, provider, external_id, revocation.date_added)? {
+        entry = entry.integration_id(id);
+    }
+    Ok(match digest {
+        Some(digest) => entry.plugin_digest(digest),
+        None => entry,
+    })
 }
 
 fn tell(revocation: &Revocation, attempted: &Attempted) {

@@ -2,7 +2,7 @@
 
 mod details;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 pub use details::Details;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     store::{
         AnyConnection, IntegrationId, OrganizationId, Store, StoreError, StoreResult, UserId,
-        audit::{self, Action, Actor, Entry},
+        audit::{self, Action, Actor, Builds, Entry},
         integrations::{self, Installed, Integration, Position},
         leaving, organization_integrations,
         revocations::Reason,
@@ -27,6 +27,7 @@ use crate::{
 pub struct Integrations {
     store: Store,
     clock: Clock,
+    builds: Builds,
 }
 
 /// One page of an organization's integrations, by name.
@@ -89,8 +90,8 @@ impl IntegrationOut {
 impl Integrations {
     /// Builds the room.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+    pub const fn new(store: Store, clock: Clock, builds: Builds) -> Self {
+        Self { store, clock, builds }
     }
 
     /// One page of an organization's integrations, by name, after `after`.
@@ -150,8 +151,22 @@ impl Integrations {
         organization: OrganizationId,
         id: IntegrationId,
         config: Map<String, Value>,
+        actor: Actor,
     ) -> StoreResult<bool> {
-        self.store.write(move |c| organization_integrations::set_config(c, organization, id, &config)).await
+        let (sealer, builds, now) = (self.store.sealer().clone(), self.builds.clone(), self.clock.now());
+        let set = move |c: &mut AnyConnection| {
+            let Some(found) = integrations::by_id(c, id)? else { return Ok(false) };
+            let before = organization_integrations::set_config(c, organization, id, &config)?;
+            let Some(before) = before else { return Ok(false) };
+            let keys = differing(&before, &config);
+            if !keys.is_empty() {
+                let entry = Entry::new(Action::ConfigurationChange, actor).organization(organization);
+                let entry = entry.integration(&found).served_by(&builds).detail("keys", keys);
+                audit::append(c, &sealer, &entry, now)?;
+            }
+            Ok(true)
+        };
+        self.store.write(set).await
     }
 
     /// One integration of an organization.
@@ -179,13 +194,13 @@ impl Integrations {
     /// # Errors
     /// When the database fails.
     pub async fn remove(&self, organization: OrganizationId, id: IntegrationId, actor: Actor) -> StoreResult<Unlinked> {
-        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
+        let (sealer, builds, now) = (self.store.sealer().clone(), self.builds.clone(), self.clock.now());
         let unlink = move |c: &mut AnyConnection| {
             let Some(found) = integrations::by_id(c, id)? else { return Ok(Unlinked::NotThere) };
             let unlinked = leaving::unlink(c, &sealer, organization, id, Reason::Removed, now)?;
             if unlinked != Unlinked::NotThere {
                 let entry = Entry::new(Action::Unlink, actor).organization(organization).integration(&found);
-                let entry = entry.detail("removed", unlinked != Unlinked::StillShared);
+                let entry = entry.served_by(&builds).detail("removed", unlinked != Unlinked::StillShared);
                 audit::append(c, &sealer, &entry, now)?;
             }
             Ok(unlinked)
@@ -196,6 +211,12 @@ impl Integrations {
         }
         Ok(unlinked)
     }
+}
+
+/// The keys that are new, gone or otherwise there: a value may be a secret.
+fn differing(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
 }
 
 fn people(c: &mut AnyConnection, rows: &[Installed]) -> StoreResult<HashMap<UserId, String>> {

@@ -10,7 +10,7 @@ use super::{
     check::Checked,
     orphans::Orphan,
     transition::Failed,
-    visit::{Outcome, Visit, failed, milliseconds, refused},
+    visit::{Outcome, Visit, failed, in_vain, milliseconds, refused},
 };
 use crate::{
     grants::taken,
@@ -170,7 +170,11 @@ impl Ending {
             return self.nothing(connection, sealer, Stored::NotOurs);
         }
         if self.is_other_account(connection)? {
-            return self.nothing(connection, sealer, Stored::OtherAccount);
+            let stored = self.nothing(connection, sealer, Stored::OtherAccount)?;
+            let entry = in_vain(&self.setup, &self.digest, other_account().check);
+            let entry = entry.detail("other-account", self.integration.external_id.as_str());
+            audit::append(connection, sealer, &entry, self.now)?;
+            return Ok(stored);
         }
         let Self { session, setup, integration, grants, digest, now, .. } = self;
         let name = integration.name.filter(|name| !name.is_empty()).unwrap_or_else(|| integration.external_id.clone());

@@ -168,18 +168,6 @@ impl Pipelines {
         }
     }
 
-    /// Without the message: a plugin may repeat in it what a service has said. The set-up's id leads to the log, which has all of it.
-    async fn write_down(&self, provider: &Provider, checked: &Checked, why: &Failed) -> Result<(), StoreError> {
-        let (setup, sealer, now) = (&checked.setup, self.store.sealer().clone(), self.clock.now());
-        let entry = Entry::new(Action::Install, Actor::user(setup.user))
-            .organization_named(checked.organization.id, checked.organization.slug.as_str())
-            .provider(provider.id())
-            .plugin_digest(provider.plugin().digest.as_str())
-            .failed(why.check.unwrap_or("the set-up ended without an integration"))
-            .detail("setup", setup.nonce.as_str());
-        self.store.write(move |c| audit::append(c, &sealer, &entry, now)).await
-    }
-
     /// Ends a set-up without an integration; tokens that it has got, or had noted before, are to be revoked from now on.
     pub(super) async fn give_up(
         &self,
@@ -189,14 +177,16 @@ impl Pipelines {
         orphan: Option<Orphan>,
         why: Failed,
     ) -> Result<Outcome, StoreError> {
-        let (note, setup, now) = (noting(orphan, self.store.sealer()), checked.setup.nonce.clone(), self.clock.now());
+        let (note, sealer, now) = (noting(orphan, self.store.sealer()), self.store.sealer().clone(), self.clock.now());
+        let setup = checked.setup.nonce.clone();
+        let entry = in_vain(&checked.setup, &provider.plugin().digest, why.check);
         let also = move |c: &mut AnyConnection| {
             note(c)?;
-            revocations::hasten_setup(c, &setup, now)
+            revocations::hasten_setup(c, &setup, now)?;
+            audit::append(c, &sealer, &entry, now)
         };
         self.setups.remove_and(&visit.session, provider.id(), checked.claim, also).await?;
         self.grants.look_for_revocations();
-        self.write_down(provider, checked, &why).await?;
         Ok(Outcome::Ended(failed(provider, checked, why)))
     }
 
@@ -246,6 +236,22 @@ impl Pipelines {
         let also = noting(self.orphan_later(provider, checked), self.store.sealer());
         let is_kept = self.setups.release_and(&visit.session, provider.id(), checked.claim, &signed, also).await?;
         Ok(if is_kept { outcome } else { refused(visit, Refusal::StartedAnew) })
+    }
+}
+
+/// What the audit log says of a set-up that ended without an integration. Not the message: a plugin may repeat in it what a service has said.
+/// The set-up's id leads to the log, which has all of it.
+pub(super) fn in_vain(setup: &Setup, digest: &str, check: Option<&'static str>) -> Entry {
+    let deed = if setup.integration.is_some() { Action::Reinstall } else { Action::Install };
+    let entry = Entry::new(deed, Actor::user(setup.user))
+        .organization(setup.organization)
+        .provider(&setup.provider)
+        .plugin_digest(digest)
+        .failed(check.unwrap_or("the set-up ended without an integration"))
+        .detail("setup", setup.nonce.as_str());
+    match setup.integration {
+        Some(integration) => entry.integration_id(integration),
+        None => entry,
     }
 }
 

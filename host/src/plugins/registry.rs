@@ -82,6 +82,12 @@ impl Plugins {
         self.loaded().providers.iter().find(|provider| provider.id() == id).cloned()
     }
 
+    /// The build behind a loaded provider, in hex.
+    #[must_use]
+    pub fn digest_of(&self, id: &str) -> Option<String> {
+        self.find(id).map(|provider| provider.plugin().digest.clone())
+    }
+
     /// A provider that is offered to people.
     #[must_use]
     pub fn find_configured(&self, id: &str) -> Option<Arc<Provider>> {

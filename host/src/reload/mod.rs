@@ -9,14 +9,13 @@ use std::{path::PathBuf, sync::Arc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::Mutex;
-pub use written::at_the_start;
 
 use crate::{
     audit::{Audit, Entry},
-    config::{self, Features, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key},
+    config::{self, Features, Fingerprint, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key},
     outbound::{Outbound, OutboundError},
     plugins::{Changes, Plugins},
-    store::{Store, key_id},
+    store::{AnyConnection, Sealer, Store, StoreResult, configurations, key_id},
 };
 
 /// Re-reads the configuration of one host, as often as it is asked. Clones are handles on the same.
@@ -93,9 +92,39 @@ impl Reloader {
         result
     }
 
+    /// Writes down that a host has started: the plugins that run, those that were refused, and which keys of the configuration say something
+    /// else than when a host last took that file over.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn started(&self, refused: &[Mistake]) -> StoreResult<()> {
+        let running = self.0.running.lock().await;
+        let settings = &running.settings;
+        let mut entries = written::at_the_start(settings, &self.0.plugins.status(), refused);
+        let (file, fingerprint, sealer) = self.taken_over(settings);
+        let deed = move |c: &mut _| {
+            let before = configurations::replace(c, &sealer, &file, &fingerprint)?;
+            entries.extend(written::changed_meanwhile(before, &fingerprint, &file));
+            Ok(entries)
+        };
+        self.0.audit.write_after(deed).await
+    }
+
+    /// The file, what it says, and what seals that.
+    fn taken_over(&self, settings: &Settings) -> (String, Fingerprint, Sealer) {
+        let file = std::path::absolute(&settings.file).unwrap_or_else(|_| settings.file.clone());
+        let sealer = self.0.store.sealer().clone();
+        let ids: Vec<String> = sealer.secret_keys().all().iter().map(|line| key_id(&line.id())).collect();
+        (file.display().to_string(), settings.fingerprint.clone().with_secret_key(&ids.join(" ")), sealer)
+    }
+
     /// What is done is not undone for want of its row, which is told all the same.
     async fn write(&self, entries: Vec<Entry>) {
-        if let Err(error) = self.0.audit.write_all(entries).await {
+        self.write_after(move |_| Ok(entries)).await;
+    }
+
+    async fn write_after(&self, deed: impl FnOnce(&mut AnyConnection) -> StoreResult<Vec<Entry>> + Send + 'static) {
+        if let Err(error) = self.0.audit.write_after(deed).await {
             tracing::error!(%error, "the audit log lacks a reload");
         }
     }
@@ -135,7 +164,10 @@ impl Reloader {
         let reloaded = Reloaded { changes, skipped: skipped.iter().map(ToString::to_string).collect(), needs_restart };
         let mut keys = running.settings.fingerprint.changed(&settings.fingerprint);
         keys.extend(has_new_key.then(|| "system.secret-key".to_owned()));
-        self.write(written::taken_over(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped)).await;
+        let entries = written::taken_over(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
+        let (file, fingerprint, sealer) = self.taken_over(&settings);
+        // So that the next start does not tell it again.
+        self.write_after(move |c| configurations::replace(c, &sealer, &file, &fingerprint).map(|_| entries)).await;
         *running = Running { settings, outbound };
         Ok(reloaded)
     }

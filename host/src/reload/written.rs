@@ -4,15 +4,29 @@
 use super::Reloaded;
 use crate::{
     audit::{Action, Actor, Entry, Outcome},
-    config::{Mistake, Settings},
+    config::{Fingerprint, Mistake, Settings},
     plugins::PluginStatus,
+    store::SealError,
 };
 
 /// A row for each plugin that runs now, and for each that was refused: a host has started.
-#[must_use]
-pub fn at_the_start(settings: &Settings, running: &[PluginStatus], refused: &[Mistake]) -> Vec<Entry> {
+pub(super) fn at_the_start(settings: &Settings, running: &[PluginStatus], refused: &[Mistake]) -> Vec<Entry> {
     let running = running.iter().map(|plugin| loaded(plugin, Actor::host()));
     running.chain(refused.iter().map(|mistake| refused_plugin(settings, mistake, Actor::host()))).collect()
+}
+
+/// A row for the keys that say something else than when a host last took the file over; of a file that is new, all. None when it says the same.
+pub(super) fn changed_meanwhile(
+    before: Option<Result<Fingerprint, SealError>>,
+    now: &Fingerprint,
+    file: &str,
+) -> Option<Entry> {
+    let entry = Entry::new(Action::ConfigurationChange, Actor::host()).detail("at", "start").detail("file", file);
+    match before.unwrap_or_else(|| Ok(Fingerprint::default())) {
+        Ok(before) if before == *now => None,
+        Ok(before) => Some(entry.detail("keys", before.changed(now))),
+        Err(error) => Some(entry.detail("unknown", format!("which keys have changed: {error}"))),
+    }
 }
 
 /// A row for each plugin that runs since this reload, for each that was refused, and one for the whole.

@@ -111,7 +111,7 @@ impl Setups {
         self.remove_and(session, provider, claim, |_| Ok(())).await
     }
 
-    /// The same, with something else in the same transaction, whether it was still the caller's or not.
+    /// The same, with something else at the end of the same transaction, whether it was still the caller's or not.
     ///
     /// # Errors
     /// When the database fails.
@@ -124,8 +124,9 @@ impl Setups {
     ) -> StoreResult<bool> {
         let (session, provider) = (session.clone(), provider.to_owned());
         let remove = move |c: &mut AnyConnection| {
+            let was_ours = rows::remove(c, session.as_bytes(), &provider, claim)?;
             also(c)?;
-            rows::remove(c, session.as_bytes(), &provider, claim)
+            Ok(was_ours)
         };
         self.store.write(remove).await
     }

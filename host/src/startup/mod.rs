@@ -10,7 +10,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     accounts::Accounts,
     app::{App, AppHandle},
-    audit::Audit,
+    audit::{Audit, Builds},
     clock::Clock,
     config::{self, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key},
     control,
@@ -22,7 +22,7 @@ use crate::{
     pipeline::{Parts, Pipelines},
     plugins::Plugins,
     proxy::Proxy,
-    reload::{self, Reloader},
+    reload::Reloader,
     session::{Sessions, Setups},
     store::{self, SealError, Sealer, Store, StoreError, key_id},
     web,
@@ -185,9 +185,9 @@ impl Application {
         plugins.log_offers();
         let (store, keys) = open_to_serve(&settings).await?;
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
-        let loads = reload::at_the_start(&settings, &plugins.status(), &refused);
         let app = app(settings, store, &keys, plugins, outbound);
-        app.audit.write_all(loads).await?;
+        app.reloader.started(&refused).await?;
+        log_head(&app.audit).await;
         let listener = match listener {
             Some(listener) => listener,
             None => TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?,
@@ -274,8 +274,17 @@ impl Application {
         if let Err(error) = self.app.audit.settle().await {
             tracing::error!(%error, "the audit log lacks the last counts");
         }
+        log_head(&self.app.audit).await;
         tracing::info!("stopped");
         result
+    }
+}
+
+/// What `jackfield audit verify --head` is given later, where this log is kept out of reach of whoever can write the database.
+async fn log_head(audit: &Audit) {
+    match audit.head().await {
+        Ok(head) => tracing::info!(audit.head = %head, "the audit log ends here"),
+        Err(error) => tracing::error!(%error, "the head of the audit log cannot be read"),
     }
 }
 
@@ -294,9 +303,11 @@ async fn bind_control(path: &Path) -> Option<control::Listener> {
 fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plugins, outbound: Outbound) -> AppHandle {
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
-    let integrations = Integrations::new(store.clone(), clock.clone());
+    let served_by = plugins.clone();
+    let builds = Builds::new(move |provider| served_by.digest_of(provider));
+    let integrations = Integrations::new(store.clone(), clock.clone(), builds.clone());
     let keys = Keys::new(store.clone());
-    let audit = Audit::new(store.clone(), clock.clone());
+    let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);

@@ -129,6 +129,17 @@ pub fn by_external_id(c: &mut AnyConnection, provider: &str, external_id: &str) 
     Ok(row.select(columns!()).first(c).optional()?)
 }
 
+/// The integration of an account, if it was there at a time and is still.
+pub fn there_at(
+    c: &mut AnyConnection,
+    provider: &str,
+    external_id: &str,
+    at: OffsetDateTime,
+) -> StoreResult<Option<IntegrationId>> {
+    let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
+    Ok(row.filter(t::date_added.le(milliseconds(at))).select(t::id).first(c).optional()?)
+}
+
 /// All of a provider's, or those that an organization is linked to, in the order they were made.
 pub fn of_provider(
     c: &mut AnyConnection,

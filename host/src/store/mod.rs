@@ -10,6 +10,7 @@
 
 pub mod api_tokens;
 pub mod audit;
+pub mod configurations;
 mod connection;
 mod first_key;
 pub mod grants;

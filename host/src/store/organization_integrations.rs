@@ -50,16 +50,21 @@ impl TryFrom<Row> for OrganizationIntegration {
     }
 }
 
-/// Sets the organization's own configuration of an integration. Answers whether it is linked.
+/// Sets the organization's own configuration of an integration, and answers what it was; `None` where it is not linked.
 pub fn set_config(
     c: &mut AnyConnection,
     organization: OrganizationId,
     integration: IntegrationId,
     config: &Map<String, Value>,
-) -> StoreResult<bool> {
+) -> StoreResult<Option<Map<String, Value>>> {
     let text = Value::Object(config.clone()).to_string();
     let row = t::table.find((organization, integration));
-    Ok(diesel::update(row).set(t::config.eq(text)).execute(c)? > 0)
+    // Holds the row, so that nobody else sets it meanwhile.
+    let held = diesel::update(row).set(t::config.eq(t::config)).returning(t::config).get_result(c);
+    let Some(before): Option<String> = held.optional()? else { return Ok(None) };
+    diesel::update(row).set(t::config.eq(text)).execute(c)?;
+    // What cannot be read is mended by this.
+    Ok(Some(serde_json::from_str(&before).unwrap_or_default()))
 }
 
 /// Links once, with an empty config; a link that is there stays as it is. Answers it, and whether it is new.

@@ -220,6 +220,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    configurations (file) {
+        file -> Text,
+        sealed_fingerprint -> Binary,
+    }
+}
+
 diesel::joinable!(members -> organizations (organization_id));
 diesel::joinable!(api_tokens -> organizations (organization_id));
 diesel::joinable!(grants -> integrations (integration_id));

@@ -39,12 +39,13 @@ const fn column(table: &'static str, column: &'static str, key: &'static [(&'sta
 }
 
 /// All of them. `seal_keys.sealed_key` is not among them: it is wrapped under the secret key itself.
-pub const SEALED_COLUMNS: [SealedColumn; 7] = [
+pub const SEALED_COLUMNS: [SealedColumn; 8] = [
     column("integrations", "metadata", &[("provider", Kind::Text), ("external_id", Kind::Text)]),
     column("identities", "data", &[("identity_provider_id", Kind::Id), ("external_id", Kind::Text)]),
     column("grants", "tokens", &[("integration_id", Kind::Id), ("name", Kind::Text), ("subject", Kind::Text)]),
     column("revocations", "given", &[("id", Kind::Id)]),
     column("audit_keys", "key", &[("since", Kind::Id)]),
+    column("configurations", "fingerprint", &[("file", Kind::Text)]),
     column("sessions", "data", &[("session_key", Kind::Bytes)]),
     column("setups", "data", &[("session_key", Kind::Bytes), ("provider", Kind::Text)]),
 ];

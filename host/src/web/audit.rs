@@ -73,7 +73,7 @@ const OF_AN_ORGANIZATION: [Action; 13] = [
     Action::OrganizationCreation,
     Action::MemberChange,
     Action::TokenCreation,
-    Action::IdentityUnlink,
+    Action::ConfigurationChange,
 ];
 
 /// `GET /organizations/{org}/audit/`: from the integrations page. Filters that say nothing ask for all.

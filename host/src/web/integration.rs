@@ -158,7 +158,7 @@ async fn saved(
     id: IntegrationId,
     config: Map<String, Value>,
 ) -> Result<Response, PageError> {
-    if !app.integrations.configure(access.organization.id, id, config).await? {
+    if !app.integrations.configure(access.organization.id, id, config, access.actor.clone()).await? {
         return Err(WebError::NotFound.into());
     }
     let mut response = found(&format!("/organizations/{}/integrations/{id}/", access.organization.slug));

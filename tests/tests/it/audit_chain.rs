@@ -62,6 +62,52 @@ async fn an_older_state_of_the_log_that_is_put_back_is_found_by_a_noted_head() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_byte_of_a_key_hides_nothing_that_is_done_to_the_rows_after_it() -> Result<()> {
+    let stage = Stage::new().await?;
+    let count = rows(&stage.host)?.len();
+    spoil(&stage.host, "UPDATE audit_keys SET sealed_key = X'00' || substr(sealed_key, 2)")?;
+    stage.person("owner").await?;
+    let (code, said) = verify(&stage.host, &[])?;
+    let lost = format!("rows 1 to {count} are not verified");
+    let told = format!("row {} says that the chain was found broken", count + 1);
+    assert!(code == Some(1) && said.contains(&lost) && said.contains(&told), "{said}");
+    let next = count + 2;
+    spoil(&stage.host, &format!("UPDATE audit_log SET actor_name = 'mallory' WHERE id = {next}"))?;
+    let (code, said) = verify(&stage.host, &[])?;
+    assert!(code == Some(1) && said.contains(&lost) && said.contains(&format!("row {next} was changed")), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_log_is_told_at_once_and_after_the_next_deed_and_the_hosts_own_log_has_its_head() -> Result<()> {
+    let mut stage = Stage::new().await?;
+    let noted = head(&verify(&stage.host, &[])?.1)?;
+    let erase = "DELETE FROM audit_log; DELETE FROM audit_keys; \
+                 UPDATE audit_head SET count = 0, hash = zeroblob(32), mac = zeroblob(0)";
+    spoil(&stage.host, erase)?;
+    let (code, said) = verify(&stage.host, &[])?;
+    assert!(code == Some(1) && said.contains("the log is empty, and the database is in use"), "{said}");
+    stage.person("owner").await?;
+    let (code, said) = verify(&stage.host, &[])?;
+    assert!(code == Some(1) && said.contains("row 1 says that the chain was found broken"), "{said}");
+    assert!(verify(&stage.host, &["--head", &noted])?.1.contains("this is another chain"));
+
+    stage.host.signal("TERM")?;
+    assert_eq!(stage.host.exit_code()?, Some(0));
+    let log = stage.host.log()?;
+    let heads: Vec<&str> =
+        log.lines().filter_map(|line| line.split_once("audit.head=")).map(|(_, head)| head).collect();
+    let at_the_end = rows(&stage.host)?.last().context("a row")?.clone();
+    let at_the_end = format!(
+        "{}:{}",
+        at_the_end["id"].as_str().unwrap_or_default(),
+        at_the_end["hash"].as_str().unwrap_or_default()
+    );
+    assert!(heads.len() == 2 && heads[1].starts_with(&at_the_end), "at its start and at its end: {heads:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sixty_four_deeds_at_once_on_two_hosts_make_one_chain_without_a_gap() -> Result<()> {
     let Some(database) = fresh_database() else { return Ok(()) };
     let key = "a key that both hosts have, of more than thirty-two characters";

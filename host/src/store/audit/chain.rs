@@ -2,8 +2,8 @@
 //!
 //! The hash of a row is HMAC-SHA256 over the hash of the row before and all columns, each preceded by its length, so that no two rows look
 //! alike. Its key lies sealed in the database: who can write the database but does not have the installation's secret key can neither
-//! change a row and hash the chain anew, nor write a head. (What nobody can tell from within is whether somebody put back a whole older copy of
-//! the database: an operator who notes the head elsewhere can.)
+//! change a row and hash the chain anew, nor write a head. (What nobody can tell from within is whether somebody put back an older state of
+//! the log, head included: an operator who notes the head elsewhere can.)
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -45,12 +45,20 @@ pub struct Head {
     pub hash: Vec<u8>,
 }
 
-/// Where the chain is broken.
+/// Where the chain is broken, or where nobody can tell.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Break {
-    /// A row is not there.
-    #[error("row {0} is missing")]
-    Missing(i64),
+    /// A row stands before the first.
+    #[error("row {0} stands before the beginning of the chain: it was not written by a host")]
+    Before(i64),
+    /// Rows are not there. The one after them was hashed over the last of them.
+    #[error("{} missing, and what comes next cannot be verified without", rows(*.from, *.until))]
+    Missing {
+        /// The first of them.
+        from: i64,
+        /// The last of them.
+        until: i64,
+    },
     /// A row is not what was written, or not where it was written.
     #[error("row {0} was changed, or does not follow the row that was before it")]
     Changed(i64),
@@ -64,16 +72,33 @@ pub enum Break {
     #[error("the chain ends with another row {0} than its head says")]
     End(i64),
     /// The key of a part of the chain does not open.
-    #[error("the rows from {since} on cannot be verified: {error}")]
+    #[error("{} not verified: the key (table audit_keys) does not open: {error}", rows(*.from, *.until))]
     Key {
         /// The first row under it.
-        since: i64,
+        from: i64,
+        /// The last row under it.
+        until: i64,
         /// Why.
         error: SealError,
     },
     /// There are rows and no key.
-    #[error("row {0} cannot be verified: the key of the chain (table audit_keys) is missing")]
-    NoKey(i64),
+    #[error("{} not verified: the key (table audit_keys) is missing", rows(*.from, *.until))]
+    NoKey {
+        /// The first of them.
+        from: i64,
+        /// The last of them.
+        until: i64,
+    },
+    /// A host has found the chain broken when it went on with it.
+    #[error(
+        "row {0} says that the chain was found broken before it, and why; a head that was noted since (--head) settles that"
+    )]
+    Told(i64),
+    /// There is no row where there must be some.
+    #[error(
+        "the log is empty, and the database is in use: it was erased, or no host has served this database since there is a log"
+    )]
+    Erased,
     /// The chain is shorter than it was.
     #[error("the chain ends with row {count}, and had a row {noted}: rows at the end were removed")]
     Shorter {
@@ -85,6 +110,11 @@ pub enum Break {
     /// The chain is another one than it was.
     #[error("row {0} has another hash than was noted: this is another chain")]
     Other(i64),
+}
+
+/// With its verb.
+fn rows(from: i64, until: i64) -> String {
+    if from == until { format!("row {from} is") } else { format!("rows {from} to {until} are") }
 }
 
 /// What hashes. No `Debug`.
@@ -105,7 +135,7 @@ impl Head {
     pub fn followed_by(&self, row: &Row, key: &ChainKey) -> Result<Self, Break> {
         let expected = self.count + 1;
         if row.id != expected {
-            return Err(Break::Missing(expected));
+            return Err(Break::Missing { from: expected, until: row.id - 1 });
         }
         if row.hash != key.hash(&self.hash, row) {
             return Err(Break::Changed(row.id));
@@ -116,7 +146,8 @@ impl Head {
 
 impl ChainKey {
     /// The hash of a row after another hash, whatever hash it has.
-    pub(super) fn hash(&self, previous: &[u8], row: &Row) -> Vec<u8> {
+    #[must_use]
+    pub fn hash(&self, previous: &[u8], row: &Row) -> Vec<u8> {
         let mut mac = self.mac(b"row");
         put(&mut mac, Some(previous));
         for number in [Some(row.id), Some(row.date), row.actor_id, row.organization_id, row.integration_id] {
@@ -225,7 +256,7 @@ mod tests {
     fn a_row_follows_its_own_predecessor_only() {
         let mut moved = row();
         moved.id = 2;
-        assert_eq!(Head::empty().followed_by(&moved, &KEY), Err(Break::Missing(1)));
+        assert_eq!(Head::empty().followed_by(&moved, &KEY), Err(Break::Missing { from: 1, until: 1 }));
         let second = |previous: [u8; HASH]| {
             let row = Row { id: 2, ..row() };
             Row { hash: KEY.hash(&previous, &row), ..row }

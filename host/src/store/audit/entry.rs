@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde_json::{Map, Value};
 
+use super::Builds;
 use crate::store::{IntegrationId, OrganizationId, UserId, integrations::Integration};
 
 /// A deed to be written down. Begins with who did what; the rest is added by its builders.
@@ -211,6 +212,12 @@ impl Entry {
         self.integration
     }
 
+    /// How it went.
+    #[must_use]
+    pub const fn outcome_of(&self) -> Outcome {
+        self.outcome
+    }
+
     /// One of the details, where it is text.
     #[must_use]
     pub fn detail_of(&self, name: &str) -> Option<&str> {
@@ -262,6 +269,15 @@ impl Entry {
     #[must_use]
     pub fn plugin_digest(mut self, digest: impl Into<String>) -> Self {
         self.plugin_digest = Some(digest.into());
+        self
+    }
+
+    /// By the build that serves its provider at present, unless another is given.
+    #[must_use]
+    pub fn served_by(mut self, builds: &Builds) -> Self {
+        if self.plugin_digest.is_none() {
+            self.plugin_digest = self.provider.as_deref().and_then(|provider| builds.of(provider));
+        }
         self
     }
 

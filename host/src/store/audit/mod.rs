@@ -4,24 +4,27 @@
 //! transaction is through, so that hosts append in turn. A transaction that took other locks after it could wait for one that waits for the
 //! head. A row is never changed or removed.
 
+mod builds;
 mod chain;
 mod entry;
+mod going_on;
 
+pub use builds::Builds;
 pub use chain::{Break, ChainKey, Head, Row};
 use diesel::prelude::*;
 pub use entry::{Action, Actor, ActorKind, Entry, Outcome};
+pub use going_on::{is_erased, keys};
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, IntegrationId, OrganizationId, Place, SealError, Sealer, StoreResult, integrations, milliseconds,
-    organizations,
-    schema::{audit_head as h, audit_keys as k, audit_log as t},
+    AnyConnection, IntegrationId, OrganizationId, Sealer, StoreResult, integrations, milliseconds, organizations,
+    schema::{audit_head as h, audit_log as t},
     users,
 };
 
 /// Writes a deed down, chained to the one before. To be called last in a transaction: see the room's words.
 pub fn append(c: &mut AnyConnection, sealer: &Sealer, entry: &Entry, now: OffsetDateTime) -> StoreResult<()> {
-    append_under(c, sealer, entry, now, key_for)
+    append_under(c, sealer, entry, now, |_, _, key, _| Ok(key))
 }
 
 /// The same, and from this row on the chain has a new key. Who had the one before can still not change what was written under it: the first
@@ -32,33 +35,34 @@ pub fn append_under_new_key(
     entry: &Entry,
     now: OffsetDateTime,
 ) -> StoreResult<()> {
-    append_under(c, sealer, entry, now, |c, sealer, head, _| Ok((fresh_key(c, sealer, head.count + 1)?, head)))
+    append_under(c, sealer, entry, now, |c, sealer, _, head| going_on::fresh(c, sealer, head))
 }
 
-/// Finds the key to go on with after a head, and the head to go on from.
-type FindKey = fn(&mut AnyConnection, &Sealer, Head, OffsetDateTime) -> StoreResult<(ChainKey, Head)>;
+/// Takes the key that the chain has, for the one to go on with after a head.
+type ChooseKey = fn(&mut AnyConnection, &Sealer, ChainKey, &Head) -> StoreResult<ChainKey>;
 
 fn append_under(
     c: &mut AnyConnection,
     sealer: &Sealer,
     entry: &Entry,
     now: OffsetDateTime,
-    find_key: FindKey,
+    choose: ChooseKey,
 ) -> StoreResult<()> {
     let entry = with_names(c, entry)?;
     let row = h::table.find(1);
     // Holds the row, and what follows is alone until the transaction is through.
-    let locked = diesel::update(row).set(h::count.eq(h::count + 1)).returning((h::count, h::hash));
-    let (count, hash): (i64, Vec<u8>) = locked.get_result(c)?;
-    let (key, mut head) = find_key(c, sealer, Head { count: count - 1, hash }, now)?;
+    let locked = diesel::update(row).set(h::count.eq(h::count + 1)).returning((h::count, h::hash, h::mac));
+    let (count, hash, mac): (i64, Vec<u8>, Vec<u8>) = locked.get_result(c)?;
+    let (key, mut head) = going_on::after(c, sealer, Head { count: count - 1, hash }, &mac, &entry, now)?;
+    let key = choose(c, sealer, key, &head)?;
     head = insert(c, &key, &head, &entry, now)?;
     let set = (h::count.eq(head.count), h::hash.eq(&head.hash), h::mac.eq(key.head_mac(&head)));
     diesel::update(row).set(set).execute(c)?;
     Ok(())
 }
 
-/// Names as they are now: they may change, and whom they name may go.
-fn with_names(c: &mut AnyConnection, entry: &Entry) -> StoreResult<Entry> {
+/// The same with names as they are now: they may change, and whom they name may go.
+pub fn with_names(c: &mut AnyConnection, entry: &Entry) -> StoreResult<Entry> {
     let mut entry = entry.clone();
     if let (ActorKind::User, Some(id), None) = (entry.actor.kind, entry.actor.id, &entry.actor.name) {
         entry.actor.name = users::by_id(c, super::UserId(id))?.map(|user| user.email);
@@ -124,50 +128,6 @@ fn chained(key: &ChainKey, head: &Head, entry: &Entry, now: OffsetDateTime) -> R
     };
     row.hash = key.hash(&head.hash, &row);
     row
-}
-
-fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
-    Place { table: "audit_keys", column: "key", row }
-}
-
-fn open(sealer: &Sealer, since: i64, sealed: &[u8]) -> Result<ChainKey, SealError> {
-    sealer.open(place(&[since.to_string().as_bytes()]), sealed).map(ChainKey)
-}
-
-/// The key to go on with. Where the one there is does not open, as after the loss of the secret key, the chain goes on under a new one and says
-/// so: a host that could write nothing down could do nothing.
-fn key_for(c: &mut AnyConnection, sealer: &Sealer, head: Head, now: OffsetDateTime) -> StoreResult<(ChainKey, Head)> {
-    let newest = k::table.order(k::since.desc()).first(c);
-    let newest: Option<(i64, Vec<u8>)> = newest.optional()?;
-    let opened = newest.map(|(since, sealed)| open(sealer, since, &sealed));
-    let reason = match opened {
-        Some(Ok(key)) => return Ok((key, head)),
-        Some(Err(error)) => Some(error.to_string()),
-        None => None,
-    };
-    let key = fresh_key(c, sealer, head.count + 1)?;
-    let Some(reason) = reason else { return Ok((key, head)) };
-    tracing::error!(
-        error = reason,
-        "the key of the audit log does not open: it goes on under a new one, and what was written before cannot be verified with this secret key"
-    );
-    let entry = Entry::new(Action::AuditKey, Actor::host()).failed(reason);
-    let head = insert(c, &key, &head, &entry, now)?;
-    Ok((key, head))
-}
-
-fn fresh_key(c: &mut AnyConnection, sealer: &Sealer, since: i64) -> StoreResult<ChainKey> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).expect("the operating system has a random generator");
-    let sealed = sealer.seal(place(&[since.to_string().as_bytes()]), &key);
-    diesel::insert_into(k::table).values((k::since.eq(since), k::sealed_key.eq(sealed))).execute(c)?;
-    Ok(ChainKey(key))
-}
-
-/// The keys of the chain, each with the first row under it, in their order; those that do not open with the reason.
-pub fn keys(c: &mut AnyConnection, sealer: &Sealer) -> StoreResult<Vec<(i64, Result<ChainKey, SealError>)>> {
-    let rows: Vec<(i64, Vec<u8>)> = k::table.order(k::since).load(c)?;
-    Ok(rows.into_iter().map(|(since, sealed)| (since, open(sealer, since, &sealed))).collect())
 }
 
 /// The end of the chain, with the code that only the key's holder can write.

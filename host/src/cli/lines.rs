@@ -1,0 +1,79 @@
+//! Lines of text that is in part a stranger's: it forges no line and no column, and commands no terminal. And who reads no further, as `head`
+//! does, is no fault.
+
+use std::{
+    borrow::Cow,
+    io::{self, ErrorKind},
+};
+
+/// As a word of a line: as it is, or in quotes with what is no plain character shown and not obeyed.
+pub(super) fn word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c != ' ' && c.escape_debug().len() == 1;
+    if !text.is_empty() && text != NOTHING && text.chars().all(is_plain) {
+        text.into()
+    } else {
+        format!("{text:?}").into()
+    }
+}
+
+/// The same of a text that may not be there.
+pub(super) fn word_or_none(text: Option<&str>) -> Cow<'_, str> {
+    text.map_or(NOTHING.into(), word)
+}
+
+/// Stands where there is no word.
+const NOTHING: &str = "-";
+
+/// JSON with what is no plain character escaped as well: it means the same (RFC 8259 section 7).
+pub(super) fn plain_json(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for c in json.chars() {
+        // The escapes of JSON itself are plain characters by now.
+        if c.is_ascii() && !c.is_ascii_control() || c.escape_debug().len() == 1 {
+            plain.push(c);
+        } else {
+            let mut units = [0; 2];
+            plain.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    plain
+}
+
+/// What came of writing, for whoever prints until there is no more, or nobody reads it.
+pub(super) fn unless_nobody_reads(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_word_stays_one_word_of_its_line() {
+        for (text, shown) in [
+            ("T0STANDIN", "T0STANDIN"),
+            ("Müller", "Müller"),
+            ("my token", "\"my token\""),
+            ("", "\"\""),
+            ("-", "\"-\""),
+            ("a\n7 2026 unlink", "\"a\\n7 2026 unlink\""),
+            ("\u{1b}[2J", "\"\\u{1b}[2J\""),
+            ("\u{9b}2J", "\"\\u{9b}2J\""),
+            ("\u{202e}cba", "\"\\u{202e}cba\""),
+        ] {
+            assert_eq!(word(text), shown);
+        }
+        assert_eq!(word_or_none(None), "-");
+    }
+
+    #[test]
+    fn json_means_the_same_and_has_plain_characters_only() {
+        let value = serde_json::json!({"a": "x\n\u{1b}\u{9b}\u{202e}\u{e0001}\"\\ü\u{7f}"});
+        let plain = plain_json(&value.to_string());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&plain).ok(), Some(value));
+        assert_eq!(plain, r#"{"a":"x\n\u001b\u009b\u202e\udb40\udc01\"\\ü\u007f"}"#);
+    }
+}
