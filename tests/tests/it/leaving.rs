@@ -95,6 +95,22 @@ async fn who_removes_an_integration_has_it_revoked_at_the_provider() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_expired_token_is_exchanged_for_does_not_live_on_where_the_app_cannot_be_uninstalled() -> Result<()> {
+    let scene = Scene::new(None).await?;
+    // Nobody notices there that an exchange is tried again: it is refused, and what the first has brought lives.
+    scene.stage.slack.behave(|behaviour| behaviour.rotation = Rotation::SingleUse);
+    scene.stage.slack.let_pass(std::time::Duration::from_secs(43_201));
+    let no = || Some(Trouble::Refused { error: "no_permission".to_owned() });
+    scene.stage.slack.wire().next(Uninstall, [None, no(), no()]);
+    let page = scene.remove().await?;
+    assert!(page.text.contains("its tokens are revoked at the provider"), "{}", page.text);
+    let done = scene.settled().await?;
+    let words = "apps.uninstall: no_permission, auth.revoke of bot: ok";
+    assert_eq!((done[0].answer.as_deref(), scene.live()), (Some(words), Vec::new()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_integration_that_others_use_is_not_revoked() -> Result<()> {
     let scene = Scene::new(None).await?;
     scene.stage.host.organization("other")?;
