@@ -129,8 +129,14 @@ impl Pipelines {
         checked.setup.name_hosts(provider.named_hosts(&request));
         request.webhook_url = self.webhook_url(provider, &checked.setup);
         let count = plan(provider.steps()).len();
+        // What the request before this one has left with the set-up is noted.
+        let mut noted = self.orphan_later(provider, &checked.setup);
         let follows = loop {
-            match self.step(provider, &mut checked.setup, &request, count).await {
+            let follows = self.step(provider, &mut checked.setup, &request, count).await;
+            if matches!(follows, Transition::Advance(_) | Transition::Finish) {
+                noted = self.note_orphan(provider, &checked.setup, noted).await?;
+            }
+            match follows {
                 Transition::Advance(step) => checked.setup.step = step,
                 other => break other,
             }
