@@ -58,5 +58,6 @@ mod store;
 mod tabs;
 mod tidy;
 mod tokens;
+mod unrevoked;
 mod webhook;
 mod worker_line;
