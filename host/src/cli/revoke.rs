@@ -4,6 +4,7 @@ use std::{io::IsTerminal, path::Path, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use time::OffsetDateTime;
 
 use super::revoke_report::{self, Tally};
 use crate::{
@@ -25,6 +26,9 @@ pub(super) struct Arguments {
     /// Only what this organization has of the provider. What it shares with others is unlinked from it and stays theirs.
     #[arg(long, value_name = "SLUG")]
     organization: Option<String>,
+    /// Only what was given up before and is not revoked: nothing that is in use is given up.
+    #[arg(long, conflicts_with = "keep")]
+    again: bool,
     /// Count what would be revoked, and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -37,12 +41,12 @@ pub(super) struct Arguments {
     /// How many to revoke per minute: providers have their limits.
     #[arg(long, value_name = "N", default_value = "60", value_parser = clap::value_parser!(u32).range(1..=6000))]
     per_minute: u32,
-    /// Show what is not revoked yet, and what the providers answered; of one provider, or of all.
-    #[arg(long, conflicts_with_all = ["dry_run", "keep", "yes"])]
+    /// Show what is not revoked, and what the providers answered; of one provider, or of all.
+    #[arg(long, conflicts_with_all = ["again", "dry_run", "keep", "yes"])]
     status: bool,
 }
 
-/// Longest pause that a provider is granted here; what wants a longer one is left to the running host.
+/// Longest pause that a provider is granted here. One that wants a longer one is asked no further: the rest is left to the running host.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// How often one that wants a pause is tried.
 const MOST_TRIES: u32 = 3;
@@ -56,21 +60,22 @@ pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()>
     }
     let provider = arguments.provider.as_deref().context("--provider is needed")?;
     let grants = grants(store, &settings).await?;
-    let plan = grants.plan(provider, organization).await?;
-    revoke_report::plan(provider, &plan, arguments.keep);
+    let mut plan = grants.plan(provider, organization).await?;
+    if arguments.again {
+        plan = plan.only_from_before();
+        revoke_report::plan_again(provider, &plan);
+    } else {
+        revoke_report::plan(provider, &plan, arguments.keep);
+    }
     if arguments.dry_run || (plan.integrations.is_empty() && plan.open.is_empty()) {
         return Ok(());
     }
     confirm(provider, arguments.yes)?;
     let fate = if arguments.keep { Fate::Kept } else { Fate::Removed };
     let pace = Duration::from_secs(60) / arguments.per_minute;
-    let tally = Night { grants, fate, pace }.run(&plan).await?;
+    let tally = Night { grants, fate, pace, leave_alone_until: None }.run(&plan).await?;
     tally.print();
-    ensure!(
-        tally.is_over(),
-        "not all of it is revoked: a running host goes on trying, and this command can be run again"
-    );
-    Ok(())
+    tally.left_in_words(provider).map_or(Ok(()), |words| bail!("not all of it is revoked: {words}"))
 }
 
 async fn organization(store: &Store, slug: Option<&str>) -> anyhow::Result<Option<OrganizationId>> {
@@ -108,35 +113,50 @@ struct Night {
     grants: Grants,
     fate: Fate,
     pace: Duration,
+    /// Since when the provider wants a pause that nobody waits for here.
+    leave_alone_until: Option<OffsetDateTime>,
 }
 
 impl Night {
-    async fn run(&self, plan: &Plan) -> anyhow::Result<Tally> {
+    async fn run(mut self, plan: &Plan) -> anyhow::Result<Tally> {
         let mut tally = Tally::of(plan.integrations.len() + plan.open.len());
         let mut pace = tokio::time::interval(self.pace);
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for planned in &plan.integrations {
-            pace.tick().await;
             let name = revoke_report::name(&planned.integration.name, &planned.integration.external_id);
+            if let Some(until) = self.leave_alone_until {
+                match self.grants.give_up_unasked(planned, self.fate, until).await? {
+                    Some(_) => tally.add_unasked(&name),
+                    None => tally.add_shared(&name),
+                }
+                continue;
+            }
+            pace.tick().await;
             match self.grants.give_up(planned, self.fate).await? {
                 Some((id, attempted)) => tally.add(&name, self.patiently(id, attempted).await?),
                 None => tally.add_shared(&name),
             }
         }
         for open in &plan.open {
+            let name = revoke_report::name(&open.name, &open.external_id);
+            if self.leave_alone_until.is_some() {
+                tally.add_unasked(&name);
+                continue;
+            }
             pace.tick().await;
             let attempted = self.grants.try_again(open.id).await?;
-            let name = revoke_report::name(&open.name, &open.external_id);
             tally.add(&name, self.patiently(open.id, attempted).await?);
         }
         Ok(tally)
     }
 
-    /// Waits where the provider asks for it.
-    async fn patiently(&self, id: RevocationId, mut attempted: Attempted) -> anyhow::Result<Attempted> {
+    /// Waits where the provider asks for it, as long as that can be waited for.
+    async fn patiently(&mut self, id: RevocationId, mut attempted: Attempted) -> anyhow::Result<Attempted> {
         for _ in 1..MOST_TRIES {
-            let Attempted::Waiting { answer, asked: Some(asked), .. } = &attempted else { break };
+            let Attempted::Waiting { answer, asked: Some(asked), retry_at } = &attempted else { break };
             if *asked > LONGEST_PAUSE {
+                println!("  the provider wants a pause of {} s: it is asked no further now", asked.as_secs());
+                self.leave_alone_until = Some(*retry_at);
                 break;
             }
             println!("  the provider wants a pause of {} s: {answer}", asked.as_secs());
@@ -149,8 +169,8 @@ impl Night {
 
 async fn status(store: &Store, provider: Option<String>, organization: Option<OrganizationId>) -> anyhow::Result<()> {
     let which = revocations::Which { provider, organization };
-    let now = time::OffsetDateTime::now_utc();
-    let open = store.read(move |c| revocations::open(c, &which, now, 1000)).await?;
+    let now = OffsetDateTime::now_utc();
+    let open = store.read(move |c| revocations::unrevoked(c, &which, now, 1000)).await?;
     revoke_report::status(&open);
     Ok(())
 }

@@ -23,9 +23,16 @@ pub(super) fn plan(provider: &str, plan: &Plan, keep: bool) {
     }
     println!("grants         {grants}");
     if !open.is_empty() {
-        println!("from before    {}: given up already, and not revoked yet", open.len());
+        println!("from before    {}: given up already, and not revoked", open.len());
     }
     println!("revoked        {}", way_in_words(provider, way));
+}
+
+/// What would be tried again.
+pub(super) fn plan_again(provider: &str, plan: &Plan) {
+    println!("provider       {provider}");
+    println!("from before    {}: given up already, and not revoked", plan.open.len());
+    println!("revoked        {}", way_in_words(provider, &plan.way));
 }
 
 fn way_in_words(provider: &str, way: &Way) -> String {
@@ -49,19 +56,22 @@ pub(super) fn name(name: &str, external_id: &str) -> String {
 }
 
 /// How far a run is.
+#[derive(Default)]
 pub(super) struct Tally {
     count: usize,
     seen: usize,
     revoked: usize,
     nothing: usize,
+    elsewhere: usize,
     impossible: Vec<(String, String)>,
+    failed: Vec<(String, String)>,
     left: Vec<(String, String)>,
     shared: usize,
 }
 
 impl Tally {
-    pub(super) const fn of(count: usize) -> Self {
-        Self { count, seen: 0, revoked: 0, nothing: 0, impossible: Vec::new(), left: Vec::new(), shared: 0 }
+    pub(super) fn of(count: usize) -> Self {
+        Self { count, ..Self::default() }
     }
 
     /// Counts one, and prints it.
@@ -79,8 +89,16 @@ impl Tally {
                 self.line(name, "cannot be revoked", &answer);
                 self.impossible.push((name.to_owned(), answer));
             }
-            Attempted::Waiting { answer, .. } | Attempted::Failed(answer) => {
+            Attempted::EndedElsewhere(answer) => {
+                self.elsewhere += 1;
+                self.line(name, "at its end by a running host", &answer);
+            }
+            Attempted::Failed(answer) => {
                 self.line(name, "not revoked", &answer);
+                self.failed.push((name.to_owned(), answer));
+            }
+            Attempted::Waiting { answer, .. } | Attempted::Unasked { answer, .. } => {
+                self.line(name, "not revoked yet", &answer);
                 self.left.push((name.to_owned(), answer));
             }
             Attempted::Elsewhere => {
@@ -96,24 +114,41 @@ impl Tally {
         self.line(name, "not revoked", "other organizations use it");
     }
 
+    /// Counts one that is given up, and that the provider was not asked for.
+    pub(super) fn add_unasked(&mut self, name: &str) {
+        self.line(name, "not revoked yet", UNASKED);
+        self.left.push((name.to_owned(), UNASKED.to_owned()));
+    }
+
     fn line(&mut self, name: &str, what: &str, answer: &str) {
         self.seen += 1;
         println!("[{}/{}] {name}: {what}: {answer}", self.seen, self.count);
     }
 
-    /// Whether nothing is left to do.
-    pub(super) fn is_over(&self) -> bool {
-        self.left.is_empty()
+    /// What is to be done about what is not revoked; `None` where nothing is.
+    pub(super) fn left_in_words(&self, provider: &str) -> Option<String> {
+        let later = "a running host goes on trying, and this command can be run again".to_owned();
+        let again = format!("what failed is tried again by `jackfield revoke --provider {provider} --again`");
+        let never =
+            "what cannot be revoked from here works on until it expires: end it at the provider itself".to_owned();
+        let words = [(&self.left, later), (&self.failed, again), (&self.impossible, never)];
+        let words: Vec<String> =
+            words.into_iter().filter(|(list, _)| !list.is_empty()).map(|(_, words)| words).collect();
+        (!words.is_empty()).then(|| words.join("; "))
     }
 
     pub(super) fn print(&self) {
         println!("\nrevoked            {}", self.revoked);
-        for (what, count) in [("nothing to revoke", self.nothing), ("shared, kept", self.shared)] {
+        let counts =
+            [("nothing to revoke", self.nothing), ("by a running host", self.elsewhere), ("shared, kept", self.shared)];
+        for (what, count) in counts {
             if count > 0 {
                 println!("{what:<18} {count}");
             }
         }
-        for (what, list) in [("cannot be revoked", &self.impossible), ("not revoked yet", &self.left)] {
+        let lists =
+            [("cannot be revoked", &self.impossible), ("not revoked", &self.failed), ("not revoked yet", &self.left)];
+        for (what, list) in lists {
             if !list.is_empty() {
                 println!("{what:<18} {}", list.len());
                 list.iter().for_each(|(name, answer)| println!("  {name}: {answer}"));
@@ -122,18 +157,28 @@ impl Tally {
     }
 }
 
-/// What is not revoked yet.
-pub(super) fn status(open: &[Revocation]) {
-    if open.is_empty() {
-        println!("everything that was given up is revoked");
-        return;
+const UNASKED: &str = "not asked, since the provider wants a pause";
+
+/// What is not revoked, and what cannot be.
+pub(super) fn status(unrevoked: &[Revocation]) {
+    let count = |status| unrevoked.iter().filter(|revocation| revocation.status == status).count();
+    if count(Status::Pending) == 0 {
+        println!("nothing is waiting to be revoked");
     }
-    for revocation in open {
+    for (status, words) in [
+        (Status::Failed, "were refused, and are not tried any more: `jackfield revoke --provider P --again` does"),
+        (Status::Impossible, "could not be revoked: end them at the provider itself"),
+    ] {
+        if count(status) > 0 {
+            println!("{} {words}", count(status));
+        }
+    }
+    for revocation in unrevoked {
         let Revocation { provider, name: called, external_id, reason, attempts, answer, .. } = revocation;
         let time = |at: time::OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
         let next = match revocation.status {
-            Status::Failed => "not tried any more".to_owned(),
-            _ => format!("next {}", time(revocation.retry_at)),
+            Status::Pending => format!("next {}", time(revocation.retry_at)),
+            _ => "not tried any more".to_owned(),
         };
         println!(
             "{provider}  {}  {}  since {}",

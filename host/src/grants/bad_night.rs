@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
-use super::{Attempted, Grants, revoke::LEASE};
+use super::{Attempted, Effect, Grants, revoke::LEASE};
 use crate::{
     plugins::{Provider, StepKind},
     store::{
-        IntegrationId, OrganizationId, RevocationId, StoreResult, grants,
+        AnyConnection, OrganizationId, RevocationId, Sealer, StoreResult,
+        audit::{self, Action, Actor, Entry},
+        grants,
         integrations::{self, Integration},
         leaving::{self, Unlinked},
         organization_integrations,
-        revocations::{self, Reason, Revocation, Which},
+        revocations::{self, Reason, Revocation, Status, Which},
     },
 };
 
@@ -21,7 +23,7 @@ use crate::{
 pub struct Plan {
     /// Integrations, each with what becomes of it.
     pub integrations: Vec<Planned>,
-    /// What was given up before and is not revoked yet.
+    /// What was given up before and is not revoked.
     pub open: Vec<Revocation>,
     /// How many organizations lose something.
     pub organizations: usize,
@@ -32,7 +34,7 @@ pub struct Plan {
 }
 
 /// One integration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Planned {
     /// The integration.
     pub integration: Integration,
@@ -62,6 +64,14 @@ pub enum Fate {
     Kept,
 }
 
+impl Plan {
+    /// Without anything that is in use.
+    #[must_use]
+    pub fn only_from_before(self) -> Self {
+        Self { integrations: Vec::new(), organizations: 0, grants: 0, ..self }
+    }
+}
+
 /// Why an integration that is kept cannot be used.
 const REVOKED: &str = "the operator has had its tokens revoked";
 /// Most earlier revocations that are taken up again at once.
@@ -84,7 +94,7 @@ impl Grants {
                     linked.into_iter().partition(|linked| organization.is_none_or(|only| only == *linked));
                 planned.push(Planned { integration, organizations: leave, is_shared: !stay.is_empty() });
             }
-            let open = revocations::open(c, &Which { provider: Some(id), organization }, now, MOST)?;
+            let open = revocations::unrevoked(c, &Which { provider: Some(id), organization }, now, MOST)?;
             Ok((planned, grants, open))
         });
         let (integrations, grants, open) = counted.await?;
@@ -97,23 +107,62 @@ impl Grants {
     /// # Errors
     /// When the database fails.
     pub async fn give_up(&self, planned: &Planned, fate: Fate) -> StoreResult<Option<(RevocationId, Attempted)>> {
-        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        let (integration, organizations) = (planned.integration.clone(), planned.organizations.clone());
-        let is_shared = planned.is_shared;
-        let given_up = self.store.write(move |c| {
-            let id = match fate {
-                Fate::Removed => unlink_all(c, &sealer, integration.id, &organizations, now)?,
-                // Others use the same tokens.
-                Fate::Kept if is_shared => None,
-                Fate::Kept => Some(leaving::disarm(c, &sealer, &integration, REVOKED, now)?),
-            };
-            let Some(id) = id else { return Ok(None) };
-            // Taken in the same transaction, so that a host that runs beside does not take them all at once.
+        let now = self.clock.now();
+        // Taken in the same transaction, so that a host that runs beside does not take them all at once.
+        let claim = move |c: &mut AnyConnection, id| {
             let lease = revocations::claim(c, id, now, now, now + LEASE)?;
             Ok(lease.zip(revocations::get(c, id)?))
-        });
-        let Some((lease, revocation)) = given_up.await? else { return Ok(None) };
+        };
+        let Some((lease, revocation)) = self.take_out(planned, fate, now, claim).await?.flatten() else {
+            return Ok(None);
+        };
         Ok(Some((revocation.id, self.attempt_revocation(&revocation, lease).await?)))
+    }
+
+    /// Gives one integration up, and leaves it to a running host to ask the provider, from a time on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn give_up_unasked(
+        &self,
+        planned: &Planned,
+        fate: Fate,
+        from: OffsetDateTime,
+    ) -> StoreResult<Option<RevocationId>> {
+        let wait = move |c: &mut AnyConnection, id| {
+            revocations::put_off(c, id, from)?;
+            Ok(id)
+        };
+        self.take_out(planned, fate, self.clock.now(), wait).await
+    }
+
+    async fn take_out<T: Send + 'static>(
+        &self,
+        planned: &Planned,
+        fate: Fate,
+        now: OffsetDateTime,
+        and: impl FnOnce(&mut AnyConnection, RevocationId) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<Option<T>> {
+        let (sealer, planned) = (self.store.sealer().clone(), planned.clone());
+        self.store
+            .write(move |c| {
+                let (id, deeds) = match fate {
+                    Fate::Removed => unlink_all(c, &sealer, &planned, now)?,
+                    // Others use the same tokens.
+                    Fate::Kept if planned.is_shared => (None, Vec::new()),
+                    Fate::Kept => {
+                        let id = leaving::disarm(c, &sealer, &planned.integration, REVOKED, now)?;
+                        (Some(id), Vec::new())
+                    }
+                };
+                let taken = id.map(|id| and(c, id)).transpose()?;
+                // Last: whoever writes into the log holds up everybody else who does.
+                for entry in deeds {
+                    audit::append(c, &sealer, &entry, now)?;
+                }
+                Ok(taken)
+            })
+            .await
     }
 
     /// Tries again what was given up before, whether it is due or not.
@@ -123,24 +172,48 @@ impl Grants {
     pub async fn try_again(&self, id: RevocationId) -> StoreResult<Attempted> {
         let now = self.clock.now();
         self.store.write(move |c| revocations::reopen(c, id, now)).await?;
-        self.revoke(id, now + time::Duration::days(365)).await
+        match self.revoke(id, now + time::Duration::days(365)).await? {
+            // A running host may have been faster.
+            Attempted::Elsewhere => self.found(id).await,
+            attempted => Ok(attempted),
+        }
+    }
+
+    async fn found(&self, id: RevocationId) -> StoreResult<Attempted> {
+        let Some(found) = self.store.read(move |c| revocations::get(c, id)).await? else {
+            return Ok(Attempted::EndedElsewhere("it is done and forgotten".to_owned()));
+        };
+        let answer = found.answer.unwrap_or_default();
+        Ok(match found.status {
+            Status::Pending => Attempted::Elsewhere,
+            Status::Done => Attempted::EndedElsewhere(answer),
+            Status::Failed => Attempted::Failed(answer),
+            Status::Impossible => Attempted::Done { answer, effect: Effect::Impossible },
+        })
     }
 }
 
+/// Answers what was given up, and what each organization finds in its log.
 fn unlink_all(
-    c: &mut crate::store::AnyConnection,
-    sealer: &crate::store::Sealer,
-    id: IntegrationId,
-    organizations: &[OrganizationId],
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    planned: &Planned,
     now: OffsetDateTime,
-) -> StoreResult<Option<RevocationId>> {
-    let mut removed = None;
-    for organization in organizations {
-        if let Unlinked::Removed(id) = leaving::unlink(c, sealer, *organization, id, Reason::Operator, now)? {
-            removed = Some(id);
+) -> StoreResult<(Option<RevocationId>, Vec<Entry>)> {
+    let (id, mut removed, mut deeds) = (planned.integration.id, None, Vec::new());
+    let deed = || Entry::new(Action::Unlink, Actor::operator()).integration(&planned.integration);
+    for organization in &planned.organizations {
+        let unlinked = leaving::unlink(c, sealer, *organization, id, Reason::Operator, now)?;
+        if unlinked != Unlinked::NotThere {
+            deeds.push(deed().organization(*organization).detail("removed", unlinked != Unlinked::StillShared));
         }
+        removed = removed.or(unlinked.revocation());
     }
-    Ok(removed)
+    if removed.is_none() && planned.organizations.is_empty() && !planned.is_shared {
+        removed = leaving::remove_unlinked(c, sealer, id, Reason::Operator, now)?.revocation();
+        deeds.extend(removed.map(|_| deed().detail("removed", true)));
+    }
+    Ok((removed, deeds))
 }
 
 fn way_of(provider: &Provider) -> Way {

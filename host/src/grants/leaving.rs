@@ -1,7 +1,7 @@
 //! What a provider is asked so that tokens stop working, and what it says. Knows no leases and no back-off.
 //!
-//! A provider's own way comes first; else it is RFC 7009 at the server of each grant's step. Nothing is revoked that would end a connection
-//! that goes on: tokens that are in use are left out, and where the account is connected only what surely ends nothing else is revoked.
+//! A provider's own way comes first; else it is RFC 7009 at the server of each grant's step. A token that is refused keeps no other alive:
+//! all are asked for, and what was revoked may be asked for again (section 2.2). Nothing is revoked that would end a connection that goes on: tokens that are in use are left out, and where the account is connected only what surely ends nothing else is revoked.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     oauth2::{RevocationError, Server, Taken, TokenKind, revoke},
-    plugins::{self, Leaving, Provider, Revoked},
+    plugins::{self, Leaving, Provider, Revoked, StepKind},
     store::{
         StoreResult,
         grants::Tokens,
@@ -52,11 +52,11 @@ impl Grants {
             let words = format!("the provider `{}` is not loaded or not configured", revocation.provider);
             return Ok((Said::Nobody(words), given));
         };
-        let given = self.without_what_is_used(revocation, given).await?;
+        let mut given = self.without_what_is_used(revocation, given).await?;
         if !given.is_whole && given.grants.is_empty() {
             return Ok((Said::Done("left alone: its tokens are in use".to_owned(), Effect::Nothing), given));
         }
-        let said = self.ask_provider(&provider, &revocation.external_id, &given).await;
+        let said = self.ask_provider(&provider, &revocation.external_id, &mut given).await;
         Ok((with_unreadable(said, given.unreadable), given))
     }
 
@@ -79,75 +79,156 @@ impl Grants {
         Ok(given)
     }
 
-    async fn ask_provider(&self, provider: &Provider, external_id: &str, given: &Given) -> Said {
+    async fn ask_provider(&self, provider: &Provider, external_id: &str, given: &mut Given) -> Said {
         let hosts: Vec<String> = given.grants.iter().flat_map(|grant| grant.tokens.hosts.clone()).collect();
         match provider.revoke(leaving(external_id, given), &hosts).await {
             Ok(Revoked::Done { answer }) => Said::Done(cut(&answer), Effect::Revoked),
             Ok(Revoked::Later { answer, seconds: asked }) => Said::Later(cut(&answer), Some(seconds(asked))),
-            Ok(Revoked::ByHost | Revoked::Unknown) => self.revoke_by_host(provider, given).await,
+            Ok(Revoked::ByHost | Revoked::Unknown) => {
+                // Then what a set-up may have brought meanwhile lives on.
+                given.is_whole &= !revokes_single_tokens(provider);
+                self.revoke_by_host(provider, given).await
+            }
             Err(error) => Said::Later(cut(&error.to_string()), None),
         }
     }
 
     /// RFC 7009, at the server of each grant's step.
     async fn revoke_by_host(&self, provider: &Provider, given: &Given) -> Said {
-        let (mut words, mut whole) = (Vec::new(), Effect::Nothing);
+        if given.grants.is_empty() {
+            return Said::Done("there was no token to revoke".to_owned(), Effect::Nothing);
+        }
+        let mut sum = Said::nothing();
         for grant in &given.grants {
-            match self.revoke_grant(provider, grant, given.is_connected).await {
-                Ok((said, effect)) => {
-                    words.push(format!("{}: {said}", grant.name));
-                    whole = whole.and(effect);
-                }
-                Err((error, asked)) => return Said::Later(cut(&format!("{}: {error}", grant.name)), asked),
+            let said = match self.server_to_ask(provider, grant, given.is_connected).await {
+                Ok((server, url)) => self.revoke_tokens(&server, &url, &grant.tokens).await,
+                Err(said) => said,
+            };
+            sum = sum.and(said.of(&grant.name), "; ");
+            if sum.wants_a_pause() {
+                break;
             }
         }
-        if words.is_empty() {
-            words.push("there was no token to revoke".to_owned());
-        }
-        Said::Done(words.join("; "), whole)
+        sum
     }
 
-    async fn revoke_grant(
+    /// The server of a grant's step with its revocation endpoint, or what there is to say where it is not asked.
+    async fn server_to_ask(
         &self,
         provider: &Provider,
         grant: &GivenGrant,
         is_connected: bool,
-    ) -> Result<(String, Effect), (String, Option<Duration>)> {
+    ) -> Result<(Server, String), Said> {
         let tokens = &grant.tokens;
-        let failed = |error: &dyn std::fmt::Display| (error.to_string(), None);
+        let failed = |error: &dyn std::fmt::Display| Said::Later(cut(&error.to_string()), None);
         let described = provider.server_of(&tokens.step, &tokens.state, &tokens.hosts).await.map_err(|e| failed(&e))?;
-        let Some(described) = described else { return Ok((NO_ENDPOINT.to_owned(), Effect::Impossible)) };
+        let Some(described) = described else { return Err(without_server(provider, &tokens.step, is_connected)) };
         let outbound = provider.outbound(&tokens.hosts);
         let server = self.issuers.server(&described, &outbound, self.clock.now()).await.map_err(|e| failed(&e))?;
-        let Some(url) = server.oauth2().revocation_url.clone() else {
-            return Ok((NO_ENDPOINT.to_owned(), Effect::Impossible));
-        };
+        let Some(url) = server.oauth2().revocation_url.clone() else { return Err(without_endpoint(is_connected)) };
         if is_connected && !server.oauth2().revokes_single_tokens {
-            return Ok((LEFT.to_owned(), Effect::Nothing));
+            return Err(Said::Done(LEFT.to_owned(), Effect::Nothing));
         }
-        match self.revoke_tokens(&server, &url, tokens).await {
-            Ok(words) => Ok((words, Effect::Revoked)),
-            Err(error) => Err((error.to_string(), asked(&error))),
-        }
+        Ok((server, url))
     }
 
     /// The refresh token first: its end is that of the access tokens it has brought as well (RFC 7009 section 2.1), where the service does so.
-    async fn revoke_tokens(&self, server: &Server, url: &str, tokens: &Tokens) -> Result<String, RevocationError> {
+    async fn revoke_tokens(&self, server: &Server, url: &str, tokens: &Tokens) -> Said {
         let refresh = tokens.refresh_token.as_deref().map(|token| (TokenKind::Refresh, "refresh token", token));
         let access = (TokenKind::Access, "access token", tokens.access_token.as_str());
-        let mut words = Vec::new();
+        let mut sum = Said::nothing();
         for (kind, name, token) in refresh.into_iter().chain([access]).filter(|(.., token)| !token.is_empty()) {
-            words.push(match revoke(server, url, token, kind, self.clock.now()).await? {
-                Taken::Revoked => format!("{name} revoked"),
-                Taken::Unsupported => format!("{name} cannot be revoked there (unsupported_token_type)"),
-            });
+            // An access token whose refresh token is revoked ends by itself.
+            let unsupported = if sum.is_revoked() { Effect::Nothing } else { Effect::Impossible };
+            let said = match revoke(server, url, token, kind, self.clock.now()).await {
+                Ok(Taken::Revoked) => Said::Done(format!("{name} revoked"), Effect::Revoked),
+                Ok(Taken::Unsupported) => {
+                    let words = format!("{name} cannot be revoked there (unsupported_token_type)");
+                    Said::Done(words, unsupported)
+                }
+                Err(error) => Said::Later(cut(&format!("{name} not revoked: {error}")), asked(&error)),
+            };
+            sum = sum.and(said, ", ");
+            if sum.wants_a_pause() {
+                break;
+            }
         }
-        Ok(words.join(", "))
+        sum
     }
 }
 
 /// What the operator reads where there is nobody to ask.
 const NO_ENDPOINT: &str = "the provider has no revocation";
+
+/// Whether the end of a token is that of no other, at all of a provider's servers.
+fn revokes_single_tokens(provider: &Provider) -> bool {
+    provider.steps().iter().all(|step| match &step.kind {
+        StepKind::OAuth2(oauth2) => oauth2.revokes_single_tokens,
+        StepKind::OAuth2FromState => false,
+        _ => true,
+    })
+}
+
+fn without_endpoint(is_connected: bool) -> Said {
+    if is_connected {
+        // To end the connection at the provider, as people are told otherwise, would end the one that goes on.
+        return Said::Done(format!("left alone: {NO_ENDPOINT}, and the account is connected"), Effect::Nothing);
+    }
+    Said::Done(NO_ENDPOINT.to_owned(), Effect::Impossible)
+}
+
+/// A step that is gone may come back with the plugin's other version.
+fn without_server(provider: &Provider, step: &str, is_connected: bool) -> Said {
+    let is_there = step.is_empty() || provider.steps().iter().any(|known| known.name == step);
+    if is_there || is_connected {
+        return without_endpoint(is_connected);
+    }
+    Said::Nobody(format!("the provider has no step `{step}` any more, which these tokens came from"))
+}
+
+impl Said {
+    const fn nothing() -> Self {
+        Self::Done(String::new(), Effect::Nothing)
+    }
+
+    fn words(&self) -> &str {
+        match self {
+            Self::Done(words, _) | Self::Later(words, _) | Self::Nobody(words) | Self::Hopeless(words) => words,
+        }
+    }
+
+    /// Of the grant of this name.
+    fn of(self, grant: &str) -> Self {
+        let words = format!("{grant}: {}", self.words());
+        match self {
+            Self::Done(_, effect) => Self::Done(words, effect),
+            Self::Later(_, asked) => Self::Later(words, asked),
+            Self::Nobody(_) => Self::Nobody(words),
+            Self::Hopeless(_) => Self::Hopeless(words),
+        }
+    }
+
+    /// Of both: what can be tried again comes first, then what waits for the operator, and of two ends the worse.
+    fn and(self, other: Self, separator: &str) -> Self {
+        let said = [self.words(), other.words()].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>();
+        let words = said.join(separator);
+        match (self, other) {
+            (Self::Later(_, one), Self::Later(_, two)) => Self::Later(words, one.max(two)),
+            (Self::Later(_, asked), _) | (_, Self::Later(_, asked)) => Self::Later(words, asked),
+            (Self::Nobody(_), _) | (_, Self::Nobody(_)) => Self::Nobody(words),
+            (Self::Hopeless(_), _) | (_, Self::Hopeless(_)) => Self::Hopeless(words),
+            (Self::Done(_, one), Self::Done(_, two)) => Self::Done(words, one.and(two)),
+        }
+    }
+
+    const fn wants_a_pause(&self) -> bool {
+        matches!(self, Self::Later(_, Some(_)))
+    }
+
+    const fn is_revoked(&self) -> bool {
+        matches!(self, Self::Done(_, Effect::Revoked))
+    }
+}
 
 impl Effect {
     /// Of both: the worse.

@@ -1,8 +1,10 @@
 //! Tokens of a set-up that nothing comes of: nobody stores them, so they are to be revoked.
 //!
-//! A set-up that stops with a token in hand (to show a form, to wait) notes it, to be revoked once the set-up has expired; one that ends well
-//! forgets the note in the transaction that stores the tokens; one that ends badly has it revoked from now on. So a set-up that is left, started
-//! anew, or cut off by the end of the host or of the session leaves nothing behind.
+//! A set-up notes a token as soon as a step has brought it, before anything else is asked of a plugin or a service, to be revoked once the
+//! set-up has expired: that is one more transaction in the request that has exchanged the code, and in no other. One that ends well forgets the
+//! note in the transaction that stores the tokens; one that ends badly has it revoked from now on. So a set-up that is left, started anew, or
+//! cut off by the end of the host or of the session leaves nothing behind. What is lost is a token that came and was not noted before the host
+//! was killed: nothing of ours lies between the two.
 
 use time::{Duration, OffsetDateTime};
 
@@ -27,6 +29,11 @@ pub(super) struct Orphan {
 }
 
 impl Orphan {
+    /// Whether it is of the same tokens.
+    fn is_of(&self, other: &Self) -> bool {
+        self.new.given.grants == other.new.given.grants
+    }
+
     /// Notes it, beside what the set-up had noted before.
     pub(super) fn note(&self, c: &mut AnyConnection, sealer: &Sealer) -> StoreResult<()> {
         revocations::note_setup(c, sealer, &self.setup, &self.new, self.from, self.now).map(drop)
@@ -41,6 +48,22 @@ impl Pipelines {
     pub(super) fn orphan_later(&self, provider: &Provider, checked: &Checked) -> Option<Orphan> {
         let started = OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(checked.setup.started);
         Some(Orphan { from: started + LIFETIME + MARGIN, ..self.orphan(provider, checked, None)? })
+    }
+
+    /// Notes what a step has brought, if it is another than was noted before.
+    pub(super) async fn note_orphan(
+        &self,
+        provider: &Provider,
+        checked: &Checked,
+        noted: Option<Orphan>,
+    ) -> StoreResult<Option<Orphan>> {
+        let Some(orphan) = self.orphan_later(provider, checked) else { return Ok(noted) };
+        if noted.as_ref().is_some_and(|noted| noted.is_of(&orphan)) {
+            return Ok(noted);
+        }
+        let (new, sealer) = (orphan.clone(), self.store.sealer().clone());
+        self.store.write(move |c| new.note(c, &sealer)).await?;
+        Ok(Some(orphan))
     }
 
     /// Of a set-up that ends without an integration; `None` where no token came.

@@ -132,7 +132,7 @@ impl Pipelines {
         request.setup_url = self.setup_url(provider);
         checked.setup.name_hosts(provider.named_hosts(&request));
         request.webhook_url = self.webhook_url(provider, &checked.setup);
-        let (follows, has_called_back) = self.go_on(provider, &mut checked, request.clone()).await;
+        let (follows, has_called_back) = self.go_on(provider, &mut checked, request.clone()).await?;
         match follows {
             // The step says the same when it is asked again: what it has bound is kept.
             Transition::Show(_) if has_called_back => {
@@ -152,17 +152,26 @@ impl Pipelines {
     }
 
     /// Runs the current step, and those that follow at once. Answers besides whether a callback was among them that went well.
-    async fn go_on(&self, provider: &Provider, checked: &mut Checked, mut request: Request) -> (Transition, bool) {
+    async fn go_on(
+        &self,
+        provider: &Provider,
+        checked: &mut Checked,
+        mut request: Request,
+    ) -> Result<(Transition, bool), StoreError> {
         let plan = plan(provider.steps());
         let mut has_called_back = false;
+        // What the request before this one has left with the set-up is noted.
+        let mut noted = self.orphan_later(provider, checked);
         loop {
             let from = plan.get(checked.setup.step);
             let follows = self.step(provider, &mut checked.setup, &request, plan.len()).await;
-            if from.is_some_and(Planned::is_callback) && matches!(follows, Transition::Advance(_) | Transition::Finish)
-            {
-                (has_called_back, checked.obtained) = (true, self.orphan(provider, checked, None));
+            if matches!(follows, Transition::Advance(_) | Transition::Finish) {
+                if from.is_some_and(Planned::is_callback) {
+                    (has_called_back, checked.obtained) = (true, self.orphan(provider, checked, None));
+                }
+                noted = self.note_orphan(provider, checked, noted).await?;
             }
-            let Transition::Advance(step) = follows else { return (follows, has_called_back) };
+            let Transition::Advance(step) = follows else { return Ok((follows, has_called_back)) };
             request = handed_on(request, plan[checked.setup.step], plan[step]);
             checked.setup.step = step;
         }

@@ -27,6 +27,17 @@ pub enum Unlinked {
     Removed(RevocationId),
 }
 
+impl Unlinked {
+    /// What was given up.
+    #[must_use]
+    pub const fn revocation(self) -> Option<RevocationId> {
+        match self {
+            Self::Removed(id) => Some(id),
+            Self::NotThere | Self::StillShared => None,
+        }
+    }
+}
+
 /// Unlinks an integration from an organization, and removes it when no organization is left.
 pub fn unlink(
     c: &mut AnyConnection,
@@ -41,15 +52,60 @@ pub fn unlink(
     if diesel::delete(links::table.find((organization, id))).execute(c)? == 0 {
         return Ok(Unlinked::NotThere);
     }
+    remove(c, sealer, Some(organization), id, reason, now)
+}
+
+/// Removes an integration that no organization is linked to: nobody sees it, and nobody else would ever give it up.
+pub fn remove_unlinked(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    id: IntegrationId,
+    reason: Reason,
+    now: OffsetDateTime,
+) -> StoreResult<Unlinked> {
+    diesel::update(t::table.find(id)).set(t::date_updated.eq(t::date_updated)).execute(c)?;
+    remove(c, sealer, None, id, reason, now)
+}
+
+/// The integrations that no organization is linked to: their organizations were deleted.
+pub fn unlinked(c: &mut AnyConnection, limit: i64) -> StoreResult<Vec<IntegrationId>> {
+    let linked = diesel::dsl::exists(links::table.filter(links::integration_id.eq(t::id)));
+    Ok(t::table.filter(diesel::dsl::not(linked)).order(t::id).limit(limit).select(t::id).load(c)?)
+}
+
+/// Under the row's lock.
+fn remove(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    organization: Option<OrganizationId>,
+    id: IntegrationId,
+    reason: Reason,
+    now: OffsetDateTime,
+) -> StoreResult<Unlinked> {
     let left: i64 = links::table.filter(links::integration_id.eq(id)).count().get_result(c)?;
     if left > 0 {
         return Ok(Unlinked::StillShared);
     }
     let Some(integration) = integrations::by_id(c, id)? else { return Ok(Unlinked::NotThere) };
     let mut new = given_up(c, sealer, &integration, reason)?;
-    (new.organization, new.given.is_whole) = (Some(organization), true);
+    (new.organization, new.given.is_whole) = (organization, true);
     diesel::delete(t::table.find(id)).execute(c)?;
     Ok(Unlinked::Removed(revocations::add(c, sealer, &new, now, now)?))
+}
+
+/// Marks an account that is connected as one to be authenticated again, where its end at the provider has reached it. Answers whether there
+/// is one.
+pub fn cut_off(c: &mut AnyConnection, provider: &str, external_id: &str, why: &str) -> StoreResult<bool> {
+    let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
+    let marked = t::status.eq(grants::NEEDS_REAUTHENTICATION);
+    if diesel::update(row.filter(t::status.eq(integrations::ACTIVE))).set(marked).execute(c)? == 0 {
+        return Ok(false);
+    }
+    let Some(integration) = integrations::by_external_id(c, provider, external_id)? else { return Ok(false) };
+    for grant in grants::of_integration(c, integration.id)? {
+        grants::end(c, &grant, why)?;
+    }
+    Ok(true)
 }
 
 /// Revokes an integration's tokens and keeps the integration: its person must authenticate again.

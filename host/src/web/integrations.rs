@@ -38,7 +38,7 @@ struct IntegrationsPage {
     may_read_log: bool,
     providers: Vec<AddProvider>,
     rows: Vec<Row>,
-    revocations: Vec<RevocationOut>,
+    given_up: Vec<GivenUp>,
     next: Option<String>,
     is_first: bool,
 }
@@ -64,6 +64,15 @@ impl Row {
     fn status(&self) -> &str {
         status_in_words(&self.shown.status)
     }
+}
+
+/// What was given up and is not revoked.
+struct GivenUp {
+    id: &'static str,
+    heading: &'static str,
+    /// Whether nobody tries any more.
+    is_over: bool,
+    rows: Vec<RevocationOut>,
 }
 
 #[derive(Template)]
@@ -98,7 +107,7 @@ pub(super) async fn page(
     let revocations = app.grants.open_revocations(access.organization.id).await?;
     let had_notice = notice.is_some();
     let page = IntegrationsPage {
-        revocations: revocations.iter().map(|revocation| RevocationOut::new(&app, revocation)).collect(),
+        given_up: given_up(revocations.iter().map(|revocation| RevocationOut::new(&app, revocation))),
         slug: access.organization.slug.clone(),
         name: access.organization.name.clone(),
         may_install: may_install(&app, &access),
@@ -130,6 +139,15 @@ fn rows(app: &AppHandle, listing: Listing) -> Vec<Row> {
         }
     };
     rows.iter().map(row).collect()
+}
+
+fn given_up(revocations: impl Iterator<Item = RevocationOut>) -> Vec<GivenUp> {
+    let (over, open): (Vec<_>, Vec<_>) = revocations.partition(RevocationOut::is_over);
+    let lists = [
+        GivenUp { id: "leaving", heading: "Being revoked", is_over: false, rows: open },
+        GivenUp { id: "unrevoked", heading: "Not revoked", is_over: true, rows: over },
+    ];
+    lists.into_iter().filter(|list| !list.rows.is_empty()).collect()
 }
 
 fn addable(app: &AppHandle) -> Vec<AddProvider> {

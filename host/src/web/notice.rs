@@ -73,9 +73,9 @@ impl Notice {
     pub(super) const fn given_up(attempted: Option<&Attempted>) -> Self {
         let kind = match attempted {
             Some(Attempted::Done { effect: Effect::Revoked, .. }) => REVOKED,
-            Some(Attempted::Done { effect: Effect::Nothing, .. }) => REMOVED,
+            Some(Attempted::Done { effect: Effect::Nothing, .. } | Attempted::EndedElsewhere(_)) => REMOVED,
             Some(Attempted::Done { effect: Effect::Impossible, .. } | Attempted::Failed(_)) => NOT_REVOCABLE,
-            Some(Attempted::Waiting { .. } | Attempted::Elsewhere) | None => BEING_REVOKED,
+            Some(Attempted::Waiting { .. } | Attempted::Unasked { .. } | Attempted::Elsewhere) | None => BEING_REVOKED,
         };
         Self { kind, reference: None }
     }

@@ -107,7 +107,11 @@ impl Provider for GitHubApp {
         if !leaving.is_whole {
             return Ok(Revoked::ByHost);
         }
-        let id: u64 = value(&leaving.metadata, "installation_id")?;
+        // It is the integration's external id as well, where the metadata cannot be read any more.
+        let id: u64 = match leaving.external_id.parse() {
+            Ok(id) => id,
+            Err(_) => value(&leaving.metadata, "installation_id")?,
+        };
         let request = HttpRequest::new("DELETE", format!("{}/app/installations/{id}", self.api_base()));
         match call(&host, request, &self.jwt(&host)?).await?.status {
             204 => Ok(Revoked::done("the app is uninstalled")),

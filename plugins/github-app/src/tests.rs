@@ -81,6 +81,9 @@ fn who_leaves_uninstalls_the_app_and_may_be_late() {
         assert_eq!(github.requests()[0].method, "DELETE");
     }
     assert!(github().answers(url(), HttpResponse::new(503, "")).revoke(leaving()).is_err(), "it is asked again");
+    let unreadable = Leaving::whole("7", State::new(), Vec::new());
+    let mut github_again = github().answers(url(), HttpResponse::new(204, ""));
+    assert_eq!(github_again.revoke(unreadable).expect("it is gone"), Revoked::done("the app is uninstalled"));
     let token = Leaving::of_grants("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
     assert_eq!(github().revoke(token).expect("nothing is asked"), Revoked::ByHost);
 }

@@ -241,11 +241,58 @@ fn an_expired_token_is_refreshed_so_that_what_came_with_it_does_not_live_on() {
 }
 
 #[test]
+fn what_a_refresh_token_brings_is_used_to_the_end_since_it_is_good_for_one_exchange() {
+    let refreshed = |kind: &str| json!({"ok": true, "access_token": format!("xoxe.{kind}-2")});
+    let exchange = |kind| ("oauth.v2.access", 200, refreshed(kind));
+    let expired = |method| (method, 200, error("token_expired"));
+    let revoked = || ("auth.revoke", 200, json!({"ok": true, "revoked": true}));
+    for (refusal, word) in [
+        (("apps.uninstall", 200, error("no_permission")), "no_permission"),
+        (("apps.uninstall", 429, error("ratelimited")), "ratelimited"),
+        (("apps.uninstall", 503, json!("down")), "Slack answered status 503"),
+    ] {
+        let first = [expired("apps.uninstall"), exchange("xoxb"), refusal, revoked()];
+        let second = [expired("auth.revoke"), exchange("xoxp"), revoked()];
+        let (done, came) = left(whole(), &[&first[..], &second].concat());
+        assert_eq!(done[3..5], ["auth.revoke xoxe.xoxb-2", "auth.revoke xoxe.xoxp-1"], "{done:?}");
+        assert_eq!(done[6..], ["auth.revoke xoxe.xoxp-2"], "{done:?}");
+        let words = format!("apps.uninstall: {word}, auth.revoke of bot: ok, auth.revoke of user: ok");
+        assert_eq!(came.expect("every token is dead"), Revoked::done(words));
+    }
+}
+
+#[test]
+fn a_refresh_token_that_somebody_has_used_is_no_sign_that_its_tokens_are_dead() {
+    let bot = Leaving::whole("T1", State::new(), given()[..1].to_vec());
+    let expired = |method| (method, 200, error("token_expired"));
+    let used = ("oauth.v2.access", 200, error("invalid_refresh_token"));
+    let (done, revoked) = left(bot, &[expired("apps.uninstall"), used, expired("auth.revoke")]);
+    let words = "apps.uninstall: invalid_refresh_token, auth.revoke of bot: token_expired";
+    assert!(revoked.expect_err("it may work on").to_string().ends_with(words), "{done:?}");
+}
+
+#[test]
+fn one_token_that_is_refused_keeps_no_other_alive() {
+    let both = || Leaving::of_grants("T1", State::new(), given());
+    let revoked = || ("auth.revoke", 200, json!({"ok": true, "revoked": true}));
+    let (done, came) = left(both(), &[("auth.revoke", 200, error("fatal_error")), revoked()]);
+    assert_eq!(done, ["auth.revoke xoxe.xoxb-1", "auth.revoke xoxe.xoxp-1"]);
+    let words = "auth.revoke of bot: fatal_error, auth.revoke of user: ok";
+    assert!(came.expect_err("one lives").to_string().ends_with(words));
+    let (_, came) = left(both(), &[("auth.revoke", 429, error("ratelimited")), revoked()]);
+    let words = "auth.revoke of bot: ratelimited, auth.revoke of user: ok";
+    assert_eq!(came.expect("later"), Revoked::later(words, 30));
+}
+
+#[test]
 fn while_the_workspace_is_connected_its_bot_stays_in_its_channels() {
     let replaced = Leaving::of_grants("T1", State::new(), given()).connected();
     let (done, revoked) = left(replaced, &[("auth.revoke", 200, json!({"ok": true, "revoked": true}))]);
     assert_eq!(done, ["auth.revoke xoxe.xoxp-1"]);
     assert_eq!(revoked.expect("done"), Revoked::done("auth.revoke of user: ok"));
-    let bot = Leaving::of_grants("T1", State::new(), given()[..1].to_vec()).connected();
-    assert_eq!(left(bot, &[]).1.expect("done"), Revoked::done("nothing to revoke"));
+    // That of a set-up that came to nothing has the host's own name, and is a bot's nevertheless.
+    for name in ["bot", "access"] {
+        let bot = Leaving::of_grants("T1", State::new(), vec![Grant::new(name, "xoxb-1")]).connected();
+        assert_eq!(left(bot, &[]).1.expect("done"), Revoked::done("nothing to revoke"));
+    }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use jackfield::store::{
+    StoreError,
     grants::Tokens,
     revocations::{self, Given, GivenGrant, NewRevocation, Reason, Revocation, Status, Which},
 };
@@ -95,6 +96,22 @@ async fn who_removes_an_integration_has_it_revoked_at_the_provider() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_expired_token_is_exchanged_for_does_not_live_on_where_the_app_cannot_be_uninstalled() -> Result<()> {
+    let scene = Scene::new(None).await?;
+    // Nobody notices there that an exchange is tried again: it is refused, and what the first has brought lives.
+    scene.stage.slack.behave(|behaviour| behaviour.rotation = Rotation::SingleUse);
+    scene.stage.slack.let_pass(std::time::Duration::from_secs(43_201));
+    let no = || Some(Trouble::Refused { error: "no_permission".to_owned() });
+    scene.stage.slack.wire().next(Uninstall, [None, no(), no()]);
+    let page = scene.remove().await?;
+    assert!(page.text.contains("its tokens are revoked at the provider"), "{}", page.text);
+    let done = scene.settled().await?;
+    let words = "apps.uninstall: no_permission, auth.revoke of bot: ok";
+    assert_eq!((done[0].answer.as_deref(), scene.live()), (Some(words), Vec::new()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_integration_that_others_use_is_not_revoked() -> Result<()> {
     let scene = Scene::new(None).await?;
     scene.stage.host.organization("other")?;
@@ -133,7 +150,7 @@ async fn a_provider_that_is_down_keeps_nobody_from_removing_and_is_asked_again()
         scene.stage.stored().await?.revoke_soon().await?;
         let done = scene.settled().await?;
         assert_eq!((done[0].answer.as_deref(), scene.live()), (Some("apps.uninstall: ok"), Vec::new()));
-        assert_eq!(scene.stage.host.run(&["revoke", "--status"], "")?, "everything that was given up is revoked");
+        assert_eq!(scene.stage.host.run(&["revoke", "--status"], "")?, "nothing is waiting to be revoked");
     }
     Ok(())
 }
@@ -298,41 +315,51 @@ async fn tokens_of_a_set_up_under_way_are_revoked_once_it_has_expired_unless_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_revoked_long_ago_is_swept_and_what_is_not_done_stays() -> Result<()> {
+async fn what_was_revoked_or_could_not_be_is_swept_after_ninety_days_and_what_is_not_done_stays() -> Result<()> {
     for database in databases() {
         let stage = Stage::with("v2", database, |host| host).await?;
         let store = stage.host.store().await?;
         let sealer = store.sealer().clone();
         let then = OffsetDateTime::UNIX_EPOCH;
-        let (done, open) = store
+        let ids = store
             .write(move |c| {
-                let add = |c: &mut _| {
+                let claimed = |c: &mut _| {
                     let new = NewRevocation {
-                        provider: "slack".to_owned(),
+                        provider: "nobody".to_owned(),
                         external_id: "T1".to_owned(),
                         name: String::new(),
                         organization: None,
                         reason: Reason::Removed,
                         given: Given::default(),
                     };
-                    revocations::add(c, &sealer, &new, then, then)
+                    let id = revocations::add(c, &sealer, &new, then, then)?;
+                    let lease = revocations::claim(c, id, then, then, then)?.expect("nobody else is at it");
+                    Ok::<_, StoreError>((id, lease))
                 };
-                let (done, open) = (add(c)?, add(c)?);
-                let lease = revocations::claim(c, done, then, then, then)?.expect("nobody else is at it");
-                assert!(revocations::end(c, done, lease, "revoked", then)?);
-                Ok((done, open))
+                let all = [claimed(c)?, claimed(c)?, claimed(c)?];
+                let [done, impossible, failed] = all;
+                assert!(revocations::end(c, done.0, done.1, "revoked", then)?);
+                assert!(revocations::end_unrevoked(c, impossible.0, impossible.1, "no revocation", then)?);
+                assert!(revocations::give_back(c, failed.0, failed.1, "refused", revocations::Next::Operators)?);
+                Ok(all.map(|(id, _)| id))
             })
             .await?;
         let kept = async |at| {
             store.sweep(at).await?;
-            anyhow::Ok(
-                store
-                    .read(move |c| Ok((revocations::get(c, done)?.is_some(), revocations::get(c, open)?.is_some())))
-                    .await?,
-            )
+            let found = store.read(move |c| ids.into_iter().map(|id| revocations::get(c, id)).collect());
+            let found: Vec<Option<Revocation>> = found.await?;
+            let kept = |one: Option<Revocation>| one.map(|one| one.given(store.sealer()).map(|given| given.is_some()));
+            anyhow::Ok(found.into_iter().map(|one| kept(one).transpose()).collect::<Result<Vec<_>, _>>()?)
         };
-        assert_eq!(kept(then + time::Duration::days(89)).await?, (true, true));
-        assert_eq!(kept(then + time::Duration::days(91)).await?, (false, true));
+        let day = time::Duration::days(1);
+        assert_eq!(kept(then + 89 * day).await?, [Some(false), Some(true), Some(true)], "what may help is kept");
+        let again = ids[1];
+        store.write(move |c| revocations::reopen(c, again, then + 89 * day)).await?;
+        assert_eq!(kept(then + 91 * day).await?, [None, Some(true), Some(true)], "it is tried again");
+        let lease = store.write(move |c| revocations::claim(c, again, then + 91 * day, then, then)).await?;
+        let lease = lease.context("it is due")?;
+        store.write(move |c| revocations::end_unrevoked(c, again, lease, "no", then + 91 * day)).await?;
+        assert_eq!(kept(then + 182 * day).await?, [None, None, Some(true)]);
     }
     Ok(())
 }

@@ -61,5 +61,6 @@ mod tabs;
 mod tidy;
 mod tokens;
 mod two_servers;
+mod unrevoked;
 mod webhook;
 mod worker_line;

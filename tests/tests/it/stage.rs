@@ -202,13 +202,13 @@ impl Stored {
             .await
     }
 
-    /// Waits until everything that `acme` has given up is revoked.
+    /// Waits until nothing that `acme` has given up is to be tried again.
     pub(crate) async fn settled(&self) -> Result<Vec<Revocation>> {
         let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
         for _ in 0..600 {
             looks.tick().await;
             let all = self.revocations().await?;
-            if !all.is_empty() && all.iter().all(|revocation| revocation.status == revocations::Status::Done) {
+            if !all.is_empty() && all.iter().all(|revocation| revocation.status != revocations::Status::Pending) {
                 return Ok(all);
             }
         }

@@ -138,6 +138,24 @@ async fn two_installs_at_once_leave_one_row_each() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_no_organization_has_any_more_is_found_and_what_one_has_is_left() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let (acme, other) = (organization(&store, "acme").await?, organization(&store, "other").await?);
+        let left = install(&store, acme, workspace("T1", "left", "t")).await?;
+        let shared = install(&store, acme, workspace("T2", "shared", "t")).await?;
+        install(&store, other, workspace("T2", "shared", "t")).await?;
+        assert_eq!(store.read(|c| leaving::unlinked(c, 9)).await?, []);
+        let delete = format!("DELETE FROM organizations WHERE id = {acme}");
+        store.write(move |c| Ok(diesel::connection::SimpleConnection::batch_execute(c, &delete)?)).await?;
+        assert_eq!(store.read(|c| leaving::unlinked(c, 9)).await?, [left]);
+        let remove = |id| store.write(move |c| leaving::remove_unlinked(c, &sealer(), id, Reason::Orphaned, NOW));
+        assert!(matches!(remove(left).await?, Unlinked::Removed(_)));
+        assert_eq!((remove(left).await?, remove(shared).await?), (Unlinked::NotThere, Unlinked::StillShared));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_fails_or_panics_undoes_itself_and_no_other() -> Result<()> {
     for Database { store, url, .. } in each_database().await? {
         let tasks = (0..60).map(|n| {

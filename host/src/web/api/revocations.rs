@@ -60,6 +60,11 @@ impl RevocationOut {
         }
     }
 
+    /// Whether nobody tries any more: it works on, as far as this host can tell.
+    pub(in crate::web) fn is_over(&self) -> bool {
+        self.next_attempt.is_none()
+    }
+
     /// What people read.
     pub(in crate::web) fn title(&self) -> &str {
         let known = [&self.name, &self.external_id].into_iter().find(|text| !text.is_empty());

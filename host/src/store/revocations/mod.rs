@@ -1,12 +1,16 @@
 //! What is to be revoked at a provider, and what came of it: one row each time tokens are given up.
 //!
 //! A row is made in the transaction that takes the tokens out of use, so that none is forgotten; it holds all that is needed to revoke them,
-//! sealed, until that is done. Whoever has its lease asks the provider, everybody else leaves it alone.
+//! sealed, until that is done. Whoever has its lease asks the provider, everybody else leaves it alone. What cannot be revoked is kept for
+//! ninety days, in which the operator may find a way and have it tried again, and not for ever: those are secrets.
+
+mod words;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
+pub use words::{Reason, Status};
 
 use super::{
     AnyConnection, OrganizationId, Place, RevocationId, Sealer, StoreError, StoreResult, UserId, grants::Tokens,
@@ -57,29 +61,10 @@ pub struct GivenGrant {
     pub tokens: Tokens,
 }
 
-/// Why something is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Somebody has removed the integration, or unlinked the identity.
-    Removed,
-    /// A later set-up has brought other tokens.
-    Replaced,
-    /// Nothing came of the set-up that has brought them.
-    Orphaned,
-    /// The operator has had them revoked.
-    Operator,
-}
-
-/// How far a revocation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It is to be done, or tried again.
-    Pending,
-    /// There is nothing left to do.
-    Done,
-    /// It is not tried any more: only the operator can have it tried again.
-    Failed,
-}
+/// Those that the provider is asked for, or was in vain.
+const OPEN: [Status; 2] = [Status::Pending, Status::Failed];
+/// Those that the operator can have tried again.
+const UNREVOKED: [Status; 3] = [Status::Pending, Status::Failed, Status::Impossible];
 
 /// Something to be given up.
 #[derive(Clone)]
@@ -300,6 +285,17 @@ pub fn claim(
     Ok((diesel::update(row).set(held).execute(c)? > 0).then_some(Lease(lease)))
 }
 
+macro_rules! given_back {
+    ($status:expr, $answer:expr) => {
+        (
+            t::status.eq($status.as_str()),
+            t::answer.eq($answer),
+            t::lease.eq(None::<i64>),
+            t::leased_until.eq(None::<i64>),
+        )
+    };
+}
+
 /// Ends a revocation: what was given up is not kept any longer. Answers whether the lease was the caller's.
 pub fn end(
     c: &mut AnyConnection,
@@ -308,32 +304,46 @@ pub fn end(
     answer: &str,
     now: OffsetDateTime,
 ) -> StoreResult<bool> {
-    let ended = (
-        t::status.eq(Status::Done.as_str()),
-        t::sealed_given.eq(None::<Vec<u8>>),
-        t::answer.eq(answer),
-        t::date_ended.eq(milliseconds(now)),
-        t::leased_until.eq(None::<i64>),
-    );
+    let gone = (t::sealed_given.eq(None::<Vec<u8>>), t::date_ended.eq(milliseconds(now)));
     let row = t::table.find(id).filter(t::lease.eq(lease.0));
-    Ok(diesel::update(row).set((ended, t::lease.eq(None::<i64>))).execute(c)? > 0)
+    Ok(diesel::update(row).set((gone, given_back!(Status::Done, answer))).execute(c)? > 0)
 }
 
-/// Gives a revocation back that is not done: to be tried again from a time on, or by the operator only.
-pub fn give_back(
+/// Ends a revocation that nobody can make: it stays sealed for a while, for the operator to have it tried again. Answers whether the lease
+/// was the caller's.
+pub fn end_unrevoked(
     c: &mut AnyConnection,
     id: RevocationId,
     lease: Lease,
     answer: &str,
-    retry_at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
 ) -> StoreResult<bool> {
-    let status = if retry_at.is_some() { Status::Pending } else { Status::Failed };
-    let given_back = (t::lease.eq(None::<i64>), t::leased_until.eq(None::<i64>));
+    let ended = (t::date_ended.eq(milliseconds(now)), given_back!(Status::Impossible, answer));
+    Ok(diesel::update(t::table.find(id).filter(t::lease.eq(lease.0))).set(ended).execute(c)? > 0)
+}
+
+/// What follows where a revocation is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The provider is asked again from then on.
+    Again(OffsetDateTime),
+    /// Nobody could be asked: that is no attempt. It is looked at again from then on.
+    Unasked(OffsetDateTime),
+    /// Only the operator can have it tried again.
+    Operators,
+}
+
+/// Gives a revocation back that is not done. Answers whether the lease was the caller's.
+pub fn give_back(c: &mut AnyConnection, id: RevocationId, lease: Lease, answer: &str, next: Next) -> StoreResult<bool> {
     let row = t::table.find(id).filter(t::lease.eq(lease.0));
-    let told = (t::status.eq(status.as_str()), t::answer.eq(answer), given_back);
-    let changed = match retry_at {
-        Some(at) => diesel::update(row).set((told, t::retry_at.eq(milliseconds(at)))).execute(c)?,
-        None => diesel::update(row).set(told).execute(c)?,
+    let pending = || given_back!(Status::Pending, answer);
+    let changed = match next {
+        Next::Again(at) => diesel::update(row).set((pending(), t::retry_at.eq(milliseconds(at)))).execute(c)?,
+        Next::Unasked(at) => {
+            let again = (t::retry_at.eq(milliseconds(at)), t::attempts.eq(0));
+            diesel::update(row).set((pending(), again)).execute(c)?
+        }
+        Next::Operators => diesel::update(row).set(given_back!(Status::Failed, answer)).execute(c)?,
     };
     Ok(changed > 0)
 }
@@ -354,10 +364,31 @@ macro_rules! given_up {
     };
 }
 
-/// Those that are not done, the oldest first. Tokens of set-ups that are under way are not among them.
+/// Those that the provider is asked for, or was in vain, the oldest first. Tokens of set-ups that are under way are not among them.
 pub fn open(c: &mut AnyConnection, which: &Which, now: OffsetDateTime, limit: i64) -> StoreResult<Vec<Revocation>> {
+    of_status(c, &OPEN, which, now, limit)
+}
+
+/// The same, and those that could not be revoked.
+pub fn unrevoked(
+    c: &mut AnyConnection,
+    which: &Which,
+    now: OffsetDateTime,
+    limit: i64,
+) -> StoreResult<Vec<Revocation>> {
+    of_status(c, &UNREVOKED, which, now, limit)
+}
+
+fn of_status(
+    c: &mut AnyConnection,
+    statuses: &[Status],
+    which: &Which,
+    now: OffsetDateTime,
+    limit: i64,
+) -> StoreResult<Vec<Revocation>> {
+    let statuses: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
     let mut rows = t::table
-        .filter(t::status.ne(Status::Done.as_str()))
+        .filter(t::status.eq_any(statuses))
         .filter(given_up!(now))
         .order((t::date_added, t::id))
         .limit(limit)
@@ -385,11 +416,19 @@ pub fn latest(
     rows.into_iter().map(Revocation::try_from).collect()
 }
 
-/// Has one that was given up tried again, from now on.
+/// Has one that nobody tries any more tried again, from now on.
 pub fn reopen(c: &mut AnyConnection, id: RevocationId, now: OffsetDateTime) -> StoreResult<()> {
-    let row = t::table.find(id).filter(t::status.eq(Status::Failed.as_str()));
+    let is_over = t::status.eq_any([Status::Failed.as_str(), Status::Impossible.as_str()]);
     let again = (t::status.eq(Status::Pending.as_str()), t::retry_at.eq(milliseconds(now)), t::attempts.eq(0));
-    diesel::update(row).set(again).execute(c)?;
+    diesel::update(t::table.find(id).filter(is_over)).set((again, t::date_ended.eq(None::<i64>))).execute(c)?;
+    Ok(())
+}
+
+/// Lets what a provider is to be asked for wait until a time, as far as it does not wait longer.
+pub fn put_off_others(c: &mut AnyConnection, provider: &str, until: OffsetDateTime) -> StoreResult<()> {
+    let at = milliseconds(until);
+    let waiting = t::table.filter(t::provider.eq(provider)).filter(t::status.eq(Status::Pending.as_str()));
+    diesel::update(waiting.filter(t::retry_at.lt(at))).set(t::retry_at.eq(at)).execute(c)?;
     Ok(())
 }
 
@@ -408,35 +447,10 @@ pub fn void_leases(c: &mut AnyConnection) -> StoreResult<()> {
 /// How long what came of a revocation can be read; in the audit log it stays.
 const KEPT: Duration = Duration::days(90);
 
-/// Removes those that were done long ago.
+/// Removes those that were done long ago, or could not be: what has no end is tried again, by the host or by its operator.
 pub(super) fn sweep(c: &mut AnyConnection, now: OffsetDateTime) -> StoreResult<()> {
-    let ended = t::table.filter(t::status.eq(Status::Done.as_str())).filter(t::date_ended.le(milliseconds(now - KEPT)));
+    let is_over = t::status.eq_any([Status::Done.as_str(), Status::Impossible.as_str()]);
+    let ended = t::table.filter(is_over).filter(t::date_ended.le(milliseconds(now - KEPT)));
     diesel::delete(ended).execute(c)?;
     Ok(())
 }
-
-macro_rules! words {
-    ($type:ident, $what:literal, $($variant:ident = $word:literal),+) => {
-        impl $type {
-            /// As it stands in the database and in answers.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            fn of(word: &str) -> StoreResult<Self> {
-                match word { $($word => Ok(Self::$variant),)+ _ => Err(StoreError::Corrupt($what)) }
-            }
-        }
-    };
-}
-
-words!(
-    Reason,
-    "the reason of a revocation",
-    Removed = "removed",
-    Replaced = "replaced",
-    Orphaned = "orphaned",
-    Operator = "operator"
-);
-words!(Status, "the status of a revocation", Pending = "pending", Done = "done", Failed = "failed");
