@@ -13,7 +13,7 @@ use super::{
     integrations::Integration,
     revocations::{self, Given, GivenGrant, NewRevocation, Reason},
     schema::{grants as g, integrations as t, organization_integrations as links, user_identities as people},
-    user_identities,
+    user_identities, webhooks,
 };
 
 /// What came of unlinking an integration.
@@ -41,6 +41,7 @@ pub fn unlink(
     if diesel::delete(links::table.find((organization, id))).execute(c)? == 0 {
         return Ok(Unlinked::NotThere);
     }
+    webhooks::remove(c, organization, id)?;
     let left: i64 = links::table.filter(links::integration_id.eq(id)).count().get_result(c)?;
     if left > 0 {
         return Ok(Unlinked::StillShared);

@@ -7,6 +7,7 @@
 pub mod api_tokens;
 pub mod audit;
 mod connection;
+pub mod events;
 pub mod grants;
 pub mod identities;
 pub mod identity_providers;
@@ -229,7 +230,7 @@ impl Store {
         &self.sealer
     }
 
-    /// Removes sessions and set-ups that have expired.
+    /// Removes sessions, set-ups and whatever else has expired.
     ///
     /// # Errors
     /// When the database fails.
@@ -238,6 +239,7 @@ impl Store {
             sessions::sweep(connection, now)?;
             setups::sweep(connection, now)?;
             webhooks::sweep(connection, now)?;
+            events::sweep(connection, now)?;
             revocations::sweep(connection, now)
         })
         .await
