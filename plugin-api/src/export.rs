@@ -121,6 +121,7 @@ pub(crate) struct Made {
     pub(crate) hosts: Vec<String>,
     pub(crate) hosts_from_forms: bool,
     pub(crate) api: Option<Api>,
+    pub(crate) takes_events: bool,
     pub(crate) pipeline: Pipeline,
 }
 
@@ -134,6 +135,7 @@ fn make<P: Provider>(options: &State) -> Result<Made, Fault> {
         hosts: provider.hosts(),
         hosts_from_forms: provider.hosts_from_forms(),
         api: provider.api(),
+        takes_events: provider.takes_events(),
         pipeline: provider.pipeline(),
         provider: Arc::new(provider),
     })
@@ -227,6 +229,7 @@ impl<P: Provider> AnyProvider for P {
                 Question::Revoke { leaving } => {
                     self.revoke(leaving, host).await.map(|revoked| Turn::Revoked { revoked })
                 }
+                Question::Event { call } => self.hear(call, host).await.map(|told| Turn::Told { told }),
                 Question::View { .. } | Question::OAuth2 { .. } | Question::Unknown => {
                     Err(Error::new("this is not asked of the provider itself"))
                 }

@@ -205,6 +205,7 @@ fn described(instance: u64, made: &Made) -> Result<CreateOut, Fault> {
         hosts: made.hosts.clone(),
         hosts_from_forms: made.hosts_from_forms,
         api: made.api.clone(),
+        takes_events: made.takes_events,
         steps,
     })
 }

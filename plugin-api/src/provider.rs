@@ -5,8 +5,8 @@ use std::future::Future;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Api, Dialog, Field, Grant, Host, Integration, Leaving, Pipeline, Refreshed, Result, Revoked, State, WebhookAnswer,
-    WebhookCall,
+    Api, Dialog, Field, Grant, Host, Integration, Leaving, Pipeline, Refreshed, Result, Revoked, State, Told,
+    WebhookAnswer, WebhookCall,
 };
 
 /// A third-party service that people connect.
@@ -187,6 +187,54 @@ pub trait Provider: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<WebhookAnswer>> + Send {
         drop((call, state, host));
         async { Ok(WebhookAnswer::new(404)) }
+    }
+
+    /// Whether the service tells you what happens to your integrations, all at one URL: `/extensions/{id}/events/` below the address of the
+    /// host, which the operator enters at the service. Say so only while you can tell whose a call is, as while the operator has set the
+    /// secret it is signed with: otherwise nobody can call, and [`hear`](Self::hear) is not asked.
+    fn takes_events(&self) -> bool {
+        false
+    }
+
+    /// Judges a call to the events URL, of whatever integration. Anybody may call: verify first, also what only wants an answer. A call may
+    /// come twice, late, or before another that was made earlier: tell what it says, and the host makes the same of it in any order.
+    ///
+    /// ```
+    /// use jackfield_plugin::{Event, Host, Result, Told, Value, WebhookAnswer, WebhookCall};
+    /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider, State};
+    /// # struct Acme;
+    /// # impl Acme { fn is_signed(&self, _: &WebhookCall, _: u64) -> bool { true } }
+    /// # impl Provider for Acme {
+    /// #     type Options = NoOptions;
+    /// #     const ID: &'static str = "acme";
+    /// #     const NAME: &'static str = "Acme";
+    /// #     fn new(_: NoOptions) -> Self { Acme }
+    /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    ///
+    /// fn takes_events(&self) -> bool {
+    ///     true
+    /// }
+    ///
+    /// async fn hear(&self, call: WebhookCall, host: Host) -> Result<Told> {
+    ///     if !self.is_signed(&call, host.unix_time()) {
+    ///         return Ok(WebhookAnswer::new(401).into());
+    ///     }
+    ///     let Ok(told) = call.json::<Value>() else { return Ok(WebhookAnswer::new(400).into()) };
+    ///     let answer = Told::new(WebhookAnswer::new(200));
+    ///     Ok(match (told["type"].as_str(), told["account"].as_str()) {
+    ///         (Some("uninstalled"), Some(account)) => answer.event(Event::uninstalled(account)),
+    ///         _ => answer,
+    ///     })
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The caller reads status 500 and calls again, the operator's log your words: never what was called.
+    fn hear(&self, call: WebhookCall, host: Host) -> impl Future<Output = Result<Told>> + Send {
+        drop((call, host));
+        async { Ok(WebhookAnswer::new(404).into()) }
     }
 
     /// Gets new tokens for a [grant](Integration::grant) that is about to expire. Not needed where the service does what RFC 6749 section 6

@@ -34,6 +34,14 @@ impl Flights {
         flight.await
     }
 
+    /// Waits for the one of a grant that is under way, if there is one.
+    pub(super) async fn landed(&self, grant: GrantId) {
+        let flight = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&grant).cloned();
+        if let Some(flight) = flight {
+            flight.await;
+        }
+    }
+
     fn start(self: &Arc<Self>, grant: GrantId, begin: impl Future<Output = Attempt> + Send + 'static) -> Flight {
         let flights = self.clone();
         let span = tracing::Span::current();

@@ -4,13 +4,15 @@
 //! for all who ask on this host (`flights`), once for all hosts by a lease in the database (`refresh`), written before it is lent. What the
 //! provider answered is judged in `outcome`, what becomes of a failure stands in `failure`; when a token counts as about to expire says `freshness`. [`Grants::keep`] does in the background
 //! what nobody asks for: grants that would lapse, refreshes that were cut short. [`Grants::revoke_now`] and [`Grants::keep_revoking`] have
-//! tokens revoked that are given up; what is asked of the provider stands in `leaving`.
+//! tokens revoked that are given up; what is asked of the provider stands in `leaving`. [`Grants::hear`] takes a service's word that it has ended
+//! some.
 
 mod background;
 mod bad_night;
 mod failure;
 mod flights;
 mod freshness;
+mod hear;
 mod leaving;
 mod lend;
 mod outcome;
@@ -23,6 +25,8 @@ use std::{sync::Arc, time::Duration};
 
 pub use bad_night::{Fate, Plan, Planned, Way};
 use flights::Flights;
+pub use hear::Heard;
+use hear::UnderWay;
 pub use lend::Lender;
 pub use revoke::{Attempted, Effect};
 pub use taken::taken;
@@ -49,6 +53,7 @@ pub struct Grants {
     issuers: Issuers,
     flights: Arc<Flights>,
     given_up: Arc<Notify>,
+    under_way: Arc<UnderWay>,
     keep_alive: Option<time::Duration>,
 }
 
@@ -111,7 +116,8 @@ impl Grants {
     #[must_use]
     pub fn new(store: Store, plugins: Plugins, issuers: Issuers, clock: Clock, keep_alive: Option<Duration>) -> Self {
         let keep_alive = keep_alive.and_then(|period| period.try_into().ok());
-        Self { store, plugins, clock, issuers, flights: Arc::default(), given_up: Arc::default(), keep_alive }
+        let (flights, given_up, under_way) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, plugins, clock, issuers, flights, given_up, under_way, keep_alive }
     }
 
     /// After how long a grant that nobody uses is refreshed.

@@ -98,7 +98,12 @@ impl Pipelines {
     /// Binds into the set-up as it is by now. It is claimed for that only: a browser that comes to another host meanwhile is not sent away.
     async fn bind(&self, session: &SessionKey, provider: &Provider, bind: State) -> Result<bool, StoreError> {
         let Claim::Claimed(text, claim) = self.setups.claim(session, provider.id()).await? else { return Ok(false) };
-        let Some(mut setup) = self.believed(Some(text), provider).await? else { return Ok(false) };
+        let believed = self.believed(Some(text.clone()), provider).await;
+        let Ok(Some(mut setup)) = believed else {
+            // The browser must find it, to be told what is the matter.
+            self.setups.release(session, provider.id(), claim, &text).await?;
+            return believed.map(|_| false);
+        };
         setup.state.extend(bind);
         let signed = self.signer.sign(&setup, provider);
         self.setups.release(session, provider.id(), claim, &signed).await

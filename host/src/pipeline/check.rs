@@ -37,7 +37,14 @@ impl Pipelines {
             Claim::Busy => return Ok(Err(Refusal::Busy)),
         };
         let checked = match self.check(&text, visit, provider) {
-            Ok(setup) => self.check_access(setup, claim).await?,
+            Ok(setup) => match self.check_access(setup, claim).await {
+                Ok(checked) => checked,
+                Err(error) => {
+                    // It may be gone on with once the database answers again.
+                    self.setups.release(&visit.session, provider.id(), claim, &text).await?;
+                    return Err(error);
+                }
+            },
             Err(refusal) => Err(refusal),
         };
         if checked.is_err() {

@@ -191,7 +191,7 @@ impl Ending {
         let replaced = grants::put(connection, sealer, stored.id, grants, now)?;
         let replaced = leaving::replace(connection, sealer, &stored, setup.organization, replaced, now)?;
         revocations::forget_setup(connection, &setup.nonce)?;
-        webhooks::hand_over(connection, session.as_bytes(), &setup.provider, stored.id)?;
+        webhooks::hand_over(connection, session.as_bytes(), &setup.provider, stored.id, setup.organization)?;
         let (link, is_linked) =
             organization_integrations::link(connection, setup.organization, stored.id, Some(setup.user), now)?;
         let deed = match (is_new, is_linked) {

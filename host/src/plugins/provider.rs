@@ -9,7 +9,7 @@ use jackfield_plugin_abi::{
 
 use super::{
     Answer, Api, Dialog, Field, Grant, Integration, Leaving, PluginError, PluginInfo, Refreshed, Request, Revoked,
-    State, Step, StepKind, WebhookAnswer, WebhookCall,
+    State, Step, StepKind, Told, WebhookAnswer, WebhookCall,
     lend::{Lent, Tokens},
     library_file::digest,
     plugin::Plugin,
@@ -118,6 +118,12 @@ impl Provider {
         self.description.api.as_ref()
     }
 
+    /// Whether its service may tell it what happens to its integrations.
+    #[must_use]
+    pub const fn takes_events(&self) -> bool {
+        self.description.takes_events
+    }
+
     /// The client for what is sent on its behalf in a set-up whose person has named these hosts: it reaches them where the provider says
     /// so, what the provider may reach anyhow, and nothing else.
     #[must_use]
@@ -217,6 +223,18 @@ impl Provider {
             None => Ok(WebhookAnswer::new(404)),
             Some(Turn::Received { answer }) => Ok(answer),
             Some(_) => Err(PluginError::Answer("a webhook was called, something else answered".to_owned())),
+        }
+    }
+
+    /// Has the provider judge a call to its events URL.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn hear(&self, call: WebhookCall) -> Result<Told, PluginError> {
+        match known(self.ask(Question::Event { call }, &[]).await)? {
+            None => Ok(WebhookAnswer::new(404).into()),
+            Some(Turn::Told { told }) => Ok(told),
+            Some(_) => Err(PluginError::Answer("the events URL was called, something else answered".to_owned())),
         }
     }
 

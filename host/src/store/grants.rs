@@ -61,6 +61,8 @@ pub enum Status {
 }
 
 pub(super) const ACTIVE: &str = "active";
+/// Why a grant is over whose service has told that it has ended it.
+pub const ENDED_BY_SERVICE: &str = "the service has ended it";
 /// Status of a grant, and of the integration whose first it is.
 pub const NEEDS_REAUTHENTICATION: &str = "needs-reauthentication";
 
@@ -83,6 +85,8 @@ pub struct Grant {
     pub scopes: Scopes,
     /// When the access token came.
     pub obtained_at: OffsetDateTime,
+    /// When a set-up has brought it: no refresh changes it.
+    pub installed_at: OffsetDateTime,
     /// When it expires, if the provider says.
     pub expires_at: Option<OffsetDateTime>,
     /// When it is refreshed although nobody asks for it.
@@ -125,14 +129,23 @@ pub struct NewGrant {
 
 type Row = (
     (GrantId, IntegrationId, String, String, Vec<u8>, String),
-    (i64, Option<i64>, Option<i64>, Option<bool>, String, Option<String>, i64),
+    (i64, Option<i64>, Option<i64>, Option<bool>, String, Option<String>, i64, i64),
 );
 
 macro_rules! columns {
     () => {
         (
             (t::id, t::integration_id, t::name, t::subject, t::sealed_tokens, t::scopes),
-            (t::obtained_at, t::expires_at, t::due_at, t::is_single_use, t::status, t::reason, t::generation),
+            (
+                t::obtained_at,
+                t::expires_at,
+                t::due_at,
+                t::is_single_use,
+                t::status,
+                t::reason,
+                t::generation,
+                t::installed_at,
+            ),
         )
     };
 }
@@ -142,7 +155,7 @@ impl TryFrom<Row> for Grant {
 
     fn try_from(row: Row) -> StoreResult<Self> {
         let ((id, integration, name, subject, sealed, scopes), rest) = row;
-        let (obtained_at, expires_at, due_at, is_single_use, status, reason, generation) = rest;
+        let (obtained_at, expires_at, due_at, is_single_use, status, reason, generation, installed_at) = rest;
         Ok(Self {
             id,
             integration,
@@ -151,6 +164,7 @@ impl TryFrom<Row> for Grant {
             sealed,
             scopes: serde_json::from_str(&scopes).map_err(|_| StoreError::Corrupt("the scopes of a grant"))?,
             obtained_at: time_of(obtained_at)?,
+            installed_at: time_of(installed_at)?,
             expires_at: expires_at.map(time_of).transpose()?,
             due_at: due_at.map(time_of).transpose()?,
             is_single_use,
@@ -233,7 +247,7 @@ fn put_one(
         |c| by_key(c, integration, &name, &subject),
         |c| {
             let row = (whose, tokens_row!(sealed, new, now), t::position.eq(position), t::generation.eq(1));
-            let row = (row, t::status.eq(ACTIVE), t::date_added.eq(at));
+            let row = (row, t::status.eq(ACTIVE), t::date_added.eq(at), t::installed_at.eq(at));
             let id: GrantId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?;
             get(c, id)?.ok_or_else(|| StoreError::Lost("the grant is gone".to_owned()))
         },
@@ -242,7 +256,7 @@ fn put_one(
         return Ok(None);
     }
     // What was refreshed meanwhile is replaced as well: what comes of a refresh of its generation is not written.
-    let row = (tokens_row!(sealed, new, now), t::position.eq(position), t::status.eq(ACTIVE));
+    let row = (tokens_row!(sealed, new, now), t::position.eq(position), t::status.eq(ACTIVE), t::installed_at.eq(at));
     diesel::update(t::table.find(found.id)).set((row, t::generation.eq(t::generation + 1))).execute(c)?;
     diesel::delete(r::table.find(found.id)).execute(c)?;
     Ok(Some(found))
@@ -317,4 +331,27 @@ pub fn end(c: &mut AnyConnection, grant: &Grant, reason: &str) -> StoreResult<bo
     }
     diesel::delete(r::table.find(grant.id)).execute(c)?;
     Ok(true)
+}
+
+/// Ends a grant that was installed before a time, whatever tokens it has by now: a refresh under way is void. Answers whether that ended it.
+pub fn end_installed_before(
+    c: &mut AnyConnection,
+    grant: GrantId,
+    at: OffsetDateTime,
+    reason: &str,
+) -> StoreResult<bool> {
+    let row = t::table.find(grant).filter(t::installed_at.lt(milliseconds(at))).filter(t::status.eq(ACTIVE));
+    let ended = (t::status.eq(NEEDS_REAUTHENTICATION), t::reason.eq(reason), t::due_at.eq(None::<i64>));
+    if diesel::update(row).set((ended, t::generation.eq(t::generation + 1))).execute(c)? == 0 {
+        return Ok(false);
+    }
+    diesel::delete(r::table.find(grant)).execute(c)?;
+    Ok(true)
+}
+
+/// Has a grant refreshed as soon as somebody looks.
+pub fn put_to_the_test(c: &mut AnyConnection, grant: GrantId, now: OffsetDateTime) -> StoreResult<()> {
+    let row = t::table.find(grant).filter(t::status.eq(ACTIVE));
+    diesel::update(row).set(t::due_at.eq(milliseconds(now))).execute(c)?;
+    Ok(())
 }

@@ -10,6 +10,7 @@ use super::{
     milliseconds,
     organization_integrations::{self, OrganizationIntegration},
     schema::{integrations as t, organization_integrations as links},
+    times::time_of,
 };
 
 /// An integration. Its metadata stays sealed until [`metadata`] is asked for.
@@ -226,6 +227,19 @@ pub fn replace_texts(
         diesel::update(t::table.find(id)).set(t::sealed_metadata.eq(sealed)).execute(c)?;
     }
     Ok(())
+}
+
+/// Holds the row until the transaction is through. Answers when the integration was last installed; `None` where it is gone.
+pub fn hold(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<Option<OffsetDateTime>> {
+    let held = diesel::update(t::table.find(id)).set(t::date_updated.eq(t::date_updated));
+    let installed_at: Option<i64> = held.returning(t::date_updated).get_result(c).optional()?;
+    installed_at.map(time_of).transpose()
+}
+
+/// Marks an integration as one that cannot be used until its person has authenticated again. Answers whether it was not.
+pub fn mark_whole(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<bool> {
+    let row = t::table.find(id).filter(t::status.eq(ACTIVE));
+    Ok(diesel::update(row).set(t::status.eq(grants::NEEDS_REAUTHENTICATION)).execute(c)? > 0)
 }
 
 /// Marks the integration whose first grant is over: it cannot be used until its person has authenticated again.

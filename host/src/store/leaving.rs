@@ -13,7 +13,7 @@ use super::{
     integrations::Integration,
     revocations::{self, Given, GivenGrant, NewRevocation, Reason},
     schema::{grants as g, integrations as t, organization_integrations as links, user_identities as people},
-    user_identities,
+    user_identities, webhooks,
 };
 
 /// What came of unlinking an integration.
@@ -52,6 +52,7 @@ pub fn unlink(
     if diesel::delete(links::table.find((organization, id))).execute(c)? == 0 {
         return Ok(Unlinked::NotThere);
     }
+    webhooks::remove(c, organization, id)?;
     remove(c, sealer, Some(organization), id, reason, now)
 }
 
@@ -63,7 +64,7 @@ pub fn remove_unlinked(
     reason: Reason,
     now: OffsetDateTime,
 ) -> StoreResult<Unlinked> {
-    diesel::update(t::table.find(id)).set(t::date_updated.eq(t::date_updated)).execute(c)?;
+    integrations::hold(c, id)?;
     remove(c, sealer, None, id, reason, now)
 }
 

@@ -12,6 +12,7 @@ pub mod api_tokens;
 pub mod audit;
 pub mod configurations;
 mod connection;
+pub mod events;
 mod first_key;
 pub mod grants;
 pub mod identities;
@@ -273,7 +274,7 @@ impl Store {
         &self.sealer
     }
 
-    /// Removes sessions and set-ups that have expired.
+    /// Removes sessions, set-ups and whatever else has expired.
     ///
     /// # Errors
     /// When the database fails.
@@ -282,6 +283,7 @@ impl Store {
             sessions::sweep(connection, now)?;
             setups::sweep(connection, now)?;
             webhooks::sweep(connection, now)?;
+            events::sweep(connection, now)?;
             revocations::sweep(connection, now)
         })
         .await

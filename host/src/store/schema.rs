@@ -119,6 +119,15 @@ diesel::table! {
         session_key -> Nullable<Binary>,
         expires_at -> Nullable<BigInt>,
         integration_id -> Nullable<BigInt>,
+        organization_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    events (provider, id_hash) {
+        provider -> Text,
+        id_hash -> Binary,
+        expires_at -> BigInt,
     }
 }
 
@@ -148,6 +157,7 @@ diesel::table! {
         reason -> Nullable<Text>,
         generation -> BigInt,
         date_added -> BigInt,
+        installed_at -> BigInt,
     }
 }
 

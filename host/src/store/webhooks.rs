@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
-use super::{AnyConnection, IntegrationId, StoreResult, milliseconds, schema::webhooks as t};
+use super::{AnyConnection, IntegrationId, OrganizationId, StoreResult, milliseconds, schema::webhooks as t};
 
 /// What a webhook belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,16 +50,29 @@ pub fn owner(
         .and_then(|(session, integration)| integration.map(Owner::Integration).or_else(|| session.map(Owner::Setup))))
 }
 
-/// Hands the webhook of a set-up over to the integration that came of it, which keeps those it has.
+/// Hands the webhook of an organization's set-up over to the integration that came of it, which keeps those it has.
 pub fn hand_over(
     c: &mut AnyConnection,
     session_key: &[u8],
     provider: &str,
     integration: IntegrationId,
+    organization: OrganizationId,
 ) -> StoreResult<()> {
     let row = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
-    let kept = (t::integration_id.eq(integration), t::session_key.eq(None::<Vec<u8>>), t::expires_at.eq(None::<i64>));
-    diesel::update(row).set(kept).execute(c)?;
+    let kept = (t::session_key.eq(None::<Vec<u8>>), t::expires_at.eq(None::<i64>));
+    let theirs = (t::integration_id.eq(integration), t::organization_id.eq(organization));
+    diesel::update(row).set((kept, theirs)).execute(c)?;
+    Ok(())
+}
+
+/// Removes those that an organization's set-ups have left to an integration: who is not linked any more is called no more.
+pub(super) fn remove(
+    c: &mut AnyConnection,
+    organization: OrganizationId,
+    integration: IntegrationId,
+) -> StoreResult<()> {
+    let theirs = t::table.filter(t::integration_id.eq(integration)).filter(t::organization_id.eq(organization));
+    diesel::delete(theirs).execute(c)?;
     Ok(())
 }
 

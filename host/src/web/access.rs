@@ -2,7 +2,7 @@
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::store::grants::{Grant, NEEDS_REAUTHENTICATION, Status};
+use crate::store::grants::{ENDED_BY_SERVICE, Grant, NEEDS_REAUTHENTICATION, Status};
 
 /// One grant, in words.
 pub(super) struct DrawnGrant {
@@ -17,6 +17,8 @@ pub(super) struct DrawnGrant {
     pub(super) needs_reauthentication: bool,
     /// What is, or was, the matter.
     pub(super) reason: Option<String>,
+    /// Whether the service has told that it has ended it.
+    pub(super) is_ended_by_service: bool,
 }
 
 impl DrawnGrant {
@@ -28,6 +30,7 @@ impl DrawnGrant {
             scopes: grant.scopes.granted,
             expires_at: grant.expires_at.map(text),
             needs_reauthentication: grant.status == Status::NeedsReauthentication,
+            is_ended_by_service: grant.reason.as_deref() == Some(ENDED_BY_SERVICE),
             reason: grant.reason,
         }
     }

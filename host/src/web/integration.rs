@@ -57,6 +57,11 @@ impl IntegrationPage {
         self.shown.status == NEEDS_REAUTHENTICATION
     }
 
+    /// Whether the service has ended it, and not only renews it no more. Where it has no grants there is nothing to renew.
+    fn is_ended_by_service(&self) -> bool {
+        self.grants.first().is_none_or(|grant| grant.is_ended_by_service)
+    }
+
     fn status(&self) -> &str {
         if self.is_loaded { status_in_words(&self.shown.status) } else { "orphaned" }
     }

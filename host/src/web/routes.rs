@@ -5,7 +5,9 @@ use axum::{
     routing::{any, delete, get, post},
 };
 
-use super::{account, api, assets, audit, health, icons, integration, integrations, layers, login, setup, webhook};
+use super::{
+    account, api, assets, audit, events, health, icons, integration, integrations, layers, login, setup, webhook,
+};
 use crate::app::AppHandle;
 
 /// The whole of the host's HTTP surface.
@@ -42,10 +44,8 @@ pub fn router(app: AppHandle) -> Router {
     let plain = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route(
-            "/extensions/{provider}/webhook/{key}/",
-            get(webhook::receive).post(webhook::receive).put(webhook::receive),
-        )
+        .route("/extensions/{provider}/webhook/{key}/", any(webhook::receive))
+        .route("/extensions/{provider}/events/", any(events::hear))
         .route("/icons/{provider}/{version}", get(icons::serve))
         .route("/static/{version}/{file}", get(assets::serve));
     layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed)).with_state(app)

@@ -1,7 +1,7 @@
-//! What a provider is asked outside its steps: calls to its webhook, refreshes, revocations. In process, always.
+//! What a provider is asked outside its steps: calls to its webhook and its events URL, refreshes, revocations. In process, always.
 
 use jackfield_plugin::{
-    Error, Grant, Leaving, Provider, Refreshed, Result, Revoked, State, WebhookAnswer, WebhookCall,
+    Error, Grant, Leaving, Provider, Refreshed, Result, Revoked, State, Told, WebhookAnswer, WebhookCall,
 };
 
 use crate::{harness::Harness, in_process::in_words};
@@ -61,6 +61,21 @@ impl<P: Provider> Harness<P> {
         self.inside.state.extend(answer.bind.clone());
         self.check_script("the call");
         Ok(answer)
+    }
+
+    /// Calls the events URL: 404 where the provider takes none. In process, always.
+    ///
+    /// # Errors
+    /// What the provider answers.
+    ///
+    /// # Panics
+    /// When it sends a request that no answer is scripted for.
+    #[track_caller]
+    pub fn hear(&mut self, call: WebhookCall) -> Result<Told> {
+        self.stay_in_process("hear");
+        let told = self.inside.hear(call);
+        self.check_script("the event");
+        told.map_err(|fault| Error::new(in_words(&fault)))
     }
 
     /// Calls the webhook of an installed integration with this metadata: in process, always.

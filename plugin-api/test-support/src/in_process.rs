@@ -3,8 +3,8 @@
 
 use jackfield_plugin::{
     __private::{Exporter, Registry, call},
-    Grant, HttpRequest, Integration, Leaving, OAuth2, Provider, Refreshed, Request, Revoked, State, WebhookAnswer,
-    WebhookCall,
+    Grant, HttpRequest, Integration, Leaving, OAuth2, Provider, Refreshed, Request, Revoked, State, Told,
+    WebhookAnswer, WebhookCall,
 };
 use jackfield_plugin_abi::{
     envelope::{
@@ -166,6 +166,17 @@ impl InProcess {
         match self.converse(Question::Webhook { call, state })? {
             Turn::Received { answer } => Ok(answer),
             _ => Err(Fault::new(FaultKind::Failed, "a webhook was called, something else answered")),
+        }
+    }
+
+    /// A host asks nobody who takes no events.
+    pub(crate) fn hear(&mut self, call: WebhookCall) -> Result<Told, Fault> {
+        if !(self.description.is_configured && self.description.takes_events) {
+            return Ok(WebhookAnswer::new(404).into());
+        }
+        match self.converse(Question::Event { call })? {
+            Turn::Told { told } => Ok(told),
+            _ => Err(Fault::new(FaultKind::Failed, "the events URL was called, something else answered")),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Slack: adds an app to a workspace, or to an organization of Enterprise Grid, in two dialects: `v2`, what Slack runs today
 //! (<https://docs.slack.dev/reference/methods/oauth.v2.access>), and `v1`, kept for compatible servers of the first kind.
 
+mod events;
 mod leaving;
 
 use jackfield_plugin::{
     Api as ServiceApi, Error, Grant, Host, Identity, Integration, Leaving, OAuth2, Pipeline, Provider, Result, Revoked,
-    State, Value, export_providers, value,
+    State, Told, Value, WebhookCall, export_providers, value,
 };
 use serde::Deserialize;
 
@@ -14,8 +15,9 @@ use serde::Deserialize;
 struct Slack {
     client_id: String,
     client_secret: String,
-    // Accepted so that a configuration is whole; used once the requests that Slack sends are served.
+    /// What Slack signs its calls with; none: it is not listened to.
     signing_secret: String,
+    // Accepted so that a configuration is whole; a signature has taken its place.
     verification_token: String,
     api: Api,
     /// Of the bot; those that Slack's page for a first app has, where none are named.
@@ -82,6 +84,14 @@ impl Provider for Slack {
 
     async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
         self.leave(leaving, host).await
+    }
+
+    fn takes_events(&self) -> bool {
+        !self.signing_secret.is_empty()
+    }
+
+    async fn hear(&self, call: WebhookCall, host: Host) -> Result<Told> {
+        Ok(self.judge(&call, &host))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, Turn};
+use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, Turn, WebhookAnswer};
 use thiserror::Error;
 
 use super::subject::Observed;
@@ -148,6 +148,7 @@ fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
         Ok(Turn::Built { .. }) => "integration",
         Ok(Turn::OAuth2 { .. }) => "oauth2",
         Ok(Turn::Received { .. }) => "webhook",
+        Ok(Turn::Told { .. }) => "event",
         Ok(Turn::Refreshed { .. }) => "refresh",
         Ok(Turn::Revoked { .. }) => "revocation",
         Ok(Turn::Wants { .. } | Turn::WantsToken { .. } | Turn::Unknown) => "unknown",
@@ -156,7 +157,8 @@ fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
 }
 
 fn is_optional(question: &Question) -> bool {
-    matches!(question, Question::Refresh { .. } | Question::Revoke { .. } | Question::Webhook { .. })
+    use Question::{Event, Refresh, Revoke, Webhook};
+    matches!(question, Refresh { .. } | Revoke { .. } | Webhook { .. } | Event { .. })
 }
 
 fn problems(observed: &Observed, canaries: Vec<(&str, &str)>) -> Vec<Problem> {
@@ -201,6 +203,11 @@ fn seen_by_others(observed: &Observed) -> Vec<(&'static str, String)> {
             seen.extend(shown.into_iter().flatten().map(|text| ("the integration's id or name", text.clone())));
         }
         Ok(Turn::OAuth2 { oauth2 }) => seen.push(("the authorization endpoint", oauth2.authorize_url.clone())),
+        Ok(Turn::Received { answer }) => seen.push(("the answer to a call", told(answer))),
+        Ok(Turn::Told { told: events }) => {
+            seen.push(("the answer to a call", told(&events.answer)));
+            seen.extend(events.events.iter().map(|event| ("the id of an event", event.id.clone())));
+        }
         Err(PluginError::Fault(fault)) => seen.push(("an error, which the log shows", fault.message.clone())),
         _ => {}
     }
@@ -210,6 +217,11 @@ fn seen_by_others(observed: &Observed) -> Vec<(&'static str, String)> {
     });
     seen.extend(urls);
     seen
+}
+
+/// What whoever calls gets to read.
+fn told(answer: &WebhookAnswer) -> String {
+    format!("{} {}", answer.content_type, String::from_utf8_lossy(&answer.body))
 }
 
 /// The question in one line for a terminal, cut where nobody reads on.

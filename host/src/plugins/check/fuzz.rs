@@ -78,13 +78,14 @@ impl Inventor {
         match step {
             Some(Step { name, kind: StepKind::OAuth2FromState }) => Question::OAuth2 { step: name.clone(), state },
             Some(Step { name, .. }) => Question::View { view: name.clone(), request: self.request(), state },
-            None => match self.random.u8(0..6) {
+            None => match self.random.u8(0..7) {
                 0 => Question::Refresh { grant: Box::new(self.grant()), metadata: state },
                 1 => {
                     let (id, grants) = (self.text(), vec![self.grant()]);
                     Question::Revoke { leaving: Leaving::whole(id, state, grants) }
                 }
                 2 => Question::Webhook { call: self.call(), state },
+                3 => Question::Event { call: self.call() },
                 _ => Question::BuildIntegration { state },
             },
         }

@@ -95,6 +95,7 @@ impl Declared {
             Question::Refresh { .. } => Ok((Turn::Refreshed { refreshed: Refreshed::ByHost }, Vec::new())),
             Question::Revoke { .. } => Ok((Turn::Revoked { revoked: Revoked::ByHost }, Vec::new())),
             Question::Webhook { .. } => Err(Fault::new(FaultKind::Unsupported, "a declared provider has no webhook")),
+            Question::Event { .. } => Err(Fault::new(FaultKind::Unsupported, "a declared provider takes no events")),
             Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "a question of a later version")),
         }
     }

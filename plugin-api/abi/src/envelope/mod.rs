@@ -9,6 +9,7 @@
 
 mod answer;
 mod api;
+mod event;
 mod grant;
 mod http;
 mod integration;
@@ -20,6 +21,7 @@ mod webhook;
 
 pub use answer::{Answer, Form};
 pub use api::Api;
+pub use event::{Event, GrantName, Happened, Told};
 pub use grant::{Grant, Leaving, Refreshed, Revoked};
 pub use http::{HttpRequest, HttpResponse};
 pub use integration::{Identity, Integration};

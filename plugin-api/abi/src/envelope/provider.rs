@@ -62,6 +62,9 @@ pub struct CreateOut {
     /// Where the service's own API is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
+    /// Whether its service tells it what happens to its integrations, at its events URL.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub takes_events: bool,
     /// The pipeline, in order.
     pub steps: Vec<Step>,
 }

@@ -44,13 +44,14 @@ fn providers_and_create() {
         hosts: vec!["h".into()],
         hosts_from_forms: true,
         api: Some(Api::new("https://a/").header("x-t", Api::ACCESS_TOKEN)),
+        takes_events: true,
         steps: vec![
             Step { name: "s".into(), kind: StepKind::View },
             Step { name: "o".into(), kind: StepKind::OAuth2(Box::new(oauth2)) },
             Step { name: "p".into(), kind: StepKind::OAuth2FromState },
         ],
     };
-    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"hosts_from_forms":true,"api":{"url":"https://a/","headers":[["x-t","{access-token}"]]},"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}},{"name":"p","kind":{"kind":"oauth2-from-state"}}]}"#);
+    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"hosts_from_forms":true,"api":{"url":"https://a/","headers":[["x-t","{access-token}"]]},"takes_events":true,"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}},{"name":"p","kind":{"kind":"oauth2-from-state"}}]}"#);
 }
 
 #[test]
@@ -135,6 +136,18 @@ fn grants_are_asked_for_refreshed_and_revoked() {
 }
 
 #[test]
+fn services_tell_what_has_happened() {
+    let event = Question::Event { call: WebhookCall::new("POST", "hi") };
+    insta::assert_snapshot!(sent(&event), @r#"{"kind":"event","call":{"method":"POST","query":[],"headers":[],"body":"aGk="}}"#);
+    let told = |told| Turn::Told { told };
+    insta::assert_snapshot!(sent(&told(WebhookAnswer::new(200).into())), @r#"{"kind":"told","told":{"answer":{"status":200}}}"#);
+    let over = Told::new(WebhookAnswer::new(200)).event(Event::uninstalled("x").id("i").at(7));
+    insta::assert_snapshot!(sent(&told(over)), @r#"{"kind":"told","told":{"answer":{"status":200},"events":[{"id":"i","at":7,"external_id":"x","happened":{"kind":"uninstalled"}}]}}"#);
+    let grants = [GrantName::new("bot"), GrantName::new("user").subject("U1")];
+    insta::assert_snapshot!(sent(&Event::tokens_revoked("x", grants)), @r#"{"at":0,"external_id":"x","happened":{"kind":"tokens-revoked","grants":[{"name":"bot","subject":""},{"name":"user","subject":"U1"}]}}"#);
+}
+
+#[test]
 fn a_token_answer_is_read_in_every_dialect() {
     let read = |answer: Value| Grant::from_answer("a", &answer);
     let plain = Grant::new("a", "t");
@@ -185,6 +198,9 @@ fn everything_has_a_default() {
     reads_empty::<Form>();
     reads_empty::<Integration>();
     reads_empty::<Identity>();
+    reads_empty::<Told>();
+    reads_empty::<Event>();
+    reads_empty::<GrantName>();
     reads_empty::<HttpRequest>();
     reads_empty::<HttpResponse>();
     reads_empty::<Fault>();
@@ -199,9 +215,10 @@ fn the_fields_of_a_variant_have_defaults_too() {
             assert!(read.is_ok(), "{kind}: {:?}", read.err());
         }
     }
-    reads::<Question>(&["view", "build-integration", "oauth2"]);
+    reads::<Question>(&["view", "build-integration", "oauth2", "event"]);
     reads::<Input>(&["response", "failed"]);
-    reads::<Turn>(&["wants", "answered", "built", "oauth2"]);
+    reads::<Turn>(&["wants", "answered", "built", "oauth2", "told"]);
+    reads::<Happened>(&["uninstalled", "tokens-revoked"]);
     reads::<Answer>(&["html", "form", "redirect", "next", "error"]);
     reads::<StepKind>(&["view", "oauth2", "oauth2-from-state"]);
 }
@@ -216,6 +233,7 @@ fn what_a_later_version_adds_is_tolerated() {
     assert!(matches!(read(later.clone()), Turn::Unknown));
     assert!(matches!(read(later.clone()), Answer::Unknown));
     assert!(matches!(read(later.clone()), Input::Unknown));
+    assert_eq!(read::<Happened>(later.clone()), Happened::Unknown);
     assert_eq!(read::<StepKind>(later), StepKind::Unknown);
     assert_eq!(read::<FaultKind>(json!("of-the-future")), FaultKind::Unknown);
     assert_eq!(read::<LogLevel>(json!("of-the-future")), LogLevel::Info);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Answer, Grant, HttpRequest, HttpResponse, Integration, Leaving, OAuth2, Refreshed, Revoked, WebhookAnswer,
+    Answer, Grant, HttpRequest, HttpResponse, Integration, Leaving, OAuth2, Refreshed, Revoked, Told, WebhookAnswer,
     WebhookCall,
 };
 
@@ -84,6 +84,12 @@ pub enum Question {
         /// What is given up.
         #[serde(default)]
         leaving: Leaving,
+    },
+    /// Judge a call to the provider's events URL, which all its integrations share; answered with [`Turn::Told`].
+    Event {
+        /// What was called.
+        #[serde(default)]
+        call: WebhookCall,
     },
     /// A question of a later version.
     #[default]
@@ -233,6 +239,12 @@ pub enum Turn {
         /// What became of it.
         #[serde(default)]
         revoked: Revoked,
+    },
+    /// A call to the events URL is judged.
+    Told {
+        /// What to answer, and what has happened.
+        #[serde(default)]
+        told: Told,
     },
     /// A turn of a later version.
     #[default]
