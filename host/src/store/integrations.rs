@@ -208,11 +208,6 @@ pub fn provider_of(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<Opti
     Ok(t::table.find(id).select(t::provider).first(c).optional()?)
 }
 
-/// Holds the row until the transaction is through. Answers whether there is one.
-pub fn hold(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<bool> {
-    Ok(diesel::update(t::table.find(id)).set(t::date_updated.eq(t::date_updated)).execute(c)? > 0)
-}
-
 /// Puts new texts in the place of old ones wherever they stand in the metadata. The row is [held](hold): nobody changes it meanwhile.
 pub fn replace_texts(
     c: &mut AnyConnection,
