@@ -238,7 +238,11 @@ pub trait Provider: Send + Sync + Sized + 'static {
     }
 
     /// Gets new tokens for a [grant](Integration::grant) that is about to expire. Not needed where the service does what RFC 6749 section 6
-    /// says: the host then sends the refresh token to the token endpoint of your OAuth 2.0 step. Write it where tokens come another way:
+    /// says: the host then sends the refresh token to the token endpoint of your OAuth 2.0 step. It is asked when somebody wants a token of
+    /// which a sixth of its life is left, when nobody has wanted one for days, and when the service has refused one: once for all, on all hosts.
+    ///
+    /// It must be repeatable: an error is an outage, and you are asked again. A refresh token that works once is for the host to send, which knows
+    /// what to do when the answer is lost: answer [`Refreshed::ByHost`]. Write this where tokens come another way:
     ///
     /// ```
     /// use jackfield_plugin::{Grant, Host, HttpRequest, Refreshed, Result, State, Value, value};
@@ -265,7 +269,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// ```
     ///
     /// # Errors
-    /// The service is down, or answered what cannot be read: the old token is kept while it lives, and the host asks again later.
+    /// The service is down, or answered what cannot be read: the old token is kept while it lives, and the host asks again, after pauses that grow.
     fn refresh(&self, grant: Grant, metadata: State, host: Host) -> impl Future<Output = Result<Refreshed>> + Send {
         drop((grant, metadata, host));
         async { Ok(Refreshed::ByHost) }
@@ -273,7 +277,10 @@ pub trait Provider: Send + Sync + Sized + 'static {
 
     /// Revokes what is given up: an integration that is removed, or tokens that others have replaced. Not needed where the service has a
     /// revocation endpoint (RFC 7009): name it with [`OAuth2::revocation_url`](crate::OAuth2::revocation_url). Write it where the service has
-    /// a way of its own. It may be asked again for what is revoked already.
+    /// a way of its own: it is asked before the host does anything by RFC 7009. It may be asked again for what is revoked already.
+    ///
+    /// [`Leaving::is_whole`] says that the account itself is given up, [`Leaving::is_connected`] that it goes on with other tokens, whose end must
+    /// not be caused. What [`Revoked::done`] says is shown to the organization.
     ///
     /// ```
     /// use jackfield_plugin::{Error, Host, HttpRequest, Leaving, Result, Revoked};
@@ -302,7 +309,8 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// ```
     ///
     /// # Errors
-    /// It is not done: the host asks again later, and the operator reads your words.
+    /// It is not done, nor when it takes more than 60 seconds: the host asks again for seven days, after pauses that grow, and operator and
+    /// organization read your words.
     fn revoke(&self, leaving: Leaving, host: Host) -> impl Future<Output = Result<Revoked>> + Send {
         drop((leaving, host));
         async { Ok(Revoked::ByHost) }

@@ -16,7 +16,7 @@ use super::{cargo, dev_file::DevFile, failure::Failure, project::Project, stand_
 use crate::{
     config::{self, Mistake, Mistakes},
     outbound::Outbound,
-    plugins::{LibraryFile, Plugins, Provider},
+    plugins::{LibraryFile, Plugins, Provider, Step, StepKind},
 };
 
 /// The folder, which goes when this is dropped, and what answers in the place of the internet.
@@ -73,7 +73,7 @@ impl Bench {
             plugins = self.attempt(&trial, &library, &options).await?;
         }
         fs::rename(trial, &self.configuration).map_err(|error| Failure::Host(error.to_string()))?;
-        self.stand_in.follow(said);
+        self.stand_in.follow(said, plugins.all().iter().flat_map(|provider| issuers(provider)));
         plugins.all().iter().for_each(|provider| tell(provider));
         Ok(())
     }
@@ -146,8 +146,17 @@ fn make_up(options: &mut Options, providers: &[std::sync::Arc<Provider>]) -> boo
     has_made_up
 }
 
+/// The issuers that its steps are described by. Those that depend on what a person says come to be known when they are asked.
+fn issuers(provider: &Provider) -> Vec<String> {
+    let issuer = |step: &Step| match &step.kind {
+        StepKind::OAuth2(oauth2) => oauth2.issuer.clone(),
+        _ => None,
+    };
+    provider.steps().iter().filter_map(issuer).collect()
+}
+
 fn made_up(key: &str) -> String {
-    if key.ends_with("url") { format!("https://{key}.example") } else { "dev".to_owned() }
+    if key.ends_with("url") || key == "issuer" { format!("https://{key}.example") } else { "dev".to_owned() }
 }
 
 fn tell(provider: &Provider) {

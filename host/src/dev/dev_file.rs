@@ -14,6 +14,11 @@ pub(super) struct DevFile {
     pub(super) options: BTreeMap<String, toml::Table>,
     /// `[token]`: what is added to the token answer, or replaced in it.
     pub(super) token: Map<String, Value>,
+    /// `[id-token]`: what is added to the claims of the ID token, or replaced in them.
+    #[serde(rename = "id-token")]
+    pub(super) id_token: Map<String, Value>,
+    /// `[userinfo]`: the same of what the userinfo endpoint says.
+    pub(super) userinfo: Map<String, Value>,
     /// `[answers."URL"]`, or `[answers."METHOD URL"]`.
     answers: BTreeMap<String, ScriptedAnswer>,
 }

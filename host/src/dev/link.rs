@@ -1,4 +1,5 @@
-//! The link that logs a browser in by itself: random, for one use and for ten minutes, and told on the terminal only.
+//! The link that logs a browser in by itself: random, for one use and for ten minutes, and told on the terminal only. And a token with which a
+//! program uses what is set up.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,7 +18,7 @@ use subtle::ConstantTimeEq;
 
 use super::terminal::say;
 use crate::{
-    accounts::NewUserIn,
+    accounts::{NewUserIn, Scope},
     app::AppHandle,
     store::{StoreError, UserId},
 };
@@ -34,6 +35,7 @@ pub(super) struct Links {
     app: AppHandle,
     host: String,
     user: UserId,
+    token: String,
     current: Arc<Mutex<Link>>,
 }
 
@@ -75,8 +77,10 @@ impl Links {
         let new = NewUserIn { email, name, password: random_text().into(), superuser: false };
         let user = app.accounts.create_user(new).await?.id;
         app.accounts.create_organization(ORGANIZATION, "Development", Some(EMAIL)).await?;
+        let scopes = [Scope::IntegrationsToken, Scope::OrgRead];
+        let token = app.accounts.create_token(ORGANIZATION, "plugin dev", &scopes).await?;
         let current = Arc::new(Mutex::new(Link::fresh()));
-        Ok(Self { app, host: host.to_owned(), user, current })
+        Ok(Self { app, host: host.to_owned(), user, token, current })
     }
 
     /// The route of the links, with the host's sessions.
@@ -89,6 +93,18 @@ impl Links {
     pub(super) fn tell(&self) {
         let token = self.current.lock().unwrap_or_else(PoisonError::into_inner).token.clone();
         say("open", &format!("{}/auth/dev/{token}/\nlogs your browser in: once, within ten minutes", self.host));
+    }
+
+    /// Tells how a program calls the service's API, through the first integration there will be.
+    pub(super) fn tell_program(&self) {
+        let Self { host, token, .. } = self;
+        say(
+            "use",
+            &format!(
+                "curl -H 'Authorization: Bearer {token}' {host}/api/0/organizations/{ORGANIZATION}/integrations/1/proxy/\n\
+                 calls the API that `Provider::api` names, through the first integration that you connect; a path may follow"
+            ),
+        );
     }
 
     fn redeem(&self, token: &str) -> bool {

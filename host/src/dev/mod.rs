@@ -120,6 +120,7 @@ async fn serve(bench: &Bench, watch: &mut Watch, stop: &mut Stop, listener: TcpL
 async fn router(bench: &Bench, application: &Application) -> anyhow::Result<Router> {
     let links = Links::open(application.app(), bench.host_url()).await?;
     links.tell();
+    links.tell_program();
     let detour = Detour::new(bench.host_url(), bench.stand_in_url());
     Ok(detour.around(web::router(application.app()).merge(links.router())))
 }

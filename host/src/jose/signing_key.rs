@@ -27,6 +27,19 @@ enum Pair {
 pub struct NotAKey;
 
 impl SigningKey {
+    /// A key that nobody has had before, of P-256.
+    ///
+    /// # Panics
+    /// When the operating system has no random generator.
+    #[must_use]
+    pub fn generate() -> Self {
+        let random = SystemRandom::new();
+        let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
+        let made = made.expect("the operating system has a random generator");
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref(), &random);
+        Self(Pair::P256(pair.expect("what was made is a key")))
+    }
+
     /// Reads a key from PEM: PKCS#8 (RFC 5958), or PKCS#1 for RSA.
     ///
     /// # Errors

@@ -226,6 +226,7 @@ const HELD: &[Point] = &[
             "token_leak_by_log_or_command",
             "a_leaky_plugins_secrets_reach_neither_log_nor_page",
             "neither_log_nor_database_tells_key_secret_or_body",
+            "an_error_about_a_body_says_where_and_quotes_nothing_of_it",
         ],
     ),
     (38, "one refresh for all callers on all hosts", &["sixty_four_callers_on_two_hosts_spend_one_refresh_token_once"]),

@@ -15,6 +15,7 @@ use jackfield_tests::{
     person::{Answer, Person},
     processes::{self, Process},
 };
+use reqwest::Method;
 use tempfile::TempDir;
 
 use crate::stage::{bare, program};
@@ -107,6 +108,56 @@ async fn install(mut step: Step) -> Result<Answer> {
     match step.form("go") {
         Some(_) => Ok(Answer::redirect("https://acme.example/apps/install")),
         None => Ok(Answer::html(r##"<form method="POST"><button name="go" value="1">Go</button></form>"##)),
+    }
+}
+
+export_providers!(Acme);
+"###;
+
+/// One that knows no more of its service than the issuer. It is written with a slash at its end, which the places of its metadata lose.
+const ISSUED: &str = r###"//! Acme, by its issuer.
+use jackfield_plugin::{
+    Api, Host, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value,
+};
+use serde::Deserialize;
+
+struct Acme(Options);
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "kebab-case")]
+struct Options {
+    client_id: String,
+    client_secret: String,
+}
+
+#[derive(Deserialize)]
+struct Person {
+    sub: String,
+    name: String,
+}
+
+impl Provider for Acme {
+    type Options = Options;
+    const ID: &'static str = "acme";
+    const NAME: &'static str = "Acme";
+
+    fn new(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn api(&self) -> Option<Api> {
+        Some(Api::new("https://api.acme.example/"))
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        let oauth2 = OAuth2::discover("https://login.acme.example/t1/").userinfo();
+        Pipeline::new().oauth2(oauth2.client(&self.0.client_id, self.0.client_secret.as_str()).scopes(["openid", "read"]))
+    }
+
+    async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
+        let claims: Person = value(&state, "id_token_claims")?;
+        let told: Person = value(&state, "userinfo")?;
+        Ok(Integration::new(claims.sub).name(format!("{} and {}", claims.name, told.name)))
     }
 }
 
@@ -286,7 +337,7 @@ async fn decide(person: &Person, step: &Answer, decision: &str) -> Result<Answer
     let given =
         |name: &str| sent.query_pairs().find(|(key, _)| key == name).map_or_else(String::new, |(_, v)| v.into());
     let (url, back) = (given("url"), given("back"));
-    ensure!(url.starts_with("https://login.acme.example/authorize?client_id=dev&"), "{url}");
+    ensure!(url.starts_with("https://login.acme.example/") && url.contains("/authorize?client_id=dev&"), "{url}");
     let form = [("url", url.as_str()), ("back", &back), ("decision", decision)];
     let answer = person.post(sent.join("/visit")?.as_str(), &form).await?;
     person.visit(answer.redirect()?.as_str()).await
@@ -386,6 +437,45 @@ async fn a_page_of_the_service_that_a_form_leads_to_is_played() -> Result<()> {
     // Nobody is sent anywhere else by it.
     let form = [("url", "https://acme.example/"), ("back", "https://evil.example/"), ("query", "")];
     assert_eq!(ada.post(sent.join("/visit")?.as_str(), &form).await?.status, 400);
+    dev.stop("INT", &acme)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_is_played_whole_and_a_program_calls_the_api() -> Result<()> {
+    let acme = Crate::plugin("dev-issued")?;
+    acme.write("src/lib.rs", ISSUED)?;
+    acme.write("dev.toml", &format!("{ANSWERS}[id-token]\nsub = \"U7\"\n[userinfo]\nname = \"Grace\"\n"))?;
+    let mut dev = Dev::start(&acme, &[])?;
+    let link = dev.link()?;
+    let curl = dev.until("curl -H 'Authorization: Bearer ")?;
+    dev.until("watching")?;
+    let ada = Person::new(link.split_once("/auth/").context("a path")?.0);
+    ada.visit(&link).await?;
+
+    let step = ada.start_setup("dev", "acme").await?;
+    dev.until("request  GET https://login.acme.example/.well-known/oauth-authorization-server/t1 → 200")?;
+    assert_eq!(decide(&ada, &step, "deny").await?.dialog()?.detail(), "access_denied", "an answer of its own issuer");
+    let step = ada.start_setup("dev", "acme").await?;
+    let dialog = decide(&ada, &step, "allow").await?.dialog()?;
+    let name = &dialog.data["name"];
+    assert_eq!(
+        (&dialog.data["externalId"], name),
+        (&"U7".into(), &"Ada Lovelace and Grace".into()),
+        "{:?}",
+        dialog.data
+    );
+    for asked in ["POST https://login.acme.example/t1/token", "GET https://login.acme.example/t1/jwks"] {
+        dev.until(&format!("request  {asked} → 200"))?;
+    }
+    dev.until("request  GET https://login.acme.example/t1/userinfo → 200")?;
+
+    // As the line on the terminal says, with a path behind it.
+    let token = curl.split("Bearer ").nth(1).and_then(|rest| rest.split_once("' ")).context("a token and a URL")?;
+    let asked = ada.request(Method::GET, &format!("{}me", token.1)).bearer_auth(token.0);
+    assert_eq!(ada.send(asked).await?.json()?["id"], "A1");
+    let removed = ada.request(Method::DELETE, "/api/0/organizations/dev/integrations/1/");
+    assert_eq!(ada.send(removed).await?.status, 204);
+    dev.until("request  POST https://login.acme.example/t1/revoke → 200")?;
     dev.stop("INT", &acme)
 }
 

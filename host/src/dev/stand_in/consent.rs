@@ -35,11 +35,13 @@ pub(super) struct Decision {
 
 /// An authorization request (RFC 6749 section 4.1.1).
 struct Authorization {
+    endpoint: Url,
     client_id: String,
     redirect_uri: Url,
     scope: Option<String>,
     state: Option<String>,
     challenge: Option<String>,
+    nonce: Option<String>,
 }
 
 #[derive(Template)]
@@ -62,16 +64,21 @@ impl Authorization {
             scope: get("scope"),
             state: get("state"),
             challenge: get("code_challenge"),
+            nonce: get("nonce"),
+            endpoint: url.clone(),
         })
     }
 
-    /// Section 4.1.2, or 4.1.2.1 for who says no.
+    /// Section 4.1.2, or 4.1.2.1 for who says no. An issuer says in either case who it is (RFC 9207 section 2).
     fn decided(self, shared: &Shared, decision: &str) -> Url {
         let mut back = self.redirect_uri.clone();
+        let issuer = shared.issuers.of(&self.endpoint);
         let mut query = back.query_pairs_mut();
+        query.extend_pairs(issuer.iter().map(|issuer| ("iss", issuer)));
         if decision == "allow" {
+            let Self { scope, challenge, client_id, nonce, .. } = self;
             let redirect_uri = self.redirect_uri.into();
-            let grant = Grant { redirect_uri, scope: self.scope, challenge: self.challenge };
+            let grant = Grant { redirect_uri, scope, challenge, client_id, nonce, issuer };
             query.append_pair("code", &shared.grants.give(grant));
         } else {
             query.append_pair("error", "access_denied");

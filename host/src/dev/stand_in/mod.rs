@@ -2,6 +2,7 @@
 //! host, which sends here whatever a plugin asks for (`[http] stand-in`).
 
 mod consent;
+mod issuer;
 mod token;
 
 use std::{
@@ -21,7 +22,7 @@ use axum::{
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use self::token::Grants;
+use self::{issuer::Issuers, token::Grants};
 use super::{
     dev_file::{DevFile, ScriptedAnswer},
     terminal::say,
@@ -45,6 +46,7 @@ struct Shared {
     show_bodies: bool,
     script: RwLock<Arc<DevFile>>,
     grants: Grants,
+    issuers: Issuers,
 }
 
 /// A request that was for somebody else.
@@ -67,9 +69,8 @@ impl StandIn {
     pub(super) async fn start(host: &str, show_bodies: bool) -> std::io::Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let shared =
-            Shared { host: host.to_owned(), show_bodies, script: RwLock::default(), grants: Grants::default() };
-        let shared = Arc::new(shared);
+        let (script, grants, issuers) = (RwLock::default(), Grants::default(), Issuers::new());
+        let shared = Arc::new(Shared { host: host.to_owned(), show_bodies, script, grants, issuers });
         let router = Router::new()
             .route("/visit", get(consent::page).post(consent::decide))
             .fallback(play)
@@ -86,8 +87,9 @@ impl StandIn {
         &self.url
     }
 
-    /// Answers by this from now on.
-    pub(super) fn follow(&self, script: DevFile) {
+    /// Answers by this from now on, also as these issuers.
+    pub(super) fn follow(&self, script: DevFile, issuers: impl IntoIterator<Item = String>) {
+        self.shared.issuers.know(issuers);
         *self.shared.script.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(script);
     }
 }
@@ -110,13 +112,16 @@ async fn play(State(shared): State<Arc<Shared>>, method: Method, headers: Header
     (played.status, played.headers, played.body).into_response()
 }
 
-/// What is scripted; else a token, to who asks for one; else nothing.
+/// What is scripted; else what an authorization server answers: a token, the end of one, what an issuer says of itself; else nothing.
 fn answer(shared: &Shared, asked: &Asked) -> Played {
-    let script = shared.script.read().unwrap_or_else(PoisonError::into_inner).clone();
-    match script.answer(asked.method.as_str(), &asked.url) {
-        Some(scripted) => Played::scripted(scripted),
-        None => shared.grants.answer(asked, &script.token).unwrap_or_else(|| Played::nothing(asked)),
+    let Shared { grants, issuers, script, .. } = shared;
+    let script = script.read().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(scripted) = script.answer(asked.method.as_str(), &asked.url) {
+        return Played::scripted(scripted);
     }
+    let token = || grants.answer(asked, &script.token, |grant| issuers.id_token(grant, &script));
+    let revoked = || token::revoked(asked);
+    token().or_else(revoked).or_else(|| issuers.answer(asked, &script)).unwrap_or_else(|| Played::nothing(asked))
 }
 
 impl Played {

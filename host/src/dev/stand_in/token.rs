@@ -1,4 +1,4 @@
-//! The token endpoint: exchanges the codes that the consent page gave out, once each and to whom they were given.
+//! The token endpoint: exchanges the codes that the consent page gave out, once each and to whom they were given. And the revocation endpoint.
 
 use std::{
     collections::HashMap,
@@ -23,6 +23,11 @@ pub(super) struct Grant {
     pub(super) scope: Option<String>,
     /// RFC 7636: what the verifier has to hash to.
     pub(super) challenge: Option<String>,
+    pub(super) client_id: String,
+    /// OpenID Connect Core 1.0 section 3.1.2.1.
+    pub(super) nonce: Option<String>,
+    /// Who gives it, where the provider is described by an issuer.
+    pub(super) issuer: Option<String>,
 }
 
 impl Grants {
@@ -34,18 +39,24 @@ impl Grants {
     }
 
     /// The answer to a token request; `None` to any other. The author's members stand over what is usual.
-    pub(super) fn answer(&self, asked: &Asked, shaped: &Map<String, Value>) -> Option<Played> {
+    pub(super) fn answer(
+        &self,
+        asked: &Asked,
+        shaped: &Map<String, Value>,
+        id_token: impl FnOnce(&Grant) -> Option<String>,
+    ) -> Option<Played> {
         let given = parameters(asked);
         let grant_type = given.get("grant_type").filter(|_| asked.method == Method::POST)?;
-        let scope = match grant_type.as_str() {
+        let (scope, id_token) = match grant_type.as_str() {
             "authorization_code" => match self.exchange(&given) {
-                Ok(grant) => grant.scope,
+                Ok(grant) => (grant.scope.clone(), id_token(&grant)),
                 Err(why) => return Some(refused(why)),
             },
             // The other grants need no person, and so nobody to remember here.
-            _ => given.get("scope").cloned(),
+            _ => (given.get("scope").cloned(), None),
         };
         let mut answer = usual(scope);
+        answer.extend(id_token.map(|token| ("id_token".to_owned(), token.into())));
         answer.extend(shaped.clone());
         Some(Played::json(StatusCode::OK, &Value::Object(answer)))
     }
@@ -64,6 +75,13 @@ impl Grants {
         }
         Ok(grant)
     }
+}
+
+/// RFC 7009 section 2.2: a token that is given up is taken, whatever it is; `None` to what is no such request.
+pub(super) fn revoked(asked: &Asked) -> Option<Played> {
+    let given = parameters(asked);
+    let is_one = asked.method == Method::POST && given.contains_key("token") && given.contains_key("token_type_hint");
+    is_one.then(|| Played::json(StatusCode::OK, &json!({})))
 }
 
 fn usual(scope: Option<String>) -> Map<String, Value> {
@@ -110,12 +128,20 @@ mod tests {
 
     fn answer(grants: &Grants, parameters: &[(&str, &str)], shaped: &Map<String, Value>) -> (u16, Value) {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        let played = grants.answer(&asked(body, "application/x-www-form-urlencoded"), shaped).expect("a token request");
+        let asked = asked(body, "application/x-www-form-urlencoded");
+        let played = grants.answer(&asked, shaped, |grant| grant.nonce.clone()).expect("a token request");
         (played.status.as_u16(), serde_json::from_slice(&played.body).expect("JSON"))
     }
 
     fn grant(challenge: Option<&str>) -> Grant {
-        Grant { redirect_uri: BACK.into(), scope: Some("read".into()), challenge: challenge.map(str::to_owned) }
+        Grant {
+            redirect_uri: BACK.into(),
+            scope: Some("read".into()),
+            challenge: challenge.map(str::to_owned),
+            client_id: "c".into(),
+            nonce: Some("n".into()),
+            issuer: None,
+        }
     }
 
     #[test]
@@ -127,6 +153,7 @@ mod tests {
         let (status, token) = answer(&grants, &exchange, &shaped);
         assert_eq!((status, &token["access_token"], &token["ok"]), (200, &json!("t0ken"), &json!(true)));
         assert_eq!((&token["scope"], &token["token_type"]), (&json!("read"), &json!("Bearer")));
+        assert_eq!(token["id_token"], "n", "made of what the code was given for");
         let (status, error) = answer(&grants, &exchange, &shaped);
         assert_eq!((status, &error["error"]), (400, &json!("invalid_grant")));
     }
@@ -155,7 +182,15 @@ mod tests {
     fn a_token_request_may_be_json_and_what_is_none_is_not_answered() {
         let grants = Grants::default();
         let body = json!({"grant_type": "refresh_token", "refresh_token": "r"}).to_string();
-        assert!(grants.answer(&asked(body, "application/json"), &Map::new()).is_some());
-        assert!(grants.answer(&asked("a=b".into(), "text/plain"), &Map::new()).is_none());
+        assert!(grants.answer(&asked(body, "application/json"), &Map::new(), |_| None).is_some());
+        assert!(grants.answer(&asked("a=b".into(), "text/plain"), &Map::new(), |_| None).is_none());
+    }
+
+    #[test]
+    fn a_token_that_is_given_up_is_taken() {
+        let form = |text: &str| revoked(&asked(text.into(), "application/x-www-form-urlencoded"));
+        let played = form("token=t&token_type_hint=access_token").expect("a revocation");
+        assert_eq!(played.status, StatusCode::OK);
+        assert!(form("token=t").is_none() && form("grant_type=refresh_token").is_none(), "it may be anything");
     }
 }
