@@ -324,9 +324,11 @@ pub(super) fn renew(
 
 /// Ends a grant: nobody asks for another token of it. Answers whether it was not ended, or replaced, before.
 pub fn end(c: &mut AnyConnection, grant: &Grant, reason: &str) -> StoreResult<bool> {
-    let row = t::table.find(grant.id).filter(t::generation.eq(grant.generation)).filter(t::status.eq(ACTIVE));
+    let row = t::table.find(grant.id).filter(t::generation.eq(grant.generation));
     let ended = (t::status.eq(NEEDS_REAUTHENTICATION), t::reason.eq(reason), t::due_at.eq(None::<i64>));
-    if diesel::update(row).set(ended).execute(c)? == 0 {
+    if diesel::update(row.filter(t::status.eq(ACTIVE))).set(ended).execute(c)? == 0 {
+        // One that was over only since no answer came is over for good: none that comes after all changes that.
+        diesel::update(row.filter(t::reason.eq(LOST))).set(t::reason.eq(reason)).execute(c)?;
         return Ok(false);
     }
     diesel::delete(r::table.find(grant.id)).execute(c)?;

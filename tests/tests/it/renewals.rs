@@ -290,6 +290,16 @@ async fn tokens_that_come_too_late_are_given_up_and_change_nothing() -> Result<(
         assert_eq!(scene.grant("bot").await?.status, Status::NeedsReauthentication);
         assert_eq!(scene.status().await?, NEEDS_REAUTHENTICATION);
 
+        let (renewal, id) = (scene.renewal("user", "disarmed").await?, scene.id);
+        assert!(scene.end(&renewal.grant, LOST).await?);
+        let disarm = move |c: &mut _| {
+            let found = integrations::by_id(c, id)?.expect("it is there");
+            leaving::disarm(c, &sealer(), &found, "the operator wants it dead", NOW)
+        };
+        scene.store().write(disarm).await?;
+        let given_up = scene.given_up(scene.write(&renewal).await?).await?;
+        assert_eq!(given_up, (Reason::Orphaned, vec!["disarmed".to_owned()]), "it stays over");
+
         let (renewal, acme, id) = (scene.renewal("user", "removed").await?, scene.acme, scene.id);
         scene.store().write(move |c| leaving::unlink(c, &sealer(), acme, id, Reason::Removed, NOW)).await?;
         let given_up = scene.given_up(scene.write(&renewal).await?).await?;
