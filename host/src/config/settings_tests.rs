@@ -33,6 +33,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(settings.plugins.trusted_keys.demanded(), None);
     assert!(settings.features.is_on("organizations:integrations-v3", "acme"));
     assert_eq!((settings.proxy.max_request_bytes, settings.proxy.idle_timeout), (1 << 30, Duration::from_secs(60)));
+    assert_eq!(settings.proxy.max_calls, 256);
     assert_eq!((settings.http.timeout, settings.http.max_response_bytes), (Duration::from_secs(10), 1 << 20));
 }
 

@@ -70,6 +70,12 @@ impl Provider {
         &self.plugin.info
     }
 
+    /// Whether the operator has declared it, so that there is no library.
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        self.plugin.is_declared()
+    }
+
     /// Differs when the library or the options differ: a set-up that was begun under another does not go on.
     #[must_use]
     pub fn fingerprint(&self) -> &str {

@@ -1,20 +1,22 @@
 //! One call, from what its caller asks for to the answer's last byte.
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use url::Url;
 
 use super::{
-    Answer, Asked, Proxy, ProxyError,
+    Answer, Asked, Proxy, ProxyError, answer,
     body::{Body, Trouble},
-    headers, repeat,
+    headers,
+    links::Home,
+    repeat,
     target::target,
     watch::Watch,
 };
 use crate::{
-    audit::{Action, Entry},
+    audit::{Action, Entry, Outcome},
     grants::{Fresh, GrantError},
     outbound::{Incoming, Outbound, Outgoing},
-    plugins::Api,
+    plugins::{Api, Provider},
     store::integrations,
 };
 
@@ -23,7 +25,7 @@ struct Ready {
     method: Method,
     url: Url,
     headers: HeaderMap,
-    length: Option<HeaderValue>,
+    framing: Option<(HeaderName, HeaderValue)>,
     api: Api,
     outbound: Outbound,
     body: Body,
@@ -38,6 +40,7 @@ impl Proxy {
     pub async fn call(&self, asked: Asked) -> Result<Response<Answer>, ProxyError> {
         check(&asked, self.settings.max_request_bytes)?;
         let (organization, integration) = (asked.organization, asked.integration);
+        let under_way = self.calls.begin(organization, self.settings.max_calls)?;
         let found = self.store.read(move |c| integrations::one_of_organization(c, organization, integration)).await?;
         let provider = found.ok_or(ProxyError::NotFound)?.integration.provider;
         let fresh = self.grants.fresh(organization, integration, &asked.which).await?;
@@ -47,10 +50,10 @@ impl Proxy {
             .grant(&fresh.name, &fresh.subject);
         let (ready, digest) = self.ready(asked, &provider, &fresh)?;
         // Before anything is sent: what cannot be written down is not done.
-        self.audit.count(entry.plugin_digest(digest)).await?;
-        let mut watch = Watch::new(organization, integration, &provider, &ready.body);
+        self.write_down(entry.plugin_digest(digest), &ready).await?;
+        let mut watch = Watch::new((organization, integration), &provider, &ready.body, under_way);
         match self.exchange(&ready, fresh, &mut watch).await {
-            Ok(response) => handed_on(&ready.method, response, watch),
+            Ok(response) => self.handed_on(&ready, response, watch),
             Err(error) => {
                 watch.failed(&error);
                 Err(error)
@@ -63,13 +66,11 @@ impl Proxy {
         let provider = self.plugins.find_configured(provider).ok_or(ProxyError::NoProvider)?;
         let api = provider.api().cloned().unwrap_or_default();
         let base = fresh.api_url.as_deref().unwrap_or(&api.url);
-        if !is_base(base) {
-            return Err(ProxyError::NoApi);
-        }
+        check_base(base, &provider)?;
         let digest = provider.plugin().digest.clone();
         let ready = Ready {
             url: target(base, &asked.path, asked.query.as_deref()).map_err(ProxyError::Path)?,
-            length: asked.headers.get(header::CONTENT_LENGTH).cloned(),
+            framing: headers::framing(&asked.headers, &asked.method, asked.body.is_some()),
             // Also the hosts that the person has named who set this very integration up, and no others.
             outbound: provider.outbound(&fresh.hosts),
             body: Body::new(asked.body, self.settings.max_request_bytes),
@@ -78,6 +79,16 @@ impl Proxy {
             api,
         };
         Ok((ready, digest))
+    }
+
+    /// Also that it was tried to reach what is out of reach.
+    async fn write_down(&self, entry: Entry, ready: &Ready) -> Result<(), ProxyError> {
+        if let Err(error) = ready.outbound.check_reach(&ready.url) {
+            let error = ProxyError::from(error);
+            self.audit.write(entry.outcome(Outcome::Refused).detail("reason", error.code())).await?;
+            return Err(error);
+        }
+        Ok(self.audit.count(entry).await?)
     }
 
     async fn exchange(
@@ -93,24 +104,28 @@ impl Proxy {
             if let Some(trouble) = ready.body.trouble() {
                 return Err(self.told(trouble));
             }
-            let (can_repeat, sent) = (ready.body.can_be_repeated(), watch.requests());
+            let sent = watch.requests();
             match came {
                 Ok(response) if may_renew && headers::refuses_token(response.status(), response.headers()) => {
                     may_renew = false;
                     // Also where the call cannot be sent again: the next one has it. A service that refuses the token has done nothing.
                     let renewed = self.renewed(&fresh).await?;
-                    let Some(renewed) = renewed.filter(|_| can_repeat) else { return Ok(response) };
+                    // Not before: without another token the answer stands, and the service may read on.
+                    let Some(renewed) = renewed.filter(|_| ready.body.take_back()) else { return Ok(response) };
                     fresh = renewed;
                     continue;
                 }
                 Ok(response) => {
                     let again = repeat::after_answer(&ready.method, response.status(), response.headers(), sent);
-                    if !(again && can_repeat) {
+                    if !(again && ready.body.take_back()) {
                         return Ok(response);
                     }
                 }
-                Err(error) if can_repeat && repeat::after_error(&ready.method, &error, sent) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    if !(repeat::after_error(&ready.method, &error, sent) && ready.body.take_back()) {
+                        return Err(error.into());
+                    }
+                }
             }
             tokio::time::sleep(repeat::pause(sent)).await;
         }
@@ -129,6 +144,32 @@ impl Proxy {
         }
     }
 
+    fn handed_on(
+        &self,
+        ready: &Ready,
+        response: Response<Incoming>,
+        mut watch: Watch,
+    ) -> Result<Response<Answer>, ProxyError> {
+        let (head, body) = response.into_parts();
+        watch.answered(head.status.as_u16(), length(&ready.method, head.status, &head.headers));
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            let error = ProxyError::Answer(head.status.as_u16());
+            watch.failed(&error);
+            return Err(error);
+        }
+        let mut answer = Response::new(answer::handed_on(body, watch, self.idle()));
+        *answer.status_mut() = head.status;
+        *answer.headers_mut() = headers::answered(&head.headers, &ready.url, &self.home(&ready.headers));
+        Ok(answer)
+    }
+
+    /// What the caller may know this host by: as everybody does, and as it has called it.
+    fn home(&self, asked: &HeaderMap) -> Home {
+        let called = asked.get(header::HOST).and_then(|host| host.to_str().ok());
+        let called = format!("http://{}", called.unwrap_or_default());
+        Home::new([self.url_prefix.to_string().as_str(), &called])
+    }
+
     const fn told(&self, trouble: Trouble) -> ProxyError {
         match trouble {
             Trouble::TooLarge => ProxyError::TooLarge(self.settings.max_request_bytes),
@@ -137,7 +178,16 @@ impl Proxy {
     }
 }
 
-/// A path can stand behind it.
+/// Whether a path can stand behind what is said of where the API is; in words, because it is somebody's mistake.
+fn check_base(url: &str, provider: &Provider) -> Result<(), ProxyError> {
+    match url {
+        "" if provider.is_declared() => Err(ProxyError::NoApi),
+        "" => Err(ProxyError::NoApiOfPlugin),
+        url if is_base(url) => Ok(()),
+        _ => Err(ProxyError::BadApi),
+    }
+}
+
 fn is_base(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| url.has_host() && url.query().is_none() && url.fragment().is_none())
 }
@@ -161,25 +211,9 @@ impl Ready {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.url.as_str().parse().map_err(|_| ProxyError::Path("it makes no URL"))?;
         *request.headers_mut() = headers::sent(&self.headers, &self.api, &fresh.access_token)?;
-        if let Some(length) = self.length.clone().filter(|_| !self.body.is_none()) {
-            request.headers_mut().insert(header::CONTENT_LENGTH, length);
-        }
+        request.headers_mut().extend(self.framing.clone());
         Ok(request)
     }
-}
-
-fn handed_on(method: &Method, response: Response<Incoming>, mut watch: Watch) -> Result<Response<Answer>, ProxyError> {
-    let (head, body) = response.into_parts();
-    watch.answered(head.status.as_u16(), length(method, head.status, &head.headers));
-    if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        let error = ProxyError::Answer(head.status.as_u16());
-        watch.failed(&error);
-        return Err(error);
-    }
-    let mut answer = Response::new(watch.over(body));
-    *answer.status_mut() = head.status;
-    *answer.headers_mut() = headers::answered(&head.headers);
-    Ok(answer)
 }
 
 /// RFC 9110 section 6.4.1: some answers have no body, whatever their head says.

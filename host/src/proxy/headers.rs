@@ -1,9 +1,13 @@
 //! What is handed on of the heads of a call and of its answer. Pure.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use url::Url;
 
-use super::ProxyError;
-use crate::plugins::Api;
+use super::{
+    ProxyError,
+    links::{self, Home},
+};
+use crate::{outbound::expects_body, plugins::Api};
 
 /// RFC 9110 section 7.6.1: what is between two neighbours only. With those that `Connection` names.
 const HOP: [&str; 11] = [
@@ -38,16 +42,18 @@ const CALLERS: [&str; 12] = [
 const CALLERS_PREFIXES: [&str; 5] = ["jackfield-", "x-jackfield-", "x-forwarded-", "sec-", "proxy-"];
 
 /// What the service would say to a browser about its origin: here it would be about this host's. And what it says to caches: an answer to
-/// one token is no other's.
-const ORIGINS: [&str; 20] = [
+/// one token is no other's. RFC 9213 section 2.2: caches may have a header of their own, which for them goes before `Cache-Control`.
+const ORIGINS: [&str; 23] = [
     "set-cookie",
     "set-cookie2",
     "alt-svc",
+    "cdn-cache-control",
     "clear-site-data",
     "content-security-policy",
     "content-security-policy-report-only",
     "cross-origin-embedder-policy",
     "cross-origin-opener-policy",
+    "edge-control",
     "expect-ct",
     "nel",
     "origin-agent-cluster",
@@ -58,10 +64,16 @@ const ORIGINS: [&str; 20] = [
     "reporting-endpoints",
     "service-worker-allowed",
     "sourcemap",
+    "speculation-rules",
     "strict-transport-security",
     "expires",
 ];
 const ORIGINS_PREFIXES: [&str; 4] = ["access-control-", "jackfield-", "x-jackfield-", "surrogate-"];
+const CACHES_SUFFIX: &str = "-cdn-cache-control";
+
+/// What servers in front of this host would take for its orders: files and URLs to answer with in its place, a backend to be left out.
+const FRONTS_PREFIXES: [&str; 7] =
+    ["x-accel-", "x-appengine-", "x-envoy-", "x-lighttpd-", "x-litespeed-", "x-reproxy-", "x-sendfile"];
 
 /// On every answer: whatever a browser takes the service's bytes for, they run nothing, are of no origin and nobody's page, and no cache
 /// in between keeps them, whatever the service allows.
@@ -76,17 +88,19 @@ const OWN: [(HeaderName, &str); 6] = [
 
 /// The head of what is sent: the caller's without what is not for the service, the provider's, and the credential.
 pub(super) fn sent(asked: &HeaderMap, api: &Api, token: &str) -> Result<HeaderMap, ProxyError> {
-    let mut headers = kept(asked, &CALLERS, &CALLERS_PREFIXES);
+    let mut headers = kept(asked, |name| CALLERS.contains(&name) || begins(name, &CALLERS_PREFIXES));
     if !api.names_token() {
         headers.insert(header::AUTHORIZATION, credential("Bearer {access-token}", token)?);
     }
     for (name, value) in &api.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| ProxyError::Unusable)?;
+        let wrong = || ProxyError::Header(name.clone());
+        let as_name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        // Without the token: what is wrong with the words is not the token's fault.
+        let words = HeaderValue::from_str(value).map_err(|_| wrong())?;
         if value.contains(Api::ACCESS_TOKEN) {
-            headers.insert(name, credential(value, token)?);
+            headers.insert(as_name, credential(value, token)?);
         } else {
-            let value = HeaderValue::from_str(value).map_err(|_| ProxyError::Unusable)?;
-            headers.entry(name).or_insert(value);
+            headers.entry(as_name).or_insert(words);
         }
     }
     Ok(headers)
@@ -99,25 +113,55 @@ fn credential(template: &str, token: &str) -> Result<HeaderValue, ProxyError> {
     Ok(value)
 }
 
-/// The head of what is answered: the service's without what is not for the caller, and ours.
-pub(super) fn answered(came: &HeaderMap) -> HeaderMap {
-    let mut headers = kept(came, &ORIGINS, &ORIGINS_PREFIXES);
+/// How a body is told from what comes after it (RFC 9112 section 6); what the client would say by itself is not always right: it leaves the body
+/// of a GET out that does not say how long it is, and says nothing where there is none.
+pub(super) fn framing(asked: &HeaderMap, method: &Method, has_body: bool) -> Option<(HeaderName, HeaderValue)> {
+    // RFC 9112 section 6.3: it goes before a length.
+    let is_chunked = asked.contains_key(header::TRANSFER_ENCODING);
+    match asked.get(header::CONTENT_LENGTH).filter(|_| !is_chunked) {
+        Some(length) => Some((header::CONTENT_LENGTH, length.clone())),
+        None if has_body => Some((header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        None if expects_body(method) => Some((header::CONTENT_LENGTH, HeaderValue::from(0))),
+        None => None,
+    }
+}
+
+/// The head of what is answered to a call of a URL: the service's without what is not for the caller, and ours.
+pub(super) fn answered(came: &HeaderMap, called: &Url, home: &Home) -> HeaderMap {
+    let is_left = |name: &str| {
+        ORIGINS.contains(&name)
+            || begins(name, &ORIGINS_PREFIXES)
+            || begins(name, &FRONTS_PREFIXES)
+            || name.ends_with(CACHES_SUFFIX)
+    };
+    let mut headers = kept(came, is_left);
+    for name in [header::LOCATION, header::CONTENT_LOCATION] {
+        replace(&mut headers, &name, |value| links::reference(value, called, home));
+    }
+    replace(&mut headers, &header::LINK, |value| links::links(value, called, home));
     for (name, value) in OWN {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers
 }
 
-fn kept(headers: &HeaderMap, without: &[&str], prefixes: &[&str]) -> HeaderMap {
+fn replace(headers: &mut HeaderMap, name: &HeaderName, by: impl Fn(&HeaderValue) -> Option<HeaderValue>) {
+    let values: Vec<_> = headers.get_all(name).iter().filter_map(by).collect();
+    headers.remove(name);
+    for value in values {
+        headers.append(name, value);
+    }
+}
+
+fn kept(headers: &HeaderMap, is_left: impl Fn(&str) -> bool) -> HeaderMap {
     let named = named_by_connection(headers);
-    let is_kept = |name: &str| {
-        !HOP.contains(&name)
-            && !without.contains(&name)
-            && !prefixes.iter().any(|prefix| name.starts_with(prefix))
-            && !named.iter().any(|named| named == name)
-    };
+    let is_kept = |name: &str| !HOP.contains(&name) && !is_left(name) && !named.iter().any(|named| named == name);
     let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn begins(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
@@ -202,6 +246,39 @@ mod tests {
     }
 
     #[test]
+    fn a_header_of_the_provider_that_is_none_is_told_by_its_name() {
+        for (name, value) in [("x version", "2"), ("x-version", "a\nb"), ("x-token", "\u{7f}{access-token}")] {
+            let api = Api::new("https://a/").header(name, value);
+            let told = sent(&HeaderMap::new(), &api, "t");
+            assert!(matches!(&told, Err(ProxyError::Header(told)) if told == name), "{name}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_told_from_what_comes_after_it_whatever_the_method() {
+        let framing = |asked: &[(&'static str, &'static str)], method: Method, has_body| {
+            framing(&headers(asked), &method, has_body).map(|(name, value)| format!("{name}: {value:?}"))
+        };
+        let (length, chunked) = (|n| Some(format!("content-length: \"{n}\"")), Some("transfer-encoding: \"chunked\""));
+        for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS] {
+            assert_eq!(framing(&[], method.clone(), false), None, "{method}");
+            assert_eq!(framing(&[("content-length", "0")], method, false), length(0));
+        }
+        // RFC 9110 section 8.6.
+        for method in [Method::POST, Method::PUT, Method::PATCH] {
+            assert_eq!(framing(&[], method, false), length(0));
+        }
+        for method in [Method::GET, Method::HEAD, Method::DELETE, Method::POST] {
+            assert_eq!(framing(&[("content-length", "5")], method.clone(), true), length(5), "{method}");
+            for asked in
+                [&[("transfer-encoding", "chunked")][..], &[("content-length", "5"), ("transfer-encoding", "chunked")]]
+            {
+                assert_eq!(framing(asked, method.clone(), true).as_deref(), chunked, "{method}");
+            }
+        }
+    }
+
+    #[test]
     fn what_the_service_says_to_a_browser_of_its_origin_is_not_said_of_ours() {
         let came = headers(&[
             ("set-cookie", "session=evil"),
@@ -214,6 +291,20 @@ mod tests {
             ("x-content-type-options", "sniff"),
             ("service-worker-allowed", "/"),
             ("refresh", "0; url=https://evil.example/"),
+            ("speculation-rules", "\"/rules.json\""),
+            ("x-accel-redirect", "/secret"),
+            ("x-accel-expires", "3600"),
+            ("x-appengine-blobkey", "1"),
+            ("x-envoy-immediate-health-check-fail", "1"),
+            ("x-lighttpd-send-file", "/etc/passwd"),
+            ("x-litespeed-location", "/secret"),
+            ("x-reproxy-url", "http://10.0.0.1/"),
+            ("x-sendfile", "/etc/passwd"),
+            ("x-sendfile2", "/etc/passwd 0-"),
+            ("cdn-cache-control", "max-age=60"),
+            ("cloudflare-cdn-cache-control", "max-age=60"),
+            ("edge-control", "cache-maxage=1d"),
+            ("surrogate-control", "max-age=60"),
             ("jackfield-error", "unreachable"),
             ("connection", "x-hop"),
             ("x-hop", "1"),
@@ -222,18 +313,26 @@ mod tests {
             ("content-length", "5"),
             ("etag", "\"1\""),
             ("location", "https://elsewhere.example/"),
+            ("content-location", "2"),
+            ("link", "<?page=2>; rel=next"),
+            ("link", "<https://jackfield.example/api/0/>; rel=prev"),
             ("retry-after", "30"),
             ("x-ratelimit-remaining", "0"),
             ("ratelimit", "\"default\";r=0;t=30"),
         ]);
-        let answered = answered(&came);
-        let handed_on = ["content-length", "content-type", "etag", "location", "ratelimit", "retry-after"];
+        let called = "https://a.example/v1/".parse().expect("a URL");
+        let home = Home::new(["https://jackfield.example"]);
+        let answered = answered(&came, &called, &home);
+        let handed_on = ["content-length", "content-location", "content-type", "etag", "link", "location"];
+        let limits = ["ratelimit", "retry-after", "x-ratelimit-remaining"];
         let own = OWN;
         let own: Vec<_> = own.iter().map(|(name, _)| name.as_str()).collect();
-        let mut expected = [handed_on.as_slice(), &own, &["x-ratelimit-remaining"]].concat();
+        let mut expected = [handed_on.as_slice(), &own, &limits].concat();
         expected.sort_unstable();
         assert_eq!(names(&answered), expected);
         assert_eq!(answered["cache-control"], "no-store");
+        assert_eq!(answered["content-location"], "https://a.example/v1/2");
+        assert_eq!(answered.get_all("link").iter().collect::<Vec<_>>(), ["<https://a.example/v1/?page=2>; rel=next"]);
         assert!(answered["content-security-policy"].to_str().is_ok_and(|policy| policy.contains("sandbox")));
     }
 

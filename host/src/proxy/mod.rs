@@ -2,12 +2,16 @@
 //! accounts.
 //!
 //! `target` says where a call goes, and refuses paths that would lead elsewhere; `headers` what is handed on of the caller's and of the
-//! service's head; `body` keeps what has been sent, as far as it is small, so that it can be sent again; `repeat` says when that is safe;
-//! `watch` tells the log, once for each call. The guards on where anything may be sent are those of `outbound`.
+//! service's head, `links` where the latter leads; `body` keeps what has been sent, as far as it is small, so that it can be sent again; `repeat`
+//! says when that is safe; `answer` hands the answer on; `watch` tells the log, once for each call; `calls` counts those that are under way.
+//! The guards on where anything may be sent are those of `outbound`.
 
+mod answer;
 mod body;
 mod call;
+mod calls;
 mod headers;
+mod links;
 mod repeat;
 mod target;
 mod watch;
@@ -15,13 +19,14 @@ mod watch;
 use std::{io, time::Duration};
 
 use bytes::Bytes;
+use calls::Calls;
 use futures_util::stream::BoxStream;
 use http::{HeaderMap, Method};
 use thiserror::Error;
 
 use crate::{
     audit::{Actor, Audit},
-    config,
+    config::{self, UrlPrefix},
     grants::{GrantError, Grants, Which},
     outbound::OutboundError,
     plugins::Plugins,
@@ -36,6 +41,9 @@ pub struct Proxy {
     grants: Grants,
     audit: Audit,
     settings: config::Proxy,
+    /// What callers know this host by.
+    url_prefix: UrlPrefix,
+    calls: Calls,
 }
 
 /// One call, as its caller asks for it.
@@ -72,9 +80,22 @@ pub enum ProxyError {
     /// The integration has no such grant, or none.
     #[error("the integration has no such grant")]
     NoGrant,
-    /// Nobody has said where the service's API is.
-    #[error("the provider does not say where its API is")]
+    /// The operator has not said where the service's API is.
+    #[error("the provider does not say where its API is ([providers.NAME] api-url)")]
     NoApi,
+    /// The plugin does not say where the service's API is.
+    #[error("the provider's plugin does not say where its API is (`Provider::api`)")]
+    NoApiOfPlugin,
+    /// What is said of where the service's API is, is no URL for that.
+    #[error(
+        "where the provider says that its API is, no path can be put behind: a URL has a host, and neither query nor fragment"
+    )]
+    BadApi,
+    /// A header that the provider says each call carries.
+    #[error(
+        "the provider says that calls carry a header {0:?} (api-headers, or `Provider::api`), which is none that can be sent"
+    )]
+    Header(String),
     /// The plugin is gone.
     #[error("the provider of the integration is not loaded")]
     NoProvider,
@@ -96,6 +117,9 @@ pub enum ProxyError {
     /// The token cannot be written into a header.
     #[error("the token is none that a header can hold")]
     Unusable,
+    /// The organization has as many calls under way as it may have.
+    #[error("the organization has {0} calls under way ([proxy] max-calls)")]
+    Busy(usize),
     /// There is no token.
     #[error(transparent)]
     Grant(GrantError),
@@ -138,7 +162,10 @@ impl ProxyError {
         match self {
             Self::NotFound => "not-found",
             Self::NoGrant => "no-grant",
-            Self::NoApi => "no-api",
+            Self::NoApi | Self::NoApiOfPlugin => "no-api",
+            Self::BadApi | Self::Header(_) => "misconfigured",
+            Self::Unusable => "unusable",
+            Self::Busy(_) => "busy",
             Self::NoProvider => "no-provider",
             Self::Method(_) => "method",
             Self::Upgrade => "upgrade",
@@ -151,7 +178,7 @@ impl ProxyError {
             Self::Outbound(OutboundError::Idle(_) | OutboundError::TimedOut(_)) => "timed-out",
             Self::Outbound(_) | Self::Answer(_) => "unreachable",
             Self::Cut => "cut",
-            Self::Unusable | Self::Grant(_) | Self::Store(_) => "internal",
+            Self::Grant(_) | Self::Store(_) => "internal",
         }
     }
 }
@@ -159,8 +186,15 @@ impl ProxyError {
 impl Proxy {
     /// Builds the room.
     #[must_use]
-    pub const fn new(store: Store, plugins: Plugins, grants: Grants, audit: Audit, settings: config::Proxy) -> Self {
-        Self { store, plugins, grants, audit, settings }
+    pub fn new(
+        store: Store,
+        plugins: Plugins,
+        grants: Grants,
+        audit: Audit,
+        settings: config::Proxy,
+        url_prefix: UrlPrefix,
+    ) -> Self {
+        Self { store, plugins, grants, audit, settings, url_prefix, calls: Calls::default() }
     }
 
     /// How long nothing may move.

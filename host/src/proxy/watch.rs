@@ -1,15 +1,14 @@
 //! The one place where the use of an integration is told: a line in the log for each call, when all of it is through, also where the caller has
 //! gone away. It says who was used how much, and never where exactly or with what: a path can hold as much of a secret as a query can.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::try_unfold};
 use tracing::Span;
 
-use super::{Answer, ProxyError, body::Body};
+use super::{ProxyError, body::Body, calls::UnderWay};
 use crate::{
-    outbound::{Incoming, OutboundError},
+    outbound::OutboundError,
     store::{IntegrationId, OrganizationId},
 };
 
@@ -27,10 +26,16 @@ pub(super) struct Watch {
     error: Option<String>,
     length: Option<u64>,
     is_whole: bool,
+    _under_way: UnderWay,
 }
 
 impl Watch {
-    pub(super) fn new(organization: OrganizationId, integration: IntegrationId, provider: &str, body: &Body) -> Self {
+    pub(super) fn new(
+        (organization, integration): (OrganizationId, IntegrationId),
+        provider: &str,
+        body: &Body,
+        under_way: UnderWay,
+    ) -> Self {
         Self {
             organization,
             integration,
@@ -44,6 +49,7 @@ impl Watch {
             error: None,
             length: None,
             is_whole: false,
+            _under_way: under_way,
         }
     }
 
@@ -65,38 +71,31 @@ impl Watch {
         self.error = Some(error.to_string());
     }
 
-    fn cut(&mut self, error: &OutboundError) {
+    pub(super) fn cut(&mut self, error: &OutboundError) {
         self.error = Some(error.to_string());
     }
 
-    /// The body of an answer, watched to its end.
-    pub(super) fn over(self, body: Incoming) -> Answer {
-        try_unfold((body, self), |(mut body, mut watch)| async move {
-            match body.chunk().await {
-                Ok(chunk) => Ok(watch.handed_on(chunk).map(|chunk| (chunk, (body, watch)))),
-                Err(error) => {
-                    watch.cut(&error);
-                    Err(error)
-                }
-            }
-        })
-        .boxed()
+    pub(super) fn unread(&mut self, patience: Duration) {
+        self.error = Some(format!("the caller has taken nothing for {patience:?} ([proxy] idle-timeout)"));
     }
 
-    fn handed_on(&mut self, chunk: Option<Bytes>) -> Option<Bytes> {
-        match &chunk {
+    /// `None` is the end.
+    pub(super) fn handed_on(&mut self, chunk: Option<&Bytes>) {
+        match chunk {
             Some(chunk) => {
                 self.received += chunk.len() as u64;
                 self.is_whole = self.length == Some(self.received);
             }
             None => self.is_whole = true,
         }
-        chunk
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        if !self.is_whole {
+            self.body.give_up();
+        }
         let _entered = self.span.enter();
         let given_up = "the caller has gone".to_owned();
         let error = self.error.take().or_else(|| (!self.is_whole).then_some(given_up));

@@ -231,6 +231,7 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
         ("tokens.keep-alive-days", before.tokens != after.tokens),
         ("proxy.max-request-bytes", before.proxy.max_request_bytes != after.proxy.max_request_bytes),
         ("proxy.idle-timeout", before.proxy.idle_timeout != after.proxy.idle_timeout),
+        ("proxy.max-calls", before.proxy.max_calls != after.proxy.max_calls),
         ("database.url", before.database.url.as_str() != after.database.url.as_str()),
     ]
     .into_iter()

@@ -49,6 +49,10 @@ pub(super) enum WebError {
     NeedsReauthentication,
     /// The provider gives no token at present; when it is asked again.
     Unavailable { retry_after: Duration },
+    /// The organization has so many calls under way that it must wait with another.
+    Busy { retry_after: Duration },
+    /// Somebody who runs the host, or writes its plugins, has made a mistake; what it is about, and the cause for the log.
+    Misconfigured { detail: &'static str, cause: String },
     /// The person does this too often; when they may again.
     TooMany { retry_after: Duration },
     /// What is stored of this cannot be opened; everything else can.
@@ -80,7 +84,7 @@ pub(super) struct CodedError {
 }
 
 impl WebError {
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::NotLoggedIn { .. } | Self::BadToken => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -93,17 +97,18 @@ impl WebError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NeedsReauthentication => StatusCode::CONFLICT,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unreadable(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TooMany { .. } | Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unreadable(_) | Self::Internal(_) | Self::Misconfigured { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    fn detail(&self) -> &'static str {
+    pub(super) fn detail(&self) -> &'static str {
         match self {
             Self::NotLoggedIn { .. } => "Authentication credentials were not provided.",
             Self::BadToken => "Invalid token.",
             Self::Forbidden(detail) | Self::BadRequest(detail) | Self::Absent(detail) => detail,
-            Self::TooLarge(detail) | Self::NotImplemented(detail) => detail,
+            Self::TooLarge(detail) | Self::NotImplemented(detail) | Self::Misconfigured { detail, .. } => detail,
+            Self::Busy { .. } => "The organization has as many calls under way as this host takes of one at once.",
             Self::BadGateway => "The service cannot be reached.",
             Self::GatewayTimeout => "The service does not answer in time.",
             Self::NotFound => "The requested resource does not exist.",
@@ -132,9 +137,9 @@ impl WebError {
                 "That could not be understood"
             }
             Self::NeedsReauthentication | Self::Unavailable { .. } => "The provider says no",
-            Self::TooMany { .. } => "Too many at once",
+            Self::TooMany { .. } | Self::Busy { .. } => "Too many at once",
             Self::Unreadable(_) => "This cannot be read",
-            Self::Internal(_) => "Something went wrong here",
+            Self::Internal(_) | Self::Misconfigured { .. } => "Something went wrong here",
         }
     }
 
@@ -152,14 +157,19 @@ impl WebError {
 
     /// RFC 9110 section 10.2.3: whole seconds, and never none.
     fn retry_after(&self) -> Option<header::HeaderValue> {
-        let (Self::Unavailable { retry_after } | Self::TooMany { retry_after }) = self else { return None };
+        let (Self::Unavailable { retry_after } | Self::TooMany { retry_after } | Self::Busy { retry_after }) = self
+        else {
+            return None;
+        };
         let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         Some(seconds.max(1).into())
     }
 
     fn log(&self) {
         match self {
-            Self::Internal(cause) => tracing::error!(error = cause, "a request failed"),
+            Self::Internal(cause) | Self::Misconfigured { cause, .. } => {
+                tracing::error!(error = cause, "a request failed")
+            }
             Self::Unreadable(cause) => tracing::error!(error = cause, "what is stored cannot be read"),
             _ => {}
         }

@@ -42,6 +42,7 @@ mod plugin_new;
 mod provenance;
 mod proxy;
 mod proxy_attacks;
+mod proxy_streams;
 mod public_api;
 mod reinstall;
 mod released;

@@ -105,6 +105,20 @@ async fn the_use_of_an_integration_is_in_the_audit_log_before_it_is_carried_out(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_out_of_reach_is_in_the_audit_log_as_refused_and_not_as_a_use() -> Result<()> {
+    let scene = Scene::new("").await?;
+    let away = scene.machine.get("https://evil.example/x").await?;
+    assert_eq!(refusal(&away)?, (403, "out-of-reach".to_owned()));
+    let owner = Person::logged_in(&scene.stage.host.url, "owner@example.com", PASSWORD).await?;
+    let log = owner.visit("/api/0/organizations/acme/audit/").await?.json()?;
+    let rows: Vec<_> = log.as_array().into_iter().flatten().filter(|row| row["action"] == "proxy-use").collect();
+    let [row] = rows.as_slice() else { anyhow::bail!("one row: {log}") };
+    assert_eq!((&row["result"], &row["detail"]["reason"]), (&json!("refused"), &json!("out-of-reach")), "{row}");
+    assert!(!log.to_string().contains("evil.example"), "{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_host_are_told_apart_from_the_services() -> Result<()> {
     let scene = Scene::new("").await?;
     let machine = &scene.machine;

@@ -5,7 +5,7 @@ use jackfield_tests::{
     host::Host,
     person::Person,
     raw::{RawConnection, RawServer},
-    stand_in_oauth2::StandInOAuth2,
+    stand_in_oauth2::{Dialect, StandInOAuth2},
 };
 use reqwest::Method;
 
@@ -21,7 +21,17 @@ pub(crate) async fn installed(api: &RawServer, more: &str) -> Result<(StandInOAu
 }
 
 async fn installed_at(api_url: &str, allowed: &[u16], more: &str) -> Result<(StandInOAuth2, Host, Machine)> {
-    let service = StandInOAuth2::start([service_of("acme", |_| {})?].into()).await?;
+    installed_of(service_of("acme", |_| {})?, api_url, allowed, more).await
+}
+
+/// The same of a service with a dialect of its own.
+pub(crate) async fn installed_of(
+    service: (String, Dialect),
+    api_url: &str,
+    allowed: &[u16],
+    more: &str,
+) -> Result<(StandInOAuth2, Host, Machine)> {
+    let service = StandInOAuth2::start([service].into()).await?;
     let ports = allowed.iter().chain([&service.port()]).map(|port| format!("\"127.0.0.1:{port}\"")).collect::<Vec<_>>();
     let http = format!("[http]\nallow-private = [{}]\n", ports.join(", "));
     let declared = declaration_of(&service, "acme", "");
@@ -124,6 +134,31 @@ async fn ssrf_by_redirect() -> Result<()> {
     let (answer, _) = tokio::try_join!(machine.get("thing"), api.answer(&redirect))?;
     assert_eq!((answer.status, answer.location.as_deref()), (307, Some(location.as_str())), "passed on, not followed");
     assert!(inside.is_untouched().await);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn use_of_another_integration_by_redirect() -> Result<()> {
+    let api = RawServer::start().await?;
+    let (_service, host, machine) = installed(&api, "").await?;
+    let other = "/api/0/organizations/acme/integrations/8/proxy/users.delete";
+    let at_api = format!("http://127.0.0.1:{}", api.port());
+    let home =
+        [host.url.clone(), format!("//{}", host.url.trim_start_matches("http://")), "http://called.example".to_owned()];
+    let mut cases: Vec<_> = home.iter().map(|home| (format!("{home}{other}"), None)).collect();
+    cases.push((other.to_owned(), Some(format!("{at_api}{other}"))));
+    cases.push(("https://elsewhere.example/x".to_owned(), Some("https://elsewhere.example/x".to_owned())));
+    for (location, expected) in cases {
+        let head = format!("location: {location}\r\ncontent-location: {location}\r\nlink: <{location}>; rel=next\r\n");
+        let redirect =
+            format!("HTTP/1.1 307 Temporary Redirect\r\n{head}connection: close\r\ncontent-length: 0\r\n\r\n");
+        let call = machine.calls(Method::POST, "thing").header("host", "called.example");
+        let (answer, _) = tokio::try_join!(machine.send(call), api.answer(&redirect))?;
+        assert_eq!((answer.status, &answer.location), (307, &expected), "{location}");
+        assert_eq!(answer.header("content-location"), expected.as_deref().unwrap_or_default(), "{location}");
+        let link = expected.map(|url| format!("<{url}>; rel=next"));
+        assert_eq!(answer.header("link"), link.unwrap_or_default(), "{location}");
+    }
     Ok(())
 }
 

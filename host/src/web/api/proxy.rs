@@ -78,8 +78,26 @@ impl From<ProxyError> for WebError {
             ProxyError::NotFound => Self::NotFound,
             ProxyError::NoGrant => NO_GRANT,
             ProxyError::NoApi => {
-                Self::Absent("Nobody has said where the API of this provider is: a declared one has the key api-url.")
+                Self::Absent("Nobody has said where the API of this provider is: that is its key api-url.")
             }
+            ProxyError::NoApiOfPlugin => {
+                Self::Absent("The plugin of this provider does not say where its API is: it would by `Provider::api`.")
+            }
+            ProxyError::BadApi => misconfigured(
+                "Where the API of this provider is said to be (api-url, or what its plugin answers), no path can be put behind: it is no URL, \
+                 or has a query or a fragment.",
+                &error,
+            ),
+            ProxyError::Header(_) => misconfigured(
+                "The provider says that calls of its API carry a header that cannot be sent (api-headers, or what its plugin answers). The log \
+                 names it.",
+                &error,
+            ),
+            ProxyError::Unusable => misconfigured(
+                "The token that the service has given is none that a header can hold. Setting the integration up again may mend that.",
+                &error,
+            ),
+            ProxyError::Busy(_) => Self::Busy { retry_after: std::time::Duration::from_secs(1) },
             ProxyError::NoProvider => Self::Absent("The provider of the integration is not loaded, or not configured."),
             ProxyError::Method(_) => Self::MethodNotAllowed,
             ProxyError::Upgrade => {
@@ -99,9 +117,31 @@ impl From<ProxyError> for WebError {
             ProxyError::Outbound(OutboundError::Idle(_) | OutboundError::TimedOut(_)) => Self::GatewayTimeout,
             // What the cause says may name an address inside: it is in the log.
             ProxyError::Outbound(_) | ProxyError::Answer(_) => Self::BadGateway,
-            error @ (ProxyError::Unusable | ProxyError::Grant(_) | ProxyError::Store(_)) => {
-                Self::Internal(error.to_string())
-            }
+            error @ (ProxyError::Grant(_) | ProxyError::Store(_)) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+fn misconfigured(detail: &'static str, cause: &ProxyError) -> WebError {
+    WebError::Misconfigured { detail, cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_of_others_than_the_caller_are_told_by_what_they_are() {
+        for (error, status, code, words) in [
+            (ProxyError::NoApi, 404, "no-api", "api-url"),
+            (ProxyError::NoApiOfPlugin, 404, "no-api", "`Provider::api`"),
+            (ProxyError::BadApi, 500, "misconfigured", "a query or a fragment"),
+            (ProxyError::Header("x y".to_owned()), 500, "misconfigured", "api-headers"),
+            (ProxyError::Unusable, 500, "unusable", "token"),
+        ] {
+            let CodedError { code: found, error } = error.into();
+            assert_eq!((error.status().as_u16(), found), (status, code));
+            assert!(error.detail().contains(words), "{}", error.detail());
         }
     }
 }
