@@ -100,7 +100,7 @@ pub(super) const fn in_words(action: Action) -> &'static str {
         Action::ProxyUse => "Use through the proxy",
         Action::Revoke => "Revocation",
         Action::KeyRotation => "Rotation of keys",
-        Action::AuditKey => "New key of this log",
+        Action::AuditKey => "Break in this log",
         Action::PluginLoad => "Plugin loaded",
         Action::ConfigurationChange => "Configuration",
         Action::UserCreation => "New user",

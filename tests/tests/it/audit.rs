@@ -4,15 +4,18 @@ use anyhow::{Context, Result, ensure};
 use jackfield_tests::{
     host::Host,
     person::Person,
+    postgres::databases,
     stand_in::{Endpoint::Refresh, Rotation, Trouble},
     stand_in_slack::TokenAnswer,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{PASSWORD, Stage, bare, slack_options};
+use crate::stage::{PASSWORD, Stage, bare, program, slack_options};
 
 const TEAM: &str = "T0STANDIN";
+/// What an organization's own configuration of an integration says.
+const VALUE: &str = "value-of-a-configuration";
 /// An option's value that a refused configuration has.
 const SLIP: &str = "hunter2-by-mistake";
 
@@ -80,6 +83,12 @@ impl Done {
         for _ in 0..3 {
             ensure!(machine.ask(Method::GET, &path).await?.status == 200);
         }
+        let example = adds_example(owner, "acme", "one").await?;
+        for name in [VALUE, VALUE] {
+            let path = format!("/organizations/acme/integrations/{example}/");
+            ensure!(owner.post(&path, &[("name", name)]).await?.status == 302);
+        }
+        self.secrets.push(VALUE.to_owned());
         let method = path.replace("/token/", "/proxy/auth.test");
         ensure!(machine.ask(Method::POST, &method).await?.status == 200);
         self.remember_tokens().await
@@ -138,8 +147,10 @@ const OWNER: Option<&str> = Some("owner@example.com");
 const ACME: Option<&str> = Some("acme");
 const OTHER: Option<&str> = Some("other");
 const SLACK: Option<&str> = Some("slack");
+const EXAMPLE: Option<&str> = Some("example");
 
-const DEEDS: [Deed; 23] = [
+const DEEDS: [Deed; 25] = [
+    ("a host starts with a configuration", "configuration-change", "host", None, None, None, false, false, "ok"),
     ("a plugin is loaded at the start", "plugin-load", "host", None, None, SLACK, false, true, "ok"),
     ("an organization is made", "organization-creation", "operator", None, ACME, None, false, false, "ok"),
     ("a user is made", "user-creation", "operator", None, None, None, false, false, "ok"),
@@ -150,18 +161,19 @@ const DEEDS: [Deed; 23] = [
     ("an identity is proved", "identity-link", "user", OWNER, ACME, SLACK, true, true, "ok"),
     ("a refresh fails", "refresh-failure", "host", None, ACME, SLACK, true, true, "failed"),
     ("it is installed again", "re-install", "user", OWNER, ACME, SLACK, true, true, "ok"),
+    ("an integration is configured", "configuration-change", "user", OWNER, ACME, EXAMPLE, false, true, "ok"),
     ("another organization links it", "link", "user", OWNER, OTHER, SLACK, true, true, "ok"),
-    ("a token is read", "token-read", "token", Some("test"), ACME, SLACK, true, false, "ok"),
+    ("a token is read", "token-read", "token", Some("test"), ACME, SLACK, true, true, "ok"),
     ("it is used", "proxy-use", "token", Some("test"), ACME, SLACK, true, true, "ok"),
     ("a plugin is refused", "plugin-load", "operator", None, None, None, false, false, "refused"),
     ("a configuration is refused", "configuration-change", "operator", None, None, None, false, false, "refused"),
     ("a plugin is loaded by a reload", "plugin-load", "operator", None, None, None, false, true, "ok"),
     ("a configuration is taken over", "configuration-change", "operator", None, None, None, false, false, "ok"),
     ("keys are rotated", "key-rotation", "operator", None, None, None, false, false, "ok"),
-    ("an identity is unlinked", "identity-unlink", "user", OWNER, None, None, false, false, "ok"),
-    ("one organization unlinks it", "unlink", "user", OWNER, OTHER, SLACK, true, false, "ok"),
-    ("the last removes it", "unlink", "token", Some("test"), ACME, SLACK, true, false, "ok"),
-    ("it is revoked at the provider", "revoke", "host", None, ACME, SLACK, true, false, "ok"),
+    ("an identity is unlinked", "identity-unlink", "user", OWNER, None, SLACK, false, false, "ok"),
+    ("one organization unlinks it", "unlink", "user", OWNER, OTHER, SLACK, true, true, "ok"),
+    ("the last removes it", "unlink", "token", Some("test"), ACME, SLACK, true, true, "ok"),
+    ("it is revoked at the provider", "revoke", "host", None, ACME, SLACK, true, true, "ok"),
     ("another member is added", "member-change", "operator", None, OTHER, None, false, false, "ok"),
 ];
 
@@ -198,7 +210,16 @@ async fn checklist_62_every_deed_is_a_row_with_actor_organization_provider_plugi
     assert_eq!(installed["integrationId"], done.integration);
     let read: Vec<_> = of(&rows, "token-read", "ok").collect();
     assert_eq!((read.len(), &read[0]["detail"]), (1, &json!({"grant": "bot"})), "its repeats are counted: {read:?}");
-    let changed = of(&rows, "configuration-change", "ok").next().context("a row")?;
+    let at_the_start = of(&rows, "configuration-change", "ok").next().context("a row")?;
+    assert!(at_the_start["detail"]["keys"].to_string().contains("slack.client-secret"), "{at_the_start}");
+    let of_acme: Vec<_> = of(&rows, "configuration-change", "ok").filter(|row| row["organization"] == "acme").collect();
+    assert_eq!(
+        (of_acme.len(), &of_acme[0]["detail"]),
+        (1, &json!({"keys": ["name"]})),
+        "the second has changed nothing"
+    );
+    let mut by_operator = of(&rows, "configuration-change", "ok").filter(|row| row["actor"]["kind"] == "operator");
+    let changed = by_operator.next().context("a row")?;
     assert_eq!(changed["detail"]["keys"], json!(["default-integrations", "http.timeout"]));
     assert_eq!(changed["detail"]["added"], json!(["misbehaving"]));
     let refused = of(&rows, "configuration-change", "refused").next().context("a row")?;
@@ -274,6 +295,10 @@ async fn the_page_shows_deeds_in_words_to_whoever_may_read_them() -> Result<()> 
         assert!(seen.contains(word), "{word} is not in {seen}");
     }
     assert!(seen.contains(&format!(r#"<a href="/organizations/acme/integrations/{id}/">"#)));
+    assert!(
+        seen.contains(r#"value="configuration-change""#) && !seen.contains("identity-unlink"),
+        "only what may be found"
+    );
     let filtered = owner.visit(&format!("{page}?action=link&integration={id}")).await?.text;
     assert!(filtered.contains("Nothing of that kind was done yet."), "{filtered}");
     assert_eq!(owner.visit(&format!("{page}?action=nonsense")).await?.status, 400);
@@ -284,5 +309,65 @@ async fn the_page_shows_deeds_in_words_to_whoever_may_read_them() -> Result<()> 
     assert_eq!(member.visit(page).await?.status, 403);
     assert!(!member.visit(&details).await?.text.contains(page));
     assert!(!member.visit("/organizations/acme/integrations/").await?.text.contains(page));
+    Ok(())
+}
+
+/// What the starts of a host say of its configuration: keys, or why they are not known.
+fn at_starts(host: &Host) -> Result<Vec<Value>> {
+    let rows = rows(host)?.into_iter().filter(|row| row["action"] == "configuration-change");
+    Ok(rows.filter(|row| row["detail"]["at"] == "start").map(|row| row["detail"]["keys"].clone()).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_tells_which_keys_of_the_configuration_have_changed_since_the_last_and_no_value() -> Result<()> {
+    for database in databases() {
+        let with = |toml: &str| bare().plugin("example").database(database.clone()).toml(toml);
+        let secret = "[slack]\nclient-secret = { file = \"slack.secret\" }\n";
+        let host = with("[http]\ntimeout = 2\n").start()?;
+        assert_eq!(at_starts(&host)?.len(), 1, "all of it is new");
+        std::fs::write(host.folder().join("slack.secret"), SLIP)?;
+        let host = host.restart(with("[http]\ntimeout = 2\n"))?;
+        assert_eq!(at_starts(&host)?.len(), 1, "nothing has changed");
+        let changed = || with(&format!("[http]\ntimeout = 3\n{secret}")).plugin("slack");
+        let host = host.restart(changed())?;
+        let keys = json!(["default-integrations", "http.timeout", "slack.client-secret"]);
+        assert_eq!(at_starts(&host)?[1..], [keys]);
+        std::fs::write(host.folder().join("slack.secret"), SLIP.to_uppercase())?;
+        let host = host.killed_and_restarted(changed())?;
+        assert_eq!(
+            at_starts(&host)?[2..],
+            [json!(["slack.client-secret"])],
+            "the file says the same, and leads to another secret"
+        );
+        let reloaded = || with(&format!("[http]\ntimeout = 4\n{secret}")).plugin("slack");
+        host.reconfigure(&reloaded())?;
+        host.run(&["reload"], "")?;
+        let host = host.restart(reloaded())?;
+        assert_eq!(at_starts(&host)?.len(), 3, "the reload has told it");
+        let printed = serde_json::to_string(&rows(&host)?)?.to_lowercase();
+        assert!(!printed.contains(SLIP), "{printed}");
+        let said = host.run(&["key", "check"], "")?;
+        assert!(said.contains("every sealed value can be opened"), "{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_name_forges_no_row_of_the_list_and_who_reads_no_further_is_no_fault() -> Result<()> {
+    let stage = Stage::new().await?;
+    let owner = stage.person("owner").await?;
+    let forged = "x\n     1 2026-11-25T00:00:00Z unlink               ok      eve\u{1b}[2J";
+    adds_example(&owner, "acme", forged).await?;
+    let printed = stage.host.run(&["audit", "list"], "")?;
+    assert_eq!(printed.lines().count(), rows(&stage.host)?.len(), "a line each: {printed}");
+    assert!(printed.contains("eve") && !printed.contains('\u{1b}'), "{printed}");
+
+    let mut list = std::process::Command::new(program().path);
+    list.arg("--config").arg(stage.host.folder().join("jackfield.toml")).current_dir(stage.host.folder());
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let output = list.args(["audit", "list"]).stdout(writer).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !said.contains("panicked"), "{said}");
     Ok(())
 }

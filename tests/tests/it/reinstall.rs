@@ -1,9 +1,10 @@
 //! The same account again, and re-authentication.
 
 use anyhow::Result;
-use jackfield_tests::postgres::databases;
+use jackfield_tests::{postgres::databases, stand_in_slack::TokenAnswer};
+use serde_json::json;
 
-use crate::stage::Stage;
+use crate::{audit::rows, stage::Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_re_install_refreshes_everything_and_adds_no_rows() -> Result<()> {
@@ -45,6 +46,14 @@ async fn re_authentication_takes_the_same_account_and_refuses_another() -> Resul
     let after = (stored.integrations().await?[0].1.clone(), stored.identities("owner@example.com").await?);
     assert_eq!(before, after);
     assert_eq!(stage.installed(&owner).await?.len(), 1);
+    stage.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
+    assert!(!re_authenticate().await?.success);
+    let rows = rows(&stage.host)?.into_iter().filter(|row| row["action"] == "re-install" && row["result"] == "failed");
+    let told: Vec<_> = rows
+        .map(|row| (row["integrationId"].clone(), row["externalId"].clone(), row["detail"]["reason"].clone()))
+        .collect();
+    let of = |reason: &str| (json!(id), json!("T0STANDIN"), json!(reason));
+    assert_eq!(told, [of("other-account"), of("token-endpoint")], "each is a row");
     Ok(())
 }
 

@@ -93,11 +93,11 @@ words!(
         Revoke = "revoke",
         /// Secrets were sealed anew under another secret key.
         KeyRotation = "key-rotation",
-        /// The chain goes on under a new key, since the one before does not open.
+        /// The chain was not as it was left when a host went on with it: its key did not open, its head was changed, or it was erased.
         AuditKey = "audit-key",
         /// A plugin was loaded, or refused.
         PluginLoad = "plugin-load",
-        /// The host took over another configuration, or refused it.
+        /// The host took over another configuration, or refused it; or an organization's own configuration of an integration was changed.
         ConfigurationChange = "configuration-change",
         /// A user was made.
         UserCreation = "user-creation",
