@@ -165,8 +165,8 @@ async fn each_organization_finds_the_bad_night_in_its_log() -> Result<()> {
             let by_operator = ("operator".to_owned(), "ok".to_owned(), json!({"removed": removed}));
             assert_eq!(unlinked, if keep { vec![] } else { vec![by_operator] });
             let revoked = night.log_of(organization, "revoke").await?;
-            assert_eq!(revoked.len(), usize::from(keep || removed), "{organization}: {revoked:?}");
-            assert!(revoked.iter().all(|row| (&*row.0, &*row.1) == ("operator", "ok")), "{revoked:?}");
+            let by_operator = revoked.iter().filter(|row| (&*row.0, &*row.1) == ("operator", "ok")).count();
+            assert_eq!(by_operator, usize::from(keep || removed), "{organization}: {revoked:?}");
         }
     }
     Ok(())
