@@ -62,7 +62,12 @@ pub(super) fn renewed(
     let refresh_token = grant.refresh_token.as_ref().filter(|token| !token.is_empty());
     let refresh_token = refresh_token.map(|token| token.expose().to_owned()).or(before.refresh_token);
     let is_refreshable = refresh_token.is_some();
-    let granted = if grant.scopes.is_empty() { scopes.granted } else { sorted(grant.scopes.clone()) };
+    let mut granted = if grant.scopes.is_empty() { scopes.granted } else { sorted(grant.scopes.clone()) };
+    // It asks for a refresh token, and one is there: granted, also by a server that does not name it (OpenID Connect Core 1.0 section 11).
+    let offline = scopes.requested.iter().find(|scope| *scope == "offline_access");
+    if let Some(offline) = offline.filter(|scope| is_refreshable && !granted.contains(scope)) {
+        granted = sorted([granted, vec![offline.clone()]].concat());
+    }
     NewTokens {
         tokens: Tokens {
             access_token: grant.access_token.expose().to_owned(),
@@ -185,6 +190,17 @@ mod tests {
             let new = renewed(&Grant::new("x", "t"), Tokens::default(), scopes, None, NOW, None);
             assert_eq!((new.scopes.granted, new.scopes.requested), (granted, all()), "{bound}");
         }
+    }
+
+    #[test]
+    fn the_scope_for_a_refresh_token_is_granted_while_there_is_one() {
+        let asked = Scopes { granted: Vec::new(), requested: vec!["a".to_owned(), "offline_access".to_owned()] };
+        let answer = Grant::new("x", "t").scopes(["a"]);
+        let of = |grant: &Grant, before| renewed(grant, before, asked.clone(), None, NOW, None);
+        let first = of(&answer.clone().refresh_token("r"), Tokens::default());
+        assert_eq!(first.scopes.granted, ["a", "offline_access"]);
+        assert!(of(&answer, first.tokens).scopes.missing().is_empty(), "a refresh that brings no new one");
+        assert_eq!(of(&answer, Tokens::default()).scopes.missing(), ["offline_access"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) fn assertion(oauth2: &OAuth2, now: OffsetDateTime) -> Result<String, 
 /// Where no issuer is known no metadata are read either, and the endpoint's URL is what section 3 says.
 fn claims(oauth2: &OAuth2, now: OffsetDateTime) -> Value {
     let now = now.unix_timestamp();
-    let audience = oauth2.issuer.as_ref().unwrap_or(&oauth2.token_url);
+    let audience = oauth2.issuer.as_ref().filter(|issuer| !issuer.is_empty()).unwrap_or(&oauth2.token_url);
     json!({
         "iss": oauth2.client_id,
         "sub": oauth2.client_id,
@@ -58,6 +58,7 @@ mod tests {
     fn the_audience_is_the_issuer_alone_where_it_is_known() {
         let oauth2 = OAuth2::new("https://a/", "https://a/token");
         assert_eq!(told(&oauth2)["aud"], "https://a/token", "RFC 7523 section 3, point 3");
+        assert_eq!(told(&oauth2.clone().issuer(""))["aud"], "https://a/token", "no issuer is named by an empty text");
         assert_eq!(told(&oauth2.issuer("https://a"))["aud"], "https://a", "draft-ietf-oauth-rfc7523bis");
     }
 }

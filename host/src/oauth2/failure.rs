@@ -8,6 +8,7 @@ impl OAuth2Error {
     pub const fn check(&self) -> &'static str {
         match self {
             Self::Callback(error) => error.check(),
+            Self::Authorization(_) => "authorization-endpoint",
             Self::Token(_) => "token-endpoint",
             Self::Discovery(_) => "issuer",
             Self::IdToken(_) => "id-token",

@@ -4,14 +4,19 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use jackfield_plugin_abi::envelope::OAuth2;
 use time::{Duration, OffsetDateTime};
+use tokio::sync::MutexGuard;
 use url::Url;
 
 use super::{
+    authorization::asks_for_id_token,
     metadata::{DiscoveryError, Metadata, fetch_keys},
     server::Server,
 };
@@ -31,22 +36,73 @@ const MOST: usize = 256;
 #[derive(Clone, Default)]
 pub struct Issuers(Arc<Mutex<HashMap<String, Arc<Issuer>>>>);
 
-/// One issuer. The locks are held while it is asked, so that it is asked once for all who wait.
+/// One issuer, and what it is asked for.
 #[derive(Default)]
 pub(super) struct Issuer {
-    metadata: tokio::sync::Mutex<Kept<Metadata>>,
-    keys: tokio::sync::Mutex<Kept<KeySet>>,
+    metadata: Asked<Metadata>,
+    /// What it says as an OpenID provider, where its metadata leave that out.
+    openid: Asked<Metadata>,
+    keys: Asked<KeySet>,
+}
+
+/// Something that is asked for once for all who wait: the lock is held meanwhile.
+struct Asked<T> {
+    kept: tokio::sync::Mutex<Kept<T>>,
+    /// How often nothing came, and nothing was known.
+    failures: AtomicUsize,
+}
+
+impl<T> Default for Asked<T> {
+    fn default() -> Self {
+        Self { kept: tokio::sync::Mutex::default(), failures: AtomicUsize::new(0) }
+    }
+}
+
+impl<T> Asked<T> {
+    async fn get(
+        &self,
+        now: OffsetDateTime,
+        fetch: impl Future<Output = Result<T, DiscoveryError>>,
+    ) -> Result<Arc<T>, DiscoveryError> {
+        let mut kept = self.turn().await?;
+        let got = kept.get(now, fetch).await;
+        self.noted(&mut kept, got)
+    }
+
+    /// Waits for the one who asks. If that came to nothing, it is so for all who waited: one after the other they would wait for hours for an
+    /// issuer that hangs.
+    async fn turn(&self) -> Result<MutexGuard<'_, Kept<T>>, DiscoveryError> {
+        let before = self.failures.load(Ordering::Acquire);
+        let kept = self.kept.lock().await;
+        match &kept.failed {
+            Some(error) if self.failures.load(Ordering::Acquire) != before => {
+                Err(DiscoveryError::Shared(error.clone()))
+            }
+            _ => Ok(kept),
+        }
+    }
+
+    fn noted(&self, kept: &mut Kept<T>, got: Result<Arc<T>, DiscoveryError>) -> Result<Arc<T>, DiscoveryError> {
+        got.map_err(|error| {
+            let error = Arc::new(error);
+            kept.failed = Some(error.clone());
+            self.failures.fetch_add(1, Ordering::Release);
+            DiscoveryError::Shared(error)
+        })
+    }
 }
 
 /// Something that was fetched, and until when nobody asks again.
 struct Kept<T> {
     value: Option<Arc<T>>,
     good_until: OffsetDateTime,
+    /// What went wrong last while nothing was known.
+    failed: Option<Arc<DiscoveryError>>,
 }
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
-        Self { value: None, good_until: OffsetDateTime::UNIX_EPOCH }
+        Self { value: None, good_until: OffsetDateTime::UNIX_EPOCH, failed: None }
     }
 }
 
@@ -94,7 +150,15 @@ impl Issuers {
         let url = Url::parse(issuer).map_err(|_| DiscoveryError::Issuer(issuer.to_owned()))?;
         outbound.check_reach(&url).map_err(|error| DiscoveryError::Outbound(issuer.to_owned(), error))?;
         let known = self.known(issuer);
-        let metadata = known.metadata.lock().await.get(now, Metadata::fetch(issuer, outbound)).await?;
+        let mut metadata = known.metadata.get(now, Metadata::fetch(issuer, outbound)).await?;
+        if metadata.lacks_openid(asks_for_id_token(oauth2), oauth2.userinfo) {
+            match known.openid.get(now, Metadata::fetch_openid(issuer, outbound)).await {
+                Ok(openid) => metadata = Arc::new(metadata.filled_from(&openid)),
+                Err(error) => {
+                    tracing::warn!(issuer, %error, "an issuer does not say all of itself; what it says is used")
+                }
+            }
+        }
         Server::of_issuer(oauth2, outbound, known, &metadata)
     }
 
@@ -116,9 +180,10 @@ impl Issuer {
         outbound: &Outbound,
         now: OffsetDateTime,
     ) -> Result<Arc<KeySet>, DiscoveryError> {
-        let mut kept = self.keys.lock().await;
+        let mut kept = self.keys.turn().await?;
         let is_fresh = kept.value.is_none() || now >= kept.good_until;
-        let keys = kept.get(now, fetch_keys(url, outbound)).await?;
+        let got = kept.get(now, fetch_keys(url, outbound)).await;
+        let keys = self.keys.noted(&mut kept, got)?;
         if is_fresh || signed.has_key(&keys) {
             return Ok(keys);
         }
@@ -161,11 +226,28 @@ mod tests {
         };
         let outbound = Outbound::new(&http).expect("the client builds").within(crate::outbound::Reach::default());
         let issuers = Issuers::default();
-        let kept = Kept { value: Some(Arc::new(Metadata::default())), good_until: at(60) };
-        *issuers.known("https://a.example").metadata.lock().await = kept;
+        let kept = Kept { value: Some(Arc::new(Metadata::default())), good_until: at(60), failed: None };
+        *issuers.known("https://a.example").metadata.kept.lock().await = kept;
         let server = issuers.server(&OAuth2::discover("https://a.example"), &outbound, at(0)).await;
         let refused = server.map(drop).expect_err("it is out of reach").to_string();
         assert!(refused.contains("a.example is out of the plugin's reach"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn those_who_waited_for_an_issuer_that_hangs_share_its_failure_and_who_comes_later_asks_again() {
+        let (asked, requests) = (Asked::<u8>::default(), AtomicUsize::new(0));
+        let count = &requests;
+        let fetch = |result: Option<u8>| async move {
+            count.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            result.ok_or_else(|| DiscoveryError::NoMetadata("it hangs".to_owned()))
+        };
+        let all = futures_util::future::join_all((0..5).map(|_| asked.get(at(0), fetch(None)))).await;
+        let said: Vec<String> = all.into_iter().filter_map(|got| got.err().map(|error| error.to_string())).collect();
+        assert_eq!(said, ["the issuer has no metadata: it hangs"; 5]);
+        assert_eq!(requests.load(Ordering::Relaxed), 1, "it was asked once for all");
+        assert_eq!(asked.get(at(0), fetch(Some(1))).await.ok().as_deref(), Some(&1));
+        assert_eq!(requests.load(Ordering::Relaxed), 2);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A server is asked as RFC 8414 section 3 says, and then as OpenID Connect Discovery 1.0 section 4 does. Whatever it says counts only where
 //! it names the issuer that was asked (section 3.3): otherwise one server could speak for another.
 
+use std::sync::Arc;
+
 use http::Request;
 use jackfield_plugin_abi::envelope::ClientAuthentication;
 use serde::Deserialize;
@@ -29,6 +31,9 @@ pub(super) struct Metadata {
     pub(super) id_token_signing_alg_values_supported: Option<Vec<String>>,
     /// RFC 9207 section 3.
     pub(super) authorization_response_iss_parameter_supported: bool,
+    /// Whether they are all that the issuer says: what it says in the document of OpenID Connect is among them.
+    #[serde(skip)]
+    pub(super) is_whole: bool,
 }
 
 /// Why nothing is known of an authorization server. Holds no secret.
@@ -46,6 +51,9 @@ pub enum DiscoveryError {
     /// What is needed and neither set nor announced.
     #[error("the issuer's metadata have no {0}, and none is set")]
     NoEndpoint(&'static str),
+    /// What others were told that asked at the same time.
+    #[error("{0}")]
+    Shared(Arc<Self>),
     /// An endpoint that must not be used.
     #[error("the issuer's {0} is not to be used: {1}")]
     Endpoint(&'static str, OutboundError),
@@ -58,16 +66,48 @@ impl Metadata {
     /// Fetches the metadata of an issuer.
     pub(super) async fn fetch(issuer: &str, outbound: &Outbound) -> Result<Self, DiscoveryError> {
         let mut found = Vec::new();
-        for url in places(issuer).ok_or_else(|| DiscoveryError::Issuer(issuer.to_owned()))? {
+        for (at, url) in known_places(issuer)?.into_iter().enumerate() {
             match read(&url, issuer, outbound).await? {
                 Ok(metadata) => {
                     metadata.check_endpoints(outbound).await?;
-                    return Ok(metadata);
+                    return Ok(Self { is_whole: at > 0, ..metadata });
                 }
                 Err(why) => found.push(format!("{url} {why}")),
             }
         }
         Err(DiscoveryError::NoMetadata(found.join(", ")))
+    }
+
+    /// Fetches what an issuer says at the place of OpenID Connect; nothing where it says nothing there.
+    pub(super) async fn fetch_openid(issuer: &str, outbound: &Outbound) -> Result<Self, DiscoveryError> {
+        let [_, url] = known_places(issuer)?;
+        match read(&url, issuer, outbound).await? {
+            Ok(metadata) => {
+                metadata.check_endpoints(outbound).await?;
+                Ok(metadata)
+            }
+            Err(why) => {
+                tracing::debug!(issuer, "{url} {why}");
+                Ok(Self::default())
+            }
+        }
+    }
+
+    /// Whether they lack what is wanted of OpenID Connect, and the issuer may say it in the other document: what RFC 8414 section 2 does not
+    /// list need not stand in its document.
+    pub(super) fn lacks_openid(&self, wants_id_token: bool, wants_userinfo: bool) -> bool {
+        let lacks_keys = self.jwks_uri.is_none() || self.id_token_signing_alg_values_supported.is_none();
+        !self.is_whole && (wants_id_token && lacks_keys || wants_userinfo && self.userinfo_endpoint.is_none())
+    }
+
+    /// The same, with the members of OpenID Connect that are absent taken from the issuer's other document.
+    pub(super) fn filled_from(&self, openid: &Self) -> Self {
+        let mut filled = self.clone();
+        filled.userinfo_endpoint = filled.userinfo_endpoint.or_else(|| openid.userinfo_endpoint.clone());
+        filled.jwks_uri = filled.jwks_uri.or_else(|| openid.jwks_uri.clone());
+        let algorithms = &mut filled.id_token_signing_alg_values_supported;
+        *algorithms = algorithms.take().or_else(|| openid.id_token_signing_alg_values_supported.clone());
+        filled
     }
 
     /// Every endpoint with its name.
@@ -113,6 +153,10 @@ impl Metadata {
         let way = ways.iter().find(|(name, has_means, _)| *has_means && taken.iter().any(|taken| taken == name));
         way.map(|(_, _, way)| *way).ok_or_else(|| DiscoveryError::Authentication(taken.join(", ")))
     }
+}
+
+fn known_places(issuer: &str) -> Result<[String; 2], DiscoveryError> {
+    places(issuer).ok_or_else(|| DiscoveryError::Issuer(issuer.to_owned()))
 }
 
 /// Where an issuer's metadata may be, in the order in which they are asked for. RFC 8414 section 3.1 puts the well-known part before the

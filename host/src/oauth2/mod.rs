@@ -34,7 +34,7 @@ use time::OffsetDateTime;
 pub use token::{Refusal, TokenError, request_token, retry_after};
 pub use userinfo::UserinfoError;
 
-use crate::jose::Signed;
+use crate::{jose::Signed, outbound::OutboundError};
 
 /// What the person reads when an answer is not one to a request of ours.
 const INVALID: &str = "An error occurred while validating your request.";
@@ -58,6 +58,9 @@ pub enum OAuth2Error {
     /// The token endpoint gave no token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Nobody is sent to the authorization endpoint.
+    #[error("the authorization endpoint is not to be used: {0}")]
+    Authorization(OutboundError),
     /// Nothing is known of the authorization server.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
@@ -79,7 +82,7 @@ impl OAuth2Error {
             Self::Token(TokenError::Refused(refusal)) => {
                 Some(refusal.description.as_deref().map_or_else(|| NO_TOKEN.to_owned(), cut))
             }
-            Self::Token(_) | Self::Discovery(_) | Self::IdToken(_) | Self::Userinfo(_) => None,
+            Self::Authorization(_) | Self::Token(_) | Self::Discovery(_) | Self::IdToken(_) | Self::Userinfo(_) => None,
         }
     }
 }
@@ -89,9 +92,15 @@ impl Server {
     /// asked for, and redirects, unless the provider has answered already.
     ///
     /// # Errors
-    /// When the authorization endpoint is not a URL.
-    pub fn log_in(&self, request: &Request, state: &mut State) -> Result<LogIn, url::ParseError> {
-        authorization::log_in(self.oauth2(), request, state)
+    /// When the authorization endpoint is not a URL, or plain http that the operator does not allow (RFC 6749 section 3.1), whoever has named
+    /// it: what a person types there, and the state and challenge of the request, would be read on the way.
+    pub async fn log_in(&self, request: &Request, state: &mut State) -> Result<LogIn, OAuth2Error> {
+        let refused = OAuth2Error::Authorization;
+        let answer = authorization::log_in(self.oauth2(), request, state).map_err(|_| refused(OutboundError::Url))?;
+        if matches!(answer, LogIn::Redirect(_)) {
+            self.outbound().check_endpoint(&self.oauth2().authorize_url).await.map_err(refused)?;
+        }
+        Ok(answer)
     }
 
     /// The callback step: on success the token answer is bound into the state as `data`, requested and granted scopes as `oauth2`, and where

@@ -20,12 +20,16 @@ pub struct Scopes {
 const USER_SCOPE: &str = "user_scope";
 const USER: &str = "authed_user";
 
+/// OpenID Connect Core 1.0 section 11.
+const OFFLINE: &str = "offline_access";
+
 impl Scopes {
     /// Compares what a token answer grants with what was asked for.
     pub(super) fn compared(oauth2: &OAuth2, answer: &State) -> Self {
         let answer = Value::Object(answer.clone());
-        let at_tokens = answer.pointer(&oauth2.tokens_at).and_then(named);
-        let mut scopes = Self::new(oauth2.scopes.clone(), at_tokens.or_else(|| named(&answer)));
+        let tokens = answer.pointer(&oauth2.tokens_at);
+        let granted = tokens.and_then(named).or_else(|| named(&answer));
+        let mut scopes = Self::new(oauth2.scopes.clone(), granted.map(|granted| with_offline(oauth2, granted, tokens)));
         let asked = oauth2.authorize_parameters.iter().find(|(name, _)| name == USER_SCOPE);
         if let Some((_, asked)) = asked.filter(|(_, scopes)| !scopes.is_empty()) {
             // Here a person who grants nothing has no token at all: what is not said is not granted.
@@ -48,6 +52,16 @@ impl Scopes {
         let users = self.user.iter().flat_map(|user| &user.missing_scopes);
         self.missing_scopes.iter().chain(users).map(String::as_str)
     }
+}
+
+/// The scope that asks for a refresh token is granted where one comes, also by a server that does not name it (OpenID Connect Core 1.0 section
+/// 11; Microsoft).
+fn with_offline(oauth2: &OAuth2, mut granted: Vec<String>, tokens: Option<&Value>) -> Vec<String> {
+    let refresh_token = tokens.and_then(|tokens| tokens.get("refresh_token")).and_then(Value::as_str);
+    if refresh_token.is_some_and(|token| !token.is_empty()) {
+        granted.extend(oauth2.scopes.iter().find(|scope| *scope == OFFLINE).cloned());
+    }
+    granted
 }
 
 fn sorted(mut scopes: Vec<String>) -> Vec<String> {
@@ -107,6 +121,18 @@ mod tests {
     fn scopes_are_found_beside_tokens_that_stand_deeper() {
         let answer = json!({"data": {"access_token": "t", "scope": "a"}});
         assert_eq!(compared(&asking(&["a", "b"]).tokens_at("/data"), &answer)["missing_scopes"], json!(["b"]));
+    }
+
+    #[test]
+    fn the_scope_for_a_refresh_token_is_granted_where_one_comes() {
+        // OpenID Connect Core 1.0 section 11.
+        let oauth2 = asking(&["offline_access", "User.Read"]);
+        let missing = |answer: Value| compared(&oauth2, &answer)["missing_scopes"].clone();
+        assert_eq!(missing(json!({"scope": "User.Read", "refresh_token": "r"})), json!([]));
+        assert_eq!(missing(json!({"scope": "User.Read"})), json!(["offline_access"]));
+        assert_eq!(missing(json!({"scope": "User.Read", "refresh_token": ""})), json!(["offline_access"]));
+        let granted = compared(&asking(&["User.Read"]), &json!({"scope": "User.Read", "refresh_token": "r"}));
+        assert_eq!(granted["granted_scopes"], json!(["User.Read"]), "nobody asked for it");
     }
 
     #[test]

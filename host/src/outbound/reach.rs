@@ -64,15 +64,26 @@ impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.takes_named, self.asked.is_empty()) {
             (true, true) => f.write_str(NAMED)?,
-            (true, false) => write!(f, "{}, and {NAMED}", listed(&self.asked))?,
-            (false, _) => f.write_str(&listed(&self.asked))?,
+            (true, false) => write!(f, "{}, and {NAMED}", plainly_listed(&self.asked))?,
+            (false, _) => f.write_str(&plainly_listed(&self.asked))?,
         }
         self.granted.as_deref().map_or(Ok(()), |granted| write!(f, "; granted: {}", listed(granted)))
     }
 }
 
 fn listed(patterns: &[HostPattern]) -> String {
-    let words: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+    in_a_row(&patterns.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// Without the port of https, which nobody writes: a host and the same host at that port are one to who reads.
+fn plainly_listed(patterns: &[HostPattern]) -> String {
+    let plain = |pattern: &HostPattern| pattern.to_string().trim_end_matches(":443").to_owned();
+    let mut words: Vec<String> = patterns.iter().map(plain).collect();
+    words.dedup();
+    in_a_row(&words)
+}
+
+fn in_a_row(words: &[String]) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
@@ -98,6 +109,8 @@ mod tests {
         }
         assert!(!Reach::default().covers(&url("https://slack.com/")), "nothing asked for, nothing reached");
         assert_eq!(narrowed.to_string(), "slack.com, *.slack.com; granted: slack.com, evil.example");
+        let ports = Reach::new(patterns(&["slack.com", "slack.com:443", "git.example:8443", "a.example:443"]), None);
+        assert_eq!(ports.to_string(), "a.example, git.example:8443, slack.com", "that of https is not said");
     }
 
     #[test]

@@ -96,8 +96,6 @@ pub(super) enum StepError {
     Plugin(#[from] PluginError),
     #[error(transparent)]
     OAuth2(#[from] OAuth2Error),
-    #[error("the authorization endpoint is not a URL: {0}")]
-    AuthorizeUrl(#[from] url::ParseError),
     #[error("the step's redirect is not an absolute http or https URL")]
     Redirect,
     #[error("the set-up is beyond the last step")]
@@ -109,7 +107,7 @@ impl StepError {
     pub(super) const fn reason(&self) -> &'static str {
         match self {
             Self::Plugin(error) => error.reason(),
-            Self::OAuth2(_) | Self::AuthorizeUrl(_) => "oauth2",
+            Self::OAuth2(_) => "oauth2",
             Self::Redirect | Self::NoStep => "answer",
         }
     }
@@ -128,7 +126,7 @@ impl StepError {
         match self {
             Self::OAuth2(error) => Some(error.check()),
             Self::Plugin(_) | Self::Redirect => Some("plugin"),
-            Self::AuthorizeUrl(_) | Self::NoStep => None,
+            Self::NoStep => None,
         }
     }
 }
@@ -145,7 +143,7 @@ impl Pipelines {
         let answer = match step {
             Planned::View(name) => self.run_view(provider, name, setup, request).await?,
             Planned::LogIn(server) => {
-                match self.server(provider, server, setup).await?.log_in(request, &mut setup.state)? {
+                match self.server(provider, server, setup).await?.log_in(request, &mut setup.state).await? {
                     LogIn::Redirect(url) => Answer::Redirect { url },
                     LogIn::Next => Answer::Next,
                 }

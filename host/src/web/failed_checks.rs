@@ -20,7 +20,7 @@ const fn row(name: &'static str, words: &'static str) -> FailedCheck {
 const OTHER: FailedCheck = row("set-up", "The set-up ended without an integration.");
 
 #[rustfmt::skip]
-static CHECKS: [FailedCheck; 29] = [
+static CHECKS: [FailedCheck; 30] = [
     // What a set-up must be for anything to be made of a request: the pipeline's.
     row("no-session", "This browser is not logged in here, or its session is over, so no set-up can be under way in it. Log in, and start it again."),
     row("none-under-way", "This set-up was already finished, or was never started in this browser. Start it again from here."),
@@ -47,6 +47,7 @@ static CHECKS: [FailedCheck; 29] = [
     row("code-and-error", "The answer is a yes and a no at once."),
     row("no-code", "The answer is neither a yes nor a no."),
     row("declined", "The service, or the person there, said no."),
+    row("authorization-endpoint", "The service's log-in page is at an address that nobody is sent to from here. Whoever runs this host finds the cause in its log."),
     row("token-endpoint", "The service did not exchange its code for a token. Nothing was stored."),
     row("issuer", "The service does not say of itself what is needed to log in there, or cannot be reached."),
     row("id-token", "The service said who had logged in, but what it said could not be verified. Nothing was stored."),

@@ -68,7 +68,7 @@ impl HostPattern {
     #[must_use]
     pub fn of(url: &Url) -> Option<Self> {
         let host = Name::Exactly(url.host_str()?.to_ascii_lowercase());
-        Some(Self { host, port: url.port() })
+        Some(Self { host, port: url.port_or_known_default() })
     }
 
     /// Whether a URL leads there.
@@ -180,6 +180,12 @@ mod tests {
         let pattern = HostPattern::of(&url).expect("it has a host");
         assert!(pattern.covers(&url));
         assert!(!pattern.covers(&"https://git.example.com:9000/".parse().expect("a URL")));
+        let url: Url = "https://git.example.com/api".parse().expect("a URL");
+        let pattern = HostPattern::of(&url).expect("it has a host");
+        assert!(pattern.covers(&url));
+        for other in ["https://git.example.com:8443/api", "http://git.example.com/api"] {
+            assert!(!pattern.covers(&other.parse().expect("a URL")), "the default port is one port: {other}");
+        }
     }
 
     #[test]
@@ -193,7 +199,7 @@ mod tests {
         ];
         let form = values.map(|value| ("a".to_owned(), value.to_owned())).to_vec();
         let hosts: Vec<String> = named(&form).map(|host| host.to_string()).collect();
-        assert_eq!(hosts, ["git.example:8443", "own.example"]);
+        assert_eq!(hosts, ["git.example:8443", "own.example:80"]);
     }
 
     #[test]
@@ -209,7 +215,10 @@ mod tests {
         let options = serde_json::json!({"a": {"b": ["https://own.example:8443/x"]}, "c": "no url", "d": 3});
         let options = options.as_object().expect("an object");
         let asked = asked(&description, options).expect("hosts").iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(asked, ["api.example", "token.example", "issuer.example", "calls.example", "own.example:8443"]);
+        assert_eq!(
+            asked,
+            ["api.example", "token.example:443", "issuer.example:443", "calls.example:443", "own.example:8443"]
+        );
         description.hosts.push("https://api.example".into());
         assert_eq!(super::asked(&description, options), Err("https://api.example".to_owned()));
     }

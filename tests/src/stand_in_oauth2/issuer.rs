@@ -46,6 +46,8 @@ pub enum Place {
     OAuth,
     /// As OpenID Connect Discovery 1.0 section 4.1 has it, and not found at the other.
     OpenId,
+    /// At both, where the first is silent on what OpenID Connect alone has.
+    Both,
     /// Nowhere.
     Nowhere,
 }
@@ -130,15 +132,16 @@ pub(super) fn say_whose(shared: &Shared, asked: &Asked<'_>, back: &mut Url) {
 pub(super) fn answer(shared: &Shared, asked: &Asked<'_>, path: &str) -> Option<Result<Response, Refused>> {
     let issuer = asked.dialect.issuer.as_ref().filter(|_| asked.method == Method::GET)?;
     let url = |what: &str| format!("https://{}.example/{what}", asked.id);
-    let inserted = path.starts_with(OAUTH) && issuer.place == Place::OAuth;
-    let appended = asked.url == url("issuer/.well-known/openid-configuration") && issuer.place == Place::OpenId;
+    let inserted = path.starts_with(OAUTH) && matches!(issuer.place, Place::OAuth | Place::Both);
+    let appended = asked.url == url("issuer/.well-known/openid-configuration")
+        && matches!(issuer.place, Place::OpenId | Place::Both);
     let is_down = shared.issuing.is_down.load(Ordering::Relaxed);
     let document = if inserted || appended { "metadata" } else { asked.url.rsplit('/').next().unwrap_or_default() };
     if let Some((_, to)) = issuer.redirects.as_ref().filter(|(of, _)| *of == document) {
         return Some(Ok((StatusCode::FOUND, [(header::LOCATION, to.clone())]).into_response()));
     }
     let answer = if inserted || appended {
-        metadata(shared, asked, issuer)
+        metadata(shared, asked, issuer, appended)
     } else if asked.url == url("keys") {
         let (kid, key) = &*locked(&shared.issuing.key);
         json!({"keys": [key.public_key(kid)]})
@@ -155,7 +158,7 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>, path: &str) -> Option<R
 /// The well-known part that stands before an issuer's path.
 pub(super) const OAUTH: &str = ".well-known/oauth-authorization-server/";
 
-fn metadata(shared: &Shared, asked: &Asked<'_>, issuer: &Issuer) -> Value {
+fn metadata(shared: &Shared, asked: &Asked<'_>, issuer: &Issuer, is_openid: bool) -> Value {
     let at = |what: &str| shared.url(asked.id, &format!("https://{}.example/{what}", asked.id));
     let mut metadata = json!({
         "issuer": id(shared, asked),
@@ -172,6 +175,13 @@ fn metadata(shared: &Shared, asked: &Asked<'_>, issuer: &Issuer) -> Value {
         metadata["token_endpoint_auth_methods_supported"] = json!(issuer.authentication);
     }
     let without = |metadata: &mut Value, name| metadata.as_object_mut().and_then(|object| object.remove(name));
+    if is_openid {
+        metadata["id_token_signing_alg_values_supported"] = json!(["ES256"]);
+    } else if issuer.place == Place::Both {
+        for name in ["userinfo_endpoint", "jwks_uri"] {
+            without(&mut metadata, name);
+        }
+    }
     match issuer.metadata {
         Metadata::Right => {}
         Metadata::AnotherIssuer => metadata["issuer"] = "https://another.example".into(),

@@ -95,6 +95,7 @@ async fn check_integrations(stored: &Stored, dialects: &BTreeMap<String, Dialect
         let [(grant, tokens)] = grants.as_slice() else { anyhow::bail!("{id}: one grant") };
         assert_eq!((grant.name.as_str(), tokens.access_token.as_str()), ("access", token), "{id}");
         assert_eq!(tokens.refresh_token.is_some(), !answer["refresh_token"].is_null(), "{id}");
+        assert_eq!(grant.scopes.missing(), Vec::<&str>::new(), "{id}: all of it is granted");
         assert_eq!(grant.expires_at.is_some(), answer["expires_in"].as_i64().is_some_and(|s| s > 0), "{id}");
         assert!(metadata["scopes"].is_array(), "{id}");
     }
@@ -293,6 +294,22 @@ async fn an_answer_that_a_declaration_does_not_fit_is_told_in_the_log_without_it
         assert!(log.contains(said) && !log.contains("hunter2"), "{id}: {log}");
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Result<()> {
+    // RFC 6749 section 3.1.
+    let service = StandInOAuth2::start([service_of("acme", |_| {})?].into_iter().collect()).await?;
+    let table = declaration_of(&service, "plain", "");
+    let (before, after) = table.split_once("authorize-url = \"").context("it has one")?;
+    let (_, after) = after.split_once('"').context("it ends")?;
+    let plain = format!("{before}authorize-url = \"http://93.184.216.34/authorize\"{after}");
+    let (host, owner) = scene(&service, &(plain + &declaration_of(&service, "acme", ""))).await?;
+    let dialog = owner.start_setup("acme", "plain").await?.dialog()?;
+    assert_eq!((dialog.success, dialog.detail()), (false, "an internal error occurred"));
+    let log = host.log()?;
+    assert!(log.contains("the authorization endpoint is not to be used: plain http to 93.184.216.34"), "{log}");
+    install(&owner, "acme").await
 }
 
 #[test]

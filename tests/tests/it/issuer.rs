@@ -94,6 +94,27 @@ async fn a_provider_is_described_by_its_issuer_alone() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_document_of_openid_connect_says_is_read_there() -> Result<()> {
+    // OpenID Connect Discovery 1.0 section 3; RFC 8414 section 2 lists neither userinfo endpoint nor algorithms of ID tokens.
+    let userinfo = "account = { from = \"userinfo\", id = \"org.id\" }";
+    let services = [
+        issuer_of("token", |_, issuer| issuer.place = Place::Both)?,
+        issuer_of("info", |_, issuer| issuer.place = Place::Both)?,
+        issuer_of("plain", |_, issuer| issuer.place = Place::Both)?,
+    ];
+    let service = StandInOAuth2::start(services.into_iter().collect()).await?;
+    let plain = by_issuer(&service, "plain", "account = { from = \"token\", id = \"access_token\" }");
+    let tables = by_issuer(&service, "token", "") + &by_issuer(&service, "info", userinfo);
+    let (host, owner) = scene(&service, &(tables + &plain.replace("\"openid\", ", ""))).await?;
+    for id in ["token", "info", "plain"] {
+        install(&owner, id).await.with_context(|| format!("{id}: {}", log_of(&host, id).unwrap_or_default()))?;
+    }
+    let asked = |id: &str| service.asked(id, &format!("https://{id}.example/issuer/.well-known/openid-configuration"));
+    assert_eq!(["token", "info", "plain"].map(asked), [1, 1, 0], "once an hour, and only where it is needed");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_neither_host_nor_set_up() -> Result<()> {
     let service = StandInOAuth2::start([issuer_of("acme", |_, _| {})?].into_iter().collect()).await?;
     service.take_issuers_down(true);

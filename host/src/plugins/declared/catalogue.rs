@@ -106,9 +106,32 @@ mod tests {
             hosts
         };
         let nothing = serde_json::json!({});
-        assert_eq!(hosts("github", &nothing), ["api.github.com", "github.com"]);
-        assert_eq!(hosts("google", &nothing), ["oauth2.googleapis.com", "openidconnect.googleapis.com"]);
+        assert_eq!(hosts("github", &nothing), ["api.github.com:443", "github.com:443"]);
+        assert_eq!(
+            hosts("google", &nothing),
+            ["*.googleapis.com", "oauth2.googleapis.com:443", "openidconnect.googleapis.com:443"]
+        );
         assert_eq!(hosts("gitlab", &serde_json::json!({"domain": "git.example:8443"})), ["git.example:8443"]);
         assert!(hosts("zendesk", &nothing).is_empty(), "none before it is known");
+        let further = serde_json::json!({"subdomain": "acme", "api-hosts": ["{subdomain}.zdusercontent.com"]});
+        assert_eq!(hosts("zendesk", &further), ["acme.zdusercontent.com", "acme.zendesk.com:443"]);
+        let waiting = serde_json::json!({"api-hosts": ["{subdomain}.zdusercontent.com"]});
+        assert!(hosts("zendesk", &waiting).is_empty(), "nor further ones");
+    }
+
+    #[test]
+    fn what_could_be_no_call_of_an_api_is_told() {
+        let options = serde_json::json!({
+            "api-url": "https://me@api.github.com/?x=1", "api-hosts": ["uploads.github.com", "https://raw.github.com"],
+            "api-headers": {"x version": "2", "accept": "a\nb", "authorization": "token {access-token}"},
+        });
+        let mistakes = Declaration::read("github", options.as_object().expect("an object")).err().unwrap_or_default();
+        let told: Vec<_> = mistakes.iter().map(|one| format!("{}: {}", one.key, one.message)).collect();
+        insta::assert_snapshot!(told.join("\n"), @r"
+        api-headers.accept: not a header's value
+        api-headers.x version: not a header's name
+        api-url: an API's URL has neither query nor fragment, and no user
+        api-hosts: not a host
+        ");
     }
 }

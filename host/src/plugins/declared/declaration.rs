@@ -1,6 +1,10 @@
 //! What a declaration says, read and checked: the operator's table laid over the catalogue's entry.
 
-use jackfield_plugin_abi::envelope::{Api, ClientAuthentication, OAuth2, OptionMistake, Pairs, State, TokenRequest};
+use http::{HeaderName, HeaderValue};
+use jackfield_plugin_abi::{
+    envelope::{Api, ClientAuthentication, OAuth2, OptionMistake, Pairs, State, TokenRequest},
+    reach::{HostPattern, NotAHost},
+};
 use url::Url;
 
 use super::{
@@ -23,6 +27,8 @@ pub(super) struct Declaration {
     pub(super) account: Account,
     /// Where the service's own API is.
     pub(super) api: Option<Api>,
+    /// Further hosts that calls of it may go to, as patterns.
+    api_hosts: Vec<String>,
     /// Where the id of the person who installed stands.
     pub(super) identity: Option<IdentityAt>,
 }
@@ -63,7 +69,7 @@ pub(super) struct IdentityAt {
 }
 
 /// The keys that mean something whatever the provider; others fill placeholders.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "name",
     "icon",
     "issuer",
@@ -88,6 +94,7 @@ const KEYS: [&str; 24] = [
     "identity",
     "api-url",
     "api-headers",
+    "api-hosts",
 ];
 
 /// Stands for the token in a header of the account's request.
@@ -131,15 +138,21 @@ impl Declaration {
             Source::Token | Source::IdToken | Source::Userinfo => None,
         };
         let urls = [Some(&self.oauth2.token_url), account, self.oauth2.revocation_url.as_ref()];
-        urls.into_iter().flatten().filter_map(|url| host_of(url)).collect()
+        let hosts = urls.into_iter().flatten().filter_map(|url| host_of(url));
+        hosts.chain(self.api_hosts.iter().cloned()).collect()
     }
 }
 
-/// None for a URL that still waits for an option.
+/// With its port, which is that of the scheme where the URL has none: a host without one would stand for all of its ports. None for a URL that
+/// still waits for an option.
 fn host_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok().filter(|_| placeholder::words(url).next().is_none())?;
-    let host = url.host_str()?.to_owned();
-    Some(url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}")))
+    Some(HostPattern::of(&url)?.to_string())
+}
+
+fn has_more_than_a_path(url: &Url) -> bool {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    url.query().is_some() || url.fragment().is_some() || has_user
 }
 
 struct Reading<'a> {
@@ -172,7 +185,7 @@ impl Reading<'_> {
         let account = self.account(&oauth2);
         oauth2.userinfo = matches!(account.source, Source::Userinfo);
         let identity = self.identity(&oauth2);
-        let api = self.api();
+        let (api, api_hosts) = (self.api(), self.api_hosts());
         let mut missing: Vec<String> = oauth2.missing().into_iter().map(str::to_owned).collect();
         missing.append(&mut self.missing);
         Declaration {
@@ -183,6 +196,7 @@ impl Reading<'_> {
             token_path,
             account,
             api,
+            api_hosts,
             identity,
         }
     }
@@ -207,10 +221,39 @@ impl Reading<'_> {
     fn api(&mut self) -> Option<Api> {
         let url = self.url("api-url");
         let headers = self.table.pairs("api-headers");
+        self.check_headers("api-headers", &headers);
         let is_waiting = placeholder::words(&url).next().is_some();
+        if !is_waiting && Url::parse(&url).is_ok_and(|url| has_more_than_a_path(&url)) {
+            let mend = "write where its paths begin, like https://api.acme.example/v1/";
+            self.table.note("api-url", "an API's URL has neither query nor fragment, and no user", mend);
+        }
         let mut api = Some(Api::new(&url)).filter(|_| !url.is_empty() && !is_waiting)?;
         api.headers = headers.into_iter().map(|(name, value)| (name, self.filled("api-headers", &value))).collect();
         Some(api)
+    }
+
+    fn api_hosts(&mut self) -> Vec<String> {
+        let texts = self.table.texts("api-hosts").unwrap_or_default();
+        let mut hosts: Vec<String> = texts.iter().map(|host| self.filled("api-hosts", host)).collect();
+        hosts.retain(|host| placeholder::words(host).next().is_none());
+        if hosts.iter().any(|host| host.parse::<HostPattern>().is_err()) {
+            self.table.note("api-hosts", NotAHost.to_string(), NotAHost::MEND);
+        }
+        hosts
+    }
+
+    /// One that cannot be sent would fail each call.
+    fn check_headers(&self, key: &str, headers: &Pairs) {
+        for (name, value) in headers {
+            if HeaderName::from_bytes(name.as_bytes()).is_err() {
+                let mend = "write one of letters, digits and -, like x-version";
+                self.table.note(&format!("{key}.{name}"), "not a header's name", mend);
+            }
+            if HeaderValue::from_str(value).is_err() {
+                let mend = "write it on one line, without control characters";
+                self.table.note(&format!("{key}.{name}"), "not a header's value", mend);
+            }
+        }
     }
 
     /// RFC 8414 section 2: neither query nor fragment.
