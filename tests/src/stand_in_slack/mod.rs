@@ -109,7 +109,8 @@ impl Shared {
 
 impl Default for Client {
     fn default() -> Self {
-        let [id, secret, signing_secret] = ["1111.2222", "stand-in-secret", "stand-in-signing-secret"].map(str::to_owned);
+        let [id, secret, signing_secret] =
+            ["1111.2222", "stand-in-secret", "stand-in-signing-secret"].map(str::to_owned);
         Self { id, secret, signing_secret }
     }
 }

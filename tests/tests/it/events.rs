@@ -114,7 +114,8 @@ impl Scene {
                 assert!((&row["action"], &row["actor"]["name"]) == (&json!("revoke"), &json!("slack")), "{row}");
                 assert!(row["pluginDigest"].is_string(), "{row}");
                 let detail = &row["detail"];
-                let told = [&row["organization"], &detail["cause"], &detail["grant"], &detail["subject"], &detail["event"]];
+                let told =
+                    [&row["organization"], &detail["cause"], &detail["grant"], &detail["subject"], &detail["event"]];
                 told.map(text)
             })
             .collect())

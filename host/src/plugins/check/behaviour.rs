@@ -251,14 +251,8 @@ mod tests {
     use super::*;
 
     fn leaks(turn: Turn, question: Question) -> Vec<String> {
-        let observed = Observed {
-            question,
-            turn: Ok(turn),
-            requests: Vec::new(),
-            log: Vec::new(),
-            took: Duration::ZERO,
-            size: 0,
-        };
+        let observed =
+            Observed { question, turn: Ok(turn), requests: Vec::new(), log: Vec::new(), took: Duration::ZERO, size: 0 };
         let mut behaviour = Behaviour::default();
         behaviour.observe(None, &observed, vec![("secret", "canary")]);
         behaviour.findings.iter().map(|finding| format!("{}: {}", finding.place, finding.problem)).collect()
@@ -268,7 +262,8 @@ mod tests {
     fn a_secret_in_the_answer_to_a_call_is_a_leak() {
         let call = || WebhookCall::new("POST", "");
         let answer = || WebhookAnswer::new(200).with_body("text/plain", "the canary");
-        let said = |place: &str| vec![format!("{place}: leak: the value of the option `secret` is in the answer to a call")];
+        let said =
+            |place: &str| vec![format!("{place}: leak: the value of the option `secret` is in the answer to a call")];
         let webhook = Question::Webhook { call: call(), state: serde_json::Map::new() };
         assert_eq!(leaks(Turn::Received { answer: answer() }, webhook), said("a call to its webhook"));
         let event = || Question::Event { call: call() };
