@@ -36,7 +36,7 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let consent = if arguments.straight { Consent::Allow } else { Consent::Ask };
-    let client = Client { id: arguments.client_id, secret: arguments.client_secret };
+    let client = Client { id: arguments.client_id, secret: arguments.client_secret, ..Client::default() };
     let rotation = if arguments.rotate { Rotation::SingleUse } else { Rotation::Off };
     let behaviour = Behaviour { consent, rotation, ..Behaviour::default() };
     let slack = StandInSlack::start_on(arguments.port, client, behaviour).await?;

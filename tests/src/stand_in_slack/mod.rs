@@ -1,10 +1,11 @@
-//! A server that plays Slack: authorize page and token endpoints of both dialects, token rotation, revocation and a few methods of the API,
-//! as <https://docs.slack.dev> describes them, with switches for everything that goes wrong in life.
+//! A server that plays Slack: authorize page and token endpoints of both dialects, token rotation, revocation, a few methods of the API and
+//! the events it tells, as <https://docs.slack.dev> describes them, with switches for everything that goes wrong in life.
 
 mod answers;
 mod api;
 mod authorize;
 mod behaviour;
+mod events;
 mod leaving;
 mod received;
 mod refresh;
@@ -26,6 +27,7 @@ use axum::{
     routing::{any, get, post},
 };
 pub use behaviour::{Behaviour, Consent, Install, Team, TokenAnswer};
+pub use events::Delivery;
 pub use received::Received;
 use serde::Deserialize;
 use tokio::{
@@ -50,6 +52,8 @@ pub struct Client {
     pub id: String,
     /// Client secret.
     pub secret: String,
+    /// What the requests are signed with that Slack makes.
+    pub signing_secret: String,
 }
 
 /// Which of the two dialects.
@@ -105,7 +109,9 @@ impl Shared {
 
 impl Default for Client {
     fn default() -> Self {
-        Self { id: "1111.2222".to_owned(), secret: "stand-in-secret".to_owned() }
+        let [id, secret, signing_secret] =
+            ["1111.2222", "stand-in-secret", "stand-in-signing-secret"].map(str::to_owned);
+        Self { id, secret, signing_secret }
     }
 }
 

@@ -14,13 +14,8 @@ type Point = (u8, &'static str, &'static [&'static str]);
 const LAST: u8 = 62;
 
 /// Points that the host does not hold, and why.
-const NOT_HELD: [(u8, &str); 2] = [
-    (44, "nothing is linked by mail or in a second browser: there is no proof of a link that could be spent twice"),
-    (
-        50,
-        "no provider of ours takes events of removal or revocation from its service: a plugin's webhook would have to",
-    ),
-];
+const NOT_HELD: [(u8, &str); 1] =
+    [(44, "nothing is linked by mail or in a second browser: there is no proof of a link that could be spent twice")];
 
 const HELD: &[Point] = &[
     (1, "states are random and from the system", &["each_log_in_binds_another_state_and_sends_it"]),
@@ -227,6 +222,8 @@ const HELD: &[Point] = &[
             "a_leaky_plugins_secrets_reach_neither_log_nor_page",
             "neither_log_nor_database_tells_key_secret_or_body",
             "an_error_about_a_body_says_where_and_quotes_nothing_of_it",
+            "neither_log_nor_database_tells_what_an_event_says",
+            "a_webhooks_key_is_told_by_no_path",
         ],
     ),
     (38, "one refresh for all callers on all hosts", &["sixty_four_callers_on_two_hosts_spend_one_refresh_token_once"]),
@@ -271,15 +268,58 @@ const HELD: &[Point] = &[
         &[
             "a_call_that_nobody_has_signed_is_refused_whatever_it_asks",
             "the_first_signed_call_installs_and_later_ones_are_verified",
+            "what_is_not_signed_is_refused_also_a_challenge",
+            "an_event_that_nobody_has_signed_is_refused_also_a_challenge",
+            "without_a_signing_secret_nobody_is_asked",
         ],
     ),
-    (47, "a call is of now", &["a_call_is_taken_for_five_minutes_and_not_from_the_future"]),
-    (48, "a delivery that is repeated acts once", &["a_delivery_that_is_repeated_acts_once_and_is_answered_each_time"]),
-    (49, "a call acts in its own organization", &["a_call_for_one_organization_changes_nothing_of_another"]),
+    (
+        47,
+        "a call is of now",
+        &[
+            "a_call_is_taken_for_five_minutes_and_not_from_the_future",
+            "a_call_is_taken_for_five_minutes_either_way",
+            "an_event_is_taken_for_five_minutes_either_way",
+        ],
+    ),
+    (
+        48,
+        "a delivery that is repeated acts once",
+        &[
+            "a_delivery_that_is_repeated_acts_once_and_is_answered_each_time",
+            "a_repeated_event_acts_once_and_is_answered_each_time",
+            "a_delivery_is_known_for_two_days_and_of_many_at_once_one_is_news",
+        ],
+    ),
+    (
+        49,
+        "a call acts in its own organization",
+        &[
+            "a_call_for_one_organization_changes_nothing_of_another",
+            "an_event_of_a_workspace_that_is_not_installed_changes_nothing",
+            "a_workspace_uninstall_leaves_the_install_of_its_enterprise_alone",
+            "an_uninstall_marks_the_integration_with_all_its_grants_and_says_who_did_it",
+        ],
+    ),
+    (
+        50,
+        "removal and revocation end the same in any order",
+        &[
+            "uninstall_and_revocation_in_any_order_and_twice_end_the_same",
+            "tokens_that_rotate_end_the_same_in_any_order_too",
+            "an_event_from_before_a_re_install_ends_nothing_of_it_and_an_older_grant_all_the_same",
+            "the_echo_of_a_re_install_does_not_end_what_has_replaced_it",
+        ],
+    ),
     (
         51,
         "large and slow bodies cost nobody else anything",
-        &["a_body_over_the_limit_is_refused", "slow_bodies_hold_nobody_up"],
+        &[
+            "a_body_over_the_limit_is_refused",
+            "slow_bodies_hold_nobody_up",
+            "a_flood_of_events_leaves_set_ups_their_turn",
+            "so_many_calls_of_a_provider_are_under_way_and_no_more",
+        ],
     ),
     (
         52,

@@ -62,6 +62,7 @@ fn conversation(library: &str) -> Vec<Question> {
                 json!({"data": {"ok": true, "access_token": "x", "team": {"id": "T1"}, "authed_user": {"id": "U1"}}}),
             ),
             build(json!({"data": {"ok": false, "error": "invalid_code"}})),
+            asked(json!({"kind": "event", "call": {"method": "POST", "headers": [["x", "y"]], "body": "aGk="}})),
         ],
         _ => vec![
             view("page", post(json!([["name", "Ada"]])), json!({})),
@@ -83,6 +84,7 @@ fn conversation(library: &str) -> Vec<Question> {
             resume(11, json!({"kind": "token", "grant": {"name": "own", "access_token": "a", "scopes": ["read"]}})),
             asked(json!({"kind": "webhook", "call": {"method": "POST"}, "state": {}})),
             resume(12, json!({"kind": "failed", "message": "no token"})),
+            asked(json!({"kind": "event", "call": {"method": "POST"}})),
         ],
     });
     questions.push(("drop", json!({"instance": 1})));
@@ -149,6 +151,7 @@ fn the_conversation_goes_through_every_kind_of_turn() -> Result<()> {
         "received",
         "wants-token",
         "failed",
+        "unsupported",
         "",
     ];
     // What lists and makes providers has no turn.
@@ -176,6 +179,27 @@ fn ops_and_questions_that_nobody_knows_yet_are_unsupported_and_hurt_nothing() ->
         }
         let again = line.ask(op, &body)?["ok"].clone();
         assert_eq!((&again["steps"], &again["icon"]), (&before["steps"], &before["icon"]), "{library} goes on");
+        line.end()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_plugin_from_before_there_were_events_says_so_and_one_of_today_judges_them() -> Result<()> {
+    let event = || asked(json!({"kind": "event", "call": {"method": "POST", "body": "e30="}}));
+    for (library, at, expected) in [
+        ("released_v1_0_0", "/fault/kind", json!("unsupported")),
+        // It takes none, and an author who does not say what it does with them has not written any.
+        ("example", "/ok/turn/told/answer/status", json!(404)),
+        ("slack", "/ok/turn/told", json!({"answer": {"status": 401}})),
+    ] {
+        let mut line = WorkerLine::start(library)?;
+        let (op, body) = making(library);
+        let made = line.ask(op, &body)?;
+        assert_eq!(made["ok"]["takes_events"], Value::Null, "{library}: it is said by who takes them");
+        let (op, body) = event();
+        let reply = line.ask(op, &body)?;
+        assert_eq!(reply.pointer(at), Some(&expected), "{library}: {reply}");
         line.end()?;
     }
     Ok(())

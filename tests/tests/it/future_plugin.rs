@@ -1,7 +1,10 @@
 //! A plugin of the future in today's host: what is known of it works, what is not ends as documented, with nothing stored.
 
 use anyhow::Result;
-use jackfield_tests::{host::HostBuilder, stand_in_slack::StandInSlack};
+use jackfield_tests::{
+    host::HostBuilder,
+    stand_in_slack::{Delivery, StandInSlack},
+};
 use serde_json::Value;
 
 use crate::{
@@ -49,6 +52,20 @@ async fn kinds_of_answers_that_nobody_knows_yet_end_the_set_up_with_words_for_th
     scene.example_works().await?;
     let stored = scene.stage.stored().await?.integrations().await?;
     assert!(stored.iter().all(|(row, _)| row.integration.provider == "example"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_knows_yet_to_happen_is_answered_and_nothing_follows() -> Result<()> {
+    let scene = scene().await?;
+    assert!(posted(&scene.owner, "future-event", &[("f", "1")]).await?.success);
+    let deliver = async |provider: &str| {
+        let url = scene.stage.host.at(&format!("/extensions/{provider}/events/"));
+        anyhow::Ok(scene.stage.slack.deliver(&url, &Delivery::challenge("c")).await?.status)
+    };
+    assert_eq!((deliver("future-event").await?, deliver("future-turn").await?), (200, 500));
+    assert_eq!(deliver("future-fields").await?, 404, "it takes none");
+    assert_eq!(scene.stage.installed(&scene.owner).await?[0]["status"], "active");
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod counterparts;
 mod declared;
 mod demo;
 mod dialog;
+mod events;
 mod example;
 mod failure_page;
 mod future_host;

@@ -1,7 +1,11 @@
 //! A plugin that was built from the api as it was released as 1.0.0 still loads in today's host, and does all that it did.
 
 use anyhow::{Context, Result};
-use jackfield_tests::{host::HostBuilder, person::Answer, stand_in_slack::StandInSlack};
+use jackfield_tests::{
+    host::HostBuilder,
+    person::Answer,
+    stand_in_slack::{Delivery, StandInSlack},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -170,6 +174,19 @@ async fn what_a_1_0_plugin_gets_wrong_ends_one_set_up_with_its_reason_in_the_log
         }
         scene.example_works().await?;
         assert!(scene.stored("released-workshop").await?.is_empty());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_1_0_plugin_takes_no_events_and_goes_on() -> Result<()> {
+    for isolation in ISOLATIONS {
+        let scene = scene(isolation).await?;
+        let url = scene.stage.host.at("/extensions/released-workshop/events/");
+        let answer = scene.stage.slack.deliver(&url, &Delivery::uninstalled("Ev1", "w-Ada")).await?;
+        assert_eq!((answer.status, &*answer.text), (404, ""), "{isolation}");
+        assert!(posted(&scene.owner, "released-workshop", &[("name", "error")]).await?.detail().contains("says no"));
+        scene.example_works().await?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Calls from services: the webhook plugin through a real host, and who gets nothing out of the URL.
 
 use anyhow::{Context, Result};
+use diesel::{RunQueryDsl, sql_query};
 use hmac::{Hmac, KeyInit, Mac};
+use jackfield::store::{AnyConnection, IntegrationId, StoreResult};
 use jackfield_tests::{
     person::{Answer, Person},
     postgres::databases,
@@ -271,5 +273,51 @@ async fn slow_bodies_hold_nobody_up() -> Result<()> {
     assert!(since.elapsed() < std::time::Duration::from_secs(3), "{:?}", since.elapsed());
     assert!(owner.visit(SETUP).await?.dialog()?.success);
     drop(slow);
+    Ok(())
+}
+
+/// RFC 9110 section 15.5.6.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_acts_on_nothing_and_is_told_what_is_allowed() -> Result<()> {
+    let stage = stage(None).await?;
+    let owner = stage.person("owner").await?;
+    let Shown { url, .. } = shown(&owner.start_setup("acme", "webhook").await?)?;
+    let service = Person::new(&stage.host.url);
+    for method in [Method::HEAD, Method::DELETE, Method::OPTIONS, Method::PATCH] {
+        let answer = service.send(service.request(method.clone(), &url)).await?;
+        assert_eq!((answer.status, answer.header("allow")), (405, "GET, POST, PUT"), "{method}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_organizations_share_an_integration_each_takes_its_own_url_along() -> Result<()> {
+    for database in databases() {
+        let stage = stage(database).await?;
+        let owner = stage.person("owner").await?;
+        stage.host.organization("other")?;
+        stage.host.member("other", "owner@example.com", "owner")?;
+        let ours = shown(&owner.start_setup("acme", "webhook").await?)?;
+        assert_eq!(call(&stage, &ours.url, &ours.secret, "{}").await?, 204);
+        let dialog = owner.visit(SETUP).await?.dialog()?;
+        let id: IntegrationId = dialog.data["id"].as_str().context("an id")?.parse()?;
+        let theirs = shown(&owner.start_setup("other", "webhook").await?)?;
+        assert_eq!(call(&stage, &theirs.url, &theirs.secret, "{}").await?, 204);
+        assert!(owner.visit(SETUP).await?.dialog()?.success);
+        // The account goes by the secret, so that no two are one by themselves: they are made one, as two of a service's would be.
+        let store = stage.host.store().await?;
+        store.write(move |c| share(c, id)).await?;
+        let remove = owner.request(Method::DELETE, &format!("/api/0/organizations/acme/integrations/{id}/"));
+        assert_eq!(owner.send(remove).await?.status, 204);
+        assert_eq!(call(&stage, &ours.url, &ours.secret, "{}").await?, 404, "who has left is called no more");
+        assert_eq!(call(&stage, &theirs.url, &ours.secret, "{}").await?, 204, "who has stayed is");
+    }
+    Ok(())
+}
+
+/// Links every organization and every webhook to this integration.
+fn share(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<()> {
+    sql_query(format!("UPDATE organization_integrations SET integration_id = {id}")).execute(c)?;
+    sql_query(format!("UPDATE webhooks SET integration_id = {id}")).execute(c)?;
     Ok(())
 }

@@ -94,7 +94,7 @@ impl Behaviour {
     }
 
     pub(super) fn observe(&mut self, step: Option<&str>, observed: &Observed, canaries: Vec<(&str, &str)>) {
-        let place = step.map_or_else(|| "building the integration".to_owned(), |step| format!("the step `{step}`"));
+        let place = step.map_or_else(|| place(&observed.question).to_owned(), |step| format!("the step `{step}`"));
         self.questions += 1;
         *self.answers.entry(sort(&observed.turn)).or_default() += 1;
         self.slowest = self.slowest.max(observed.took);
@@ -153,6 +153,17 @@ fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
         Ok(Turn::Revoked { .. }) => "revocation",
         Ok(Turn::Wants { .. } | Turn::WantsToken { .. } | Turn::Unknown) => "unknown",
         Err(error) => error.reason(),
+    }
+}
+
+/// Where a question is put that is not of a step.
+const fn place(question: &Question) -> &'static str {
+    match question {
+        Question::Webhook { .. } => "a call to its webhook",
+        Question::Event { .. } => "a call to its events URL",
+        Question::Refresh { .. } => "a refresh",
+        Question::Revoke { .. } => "a revocation",
+        _ => "building the integration",
     }
 }
 
@@ -231,4 +242,35 @@ fn shown(question: &Question) -> String {
     let plain = |c: char| if is_plain(c) { c.to_string() } else { c.escape_unicode().to_string() };
     let short: String = text.chars().take(300).map(plain).collect();
     if text.chars().nth(300).is_some() { format!("{short}…") } else { short }
+}
+
+#[cfg(test)]
+mod tests {
+    use jackfield_plugin_abi::envelope::{Event, Told, WebhookCall};
+
+    use super::*;
+
+    fn leaks(turn: Turn, question: Question) -> Vec<String> {
+        let observed =
+            Observed { question, turn: Ok(turn), requests: Vec::new(), log: Vec::new(), took: Duration::ZERO, size: 0 };
+        let mut behaviour = Behaviour::default();
+        behaviour.observe(None, &observed, vec![("secret", "canary")]);
+        behaviour.findings.iter().map(|finding| format!("{}: {}", finding.place, finding.problem)).collect()
+    }
+
+    #[test]
+    fn a_secret_in_the_answer_to_a_call_is_a_leak() {
+        let call = || WebhookCall::new("POST", "");
+        let answer = || WebhookAnswer::new(200).with_body("text/plain", "the canary");
+        let said =
+            |place: &str| vec![format!("{place}: leak: the value of the option `secret` is in the answer to a call")];
+        let webhook = Question::Webhook { call: call(), state: serde_json::Map::new() };
+        assert_eq!(leaks(Turn::Received { answer: answer() }, webhook), said("a call to its webhook"));
+        let event = || Question::Event { call: call() };
+        assert_eq!(leaks(Turn::Told { told: answer().into() }, event()), said("a call to its events URL"));
+        let told = Told::new(WebhookAnswer::new(200)).event(Event::uninstalled("x").id("canary"));
+        let id = "a call to its events URL: leak: the value of the option `secret` is in the id of an event";
+        assert_eq!(leaks(Turn::Told { told }, event()), [id]);
+        assert!(leaks(Turn::Told { told: WebhookAnswer::new(401).into() }, event()).is_empty());
+    }
 }
