@@ -72,7 +72,8 @@ pub(super) enum TokenCommand {
 }
 
 async fn accounts(settings: &Settings) -> anyhow::Result<Accounts> {
-    Ok(Accounts::new(open_to_write(settings).await?, Clock::system()))
+    let (store, _) = open_to_write(settings).await?;
+    Ok(Accounts::new(store, Clock::system()))
 }
 
 pub(super) async fn user(command: UserCommand, settings: &Settings) -> anyhow::Result<()> {

@@ -53,7 +53,7 @@ const MOST_TRIES: u32 = 3;
 
 pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()> {
     let settings = super::settings(file)?;
-    let store = open_to_write(&settings).await?;
+    let (store, _) = open_to_write(&settings).await?;
     let organization = organization(&store, arguments.organization.as_deref()).await?;
     if arguments.status {
         return status(&store, arguments.provider, organization).await;

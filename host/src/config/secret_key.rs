@@ -99,7 +99,7 @@ impl SecretKeySource {
             None => self.mistake(
                 format!("{place}: there is no such file"),
                 "run this in the folder that the host runs in, or write the file's whole path here; on another machine, copy the key of the \
-                 installation's hosts. The first `jackfield serve` of a new installation makes it",
+                 installation's hosts. Whatever writes first in a new installation makes it, as `jackfield serve` does",
             ),
         }
     }

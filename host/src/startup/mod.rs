@@ -82,15 +82,32 @@ pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), Star
     Ok((store, keys))
 }
 
-/// The same for a command that writes: migrated, and under the secret key that the database hangs on.
+/// The same for whoever writes: migrated, and under the secret key that the database hangs on. Where neither a key nor anything that hangs on one
+/// is there, as in a new installation, the key is made.
 ///
 /// # Errors
-/// As [`open_store`], and when the database hangs on another key.
-pub async fn open_to_write(settings: &Settings) -> Result<Store, StartupError> {
-    let (store, _) = open_store(settings).await?;
-    store.migrate().await?;
+/// As [`open_store`], and when the database hangs on another key, or on one that is not there.
+pub async fn open_to_write(settings: &Settings) -> Result<(Store, SecretKeys), StartupError> {
+    let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
+    migrate(settings).await?;
+    if source.is_missing()
+        && let Some(needed) = store::hangs_on(url).await?
+    {
+        return Err(source.missing(Some(&key_id(&needed))).into());
+    }
+    let keys = secret_key::load_or_create(source)?;
+    let store = Store::open(url, Sealer::new(keys.clone())).await?;
     admit(&store, settings).await?;
-    Ok(store)
+    Ok((store, keys))
+}
+
+/// Brings the database up to date. What is wrong with the secret key is told before anything is changed.
+async fn migrate(settings: &Settings) -> Result<Vec<String>, StartupError> {
+    let source = &settings.system.secret_key;
+    if !source.is_missing() {
+        secret_key::load(source)?;
+    }
+    Ok(store::migrate(settings.database.url.as_str()).await?)
 }
 
 /// Lets nobody write whose secret key is not the database's.
@@ -105,27 +122,6 @@ pub async fn admit(store: &Store, settings: &Settings) -> Result<(), StartupErro
         }
         admitted => Ok(admitted?),
     }
-}
-
-/// The same for a host, which makes the secret key where neither it nor anything that hangs on one is there.
-async fn open_to_serve(settings: &Settings) -> Result<(Store, SecretKeys), StartupError> {
-    let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
-    if !source.is_missing() {
-        // What is wrong with it is told before anything is changed.
-        secret_key::load(source)?;
-    }
-    for migration in store::migrate(url).await? {
-        tracing::info!(migration, "the database is migrated");
-    }
-    if source.is_missing()
-        && let Some(needed) = store::hangs_on(url).await?
-    {
-        return Err(source.missing(Some(&key_id(&needed))).into());
-    }
-    let keys = secret_key::load_or_create(source)?;
-    let store = Store::open(url, Sealer::new(keys.clone())).await?;
-    admit(&store, settings).await?;
-    Ok((store, keys))
 }
 
 /// What a host starts with.
@@ -183,7 +179,10 @@ impl Application {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
         let Configured { settings, plugins, refused, outbound } = configured(file).await?;
         plugins.log_offers();
-        let (store, keys) = open_to_serve(&settings).await?;
+        for migration in migrate(&settings).await? {
+            tracing::info!(migration, "the database is migrated");
+        }
+        let (store, keys) = open_to_write(&settings).await?;
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
         let app = app(settings, store, &keys, plugins, outbound);
         app.reloader.started(&refused).await?;

@@ -14,7 +14,7 @@ use jackfield::{
     config::SecretKeys,
     control::Control,
     keys::Rotation,
-    store::{Sealer, Store, StoreResult, integrations},
+    store::{Sealer, Store, StoreResult, integrations, organization_integrations, organizations},
 };
 use jackfield_tests::{
     host::{Folder, HostBuilder},
@@ -51,11 +51,14 @@ fn metadata(n: usize) -> Map<String, Value> {
 async fn fill(store: &Store) -> StoreResult<()> {
     let (sealer, now) = (store.sealer().clone(), time::OffsetDateTime::now_utc());
     let fill = move |c: &mut _| {
+        // One that nobody is linked to is given up by a host that serves.
+        let acme = organizations::insert(c, "acme", "Acme", now)?;
         for n in 0..ROWS {
             let (external_id, name) = (format!("row-{n:04}"), format!("Row {n:04}"));
             let new =
                 integrations::NewIntegration { provider: "p".to_owned(), external_id, name, metadata: metadata(n) };
-            integrations::install(c, &sealer, new, now)?;
+            let (stored, _) = integrations::install(c, &sealer, new, now)?;
+            organization_integrations::link(c, acme, stored.id, None, now)?;
         }
         Ok(())
     };
