@@ -306,7 +306,7 @@ async fn what_was_revoked_long_ago_is_swept_and_what_is_not_done_stays() -> Resu
         let then = OffsetDateTime::UNIX_EPOCH;
         let (done, open) = store
             .write(move |c| {
-                let mut add = |c: &mut _| {
+                let add = |c: &mut _| {
                     let new = NewRevocation {
                         provider: "slack".to_owned(),
                         external_id: "T1".to_owned(),
