@@ -150,8 +150,7 @@ impl Reloader {
         running: &mut Running,
         (settings, mut mistakes): (Settings, Vec<Mistake>),
     ) -> Result<Reloaded, ReloadError> {
-        let secret_keys = secret_key::load(&settings.system.secret_key);
-        let secret_keys = self.judged(&settings, secret_keys).await.map_err(|mistake| mistakes.push(mistake)).ok();
+        let secret_keys = self.judged(&settings).await.map_err(|mistake| mistakes.push(mistake)).ok();
         let outbound = self.outbound(&settings, running)?;
         if !mistakes.is_empty() {
             return Err(self.all_mistakes(&settings, &outbound, mistakes).await.into());
@@ -173,18 +172,22 @@ impl Reloader {
     }
 
     /// The lines of the secret key as they are by now. None may be missing that something still hangs on.
-    async fn judged(&self, settings: &Settings, keys: Result<SecretKeys, Mistake>) -> Result<SecretKeys, Mistake> {
-        let keys = keys?;
+    async fn judged(&self, settings: &Settings) -> Result<SecretKeys, Mistake> {
+        let source = &settings.system.secret_key;
+        if source.is_missing() {
+            return Err(source.missing(Some(&key_id(&self.0.store.sealer().line()))));
+        }
+        let keys = secret_key::load(source)?;
         match self.0.store.hangs_on_other_keys(&keys).await {
             Ok(None) => Ok(keys),
             Ok(Some(line)) => {
                 let said = format!("what is sealed still hangs on the key {}, which is not among these", key_id(&line));
                 let mend = "put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when";
-                Err(settings.system.secret_key.mistake(said, mend))
+                Err(source.mistake(said, mend))
             }
             Err(error) => {
                 let said = format!("the keys that hang on it cannot be read: {error}");
-                Err(settings.system.secret_key.mistake(said, "see to the database, then reload again"))
+                Err(source.mistake(said, "see to the database, then reload again"))
             }
         }
     }

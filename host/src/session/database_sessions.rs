@@ -14,7 +14,7 @@ use tower_sessions::{
 use super::SessionKey;
 use crate::{
     clock::Clock,
-    store::{AnyConnection, Place, Store, StoreError, StoreResult, sessions as rows},
+    store::{AnyConnection, Place, Sealer, Store, StoreError, StoreResult, sessions as rows},
 };
 
 /// Sessions in the database, sealed, by the hash of their id.
@@ -42,14 +42,16 @@ impl DatabaseSessions {
         };
         self.store.write(sealed_and_put).await.map_err(backend)
     }
+}
 
-    fn open(&self, id: Id, sealed: &[u8]) -> Result<Record> {
-        let key = SessionKey::of(id);
-        let opened = self.store.sealer().open(place(&[key.as_bytes()]), sealed);
-        let (data, expiry): Data = opened.map_err(|error| Error::Decode(error.to_string()))?;
-        let expiry_date =
-            OffsetDateTime::from_unix_timestamp(expiry).map_err(|error| Error::Decode(error.to_string()))?;
-        Ok(Record { id, data, expiry_date })
+/// What stands in the row. One that does not open, as after a change of the secret key, is none.
+fn opened(sealer: &Sealer, key: &SessionKey, sealed: &[u8]) -> StoreResult<Option<Data>> {
+    match sealer.open(place(&[key.as_bytes()]), sealed).map_err(StoreError::from) {
+        Err(StoreError::Seal(error)) => {
+            tracing::warn!(%error, "a session cannot be opened");
+            Ok(None)
+        }
+        opened => opened.map(Some),
     }
 }
 
@@ -72,18 +74,18 @@ impl SessionStore for DatabaseSessions {
         self.put(record, rows::save).await
     }
 
-    /// A session that does not open, as after a change of the secret key, is no session: the person logs in anew.
+    /// A session that does not open is no session: the person logs in anew. It is opened off the async threads, for its key may have to be
+    /// looked up.
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let (key, now) = (SessionKey::of(*id), self.clock.now());
-        let sealed = self.store.read(move |c| rows::load(c, key.as_bytes(), now)).await.map_err(backend)?;
-        let Some(sealed) = sealed else { return Ok(None) };
-        match self.open(*id, &sealed) {
-            Ok(record) => Ok(Some(record)),
-            Err(error) => {
-                tracing::warn!(%error, "a session cannot be opened");
-                Ok(None)
-            }
-        }
+        let (key, now, sealer) = (SessionKey::of(*id), self.clock.now(), self.store.sealer().clone());
+        let load = move |c: &mut AnyConnection| match rows::load(c, key.as_bytes(), now)? {
+            Some(sealed) => opened(&sealer, &key, &sealed),
+            None => Ok(None),
+        };
+        let Some((data, expiry)) = self.store.read(load).await.map_err(backend)? else { return Ok(None) };
+        let expiry_date =
+            OffsetDateTime::from_unix_timestamp(expiry).map_err(|error| Error::Decode(error.to_string()))?;
+        Ok(Some(Record { id: *id, data, expiry_date }))
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {

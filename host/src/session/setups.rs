@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Claim, ClaimId, SessionKey};
-use crate::store::{AnyConnection, Place, Sealer, Store, StoreResult, setups as rows, webhooks};
+use crate::store::{AnyConnection, Place, Sealer, Store, StoreError, StoreResult, setups as rows, webhooks};
 
 /// Typed access to the set-ups of sessions.
 #[derive(Clone)]
@@ -45,9 +45,12 @@ impl Setups {
     /// # Errors
     /// When the database fails.
     pub async fn peek(&self, session: &SessionKey, provider: &str) -> StoreResult<Option<String>> {
-        let (key, id) = (session.clone(), provider.to_owned());
-        let sealed = self.store.read(move |c| rows::peek(c, key.as_bytes(), &id)).await?;
-        Ok(sealed.and_then(|sealed| self.opened(session, provider, &sealed)))
+        let (key, provider, sealer) = (session.clone(), provider.to_owned(), self.store.sealer().clone());
+        let peek = move |c: &mut AnyConnection| match rows::peek(c, key.as_bytes(), &provider)? {
+            Some(sealed) => opened(&sealer, &key, &provider, &sealed),
+            None => Ok(None),
+        };
+        self.store.read(peek).await
     }
 
     /// Claims a set-up and opens its data. One that does not open counts as missing: the fault is logged and the person starts anew.
@@ -55,22 +58,17 @@ impl Setups {
     /// # Errors
     /// When the database fails.
     pub async fn claim(&self, session: &SessionKey, provider: &str) -> StoreResult<Claim<String>> {
-        let (key, id) = (session.clone(), provider.to_owned());
-        let claim = self.store.write(move |c| rows::claim(c, key.as_bytes(), &id)).await?;
-        Ok(match claim {
-            Claim::Missing => Claim::Missing,
-            Claim::Busy => Claim::Busy,
-            Claim::Claimed(sealed, id) => self.open(session, provider, &sealed, id),
-        })
-    }
-
-    fn open(&self, session: &SessionKey, provider: &str, sealed: &[u8], id: ClaimId) -> Claim<String> {
-        self.opened(session, provider, sealed).map_or(Claim::Missing, |data| Claim::Claimed(data, id))
-    }
-
-    fn opened(&self, session: &SessionKey, provider: &str, sealed: &[u8]) -> Option<String> {
-        let opened = self.store.sealer().open(place(&[session.as_bytes(), provider.as_bytes()]), sealed);
-        opened.inspect_err(|error| tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened")).ok()
+        let (key, provider, sealer) = (session.clone(), provider.to_owned(), self.store.sealer().clone());
+        let claim = move |c: &mut AnyConnection| {
+            Ok(match rows::claim(c, key.as_bytes(), &provider)? {
+                Claim::Missing => Claim::Missing,
+                Claim::Busy => Claim::Busy,
+                Claim::Claimed(sealed, id) => {
+                    opened(&sealer, &key, &provider, &sealed)?.map_or(Claim::Missing, |data| Claim::Claimed(data, id))
+                }
+            })
+        };
+        self.store.write(claim).await
     }
 
     /// Gives a claimed set-up back with new data. Answers whether it was still the caller's.
@@ -129,6 +127,18 @@ impl Setups {
             Ok(was_ours)
         };
         self.store.write(remove).await
+    }
+}
+
+/// What stands in the row; none where it does not open. This may have to look the key up, so it runs off the async threads.
+fn opened(sealer: &Sealer, session: &SessionKey, provider: &str, sealed: &[u8]) -> StoreResult<Option<String>> {
+    let place = place(&[session.as_bytes(), provider.as_bytes()]);
+    match sealer.open(place, sealed).map_err(StoreError::from) {
+        Err(StoreError::Seal(error)) => {
+            tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened");
+            Ok(None)
+        }
+        opened => opened.map(Some),
     }
 }
 

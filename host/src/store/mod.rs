@@ -84,13 +84,23 @@ pub enum StoreError {
     Query(DieselError),
     /// A sealed value does not open.
     #[error(transparent)]
-    Seal(#[from] SealError),
+    Seal(SealError),
     /// A value in the database is not what this host writes.
     #[error("{0} in the database cannot be read")]
     Corrupt(&'static str),
     /// The work ended without an answer.
     #[error("the work ended without an answer: {0}")]
     Lost(String),
+}
+
+impl From<SealError> for StoreError {
+    /// Where the database could not be asked for a key, nothing is wrong with the value.
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::NotAsked(_) => Self::Lost(error.to_string()),
+            error => Self::Seal(error),
+        }
+    }
 }
 
 impl From<DieselError> for StoreError {

@@ -78,6 +78,9 @@ pub enum SealError {
         /// What this host seals under.
         ours: KeyId,
     },
+    /// Its key is not known here, and the database did not say whether it has it: nothing is known of the value yet.
+    #[error("the data key {} is not known here, and the database could not be asked for it", hex(.0))]
+    NotAsked(KeyId),
     /// The data key is there, but wrapped under a secret key that this host does not have.
     #[error(
         "the data key {} is wrapped under another secret key: key id {}, this host has {}\n  mend: put the secret key back that this \
@@ -189,7 +192,7 @@ impl Sealer {
     /// As [`Sealer::open`].
     pub fn open_bytes(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (id, _) = parts(sealed)?;
-        self.meet(id);
+        self.meet(id)?;
         let opened = self.ring(|ring| ring.opening(id).map(|cipher| decrypt(cipher, place, sealed)));
         opened.unwrap_or_else(|| Err(SealError::Key { found: id, ours: self.current() }))
     }
@@ -261,25 +264,29 @@ impl Sealer {
 
     /// A key that is not in the ring may be one that another host has made since. It is rare, so it has a connection of its own: the pool's may
     /// all be waiting for this very value.
-    fn meet(&self, id: KeyId) {
+    fn meet(&self, id: KeyId) -> Result<(), SealError> {
         if self.has(id) {
-            return;
+            return Ok(());
         }
         let mut missing = self.turn();
         missing.retain(|_, asked| asked.elapsed() < PATIENCE);
         // Somebody else may have met it while this waited for the turn.
         if self.has(id) || missing.contains_key(&id) {
-            return;
+            return Ok(());
         }
-        let Some(source) = self.0.source.get() else { return };
+        let Some(source) = self.0.source.get() else { return Ok(()) };
         let looked = source.open().and_then(|mut c| self.take_over(&mut c));
         if let Err(error) = &looked {
             tracing::warn!(key.id = hex(&id), %error, "the ring of keys cannot be read again");
         }
         // A database that did not answer has not said that the key is missing.
-        if matches!(looked, Ok(()) | Err(StoreError::Seal(_))) && !self.has(id) {
+        if !matches!(looked, Ok(()) | Err(StoreError::Seal(_))) {
+            return Err(SealError::NotAsked(id));
+        }
+        if !self.has(id) {
             missing.insert(id, Instant::now());
         }
+        Ok(())
     }
 
     fn has(&self, id: KeyId) -> bool {
@@ -351,6 +358,17 @@ mod tests {
         ];
         for place in elsewhere {
             assert_eq!(sealer().open::<String>(place, &sealed), Err(SealError::Changed(sealer().current())));
+        }
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_asked_does_not_make_a_value_unreadable() {
+        let other = Sealer::new(SecretKeys::new(["8".repeat(32).as_str()]));
+        other.attach(Manager::new("sqlite:///dev/null/nowhere.db").expect("a URL of SQLite"));
+        let sealed = sealer().seal(PLACE, &"v");
+        for _ in 0..2 {
+            let opened = other.open::<String>(PLACE, &sealed);
+            assert_eq!(opened, Err(SealError::NotAsked(sealer().current())), "it is asked again");
         }
     }
 
