@@ -86,6 +86,7 @@ impl Setup {
             self.dialog.to_string(),
             optional(self.channel.as_ref().map(|channel| channel.as_str().to_owned())),
             self.started.to_string(),
+            serde_json::Value::from(self.key.to_vec()).to_string(),
             provider.fingerprint.to_owned(),
         ];
         fields.extend(provider.steps.iter().map(|step| (*step).to_owned()));

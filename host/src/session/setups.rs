@@ -132,8 +132,7 @@ impl Setups {
 
 /// What stands in the row; none where it does not open. This may have to look the key up, so it runs off the async threads.
 fn opened(sealer: &Sealer, session: &SessionKey, provider: &str, sealed: &[u8]) -> StoreResult<Option<String>> {
-    let place = place(&[session.as_bytes(), provider.as_bytes()]);
-    match sealer.open(place, sealed).map_err(StoreError::from) {
+    match sealer.open(place(&[session.as_bytes(), provider.as_bytes()]), sealed).map_err(StoreError::from) {
         Err(StoreError::Seal(error)) => {
             tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened");
             Ok(None)
