@@ -138,7 +138,7 @@ impl HttpResponse {
     ///
     /// # Errors
     /// When it is not JSON of that shape. The error says where, and holds nothing of the body, which may be a token: it may be logged.
-    pub fn json<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
         from_json(&self.body)
     }
 }
