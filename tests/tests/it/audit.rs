@@ -371,3 +371,20 @@ async fn a_strangers_name_forges_no_row_of_the_list_and_who_reads_no_further_is_
     assert!(output.status.success() && !said.contains("panicked"), "{said}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_says_of_which_integration_as_long_as_it_is_there_and_by_which_build() -> Result<()> {
+    let stage = Stage::new().await?;
+    let owner = stage.person("owner").await?;
+    let id = owner.install("acme", "slack").await?.dialog()?.data["id"].clone();
+    stage.host.run(&["revoke", "--provider", "slack", "--keep", "--yes"], "")?;
+    assert!(owner.install("acme", "slack").await?.dialog()?.success);
+    let path = format!("/api/0/organizations/acme/integrations/{}/", id.as_str().context("an id")?);
+    ensure!(owner.send(owner.request(Method::DELETE, &path)).await?.status == 204);
+    stage.stored().await?.settled().await?;
+    let rows = rows(&stage.host)?;
+    let told: Vec<_> = of(&rows, "revoke", "ok").map(|row| (&row["detail"]["cause"], &row["integrationId"])).collect();
+    assert_eq!(told, [(&json!("operator"), &id), (&json!("removed"), &Value::Null)]);
+    assert!(of(&rows, "revoke", "ok").all(|row| row["pluginDigest"].is_string()), "{rows:?}");
+    Ok(())
+}
