@@ -379,7 +379,7 @@ mod tests {
         assert!(!path.exists(), "looking makes none");
         insta::assert_snapshot!(mistake.replace(&path.display().to_string(), "KEY"), @r"
         jackfield.toml:4: system.secret-key: KEY: there is no such file
-          mend: run this in the folder that the host runs in, or write the file's whole path here; on another machine, copy the key of the installation's hosts. The first `jackfield serve` of a new installation makes it
+          mend: run this in the folder that the host runs in, or write the file's whole path here; on another machine, copy the key of the installation's hosts. Whatever writes first in a new installation makes it, as `jackfield serve` does
         ");
     }
 

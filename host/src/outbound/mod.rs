@@ -145,6 +145,18 @@ impl Outbound {
         }
     }
 
+    /// Whether a browser may be sent to log in at a URL: as [`Outbound::check_endpoint`], and besides to the person's own machine, whose
+    /// loopback no network carries (W3C Secure Contexts section 3.1).
+    ///
+    /// # Errors
+    /// When it may not.
+    pub async fn check_log_in(&self, url: &str) -> Result<(), OutboundError> {
+        match url::Url::parse(url) {
+            Ok(url) if url.scheme() == "http" && url.host().is_some_and(|host| is_loopback(&host)) => Ok(()),
+            _ => self.check_endpoint(url).await,
+        }
+    }
+
     async fn send_unbounded(&self, mut request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
         if request.body().is_empty() && expects_body(request.method()) {
             request.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(0));
@@ -200,6 +212,14 @@ impl Outbound {
 #[must_use]
 pub fn expects_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+fn is_loopback(host: &url::Host<&str>) -> bool {
+    match host {
+        url::Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        url::Host::Ipv4(ip) => ip.is_loopback(),
+        url::Host::Ipv6(ip) => ip.is_loopback(),
+    }
 }
 
 /// The chain of causes without the URL, whose query may hold a code.
@@ -282,6 +302,26 @@ mod tests {
         }
         for url in ["http://127.0.0.1:8002/", "http://1.1.1.1/", "javascript:alert(1)", "file:///etc/passwd", "/x"] {
             assert!(client.check_endpoint(url).await.is_err(), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_browser_is_sent_to_log_in_over_plain_http_on_its_own_machine_only() {
+        // RFC 6749 section 3.1: the authorization endpoint requires TLS.
+        let client = client(&["10.1.1.1"], 100);
+        for url in
+            ["https://a.example/x", "http://10.1.1.1/", "http://127.0.0.1:8002/", "http://[::1]/", "http://localhost/"]
+        {
+            assert!(client.check_log_in(url).await.is_ok(), "{url}");
+        }
+        for url in [
+            "http://1.1.1.1/",
+            "http://10.1.1.2/",
+            "http://127.0.0.1.nip.example@1.1.1.1/",
+            "javascript:alert(1)",
+            "/x",
+        ] {
+            assert!(client.check_log_in(url).await.is_err(), "{url}");
         }
     }
 

@@ -139,12 +139,7 @@ async fn refused(stage: &OwnInstance, why: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_named_host_at_a_private_address_is_refused() -> Result<()> {
     let stage = OwnInstance::new(|host, _| host).await?;
-    let owner = stage.owner().await?;
-    owner.start_setup("acme", "gitlab").await?;
-    assert!(!stage.name(&owner).await?.dialog()?.success, "the person is not even sent there");
-    let log = stage.host.log()?;
-    assert!(log.contains("private address"), "{log}");
-    Stored::of(&stage.host).await?.assert_nothing("owner@example.com").await
+    refused(&stage, "private address").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

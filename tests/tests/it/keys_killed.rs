@@ -52,13 +52,13 @@ async fn fill(store: &Store) -> StoreResult<()> {
     let (sealer, now) = (store.sealer().clone(), time::OffsetDateTime::now_utc());
     let fill = move |c: &mut _| {
         // One that nobody is linked to is given up by a host that serves.
-        let acme = organizations::insert(c, "acme", "Acme", now)?;
+        let filled = organizations::insert(c, "filled", "Filled", now)?;
         for n in 0..ROWS {
             let (external_id, name) = (format!("row-{n:04}"), format!("Row {n:04}"));
             let new =
                 integrations::NewIntegration { provider: "p".to_owned(), external_id, name, metadata: metadata(n) };
             let (stored, _) = integrations::install(c, &sealer, new, now)?;
-            organization_integrations::link(c, acme, stored.id, None, now)?;
+            organization_integrations::link(c, filled, stored.id, None, now)?;
         }
         Ok(())
     };

@@ -92,21 +92,31 @@ async fn a_token_endpoint_at_a_private_address_is_not_asked_unless_allowed() -> 
     let slack = jackfield_tests::stand_in_slack::StandInSlack::start().await?;
     let options =
         crate::stage::slack_options(&slack, "v2").replace(&format!("127.0.0.1:{}\"]", slack.port()), "10.0.0.0/8\"]");
-    // Nobody is sent to log in over plain http either; whoever does so over https comes back from there with a code.
-    let options = options.replace(&slack.url("/oauth/v2/authorize"), "https://slack.com/oauth/v2/authorize");
     let host = crate::stage::bare().plugin("slack").toml(&options).start()?;
     host.organization("acme")?;
     let stage = Stage { host, slack };
     let owner = stage.person("owner").await?;
-    let step = owner.start_setup("acme", "slack").await?.redirect()?;
-    let state = step.query_pairs().find(|(name, _)| name == "state").map(|(_, state)| state.into_owned());
-    let back = format!("/extensions/slack/setup/?code=c&state={}", state.unwrap_or_default());
-    assert_eq!(owner.visit(&back).await?.dialog()?.detail(), INTERNAL);
+    assert_eq!(owner.install("acme", "slack").await?.dialog()?.detail(), INTERNAL);
     assert!(stage.slack.token_requests().is_empty());
     let log = stage.host.log()?;
     assert!(
         log.contains("private address") && log.contains("allow-private"),
         "the operator is told how to mend it: {log}"
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_sent_to_log_in_over_plain_http_through_a_network() -> Result<()> {
+    let slack = jackfield_tests::stand_in_slack::StandInSlack::start().await?;
+    let options = crate::stage::slack_options(&slack, "v2")
+        .replace(&slack.url("/oauth/v2/authorize"), "http://1.1.1.1/authorize");
+    let host = crate::stage::bare().plugin("slack").toml(&options).start()?;
+    host.organization("acme")?;
+    let stage = Stage { host, slack };
+    let owner = stage.person("owner").await?;
+    assert_eq!(owner.start_setup("acme", "slack").await?.dialog()?.detail(), INTERNAL);
+    let log = stage.host.log()?;
+    assert!(log.contains("plain http to 1.1.1.1 is refused") && log.contains("allow-private"), "{log}");
     Ok(())
 }
