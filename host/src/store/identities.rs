@@ -151,7 +151,7 @@ pub(super) fn hold_all(c: &mut AnyConnection, external_id: &str) -> StoreResult<
 }
 
 /// Puts new texts in the place of old ones wherever they stand in the data of the identities of this external id. The rows are
-/// [held](hold_all): nobody changes them meanwhile.
+/// held: nobody changes them meanwhile.
 pub fn replace_texts(
     c: &mut AnyConnection,
     sealer: &Sealer,
