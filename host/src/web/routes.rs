@@ -17,6 +17,7 @@ pub fn router(app: AppHandle) -> Router {
         .route("/api/0/organizations/{org}/audit/", get(api::audit))
         .route("/api/0/organizations/{org}/integrations/", get(api::list))
         .route("/api/0/organizations/{org}/integrations/{id}/", get(api::get).merge(delete(api::remove)))
+        .route("/api/0/organizations/{org}/integrations/{id}/grants/", get(api::grants))
         .route("/api/0/organizations/{org}/integrations/{id}/token/", get(api::token))
         .route("/api/0/organizations/{org}/revocations/", get(api::revocations))
         .method_not_allowed_fallback(api::method_not_allowed)

@@ -5,15 +5,14 @@ use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
-use serde::{Deserialize, Serialize};
-use time::format_description::well_known::Rfc3339;
+use serde::Deserialize;
 
 use super::cursor::{Cursor, per_page};
 use crate::{
     accounts::Scope,
     app::AppHandle,
     integrations::{IntegrationOut, Unlinked},
-    store::{IntegrationId, grants::Grant},
+    store::IntegrationId,
     web::{
         caller::{ApiAccess, require},
         error::{ApiError, WebError},
@@ -24,26 +23,6 @@ use crate::{
 pub(in crate::web) struct ListQuery {
     cursor: Option<String>,
     per_page: Option<String>,
-}
-
-/// One integration, and whose tokens it has.
-#[derive(Serialize)]
-pub(in crate::web) struct IntegrationWithGrantsOut {
-    #[serde(flatten)]
-    integration: IntegrationOut,
-    grants: Vec<GrantOut>,
-}
-
-/// What a program names a grant by, and what it may do. Never a token.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct GrantOut {
-    name: String,
-    /// External id of the identity it acts for; `null`: it acts for the integration.
-    subject: Option<String>,
-    scopes: Vec<String>,
-    /// RFC 3339 in UTC; `null`: the provider does not say.
-    expires_at: Option<String>,
 }
 
 /// `GET /api/0/organizations/{org}/integrations/`: by name, in pages with a `Link` header (RFC 8288).
@@ -74,28 +53,15 @@ pub(super) fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue
     link.parse().expect("URL, base64 and digits make a header value")
 }
 
-/// `GET /api/0/organizations/{org}/integrations/{id}/`: one of them, with the grants that the token endpoint and the proxy take.
+/// `GET /api/0/organizations/{org}/integrations/{id}/`: one of them.
 pub(in crate::web) async fn get(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Json<IntegrationWithGrantsOut>, ApiError> {
+) -> Result<Json<IntegrationOut>, ApiError> {
     require(&access, Scope::OrgRead)?;
     let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(WebError::NotFound)?;
-    let grants = app.grants.list(found.integration.id).await?;
-    let grants = grants.into_iter().map(GrantOut::new).collect();
-    Ok(Json(IntegrationWithGrantsOut { integration: app.show(&found), grants }))
-}
-
-impl GrantOut {
-    fn new(grant: Grant) -> Self {
-        Self {
-            name: grant.name,
-            subject: Some(grant.subject).filter(|subject| !subject.is_empty()),
-            scopes: grant.scopes.granted,
-            expires_at: grant.expires_at.and_then(|at| at.format(&Rfc3339).ok()),
-        }
-    }
+    Ok(Json(app.show(&found)))
 }
 
 /// `DELETE /api/0/organizations/{org}/integrations/{id}/`: unlinks it from this organization, and revokes at the provider what nobody uses

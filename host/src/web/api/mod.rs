@@ -2,6 +2,7 @@
 
 mod audit;
 mod cursor;
+mod grants;
 mod integrations;
 mod providers;
 mod proxy;
@@ -10,6 +11,7 @@ mod token;
 
 pub(super) use audit::audit;
 pub(super) use cursor::{Cursor, PER_PAGE};
+pub(super) use grants::grants;
 pub(super) use integrations::{get, list, remove};
 pub(super) use providers::providers;
 pub(super) use proxy::proxy;
