@@ -48,16 +48,7 @@ impl Audit {
         Self { builds, ..self }
     }
 
-    /// Writes down a deed that has no transaction of its own.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn write(&self, entry: Entry) -> StoreResult<()> {
-        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        self.store.write(move |c| audit::append(c, &sealer, &entry, now)).await
-    }
-
-    /// Writes down several, or none of them.
+    /// Writes down deeds that have no transaction of their own: all of them, or none.
     ///
     /// # Errors
     /// When the database fails.

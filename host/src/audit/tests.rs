@@ -12,7 +12,7 @@ struct Log {
 async fn log(rows: usize) -> Log {
     let log = log_with(Clock::system()).await;
     for _ in 0..rows {
-        log.audit.write(deed()).await.expect("it is written");
+        log.audit.write_all(vec![deed()]).await.expect("it is written");
     }
     log
 }
@@ -99,7 +99,7 @@ async fn log_with_a_spoilt_key(sql: &'static str) -> Log {
     let log = log(2).await;
     log.tamper(sql).await;
     for _ in 0..2 {
-        log.audit.write(deed()).await.expect("it is written");
+        log.audit.write_all(vec![deed()]).await.expect("it is written");
     }
     log
 }
@@ -147,7 +147,7 @@ async fn what_was_erased_or_cut_off_is_told_also_once_the_log_has_gone_on() {
         log.tamper(add_a_user).await;
         log.tamper(sql).await;
         assert_eq!(log.verify(None).await.breaks, [at_once], "{sql}");
-        log.audit.write(deed()).await.expect("it is written");
+        log.audit.write_all(vec![deed()]).await.expect("it is written");
         let verified = log.verify(None).await;
         assert_eq!((verified.breaks, verified.whole), (vec![Break::Told(row)], row + 1), "{sql}");
         let noted = log.verify(None).await.head.to_string();
@@ -159,7 +159,7 @@ async fn what_was_erased_or_cut_off_is_told_also_once_the_log_has_gone_on() {
 async fn the_log_of_a_database_that_nobody_has_used_begins_without_a_word() {
     let log = log(0).await;
     assert!(log.verify(None).await.is_whole());
-    log.audit.write(deed()).await.expect("it is written");
+    log.audit.write_all(vec![deed()]).await.expect("it is written");
     assert_eq!(log.verify(None).await.head.count, 1);
 }
 
@@ -167,7 +167,7 @@ async fn the_log_of_a_database_that_nobody_has_used_begins_without_a_word() {
 async fn a_noted_head_finds_what_an_older_copy_of_the_database_hides() {
     let (log, shorter) = (log(3).await, log(2).await);
     let early = log.verify(None).await.head.to_string();
-    log.audit.write(deed()).await.expect("it is written");
+    log.audit.write_all(vec![deed()]).await.expect("it is written");
     let grown = log.verify(Some(&early)).await;
     assert!(grown.is_whole() && grown.head.count == 4, "it has only grown");
     let found = shorter.verify(Some(&early)).await.breaks;

@@ -81,11 +81,11 @@ impl Proxy {
         Ok((ready, digest))
     }
 
-    /// Also that it was tried to reach what is out of reach.
+    /// Also that it was tried to reach what is out of reach, counted apart: whoever tries a thousand times makes no thousand rows.
     async fn write_down(&self, entry: Entry, ready: &Ready) -> Result<(), ProxyError> {
         if let Err(error) = ready.outbound.check_reach(&ready.url) {
             let error = ProxyError::from(error);
-            self.audit.write(entry.outcome(Outcome::Refused).detail("reason", error.code())).await?;
+            self.audit.count(entry.outcome(Outcome::Refused).detail("reason", error.code())).await?;
             return Err(error);
         }
         Ok(self.audit.count(entry).await?)
