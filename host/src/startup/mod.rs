@@ -88,8 +88,12 @@ pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), Star
 /// # Errors
 /// As [`open_store`], and when the database hangs on another key, or on one that is not there.
 pub async fn open_to_write(settings: &Settings) -> Result<(Store, SecretKeys), StartupError> {
-    let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
     migrate(settings).await?;
+    open_migrated(settings).await
+}
+
+async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), StartupError> {
+    let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
     if source.is_missing()
         && let Some(needed) = store::hangs_on(url).await?
     {
@@ -182,7 +186,7 @@ impl Application {
         for migration in migrate(&settings).await? {
             tracing::info!(migration, "the database is migrated");
         }
-        let (store, keys) = open_to_write(&settings).await?;
+        let (store, keys) = open_migrated(&settings).await?;
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
         let app = app(settings, store, &keys, plugins, outbound);
         app.reloader.started(&refused).await?;
