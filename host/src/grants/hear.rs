@@ -23,9 +23,8 @@ use crate::{
         audit::{self, Action, Actor, Entry},
         events,
         grants::{self, ENDED_BY_SERVICE, Grant, Status},
-        identities,
         integrations::{self, Integration},
-        organization_integrations,
+        organization_integrations, renewal,
     },
 };
 
@@ -272,12 +271,8 @@ impl Telling {
         if !is_installed(grant, before) {
             return Ok(false);
         }
-        if let (false, Ok(tokens)) = (grant.subject.is_empty(), grant.tokens(&self.sealer)) {
-            identities::invalidate(c, &self.sealer, &grant.subject, &tokens.access_token)?;
-        }
-        let is_over = grants::end_installed_before(c, grant.id, before, ENDED_BY_SERVICE)?;
+        let is_over = renewal::end_installed_before(c, &self.sealer, grant, before, ENDED_BY_SERVICE)?;
         if is_over {
-            integrations::mark(c, grant.integration, grant)?;
             tracing::warn!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, "its service has ended a grant: its person must authenticate again");
         }
         Ok(is_over)

@@ -59,7 +59,26 @@ pub fn renew(c: &mut AnyConnection, sealer: &Sealer, renewal: &Renewal, now: Off
 /// well. Answers whether it was not ended, or replaced, before.
 pub fn end(c: &mut AnyConnection, sealer: &Sealer, grant: &Grant, why: &str) -> StoreResult<bool> {
     hold(c, grant)?;
-    if !grants::end(c, grant, why)? {
+    let is_over = grants::end(c, grant, why)?;
+    followed(c, sealer, grant, is_over)
+}
+
+/// The same of a grant that was installed before a time, whatever tokens it has by now: its service has ended it.
+pub fn end_installed_before(
+    c: &mut AnyConnection,
+    sealer: &Sealer,
+    grant: &Grant,
+    before: OffsetDateTime,
+    why: &str,
+) -> StoreResult<bool> {
+    hold(c, grant)?;
+    let is_over = grants::end_installed_before(c, grant.id, before, why)?;
+    followed(c, sealer, grant, is_over)
+}
+
+/// Marks what hangs on a grant that is over by now. Answers whether it is.
+fn followed(c: &mut AnyConnection, sealer: &Sealer, grant: &Grant, is_over: bool) -> StoreResult<bool> {
+    if !is_over {
         return Ok(false);
     }
     integrations::mark(c, grant.integration, grant)?;
