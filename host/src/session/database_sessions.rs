@@ -14,7 +14,7 @@ use tower_sessions::{
 use super::SessionKey;
 use crate::{
     clock::Clock,
-    store::{AnyConnection, Place, Sealer, Store, StoreError, StoreResult, sessions as rows},
+    store::{AnyConnection, Place, Sealer, Store, StoreError, StoreResult, if_it_opens, sessions as rows},
 };
 
 /// Sessions in the database, sealed, by the hash of their id.
@@ -46,13 +46,8 @@ impl DatabaseSessions {
 
 /// What stands in the row. One that does not open, as after a change of the secret key, is none.
 fn opened(sealer: &Sealer, key: &SessionKey, sealed: &[u8]) -> StoreResult<Option<Data>> {
-    match sealer.open(place(&[key.as_bytes()]), sealed).map_err(StoreError::from) {
-        Err(StoreError::Seal(error)) => {
-            tracing::warn!(%error, "a session cannot be opened");
-            Ok(None)
-        }
-        opened => opened.map(Some),
-    }
+    let opened = if_it_opens(sealer.open(place(&[key.as_bytes()]), sealed))?;
+    Ok(opened.inspect_err(|error| tracing::warn!(%error, "a session cannot be opened")).ok())
 }
 
 const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Claim, ClaimId, SessionKey};
-use crate::store::{AnyConnection, Place, Sealer, Store, StoreError, StoreResult, setups as rows, webhooks};
+use crate::store::{AnyConnection, Place, Sealer, Store, StoreResult, if_it_opens, setups as rows, webhooks};
 
 /// Typed access to the set-ups of sessions.
 #[derive(Clone)]
@@ -132,13 +132,8 @@ impl Setups {
 
 /// What stands in the row; none where it does not open. This may have to look the key up, so it runs off the async threads.
 fn opened(sealer: &Sealer, session: &SessionKey, provider: &str, sealed: &[u8]) -> StoreResult<Option<String>> {
-    match sealer.open(place(&[session.as_bytes(), provider.as_bytes()]), sealed).map_err(StoreError::from) {
-        Err(StoreError::Seal(error)) => {
-            tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened");
-            Ok(None)
-        }
-        opened => opened.map(Some),
-    }
+    let opened = if_it_opens(sealer.open(place(&[session.as_bytes(), provider.as_bytes()]), sealed))?;
+    Ok(opened.inspect_err(|error| tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened")).ok())
 }
 
 fn seal(sealer: &Sealer, session: &SessionKey, provider: &str, data: &str) -> Vec<u8> {

@@ -50,7 +50,7 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 pub use ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId};
-pub use sealer::{KeyId, Place, SealError, Sealer, hex as key_id};
+pub use sealer::{KeyId, Place, SealError, Sealer, hex as key_id, if_it_opens};
 use thiserror::Error;
 use time::OffsetDateTime;
 pub use times::milliseconds;

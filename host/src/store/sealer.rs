@@ -103,6 +103,18 @@ pub enum SealError {
     Shape,
 }
 
+/// What was opened, or why it does not open, for whoever can do without it. Where that is not known, since the database did not say, it is an
+/// error all the same.
+///
+/// # Errors
+/// When the database could not be asked for the key.
+pub fn if_it_opens<T>(opened: Result<T, SealError>) -> StoreResult<Result<T, SealError>> {
+    match opened.map_err(StoreError::from) {
+        Err(StoreError::Seal(error)) => Ok(Err(error)),
+        opened => opened.map(Ok),
+    }
+}
+
 /// As it is told to operators.
 #[must_use]
 pub fn hex(id: &KeyId) -> String {
