@@ -4,11 +4,9 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use crate::{
-    config::{Mistakes, secret_key},
-    outbound::Outbound,
-    plugins::Plugins,
-};
+use jackfield_config::{Mistakes, secret_key};
+use jackfield_loader::Plugins;
+use jackfield_outbound::Outbound;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -24,7 +22,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 
 /// Opens no database and makes no key.
 async fn check(file: &Path) -> anyhow::Result<()> {
-    let (settings, mut mistakes) = crate::config::survey(file)?;
+    let (settings, mut mistakes) = jackfield_config::survey(file)?;
     mistakes.extend(secret_key::check(&settings.system.secret_key).err());
     let (plugins, refused) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
     mistakes.extend(refused);

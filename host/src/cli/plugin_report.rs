@@ -1,6 +1,6 @@
 //! What `plugin list` and `plugin check` print.
 
-use crate::plugins::{Behaviour, Examined, PluginInfo, PluginState, PluginStatus, Report, Sandbox, StepKind};
+use jackfield_loader::{Behaviour, Examined, PluginInfo, PluginState, PluginStatus, Report, Sandbox, StepKind};
 
 /// One plugin and its providers, as `plugin list` shows them.
 pub(super) fn print_status(status: &PluginStatus) {

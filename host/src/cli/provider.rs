@@ -5,11 +5,9 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::{plugin::ExtentArguments, plugin_report::print_report};
-use crate::{
-    config::Mistakes,
-    outbound::Outbound,
-    plugins::{Entry, Extent, Plugins, Provider, catalogue, check_declared, entry},
-};
+use jackfield_config::Mistakes;
+use jackfield_loader::{Entry, Extent, Plugins, Provider, catalogue, check_declared, entry};
+use jackfield_outbound::Outbound;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -42,7 +40,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 
 async fn list(file: &Path) -> anyhow::Result<()> {
     // Nobody's code is started for this.
-    let settings = crate::config::load(file)?.without_plugins();
+    let settings = jackfield_config::load(file)?.without_plugins();
     let (plugins, mistakes) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
     let declared = plugins.all();
     for known in catalogue() {
@@ -56,7 +54,7 @@ async fn list(file: &Path) -> anyhow::Result<()> {
 }
 
 async fn check(mut names: Vec<String>, all: bool, extent: Extent, file: &Path) -> anyhow::Result<()> {
-    let providers = crate::config::survey(file).map(|(settings, _)| settings.providers).unwrap_or_default();
+    let providers = jackfield_config::survey(file).map(|(settings, _)| settings.providers).unwrap_or_default();
     if all {
         names.extend(catalogue().iter().map(|known| known.id.to_owned()));
     } else if names.is_empty() {

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use crate::{control::Control, reload::Reloaded};
+use jackfield_server::control::Control;
+use jackfield_services::reload::Reloaded;
 
 /// Has the running host re-read its configuration, and says what that has changed.
 pub(super) async fn run(file: &Path) -> anyhow::Result<()> {
     // The file may be wrong by now, and the host says so better: all that is needed of it is where the host is.
-    let (settings, _) = crate::config::survey(file)?;
+    let (settings, _) = jackfield_config::survey(file)?;
     print(&Control::at(&settings.system.control)?.reload().await?);
     Ok(())
 }

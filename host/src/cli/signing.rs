@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::password;
-use crate::plugins::{make_keys, sign as sign_library};
+use jackfield_loader::{make_keys, sign as sign_library};
 
 #[derive(Args)]
 pub(super) struct KeyArguments {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use jackfield::plugins::{Entry, catalogue};
+use jackfield_loader::{Entry, catalogue};
 use jackfield_tests::{
     host::Host,
     person::Person,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
-use jackfield::store::sealed_columns::SEALED_COLUMNS;
+use jackfield_store::sealed_columns::SEALED_COLUMNS;
 use jackfield_tests::{
     host::Host,
     person::{Answer, Person},
