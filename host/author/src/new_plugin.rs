@@ -24,7 +24,7 @@ pub enum Kind {
 #[derive(Debug, Error)]
 pub enum NewPluginError {
     /// It cannot be the id of a provider, or the name of a crate.
-    #[error("`{}` cannot be a plugin's name: {why}\n  mend: use 1 to 64 of a-z, 0-9, - and _, beginning with a letter, like my-crm", .name.escape_debug())]
+    #[error("`{}` cannot be a plugin's name: {why}\n  help: use 1 to 64 of a-z, 0-9, - and _, beginning with a letter, like my-crm", .name.escape_debug())]
     Name {
         /// What was given.
         name: String,
@@ -32,10 +32,10 @@ pub enum NewPluginError {
         why: String,
     },
     /// There is something of that name.
-    #[error("{} is there already, and stays as it is\n  mend: take another name, or another folder to run this in", .0.display())]
+    #[error("{} is there already, and stays as it is\n  help: take another name, or another folder to run this in", .0.display())]
     Exists(PathBuf),
     /// The folder cannot be written.
-    #[error("{}: {error}\n  mend: run this in a folder that you may write", .folder.display())]
+    #[error("{}: {error}\n  help: run this in a folder that you may write", .folder.display())]
     Folder {
         /// Where it was to be.
         folder: PathBuf,

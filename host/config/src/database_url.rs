@@ -20,13 +20,13 @@ impl FromStr for DatabaseUrl {
     type Err = (String, String);
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mend = "write sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
+        let help = "write sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
         let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
         let is_sqlite = text.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty());
         if is_postgres || is_sqlite {
             Ok(Self(text.to_owned()))
         } else {
-            Err(("neither a SQLite nor a PostgreSQL URL".to_owned(), mend.to_owned()))
+            Err(("neither a SQLite nor a PostgreSQL URL".to_owned(), help.to_owned()))
         }
     }
 }

@@ -13,19 +13,19 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Mistake, nearest};
+use super::{Diagnostic, nearest};
 
-/// Collects the mistakes of one file.
+/// Collects the diagnostics of one file.
 pub(super) struct Notes {
     file: PathBuf,
     line_starts: Vec<usize>,
-    mistakes: RefCell<Vec<Mistake>>,
+    diagnostics: RefCell<Vec<Diagnostic>>,
 }
 
 impl Notes {
     pub(super) fn new(file: &Path, text: &str) -> Self {
         let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
-        Self { file: file.to_owned(), line_starts, mistakes: RefCell::default() }
+        Self { file: file.to_owned(), line_starts, diagnostics: RefCell::default() }
     }
 
     /// Line of a byte, from 1.
@@ -33,13 +33,13 @@ impl Notes {
         self.line_starts.partition_point(|start| *start <= at) + 1
     }
 
-    pub(super) fn note(&self, line: Option<usize>, key: &str, message: impl Into<String>, mend: impl Into<String>) {
-        self.mistakes.borrow_mut().push(Mistake {
+    pub(super) fn note(&self, line: Option<usize>, key: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.diagnostics.borrow_mut().push(Diagnostic {
             file: self.file.clone(),
             line,
             key: key.to_owned(),
             message: message.into(),
-            mend: mend.into(),
+            help: help.into(),
         });
     }
 
@@ -47,8 +47,8 @@ impl Notes {
         &self.file
     }
 
-    pub(super) fn into_mistakes(self) -> Vec<Mistake> {
-        self.mistakes.into_inner()
+    pub(super) fn into_mistakes(self) -> Vec<Diagnostic> {
+        self.diagnostics.into_inner()
     }
 }
 
@@ -70,13 +70,13 @@ impl<'a> Node<'a> {
         self.notes.line(self.span.start)
     }
 
-    pub(super) fn mistake(&self, message: impl Into<String>, mend: impl Into<String>) {
-        self.notes.note(Some(self.line()), &self.key, message, mend);
+    pub(super) fn diagnostic(&self, message: impl Into<String>, help: impl Into<String>) {
+        self.notes.note(Some(self.line()), &self.key, message, help);
     }
 
     /// Notes a wrong type. Tells the type found and not the value, which may be a secret.
     pub(super) fn wrong_type(&self, wanted: &str) {
-        self.mistake(
+        self.diagnostic(
             format!("wrong type: found {}, wanted {wanted}", described(self.value)),
             format!("write {wanted}"),
         );
@@ -104,7 +104,7 @@ fn described(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// A table of known keys: what is left over at the end is a mistake.
+/// A table of known keys: what is left over at the end is a diagnostic.
 pub(super) struct Section<'a> {
     notes: &'a Notes,
     name: String,
@@ -155,8 +155,8 @@ impl<'a> Section<'a> {
         for (key, _) in self.table.into_iter().flatten() {
             if !self.known.contains(key.get_ref().as_ref()) {
                 let line = self.notes.line(key.span().start);
-                let mend = did_you_mean(key.get_ref(), self.known.iter().map(AsRef::as_ref));
-                self.notes.note(Some(line), &format!("{}.{}", self.name, key.get_ref()), "unknown key", mend);
+                let help = did_you_mean(key.get_ref(), self.known.iter().map(AsRef::as_ref));
+                self.notes.note(Some(line), &format!("{}.{}", self.name, key.get_ref()), "unknown key", help);
             }
         }
     }

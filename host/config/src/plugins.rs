@@ -181,12 +181,12 @@ impl Own {
     }
 }
 
-/// A list with a mistake in it narrows to what is left: never to more than was written.
+/// A list with a diagnostic in it narrows to what is left: never to more than was written.
 fn hosts(node: &Node<'_>) -> Option<Vec<HostPattern>> {
     Some(node.items()?.iter().filter_map(host).collect())
 }
 
 fn host(node: &Node<'_>) -> Option<HostPattern> {
     let parsed = value::text(node)?.parse::<HostPattern>();
-    parsed.map_err(|error| node.mistake(error.to_string(), NotAHost::MEND)).ok()
+    parsed.map_err(|error| node.diagnostic(error.to_string(), NotAHost::MEND)).ok()
 }

@@ -29,8 +29,8 @@ pub(super) fn read<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> BTreeMap<Stri
         let id = key.get_ref().to_string();
         let provider = Node::new(notes, format!("{SECTION}.{id}"), value);
         if !is_id(&id) {
-            let mend = "write 1 to 64 of a-z, 0-9, - and _, and not the name of a section";
-            notes.note(Some(notes.line(key.span().start)), &provider.key, "not a provider's id", mend);
+            let help = "write 1 to 64 of a-z, 0-9, - and _, and not the name of a section";
+            notes.note(Some(notes.line(key.span().start)), &provider.key, "not a provider's id", help);
         } else if !matches!(provider.value, DeValue::Table(_)) {
             provider.wrong_type("a table, [providers.NAME]");
         } else if let Some(options) = ProviderOptions::read(&provider) {

@@ -16,7 +16,7 @@ use sha2::Sha256;
 use toml::de::DeValue;
 
 use super::{
-    Mistake,
+    Diagnostic,
     document::{Node, Notes},
 };
 
@@ -75,9 +75,9 @@ impl SecretKeySource {
     }
 
     /// What is wrong with it, and where the file says so.
-    pub fn mistake(&self, message: impl Into<String>, mend: impl Into<String>) -> Mistake {
+    pub fn diagnostic(&self, message: impl Into<String>, help: impl Into<String>) -> Diagnostic {
         let notes = Notes::new(&self.config, "");
-        notes.note(self.line, "system.secret-key", message, mend);
+        notes.note(self.line, "system.secret-key", message, help);
         notes.into_mistakes().remove(0)
     }
 
@@ -89,14 +89,14 @@ impl SecretKeySource {
 
     /// That the file is not there, for whoever must not make one. `needed` is the id of the key that a database hangs on already.
     #[must_use]
-    pub fn missing(&self, needed: Option<&str>) -> Mistake {
+    pub fn missing(&self, needed: Option<&str>) -> Diagnostic {
         let place = self.told();
         match needed {
-            Some(id) => self.mistake(
+            Some(id) => self.diagnostic(
                 format!("{place}: there is no such file, and what is sealed in the database hangs on the secret key {id}"),
                 "put that key there: another host of this installation has it, or a backup. A new one would open nothing",
             ),
-            None => self.mistake(
+            None => self.diagnostic(
                 format!("{place}: there is no such file"),
                 "run this in the folder that the host runs in, or write the file's whole path here; on another machine, copy the key of the \
                  installation's hosts. Whatever writes first in a new installation makes it, as `jackfield serve` does",
@@ -106,8 +106,8 @@ impl SecretKeySource {
 
     /// That a database hangs on the key of another id than these.
     #[must_use]
-    pub fn other(&self, needed: &str, ours: &str) -> Mistake {
-        self.mistake(
+    pub fn other(&self, needed: &str, ours: &str) -> Diagnostic {
+        self.diagnostic(
             format!(
                 "{}: this database's secrets hang on another secret key ({needed}); with what is here ({ours}) nothing could be opened",
                 self.told()
@@ -126,26 +126,26 @@ impl SecretKeySource {
     }
 
     /// A key a line, newest first; empty lines are none.
-    fn accepted<'a>(&self, text: impl Iterator<Item = &'a str>) -> Result<SecretKeys, Mistake> {
+    fn accepted<'a>(&self, text: impl Iterator<Item = &'a str>) -> Result<SecretKeys, Diagnostic> {
         let lines: Vec<(usize, &str)> = (1..).zip(text).filter(|(_, line)| !line.trim().is_empty()).collect();
         if lines.is_empty() {
-            return Err(self.mistake(format!("{}: there is no key in it", self.told()), PUT_BACK));
+            return Err(self.diagnostic(format!("{}: there is no key in it", self.told()), PUT_BACK));
         }
         if let Some((number, _)) = lines.iter().find(|(_, line)| line.len() < SHORTEST) {
             let which = if lines.len() > 1 { format!(" in line {number}") } else { String::new() };
-            return Err(self.mistake(format!("{}: the key{which} is too short", self.told()), PUT_BACK));
+            return Err(self.diagnostic(format!("{}: the key{which} is too short", self.told()), PUT_BACK));
         }
         Ok(SecretKeys::new(lines.into_iter().map(|(_, line)| line)))
     }
 
-    fn read_file(&self, path: &Path) -> Result<SecretKeys, Mistake> {
+    fn read_file(&self, path: &Path) -> Result<SecretKeys, Diagnostic> {
         let unreadable = |error: &io::Error| {
-            self.mistake(format!("{}: {error}", path.display()), "let the host's user read the file")
+            self.diagnostic(format!("{}: {error}", path.display()), "let the host's user read the file")
         };
         let mode = fs::metadata(path).map_err(|error| unreadable(&error))?.permissions().mode();
         if mode & 0o077 != 0 {
-            let mend = format!("chmod 600 {}", path.display());
-            return Err(self.mistake(format!("{}: others may read the key", path.display()), mend));
+            let help = format!("chmod 600 {}", path.display());
+            return Err(self.diagnostic(format!("{}: others may read the key", path.display()), help));
         }
         let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| unreadable(&error))?);
         self.accepted(text.lines().map(str::trim_end))
@@ -156,14 +156,14 @@ impl SecretKeySource {
 ///
 /// # Errors
 /// When the key cannot be read or made, or will not do.
-pub fn load_or_create(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
+pub fn load_or_create(source: &SecretKeySource) -> Result<SecretKeys, Diagnostic> {
     if let Place::File(path) = &source.place
         && source.is_missing()
     {
         let made = create(path);
         let failed = |error: io::Error| {
-            let mend = "let the host's user write the folder, or put a key there";
-            source.mistake(format!("{}: the key cannot be made: {error}", path.display()), mend)
+            let help = "let the host's user write the folder, or put a key there";
+            source.diagnostic(format!("{}: the key cannot be made: {error}", path.display()), help)
         };
         made.map_err(failed)?;
     }
@@ -174,7 +174,7 @@ pub fn load_or_create(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
 ///
 /// # Errors
 /// When a key is there and will not do.
-pub fn check(source: &SecretKeySource) -> Result<(), Mistake> {
+pub fn check(source: &SecretKeySource) -> Result<(), Diagnostic> {
     if source.is_missing() { Ok(()) } else { load(source).map(drop) }
 }
 
@@ -182,14 +182,14 @@ pub fn check(source: &SecretKeySource) -> Result<(), Mistake> {
 ///
 /// # Errors
 /// When they are not there, cannot be read, or will not do.
-pub fn load(source: &SecretKeySource) -> Result<SecretKeys, Mistake> {
+pub fn load(source: &SecretKeySource) -> Result<SecretKeys, Diagnostic> {
     match &source.place {
         Place::Literal(key) => source.accepted(key.expose_secret().lines()),
         Place::Env(name) => match env::var(name).map(Zeroizing::new) {
             Ok(key) => source.accepted(key.lines()),
             Err(_) => {
-                let mend = format!("set {name} where the host is started");
-                Err(source.mistake(format!("the environment variable {name} is not set"), mend))
+                let help = format!("set {name} where the host is started");
+                Err(source.diagnostic(format!("the environment variable {name} is not set"), help))
             }
         },
         Place::File(_) if source.is_missing() => Err(source.missing(None)),
@@ -326,18 +326,19 @@ mod tests {
         let path = folder.path().join("secret.key");
         fs::write(&path, "x".repeat(40)).expect("writable");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("our own file");
-        let mistake = load_or_create(&source(Place::File(path.clone()))).expect_err("others may read it").to_string();
-        let mistake = mistake.replace(&path.display().to_string(), "KEY");
-        insta::assert_snapshot!(mistake, @r"
+        let diagnostic =
+            load_or_create(&source(Place::File(path.clone()))).expect_err("others may read it").to_string();
+        let diagnostic = diagnostic.replace(&path.display().to_string(), "KEY");
+        insta::assert_snapshot!(diagnostic, @r"
         jackfield.toml:4: system.secret-key: KEY: others may read the key
-          mend: chmod 600 KEY
+          help: chmod 600 KEY
         ");
     }
 
     #[test]
     fn a_short_key_is_refused_and_not_told() {
-        let mistake = load(&source(Place::Literal("hunter2".to_owned().into()))).expect_err("too short").to_string();
-        assert!(mistake.contains("too short") && !mistake.contains("hunter2"), "{mistake}");
+        let diagnostic = load(&source(Place::Literal("hunter2".to_owned().into()))).expect_err("too short").to_string();
+        assert!(diagnostic.contains("too short") && !diagnostic.contains("hunter2"), "{diagnostic}");
     }
 
     #[test]
@@ -363,10 +364,10 @@ mod tests {
             ("hunter2".to_owned(), "the key is too short"),
             ("\n \n".to_owned(), "there is no key in it"),
         ] {
-            let mistake = load(&source(Place::Literal(text.into()))).expect_err("it will not do").to_string();
-            assert!(mistake.contains(told) && !mistake.contains("hunter2"), "{mistake}");
-            assert!(mistake.contains("mend: put the key back as it was"), "{mistake}");
-            assert!(mistake.ends_with("Never remove a key that something is sealed under"), "{mistake}");
+            let diagnostic = load(&source(Place::Literal(text.into()))).expect_err("it will not do").to_string();
+            assert!(diagnostic.contains(told) && !diagnostic.contains("hunter2"), "{diagnostic}");
+            assert!(diagnostic.contains("help: put the key back as it was"), "{diagnostic}");
+            assert!(diagnostic.ends_with("Never remove a key that something is sealed under"), "{diagnostic}");
         }
     }
 
@@ -375,11 +376,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("secret.key");
         let file = source(Place::File(path.clone()));
-        let mistake = load(&file).expect_err("it is not there").to_string();
+        let diagnostic = load(&file).expect_err("it is not there").to_string();
         assert!(!path.exists(), "looking makes none");
-        insta::assert_snapshot!(mistake.replace(&path.display().to_string(), "KEY"), @r"
+        insta::assert_snapshot!(diagnostic.replace(&path.display().to_string(), "KEY"), @r"
         jackfield.toml:4: system.secret-key: KEY: there is no such file
-          mend: run this in the folder that the host runs in, or write the file's whole path here; on another machine, copy the key of the installation's hosts. Whatever writes first in a new installation makes it, as `jackfield serve` does
+          help: run this in the folder that the host runs in, or write the file's whole path here; on another machine, copy the key of the installation's hosts. Whatever writes first in a new installation makes it, as `jackfield serve` does
         ");
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    AllowPrivate, DatabaseUrl, Features, Fingerprint, Mistake, Mistakes, Plugins, ProviderOptions, Proxy,
+    AllowPrivate, DatabaseUrl, Diagnostic, Diagnostics, Features, Fingerprint, Plugins, ProviderOptions, Proxy,
     SecretKeySource, StandIn, Tokens, UrlPrefix,
     document::{Node, Notes, Section, did_you_mean},
     nearest, providers, value,
@@ -98,18 +98,18 @@ const SECTIONS: [&str; 9] = [
 /// Reads and checks a file.
 ///
 /// # Errors
-/// All mistakes at once.
-pub fn load(file: &Path) -> Result<Settings, Mistakes> {
-    let (settings, mistakes) = survey(file)?;
-    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes.into()) }
+/// All diagnostics at once.
+pub fn load(file: &Path) -> Result<Settings, Diagnostics> {
+    let (settings, diagnostics) = load_lenient(file)?;
+    if diagnostics.is_empty() { Ok(settings) } else { Err(diagnostics.into()) }
 }
 
 /// Reads a file as far as it can be read, with defaults where it cannot, beside all that is wrong with it: for who goes on to look at
-/// the plugins, so that what is wrong with them is told at once as well. Settings with mistakes are never started with.
+/// the plugins, so that what is wrong with them is told at once as well. Settings with diagnostics are never started with.
 ///
 /// # Errors
 /// When there is no such file.
-pub fn survey(file: &Path) -> Result<(Settings, Vec<Mistake>), Mistakes> {
+pub fn load_lenient(file: &Path) -> Result<(Settings, Vec<Diagnostic>), Diagnostics> {
     match fs::read_to_string(file) {
         Ok(text) => Ok(read(file, &text)),
         Err(error) => {
@@ -120,7 +120,7 @@ pub fn survey(file: &Path) -> Result<(Settings, Vec<Mistake>), Mistakes> {
     }
 }
 
-fn read(file: &Path, text: &str) -> (Settings, Vec<Mistake>) {
+fn read(file: &Path, text: &str) -> (Settings, Vec<Diagnostic>) {
     let notes = Notes::new(file, text);
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -131,7 +131,7 @@ fn read(file: &Path, text: &str) -> (Settings, Vec<Mistake>) {
     (settings, notes.into_mistakes())
 }
 
-/// Reads every section before it gives up, so that all mistakes are noted.
+/// Reads every section before it gives up, so that all diagnostics are noted.
 fn settings<'a>(file: &Path, notes: &'a Notes, root: &'a DeTable<'a>) -> Settings {
     let default_integrations = listed(notes, root);
     let system = system(notes, root);
@@ -167,7 +167,7 @@ fn refuse_trials<'a>(notes: &'a Notes, root: &'a DeTable<'a>, url_prefix: &UrlPr
         let is_table = root.get(section).is_some_and(|value| value.get_ref().is_table());
         let node = if is_table { Section::new(notes, section, root).take(key) } else { None };
         if let Some(node) = node.filter(|_| url_prefix.is_https()) {
-            node.mistake("not with an https url-prefix: it is for trying plugins out", "remove it");
+            node.diagnostic("not with an https url-prefix: it is for trying plugins out", "remove it");
         }
     }
 }
@@ -178,9 +178,9 @@ fn listed<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
     for (text, item) in value::texts(&node).unwrap_or_default() {
         if text.is_empty() {
-            item.mistake("empty", "write a plugin's name or the path of its library");
+            item.diagnostic("empty", "write a plugin's name or the path of its library");
         } else if listed.iter().any(|earlier| earlier.text == text) {
-            item.mistake(format!("`{text}` is listed twice"), "remove one of them");
+            item.diagnostic(format!("`{text}` is listed twice"), "remove one of them");
         } else {
             listed.push(Listed { text, line: item.line() });
         }
@@ -211,7 +211,7 @@ fn listen(node: &Node<'_>) -> Option<String> {
     let text = value::text(node)?;
     let is_address = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     if !is_address {
-        node.mistake("not an address with a port", "write like 127.0.0.1:8000 or [::]:8000");
+        node.diagnostic("not an address with a port", "write like 127.0.0.1:8000 or [::]:8000");
     }
     is_address.then_some(text)
 }
@@ -271,10 +271,10 @@ impl Settings {
         self
     }
 
-    /// A mistake in this file that only a higher room could see.
+    /// A diagnostic in this file that only a higher room could see.
     #[must_use]
-    pub fn mistake(&self, key: &str, line: Option<usize>, message: String, mend: String) -> Mistake {
-        Mistake { file: self.file.clone(), line, key: key.to_owned(), message, mend }
+    pub fn diagnostic(&self, key: &str, line: Option<usize>, message: String, help: String) -> Diagnostic {
+        Diagnostic { file: self.file.clone(), line, key: key.to_owned(), message, help }
     }
 }
 

@@ -6,14 +6,14 @@ use super::{
 };
 
 fn mistakes_in(text: &str) -> String {
-    let (_, mistakes) = read(Path::new("jackfield.toml"), text);
-    assert!(!mistakes.is_empty(), "it has mistakes");
-    Mistakes::from(mistakes).to_string()
+    let (_, diagnostics) = read(Path::new("jackfield.toml"), text);
+    assert!(!diagnostics.is_empty(), "it has mistakes");
+    Diagnostics::from(diagnostics).to_string()
 }
 
 fn settings_of(text: &str) -> Settings {
-    let (settings, mistakes) = read(Path::new("jackfield.toml"), text);
-    assert!(mistakes.is_empty(), "{}", Mistakes::from(mistakes));
+    let (settings, diagnostics) = read(Path::new("jackfield.toml"), text);
+    assert!(diagnostics.is_empty(), "{}", Diagnostics::from(diagnostics));
     settings
 }
 
@@ -84,45 +84,45 @@ listen = "x"
 client-secret = { file = "/nowhere/secret" }
 "#;
     insta::assert_snapshot!(mistakes_in(text), @r#"
-    19 mistakes in the configuration
+    19 diagnostics in the configuration
     jackfield.toml:2: default-integrations[2]: wrong type: found a whole number, wanted text, { env = "NAME" } or { file = "PATH" }
-      mend: write text, { env = "NAME" } or { file = "PATH" }
+      help: write text, { env = "NAME" } or { file = "PATH" }
     jackfield.toml:2: default-integrations[1]: `example` is listed twice
-      mend: remove one of them
+      help: remove one of them
     jackfield.toml:3: default-integration: unknown key
-      mend: did you mean `default-integrations`?
+      help: did you mean `default-integrations`?
     jackfield.toml:5: system.url-prefix: not an absolute URL
-      mend: write what people type into the browser, like https://jackfield.example.com
+      help: write what people type into the browser, like https://jackfield.example.com
     jackfield.toml:6: system.lissten: unknown key
-      mend: did you mean `listen`?
+      help: did you mean `listen`?
     jackfield.toml:7: system.listen: not an address with a port
-      mend: write like 127.0.0.1:8000 or [::]:8000
+      help: write like 127.0.0.1:8000 or [::]:8000
     jackfield.toml:9: database.url: the environment variable JACKFIELD_TEST_UNSET is not set
-      mend: set JACKFIELD_TEST_UNSET where the host is started, or write the value otherwise
+      help: set JACKFIELD_TEST_UNSET where the host is started, or write the value otherwise
     jackfield.toml:11: plugins.on-failure: neither `stop` nor `skip`
-      mend: write "stop" or "skip"
+      help: write "stop" or "skip"
     jackfield.toml:12: plugins.path: wrong type: found text, wanted a list, [ … ]
-      mend: write a list, [ … ]
+      help: write a list, [ … ]
     jackfield.toml:13: plugins.isolation: neither `process` nor `in-process`
-      mend: write "process" or "in-process"
+      help: write "process" or "in-process"
     jackfield.toml:14: plugins.deadline: out of range
-      mend: write a number from 1 to 60
+      help: write a number from 1 to 60
     jackfield.toml:16: plugins.slack.memory: out of range
-      mend: write a number from 64 to 1048576
+      help: write a number from 64 to 1048576
     jackfield.toml:17: plugins.slack.hosts[0]: not a host
-      mend: write like api.example.com, *.example.com or *, each with or without a port, and without https://
+      help: write like api.example.com, *.example.com or *, each with or without a port, and without https://
     jackfield.toml:18: plugins.slack.deadlin: unknown key
-      mend: did you mean `deadline`?
+      help: did you mean `deadline`?
     jackfield.toml:20: features.organizations:integrations-v2: unknown key
-      mend: did you mean `organizations:integrations-v3`?
+      help: did you mean `organizations:integrations-v3`?
     jackfield.toml:22: http.allow-private[0]: neither an address, a network nor a host name
-      mend: write like 10.1.2.3, 10.0.0.0/8, slack.internal or slack.internal:8443
+      help: write like 10.1.2.3, 10.0.0.0/8, slack.internal or slack.internal:8443
     jackfield.toml:23: http.timeout: out of range
-      mend: write a number from 1 to 300
+      help: write a number from 1 to 300
     jackfield.toml:24: sytem: unknown key
-      mend: did you mean `system`?
+      help: did you mean `system`?
     jackfield.toml:27: slack.client-secret: /nowhere/secret: No such file or directory (os error 2)
-      mend: check the path, relative to the working directory, and that the host's user may read it
+      help: check the path, relative to the working directory, and that the host's user may read it
     "#);
 }
 
@@ -141,13 +141,13 @@ fn trusted_keys_are_read_from_the_text_and_from_files() {
 #[test]
 fn a_mistake_in_a_trusted_key_leaves_signatures_demanded() {
     for keys in ["[\"RWQ\"]", "\"RWQ\"", "[{ file = \"/nowhere.pub\" }]"] {
-        let (settings, mistakes) = read(Path::new("jackfield.toml"), &format!("[plugins]\ntrusted-keys = {keys}\n"));
-        assert_eq!((mistakes.len(), settings.plugins.trusted_keys.demanded()), (1, Some([].as_slice())), "{keys}");
+        let (settings, diagnostics) = read(Path::new("jackfield.toml"), &format!("[plugins]\ntrusted-keys = {keys}\n"));
+        assert_eq!((diagnostics.len(), settings.plugins.trusted_keys.demanded()), (1, Some([].as_slice())), "{keys}");
     }
     insta::assert_snapshot!(mistakes_in("[plugins]\ntrusted-keys = [\"RWQ\"]\n"), @r#"
-    1 mistake in the configuration
+    1 diagnostic in the configuration
     jackfield.toml:2: plugins.trusted-keys[0]: not a public key of minisign's
-      mend: write the line that begins with RW of a .pub file, or { file = "PATH" } of that file
+      help: write the line that begins with RW of a .pub file, or { file = "PATH" } of that file
     "#);
 }
 
@@ -159,11 +159,11 @@ fn what_plugins_are_tried_out_with_is_refused_where_people_are() {
     assert!(settings.http.stand_in.is_some());
     let told = mistakes_in(&format!("[system]\nurl-prefix = \"https://jackfield.example\"\n{text}"));
     insta::assert_snapshot!(told, @r"
-    2 mistakes in the configuration
+    2 diagnostics in the configuration
     jackfield.toml:4: http.stand-in: not with an https url-prefix: it is for trying plugins out
-      mend: remove it
+      help: remove it
     jackfield.toml:6: plugins.clock: not with an https url-prefix: it is for trying plugins out
-      mend: remove it
+      help: remove it
     ");
 }
 
@@ -177,9 +177,9 @@ fn what_is_no_toml_is_told_with_its_lines() {
 fn a_file_that_is_not_there_is_told() {
     let told = load(Path::new("/nowhere/jackfield.toml")).expect_err("it is not there").to_string();
     insta::assert_snapshot!(told, @r"
-    1 mistake in the configuration
+    1 diagnostic in the configuration
     /nowhere/jackfield.toml: No such file or directory (os error 2)
-      mend: name the configuration file with --config FILE
+      help: name the configuration file with --config FILE
     ");
 }
 

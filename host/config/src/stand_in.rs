@@ -27,8 +27,8 @@ impl FromStr for StandIn {
         };
         let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && url.path() == "/" && is_loopback(url));
         url.map(Self).ok_or_else(|| {
-            let mend = "write like http://127.0.0.1:9000, or remove it: it is for trying plugins out";
-            ("not an http URL of an address of this machine".to_owned(), mend.to_owned())
+            let help = "write like http://127.0.0.1:9000, or remove it: it is for trying plugins out";
+            ("not an http URL of an address of this machine".to_owned(), help.to_owned())
         })
     }
 }

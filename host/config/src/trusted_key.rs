@@ -72,13 +72,13 @@ impl FromStr for TrustedKey {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let line = text.lines().find(|line| !line.starts_with("untrusted comment:")).unwrap_or_default().trim();
         if BASE64_STANDARD.decode(line).is_ok_and(|bytes| bytes.len() == SECRET_KEY) {
-            let mend = "write the public key, from the file that ends in .pub, and keep this one secret";
-            return Err(("a secret key".to_owned(), mend.to_owned()));
+            let help = "write the public key, from the file that ends in .pub, and keep this one secret";
+            return Err(("a secret key".to_owned(), help.to_owned()));
         }
         let key = PublicKey::from_base64(line).ok().zip(KeyId::of(line));
         key.map(|(key, id)| Self { id, key }).ok_or_else(|| {
-            let mend = "write the line that begins with RW of a .pub file, or { file = \"PATH\" } of that file";
-            ("not a public key of minisign's".to_owned(), mend.to_owned())
+            let help = "write the line that begins with RW of a .pub file, or { file = \"PATH\" } of that file";
+            ("not a public key of minisign's".to_owned(), help.to_owned())
         })
     }
 }
@@ -105,7 +105,7 @@ mod tests {
         for text in ["", "RWQ", "operator.pub", &KEY[..40], &format!("{KEY}AAAA"), &other_algorithm] {
             assert_eq!(text.parse::<TrustedKey>().expect_err("no key").0, "not a public key of minisign's", "{text}");
         }
-        let (message, mend) = secret.parse::<TrustedKey>().expect_err("a secret key");
-        assert!(message == "a secret key" && !mend.contains(&secret), "{message} {mend}");
+        let (message, help) = secret.parse::<TrustedKey>().expect_err("a secret key");
+        assert!(message == "a secret key" && !help.contains(&secret), "{message} {help}");
     }
 }

@@ -38,8 +38,8 @@ impl FromStr for UrlPrefix {
     type Err = (String, String);
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mend = || "write what people type into the browser, like https://jackfield.example.com".to_owned();
-        let refused = |message: &str| Err((message.to_owned(), mend()));
+        let help = || "write what people type into the browser, like https://jackfield.example.com".to_owned();
+        let refused = |message: &str| Err((message.to_owned(), help()));
         let Ok(url) = Url::parse(text) else { return refused("not an absolute URL") };
         match url {
             url if !matches!(url.scheme(), "http" | "https") => refused("neither an http nor an https URL"),

@@ -48,12 +48,12 @@ fn from_env(node: &Node<'_>, name: &str) -> Option<String> {
     match env::var(name) {
         Ok(value) => Some(value),
         Err(env::VarError::NotPresent) => {
-            let mend = format!("set {name} where the host is started, or write the value otherwise");
-            node.mistake(format!("the environment variable {name} is not set"), mend);
+            let help = format!("set {name} where the host is started, or write the value otherwise");
+            node.diagnostic(format!("the environment variable {name} is not set"), help);
             None
         }
         Err(env::VarError::NotUnicode(_)) => {
-            node.mistake(format!("the environment variable {name} is not UTF-8"), "set it to UTF-8 text");
+            node.diagnostic(format!("the environment variable {name} is not UTF-8"), "set it to UTF-8 text");
             None
         }
     }
@@ -63,8 +63,8 @@ fn from_file(node: &Node<'_>, path: &str) -> Option<String> {
     match fs::read_to_string(path) {
         Ok(text) => Some(text.strip_suffix('\n').map_or(text.as_str(), |text| text.trim_end_matches('\r')).to_owned()),
         Err(error) => {
-            let mend = "check the path, relative to the working directory, and that the host's user may read it";
-            node.mistake(format!("{path}: {error}"), mend);
+            let help = "check the path, relative to the working directory, and that the host's user may read it";
+            node.diagnostic(format!("{path}: {error}"), help);
             None
         }
     }
@@ -79,7 +79,7 @@ pub(super) fn number(node: &Node<'_>, least: u64, most: u64) -> Option<u64> {
     let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
     let number = number.filter(|number| (least..=most).contains(number));
     if number.is_none() {
-        node.mistake("out of range", format!("write a number from {least} to {most}"));
+        node.diagnostic("out of range", format!("write a number from {least} to {most}"));
     }
     number
 }
@@ -100,7 +100,7 @@ pub(super) fn word<T: Copy>(node: &Node<'_>, words: &[(&str, T)]) -> Option<T> {
             [one, other] => format!("neither {one} nor {other}"),
             all => format!("none of {}", all.join(", ")),
         };
-        node.mistake(message, format!("write {}", quoted('"').join(" or ")));
+        node.diagnostic(message, format!("write {}", quoted('"').join(" or ")));
     }
     found
 }
@@ -109,8 +109,8 @@ pub(super) fn word<T: Copy>(node: &Node<'_>, words: &[(&str, T)]) -> Option<T> {
 pub(super) fn parsed<T: std::str::FromStr<Err = (String, String)>>(node: &Node<'_>) -> Option<T> {
     match text(node)?.parse() {
         Ok(value) => Some(value),
-        Err((message, mend)) => {
-            node.mistake(message, mend);
+        Err((message, help)) => {
+            node.diagnostic(message, help);
             None
         }
     }

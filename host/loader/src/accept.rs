@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{LibraryFile, Lock, PluginInfo, Refusal, find::find, location, signature};
-use jackfield_config::{Mistakes, Plugins, Settings, TrustedKeys};
+use jackfield_config::{Diagnostics, Plugins, Settings, TrustedKeys};
 
 /// The library of an entry of `default-integrations`: found where only the operator can have put it, read once, a plugin for this host,
 /// signed by a trusted key where that is demanded and, where there is a lock, as it was accepted.
@@ -46,22 +46,22 @@ pub struct Accepted {
 ///
 /// # Errors
 /// When a host would refuse a listed library all the same, or the lock cannot be written.
-pub fn lock(settings: &Settings) -> Result<Accepted, Mistakes> {
-    let (mut lock, mut plugins, mut mistakes) = (Lock::default(), Vec::new(), Vec::new());
+pub fn lock(settings: &Settings) -> Result<Accepted, Diagnostics> {
+    let (mut lock, mut plugins, mut diagnostics) = (Lock::default(), Vec::new(), Vec::new());
     for listed in &settings.default_integrations {
         match acceptable(&listed.text, &settings.plugins) {
             Ok(file) => {
                 lock.accept(&listed.text, &file);
                 plugins.push((listed.text.clone(), PluginInfo::of(&file)));
             }
-            Err(refusal) => mistakes.push(refusal.in_settings(settings, listed)),
+            Err(refusal) => diagnostics.push(refusal.in_settings(settings, listed)),
         }
     }
-    if !mistakes.is_empty() {
-        return Err(mistakes.into());
+    if !diagnostics.is_empty() {
+        return Err(diagnostics.into());
     }
     match lock.write(&settings.file) {
         Ok(lock) => Ok(Accepted { lock, plugins }),
-        Err(refusal) => Err(vec![settings.mistake("", None, refusal.to_string(), refusal.mend())].into()),
+        Err(refusal) => Err(vec![settings.diagnostic("", None, refusal.to_string(), refusal.help())].into()),
     }
 }

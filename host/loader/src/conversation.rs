@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jackfield_plugin_abi::envelope::{
-    DropIn, HttpRequest, HttpResponse, Input, LogLevel, LogLine, Question, Reply, ResumeIn, StartIn, Turn, TurnOut, op,
+    DropIn, HttpRequest, HttpResponse, Input, LogLevel, LogLine, Question, Reply, ResumeIn, StartIn, TaskOut,
+    TaskResult, op,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -40,14 +41,14 @@ pub(super) struct Transcript {
 }
 
 struct Given {
-    want: Want,
+    want: HostRequest,
     input: Input,
     now: u64,
 }
 
 /// What a plugin waits for.
 #[derive(Clone, PartialEq, Eq)]
-enum Want {
+enum HostRequest {
     Request(HttpRequest),
     Token { grant: String, subject: String },
 }
@@ -55,15 +56,15 @@ enum Want {
 /// How far a turn has brought a conversation.
 enum Progress {
     /// The task that waits, and for what.
-    Waits(u64, Want),
-    Over(Box<Turn>),
+    Waits(u64, HostRequest),
+    Over(Box<TaskResult>),
 }
 
-impl From<Turn> for Progress {
-    fn from(turn: Turn) -> Self {
+impl From<TaskResult> for Progress {
+    fn from(turn: TaskResult) -> Self {
         match turn {
-            Turn::Wants { task, request } => Self::Waits(task, Want::Request(request)),
-            Turn::WantsToken { task, grant, subject } => Self::Waits(task, Want::Token { grant, subject }),
+            TaskResult::Wants { task, request } => Self::Waits(task, HostRequest::Request(request)),
+            TaskResult::WantsToken { task, grant, subject } => Self::Waits(task, HostRequest::Token { grant, subject }),
             over => Self::Over(Box::new(over)),
         }
     }
@@ -119,18 +120,18 @@ impl Line {
         instance: u64,
         question: Question,
         transcript: &mut Transcript,
-    ) -> Result<Turn, PluginError> {
+    ) -> Result<TaskResult, PluginError> {
         let start = StartIn { instance, question, now: transcript.asked };
-        let mut out: TurnOut = self.ask(op::START, &start).await?;
+        let mut out: TaskOut = self.ask(op::START, &start).await?;
         for at in 0..MOST_REQUESTS {
-            let (task, want) = match out.turn.into() {
+            let (task, want) = match out.result.into() {
                 Progress::Waits(task, want) => (task, want),
                 Progress::Over(turn) => return Ok(*turn),
             };
             let (input, now) = self.given(lent, want, at, transcript).await?;
             out = self.ask(op::RESUME, &ResumeIn { task, input, now }).await?;
         }
-        match out.turn.into() {
+        match out.result.into() {
             Progress::Over(turn) => Ok(*turn),
             Progress::Waits(task, _) => {
                 let _: serde_json::Value = self.ask(op::DROP, &DropIn { task: Some(task), instance: None }).await?;
@@ -143,7 +144,7 @@ impl Line {
     async fn given(
         &self,
         lent: &Lent<'_>,
-        want: Want,
+        want: HostRequest,
         at: usize,
         transcript: &mut Transcript,
     ) -> Result<(Input, u64), PluginError> {
@@ -152,8 +153,8 @@ impl Line {
             Some(_) => Err(PluginError::NotRepeatable),
             None => {
                 let input = match want.clone() {
-                    Want::Request(request) => self.send(lent.outbound, request).await,
-                    Want::Token { grant, subject } => self.lend_token(lent, &grant, &subject).await,
+                    HostRequest::Request(request) => self.send(lent.outbound, request).await,
+                    HostRequest::Token { grant, subject } => self.lend_token(lent, &grant, &subject).await,
                 };
                 let now = seconds(&transcript.clock);
                 transcript.given.push(Given { want, input: input.clone(), now });

@@ -52,8 +52,8 @@ impl PluginError {
         match self {
             Self::Fault(mut fault) => {
                 fault.message = redactor.redact(&fault.message);
-                for mistake in &mut fault.options {
-                    mistake.message = redactor.redact(&mistake.message);
+                for diagnostic in &mut fault.options {
+                    diagnostic.message = redactor.redact(&diagnostic.message);
                 }
                 Self::Fault(fault)
             }

@@ -43,10 +43,10 @@ pub struct Signed {
 #[derive(Debug, Error)]
 pub enum KeyError {
     /// A key would have been overwritten.
-    #[error("{}: there already\n  mend: name another file; a key is never overwritten", .0.display())]
+    #[error("{}: there already\n  help: name another file; a key is never overwritten", .0.display())]
     Exists(PathBuf),
     /// Others can use the key as well.
-    #[error("{file}: others may read the key: found the mode {mode:04o}, wanted 0600\n  mend: chmod 600 {file}", file = .file.display())]
+    #[error("{file}: others may read the key: found the mode {mode:04o}, wanted 0600\n  help: chmod 600 {file}", file = .file.display())]
     ReadableByOthers {
         /// The key.
         file: PathBuf,
@@ -54,13 +54,13 @@ pub enum KeyError {
         mode: u32,
     },
     /// A file that is no secret key.
-    #[error("{}: not a secret key of minisign's\n  mend: name the file that `jackfield plugin key` or `minisign -G` made, not its .pub", .0.display())]
+    #[error("{}: not a secret key of minisign's\n  help: name the file that `jackfield plugin key` or `minisign -G` made, not its .pub", .0.display())]
     NotAKey(PathBuf),
     /// A key with a password, and none given.
-    #[error("{}: the key has a password\n  mend: give it with --password-stdin", .0.display())]
+    #[error("{}: the key has a password\n  help: give it with --password-stdin", .0.display())]
     Locked(PathBuf),
     /// The password of another key.
-    #[error("{}: not the password of this key\n  mend: try again", .0.display())]
+    #[error("{}: not the password of this key\n  help: try again", .0.display())]
     WrongPassword(PathBuf),
     /// Something the crate says of a good key.
     #[error("{0}")]
@@ -222,7 +222,7 @@ mod tests {
         let readable = written(FREE);
         fs::set_permissions(readable.path(), Permissions::from_mode(0o644)).expect("our own");
         let public = "untrusted comment: ours\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n";
-        let told = "FILE: others may read the key: found the mode 0644, wanted 0600\n  mend: chmod 600 FILE";
+        let told = "FILE: others may read the key: found the mode 0644, wanted 0600\n  help: chmod 600 FILE";
         for (file, told) in
             [(readable, told), (written(public), "FILE: not a secret key"), (written(""), "FILE: not a")]
         {

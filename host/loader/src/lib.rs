@@ -40,8 +40,8 @@ pub use declared::{Entry, catalogue, entry};
 pub use error::PluginError;
 pub use info::PluginInfo;
 pub use jackfield_plugin_abi::envelope::{
-    Answer, Api, Choice, Dialog, Event, Field, FieldType, Form, Grant, GrantName, Happened, Identity, Integration,
-    Leaving, OAuth2, Refreshed, Request, Revoked, State, Step, StepKind, Told, WebhookAnswer, WebhookCall,
+    Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantName, Identity,
+    Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookAnswer, WebhookCall,
 };
 pub use key_pair::{KeyError, MadeKeys, Signed, make_keys, sign};
 pub use lend::Tokens;

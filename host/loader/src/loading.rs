@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use jackfield_plugin_abi::envelope::{FaultKind, OptionMistake};
+use jackfield_plugin_abi::envelope::{FaultKind, OptionDiagnostic};
 
 use super::{
     Lock, PluginError, PluginInfo, Provider, Refusal,
@@ -15,7 +15,7 @@ use super::{
     provider::reach,
     sealed_library::SealedLibrary,
 };
-use jackfield_config::{Listed, Mistake, ProviderOptions, SandboxPolicy, Settings, nearest};
+use jackfield_config::{Diagnostic, Listed, ProviderOptions, SandboxPolicy, Settings, nearest};
 use jackfield_outbound::Outbound;
 
 /// What came of loading everything that is listed.
@@ -31,24 +31,28 @@ struct Loading<'a> {
     settings: &'a Settings,
     outbound: &'a Outbound,
     loaded: Loaded,
-    mistakes: Vec<Mistake>,
+    diagnostics: Vec<Diagnostic>,
     has_failed: bool,
 }
 
 /// Loads every listed plugin and makes an instance of each of its providers. One of `running` that would come out the same is taken over as
 /// it is. All that is wrong is told at once; what does load is loaded, and the caller decides whether that will do.
-pub(super) async fn load(settings: &Settings, outbound: &Outbound, running: &[Arc<Plugin>]) -> (Loaded, Vec<Mistake>) {
+pub(super) async fn load(
+    settings: &Settings,
+    outbound: &Outbound,
+    running: &[Arc<Plugin>],
+) -> (Loaded, Vec<Diagnostic>) {
     let lock = match Lock::read(&settings.file) {
         Ok(lock) => Arc::new(lock),
         // Nothing is loaded: what was accepted is not known.
         Err(refusal) => {
-            return (Loaded::default(), vec![settings.mistake("", None, refusal.to_string(), refusal.mend())]);
+            return (Loaded::default(), vec![settings.diagnostic("", None, refusal.to_string(), refusal.help())]);
         }
     };
     let plugins = settings.default_integrations.iter().map(|listed| plugin(settings, listed, lock.clone(), running));
     let plugins = join_all(plugins).await;
     let mut loading =
-        Loading { settings, outbound, loaded: Loaded::default(), mistakes: Vec::new(), has_failed: false };
+        Loading { settings, outbound, loaded: Loaded::default(), diagnostics: Vec::new(), has_failed: false };
     for (listed, plugin) in settings.default_integrations.iter().zip(plugins) {
         loading.settle(listed, plugin, running);
     }
@@ -57,7 +61,7 @@ pub(super) async fn load(settings: &Settings, outbound: &Outbound, running: &[Ar
     }
     loading.check_unclaimed_options();
     loading.check_unclaimed_tables();
-    (loading.loaded, loading.mistakes)
+    (loading.loaded, loading.diagnostics)
 }
 
 /// The plugin of one entry: one that runs already, or a fresh one.
@@ -179,7 +183,7 @@ impl Loading<'_> {
 
     fn refuse(&mut self, listed: &Listed, refusal: &Refusal) {
         self.has_failed = true;
-        self.mistakes.push(refusal.in_settings(self.settings, listed));
+        self.diagnostics.push(refusal.in_settings(self.settings, listed));
     }
 
     fn not_created(&mut self, listed: &Listed, plugin: &Plugin, introduction: &Introduction, error: &PluginError) {
@@ -187,9 +191,9 @@ impl Loading<'_> {
         match error {
             PluginError::Fault(fault) if fault.kind == FaultKind::Options => {
                 self.has_failed = true;
-                for mistake in &fault.options {
+                for diagnostic in &fault.options {
                     let table = if plugin.is_declared() { plugin.entry() } else { &named.id };
-                    self.mistakes.push(option_mistake(self.settings, table, options, mistake));
+                    self.diagnostics.push(option_mistake(self.settings, table, options, diagnostic));
                 }
             }
             other => {
@@ -211,13 +215,13 @@ impl Loading<'_> {
             if is_claimed || find(id, &self.settings.plugins.path).is_ok() {
                 continue;
             }
-            let mend = match nearest(id, providers.iter().map(|provider| provider.id())) {
+            let help = match nearest(id, providers.iter().map(|provider| provider.id())) {
                 _ if declared::entry(id).is_some() => format!("did you mean [providers.{id}]?"),
                 Some(near) => format!("did you mean [{near}]?"),
                 None => "list its plugin in default-integrations, or remove the table".to_owned(),
             };
             let message = "no loaded plugin has a provider with this id".to_owned();
-            self.mistakes.push(self.settings.mistake(id, Some(options.line_of("")), message, mend));
+            self.diagnostics.push(self.settings.diagnostic(id, Some(options.line_of("")), message, help));
         }
     }
 
@@ -229,23 +233,28 @@ impl Loading<'_> {
             if is_listed || find(entry, &self.settings.plugins.path).is_ok() {
                 continue;
             }
-            let mend = match nearest(entry, listed.iter().map(|listed| listed.text.as_str())) {
+            let help = match nearest(entry, listed.iter().map(|listed| listed.text.as_str())) {
                 Some(near) => format!("did you mean [plugins.{near}]?"),
                 None => "name it as default-integrations does, or remove the table".to_owned(),
             };
             let message = "no plugin is listed under this name".to_owned();
-            self.mistakes.push(self.settings.mistake(&format!("plugins.{entry}"), Some(line), message, mend));
+            self.diagnostics.push(self.settings.diagnostic(&format!("plugins.{entry}"), Some(line), message, help));
         }
     }
 }
 
-fn option_mistake(settings: &Settings, table: &str, options: &ProviderOptions, mistake: &OptionMistake) -> Mistake {
-    let mend = match nearest(&mistake.key, mistake.known.iter().map(String::as_str)) {
-        _ if !mistake.mend.is_empty() => mistake.mend.clone(),
+fn option_mistake(
+    settings: &Settings,
+    table: &str,
+    options: &ProviderOptions,
+    diagnostic: &OptionDiagnostic,
+) -> Diagnostic {
+    let help = match nearest(&diagnostic.key, diagnostic.known.iter().map(String::as_str)) {
+        _ if !diagnostic.help.is_empty() => diagnostic.help.clone(),
         Some(near) => format!("did you mean `{near}`?"),
-        None if mistake.known.is_empty() => format!("correct the value, see the documentation of `{table}`"),
-        None => format!("remove it; the options are {}", mistake.known.join(", ")),
+        None if diagnostic.known.is_empty() => format!("correct the value, see the documentation of `{table}`"),
+        None => format!("remove it; the options are {}", diagnostic.known.join(", ")),
     };
-    let key = if mistake.key.is_empty() { table.to_owned() } else { format!("{table}.{}", mistake.key) };
-    settings.mistake(&key, Some(options.line_of(&mistake.key)), mistake.message.clone(), mend)
+    let key = if diagnostic.key.is_empty() { table.to_owned() } else { format!("{table}.{}", diagnostic.key) };
+    settings.diagnostic(&key, Some(options.line_of(&diagnostic.key)), diagnostic.message.clone(), help)
 }

@@ -165,7 +165,7 @@ mod tests {
     fn refusal_of(root: &tempfile::TempDir, file: &Path) -> String {
         let refusal = open(file).expect_err("it is refused");
         let root = fs::canonicalize(root.path()).expect("it is there").display().to_string();
-        format!("{refusal}\nmend: {}", refusal.mend()).replace(&root, "ROOT")
+        format!("{refusal}\nmend: {}", refusal.help()).replace(&root, "ROOT")
     }
 
     #[test]
@@ -198,10 +198,10 @@ mod tests {
                 "chmod go-w ROOT/above",
             ),
         ];
-        for (place, mode, told, mend) in cases {
+        for (place, mode, told, help) in cases {
             let (root, file) = laid_out();
             change(&root.path().join(place), mode);
-            let expected = format!("ROOT/above/plugins/libacme.so: {told}\nmend: {mend}");
+            let expected = format!("ROOT/above/plugins/libacme.so: {told}\nmend: {help}");
             assert_eq!(refusal_of(&root, &file), expected);
         }
         let (root, file) = laid_out();

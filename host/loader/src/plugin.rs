@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use jackfield_plugin_abi::envelope::{CreateOut, Question, Turn};
+use jackfield_plugin_abi::envelope::{CreateOut, Question, TaskResult};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
@@ -115,7 +115,7 @@ impl Plugin {
         redactor: &Redactor,
         lent: &Lent<'_>,
         question: Question,
-    ) -> Result<Turn, PluginError> {
+    ) -> Result<TaskResult, PluginError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let mut transcript = Transcript::begin(self.clock.clone());
         for _ in 0..MOST_LIVES {

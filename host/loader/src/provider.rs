@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use jackfield_plugin_abi::{
-    envelope::{CreateOut, FaultKind, NamedProvider, OAuth2, Question, Turn},
+    envelope::{CreateOut, FaultKind, NamedProvider, OAuth2, Question, TaskResult},
     reach::{self, asked},
 };
 
 use super::{
-    Answer, Api, Dialog, Field, Grant, Integration, Leaving, PluginError, PluginInfo, Refreshed, Request, Revoked,
-    State, Step, StepKind, Told, WebhookAnswer, WebhookCall,
+    Answer, Api, Dialog, EventResponse, Field, Grant, Integration, PluginError, PluginInfo, Refreshed, Request,
+    RevokeRequest, Revoked, State, Step, StepKind, WebhookAnswer, WebhookCall,
     lend::{Lent, Tokens},
     library_file::digest,
     plugin::Plugin,
@@ -161,7 +161,7 @@ impl Provider {
         Arc::ptr_eq(&self.plugin, plugin)
     }
 
-    async fn ask(&self, question: Question, named: &[String]) -> Result<Turn, PluginError> {
+    async fn ask(&self, question: Question, named: &[String]) -> Result<TaskResult, PluginError> {
         self.ask_lending(question, named, None).await
     }
 
@@ -170,7 +170,7 @@ impl Provider {
         question: Question,
         named: &[String],
         tokens: Option<&dyn Tokens>,
-    ) -> Result<Turn, PluginError> {
+    ) -> Result<TaskResult, PluginError> {
         let outbound = self.outbound(named);
         self.plugin.converse(&self.id, &self.redactor, &Lent { outbound: &outbound, tokens }, question).await
     }
@@ -180,7 +180,8 @@ impl Provider {
     /// # Errors
     /// When the plugin gives no usable answer.
     pub async fn oauth2(&self, step: &str, state: State, named: &[String]) -> Result<OAuth2, PluginError> {
-        let Turn::OAuth2 { oauth2 } = self.ask(Question::OAuth2 { step: step.to_owned(), state }, named).await? else {
+        let TaskResult::OAuth2 { oauth2 } = self.ask(Question::OAuth2 { step: step.to_owned(), state }, named).await?
+        else {
             let message = "an authorization server was asked for, something else answered";
             return Err(PluginError::Answer(message.to_owned()));
         };
@@ -205,10 +206,10 @@ impl Provider {
         named: &[String],
     ) -> Result<(Answer, State), PluginError> {
         match self.ask(Question::View { view: view.to_owned(), request, state }, named).await? {
-            Turn::Answered { answer: Answer::Unknown, .. } => {
+            TaskResult::Answered { answer: Answer::Unknown, .. } => {
                 Err(PluginError::Answer("an answer of a kind that this host does not know".to_owned()))
             }
-            Turn::Answered { answer, state } => Ok((answer, state)),
+            TaskResult::Answered { answer, state } => Ok((answer, state)),
             _ => Err(PluginError::Answer("a step was asked, something else answered".to_owned())),
         }
     }
@@ -225,7 +226,7 @@ impl Provider {
     ) -> Result<WebhookAnswer, PluginError> {
         match known(self.ask_lending(Question::Webhook { call, state }, &[], tokens).await)? {
             None => Ok(WebhookAnswer::new(404)),
-            Some(Turn::Received { answer }) => Ok(answer),
+            Some(TaskResult::Received { answer }) => Ok(answer),
             Some(_) => Err(PluginError::Answer("a webhook was called, something else answered".to_owned())),
         }
     }
@@ -234,10 +235,10 @@ impl Provider {
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
-    pub async fn hear(&self, call: WebhookCall) -> Result<Told, PluginError> {
+    pub async fn handle_event(&self, call: WebhookCall) -> Result<EventResponse, PluginError> {
         match known(self.ask(Question::Event { call }, &[]).await)? {
             None => Ok(WebhookAnswer::new(404).into()),
-            Some(Turn::Told { told }) => Ok(told),
+            Some(TaskResult::EventHandled { response: told }) => Ok(told),
             Some(_) => Err(PluginError::Answer("the events URL was called, something else answered".to_owned())),
         }
     }
@@ -249,8 +250,8 @@ impl Provider {
     pub async fn refresh(&self, grant: Grant, metadata: State, named: &[String]) -> Result<Refreshed, PluginError> {
         let question = Question::Refresh { grant: Box::new(grant), metadata };
         match known(self.ask(question, named).await)? {
-            None | Some(Turn::Refreshed { refreshed: Refreshed::Unknown }) => Ok(Refreshed::ByHost),
-            Some(Turn::Refreshed { refreshed }) => Ok(refreshed),
+            None | Some(TaskResult::Refreshed { refreshed: Refreshed::Unknown }) => Ok(Refreshed::Default),
+            Some(TaskResult::Refreshed { refreshed }) => Ok(refreshed),
             Some(_) => Err(PluginError::Answer("a refresh was asked for, something else answered".to_owned())),
         }
     }
@@ -259,10 +260,10 @@ impl Provider {
     ///
     /// # Errors
     /// When it is not done.
-    pub async fn revoke(&self, leaving: Leaving, named: &[String]) -> Result<Revoked, PluginError> {
-        match known(self.ask(Question::Revoke { leaving }, named).await)? {
-            None | Some(Turn::Revoked { revoked: Revoked::Unknown }) => Ok(Revoked::ByHost),
-            Some(Turn::Revoked { revoked }) => Ok(revoked),
+    pub async fn revoke(&self, leaving: RevokeRequest, named: &[String]) -> Result<Revoked, PluginError> {
+        match known(self.ask(Question::Revoke { request: leaving }, named).await)? {
+            None | Some(TaskResult::Revoked { revoked: Revoked::Unknown }) => Ok(Revoked::Default),
+            Some(TaskResult::Revoked { revoked }) => Ok(revoked),
             Some(_) => Err(PluginError::Answer("a revocation was asked for, something else answered".to_owned())),
         }
     }
@@ -290,17 +291,17 @@ impl Provider {
     /// When the plugin gives no usable answer, or one without an external id.
     pub async fn build_integration(&self, state: State, named: &[String]) -> Result<Integration, PluginError> {
         match self.ask(Question::BuildIntegration { state }, named).await? {
-            Turn::Built { integration } if integration.external_id.is_empty() => {
+            TaskResult::Built { integration } if integration.external_id.is_empty() => {
                 Err(PluginError::Answer("the integration has no external id".to_owned()))
             }
-            Turn::Built { integration } => Ok(integration),
+            TaskResult::Built { integration } => Ok(integration),
             _ => Err(PluginError::Answer("an integration was asked for, something else answered".to_owned())),
         }
     }
 }
 
 /// What a plugin built before there was such a question answers is nothing, and no error.
-fn known(asked: Result<Turn, PluginError>) -> Result<Option<Turn>, PluginError> {
+fn known(asked: Result<TaskResult, PluginError>) -> Result<Option<TaskResult>, PluginError> {
     match asked {
         Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Unsupported => Ok(None),
         other => other.map(Some),

@@ -7,9 +7,9 @@ use std::{
 
 use thiserror::Error;
 
-use jackfield_config::{Listed, Mistake, Settings};
+use jackfield_config::{Diagnostic, Listed, Settings};
 
-/// Why a plugin is refused: what was found, what was wanted. [`Refusal::mend`] says what to do.
+/// Why a plugin is refused: what was found, what was wanted. [`Refusal::help`] says what to do.
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// A name that is in none of the folders.
@@ -255,7 +255,7 @@ const STICKY: u32 = 0o1000;
 impl Refusal {
     /// What the operator can do about it.
     #[must_use]
-    pub fn mend(&self) -> String {
+    pub fn help(&self) -> String {
         let text = match self {
             // A sticky folder is one that others are meant to write, like /tmp: taking that away would break it for everybody.
             Self::WritableByOthers { file, place, mode } if file != place && mode & STICKY != 0 => {
@@ -309,11 +309,11 @@ impl Refusal {
         text.to_owned()
     }
 
-    /// As a mistake of the entry that lists the plugin, or of the table that declares it.
-    pub(super) fn in_settings(&self, settings: &Settings, listed: &Listed) -> Mistake {
+    /// As a diagnostic of the entry that lists the plugin, or of the table that declares it.
+    pub(super) fn in_settings(&self, settings: &Settings, listed: &Listed) -> Diagnostic {
         let is_declared = listed.text.strip_prefix("providers.").is_some_and(|id| settings.providers.contains_key(id));
         let key = if is_declared { &listed.text } else { "default-integrations" };
-        settings.mistake(key, Some(listed.line), self.to_string(), self.mend())
+        settings.diagnostic(key, Some(listed.line), self.to_string(), self.help())
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     loading::{Loaded, load},
     plugin::Plugin,
 };
-use jackfield_config::{Mistake, Mistakes, OnFailure, Settings};
+use jackfield_config::{Diagnostic, Diagnostics, OnFailure, Settings};
 use jackfield_outbound::Outbound;
 
 /// The loaded plugins and their providers. Clones are handles on the same; what [`Plugins::reload`] changes, all of them see.
@@ -36,9 +36,9 @@ impl Plugins {
     /// Loads every listed plugin and makes an instance of each of its providers.
     ///
     /// All that is wrong is told at once; what does load is loaded, and the caller decides whether that will do.
-    pub async fn load(settings: &Settings, outbound: &Outbound) -> (Self, Vec<Mistake>) {
-        let (loaded, mistakes) = load(settings, outbound, &[]).await;
-        (Self(Arc::new(RwLock::new(Arc::new(loaded)))), mistakes)
+    pub async fn load(settings: &Settings, outbound: &Outbound) -> (Self, Vec<Diagnostic>) {
+        let (loaded, diagnostics) = load(settings, outbound, &[]).await;
+        (Self(Arc::new(RwLock::new(Arc::new(loaded)))), diagnostics)
     }
 
     /// Loads what other settings list and puts it in the place of what runs; what would come out the same is left alone. Where something is
@@ -47,15 +47,19 @@ impl Plugins {
     ///
     /// # Errors
     /// All that is wrong.
-    pub async fn reload(&self, settings: &Settings, outbound: &Outbound) -> Result<(Changes, Vec<Mistake>), Mistakes> {
+    pub async fn reload(
+        &self,
+        settings: &Settings,
+        outbound: &Outbound,
+    ) -> Result<(Changes, Vec<Diagnostic>), Diagnostics> {
         let before = self.loaded();
-        let (after, mistakes) = load(settings, outbound, &before.plugins).await;
-        if !mistakes.is_empty() && settings.plugins.on_failure == OnFailure::Stop {
-            return Err(mistakes.into());
+        let (after, diagnostics) = load(settings, outbound, &before.plugins).await;
+        if !diagnostics.is_empty() && settings.plugins.on_failure == OnFailure::Stop {
+            return Err(diagnostics.into());
         }
         let changes = changes(&before.plugins, &after.plugins);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
-        Ok((changes, mistakes))
+        Ok((changes, diagnostics))
     }
 
     fn loaded(&self) -> Arc<Loaded> {

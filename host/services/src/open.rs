@@ -1,6 +1,6 @@
 //! Opens the database that an operator configured, with the secret key that belongs to it.
 
-use jackfield_config::{Mistake, SecretKeys, Settings, secret_key};
+use jackfield_config::{Diagnostic, SecretKeys, Settings, secret_key};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 pub enum OpenError {
     /// The secret key is missing, or is not the one of this database.
     #[error("{0}")]
-    SecretKey(#[from] Mistake),
+    SecretKey(#[from] Diagnostic),
     /// The database cannot be opened or migrated.
     #[error("database.url: {0}")]
     Store(#[from] StoreError),
@@ -65,7 +65,7 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
 /// Lets nobody write whose secret key is not the database's.
 ///
 /// # Errors
-/// When it is another, with the mend.
+/// When it is another, with the help.
 pub async fn admit(store: &Store, settings: &Settings) -> Result<(), OpenError> {
     match store.admit(OffsetDateTime::now_utc()).await {
         Err(StoreError::Seal(SealError::Wrapped { line: needed, .. } | SealError::Key { found: needed, .. })) => {

@@ -110,7 +110,7 @@ async fn check(store: Store) -> anyhow::Result<()> {
     let count = damaged.len();
     ensure!(
         count == 0,
-        "{count} sealed values cannot be opened\n  mend: authenticate again what they belong to, or put back the secret key they were sealed under"
+        "{count} sealed values cannot be opened\n  help: authenticate again what they belong to, or put back the secret key they were sealed under"
     );
     println!("every sealed value can be opened");
     Ok(())

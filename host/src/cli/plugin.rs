@@ -10,7 +10,7 @@ use super::{
     signing,
 };
 use jackfield_author::new_plugin::{Kind, make};
-use jackfield_config::Mistakes;
+use jackfield_config::Diagnostics;
 use jackfield_loader::{Extent, LibraryFile, Plugins, Refusal, check, lock, proven};
 use jackfield_outbound::Outbound;
 use jackfield_server::control::{Control, ControlError};
@@ -101,7 +101,7 @@ fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
 }
 
 async fn list(file: &Path) -> anyhow::Result<()> {
-    let (settings, mistakes) = jackfield_config::survey(file)?;
+    let (settings, diagnostics) = jackfield_config::load_lenient(file)?;
     match Control::at(&settings.system.control)?.plugins().await {
         Ok(plugins) => {
             plugins.iter().for_each(print_status);
@@ -110,16 +110,16 @@ async fn list(file: &Path) -> anyhow::Result<()> {
         Err(ControlError::NotRunning(_)) => println!("no host is running; this is what one would load:\n"),
         Err(error) => return Err(error.into()),
     }
-    if !mistakes.is_empty() {
-        return Err(Mistakes::from(mistakes).into());
+    if !diagnostics.is_empty() {
+        return Err(Diagnostics::from(diagnostics).into());
     }
-    let (plugins, mistakes) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    let (plugins, diagnostics) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
     plugins.status().iter().for_each(print_status);
-    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes::from(mistakes).into()) }
+    if diagnostics.is_empty() { Ok(()) } else { Err(Diagnostics::from(diagnostics).into()) }
 }
 
 async fn check_all(paths: &[PathBuf], extent: Extent, configuration: &Path) -> anyhow::Result<()> {
-    let trusted = jackfield_config::survey(configuration).map(|(settings, _)| settings.plugins.trusted_keys);
+    let trusted = jackfield_config::load_lenient(configuration).map(|(settings, _)| settings.plugins.trusted_keys);
     let trusted = trusted.unwrap_or_default();
     let mut bad = 0;
     for path in paths {
@@ -147,5 +147,5 @@ async fn check_all(paths: &[PathBuf], extent: Extent, configuration: &Path) -> a
 }
 
 fn told(refusal: Refusal) -> anyhow::Error {
-    anyhow::anyhow!("{refusal}\n  mend: {}", refusal.mend())
+    anyhow::anyhow!("{refusal}\n  help: {}", refusal.help())
 }

@@ -68,8 +68,8 @@ pub(super) fn print_report(report: &Report) -> bool {
     for provider in &report.providers {
         let Err(unmade) = &provider.described else { continue };
         is_good = false;
-        let mend = if unmade.options.is_empty() { "" } else { "; give each option a default" };
-        println!("PROBLEM {}, made without options: {}{mend}", provider.named.id, unmade.message);
+        let help = if unmade.options.is_empty() { "" } else { "; give each option a default" };
+        println!("PROBLEM {}, made without options: {}{help}", provider.named.id, unmade.message);
     }
     is_good
 }

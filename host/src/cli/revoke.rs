@@ -86,7 +86,7 @@ async fn organization(store: &Store, slug: Option<&str>) -> anyhow::Result<Optio
 async fn grants(store: Store, settings: &Settings) -> anyhow::Result<Grants> {
     let outbound = Outbound::new(&settings.http)?;
     let (plugins, refused) = Plugins::load(settings, &outbound).await;
-    refused.iter().for_each(|mistake| eprintln!("note: {mistake}"));
+    refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
     Ok(Grants::new(store, plugins, Issuers::default(), Clock::system(), None))
 }
 

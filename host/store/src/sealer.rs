@@ -83,7 +83,7 @@ pub enum SealError {
     NotAsked(KeyId),
     /// The data key is there, but wrapped under a secret key that this host does not have.
     #[error(
-        "the data key {} is wrapped under another secret key: key id {}, this host has {}\n  mend: put the secret key back that this \
+        "the data key {} is wrapped under another secret key: key id {}, this host has {}\n  help: put the secret key back that this \
          database was made with, as a line of system.secret-key",
         hex(.key), hex(.line), hex(.ours)
     )]

@@ -133,7 +133,7 @@ async fn a_host_or_a_command_without_the_secret_key_of_its_database_does_nothing
             ),
             "{said}"
         );
-        assert!(said.contains("mend: put that key there: another host of this installation has it"), "{said}");
+        assert!(said.contains("help: put that key there: another host of this installation has it"), "{said}");
         let said = without().start_refused()?;
         assert!(said.contains("FOLDER/data/secret.key: there is no such file, and what is sealed"), "{said}");
 

@@ -1,4 +1,4 @@
-//! Leaving: what is removed, replaced or orphaned is revoked at its provider, now or as soon as it can be.
+//! RevokeRequest: what is removed, replaced or orphaned is revoked at its provider, now or as soon as it can be.
 
 use anyhow::{Context, Result, ensure};
 use jackfield_store::{

@@ -13,7 +13,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{cargo, dev_file::DevFile, failure::Failure, project::Project, stand_in::StandIn, terminal::say};
-use jackfield_config::{self as config, Mistake, Mistakes};
+use jackfield_config::{self as config, Diagnostic, Diagnostics};
 use jackfield_loader::{LibraryFile, Plugins, Provider, Step, StepKind};
 use jackfield_outbound::Outbound;
 
@@ -61,7 +61,7 @@ impl Bench {
         let built = cargo::build(&self.project).await?;
         *self.built.lock().unwrap_or_else(PoisonError::into_inner) = built.clone();
         LibraryFile::read(&built)
-            .map_err(|refusal| Failure::NoPlugin(format!("{refusal}\n  mend: {}", refusal.mend())))?;
+            .map_err(|refusal| Failure::NoPlugin(format!("{refusal}\n  help: {}", refusal.help())))?;
         let said = DevFile::read(&self.project.dev_file()).map_err(Failure::DevFile)?;
         let library = self.take(&built).map_err(|error| Failure::Host(error.to_string()))?;
         let mut options = said.options.clone();
@@ -89,10 +89,10 @@ impl Bench {
     async fn attempt(&self, trial: &Path, library: &Path, options: &Options) -> Result<Plugins, Failure> {
         let text = self.written(library, options);
         fs::write(trial, text).map_err(|error| Failure::Host(error.to_string()))?;
-        let settings = config::load(trial).map_err(|mistakes| self.told(mistakes))?;
+        let settings = config::load(trial).map_err(|diagnostics| self.told(diagnostics))?;
         let outbound = Outbound::new(&settings.http).map_err(|error| Failure::Host(error.to_string()))?;
-        let (plugins, mistakes) = Plugins::load(&settings, &outbound).await;
-        if mistakes.is_empty() { Ok(plugins) } else { Err(self.told(mistakes.into())) }
+        let (plugins, diagnostics) = Plugins::load(&settings, &outbound).await;
+        if diagnostics.is_empty() { Ok(plugins) } else { Err(self.told(diagnostics.into())) }
     }
 
     fn written(&self, library: &Path, options: &Options) -> String {
@@ -115,17 +115,17 @@ impl Bench {
         written
     }
 
-    /// Mistakes of the configuration in terms of what the author has written.
-    pub(super) fn told(&self, mistakes: Mistakes) -> Failure {
-        let lines: Vec<String> = mistakes.list().iter().map(|mistake| self.told_one(mistake)).collect();
-        Failure::Mistakes(lines.join("\n"))
+    /// Diagnostics of the configuration in terms of what the author has written.
+    pub(super) fn told(&self, diagnostics: Diagnostics) -> Failure {
+        let lines: Vec<String> = diagnostics.list().iter().map(|diagnostic| self.told_one(diagnostic)).collect();
+        Failure::Diagnostics(lines.join("\n"))
     }
 
-    fn told_one(&self, Mistake { key, message, mend, .. }: &Mistake) -> String {
+    fn told_one(&self, Diagnostic { key, message, help, .. }: &Diagnostic) -> String {
         let built = self.built.lock().unwrap_or_else(PoisonError::into_inner).display().to_string();
         let message = message.replace(&self.folder.path().join("plugin.so").display().to_string(), &built);
         let place = if key == "default-integrations" { String::new() } else { format!("dev.toml: options.{key}: ") };
-        format!("{place}{message}\n  mend: {mend}")
+        format!("{place}{message}\n  help: {help}")
     }
 }
 
@@ -165,7 +165,7 @@ fn tell(provider: &Provider) {
         say(
             "hidden",
             &format!(
-                "{id} says that it is not configured: nobody is offered it\n  mend: write what it needs under [options.{id}] in dev.toml"
+                "{id} says that it is not configured: nobody is offered it\n  help: write what it needs under [options.{id}] in dev.toml"
             ),
         );
     }

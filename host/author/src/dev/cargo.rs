@@ -21,14 +21,14 @@ use super::project::Project;
 /// Why there is no new library.
 #[derive(Debug, Error)]
 pub(super) enum BuildError {
-    #[error("cargo cannot be run: {0}\n  mend: install Rust from https://rustup.rs, or put cargo on your PATH")]
+    #[error("cargo cannot be run: {0}\n  help: install Rust from https://rustup.rs, or put cargo on your PATH")]
     NoCargo(io::Error),
     #[error("cargo could not be listened to: {0}")]
     Lost(io::Error),
     #[error("it does not build; what is wrong stands above")]
     Failed,
     #[error(
-        "the crate `{0}` makes no shared library\n  mend: add to its Cargo.toml\n\n    [lib]\n    crate-type = [\"cdylib\", \"rlib\"]\n"
+        "the crate `{0}` makes no shared library\n  help: add to its Cargo.toml\n\n    [lib]\n    crate-type = [\"cdylib\", \"rlib\"]\n"
     )]
     NoLibrary(String),
 }

@@ -15,20 +15,20 @@ pub(super) enum Failure {
     NoPlugin(String),
     /// dev.toml is wrong.
     #[error(
-        "dev.toml: {0}\n  mend: correct it; `While you write` in the guide of jackfield-plugin has all that can stand in it"
+        "dev.toml: {0}\n  help: correct it; `While you write` in the guide of jackfield-plugin has all that can stand in it"
     )]
     DevFile(String),
     /// The plugin does not start, or not with these options.
     #[error("{0}")]
-    Mistakes(String),
+    Diagnostics(String),
     /// The host is at fault, or this machine.
     #[error("{0}")]
     Host(String),
 }
 
 impl Failure {
-    /// Whether this is what happens while one writes, so that the next save may mend it.
+    /// Whether this is what happens while one writes, so that the next save may help it.
     pub(super) const fn is_in_the_making(&self) -> bool {
-        matches!(self, Self::Build(BuildError::Failed) | Self::DevFile(_) | Self::Mistakes(_))
+        matches!(self, Self::Build(BuildError::Failed) | Self::DevFile(_) | Self::Diagnostics(_))
     }
 }

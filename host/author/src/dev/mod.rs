@@ -140,7 +140,7 @@ async fn renew(bench: &Bench, reloader: &Reloader) -> Result<(), Failure> {
     bench.prepare().await?;
     match reloader.reload().await {
         Ok(_) => Ok(()),
-        Err(ReloadError::Mistakes(mistakes)) => Err(bench.told(mistakes)),
+        Err(ReloadError::Diagnostics(diagnostics)) => Err(bench.told(diagnostics)),
         Err(error) => Err(Failure::Host(error.to_string())),
     }
 }

@@ -21,15 +21,15 @@ pub(super) struct Project {
 pub enum ProjectError {
     /// No Cargo.toml here or above.
     #[error(
-        "{} is not inside a crate: there is no Cargo.toml here or above\n  mend: run this in the folder of your plugin, or make one with `jackfield plugin new`",
+        "{} is not inside a crate: there is no Cargo.toml here or above\n  help: run this in the folder of your plugin, or make one with `jackfield plugin new`",
         .0.display()
     )]
     NotInACrate(PathBuf),
     /// A Cargo.toml of a workspace and of no crate.
-    #[error("{} is of a workspace and names no [package]\n  mend: run this in the folder of the plugin's own crate", .0.display())]
+    #[error("{} is of a workspace and names no [package]\n  help: run this in the folder of the plugin's own crate", .0.display())]
     Workspace(PathBuf),
     /// A Cargo.toml that cannot be read.
-    #[error("{}: {error}\n  mend: correct it; `cargo build` has to accept it", .file.display())]
+    #[error("{}: {error}\n  help: correct it; `cargo build` has to accept it", .file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -81,7 +81,7 @@ mod tests {
         fs::write(folder.path().join("Cargo.toml"), "[workspace]\n").expect("writable");
         assert!(said().contains("is of a workspace and names no [package]"), "{}", said());
         fs::write(folder.path().join("Cargo.toml"), "[package\n").expect("writable");
-        assert!(said().contains("mend: correct it"), "{}", said());
+        assert!(said().contains("help: correct it"), "{}", said());
         fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"acme\"\n").expect("writable");
         let source = folder.path().join("src/deep");
         fs::create_dir_all(&source).expect("writable");

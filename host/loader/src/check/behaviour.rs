@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, Turn, WebhookAnswer};
+use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, TaskResult, WebhookAnswer};
 use thiserror::Error;
 
 use super::subject::Observed;
@@ -19,14 +19,14 @@ pub struct Behaviour {
     pub slowest: Duration,
     /// Its largest reply, in bytes.
     pub largest: usize,
-    /// What an author has to mend, each sort of it once for each step.
+    /// What an author has to help, each sort of it once for each step.
     pub findings: Vec<Finding>,
     /// How often its worker had to be started again.
     ends: u32,
     deadlines: u32,
 }
 
-/// Something an author has to mend.
+/// Something an author has to help.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What it is.
@@ -37,7 +37,7 @@ pub struct Finding {
     pub question: String,
 }
 
-/// What an author has to mend.
+/// What an author has to help.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Problem {
     /// It gave no answer at all.
@@ -134,9 +134,9 @@ fn without_numbers(text: &str) -> String {
 }
 
 /// What one observation shows, good or bad.
-fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
+fn sort(turn: &Result<TaskResult, PluginError>) -> &'static str {
     match turn {
-        Ok(Turn::Answered { answer, .. }) => match answer {
+        Ok(TaskResult::Answered { answer, .. }) => match answer {
             Answer::Html { .. } => "html",
             Answer::Wait { .. } => "wait",
             Answer::Form { .. } => "form",
@@ -145,13 +145,13 @@ fn sort(turn: &Result<Turn, PluginError>) -> &'static str {
             Answer::Error { .. } => "error",
             Answer::Unknown => "unknown",
         },
-        Ok(Turn::Built { .. }) => "integration",
-        Ok(Turn::OAuth2 { .. }) => "oauth2",
-        Ok(Turn::Received { .. }) => "webhook",
-        Ok(Turn::Told { .. }) => "event",
-        Ok(Turn::Refreshed { .. }) => "refresh",
-        Ok(Turn::Revoked { .. }) => "revocation",
-        Ok(Turn::Wants { .. } | Turn::WantsToken { .. } | Turn::Unknown) => "unknown",
+        Ok(TaskResult::Built { .. }) => "integration",
+        Ok(TaskResult::OAuth2 { .. }) => "oauth2",
+        Ok(TaskResult::Received { .. }) => "webhook",
+        Ok(TaskResult::EventHandled { .. }) => "event",
+        Ok(TaskResult::Refreshed { .. }) => "refresh",
+        Ok(TaskResult::Revoked { .. }) => "revocation",
+        Ok(TaskResult::Wants { .. } | TaskResult::WantsToken { .. } | TaskResult::Unknown) => "unknown",
         Err(error) => error.reason(),
     }
 }
@@ -202,20 +202,20 @@ fn seen_by_others(observed: &Observed) -> Vec<(&'static str, String)> {
     let mut seen: Vec<(&'static str, String)> =
         observed.log.iter().map(|line| ("a line of the log", line.message.clone())).collect();
     match &observed.turn {
-        Ok(Turn::Answered { answer, .. }) => match answer {
+        Ok(TaskResult::Answered { answer, .. }) => match answer {
             Answer::Html { html } | Answer::Wait { html } => seen.push(("a page", html.clone())),
             Answer::Form { form } => seen.push(("a form", serde_json::to_string(form).unwrap_or_default())),
             Answer::Error { message } => seen.push(("a message to the person", message.clone())),
             Answer::Redirect { url } => seen.push(("a redirect", url.clone())),
             Answer::Next | Answer::Unknown => {}
         },
-        Ok(Turn::Built { integration }) => {
+        Ok(TaskResult::Built { integration }) => {
             let shown = [Some(&integration.external_id), integration.name.as_ref()];
             seen.extend(shown.into_iter().flatten().map(|text| ("the integration's id or name", text.clone())));
         }
-        Ok(Turn::OAuth2 { oauth2 }) => seen.push(("the authorization endpoint", oauth2.authorize_url.clone())),
-        Ok(Turn::Received { answer }) => seen.push(("the answer to a call", told(answer))),
-        Ok(Turn::Told { told: events }) => {
+        Ok(TaskResult::OAuth2 { oauth2 }) => seen.push(("the authorization endpoint", oauth2.authorize_url.clone())),
+        Ok(TaskResult::Received { answer }) => seen.push(("the answer to a call", told(answer))),
+        Ok(TaskResult::EventHandled { response: events }) => {
             seen.push(("the answer to a call", told(&events.answer)));
             seen.extend(events.events.iter().map(|event| ("the id of an event", event.id.clone())));
         }
@@ -246,11 +246,11 @@ fn shown(question: &Question) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jackfield_plugin_abi::envelope::{Event, Told, WebhookCall};
+    use jackfield_plugin_abi::envelope::{Event, EventResponse, WebhookCall};
 
     use super::*;
 
-    fn leaks(turn: Turn, question: Question) -> Vec<String> {
+    fn leaks(turn: TaskResult, question: Question) -> Vec<String> {
         let observed =
             Observed { question, turn: Ok(turn), requests: Vec::new(), log: Vec::new(), took: Duration::ZERO, size: 0 };
         let mut behaviour = Behaviour::default();
@@ -265,12 +265,15 @@ mod tests {
         let said =
             |place: &str| vec![format!("{place}: leak: the value of the option `secret` is in the answer to a call")];
         let webhook = Question::Webhook { call: call(), state: serde_json::Map::new() };
-        assert_eq!(leaks(Turn::Received { answer: answer() }, webhook), said("a call to its webhook"));
+        assert_eq!(leaks(TaskResult::Received { answer: answer() }, webhook), said("a call to its webhook"));
         let event = || Question::Event { call: call() };
-        assert_eq!(leaks(Turn::Told { told: answer().into() }, event()), said("a call to its events URL"));
-        let told = Told::new(WebhookAnswer::new(200)).event(Event::uninstalled("x").id("canary"));
+        assert_eq!(
+            leaks(TaskResult::EventHandled { response: answer().into() }, event()),
+            said("a call to its events URL")
+        );
+        let told = EventResponse::new(WebhookAnswer::new(200)).event(Event::uninstalled("x").id("canary"));
         let id = "a call to its events URL: leak: the value of the option `secret` is in the id of an event";
-        assert_eq!(leaks(Turn::Told { told }, event()), [id]);
-        assert!(leaks(Turn::Told { told: WebhookAnswer::new(401).into() }, event()).is_empty());
+        assert_eq!(leaks(TaskResult::EventHandled { response: told }, event()), [id]);
+        assert!(leaks(TaskResult::EventHandled { response: WebhookAnswer::new(401).into() }, event()).is_empty());
     }
 }

@@ -2,8 +2,8 @@
 
 use fastrand::Rng;
 use jackfield_plugin_abi::envelope::{
-    Answer, Grant, HttpResponse, Input, Leaving, NamedProvider, Pairs, Question, Request, State, Step, StepKind, Turn,
-    WebhookCall,
+    Answer, Grant, HttpResponse, Input, NamedProvider, Pairs, Question, Request, RevokeRequest, State, Step, StepKind,
+    TaskResult, WebhookCall,
 };
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ impl Inventor {
                 0 => Question::Refresh { grant: Box::new(self.grant()), metadata: state },
                 1 => {
                     let (id, grants) = (self.text(), vec![self.grant()]);
-                    Question::Revoke { leaving: Leaving::whole(id, state, grants) }
+                    Question::Revoke { request: RevokeRequest::whole(id, state, grants) }
                 }
                 2 => Question::Webhook { call: self.call(), state },
                 3 => Question::Event { call: self.call() },
@@ -189,7 +189,7 @@ impl Inventor {
 
     /// Tries the names of form fields that the plugin has shown, and goes on from states that it has left.
     pub(super) fn learn(&mut self, observed: &Observed) {
-        let Ok(Turn::Answered { answer, state }) = &observed.turn else { return };
+        let Ok(TaskResult::Answered { answer, state }) = &observed.turn else { return };
         if self.states.len() < 64 && !state.is_empty() {
             self.states.push(state.clone());
         }

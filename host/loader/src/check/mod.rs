@@ -64,7 +64,7 @@ pub struct Examined {
 }
 
 impl Report {
-    /// Everything that an author has to mend.
+    /// Everything that an author has to help.
     pub fn problems(&self) -> impl Iterator<Item = (&str, &Finding)> {
         self.providers.iter().flat_map(|provider| {
             provider.behaviour.findings.iter().map(|finding| (provider.named.id.as_str(), finding))

@@ -7,7 +7,7 @@ use std::{
 
 use jackfield_plugin_abi::envelope::{
     CreateIn, CreateOut, DropIn, FaultKind, LogLine, NamedProvider, ProvidersOut, Question, Reply, ResumeIn, StartIn,
-    State, Turn, TurnOut, op,
+    State, TaskOut, TaskResult, op,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -34,7 +34,7 @@ pub(super) struct Subject {
 /// One question and what came of it.
 pub(super) struct Observed {
     pub(super) question: Question,
-    pub(super) turn: Result<Turn, PluginError>,
+    pub(super) turn: Result<TaskResult, PluginError>,
     /// What the plugin asked the host for, as it would cross the border.
     pub(super) requests: Vec<String>,
     pub(super) log: Vec<LogLine>,
@@ -112,32 +112,32 @@ impl Subject {
         Ok(())
     }
 
-    async fn converse(&self, observed: &mut Observed, inventor: &mut Inventor) -> Result<Turn, PluginError> {
+    async fn converse(&self, observed: &mut Observed, inventor: &mut Inventor) -> Result<TaskResult, PluginError> {
         let start = StartIn { instance: self.instance, question: observed.question.clone(), now: NOW };
-        let mut out: TurnOut = observed.ask(&self.life, op::START, &start).await?;
+        let mut out: TaskOut = observed.ask(&self.life, op::START, &start).await?;
         for _ in 0..MOST_REQUESTS {
-            let (task, input) = match out.turn {
-                Turn::Wants { task, request } => {
+            let (task, input) = match out.result {
+                TaskResult::Wants { task, request } => {
                     observed.requests.push(serde_json::to_string(&request).unwrap_or_default());
                     (task, inventor.input())
                 }
-                Turn::WantsToken { task, .. } => (task, inventor.token()),
+                TaskResult::WantsToken { task, .. } => (task, inventor.token()),
                 over => return Ok(over),
             };
             out = observed.ask(&self.life, op::RESUME, &ResumeIn { task, input, now: NOW }).await?;
         }
-        if let Turn::Wants { task, .. } | Turn::WantsToken { task, .. } = out.turn {
+        if let TaskResult::Wants { task, .. } | TaskResult::WantsToken { task, .. } = out.result {
             let forget = DropIn { task: Some(task), instance: None };
             let _: serde_json::Value = observed.ask(&self.life, op::DROP, &forget).await?;
             return Err(PluginError::TooManyRequests);
         }
-        Ok(out.turn)
+        Ok(out.result)
     }
 }
 
 impl Observed {
     fn of(question: Question) -> Self {
-        let turn = Ok(Turn::Unknown);
+        let turn = Ok(TaskResult::Unknown);
         Self { question, turn, requests: Vec::new(), log: Vec::new(), took: Duration::ZERO, size: 0 }
     }
 
@@ -165,7 +165,7 @@ impl From<PluginError> for Unmade {
     fn from(error: PluginError) -> Self {
         let options = match &error {
             PluginError::Fault(fault) if fault.kind == FaultKind::Options => {
-                fault.options.iter().map(|mistake| mistake.key.clone()).collect()
+                fault.options.iter().map(|diagnostic| diagnostic.key.clone()).collect()
             }
             _ => Vec::new(),
         };

@@ -1,7 +1,7 @@
 //! From the token answer, and the account's, to an integration.
 
 use jackfield_plugin_abi::envelope::{
-    Fault, FaultKind, Grant, HttpRequest, HttpResponse, Identity, Integration, LogLevel, LogLine, State, Turn,
+    Fault, FaultKind, Grant, HttpRequest, HttpResponse, Identity, Integration, LogLevel, LogLine, State, TaskResult,
 };
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use super::{
 };
 
 /// A turn with what is to be logged beside it.
-pub(super) type Turned = (Turn, Vec<LogLine>);
+pub(super) type Turned = (TaskResult, Vec<LogLine>);
 
 /// A set-up that has its token.
 pub(super) struct Begun {
@@ -87,7 +87,7 @@ impl Begun {
             integration = integration.identity(identity);
         }
         let log = unnamed(whose, declaration, &integration, &answer);
-        Ok((Turn::Built { integration: integration.grant(self.grant) }, log))
+        Ok((TaskResult::Built { integration: integration.grant(self.grant) }, log))
     }
 }
 

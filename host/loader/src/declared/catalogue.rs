@@ -125,8 +125,9 @@ mod tests {
             "api-url": "https://me@api.github.com/?x=1", "api-hosts": ["uploads.github.com", "https://raw.github.com"],
             "api-headers": {"x version": "2", "accept": "a\nb", "authorization": "token {access-token}"},
         });
-        let mistakes = Declaration::read("github", options.as_object().expect("an object")).err().unwrap_or_default();
-        let told: Vec<_> = mistakes.iter().map(|one| format!("{}: {}", one.key, one.message)).collect();
+        let diagnostics =
+            Declaration::read("github", options.as_object().expect("an object")).err().unwrap_or_default();
+        let told: Vec<_> = diagnostics.iter().map(|one| format!("{}: {}", one.key, one.message)).collect();
         insta::assert_snapshot!(told.join("\n"), @r"
         api-headers.accept: not a header's value
         api-headers.x version: not a header's name

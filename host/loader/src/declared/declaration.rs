@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 use jackfield_plugin_abi::{
-    envelope::{Api, ClientAuthentication, OAuth2, OptionMistake, Pairs, State, TokenRequest},
+    envelope::{Api, ClientAuthentication, OAuth2, OptionDiagnostic, Pairs, State, TokenRequest},
     reach::{HostPattern, NotAHost},
 };
 use url::Url;
@@ -11,7 +11,7 @@ use super::{
     catalogue::{self, entry},
     json_path::JsonPath,
     placeholder,
-    table::{Mistakes, Table},
+    table::{Diagnostics, Table},
 };
 use jackfield_oauth2::jose::SigningKey;
 
@@ -120,15 +120,15 @@ fn capitalised(id: &str) -> String {
 }
 
 impl Declaration {
-    pub(super) fn read(id: &str, options: &State) -> Result<Self, Vec<OptionMistake>> {
+    pub(super) fn read(id: &str, options: &State) -> Result<Self, Vec<OptionDiagnostic>> {
         let merged = merged(id, options);
-        let mistakes = Mistakes::default();
-        let mut reading = Reading { table: Table::new(&mistakes, &merged), options: &merged, missing: Vec::new() };
+        let diagnostics = Diagnostics::default();
+        let mut reading = Reading { table: Table::new(&diagnostics, &merged), options: &merged, missing: Vec::new() };
         reading.check_whole(id);
         let declaration = reading.declaration(id);
         reading.table.finish();
-        let mistakes = mistakes.into_list();
-        if mistakes.is_empty() { Ok(declaration) } else { Err(mistakes) }
+        let diagnostics = diagnostics.into_list();
+        if diagnostics.is_empty() { Ok(declaration) } else { Err(diagnostics) }
     }
 
     /// The hosts, with their ports, that the provider has to reach.
@@ -169,11 +169,11 @@ impl Reading<'_> {
         let absent: Vec<_> = wanted.iter().copied().filter(|key| !self.table.has(key)).collect();
         if !absent.is_empty() {
             let message = format!("not in the catalogue, and without {}", absent.join(", "));
-            let mend = match catalogue::nearest(id) {
+            let help = match catalogue::nearest(id) {
                 Some(near) => format!("did you mean [providers.{near}]?"),
                 None => "add what is missing, or take a name that `jackfield provider list` shows".to_owned(),
             };
-            self.table.note("", message, mend);
+            self.table.note("", message, help);
         }
     }
 
@@ -224,8 +224,8 @@ impl Reading<'_> {
         self.check_headers("api-headers", &headers);
         let is_waiting = placeholder::words(&url).next().is_some();
         if !is_waiting && Url::parse(&url).is_ok_and(|url| has_more_than_a_path(&url)) {
-            let mend = "write where its paths begin, like https://api.acme.example/v1/";
-            self.table.note("api-url", "an API's URL has neither query nor fragment, and no user", mend);
+            let help = "write where its paths begin, like https://api.acme.example/v1/";
+            self.table.note("api-url", "an API's URL has neither query nor fragment, and no user", help);
         }
         let mut api = Some(Api::new(&url)).filter(|_| !url.is_empty() && !is_waiting)?;
         api.headers = headers.into_iter().map(|(name, value)| (name, self.filled("api-headers", &value))).collect();
@@ -246,12 +246,12 @@ impl Reading<'_> {
     fn check_headers(&self, key: &str, headers: &Pairs) {
         for (name, value) in headers {
             if HeaderName::from_bytes(name.as_bytes()).is_err() {
-                let mend = "write one of letters, digits and -, like x-version";
-                self.table.note(&format!("{key}.{name}"), "not a header's name", mend);
+                let help = "write one of letters, digits and -, like x-version";
+                self.table.note(&format!("{key}.{name}"), "not a header's name", help);
             }
             if HeaderValue::from_str(value).is_err() {
-                let mend = "write it on one line, without control characters";
-                self.table.note(&format!("{key}.{name}"), "not a header's value", mend);
+                let help = "write it on one line, without control characters";
+                self.table.note(&format!("{key}.{name}"), "not a header's value", help);
             }
         }
     }
@@ -260,8 +260,8 @@ impl Reading<'_> {
     fn issuer(&mut self) -> Option<String> {
         let issuer = Some(self.url("issuer")).filter(|issuer| !issuer.is_empty())?;
         if issuer.contains(['?', '#']) {
-            let mend = "write it as the service's metadata have it, under `issuer`";
-            self.table.note("issuer", "an issuer has neither query nor fragment", mend);
+            let help = "write it as the service's metadata have it, under `issuer`";
+            self.table.note("issuer", "an issuer has neither query nor fragment", help);
         }
         Some(issuer)
     }
@@ -328,16 +328,16 @@ impl Reading<'_> {
             self.table.note("account.from", "an issuer tells this, and none is set", "set `issuer` beside it");
         }
         if !oauth2.scopes.iter().any(|scope| scope == "openid") {
-            let mend = "add it: scopes = [\"openid\", …]";
-            self.table.note("scopes", "without `openid`, which account.from needs", mend);
+            let help = "add it: scopes = [\"openid\", …]";
+            self.table.note("scopes", "without `openid`, which account.from needs", help);
         }
     }
 
     fn account_request(&mut self, from: &str, headers: Pairs, body: Option<String>) -> Option<AccountRequest> {
         let asked = from.split_once(' ').filter(|(method, _)| matches!(*method, "GET" | "POST"));
         let Some((method, url)) = asked else {
-            let mend = "write \"token\", \"id-token\", \"userinfo\", or a method and a URL like \"GET https://api.acme.example/me\"";
-            self.table.note("account.from", "none of the words there are, nor a GET or POST of a URL", mend);
+            let help = "write \"token\", \"id-token\", \"userinfo\", or a method and a URL like \"GET https://api.acme.example/me\"";
+            self.table.note("account.from", "none of the words there are, nor a GET or POST of a URL", help);
             return None;
         };
         let url = self.filled("account.from", url);
@@ -387,8 +387,8 @@ impl Reading<'_> {
             ACCESS_TOKEN if matches!(key, "account.headers" | "api-headers") => None,
             "client-id" => self.options.get(word)?.as_str().map(str::to_owned),
             _ if KEYS.contains(&word) || word == ACCESS_TOKEN => {
-                let mend = "name an option of your own, like {subdomain}, and set it beside";
-                self.table.note(key, format!("{{{word}}} cannot stand here"), mend);
+                let help = "name an option of your own, like {subdomain}, and set it beside";
+                self.table.note(key, format!("{{{word}}} cannot stand here"), help);
                 None
             }
             _ => self.own_option(word),
@@ -399,8 +399,8 @@ impl Reading<'_> {
         match self.table.text(word).filter(|value| !value.is_empty()) {
             Some(value) if placeholder::is_plain(&value) => return Some(value),
             Some(_) => {
-                let mend = "write the part that stands in the URL, like `acme` or `acme.example`";
-                self.table.note(word, "neither a host nor a plain word", mend);
+                let help = "write the part that stands in the URL, like `acme` or `acme.example`";
+                self.table.note(word, "neither a host nor a plain word", help);
             }
             None if self.missing.iter().any(|missing| missing == word) => {}
             None => self.missing.push(word.to_owned()),

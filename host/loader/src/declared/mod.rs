@@ -24,7 +24,7 @@ use declaration::Declaration;
 use futures_util::future::BoxFuture;
 use jackfield_plugin_abi::envelope::{
     CreateIn, CreateOut, DropIn, Fault, FaultKind, Input, NamedProvider, ProvidersOut, Question, Refreshed, Reply,
-    ResumeIn, Revoked, StartIn, State, Step, StepKind, Turn, TurnOut, op,
+    ResumeIn, Revoked, StartIn, State, Step, StepKind, TaskOut, TaskResult, op,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -92,8 +92,8 @@ impl Declared {
                 Err(Fault::new(FaultKind::Malformed, "a declared provider has no such step"))
             }
             // The host does both as the RFCs say, which is all that a declaration can say.
-            Question::Refresh { .. } => Ok((Turn::Refreshed { refreshed: Refreshed::ByHost }, Vec::new())),
-            Question::Revoke { .. } => Ok((Turn::Revoked { revoked: Revoked::ByHost }, Vec::new())),
+            Question::Refresh { .. } => Ok((TaskResult::Refreshed { refreshed: Refreshed::Default }, Vec::new())),
+            Question::Revoke { .. } => Ok((TaskResult::Revoked { revoked: Revoked::Default }, Vec::new())),
             Question::Webhook { .. } => Err(Fault::new(FaultKind::Unsupported, "a declared provider has no webhook")),
             Question::Event { .. } => Err(Fault::new(FaultKind::Unsupported, "a declared provider takes no events")),
             Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "a question of a later version")),
@@ -106,7 +106,7 @@ impl Declared {
         let Some(request) = begun.request(&declaration) else { return begun.finish(&declaration, None) };
         let task = self.next_task.fetch_add(1, Ordering::Relaxed);
         locked(&self.tasks).insert(task, begun);
-        Ok((Turn::Wants { task, request }, Vec::new()))
+        Ok((TaskResult::Wants { task, request }, Vec::new()))
     }
 
     fn resume(&self, asked: ResumeIn) -> Result<account::Turned, Fault> {
@@ -193,9 +193,9 @@ fn encoded<T: Serialize>(result: Result<T, Fault>) -> Vec<u8> {
 fn encoded_turn(result: Result<account::Turned, Fault>) -> Vec<u8> {
     match result {
         Ok((turn, log)) => {
-            let reply = Reply { log, ..Reply::ok(TurnOut { turn }) };
+            let reply = Reply { log, ..Reply::ok(TaskOut { result: turn }) };
             serde_json::to_vec(&reply).expect("envelopes are plain JSON")
         }
-        Err(fault) => encoded::<TurnOut>(Err(fault)),
+        Err(fault) => encoded::<TaskOut>(Err(fault)),
     }
 }

@@ -2,40 +2,40 @@
 
 use std::cell::RefCell;
 
-use jackfield_plugin_abi::envelope::{OptionMistake, Pairs, State};
+use jackfield_plugin_abi::envelope::{OptionDiagnostic, Pairs, State};
 use serde_json::Value;
 
 /// All that is wrong with one declaration.
 #[derive(Default)]
-pub(super) struct Mistakes(RefCell<Vec<OptionMistake>>);
+pub(super) struct Diagnostics(RefCell<Vec<OptionDiagnostic>>);
 
-/// A table of known keys: what is left over at the end is a mistake.
+/// A table of known keys: what is left over at the end is a diagnostic.
 pub(super) struct Table<'a> {
-    mistakes: &'a Mistakes,
+    diagnostics: &'a Diagnostics,
     prefix: String,
     table: &'a State,
     known: Vec<String>,
 }
 
-impl Mistakes {
+impl Diagnostics {
     /// One that is noted already, as an option that fills two URLs, is noted once.
-    pub(super) fn note(&self, key: &str, message: impl Into<String>, mend: impl Into<String>) {
-        let (key, message, mend) = (key.to_owned(), message.into(), mend.into());
-        let mistake = OptionMistake { key, message, mend, ..OptionMistake::default() };
-        let mut mistakes = self.0.borrow_mut();
-        if !mistakes.contains(&mistake) {
-            mistakes.push(mistake);
+    pub(super) fn note(&self, key: &str, message: impl Into<String>, help: impl Into<String>) {
+        let (key, message, help) = (key.to_owned(), message.into(), help.into());
+        let diagnostic = OptionDiagnostic { key, message, help, ..OptionDiagnostic::default() };
+        let mut diagnostics = self.0.borrow_mut();
+        if !diagnostics.contains(&diagnostic) {
+            diagnostics.push(diagnostic);
         }
     }
 
-    pub(super) fn into_list(self) -> Vec<OptionMistake> {
+    pub(super) fn into_list(self) -> Vec<OptionDiagnostic> {
         self.0.into_inner()
     }
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn new(mistakes: &'a Mistakes, table: &'a State) -> Self {
-        Self { mistakes, prefix: String::new(), table, known: Vec::new() }
+    pub(super) fn new(diagnostics: &'a Diagnostics, table: &'a State) -> Self {
+        Self { diagnostics, prefix: String::new(), table, known: Vec::new() }
     }
 
     /// The value of a key, which is known from now on.
@@ -48,8 +48,8 @@ impl<'a> Table<'a> {
         self.table.contains_key(key)
     }
 
-    pub(super) fn note(&self, key: &str, message: impl Into<String>, mend: impl Into<String>) {
-        self.mistakes.note(&format!("{}{key}", self.prefix), message, mend);
+    pub(super) fn note(&self, key: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.diagnostics.note(&format!("{}{key}", self.prefix), message, help);
     }
 
     /// Tells the type found and not the value, which may be a secret.
@@ -79,9 +79,9 @@ impl<'a> Table<'a> {
     }
 
     /// A text that must be there.
-    pub(super) fn required_text(&mut self, key: &str, mend: &str) -> String {
+    pub(super) fn required_text(&mut self, key: &str, help: &str) -> String {
         if !self.has(key) {
-            self.note(key, "missing", mend);
+            self.note(key, "missing", help);
         }
         self.text(key).unwrap_or_default()
     }
@@ -132,7 +132,7 @@ impl<'a> Table<'a> {
         match self.take(key)? {
             Value::Object(table) => {
                 let prefix = format!("{}{key}.", self.prefix);
-                Some(Self { mistakes: self.mistakes, prefix, table, known: Vec::new() })
+                Some(Self { diagnostics: self.diagnostics, prefix, table, known: Vec::new() })
             }
             other => {
                 self.wrong_type(key, other, "a table, { … }");
@@ -147,8 +147,8 @@ impl<'a> Table<'a> {
             let key = format!("{}{key}", self.prefix);
             let known = self.known.iter().map(|known| format!("{}{known}", self.prefix)).collect();
             let message = "unknown key".to_owned();
-            let mistake = OptionMistake { key, message, known, ..OptionMistake::default() };
-            self.mistakes.0.borrow_mut().push(mistake);
+            let diagnostic = OptionDiagnostic { key, message, known, ..OptionDiagnostic::default() };
+            self.diagnostics.0.borrow_mut().push(diagnostic);
         }
     }
 }

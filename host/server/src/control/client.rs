@@ -24,7 +24,7 @@ pub struct Control {
 pub enum ControlError {
     /// Nobody answers at the socket.
     #[error(
-        "no host answers at {} (system.control)\n  mend: start one with `jackfield serve`, or run this where it was started and as its user",
+        "no host answers at {} (system.control)\n  help: start one with `jackfield serve`, or run this where it was started and as its user",
         .0.display()
     )]
     NotRunning(PathBuf),

@@ -11,7 +11,7 @@ use crate::{
     app::{App, AppHandle},
     control, web,
 };
-use jackfield_config::{self as config, Mistake, Mistakes, OnFailure, SecretKeys, Settings, clock::Clock};
+use jackfield_config::{self as config, Diagnostic, Diagnostics, OnFailure, SecretKeys, Settings, clock::Clock};
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
 use jackfield_outbound::{Outbound, OutboundError};
@@ -41,7 +41,7 @@ pub struct Application {
 pub enum StartupError {
     /// The configuration or its plugins are wrong.
     #[error("{0}")]
-    Mistakes(Mistakes),
+    Diagnostics(Diagnostics),
     /// The database cannot be opened or migrated.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -64,9 +64,9 @@ pub enum StartupError {
     Serve(std::io::Error),
 }
 
-impl From<Mistake> for StartupError {
-    fn from(mistake: Mistake) -> Self {
-        Self::Mistakes(Mistakes::from(vec![mistake]))
+impl From<Diagnostic> for StartupError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Diagnostics(Diagnostics::from(vec![diagnostic]))
     }
 }
 
@@ -81,33 +81,33 @@ struct Configured {
     settings: Settings,
     plugins: Plugins,
     /// What is wrong with plugins that are skipped.
-    refused: Vec<Mistake>,
+    refused: Vec<Diagnostic>,
     outbound: Outbound,
 }
 
-/// Reads the configuration and loads the plugins it lists. A mistake stops the start; with `[plugins] on-failure = "skip"` those of
+/// Reads the configuration and loads the plugins it lists. A diagnostic stops the start; with `[plugins] on-failure = "skip"` those of
 /// plugins do not.
 ///
 /// # Errors
-/// All mistakes of both at once.
+/// All diagnostics of both at once.
 async fn configured(file: &Path) -> Result<Configured, StartupError> {
-    let (settings, mut mistakes) = config::survey(file).map_err(StartupError::Mistakes)?;
+    let (settings, mut diagnostics) = config::load_lenient(file).map_err(StartupError::Diagnostics)?;
     let outbound = Outbound::new(&settings.http)?;
     let (plugins, refused) = Plugins::load(&settings, &outbound).await;
     if settings.plugins.on_failure == OnFailure::Skip {
         refused.iter().for_each(log_skipped);
     } else {
-        mistakes.extend(refused.iter().cloned());
+        diagnostics.extend(refused.iter().cloned());
     }
-    if mistakes.is_empty() {
+    if diagnostics.is_empty() {
         Ok(Configured { settings, plugins, refused, outbound })
     } else {
-        Err(StartupError::Mistakes(Mistakes::from(mistakes)))
+        Err(StartupError::Diagnostics(Diagnostics::from(diagnostics)))
     }
 }
 
-fn log_skipped(mistake: &Mistake) {
-    tracing::error!(error = %mistake, "a plugin is skipped");
+fn log_skipped(diagnostic: &Diagnostic) {
+    tracing::error!(error = %diagnostic, "a plugin is skipped");
 }
 
 impl Application {

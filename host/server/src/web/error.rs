@@ -121,7 +121,7 @@ impl WebError {
                 "You have begun very many set-ups and finished few of them. Wait some minutes, then try again."
             }
             Self::Unreadable(_) => {
-                "What is stored of it cannot be read. Setting it up again mends that; the log says what is the matter."
+                "What is stored of it cannot be read. Setting it up again helps that; the log says what is the matter."
             }
             Self::Internal(_) => "An internal error occurred.",
         }

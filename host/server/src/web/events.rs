@@ -14,12 +14,12 @@ use crate::app::AppHandle;
 use jackfield_services::grants::Heard;
 
 /// `GET`, `POST`, `PUT /extensions/{provider}/events/`: from a service at which the operator has entered the URL.
-pub(super) async fn hear(
+pub(super) async fn handle_event(
     State(app): State<AppHandle>,
     Path(provider): Path<String>,
     Called(call): Called,
 ) -> Result<Response, PageError> {
-    Ok(match app.grants.hear(provider, call).await? {
+    Ok(match app.grants.handle_event(provider, call).await? {
         Heard::Answered(answer) => answered(answer),
         Heard::NotFound => StatusCode::NOT_FOUND.into_response(),
         Heard::Busy => busy(),

@@ -109,10 +109,10 @@ async fn behind_a_key_that_does_not_open_the_rest_of_the_chain_is_verified() {
     let spoilt = "UPDATE audit_keys SET sealed_key = zeroblob(80)";
     for (spoil, is_there) in [(spoilt, true), ("DELETE FROM audit_keys", false)] {
         for (sql, more) in [
-            ("SELECT 1", vec![Break::Told(3)]),
-            ("UPDATE audit_log SET result = 'failed' WHERE id = 4", vec![Break::Told(3), Break::Changed(4)]),
-            ("DELETE FROM audit_log WHERE id = 4", vec![Break::Told(3), missing(4, 4)]),
-            ("UPDATE audit_head SET mac = zeroblob(32)", vec![Break::Told(3), Break::Head]),
+            ("SELECT 1", vec![Break::Reported(3)]),
+            ("UPDATE audit_log SET result = 'failed' WHERE id = 4", vec![Break::Reported(3), Break::Changed(4)]),
+            ("DELETE FROM audit_log WHERE id = 4", vec![Break::Reported(3), missing(4, 4)]),
+            ("UPDATE audit_head SET mac = zeroblob(32)", vec![Break::Reported(3), Break::Head]),
         ] {
             let log = log_with_a_spoilt_key(spoil).await;
             log.tamper(sql).await;
@@ -149,7 +149,7 @@ async fn what_was_erased_or_cut_off_is_told_also_once_the_log_has_gone_on() {
         assert_eq!(log.verify(None).await.breaks, [at_once], "{sql}");
         log.audit.write_all(vec![deed()]).await.expect("it is written");
         let verified = log.verify(None).await;
-        assert_eq!((verified.breaks, verified.whole), (vec![Break::Told(row)], row + 1), "{sql}");
+        assert_eq!((verified.breaks, verified.whole), (vec![Break::Reported(row)], row + 1), "{sql}");
         let noted = log.verify(None).await.head.to_string();
         assert!(log.verify(Some(&noted)).await.is_whole(), "whoever has noted a head since has seen it");
     }

@@ -128,7 +128,7 @@ impl<'a> Walk<'a> {
         self.whole += 1;
         let is_settled = self.noted.is_some_and(|noted| noted.count >= row.id);
         if row.action == Action::AuditKey.as_str() && !is_settled {
-            self.found(Break::Told(row.id));
+            self.found(Break::Reported(row.id));
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     lend::{LOOK, PATIENCE},
     refresh::Attempt,
 };
-use jackfield_loader::{Event, GrantName, Happened, Provider, WebhookAnswer, WebhookCall};
+use jackfield_loader::{Event, EventKind, GrantName, Provider, WebhookAnswer, WebhookCall};
 use jackfield_store::{
     AnyConnection, GrantId, Sealer, StoreResult,
     audit::{self, Action, Actor, Entry},
@@ -66,7 +66,7 @@ impl Grants {
     ///
     /// # Errors
     /// When the database fails: then nothing of it is written.
-    pub async fn hear(&self, provider: String, call: WebhookCall) -> StoreResult<Heard> {
+    pub async fn handle_event(&self, provider: String, call: WebhookCall) -> StoreResult<Heard> {
         let (grants, span) = (self.clone(), tracing::Span::current());
         let run = async move { grants.judge(&provider, call).await };
         let run = tracing::Instrument::instrument(run, span);
@@ -77,7 +77,7 @@ impl Grants {
         let provider = self.plugins.find_configured(id).filter(|provider| provider.takes_events());
         let Some(provider) = provider else { return Ok(Heard::NotFound) };
         let Some(_permit) = self.under_way.enter(id) else { return Ok(Heard::Busy) };
-        let told = match provider.hear(call).await {
+        let told = match provider.handle_event(call).await {
             Ok(told) => told,
             Err(error) => {
                 let plugin = &provider.plugin().name;
@@ -223,8 +223,8 @@ impl Telling {
     fn follow(&self, c: &mut AnyConnection, held: &Held, event: &Event, followed: &mut Followed) -> StoreResult<()> {
         let before = self.moment(event.at) + SECOND;
         let concerned = grants::of_integration(c, held.integration.id)?;
-        match &event.happened {
-            Happened::Uninstalled => {
+        match &event.kind {
+            EventKind::Uninstalled => {
                 let mut is_over = concerned.is_empty()
                     && held.installed_at < before
                     && integrations::mark_whole(c, held.integration.id)?;
@@ -235,7 +235,7 @@ impl Telling {
                     followed.deeds.push((held.integration.clone(), self.deed("uninstalled", event)));
                 }
             }
-            Happened::TokensRevoked { grants: names } => {
+            EventKind::TokensRevoked { grants: names } => {
                 for grant in concerned.iter().filter(|grant| names.iter().any(|name| is_named(grant, name))) {
                     if is_doubtful(grant, before, &self.sealer) {
                         grants::put_to_the_test(c, grant.id, self.now)?;
@@ -246,7 +246,7 @@ impl Telling {
                     }
                 }
             }
-            Happened::Unknown => {}
+            EventKind::Unknown => {}
         }
         Ok(())
     }

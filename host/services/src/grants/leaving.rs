@@ -10,7 +10,7 @@ use super::{
     outcome::{cut, seconds},
     revoke::Effect,
 };
-use jackfield_loader::{self as plugins, Leaving, Provider, Revoked, StepKind};
+use jackfield_loader::{self as plugins, Provider, RevokeRequest, Revoked, StepKind};
 use jackfield_oauth2::{RevocationError, Server, Taken, TokenKind, revoke};
 use jackfield_store::{
     StoreResult,
@@ -82,7 +82,7 @@ impl Grants {
         match provider.revoke(leaving(external_id, given), &hosts).await {
             Ok(Revoked::Done { answer }) => Said::Done(cut(&answer), Effect::Revoked),
             Ok(Revoked::Later { answer, seconds: asked }) => Said::Later(cut(&answer), Some(seconds(asked))),
-            Ok(Revoked::ByHost | Revoked::Unknown) => {
+            Ok(Revoked::Default | Revoked::Unknown) => {
                 // Then what a set-up may have brought meanwhile lives on.
                 given.is_whole &= !revokes_single_tokens(provider);
                 self.revoke_by_host(provider, given).await
@@ -261,9 +261,9 @@ fn with_unreadable(said: Said, unreadable: usize) -> Said {
     }
 }
 
-fn leaving(external_id: &str, given: &Given) -> Leaving {
+fn leaving(external_id: &str, given: &Given) -> RevokeRequest {
     let grants = given.grants.iter().map(as_plugins_see_it).collect();
-    let mut leaving = Leaving::of_grants(external_id, given.metadata.clone(), grants);
+    let mut leaving = RevokeRequest::of_grants(external_id, given.metadata.clone(), grants);
     (leaving.is_whole, leaving.is_connected) = (given.is_whole, given.is_connected);
     leaving
 }

@@ -4,7 +4,7 @@
 //! for all who ask on this host (`flights`), once for all hosts by a lease in the database (`refresh`), written before it is lent. What the
 //! provider answered is judged in `outcome`, what becomes of a failure stands in `failure`; when a token counts as about to expire says `freshness`. [`Grants::keep`] does in the background
 //! what nobody asks for: grants that would lapse, refreshes that were cut short. [`Grants::revoke_now`] and [`Grants::keep_revoking`] have
-//! tokens revoked that are given up; what is asked of the provider stands in `leaving`. [`Grants::hear`] takes a service's word that it has ended
+//! tokens revoked that are given up; what is asked of the provider stands in `leaving`. [`Grants::handle_event`] takes a service's word that it has ended
 //! some.
 
 mod background;

@@ -197,7 +197,7 @@ impl Grants {
             Err(error) => Ok((Outcome::of_plugin(&error), false)),
             Ok(Refreshed::Granted { grant }) => Ok((Outcome::Granted(grant), false)),
             Ok(Refreshed::Refused { reason }) => Ok((Outcome::Over(cut(&reason)), false)),
-            Ok(Refreshed::ByHost | Refreshed::Unknown) => Ok((self.ask_token_endpoint(&provider, tokens).await, true)),
+            Ok(Refreshed::Default | Refreshed::Unknown) => Ok((self.ask_token_endpoint(&provider, tokens).await, true)),
         }
     }
 

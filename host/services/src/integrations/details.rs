@@ -14,7 +14,7 @@ pub struct Details {
     pub added_by: Option<String>,
     /// Names of the metadata, and values where they may be shown.
     pub metadata: Vec<(String, Option<String>)>,
-    /// Whether the metadata could be opened; where not, setting the integration up again mends it.
+    /// Whether the metadata could be opened; where not, setting the integration up again helps it.
     pub is_readable: bool,
 }
 

@@ -66,7 +66,7 @@ pub struct Rotated {
 pub enum KeysError {
     /// The host and the command do not mean the same key.
     #[error(
-        "the running host's newest secret key is {host}, here it is {here}\n  mend: `jackfield reload` first, on every host, so that all have the new line"
+        "the running host's newest secret key is {host}, here it is {here}\n  help: `jackfield reload` first, on every host, so that all have the new line"
     )]
     OtherLine {
         /// As the host has it.

@@ -131,7 +131,7 @@ impl Keys {
     }
 }
 
-/// The first line: the mend is for the start of a host.
+/// The first line: the help is for the start of a host.
 fn told(error: &jackfield_store::SealError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::audit::{Audit, Entry};
 use jackfield_config::{
-    self as config, Features, Fingerprint, Mistake, Mistakes, OnFailure, SecretKeys, Settings, secret_key,
+    self as config, Diagnostic, Diagnostics, Features, Fingerprint, OnFailure, SecretKeys, Settings, secret_key,
 };
 use jackfield_loader::{Changes, Plugins};
 use jackfield_outbound::{Outbound, OutboundError};
@@ -54,7 +54,7 @@ pub struct Reloaded {
 pub enum ReloadError {
     /// The configuration or its plugins are wrong.
     #[error("{0}")]
-    Mistakes(#[from] Mistakes),
+    Diagnostics(#[from] Diagnostics),
     /// The HTTP client cannot be built.
     #[error("the outgoing HTTP client cannot be built: {0}")]
     Outbound(#[from] OutboundError),
@@ -97,7 +97,7 @@ impl Reloader {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn started(&self, refused: &[Mistake]) -> StoreResult<()> {
+    pub async fn started(&self, refused: &[Diagnostic]) -> StoreResult<()> {
         let running = self.0.running.lock().await;
         let settings = &running.settings;
         let mut entries = written::at_the_start(settings, &self.0.plugins.status(), refused);
@@ -130,17 +130,17 @@ impl Reloader {
     }
 
     async fn change(&self, running: &mut Running) -> Result<Reloaded, ReloadError> {
-        let survey = match config::survey(&self.0.file) {
-            Ok(survey) => survey,
-            Err(mistakes) => {
-                self.write(written::refused(None, mistakes.list())).await;
-                return Err(mistakes.into());
+        let load_lenient = match config::load_lenient(&self.0.file) {
+            Ok(load_lenient) => load_lenient,
+            Err(diagnostics) => {
+                self.write(written::refused(None, diagnostics.list())).await;
+                return Err(diagnostics.into());
             }
         };
-        let settings = survey.0.clone();
-        let result = self.take_over(running, survey).await;
-        if let Err(ReloadError::Mistakes(mistakes)) = &result {
-            self.write(written::refused(Some(&settings), mistakes.list())).await;
+        let settings = load_lenient.0.clone();
+        let result = self.take_over(running, load_lenient).await;
+        if let Err(ReloadError::Diagnostics(diagnostics)) = &result {
+            self.write(written::refused(Some(&settings), diagnostics.list())).await;
         }
         result
     }
@@ -148,12 +148,12 @@ impl Reloader {
     async fn take_over(
         &self,
         running: &mut Running,
-        (settings, mut mistakes): (Settings, Vec<Mistake>),
+        (settings, mut diagnostics): (Settings, Vec<Diagnostic>),
     ) -> Result<Reloaded, ReloadError> {
-        let secret_keys = self.judged(&settings).await.map_err(|mistake| mistakes.push(mistake)).ok();
+        let secret_keys = self.judged(&settings).await.map_err(|diagnostic| diagnostics.push(diagnostic)).ok();
         let outbound = self.outbound(&settings, running)?;
-        if !mistakes.is_empty() {
-            return Err(self.all_mistakes(&settings, &outbound, mistakes).await.into());
+        if !diagnostics.is_empty() {
+            return Err(self.all_mistakes(&settings, &outbound, diagnostics).await.into());
         }
         let (changes, skipped) = self.0.plugins.reload(&settings, &outbound).await?;
         self.0.features.replace(&settings.features);
@@ -172,7 +172,7 @@ impl Reloader {
     }
 
     /// The lines of the secret key as they are by now. None may be missing that something still hangs on.
-    async fn judged(&self, settings: &Settings) -> Result<SecretKeys, Mistake> {
+    async fn judged(&self, settings: &Settings) -> Result<SecretKeys, Diagnostic> {
         let source = &settings.system.secret_key;
         if source.is_missing() {
             return Err(source.missing(Some(&hex(&self.0.store.sealer().line()))));
@@ -182,12 +182,12 @@ impl Reloader {
             Ok(None) => Ok(keys),
             Ok(Some(line)) => {
                 let said = format!("what is sealed still hangs on the key {}, which is not among these", hex(&line));
-                let mend = "put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when";
-                Err(source.mistake(said, mend))
+                let help = "put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when";
+                Err(source.diagnostic(said, help))
             }
             Err(error) => {
                 let said = format!("the keys that hang on it cannot be read: {error}");
-                Err(source.mistake(said, "see to the database, then reload again"))
+                Err(source.diagnostic(said, "see to the database, then reload again"))
             }
         }
     }
@@ -216,11 +216,16 @@ impl Reloader {
     }
 
     /// What is wrong with the plugins as well, so that all is told at once; they are ended again.
-    async fn all_mistakes(&self, settings: &Settings, outbound: &Outbound, mut mistakes: Vec<Mistake>) -> Mistakes {
+    async fn all_mistakes(
+        &self,
+        settings: &Settings,
+        outbound: &Outbound,
+        mut diagnostics: Vec<Diagnostic>,
+    ) -> Diagnostics {
         if settings.plugins.on_failure == OnFailure::Stop {
-            mistakes.extend(Plugins::load(settings, outbound).await.1);
+            diagnostics.extend(Plugins::load(settings, outbound).await.1);
         }
-        mistakes.into()
+        diagnostics.into()
     }
 }
 

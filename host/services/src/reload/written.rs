@@ -3,14 +3,14 @@
 
 use super::Reloaded;
 use crate::audit::{Action, Actor, Entry, Outcome};
-use jackfield_config::{Fingerprint, Mistake, Settings};
+use jackfield_config::{Diagnostic, Fingerprint, Settings};
 use jackfield_loader::PluginStatus;
 use jackfield_store::SealError;
 
 /// A row for each plugin that runs now, and for each that was refused: a host has started.
-pub(super) fn at_the_start(settings: &Settings, running: &[PluginStatus], refused: &[Mistake]) -> Vec<Entry> {
+pub(super) fn at_the_start(settings: &Settings, running: &[PluginStatus], refused: &[Diagnostic]) -> Vec<Entry> {
     let running = running.iter().map(|plugin| loaded(plugin, Actor::host()));
-    running.chain(refused.iter().map(|mistake| refused_plugin(settings, mistake, Actor::host()))).collect()
+    running.chain(refused.iter().map(|diagnostic| refused_plugin(settings, diagnostic, Actor::host()))).collect()
 }
 
 /// A row for the keys that say something else than when a host last took the file over; of a file that is new, all. None when it says the same.
@@ -33,14 +33,14 @@ pub(super) fn taken_over(
     keys: Vec<String>,
     reloaded: &Reloaded,
     running: &[PluginStatus],
-    refused: &[Mistake],
+    refused: &[Diagnostic],
 ) -> Vec<Entry> {
     let changes = &reloaded.changes;
     let is_new =
         |plugin: &&PluginStatus| changes.added.contains(&plugin.entry) || changes.replaced.contains(&plugin.entry);
     let mut entries: Vec<Entry> =
         running.iter().filter(is_new).map(|plugin| loaded(plugin, Actor::operator())).collect();
-    entries.extend(refused.iter().map(|mistake| refused_plugin(settings, mistake, Actor::operator())));
+    entries.extend(refused.iter().map(|diagnostic| refused_plugin(settings, diagnostic, Actor::operator())));
     let whole = Entry::new(Action::ConfigurationChange, Actor::operator())
         .detail("keys", keys)
         .detail("added", changes.added.clone())
@@ -52,16 +52,17 @@ pub(super) fn taken_over(
 }
 
 /// Everything stays as it was. What is wrong with plugins is told of each.
-pub(super) fn refused(settings: Option<&Settings>, mistakes: &[Mistake]) -> Vec<Entry> {
+pub(super) fn refused(settings: Option<&Settings>, diagnostics: &[Diagnostic]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     if let Some(settings) = settings {
-        let of_plugins = mistakes.iter().filter(|mistake| is_of_a_plugin(settings, mistake));
-        entries.extend(of_plugins.map(|mistake| refused_plugin(settings, mistake, Actor::operator())));
+        let of_plugins = diagnostics.iter().filter(|diagnostic| is_of_a_plugin(settings, diagnostic));
+        entries.extend(of_plugins.map(|diagnostic| refused_plugin(settings, diagnostic, Actor::operator())));
     }
-    let keys: Vec<&str> = mistakes.iter().map(|mistake| mistake.key.as_str()).filter(|key| !key.is_empty()).collect();
+    let keys: Vec<&str> =
+        diagnostics.iter().map(|diagnostic| diagnostic.key.as_str()).filter(|key| !key.is_empty()).collect();
     let whole = Entry::new(Action::ConfigurationChange, Actor::operator())
         .outcome(Outcome::Refused)
-        .detail("mistakes", mistakes.len())
+        .detail("mistakes", diagnostics.len())
         .detail("keys", keys);
     entries.push(whole);
     entries
@@ -87,22 +88,22 @@ fn loaded(plugin: &PluginStatus, actor: Actor) -> Entry {
 }
 
 /// A refusal is in the host's own words; what is wrong with an option may be in the plugin's, so that its key has to do.
-fn refused_plugin(settings: &Settings, mistake: &Mistake, actor: Actor) -> Entry {
-    let entry = Entry::new(Action::PluginLoad, actor).outcome(Outcome::Refused).detail("key", mistake.key.as_str());
-    if !is_of_a_plugin(settings, mistake) {
+fn refused_plugin(settings: &Settings, diagnostic: &Diagnostic, actor: Actor) -> Entry {
+    let entry = Entry::new(Action::PluginLoad, actor).outcome(Outcome::Refused).detail("key", diagnostic.key.as_str());
+    if !is_of_a_plugin(settings, diagnostic) {
         return entry.detail("reason", "an option is wrong: the host's log says how");
     }
-    let on_line = |listed: &&jackfield_config::Listed| Some(listed.line) == mistake.line;
+    let on_line = |listed: &&jackfield_config::Listed| Some(listed.line) == diagnostic.line;
     let named: Vec<&str> =
         settings.default_integrations.iter().filter(on_line).map(|listed| listed.text.as_str()).collect();
-    let words = entry.detail("reason", mistake.message.as_str());
-    match named.iter().find(|name| named.len() == 1 || mistake.message.contains(**name)) {
+    let words = entry.detail("reason", diagnostic.message.as_str());
+    match named.iter().find(|name| named.len() == 1 || diagnostic.message.contains(**name)) {
         Some(name) => words.detail("entry", *name),
         None => words,
     }
 }
 
-fn is_of_a_plugin(settings: &Settings, mistake: &Mistake) -> bool {
-    let declared = mistake.key.strip_prefix("providers.");
-    mistake.key == "default-integrations" || declared.is_some_and(|id| settings.providers.contains_key(id))
+fn is_of_a_plugin(settings: &Settings, diagnostic: &Diagnostic) -> bool {
+    let declared = diagnostic.key.strip_prefix("providers.");
+    diagnostic.key == "default-integrations" || declared.is_some_and(|id| settings.providers.contains_key(id))
 }

@@ -101,7 +101,7 @@ pub enum Break {
     #[error(
         "row {0} says that the chain was found broken before it, and why; a head that was noted since (--head) settles that"
     )]
-    Told(i64),
+    Reported(i64),
     /// There is no row where there must be some.
     #[error(
         "the log is empty, and the database is in use: it was erased, or no host has served this database since there is a log"

@@ -47,6 +47,6 @@ fn programs_call_the_api_where_the_operator_says_it_is() {
 
 #[test]
 fn an_option_that_is_not_there_is_told() {
-    let mistakes = Plugin::mistakes(json!({"api-ulr": "https://api.example.com"}));
-    assert_eq!(mistakes, "api-ulr: unknown option");
+    let diagnostics = Plugin::diagnostics(json!({"api-ulr": "https://api.example.com"}));
+    assert_eq!(diagnostics, "api-ulr: unknown option");
 }

@@ -53,6 +53,6 @@ fn programs_call_the_api_where_the_operator_says_it_is() {
 
 #[test]
 fn an_option_that_is_not_there_is_told() {
-    let mistakes = Plugin::mistakes(json!({"cleint-id": "an id"}));
-    assert_eq!(mistakes, "cleint-id: unknown option");
+    let diagnostics = Plugin::diagnostics(json!({"cleint-id": "an id"}));
+    assert_eq!(diagnostics, "cleint-id: unknown option");
 }

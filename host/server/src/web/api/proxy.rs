@@ -96,7 +96,7 @@ impl From<ProxyError> for WebError {
                 &error,
             ),
             ProxyError::Unusable => misconfigured(
-                "The token that the service has given is none that a header can hold. Setting the integration up again may mend that.",
+                "The token that the service has given is none that a header can hold. Setting the integration up again may help that.",
                 &error,
             ),
             ProxyError::Busy(_) => Self::Busy { retry_after: std::time::Duration::from_secs(1) },

@@ -2,9 +2,9 @@
 
 use std::{fmt, path::PathBuf};
 
-/// One mistake: where, what was found, what to do. Never holds a secret's value.
+/// One diagnostic: where, what was found, what to do. Never holds a secret's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct Diagnostic {
     /// The configuration file.
     pub file: PathBuf,
     /// Line in it, from 1; `None` when the key is absent.
@@ -14,12 +14,12 @@ pub struct Mistake {
     /// What is wrong, in a lower-case phrase.
     pub message: String,
     /// What the operator can do.
-    pub mend: String,
+    pub help: String,
 }
 
-/// All mistakes of one reading, in the order of their lines.
+/// All diagnostics of one reading, in the order of their lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistakes(Vec<Mistake>);
+pub struct Diagnostics(Vec<Diagnostic>);
 
 /// The known word that was likely meant: at most two slips of the pen away.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -27,22 +27,22 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     near.filter(|(slips, _)| *slips <= 2).min().map(|(_, known)| known)
 }
 
-impl Mistakes {
-    /// The mistakes.
+impl Diagnostics {
+    /// The diagnostics.
     #[must_use]
-    pub fn list(&self) -> &[Mistake] {
+    pub fn list(&self) -> &[Diagnostic] {
         &self.0
     }
 }
 
-impl From<Vec<Mistake>> for Mistakes {
-    fn from(mut mistakes: Vec<Mistake>) -> Self {
-        mistakes.sort_by_key(|mistake| mistake.line.unwrap_or(0));
-        Self(mistakes)
+impl From<Vec<Diagnostic>> for Diagnostics {
+    fn from(mut diagnostics: Vec<Diagnostic>) -> Self {
+        diagnostics.sort_by_key(|diagnostic| diagnostic.line.unwrap_or(0));
+        Self(diagnostics)
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
         if let Some(line) = self.line {
@@ -51,18 +51,18 @@ impl fmt::Display for Mistake {
         if !self.key.is_empty() {
             write!(f, ": {}", self.key)?;
         }
-        write!(f, ": {}\n  mend: {}", self.message, self.mend)
+        write!(f, ": {}\n  help: {}", self.message, self.help)
     }
 }
 
-impl std::error::Error for Mistake {}
+impl std::error::Error for Diagnostic {}
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let noun = if self.0.len() == 1 { "mistake" } else { "mistakes" };
         write!(f, "{} {noun} in the configuration", self.0.len())?;
-        self.0.iter().try_for_each(|mistake| write!(f, "\n{mistake}"))
+        self.0.iter().try_for_each(|diagnostic| write!(f, "\n{diagnostic}"))
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for Diagnostics {}

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Answer, Grant, HttpRequest, HttpResponse, Integration, Leaving, OAuth2, Refreshed, Revoked, Told, WebhookAnswer,
-    WebhookCall,
+    Answer, EventResponse, Grant, HttpRequest, HttpResponse, Integration, OAuth2, Refreshed, RevokeRequest, Revoked,
+    WebhookAnswer, WebhookCall,
 };
 
 /// Names and values in order, as in a query or a form; a name may come twice.
@@ -32,7 +32,7 @@ pub struct StartIn {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Question {
-    /// Run a step of the pipeline; answered with [`Turn::Answered`].
+    /// Run a step of the pipeline; answered with [`TaskResult::Answered`].
     View {
         /// Name of the step.
         #[serde(default)]
@@ -44,14 +44,14 @@ pub enum Question {
         #[serde(default)]
         state: State,
     },
-    /// Build the integration from the state of a finished pipeline; answered with [`Turn::Built`].
+    /// Build the integration from the state of a finished pipeline; answered with [`TaskResult::Built`].
     BuildIntegration {
         /// What the steps have bound.
         #[serde(default)]
         state: State,
     },
     /// Tell the authorization server of a step of the kind [`OAuth2FromState`](super::StepKind::OAuth2FromState); answered with
-    /// [`Turn::OAuth2`].
+    /// [`TaskResult::OAuth2`].
     #[serde(rename = "oauth2")]
     OAuth2 {
         /// Name of the step.
@@ -61,7 +61,7 @@ pub enum Question {
         #[serde(default)]
         state: State,
     },
-    /// Judge a call to the webhook; answered with [`Turn::Received`].
+    /// Judge a call to the webhook; answered with [`TaskResult::Received`].
     Webhook {
         /// What was called.
         #[serde(default)]
@@ -70,7 +70,7 @@ pub enum Question {
         #[serde(default)]
         state: State,
     },
-    /// Refresh a grant; answered with [`Turn::Refreshed`].
+    /// Refresh a grant; answered with [`TaskResult::Refreshed`].
     Refresh {
         /// The grant as it is stored.
         #[serde(default)]
@@ -79,13 +79,13 @@ pub enum Question {
         #[serde(default)]
         metadata: State,
     },
-    /// Revoke what is given up; answered with [`Turn::Revoked`].
+    /// Revoke what is given up; answered with [`TaskResult::Revoked`].
     Revoke {
         /// What is given up.
-        #[serde(default)]
-        leaving: Leaving,
+        #[serde(rename = "leaving", default)]
+        request: RevokeRequest,
     },
-    /// Judge a call to the provider's events URL, which all its integrations share; answered with [`Turn::Told`].
+    /// Judge a call to the provider's events URL, which all its integrations share; answered with [`TaskResult::EventHandled`].
     Event {
         /// What was called.
         #[serde(default)]
@@ -170,15 +170,16 @@ pub struct DropIn {
 /// Answer of the ops `start` and `resume`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct TurnOut {
+pub struct TaskOut {
     /// How far the task came.
-    pub turn: Turn,
+    #[serde(rename = "turn")]
+    pub result: TaskResult,
 }
 
 /// How far a task came.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Turn {
+pub enum TaskResult {
     /// It waits for the host to send a request; go on with `resume`.
     Wants {
         /// Names the task.
@@ -241,10 +242,11 @@ pub enum Turn {
         revoked: Revoked,
     },
     /// A call to the events URL is judged.
-    Told {
+    #[serde(rename = "told")]
+    EventHandled {
         /// What to answer, and what has happened.
-        #[serde(default)]
-        told: Told,
+        #[serde(rename = "told", default)]
+        response: EventResponse,
     },
     /// A turn of a later version.
     #[default]
