@@ -46,7 +46,7 @@ pub fn router(app: AppHandle) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/extensions/{provider}/webhook/{key}/", any(webhook::receive))
-        .route("/extensions/{provider}/events/", any(events::hear))
+        .route("/extensions/{provider}/events/", any(events::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))
         .route("/static/{version}/{file}", get(assets::serve));
     layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed)).with_state(app)
