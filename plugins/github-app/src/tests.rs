@@ -194,7 +194,7 @@ fn a_refusal_says_what_was_asked_and_no_token() {
 fn a_key_that_is_none_is_refused_without_showing_it() {
     let mut wrong = options();
     wrong["private-key"] = "hush".into();
-    let told = Harness::<GitHubApp>::mistakes(wrong);
+    let told = Harness::<GitHubApp>::diagnostics(wrong);
     assert!(told.contains("private-key") && told.contains("not an RSA private key"), "{told}");
     assert!(!told.contains("hush"));
 }
