@@ -16,13 +16,12 @@ use crate::{
         error::{ApiError, CodedError, NO_GRANT, WebError},
     },
 };
-use jackfield_outbound::OutboundError;
 use jackfield_services::{
+    StoreError,
     accounts::Scope,
     grants::{GrantError, Which},
     proxy::{Asked, ProxyError},
 };
-use jackfield_store::StoreError;
 
 /// Names the grant that is used; the query is the service's.
 const GRANT: &str = "jackfield-grant";
@@ -116,7 +115,7 @@ impl From<ProxyError> for WebError {
                 | GrantError::Unavailable { .. }
                 | GrantError::Store(StoreError::Seal(_))),
             ) => error.into(),
-            ProxyError::Outbound(OutboundError::Idle(_) | OutboundError::TimedOut(_)) => Self::GatewayTimeout,
+            ProxyError::Outbound(error) if error.is_timeout() => Self::GatewayTimeout,
             // What the cause says may name an address inside: it is in the log.
             ProxyError::Outbound(_) | ProxyError::Answer(_) => Self::BadGateway,
             error @ (ProxyError::Grant(_) | ProxyError::Store(_)) => Self::Internal(error.to_string()),
