@@ -5,7 +5,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::evil_site::{EvilSite, referrers};
-use crate::browser::{Sitting, in_browser};
+use crate::pages::journeys::{Sitting, in_browser};
 
 /// A page of the attacker's: hears every message, and opens what it is told to.
 const EVIL: &str = "<!doctype html><title>evil</title><button id=open>Open</button><script>\

@@ -5,10 +5,10 @@ use jackfield_tests::{person::Person, stand_in_oauth2::StandInOAuth2};
 
 use super::INVALID;
 use crate::{
-    declared::{declaration_of, install, scene, service_of},
-    failure_page::{quoted, quoted_next},
-    issuer::{by_issuer, issuer_of},
-    stage::{PASSWORD, Stage, Stored},
+    app::test_app::{PASSWORD, Stage, Stored},
+    providers::declared::{declaration_of, install, scene, service_of},
+    providers::issuer::{by_issuer, issuer_of},
+    setup::failure_page::{quoted, quoted_next},
 };
 
 /// State fixation, or session fixation: the attacker begins a set-up, consents with an account of their own, and has the victim's browser open

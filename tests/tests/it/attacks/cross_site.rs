@@ -5,7 +5,7 @@ use jackfield_tests::person::Person;
 use reqwest::Method;
 
 use super::INTERNAL;
-use crate::stage::{PASSWORD, Stage};
+use crate::app::test_app::{PASSWORD, Stage};
 
 const START: &str = "/organizations/acme/integrations/example/setup/";
 const SETUP: &str = "/extensions/example/setup/";

@@ -8,9 +8,9 @@ use jackfield_tests::{
 
 use super::{INTERNAL, INVALID, parameter};
 use crate::{
-    declared::{declaration_of, install, scene, service_of},
-    issuer::{by_issuer, issuer_of, log_of},
-    stage::{PASSWORD, Stage, Stored},
+    app::test_app::{PASSWORD, Stage, Stored},
+    providers::declared::{declaration_of, install, scene, service_of},
+    providers::issuer::{by_issuer, issuer_of, log_of},
 };
 
 /// Authorization code injection (RFC 9700 section 4.5): the attacker has got hold of a code of the victim's that was not spent, and puts it into

@@ -14,8 +14,8 @@ use reqwest::Method;
 
 use super::parameter;
 use crate::{
-    declared::{declaration_of, service_of},
-    stage::{PASSWORD, Stage, bare, slack_options},
+    app::test_app::{PASSWORD, Stage, bare, slack_options},
+    providers::declared::{declaration_of, service_of},
 };
 
 /// A host with Slack, whose old dialect gives a bot's and a person's token, and a declared provider that gives a refresh token; the log is as fine as it gets.

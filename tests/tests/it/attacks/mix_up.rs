@@ -5,9 +5,9 @@ use jackfield_tests::stand_in_oauth2::{Dialect, Iss, StandInOAuth2, WrongIdToken
 
 use super::{INTERNAL, INVALID};
 use crate::{
-    declared::{install, scene},
-    issuer::{by_issuer, issuer_of, log_of, told},
-    stage::Stored,
+    app::test_app::Stored,
+    providers::declared::{install, scene},
+    providers::issuer::{by_issuer, issuer_of, log_of, told},
 };
 
 /// Mix-up between two providers (RFC 9700 section 4.4.1): the victim begins at the attacker's authorization server, which sends the browser on to the

@@ -8,9 +8,9 @@ use jackfield_tests::{
 
 use super::parameter;
 use crate::{
-    declared::{declaration_of, install, scene, service_of},
-    issuer::{by_issuer, issuer_of, told},
-    stage::Stored,
+    app::test_app::Stored,
+    providers::declared::{declaration_of, install, scene, service_of},
+    providers::issuer::{by_issuer, issuer_of, told},
 };
 
 /// PKCE downgrade by a metadata document: somebody between host and issuer, or the issuer by mistake, leaves

@@ -11,9 +11,9 @@ use reqwest::Method;
 
 use super::evil_site::EvilSite;
 use crate::{
-    declared::{declaration_of, install, owner, service_of},
-    issuer::{by_issuer, issuer_of, told},
-    stage::{Stage, Stored, bare},
+    app::test_app::{Stage, Stored, bare},
+    providers::declared::{declaration_of, install, owner, service_of},
+    providers::issuer::{by_issuer, issuer_of, told},
 };
 
 /// A service, a trap that the guards would let the host reach, a host and its owner: only that redirects are not followed keeps the trap quiet.

@@ -1,0 +1,3 @@
+//! Against software that others wrote. What we play ourselves belongs with what it is played for.
+
+mod counterparts;
