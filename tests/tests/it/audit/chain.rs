@@ -4,11 +4,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
-use jackfield_tests::{host::Host, person::Person, postgres::fresh_database};
+use jackfield_test_support::{host::Host, http_client::HttpClient, postgres::fresh_database};
 use reqwest::Method;
 
 use crate::{
-    app::test_app::{Stage, Stored, bare, program},
+    app::{AppDatabase, TestApp, bare, program},
     audit::log::rows,
     keys::rotation::spoil,
 };
@@ -34,11 +34,11 @@ async fn whoever_changes_the_database_file_is_found_out_and_the_row_is_named() -
         ("DELETE FROM audit_log WHERE id = 2", "row 2"),
         ("UPDATE audit_log SET date = date + 1 WHERE id = (SELECT max(id) FROM audit_log)", "was changed"),
     ] {
-        let stage = Stage::new().await?;
-        stage.person("owner").await?;
-        assert_eq!(verify(&stage.host, &[])?.0, Some(0));
-        spoil(&stage.host, sql)?;
-        let (code, said) = verify(&stage.host, &[])?;
+        let app = TestApp::start().await?;
+        app.log_in_as("owner").await?;
+        assert_eq!(verify(&app.host, &[])?.0, Some(0));
+        spoil(&app.host, sql)?;
+        let (code, said) = verify(&app.host, &[])?;
         assert!(code == Some(1) && said.contains("the audit log is broken") && said.contains(words), "{sql}: {said}");
     }
     Ok(())
@@ -46,16 +46,16 @@ async fn whoever_changes_the_database_file_is_found_out_and_the_row_is_named() -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_state_of_the_log_that_is_put_back_is_found_by_a_noted_head() -> Result<()> {
-    let stage = Stage::new().await?;
-    spoil(&stage.host, "CREATE TABLE head_then AS SELECT * FROM audit_head")?;
-    let early = head(&verify(&stage.host, &[])?.1)?;
-    stage.person("owner").await?;
-    let noted = head(&verify(&stage.host, &["--head", &early])?.1)?;
+    let app = TestApp::start().await?;
+    spoil(&app.host, "CREATE TABLE head_then AS SELECT * FROM audit_head")?;
+    let early = head(&verify(&app.host, &[])?.1)?;
+    app.log_in_as("owner").await?;
+    let noted = head(&verify(&app.host, &["--head", &early])?.1)?;
     let cut = "DELETE FROM audit_log WHERE id > (SELECT count FROM head_then); \
                UPDATE audit_head SET (count, hash, mac) = (SELECT count, hash, mac FROM head_then)";
-    spoil(&stage.host, cut)?;
-    assert_eq!(verify(&stage.host, &[])?.0, Some(0), "by itself it is whole");
-    let (code, said) = verify(&stage.host, &["--head", &noted])?;
+    spoil(&app.host, cut)?;
+    assert_eq!(verify(&app.host, &[])?.0, Some(0), "by itself it is whole");
+    let (code, said) = verify(&app.host, &["--head", &noted])?;
     let rows = early.split(':').next().unwrap_or_default();
     assert!(code == Some(1) && said.contains(rows) && said.contains("broken"), "{said}");
     Ok(())
@@ -63,42 +63,42 @@ async fn an_older_state_of_the_log_that_is_put_back_is_found_by_a_noted_head() -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_byte_of_a_key_hides_nothing_that_is_done_to_the_rows_after_it() -> Result<()> {
-    let stage = Stage::new().await?;
-    let count = rows(&stage.host)?.len();
-    spoil(&stage.host, "UPDATE audit_keys SET sealed_key = X'00' || substr(sealed_key, 2)")?;
-    stage.person("owner").await?;
-    let (code, said) = verify(&stage.host, &[])?;
+    let app = TestApp::start().await?;
+    let count = rows(&app.host)?.len();
+    spoil(&app.host, "UPDATE audit_keys SET sealed_key = X'00' || substr(sealed_key, 2)")?;
+    app.log_in_as("owner").await?;
+    let (code, said) = verify(&app.host, &[])?;
     let lost = format!("rows 1 to {count} are not verified");
     let told = format!("row {} says that the chain was found broken", count + 1);
     assert!(code == Some(1) && said.contains(&lost) && said.contains(&told), "{said}");
     let next = count + 2;
-    spoil(&stage.host, &format!("UPDATE audit_log SET actor_name = 'mallory' WHERE id = {next}"))?;
-    let (code, said) = verify(&stage.host, &[])?;
+    spoil(&app.host, &format!("UPDATE audit_log SET actor_name = 'mallory' WHERE id = {next}"))?;
+    let (code, said) = verify(&app.host, &[])?;
     assert!(code == Some(1) && said.contains(&lost) && said.contains(&format!("row {next} was changed")), "{said}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_log_is_told_at_once_and_after_the_next_deed_and_the_hosts_own_log_has_its_head() -> Result<()> {
-    let mut stage = Stage::new().await?;
-    let noted = head(&verify(&stage.host, &[])?.1)?;
+    let mut app = TestApp::start().await?;
+    let noted = head(&verify(&app.host, &[])?.1)?;
     let erase = "DELETE FROM audit_log; DELETE FROM audit_keys; \
                  UPDATE audit_head SET count = 0, hash = zeroblob(32), mac = zeroblob(0)";
-    spoil(&stage.host, erase)?;
-    let (code, said) = verify(&stage.host, &[])?;
+    spoil(&app.host, erase)?;
+    let (code, said) = verify(&app.host, &[])?;
     assert!(code == Some(1) && said.contains("the log is empty, and the database is in use"), "{said}");
-    stage.person("owner").await?;
-    let (code, said) = verify(&stage.host, &[])?;
+    app.log_in_as("owner").await?;
+    let (code, said) = verify(&app.host, &[])?;
     assert!(code == Some(1) && said.contains("row 1 says that the chain was found broken"), "{said}");
-    let (code, said) = verify(&stage.host, &["--head", &noted])?;
+    let (code, said) = verify(&app.host, &["--head", &noted])?;
     assert!(code == Some(1) && said.contains("rows at the end were removed"), "{said}");
 
-    stage.host.signal("TERM")?;
-    assert_eq!(stage.host.exit_code()?, Some(0));
-    let log = stage.host.log()?;
+    app.host.signal("TERM")?;
+    assert_eq!(app.host.exit_code()?, Some(0));
+    let log = app.host.log()?;
     let heads: Vec<&str> =
         log.lines().filter_map(|line| line.split_once("audit.head=")).map(|(_, head)| head).collect();
-    let at_the_end = rows(&stage.host)?.last().context("a row")?.clone();
+    let at_the_end = rows(&app.host)?.last().context("a row")?.clone();
     let at_the_end = format!(
         "{}:{}",
         at_the_end["id"].as_str().unwrap_or_default(),
@@ -116,9 +116,9 @@ async fn sixty_four_deeds_at_once_on_two_hosts_make_one_chain_without_a_gap() ->
     let (one, two) = (start()?, start()?);
     one.organization("acme")?;
     let token = one.token("acme", &["org:read", "org:integrations"])?;
-    Stored::of(&one).await?.fill(64).await?;
+    AppDatabase::of(&one).await?.fill(64).await?;
     let list = "/api/0/organizations/acme/integrations/";
-    let (on_one, on_two) = (Person::new(&one.url), Person::new(&two.url));
+    let (on_one, on_two) = (HttpClient::new(&one.url), HttpClient::new(&two.url));
     let installed = on_one.send(on_one.request(Method::GET, list).bearer_auth(&token)).await?.json()?;
     let installed = installed.as_array().context("a list")?;
     let removals = installed.iter().enumerate().map(async |(at, integration)| {

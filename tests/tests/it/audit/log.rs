@@ -1,17 +1,19 @@
 //! The audit log from outside: every deed is a row that says who, where, to what, by which build and how it went; and never a secret.
 
+use std::ops::Deref;
+
 use anyhow::{Context, Result, ensure};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::Person,
+    http_client::HttpClient,
     postgres::databases,
-    stand_in::{Endpoint::Refresh, Rotation, Trouble},
+    stand_in::{Endpoint::Refresh, Fault, Rotation},
     stand_in_slack::TokenAnswer,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::test_app::{PASSWORD, Stage, bare, program, slack_options};
+use crate::app::{ApiClient, PASSWORD, TestApp, bare, program, slack_options};
 
 const TEAM: &str = "T0STANDIN";
 /// What an organization's own configuration of an integration says.
@@ -25,63 +27,55 @@ pub(crate) fn rows(host: &Host) -> Result<Vec<Value>> {
     printed.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
-/// An API token's holder.
-struct Machine {
-    client: Person,
-    token: String,
-}
-
-impl Machine {
-    fn new(host: &Host, token: &str) -> Self {
-        Self { client: Person::new(&host.url), token: token.trim().to_owned() }
-    }
-
-    async fn ask(&self, method: Method, path: &str) -> Result<jackfield_tests::person::Answer> {
-        self.client.send(self.client.request(method, path).bearer_auth(&self.token)).await
-    }
-}
-
 /// A host on which everything that is written down was done once.
-struct Done {
-    stage: Stage,
+struct AuditApp {
+    base: TestApp,
     integration: String,
     secrets: Vec<String>,
 }
 
-impl Done {
-    async fn everything() -> Result<Self> {
-        let stage = Stage::with("v2", None, |host| host).await?;
-        stage.slack.behave(|behaviour| behaviour.rotation = Rotation::ReuseDetected);
-        let owner = stage.person("owner").await?;
-        stage.host.organization("other")?;
-        stage.host.member("other", "owner@example.com", "owner")?;
-        let token = stage.host.token("acme", &["integrations:token", "org:integrations"])?;
-        let machine = Machine::new(&stage.host, &token);
-        let mut done =
-            Self { secrets: vec![PASSWORD.to_owned(), token.trim().to_owned()], integration: String::new(), stage };
-        done.install(&owner, &machine).await?;
-        done.reload()?;
-        done.leave(&owner, &machine).await?;
-        Ok(done)
+impl Deref for AuditApp {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.base
+    }
+}
+
+impl AuditApp {
+    async fn with_everything_done() -> Result<Self> {
+        let app = TestApp::start_with("v2", None, |host| host).await?;
+        app.slack.behave(|behaviour| behaviour.rotation = Rotation::ReuseDetected);
+        let owner = app.log_in_as("owner").await?;
+        app.host.organization("other")?;
+        app.host.member("other", "owner@example.com", "owner")?;
+        let token = app.host.token("acme", &["integrations:token", "org:integrations"])?;
+        let client = ApiClient::with_token(&app.host, &token);
+        let mut app =
+            Self { secrets: vec![PASSWORD.to_owned(), token.trim().to_owned()], integration: String::new(), base: app };
+        app.install(&owner, &client).await?;
+        app.reload()?;
+        app.leave(&owner, &client).await?;
+        Ok(app)
     }
 
-    async fn install(&mut self, owner: &Person, machine: &Machine) -> Result<()> {
-        let stage = &self.stage;
-        stage.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
+    async fn install(&mut self, owner: &HttpClient, client: &ApiClient) -> Result<()> {
+        let app = &self.base;
+        app.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
         ensure!(!owner.install("acme", "slack").await?.dialog()?.success);
-        stage.slack.behave(|behaviour| behaviour.token = TokenAnswer::Token);
+        app.slack.behave(|behaviour| behaviour.token = TokenAnswer::Token);
         let installed = owner.install("acme", "slack").await?.dialog()?;
         self.integration = installed.data["id"].as_str().context("an id")?.to_owned();
         self.remember_tokens().await?;
         // A refresh token that the provider does not take any more.
-        self.stage.stored().await?.let_live(TEAM, "bot", time::Duration::seconds(-1)).await?;
-        self.stage.slack.wire().next(Refresh, [Some(Trouble::Refused { error: "invalid_grant".to_owned() })]);
+        self.database().await?.let_live(TEAM, "bot", time::Duration::seconds(-1)).await?;
+        self.slack.faults().next(Refresh, [Some(Fault::Refused { error: "invalid_grant".to_owned() })]);
         let path = format!("/api/0/organizations/acme/integrations/{}/token/", self.integration);
-        ensure!(machine.ask(Method::GET, &path).await?.status >= 400);
+        ensure!(client.get(&path).await?.status >= 400);
         ensure!(owner.install("acme", "slack").await?.dialog()?.success);
         ensure!(owner.install("other", "slack").await?.dialog()?.success);
         for _ in 0..3 {
-            ensure!(machine.ask(Method::GET, &path).await?.status == 200);
+            ensure!(client.get(&path).await?.status == 200);
         }
         let example = adds_example(owner, "acme", "one").await?;
         for name in [VALUE, VALUE] {
@@ -90,12 +84,12 @@ impl Done {
         }
         self.secrets.push(VALUE.to_owned());
         let method = path.replace("/token/", "/proxy/auth.test");
-        ensure!(machine.ask(Method::POST, &method).await?.status == 200);
+        ensure!(client.send(client.request(Method::POST, &method)).await?.status == 200);
         self.remember_tokens().await
     }
 
     async fn remember_tokens(&mut self) -> Result<()> {
-        for (_, tokens) in self.stage.stored().await?.grants(TEAM).await? {
+        for (_, tokens) in self.database().await?.grants(TEAM).await? {
             self.secrets.push(tokens.access_token);
             self.secrets.extend(tokens.refresh_token);
         }
@@ -103,7 +97,7 @@ impl Done {
     }
 
     fn reload(&mut self) -> Result<()> {
-        let (host, options) = (&self.stage.host, slack_options(&self.stage.slack, "v2"));
+        let (host, options) = (&self.base.host, slack_options(&self.base.slack, "v2"));
         let with = |options: &str| bare().plugin("example").plugin("slack").toml(options);
         let wrong = with(&format!("{options}nonsense = {SLIP:?}\n")).listed("no-such-plugin");
         host.reconfigure(&wrong)?;
@@ -112,11 +106,11 @@ impl Done {
         host.run(&["reload"], "")?;
         host.run(&["key", "rotate"], "")?;
         let key = std::fs::read_to_string(host.folder().join("data/secret.key"))?;
-        self.secrets.extend([SLIP.to_owned(), self.stage.slack.client().secret.clone(), key.trim().to_owned()]);
+        self.secrets.extend([SLIP.to_owned(), self.slack.client().secret.clone(), key.trim().to_owned()]);
         Ok(())
     }
 
-    async fn leave(&self, owner: &Person, machine: &Machine) -> Result<()> {
+    async fn leave(&self, owner: &HttpClient, client: &ApiClient) -> Result<()> {
         let account = owner.visit("/account/").await?.text;
         let (_, rest) = account.split_once("/account/identities/").context("an identity")?;
         let (identity, _) = rest.split_once('/').context("an id")?;
@@ -124,8 +118,8 @@ impl Done {
         let path = format!("/api/0/organizations/acme/integrations/{}/", self.integration);
         let elsewhere = path.replace("acme", "other");
         ensure!(owner.send(owner.request(Method::DELETE, &elsewhere)).await?.status == 204);
-        ensure!(machine.ask(Method::DELETE, &path).await?.status == 204);
-        self.stage.stored().await?.settled().await.map(drop)
+        ensure!(client.send(client.request(Method::DELETE, &path)).await?.status == 204);
+        self.database().await?.settled().await.map(drop)
     }
 }
 
@@ -198,16 +192,16 @@ fn is_there(rows: &[Value], deed: &Deed) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn checklist_62_every_deed_is_a_row_with_actor_organization_provider_plugin_digest_and_result() -> Result<()> {
-    let done = Done::everything().await?;
-    let rows = rows(&done.stage.host)?;
+    let app = AuditApp::with_everything_done().await?;
+    let rows = rows(&app.host)?;
     let printed = rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     let missing: Vec<&str> = DEEDS.iter().filter(|deed| !is_there(&rows, deed)).map(|deed| deed.0).collect();
     assert!(missing.is_empty(), "{missing:?} are not in\n{printed}");
-    for secret in &done.secrets {
+    for secret in &app.secrets {
         assert!(secret.len() >= 8 && !printed.contains(secret.as_str()), "{secret} is in\n{printed}");
     }
     let installed = of(&rows, "install", "ok").next().context("a row")?;
-    assert_eq!(installed["integrationId"], done.integration);
+    assert_eq!(installed["integrationId"], app.integration);
     let read: Vec<_> = of(&rows, "token-read", "ok").collect();
     assert_eq!((read.len(), &read[0]["detail"]), (1, &json!({"grant": "bot"})), "its repeats are counted: {read:?}");
     let at_the_start = of(&rows, "configuration-change", "ok").next().context("a row")?;
@@ -227,12 +221,12 @@ async fn checklist_62_every_deed_is_a_row_with_actor_organization_provider_plugi
     let refused =
         of(&rows, "plugin-load", "refused").find(|row| row["detail"]["entry"] == "no-such-plugin").context("a row")?;
     assert!(refused["detail"]["reason"].to_string().contains("no plugin named `no-such-plugin`"), "{refused}");
-    let said = done.stage.host.run(&["audit", "verify"], "")?;
+    let said = app.host.run(&["audit", "verify"], "")?;
     assert!(said.starts_with(&format!("{} rows, none changed\nhead ", rows.len())), "{said}");
     Ok(())
 }
 
-async fn adds_example(person: &Person, organization: &str, name: &str) -> Result<String> {
+async fn adds_example(person: &HttpClient, organization: &str, name: &str) -> Result<String> {
     person.start_setup(organization, "example").await?;
     let answer = person.post("/extensions/example/setup/", &[("name", name)]).await?.dialog()?;
     Ok(answer.data["id"].as_str().context("an id")?.to_owned())
@@ -240,10 +234,10 @@ async fn adds_example(person: &Person, organization: &str, name: &str) -> Result
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its_own() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
-    stage.host.organization("other")?;
-    stage.host.member("other", "owner@example.com", "owner")?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    app.host.organization("other")?;
+    app.host.member("other", "owner@example.com", "owner")?;
     adds_example(&owner, "other", "theirs").await?;
     let first = adds_example(&owner, "acme", "one").await?;
     for name in ["two", "three"] {
@@ -277,17 +271,17 @@ async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its
     let refused = owner.visit(&format!("{base}?action=nonsense")).await?;
     let said = refused.json()?["detail"].as_str().unwrap_or_default().to_owned();
     assert!(refused.status == 400 && said.contains("there are install, re-install, link, "), "{said}");
-    let reader = Machine::new(&stage.host, &stage.host.token("other", &["org:write"])?);
-    assert_eq!(reader.ask(Method::GET, base).await?.status, 404, "not their organization");
-    let theirs = reader.ask(Method::GET, "/api/0/organizations/other/audit/").await?.json()?;
+    let reader = ApiClient::with_token(&app.host, &app.host.token("other", &["org:write"])?);
+    assert_eq!(reader.get(base).await?.status, 404, "not their organization");
+    let theirs = reader.get("/api/0/organizations/other/audit/").await?.json()?;
     assert!(theirs.to_string().contains("theirs") && !theirs.to_string().contains("acme"), "{theirs}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_shows_deeds_in_words_to_whoever_may_read_them() -> Result<()> {
-    let stage = Stage::new().await?;
-    let (owner, member) = (stage.person("owner").await?, stage.person("member").await?);
+    let app = TestApp::start().await?;
+    let (owner, member) = (app.log_in_as("owner").await?, app.log_in_as("member").await?);
     let id = adds_example(&owner, "acme", "Analytical Engines").await?;
     let page = "/organizations/acme/audit/";
     let seen = owner.visit(page).await?.text;
@@ -354,16 +348,16 @@ async fn a_start_tells_which_keys_of_the_configuration_have_changed_since_the_la
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_name_forges_no_row_of_the_list_and_who_reads_no_further_is_no_fault() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let forged = "x\n     1 2026-11-25T00:00:00Z unlink               ok      eve\u{1b}[2J";
     adds_example(&owner, "acme", forged).await?;
-    let printed = stage.host.run(&["audit", "list"], "")?;
-    assert_eq!(printed.lines().count(), rows(&stage.host)?.len(), "a line each: {printed}");
+    let printed = app.host.run(&["audit", "list"], "")?;
+    assert_eq!(printed.lines().count(), rows(&app.host)?.len(), "a line each: {printed}");
     assert!(printed.contains("eve") && !printed.contains('\u{1b}'), "{printed}");
 
     let mut list = std::process::Command::new(program().path);
-    list.arg("--config").arg(stage.host.folder().join("jackfield.toml")).current_dir(stage.host.folder());
+    list.arg("--config").arg(app.host.folder().join("jackfield.toml")).current_dir(app.host.folder());
     let (reader, writer) = std::io::pipe()?;
     drop(reader);
     let output = list.args(["audit", "list"]).stdout(writer).output()?;
@@ -374,15 +368,15 @@ async fn a_strangers_name_forges_no_row_of_the_list_and_who_reads_no_further_is_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_says_of_which_integration_as_long_as_it_is_there_and_by_which_build() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let id = owner.install("acme", "slack").await?.dialog()?.data["id"].clone();
-    stage.host.run(&["revoke", "--provider", "slack", "--keep", "--yes"], "")?;
+    app.host.run(&["revoke", "--provider", "slack", "--keep", "--yes"], "")?;
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
     let path = format!("/api/0/organizations/acme/integrations/{}/", id.as_str().context("an id")?);
     ensure!(owner.send(owner.request(Method::DELETE, &path)).await?.status == 204);
-    stage.stored().await?.settled().await?;
-    let rows = rows(&stage.host)?;
+    app.database().await?.settled().await?;
+    let rows = rows(&app.host)?;
     // What the re-install replaces is a deed too, whose row may come before or after the removal.
     let deeds = of(&rows, "revoke", "ok").map(|row| (&row["detail"]["cause"], &row["integrationId"]));
     let told: Vec<_> = deeds.filter(|(cause, _)| **cause != json!("replaced")).collect();

@@ -6,7 +6,7 @@ use jackfield_plugin::{Answer, HttpRequest, HttpResponse, Integration, json};
 use jackfield_plugin_test::{Came, Harness, NOW};
 use rehearsed::Rehearsed;
 
-use crate::app::test_app::program;
+use crate::app::program;
 
 type Rehearsal = Harness<Rehearsed>;
 

@@ -11,14 +11,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use jackfield_tests::{
-    person::{Answer, Person},
+use jackfield_test_support::{
+    http_client::{Answer, HttpClient},
     processes::{self, Process},
 };
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::app::test_app::{bare, program};
+use crate::app::{bare, program};
 
 /// The longest wait for a line: a first build compiles all that a plugin needs.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -131,7 +131,7 @@ struct Options {
 }
 
 #[derive(Deserialize)]
-struct Person {
+struct HttpClient {
     sub: String,
     name: String,
 }
@@ -155,8 +155,8 @@ impl Provider for Acme {
     }
 
     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
-        let claims: Person = value(&state, "id_token_claims")?;
-        let told: Person = value(&state, "userinfo")?;
+        let claims: HttpClient = value(&state, "id_token_claims")?;
+        let told: HttpClient = value(&state, "userinfo")?;
         Ok(Integration::new(claims.sub).name(format!("{} and {}", claims.name, told.name)))
     }
 }
@@ -330,7 +330,7 @@ fn listen(from: impl Read + Send + 'static, to: Sender<String>) {
 }
 
 /// Comes from the host's redirect to the consent page, and back with a decision.
-async fn decide(person: &Person, step: &Answer, decision: &str) -> Result<Answer> {
+async fn decide(person: &HttpClient, step: &Answer, decision: &str) -> Result<Answer> {
     let sent = step.redirect()?;
     let page = person.visit(sent.as_str()).await?;
     ensure!(page.text.contains("Allow access?"), "{}", page.text);
@@ -354,11 +354,11 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
 
     // The link logs in once.
     let host = link.split_once("/auth/").context("a path")?.0.to_owned();
-    let ada = Person::new(&host);
-    assert_eq!(ada.visit(&link).await?.goes_to(), (302, "/organizations/dev/integrations/"));
+    let ada = HttpClient::new(&host);
+    assert_eq!(ada.visit(&link).await?.status_and_location(), (302, "/organizations/dev/integrations/"));
     let page = "/organizations/dev/integrations/";
     assert!(ada.visit(page).await?.text.contains("Acme the First"));
-    let late = Person::new(&host);
+    let late = HttpClient::new(&host);
     assert_eq!(late.visit(&link).await?.status, 404);
     assert_eq!(late.visit(page).await?.status, 302, "nobody is logged in by it");
     assert_eq!(late.visit(&dev.link()?).await?.status, 302, "the next one is good");
@@ -407,7 +407,7 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
     dev.until("nothing is scripted for this; write into dev.toml")?;
     dev.until("[answers.\"https://api.acme.example/me\"]")?;
     dev.stop("INT", &acme)?;
-    assert!(Person::new(&host).visit("/healthz").await.is_err(), "nothing listens any more");
+    assert!(HttpClient::new(&host).visit("/healthz").await.is_err(), "nothing listens any more");
     Ok(())
 }
 
@@ -418,7 +418,7 @@ async fn a_page_of_the_service_that_a_form_leads_to_is_played() -> Result<()> {
     let mut dev = Dev::start(&acme, &[])?;
     let link = dev.link()?;
     dev.until("watching")?;
-    let ada = Person::new(link.split_once("/auth/").context("a path")?.0);
+    let ada = HttpClient::new(link.split_once("/auth/").context("a path")?.0);
     ada.visit(&link).await?;
 
     let form = ada.start_setup("dev", "acme").await?;
@@ -449,7 +449,7 @@ async fn an_issuer_is_played_whole_and_a_program_calls_the_api() -> Result<()> {
     let link = dev.link()?;
     let curl = dev.until("curl -H 'Authorization: Bearer ")?;
     dev.until("watching")?;
-    let ada = Person::new(link.split_once("/auth/").context("a path")?.0);
+    let ada = HttpClient::new(link.split_once("/auth/").context("a path")?.0);
     ada.visit(&link).await?;
 
     let step = ada.start_setup("dev", "acme").await?;
@@ -533,7 +533,7 @@ fn what_cannot_be_a_plugin_is_told_with_the_mend() -> Result<()> {
 async fn no_other_host_has_the_link() -> Result<()> {
     let host = bare().start()?;
     for path in ["/auth/dev/x/", "/auth/dev/", "/visit"] {
-        assert_eq!(Person::new(&host.url).visit(path).await?.status, 404, "{path}");
+        assert_eq!(HttpClient::new(&host.url).visit(path).await?.status, 404, "{path}");
     }
     Ok(())
 }

@@ -14,14 +14,14 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use jackfield_tests::{host::Host, person::Person};
+use jackfield_test_support::{host::Host, http_client::HttpClient};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    app::api_client::Machine,
-    app::test_app::{PASSWORD, bare, program},
+    app::ApiClient,
+    app::{PASSWORD, bare, program},
 };
 
 const PACKAGES: [&str; 3] = ["jackfield-plugin-abi", "jackfield-plugin", "jackfield-plugin-test"];
@@ -149,7 +149,7 @@ async fn a_new_plugin_of_either_kind_passes_its_tests_loads_and_is_set_up() -> R
     host.user("ada@example.com", PASSWORD)?;
     host.organization("acme")?;
     host.member("acme", "ada@example.com", "owner")?;
-    let ada = Person::logged_in(&host.url, "ada@example.com", PASSWORD).await?;
+    let ada = HttpClient::logged_in(&host.url, "ada@example.com", PASSWORD).await?;
 
     let step = ada.start_setup("acme", "my-crm").await?;
     ensure!(step.text.contains("name=\"token\""), "{}", step.text);
@@ -163,7 +163,7 @@ async fn a_new_plugin_of_either_kind_passes_its_tests_loads_and_is_set_up() -> R
 
 /// A program calls the service's API through the host; the service sees to it that the token is there.
 async fn uses(host: &Host, installed: &Value) -> Result<()> {
-    let answer = Machine::new(host, installed)?.get("me").await?;
+    let answer = ApiClient::of_integration(host, installed)?.get("me").await?;
     assert_eq!((answer.status, answer.json()?["id"].take()), (200, json!("A1")), "{}", host.log()?);
     Ok(())
 }

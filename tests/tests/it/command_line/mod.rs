@@ -1,5 +1,4 @@
 //! What an operator runs and reads. What a plugin author runs belongs in `author`.
 
-mod demo;
 mod operator;
 pub(crate) mod plugin_commands;

@@ -1,12 +1,12 @@
 //! What an operator does and is told.
 
 use anyhow::Result;
-use jackfield_tests::person::Person;
+use jackfield_test_support::http_client::HttpClient;
 
-use crate::app::test_app::bare;
+use crate::app::bare;
 
 /// Standard error of a start that is refused, without what differs from run to run.
-fn refused(builder: jackfield_tests::host::HostBuilder) -> Result<String> {
+fn refused(builder: jackfield_test_support::host::HostBuilder) -> Result<String> {
     builder.log("error").start_refused()
 }
 
@@ -85,7 +85,7 @@ fn config_check_says_the_same_without_starting_and_leaves_nothing_behind() -> Re
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_tells_that_it_listens_is_ready_and_stops_cleanly() -> Result<()> {
     let mut host = bare().plugin("example").start()?;
-    let person = Person::new(&host.url);
+    let person = HttpClient::new(&host.url);
     for path in ["/healthz", "/readyz"] {
         assert_eq!(person.visit(path).await?.status, 200, "{path}");
     }
@@ -97,24 +97,24 @@ async fn the_host_tells_that_it_listens_is_ready_and_stops_cleanly() -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_finishes_what_is_under_way() -> Result<()> {
-    use jackfield_tests::stand_in_slack::TokenAnswer;
-    let mut stage = crate::app::test_app::Stage::with("v2", None, |host| host).await?;
-    stage.slack.behave(|behaviour| behaviour.token = TokenAnswer::Slow);
-    let owner = stage.person("owner").await?;
+    use jackfield_test_support::stand_in_slack::TokenAnswer;
+    let mut app = crate::app::TestApp::start_with("v2", None, |host| host).await?;
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::Slow);
+    let owner = app.log_in_as("owner").await?;
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
     let visit = tokio::spawn({
         let owner = owner.clone();
         async move { owner.visit(&back).await }
     });
-    stage.slack.token_requested().await;
-    stage.host.signal("TERM")?;
-    while !stage.host.log()?.contains("stopping: no new connections") {
+    app.slack.token_requested().await;
+    app.host.signal("TERM")?;
+    while !app.host.log()?.contains("stopping: no new connections") {
         tokio::task::yield_now().await;
     }
-    stage.slack.open_gate();
+    app.slack.open_gate();
     assert!(visit.await??.dialog()?.success);
-    assert_eq!(stage.host.exit_code()?, Some(0));
+    assert_eq!(app.host.exit_code()?, Some(0));
     Ok(())
 }
 

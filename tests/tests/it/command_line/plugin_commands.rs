@@ -1,9 +1,9 @@
 //! What `plugin list` and `plugin check` tell.
 
 use anyhow::Result;
-use jackfield_tests::{host::built_library, person::Person};
+use jackfield_test_support::{host::built_library, http_client::HttpClient};
 
-use crate::app::test_app::{PASSWORD, bare};
+use crate::app::{PASSWORD, bare};
 
 /// What a check says of a library, and whether its exit status is good.
 pub(crate) fn checked(name: &str, more: &[&str]) -> Result<(bool, String)> {
@@ -121,7 +121,7 @@ async fn the_list_of_a_running_host_tells_how_its_plugins_are_doing() -> Result<
     let host = bare().plugin("example").plugin("misbehaving").plugin("slack").toml(toml).start()?;
     host.user("owner@example.com", PASSWORD)?;
     host.run(&["org", "create", "acme", "--name", "Acme", "--owner", "owner@example.com"], "")?;
-    let owner = Person::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
     owner.start_setup("acme", "panics-in-step").await?;
     owner.post("/extensions/panics-in-step/setup/", &[("name", "x")]).await?;
     owner.start_setup("acme", "two-steps").await?;

@@ -1,17 +1,17 @@
 //! A plugin that was built from the api as it was released as 1.0.0 still loads in today's host, and does all that it did.
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::HostBuilder,
-    person::Answer,
+    http_client::Answer,
     stand_in_slack::{Delivery, StandInSlack},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    app::hostile_app::{INTERNAL, Scene, posted, readable},
-    app::test_app::bare,
+    app::bare,
+    app::plugin_app::{INTERNAL, PluginApp, posted, readable},
     command_line::plugin_commands::checked,
 };
 
@@ -35,15 +35,15 @@ fn host(slack: &StandInSlack, isolation: &str) -> HostBuilder {
     readable(bare()).plugin("released_v1_0_0").plugin("example").toml(&options)
 }
 
-async fn scene(isolation: &str) -> Result<Scene> {
+async fn started(isolation: &str) -> Result<PluginApp> {
     let slack = StandInSlack::start().await?;
-    Scene::of(host(&slack, isolation), slack).await
+    PluginApp::of(host(&slack, isolation), slack).await
 }
 
-impl Scene {
+impl PluginApp {
     /// The only integration there is, with what was stored of whoever set it up.
     async fn outcome(&self) -> Result<Value> {
-        let stored = self.stage.stored().await?;
+        let stored = self.database().await?;
         let integrations = stored.integrations().await?;
         let (row, metadata) = integrations.first().context("one is stored")?;
         assert_eq!(integrations.len(), 1);
@@ -67,20 +67,20 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_kinds_of_steps_of_a_1_0_plugin_lead_to_an_integration() -> Result<()> {
     for isolation in ISOLATIONS {
-        let scene = scene(isolation).await?;
-        let page = scene.owner.start_setup("acme", "released-workshop").await?;
+        let app = started(isolation).await?;
+        let page = app.owner.start_setup("acme", "released-workshop").await?;
         assert!(page.status == 200 && page.text.contains(r#"<label for="name">Who?</label>"#), "{}", page.text);
-        let form = scene.workshop(&[("name", "Ada")]).await?;
+        let form = app.workshop(&[("name", "Ada")]).await?;
         for part in ["How many?", r#"type="number""#, "A whole number.", r#"value="7""#, "Nothing is noted."] {
             assert!(form.text.contains(part), "{part}: {}", form.text);
         }
-        let away = scene.workshop(&[("amount", "42")]).await?;
+        let away = app.workshop(&[("amount", "42")]).await?;
         // After a posted form the host leads on by a page: browsers hold redirects to where forms may go.
-        let to = format!("href=\"https://away.example/?to={}\"", scene.stage.host.at(WORKSHOP));
+        let to = format!("href=\"https://away.example/?to={}\"", app.host.at(WORKSHOP));
         assert!(away.status == 200 && away.text.contains(&to), "{}", away.text);
-        let dialog = scene.owner.visit(&format!("{WORKSHOP}?back=1")).await?.dialog()?;
-        assert!(dialog.success, "{isolation}: {} in\n{}", dialog.data, scene.stage.host.log()?);
-        let sent = scene.stage.slack.requests();
+        let dialog = app.owner.visit(&format!("{WORKSHOP}?back=1")).await?.dialog()?;
+        assert!(dialog.success, "{isolation}: {} in\n{}", dialog.data, app.host.log()?);
+        let sent = app.slack.requests();
         let sent = sent.iter().find(|request| request.path == "/api/workshop").context("the call was sent")?;
         assert_eq!(
             (&sent.headers["authorization"], &sent.headers["x-amount"]),
@@ -96,8 +96,8 @@ async fn all_kinds_of_steps_of_a_1_0_plugin_lead_to_an_integration() -> Result<(
                 "scopes": ["read", "write"], "data": {"since": 1},
             }],
         });
-        assert_eq!(scene.outcome().await?, expected, "{isolation}");
-        assert!(scene.has_logged("WARN", "somebody is called Ada")? && scene.has_logged("DEBUG", "building")?);
+        assert_eq!(app.outcome().await?, expected, "{isolation}");
+        assert!(app.has_logged("WARN", "somebody is called Ada")? && app.has_logged("DEBUG", "building")?);
     }
     Ok(())
 }
@@ -105,22 +105,22 @@ async fn all_kinds_of_steps_of_a_1_0_plugin_lead_to_an_integration() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_of_a_1_0_plugin_are_refreshed_and_revoked_its_own_way() -> Result<()> {
     for isolation in ISOLATIONS {
-        let scene = scene(isolation).await?;
-        scene.owner.start_setup("acme", "released-workshop").await?;
-        scene.workshop(&[("name", "Ada")]).await?;
-        scene.workshop(&[("amount", "42")]).await?;
-        let dialog = scene.owner.visit(&format!("{WORKSHOP}?back=1")).await?.dialog()?;
+        let app = started(isolation).await?;
+        app.owner.start_setup("acme", "released-workshop").await?;
+        app.workshop(&[("name", "Ada")]).await?;
+        app.workshop(&[("amount", "42")]).await?;
+        let dialog = app.owner.visit(&format!("{WORKSHOP}?back=1")).await?.dialog()?;
         let path = format!("/api/0/organizations/acme/integrations/{}/", dialog.data["id"].as_str().context("an id")?);
-        let token = scene.stage.host.token("acme", &["integrations:token"])?;
+        let token = app.host.token("acme", &["integrations:token"])?;
         let read = async || {
-            let asked = scene.owner.request(Method::GET, &format!("{path}token/")).bearer_auth(token.trim());
-            anyhow::Ok(scene.owner.send(asked).await?.json()?["accessToken"].clone())
+            let asked = app.owner.request(Method::GET, &format!("{path}token/")).bearer_auth(token.trim());
+            anyhow::Ok(app.owner.send(asked).await?.json()?["accessToken"].clone())
         };
         assert_eq!(read().await?, "w0rkshop-1", "{isolation}");
-        let stored = scene.stage.stored().await?;
+        let stored = app.database().await?;
         stored.let_live("w-Ada", "own", time::Duration::seconds(-1)).await?;
         assert_eq!(read().await?, "w0rkshop-2", "{isolation}");
-        assert_eq!(scene.owner.send(scene.owner.request(Method::DELETE, &path)).await?.status, 204);
+        assert_eq!(app.owner.send(app.owner.request(Method::DELETE, &path)).await?.status, 204);
         let ended = stored.settled().await?;
         let answer = ended.iter().find_map(|one| one.answer.as_deref()).unwrap_or_default();
         assert!(answer.contains("1 of w-Ada given up"), "{isolation}: {answer}");
@@ -131,14 +131,14 @@ async fn tokens_of_a_1_0_plugin_are_refreshed_and_revoked_its_own_way() -> Resul
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_in_of_a_1_0_plugin_leads_to_an_integration() -> Result<()> {
     for isolation in ISOLATIONS {
-        let scene = scene(isolation).await?;
-        let step = scene.owner.start_setup("acme", "released-account").await?;
+        let app = started(isolation).await?;
+        let step = app.owner.start_setup("acme", "released-account").await?;
         let query: Value = step.redirect()?.query_pairs().into_owned().collect();
         assert_eq!((&query["scope"], &query["team"]), (&json!("team:read,commands"), &json!("T0STANDIN")));
         assert_eq!(query["code_challenge_method"], "S256", "1.0 has proof keys");
-        let dialog = scene.owner.visit(&scene.owner.consent(&step).await?).await?.dialog()?;
-        assert!(dialog.success, "{isolation}: {} in\n{}", dialog.data, scene.stage.host.log()?);
-        let token = &scene.stage.slack.token_requests()[0];
+        let dialog = app.owner.visit(&app.owner.consent(&step).await?).await?.dialog()?;
+        assert!(dialog.success, "{isolation}: {} in\n{}", dialog.data, app.host.log()?);
+        let token = &app.slack.token_requests()[0];
         assert!(token.headers.contains_key("authorization") && token.field("client_secret").is_none());
         assert_eq!(token.field("of"), Some("1.0"));
         let expected = json!({
@@ -149,8 +149,8 @@ async fn a_log_in_of_a_1_0_plugin_leads_to_an_integration() -> Result<()> {
                 "scopes": ["team:read", "commands"], "data": {"app": "A0STANDIN"},
             }],
         });
-        assert_eq!(scene.outcome().await?, expected, "{isolation}");
-        assert!(scene.has_logged("INFO", "the service answered 404")?);
+        assert_eq!(app.outcome().await?, expected, "{isolation}");
+        assert!(app.has_logged("INFO", "the service answered 404")?);
     }
     Ok(())
 }
@@ -158,22 +158,22 @@ async fn a_log_in_of_a_1_0_plugin_leads_to_an_integration() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_1_0_plugin_gets_wrong_ends_one_set_up_with_its_reason_in_the_log() -> Result<()> {
     for isolation in ISOLATIONS {
-        let scene = scene(isolation).await?;
+        let app = started(isolation).await?;
         for (name, detail, logged) in [
             ("error", "The plugin says no.", None),
             ("fail", INTERNAL, Some("the step failed on purpose")),
             ("panic", INTERNAL, Some("the plugin panicked: the step panicked on purpose")),
         ] {
-            let before = scene.failures("released-workshop")?.len();
-            let dialog = posted(&scene.owner, "released-workshop", &[("name", name)]).await?;
+            let before = app.failures("released-workshop")?.len();
+            let dialog = posted(&app.owner, "released-workshop", &[("name", name)]).await?;
             assert_eq!((dialog.success, dialog.detail()), (false, detail), "{isolation}: {name}");
-            let failures = scene.failures("released-workshop")?;
+            let failures = app.failures("released-workshop")?;
             let told = failures.get(before).and_then(|line| line["error"].as_str());
             assert_eq!(told.is_some(), logged.is_some(), "{isolation}: {name}: {failures:?}");
             assert!(told.unwrap_or_default().contains(logged.unwrap_or_default()), "{isolation}: {name}: {told:?}");
         }
-        scene.example_works().await?;
-        assert!(scene.stored("released-workshop").await?.is_empty());
+        app.example_works().await?;
+        assert!(app.stored_names("released-workshop").await?.is_empty());
     }
     Ok(())
 }
@@ -181,12 +181,12 @@ async fn what_a_1_0_plugin_gets_wrong_ends_one_set_up_with_its_reason_in_the_log
 #[tokio::test(flavor = "multi_thread")]
 async fn a_1_0_plugin_takes_no_events_and_goes_on() -> Result<()> {
     for isolation in ISOLATIONS {
-        let scene = scene(isolation).await?;
-        let url = scene.stage.host.at("/extensions/released-workshop/events/");
-        let answer = scene.stage.slack.deliver(&url, &Delivery::uninstalled("Ev1", "w-Ada")).await?;
+        let app = started(isolation).await?;
+        let url = app.host.at("/extensions/released-workshop/events/");
+        let answer = app.slack.deliver(&url, &Delivery::uninstalled("Ev1", "w-Ada")).await?;
         assert_eq!((answer.status, &*answer.text), (404, ""), "{isolation}");
-        assert!(posted(&scene.owner, "released-workshop", &[("name", "error")]).await?.detail().contains("says no"));
-        scene.example_works().await?;
+        assert!(posted(&app.owner, "released-workshop", &[("name", "error")]).await?.detail().contains("says no"));
+        app.example_works().await?;
     }
     Ok(())
 }
@@ -206,8 +206,8 @@ async fn the_options_of_a_1_0_plugin_are_still_checked_and_its_hosts_listed() ->
     let slack = StandInSlack::start().await?;
     let wrong = host(&slack, "process").toml("[released-workshop.more]\nx = 1").start_refused()?;
     assert!(wrong.contains("unknown option") && wrong.contains("released-workshop.more"), "{wrong}");
-    let scene = Scene::of(host(&slack, "process"), slack).await?;
-    let listed = scene.stage.host.said(&["plugin", "list"])?.1;
+    let app = PluginApp::of(host(&slack, "process"), slack).await?;
+    let listed = app.host.said(&["plugin", "list"])?.1;
     assert!(listed.contains("api.example.com"), "{listed}");
     Ok(())
 }

@@ -9,11 +9,11 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use jackfield_tests::host::built_library;
+use jackfield_test_support::host::built_library;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde_json::Value;
 
-use crate::app::test_app::program;
+use crate::app::program;
 
 /// How long an answer may take: a test that fails shall end.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -11,12 +11,12 @@ use jackfield::store::{
     revocations::{self, Reason},
     user_identities,
 };
-use jackfield_tests::postgres::databases;
+use jackfield_test_support::postgres::databases;
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    app::test_app::Stage,
+    app::TestApp,
     store::tables::{Database, NOW, each_database, install, object, organization, sealer, user, workspace},
 };
 
@@ -33,7 +33,7 @@ fn new_tokens(access: &str, expires_at: Option<OffsetDateTime>) -> NewTokens {
 }
 
 /// An integration with a bot's grant and a person's, whose tokens stand in its metadata and in the identity's data as well.
-struct Scene {
+struct RefreshesApp {
     database: Database,
     acme: OrganizationId,
     id: IntegrationId,
@@ -41,9 +41,9 @@ struct Scene {
     ada: UserId,
 }
 
-impl Scene {
+impl RefreshesApp {
     async fn each() -> Result<Vec<Self>> {
-        let mut scenes = Vec::new();
+        let mut apps = Vec::new();
         for database in each_database().await? {
             let acme = organization(&database.store, "acme").await?;
             let ada = user(&database.store, "ada@example.com").await?;
@@ -51,12 +51,12 @@ impl Scene {
             new.metadata = object(json!({"bot": "bot-0", "user": "user-0"}));
             let id = install(&database.store, acme, new).await?;
             let identity = prove(&database.store, ada).await?;
-            let scene = Self { database, acme, id, identity, ada };
-            scene.put("bot", "", "bot-0").await?;
-            scene.put("user", "U1", "user-0").await?;
-            scenes.push(scene);
+            let app = Self { database, acme, id, identity, ada };
+            app.put("bot", "", "bot-0").await?;
+            app.put("user", "U1", "user-0").await?;
+            apps.push(app);
         }
-        Ok(scenes)
+        Ok(apps)
     }
 
     fn store(&self) -> &Store {
@@ -136,15 +136,15 @@ async fn prove(store: &Store, user: UserId) -> StoreResult<IdentityId> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_of_one_integration_that_are_renewed_at_once_all_stand_where_they_stood() -> Result<()> {
-    for scene in Scene::each().await? {
+    for app in RefreshesApp::each().await? {
         for round in 1..=40 {
             let (bot, person) = (format!("bot-{round}"), format!("user-{round}"));
-            let (one, two) = (scene.renewal("bot", &bot).await?, scene.renewal("user", &person).await?);
-            let renewed = tokio::try_join!(scene.write(&one), scene.write(&two))?;
+            let (one, two) = (app.renewal("bot", &bot).await?, app.renewal("user", &person).await?);
+            let renewed = tokio::try_join!(app.write(&one), app.write(&two))?;
             assert_eq!(renewed, (Renewed::Written, Renewed::Written));
-            assert_eq!(scene.metadata().await?, object(json!({"bot": bot, "user": person})), "round {round}");
-            let identity = scene.identity;
-            let data = scene.store().read(move |c| identities::data(c, &sealer(), identity)).await?;
+            assert_eq!(app.metadata().await?, object(json!({"bot": bot, "user": person})), "round {round}");
+            let identity = app.identity;
+            let data = app.store().read(move |c| identities::data(c, &sealer(), identity)).await?;
             assert_eq!(data, Some(object(json!({"access_token": person}))));
         }
     }
@@ -154,16 +154,16 @@ async fn grants_of_one_integration_that_are_renewed_at_once_all_stand_where_they
 #[tokio::test(flavor = "multi_thread")]
 async fn set_ups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
     for database in databases() {
-        let stage =
-            Stage::with("v2", database, |host| host.toml("user-scopes = [\"search:read\"]").log("warn")).await?;
-        let owner = stage.person("owner").await?;
+        let app = TestApp::start_with("v2", database, |host| host.toml("user-scopes = [\"search:read\"]").log("warn"))
+            .await?;
+        let owner = app.log_in_as("owner").await?;
         assert!(owner.install("acme", "slack").await?.dialog()?.success);
-        let store = stage.host.store().await?;
+        let store = app.host.store().await?;
         let (installs, are_through) = tokio::sync::watch::channel(false);
         let set_ups = async {
             for _ in 0..20 {
                 let dialog = owner.install("acme", "slack").await?.dialog()?;
-                assert!(dialog.success, "{}\n{}", dialog.detail(), stage.host.log()?);
+                assert!(dialog.success, "{}\n{}", dialog.detail(), app.host.log()?);
             }
             anyhow::Ok(installs.send(true)?)
         };
@@ -181,8 +181,8 @@ async fn set_ups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
         });
         let (_, counts) = tokio::try_join!(set_ups, try_join_all(refreshes))?;
         assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
-        assert!(!stage.host.log()?.contains("deadlock"), "{}", stage.host.log()?);
-        let (grants, stored) = (stage.stored().await?.grants("T0STANDIN").await?, stage.stored().await?);
+        assert!(!app.host.log()?.contains("deadlock"), "{}", app.host.log()?);
+        let (grants, stored) = (app.database().await?.grants("T0STANDIN").await?, app.database().await?);
         let metadata = stored.integrations().await?.remove(0).1;
         assert_eq!(metadata["bot_access_token"], grants[0].1.access_token.as_str(), "one and the same");
     }
@@ -214,20 +214,19 @@ async fn refreshed(store: &Store, access: &str, fails: bool) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_people_who_unlink_an_identity_at_once_the_last_gives_its_tokens_up() -> Result<()> {
-    for scene in Scene::each().await? {
-        let bob = user(scene.store(), "bob@example.com").await?;
+    for app in RefreshesApp::each().await? {
+        let bob = user(app.store(), "bob@example.com").await?;
         for round in 0..20 {
-            for person in [scene.ada, bob] {
-                prove(scene.store(), person).await?;
+            for person in [app.ada, bob] {
+                prove(app.store(), person).await?;
             }
-            scene.put("user", "U1", "user-0").await?;
-            let identity = prove(scene.store(), bob).await?;
-            let unlink =
-                |user| scene.store().write(move |c| leaving::unlink_identity(c, &sealer(), user, identity, NOW));
-            let (one, two) = tokio::try_join!(unlink(scene.ada), unlink(bob))?;
+            app.put("user", "U1", "user-0").await?;
+            let identity = prove(app.store(), bob).await?;
+            let unlink = |user| app.store().write(move |c| leaving::unlink_identity(c, &sealer(), user, identity, NOW));
+            let (one, two) = tokio::try_join!(unlink(app.ada), unlink(bob))?;
             assert!(one.was_linked && two.was_linked, "round {round}");
             assert_eq!(one.revocations.len() + two.revocations.len(), 1, "round {round}: {one:?} {two:?}");
-            let data = scene.store().read(move |c| identities::data(c, &sealer(), identity)).await?;
+            let data = app.store().read(move |c| identities::data(c, &sealer(), identity)).await?;
             assert_eq!(data, None, "round {round}");
         }
     }
@@ -236,22 +235,22 @@ async fn of_two_people_who_unlink_an_identity_at_once_the_last_gives_its_tokens_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_comes_after_the_end_of_its_lease_is_written_all_the_same() -> Result<()> {
-    for scene in Scene::each().await? {
-        let renewal = scene.renewal("bot", "bot-1").await?;
-        assert!(matches!(scene.claim(&renewal.grant, NOW).await?, Claim::Mine(_, None)));
+    for app in RefreshesApp::each().await? {
+        let renewal = app.renewal("bot", "bot-1").await?;
+        assert!(matches!(app.claim(&renewal.grant, NOW).await?, Claim::Mine(_, None)));
         let expired = NOW + LEASE;
-        let busy = scene.claim(&renewal.grant, expired + Duration::SECOND).await?;
+        let busy = app.claim(&renewal.grant, expired + Duration::SECOND).await?;
         assert_eq!(busy, Claim::Busy(expired + GRACE), "its holder may be slow");
-        let Claim::Mine(_, sent_before) = scene.claim(&renewal.grant, expired + GRACE).await? else {
+        let Claim::Mine(_, sent_before) = app.claim(&renewal.grant, expired + GRACE).await? else {
             anyhow::bail!("by then it is for others to judge");
         };
         assert_eq!(sent_before, Some(NOW));
-        assert_eq!(scene.write(&renewal).await?, Renewed::Written);
-        let (grant, id) = (scene.grant("bot").await?, renewal.grant.id);
+        assert_eq!(app.write(&renewal).await?, Renewed::Written);
+        let (grant, id) = (app.grant("bot").await?, renewal.grant.id);
         assert_eq!((grant.generation, grant.tokens(&sealer())?.access_token.as_str()), (2, "bot-1"));
-        assert_eq!(scene.store().read(move |c| refreshes::get(c, id)).await?, None, "whoever had the lease");
-        assert_eq!(scene.metadata().await?["bot"], "bot-1");
-        let again = scene.write(&renewal).await?;
+        assert_eq!(app.store().read(move |c| refreshes::get(c, id)).await?, None, "whoever had the lease");
+        assert_eq!(app.metadata().await?["bot"], "bot-1");
+        let again = app.write(&renewal).await?;
         assert_eq!(again, Renewed::TooLate(None), "its tokens are in use");
     }
     Ok(())
@@ -259,17 +258,17 @@ async fn an_answer_that_comes_after_the_end_of_its_lease_is_written_all_the_same
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_was_called_over_since_no_answer_came_is_usable_again_when_one_comes() -> Result<()> {
-    for scene in Scene::each().await? {
+    for app in RefreshesApp::each().await? {
         for (name, access) in [("bot", "bot-1"), ("user", "user-1")] {
-            let renewal = scene.renewal(name, access).await?;
-            assert!(scene.end(&renewal.grant, LOST).await?);
-            assert_eq!(scene.write(&renewal).await?, Renewed::Written);
-            let grant = scene.grant(name).await?;
+            let renewal = app.renewal(name, access).await?;
+            assert!(app.end(&renewal.grant, LOST).await?);
+            assert_eq!(app.write(&renewal).await?, Renewed::Written);
+            let grant = app.grant(name).await?;
             assert_eq!((grant.status, grant.reason, grant.due_at), (Status::Active, None, Some(NOW)));
         }
-        assert_eq!(scene.status().await?, "active");
-        let ada = scene.ada;
-        let identities = scene.store().read(move |c| identities::of_user(c, ada)).await?;
+        assert_eq!(app.status().await?, "active");
+        let ada = app.ada;
+        let identities = app.store().read(move |c| identities::of_user(c, ada)).await?;
         assert_eq!(identities[0].status, "valid");
     }
     Ok(())
@@ -277,32 +276,32 @@ async fn a_grant_that_was_called_over_since_no_answer_came_is_usable_again_when_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_come_too_late_are_given_up_and_change_nothing() -> Result<()> {
-    for scene in Scene::each().await? {
-        let renewal = scene.renewal("bot", "replaced").await?;
-        scene.put("bot", "", "bot-1").await?;
-        let given_up = scene.given_up(scene.write(&renewal).await?).await?;
+    for app in RefreshesApp::each().await? {
+        let renewal = app.renewal("bot", "replaced").await?;
+        app.put("bot", "", "bot-1").await?;
+        let given_up = app.given_up(app.write(&renewal).await?).await?;
         assert_eq!(given_up, (Reason::Replaced, vec!["replaced".to_owned()]));
 
-        let renewal = scene.renewal("bot", "ended").await?;
-        assert!(scene.end(&renewal.grant, "the token endpoint answered the error `invalid_grant`").await?);
-        let given_up = scene.given_up(scene.write(&renewal).await?).await?;
+        let renewal = app.renewal("bot", "ended").await?;
+        assert!(app.end(&renewal.grant, "the token endpoint answered the error `invalid_grant`").await?);
+        let given_up = app.given_up(app.write(&renewal).await?).await?;
         assert_eq!(given_up, (Reason::Orphaned, vec!["ended".to_owned()]));
-        assert_eq!(scene.grant("bot").await?.status, Status::NeedsReauthentication);
-        assert_eq!(scene.status().await?, NEEDS_REAUTHENTICATION);
+        assert_eq!(app.grant("bot").await?.status, Status::NeedsReauthentication);
+        assert_eq!(app.status().await?, NEEDS_REAUTHENTICATION);
 
-        let (renewal, id) = (scene.renewal("user", "disarmed").await?, scene.id);
-        assert!(scene.end(&renewal.grant, LOST).await?);
+        let (renewal, id) = (app.renewal("user", "disarmed").await?, app.id);
+        assert!(app.end(&renewal.grant, LOST).await?);
         let disarm = move |c: &mut _| {
             let found = integrations::by_id(c, id)?.expect("it is there");
             leaving::disarm(c, &sealer(), &found, "the operator wants it dead", NOW)
         };
-        scene.store().write(disarm).await?;
-        let given_up = scene.given_up(scene.write(&renewal).await?).await?;
+        app.store().write(disarm).await?;
+        let given_up = app.given_up(app.write(&renewal).await?).await?;
         assert_eq!(given_up, (Reason::Orphaned, vec!["disarmed".to_owned()]), "it stays over");
 
-        let (renewal, acme, id) = (scene.renewal("user", "removed").await?, scene.acme, scene.id);
-        scene.store().write(move |c| leaving::unlink(c, &sealer(), acme, id, Reason::Removed, NOW)).await?;
-        let given_up = scene.given_up(scene.write(&renewal).await?).await?;
+        let (renewal, acme, id) = (app.renewal("user", "removed").await?, app.acme, app.id);
+        app.store().write(move |c| leaving::unlink(c, &sealer(), acme, id, Reason::Removed, NOW)).await?;
+        let given_up = app.given_up(app.write(&renewal).await?).await?;
         assert_eq!(given_up, (Reason::Orphaned, vec!["removed".to_owned()]));
     }
     Ok(())
@@ -310,39 +309,39 @@ async fn tokens_that_come_too_late_are_given_up_and_change_nothing() -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_that_waits_for_a_services_word_is_due_to_nobody_before() -> Result<()> {
-    for scene in Scene::each().await? {
-        let (id, now) = (scene.id, NOW + Duration::DAY);
+    for app in RefreshesApp::each().await? {
+        let (id, now) = (app.id, NOW + Duration::DAY);
         let new = NewGrant { name: "bot".to_owned(), subject: String::new(), new: new_tokens("bot-1", None) };
-        scene.store().write(move |c| grants::put(c, &sealer(), id, vec![new], NOW).map(drop)).await?;
-        let grant = scene.grant("bot").await?;
-        let Claim::Mine(lease, _) = scene.claim(&grant, NOW).await? else { anyhow::bail!("nobody is at it") };
+        app.store().write(move |c| grants::put(c, &sealer(), id, vec![new], NOW).map(drop)).await?;
+        let grant = app.grant("bot").await?;
+        let Claim::Mine(lease, _) = app.claim(&grant, NOW).await? else { anyhow::bail!("nobody is at it") };
         let (lost, took_up) = (grant.clone(), grant.clone());
         let fail = move |c: &mut _| refreshes::fail(c, &lost, lease, Failure::Lost(NEVER), LOST);
-        assert_eq!(scene.store().write(fail).await?, Some(1));
-        let due = || scene.store().read(move |c| refreshes::due(c, now, 10));
+        assert_eq!(app.store().write(fail).await?, Some(1));
+        let due = || app.store().read(move |c| refreshes::due(c, now, 10));
         assert!(!due().await?.contains(&grant.id));
-        assert!(scene.store().write(move |c| refreshes::take_up_again(c, &took_up, now)).await?);
-        let (again, known) = (scene.grant("bot").await?, grant.id);
+        assert!(app.store().write(move |c| refreshes::take_up_again(c, &took_up, now)).await?);
+        let (again, known) = (app.grant("bot").await?, grant.id);
         assert_eq!(again.expires_at, Some(now), "it is dead by a service's word");
-        let refresh = scene.store().read(move |c| refreshes::get(c, known)).await?.context("known")?;
+        let refresh = app.store().read(move |c| refreshes::get(c, known)).await?.context("known")?;
         assert_eq!((refresh.sent_at, refresh.retry_at), (Some(NOW), None));
         assert!(due().await?.contains(&grant.id));
-        assert!(!scene.store().write(move |c| refreshes::take_up_again(c, &again, now)).await?, "once");
+        assert!(!app.store().write(move |c| refreshes::take_up_again(c, &again, now)).await?, "once");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_of_a_provider_that_is_down_do_not_stand_before_those_of_others() -> Result<()> {
-    for scene in Scene::each().await? {
-        let (bot, person) = (scene.grant("bot").await?, scene.grant("user").await?);
-        let first = |at: OffsetDateTime| scene.store().read(move |c| refreshes::due(c, at, 1));
+    for app in RefreshesApp::each().await? {
+        let (bot, person) = (app.grant("bot").await?, app.grant("user").await?);
+        let first = |at: OffsetDateTime| app.store().read(move |c| refreshes::due(c, at, 1));
         assert_eq!(first(NOW).await?, [bot.id]);
-        let Claim::Mine(lease, _) = scene.claim(&bot, NOW).await? else { anyhow::bail!("nobody is at it") };
+        let Claim::Mine(lease, _) = app.claim(&bot, NOW).await? else { anyhow::bail!("nobody is at it") };
         let (failed, until) = (bot.clone(), NOW + Duration::SECOND);
-        scene.store().write(move |c| refreshes::fail(c, &failed, lease, Failure::Outage(until), "down")).await?;
+        app.store().write(move |c| refreshes::fail(c, &failed, lease, Failure::Outage(until), "down")).await?;
         assert_eq!(first(until).await?, [person.id], "it has its turn again, after all that were due before");
-        let all = scene.store().read(move |c| refreshes::due(c, until, 9)).await?;
+        let all = app.store().read(move |c| refreshes::due(c, until, 9)).await?;
         assert_eq!(all, [person.id, bot.id]);
     }
     Ok(())
@@ -350,9 +349,9 @@ async fn grants_of_a_provider_that_is_down_do_not_stand_before_those_of_others()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_ask_for_a_lease_at_once_one_has_it() -> Result<()> {
-    for scene in Scene::each().await? {
-        let grant = scene.grant("bot").await?;
-        let claims = join_all((0..16).map(|_| scene.claim(&grant, NOW))).await;
+    for app in RefreshesApp::each().await? {
+        let grant = app.grant("bot").await?;
+        let claims = join_all((0..16).map(|_| app.claim(&grant, NOW))).await;
         let claims = claims.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert_eq!(claims.iter().filter(|claim| matches!(claim, Claim::Mine(..))).count(), 1, "{claims:?}");
     }

@@ -4,13 +4,13 @@ use anyhow::Result;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::app::test_app::{Stage, bare};
+use crate::app::{TestApp, bare};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn configured_providers_are_listed_with_their_dialog_and_config() -> Result<()> {
-    let stage = Stage::new().await?;
-    let token = stage.host.token("acme", &["org:read"])?;
-    let person = jackfield_tests::person::Person::new(&stage.host.url);
+    let app = TestApp::start().await?;
+    let token = app.host.token("acme", &["org:read"])?;
+    let person = jackfield_test_support::http_client::HttpClient::new(&app.host.url);
     let request = person.request(Method::GET, "/api/0/organizations/acme/config/integrations/").bearer_auth(&token);
     let dialog =
         |id: &str| json!({"url": format!("/organizations/acme/integrations/{id}/setup/"), "width": 600, "height": 600});
@@ -29,22 +29,22 @@ async fn configured_providers_are_listed_with_their_dialog_and_config() -> Resul
 async fn a_provider_without_its_options_is_exposed_nowhere_and_the_operator_is_told_what_is_missing() -> Result<()> {
     let host = bare().plugin("example").plugin("slack").toml("[slack]\nclient-id = \"1.2\"").start()?;
     host.organization("acme")?;
-    let stage = Stage { host, slack: jackfield_tests::stand_in_slack::StandInSlack::start().await? };
-    let owner = stage.person("owner").await?;
+    let app = TestApp { host, slack: jackfield_test_support::stand_in_slack::StandInSlack::start().await? };
+    let owner = app.log_in_as("owner").await?;
     let listed = owner.visit("/api/0/organizations/acme/config/integrations/").await?.json()?;
     assert_eq!(listed["providers"].as_array().map(Vec::len), Some(1));
     assert_eq!(owner.visit("/organizations/acme/integrations/slack/setup/").await?.status, 404);
     assert_eq!(owner.visit("/extensions/slack/setup/").await?.status, 404);
     assert!(!owner.visit("/organizations/acme/integrations/").await?.text.contains("Slack"));
-    let log = stage.host.log()?;
+    let log = app.host.log()?;
     assert!(log.contains("provider.id=\"slack\" missing=\"client-secret\""), "{log}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn installed_integrations_come_by_name_in_pages() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     for name in ["beta", "Alpha", "gamma", "alpha 2", "Delta"] {
         owner.start_setup("acme", "example").await?;
         owner.post("/extensions/example/setup/", &[("name", name)]).await?;

@@ -16,17 +16,17 @@ use jackfield::{
     keys::Rotation,
     store::{Sealer, Store, StoreResult, integrations, organization_integrations, organizations},
 };
-use jackfield_tests::{
+use jackfield_test_support::{
+    crashes::{Ended, RandomCrashes, time_to_finish},
     host::{Folder, HostBuilder},
-    kills::{Ended, Kills, uninterrupted},
-    person::Person,
+    http_client::HttpClient,
     postgres::fresh_database,
     stand_in_slack::StandInSlack,
 };
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::app::test_app::{PASSWORD, bare, slack_options};
+use crate::app::{PASSWORD, bare, slack_options};
 
 /// How many rows are sealed.
 const ROWS: usize = 400;
@@ -87,8 +87,8 @@ async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one
     let store = store(&folder).await?;
     fill(&store).await?;
     let rotate = || folder.command(&["key", "rotate"]);
-    let longest = uninterrupted(&mut rotate())?.max(Duration::from_millis(20));
-    let mut kills = Kills::new()?;
+    let longest = time_to_finish(&mut rotate())?.max(Duration::from_millis(20));
+    let mut kills = RandomCrashes::new()?;
     let (mut killed, mut runs) = (0, 0);
     while killed < KILLS && runs < 4 * KILLS {
         runs += 1;
@@ -100,8 +100,8 @@ async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one
     println!("{killed} of {runs} were killed within {longest:?}");
     assert_eq!(killed, KILLS);
     // The first may only go on with what was interrupted; the second is a rotation of its own, or goes on with nothing.
-    uninterrupted(&mut rotate())?;
-    uninterrupted(&mut rotate())?;
+    time_to_finish(&mut rotate())?;
+    time_to_finish(&mut rotate())?;
     let check = folder.run(&["key", "check"])?;
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
     let status = String::from_utf8(folder.run(&["key", "status"])?.stdout)?;
@@ -127,7 +127,7 @@ async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_wh
     let begun = Instant::now();
     rotation().await?;
     let longest = begun.elapsed().max(Duration::from_millis(20));
-    let (mut kills, mut killed) = (Kills::new()?, 0);
+    let (mut kills, mut killed) = (RandomCrashes::new()?, 0);
     for _ in 0..4 * HOSTS_KILLED {
         let asked = tokio::spawn(rotation());
         tokio::time::sleep(kills.moment(longest)).await;
@@ -149,14 +149,14 @@ async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_wh
 
 /// Installs and reads a token at a host, over and over, until it is over.
 async fn at_work(url: String, token: String, is_over: Arc<AtomicBool>) -> Result<usize> {
-    let owner = Person::logged_in(&url, "owner@example.com", PASSWORD).await?;
+    let owner = HttpClient::logged_in(&url, "owner@example.com", PASSWORD).await?;
     let mut rounds = 0;
     while !is_over.load(Ordering::Relaxed) {
         let installed = owner.install("acme", "slack").await?.dialog()?;
         ensure!(installed.success, "round {rounds}: {:?}", installed.data);
         let id = installed.data["id"].as_str().context("an id")?;
         let path = format!("/api/0/organizations/acme/integrations/{id}/token/");
-        let read = owner.send(Person::new(&url).request(Method::GET, &path).bearer_auth(&token)).await?;
+        let read = owner.send(HttpClient::new(&url).request(Method::GET, &path).bearer_auth(&token)).await?;
         ensure!(read.status == 200, "round {rounds}: {} {}", read.status, read.text);
         rounds += 1;
     }

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
 use jackfield::store::sealed_columns::SEALED_COLUMNS;
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::{Answer, Person},
+    http_client::{Answer, HttpClient},
     postgres::databases,
     stand_in::{Endpoint, Rotation},
     stand_in_slack::Install,
@@ -14,7 +14,7 @@ use jackfield_tests::{
 use reqwest::Method;
 
 use crate::{
-    app::test_app::{Stage, bare, slack_options},
+    app::{TestApp, bare, slack_options},
     tidy::root,
 };
 
@@ -47,24 +47,24 @@ fn data_keys(status: &str) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_seals_everything_anew_while_the_host_serves() -> Result<()> {
     for database in databases() {
-        let stage = Stage::with("v2", database, |host| host).await?;
-        let owner = stage.person("owner").await?;
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        let owner = app.log_in_as("owner").await?;
         assert!(owner.install("acme", "slack").await?.dialog()?.success);
-        let before = stage.stored().await?.integrations().await?;
+        let before = app.database().await?.integrations().await?;
         // One set-up is under way.
         let step = owner.start_setup("acme", "slack").await?;
         for _ in 0..2 {
-            let said = stage.host.run(&["key", "rotate"], "")?;
+            let said = app.host.run(&["key", "rotate"], "")?;
             assert!(said.contains("current key") && !said.contains("cannot be opened"), "{said}");
-            assert!(stage.host.log()?.contains("keys are rotated"), "the running host has done it");
-            let status = stage.host.run(&["key", "status"], "")?;
+            assert!(app.host.log()?.contains("keys are rotated"), "the running host has done it");
+            let status = app.host.run(&["key", "status"], "")?;
             assert_eq!(data_keys(&status).len(), 1, "the old key is gone: {status}");
             assert!(status.contains("wraps 1 keys, 0 values"), "{status}");
         }
-        assert_eq!(stage.stored().await?.integrations().await?[0].1, before[0].1);
+        assert_eq!(app.database().await?.integrations().await?[0].1, before[0].1);
         assert!(owner.visit(&owner.consent(&step).await?).await?.dialog()?.success, "the set-up goes on");
-        assert_eq!(stage.installed(&owner).await?.len(), 1, "and the session");
-        assert!(stage.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+        assert_eq!(app.list_integrations(&owner).await?.len(), 1, "and the session");
+        assert!(app.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
     }
     Ok(())
 }
@@ -72,15 +72,15 @@ async fn a_rotation_seals_everything_anew_while_the_host_serves() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_has_not_seen_a_rotation_reads_and_writes_under_the_new_key() -> Result<()> {
     for database in databases() {
-        let stage = Stage::with("v2", database, |host| host).await?;
-        let owner = stage.person("owner").await?;
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        let owner = app.log_in_as("owner").await?;
         // Another process with a ring of its own, as a second host is.
-        let other = stage.host.store().await?;
+        let other = app.host.store().await?;
         other.load_keys().await?;
         let stale = other.sealer().current();
-        stage.host.run(&["key", "rotate"], "")?;
+        app.host.run(&["key", "rotate"], "")?;
         assert!(owner.install("acme", "slack").await?.dialog()?.success);
-        let stored = crate::app::test_app::Stored::of(&stage.host).await?;
+        let stored = crate::app::AppDatabase::of(&app.host).await?;
         assert_eq!(stored.integrations().await?.len(), 1, "a key that is not known yet is looked up");
         assert_eq!(other.sealer().current(), stale);
         other.write(|_| Ok(())).await?;
@@ -102,39 +102,39 @@ fn assert_another_key(before: &str, after: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
-    let old = fs::read_to_string(stage.host.folder().join("data/secret.key"))?.trim().to_owned();
+    let old = fs::read_to_string(app.host.folder().join("data/secret.key"))?.trim().to_owned();
     let new = "n".repeat(44);
 
-    write_lines(&stage.host, &[&new])?;
-    let (is_fine, said) = stage.host.said(&["reload"])?;
+    write_lines(&app.host, &[&new])?;
+    let (is_fine, said) = app.host.said(&["reload"])?;
     assert!(!is_fine && said.contains("which is not among these"), "an old line must not go first: {said}");
 
-    write_lines(&stage.host, &[&new, &old])?;
-    let (is_fine, said) = stage.host.said(&["key", "rotate", "--secret-key"])?;
+    write_lines(&app.host, &[&new, &old])?;
+    let (is_fine, said) = app.host.said(&["key", "rotate", "--secret-key"])?;
     assert!(!is_fine && said.contains("`jackfield reload` first"), "{said}");
-    stage.host.run(&["reload"], "")?;
-    let known = stage.host.run(&["key", "status"], "")?;
-    let said = stage.host.run(&["key", "rotate", "--secret-key"], "")?;
+    app.host.run(&["reload"], "")?;
+    let known = app.host.run(&["key", "status"], "")?;
+    let said = app.host.run(&["key", "rotate", "--secret-key"], "")?;
     assert!(said.contains("under the first line"), "{said}");
-    let status = stage.host.run(&["key", "status"], "")?;
+    let status = app.host.run(&["key", "status"], "")?;
     assert!(status.contains("not needed any more"), "{status}");
     assert_another_key(&known, &status);
-    assert!(stage.host.run(&["audit", "verify"], "")?.contains("none changed"));
+    assert!(app.host.run(&["audit", "verify"], "")?.contains("none changed"));
 
-    write_lines(&stage.host, &[&new])?;
-    stage.host.run(&["reload"], "")?;
-    assert!(stage.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
-    assert_eq!(stage.installed(&owner).await?.len(), 1, "the session lives on");
+    write_lines(&app.host, &[&new])?;
+    app.host.run(&["reload"], "")?;
+    assert!(app.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+    assert_eq!(app.list_integrations(&owner).await?.len(), 1, "the session lives on");
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
 
-    write_lines(&stage.host, &[&old])?;
-    let (is_fine, said) = stage.host.said(&["key", "check"])?;
+    write_lines(&app.host, &[&old])?;
+    let (is_fine, said) = app.host.said(&["key", "check"])?;
     assert!(!is_fine && said.contains("is wrapped under another secret key"), "{said}");
-    let host = bare().plugin("example").plugin("slack").toml(&slack_options(&stage.slack, "v2"));
-    let said = stage.host.restart(host).err().context("it must not start")?.to_string();
+    let host = bare().plugin("example").plugin("slack").toml(&slack_options(&app.slack, "v2"));
+    let said = app.host.restart(host).err().context("it must not start")?.to_string();
     assert!(
         said.contains("data/secret.key: this database's secrets hang on another secret key (")
             && said.contains("mend: put that key there"),
@@ -150,41 +150,41 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         ("CAST(X'01deadbeef' || randomblob(60) AS BLOB)", "key id deadbeef"),
         ("(SELECT sealed_metadata FROM integrations WHERE id = 2)", "changed or moved"),
     ] {
-        let stage = Stage::new().await?;
-        let owner = stage.person("owner").await?;
+        let app = TestApp::start().await?;
+        let owner = app.log_in_as("owner").await?;
         let id = owner.install("acme", "slack").await?.dialog()?.data["id"].as_str().unwrap_or_default().to_owned();
-        stage.stored().await?.fill(1).await?;
+        app.database().await?.fill(1).await?;
         let sql = format!("UPDATE integrations SET sealed_metadata = {damage} WHERE id = {id}");
-        spoil(&stage.host, &sql)?;
+        spoil(&app.host, &sql)?;
 
-        let (is_fine, said) = stage.host.said(&["key", "check"])?;
+        let (is_fine, said) = app.host.said(&["key", "check"])?;
         assert!(!is_fine && said.contains("integrations  slack / ") && said.contains(reason), "{said}");
-        assert_eq!(stage.installed(&owner).await?.len(), 2, "the list goes on");
+        assert_eq!(app.list_integrations(&owner).await?.len(), 2, "the list goes on");
         let page = owner.visit(&format!("/organizations/acme/integrations/{id}/")).await?;
         assert!(page.status == 200 && page.text.contains("cannot be read"), "{}", page.text);
-        assert!(stage.host.log()?.contains(reason), "the log says why");
+        assert!(app.host.log()?.contains(reason), "the log says why");
         let other = owner.visit("/organizations/acme/integrations/2/").await?;
         assert!(other.status == 200 && !other.text.contains("cannot be read"), "the other does not suffer");
-        let said = stage.host.run(&["key", "rotate"], "")?;
+        let said = app.host.run(&["key", "rotate"], "")?;
         assert!(said.contains("note: 1 values cannot be opened"), "{said}");
 
         assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again mends it");
-        assert!(stage.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+        assert!(app.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
     }
     Ok(())
 }
 
-/// The machine's reads of one integration's tokens.
+/// The client's reads of one integration's tokens.
 struct Reader {
-    machine: Person,
+    client: HttpClient,
     token: String,
     path: String,
 }
 
 impl Reader {
     async fn get(&self, path: &str, grant: &str) -> Result<Answer> {
-        let asked = self.machine.request(Method::GET, &format!("{}{path}", self.path)).bearer_auth(&self.token);
-        self.machine.send(asked.header("jackfield-grant", grant)).await
+        let asked = self.client.request(Method::GET, &format!("{}{path}", self.path)).bearer_auth(&self.token);
+        self.client.send(asked.header("jackfield-grant", grant)).await
     }
 
     /// Asserts that both ways to a grant say what the matter is, and that it is not worth asking again.
@@ -215,31 +215,31 @@ async fn a_grant_that_cannot_be_opened_costs_only_itself_and_says_so() -> Result
         ("CAST(X'01deadbeef' || randomblob(60) AS BLOB)", "key id deadbeef"),
         ("(SELECT sealed_tokens FROM grants WHERE name = 'user')", "changed or moved (key id "),
     ] {
-        let stage = Stage::with("v2", None, |host| host.toml("user-scopes = [\"search:read\"]")).await?;
-        stage.slack.behave(|behaviour| {
+        let app = TestApp::start_with("v2", None, |host| host.toml("user-scopes = [\"search:read\"]")).await?;
+        app.slack.behave(|behaviour| {
             (behaviour.rotation, behaviour.install) = (Rotation::ReuseDetected, Install::GridWorkspace);
         });
-        let owner = stage.person("owner").await?;
+        let owner = app.log_in_as("owner").await?;
         let installed = owner.install("acme", "slack").await?.dialog()?;
         let id = installed.data["id"].as_str().context("an id")?;
-        let token = stage.host.token("acme", &["integrations:token", "org:read"])?.trim().to_owned();
+        let token = app.host.token("acme", &["integrations:token", "org:read"])?.trim().to_owned();
         let path = format!("/api/0/organizations/acme/integrations/{id}/");
-        let reader = Reader { machine: Person::new(&stage.host.url), token, path };
+        let reader = Reader { client: HttpClient::new(&app.host.url), token, path };
 
-        spoil(&stage.host, &format!("UPDATE grants SET sealed_tokens = {damage} WHERE name = 'bot'"))?;
+        spoil(&app.host, &format!("UPDATE grants SET sealed_tokens = {damage} WHERE name = 'bot'"))?;
         reader.is_told("bot").await?;
-        assert!(stage.host.log()?.contains(reason), "the log says why: {}", stage.host.log()?);
-        spoil(&stage.host, "UPDATE grants SET expires_at = 1 WHERE name = 'bot'")?;
+        assert!(app.host.log()?.contains(reason), "the log says why: {}", app.host.log()?);
+        spoil(&app.host, "UPDATE grants SET expires_at = 1 WHERE name = 'bot'")?;
         for _ in 0..2 {
             reader.is_told("bot").await?;
         }
-        assert_eq!(stage.slack.wire().seen(Endpoint::Refresh), 0, "the provider has no part in it");
+        assert_eq!(app.slack.faults().requests(Endpoint::Refresh), 0, "the provider has no part in it");
         reader.is_lent("user").await?;
-        assert_eq!(stage.installed(&owner).await?.len(), 1);
+        assert_eq!(app.list_integrations(&owner).await?.len(), 1);
 
         assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again mends it");
         reader.is_lent("bot").await?;
-        assert!(stage.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+        assert!(app.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
     }
     Ok(())
 }

@@ -14,12 +14,12 @@ use jackfield::{
         seal_keys,
     },
 };
-use jackfield_tests::postgres::{databases, fresh_database};
+use jackfield_test_support::postgres::{databases, fresh_database};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use crate::app::test_app::{PASSWORD, bare};
+use crate::app::{PASSWORD, bare};
 
 const OURS: &str = "a key that all hosts have, of more than thirty-two characters";
 const ANOTHER: &str = "a key that one host has, of more than thirty-two characters";

@@ -1,25 +1,34 @@
 //! A person at a real browser.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     browser::{Browser, WindowHandle, fresh_browser},
     host::HostBuilder,
-    stand_in::{Endpoint, Rotation, Trouble},
+    stand_in::{Endpoint, Fault, Rotation},
     stand_in_oauth2::{CLIENT, SECRET},
     stand_in_slack::Consent,
 };
 
 use crate::{
-    app::test_app::{PASSWORD, Stage},
-    providers::gitlab::{OwnInstance, allowed},
+    app::{PASSWORD, TestApp},
+    providers::gitlab::{GitLabApp, allowed},
 };
 
-/// A stage with a browser in front of it, somebody of a role logged in at the integrations page.
-pub(crate) struct Sitting {
-    pub(crate) stage: Stage,
+/// A app with a browser in front of it, somebody of a role logged in at the integrations page.
+pub(crate) struct BrowserApp {
+    pub(crate) base: TestApp,
     pub(crate) browser: Browser,
+}
+
+impl Deref for BrowserApp {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.base
+    }
 }
 
 /// Longest a person would sit there.
@@ -30,10 +39,10 @@ const SITTING: Duration = Duration::from_secs(150);
 pub(crate) async fn in_browser(
     role: &str,
     change: impl Fn(HostBuilder) -> HostBuilder,
-    test: impl AsyncFn(&Sitting) -> Result<()>,
+    test: impl AsyncFn(&BrowserApp) -> Result<()>,
 ) -> Result<()> {
     for _ in 0..2 {
-        let Some(sitting) = Sitting::with(role, &change).await? else { return Ok(()) };
+        let Some(sitting) = BrowserApp::with(role, &change).await? else { return Ok(()) };
         match tokio::time::timeout(SITTING, test(&sitting)).await {
             Ok(result) => {
                 result?;
@@ -45,33 +54,33 @@ pub(crate) async fn in_browser(
     anyhow::bail!("the browser stopped answering twice")
 }
 
-impl Sitting {
+impl BrowserApp {
     /// Path of the page of Slack's integration.
-    async fn slack_page(&self, owner: &jackfield_tests::person::Person) -> Result<String> {
-        let all = self.stage.installed(owner).await?;
+    async fn slack_page(&self, owner: &jackfield_test_support::http_client::HttpClient) -> Result<String> {
+        let all = self.list_integrations(owner).await?;
         let slack = all.iter().find(|one| one["provider"]["id"] == "slack").context("it is installed")?;
         Ok(format!("/organizations/acme/integrations/{}/", slack["id"].as_str().unwrap_or_default()))
     }
 
     /// Slack takes its refresh token no more, and somebody asks for a token.
     async fn slack_ends_the_grant(&self, page: &str) -> Result<()> {
-        self.stage.stored().await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
-        self.stage.slack.wire().next(Endpoint::Refresh, [Some(Trouble::Refused { error: "invalid_grant".into() })]);
-        let token = self.stage.host.token("acme", &["integrations:token"])?;
-        let machine = jackfield_tests::person::Person::new(&self.stage.host.url);
-        let asked = machine.request(reqwest::Method::GET, &format!("/api/0{page}token/")).bearer_auth(token.trim());
-        assert_eq!(machine.send(asked).await?.status, 409);
+        self.database().await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
+        self.slack.faults().next(Endpoint::Refresh, [Some(Fault::Refused { error: "invalid_grant".into() })]);
+        let token = self.host.token("acme", &["integrations:token"])?;
+        let client = jackfield_test_support::http_client::HttpClient::new(&self.host.url);
+        let asked = client.request(reqwest::Method::GET, &format!("/api/0{page}token/")).bearer_auth(token.trim());
+        assert_eq!(client.send(asked).await?.status, 409);
         Ok(())
     }
 
     /// With whatever else the host shall have. `None` where there is no browser; that was said loudly.
     async fn with(role: &str, change: impl FnOnce(HostBuilder) -> HostBuilder) -> Result<Option<Self>> {
         let Some(browser) = fresh_browser().await else { return Ok(None) };
-        let stage = Stage::with("v2", None, change).await?;
-        stage.slack.behave(|behaviour| behaviour.consent = Consent::Ask);
-        stage.person(role).await?;
-        let sitting = Self { stage, browser };
-        sitting.browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+        let app = TestApp::start_with("v2", None, change).await?;
+        app.slack.behave(|behaviour| behaviour.consent = Consent::Ask);
+        app.log_in_as(role).await?;
+        let sitting = Self { base: app, browser };
+        sitting.browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
         sitting.log_in(role).await?;
         Ok(Some(sitting))
     }
@@ -129,7 +138,7 @@ impl Sitting {
     }
 
     pub(crate) async fn quiet(&self) -> Result<()> {
-        self.browser.assert_quiet(&[&self.stage.host.url, &self.stage.slack.url("")]).await
+        self.browser.assert_quiet(&[&self.host.url, &self.slack.url("")]).await
     }
 }
 
@@ -138,7 +147,7 @@ async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> R
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             browser.see(".empty", "Nothing is connected yet").await?;
             browser.run("window.notReloaded = true").await?;
@@ -163,8 +172,8 @@ async fn an_instance_that_a_form_names_is_reached_from_the_form_and_connected() 
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
-            let (browser, own) = (&sitting.browser, OwnInstance::new(allowed).await?);
+        async |sitting: &BrowserApp| {
+            let (browser, own) = (&sitting.browser, GitLabApp::new(allowed).await?);
             browser.open(&own.host.at("/organizations/acme/integrations/")).await?;
             sitting.log_in("owner").await?;
             browser.run("window.open = () => null").await?;
@@ -175,11 +184,7 @@ async fn an_instance_that_a_form_names_is_reached_from_the_form_and_connected() 
             browser.click("button[type=submit]").await?;
             browser.see("h1", "GitLab is connected").await?;
             browser
-                .assert_quiet(&[
-                    &sitting.stage.host.url,
-                    &own.host.url,
-                    &format!("http://127.0.0.1:{}", own.service.port()),
-                ])
+                .assert_quiet(&[&sitting.host.url, &own.host.url, &format!("http://127.0.0.1:{}", own.service.port())])
                 .await
         },
     )
@@ -191,9 +196,9 @@ async fn slack_is_added_through_its_consent_page() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let hostile = "</script><img src=x onerror=alert(1)> & \"Co\"";
-            sitting.stage.slack.behave(|behaviour| behaviour.team_name = hostile.to_owned());
+            sitting.slack.behave(|behaviour| behaviour.team_name = hostile.to_owned());
             let browser = &sitting.browser;
             let page = browser.window().await?;
             sitting.open_menu_and_choose("slack").await?;
@@ -218,7 +223,7 @@ async fn a_denied_consent_is_told_until_it_is_dismissed() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             let page = browser.window().await?;
             sitting.open_menu_and_choose("slack").await?;
@@ -240,7 +245,7 @@ async fn where_the_pop_up_is_blocked_the_set_up_goes_on_as_a_full_page_and_comes
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             sitting.slack_as_a_full_page().await?;
             browser.click("button[value=allow]").await?;
@@ -259,7 +264,7 @@ async fn a_pop_up_that_the_person_closes_is_noticed_and_can_be_tried_again() -> 
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             let page = browser.window().await?;
             sitting.open_menu_and_choose("example").await?;
@@ -283,8 +288,8 @@ async fn where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channe
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
-            sitting.stage.slack.behave(|behaviour| behaviour.coop = true);
+        async |sitting: &BrowserApp| {
+            sitting.slack.behave(|behaviour| behaviour.coop = true);
             let browser = &sitting.browser;
             let page = browser.window().await?;
             sitting.open_menu_and_choose("slack").await?;
@@ -307,7 +312,7 @@ async fn an_integration_is_configured_and_removed_after_a_confirmation() -> Resu
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             sitting.add_example("one").await?;
             browser.see(".rows a", "one").await?;
@@ -340,13 +345,13 @@ async fn a_member_sees_no_buttons_that_would_fail() -> Result<()> {
     in_browser(
         "member",
         |host| host,
-        async |sitting: &Sitting| {
-            let owner = sitting.stage.person("owner").await?;
+        async |sitting: &BrowserApp| {
+            let owner = sitting.log_in_as("owner").await?;
             let browser = &sitting.browser;
             browser.see(".empty", "Ask an owner or manager").await?;
             owner.start_setup("acme", "example").await?;
             owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
-            browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+            browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".rows a").await?;
             browser.see("h1", "one").await?;
             let buttons = browser.run("return document.querySelectorAll('main button, main a.button').length").await?;
@@ -363,13 +368,13 @@ async fn an_expired_session_comes_back_to_where_the_person_was() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
-            browser.open(&sitting.stage.host.at("/account/")).await?;
+            browser.open(&sitting.host.at("/account/")).await?;
             browser.see(".empty", "None yet").await?;
             browser.click("nav button").await?;
             browser.see("h1", "Log in").await?;
-            browser.open(&sitting.stage.host.at("/account/")).await?;
+            browser.open(&sitting.host.at("/account/")).await?;
             browser.fill("#email", "owner@example.com").await?;
             browser.fill("#password", "wrong password").await?;
             browser.click("button.primary").await?;
@@ -390,12 +395,12 @@ async fn a_linked_identity_is_seen_and_unlinked() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             sitting.slack_as_a_full_page().await?;
             browser.click("button[value=allow]").await?;
             browser.see("h1", "Slack is connected").await?;
-            browser.open(&sitting.stage.host.at("/account/")).await?;
+            browser.open(&sitting.host.at("/account/")).await?;
             browser.see(".rows", "U0ADA").await?;
             browser.click(".rows button").await?;
             browser.see(".notice.success", "The identity was unlinked.").await?;
@@ -412,9 +417,9 @@ async fn two_tabs_add_two_providers() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
-            let page = sitting.stage.host.at("/organizations/acme/integrations/");
+            let page = sitting.host.at("/organizations/acme/integrations/");
             let first = browser.window().await?;
             let second = browser.new_tab().await?;
             browser.open(&page).await?;
@@ -448,7 +453,7 @@ async fn everything_can_be_done_with_the_keyboard_alone() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             let page = browser.window().await?;
             let focus = "return document.activeElement.innerText.trim()";
@@ -487,11 +492,14 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
-            let owner =
-                jackfield_tests::person::Person::logged_in(&sitting.stage.host.url, "owner@example.com", PASSWORD)
-                    .await?;
-            let at = |path: &str| sitting.stage.host.at(path);
+        async |sitting: &BrowserApp| {
+            let owner = jackfield_test_support::http_client::HttpClient::logged_in(
+                &sitting.host.url,
+                "owner@example.com",
+                PASSWORD,
+            )
+            .await?;
+            let at = |path: &str| sitting.host.at(path);
             let list = at("/organizations/acme/integrations/");
             let browser = &sitting.browser;
             let look = |what| sitting.look(what);
@@ -504,7 +512,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
                 owner.start_setup("acme", "example").await?;
                 owner.post("/extensions/example/setup/", &[("name", name)]).await?;
             }
-            sitting.stage.slack.behave(|behaviour| behaviour.rotation = Rotation::SingleUse);
+            sitting.slack.behave(|behaviour| behaviour.rotation = Rotation::SingleUse);
             sitting.slack_as_a_full_page().await?;
             look("stand-in-consent").await?;
             browser.click("button[value=allow]").await?;
@@ -559,7 +567,7 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             sitting
                 .add_example("a-very-long-name-without-any-place-to-break-it-so-that-it-has-to-wrap-somewhere")
@@ -567,8 +575,8 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
             sitting.slack_as_a_full_page().await?;
             browser.click("button[value=deny]").await?;
             browser.see("h1", "Slack was not connected").await?;
-            sitting.stage.host.token("acme", &["org:read", "org:write", "integrations:token"])?;
-            browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+            sitting.host.token("acme", &["org:read", "org:write", "integrations:token"])?;
+            browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".pages a[href$='/audit/']").await?;
             browser.see(".log", "New API token").await?;
             browser.see(".log", "failed").await?;
@@ -596,9 +604,9 @@ async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<
     in_browser(
         "owner",
         |host| host.plugin("misbehaving"),
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
-            let at = |path: &str| sitting.stage.host.at(path);
+            let at = |path: &str| sitting.host.at(path);
             browser.open(&at("/organizations/acme/integrations/host-form/setup/?dialog=0")).await?;
             browser.find("select").await?;
             sitting.look("host-form").await?;
@@ -613,13 +621,13 @@ async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<
             browser.click(".plugin button").await?;
             browser.see(".quiet", "Step 2 of 2").await?;
             sitting.look("step-2-of-2").await?;
-            sitting.stage.host.member("acme", "owner@example.com", "member")?;
+            sitting.host.member("acme", "owner@example.com", "member")?;
             browser.open(&at("/organizations/acme/integrations/example/setup/")).await?;
             browser.see("h1", "That is not yours to do").await?;
             sitting.look("forbidden").await?;
             let reference = browser.text("code").await?;
             assert!(
-                sitting.stage.host.log()?.contains(&format!("request.id=\"{reference}\"")),
+                sitting.host.log()?.contains(&format!("request.id=\"{reference}\"")),
                 "the reference is in the log"
             );
             Ok(())
@@ -633,10 +641,10 @@ async fn a_thousand_integrations_and_three_hundred_providers_stay_usable() -> Re
     in_browser(
         "owner",
         |host| host.plugin("many"),
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
-            sitting.stage.stored().await?.fill(1000).await?;
-            browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+            sitting.database().await?.fill(1000).await?;
+            browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
             let rows = async || browser.run("return document.querySelectorAll('.rows li').length").await;
             assert_eq!(rows().await?, 100);
             browser.click("a[rel=next]").await?;

@@ -6,11 +6,11 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use jackfield_tests::{host::built_library, stand_in_slack::StandInSlack};
+use jackfield_test_support::{host::built_library, stand_in_slack::StandInSlack};
 
 use crate::{
-    app::hostile_app::{Scene, posted, readable},
-    app::test_app::bare,
+    app::bare,
+    app::plugin_app::{PluginApp, posted, readable},
 };
 
 const MARKER: &[u8] = b"JACKFIELD-CONSTRUCTOR:";
@@ -60,15 +60,15 @@ async fn deadly_constructors_are_refused(isolation: &str) -> Result<()> {
         builder = builder.listed(&library(folder.path(), behaviour)?.display().to_string());
     }
     let toml = format!("[plugins]\non-failure = \"skip\"\ndeadline = 5\nmemory = 200\nisolation = \"{isolation}\"\n");
-    let scene = Scene::of(builder.toml(&toml), StandInSlack::start().await?).await?;
-    let log = scene.stage.host.log()?;
+    let app = PluginApp::of(builder.toml(&toml), StandInSlack::start().await?).await?;
+    let log = app.host.log()?;
     for (behaviour, word) in &DEADLY {
         let told = log.lines().find(|line| line.contains(&format!("lib{behaviour}.so")));
         assert!(told.is_some_and(|line| line.contains(word)), "{behaviour}: {told:?} in\n{log}");
     }
-    scene.example_works().await?;
-    let workers = scene.workers(usize::from(isolation == "process"))?;
-    scene.assert_nothing_is_left(&workers)
+    app.example_works().await?;
+    let workers = app.workers(usize::from(isolation == "process"))?;
+    app.assert_nothing_is_left(&workers)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,15 +112,15 @@ async fn what_a_constructor_reaches_for_is_refused() -> Result<()> {
     for behaviour in &behaviours {
         builder = builder.listed(&library(folder.path(), behaviour)?.display().to_string());
     }
-    let scene = Scene::of(builder, StandInSlack::start().await?).await?;
+    let app = PluginApp::of(builder, StandInSlack::start().await?).await?;
     for behaviour in &behaviours {
-        let dialog = posted(&scene.owner, &id(behaviour), &[("calm", "1")]).await?;
+        let dialog = posted(&app.owner, &id(behaviour), &[("calm", "1")]).await?;
         let got = dialog.data["name"].as_str().unwrap_or_default();
         let expected: &[&str] = if behaviour == "none" { &["nothing"] } else { &["EPERM", "EACCES"] };
         assert!(expected.contains(&got), "{behaviour} got {got:?}");
     }
     assert!(!made.exists());
-    scene.example_works().await?;
-    let workers = scene.workers(1 + behaviours.len())?;
-    scene.assert_nothing_is_left(&workers)
+    app.example_works().await?;
+    let workers = app.workers(1 + behaviours.len())?;
+    app.assert_nothing_is_left(&workers)
 }

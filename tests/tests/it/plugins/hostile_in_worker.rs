@@ -3,30 +3,30 @@
 use std::{collections::BTreeSet, fs};
 
 use anyhow::Result;
-use jackfield_tests::{
+use jackfield_test_support::{
     host::{HostBuilder, Program},
     processes::Process,
     stand_in_slack::StandInSlack,
 };
 
 use crate::{
-    app::hostile_app::{Scene, left, readable},
-    app::test_app::program,
+    app::plugin_app::{PluginApp, left, readable},
+    app::program,
 };
 
 const DEADLINE: &str = "[plugins]\ndeadline = 1\n";
 
 /// Each harm is contained, and the provider works again; at its end, no process is left.
 async fn contained(toml: &str, cases: &[(&str, &[&str], &str)]) -> Result<()> {
-    let scene = Scene::new(toml).await?;
-    scene.workers(2)?;
+    let app = PluginApp::new(toml).await?;
+    app.workers(2)?;
     for (provider, reasons, words) in cases {
-        scene.assert_contained(provider, reasons, words).await?;
-        scene.assert_calm(provider).await?;
-        scene.workers(2)?;
+        app.assert_contained(provider, reasons, words).await?;
+        app.assert_calm(provider).await?;
+        app.workers(2)?;
     }
-    let workers = scene.workers(2)?;
-    scene.assert_nothing_is_left(&workers)
+    let workers = app.workers(2)?;
+    app.assert_nothing_is_left(&workers)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,40 +99,40 @@ async fn an_answer_that_is_too_much_is_not_taken() -> Result<()> {
 /// An answer in advance is the plugin's own, and answers nobody else's question.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_before_the_question_answers_no_other_question() -> Result<()> {
-    let scene = Scene::new(DEADLINE).await?;
-    scene.harm("answers-before-asked", "").await?;
-    scene.assert_calm("loops").await?;
-    scene.assert_calm("answers-before-asked").await?;
-    scene.example_works().await?;
-    assert!(!scene.stored("loops").await?.iter().any(|name| name == "the next"));
-    scene.workers(2)?;
+    let app = PluginApp::new(DEADLINE).await?;
+    app.harm("answers-before-asked", "").await?;
+    app.assert_calm("loops").await?;
+    app.assert_calm("answers-before-asked").await?;
+    app.example_works().await?;
+    assert!(!app.stored_names("loops").await?.iter().any(|name| name == "the next"));
+    app.workers(2)?;
     Ok(())
 }
 
 /// A call that is answered by a signal to the worker itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_itself_or_calls_another_abi_is_ended_or_refused() -> Result<()> {
-    let scene = Scene::new(DEADLINE).await?;
+    let app = PluginApp::new(DEADLINE).await?;
     for provider in ["stops-itself", "calls-another-abi"] {
-        let dialog = scene.harm(provider, "").await?;
+        let dialog = app.harm(provider, "").await?;
         assert!(!dialog.success || dialog.data["name"] == "EPERM", "{provider}: {}", dialog.data);
-        scene.example_works().await?;
-        scene.assert_calm(provider).await?;
+        app.example_works().await?;
+        app.assert_calm(provider).await?;
     }
-    let workers = scene.workers(2)?;
-    scene.assert_nothing_is_left(&workers)
+    let workers = app.workers(2)?;
+    app.assert_nothing_is_left(&workers)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_plugin_reaches_for_is_refused() -> Result<()> {
-    let scene = Scene::new(DEADLINE).await?;
-    let workers = scene.workers(2)?;
-    let (host, folder) = (scene.stage.host.pid().to_string(), scene.stage.host.folder().to_owned());
+    let app = PluginApp::new(DEADLINE).await?;
+    let workers = app.workers(2)?;
+    let (host, folder) = (app.host.pid().to_string(), app.host.folder().to_owned());
     let (key, made) = (folder.join("data/secret.key"), folder.join("data/made-by-a-plugin"));
     assert!(key.exists(), "there is a key to be read");
     let mut leaks = Vec::new();
     for (provider, target) in [
-        ("opens-a-socket", format!("127.0.0.1:{}", scene.stage.slack.port())),
+        ("opens-a-socket", format!("127.0.0.1:{}", app.slack.port())),
         ("reads-the-secret-key", key.display().to_string()),
         ("writes-a-file", made.display().to_string()),
         ("reads-proc", host.clone()),
@@ -145,19 +145,19 @@ async fn what_a_plugin_reaches_for_is_refused() -> Result<()> {
         ("asks-the-kernel", String::new()),
         ("writes-executable-memory", String::new()),
     ] {
-        let dialog = scene.harm(provider, &target).await?;
+        let dialog = app.harm(provider, &target).await?;
         assert!(dialog.success, "{provider} lives on: {}", dialog.detail());
         let got = dialog.data["name"].as_str().unwrap_or_default();
         if !got.split(", ").all(|name| ["EPERM", "EACCES", "ENOSYS"].contains(&name)) {
             leaks.push(format!("{provider} got {got:?}"));
         }
-        scene.example_works().await?;
-        scene.assert_calm(provider).await?;
+        app.example_works().await?;
+        app.assert_calm(provider).await?;
     }
     assert!(leaks.is_empty(), "{leaks:#?}");
-    assert!(scene.stage.slack.requests().is_empty() && !made.exists());
-    assert_eq!(pids(&scene.workers(2)?), pids(&workers), "a refusal ends no worker");
-    scene.assert_nothing_is_left(&workers)
+    assert!(app.slack.requests().is_empty() && !made.exists());
+    assert_eq!(pids(&app.workers(2)?), pids(&workers), "a refusal ends no worker");
+    app.assert_nothing_is_left(&workers)
 }
 
 fn pids(workers: &[Process]) -> BTreeSet<u32> {
@@ -171,10 +171,10 @@ async fn a_worker_inherits_nothing_but_its_socket() -> Result<()> {
     let words = ["-c", "exec 9</etc/passwd; exec \"$0\" \"$@\"", &host].map(str::to_owned);
     let program = Program { path: "/bin/sh".into(), words: words.into() };
     let builder = readable(HostBuilder::new(program)).env("A_SECRET", "s3cret").plugin("hostile").plugin("example");
-    let scene = Scene::of(builder, StandInSlack::start().await?).await?;
-    assert!(fs::exists(format!("/proc/{}/fd/9", scene.stage.host.pid()))?, "the host has it");
-    assert_eq!(scene.harm("environment", "").await?.data["name"], "nothing");
-    for worker in scene.workers(2)? {
+    let app = PluginApp::of(builder, StandInSlack::start().await?).await?;
+    assert!(fs::exists(format!("/proc/{}/fd/9", app.host.pid()))?, "the host has it");
+    assert_eq!(app.harm("environment", "").await?.data["name"], "nothing");
+    for worker in app.workers(2)? {
         assert_held(&worker)?;
     }
     Ok(())
@@ -200,41 +200,41 @@ fn assert_held(worker: &Process) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_words_drowns_neither_host_nor_log() -> Result<()> {
-    let scene = Scene::new("").await?;
+    let app = PluginApp::new("").await?;
     for provider in ["floods-stderr", "floods-log"] {
-        let before = scene.stage.host.log()?.len();
-        scene.harm(provider, "").await?;
-        scene.example_works().await?;
-        scene.assert_calm(provider).await?;
-        let grown = scene.stage.host.log()?.len() - before;
+        let before = app.host.log()?.len();
+        app.harm(provider, "").await?;
+        app.example_works().await?;
+        app.assert_calm(provider).await?;
+        let grown = app.host.log()?.len() - before;
         assert!(grown < 2 << 20, "{provider}: the log has grown by {grown} bytes");
     }
-    let workers = scene.workers(2)?;
-    scene.assert_nothing_is_left(&workers)
+    let workers = app.workers(2)?;
+    app.assert_nothing_is_left(&workers)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_killed_from_outside_is_replaced() -> Result<()> {
-    let scene = Scene::new("").await?;
-    for worker in scene.workers(2)? {
+    let app = PluginApp::new("").await?;
+    for worker in app.workers(2)? {
         std::process::Command::new("kill").args(["-KILL", &worker.pid.to_string()]).status()?;
         left(&[worker])?;
     }
-    scene.example_works().await?;
-    scene.assert_calm("loops").await?;
-    scene.workers(2)?;
+    app.example_works().await?;
+    app.assert_calm("loops").await?;
+    app.workers(2)?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_library_that_is_overwritten_once_it_was_judged_changes_nothing() -> Result<()> {
     for isolation in ["process", "in-process"] {
-        let scene = Scene::new(&format!("{DEADLINE}isolation = \"{isolation}\"\n")).await?;
+        let app = PluginApp::new(&format!("{DEADLINE}isolation = \"{isolation}\"\n")).await?;
         // In place: whoever had mapped the file would be ended by the system.
-        fs::write(scene.stage.host.folder().join("plugins/libhostile.so"), "junk")?;
-        scene.assert_calm("loops").await?;
-        scene.assert_contained("loops", &["deadline"], "").await?;
-        scene.assert_calm("loops").await?;
+        fs::write(app.host.folder().join("plugins/libhostile.so"), "junk")?;
+        app.assert_calm("loops").await?;
+        app.assert_contained("loops", &["deadline"], "").await?;
+        app.assert_calm("loops").await?;
     }
     Ok(())
 }

@@ -7,33 +7,33 @@ use std::sync::{
 
 use anyhow::{Context, Result};
 use axum::{Router, routing::get};
-use jackfield_tests::person::{DialogAnswer, Person};
+use jackfield_test_support::http_client::{DialogMessage, HttpClient};
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
-use crate::app::hostile_app::{self, INTERNAL, Scene, left, posted};
+use crate::app::plugin_app::{self, INTERNAL, PluginApp, left, posted};
 
 /// Lets a provider loop, and answers when it does.
-async fn set_looping(scene: &Scene) -> Result<JoinHandle<Result<DialogAnswer>>> {
-    let mut processes: Vec<u32> = scene.stage.host.workers()?.iter().map(|worker| worker.pid).collect();
-    processes.push(scene.stage.host.pid());
-    let owner = scene.owner.clone();
+async fn set_looping(app: &PluginApp) -> Result<JoinHandle<Result<DialogMessage>>> {
+    let mut processes: Vec<u32> = app.host.workers()?.iter().map(|worker| worker.pid).collect();
+    processes.push(app.host.pid());
+    let owner = app.owner.clone();
     let looping = tokio::spawn(async move { posted(&owner, "loops", &[("go", "1")]).await });
-    hostile_app::looping(processes).await?;
+    plugin_app::looping(processes).await?;
     Ok(looping)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_up_that_waits_behind_an_endless_loop_goes_on_on_the_next_worker() -> Result<()> {
     for (isolation, workers) in ISOLATIONS {
-        let scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 4\n")).await?;
-        let manager = scene.stage.person("manager").await?;
-        scene.workers(workers)?;
-        let looping = set_looping(&scene).await?;
+        let app = PluginApp::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 4\n")).await?;
+        let manager = app.log_in_as("manager").await?;
+        app.workers(workers)?;
+        let looping = set_looping(&app).await?;
         let waiting = posted(&manager, "loops", &[("calm", "1")]).await?;
         assert!(waiting.success, "{isolation}: {}", waiting.detail());
         assert_eq!(looping.await??.detail(), INTERNAL);
-        assert_eq!(scene.stored("loops").await?, ["calm"]);
-        scene.workers(workers)?;
+        assert_eq!(app.stored_names("loops").await?, ["calm"]);
+        app.workers(workers)?;
     }
     Ok(())
 }
@@ -41,14 +41,14 @@ async fn a_set_up_that_waits_behind_an_endless_loop_goes_on_on_the_next_worker()
 #[tokio::test(flavor = "multi_thread")]
 async fn while_one_plugin_loops_another_serves() -> Result<()> {
     for (isolation, workers) in ISOLATIONS {
-        let mut scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 60\n")).await?;
-        let manager = scene.stage.person("manager").await?;
-        scene.workers(workers)?;
-        let looping = set_looping(&scene).await?;
+        let mut app = PluginApp::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 60\n")).await?;
+        let manager = app.log_in_as("manager").await?;
+        app.workers(workers)?;
+        let looping = set_looping(&app).await?;
         assert!(posted(&manager, "example", &[("name", "meanwhile")]).await?.success, "{isolation}");
         assert!(!looping.is_finished(), "{isolation}: it was under way all the time");
-        scene.stage.host.signal("KILL")?;
-        scene.stage.host.exit_code()?;
+        app.host.signal("KILL")?;
+        app.base.host.exit_code()?;
         assert!(looping.await?.is_err(), "nobody answers any more");
     }
     Ok(())
@@ -57,12 +57,12 @@ async fn while_one_plugin_loops_another_serves() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_is_asked_to_stop_while_a_plugin_loops_stops() -> Result<()> {
     for (isolation, workers) in ISOLATIONS {
-        let mut scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 2\n")).await?;
-        let running = scene.workers(workers)?;
-        let looping = set_looping(&scene).await?;
-        scene.stage.host.signal("TERM")?;
+        let mut app = PluginApp::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 2\n")).await?;
+        let running = app.workers(workers)?;
+        let looping = set_looping(&app).await?;
+        app.host.signal("TERM")?;
         assert_eq!(looping.await??.detail(), INTERNAL, "{isolation}: what is under way is answered");
-        assert_eq!(scene.stage.host.exit_code()?, Some(0), "{isolation}");
+        assert_eq!(app.base.host.exit_code()?, Some(0), "{isolation}");
         left(&running)?;
     }
     Ok(())
@@ -70,11 +70,11 @@ async fn a_host_that_is_asked_to_stop_while_a_plugin_loops_stops() -> Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_is_killed_takes_even_a_looping_worker_with_it() -> Result<()> {
-    let mut scene = Scene::new("[plugins]\ndeadline = 60\n").await?;
-    let workers = scene.workers(2)?;
-    let looping = set_looping(&scene).await?;
-    scene.stage.host.signal("KILL")?;
-    scene.stage.host.exit_code()?;
+    let mut app = PluginApp::new("[plugins]\ndeadline = 60\n").await?;
+    let workers = app.workers(2)?;
+    let looping = set_looping(&app).await?;
+    app.host.signal("KILL")?;
+    app.base.host.exit_code()?;
     left(&workers)?;
     assert!(looping.await?.is_err(), "nobody answers");
     Ok(())
@@ -109,7 +109,7 @@ impl Late {
     }
 }
 
-async fn asks(person: Person, url: String) -> Result<DialogAnswer> {
+async fn asks(person: HttpClient, url: String) -> Result<DialogMessage> {
     posted(&person, "asks", &[("go", "1"), ("target", &url)]).await
 }
 
@@ -120,18 +120,19 @@ async fn a_set_up_that_waits_for_an_answer_lives_through_the_end_of_its_plugin()
     for (isolation, workers, harms) in cases {
         let late = Late::start().await?;
         let allowed = format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", late.port);
-        let scene = Scene::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 1\n{allowed}")).await?;
-        let manager = scene.stage.person("manager").await?;
+        let app =
+            PluginApp::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 1\n{allowed}")).await?;
+        let manager = app.log_in_as("manager").await?;
         for (asked, harm) in (1..).zip(harms) {
             let waiting = tokio::spawn(asks(manager.clone(), late.url.clone()));
             late.asked.notified().await;
-            assert_eq!(scene.harm(harm, "").await?.detail(), INTERNAL);
+            assert_eq!(app.harm(harm, "").await?.detail(), INTERNAL);
             late.answer.notify_one();
             let dialog = waiting.await?.context("the one who waited")?;
             assert!(dialog.success && dialog.data["name"] == "late", "{isolation}, {harm}: {}", dialog.data);
             assert_eq!(late.count.load(Ordering::Relaxed), asked, "{harm}: nothing is asked twice");
         }
-        scene.workers(workers)?;
+        app.workers(workers)?;
     }
     Ok(())
 }

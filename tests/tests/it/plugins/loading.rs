@@ -3,12 +3,12 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::{HostBuilder, built_library, plain_folder, put_library},
-    person::Person,
+    http_client::HttpClient,
 };
 
-use crate::app::test_app::{PASSWORD, bare, leaving_a_mark};
+use crate::app::{PASSWORD, bare, leaving_a_mark};
 
 /// What a start says that lists this library, without what differs from run to run.
 fn refused(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
@@ -84,8 +84,8 @@ fn a_library_for_another_architecture() -> Result<()> {
     let said = refused("example", |bytes| bytes[18..20].copy_from_slice(&22u16.to_le_bytes()))?;
     let said = said.replace(std::env::consts::ARCH, "ARCH");
     insta::assert_snapshot!(told(&said), @r"
-    default-integrations: FILE: built for another architecture: found ELF machine 22, wanted ARCH
-      mend: get or build the plugin for this machine's architecture
+    default-integrations: FILE: built for another architecture: found ELF client 22, wanted ARCH
+      mend: get or build the plugin for this client's architecture
     ");
     Ok(())
 }
@@ -177,7 +177,7 @@ async fn on_failure_skip_starts_with_the_plugins_that_do_load() -> Result<()> {
     assert!(host.log()?.contains("no jackfield plugin inside"), "and the log has the reason");
     host.user("owner@example.com", PASSWORD)?;
     host.run(&["org", "create", "acme", "--name", "Acme", "--owner", "owner@example.com"], "")?;
-    let owner = Person::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
     assert_eq!(owner.start_setup("acme", "example").await?.status, 200);
     Ok(())
 }
@@ -187,9 +187,9 @@ async fn one_library_may_export_several_providers() -> Result<()> {
     let host = bare().plugin("two_providers").plugin("example").start()?;
     host.organization("acme")?;
     let token = host.token("acme", &["org:read"])?;
-    let machine = Person::new(&host.url);
-    let request = machine.request(reqwest::Method::GET, "/api/0/organizations/acme/config/integrations/");
-    let listed = machine.send(request.bearer_auth(token)).await?.json()?;
+    let client = HttpClient::new(&host.url);
+    let request = client.request(reqwest::Method::GET, "/api/0/organizations/acme/config/integrations/");
+    let listed = client.send(request.bearer_auth(token)).await?.json()?;
     let ids: Vec<_> = listed["providers"].as_array().context("a list")?.iter().map(|one| one["id"].clone()).collect();
     assert_eq!(ids, ["first", "second", "example"]);
     Ok(())

@@ -11,12 +11,12 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
-use jackfield_tests::{
+use jackfield_test_support::{
     host::built_library,
     processes::{self, until},
 };
 
-use crate::app::test_app::program;
+use crate::app::program;
 
 const COUNT: usize = 1000;
 

@@ -11,22 +11,22 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::{Folder, built_library, put_library},
-    person::Person,
+    http_client::HttpClient,
 };
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::app::test_app::{PASSWORD, Stage, bare, leaving_a_mark};
+use crate::app::{PASSWORD, TestApp, bare, leaving_a_mark};
 
 /// A host's folder with one good plugin in it, which leaves a mark when any of it runs.
-struct Site {
+struct ProvenanceApp {
     folder: Folder,
     marks: TempDir,
 }
 
-impl Site {
+impl ProvenanceApp {
     fn new() -> Result<Self> {
         Self::listing("leaves_a_mark")
     }
@@ -133,7 +133,7 @@ fn a_library_that_others_can_write_or_replace_is_refused_until_the_mend_is_run()
         (".", 0o777, "its folder FOLDER: found the mode 0777, wanted 0755"),
     ];
     for (place, mode, told) in cases {
-        let site = Site::new()?;
+        let site = ProvenanceApp::new()?;
         change_mode(&site.at(place), mode)?;
         let said = site.refused()?;
         let head = format!("FOLDER/jackfield.toml:1: default-integrations: {library}: others can write {told}");
@@ -159,7 +159,7 @@ fn a_library_or_folder_of_another_user_is_refused() -> Result<()> {
         return Ok(());
     }
     for (place, told) in [("plugins/libleaves_a_mark.so", "it"), ("plugins", "its folder FOLDER/plugins")] {
-        let site = Site::new()?;
+        let site = ProvenanceApp::new()?;
         chown(site.at(place), Some(4321), None)?;
         let said = site.refused()?;
         assert!(said.contains(&format!("somebody else owns {told}: found the user 4321, wanted 0, root\n")), "{said}");
@@ -173,7 +173,7 @@ fn a_library_or_folder_of_another_user_is_refused() -> Result<()> {
 /// Security checklist, point 53.
 #[test]
 fn a_library_that_is_a_symbolic_link_or_no_file_is_refused() -> Result<()> {
-    let site = Site::new()?;
+    let site = ProvenanceApp::new()?;
     fs::rename(site.library(), site.at("elsewhere.so"))?;
     symlink(site.at("elsewhere.so"), site.library())?;
     insta::assert_snapshot!(site.refused()?, @r"
@@ -209,7 +209,7 @@ fn a_name_with_path_parts_and_a_path_that_climbs_are_refused() -> Result<()> {
                 .to_owned(),
         ),
     ] {
-        let site = Site::listing(entry)?;
+        let site = ProvenanceApp::listing(entry)?;
         let file = site.at("jackfield.toml");
         fs::write(&file, fs::read_to_string(&file)?.replace("(NUL)", "\\u0000"))?;
         let said = site.refused()?;
@@ -220,7 +220,7 @@ fn a_name_with_path_parts_and_a_path_that_climbs_are_refused() -> Result<()> {
 
 #[test]
 fn a_lock_that_others_can_write_is_refused_in_the_same_words() -> Result<()> {
-    let site = Site::new()?;
+    let site = ProvenanceApp::new()?;
     site.good("plugin lock")?;
     let lock = site.at("jackfield.lock");
     assert_eq!(fs::metadata(&lock)?.permissions().mode() & 0o777, 0o644, "a host of another user reads it too");
@@ -243,7 +243,7 @@ fn a_lock_that_others_can_write_is_refused_in_the_same_words() -> Result<()> {
 /// Security checklist, point 52.
 #[test]
 fn a_library_that_differs_from_the_lock_in_anything_is_refused_with_both_values() -> Result<()> {
-    let site = Site::new()?;
+    let site = ProvenanceApp::new()?;
     let signer = site.trusted_key()?;
     site.sign("operator.key")?;
     let said = site.good("plugin lock")?;
@@ -273,7 +273,7 @@ fn a_library_that_differs_from_the_lock_in_anything_is_refused_with_both_values(
 
 #[test]
 fn a_lock_keeps_a_signer_who_is_no_longer_asked_for_and_one_without_asks_for_none() -> Result<()> {
-    let site = Site::new()?;
+    let site = ProvenanceApp::new()?;
     let plain = fs::read_to_string(site.at("jackfield.toml"))?;
     let signer = site.trusted_key()?;
     site.sign("operator.key")?;
@@ -306,7 +306,7 @@ async fn a_host_starts_with_the_rest_when_one_library_differs_from_the_lock() ->
     assert!(!mark.exists(), "not one byte of it has run");
     host.user("owner@example.com", PASSWORD)?;
     host.run(&["org", "create", "acme", "--name", "Acme", "--owner", "owner@example.com"], "")?;
-    let owner = Person::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
     assert_eq!(owner.start_setup("acme", "example").await?.status, 200);
     assert_eq!(owner.visit("/extensions/leaves-a-mark/setup/").await?.status, 404);
     Ok(())
@@ -314,7 +314,7 @@ async fn a_host_starts_with_the_rest_when_one_library_differs_from_the_lock() ->
 
 #[test]
 fn where_signatures_are_demanded_only_what_a_trusted_key_has_signed_is_loaded() -> Result<()> {
-    let site = Site::new()?;
+    let site = ProvenanceApp::new()?;
     let ours = site.trusted_key()?;
     insta::assert_snapshot!(site.refused()?, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not signed: found no plugins/libleaves_a_mark.so.minisig, wanted a signature by one of plugins.trusted-keys
@@ -350,7 +350,7 @@ fn where_signatures_are_demanded_only_what_a_trusted_key_has_signed_is_loaded() 
 
 #[test]
 fn a_slip_in_the_trusted_keys_does_not_let_unsigned_plugins_run() -> Result<()> {
-    let site = Site::new()?;
+    let site = ProvenanceApp::new()?;
     site.configure("[plugins]\ntrusted-keys = [\"RWQ\"]")?;
     let said = site.refused()?;
     assert!(said.contains("plugins.trusted-keys[0]: not a public key of minisign's"), "{said}");
@@ -360,7 +360,7 @@ fn a_slip_in_the_trusted_keys_does_not_let_unsigned_plugins_run() -> Result<()> 
 
 #[test]
 fn a_key_with_a_password_signs_with_it_and_is_never_overwritten() -> Result<()> {
-    let site = Site::new()?;
+    let site = ProvenanceApp::new()?;
     site.configure("[plugins]\ntrusted-keys = [{ file = \"operator.key.pub\" }]")?;
     let (is_good, said) = site.run_with("plugin key operator.key --password-stdin", "analytical engine\n")?;
     assert!(is_good && said.contains("trusted-keys = [\"RW"), "{said}");
@@ -386,7 +386,7 @@ fn a_key_with_a_password_signs_with_it_and_is_never_overwritten() -> Result<()> 
 
 #[test]
 fn an_author_checks_a_build_wherever_it_lies_and_reads_what_a_host_would_say() -> Result<()> {
-    let site = Site::new()?;
+    let site = ProvenanceApp::new()?;
     change_mode(&site.library(), 0o664)?;
     let said = site.good("plugin check plugins/libleaves_a_mark.so")?;
     let note = "note: a host would refuse it where it lies: plugins/libleaves_a_mark.so: others can write it: ";
@@ -449,14 +449,14 @@ fn loaded(folder: &Folder) -> Result<(String, String)> {
 /// Security checklist, point 59.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_a_person_or_machine_can_ask_of_a_host_writes_into_its_plugin_folder() -> Result<()> {
-    let stage = Stage::new().await?;
-    let before = everything_in(&stage.host.folder().join("plugins"))?;
+    let app = TestApp::start().await?;
+    let before = everything_in(&app.host.folder().join("plugins"))?;
     assert_eq!(before.len(), 2, "both libraries: {before:?}");
-    let owner = stage.person("owner").await?;
+    let owner = app.log_in_as("owner").await?;
     owner.start_setup("acme", "example").await?;
     let escape = "../../plugins/libexample.so";
     assert!(owner.post("/extensions/example/setup/", &[("name", escape)]).await?.dialog()?.success);
-    let token = stage.host.token("acme", &["org:read", "org:write", "org:integrations"])?;
+    let token = app.host.token("acme", &["org:read", "org:write", "org:integrations"])?;
     for path in
         ["/plugins/libnew.so", "/api/0/plugins/", "/assets/..%2f..%2fplugins%2flibexample.so", "/icons/libnew.so"]
     {
@@ -466,8 +466,8 @@ async fn nothing_a_person_or_machine_can_ask_of_a_host_writes_into_its_plugin_fo
             assert!(matches!(status, 401 | 403 | 404 | 405), "{method} {path}: {status}");
         }
     }
-    stage.host.run(&["plugin", "list"], "")?;
-    assert_eq!(everything_in(&stage.host.folder().join("plugins"))?, before);
+    app.host.run(&["plugin", "list"], "")?;
+    assert_eq!(everything_in(&app.host.folder().join("plugins"))?, before);
     Ok(())
 }
 

@@ -11,19 +11,19 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::{Host, HostBuilder},
-    person::Person,
+    http_client::HttpClient,
 };
 
-use crate::app::test_app::{PASSWORD, bare};
+use crate::app::{PASSWORD, bare};
 
 /// A host with an organization, and its owner.
-async fn running(builder: HostBuilder) -> Result<(Host, Person)> {
+async fn running(builder: HostBuilder) -> Result<(Host, HttpClient)> {
     let host = builder.start()?;
     host.user("owner@example.com", PASSWORD)?;
     host.run(&["org", "create", "acme", "--name", "Acme", "--owner", "owner@example.com"], "")?;
-    let owner = Person::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
     Ok((host, owner))
 }
 
@@ -52,7 +52,7 @@ fn rebuild(host: &Host, name: &str) -> Result<()> {
     Ok(fs::write(&file, bytes)?)
 }
 
-async fn installs_example(owner: &Person, name: &str) -> Result<()> {
+async fn installs_example(owner: &HttpClient, name: &str) -> Result<()> {
     owner.start_setup("acme", "example").await?;
     ensure!(owner.post("/extensions/example/setup/", &[("name", name)]).await?.dialog()?.success);
     Ok(())
@@ -78,7 +78,7 @@ async fn a_changed_plugin_is_replaced_an_unchanged_one_left_alone_and_a_flow_of_
     assert_eq!(pid(&host, "example")?, example, "left alone");
     assert_ne!(pid(&host, "misbehaving")?, misbehaving);
     let ended = owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
-    assert_eq!(ended.goes_to(), (302, "/"));
+    assert_eq!(ended.status_and_location(), (302, "/"));
     let page = owner.visit("/organizations/acme/integrations/").await?;
     assert!(page.text.contains("it may have been updated meanwhile. Start it again from here."), "{}", page.text);
     let goes_on = owner.post("/extensions/example/setup/", &[("name", "unharmed")]).await?;
@@ -93,12 +93,12 @@ async fn a_changed_plugin_is_replaced_an_unchanged_one_left_alone_and_a_flow_of_
 async fn changed_options_begin_a_new_life_and_end_flows_under_the_old_ones() -> Result<()> {
     let with = |to: &str| bare().plugin("misbehaving").toml(&format!("[redirects]\nto = \"https://{to}.example/\""));
     let (host, owner) = running(with("first")).await?;
-    assert_eq!(owner.start_setup("acme", "redirects").await?.goes_to(), (302, "https://first.example/"));
+    assert_eq!(owner.start_setup("acme", "redirects").await?.status_and_location(), (302, "https://first.example/"));
     host.reconfigure(&with("second"))?;
     assert!(reload(&host)?.1.contains("replaced  misbehaving"));
-    assert_eq!(owner.visit("/extensions/redirects/setup/").await?.goes_to(), (302, "/"));
+    assert_eq!(owner.visit("/extensions/redirects/setup/").await?.status_and_location(), (302, "/"));
     assert!(host.log()?.contains("integrations.setup.invalid-signature"));
-    assert_eq!(owner.start_setup("acme", "redirects").await?.goes_to(), (302, "https://second.example/"));
+    assert_eq!(owner.start_setup("acme", "redirects").await?.status_and_location(), (302, "https://second.example/"));
     Ok(())
 }
 
@@ -145,7 +145,7 @@ async fn who_skips_what_does_not_load_keeps_what_runs() -> Result<()> {
     assert!(said.contains("skipped: ") && said.contains("found a text file"), "a bad new version: {said}");
     assert!(said.contains("redirects.too: unknown option"), "and bad options: {said}");
     installs_example(&owner, "still here").await?;
-    assert_eq!(owner.start_setup("acme", "redirects").await?.goes_to(), (302, "https://first.example/"));
+    assert_eq!(owner.start_setup("acme", "redirects").await?.status_and_location(), (302, "https://first.example/"));
     Ok(())
 }
 
@@ -185,7 +185,7 @@ async fn features_change_at_once_and_what_needs_a_restart_is_told() -> Result<()
     let (is_done, said) = reload(&host)?;
     assert!(is_done && said.contains("note: system.url-prefix take effect with the next start only"), "{said}");
     let start = owner.visit("/organizations/acme/integrations/example/setup/").await?;
-    assert_eq!(start.goes_to(), (302, "/"), "the feature is off");
+    assert_eq!(start.status_and_location(), (302, "/"), "the feature is off");
     Ok(())
 }
 
@@ -204,7 +204,11 @@ async fn a_declared_provider_is_reloaded_like_a_plugin() -> Result<()> {
         is_done && said.contains("replaced  providers.github") && said.contains("kept      providers.gitlab"),
         "{said}"
     );
-    assert_eq!(owner.visit("/extensions/github/setup/").await?.goes_to(), (302, "/"), "a flow of the changed one ends");
+    assert_eq!(
+        owner.visit("/extensions/github/setup/").await?.status_and_location(),
+        (302, "/"),
+        "a flow of the changed one ends"
+    );
     assert_eq!(owner.visit("/extensions/gitlab/setup/").await?.redirect()?.host_str(), Some("gitlab.com"));
     assert!(owner.start_setup("acme", "github").await?.redirect()?.as_str().contains("scope=gist"));
     host.reconfigure(&bare())?;
@@ -258,7 +262,7 @@ async fn reloads_under_load_lose_no_request() -> Result<()> {
     let (is_over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut people = Vec::new();
     for number in 0..PEOPLE {
-        let owner = Person::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+        let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
         let (is_over, done) = (is_over.clone(), done.clone());
         people.push(tokio::spawn(async move {
             let mut round = 0;

@@ -1,14 +1,14 @@
 //! A kernel that lacks what plugins are confined with: said everywhere, and not put up with where the operator says so.
 
 use anyhow::Result;
-use jackfield_tests::{
+use jackfield_test_support::{
     host::{HostBuilder, Program},
     stand_in_slack::StandInSlack,
 };
 
 use crate::{
-    app::hostile_app::{Scene, readable},
-    app::test_app::program,
+    app::plugin_app::{PluginApp, readable},
+    app::program,
 };
 
 /// A host on a kernel that lacks this.
@@ -31,14 +31,14 @@ fn a_host_that_must_confine_its_plugins_does_not_start_where_it_cannot() -> Resu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_confines_its_plugins_as_well_as_it_can_says_what_is_missing() -> Result<()> {
     for lacking in ["landlock", "seccomp"] {
-        let scene = Scene::of(readable(without(lacking)), StandInSlack::start().await?).await?;
-        scene.example_works().await?;
-        let log = scene.stage.host.log()?;
+        let app = PluginApp::of(readable(without(lacking)), StandInSlack::start().await?).await?;
+        app.example_works().await?;
+        let log = app.host.log()?;
         assert!(log.lines().any(|line| line.contains("\"WARN\"") && line.contains(lacking)), "{lacking}: {log}");
-        let listed = scene.stage.host.run(&["plugin", "list"], "")?;
+        let listed = app.host.run(&["plugin", "list"], "")?;
         assert!(listed.lines().any(|line| line.contains("MISSING") && line.contains(lacking)), "{lacking}: {listed}");
-        let workers = scene.workers(1)?;
-        scene.assert_nothing_is_left(&workers)?;
+        let workers = app.workers(1)?;
+        app.assert_nothing_is_left(&workers)?;
     }
     Ok(())
 }
@@ -46,8 +46,8 @@ async fn a_host_that_confines_its_plugins_as_well_as_it_can_says_what_is_missing
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_must_confine_its_plugins_does_so_here() -> Result<()> {
     let builder = readable(HostBuilder::new(program())).plugin("example").toml("[plugins]\nsandbox = \"required\"\n");
-    let scene = Scene::of(builder, StandInSlack::start().await?).await?;
-    scene.example_works().await?;
-    assert!(!scene.stage.host.log()?.contains("\"WARN\""), "{}", scene.stage.host.log()?);
+    let app = PluginApp::of(builder, StandInSlack::start().await?).await?;
+    app.example_works().await?;
+    assert!(!app.host.log()?.contains("\"WARN\""), "{}", app.host.log()?);
     Ok(())
 }

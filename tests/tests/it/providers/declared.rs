@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use jackfield::plugins::{Entry, catalogue};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::Person,
-    stand_in_oauth2::{Answers, Authentication, Body, CLIENT, Dialect, Pkce, SECRET, StandInOAuth2},
+    http_client::HttpClient,
+    stand_in_oauth2::{Answers, Authentication, Body, CLIENT, Pkce, SECRET, ServiceProfile, StandInOAuth2},
 };
 use serde_json::{Map, Value, json};
 
-use crate::app::test_app::{PASSWORD, Stored, bare};
+use crate::app::{AppDatabase, PASSWORD, bare};
 
 /// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
-fn table(entry: &Entry, dialect: &Dialect, service: &StandInOAuth2) -> Result<String> {
+fn table(entry: &Entry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
     let declared = entry.table();
     let elsewhere = |value: &Value| service.instead_of(entry.id, value.as_str().unwrap_or_default());
     let mut table: Map<String, Value> =
-        dialect.options.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        profile.options.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     table.insert("client-id".into(), CLIENT.into());
     table.insert("client-secret".into(), SECRET.into());
     for key in ["authorize-url", "token-url", "revocation-url"] {
@@ -37,15 +37,15 @@ pub(crate) fn http(service: &StandInOAuth2) -> String {
     format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", service.port())
 }
 
-pub(crate) async fn owner(host: &Host) -> Result<Person> {
+pub(crate) async fn owner(host: &Host) -> Result<HttpClient> {
     host.organization("acme")?;
     host.user("owner@example.com", PASSWORD)?;
     host.member("acme", "owner@example.com", "owner")?;
-    Person::logged_in(&host.url, "owner@example.com", PASSWORD).await
+    HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await
 }
 
 /// Sets one up and says which step it came to if it does not come to the end.
-pub(crate) async fn install(owner: &Person, id: &str) -> Result<()> {
+pub(crate) async fn install(owner: &HttpClient, id: &str) -> Result<()> {
     let step = owner.start_setup("acme", id).await?;
     let back = owner.visit(step.redirect()?.as_str()).await?;
     let back = back.redirect().context("the authorization endpoint")?;
@@ -56,13 +56,13 @@ pub(crate) async fn install(owner: &Person, id: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_entry_of_the_catalogue_installs_from_its_services_dialect() -> Result<()> {
-    let dialects = Dialect::all()?;
+    let profiles = ServiceProfile::all()?;
     let ids: Vec<_> = catalogue().iter().map(|entry| entry.id.to_owned()).collect();
-    assert_eq!(ids, dialects.keys().cloned().collect::<Vec<_>>(), "each entry has a dialect to be tested against");
+    assert_eq!(ids, profiles.keys().cloned().collect::<Vec<_>>(), "each entry has a profile to be tested against");
     assert!(ids.len() >= 40);
-    let service = StandInOAuth2::start(dialects.clone()).await?;
+    let service = StandInOAuth2::start(profiles.clone()).await?;
     let tables: Vec<_> =
-        catalogue().iter().map(|entry| table(entry, &dialects[entry.id], &service)).collect::<Result<_>>()?;
+        catalogue().iter().map(|entry| table(entry, &profiles[entry.id], &service)).collect::<Result<_>>()?;
     let host = bare().toml(&http(&service)).toml(&tables.join("\n")).start()?;
     let owner = owner(&host).await?;
     let mut wrong = BTreeMap::new();
@@ -72,23 +72,23 @@ async fn every_entry_of_the_catalogue_installs_from_its_services_dialect() -> Re
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}\n{}", host.log()?);
-    let stored = Stored::of(&host).await?;
-    check_integrations(&stored, &dialects).await?;
-    check_identities(&stored, &dialects).await
+    let stored = AppDatabase::of(&host).await?;
+    check_integrations(&stored, &profiles).await?;
+    check_identities(&stored, &profiles).await
 }
 
-async fn check_integrations(stored: &Stored, dialects: &BTreeMap<String, Dialect>) -> Result<()> {
+async fn check_integrations(stored: &AppDatabase, profiles: &BTreeMap<String, ServiceProfile>) -> Result<()> {
     let integrations = stored.integrations().await?;
-    assert_eq!(integrations.len(), dialects.len());
+    assert_eq!(integrations.len(), profiles.len());
     for (installed, metadata) in integrations {
         let integration = &installed.integration;
-        let (id, dialect) = (integration.provider.as_str(), &dialects[&integration.provider]);
+        let (id, profile) = (integration.provider.as_str(), &profiles[&integration.provider]);
         assert_eq!(
             (&integration.external_id, &integration.name),
-            (&dialect.installs.id, &dialect.installs.name),
+            (&profile.installs.id, &profile.installs.name),
             "{id}"
         );
-        let answer: Value = serde_json::from_str(&dialect.token_answer)?;
+        let answer: Value = serde_json::from_str(&profile.token_answer)?;
         let token = metadata["access_token"].as_str().unwrap_or_default();
         assert!(token.starts_with(&format!("access-{id}-")), "{id}");
         let grants = stored.grants_of(integration.id).await?;
@@ -102,9 +102,9 @@ async fn check_integrations(stored: &Stored, dialects: &BTreeMap<String, Dialect
     Ok(())
 }
 
-async fn check_identities(stored: &Stored, dialects: &BTreeMap<String, Dialect>) -> Result<()> {
+async fn check_identities(stored: &AppDatabase, profiles: &BTreeMap<String, ServiceProfile>) -> Result<()> {
     let identities = stored.identities("owner@example.com").await?;
-    let wanted = dialects.iter().filter_map(|(id, dialect)| Some((id, dialect.installs.identity.clone()?)));
+    let wanted = profiles.iter().filter_map(|(id, profile)| Some((id, profile.installs.identity.clone()?)));
     let wanted: BTreeMap<_, _> = wanted.collect();
     assert_eq!(identities.len(), wanted.len());
     for identity in identities {
@@ -115,14 +115,14 @@ async fn check_identities(stored: &Stored, dialects: &BTreeMap<String, Dialect>)
 }
 
 /// A host with declared providers at a stand-in, and its owner.
-pub(crate) async fn scene(service: &StandInOAuth2, declared: &str) -> Result<(Host, Person)> {
+pub(crate) async fn host_and_owner(service: &StandInOAuth2, declared: &str) -> Result<(Host, HttpClient)> {
     let host = bare().toml(&http(service)).toml(declared).start()?;
     let owner = owner(&host).await?;
     Ok((host, owner))
 }
 
-/// A service with the commonest dialect, at `https://{id}.example`, changed.
-pub(crate) fn service_of(id: &str, change: impl FnOnce(&mut Dialect)) -> Result<(String, Dialect)> {
+/// A service with the commonest profile, at `https://{id}.example`, changed.
+pub(crate) fn service_of(id: &str, change: impl FnOnce(&mut ServiceProfile)) -> Result<(String, ServiceProfile)> {
     let text = format!(
         r#"
 authorize = "https://{id}.example/authorize"
@@ -138,9 +138,9 @@ account-answer = '{{"id": 7, "name": "Ada"}}'
 installs = {{ id = "7", name = "Ada" }}
 "#
     );
-    let mut dialect: Dialect = toml::from_str(&text)?;
-    change(&mut dialect);
-    Ok((id.to_owned(), dialect))
+    let mut profile: ServiceProfile = toml::from_str(&text)?;
+    change(&mut profile);
+    Ok((id.to_owned(), profile))
 }
 
 /// The declaration that fits [`service_of`], and more keys.
@@ -166,7 +166,7 @@ scopes = ["read", "write"]
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declaration_in_another_dialect_than_its_services_is_refused() -> Result<()> {
-    type Case = (&'static str, fn(&mut Dialect), &'static str, &'static str);
+    type Case = (&'static str, fn(&mut ServiceProfile), &'static str, &'static str);
     let cases: [Case; 9] = [
         ("basic-wanted", |d| d.authentication = Authentication::Basic, "", "does not prove itself by Basic alone"),
         ("post-wanted", |_| {}, "client-authentication = \"basic\"", "does not prove itself by Post alone"),
@@ -178,13 +178,13 @@ async fn a_declaration_in_another_dialect_than_its_services_is_refused() -> Resu
         ("more", |_| {}, "token-parameters = { more = \"1\" }", "more is not a parameter"),
         ("secret", |_| {}, "client-secret = \"guessed\"", "another client_secret"),
     ];
-    let dialects = cases.iter().map(|(id, change, ..)| service_of(id, change)).collect::<Result<_>>()?;
-    let service = StandInOAuth2::start(dialects).await?;
+    let profiles = cases.iter().map(|(id, change, ..)| service_of(id, change)).collect::<Result<_>>()?;
+    let service = StandInOAuth2::start(profiles).await?;
     let tables = cases.map(|(id, _, more, _)| {
         let table = declaration_of(&service, id, more);
         if id == "secret" { table.replace(&format!("client-secret = \"{SECRET}\"\n"), "") } else { table }
     });
-    let (_host, owner) = scene(&service, &tables.join("\n")).await?;
+    let (_host, owner) = host_and_owner(&service, &tables.join("\n")).await?;
     for (id, _, _, said) in cases {
         let step = owner.start_setup("acme", id).await?;
         let authorized = owner.visit(step.redirect()?.as_str()).await?;
@@ -200,13 +200,13 @@ async fn a_declaration_in_another_dialect_than_its_services_is_refused() -> Resu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_granted_nothing_is_stored_as_one() -> Result<()> {
     // RFC 6749 section 5.1: only an answer that names no scope at all grants what was asked for.
-    let service = service_of("acme", |dialect| {
-        dialect.token_answer = r#"{"access_token": "TOKEN", "scope": ""}"#.to_owned();
+    let service = service_of("acme", |profile| {
+        profile.token_answer = r#"{"access_token": "TOKEN", "scope": ""}"#.to_owned();
     })?;
     let service = StandInOAuth2::start([service].into()).await?;
-    let (host, owner) = scene(&service, &declaration_of(&service, "acme", "")).await?;
+    let (host, owner) = host_and_owner(&service, &declaration_of(&service, "acme", "")).await?;
     install(&owner, "acme").await?;
-    let stored = Stored::of(&host).await?;
+    let stored = AppDatabase::of(&host).await?;
     let (_, metadata) = stored.integrations().await?.remove(0);
     let (grant, _) = stored.grants("7").await?.remove(0);
     assert_eq!((metadata["scopes"].clone(), grant.scopes.granted.len()), (json!([]), 0));
@@ -217,25 +217,25 @@ async fn a_token_that_was_granted_nothing_is_stored_as_one() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_catalogue_does_not_need_works_too() -> Result<()> {
     let nested = r#"{"ok": true, "data": {"access_token": "TOKEN", "expires_in": "3600", "scope": "b,a"}, "team": {"id": "T1"}}"#;
-    let dialects = BTreeMap::from([
-        service_of("nested", |dialect| {
-            (dialect.authentication, dialect.body) = (Authentication::Basic, Body::Json);
-            dialect.token_answer = nested.to_owned();
+    let profiles = BTreeMap::from([
+        service_of("nested", |profile| {
+            (profile.authentication, profile.body) = (Authentication::Basic, Body::Json);
+            profile.token_answer = nested.to_owned();
         })?,
-        service_of("form", |dialect| {
-            dialect.answers = Answers::Form;
-            dialect.token_answer = r#"{"access_token": "TOKEN", "user": "ada"}"#.to_owned();
+        service_of("form", |profile| {
+            profile.answers = Answers::Form;
+            profile.token_answer = r#"{"access_token": "TOKEN", "user": "ada"}"#.to_owned();
         })?,
     ]);
-    let service = StandInOAuth2::start(dialects).await?;
+    let service = StandInOAuth2::start(profiles).await?;
     let nested = "token-path = \"/data\"\nclient-authentication = \"basic\"\ntoken-request = \"json\"\nidentity = { id = \"team.id\", instance = \"x\" }\naccount = { from = \"token\", id = \"team.id\", name = \"team.name\" }";
     let form = "name = \"Formal\"\nicon = \"<svg/>\"\naccount = { id = \"user\" }";
     let tables = [declaration_of(&service, "nested", nested), declaration_of(&service, "form", form)].join("\n");
-    let (host, owner) = scene(&service, &tables).await?;
+    let (host, owner) = host_and_owner(&service, &tables).await?;
     for id in ["nested", "form"] {
         install(&owner, id).await.context(id)?;
     }
-    let stored = Stored::of(&host).await?;
+    let stored = AppDatabase::of(&host).await?;
     let integrations = stored.integrations().await?;
     let names: Vec<_> = integrations.iter().map(|(one, _)| one.integration.name.clone()).collect();
     assert_eq!(names, ["ada", "T1"], "what has no name is called by its id");
@@ -282,11 +282,11 @@ async fn an_answer_that_a_declaration_does_not_fit_is_told_in_the_log_without_it
             "the account's URL answered status 400",
         ),
     ];
-    let dialects =
-        cases.iter().map(|(id, _, answer, _)| service_of(id, |dialect| dialect.account_answer = (*answer).to_owned()));
-    let service = StandInOAuth2::start(dialects.collect::<Result<_>>()?).await?;
+    let profiles =
+        cases.iter().map(|(id, _, answer, _)| service_of(id, |profile| profile.account_answer = (*answer).to_owned()));
+    let service = StandInOAuth2::start(profiles.collect::<Result<_>>()?).await?;
     let tables = cases.map(|(id, more, ..)| declaration_of(&service, id, more));
-    let (host, owner) = scene(&service, &tables.join("\n")).await?;
+    let (host, owner) = host_and_owner(&service, &tables.join("\n")).await?;
     for (id, _, _, said) in cases {
         let told = install(&owner, id).await.expect_err("it does not fit").to_string();
         assert_eq!(told, "an internal error occurred", "{id}");
@@ -304,7 +304,7 @@ async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Resu
     let (before, after) = table.split_once("authorize-url = \"").context("it has one")?;
     let (_, after) = after.split_once('"').context("it ends")?;
     let plain = format!("{before}authorize-url = \"http://93.184.216.34/authorize\"{after}");
-    let (host, owner) = scene(&service, &(plain + &declaration_of(&service, "acme", ""))).await?;
+    let (host, owner) = host_and_owner(&service, &(plain + &declaration_of(&service, "acme", ""))).await?;
     let dialog = owner.start_setup("acme", "plain").await?.dialog()?;
     assert_eq!((dialog.success, dialog.detail()), (false, "an internal error occurred"));
     let log = host.log()?;

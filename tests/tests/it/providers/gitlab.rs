@@ -3,30 +3,30 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::{Host, HostBuilder},
-    person::{Answer, Person},
-    stand_in::{Endpoint, Trouble},
-    stand_in_oauth2::{CLIENT, Dialect, SECRET, StandInOAuth2},
+    http_client::{Answer, HttpClient},
+    stand_in::{Endpoint, Fault},
+    stand_in_oauth2::{CLIENT, SECRET, ServiceProfile, StandInOAuth2},
 };
 use serde_json::json;
 
 use crate::{
-    app::api_client::{Machine, refusal},
-    app::test_app::{PASSWORD, Stored, bare},
+    app::{ApiClient, refusal},
+    app::{AppDatabase, PASSWORD, bare},
 };
 
 /// A host with the plugin, in front of a GitLab of somebody's own.
-pub(crate) struct OwnInstance {
+pub(crate) struct GitLabApp {
     pub(crate) host: Host,
     pub(crate) service: StandInOAuth2,
     pub(crate) url: String,
 }
 
-impl OwnInstance {
+impl GitLabApp {
     pub(crate) async fn new(change: impl FnOnce(HostBuilder, &StandInOAuth2) -> HostBuilder) -> Result<Self> {
-        let dialect = Dialect::all()?.remove("gitlab").context("GitLab's dialect")?;
-        let service = StandInOAuth2::start(BTreeMap::from([("gitlab".to_owned(), dialect)])).await?;
+        let profile = ServiceProfile::all()?.remove("gitlab").context("GitLab's profile")?;
+        let service = StandInOAuth2::start(BTreeMap::from([("gitlab".to_owned(), profile)])).await?;
         let url = service.instead_of("gitlab", "https://gitlab.com");
         let host = change(bare().plugin("gitlab"), &service).start()?;
         host.organization("acme")?;
@@ -35,12 +35,12 @@ impl OwnInstance {
         Ok(Self { host, service, url })
     }
 
-    async fn owner(&self) -> Result<Person> {
-        Person::logged_in(&self.host.url, "owner@example.com", PASSWORD).await
+    async fn owner(&self) -> Result<HttpClient> {
+        HttpClient::logged_in(&self.host.url, "owner@example.com", PASSWORD).await
     }
 
     /// Names the instance in the form of a set-up that was started.
-    async fn name(&self, owner: &Person) -> Result<Answer> {
+    async fn name(&self, owner: &HttpClient) -> Result<Answer> {
         let form = [("url", self.url.as_str()), ("client-id", CLIENT), ("client-secret", SECRET)];
         owner.post("/extensions/gitlab/setup/", &form).await
     }
@@ -59,15 +59,15 @@ fn onward(page: &Answer) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
-    let stage = OwnInstance::new(allowed).await?;
-    let owner = stage.owner().await?;
+    let app = GitLabApp::new(allowed).await?;
+    let owner = app.owner().await?;
     let form = owner.start_setup("acme", "gitlab").await?;
     assert!(
         form.text.contains("Which GitLab?") && form.header("content-security-policy").contains("form-action 'self';")
     );
-    let page = stage.name(&owner).await?;
+    let page = app.name(&owner).await?;
     assert_eq!(page.status, 200, "a redirect would be held to form-action");
-    let link = format!("Continue to 127.0.0.1:{}", stage.service.port());
+    let link = format!("Continue to 127.0.0.1:{}", app.service.port());
     assert!(page.text.contains(&link) && !page.text.contains("<script"), "{}", page.text);
     assert_eq!((page.header("cache-control"), page.header("referrer-policy")), ("no-store", "no-referrer"));
     assert_eq!(
@@ -76,78 +76,82 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
     );
     let back = owner.visit(&onward(&page)?).await?;
     let dialog = owner.visit(back.redirect()?.as_str()).await?.dialog()?;
-    assert!(dialog.success, "{}\n{}", dialog.detail(), stage.host.log()?);
-    let instance = format!("127.0.0.1:{}/gitlab/gitlab.com", stage.service.port());
-    let stored = Stored::of(&stage.host).await?;
+    assert!(dialog.success, "{}\n{}", dialog.detail(), app.host.log()?);
+    let instance = format!("127.0.0.1:{}/gitlab/gitlab.com", app.service.port());
+    let stored = AppDatabase::of(&app.host).await?;
     let (installed, metadata) = stored.integrations().await?.remove(0);
     assert_eq!(installed.integration.external_id, format!("{instance}:1"));
     assert_eq!(metadata["client"], json!([CLIENT, SECRET]));
     let identity = stored.identities("owner@example.com").await?.remove(0);
     assert_eq!((identity["type"].as_str(), identity["instance"].as_str()), (Some("gitlab"), Some(instance.as_str())));
     // Its own API is used by way of the host, and no other that somebody might name.
-    let machine = Machine::new(&stage.host, &dialog.data)?;
-    let user = machine.get("user").await?;
+    let client = ApiClient::of_integration(&app.host, &dialog.data)?;
+    let user = client.proxy_get("user").await?;
     assert_eq!((user.status, user.json()?["id"].as_u64()), (200, Some(1)), "{}", user.text);
-    assert_eq!(refusal(&machine.get("https://git.evil.example/").await?)?, (403, "out-of-reach".to_owned()));
+    assert_eq!(refusal(&client.proxy_get("https://git.evil.example/").await?)?, (403, "out-of-reach".to_owned()));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_plugin_says_of_an_instance_s_refresh_tokens_holds_before_the_first_is_used() -> Result<()> {
-    let stage = OwnInstance::new(allowed).await?;
-    let owner = stage.owner().await?;
+    let app = GitLabApp::new(allowed).await?;
+    let owner = app.owner().await?;
     owner.start_setup("acme", "gitlab").await?;
-    let page = stage.name(&owner).await?;
+    let page = app.name(&owner).await?;
     let back = owner.visit(&onward(&page)?).await?;
     let dialog = owner.visit(back.redirect()?.as_str()).await?.dialog()?;
     assert!(dialog.success, "{}", dialog.detail());
-    let (stored, machine) = (Stored::of(&stage.host).await?, Machine::new(&stage.host, &dialog.data)?);
+    let (stored, client) = (AppDatabase::of(&app.host).await?, ApiClient::of_integration(&app.host, &dialog.data)?);
     let id = stored.integrations().await?.remove(0).0.integration.external_id;
     stored.let_expire(&id, "access", Some(time::OffsetDateTime::now_utc() - time::Duration::SECOND)).await?;
-    stage.service.wire("gitlab").next(Endpoint::Refresh, [Some(Trouble::LostAnswer)]);
-    assert_eq!(machine.get("user").await?.status, 503);
+    app.service.faults("gitlab").next(Endpoint::Refresh, [Some(Fault::LostResponse)]);
+    assert_eq!(client.proxy_get("user").await?.status, 503);
     stored.try_again_now(&id).await?;
-    assert_eq!(refusal(&machine.get("user").await?)?, (409, "needs-reauthentication".to_owned()));
-    assert_eq!(stage.service.wire("gitlab").seen(Endpoint::Refresh), 1, "a token that works once is not sent again");
+    assert_eq!(refusal(&client.proxy_get("user").await?)?, (409, "needs-reauthentication".to_owned()));
+    assert_eq!(
+        app.service.faults("gitlab").requests(Endpoint::Refresh),
+        1,
+        "a token that works once is not sent again"
+    );
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_get_after_the_form_is_redirected_as_ever() -> Result<()> {
-    let stage = OwnInstance::new(allowed).await?;
-    let owner = stage.owner().await?;
+    let app = GitLabApp::new(allowed).await?;
+    let owner = app.owner().await?;
     owner.start_setup("acme", "gitlab").await?;
-    let page = stage.name(&owner).await?;
+    let page = app.name(&owner).await?;
     let again = owner.visit("/extensions/gitlab/setup/").await?;
-    assert!(again.redirect()?.as_str().starts_with(&stage.url), "{}", onward(&page)?);
+    assert!(again.redirect()?.as_str().starts_with(&app.url), "{}", onward(&page)?);
     Ok(())
 }
 
 /// Comes back from the instance with a code, and reads why the host does not fetch the token.
-async fn refused(stage: &OwnInstance, why: &str) -> Result<()> {
-    let owner = stage.owner().await?;
+async fn refused(app: &GitLabApp, why: &str) -> Result<()> {
+    let owner = app.owner().await?;
     owner.start_setup("acme", "gitlab").await?;
-    let page = stage.name(&owner).await?;
+    let page = app.name(&owner).await?;
     let back = owner.visit(&onward(&page)?).await?;
     let dialog = owner.visit(back.redirect()?.as_str()).await?.dialog()?;
     assert!(!dialog.success);
-    let log = stage.host.log()?;
+    let log = app.host.log()?;
     assert!(log.contains(why), "{log}");
-    Stored::of(&stage.host).await?.assert_nothing("owner@example.com").await
+    AppDatabase::of(&app.host).await?.assert_nothing("owner@example.com").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_named_host_at_a_private_address_is_refused() -> Result<()> {
-    let stage = OwnInstance::new(|host, _| host).await?;
-    refused(&stage, "private address").await
+    let app = GitLabApp::new(|host, _| host).await?;
+    refused(&app, "private address").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
     let narrowed = "[plugins.gitlab]\nhosts = [\"gitlab.com\", \"*.example.com\"]\n";
-    let stage = OwnInstance::new(|host, service| allowed(host, service).toml(narrowed)).await?;
-    refused(&stage, "127.0.0.1 is out of the plugin's reach").await?;
-    let listed = stage.host.run(&["plugin", "list"], "")?;
+    let app = GitLabApp::new(|host, service| allowed(host, service).toml(narrowed)).await?;
+    refused(&app, "127.0.0.1 is out of the plugin's reach").await?;
+    let listed = app.host.run(&["plugin", "list"], "")?;
     assert!(
         listed.contains("gitlab.com, and those that people name in a form; granted: gitlab.com, *.example.com"),
         "{listed}"

@@ -1,31 +1,34 @@
 //! Providers that are described by their issuer: discovery, whose answers they are, ID tokens, and clients that prove themselves by a key.
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::Person,
+    http_client::HttpClient,
     stand_in_oauth2::{
-        Authentication, CLIENT, CLIENT_KEY, CLIENT_KEY_ID, Dialect, Iss, Issuer, Metadata, Place, SECRET, SUBJECT,
-        StandInOAuth2, WrongIdToken,
+        Authentication, CLIENT, CLIENT_KEY, CLIENT_KEY_ID, Iss, Issuer, Metadata, Place, SECRET, SUBJECT,
+        ServiceProfile, StandInOAuth2, WrongIdToken,
     },
 };
 use serde_json::json;
 
 use crate::{
-    app::test_app::Stored,
-    providers::declared::{declaration_of, install, scene, service_of},
+    app::AppDatabase,
+    providers::declared::{declaration_of, host_and_owner, install, service_of},
 };
 
 const INTERNAL: &str = "an internal error occurred";
 
 /// A service that is an issuer, and gives ID tokens to who asks for them.
-pub(crate) fn issuer_of(id: &str, change: impl FnOnce(&mut Dialect, &mut Issuer)) -> Result<(String, Dialect)> {
-    service_of(id, |dialect| {
+pub(crate) fn issuer_of(
+    id: &str,
+    change: impl FnOnce(&mut ServiceProfile, &mut Issuer),
+) -> Result<(String, ServiceProfile)> {
+    service_of(id, |profile| {
         let mut issuer = Issuer::default();
-        (dialect.authentication, dialect.account) = (Authentication::Basic, None);
-        dialect.token_answer = r#"{"access_token": "TOKEN", "id_token": "ID_TOKEN"}"#.to_owned();
-        change(dialect, &mut issuer);
-        dialect.issuer = Some(issuer);
+        (profile.authentication, profile.account) = (Authentication::Basic, None);
+        profile.token_answer = r#"{"access_token": "TOKEN", "id_token": "ID_TOKEN"}"#.to_owned();
+        change(profile, &mut issuer);
+        profile.issuer = Some(issuer);
     })
 }
 
@@ -42,7 +45,7 @@ pub(crate) fn by_issuer(service: &StandInOAuth2, id: &str, more: &str) -> String
 }
 
 /// Goes through a set-up and says what the person reads at its end.
-pub(crate) async fn told(owner: &Person, id: &str) -> Result<String> {
+pub(crate) async fn told(owner: &HttpClient, id: &str) -> Result<String> {
     Ok(install(owner, id).await.err().map(|error| error.to_string()).unwrap_or_default())
 }
 
@@ -63,11 +66,11 @@ async fn a_provider_is_described_by_its_issuer_alone() -> Result<()> {
     let services = [
         issuer_of("oauth", |_, _| {})?,
         issuer_of("openid", |_, issuer| issuer.place = Place::OpenId)?,
-        issuer_of("post", |dialect, issuer| {
-            (dialect.authentication, issuer.authentication) = (Authentication::Post, vec!["client_secret_post"]);
+        issuer_of("post", |profile, issuer| {
+            (profile.authentication, issuer.authentication) = (Authentication::Post, vec!["client_secret_post"]);
         })?,
-        issuer_of("key", |dialect, issuer| {
-            dialect.authentication = Authentication::PrivateKeyJwt;
+        issuer_of("key", |profile, issuer| {
+            profile.authentication = Authentication::PrivateKeyJwt;
             issuer.authentication = vec!["client_secret_basic", "private_key_jwt"];
             (issuer.announces_iss, issuer.iss) = (true, Iss::Own);
         })?,
@@ -77,11 +80,11 @@ async fn a_provider_is_described_by_its_issuer_alone() -> Result<()> {
     let tables = ["oauth", "openid", "post"].map(|id| by_issuer(&service, id, "")).join("\n")
         + &by_issuer(&service, "key", &with_key("key"))
         + &by_issuer(&service, "info", userinfo);
-    let (host, owner) = scene(&service, &tables).await?;
+    let (host, owner) = host_and_owner(&service, &tables).await?;
     for id in ["oauth", "openid", "post", "key", "info"] {
         install(&owner, id).await.with_context(|| format!("{id}: {}", log_of(&host, id).unwrap_or_default()))?;
     }
-    let stored = Stored::of(&host).await?;
+    let stored = AppDatabase::of(&host).await?;
     for (installed, _) in stored.integrations().await? {
         let integration = &installed.integration;
         let wanted = if integration.provider == "info" { ("O1", "ada@example.com") } else { (SUBJECT, "Ada") };
@@ -105,11 +108,12 @@ async fn what_only_the_document_of_openid_connect_says_is_read_there() -> Result
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
     let plain = by_issuer(&service, "plain", "account = { from = \"token\", id = \"access_token\" }");
     let tables = by_issuer(&service, "token", "") + &by_issuer(&service, "info", userinfo);
-    let (host, owner) = scene(&service, &(tables + &plain.replace("\"openid\", ", ""))).await?;
+    let (host, owner) = host_and_owner(&service, &(tables + &plain.replace("\"openid\", ", ""))).await?;
     for id in ["token", "info", "plain"] {
         install(&owner, id).await.with_context(|| format!("{id}: {}", log_of(&host, id).unwrap_or_default()))?;
     }
-    let asked = |id: &str| service.asked(id, &format!("https://{id}.example/issuer/.well-known/openid-configuration"));
+    let asked =
+        |id: &str| service.request_count(id, &format!("https://{id}.example/issuer/.well-known/openid-configuration"));
     assert_eq!(["token", "info", "plain"].map(asked), [1, 1, 0], "once an hour, and only where it is needed");
     Ok(())
 }
@@ -118,23 +122,23 @@ async fn what_only_the_document_of_openid_connect_says_is_read_there() -> Result
 async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_neither_host_nor_set_up() -> Result<()> {
     let service = StandInOAuth2::start([issuer_of("acme", |_, _| {})?].into_iter().collect()).await?;
     service.take_issuers_down(true);
-    let (host, owner) = scene(&service, &by_issuer(&service, "acme", "")).await?;
+    let (host, owner) = host_and_owner(&service, &by_issuer(&service, "acme", "")).await?;
     assert_eq!(told_at_start(&owner).await?, INTERNAL);
     assert!(log_of(&host, "acme")?.contains("the issuer has no metadata"), "{}", host.log()?);
     service.take_issuers_down(false);
     install(&owner, "acme").await?;
     service.take_issuers_down(true);
     install(&owner, "acme").await.context("what was known is used")?;
-    assert_eq!(service.asked("acme", "https://acme.example/keys"), 1);
+    assert_eq!(service.request_count("acme", "https://acme.example/keys"), 1);
     service.take_issuers_down(false);
     service.rotate_keys();
     install(&owner, "acme").await.context("a key of an unknown id is looked for once more")?;
-    assert_eq!(service.asked("acme", "https://acme.example/keys"), 2);
+    assert_eq!(service.request_count("acme", "https://acme.example/keys"), 2);
     Ok(())
 }
 
 /// What a person reads when a set-up cannot even leave for the authorization endpoint.
-async fn told_at_start(owner: &Person) -> Result<String> {
+async fn told_at_start(owner: &HttpClient) -> Result<String> {
     Ok(owner.start_setup("acme", "acme").await?.dialog()?.detail().to_owned())
 }
 
@@ -155,7 +159,7 @@ async fn metadata_that_are_not_to_be_trusted_end_the_set_up_before_anybody_is_se
     let services = cases.iter().map(|(id, change, _)| issuer_of(id, |_, issuer| change(issuer)));
     let service = StandInOAuth2::start(services.collect::<Result<_>>()?).await?;
     let tables = cases.map(|(id, ..)| by_issuer(&service, id, "")).join("\n");
-    let (host, owner) = scene(&service, &tables).await?;
+    let (host, owner) = host_and_owner(&service, &tables).await?;
     for (id, _, said) in cases {
         let dialog = owner.start_setup("acme", id).await?.dialog()?;
         assert_eq!((dialog.success, dialog.detail()), (false, INTERNAL), "{id}");
@@ -167,20 +171,20 @@ async fn metadata_that_are_not_to_be_trusted_end_the_set_up_before_anybody_is_se
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_operator_sets_wins_over_what_the_issuer_announces() -> Result<()> {
-    let change = |_: &mut Dialect, issuer: &mut Issuer| issuer.metadata = Metadata::NoTokenEndpoint;
+    let change = |_: &mut ServiceProfile, issuer: &mut Issuer| issuer.metadata = Metadata::NoTokenEndpoint;
     let service = StandInOAuth2::start([issuer_of("acme", change)?].into_iter().collect()).await?;
     let table = by_issuer(&service, "acme", "token-url = \"https://acme.example/token\"");
-    let (_host, owner) = scene(&service, &table).await?;
+    let (_host, owner) = host_and_owner(&service, &table).await?;
     install(&owner, "acme").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_issuer_nobody_knows_whose_the_answer_must_be() -> Result<()> {
-    let change = |dialect: &mut Dialect| {
-        dialect.issuer = Some(Issuer { iss: Iss::Another, place: Place::Nowhere, ..Issuer::default() });
+    let change = |profile: &mut ServiceProfile| {
+        profile.issuer = Some(Issuer { iss: Iss::Another, place: Place::Nowhere, ..Issuer::default() });
     };
     let service = StandInOAuth2::start([service_of("acme", change)?].into_iter().collect()).await?;
-    let (_host, owner) = scene(&service, &declaration_of(&service, "acme", "")).await?;
+    let (_host, owner) = host_and_owner(&service, &declaration_of(&service, "acme", "")).await?;
     install(&owner, "acme").await
 }
 
@@ -200,7 +204,7 @@ async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_set_up() -> Result
         ("swapped", userinfo, "speaks of somebody else than the ID token"),
     ];
     let tables = cases.map(|(id, more, _)| by_issuer(&service, id, more)).join("\n");
-    let (host, owner) = scene(&service, &tables).await?;
+    let (host, owner) = host_and_owner(&service, &tables).await?;
     for (id, _, said) in cases {
         assert_eq!(told(&owner, id).await?, INTERNAL, "{id}");
         let log = log_of(&host, id)?;
@@ -219,8 +223,8 @@ async fn tokens_that_came_with_what_is_not_believed_are_revoked() -> Result<()> 
         ("swapped", |issuer| issuer.other_userinfo = true, userinfo),
     ];
     let services = cases.map(|(id, change, _)| {
-        issuer_of(id, |dialect, issuer| {
-            dialect.revocation = Some(format!("https://{id}.example/revoke"));
+        issuer_of(id, |profile, issuer| {
+            profile.revocation = Some(format!("https://{id}.example/revoke"));
             change(issuer);
         })
     });
@@ -229,20 +233,20 @@ async fn tokens_that_came_with_what_is_not_believed_are_revoked() -> Result<()> 
         let url = service.instead_of(id, &format!("https://{id}.example/revoke"));
         by_issuer(&service, id, &format!("{more}\nrevocation-url = \"{url}\""))
     };
-    let (host, owner) = scene(&service, &cases.map(table).join("\n")).await?;
+    let (host, owner) = host_and_owner(&service, &cases.map(table).join("\n")).await?;
     for (id, ..) in cases {
         assert_eq!(told(&owner, id).await?, INTERNAL, "{id}");
     }
-    assert_eq!(service.ledger().tokens().len(), 3, "each was given a token");
-    assert_eq!(Stored::of(&host).await?.settled().await?.len(), 3);
-    assert_eq!(service.ledger().live(), Vec::<String>::new());
+    assert_eq!(service.tokens().all().len(), 3, "each was given a token");
+    assert_eq!(AppDatabase::of(&host).await?.settled().await?.len(), 3);
+    assert_eq!(service.tokens().live_access_tokens(), Vec::<String>::new());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_proves_itself_by_its_key_without_an_issuer_too_and_another_key_is_refused() -> Result<()> {
     // RFC 7523 sections 2.2 and 3.
-    let change = |dialect: &mut Dialect| dialect.authentication = Authentication::PrivateKeyJwt;
+    let change = |profile: &mut ServiceProfile| profile.authentication = Authentication::PrivateKeyJwt;
     let services = [service_of("right", change)?, service_of("unnamed", change)?, service_of("secret", change)?];
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
     let key = |id: &str, more: &str| {
@@ -253,7 +257,7 @@ async fn a_client_proves_itself_by_its_key_without_an_issuer_too_and_another_key
         key("unnamed", &with_key("unnamed").replace(CLIENT_KEY_ID, "unknown")),
         declaration_of(&service, "secret", ""),
     ];
-    let (host, owner) = scene(&service, &tables.join("\n")).await?;
+    let (host, owner) = host_and_owner(&service, &tables.join("\n")).await?;
     install(&owner, "right").await?;
     let refused = told(&owner, "unnamed").await?;
     assert!(refused.contains("there is no key `unknown` for it"), "{refused}");
@@ -267,11 +271,11 @@ async fn a_client_proves_itself_by_its_key_without_an_issuer_too_and_another_key
 #[tokio::test(flavor = "multi_thread")]
 async fn fewer_scopes_than_were_asked_for_are_told_in_the_log() -> Result<()> {
     // RFC 6749 sections 3.3 and 5.1.
-    let change = |dialect: &mut Dialect| {
-        dialect.token_answer = r#"{"access_token": "TOKEN", "scope": "read"}"#.to_owned();
+    let change = |profile: &mut ServiceProfile| {
+        profile.token_answer = r#"{"access_token": "TOKEN", "scope": "read"}"#.to_owned();
     };
     let service = StandInOAuth2::start([service_of("acme", change)?].into_iter().collect()).await?;
-    let (host, owner) = scene(&service, &declaration_of(&service, "acme", "")).await?;
+    let (host, owner) = host_and_owner(&service, &declaration_of(&service, "acme", "")).await?;
     install(&owner, "acme").await?;
     let log = host.log()?;
     let line = log.lines().find(|line| line.contains("fewer scopes were granted than asked for"));
@@ -281,7 +285,7 @@ async fn fewer_scopes_than_were_asked_for_are_told_in_the_log() -> Result<()> {
 
 #[test]
 fn mistakes_of_a_declaration_by_issuer_are_told() -> Result<()> {
-    let said = crate::app::test_app::bare()
+    let said = crate::app::bare()
         .log("error")
         .toml(
             r#"

@@ -2,27 +2,27 @@
 //! another's answer, stands in no URL of a page, and lives on nowhere when nothing comes of it.
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::{Answer, Person},
-    stand_in::{Endpoint, Trouble},
+    http_client::{Answer, HttpClient},
+    stand_in::{Endpoint, Fault},
     stand_in_oauth2::{CLIENT, SECRET, StandInOAuth2},
 };
 
 use crate::{
-    app::test_app::{Stored, bare},
+    app::{AppDatabase, bare},
     providers::declared::{http, owner, service_of},
 };
 
 const SETUP: &str = "/extensions/two-servers/setup/";
 
-struct TwoServers {
+struct TwoServersApp {
     host: Host,
     service: StandInOAuth2,
-    owner: Person,
+    owner: HttpClient,
 }
 
-impl TwoServers {
+impl TwoServersApp {
     /// With the steps in an order.
     async fn new(order: &[&str]) -> Result<Self> {
         let server =
@@ -55,45 +55,45 @@ impl TwoServers {
 
     fn live(&self, id: &str) -> usize {
         let prefix = format!("access-{id}-");
-        self.service.ledger().live().iter().filter(|token| token.starts_with(&prefix)).count()
+        self.service.tokens().live_access_tokens().iter().filter(|token| token.starts_with(&prefix)).count()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_are_gone_through_one_after_the_other() -> Result<()> {
-    let stage = TwoServers::new(&["first", "second"]).await?;
-    let step = stage.owner.start_setup("acme", "two-servers").await?;
-    let back = stage.consent("first", &step).await?;
-    let step = stage.owner.visit(&back).await?;
-    let back = stage.consent("second", &step).await?;
-    let dialog = stage.owner.visit(&back).await?.dialog()?;
-    assert!(dialog.success, "{}\n{}", dialog.detail(), stage.host.log()?);
-    let (grant, tokens) = Stored::of(&stage.host).await?.grants("both").await?.remove(0);
+    let app = TwoServersApp::new(&["first", "second"]).await?;
+    let step = app.owner.start_setup("acme", "two-servers").await?;
+    let back = app.consent("first", &step).await?;
+    let step = app.owner.visit(&back).await?;
+    let back = app.consent("second", &step).await?;
+    let dialog = app.owner.visit(&back).await?.dialog()?;
+    assert!(dialog.success, "{}\n{}", dialog.detail(), app.host.log()?);
+    let (grant, tokens) = AppDatabase::of(&app.host).await?.grants("both").await?.remove(0);
     assert!(grant.name == "access" && tokens.access_token.starts_with("access-second-"));
     assert_eq!(tokens.step, "oauth2-2", "whose tokens they are: the first server never hears of them");
-    assert_eq!(stage.owner.visit(&back).await?.goes_to(), (302, "/"));
+    assert_eq!(app.owner.visit(&back).await?.status_and_location(), (302, "/"));
     Ok(())
 }
 
 /// RFC 9700 section 4.3: code and state leave address bar, history and `Referer`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_after_a_callback_is_shown_at_a_url_without_code_and_state() -> Result<()> {
-    let stage = TwoServers::new(&["first", "ask", "second"]).await?;
-    let step = stage.owner.start_setup("acme", "two-servers").await?;
-    let back = stage.consent("first", &step).await?;
-    let answer = stage.owner.visit(&back).await?;
-    assert_eq!(answer.goes_to(), (303, &*stage.setup_url()));
+    let app = TwoServersApp::new(&["first", "ask", "second"]).await?;
+    let step = app.owner.start_setup("acme", "two-servers").await?;
+    let back = app.consent("first", &step).await?;
+    let answer = app.owner.visit(&back).await?;
+    assert_eq!(answer.status_and_location(), (303, &*app.setup_url()));
     assert_eq!((answer.header("cache-control"), answer.header("referrer-policy")), ("no-store", "no-referrer"));
-    let page = stage.owner.visit(SETUP).await?;
+    let page = app.owner.visit(SETUP).await?;
     assert!(page.text.contains("0 parameters"), "{}", page.text);
     // A form that was drawn below a URL that holds them still, posts to it.
     let query = url::Url::parse(&back)?.query().context("code and state")?.to_owned();
-    let step = stage.owner.post(&format!("{SETUP}?{query}"), &[("name", "Ada")]).await?;
-    let step = if step.status == 302 { step } else { stage.owner.visit(SETUP).await? };
-    let back = stage.consent("second", &step).await?;
-    let dialog = stage.owner.visit(&back).await?.dialog()?;
-    assert!(dialog.success, "{}\n{}", dialog.detail(), stage.host.log()?);
-    let grants = Stored::of(&stage.host).await?.grants("both").await?;
+    let step = app.owner.post(&format!("{SETUP}?{query}"), &[("name", "Ada")]).await?;
+    let step = if step.status == 302 { step } else { app.owner.visit(SETUP).await? };
+    let back = app.consent("second", &step).await?;
+    let dialog = app.owner.visit(&back).await?.dialog()?;
+    assert!(dialog.success, "{}\n{}", dialog.detail(), app.host.log()?);
+    let grants = AppDatabase::of(&app.host).await?.grants("both").await?;
     let mut names: Vec<_> = grants.iter().map(|(grant, tokens)| (&*grant.name, &*tokens.step)).collect();
     names.sort_unstable();
     assert_eq!(names, [("first", ""), ("second", "oauth2-2")]);
@@ -103,14 +103,14 @@ async fn a_page_after_a_callback_is_shown_at_a_url_without_code_and_state() -> R
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_services_own_page_leads_back_with_is_no_answer_to_a_log_in_that_was_not_begun() -> Result<()> {
     // As GitHub does, that authorizes while an app is installed.
-    let stage = TwoServers::new(&["away", "first"]).await?;
+    let app = TwoServersApp::new(&["away", "first"]).await?;
     for answer in ["code=theirs&state=theirs", "error=denied"] {
-        let step = stage.owner.start_setup("acme", "two-servers").await?;
+        let step = app.owner.start_setup("acme", "two-servers").await?;
         assert_eq!(step.redirect()?.as_str(), "https://elsewhere.example/");
-        let step = stage.owner.visit(&format!("{SETUP}?installed=1&{answer}")).await?;
-        let back = stage.consent("first", &step).await?;
-        let dialog = stage.owner.visit(&back).await?.dialog()?;
-        assert!(dialog.success, "{answer}: {}\n{}", dialog.detail(), stage.host.log()?);
+        let step = app.owner.visit(&format!("{SETUP}?installed=1&{answer}")).await?;
+        let back = app.consent("first", &step).await?;
+        let dialog = app.owner.visit(&back).await?.dialog()?;
+        assert!(dialog.success, "{answer}: {}\n{}", dialog.detail(), app.host.log()?);
     }
     Ok(())
 }
@@ -118,20 +118,20 @@ async fn what_a_services_own_page_leads_back_with_is_no_answer_to_a_log_in_that_
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_servers_token_is_revoked_when_nothing_comes_of_the_second() -> Result<()> {
     for order in [&["first", "second"][..], &["first", "keep", "second"], &["first", "ask", "second"]] {
-        let stage = TwoServers::new(order).await?;
-        stage.service.wire("second").always(Endpoint::Exchange, Some(Trouble::ServerError));
-        let mut step = stage.owner.start_setup("acme", "two-servers").await?;
-        let back = stage.consent("first", &step).await?;
-        step = stage.owner.visit(&back).await?;
+        let app = TwoServersApp::new(order).await?;
+        app.service.faults("second").always(Endpoint::Exchange, Some(Fault::ServerError));
+        let mut step = app.owner.start_setup("acme", "two-servers").await?;
+        let back = app.consent("first", &step).await?;
+        step = app.owner.visit(&back).await?;
         if step.status == 303 {
-            stage.owner.post(SETUP, &[("name", "Ada")]).await?;
-            step = stage.owner.visit(SETUP).await?;
+            app.owner.post(SETUP, &[("name", "Ada")]).await?;
+            step = app.owner.visit(SETUP).await?;
         }
-        let back = stage.consent("second", &step).await?;
-        assert_eq!(stage.live("first"), 1);
-        assert!(!stage.owner.visit(&back).await?.dialog()?.success);
-        Stored::of(&stage.host).await?.settled().await.with_context(|| format!("{order:?}"))?;
-        assert_eq!(stage.live("first"), 0, "{order:?}");
+        let back = app.consent("second", &step).await?;
+        assert_eq!(app.live("first"), 1);
+        assert!(!app.owner.visit(&back).await?.dialog()?.success);
+        AppDatabase::of(&app.host).await?.settled().await.with_context(|| format!("{order:?}"))?;
+        assert_eq!(app.live("first"), 0, "{order:?}");
     }
     Ok(())
 }

@@ -4,20 +4,20 @@ use anyhow::{Context, Result};
 use diesel::{RunQueryDsl, sql_query};
 use hmac::{Hmac, KeyInit, Mac};
 use jackfield::store::{AnyConnection, IntegrationId, StoreResult};
-use jackfield_tests::{
-    person::{Answer, Person},
+use jackfield_test_support::{
+    http_client::{Answer, HttpClient},
     postgres::databases,
 };
 use reqwest::Method;
 use serde_json::json;
 use sha2::Sha256;
 
-use crate::app::test_app::Stage;
+use crate::app::TestApp;
 
 const SETUP: &str = "/extensions/webhook/setup/";
 
-async fn stage(database: Option<String>) -> Result<Stage> {
-    Stage::with("v2", database, |host| host.plugin("webhook")).await
+async fn app(database: Option<String>) -> Result<TestApp> {
+    TestApp::start_with("v2", database, |host| host.plugin("webhook")).await
 }
 
 /// What the page tells the person.
@@ -39,8 +39,8 @@ fn signature(secret: &str, body: &str) -> Result<String> {
 }
 
 /// A service: no cookie, and what a browser would call another site.
-pub(crate) async fn call(stage: &Stage, url: &str, secret: &str, body: &str) -> Result<u16> {
-    let service = Person::new(&stage.host.url);
+pub(crate) async fn call(app: &TestApp, url: &str, secret: &str, body: &str) -> Result<u16> {
+    let service = HttpClient::new(&app.host.url);
     let request = service.request(Method::POST, url).header("origin", "https://service.example");
     let request = request.header("x-signature", signature(secret, body)?).body(body.to_owned());
     Ok(service.send(request).await?.status)
@@ -49,67 +49,67 @@ pub(crate) async fn call(stage: &Stage, url: &str, secret: &str, body: &str) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_signed_call_installs_and_later_ones_are_verified() -> Result<()> {
     for database in databases() {
-        let stage = stage(database).await?;
-        let owner = stage.person("owner").await?;
+        let app = app(database).await?;
+        let owner = app.log_in_as("owner").await?;
         let page = owner.start_setup("acme", "webhook").await?;
         assert_eq!((page.status, page.header("refresh")), (200, "3"), "it looks again by itself");
         let Shown { url, secret } = shown(&page)?;
-        assert!(url.starts_with(&stage.host.at("/extensions/webhook/webhook/")));
-        assert_eq!(call(&stage, &url, "another", r#"{"name": "Forged"}"#).await?, 401);
+        assert!(url.starts_with(&app.host.at("/extensions/webhook/webhook/")));
+        assert_eq!(call(&app, &url, "another", r#"{"name": "Forged"}"#).await?, 401);
         assert_eq!(owner.visit(SETUP).await?.header("refresh"), "3", "it still waits, with the same secret");
-        assert_eq!(call(&stage, &url, &secret, r#"{"id": 7, "name": "Acme"}"#).await?, 204);
-        assert_eq!(call(&stage, &url, &secret, r#"{"id": 8, "name": "Late"}"#).await?, 204, "the first decides");
+        assert_eq!(call(&app, &url, &secret, r#"{"id": 7, "name": "Acme"}"#).await?, 204);
+        assert_eq!(call(&app, &url, &secret, r#"{"id": 8, "name": "Late"}"#).await?, 204, "the first decides");
         let dialog = owner.visit(SETUP).await?.dialog()?;
         assert!(dialog.success && dialog.data["name"] == "Acme", "{:?}", dialog.data);
 
-        let stored = stage.stored().await?.integrations().await?;
+        let stored = app.database().await?.integrations().await?;
         assert_eq!(json!(stored.first().context("one is stored")?.1), json!({"account_id": "7", "secret": secret}));
-        assert_eq!(call(&stage, &url, &secret, "{}").await?, 204, "the same URL, after the set-up");
-        assert_eq!(call(&stage, &url, "another", "{}").await?, 401);
+        assert_eq!(call(&app, &url, &secret, "{}").await?, 204, "the same URL, after the set-up");
+        assert_eq!(call(&app, &url, "another", "{}").await?, 401);
 
         let path =
             format!("/api/0/organizations/acme/integrations/{}/", dialog.data["id"].as_str().unwrap_or_default());
         assert_eq!(owner.send(owner.request(Method::DELETE, &path)).await?.status, 204);
-        assert_eq!(call(&stage, &url, &secret, "{}").await?, 404, "it is gone with the integration");
+        assert_eq!(call(&app, &url, &secret, "{}").await?, 404, "it is gone with the integration");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_key_or_provider_is_not_found() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
     for url in [
         url.replace("/extensions/webhook/", "/extensions/example/"),
         url.replace("/extensions/webhook/", "/extensions/unloaded/"),
-        stage.host.at("/extensions/webhook/webhook/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/"),
+        app.host.at("/extensions/webhook/webhook/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/"),
     ] {
-        assert_eq!(call(&stage, &url, &secret, "{}").await?, 404, "{url}");
+        assert_eq!(call(&app, &url, &secret, "{}").await?, 404, "{url}");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_url_dies_with_its_set_up() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let first = shown(&owner.start_setup("acme", "webhook").await?)?;
     let second = shown(&owner.start_setup("acme", "webhook").await?)?;
     assert_ne!((&first.url, &first.secret), (&second.url, &second.secret));
-    assert_eq!(call(&stage, &first.url, &first.secret, "{}").await?, 404, "begun anew");
+    assert_eq!(call(&app, &first.url, &first.secret, "{}").await?, 404, "begun anew");
     owner.post("/auth/logout/", &[]).await?;
-    assert_eq!(call(&stage, &second.url, &second.secret, "{}").await?, 404, "logged out");
+    assert_eq!(call(&app, &second.url, &second.secret, "{}").await?, 404, "logged out");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_without_webhooks_answers_not_found_and_its_set_up_goes_on() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let webhook = shown(&owner.start_setup("acme", "webhook").await?)?;
     owner.start_setup("acme", "example").await?;
-    assert_eq!(call(&stage, &webhook.url.replace("/extensions/webhook/", "/extensions/example/"), "", "").await?, 404);
+    assert_eq!(call(&app, &webhook.url.replace("/extensions/webhook/", "/extensions/example/"), "", "").await?, 404);
     assert!(owner.post("/extensions/example/setup/", &[("name", "Ada")]).await?.dialog()?.success);
     Ok(())
 }
@@ -117,46 +117,46 @@ async fn a_provider_without_webhooks_answers_not_found_and_its_set_up_goes_on() 
 /// Items 35, 37 of the security checklist.
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_log_nor_database_tells_key_secret_or_body() -> Result<()> {
-    let stage = Stage::with("v2", None, |host| host.plugin("webhook").log("trace")).await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start_with("v2", None, |host| host.plugin("webhook").log("trace")).await?;
+    let owner = app.log_in_as("owner").await?;
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
-    assert_eq!(call(&stage, &url, &secret, r#"{"name": "hush-hush"}"#).await?, 204);
+    assert_eq!(call(&app, &url, &secret, r#"{"name": "hush-hush"}"#).await?, 204);
     let key = url.trim_end_matches('/').rsplit('/').next().context("a key")?.to_owned();
     assert!(key.len() >= 43, "256 bits");
     let files =
-        std::fs::read_dir(stage.host.folder().join("data"))?.filter_map(|entry| std::fs::read(entry.ok()?.path()).ok());
-    let all: Vec<u8> = files.flatten().chain(stage.host.log()?.into_bytes()).collect();
+        std::fs::read_dir(app.host.folder().join("data"))?.filter_map(|entry| std::fs::read(entry.ok()?.path()).ok());
+    let all: Vec<u8> = files.flatten().chain(app.host.log()?.into_bytes()).collect();
     for told in [key.as_str(), secret.as_str(), "hush-hush"] {
         assert!(!all.windows(told.len()).any(|window| window == told.as_bytes()), "{told}");
     }
-    assert!(stage.host.log()?.contains("/extensions/webhook/setup/"), "other paths are told whole");
+    assert!(app.host.log()?.contains("/extensions/webhook/setup/"), "other paths are told whole");
     assert!(all.windows(6).any(|window| window == b"SQLite"), "the database is among the files");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_and_the_browser_at_once_lose_nothing() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
-    let calls = futures_util::future::join_all((0..4).map(|_| call(&stage, &url, &secret, r#"{"name": "Acme"}"#)));
+    let calls = futures_util::future::join_all((0..4).map(|_| call(&app, &url, &secret, r#"{"name": "Acme"}"#)));
     let visits = futures_util::future::join_all((0..4).map(|_| owner.visit(SETUP)));
     let (calls, visits) = tokio::join!(calls, visits);
     assert_eq!(calls.into_iter().collect::<Result<Vec<_>>>()?, [204; 4]);
     let visits = visits.into_iter().collect::<Result<Vec<_>>>()?;
     let has_ended = visits.iter().any(|page| page.dialog().is_ok_and(|dialog| dialog.success));
     assert!(has_ended || owner.visit(SETUP).await?.dialog()?.success);
-    assert_eq!(stage.installed(&owner).await?.len(), 1);
+    assert_eq!(app.list_integrations(&owner).await?.len(), 1);
     Ok(())
 }
 
 /// Item 51 of the security checklist.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_limit_is_refused() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
-    assert_eq!(call(&stage, &url, &secret, &"x".repeat(300_000)).await?, 413);
+    assert_eq!(call(&app, &url, &secret, &"x".repeat(300_000)).await?, 413);
     assert_eq!(owner.visit(SETUP).await?.header("refresh"), "3");
     Ok(())
 }
@@ -164,11 +164,11 @@ async fn a_body_over_the_limit_is_refused() -> Result<()> {
 /// What somebody knows who has read a call: the URL and what was sent, and no secret.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_nobody_has_signed_is_refused_whatever_it_asks() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
     let body = r#"{"type": "url_verification", "challenge": "c"}"#;
-    let service = Person::new(&stage.host.url);
+    let service = HttpClient::new(&app.host.url);
     let unsigned = async |header: Option<&str>| {
         let request = service.request(Method::POST, &url).body(body);
         let request = header.iter().fold(request, |request, value| request.header("x-signature", *value));
@@ -181,73 +181,73 @@ async fn a_call_that_nobody_has_signed_is_refused_whatever_it_asks() -> Result<(
         assert_eq!(unsigned(header).await?, 401, "{header:?}");
     }
     assert_eq!(owner.visit(SETUP).await?.header("refresh"), "3", "it still waits");
-    assert_eq!(call(&stage, &url, &secret, body).await?, 204);
+    assert_eq!(call(&app, &url, &secret, body).await?, 204);
     Ok(())
 }
 
-async fn call_of(stage: &Stage, url: &str, secret: &str, timestamp: &str) -> Result<u16> {
+async fn call_of(app: &TestApp, url: &str, secret: &str, timestamp: &str) -> Result<u16> {
     let body = r#"{"name": "Acme"}"#;
     let signed = signature(secret, &format!("v1:{timestamp}:{body}"))?;
-    let service = Person::new(&stage.host.url);
+    let service = HttpClient::new(&app.host.url);
     let request = service.request(Method::POST, url).header("x-timestamp", timestamp).header("x-signature", signed);
     Ok(service.send(request.body(body)).await?.status)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_taken_for_five_minutes_and_not_from_the_future() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let refused =
         [(now - 330).to_string(), (now + 330).to_string(), format!("+{now}"), format!("{now}.0"), "-1".to_owned()];
     for timestamp in refused {
-        assert_eq!(call_of(&stage, &url, &secret, &timestamp).await?, 401, "{timestamp} at {now}");
+        assert_eq!(call_of(&app, &url, &secret, &timestamp).await?, 401, "{timestamp} at {now}");
     }
-    let stripped = Person::new(&stage.host.url).request(Method::POST, &url).body(r#"{"name": "Acme"}"#);
+    let stripped = HttpClient::new(&app.host.url).request(Method::POST, &url).body(r#"{"name": "Acme"}"#);
     let stripped = stripped.header("x-signature", signature(&secret, &format!(r#"v1:{now}:{{"name": "Acme"}}"#))?);
-    assert_eq!(Person::new(&stage.host.url).send(stripped).await?.status, 401, "it cannot be taken away");
+    assert_eq!(HttpClient::new(&app.host.url).send(stripped).await?.status, 401, "it cannot be taken away");
     for timestamp in [now - 270, now + 270] {
-        assert_eq!(call_of(&stage, &url, &secret, &timestamp.to_string()).await?, 204, "{timestamp} at {now}");
+        assert_eq!(call_of(&app, &url, &secret, &timestamp.to_string()).await?, 204, "{timestamp} at {now}");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_that_is_repeated_acts_once_and_is_answered_each_time() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
     for _ in 0..3 {
-        assert_eq!(call(&stage, &url, &secret, r#"{"id": 7, "name": "Acme"}"#).await?, 204);
+        assert_eq!(call(&app, &url, &secret, r#"{"id": 7, "name": "Acme"}"#).await?, 204);
     }
     assert!(owner.visit(SETUP).await?.dialog()?.success);
-    let before = stage.stored().await?.integrations().await?.remove(0).1;
+    let before = app.database().await?.integrations().await?.remove(0).1;
     for _ in 0..3 {
-        assert_eq!(call(&stage, &url, &secret, r#"{"id": 7, "name": "Acme"}"#).await?, 204);
+        assert_eq!(call(&app, &url, &secret, r#"{"id": 7, "name": "Acme"}"#).await?, 204);
     }
-    let after = stage.stored().await?.integrations().await?;
+    let after = app.database().await?.integrations().await?;
     assert_eq!((after.len(), &after[0].1), (1, &before));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_for_one_organization_changes_nothing_of_another() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
-    stage.host.organization("other")?;
-    stage.host.user("other@example.com", crate::app::test_app::PASSWORD)?;
-    stage.host.member("other", "other@example.com", "owner")?;
-    let other = Person::logged_in(&stage.host.url, "other@example.com", crate::app::test_app::PASSWORD).await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
+    app.host.organization("other")?;
+    app.host.user("other@example.com", crate::app::PASSWORD)?;
+    app.host.member("other", "other@example.com", "owner")?;
+    let other = HttpClient::logged_in(&app.host.url, "other@example.com", crate::app::PASSWORD).await?;
     let ours = shown(&owner.start_setup("acme", "webhook").await?)?;
     let theirs = shown(&other.start_setup("other", "webhook").await?)?;
-    assert_eq!(call(&stage, &ours.url, &theirs.secret, "{}").await?, 401, "their secret at our URL");
-    assert_eq!(call(&stage, &theirs.url, &ours.secret, "{}").await?, 401, "and ours at theirs");
-    assert_eq!(call(&stage, &theirs.url, &theirs.secret, "{}").await?, 204);
+    assert_eq!(call(&app, &ours.url, &theirs.secret, "{}").await?, 401, "their secret at our URL");
+    assert_eq!(call(&app, &theirs.url, &ours.secret, "{}").await?, 401, "and ours at theirs");
+    assert_eq!(call(&app, &theirs.url, &theirs.secret, "{}").await?, 204);
     assert!(other.visit(SETUP).await?.dialog()?.success);
     assert_eq!(owner.visit(SETUP).await?.header("refresh"), "3", "ours still waits");
-    assert_eq!(stage.installed(&owner).await?.len(), 0);
-    assert_eq!(call(&stage, &ours.url, &ours.secret, "{}").await?, 204);
+    assert_eq!(app.list_integrations(&owner).await?.len(), 0);
+    assert_eq!(call(&app, &ours.url, &ours.secret, "{}").await?, 204);
     assert!(owner.visit(SETUP).await?.dialog()?.success);
     Ok(())
 }
@@ -256,8 +256,8 @@ async fn a_call_for_one_organization_changes_nothing_of_another() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_bodies_hold_nobody_up() -> Result<()> {
     use tokio::io::AsyncWriteExt;
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let Shown { url, secret } = shown(&owner.start_setup("acme", "webhook").await?)?;
     let address = url::Url::parse(&url)?.socket_addrs(|| None)?[0];
     let path = url::Url::parse(&url)?.path().to_owned();
@@ -269,7 +269,7 @@ async fn slow_bodies_hold_nobody_up() -> Result<()> {
         slow.push(stream);
     }
     let since = std::time::Instant::now();
-    assert_eq!(call(&stage, &url, &secret, r#"{"name": "Acme"}"#).await?, 204);
+    assert_eq!(call(&app, &url, &secret, r#"{"name": "Acme"}"#).await?, 204);
     assert!(since.elapsed() < std::time::Duration::from_secs(3), "{:?}", since.elapsed());
     assert!(owner.visit(SETUP).await?.dialog()?.success);
     drop(slow);
@@ -279,10 +279,10 @@ async fn slow_bodies_hold_nobody_up() -> Result<()> {
 /// RFC 9110 section 15.5.6.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_acts_on_nothing_and_is_told_what_is_allowed() -> Result<()> {
-    let stage = stage(None).await?;
-    let owner = stage.person("owner").await?;
+    let app = app(None).await?;
+    let owner = app.log_in_as("owner").await?;
     let Shown { url, .. } = shown(&owner.start_setup("acme", "webhook").await?)?;
-    let service = Person::new(&stage.host.url);
+    let service = HttpClient::new(&app.host.url);
     for method in [Method::HEAD, Method::DELETE, Method::OPTIONS, Method::PATCH] {
         let answer = service.send(service.request(method.clone(), &url)).await?;
         assert_eq!((answer.status, answer.header("allow")), (405, "GET, POST, PUT"), "{method}");
@@ -293,24 +293,24 @@ async fn a_probe_acts_on_nothing_and_is_told_what_is_allowed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_organizations_share_an_integration_each_takes_its_own_url_along() -> Result<()> {
     for database in databases() {
-        let stage = stage(database).await?;
-        let owner = stage.person("owner").await?;
-        stage.host.organization("other")?;
-        stage.host.member("other", "owner@example.com", "owner")?;
+        let app = app(database).await?;
+        let owner = app.log_in_as("owner").await?;
+        app.host.organization("other")?;
+        app.host.member("other", "owner@example.com", "owner")?;
         let ours = shown(&owner.start_setup("acme", "webhook").await?)?;
-        assert_eq!(call(&stage, &ours.url, &ours.secret, "{}").await?, 204);
+        assert_eq!(call(&app, &ours.url, &ours.secret, "{}").await?, 204);
         let dialog = owner.visit(SETUP).await?.dialog()?;
         let id: IntegrationId = dialog.data["id"].as_str().context("an id")?.parse()?;
         let theirs = shown(&owner.start_setup("other", "webhook").await?)?;
-        assert_eq!(call(&stage, &theirs.url, &theirs.secret, "{}").await?, 204);
+        assert_eq!(call(&app, &theirs.url, &theirs.secret, "{}").await?, 204);
         assert!(owner.visit(SETUP).await?.dialog()?.success);
         // The account goes by the secret, so that no two are one by themselves: they are made one, as two of a service's would be.
-        let store = stage.host.store().await?;
+        let store = app.host.store().await?;
         store.write(move |c| share(c, id)).await?;
         let remove = owner.request(Method::DELETE, &format!("/api/0/organizations/acme/integrations/{id}/"));
         assert_eq!(owner.send(remove).await?.status, 204);
-        assert_eq!(call(&stage, &ours.url, &ours.secret, "{}").await?, 404, "who has left is called no more");
-        assert_eq!(call(&stage, &theirs.url, &ours.secret, "{}").await?, 204, "who has stayed is");
+        assert_eq!(call(&app, &ours.url, &ours.secret, "{}").await?, 404, "who has left is called no more");
+        assert_eq!(call(&app, &theirs.url, &ours.secret, "{}").await?, 204, "who has stayed is");
     }
     Ok(())
 }

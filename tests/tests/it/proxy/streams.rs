@@ -1,18 +1,18 @@
 //! Calls through the host byte by byte: how bodies are framed, when they are sent again, and how long a call may be under way.
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    raw::{RawConnection, RawServer},
-    stand_in::{Endpoint, Moment, Rotation},
+    raw_http::{RawHttpConnection, RawHttpServer},
+    stand_in::{Endpoint, HoldPoint, Rotation},
     stand_in_oauth2::StandInOAuth2,
 };
 use reqwest::Method;
 use time::Duration;
 
 use crate::{
-    app::api_client::{Machine, refusal},
-    app::test_app::Stored,
+    app::AppDatabase,
+    app::{ApiClient, refusal},
     providers::declared::service_of,
     proxy::abuse::{installed, installed_of},
 };
@@ -20,10 +20,10 @@ use crate::{
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// A call by hand, its head sent, and the beginning of its body.
-async fn begun(host: &Host, machine: &Machine, method: &str, body: &str) -> Result<RawConnection> {
-    let mut caller = RawConnection::to(&host.url).await?;
-    let head = format!("host: x\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked", machine.token);
-    caller.write(&format!("{method} {}proxy/thing HTTP/1.1\r\n{head}\r\n\r\n{body}", machine.path)).await?;
+async fn begun(host: &Host, client: &ApiClient, method: &str, body: &str) -> Result<RawHttpConnection> {
+    let mut caller = RawHttpConnection::to(&host.url).await?;
+    let head = format!("host: x\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked", client.token);
+    caller.write(&format!("{method} {}proxy/thing HTTP/1.1\r\n{head}\r\n\r\n{body}", client.path)).await?;
     Ok(caller)
 }
 
@@ -39,31 +39,31 @@ fn much() -> String {
 }
 
 /// An installed service that refreshes its tokens, and takes the one of now no more.
-async fn refusing(api: &RawServer) -> Result<(StandInOAuth2, Host, Machine)> {
+async fn refusing(api: &RawHttpServer) -> Result<(StandInOAuth2, Host, ApiClient)> {
     let service = service_of("acme", |dialect| {
         dialect.rotation = Rotation::ReuseDetected;
         dialect.token_answer =
             r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 43200}"#.to_owned();
     })?;
     let url = format!("http://127.0.0.1:{}/v1/", api.port());
-    let (service, host, machine) = installed_of(service, &url, &[api.port()], "").await?;
-    Stored::of(&host).await?.let_live("7", "access", Duration::hours(10)).await?;
-    Ok((service, host, machine))
+    let (service, host, client) = installed_of(service, &url, &[api.port()], "").await?;
+    AppDatabase::of(&host).await?.let_live("7", "access", Duration::hours(10)).await?;
+    Ok((service, host, client))
 }
 
 const REFUSED: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_of_which_more_goes_than_is_kept_while_a_token_is_refreshed_is_not_sent_again() -> Result<()> {
-    let api = RawServer::start().await?;
-    let (service, host, machine) = refusing(&api).await?;
-    let wire = service.wire("acme");
-    let held = wire.hold(Endpoint::Refresh, Moment::BeforeTheDeed);
-    let mut caller = begun(&host, &machine, "POST", &chunk("first")).await?;
+    let api = RawHttpServer::start().await?;
+    let (service, host, client) = refusing(&api).await?;
+    let faults = service.faults("acme");
+    let held = faults.hold(Endpoint::Refresh, HoldPoint::BeforeHandling);
+    let mut caller = begun(&host, &client, "POST", &chunk("first")).await?;
     let (_, mut served) = api.request().await?;
     served.until("first").await?;
     served.write(REFUSED).await?;
-    wire.has_seen(Endpoint::Refresh, 1).await;
+    faults.wait_for_requests(Endpoint::Refresh, 1).await;
     caller.write(&format!("{}{END}", chunk(&much()))).await?;
     served.until(END).await?;
     drop(held);
@@ -75,9 +75,9 @@ async fn a_body_of_which_more_goes_than_is_kept_while_a_token_is_refreshed_is_no
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_sent_again_is_taken_from_the_connection_before() -> Result<()> {
-    let api = RawServer::start().await?;
-    let (_service, host, machine) = refusing(&api).await?;
-    let mut caller = begun(&host, &machine, "POST", &chunk("first")).await?;
+    let api = RawHttpServer::start().await?;
+    let (_service, host, client) = refusing(&api).await?;
+    let mut caller = begun(&host, &client, "POST", &chunk("first")).await?;
     let (_, mut served) = api.request().await?;
     served.until("first").await?;
     served.write(REFUSED).await?;
@@ -94,12 +94,12 @@ async fn a_body_that_is_sent_again_is_taken_from_the_connection_before() -> Resu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_goes_on_while_a_service_is_out_is_sent_again_whole_or_not_at_all() -> Result<()> {
-    let api = RawServer::start().await?;
-    let (_service, host, machine) = installed(&api, "").await?;
-    let mut caller = begun(&host, &machine, "PUT", &chunk("first")).await?;
+    let api = RawHttpServer::start().await?;
+    let (_service, host, client) = installed(&api, "").await?;
+    let mut caller = begun(&host, &client, "PUT", &chunk("first")).await?;
     let (_, mut served) = api.request().await?;
     served.until("first").await?;
-    served.write("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await?;
+    served.write("HTTP/1.1 503 ServiceProfile Unavailable\r\ncontent-length: 0\r\n\r\n").await?;
     caller.write(&format!("{}{END}", chunk(&much()))).await?;
     let reading = tokio::spawn(async move { served.rest().await });
     let mut serving = Box::pin(async {
@@ -125,10 +125,10 @@ async fn a_body_that_goes_on_while_a_service_is_out_is_sent_again_whole_or_not_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_does_not_say_how_long_it_is_arrives_whatever_the_method() -> Result<()> {
-    let api = RawServer::start().await?;
-    let (_service, host, machine) = installed(&api, "").await?;
+    let api = RawHttpServer::start().await?;
+    let (_service, host, client) = installed(&api, "").await?;
     for method in ["GET", "HEAD", "DELETE", "OPTIONS", "POST"] {
-        let mut caller = begun(&host, &machine, method, &format!("{}{END}", chunk("a body"))).await?;
+        let mut caller = begun(&host, &client, method, &format!("{}{END}", chunk("a body"))).await?;
         let (request, mut served) = api.request().await?;
         assert!(request.contains("transfer-encoding: chunked\r\n"), "{request}");
         served.until("6\r\na body\r\n0\r\n\r\n").await.with_context(|| method.to_owned())?;
@@ -141,13 +141,13 @@ async fn a_body_that_does_not_say_how_long_it_is_arrives_whatever_the_method() -
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_could_have_a_body_says_that_it_has_none() -> Result<()> {
     // RFC 9110 section 8.6.
-    let api = RawServer::start().await?;
-    let (_service, _host, machine) = installed(&api, "").await?;
+    let api = RawHttpServer::start().await?;
+    let (_service, _host, client) = installed(&api, "").await?;
     let none = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
     for (method, says) in
         [(Method::POST, 1), (Method::PUT, 1), (Method::PATCH, 1), (Method::GET, 0), (Method::DELETE, 0)]
     {
-        let call = machine.send(machine.calls(method, "thing"));
+        let call = client.send(client.proxy_request(method, "thing"));
         let (_, request) = tokio::try_join!(call, api.answer(none))?;
         assert_eq!(request.matches("content-length: 0\r\n").count(), says, "{request}");
     }
@@ -156,33 +156,33 @@ async fn a_call_that_could_have_a_body_says_that_it_has_none() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_has_so_many_calls_under_way_and_another_once_one_is_over() -> Result<()> {
-    let api = RawServer::start().await?;
-    let (_service, _host, machine) = installed(&api, "[proxy]\nmax-calls = 1").await?;
-    let first = machine.calls(Method::GET, "thing").send();
+    let api = RawHttpServer::start().await?;
+    let (_service, _host, client) = installed(&api, "[proxy]\nmax-calls = 1").await?;
+    let first = client.proxy_request(Method::GET, "thing").send();
     let first = tokio::spawn(async move { anyhow::Ok(first.await?.text().await?) });
     let (_, mut served) = api.request().await?;
-    let busy = machine.get("thing").await?;
+    let busy = client.proxy_get("thing").await?;
     assert_eq!(refusal(&busy)?, (429, "busy".to_owned()));
     assert_eq!(busy.header("retry-after"), "1");
     served.write(&OK.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n")).await?;
     assert_eq!(first.await??, "ok");
-    let (next, _) = tokio::try_join!(machine.get("thing"), api.answer(OK))?;
+    let (next, _) = tokio::try_join!(client.proxy_get("thing"), api.answer(OK))?;
     assert_eq!(next.status, 200);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_takes_nothing_of_an_answer_does_not_hold_the_call_for_ever() -> Result<()> {
-    let api = RawServer::start().await?;
-    let (_service, host, machine) = installed(&api, "[proxy]\nidle-timeout = 1\nmax-calls = 1").await?;
-    let mut caller = begun(&host, &machine, "GET", END).await?;
+    let api = RawHttpServer::start().await?;
+    let (_service, host, client) = installed(&api, "[proxy]\nidle-timeout = 1\nmax-calls = 1").await?;
+    let mut caller = begun(&host, &client, "GET", END).await?;
     let (_, mut served) = api.request().await?;
     served.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await?;
     caller.until("\r\n\r\n").await?;
     // The service sends on until the host has left it.
     let piece = chunk(&much());
     while served.write(&piece).await.is_ok() {}
-    let (next, _) = tokio::try_join!(machine.get("thing"), api.answer(OK))?;
+    let (next, _) = tokio::try_join!(client.proxy_get("thing"), api.answer(OK))?;
     assert_eq!(next.status, 200, "{}", next.text);
     let log = host.log()?;
     assert!(log.contains("the caller has taken nothing for 1s ([proxy] idle-timeout)"), "{log}");

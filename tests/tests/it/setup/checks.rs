@@ -2,18 +2,18 @@
 
 use anyhow::Result;
 use diesel::{RunQueryDsl, sql_query};
-use jackfield_tests::{person::Person, postgres::databases};
+use jackfield_test_support::{http_client::HttpClient, postgres::databases};
 
-use crate::app::test_app::{PASSWORD, Stage};
+use crate::app::{PASSWORD, TestApp};
 
 const START: &str = "/organizations/acme/integrations/example/setup/";
 const SETUP: &str = "/extensions/example/setup/";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_and_admins_cannot_start_a_set_up_managers_and_owners_can() -> Result<()> {
-    let stage = Stage::new().await?;
+    let app = TestApp::start().await?;
     for (role, status) in [("member", 403), ("admin", 403), ("manager", 302), ("owner", 302)] {
-        let person = stage.person(role).await?;
+        let person = app.log_in_as(role).await?;
         assert_eq!(person.visit(START).await?.status, status, "{role}");
         let providers = person.visit("/api/0/organizations/acme/config/integrations/").await?;
         assert_eq!(providers.status, 200, "{role} may look");
@@ -23,22 +23,22 @@ async fn members_and_admins_cannot_start_a_set_up_managers_and_owners_can() -> R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_superuser_may_set_up_everywhere() -> Result<()> {
-    let stage = Stage::new().await?;
-    stage.host.run(&["user", "create", "root@example.com", "--superuser", "--password-stdin"], PASSWORD)?;
-    let root = Person::logged_in(&stage.host.url, "root@example.com", PASSWORD).await?;
+    let app = TestApp::start().await?;
+    app.host.run(&["user", "create", "root@example.com", "--superuser", "--password-stdin"], PASSWORD)?;
+    let root = HttpClient::logged_in(&app.host.url, "root@example.com", PASSWORD).await?;
     assert_eq!(root.visit(START).await?.status, 302);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_strangers_and_other_organizations_cannot_start() -> Result<()> {
-    let stage = Stage::new().await?;
-    stage.host.organization("other")?;
-    let owner = stage.person("owner").await?;
-    let nobody = Person::new(&stage.host.url);
+    let app = TestApp::start().await?;
+    app.host.organization("other")?;
+    let owner = app.log_in_as("owner").await?;
+    let nobody = HttpClient::new(&app.host.url);
     let expected = "/auth/login/?next=%2Forganizations%2Facme%2Fintegrations%2Fexample%2Fsetup%2F";
-    assert_eq!(nobody.visit(START).await?.goes_to(), (302, expected));
-    assert_eq!(nobody.visit(SETUP).await?.goes_to(), (302, "/"));
+    assert_eq!(nobody.visit(START).await?.status_and_location(), (302, expected));
+    assert_eq!(nobody.visit(SETUP).await?.status_and_location(), (302, "/"));
     assert_eq!(nobody.visit("/extensions/none/setup/").await?.status, 404);
     assert_eq!(owner.visit("/organizations/other/integrations/example/setup/").await?.status, 404);
     assert_eq!(owner.visit("/organizations/none/integrations/example/setup/").await?.status, 404);
@@ -51,40 +51,41 @@ async fn nobody_strangers_and_other_organizations_cannot_start() -> Result<()> {
 async fn with_the_feature_off_nothing_starts() -> Result<()> {
     for value in ["false", "[\"other\"]"] {
         let toml = format!("[features]\n\"organizations:integrations-v3\" = {value}");
-        let stage = Stage::with("v2", None, |host| host.toml(&toml)).await?;
-        let owner = stage.person("owner").await?;
-        assert_eq!(owner.visit(START).await?.goes_to(), (302, "/"), "{value}");
+        let app = TestApp::start_with("v2", None, |host| host.toml(&toml)).await?;
+        let owner = app.log_in_as("owner").await?;
+        assert_eq!(owner.visit(START).await?.status_and_location(), (302, "/"), "{value}");
     }
-    let stage =
-        Stage::with("v2", None, |host| host.toml("[features]\n\"organizations:integrations-v3\" = [\"acme\"]")).await?;
-    assert_eq!(stage.person("owner").await?.start_setup("acme", "example").await?.status, 200);
+    let app =
+        TestApp::start_with("v2", None, |host| host.toml("[features]\n\"organizations:integrations-v3\" = [\"acme\"]"))
+            .await?;
+    assert_eq!(app.log_in_as("owner").await?.start_setup("acme", "example").await?.status, 200);
     Ok(())
 }
 
 /// Runs a set-up whose access is lost between two steps, on each database.
-async fn loses_access(lose: impl AsyncFn(&Stage) -> Result<()>) -> Result<()> {
+async fn loses_access(lose: impl AsyncFn(&TestApp) -> Result<()>) -> Result<()> {
     for database in databases() {
-        let stage = Stage::with("v2", database, |host| host).await?;
-        let owner = stage.person("owner").await?;
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        let owner = app.log_in_as("owner").await?;
         owner.start_setup("acme", "example").await?;
-        lose(&stage).await?;
+        lose(&app).await?;
         let answer = owner.post(SETUP, &[("name", "late")]).await?;
-        assert_eq!(answer.goes_to(), (302, "/"));
-        assert!(stage.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
-        stage.stored().await?.assert_nothing("owner@example.com").await?;
+        assert_eq!(answer.status_and_location(), (302, "/"));
+        assert!(app.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
+        app.database().await?.assert_nothing("owner@example.com").await?;
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_lost_between_two_steps_ends_the_set_up() -> Result<()> {
-    loses_access(async |stage| stage.host.member("acme", "owner@example.com", "member")).await
+    loses_access(async |app| app.host.member("acme", "owner@example.com", "member")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_gone_between_two_steps_ends_the_set_up() -> Result<()> {
-    loses_access(async |stage| {
-        let store = stage.host.store().await?;
+    loses_access(async |app| {
+        let store = app.host.store().await?;
         let removed =
             store.write(|c| Ok(sql_query("DELETE FROM organizations WHERE slug = 'acme'").execute(c)?)).await?;
         assert_eq!(removed, 1);
@@ -95,21 +96,21 @@ async fn an_organization_gone_between_two_steps_ends_the_set_up() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_out_ends_the_set_up() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     owner.start_setup("acme", "example").await?;
     assert_eq!(owner.post("/auth/logout/", &[]).await?.status, 302);
-    assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.goes_to(), (302, "/"));
+    assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.status_and_location(), (302, "/"));
     owner.log_in("owner@example.com", PASSWORD).await?;
-    assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.goes_to(), (302, "/"));
-    assert!(stage.host.log()?.contains("integrations.setup.missing-session-data"));
-    stage.stored().await?.assert_nothing("owner@example.com").await
+    assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.status_and_location(), (302, "/"));
+    assert!(app.host.log()?.contains("integrations.setup.missing-session-data"));
+    app.database().await?.assert_nothing("owner@example.com").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_set_ups_is_stopped_and_others_are_not() -> Result<()> {
-    let stage = Stage::new().await?;
-    let (owner, manager) = (stage.person("owner").await?, stage.person("manager").await?);
+    let app = TestApp::start().await?;
+    let (owner, manager) = (app.log_in_as("owner").await?, app.log_in_as("manager").await?);
     let mut begun = 0;
     let stopped = loop {
         let answer = owner.visit(START).await?;

@@ -2,15 +2,15 @@
 
 use anyhow::Result;
 
-use crate::app::test_app::Stage;
+use crate::app::TestApp;
 
 const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\u{2028}\u{2029}\"'&<!--\u{1f9ee}";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_text_cannot_leave_the_script_or_become_markup() -> Result<()> {
-    let stage = Stage::new().await?;
-    stage.slack.behave(|behaviour| behaviour.team_name = HOSTILE.to_owned());
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    app.slack.behave(|behaviour| behaviour.team_name = HOSTILE.to_owned());
+    let owner = app.log_in_as("owner").await?;
     let answer = owner.install("acme", "slack").await?;
     assert_eq!(answer.dialog()?.data["name"], HOSTILE, "the opener gets the text as it is");
     assert_eq!(answer.text.matches("</script>").count(), 1, "{}", answer.text);
@@ -31,20 +31,20 @@ fn script(page: &str) -> &str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_goes_to_one_origin_and_holds_no_secret() -> Result<()> {
-    let stage = Stage::with("v1", None, |host| host).await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start_with("v1", None, |host| host).await?;
+    let owner = app.log_in_as("owner").await?;
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
     let answer = owner.visit(&back).await?;
-    assert_eq!(answer.dialog()?.origin, stage.host.url);
+    assert_eq!(answer.dialog()?.origin, app.host.url);
     assert!(!answer.text.contains("\"*\""));
-    let stored = stage.stored().await?;
+    let stored = app.database().await?;
     let (metadata, identity) =
         (stored.integrations().await?.remove(0).1, stored.identities("owner@example.com").await?);
     let callback = url::Url::parse(&back)?;
     let mut secrets: Vec<String> = callback.query_pairs().map(|(_, value)| value.into_owned()).collect();
     secrets.extend([metadata["bot_access_token"].to_string(), identity[0]["data"]["access_token"].to_string()]);
-    secrets.push(stage.slack.client().secret.clone());
+    secrets.push(app.slack.client().secret.clone());
     for secret in secrets {
         assert!(!answer.text.contains(secret.trim_matches('"')), "{secret}");
     }
@@ -53,8 +53,8 @@ async fn the_answer_goes_to_one_origin_and_holds_no_secret() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_of_a_set_up_are_private_and_run_nothing_of_a_plugins() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let form = owner.start_setup("acme", "example").await?;
     let ended = owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
     for answer in [&form, &ended] {
@@ -71,8 +71,8 @@ async fn the_pages_of_a_set_up_are_private_and_run_nothing_of_a_plugins() -> Res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_also_goes_over_the_channel_the_opener_named() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let channel = "0123456789abcdef0123456789abcdef";
     owner.visit(&format!("/organizations/acme/integrations/example/setup/?channel={channel}")).await?;
     let answer = owner.post("/extensions/example/setup/", &[("name", "one")]).await?;

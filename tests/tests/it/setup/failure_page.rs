@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::{Answer, Person},
+    http_client::{Answer, HttpClient},
     postgres::fresh_database,
     stand_in_slack::{StandInSlack, TokenAnswer},
 };
 
-use crate::app::test_app::{PASSWORD, Stage, bare, slack_options};
+use crate::app::{PASSWORD, TestApp, bare, slack_options};
 
 const INVALID: &str = "An error occurred while validating your request.";
 
@@ -30,11 +30,11 @@ pub(crate) fn quoted<'a>(host: &Host, page: &'a str) -> Result<(&'a str, &'a str
 }
 
 /// The same on the page to which a refused request leads.
-pub(crate) async fn quoted_next(host: &Host, person: &Person, refused: &Answer) -> Result<String> {
-    assert_eq!(refused.goes_to(), (302, "/"));
+pub(crate) async fn quoted_next(host: &Host, person: &HttpClient, refused: &Answer) -> Result<String> {
+    assert_eq!(refused.status_and_location(), (302, "/"));
     let mut page = person.visit("/").await?;
     while page.status == 302 {
-        page = person.visit(page.goes_to().1).await?;
+        page = person.visit(page.status_and_location().1).await?;
     }
     let check = between(&page.text, "Failed check ", ".").context(page.text.clone())?;
     let reference = between(&page.text, "Reference ", "<").context("a reference")?;
@@ -51,8 +51,8 @@ fn value(url: &str, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_check_of_an_answer_is_named_on_the_page_and_in_the_log_and_no_secret_is() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     type Change = fn(&str, &str) -> String;
     let cases: [(&str, Change); 5] = [
         ("state-missing", |code, _| format!("code={code}")),
@@ -68,24 +68,24 @@ async fn each_check_of_an_answer_is_named_on_the_page_and_in_the_log_and_no_secr
         let page = owner.visit(&format!("/extensions/slack/setup/?{}", change(&code, &state))).await?;
         let detail = if wanted == "declined" { "access_denied" } else { INVALID };
         assert_eq!(page.dialog()?.data, serde_json::json!({"detail": detail}), "the opener is told what it ever was");
-        let (check, _) = quoted(&stage.host, &page.text)?;
+        let (check, _) = quoted(&app.host, &page.text)?;
         assert_eq!(check, wanted);
-        for secret in [&code, &state, &stage.slack.client().secret] {
+        for secret in [&code, &state, &app.slack.client().secret] {
             assert!(!page.text.contains(secret.as_str()), "{wanted}: {}", page.text);
         }
     }
-    let log = stage.host.log()?;
+    let log = app.host.log()?;
     assert!(!log.contains("code="), "{log}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_leads_to_a_fresh_start_in_the_same_organization() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     owner.start_setup("acme", "slack").await?;
     let page = owner.visit("/extensions/slack/setup/?error=access_denied").await?;
-    assert_eq!(quoted(&stage.host, &page.text)?.0, "state-missing");
+    assert_eq!(quoted(&app.host, &page.text)?.0, "state-missing");
     let again = between(&page.text, "class=\"button\" href=\"", "\"").context("a way to start again")?;
     assert_eq!(again, "/organizations/acme/integrations/slack/setup/?dialog=0");
     let step = owner.visit(owner.visit(again).await?.redirect()?.as_str()).await?;
@@ -95,10 +95,10 @@ async fn the_page_leads_to_a_fresh_start_in_the_same_organization() -> Result<()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_or_token_endpoint_that_fails_is_told_from_a_failed_check() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     for (token, check) in [(TokenAnswer::ServerError, "token-endpoint"), (TokenAnswer::Form, "plugin")] {
-        stage.slack.behave(|behaviour| behaviour.token = token);
+        app.slack.behave(|behaviour| behaviour.token = token);
         let page = owner.install("acme", "slack").await?;
         assert_eq!(page.dialog()?.detail(), "an internal error occurred");
         assert!(page.text.contains(&format!("failed check <code>{check}</code>")), "{}", page.text);
@@ -108,29 +108,29 @@ async fn a_plugin_or_token_endpoint_that_fails_is_told_from_a_failed_check() -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_refused_request_is_explained_on_the_next_page() -> Result<()> {
-    let stage = Stage::new().await?;
-    let (owner, manager) = (stage.person("owner").await?, stage.person("manager").await?);
+    let app = TestApp::start().await?;
+    let (owner, manager) = (app.log_in_as("owner").await?, app.log_in_as("manager").await?);
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
 
-    let stranger = Person::new(&stage.host.url);
+    let stranger = HttpClient::new(&app.host.url);
     let refused = stranger.visit(&back).await?;
-    assert_eq!(quoted_next(&stage.host, &stranger, &refused).await?, "no-session");
+    assert_eq!(quoted_next(&app.host, &stranger, &refused).await?, "no-session");
 
     let refused = manager.visit(&back).await?;
-    assert_eq!(quoted_next(&stage.host, &manager, &refused).await?, "none-under-way", "another person's browser");
+    assert_eq!(quoted_next(&app.host, &manager, &refused).await?, "none-under-way", "another person's browser");
 
-    stage.host.member("acme", "owner@example.com", "member")?;
+    app.host.member("acme", "owner@example.com", "member")?;
     let refused = owner.visit(&back).await?;
-    assert_eq!(quoted_next(&stage.host, &owner, &refused).await?, "no-right");
-    stage.host.member("acme", "owner@example.com", "owner")?;
+    assert_eq!(quoted_next(&app.host, &owner, &refused).await?, "no-right");
+    app.host.member("acme", "owner@example.com", "owner")?;
 
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
     assert!(owner.visit(&back).await?.dialog()?.success);
     let refused = owner.visit(&back).await?;
-    assert_eq!(quoted_next(&stage.host, &owner, &refused).await?, "none-under-way", "it is used up");
-    assert_eq!(stage.slack.token_requests().len(), 1);
+    assert_eq!(quoted_next(&app.host, &owner, &refused).await?, "none-under-way", "it is used up");
+    assert_eq!(app.slack.token_requests().len(), 1);
     Ok(())
 }
 
@@ -147,7 +147,7 @@ async fn one_answer_at_two_hosts_at_once_is_exchanged_once() -> Result<()> {
     one.organization("acme")?;
     one.user("owner@example.com", PASSWORD)?;
     one.member("acme", "owner@example.com", "owner")?;
-    let owner = Person::logged_in(&one.url, "owner@example.com", PASSWORD).await?;
+    let owner = HttpClient::logged_in(&one.url, "owner@example.com", PASSWORD).await?;
     for _ in 0..5 {
         slack.behave(|behaviour| behaviour.token = TokenAnswer::Slow);
         let before = slack.token_requests().len();
@@ -156,7 +156,7 @@ async fn one_answer_at_two_hosts_at_once_is_exchanged_once() -> Result<()> {
         let there = back.replace(&one.url, &two.url);
         let mut visits: FuturesUnordered<_> = [owner.visit(&back), owner.visit(&there)].into_iter().collect();
         let loser = visits.next().await.context("two visits")??;
-        assert_eq!(loser.goes_to(), (302, "/"), "it does not wait for the other");
+        assert_eq!(loser.status_and_location(), (302, "/"), "it does not wait for the other");
         slack.open_gate();
         let winner = visits.next().await.context("two visits")??;
         assert!(winner.dialog()?.success);

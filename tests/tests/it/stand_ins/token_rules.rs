@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
-    person::{Answer, Person},
-    stand_in::{Endpoint, Moment, Rotation, State, Trouble},
-    stand_in_oauth2::{CLIENT, Dialect, SECRET, StandInOAuth2},
+use jackfield_test_support::{
+    http_client::{Answer, HttpClient},
+    stand_in::{Endpoint, Fault, HoldPoint, Rotation, TokenState},
+    stand_in_oauth2::{CLIENT, SECRET, ServiceProfile, StandInOAuth2},
     stand_in_slack::{Install, StandInSlack},
 };
 use reqwest::Method;
@@ -16,14 +16,14 @@ const BACK: &str = "https://jackfield.example/back";
 
 struct Slack {
     slack: StandInSlack,
-    person: Person,
+    person: HttpClient,
 }
 
 impl Slack {
     async fn rotating(rotation: Rotation) -> Result<Self> {
         let slack = StandInSlack::start().await?;
         slack.behave(|behaviour| behaviour.rotation = rotation);
-        let person = Person::new(&slack.url(""));
+        let person = HttpClient::new(&slack.url(""));
         Ok(Self { slack, person })
     }
 
@@ -62,16 +62,16 @@ impl Slack {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slacks_bot_and_user_rotate_apart_and_a_refresh_token_works_once() -> Result<()> {
-    let scene = Slack::rotating(Rotation::SingleUse).await?;
-    let installed = scene.install().await?;
+    let app = Slack::rotating(Rotation::SingleUse).await?;
+    let installed = app.install().await?;
     let user = &installed["authed_user"];
     assert!(installed["access_token"].as_str().is_some_and(|token| token.starts_with("xoxe.xoxb-")), "{installed}");
     assert!(user["access_token"].as_str().is_some_and(|token| token.starts_with("xoxe.xoxp-")), "{installed}");
     assert_eq!((&installed["expires_in"], &user["expires_in"]), (&json!(43_200), &json!(43_200)));
 
-    let mut flat = scene.refresh(&installed["refresh_token"]).await?;
-    assert_eq!(scene.says(&flat["access_token"]).await?, "alive");
-    assert_eq!(scene.refresh(&installed["refresh_token"]).await?["error"], "invalid_refresh_token");
+    let mut flat = app.refresh(&installed["refresh_token"]).await?;
+    assert_eq!(app.says(&flat["access_token"]).await?, "alive");
+    assert_eq!(app.refresh(&installed["refresh_token"]).await?["error"], "invalid_refresh_token");
     assert_ne!(flat["refresh_token"].take(), installed["refresh_token"]);
     flat["access_token"].take();
     let as_slack_has_it = json!({
@@ -80,104 +80,104 @@ async fn slacks_bot_and_user_rotate_apart_and_a_refresh_token_works_once() -> Re
         "is_enterprise_install": false, "team": {"id": "T0STANDIN", "name": "Analytical Engines"},
     });
     assert_eq!(flat, as_slack_has_it);
-    assert_eq!(scene.refresh(&user["refresh_token"]).await?["token_type"], "user", "the bot's rotation is none of its");
+    assert_eq!(app.refresh(&user["refresh_token"]).await?["token_type"], "user", "the bot's rotation is none of its");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slacks_tokens_expire_after_twelve_hours_and_without_rotation_never() -> Result<()> {
-    let scene = Slack::rotating(Rotation::SingleUse).await?;
-    let rotating = scene.install().await?;
-    scene.slack.behave(|behaviour| behaviour.rotation = Rotation::Off);
-    let lasting = scene.install().await?;
+    let app = Slack::rotating(Rotation::SingleUse).await?;
+    let rotating = app.install().await?;
+    app.slack.behave(|behaviour| behaviour.rotation = Rotation::Off);
+    let lasting = app.install().await?;
     assert!(lasting["refresh_token"].is_null() && lasting["expires_in"].is_null());
-    scene.slack.let_pass(Duration::from_secs(43_100));
-    assert_eq!(scene.says(&rotating["access_token"]).await?, "alive");
-    scene.slack.let_pass(Duration::from_secs(101));
-    assert_eq!(scene.says(&rotating["access_token"]).await?, "token_expired");
-    assert_eq!(scene.says(&lasting["access_token"]).await?, "alive");
-    assert_eq!(scene.says(&json!("guessed")).await?, "invalid_auth");
-    assert_eq!(scene.says(&json!("")).await?, "not_authed");
+    app.slack.advance_clock(Duration::from_secs(43_100));
+    assert_eq!(app.says(&rotating["access_token"]).await?, "alive");
+    app.slack.advance_clock(Duration::from_secs(101));
+    assert_eq!(app.says(&rotating["access_token"]).await?, "token_expired");
+    assert_eq!(app.says(&lasting["access_token"]).await?, "alive");
+    assert_eq!(app.says(&json!("guessed")).await?, "invalid_auth");
+    assert_eq!(app.says(&json!("")).await?, "not_authed");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strict_slack_ends_a_family_whose_used_token_comes_again() -> Result<()> {
-    let scene = Slack::rotating(Rotation::ReuseDetected).await?;
-    let installed = scene.install().await?;
-    let next = scene.refresh(&installed["refresh_token"]).await?;
-    assert_eq!(scene.refresh(&installed["refresh_token"]).await?["error"], "invalid_refresh_token");
-    assert_eq!(scene.says(&next["access_token"]).await?, "token_revoked");
-    assert_eq!(scene.refresh(&next["refresh_token"]).await?["error"], "invalid_refresh_token");
-    assert_eq!(scene.says(&installed["authed_user"]["access_token"]).await?, "alive", "another family");
+    let app = Slack::rotating(Rotation::ReuseDetected).await?;
+    let installed = app.install().await?;
+    let next = app.refresh(&installed["refresh_token"]).await?;
+    assert_eq!(app.refresh(&installed["refresh_token"]).await?["error"], "invalid_refresh_token");
+    assert_eq!(app.says(&next["access_token"]).await?, "token_revoked");
+    assert_eq!(app.refresh(&next["refresh_token"]).await?["error"], "invalid_refresh_token");
+    assert_eq!(app.says(&installed["authed_user"]["access_token"]).await?, "alive", "another family");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slack_revokes_one_token_or_uninstalls_them_all() -> Result<()> {
-    let scene = Slack::rotating(Rotation::Off).await?;
-    scene.slack.behave(|behaviour| behaviour.install = Install::GridWorkspace);
-    let (first, second) = (scene.install().await?, scene.install().await?);
+    let app = Slack::rotating(Rotation::Off).await?;
+    app.slack.behave(|behaviour| behaviour.install = Install::GridWorkspace);
+    let (first, second) = (app.install().await?, app.install().await?);
     let (bot, user) = (&first["access_token"], &first["authed_user"]["access_token"]);
-    assert_eq!(scene.call("auth.revoke", bot, &[("test", "1")]).await?, json!({"ok": true, "revoked": false}));
-    assert_eq!(scene.says(bot).await?, "alive");
-    assert_eq!(scene.call("auth.revoke", bot, &[]).await?, json!({"ok": true, "revoked": true}));
-    assert_eq!((scene.says(bot).await?, scene.says(user).await?), (json!("token_revoked"), json!("alive")));
-    assert_eq!(scene.call("auth.revoke", bot, &[]).await?["error"], "token_revoked");
+    assert_eq!(app.call("auth.revoke", bot, &[("test", "1")]).await?, json!({"ok": true, "revoked": false}));
+    assert_eq!(app.says(bot).await?, "alive");
+    assert_eq!(app.call("auth.revoke", bot, &[]).await?, json!({"ok": true, "revoked": true}));
+    assert_eq!((app.says(bot).await?, app.says(user).await?), (json!("token_revoked"), json!("alive")));
+    assert_eq!(app.call("auth.revoke", bot, &[]).await?["error"], "token_revoked");
 
-    let client = scene.slack.client();
+    let client = app.slack.client();
     let uninstall = async |id: &str, secret: &str| {
-        scene.call("apps.uninstall", user, &[("client_id", id), ("client_secret", secret)]).await
+        app.call("apps.uninstall", user, &[("client_id", id), ("client_secret", secret)]).await
     };
     assert_eq!(uninstall("other", &client.secret).await?["error"], "client_id_token_mismatch");
     assert_eq!(uninstall(&client.id, "other").await?["error"], "bad_client_secret");
     assert_eq!(uninstall(&client.id, &client.secret).await?, json!({"ok": true}));
-    assert_eq!(scene.says(&second["access_token"]).await?, "token_revoked");
-    assert_eq!(scene.slack.ledger().live(), Vec::<String>::new());
+    assert_eq!(app.says(&second["access_token"]).await?, "token_revoked");
+    assert_eq!(app.slack.tokens().live_access_tokens(), Vec::<String>::new());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_has_rotated_the_token_and_a_lost_request_has_not() -> Result<()> {
-    let scene = Slack::rotating(Rotation::SingleUse).await?;
-    let installed = scene.install().await?;
-    let wire = scene.slack.wire();
+    let app = Slack::rotating(Rotation::SingleUse).await?;
+    let installed = app.install().await?;
+    let faults = app.slack.faults();
     let (before, after) = (
-        [Trouble::LostRequest, Trouble::ServerError, Trouble::Unavailable { retry_after: 7 }],
-        [Trouble::LostAnswer, Trouble::CutAnswer, Trouble::Garbage, Trouble::ServerErrorAfterwards],
+        [Fault::LostRequest, Fault::ServerError, Fault::Unavailable { retry_after: 7 }],
+        [Fault::LostResponse, Fault::TruncatedResponse, Fault::NotJson, Fault::ServerErrorAfterHandling],
     );
-    for trouble in before {
-        wire.next(Endpoint::Refresh, [Some(trouble)]);
-        assert!(scene.refresh(&installed["refresh_token"]).await.is_err(), "no JSON comes");
-        assert_eq!(scene.slack.ledger().live().len(), 2, "nothing is done");
+    for fault in before {
+        faults.next(Endpoint::Refresh, [Some(fault)]);
+        assert!(app.refresh(&installed["refresh_token"]).await.is_err(), "no JSON comes");
+        assert_eq!(app.slack.tokens().live_access_tokens().len(), 2, "nothing is done");
     }
     let mut token = installed["refresh_token"].clone();
-    for trouble in after {
-        wire.next(Endpoint::Refresh, [Some(trouble.clone()), None]);
-        assert!(scene.refresh(&token).await.is_err(), "{trouble:?}: no JSON comes");
-        assert_eq!(scene.refresh(&token).await?["error"], "invalid_refresh_token", "{trouble:?}: it is done");
-        token = json!(scene.slack.ledger().live_refresh().last());
+    for fault in after {
+        faults.next(Endpoint::Refresh, [Some(fault.clone()), None]);
+        assert!(app.refresh(&token).await.is_err(), "{fault:?}: no JSON comes");
+        assert_eq!(app.refresh(&token).await?["error"], "invalid_refresh_token", "{fault:?}: it is done");
+        token = json!(app.slack.tokens().live_refresh_tokens().last());
     }
-    wire.always(Endpoint::Refresh, Some(Trouble::Refused { error: "ratelimited".to_owned() }));
-    assert_eq!(scene.refresh(&token).await?, json!({"ok": false, "error": "ratelimited"}));
-    wire.always(Endpoint::Refresh, None);
-    assert_eq!(scene.refresh(&token).await?["ok"], true);
-    assert_eq!((wire.seen(Endpoint::Refresh), wire.done(Endpoint::Refresh)), (13, 9));
+    faults.always(Endpoint::Refresh, Some(Fault::Refused { error: "ratelimited".to_owned() }));
+    assert_eq!(app.refresh(&token).await?, json!({"ok": false, "error": "ratelimited"}));
+    faults.always(Endpoint::Refresh, None);
+    assert_eq!(app.refresh(&token).await?["ok"], true);
+    assert_eq!((faults.requests(Endpoint::Refresh), faults.handled(Endpoint::Refresh)), (13, 9));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_held_until_the_test_lets_them_go() -> Result<()> {
-    let scene = Arc::new(Slack::rotating(Rotation::SingleUse).await?);
-    let installed = scene.install().await?;
-    let hold = scene.slack.wire().hold(Endpoint::Refresh, Moment::BeforeTheDeed);
+    let app = Arc::new(Slack::rotating(Rotation::SingleUse).await?);
+    let installed = app.install().await?;
+    let hold = app.slack.faults().hold(Endpoint::Refresh, HoldPoint::BeforeHandling);
     let race = |token: Value| {
-        let scene = scene.clone();
-        tokio::spawn(async move { scene.refresh(&token).await })
+        let app = app.clone();
+        tokio::spawn(async move { app.refresh(&token).await })
     };
     let racers: Vec<_> = (0..8).map(|_| race(installed["refresh_token"].clone())).collect();
-    hold.has(8).await;
-    assert_eq!(scene.slack.wire().done(Endpoint::Refresh), 0);
+    hold.wait_for(8).await;
+    assert_eq!(app.slack.faults().handled(Endpoint::Refresh), 0);
     hold.release();
     let mut winners = 0;
     for racer in racers {
@@ -189,32 +189,32 @@ async fn requests_are_held_until_the_test_lets_them_go() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slack_has_methods_to_call_and_says_when_it_is_too_much() -> Result<()> {
-    let scene = Slack::rotating(Rotation::Off).await?;
-    let token = scene.install().await?["access_token"].clone();
-    let posted = scene.call("chat.postMessage", &token, &[("channel", "C0GENERAL"), ("text", "hello")]).await?;
+    let app = Slack::rotating(Rotation::Off).await?;
+    let token = app.install().await?["access_token"].clone();
+    let posted = app.call("chat.postMessage", &token, &[("channel", "C0GENERAL"), ("text", "hello")]).await?;
     assert_eq!(posted["message"], json!({"channel": "C0GENERAL", "text": "hello"}));
-    assert_eq!(scene.call("conversations.list", &token, &[]).await?["channels"][0]["name"], "general");
-    scene.slack.wire().next(Endpoint::Api, [Some(Trouble::TooManyRequests { retry_after: 30 })]);
-    let request = scene.person.request(Method::GET, "/api/conversations.list");
-    let answer = scene.person.send(request.bearer_auth(token.as_str().unwrap_or_default())).await?;
+    assert_eq!(app.call("conversations.list", &token, &[]).await?["channels"][0]["name"], "general");
+    app.slack.faults().next(Endpoint::Api, [Some(Fault::TooManyRequests { retry_after: 30 })]);
+    let request = app.person.request(Method::GET, "/api/conversations.list");
+    let answer = app.person.send(request.bearer_auth(token.as_str().unwrap_or_default())).await?;
     assert_eq!((answer.status, answer.header("retry-after")), (429, "30"));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn long_bodies_flow_as_the_test_paces_them() -> Result<()> {
-    let scene = Slack::rotating(Rotation::Off).await?;
-    let token = scene.install().await?["access_token"].as_str().unwrap_or_default().to_owned();
-    let request = scene.person.request(Method::GET, "/api/stand-in.download?chunks=2&bytes=1000&paced=1");
+    let app = Slack::rotating(Rotation::Off).await?;
+    let token = app.install().await?["access_token"].as_str().unwrap_or_default().to_owned();
+    let request = app.person.request(Method::GET, "/api/stand-in.download?chunks=2&bytes=1000&paced=1");
     let mut download = request.bearer_auth(&token).send().await?;
     for _ in 0..2 {
-        scene.slack.send_chunks(1);
+        app.slack.send_chunks(1);
         assert_eq!(download.chunk().await?.map(|chunk| chunk.len()), Some(1000));
     }
     assert_eq!(download.chunk().await?, None);
-    let request = scene.person.request(Method::POST, "/api/stand-in.upload").bearer_auth(&token).body("x".repeat(5000));
-    let upload = scene.person.send(request).await?.json()?;
-    scene.slack.uploaded(5000).await;
+    let request = app.person.request(Method::POST, "/api/stand-in.upload").bearer_auth(&token).body("x".repeat(5000));
+    let upload = app.person.send(request).await?.json()?;
+    app.slack.uploaded(5000).await;
     assert_eq!(upload["bytes"], 5000);
     assert!(upload["chunks"][0]["milliseconds"].is_f64());
     Ok(())
@@ -222,31 +222,31 @@ async fn long_bodies_flow_as_the_test_paces_them() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_can_make_trouble_and_let_time_pass_over_http() -> Result<()> {
-    let scene = Slack::rotating(Rotation::SingleUse).await?;
-    let installed = scene.install().await?;
+    let app = Slack::rotating(Rotation::SingleUse).await?;
+    let installed = app.install().await?;
     let post = async |path: &str, body: Value| {
-        anyhow::Ok(scene.person.send(scene.person.request(Method::POST, path).json(&body)).await?.status)
+        anyhow::Ok(app.person.send(app.person.request(Method::POST, path).json(&body)).await?.status)
     };
-    let trouble = json!({"endpoint": "refresh", "trouble": {"unavailable": {"retry-after": 3}}});
-    assert_eq!(post("/trouble", trouble).await?, 204);
+    let fault = json!({"endpoint": "refresh", "fault": {"unavailable": {"retry-after": 3}}});
+    assert_eq!(post("/fault", fault).await?, 204);
     let form = [("grant_type", "refresh_token"), ("refresh_token", "any")];
-    assert_eq!(scene.access(&form).await?.header("retry-after"), "3");
+    assert_eq!(app.access(&form).await?.header("retry-after"), "3");
     assert_eq!(post("/let-pass", json!({"seconds": 43_200})).await?, 204);
-    let tokens = scene.person.visit("/tokens").await?.json()?;
+    let tokens = app.person.visit("/tokens").await?.json()?;
     let bot = tokens.as_array().and_then(|tokens| tokens.iter().find(|one| one["token"] == installed["access_token"]));
     assert_eq!(bot.context("it is listed")?["state"], "expired");
     Ok(())
 }
 
 /// A service with rotation, revocation and an API.
-struct Service {
+struct OAuth2Test {
     service: StandInOAuth2,
-    person: Person,
+    person: HttpClient,
 }
 
-impl Service {
+impl OAuth2Test {
     async fn rotating(rotation: &str) -> Result<Self> {
-        let dialect: Dialect = toml::from_str(&format!(
+        let dialect: ServiceProfile = toml::from_str(&format!(
             r#"
 authorize = "https://s.example/authorize"
 token = "https://s.example/token"
@@ -263,7 +263,7 @@ installs = {{ id = "7", name = "Ada" }}
 "#
         ))?;
         let service = StandInOAuth2::start(BTreeMap::from([("s".to_owned(), dialect)])).await?;
-        Ok(Self { person: Person::new(""), service })
+        Ok(Self { person: HttpClient::new(""), service })
     }
 
     async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<Answer> {
@@ -309,53 +309,53 @@ installs = {{ id = "7", name = "Ada" }}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_refreshes_with_the_same_token_while_it_does_not_rotate() -> Result<()> {
-    let scene = Service::rotating("off").await?;
-    let installed = scene.install().await?;
+    let app = OAuth2Test::rotating("off").await?;
+    let installed = app.install().await?;
     let token = &installed["refresh_token"];
     for scope in ["", "a", "b a"] {
-        assert_eq!(scene.refresh(token, scope).await?["refresh_token"], *token, "{scope}");
+        assert_eq!(app.refresh(token, scope).await?["refresh_token"], *token, "{scope}");
     }
-    assert_eq!(scene.refresh(token, "a c").await?["error"], "invalid_scope", "RFC 6749 section 6: no more than before");
-    assert_eq!(scene.refresh(&json!("guessed"), "").await?["error"], "invalid_grant");
-    assert_eq!(scene.refresh(&installed["access_token"], "").await?["error"], "invalid_grant");
-    scene.service.let_pass(Duration::from_secs(3600));
-    assert_eq!(scene.says(&installed["access_token"]).await?, "expired");
-    scene.service.let_pass(Duration::from_secs(86_400));
-    assert_eq!(scene.refresh(token, "").await?["error"], "invalid_grant", "refresh tokens expire too");
+    assert_eq!(app.refresh(token, "a c").await?["error"], "invalid_scope", "RFC 6749 section 6: no more than before");
+    assert_eq!(app.refresh(&json!("guessed"), "").await?["error"], "invalid_grant");
+    assert_eq!(app.refresh(&installed["access_token"], "").await?["error"], "invalid_grant");
+    app.service.advance_clock(Duration::from_secs(3600));
+    assert_eq!(app.says(&installed["access_token"]).await?, "expired");
+    app.service.advance_clock(Duration::from_secs(86_400));
+    assert_eq!(app.refresh(token, "").await?["error"], "invalid_grant", "refresh tokens expire too");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_rotates_ends_the_family_when_a_used_token_comes_again() -> Result<()> {
     for (rotation, then) in [("single-use", "live"), ("reuse-detected", "revoked")] {
-        let scene = Service::rotating(rotation).await?;
-        let installed = scene.install().await?;
-        let next = scene.refresh(&installed["refresh_token"], "").await?;
-        assert_eq!(scene.says(&next["access_token"]).await?, "live");
-        assert_eq!(scene.refresh(&installed["refresh_token"], "").await?["error"], "invalid_grant");
-        assert_eq!(scene.says(&next["access_token"]).await?, then, "{rotation}");
+        let app = OAuth2Test::rotating(rotation).await?;
+        let installed = app.install().await?;
+        let next = app.refresh(&installed["refresh_token"], "").await?;
+        assert_eq!(app.says(&next["access_token"]).await?, "live");
+        assert_eq!(app.refresh(&installed["refresh_token"], "").await?["error"], "invalid_grant");
+        assert_eq!(app.says(&next["access_token"]).await?, then, "{rotation}");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_revokes_as_rfc_7009_says() -> Result<()> {
-    let scene = Service::rotating("single-use").await?;
-    let installed = scene.install().await?;
+    let app = OAuth2Test::rotating("single-use").await?;
+    let installed = app.install().await?;
     let revoke = async |token: &Value, hint: &str| {
         let form = [("token", token.as_str().unwrap_or_default()), ("token_type_hint", hint)];
-        anyhow::Ok(scene.post("revoke", &form).await?.status)
+        anyhow::Ok(app.post("revoke", &form).await?.status)
     };
-    scene.service.wire("s").next(Endpoint::Revocation, [Some(Trouble::Unavailable { retry_after: 5 })]);
+    app.service.faults("s").next(Endpoint::Revocation, [Some(Fault::Unavailable { retry_after: 5 })]);
     assert_eq!(revoke(&installed["access_token"], "access_token").await?, 503);
-    assert_eq!(scene.says(&installed["access_token"]).await?, "live");
+    assert_eq!(app.says(&installed["access_token"]).await?, "live");
     assert_eq!(revoke(&json!("nobody's"), "access_token").await?, 200, "section 2.2");
     assert_eq!(revoke(&installed["access_token"], "access_token").await?, 200);
-    assert_eq!(scene.says(&installed["access_token"]).await?, "revoked");
-    let next = scene.refresh(&installed["refresh_token"], "").await?;
-    assert_eq!(scene.says(&next["access_token"]).await?, "live", "the grant lives on");
+    assert_eq!(app.says(&installed["access_token"]).await?, "revoked");
+    let next = app.refresh(&installed["refresh_token"], "").await?;
+    assert_eq!(app.says(&next["access_token"]).await?, "live", "the grant lives on");
     assert_eq!(revoke(&next["refresh_token"], "refresh_token").await?, 200);
-    assert_eq!(scene.says(&next["access_token"]).await?, "revoked", "section 2.1: and all that came of it");
-    assert_eq!(scene.service.ledger().state(next["refresh_token"].as_str().unwrap_or_default()), State::Revoked);
+    assert_eq!(app.says(&next["access_token"]).await?, "revoked", "section 2.1: and all that came of it");
+    assert_eq!(app.service.tokens().state(next["refresh_token"].as_str().unwrap_or_default()), TokenState::Revoked);
     Ok(())
 }

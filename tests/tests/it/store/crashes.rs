@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use jackfield::store::grants::{NEEDS_REAUTHENTICATION, Status};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::{Host, HostBuilder},
-    person::Person,
+    http_client::HttpClient,
     postgres::fresh_database,
-    stand_in::{Endpoint, Moment, Rotation, State},
+    stand_in::{Endpoint, HoldPoint, Rotation, TokenState},
     stand_in_slack::StandInSlack,
 };
 use reqwest::Method;
 
-use crate::app::test_app::{PASSWORD, Stored, bare, slack_options};
+use crate::app::{AppDatabase, PASSWORD, bare, slack_options};
 
 const KILLS: usize = 200;
 /// In microseconds: about as long as what is interrupted takes, so that some rounds come through.
 const LONGEST: u64 = 15_000;
 
-struct Scene {
+struct CrashApp {
     slack: StandInSlack,
     database: Option<String>,
     host: Option<Host>,
@@ -36,7 +36,7 @@ fn seeded() -> fastrand::Rng {
     fastrand::Rng::with_seed(seed)
 }
 
-impl Scene {
+impl CrashApp {
     async fn new() -> Result<Self> {
         Self::on(None).await
     }
@@ -60,11 +60,11 @@ impl Scene {
         self.host.as_ref().expect("it runs between the rounds")
     }
 
-    async fn owner(&self) -> Result<Person> {
-        Person::logged_in(&self.host().url, "owner@example.com", PASSWORD).await
+    async fn owner(&self) -> Result<HttpClient> {
+        HttpClient::logged_in(&self.host().url, "owner@example.com", PASSWORD).await
     }
 
-    /// Kills the host at a random moment, and starts it again.
+    /// RandomCrashes the host at a random moment, and starts it again.
     async fn kill(&mut self) -> Result<()> {
         tokio::time::sleep(Duration::from_micros(self.random.u64(0..LONGEST))).await;
         self.kill_now()
@@ -79,17 +79,17 @@ impl Scene {
     /// Has a token read, and kills the host meanwhile. Answers what was lent.
     async fn killed_while_reading(&mut self, id: &str, cut: &Cut) -> Result<Option<String>> {
         let is_held = matches!(cut, Cut::BetweenDeedAndWriting);
-        let hold = is_held.then(|| self.slack.wire().hold(Endpoint::Refresh, Moment::AfterTheDeed));
-        let (machine, token) = (Person::new(&self.host().url), self.token.clone());
+        let hold = is_held.then(|| self.slack.faults().hold(Endpoint::Refresh, HoldPoint::AfterHandling));
+        let (client, token) = (HttpClient::new(&self.host().url), self.token.clone());
         let path = format!("/api/0/organizations/acme/integrations/{id}/token/");
         let (answered, is_answered) = tokio::sync::oneshot::channel();
         let read = tokio::spawn(async move {
-            let answer = machine.send(machine.request(Method::GET, &path).bearer_auth(&token)).await;
+            let answer = client.send(client.request(Method::GET, &path).bearer_auth(&token)).await;
             let _ = answered.send(());
             answer
         });
         match (cut, &hold) {
-            (_, Some(hold)) => hold.has(1).await,
+            (_, Some(hold)) => hold.wait_for(1).await,
             (Cut::Afterwards, _) => is_answered.await?,
             _ => tokio::time::sleep(Duration::from_micros(self.random.u64(0..LONGEST))).await,
         }
@@ -100,16 +100,16 @@ impl Scene {
     }
 
     async fn read_token(&self, id: &str) -> Result<(u16, String)> {
-        let machine = Person::new(&self.host().url);
+        let client = HttpClient::new(&self.host().url);
         let path = format!("/api/0/organizations/acme/integrations/{id}/token/");
-        let answer = machine.send(machine.request(Method::GET, &path).bearer_auth(&self.token)).await?;
+        let answer = client.send(client.request(Method::GET, &path).bearer_auth(&self.token)).await?;
         let token = answer.json()?["accessToken"].as_str().unwrap_or_default().to_owned();
         Ok((answer.status, token))
     }
 
     /// Every integration has all that belongs to it, and every one opens.
     async fn check_rows(&self) -> Result<Vec<String>> {
-        let stored = Stored::of(self.host()).await?;
+        let stored = AppDatabase::of(self.host()).await?;
         let mut found = Vec::new();
         for (installed, metadata) in stored.integrations().await? {
             let integration = &installed.integration;
@@ -125,28 +125,28 @@ impl Scene {
         Ok(found)
     }
 
-    fn state(&self, token: &str) -> State {
-        self.slack.ledger().state(token)
+    fn state(&self, token: &str) -> TokenState {
+        self.slack.tokens().state(token)
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_kills_in_the_middle_of_an_installation_leave_it_whole_or_not_there() -> Result<()> {
-    let mut scene = Scene::new().await?;
+    let mut app = CrashApp::new().await?;
     let mut came_through = 0;
-    let owner = scene.owner().await?;
+    let owner = app.owner().await?;
     for round in 0..KILLS {
         let team = format!("T{round:03}");
-        scene.slack.behave(|behaviour| behaviour.team_id.clone_from(&team));
+        app.slack.behave(|behaviour| behaviour.team_id.clone_from(&team));
         let step = owner.start_setup("acme", "slack").await?;
         let back = owner.consent(&step).await?;
         let callback = {
             let owner = owner.clone();
             tokio::spawn(async move { owner.visit(&back).await?.dialog() })
         };
-        scene.kill().await?;
+        app.kill().await?;
         let told = callback.await?;
-        let found = scene.check_rows().await?;
+        let found = app.check_rows().await?;
         // What the person was told to be installed is; what is installed they may not have been told.
         let was_told = told.is_ok_and(|dialog| dialog.success);
         assert!(!was_told || found.contains(&team), "round {round}: told, and not there");
@@ -155,16 +155,16 @@ async fn two_hundred_kills_in_the_middle_of_an_installation_leave_it_whole_or_no
         assert!(again.success, "round {round}: nothing is in the way of another: {:?}", again.data);
     }
     eprintln!("{came_through} of {KILLS} were stored before the kill");
-    let stored = Stored::of(scene.host()).await?;
+    let stored = AppDatabase::of(app.host()).await?;
     assert_eq!(stored.identities("owner@example.com").await?.len(), KILLS);
     for (installed, _) in stored.integrations().await? {
-        let (status, token) = scene.read_token(&installed.integration.id.to_string()).await?;
-        assert_eq!((status, scene.state(&token)), (200, State::Live));
+        let (status, token) = app.read_token(&installed.integration.id.to_string()).await?;
+        assert_eq!((status, app.state(&token)), (200, TokenState::Live));
     }
     Ok(())
 }
 
-/// When a refresh is cut off: how fast this machine is must not decide whether every kind of end is seen.
+/// When a refresh is cut off: how fast this client is must not decide whether every kind of end is seen.
 enum Cut {
     /// At a random moment.
     Anywhere,
@@ -196,21 +196,21 @@ async fn kills_in_the_middle_of_a_refresh_leave_the_same_on_postgresql() -> Resu
 }
 
 async fn refreshes_cut_off(database: Option<String>, kills: usize) -> Result<()> {
-    let mut scene = Scene::on(database).await?;
-    let owner = scene.owner().await?;
+    let mut app = CrashApp::on(database).await?;
+    let owner = app.owner().await?;
     let installed = owner.install("acme", "slack").await?.dialog()?;
     let id = installed.data["id"].as_str().context("an id")?.to_owned();
     let (mut marked, mut came_through) = (0, 0);
     for round in 0..kills {
         let cut = Cut::of(round);
-        Stored::of(scene.host()).await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
-        let lent = scene.killed_while_reading(&id, &cut).await?;
-        if scene.database.is_some() {
+        AppDatabase::of(app.host()).await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
+        let lent = app.killed_while_reading(&id, &cut).await?;
+        if app.database.is_some() {
             // Other hosts may use it: as if the minute were over in which a slow one could still write.
-            Stored::of(scene.host()).await?.let_leases_run_out().await?;
+            AppDatabase::of(app.host()).await?.let_leases_run_out().await?;
         }
-        let (status, token) = scene.read_token(&id).await?;
-        scene.check_rows().await?;
+        let (status, token) = app.read_token(&id).await?;
+        app.check_rows().await?;
         match (status, &cut) {
             (409, Cut::Afterwards) => panic!("round {round}: it was lent before"),
             (200, Cut::BetweenDeedAndWriting) => panic!("round {round}: it was never written"),
@@ -218,7 +218,7 @@ async fn refreshes_cut_off(database: Option<String>, kills: usize) -> Result<()>
         }
         came_through += usize::from(lent.is_some());
         match status {
-            200 => assert_eq!(scene.state(&token), State::Live, "round {round}"),
+            200 => assert_eq!(app.state(&token), TokenState::Live, "round {round}"),
             409 => {
                 marked += 1;
                 let again = owner.install("acme", "slack").await?.dialog()?;
@@ -232,10 +232,10 @@ async fn refreshes_cut_off(database: Option<String>, kills: usize) -> Result<()>
     assert!(marked >= kills / 20 && came_through >= kills / 20, "{marked} cut off, {came_through} came through");
     eprintln!(
         "{marked} of {kills} were marked, {came_through} came through, {} refreshes were asked for",
-        scene.slack.wire().seen(Endpoint::Refresh)
+        app.slack.faults().requests(Endpoint::Refresh)
     );
     // Who sends a used refresh token has its family revoked here.
-    let revoked = scene.slack.ledger().tokens().into_iter().filter(|token| token.state == State::Revoked).count();
+    let revoked = app.slack.tokens().all().into_iter().filter(|token| token.state == TokenState::Revoked).count();
     assert_eq!(revoked, 0, "no used token was ever sent again");
     Ok(())
 }

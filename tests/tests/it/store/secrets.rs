@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    ops::Deref,
     path::{Path, PathBuf},
 };
 
@@ -16,11 +17,11 @@ use jackfield::{
     config::SecretKeys,
     store::{AnyConnection, StoreResult},
 };
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::{Answer, Person},
+    http_client::{Answer, HttpClient},
     postgres::{self, databases},
-    stand_in::{Endpoint, Rotation, Trouble},
+    stand_in::{Endpoint, Fault, Rotation},
     stand_in_oauth2::{SECRET, StandInOAuth2},
     stand_in_slack::{Install, StandInSlack, TokenAnswer},
 };
@@ -28,7 +29,7 @@ use reqwest::Method;
 use time::Duration;
 
 use crate::{
-    app::test_app::{PASSWORD, Stage, bare, slack_options},
+    app::{PASSWORD, TestApp, bare, slack_options},
     providers::declared::{declaration_of, service_of},
     providers::webhook::{Shown, call, shown},
     store::secret_search::Secrets,
@@ -38,16 +39,24 @@ use crate::{
 const IN_CLEAR: [&str; 2] = ["Analytical Engines", "Webhooked Engines"];
 
 /// A host with three providers, at which everything happens that has to do with secrets.
-struct Scene {
-    stage: Stage,
+struct SecretsApp {
+    base: TestApp,
     service: StandInOAuth2,
-    owner: Person,
+    owner: HttpClient,
     /// A bearer token that may read tokens.
     token: String,
     secrets: Secrets,
 }
 
-impl Scene {
+impl Deref for SecretsApp {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.base
+    }
+}
+
+impl SecretsApp {
     async fn new(database: Option<String>) -> Result<Self> {
         let (slack, service) = (StandInSlack::start().await?, StandInOAuth2::start([declared()?].into()).await?);
         slack.behave(|behaviour| {
@@ -59,15 +68,15 @@ impl Scene {
         let host = bare().plugin("slack").plugin("webhook").database(database).log("trace");
         let host = host.toml(&options).toml("user-scopes = [\"search:read\"]\n").toml(&declared).start()?;
         host.organization("acme")?;
-        let stage = Stage { host, slack };
-        let owner = stage.person("owner").await?;
-        let token = stage.host.token("acme", &["integrations:token", "org:read"])?.trim().to_owned();
+        let app = TestApp { host, slack };
+        let owner = app.log_in_as("owner").await?;
+        let token = app.host.token("acme", &["integrations:token", "org:read"])?.trim().to_owned();
         let mut secrets = Secrets::default();
         secrets.add("the password", PASSWORD);
         secrets.add("the API token", &token);
-        secrets.add("Slack's client secret", &stage.slack.client().secret);
+        secrets.add("Slack's client secret", &app.slack.client().secret);
         secrets.add("the declared client secret", SECRET);
-        Ok(Self { stage, service, owner, token, secrets })
+        Ok(Self { base: app, service, owner, token, secrets })
     }
 
     /// Logs in once more and keeps what the cookie holds.
@@ -98,7 +107,7 @@ impl Scene {
 
     /// Has a token refreshed that has expired.
     async fn refreshed(&self, path: &str, external_id: &str, grant: &str) -> Result<()> {
-        self.stage.stored().await?.let_live(external_id, grant, Duration::seconds(-1)).await?;
+        self.database().await?.let_live(external_id, grant, Duration::seconds(-1)).await?;
         let asked = self.owner.request(Method::GET, &format!("{path}token/?grant={grant}")).bearer_auth(&self.token);
         assert_eq!(self.owner.send(asked).await?.status, 200, "{path} {grant}");
         Ok(())
@@ -107,8 +116,8 @@ impl Scene {
     /// Installs by a call of a service, and keeps key and secret.
     async fn webhook(&mut self) -> Result<()> {
         let Shown { url, secret } = shown(&self.owner.start_setup("acme", "webhook").await?)?;
-        assert_eq!(call(&self.stage, &url, &secret, r#"{"id": 7, "name": "Webhooked Engines"}"#).await?, 204);
-        assert_eq!(call(&self.stage, &url, "a forged secret", "{}").await?, 401);
+        assert_eq!(call(&self.base, &url, &secret, r#"{"id": 7, "name": "Webhooked Engines"}"#).await?, 204);
+        assert_eq!(call(&self.base, &url, "a forged secret", "{}").await?, 401);
         assert!(self.owner.visit("/extensions/webhook/setup/").await?.dialog()?.success);
         self.secrets.add("the webhook's key", url.trim_end_matches('/').rsplit('/').next().context("a key")?);
         self.secrets.add("the webhook's secret", secret);
@@ -117,7 +126,7 @@ impl Scene {
 
     /// All that the stand-ins have given out, and have been shown.
     fn keep_what_was_given_out(&mut self) {
-        let tokens = [self.stage.slack.ledger().tokens(), self.service.ledger().tokens()].concat();
+        let tokens = [self.slack.tokens().all(), self.service.tokens().all()].concat();
         for token in &tokens {
             self.secrets.add(&format!("a token of {} ({:?})", token.owner, token.state), &token.token);
         }
@@ -126,13 +135,13 @@ impl Scene {
 
     /// The secret key, what is derived from it, and the data keys of the moment.
     async fn keep_keys(&mut self) -> Result<()> {
-        let text = fs::read_to_string(self.stage.host.folder().join("data/secret.key"))?.trim().to_owned();
+        let text = fs::read_to_string(self.host.folder().join("data/secret.key"))?.trim().to_owned();
         self.secrets.add("the secret key", &text);
         let key = SecretKeys::new([text.as_str()]).newest();
         for purpose in ["seal", "data keys"] {
             self.secrets.add("a derived key", *key.derive(purpose));
         }
-        for wrapped in self.stage.host.store().await?.read(wrapped_keys).await? {
+        for wrapped in self.host.store().await?.read(wrapped_keys).await? {
             self.secrets.add("a data key", unwrapped(&key.derive("data keys"), &wrapped)?);
         }
         Ok(())
@@ -140,7 +149,7 @@ impl Scene {
 }
 
 /// A service whose tokens are refreshed once each, and can be revoked.
-fn declared() -> Result<(String, jackfield_tests::stand_in_oauth2::Dialect)> {
+fn declared() -> Result<(String, jackfield_test_support::stand_in_oauth2::ServiceProfile)> {
     service_of("declared", |dialect| {
         dialect.revocation = Some("https://declared.example/revoke".to_owned());
         dialect.rotation = Rotation::SingleUse;
@@ -236,31 +245,31 @@ fn searched(secrets: &Secrets, places: &[Place]) -> Vec<String> {
 }
 
 /// Everything that has to do with secrets.
-async fn lived_through(scene: &mut Scene) -> Result<()> {
-    scene.log_in().await?;
-    let slack = scene.installed("slack").await?;
-    scene.refreshed(&slack, "T0STANDIN", "bot").await?;
-    scene.refreshed(&slack, "T0STANDIN", "user").await?;
-    scene.installed("slack").await?; // and so authenticated again
-    scene.stage.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
-    assert!(!scene.set_up("slack").await?.dialog()?.success, "with the code in hand");
-    let declared = scene.installed("declared").await?;
-    scene.refreshed(&declared, "7", "access").await?;
-    scene.webhook().await?;
+async fn lived_through(app: &mut SecretsApp) -> Result<()> {
+    app.log_in().await?;
+    let slack = app.installed("slack").await?;
+    app.refreshed(&slack, "T0STANDIN", "bot").await?;
+    app.refreshed(&slack, "T0STANDIN", "user").await?;
+    app.installed("slack").await?; // and so authenticated again
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
+    assert!(!app.set_up("slack").await?.dialog()?.success, "with the code in hand");
+    let declared = app.installed("declared").await?;
+    app.refreshed(&declared, "7", "access").await?;
+    app.webhook().await?;
     for _ in 0..2 {
-        scene.keep_keys().await?;
-        scene.stage.host.run(&["key", "rotate"], "")?;
+        app.keep_keys().await?;
+        app.host.run(&["key", "rotate"], "")?;
     }
     // One that is removed while its service cannot be reached: its tokens wait to be revoked.
-    scene.service.wire("declared").always(Endpoint::Revocation, Some(Trouble::ServerError));
-    let removed = scene.owner.send(scene.owner.request(Method::DELETE, &declared)).await?;
+    app.service.faults("declared").always(Endpoint::Revocation, Some(Fault::ServerError));
+    let removed = app.owner.send(app.owner.request(Method::DELETE, &declared)).await?;
     assert_eq!(removed.status, 204);
     // And one that is under way.
-    let step = scene.owner.start_setup("acme", "declared").await?;
+    let step = app.owner.start_setup("acme", "declared").await?;
     let state = step.redirect()?.query_pairs().find(|(name, _)| name == "state").context("a state")?.1.into_owned();
-    scene.secrets.add("the state of a set-up that is under way", state);
-    scene.keep_what_was_given_out();
-    scene.keep_keys().await
+    app.secrets.add("the state of a set-up that is under way", state);
+    app.keep_what_was_given_out();
+    app.keep_keys().await
 }
 
 /// What the command line tells of secrets without telling them.
@@ -272,13 +281,13 @@ fn told(host: &Host) -> Result<Vec<Place>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_the_database_its_log_of_writes_a_backup_the_host_s_log_or_what_a_crash_leaves() -> Result<()> {
     for database in databases() {
-        let mut scene = Scene::new(database.clone()).await?;
-        lived_through(&mut scene).await?;
-        let Scene { mut stage, secrets, .. } = scene;
+        let mut app = SecretsApp::new(database.clone()).await?;
+        lived_through(&mut app).await?;
+        let SecretsApp { base: mut app, secrets, .. } = app;
         assert!(secrets.count() > 25, "{} secrets", secrets.count());
-        let mut places = backed_up(&stage.host, database.as_deref())?;
-        places.extend(left_behind(&stage.host)?);
-        places.extend(told(&stage.host)?);
+        let mut places = backed_up(&app.host, database.as_deref())?;
+        places.extend(left_behind(&app.host)?);
+        places.extend(told(&app.host)?);
         let in_clear = searched(&secrets, &places);
         let is_found_in = |name: &str| in_clear.iter().any(|found| found.starts_with(name));
         let expected = match database {
@@ -288,11 +297,11 @@ async fn no_secret_is_in_the_database_its_log_of_writes_a_backup_the_host_s_log_
         for name in expected {
             assert!(is_found_in(name), "the search finds in {name} what stands there in clear: {in_clear:?}");
         }
-        assert!(stage.host.log()?.contains("DEBUG"), "the log is as fine as it gets: nothing is told at a finer level");
+        assert!(app.host.log()?.contains("DEBUG"), "the log is as fine as it gets: nothing is told at a finer level");
 
-        stage.host.signal("ABRT")?;
-        assert_eq!(stage.host.exit_code()?, None, "it has crashed");
-        let left = left_behind(&stage.host)?;
+        app.host.signal("ABRT")?;
+        assert_eq!(app.host.exit_code()?, None, "it has crashed");
+        let left = left_behind(&app.host)?;
         assert!(left.iter().all(|(name, _)| !name.contains("core")), "no core");
         searched(&secrets, &left);
     }
@@ -301,14 +310,14 @@ async fn no_secret_is_in_the_database_its_log_of_writes_a_backup_the_host_s_log_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_of_the_first_dialect_is_in_the_log_at_trace_level_or_in_the_database_files() -> Result<()> {
-    let stage = Stage::with("v1", None, |host| host.log("trace")).await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start_with("v1", None, |host| host.log("trace")).await?;
+    let owner = app.log_in_as("owner").await?;
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
     let mut secrets = Secrets::default();
-    secrets.add("the client secret", &stage.slack.client().secret);
-    for token in stage.slack.ledger().tokens() {
+    secrets.add("the client secret", &app.slack.client().secret);
+    for token in app.slack.tokens().all() {
         secrets.add("a token", token.token);
     }
-    assert!(!searched(&secrets, &left_behind(&stage.host)?).is_empty(), "names are found");
+    assert!(!searched(&secrets, &left_behind(&app.host)?).is_empty(), "names are found");
     Ok(())
 }

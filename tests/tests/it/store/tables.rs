@@ -20,7 +20,7 @@ use jackfield::{
         users::{self, NewUser},
     },
 };
-use jackfield_tests::postgres::databases;
+use jackfield_test_support::postgres::databases;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use time::OffsetDateTime;
