@@ -60,7 +60,7 @@ pub enum HoldPoint {
     AfterHandling,
 }
 
-/// What goes wrong with one request. As JSON: `"lost-answer"`, `{"unavailable": {"retry-after": 3}}`.
+/// What goes wrong with one request. As JSON: `"lost-response"`, `{"unavailable": {"retry-after": 3}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Fault {

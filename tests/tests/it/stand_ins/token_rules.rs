@@ -231,7 +231,7 @@ async fn a_person_can_make_trouble_and_let_time_pass_over_http() -> Result<()> {
     assert_eq!(post("/fault", fault).await?, 204);
     let form = [("grant_type", "refresh_token"), ("refresh_token", "any")];
     assert_eq!(app.access(&form).await?.header("retry-after"), "3");
-    assert_eq!(post("/let-pass", json!({"seconds": 43_200})).await?, 204);
+    assert_eq!(post("/advance-clock", json!({"seconds": 43_200})).await?, 204);
     let tokens = app.person.visit("/tokens").await?.json()?;
     let bot = tokens.as_array().and_then(|tokens| tokens.iter().find(|one| one["token"] == installed["access_token"]));
     assert_eq!(bot.context("it is listed")?["state"], "expired");
