@@ -14,6 +14,11 @@
 //! happens in envelopes: a new field has a default, an unknown variant is tolerated, an unknown op is answered with
 //! [`envelope::FaultKind::Unsupported`]. So a plugin built against 1.0 loads in every 1.x host.
 
+/// Compiles the example that the registry shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod envelope;
 pub mod manifest;
 #[cfg(feature = "reach")]
