@@ -17,7 +17,7 @@ use crate::{
     known_options::known_options,
     pipeline::Boxed,
 };
-use jackfield_plugin_abi::envelope::{Fault, OptionMistake, Question, Turn};
+use jackfield_plugin_abi::envelope::{Fault, OptionDiagnostic, Question, TaskResult};
 
 /// Exports providers from a plugin library: the last line of every plugin.
 ///
@@ -100,7 +100,7 @@ pub struct Exporter {
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,
     pub(crate) options: fn() -> Option<&'static [&'static str]>,
-    pub(crate) make: fn(&State) -> Result<Made, Fault>,
+    pub(crate) make: fn(&State) -> Result<BuiltProvider, Fault>,
 }
 
 impl Exporter {
@@ -112,7 +112,7 @@ impl Exporter {
 }
 
 /// A provider of any type, with what it says of itself.
-pub(crate) struct Made {
+pub(crate) struct BuiltProvider {
     pub(crate) provider: Arc<dyn AnyProvider>,
     pub(crate) is_configured: bool,
     pub(crate) config: Vec<Field>,
@@ -125,9 +125,9 @@ pub(crate) struct Made {
     pub(crate) pipeline: Pipeline,
 }
 
-fn make<P: Provider>(options: &State) -> Result<Made, Fault> {
+fn make<P: Provider>(options: &State) -> Result<BuiltProvider, Fault> {
     let provider = P::new(read_options(options)?);
-    Ok(Made {
+    Ok(BuiltProvider {
         is_configured: provider.is_configured(),
         config: provider.config(),
         dialog: provider.dialog(),
@@ -143,27 +143,27 @@ fn make<P: Provider>(options: &State) -> Result<Made, Fault> {
 
 /// Every unknown key, and the first value that does not fit.
 pub(crate) fn read_options<O: serde::de::DeserializeOwned>(options: &State) -> Result<O, Fault> {
-    let mut mistakes: Vec<OptionMistake> = Vec::new();
+    let mut diagnostics: Vec<OptionDiagnostic> = Vec::new();
     if let Some(known) = known_options::<O>() {
         let unknown = options.keys().filter(|key| !known.contains(&key.as_str()));
-        mistakes.extend(unknown.map(|key| OptionMistake {
+        diagnostics.extend(unknown.map(|key| OptionDiagnostic {
             key: key.clone(),
             message: "unknown option".to_owned(),
             known: known.iter().map(|known| (*known).to_owned()).collect(),
-            ..OptionMistake::default()
+            ..OptionDiagnostic::default()
         }));
     }
     let read = deserialize(serde_json::Value::Object(options.clone()));
     match read {
-        Ok(options) if mistakes.is_empty() => Ok(options),
-        Ok(_) => Err(option_fault(mistakes)),
+        Ok(options) if diagnostics.is_empty() => Ok(options),
+        Ok(_) => Err(option_fault(diagnostics)),
         Err(error) => {
             let message = without_values(&error.inner().to_string(), options);
             let key = key_of(&error.path().to_string(), &message);
-            if !mistakes.iter().any(|mistake| mistake.key == key) {
-                mistakes.push(OptionMistake { key, message, ..OptionMistake::default() });
+            if !diagnostics.iter().any(|diagnostic| diagnostic.key == key) {
+                diagnostics.push(OptionDiagnostic { key, message, ..OptionDiagnostic::default() });
             }
-            Err(option_fault(mistakes))
+            Err(option_fault(diagnostics))
         }
     }
 }
@@ -210,26 +210,28 @@ fn without_quoted(message: &str) -> String {
 /// A [`Provider`] of any type.
 pub(crate) trait AnyProvider: Send + Sync {
     /// Answers a question about the provider itself, and not about one of its steps.
-    fn answer(self: Arc<Self>, question: Question, host: Host) -> Boxed<Turn>;
+    fn answer(self: Arc<Self>, question: Question, host: Host) -> Boxed<TaskResult>;
 }
 
 impl<P: Provider> AnyProvider for P {
-    fn answer(self: Arc<Self>, question: Question, host: Host) -> Boxed<Turn> {
+    fn answer(self: Arc<Self>, question: Question, host: Host) -> Boxed<TaskResult> {
         Box::pin(async move {
             match question {
                 Question::BuildIntegration { state } => {
-                    self.build_integration(state, host).await.map(|integration| Turn::Built { integration })
+                    self.build_integration(state, host).await.map(|integration| TaskResult::Built { integration })
                 }
                 Question::Webhook { call, state } => {
-                    self.receive(call, state, host).await.map(|answer| Turn::Received { answer })
+                    self.receive(call, state, host).await.map(|answer| TaskResult::Received { answer })
                 }
                 Question::Refresh { grant, metadata } => {
-                    self.refresh(*grant, metadata, host).await.map(|refreshed| Turn::Refreshed { refreshed })
+                    self.refresh(*grant, metadata, host).await.map(|refreshed| TaskResult::Refreshed { refreshed })
                 }
-                Question::Revoke { leaving } => {
-                    self.revoke(leaving, host).await.map(|revoked| Turn::Revoked { revoked })
+                Question::Revoke { request: leaving } => {
+                    self.revoke(leaving, host).await.map(|revoked| TaskResult::Revoked { revoked })
                 }
-                Question::Event { call } => self.hear(call, host).await.map(|told| Turn::Told { told }),
+                Question::Event { call } => {
+                    self.handle_event(call, host).await.map(|told| TaskResult::EventHandled { response: told })
+                }
                 Question::View { .. } | Question::OAuth2 { .. } | Question::Unknown => {
                     Err(Error::new("this is not asked of the provider itself"))
                 }

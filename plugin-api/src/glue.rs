@@ -1,7 +1,7 @@
 //! Answers the host's ops: the author's futures are polled here, and no panic gets past.
 //!
 //! The host is the runtime: a future is polled with a waker that does nothing. Ready is an answer; pending with a request for the host is
-//! [`Turn::Wants`]; pending without one cannot end, and is told as a fault.
+//! [`TaskResult::Wants`]; pending without one cannot end, and is told as a fault.
 //!
 //! A panic may leave the author's value half changed, so its instance is dropped, with all its tasks, and made anew from the same options
 //! before it is asked again.
@@ -16,15 +16,15 @@ use std::{
 };
 
 use jackfield_plugin_abi::envelope::{
-    CreateIn, CreateOut, DropIn, Fault, FaultKind, LogLine, NamedProvider, OptionMistake, ProvidersOut, Question,
-    Reply, ResumeIn, StartIn, State, Step as StepOut, StepKind, Turn, TurnOut, op,
+    CreateIn, CreateOut, DropIn, Fault, FaultKind, LogLine, NamedProvider, OptionDiagnostic, ProvidersOut, Question,
+    Reply, ResumeIn, StartIn, State, Step as StepOut, StepKind, TaskOut, TaskResult, op,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Answer, Host, Step,
-    export::{Exporter, Made, Registry},
-    host::Want,
+    export::{BuiltProvider, Exporter, Registry},
+    host::HostRequest,
     pipeline::{Boxed, Kind},
 };
 
@@ -71,7 +71,7 @@ fn malformed(what: &str) -> Fault {
 }
 
 /// A fault that lists options.
-pub(crate) fn option_fault(options: Vec<OptionMistake>) -> Fault {
+pub(crate) fn option_fault(options: Vec<OptionDiagnostic>) -> Fault {
     Fault { kind: FaultKind::Options, message: "the options do not fit".to_owned(), options }
 }
 
@@ -151,7 +151,7 @@ fn providers(registry: &Registry) -> ProvidersOut {
 pub(crate) struct Instance {
     exporter: Exporter,
     options: State,
-    made: Made,
+    made: BuiltProvider,
 }
 
 /// A question that is being answered.
@@ -163,7 +163,7 @@ pub(crate) struct Task {
 
 enum Work {
     View { future: Boxed<Answer>, state: Arc<Mutex<State>> },
-    Other { future: Boxed<Turn> },
+    Other { future: Boxed<TaskResult> },
 }
 
 fn create(registry: &Registry, asked: CreateIn) -> Result<CreateOut, Fault> {
@@ -178,7 +178,7 @@ fn create(registry: &Registry, asked: CreateIn) -> Result<CreateOut, Fault> {
     Ok(out)
 }
 
-fn described(instance: u64, made: &Made) -> Result<CreateOut, Fault> {
+fn described(instance: u64, made: &BuiltProvider) -> Result<CreateOut, Fault> {
     let mut steps: Vec<StepOut> = Vec::new();
     let mut missing: Vec<String> = Vec::new();
     for (name, kind) in &made.pipeline.steps {
@@ -225,7 +225,7 @@ fn guarded_turn(
     registry: &Registry,
     ready: impl FnOnce() -> Result<Ready, Fault>,
     log: &mut Vec<LogLine>,
-) -> Result<TurnOut, Fault> {
+) -> Result<TaskOut, Fault> {
     let Ready { id, task } = guarded(ready)?;
     let (instance, host) = (task.instance, task.host.clone());
     let result = poll(registry, id, task);
@@ -259,7 +259,9 @@ fn work(registry: &Registry, instance: &Instance, id: u64, question: Question, h
             let Some((_, Kind::OAuth2FromState(from_state))) = found else { return Err(malformed("OAuth 2.0 step")) };
             let from_state = from_state.clone();
             let future =
-                Box::pin(async move { from_state(&state).map(|oauth2| Turn::OAuth2 { oauth2: Box::new(oauth2) }) });
+                Box::pin(
+                    async move { from_state(&state).map(|oauth2| TaskResult::OAuth2 { oauth2: Box::new(oauth2) }) },
+                );
             Ok(Work::Other { future })
         }
         Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "this plugin does not know this question")),
@@ -285,21 +287,21 @@ fn resume(registry: &Registry, asked: ResumeIn) -> Result<Ready, Fault> {
     Ok(Ready { id: asked.task, task })
 }
 
-fn poll(registry: &Registry, id: u64, mut task: Task) -> Result<TurnOut, Fault> {
+fn poll(registry: &Registry, id: u64, mut task: Task) -> Result<TaskOut, Fault> {
     let polled = guarded(|| Ok(poll_once(&mut task.work)));
     match polled {
         Ok(Poll::Ready(turn)) => {
             dropped(task);
-            turn.map(|turn| TurnOut { turn })
+            turn.map(|turn| TaskOut { result: turn })
         }
         Ok(Poll::Pending) => match task.host.take_wants() {
             Some(want) => {
                 locked(&registry.tasks).map().insert(id, task);
                 let turn = match want {
-                    Want::Request(request) => Turn::Wants { task: id, request },
-                    Want::Token { grant, subject } => Turn::WantsToken { task: id, grant, subject },
+                    HostRequest::Request(request) => TaskResult::Wants { task: id, request },
+                    HostRequest::Token { grant, subject } => TaskResult::WantsToken { task: id, grant, subject },
                 };
-                Ok(TurnOut { turn })
+                Ok(TaskOut { result: turn })
             }
             None => {
                 dropped(task);
@@ -315,13 +317,13 @@ fn poll(registry: &Registry, id: u64, mut task: Task) -> Result<TurnOut, Fault> 
     }
 }
 
-fn poll_once(work: &mut Work) -> Poll<Result<Turn, Fault>> {
+fn poll_once(work: &mut Work) -> Poll<Result<TaskResult, Fault>> {
     let mut context = Context::from_waker(Waker::noop());
     let failed = |error: crate::Error| Fault::new(FaultKind::Failed, error.to_string());
     match work {
         Work::View { future, state } => future.as_mut().poll(&mut context).map(|answer| {
             let state = state.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            answer.map(|answer| Turn::Answered { answer, state }).map_err(failed)
+            answer.map(|answer| TaskResult::Answered { answer, state }).map_err(failed)
         }),
         Work::Other { future } => future.as_mut().poll(&mut context).map(|turn| turn.map_err(failed)),
     }

@@ -120,11 +120,11 @@ fn created(registry: &Registry) -> u64 {
     ask::<CreateOut>(registry, op::CREATE, &asked).0.expect("it can be made").instance
 }
 
-fn view(registry: &Registry, instance: u64, name: &str) -> (Result<TurnOut, Fault>, Vec<String>) {
+fn view(registry: &Registry, instance: u64, name: &str) -> (Result<TaskOut, Fault>, Vec<String>) {
     ask(registry, op::START, &json!({"instance": instance, "question": {"kind": "view", "view": name}}))
 }
 
-fn fault(result: Result<TurnOut, Fault>) -> (FaultKind, String) {
+fn fault(result: Result<TaskOut, Fault>) -> (FaultKind, String) {
     let fault = result.expect_err("it is a fault");
     (fault.kind, fault.message)
 }
@@ -141,7 +141,7 @@ fn a_panic_is_told_with_its_place_and_the_instance_is_made_anew() {
     let registry = registry();
     let instance = created(&registry);
     let (waiting, _) = view(&registry, instance, "send");
-    let Ok(TurnOut { turn: Turn::Wants { task, .. } }) = waiting else { panic!("it waits for an answer") };
+    let Ok(TaskOut { result: TaskResult::Wants { task, .. } }) = waiting else { panic!("it waits for an answer") };
     let made = MADE.load(Ordering::Relaxed);
     let (result, log) = view(&registry, instance, "panic");
     let (kind, message) = fault(result);
@@ -149,9 +149,12 @@ fn a_panic_is_told_with_its_place_and_the_instance_is_made_anew() {
     assert!(message.starts_with("on purpose at ") && message.contains("glue_tests.rs:"), "{message}");
     assert_eq!(log, ["about to panic"], "what was logged before is not lost");
     assert!(MADE.load(Ordering::Relaxed) > made);
-    let resumed = ask::<TurnOut>(&registry, op::RESUME, &json!({"task": task, "input": {"kind": "failed"}})).0;
+    let resumed = ask::<TaskOut>(&registry, op::RESUME, &json!({"task": task, "input": {"kind": "failed"}})).0;
     assert_eq!(fault(resumed).0, FaultKind::Malformed, "its other tasks are gone");
-    assert!(matches!(view(&registry, instance, "send").0, Ok(TurnOut { turn: Turn::Wants { .. } })), "and it works");
+    assert!(
+        matches!(view(&registry, instance, "send").0, Ok(TaskOut { result: TaskResult::Wants { .. } })),
+        "and it works"
+    );
 }
 
 #[test]
@@ -188,13 +191,13 @@ fn requests_are_asked_for_one_after_the_other_and_their_answers_given_back() {
     let instance = created(&registry);
     let mut out = view(&registry, instance, "send").0.expect("it asks");
     for (url, body) in [("https://a.example/one", "1"), ("https://a.example/two", "2")] {
-        let Turn::Wants { task, request } = out.turn else { panic!("it asks for {url}") };
+        let TaskResult::Wants { task, request } = out.result else { panic!("it asks for {url}") };
         assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", url));
         let input = Input::Response { response: HttpResponse::new(200, body) };
         let asked = serde_json::to_value(ResumeIn { task, input, now: 0 }).expect("plain JSON");
         out = ask(&registry, op::RESUME, &asked).0.expect("it goes on");
     }
-    let Turn::Answered { answer: Answer::Next, state } = out.turn else { panic!("it is done") };
+    let TaskResult::Answered { answer: Answer::Next, state } = out.result else { panic!("it is done") };
     assert_eq!(Value::Object(state), json!({"first": "1", "second": "2"}));
 }
 
@@ -202,7 +205,9 @@ fn requests_are_asked_for_one_after_the_other_and_their_answers_given_back() {
 fn a_request_that_fails_is_an_error_in_the_step() {
     let registry = registry();
     let instance = created(&registry);
-    let Ok(TurnOut { turn: Turn::Wants { task, .. } }) = view(&registry, instance, "send").0 else { panic!("it asks") };
+    let Ok(TaskOut { result: TaskResult::Wants { task, .. } }) = view(&registry, instance, "send").0 else {
+        panic!("it asks")
+    };
     let asked = json!({"task": task, "input": {"kind": "failed", "message": "private address"}});
     assert_eq!(fault(ask(&registry, op::RESUME, &asked).0), (FaultKind::Failed, "private address".to_owned()));
     assert_eq!(fault(ask(&registry, op::RESUME, &asked).0).0, FaultKind::Malformed, "the task is over");
@@ -245,15 +250,15 @@ fn options_that_do_not_fit_are_told_all_at_once_and_without_values() {
     struct Nested {
         url: String,
     }
-    let mistakes = |options: Value| {
+    let diagnostics = |options: Value| {
         let Value::Object(options) = options else { panic!("an object") };
         let fault = crate::export::read_options::<Typed>(&options).err().expect("they do not fit");
         fault.options.into_iter().map(|one| format!("{}: {}", one.key, one.message)).collect::<Vec<_>>()
     };
-    assert_eq!(mistakes(json!({"port": "hunter2"})), ["port: invalid type: string, expected u16"]);
+    assert_eq!(diagnostics(json!({"port": "hunter2"})), ["port: invalid type: string, expected u16"]);
     let nested = json!({"port": 1, "proxy": {"url": 3}, "prot": 2});
-    assert_eq!(mistakes(nested), ["prot: unknown option", "proxy.url: invalid type: integer, expected a string"]);
-    assert_eq!(mistakes(json!({})), ["port: missing field `port`"]);
+    assert_eq!(diagnostics(nested), ["prot: unknown option", "proxy.url: invalid type: integer, expected a string"]);
+    assert_eq!(diagnostics(json!({})), ["port: missing field `port`"]);
 }
 
 #[test]
@@ -262,9 +267,9 @@ fn the_authorization_server_is_told_from_the_state() {
     let instance = created(&registry);
     let told = |step: &str, state: Value| {
         let question = json!({"kind": "oauth2", "step": step, "state": state});
-        ask::<TurnOut>(&registry, op::START, &json!({"instance": instance, "question": question})).0
+        ask::<TaskOut>(&registry, op::START, &json!({"instance": instance, "question": question})).0
     };
-    let Ok(TurnOut { turn: Turn::OAuth2 { oauth2 } }) = told("oauth2", json!({"url": "https://a"})) else {
+    let Ok(TaskOut { result: TaskResult::OAuth2 { oauth2 } }) = told("oauth2", json!({"url": "https://a"})) else {
         panic!("it tells the server")
     };
     assert_eq!((oauth2.authorize_url.as_str(), oauth2.token_url.as_str()), ("https://a/authorize", "https://a/token"));

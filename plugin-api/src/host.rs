@@ -29,7 +29,7 @@ pub struct Host(Arc<Mutex<Exchange>>);
 /// What goes to and fro between a task and the host.
 #[derive(Default)]
 struct Exchange {
-    wants: Option<Want>,
+    wants: Option<HostRequest>,
     input: Option<Input>,
     log: Vec<LogLine>,
     /// Seconds since 1970-01-01 UTC; 0 where the host does not tell.
@@ -37,7 +37,7 @@ struct Exchange {
 }
 
 /// What a task waits for.
-pub(crate) enum Want {
+pub(crate) enum HostRequest {
     Request(HttpRequest),
     Token { grant: String, subject: String },
 }
@@ -55,7 +55,7 @@ impl Host {
     /// # Errors
     /// When the host refuses the request, or no answer comes. An answer of any status is an answer.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
-        match self.ask(Want::Request(request)).await? {
+        match self.ask(HostRequest::Request(request)).await? {
             Input::Response { response } => Ok(response),
             other => Err(not_asked_for(&other)),
         }
@@ -87,13 +87,13 @@ impl Host {
     /// # Errors
     /// As [`Host::token`].
     pub async fn token_of(&self, grant: &str, subject: &str) -> Result<Grant> {
-        match self.ask(Want::Token { grant: grant.to_owned(), subject: subject.to_owned() }).await? {
+        match self.ask(HostRequest::Token { grant: grant.to_owned(), subject: subject.to_owned() }).await? {
             Input::Token { grant } => Ok(*grant),
             other => Err(not_asked_for(&other)),
         }
     }
 
-    async fn ask(&self, want: Want) -> Result<Input> {
+    async fn ask(&self, want: HostRequest) -> Result<Input> {
         Asking { host: self, want: Some(want) }.await
     }
 
@@ -142,7 +142,7 @@ impl Host {
         self.exchange().log.push(LogLine { level, message });
     }
 
-    pub(crate) fn take_wants(&self) -> Option<Want> {
+    pub(crate) fn take_wants(&self) -> Option<HostRequest> {
         self.exchange().wants.take()
     }
 
@@ -168,7 +168,7 @@ fn not_asked_for(input: &Input) -> Error {
 
 struct Asking<'a> {
     host: &'a Host,
-    want: Option<Want>,
+    want: Option<HostRequest>,
 }
 
 impl Future for Asking<'_> {

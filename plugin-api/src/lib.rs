@@ -18,9 +18,9 @@ pub use error::{Error, Result};
 pub use host::Host;
 #[doc(inline)]
 pub use jackfield_plugin_abi::envelope::{
-    Answer, Api, ClientAuthentication, Dialog, Event, Field, FieldType, Form, Grant, GrantName, Happened, HttpRequest,
-    HttpResponse, Identity, Integration, Leaving, OAuth2, Refreshed, Request, Revoked, Secret, State, TokenRequest,
-    Told, WebhookAnswer, WebhookCall,
+    Answer, Api, ClientAuthentication, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant,
+    GrantName, HttpRequest, HttpResponse, Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked,
+    Secret, State, TokenRequest, WebhookAnswer, WebhookCall,
 };
 pub use pipeline::{Pipeline, View};
 pub use provider::{NoOptions, Provider};

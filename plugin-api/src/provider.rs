@@ -5,8 +5,8 @@ use std::future::Future;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Api, Dialog, Field, Grant, Host, Integration, Leaving, Pipeline, Refreshed, Result, Revoked, State, Told,
-    WebhookAnswer, WebhookCall,
+    Api, Dialog, EventResponse, Field, Grant, Host, Integration, Pipeline, Refreshed, Result, RevokeRequest, Revoked,
+    State, WebhookAnswer, WebhookCall,
 };
 
 /// A third-party service that people connect.
@@ -191,7 +191,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
 
     /// Whether the service tells you what happens to your integrations, all at one URL: `/extensions/{id}/events/` below the address of the
     /// host, which the operator enters at the service. Say so only while you can tell whose a call is, as while the operator has set the
-    /// secret it is signed with: otherwise nobody can call, and [`hear`](Self::hear) is not asked.
+    /// secret it is signed with: otherwise nobody can call, and [`handle_event`](Self::handle_event) is not asked.
     fn takes_events(&self) -> bool {
         false
     }
@@ -200,7 +200,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// come twice, late, or before another that was made earlier: tell what it says, and the host makes the same of it in any order.
     ///
     /// ```
-    /// use jackfield_plugin::{Event, Host, Result, Told, Value, WebhookAnswer, WebhookCall};
+    /// use jackfield_plugin::{Event, Host, Result, EventResponse, Value, WebhookAnswer, WebhookCall};
     /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider, State};
     /// # struct Acme;
     /// # impl Acme { fn is_signed(&self, _: &WebhookCall, _: u64) -> bool { true } }
@@ -216,12 +216,12 @@ pub trait Provider: Send + Sync + Sized + 'static {
     ///     true
     /// }
     ///
-    /// async fn hear(&self, call: WebhookCall, host: Host) -> Result<Told> {
+    /// async fn handle_event(&self, call: WebhookCall, host: Host) -> Result<EventResponse> {
     ///     if !self.is_signed(&call, host.unix_time()) {
     ///         return Ok(WebhookAnswer::new(401).into());
     ///     }
     ///     let Ok(told) = call.json::<Value>() else { return Ok(WebhookAnswer::new(400).into()) };
-    ///     let answer = Told::new(WebhookAnswer::new(200));
+    ///     let answer = EventResponse::new(WebhookAnswer::new(200));
     ///     Ok(match (told["type"].as_str(), told["account"].as_str()) {
     ///         (Some("uninstalled"), Some(account)) => answer.event(Event::uninstalled(account)),
     ///         _ => answer,
@@ -232,7 +232,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// The caller reads status 500 and calls again, the operator's log your words: never what was called.
-    fn hear(&self, call: WebhookCall, host: Host) -> impl Future<Output = Result<Told>> + Send {
+    fn handle_event(&self, call: WebhookCall, host: Host) -> impl Future<Output = Result<EventResponse>> + Send {
         drop((call, host));
         async { Ok(WebhookAnswer::new(404).into()) }
     }
@@ -242,7 +242,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// which a sixth of its life is left, when nobody has wanted one for days, and when the service has refused one: once for all, on all hosts.
     ///
     /// It must be repeatable: an error is an outage, and you are asked again. A refresh token that works once is for the host to send, which knows
-    /// what to do when the answer is lost: answer [`Refreshed::ByHost`]. Write this where tokens come another way:
+    /// what to do when the answer is lost: answer [`Refreshed::Default`]. Write this where tokens come another way:
     ///
     /// ```
     /// use jackfield_plugin::{Grant, Host, HttpRequest, Refreshed, Result, State, Value, value};
@@ -272,18 +272,18 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// The service is down, or answered what cannot be read: the old token is kept while it lives, and the host asks again, after pauses that grow.
     fn refresh(&self, grant: Grant, metadata: State, host: Host) -> impl Future<Output = Result<Refreshed>> + Send {
         drop((grant, metadata, host));
-        async { Ok(Refreshed::ByHost) }
+        async { Ok(Refreshed::Default) }
     }
 
     /// Revokes what is given up: an integration that is removed, or tokens that others have replaced. Not needed where the service has a
     /// revocation endpoint (RFC 7009): name it with [`OAuth2::revocation_url`](crate::OAuth2::revocation_url). Write it where the service has
     /// a way of its own: it is asked before the host does anything by RFC 7009. It may be asked again for what is revoked already.
     ///
-    /// [`Leaving::is_whole`] says that the account itself is given up, [`Leaving::is_connected`] that it goes on with other tokens, whose end must
+    /// [`RevokeRequest::is_whole`] says that the account itself is given up, [`RevokeRequest::is_connected`] that it goes on with other tokens, whose end must
     /// not be caused. What [`Revoked::done`] says is shown to the organization.
     ///
     /// ```
-    /// use jackfield_plugin::{Error, Host, HttpRequest, Leaving, Result, Revoked};
+    /// use jackfield_plugin::{Error, Host, HttpRequest, RevokeRequest, Result, Revoked};
     /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider, State};
     /// # struct Acme;
     /// # impl Provider for Acme {
@@ -294,7 +294,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
     /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
     ///
-    /// async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
+    /// async fn revoke(&self, leaving: RevokeRequest, host: Host) -> Result<Revoked> {
     ///     for grant in &leaving.grants {
     ///         let request = HttpRequest::post("https://api.acme.example/sign-out").bearer(grant.access_token.expose());
     ///         let answer = host.send(request).await?;
@@ -311,9 +311,9 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// # Errors
     /// It is not done, nor when it takes more than 60 seconds: the host asks again for seven days, after pauses that grow, and operator and
     /// organization read your words.
-    fn revoke(&self, leaving: Leaving, host: Host) -> impl Future<Output = Result<Revoked>> + Send {
+    fn revoke(&self, leaving: RevokeRequest, host: Host) -> impl Future<Output = Result<Revoked>> + Send {
         drop((leaving, host));
-        async { Ok(Revoked::ByHost) }
+        async { Ok(Revoked::Default) }
     }
 }
 

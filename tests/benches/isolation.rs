@@ -13,11 +13,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use jackfield::{
-    config,
-    outbound::Outbound,
-    plugins::{Plugins, Request, State, worker},
-};
+use jackfield_config as config;
+use jackfield_loader::{Plugins, Request, State, worker};
+use jackfield_outbound::Outbound;
 use jackfield_tests::{
     host::{Host, HostBuilder, Program, built_library},
     person::Person,
@@ -159,8 +157,8 @@ async fn starting(folder: &Path) -> Result<()> {
     let library = built_library("numbered")?;
     let mut reports = Vec::new();
     for _ in 0..20 {
-        let extent = jackfield::plugins::Extent { questions: 0, seed: 1 };
-        let report = jackfield::plugins::check(&library, extent).await;
+        let extent = jackfield_loader::Extent { questions: 0, seed: 1 };
+        let report = jackfield_loader::check(&library, extent).await;
         reports.push(report.map_err(|refusal| anyhow::anyhow!("{refusal}"))?.started_in);
     }
     println!("a worker, middle of 20 starts");

@@ -6,10 +6,8 @@ use std::{
 };
 
 use anyhow::Result;
-use jackfield::{
-    config::SecretKeys,
-    store::{Place, Sealer, grants::Tokens},
-};
+use jackfield_config::SecretKeys;
+use jackfield_store::{Place, Sealer, grants::Tokens};
 
 /// How long each is measured.
 const TIME: Duration = Duration::from_secs(2);

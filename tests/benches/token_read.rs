@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use jackfield::store::{
+use jackfield_store::{
     grants::{self, NewGrant, NewTokens, Scopes, Tokens},
     integrations::{self, NewIntegration},
     organization_integrations, organizations,

@@ -2,12 +2,9 @@
 
 use clap::{ArgAction, Subcommand};
 
-use crate::{
-    accounts::{Accounts, NewUserIn, Role, Scope},
-    clock::Clock,
-    config::Settings,
-    startup::open_to_write,
-};
+use jackfield_config::{Settings, clock::Clock};
+use jackfield_services::accounts::{Accounts, NewUserIn, Role, Scope};
+use jackfield_services::open::open_to_write;
 
 #[derive(Subcommand)]
 pub(super) enum UserCommand {

@@ -6,14 +6,13 @@ use clap::Subcommand;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::lines::{plain_json, unless_nobody_reads, word, word_or_none};
-use crate::{
+use jackfield_config::{Settings, clock::Clock};
+use jackfield_services::open::open_store;
+use jackfield_services::{
     accounts::Accounts,
     audit::{Audit, AuditOut, Filter, Noted, Row},
-    clock::Clock,
-    config::Settings,
-    startup::open_store,
-    store::milliseconds,
 };
+use jackfield_store::milliseconds;
 
 #[derive(Subcommand)]
 pub(super) enum Command {

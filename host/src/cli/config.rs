@@ -4,11 +4,9 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use crate::{
-    config::{Mistakes, secret_key},
-    outbound::Outbound,
-    plugins::Plugins,
-};
+use jackfield_config::{Diagnostics, secret_key};
+use jackfield_loader::Plugins;
+use jackfield_outbound::Outbound;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -24,12 +22,12 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 
 /// Opens no database and makes no key.
 async fn check(file: &Path) -> anyhow::Result<()> {
-    let (settings, mut mistakes) = crate::config::survey(file)?;
-    mistakes.extend(secret_key::check(&settings.system.secret_key).err());
+    let (settings, mut diagnostics) = jackfield_config::load_lenient(file)?;
+    diagnostics.extend(secret_key::check(&settings.system.secret_key).err());
     let (plugins, refused) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
-    mistakes.extend(refused);
-    if !mistakes.is_empty() {
-        return Err(Mistakes::from(mistakes).into());
+    diagnostics.extend(refused);
+    if !diagnostics.is_empty() {
+        return Err(Diagnostics::from(diagnostics).into());
     }
     println!("{}: no mistakes", file.display());
     for provider in plugins.all().iter().filter(|provider| !provider.is_configured()) {

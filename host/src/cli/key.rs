@@ -5,12 +5,10 @@ use std::{io::Write, path::Path};
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 
-use crate::{
-    control::{Control, ControlError},
-    keys::{Keys, Rotated, Rotation, Status},
-    startup::{admit, open_store},
-    store::{Store, key_id},
-};
+use jackfield_server::control::{Control, ControlError};
+use jackfield_services::keys::{Keys, Rotated, Rotation, Status};
+use jackfield_services::open::{admit, open_store};
+use jackfield_store::{Store, hex};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -45,7 +43,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 
 /// In the running host if there is one, so that it knows at once; here otherwise.
 async fn rotate(arguments: RotateArguments, store: Store, control: &Path) -> anyhow::Result<()> {
-    let newest = key_id(&store.sealer().secret_keys().newest().id());
+    let newest = hex(&store.sealer().secret_keys().newest().id());
     let rotation = if arguments.secret_key { Rotation::SecretKey { newest } } else { Rotation::DataKey };
     let rotated = match Control::at(control)?.rotate(&rotation, progress).await {
         Err(ControlError::NotRunning(_)) => Keys::new(store).rotate(rotation, progress).await?,
@@ -112,7 +110,7 @@ async fn check(store: Store) -> anyhow::Result<()> {
     let count = damaged.len();
     ensure!(
         count == 0,
-        "{count} sealed values cannot be opened\n  mend: authenticate again what they belong to, or put back the secret key they were sealed under"
+        "{count} sealed values cannot be opened\n  help: authenticate again what they belong to, or put back the secret key they were sealed under"
     );
     println!("every sealed value can be opened");
     Ok(())

@@ -8,7 +8,6 @@ mod lines;
 mod password;
 mod plugin;
 mod plugin_dev;
-mod plugin_new;
 mod plugin_report;
 mod provider;
 mod reload;
@@ -21,11 +20,9 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::{
-    config::Settings,
-    plugins::worker,
-    telemetry::{Format, Telemetry},
-};
+use jackfield_config::Settings;
+use jackfield_loader::worker;
+use jackfield_server::telemetry::{Format, Telemetry};
 
 /// What is logged when nobody says anything of it.
 const DEFAULT_LEVELS: &str = "info";
@@ -103,7 +100,7 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
     let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
     let logs = match arguments.command {
         Command::Plugin(plugin::Command::Dev(_)) => plugin_dev::init_telemetry(telemetry),
-        _ => crate::telemetry::init(&telemetry),
+        _ => jackfield_server::telemetry::init(&telemetry),
     };
     if let Err(error) = logs {
         return failed(&error.into());
@@ -142,5 +139,5 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn settings(file: &std::path::Path) -> anyhow::Result<Settings> {
-    Ok(crate::config::load(file)?)
+    Ok(jackfield_config::load(file)?)
 }

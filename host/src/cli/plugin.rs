@@ -6,16 +6,14 @@ use clap::Subcommand;
 
 use super::{
     plugin_dev,
-    plugin_new::{Kind, make},
     plugin_report::{print_info, print_report, print_status},
     signing,
 };
-use crate::{
-    config::Mistakes,
-    control::{Control, ControlError},
-    outbound::Outbound,
-    plugins::{Extent, LibraryFile, Plugins, Refusal, check, lock, proven},
-};
+use jackfield_author::new_plugin::{Kind, make};
+use jackfield_config::Diagnostics;
+use jackfield_loader::{Extent, LibraryFile, Plugins, Refusal, check, lock, proven};
+use jackfield_outbound::Outbound;
+use jackfield_server::control::{Control, ControlError};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -86,7 +84,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 }
 
 fn print_accepted(file: &Path) -> anyhow::Result<()> {
-    let accepted = lock(&crate::config::load(file)?)?;
+    let accepted = lock(&jackfield_config::load(file)?)?;
     for (entry, info) in &accepted.plugins {
         println!("accepted {entry}");
         print_info(info);
@@ -103,7 +101,7 @@ fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
 }
 
 async fn list(file: &Path) -> anyhow::Result<()> {
-    let (settings, mistakes) = crate::config::survey(file)?;
+    let (settings, diagnostics) = jackfield_config::load_lenient(file)?;
     match Control::at(&settings.system.control)?.plugins().await {
         Ok(plugins) => {
             plugins.iter().for_each(print_status);
@@ -112,16 +110,16 @@ async fn list(file: &Path) -> anyhow::Result<()> {
         Err(ControlError::NotRunning(_)) => println!("no host is running; this is what one would load:\n"),
         Err(error) => return Err(error.into()),
     }
-    if !mistakes.is_empty() {
-        return Err(Mistakes::from(mistakes).into());
+    if !diagnostics.is_empty() {
+        return Err(Diagnostics::from(diagnostics).into());
     }
-    let (plugins, mistakes) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    let (plugins, diagnostics) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
     plugins.status().iter().for_each(print_status);
-    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes::from(mistakes).into()) }
+    if diagnostics.is_empty() { Ok(()) } else { Err(Diagnostics::from(diagnostics).into()) }
 }
 
 async fn check_all(paths: &[PathBuf], extent: Extent, configuration: &Path) -> anyhow::Result<()> {
-    let trusted = crate::config::survey(configuration).map(|(settings, _)| settings.plugins.trusted_keys);
+    let trusted = jackfield_config::load_lenient(configuration).map(|(settings, _)| settings.plugins.trusted_keys);
     let trusted = trusted.unwrap_or_default();
     let mut bad = 0;
     for path in paths {
@@ -149,5 +147,5 @@ async fn check_all(paths: &[PathBuf], extent: Extent, configuration: &Path) -> a
 }
 
 fn told(refusal: Refusal) -> anyhow::Error {
-    anyhow::anyhow!("{refusal}\n  mend: {}", refusal.mend())
+    anyhow::anyhow!("{refusal}\n  help: {}", refusal.help())
 }

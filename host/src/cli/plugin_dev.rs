@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use crate::{
-    dev::{self, Manner},
-    telemetry::{Telemetry, TelemetryError},
-};
+use jackfield_author::dev::{self, Manner};
+use jackfield_server::telemetry::{Telemetry, TelemetryError};
 
 /// How a plugin is tried out while it is being written.
 #[derive(Clone, Copy, clap::Args)]
@@ -27,5 +25,5 @@ pub(super) fn init_telemetry(mut telemetry: Telemetry) -> Result<(), TelemetryEr
     if telemetry.levels == super::DEFAULT_LEVELS {
         telemetry.levels = "off".to_owned();
     }
-    crate::telemetry::init_beside(dev::reader(), &telemetry)
+    jackfield_server::telemetry::init_beside(dev::reader(), &telemetry)
 }

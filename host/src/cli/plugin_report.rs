@@ -1,6 +1,6 @@
 //! What `plugin list` and `plugin check` print.
 
-use crate::plugins::{Behaviour, Examined, PluginInfo, PluginState, PluginStatus, Report, Sandbox, StepKind};
+use jackfield_loader::{Behaviour, Examined, PluginInfo, PluginState, PluginStatus, Report, Sandbox, StepKind};
 
 /// One plugin and its providers, as `plugin list` shows them.
 pub(super) fn print_status(status: &PluginStatus) {
@@ -68,8 +68,8 @@ pub(super) fn print_report(report: &Report) -> bool {
     for provider in &report.providers {
         let Err(unmade) = &provider.described else { continue };
         is_good = false;
-        let mend = if unmade.options.is_empty() { "" } else { "; give each option a default" };
-        println!("PROBLEM {}, made without options: {}{mend}", provider.named.id, unmade.message);
+        let help = if unmade.options.is_empty() { "" } else { "; give each option a default" };
+        println!("PROBLEM {}, made without options: {}{help}", provider.named.id, unmade.message);
     }
     is_good
 }

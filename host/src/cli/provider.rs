@@ -5,11 +5,9 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::{plugin::ExtentArguments, plugin_report::print_report};
-use crate::{
-    config::Mistakes,
-    outbound::Outbound,
-    plugins::{Entry, Extent, Plugins, Provider, catalogue, check_declared, entry},
-};
+use jackfield_config::Diagnostics;
+use jackfield_loader::{Entry, Extent, Plugins, Provider, catalogue, check_declared, entry};
+use jackfield_outbound::Outbound;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -42,8 +40,8 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 
 async fn list(file: &Path) -> anyhow::Result<()> {
     // Nobody's code is started for this.
-    let settings = crate::config::load(file)?.without_plugins();
-    let (plugins, mistakes) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    let settings = jackfield_config::load(file)?.without_plugins();
+    let (plugins, diagnostics) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
     let declared = plugins.all();
     for known in catalogue() {
         let enabled = declared.iter().find(|provider| provider.id() == known.id);
@@ -52,11 +50,11 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     for own in declared.iter().filter(|provider| entry(provider.id()).is_none()) {
         line(own.id(), own.name(), Some(own));
     }
-    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes::from(mistakes).into()) }
+    if diagnostics.is_empty() { Ok(()) } else { Err(Diagnostics::from(diagnostics).into()) }
 }
 
 async fn check(mut names: Vec<String>, all: bool, extent: Extent, file: &Path) -> anyhow::Result<()> {
-    let providers = crate::config::survey(file).map(|(settings, _)| settings.providers).unwrap_or_default();
+    let providers = jackfield_config::load_lenient(file).map(|(settings, _)| settings.providers).unwrap_or_default();
     if all {
         names.extend(catalogue().iter().map(|known| known.id.to_owned()));
     } else if names.is_empty() {
@@ -75,7 +73,7 @@ async fn check(mut names: Vec<String>, all: bool, extent: Extent, file: &Path) -
 }
 
 fn unknown(name: &str) -> String {
-    format!("`{name}` is not in the catalogue\n  mend: take a name that `jackfield provider list` shows")
+    format!("`{name}` is not in the catalogue\n  help: take a name that `jackfield provider list` shows")
 }
 
 fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {

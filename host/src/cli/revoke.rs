@@ -7,16 +7,13 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::revoke_report::{self, Tally};
-use crate::{
-    clock::Clock,
-    config::Settings,
-    grants::{Attempted, Fate, Grants, Plan},
-    oauth2::Issuers,
-    outbound::Outbound,
-    plugins::Plugins,
-    startup::open_to_write,
-    store::{OrganizationId, RevocationId, Store, organizations, revocations},
-};
+use jackfield_config::{Settings, clock::Clock};
+use jackfield_loader::Plugins;
+use jackfield_oauth2::Issuers;
+use jackfield_outbound::Outbound;
+use jackfield_services::grants::{Attempted, Fate, Grants, Plan};
+use jackfield_services::open::open_to_write;
+use jackfield_store::{OrganizationId, RevocationId, Store, organizations, revocations};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -89,7 +86,7 @@ async fn organization(store: &Store, slug: Option<&str>) -> anyhow::Result<Optio
 async fn grants(store: Store, settings: &Settings) -> anyhow::Result<Grants> {
     let outbound = Outbound::new(&settings.http)?;
     let (plugins, refused) = Plugins::load(settings, &outbound).await;
-    refused.iter().for_each(|mistake| eprintln!("note: {mistake}"));
+    refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
     Ok(Grants::new(store, plugins, Issuers::default(), Clock::system(), None))
 }
 

@@ -2,10 +2,8 @@
 
 use time::format_description::well_known::Rfc3339;
 
-use crate::{
-    grants::{Attempted, Effect, Plan, Way},
-    store::revocations::{Revocation, Status},
-};
+use jackfield_services::grants::{Attempted, Effect, Plan, Way};
+use jackfield_store::revocations::{Revocation, Status};
 
 /// What would be done.
 pub(super) fn plan(provider: &str, plan: &Plan, keep: bool) {

@@ -5,7 +5,9 @@ use std::{io::Write, path::Path};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{config::Settings, startup::Application, store};
+use jackfield_config::Settings;
+use jackfield_server::startup::Application;
+use jackfield_store as store;
 
 /// Serves until SIGTERM or SIGINT, and reloads the configuration at SIGHUP.
 pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::password;
-use crate::plugins::{make_keys, sign as sign_library};
+use jackfield_loader::{make_keys, sign as sign_library};
 
 #[derive(Args)]
 pub(super) struct KeyArguments {
@@ -37,7 +37,7 @@ pub(super) struct SignArguments {
 pub(super) fn key(arguments: &KeyArguments) -> anyhow::Result<()> {
     let password = password(arguments.password_stdin)?;
     let is_empty = password.as_ref().is_some_and(|password| password.expose_secret().is_empty());
-    ensure!(!is_empty, "the password is empty\n  mend: write one, or say --no-password");
+    ensure!(!is_empty, "the password is empty\n  help: write one, or say --no-password");
     let made = make_keys(&arguments.file, password.as_ref())?;
     println!("wrote {}, to be kept secret, and {}", arguments.file.display(), made.public.display());
     println!("  key     {}", made.id);

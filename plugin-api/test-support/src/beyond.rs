@@ -1,7 +1,7 @@
 //! What a provider is asked outside its steps: calls to its webhook and its events URL, refreshes, revocations. In process, always.
 
 use jackfield_plugin::{
-    Error, Grant, Leaving, Provider, Refreshed, Result, Revoked, State, Told, WebhookAnswer, WebhookCall,
+    Error, EventResponse, Grant, Provider, Refreshed, Result, RevokeRequest, Revoked, State, WebhookAnswer, WebhookCall,
 };
 
 use crate::{harness::Harness, in_process::in_words};
@@ -38,7 +38,7 @@ impl<P: Provider> Harness<P> {
     /// # Panics
     /// When it sends a request that no answer is scripted for.
     #[track_caller]
-    pub fn revoke(&mut self, leaving: Leaving) -> Result<Revoked> {
+    pub fn revoke(&mut self, leaving: RevokeRequest) -> Result<Revoked> {
         self.stay_in_process("revoke");
         let revoked = self.inside.revoke(leaving);
         self.check_script("the revocation");
@@ -71,9 +71,9 @@ impl<P: Provider> Harness<P> {
     /// # Panics
     /// When it sends a request that no answer is scripted for.
     #[track_caller]
-    pub fn hear(&mut self, call: WebhookCall) -> Result<Told> {
-        self.stay_in_process("hear");
-        let told = self.inside.hear(call);
+    pub fn handle_event(&mut self, call: WebhookCall) -> Result<EventResponse> {
+        self.stay_in_process("handle_event");
+        let told = self.inside.handle_event(call);
         self.check_script("the event");
         told.map_err(|fault| Error::new(in_words(&fault)))
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     in_process::{InProcess, in_words},
     outcome::{Came, Outcome},
-    real_host::{RealHost, mistakes},
+    real_host::{RealHost, diagnostics},
     script::{Reply, Script},
 };
 
@@ -39,7 +39,7 @@ impl<P: Provider> Harness<P> {
     /// Makes the provider from an operator's options.
     ///
     /// # Panics
-    /// When the options do not fit: with each mistake, as the operator would be told.
+    /// When the options do not fit: with each diagnostic, as the operator would be told.
     #[must_use]
     #[track_caller]
     pub fn new(options: Value) -> Self {
@@ -60,16 +60,16 @@ impl<P: Provider> Harness<P> {
         }
     }
 
-    /// What an operator would be told of options that do not fit, a line for each mistake.
+    /// What an operator would be told of options that do not fit, a line for each diagnostic.
     ///
     /// # Panics
     /// When they do fit.
     #[must_use]
     #[track_caller]
-    pub fn mistakes(options: Value) -> String {
+    pub fn diagnostics(options: Value) -> String {
         let options = table(options);
         if let Some(program) = std::env::var_os(SWITCH) {
-            return mistakes::<P>(&PathBuf::from(program), &options);
+            return diagnostics::<P>(&PathBuf::from(program), &options);
         }
         match InProcess::create::<P>(&options, Script::default(), NOW) {
             Ok(_) => panic!("the options fit"),

@@ -3,13 +3,13 @@
 
 use jackfield_plugin::{
     __private::{Exporter, Registry, call},
-    Grant, HttpRequest, Integration, Leaving, OAuth2, Provider, Refreshed, Request, Revoked, State, Told,
-    WebhookAnswer, WebhookCall,
+    EventResponse, Grant, HttpRequest, Integration, OAuth2, Provider, Refreshed, Request, RevokeRequest, Revoked,
+    State, WebhookAnswer, WebhookCall,
 };
 use jackfield_plugin_abi::{
     envelope::{
         Answer, CreateIn, CreateOut, Fault, FaultKind, Input, LogLine, Question, Reply as Envelope, ResumeIn, StartIn,
-        Step, StepKind, Turn, TurnOut, op,
+        Step, StepKind, TaskOut, TaskResult, op,
     },
     reach::{HostPattern, asked, named},
 };
@@ -96,11 +96,11 @@ impl InProcess {
             }
             let question = Question::View { view, request: request.clone(), state: self.state.clone() };
             match self.converse(question) {
-                Ok(Turn::Answered { answer: Answer::Next, state }) => {
+                Ok(TaskResult::Answered { answer: Answer::Next, state }) => {
                     self.state = state;
                     self.step += 1;
                 }
-                Ok(Turn::Answered { answer, state }) => {
+                Ok(TaskResult::Answered { answer, state }) => {
                     self.state = state;
                     return checked(answer);
                 }
@@ -125,7 +125,7 @@ impl InProcess {
     fn oauth2(&mut self, step: &str) -> Result<OAuth2, Fault> {
         let failed = |message: String| Err(Fault::new(FaultKind::Failed, message));
         let question = Question::OAuth2 { step: step.to_owned(), state: self.state.clone() };
-        let Turn::OAuth2 { oauth2 } = self.converse(question)? else {
+        let TaskResult::OAuth2 { oauth2 } = self.converse(question)? else {
             return failed("an authorization server was asked for, something else answered".to_owned());
         };
         let missing = oauth2.missing();
@@ -157,56 +157,56 @@ impl InProcess {
 
     pub(crate) fn build(&mut self) -> Result<Integration, Fault> {
         match self.converse(Question::BuildIntegration { state: self.state.clone() })? {
-            Turn::Built { integration } => Ok(integration),
+            TaskResult::Built { integration } => Ok(integration),
             _ => Err(Fault::new(FaultKind::Failed, "an integration was asked for, something else answered")),
         }
     }
 
     pub(crate) fn receive(&mut self, call: WebhookCall, state: State) -> Result<WebhookAnswer, Fault> {
         match self.converse(Question::Webhook { call, state })? {
-            Turn::Received { answer } => Ok(answer),
+            TaskResult::Received { answer } => Ok(answer),
             _ => Err(Fault::new(FaultKind::Failed, "a webhook was called, something else answered")),
         }
     }
 
     /// A host asks nobody who takes no events.
-    pub(crate) fn hear(&mut self, call: WebhookCall) -> Result<Told, Fault> {
+    pub(crate) fn handle_event(&mut self, call: WebhookCall) -> Result<EventResponse, Fault> {
         if !(self.description.is_configured && self.description.takes_events) {
             return Ok(WebhookAnswer::new(404).into());
         }
         match self.converse(Question::Event { call })? {
-            Turn::Told { told } => Ok(told),
+            TaskResult::EventHandled { response: told } => Ok(told),
             _ => Err(Fault::new(FaultKind::Failed, "the events URL was called, something else answered")),
         }
     }
 
     pub(crate) fn refresh(&mut self, grant: Grant, metadata: State) -> Result<Refreshed, Fault> {
         match self.converse(Question::Refresh { grant: Box::new(grant), metadata })? {
-            Turn::Refreshed { refreshed } => Ok(refreshed),
+            TaskResult::Refreshed { refreshed } => Ok(refreshed),
             _ => Err(Fault::new(FaultKind::Failed, "a refresh was asked for, something else answered")),
         }
     }
 
-    pub(crate) fn revoke(&mut self, leaving: Leaving) -> Result<Revoked, Fault> {
-        match self.converse(Question::Revoke { leaving })? {
-            Turn::Revoked { revoked } => Ok(revoked),
+    pub(crate) fn revoke(&mut self, leaving: RevokeRequest) -> Result<Revoked, Fault> {
+        match self.converse(Question::Revoke { request: leaving })? {
+            TaskResult::Revoked { revoked } => Ok(revoked),
             _ => Err(Fault::new(FaultKind::Failed, "a revocation was asked for, something else answered")),
         }
     }
 
-    fn converse(&mut self, question: Question) -> Result<Turn, Fault> {
+    fn converse(&mut self, question: Question) -> Result<TaskResult, Fault> {
         let start = StartIn { instance: self.description.instance, question, now: self.now };
-        let mut out: TurnOut = self.ask(op::START, &start)?;
+        let mut out: TaskOut = self.ask(op::START, &start)?;
         for _ in 0..MOST_REQUESTS {
-            let (task, input) = match out.turn {
-                Turn::Wants { task, request } => (task, self.reply(request).into_input()),
-                Turn::WantsToken { task, grant, subject } => (task, self.token(&grant, &subject)),
+            let (task, input) = match out.result {
+                TaskResult::Wants { task, request } => (task, self.reply(request).into_input()),
+                TaskResult::WantsToken { task, grant, subject } => (task, self.token(&grant, &subject)),
                 over => return Ok(over),
             };
             out = self.ask(op::RESUME, &ResumeIn { task, input, now: self.now })?;
         }
-        match out.turn {
-            Turn::Wants { .. } | Turn::WantsToken { .. } => {
+        match out.result {
+            TaskResult::Wants { .. } | TaskResult::WantsToken { .. } => {
                 let message = format!("the plugin asked for more than {MOST_REQUESTS} requests in one step");
                 Err(Fault::new(FaultKind::Failed, message))
             }
@@ -265,10 +265,15 @@ fn built(integration: Integration) -> Came {
     Came::Built(integration)
 }
 
-/// As an operator would be told: a line for each mistake of the options.
+/// As an operator would be told: a line for each diagnostic of the options.
 pub(crate) fn in_words(fault: &Fault) -> String {
     if fault.options.is_empty() {
         return fault.to_string();
     }
-    fault.options.iter().map(|mistake| format!("{}: {}", mistake.key, mistake.message)).collect::<Vec<_>>().join("\n")
+    fault
+        .options
+        .iter()
+        .map(|diagnostic| format!("{}: {}", diagnostic.key, diagnostic.message))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -5,8 +5,8 @@ mod jwt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jackfield_plugin::{
-    Answer, Api, Error, Grant, Host, HttpRequest, HttpResponse, Integration, Leaving, OAuth2, Pipeline, Provider,
-    Refreshed, Result, Revoked, State, Step, Value, View, export_providers, value,
+    Answer, Api, Error, Grant, Host, HttpRequest, HttpResponse, Integration, OAuth2, Pipeline, Provider, Refreshed,
+    Result, RevokeRequest, Revoked, State, Step, Value, View, export_providers, value,
 };
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -103,9 +103,9 @@ impl Provider for GitHubApp {
 
     /// <https://docs.github.com/en/rest/apps/apps#delete-an-installation-for-the-authenticated-app>: it ends the installation's tokens with it.
     /// Of an installation that stays, tokens end within an hour by themselves.
-    async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
+    async fn revoke(&self, leaving: RevokeRequest, host: Host) -> Result<Revoked> {
         if !leaving.is_whole {
-            return Ok(Revoked::ByHost);
+            return Ok(Revoked::Default);
         }
         // It is the integration's external id as well, where the metadata cannot be read any more.
         let id: u64 = match leaving.external_id.parse() {

@@ -73,7 +73,7 @@ fn the_next_token_is_asked_for_with_the_apps_own_key() {
 #[test]
 fn who_leaves_uninstalls_the_app_and_may_be_late() {
     let metadata = || json!({"installation_id": 7}).as_object().cloned().expect("an object");
-    let leaving = || Leaving::whole("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
+    let leaving = || RevokeRequest::whole("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
     let url = || format!("{API}/app/installations/7");
     for (status, told) in [(204, "the app is uninstalled"), (404, "the app was uninstalled already")] {
         let mut github = github().answers(url(), HttpResponse::new(status, ""));
@@ -81,11 +81,11 @@ fn who_leaves_uninstalls_the_app_and_may_be_late() {
         assert_eq!(github.requests()[0].method, "DELETE");
     }
     assert!(github().answers(url(), HttpResponse::new(503, "")).revoke(leaving()).is_err(), "it is asked again");
-    let unreadable = Leaving::whole("7", State::new(), Vec::new());
+    let unreadable = RevokeRequest::whole("7", State::new(), Vec::new());
     let mut github_again = github().answers(url(), HttpResponse::new(204, ""));
     assert_eq!(github_again.revoke(unreadable).expect("it is gone"), Revoked::done("the app is uninstalled"));
-    let token = Leaving::of_grants("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
-    assert_eq!(github().revoke(token).expect("nothing is asked"), Revoked::ByHost);
+    let token = RevokeRequest::of_grants("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
+    assert_eq!(github().revoke(token).expect("nothing is asked"), Revoked::Default);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_refusal_says_what_was_asked_and_no_token() {
 fn a_key_that_is_none_is_refused_without_showing_it() {
     let mut wrong = options();
     wrong["private-key"] = "hush".into();
-    let told = Harness::<GitHubApp>::mistakes(wrong);
+    let told = Harness::<GitHubApp>::diagnostics(wrong);
     assert!(told.contains("private-key") && told.contains("not an RSA private key"), "{told}");
     assert!(!told.contains("hush"));
 }

@@ -1,7 +1,7 @@
 //! What Slack tells of its own accord at the one request URL of the app: <https://docs.slack.dev/apis/events-api>.
 
 use hmac::{Hmac, KeyInit, Mac};
-use jackfield_plugin::{Event, GrantName, Host, Told, Value, WebhookAnswer, WebhookCall};
+use jackfield_plugin::{Event, EventResponse, GrantName, Host, Value, WebhookAnswer, WebhookCall};
 use sha2::Sha256;
 
 use super::Slack;
@@ -10,7 +10,7 @@ use super::Slack;
 const LIFE_OF_A_CALL: u64 = 300;
 
 impl Slack {
-    pub(super) fn judge(&self, call: &WebhookCall, host: &Host) -> Told {
+    pub(super) fn judge(&self, call: &WebhookCall, host: &Host) -> EventResponse {
         if !is_signed(call, &self.signing_secret, host.unix_time()) {
             return WebhookAnswer::new(401).into();
         }
@@ -19,7 +19,7 @@ impl Slack {
         match told["type"].as_str() {
             // Slack's first call, when somebody enters the URL.
             Some("url_verification") => answer.with_body("text/plain", text(&told["challenge"])).into(),
-            Some("event_callback") => event(&told).into_iter().fold(answer.into(), Told::event),
+            Some("event_callback") => event(&told).into_iter().fold(answer.into(), EventResponse::event),
             // Slack wants to hear that it came, whatever it is.
             _ => answer.into(),
         }
@@ -87,7 +87,7 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use jackfield_plugin::Happened;
+    use jackfield_plugin::EventKind;
     use jackfield_plugin_test::{Harness, NOW};
     use serde_json::json;
 
@@ -107,8 +107,8 @@ mod tests {
         call.with_header("x-slack-signature", signature)
     }
 
-    fn told(body: &Value) -> Told {
-        slack().hear(signed(SECRET, &NOW.to_string(), &body.to_string())).expect("never an error")
+    fn told(body: &Value) -> EventResponse {
+        slack().handle_event(signed(SECRET, &NOW.to_string(), &body.to_string())).expect("never an error")
     }
 
     #[test]
@@ -148,16 +148,16 @@ mod tests {
             signed("another", &now, body),
             with(of_another_body.header("x-slack-signature").unwrap_or_default()),
         ] {
-            let refused = slack().hear(call).expect("an answer");
+            let refused = slack().handle_event(call).expect("an answer");
             assert_eq!(refused, WebhookAnswer::new(401).into());
         }
-        let challenged = slack().hear(good).expect("an answer");
+        let challenged = slack().handle_event(good).expect("an answer");
         assert_eq!(challenged, WebhookAnswer::new(200).with_body("text/plain", "c").into());
     }
 
     #[test]
     fn a_call_is_taken_for_five_minutes_either_way() {
-        let status = |at: &str| slack().hear(signed(SECRET, at, "{}")).expect("an answer").answer.status;
+        let status = |at: &str| slack().handle_event(signed(SECRET, at, "{}")).expect("an answer").answer.status;
         for at in [NOW - 300, NOW, NOW + 300] {
             assert_eq!(status(&at.to_string()), 200, "{at}");
         }
@@ -193,7 +193,7 @@ mod tests {
         let named = [GrantName::new("user").subject("U1"), GrantName::new("user").subject("U2"), GrantName::new("bot")];
         assert_eq!(of(tokens, json!({})), [Event::tokens_revoked("T1", named).id("Ev1").at(7)]);
         let none = of(json!({"type": "tokens_revoked"}), json!({}));
-        assert_eq!(none[0].happened, Happened::TokensRevoked { grants: Vec::new() });
+        assert_eq!(none[0].kind, EventKind::TokensRevoked { grants: Vec::new() });
     }
 
     #[test]
@@ -203,14 +203,15 @@ mod tests {
         }
         let message = json!({"type": "event_callback", "event": {"type": "message", "text": "app_uninstalled"}});
         assert_eq!(told(&message), WebhookAnswer::new(200).into());
-        let no_json =
-            slack().hear(signed(SECRET, &NOW.to_string(), "payload=x")).expect("an answer, and no words for a log");
+        let no_json = slack()
+            .handle_event(signed(SECRET, &NOW.to_string(), "payload=x"))
+            .expect("an answer, and no words for a log");
         assert_eq!(no_json, WebhookAnswer::new(400).into());
     }
 
     #[test]
     fn without_a_signing_secret_it_takes_no_events() {
         let mut slack = Harness::<Slack>::new(json!({"client-id": "1.2", "client-secret": "s3cret"}));
-        assert_eq!(slack.hear(signed("", &NOW.to_string(), "{}")).expect("an answer").answer.status, 404);
+        assert_eq!(slack.handle_event(signed("", &NOW.to_string(), "{}")).expect("an answer").answer.status, 404);
     }
 }

@@ -1,6 +1,6 @@
 //! The way out of Slack: the app is uninstalled, or each token is revoked.
 
-use jackfield_plugin::{Error, Grant, Host, HttpRequest, Leaving, Result, Revoked, Value};
+use jackfield_plugin::{Error, Grant, Host, HttpRequest, Result, RevokeRequest, Revoked, Value};
 
 use super::{API, Slack};
 
@@ -27,7 +27,7 @@ const DEAD: [&str; 4] = ["ok", "token_revoked", "account_inactive", "invalid_aut
 impl Slack {
     /// <https://docs.slack.dev/reference/methods/apps.uninstall> ends every token of the installation. Slack refuses it for some tokens, and
     /// to some apps: then each goes alone.
-    pub(super) async fn leave(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
+    pub(super) async fn leave(&self, leaving: RevokeRequest, host: Host) -> Result<Revoked> {
         let mut words = Vec::new();
         let mut partings: Vec<_> = leaving.grants.iter().map(Parting::of).collect();
         if let Some(first) = partings.first_mut().filter(|_| leaving.is_whole) {

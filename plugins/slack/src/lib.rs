@@ -5,8 +5,8 @@ mod events;
 mod leaving;
 
 use jackfield_plugin::{
-    Api as ServiceApi, Error, Grant, Host, Identity, Integration, Leaving, OAuth2, Pipeline, Provider, Result, Revoked,
-    State, Told, Value, WebhookCall, export_providers, value,
+    Api as ServiceApi, Error, EventResponse, Grant, Host, Identity, Integration, OAuth2, Pipeline, Provider, Result,
+    RevokeRequest, Revoked, State, Value, WebhookCall, export_providers, value,
 };
 use serde::Deserialize;
 
@@ -82,7 +82,7 @@ impl Provider for Slack {
         if matches!(self.api, Api::V1) { answer.v1() } else { answer.v2() }
     }
 
-    async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
+    async fn revoke(&self, leaving: RevokeRequest, host: Host) -> Result<Revoked> {
         self.leave(leaving, host).await
     }
 
@@ -90,7 +90,7 @@ impl Provider for Slack {
         !self.signing_secret.is_empty()
     }
 
-    async fn hear(&self, call: WebhookCall, host: Host) -> Result<Told> {
+    async fn handle_event(&self, call: WebhookCall, host: Host) -> Result<EventResponse> {
         Ok(self.judge(&call, &host))
     }
 }

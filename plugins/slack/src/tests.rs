@@ -1,6 +1,6 @@
 //! Both dialects of Slack, through the harness.
 
-use jackfield_plugin::{HttpRequest, HttpResponse, Leaving, Revoked};
+use jackfield_plugin::{HttpRequest, HttpResponse, RevokeRequest, Revoked};
 use jackfield_plugin_test::Harness;
 use serde_json::{Value, json};
 
@@ -171,7 +171,7 @@ fn given() -> Vec<Grant> {
 }
 
 /// Has Slack left while it answers these methods with status and body; what was done, in order, and what came of it.
-fn left(leaving: Leaving, answers: &[(&str, u16, Value)]) -> (Vec<String>, Result<Revoked>) {
+fn left(leaving: RevokeRequest, answers: &[(&str, u16, Value)]) -> (Vec<String>, Result<Revoked>) {
     let script = |slack: Harness<Slack>, (method, status, body): &(&str, u16, Value)| {
         let answer = HttpResponse::new(*status, body.to_string()).with_header("retry-after", "30");
         slack.answers(format!("https://slack.com/api/{method}"), answer)
@@ -189,8 +189,8 @@ fn left(leaving: Leaving, answers: &[(&str, u16, Value)]) -> (Vec<String>, Resul
     (slack.requests().iter().map(done).collect(), revoked)
 }
 
-fn whole() -> Leaving {
-    Leaving::whole("T1", State::new(), given())
+fn whole() -> RevokeRequest {
+    RevokeRequest::whole("T1", State::new(), given())
 }
 
 fn error(word: &str) -> Value {
@@ -217,7 +217,7 @@ fn where_the_app_cannot_be_uninstalled_each_token_goes_alone() {
 
 #[test]
 fn a_dead_token_is_as_good_as_revoked_and_another_error_is_tried_again() {
-    let user = || Leaving::of_grants("T1", State::new(), vec![Grant::new("user", "xoxp-1").subject("U1")]);
+    let user = || RevokeRequest::of_grants("T1", State::new(), vec![Grant::new("user", "xoxp-1").subject("U1")]);
     for dead in ["token_revoked", "account_inactive", "invalid_auth"] {
         let (_, revoked) = left(user(), &[("auth.revoke", 200, error(dead))]);
         assert_eq!(revoked.expect("done"), Revoked::done(format!("auth.revoke of user: {dead}")));
@@ -263,7 +263,7 @@ fn what_a_refresh_token_brings_is_used_to_the_end_since_it_is_good_for_one_excha
 
 #[test]
 fn a_refresh_token_that_somebody_has_used_is_no_sign_that_its_tokens_are_dead() {
-    let bot = Leaving::whole("T1", State::new(), given()[..1].to_vec());
+    let bot = RevokeRequest::whole("T1", State::new(), given()[..1].to_vec());
     let expired = |method| (method, 200, error("token_expired"));
     let used = ("oauth.v2.access", 200, error("invalid_refresh_token"));
     let (done, revoked) = left(bot, &[expired("apps.uninstall"), used, expired("auth.revoke")]);
@@ -273,7 +273,7 @@ fn a_refresh_token_that_somebody_has_used_is_no_sign_that_its_tokens_are_dead() 
 
 #[test]
 fn one_token_that_is_refused_keeps_no_other_alive() {
-    let both = || Leaving::of_grants("T1", State::new(), given());
+    let both = || RevokeRequest::of_grants("T1", State::new(), given());
     let revoked = || ("auth.revoke", 200, json!({"ok": true, "revoked": true}));
     let (done, came) = left(both(), &[("auth.revoke", 200, error("fatal_error")), revoked()]);
     assert_eq!(done, ["auth.revoke xoxe.xoxb-1", "auth.revoke xoxe.xoxp-1"]);
@@ -286,13 +286,13 @@ fn one_token_that_is_refused_keeps_no_other_alive() {
 
 #[test]
 fn while_the_workspace_is_connected_its_bot_stays_in_its_channels() {
-    let replaced = Leaving::of_grants("T1", State::new(), given()).connected();
+    let replaced = RevokeRequest::of_grants("T1", State::new(), given()).connected();
     let (done, revoked) = left(replaced, &[("auth.revoke", 200, json!({"ok": true, "revoked": true}))]);
     assert_eq!(done, ["auth.revoke xoxe.xoxp-1"]);
     assert_eq!(revoked.expect("done"), Revoked::done("auth.revoke of user: ok"));
     // That of a set-up that came to nothing has the host's own name, and is a bot's nevertheless.
     for name in ["bot", "access"] {
-        let bot = Leaving::of_grants("T1", State::new(), vec![Grant::new(name, "xoxb-1")]).connected();
+        let bot = RevokeRequest::of_grants("T1", State::new(), vec![Grant::new(name, "xoxb-1")]).connected();
         assert_eq!(left(bot, &[]).1.expect("done"), Revoked::done("nothing to revoke"));
     }
 }

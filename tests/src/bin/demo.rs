@@ -3,7 +3,7 @@
 use std::{io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use jackfield::plugins::worker::COMMAND as WORKER;
+use jackfield_loader::worker::COMMAND as WORKER;
 use jackfield_tests::{
     host::{Host, HostBuilder, Program},
     stand_in::Rotation,

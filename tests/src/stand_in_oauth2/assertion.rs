@@ -1,6 +1,6 @@
 //! Clients that prove themselves by a signed assertion (RFC 7523 section 3), held to every word of it.
 
-use jackfield::jose::{KeySet, Signed, SigningKey};
+use jackfield_oauth2::jose::{KeySet, Signed, SigningKey};
 use serde_json::{Value, json};
 
 use super::{Asked, CLIENT, Pairs, Refused, Shared, expect_equal, issuer, take};

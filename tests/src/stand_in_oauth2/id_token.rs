@@ -4,7 +4,7 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use jackfield::jose::SigningKey;
+use jackfield_oauth2::jose::SigningKey;
 use ring::{hmac, rand::SystemRandom, signature::ECDSA_P256_SHA256_FIXED_SIGNING, signature::EcdsaKeyPair};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

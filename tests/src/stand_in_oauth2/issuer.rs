@@ -10,7 +10,7 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jackfield::jose::SigningKey;
+use jackfield_oauth2::jose::SigningKey;
 use serde_json::{Value, json};
 use url::Url;
 

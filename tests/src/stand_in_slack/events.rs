@@ -60,7 +60,7 @@ impl Delivery {
         self
     }
 
-    /// Happened so many seconds ago, and comes late.
+    /// EventKind so many seconds ago, and comes late.
     #[must_use]
     pub fn ago(mut self, seconds: i64) -> Self {
         self.body["event_time"] = (OffsetDateTime::now_utc().unix_timestamp() - seconds).into();

@@ -1,7 +1,7 @@
 //! The bad night: everything of a provider is given up at once. And what RFC 7009 revokes of a provider that is only declared.
 
 use anyhow::{Context, Result};
-use jackfield::store::revocations::{Reason, Revocation};
+use jackfield_store::revocations::{Reason, Revocation};
 use jackfield_tests::{
     host::Host,
     person::Person,

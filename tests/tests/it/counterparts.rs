@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use jackfield::{jose::SigningKey, store::grants::Tokens};
+use jackfield_oauth2::jose::SigningKey;
+use jackfield_store::grants::Tokens;
 use jackfield_tests::{
     counterparts::{AuthorizationServer, CLIENT, SECRET, counterparts},
     host::Host,

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use diesel::{RunQueryDsl, sql_query};
 use futures_util::future::join_all;
-use jackfield::store::{events, grants::Status};
+use jackfield_store::{events, grants::Status};
 use jackfield_tests::{
     person::{Answer, Person},
     postgres::databases,

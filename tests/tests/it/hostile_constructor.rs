@@ -86,7 +86,7 @@ fn the_operator_is_told_what_the_constructor_did() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = library(folder.path(), "null")?.display().to_string();
     let said = bare().listed(&file).log("error").start_refused()?.replace(&file, "FILE");
-    assert!(said.contains("FILE: ") && said.contains("SIGSEGV") && said.contains("mend: "), "{said}");
+    assert!(said.contains("FILE: ") && said.contains("SIGSEGV") && said.contains("help: "), "{said}");
     Ok(())
 }
 

@@ -309,17 +309,17 @@ account = { from = "id_token", id = "sub" }
     insta::assert_snapshot!(said, @r#"
     error: 6 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.query.issuer: an issuer has neither query nor fragment
-      mend: write it as the service's metadata have it, under `issuer`
+      help: write it as the service's metadata have it, under `issuer`
     FOLDER/jackfield.toml:14: providers.bare: not in the catalogue, and without account
-      mend: add what is missing, or take a name that `jackfield provider list` shows
+      help: add what is missing, or take a name that `jackfield provider list` shows
     FOLDER/jackfield.toml:18: providers.key.private-key: not a private key in PEM (PKCS#8) of RSA with 2048 bits or more, P-256 or Ed25519
-      mend: set all of the key's file, like { file = "acme.pem" }
+      help: set all of the key's file, like { file = "acme.pem" }
     FOLDER/jackfield.toml:19: providers.key.scopes: without `openid`, which account.from needs
-      mend: add it: scopes = ["openid", …]
+      help: add it: scopes = ["openid", …]
     FOLDER/jackfield.toml:25: providers.info.account.from: an issuer tells this, and none is set
-      mend: set `issuer` beside it
+      help: set `issuer` beside it
     FOLDER/jackfield.toml:28: providers.words.account.from: none of the words there are, nor a GET or POST of a URL
-      mend: write "token", "id-token", "userinfo", or a method and a URL like "GET https://api.acme.example/me"
+      help: write "token", "id-token", "userinfo", or a method and a URL like "GET https://api.acme.example/me"
     "#);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
-use jackfield::store::sealed_columns::SEALED_COLUMNS;
+use jackfield_store::sealed_columns::SEALED_COLUMNS;
 use jackfield_tests::{
     host::Host,
     person::{Answer, Person},
@@ -137,7 +137,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     let said = stage.host.restart(host).err().context("it must not start")?.to_string();
     assert!(
         said.contains("data/secret.key: this database's secrets hang on another secret key (")
-            && said.contains("mend: put that key there"),
+            && said.contains("help: put that key there"),
         "{said}"
     );
     Ok(())
@@ -168,7 +168,7 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         let said = stage.host.run(&["key", "rotate"], "")?;
         assert!(said.contains("note: 1 values cannot be opened"), "{said}");
 
-        assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again mends it");
+        assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again helps it");
         assert!(stage.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
     }
     Ok(())
@@ -193,7 +193,7 @@ impl Reader {
         let told = read.json()?;
         assert_eq!((read.status, &told["code"]), (500, &"unreadable".into()), "{told}");
         assert!(
-            told["detail"].as_str().is_some_and(|words| words.contains("Setting it up again mends that")),
+            told["detail"].as_str().is_some_and(|words| words.contains("Setting it up again helps that")),
             "{told}"
         );
         let used = self.get("proxy/auth.test", grant).await?;
@@ -237,7 +237,7 @@ async fn a_grant_that_cannot_be_opened_costs_only_itself_and_says_so() -> Result
         reader.is_lent("user").await?;
         assert_eq!(stage.installed(&owner).await?.len(), 1);
 
-        assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again mends it");
+        assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again helps it");
         reader.is_lent("bot").await?;
         assert!(stage.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
     }

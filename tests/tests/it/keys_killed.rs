@@ -10,12 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use jackfield::{
-    config::SecretKeys,
-    control::Control,
-    keys::Rotation,
-    store::{Sealer, Store, StoreResult, integrations, organization_integrations, organizations},
-};
+use jackfield_config::SecretKeys;
+use jackfield_server::control::Control;
+use jackfield_services::keys::Rotation;
+use jackfield_store::{Sealer, Store, StoreResult, integrations, organization_integrations, organizations};
 use jackfield_tests::{
     host::{Folder, HostBuilder},
     kills::{Ended, Kills, uninterrupted},

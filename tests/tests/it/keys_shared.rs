@@ -5,14 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use diesel::{QueryableByName, RunQueryDsl, sql_types::BigInt};
 use futures_util::future::{join, join_all, try_join};
-use jackfield::{
-    config::SecretKeys,
-    keys::{Keys, Rotation},
-    store::{
-        AnyConnection, IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, audit,
-        integrations::{self, NewIntegration},
-        seal_keys,
-    },
+use jackfield_config::SecretKeys;
+use jackfield_services::keys::{Keys, Rotation};
+use jackfield_store::{
+    AnyConnection, IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, audit,
+    integrations::{self, NewIntegration},
+    seal_keys,
 };
 use jackfield_tests::postgres::{databases, fresh_database};
 use serde_json::{Map, Value, json};
@@ -37,7 +35,7 @@ async fn open(url: &str, key: &str) -> Result<Store> {
 async fn migrated(database: Option<String>) -> Result<(String, TempDir)> {
     let folder = tempfile::tempdir()?;
     let url = database.unwrap_or_else(|| format!("sqlite://{}/jackfield.db", folder.path().display()));
-    jackfield::store::migrate(&url).await?;
+    jackfield_store::migrate(&url).await?;
     Ok((url, folder))
 }
 
@@ -135,7 +133,7 @@ async fn a_host_or_a_command_without_the_secret_key_of_its_database_does_nothing
             ),
             "{said}"
         );
-        assert!(said.contains("mend: put that key there: another host of this installation has it"), "{said}");
+        assert!(said.contains("help: put that key there: another host of this installation has it"), "{said}");
         let said = without().start_refused()?;
         assert!(said.contains("FOLDER/data/secret.key: there is no such file, and what is sealed"), "{said}");
 
@@ -237,7 +235,7 @@ async fn two_hosts_rotate_side_by_side() -> Result<()> {
     admit(&one).await?;
     let id = install(&one).await?;
     let (here, there) = (Keys::new(one.clone()), Keys::new(two.clone()));
-    let newest = jackfield::store::key_id(&one.sealer().secret_keys().newest().id());
+    let newest = jackfield_store::hex(&one.sealer().secret_keys().newest().id());
     for _ in 0..ROTATIONS {
         let line = || Rotation::SecretKey { newest: newest.clone() };
         try_join(here.rotate(line(), |_| ()), there.rotate(line(), |_| ())).await?;

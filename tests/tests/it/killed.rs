@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use jackfield::store::grants::{NEEDS_REAUTHENTICATION, Status};
+use jackfield_store::grants::{NEEDS_REAUTHENTICATION, Status};
 use jackfield_tests::{
     host::{Host, HostBuilder},
     person::Person,

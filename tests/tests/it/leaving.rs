@@ -1,7 +1,7 @@
-//! Leaving: what is removed, replaced or orphaned is revoked at its provider, now or as soon as it can be.
+//! RevokeRequest: what is removed, replaced or orphaned is revoked at its provider, now or as soon as it can be.
 
 use anyhow::{Context, Result, ensure};
-use jackfield::store::{
+use jackfield_store::{
     StoreError,
     grants::Tokens,
     revocations::{self, Given, GivenGrant, NewRevocation, Reason, Revocation, Status, Which},

@@ -48,7 +48,7 @@ fn a_file_that_is_not_there() -> Result<()> {
     let said = refused_path(Path::new("/nowhere/libacme.so"))?;
     insta::assert_snapshot!(told(&said), @r"
     default-integrations: FILE: No such file or directory (os error 2)
-      mend: check the path and that the host's user may read the file
+      help: check the path and that the host's user may read the file
     ");
     Ok(())
 }
@@ -58,7 +58,7 @@ fn a_file_that_is_not_a_library() -> Result<()> {
     let said = refused("example", |bytes| *bytes = b"#!/bin/sh\necho hello\n".to_vec())?;
     insta::assert_snapshot!(told(&said), @r"
     default-integrations: FILE: not a library: found a text file, wanted an ELF shared library
-      mend: list the plugin's .so file, as `cargo build --release` makes it for a cdylib
+      help: list the plugin's .so file, as `cargo build --release` makes it for a cdylib
     ");
     Ok(())
 }
@@ -69,7 +69,7 @@ fn a_truncated_library_is_refused_wherever_it_is_cut() -> Result<()> {
     let said = refused("example", |bytes| bytes.truncate(whole / 2))?;
     insta::assert_snapshot!(told(&said), @r"
     default-integrations: FILE: truncated: found # bytes, wanted #
-      mend: copy the file again; it was probably cut while being copied
+      help: copy the file again; it was probably cut while being copied
     ");
     for length in [5, 64, 4096, whole / 10, whole - 1] {
         let said = refused("example", |bytes| bytes.truncate(length))?;
@@ -85,7 +85,7 @@ fn a_library_for_another_architecture() -> Result<()> {
     let said = said.replace(std::env::consts::ARCH, "ARCH");
     insta::assert_snapshot!(told(&said), @r"
     default-integrations: FILE: built for another architecture: found ELF machine 22, wanted ARCH
-      mend: get or build the plugin for this machine's architecture
+      help: get or build the plugin for this machine's architecture
     ");
     Ok(())
 }
@@ -95,7 +95,7 @@ fn a_library_without_a_plugin_inside() -> Result<()> {
     let said = refused("no_plugin", |_| ())?;
     insta::assert_snapshot!(told(&said), @r"
     default-integrations: FILE: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
-      mend: check that it is a plugin: its source ends in `export_providers!(…)`
+      help: check that it is a plugin: its source ends in `export_providers!(…)`
     ");
     Ok(())
 }
@@ -109,7 +109,7 @@ fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result
     let said = refused_host(builder.env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string()), &file)?;
     insta::assert_snapshot!(told(&said), @r"
     default-integrations: FILE: built for an incompatible abi: found 99.0, wanted 1.x
-      mend: get a build of the plugin for this host's abi, or a host for the plugin's
+      help: get a build of the plugin for this host's abi, or a host for the plugin's
     ");
     assert!(!mark.exists(), "its constructor has not run");
     Ok(())
@@ -119,7 +119,7 @@ fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result
 fn a_panic_while_loading() -> Result<()> {
     let said = refused("panics_in_load", |_| ())?;
     assert!(said.contains("FILE: listing its providers: the plugin panicked: "), "{said}");
-    assert!(said.contains("mend: report this to the plugin's author"), "{said}");
+    assert!(said.contains("help: report this to the plugin's author"), "{said}");
     let said = refused("panics_in_create", |_| ())?;
     assert!(said.contains("FILE: making its provider `panics-in-create`: the plugin panicked: "), "{said}");
     Ok(())
@@ -130,7 +130,7 @@ fn two_providers_with_one_id() -> Result<()> {
     let said = bare().plugin("example").plugin("duplicate_id").log("error").start_refused()?;
     insta::assert_snapshot!(told(&said), @r"
     FOLDER/jackfield.toml:1: default-integrations: two providers with the id `example`: plugins/libexample.so and plugins/libduplicate_id.so
-      mend: list only one of the two
+      help: list only one of the two
     ");
     Ok(())
 }

@@ -101,7 +101,7 @@ async fn a_token_endpoint_at_a_private_address_is_not_asked_unless_allowed() -> 
     let log = stage.host.log()?;
     assert!(
         log.contains("private address") && log.contains("allow-private"),
-        "the operator is told how to mend it: {log}"
+        "the operator is told how to help it: {log}"
     );
     Ok(())
 }

@@ -25,7 +25,7 @@ fn a_plugin_that_is_not_there_stops_the_start_and_says_where_it_was_looked_for()
     insta::assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: no plugin named `nowhere`: looked for plugins/libnowhere.so, plugins/nowhere.so
-      mend: put the library there, add its folder to plugins.path, or list its path instead
+      help: put the library there, add its folder to plugins.path, or list its path instead
     ");
     Ok(())
 }
@@ -37,9 +37,9 @@ fn options_that_do_not_fit_the_plugin_are_told_with_line_and_key_and_without_the
     insta::assert_snapshot!(said, @r"
     error: 2 mistakes in the configuration
     FOLDER/jackfield.toml:11: slack.client-idd: unknown option
-      mend: did you mean `client-id`?
+      help: did you mean `client-id`?
     FOLDER/jackfield.toml:12: slack.api: unknown variant, expected `v1` or `v2`
-      mend: correct the value, see the documentation of `slack`
+      help: correct the value, see the documentation of `slack`
     ");
     Ok(())
 }
@@ -50,7 +50,7 @@ fn a_table_that_no_provider_claims_is_a_mistake_with_a_hint() -> Result<()> {
     insta::assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: slak: no loaded plugin has a provider with this id
-      mend: did you mean [slack]?
+      help: did you mean [slack]?
     ");
     Ok(())
 }

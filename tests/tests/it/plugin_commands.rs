@@ -148,7 +148,7 @@ fn a_table_for_a_plugin_that_is_not_listed_is_a_mistake_with_a_hint() -> Result<
     insta::assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: plugins.exampel: no plugin is listed under this name
-      mend: did you mean [plugins.example]?
+      help: did you mean [plugins.example]?
     ");
     Ok(())
 }

@@ -25,9 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A plugin as an author may write it.
 const PLUGIN: &str = r#"//! Acme.
-use jackfield_plugin::{
-    Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value,
-};
+use jackfield_plugin::{Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value};
 use serde::Deserialize;
 
 struct Acme(Options);
@@ -76,9 +74,7 @@ export_providers!(Acme);
 
 /// One whose form leads to a page of the service, which comes back with a parameter of its own.
 const INSTALLED: &str = r###"//! Acme, installed.
-use jackfield_plugin::{
-    Answer, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, export_providers, value,
-};
+use jackfield_plugin::{Answer, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, export_providers, value};
 
 struct Acme;
 
@@ -116,9 +112,7 @@ export_providers!(Acme);
 
 /// One that knows no more of its service than the issuer. It is written with a slash at its end, which the places of its metadata lose.
 const ISSUED: &str = r###"//! Acme, by its issuer.
-use jackfield_plugin::{
-    Api, Host, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value,
-};
+use jackfield_plugin::{Api, Host, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value};
 use serde::Deserialize;
 
 struct Acme(Options);

@@ -138,13 +138,13 @@ fn a_library_that_others_can_write_or_replace_is_refused_until_the_mend_is_run()
         let said = site.refused()?;
         let head = format!("FOLDER/jackfield.toml:1: default-integrations: {library}: others can write {told}");
         assert!(said.starts_with(&head), "{said}");
-        let mend = word_after(&said, "mend: ")?.replace("FOLDER", &site.folder.folder().display().to_string());
+        let help = word_after(&said, "help: ")?.replace("FOLDER", &site.folder.folder().display().to_string());
         if mode & 0o1000 != 0 {
-            assert_eq!(mend, "put libleaves_a_mark.so into a folder that only root and the host's user can write");
+            assert_eq!(help, "put libleaves_a_mark.so into a folder that only root and the host's user can write");
             continue;
         }
-        assert!(mend.starts_with("chmod go-w "), "{mend}");
-        let words: Vec<&str> = mend.split(' ').collect();
+        assert!(help.starts_with("chmod go-w "), "{help}");
+        let words: Vec<&str> = help.split(' ').collect();
         assert!(Command::new(words[0]).args(&words[1..]).current_dir(site.folder.folder()).status()?.success());
         site.assert_accepted()?;
     }
@@ -163,7 +163,7 @@ fn a_library_or_folder_of_another_user_is_refused() -> Result<()> {
         chown(site.at(place), Some(4321), None)?;
         let said = site.refused()?;
         assert!(said.contains(&format!("somebody else owns {told}: found the user 4321, wanted 0, root\n")), "{said}");
-        assert!(said.ends_with(&format!("mend: chown root {}", told.strip_prefix("its folder ").unwrap_or(place))));
+        assert!(said.ends_with(&format!("help: chown root {}", told.strip_prefix("its folder ").unwrap_or(place))));
         chown(site.at(place), Some(0), None)?;
         site.assert_accepted()?;
     }
@@ -178,13 +178,13 @@ fn a_library_that_is_a_symbolic_link_or_no_file_is_refused() -> Result<()> {
     symlink(site.at("elsewhere.so"), site.library())?;
     insta::assert_snapshot!(site.refused()?, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: found a symbolic link, wanted the file itself
-      mend: put the file itself in the link's place, as `install -m 644 FILE FOLDER` does
+      help: put the file itself in the link's place, as `install -m 644 FILE FOLDER` does
     ");
     fs::remove_file(site.library())?;
     fs::create_dir(site.library())?;
     insta::assert_snapshot!(site.refused()?, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: found a folder, wanted the file itself
-      mend: put a regular file there, or name another
+      help: put a regular file there, or name another
     ");
     Ok(())
 }
@@ -230,7 +230,7 @@ fn a_lock_that_others_can_write_is_refused_in_the_same_words() -> Result<()> {
     change_mode(&lock, 0o666)?;
     insta::assert_snapshot!(site.refused()?, @r"
     FOLDER/jackfield.toml: FOLDER/jackfield.lock: others can write it: found the mode 0666, wanted 0644
-      mend: chmod go-w FOLDER/jackfield.lock
+      help: chmod go-w FOLDER/jackfield.lock
     ");
     fs::rename(&lock, site.at("elsewhere.lock"))?;
     symlink(site.at("elsewhere.lock"), &lock)?;
@@ -318,14 +318,14 @@ fn where_signatures_are_demanded_only_what_a_trusted_key_has_signed_is_loaded() 
     let ours = site.trusted_key()?;
     insta::assert_snapshot!(site.refused()?, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not signed: found no plugins/libleaves_a_mark.so.minisig, wanted a signature by one of plugins.trusted-keys
-      mend: if you trust it, sign it: `jackfield plugin sign plugins/libleaves_a_mark.so --key FILE`
+      help: if you trust it, sign it: `jackfield plugin sign plugins/libleaves_a_mark.so --key FILE`
     ");
     let theirs = site.key("their.key")?;
     site.sign("their.key")?;
     let said = site.refused()?.replace(&ours, "OURS").replace(&theirs, "THEIRS");
     insta::assert_snapshot!(said, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: signed by a key that is not trusted: found THEIRS, wanted OURS
-      mend: add that key to plugins.trusted-keys if you trust whoever has it; do not load it otherwise
+      help: add that key to plugins.trusted-keys if you trust whoever has it; do not load it otherwise
     ");
     assert_eq!(word_after(&site.sign("operator.key")?, "signer ")?, ours);
     site.assert_accepted()?;
@@ -336,14 +336,14 @@ fn where_signatures_are_demanded_only_what_a_trusted_key_has_signed_is_loaded() 
     put_library(&[fs::read(site.library())?.as_slice(), b"tampered"].concat(), &site.library())?;
     insta::assert_snapshot!(site.refused()?.replace(&ours, "OURS"), @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: its signature does not fit: found other bytes, wanted those that the key OURS has signed
-      mend: get library and signature again from where they were made; never sign it as it is
+      help: get library and signature again from where they were made; never sign it as it is
     ");
     let (is_good, said) = site.run("plugin lock")?;
     assert!(!is_good && said.contains("its signature does not fit"), "what no host would load is not accepted: {said}");
     fs::write(site.at("plugins/libleaves_a_mark.so.minisig"), "signed, honestly")?;
     insta::assert_snapshot!(site.refused()?, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so.minisig: not a signature: found other text, wanted minisign's format, over its hash
-      mend: sign the library again, with `jackfield plugin sign` or `minisign -S`
+      help: sign the library again, with `jackfield plugin sign` or `minisign -S`
     ");
     Ok(())
 }
@@ -367,7 +367,7 @@ fn a_key_with_a_password_signs_with_it_and_is_never_overwritten() -> Result<()> 
     assert_eq!(fs::metadata(site.at("operator.key"))?.permissions().mode() & 0o777, 0o600);
     let sign = "plugin sign plugins/libleaves_a_mark.so --key operator.key";
     for (command, input, told) in [
-        (sign.to_owned(), "", "operator.key: the key has a password\n  mend: give it with --password-stdin"),
+        (sign.to_owned(), "", "operator.key: the key has a password\n  help: give it with --password-stdin"),
         (format!("{sign} --password-stdin"), "difference engine", "operator.key: not the password of this key"),
         ("plugin key operator.key --no-password".to_owned(), "", "a key is never overwritten"),
         ("plugin key empty.key --password-stdin".to_owned(), "\n", "the password is empty"),

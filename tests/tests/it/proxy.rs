@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, future::try_join_all, stream};
-use jackfield::store::refreshes::NEVER;
+use jackfield_store::refreshes::NEVER;
 use jackfield_tests::{
     person::Person,
     raw::{RawConnection, RawServer},

@@ -232,7 +232,7 @@ fn without_a_running_host_there_is_nothing_to_reload() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     insta::assert_snapshot!(said, @r"
     error: no host answers at data/jackfield.sock (system.control)
-      mend: start one with `jackfield serve`, or run this where it was started and as its user
+      help: start one with `jackfield serve`, or run this where it was started and as its user
     ");
     assert!(!output.status.success());
     Ok(())

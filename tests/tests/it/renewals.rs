@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures_util::future::{join_all, try_join_all};
-use jackfield::store::{
+use jackfield_store::{
     IdentityId, IntegrationId, OrganizationId, Store, StoreResult, UserId,
     grants::{self, Grant, LOST, NEEDS_REAUTHENTICATION, NewGrant, NewTokens, Status, Tokens},
     identities, identity_providers, integrations, leaving,

@@ -23,7 +23,7 @@ fn a_host_that_must_confine_its_plugins_does_not_start_where_it_cannot() -> Resu
     for lacking in ["landlock", "seccomp"] {
         let said = without(lacking).toml("[plugins]\nsandbox = \"required\"\n").log("error").start_refused()?;
         assert!(said.contains(&format!("cannot be held: this system lacks {lacking}")), "{lacking}: {said}");
-        assert!(said.contains("mend: run on a kernel that has landlock and seccomp"), "{lacking}: {said}");
+        assert!(said.contains("help: run on a kernel that has landlock and seccomp"), "{lacking}: {said}");
     }
     Ok(())
 }

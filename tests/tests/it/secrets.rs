@@ -12,10 +12,8 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_types::Binary};
-use jackfield::{
-    config::SecretKeys,
-    store::{AnyConnection, StoreResult},
-};
+use jackfield_config::SecretKeys;
+use jackfield_store::{AnyConnection, StoreResult};
 use jackfield_tests::{
     host::Host,
     person::{Answer, Person},

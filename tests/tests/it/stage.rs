@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use jackfield::store::{
+use jackfield_store::{
     IntegrationId, Store, StoreResult,
     grants::{self, Grant, NewGrant, NewTokens, Tokens},
     integrations::Installed,
@@ -108,7 +108,7 @@ impl Stored {
 
     /// Every integration of `acme` with its metadata.
     pub(crate) async fn integrations(&self) -> StoreResult<Vec<(Installed, Map<String, Value>)>> {
-        use jackfield::store::{integrations, organizations};
+        use jackfield_store::{integrations, organizations};
         let sealer = self.store.sealer().clone();
         self.store
             .read(move |c| {
@@ -197,7 +197,7 @@ impl Stored {
 
     /// All that `acme` has given up, the first first.
     pub(crate) async fn revocations(&self) -> StoreResult<Vec<Revocation>> {
-        use jackfield::store::organizations;
+        use jackfield_store::organizations;
         let now = time::OffsetDateTime::now_utc();
         self.store
             .read(move |c| {
@@ -231,7 +231,7 @@ impl Stored {
 
     /// The identities of a user, each with its data, as JSON.
     pub(crate) async fn identities(&self, email: &str) -> StoreResult<Vec<Value>> {
-        use jackfield::store::{identities, users};
+        use jackfield_store::{identities, users};
         let (email, sealer) = (email.to_owned(), self.store.sealer().clone());
         self.store
             .read(move |c| {
@@ -254,7 +254,7 @@ impl Stored {
 
     /// Gives `acme` many integrations at once.
     pub(crate) async fn fill(&self, count: usize) -> StoreResult<()> {
-        use jackfield::store::{integrations, organization_integrations, organizations};
+        use jackfield_store::{integrations, organization_integrations, organizations};
         let (now, sealer) = (time::OffsetDateTime::now_utc(), self.store.sealer().clone());
         self.store
             .write(move |c| {

@@ -4,21 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
-use jackfield::{
-    accounts::{Accounts, LogInError, NewUserIn, Role, Scope},
-    clock::Clock,
-    config::SecretKeys,
-    store::{
-        IntegrationId, OrganizationId, Sealer, Store, StoreError, UserId, identities, identity_providers,
-        integrations::{self, NewIntegration},
-        leaving::{self, Unlinked},
-        organization_integrations, organizations,
-        revocations::Reason,
-        sessions,
-        setups::{self, Claim},
-        user_identities,
-        users::{self, NewUser},
-    },
+use jackfield_config::{SecretKeys, clock::Clock};
+use jackfield_services::accounts::{Accounts, LogInError, NewUserIn, Role, Scope};
+use jackfield_store::{
+    IntegrationId, OrganizationId, Sealer, Store, StoreError, UserId, identities, identity_providers,
+    integrations::{self, NewIntegration},
+    leaving::{self, Unlinked},
+    organization_integrations, organizations,
+    revocations::Reason,
+    sessions,
+    setups::{self, Claim},
+    user_identities,
+    users::{self, NewUser},
 };
 use jackfield_tests::postgres::databases;
 use serde_json::{Map, Value, json};

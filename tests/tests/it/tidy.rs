@@ -158,7 +158,7 @@ fn imports(text: &str) -> Vec<String> {
 
 #[test]
 fn imports_are_read_out_of_both_forms() {
-    let text = "use crate::{\n    accounts::{Access, Scope},\n    app::AppHandle,\n    store::StoreError,\n};\nlet x = crate::clock::now();";
+    let text = "use crate::{\n    accounts::{Access, Scope}, \n    app::AppHandle, \n    store::StoreError, \n};\nlet x = crate::clock::now();";
     assert_eq!(imports(text), ["accounts", "app", "store", "clock"]);
 }
 

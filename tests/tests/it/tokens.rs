@@ -293,7 +293,7 @@ async fn what_the_provider_has_revoked_needs_reauthentication_and_is_asked_for_o
 
     let again = scene.owner.install("acme", "slack").await?.dialog()?;
     assert!(again.success, "{:?}", again.data);
-    assert_eq!(scene.machine.status().await?, "active", "setting it up again mends it");
+    assert_eq!(scene.machine.status().await?, "active", "setting it up again helps it");
     assert_eq!(scene.state(&scene.machine.read("bot").await?), State::Live);
     Ok(())
 }

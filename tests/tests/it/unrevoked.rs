@@ -2,17 +2,15 @@
 
 use anyhow::{Context, Result};
 use diesel::connection::SimpleConnection;
-use jackfield::{
-    clock::Clock,
-    grants::{Attempted, Grants},
-    oauth2::Issuers,
-    outbound::Outbound,
-    plugins::Plugins,
-    store::{
-        grants::Tokens,
-        organizations,
-        revocations::{self, Given, GivenGrant, NewRevocation, Reason, Status},
-    },
+use jackfield_config::clock::Clock;
+use jackfield_loader::Plugins;
+use jackfield_oauth2::Issuers;
+use jackfield_outbound::Outbound;
+use jackfield_services::grants::{Attempted, Grants};
+use jackfield_store::{
+    grants::Tokens,
+    organizations,
+    revocations::{self, Given, GivenGrant, NewRevocation, Reason, Status},
 };
 use jackfield_tests::{
     person::Answer,

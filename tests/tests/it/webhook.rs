@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use diesel::{RunQueryDsl, sql_query};
 use hmac::{Hmac, KeyInit, Mac};
-use jackfield::store::{AnyConnection, IntegrationId, StoreResult};
+use jackfield_store::{AnyConnection, IntegrationId, StoreResult};
 use jackfield_tests::{
     person::{Answer, Person},
     postgres::databases,

@@ -8,7 +8,7 @@ use super::WebhookAnswer;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct Told {
+pub struct EventResponse {
     /// What the service reads. What it binds is left alone: no set-up is under way.
     pub answer: WebhookAnswer,
     /// What has happened, believed only with an answer of status 2xx; none where the call says nothing that the host should know.
@@ -29,13 +29,14 @@ pub struct Event {
     /// External id of the integration.
     pub external_id: String,
     /// What.
-    pub happened: Happened,
+    #[serde(rename = "happened")]
+    pub kind: EventKind,
 }
 
 /// What has happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Happened {
+pub enum EventKind {
     /// The service has ended the integration, with all its grants.
     Uninstalled,
     /// The service has ended some of its grants.
@@ -61,7 +62,7 @@ pub struct GrantName {
     pub subject: String,
 }
 
-impl Told {
+impl EventResponse {
     /// An answer, and nothing that has happened.
     #[must_use]
     pub const fn new(answer: WebhookAnswer) -> Self {
@@ -76,7 +77,7 @@ impl Told {
     }
 }
 
-impl From<WebhookAnswer> for Told {
+impl From<WebhookAnswer> for EventResponse {
     fn from(answer: WebhookAnswer) -> Self {
         Self::new(answer)
     }
@@ -85,13 +86,13 @@ impl From<WebhookAnswer> for Told {
 impl Event {
     /// The service has ended the integration of this external id, with all its grants.
     pub fn uninstalled(external_id: impl Into<String>) -> Self {
-        Self { external_id: external_id.into(), happened: Happened::Uninstalled, ..Self::default() }
+        Self { external_id: external_id.into(), kind: EventKind::Uninstalled, ..Self::default() }
     }
 
     /// The service has ended some grants of the integration of this external id.
     pub fn tokens_revoked(external_id: impl Into<String>, grants: impl IntoIterator<Item = GrantName>) -> Self {
-        let happened = Happened::TokensRevoked { grants: grants.into_iter().collect() };
-        Self { external_id: external_id.into(), happened, ..Self::default() }
+        let kind = EventKind::TokensRevoked { grants: grants.into_iter().collect() };
+        Self { external_id: external_id.into(), kind, ..Self::default() }
     }
 
     /// Sets the service's id of this delivery.

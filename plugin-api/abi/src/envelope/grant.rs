@@ -46,7 +46,8 @@ pub struct Grant {
 pub enum Refreshed {
     /// The host shall do it as RFC 6749 section 6 says, at the token endpoint of the grant's step.
     #[default]
-    ByHost,
+    #[serde(rename = "by-host")]
+    Default,
     /// The provider has new tokens. What it leaves out stays as it was.
     Granted {
         /// The new tokens.
@@ -68,7 +69,7 @@ pub enum Refreshed {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct Leaving {
+pub struct RevokeRequest {
     /// External id of the integration.
     pub external_id: String,
     /// Its metadata.
@@ -88,7 +89,8 @@ pub struct Leaving {
 pub enum Revoked {
     /// The host shall do it as RFC 7009 says, at the revocation endpoint of each grant's step; where there is none, there is nothing to do.
     #[default]
-    ByHost,
+    #[serde(rename = "by-host")]
+    Default,
     /// It is done.
     Done {
         /// What the service answered, for the operator; no secret.
@@ -215,7 +217,7 @@ impl Revoked {
     }
 }
 
-impl Leaving {
+impl RevokeRequest {
     /// An integration with its grants.
     pub fn whole(external_id: impl Into<String>, metadata: State, grants: Vec<Grant>) -> Self {
         Self { external_id: external_id.into(), metadata, grants, is_whole: true, is_connected: false }

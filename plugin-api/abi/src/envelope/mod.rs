@@ -16,13 +16,13 @@ mod integration;
 mod oauth2;
 mod provider;
 mod secret;
-mod turn;
+mod task;
 mod webhook;
 
 pub use answer::{Answer, Form};
 pub use api::Api;
-pub use event::{Event, GrantName, Happened, Told};
-pub use grant::{Grant, Leaving, Refreshed, Revoked};
+pub use event::{Event, EventKind, EventResponse, GrantName};
+pub use grant::{Grant, Refreshed, RevokeRequest, Revoked};
 pub use http::{HttpRequest, HttpResponse};
 pub use integration::{Identity, Integration};
 pub use oauth2::{ClientAuthentication, OAuth2, TokenRequest};
@@ -32,7 +32,7 @@ pub use provider::{
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-pub use turn::{DropIn, Input, Pairs, Question, Request, ResumeIn, StartIn, State, Turn, TurnOut};
+pub use task::{DropIn, Input, Pairs, Question, Request, ResumeIn, StartIn, State, TaskOut, TaskResult};
 pub use webhook::{WebhookAnswer, WebhookCall};
 
 /// Names of the ops, the first argument of the frozen function.
@@ -41,9 +41,9 @@ pub mod op {
     pub const PROVIDERS: &str = "providers";
     /// [`super::CreateIn`] → [`super::CreateOut`]: an instance of one provider with the operator's options.
     pub const CREATE: &str = "create";
-    /// [`super::StartIn`] → [`super::TurnOut`]: a question to an instance.
+    /// [`super::StartIn`] → [`super::TaskOut`]: a question to an instance.
     pub const START: &str = "start";
-    /// [`super::ResumeIn`] → [`super::TurnOut`]: what a task asked the host for.
+    /// [`super::ResumeIn`] → [`super::TaskOut`]: what a task asked the host for.
     pub const RESUME: &str = "resume";
     /// [`super::DropIn`] → `{}`: forget a task or an instance.
     pub const DROP: &str = "drop";
@@ -75,15 +75,15 @@ pub struct Fault {
     pub kind: FaultKind,
     /// For the operator's log; never shown to the person in the browser.
     pub message: String,
-    /// With [`FaultKind::Options`]: each mistake with its key.
+    /// With [`FaultKind::Options`]: each diagnostic with its key.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<OptionMistake>,
+    pub options: Vec<OptionDiagnostic>,
 }
 
 /// One option that does not fit the plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct OptionMistake {
+pub struct OptionDiagnostic {
     /// Path of the option below the provider's table, dotted: `api`, `proxy.url`.
     pub key: String,
     /// What is wrong, in a lower-case phrase.
@@ -92,8 +92,8 @@ pub struct OptionMistake {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<String>,
     /// What the operator can do; hosts have words of their own where it is empty.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub mend: String,
+    #[serde(rename = "mend", skip_serializing_if = "String::is_empty")]
+    pub help: String,
 }
 
 /// What sort of [`Fault`].
@@ -181,7 +181,7 @@ impl<T> Reply<T> {
 }
 
 impl Fault {
-    /// A fault without option mistakes.
+    /// A fault without option diagnostics.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), options: Vec::new() }
     }

@@ -95,17 +95,17 @@ fn questions_and_inputs() {
 #[test]
 fn turns_and_answers() {
     let request = HttpRequest::post("https://a/").bearer("t").json(&json!({"k": 1}));
-    insta::assert_snapshot!(sent(&TurnOut { turn: Turn::Wants { task: 3, request } }), @r#"{"turn":{"kind":"wants","task":3,"request":{"method":"POST","url":"https://a/","headers":[["authorization","Bearer t"],["content-type","application/json"]],"body":"eyJrIjoxfQ=="}}}"#);
-    let answered = Turn::Answered { answer: Answer::Next, state: state() };
+    insta::assert_snapshot!(sent(&TaskOut { result: TaskResult::Wants { task: 3, request } }), @r#"{"turn":{"kind":"wants","task":3,"request":{"method":"POST","url":"https://a/","headers":[["authorization","Bearer t"],["content-type","application/json"]],"body":"eyJrIjoxfQ=="}}}"#);
+    let answered = TaskResult::Answered { answer: Answer::Next, state: state() };
     insta::assert_snapshot!(sent(&answered), @r#"{"kind":"answered","answer":{"kind":"next"},"state":{"a":1}}"#);
     let identity = Identity::new("t", "i", "e").scopes(["s"]).data("d", 1);
     let integration = Integration::new("x").name("n").metadata("m", 1).identity(identity);
-    insta::assert_snapshot!(sent(&Turn::Built { integration }), @r#"{"kind":"built","integration":{"external_id":"x","name":"n","metadata":{"m":1},"identity":{"type":"t","instance":"i","external_id":"e","scopes":["s"],"data":{"d":1}}}}"#);
-    let oauth2 = Turn::OAuth2 { oauth2: Box::new(OAuth2::new("https://a/", "https://t/").client("id", "s")) };
+    insta::assert_snapshot!(sent(&TaskResult::Built { integration }), @r#"{"kind":"built","integration":{"external_id":"x","name":"n","metadata":{"m":1},"identity":{"type":"t","instance":"i","external_id":"e","scopes":["s"],"data":{"d":1}}}}"#);
+    let oauth2 = TaskResult::OAuth2 { oauth2: Box::new(OAuth2::new("https://a/", "https://t/").client("id", "s")) };
     insta::assert_snapshot!(sent(&oauth2), @r#"{"kind":"oauth2","oauth2":{"client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"pkce":true,"client_authentication":"post","token_request":"form"}}"#);
     let received = WebhookAnswer::new(200).with_body("text/plain", "hi").bind("b", 1);
-    insta::assert_snapshot!(sent(&Turn::Received { answer: received }), @r#"{"kind":"received","answer":{"status":200,"content_type":"text/plain","body":"aGk=","bind":{"b":1}}}"#);
-    insta::assert_snapshot!(sent(&Turn::Received { answer: WebhookAnswer::new(204) }), @r#"{"kind":"received","answer":{"status":204}}"#);
+    insta::assert_snapshot!(sent(&TaskResult::Received { answer: received }), @r#"{"kind":"received","answer":{"status":200,"content_type":"text/plain","body":"aGk=","bind":{"b":1}}}"#);
+    insta::assert_snapshot!(sent(&TaskResult::Received { answer: WebhookAnswer::new(204) }), @r#"{"kind":"received","answer":{"status":204}}"#);
     insta::assert_snapshot!(sent(&Answer::wait("<p>")), @r#"{"kind":"wait","html":"<p>"}"#);
     let form = Form::new("t").field(Field::text("f", "F")).value("f", "v").error("f", "e");
     insta::assert_snapshot!(sent(&Answer::form(form)), @r#"{"kind":"form","form":{"title":"t","fields":[{"name":"f","label":"F","type":"text","required":true}],"values":{"f":"v"},"errors":{"f":"e"},"submit":""}}"#);
@@ -120,15 +120,15 @@ fn grants_are_asked_for_refreshed_and_revoked() {
         || Grant::new("bot", "a").subject("U1").refresh_token("r").expires_in(60).scopes(["s"]).step("oauth2-2");
     let refresh = Question::Refresh { grant: Box::new(grant()), metadata: state() };
     insta::assert_snapshot!(sent(&refresh), @r#"{"kind":"refresh","grant":{"name":"bot","subject":"U1","step":"oauth2-2","access_token":"a","refresh_token":"r","expires_in":60,"scopes":["s"]},"metadata":{"a":1}}"#);
-    let revoke = Question::Revoke { leaving: Leaving::whole("x", state(), vec![Grant::new("bot", "a")]) };
+    let revoke = Question::Revoke { request: RevokeRequest::whole("x", state(), vec![Grant::new("bot", "a")]) };
     insta::assert_snapshot!(sent(&revoke), @r#"{"kind":"revoke","leaving":{"external_id":"x","metadata":{"a":1},"grants":[{"name":"bot","subject":"","access_token":"a"}],"is_whole":true,"is_connected":false}}"#);
-    let wants = Turn::WantsToken { task: 3, grant: "bot".into(), subject: "U1".into() };
+    let wants = TaskResult::WantsToken { task: 3, grant: "bot".into(), subject: "U1".into() };
     insta::assert_snapshot!(sent(&wants), @r#"{"kind":"wants-token","task":3,"grant":"bot","subject":"U1"}"#);
     insta::assert_snapshot!(sent(&Input::Token { grant: Box::new(Grant::new("bot", "a")) }), @r#"{"kind":"token","grant":{"name":"bot","subject":"","access_token":"a"}}"#);
-    insta::assert_snapshot!(sent(&Turn::Refreshed { refreshed: Refreshed::ByHost }), @r#"{"kind":"refreshed","refreshed":{"kind":"by-host"}}"#);
+    insta::assert_snapshot!(sent(&TaskResult::Refreshed { refreshed: Refreshed::Default }), @r#"{"kind":"refreshed","refreshed":{"kind":"by-host"}}"#);
     insta::assert_snapshot!(sent(&Refreshed::granted(Grant::new("bot", "a"))), @r#"{"kind":"granted","grant":{"name":"bot","subject":"","access_token":"a"}}"#);
     insta::assert_snapshot!(sent(&Refreshed::refused("gone")), @r#"{"kind":"refused","reason":"gone"}"#);
-    insta::assert_snapshot!(sent(&Turn::Revoked { revoked: Revoked::done("ok") }), @r#"{"kind":"revoked","revoked":{"kind":"done","answer":"ok"}}"#);
+    insta::assert_snapshot!(sent(&TaskResult::Revoked { revoked: Revoked::done("ok") }), @r#"{"kind":"revoked","revoked":{"kind":"done","answer":"ok"}}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").grant(Grant::new("bot", "a"))), @r#"{"external_id":"x","metadata":{},"grants":[{"name":"bot","subject":"","access_token":"a"}]}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").api_url("https://a/")), @r#"{"external_id":"x","metadata":{},"api_url":"https://a/"}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").without_grants()), @r#"{"external_id":"x","metadata":{},"grants":[]}"#);
@@ -139,9 +139,9 @@ fn grants_are_asked_for_refreshed_and_revoked() {
 fn services_tell_what_has_happened() {
     let event = Question::Event { call: WebhookCall::new("POST", "hi") };
     insta::assert_snapshot!(sent(&event), @r#"{"kind":"event","call":{"method":"POST","query":[],"headers":[],"body":"aGk="}}"#);
-    let told = |told| Turn::Told { told };
+    let told = |told| TaskResult::EventHandled { response: told };
     insta::assert_snapshot!(sent(&told(WebhookAnswer::new(200).into())), @r#"{"kind":"told","told":{"answer":{"status":200}}}"#);
-    let over = Told::new(WebhookAnswer::new(200)).event(Event::uninstalled("x").id("i").at(7));
+    let over = EventResponse::new(WebhookAnswer::new(200)).event(Event::uninstalled("x").id("i").at(7));
     insta::assert_snapshot!(sent(&told(over)), @r#"{"kind":"told","told":{"answer":{"status":200},"events":[{"id":"i","at":7,"external_id":"x","happened":{"kind":"uninstalled"}}]}}"#);
     let grants = [GrantName::new("bot"), GrantName::new("user").subject("U1")];
     insta::assert_snapshot!(sent(&Event::tokens_revoked("x", grants)), @r#"{"at":0,"external_id":"x","happened":{"kind":"tokens-revoked","grants":[{"name":"bot","subject":""},{"name":"user","subject":"U1"}]}}"#);
@@ -169,7 +169,7 @@ fn a_token_answer_is_read_in_every_dialect() {
 fn replies_and_faults() {
     insta::assert_snapshot!(sent(&Reply::ok(1)), @r#"{"ok":1}"#);
     let options =
-        vec![OptionMistake { key: "k".into(), message: "m".into(), known: vec!["l".into()], mend: "d".into() }];
+        vec![OptionDiagnostic { key: "k".into(), message: "m".into(), known: vec!["l".into()], help: "d".into() }];
     let mut reply = Reply::<u8>::fault(Fault { options, ..Fault::new(FaultKind::Options, "f") });
     reply.log.push(LogLine { level: LogLevel::Warn, message: "w".into() });
     insta::assert_snapshot!(sent(&reply), @r#"{"fault":{"kind":"options","message":"f","options":[{"key":"k","message":"m","known":["l"],"mend":"d"}]},"log":[{"level":"warn","message":"w"}]}"#);
@@ -188,17 +188,17 @@ fn everything_has_a_default() {
     reads_empty::<CreateOut>();
     reads_empty::<OAuth2>();
     reads_empty::<Grant>();
-    reads_empty::<Leaving>();
+    reads_empty::<RevokeRequest>();
     reads_empty::<Field>();
     reads_empty::<StartIn>();
     reads_empty::<Request>();
     reads_empty::<ResumeIn>();
     reads_empty::<DropIn>();
-    reads_empty::<TurnOut>();
+    reads_empty::<TaskOut>();
     reads_empty::<Form>();
     reads_empty::<Integration>();
     reads_empty::<Identity>();
-    reads_empty::<Told>();
+    reads_empty::<EventResponse>();
     reads_empty::<Event>();
     reads_empty::<GrantName>();
     reads_empty::<HttpRequest>();
@@ -217,8 +217,8 @@ fn the_fields_of_a_variant_have_defaults_too() {
     }
     reads::<Question>(&["view", "build-integration", "oauth2", "event"]);
     reads::<Input>(&["response", "failed"]);
-    reads::<Turn>(&["wants", "answered", "built", "oauth2", "told"]);
-    reads::<Happened>(&["uninstalled", "tokens-revoked"]);
+    reads::<TaskResult>(&["wants", "answered", "built", "oauth2", "told"]);
+    reads::<EventKind>(&["uninstalled", "tokens-revoked"]);
     reads::<Answer>(&["html", "form", "redirect", "next", "error"]);
     reads::<StepKind>(&["view", "oauth2", "oauth2-from-state"]);
 }
@@ -230,10 +230,10 @@ fn what_a_later_version_adds_is_tolerated() {
     }
     let later = json!({"kind": "of-the-future", "with": {"more": [1]}});
     assert!(matches!(read(later.clone()), Question::Unknown));
-    assert!(matches!(read(later.clone()), Turn::Unknown));
+    assert!(matches!(read(later.clone()), TaskResult::Unknown));
     assert!(matches!(read(later.clone()), Answer::Unknown));
     assert!(matches!(read(later.clone()), Input::Unknown));
-    assert_eq!(read::<Happened>(later.clone()), Happened::Unknown);
+    assert_eq!(read::<EventKind>(later.clone()), EventKind::Unknown);
     assert_eq!(read::<StepKind>(later), StepKind::Unknown);
     assert_eq!(read::<FaultKind>(json!("of-the-future")), FaultKind::Unknown);
     assert_eq!(read::<LogLevel>(json!("of-the-future")), LogLevel::Info);

@@ -146,7 +146,7 @@ fn is_authorization(url: &str, provider: &str) -> bool {
 
 /// What `jackfield config check` says of options that do not fit.
 #[track_caller]
-pub(crate) fn mistakes<P: Provider>(program: &Path, options: &State) -> String {
+pub(crate) fn diagnostics<P: Provider>(program: &Path, options: &State) -> String {
     let folder = Folder::make::<P>(program, options, "http://127.0.0.1:1", crate::NOW);
     let said = folder.refused(&["config", "check"]);
     let key = format!(": {}.", P::ID);

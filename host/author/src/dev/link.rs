@@ -1,0 +1,166 @@
+//! The link that logs a browser in by itself: random, for one use and for ten minutes, and told on the terminal only. And a token with which a
+//! program uses what is set up.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use subtle::ConstantTimeEq;
+
+use super::terminal::say;
+use jackfield_server::app::AppHandle;
+use jackfield_services::accounts::{NewUserIn, Scope};
+use jackfield_store::{StoreError, UserId};
+
+const EMAIL: &str = "dev@example.com";
+const ORGANIZATION: &str = "dev";
+
+/// How long a link is good.
+const LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// The links of a host with one user and one organization. Clones are handles on the same.
+#[derive(Clone)]
+pub(super) struct Links {
+    app: AppHandle,
+    host: String,
+    user: UserId,
+    token: String,
+    current: Arc<Mutex<Link>>,
+}
+
+/// One link.
+struct Link {
+    token: String,
+    made: Instant,
+    is_used: bool,
+}
+
+impl Link {
+    fn fresh() -> Self {
+        Self { token: random_text(), made: Instant::now(), is_used: false }
+    }
+
+    fn is_good(&self, now: Instant) -> bool {
+        !self.is_used && now.saturating_duration_since(self.made) < LIFETIME
+    }
+
+    /// Uses it up, if this is it and it is good.
+    fn redeem(&mut self, token: &str, now: Instant) -> bool {
+        let is_this: bool = self.token.as_bytes().ct_eq(token.as_bytes()).into();
+        let is_redeemed = is_this && self.is_good(now);
+        self.is_used |= is_redeemed;
+        is_redeemed
+    }
+}
+
+fn random_text() -> String {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the operating system has a random generator");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+impl Links {
+    /// Makes the one user, whose password nobody knows, and their organization.
+    pub(super) async fn open(app: AppHandle, host: &str) -> anyhow::Result<Self> {
+        let (email, name) = (EMAIL.to_owned(), "Developer".to_owned());
+        let new = NewUserIn { email, name, password: random_text().into(), superuser: false };
+        let user = app.accounts.create_user(new).await?.id;
+        app.accounts.create_organization(ORGANIZATION, "Development", Some(EMAIL)).await?;
+        let scopes = [Scope::IntegrationsToken, Scope::OrgRead];
+        let token = app.accounts.create_token(ORGANIZATION, "plugin dev", &scopes).await?;
+        let current = Arc::new(Mutex::new(Link::fresh()));
+        Ok(Self { app, host: host.to_owned(), user, token, current })
+    }
+
+    /// The route of the links, with the host's sessions.
+    pub(super) fn router(self) -> Router {
+        let sessions = self.app.sessions.layer();
+        Router::new().route("/auth/dev/{token}/", get(log_in)).layer(sessions).with_state(self)
+    }
+
+    /// Tells the link that is good now.
+    pub(super) fn tell(&self) {
+        let token = self.current.lock().unwrap_or_else(PoisonError::into_inner).token.clone();
+        say("open", &format!("{}/auth/dev/{token}/\nlogs your browser in: once, within ten minutes", self.host));
+    }
+
+    /// Tells how a program calls the service's API, through the first integration there will be.
+    pub(super) fn tell_program(&self) {
+        let Self { host, token, .. } = self;
+        say(
+            "use",
+            &format!(
+                "curl -H 'Authorization: Bearer {token}' {host}/api/0/organizations/{ORGANIZATION}/integrations/1/proxy/\n\
+                 calls the API that `Provider::api` names, through the first integration that you connect; a path may follow"
+            ),
+        );
+    }
+
+    fn redeem(&self, token: &str) -> bool {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).redeem(token, Instant::now())
+    }
+
+    /// Whoever comes too late gets another link: on the terminal, where only the author sees it.
+    fn renew(&self) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.is_good(Instant::now()) {
+            return;
+        }
+        *current = Link::fresh();
+        drop(current);
+        self.tell();
+    }
+
+    async fn start_session(&self, request: Request) -> Result<(), StoreError> {
+        let (mut parts, _) = request.into_parts();
+        self.app.sessions.of(&mut parts).await?.log_in(self.user).await
+    }
+}
+
+/// `GET /auth/dev/{token}/`: the link on the terminal.
+async fn log_in(State(links): State<Links>, Path(token): Path<String>, request: Request) -> Response {
+    // A HEAD, as of something that previews links, must not use it up.
+    if request.method() != Method::GET || !links.redeem(&token) {
+        links.renew();
+        let words = "This link has been used, or is too old. One that is good stands in the terminal.";
+        return (StatusCode::NOT_FOUND, private(), words).into_response();
+    }
+    match links.start_session(request).await {
+        Ok(()) => {
+            let home = format!("/organizations/{ORGANIZATION}/integrations/");
+            (StatusCode::FOUND, private(), [(header::LOCATION, home)]).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, private(), error.to_string()).into_response(),
+    }
+}
+
+/// Neither kept nor told to the next page.
+fn private() -> HeaderMap {
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")];
+    headers.map(|(name, value)| (name, HeaderValue::from_static(value))).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_good_once_and_for_ten_minutes() {
+        let mut link = Link::fresh();
+        let token = link.token.clone();
+        assert!(token.len() == 43 && token != Link::fresh().token);
+        assert!(!link.redeem("", link.made) && !link.redeem("x", link.made));
+        assert!(!link.redeem(&token, link.made + LIFETIME), "too late");
+        assert!(link.redeem(&token, link.made + LIFETIME / 2));
+        assert!(!link.redeem(&token, link.made), "used");
+    }
+}

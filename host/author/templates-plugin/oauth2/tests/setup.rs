@@ -1,0 +1,58 @@
+//! A set-up from the log-in to the integration. See the documentation of jackfield-plugin-test.
+
+use jackfield_plugin::{Api, HttpRequest, HttpResponse, Integration, json};
+use jackfield_plugin_test::Harness;
+
+use acme_crate::Acme;
+
+type Plugin = Harness<Acme>;
+
+const ME: &str = "https://api.example.com/me";
+
+fn provider() -> Plugin {
+    Plugin::new(json!({"client-id": "an id", "client-secret": "a secret"}))
+}
+
+#[test]
+fn a_person_who_consents_is_connected() {
+    let account = HttpResponse::new(200, r#"{"id": "A1", "name": "Ada's account"}"#);
+    let mut provider = provider().answers(ME, account);
+    provider.get().assert_oauth2();
+    let expected = Integration::new("A1").name("Ada's account");
+    provider
+        .consents(json!({"access_token": "t0ken"}))
+        .assert_integration(&expected);
+    provider.assert_sent(&[HttpRequest::get(ME).bearer("t0ken")]);
+}
+
+#[test]
+fn a_person_who_declines_is_told_so() {
+    assert_eq!(provider().declines().error(), "access_denied");
+}
+
+#[test]
+fn an_api_that_does_not_know_the_token_ends_the_set_up() {
+    let mut provider = provider().answers(ME, HttpResponse::new(401, ""));
+    let failure = provider
+        .consents(json!({"access_token": "t0ken"}))
+        .failure();
+    assert_eq!(failure, "the API answered 401");
+}
+
+#[test]
+fn without_a_client_it_is_not_offered_and_says_what_is_missing() {
+    let provider = Plugin::new(json!({}));
+    assert_eq!(provider.missing(), ["client-id", "client-secret"]);
+}
+
+#[test]
+fn programs_call_the_api_where_the_operator_says_it_is() {
+    let expected = Api::new("https://api.example.com");
+    assert_eq!(provider().api(), Some(&expected));
+}
+
+#[test]
+fn an_option_that_is_not_there_is_told() {
+    let diagnostics = Plugin::diagnostics(json!({"cleint-id": "an id"}));
+    assert_eq!(diagnostics, "cleint-id: unknown option");
+}

@@ -1,0 +1,279 @@
+//! Judges what was observed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, TaskResult, WebhookAnswer};
+use thiserror::Error;
+
+use super::subject::Observed;
+use crate::{PluginError, PortError};
+
+/// How a provider behaved.
+#[derive(Debug, Default)]
+pub struct Behaviour {
+    /// Questions it was asked.
+    pub questions: u32,
+    /// How often it answered what.
+    pub answers: BTreeMap<&'static str, u32>,
+    /// Its slowest call.
+    pub slowest: Duration,
+    /// Its largest reply, in bytes.
+    pub largest: usize,
+    /// What an author has to help, each sort of it once for each step.
+    pub findings: Vec<Finding>,
+    /// How often its worker had to be started again.
+    ends: u32,
+    deadlines: u32,
+}
+
+/// Something an author has to help.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub problem: Problem,
+    /// Where: a step, in words.
+    pub place: String,
+    /// The question that showed it first, as JSON.
+    pub question: String,
+}
+
+/// What an author has to help.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Problem {
+    /// It gave no answer at all.
+    #[error("{reason}: {message}")]
+    Ended {
+        /// In one word: `signal`, `exit`, `deadline`, `memory`, `protocol`, `oversized`, `panic`, `answer`, ….
+        reason: &'static str,
+        /// In the host's words.
+        message: String,
+    },
+    /// It took longer than a plugin that does no I/O has any reason to.
+    #[error("slow: took {0:?} for one call")]
+    Slow(Duration),
+    /// It answered more than a page has any reason to be.
+    #[error("large: answered {0} bytes")]
+    Large(usize),
+    /// The value of a secret option was seen where others see it.
+    #[error("leak: the value of the option `{option}` is in {place}")]
+    Leak {
+        /// The option.
+        option: String,
+        /// Where it was seen.
+        place: &'static str,
+    },
+    /// It asks to reach what is no host.
+    #[error("`{}` among its hosts is not a host", .0.escape_debug())]
+    BadHost(String),
+}
+
+/// A plugin does no I/O of its own: milliseconds are the rule, also on a busy machine.
+const SLOW: Duration = Duration::from_secs(1);
+/// In bytes.
+const LARGE: usize = 1 << 20;
+/// Each end costs a start of its worker, and some a whole deadline.
+const ENOUGH_ENDS: u32 = 20;
+const ENOUGH_DEADLINES: u32 = 1;
+
+impl Behaviour {
+    pub(super) fn found(&mut self, problem: Problem, place: &str) {
+        self.note(problem, place, String::new());
+    }
+
+    /// It cannot even be made with texts for options.
+    pub(super) fn unmade(&mut self, reason: &'static str, message: &str) {
+        // Its options' own rules may refuse an invented text: that is what they are for.
+        if reason != "fault" {
+            self.found(Problem::Ended { reason, message: message.to_owned() }, "making it");
+        }
+    }
+
+    /// Whether going on would only show more of the same.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.ends >= ENOUGH_ENDS || self.deadlines >= ENOUGH_DEADLINES
+    }
+
+    pub(super) fn observe(&mut self, step: Option<&str>, observed: &Observed, canaries: Vec<(&str, &str)>) {
+        let place = step.map_or_else(|| place(&observed.question).to_owned(), |step| format!("the step `{step}`"));
+        self.questions += 1;
+        *self.answers.entry(sort(&observed.turn)).or_default() += 1;
+        self.slowest = self.slowest.max(observed.took);
+        self.largest = self.largest.max(observed.size);
+        if let Err(PluginError::Port(error)) = &observed.turn {
+            self.ends += 1;
+            self.deadlines += u32::from(matches!(error, PortError::Deadline(_)));
+        }
+        for problem in problems(observed, canaries) {
+            self.note(problem, &place, shown(&observed.question));
+        }
+    }
+
+    fn note(&mut self, problem: Problem, place: &str, question: String) {
+        let is_known = self.findings.iter().any(|known| known.place == place && known.problem.is_like(&problem));
+        if !is_known {
+            self.findings.push(Finding { problem, place: place.to_owned(), question });
+        }
+    }
+}
+
+impl Problem {
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Slow(_), Self::Slow(_)) | (Self::Large(_), Self::Large(_)) => true,
+            // Numbers of threads and positions differ from time to time.
+            (Self::Ended { reason, message }, Self::Ended { reason: other_reason, message: other_message }) => {
+                reason == other_reason && without_numbers(message) == without_numbers(other_message)
+            }
+            (one, other) => one == other,
+        }
+    }
+}
+
+fn without_numbers(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// What one observation shows, good or bad.
+fn sort(turn: &Result<TaskResult, PluginError>) -> &'static str {
+    match turn {
+        Ok(TaskResult::Answered { answer, .. }) => match answer {
+            Answer::Html { .. } => "html",
+            Answer::Wait { .. } => "wait",
+            Answer::Form { .. } => "form",
+            Answer::Redirect { .. } => "redirect",
+            Answer::Next => "next",
+            Answer::Error { .. } => "error",
+            Answer::Unknown => "unknown",
+        },
+        Ok(TaskResult::Built { .. }) => "integration",
+        Ok(TaskResult::OAuth2 { .. }) => "oauth2",
+        Ok(TaskResult::Received { .. }) => "webhook",
+        Ok(TaskResult::EventHandled { .. }) => "event",
+        Ok(TaskResult::Refreshed { .. }) => "refresh",
+        Ok(TaskResult::Revoked { .. }) => "revocation",
+        Ok(TaskResult::Wants { .. } | TaskResult::WantsToken { .. } | TaskResult::Unknown) => "unknown",
+        Err(error) => error.reason(),
+    }
+}
+
+/// Where a question is put that is not of a step.
+const fn place(question: &Question) -> &'static str {
+    match question {
+        Question::Webhook { .. } => "a call to its webhook",
+        Question::Event { .. } => "a call to its events URL",
+        Question::Refresh { .. } => "a refresh",
+        Question::Revoke { .. } => "a revocation",
+        _ => "building the integration",
+    }
+}
+
+fn is_optional(question: &Question) -> bool {
+    use Question::{Event, Refresh, Revoke, Webhook};
+    matches!(question, Refresh { .. } | Revoke { .. } | Webhook { .. } | Event { .. })
+}
+
+fn problems(observed: &Observed, canaries: Vec<(&str, &str)>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    match &observed.turn {
+        // The author's own error is an answer: the set-up ends, and the log says why.
+        Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Failed => {}
+        // Built before there was such a question, or without such a thing: the host takes its default.
+        Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Unsupported && is_optional(&observed.question) => {}
+        Err(error) => {
+            problems.push(Problem::Ended { reason: error.reason(), message: error.to_string() });
+        }
+        Ok(_) => {}
+    }
+    if observed.took > SLOW {
+        problems.push(Problem::Slow(observed.took));
+    }
+    if observed.size > LARGE {
+        problems.push(Problem::Large(observed.size));
+    }
+    for (place, text) in seen_by_others(observed) {
+        let leaked = canaries.iter().filter(|(_, value)| text.contains(value));
+        problems.extend(leaked.map(|(option, _)| Problem::Leak { option: (*option).to_owned(), place }));
+    }
+    problems
+}
+
+/// What people and logs get to see, each with where.
+fn seen_by_others(observed: &Observed) -> Vec<(&'static str, String)> {
+    let mut seen: Vec<(&'static str, String)> =
+        observed.log.iter().map(|line| ("a line of the log", line.message.clone())).collect();
+    match &observed.turn {
+        Ok(TaskResult::Answered { answer, .. }) => match answer {
+            Answer::Html { html } | Answer::Wait { html } => seen.push(("a page", html.clone())),
+            Answer::Form { form } => seen.push(("a form", serde_json::to_string(form).unwrap_or_default())),
+            Answer::Error { message } => seen.push(("a message to the person", message.clone())),
+            Answer::Redirect { url } => seen.push(("a redirect", url.clone())),
+            Answer::Next | Answer::Unknown => {}
+        },
+        Ok(TaskResult::Built { integration }) => {
+            let shown = [Some(&integration.external_id), integration.name.as_ref()];
+            seen.extend(shown.into_iter().flatten().map(|text| ("the integration's id or name", text.clone())));
+        }
+        Ok(TaskResult::OAuth2 { oauth2 }) => seen.push(("the authorization endpoint", oauth2.authorize_url.clone())),
+        Ok(TaskResult::Received { answer }) => seen.push(("the answer to a call", told(answer))),
+        Ok(TaskResult::EventHandled { response: events }) => {
+            seen.push(("the answer to a call", told(&events.answer)));
+            seen.extend(events.events.iter().map(|event| ("the id of an event", event.id.clone())));
+        }
+        Err(PluginError::Fault(fault)) => seen.push(("an error, which the log shows", fault.message.clone())),
+        _ => {}
+    }
+    let urls = observed.requests.iter().filter_map(|request| {
+        let request: serde_json::Value = serde_json::from_str(request).ok()?;
+        Some(("the URL of a request", request["url"].as_str()?.to_owned()))
+    });
+    seen.extend(urls);
+    seen
+}
+
+/// What whoever calls gets to read.
+fn told(answer: &WebhookAnswer) -> String {
+    format!("{} {}", answer.content_type, String::from_utf8_lossy(&answer.body))
+}
+
+/// The question in one line for a terminal, cut where nobody reads on.
+fn shown(question: &Question) -> String {
+    let text = serde_json::to_string(question).unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_graphic() || c == ' ';
+    let plain = |c: char| if is_plain(c) { c.to_string() } else { c.escape_unicode().to_string() };
+    let short: String = text.chars().take(300).map(plain).collect();
+    if text.chars().nth(300).is_some() { format!("{short}…") } else { short }
+}
+
+#[cfg(test)]
+mod tests {
+    use jackfield_plugin_abi::envelope::{Event, EventResponse, WebhookCall};
+
+    use super::*;
+
+    fn leaks(turn: TaskResult, question: Question) -> Vec<String> {
+        let observed =
+            Observed { question, turn: Ok(turn), requests: Vec::new(), log: Vec::new(), took: Duration::ZERO, size: 0 };
+        let mut behaviour = Behaviour::default();
+        behaviour.observe(None, &observed, vec![("secret", "canary")]);
+        behaviour.findings.iter().map(|finding| format!("{}: {}", finding.place, finding.problem)).collect()
+    }
+
+    #[test]
+    fn a_secret_in_the_answer_to_a_call_is_a_leak() {
+        let call = || WebhookCall::new("POST", "");
+        let answer = || WebhookAnswer::new(200).with_body("text/plain", "the canary");
+        let said =
+            |place: &str| vec![format!("{place}: leak: the value of the option `secret` is in the answer to a call")];
+        let webhook = Question::Webhook { call: call(), state: serde_json::Map::new() };
+        assert_eq!(leaks(TaskResult::Received { answer: answer() }, webhook), said("a call to its webhook"));
+        let event = || Question::Event { call: call() };
+        assert_eq!(
+            leaks(TaskResult::EventHandled { response: answer().into() }, event()),
+            said("a call to its events URL")
+        );
+        let told = EventResponse::new(WebhookAnswer::new(200)).event(Event::uninstalled("x").id("canary"));
+        let id = "a call to its events URL: leak: the value of the option `secret` is in the id of an event";
+        assert_eq!(leaks(TaskResult::EventHandled { response: told }, event()), [id]);
+        assert!(leaks(TaskResult::EventHandled { response: WebhookAnswer::new(401).into() }, event()).is_empty());
+    }
+}

@@ -1,0 +1,65 @@
+//! Who has signed a library, in minisign's format (<https://jedisct1.github.io/minisign/>), judged over the very bytes that are loaded.
+
+use std::{
+    ffi::OsString,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use minisign_verify::{Error, Signature};
+
+use super::{Refusal, location};
+use jackfield_config::{KeyId, TrustedKey, TrustedKeys};
+
+/// Bytes of a signature file that are looked at; a good one has some three hundred.
+const LONGEST: u64 = 4096;
+
+/// Where a library's signature is.
+pub(super) fn path_of(library: &Path) -> PathBuf {
+    let mut path = OsString::from(library);
+    path.push(".minisig");
+    path.into()
+}
+
+/// The trusted key a library is signed by; `None` where no signature is demanded.
+pub(super) fn signer(library: &Path, bytes: &[u8], trusted: &TrustedKeys) -> Result<Option<KeyId>, Refusal> {
+    let Some(keys) = trusted.demanded() else { return Ok(None) };
+    let (signature, id) = read(library)?;
+    let mut of_that_id = keys.iter().filter(|key| key.id == id).peekable();
+    if of_that_id.peek().is_none() {
+        return Err(Refusal::UntrustedSigner { file: library.to_owned(), found: id.to_string(), wanted: listed(keys) });
+    }
+    // Anybody can make a key with a given id, so there may be several.
+    match of_that_id.map(|key| key.key.verify(bytes, &signature, false)).reduce(Result::or) {
+        Some(Ok(())) => Ok(Some(id)),
+        Some(Err(Error::UnexpectedAlgorithm)) => {
+            Err(Refusal::NotASignature { file: path_of(library), found: "one over the file itself" })
+        }
+        _ => Err(Refusal::SignatureDoesNotFit { file: library.to_owned(), signer: id.to_string() }),
+    }
+}
+
+fn listed(keys: &[TrustedKey]) -> String {
+    let ids: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
+    if ids.is_empty() { "one of plugins.trusted-keys, of which none can be read".to_owned() } else { ids.join(" or ") }
+}
+
+fn read(library: &Path) -> Result<(Signature, KeyId), Refusal> {
+    let file = path_of(library);
+    let refused = |found: &'static str| Refusal::NotASignature { file: file.clone(), found };
+    let mut opened = match location::open(&file) {
+        Err(Refusal::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Refusal::NotSigned { file: library.to_owned(), signature: file });
+        }
+        opened => opened?.take(LONGEST),
+    };
+    let mut text = String::new();
+    opened.read_to_string(&mut text).map_err(|_| refused("other bytes"))?;
+    let signature = Signature::decode(&text).map_err(|_| refused("other text"))?;
+    let id = text.lines().nth(1).and_then(KeyId::of).ok_or_else(|| refused("other text"))?;
+    Ok((signature, id))
+}
+
+#[cfg(test)]
+#[path = "signature_tests.rs"]
+mod tests;

@@ -1,0 +1,66 @@
+//! Calls from services, as the rooms below take them and as they are answered: no session, no origin, no page.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use url::form_urlencoded;
+
+use jackfield_loader::{WebhookAnswer, WebhookCall};
+
+/// What a service may call with. HEAD comes as a GET where nobody looks, and would have the provider act on a probe.
+const METHODS: [Method; 3] = [Method::GET, Method::POST, Method::PUT];
+
+/// A service's call.
+pub(super) struct Called(pub(super) WebhookCall);
+
+impl<S: Send + Sync> FromRequest<S> for Called {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let (parts, body) = request.into_parts();
+        if !METHODS.contains(&parts.method) {
+            return Err(method_not_allowed());
+        }
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let (method, query) = (parts.method.to_string(), form_urlencoded::parse(query).into_owned().collect());
+        let headers = passed(&parts.headers);
+        let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
+        let mut call = WebhookCall::new(method, body.map_err(IntoResponse::into_response)?);
+        (call.query, call.headers) = (query, headers);
+        Ok(Self(call))
+    }
+}
+
+/// Cookies are between a browser and this host.
+fn passed(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |name: &HeaderName, value: &HeaderValue| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    headers.iter().filter(|(name, _)| **name != header::COOKIE).map(|(name, value)| text(name, value)).collect()
+}
+
+/// RFC 9110 section 15.5.6: with what is allowed.
+fn method_not_allowed() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, METHODS.map(|method| method.to_string()).join(", "))])
+        .into_response()
+}
+
+/// The service calls again.
+pub(super) fn busy() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
+}
+
+/// The provider's bytes, from this host's own address: whatever a browser takes them for runs nothing and is nobody's page.
+pub(super) fn answered(answer: WebhookAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).ok().filter(|status| status.as_u16() >= 200);
+    let Some(status) = status else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let kind = HeaderValue::from_str(&answer.content_type).ok().filter(|kind| !kind.is_empty());
+    let headers = [
+        (header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8"))),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
+    ];
+    (status, headers, answer.body).into_response()
+}

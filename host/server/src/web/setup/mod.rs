@@ -1,0 +1,137 @@
+//! The set-up of an integration: start, steps, dialog answer.
+
+mod dialog_page;
+mod leaving_page;
+mod request;
+mod step_page;
+
+use axum::{
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use request::StepRequest;
+use serde::Deserialize;
+
+use super::{
+    caller::{BrowserSession, LoggedIn, PageAccess, require},
+    error::{PageError, WebError, found, see_other},
+    failed_checks::FailedCheck,
+    frame::Reference,
+    notice::Notice,
+    origin::is_cross_site,
+};
+use crate::app::AppHandle;
+use jackfield_loader::Provider;
+use jackfield_services::{
+    accounts::Scope,
+    setup::{Channel, FEATURE, Outcome, Refusal, Start, StartError, Visit},
+};
+use jackfield_store::IntegrationId;
+
+#[derive(Deserialize)]
+pub(super) struct StartQuery {
+    integration: Option<String>,
+    channel: Option<String>,
+    dialog: Option<String>,
+}
+
+/// `GET /organizations/{org}/integrations/{provider}/setup/`: the "add" links; answers a redirect that drops the query.
+pub(super) async fn start(
+    State(app): State<AppHandle>,
+    headers: HeaderMap,
+    PageAccess { user, access }: PageAccess,
+    BrowserSession(session): BrowserSession,
+    Path((_, provider)): Path<(String, String)>,
+    Query(query): Query<StartQuery>,
+) -> Result<Response, PageError> {
+    if is_cross_site(&headers) {
+        return Err(WebError::Forbidden("A set-up cannot be started from another site.").into());
+    }
+    require(&access, Scope::OrgIntegrations)?;
+    if !app.features.is_on(FEATURE, &access.organization.slug) {
+        return Ok(found("/"));
+    }
+    let key = session.key().ok_or_else(|| WebError::Internal("a person is logged in without a session".to_owned()))?;
+    let integration = query.integration.as_deref().map(str::parse::<IntegrationId>).transpose();
+    let start = Start {
+        session: &key,
+        user,
+        organization: &access.organization,
+        provider: &provider,
+        integration: integration.map_err(|_| WebError::NotFound)?,
+        dialog: query.dialog.as_deref() != Some("0"),
+        channel: query.channel.as_deref().and_then(Channel::new),
+    };
+    Ok(found(&app.pipelines.start(start).await?))
+}
+
+impl From<StartError> for WebError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::NotFound => Self::NotFound,
+            StartError::TooMany { retry_after } => Self::TooMany { retry_after: retry_after.unsigned_abs() },
+            StartError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// `GET`, `POST /extensions/{provider}/setup/`: the steps, and the redirect URI of OAuth 2.0.
+pub(super) async fn visit(
+    State(app): State<AppHandle>,
+    user: Option<LoggedIn>,
+    BrowserSession(session): BrowserSession,
+    Path(provider): Path<String>,
+    Reference(reference): Reference,
+    StepRequest(request): StepRequest,
+) -> Result<Response, PageError> {
+    let offered = app.plugins.find_configured(&provider).ok_or(WebError::NotFound)?;
+    let Some(session) = session.key() else {
+        // No session, so nothing can be under way in it.
+        Refusal::NoSession.log(&provider);
+        return Ok(refused(Refusal::NoSession, reference));
+    };
+    let user = user.map(|LoggedIn(user)| user);
+    let is_post = request.method == "POST";
+    let visit = Visit { session, user, provider, request };
+    Ok(match app.pipelines.clone().visit(visit).await? {
+        Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
+        Outcome::ShowAt(url) => private(see_other(&url), ""),
+        Outcome::Redirect(url) => leaving(url, is_post, &offered, &app.url_prefix.origin()),
+        Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin(), reference),
+        Outcome::Refused(refusal) => refused(refusal, reference),
+        Outcome::NotFound => return Err(WebError::NotFound.into()),
+    })
+}
+
+/// Where a set-up sends the browser, beside the answer that does so: for layers around the host's routes. Browsers do not see it.
+#[derive(Clone, Debug)]
+pub struct LeadsTo(pub String);
+
+fn leaving(url: String, is_post: bool, provider: &Provider, own_origin: &str) -> Response {
+    let mut response =
+        if is_post { leaving_page::after_a_form(&url, provider, own_origin) } else { private(found(&url), "") };
+    response.extensions_mut().insert(LeadsTo(url));
+    response
+}
+
+/// Home, where the next page says why.
+fn refused(refusal: Refusal, reference: Option<String>) -> Response {
+    let mut response = private(found("/"), "");
+    Notice::failed(FailedCheck::of_refusal(refusal), reference).leave(&mut response);
+    response
+}
+
+/// Pages whose URL holds a code are neither kept nor told to the next page.
+fn private(response: Response, policy: &str) -> Response {
+    let mut response = response.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if let Ok(policy) = HeaderValue::from_str(policy)
+        && !policy.is_empty()
+    {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}

@@ -1,0 +1,94 @@
+//! tower-sessions over our database.
+
+use std::{collections::HashMap, fmt};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use time::OffsetDateTime;
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+    session_store::{Error, Result},
+};
+
+use super::SessionKey;
+use jackfield_config::clock::Clock;
+use jackfield_store::{AnyConnection, Place, Sealer, Store, StoreError, StoreResult, if_it_opens, sessions as rows};
+
+/// Sessions in the database, sealed, by the hash of their id.
+#[derive(Clone)]
+pub struct DatabaseSessions {
+    store: Store,
+    clock: Clock,
+}
+
+type Data = (HashMap<String, Value>, i64);
+type Put = fn(&mut AnyConnection, &[u8], &[u8], OffsetDateTime) -> StoreResult<()>;
+
+impl DatabaseSessions {
+    pub(super) const fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    /// Stores a session by one of the functions of its table, sealed in that very transaction.
+    async fn put(&self, record: &Record, put: Put) -> Result<()> {
+        let (key, expires_at) = (SessionKey::of(record.id), record.expiry_date);
+        let (data, sealer) = ((record.data.clone(), expires_at.unix_timestamp()), self.store.sealer().clone());
+        let sealed_and_put = move |c: &mut AnyConnection| {
+            let sealed = sealer.seal(place(&[key.as_bytes()]), &data);
+            put(c, key.as_bytes(), &sealed, expires_at)
+        };
+        self.store.write(sealed_and_put).await.map_err(backend)
+    }
+}
+
+/// What stands in the row. One that does not open, as after a change of the secret key, is none.
+fn opened(sealer: &Sealer, key: &SessionKey, sealed: &[u8]) -> StoreResult<Option<Data>> {
+    let opened = if_it_opens(sealer.open(place(&[key.as_bytes()]), sealed))?;
+    Ok(opened.inspect_err(|error| tracing::warn!(%error, "a session cannot be opened")).ok())
+}
+
+const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
+    Place { table: "sessions", column: "data", row }
+}
+
+fn backend(error: StoreError) -> Error {
+    Error::Backend(error.to_string())
+}
+
+#[async_trait]
+impl SessionStore for DatabaseSessions {
+    /// Ids are 128 random bits, so one that is taken already is not another's by chance; it is refused, never overwritten.
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        self.put(record, rows::insert).await
+    }
+
+    async fn save(&self, record: &Record) -> Result<()> {
+        self.put(record, rows::save).await
+    }
+
+    /// A session that does not open is no session: the person logs in anew. It is opened off the async threads, for its key may have to be
+    /// looked up.
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        let (key, now, sealer) = (SessionKey::of(*id), self.clock.now(), self.store.sealer().clone());
+        let load = move |c: &mut AnyConnection| match rows::load(c, key.as_bytes(), now)? {
+            Some(sealed) => opened(&sealer, &key, &sealed),
+            None => Ok(None),
+        };
+        let Some((data, expiry)) = self.store.read(load).await.map_err(backend)? else { return Ok(None) };
+        let expiry_date =
+            OffsetDateTime::from_unix_timestamp(expiry).map_err(|error| Error::Decode(error.to_string()))?;
+        Ok(Some(Record { id: *id, data, expiry_date }))
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        let key = SessionKey::of(*id);
+        self.store.write(move |c| rows::delete(c, key.as_bytes())).await.map_err(backend)
+    }
+}
+
+impl fmt::Debug for DatabaseSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseSessions")
+    }
+}
