@@ -37,6 +37,7 @@ mod misbehaving;
 mod mutations;
 mod oauth2;
 mod operator;
+mod papers;
 mod plugin_commands;
 mod plugin_dev;
 mod plugin_new;
