@@ -13,6 +13,7 @@ mod integrations;
 mod interop;
 mod keys;
 mod pages;
+mod papers;
 mod plugins;
 mod providers;
 mod proxy;
