@@ -103,7 +103,7 @@ async fn a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_th
         let (success, detail) = posted(&owner, "reaches-out", &[("name", &app.slack.url("/nowhere"))]).await?;
         assert_eq!((success, detail.as_str()), (is_reached, if is_reached { "" } else { INTERNAL }), "{options}");
         assert_eq!(app.slack.requests().len(), usize::from(is_reached), "{options}");
-        assert_eq!(app.host.log()?.contains("out of the plugin's reach"), !is_reached, "{options}");
+        assert_eq!(app.host.log()?.contains("not among the plugin's allowed hosts"), !is_reached, "{options}");
     }
     let said = bare().plugin("misbehaving").toml("[reaches-out]\nhosts = [\"https://x\"]").start_refused()?;
     assert!(said.contains("its provider `reaches-out` declares `https://x`, which is not a host"), "{said}");

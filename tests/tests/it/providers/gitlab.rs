@@ -150,7 +150,7 @@ async fn a_named_host_at_a_private_address_is_refused() -> Result<()> {
 async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
     let narrowed = "[plugins.gitlab]\nhosts = [\"gitlab.com\", \"*.example.com\"]\n";
     let app = GitLabApp::new(|host, service| allowed(host, service).toml(narrowed)).await?;
-    refused(&app, "127.0.0.1 is out of the plugin's reach").await?;
+    refused(&app, "127.0.0.1 is not among the plugin's allowed hosts").await?;
     let listed = app.host.run(&["plugin", "list"], "")?;
     assert!(
         listed.contains("gitlab.com, and those that people name in a form; granted: gitlab.com, *.example.com"),
