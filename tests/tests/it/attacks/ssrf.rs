@@ -1,4 +1,4 @@
-//! Server-side request forgery: somebody has the host ask inside the operator's network. By DNS rebinding: `host/src/outbound`.
+//! Server-side request forgery: somebody has the host ask inside the operator's network. By DNS rebinding: `host/outbound`.
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{

@@ -1,4 +1,4 @@
-//! A worker process asked as a host of any version may ask it: whatever op and envelope, over the protocol of `host/src/plugins/worker/frame.rs`.
+//! A worker process asked as a host of any version may ask it: whatever op and envelope, over the protocol of `host/loader`.
 
 use std::{
     fs::{self, File},

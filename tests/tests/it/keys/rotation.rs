@@ -11,16 +11,15 @@ use jackfield_test_support::{
     stand_in::{Endpoint, Rotation},
     stand_in_slack::Install,
 };
+use jackfield_tidy::sources;
 use reqwest::Method;
 
-use crate::{
-    app::{TestApp, bare, slack_options},
-    tidy::root,
-};
+use crate::app::{TestApp, bare, slack_options};
 
 #[test]
 fn every_sealed_column_of_the_schema_is_sealed_anew_by_a_rotation() -> Result<()> {
-    let schema = fs::read_to_string(root().join("host/src/store/schema.rs"))?;
+    let files = sources("host/store/src")?;
+    let (_, schema) = files.iter().find(|(path, _)| path.ends_with("/schema.rs")).context("a schema")?;
     let mut table = "";
     let mut in_schema = BTreeSet::new();
     for line in schema.lines().map(str::trim) {
