@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use jackfield_test_support::{
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     processes::{self, Process},
 };
 use reqwest::Method;
@@ -100,7 +100,7 @@ impl Provider for Acme {
     }
 }
 
-async fn install(mut step: Step) -> Result<Answer> {
+async fn install(mut step: Step) -> Result<HttpResponse> {
     if let Some(installation) = step.query("installation").map(str::to_owned) {
         step.bind("installation", installation);
         return Ok(Answer::Next);
@@ -330,7 +330,7 @@ fn listen(from: impl Read + Send + 'static, to: Sender<String>) {
 }
 
 /// Comes from the host's redirect to the consent page, and back with a decision.
-async fn decide(person: &HttpClient, step: &Answer, decision: &str) -> Result<Answer> {
+async fn decide(person: &HttpClient, step: &HttpResponse, decision: &str) -> Result<HttpResponse> {
     let sent = step.redirect()?;
     let page = person.visit(sent.as_str()).await?;
     ensure!(page.text.contains("Allow access?"), "{}", page.text);
@@ -339,8 +339,8 @@ async fn decide(person: &HttpClient, step: &Answer, decision: &str) -> Result<An
     let (url, back) = (given("url"), given("back"));
     ensure!(url.starts_with("https://login.acme.example/") && url.contains("/authorize?client_id=dev&"), "{url}");
     let form = [("url", url.as_str()), ("back", &back), ("decision", decision)];
-    let answer = person.post(sent.join("/visit")?.as_str(), &form).await?;
-    person.visit(answer.redirect()?.as_str()).await
+    let response = person.post(sent.join("/visit")?.as_str(), &form).await?;
+    person.visit(response.redirect()?.as_str()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

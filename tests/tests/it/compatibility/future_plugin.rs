@@ -95,7 +95,7 @@ async fn a_way_of_client_authentication_that_nobody_knows_yet_asks_for_no_token(
 
 #[test]
 fn a_kind_of_step_that_nobody_knows_yet_is_told_before_anybody_comes_to_it() -> Result<()> {
-    let said = host("[future-step]\non = true\n[future-client]\non = \"\"").start_refused()?;
+    let said = host("[future-step]\non = true\n[future-client]\non = \"\"").start_error()?;
     assert!(said.contains("the step `step` is of a kind that this host does not know"), "{said}");
     Ok(())
 }

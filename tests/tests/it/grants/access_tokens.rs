@@ -86,9 +86,9 @@ impl TokensApp {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_will_live_a_while_is_lent_as_it_is() -> Result<()> {
     let app = TokensApp::new().await?;
-    let answer = app.client.get_token("").await?;
-    let mut json = answer.json()?;
-    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+    let response = app.client.get_token("").await?;
+    let mut json = response.json()?;
+    assert_eq!((response.status, response.header("cache-control")), (200, "no-store"));
     let token = json["accessToken"].take();
     assert_eq!(app.state(token.as_str().context("a token")?), TokenState::Live);
     assert!(json["expiresAt"].take().is_string());
@@ -250,8 +250,8 @@ async fn an_outage_keeps_the_old_token_while_it_lives_and_leaves_the_provider_al
     // Once the old one is dead there is none to lend.
     app.let_live("bot", EXPIRED).await?;
     app.next(Fault::TooManyRequests { retry_after: 60 });
-    let answer = app.client.get_token("bot").await?;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, "60"));
+    let response = app.client.get_token("bot").await?;
+    assert_eq!((response.status, response.header("retry-after")), (503, "60"));
     assert_eq!(app.client.get_token("bot").await?.status, 503);
     assert_eq!(app.refreshes(), 2);
     Ok(())
@@ -263,9 +263,9 @@ async fn what_the_provider_has_revoked_needs_reauthentication_and_is_asked_for_o
     app.let_live("bot", AGES).await?;
     app.next(Fault::Refused { error: "invalid_grant".to_owned() });
     for _ in 0..3 {
-        let answer = app.client.get_token("bot").await?;
-        assert_eq!(answer.status, 409);
-        assert!(answer.json()?["detail"].as_str().is_some_and(|detail| detail.contains("re-authentication")));
+        let response = app.client.get_token("bot").await?;
+        assert_eq!(response.status, 409);
+        assert!(response.json()?["detail"].as_str().is_some_and(|detail| detail.contains("re-authentication")));
     }
     assert_eq!(app.refreshes(), 1, "and not hammered");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
@@ -364,7 +364,7 @@ async fn who_cannot_listen_leaves_the_leases_of_the_host_that_does() -> Result<(
     let caller = app.client.clone();
     let read = tokio::spawn(async move { caller.access_token("bot").await });
     hold.wait_for(1).await;
-    let (succeeded, said) = app.host.said(&["serve", "--config", "jackfield.toml"])?;
+    let (succeeded, said) = app.host.output(&["serve", "--config", "jackfield.toml"])?;
     assert!(!succeeded && said.contains("cannot listen"), "{said}");
     let refresh = app.database().await?.refresh(TEAM).await?.context("under way")?;
     assert!(refresh.leased_until.is_some(), "the lease is the other's still");
@@ -398,8 +398,8 @@ async fn a_host_killed_in_the_middle_of_a_refresh_finds_it_again() -> Result<()>
         host.killed_and_restarted(bare().plugin("example").plugin("slack").toml(&slack_options(&slack, "v2")))?;
     assert!(read.await?.is_err(), "its caller has no answer");
     hold.release();
-    let answer = app.client.get_token("bot").await?;
-    assert_eq!(answer.status, 409, "{}\n{}", answer.text, host.log()?);
+    let response = app.client.get_token("bot").await?;
+    assert_eq!(response.status, 409, "{}\n{}", response.text, host.log()?);
     assert_eq!(slack.faults().requests(Refresh), 1, "the used token is not sent again");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
     assert!(host.log()?.contains("a refresh was sent and its answer lost"));

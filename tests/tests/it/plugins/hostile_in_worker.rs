@@ -169,7 +169,7 @@ fn pids(workers: &[Process]) -> BTreeSet<u32> {
 async fn a_worker_inherits_nothing_but_its_socket() -> Result<()> {
     let host = program().path.display().to_string();
     let words = ["-c", "exec 9</etc/passwd; exec \"$0\" \"$@\"", &host].map(str::to_owned);
-    let program = Program { path: "/bin/sh".into(), words: words.into() };
+    let program = Program { path: "/bin/sh".into(), arguments: words.into() };
     let builder = readable(HostBuilder::new(program)).env("A_SECRET", "s3cret").plugin("hostile").plugin("example");
     let app = PluginApp::of(builder, StandInSlack::start().await?).await?;
     assert!(fs::exists(format!("/proc/{}/fd/9", app.host.pid()))?, "the host has it");

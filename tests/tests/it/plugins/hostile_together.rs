@@ -120,8 +120,7 @@ async fn a_set_up_that_waits_for_an_answer_lives_through_the_end_of_its_plugin()
     for (isolation, workers, harms) in cases {
         let late = Late::start().await?;
         let allowed = format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", late.port);
-        let app =
-            PluginApp::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 1\n{allowed}")).await?;
+        let app = PluginApp::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 1\n{allowed}")).await?;
         let manager = app.log_in_as("manager").await?;
         for (asked, harm) in (1..).zip(harms) {
             let waiting = tokio::spawn(asks(manager.clone(), late.url.clone()));

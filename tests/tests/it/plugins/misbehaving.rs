@@ -51,12 +51,12 @@ async fn a_panic_in_a_step_ends_the_flow_and_the_provider_works_again() -> Resul
 async fn a_panic_while_building_stores_nothing() -> Result<()> {
     let (app, owner) = app("").await?;
     let step = owner.start_setup("acme", "panics-in-build").await?;
-    let answer = if step.text.contains("postMessage") {
+    let response = if step.text.contains("postMessage") {
         step
     } else {
         owner.post("/extensions/panics-in-build/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     app.database().await?.assert_nothing("owner@example.com").await?;
     assert!(app.host.log()?.contains("the integration could not be built"));
     example_still_works(&owner).await
@@ -65,8 +65,8 @@ async fn a_panic_while_building_stores_nothing() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn junk_instead_of_an_answer_ends_the_flow() -> Result<()> {
     let (app, owner) = app("").await?;
-    let answer = owner.start_setup("acme", "junk").await?;
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    let response = owner.start_setup("acme", "junk").await?;
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert!(app.host.log()?.contains("the plugin's answer cannot be used"));
     example_still_works(&owner).await
 }
@@ -74,13 +74,13 @@ async fn junk_instead_of_an_answer_ends_the_flow() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_to_a_forbidden_address_is_not_sent() -> Result<()> {
     let (app, owner) = app("[forbidden]\nurl = \"SLACK/secret\"").await?;
-    let answer = owner.start_setup("acme", "forbidden").await?;
-    let answer = if answer.text.contains("postMessage") {
-        answer
+    let response = owner.start_setup("acme", "forbidden").await?;
+    let response = if response.text.contains("postMessage") {
+        response
     } else {
         owner.post("/extensions/forbidden/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert!(app.slack.requests().is_empty());
     assert!(app.host.log()?.contains("private address"));
     example_still_works(&owner).await
@@ -105,7 +105,7 @@ async fn a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_th
         assert_eq!(app.slack.requests().len(), usize::from(is_reached), "{options}");
         assert_eq!(app.host.log()?.contains("out of the plugin's reach"), !is_reached, "{options}");
     }
-    let said = bare().plugin("misbehaving").toml("[reaches-out]\nhosts = [\"https://x\"]").start_refused()?;
+    let said = bare().plugin("misbehaving").toml("[reaches-out]\nhosts = [\"https://x\"]").start_error()?;
     assert!(said.contains("its provider `reaches-out` declares `https://x`, which is not a host"), "{said}");
     Ok(())
 }
@@ -113,13 +113,13 @@ async fn a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_th
 #[tokio::test(flavor = "multi_thread")]
 async fn awaiting_something_that_is_not_the_host_is_an_error_that_says_so() -> Result<()> {
     let (app, owner) = app("").await?;
-    let answer = owner.start_setup("acme", "stalls").await?;
-    let answer = if answer.text.contains("postMessage") {
-        answer
+    let response = owner.start_setup("acme", "stalls").await?;
+    let response = if response.text.contains("postMessage") {
+        response
     } else {
         owner.post("/extensions/stalls/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert!(app.host.log()?.contains("awaits something that the host did not lend"));
     example_still_works(&owner).await
 }
@@ -127,13 +127,13 @@ async fn awaiting_something_that_is_not_the_host_is_an_error_that_says_so() -> R
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_without_end_are_ended() -> Result<()> {
     let (app, owner) = app("[http]\nallow-private = [\"127.0.0.1:PORT\"]\n[asks-too-much]\nurl = \"SLACK/\"").await?;
-    let answer = owner.start_setup("acme", "asks-too-much").await?;
-    let answer = if answer.text.contains("postMessage") {
-        answer
+    let response = owner.start_setup("acme", "asks-too-much").await?;
+    let response = if response.text.contains("postMessage") {
+        response
     } else {
         owner.post("/extensions/asks-too-much/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert!(app.host.log()?.contains("more than 20 requests in one step"));
     example_still_works(&owner).await
 }
@@ -141,16 +141,16 @@ async fn requests_without_end_are_ended() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaky_plugins_secrets_reach_neither_log_nor_page() -> Result<()> {
     let (app, owner) = app(&format!("[leaky]\nsecret = \"{SECRET}\"")).await?;
-    let answer = owner.start_setup("acme", "leaky").await?;
-    let answer = if answer.text.contains("postMessage") {
-        answer
+    let response = owner.start_setup("acme", "leaky").await?;
+    let response = if response.text.contains("postMessage") {
+        response
     } else {
         owner.post("/extensions/leaky/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     let log = app.host.log()?;
     assert!(log.contains("[secret]") && !log.contains(SECRET), "{log}");
-    assert!(!answer.text.contains(SECRET));
+    assert!(!response.text.contains(SECRET));
     Ok(())
 }
 
@@ -198,9 +198,9 @@ async fn steps_changed_by_a_plugin_upgrade_end_set_ups_that_are_under_way() -> R
     owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
     let host = app.host.restart(bare().plugin("example").plugin("changed_steps"))?;
     let app = TestApp { host, ..app };
-    let answer = owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?;
-    assert_eq!(answer.status_and_location(), (302, "/"));
-    assert!(answer.header("set-cookie").starts_with("jackfield-notice=provider-changed."), "the person is told why");
+    let response = owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?;
+    assert_eq!(response.status_and_location(), (302, "/"));
+    assert!(response.header("set-cookie").starts_with("jackfield-notice=provider-changed."), "the person is told why");
     assert!(app.host.log()?.contains("integrations.setup.invalid-signature"));
     app.database().await?.assert_nothing("owner@example.com").await
 }

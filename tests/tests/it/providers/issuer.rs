@@ -41,7 +41,7 @@ pub(crate) fn by_issuer(service: &StandInOAuth2, id: &str, more: &str) -> String
         "[providers.{id}]\nissuer = \"https://{id}.example/issuer\"\nclient-id = \"{CLIENT}\"\n{client}\n\
          scopes = [\"openid\", \"read\"]\n{account}\n{more}\n"
     );
-    service.instead_of(id, &text)
+    service.url_of(id, &text)
 }
 
 /// Goes through a set-up and says what the person reads at its end.
@@ -230,7 +230,7 @@ async fn tokens_that_came_with_what_is_not_believed_are_revoked() -> Result<()> 
     });
     let service = StandInOAuth2::start(services.into_iter().collect::<Result<_>>()?).await?;
     let table = |(id, _, more): Case| {
-        let url = service.instead_of(id, &format!("https://{id}.example/revoke"));
+        let url = service.url_of(id, &format!("https://{id}.example/revoke"));
         by_issuer(&service, id, &format!("{more}\nrevocation-url = \"{url}\""))
     };
     let (host, owner) = host_and_owner(&service, &cases.map(table).join("\n")).await?;
@@ -309,7 +309,7 @@ issuer = "https://a.example"
 account = { from = "id_token", id = "sub" }
 "#,
         )
-        .start_refused()?;
+        .start_error()?;
     insta::assert_snapshot!(said, @r#"
     error: 6 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.query.issuer: an issuer has neither query nor fragment

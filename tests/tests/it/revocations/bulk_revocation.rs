@@ -78,7 +78,7 @@ impl BulkRevocationApp {
     }
 
     pub(crate) fn revoke(&self, more: &[&str]) -> Result<(bool, String)> {
-        self.host.said(&[&["revoke", "--provider", ID, "--per-minute", "6000"], more].concat())
+        self.host.output(&[&["revoke", "--provider", ID, "--per-minute", "6000"], more].concat())
     }
 
     pub(crate) async fn statuses(&self) -> Result<Vec<String>> {

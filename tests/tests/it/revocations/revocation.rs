@@ -10,7 +10,7 @@ use jackfield::store::{
 };
 use jackfield_test_support::{
     host::HostBuilder,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::databases,
     stand_in::{
         Endpoint::{Exchange, Revocation as AtRevocation, Uninstall},
@@ -56,7 +56,7 @@ impl RevocationApp {
         Ok(Self { base: app, owner, id })
     }
 
-    async fn remove(&self) -> Result<Answer> {
+    async fn remove(&self) -> Result<HttpResponse> {
         let path = format!("/organizations/acme/integrations/{}/remove/", self.id);
         let posted = self.owner.post(&path, &[]).await?;
         self.owner.visit(posted.status_and_location().1).await
@@ -194,7 +194,7 @@ async fn of_many_hosts_one_asks_the_provider() -> Result<()> {
         let claims = futures_util::future::join_all((0..16).map(|_| claim())).await;
         let won = claims.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().count();
         assert_eq!(won, 1);
-        let said = app.host.said(&["revoke", "--provider", "slack", "--yes"])?;
+        let said = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
         assert!(!said.0 && said.1.contains("another host is at it"), "{}", said.1);
     }
     Ok(())

@@ -15,7 +15,7 @@ use jackfield::{
     },
 };
 use jackfield_test_support::{
-    http_client::Answer,
+    http_client::HttpResponse,
     stand_in::{
         Endpoint::{Api, Revocation as AtRevocation},
         Fault, HoldPoint,
@@ -32,7 +32,7 @@ use crate::{
 
 impl BulkRevocationApp {
     /// Removes the one that is listed first.
-    async fn remove(&self) -> Result<Answer> {
+    async fn remove(&self) -> Result<HttpResponse> {
         let list = self.owner.visit("/api/0/organizations/acme/integrations/").await?.json()?;
         let id = list[0]["id"].as_str().context("one is listed")?;
         let posted = self.owner.post(&format!("/organizations/acme/integrations/{id}/remove/"), &[]).await?;
@@ -106,7 +106,7 @@ async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Res
     // RFC 7009 section 2.2.1.
     let unsupported = || Some(Fault::Refused { error: "unsupported_token_type".to_owned() });
     let no = "cannot be revoked there (unsupported_token_type)";
-    for (faults, status, answer) in [
+    for (faults, status, response) in [
         ([unsupported(), unsupported()], Status::Impossible, format!("access: refresh token {no}, access token {no}")),
         ([unsupported(), None], Status::Impossible, format!("access: refresh token {no}, access token revoked")),
         // Section 2.1: its end is that of the access tokens it has brought.
@@ -116,7 +116,7 @@ async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Res
         app.fault(faults);
         app.remove().await?;
         let ended = app.settled().await?;
-        assert_eq!((ended[0].status, ended[0].answer.as_deref()), (status, Some(answer.as_str())));
+        assert_eq!((ended[0].status, ended[0].answer.as_deref()), (status, Some(response.as_str())));
     }
     Ok(())
 }

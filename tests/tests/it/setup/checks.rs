@@ -69,8 +69,8 @@ async fn loses_access(lose: impl AsyncFn(&TestApp) -> Result<()>) -> Result<()> 
         let owner = app.log_in_as("owner").await?;
         owner.start_setup("acme", "example").await?;
         lose(&app).await?;
-        let answer = owner.post(SETUP, &[("name", "late")]).await?;
-        assert_eq!(answer.status_and_location(), (302, "/"));
+        let response = owner.post(SETUP, &[("name", "late")]).await?;
+        assert_eq!(response.status_and_location(), (302, "/"));
         assert!(app.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
         app.database().await?.assert_nothing("owner@example.com").await?;
     }
@@ -113,9 +113,9 @@ async fn a_flood_of_set_ups_is_stopped_and_others_are_not() -> Result<()> {
     let (owner, manager) = (app.log_in_as("owner").await?, app.log_in_as("manager").await?);
     let mut begun = 0;
     let stopped = loop {
-        let answer = owner.visit(START).await?;
-        if answer.status != 302 {
-            break answer;
+        let response = owner.visit(START).await?;
+        if response.status != 302 {
+            break response;
         }
         begun += 1;
     };
