@@ -100,7 +100,7 @@ impl Provider for Acme {
     }
 }
 
-async fn install(mut step: Step) -> Result<HttpResponse> {
+async fn install(mut step: Step) -> Result<Answer> {
     if let Some(installation) = step.query("installation").map(str::to_owned) {
         step.bind("installation", installation);
         return Ok(Answer::Next);
@@ -131,7 +131,7 @@ struct Options {
 }
 
 #[derive(Deserialize)]
-struct HttpClient {
+struct Person {
     sub: String,
     name: String,
 }
@@ -155,8 +155,8 @@ impl Provider for Acme {
     }
 
     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
-        let claims: HttpClient = value(&state, "id_token_claims")?;
-        let told: HttpClient = value(&state, "userinfo")?;
+        let claims: Person = value(&state, "id_token_claims")?;
+        let told: Person = value(&state, "userinfo")?;
         Ok(Integration::new(claims.sub).name(format!("{} and {}", claims.name, told.name)))
     }
 }

@@ -84,8 +84,8 @@ fn a_library_for_another_architecture() -> Result<()> {
     let said = refused("example", |bytes| bytes[18..20].copy_from_slice(&22u16.to_le_bytes()))?;
     let said = said.replace(std::env::consts::ARCH, "ARCH");
     insta::assert_snapshot!(told(&said), @r"
-    default-integrations: FILE: built for another architecture: found ELF client 22, wanted ARCH
-      mend: get or build the plugin for this client's architecture
+    default-integrations: FILE: built for another architecture: found ELF machine 22, wanted ARCH
+      mend: get or build the plugin for this machine's architecture
     ");
     Ok(())
 }

@@ -99,7 +99,7 @@ async fn a_body_that_goes_on_while_a_service_is_out_is_sent_again_whole_or_not_a
     let mut caller = begun(&host, &client, "PUT", &chunk("first")).await?;
     let (_, mut served) = api.request().await?;
     served.until("first").await?;
-    served.write("HTTP/1.1 503 ServiceProfile Unavailable\r\ncontent-length: 0\r\n\r\n").await?;
+    served.write("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await?;
     caller.write(&format!("{}{END}", chunk(&much()))).await?;
     let reading = tokio::spawn(async move { served.rest().await });
     let mut serving = Box::pin(async {

@@ -164,7 +164,7 @@ async fn two_hundred_kills_in_the_middle_of_an_installation_leave_it_whole_or_no
     Ok(())
 }
 
-/// When a refresh is cut off: how fast this client is must not decide whether every kind of end is seen.
+/// When a refresh is cut off: how fast this machine is must not decide whether every kind of end is seen.
 enum Cut {
     /// At a random moment.
     Anywhere,
