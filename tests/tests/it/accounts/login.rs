@@ -53,7 +53,7 @@ async fn repeated_failed_log_ins_are_slowed_down() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn machines_use_bearer_tokens_of_their_own_organization() -> Result<()> {
+async fn clients_use_bearer_tokens_of_their_own_organization() -> Result<()> {
     let app = TestApp::start().await?;
     app.host.organization("other")?;
     let read = app.host.token("acme", &["org:read"])?;

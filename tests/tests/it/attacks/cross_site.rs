@@ -13,7 +13,7 @@ const SETUP: &str = "/extensions/example/setup/";
 /// Set-up start from another site (CVE-2015-9284): a page of the attacker's sends the victim's browser to a start URL, and the victim's provider
 /// consents by itself. And cross-site request forgery of a step: a form there posts into a set-up under way.
 #[tokio::test(flavor = "multi_thread")]
-async fn cross_site_start_and_step_of_a_set_up() -> Result<()> {
+async fn cross_site_start_and_step_of_a_setup() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
     let start = owner.request(Method::GET, START).header("sec-fetch-site", "cross-site");

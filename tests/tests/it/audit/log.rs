@@ -191,7 +191,7 @@ fn is_there(rows: &[Value], deed: &Deed) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn checklist_62_every_deed_is_a_row_with_actor_organization_provider_plugin_digest_and_result() -> Result<()> {
+async fn checklist_62_every_action_is_a_row_with_actor_organization_provider_plugin_digest_and_result() -> Result<()> {
     let app = AuditApp::with_everything_done().await?;
     let rows = rows(&app.host)?;
     let printed = rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
@@ -279,7 +279,7 @@ async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_shows_deeds_in_words_to_whoever_may_read_them() -> Result<()> {
+async fn the_page_shows_entries_in_words_to_whoever_may_read_them() -> Result<()> {
     let app = TestApp::start().await?;
     let (owner, member) = (app.log_in_as("owner").await?, app.log_in_as("member").await?);
     let id = adds_example(&owner, "acme", "Analytical Engines").await?;

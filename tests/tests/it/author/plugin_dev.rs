@@ -507,7 +507,7 @@ fn a_build_under_way_ends_with_it() -> Result<()> {
 }
 
 #[test]
-fn what_cannot_be_a_plugin_is_told_with_the_mend() -> Result<()> {
+fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
     let nowhere = Crate::new("dev-nowhere", "")?;
     fs::remove_file(nowhere.0.path().join("Cargo.toml"))?;
     let said = nowhere.refused(|_| {})?;

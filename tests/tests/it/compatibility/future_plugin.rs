@@ -35,7 +35,7 @@ async fn fields_that_nobody_knows_yet_are_passed_over_in_every_reply() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kinds_of_answers_that_nobody_knows_yet_end_the_set_up_with_words_for_the_operator() -> Result<()> {
+async fn kinds_of_answers_that_nobody_knows_yet_end_the_setup_with_words_for_the_operator() -> Result<()> {
     let app = started().await?;
     for (provider, reason, words) in [
         ("future-answer", "answer", "an answer of a kind that this host does not know"),

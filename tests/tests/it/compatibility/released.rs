@@ -156,7 +156,7 @@ async fn a_log_in_of_a_1_0_plugin_leads_to_an_integration() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_1_0_plugin_gets_wrong_ends_one_set_up_with_its_reason_in_the_log() -> Result<()> {
+async fn what_a_1_0_plugin_gets_wrong_ends_one_setup_with_its_reason_in_the_log() -> Result<()> {
     for isolation in ISOLATIONS {
         let app = started(isolation).await?;
         for (name, detail, logged) in [

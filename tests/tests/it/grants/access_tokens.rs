@@ -84,7 +84,7 @@ impl TokensApp {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_will_live_a_while_is_lent_as_it_is() -> Result<()> {
+async fn a_token_that_will_live_a_while_is_returned_as_it_is() -> Result<()> {
     let app = TokensApp::new().await?;
     let response = app.client.get_token("").await?;
     let mut json = response.json()?;
@@ -109,7 +109,7 @@ async fn a_token_that_will_live_a_while_is_lent_as_it_is() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_machine_with_the_scope_reads_tokens_of_its_own_organization() -> Result<()> {
+async fn only_a_client_with_the_scope_reads_tokens_of_its_own_organization() -> Result<()> {
     let app = TokensApp::new().await?;
     let TokensApp { base: app, owner, client } = &app;
     let path = format!("{}token/", client.path);
@@ -131,7 +131,7 @@ async fn only_a_machine_with_the_scope_reads_tokens_of_its_own_organization() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_about_to_expire_is_refreshed_before_it_is_lent_and_replaced_wherever_it_stands() -> Result<()> {
+async fn a_token_about_to_expire_is_refreshed_before_it_is_returned_and_replaced_wherever_it_stands() -> Result<()> {
     let app = TokensApp::new().await?;
     let old = app.client.access_token("bot").await?;
     app.let_live("bot", AGES).await?;
@@ -436,7 +436,7 @@ async fn a_provider_that_does_not_answer_keeps_no_other_grant_waiting() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_mints_tokens_its_own_way_and_is_lent_fresh_ones_when_it_is_called() -> Result<()> {
+async fn a_plugin_mints_tokens_its_own_way_and_gets_fresh_ones_when_it_is_called() -> Result<()> {
     let app = TestApp::start_with("v2", None, |host| host.plugin("minting")).await?;
     let owner = app.log_in_as("owner").await?;
     let page = owner.start_setup("acme", "minting").await?;

@@ -457,7 +457,7 @@ async fn neither_log_nor_database_tells_what_an_event_says() -> Result<()> {
 
 /// Item 51 of the security checklist.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_events_leaves_set_ups_their_turn() -> Result<()> {
+async fn a_flood_of_events_leaves_setups_their_turn() -> Result<()> {
     let app = EventsApp::new(None).await?;
     let message = Delivery::new("Ev1", TEAM, &json!({"type": "message"}));
     let flood = join_all((0..100).map(|_| app.deliver(&message)));

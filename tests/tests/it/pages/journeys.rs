@@ -241,7 +241,7 @@ async fn a_denied_consent_is_told_until_it_is_dismissed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_pop_up_is_blocked_the_set_up_goes_on_as_a_full_page_and_comes_back() -> Result<()> {
+async fn where_the_pop_up_is_blocked_the_setup_goes_on_as_a_full_page_and_comes_back() -> Result<()> {
     in_browser(
         "owner",
         |host| host,

@@ -123,7 +123,7 @@ fn change_mode(path: &Path, mode: u32) -> Result<()> {
 
 /// Security checklist, point 53.
 #[test]
-fn a_library_that_others_can_write_or_replace_is_refused_until_the_mend_is_run() -> Result<()> {
+fn a_library_that_others_can_write_or_replace_is_refused_until_the_help_is_followed() -> Result<()> {
     let library = "plugins/libleaves_a_mark.so";
     let cases = [
         (library, 0o664, "it: found the mode 0664, wanted 0644"),
@@ -448,7 +448,7 @@ fn loaded(folder: &Folder) -> Result<(String, String)> {
 
 /// Security checklist, point 59.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_a_person_or_machine_can_ask_of_a_host_writes_into_its_plugin_folder() -> Result<()> {
+async fn nothing_a_user_or_client_can_ask_of_a_host_writes_into_its_plugin_folder() -> Result<()> {
     let app = TestApp::start().await?;
     let before = everything_in(&app.host.folder().join("plugins"))?;
     assert_eq!(before.len(), 2, "both libraries: {before:?}");

@@ -314,7 +314,7 @@ async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Resu
 }
 
 #[test]
-fn mistakes_in_a_declaration_are_told_with_line_key_and_mend() -> Result<()> {
+fn mistakes_in_a_declaration_are_told_with_line_key_and_help() -> Result<()> {
     let said = bare()
         .log("error")
         .toml(

@@ -119,7 +119,7 @@ async fn what_only_the_document_of_openid_connect_says_is_read_there() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_neither_host_nor_set_up() -> Result<()> {
+async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_neither_host_nor_setup() -> Result<()> {
     let service = StandInOAuth2::start([issuer_of("acme", |_, _| {})?].into_iter().collect()).await?;
     service.take_issuers_down(true);
     let (host, owner) = host_and_owner(&service, &by_issuer(&service, "acme", "")).await?;
@@ -143,7 +143,7 @@ async fn told_at_start(owner: &HttpClient) -> Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_that_are_not_to_be_trusted_end_the_set_up_before_anybody_is_sent_anywhere() -> Result<()> {
+async fn metadata_that_are_not_to_be_trusted_end_the_setup_before_anybody_is_sent_anywhere() -> Result<()> {
     // RFC 8414 sections 2 and 3.3.
     type Case = (&'static str, fn(&mut Issuer), &'static str);
     let cases: [Case; 4] = [
@@ -189,7 +189,7 @@ async fn without_an_issuer_nobody_knows_whose_the_answer_must_be() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_set_up() -> Result<()> {
+async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_setup() -> Result<()> {
     // OpenID Connect Core 1.0 section 5.3.2; no request of the host's own leaves for a private address.
     let userinfo = "account = { from = \"userinfo\", id = \"org.id\" }";
     let services = [

@@ -91,7 +91,7 @@ async fn an_unknown_key_or_provider_is_not_found() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_url_dies_with_its_set_up() -> Result<()> {
+async fn a_url_dies_with_its_setup() -> Result<()> {
     let app = app(None).await?;
     let owner = app.log_in_as("owner").await?;
     let first = shown(&owner.start_setup("acme", "webhook").await?)?;
@@ -104,7 +104,7 @@ async fn a_url_dies_with_its_set_up() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_without_webhooks_answers_not_found_and_its_set_up_goes_on() -> Result<()> {
+async fn a_provider_without_webhooks_answers_not_found_and_its_setup_goes_on() -> Result<()> {
     let app = app(None).await?;
     let owner = app.log_in_as("owner").await?;
     let webhook = shown(&owner.start_setup("acme", "webhook").await?)?;

@@ -177,7 +177,7 @@ async fn a_re_install_revokes_the_old_token_where_that_ends_nothing_else() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_whose_set_up_fails_is_revoked() -> Result<()> {
+async fn a_token_whose_setup_fails_is_revoked() -> Result<()> {
     let app = BulkRevocationApp::with(0, "").await?;
     app.service.change(ID, |dialect| dialect.account_answer = "{}".to_owned());
     assert!(install(&app.owner, ID).await.is_err());

@@ -154,7 +154,7 @@ async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_organization_finds_the_bad_night_in_its_log() -> Result<()> {
+async fn each_organization_finds_the_bulk_revocation_in_its_log() -> Result<()> {
     for keep in [false, true] {
         let app = BulkRevocationApp::with(1, "").await?;
         app.share().await?;
@@ -173,7 +173,7 @@ async fn each_organization_finds_the_bad_night_in_its_log() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_organization_has_any_more_is_given_up_by_the_operator_or_by_the_host() -> Result<()> {
+async fn what_no_organization_has_any_more_is_revoked_by_the_operator_or_by_the_host() -> Result<()> {
     let app = BulkRevocationApp::with(2, "").await?;
     app.delete_organization().await?;
     assert_eq!(app.live(), 4);
@@ -234,7 +234,7 @@ async fn what_a_running_host_has_revoked_meanwhile_is_done() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_set_up_has_expired() -> Result<()> {
+async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_setup_has_expired() -> Result<()> {
     let mut app = BulkRevocationApp::with(0, "").await?;
     let step = app.owner.start_setup("acme", ID).await?;
     let back = app.owner.visit(step.redirect()?.as_str()).await?.redirect()?;

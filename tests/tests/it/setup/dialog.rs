@@ -52,7 +52,7 @@ async fn the_answer_goes_to_one_origin_and_holds_no_secret() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pages_of_a_set_up_are_private_and_run_nothing_of_a_plugins() -> Result<()> {
+async fn the_pages_of_a_setup_are_private_and_run_nothing_of_a_plugins() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
     let form = owner.start_setup("acme", "example").await?;
