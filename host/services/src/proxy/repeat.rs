@@ -18,7 +18,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// twice (RFC 9110 section 9.2.2), and not after the time for it is used up.
 pub(super) fn after_error(method: &Method, error: &OutboundError, sent: u32) -> bool {
     let may = match error {
-        OutboundError::Unreachable(_) | OutboundError::Resolve(..) => true,
+        OutboundError::Unreachable(_)
+        | OutboundError::Refused(_)
+        | OutboundError::Tls(_)
+        | OutboundError::Resolve(..) => true,
         OutboundError::Connection(_) => method.is_idempotent(),
         // The guards', and those that took their time.
         _ => false,

@@ -1,7 +1,8 @@
-//! Which addresses the host may talk to.
+//! Which addresses the host may connect to.
 //!
-//! Checked twice: before a request, where the port is known, and in the resolver, so that the addresses that are connected to are the
-//! ones that were checked, whatever the name resolves to by then (DNS rebinding).
+//! They are checked twice: before a request, where the port is known, and in the resolver. So the
+//! client connects only to addresses that were checked, whatever the name resolves to by then (DNS
+//! rebinding).
 
 use std::{
     io,
@@ -11,35 +12,35 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
+use jackfield_config::AllowPrivate;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use super::OutboundError;
-use jackfield_config::AllowPrivate;
 
-/// The operator's allowances over the ranges that are refused.
-pub(super) struct Guard {
+/// Refuses private addresses and plain http, except where the operator allows them.
+pub(super) struct AddressGuard {
     allowed: Vec<AllowPrivate>,
-    look_up: LookUp,
+    lookup: Lookup,
 }
 
-/// What tells the addresses of a name.
-pub(super) type LookUp = Box<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+/// Resolves a name and a port to addresses.
+pub(super) type Lookup = Box<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
-fn system() -> LookUp {
+fn system_lookup() -> Lookup {
     Box::new(|name, port| Box::pin(async move { Ok(tokio::net::lookup_host((name, port)).await?.collect()) }))
 }
 
-impl Guard {
+impl AddressGuard {
     pub(super) fn new(allowed: Vec<AllowPrivate>) -> Self {
-        Self::looking_up(allowed, system())
+        Self::with_lookup(allowed, system_lookup())
     }
 
-    pub(super) const fn looking_up(allowed: Vec<AllowPrivate>, look_up: LookUp) -> Self {
-        Self { allowed, look_up }
+    pub(super) const fn with_lookup(allowed: Vec<AllowPrivate>, lookup: Lookup) -> Self {
+        Self { allowed, lookup }
     }
 
-    /// Refuses a URL whose scheme or any of whose addresses is not permitted.
+    /// Refuses a URL if its scheme, or any address of its host, is not permitted.
     pub(super) async fn check(&self, url: &Url) -> Result<(), OutboundError> {
         let port = url.port_or_known_default().ok_or(OutboundError::Url)?;
         let host = url.host().ok_or(OutboundError::Url)?;
@@ -61,14 +62,14 @@ impl Guard {
             Host::Ipv4(ip) => Ok(vec![(*ip).into()]),
             Host::Ipv6(ip) => Ok(vec![(*ip).into()]),
             Host::Domain(name) => {
-                let found = (self.look_up)((*name).to_owned(), port).await;
+                let found = (self.lookup)((*name).to_owned(), port).await;
                 let found = found.map_err(|error| OutboundError::Resolve((*name).to_owned(), error))?;
                 Ok(found.into_iter().map(|address| address.ip()).collect())
             }
         }
     }
 
-    /// The ports that allowances are bound to.
+    /// The ports that the operator has bound allowances to.
     pub(super) fn ports(&self) -> impl Iterator<Item = u16> {
         self.allowed.iter().filter_map(AllowPrivate::port)
     }
@@ -79,7 +80,7 @@ impl Guard {
     }
 }
 
-/// How a URL is asked.
+/// The scheme of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {
     Https,
@@ -87,23 +88,23 @@ pub(super) enum Scheme {
     Http,
 }
 
-/// Resolves names to the addresses that the guard permits for a scheme and a port (without one: for every port), so that nothing else can be
-/// connected to.
+/// Resolves a name to only those addresses that the guard permits for a scheme and a port; without
+/// a port, for every port.
 pub(super) struct GuardedResolver {
-    guard: Arc<Guard>,
+    guard: Arc<AddressGuard>,
     scheme: Scheme,
     port: Option<u16>,
 }
 
 impl GuardedResolver {
-    pub(super) const fn new(guard: Arc<Guard>, scheme: Scheme, port: Option<u16>) -> Self {
+    pub(super) const fn new(guard: Arc<AddressGuard>, scheme: Scheme, port: Option<u16>) -> Self {
         Self { guard, scheme, port }
     }
 }
 
 impl Scheme {
-    /// Whether it may be asked so by anybody: else the operator must allow it.
-    fn is_free_to(self, ip: IpAddr) -> bool {
+    /// Whether the address needs no allowance by the operator.
+    fn permits_by_default(self, ip: IpAddr) -> bool {
         self == Self::Https && is_public(ip)
     }
 
@@ -119,10 +120,10 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (guard, scheme, port) = (self.guard.clone(), self.scheme, self.port);
         Box::pin(async move {
-            let found = (guard.look_up)(name.as_str().to_owned(), 0).await?;
+            let found = (guard.lookup)(name.as_str().to_owned(), 0).await?;
             let permitted: Vec<SocketAddr> = found
                 .into_iter()
-                .filter(|at| scheme.is_free_to(at.ip()) || guard.allows(name.as_str(), at.ip(), port))
+                .filter(|at| scheme.permits_by_default(at.ip()) || guard.allows(name.as_str(), at.ip(), port))
                 .collect();
             if permitted.is_empty() {
                 return Err(scheme.refused(name.as_str()).into());
@@ -132,8 +133,9 @@ impl Resolve for GuardedResolver {
     }
 }
 
-/// What is not reachable on the public internet, from the IANA special-purpose address registries (RFC 6890 and its successors).
-static SPECIAL: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
+/// Networks that are not on the public internet, from the IANA special-purpose address registries
+/// (RFC 6890 and its successors).
+static SPECIAL_PURPOSE: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
     [
         "0.0.0.0/8",
         "10.0.0.0/8",
@@ -168,10 +170,10 @@ static SPECIAL: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Whether an address is on the public internet; an IPv4 address mapped into IPv6 is judged as IPv4.
+/// Whether an address is on the public internet. An IPv4 address mapped into IPv6 counts as IPv4.
 fn is_public(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
-    !SPECIAL.iter().any(|net| net.contains(&ip))
+    !SPECIAL_PURPOSE.iter().any(|net| net.contains(&ip))
 }
 
 #[cfg(test)]
