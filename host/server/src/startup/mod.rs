@@ -264,7 +264,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
     let url_prefix = settings.system.url_prefix.clone();
     let called = url_prefix.clone();
-    let proxy = Proxy::new(store.clone(), plugins.clone(), grants.clone(), audit.clone(), settings.proxy, called);
+    let proxy = Proxy::new(plugins.clone(), grants.clone(), audit.clone(), settings.proxy, called);
     let features = settings.features.clone();
     let parts = Parts {
         plugins: plugins.clone(),
