@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tracing::Span;
 
-use super::{error::ProxyError, in_flight::InFlightGuard, request_body::RequestBody};
+use super::{error::ProxyError, request_body::RequestBody};
+use jackfield_limits::InFlightGuard;
 use jackfield_outbound::OutboundError;
 use jackfield_store::{IntegrationId, OrganizationId};
 
@@ -26,7 +27,7 @@ pub(super) struct AccessLogEntry {
     error: Option<String>,
     length: Option<u64>,
     is_complete: bool,
-    _in_flight: InFlightGuard,
+    _in_flight: InFlightGuard<OrganizationId>,
 }
 
 impl AccessLogEntry {
@@ -34,7 +35,7 @@ impl AccessLogEntry {
         (organization, integration): (OrganizationId, IntegrationId),
         provider: &str,
         body: &RequestBody,
-        in_flight: InFlightGuard,
+        in_flight: InFlightGuard<OrganizationId>,
     ) -> Self {
         Self {
             organization,

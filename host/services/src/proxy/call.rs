@@ -6,7 +6,6 @@ use super::{
     access_log::AccessLogEntry,
     error::ProxyError,
     headers,
-    in_flight::InFlight,
     location::OwnOrigins,
     request::{PreparedRequest, ProxyRequest},
     request_body::BodyError,
@@ -18,8 +17,10 @@ use crate::{
     grants::{Fresh, GrantError, Grants},
 };
 use jackfield_config::{self as config, UrlPrefix};
+use jackfield_limits::InFlight;
 use jackfield_loader::Plugins;
 use jackfield_outbound::Incoming;
+use jackfield_store::OrganizationId;
 
 /// The proxy of this host. Cheap to clone.
 #[derive(Clone)]
@@ -29,7 +30,8 @@ pub struct Proxy {
     audit: Audit,
     settings: config::Proxy,
     url_prefix: UrlPrefix,
-    in_flight: InFlight,
+    /// A service whose answers never end must not take the whole host for itself.
+    in_flight: InFlight<OrganizationId>,
 }
 
 impl Proxy {
@@ -48,7 +50,8 @@ impl Proxy {
     pub async fn call(&self, request: ProxyRequest) -> Result<Response<ResponseBody>, ProxyError> {
         request.check(self.settings.max_request_bytes)?;
         let (organization, integration) = (request.organization, request.integration);
-        let in_flight = self.in_flight.enter(organization, self.settings.max_calls)?;
+        let max_calls = self.settings.max_calls;
+        let in_flight = self.in_flight.start(organization, max_calls).ok_or(ProxyError::Busy(max_calls))?;
         let found = self.grants.fresh_with_provider(organization, integration, &request.grant).await?;
         let (provider_id, token) = found.ok_or(ProxyError::NotFound)?;
         let provider = self.plugins.find_configured(&provider_id).ok_or(ProxyError::NoProvider)?;

@@ -3,15 +3,13 @@
 //! [`Proxy::call`] is the way through this folder. `target` builds the URL and refuses a path that
 //! leads elsewhere. `headers` filters both heads and adds the credential, `location` rewrites the
 //! links of the answer. `request_body` buffers a small body, so that `retry` can have it sent again
-//! where that is safe. `response` streams the answer back. `in_flight` limits the calls of an
-//! organization, and `access_log` logs each of them once. Which hosts a provider may reach is
-//! checked by `jackfield-outbound`.
+//! where that is safe. `response` streams the answer back. `access_log` logs each call once. Which
+//! hosts a provider may reach is checked by `jackfield-outbound`.
 
 mod access_log;
 mod call;
 mod error;
 mod headers;
-mod in_flight;
 mod location;
 mod request;
 mod request_body;

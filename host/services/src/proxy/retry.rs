@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, header};
 
+use jackfield_limits::Backoff;
 use jackfield_outbound::OutboundError;
 
 /// Most attempts of a call, not counting the one with a refreshed token.
 const MAX_ATTEMPTS: u32 = 3;
-/// The longest delay before the second attempt; doubled before the third.
-const DELAY: Duration = Duration::from_millis(200);
+/// The longest delays between the attempts.
+const DELAYS: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
 
 /// Whether a call that failed may be sent again: any call if nothing was sent, else only one with
 /// an idempotent method (RFC 9110 section 9.2.2), and none that has used up its time.
@@ -36,8 +37,7 @@ pub(super) fn after_response(method: &Method, status: StatusCode, headers: &Head
 
 /// How long to wait before the next attempt, with jitter: callers must not come back all at once.
 pub(super) fn delay(attempts: u32) -> Duration {
-    let longest = DELAY * 2_u32.pow(attempts.saturating_sub(1).min(4));
-    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+    DELAYS.jittered_pause(attempts.saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn delays_are_short_grow_and_are_not_all_the_same_length() {
         for attempts in 1..=2 {
-            let longest = DELAY * attempts;
+            let longest = Duration::from_millis(200) * attempts;
             let delays: Vec<_> = (0..50).map(|_| delay(attempts)).collect();
             assert!(delays.iter().all(|delay| *delay >= longest / 2 && *delay <= longest));
             assert!(delays.iter().any(|delay| *delay != delays[0]));
