@@ -16,11 +16,13 @@ use throttle::Throttle;
 
 use jackfield_config::clock::Clock;
 use jackfield_store::{
-    AnyConnection, IdentityId, OrganizationId, Store, StoreError, StoreResult, UserId,
+    AnyConnection, Store, StoreError, StoreResult,
     audit::{self, Action, Actor, Entry},
     identities, leaving, members, organizations, users,
 };
-pub use jackfield_store::{identities::Identity, leaving::IdentityUnlinked, organizations::Organization};
+pub use jackfield_store::{
+    IdentityId, OrganizationId, UserId, identities::Identity, leaving::IdentityUnlinked, organizations::Organization,
+};
 
 /// All accounts of this host.
 #[derive(Clone)]

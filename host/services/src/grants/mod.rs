@@ -36,10 +36,15 @@ use tokio::sync::Notify;
 
 use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
-use jackfield_oauth2::Issuers;
+pub use jackfield_oauth2::Issuers;
+pub use jackfield_store::{
+    GrantId, RevocationId,
+    grants::{Grant, Status},
+    revocations::{Revocation, Status as RevocationStatus},
+};
 use jackfield_store::{
-    AnyConnection, GrantId, IntegrationId, OrganizationId, Store, StoreError,
-    grants::{self, Grant, Scopes, Status},
+    AnyConnection, IntegrationId, OrganizationId, Store, StoreError,
+    grants::{self, Scopes},
     integrations,
 };
 

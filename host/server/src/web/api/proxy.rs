@@ -17,13 +17,12 @@ use crate::{
         error::{ApiError, CodedError, NO_GRANT, WebError},
     },
 };
-use jackfield_outbound::OutboundError;
 use jackfield_services::{
+    StoreError,
     accounts::Scope,
     grants::{GrantError, Which},
     proxy::{ProxyError, ProxyRequest},
 };
-use jackfield_store::StoreError;
 
 /// Names the grant to use. A header, because the query belongs to the service.
 const GRANT: &str = "jackfield-grant";
@@ -123,7 +122,7 @@ impl From<ProxyError> for WebError {
                 | GrantError::Unavailable { .. }
                 | GrantError::Store(StoreError::Seal(_))),
             ) => error.into(),
-            ProxyError::Outbound(OutboundError::Idle(_) | OutboundError::TimedOut(_)) => Self::GatewayTimeout,
+            ProxyError::Outbound(error) if error.is_timeout() => Self::GatewayTimeout,
             // The cause may name an internal address, so it is only in the log.
             ProxyError::Outbound(_) | ProxyError::UnexpectedStatus(_) => Self::BadGateway,
             error @ (ProxyError::Grant(_) | ProxyError::Store(_)) => Self::Internal(error.to_string()),
