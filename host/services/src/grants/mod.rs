@@ -37,15 +37,15 @@ use tokio::sync::Notify;
 use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 pub use jackfield_oauth2::Issuers;
-pub use jackfield_store::{
-    GrantId, RevocationId,
-    grants::{Grant, Status},
-    revocations::{Revocation, Status as RevocationStatus},
-};
 use jackfield_store::{
     AnyConnection, IntegrationId, OrganizationId, Store, StoreError,
     grants::{self, Scopes},
     integrations,
+};
+pub use jackfield_store::{
+    GrantId, RevocationId,
+    grants::{Grant, Status},
+    revocations::{Revocation, Status as RevocationStatus},
 };
 
 /// The grants of this host. Cheap to clone.
