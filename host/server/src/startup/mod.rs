@@ -179,7 +179,7 @@ impl Application {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
         let sweeper = tokio::spawn(self.app.database.clone().sweep());
-        let counter = tokio::spawn(self.app.audit.clone().keep());
+        let counter = tokio::spawn(self.app.audit.clone().run());
         let resealer = tokio::spawn(go_on(self.app.keys.clone()));
         let keeper = tokio::spawn(self.app.grants.clone().keep());
         let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
@@ -213,7 +213,7 @@ impl Application {
             controlled.abort();
             let _ = controlled.await; // So that its file is gone when the process is.
         }
-        if let Err(error) = self.app.audit.settle().await {
+        if let Err(error) = self.app.audit.flush().await {
             tracing::error!(%error, "the audit log lacks the last counts");
         }
         log_head(&self.app.audit).await;
