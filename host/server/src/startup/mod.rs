@@ -293,7 +293,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, loaded: Loade
 
 /// What a killed host or command has left undone is done while this one serves.
 async fn go_on(keys: Keys) {
-    if let Err(error) = keys.go_on().await {
-        tracing::warn!(%error, "an interrupted rotation of keys cannot be gone on with");
+    if let Err(error) = keys.resume().await {
+        tracing::warn!(%error, "an interrupted rotation of keys cannot be resumed");
     }
 }
