@@ -4,7 +4,6 @@ use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration
 
 use axum::Router;
 use thiserror::Error;
-use time::OffsetDateTime;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -12,22 +11,22 @@ use crate::{
     control, web,
 };
 use jackfield_config::{self as config, Diagnostic, Diagnostics, OnFailure, SecretKeys, Settings, clock::Clock};
-use jackfield_loader::Plugins;
-use jackfield_oauth2::Issuers;
-use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_services::{
+    Store, StoreError,
     accounts::Accounts,
     audit::{Audit, Builds},
-    grants::Grants,
+    database::Database,
+    grants::{Grants, Issuers},
     integrations::Integrations,
     keys::Keys,
-    open::{self, OpenError},
+    open::{self, LoadedPlugins, OpenError},
     proxy::Proxy,
     reload::Reloader,
+    removals::Removals,
     session::{Sessions, Setups},
     setup::{Parts, Pipelines},
+    token_reads::TokenReads,
 };
-use jackfield_store::{Store, StoreError};
 
 /// A built host: bound, not yet serving.
 pub struct Application {
@@ -42,15 +41,12 @@ pub enum StartupError {
     /// The configuration or its plugins are wrong.
     #[error("{0}")]
     Diagnostics(Diagnostics),
-    /// The database cannot be opened or migrated.
+    /// The database cannot be opened or migrated, or no plugin can be loaded.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The database fails.
     #[error("database.url: {0}")]
     Store(#[from] StoreError),
-    /// The HTTP client cannot be built.
-    #[error("the outgoing HTTP client cannot be built: {0}")]
-    Outbound(#[from] OutboundError),
     /// The address cannot be bound.
     #[error("system.listen: cannot listen on {address}: {error}")]
     Listen {
@@ -73,16 +69,11 @@ impl From<Diagnostic> for StartupError {
 /// Longest wait for requests under way once the host is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How often what has expired is swept out of the database.
-const SWEEP: Duration = Duration::from_secs(10 * 60);
-
 /// What a host starts with.
 struct Configured {
     settings: Settings,
-    plugins: Plugins,
-    /// What is wrong with plugins that are skipped.
-    refused: Vec<Diagnostic>,
-    outbound: Outbound,
+    /// With what is wrong with plugins that are skipped.
+    loaded: LoadedPlugins,
 }
 
 /// Reads the configuration and loads the plugins it lists. A diagnostic stops the start; with `[plugins] on-failure = "skip"` those of
@@ -92,15 +83,14 @@ struct Configured {
 /// All diagnostics of both at once.
 async fn configured(file: &Path) -> Result<Configured, StartupError> {
     let (settings, mut diagnostics) = config::load_lenient(file).map_err(StartupError::Diagnostics)?;
-    let outbound = Outbound::new(&settings.http)?;
-    let (plugins, refused) = Plugins::load(&settings, &outbound).await;
+    let loaded = open::load_plugins(&settings).await?;
     if settings.plugins.on_failure == OnFailure::Skip {
-        refused.iter().for_each(log_skipped);
+        loaded.refused.iter().for_each(log_skipped);
     } else {
-        diagnostics.extend(refused.iter().cloned());
+        diagnostics.extend(loaded.refused.iter().cloned());
     }
     if diagnostics.is_empty() {
-        Ok(Configured { settings, plugins, refused, outbound })
+        Ok(Configured { settings, loaded })
     } else {
         Err(StartupError::Diagnostics(Diagnostics::from(diagnostics)))
     }
@@ -129,14 +119,15 @@ impl Application {
 
     async fn assemble(file: &Path, listener: Option<TcpListener>) -> Result<Self, StartupError> {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
-        let Configured { settings, plugins, refused, outbound } = configured(file).await?;
-        plugins.log_offers();
+        let Configured { settings, loaded } = configured(file).await?;
+        loaded.plugins.log_offers();
+        let refused = loaded.refused.clone();
         for migration in open::migrate(&settings).await? {
             tracing::info!(migration, "the database is migrated");
         }
         let (store, keys) = open::open_migrated(&settings).await?;
         let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
-        let app = app(settings, store, &keys, plugins, outbound);
+        let app = app(settings, store, &keys, loaded);
         app.reloader.started(&refused).await?;
         log_head(&app.audit).await;
         let listener = match listener {
@@ -187,7 +178,7 @@ impl Application {
         router: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
-        let sweeper = tokio::spawn(sweep(self.app.store.clone()));
+        let sweeper = tokio::spawn(self.app.database.clone().sweep());
         let counter = tokio::spawn(self.app.audit.clone().keep());
         let resealer = tokio::spawn(go_on(self.app.keys.clone()));
         let keeper = tokio::spawn(self.app.grants.clone().keep());
@@ -251,7 +242,8 @@ async fn bind_control(path: &Path) -> Option<control::Listener> {
     }
 }
 
-fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plugins, outbound: Outbound) -> AppHandle {
+fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, loaded: LoadedPlugins) -> AppHandle {
+    let LoadedPlugins { plugins, outbound, .. } = loaded;
     let clock = Clock::system();
     let accounts = Accounts::new(store.clone(), clock.clone());
     let served_by = plugins.clone();
@@ -264,7 +256,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
     let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
     let url_prefix = settings.system.url_prefix.clone();
     let called = url_prefix.clone();
-    let proxy = Proxy::new(store.clone(), plugins.clone(), grants.clone(), audit.clone(), settings.proxy, called);
+    let proxy = Proxy::new(plugins.clone(), grants.clone(), audit.clone(), settings.proxy, called);
     let features = settings.features.clone();
     let parts = Parts {
         plugins: plugins.clone(),
@@ -279,13 +271,14 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
         issuers,
     };
     let pipelines = Arc::new(Pipelines::new(parts, secret_keys));
-    let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
-    let (log, shown) = (audit.clone(), features.clone());
-    let reloader = Reloader::new(settings, outbound, plugins.clone(), shown, store.clone(), log);
+    let sessions = Sessions::new(store.clone(), clock.clone(), url_prefix.is_https());
+    let reloader = Reloader::new(settings, outbound, plugins.clone(), features, store.clone(), audit.clone());
     AppHandle::new(App {
+        removals: Removals::new(accounts.clone(), integrations.clone(), grants.clone()),
+        token_reads: TokenReads::new(integrations.clone(), grants.clone(), audit.clone()),
+        database: Database::new(store, clock),
         accounts,
         audit,
-        features,
         grants,
         integrations,
         keys,
@@ -294,7 +287,6 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
         proxy,
         reloader,
         sessions,
-        store,
         url_prefix,
     })
 }
@@ -303,15 +295,5 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
 async fn go_on(keys: Keys) {
     if let Err(error) = keys.go_on().await {
         tracing::warn!(%error, "an interrupted rotation of keys cannot be gone on with");
-    }
-}
-
-async fn sweep(store: Store) {
-    let mut ticks = tokio::time::interval(SWEEP);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = store.sweep(OffsetDateTime::now_utc()).await {
-            tracing::warn!(%error, "expired sessions could not be swept");
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use jackfield_store::grants::{ENDED_BY_SERVICE, Grant, NEEDS_REAUTHENTICATION, Status};
+use jackfield_services::{grants::Grant, integrations::Status};
 
 /// One grant, in words.
 pub(super) struct DrawnGrant {
@@ -24,13 +24,13 @@ pub(super) struct DrawnGrant {
 impl DrawnGrant {
     pub(super) fn new(grant: Grant) -> Self {
         Self {
+            needs_reauthentication: grant.needs_reauthentication(),
+            is_ended_by_service: grant.is_ended_by_service(),
             missing: grant.scopes.missing().into_iter().map(str::to_owned).collect(),
             name: grant.name,
             subject: grant.subject,
             scopes: grant.scopes.granted,
             expires_at: grant.expires_at.map(text),
-            needs_reauthentication: grant.status == Status::NeedsReauthentication,
-            is_ended_by_service: grant.reason.as_deref() == Some(ENDED_BY_SERVICE),
             reason: grant.reason,
         }
     }
@@ -48,6 +48,10 @@ fn text(at: OffsetDateTime) -> String {
 }
 
 /// A status of the API as people read it.
-pub(super) fn status_in_words(status: &str) -> &str {
-    if status == NEEDS_REAUTHENTICATION { "needs re-authentication" } else { status }
+pub(super) const fn status_in_words(status: Status) -> &'static str {
+    match status {
+        Status::Active => "active",
+        Status::NeedsReauthentication => "needs re-authentication",
+        Status::Orphaned => "orphaned",
+    }
 }

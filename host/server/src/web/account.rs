@@ -14,8 +14,7 @@ use super::{
     notice::Notice,
 };
 use crate::app::AppHandle;
-use jackfield_services::accounts::Identity;
-use jackfield_store::IdentityId;
+use jackfield_services::accounts::{Identity, IdentityId};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -43,12 +42,8 @@ pub(super) async fn unlink(
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let id: IdentityId = id.parse().map_err(|_| WebError::NotFound)?;
-    let unlinked = app.accounts.unlink_identity(user, id).await?;
-    if !unlinked.was_linked {
+    if !app.removals.unlink_identity(user, id).await? {
         return Err(WebError::NotFound.into());
-    }
-    for revocation in unlinked.revocations {
-        app.grants.revoke_now(revocation).await;
     }
     let mut response = found("/account/");
     Notice::unlinked().leave(&mut response);

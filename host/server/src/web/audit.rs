@@ -17,10 +17,11 @@ use super::{
 };
 use crate::app::AppHandle;
 use jackfield_services::{
-    accounts::{Access, Scope},
+    StoreResult,
+    accounts::{Access, OrganizationId, Scope},
     audit::{Action, Filter},
+    integrations::{Installed, IntegrationId},
 };
-use jackfield_store::{IntegrationId, OrganizationId, StoreResult};
 
 #[derive(Template)]
 #[template(path = "audit.html")]
@@ -118,9 +119,7 @@ pub(super) async fn latest(app: &AppHandle, access: &Access, id: IntegrationId) 
 
 async fn names(app: &AppHandle, organization: OrganizationId) -> StoreResult<Names> {
     let listing = app.integrations.list(organization, None, NAMED).await?;
-    let name = |installed: jackfield_store::integrations::Installed| {
-        (installed.integration.id.to_string(), installed.integration.name)
-    };
+    let name = |installed: Installed| (installed.integration.id.to_string(), installed.integration.name);
     Ok(listing.rows.into_iter().map(name).collect())
 }
 

@@ -9,10 +9,9 @@ use serde::Deserialize;
 use super::error::{ApiError, NO_PERMISSION, PageError, WebError};
 use crate::app::AppHandle;
 use jackfield_services::{
-    accounts::{Access, Scope},
+    accounts::{Access, Scope, UserId},
     session::Session,
 };
-use jackfield_store::UserId;
 
 /// The person who is logged in, on a page.
 pub(super) struct LoggedIn(pub(super) UserId);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::shown::provider_name;
 use crate::app::AppHandle;
 use jackfield_services::audit::{Action, AuditOut, Row};
 
@@ -35,7 +36,7 @@ impl DrawnDeed {
         Self {
             who: who(&row),
             what: row.action.parse().map_or_else(|_| row.action.clone(), |action| in_words(action).to_owned()),
-            provider: row.provider.as_deref().map(|id| app.provider_name(id)),
+            provider: row.provider.as_deref().map(|id| provider_name(app, id)),
             account: name.cloned().or(row.external_id),
             integration: row.integration_id.clone().filter(|_| name.is_some()),
             result: row.result,

@@ -18,7 +18,7 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::{answer::html, assets, frame::Reference};
-use jackfield_store::StoreError;
+use jackfield_services::StoreError;
 
 /// Why a request is not carried out.
 #[derive(Debug)]

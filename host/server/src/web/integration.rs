@@ -21,16 +21,16 @@ use super::{
     icons,
     integrations::may_install,
     notice::Notice,
+    shown::shown,
 };
 use crate::app::AppHandle;
 use jackfield_loader::Dialog;
 use jackfield_services::{
+    StoreResult,
     accounts::{Access, Scope},
-    integrations::{Details, IntegrationOut, Unlinked},
-};
-use jackfield_store::{
-    IntegrationId, StoreResult,
-    grants::{Grant, NEEDS_REAUTHENTICATION},
+    grants::Grant,
+    integrations::{Details, IntegrationId, IntegrationOut, Status},
+    removals::Removed,
 };
 
 #[derive(Template)]
@@ -41,7 +41,6 @@ struct IntegrationPage {
     shown: IntegrationOut,
     icon: String,
     dialog: Dialog,
-    is_loaded: bool,
     may_install: bool,
     added_by: Option<String>,
     metadata: Vec<(String, Option<String>)>,
@@ -54,7 +53,7 @@ struct IntegrationPage {
 
 impl IntegrationPage {
     fn needs_reauthentication(&self) -> bool {
-        self.shown.status == NEEDS_REAUTHENTICATION
+        self.shown.status == Status::NeedsReauthentication
     }
 
     /// Whether the service has ended it, and not only renews it no more. Where it has no grants there is nothing to renew.
@@ -62,8 +61,12 @@ impl IntegrationPage {
         self.grants.first().is_none_or(|grant| grant.is_ended_by_service)
     }
 
-    fn status(&self) -> &str {
-        if self.is_loaded { status_in_words(&self.shown.status) } else { "orphaned" }
+    fn is_loaded(&self) -> bool {
+        self.shown.status != Status::Orphaned
+    }
+
+    fn status(&self) -> &'static str {
+        status_in_words(self.shown.status)
     }
 }
 
@@ -114,14 +117,13 @@ fn drawn(
     values: BTreeMap<String, String>,
     errors: BTreeMap<String, String>,
 ) -> IntegrationPage {
-    let shown = app.show(&details.installed);
+    let shown = shown(app, &details.installed);
     let provider = app.plugins.find(&shown.provider.id);
     let declared = provider.as_ref().map(|provider| provider.config()).unwrap_or_default();
     IntegrationPage {
         slug: access.organization.slug.clone(),
         icon: icons::url(provider.as_deref()),
         dialog: provider.as_ref().map(|provider| provider.dialog()).unwrap_or_default(),
-        is_loaded: app.plugins.find_configured(&shown.provider.id).is_some(),
         may_install: may_install(app, &access),
         added_by: details.added_by,
         metadata: details.metadata,
@@ -178,7 +180,7 @@ pub(super) async fn ask_remove(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, PageError> {
     require(&access, Scope::OrgIntegrations)?;
-    let shown = app.show(&details(&app, &access, &id).await?.installed);
+    let shown = shown(&app, &details(&app, &access, &id).await?.installed);
     let page = RemovePage {
         slug: access.organization.slug.clone(),
         organization_name: access.organization.name.clone(),
@@ -196,10 +198,10 @@ pub(super) async fn remove(
 ) -> Result<Response, PageError> {
     require(&access, Scope::OrgIntegrations)?;
     let id: IntegrationId = id.parse().map_err(|_| WebError::NotFound)?;
-    let notice = match app.integrations.remove(access.organization.id, id, access.actor).await? {
-        Unlinked::NotThere => return Err(WebError::NotFound.into()),
-        Unlinked::StillShared => Notice::removed(),
-        Unlinked::Removed(revocation) => Notice::given_up(app.grants.revoke_now(revocation).await.as_ref()),
+    let notice = match app.removals.remove_integration(access.organization.id, id, access.actor).await? {
+        Removed::NotThere => return Err(WebError::NotFound.into()),
+        Removed::StillShared => Notice::removed(),
+        Removed::Gone(attempted) => Notice::given_up(attempted.as_ref()),
     };
     let mut response = found(&format!("/organizations/{}/integrations/", access.organization.slug));
     notice.leave(&mut response);

@@ -18,15 +18,14 @@ use super::{
     error::{PageError, found},
     frame::{Frame, LeftNotice, framed},
     icons,
+    shown::shown,
 };
 use crate::app::AppHandle;
 use jackfield_loader::Provider;
 use jackfield_services::{
     accounts::{Access, Scope},
-    integrations::{IntegrationOut, Listing},
-    setup::FEATURE,
+    integrations::{Installed, IntegrationOut, Listing, Status},
 };
-use jackfield_store::integrations::Installed;
 
 #[derive(Template)]
 #[template(path = "integrations.html")]
@@ -56,13 +55,16 @@ struct AddProvider {
 struct Row {
     shown: IntegrationOut,
     icon: String,
-    is_loaded: bool,
     added_by: Option<String>,
 }
 
 impl Row {
-    fn status(&self) -> &str {
-        status_in_words(&self.shown.status)
+    fn is_active(&self) -> bool {
+        self.shown.status == Status::Active
+    }
+
+    fn status(&self) -> &'static str {
+        status_in_words(self.shown.status)
     }
 }
 
@@ -123,17 +125,16 @@ pub(super) async fn page(
 
 /// Whether this person is shown buttons that add and remove.
 pub(super) fn may_install(app: &AppHandle, access: &Access) -> bool {
-    access.has(Scope::OrgIntegrations) && app.features.is_on(FEATURE, &access.organization.slug)
+    app.pipelines.may_set_up(access).is_ok()
 }
 
 fn rows(app: &AppHandle, listing: Listing) -> Vec<Row> {
     let Listing { rows, people, .. } = listing;
     let row = |installed: &Installed| {
-        let shown = app.show(installed);
+        let shown = shown(app, installed);
         let provider = app.plugins.find(&shown.provider.id);
         Row {
             icon: icons::url(provider.as_deref()),
-            is_loaded: app.plugins.find_configured(&shown.provider.id).is_some(),
             added_by: installed.link.added_by.and_then(|user| people.get(&user).cloned()),
             shown,
         }

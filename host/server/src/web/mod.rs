@@ -27,6 +27,7 @@ mod notice;
 mod origin;
 mod routes;
 mod setup;
+mod shown;
 mod webhook;
 
 pub use routes::router;

@@ -185,8 +185,11 @@ async fn a_form_as_data_is_drawn_by_the_host_and_keeps_values_after_an_error() -
     );
     let again = app.owner.post("/extensions/host-form/setup/", &[("name", "")]).await?;
     assert!(again.text.contains("aria-invalid=\"true\""), "{}", again.text);
-    let dialog =
-        app.owner.post("/extensions/host-form/setup/", &[("name", "drawn"), ("jackfield-step", "0")]).await?.dialog()?;
+    let dialog = app
+        .owner
+        .post("/extensions/host-form/setup/", &[("name", "drawn"), ("jackfield-step", "0")])
+        .await?
+        .dialog()?;
     assert_eq!(dialog.data["externalId"], "drawn");
     Ok(())
 }

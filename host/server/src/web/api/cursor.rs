@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::web::error::WebError;
-use jackfield_store::integrations::Position;
+use jackfield_services::integrations::Position;
 
 /// Most rows of one page, and how many there are when the client does not say.
 pub(in crate::web) const PER_PAGE: usize = 100;

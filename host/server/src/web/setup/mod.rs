@@ -14,8 +14,8 @@ use request::StepRequest;
 use serde::Deserialize;
 
 use super::{
-    caller::{BrowserSession, LoggedIn, PageAccess, require},
-    error::{PageError, WebError, found, see_other},
+    caller::{BrowserSession, LoggedIn, PageAccess},
+    error::{NO_PERMISSION, PageError, WebError, found, see_other},
     failed_checks::FailedCheck,
     frame::Reference,
     notice::Notice,
@@ -24,10 +24,9 @@ use super::{
 use crate::app::AppHandle;
 use jackfield_loader::Provider;
 use jackfield_services::{
-    accounts::Scope,
-    setup::{Channel, FEATURE, Outcome, Refusal, Start, StartError, Visit},
+    integrations::IntegrationId,
+    setup::{Channel, Outcome, Refusal, Start, StartError, Visit},
 };
-use jackfield_store::IntegrationId;
 
 #[derive(Deserialize)]
 pub(super) struct StartQuery {
@@ -48,9 +47,10 @@ pub(super) async fn start(
     if is_cross_site(&headers) {
         return Err(WebError::Forbidden("A set-up cannot be started from another site.").into());
     }
-    require(&access, Scope::OrgIntegrations)?;
-    if !app.features.is_on(FEATURE, &access.organization.slug) {
-        return Ok(found("/"));
+    match app.pipelines.may_set_up(&access) {
+        Err(Refusal::FeatureOff) => return Ok(found("/")),
+        Err(_) => return Err(WebError::Forbidden(NO_PERMISSION).into()),
+        Ok(()) => {}
     }
     let key = session.key().ok_or_else(|| WebError::Internal("a person is logged in without a session".to_owned()))?;
     let integration = query.integration.as_deref().map(str::parse::<IntegrationId>).transpose();
