@@ -1,31 +1,27 @@
-//! Floor 6: build the host from its settings, serve, stop.
+//! Builds the host from its settings, serves, stops.
+//!
+//! `open` reads the configuration and loads the plugins, `assemble` builds the services, `background` runs what nobody
+//! asks for.
 
-use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+mod assemble;
+mod background;
+mod open;
+
+use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
 use axum::Router;
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-use crate::{
-    app::{App, AppHandle},
-    control, web,
-};
-use jackfield_config::{self as config, Diagnostic, Diagnostics, OnFailure, SecretKeys, Settings, clock::Clock};
+use self::{background::Background, open::Configured};
+use crate::{app::AppHandle, control, web};
+use jackfield_config::{Diagnostic, Diagnostics};
 use jackfield_services::{
-    Store, StoreError,
-    accounts::Accounts,
-    audit::{Audit, Builds},
-    database::Database,
-    grants::{Grants, Issuers},
-    integrations::Integrations,
-    keys::Keys,
-    open::{self, LoadedPlugins, OpenError},
-    proxy::Proxy,
+    StoreError,
+    audit::Audit,
+    open::{OpenError, migrate, open_migrated},
     reload::Reloader,
-    removals::Removals,
-    session::{Sessions, Setups},
-    setup::{Parts, Pipelines},
-    token_reads::TokenReads,
 };
 
 /// A built host: bound, not yet serving.
@@ -66,81 +62,51 @@ impl From<Diagnostic> for StartupError {
     }
 }
 
-/// Longest wait for requests under way once the host is told to stop.
+/// Longest wait for open requests once the host is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
-
-/// What a host starts with.
-struct Configured {
-    settings: Settings,
-    /// With what is wrong with plugins that are skipped.
-    loaded: LoadedPlugins,
-}
-
-/// Reads the configuration and loads the plugins it lists. A diagnostic stops the start; with `[plugins] on-failure = "skip"` those of
-/// plugins do not.
-///
-/// # Errors
-/// All diagnostics of both at once.
-async fn configured(file: &Path) -> Result<Configured, StartupError> {
-    let (settings, mut diagnostics) = config::load_lenient(file).map_err(StartupError::Diagnostics)?;
-    let loaded = open::load_plugins(&settings).await?;
-    if settings.plugins.on_failure == OnFailure::Skip {
-        loaded.refused.iter().for_each(log_skipped);
-    } else {
-        diagnostics.extend(loaded.refused.iter().cloned());
-    }
-    if diagnostics.is_empty() {
-        Ok(Configured { settings, loaded })
-    } else {
-        Err(StartupError::Diagnostics(Diagnostics::from(diagnostics)))
-    }
-}
-
-fn log_skipped(diagnostic: &Diagnostic) {
-    tracing::error!(error = %diagnostic, "a plugin is skipped");
-}
 
 impl Application {
     /// Reads the configuration, loads the plugins, migrates the database, binds the address.
     ///
     /// # Errors
-    /// The first room that cannot be built, with all it has to say.
+    /// The first part that cannot be built, with everything that is wrong with it.
     pub async fn build(file: &Path) -> Result<Self, StartupError> {
-        Self::assemble(file, None).await
+        Self::build_with(file, None).await
     }
 
-    /// The same on an address that is bound already, whatever the configuration says: for whoever has to know it before.
+    /// The same on an address that is bound already, for callers that must know it before. The configured one is ignored.
     ///
     /// # Errors
     /// As [`Application::build`].
     pub async fn build_on(listener: TcpListener, file: &Path) -> Result<Self, StartupError> {
-        Self::assemble(file, Some(listener)).await
+        Self::build_with(file, Some(listener)).await
     }
 
-    async fn assemble(file: &Path, listener: Option<TcpListener>) -> Result<Self, StartupError> {
+    async fn build_with(file: &Path, listener: Option<TcpListener>) -> Result<Self, StartupError> {
         // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
-        let Configured { settings, loaded } = configured(file).await?;
+        let Configured { settings, loaded } = open::configured(file).await?;
         loaded.plugins.log_offers();
-        let refused = loaded.refused.clone();
-        for migration in open::migrate(&settings).await? {
+        for migration in migrate(&settings).await? {
             tracing::info!(migration, "the database is migrated");
         }
-        let (store, keys) = open::open_migrated(&settings).await?;
-        let (address, control) = (settings.system.listen.clone(), settings.system.control.clone());
-        let app = app(settings, store, &keys, loaded);
+        let (store, keys) = open_migrated(&settings).await?;
+        let address = settings.system.listen.clone();
+        let control = settings.system.control.clone();
+        let refused = loaded.refused.clone();
+        let app = assemble::app(settings, store, &keys, loaded);
         app.reloader.started(&refused).await?;
         log_head(&app.audit).await;
         let listener = match listener {
             Some(listener) => listener,
             None => TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?,
         };
-        // Not before: who cannot listen may be the second on this database, and the leases are those of a host that runs.
+        // Not before the address is bound: a second host on the same database must not void the leases of the first.
         app.grants.void_leases().await?;
-        let control = bind_control(&control).await;
+        let control = open::control_socket(&control).await;
         Ok(Self { listener, control, app })
     }
 
-    /// What changes the running host to what its configuration says.
+    /// Takes over what the configuration says by now.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
         self.app.reloader.clone()
@@ -160,7 +126,7 @@ impl Application {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` is ready, then finishes what is under way, for `GRACE` at most.
+    /// Serves until `stop` is ready, then finishes open requests, for `GRACE` at most.
     ///
     /// # Errors
     /// When the server fails.
@@ -178,122 +144,51 @@ impl Application {
         router: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
-        let sweeper = tokio::spawn(self.app.database.clone().sweep());
-        let counter = tokio::spawn(self.app.audit.clone().run());
-        let resealer = tokio::spawn(go_on(self.app.keys.clone()));
-        let keeper = tokio::spawn(self.app.grants.clone().keep());
-        let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
-        let (stopping, stopped) = oneshot::channel();
-        let controlled = self.control.map(|listener| tokio::spawn(control::serve(listener, self.app.clone())));
-        let stop = async move {
-            stop.await;
-            tracing::info!("stopping: no new connections");
-            let _ = stopping.send(());
-        };
-        let server = axum::serve(self.listener, router).with_graceful_shutdown(stop);
-        let too_late = async {
-            let _ = stopped.await;
-            tokio::time::sleep(GRACE).await;
-        };
-        let result = tokio::select! {
-            served = async { server.await } => served.map_err(StartupError::Serve),
-            () = too_late => {
-                tracing::warn!("requests under way were cut off");
-                Ok(())
-            }
-        };
-        sweeper.abort();
-        counter.abort();
-        resealer.abort();
-        keeper.abort();
-        revoker.abort();
-        // The grace is not over for these: what a provider has answered must be written.
-        let _ = tokio::time::timeout(GRACE, self.app.grants.settle()).await;
-        if let Some(controlled) = controlled {
-            controlled.abort();
-            let _ = controlled.await; // So that its file is gone when the process is.
+        let Self { listener, control, app } = self;
+        let background = Background::start(&app, control);
+        let result = serve(listener, router, stop).await;
+        background.stop().await;
+        // These have a grace of their own: what a provider has answered must be written.
+        let _ = tokio::time::timeout(GRACE, app.grants.settle()).await;
+        if let Err(error) = app.audit.flush().await {
+            tracing::error!(%error, "the last counts are missing in the audit log");
         }
-        if let Err(error) = self.app.audit.flush().await {
-            tracing::error!(%error, "the audit log lacks the last counts");
-        }
-        log_head(&self.app.audit).await;
+        log_head(&app.audit).await;
         tracing::info!("stopped");
         result
     }
 }
 
-/// What `jackfield audit verify --head` is given later, where this log is kept out of reach of whoever can write the database.
-async fn log_head(audit: &Audit) {
-    match audit.head().await {
-        Ok(head) => tracing::info!(audit.head = %head, "the audit log ends here"),
-        Err(error) => tracing::error!(%error, "the head of the audit log cannot be read"),
-    }
-}
-
-/// A host without it serves people all the same: it only has to be restarted where it could have been reloaded.
-async fn bind_control(path: &Path) -> Option<control::Listener> {
-    match control::Listener::bind(path).await {
-        Ok(listener) => Some(listener),
-        Err(error) => {
-            let path = path.display();
-            tracing::warn!(%error, %path, "no control socket (system.control): `jackfield reload` cannot reach this host, SIGHUP can");
-            None
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), StartupError> {
+    let stopping = CancellationToken::new();
+    let told = stopping.clone();
+    let stop = async move {
+        stop.await;
+        tracing::info!("stopping: no new connections");
+        told.cancel();
+    };
+    let server = axum::serve(listener, router).with_graceful_shutdown(stop);
+    let too_late = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = async { server.await } => served.map_err(StartupError::Serve),
+        () = too_late => {
+            tracing::warn!("open requests were cut off");
+            Ok(())
         }
     }
 }
 
-fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, loaded: LoadedPlugins) -> AppHandle {
-    let LoadedPlugins { plugins, outbound, .. } = loaded;
-    let clock = Clock::system();
-    let accounts = Accounts::new(store.clone(), clock.clone());
-    let served_by = plugins.clone();
-    let builds = Builds::new(move |provider| served_by.digest_of(provider));
-    let integrations = Integrations::new(store.clone(), clock.clone(), builds.clone());
-    let keys = Keys::new(store.clone());
-    let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
-    let issuers = Issuers::default();
-    let keep_alive = settings.tokens.keep_alive;
-    let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
-    let url_prefix = settings.system.url_prefix.clone();
-    let called = url_prefix.clone();
-    let proxy = Proxy::new(plugins.clone(), grants.clone(), audit.clone(), settings.proxy, called);
-    let features = settings.features.clone();
-    let parts = Parts {
-        plugins: plugins.clone(),
-        store: store.clone(),
-        setups: Setups::new(store.clone()),
-        accounts: accounts.clone(),
-        integrations: integrations.clone(),
-        grants: grants.clone(),
-        features: features.clone(),
-        url_prefix: url_prefix.clone(),
-        clock: clock.clone(),
-        issuers,
-    };
-    let pipelines = Arc::new(Pipelines::new(parts, secret_keys));
-    let sessions = Sessions::new(store.clone(), clock.clone(), url_prefix.is_https());
-    let reloader = Reloader::new(settings, outbound, plugins.clone(), features, store.clone(), audit.clone());
-    AppHandle::new(App {
-        removals: Removals::new(accounts.clone(), integrations.clone(), grants.clone()),
-        token_reads: TokenReads::new(integrations.clone(), grants.clone(), audit.clone()),
-        database: Database::new(store, clock),
-        accounts,
-        audit,
-        grants,
-        integrations,
-        keys,
-        pipelines,
-        plugins,
-        proxy,
-        reloader,
-        sessions,
-        url_prefix,
-    })
-}
-
-/// What a killed host or command has left undone is done while this one serves.
-async fn go_on(keys: Keys) {
-    if let Err(error) = keys.resume().await {
-        tracing::warn!(%error, "an interrupted rotation of keys cannot be resumed");
+/// For `jackfield audit verify --head`, where this log is kept out of reach of those who can write the database.
+async fn log_head(audit: &Audit) {
+    match audit.head().await {
+        Ok(head) => tracing::info!(audit.head = %head, "the audit log ends here"),
+        Err(error) => tracing::error!(%error, "the head of the audit log cannot be read"),
     }
 }

@@ -76,7 +76,7 @@ impl Proxy {
     /// Records the use in the audit log, or that the target was out of reach. Both are counted, so
     /// that a thousand calls do not make a thousand rows.
     async fn record_use(&self, entry: Entry, prepared: &PreparedRequest) -> Result<(), ProxyError> {
-        if let Err(error) = prepared.outbound.check_reach(&prepared.url) {
+        if let Err(error) = prepared.outbound.check_host(&prepared.url) {
             let error = ProxyError::from(error);
             self.audit.count(entry.outcome(Outcome::Refused).detail("reason", error.code())).await?;
             return Err(error);
@@ -94,7 +94,7 @@ impl Proxy {
         let mut may_refresh = true;
         loop {
             log.begin_attempt();
-            let result = prepared.outbound.open(prepared.attempt(&token)?, self.settings.idle_timeout).await;
+            let result = prepared.outbound.send_streamed(prepared.attempt(&token)?, self.settings.idle_timeout).await;
             if let Some(error) = prepared.body.error() {
                 return Err(self.body_error(error));
             }

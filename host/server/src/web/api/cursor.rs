@@ -26,7 +26,7 @@ impl Cursor {
 }
 
 /// What the client asks for, 1 to [`PER_PAGE`].
-pub(super) fn per_page(asked: Option<&str>) -> Result<usize, WebError> {
+pub(in crate::web) fn per_page(asked: Option<&str>) -> Result<usize, WebError> {
     let Some(asked) = asked else { return Ok(PER_PAGE) };
     let number: Option<usize> = asked.parse().ok().filter(|number| (1..=PER_PAGE).contains(number));
     number.ok_or(WebError::BadRequest("per_page is a number from 1 to 100."))

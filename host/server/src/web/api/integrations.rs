@@ -11,7 +11,7 @@ use super::cursor::{Cursor, per_page};
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
+        auth::{ApiAccess, require},
         error::{ApiError, WebError},
         shown::shown,
     },
@@ -50,7 +50,7 @@ pub(in crate::web) async fn list(
 }
 
 /// The URL ends where a further parameter may follow.
-pub(super) fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue {
+pub(in crate::web) fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue {
     let link =
         format!("<{url}cursor={cursor}&per_page={per_page}>; rel=\"next\"; results=\"true\"; cursor=\"{cursor}\"");
     link.parse().expect("URL, base64 and digits make a header value")
@@ -82,6 +82,6 @@ pub(in crate::web) async fn remove(
 }
 
 /// An id that is no number is the id of nothing.
-pub(super) fn parsed(id: &str) -> Result<IntegrationId, WebError> {
+pub(in crate::web) fn parsed(id: &str) -> Result<IntegrationId, WebError> {
     id.parse().map_err(|_| WebError::NotFound)
 }

@@ -13,7 +13,7 @@ use super::integrations::parsed;
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
+        auth::{ApiAccess, require},
         error::{ApiError, CodedError, NO_GRANT, WebError},
     },
 };

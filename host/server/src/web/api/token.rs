@@ -12,7 +12,7 @@ use super::integrations::parsed;
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
+        auth::{ApiAccess, require},
         error::{ApiError, NO_GRANT, WebError},
     },
 };
