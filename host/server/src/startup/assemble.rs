@@ -35,8 +35,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
     let grants =
         Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), settings.tokens.keep_alive);
-    let proxy =
-        Proxy::new(store.clone(), plugins.clone(), grants.clone(), audit.clone(), settings.proxy, url_prefix.clone());
+    let proxy = Proxy::new(plugins.clone(), grants.clone(), audit.clone(), settings.proxy, url_prefix.clone());
     let parts = Parts {
         plugins: plugins.clone(),
         store: store.clone(),

@@ -20,10 +20,10 @@ use crate::{
 use jackfield_services::{
     accounts::Scope,
     grants::Which,
-    proxy::{Asked, ProxyError},
+    proxy::{ProxyError, ProxyRequest},
 };
 
-/// Names the grant that is used. The query belongs to the service.
+/// Names the grant to use. A header, because the query belongs to the service.
 const GRANT: &str = "jackfield-grant";
 /// Names the identity that the grant acts for.
 const SUBJECT: &str = "jackfield-subject";
@@ -34,7 +34,7 @@ pub(in crate::web) struct ProxyPath {
 }
 
 /// `ANY /api/0/organizations/{org}/integrations/{id}/proxy/{path}`: the service's answer to the same request with the
-/// integration's credential, as it comes. Scope `integrations:token`, which no role has.
+/// integration's credential, streamed. Scope `integrations:token`, which no role has.
 pub(in crate::web) async fn proxy(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
@@ -45,23 +45,24 @@ pub(in crate::web) async fn proxy(
     require(&access, Scope::IntegrationsToken)?;
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
-    let asked = Asked {
+    let call = ProxyRequest {
         actor: access.actor.clone(),
         organization: access.organization.id,
         integration: parsed(&id)?,
-        which: Which { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
+        grant: Which { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
         path: raw_path(route.as_str(), head.uri.path()).to_owned(),
         query: head.uri.query().map(str::to_owned),
         method: head.method.clone(),
         body: has_body.then(|| body.into_data_stream().map_err(std::io::Error::other).boxed()),
         headers: head.headers,
     };
-    let mut response = app.proxy.call(asked).await?.map(Body::from_stream).into_response();
+    let mut response = app.proxy.call(call).await?.map(Body::from_stream).into_response();
     response.extensions_mut().insert(FromService);
     Ok(response)
 }
 
-/// What the wildcard at the end of a route stands for, as it was written: nothing of it is decoded.
+/// The part of a path that the wildcard of its route matches, as the caller wrote it: a decoded one would be another path.
+/// Empty for a route without a wildcard.
 fn raw_path<'a>(route: &str, path: &'a str) -> &'a str {
     let segments_before = route.split('/').take_while(|segment| !segment.starts_with("{*")).count();
     path.splitn(segments_before + 1, '/').nth(segments_before).unwrap_or_default()
@@ -69,14 +70,15 @@ fn raw_path<'a>(route: &str, path: &'a str) -> &'a str {
 
 fn named(headers: &HeaderMap, name: &str) -> Result<String, WebError> {
     let Some(value) = headers.get(name) else { return Ok(String::new()) };
-    let text = value.to_str().map_err(|_| Problem::BadRequest.because("The header of a grant is plain text."))?;
+    let text =
+        value.to_str().map_err(|_| Problem::BadRequest.because("The headers that name a grant must be plain text."))?;
     Ok(text.to_owned())
 }
 
-const BAD_API: &str = "The URL of the API cannot be used (api-url, or the answer of the plugin): it is no URL, or has a \
-     query or a fragment.";
-const BAD_API_HEADER: &str = "A header that each call carries cannot be sent (api-headers, or the answer of the plugin). \
-     The log names it.";
+const BAD_API: &str = "The API URL of this provider (api-url, or from its plugin) is not usable: it is not a URL, or it has \
+     a query or a fragment.";
+const BAD_API_HEADER: &str = "This provider adds a header that is not valid to each call (api-headers, or from its \
+     plugin). The log names it.";
 
 impl From<ProxyError> for WebError {
     fn from(error: ProxyError) -> Self {
@@ -85,8 +87,9 @@ impl From<ProxyError> for WebError {
             ProxyError::Grant(error) => error.into(),
             ProxyError::Store(error) => error.into(),
             ProxyError::Busy(_) => Problem::Busy.until(std::time::Duration::from_secs(1)),
-            ProxyError::NoApiOfPlugin => Problem::NoApi
-                .because("The plugin of this provider does not say where its API is: it would by `Provider::api`."),
+            ProxyError::NoApiOfPlugin => {
+                Problem::NoApi.because("The plugin of this provider gives no API URL (`Provider::api`).")
+            }
             ProxyError::BadApi => Problem::Misconfigured.caused_by(&error).with_detail(BAD_API),
             ProxyError::Header(_) => Problem::Misconfigured.caused_by(&error).with_detail(BAD_API_HEADER),
             ProxyError::Unusable => Problem::UnusableToken.caused_by(&error),
@@ -99,10 +102,10 @@ impl From<ProxyError> for WebError {
             ProxyError::Path(_) => Problem::BadPath.into(),
             ProxyError::OutOfReach => Problem::HostNotAllowed.into(),
             ProxyError::TooLarge(_) => Problem::TooLarge.into(),
-            ProxyError::Cut => Problem::BodyCut.into(),
-            // The cause may name an internal address: it is in the log only.
+            ProxyError::BodyCut => Problem::BodyCut.into(),
+            // The cause may name an internal address, so it is only in the log.
             ProxyError::Outbound(error) if error.is_timeout() => Problem::TimedOut.into(),
-            ProxyError::Outbound(_) | ProxyError::Answer(_) => Problem::Unreachable.into(),
+            ProxyError::Outbound(_) | ProxyError::UnexpectedStatus(_) => Problem::Unreachable.into(),
         };
         answer.with_proxy_status(proxy_status)
     }
@@ -116,7 +119,7 @@ mod tests {
     use jackfield_services::grants::GrantError;
 
     #[test]
-    fn mistakes_of_others_than_the_caller_are_told_by_what_they_are() {
+    fn mistakes_of_an_operator_or_author_say_what_they_are() {
         for (error, status, code, words) in [
             (ProxyError::NoApi, 404, "no-api", "api-url"),
             (ProxyError::NoApiOfPlugin, 404, "no-api", "`Provider::api`"),
@@ -147,8 +150,8 @@ mod tests {
             ProxyError::Path("dots"),
             ProxyError::OutOfReach,
             ProxyError::TooLarge(1),
-            ProxyError::Cut,
-            ProxyError::Answer(101),
+            ProxyError::BodyCut,
+            ProxyError::UnexpectedStatus(101),
             ProxyError::Grant(GrantError::NeedsReauthentication(String::new())),
             ProxyError::Grant(GrantError::Unavailable { reason: String::new(), retry_after: Duration::ZERO }),
         ] {
@@ -158,9 +161,15 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_the_proxy_is_taken_as_it_was_written() {
-        let route = "/a/{org}/proxy/{*path}";
-        assert_eq!(raw_path(route, "/a/proxy/proxy/x%2Fy//z/"), "x%2Fy//z/");
-        assert_eq!(raw_path("/a/{org}/proxy/", "/a/b/proxy/"), "");
+    fn the_raw_path_is_what_the_wildcard_matches() {
+        let route = "/organizations/{org}/proxy/{*path}";
+        for (path, expected) in [
+            ("/organizations/acme/proxy/a/b", "a/b"),
+            ("/organizations/acme/proxy/a%2Fb//", "a%2Fb//"),
+            ("/organizations/a%2Fb/proxy/https://elsewhere.example/", "https://elsewhere.example/"),
+        ] {
+            assert_eq!(raw_path(route, path), expected, "{path}");
+        }
+        assert_eq!(raw_path("/organizations/{org}/proxy/", "/organizations/acme/proxy/"), "");
     }
 }

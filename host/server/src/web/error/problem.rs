@@ -50,10 +50,10 @@ problems! {
         "The request cannot be read.";
     /// A path that servers read differently.
     BadPath: 400 "path", "Path refused",
-        "The path is refused: it holds something that servers read differently.";
+        "The path holds something that servers read differently, so it is refused.";
     /// The caller's own body ended before its end.
     BodyCut: 400 "cut", "Body cut off",
-        "The body ended before its end.";
+        "The body was cut off.";
     /// Nobody is logged in.
     NotLoggedIn: 401 "unauthenticated", "Not authenticated",
         "Authentication credentials were not provided.";
@@ -68,7 +68,7 @@ problems! {
         "This request came from another site and was not carried out.";
     /// A host that the provider may not contact.
     HostNotAllowed: 403 "out-of-reach", "Host not allowed",
-        "The provider may not contact this host.";
+        "The provider may not reach this host.";
     /// No such thing, or none that the person may know of.
     NotFound: 404 "not-found", "Not found",
         "The requested resource does not exist.";
@@ -77,10 +77,10 @@ problems! {
         "The integration has no such grant.";
     /// Nobody has said where the API of the provider is.
     NoApi: 404 "no-api", "API unknown",
-        "It is not known where the API of this provider is: set its key api-url.";
+        "The operator has not set the API URL of this provider (api-url).";
     /// The provider is gone.
     NoProvider: 404 "no-provider", "Provider not loaded",
-        "The provider of the integration is not loaded, or not configured.";
+        "The integration's provider is not loaded, or not configured.";
     /// The URL does not take this method.
     MethodNotAllowed: 405 "method", "Method not allowed",
         "The method is not allowed here.";
@@ -95,7 +95,7 @@ problems! {
         "The body has a content type that is not accepted here.";
     /// The organization has too many calls open.
     Busy: 429 "busy", "Too many calls",
-        "The organization has as many open calls as this host allows.";
+        "The organization has as many calls in flight as this host allows.";
     /// The person starts too many setups.
     TooManySetups: 429 "too-many-setups", "Too many setups",
         "Too many unfinished connections. Try again in a few minutes.";
@@ -110,10 +110,10 @@ problems! {
         "What the provider says of its API cannot be used.";
     /// No header can hold the stored token.
     UnusableToken: 500 "unusable", "Token unusable",
-        "The token that the service gave cannot be sent in a header. Connecting the integration again may help.";
+        "The service's token cannot be sent in a header. Reconnect the integration to get another.";
     /// Another protocol.
     UpgradeRefused: 501 "upgrade", "Upgrade not supported",
-        "Connections cannot be upgraded: WebSockets are not supported.";
+        "The proxy does not upgrade connections, so it cannot forward WebSockets.";
     /// The service cannot be reached.
     Unreachable: 502 "unreachable", "Service unreachable",
         "The service cannot be reached.";

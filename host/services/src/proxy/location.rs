@@ -1,27 +1,27 @@
-//! Where an answer leads its caller: `Location`, `Content-Location` and `Link`, read as RFC 9110 section 10.2.2 has it, against the URL that was
-//! called. Pure.
+//! The links of an answer: `Location`, `Content-Location` and `Link`. Pure.
 //!
-//! Clients follow a redirect, or the next page of a list, with their credential where it stays within one origin. One that led back to this
-//! host, by its name or because it names none, would have the caller use another integration at the word of this one's service.
+//! They are resolved against the URL that was called (RFC 9110 section 10.2.2) and passed on as
+//! absolute URLs. Those that lead to this host are dropped: a client follows a redirect within one
+//! origin with its credential, so a service could have the caller use another integration.
 
 use http::HeaderValue;
 use url::Url;
 
-/// This host, under each name that its caller may know it by.
-pub(super) struct Home(Vec<Authority>);
+/// This host, under each name by which its caller may know it.
+pub(super) struct OwnOrigins(Vec<Authority>);
 
-/// Without scheme: whoever listens on both ports of the web leads from one to the other.
+/// Without the scheme: a host that serves http and https redirects from one to the other.
 #[derive(Debug, PartialEq, Eq)]
 struct Authority(String, Option<u16>);
 
-impl Home {
-    /// Those that are no URL are none.
+impl OwnOrigins {
+    /// Skips what is not a URL.
     pub(super) fn new<'a>(urls: impl IntoIterator<Item = &'a str>) -> Self {
         Self(urls.into_iter().filter_map(|url| authority(&Url::parse(url).ok()?)).collect())
     }
 
-    fn is(&self, url: &Url) -> bool {
-        // `blob:` and such name an origin in what stands behind.
+    fn contain(&self, url: &Url) -> bool {
+        // `blob:` and similar schemes have an origin in their path.
         let inner = Url::parse(url.path()).ok();
         [Some(url), inner.as_ref()].into_iter().flatten().filter_map(authority).any(|found| self.0.contains(&found))
     }
@@ -29,25 +29,27 @@ impl Home {
 
 fn authority(url: &Url) -> Option<Authority> {
     let port = url.port_or_known_default().filter(|port| !matches!(port, 80 | 443));
-    // RFC 1034 section 3.1: with a dot at its end it is the same name.
+    // RFC 1034 section 3.1: a dot at the end does not change the name.
     Some(Authority(url.host_str()?.trim_end_matches('.').to_owned(), port))
 }
 
-/// A header that holds one reference, in full. `None` if it leads to this host, or is none.
-pub(super) fn reference(value: &HeaderValue, called: &Url, home: &Home) -> Option<HeaderValue> {
-    let url = resolved(std::str::from_utf8(value.as_bytes()).ok()?, called, home)?;
+/// A header that holds one reference, made absolute. `None` if it leads to this host, or is not a
+/// reference.
+pub(super) fn rewrite_reference(value: &HeaderValue, called: &Url, own: &OwnOrigins) -> Option<HeaderValue> {
+    let url = resolved(std::str::from_utf8(value.as_bytes()).ok()?, called, own)?;
     HeaderValue::from_str(url.as_str()).ok()
 }
 
-/// `Link` (RFC 8288 section 3), its targets in full. `None` if one of them leads to this host, or is none.
-pub(super) fn links(value: &HeaderValue, called: &Url, home: &Home) -> Option<HeaderValue> {
+/// A `Link` header (RFC 8288 section 3) with absolute targets. `None` if one of them leads to this
+/// host, or is not a reference.
+pub(super) fn rewrite_links(value: &HeaderValue, called: &Url, own: &OwnOrigins) -> Option<HeaderValue> {
     let mut rest = std::str::from_utf8(value.as_bytes()).ok()?;
     let mut text = String::new();
     while let Some(start) = target_start(rest) {
         let (before, target) = rest.split_at(start + 1);
         let (target, after) = target.split_once('>')?;
         text.push_str(before);
-        text.push_str(resolved(target, called, home)?.as_str());
+        text.push_str(resolved(target, called, own)?.as_str());
         text.push('>');
         rest = after;
     }
@@ -55,7 +57,7 @@ pub(super) fn links(value: &HeaderValue, called: &Url, home: &Home) -> Option<He
     HeaderValue::from_bytes(text.as_bytes()).ok()
 }
 
-/// Where the next target begins: what is quoted holds none.
+/// Where the next target begins, outside of quoted text.
 fn target_start(text: &str) -> Option<usize> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     text.bytes().position(|byte| {
@@ -66,8 +68,8 @@ fn target_start(text: &str) -> Option<usize> {
     })
 }
 
-fn resolved(reference: &str, called: &Url, home: &Home) -> Option<Url> {
-    called.join(reference).ok().filter(|url| !home.is(url))
+fn resolved(reference: &str, called: &Url, own: &OwnOrigins) -> Option<Url> {
+    called.join(reference).ok().filter(|url| !own.contain(url))
 }
 
 #[cfg(test)]
@@ -76,8 +78,8 @@ mod tests {
 
     const CALLED: &str = "https://api.acme.example/v1/things/?page=1";
 
-    fn home() -> Home {
-        Home::new(["https://jackfield.example", "http://jackfield.internal:8000", "no url"])
+    fn own() -> OwnOrigins {
+        OwnOrigins::new(["https://jackfield.example", "http://jackfield.internal:8000", "no url"])
     }
 
     fn called() -> Url {
@@ -108,10 +110,10 @@ mod tests {
             ("https://[::1/", None),
         ] {
             let value = HeaderValue::from_bytes(came.as_bytes()).expect("a header");
-            let found = reference(&value, &called(), &home());
+            let found = rewrite_reference(&value, &called(), &own());
             assert_eq!(found.as_ref().and_then(|value| value.to_str().ok()), expected, "{came}");
         }
-        assert!(reference(&HeaderValue::from_bytes(b"/\xff").expect("a header"), &called(), &home()).is_none());
+        assert!(rewrite_reference(&HeaderValue::from_bytes(b"/\xff").expect("a header"), &called(), &own()).is_none());
     }
 
     #[test]
@@ -130,7 +132,7 @@ mod tests {
             ("</a", None),
             ("", Some("")),
         ] {
-            let found = links(&HeaderValue::from_str(came).expect("a header"), &called(), &home());
+            let found = rewrite_links(&HeaderValue::from_str(came).expect("a header"), &called(), &own());
             assert_eq!(found.as_ref().and_then(|value| value.to_str().ok()), expected, "{came}");
         }
     }

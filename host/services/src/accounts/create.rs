@@ -1,4 +1,4 @@
-//! What an operator makes on the command line.
+//! Creates users, organizations, memberships and tokens for an operator.
 
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
@@ -11,27 +11,29 @@ use jackfield_store::{
     users::{self, NewUser, User},
 };
 
-/// A user to be made.
+/// A user to create.
 pub struct NewUserIn {
     /// E-mail address to log in with; its case does not matter.
     pub email: String,
     /// What people read.
     pub name: String,
-    /// Not empty. A short one is the operator's choice: see [`NewUserIn::has_short_password`].
+    /// Not empty. A short one is the operator's choice: see
+    /// [`NewUserIn::has_short_password`].
     pub password: SecretString,
     /// May do anything in every organization.
     pub superuser: bool,
 }
 
 impl NewUserIn {
-    /// Whether the password is shorter than 8 characters, which NIST SP 800-63B section 3.1.1.2 has as the least: worth a warning.
+    /// Whether the password is shorter than 8 characters, the minimum of NIST SP 800-63B section
+    /// 3.1.1.2. That is worth a warning.
     #[must_use]
     pub fn has_short_password(&self) -> bool {
         self.password.expose_secret().chars().count() < SHORT_PASSWORD
     }
 }
 
-/// Why something was not made.
+/// Why something was not created.
 #[derive(Debug, Error)]
 pub enum AccountsError {
     /// Not an e-mail address.
@@ -69,10 +71,10 @@ const LONGEST_SLUG: usize = 50;
 type Result<T> = std::result::Result<T, AccountsError>;
 
 impl Accounts {
-    /// Makes a user.
+    /// Creates a user.
     ///
     /// # Errors
-    /// When a value will not do or the address is taken.
+    /// When a value is not valid, or the address is taken.
     pub async fn create_user(&self, new: NewUserIn) -> Result<User> {
         let email = checked_email(&new.email)?;
         if new.password.expose_secret().is_empty() {
@@ -93,13 +95,13 @@ impl Accounts {
             audit::append(c, &sealer, &entry.detail("superuser", row.is_superuser), now)?;
             users::by_email(c, &row.email)?.ok_or(StoreError::Corrupt("a new user"))
         });
-        made.await.map_err(|error| taken(error, AccountsError::EmailTaken(email)))
+        made.await.map_err(|error| if_taken(error, AccountsError::EmailTaken(email)))
     }
 
-    /// Makes an organization, with a first owner where one is given.
+    /// Creates an organization, with its first owner if one is given.
     ///
     /// # Errors
-    /// When a value will not do, the slug is taken, or there is no such user.
+    /// When a value is not valid, the slug is taken, or there is no such user.
     pub async fn create_organization(&self, slug: &str, name: &str, owner: Option<&str>) -> Result<Organization> {
         let (slug, name, now) = (checked_slug(slug)?, checked_name(name)?, self.clock.now());
         let owner = match owner {
@@ -115,7 +117,7 @@ impl Accounts {
             audit::append(c, &sealer, &by_operator(Action::OrganizationCreation).organization(id), now)?;
             organizations::by_id(c, id)?.ok_or(StoreError::Corrupt("a new organization"))
         });
-        made.await.map_err(|error| taken(error, AccountsError::SlugTaken(slug)))
+        made.await.map_err(|error| if_taken(error, AccountsError::SlugTaken(slug)))
     }
 
     /// Adds a user to an organization, or gives a member another role.
@@ -133,13 +135,13 @@ impl Accounts {
         Ok(set.await?)
     }
 
-    /// Makes a bearer token and answers it, this once.
+    /// Creates a bearer token and returns it. Only its hash is stored.
     ///
     /// # Errors
     /// When there is no such organization.
     pub async fn create_token(&self, slug: &str, name: &str, scopes: &[Scope]) -> Result<String> {
         let (organization, name, now) = (self.organization(slug).await?, checked_name(name)?, self.clock.now());
-        let token = token::fresh();
+        let token = token::generate();
         let hash = token::hash(&token);
         let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
         let sealer = self.store.sealer().clone();
@@ -179,14 +181,14 @@ fn by_operator(action: Action) -> Entry {
     Entry::new(action, Actor::operator())
 }
 
-fn taken(error: StoreError, what: AccountsError) -> AccountsError {
+fn if_taken(error: StoreError, taken: AccountsError) -> AccountsError {
     match error {
-        StoreError::Taken => what,
+        StoreError::Taken => taken,
         other => other.into(),
     }
 }
 
-/// Enough of RFC 5321 to catch slips: whether mail arrives there is not ours to know.
+/// Checks as much of RFC 5321 as catches typing errors. Whether mail arrives there is not known.
 fn checked_email(text: &str) -> Result<String> {
     let email = text.trim().to_lowercase();
     let is_address = email
