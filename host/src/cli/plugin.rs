@@ -9,9 +9,12 @@ use super::{
     plugin_report::{print_info, print_report, print_status},
     signing,
 };
-use jackfield_author::new_plugin::{Kind, make};
+use jackfield_author::{
+    check::{CheckOptions, check},
+    new_plugin::{Kind, make},
+};
 use jackfield_config::Diagnostics;
-use jackfield_loader::{Extent, LibraryFile, Plugins, Refusal, check, lock, proven};
+use jackfield_loader::{LibraryFile, Plugins, Refusal, verify_file, write_lock};
 use jackfield_outbound::Outbound;
 use jackfield_server::control::{Control, ControlError};
 
@@ -35,7 +38,7 @@ pub(super) enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
         #[command(flatten)]
-        extent: ExtentArguments,
+        questions: CheckArguments,
     },
     /// Accept the listed plugins as they are now: from then on a host loads exactly these libraries and no others.
     Lock,
@@ -52,7 +55,7 @@ pub(super) enum Command {
 
 /// How much is asked.
 #[derive(Clone, Copy, clap::Args)]
-pub(super) struct ExtentArguments {
+pub(super) struct CheckArguments {
     /// How many invented requests each step gets; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 200)]
     questions: u32,
@@ -61,8 +64,8 @@ pub(super) struct ExtentArguments {
     seed: u64,
 }
 
-impl From<ExtentArguments> for Extent {
-    fn from(ExtentArguments { questions, seed }: ExtentArguments) -> Self {
+impl From<CheckArguments> for CheckOptions {
+    fn from(CheckArguments { questions, seed }: CheckArguments) -> Self {
         Self { questions, seed }
     }
 }
@@ -72,7 +75,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
         Command::New { name, oauth2 } => new(&name, if oauth2 { Kind::OAuth2 } else { Kind::Form }),
         Command::Dev(arguments) => plugin_dev::run(arguments).await,
         Command::List => list(file).await,
-        Command::Check { paths, extent } => check_all(&paths, extent.into(), file).await,
+        Command::Check { paths, questions } => check_all(&paths, questions.into(), file).await,
         Command::Lock => print_accepted(file),
         Command::Digest { path } => {
             println!("{}  {}", LibraryFile::digest_of(&path).map_err(told)?, path.display());
@@ -84,12 +87,12 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 }
 
 fn print_accepted(file: &Path) -> anyhow::Result<()> {
-    let accepted = lock(&jackfield_config::load(file)?)?;
+    let accepted = write_lock(&jackfield_config::load(file)?)?;
     for (entry, info) in &accepted.plugins {
         println!("accepted {entry}");
         print_info(info);
     }
-    println!("wrote {}", accepted.lock.display());
+    println!("wrote {}", accepted.file.display());
     Ok(())
 }
 
@@ -118,15 +121,15 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     if diagnostics.is_empty() { Ok(()) } else { Err(Diagnostics::from(diagnostics).into()) }
 }
 
-async fn check_all(paths: &[PathBuf], extent: Extent, configuration: &Path) -> anyhow::Result<()> {
+async fn check_all(paths: &[PathBuf], options: CheckOptions, configuration: &Path) -> anyhow::Result<()> {
     let trusted = jackfield_config::load_lenient(configuration).map(|(settings, _)| settings.plugins.trusted_keys);
     let trusted = trusted.unwrap_or_default();
     let mut bad = 0;
     for path in paths {
-        match check(path, extent).await {
+        match check(path, options).await {
             Ok(mut report) => {
                 // Where and whose the library is does not matter to its author, so that is no more than a note.
-                let proof = proven(path, &trusted);
+                let proof = verify_file(path, &trusted);
                 report.info.signer = proof.as_ref().ok().and_then(|file| file.signer().map(str::to_owned));
                 bad += usize::from(!print_report(&report));
                 if let Err(refusal) = proof {

@@ -1,6 +1,7 @@
 //! What `plugin list` and `plugin check` print.
 
-use jackfield_loader::{Behaviour, Examined, PluginInfo, PluginState, PluginStatus, Report, Sandbox, StepKind};
+use jackfield_author::check::{Behaviour, CheckReport, CheckedProvider};
+use jackfield_loader::{PluginInfo, PluginState, PluginStatus, Sandbox, StepKind};
 
 /// One plugin and its providers, as `plugin list` shows them.
 pub(super) fn print_status(status: &PluginStatus) {
@@ -50,13 +51,13 @@ fn print_sandbox(sandbox: &Sandbox) {
 }
 
 /// What a check has found; whether all of it is good.
-pub(super) fn print_report(report: &Report) -> bool {
+pub(super) fn print_report(report: &CheckReport) -> bool {
     println!("{}: loads, in {:?}", report.entry, report.started_in);
     print_info(&report.info);
     if !report.sandbox.held.is_empty() {
         print_sandbox(&report.sandbox);
     }
-    report.providers.iter().for_each(print_examined);
+    report.providers.iter().for_each(print_checked);
     let mut is_good = true;
     for (provider, finding) in report.problems() {
         is_good = false;
@@ -66,20 +67,20 @@ pub(super) fn print_report(report: &Report) -> bool {
         }
     }
     for provider in &report.providers {
-        let Err(unmade) = &provider.described else { continue };
+        let Err(error) = &provider.description else { continue };
         is_good = false;
-        let help = if unmade.options.is_empty() { "" } else { "; give each option a default" };
-        println!("PROBLEM {}, made without options: {}{help}", provider.named.id, unmade.message);
+        let help = if error.options.is_empty() { "" } else { "; give each option a default" };
+        println!("PROBLEM {}, made without options: {}{help}", provider.named.id, error.message);
     }
     is_good
 }
 
-fn print_examined(examined: &Examined) {
-    println!("provider {} ({})", examined.named.id, examined.named.name);
-    if !examined.named.options.is_empty() {
-        println!("  options {}", examined.named.options.join(", "));
+fn print_checked(checked: &CheckedProvider) {
+    println!("provider {} ({})", checked.named.id, checked.named.name);
+    if !checked.named.options.is_empty() {
+        println!("  options {}", checked.named.options.join(", "));
     }
-    match &examined.described {
+    match &checked.description {
         Ok(description) => {
             for step in &description.steps {
                 let by = if step.kind == StepKind::View { "the plugin" } else { "the host, OAuth 2.0" };
@@ -88,11 +89,11 @@ fn print_examined(examined: &Examined) {
             if !description.missing.is_empty() {
                 println!("  needs   {}", description.missing.join(", "));
             }
-            println!("  hosts   {}", examined.reach);
+            println!("  hosts   {}", checked.reach);
         }
-        Err(unmade) => println!("  failed  {}", unmade.message),
+        Err(error) => println!("  failed  {}", error.message),
     }
-    print_behaviour(&examined.behaviour);
+    print_behaviour(&checked.behaviour);
 }
 
 fn print_behaviour(behaviour: &Behaviour) {

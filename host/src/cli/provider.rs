@@ -4,9 +4,10 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::{plugin::ExtentArguments, plugin_report::print_report};
+use super::{plugin::CheckArguments, plugin_report::print_report};
+use jackfield_author::check::{CheckOptions, check_declared};
 use jackfield_config::Diagnostics;
-use jackfield_loader::{Entry, Extent, Plugins, Provider, catalogue, check_declared, entry};
+use jackfield_loader::{CatalogueEntry, Plugins, Provider, catalogue, catalogue_entry};
 use jackfield_outbound::Outbound;
 
 #[derive(Subcommand)]
@@ -21,7 +22,7 @@ pub(super) enum Command {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
-        extent: ExtentArguments,
+        questions: CheckArguments,
     },
     /// Print an entry of the catalogue as a table of the configuration to start from.
     Show {
@@ -33,7 +34,7 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
         Command::List => list(file).await,
-        Command::Check { names, all, extent } => check(names, all, extent.into(), file).await,
+        Command::Check { names, all, questions } => check(names, all, questions.into(), file).await,
         Command::Show { name } => show(&name),
     }
 }
@@ -47,13 +48,13 @@ async fn list(file: &Path) -> anyhow::Result<()> {
         let enabled = declared.iter().find(|provider| provider.id() == known.id);
         line(known.id, &enabled.map_or_else(|| known.name(), |provider| provider.name().to_owned()), enabled);
     }
-    for own in declared.iter().filter(|provider| entry(provider.id()).is_none()) {
+    for own in declared.iter().filter(|provider| catalogue_entry(provider.id()).is_none()) {
         line(own.id(), own.name(), Some(own));
     }
     if diagnostics.is_empty() { Ok(()) } else { Err(Diagnostics::from(diagnostics).into()) }
 }
 
-async fn check(mut names: Vec<String>, all: bool, extent: Extent, file: &Path) -> anyhow::Result<()> {
+async fn check(mut names: Vec<String>, all: bool, options: CheckOptions, file: &Path) -> anyhow::Result<()> {
     let providers = jackfield_config::load_lenient(file).map(|(settings, _)| settings.providers).unwrap_or_default();
     if all {
         names.extend(catalogue().iter().map(|known| known.id.to_owned()));
@@ -63,8 +64,8 @@ async fn check(mut names: Vec<String>, all: bool, extent: Extent, file: &Path) -
     let mut bad = 0;
     for name in &names {
         let table = providers.get(name).cloned();
-        anyhow::ensure!(table.is_some() || entry(name).is_some(), "{}", unknown(name));
-        let report = check_declared(name, &table.unwrap_or_default(), file, extent).await;
+        anyhow::ensure!(table.is_some() || catalogue_entry(name).is_some(), "{}", unknown(name));
+        let report = check_declared(name, &table.unwrap_or_default(), file, options).await;
         bad += usize::from(!print_report(&report.map_err(|refusal| anyhow::anyhow!("{refusal}"))?));
     }
     anyhow::ensure!(bad == 0, "{bad} of {} providers have problems", names.len());
@@ -86,13 +87,13 @@ fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
 }
 
 fn show(name: &str) -> anyhow::Result<()> {
-    let known = entry(name).ok_or_else(|| anyhow::anyhow!(unknown(name)))?;
+    let known = catalogue_entry(name).ok_or_else(|| anyhow::anyhow!(unknown(name)))?;
     print!("{}", as_table(known));
     Ok(())
 }
 
 /// The three lines that enable it, and the entry's own, of which those can be left out that stay as they are.
-fn as_table(known: &Entry) -> String {
+fn as_table(known: &CatalogueEntry) -> String {
     let secret = format!("{}_CLIENT_SECRET", known.id.to_ascii_uppercase().replace('-', "_"));
     format!(
         "[providers.{}]\nclient-id = \"\"\nclient-secret = {{ env = \"{secret}\" }}\n# What follows is the default.\n{}",

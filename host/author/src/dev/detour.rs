@@ -54,7 +54,8 @@ async fn take(State(detour): State<Detour>, request: Request, next: Next) -> Res
     let mut response = next.run(request).await;
     let led = response.extensions_mut().remove::<LeadsTo>();
     match led.and_then(|LeadsTo(url)| detour.instead_of(&url, &path)) {
-        // Whatever the host would have led there with: a redirect, or a page that goes on by itself.
+        // Whatever the host would have led there with: a redirect, or a page that goes on by
+        // itself.
         Some(instead) => {
             (StatusCode::FOUND, [(header::LOCATION, instead), (header::CACHE_CONTROL, "no-store".to_owned())])
                 .into_response()
