@@ -137,8 +137,8 @@ impl Provider {
     pub fn outbound(&self, named_hosts: &[String]) -> Outbound {
         let named = named_hosts.iter().filter_map(|host| host.parse().ok());
         self.outbound
-            .reach()
-            .map_or_else(|| self.outbound.clone(), |reach| self.outbound.within(reach.and_named(named)))
+            .allowed_hosts()
+            .map_or_else(|| self.outbound.clone(), |hosts| self.outbound.limited_to(hosts.with_named(named)))
     }
 
     /// The hosts that a person has named in a posted form, if the provider takes hosts from forms.
@@ -155,7 +155,7 @@ impl Provider {
             name: self.name.clone(),
             is_configured: self.is_configured(),
             missing: self.missing_options().to_vec(),
-            hosts: self.outbound.reach().map(ToString::to_string).unwrap_or_default(),
+            hosts: self.outbound.allowed_hosts().map(ToString::to_string).unwrap_or_default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which hosts a provider may reach.
 
 use jackfield_config::{HostPattern, ProviderOptions};
-use jackfield_outbound::Reach;
+use jackfield_outbound::HostAllowList;
 use jackfield_plugin_abi::{envelope::CreateOut, reach::asked};
 
 /// The hosts that a provider may reach: those that it declares, or the fewer that the operator
@@ -13,7 +13,7 @@ pub fn reach_of(
     description: &CreateOut,
     options: &ProviderOptions,
     granted: Option<Vec<HostPattern>>,
-) -> Result<Reach, String> {
+) -> Result<HostAllowList, String> {
     let declared = asked(description, &options.table)?;
-    Ok(Reach::new(declared, granted).taking_named(description.hosts_from_forms))
+    Ok(HostAllowList::new(declared, granted).allowing_named(description.hosts_from_forms))
 }

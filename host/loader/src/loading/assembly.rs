@@ -125,7 +125,7 @@ pub(crate) fn provider_of(
         id: named.id.clone(),
         host,
     })?;
-    Ok(Provider::new(plugin.clone(), named, options, description.clone(), outbound.within(reach)))
+    Ok(Provider::new(plugin.clone(), named, options, description.clone(), outbound.limited_to(reach)))
 }
 
 fn not_created(plugin: &Plugin, provider: &DescribedProvider, error: &PluginError) -> Refusal {

@@ -3,7 +3,6 @@
 //! A [`launch_spec`] starts a [`running_plugin`] in a [`worker`] process or [`in_process`], behind
 //! one [`transport`]. A [`plugin`] keeps one running and asks it through a [`client`].
 
-mod backoff;
 mod client;
 mod described_provider;
 mod error;

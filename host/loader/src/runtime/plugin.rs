@@ -9,15 +9,15 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use jackfield_limits::{Backoff, FailurePolicy, Failures};
 use jackfield_plugin_abi::envelope::{Question, TaskResult};
 use parking_lot::Mutex as Lock;
 use tokio::sync::Mutex;
 
 use super::{
-    backoff::Backoff,
     described_provider::{DescribedProvider, describe, is_same_description},
     error::PluginError,
     host_services::HostServices,
@@ -47,8 +47,15 @@ pub(crate) struct Plugin {
 #[derive(Default)]
 struct Slot {
     running: Option<Arc<RunningPlugin>>,
-    backoff: Backoff,
+    failures: Failures<Instant>,
 }
+
+/// The first failure costs no pause: it has cost one setup, and the next need not wait.
+const RESTARTS: FailurePolicy = FailurePolicy {
+    free: 1,
+    backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
+    forgotten_after: Duration::from_secs(60),
+};
 
 /// How often a question is asked when other questions end its plugin.
 const MAX_ATTEMPTS: usize = 5;
@@ -64,7 +71,7 @@ impl Plugin {
         let providers = describe(&mut running, &spec).await?;
         warn_of_missing(&spec, &running);
         let secrets = providers.iter().flat_map(|provider| provider.options.secrets());
-        let slot = Slot { running: Some(Arc::new(running)), backoff: Backoff::default() };
+        let slot = Slot { running: Some(Arc::new(running)), failures: Failures::default() };
         Ok(Self {
             redactor: Redactor::new(secrets.collect()),
             spec,
@@ -146,7 +153,7 @@ impl Plugin {
             }
             None => {}
         }
-        tokio::time::sleep(slot.backoff.pause(Instant::now())).await;
+        tokio::time::sleep(slot.failures.wait(RESTARTS, Instant::now())).await;
         match self.restart().await {
             Ok(running) => {
                 self.restarts.fetch_add(1, Ordering::Relaxed);
@@ -189,7 +196,7 @@ impl Plugin {
     }
 
     fn note_failure(&self, slot: &mut Slot, error: &str) {
-        slot.backoff.failed(Instant::now());
+        slot.failures.record(RESTARTS, Instant::now());
         *self.last_error.lock() = Some(error.to_owned());
     }
 
