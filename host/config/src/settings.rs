@@ -82,6 +82,13 @@ pub struct Http {
     pub stand_in: Option<StandIn>,
 }
 
+impl Default for Http {
+    fn default() -> Self {
+        let timeout = Duration::from_secs(10);
+        Self { allow_private: Vec::new(), timeout, max_response_bytes: 1 << 20, stand_in: None }
+    }
+}
+
 /// Top-level names that are no provider's.
 const SECTIONS: [&str; 9] = [
     "default-integrations",
@@ -226,14 +233,16 @@ fn database<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Database {
 fn http<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Http {
     let mut section = Section::new(notes, "http", root);
     let entries = section.take("allow-private").and_then(|node| node.items()).unwrap_or_default();
-    let seconds = section.take("timeout").and_then(|node| value::number(&node, 1, 300)).unwrap_or(10);
-    let bytes = section.take("max-response-bytes").and_then(|node| value::number(&node, 1, 1 << 30)).unwrap_or(1 << 20);
+    let seconds = section.take("timeout").and_then(|node| value::number(&node, 1, 300));
+    let bytes = section.take("max-response-bytes").and_then(|node| value::number(&node, 1, 1 << 30));
     let stand_in = section.take("stand-in").and_then(|node| value::parsed(&node));
     section.finish();
+    let default = Http::default();
     Http {
         allow_private: entries.iter().filter_map(value::parsed).collect(),
-        timeout: Duration::from_secs(seconds),
-        max_response_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        timeout: seconds.map_or(default.timeout, Duration::from_secs),
+        max_response_bytes: bytes
+            .map_or(default.max_response_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
         stand_in,
     }
 }
