@@ -53,8 +53,8 @@ pub use provider_reach::reach_of;
 pub use refusal::Refusal;
 pub use registry::{Changes, Plugins};
 pub use runtime::{
-    LaunchSpec, MAX_REQUESTS, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin, Tokens,
-    TransportError, worker, worker::Sandbox,
+    LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
+    Tokens, TransportError, worker, worker::Sandbox,
 };
 
 /// Compiles the program in the README.
