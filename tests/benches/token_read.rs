@@ -16,7 +16,7 @@ use jackfield_store::{
     integrations::{self, NewIntegration},
     organization_integrations, organizations,
 };
-use jackfield_tests::host::{Host, HostBuilder, Program};
+use jackfield_test_support::host::{Host, HostBuilder, Program};
 use time::OffsetDateTime;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -29,7 +29,7 @@ const LOAD: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let program = Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), words: Vec::new() };
+    let program = Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), arguments: Vec::new() };
     let host = HostBuilder::new(program).plugin("example").log("error").start()?;
     host.run(&["org", "create", "acme", "--name", "Acme"], "")?;
     let id = install(&host).await?;

@@ -1,10 +1,12 @@
-//! Opens the database that an operator configured, with the secret key that belongs to it.
+//! Opens what an operator configured: the database with the secret key that belongs to it, and the plugins.
 
 use jackfield_config::{Diagnostic, SecretKeys, Settings, secret_key};
+use jackfield_loader::Plugins;
+use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
 use thiserror::Error;
 
-/// Why a database is not opened.
+/// Why a database or the plugins are not opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The secret key is missing, or is not the one of this database.
@@ -13,6 +15,29 @@ pub enum OpenError {
     /// The database cannot be opened or migrated.
     #[error("database.url: {0}")]
     Store(#[from] StoreError),
+    /// The HTTP client cannot be built.
+    #[error("the outgoing HTTP client cannot be built: {0}")]
+    Outbound(#[from] OutboundError),
+}
+
+/// The plugins that the configuration lists, and the client that they ask through.
+pub struct LoadedPlugins {
+    /// Those that could be loaded.
+    pub plugins: Plugins,
+    /// What is wrong with the others.
+    pub refused: Vec<Diagnostic>,
+    /// The one HTTP client.
+    pub outbound: Outbound,
+}
+
+/// Loads the plugins that the configuration lists.
+///
+/// # Errors
+/// When the HTTP client cannot be built. What is wrong with a plugin is in the answer.
+pub async fn load_plugins(settings: &Settings) -> Result<LoadedPlugins, OpenError> {
+    let outbound = Outbound::new(&settings.http)?;
+    let (plugins, refused) = Plugins::load(settings, &outbound).await;
+    Ok(LoadedPlugins { plugins, refused, outbound })
 }
 
 /// Opens the database an operator configured, to look at: without migrating it, and whatever secret key it hangs on.
@@ -58,6 +83,14 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
     if !source.is_missing() {
         secret_key::load(source)?;
     }
+    Ok(store::migrate(settings.database.url.as_str()).await?)
+}
+
+/// The same for an operator who has no secret key at hand.
+///
+/// # Errors
+/// When the database cannot be opened or migrated.
+pub async fn migrate_without_key(settings: &Settings) -> Result<Vec<String>, OpenError> {
     Ok(store::migrate(settings.database.url.as_str()).await?)
 }
 

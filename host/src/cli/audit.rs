@@ -12,7 +12,6 @@ use jackfield_services::{
     accounts::Accounts,
     audit::{Audit, AuditOut, Filter, Noted, Row},
 };
-use jackfield_store::milliseconds;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -50,7 +49,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
     match command {
         Command::Verify { head } => verify(&audit, head.as_ref()).await,
         Command::List { organization, since, json } => {
-            let mut filter = Filter { since: since.map(milliseconds), ..Filter::default() };
+            let mut filter = Filter { since, ..Filter::default() };
             if let Some(slug) = organization {
                 filter.organization = Some(accounts.organization(&slug).await?.id);
             }

@@ -8,7 +8,6 @@ use clap::{Args, Subcommand};
 use jackfield_server::control::{Control, ControlError};
 use jackfield_services::keys::{Keys, Rotated, Rotation, Status};
 use jackfield_services::open::{admit, open_store};
-use jackfield_store::{Store, hex};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -34,19 +33,19 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
         Command::Rotate(arguments) => {
             admit(&store, &settings).await?;
-            rotate(arguments, store, &settings.system.control).await
+            rotate(arguments, &Keys::new(store), &settings.system.control).await
         }
         Command::Status => status(&Keys::new(store).status().await?),
-        Command::Check => check(store).await,
+        Command::Check => check(&Keys::new(store)).await,
     }
 }
 
 /// In the running host if there is one, so that it knows at once; here otherwise.
-async fn rotate(arguments: RotateArguments, store: Store, control: &Path) -> anyhow::Result<()> {
-    let newest = hex(&store.sealer().secret_keys().newest().id());
+async fn rotate(arguments: RotateArguments, keys: &Keys, control: &Path) -> anyhow::Result<()> {
+    let newest = keys.newest_line();
     let rotation = if arguments.secret_key { Rotation::SecretKey { newest } } else { Rotation::DataKey };
     let rotated = match Control::at(control)?.rotate(&rotation, progress).await {
-        Err(ControlError::NotRunning(_)) => Keys::new(store).rotate(rotation, progress).await?,
+        Err(ControlError::NotRunning(_)) => keys.rotate(rotation, progress).await?,
         other => other?,
     };
     report(&rotated);
@@ -102,8 +101,8 @@ fn status(Status { lines, keys, unknown }: &Status) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check(store: Store) -> anyhow::Result<()> {
-    let damaged = Keys::new(store).check().await?;
+async fn check(keys: &Keys) -> anyhow::Result<()> {
+    let damaged = keys.check().await?;
     for damage in &damaged {
         println!("{}  {}  {}", damage.table, damage.row, damage.reason);
     }

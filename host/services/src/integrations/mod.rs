@@ -9,11 +9,16 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 
-pub use jackfield_store::leaving::Unlinked;
+pub use jackfield_store::{
+    IntegrationId,
+    integrations::{Installed, Position},
+    leaving::Unlinked,
+};
 use jackfield_store::{
-    IntegrationId, OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
+    OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
     audit::{Action, Actor, Builds, Entry},
-    integrations::{self, Installed, Integration, Position},
+    grants::NEEDS_REAUTHENTICATION,
+    integrations::{self, Integration},
     leaving, organization_integrations,
     revocations::Reason,
     users,
@@ -53,8 +58,20 @@ pub struct IntegrationOut {
     pub config: Map<String, Value>,
     /// When it was added to the organization, RFC 3339 in UTC.
     pub date_added: String,
-    /// `active`, or what keeps it from being used.
-    pub status: String,
+    /// Whether it can be used.
+    pub status: Status,
+}
+
+/// Whether an integration can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It can.
+    Active,
+    /// The provider gives no further token: somebody must connect it again.
+    NeedsReauthentication,
+    /// Its provider is not loaded any more, or not configured.
+    Orphaned,
 }
 
 /// A provider, as the API names it.
@@ -67,7 +84,7 @@ pub struct ProviderOut {
 }
 
 impl IntegrationOut {
-    /// Shows a stored integration. Metadata never leaves the host.
+    /// Shows a stored integration whose provider is there. Metadata never leaves the host.
     #[must_use]
     pub fn new(installed: &Installed, provider_name: &str) -> Self {
         let Installed { integration, link } = installed;
@@ -78,8 +95,20 @@ impl IntegrationOut {
             external_id: integration.external_id.clone(),
             config: link.config.clone(),
             date_added: link.date_added.format(&Rfc3339).unwrap_or_default(),
-            status: integration.status.clone(),
+            status: Status::stored(&integration.status),
         }
+    }
+
+    /// The same of one that nothing here can use, since its provider is not loaded or not configured.
+    #[must_use]
+    pub fn orphaned(self) -> Self {
+        Self { status: Status::Orphaned, ..self }
+    }
+}
+
+impl Status {
+    fn stored(text: &str) -> Self {
+        if text == NEEDS_REAUTHENTICATION { Self::NeedsReauthentication } else { Self::Active }
     }
 }
 

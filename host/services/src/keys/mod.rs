@@ -85,6 +85,12 @@ impl Keys {
         Self { store, turn: Arc::default() }
     }
 
+    /// Id of the newest line of the secret key, eight hexadecimal digits.
+    #[must_use]
+    pub fn newest_line(&self) -> String {
+        hex(&self.store.sealer().secret_keys().newest().id())
+    }
+
     /// Rotates, telling how many values were sealed anew so far.
     ///
     /// # Errors
@@ -129,7 +135,7 @@ impl Keys {
     }
 
     fn is_meant(&self, here: String) -> Result<(), KeysError> {
-        let host = hex(&self.store.sealer().secret_keys().newest().id());
+        let host = self.newest_line();
         if host == here { Ok(()) } else { Err(KeysError::OtherLine { host, here }) }
     }
 

@@ -1,12 +1,13 @@
 //! Tokens, secrets, codes and states in what a browser, a log or a command ever shows.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::{Answer, Person},
-    stand_in::{Endpoint, Trouble},
+    http_client::{HttpClient, HttpResponse},
+    stand_in::{Endpoint, Fault},
     stand_in_oauth2::{SECRET, StandInOAuth2},
     stand_in_slack::{StandInSlack, TokenAnswer},
 };
@@ -14,25 +15,33 @@ use reqwest::Method;
 
 use super::parameter;
 use crate::{
-    declared::{declaration_of, service_of},
-    stage::{PASSWORD, Stage, bare, slack_options},
+    app::{PASSWORD, TestApp, bare, slack_options},
+    providers::declared::{declaration_of, service_of},
 };
 
 /// A host with Slack, whose old dialect gives a bot's and a person's token, and a declared provider that gives a refresh token; the log is as fine as it gets.
-struct Scene {
-    stage: Stage,
+struct LeakApp {
+    base: TestApp,
     service: StandInOAuth2,
-    owner: Person,
+    owner: HttpClient,
     /// All that was answered, whole, by where.
-    answers: Vec<(String, Answer)>,
+    answers: Vec<(String, HttpResponse)>,
     secrets: Vec<(&'static str, String)>,
 }
 
-impl Scene {
+impl Deref for LeakApp {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.base
+    }
+}
+
+impl LeakApp {
     async fn new() -> Result<Self> {
         let slack = StandInSlack::start().await?;
-        let answer = r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 3600}"#;
-        let services = BTreeMap::from([service_of("acme", |dialect| dialect.token_answer = answer.to_owned())?]);
+        let response = r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 3600}"#;
+        let services = BTreeMap::from([service_of("acme", |dialect| dialect.token_answer = response.to_owned())?]);
         let service = StandInOAuth2::start(services).await?;
         let slack_toml = slack_options(&slack, "v1");
         let port = format!("\"127.0.0.1:{}\", \"127.0.0.1:{}\"", slack.port(), service.port());
@@ -40,19 +49,19 @@ impl Scene {
         let declared = declaration_of(&service, "acme", "");
         let host = bare().plugin("slack").plugin("misbehaving").toml(&toml).toml(&declared).log("trace").start()?;
         host.organization("acme")?;
-        let stage = Stage { host, slack };
-        let owner = stage.person("owner").await?;
-        Ok(Self { stage, service, owner, answers: Vec::new(), secrets: Vec::new() })
+        let app = TestApp { host, slack };
+        let owner = app.log_in_as("owner").await?;
+        Ok(Self { base: app, service, owner, answers: Vec::new(), secrets: Vec::new() })
     }
 
-    async fn look(&mut self, what: &str, path: &str) -> Result<Answer> {
-        let answer = self.owner.visit(path).await?;
-        self.answers.push((what.to_owned(), answer.clone()));
-        Ok(answer)
+    async fn look(&mut self, what: &str, path: &str) -> Result<HttpResponse> {
+        let response = self.owner.visit(path).await?;
+        self.answers.push((what.to_owned(), response.clone()));
+        Ok(response)
     }
 
     /// Sets one up and keeps all that was answered on the way; what it goes through with is secret.
-    async fn set_up(&mut self, provider: &str) -> Result<Answer> {
+    async fn set_up(&mut self, provider: &str) -> Result<HttpResponse> {
         let start = self.look("start", &format!("/organizations/acme/integrations/{provider}/setup/")).await?;
         // The one answer that holds a state, and has to: it leads to the provider.
         let step = self.owner.visit(start.redirect()?.as_str()).await?;
@@ -62,12 +71,12 @@ impl Scene {
     }
 
     fn gather_secrets(&mut self) -> Result<()> {
-        let host = &self.stage.host;
-        let all = [self.stage.slack.ledger().tokens(), self.service.ledger().tokens()].concat();
+        let host = &self.base.host;
+        let all = [self.slack.tokens().all(), self.service.tokens().all()].concat();
         assert!(all.len() >= 4 && all.iter().any(|token| token.is_refresh), "{}", all.len());
         self.secrets.extend(all.into_iter().map(|token| ("provider's token", token.token)));
         let key = std::fs::read_to_string(host.folder().join("data/secret.key"))?.trim().to_owned();
-        let client = self.stage.slack.client().secret.clone();
+        let client = self.slack.client().secret.clone();
         let own = [("secret key", key), ("client secret", client), ("password", PASSWORD.to_owned())];
         self.secrets.extend(own);
         self.secrets.push(("declared client's secret", SECRET.to_owned()));
@@ -93,44 +102,44 @@ fn form_encoded(text: &str) -> String {
 }
 
 /// Status, headers and body, as they went over the wire. A cookie is between browser and host.
-fn whole(answer: &Answer) -> String {
-    let headers = answer.headers.iter().filter(|(name, _)| *name != http::header::SET_COOKIE);
+fn whole(response: &HttpResponse) -> String {
+    let headers = response.headers.iter().filter(|(name, _)| *name != http::header::SET_COOKIE);
     let headers = headers.map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
-    headers.collect::<String>() + &answer.text
+    headers.collect::<String>() + &response.text
 }
 
 /// Everything a browser or an operator can have told, after all kinds of endings.
-async fn everything(scene: &mut Scene) -> Result<()> {
-    let id = scene.set_up("slack").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
-    let other = scene.set_up("acme").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
-    scene.stage.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
-    scene.set_up("slack").await?;
-    scene.stage.slack.behave(|behaviour| behaviour.token = TokenAnswer::DescribedError);
-    scene.set_up("slack").await?;
+async fn everything(app: &mut LeakApp) -> Result<()> {
+    let id = app.set_up("slack").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
+    let other = app.set_up("acme").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
+    app.set_up("slack").await?;
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::DescribedError);
+    app.set_up("slack").await?;
     // What somebody else's service could quote of the request.
-    let quoted = Trouble::Refused { error: format!("no such client {SECRET}") };
-    scene.service.wire("acme").next(Endpoint::Exchange, [Some(quoted)]);
-    scene.set_up("acme").await?;
+    let quoted = Fault::Refused { error: format!("no such client {SECRET}") };
+    app.service.faults("acme").next(Endpoint::Exchange, [Some(quoted)]);
+    app.set_up("acme").await?;
     let list = "/organizations/acme/integrations/";
     for path in
         ["/", "/account/", list, "/nothing/", "/extensions/slack/setup/?code=xxxxxxxx&state=yyyyyyyy", "/auth/login/"]
     {
-        scene.look(path, path).await?;
+        app.look(path, path).await?;
     }
     for id in [&id, &other] {
         for path in [format!("{list}{id}/"), format!("{list}{id}/remove/"), format!("/api/0{list}{id}/")] {
-            assert_eq!(scene.look(&path, &path).await?.status, 200, "{path}");
+            assert_eq!(app.look(&path, &path).await?.status, 200, "{path}");
         }
     }
     for path in ["/api/0/organizations/acme/integrations/", "/api/0/organizations/acme/config/integrations/"] {
-        scene.look(path, path).await?;
+        app.look(path, path).await?;
     }
-    scene.look("audit log", "/api/0/organizations/acme/audit/").await?;
-    scene.look("audit page", "/organizations/acme/audit/").await?;
+    app.look("audit log", "/api/0/organizations/acme/audit/").await?;
+    app.look("audit page", "/organizations/acme/audit/").await?;
     let path = format!("/api/0/organizations/acme/integrations/{other}/");
-    let removed = scene.owner.send(scene.owner.request(Method::DELETE, &path)).await?;
-    scene.answers.push(("removal".to_owned(), removed));
-    scene.gather_secrets()
+    let removed = app.owner.send(app.owner.request(Method::DELETE, &path)).await?;
+    app.answers.push(("removal".to_owned(), removed));
+    app.gather_secrets()
 }
 
 fn commands(host: &Host) -> Result<Vec<(String, String)>> {
@@ -142,18 +151,18 @@ fn commands(host: &Host) -> Result<Vec<(String, String)>> {
         &["config", "check"],
         &["user", "create", "owner@example.com"],
     ];
-    commands.into_iter().map(|words| Ok((words.join(" "), host.said(words)?.1))).collect()
+    commands.into_iter().map(|words| Ok((words.join(" "), host.output(words)?.1))).collect()
 }
 
 /// Token leak by a dialog, a page, an error or the API (RFC 9700 sections 4.2 and 4.3.2; RFC 6750 section 5.3): somebody looks over the victim's shoulder, reads
 /// what the browser keeps, or is an extension in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn token_leak_by_dialog_page_error_or_api() -> Result<()> {
-    let mut scene = Scene::new().await?;
-    everything(&mut scene).await?;
-    assert!(scene.answers.len() >= 20);
-    for (what, answer) in &scene.answers {
-        scene.assert_clean(what, &whole(answer));
+    let mut app = LeakApp::new().await?;
+    everything(&mut app).await?;
+    assert!(app.answers.len() >= 20);
+    for (what, response) in &app.answers {
+        app.assert_clean(what, &whole(response));
     }
     Ok(())
 }
@@ -162,13 +171,13 @@ async fn token_leak_by_dialog_page_error_or_api() -> Result<()> {
 /// CVE-2022-39292 were of this kind.
 #[tokio::test(flavor = "multi_thread")]
 async fn token_leak_by_log_or_command() -> Result<()> {
-    let mut scene = Scene::new().await?;
-    everything(&mut scene).await?;
-    for (command, said) in commands(&scene.stage.host)? {
-        scene.assert_clean(&format!("`{command}`"), &said);
+    let mut app = LeakApp::new().await?;
+    everything(&mut app).await?;
+    for (command, said) in commands(&app.host)? {
+        app.assert_clean(&format!("`{command}`"), &said);
     }
-    let log = scene.stage.host.log()?;
+    let log = app.host.log()?;
     assert!(log.contains("DEBUG") && log.contains("a step failed"), "the log is as fine as it gets");
-    scene.assert_clean("the log", &log);
+    app.assert_clean("the log", &log);
     Ok(())
 }

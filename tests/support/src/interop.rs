@@ -1,0 +1,177 @@
+//! Software that others wrote, from npm: an authorization server and Slack's own libraries. They
+//! show that the host and the stand-ins speak the protocols as others understand them. This file
+//! installs and starts them; the tests say what to expect.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::OnceLock,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::postgres::must_run_all;
+
+/// The folder where everything of `tests/interop` is installed.
+#[derive(Clone, Debug)]
+pub struct Interop {
+    folder: PathBuf,
+}
+
+/// A running authorization server. It stops when this is dropped, and with this process.
+pub struct AuthorizationServer {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    /// Its issuer, which is also where it listens.
+    pub issuer: String,
+}
+
+/// Id of its client. With `-post` or `-key` behind it, the client authenticates in another way.
+pub const CLIENT: &str = "jackfield";
+/// The client's secret.
+pub const SECRET: &str = "interop-secret";
+
+/// The installed software; `None`, with a loud message, where it cannot be installed.
+///
+/// # Panics
+/// When it cannot be installed and everything must run.
+#[must_use]
+pub fn interop() -> Option<Interop> {
+    match installed() {
+        Ok(folder) => Some(Interop { folder }),
+        Err(error) if must_run_all() => panic!("the counterparts from npm are needed: {error:#}"),
+        Err(error) => {
+            eprintln!("\n*** SKIPPED: a test against what others wrote, because it cannot be had: {error:#}\n");
+            None
+        }
+    }
+}
+
+impl Interop {
+    /// Starts the authorization server. It serves after [`AuthorizationServer::serve`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn authorization_server(&self) -> Result<AuthorizationServer> {
+        let mut node = self.node("authorization-server.mjs");
+        let mut process = node.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let input = process.stdin.take().context("stdin is piped")?;
+        let output = BufReader::new(process.stdout.take().context("stdout is piped")?);
+        let mut server = AuthorizationServer { process, input, output, issuer: String::new() };
+        server.issuer = server.line()?;
+        Ok(server)
+    }
+
+    /// Runs Slack's libraries against a server and returns what they understood.
+    ///
+    /// # Errors
+    /// When they fail.
+    pub fn slack_client(&self, slack: &str, client_id: &str, client_secret: &str) -> Result<Value> {
+        let wanted = json!({"slack": slack, "clientId": client_id, "clientSecret": client_secret});
+        let run = self.node("slack-client.mjs").arg(wanted.to_string()).output()?;
+        ensure!(run.status.success(), "slack-client.mjs: {}", String::from_utf8_lossy(&run.stderr));
+        Ok(serde_json::from_slice(&run.stdout)?)
+    }
+
+    fn node(&self, script: &str) -> Command {
+        let mut node = Command::new("node");
+        node.arg(self.folder.join(script)).env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
+        node
+    }
+}
+
+impl AuthorizationServer {
+    /// Registers its client and starts to serve: redirect URIs, life of an access token, public
+    /// key.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub fn serve(
+        &mut self,
+        redirect_uris: &[String],
+        access_token_seconds: u64,
+        public_jwk: Option<&Value>,
+    ) -> Result<()> {
+        let wanted = json!({
+            "redirectUris": redirect_uris, "accessTokenSeconds": access_token_seconds, "publicJwk": public_jwk,
+        });
+        writeln!(self.input, "{wanted}")?;
+        let said = self.line()?;
+        ensure!(said == "ready", "it said {said}");
+        Ok(())
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        ensure!(self.output.read_line(&mut line)? > 0, "the authorization server ended at once");
+        Ok(line.trim().to_owned())
+    }
+}
+
+impl Drop for AuthorizationServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The folder with `node_modules`, made once for all tests and processes.
+///
+/// # Errors
+/// When npm is missing or fails.
+pub fn installed() -> Result<PathBuf> {
+    static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    INSTALLED.get_or_init(|| install().map_err(|error| format!("{error:#}"))).clone().map_err(anyhow::Error::msg)
+}
+
+/// Installs into cargo's target folder.
+fn install() -> Result<PathBuf> {
+    install_node()?;
+    let executable = std::env::current_exe()?;
+    let target = executable.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+    let folder = target.and_then(Path::parent).context("cargo's target folder")?.join("interop");
+    fs::create_dir_all(&folder)?;
+    // Tests run in several processes: one of them installs for all.
+    let lock = File::create(folder.join("installing"))?;
+    lock.lock()?;
+    let is_stale = copied(&folder)? || !folder.join("node_modules/.package-lock.json").exists();
+    if is_stale {
+        let npm = Command::new("npm").args(["ci", "--silent", "--ignore-scripts", "--prefix"]).arg(&folder).output();
+        let npm = npm.context("npm, which brings the counterparts")?;
+        ensure!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
+    }
+    Ok(folder)
+}
+
+/// Copies the files that have changed; returns whether a list of packages is among them.
+fn copied(folder: &Path) -> Result<bool> {
+    let mut has_changed = false;
+    for entry in fs::read_dir(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../interop")))? {
+        let (from, to) = entry.map(|entry| (entry.path(), folder.join(entry.file_name())))?;
+        if from.is_file() && fs::read(&from)? != fs::read(&to).unwrap_or_default() {
+            fs::copy(&from, &to)?;
+            has_changed |= from.extension().is_some_and(|ending| ending == "json");
+        }
+    }
+    Ok(has_changed)
+}
+
+/// Installs Debian's packages, if this user may.
+fn install_node() -> Result<()> {
+    let is_there = |name: &str| Command::new(name).arg("--version").output().is_ok_and(|run| run.status.success());
+    if is_there("node") && is_there("npm") {
+        return Ok(());
+    }
+    let id = Command::new("id").arg("-u").output()?;
+    ensure!(id.stdout.starts_with(b"0\n"), "not installed: apt-get install nodejs npm");
+    eprintln!("installing Node.js for the tests (apt-get install nodejs npm)");
+    for arguments in [&["update", "-qq"][..], &["install", "-qq", "-y", "--no-install-recommends", "nodejs", "npm"]] {
+        let run = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output()?;
+        ensure!(run.status.success(), "apt-get {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+    }
+    Ok(())
+}
