@@ -105,9 +105,9 @@ async fn what_was_sealed_before_there_was_a_data_key_decides_as_well() -> Result
         assert_eq!(read(&new, id).await?, Some(metadata()));
         install(&old).await?;
         assert_eq!(read(&new, id).await?, Some(metadata()), "the older one goes on");
-        Keys::new(new.clone()).go_on().await?;
+        Keys::new(new.clone()).resume().await?;
         let status = Keys::new(new.clone()).status().await?;
-        assert!(status.lines[0].values == 0 && status.keys.len() == 1, "all is under the data key: {status:?}");
+        assert!(status.secret_keys[0].values == 0 && status.keys.len() == 1, "all is under the data key: {status:?}");
         assert_eq!(read(&old, id).await?, Some(metadata()));
     }
     Ok(())

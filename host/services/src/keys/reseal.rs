@@ -1,10 +1,11 @@
-//! One way through all sealed columns: what is not under the current key is sealed anew, and keys that nothing is under any more go.
+//! Reseals every value that is not under the current key, and then removes the keys that are no
+//! longer used.
 
 use std::collections::HashMap;
 
 use futures_util::{StreamExt, stream};
 
-use super::Rotated;
+use super::rotation::Rotated;
 use jackfield_store::{
     KeyId, SealError, Store, StoreResult, Tx, hex, seal_keys,
     sealed_columns::{self, SEALED_COLUMNS, SealedColumn, SealedRow},
@@ -13,32 +14,33 @@ use jackfield_store::{
 /// How many rows are read at once.
 const BATCH: usize = 100;
 
-/// How many are written at once. Each has a transaction of its own, so that nobody waits for more than one row, and no two wait for each
-/// other; SQLite's writer commits them together.
-const AT_ONCE: usize = 32;
-/// The same where each takes one of the pool's connections, which people need as well.
-const AT_ONCE_SHARED: usize = 3;
+/// How many rows are written at the same time. Each has a transaction of its own, so other writers
+/// wait for one row at most; SQLite's writer commits them together.
+const CONCURRENT: usize = 32;
+/// The same with PostgreSQL, where each takes a connection of the pool that requests need as well.
+const CONCURRENT_SHARED: usize = 3;
 
-pub(super) struct Pass<'a, F> {
+/// One way through all sealed columns.
+pub(super) struct Reseal<'a, F> {
     store: &'a Store,
-    tell: F,
+    report: F,
     pub(super) rotated: Rotated,
 }
 
 /// What became of a row.
 enum Resealed {
     Yes,
-    /// Somebody else was faster, and they seal under the current key as well.
+    /// Somebody else wrote the row meanwhile, under the current key.
     No,
     Damaged,
 }
 
-impl<'a, F: FnMut(u64)> Pass<'a, F> {
-    pub(super) fn new(store: &'a Store, tell: F) -> Self {
-        Self { store, tell, rotated: Rotated::default() }
+impl<'a, F: FnMut(u64)> Reseal<'a, F> {
+    pub(super) fn new(store: &'a Store, report: F) -> Self {
+        Self { store, report, rotated: Rotated::default() }
     }
 
-    /// Seals everything anew that is not under the current key, and removes the keys that are not needed then.
+    /// Reseals all columns, and removes the keys that are not used then.
     pub(super) async fn run(&mut self) -> StoreResult<()> {
         self.rotated.damaged = 0;
         let current = self.store.sealer().current();
@@ -63,9 +65,9 @@ impl<'a, F: FnMut(u64)> Pass<'a, F> {
     }
 
     async fn rows(&mut self, column: &'static SealedColumn, rows: Vec<SealedRow>) -> StoreResult<()> {
-        let at_once = if self.store.is_shared() { AT_ONCE_SHARED } else { AT_ONCE };
+        let concurrent = if self.store.is_shared() { CONCURRENT_SHARED } else { CONCURRENT };
         let store = self.store;
-        let mut done = stream::iter(rows).map(|row| reseal(store, column, row)).buffer_unordered(at_once);
+        let mut done = stream::iter(rows).map(|row| reseal(store, column, row)).buffer_unordered(concurrent);
         while let Some(resealed) = done.next().await {
             match resealed? {
                 Resealed::Yes => self.rotated.resealed += 1,
@@ -73,11 +75,11 @@ impl<'a, F: FnMut(u64)> Pass<'a, F> {
                 Resealed::Damaged => self.rotated.damaged += 1,
             }
         }
-        (self.tell)(self.rotated.resealed);
+        (self.report)(self.rotated.resealed);
         Ok(())
     }
 
-    /// Nobody seals under an old key any more, so one that nothing is under stays so.
+    /// Nobody seals under an old key any more, so an unused one stays unused.
     async fn remove_unused(&mut self) -> StoreResult<()> {
         let remove = move |tx: &mut Tx<'_>| {
             let under: HashMap<Vec<u8>, i64> = sealed_columns::under(tx)?;
@@ -106,13 +108,13 @@ async fn reseal(store: &Store, column: &'static SealedColumn, row: SealedRow) ->
         Ok(None) => Ok(Resealed::No),
         Ok(Some(new)) => Ok(if column.swap(tx, &row, &new)? { Resealed::Yes } else { Resealed::No }),
         Err(error) => {
-            told(column, &row, error);
+            log_damage(column, &row, error);
             Ok(Resealed::Damaged)
         }
     };
     store.write(swap).await
 }
 
-fn told(column: &SealedColumn, row: &SealedRow, error: SealError) {
-    tracing::warn!(table = column.table, row = column.told(row), %error, "a sealed value cannot be opened: left as it is");
+fn log_damage(column: &SealedColumn, row: &SealedRow, error: SealError) {
+    tracing::warn!(table = column.table, row = column.told(row), %error, "a sealed value cannot be opened and is left as it is");
 }
