@@ -1,11 +1,11 @@
-//! Opens what an operator configured: the database with the secret key that belongs to it, and the plugins.
+//! Opens what an operator configured: the database with the secret key that belongs to it, and the
+//! plugins.
 
 use jackfield_config::{Diagnostic, SecretKeys, Settings, secret_key};
 use jackfield_loader::Plugins;
 use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
 use thiserror::Error;
-use time::OffsetDateTime;
 
 /// Why a database or the plugins are not opened.
 #[derive(Debug, Error)]
@@ -41,7 +41,7 @@ pub async fn load_plugins(settings: &Settings) -> Result<LoadedPlugins, OpenErro
     Ok(LoadedPlugins { plugins, refused, outbound })
 }
 
-/// Opens the database an operator configured, to look at: without migrating it, and whatever secret key it hangs on.
+/// Opens the database to look at it: without migrating it, and whatever secret key it needs.
 ///
 /// # Errors
 /// When there is no key, or the database cannot be opened.
@@ -51,17 +51,17 @@ pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), Open
     Ok((store, keys))
 }
 
-/// The same for whoever writes: migrated, and under the secret key that the database hangs on. Where neither a key nor anything that hangs on one
-/// is there, as in a new installation, the key is made.
+/// Opens the database to write to it: migrated, and with the secret key that it needs. In a new
+/// installation, which has neither a key nor anything sealed under one, the key is made.
 ///
 /// # Errors
-/// As [`open_store`], and when the database hangs on another key, or on one that is not there.
+/// As [`open_store`], and when the database needs another key, or one that is not there.
 pub async fn open_to_write(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
     migrate(settings).await?;
     open_migrated(settings).await
 }
 
-/// The same for a database that is migrated already.
+/// The same as [`open_to_write`] for a database that is migrated already.
 ///
 /// # Errors
 /// As [`open_to_write`].
@@ -74,11 +74,14 @@ pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), O
     }
     let keys = secret_key::load_or_create(source)?;
     let store = Store::open(url, Sealer::new(keys.clone())).await?;
-    admit(&store, settings).await?;
+    check_secret_key(&store, settings).await?;
     Ok((store, keys))
 }
 
-/// Brings the database up to date. What is wrong with the secret key is told before anything is changed.
+/// Migrates the database. A wrong secret key is reported before anything is changed.
+///
+/// # Errors
+/// When the secret key cannot be read, or the database cannot be opened or migrated.
 pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
     let source = &settings.system.secret_key;
     if !source.is_missing() {
@@ -95,12 +98,12 @@ pub async fn migrate_without_key(settings: &Settings) -> Result<Vec<String>, Ope
     Ok(store::migrate(settings.database.url.as_str()).await?)
 }
 
-/// Lets nobody write whose secret key is not the database's.
+/// Checks that the secret key is the database's, before anything is written.
 ///
 /// # Errors
-/// When it is another, with the help.
-pub async fn admit(store: &Store, settings: &Settings) -> Result<(), OpenError> {
-    match store.admit(OffsetDateTime::now_utc()).await {
+/// When it is another, with help for the operator.
+pub async fn check_secret_key(store: &Store, settings: &Settings) -> Result<(), OpenError> {
+    match store.admit().await {
         Err(StoreError::Seal(SealError::Wrapped { line: needed, .. } | SealError::Key { found: needed, .. })) => {
             let ours: Vec<String> = store.sealer().secret_keys().all().iter().map(|line| hex(&line.id())).collect();
             Err(settings.system.secret_key.other(&hex(&needed), &ours.join(", ")).into())

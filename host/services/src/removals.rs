@@ -36,8 +36,8 @@ impl Removals {
         Self { accounts, integrations, grants }
     }
 
-    /// Unlinks an integration from an organization. When no organization is left, the integration is removed and its
-    /// tokens are revoked.
+    /// Unlinks an integration from an organization. When no organization is left, the integration
+    /// is removed and its tokens are revoked.
     ///
     /// # Errors
     /// When the database fails.
@@ -54,8 +54,8 @@ impl Removals {
         })
     }
 
-    /// Unlinks an identity from a user, and revokes its tokens where nobody else has proved it. Answers whether it was
-    /// linked.
+    /// Unlinks an identity from a user, and revokes its tokens where nobody else has proved it.
+    /// Answers whether it was linked.
     ///
     /// # Errors
     /// When the database fails.

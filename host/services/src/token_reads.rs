@@ -1,4 +1,5 @@
-//! Gives programs access tokens, and writes each read into the audit log first: what cannot be written down is not done.
+//! Gives programs access tokens, and writes each read into the audit log first: what cannot be
+//! written down is not done.
 
 use thiserror::Error;
 

@@ -10,7 +10,7 @@ use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::open::open_store;
 use jackfield_services::{
     accounts::Accounts,
-    audit::{Audit, AuditOut, Filter, Noted, Row},
+    audit::{Audit, AuditOut, Filter, NotedHead, Row},
 };
 
 #[derive(Subcommand)]
@@ -19,7 +19,7 @@ pub(super) enum Command {
     Verify {
         /// A head that an earlier run printed: it must still be in the chain.
         #[arg(long, value_name = "N:HASH")]
-        head: Option<Noted>,
+        head: Option<NotedHead>,
     },
     /// Print the log, oldest first.
     List {
@@ -58,9 +58,9 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
     }
 }
 
-async fn verify(audit: &Audit, noted: Option<&Noted>) -> anyhow::Result<()> {
+async fn verify(audit: &Audit, noted: Option<&NotedHead>) -> anyhow::Result<()> {
     let verified = audit.verify(noted).await?;
-    anyhow::ensure!(verified.is_whole(), "the audit log is broken{verified}");
+    anyhow::ensure!(verified.is_intact(), "the audit log is broken{verified}");
     println!("{} rows, none changed\nhead {}", verified.head.count, verified.head);
     Ok(())
 }

@@ -18,7 +18,7 @@ impl Background {
     pub(super) fn start(app: &AppHandle, control: Option<control::Listener>) -> Self {
         let background = Self { tasks: TaskTracker::new(), stopping: CancellationToken::new() };
         background.spawn(app.database.clone().sweep());
-        background.spawn(app.audit.clone().keep());
+        background.spawn(app.audit.clone().run());
         background.spawn(resume_rotation(app.keys.clone()));
         background.spawn(app.grants.clone().keep());
         background.spawn(app.grants.clone().keep_revoking());
@@ -44,7 +44,7 @@ impl Background {
 
 /// Finishes a rotation that a killed host or command has left half done.
 async fn resume_rotation(keys: Keys) {
-    if let Err(error) = keys.go_on().await {
+    if let Err(error) = keys.resume().await {
         tracing::warn!(%error, "an interrupted rotation of keys cannot be resumed");
     }
 }

@@ -150,7 +150,7 @@ impl Application {
         background.stop().await;
         // These have a grace of their own: what a provider has answered must be written.
         let _ = tokio::time::timeout(GRACE, app.grants.settle()).await;
-        if let Err(error) = app.audit.settle().await {
+        if let Err(error) = app.audit.flush().await {
             tracing::error!(%error, "the last counts are missing in the audit log");
         }
         log_head(&app.audit).await;

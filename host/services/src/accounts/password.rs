@@ -1,5 +1,5 @@
-//! Password hashes: argon2id with the crate's defaults (RFC 9106). They are slow on purpose, so they
-//! are computed off the async threads.
+//! Password hashes: argon2id with the crate's defaults (RFC 9106). They are slow on purpose, so
+//! they are computed off the async threads.
 
 use std::sync::LazyLock;
 

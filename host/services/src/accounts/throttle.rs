@@ -34,8 +34,8 @@ impl Throttle {
 
     /// Allows an attempt, or says how long this address has to wait.
     ///
-    /// An attempt counts as failed until it has [succeeded](Self::succeeded). So of many attempts at
-    /// the same time only a few are allowed.
+    /// An attempt counts as failed until it has [succeeded](Self::succeeded). So of many attempts
+    /// at the same time only a few are allowed.
     pub(super) fn attempt(&self, email: &str) -> Result<(), Duration> {
         let now = self.clock.now();
         let mut failures = self.failures.lock();
@@ -53,8 +53,8 @@ impl Throttle {
     }
 }
 
-/// Forgets the oldest tenth when it is full. A flood of invented addresses must neither grow without
-/// end nor make the host forget all failures.
+/// Forgets the oldest tenth when it is full. A flood of invented addresses must neither grow
+/// without end nor make the host forget all failures.
 fn make_room(failures: &mut HashMap<String, Failures>) {
     if failures.len() < CAPACITY {
         return;

@@ -1,35 +1,33 @@
-//! Floor 2: the integrations of an organization, as the API and the pages show them. Knows neither plugins nor session nor accounts.
+//! The integrations of an organization: reading, configuring and removing them. Knows neither
+//! plugins nor sessions nor accounts.
 
 mod details;
+mod integration_out;
 
 use std::collections::{BTreeSet, HashMap};
 
 pub use details::Details;
-use serde::Serialize;
+pub use integration_out::{IntegrationOut, ProviderOut, Status};
 use serde_json::{Map, Value};
-use time::format_description::well_known::Rfc3339;
 
-use jackfield_config::clock::Clock;
-use jackfield_store::{
-    AnyConnection, OrganizationId, Store, StoreError, StoreResult, UserId,
-    audit::{self, Action, Actor, Builds, Entry},
-    grants::NEEDS_REAUTHENTICATION,
-    integrations::{self, Integration},
-    leaving, organization_integrations,
-    revocations::Reason,
-    users,
-};
 pub use jackfield_store::{
     IntegrationId,
     integrations::{Installed, Position},
     leaving::Unlinked,
+};
+use jackfield_store::{
+    OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
+    audit::{Action, Actor, Builds, Entry},
+    integrations::{self, Integration},
+    leaving, organization_integrations,
+    revocations::Reason,
+    users,
 };
 
 /// Reads and removes integrations.
 #[derive(Clone)]
 pub struct Integrations {
     store: Store,
-    clock: Clock,
     builds: Builds,
 }
 
@@ -38,87 +36,17 @@ pub struct Integrations {
 pub struct Listing {
     /// The rows of this page.
     pub rows: Vec<Installed>,
-    /// Names of those who added them, as far as they are still users.
+    /// Names of the users who added them.
     pub people: HashMap<UserId, String>,
-    /// Where the next page begins; `None` on the last.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<Position>,
 }
 
-/// An integration as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct IntegrationOut {
-    /// Decimal text: JSON numbers lose precision in browsers.
-    pub id: String,
-    /// What people read.
-    pub name: String,
-    /// The provider.
-    pub provider: ProviderOut,
-    /// The account's id at the provider.
-    pub external_id: String,
-    /// The organization's own configuration of it.
-    pub config: Map<String, Value>,
-    /// When it was added to the organization, RFC 3339 in UTC.
-    pub date_added: String,
-    /// Whether it can be used.
-    pub status: Status,
-}
-
-/// Whether an integration can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Status {
-    /// It can.
-    Active,
-    /// The provider gives no further token: somebody must connect it again.
-    NeedsReauthentication,
-    /// Its provider is not loaded any more, or not configured.
-    Orphaned,
-}
-
-/// A provider, as the API names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ProviderOut {
-    /// Id of the provider.
-    pub id: String,
-    /// What people read.
-    pub name: String,
-}
-
-impl IntegrationOut {
-    /// Shows a stored integration whose provider is there. Metadata never leaves the host.
-    #[must_use]
-    pub fn new(installed: &Installed, provider_name: &str) -> Self {
-        let Installed { integration, link } = installed;
-        Self {
-            id: integration.id.to_string(),
-            name: integration.name.clone(),
-            provider: ProviderOut { id: integration.provider.clone(), name: provider_name.to_owned() },
-            external_id: integration.external_id.clone(),
-            config: link.config.clone(),
-            date_added: link.date_added.format(&Rfc3339).unwrap_or_default(),
-            status: Status::stored(&integration.status),
-        }
-    }
-
-    /// The same of one that nothing here can use, since its provider is not loaded or not configured.
-    #[must_use]
-    pub fn orphaned(self) -> Self {
-        Self { status: Status::Orphaned, ..self }
-    }
-}
-
-impl Status {
-    fn stored(text: &str) -> Self {
-        if text == NEEDS_REAUTHENTICATION { Self::NeedsReauthentication } else { Self::Active }
-    }
-}
-
 impl Integrations {
-    /// Builds the room.
+    /// Integrations in this database.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock, builds: Builds) -> Self {
-        Self { store, clock, builds }
+    pub const fn new(store: Store, builds: Builds) -> Self {
+        Self { store, builds }
     }
 
     /// One page of an organization's integrations, by name, after `after`.
@@ -132,9 +60,9 @@ impl Integrations {
         limit: usize,
     ) -> Result<Listing, StoreError> {
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-        let found = self.store.read(move |c| {
-            let rows = integrations::of_organization(c, organization, after.as_ref(), wanted)?;
-            let people = people(c, &rows)?;
+        let found = self.store.read(move |tx| {
+            let rows = integrations::of_organization(tx, organization, after.as_ref(), wanted)?;
+            let people = people(tx, &rows)?;
             Ok((rows, people))
         });
         let (mut rows, people) = found.await?;
@@ -150,26 +78,26 @@ impl Integrations {
     /// # Errors
     /// When the database fails.
     pub async fn details(&self, organization: OrganizationId, id: IntegrationId) -> StoreResult<Option<Details>> {
-        let sealer = self.store.sealer().clone();
         self.store
-            .read(move |c| {
-                let Some(installed) = integrations::one_of_organization(c, organization, id)? else { return Ok(None) };
-                // What does not open costs what it says, not the page that it is mended or removed on.
-                let metadata = match integrations::metadata(c, &sealer, id) {
+            .read(move |tx| {
+                let Some(installed) = integrations::one_of_organization(tx, organization, id)? else { return Ok(None) };
+                // A page must still be shown, to repair or remove an integration that does not
+                // open.
+                let metadata = match integrations::metadata(tx, id) {
                     Err(StoreError::Seal(error)) => {
                         tracing::error!(integration.id = %id, %error, "what is stored of an integration cannot be read");
                         None
                     }
                     other => Some(other?.unwrap_or_default()),
                 };
-                let people = people(c, std::slice::from_ref(&installed))?;
+                let people = people(tx, std::slice::from_ref(&installed))?;
                 let added_by = installed.link.added_by.and_then(|user| people.get(&user).cloned());
                 Ok(Some(Details { installed, added_by, is_readable: metadata.is_some(), metadata: details::shown(metadata.unwrap_or_default()) }))
             })
             .await
     }
 
-    /// Sets the organization's own configuration of an integration. Answers whether it was there.
+    /// Sets the organization's own configuration of an integration. Answers whether there is one.
     ///
     /// # Errors
     /// When the database fails.
@@ -180,16 +108,16 @@ impl Integrations {
         config: Map<String, Value>,
         actor: Actor,
     ) -> StoreResult<bool> {
-        let (sealer, builds, now) = (self.store.sealer().clone(), self.builds.clone(), self.clock.now());
-        let set = move |c: &mut AnyConnection| {
-            let Some(found) = integrations::by_id(c, id)? else { return Ok(false) };
-            let before = organization_integrations::set_config(c, organization, id, &config)?;
+        let builds = self.builds.clone();
+        let set = move |tx: &mut Tx<'_>| {
+            let Some(found) = integrations::by_id(tx, id)? else { return Ok(false) };
+            let before = organization_integrations::set_config(tx, organization, id, &config)?;
             let Some(before) = before else { return Ok(false) };
-            let keys = differing(&before, &config);
+            let keys = changed_keys(&before, &config);
             if !keys.is_empty() {
                 let entry = Entry::new(Action::ConfigurationChange, actor).organization(organization);
                 let entry = entry.integration(&found).served_by(&builds).detail("keys", keys);
-                audit::append(c, &sealer, &entry, now)?;
+                tx.audit(&entry)?;
             }
             Ok(true)
         };
@@ -201,10 +129,10 @@ impl Integrations {
     /// # Errors
     /// When the database fails.
     pub async fn get(&self, organization: OrganizationId, id: IntegrationId) -> Result<Option<Installed>, StoreError> {
-        self.store.read(move |c| integrations::one_of_organization(c, organization, id)).await
+        self.store.read(move |tx| integrations::one_of_organization(tx, organization, id)).await
     }
 
-    /// The same without the organization's link.
+    /// One integration of an organization, without the organization's link.
     ///
     /// # Errors
     /// When the database fails.
@@ -216,19 +144,20 @@ impl Integrations {
         Ok(self.get(organization, id).await?.map(|installed| installed.integration))
     }
 
-    /// Unlinks an integration from an organization, and removes it when no organization is left: then its tokens are given up.
+    /// Unlinks an integration from an organization. Removes it when no organization is left; then
+    /// its tokens are to be revoked.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn remove(&self, organization: OrganizationId, id: IntegrationId, actor: Actor) -> StoreResult<Unlinked> {
-        let (sealer, builds, now) = (self.store.sealer().clone(), self.builds.clone(), self.clock.now());
-        let unlink = move |c: &mut AnyConnection| {
-            let Some(found) = integrations::by_id(c, id)? else { return Ok(Unlinked::NotThere) };
-            let unlinked = leaving::unlink(c, &sealer, organization, id, Reason::Removed, now)?;
+        let builds = self.builds.clone();
+        let unlink = move |tx: &mut Tx<'_>| {
+            let Some(found) = integrations::by_id(tx, id)? else { return Ok(Unlinked::NotThere) };
+            let unlinked = leaving::unlink(tx, organization, id, Reason::Removed)?;
             if unlinked != Unlinked::NotThere {
                 let entry = Entry::new(Action::Unlink, actor).organization(organization).integration(&found);
                 let entry = entry.served_by(&builds).detail("removed", unlinked != Unlinked::StillShared);
-                audit::append(c, &sealer, &entry, now)?;
+                tx.audit(&entry)?;
             }
             Ok(unlinked)
         };
@@ -240,13 +169,14 @@ impl Integrations {
     }
 }
 
-/// The keys that are new, gone or otherwise there: a value may be a secret.
-fn differing(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+/// The keys that were added, removed or changed. Without values, which may be secrets.
+fn changed_keys(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
 }
 
-fn people(c: &mut AnyConnection, rows: &[Installed]) -> StoreResult<HashMap<UserId, String>> {
+/// Names of the users who added these integrations.
+fn people(tx: &mut Tx<'_>, rows: &[Installed]) -> StoreResult<HashMap<UserId, String>> {
     let ids: Vec<UserId> = rows.iter().filter_map(|row| row.link.added_by).collect();
-    Ok(users::names(c, &ids)?.into_iter().collect())
+    Ok(users::names(tx, &ids)?.into_iter().collect())
 }

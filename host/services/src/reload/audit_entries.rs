@@ -1,20 +1,21 @@
-//! What the audit log says of plugins that were loaded and of configurations that were taken over. Names and keys only: a value may be a
-//! secret, and so may what a plugin says of one.
+//! The audit log's entries about loaded plugins and applied configurations. They hold names and
+//! keys only: a value may be a secret, and a plugin may repeat one in what it says.
 
-use super::Reloaded;
+use super::reloaded::Reloaded;
 use crate::audit::{Action, Actor, Entry, Outcome};
 use jackfield_config::{Diagnostic, Fingerprint, Settings};
 use jackfield_loader::PluginStatus;
 use jackfield_store::SealError;
 
-/// A row for each plugin that runs now, and for each that was refused: a host has started.
-pub(super) fn at_the_start(settings: &Settings, running: &[PluginStatus], refused: &[Diagnostic]) -> Vec<Entry> {
+/// An entry for each plugin that runs and each that was refused, when a host starts.
+pub(super) fn at_start(settings: &Settings, running: &[PluginStatus], refused: &[Diagnostic]) -> Vec<Entry> {
     let running = running.iter().map(|plugin| loaded(plugin, Actor::host()));
     running.chain(refused.iter().map(|diagnostic| refused_plugin(settings, diagnostic, Actor::host()))).collect()
 }
 
-/// A row for the keys that say something else than when a host last took the file over; of a file that is new, all. None when it says the same.
-pub(super) fn changed_meanwhile(
+/// An entry with the keys that have changed since a host last applied the file, or with all keys of
+/// a new file. `None` if nothing has changed.
+pub(super) fn changed_since(
     before: Option<Result<Fingerprint, SealError>>,
     now: &Fingerprint,
     file: &str,
@@ -27,8 +28,8 @@ pub(super) fn changed_meanwhile(
     }
 }
 
-/// A row for each plugin that runs since this reload, for each that was refused, and one for the whole.
-pub(super) fn taken_over(
+/// An entry for each plugin that a reload has loaded or refused, and one for the reload itself.
+pub(super) fn applied(
     settings: &Settings,
     keys: Vec<String>,
     reloaded: &Reloaded,
@@ -51,7 +52,7 @@ pub(super) fn taken_over(
     entries
 }
 
-/// Everything stays as it was. What is wrong with plugins is told of each.
+/// An entry for a reload that has changed nothing, and for each plugin that is wrong.
 pub(super) fn refused(settings: Option<&Settings>, diagnostics: &[Diagnostic]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     if let Some(settings) = settings {
@@ -87,11 +88,12 @@ fn loaded(plugin: &PluginStatus, actor: Actor) -> Entry {
     }
 }
 
-/// A refusal is in the host's own words; what is wrong with an option may be in the plugin's, so that its key has to do.
+/// A refusal has the host's own words. A mistake in an option may have the plugin's words, so its
+/// entry has the key only.
 fn refused_plugin(settings: &Settings, diagnostic: &Diagnostic, actor: Actor) -> Entry {
     let entry = Entry::new(Action::PluginLoad, actor).outcome(Outcome::Refused).detail("key", diagnostic.key.as_str());
     if !is_of_a_plugin(settings, diagnostic) {
-        return entry.detail("reason", "an option is wrong: the host's log says how");
+        return entry.detail("reason", "an option is wrong; the host's log says which and why");
     }
     let on_line = |listed: &&jackfield_config::Listed| Some(listed.line) == diagnostic.line;
     let named: Vec<&str> =
