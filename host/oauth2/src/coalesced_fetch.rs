@@ -79,7 +79,7 @@ impl<T> CacheEntry<T> {
                 Ok(self.value.insert(Arc::new(fetched)).clone())
             }
             (Err(error), Some(old)) => {
-                tracing::warn!(%error, "an issuer cannot be asked; what it said before is used");
+                tracing::warn!(%error, "a request to an issuer failed; its last answer is used");
                 self.fresh_until = now + OUTAGE;
                 Ok(old.clone())
             }

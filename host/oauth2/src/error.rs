@@ -23,13 +23,13 @@ pub enum OAuth2Error {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The authorization endpoint may not be used.
-    #[error("the authorization endpoint is not to be used: {0}")]
+    #[error("the authorization endpoint cannot be used: {0}")]
     Authorization(OutboundError),
     /// The authorization server's metadata are not known.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     /// The ID token is invalid.
-    #[error("the ID token is not believed: {0}")]
+    #[error("the ID token is invalid: {0}")]
     IdToken(#[from] IdTokenError),
     /// The userinfo endpoint gave no valid answer.
     #[error(transparent)]

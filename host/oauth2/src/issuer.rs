@@ -51,7 +51,7 @@ impl Issuer {
         match self.openid.get(now, Metadata::fetch_openid(self.id.clone(), outbound.clone())).await {
             Ok(openid) => Ok(Arc::new(metadata.filled_from(&openid))),
             Err(error) => {
-                tracing::warn!(issuer = self.id, %error, "an issuer does not say all of itself; what it says is used");
+                tracing::warn!(issuer = self.id, %error, "the OpenID metadata of an issuer cannot be fetched; its other metadata are used");
                 Ok(metadata)
             }
         }

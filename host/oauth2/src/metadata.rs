@@ -44,7 +44,7 @@ pub enum DiscoveryError {
     #[error("the issuer `{0}` is not an https URL without query and fragment")]
     Issuer(String),
     /// A request to it failed.
-    #[error("{0} could not be asked: {1}")]
+    #[error("the request to {0} failed: {1}")]
     Outbound(String, OutboundError),
     /// There are no metadata at either place.
     #[error("the issuer has no metadata: {0}")]
@@ -59,10 +59,10 @@ pub enum DiscoveryError {
     #[error(transparent)]
     Aborted(#[from] Aborted),
     /// An announced endpoint may not be used.
-    #[error("the issuer's {0} is not to be used: {1}")]
+    #[error("the issuer's {0} cannot be used: {1}")]
     Endpoint(&'static str, OutboundError),
     /// Client and server have no method of client authentication in common.
-    #[error("the issuer takes none of the ways in which this client can prove itself; it takes: {0}")]
+    #[error("the issuer accepts none of this client's ways to authenticate; it accepts: {0}")]
     Authentication(String),
 }
 
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(way(None, false, true), Ok(ClientAuthentication::Basic));
         for (taken, has_key, has_secret) in [(None, true, false), (Some(&["none"][..]), true, true)] {
             let refused = way(taken, has_key, has_secret).expect_err("nothing in common");
-            assert!(refused.contains("takes none of the ways"), "{refused}");
+            assert!(refused.contains("accepts none of this client's ways"), "{refused}");
         }
     }
 }

@@ -39,7 +39,7 @@ pub enum RevocationResponse {
 #[derive(Debug, Error)]
 pub enum RevocationError {
     /// The request or its answer failed.
-    #[error("the revocation endpoint could not be asked: {0}")]
+    #[error("the request to the revocation endpoint failed: {0}")]
     Outbound(OutboundError),
     /// The request could not be made.
     #[error("no request to the revocation endpoint could be made: {0}")]

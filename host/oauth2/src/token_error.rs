@@ -11,7 +11,7 @@ use crate::jose::InvalidKey;
 #[derive(Debug, Error)]
 pub enum TokenError {
     /// The request or its answer failed. Whether the endpoint has acted on it is not known.
-    #[error("the token endpoint could not be asked: {0}")]
+    #[error("the request to the token endpoint failed: {0}")]
     Outbound(#[from] OutboundError),
     /// The token endpoint is not a URL.
     #[error("the token endpoint is not a URL")]
@@ -20,7 +20,7 @@ pub enum TokenError {
     #[error("the provider wants {0} that this host does not know; a newer host may")]
     Dialect(&'static str),
     /// The client's private key cannot sign.
-    #[error("the client cannot prove itself: private-key is {0}")]
+    #[error("the client cannot authenticate: private-key is {0}")]
     Key(#[from] InvalidKey),
     /// The endpoint answered an error (RFC 6749 section 5.2).
     #[error("{0}")]

@@ -10,16 +10,16 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum UserinfoError {
     /// The request failed.
-    #[error("the userinfo endpoint could not be asked: {0}")]
+    #[error("the request to the userinfo endpoint failed: {0}")]
     Outbound(#[from] OutboundError),
     /// The token or the endpoint is missing.
-    #[error("the userinfo endpoint cannot be asked: there is no {0}")]
+    #[error("the userinfo endpoint cannot be used: there is no {0}")]
     Missing(&'static str),
     /// The answer is not a JSON object, or an error.
     #[error("the userinfo endpoint answered status {0} and no JSON object")]
     Answer(u16),
     /// The answer is about another subject than the ID token.
-    #[error("the userinfo endpoint speaks of somebody else than the ID token")]
+    #[error("the userinfo is about another subject than the ID token")]
     OtherSubject,
 }
 

@@ -17,7 +17,7 @@ pub enum JoseError {
     #[error("it has extensions that must be understood, and none are")]
     Critical,
     /// Its algorithm is not accepted.
-    #[error("it is signed with `{}`, which is not taken", .0.escape_debug())]
+    #[error("it is signed with `{}`, which is not accepted", .0.escape_debug())]
     Algorithm(String),
     /// The issuer has no key for it.
     #[error("there is no key `{}` for it among the issuer's", .0.escape_debug())]
