@@ -17,7 +17,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::signature;
-use jackfield_config::KeyId;
+use jackfield_config::MinisignKeyId;
 
 /// A pair that has been made.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ fn write_new(file: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
 }
 
 fn id_of(public: &str) -> String {
-    KeyId::of(public).expect("a public key is longer than its id").to_string()
+    MinisignKeyId::of(public).expect("a public key is longer than its id").to_string()
 }
 
 /// Signs a file as it is now, and writes the signature beside it.

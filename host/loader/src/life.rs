@@ -14,7 +14,7 @@ use super::{
     sealed_library::SealedLibrary,
     worker::{Limits, Worker},
 };
-use jackfield_config::{Isolation, ProviderOptions, Run, Settings};
+use jackfield_config::{Isolation, PluginSettings, ProviderOptions, Settings};
 
 /// All that is needed to start a plugin, as often as it takes.
 pub(super) struct Recipe {
@@ -23,7 +23,7 @@ pub(super) struct Recipe {
     /// Name in its manifest.
     pub(super) plugin: String,
     pub(super) source: Source,
-    pub(super) run: Run,
+    pub(super) run: PluginSettings,
     pub(super) is_sandbox_required: bool,
 }
 

@@ -15,7 +15,7 @@ use super::{
     provider::reach,
     sealed_library::SealedLibrary,
 };
-use jackfield_config::{Diagnostic, Listed, ProviderOptions, SandboxPolicy, Settings, nearest};
+use jackfield_config::{Diagnostic, ListedPlugin, ProviderOptions, SandboxPolicy, Settings, nearest};
 use jackfield_outbound::Outbound;
 
 /// What came of loading everything that is listed.
@@ -67,7 +67,7 @@ pub(super) async fn load(
 /// The plugin of one entry: one that runs already, or a fresh one.
 async fn plugin(
     settings: &Settings,
-    listed: &Listed,
+    listed: &ListedPlugin,
     lock: Arc<Option<Lock>>,
     running: &[Arc<Plugin>],
 ) -> Result<Arc<Plugin>, Refusal> {
@@ -91,7 +91,7 @@ async fn kept_or_started(
 /// The library of an entry, judged and, where there is a lock, as it was accepted. None of it has run yet.
 async fn recipe(
     settings: &Settings,
-    listed: &Listed,
+    listed: &ListedPlugin,
     lock: Arc<Option<Lock>>,
 ) -> Result<(PluginInfo, Recipe), Refusal> {
     let (entry, plugins) = (listed.text.clone(), settings.plugins.clone());
@@ -106,7 +106,7 @@ async fn recipe(
         entry: listed.text.clone(),
         plugin: info.name.clone(),
         source: Source::Library(library),
-        run: settings.plugins.run(&listed.text),
+        run: settings.plugins.settings_for(&listed.text),
         is_sandbox_required: settings.plugins.sandbox == SandboxPolicy::Required,
     };
     Ok((info, recipe))
@@ -115,13 +115,13 @@ async fn recipe(
 impl Loading<'_> {
     /// A provider that needs no library: the host answers for it, and from here on it is a plugin like any other.
     async fn declared(&mut self, id: &str, options: &ProviderOptions, running: &[Arc<Plugin>]) {
-        let listed = Listed { text: format!("providers.{id}"), line: options.line_of("") };
+        let listed = ListedPlugin { text: format!("providers.{id}"), line: options.line_of("") };
         let info = declared::info(id, options, &self.settings.file);
         let recipe = Recipe {
             entry: listed.text.clone(),
             plugin: info.name.clone(),
             source: Source::Declared(declared::named(id, options)),
-            run: self.settings.plugins.run(&listed.text),
+            run: self.settings.plugins.settings_for(&listed.text),
             is_sandbox_required: false,
         };
         let plugin = kept_or_started(info, recipe, self.settings, running).await;
@@ -129,7 +129,7 @@ impl Loading<'_> {
     }
 
     /// Takes a plugin, or says what is wrong with it; one that runs already goes on then, for who skips what does not load.
-    fn settle(&mut self, listed: &Listed, plugin: Result<Arc<Plugin>, Refusal>, running: &[Arc<Plugin>]) {
+    fn settle(&mut self, listed: &ListedPlugin, plugin: Result<Arc<Plugin>, Refusal>, running: &[Arc<Plugin>]) {
         let before = running.iter().find(|plugin| plugin.entry() == listed.text);
         match (plugin, before) {
             (Ok(plugin), Some(before)) if !plugin.is_whole() && !Arc::ptr_eq(&plugin, before) => {
@@ -144,20 +144,20 @@ impl Loading<'_> {
         }
     }
 
-    fn check_created(&mut self, listed: &Listed, plugin: &Plugin, introduction: &Introduction) {
+    fn check_created(&mut self, listed: &ListedPlugin, plugin: &Plugin, introduction: &Introduction) {
         if let Err(error) = &introduction.described {
             self.not_created(listed, plugin, introduction, error);
         }
     }
 
-    fn take(&mut self, listed: &Listed, plugin: Arc<Plugin>) {
+    fn take(&mut self, listed: &ListedPlugin, plugin: Arc<Plugin>) {
         for introduction in plugin.providers() {
             self.provider(listed, &plugin, introduction);
         }
         self.loaded.plugins.push(plugin);
     }
 
-    fn provider(&mut self, listed: &Listed, plugin: &Arc<Plugin>, introduction: &Introduction) {
+    fn provider(&mut self, listed: &ListedPlugin, plugin: &Arc<Plugin>, introduction: &Introduction) {
         let Introduction { named, options, described } = introduction;
         let file = &plugin.info.file;
         if let Some(first) = self.loaded.providers.iter().find(|provider| provider.id() == named.id) {
@@ -168,7 +168,7 @@ impl Loading<'_> {
             Ok(description) => description.clone(),
             Err(error) => return self.not_created(listed, plugin, introduction, error),
         };
-        match reach(&description, options, self.settings.plugins.run(&listed.text).hosts) {
+        match reach(&description, options, self.settings.plugins.settings_for(&listed.text).hosts) {
             Ok(reach) => {
                 let outbound = self.outbound.limited_to(reach);
                 let provider = Provider::new(plugin.clone(), named, options, description, outbound);
@@ -181,12 +181,18 @@ impl Loading<'_> {
         }
     }
 
-    fn refuse(&mut self, listed: &Listed, refusal: &Refusal) {
+    fn refuse(&mut self, listed: &ListedPlugin, refusal: &Refusal) {
         self.has_failed = true;
         self.diagnostics.push(refusal.in_settings(self.settings, listed));
     }
 
-    fn not_created(&mut self, listed: &Listed, plugin: &Plugin, introduction: &Introduction, error: &PluginError) {
+    fn not_created(
+        &mut self,
+        listed: &ListedPlugin,
+        plugin: &Plugin,
+        introduction: &Introduction,
+        error: &PluginError,
+    ) {
         let Introduction { named, options, .. } = introduction;
         match error {
             PluginError::Fault(fault) if fault.kind == FaultKind::Options => {

@@ -26,7 +26,7 @@ use super::{
     redact::Redactor,
     status::{PluginStatus, State},
 };
-use jackfield_config::{Run, Settings, clock::Clock};
+use jackfield_config::{PluginSettings, Settings, clock::Clock};
 
 /// A loaded plugin.
 pub(super) struct Plugin {
@@ -99,7 +99,7 @@ impl Plugin {
     /// Whether this is what would come of starting that recipe with those settings.
     pub(super) fn is_same(&self, info: &PluginInfo, recipe: &Recipe, settings: &Settings) -> bool {
         let how = |recipe: &Recipe| {
-            let Run { isolation, deadline, memory, hosts: _ } = recipe.run;
+            let PluginSettings { isolation, deadline, memory, hosts: _ } = recipe.run;
             (recipe.entry.clone(), isolation, deadline, memory, recipe.is_sandbox_required)
         };
         self.info == *info

@@ -7,7 +7,7 @@ use std::{
 
 use thiserror::Error;
 
-use jackfield_config::{Diagnostic, Listed, Settings};
+use jackfield_config::{Diagnostic, ListedPlugin, Settings};
 
 /// Why a plugin is refused: what was found, what was wanted. [`Refusal::help`] says what to do.
 #[derive(Debug, Error)]
@@ -310,7 +310,7 @@ impl Refusal {
     }
 
     /// As a diagnostic of the entry that lists the plugin, or of the table that declares it.
-    pub(super) fn in_settings(&self, settings: &Settings, listed: &Listed) -> Diagnostic {
+    pub(super) fn in_settings(&self, settings: &Settings, listed: &ListedPlugin) -> Diagnostic {
         let is_declared = listed.text.strip_prefix("providers.").is_some_and(|id| settings.providers.contains_key(id));
         let key = if is_declared { &listed.text } else { "default-integrations" };
         settings.diagnostic(key, Some(listed.line), self.to_string(), self.help())

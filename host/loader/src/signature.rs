@@ -9,7 +9,7 @@ use std::{
 use minisign_verify::{Error, Signature};
 
 use super::{Refusal, location};
-use jackfield_config::{KeyId, TrustedKey, TrustedKeys};
+use jackfield_config::{MinisignKeyId, TrustedKey, TrustedKeys};
 
 /// Bytes of a signature file that are looked at; a good one has some three hundred.
 const LONGEST: u64 = 4096;
@@ -22,8 +22,8 @@ pub(super) fn path_of(library: &Path) -> PathBuf {
 }
 
 /// The trusted key a library is signed by; `None` where no signature is demanded.
-pub(super) fn signer(library: &Path, bytes: &[u8], trusted: &TrustedKeys) -> Result<Option<KeyId>, Refusal> {
-    let Some(keys) = trusted.demanded() else { return Ok(None) };
+pub(super) fn signer(library: &Path, bytes: &[u8], trusted: &TrustedKeys) -> Result<Option<MinisignKeyId>, Refusal> {
+    let Some(keys) = trusted.required() else { return Ok(None) };
     let (signature, id) = read(library)?;
     let mut of_that_id = keys.iter().filter(|key| key.id == id).peekable();
     if of_that_id.peek().is_none() {
@@ -44,7 +44,7 @@ fn listed(keys: &[TrustedKey]) -> String {
     if ids.is_empty() { "one of plugins.trusted-keys, of which none can be read".to_owned() } else { ids.join(" or ") }
 }
 
-fn read(library: &Path) -> Result<(Signature, KeyId), Refusal> {
+fn read(library: &Path) -> Result<(Signature, MinisignKeyId), Refusal> {
     let file = path_of(library);
     let refused = |found: &'static str| Refusal::NotASignature { file: file.clone(), found };
     let mut opened = match location::open(&file) {
@@ -56,7 +56,7 @@ fn read(library: &Path) -> Result<(Signature, KeyId), Refusal> {
     let mut text = String::new();
     opened.read_to_string(&mut text).map_err(|_| refused("other bytes"))?;
     let signature = Signature::decode(&text).map_err(|_| refused("other text"))?;
-    let id = text.lines().nth(1).and_then(KeyId::of).ok_or_else(|| refused("other text"))?;
+    let id = text.lines().nth(1).and_then(MinisignKeyId::of).ok_or_else(|| refused("other text"))?;
     Ok((signature, id))
 }
 

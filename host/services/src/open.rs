@@ -1,6 +1,6 @@
 //! Opens the database that an operator configured, with the secret key that belongs to it.
 
-use jackfield_config::{Diagnostic, SecretKeys, Settings, secret_key};
+use jackfield_config::{Diagnostic, SecretKeys, Settings};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -21,7 +21,7 @@ pub enum OpenError {
 /// # Errors
 /// When there is no key, or the database cannot be opened.
 pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
-    let keys = secret_key::load(&settings.system.secret_key)?;
+    let keys = settings.system.secret_key.load()?;
     let store = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await?;
     Ok((store, keys))
 }
@@ -47,7 +47,7 @@ pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), O
     {
         return Err(source.missing(Some(&hex(&needed))).into());
     }
-    let keys = secret_key::load_or_create(source)?;
+    let keys = source.load_or_create()?;
     let store = Store::open(url, Sealer::new(keys.clone())).await?;
     admit(&store, settings).await?;
     Ok((store, keys))
@@ -57,7 +57,7 @@ pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), O
 pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
     let source = &settings.system.secret_key;
     if !source.is_missing() {
-        secret_key::load(source)?;
+        source.load()?;
     }
     Ok(store::migrate(settings.database.url.as_str()).await?)
 }
@@ -70,7 +70,7 @@ pub async fn admit(store: &Store, settings: &Settings) -> Result<(), OpenError> 
     match store.admit(OffsetDateTime::now_utc()).await {
         Err(StoreError::Seal(SealError::Wrapped { line: needed, .. } | SealError::Key { found: needed, .. })) => {
             let ours: Vec<String> = store.sealer().secret_keys().all().iter().map(|line| hex(&line.id())).collect();
-            Err(settings.system.secret_key.other(&hex(&needed), &ours.join(", ")).into())
+            Err(settings.system.secret_key.wrong_key(&hex(&needed), &ours.join(", ")).into())
         }
         admitted => Ok(admitted?),
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use jackfield_config::{Diagnostics, secret_key};
+use jackfield_config::Diagnostics;
 use jackfield_loader::Plugins;
 use jackfield_outbound::Outbound;
 
@@ -23,7 +23,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 /// Opens no database and makes no key.
 async fn check(file: &Path) -> anyhow::Result<()> {
     let (settings, mut diagnostics) = jackfield_config::load_lenient(file)?;
-    diagnostics.extend(secret_key::check(&settings.system.secret_key).err());
+    diagnostics.extend(settings.system.secret_key.check().err());
     let (plugins, refused) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
     diagnostics.extend(refused);
     if !diagnostics.is_empty() {

@@ -21,7 +21,7 @@ use super::{
     provider::reach,
     sealed_library::SealedLibrary,
 };
-use jackfield_config::{ProviderOptions, Run};
+use jackfield_config::{PluginSettings, ProviderOptions};
 
 /// Shorter than a host's: whoever waits that long for a plugin without I/O waits for ever.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -110,7 +110,7 @@ async fn report(
         entry: entry.clone(),
         plugin: info.name.clone(),
         source,
-        run: Run { deadline: DEADLINE, ..Run::default() },
+        run: PluginSettings { deadline: DEADLINE, ..PluginSettings::default() },
         is_sandbox_required: false,
     };
     let started = std::time::Instant::now();
