@@ -42,6 +42,12 @@ pub enum OutboundError {
 }
 
 impl OutboundError {
+    /// Whether the other side took too long.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Idle(_))
+    }
+
     /// Whether it is certain that the other side has not seen the request.
     #[must_use]
     pub const fn is_unsent(&self) -> bool {
