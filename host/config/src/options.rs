@@ -72,7 +72,7 @@ impl From<Map<String, Value>> for ProviderOptions {
 fn find_secrets(table: &Map<String, Value>, secrets: &mut Vec<String>) {
     for (name, value) in table {
         match value {
-            Value::String(text) if value::names_a_secret(name) => secrets.push(text.clone()),
+            Value::String(text) if crate::names_a_secret(name) => secrets.push(text.clone()),
             Value::Object(table) => find_secrets(table, secrets),
             _ => {}
         }
