@@ -1,4 +1,4 @@
-//! The handles that a request can reach; no logic.
+//! The services that a request can reach. No logic.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -10,7 +10,7 @@ use jackfield_services::{
 };
 
 /// All that a request can reach.
-#[expect(missing_docs, reason = "each field is the room of its name")]
+#[expect(missing_docs, reason = "each field is the service of its name")]
 pub struct App {
     pub accounts: Accounts,
     pub audit: Audit,

@@ -1,4 +1,4 @@
-//! `jackfield revoke`: the bad night.
+//! `jackfield revoke`: everything of a provider at once.
 
 use std::{io::IsTerminal, path::Path, time::Duration};
 
@@ -19,10 +19,11 @@ pub(super) struct Arguments {
     /// Id of the provider whose tokens are to be revoked.
     #[arg(long, value_name = "ID", required_unless_present = "status")]
     provider: Option<String>,
-    /// Only what this organization has of the provider. What it shares with others is unlinked from it and stays theirs.
+    /// Only the integrations of this organization. Those that others share are unlinked from it and
+    /// not revoked.
     #[arg(long, value_name = "SLUG")]
     organization: Option<String>,
-    /// Only what was given up before and is not revoked: nothing that is in use is given up.
+    /// Only try earlier revocations again that are not done. Integrations in use stay.
     #[arg(long, conflicts_with = "keep")]
     again: bool,
     /// Count what would be revoked, and change nothing.
@@ -31,18 +32,19 @@ pub(super) struct Arguments {
     /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
-    /// Keep the integrations: their tokens are revoked, and their people must authenticate again.
+    /// Keep the integrations: their tokens are revoked, and their people must reconnect them.
     #[arg(long)]
     keep: bool,
     /// How many to revoke per minute: providers have their limits.
     #[arg(long, value_name = "N", default_value = "60", value_parser = clap::value_parser!(u32).range(1..=6000))]
     per_minute: u32,
-    /// Show what is not revoked, and what the providers answered; of one provider, or of all.
+    /// Show what is not revoked, with the providers' answers; of one provider, or of all.
     #[arg(long, conflicts_with_all = ["again", "dry_run", "keep", "yes"])]
     status: bool,
 }
 
-/// Longest pause that a provider is granted here. One that wants a longer one is asked no further: the rest is left to the running host.
+/// Longest pause that this command waits for. If a provider wants a longer one, the running host
+/// does the rest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// How often one that wants a pause is tried.
 const MOST_TRIES: u32 = 3;
@@ -55,9 +57,9 @@ pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()>
         Some(slug) => Some(accounts.organization(slug).await?.id),
         None => None,
     };
-    // A plugin that does not load is passed over: the others must still be revoked.
+    // A plugin that does not load is skipped: the others must still be revoked.
     let loaded = if arguments.status {
-        // Nobody's code is started to look.
+        // Looking starts no plugin.
         load_plugins(&settings.without_plugins()).await?
     } else {
         load_plugins(&settings).await?
