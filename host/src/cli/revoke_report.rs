@@ -4,7 +4,7 @@ use time::format_description::well_known::Rfc3339;
 
 use jackfield_services::grants::{Attempted, Effect, Plan, Revocation, RevocationStatus as Status, Way};
 
-/// What would be done.
+/// Prints the plan.
 pub(super) fn plan(provider: &str, plan: &Plan, keep: bool) {
     let Plan { integrations, open, organizations, grants, way } = plan;
     let shared = integrations.iter().filter(|planned| planned.is_shared).count();
@@ -20,15 +20,15 @@ pub(super) fn plan(provider: &str, plan: &Plan, keep: bool) {
     }
     println!("grants         {grants}");
     if !open.is_empty() {
-        println!("from before    {}: given up already, and not revoked", open.len());
+        println!("from before    {}: not revoked yet", open.len());
     }
     println!("revoked        {}", way_in_words(provider, way));
 }
 
-/// What would be tried again.
+/// Prints what would be tried again.
 pub(super) fn plan_again(provider: &str, plan: &Plan) {
     println!("provider       {provider}");
-    println!("from before    {}: given up already, and not revoked", plan.open.len());
+    println!("from before    {}: not revoked yet", plan.open.len());
     println!("revoked        {}", way_in_words(provider, &plan.way));
 }
 
@@ -37,22 +37,22 @@ fn way_in_words(provider: &str, way: &Way) -> String {
         Way::Endpoint(url) => format!("at {url}, or by a way of the plugin's own"),
         Way::ByPlugin => "by a way of the plugin's own, or not at all: no revocation endpoint is known".to_owned(),
         Way::NotLoaded => format!(
-            "by nobody: `{provider}` is not loaded or not configured here. What is given up waits until it is: list its \
+            "by nobody: `{provider}` is not loaded or not configured here. Revocations wait until it is: list its \
              plugin again, or end the connections at the provider itself"
         ),
     }
 }
 
-/// What people call it, and the account's id.
+/// The name and id of an account.
 pub(super) fn name(name: &str, external_id: &str) -> String {
     match (name, external_id) {
-        ("", "") => "a set-up that nothing came of".to_owned(),
+        ("", "") => "an unfinished connection".to_owned(),
         (name, id) if name == id || name.is_empty() => id.to_owned(),
         (name, id) => format!("{name} ({id})"),
     }
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Default)]
 pub(super) struct Tally {
     count: usize,
@@ -105,13 +105,13 @@ impl Tally {
         }
     }
 
-    /// Counts one that others use still.
+    /// Counts one that others still use.
     pub(super) fn add_shared(&mut self, name: &str) {
         self.shared += 1;
         self.line(name, "not revoked", "other organizations use it");
     }
 
-    /// Counts one that is given up, and that the provider was not asked for.
+    /// Counts one whose provider was not asked.
     pub(super) fn add_unasked(&mut self, name: &str) {
         self.line(name, "not revoked yet", UNASKED);
         self.left.push((name.to_owned(), UNASKED.to_owned()));
@@ -122,7 +122,7 @@ impl Tally {
         println!("[{}/{}] {name}: {what}: {answer}", self.seen, self.count);
     }
 
-    /// What is to be done about what is not revoked; `None` where nothing is.
+    /// What to do about tokens that are not revoked; `None` if there are none.
     pub(super) fn left_in_words(&self, provider: &str) -> Option<String> {
         let later = "a running host goes on trying, and this command can be run again".to_owned();
         let again = format!("what failed is tried again by `jackfield revoke --provider {provider} --again`");
@@ -156,7 +156,7 @@ impl Tally {
 
 const UNASKED: &str = "not asked, since the provider wants a pause";
 
-/// What is not revoked, and what cannot be.
+/// Prints what is not revoked, and what cannot be.
 pub(super) fn status(unrevoked: &[Revocation]) {
     let count = |status| unrevoked.iter().filter(|revocation| revocation.status == status).count();
     if count(Status::Pending) == 0 {
