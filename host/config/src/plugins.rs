@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use jackfield_plugin_abi::reach::NotAHost;
+use jackfield_plugin_abi::host_pattern::HostPatternError;
 use toml::de::DeTable;
 
 use super::{
@@ -188,5 +188,5 @@ fn hosts(node: &Node<'_>) -> Option<Vec<HostPattern>> {
 
 fn host(node: &Node<'_>) -> Option<HostPattern> {
     let parsed = value::text(node)?.parse::<HostPattern>();
-    parsed.map_err(|error| node.diagnostic(error.to_string(), NotAHost::MEND)).ok()
+    parsed.map_err(|error| node.diagnostic(error.to_string(), HostPatternError::HELP)).ok()
 }

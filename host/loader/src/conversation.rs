@@ -63,8 +63,10 @@ enum Progress {
 impl From<TaskResult> for Progress {
     fn from(turn: TaskResult) -> Self {
         match turn {
-            TaskResult::Wants { task, request } => Self::Waits(task, HostRequest::Request(request)),
-            TaskResult::WantsToken { task, grant, subject } => Self::Waits(task, HostRequest::Token { grant, subject }),
+            TaskResult::AwaitsResponse { task, request } => Self::Waits(task, HostRequest::Request(request)),
+            TaskResult::AwaitsToken { task, grant, subject } => {
+                Self::Waits(task, HostRequest::Token { grant, subject })
+            }
             over => Self::Over(Box::new(over)),
         }
     }

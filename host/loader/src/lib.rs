@@ -40,8 +40,9 @@ pub use declared::{Entry, catalogue, entry};
 pub use error::PluginError;
 pub use info::PluginInfo;
 pub use jackfield_plugin_abi::envelope::{
-    Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantName, Identity,
-    Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookAnswer, WebhookCall,
+    Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantSelector,
+    Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookRequest,
+    WebhookResponse,
 };
 pub use key_pair::{KeyError, MadeKeys, Signed, make_keys, sign};
 pub use lend::Tokens;

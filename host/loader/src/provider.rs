@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jackfield_plugin_abi::{
     envelope::{CreateOut, FaultKind, NamedProvider, OAuth2, Question, TaskResult},
-    reach::{self, asked},
+    host_pattern::{hosts_in_form, requested_hosts},
 };
 
 use super::{
     Answer, Api, Dialog, EventResponse, Field, Grant, Integration, PluginError, PluginInfo, Refreshed, Request,
-    RevokeRequest, Revoked, State, Step, StepKind, WebhookAnswer, WebhookCall,
+    RevokeRequest, Revoked, State, Step, StepKind, WebhookRequest, WebhookResponse,
     lend::{Lent, Tokens},
     library_file::digest,
     plugin::Plugin,
@@ -125,7 +125,7 @@ impl Provider {
     /// Whether its service may tell it what happens to its integrations.
     #[must_use]
     pub const fn takes_events(&self) -> bool {
-        self.description.takes_events
+        self.description.handles_events
     }
 
     /// The client for what is sent on its behalf in a set-up whose person has named these hosts: it reaches them where the provider says
@@ -141,8 +141,8 @@ impl Provider {
     /// The hosts that a person names by what they have posted, where the provider may reach such hosts.
     #[must_use]
     pub fn named_hosts(&self, request: &Request) -> Vec<String> {
-        let form = if self.description.hosts_from_forms { request.form.as_slice() } else { &[] };
-        reach::named(form).map(|host| host.to_string()).collect()
+        let form = if self.description.allows_user_supplied_hosts { request.form.as_slice() } else { &[] };
+        hosts_in_form(form).map(|host| host.to_string()).collect()
     }
 
     /// What `plugin list` says of it.
@@ -220,13 +220,13 @@ impl Provider {
     /// When the plugin gives no usable answer.
     pub async fn receive(
         &self,
-        call: WebhookCall,
+        call: WebhookRequest,
         state: State,
         tokens: Option<&dyn Tokens>,
-    ) -> Result<WebhookAnswer, PluginError> {
-        match known(self.ask_lending(Question::Webhook { call, state }, &[], tokens).await)? {
-            None => Ok(WebhookAnswer::new(404)),
-            Some(TaskResult::Received { answer }) => Ok(answer),
+    ) -> Result<WebhookResponse, PluginError> {
+        match known(self.ask_lending(Question::Webhook { request: call, state }, &[], tokens).await)? {
+            None => Ok(WebhookResponse::new(404)),
+            Some(TaskResult::WebhookHandled { response: answer }) => Ok(answer),
             Some(_) => Err(PluginError::Answer("a webhook was called, something else answered".to_owned())),
         }
     }
@@ -235,9 +235,9 @@ impl Provider {
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
-    pub async fn handle_event(&self, call: WebhookCall) -> Result<EventResponse, PluginError> {
-        match known(self.ask(Question::Event { call }, &[]).await)? {
-            None => Ok(WebhookAnswer::new(404).into()),
+    pub async fn handle_event(&self, call: WebhookRequest) -> Result<EventResponse, PluginError> {
+        match known(self.ask(Question::Event { request: call }, &[]).await)? {
+            None => Ok(WebhookResponse::new(404).into()),
             Some(TaskResult::EventHandled { response: told }) => Ok(told),
             Some(_) => Err(PluginError::Answer("the events URL was called, something else answered".to_owned())),
         }
@@ -323,5 +323,6 @@ pub(super) fn reach(
     options: &ProviderOptions,
     granted: Option<Vec<HostPattern>>,
 ) -> Result<Reach, String> {
-    Ok(Reach::new(asked(description, &options.table)?, granted).taking_named(description.hosts_from_forms))
+    Ok(Reach::new(requested_hosts(description, &options.table)?, granted)
+        .taking_named(description.allows_user_supplied_hosts))
 }

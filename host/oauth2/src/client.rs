@@ -65,7 +65,7 @@ pub fn authenticate(
     let OAuth2 { client_id, client_secret, .. } = oauth2;
     match oauth2.client_authentication {
         // What is announced is known once the metadata are read; without an issuer there are none.
-        ClientAuthentication::Post | ClientAuthentication::Announced => {
+        ClientAuthentication::Post | ClientAuthentication::Discovered => {
             let parameters = parameters.with("client_id", client_id).secret("client_secret", client_secret.expose());
             Ok((parameters, None))
         }

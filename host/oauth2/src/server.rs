@@ -62,7 +62,7 @@ fn completed(mut oauth2: OAuth2, metadata: &Metadata) -> Result<OAuth2, Discover
     fill(&mut oauth2.authorize_url, metadata.authorization_endpoint.as_ref(), "authorization_endpoint")?;
     fill(&mut oauth2.token_url, metadata.token_endpoint.as_ref(), "token_endpoint")?;
     oauth2.revocation_url = oauth2.revocation_url.or_else(|| metadata.revocation_endpoint.clone());
-    if oauth2.client_authentication == ClientAuthentication::Announced {
+    if oauth2.client_authentication == ClientAuthentication::Discovered {
         let (has_key, has_secret) = (!oauth2.private_key.is_empty(), !oauth2.client_secret.is_empty());
         oauth2.client_authentication = metadata.authentication(has_key, has_secret)?;
     }
@@ -78,7 +78,7 @@ fn fill(set: &mut String, found: Option<&String>, name: &'static str) -> Result<
 
 fn reaching(outbound: &Outbound, metadata: &Metadata) -> Outbound {
     let Some(reach) = outbound.reach() else { return outbound.clone() };
-    outbound.within(reach.and_announced(metadata.asked_by_host().filter_map(|url| HostPattern::of(&url))))
+    outbound.within(reach.and_announced(metadata.asked_by_host().filter_map(|url| HostPattern::from_url(&url))))
 }
 
 #[cfg(test)]

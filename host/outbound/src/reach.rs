@@ -55,7 +55,7 @@ impl Reach {
     /// Whether a URL is within it: asked for, and granted.
     #[must_use]
     pub fn covers(&self, url: &Url) -> bool {
-        let has = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.covers(url));
+        let has = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(url));
         has(&self.asked) && self.granted.as_deref().is_none_or(has)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, TaskResult, WebhookAnswer};
+use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, TaskResult, WebhookResponse};
 use thiserror::Error;
 
 use super::subject::Observed;
@@ -147,11 +147,11 @@ fn sort(turn: &Result<TaskResult, PluginError>) -> &'static str {
         },
         Ok(TaskResult::Built { .. }) => "integration",
         Ok(TaskResult::OAuth2 { .. }) => "oauth2",
-        Ok(TaskResult::Received { .. }) => "webhook",
+        Ok(TaskResult::WebhookHandled { .. }) => "webhook",
         Ok(TaskResult::EventHandled { .. }) => "event",
         Ok(TaskResult::Refreshed { .. }) => "refresh",
         Ok(TaskResult::Revoked { .. }) => "revocation",
-        Ok(TaskResult::Wants { .. } | TaskResult::WantsToken { .. } | TaskResult::Unknown) => "unknown",
+        Ok(TaskResult::AwaitsResponse { .. } | TaskResult::AwaitsToken { .. } | TaskResult::Unknown) => "unknown",
         Err(error) => error.reason(),
     }
 }
@@ -214,9 +214,9 @@ fn seen_by_others(observed: &Observed) -> Vec<(&'static str, String)> {
             seen.extend(shown.into_iter().flatten().map(|text| ("the integration's id or name", text.clone())));
         }
         Ok(TaskResult::OAuth2 { oauth2 }) => seen.push(("the authorization endpoint", oauth2.authorize_url.clone())),
-        Ok(TaskResult::Received { answer }) => seen.push(("the answer to a call", told(answer))),
+        Ok(TaskResult::WebhookHandled { response: answer }) => seen.push(("the answer to a call", told(answer))),
         Ok(TaskResult::EventHandled { response: events }) => {
-            seen.push(("the answer to a call", told(&events.answer)));
+            seen.push(("the answer to a call", told(&events.response)));
             seen.extend(events.events.iter().map(|event| ("the id of an event", event.id.clone())));
         }
         Err(PluginError::Fault(fault)) => seen.push(("an error, which the log shows", fault.message.clone())),
@@ -231,7 +231,7 @@ fn seen_by_others(observed: &Observed) -> Vec<(&'static str, String)> {
 }
 
 /// What whoever calls gets to read.
-fn told(answer: &WebhookAnswer) -> String {
+fn told(answer: &WebhookResponse) -> String {
     format!("{} {}", answer.content_type, String::from_utf8_lossy(&answer.body))
 }
 
@@ -246,7 +246,7 @@ fn shown(question: &Question) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jackfield_plugin_abi::envelope::{Event, EventResponse, WebhookCall};
+    use jackfield_plugin_abi::envelope::{Event, EventResponse, WebhookRequest};
 
     use super::*;
 
@@ -260,20 +260,20 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_answer_to_a_call_is_a_leak() {
-        let call = || WebhookCall::new("POST", "");
-        let answer = || WebhookAnswer::new(200).with_body("text/plain", "the canary");
+        let call = || WebhookRequest::new("POST", "");
+        let answer = || WebhookResponse::new(200).with_body("text/plain", "the canary");
         let said =
             |place: &str| vec![format!("{place}: leak: the value of the option `secret` is in the answer to a call")];
-        let webhook = Question::Webhook { call: call(), state: serde_json::Map::new() };
-        assert_eq!(leaks(TaskResult::Received { answer: answer() }, webhook), said("a call to its webhook"));
-        let event = || Question::Event { call: call() };
+        let webhook = Question::Webhook { request: call(), state: serde_json::Map::new() };
+        assert_eq!(leaks(TaskResult::WebhookHandled { response: answer() }, webhook), said("a call to its webhook"));
+        let event = || Question::Event { request: call() };
         assert_eq!(
             leaks(TaskResult::EventHandled { response: answer().into() }, event()),
             said("a call to its events URL")
         );
-        let told = EventResponse::new(WebhookAnswer::new(200)).event(Event::uninstalled("x").id("canary"));
+        let told = EventResponse::new(WebhookResponse::new(200)).event(Event::uninstalled("x").id("canary"));
         let id = "a call to its events URL: leak: the value of the option `secret` is in the id of an event";
         assert_eq!(leaks(TaskResult::EventHandled { response: told }, event()), [id]);
-        assert!(leaks(TaskResult::EventHandled { response: WebhookAnswer::new(401).into() }, event()).is_empty());
+        assert!(leaks(TaskResult::EventHandled { response: WebhookResponse::new(401).into() }, event()).is_empty());
     }
 }

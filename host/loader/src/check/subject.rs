@@ -117,16 +117,16 @@ impl Subject {
         let mut out: TaskOut = observed.ask(&self.life, op::START, &start).await?;
         for _ in 0..MOST_REQUESTS {
             let (task, input) = match out.result {
-                TaskResult::Wants { task, request } => {
+                TaskResult::AwaitsResponse { task, request } => {
                     observed.requests.push(serde_json::to_string(&request).unwrap_or_default());
                     (task, inventor.input())
                 }
-                TaskResult::WantsToken { task, .. } => (task, inventor.token()),
+                TaskResult::AwaitsToken { task, .. } => (task, inventor.token()),
                 over => return Ok(over),
             };
             out = observed.ask(&self.life, op::RESUME, &ResumeIn { task, input, now: NOW }).await?;
         }
-        if let TaskResult::Wants { task, .. } | TaskResult::WantsToken { task, .. } = out.result {
+        if let TaskResult::AwaitsResponse { task, .. } | TaskResult::AwaitsToken { task, .. } = out.result {
             let forget = DropIn { task: Some(task), instance: None };
             let _: serde_json::Value = observed.ask(&self.life, op::DROP, &forget).await?;
             return Err(PluginError::TooManyRequests);

@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 use jackfield_plugin_abi::{
     envelope::{Api, ClientAuthentication, OAuth2, OptionDiagnostic, Pairs, State, TokenRequest},
-    reach::{HostPattern, NotAHost},
+    host_pattern::{HostPattern, HostPatternError},
 };
 use url::Url;
 
@@ -147,7 +147,7 @@ impl Declaration {
 /// still waits for an option.
 fn host_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok().filter(|_| placeholder::words(url).next().is_none())?;
-    Some(HostPattern::of(&url)?.to_string())
+    Some(HostPattern::from_url(&url)?.to_string())
 }
 
 fn has_more_than_a_path(url: &Url) -> bool {
@@ -181,7 +181,7 @@ impl Reading<'_> {
         self.table.text("name");
         let mut oauth2 = self.oauth2();
         let token_path = JsonPath::new(self.table.text("token-path").unwrap_or_default());
-        oauth2.tokens_at = token_path.pointer();
+        oauth2.token_pointer = token_path.pointer();
         let account = self.account(&oauth2);
         oauth2.userinfo = matches!(account.source, Source::Userinfo);
         let identity = self.identity(&oauth2);
@@ -237,7 +237,7 @@ impl Reading<'_> {
         let mut hosts: Vec<String> = texts.iter().map(|host| self.filled("api-hosts", host)).collect();
         hosts.retain(|host| placeholder::words(host).next().is_none());
         if hosts.iter().any(|host| host.parse::<HostPattern>().is_err()) {
-            self.table.note("api-hosts", NotAHost.to_string(), NotAHost::MEND);
+            self.table.note("api-hosts", HostPatternError.to_string(), HostPatternError::HELP);
         }
         hosts
     }
@@ -278,7 +278,7 @@ impl Reading<'_> {
             ("private-key-jwt", ClientAuthentication::PrivateKeyJwt),
         ];
         let unsaid = match (&oauth2.issuer, oauth2.private_key.is_empty()) {
-            (Some(_), _) => ClientAuthentication::Announced,
+            (Some(_), _) => ClientAuthentication::Discovered,
             (None, false) => ClientAuthentication::PrivateKeyJwt,
             (None, true) => ClientAuthentication::Post,
         };

@@ -106,7 +106,7 @@ impl Declared {
         let Some(request) = begun.request(&declaration) else { return begun.finish(&declaration, None) };
         let task = self.next_task.fetch_add(1, Ordering::Relaxed);
         locked(&self.tasks).insert(task, begun);
-        Ok((TaskResult::Wants { task, request }, Vec::new()))
+        Ok((TaskResult::AwaitsResponse { task, request }, Vec::new()))
     }
 
     fn resume(&self, asked: ResumeIn) -> Result<account::Turned, Fault> {

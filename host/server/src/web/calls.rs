@@ -8,13 +8,13 @@ use axum::{
 };
 use url::form_urlencoded;
 
-use jackfield_loader::{WebhookAnswer, WebhookCall};
+use jackfield_loader::{WebhookRequest, WebhookResponse};
 
 /// What a service may call with. HEAD comes as a GET where nobody looks, and would have the provider act on a probe.
 const METHODS: [Method; 3] = [Method::GET, Method::POST, Method::PUT];
 
 /// A service's call.
-pub(super) struct Called(pub(super) WebhookCall);
+pub(super) struct Called(pub(super) WebhookRequest);
 
 impl<S: Send + Sync> FromRequest<S> for Called {
     type Rejection = Response;
@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequest<S> for Called {
         let (method, query) = (parts.method.to_string(), form_urlencoded::parse(query).into_owned().collect());
         let headers = passed(&parts.headers);
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
-        let mut call = WebhookCall::new(method, body.map_err(IntoResponse::into_response)?);
+        let mut call = WebhookRequest::new(method, body.map_err(IntoResponse::into_response)?);
         (call.query, call.headers) = (query, headers);
         Ok(Self(call))
     }
@@ -54,7 +54,7 @@ pub(super) fn busy() -> Response {
 }
 
 /// The provider's bytes, from this host's own address: whatever a browser takes them for runs nothing and is nobody's page.
-pub(super) fn answered(answer: WebhookAnswer) -> Response {
+pub(super) fn answered(answer: WebhookResponse) -> Response {
     let status = StatusCode::from_u16(answer.status).ok().filter(|status| status.as_u16() >= 200);
     let Some(status) = status else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let kind = HeaderValue::from_str(&answer.content_type).ok().filter(|kind| !kind.is_empty());

@@ -90,7 +90,7 @@ const OWN: [(HeaderName, &str); 6] = [
 /// The head of what is sent: the caller's without what is not for the service, the provider's, and the credential.
 pub(super) fn sent(asked: &HeaderMap, api: &Api, token: &str) -> Result<HeaderMap, ProxyError> {
     let mut headers = kept(asked, |name| CALLERS.contains(&name) || begins(name, &CALLERS_PREFIXES));
-    if !api.names_token() {
+    if !api.has_token_header() {
         headers.insert(header::AUTHORIZATION, credential("Bearer {access-token}", token)?);
     }
     for (name, value) in &api.headers {

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Pipelines, Setup, check::check_age, seal::Signer};
 use crate::session::{Claim, SessionKey};
-use jackfield_loader::{Provider, State, Tokens, WebhookAnswer, WebhookCall};
+use jackfield_loader::{Provider, State, Tokens, WebhookRequest, WebhookResponse};
 use jackfield_store::{
     IntegrationId, StoreError, integrations,
     webhooks::{self, Owner},
@@ -16,7 +16,7 @@ use jackfield_store::{
 #[derive(Debug)]
 pub enum Received {
     /// The provider has answered.
-    Answered(WebhookAnswer),
+    Answered(WebhookResponse),
     /// No webhook of this provider has such a key, or the provider is not offered.
     NotFound,
     /// The person's browser has the set-up on another host: to be called again.
@@ -34,7 +34,7 @@ impl Pipelines {
         self: Arc<Self>,
         provider: String,
         key: String,
-        call: WebhookCall,
+        call: WebhookRequest,
     ) -> Result<Received, StoreError> {
         let span = tracing::Span::current();
         let run = async move { self.receive(&provider, &key, call).await };
@@ -42,7 +42,7 @@ impl Pipelines {
         tokio::spawn(run).await.map_err(|error| StoreError::Lost(error.to_string()))?
     }
 
-    async fn receive(&self, id: &str, key: &str, call: WebhookCall) -> Result<Received, StoreError> {
+    async fn receive(&self, id: &str, key: &str, call: WebhookRequest) -> Result<Received, StoreError> {
         let Some(provider) = self.plugins.find_configured(id) else { return Ok(Received::NotFound) };
         if let Some(Owner::Setup(session)) = self.owner(id, key).await? {
             match self.receive_in_setup(&provider, &session, call.clone()).await? {
@@ -66,7 +66,7 @@ impl Pipelines {
         &self,
         provider: &Provider,
         integration: IntegrationId,
-        call: WebhookCall,
+        call: WebhookRequest,
     ) -> Result<Received, StoreError> {
         let sealer = self.store.sealer().clone();
         let metadata = self.store.read(move |c| integrations::metadata(c, &sealer, integration)).await?;
@@ -78,7 +78,7 @@ impl Pipelines {
         &self,
         provider: &Provider,
         session: &[u8],
-        call: WebhookCall,
+        call: WebhookRequest,
     ) -> Result<Received, StoreError> {
         let Some(session) = SessionKey::stored(session) else { return Ok(Received::NotFound) };
         let _turn = self.turns.hold(&session, provider.id()).await;
@@ -124,7 +124,7 @@ pub(super) fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 
-async fn judge(provider: &Provider, call: WebhookCall, state: State, tokens: Option<&dyn Tokens>) -> Received {
+async fn judge(provider: &Provider, call: WebhookRequest, state: State, tokens: Option<&dyn Tokens>) -> Received {
     match provider.receive(call, state, tokens).await {
         Ok(answer) => Received::Answered(answer),
         Err(error) => {
