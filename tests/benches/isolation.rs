@@ -202,7 +202,7 @@ async fn many(folder: &Path) -> Result<()> {
 }
 
 fn host(folder: &Path, isolation: &str, count: usize) -> Result<Host> {
-    let program = Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), words: Vec::new() };
+    let program = Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), arguments: Vec::new() };
     let toml = format!("[plugins]\npath = [{folder:?}]\nisolation = \"{isolation}\"");
     let builder = HostBuilder::new(program).toml(&toml).log("error");
     (0..count).fold(builder, |builder, number| builder.listed(&format!("numbered{number}"))).start()

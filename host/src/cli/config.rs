@@ -5,8 +5,7 @@ use std::path::Path;
 use clap::Subcommand;
 
 use jackfield_config::{Diagnostics, secret_key};
-use jackfield_loader::Plugins;
-use jackfield_outbound::Outbound;
+use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -24,7 +23,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 async fn check(file: &Path) -> anyhow::Result<()> {
     let (settings, mut diagnostics) = jackfield_config::load_lenient(file)?;
     diagnostics.extend(secret_key::check(&settings.system.secret_key).err());
-    let (plugins, refused) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
     diagnostics.extend(refused);
     if !diagnostics.is_empty() {
         return Err(Diagnostics::from(diagnostics).into());

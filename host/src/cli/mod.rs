@@ -7,6 +7,7 @@ mod key;
 mod lines;
 mod password;
 mod plugin;
+#[cfg(feature = "author")]
 mod plugin_dev;
 mod plugin_report;
 mod provider;
@@ -99,6 +100,7 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
     let arguments = Arguments::parse_from(program.into_iter().chain(words));
     let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
     let logs = match arguments.command {
+        #[cfg(feature = "author")]
         Command::Plugin(plugin::Command::Dev(_)) => plugin_dev::init_telemetry(telemetry),
         _ => jackfield_server::telemetry::init(&telemetry),
     };

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::{
-    plugin_dev,
     plugin_report::{print_info, print_report, print_status},
     signing,
 };
+#[cfg(feature = "author")]
 use jackfield_author::new_plugin::{Kind, make};
 use jackfield_config::Diagnostics;
-use jackfield_loader::{Extent, LibraryFile, Plugins, Refusal, check, lock, proven};
-use jackfield_outbound::Outbound;
+use jackfield_loader::{Extent, LibraryFile, Refusal, check, lock, proven};
 use jackfield_server::control::{Control, ControlError};
+use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
+    #[cfg(feature = "author")]
     /// Make a crate to start a plugin from, in a folder of its name. It builds and passes its own tests as it is.
     New {
         /// Id of its provider and name of the crate: a-z, 0-9, - and _, beginning with a letter.
@@ -25,8 +26,9 @@ pub(super) enum Command {
         #[arg(long)]
         oauth2: bool,
     },
+    #[cfg(feature = "author")]
     /// Build the plugin in this folder and serve it in a throw-away host with a stand-in for its service. Rebuilds at each save; Ctrl-C ends it.
-    Dev(plugin_dev::DevArguments),
+    Dev(super::plugin_dev::DevArguments),
     /// Show how the plugins of the running host are doing; without a running host, load the listed ones and report what came of it.
     List,
     /// Load libraries in a worker, send them malformed and unexpected input, and report what each exports and how it behaved.
@@ -69,8 +71,10 @@ impl From<ExtentArguments> for Extent {
 
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
+        #[cfg(feature = "author")]
         Command::New { name, oauth2 } => new(&name, if oauth2 { Kind::OAuth2 } else { Kind::Form }),
-        Command::Dev(arguments) => plugin_dev::run(arguments).await,
+        #[cfg(feature = "author")]
+        Command::Dev(arguments) => super::plugin_dev::run(arguments).await,
         Command::List => list(file).await,
         Command::Check { paths, extent } => check_all(&paths, extent.into(), file).await,
         Command::Lock => print_accepted(file),
@@ -93,6 +97,7 @@ fn print_accepted(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "author")]
 fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
     let folder = make(name, kind, Path::new("."))?;
     println!("{} is made. Next:\n  cd {name}\n  cargo test\n  jackfield plugin dev", folder.display());
@@ -113,9 +118,9 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     if !diagnostics.is_empty() {
         return Err(Diagnostics::from(diagnostics).into());
     }
-    let (plugins, diagnostics) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
     plugins.status().iter().for_each(print_status);
-    if diagnostics.is_empty() { Ok(()) } else { Err(Diagnostics::from(diagnostics).into()) }
+    if refused.is_empty() { Ok(()) } else { Err(Diagnostics::from(refused).into()) }
 }
 
 async fn check_all(paths: &[PathBuf], extent: Extent, configuration: &Path) -> anyhow::Result<()> {

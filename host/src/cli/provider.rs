@@ -6,8 +6,8 @@ use clap::Subcommand;
 
 use super::{plugin::ExtentArguments, plugin_report::print_report};
 use jackfield_config::Diagnostics;
-use jackfield_loader::{Entry, Extent, Plugins, Provider, catalogue, check_declared, entry};
-use jackfield_outbound::Outbound;
+use jackfield_loader::{Entry, Extent, Provider, catalogue, check_declared, entry};
+use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -41,7 +41,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 async fn list(file: &Path) -> anyhow::Result<()> {
     // Nobody's code is started for this.
     let settings = jackfield_config::load(file)?.without_plugins();
-    let (plugins, diagnostics) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
     let declared = plugins.all();
     for known in catalogue() {
         let enabled = declared.iter().find(|provider| provider.id() == known.id);
@@ -50,7 +50,7 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     for own in declared.iter().filter(|provider| entry(provider.id()).is_none()) {
         line(own.id(), own.name(), Some(own));
     }
-    if diagnostics.is_empty() { Ok(()) } else { Err(Diagnostics::from(diagnostics).into()) }
+    if refused.is_empty() { Ok(()) } else { Err(Diagnostics::from(refused).into()) }
 }
 
 async fn check(mut names: Vec<String>, all: bool, extent: Extent, file: &Path) -> anyhow::Result<()> {

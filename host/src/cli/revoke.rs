@@ -7,13 +7,12 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::revoke_report::{self, Tally};
-use jackfield_config::{Settings, clock::Clock};
-use jackfield_loader::Plugins;
-use jackfield_oauth2::Issuers;
-use jackfield_outbound::Outbound;
-use jackfield_services::grants::{Attempted, Fate, Grants, Plan};
-use jackfield_services::open::open_to_write;
-use jackfield_store::{OrganizationId, RevocationId, Store, organizations, revocations};
+use jackfield_config::clock::Clock;
+use jackfield_services::{
+    accounts::Accounts,
+    grants::{Attempted, Fate, Grants, Issuers, Plan, RevocationId},
+    open::{load_plugins, open_to_write},
+};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -51,12 +50,25 @@ const MOST_TRIES: u32 = 3;
 pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()> {
     let settings = super::settings(file)?;
     let (store, _) = open_to_write(&settings).await?;
-    let organization = organization(&store, arguments.organization.as_deref()).await?;
+    let accounts = Accounts::new(store.clone(), Clock::system());
+    let organization = match &arguments.organization {
+        Some(slug) => Some(accounts.organization(slug).await?.id),
+        None => None,
+    };
+    // A plugin that does not load is passed over: the others must still be revoked.
+    let loaded = if arguments.status {
+        // Nobody's code is started to look.
+        load_plugins(&settings.without_plugins()).await?
+    } else {
+        load_plugins(&settings).await?
+    };
+    let grants = Grants::new(store, loaded.plugins, Issuers::default(), Clock::system(), None);
     if arguments.status {
-        return status(&store, arguments.provider, organization).await;
+        revoke_report::status(&grants.unrevoked(arguments.provider, organization).await?);
+        return Ok(());
     }
+    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
     let provider = arguments.provider.as_deref().context("--provider is needed")?;
-    let grants = grants(store, &settings).await?;
     let mut plan = grants.plan(provider, organization).await?;
     if arguments.again {
         plan = plan.only_from_before();
@@ -73,21 +85,6 @@ pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()>
     let tally = Night { grants, fate, pace, leave_alone_until: None }.run(&plan).await?;
     tally.print();
     tally.left_in_words(provider).map_or(Ok(()), |words| bail!("not all of it is revoked: {words}"))
-}
-
-async fn organization(store: &Store, slug: Option<&str>) -> anyhow::Result<Option<OrganizationId>> {
-    let Some(slug) = slug.map(str::to_owned) else { return Ok(None) };
-    let asked = slug.clone();
-    let found = store.read(move |c| organizations::by_slug(c, &asked)).await?;
-    Ok(Some(found.with_context(|| format!("there is no organization `{slug}`"))?.id))
-}
-
-/// A plugin that does not load is told and passed over: on such a night the others must work.
-async fn grants(store: Store, settings: &Settings) -> anyhow::Result<Grants> {
-    let outbound = Outbound::new(&settings.http)?;
-    let (plugins, refused) = Plugins::load(settings, &outbound).await;
-    refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
-    Ok(Grants::new(store, plugins, Issuers::default(), Clock::system(), None))
 }
 
 fn confirm(provider: &str, is_confirmed: bool) -> anyhow::Result<()> {
@@ -162,12 +159,4 @@ impl Night {
         }
         Ok(attempted)
     }
-}
-
-async fn status(store: &Store, provider: Option<String>, organization: Option<OrganizationId>) -> anyhow::Result<()> {
-    let which = revocations::Which { provider, organization };
-    let now = OffsetDateTime::now_utc();
-    let open = store.read(move |c| revocations::unrevoked(c, &which, now, 1000)).await?;
-    revoke_report::status(&open);
-    Ok(())
 }

@@ -2,8 +2,7 @@
 
 use time::format_description::well_known::Rfc3339;
 
-use jackfield_services::grants::{Attempted, Effect, Plan, Way};
-use jackfield_store::revocations::{Revocation, Status};
+use jackfield_services::grants::{Attempted, Effect, Plan, Revocation, RevocationStatus as Status, Way};
 
 /// What would be done.
 pub(super) fn plan(provider: &str, plan: &Plan, keep: bool) {

@@ -22,4 +22,3 @@ mod revocations;
 mod setup;
 mod stand_ins;
 mod store;
-mod tidy;

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::tidy::{root, sources};
+use jackfield_tidy::{root, sources};
 
 /// What may stand at the top besides folders whose names begin with a dot.
 const FOLDERS: [&str; 7] = ["config", "host", "plugin-api", "plugins", "tests", "target", "data"];

@@ -9,7 +9,7 @@ use axum::{
 };
 use url::form_urlencoded;
 
-use jackfield_server::web::LeadsTo;
+use jackfield_server::web::RedirectTarget;
 
 /// From where to where.
 #[derive(Clone)]
@@ -52,8 +52,8 @@ impl Detour {
 async fn take(State(detour): State<Detour>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
-    let led = response.extensions_mut().remove::<LeadsTo>();
-    match led.and_then(|LeadsTo(url)| detour.instead_of(&url, &path)) {
+    let led = response.extensions_mut().remove::<RedirectTarget>();
+    match led.and_then(|RedirectTarget(url)| detour.instead_of(&url, &path)) {
         // Whatever the host would have led there with: a redirect, or a page that goes on by itself.
         Some(instead) => {
             (StatusCode::FOUND, [(header::LOCATION, instead), (header::CACHE_CONTROL, "no-store".to_owned())])

@@ -4,21 +4,18 @@
 //! - Not logged in: pages redirect to the log-in, the API answers 401. Not a member: 404, as if there were no such organization.
 //! - The same error is a page ([`PageError`]) or `{"detail": …}` ([`ApiError`]), by the handler's return type.
 
-use std::{any::Any, time::Duration};
+use std::time::Duration;
 
-use askama::Template;
 use axum::{
     Json,
-    extract::Request,
     http::{StatusCode, header},
-    middleware::Next,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{answer::html, assets, frame::Reference};
-use jackfield_store::StoreError;
+use super::redirects::found;
+use jackfield_services::StoreError;
 
 /// Why a request is not carried out.
 #[derive(Debug)]
@@ -197,32 +194,11 @@ impl<E: Into<WebError>> From<E> for ApiError {
     }
 }
 
-#[derive(Template)]
-#[template(path = "error.html")]
-struct ErrorPage {
-    status: u16,
-    title: &'static str,
-    detail: &'static str,
-    reference: String,
-}
-
-/// An error whose page is yet to be drawn: only [`draw`] knows the request's id.
+/// An error whose page is not rendered yet: only the layer around the pages knows the request's id.
 #[derive(Clone)]
-struct Undrawn {
-    title: &'static str,
-    detail: &'static str,
-}
-
-/// Draws the pages of errors, with the reference that is in the log. The layer around the pages.
-pub(super) async fn draw(request: Request, next: Next) -> Response {
-    let reference = Reference::of(request.extensions()).unwrap_or_default();
-    let mut response = next.run(request).await;
-    let Some(Undrawn { title, detail }) = response.extensions_mut().remove::<Undrawn>() else { return response };
-    let status = response.status();
-    let page = ErrorPage { status: status.as_u16(), title, detail, reference };
-    let mut drawn = (status, html(&page)).into_response();
-    drawn.headers_mut().extend(response.headers().clone());
-    drawn
+pub(super) struct PendingErrorPage {
+    pub(super) title: &'static str,
+    pub(super) detail: &'static str,
 }
 
 impl IntoResponse for PageError {
@@ -236,7 +212,7 @@ impl IntoResponse for PageError {
         if let Some(seconds) = self.0.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
-        response.extensions_mut().insert(Undrawn { title: self.0.title(), detail: self.0.page_detail() });
+        response.extensions_mut().insert(PendingErrorPage { title: self.0.title(), detail: self.0.page_detail() });
         response
     }
 }
@@ -290,33 +266,4 @@ impl From<ApiError> for CodedError {
     fn from(error: ApiError) -> Self {
         error.0.into()
     }
-}
-
-/// 302: the contract's redirects are all of this kind.
-pub(super) fn found(location: &str) -> Response {
-    redirect(StatusCode::FOUND, location)
-}
-
-/// 303: what comes next is fetched, whatever this request was, and its body stays here (RFC 9700 section 4.12).
-pub(super) fn see_other(location: &str) -> Response {
-    redirect(StatusCode::SEE_OTHER, location)
-}
-
-fn redirect(status: StatusCode, location: &str) -> Response {
-    match location.parse::<header::HeaderValue>() {
-        Ok(location) => (status, [(header::LOCATION, location)]).into_response(),
-        Err(_) => Redirect::to("/").into_response(),
-    }
-}
-
-/// Answer to a URL that no route has.
-pub(super) async fn no_such_page() -> PageError {
-    PageError(WebError::NotFound)
-}
-
-/// Answer to a panic of ours.
-pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
-    let message = payload.downcast_ref::<&str>().map(ToString::to_string);
-    let message = message.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
-    PageError(WebError::Internal(format!("panicked: {message}"))).into_response()
 }

@@ -6,7 +6,8 @@ use axum::{
 };
 
 use super::{
-    account, api, assets, audit, events, health, icons, integration, integrations, layers, login, setup, webhook,
+    api, health, inbound, layers,
+    pages::{account, assets, audit_log, icons, integration_detail, integration_list, login, setup},
 };
 use crate::app::AppHandle;
 
@@ -24,15 +25,21 @@ pub fn router(app: AppHandle) -> Router {
         .fallback(api::not_found);
 
     let pages = Router::new()
-        .route("/", get(integrations::home))
+        .route("/", get(integration_list::home))
         .route("/auth/login/", get(login::form).post(login::log_in))
         .route("/auth/logout/", post(login::log_out))
         .route("/account/", get(account::page))
         .route("/account/identities/{id}/unlink/", post(account::unlink))
-        .route("/organizations/{org}/audit/", get(audit::page))
-        .route("/organizations/{org}/integrations/", get(integrations::page))
-        .route("/organizations/{org}/integrations/{id}/", get(integration::page).post(integration::configure))
-        .route("/organizations/{org}/integrations/{id}/remove/", get(integration::ask_remove).post(integration::remove))
+        .route("/organizations/{org}/audit/", get(audit_log::page))
+        .route("/organizations/{org}/integrations/", get(integration_list::page))
+        .route(
+            "/organizations/{org}/integrations/{id}/",
+            get(integration_detail::page).post(integration_detail::configure),
+        )
+        .route(
+            "/organizations/{org}/integrations/{id}/remove/",
+            get(integration_detail::confirm_removal).post(integration_detail::remove),
+        )
         .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start))
         .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit));
 
@@ -45,8 +52,8 @@ pub fn router(app: AppHandle) -> Router {
     let plain = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/extensions/{provider}/webhook/{key}/", any(webhook::receive))
-        .route("/extensions/{provider}/events/", any(events::handle_event))
+        .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
+        .route("/extensions/{provider}/events/", any(inbound::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))
         .route("/static/{version}/{file}", get(assets::serve));
     layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed)).with_state(app)

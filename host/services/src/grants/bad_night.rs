@@ -74,6 +74,8 @@ impl Plan {
 const REVOKED: &str = "the operator has had its tokens revoked";
 /// Most earlier revocations that are taken up again at once.
 const MOST: i64 = 100_000;
+/// Most of them that are shown.
+const MOST_SHOWN: i64 = 1000;
 
 impl Grants {
     /// Counts what of a provider, or what an organization has of it, would be given up.
@@ -161,6 +163,19 @@ impl Grants {
                 Ok(taken)
             })
             .await
+    }
+
+    /// What of a provider, or of an organization, is not revoked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unrevoked(
+        &self,
+        provider: Option<String>,
+        organization: Option<OrganizationId>,
+    ) -> StoreResult<Vec<Revocation>> {
+        let (which, now) = (Which { provider, organization }, self.clock.now());
+        self.store.read(move |c| revocations::unrevoked(c, &which, now, MOST_SHOWN)).await
     }
 
     /// Tries again what was given up before, whether it is due or not.

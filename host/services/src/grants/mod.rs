@@ -36,10 +36,16 @@ use tokio::sync::Notify;
 
 use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
-use jackfield_oauth2::Issuers;
+pub use jackfield_oauth2::Issuers;
 use jackfield_store::{
-    GrantId, IntegrationId, OrganizationId, Store, StoreError,
-    grants::{self, Grant, Scopes, Status},
+    AnyConnection, IntegrationId, OrganizationId, Store, StoreError,
+    grants::{self, Scopes},
+    integrations,
+};
+pub use jackfield_store::{
+    GrantId, RevocationId,
+    grants::{Grant, Status},
+    revocations::{Revocation, Status as RevocationStatus},
 };
 
 /// The grants of this host. Cheap to clone.
@@ -136,6 +142,27 @@ impl Grants {
     ) -> Result<Fresh, GrantError> {
         let found = self.store.read(move |c| grants::of_organization(c, organization, integration)).await?;
         self.fresh_of(found.unwrap_or_default(), which).await
+    }
+
+    /// The same with the id of the integration's provider. `None` if the organization has no such
+    /// integration.
+    ///
+    /// # Errors
+    /// When there is no token.
+    pub async fn fresh_with_provider(
+        &self,
+        organization: OrganizationId,
+        integration: IntegrationId,
+        which: &Which,
+    ) -> Result<Option<(String, Fresh)>, GrantError> {
+        let read = move |c: &mut AnyConnection| {
+            let Some(found) = integrations::one_of_organization(c, organization, integration)? else {
+                return Ok(None);
+            };
+            Ok(Some((found.integration.provider, grants::of_integration(c, integration)?)))
+        };
+        let Some((provider, grants)) = self.store.read(read).await? else { return Ok(None) };
+        Ok(Some((provider, self.fresh_of(grants, which).await?)))
     }
 
     async fn fresh_of(&self, grants: Vec<Grant>, which: &Which) -> Result<Fresh, GrantError> {

@@ -1,4 +1,4 @@
-//! Clients that prove themselves by a signed assertion (RFC 7523 section 3), held to every word of it.
+//! Clients that authenticate with a signed assertion, checked strictly (RFC 7523 section 3).
 
 use jackfield_oauth2::jose::{KeySet, Signed, SigningKey};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ pub(super) fn check(shared: &Shared, request: &ServiceRequest<'_>, given: &mut P
         expect_equal(name, claims.get(name).and_then(Value::as_str).unwrap_or_default(), CLIENT)?;
     }
     let audience = match request.profile.issuer {
-        // The issuer alone, in no list (draft-ietf-oauth-rfc7523bis).
+        // The issuer as a string, not in a list (draft-ietf-oauth-rfc7523bis).
         Some(_) => issuer::id(shared, request),
         None => shared.url(request.id, &request.profile.token),
     };

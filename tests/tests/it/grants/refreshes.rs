@@ -152,7 +152,7 @@ async fn grants_of_one_integration_that_are_renewed_at_once_all_stand_where_they
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn set_ups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
+async fn setups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
     for database in databases() {
         let app = TestApp::start_with("v2", database, |host| host.toml("user-scopes = [\"search:read\"]").log("warn"))
             .await?;
@@ -275,7 +275,7 @@ async fn a_grant_that_was_called_over_since_no_answer_came_is_usable_again_when_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_come_too_late_are_given_up_and_change_nothing() -> Result<()> {
+async fn tokens_that_come_too_late_are_revoked_and_change_nothing() -> Result<()> {
     for app in RefreshesApp::each().await? {
         let renewal = app.renewal("bot", "replaced").await?;
         app.put("bot", "", "bot-1").await?;

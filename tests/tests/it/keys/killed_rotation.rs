@@ -15,7 +15,7 @@ use jackfield_server::control::Control;
 use jackfield_services::keys::Rotation;
 use jackfield_store::{Sealer, Store, StoreResult, integrations, organization_integrations, organizations};
 use jackfield_test_support::{
-    crashes::{Ended, RandomCrashes, time_to_finish},
+    crashes::{Exit, RandomCrashes, time_to_finish},
     host::{Folder, HostBuilder},
     http_client::HttpClient,
     postgres::fresh_database,
@@ -77,7 +77,7 @@ async fn assert_whole(store: &Store) -> StoreResult<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one_key() -> Result<()> {
-    let folder = bare().keep_folder();
+    let folder = bare().folder_only();
     let key = folder.folder().join("data/secret.key");
     assert!(folder.run(&["migrate"])?.status.success() && !key.exists(), "a migration needs no secret key");
     std::fs::write(&key, "a key that was made by hand, of more than thirty-two characters")?;
@@ -90,7 +90,7 @@ async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one
     let (mut killed, mut runs) = (0, 0);
     while killed < KILLS && runs < 4 * KILLS {
         runs += 1;
-        killed += usize::from(kills.run(&mut rotate(), longest)? == Ended::Killed);
+        killed += usize::from(kills.run(&mut rotate(), longest)? == Exit::Killed);
         if killed % 50 == 0 {
             assert_whole(&store).await?;
         }
@@ -128,7 +128,7 @@ async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_wh
     let (mut kills, mut killed) = (RandomCrashes::new()?, 0);
     for _ in 0..4 * HOSTS_KILLED {
         let asked = tokio::spawn(rotation());
-        tokio::time::sleep(kills.moment(longest)).await;
+        tokio::time::sleep(kills.delay(longest)).await;
         host = host.killed_and_restarted(bare())?;
         killed += usize::from(asked.await?.is_err());
         assert_whole(&store).await?;

@@ -6,21 +6,20 @@ use anyhow::{Context, Result};
 use jackfield_store::sealed_columns::SEALED_COLUMNS;
 use jackfield_test_support::{
     host::Host,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::databases,
     stand_in::{Endpoint, Rotation},
     stand_in_slack::Install,
 };
+use jackfield_tidy::sources;
 use reqwest::Method;
 
-use crate::{
-    app::{TestApp, bare, slack_options},
-    tidy::root,
-};
+use crate::app::{TestApp, bare, slack_options};
 
 #[test]
 fn every_sealed_column_of_the_schema_is_sealed_anew_by_a_rotation() -> Result<()> {
-    let schema = fs::read_to_string(root().join("host/src/store/schema.rs"))?;
+    let files = sources("host/store/src")?;
+    let (_, schema) = files.iter().find(|(path, _)| path.ends_with("/schema.rs")).context("a schema")?;
     let mut table = "";
     let mut in_schema = BTreeSet::new();
     for line in schema.lines().map(str::trim) {
@@ -109,11 +108,11 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     let new = "n".repeat(44);
 
     write_lines(&app.host, &[&new])?;
-    let (is_fine, said) = app.host.said(&["reload"])?;
+    let (is_fine, said) = app.host.output(&["reload"])?;
     assert!(!is_fine && said.contains("which is not among these"), "an old line must not go first: {said}");
 
     write_lines(&app.host, &[&new, &old])?;
-    let (is_fine, said) = app.host.said(&["key", "rotate", "--secret-key"])?;
+    let (is_fine, said) = app.host.output(&["key", "rotate", "--secret-key"])?;
     assert!(!is_fine && said.contains("`jackfield reload` first"), "{said}");
     app.host.run(&["reload"], "")?;
     let known = app.host.run(&["key", "status"], "")?;
@@ -131,7 +130,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
 
     write_lines(&app.host, &[&old])?;
-    let (is_fine, said) = app.host.said(&["key", "check"])?;
+    let (is_fine, said) = app.host.output(&["key", "check"])?;
     assert!(!is_fine && said.contains("is wrapped under another secret key"), "{said}");
     let host = bare().plugin("example").plugin("slack").toml(&slack_options(&app.slack, "v2"));
     let said = app.host.restart(host).err().context("it must not start")?.to_string();
@@ -157,7 +156,7 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         let sql = format!("UPDATE integrations SET sealed_metadata = {damage} WHERE id = {id}");
         spoil(&app.host, &sql)?;
 
-        let (is_fine, said) = app.host.said(&["key", "check"])?;
+        let (is_fine, said) = app.host.output(&["key", "check"])?;
         assert!(!is_fine && said.contains("integrations  slack / ") && said.contains(reason), "{said}");
         assert_eq!(app.list_integrations(&owner).await?.len(), 2, "the list goes on");
         let page = owner.visit(&format!("/organizations/acme/integrations/{id}/")).await?;
@@ -182,7 +181,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn get(&self, path: &str, grant: &str) -> Result<Answer> {
+    async fn get(&self, path: &str, grant: &str) -> Result<HttpResponse> {
         let asked = self.client.request(Method::GET, &format!("{}{path}", self.path)).bearer_auth(&self.token);
         self.client.send(asked.header("jackfield-grant", grant)).await
     }

@@ -10,7 +10,7 @@ use jackfield_store::{
 };
 use jackfield_test_support::{
     host::HostBuilder,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::databases,
     stand_in::{
         Endpoint::{Exchange, Revocation as AtRevocation, Uninstall},
@@ -56,7 +56,7 @@ impl RevocationApp {
         Ok(Self { base: app, owner, id })
     }
 
-    async fn remove(&self) -> Result<Answer> {
+    async fn remove(&self) -> Result<HttpResponse> {
         let path = format!("/organizations/acme/integrations/{}/remove/", self.id);
         let posted = self.owner.post(&path, &[]).await?;
         self.owner.visit(posted.status_and_location().1).await
@@ -194,7 +194,7 @@ async fn of_many_hosts_one_asks_the_provider() -> Result<()> {
         let claims = futures_util::future::join_all((0..16).map(|_| claim())).await;
         let won = claims.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().count();
         assert_eq!(won, 1);
-        let said = app.host.said(&["revoke", "--provider", "slack", "--yes"])?;
+        let said = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
         assert!(!said.0 && said.1.contains("another host is at it"), "{}", said.1);
     }
     Ok(())
@@ -239,7 +239,7 @@ async fn what_its_provider_has_left_behind_is_shown_as_orphaned_and_revoked_once
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_of_a_set_up_for_another_account_are_revoked_and_the_account_that_is_meant_works_on() -> Result<()> {
+async fn tokens_of_a_setup_for_another_account_are_revoked_and_the_account_that_is_meant_works_on() -> Result<()> {
     let app = RevocationApp::new(None).await?;
     let before = app.live();
     app.slack.behave(|behaviour| behaviour.team_id = "T0OTHER".to_owned());
@@ -280,7 +280,7 @@ async fn an_identity_that_nobody_has_proved_any_more_takes_its_tokens_with_it() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_revoked_of_a_set_up_that_got_no_token() -> Result<()> {
+async fn nothing_is_revoked_of_a_setup_that_got_no_token() -> Result<()> {
     let app = RevocationApp::new(None).await?;
     app.slack.faults().always(Exchange, Some(Fault::ServerError));
     assert!(!app.owner.install("acme", "slack").await?.dialog()?.success);
@@ -289,7 +289,7 @@ async fn nothing_is_revoked_of_a_set_up_that_got_no_token() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_of_a_set_up_under_way_are_revoked_once_it_has_expired_unless_it_ends_well() -> Result<()> {
+async fn tokens_of_a_setup_under_way_are_revoked_once_it_has_expired_unless_it_ends_well() -> Result<()> {
     for database in databases() {
         let app = TestApp::start_with("v2", database, |host| host).await?;
         let store = app.host.store().await?;

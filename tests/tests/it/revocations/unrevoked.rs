@@ -13,7 +13,7 @@ use jackfield_store::{
     revocations::{self, Given, GivenGrant, NewRevocation, Reason, Status},
 };
 use jackfield_test_support::{
-    http_client::Answer,
+    http_client::HttpResponse,
     stand_in::{
         Endpoint::{Api, Revocation as AtRevocation},
         Fault, HoldPoint,
@@ -30,7 +30,7 @@ use crate::{
 
 impl BulkRevocationApp {
     /// Removes the one that is listed first.
-    async fn remove(&self) -> Result<Answer> {
+    async fn remove(&self) -> Result<HttpResponse> {
         let list = self.owner.visit("/api/0/organizations/acme/integrations/").await?.json()?;
         let id = list[0]["id"].as_str().context("one is listed")?;
         let posted = self.owner.post(&format!("/organizations/acme/integrations/{id}/remove/"), &[]).await?;
@@ -104,7 +104,7 @@ async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Res
     // RFC 7009 section 2.2.1.
     let unsupported = || Some(Fault::Refused { error: "unsupported_token_type".to_owned() });
     let no = "cannot be revoked there (unsupported_token_type)";
-    for (faults, status, answer) in [
+    for (faults, status, response) in [
         ([unsupported(), unsupported()], Status::Impossible, format!("access: refresh token {no}, access token {no}")),
         ([unsupported(), None], Status::Impossible, format!("access: refresh token {no}, access token revoked")),
         // Section 2.1: its end is that of the access tokens it has brought.
@@ -114,7 +114,7 @@ async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Res
         app.fault(faults);
         app.remove().await?;
         let ended = app.settled().await?;
-        assert_eq!((ended[0].status, ended[0].answer.as_deref()), (status, Some(answer.as_str())));
+        assert_eq!((ended[0].status, ended[0].answer.as_deref()), (status, Some(response.as_str())));
     }
     Ok(())
 }
@@ -152,7 +152,7 @@ async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_organization_finds_the_bad_night_in_its_log() -> Result<()> {
+async fn each_organization_finds_the_bulk_revocation_in_its_log() -> Result<()> {
     for keep in [false, true] {
         let app = BulkRevocationApp::with(1, "").await?;
         app.share().await?;
@@ -171,7 +171,7 @@ async fn each_organization_finds_the_bad_night_in_its_log() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_organization_has_any_more_is_given_up_by_the_operator_or_by_the_host() -> Result<()> {
+async fn what_no_organization_has_any_more_is_revoked_by_the_operator_or_by_the_host() -> Result<()> {
     let app = BulkRevocationApp::with(2, "").await?;
     app.delete_organization().await?;
     assert_eq!(app.live(), 4);
@@ -232,7 +232,7 @@ async fn what_a_running_host_has_revoked_meanwhile_is_done() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_set_up_has_expired() -> Result<()> {
+async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_setup_has_expired() -> Result<()> {
     let mut app = BulkRevocationApp::with(0, "").await?;
     let step = app.owner.start_setup("acme", ID).await?;
     let back = app.owner.visit(step.redirect()?.as_str()).await?.redirect()?;

@@ -17,7 +17,7 @@ use jackfield_config::SecretKeys;
 use jackfield_store::{AnyConnection, StoreResult};
 use jackfield_test_support::{
     host::Host,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::{self, databases},
     stand_in::{Endpoint, Fault, Rotation},
     stand_in_oauth2::{SECRET, StandInOAuth2},
@@ -79,13 +79,13 @@ impl SecretsApp {
 
     /// Logs in once more and keeps what the cookie holds.
     async fn log_in(&mut self) -> Result<()> {
-        let answer = self.owner.log_in("owner@example.com", PASSWORD).await?;
-        self.secrets.add("the session", answer.header("set-cookie").split(['=', ';']).nth(1).context("a cookie")?);
+        let response = self.owner.log_in("owner@example.com", PASSWORD).await?;
+        self.secrets.add("the session", response.header("set-cookie").split(['=', ';']).nth(1).context("a cookie")?);
         Ok(())
     }
 
     /// Goes through a set-up and keeps code and state.
-    async fn set_up(&mut self, provider: &str) -> Result<Answer> {
+    async fn set_up(&mut self, provider: &str) -> Result<HttpResponse> {
         let step = self.owner.start_setup("acme", provider).await?;
         let back = self.owner.consent(&step).await?;
         for (name, value) in url::Url::parse(&back)?.query_pairs() {

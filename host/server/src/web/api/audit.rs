@@ -13,7 +13,7 @@ use super::{cursor::per_page, integrations::next_link};
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
+        auth::{ApiAccess, require},
         error::{ApiError, WebError},
     },
 };

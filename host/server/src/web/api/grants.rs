@@ -11,12 +11,11 @@ use super::integrations::parsed;
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
+        auth::{ApiAccess, require},
         error::{ApiError, WebError},
     },
 };
-use jackfield_services::accounts::Scope;
-use jackfield_store::grants::Grant;
+use jackfield_services::{accounts::Scope, grants::Grant};
 
 /// What a program names a grant by, and what it may do. Never a token.
 #[derive(Serialize)]

@@ -11,15 +11,16 @@ use super::cursor::{Cursor, per_page};
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
+        auth::{ApiAccess, require},
         error::{ApiError, WebError},
+        shown::shown,
     },
 };
 use jackfield_services::{
     accounts::Scope,
-    integrations::{IntegrationOut, Unlinked},
+    integrations::{IntegrationId, IntegrationOut},
+    removals::Removed,
 };
-use jackfield_store::IntegrationId;
 
 #[derive(Deserialize)]
 pub(in crate::web) struct ListQuery {
@@ -45,11 +46,11 @@ pub(in crate::web) async fn list(
             next_link(&format!("{}?", app.url_prefix.absolute(&path)), &Cursor::text(next), per_page),
         );
     }
-    Ok((headers, Json(listing.rows.iter().map(|row| app.show(row)).collect())))
+    Ok((headers, Json(listing.rows.iter().map(|row| shown(&app, row)).collect())))
 }
 
 /// The URL ends where a further parameter may follow.
-pub(super) fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue {
+pub(in crate::web) fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue {
     let link =
         format!("<{url}cursor={cursor}&per_page={per_page}>; rel=\"next\"; results=\"true\"; cursor=\"{cursor}\"");
     link.parse().expect("URL, base64 and digits make a header value")
@@ -63,7 +64,7 @@ pub(in crate::web) async fn get(
 ) -> Result<Json<IntegrationOut>, ApiError> {
     require(&access, Scope::OrgRead)?;
     let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(WebError::NotFound)?;
-    Ok(Json(app.show(&found)))
+    Ok(Json(shown(&app, &found)))
 }
 
 /// `DELETE /api/0/organizations/{org}/integrations/{id}/`: unlinks it from this organization, and revokes at the provider what nobody uses
@@ -74,15 +75,13 @@ pub(in crate::web) async fn remove(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     require(&access, Scope::OrgIntegrations)?;
-    match app.integrations.remove(access.organization.id, parsed(&id)?, access.actor).await? {
-        Unlinked::NotThere => return Err(WebError::NotFound.into()),
-        Unlinked::StillShared => {}
-        Unlinked::Removed(revocation) => drop(app.grants.revoke_now(revocation).await),
+    match app.removals.remove_integration(access.organization.id, parsed(&id)?, access.actor).await? {
+        Removed::NotThere => Err(WebError::NotFound.into()),
+        Removed::StillShared | Removed::Gone(_) => Ok(StatusCode::NO_CONTENT),
     }
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// An id that is no number is the id of nothing.
-pub(super) fn parsed(id: &str) -> Result<IntegrationId, WebError> {
+pub(in crate::web) fn parsed(id: &str) -> Result<IntegrationId, WebError> {
     id.parse().map_err(|_| WebError::NotFound)
 }

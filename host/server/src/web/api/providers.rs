@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
+        auth::{ApiAccess, require},
         error::ApiError,
     },
 };

@@ -12,16 +12,15 @@ use super::integrations::parsed;
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
+        auth::{ApiAccess, require},
         error::{ApiError, NO_GRANT, WebError},
     },
 };
 use jackfield_services::{
     accounts::Scope,
-    audit::{Action, Entry},
     grants::{Fresh, GrantError, Which},
+    token_reads::TokenReadError,
 };
-use jackfield_store::{IntegrationId, OrganizationId};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -54,21 +53,9 @@ pub(in crate::web) async fn token(
 ) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), ApiError> {
     require(&access, Scope::IntegrationsToken)?;
     let which = Which { name: grant, subject };
-    let (organization, id) = (access.organization.id, parsed(&id)?);
-    let fresh = match app.grants.fresh(organization, id, &which).await {
-        Err(GrantError::NotFound) => return Err(absent(&app, organization, id).await?.into()),
-        other => other?,
-    };
-    let entry = Entry::new(Action::TokenRead, access.actor).organization(organization).integration_id(id);
-    app.audit.count(entry.grant(&fresh.name, &fresh.subject)).await?;
+    let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &which).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
-}
-
-/// Whether it is the integration that is not there, or the grant. Asked only then: most reads find one.
-async fn absent(app: &AppHandle, organization: OrganizationId, id: IntegrationId) -> Result<WebError, WebError> {
-    let found = app.integrations.get(organization, id).await?;
-    Ok(found.map_or(WebError::NotFound, |_| NO_GRANT))
 }
 
 impl TokenOut {
@@ -80,6 +67,17 @@ impl TokenOut {
             scopes: fresh.scopes.granted,
             grant: fresh.name,
             subject: Some(fresh.subject).filter(|subject| !subject.is_empty()),
+        }
+    }
+}
+
+impl From<TokenReadError> for WebError {
+    fn from(error: TokenReadError) -> Self {
+        match error {
+            TokenReadError::NotFound => Self::NotFound,
+            TokenReadError::NoGrant => NO_GRANT,
+            TokenReadError::Grant(error) => error.into(),
+            TokenReadError::Store(error) => error.into(),
         }
     }
 }

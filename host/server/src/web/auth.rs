@@ -1,0 +1,114 @@
+//! Who is asking, and what they may do in the organization of the path.
+
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts, Path},
+    http::{header, request::Parts},
+};
+use serde::Deserialize;
+
+use super::error::{ApiError, NO_PERMISSION, PageError, WebError};
+use crate::app::AppHandle;
+use jackfield_services::{
+    accounts::{Access, Scope, UserId},
+    session::Session,
+};
+
+/// The person who is logged in, on a page.
+pub(super) struct LoggedIn(pub(super) UserId);
+
+/// The browser's session.
+pub(super) struct BrowserSession(pub(super) Session);
+
+/// Access to the organization of a page's path, of the person who is logged in.
+pub(super) struct PageAccess {
+    pub(super) user: UserId,
+    pub(super) access: Access,
+}
+
+/// Access to the organization of an API path, of the person who is logged in or of a bearer token.
+pub(super) struct ApiAccess(pub(super) Access);
+
+#[derive(Deserialize)]
+struct OrganizationPath {
+    org: String,
+}
+
+impl FromRequestParts<AppHandle> for LoggedIn {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, PageError> {
+        let user = session_user(parts, app).await?;
+        // Only the path: a query may hold what must not be written into another URL.
+        let next = parts.uri.path().to_owned();
+        user.map(Self).ok_or(PageError(WebError::NotLoggedIn { next }))
+    }
+}
+
+impl OptionalFromRequestParts<AppHandle> for LoggedIn {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Option<Self>, PageError> {
+        Ok(session_user(parts, app).await?.map(Self))
+    }
+}
+
+impl FromRequestParts<AppHandle> for BrowserSession {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, PageError> {
+        Ok(Self(app.sessions.of(parts).await?))
+    }
+}
+
+impl FromRequestParts<AppHandle> for PageAccess {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, PageError> {
+        let LoggedIn(user) = <LoggedIn as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await?;
+        let slug = organization(parts, app).await?;
+        let access = app.accounts.access(user, &slug).await?.ok_or(WebError::NotFound)?;
+        Ok(Self { user, access })
+    }
+}
+
+impl FromRequestParts<AppHandle> for ApiAccess {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, ApiError> {
+        let slug = organization(parts, app).await?;
+        let access = match bearer(parts)? {
+            Some(token) => {
+                let access = app.accounts.token_access(&token).await?.ok_or(WebError::BadToken)?;
+                Some(access).filter(|access| access.organization.slug == slug)
+            }
+            None => {
+                let user = session_user(parts, app).await?;
+                let user = user.ok_or_else(|| WebError::NotLoggedIn { next: String::new() })?;
+                app.accounts.access(user, &slug).await?
+            }
+        };
+        Ok(Self(access.ok_or(WebError::NotFound)?))
+    }
+}
+
+async fn organization(parts: &mut Parts, app: &AppHandle) -> Result<String, WebError> {
+    let path = <Path<OrganizationPath> as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await;
+    path.map(|path| path.0.org).map_err(|_| WebError::NotFound)
+}
+
+async fn session_user(parts: &mut Parts, app: &AppHandle) -> Result<Option<UserId>, WebError> {
+    Ok(app.sessions.of(parts).await?.user().await?)
+}
+
+/// RFC 6750 section 2.1.
+fn bearer(parts: &Parts) -> Result<Option<String>, WebError> {
+    let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let token = value.to_str().ok().and_then(|value| value.split_once(' '));
+    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    token.map(|(_, token)| Some(token.trim().to_owned())).ok_or(WebError::BadToken)
+}
+
+/// Refuses who lacks a scope.
+pub(super) fn require(access: &Access, scope: Scope) -> Result<(), WebError> {
+    if access.has(scope) { Ok(()) } else { Err(WebError::Forbidden(NO_PERMISSION)) }
+}
