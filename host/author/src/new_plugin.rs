@@ -44,7 +44,8 @@ pub enum NewPluginError {
     },
 }
 
-/// Names that cargo or the compiler would not take for a crate, or that the crate needs for another.
+/// Names that cargo or the compiler would not take for a crate, or that the crate needs for
+/// another.
 const TAKEN: [&str; 56] = [
     "abstract",
     "alloc",

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jackfield_config::clock::Clock;
 use jackfield_store::{Store, StoreResult};
 
 /// How often what has expired is removed.
@@ -12,14 +11,13 @@ const SWEEP: Duration = Duration::from_secs(10 * 60);
 #[derive(Clone)]
 pub struct Database {
     store: Store,
-    clock: Clock,
 }
 
 impl Database {
     /// Builds the room.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+    pub const fn new(store: Store) -> Self {
+        Self { store }
     }
 
     /// Whether it can serve.
@@ -35,7 +33,7 @@ impl Database {
         let mut ticks = tokio::time::interval(SWEEP);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.store.sweep(self.clock.now()).await {
+            if let Err(error) = self.store.sweep().await {
                 tracing::warn!(%error, "expired sessions could not be removed");
             }
         }

@@ -6,7 +6,6 @@ use jackfield_loader::Plugins;
 use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
 use thiserror::Error;
-use time::OffsetDateTime;
 
 /// Why a database or the plugins are not opened.
 #[derive(Debug, Error)]
@@ -104,7 +103,7 @@ pub async fn migrate_without_key(settings: &Settings) -> Result<Vec<String>, Ope
 /// # Errors
 /// When it is another, with help for the operator.
 pub async fn check_secret_key(store: &Store, settings: &Settings) -> Result<(), OpenError> {
-    match store.admit(OffsetDateTime::now_utc()).await {
+    match store.admit().await {
         Err(StoreError::Seal(SealError::Wrapped { line: needed, .. } | SealError::Key { found: needed, .. })) => {
             let ours: Vec<String> = store.sealer().secret_keys().all().iter().map(|line| hex(&line.id())).collect();
             Err(settings.system.secret_key.other(&hex(&needed), &ours.join(", ")).into())

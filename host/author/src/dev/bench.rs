@@ -1,4 +1,5 @@
-//! A throw-away folder with a configuration and the library that was built last, tried before any host is told of it.
+//! A throw-away folder with a configuration and the library that was built last, tried before any
+//! host is told of it.
 
 use std::{
     collections::BTreeMap,
@@ -55,7 +56,8 @@ impl Bench {
         self.stand_in.url()
     }
 
-    /// Builds what is written now and tries it. When this is done a host can take over the configuration; otherwise it is as it was.
+    /// Builds what is written now and tries it. When this is done a host can take over the
+    /// configuration; otherwise it is as it was.
     pub(super) async fn prepare(&self) -> Result<(), Failure> {
         say("building", &self.project.name);
         let built = cargo::build(&self.project).await?;
@@ -76,7 +78,8 @@ impl Bench {
         Ok(())
     }
 
-    /// Copies a library to where a host takes it: a target folder may be writable by others, and is cargo's to change.
+    /// Copies a library to where a host takes it: a target folder may be writable by others, and is
+    /// cargo's to change.
     fn take(&self, built: &Path) -> io::Result<PathBuf> {
         let (new, library) = (self.folder.path().join("new"), self.folder.path().join("plugin.so"));
         fs::copy(built, &new)?;
@@ -129,7 +132,8 @@ impl Bench {
     }
 }
 
-/// Gives providers the options they cannot be offered without, where the author has said nothing. Whether there were any.
+/// Gives providers the options they cannot be offered without, where the author has said nothing.
+/// Whether there were any.
 fn make_up(options: &mut Options, providers: &[std::sync::Arc<Provider>]) -> bool {
     let mut has_made_up = false;
     for provider in providers {
@@ -144,7 +148,8 @@ fn make_up(options: &mut Options, providers: &[std::sync::Arc<Provider>]) -> boo
     has_made_up
 }
 
-/// The issuers that its steps are described by. Those that depend on what a person says come to be known when they are asked.
+/// The issuers that its steps are described by. Those that depend on what a person says come to be
+/// known when they are asked.
 fn issuers(provider: &Provider) -> Vec<String> {
     let issuer = |step: &Step| match &step.kind {
         StepKind::OAuth2(oauth2) => oauth2.issuer.clone(),

@@ -1,4 +1,5 @@
-//! Has cargo build the crate, and learns from it where the library is. What cargo and the compiler say to people goes straight to them.
+//! Has cargo build the crate, and learns from it where the library is. What cargo and the compiler
+//! say to people goes straight to them.
 
 use std::{
     env,
@@ -50,7 +51,8 @@ struct Target {
     crate_types: Vec<String>,
 }
 
-/// A running cargo, with all that it has started: a group of its own, which ends when this is dropped.
+/// A running cargo, with all that it has started: a group of its own, which ends when this is
+/// dropped.
 struct Running(Child);
 
 impl Drop for Running {

@@ -1,4 +1,5 @@
-//! `dev.toml` beside the plugin's Cargo.toml: its options while it is being written, and what the world answers it.
+//! `dev.toml` beside the plugin's Cargo.toml: its options while it is being written, and what the
+//! world answers it.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -46,7 +47,8 @@ impl DevFile {
         }
     }
 
-    /// The fittest answer: by method before without, by the whole URL before that without its query.
+    /// The fittest answer: by method before without, by the whole URL before that without its
+    /// query.
     pub(super) fn answer(&self, method: &str, url: &str) -> Option<&ScriptedAnswer> {
         let plain = url.split(['?', '#']).next().unwrap_or(url);
         let keys = [format!("{method} {url}"), url.to_owned(), format!("{method} {plain}"), plain.to_owned()];

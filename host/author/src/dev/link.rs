@@ -1,5 +1,5 @@
-//! The link that logs a browser in by itself: random, for one use and for ten minutes, and told on the terminal only. And a token with which a
-//! program uses what is set up.
+//! The link that logs a browser in by itself: random, for one use and for ten minutes, and told on
+//! the terminal only. And a token with which a program uses what is set up.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

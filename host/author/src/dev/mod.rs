@@ -1,11 +1,13 @@
-//! Floor 6: `jackfield plugin dev`, a host for one plugin while it is being written. Knows neither diesel nor the plugin abi.
+//! Floor 6: `jackfield plugin dev`, a host for one plugin while it is being written. Knows neither
+//! diesel nor the plugin abi.
 //!
-//! A `project` is built by `cargo` and put on the `bench`, where it is tried before the host takes it over by its own reload; `watch` says
-//! when to do that again. The `stand_in` answers in the place of the internet, by what `dev_file` says; `detour` sends browsers there too,
-//! and `link` logs one in. What happens is told on the `terminal`, and nothing is left at the end.
+//! A `project` is built by `cargo` and put on the `bench`, where it is tried before the host takes
+//! it over by its own reload; `watch` says when to do that again. The `stand_in` answers in the
+//! place of the internet, by what `dev_file` says; `detour` sends browsers there too, and `link`
+//! logs one in. What happens is told on the `terminal`, and nothing is left at the end.
 //!
-//! What cannot happen: a host that people use with any of this. What is special about this host is put around its routes here, and
-//! nowhere else.
+//! What cannot happen: a host that people use with any of this. What is special about this host is
+//! put around its routes here, and nowhere else.
 
 mod bench;
 mod cargo;
@@ -56,7 +58,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Builds, serves and watches the crate that a folder is in, until SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
-/// When there is no crate that could be a plugin, or the host cannot be started. What can be mended in an editor is told and waited for.
+/// When there is no crate that could be a plugin, or the host cannot be started. What can be mended
+/// in an editor is told and waited for.
 pub async fn run(folder: &Path, manner: Manner) -> anyhow::Result<()> {
     // First of all, so that Ctrl-C during the first build ends in a clean stop too.
     let mut stop = Stop::listen()?;

@@ -46,7 +46,8 @@ fn line(label: &str, text: &str) -> String {
     line
 }
 
-/// Reads along in the host's log and tells the author: the plugin's own words, each step, and what goes wrong.
+/// Reads along in the host's log and tells the author: the plugin's own words, each step, and what
+/// goes wrong.
 pub fn reader<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> + Send + Sync {
     Reader.with_filter(interesting())
 }

@@ -1,6 +1,7 @@
 //! Notices that something was saved.
 //!
-//! By looking: a crate has few files, and looking works on every file system and with every way of saving, without a dependency.
+//! By looking: a crate has few files, and looking works on every file system and with every way of
+//! saving, without a dependency.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +12,8 @@ use std::{
 
 use super::project::Project;
 
-/// How often it looks. Also how long all must have been quiet, because editors and formatters write twice.
+/// How often it looks. Also how long all must have been quiet, because editors and formatters write
+/// twice.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// What is watched, below the crate's folder.

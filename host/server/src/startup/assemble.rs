@@ -31,7 +31,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     let builds = builds(&plugins);
     let issuers = Issuers::default();
     let accounts = Accounts::new(store.clone(), clock.clone());
-    let integrations = Integrations::new(store.clone(), clock.clone(), builds.clone());
+    let integrations = Integrations::new(store.clone(), builds.clone());
     let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
     let grants =
         Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), settings.tokens.keep_alive);
@@ -49,10 +49,10 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         issuers,
     };
     AppHandle::new(App {
-        database: Database::new(store.clone(), clock.clone()),
+        database: Database::new(store.clone()),
         keys: Keys::new(store.clone()),
         pipelines: Arc::new(Pipelines::new(parts, secret_keys)),
-        sessions: Sessions::new(store.clone(), clock, url_prefix.is_https()),
+        sessions: Sessions::new(store.clone(), url_prefix.is_https()),
         reloader: Reloader::new(settings, outbound, plugins.clone(), features, store, audit.clone()),
         removals: Removals::new(accounts.clone(), integrations.clone(), grants.clone()),
         token_reads: TokenReads::new(integrations.clone(), grants.clone(), audit.clone()),

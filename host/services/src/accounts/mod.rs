@@ -22,7 +22,7 @@ pub use jackfield_store::{
 };
 use jackfield_store::{
     Store, StoreResult,
-    audit::{self, Action, Actor, Entry},
+    audit::{Action, Actor, Entry},
     identities, leaving, organizations, users,
 };
 
@@ -30,7 +30,6 @@ use jackfield_store::{
 #[derive(Clone)]
 pub struct Accounts {
     store: Store,
-    clock: Clock,
     throttle: Arc<Throttle>,
 }
 
@@ -38,8 +37,8 @@ impl Accounts {
     /// Accounts in this database.
     #[must_use]
     pub fn new(store: Store, clock: Clock) -> Self {
-        let throttle = Arc::new(Throttle::new(clock.clone()));
-        Self { store, clock, throttle }
+        let throttle = Arc::new(Throttle::new(clock));
+        Self { store, throttle }
     }
 
     /// A user's access to the organization with this slug; `None` if there is none, or they are not
@@ -49,7 +48,7 @@ impl Accounts {
     /// When the database fails.
     pub async fn access(&self, user: UserId, slug: &str) -> StoreResult<Option<Access>> {
         let slug = slug.to_owned();
-        self.store.read(move |c| access::of_user(c, user, |c| organizations::by_slug(c, &slug))).await
+        self.store.read(move |tx| access::of_user(tx, user, |tx| organizations::by_slug(tx, &slug))).await
     }
 
     /// The same by the organization's id.
@@ -57,7 +56,7 @@ impl Accounts {
     /// # Errors
     /// When the database fails.
     pub async fn access_to(&self, user: UserId, organization: OrganizationId) -> StoreResult<Option<Access>> {
-        self.store.read(move |c| access::of_user(c, user, |c| organizations::by_id(c, organization))).await
+        self.store.read(move |tx| access::of_user(tx, user, |tx| organizations::by_id(tx, organization))).await
     }
 
     /// What a bearer token gives access to; `None` if it is not valid.
@@ -66,7 +65,7 @@ impl Accounts {
     /// When the database fails.
     pub async fn token_access(&self, token: &str) -> StoreResult<Option<Access>> {
         let hash = token::hash(token);
-        self.store.read(move |c| access::of_token(c, &hash)).await
+        self.store.read(move |tx| access::of_token(tx, &hash)).await
     }
 
     /// A user's own linked identities.
@@ -74,7 +73,7 @@ impl Accounts {
     /// # Errors
     /// When the database fails.
     pub async fn identities(&self, user: UserId) -> StoreResult<Vec<Identity>> {
-        self.store.read(move |c| identities::of_user(c, user)).await
+        self.store.read(move |tx| identities::of_user(tx, user)).await
     }
 
     /// Unlinks an identity from a user. If nobody else has proved it, its tokens are to be revoked.
@@ -82,13 +81,12 @@ impl Accounts {
     /// # Errors
     /// When the database fails.
     pub async fn unlink_identity(&self, user: UserId, identity: IdentityId) -> StoreResult<IdentityUnlinked> {
-        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        let unlinked = self.store.write(move |c| {
+        let unlinked = self.store.write(move |tx| {
             // Read first: it is deleted together with its last link.
-            let proved = identities::of_user(c, user)?.into_iter().find(|proved| proved.id == identity);
-            let unlinked = leaving::unlink_identity(c, &sealer, user, identity, now)?;
+            let proved = identities::of_user(tx, user)?.into_iter().find(|proved| proved.id == identity);
+            let unlinked = leaving::unlink_identity(tx, user, identity)?;
             if let Some(proved) = proved.filter(|_| unlinked.was_linked) {
-                audit::append(c, &sealer, &unlink_entry(user, &proved), now)?;
+                tx.audit(&unlink_entry(user, &proved))?;
             }
             Ok(unlinked)
         });
@@ -105,10 +103,10 @@ impl Accounts {
     /// When the database fails.
     pub async fn first_organization(&self, user: UserId) -> StoreResult<Option<Organization>> {
         self.store
-            .read(move |c| {
-                let Some(user) = users::by_id(c, user)? else { return Ok(None) };
+            .read(move |tx| {
+                let Some(user) = users::by_id(tx, user)? else { return Ok(None) };
                 let member = (!user.is_superuser).then_some(user.id);
-                organizations::first(c, member)
+                organizations::first(tx, member)
             })
             .await
     }

@@ -11,7 +11,7 @@ use super::{
     repeats::{Kind, Taken, WINDOW, entries},
 };
 use crate::detached::run_detached;
-use jackfield_store::{StoreResult, audit};
+use jackfield_store::{StoreResult, Tx, audit};
 
 /// How many counts are one transaction: each costs no sync of its own, and other writers wait for
 /// none of them for long.
@@ -40,7 +40,7 @@ impl Audit {
             return Ok(());
         }
         let before = self.counter.take(&kind);
-        match self.write_first(entries(&before), entry, now).await {
+        match self.write_first(entries(&before), entry).await {
             Ok(entry) => {
                 self.counter.begin(kind, entry, now);
                 Ok(())
@@ -54,11 +54,11 @@ impl Audit {
 
     /// Writes the repeats of the window before and the first event of the next one. Answers that
     /// event with all names filled in.
-    async fn write_first(&self, before: Vec<Entry>, entry: Entry, now: OffsetDateTime) -> StoreResult<Entry> {
-        let (sealer, builds) = (self.store.sealer().clone(), self.builds.clone());
-        let write = move |c: &mut _| {
-            let entry = audit::with_names(c, &entry)?.served_by(&builds);
-            before.iter().chain([&entry]).try_for_each(|entry| audit::append(c, &sealer, entry, now))?;
+    async fn write_first(&self, before: Vec<Entry>, entry: Entry) -> StoreResult<Entry> {
+        let builds = self.builds.clone();
+        let write = move |tx: &mut Tx<'_>| {
+            let entry = audit::with_names(tx, &entry)?.served_by(&builds);
+            before.iter().chain([&entry]).try_for_each(|entry| tx.audit(entry))?;
             Ok(entry)
         };
         self.store.write(write).await

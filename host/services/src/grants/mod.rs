@@ -37,15 +37,15 @@ use tokio::sync::Notify;
 use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 pub use jackfield_oauth2::Issuers;
-use jackfield_store::{
-    AnyConnection, IntegrationId, OrganizationId, Store, StoreError,
-    grants::{self, Scopes},
-    integrations,
-};
 pub use jackfield_store::{
     GrantId, RevocationId,
     grants::{Grant, Status},
     revocations::{Revocation, Status as RevocationStatus},
+};
+use jackfield_store::{
+    IntegrationId, OrganizationId, Store, StoreError, Tx,
+    grants::{self, Scopes},
+    integrations,
 };
 
 /// The grants of this host. Cheap to clone.
@@ -140,7 +140,7 @@ impl Grants {
         integration: IntegrationId,
         which: &Which,
     ) -> Result<Fresh, GrantError> {
-        let found = self.store.read(move |c| grants::of_organization(c, organization, integration)).await?;
+        let found = self.store.read(move |tx| grants::of_organization(tx, organization, integration)).await?;
         self.fresh_of(found.unwrap_or_default(), which).await
     }
 
@@ -155,11 +155,11 @@ impl Grants {
         integration: IntegrationId,
         which: &Which,
     ) -> Result<Option<(String, Fresh)>, GrantError> {
-        let read = move |c: &mut AnyConnection| {
-            let Some(found) = integrations::one_of_organization(c, organization, integration)? else {
+        let read = move |tx: &mut Tx<'_>| {
+            let Some(found) = integrations::one_of_organization(tx, organization, integration)? else {
                 return Ok(None);
             };
-            Ok(Some((found.integration.provider, grants::of_integration(c, integration)?)))
+            Ok(Some((found.integration.provider, grants::of_integration(tx, integration)?)))
         };
         let Some((provider, grants)) = self.store.read(read).await? else { return Ok(None) };
         Ok(Some((provider, self.fresh_of(grants, which).await?)))
@@ -175,7 +175,7 @@ impl Grants {
     /// # Errors
     /// When the database fails.
     pub async fn list(&self, integration: IntegrationId) -> Result<Vec<Grant>, StoreError> {
-        self.store.read(move |c| grants::of_integration(c, integration)).await
+        self.store.read(move |tx| grants::of_integration(tx, integration)).await
     }
 
     fn lent(&self, grant: &Grant) -> Result<Fresh, GrantError> {

@@ -10,26 +10,24 @@ pub use details::Details;
 pub use integration_out::{IntegrationOut, ProviderOut, Status};
 use serde_json::{Map, Value};
 
-use jackfield_config::clock::Clock;
-use jackfield_store::{
-    AnyConnection, OrganizationId, Store, StoreError, StoreResult, UserId,
-    audit::{self, Action, Actor, Builds, Entry},
-    integrations::{self, Integration},
-    leaving, organization_integrations,
-    revocations::Reason,
-    users,
-};
 pub use jackfield_store::{
     IntegrationId,
     integrations::{Installed, Position},
     leaving::Unlinked,
+};
+use jackfield_store::{
+    OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
+    audit::{Action, Actor, Builds, Entry},
+    integrations::{self, Integration},
+    leaving, organization_integrations,
+    revocations::Reason,
+    users,
 };
 
 /// Reads and removes integrations.
 #[derive(Clone)]
 pub struct Integrations {
     store: Store,
-    clock: Clock,
     builds: Builds,
 }
 
@@ -47,8 +45,8 @@ pub struct Listing {
 impl Integrations {
     /// Integrations in this database.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock, builds: Builds) -> Self {
-        Self { store, clock, builds }
+    pub const fn new(store: Store, builds: Builds) -> Self {
+        Self { store, builds }
     }
 
     /// One page of an organization's integrations, by name, after `after`.
@@ -62,9 +60,9 @@ impl Integrations {
         limit: usize,
     ) -> Result<Listing, StoreError> {
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-        let found = self.store.read(move |c| {
-            let rows = integrations::of_organization(c, organization, after.as_ref(), wanted)?;
-            let people = people(c, &rows)?;
+        let found = self.store.read(move |tx| {
+            let rows = integrations::of_organization(tx, organization, after.as_ref(), wanted)?;
+            let people = people(tx, &rows)?;
             Ok((rows, people))
         });
         let (mut rows, people) = found.await?;
@@ -80,20 +78,19 @@ impl Integrations {
     /// # Errors
     /// When the database fails.
     pub async fn details(&self, organization: OrganizationId, id: IntegrationId) -> StoreResult<Option<Details>> {
-        let sealer = self.store.sealer().clone();
         self.store
-            .read(move |c| {
-                let Some(installed) = integrations::one_of_organization(c, organization, id)? else { return Ok(None) };
+            .read(move |tx| {
+                let Some(installed) = integrations::one_of_organization(tx, organization, id)? else { return Ok(None) };
                 // A page must still be shown, to repair or remove an integration that does not
                 // open.
-                let metadata = match integrations::metadata(c, &sealer, id) {
+                let metadata = match integrations::metadata(tx, id) {
                     Err(StoreError::Seal(error)) => {
                         tracing::error!(integration.id = %id, %error, "what is stored of an integration cannot be read");
                         None
                     }
                     other => Some(other?.unwrap_or_default()),
                 };
-                let people = people(c, std::slice::from_ref(&installed))?;
+                let people = people(tx, std::slice::from_ref(&installed))?;
                 let added_by = installed.link.added_by.and_then(|user| people.get(&user).cloned());
                 Ok(Some(Details { installed, added_by, is_readable: metadata.is_some(), metadata: details::shown(metadata.unwrap_or_default()) }))
             })
@@ -111,16 +108,16 @@ impl Integrations {
         config: Map<String, Value>,
         actor: Actor,
     ) -> StoreResult<bool> {
-        let (sealer, builds, now) = (self.store.sealer().clone(), self.builds.clone(), self.clock.now());
-        let set = move |c: &mut AnyConnection| {
-            let Some(found) = integrations::by_id(c, id)? else { return Ok(false) };
-            let before = organization_integrations::set_config(c, organization, id, &config)?;
+        let builds = self.builds.clone();
+        let set = move |tx: &mut Tx<'_>| {
+            let Some(found) = integrations::by_id(tx, id)? else { return Ok(false) };
+            let before = organization_integrations::set_config(tx, organization, id, &config)?;
             let Some(before) = before else { return Ok(false) };
             let keys = changed_keys(&before, &config);
             if !keys.is_empty() {
                 let entry = Entry::new(Action::ConfigurationChange, actor).organization(organization);
                 let entry = entry.integration(&found).served_by(&builds).detail("keys", keys);
-                audit::append(c, &sealer, &entry, now)?;
+                tx.audit(&entry)?;
             }
             Ok(true)
         };
@@ -132,7 +129,7 @@ impl Integrations {
     /// # Errors
     /// When the database fails.
     pub async fn get(&self, organization: OrganizationId, id: IntegrationId) -> Result<Option<Installed>, StoreError> {
-        self.store.read(move |c| integrations::one_of_organization(c, organization, id)).await
+        self.store.read(move |tx| integrations::one_of_organization(tx, organization, id)).await
     }
 
     /// One integration of an organization, without the organization's link.
@@ -153,14 +150,14 @@ impl Integrations {
     /// # Errors
     /// When the database fails.
     pub async fn remove(&self, organization: OrganizationId, id: IntegrationId, actor: Actor) -> StoreResult<Unlinked> {
-        let (sealer, builds, now) = (self.store.sealer().clone(), self.builds.clone(), self.clock.now());
-        let unlink = move |c: &mut AnyConnection| {
-            let Some(found) = integrations::by_id(c, id)? else { return Ok(Unlinked::NotThere) };
-            let unlinked = leaving::unlink(c, &sealer, organization, id, Reason::Removed, now)?;
+        let builds = self.builds.clone();
+        let unlink = move |tx: &mut Tx<'_>| {
+            let Some(found) = integrations::by_id(tx, id)? else { return Ok(Unlinked::NotThere) };
+            let unlinked = leaving::unlink(tx, organization, id, Reason::Removed)?;
             if unlinked != Unlinked::NotThere {
                 let entry = Entry::new(Action::Unlink, actor).organization(organization).integration(&found);
                 let entry = entry.served_by(&builds).detail("removed", unlinked != Unlinked::StillShared);
-                audit::append(c, &sealer, &entry, now)?;
+                tx.audit(&entry)?;
             }
             Ok(unlinked)
         };
@@ -179,7 +176,7 @@ fn changed_keys(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<
 }
 
 /// Names of the users who added these integrations.
-fn people(c: &mut AnyConnection, rows: &[Installed]) -> StoreResult<HashMap<UserId, String>> {
+fn people(tx: &mut Tx<'_>, rows: &[Installed]) -> StoreResult<HashMap<UserId, String>> {
     let ids: Vec<UserId> = rows.iter().filter_map(|row| row.link.added_by).collect();
-    Ok(users::names(c, &ids)?.into_iter().collect())
+    Ok(users::names(tx, &ids)?.into_iter().collect())
 }

@@ -16,11 +16,10 @@ use reseal::Reseal;
 pub use rotation::{Rotated, Rotation};
 pub use status::{Damage, KeyStatus, SecretKeyStatus, Status};
 use thiserror::Error;
-use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use jackfield_store::{
-    AnyConnection, KeyId, Sealer, Store, StoreError, StoreResult,
+    KeyId, Store, StoreError, StoreResult, Tx,
     audit::{self, Action, Actor, Entry},
     hex, seal_keys,
 };
@@ -113,10 +112,9 @@ impl Keys {
     }
 
     async fn make_data_key(&self) -> StoreResult<()> {
-        let (sealer, now) = (self.store.sealer().clone(), OffsetDateTime::now_utc());
-        let renew = move |c: &mut _| {
-            let id = seal_keys::renew(c, sealer.secret_keys(), now)?;
-            record(c, &sealer, "data-key", id, now)
+        let renew = move |tx: &mut Tx<'_>| {
+            let id = seal_keys::renew(tx)?;
+            record(tx, "data-key", id)
         };
         self.store.write_alone(renew).await
     }
@@ -125,12 +123,11 @@ impl Keys {
     /// old secret key and an old copy of the database knows the data keys in it, and must not be
     /// able to read what is written from now on.
     async fn rewrap(&self) -> StoreResult<usize> {
-        let (sealer, now) = (self.store.sealer().clone(), OffsetDateTime::now_utc());
-        let rewrap = move |c: &mut _| {
-            let keys = sealer.secret_keys();
-            seal_keys::renew(c, keys, now)?;
-            let rewrapped = seal_keys::rewrap(c, keys)?;
-            record(c, &sealer, "secret-key", keys.newest().id(), now)?;
+        let rewrap = move |tx: &mut Tx<'_>| {
+            seal_keys::renew(tx)?;
+            let rewrapped = seal_keys::rewrap(tx)?;
+            let newest = tx.sealer().secret_keys().newest().id();
+            record(tx, "secret-key", newest)?;
             Ok(rewrapped)
         };
         self.store.write_alone(rewrap).await
@@ -139,8 +136,8 @@ impl Keys {
 
 /// The last statement of the transaction that changes the keys. From here on the audit log has a
 /// new key as well, for the same reason, which is sealed under the new data key.
-fn record(c: &mut AnyConnection, sealer: &Sealer, of: &str, id: KeyId, now: OffsetDateTime) -> StoreResult<()> {
-    sealer.load(c)?;
+fn record(tx: &mut Tx<'_>, of: &str, id: KeyId) -> StoreResult<()> {
+    tx.load_keys()?;
     let entry = Entry::new(Action::KeyRotation, Actor::operator()).detail("of", of).detail("key", hex(&id));
-    audit::append_under_new_key(c, sealer, &entry, now)
+    audit::append_under_new_key(tx, &entry)
 }

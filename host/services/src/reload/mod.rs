@@ -17,7 +17,7 @@ use jackfield_config::{
 };
 use jackfield_loader::Plugins;
 use jackfield_outbound::{Outbound, OutboundError};
-use jackfield_store::{AnyConnection, Sealer, Store, StoreResult, configurations, hex};
+use jackfield_store::{Store, StoreResult, Tx, configurations, hex};
 
 /// Reads the configuration of one host again. Clones are handles on the same.
 #[derive(Clone)]
@@ -79,21 +79,21 @@ impl Reloader {
         let running = self.0.running.lock().await;
         let settings = &running.settings;
         let mut entries = audit_entries::at_start(settings, &self.0.plugins.status(), refused);
-        let (file, fingerprint, sealer) = self.fingerprint(settings);
-        let replace = move |c: &mut _| {
-            let before = configurations::replace(c, &sealer, &file, &fingerprint)?;
+        let (file, fingerprint) = self.fingerprint(settings);
+        let replace = move |tx: &mut Tx<'_>| {
+            let before = configurations::replace(tx, &file, &fingerprint)?;
             entries.extend(audit_entries::changed_since(before, &fingerprint, &file));
             Ok(entries)
         };
         self.0.audit.write_after(replace).await
     }
 
-    /// The file, what it says, and what seals that.
-    fn fingerprint(&self, settings: &Settings) -> (String, Fingerprint, Sealer) {
+    /// The file, and what it says.
+    fn fingerprint(&self, settings: &Settings) -> (String, Fingerprint) {
         let file = std::path::absolute(&settings.file).unwrap_or_else(|_| settings.file.clone());
-        let sealer = self.0.store.sealer().clone();
+        let sealer = self.0.store.sealer();
         let ids: Vec<String> = sealer.secret_keys().all().iter().map(|line| hex(&line.id())).collect();
-        (file.display().to_string(), settings.fingerprint.clone().with_secret_key(&ids.join(" ")), sealer)
+        (file.display().to_string(), settings.fingerprint.clone().with_secret_key(&ids.join(" ")))
     }
 
     /// A reload is not undone because its entry cannot be written. The log says so.
@@ -101,7 +101,7 @@ impl Reloader {
         self.write_after(move |_| Ok(entries)).await;
     }
 
-    async fn write_after(&self, work: impl FnOnce(&mut AnyConnection) -> StoreResult<Vec<Entry>> + Send + 'static) {
+    async fn write_after(&self, work: impl FnOnce(&mut Tx<'_>) -> StoreResult<Vec<Entry>> + Send + 'static) {
         if let Err(error) = self.0.audit.write_after(work).await {
             tracing::error!(%error, "the audit log lacks a reload");
         }
@@ -142,9 +142,9 @@ impl Reloader {
         let mut keys = running.settings.fingerprint.changed(&settings.fingerprint);
         keys.extend(has_new_key.then(|| "system.secret-key".to_owned()));
         let entries = audit_entries::applied(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
-        let (file, fingerprint, sealer) = self.fingerprint(&settings);
+        let (file, fingerprint) = self.fingerprint(&settings);
         // So that the next start does not report it again.
-        self.write_after(move |c| configurations::replace(c, &sealer, &file, &fingerprint).map(|_| entries)).await;
+        self.write_after(move |tx| configurations::replace(tx, &file, &fingerprint).map(|_| entries)).await;
         *running = Running { settings, outbound };
         Ok(reloaded)
     }

@@ -15,7 +15,6 @@ pub use setups::Setups;
 use time::Duration;
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use jackfield_config::clock::Clock;
 pub use jackfield_store::setups::{Claim, ClaimId};
 use jackfield_store::{Store, StoreError, StoreResult, UserId, setups as rows};
 
@@ -29,7 +28,6 @@ const USER: &str = "user";
 #[derive(Clone)]
 pub struct Sessions {
     store: Store,
-    clock: Clock,
     is_https: bool,
 }
 
@@ -43,8 +41,8 @@ pub struct Session {
 impl Sessions {
     /// Sessions in this database. With https the cookie is `Secure` and has the `__Host-` prefix.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock, is_https: bool) -> Self {
-        Self { store, clock, is_https }
+    pub const fn new(store: Store, is_https: bool) -> Self {
+        Self { store, is_https }
     }
 
     /// The layer that gives each request its session.
@@ -53,7 +51,7 @@ impl Sessions {
         // RFC 6265bis section 4.1.3.2: with the prefix, browsers refuse the cookie from subdomains
         // and over plain http.
         let name = if self.is_https { "__Host-jackfield" } else { "jackfield" };
-        SessionManagerLayer::new(DatabaseSessions::new(self.store.clone(), self.clock.clone()))
+        SessionManagerLayer::new(DatabaseSessions::new(self.store.clone()))
             .with_name(name)
             .with_http_only(true)
             .with_same_site(SameSite::Lax)
@@ -113,6 +111,6 @@ impl Session {
 
     async fn end_setups(&self) -> StoreResult<()> {
         let Some(key) = self.key() else { return Ok(()) };
-        self.store.write(move |c| rows::remove_session(c, key.as_bytes())).await
+        self.store.write(move |tx| rows::remove_session(tx, key.as_bytes())).await
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use jackfield_loader::{Entry, catalogue};
+use jackfield_loader::{CatalogueEntry, catalogue};
 use jackfield_test_support::{
     host::Host,
     http_client::HttpClient,
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::app::{AppDatabase, PASSWORD, bare};
 
 /// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
-fn table(entry: &Entry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
+fn table(entry: &CatalogueEntry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
     let declared = entry.table();
     let elsewhere = |value: &Value| service.url_of(entry.id, value.as_str().unwrap_or_default());
     let mut table: Map<String, Value> =

@@ -1,5 +1,6 @@
-//! A server on this machine that plays every service: the pages of its authorization endpoint to browsers, its token endpoint and its API to the
-//! host, which sends here whatever a plugin asks for (`[http] stand-in`).
+//! A server on this machine that plays every service: the pages of its authorization endpoint to
+//! browsers, its token endpoint and its API to the host, which sends here whatever a plugin asks
+//! for (`[http] stand-in`).
 
 mod consent;
 mod issuer;
@@ -112,7 +113,8 @@ async fn play(State(shared): State<Arc<Shared>>, method: Method, headers: Header
     (played.status, played.headers, played.body).into_response()
 }
 
-/// What is scripted; else what an authorization server answers: a token, the end of one, what an issuer says of itself; else nothing.
+/// What is scripted; else what an authorization server answers: a token, the end of one, what an
+/// issuer says of itself; else nothing.
 fn answer(shared: &Shared, asked: &Asked) -> Played {
     let Shared { grants, issuers, script, .. } = shared;
     let script = script.read().unwrap_or_else(PoisonError::into_inner).clone();
