@@ -10,7 +10,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jackfield_config::KeyId;
+use jackfield_config::MinisignKeyId;
 use jackfield_loader::signature_path;
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
 use secrecy::{ExposeSecret, SecretString};
@@ -118,7 +118,7 @@ fn write_new(file: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
 }
 
 fn id_of(public: &str) -> String {
-    KeyId::of(public).expect("a public key is longer than its id").to_string()
+    MinisignKeyId::of(public).expect("a public key is longer than its id").to_string()
 }
 
 /// Signs a library as it is now, and writes the signature beside it.

@@ -7,7 +7,7 @@ use std::{
 
 use thiserror::Error;
 
-use jackfield_config::{Diagnostic, Listed, Settings};
+use jackfield_config::{Diagnostic, ListedPlugin, Settings};
 
 /// Why a plugin is refused: what was found, and what was wanted. [`Refusal::help`] says what to do.
 #[derive(Debug, Error)]
@@ -311,7 +311,7 @@ impl Refusal {
     }
 
     /// As a diagnostic of the entry that lists the plugin, or of the table that declares it.
-    pub(crate) fn in_settings(&self, settings: &Settings, listed: &Listed) -> Diagnostic {
+    pub(crate) fn in_settings(&self, settings: &Settings, listed: &ListedPlugin) -> Diagnostic {
         let is_declared = listed.text.strip_prefix("providers.").is_some_and(|id| settings.providers.contains_key(id));
         let key = if is_declared { &listed.text } else { "default-integrations" };
         settings.diagnostic(key, Some(listed.line), self.to_string(), self.help())

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jackfield_config::{ProviderOptions, Run};
+use jackfield_config::{PluginSettings, ProviderOptions};
 use jackfield_loader::{LaunchSpec, LibraryFile, PluginInfo, Refusal, declared_launch_spec, is_good_id, reach_of};
 use jackfield_plugin_abi::envelope::{CreateOut, NamedProvider, StepKind};
 
@@ -44,7 +44,7 @@ pub async fn check_declared(
 async fn report(spec: LaunchSpec, table: &ProviderOptions, options: CheckOptions) -> Result<CheckReport, Refusal> {
     let (entry, info) = (spec.entry().to_owned(), spec.info().clone());
     let started = Instant::now();
-    let spec = spec.with_run(Run { deadline: DEADLINE, ..Run::default() });
+    let spec = spec.with_run(PluginSettings { deadline: DEADLINE, ..PluginSettings::default() });
     let mut plugin = PluginUnderTest::start(spec).await?;
     let started_in = started.elapsed();
     let sandbox = plugin.sandbox();

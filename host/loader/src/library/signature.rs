@@ -11,7 +11,7 @@ use minisign_verify::{Error, Signature};
 
 use super::location;
 use crate::refusal::Refusal;
-use jackfield_config::{KeyId, TrustedKey, TrustedKeys};
+use jackfield_config::{MinisignKeyId, TrustedKey, TrustedKeys};
 
 /// Bytes of a signature file that are read. A good one has about three hundred.
 const MAX_LENGTH: u64 = 4096;
@@ -25,8 +25,8 @@ pub fn signature_path(library: &Path) -> PathBuf {
 }
 
 /// The trusted key that signed a library; `None` if no signature is required.
-pub(super) fn signer(library: &Path, bytes: &[u8], trusted: &TrustedKeys) -> Result<Option<KeyId>, Refusal> {
-    let Some(keys) = trusted.demanded() else { return Ok(None) };
+pub(super) fn signer(library: &Path, bytes: &[u8], trusted: &TrustedKeys) -> Result<Option<MinisignKeyId>, Refusal> {
+    let Some(keys) = trusted.required() else { return Ok(None) };
     let (signature, id) = read(library)?;
     let mut candidates = keys.iter().filter(|key| key.id == id).peekable();
     if candidates.peek().is_none() {
@@ -47,7 +47,7 @@ fn listed(keys: &[TrustedKey]) -> String {
     if ids.is_empty() { "one of plugins.trusted-keys, of which none can be read".to_owned() } else { ids.join(" or ") }
 }
 
-fn read(library: &Path) -> Result<(Signature, KeyId), Refusal> {
+fn read(library: &Path) -> Result<(Signature, MinisignKeyId), Refusal> {
     let file = signature_path(library);
     let refused = |found: &'static str| Refusal::NotASignature { file: file.clone(), found };
     let mut opened = match location::open(&file) {
@@ -59,7 +59,7 @@ fn read(library: &Path) -> Result<(Signature, KeyId), Refusal> {
     let mut text = String::new();
     opened.read_to_string(&mut text).map_err(|_| refused("other bytes"))?;
     let signature = Signature::decode(&text).map_err(|_| refused("other text"))?;
-    let id = text.lines().nth(1).and_then(KeyId::of).ok_or_else(|| refused("other text"))?;
+    let id = text.lines().nth(1).and_then(MinisignKeyId::of).ok_or_else(|| refused("other text"))?;
     Ok((signature, id))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jackfield_config::{Diagnostic, HostPattern, Listed, Settings};
+use jackfield_config::{Diagnostic, HostPattern, ListedPlugin, Settings};
 use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::envelope::FaultKind;
 
@@ -60,14 +60,14 @@ impl<'a> Assembly<'a> {
         }
     }
 
-    fn use_plugin(&mut self, listed: &Listed, plugin: Arc<Plugin>) {
+    fn use_plugin(&mut self, listed: &ListedPlugin, plugin: Arc<Plugin>) {
         for provider in plugin.providers() {
             self.add_provider(listed, &plugin, provider);
         }
         self.loaded.plugins.push(plugin);
     }
 
-    fn add_provider(&mut self, listed: &Listed, plugin: &Arc<Plugin>, described: &DescribedProvider) {
+    fn add_provider(&mut self, listed: &ListedPlugin, plugin: &Arc<Plugin>, described: &DescribedProvider) {
         let id = &described.named.id;
         if let Some(first) = self.loaded.providers.iter().find(|provider| provider.id() == id) {
             let (first, second) = (first.plugin().file.clone(), plugin.info().file.clone());
@@ -76,21 +76,21 @@ impl<'a> Assembly<'a> {
         if let Err(error) = &described.description {
             return self.report_not_created(listed, plugin, described, error);
         }
-        let granted = self.settings.plugins.run(&listed.text).hosts;
+        let granted = self.settings.plugins.settings_for(&listed.text).hosts;
         match provider_of(plugin, described, granted, self.outbound) {
             Ok(provider) => self.loaded.providers.push(Arc::new(provider)),
             Err(refusal) => self.refuse(listed, &refusal),
         }
     }
 
-    fn refuse(&mut self, listed: &Listed, refusal: &Refusal) {
+    fn refuse(&mut self, listed: &ListedPlugin, refusal: &Refusal) {
         self.has_failed = true;
         self.diagnostics.push(refusal.in_settings(self.settings, listed));
     }
 
     fn report_not_created(
         &mut self,
-        listed: &Listed,
+        listed: &ListedPlugin,
         plugin: &Plugin,
         provider: &DescribedProvider,
         error: &PluginError,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use jackfield_config::{Listed, ProviderOptions, Settings};
+use jackfield_config::{ListedPlugin, ProviderOptions, Settings};
 
 use crate::{
     declared,
@@ -14,7 +14,7 @@ use crate::{
 
 /// What came of one entry.
 pub(super) struct Candidate {
-    pub(super) listed: Listed,
+    pub(super) listed: ListedPlugin,
     /// The plugin as the configuration has it now.
     pub(super) plugin: Result<Arc<Plugin>, Refusal>,
     /// The plugin that runs for this entry so far.
@@ -32,7 +32,7 @@ pub(super) async fn candidates(
         async { candidate(listed.clone(), library_spec(settings, &listed.text, lock).await, running).await }
     });
     let declared = settings.providers.iter().map(|(id, options)| async {
-        let listed = Listed { text: declared::entry_name(id), line: options.line_of("") };
+        let listed = ListedPlugin { text: declared::entry_name(id), line: options.line_of("") };
         candidate(listed, Ok(declared_spec(settings, id, options)), running).await
     });
     let (mut candidates, declared) = (join_all(libraries).await, join_all(declared).await);
@@ -40,7 +40,7 @@ pub(super) async fn candidates(
     candidates
 }
 
-async fn candidate(listed: Listed, spec: Result<LaunchSpec, Refusal>, running: &[Arc<Plugin>]) -> Candidate {
+async fn candidate(listed: ListedPlugin, spec: Result<LaunchSpec, Refusal>, running: &[Arc<Plugin>]) -> Candidate {
     let before = running.iter().find(|plugin| plugin.entry() == listed.text).cloned();
     let plugin = match spec {
         Ok(spec) => match running.iter().find(|plugin| plugin.is_same(&spec)) {

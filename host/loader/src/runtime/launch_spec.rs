@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use jackfield_config::{Isolation, ProviderOptions, Run, SandboxPolicy, Settings, clock::Clock};
+use jackfield_config::{Isolation, PluginSettings, ProviderOptions, SandboxPolicy, Settings, clock::Clock};
 use time::OffsetDateTime;
 
 use super::{
@@ -22,7 +22,7 @@ pub struct LaunchSpec {
     entry: String,
     info: PluginInfo,
     source: Source,
-    run: Run,
+    run: PluginSettings,
     is_sandbox_required: bool,
     clock: Clock,
     /// The operator's options by the id of the provider.
@@ -59,13 +59,13 @@ impl LaunchSpec {
     }
 
     fn new(entry: String, info: PluginInfo, source: Source) -> Self {
-        let (run, options) = (Run::default(), BTreeMap::new());
+        let (run, options) = (PluginSettings::default(), BTreeMap::new());
         Self { entry, info, source, run, is_sandbox_required: false, clock: Clock::system(), options }
     }
 
     /// The same with these limits.
     #[must_use]
-    pub fn with_run(mut self, run: Run) -> Self {
+    pub fn with_run(mut self, run: PluginSettings) -> Self {
         self.run = run;
         self
     }
@@ -81,7 +81,7 @@ impl LaunchSpec {
     /// run it.
     pub(crate) fn configured(mut self, entry: &str, settings: &Settings) -> Self {
         entry.clone_into(&mut self.entry);
-        self.run = settings.plugins.run(entry);
+        self.run = settings.plugins.settings_for(entry);
         self.is_sandbox_required = !self.is_declared() && settings.plugins.sandbox == SandboxPolicy::Required;
         let fixed = settings.plugins.clock.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
         self.clock = fixed.map_or_else(Clock::system, Clock::fixed);
@@ -127,7 +127,7 @@ impl LaunchSpec {
     /// this.
     pub(super) fn is_same<'a>(&self, other: &Self, mut providers: impl Iterator<Item = &'a str>) -> bool {
         let launch = |spec: &Self| {
-            let Run { isolation, deadline, memory, hosts: _ } = spec.run;
+            let PluginSettings { isolation, deadline, memory, hosts: _ } = spec.run;
             (spec.entry.clone(), isolation, deadline, memory, spec.is_sandbox_required)
         };
         self.info == other.info
@@ -160,7 +160,7 @@ impl LaunchSpec {
     }
 
     async fn start_worker(&self, library: &SealedLibrary) -> Result<RunningPlugin, TransportError> {
-        let Run { deadline, memory, .. } = self.run;
+        let PluginSettings { deadline, memory, .. } = self.run;
         let limits = Limits { deadline, memory, is_sandbox_required: self.is_sandbox_required };
         let worker = Worker::start(&self.info.name, library, limits).await?;
         let (sandbox, pid) = (worker.sandbox().clone(), worker.pid());

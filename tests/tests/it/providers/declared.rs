@@ -309,7 +309,7 @@ async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Resu
     let dialog = owner.start_setup("acme", "plain").await?.dialog()?;
     assert_eq!((dialog.success, dialog.detail()), (false, "an internal error occurred"));
     let log = host.log()?;
-    assert!(log.contains("the authorization endpoint is not to be used: plain http to 93.184.216.34"), "{log}");
+    assert!(log.contains("the authorization endpoint cannot be used: plain http to 93.184.216.34"), "{log}");
     install(&owner, "acme").await
 }
 

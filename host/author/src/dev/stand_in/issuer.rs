@@ -159,7 +159,7 @@ mod tests {
     use axum::http::HeaderMap;
 
     use super::*;
-    use jackfield_oauth2::jose::{KeySet, Signed};
+    use jackfield_oauth2::jose::{Jws, KeySet};
 
     fn answer(issuers: &Issuers, url: &str, script: &str) -> Option<Value> {
         let headers: HeaderMap =
@@ -203,8 +203,9 @@ mod tests {
             issuer: issuers.of(&Url::parse("https://a.example/authorize?x").expect("a URL")),
         };
         let token = issuers.id_token(&grant, &script).expect("it is asked for");
-        let keys = KeySet::read(&answer(&issuers, "https://a.example/jwks", "").expect("keys")).expect("a set of keys");
-        let claims = Signed::read(&token).expect("it is signed").verified(&keys).expect("by that key");
+        let keys =
+            KeySet::parse(&answer(&issuers, "https://a.example/jwks", "").expect("keys")).expect("a set of keys");
+        let claims = Jws::parse(&token).expect("it is signed").verify(&keys).expect("by that key");
         let of = |name: &str| claims[name].clone();
         assert_eq!((of("iss"), of("nonce"), of("sub")), (json!("https://a.example"), json!("n"), json!("U7")));
         assert_eq!((of("aud"), of("name")), (json!("other"), json!("Ada Lovelace")), "what the author says wins");

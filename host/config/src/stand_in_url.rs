@@ -1,14 +1,14 @@
-//! Who answers in the place of the internet while plugins are tried out.
+//! Where the stand-in listens that answers for the whole internet while plugins are tried out.
 
 use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// `[http] stand-in`: a server on this machine to which every outgoing request goes, whatever its URL.
+/// `[http] stand-in`: a server on this machine that gets every outgoing request, whatever its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StandIn(Url);
+pub struct StandInUrl(Url);
 
-impl StandIn {
+impl StandInUrl {
     /// Where it listens.
     #[must_use]
     pub const fn url(&self) -> &Url {
@@ -16,7 +16,7 @@ impl StandIn {
     }
 }
 
-impl FromStr for StandIn {
+impl FromStr for StandInUrl {
     type Err = (String, String);
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -40,10 +40,10 @@ mod tests {
     #[test]
     fn only_this_machine_can_stand_in() {
         for text in ["http://127.0.0.1:9000", "http://[::1]:9000/"] {
-            assert!(text.parse::<StandIn>().is_ok(), "{text}");
+            assert!(text.parse::<StandInUrl>().is_ok(), "{text}");
         }
         for text in ["https://127.0.0.1:9000", "http://10.0.0.1", "http://localhost:1", "http://127.0.0.1/x", "x", ""] {
-            assert!(text.parse::<StandIn>().is_err(), "{text}");
+            assert!(text.parse::<StandInUrl>().is_err(), "{text}");
         }
     }
 }
