@@ -1,7 +1,7 @@
 //! Opens what an operator configured: the database with the secret key that belongs to it, and the
 //! plugins.
 
-use jackfield_config::{Diagnostic, SecretKeys, Settings, secret_key};
+use jackfield_config::{Diagnostic, SecretKeys, Settings};
 use jackfield_loader::Plugins;
 use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
@@ -46,7 +46,7 @@ pub async fn load_plugins(settings: &Settings) -> Result<LoadedPlugins, OpenErro
 /// # Errors
 /// When there is no key, or the database cannot be opened.
 pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
-    let keys = secret_key::load(&settings.system.secret_key)?;
+    let keys = settings.system.secret_key.load()?;
     let store = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await?;
     Ok((store, keys))
 }
@@ -72,7 +72,7 @@ pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), O
     {
         return Err(source.missing(Some(&hex(&needed))).into());
     }
-    let keys = secret_key::load_or_create(source)?;
+    let keys = source.load_or_create()?;
     let store = Store::open(url, Sealer::new(keys.clone())).await?;
     check_secret_key(&store, settings).await?;
     Ok((store, keys))
@@ -85,7 +85,7 @@ pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), O
 pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
     let source = &settings.system.secret_key;
     if !source.is_missing() {
-        secret_key::load(source)?;
+        source.load()?;
     }
     Ok(store::migrate(settings.database.url.as_str()).await?)
 }
@@ -106,7 +106,7 @@ pub async fn check_secret_key(store: &Store, settings: &Settings) -> Result<(), 
     match store.admit().await {
         Err(StoreError::Seal(SealError::Wrapped { line: needed, .. } | SealError::Key { found: needed, .. })) => {
             let ours: Vec<String> = store.sealer().secret_keys().all().iter().map(|line| hex(&line.id())).collect();
-            Err(settings.system.secret_key.other(&hex(&needed), &ours.join(", ")).into())
+            Err(settings.system.secret_key.wrong_key(&hex(&needed), &ours.join(", ")).into())
         }
         admitted => Ok(admitted?),
     }

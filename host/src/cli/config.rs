@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use jackfield_config::{Diagnostics, secret_key};
+use jackfield_config::Diagnostics;
 use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
@@ -22,7 +22,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 /// Opens no database and makes no key.
 async fn check(file: &Path) -> anyhow::Result<()> {
     let (settings, mut diagnostics) = jackfield_config::load_lenient(file)?;
-    diagnostics.extend(secret_key::check(&settings.system.secret_key).err());
+    diagnostics.extend(settings.system.secret_key.check().err());
     let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
     diagnostics.extend(refused);
     if !diagnostics.is_empty() {

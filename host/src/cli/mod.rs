@@ -2,6 +2,8 @@
 
 mod accounts;
 mod audit;
+#[cfg(feature = "author")]
+mod check;
 mod config;
 mod key;
 mod lines;
@@ -15,6 +17,7 @@ mod reload;
 mod revoke;
 mod revoke_report;
 mod serve;
+#[cfg(feature = "author")]
 mod signing;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};

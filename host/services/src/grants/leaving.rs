@@ -11,7 +11,7 @@ use super::{
     revoke::Effect,
 };
 use jackfield_loader::{self as plugins, Provider, RevokeRequest, Revoked, StepKind};
-use jackfield_oauth2::{RevocationError, Server, Taken, TokenKind, revoke};
+use jackfield_oauth2::{AuthorizationServer, RevocationError, RevocationResponse, TokenKind, revoke};
 use jackfield_store::{
     StoreResult,
     grants::Tokens,
@@ -116,7 +116,7 @@ impl Grants {
         provider: &Provider,
         grant: &GivenGrant,
         is_connected: bool,
-    ) -> Result<(Server, String), Said> {
+    ) -> Result<(AuthorizationServer, String), Said> {
         let tokens = &grant.tokens;
         let failed = |error: &dyn std::fmt::Display| Said::Later(cut(&error.to_string()), None);
         let described = provider.server_of(&tokens.step, &tokens.state, &tokens.hosts).await.map_err(|e| failed(&e))?;
@@ -131,7 +131,7 @@ impl Grants {
     }
 
     /// The refresh token first: its end is that of the access tokens it has brought as well (RFC 7009 section 2.1), where the service does so.
-    async fn revoke_tokens(&self, server: &Server, url: &str, tokens: &Tokens) -> Said {
+    async fn revoke_tokens(&self, server: &AuthorizationServer, url: &str, tokens: &Tokens) -> Said {
         let refresh = tokens.refresh_token.as_deref().map(|token| (TokenKind::Refresh, "refresh token", token));
         let access = (TokenKind::Access, "access token", tokens.access_token.as_str());
         let mut sum = Said::nothing();
@@ -139,8 +139,8 @@ impl Grants {
             // An access token whose refresh token is revoked ends by itself.
             let unsupported = if sum.is_revoked() { Effect::Nothing } else { Effect::Impossible };
             let said = match revoke(server, url, token, kind, self.clock.now()).await {
-                Ok(Taken::Revoked) => Said::Done(format!("{name} revoked"), Effect::Revoked),
-                Ok(Taken::Unsupported) => {
+                Ok(RevocationResponse::Revoked) => Said::Done(format!("{name} revoked"), Effect::Revoked),
+                Ok(RevocationResponse::Unsupported) => {
                     let words = format!("{name} cannot be revoked there (unsupported_token_type)");
                     Said::Done(words, unsupported)
                 }

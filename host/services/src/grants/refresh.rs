@@ -11,7 +11,7 @@ use super::{
     taken::renewed,
 };
 use jackfield_loader::{self as plugins, OAuth2, Provider, Refreshed, State};
-use jackfield_oauth2::{Parameters, Server, TokenError, request_token};
+use jackfield_oauth2::{AuthorizationServer, Parameters, TokenError, request_token};
 use jackfield_store::{
     StoreError, StoreResult,
     grants::{Grant, LOST, Tokens},
@@ -287,7 +287,11 @@ fn as_plugins_see_it(grant: &Grant, tokens: &Tokens) -> plugins::Grant {
 }
 
 /// RFC 6749 section 6. The scope is left out: then it is the one that was granted.
-async fn request_refresh(server: &Server, refresh_token: &str, now: OffsetDateTime) -> Result<State, TokenError> {
+async fn request_refresh(
+    server: &AuthorizationServer,
+    refresh_token: &str,
+    now: OffsetDateTime,
+) -> Result<State, TokenError> {
     let oauth2 = server.oauth2();
     let parameters = Parameters::grant("refresh_token").secret("refresh_token", refresh_token);
     let parameters = oauth2.token_parameters.iter().fold(parameters, |all, (name, value)| all.with(name, value));

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::audit::{Audit, Entry};
 use jackfield_config::{
-    self as config, Diagnostic, Diagnostics, Features, Fingerprint, OnFailure, SecretKeys, Settings, secret_key,
+    self as config, Diagnostic, Diagnostics, Features, Fingerprint, OnFailure, SecretKeys, Settings,
 };
 use jackfield_loader::Plugins;
 use jackfield_outbound::{Outbound, OutboundError};
@@ -155,7 +155,7 @@ impl Reloader {
         if source.is_missing() {
             return Err(source.missing(Some(&hex(&self.0.store.sealer().line()))));
         }
-        let keys = secret_key::load(source)?;
+        let keys = source.load()?;
         match self.0.store.hangs_on_other_keys(&keys).await {
             Ok(None) => Ok(keys),
             Ok(Some(line)) => {

@@ -95,7 +95,7 @@ fn refused_plugin(settings: &Settings, diagnostic: &Diagnostic, actor: Actor) ->
     if !is_of_a_plugin(settings, diagnostic) {
         return entry.detail("reason", "an option is wrong; the host's log says which and why");
     }
-    let on_line = |listed: &&jackfield_config::Listed| Some(listed.line) == diagnostic.line;
+    let on_line = |listed: &&jackfield_config::ListedPlugin| Some(listed.line) == diagnostic.line;
     let named: Vec<&str> =
         settings.default_integrations.iter().filter(on_line).map(|listed| listed.text.as_str()).collect();
     let words = entry.detail("reason", diagnostic.message.as_str());

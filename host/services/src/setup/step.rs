@@ -12,7 +12,7 @@ use super::{
 };
 use jackfield_config::clock::Clock;
 use jackfield_loader::{Answer, OAuth2, PluginError, Provider, Request};
-use jackfield_oauth2::{self as oauth2, Issuers, LogIn, OAuth2Error, Scopes};
+use jackfield_oauth2::{self as oauth2, Issuers, LoginOutcome, OAuth2Error, Scopes};
 
 /// Why a step failed. For the log.
 #[derive(Debug, Error)]
@@ -117,8 +117,8 @@ impl StepRunner {
             }
             Planned::LogIn(server) => {
                 match self.server(provider, server, setup).await?.log_in(request, &mut setup.state).await? {
-                    LogIn::Redirect(url) => Answer::Redirect { url },
-                    LogIn::Next => Answer::Next,
+                    LoginOutcome::Redirect(url) => Answer::Redirect { url },
+                    LoginOutcome::Answered => Answer::Next,
                 }
             }
             Planned::Callback(server) => {
@@ -140,7 +140,7 @@ impl StepRunner {
         provider: &Provider,
         server: Server<'_>,
         setup: &Setup,
-    ) -> Result<oauth2::Server, StepError> {
+    ) -> Result<oauth2::AuthorizationServer, StepError> {
         let server = oauth2_of(provider, server, setup).await?;
         let outbound = provider.outbound(&setup.hosts);
         let known = self.issuers.server(&server, &outbound, self.clock.now()).await;

@@ -135,7 +135,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     let host = bare().plugin("example").plugin("slack").toml(&slack_options(&app.slack, "v2"));
     let said = app.host.restart(host).err().context("it must not start")?.to_string();
     assert!(
-        said.contains("data/secret.key: this database's secrets hang on another secret key (")
+        said.contains("data/secret.key: this database's secrets are sealed under another secret key (")
             && said.contains("help: put that key there"),
         "{said}"
     );

@@ -125,13 +125,16 @@ async fn a_host_or_a_command_without_the_secret_key_of_its_database_does_nothing
         let said = with().start_error()?;
         assert!(
             said.contains(
-                "system.secret-key: the key in this file: this database's secrets hang on another secret key ("
+                "system.secret-key: the key in this file: this database's secrets are sealed under another secret key ("
             ),
             "{said}"
         );
         assert!(said.contains("help: put that key there: another host of this installation has it"), "{said}");
         let said = without().start_error()?;
-        assert!(said.contains("FOLDER/data/secret.key: there is no such file, and what is sealed"), "{said}");
+        assert!(
+            said.contains("FOLDER/data/secret.key: there is no such file, and this database's secrets are sealed"),
+            "{said}"
+        );
 
         for (folder, told) in
             [(with().folder_only(), "another secret key ("), (without().folder_only(), "there is no such file")]

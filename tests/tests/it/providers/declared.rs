@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use jackfield_loader::{Entry, catalogue};
+use jackfield_loader::{CatalogueEntry, catalogue};
 use jackfield_test_support::{
     host::Host,
     http_client::HttpClient,
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::app::{AppDatabase, PASSWORD, bare};
 
 /// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
-fn table(entry: &Entry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
+fn table(entry: &CatalogueEntry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
     let declared = entry.table();
     let elsewhere = |value: &Value| service.url_of(entry.id, value.as_str().unwrap_or_default());
     let mut table: Map<String, Value> =
@@ -309,7 +309,7 @@ async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Resu
     let dialog = owner.start_setup("acme", "plain").await?.dialog()?;
     assert_eq!((dialog.success, dialog.detail()), (false, "an internal error occurred"));
     let log = host.log()?;
-    assert!(log.contains("the authorization endpoint is not to be used: plain http to 93.184.216.34"), "{log}");
+    assert!(log.contains("the authorization endpoint cannot be used: plain http to 93.184.216.34"), "{log}");
     install(&owner, "acme").await
 }
 

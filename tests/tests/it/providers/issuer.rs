@@ -153,7 +153,7 @@ async fn metadata_that_are_not_to_be_trusted_end_the_setup_before_anybody_is_sen
             "names another issuer, `https://another.example`",
         ),
         ("nowhere", |issuer| issuer.place = Place::Nowhere, "openid-configuration answers status 404"),
-        ("plain", |issuer| issuer.metadata = Metadata::PlainHttp, "the issuer's token_endpoint is not to be used"),
+        ("plain", |issuer| issuer.metadata = Metadata::PlainHttp, "the issuer's token_endpoint cannot be used"),
         ("part", |issuer| issuer.metadata = Metadata::NoTokenEndpoint, "have no token_endpoint, and none is set"),
     ];
     let services = cases.iter().map(|(id, change, _)| issuer_of(id, |_, issuer| change(issuer)));
@@ -201,7 +201,7 @@ async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_setup() -> Result<
     let cases = [
         ("no-keys", "", "the issuer's metadata have no jwks_uri"),
         ("private", "", "192.168.0.1 is, or resolves to, a private address"),
-        ("swapped", userinfo, "speaks of somebody else than the ID token"),
+        ("swapped", userinfo, "about another subject than the ID token"),
     ];
     let tables = cases.map(|(id, more, _)| by_issuer(&service, id, more)).join("\n");
     let (host, owner) = host_and_owner(&service, &tables).await?;
