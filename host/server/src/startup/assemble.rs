@@ -1,7 +1,5 @@
 //! Builds the services of a host.
 
-use std::sync::Arc;
-
 use crate::app::{App, AppHandle};
 use jackfield_config::{SecretKeys, Settings, clock::Clock};
 use jackfield_loader::Plugins;
@@ -17,8 +15,8 @@ use jackfield_services::{
     proxy::Proxy,
     reload::Reloader,
     removals::Removals,
-    session::{Sessions, Setups},
-    setup::{Parts, Pipelines},
+    session::Sessions,
+    setup::{SetupDependencies, SetupService},
     token_reads::TokenReads,
 };
 
@@ -36,10 +34,9 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     let grants =
         Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), settings.tokens.keep_alive);
     let proxy = Proxy::new(plugins.clone(), grants.clone(), audit.clone(), settings.proxy, url_prefix.clone());
-    let parts = Parts {
+    let dependencies = SetupDependencies {
         plugins: plugins.clone(),
         store: store.clone(),
-        setups: Setups::new(store.clone()),
         accounts: accounts.clone(),
         integrations: integrations.clone(),
         grants: grants.clone(),
@@ -51,7 +48,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     AppHandle::new(App {
         database: Database::new(store.clone()),
         keys: Keys::new(store.clone()),
-        pipelines: Arc::new(Pipelines::new(parts, secret_keys)),
+        setups: SetupService::new(dependencies, secret_keys),
         sessions: Sessions::new(store.clone(), url_prefix.is_https()),
         reloader: Reloader::new(settings, outbound, plugins.clone(), features, store, audit.clone()),
         removals: Removals::new(accounts.clone(), integrations.clone(), grants.clone()),

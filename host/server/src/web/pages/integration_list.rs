@@ -131,7 +131,7 @@ pub(in crate::web) async fn page(
 
 /// Whether this person is shown buttons that add and remove.
 pub(super) fn may_install(app: &AppHandle, access: &Access) -> bool {
-    app.pipelines.may_set_up(access).is_ok()
+    app.setups.may_set_up(access).is_ok()
 }
 
 fn rows(app: &AppHandle, listing: Listing) -> Vec<IntegrationRow> {
