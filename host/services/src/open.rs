@@ -3,7 +3,6 @@
 use jackfield_config::{Diagnostic, SecretKeys, Settings, secret_key};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
 use thiserror::Error;
-use time::OffsetDateTime;
 
 /// Why a database is not opened.
 #[derive(Debug, Error)]
@@ -67,7 +66,7 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
 /// # Errors
 /// When it is another, with the help.
 pub async fn admit(store: &Store, settings: &Settings) -> Result<(), OpenError> {
-    match store.admit(OffsetDateTime::now_utc()).await {
+    match store.admit().await {
         Err(StoreError::Seal(SealError::Wrapped { line: needed, .. } | SealError::Key { found: needed, .. })) => {
             let ours: Vec<String> = store.sealer().secret_keys().all().iter().map(|line| hex(&line.id())).collect();
             Err(settings.system.secret_key.other(&hex(&needed), &ours.join(", ")).into())

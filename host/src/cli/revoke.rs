@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()>
 async fn organization(store: &Store, slug: Option<&str>) -> anyhow::Result<Option<OrganizationId>> {
     let Some(slug) = slug.map(str::to_owned) else { return Ok(None) };
     let asked = slug.clone();
-    let found = store.read(move |c| organizations::by_slug(c, &asked)).await?;
+    let found = store.read(move |tx| organizations::by_slug(tx, &asked)).await?;
     Ok(Some(found.with_context(|| format!("there is no organization `{slug}`"))?.id))
 }
 
@@ -166,8 +166,7 @@ impl Night {
 
 async fn status(store: &Store, provider: Option<String>, organization: Option<OrganizationId>) -> anyhow::Result<()> {
     let which = revocations::Which { provider, organization };
-    let now = OffsetDateTime::now_utc();
-    let open = store.read(move |c| revocations::unrevoked(c, &which, now, 1000)).await?;
+    let open = store.read(move |tx| revocations::unrevoked(tx, &which, 1000)).await?;
     revoke_report::status(&open);
     Ok(())
 }

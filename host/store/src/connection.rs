@@ -14,7 +14,7 @@ use super::{StoreError, StoreResult};
 
 /// A connection to PostgreSQL or SQLite; queries are written once for both.
 #[derive(diesel::MultiConnection)]
-pub enum AnyConnection {
+pub(crate) enum AnyConnection {
     /// PostgreSQL.
     Postgres(PgConnection),
     /// SQLite.

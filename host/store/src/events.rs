@@ -1,24 +1,24 @@
 //! Deliveries of services that are known. Holds the hash of a delivery's id only: it may be of any length, and is compared for nothing else.
 
-use diesel::{Connection as _, prelude::*};
+use diesel::prelude::*;
 use sha2::{Digest, Sha256};
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
-use super::{AnyConnection, StoreError, StoreResult, milliseconds, schema::events as t};
+use super::{StoreError, StoreResult, Tx, milliseconds, schema::events as t};
 
 /// How long a delivery is known. Services give up telling one after hours: Slack after less than one.
 const LIFE: Duration = Duration::days(2);
 
 /// Whether a provider's delivery of this id has not come before; from now on it has, if the transaction comes to a good end. Who comes with the
 /// same one at the same time waits until it has.
-pub fn is_news(c: &mut AnyConnection, provider: &str, id: &str, now: OffsetDateTime) -> StoreResult<bool> {
+pub fn is_news(tx: &mut Tx<'_>, provider: &str, id: &str) -> StoreResult<bool> {
     let row = (
         t::provider.eq(provider),
         t::id_hash.eq(Sha256::digest(id).to_vec()),
-        t::expires_at.eq(milliseconds(now + LIFE)),
+        t::expires_at.eq(milliseconds(tx.now + LIFE)),
     );
-    let inserted = c.transaction(|c| {
-        diesel::insert_into(t::table).values(row).execute(c)?;
+    let inserted = tx.savepoint(|tx| {
+        diesel::insert_into(t::table).values(row).execute(tx.connection)?;
         Ok(())
     });
     match inserted {
@@ -28,7 +28,7 @@ pub fn is_news(c: &mut AnyConnection, provider: &str, id: &str, now: OffsetDateT
 }
 
 /// Forgets those that nobody tells any more.
-pub(super) fn sweep(c: &mut AnyConnection, now: OffsetDateTime) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(now)))).execute(c)?;
+pub(super) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(tx.now)))).execute(tx.connection)?;
     Ok(())
 }

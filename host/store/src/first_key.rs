@@ -5,11 +5,9 @@
 
 use std::collections::HashMap;
 
-use time::OffsetDateTime;
-
 use super::{
-    AnyConnection, SealError, Sealer, StoreResult,
-    audit::{self, Action, Actor, Entry},
+    AnyConnection, SealError, StoreResult, Tx,
+    audit::{Action, Actor, Entry},
     seal_keys, sealed_columns,
     sealer::{self, KeyId},
 };
@@ -23,31 +21,31 @@ pub(super) fn is_wanted(c: &mut AnyConnection) -> StoreResult<bool> {
 ///
 /// # Errors
 /// When the database fails, or when something is sealed already and nothing of it under these secret keys.
-pub(super) fn make(c: &mut AnyConnection, sealer: &Sealer, now: OffsetDateTime) -> StoreResult<()> {
-    if !is_wanted(c)? {
+pub(super) fn make(tx: &mut Tx<'_>) -> StoreResult<()> {
+    if !is_wanted(tx.connection)? {
         return Ok(());
     }
-    let (keys, under) = (sealer.secret_keys(), sealed_columns::under(c)?);
+    let (keys, under) = (tx.sealer.secret_keys(), sealed_columns::under(tx)?);
     let is_ours = keys.all().iter().any(|line| under.contains_key(line.id().as_slice()));
     if let (false, Some(found)) = (is_ours, most(&under)) {
-        return Err(SealError::Key { found, ours: sealer.current() }.into());
+        return Err(SealError::Key { found, ours: tx.sealer.current() }.into());
     }
-    let id = seal_keys::renew(c, keys, now)?;
+    let id = seal_keys::renew(tx)?;
     if under.is_empty() {
         // Nothing is left to be sealed anew.
-        seal_keys::remove(c, seal_keys::DERIVED)?;
+        seal_keys::remove(tx, seal_keys::DERIVED)?;
         return Ok(());
     }
     let entry = Entry::new(Action::KeyRotation, Actor::host()).detail("of", "data-key");
-    audit::append(c, sealer, &entry.detail("key", sealer::hex(&id)), now)
+    tx.audit(&entry.detail("key", sealer::hex(&id)))
 }
 
 /// The secret key that what is sealed hangs on; none where nothing is.
 pub(super) fn needed(c: &mut AnyConnection) -> StoreResult<Option<KeyId>> {
-    let current = seal_keys::all(c)?.into_iter().find(|key| key.is_current);
+    let current = seal_keys::rows(c)?.into_iter().find(|key| key.is_current);
     match current.and_then(|key| key.line()) {
         Some(line) => Ok(Some(line)),
-        None => Ok(most(&sealed_columns::under(c)?)),
+        None => Ok(most(&sealed_columns::under_all(c)?)),
     }
 }
 

@@ -7,8 +7,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, GrantId, IntegrationId, OrganizationId, Place, Sealer, StoreError, StoreResult, found_or_made,
-    milliseconds,
+    GrantId, IntegrationId, OrganizationId, Place, Sealer, StoreError, StoreResult, Tx, milliseconds,
     schema::{grants as t, organization_integrations as links, refreshes as r},
     times::time_of,
 };
@@ -216,144 +215,120 @@ macro_rules! tokens_row {
 
 /// Stores the grants of a finished set-up, each in place of the one of its name and subject. Answers the tokens that were replaced. Those of
 /// other names and subjects, as of other people, stay.
-pub fn put(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    integration: IntegrationId,
-    grants: Vec<NewGrant>,
-    now: OffsetDateTime,
-) -> StoreResult<Vec<Grant>> {
+pub fn put(tx: &mut Tx<'_>, integration: IntegrationId, grants: Vec<NewGrant>) -> StoreResult<Vec<Grant>> {
     let mut replaced = Vec::new();
     for (position, grant) in (0..).zip(grants) {
-        replaced.extend(put_one(c, sealer, integration, grant, position, now)?);
+        replaced.extend(put_one(tx, integration, grant, position)?);
     }
     Ok(replaced)
 }
 
-fn put_one(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    integration: IntegrationId,
-    grant: NewGrant,
-    position: i32,
-    now: OffsetDateTime,
-) -> StoreResult<Option<Grant>> {
+fn put_one(tx: &mut Tx<'_>, integration: IntegrationId, grant: NewGrant, position: i32) -> StoreResult<Option<Grant>> {
     let NewGrant { name, subject, new } = grant;
-    let sealed = seal(sealer, integration, &name, &subject, &new.tokens);
-    let (integration_id, at) = (t::integration_id.eq(integration), milliseconds(now));
+    let sealed = seal(tx.sealer, integration, &name, &subject, &new.tokens);
+    let (integration_id, at) = (t::integration_id.eq(integration), milliseconds(tx.now));
     let whose = (integration_id, t::name.eq(&name), t::subject.eq(&subject));
-    let (found, is_new) = found_or_made(
-        c,
-        |c| by_key(c, integration, &name, &subject),
-        |c| {
-            let row = (whose, tokens_row!(sealed, new, now), t::position.eq(position), t::generation.eq(1));
+    let (found, is_new) = tx.find_or_make(
+        |tx| by_key(tx, integration, &name, &subject),
+        |tx| {
+            let row = (whose, tokens_row!(sealed, new, tx.now), t::position.eq(position), t::generation.eq(1));
             let row = (row, t::status.eq(ACTIVE), t::date_added.eq(at), t::installed_at.eq(at));
-            let id: GrantId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?;
-            get(c, id)?.ok_or_else(|| StoreError::Lost("the grant is gone".to_owned()))
+            let id: GrantId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?;
+            get(tx, id)?.ok_or_else(|| StoreError::Lost("the grant is gone".to_owned()))
         },
     )?;
     if is_new {
         return Ok(None);
     }
     // What was refreshed meanwhile is replaced as well: what comes of a refresh of its generation is not written.
-    let row = (tokens_row!(sealed, new, now), t::position.eq(position), t::status.eq(ACTIVE), t::installed_at.eq(at));
-    diesel::update(t::table.find(found.id)).set((row, t::generation.eq(t::generation + 1))).execute(c)?;
-    diesel::delete(r::table.find(found.id)).execute(c)?;
+    let row =
+        (tokens_row!(sealed, new, tx.now), t::position.eq(position), t::status.eq(ACTIVE), t::installed_at.eq(at));
+    diesel::update(t::table.find(found.id)).set((row, t::generation.eq(t::generation + 1))).execute(tx.connection)?;
+    diesel::delete(r::table.find(found.id)).execute(tx.connection)?;
     Ok(Some(found))
 }
 
-fn by_key(c: &mut AnyConnection, integration: IntegrationId, name: &str, subject: &str) -> StoreResult<Option<Grant>> {
+fn by_key(tx: &mut Tx<'_>, integration: IntegrationId, name: &str, subject: &str) -> StoreResult<Option<Grant>> {
     let row =
         t::table.filter(t::integration_id.eq(integration)).filter(t::name.eq(name)).filter(t::subject.eq(subject));
-    let row: Option<Row> = row.select(columns!()).first(c).optional()?;
+    let row: Option<Row> = row.select(columns!()).first(tx.connection).optional()?;
     row.map(Grant::try_from).transpose()
 }
 
 /// By its id.
-pub fn get(c: &mut AnyConnection, id: GrantId) -> StoreResult<Option<Grant>> {
-    let row: Option<Row> = t::table.find(id).select(columns!()).first(c).optional()?;
+pub fn get(tx: &mut Tx<'_>, id: GrantId) -> StoreResult<Option<Grant>> {
+    let row: Option<Row> = t::table.find(id).select(columns!()).first(tx.connection).optional()?;
     row.map(Grant::try_from).transpose()
 }
 
 /// Holds the row until the transaction is through, and answers it as it is by then.
-pub(super) fn hold(c: &mut AnyConnection, id: GrantId) -> StoreResult<Option<Grant>> {
-    diesel::update(t::table.find(id)).set(t::generation.eq(t::generation)).execute(c)?;
-    get(c, id)
+pub(super) fn hold(tx: &mut Tx<'_>, id: GrantId) -> StoreResult<Option<Grant>> {
+    diesel::update(t::table.find(id)).set(t::generation.eq(t::generation)).execute(tx.connection)?;
+    get(tx, id)
 }
 
 /// All of an integration's, in their order.
-pub fn of_integration(c: &mut AnyConnection, integration: IntegrationId) -> StoreResult<Vec<Grant>> {
+pub fn of_integration(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreResult<Vec<Grant>> {
     let rows = t::table.filter(t::integration_id.eq(integration)).order((t::position, t::id));
-    let rows: Vec<Row> = rows.select(columns!()).load(c)?;
+    let rows: Vec<Row> = rows.select(columns!()).load(tx.connection)?;
     rows.into_iter().map(Grant::try_from).collect()
 }
 
 /// Whether an integration belongs to an organization, and its grants.
 pub fn of_organization(
-    c: &mut AnyConnection,
+    tx: &mut Tx<'_>,
     organization: OrganizationId,
     integration: IntegrationId,
 ) -> StoreResult<Option<Vec<Grant>>> {
     let is_linked = diesel::select(diesel::dsl::exists(links::table.find((organization, integration))));
-    if !is_linked.get_result(c)? {
+    if !is_linked.get_result(tx.connection)? {
         return Ok(None);
     }
-    of_integration(c, integration).map(Some)
+    of_integration(tx, integration).map(Some)
 }
 
 /// Puts new tokens in the place of those of the generation that they were asked for with, whoever asks by now. Answers the grant as it was;
 /// `None` where it has other tokens, is gone, or is over for another reason than that these tokens did not come.
-pub(super) fn renew(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    grant: &Grant,
-    new: &NewTokens,
-    now: OffsetDateTime,
-) -> StoreResult<Option<Grant>> {
+pub(super) fn renew(tx: &mut Tx<'_>, grant: &Grant, new: &NewTokens) -> StoreResult<Option<Grant>> {
     let is_awaited = |found: &Grant| {
         let is_usable = found.status == Status::Active || found.reason.as_deref() == Some(LOST);
         is_usable && found.generation == grant.generation
     };
-    let Some(found) = hold(c, grant.id)?.filter(is_awaited) else { return Ok(None) };
-    let sealed = seal(sealer, grant.integration, &grant.name, &grant.subject, &new.tokens);
-    let row = (tokens_row!(sealed, new, now), t::generation.eq(t::generation + 1), t::status.eq(ACTIVE));
-    diesel::update(t::table.find(grant.id)).set(row).execute(c)?;
-    diesel::delete(r::table.find(grant.id)).execute(c)?;
+    let Some(found) = hold(tx, grant.id)?.filter(is_awaited) else { return Ok(None) };
+    let sealed = seal(tx.sealer, grant.integration, &grant.name, &grant.subject, &new.tokens);
+    let row = (tokens_row!(sealed, new, tx.now), t::generation.eq(t::generation + 1), t::status.eq(ACTIVE));
+    diesel::update(t::table.find(grant.id)).set(row).execute(tx.connection)?;
+    diesel::delete(r::table.find(grant.id)).execute(tx.connection)?;
     Ok(Some(found))
 }
 
 /// Ends a grant: nobody asks for another token of it. Answers whether it was not ended, or replaced, before.
-pub fn end(c: &mut AnyConnection, grant: &Grant, reason: &str) -> StoreResult<bool> {
+pub fn end(tx: &mut Tx<'_>, grant: &Grant, reason: &str) -> StoreResult<bool> {
     let row = t::table.find(grant.id).filter(t::generation.eq(grant.generation));
     let ended = (t::status.eq(NEEDS_REAUTHENTICATION), t::reason.eq(reason), t::due_at.eq(None::<i64>));
-    if diesel::update(row.filter(t::status.eq(ACTIVE))).set(ended).execute(c)? == 0 {
+    if diesel::update(row.filter(t::status.eq(ACTIVE))).set(ended).execute(tx.connection)? == 0 {
         // One that was over only since no answer came is over for good: none that comes after all changes that.
-        diesel::update(row.filter(t::reason.eq(LOST))).set(t::reason.eq(reason)).execute(c)?;
+        diesel::update(row.filter(t::reason.eq(LOST))).set(t::reason.eq(reason)).execute(tx.connection)?;
         return Ok(false);
     }
-    diesel::delete(r::table.find(grant.id)).execute(c)?;
+    diesel::delete(r::table.find(grant.id)).execute(tx.connection)?;
     Ok(true)
 }
 
 /// Ends a grant that was installed before a time, whatever tokens it has by now: a refresh under way is void. Answers whether that ended it.
-pub fn end_installed_before(
-    c: &mut AnyConnection,
-    grant: GrantId,
-    at: OffsetDateTime,
-    reason: &str,
-) -> StoreResult<bool> {
+pub fn end_installed_before(tx: &mut Tx<'_>, grant: GrantId, at: OffsetDateTime, reason: &str) -> StoreResult<bool> {
     let row = t::table.find(grant).filter(t::installed_at.lt(milliseconds(at))).filter(t::status.eq(ACTIVE));
     let ended = (t::status.eq(NEEDS_REAUTHENTICATION), t::reason.eq(reason), t::due_at.eq(None::<i64>));
-    if diesel::update(row).set((ended, t::generation.eq(t::generation + 1))).execute(c)? == 0 {
+    if diesel::update(row).set((ended, t::generation.eq(t::generation + 1))).execute(tx.connection)? == 0 {
         return Ok(false);
     }
-    diesel::delete(r::table.find(grant)).execute(c)?;
+    diesel::delete(r::table.find(grant)).execute(tx.connection)?;
     Ok(true)
 }
 
 /// Has a grant refreshed as soon as somebody looks.
-pub fn put_to_the_test(c: &mut AnyConnection, grant: GrantId, now: OffsetDateTime) -> StoreResult<()> {
+pub fn put_to_the_test(tx: &mut Tx<'_>, grant: GrantId) -> StoreResult<()> {
     let row = t::table.find(grant).filter(t::status.eq(ACTIVE));
-    diesel::update(row).set(t::due_at.eq(milliseconds(now))).execute(c)?;
+    diesel::update(row).set(t::due_at.eq(milliseconds(tx.now))).execute(tx.connection)?;
     Ok(())
 }

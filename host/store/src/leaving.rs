@@ -4,10 +4,9 @@
 
 use diesel::prelude::*;
 use serde_json::Map;
-use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, IdentityId, IntegrationId, OrganizationId, RevocationId, Sealer, StoreResult, UserId,
+    IdentityId, IntegrationId, OrganizationId, RevocationId, Sealer, StoreResult, Tx, UserId,
     grants::{self, Grant, Tokens},
     identities, integrations,
     integrations::Integration,
@@ -40,108 +39,87 @@ impl Unlinked {
 
 /// Unlinks an integration from an organization, and removes it when no organization is left.
 pub fn unlink(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
+    tx: &mut Tx<'_>,
     organization: OrganizationId,
     id: IntegrationId,
     reason: Reason,
-    now: OffsetDateTime,
 ) -> StoreResult<Unlinked> {
     // Nobody links or unlinks it until this is through: the count below must be the truth.
-    integrations::hold(c, id)?;
-    if diesel::delete(links::table.find((organization, id))).execute(c)? == 0 {
+    integrations::hold(tx, id)?;
+    if diesel::delete(links::table.find((organization, id))).execute(tx.connection)? == 0 {
         return Ok(Unlinked::NotThere);
     }
-    webhooks::remove(c, organization, id)?;
-    remove(c, sealer, Some(organization), id, reason, now)
+    webhooks::remove(tx, organization, id)?;
+    remove(tx, Some(organization), id, reason)
 }
 
 /// Removes an integration that no organization is linked to: nobody sees it, and nobody else would ever give it up.
-pub fn remove_unlinked(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    id: IntegrationId,
-    reason: Reason,
-    now: OffsetDateTime,
-) -> StoreResult<Unlinked> {
-    integrations::hold(c, id)?;
-    remove(c, sealer, None, id, reason, now)
+pub fn remove_unlinked(tx: &mut Tx<'_>, id: IntegrationId, reason: Reason) -> StoreResult<Unlinked> {
+    integrations::hold(tx, id)?;
+    remove(tx, None, id, reason)
 }
 
 /// The integrations that no organization is linked to: their organizations were deleted.
-pub fn unlinked(c: &mut AnyConnection, limit: i64) -> StoreResult<Vec<IntegrationId>> {
+pub fn unlinked(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<IntegrationId>> {
     let linked = diesel::dsl::exists(links::table.filter(links::integration_id.eq(t::id)));
-    Ok(t::table.filter(diesel::dsl::not(linked)).order(t::id).limit(limit).select(t::id).load(c)?)
+    Ok(t::table.filter(diesel::dsl::not(linked)).order(t::id).limit(limit).select(t::id).load(tx.connection)?)
 }
 
 /// Under the row's lock.
 fn remove(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
+    tx: &mut Tx<'_>,
     organization: Option<OrganizationId>,
     id: IntegrationId,
     reason: Reason,
-    now: OffsetDateTime,
 ) -> StoreResult<Unlinked> {
-    let left: i64 = links::table.filter(links::integration_id.eq(id)).count().get_result(c)?;
+    let left: i64 = links::table.filter(links::integration_id.eq(id)).count().get_result(tx.connection)?;
     if left > 0 {
         return Ok(Unlinked::StillShared);
     }
-    let Some(integration) = integrations::by_id(c, id)? else { return Ok(Unlinked::NotThere) };
-    let mut new = given_up(c, sealer, &integration, reason)?;
+    let Some(integration) = integrations::by_id(tx, id)? else { return Ok(Unlinked::NotThere) };
+    let mut new = given_up(tx, &integration, reason)?;
     (new.organization, new.given.is_whole) = (organization, true);
-    diesel::delete(t::table.find(id)).execute(c)?;
-    Ok(Unlinked::Removed(revocations::add(c, sealer, &new, now, now)?))
+    diesel::delete(t::table.find(id)).execute(tx.connection)?;
+    Ok(Unlinked::Removed(revocations::add(tx, &new)?))
 }
 
 /// Marks an account that is connected as one to be authenticated again, where its end at the provider has reached it. Answers whether there
 /// is one.
-pub fn cut_off(c: &mut AnyConnection, provider: &str, external_id: &str, why: &str) -> StoreResult<bool> {
+pub fn cut_off(tx: &mut Tx<'_>, provider: &str, external_id: &str, why: &str) -> StoreResult<bool> {
     let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
     let marked = t::status.eq(grants::NEEDS_REAUTHENTICATION);
-    if diesel::update(row.filter(t::status.eq(integrations::ACTIVE))).set(marked).execute(c)? == 0 {
+    if diesel::update(row.filter(t::status.eq(integrations::ACTIVE))).set(marked).execute(tx.connection)? == 0 {
         return Ok(false);
     }
-    let Some(integration) = integrations::by_external_id(c, provider, external_id)? else { return Ok(false) };
-    for grant in grants::of_integration(c, integration.id)? {
-        grants::end(c, &grant, why)?;
+    let Some(integration) = integrations::by_external_id(tx, provider, external_id)? else { return Ok(false) };
+    for grant in grants::of_integration(tx, integration.id)? {
+        grants::end(tx, &grant, why)?;
     }
     Ok(true)
 }
 
 /// Revokes an integration's tokens and keeps the integration: its person must authenticate again.
-pub fn disarm(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    integration: &Integration,
-    why: &str,
-    now: OffsetDateTime,
-) -> StoreResult<RevocationId> {
+pub fn disarm(tx: &mut Tx<'_>, integration: &Integration, why: &str) -> StoreResult<RevocationId> {
     // What is given up below are its last tokens: no refresh writes others, and no set-up, until this is through.
-    integrations::hold(c, integration.id)?;
-    let new = given_up(c, sealer, integration, Reason::Operator)?;
-    for grant in grants::of_integration(c, integration.id)? {
-        grants::end(c, &grant, why)?;
+    integrations::hold(tx, integration.id)?;
+    let new = given_up(tx, integration, Reason::Operator)?;
+    for grant in grants::of_integration(tx, integration.id)? {
+        grants::end(tx, &grant, why)?;
     }
     let marked = t::status.eq(grants::NEEDS_REAUTHENTICATION);
-    diesel::update(t::table.find(integration.id)).set(marked).execute(c)?;
-    revocations::add(c, sealer, &new, now, now)
+    diesel::update(t::table.find(integration.id)).set(marked).execute(tx.connection)?;
+    revocations::add(tx, &new)
 }
 
 /// All that is needed to revoke an integration's tokens.
-fn given_up(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    integration: &Integration,
-    reason: Reason,
-) -> StoreResult<NewRevocation> {
+fn given_up(tx: &mut Tx<'_>, integration: &Integration, reason: Reason) -> StoreResult<NewRevocation> {
     let mut given = Given::default();
-    match integrations::metadata(c, sealer, integration.id) {
+    match integrations::metadata(tx, integration.id) {
         Ok(metadata) => given.metadata = metadata.unwrap_or_default(),
         Err(error) => unreadable(&mut given, integration, &error),
     }
-    for grant in grants::of_integration(c, integration.id)? {
-        match grant.tokens(sealer) {
+    for grant in grants::of_integration(tx, integration.id)? {
+        match grant.tokens(tx.sealer) {
             Ok(tokens) => given.grants.push(given_grant(grant, tokens)),
             Err(error) => unreadable(&mut given, integration, &error),
         }
@@ -168,17 +146,15 @@ fn given_grant(grant: Grant, tokens: Tokens) -> GivenGrant {
 
 /// Gives up the tokens that a later set-up of the account has replaced, as far as they are others.
 pub fn replace(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
+    tx: &mut Tx<'_>,
     integration: &Integration,
     organization: OrganizationId,
     replaced: Vec<Grant>,
-    now: OffsetDateTime,
 ) -> StoreResult<Option<RevocationId>> {
     let mut given = Given { is_connected: true, ..Given::default() };
     let current: Vec<Tokens> =
-        readable(grants::of_integration(c, integration.id)?, sealer).map(|(_, new)| new).collect();
-    for (grant, old) in readable(replaced, sealer) {
+        readable(grants::of_integration(tx, integration.id)?, tx.sealer).map(|(_, new)| new).collect();
+    for (grant, old) in readable(replaced, tx.sealer) {
         given.grants.extend(other_than(&current, old).map(|tokens| given_grant(grant, tokens)));
     }
     if given.grants.is_empty() {
@@ -192,7 +168,7 @@ pub fn replace(
         reason: Reason::Replaced,
         given,
     };
-    revocations::add(c, sealer, &new, now, now).map(Some)
+    revocations::add(tx, &new).map(Some)
 }
 
 fn readable(grants: Vec<Grant>, sealer: &Sealer) -> impl Iterator<Item = (Grant, Tokens)> + '_ {
@@ -212,22 +188,22 @@ pub fn other_than(current: &[Tokens], mut old: Tokens) -> Option<Tokens> {
 }
 
 /// The tokens of a provider that are in use, of one account or of all.
-pub fn in_use(c: &mut AnyConnection, sealer: &Sealer, provider: &str, external_id: &str) -> StoreResult<Vec<Tokens>> {
+pub fn in_use(tx: &mut Tx<'_>, provider: &str, external_id: &str) -> StoreResult<Vec<Tokens>> {
     let mut rows = t::table.filter(t::provider.eq(provider.to_owned())).select(t::id).into_boxed();
     if !external_id.is_empty() {
         rows = rows.filter(t::external_id.eq(external_id.to_owned()));
     }
     let mut tokens = Vec::new();
-    for id in rows.load::<IntegrationId>(c)? {
-        let active = grants::of_integration(c, id)?.into_iter().filter(|grant| grant.status == grants::Status::Active);
-        tokens.extend(readable(active.collect(), sealer).map(|(_, tokens)| tokens));
+    for id in rows.load::<IntegrationId>(tx.connection)? {
+        let active = grants::of_integration(tx, id)?.into_iter().filter(|grant| grant.status == grants::Status::Active);
+        tokens.extend(readable(active.collect(), tx.sealer).map(|(_, tokens)| tokens));
     }
     Ok(tokens)
 }
 
 /// Whether an account may be connected: the one of this id, or where it is not known one that this user has added or this organization has.
 pub fn may_be_connected(
-    c: &mut AnyConnection,
+    tx: &mut Tx<'_>,
     provider: &str,
     external_id: &str,
     user: Option<UserId>,
@@ -235,7 +211,8 @@ pub fn may_be_connected(
 ) -> StoreResult<bool> {
     let active = t::table.filter(t::provider.eq(provider)).filter(t::status.eq(integrations::ACTIVE));
     if !external_id.is_empty() {
-        return Ok(diesel::select(diesel::dsl::exists(active.filter(t::external_id.eq(external_id)))).get_result(c)?);
+        return Ok(diesel::select(diesel::dsl::exists(active.filter(t::external_id.eq(external_id))))
+            .get_result(tx.connection)?);
     }
     let Some(user) = user else { return Ok(false) };
     let theirs = links::added_by.eq(user).assume_not_null();
@@ -243,9 +220,9 @@ pub fn may_be_connected(
     let found = match organization {
         Some(organization) => {
             diesel::select(diesel::dsl::exists(linked.filter(theirs.or(links::organization_id.eq(organization)))))
-                .get_result(c)?
+                .get_result(tx.connection)?
         }
-        None => diesel::select(diesel::dsl::exists(linked.filter(theirs))).get_result(c)?,
+        None => diesel::select(diesel::dsl::exists(linked.filter(theirs))).get_result(tx.connection)?,
     };
     Ok(found)
 }
@@ -261,55 +238,46 @@ pub struct IdentityUnlinked {
 
 /// Unlinks an identity from a user. When nobody is left who has proved it, the tokens that act for it are given up, and what is stored of
 /// it goes.
-pub fn unlink_identity(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    user: UserId,
-    identity: IdentityId,
-    now: OffsetDateTime,
-) -> StoreResult<IdentityUnlinked> {
-    hold_with_integrations(c, identity)?;
-    if !user_identities::unlink(c, user, identity)? {
+pub fn unlink_identity(tx: &mut Tx<'_>, user: UserId, identity: IdentityId) -> StoreResult<IdentityUnlinked> {
+    hold_with_integrations(tx, identity)?;
+    if !user_identities::unlink(tx, user, identity)? {
         return Ok(IdentityUnlinked::default());
     }
-    let others: i64 = people::table.filter(people::identity_id.eq(identity)).count().get_result(c)?;
+    let others: i64 = people::table.filter(people::identity_id.eq(identity)).count().get_result(tx.connection)?;
     let mut revocations = Vec::new();
     if others == 0 {
-        for (integration, grant, tokens) in acting_for(c, sealer, identity)? {
-            revocations.push(give_up_grant(c, sealer, &integration, grant, tokens, now)?);
+        for (integration, grant, tokens) in acting_for(tx, identity)? {
+            revocations.push(give_up_grant(tx, &integration, grant, tokens)?);
         }
-        identities::delete(c, identity)?;
+        identities::delete(tx, identity)?;
     }
     Ok(IdentityUnlinked { was_linked: true, revocations })
 }
 
 /// Holds the integrations that something may act for an identity in, and then the identity: the count of those who have proved it must be the
 /// truth, and its grants must stay as they are. A set-up that ends between the two has its person linked to the identity, so that it stays.
-fn hold_with_integrations(c: &mut AnyConnection, identity: IdentityId) -> StoreResult<()> {
-    if let Some(external_id) = identities::external_id(c, identity)? {
+fn hold_with_integrations(tx: &mut Tx<'_>, identity: IdentityId) -> StoreResult<()> {
+    if let Some(external_id) = identities::external_id(tx, identity)? {
         let rows = g::table.filter(g::subject.eq(external_id)).select(g::integration_id).distinct();
-        let integrations: Vec<IntegrationId> = rows.order(g::integration_id).load(c)?;
-        integrations.into_iter().try_for_each(|id| integrations::hold(c, id).map(drop))?;
+        let integrations: Vec<IntegrationId> = rows.order(g::integration_id).load(tx.connection)?;
+        integrations.into_iter().try_for_each(|id| integrations::hold(tx, id).map(drop))?;
     }
-    identities::hold(c, identity)
+    identities::hold(tx, identity)
 }
 
 /// The grants that act for an identity: of its external id, and with a token that stands in its data, since an id is unique at one
 /// identity provider only.
-fn acting_for(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    identity: IdentityId,
-) -> StoreResult<Vec<(Integration, Grant, Tokens)>> {
-    let Some(external_id) = identities::external_id(c, identity)? else { return Ok(Vec::new()) };
-    let ids: Vec<super::GrantId> = g::table.filter(g::subject.eq(external_id)).select(g::id).load(c)?;
+fn acting_for(tx: &mut Tx<'_>, identity: IdentityId) -> StoreResult<Vec<(Integration, Grant, Tokens)>> {
+    let Some(external_id) = identities::external_id(tx, identity)? else { return Ok(Vec::new()) };
+    let ids: Vec<super::GrantId> = g::table.filter(g::subject.eq(external_id)).select(g::id).load(tx.connection)?;
     let mut found = Vec::new();
     for id in ids {
-        let Some(grant) = grants::get(c, id)? else { continue };
-        let (Ok(tokens), Some(integration)) = (grant.tokens(sealer), integrations::by_id(c, grant.integration)?) else {
+        let Some(grant) = grants::get(tx, id)? else { continue };
+        let (Ok(tokens), Some(integration)) = (grant.tokens(tx.sealer), integrations::by_id(tx, grant.integration)?)
+        else {
             continue;
         };
-        if identities::holds(c, sealer, identity, &tokens.access_token)? {
+        if identities::holds(tx, identity, &tokens.access_token)? {
             found.push((integration, grant, tokens));
         }
     }
@@ -318,19 +286,17 @@ fn acting_for(
 
 /// Where it is the integration's first, the integration cannot be used without it.
 fn give_up_grant(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
+    tx: &mut Tx<'_>,
     integration: &Integration,
     grant: Grant,
     tokens: Tokens,
-    now: OffsetDateTime,
 ) -> StoreResult<RevocationId> {
     // Its integration is held, so it is as it was read: where it is over already, its tokens are given up all the same.
-    grants::end(c, &grant, "its person has unlinked the account")?;
-    integrations::mark(c, integration.id, &grant)?;
-    let is_first = grants::of_integration(c, integration.id)?.first().is_some_and(|first| first.id == grant.id);
+    grants::end(tx, &grant, "its person has unlinked the account")?;
+    integrations::mark(tx, integration.id, &grant)?;
+    let is_first = grants::of_integration(tx, integration.id)?.first().is_some_and(|first| first.id == grant.id);
     if !is_first {
-        diesel::delete(g::table.find(grant.id)).execute(c)?;
+        diesel::delete(g::table.find(grant.id)).execute(tx.connection)?;
     }
     let new = NewRevocation {
         provider: integration.provider.clone(),
@@ -340,5 +306,5 @@ fn give_up_grant(
         reason: Reason::Removed,
         given: Given { grants: vec![given_grant(grant, tokens)], metadata: Map::new(), ..Given::default() },
     };
-    revocations::add(c, sealer, &new, now, now)
+    revocations::add(tx, &new)
 }

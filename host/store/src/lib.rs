@@ -34,7 +34,10 @@ pub mod sealed_columns;
 mod sealer;
 pub mod sessions;
 pub mod setups;
+#[cfg(feature = "testing")]
+mod testing;
 mod times;
+mod tx;
 pub mod user_identities;
 pub mod users;
 pub mod webhooks;
@@ -42,8 +45,7 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use connection::AnyConnection;
-use connection::{Kind, Manager};
+use connection::{AnyConnection, Kind, Manager};
 use diesel::{
     connection::{Connection as _, SimpleConnection},
     r2d2::Pool,
@@ -52,11 +54,11 @@ use diesel::{
 pub use ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId};
 pub use sealer::{KeyId, Place, SealError, Sealer, hex, if_it_opens};
 use thiserror::Error;
-use time::OffsetDateTime;
 pub use times::milliseconds;
+pub use tx::Tx;
 use writer::Writer;
 
-use jackfield_config::SecretKeys;
+use jackfield_config::{SecretKeys, clock::Clock};
 
 /// The database of one host. Cheap to clone.
 #[derive(Clone)]
@@ -65,6 +67,7 @@ pub struct Store {
     writer: Option<Arc<Writer>>,
     manager: Manager,
     sealer: Sealer,
+    clock: Clock,
 }
 
 /// Why the database did not do it. Holds no row's values.
@@ -138,7 +141,7 @@ impl Store {
                 Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
                 Kind::Postgres => None,
             };
-            Ok(Self { pool, writer, manager, sealer })
+            Ok(Self { pool, writer, manager, sealer, clock: Clock::system() })
         })
         .await
     }
@@ -157,7 +160,7 @@ impl Store {
     /// # Errors
     /// When not.
     pub async fn ready(&self) -> StoreResult<()> {
-        self.read(|connection| {
+        self.on_connection(|connection| {
             connection.batch_execute("SELECT 1")?;
             if migrations::is_pending(connection)? {
                 return Err(StoreError::Migrate("a migration is pending".to_owned()));
@@ -173,6 +176,15 @@ impl Store {
     /// What the function answers, or that there is no connection.
     pub async fn read<T: Send + 'static>(
         &self,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        self.on_connection(move |connection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() })).await
+    }
+
+    /// Lends one of the pool's connections.
+    async fn on_connection<T: Send + 'static>(
+        &self,
         run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let pool = self.pool.clone();
@@ -183,16 +195,6 @@ impl Store {
         .await
     }
 
-    /// Changes the database behind everybody's back.
-    ///
-    /// # Errors
-    /// When the SQL does not run.
-    #[cfg(feature = "testing")]
-    pub async fn tamper(&self, sql: &'static str) -> StoreResult<()> {
-        use diesel::connection::SimpleConnection as _;
-        self.write(move |c| Ok(c.batch_execute(sql)?)).await
-    }
-
     /// Runs a function in one transaction: all of it is stored, durably, before this answers, or nothing. What it seals, it seals under the
     /// key that everybody does.
     ///
@@ -200,14 +202,9 @@ impl Store {
     /// What the function answers, or that the transaction cannot be committed.
     pub async fn write<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let sealer = self.sealer.clone();
-        self.transact(move |connection| {
-            sealer.hold(connection)?;
-            run(connection)
-        })
-        .await
+        self.transact(Sealer::hold, run).await
     }
 
     /// The same for what changes the keys: nobody else seals anything until it is through.
@@ -216,23 +213,24 @@ impl Store {
     /// As [`Store::write`].
     pub async fn write_alone<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let sealer = self.sealer.clone();
-        self.transact(move |connection| {
-            sealer.hold_alone(connection)?;
-            run(connection)
-        })
-        .await
+        self.transact(Sealer::hold_alone, run).await
     }
 
     async fn transact<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
+        hold: fn(&Sealer, &mut AnyConnection) -> StoreResult<()>,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
+        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        let run = move |connection: &mut AnyConnection| {
+            hold(&sealer, connection)?;
+            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
+        };
         match &self.writer {
             Some(writer) => writer.write(run).await,
-            None => self.read(|connection| connection.transaction(run)).await,
+            None => self.on_connection(|connection| connection.transaction(run)).await,
         }
     }
 
@@ -241,10 +239,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails, or when what is sealed in it hangs on another secret key.
-    pub async fn admit(&self, now: OffsetDateTime) -> StoreResult<()> {
-        if self.read(first_key::is_wanted).await? {
-            let sealer = self.sealer.clone();
-            self.write_alone(move |c| first_key::make(c, &sealer, now)).await?;
+    pub async fn admit(&self) -> StoreResult<()> {
+        if self.read(|tx| first_key::is_wanted(tx.connection)).await? {
+            self.write_alone(first_key::make).await?;
         }
         self.load_keys().await
     }
@@ -254,8 +251,7 @@ impl Store {
     /// # Errors
     /// When the database fails, or the current key is not for this host's secret key: then nothing can be sealed.
     pub async fn load_keys(&self) -> StoreResult<()> {
-        let sealer = self.sealer.clone();
-        self.read(move |connection| sealer.load(connection)).await
+        self.read(|tx| tx.load_keys()).await
     }
 
     /// A secret key that something hangs on and that is not among these.
@@ -263,16 +259,22 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn hangs_on_other_keys(&self, keys: &SecretKeys) -> StoreResult<Option<KeyId>> {
-        let (ours, keys) = (self.sealer.secret_keys().clone(), keys.clone());
-        self.read(move |connection| {
-            let rows = seal_keys::all(connection)?;
+        let keys = keys.clone();
+        self.read(move |tx| {
+            let rows = seal_keys::all(tx)?;
             // As long as something may be under what is derived from them, each of our lines is needed.
             let is_derived = rows.iter().any(|row| row.id == seal_keys::DERIVED);
-            let derived = ours.all().into_iter().filter(|_| is_derived).map(|line| line.id());
+            let derived = tx.sealer.secret_keys().all().into_iter().filter(|_| is_derived).map(|line| line.id());
             let mut needed = rows.iter().filter_map(seal_keys::SealKey::line).chain(derived);
             Ok(needed.find(|line| keys.find(*line).is_none()))
         })
         .await
+    }
+
+    /// The same database, with another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Whether other hosts may use the database beside this one.
@@ -291,13 +293,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn sweep(&self, now: OffsetDateTime) -> StoreResult<()> {
-        self.write(move |connection| {
-            sessions::sweep(connection, now)?;
-            setups::sweep(connection, now)?;
-            webhooks::sweep(connection, now)?;
-            events::sweep(connection, now)?;
-            revocations::sweep(connection, now)
+    pub async fn sweep(&self) -> StoreResult<()> {
+        self.write(|tx| {
+            sessions::sweep(tx)?;
+            setups::sweep(tx)?;
+            webhooks::sweep(tx)?;
+            events::sweep(tx)?;
+            revocations::sweep(tx)
         })
         .await
     }
@@ -323,20 +325,4 @@ pub async fn hangs_on(url: &str) -> StoreResult<Option<KeyId>> {
 
 async fn off_thread<T: Send + 'static>(run: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {
     tokio::task::spawn_blocking(run).await.map_err(|error| StoreError::Lost(error.to_string()))?
-}
-
-/// Inserts in a savepoint, and where another was faster finds its row: for rows that are found or made. Answers the row, and whether it is
-/// new.
-fn found_or_made<T>(
-    connection: &mut AnyConnection,
-    find: impl Fn(&mut AnyConnection) -> StoreResult<Option<T>>,
-    make: impl FnOnce(&mut AnyConnection) -> StoreResult<T>,
-) -> StoreResult<(T, bool)> {
-    if let Some(found) = find(connection)? {
-        return Ok((found, false));
-    }
-    match connection.transaction(make) {
-        Err(StoreError::Taken) => Ok((find(connection)?.ok_or(StoreError::Taken)?, false)),
-        made => Ok((made?, true)),
-    }
 }

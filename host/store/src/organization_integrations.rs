@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, IntegrationId, OrganizationId, StoreError, StoreResult, UserId, found_or_made, milliseconds,
+    IntegrationId, OrganizationId, StoreError, StoreResult, Tx, UserId, milliseconds,
     schema::organization_integrations as t, times::time_of,
 };
 
@@ -52,7 +52,7 @@ impl TryFrom<Row> for OrganizationIntegration {
 
 /// Sets the organization's own configuration of an integration, and answers what it was; `None` where it is not linked.
 pub fn set_config(
-    c: &mut AnyConnection,
+    tx: &mut Tx<'_>,
     organization: OrganizationId,
     integration: IntegrationId,
     config: &Map<String, Value>,
@@ -60,40 +60,39 @@ pub fn set_config(
     let text = Value::Object(config.clone()).to_string();
     let row = t::table.find((organization, integration));
     // Holds the row, so that nobody else sets it meanwhile.
-    let held = diesel::update(row).set(t::config.eq(t::config)).returning(t::config).get_result(c);
+    let held = diesel::update(row).set(t::config.eq(t::config)).returning(t::config).get_result(tx.connection);
     let Some(before): Option<String> = held.optional()? else { return Ok(None) };
-    diesel::update(row).set(t::config.eq(text)).execute(c)?;
+    diesel::update(row).set(t::config.eq(text)).execute(tx.connection)?;
     // What cannot be read is mended by this.
     Ok(Some(serde_json::from_str(&before).unwrap_or_default()))
 }
 
 /// Links once, with an empty config; a link that is there stays as it is. Answers it, and whether it is new.
 pub fn link(
-    c: &mut AnyConnection,
+    tx: &mut Tx<'_>,
     organization: OrganizationId,
     integration: IntegrationId,
     added_by: Option<UserId>,
-    now: OffsetDateTime,
 ) -> StoreResult<(OrganizationIntegration, bool)> {
-    let find = |c: &mut AnyConnection| -> StoreResult<Option<Row>> {
-        Ok(t::table.find((organization, integration)).select(columns!()).first(c).optional()?)
+    let find = |tx: &mut Tx<'_>| -> StoreResult<Option<Row>> {
+        Ok(t::table.find((organization, integration)).select(columns!()).first(tx.connection).optional()?)
     };
-    let (row, is_new) = found_or_made(c, find, |c| {
+    let (row, is_new) = tx.find_or_make(find, |tx| {
         let row = (
             t::organization_id.eq(organization),
             t::integration_id.eq(integration),
             t::config.eq("{}"),
             t::added_by.eq(added_by),
-            t::date_added.eq(milliseconds(now)),
+            t::date_added.eq(milliseconds(tx.now)),
         );
-        diesel::insert_into(t::table).values(row).execute(c)?;
-        find(c)?.ok_or(StoreError::Corrupt("a new link"))
+        diesel::insert_into(t::table).values(row).execute(tx.connection)?;
+        find(tx)?.ok_or(StoreError::Corrupt("a new link"))
     })?;
     Ok((row.try_into()?, is_new))
 }
 
 /// The organizations that are linked to an integration.
-pub fn organizations_of(c: &mut AnyConnection, integration: IntegrationId) -> StoreResult<Vec<OrganizationId>> {
+pub fn organizations_of(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreResult<Vec<OrganizationId>> {
     let rows = t::table.filter(t::integration_id.eq(integration)).order(t::organization_id);
-    Ok(rows.select(t::organization_id).load(c)?)
+    Ok(rows.select(t::organization_id).load(tx.connection)?)
 }

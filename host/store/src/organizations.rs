@@ -1,10 +1,9 @@
 //! Organizations.
 
 use diesel::prelude::*;
-use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, OrganizationId, StoreResult, UserId, milliseconds,
+    OrganizationId, StoreResult, Tx, UserId, milliseconds,
     schema::{members, organizations as t},
 };
 
@@ -26,31 +25,31 @@ macro_rules! columns {
 }
 
 /// Makes an organization; [`super::StoreError::Taken`] when the slug is another's.
-pub fn insert(c: &mut AnyConnection, slug: &str, name: &str, now: OffsetDateTime) -> StoreResult<OrganizationId> {
-    let row = (t::slug.eq(slug), t::name.eq(name), t::date_added.eq(milliseconds(now)));
-    Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?)
+pub fn insert(tx: &mut Tx<'_>, slug: &str, name: &str) -> StoreResult<OrganizationId> {
+    let row = (t::slug.eq(slug), t::name.eq(name), t::date_added.eq(milliseconds(tx.now)));
+    Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?)
 }
 
 /// By slug.
-pub fn by_slug(c: &mut AnyConnection, slug: &str) -> StoreResult<Option<Organization>> {
-    Ok(t::table.filter(t::slug.eq(slug)).select(columns!()).first(c).optional()?)
+pub fn by_slug(tx: &mut Tx<'_>, slug: &str) -> StoreResult<Option<Organization>> {
+    Ok(t::table.filter(t::slug.eq(slug)).select(columns!()).first(tx.connection).optional()?)
 }
 
 /// By id.
-pub fn by_id(c: &mut AnyConnection, id: OrganizationId) -> StoreResult<Option<Organization>> {
-    Ok(t::table.filter(t::id.eq(id)).select(columns!()).first(c).optional()?)
+pub fn by_id(tx: &mut Tx<'_>, id: OrganizationId) -> StoreResult<Option<Organization>> {
+    Ok(t::table.filter(t::id.eq(id)).select(columns!()).first(tx.connection).optional()?)
 }
 
 /// The first by slug that a user is a member of; with no user, the first of all.
-pub fn first(c: &mut AnyConnection, member: Option<UserId>) -> StoreResult<Option<Organization>> {
+pub fn first(tx: &mut Tx<'_>, member: Option<UserId>) -> StoreResult<Option<Organization>> {
     let found = match member {
         Some(user) => t::table
             .inner_join(members::table)
             .filter(members::user_id.eq(user))
             .order(t::slug)
             .select(columns!())
-            .first(c),
-        None => t::table.order(t::slug).select(columns!()).first(c),
+            .first(tx.connection),
+        None => t::table.order(t::slug).select(columns!()).first(tx.connection),
     };
     Ok(found.optional()?)
 }

@@ -8,7 +8,7 @@ use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    AnyConnection, GrantId, StoreResult,
+    GrantId, StoreResult, Tx,
     grants::{ACTIVE, Grant},
     milliseconds,
     schema::{grants as t, refreshes as r},
@@ -60,43 +60,42 @@ pub enum Claim {
     Changed,
 }
 
-/// Asks for the lease on a generation of a grant, until a time; of any number of callers on any number of hosts one gets it. Who had it before
+/// Asks for the lease on a generation of a grant, for some time; of any number of callers on any number of hosts one gets it. Who had it before
 /// has that grace to write what it was answered. From now on a request may have been answered.
-pub fn claim(
-    c: &mut AnyConnection,
-    grant: &Grant,
-    now: OffsetDateTime,
-    until: OffsetDateTime,
-    grace: Duration,
-) -> StoreResult<Claim> {
+pub fn claim(tx: &mut Tx<'_>, grant: &Grant, life: std::time::Duration, grace: Duration) -> StoreResult<Claim> {
     // Holds the row: on PostgreSQL the next caller waits here until this transaction is through.
     let row = t::table.find(grant.id).filter(t::generation.eq(grant.generation)).filter(t::status.eq(ACTIVE));
-    if diesel::update(row).set(t::generation.eq(t::generation)).execute(c)? == 0 {
+    if diesel::update(row).set(t::generation.eq(t::generation)).execute(tx.connection)? == 0 {
         return Ok(Claim::Changed);
     }
-    let before = get(c, grant.id)?;
+    let before = get(tx, grant.id)?;
     let known = before.unwrap_or_default();
-    if let Some(until) = known.busy_until(grace).filter(|until| *until > now) {
+    if let Some(until) = known.busy_until(grace).filter(|until| *until > tx.now) {
         return Ok(Claim::Busy(until));
     }
-    if let Some(at) = known.retry_at.filter(|at| *at > now) {
+    if let Some(at) = known.retry_at.filter(|at| *at > tx.now) {
         return Ok(Claim::Waiting(at));
     }
     let lease = getrandom::u64().expect("the operating system has a random generator").cast_signed();
-    let held = (r::lease.eq(lease), r::leased_until.eq(milliseconds(until)), r::sent_at.eq(milliseconds(now)));
+    let until = tx.now + life;
+    let held = (r::lease.eq(lease), r::leased_until.eq(milliseconds(until)), r::sent_at.eq(milliseconds(tx.now)));
     if before.is_some() {
-        diesel::update(r::table.find(grant.id)).set(held).execute(c)?;
+        diesel::update(r::table.find(grant.id)).set(held).execute(tx.connection)?;
     } else {
-        diesel::insert_into(r::table).values((r::grant_id.eq(grant.id), held, r::failures.eq(0))).execute(c)?;
+        diesel::insert_into(r::table)
+            .values((r::grant_id.eq(grant.id), held, r::failures.eq(0)))
+            .execute(tx.connection)?;
     }
     Ok(Claim::Mine(Lease(lease), known.sent_at))
 }
 
 /// What is known of a grant's refresh; `None` where all is well.
-pub fn get(c: &mut AnyConnection, grant: GrantId) -> StoreResult<Option<Refresh>> {
+pub fn get(tx: &mut Tx<'_>, grant: GrantId) -> StoreResult<Option<Refresh>> {
     type Known = (Option<i64>, Option<i64>, i32, Option<i64>);
     let row = r::table.find(grant).select((r::leased_until, r::sent_at, r::failures, r::retry_at));
-    let Some((leased_until, sent_at, failures, retry_at)) = row.first::<Known>(c).optional()? else { return Ok(None) };
+    let Some((leased_until, sent_at, failures, retry_at)) = row.first::<Known>(tx.connection).optional()? else {
+        return Ok(None);
+    };
     let time = |at: Option<i64>| at.map(time_of).transpose();
     Ok(Some(Refresh {
         leased_until: time(leased_until)?,
@@ -116,50 +115,46 @@ pub enum Failure {
 }
 
 /// Ends a refresh without tokens, and says why. Answers how often it has failed by now, or `None` where the lease was not the caller's any more.
-pub fn fail(
-    c: &mut AnyConnection,
-    grant: &Grant,
-    lease: Lease,
-    failure: Failure,
-    reason: &str,
-) -> StoreResult<Option<i32>> {
+pub fn fail(tx: &mut Tx<'_>, grant: &Grant, lease: Lease, failure: Failure, reason: &str) -> StoreResult<Option<i32>> {
     // The grant before its refresh, as everywhere.
-    super::grants::hold(c, grant.id)?;
+    super::grants::hold(tx, grant.id)?;
     let row = r::table.find(grant.id).filter(r::lease.eq(lease.0));
     let given_back = (r::lease.eq(None::<i64>), r::leased_until.eq(None::<i64>), r::failures.eq(r::failures + 1));
     let changed = match failure {
         Failure::Outage(at) => diesel::update(row)
             .set((given_back, r::retry_at.eq(milliseconds(at)), r::sent_at.eq(None::<i64>)))
-            .execute(c)?,
-        Failure::Lost(at) => diesel::update(row).set((given_back, r::retry_at.eq(milliseconds(at)))).execute(c)?,
+            .execute(tx.connection)?,
+        Failure::Lost(at) => {
+            diesel::update(row).set((given_back, r::retry_at.eq(milliseconds(at)))).execute(tx.connection)?
+        }
     };
     if changed == 0 {
         return Ok(None);
     }
-    diesel::update(t::table.find(grant.id)).set(t::reason.eq(reason)).execute(c)?;
-    Ok(get(c, grant.id)?.map(|refresh| refresh.failures))
+    diesel::update(t::table.find(grant.id)).set(t::reason.eq(reason)).execute(tx.connection)?;
+    Ok(get(tx, grant.id)?.map(|refresh| refresh.failures))
 }
 
 /// Takes a service's word that a token is dead, where its provider has not said when it expires and its refresh is [never](NEVER) made again
 /// by itself: from now on it has expired, and the refresh is taken up again. Answers whether it is so.
-pub fn take_up_again(c: &mut AnyConnection, grant: &Grant, now: OffsetDateTime) -> StoreResult<bool> {
+pub fn take_up_again(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<bool> {
     let row = t::table.find(grant.id).filter(t::generation.eq(grant.generation)).filter(t::status.eq(ACTIVE));
     let row = row.filter(t::expires_at.is_null());
-    if diesel::update(row).set(t::generation.eq(t::generation)).execute(c)? == 0 {
+    if diesel::update(row).set(t::generation.eq(t::generation)).execute(tx.connection)? == 0 {
         return Ok(false);
     }
     let is_left = r::table.find(grant.id).filter(r::retry_at.eq(milliseconds(NEVER)));
-    if diesel::update(is_left).set(r::retry_at.eq(None::<i64>)).execute(c)? == 0 {
+    if diesel::update(is_left).set(r::retry_at.eq(None::<i64>)).execute(tx.connection)? == 0 {
         return Ok(false);
     }
-    diesel::update(t::table.find(grant.id)).set(t::expires_at.eq(milliseconds(now))).execute(c)?;
+    diesel::update(t::table.find(grant.id)).set(t::expires_at.eq(milliseconds(tx.now))).execute(tx.connection)?;
     Ok(true)
 }
 
 /// Grants that are to be refreshed although nobody asks, or whose refresh was cut short, the longest due first. One that failed is due when it
 /// is to be tried again, so that those of a provider that is down do not stand before all others.
-pub fn due(c: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> StoreResult<Vec<GrantId>> {
-    let at = milliseconds(now);
+pub fn due(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<GrantId>> {
+    let at = milliseconds(tx.now);
     let is_free = r::leased_until.is_null().or(r::leased_until.le(at));
     let is_free = is_free.and(r::retry_at.is_null().or(r::retry_at.le(at)));
     let is_cut_short = r::sent_at.is_not_null();
@@ -171,18 +166,18 @@ pub fn due(c: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> StoreResul
         .order((sql::<BigInt>("COALESCE(refreshes.retry_at, grants.due_at, 0)"), t::id))
         .limit(limit)
         .select(t::id);
-    Ok(rows.load(c)?)
+    Ok(rows.load(tx.connection)?)
 }
 
 /// Keeps a lease until a later time.
-pub fn extend(c: &mut AnyConnection, grant: GrantId, lease: Lease, until: OffsetDateTime) -> StoreResult<()> {
+pub fn extend(tx: &mut Tx<'_>, grant: GrantId, lease: Lease, until: OffsetDateTime) -> StoreResult<()> {
     let row = r::table.find(grant).filter(r::lease.eq(lease.0));
-    diesel::update(row).set(r::leased_until.eq(milliseconds(until))).execute(c)?;
+    diesel::update(row).set(r::leased_until.eq(milliseconds(until))).execute(tx.connection)?;
     Ok(())
 }
 
 /// Voids every lease: nobody else uses this database, and who held them is gone. What they may have sent stays known.
-pub fn void_leases(c: &mut AnyConnection) -> StoreResult<()> {
-    diesel::update(r::table).set((r::lease.eq(None::<i64>), r::leased_until.eq(None::<i64>))).execute(c)?;
+pub fn void_leases(tx: &mut Tx<'_>) -> StoreResult<()> {
+    diesel::update(r::table).set((r::lease.eq(None::<i64>), r::leased_until.eq(None::<i64>))).execute(tx.connection)?;
     Ok(())
 }

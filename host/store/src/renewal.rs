@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, RevocationId, Sealer, StoreResult,
+    RevocationId, StoreResult, Tx,
     grants::{self, Grant, NewTokens, Status, Tokens},
     identities,
     integrations::{self, Integration},
@@ -34,22 +34,22 @@ pub enum Renewed {
 }
 
 /// Ends a refresh with new tokens, also where somebody else has its lease by now, or has called the grant over since they did not come.
-pub fn renew(c: &mut AnyConnection, sealer: &Sealer, renewal: &Renewal, now: OffsetDateTime) -> StoreResult<Renewed> {
+pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
     let Renewal { grant, old, new, .. } = renewal;
-    hold(c, grant)?;
-    let Some(before) = grants::renew(c, sealer, grant, new, now)? else {
-        return give_up(c, sealer, renewal, now).map(Renewed::TooLate);
+    hold(tx, grant)?;
+    let Some(before) = grants::renew(tx, grant, new)? else {
+        return give_up(tx, renewal).map(Renewed::TooLate);
     };
     // Providers keep the token in metadata and identity data as well: there it must not go stale.
     let pairs = replaced(old, &new.tokens);
-    integrations::replace_texts(c, sealer, grant.integration, &pairs)?;
+    integrations::replace_texts(tx, grant.integration, &pairs)?;
     if !grant.subject.is_empty() {
-        identities::replace_texts(c, sealer, &grant.subject, &pairs)?;
+        identities::replace_texts(tx, &grant.subject, &pairs)?;
     }
     if before.status == Status::NeedsReauthentication {
-        integrations::unmark(c, grant.integration, grant)?;
+        integrations::unmark(tx, grant.integration, grant)?;
         if !grant.subject.is_empty() {
-            identities::validate(c, sealer, &grant.subject, &new.tokens.access_token)?;
+            identities::validate(tx, &grant.subject, &new.tokens.access_token)?;
         }
     }
     Ok(Renewed::Written)
@@ -57,42 +57,36 @@ pub fn renew(c: &mut AnyConnection, sealer: &Sealer, renewal: &Renewal, now: Off
 
 /// Ends a grant that the provider gives no further token of: the integration whose first it is, and the identity it acts for, are marked as
 /// well. Answers whether it was not ended, or replaced, before.
-pub fn end(c: &mut AnyConnection, sealer: &Sealer, grant: &Grant, why: &str) -> StoreResult<bool> {
-    hold(c, grant)?;
-    let is_over = grants::end(c, grant, why)?;
-    followed(c, sealer, grant, is_over)
+pub fn end(tx: &mut Tx<'_>, grant: &Grant, why: &str) -> StoreResult<bool> {
+    hold(tx, grant)?;
+    let is_over = grants::end(tx, grant, why)?;
+    followed(tx, grant, is_over)
 }
 
 /// The same of a grant that was installed before a time, whatever tokens it has by now: its service has ended it.
-pub fn end_installed_before(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    grant: &Grant,
-    before: OffsetDateTime,
-    why: &str,
-) -> StoreResult<bool> {
-    hold(c, grant)?;
-    let is_over = grants::end_installed_before(c, grant.id, before, why)?;
-    followed(c, sealer, grant, is_over)
+pub fn end_installed_before(tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTime, why: &str) -> StoreResult<bool> {
+    hold(tx, grant)?;
+    let is_over = grants::end_installed_before(tx, grant.id, before, why)?;
+    followed(tx, grant, is_over)
 }
 
 /// Marks what hangs on a grant that is over by now. Answers whether it is.
-fn followed(c: &mut AnyConnection, sealer: &Sealer, grant: &Grant, is_over: bool) -> StoreResult<bool> {
+fn followed(tx: &mut Tx<'_>, grant: &Grant, is_over: bool) -> StoreResult<bool> {
     if !is_over {
         return Ok(false);
     }
-    integrations::mark(c, grant.integration, grant)?;
-    if let (false, Ok(tokens)) = (grant.subject.is_empty(), grant.tokens(sealer)) {
-        identities::invalidate(c, sealer, &grant.subject, &tokens.access_token)?;
+    integrations::mark(tx, grant.integration, grant)?;
+    if let (false, Ok(tokens)) = (grant.subject.is_empty(), grant.tokens(tx.sealer)) {
+        identities::invalidate(tx, &grant.subject, &tokens.access_token)?;
     }
     Ok(true)
 }
 
 /// What stands before a grant in the order of rows.
-fn hold(c: &mut AnyConnection, grant: &Grant) -> StoreResult<()> {
-    integrations::hold(c, grant.integration)?;
+fn hold(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<()> {
+    integrations::hold(tx, grant.integration)?;
     if !grant.subject.is_empty() {
-        identities::hold_all(c, &grant.subject)?;
+        identities::hold_all(tx, &grant.subject)?;
     }
     Ok(())
 }
@@ -104,16 +98,11 @@ fn replaced(old: &Tokens, new: &Tokens) -> Vec<(String, String)> {
 }
 
 /// Tokens that came too late would live on at the provider, and nobody here would know of them.
-fn give_up(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    renewal: &Renewal,
-    now: OffsetDateTime,
-) -> StoreResult<Option<RevocationId>> {
+fn give_up(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Option<RevocationId>> {
     let Renewal { grant, integration, new, .. } = renewal;
-    let used = in_use(c, sealer, &integration.provider, &integration.external_id)?;
+    let used = in_use(tx, &integration.provider, &integration.external_id)?;
     let Some(tokens) = other_than(&used, new.tokens.clone()) else { return Ok(None) };
-    let is_replaced = grants::get(c, grant.id)?.is_some_and(|found| found.status == Status::Active);
+    let is_replaced = grants::get(tx, grant.id)?.is_some_and(|found| found.status == Status::Active);
     let given = GivenGrant {
         name: grant.name.clone(),
         subject: grant.subject.clone(),
@@ -128,5 +117,5 @@ fn give_up(
         reason: if is_replaced { Reason::Replaced } else { Reason::Orphaned },
         given: Given { grants: vec![given], is_connected: is_replaced, ..Given::default() },
     };
-    revocations::add(c, sealer, &new, now, now).map(Some)
+    revocations::add(tx, &new).map(Some)
 }

@@ -5,7 +5,7 @@ use secrecy::zeroize::Zeroizing;
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, SealError, StoreError, StoreResult, milliseconds, ring,
+    AnyConnection, SealError, StoreError, StoreResult, Tx, milliseconds, ring,
     schema::seal_keys as t,
     sealer::{self, KeyId},
     times::time_of,
@@ -58,7 +58,12 @@ impl SealKey {
 ///
 /// # Errors
 /// When the database fails.
-pub fn all(c: &mut AnyConnection) -> StoreResult<Vec<SealKey>> {
+pub fn all(tx: &mut Tx<'_>) -> StoreResult<Vec<SealKey>> {
+    rows(tx.connection)
+}
+
+/// The same, for those who have no transaction.
+pub(super) fn rows(c: &mut AnyConnection) -> StoreResult<Vec<SealKey>> {
     let rows: Vec<Row> =
         t::table.order((t::date_added, t::id)).select((t::id, t::sealed_key, t::state, t::date_added)).load(c)?;
     rows.into_iter().map(SealKey::try_from).collect()
@@ -93,15 +98,15 @@ fn lock(c: &mut AnyConnection, how: &str) -> StoreResult<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn renew(c: &mut AnyConnection, keys: &SecretKeys, now: OffsetDateTime) -> StoreResult<KeyId> {
-    let before = all(c)?;
+pub fn renew(tx: &mut Tx<'_>) -> StoreResult<KeyId> {
+    let (before, keys) = (all(tx)?, tx.sealer.secret_keys());
     let line = before.iter().find(|key| key.is_current).and_then(SealKey::line).and_then(|line| keys.find(line));
     let line = line.unwrap_or_else(|| keys.oldest());
     let (id, key) = (unused(&before, keys)?, random::<32>()?);
-    diesel::update(t::table.filter(t::state.eq(CURRENT))).set(t::state.eq(OLD)).execute(c)?;
+    diesel::update(t::table.filter(t::state.eq(CURRENT))).set(t::state.eq(OLD)).execute(tx.connection)?;
     let row = (t::id.eq(id.to_vec()), t::sealed_key.eq(ring::wrap(&line, id, &key)));
-    let row = (row, t::state.eq(CURRENT), t::date_added.eq(milliseconds(now)));
-    diesel::insert_into(t::table).values(row).execute(c)?;
+    let row = (row, t::state.eq(CURRENT), t::date_added.eq(milliseconds(tx.now)));
+    diesel::insert_into(t::table).values(row).execute(tx.connection)?;
     Ok(id)
 }
 
@@ -109,12 +114,14 @@ pub fn renew(c: &mut AnyConnection, keys: &SecretKeys, now: OffsetDateTime) -> S
 ///
 /// # Errors
 /// When the database fails, or a key cannot be unwrapped.
-pub fn rewrap(c: &mut AnyConnection, keys: &SecretKeys) -> StoreResult<usize> {
+pub fn rewrap(tx: &mut Tx<'_>) -> StoreResult<usize> {
+    let keys = tx.sealer.secret_keys();
     let newest: SecretKey = keys.newest();
     let mut changed = 0;
-    for row in all(c)?.into_iter().filter(|row| row.line().is_some_and(|line| line != newest.id())) {
+    for row in all(tx)?.into_iter().filter(|row| row.line().is_some_and(|line| line != newest.id())) {
         let wrapped = ring::wrap(&newest, row.id, &*ring::unwrap(keys, &row)?);
-        changed += diesel::update(t::table.find(row.id.to_vec())).set(t::sealed_key.eq(wrapped)).execute(c)?;
+        changed +=
+            diesel::update(t::table.find(row.id.to_vec())).set(t::sealed_key.eq(wrapped)).execute(tx.connection)?;
     }
     Ok(changed)
 }
@@ -123,18 +130,18 @@ pub fn rewrap(c: &mut AnyConnection, keys: &SecretKeys) -> StoreResult<usize> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn unreadable(c: &mut AnyConnection, keys: &SecretKeys) -> StoreResult<Vec<(KeyId, SealError)>> {
-    let rows = all(c)?.into_iter().filter(|row| row.id != DERIVED);
-    Ok(rows.filter_map(|row| ring::unwrap(keys, &row).err().map(|error| (row.id, error))).collect())
+pub fn unreadable(tx: &mut Tx<'_>) -> StoreResult<Vec<(KeyId, SealError)>> {
+    let rows = all(tx)?.into_iter().filter(|row| row.id != DERIVED);
+    Ok(rows.filter_map(|row| ring::unwrap(tx.sealer.secret_keys(), &row).err().map(|error| (row.id, error))).collect())
 }
 
 /// Removes an old key, under which nothing is sealed any more.
 ///
 /// # Errors
 /// When the database fails.
-pub fn remove(c: &mut AnyConnection, id: KeyId) -> StoreResult<bool> {
+pub fn remove(tx: &mut Tx<'_>, id: KeyId) -> StoreResult<bool> {
     let row = t::table.filter(t::id.eq(id.to_vec())).filter(t::state.eq(OLD));
-    Ok(diesel::delete(row).execute(c)? == 1)
+    Ok(diesel::delete(row).execute(tx.connection)? == 1)
 }
 
 fn random<const N: usize>() -> StoreResult<Zeroizing<[u8; N]>> {

@@ -11,7 +11,7 @@ use diesel::{
 };
 
 use super::{
-    AnyConnection, Place, StoreResult,
+    AnyConnection, Place, StoreResult, Tx,
     sealer::{KeyId, hex},
 };
 
@@ -72,7 +72,12 @@ pub struct Under {
 ///
 /// # Errors
 /// When the database fails.
-pub fn under(c: &mut AnyConnection) -> StoreResult<HashMap<Vec<u8>, i64>> {
+pub fn under(tx: &mut Tx<'_>) -> StoreResult<HashMap<Vec<u8>, i64>> {
+    under_all(tx.connection)
+}
+
+/// The same, for those who have no transaction.
+pub(super) fn under_all(c: &mut AnyConnection) -> StoreResult<HashMap<Vec<u8>, i64>> {
     let mut all = HashMap::new();
     for column in &SEALED_COLUMNS {
         for under in column.under(c)? {
@@ -165,12 +170,12 @@ impl SealedColumn {
     /// When the database fails.
     pub fn rows(
         &self,
-        c: &mut AnyConnection,
+        tx: &mut Tx<'_>,
         not_under: Option<KeyId>,
         after: Option<&SealedRow>,
         limit: usize,
     ) -> StoreResult<Vec<SealedRow>> {
-        let (dialect, sealed) = (Dialect::of(c), self.name());
+        let (dialect, sealed) = (Dialect::of(tx.connection), self.name());
         let names = self.key.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         let mut conditions = vec![format!("{sealed} IS NOT NULL")];
         conditions.extend(not_under.map(|id| format!("substr({sealed}, 2, 4) <> {}", dialect.bytes(&id))));
@@ -181,15 +186,15 @@ impl SealedColumn {
             self.table,
             conditions.join(" AND ")
         );
-        Ok(load::<RawRow>(c, &sql)?.into_iter().map(|row| self.row(row)).collect())
+        Ok(load::<RawRow>(tx.connection, &sql)?.into_iter().map(|row| self.row(row)).collect())
     }
 
     /// Puts a value in the place of another, if that still stands there. Answers whether it did.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn swap(&self, c: &mut AnyConnection, row: &SealedRow, new: &[u8]) -> StoreResult<bool> {
-        let (dialect, sealed) = (Dialect::of(c), self.name());
+    pub fn swap(&self, tx: &mut Tx<'_>, row: &SealedRow, new: &[u8]) -> StoreResult<bool> {
+        let (dialect, sealed) = (Dialect::of(tx.connection), self.name());
         let key = self.key.iter().zip(self.values(dialect, row)).map(|((name, _), value)| format!("{name} = {value}"));
         let sql = format!(
             "UPDATE {} SET {sealed} = {} WHERE {} AND {sealed} = {}",
@@ -198,7 +203,7 @@ impl SealedColumn {
             key.collect::<Vec<_>>().join(" AND "),
             dialect.bytes(&row.sealed)
         );
-        let changed = match c {
+        let changed = match &mut *tx.connection {
             AnyConnection::Sqlite(sqlite) => sql_query(sql).execute(sqlite)?,
             AnyConnection::Postgres(postgres) => sql_query(sql).execute(postgres)?,
         };
@@ -209,7 +214,7 @@ impl SealedColumn {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn under(&self, c: &mut AnyConnection) -> StoreResult<Vec<Under>> {
+    fn under(&self, c: &mut AnyConnection) -> StoreResult<Vec<Under>> {
         let sql = format!(
             "SELECT substr({sealed}, 2, 4) AS id, count(*) AS count FROM {} WHERE {sealed} IS NOT NULL GROUP BY 1 ORDER BY 1",
             self.table,

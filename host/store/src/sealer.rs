@@ -233,14 +233,14 @@ impl Sealer {
     ///
     /// # Errors
     /// When the database fails, or the current key cannot be unwrapped: then all stays as it was.
-    pub fn load(&self, c: &mut AnyConnection) -> StoreResult<()> {
+    pub(super) fn load(&self, c: &mut AnyConnection) -> StoreResult<()> {
         let _turn = self.turn();
         self.take_over(c)
     }
 
     /// Whoever calls this has the turn.
     fn take_over(&self, c: &mut AnyConnection) -> StoreResult<()> {
-        let rows = seal_keys::all(c)?;
+        let rows = seal_keys::rows(c)?;
         let ring = self.ring(|ring| ring.renewed(&self.0.secret_keys, &rows))?;
         *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
         Ok(())

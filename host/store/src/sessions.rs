@@ -3,36 +3,36 @@
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
-use super::{AnyConnection, StoreResult, milliseconds, schema::sessions as t};
+use super::{StoreResult, Tx, milliseconds, schema::sessions as t};
 
 /// Makes a session; [`super::StoreError::Taken`] when there is one of that key.
-pub fn insert(c: &mut AnyConnection, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
+pub fn insert(tx: &mut Tx<'_>, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
     let row = (t::session_key.eq(key), t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
-    diesel::insert_into(t::table).values(row).execute(c)?;
+    diesel::insert_into(t::table).values(row).execute(tx.connection)?;
     Ok(())
 }
 
 /// Changes a session. One that is gone stays gone: a request that was under way during a log-out must not bring it back.
-pub fn save(c: &mut AnyConnection, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
+pub fn save(tx: &mut Tx<'_>, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
     let changed = (t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
-    diesel::update(t::table.find(key)).set(changed).execute(c)?;
+    diesel::update(t::table.find(key)).set(changed).execute(tx.connection)?;
     Ok(())
 }
 
 /// A session that has not expired.
-pub fn load(c: &mut AnyConnection, key: &[u8], now: OffsetDateTime) -> StoreResult<Option<Vec<u8>>> {
-    let row = t::table.find(key).filter(t::expires_at.gt(milliseconds(now)));
-    Ok(row.select(t::sealed_data).first(c).optional()?)
+pub fn load(tx: &mut Tx<'_>, key: &[u8]) -> StoreResult<Option<Vec<u8>>> {
+    let row = t::table.find(key).filter(t::expires_at.gt(milliseconds(tx.now)));
+    Ok(row.select(t::sealed_data).first(tx.connection).optional()?)
 }
 
 /// Removes a session.
-pub fn delete(c: &mut AnyConnection, key: &[u8]) -> StoreResult<()> {
-    diesel::delete(t::table.find(key)).execute(c)?;
+pub fn delete(tx: &mut Tx<'_>, key: &[u8]) -> StoreResult<()> {
+    diesel::delete(t::table.find(key)).execute(tx.connection)?;
     Ok(())
 }
 
 /// Removes those that have expired.
-pub(super) fn sweep(c: &mut AnyConnection, now: OffsetDateTime) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(now)))).execute(c)?;
+pub(super) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(tx.now)))).execute(tx.connection)?;
     Ok(())
 }

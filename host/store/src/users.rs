@@ -1,9 +1,8 @@
 //! People who can log in.
 
 use diesel::prelude::*;
-use time::OffsetDateTime;
 
-use super::{AnyConnection, StoreResult, UserId, milliseconds, schema::users as t};
+use super::{StoreResult, Tx, UserId, milliseconds, schema::users as t};
 
 /// A user. `Debug` shows no password hash.
 #[derive(Clone, Queryable)]
@@ -45,28 +44,28 @@ macro_rules! columns {
 }
 
 /// Makes a user; [`super::StoreError::Taken`] when the address is another's.
-pub fn insert(c: &mut AnyConnection, new: &NewUser, now: OffsetDateTime) -> StoreResult<UserId> {
+pub fn insert(tx: &mut Tx<'_>, new: &NewUser) -> StoreResult<UserId> {
     let row = (
         t::email.eq(&new.email),
         t::name.eq(&new.name),
         t::password_hash.eq(&new.password_hash),
         t::is_superuser.eq(new.is_superuser),
-        t::date_added.eq(milliseconds(now)),
+        t::date_added.eq(milliseconds(tx.now)),
     );
-    Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?)
+    Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?)
 }
 
 /// What people read, of several users.
-pub fn names(c: &mut AnyConnection, ids: &[UserId]) -> StoreResult<Vec<(UserId, String)>> {
-    Ok(t::table.filter(t::id.eq_any(ids)).select((t::id, t::name)).load(c)?)
+pub fn names(tx: &mut Tx<'_>, ids: &[UserId]) -> StoreResult<Vec<(UserId, String)>> {
+    Ok(t::table.filter(t::id.eq_any(ids)).select((t::id, t::name)).load(tx.connection)?)
 }
 
 /// By lower-case e-mail address.
-pub fn by_email(c: &mut AnyConnection, email: &str) -> StoreResult<Option<User>> {
-    Ok(t::table.filter(t::email.eq(email)).select(columns!()).first(c).optional()?)
+pub fn by_email(tx: &mut Tx<'_>, email: &str) -> StoreResult<Option<User>> {
+    Ok(t::table.filter(t::email.eq(email)).select(columns!()).first(tx.connection).optional()?)
 }
 
 /// By id.
-pub fn by_id(c: &mut AnyConnection, id: UserId) -> StoreResult<Option<User>> {
-    Ok(t::table.filter(t::id.eq(id)).select(columns!()).first(c).optional()?)
+pub fn by_id(tx: &mut Tx<'_>, id: UserId) -> StoreResult<Option<User>> {
+    Ok(t::table.filter(t::id.eq(id)).select(columns!()).first(tx.connection).optional()?)
 }

@@ -1,7 +1,7 @@
 //! Who may set up what; every check of the pipeline under its own name.
 
 use anyhow::Result;
-use diesel::{RunQueryDsl, sql_query};
+use jackfield_store::organizations;
 use jackfield_tests::{person::Person, postgres::databases};
 
 use crate::stage::{PASSWORD, Stage};
@@ -85,9 +85,8 @@ async fn a_role_lost_between_two_steps_ends_the_set_up() -> Result<()> {
 async fn an_organization_gone_between_two_steps_ends_the_set_up() -> Result<()> {
     loses_access(async |stage| {
         let store = stage.host.store().await?;
-        let removed =
-            store.write(|c| Ok(sql_query("DELETE FROM organizations WHERE slug = 'acme'").execute(c)?)).await?;
-        assert_eq!(removed, 1);
+        store.tamper("DELETE FROM organizations WHERE slug = 'acme'").await?;
+        assert_eq!(store.read(|tx| organizations::by_slug(tx, "acme")).await?, None);
         Ok(())
     })
     .await

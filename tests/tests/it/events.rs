@@ -1,7 +1,6 @@
 //! What Slack tells of its own accord: an app that is uninstalled, tokens that are revoked. In whatever order it comes, and however often.
 
 use anyhow::{Context, Result, ensure};
-use diesel::{RunQueryDsl, sql_query};
 use futures_util::future::join_all;
 use jackfield_store::{events, grants::Status};
 use jackfield_tests::{
@@ -323,15 +322,15 @@ async fn a_repeated_event_acts_once_and_is_answered_each_time() -> Result<()> {
 async fn a_delivery_is_known_for_two_days_and_of_many_at_once_one_is_news() -> Result<()> {
     for database in databases() {
         let stage = Stage::with("v2", database, |host| host).await?;
-        let store = stage.host.store().await?;
         let now = OffsetDateTime::now_utc();
-        let is_news = |provider: &'static str| store.write(move |c| events::is_news(c, provider, "Ev1", now));
+        let store = stage.host.store().await?.at(now);
+        let is_news = |provider: &'static str| store.write(move |tx| events::is_news(tx, provider, "Ev1"));
         let news = join_all((0..8).map(|_| is_news("slack"))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert_eq!(news.into_iter().filter(|is_news| *is_news).count(), 1);
         assert!(is_news("other").await?, "another provider counts for itself");
-        store.sweep(now + 2 * DAY - Duration::SECOND).await?;
+        store.at(now + 2 * DAY - Duration::SECOND).sweep().await?;
         assert!(!is_news("slack").await?);
-        store.sweep(now + 2 * DAY).await?;
+        store.at(now + 2 * DAY).sweep().await?;
         assert!(is_news("slack").await?);
     }
     Ok(())
@@ -475,7 +474,7 @@ async fn where_the_database_fails_the_service_is_told_so_and_tells_again() -> Re
     for database in databases() {
         let scene = Scene::new(database).await?;
         let store = scene.stage.host.store().await?;
-        let run = |sql: &'static str| store.write(move |c| Ok(sql_query(sql).execute(c).map(drop)?));
+        let run = |sql: &'static str| store.tamper(sql);
         run("ALTER TABLE events RENAME TO lost").await?;
         assert_eq!(scene.deliver(&Delivery::uninstalled("Ev1", TEAM)).await?.status, 500);
         assert_eq!(scene.usable(TEAM).await?.0, "active", "nothing of it is written");

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use diesel::{QueryableByName, RunQueryDsl, sql_types::BigInt};
 use futures_util::future::{join, join_all, try_join};
 use jackfield_config::SecretKeys;
 use jackfield_services::keys::{Keys, Rotation};
 use jackfield_store::{
-    AnyConnection, IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, audit,
+    IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, audit,
     integrations::{self, NewIntegration},
     seal_keys,
 };
 use jackfield_tests::postgres::{databases, fresh_database};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use time::OffsetDateTime;
 
 use crate::stage::{PASSWORD, bare};
 
@@ -45,19 +43,17 @@ fn metadata() -> Map<String, Value> {
 
 /// Seals a value, as whoever writes does.
 async fn install(store: &Store) -> StoreResult<IntegrationId> {
-    let sealer = store.sealer().clone();
     let (provider, external_id, name) = ("p".to_owned(), "one".to_owned(), "One".to_owned());
     let new = NewIntegration { provider, external_id, name, metadata: metadata() };
-    store.write(move |c| Ok(integrations::install(c, &sealer, new, OffsetDateTime::now_utc())?.0.id)).await
+    store.write(move |tx| Ok(integrations::install(tx, new)?.0.id)).await
 }
 
 async fn read(store: &Store, id: IntegrationId) -> StoreResult<Option<Map<String, Value>>> {
-    let sealer = store.sealer().clone();
-    store.read(move |c| integrations::metadata(c, &sealer, id)).await
+    store.read(move |tx| integrations::metadata(tx, id)).await
 }
 
 async fn admit(store: &Store) -> StoreResult<()> {
-    store.admit(OffsetDateTime::now_utc()).await
+    store.admit().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,21 +171,9 @@ async fn all_who_read_at_once_after_a_rotation_elsewhere_are_served() -> Result<
     Ok(())
 }
 
-#[derive(QueryableByName)]
-struct Waiting {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
 /// Comes back once this many transactions of the database wait for others.
 async fn until_waiting(store: &Store, count: i64) -> Result<()> {
-    const SQL: &str = "SELECT count(*) AS count FROM pg_locks WHERE NOT granted \
-                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let look = |c: &mut AnyConnection| match c {
-        AnyConnection::Postgres(postgres) => Ok(diesel::sql_query(SQL).get_result::<Waiting>(postgres)?.count),
-        AnyConnection::Sqlite(_) => Ok(0),
-    };
-    while store.read(look).await? < count {
+    while store.read(|tx| tx.waiting_transactions()).await? < count {
         tokio::task::yield_now().await;
     }
     Ok(())
@@ -204,17 +188,16 @@ async fn two_hosts_that_change_the_keys_at_the_same_time_take_turns() -> Result<
     // Neither can see which key is current before both have begun.
     let (done, is_done) = std::sync::mpsc::channel::<()>();
     let (begun, has_begun) = tokio::sync::oneshot::channel();
-    let locking = third.write(move |c| {
-        diesel::connection::SimpleConnection::batch_execute(c, "LOCK TABLE seal_keys IN ACCESS EXCLUSIVE MODE")?;
+    let locking = third.write(move |tx| {
+        tx.tamper("LOCK TABLE seal_keys IN ACCESS EXCLUSIVE MODE")?;
         let _ = (begun.send(()), is_done.recv());
         Ok(())
     });
     let changing = async {
         has_begun.await?;
         let both = [&one, &two].map(|store| {
-            let (store, keys) = (store.clone(), store.sealer().secret_keys().clone());
-            let renew = move |c: &mut _| seal_keys::renew(c, &keys, OffsetDateTime::now_utc());
-            tokio::spawn(async move { store.write_alone(renew).await })
+            let store = store.clone();
+            tokio::spawn(async move { store.write_alone(seal_keys::renew).await })
         });
         tokio::time::timeout(Duration::from_secs(30), until_waiting(&one, 2)).await??;
         drop(done);
@@ -244,8 +227,7 @@ async fn two_hosts_rotate_side_by_side() -> Result<()> {
     for store in [&one, &two] {
         assert_eq!(read(store, id).await?, Some(metadata()));
     }
-    let sealer = one.sealer().clone();
-    let chain = one.read(move |c| audit::keys(c, &sealer)).await?;
+    let chain = one.read(audit::keys).await?;
     assert!(chain.len() >= 2 * ROTATIONS && chain.iter().all(|(_, key)| key.is_ok()), "the log has a key for each");
     assert!(here.check().await?.is_empty());
     Ok(())

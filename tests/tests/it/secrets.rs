@@ -11,9 +11,8 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_types::Binary};
+use diesel::connection::SimpleConnection;
 use jackfield_config::SecretKeys;
-use jackfield_store::{AnyConnection, StoreResult};
 use jackfield_tests::{
     host::Host,
     person::{Answer, Person},
@@ -130,8 +129,8 @@ impl Scene {
         for purpose in ["seal", "data keys"] {
             self.secrets.add("a derived key", *key.derive(purpose));
         }
-        for wrapped in self.stage.host.store().await?.read(wrapped_keys).await? {
-            self.secrets.add("a data key", unwrapped(&key.derive("data keys"), &wrapped)?);
+        for (id, wrapped) in self.stage.host.store().await?.read(|tx| tx.wrapped_keys()).await? {
+            self.secrets.add("a data key", unwrapped(&key.derive("data keys"), &id, &wrapped)?);
         }
         Ok(())
     }
@@ -147,28 +146,12 @@ fn declared() -> Result<(String, jackfield_tests::stand_in_oauth2::Dialect)> {
     })
 }
 
-#[derive(QueryableByName)]
-struct Wrapped {
-    #[diesel(sql_type = Binary)]
-    id: Vec<u8>,
-    #[diesel(sql_type = Binary)]
-    sealed_key: Vec<u8>,
-}
-
-fn wrapped_keys(c: &mut AnyConnection) -> StoreResult<Vec<Wrapped>> {
-    let query = diesel::sql_query("SELECT id, sealed_key FROM seal_keys WHERE length(sealed_key) > 0");
-    Ok(match c {
-        AnyConnection::Sqlite(sqlite) => query.load(sqlite)?,
-        AnyConnection::Postgres(postgres) => query.load(postgres)?,
-    })
-}
-
 /// By what the documentation says of sealed values, and none of the host's code: version, key id and nonce stand before the ciphertext, and
 /// the place that it is bound to is table, column and row, each after its length.
-fn unwrapped(key: &[u8; 32], wrapped: &Wrapped) -> Result<Vec<u8>> {
-    let parts = [b"seal_keys".as_slice(), b"key", &wrapped.id];
+fn unwrapped(key: &[u8; 32], id: &[u8], wrapped: &[u8]) -> Result<Vec<u8>> {
+    let parts = [b"seal_keys".as_slice(), b"key", id];
     let aad: Vec<u8> = parts.iter().flat_map(|part| [&part.len().to_be_bytes(), *part].concat()).collect();
-    let (nonce, msg) = wrapped.sealed_key[5..].split_first_chunk::<24>().context("a nonce")?;
+    let (nonce, msg) = wrapped[5..].split_first_chunk::<24>().context("a nonce")?;
     let opened = XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(*nonce), Payload { msg, aad: &aad });
     opened.map_err(|_| anyhow::anyhow!("a data key is wrapped otherwise"))
 }

@@ -1,7 +1,6 @@
 //! What is not revoked, or not at once: it is told as what it is, and nothing of it is forgotten.
 
 use anyhow::{Context, Result};
-use diesel::connection::SimpleConnection;
 use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
@@ -60,7 +59,7 @@ impl Night {
     /// The organization goes as no command takes it away: behind the host's back.
     async fn delete_organization(&self) -> Result<()> {
         let delete = "DELETE FROM organizations WHERE slug = 'acme'";
-        Ok(self.host.store().await?.write(move |c| Ok(c.batch_execute(delete)?)).await?)
+        Ok(self.host.store().await?.tamper(delete).await?)
     }
 }
 
@@ -123,22 +122,23 @@ async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Res
 async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it() -> Result<()> {
     let night = Night::with(0, "").await?;
     let store = night.host.store().await?;
-    let (sealer, now) = (store.sealer().clone(), OffsetDateTime::now_utc());
+    let now = OffsetDateTime::now_utc();
     let tokens = Tokens { step: "gone".to_owned(), access_token: "t".to_owned(), ..Tokens::default() };
     let grant = GivenGrant { name: "access".to_owned(), tokens, ..GivenGrant::default() };
     let given = Given { grants: vec![grant], is_whole: true, ..Given::default() };
     // Not due yet, so that the host beside lets it be.
     let later = now + Duration::hours(1);
-    let add = store.write(move |c| {
+    let add = store.write(move |tx| {
         let new = NewRevocation {
             provider: ID.to_owned(),
             external_id: "1".to_owned(),
             name: String::new(),
-            organization: organizations::by_slug(c, "acme")?.map(|acme| acme.id),
+            organization: organizations::by_slug(tx, "acme")?.map(|acme| acme.id),
             reason: Reason::Removed,
             given,
         };
-        revocations::add(c, &sealer, &new, later, now)
+        let id = revocations::add(tx, &new)?;
+        revocations::put_off(tx, id, later)
     });
     add.await?;
     for _ in 0..2 {
@@ -250,12 +250,12 @@ async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_set_up_has_exp
     let declared = declaration_of(&night.service, ID, REVOCATION);
     night.host = night.host.killed_and_restarted(bare().toml(&http(&night.service)).toml(&declared))?;
     let store = night.host.store().await?;
-    let due = |at| store.read(move |c| revocations::due(c, at, 10));
+    let due = async |at| store.at(at).read(|tx| revocations::due(tx, 10)).await;
     let now = OffsetDateTime::now_utc();
     assert_eq!(due(now).await?, [], "it may end well yet, as far as the host knows");
     let noted = due(now + Duration::minutes(17)).await?;
     let [noted] = noted[..] else { anyhow::bail!("{noted:?}") };
-    store.write(move |c| revocations::put_off(c, noted, now)).await?;
+    store.write(move |tx| revocations::put_off(tx, noted, now)).await?;
     night.all_dead().await?;
     assert_eq!(Stored::of(&night.host).await?.settled().await?[0].reason, Reason::Orphaned);
     Ok(())

@@ -1,9 +1,8 @@
 //! Calls from services: the webhook plugin through a real host, and who gets nothing out of the URL.
 
 use anyhow::{Context, Result};
-use diesel::{RunQueryDsl, sql_query};
 use hmac::{Hmac, KeyInit, Mac};
-use jackfield_store::{AnyConnection, IntegrationId, StoreResult};
+use jackfield_store::{IntegrationId, StoreResult, Tx};
 use jackfield_tests::{
     person::{Answer, Person},
     postgres::databases,
@@ -306,7 +305,7 @@ async fn where_organizations_share_an_integration_each_takes_its_own_url_along()
         assert!(owner.visit(SETUP).await?.dialog()?.success);
         // The account goes by the secret, so that no two are one by themselves: they are made one, as two of a service's would be.
         let store = stage.host.store().await?;
-        store.write(move |c| share(c, id)).await?;
+        store.write(move |tx| share(tx, id)).await?;
         let remove = owner.request(Method::DELETE, &format!("/api/0/organizations/acme/integrations/{id}/"));
         assert_eq!(owner.send(remove).await?.status, 204);
         assert_eq!(call(&stage, &ours.url, &ours.secret, "{}").await?, 404, "who has left is called no more");
@@ -316,8 +315,7 @@ async fn where_organizations_share_an_integration_each_takes_its_own_url_along()
 }
 
 /// Links every organization and every webhook to this integration.
-fn share(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<()> {
-    sql_query(format!("UPDATE organization_integrations SET integration_id = {id}")).execute(c)?;
-    sql_query(format!("UPDATE webhooks SET integration_id = {id}")).execute(c)?;
-    Ok(())
+fn share(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
+    tx.tamper(&format!("UPDATE organization_integrations SET integration_id = {id}"))?;
+    tx.tamper(&format!("UPDATE webhooks SET integration_id = {id}"))
 }

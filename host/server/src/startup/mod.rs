@@ -4,7 +4,6 @@ use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration
 
 use axum::Router;
 use thiserror::Error;
-use time::OffsetDateTime;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -256,7 +255,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
     let accounts = Accounts::new(store.clone(), clock.clone());
     let served_by = plugins.clone();
     let builds = Builds::new(move |provider| served_by.digest_of(provider));
-    let integrations = Integrations::new(store.clone(), clock.clone(), builds.clone());
+    let integrations = Integrations::new(store.clone(), builds.clone());
     let keys = Keys::new(store.clone());
     let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
     let issuers = Issuers::default();
@@ -279,7 +278,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
         issuers,
     };
     let pipelines = Arc::new(Pipelines::new(parts, secret_keys));
-    let sessions = Sessions::new(store.clone(), clock, url_prefix.is_https());
+    let sessions = Sessions::new(store.clone(), url_prefix.is_https());
     let (log, shown) = (audit.clone(), features.clone());
     let reloader = Reloader::new(settings, outbound, plugins.clone(), shown, store.clone(), log);
     AppHandle::new(App {
@@ -310,7 +309,7 @@ async fn sweep(store: Store) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
-        if let Err(error) = store.sweep(OffsetDateTime::now_utc()).await {
+        if let Err(error) = store.sweep().await {
             tracing::warn!(%error, "expired sessions could not be swept");
         }
     }

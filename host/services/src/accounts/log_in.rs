@@ -39,7 +39,7 @@ impl Accounts {
             return Err(LogInError::SlowedDown { retry_after: wait.unsigned_abs() });
         }
         let by = email.clone();
-        let user = self.store.read(move |c| users::by_email(c, &by)).await?;
+        let user = self.store.read(move |tx| users::by_email(tx, &by)).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let is_right = password::is_right(password.into(), hash).await?;
         match user.filter(|_| is_right) {

@@ -16,8 +16,8 @@ use throttle::Throttle;
 
 use jackfield_config::clock::Clock;
 use jackfield_store::{
-    AnyConnection, IdentityId, OrganizationId, Store, StoreError, StoreResult, UserId,
-    audit::{self, Action, Actor, Entry},
+    IdentityId, OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
+    audit::{Action, Actor, Entry},
     identities, leaving, members, organizations, users,
 };
 pub use jackfield_store::{identities::Identity, leaving::IdentityUnlinked, organizations::Organization};
@@ -26,7 +26,6 @@ pub use jackfield_store::{identities::Identity, leaving::IdentityUnlinked, organ
 #[derive(Clone)]
 pub struct Accounts {
     store: Store,
-    clock: Clock,
     throttle: Arc<Throttle>,
 }
 
@@ -52,8 +51,8 @@ impl Accounts {
     /// Builds the room.
     #[must_use]
     pub fn new(store: Store, clock: Clock) -> Self {
-        let throttle = Arc::new(Throttle::new(clock.clone()));
-        Self { store, clock, throttle }
+        let throttle = Arc::new(Throttle::new(clock));
+        Self { store, throttle }
     }
 
     /// A user's access to the organization of a slug; `None` when there is none, or they are not a member.
@@ -62,7 +61,7 @@ impl Accounts {
     /// When the database fails.
     pub async fn access(&self, user: UserId, slug: &str) -> StoreResult<Option<Access>> {
         let slug = slug.to_owned();
-        self.store.read(move |c| access(c, user, |c| organizations::by_slug(c, &slug))).await
+        self.store.read(move |tx| access(tx, user, |tx| organizations::by_slug(tx, &slug))).await
     }
 
     /// The same by the organization's id.
@@ -70,7 +69,7 @@ impl Accounts {
     /// # Errors
     /// When the database fails.
     pub async fn access_to(&self, user: UserId, organization: OrganizationId) -> StoreResult<Option<Access>> {
-        self.store.read(move |c| access(c, user, |c| organizations::by_id(c, organization))).await
+        self.store.read(move |tx| access(tx, user, |tx| organizations::by_id(tx, organization))).await
     }
 
     /// What a bearer token opens; `None` when it opens nothing.
@@ -79,7 +78,7 @@ impl Accounts {
     /// When the database fails.
     pub async fn token_access(&self, token: &str) -> StoreResult<Option<Access>> {
         let hash = token::hash(token);
-        self.store.read(move |c| token::access(c, &hash)).await
+        self.store.read(move |tx| token::access(tx, &hash)).await
     }
 
     /// A user's own linked identities.
@@ -87,7 +86,7 @@ impl Accounts {
     /// # Errors
     /// When the database fails.
     pub async fn identities(&self, user: UserId) -> StoreResult<Vec<Identity>> {
-        self.store.read(move |c| identities::of_user(c, user)).await
+        self.store.read(move |tx| identities::of_user(tx, user)).await
     }
 
     /// Unlinks an identity from a user; where nobody else has proved it, its tokens are given up.
@@ -95,13 +94,12 @@ impl Accounts {
     /// # Errors
     /// When the database fails.
     pub async fn unlink_identity(&self, user: UserId, identity: IdentityId) -> StoreResult<IdentityUnlinked> {
-        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        let unlinked = self.store.write(move |c| {
+        let unlinked = self.store.write(move |tx| {
             // Before it: with the last who has proved it, it goes.
-            let proved = identities::of_user(c, user)?.into_iter().find(|proved| proved.id == identity);
-            let unlinked = leaving::unlink_identity(c, &sealer, user, identity, now)?;
+            let proved = identities::of_user(tx, user)?.into_iter().find(|proved| proved.id == identity);
+            let unlinked = leaving::unlink_identity(tx, user, identity)?;
             if let Some(proved) = proved.filter(|_| unlinked.was_linked) {
-                audit::append(c, &sealer, &given_up(user, &proved), now)?;
+                tx.audit(&given_up(user, &proved))?;
             }
             Ok(unlinked)
         });
@@ -118,10 +116,10 @@ impl Accounts {
     /// When the database fails.
     pub async fn first_organization(&self, user: UserId) -> StoreResult<Option<Organization>> {
         self.store
-            .read(move |c| {
-                let Some(user) = users::by_id(c, user)? else { return Ok(None) };
+            .read(move |tx| {
+                let Some(user) = users::by_id(tx, user)? else { return Ok(None) };
                 let member = (!user.is_superuser).then_some(user.id);
-                organizations::first(c, member)
+                organizations::first(tx, member)
             })
             .await
     }
@@ -137,15 +135,15 @@ fn given_up(user: UserId, identity: &Identity) -> Entry {
 }
 
 fn access(
-    c: &mut AnyConnection,
+    tx: &mut Tx<'_>,
     user: UserId,
-    find: impl FnOnce(&mut AnyConnection) -> StoreResult<Option<Organization>>,
+    find: impl FnOnce(&mut Tx<'_>) -> StoreResult<Option<Organization>>,
 ) -> StoreResult<Option<Access>> {
-    let (Some(user), Some(organization)) = (users::by_id(c, user)?, find(c)?) else { return Ok(None) };
+    let (Some(user), Some(organization)) = (users::by_id(tx, user)?, find(tx)?) else { return Ok(None) };
     let role = if user.is_superuser {
         Some(Role::Owner)
     } else {
-        let role = members::role_of(c, organization.id, user.id)?;
+        let role = members::role_of(tx, organization.id, user.id)?;
         role.map(|role| role.parse()).transpose().map_err(|_| StoreError::Corrupt("the role of a member"))?
     };
     Ok(role.map(|role: Role| Access { organization, actor: Actor::user(user.id), scopes: role.scopes().to_vec() }))

@@ -5,8 +5,8 @@ use thiserror::Error;
 
 use super::{Accounts, Organization, Role, Scope, password, token};
 use jackfield_store::{
-    AnyConnection, StoreError, api_tokens,
-    audit::{self, Action, Actor, Entry},
+    StoreError, Tx, api_tokens,
+    audit::{Action, Actor, Entry},
     members, organizations,
     users::{self, NewUser, User},
 };
@@ -85,13 +85,11 @@ impl Accounts {
             password_hash,
             is_superuser: new.superuser,
         };
-        let now = self.clock.now();
-        let sealer = self.store.sealer().clone();
-        let made = self.store.write(move |c| {
-            users::insert(c, &row, now)?;
+        let made = self.store.write(move |tx| {
+            users::insert(tx, &row)?;
             let entry = by_operator(Action::UserCreation).detail("user", row.email.clone());
-            audit::append(c, &sealer, &entry.detail("superuser", row.is_superuser), now)?;
-            users::by_email(c, &row.email)?.ok_or(StoreError::Corrupt("a new user"))
+            tx.audit(&entry.detail("superuser", row.is_superuser))?;
+            users::by_email(tx, &row.email)?.ok_or(StoreError::Corrupt("a new user"))
         });
         made.await.map_err(|error| taken(error, AccountsError::EmailTaken(email)))
     }
@@ -101,19 +99,19 @@ impl Accounts {
     /// # Errors
     /// When a value will not do, the slug is taken, or there is no such user.
     pub async fn create_organization(&self, slug: &str, name: &str, owner: Option<&str>) -> Result<Organization> {
-        let (slug, name, now) = (checked_slug(slug)?, checked_name(name)?, self.clock.now());
+        let (slug, name) = (checked_slug(slug)?, checked_name(name)?);
         let owner = match owner {
             Some(email) => Some(self.user(email).await?),
             None => None,
         };
-        let (by, sealer) = (slug.clone(), self.store.sealer().clone());
-        let made = self.store.write(move |c| {
-            let id = organizations::insert(c, &by, &name, now)?;
+        let by = slug.clone();
+        let made = self.store.write(move |tx| {
+            let id = organizations::insert(tx, &by, &name)?;
             if let Some(owner) = owner {
-                members::set(c, id, owner.id, &Role::Owner.to_string())?;
+                members::set(tx, id, owner.id, &Role::Owner.to_string())?;
             }
-            audit::append(c, &sealer, &by_operator(Action::OrganizationCreation).organization(id), now)?;
-            organizations::by_id(c, id)?.ok_or(StoreError::Corrupt("a new organization"))
+            tx.audit(&by_operator(Action::OrganizationCreation).organization(id))?;
+            organizations::by_id(tx, id)?.ok_or(StoreError::Corrupt("a new organization"))
         });
         made.await.map_err(|error| taken(error, AccountsError::SlugTaken(slug)))
     }
@@ -124,11 +122,10 @@ impl Accounts {
     /// When there is no such organization or user.
     pub async fn add_member(&self, slug: &str, email: &str, role: Role) -> Result<()> {
         let (organization, user) = (self.organization(slug).await?, self.user(email).await?);
-        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        let set = self.store.write(move |c| {
-            members::set(c, organization.id, user.id, &role.to_string())?;
+        let set = self.store.write(move |tx| {
+            members::set(tx, organization.id, user.id, &role.to_string())?;
             let entry = by_operator(Action::MemberChange).organization(organization.id);
-            audit::append(c, &sealer, &entry.detail("user", user.email).detail("role", role.to_string()), now)
+            tx.audit(&entry.detail("user", user.email).detail("role", role.to_string()))
         });
         Ok(set.await?)
     }
@@ -138,15 +135,14 @@ impl Accounts {
     /// # Errors
     /// When there is no such organization.
     pub async fn create_token(&self, slug: &str, name: &str, scopes: &[Scope]) -> Result<String> {
-        let (organization, name, now) = (self.organization(slug).await?, checked_name(name)?, self.clock.now());
+        let (organization, name) = (self.organization(slug).await?, checked_name(name)?);
         let token = token::fresh();
         let hash = token::hash(&token);
         let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-        let sealer = self.store.sealer().clone();
-        let made = self.store.write(move |c| {
-            api_tokens::insert(c, organization.id, &name, &hash, &scopes, now)?;
+        let made = self.store.write(move |tx| {
+            api_tokens::insert(tx, organization.id, &name, &hash, &scopes)?;
             let entry = by_operator(Action::TokenCreation).organization(organization.id);
-            audit::append(c, &sealer, &entry.detail("name", name).detail("scopes", scopes), now)
+            tx.audit(&entry.detail("name", name).detail("scopes", scopes))
         });
         made.await?;
         Ok(token)
@@ -158,17 +154,17 @@ impl Accounts {
     /// When there is none.
     pub async fn organization(&self, slug: &str) -> Result<Organization> {
         let by = slug.to_owned();
-        self.found(move |c| organizations::by_slug(c, &by), AccountsError::NoOrganization(slug.to_owned())).await
+        self.found(move |tx| organizations::by_slug(tx, &by), AccountsError::NoOrganization(slug.to_owned())).await
     }
 
     async fn user(&self, email: &str) -> Result<User> {
         let by = email.trim().to_lowercase();
-        self.found(move |c| users::by_email(c, &by), AccountsError::NoUser(email.to_owned())).await
+        self.found(move |tx| users::by_email(tx, &by), AccountsError::NoUser(email.to_owned())).await
     }
 
     async fn found<T: Send + 'static>(
         &self,
-        find: impl FnOnce(&mut AnyConnection) -> std::result::Result<Option<T>, StoreError> + Send + 'static,
+        find: impl FnOnce(&mut Tx<'_>) -> std::result::Result<Option<T>, StoreError> + Send + 'static,
         missing: AccountsError,
     ) -> Result<T> {
         self.store.read(find).await?.ok_or(missing)

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use super::Access;
-use jackfield_store::{AnyConnection, StoreError, StoreResult, api_tokens, audit::Actor, organizations};
+use jackfield_store::{StoreError, StoreResult, Tx, api_tokens, audit::Actor, organizations};
 
 /// Lets people and secret scanners recognize a token.
 const PREFIX: &str = "jf_";
@@ -21,9 +21,9 @@ pub(super) fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-pub(super) fn access(c: &mut AnyConnection, hash: &[u8]) -> StoreResult<Option<Access>> {
-    let Some((id, name, organization, scopes)) = api_tokens::by_hash(c, hash)? else { return Ok(None) };
-    let Some(organization) = organizations::by_id(c, organization)? else { return Ok(None) };
+pub(super) fn access(tx: &mut Tx<'_>, hash: &[u8]) -> StoreResult<Option<Access>> {
+    let Some((id, name, organization, scopes)) = api_tokens::by_hash(tx, hash)? else { return Ok(None) };
+    let Some(organization) = organizations::by_id(tx, organization)? else { return Ok(None) };
     let scopes = scopes.iter().map(|scope| scope.parse()).collect::<Result<_, _>>();
     let scopes = scopes.map_err(|_: String| StoreError::Corrupt("the scopes of a token"))?;
     Ok(Some(Access { organization, actor: Actor::token(id, name), scopes }))

@@ -12,7 +12,7 @@ use std::{
 use time::OffsetDateTime;
 
 use super::{Action, Actor, Audit, Entry, Outcome};
-use jackfield_store::{IntegrationId, OrganizationId, StoreError, StoreResult, audit};
+use jackfield_store::{IntegrationId, OrganizationId, StoreError, StoreResult, Tx, audit};
 
 /// How long repeats are gathered.
 const WINDOW: time::Duration = time::Duration::seconds(60);
@@ -121,7 +121,7 @@ impl Audit {
             return Ok(());
         }
         let before = self.counts.take(&kind);
-        match self.write_first(rows(&before), entry, now).await {
+        match self.write_first(rows(&before), entry).await {
             // Written before it is known: a repeat must not be answered while nothing is there.
             Ok(entry) => drop(locked(&self.counts.known).insert(kind, Repeats { entry, since: now, count: 0 })),
             Err(error) => {
@@ -133,11 +133,11 @@ impl Audit {
     }
 
     /// Writes the first of a minute after the repeats of the minute before, and answers it with all that it names.
-    async fn write_first(&self, before: Vec<Entry>, entry: Entry, now: OffsetDateTime) -> StoreResult<Entry> {
-        let (sealer, builds) = (self.store.sealer().clone(), self.builds.clone());
-        let write = move |c: &mut _| {
-            let entry = audit::with_names(c, &entry)?.served_by(&builds);
-            before.iter().chain([&entry]).try_for_each(|entry| audit::append(c, &sealer, entry, now))?;
+    async fn write_first(&self, before: Vec<Entry>, entry: Entry) -> StoreResult<Entry> {
+        let builds = self.builds.clone();
+        let write = move |tx: &mut Tx<'_>| {
+            let entry = audit::with_names(tx, &entry)?.served_by(&builds);
+            before.iter().chain([&entry]).try_for_each(|entry| tx.audit(entry))?;
             Ok(entry)
         };
         self.store.write(write).await

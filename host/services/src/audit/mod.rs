@@ -13,7 +13,7 @@ pub use verify::{Noted, Verified};
 
 use jackfield_config::clock::Clock;
 pub use jackfield_store::audit::{Action, Actor, ActorKind, Break, Builds, Entry, Filter, Head, Outcome, Row};
-use jackfield_store::{AnyConnection, Store, StoreResult, audit};
+use jackfield_store::{Store, StoreResult, Tx, audit};
 
 /// The audit log of this installation. Cheap to clone.
 #[derive(Clone)]
@@ -60,11 +60,9 @@ impl Audit {
     /// When the database fails, or what the function answers.
     pub async fn write_after(
         &self,
-        deed: impl FnOnce(&mut AnyConnection) -> StoreResult<Vec<Entry>> + Send + 'static,
+        deed: impl FnOnce(&mut Tx<'_>) -> StoreResult<Vec<Entry>> + Send + 'static,
     ) -> StoreResult<()> {
-        let (sealer, now) = (self.store.sealer().clone(), self.clock.now());
-        let all =
-            move |c: &mut AnyConnection| deed(c)?.iter().try_for_each(|entry| audit::append(c, &sealer, entry, now));
+        let all = move |tx: &mut Tx<'_>| deed(tx)?.iter().try_for_each(|entry| tx.audit(entry));
         self.store.write(all).await
     }
 
@@ -82,7 +80,7 @@ impl Audit {
     /// When the database fails.
     pub async fn list(&self, filter: Filter, before: Option<i64>, limit: usize) -> StoreResult<Listing> {
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-        let mut rows = self.store.read(move |c| audit::newest(c, &filter, before, wanted)).await?;
+        let mut rows = self.store.read(move |tx| audit::newest(tx, &filter, before, wanted)).await?;
         let next = (rows.len() > limit).then(|| {
             rows.truncate(limit);
             rows.last().map(|row| row.id)
@@ -95,7 +93,7 @@ impl Audit {
     /// # Errors
     /// When the database fails.
     pub async fn after(&self, filter: Filter, id: i64, limit: i64) -> StoreResult<Vec<Row>> {
-        self.store.read(move |c| audit::after(c, &filter, id, limit)).await
+        self.store.read(move |tx| audit::after(tx, &filter, id, limit)).await
     }
 }
 

@@ -22,7 +22,7 @@ async fn log_with(clock: Clock) -> Log {
     let url = format!("sqlite://{}/jackfield.db", folder.path().display());
     let store = Store::open(&url, Sealer::new(SecretKeys::new(["1".repeat(32).as_str()]))).await.expect("a database");
     store.migrate().await.expect("it is migrated");
-    Log { audit: Audit::new(store, clock), _folder: folder }
+    Log { audit: Audit::new(store.with_clock(clock.clone()), clock), _folder: folder }
 }
 
 fn deed() -> Entry {

@@ -45,11 +45,10 @@ impl Audit {
     /// # Errors
     /// When the database fails.
     pub async fn verify(&self, noted: Option<&Noted>) -> StoreResult<Verified> {
-        let sealer = self.store.sealer().clone();
         // The last row before the head: hosts append meanwhile, and the head only grows.
         let last = self.store.read(audit::last_id).await?;
         let (head, mac) = self.store.read(audit::head).await?;
-        let keys = self.store.read(move |c| audit::keys(c, &sealer)).await?;
+        let keys = self.store.read(audit::keys).await?;
         let is_erased = self.store.read(audit::is_erased).await?;
         let mut walk = Walk::new(&keys, noted);
         // From the very first on: what has no place in the chain may have any id.

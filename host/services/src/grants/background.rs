@@ -31,15 +31,14 @@ impl Grants {
     /// # Errors
     /// When the database cannot say what is due. What is the matter with one grant is logged, and costs no other.
     pub async fn keep_once(&self) -> Result<usize, StoreError> {
-        let now = self.clock.now();
-        let due = self.store.read(move |c| refreshes::due(c, now, MOST)).await?;
+        let due = self.store.read(move |tx| refreshes::due(tx, MOST)).await?;
         let count = due.len();
         stream::iter(due).for_each_concurrent(AT_ONCE, |id| self.keep_one(id)).await;
         Ok(count)
     }
 
     async fn keep_one(&self, id: GrantId) {
-        match self.store.read(move |c| grants::get(c, id)).await {
+        match self.store.read(move |tx| grants::get(tx, id)).await {
             Ok(Some(grant)) => self.refresh_anyway(&grant).await,
             Ok(None) => {}
             Err(error) => tracing::error!(grant.id = %id, %error, "a grant that is due cannot be read"),
@@ -62,9 +61,9 @@ impl Grants {
             return Ok(());
         }
         self.store
-            .write(|c| {
-                refreshes::void_leases(c)?;
-                revocations::void_leases(c)
+            .write(|tx| {
+                refreshes::void_leases(tx)?;
+                revocations::void_leases(tx)
             })
             .await
     }

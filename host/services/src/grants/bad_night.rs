@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use super::{Attempted, Effect, Grants, revoke::LEASE};
 use jackfield_loader::{Provider, StepKind};
 use jackfield_store::{
-    AnyConnection, OrganizationId, RevocationId, Sealer, StoreResult,
-    audit::{self, Action, Actor, Entry},
+    OrganizationId, RevocationId, StoreResult, Tx,
+    audit::{Action, Actor, Entry},
     grants,
     integrations::{self, Integration},
     leaving::{self, Unlinked},
@@ -81,18 +81,18 @@ impl Grants {
     /// # Errors
     /// When the database fails.
     pub async fn plan(&self, provider: &str, organization: Option<OrganizationId>) -> StoreResult<Plan> {
-        let (id, now) = (provider.to_owned(), self.clock.now());
+        let id = provider.to_owned();
         let way = self.plugins.find_configured(provider).map_or(Way::NotLoaded, |provider| way_of(&provider));
-        let counted = self.store.read(move |c| {
+        let counted = self.store.read(move |tx| {
             let (mut planned, mut grants) = (Vec::new(), 0);
-            for integration in integrations::of_provider(c, &id, organization)? {
-                let linked = organization_integrations::organizations_of(c, integration.id)?;
-                grants += grants::of_integration(c, integration.id)?.len();
+            for integration in integrations::of_provider(tx, &id, organization)? {
+                let linked = organization_integrations::organizations_of(tx, integration.id)?;
+                grants += grants::of_integration(tx, integration.id)?.len();
                 let (leave, stay): (Vec<_>, Vec<_>) =
                     linked.into_iter().partition(|linked| organization.is_none_or(|only| only == *linked));
                 planned.push(Planned { integration, organizations: leave, is_shared: !stay.is_empty() });
             }
-            let open = revocations::unrevoked(c, &Which { provider: Some(id), organization }, now, MOST)?;
+            let open = revocations::unrevoked(tx, &Which { provider: Some(id), organization }, MOST)?;
             Ok((planned, grants, open))
         });
         let (integrations, grants, open) = counted.await?;
@@ -107,11 +107,11 @@ impl Grants {
     pub async fn give_up(&self, planned: &Planned, fate: Fate) -> StoreResult<Option<(RevocationId, Attempted)>> {
         let now = self.clock.now();
         // Taken in the same transaction, so that a host that runs beside does not take them all at once.
-        let claim = move |c: &mut AnyConnection, id| {
-            let lease = revocations::claim(c, id, now, now, now + LEASE)?;
-            Ok(lease.zip(revocations::get(c, id)?))
+        let claim = move |tx: &mut Tx<'_>, id| {
+            let lease = revocations::claim(tx, id, now, LEASE)?;
+            Ok(lease.zip(revocations::get(tx, id)?))
         };
-        let Some((lease, revocation)) = self.take_out(planned, fate, now, claim).await?.flatten() else {
+        let Some((lease, revocation)) = self.take_out(planned, fate, claim).await?.flatten() else {
             return Ok(None);
         };
         Ok(Some((revocation.id, self.attempt_revocation(&revocation, lease).await?)))
@@ -127,36 +127,35 @@ impl Grants {
         fate: Fate,
         from: OffsetDateTime,
     ) -> StoreResult<Option<RevocationId>> {
-        let wait = move |c: &mut AnyConnection, id| {
-            revocations::put_off(c, id, from)?;
+        let wait = move |tx: &mut Tx<'_>, id| {
+            revocations::put_off(tx, id, from)?;
             Ok(id)
         };
-        self.take_out(planned, fate, self.clock.now(), wait).await
+        self.take_out(planned, fate, wait).await
     }
 
     async fn take_out<T: Send + 'static>(
         &self,
         planned: &Planned,
         fate: Fate,
-        now: OffsetDateTime,
-        and: impl FnOnce(&mut AnyConnection, RevocationId) -> StoreResult<T> + Send + 'static,
+        and: impl FnOnce(&mut Tx<'_>, RevocationId) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<Option<T>> {
-        let (sealer, planned) = (self.store.sealer().clone(), planned.clone());
+        let planned = planned.clone();
         self.store
-            .write(move |c| {
+            .write(move |tx| {
                 let (id, deeds) = match fate {
-                    Fate::Removed => unlink_all(c, &sealer, &planned, now)?,
+                    Fate::Removed => unlink_all(tx, &planned)?,
                     // Others use the same tokens.
                     Fate::Kept if planned.is_shared => (None, Vec::new()),
                     Fate::Kept => {
-                        let id = leaving::disarm(c, &sealer, &planned.integration, REVOKED, now)?;
+                        let id = leaving::disarm(tx, &planned.integration, REVOKED)?;
                         (Some(id), Vec::new())
                     }
                 };
-                let taken = id.map(|id| and(c, id)).transpose()?;
+                let taken = id.map(|id| and(tx, id)).transpose()?;
                 // Last: whoever writes into the log holds up everybody else who does.
                 for entry in deeds {
-                    audit::append(c, &sealer, &entry, now)?;
+                    tx.audit(&entry)?;
                 }
                 Ok(taken)
             })
@@ -169,7 +168,7 @@ impl Grants {
     /// When the database fails.
     pub async fn try_again(&self, id: RevocationId) -> StoreResult<Attempted> {
         let now = self.clock.now();
-        self.store.write(move |c| revocations::reopen(c, id, now)).await?;
+        self.store.write(move |tx| revocations::reopen(tx, id)).await?;
         match self.revoke(id, now + time::Duration::days(365)).await? {
             // A running host may have been faster.
             Attempted::Elsewhere => self.found(id).await,
@@ -178,7 +177,7 @@ impl Grants {
     }
 
     async fn found(&self, id: RevocationId) -> StoreResult<Attempted> {
-        let Some(found) = self.store.read(move |c| revocations::get(c, id)).await? else {
+        let Some(found) = self.store.read(move |tx| revocations::get(tx, id)).await? else {
             return Ok(Attempted::EndedElsewhere("it is done and forgotten".to_owned()));
         };
         let answer = found.answer.unwrap_or_default();
@@ -192,23 +191,18 @@ impl Grants {
 }
 
 /// Answers what was given up, and what each organization finds in its log.
-fn unlink_all(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    planned: &Planned,
-    now: OffsetDateTime,
-) -> StoreResult<(Option<RevocationId>, Vec<Entry>)> {
+fn unlink_all(tx: &mut Tx<'_>, planned: &Planned) -> StoreResult<(Option<RevocationId>, Vec<Entry>)> {
     let (id, mut removed, mut deeds) = (planned.integration.id, None, Vec::new());
     let deed = || Entry::new(Action::Unlink, Actor::operator()).integration(&planned.integration);
     for organization in &planned.organizations {
-        let unlinked = leaving::unlink(c, sealer, *organization, id, Reason::Operator, now)?;
+        let unlinked = leaving::unlink(tx, *organization, id, Reason::Operator)?;
         if unlinked != Unlinked::NotThere {
             deeds.push(deed().organization(*organization).detail("removed", unlinked != Unlinked::StillShared));
         }
         removed = removed.or(unlinked.revocation());
     }
     if removed.is_none() && planned.organizations.is_empty() && !planned.is_shared {
-        removed = leaving::remove_unlinked(c, sealer, id, Reason::Operator, now)?.revocation();
+        removed = leaving::remove_unlinked(tx, id, Reason::Operator)?.revocation();
         deeds.extend(removed.map(|_| deed().detail("removed", true)));
     }
     Ok((removed, deeds))

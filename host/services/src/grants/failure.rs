@@ -10,8 +10,8 @@ use super::{
     refresh::{Attempt, until},
 };
 use jackfield_store::{
-    AnyConnection, Sealer, StoreResult,
-    audit::{self, Action, Actor, Entry},
+    StoreResult, Tx,
+    audit::{Action, Actor, Entry},
     grants::Grant,
     integrations, organization_integrations,
     refreshes::{self, Failure, Lease, NEVER},
@@ -79,16 +79,16 @@ impl Grants {
 
     async fn failures(&self, grant: &Grant) -> StoreResult<i32> {
         let id = grant.id;
-        Ok(self.store.read(move |c| refreshes::get(c, id)).await?.map_or(0, |refresh| refresh.failures))
+        Ok(self.store.read(move |tx| refreshes::get(tx, id)).await?.map_or(0, |refresh| refresh.failures))
     }
 
     async fn give_back(&self, grant: &Grant, lease: Lease, failure: Failure, reason: &str) -> StoreResult<()> {
-        let (failed, reason, now) = (grant.clone(), reason.to_owned(), self.clock.now());
-        let (digest, sealer) = (self.digest_of(grant).await?, self.store.sealer().clone());
+        let (failed, reason) = (grant.clone(), reason.to_owned());
+        let digest = self.digest_of(grant).await?;
         self.store
-            .write(move |c| {
-                if refreshes::fail(c, &failed, lease, failure, &reason)?.is_some() {
-                    note(c, &sealer, &failed, &reason, digest.as_deref(), now)?;
+            .write(move |tx| {
+                if refreshes::fail(tx, &failed, lease, failure, &reason)?.is_some() {
+                    note(tx, &failed, &reason, digest.as_deref())?;
                 }
                 Ok(())
             })
@@ -97,14 +97,14 @@ impl Grants {
 
     /// Nobody asks for another token of it; the integration whose first it is, and the identity it acts for, are marked as well.
     async fn over(&self, grant: &Grant, reason: String) -> StoreResult<Attempt> {
-        let (ended, why, now) = (grant.clone(), reason.clone(), self.clock.now());
-        let (digest, sealer) = (self.digest_of(grant).await?, self.store.sealer().clone());
+        let (ended, why) = (grant.clone(), reason.clone());
+        let digest = self.digest_of(grant).await?;
         let is_news = self
             .store
-            .write(move |c| {
-                let is_news = renewal::end(c, &sealer, &ended, &why)?;
+            .write(move |tx| {
+                let is_news = renewal::end(tx, &ended, &why)?;
                 if is_news {
-                    note(c, &sealer, &ended, &why, digest.as_deref(), now)?;
+                    note(tx, &ended, &why, digest.as_deref())?;
                 }
                 Ok(is_news)
             })
@@ -118,21 +118,14 @@ impl Grants {
     /// The build that was asked, where it is loaded.
     async fn digest_of(&self, grant: &Grant) -> StoreResult<Option<String>> {
         let id = grant.integration;
-        let provider = self.store.read(move |c| integrations::provider_of(c, id)).await?;
+        let provider = self.store.read(move |tx| integrations::provider_of(tx, id)).await?;
         Ok(provider.and_then(|id| self.plugins.digest_of(&id)))
     }
 }
 
 /// One row for each organization that has the integration: each reads its own.
-fn note(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    grant: &Grant,
-    reason: &str,
-    digest: Option<&str>,
-    now: OffsetDateTime,
-) -> StoreResult<()> {
-    for organization in organization_integrations::organizations_of(c, grant.integration)? {
+fn note(tx: &mut Tx<'_>, grant: &Grant, reason: &str, digest: Option<&str>) -> StoreResult<()> {
+    for organization in organization_integrations::organizations_of(tx, grant.integration)? {
         let mut entry = Entry::new(Action::RefreshFailure, Actor::host())
             .organization(organization)
             .integration_id(grant.integration)
@@ -141,7 +134,7 @@ fn note(
         if let Some(digest) = digest {
             entry = entry.plugin_digest(digest);
         }
-        audit::append(c, sealer, &entry, now)?;
+        tx.audit(&entry)?;
     }
     Ok(())
 }

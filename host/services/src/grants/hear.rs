@@ -18,8 +18,8 @@ use super::{
 };
 use jackfield_loader::{Event, EventKind, GrantName, Provider, WebhookAnswer, WebhookCall};
 use jackfield_store::{
-    AnyConnection, GrantId, Sealer, StoreResult,
-    audit::{self, Action, Actor, Entry},
+    GrantId, Sealer, StoreResult, Tx,
+    audit::{Action, Actor, Entry},
     events,
     grants::{self, ENDED_BY_SERVICE, Grant, Status},
     integrations::{self, Integration},
@@ -107,10 +107,9 @@ impl Grants {
         let telling = Telling {
             provider: provider.id().to_owned(),
             digest: provider.plugin().digest.clone(),
-            sealer: self.store.sealer().clone(),
             now: self.clock.now(),
         };
-        let doubted = self.store.write(move |c| telling.write(c, &events)).await?;
+        let doubted = self.store.write(move |tx| telling.write(tx, &events)).await?;
         if !doubted.is_empty() {
             let (grants, span) = (self.clone(), tracing::Span::current());
             tokio::spawn(tracing::Instrument::instrument(async move { grants.put_to_the_test(doubted).await }, span));
@@ -131,7 +130,7 @@ impl Grants {
     async fn refresh_afresh(&self, id: GrantId) -> StoreResult<()> {
         self.flights.landed(id).await;
         let since = std::time::Instant::now();
-        while let Some(grant) = self.store.read(move |c| grants::get(c, id)).await? {
+        while let Some(grant) = self.store.read(move |tx| grants::get(tx, id)).await? {
             match self.attempt(&grant).await {
                 Attempt::Elsewhere if grant.status == Status::Active && since.elapsed() < PATIENCE => {
                     tokio::time::sleep(LOOK).await;
@@ -153,7 +152,6 @@ fn is_usable(event: &Event) -> bool {
 struct Telling {
     provider: String,
     digest: String,
-    sealer: Sealer,
     now: OffsetDateTime,
 }
 
@@ -173,34 +171,34 @@ struct Followed {
 
 impl Telling {
     /// Rows are taken in the order in which everybody does: integrations, identities, grants, and the audit log last.
-    fn write(&self, c: &mut AnyConnection, told: &[Event]) -> StoreResult<Vec<GrantId>> {
-        let held = self.hold(c, told)?;
+    fn write(&self, tx: &mut Tx<'_>, told: &[Event]) -> StoreResult<Vec<GrantId>> {
+        let held = self.hold(tx, told)?;
         let (mut known, mut followed) = (HashMap::new(), Followed::default());
         for event in told {
             let Some(held) = held.get(&*event.external_id) else { continue };
-            if self.is_news(c, &mut known, &event.id)? {
-                self.follow(c, held, event, &mut followed)?;
+            if self.is_news(tx, &mut known, &event.id)? {
+                self.follow(tx, held, event, &mut followed)?;
             }
         }
         for (integration, entry) in followed.deeds {
             let entry = entry.integration(&integration).plugin_digest(&self.digest);
             // All that have it share the account. Each reads its own log.
-            for organization in organization_integrations::organizations_of(c, integration.id)? {
-                audit::append(c, &self.sealer, &entry.clone().organization(organization), self.now)?;
+            for organization in organization_integrations::organizations_of(tx, integration.id)? {
+                tx.audit(&entry.clone().organization(organization))?;
             }
         }
         Ok(followed.doubted)
     }
 
     /// The integrations that the events name, of this provider only: nobody tells of another's. Always in the same order.
-    fn hold<'a>(&self, c: &mut AnyConnection, told: &'a [Event]) -> StoreResult<BTreeMap<&'a str, Held>> {
+    fn hold<'a>(&self, tx: &mut Tx<'_>, told: &'a [Event]) -> StoreResult<BTreeMap<&'a str, Held>> {
         let mut held: BTreeMap<&str, Held> = BTreeMap::new();
         let mut named: Vec<&str> = told.iter().map(|event| &*event.external_id).collect();
         named.sort_unstable();
         named.dedup();
         for external_id in named {
-            let Some(integration) = integrations::by_external_id(c, &self.provider, external_id)? else { continue };
-            if let Some(installed_at) = integrations::hold(c, integration.id)? {
+            let Some(integration) = integrations::by_external_id(tx, &self.provider, external_id)? else { continue };
+            if let Some(installed_at) = integrations::hold(tx, integration.id)? {
                 held.insert(external_id, Held { integration, installed_at });
             }
         }
@@ -208,28 +206,28 @@ impl Telling {
     }
 
     /// Whether a delivery came before. All events of one are of one call.
-    fn is_news<'a>(&self, c: &mut AnyConnection, known: &mut HashMap<&'a str, bool>, id: &'a str) -> StoreResult<bool> {
+    fn is_news<'a>(&self, tx: &mut Tx<'_>, known: &mut HashMap<&'a str, bool>, id: &'a str) -> StoreResult<bool> {
         if id.is_empty() {
             return Ok(true);
         }
         if let Some(is_news) = known.get(id) {
             return Ok(*is_news);
         }
-        let is_news = events::is_news(c, &self.provider, id, self.now)?;
+        let is_news = events::is_news(tx, &self.provider, id)?;
         known.insert(id, is_news);
         Ok(is_news)
     }
 
-    fn follow(&self, c: &mut AnyConnection, held: &Held, event: &Event, followed: &mut Followed) -> StoreResult<()> {
+    fn follow(&self, tx: &mut Tx<'_>, held: &Held, event: &Event, followed: &mut Followed) -> StoreResult<()> {
         let before = self.moment(event.at) + SECOND;
-        let concerned = grants::of_integration(c, held.integration.id)?;
+        let concerned = grants::of_integration(tx, held.integration.id)?;
         match &event.kind {
             EventKind::Uninstalled => {
                 let mut is_over = concerned.is_empty()
                     && held.installed_at < before
-                    && integrations::mark_whole(c, held.integration.id)?;
+                    && integrations::mark_whole(tx, held.integration.id)?;
                 for grant in &concerned {
-                    is_over |= self.end(c, grant, before)?;
+                    is_over |= self.end(tx, grant, before)?;
                 }
                 if is_over {
                     followed.deeds.push((held.integration.clone(), self.deed("uninstalled", event)));
@@ -237,10 +235,10 @@ impl Telling {
             }
             EventKind::TokensRevoked { grants: names } => {
                 for grant in concerned.iter().filter(|grant| names.iter().any(|name| is_named(grant, name))) {
-                    if is_doubtful(grant, before, &self.sealer) {
-                        grants::put_to_the_test(c, grant.id, self.now)?;
+                    if is_doubtful(grant, before, tx.sealer()) {
+                        grants::put_to_the_test(tx, grant.id)?;
                         followed.doubted.push(grant.id);
-                    } else if self.end(c, grant, before)? {
+                    } else if self.end(tx, grant, before)? {
                         let deed = self.deed("tokens-revoked", event).grant(&grant.name, &grant.subject);
                         followed.deeds.push((held.integration.clone(), deed));
                     }
@@ -265,11 +263,11 @@ impl Telling {
 
     /// Ends a grant that was installed before; the identity it acts for and the integration whose first it is are marked as well. Answers
     /// whether it was not over.
-    fn end(&self, c: &mut AnyConnection, grant: &Grant, before: OffsetDateTime) -> StoreResult<bool> {
+    fn end(&self, tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTime) -> StoreResult<bool> {
         if !is_installed(grant, before) {
             return Ok(false);
         }
-        let is_over = renewal::end_installed_before(c, &self.sealer, grant, before, ENDED_BY_SERVICE)?;
+        let is_over = renewal::end_installed_before(tx, grant, before, ENDED_BY_SERVICE)?;
         if is_over {
             tracing::warn!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, "its service has ended a grant: its person must authenticate again");
         }

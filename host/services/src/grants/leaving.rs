@@ -61,10 +61,10 @@ impl Grants {
     /// The account may have been connected again since it was given up.
     async fn without_what_is_used(&self, revocation: &Revocation, mut given: Given) -> StoreResult<Given> {
         let (provider, external_id) = (revocation.provider.clone(), revocation.external_id.clone());
-        let (sealer, user, organization) = (self.store.sealer().clone(), given.user, revocation.organization);
-        let found = self.store.read(move |c| {
-            let is_connected = may_be_connected(c, &provider, &external_id, user, organization)?;
-            let used = if is_connected { in_use(c, &sealer, &provider, &external_id)? } else { Vec::new() };
+        let (user, organization) = (given.user, revocation.organization);
+        let found = self.store.read(move |tx| {
+            let is_connected = may_be_connected(tx, &provider, &external_id, user, organization)?;
+            let used = if is_connected { in_use(tx, &provider, &external_id)? } else { Vec::new() };
             Ok((is_connected, used))
         });
         let (is_connected, used) = found.await?;

@@ -42,7 +42,7 @@ impl Grants {
                 Attempt::Broken(words) => return Err(StoreError::Lost(words).into()),
             }
             let id = grant.id;
-            grant = self.store.read(move |c| grants::get(c, id)).await?.ok_or(GrantError::NotFound)?;
+            grant = self.store.read(move |tx| grants::get(tx, id)).await?.ok_or(GrantError::NotFound)?;
             if grant.status == grants::Status::NeedsReauthentication {
                 break;
             }
@@ -87,7 +87,7 @@ impl Tokens for Lender<'_> {
         Box::pin(async move {
             let which = Which { name: grant.to_owned(), subject: subject.to_owned() };
             let integration = self.integration;
-            let found = self.grants.store.read(move |c| grants::of_integration(c, integration)).await;
+            let found = self.grants.store.read(move |tx| grants::of_integration(tx, integration)).await;
             let found = found.map_err(|error| error.to_string())?;
             let fresh = self.grants.fresh_of(found, &which).await.map_err(|error| error.to_string())?;
             let lent = plugins::Grant::new(fresh.name, fresh.access_token).subject(fresh.subject);

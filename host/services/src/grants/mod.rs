@@ -134,7 +134,7 @@ impl Grants {
         integration: IntegrationId,
         which: &Which,
     ) -> Result<Fresh, GrantError> {
-        let found = self.store.read(move |c| grants::of_organization(c, organization, integration)).await?;
+        let found = self.store.read(move |tx| grants::of_organization(tx, organization, integration)).await?;
         self.fresh_of(found.unwrap_or_default(), which).await
     }
 
@@ -148,7 +148,7 @@ impl Grants {
     /// # Errors
     /// When the database fails.
     pub async fn list(&self, integration: IntegrationId) -> Result<Vec<Grant>, StoreError> {
-        self.store.read(move |c| grants::of_integration(c, integration)).await
+        self.store.read(move |tx| grants::of_integration(tx, integration)).await
     }
 
     fn lent(&self, grant: &Grant) -> Result<Fresh, GrantError> {

@@ -60,7 +60,7 @@ impl Grants {
     async fn try_refresh(&self, grant: &Grant) -> StoreResult<Attempt> {
         let id = grant.integration;
         // One that is gone has taken its grants with it.
-        let Some(integration) = self.store.read(move |c| integrations::by_id(c, id)).await? else {
+        let Some(integration) = self.store.read(move |tx| integrations::by_id(tx, id)).await? else {
             return Ok(Attempt::Done);
         };
         let grace = self.grace(grant, &integration);
@@ -68,7 +68,7 @@ impl Grants {
             return Ok(known);
         }
         let (asked, now) = (grant.clone(), self.clock.now());
-        match self.store.write(move |c| refreshes::claim(c, &asked, now, now + LEASE, grace)).await? {
+        match self.store.write(move |tx| refreshes::claim(tx, &asked, LEASE, grace)).await? {
             Claim::Changed => Ok(Attempt::Done),
             Claim::Busy(_) => Ok(Attempt::Elsewhere),
             Claim::Waiting(at) => Ok(waits(grant, now, at)),
@@ -96,7 +96,7 @@ impl Grants {
     /// What can be told without a write: most who come while a provider is down, or another host is at it, are told so here.
     async fn known(&self, grant: &Grant, grace: time::Duration) -> StoreResult<Option<Attempt>> {
         let (id, now) = (grant.id, self.clock.now());
-        let Some(refresh) = self.store.read(move |c| refreshes::get(c, id)).await? else { return Ok(None) };
+        let Some(refresh) = self.store.read(move |tx| refreshes::get(tx, id)).await? else { return Ok(None) };
         if refresh.busy_until(grace).is_some_and(|until| until > now) {
             return Ok(Some(Attempt::Elsewhere));
         }
@@ -108,7 +108,7 @@ impl Grants {
         loop {
             tokio::time::sleep(EXTEND).await;
             let (id, until) = (grant.id, self.clock.now() + LEASE);
-            if let Err(error) = self.store.write(move |c| refreshes::extend(c, id, lease, until)).await {
+            if let Err(error) = self.store.write(move |tx| refreshes::extend(tx, id, lease, until)).await {
                 // The answer may be under way: it is waited for, and written as long as the lease lasts.
                 tracing::warn!(grant.id = %id, %error, "a lease could not be extended");
             }
@@ -184,8 +184,8 @@ impl Grants {
 
     /// Asks the provider, or its token endpoint. Answers also whether the host did it.
     async fn ask(&self, grant: &Grant, integration: &Integration, tokens: &Tokens) -> StoreResult<(Outcome, bool)> {
-        let (sealer, id) = (self.store.sealer().clone(), integration.id);
-        let metadata = self.store.read(move |c| Ok(integrations::metadata(c, &sealer, id))).await?;
+        let id = integration.id;
+        let metadata = self.store.read(move |tx| Ok(integrations::metadata(tx, id))).await?;
         // Metadata that do not open cost what needs them, and the token endpoint does not.
         let metadata = metadata.inspect_err(|error| tracing::warn!(grant.id = %grant.id, %error, "no metadata"));
         let metadata = metadata.ok().flatten().unwrap_or_default();
@@ -254,8 +254,8 @@ impl Grants {
         let since = std::time::Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
-            let (sealer, now, written) = (self.store.sealer().clone(), self.clock.now(), renewal.clone());
-            match self.store.write(move |c| renewal::renew(c, &sealer, &written, now)).await {
+            let written = renewal.clone();
+            match self.store.write(move |tx| renewal::renew(tx, &written)).await {
                 Ok(renewed) => return Ok(renewed),
                 Err(error) if since.elapsed() > WRITE_PATIENCE => return Err(error),
                 Err(error) => {

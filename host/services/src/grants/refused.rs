@@ -29,7 +29,7 @@ impl Grants {
     pub async fn refused(&self, fresh: &Fresh) -> Result<Option<Fresh>, GrantError> {
         let (id, since) = (fresh.id, Instant::now());
         loop {
-            let grant = self.store.read(move |c| grants::get(c, id)).await?.ok_or(GrantError::NotFound)?;
+            let grant = self.store.read(move |tx| grants::get(tx, id)).await?.ok_or(GrantError::NotFound)?;
             let now = self.lent(&grant)?;
             if now.access_token != fresh.access_token {
                 return Ok(Some(now));
@@ -55,8 +55,8 @@ impl Grants {
         if grant.expires_at.is_some() {
             return Ok(false);
         }
-        let (refused, now) = (grant.clone(), self.clock.now());
-        self.store.write(move |c| refreshes::take_up_again(c, &refused, now)).await
+        let refused = grant.clone();
+        self.store.write(move |tx| refreshes::take_up_again(tx, &refused)).await
     }
 
     /// Whether asking for another could bring one.

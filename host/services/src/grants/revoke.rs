@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use super::{Grants, leaving::Said, outcome::pause};
 use jackfield_store::{
-    AnyConnection, OrganizationId, RevocationId, Sealer, StoreResult,
-    audit::{self, Action, Actor, Entry},
+    OrganizationId, RevocationId, StoreResult, Tx,
+    audit::{Action, Actor, Entry},
     identities, integrations,
     leaving::{self, Unlinked},
     organization_integrations,
@@ -102,10 +102,9 @@ impl Grants {
     /// # Errors
     /// When the database fails.
     pub async fn revoke(&self, id: RevocationId, due_by: OffsetDateTime) -> StoreResult<Attempted> {
-        let now = self.clock.now();
-        let claimed = self.store.write(move |c| {
-            let lease = revocations::claim(c, id, due_by, now, now + LEASE)?;
-            Ok(lease.zip(revocations::get(c, id)?))
+        let claimed = self.store.write(move |tx| {
+            let lease = revocations::claim(tx, id, due_by, LEASE)?;
+            Ok(lease.zip(revocations::get(tx, id)?))
         });
         match claimed.await? {
             None => Ok(Attempted::Elsewhere),
@@ -125,7 +124,7 @@ impl Grants {
         if let Attempted::Waiting { asked: Some(asked), .. } = &attempted {
             let (provider, until) = (revocation.provider.clone(), self.clock.now() + (*asked).min(PAUSE_OF_OTHERS));
             // In a transaction of its own: two that hold a row each and want each other's would wait for ever.
-            self.store.write(move |c| revocations::put_off_others(c, &provider, until)).await?;
+            self.store.write(move |tx| revocations::put_off_others(tx, &provider, until)).await?;
         }
         Ok(attempted)
     }
@@ -138,21 +137,20 @@ impl Grants {
         attempted: &Attempted,
         given: Given,
     ) -> StoreResult<bool> {
-        let (now, sealer) = (self.clock.now(), self.store.sealer().clone());
         let digest = self.plugins.digest_of(&revocation.provider);
         let (revocation, attempted) = (revocation.clone(), attempted.clone());
         self.store
-            .write(move |c| {
+            .write(move |tx| {
                 let has_ended_another = match attempted {
-                    Attempted::Done { effect: Effect::Revoked, .. } => follow(c, &sealer, &revocation, &given)?,
+                    Attempted::Done { effect: Effect::Revoked, .. } => follow(tx, &revocation, &given)?,
                     _ => false,
                 };
-                let is_ours = settle(c, revocation.id, lease, &attempted, now)?;
+                let is_ours = settle(tx, revocation.id, lease, &attempted)?;
                 let deed = in_the_audit_log(&revocation, &attempted).filter(|_| is_ours);
-                let deed = deed.map(|deed| located(c, deed, &revocation, digest)).transpose()?;
+                let deed = deed.map(|deed| located(tx, deed, &revocation, digest)).transpose()?;
                 let deed = deed.map(|deed| if has_ended_another { deed.detail("also", CUT_OFF) } else { deed });
-                for entry in deed.map(|deed| for_everybody(c, &revocation, deed)).transpose()?.unwrap_or_default() {
-                    audit::append(c, &sealer, &entry, now)?;
+                for entry in deed.map(|deed| for_everybody(tx, &revocation, deed)).transpose()?.unwrap_or_default() {
+                    tx.audit(&entry)?;
                 }
                 Ok(is_ours)
             })
@@ -164,8 +162,8 @@ impl Grants {
     /// # Errors
     /// When the database fails.
     pub async fn open_revocations(&self, organization: OrganizationId) -> StoreResult<Vec<Revocation>> {
-        let (which, now) = (Which { provider: None, organization: Some(organization) }, self.clock.now());
-        self.store.read(move |c| revocations::unrevoked(c, &which, now, SHOWN)).await
+        let which = Which { provider: None, organization: Some(organization) };
+        self.store.read(move |tx| revocations::unrevoked(tx, &which, SHOWN)).await
     }
 
     /// What an organization has given up last, whatever became of it.
@@ -173,8 +171,7 @@ impl Grants {
     /// # Errors
     /// When the database fails.
     pub async fn latest_revocations(&self, organization: OrganizationId) -> StoreResult<Vec<Revocation>> {
-        let now = self.clock.now();
-        self.store.read(move |c| revocations::latest(c, organization, now, SHOWN)).await
+        self.store.read(move |tx| revocations::latest(tx, organization, SHOWN)).await
     }
 
     /// Something may just have been given up: what is due is looked for at once, by whoever keeps looking on this host.
@@ -202,14 +199,14 @@ impl Grants {
     /// # Errors
     /// When the database fails.
     pub async fn give_up_unlinked(&self) -> StoreResult<usize> {
-        let found = self.store.read(|c| leaving::unlinked(c, MOST)).await?;
+        let found = self.store.read(|tx| leaving::unlinked(tx, MOST)).await?;
         for id in &found {
-            let (id, sealer, now) = (*id, self.store.sealer().clone(), self.clock.now());
-            let remove = move |c: &mut AnyConnection| {
-                let Some(found) = integrations::by_id(c, id)? else { return Ok(()) };
-                if let Unlinked::Removed(_) = leaving::remove_unlinked(c, &sealer, id, Reason::Orphaned, now)? {
+            let id = *id;
+            let remove = move |tx: &mut Tx<'_>| {
+                let Some(found) = integrations::by_id(tx, id)? else { return Ok(()) };
+                if let Unlinked::Removed(_) = leaving::remove_unlinked(tx, id, Reason::Orphaned)? {
                     let entry = Entry::new(Action::Unlink, Actor::host()).integration(&found);
-                    audit::append(c, &sealer, &entry.detail("removed", true).detail("cause", NO_ORGANIZATION), now)?;
+                    tx.audit(&entry.detail("removed", true).detail("cause", NO_ORGANIZATION))?;
                 }
                 Ok(())
             };
@@ -225,7 +222,7 @@ impl Grants {
     /// When the database fails.
     pub async fn revoke_due(&self) -> StoreResult<usize> {
         let now = self.clock.now();
-        let due = self.store.read(move |c| revocations::due(c, now, MOST)).await?;
+        let due = self.store.read(move |tx| revocations::due(tx, MOST)).await?;
         let count = due.len();
         let attempts = stream::iter(due).map(|id| async move {
             if let Err(error) = self.revoke(id, now).await {
@@ -252,23 +249,17 @@ fn judged(revocation: &Revocation, said: Said, now: OffsetDateTime) -> Attempted
     }
 }
 
-fn settle(
-    c: &mut AnyConnection,
-    id: RevocationId,
-    lease: Lease,
-    attempted: &Attempted,
-    now: OffsetDateTime,
-) -> StoreResult<bool> {
+fn settle(tx: &mut Tx<'_>, id: RevocationId, lease: Lease, attempted: &Attempted) -> StoreResult<bool> {
     match attempted {
-        Attempted::Done { answer, effect: Effect::Impossible } => revocations::end_unrevoked(c, id, lease, answer, now),
-        Attempted::Done { answer, .. } => revocations::end(c, id, lease, answer, now),
+        Attempted::Done { answer, effect: Effect::Impossible } => revocations::end_unrevoked(tx, id, lease, answer),
+        Attempted::Done { answer, .. } => revocations::end(tx, id, lease, answer),
         Attempted::Waiting { answer, retry_at, .. } => {
-            revocations::give_back(c, id, lease, answer, Next::Again(*retry_at))
+            revocations::give_back(tx, id, lease, answer, Next::Again(*retry_at))
         }
         Attempted::Unasked { answer, retry_at } => {
-            revocations::give_back(c, id, lease, answer, Next::Unasked(*retry_at))
+            revocations::give_back(tx, id, lease, answer, Next::Unasked(*retry_at))
         }
-        Attempted::Failed(answer) => revocations::give_back(c, id, lease, answer, Next::Operators),
+        Attempted::Failed(answer) => revocations::give_back(tx, id, lease, answer, Next::Operators),
         Attempted::Elsewhere | Attempted::EndedElsewhere(_) => Ok(false),
     }
 }
@@ -281,18 +272,18 @@ const NO_ORGANIZATION: &str = "no organization has it";
 
 /// What was given up does not work any more. Where all of an account was, neither does what a set-up has brought since the provider was
 /// asked: answers whether there was one.
-fn follow(c: &mut AnyConnection, sealer: &Sealer, revocation: &Revocation, given: &Given) -> StoreResult<bool> {
-    invalidate_identities(c, sealer, given)?;
+fn follow(tx: &mut Tx<'_>, revocation: &Revocation, given: &Given) -> StoreResult<bool> {
+    invalidate_identities(tx, given)?;
     if !given.is_whole {
         return Ok(false);
     }
-    leaving::cut_off(c, &revocation.provider, &revocation.external_id, ENDED_WITH_IT)
+    leaving::cut_off(tx, &revocation.provider, &revocation.external_id, ENDED_WITH_IT)
 }
 
 /// Their tokens do not work any more. Where the account is connected still, others do.
-fn invalidate_identities(c: &mut AnyConnection, sealer: &Sealer, given: &Given) -> StoreResult<()> {
+fn invalidate_identities(tx: &mut Tx<'_>, given: &Given) -> StoreResult<()> {
     for grant in given.grants.iter().filter(|grant| !given.is_connected && !grant.subject.is_empty()) {
-        identities::invalidate(c, sealer, &grant.subject, &grant.tokens.access_token)?;
+        identities::invalidate(tx, &grant.subject, &grant.tokens.access_token)?;
     }
     Ok(())
 }
@@ -314,14 +305,9 @@ fn in_the_audit_log(revocation: &Revocation, attempted: &Attempted) -> Option<En
 }
 
 /// By which build, and of which integration, where that is there still: not one that the account was installed as since.
-fn located(
-    c: &mut AnyConnection,
-    mut entry: Entry,
-    revocation: &Revocation,
-    digest: Option<String>,
-) -> StoreResult<Entry> {
+fn located(tx: &mut Tx<'_>, mut entry: Entry, revocation: &Revocation, digest: Option<String>) -> StoreResult<Entry> {
     let (provider, external_id) = (&revocation.provider, &revocation.external_id);
-    if let Some(id) = integrations::there_at(c, provider, external_id, revocation.date_added)? {
+    if let Some(id) = integrations::there_at(tx, provider, external_id, revocation.date_added)? {
         entry = entry.integration_id(id);
     }
     Ok(match digest {
@@ -331,16 +317,16 @@ fn located(
 }
 
 /// Once for each organization that it concerns: who gave it up, or where the operator did and the integration is kept, whoever has it.
-fn for_everybody(c: &mut AnyConnection, revocation: &Revocation, deed: Entry) -> StoreResult<Vec<Entry>> {
+fn for_everybody(tx: &mut Tx<'_>, revocation: &Revocation, deed: Entry) -> StoreResult<Vec<Entry>> {
     if let Some(organization) = revocation.organization {
         return Ok(vec![deed.organization(organization)]);
     }
     let kept = match revocation.reason {
-        Reason::Operator => integrations::by_external_id(c, &revocation.provider, &revocation.external_id)?,
+        Reason::Operator => integrations::by_external_id(tx, &revocation.provider, &revocation.external_id)?,
         _ => None,
     };
     let Some(kept) = kept else { return Ok(vec![deed]) };
-    let concerned = organization_integrations::organizations_of(c, kept.id)?;
+    let concerned = organization_integrations::organizations_of(tx, kept.id)?;
     let told = |organization| deed.clone().integration_id(kept.id).organization(organization);
     let entries: Vec<Entry> = concerned.into_iter().map(told).collect();
     Ok(if entries.is_empty() { vec![deed] } else { entries })

@@ -9,11 +9,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 
-use jackfield_config::clock::Clock;
 pub use jackfield_store::leaving::Unlinked;
 use jackfield_store::{
-    AnyConnection, IntegrationId, OrganizationId, Store, StoreError, StoreResult, UserId,
-    audit::{self, Action, Actor, Builds, Entry},
+    IntegrationId, OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
+    audit::{Action, Actor, Builds, Entry},
     integrations::{self, Installed, Integration, Position},
     leaving, organization_integrations,
     revocations::Reason,
@@ -24,7 +23,6 @@ use jackfield_store::{
 #[derive(Clone)]
 pub struct Integrations {
     store: Store,
-    clock: Clock,
     builds: Builds,
 }
 
@@ -88,8 +86,8 @@ impl IntegrationOut {
 impl Integrations {
     /// Builds the room.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock, builds: Builds) -> Self {
-        Self { store, clock, builds }
+    pub const fn new(store: Store, builds: Builds) -> Self {
+        Self { store, builds }
     }
 
     /// One page of an organization's integrations, by name, after `after`.
@@ -103,9 +101,9 @@ impl Integrations {
         limit: usize,
     ) -> Result<Listing, StoreError> {
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-        let found = self.store.read(move |c| {
-            let rows = integrations::of_organization(c, organization, after.as_ref(), wanted)?;
-            let people = people(c, &rows)?;
+        let found = self.store.read(move |tx| {
+            let rows = integrations::of_organization(tx, organization, after.as_ref(), wanted)?;
+            let people = people(tx, &rows)?;
             Ok((rows, people))
         });
         let (mut rows, people) = found.await?;
@@ -121,19 +119,18 @@ impl Integrations {
     /// # Errors
     /// When the database fails.
     pub async fn details(&self, organization: OrganizationId, id: IntegrationId) -> StoreResult<Option<Details>> {
-        let sealer = self.store.sealer().clone();
         self.store
-            .read(move |c| {
-                let Some(installed) = integrations::one_of_organization(c, organization, id)? else { return Ok(None) };
+            .read(move |tx| {
+                let Some(installed) = integrations::one_of_organization(tx, organization, id)? else { return Ok(None) };
                 // What does not open costs what it says, not the page that it is mended or removed on.
-                let metadata = match integrations::metadata(c, &sealer, id) {
+                let metadata = match integrations::metadata(tx, id) {
                     Err(StoreError::Seal(error)) => {
                         tracing::error!(integration.id = %id, %error, "what is stored of an integration cannot be read");
                         None
                     }
                     other => Some(other?.unwrap_or_default()),
                 };
-                let people = people(c, std::slice::from_ref(&installed))?;
+                let people = people(tx, std::slice::from_ref(&installed))?;
                 let added_by = installed.link.added_by.and_then(|user| people.get(&user).cloned());
                 Ok(Some(Details { installed, added_by, is_readable: metadata.is_some(), metadata: details::shown(metadata.unwrap_or_default()) }))
             })
@@ -151,16 +148,16 @@ impl Integrations {
         config: Map<String, Value>,
         actor: Actor,
     ) -> StoreResult<bool> {
-        let (sealer, builds, now) = (self.store.sealer().clone(), self.builds.clone(), self.clock.now());
-        let set = move |c: &mut AnyConnection| {
-            let Some(found) = integrations::by_id(c, id)? else { return Ok(false) };
-            let before = organization_integrations::set_config(c, organization, id, &config)?;
+        let builds = self.builds.clone();
+        let set = move |tx: &mut Tx<'_>| {
+            let Some(found) = integrations::by_id(tx, id)? else { return Ok(false) };
+            let before = organization_integrations::set_config(tx, organization, id, &config)?;
             let Some(before) = before else { return Ok(false) };
             let keys = differing(&before, &config);
             if !keys.is_empty() {
                 let entry = Entry::new(Action::ConfigurationChange, actor).organization(organization);
                 let entry = entry.integration(&found).served_by(&builds).detail("keys", keys);
-                audit::append(c, &sealer, &entry, now)?;
+                tx.audit(&entry)?;
             }
             Ok(true)
         };
@@ -172,7 +169,7 @@ impl Integrations {
     /// # Errors
     /// When the database fails.
     pub async fn get(&self, organization: OrganizationId, id: IntegrationId) -> Result<Option<Installed>, StoreError> {
-        self.store.read(move |c| integrations::one_of_organization(c, organization, id)).await
+        self.store.read(move |tx| integrations::one_of_organization(tx, organization, id)).await
     }
 
     /// The same without the organization's link.
@@ -192,14 +189,14 @@ impl Integrations {
     /// # Errors
     /// When the database fails.
     pub async fn remove(&self, organization: OrganizationId, id: IntegrationId, actor: Actor) -> StoreResult<Unlinked> {
-        let (sealer, builds, now) = (self.store.sealer().clone(), self.builds.clone(), self.clock.now());
-        let unlink = move |c: &mut AnyConnection| {
-            let Some(found) = integrations::by_id(c, id)? else { return Ok(Unlinked::NotThere) };
-            let unlinked = leaving::unlink(c, &sealer, organization, id, Reason::Removed, now)?;
+        let builds = self.builds.clone();
+        let unlink = move |tx: &mut Tx<'_>| {
+            let Some(found) = integrations::by_id(tx, id)? else { return Ok(Unlinked::NotThere) };
+            let unlinked = leaving::unlink(tx, organization, id, Reason::Removed)?;
             if unlinked != Unlinked::NotThere {
                 let entry = Entry::new(Action::Unlink, actor).organization(organization).integration(&found);
                 let entry = entry.served_by(&builds).detail("removed", unlinked != Unlinked::StillShared);
-                audit::append(c, &sealer, &entry, now)?;
+                tx.audit(&entry)?;
             }
             Ok(unlinked)
         };
@@ -217,7 +214,7 @@ fn differing(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<Str
     keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
 }
 
-fn people(c: &mut AnyConnection, rows: &[Installed]) -> StoreResult<HashMap<UserId, String>> {
+fn people(tx: &mut Tx<'_>, rows: &[Installed]) -> StoreResult<HashMap<UserId, String>> {
     let ids: Vec<UserId> = rows.iter().filter_map(|row| row.link.added_by).collect();
-    Ok(users::names(c, &ids)?.into_iter().collect())
+    Ok(users::names(tx, &ids)?.into_iter().collect())
 }

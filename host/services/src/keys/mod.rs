@@ -13,11 +13,10 @@ use pass::Pass;
 use serde::{Deserialize, Serialize};
 pub use status::{Damage, KeyStatus, LineStatus, Status};
 use thiserror::Error;
-use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use jackfield_store::{
-    AnyConnection, KeyId, Sealer, Store, StoreError, StoreResult,
+    KeyId, Store, StoreError, StoreResult, Tx,
     audit::{self, Action, Actor, Entry},
     hex, seal_keys,
 };
@@ -135,10 +134,9 @@ impl Keys {
     }
 
     async fn renew(&self) -> StoreResult<()> {
-        let (sealer, now) = (self.store.sealer().clone(), OffsetDateTime::now_utc());
-        let renew = move |c: &mut _| {
-            let id = seal_keys::renew(c, sealer.secret_keys(), now)?;
-            write_down(c, &sealer, "data-key", id, now)
+        let renew = move |tx: &mut Tx<'_>| {
+            let id = seal_keys::renew(tx)?;
+            write_down(tx, "data-key", id)
         };
         self.store.write_alone(renew).await
     }
@@ -146,12 +144,11 @@ impl Keys {
     /// Wraps all data keys under the newest line, and makes another: who knows the old line and has an old copy of the database knows those
     /// that were in it, and shall not read what is written from now on.
     async fn rewrap(&self) -> StoreResult<usize> {
-        let (sealer, now) = (self.store.sealer().clone(), OffsetDateTime::now_utc());
-        let rewrap = move |c: &mut _| {
-            let keys = sealer.secret_keys();
-            seal_keys::renew(c, keys, now)?;
-            let rewrapped = seal_keys::rewrap(c, keys)?;
-            write_down(c, &sealer, "secret-key", keys.newest().id(), now)?;
+        let rewrap = move |tx: &mut Tx<'_>| {
+            seal_keys::renew(tx)?;
+            let rewrapped = seal_keys::rewrap(tx)?;
+            let newest = tx.sealer().secret_keys().newest().id();
+            write_down(tx, "secret-key", newest)?;
             Ok(rewrapped)
         };
         self.store.write_alone(rewrap).await
@@ -160,8 +157,8 @@ impl Keys {
 
 /// In the transaction of the deed, as its last statement. The audit log has another key from here on as well, for the same reason, and that is
 /// sealed under the new data key from the first.
-fn write_down(c: &mut AnyConnection, sealer: &Sealer, of: &str, id: KeyId, now: OffsetDateTime) -> StoreResult<()> {
-    sealer.load(c)?;
+fn write_down(tx: &mut Tx<'_>, of: &str, id: KeyId) -> StoreResult<()> {
+    tx.load_keys()?;
     let entry = Entry::new(Action::KeyRotation, Actor::operator()).detail("of", of).detail("key", hex(&id));
-    audit::append_under_new_key(c, sealer, &entry, now)
+    audit::append_under_new_key(tx, &entry)
 }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::Rotated;
 use jackfield_store::{
-    KeyId, SealError, Store, StoreResult, hex, seal_keys,
+    KeyId, SealError, Store, StoreResult, Tx, hex, seal_keys,
     sealed_columns::{self, SEALED_COLUMNS, SealedColumn, SealedRow},
 };
 
@@ -52,7 +52,7 @@ impl<'a, F: FnMut(u64)> Pass<'a, F> {
         let mut after: Option<SealedRow> = None;
         loop {
             let from = after.take();
-            let read = move |c: &mut _| column.rows(c, Some(current), from.as_ref(), BATCH);
+            let read = move |tx: &mut Tx<'_>| column.rows(tx, Some(current), from.as_ref(), BATCH);
             let rows = self.store.read(read).await?;
             after = rows.last().cloned();
             if after.is_none() {
@@ -79,15 +79,18 @@ impl<'a, F: FnMut(u64)> Pass<'a, F> {
 
     /// Nobody seals under an old key any more, so one that nothing is under stays so.
     async fn remove_unused(&mut self) -> StoreResult<()> {
-        let keys = self.store.sealer().secret_keys().clone();
-        let remove = move |c: &mut _| {
-            let under: HashMap<Vec<u8>, i64> = sealed_columns::under(c)?;
+        let remove = move |tx: &mut Tx<'_>| {
+            let under: HashMap<Vec<u8>, i64> = sealed_columns::under(tx)?;
             let is_used = |id: KeyId| under.contains_key(id.as_slice());
             let mut removed = Vec::new();
-            for key in seal_keys::all(c)?.into_iter().filter(|key| !key.is_current) {
+            for key in seal_keys::all(tx)?.into_iter().filter(|key| !key.is_current) {
                 let is_derived = key.id == seal_keys::DERIVED;
-                let used = if is_derived { keys.all().iter().any(|line| is_used(line.id())) } else { is_used(key.id) };
-                if !used && seal_keys::remove(c, key.id)? && !is_derived {
+                let used = if is_derived {
+                    tx.sealer().secret_keys().all().iter().any(|line| is_used(line.id()))
+                } else {
+                    is_used(key.id)
+                };
+                if !used && seal_keys::remove(tx, key.id)? && !is_derived {
                     removed.push(hex(&key.id));
                 }
             }
@@ -99,10 +102,9 @@ impl<'a, F: FnMut(u64)> Pass<'a, F> {
 }
 
 async fn reseal(store: &Store, column: &'static SealedColumn, row: SealedRow) -> StoreResult<Resealed> {
-    let sealer = store.sealer().clone();
-    let swap = move |c: &mut _| match column.at(&row, |place| sealer.resealed(place, &row.sealed)) {
+    let swap = move |tx: &mut Tx<'_>| match column.at(&row, |place| tx.sealer().resealed(place, &row.sealed)) {
         Ok(None) => Ok(Resealed::No),
-        Ok(Some(new)) => Ok(if column.swap(c, &row, &new)? { Resealed::Yes } else { Resealed::No }),
+        Ok(Some(new)) => Ok(if column.swap(tx, &row, &new)? { Resealed::Yes } else { Resealed::No }),
         Err(error) => {
             told(column, &row, error);
             Ok(Resealed::Damaged)

@@ -77,9 +77,9 @@ impl Keys {
     pub async fn status(&self) -> StoreResult<Status> {
         let lines: Vec<KeyId> = self.store.sealer().secret_keys().all().iter().map(|line| line.id()).collect();
         self.store
-            .read(move |c| {
-                let mut under = sealed_columns::under(c)?;
-                let rows = seal_keys::all(c)?;
+            .read(move |tx| {
+                let mut under = sealed_columns::under(tx)?;
+                let rows = seal_keys::all(tx)?;
                 let keys: Vec<_> = rows.iter().filter(|row| row.id != seal_keys::DERIVED).collect();
                 let wraps = |line: KeyId| keys.iter().filter(|key| key.line() == Some(line)).count();
                 let line = |id: &KeyId| LineStatus { id: hex(id), wraps: wraps(*id), values: take(&mut under, *id) };
@@ -101,8 +101,7 @@ impl Keys {
     /// # Errors
     /// When the database fails.
     pub async fn check(&self) -> StoreResult<Vec<Damage>> {
-        let keys = self.store.sealer().secret_keys().clone();
-        let unreadable = self.store.read(move |c| seal_keys::unreadable(c, &keys)).await?;
+        let unreadable = self.store.read(seal_keys::unreadable).await?;
         let damage = |(id, reason): (KeyId, _)| Damage { table: "seal_keys", row: hex(&id), reason: told(&reason) };
         let mut found: Vec<Damage> = unreadable.into_iter().map(damage).collect();
         for column in &SEALED_COLUMNS {
@@ -115,7 +114,7 @@ impl Keys {
         let mut after: Option<SealedRow> = None;
         loop {
             let from = after.take();
-            let rows = self.store.read(move |c| column.rows(c, None, from.as_ref(), BATCH)).await?;
+            let rows = self.store.read(move |tx| column.rows(tx, None, from.as_ref(), BATCH)).await?;
             if rows.is_empty() {
                 return Ok(());
             }

@@ -41,7 +41,7 @@ impl Proxy {
         check(&asked, self.settings.max_request_bytes)?;
         let (organization, integration) = (asked.organization, asked.integration);
         let under_way = self.calls.begin(organization, self.settings.max_calls)?;
-        let found = self.store.read(move |c| integrations::one_of_organization(c, organization, integration)).await?;
+        let found = self.store.read(move |tx| integrations::one_of_organization(tx, organization, integration)).await?;
         let provider = found.ok_or(ProxyError::NotFound)?.integration.provider;
         let fresh = self.grants.fresh(organization, integration, &asked.which).await?;
         let entry = Entry::new(Action::ProxyUse, asked.actor.clone())

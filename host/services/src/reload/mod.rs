@@ -16,7 +16,7 @@ use jackfield_config::{
 };
 use jackfield_loader::{Changes, Plugins};
 use jackfield_outbound::{Outbound, OutboundError};
-use jackfield_store::{AnyConnection, Sealer, Store, StoreResult, configurations, hex};
+use jackfield_store::{Store, StoreResult, Tx, configurations, hex};
 
 /// Re-reads the configuration of one host, as often as it is asked. Clones are handles on the same.
 #[derive(Clone)]
@@ -101,21 +101,21 @@ impl Reloader {
         let running = self.0.running.lock().await;
         let settings = &running.settings;
         let mut entries = written::at_the_start(settings, &self.0.plugins.status(), refused);
-        let (file, fingerprint, sealer) = self.taken_over(settings);
-        let deed = move |c: &mut _| {
-            let before = configurations::replace(c, &sealer, &file, &fingerprint)?;
+        let (file, fingerprint) = self.taken_over(settings);
+        let deed = move |tx: &mut Tx<'_>| {
+            let before = configurations::replace(tx, &file, &fingerprint)?;
             entries.extend(written::changed_meanwhile(before, &fingerprint, &file));
             Ok(entries)
         };
         self.0.audit.write_after(deed).await
     }
 
-    /// The file, what it says, and what seals that.
-    fn taken_over(&self, settings: &Settings) -> (String, Fingerprint, Sealer) {
+    /// The file, and what it says.
+    fn taken_over(&self, settings: &Settings) -> (String, Fingerprint) {
         let file = std::path::absolute(&settings.file).unwrap_or_else(|_| settings.file.clone());
-        let sealer = self.0.store.sealer().clone();
+        let sealer = self.0.store.sealer();
         let ids: Vec<String> = sealer.secret_keys().all().iter().map(|line| hex(&line.id())).collect();
-        (file.display().to_string(), settings.fingerprint.clone().with_secret_key(&ids.join(" ")), sealer)
+        (file.display().to_string(), settings.fingerprint.clone().with_secret_key(&ids.join(" ")))
     }
 
     /// What is done is not undone for want of its row, which is told all the same.
@@ -123,7 +123,7 @@ impl Reloader {
         self.write_after(move |_| Ok(entries)).await;
     }
 
-    async fn write_after(&self, deed: impl FnOnce(&mut AnyConnection) -> StoreResult<Vec<Entry>> + Send + 'static) {
+    async fn write_after(&self, deed: impl FnOnce(&mut Tx<'_>) -> StoreResult<Vec<Entry>> + Send + 'static) {
         if let Err(error) = self.0.audit.write_after(deed).await {
             tracing::error!(%error, "the audit log lacks a reload");
         }
@@ -164,9 +164,9 @@ impl Reloader {
         let mut keys = running.settings.fingerprint.changed(&settings.fingerprint);
         keys.extend(has_new_key.then(|| "system.secret-key".to_owned()));
         let entries = written::taken_over(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
-        let (file, fingerprint, sealer) = self.taken_over(&settings);
+        let (file, fingerprint) = self.taken_over(&settings);
         // So that the next start does not tell it again.
-        self.write_after(move |c| configurations::replace(c, &sealer, &file, &fingerprint).map(|_| entries)).await;
+        self.write_after(move |tx| configurations::replace(tx, &file, &fingerprint).map(|_| entries)).await;
         *running = Running { settings, outbound };
         Ok(reloaded)
     }

@@ -12,31 +12,29 @@ use tower_sessions::{
 };
 
 use super::SessionKey;
-use jackfield_config::clock::Clock;
-use jackfield_store::{AnyConnection, Place, Sealer, Store, StoreError, StoreResult, if_it_opens, sessions as rows};
+use jackfield_store::{Place, Sealer, Store, StoreError, StoreResult, Tx, if_it_opens, sessions as rows};
 
 /// Sessions in the database, sealed, by the hash of their id.
 #[derive(Clone)]
 pub struct DatabaseSessions {
     store: Store,
-    clock: Clock,
 }
 
 type Data = (HashMap<String, Value>, i64);
-type Put = fn(&mut AnyConnection, &[u8], &[u8], OffsetDateTime) -> StoreResult<()>;
+type Put = fn(&mut Tx<'_>, &[u8], &[u8], OffsetDateTime) -> StoreResult<()>;
 
 impl DatabaseSessions {
-    pub(super) const fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+    pub(super) const fn new(store: Store) -> Self {
+        Self { store }
     }
 
     /// Stores a session by one of the functions of its table, sealed in that very transaction.
     async fn put(&self, record: &Record, put: Put) -> Result<()> {
         let (key, expires_at) = (SessionKey::of(record.id), record.expiry_date);
-        let (data, sealer) = ((record.data.clone(), expires_at.unix_timestamp()), self.store.sealer().clone());
-        let sealed_and_put = move |c: &mut AnyConnection| {
-            let sealed = sealer.seal(place(&[key.as_bytes()]), &data);
-            put(c, key.as_bytes(), &sealed, expires_at)
+        let data = (record.data.clone(), expires_at.unix_timestamp());
+        let sealed_and_put = move |tx: &mut Tx<'_>| {
+            let sealed = tx.sealer().seal(place(&[key.as_bytes()]), &data);
+            put(tx, key.as_bytes(), &sealed, expires_at)
         };
         self.store.write(sealed_and_put).await.map_err(backend)
     }
@@ -70,9 +68,9 @@ impl SessionStore for DatabaseSessions {
     /// A session that does not open is no session: the person logs in anew. It is opened off the async threads, for its key may have to be
     /// looked up.
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let (key, now, sealer) = (SessionKey::of(*id), self.clock.now(), self.store.sealer().clone());
-        let load = move |c: &mut AnyConnection| match rows::load(c, key.as_bytes(), now)? {
-            Some(sealed) => opened(&sealer, &key, &sealed),
+        let key = SessionKey::of(*id);
+        let load = move |tx: &mut Tx<'_>| match rows::load(tx, key.as_bytes())? {
+            Some(sealed) => opened(tx.sealer(), &key, &sealed),
             None => Ok(None),
         };
         let Some((data, expiry)) = self.store.read(load).await.map_err(backend)? else { return Ok(None) };
@@ -83,7 +81,7 @@ impl SessionStore for DatabaseSessions {
 
     async fn delete(&self, id: &Id) -> Result<()> {
         let key = SessionKey::of(*id);
-        self.store.write(move |c| rows::delete(c, key.as_bytes())).await.map_err(backend)
+        self.store.write(move |tx| rows::delete(tx, key.as_bytes())).await.map_err(backend)
     }
 }
 

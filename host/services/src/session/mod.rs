@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 use time::Duration;
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite, session::Id};
 
-use jackfield_config::clock::Clock;
 pub use jackfield_store::setups::{Claim, ClaimId};
 use jackfield_store::{Store, StoreError, StoreResult, UserId, setups as rows};
 
@@ -28,7 +27,6 @@ const USER: &str = "user";
 #[derive(Clone)]
 pub struct Sessions {
     store: Store,
-    clock: Clock,
     is_https: bool,
 }
 
@@ -70,8 +68,8 @@ impl SessionKey {
 impl Sessions {
     /// Builds the room; with https the cookie is Secure and bound to this host by its prefix.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock, is_https: bool) -> Self {
-        Self { store, clock, is_https }
+    pub const fn new(store: Store, is_https: bool) -> Self {
+        Self { store, is_https }
     }
 
     /// The layer that gives each request its session.
@@ -79,7 +77,7 @@ impl Sessions {
     pub fn layer(&self) -> SessionManagerLayer<DatabaseSessions> {
         // RFC 6265bis section 4.1.3.2: the prefix makes browsers refuse the cookie from subdomains and over plain http.
         let name = if self.is_https { "__Host-jackfield" } else { "jackfield" };
-        SessionManagerLayer::new(DatabaseSessions::new(self.store.clone(), self.clock.clone()))
+        SessionManagerLayer::new(DatabaseSessions::new(self.store.clone()))
             .with_name(name)
             .with_http_only(true)
             .with_same_site(SameSite::Lax)
@@ -139,6 +137,6 @@ impl Session {
 
     async fn end_setups(&self) -> StoreResult<()> {
         let Some(key) = self.key() else { return Ok(()) };
-        self.store.write(move |c| rows::remove_session(c, key.as_bytes())).await
+        self.store.write(move |tx| rows::remove_session(tx, key.as_bytes())).await
     }
 }

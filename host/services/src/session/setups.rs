@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Claim, ClaimId, SessionKey};
-use jackfield_store::{AnyConnection, Place, Sealer, Store, StoreResult, if_it_opens, setups as rows, webhooks};
+use jackfield_store::{Place, Sealer, Store, StoreResult, Tx, if_it_opens, setups as rows, webhooks};
 
 /// Typed access to the set-ups of sessions.
 #[derive(Clone)]
@@ -31,11 +31,10 @@ impl Setups {
         expires_at: OffsetDateTime,
     ) -> StoreResult<()> {
         let (session, provider, data) = (session.clone(), provider.to_owned(), data.to_owned());
-        let sealer = self.store.sealer().clone();
-        let put = move |c: &mut AnyConnection| {
-            let sealed = seal(&sealer, &session, &provider, &data);
-            rows::put(c, session.as_bytes(), &provider, &sealed, expires_at)?;
-            webhooks::put(c, &webhook, session.as_bytes(), &provider, expires_at)
+        let put = move |tx: &mut Tx<'_>| {
+            let sealed = seal(tx.sealer(), &session, &provider, &data);
+            rows::put(tx, session.as_bytes(), &provider, &sealed, expires_at)?;
+            webhooks::put(tx, &webhook, session.as_bytes(), &provider, expires_at)
         };
         self.store.write(put).await
     }
@@ -45,9 +44,9 @@ impl Setups {
     /// # Errors
     /// When the database fails.
     pub async fn peek(&self, session: &SessionKey, provider: &str) -> StoreResult<Option<String>> {
-        let (key, provider, sealer) = (session.clone(), provider.to_owned(), self.store.sealer().clone());
-        let peek = move |c: &mut AnyConnection| match rows::peek(c, key.as_bytes(), &provider)? {
-            Some(sealed) => opened(&sealer, &key, &provider, &sealed),
+        let (key, provider) = (session.clone(), provider.to_owned());
+        let peek = move |tx: &mut Tx<'_>| match rows::peek(tx, key.as_bytes(), &provider)? {
+            Some(sealed) => opened(tx.sealer(), &key, &provider, &sealed),
             None => Ok(None),
         };
         self.store.read(peek).await
@@ -58,14 +57,13 @@ impl Setups {
     /// # Errors
     /// When the database fails.
     pub async fn claim(&self, session: &SessionKey, provider: &str) -> StoreResult<Claim<String>> {
-        let (key, provider, sealer) = (session.clone(), provider.to_owned(), self.store.sealer().clone());
-        let claim = move |c: &mut AnyConnection| {
-            Ok(match rows::claim(c, key.as_bytes(), &provider)? {
+        let (key, provider) = (session.clone(), provider.to_owned());
+        let claim = move |tx: &mut Tx<'_>| {
+            Ok(match rows::claim(tx, key.as_bytes(), &provider)? {
                 Claim::Missing => Claim::Missing,
                 Claim::Busy => Claim::Busy,
-                Claim::Claimed(sealed, id) => {
-                    opened(&sealer, &key, &provider, &sealed)?.map_or(Claim::Missing, |data| Claim::Claimed(data, id))
-                }
+                Claim::Claimed(sealed, id) => opened(tx.sealer(), &key, &provider, &sealed)?
+                    .map_or(Claim::Missing, |data| Claim::Claimed(data, id)),
             })
         };
         self.store.write(claim).await
@@ -89,14 +87,13 @@ impl Setups {
         provider: &str,
         claim: ClaimId,
         data: &str,
-        also: impl FnOnce(&mut AnyConnection) -> StoreResult<()> + Send + 'static,
+        also: impl FnOnce(&mut Tx<'_>) -> StoreResult<()> + Send + 'static,
     ) -> StoreResult<bool> {
         let (session, provider, data) = (session.clone(), provider.to_owned(), data.to_owned());
-        let sealer = self.store.sealer().clone();
-        let release = move |c: &mut AnyConnection| {
-            also(c)?;
-            let sealed = seal(&sealer, &session, &provider, &data);
-            rows::release(c, session.as_bytes(), &provider, claim, &sealed)
+        let release = move |tx: &mut Tx<'_>| {
+            also(tx)?;
+            let sealed = seal(tx.sealer(), &session, &provider, &data);
+            rows::release(tx, session.as_bytes(), &provider, claim, &sealed)
         };
         self.store.write(release).await
     }
@@ -118,12 +115,12 @@ impl Setups {
         session: &SessionKey,
         provider: &str,
         claim: ClaimId,
-        also: impl FnOnce(&mut AnyConnection) -> StoreResult<()> + Send + 'static,
+        also: impl FnOnce(&mut Tx<'_>) -> StoreResult<()> + Send + 'static,
     ) -> StoreResult<bool> {
         let (session, provider) = (session.clone(), provider.to_owned());
-        let remove = move |c: &mut AnyConnection| {
-            let was_ours = rows::remove(c, session.as_bytes(), &provider, claim)?;
-            also(c)?;
+        let remove = move |tx: &mut Tx<'_>| {
+            let was_ours = rows::remove(tx, session.as_bytes(), &provider, claim)?;
+            also(tx)?;
             Ok(was_ours)
         };
         self.store.write(remove).await

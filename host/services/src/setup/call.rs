@@ -58,8 +58,8 @@ impl Pipelines {
     }
 
     async fn owner(&self, id: &str, key: &str) -> Result<Option<Owner>, StoreError> {
-        let (hash, id, now) = (hash(key), id.to_owned(), self.clock.now());
-        self.store.read(move |c| webhooks::owner(c, &hash, &id, now)).await
+        let (hash, id) = (hash(key), id.to_owned());
+        self.store.read(move |tx| webhooks::owner(tx, &hash, &id)).await
     }
 
     async fn receive_installed(
@@ -68,8 +68,7 @@ impl Pipelines {
         integration: IntegrationId,
         call: WebhookCall,
     ) -> Result<Received, StoreError> {
-        let sealer = self.store.sealer().clone();
-        let metadata = self.store.read(move |c| integrations::metadata(c, &sealer, integration)).await?;
+        let metadata = self.store.read(move |tx| integrations::metadata(tx, integration)).await?;
         let Some(metadata) = metadata else { return Ok(Received::NotFound) };
         Ok(judge(provider, call, metadata, Some(&self.grants.lender(integration))).await)
     }

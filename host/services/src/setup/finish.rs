@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use super::{
     Ended, INTERNAL_ERROR, Pipelines, Refusal, Setup,
@@ -19,8 +18,8 @@ use crate::{
 };
 use jackfield_loader::{Identity, Integration, Provider};
 use jackfield_store::{
-    AnyConnection, IdentityId, RevocationId, Sealer, StoreError, UserId,
-    audit::{self, Action, Actor, Entry},
+    IdentityId, RevocationId, StoreError, Tx, UserId,
+    audit::{Action, Actor, Entry},
     grants::{self, NewGrant},
     identities, identity_providers,
     integrations::{self, Installed},
@@ -107,10 +106,8 @@ impl Pipelines {
             grants,
             orphan,
             digest: provider.plugin().digest.clone(),
-            now: self.clock.now(),
         };
-        let sealer = self.store.sealer().clone();
-        self.store.write(move |connection| ending.store(connection, &sealer)).await
+        self.store.write(move |tx| ending.store(tx)).await
     }
 }
 
@@ -161,22 +158,21 @@ struct Ending {
     /// What is to be revoked if nothing is stored.
     orphan: Option<Orphan>,
     digest: String,
-    now: OffsetDateTime,
 }
 
 impl Ending {
-    fn store(self, connection: &mut AnyConnection, sealer: &Sealer) -> Result<Stored, StoreError> {
-        if !setups::remove(connection, self.session.as_bytes(), &self.setup.provider, self.claim)? {
-            return self.nothing(connection, sealer, Stored::NotOurs);
+    fn store(self, tx: &mut Tx<'_>) -> Result<Stored, StoreError> {
+        if !setups::remove(tx, self.session.as_bytes(), &self.setup.provider, self.claim)? {
+            return self.nothing(tx, Stored::NotOurs);
         }
-        if self.is_other_account(connection)? {
-            let stored = self.nothing(connection, sealer, Stored::OtherAccount)?;
+        if self.is_other_account(tx)? {
+            let stored = self.nothing(tx, Stored::OtherAccount)?;
             let entry = in_vain(&self.setup, &self.digest, other_account().check);
             let entry = entry.detail("other-account", self.integration.external_id.as_str());
-            audit::append(connection, sealer, &entry, self.now)?;
+            tx.audit(&entry)?;
             return Ok(stored);
         }
-        let Self { session, setup, integration, grants, digest, now, .. } = self;
+        let Self { session, setup, integration, grants, digest, .. } = self;
         let name = integration.name.filter(|name| !name.is_empty()).unwrap_or_else(|| integration.external_id.clone());
         let new = integrations::NewIntegration {
             provider: setup.provider.clone(),
@@ -184,16 +180,15 @@ impl Ending {
             name,
             metadata: integration.metadata,
         };
-        let (stored, is_new) = integrations::install(connection, sealer, new, now)?;
+        let (stored, is_new) = integrations::install(tx, new)?;
         // Integration, identity, grants, revocations: in the order that everybody holds these rows in.
-        let proved = integration.identity.map(|identity| prove(connection, sealer, identity, setup.user, now));
+        let proved = integration.identity.map(|identity| prove(tx, identity, setup.user));
         let proved = proved.transpose()?;
-        let replaced = grants::put(connection, sealer, stored.id, grants, now)?;
-        let replaced = leaving::replace(connection, sealer, &stored, setup.organization, replaced, now)?;
-        revocations::forget_setup(connection, &setup.nonce)?;
-        webhooks::hand_over(connection, session.as_bytes(), &setup.provider, stored.id, setup.organization)?;
-        let (link, is_linked) =
-            organization_integrations::link(connection, setup.organization, stored.id, Some(setup.user), now)?;
+        let replaced = grants::put(tx, stored.id, grants)?;
+        let replaced = leaving::replace(tx, &stored, setup.organization, replaced)?;
+        revocations::forget_setup(tx, &setup.nonce)?;
+        webhooks::hand_over(tx, session.as_bytes(), &setup.provider, stored.id, setup.organization)?;
+        let (link, is_linked) = organization_integrations::link(tx, setup.organization, stored.id, Some(setup.user))?;
         let deed = match (is_new, is_linked) {
             (true, _) => Action::Install,
             (false, true) => Action::Link,
@@ -206,33 +201,27 @@ impl Ending {
         }
         for entry in deeds {
             let entry = entry.organization(setup.organization).integration(&stored).plugin_digest(&digest);
-            audit::append(connection, sealer, &entry, now)?;
+            tx.audit(&entry)?;
         }
         Ok(Stored::Installed(Box::new(Installed { integration: stored, link }), replaced))
     }
 
-    fn nothing(&self, c: &mut AnyConnection, sealer: &Sealer, stored: Stored) -> Result<Stored, StoreError> {
-        self.orphan.as_ref().map_or(Ok(()), |orphan| orphan.note(c, sealer))?;
+    fn nothing(&self, tx: &mut Tx<'_>, stored: Stored) -> Result<Stored, StoreError> {
+        self.orphan.as_ref().map_or(Ok(()), |orphan| orphan.note(tx))?;
         Ok(stored)
     }
 
-    fn is_other_account(&self, connection: &mut AnyConnection) -> Result<bool, StoreError> {
+    fn is_other_account(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
         let Some(expected) = self.setup.integration else { return Ok(false) };
         let external_id = &self.integration.external_id;
-        let found = integrations::by_external_id(connection, &self.setup.provider, external_id)?;
+        let found = integrations::by_external_id(tx, &self.setup.provider, external_id)?;
         Ok(found.is_none_or(|found| found.id != expected))
     }
 }
 
 /// Stores the identity that a person has proved, and links them to it. Answers it with the account's id.
-fn prove(
-    connection: &mut AnyConnection,
-    sealer: &Sealer,
-    identity: Identity,
-    user: UserId,
-    now: OffsetDateTime,
-) -> Result<(IdentityId, String), StoreError> {
-    let provider = identity_providers::find_or_make(connection, &identity.identity_type, &identity.instance, now)?;
+fn prove(tx: &mut Tx<'_>, identity: Identity, user: UserId) -> Result<(IdentityId, String), StoreError> {
+    let provider = identity_providers::find_or_make(tx, &identity.identity_type, &identity.instance)?;
     let external_id = identity.external_id.clone();
     let new = identities::NewIdentity {
         identity_provider: provider,
@@ -240,7 +229,7 @@ fn prove(
         scopes: identity.scopes,
         data: identity.data,
     };
-    let identity = identities::authenticate(connection, sealer, new, now)?;
-    user_identities::link(connection, user, identity, now)?;
+    let identity = identities::authenticate(tx, new)?;
+    user_identities::link(tx, user, identity)?;
     Ok((identity, external_id))
 }

@@ -12,7 +12,7 @@ use super::{LIFETIME, Pipelines, Setup, check::Checked};
 use crate::grants::taken;
 use jackfield_loader::{Integration, Provider};
 use jackfield_store::{
-    AnyConnection, Sealer, StoreResult,
+    StoreResult, Tx,
     grants::NewGrant,
     revocations::{self, Given, GivenGrant, NewRevocation, Reason},
 };
@@ -23,7 +23,6 @@ pub(super) struct Orphan {
     setup: String,
     new: NewRevocation,
     from: OffsetDateTime,
-    now: OffsetDateTime,
 }
 
 impl Orphan {
@@ -33,8 +32,8 @@ impl Orphan {
     }
 
     /// Notes it, beside what the set-up had noted before.
-    pub(super) fn note(&self, c: &mut AnyConnection, sealer: &Sealer) -> StoreResult<()> {
-        revocations::note_setup(c, sealer, &self.setup, &self.new, self.from, self.now).map(drop)
+    pub(super) fn note(&self, tx: &mut Tx<'_>) -> StoreResult<()> {
+        revocations::note_setup(tx, &self.setup, &self.new, self.from).map(drop)
     }
 }
 
@@ -59,8 +58,8 @@ impl Pipelines {
         if noted.as_ref().is_some_and(|noted| noted.is_of(&orphan)) {
             return Ok(noted);
         }
-        let (new, sealer) = (orphan.clone(), self.store.sealer().clone());
-        self.store.write(move |c| new.note(c, &sealer)).await?;
+        let new = orphan.clone();
+        self.store.write(move |tx| new.note(tx)).await?;
         Ok(Some(orphan))
     }
 
@@ -92,7 +91,7 @@ impl Pipelines {
             reason: Reason::Orphaned,
             given,
         };
-        Orphan { setup: setup.nonce.clone(), new, from: now, now }
+        Orphan { setup: setup.nonce.clone(), new, from: now }
     }
 }
 

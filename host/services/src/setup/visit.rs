@@ -12,8 +12,8 @@ use super::{
 use crate::session::SessionKey;
 use jackfield_loader::{Form, Provider, Request};
 use jackfield_store::{
-    AnyConnection, Sealer, StoreError, UserId,
-    audit::{self, Action, Actor, Entry},
+    StoreError, Tx, UserId,
+    audit::{Action, Actor, Entry},
     revocations,
 };
 
@@ -184,13 +184,13 @@ impl Pipelines {
         orphan: Option<Orphan>,
         why: Failed,
     ) -> Result<Outcome, StoreError> {
-        let (note, sealer, now) = (noting(orphan, self.store.sealer()), self.store.sealer().clone(), self.clock.now());
+        let note = noting(orphan);
         let setup = checked.setup.nonce.clone();
         let entry = in_vain(&checked.setup, &provider.plugin().digest, why.check);
-        let also = move |c: &mut AnyConnection| {
-            note(c)?;
-            revocations::hasten_setup(c, &setup, now)?;
-            audit::append(c, &sealer, &entry, now)
+        let also = move |tx: &mut Tx<'_>| {
+            note(tx)?;
+            revocations::hasten_setup(tx, &setup)?;
+            tx.audit(&entry)
         };
         self.setups.remove_and(&visit.session, provider.id(), checked.claim, also).await?;
         self.grants.look_for_revocations();
@@ -240,7 +240,7 @@ impl Pipelines {
         outcome: Outcome,
     ) -> Result<Outcome, StoreError> {
         let signed = self.signer.sign(&checked.setup, provider);
-        let also = noting(self.orphan_later(provider, checked), self.store.sealer());
+        let also = noting(self.orphan_later(provider, checked));
         let is_kept = self.setups.release_and(&visit.session, provider.id(), checked.claim, &signed, also).await?;
         Ok(if is_kept { outcome } else { refused(visit, Refusal::StartedAnew) })
     }
@@ -262,12 +262,8 @@ pub(super) fn in_vain(setup: &Setup, digest: &str, check: Option<&'static str>) 
     }
 }
 
-fn noting(
-    orphan: Option<Orphan>,
-    sealer: &Sealer,
-) -> impl FnOnce(&mut AnyConnection) -> Result<(), StoreError> + Send + 'static {
-    let sealer = sealer.clone();
-    move |c| orphan.map_or(Ok(()), |orphan| orphan.note(c, &sealer))
+fn noting(orphan: Option<Orphan>) -> impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static {
+    move |tx| orphan.map_or(Ok(()), |orphan| orphan.note(tx))
 }
 
 /// How long something has taken, to the hundredth.

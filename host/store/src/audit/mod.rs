@@ -17,69 +17,63 @@ pub use going_on::{is_erased, keys};
 use time::OffsetDateTime;
 
 use super::{
-    AnyConnection, IntegrationId, OrganizationId, Sealer, StoreResult, integrations, milliseconds, organizations,
+    IntegrationId, OrganizationId, StoreResult, Tx, integrations, milliseconds, organizations,
     schema::{audit_head as h, audit_log as t},
     users,
 };
 
-/// Writes a deed down, chained to the one before. To be called last in a transaction: see the room's words.
-pub fn append(c: &mut AnyConnection, sealer: &Sealer, entry: &Entry, now: OffsetDateTime) -> StoreResult<()> {
-    append_under(c, sealer, entry, now, |_, _, key, _| Ok(key))
+impl Tx<'_> {
+    /// Writes a deed down, chained to the one before. To be called last in a transaction: see the room's words.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn audit(&mut self, entry: &Entry) -> StoreResult<()> {
+        append_under(self, entry, |_, key, _| Ok(key))
+    }
 }
 
 /// The same, and from this row on the chain has a new key. Who had the one before can still not change what was written under it: the first
 /// row under the new one is chained to the last of those.
-pub fn append_under_new_key(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    entry: &Entry,
-    now: OffsetDateTime,
-) -> StoreResult<()> {
-    append_under(c, sealer, entry, now, |c, sealer, _, head| going_on::fresh(c, sealer, head))
+pub fn append_under_new_key(tx: &mut Tx<'_>, entry: &Entry) -> StoreResult<()> {
+    append_under(tx, entry, |tx, _, head| going_on::fresh(tx, head))
 }
 
 /// Takes the key that the chain has, for the one to go on with after a head.
-type ChooseKey = fn(&mut AnyConnection, &Sealer, ChainKey, &Head) -> StoreResult<ChainKey>;
+type ChooseKey = fn(&mut Tx<'_>, ChainKey, &Head) -> StoreResult<ChainKey>;
 
-fn append_under(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    entry: &Entry,
-    now: OffsetDateTime,
-    choose: ChooseKey,
-) -> StoreResult<()> {
-    let entry = with_names(c, entry)?;
+fn append_under(tx: &mut Tx<'_>, entry: &Entry, choose: ChooseKey) -> StoreResult<()> {
+    let entry = with_names(tx, entry)?;
     let row = h::table.find(1);
     // Holds the row, and what follows is alone until the transaction is through.
     let locked = diesel::update(row).set(h::count.eq(h::count + 1)).returning((h::count, h::hash, h::mac));
-    let (count, hash, mac): (i64, Vec<u8>, Vec<u8>) = locked.get_result(c)?;
-    let (key, mut head) = going_on::after(c, sealer, Head { count: count - 1, hash }, &mac, &entry, now)?;
-    let key = choose(c, sealer, key, &head)?;
-    head = insert(c, &key, &head, &entry, now)?;
+    let (count, hash, mac): (i64, Vec<u8>, Vec<u8>) = locked.get_result(tx.connection)?;
+    let (key, mut head) = going_on::after(tx, Head { count: count - 1, hash }, &mac, &entry)?;
+    let key = choose(tx, key, &head)?;
+    head = insert(tx, &key, &head, &entry)?;
     let set = (h::count.eq(head.count), h::hash.eq(&head.hash), h::mac.eq(key.head_mac(&head)));
-    diesel::update(row).set(set).execute(c)?;
+    diesel::update(row).set(set).execute(tx.connection)?;
     Ok(())
 }
 
 /// The same with names as they are now: they may change, and whom they name may go.
-pub fn with_names(c: &mut AnyConnection, entry: &Entry) -> StoreResult<Entry> {
+pub fn with_names(tx: &mut Tx<'_>, entry: &Entry) -> StoreResult<Entry> {
     let mut entry = entry.clone();
     if let (ActorKind::User, Some(id), None) = (entry.actor.kind, entry.actor.id, &entry.actor.name) {
-        entry.actor.name = users::by_id(c, super::UserId(id))?.map(|user| user.email);
+        entry.actor.name = users::by_id(tx, super::UserId(id))?.map(|user| user.email);
     }
     if let Some((id, slug @ None)) = &mut entry.organization {
-        *slug = organizations::by_id(c, *id)?.map(|organization| organization.slug);
+        *slug = organizations::by_id(tx, *id)?.map(|organization| organization.slug);
     }
     if let (Some(id), None) = (entry.integration, &entry.external_id)
-        && let Some(found) = integrations::by_id(c, id)?
+        && let Some(found) = integrations::by_id(tx, id)?
     {
         entry = entry.integration(&found);
     }
     Ok(entry)
 }
 
-fn insert(c: &mut AnyConnection, key: &ChainKey, head: &Head, entry: &Entry, now: OffsetDateTime) -> StoreResult<Head> {
-    let row = chained(key, head, entry, now);
+fn insert(tx: &mut Tx<'_>, key: &ChainKey, head: &Head, entry: &Entry) -> StoreResult<Head> {
+    let row = chained(key, head, entry, tx.now);
     let what = (
         t::id.eq(row.id),
         t::date.eq(row.date),
@@ -100,7 +94,7 @@ fn insert(c: &mut AnyConnection, key: &ChainKey, head: &Head, entry: &Entry, now
         t::count.eq(row.count),
         t::hash.eq(&row.hash),
     );
-    diesel::insert_into(t::table).values((what, how)).execute(c)?;
+    diesel::insert_into(t::table).values((what, how)).execute(tx.connection)?;
     Ok(Head { count: row.id, hash: row.hash })
 }
 
@@ -131,8 +125,8 @@ fn chained(key: &ChainKey, head: &Head, entry: &Entry, now: OffsetDateTime) -> R
 }
 
 /// The end of the chain, with the code that only the key's holder can write.
-pub fn head(c: &mut AnyConnection) -> StoreResult<(Head, Vec<u8>)> {
-    let (count, hash, mac) = h::table.find(1).select((h::count, h::hash, h::mac)).first(c)?;
+pub fn head(tx: &mut Tx<'_>) -> StoreResult<(Head, Vec<u8>)> {
+    let (count, hash, mac) = h::table.find(1).select((h::count, h::hash, h::mac)).first(tx.connection)?;
     Ok((Head { count, hash }, mac))
 }
 
@@ -143,8 +137,8 @@ pub fn is_head(key: &ChainKey, head: &Head, mac: &[u8]) -> bool {
 }
 
 /// The highest id there is.
-pub fn last_id(c: &mut AnyConnection) -> StoreResult<i64> {
-    Ok(t::table.select(diesel::dsl::max(t::id)).first::<Option<i64>>(c)?.unwrap_or_default())
+pub fn last_id(tx: &mut Tx<'_>) -> StoreResult<i64> {
+    Ok(t::table.select(diesel::dsl::max(t::id)).first::<Option<i64>>(tx.connection)?.unwrap_or_default())
 }
 
 /// What of the log is asked for. What is not said is not asked for.
@@ -225,24 +219,24 @@ impl From<Columns> for Row {
 }
 
 /// The newest first, those before an id.
-pub fn newest(c: &mut AnyConnection, filter: &Filter, before: Option<i64>, limit: i64) -> StoreResult<Vec<Row>> {
+pub fn newest(tx: &mut Tx<'_>, filter: &Filter, before: Option<i64>, limit: i64) -> StoreResult<Vec<Row>> {
     let mut query = filtered!(filter).order(t::id.desc()).limit(limit);
     if let Some(before) = before {
         query = query.filter(t::id.lt(before));
     }
-    let rows: Vec<Columns> = query.load(c)?;
+    let rows: Vec<Columns> = query.load(tx.connection)?;
     Ok(rows.into_iter().map(Row::from).collect())
 }
 
 /// In their order, those after an id.
-pub fn after(c: &mut AnyConnection, filter: &Filter, id: i64, limit: i64) -> StoreResult<Vec<Row>> {
-    let rows: Vec<Columns> = filtered!(filter).filter(t::id.gt(id)).order(t::id).limit(limit).load(c)?;
+pub fn after(tx: &mut Tx<'_>, filter: &Filter, id: i64, limit: i64) -> StoreResult<Vec<Row>> {
+    let rows: Vec<Columns> = filtered!(filter).filter(t::id.gt(id)).order(t::id).limit(limit).load(tx.connection)?;
     Ok(rows.into_iter().map(Row::from).collect())
 }
 
 /// The row of an id.
-pub fn row(c: &mut AnyConnection, id: i64) -> StoreResult<Option<Row>> {
-    Ok(after(c, &Filter::default(), id - 1, 1)?.into_iter().find(|row| row.id == id))
+pub fn row(tx: &mut Tx<'_>, id: i64) -> StoreResult<Option<Row>> {
+    Ok(after(tx, &Filter::default(), id - 1, 1)?.into_iter().find(|row| row.id == id))
 }
 
 #[cfg(test)]

@@ -1,14 +1,11 @@
 //! Appending over a real database.
 
-use diesel::Connection as _;
 use serde_json::json;
 
 use jackfield_config::SecretKeys;
 
 use super::*;
-use crate::Store;
-
-const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+use crate::{Sealer, Store};
 
 struct Log {
     store: Store,
@@ -27,17 +24,22 @@ async fn log() -> Log {
     Log { store, _folder: folder }
 }
 
+/// The same transaction of a host with another secret key.
+fn with_key<T>(tx: &mut Tx<'_>, key: u8, run: impl FnOnce(&mut Tx<'_>) -> T) -> T {
+    run(&mut Tx { connection: tx.connection, sealer: &sealer(key), now: tx.now })
+}
+
 impl Log {
     async fn append(&self, key: u8, entry: Entry) {
-        self.store.write(move |c| append(c, &sealer(key), &entry, NOW)).await.expect("it is written");
+        self.store.write(move |tx| with_key(tx, key, |tx| tx.audit(&entry))).await.expect("it is written");
     }
 
     async fn rows(&self) -> Vec<Row> {
-        self.store.read(|c| after(c, &Filter::default(), 0, 100)).await.expect("they are read")
+        self.store.read(|tx| after(tx, &Filter::default(), 0, 100)).await.expect("they are read")
     }
 
     async fn key(&self, key: u8) -> ChainKey {
-        let keys = self.store.read(move |c| keys(c, &sealer(key))).await.expect("they are read");
+        let keys = self.store.read(move |tx| with_key(tx, key, keys)).await.expect("they are read");
         keys.into_iter().find_map(|(_, key)| key.ok()).expect("one opens")
     }
 }
@@ -62,17 +64,17 @@ async fn rows_are_chained_and_the_head_is_the_last() {
 #[tokio::test]
 async fn a_deed_that_is_undone_leaves_no_row() {
     let log = log().await;
-    let undone = log.store.write(|c| {
-        append(c, &sealer(1), &deed(), NOW)?;
+    let undone = log.store.write(|tx| {
+        tx.audit(&deed())?;
         Err::<(), _>(crate::StoreError::Taken)
     });
     assert!(undone.await.is_err());
-    let nested = log.store.write(|c| {
-        let _ = c.transaction(|c| {
-            append(c, &sealer(1), &deed(), NOW)?;
+    let nested = log.store.write(|tx| {
+        let _ = tx.savepoint(|tx| {
+            tx.audit(&deed())?;
             Err::<(), _>(crate::StoreError::Taken)
         });
-        append(c, &sealer(1), &deed(), NOW)
+        tx.audit(&deed())
     });
     nested.await.expect("it is written");
     assert_eq!(log.rows().await.iter().map(|row| row.id).collect::<Vec<_>>(), [1]);

@@ -13,8 +13,8 @@ use time::{Duration, OffsetDateTime};
 pub use words::{Reason, Status};
 
 use super::{
-    AnyConnection, OrganizationId, Place, RevocationId, Sealer, StoreError, StoreResult, UserId, grants::Tokens,
-    milliseconds, schema::revocations as t, times::time_of,
+    OrganizationId, Place, RevocationId, Sealer, StoreError, StoreResult, Tx, UserId, grants::Tokens, milliseconds,
+    schema::revocations as t, times::time_of,
 };
 
 /// What is given up. `Debug` would show tokens, so there is none.
@@ -189,14 +189,14 @@ const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
     Place { table: "revocations", column: "given", row }
 }
 
-/// Gives something up. It is tried from `from` on.
-pub fn add(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
-    new: &NewRevocation,
-    from: OffsetDateTime,
-    now: OffsetDateTime,
-) -> StoreResult<RevocationId> {
+/// Gives something up. It is tried from now on.
+pub fn add(tx: &mut Tx<'_>, new: &NewRevocation) -> StoreResult<RevocationId> {
+    let now = tx.now;
+    add_from(tx, new, now)
+}
+
+/// The same, tried from a time on.
+fn add_from(tx: &mut Tx<'_>, new: &NewRevocation, from: OffsetDateTime) -> StoreResult<RevocationId> {
     let row = (
         t::provider.eq(&new.provider),
         t::external_id.eq(&new.external_id),
@@ -206,84 +206,82 @@ pub fn add(
         t::status.eq(Status::Pending.as_str()),
         t::attempts.eq(0),
         t::retry_at.eq(milliseconds(from)),
-        t::date_added.eq(milliseconds(now)),
+        t::date_added.eq(milliseconds(tx.now)),
     );
-    let id: RevocationId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(c)?;
+    let id: RevocationId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?;
     // It is bound to its row, which has its id only now.
-    let sealed = sealer.seal(place(&[id.to_string().as_bytes()]), &new.given);
-    diesel::update(t::table.find(id)).set(t::sealed_given.eq(sealed)).execute(c)?;
+    let sealed = tx.sealer.seal(place(&[id.to_string().as_bytes()]), &new.given);
+    diesel::update(t::table.find(id)).set(t::sealed_given.eq(sealed)).execute(tx.connection)?;
     Ok(id)
 }
 
 /// Notes the tokens of a set-up that is under way, beside those that it had noted before: unless it ends well, they are revoked from `from` on.
 pub fn note_setup(
-    c: &mut AnyConnection,
-    sealer: &Sealer,
+    tx: &mut Tx<'_>,
     setup: &str,
     new: &NewRevocation,
     from: OffsetDateTime,
-    now: OffsetDateTime,
 ) -> StoreResult<RevocationId> {
     let mut new = new.clone();
-    let before: Vec<Row> = t::table.filter(t::setup.eq(setup)).select(columns!()).load(c)?;
+    let before: Vec<Row> = t::table.filter(t::setup.eq(setup)).select(columns!()).load(tx.connection)?;
     for row in before {
         // One that does not open is lost with or without it.
-        let given = Revocation::try_from(row)?.given(sealer).ok().flatten();
+        let given = Revocation::try_from(row)?.given(tx.sealer).ok().flatten();
         new.given.add(given.unwrap_or_default().grants);
     }
-    forget_setup(c, setup)?;
-    let id = add(c, sealer, &new, from, now)?;
-    diesel::update(t::table.find(id)).set(t::setup.eq(setup)).execute(c)?;
+    forget_setup(tx, setup)?;
+    let id = add_from(tx, &new, from)?;
+    diesel::update(t::table.find(id)).set(t::setup.eq(setup)).execute(tx.connection)?;
     Ok(id)
 }
 
 /// The set-up has ended badly: what it had noted is revoked from now on.
-pub fn hasten_setup(c: &mut AnyConnection, setup: &str, now: OffsetDateTime) -> StoreResult<()> {
-    let noted = t::table.filter(t::setup.eq(setup)).filter(t::retry_at.gt(milliseconds(now)));
+pub fn hasten_setup(tx: &mut Tx<'_>, setup: &str) -> StoreResult<()> {
+    let noted = t::table.filter(t::setup.eq(setup)).filter(t::retry_at.gt(milliseconds(tx.now)));
     let noted = noted.filter(t::status.eq(Status::Pending.as_str()));
-    diesel::update(noted).set(t::retry_at.eq(milliseconds(now))).execute(c)?;
+    diesel::update(noted).set(t::retry_at.eq(milliseconds(tx.now))).execute(tx.connection)?;
     Ok(())
 }
 
 /// The set-up has ended well: its tokens are an integration's.
-pub fn forget_setup(c: &mut AnyConnection, setup: &str) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::setup.eq(setup))).execute(c)?;
+pub fn forget_setup(tx: &mut Tx<'_>, setup: &str) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::setup.eq(setup))).execute(tx.connection)?;
     Ok(())
 }
 
 /// By its id.
-pub fn get(c: &mut AnyConnection, id: RevocationId) -> StoreResult<Option<Revocation>> {
-    let row: Option<Row> = t::table.find(id).select(columns!()).first(c).optional()?;
+pub fn get(tx: &mut Tx<'_>, id: RevocationId) -> StoreResult<Option<Revocation>> {
+    let row: Option<Row> = t::table.find(id).select(columns!()).first(tx.connection).optional()?;
     row.map(Revocation::try_from).transpose()
 }
 
 /// Those whose time has come, the longest due first.
-pub fn due(c: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> StoreResult<Vec<RevocationId>> {
-    let at = milliseconds(now);
+pub fn due(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<RevocationId>> {
+    let at = milliseconds(tx.now);
     let rows = t::table
         .filter(t::status.eq(Status::Pending.as_str()))
         .filter(t::retry_at.le(at))
         .filter(t::leased_until.is_null().or(t::leased_until.le(at)))
         .order((t::retry_at, t::id));
-    Ok(rows.limit(limit).select(t::id).load(c)?)
+    Ok(rows.limit(limit).select(t::id).load(tx.connection)?)
 }
 
-/// Asks for the lease on a revocation that is due by a time; of any number of callers on any number of hosts one gets it.
+/// Asks for the lease on a revocation that is due by a time, for some time; of any number of callers on any number of hosts one gets it.
 pub fn claim(
-    c: &mut AnyConnection,
+    tx: &mut Tx<'_>,
     id: RevocationId,
     due_by: OffsetDateTime,
-    now: OffsetDateTime,
-    until: OffsetDateTime,
+    life: std::time::Duration,
 ) -> StoreResult<Option<Lease>> {
     let lease = getrandom::u64().expect("the operating system has a random generator").cast_signed();
     let row = t::table
         .find(id)
         .filter(t::status.eq(Status::Pending.as_str()))
         .filter(t::retry_at.le(milliseconds(due_by)))
-        .filter(t::leased_until.is_null().or(t::leased_until.le(milliseconds(now))));
-    let held = (t::lease.eq(lease), t::leased_until.eq(milliseconds(until)), t::attempts.eq(t::attempts + 1));
-    Ok((diesel::update(row).set(held).execute(c)? > 0).then_some(Lease(lease)))
+        .filter(t::leased_until.is_null().or(t::leased_until.le(milliseconds(tx.now))));
+    let until = milliseconds(tx.now + life);
+    let held = (t::lease.eq(lease), t::leased_until.eq(until), t::attempts.eq(t::attempts + 1));
+    Ok((diesel::update(row).set(held).execute(tx.connection)? > 0).then_some(Lease(lease)))
 }
 
 macro_rules! given_back {
@@ -298,29 +296,17 @@ macro_rules! given_back {
 }
 
 /// Ends a revocation: what was given up is not kept any longer. Answers whether the lease was the caller's.
-pub fn end(
-    c: &mut AnyConnection,
-    id: RevocationId,
-    lease: Lease,
-    answer: &str,
-    now: OffsetDateTime,
-) -> StoreResult<bool> {
-    let gone = (t::sealed_given.eq(None::<Vec<u8>>), t::date_ended.eq(milliseconds(now)));
+pub fn end(tx: &mut Tx<'_>, id: RevocationId, lease: Lease, answer: &str) -> StoreResult<bool> {
+    let gone = (t::sealed_given.eq(None::<Vec<u8>>), t::date_ended.eq(milliseconds(tx.now)));
     let row = t::table.find(id).filter(t::lease.eq(lease.0));
-    Ok(diesel::update(row).set((gone, given_back!(Status::Done, answer))).execute(c)? > 0)
+    Ok(diesel::update(row).set((gone, given_back!(Status::Done, answer))).execute(tx.connection)? > 0)
 }
 
 /// Ends a revocation that nobody can make: it stays sealed for a while, for the operator to have it tried again. Answers whether the lease
 /// was the caller's.
-pub fn end_unrevoked(
-    c: &mut AnyConnection,
-    id: RevocationId,
-    lease: Lease,
-    answer: &str,
-    now: OffsetDateTime,
-) -> StoreResult<bool> {
-    let ended = (t::date_ended.eq(milliseconds(now)), given_back!(Status::Impossible, answer));
-    Ok(diesel::update(t::table.find(id).filter(t::lease.eq(lease.0))).set(ended).execute(c)? > 0)
+pub fn end_unrevoked(tx: &mut Tx<'_>, id: RevocationId, lease: Lease, answer: &str) -> StoreResult<bool> {
+    let ended = (t::date_ended.eq(milliseconds(tx.now)), given_back!(Status::Impossible, answer));
+    Ok(diesel::update(t::table.find(id).filter(t::lease.eq(lease.0))).set(ended).execute(tx.connection)? > 0)
 }
 
 /// What follows where a revocation is not done.
@@ -335,16 +321,18 @@ pub enum Next {
 }
 
 /// Gives a revocation back that is not done. Answers whether the lease was the caller's.
-pub fn give_back(c: &mut AnyConnection, id: RevocationId, lease: Lease, answer: &str, next: Next) -> StoreResult<bool> {
+pub fn give_back(tx: &mut Tx<'_>, id: RevocationId, lease: Lease, answer: &str, next: Next) -> StoreResult<bool> {
     let row = t::table.find(id).filter(t::lease.eq(lease.0));
     let pending = || given_back!(Status::Pending, answer);
     let changed = match next {
-        Next::Again(at) => diesel::update(row).set((pending(), t::retry_at.eq(milliseconds(at)))).execute(c)?,
+        Next::Again(at) => {
+            diesel::update(row).set((pending(), t::retry_at.eq(milliseconds(at)))).execute(tx.connection)?
+        }
         Next::Unasked(at) => {
             let again = (t::retry_at.eq(milliseconds(at)), t::attempts.eq(0));
-            diesel::update(row).set((pending(), again)).execute(c)?
+            diesel::update(row).set((pending(), again)).execute(tx.connection)?
         }
-        Next::Operators => diesel::update(row).set(given_back!(Status::Failed, answer)).execute(c)?,
+        Next::Operators => diesel::update(row).set(given_back!(Status::Failed, answer)).execute(tx.connection)?,
     };
     Ok(changed > 0)
 }
@@ -366,31 +354,20 @@ macro_rules! given_up {
 }
 
 /// Those that the provider is asked for, or was in vain, the oldest first. Tokens of set-ups that are under way are not among them.
-pub fn open(c: &mut AnyConnection, which: &Which, now: OffsetDateTime, limit: i64) -> StoreResult<Vec<Revocation>> {
-    of_status(c, &OPEN, which, now, limit)
+pub fn open(tx: &mut Tx<'_>, which: &Which, limit: i64) -> StoreResult<Vec<Revocation>> {
+    of_status(tx, &OPEN, which, limit)
 }
 
 /// The same, and those that could not be revoked.
-pub fn unrevoked(
-    c: &mut AnyConnection,
-    which: &Which,
-    now: OffsetDateTime,
-    limit: i64,
-) -> StoreResult<Vec<Revocation>> {
-    of_status(c, &UNREVOKED, which, now, limit)
+pub fn unrevoked(tx: &mut Tx<'_>, which: &Which, limit: i64) -> StoreResult<Vec<Revocation>> {
+    of_status(tx, &UNREVOKED, which, limit)
 }
 
-fn of_status(
-    c: &mut AnyConnection,
-    statuses: &[Status],
-    which: &Which,
-    now: OffsetDateTime,
-    limit: i64,
-) -> StoreResult<Vec<Revocation>> {
+fn of_status(tx: &mut Tx<'_>, statuses: &[Status], which: &Which, limit: i64) -> StoreResult<Vec<Revocation>> {
     let statuses: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
     let mut rows = t::table
         .filter(t::status.eq_any(statuses))
-        .filter(given_up!(now))
+        .filter(given_up!(tx.now))
         .order((t::date_added, t::id))
         .limit(limit)
         .select(columns!())
@@ -401,47 +378,45 @@ fn of_status(
     if let Some(organization) = which.organization {
         rows = rows.filter(t::organization_id.eq(organization));
     }
-    let rows: Vec<Row> = rows.load(c)?;
+    let rows: Vec<Row> = rows.load(tx.connection)?;
     rows.into_iter().map(Revocation::try_from).collect()
 }
 
 /// The last that an organization has given up, whatever became of them, the newest first.
-pub fn latest(
-    c: &mut AnyConnection,
-    organization: OrganizationId,
-    now: OffsetDateTime,
-    limit: i64,
-) -> StoreResult<Vec<Revocation>> {
-    let rows = t::table.filter(t::organization_id.eq(organization)).filter(given_up!(now));
-    let rows: Vec<Row> = rows.order((t::date_added.desc(), t::id.desc())).limit(limit).select(columns!()).load(c)?;
+pub fn latest(tx: &mut Tx<'_>, organization: OrganizationId, limit: i64) -> StoreResult<Vec<Revocation>> {
+    let rows = t::table.filter(t::organization_id.eq(organization)).filter(given_up!(tx.now));
+    let rows: Vec<Row> =
+        rows.order((t::date_added.desc(), t::id.desc())).limit(limit).select(columns!()).load(tx.connection)?;
     rows.into_iter().map(Revocation::try_from).collect()
 }
 
 /// Has one that nobody tries any more tried again, from now on.
-pub fn reopen(c: &mut AnyConnection, id: RevocationId, now: OffsetDateTime) -> StoreResult<()> {
+pub fn reopen(tx: &mut Tx<'_>, id: RevocationId) -> StoreResult<()> {
     let is_over = t::status.eq_any([Status::Failed.as_str(), Status::Impossible.as_str()]);
-    let again = (t::status.eq(Status::Pending.as_str()), t::retry_at.eq(milliseconds(now)), t::attempts.eq(0));
-    diesel::update(t::table.find(id).filter(is_over)).set((again, t::date_ended.eq(None::<i64>))).execute(c)?;
+    let again = (t::status.eq(Status::Pending.as_str()), t::retry_at.eq(milliseconds(tx.now)), t::attempts.eq(0));
+    diesel::update(t::table.find(id).filter(is_over))
+        .set((again, t::date_ended.eq(None::<i64>)))
+        .execute(tx.connection)?;
     Ok(())
 }
 
 /// Lets what a provider is to be asked for wait until a time, as far as it does not wait longer.
-pub fn put_off_others(c: &mut AnyConnection, provider: &str, until: OffsetDateTime) -> StoreResult<()> {
+pub fn put_off_others(tx: &mut Tx<'_>, provider: &str, until: OffsetDateTime) -> StoreResult<()> {
     let at = milliseconds(until);
     let waiting = t::table.filter(t::provider.eq(provider)).filter(t::status.eq(Status::Pending.as_str()));
-    diesel::update(waiting.filter(t::retry_at.lt(at))).set(t::retry_at.eq(at)).execute(c)?;
+    diesel::update(waiting.filter(t::retry_at.lt(at))).set(t::retry_at.eq(at)).execute(tx.connection)?;
     Ok(())
 }
 
 /// Lets one wait until a time, whatever it waited for.
-pub fn put_off(c: &mut AnyConnection, id: RevocationId, until: OffsetDateTime) -> StoreResult<()> {
-    diesel::update(t::table.find(id)).set(t::retry_at.eq(milliseconds(until))).execute(c)?;
+pub fn put_off(tx: &mut Tx<'_>, id: RevocationId, until: OffsetDateTime) -> StoreResult<()> {
+    diesel::update(t::table.find(id)).set(t::retry_at.eq(milliseconds(until))).execute(tx.connection)?;
     Ok(())
 }
 
 /// Voids every lease: nobody else uses this database, and who held them is gone.
-pub fn void_leases(c: &mut AnyConnection) -> StoreResult<()> {
-    diesel::update(t::table).set((t::lease.eq(None::<i64>), t::leased_until.eq(None::<i64>))).execute(c)?;
+pub fn void_leases(tx: &mut Tx<'_>) -> StoreResult<()> {
+    diesel::update(t::table).set((t::lease.eq(None::<i64>), t::leased_until.eq(None::<i64>))).execute(tx.connection)?;
     Ok(())
 }
 
@@ -449,9 +424,9 @@ pub fn void_leases(c: &mut AnyConnection) -> StoreResult<()> {
 const KEPT: Duration = Duration::days(90);
 
 /// Removes those that were done long ago, or could not be: what has no end is tried again, by the host or by its operator.
-pub(super) fn sweep(c: &mut AnyConnection, now: OffsetDateTime) -> StoreResult<()> {
+pub(super) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
     let is_over = t::status.eq_any([Status::Done.as_str(), Status::Impossible.as_str()]);
-    let ended = t::table.filter(is_over).filter(t::date_ended.le(milliseconds(now - KEPT)));
-    diesel::delete(ended).execute(c)?;
+    let ended = t::table.filter(is_over).filter(t::date_ended.le(milliseconds(tx.now - KEPT)));
+    diesel::delete(ended).execute(tx.connection)?;
     Ok(())
 }
