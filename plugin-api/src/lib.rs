@@ -1,5 +1,10 @@
 #![doc = include_str!("../GUIDE.md")]
 
+/// Compiles the example that the registry shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod error;
 mod export;
 mod glue;

@@ -16,9 +16,9 @@ use anyhow::{Context, Result};
 use jackfield_config as config;
 use jackfield_loader::{Plugins, Request, State, worker};
 use jackfield_outbound::Outbound;
-use jackfield_tests::{
+use jackfield_test_support::{
     host::{Host, HostBuilder, Program, built_library},
-    person::Person,
+    http_client::HttpClient,
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -243,14 +243,14 @@ async fn throughput(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn rate<F>(host: &Host, act: impl Fn(Person, usize) -> F + Clone + Send + 'static) -> Result<f64>
+async fn rate<F>(host: &Host, act: impl Fn(HttpClient, usize) -> F + Clone + Send + 'static) -> Result<f64>
 where
     F: Future<Output = Result<()>> + Send,
 {
     let (is_over, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut people = Vec::new();
     for _ in 0..PEOPLE {
-        let person = Person::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+        let person = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
         let (is_over, turns, act) = (is_over.clone(), turns.clone(), act.clone());
         people.push(tokio::spawn(async move {
             while !is_over.load(Ordering::Relaxed) {

@@ -16,7 +16,7 @@ use jackfield_store::{
     integrations::{self, NewIntegration},
     organization_integrations, organizations,
 };
-use jackfield_tests::host::{Host, HostBuilder, Program};
+use jackfield_test_support::host::{Host, HostBuilder, Program};
 use time::OffsetDateTime;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -84,7 +84,7 @@ listen = "x"
 client-secret = { file = "/nowhere/secret" }
 "#;
     insta::assert_snapshot!(mistakes_in(text), @r#"
-    19 diagnostics in the configuration
+    19 mistakes in the configuration
     jackfield.toml:2: default-integrations[2]: wrong type: found a whole number, wanted text, { env = "NAME" } or { file = "PATH" }
       help: write text, { env = "NAME" } or { file = "PATH" }
     jackfield.toml:2: default-integrations[1]: `example` is listed twice
@@ -145,7 +145,7 @@ fn a_mistake_in_a_trusted_key_leaves_signatures_demanded() {
         assert_eq!((diagnostics.len(), settings.plugins.trusted_keys.demanded()), (1, Some([].as_slice())), "{keys}");
     }
     insta::assert_snapshot!(mistakes_in("[plugins]\ntrusted-keys = [\"RWQ\"]\n"), @r#"
-    1 diagnostic in the configuration
+    1 mistake in the configuration
     jackfield.toml:2: plugins.trusted-keys[0]: not a public key of minisign's
       help: write the line that begins with RW of a .pub file, or { file = "PATH" } of that file
     "#);
@@ -159,7 +159,7 @@ fn what_plugins_are_tried_out_with_is_refused_where_people_are() {
     assert!(settings.http.stand_in.is_some());
     let told = mistakes_in(&format!("[system]\nurl-prefix = \"https://jackfield.example\"\n{text}"));
     insta::assert_snapshot!(told, @r"
-    2 diagnostics in the configuration
+    2 mistakes in the configuration
     jackfield.toml:4: http.stand-in: not with an https url-prefix: it is for trying plugins out
       help: remove it
     jackfield.toml:6: plugins.clock: not with an https url-prefix: it is for trying plugins out
@@ -177,7 +177,7 @@ fn what_is_no_toml_is_told_with_its_lines() {
 fn a_file_that_is_not_there_is_told() {
     let told = load(Path::new("/nowhere/jackfield.toml")).expect_err("it is not there").to_string();
     insta::assert_snapshot!(told, @r"
-    1 diagnostic in the configuration
+    1 mistake in the configuration
     /nowhere/jackfield.toml: No such file or directory (os error 2)
       help: name the configuration file with --config FILE
     ");

@@ -170,7 +170,7 @@ impl Loading<'_> {
         };
         match reach(&description, options, self.settings.plugins.run(&listed.text).hosts) {
             Ok(reach) => {
-                let outbound = self.outbound.within(reach);
+                let outbound = self.outbound.limited_to(reach);
                 let provider = Provider::new(plugin.clone(), named, options, description, outbound);
                 self.loaded.providers.push(Arc::new(provider));
             }

@@ -17,7 +17,7 @@ use super::{
     status::ProviderStatus,
 };
 use jackfield_config::{HostPattern, ProviderOptions};
-use jackfield_outbound::{Outbound, Reach};
+use jackfield_outbound::{HostAllowList, Outbound};
 
 /// A loaded provider with the operator's options.
 pub struct Provider {
@@ -134,8 +134,8 @@ impl Provider {
     pub fn outbound(&self, named: &[String]) -> Outbound {
         let named = named.iter().filter_map(|host| host.parse().ok());
         self.outbound
-            .reach()
-            .map_or_else(|| self.outbound.clone(), |reach| self.outbound.within(reach.and_named(named)))
+            .allowed_hosts()
+            .map_or_else(|| self.outbound.clone(), |hosts| self.outbound.limited_to(hosts.with_named(named)))
     }
 
     /// The hosts that a person names by what they have posted, where the provider may reach such hosts.
@@ -152,7 +152,7 @@ impl Provider {
             name: self.name.clone(),
             is_configured: self.is_configured(),
             missing: self.missing_options().to_vec(),
-            hosts: self.outbound.reach().map(ToString::to_string).unwrap_or_default(),
+            hosts: self.outbound.allowed_hosts().map(ToString::to_string).unwrap_or_default(),
         }
     }
 
@@ -322,6 +322,6 @@ pub(super) fn reach(
     description: &CreateOut,
     options: &ProviderOptions,
     granted: Option<Vec<HostPattern>>,
-) -> Result<Reach, String> {
-    Ok(Reach::new(asked(description, &options.table)?, granted).taking_named(description.hosts_from_forms))
+) -> Result<HostAllowList, String> {
+    Ok(HostAllowList::new(asked(description, &options.table)?, granted).allowing_named(description.hosts_from_forms))
 }

@@ -146,7 +146,7 @@ impl Issuers {
         };
         // What is kept was fetched for others, perhaps: it opens nothing to who may not ask there.
         let url = Url::parse(issuer).map_err(|_| DiscoveryError::Issuer(issuer.to_owned()))?;
-        outbound.check_reach(&url).map_err(|error| DiscoveryError::Outbound(issuer.to_owned(), error))?;
+        outbound.check_host(&url).map_err(|error| DiscoveryError::Outbound(issuer.to_owned(), error))?;
         let known = self.known(issuer);
         let mut metadata = known.metadata.get(now, Metadata::fetch(issuer, outbound)).await?;
         if metadata.lacks_openid(asks_for_id_token(oauth2), oauth2.userinfo) {
@@ -222,13 +222,14 @@ mod tests {
             max_response_bytes: 1,
             stand_in: None,
         };
-        let outbound = Outbound::new(&http).expect("the client builds").within(jackfield_outbound::Reach::default());
+        let outbound =
+            Outbound::new(&http).expect("the client builds").limited_to(jackfield_outbound::HostAllowList::default());
         let issuers = Issuers::default();
         let kept = Kept { value: Some(Arc::new(Metadata::default())), good_until: at(60), failed: None };
         *issuers.known("https://a.example").metadata.kept.lock().await = kept;
         let server = issuers.server(&OAuth2::discover("https://a.example"), &outbound, at(0)).await;
         let refused = server.map(drop).expect_err("it is out of reach").to_string();
-        assert!(refused.contains("a.example is out of the plugin's reach"), "{refused}");
+        assert!(refused.contains("a.example is not among the plugin's allowed hosts"), "{refused}");
     }
 
     #[tokio::test]

@@ -100,7 +100,7 @@ impl Server {
         let refused = OAuth2Error::Authorization;
         let answer = authorization::log_in(self.oauth2(), request, state).map_err(|_| refused(OutboundError::Url))?;
         if matches!(answer, LogIn::Redirect(_)) {
-            self.outbound().check_log_in(&self.oauth2().authorize_url).await.map_err(refused)?;
+            self.outbound().check_login_url(&self.oauth2().authorize_url).await.map_err(refused)?;
         }
         Ok(answer)
     }

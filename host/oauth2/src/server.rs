@@ -77,8 +77,8 @@ fn fill(set: &mut String, found: Option<&String>, name: &'static str) -> Result<
 }
 
 fn reaching(outbound: &Outbound, metadata: &Metadata) -> Outbound {
-    let Some(reach) = outbound.reach() else { return outbound.clone() };
-    outbound.within(reach.and_announced(metadata.asked_by_host().filter_map(|url| HostPattern::of(&url))))
+    let Some(hosts) = outbound.allowed_hosts() else { return outbound.clone() };
+    outbound.limited_to(hosts.with_announced(metadata.asked_by_host().filter_map(|url| HostPattern::of(&url))))
 }
 
 #[cfg(test)]

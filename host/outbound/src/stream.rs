@@ -1,22 +1,21 @@
-//! Requests whose body and answer are handed on as they come, both at once, with every guard that holds for others. There is no limit of time
-//! or size for all of it: it ends when nothing moves any more.
+//! Requests whose body and answer are forwarded as they come, in both directions at once.
+//!
+//! Every guard holds here too. No limit of time or size holds for the whole exchange: it ends when
+//! nothing moves any more.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Outbound, OutboundError, described, stand_in};
+use super::{Outbound, OutboundError};
 
-/// What is sent.
+/// The body of a request.
 pub enum Outgoing {
-    /// All of it, as far as there is any.
+    /// All of it; may be empty.
     Whole(Bytes),
     /// As it comes.
     Stream(BoxStream<'static, io::Result<Bytes>>),
@@ -25,56 +24,57 @@ pub enum Outgoing {
 /// The body of an answer, as it comes.
 pub struct Incoming {
     response: reqwest::Response,
-    idle: Idle,
+    idle: IdleTimer,
 }
 
-/// Since when nothing has moved, neither way.
+/// How long nothing has moved in either direction.
 #[derive(Clone)]
-struct Idle {
-    since: Arc<Mutex<Instant>>,
+struct IdleTimer {
+    last_moved: Arc<Mutex<Instant>>,
     limit: Duration,
 }
 
 impl Outbound {
-    /// Sends one request and answers with the head of what comes back, of any status; nothing is followed. Fails when nothing has moved for
-    /// the time of `idle`, neither way.
+    /// Sends one request and returns as soon as the head of the answer is there, of any status; no
+    /// redirect is followed.
     ///
     /// # Errors
-    /// When a guard refuses, or no answer comes.
-    pub async fn open(&self, request: Request<Outgoing>, idle: Duration) -> Result<Response<Incoming>, OutboundError> {
-        let idle = Idle::new(idle);
-        let request = request.map(|body| body.moving(&idle));
+    /// When a guard refuses, no answer comes, or nothing moves in either direction for
+    /// `idle_timeout`.
+    pub async fn send_streamed(
+        &self,
+        request: Request<Outgoing>,
+        idle_timeout: Duration,
+    ) -> Result<Response<Incoming>, OutboundError> {
+        let idle = IdleTimer::new(idle_timeout);
+        let request = request.map(|body| body.watched_by(&idle));
         let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
         tokio::select! {
             prepared = self.prepare(&mut request) => prepared?,
-            error = idle.over() => return Err(error),
+            error = idle.expired() => return Err(error),
         }
-        let mut response = tokio::select! {
-            answer = self.clients.of(request.url()).streaming.execute(request) => answer.map_err(|error| described(&error))?,
-            error = idle.over() => return Err(error),
+        let mut answer = tokio::select! {
+            answer = self.streaming_client(request.url()).execute(request) => {
+                answer.map_err(|error| OutboundError::from(&error))?
+            }
+            error = idle.expired() => return Err(error),
         };
-        if self.stand_in.is_some() {
-            stand_in::check_failure(response.headers())?;
-        }
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        Ok(answered(status, headers, Incoming { response, idle }))
+        self.check_stand_in_failure(&answer)?;
+        let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+        let mut response = Response::new(Incoming { response: answer, idle });
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
     }
 }
 
-fn answered(status: StatusCode, headers: HeaderMap, body: Incoming) -> Response<Incoming> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
 impl Outgoing {
-    fn moving(self, idle: &Idle) -> reqwest::Body {
+    fn watched_by(self, idle: &IdleTimer) -> reqwest::Body {
         match self {
             Self::Whole(bytes) => bytes.into(),
             Self::Stream(chunks) => {
                 let idle = idle.clone();
-                reqwest::Body::wrap_stream(chunks.inspect(move |_| idle.moved()))
+                reqwest::Body::wrap_stream(chunks.inspect(move |_| idle.restart()))
             }
         }
     }
@@ -86,31 +86,31 @@ impl Incoming {
     /// # Errors
     /// When the connection is cut, or nothing moves any more.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, OutboundError> {
-        // The time that whoever reads this took for the piece before is not the service's.
-        self.idle.moved();
+        // The time that the reader took for the piece before is not the service's.
+        self.idle.restart();
         tokio::select! {
-            chunk = self.response.chunk() => chunk.map_err(|error| described(&error)),
-            error = self.idle.over() => Err(error),
+            chunk = self.response.chunk() => chunk.map_err(|error| OutboundError::from(&error)),
+            error = self.idle.expired() => Err(error),
         }
     }
 }
 
-impl Idle {
+impl IdleTimer {
     fn new(limit: Duration) -> Self {
-        Self { since: Arc::new(Mutex::new(Instant::now())), limit }
+        Self { last_moved: Arc::new(Mutex::new(Instant::now())), limit }
     }
 
-    fn moved(&self) {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn restart(&self) {
+        *self.last_moved.lock() = Instant::now();
     }
 
-    fn ends(&self) -> Instant {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) + self.limit
+    fn deadline(&self) -> Instant {
+        *self.last_moved.lock() + self.limit
     }
 
-    async fn over(&self) -> OutboundError {
-        while self.ends() > Instant::now() {
-            tokio::time::sleep_until(self.ends()).await;
+    async fn expired(&self) -> OutboundError {
+        while self.deadline() > Instant::now() {
+            tokio::time::sleep_until(self.deadline()).await;
         }
         OutboundError::Idle(self.limit)
     }

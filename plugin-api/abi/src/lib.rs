@@ -14,6 +14,11 @@
 //! happens in envelopes: a new field has a default, an unknown variant is tolerated, an unknown op is answered with
 //! [`envelope::FaultKind::Unsupported`]. So a plugin built against 1.0 loads in every 1.x host.
 
+/// Compiles the example that the registry shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod envelope;
 pub mod manifest;
 #[cfg(feature = "reach")]
@@ -23,5 +28,5 @@ pub mod root;
 /// The only part of the version a host refuses by: the shape of the frozen function and of the manifest.
 pub const ABI_MAJOR: u32 = 1;
 
-/// Counts the additions to the envelopes within one major. Told to operators, never a reason to refuse.
+/// Counts the additions to the envelopes within one major. EventResponse to operators, never a reason to refuse.
 pub const ABI_MINOR: u32 = 0;

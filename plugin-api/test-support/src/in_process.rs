@@ -152,7 +152,7 @@ impl InProcess {
             return Ok(());
         }
         let host = url.host_str().unwrap_or_default();
-        Err(format!("{host} is out of the plugin's reach: name it in `Provider::hosts`"))
+        Err(format!("{host} is not among the plugin's allowed hosts: name it in `Provider::hosts`"))
     }
 
     pub(crate) fn build(&mut self) -> Result<Integration, Fault> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use crate::tidy::sources;
+use jackfield_tidy::sources;
 
 /// Number of a point, the point in a few words, and the tests that hold it.
 type Point = (u8, &'static str, &'static [&'static str]);

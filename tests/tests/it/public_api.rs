@@ -10,7 +10,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-use crate::tidy::{root, sources};
+use jackfield_tidy::{root, sources};
 
 /// Folders of source, each with the file that says what of it can be reached.
 const CRATES: [(&str, &str); 3] = [

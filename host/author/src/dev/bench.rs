@@ -159,7 +159,7 @@ fn made_up(key: &str) -> String {
 
 fn tell(provider: &Provider) {
     let (name, id) = (provider.name(), provider.id());
-    let hosts = provider.outbound(&[]).reach().map(ToString::to_string).unwrap_or_default();
+    let hosts = provider.outbound(&[]).allowed_hosts().map(ToString::to_string).unwrap_or_default();
     say("provider", &format!("{name} ({id}), may reach: {hosts}"));
     if !provider.is_configured() {
         say(

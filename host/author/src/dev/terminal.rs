@@ -53,12 +53,12 @@ pub fn reader<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> + Send 
 
 /// The host's own affairs are not the author's, unless they go wrong.
 fn interesting<S>() -> impl Filter<S> + Send + Sync {
-    let steps = [("jackfield::pipeline", LevelFilter::DEBUG), (SAID, LevelFilter::DEBUG)];
+    let steps = [("jackfield_services::setup", LevelFilter::DEBUG), (SAID, LevelFilter::DEBUG)];
     // What comes of a reload is told by who has asked for it.
     let quiet = [
         ("jackfield", LevelFilter::WARN),
-        ("jackfield::plugins", LevelFilter::WARN),
-        ("jackfield::reload", LevelFilter::OFF),
+        ("jackfield_loader", LevelFilter::WARN),
+        ("jackfield_services::reload", LevelFilter::OFF),
     ];
     Targets::new().with_targets(steps).with_targets(quiet)
 }
@@ -151,7 +151,7 @@ mod tests {
         let step = [("provider.id", "acme"), ("step.name", "account"), ("step.milliseconds", "1.5")];
         let answered = fields(&[&step[..], &[("step.answer", "next")]].concat());
         let failed = fields(&[&step[..], &[("error", "no"), ("plugin.reason", "fault")]].concat());
-        let pipeline = "jackfield::setup::visit";
+        let pipeline = "jackfield_services::setup::visit";
         let told =
             |level, target, fields: &Fields| told(level, target, fields).map(|(label, text)| format!("{label} {text}"));
         let (debug, warn) = (Level::DEBUG, Level::WARN);

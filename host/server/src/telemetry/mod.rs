@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn levels_are_by_target_and_guarded_libraries_stay_at_info() {
         let targets = targets("warn,jackfield=trace").expect("good levels");
-        assert!(targets.would_enable("jackfield::pipeline", &Level::TRACE));
+        assert!(targets.would_enable("jackfield_services::setup", &Level::TRACE));
         assert!(!targets.would_enable("somebody", &Level::INFO));
         let targets = super::targets("trace").expect("a good level");
         assert!(targets.would_enable("somebody", &Level::TRACE));

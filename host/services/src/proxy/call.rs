@@ -83,7 +83,7 @@ impl Proxy {
 
     /// Also that it was tried to reach what is out of reach, counted apart: whoever tries a thousand times makes no thousand rows.
     async fn write_down(&self, entry: Entry, ready: &Ready) -> Result<(), ProxyError> {
-        if let Err(error) = ready.outbound.check_reach(&ready.url) {
+        if let Err(error) = ready.outbound.check_host(&ready.url) {
             let error = ProxyError::from(error);
             self.audit.count(entry.outcome(Outcome::Refused).detail("reason", error.code())).await?;
             return Err(error);
@@ -100,7 +100,7 @@ impl Proxy {
         let mut may_renew = true;
         loop {
             watch.sent_once_more();
-            let came = ready.outbound.open(ready.request(&fresh)?, self.idle()).await;
+            let came = ready.outbound.send_streamed(ready.request(&fresh)?, self.idle()).await;
             if let Some(trouble) = ready.body.trouble() {
                 return Err(self.told(trouble));
             }

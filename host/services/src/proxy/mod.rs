@@ -149,7 +149,7 @@ impl From<GrantError> for ProxyError {
 impl From<OutboundError> for ProxyError {
     fn from(error: OutboundError) -> Self {
         match error {
-            OutboundError::OutOfReach(_) => Self::OutOfReach,
+            OutboundError::HostNotAllowed(_) => Self::OutOfReach,
             other => Self::Outbound(other),
         }
     }

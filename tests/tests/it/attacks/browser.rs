@@ -5,7 +5,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::evil_site::{EvilSite, referrers};
-use crate::browser::{Sitting, in_browser};
+use crate::pages::journeys::{BrowserApp, in_browser};
 
 /// A page of the attacker's: hears every message, and opens what it is told to.
 const EVIL: &str = "<!doctype html><title>evil</title><button id=open>Open</button><script>\
@@ -13,7 +13,7 @@ const EVIL: &str = "<!doctype html><title>evil</title><button id=open>Open</butt
     document.getElementById('open').addEventListener('click', () => { window.popup = window.open(window.target); });</script>";
 
 /// That the evil page's ear works and has heard nothing but the test.
-async fn assert_heard_nothing(sitting: &Sitting) -> Result<()> {
+async fn assert_heard_nothing(sitting: &BrowserApp) -> Result<()> {
     let browser = &sitting.browser;
     browser.run("window.postMessage('a word of its own', '*')").await?;
     let has_heard = "return window.heard.includes('a word of its own')";
@@ -23,9 +23,9 @@ async fn assert_heard_nothing(sitting: &Sitting) -> Result<()> {
 }
 
 /// That the set-up went through all the same.
-async fn assert_installed(sitting: &Sitting, name: &str) -> Result<()> {
+async fn assert_installed(sitting: &BrowserApp, name: &str) -> Result<()> {
     let browser = &sitting.browser;
-    browser.open(&sitting.stage.host.at("/organizations/acme/integrations/")).await?;
+    browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
     browser.see(".rows a", name).await
 }
 
@@ -36,9 +36,9 @@ async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let (browser, evil) = (&sitting.browser, EvilSite::serving(EVIL).await?);
-            let start = sitting.stage.host.at("/organizations/acme/integrations/example/setup/");
+            let start = sitting.host.at("/organizations/acme/integrations/example/setup/");
             let opens = format!("window.target = {start:?}");
             browser.open(&evil.of_another_site()).await?;
             browser.run(&opens).await?;
@@ -69,7 +69,7 @@ async fn post_message_theft_by_an_opener_that_navigated() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let (browser, evil) = (&sitting.browser, EvilSite::serving(EVIL).await?);
             let page = browser.window().await?;
             sitting.open_menu_and_choose("example").await?;
@@ -92,7 +92,7 @@ async fn post_message_theft_by_an_opener_that_navigated() -> Result<()> {
 /// Post-message forgery: somebody who is not the pop-up tells the page that something was connected.
 #[tokio::test(flavor = "multi_thread")]
 async fn post_message_forgery() -> Result<()> {
-    in_browser("owner", |host| host, async |sitting: &Sitting| {
+    in_browser("owner", |host| host, async |sitting: &BrowserApp| {
     let browser = &sitting.browser;
     let page = browser.window().await?;
     sitting.open_menu_and_choose("example").await?;
@@ -121,10 +121,10 @@ async fn clickjacking_by_a_frame() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &Sitting| {
+        async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             for path in ["/organizations/acme/integrations/", "/extensions/example/setup/", "/auth/login/"] {
-                let url = sitting.stage.host.at(path);
+                let url = sitting.host.at(path);
                 let evil = EvilSite::serving(&format!("<!doctype html><iframe src=\"{url}\"></iframe>")).await?;
                 browser.open(&evil.url()).await?;
                 browser.assert_console_says("frame-ancestors").await?;
@@ -144,8 +144,8 @@ async fn token_leak_by_referrer() -> Result<()> {
     in_browser(
         "owner",
         |host| host.plugin("misbehaving").toml(&toml),
-        async |sitting: &Sitting| {
-            let (browser, host) = (&sitting.browser, &sitting.stage.host);
+        async |sitting: &BrowserApp| {
+            let (browser, host) = (&sitting.browser, &sitting.host);
             sitting.slack_as_a_full_page().await?;
             browser.click("button[value=allow]").await?;
             browser.see("h1", "Slack is connected").await?;
@@ -159,7 +159,7 @@ async fn token_leak_by_referrer() -> Result<()> {
             sitting.open_menu_and_choose("redirects").await?;
             browser.see("h1", "evil").await?;
             assert!(evil.asked().len() >= 2, "the browser was there twice");
-            let at_slack: Vec<HeaderMap> = sitting.stage.slack.requests().into_iter().map(|one| one.headers).collect();
+            let at_slack: Vec<HeaderMap> = sitting.slack.requests().into_iter().map(|one| one.headers).collect();
             let told = [evil.referrers(), referrers(&at_slack)].concat();
             let is_ours = |url: &String| url.starts_with(&host.url);
             assert!(!told.iter().any(is_ours), "{told:?}");

@@ -1,14 +1,14 @@
 //! The callback in wrong hands: another browser, person, organization or provider, a second time, or after a right is gone.
 
 use anyhow::Result;
-use jackfield_tests::{person::Person, stand_in_oauth2::StandInOAuth2};
+use jackfield_test_support::{http_client::HttpClient, stand_in_oauth2::StandInOAuth2};
 
 use super::INVALID;
 use crate::{
-    declared::{declaration_of, install, scene, service_of},
-    failure_page::{quoted, quoted_next},
-    issuer::{by_issuer, issuer_of},
-    stage::{PASSWORD, Stage, Stored},
+    app::{AppDatabase, PASSWORD, TestApp},
+    providers::declared::{declaration_of, host_and_owner, install, service_of},
+    providers::issuer::{by_issuer, issuer_of},
+    setup::failure_page::{quoted, quoted_next},
 };
 
 /// State fixation, or session fixation: the attacker begins a set-up, consents with an account of their own, and has the victim's browser open
@@ -17,19 +17,19 @@ use crate::{
 /// A callback counts in the browser and for the person who began it, and nowhere else, not even in another browser of that person.
 #[tokio::test(flavor = "multi_thread")]
 async fn state_fixation() -> Result<()> {
-    let stage = Stage::new().await?;
-    let (victim, attacker) = (stage.person("owner").await?, stage.person("manager").await?);
+    let app = TestApp::start().await?;
+    let (victim, attacker) = (app.log_in_as("owner").await?, app.log_in_as("manager").await?);
     let step = attacker.start_setup("acme", "slack").await?;
     let back = attacker.consent(&step).await?;
-    assert_eq!(victim.visit(&back).await?.goes_to(), (302, "/"));
-    let elsewhere = Person::logged_in(&stage.host.url, "manager@example.com", PASSWORD).await?;
-    assert_eq!(elsewhere.visit(&back).await?.goes_to(), (302, "/"));
-    assert_eq!(Person::new(&stage.host.url).visit(&back).await?.goes_to(), (302, "/"));
+    assert_eq!(victim.visit(&back).await?.status_and_location(), (302, "/"));
+    let elsewhere = HttpClient::logged_in(&app.host.url, "manager@example.com", PASSWORD).await?;
+    assert_eq!(elsewhere.visit(&back).await?.status_and_location(), (302, "/"));
+    assert_eq!(HttpClient::new(&app.host.url).visit(&back).await?.status_and_location(), (302, "/"));
     victim.start_setup("acme", "slack").await?;
     assert_eq!(victim.visit(&back).await?.dialog()?.detail(), INVALID, "a set-up of their own has another state");
-    assert_eq!(stage.slack.token_requests().len(), 0);
-    stage.stored().await?.assert_nothing("owner@example.com").await?;
-    stage.stored().await?.assert_nothing("manager@example.com").await?;
+    assert_eq!(app.slack.token_requests().len(), 0);
+    app.database().await?.assert_nothing("owner@example.com").await?;
+    app.database().await?.assert_nothing("manager@example.com").await?;
     assert!(attacker.visit(&back).await?.dialog()?.success, "where it belongs it goes through");
     Ok(())
 }
@@ -38,15 +38,15 @@ async fn state_fixation() -> Result<()> {
 /// the set-up, ends as somebody logs in (RFC 9700 section 4.7; CWE-384).
 #[tokio::test(flavor = "multi_thread")]
 async fn state_fixation_by_a_planted_session() -> Result<()> {
-    let stage = Stage::new().await?;
-    let planted = stage.person("manager").await?;
-    stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let planted = app.log_in_as("manager").await?;
+    app.log_in_as("owner").await?;
     let step = planted.start_setup("acme", "slack").await?;
     let back = planted.consent(&step).await?;
     assert_eq!(planted.log_in("owner@example.com", PASSWORD).await?.status, 302);
-    assert_eq!(planted.visit(&back).await?.goes_to(), (302, "/"));
-    assert_eq!(stage.slack.token_requests().len(), 0);
-    stage.stored().await?.assert_nothing("owner@example.com").await?;
+    assert_eq!(planted.visit(&back).await?.status_and_location(), (302, "/"));
+    assert_eq!(app.slack.token_requests().len(), 0);
+    app.database().await?.assert_nothing("owner@example.com").await?;
     assert!(planted.install("acme", "slack").await?.dialog()?.success, "a set-up begun after the log-in goes through");
     Ok(())
 }
@@ -55,16 +55,16 @@ async fn state_fixation_by_a_planted_session() -> Result<()> {
 /// ended and in the next. RFC 9700 section 4.7.1, RFC 6749 section 10.5. One token request is made, for the first.
 #[tokio::test(flavor = "multi_thread")]
 async fn replay_of_a_callback() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
     assert!(owner.visit(&back).await?.dialog()?.success);
-    assert_eq!(owner.visit(&back).await?.goes_to(), (302, "/"));
-    assert_eq!(stage.slack.token_requests().len(), 1);
+    assert_eq!(owner.visit(&back).await?.status_and_location(), (302, "/"));
+    assert_eq!(app.slack.token_requests().len(), 1);
     owner.start_setup("acme", "slack").await?;
     assert_eq!(owner.visit(&back).await?.dialog()?.detail(), INVALID, "nor in another set-up");
-    assert_eq!(stage.slack.token_requests().len(), 1);
+    assert_eq!(app.slack.token_requests().len(), 1);
     Ok(())
 }
 
@@ -76,7 +76,7 @@ async fn cross_app_callback() -> Result<()> {
     let services = [service_of("calendar", |_| {})?, service_of("payroll", |_| {})?];
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
     let tables = ["calendar", "payroll"].map(|id| declaration_of(&service, id, ""));
-    let (host, victim) = scene(&service, &tables.join("\n")).await?;
+    let (host, victim) = host_and_owner(&service, &tables.join("\n")).await?;
     let mut backs = Vec::new();
     for id in ["calendar", "payroll"] {
         let step = victim.start_setup("acme", id).await?;
@@ -90,9 +90,9 @@ async fn cross_app_callback() -> Result<()> {
         assert_eq!(quoted_next(&host, &victim, &refused).await?, "none-under-way", "nor where no set-up waits for it");
     }
     for id in ["calendar", "payroll"] {
-        assert_eq!(service.asked(id, &format!("https://{id}.example/token")), 0, "{id}");
+        assert_eq!(service.request_count(id, &format!("https://{id}.example/token")), 0, "{id}");
     }
-    Stored::of(&host).await?.assert_nothing("owner@example.com").await?;
+    AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;
     install(&victim, "calendar").await?;
     install(&victim, "payroll").await
 }
@@ -100,18 +100,18 @@ async fn cross_app_callback() -> Result<()> {
 /// Cross-organization callback: somebody who may install in two organizations is made to finish in one what was begun for the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn callback_under_another_organization() -> Result<()> {
-    let stage = Stage::new().await?;
-    stage.host.organization("other")?;
-    let owner = stage.person("owner").await?;
-    stage.host.member("other", "owner@example.com", "owner")?;
+    let app = TestApp::start().await?;
+    app.host.organization("other")?;
+    let owner = app.log_in_as("owner").await?;
+    app.host.member("other", "owner@example.com", "owner")?;
     let begun = owner.start_setup("other", "slack").await?;
     let back = owner.consent(&begun).await?;
     owner.start_setup("acme", "slack").await?;
     let page = owner.visit(&back).await?;
-    assert_eq!((page.dialog()?.detail(), quoted(&stage.host, &page.text)?.0), (INVALID, "state-other"));
+    assert_eq!((page.dialog()?.detail(), quoted(&app.host, &page.text)?.0), (INVALID, "state-other"));
     assert!(page.text.contains("/organizations/acme/integrations/slack/setup/"), "it starts again where it was");
-    assert_eq!(stage.slack.token_requests().len(), 0);
-    stage.stored().await?.assert_nothing("owner@example.com").await?;
+    assert_eq!(app.slack.token_requests().len(), 0);
+    app.database().await?.assert_nothing("owner@example.com").await?;
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
     Ok(())
 }
@@ -122,11 +122,11 @@ async fn callback_under_another_organization() -> Result<()> {
 async fn account_takeover_by_an_email_address() -> Result<()> {
     let service = StandInOAuth2::start([issuer_of("acme", |_, _| {})?].into_iter().collect()).await?;
     let userinfo = "account = { from = \"userinfo\", id = \"org.id\", name = \"email\" }\nidentity = { id = \"sub\" }";
-    let (host, attacker) = scene(&service, &by_issuer(&service, "acme", userinfo)).await?;
+    let (host, attacker) = host_and_owner(&service, &by_issuer(&service, "acme", userinfo)).await?;
     host.user("ada@example.com", PASSWORD)?;
     host.member("acme", "ada@example.com", "member")?;
     install(&attacker, "acme").await?;
-    let stored = Stored::of(&host).await?;
+    let stored = AppDatabase::of(&host).await?;
     assert_eq!(stored.integrations().await?[0].0.integration.name, "ada@example.com", "the provider says so");
     assert_eq!(stored.identities("ada@example.com").await?.len(), 0);
     assert_eq!(stored.identities("owner@example.com").await?.len(), 1);
@@ -139,15 +139,15 @@ async fn account_takeover_by_an_email_address() -> Result<()> {
 /// the code is spent.
 #[tokio::test(flavor = "multi_thread")]
 async fn callback_after_the_right_was_taken_away() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
-    stage.host.member("acme", "owner@example.com", "member")?;
-    assert_eq!(owner.visit(&back).await?.goes_to(), (302, "/"));
-    assert_eq!(stage.slack.token_requests().len(), 0);
-    stage.stored().await?.assert_nothing("owner@example.com").await?;
-    stage.host.member("acme", "owner@example.com", "owner")?;
+    app.host.member("acme", "owner@example.com", "member")?;
+    assert_eq!(owner.visit(&back).await?.status_and_location(), (302, "/"));
+    assert_eq!(app.slack.token_requests().len(), 0);
+    app.database().await?.assert_nothing("owner@example.com").await?;
+    app.host.member("acme", "owner@example.com", "owner")?;
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
     Ok(())
 }

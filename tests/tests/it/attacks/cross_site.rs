@@ -1,11 +1,11 @@
 //! Other sites that act through the victim's browser: they start, post, log in, frame and are led to.
 
 use anyhow::Result;
-use jackfield_tests::person::Person;
+use jackfield_test_support::http_client::HttpClient;
 use reqwest::Method;
 
 use super::INTERNAL;
-use crate::stage::{PASSWORD, Stage};
+use crate::app::{PASSWORD, TestApp};
 
 const START: &str = "/organizations/acme/integrations/example/setup/";
 const SETUP: &str = "/extensions/example/setup/";
@@ -14,11 +14,11 @@ const SETUP: &str = "/extensions/example/setup/";
 /// consents by itself. And cross-site request forgery of a step: a form there posts into a set-up under way.
 #[tokio::test(flavor = "multi_thread")]
 async fn cross_site_start_and_step_of_a_set_up() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let start = owner.request(Method::GET, START).header("sec-fetch-site", "cross-site");
     assert_eq!(owner.send(start).await?.status, 403);
-    assert_eq!(owner.visit(SETUP).await?.goes_to(), (302, "/"), "nothing was started");
+    assert_eq!(owner.visit(SETUP).await?.status_and_location(), (302, "/"), "nothing was started");
     owner.start_setup("acme", "example").await?;
     for (name, value) in [
         ("origin", "https://evil.example"),
@@ -29,7 +29,7 @@ async fn cross_site_start_and_step_of_a_set_up() -> Result<()> {
         let post = owner.request(Method::POST, SETUP).header(name, value).form(&[("name", "evil")]);
         assert_eq!(owner.send(post).await?.status, 403, "{name}: {value}");
     }
-    let post = owner.request(Method::POST, SETUP).header("origin", &stage.host.url).form(&[("name", "good")]);
+    let post = owner.request(Method::POST, SETUP).header("origin", &app.host.url).form(&[("name", "good")]);
     assert!(owner.send(post).await?.dialog()?.success);
     Ok(())
 }
@@ -38,9 +38,9 @@ async fn cross_site_start_and_step_of_a_set_up() -> Result<()> {
 /// attacker's (RFC 9700 section 4.7; RFC 6749 section 10.12).
 #[tokio::test(flavor = "multi_thread")]
 async fn login_csrf() -> Result<()> {
-    let stage = Stage::new().await?;
-    stage.person("manager").await?;
-    let victim = Person::new(&stage.host.url);
+    let app = TestApp::start().await?;
+    app.log_in_as("manager").await?;
+    let victim = HttpClient::new(&app.host.url);
     let form = [("email", "manager@example.com"), ("password", PASSWORD), ("next", "/")];
     for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("origin", "null")] {
         let post = victim.request(Method::POST, "/auth/login/").header(name, value).form(&form);
@@ -48,18 +48,22 @@ async fn login_csrf() -> Result<()> {
         assert_eq!((answer.status, answer.header("set-cookie")), (403, ""), "{name}: {value}");
     }
     let own = victim.request(Method::POST, "/auth/login/").header("sec-fetch-site", "same-origin").form(&form);
-    assert_eq!(victim.send(own).await?.goes_to(), (302, "/"));
+    assert_eq!(victim.send(own).await?.status_and_location(), (302, "/"));
     Ok(())
 }
 
 /// Open redirect by `next` (RFC 9700 section 4.11.2): a link to the log-in, which people trust, leads on to the attacker.
 #[tokio::test(flavor = "multi_thread")]
 async fn open_redirect_by_next() -> Result<()> {
-    let stage = Stage::new().await?;
-    stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    app.log_in_as("owner").await?;
     for next in ["https://evil.example/", "//evil.example/", "/\\evil.example/", "javascript:alert(1)"] {
         let form = [("email", "owner@example.com"), ("password", PASSWORD), ("next", next)];
-        assert_eq!(Person::new(&stage.host.url).post("/auth/login/", &form).await?.goes_to(), (302, "/"), "{next}");
+        assert_eq!(
+            HttpClient::new(&app.host.url).post("/auth/login/", &form).await?.status_and_location(),
+            (302, "/"),
+            "{next}"
+        );
     }
     Ok(())
 }
@@ -75,11 +79,11 @@ async fn open_redirect_by_a_plugin() -> Result<()> {
         ("/auth/logout/", false),
     ] {
         let toml = format!("[redirects]\nto = \"{to}\"");
-        let stage = Stage::with("v2", None, |host| host.plugin("misbehaving").toml(&toml)).await?;
-        let owner = stage.person("owner").await?;
+        let app = TestApp::start_with("v2", None, |host| host.plugin("misbehaving").toml(&toml)).await?;
+        let owner = app.log_in_as("owner").await?;
         let answer = owner.start_setup("acme", "redirects").await?;
         if is_good {
-            assert_eq!(answer.goes_to(), (302, to));
+            assert_eq!(answer.status_and_location(), (302, to));
         } else {
             assert_eq!(answer.dialog()?.detail(), INTERNAL, "{to}");
         }
@@ -90,8 +94,8 @@ async fn open_redirect_by_a_plugin() -> Result<()> {
 /// Open redirect by the path: what stands in a URL of the host's is no place to lead to, whatever it begins with.
 #[tokio::test(flavor = "multi_thread")]
 async fn open_redirect_by_a_path() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     for path in [
         "//evil.example/",
         "/\\evil.example/",
@@ -100,9 +104,9 @@ async fn open_redirect_by_a_path() -> Result<()> {
         "/..//evil.example",
     ] {
         let answer = owner.visit(path).await?;
-        assert!(answer.status == 404 && answer.location.is_none(), "{path}: {:?}", answer.goes_to());
+        assert!(answer.status == 404 && answer.location.is_none(), "{path}: {:?}", answer.status_and_location());
     }
-    let log_in = Person::new(&stage.host.url).visit("//evil.example/organizations/").await?;
+    let log_in = HttpClient::new(&app.host.url).visit("//evil.example/organizations/").await?;
     assert!(log_in.location.is_none(), "{:?}", log_in.location);
     Ok(())
 }
@@ -111,8 +115,8 @@ async fn open_redirect_by_a_path() -> Result<()> {
 /// that the host has not written.
 #[tokio::test(flavor = "multi_thread")]
 async fn clickjacking() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let form = owner.start_setup("acme", "example").await?;
     let dialog = owner.post(SETUP, &[("name", "one")]).await?;
     let id = dialog.dialog()?.data["id"].as_str().unwrap_or_default().to_owned();
@@ -127,7 +131,7 @@ async fn clickjacking() -> Result<()> {
         assert_eq!(answer.status, 200, "{path}");
         answers.push((path, answer));
     }
-    answers.push(("log-in".to_owned(), Person::new(&stage.host.url).visit("/auth/login/").await?));
+    answers.push(("log-in".to_owned(), HttpClient::new(&app.host.url).visit("/auth/login/").await?));
     for (what, answer) in answers {
         let policy = answer.header("content-security-policy");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{what}: {policy}");
@@ -139,18 +143,18 @@ async fn clickjacking() -> Result<()> {
 /// Session fixation by the cookie: it is HttpOnly, SameSite=Lax, behind https bound to the host by its prefix, and another after each log-in.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_cookie_of_the_attackers_making() -> Result<()> {
-    let stage = Stage::new().await?;
-    stage.person("owner").await?;
-    let browser = Person::new(&stage.host.url);
+    let app = TestApp::start().await?;
+    app.log_in_as("owner").await?;
+    let browser = HttpClient::new(&app.host.url);
     let form = [("email", "owner@example.com"), ("password", PASSWORD), ("next", "/")];
     let planted = "jackfield=AAAAAAAAAAAAAAAAAAAAAA";
     let log_in = browser.request(Method::POST, "/auth/login/").header("cookie", planted).form(&form);
     let answer = browser.send(log_in).await?;
     let cookie = answer.header("set-cookie");
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.starts_with(planted), "{cookie}");
-    let with_planted = Person::new(&stage.host.url);
+    let with_planted = HttpClient::new(&app.host.url);
     let page = with_planted.request(Method::GET, "/account/").header("cookie", planted);
-    assert_eq!(with_planted.send(page).await?.goes_to(), (302, "/auth/login/?next=%2Faccount%2F"));
+    assert_eq!(with_planted.send(page).await?.status_and_location(), (302, "/auth/login/?next=%2Faccount%2F"));
     assert_eq!(browser.visit("/account/").await?.status, 200);
     Ok(())
 }

@@ -1,16 +1,16 @@
 //! Something put into an answer of the authorization endpoint: another code, another state, an error, a parameter twice.
 
 use anyhow::Result;
-use jackfield_tests::{
-    person::Person,
+use jackfield_test_support::{
+    http_client::HttpClient,
     stand_in_oauth2::{Pkce, StandInOAuth2},
 };
 
 use super::{INTERNAL, INVALID, parameter};
 use crate::{
-    declared::{declaration_of, install, scene, service_of},
-    issuer::{by_issuer, issuer_of, log_of},
-    stage::{PASSWORD, Stage, Stored},
+    app::{AppDatabase, PASSWORD, TestApp},
+    providers::declared::{declaration_of, host_and_owner, install, service_of},
+    providers::issuer::{by_issuer, issuer_of, log_of},
 };
 
 /// Authorization code injection (RFC 9700 section 4.5): the attacker has got hold of a code of the victim's that was not spent, and puts it into
@@ -22,10 +22,10 @@ async fn code_injection() -> Result<()> {
         [service_of("proof-key", |_| {})?, issuer_of("nonce-alone", |dialect, _| dialect.pkce = Pkce::Ignored)?];
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
     let tables = declaration_of(&service, "proof-key", "") + &by_issuer(&service, "nonce-alone", "");
-    let (host, victim) = scene(&service, &tables).await?;
+    let (host, victim) = host_and_owner(&service, &tables).await?;
     host.user("mallory@example.com", PASSWORD)?;
     host.member("acme", "mallory@example.com", "manager")?;
-    let attacker = Person::logged_in(&host.url, "mallory@example.com", PASSWORD).await?;
+    let attacker = HttpClient::logged_in(&host.url, "mallory@example.com", PASSWORD).await?;
     for (id, why) in [("proof-key", "the challenge is"), ("nonce-alone", "its nonce is not that of this set-up")] {
         let stolen = victim.consent(&victim.start_setup("acme", id).await?).await?;
         let own = attacker.consent(&attacker.start_setup("acme", id).await?).await?;
@@ -34,10 +34,10 @@ async fn code_injection() -> Result<()> {
         assert!(!dialog.success && !dialog.detail().is_empty(), "{id}");
         let told = format!("{}{}", dialog.detail(), log_of(&host, id)?);
         assert!(told.contains(why), "{id}: {told}");
-        assert_eq!(service.asked(id, &format!("https://{id}.example/token")), 1, "{id}: it is not tried again");
+        assert_eq!(service.request_count(id, &format!("https://{id}.example/token")), 1, "{id}: it is not tried again");
     }
     for email in ["owner@example.com", "mallory@example.com"] {
-        Stored::of(&host).await?.assert_nothing(email).await?;
+        AppDatabase::of(&host).await?.assert_nothing(email).await?;
     }
     for id in ["proof-key", "nonce-alone"] {
         install(&attacker, id).await?;
@@ -46,14 +46,14 @@ async fn code_injection() -> Result<()> {
 }
 
 /// The callback with other parameters than the provider sent.
-async fn tampered(stage: &Stage, owner: &Person, change: impl Fn(&str, &str) -> String) -> Result<String> {
+async fn tampered(app: &TestApp, owner: &HttpClient, change: impl Fn(&str, &str) -> String) -> Result<String> {
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
     let query = change(&parameter(&back, "code"), &parameter(&back, "state"));
     let answer = owner.visit(&format!("/extensions/slack/setup/?{query}")).await?;
     let dialog = answer.dialog()?;
     assert!(!dialog.success && !answer.text.contains("injected"), "nothing that was not asked for is shown: {query}");
-    assert_eq!(stage.slack.token_requests().len(), 0, "refused before any token request");
+    assert_eq!(app.slack.token_requests().len(), 0, "refused before any token request");
     Ok(dialog.detail().to_owned())
 }
 
@@ -61,14 +61,14 @@ async fn tampered(stage: &Stage, owner: &Person, change: impl Fn(&str, &str) -> 
 /// state of a set-up under way. A missing one is no match for anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn state_forged_or_left_out() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
-    assert_eq!(tampered(&stage, &owner, |code, _| format!("code={code}")).await?, INVALID);
-    assert_eq!(tampered(&stage, &owner, |code, _| format!("code={code}&state=")).await?, INVALID);
-    assert_eq!(tampered(&stage, &owner, |code, state| format!("code={code}&state={state}x")).await?, INVALID);
-    assert_eq!(tampered(&stage, &owner, |_, _| "error=injected".to_owned()).await?, INVALID);
-    assert_eq!(tampered(&stage, &owner, |_, state| format!("error=injected&state={state}x")).await?, INVALID);
-    stage.stored().await?.assert_nothing("owner@example.com").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    assert_eq!(tampered(&app, &owner, |code, _| format!("code={code}")).await?, INVALID);
+    assert_eq!(tampered(&app, &owner, |code, _| format!("code={code}&state=")).await?, INVALID);
+    assert_eq!(tampered(&app, &owner, |code, state| format!("code={code}&state={state}x")).await?, INVALID);
+    assert_eq!(tampered(&app, &owner, |_, _| "error=injected".to_owned()).await?, INVALID);
+    assert_eq!(tampered(&app, &owner, |_, state| format!("error=injected&state={state}x")).await?, INVALID);
+    app.database().await?.assert_nothing("owner@example.com").await?;
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
     Ok(())
 }
@@ -76,8 +76,8 @@ async fn state_forged_or_left_out() -> Result<()> {
 /// Parameter pollution (RFC 6749 section 3.1): which of two parameters counts is for nobody to choose, and an answer is a code or an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn parameter_pollution() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let cases: [fn(&str, &str) -> String; 5] = [
         |code, state| format!("code={code}&code={code}&state={state}"),
         |code, state| format!("code=injected&code={code}&state={state}"),
@@ -86,9 +86,9 @@ async fn parameter_pollution() -> Result<()> {
         |code, state| format!("code={code}&error=injected&state={state}"),
     ];
     for change in cases {
-        assert_eq!(tampered(&stage, &owner, change).await?, INVALID);
+        assert_eq!(tampered(&app, &owner, change).await?, INVALID);
     }
-    stage.stored().await?.assert_nothing("owner@example.com").await?;
+    app.database().await?.assert_nothing("owner@example.com").await?;
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
     Ok(())
 }
@@ -97,8 +97,8 @@ async fn parameter_pollution() -> Result<()> {
 /// text, and posted as data; without the right state it is not shown at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn error_injection() -> Result<()> {
-    let stage = Stage::new().await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
     let error = format!("<script>alert(1)</script>{}", "x".repeat(500));
     let forged = format!("/extensions/slack/setup/?error={error}&state=guessed");
     owner.start_setup("acme", "slack").await?;
@@ -109,17 +109,17 @@ async fn error_injection() -> Result<()> {
     let answer = owner.visit(&format!("/extensions/slack/setup/?error={error}&state={state}")).await?;
     assert_eq!(answer.dialog()?.detail(), &error[..200]);
     assert!(!answer.text.contains("<script>alert"), "{}", answer.text);
-    assert_eq!(owner.visit(&back).await?.goes_to(), (302, "/"), "the state is used up by it");
-    assert_eq!(stage.slack.token_requests().len(), 0);
+    assert_eq!(owner.visit(&back).await?.status_and_location(), (302, "/"), "the state is used up by it");
+    assert_eq!(app.slack.token_requests().len(), 0);
     Ok(())
 }
 
 /// Cross-site scripting through a token endpoint: what it says of its failure is shown as text.
 #[tokio::test(flavor = "multi_thread")]
 async fn error_injection_by_the_token_endpoint() -> Result<()> {
-    let stage = Stage::new().await?;
-    stage.slack.behave(|behaviour| behaviour.token = jackfield_tests::stand_in_slack::TokenAnswer::DescribedError);
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start().await?;
+    app.slack.behave(|behaviour| behaviour.token = jackfield_test_support::stand_in_slack::TokenAnswer::DescribedError);
+    let owner = app.log_in_as("owner").await?;
     let answer = owner.install("acme", "slack").await?;
     assert_eq!(answer.dialog()?.detail(), "The workspace is <locked>.");
     assert!(!answer.text.contains("<locked>"), "{}", answer.text);

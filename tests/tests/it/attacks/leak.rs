@@ -1,12 +1,13 @@
 //! Tokens, secrets, codes and states in what a browser, a log or a command ever shows.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::{Answer, Person},
-    stand_in::{Endpoint, Trouble},
+    http_client::{Answer, HttpClient},
+    stand_in::{Endpoint, Fault},
     stand_in_oauth2::{SECRET, StandInOAuth2},
     stand_in_slack::{StandInSlack, TokenAnswer},
 };
@@ -14,21 +15,29 @@ use reqwest::Method;
 
 use super::parameter;
 use crate::{
-    declared::{declaration_of, service_of},
-    stage::{PASSWORD, Stage, bare, slack_options},
+    app::{PASSWORD, TestApp, bare, slack_options},
+    providers::declared::{declaration_of, service_of},
 };
 
 /// A host with Slack, whose old dialect gives a bot's and a person's token, and a declared provider that gives a refresh token; the log is as fine as it gets.
-struct Scene {
-    stage: Stage,
+struct LeakApp {
+    base: TestApp,
     service: StandInOAuth2,
-    owner: Person,
+    owner: HttpClient,
     /// All that was answered, whole, by where.
     answers: Vec<(String, Answer)>,
     secrets: Vec<(&'static str, String)>,
 }
 
-impl Scene {
+impl Deref for LeakApp {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.base
+    }
+}
+
+impl LeakApp {
     async fn new() -> Result<Self> {
         let slack = StandInSlack::start().await?;
         let answer = r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 3600}"#;
@@ -40,9 +49,9 @@ impl Scene {
         let declared = declaration_of(&service, "acme", "");
         let host = bare().plugin("slack").plugin("misbehaving").toml(&toml).toml(&declared).log("trace").start()?;
         host.organization("acme")?;
-        let stage = Stage { host, slack };
-        let owner = stage.person("owner").await?;
-        Ok(Self { stage, service, owner, answers: Vec::new(), secrets: Vec::new() })
+        let app = TestApp { host, slack };
+        let owner = app.log_in_as("owner").await?;
+        Ok(Self { base: app, service, owner, answers: Vec::new(), secrets: Vec::new() })
     }
 
     async fn look(&mut self, what: &str, path: &str) -> Result<Answer> {
@@ -62,12 +71,12 @@ impl Scene {
     }
 
     fn gather_secrets(&mut self) -> Result<()> {
-        let host = &self.stage.host;
-        let all = [self.stage.slack.ledger().tokens(), self.service.ledger().tokens()].concat();
+        let host = &self.base.host;
+        let all = [self.slack.tokens().all(), self.service.tokens().all()].concat();
         assert!(all.len() >= 4 && all.iter().any(|token| token.is_refresh), "{}", all.len());
         self.secrets.extend(all.into_iter().map(|token| ("provider's token", token.token)));
         let key = std::fs::read_to_string(host.folder().join("data/secret.key"))?.trim().to_owned();
-        let client = self.stage.slack.client().secret.clone();
+        let client = self.slack.client().secret.clone();
         let own = [("secret key", key), ("client secret", client), ("password", PASSWORD.to_owned())];
         self.secrets.extend(own);
         self.secrets.push(("declared client's secret", SECRET.to_owned()));
@@ -100,37 +109,37 @@ fn whole(answer: &Answer) -> String {
 }
 
 /// Everything a browser or an operator can have told, after all kinds of endings.
-async fn everything(scene: &mut Scene) -> Result<()> {
-    let id = scene.set_up("slack").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
-    let other = scene.set_up("acme").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
-    scene.stage.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
-    scene.set_up("slack").await?;
-    scene.stage.slack.behave(|behaviour| behaviour.token = TokenAnswer::DescribedError);
-    scene.set_up("slack").await?;
+async fn everything(app: &mut LeakApp) -> Result<()> {
+    let id = app.set_up("slack").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
+    let other = app.set_up("acme").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
+    app.set_up("slack").await?;
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::DescribedError);
+    app.set_up("slack").await?;
     // What somebody else's service could quote of the request.
-    let quoted = Trouble::Refused { error: format!("no such client {SECRET}") };
-    scene.service.wire("acme").next(Endpoint::Exchange, [Some(quoted)]);
-    scene.set_up("acme").await?;
+    let quoted = Fault::Refused { error: format!("no such client {SECRET}") };
+    app.service.faults("acme").next(Endpoint::Exchange, [Some(quoted)]);
+    app.set_up("acme").await?;
     let list = "/organizations/acme/integrations/";
     for path in
         ["/", "/account/", list, "/nothing/", "/extensions/slack/setup/?code=xxxxxxxx&state=yyyyyyyy", "/auth/login/"]
     {
-        scene.look(path, path).await?;
+        app.look(path, path).await?;
     }
     for id in [&id, &other] {
         for path in [format!("{list}{id}/"), format!("{list}{id}/remove/"), format!("/api/0{list}{id}/")] {
-            assert_eq!(scene.look(&path, &path).await?.status, 200, "{path}");
+            assert_eq!(app.look(&path, &path).await?.status, 200, "{path}");
         }
     }
     for path in ["/api/0/organizations/acme/integrations/", "/api/0/organizations/acme/config/integrations/"] {
-        scene.look(path, path).await?;
+        app.look(path, path).await?;
     }
-    scene.look("audit log", "/api/0/organizations/acme/audit/").await?;
-    scene.look("audit page", "/organizations/acme/audit/").await?;
+    app.look("audit log", "/api/0/organizations/acme/audit/").await?;
+    app.look("audit page", "/organizations/acme/audit/").await?;
     let path = format!("/api/0/organizations/acme/integrations/{other}/");
-    let removed = scene.owner.send(scene.owner.request(Method::DELETE, &path)).await?;
-    scene.answers.push(("removal".to_owned(), removed));
-    scene.gather_secrets()
+    let removed = app.owner.send(app.owner.request(Method::DELETE, &path)).await?;
+    app.answers.push(("removal".to_owned(), removed));
+    app.gather_secrets()
 }
 
 fn commands(host: &Host) -> Result<Vec<(String, String)>> {
@@ -149,11 +158,11 @@ fn commands(host: &Host) -> Result<Vec<(String, String)>> {
 /// what the browser keeps, or is an extension in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn token_leak_by_dialog_page_error_or_api() -> Result<()> {
-    let mut scene = Scene::new().await?;
-    everything(&mut scene).await?;
-    assert!(scene.answers.len() >= 20);
-    for (what, answer) in &scene.answers {
-        scene.assert_clean(what, &whole(answer));
+    let mut app = LeakApp::new().await?;
+    everything(&mut app).await?;
+    assert!(app.answers.len() >= 20);
+    for (what, answer) in &app.answers {
+        app.assert_clean(what, &whole(answer));
     }
     Ok(())
 }
@@ -162,13 +171,13 @@ async fn token_leak_by_dialog_page_error_or_api() -> Result<()> {
 /// CVE-2022-39292 were of this kind.
 #[tokio::test(flavor = "multi_thread")]
 async fn token_leak_by_log_or_command() -> Result<()> {
-    let mut scene = Scene::new().await?;
-    everything(&mut scene).await?;
-    for (command, said) in commands(&scene.stage.host)? {
-        scene.assert_clean(&format!("`{command}`"), &said);
+    let mut app = LeakApp::new().await?;
+    everything(&mut app).await?;
+    for (command, said) in commands(&app.host)? {
+        app.assert_clean(&format!("`{command}`"), &said);
     }
-    let log = scene.stage.host.log()?;
+    let log = app.host.log()?;
     assert!(log.contains("DEBUG") && log.contains("a step failed"), "the log is as fine as it gets");
-    scene.assert_clean("the log", &log);
+    app.assert_clean("the log", &log);
     Ok(())
 }

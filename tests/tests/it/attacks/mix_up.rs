@@ -1,13 +1,13 @@
 //! An answer, a code or an ID token of one authorization server passed off as another's.
 
 use anyhow::Result;
-use jackfield_tests::stand_in_oauth2::{Dialect, Iss, StandInOAuth2, WrongIdToken};
+use jackfield_test_support::stand_in_oauth2::{Iss, ServiceProfile, StandInOAuth2, WrongIdToken};
 
 use super::{INTERNAL, INVALID};
 use crate::{
-    declared::{install, scene},
-    issuer::{by_issuer, issuer_of, log_of, told},
-    stage::Stored,
+    app::AppDatabase,
+    providers::declared::{host_and_owner, install},
+    providers::issuer::{by_issuer, issuer_of, log_of, told},
 };
 
 /// Mix-up between two providers (RFC 9700 section 4.4.1): the victim begins at the attacker's authorization server, which sends the browser on to the
@@ -20,7 +20,7 @@ async fn mix_up_between_two_providers() -> Result<()> {
     let services = [saying_whose("honest")?, saying_whose("evil")?];
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
     let tables = ["honest", "evil"].map(|id| by_issuer(&service, id, ""));
-    let (host, victim) = scene(&service, &tables.join("\n")).await?;
+    let (host, victim) = host_and_owner(&service, &tables.join("\n")).await?;
     let led_on = async || {
         let step = victim.start_setup("acme", "evil").await?.redirect()?.to_string();
         anyhow::Ok(step.replace("/evil/evil.example", "/honest/honest.example"))
@@ -33,13 +33,13 @@ async fn mix_up_between_two_providers() -> Result<()> {
     let to_its_own = led_on().await?.replace("%2Fextensions%2Fevil%2F", "%2Fextensions%2Fhonest%2F");
     let back = victim.visit(&to_its_own).await?.redirect()?;
     assert_eq!(back.path(), "/extensions/honest/setup/");
-    assert_eq!(victim.visit(back.as_str()).await?.goes_to(), (302, "/"));
+    assert_eq!(victim.visit(back.as_str()).await?.status_and_location(), (302, "/"));
     victim.start_setup("acme", "honest").await?;
     assert_eq!(victim.visit(back.as_str()).await?.dialog()?.detail(), INVALID, "nor while one of its own is under way");
     for id in ["honest", "evil"] {
-        assert_eq!(service.asked(id, &format!("https://{id}.example/token")), 0, "{id}");
+        assert_eq!(service.request_count(id, &format!("https://{id}.example/token")), 0, "{id}");
     }
-    Stored::of(&host).await?.assert_nothing("owner@example.com").await?;
+    AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;
     install(&victim, "honest").await?;
     install(&victim, "evil").await
 }
@@ -61,10 +61,10 @@ async fn mix_up_by_an_issuer_that_is_missing_or_another() -> Result<()> {
     });
     let service = StandInOAuth2::start(services.collect::<Result<_>>()?).await?;
     let tables = cases.map(|(id, ..)| by_issuer(&service, id, "")).join("\n");
-    let (host, owner) = scene(&service, &tables).await?;
+    let (host, owner) = host_and_owner(&service, &tables).await?;
     for (id, _, _, detail) in cases {
         assert_eq!(told(&owner, id).await?, detail, "{id}: {}", host.log()?);
-        let tokens = service.asked(id, &format!("https://{id}.example/token"));
+        let tokens = service.request_count(id, &format!("https://{id}.example/token"));
         assert_eq!(tokens, usize::from(detail.is_empty()), "{id}");
     }
     Ok(())
@@ -92,15 +92,15 @@ async fn id_token_forgery() -> Result<()> {
     let services = cases.iter().map(|(id, wrong, _)| issuer_of(id, |_, issuer| issuer.id_token = Some(*wrong)));
     let service = StandInOAuth2::start(services.collect::<Result<_>>()?).await?;
     let tables = cases.map(|(id, ..)| by_issuer(&service, id, "")).join("\n");
-    let (host, owner) = scene(&service, &tables).await?;
+    let (host, owner) = host_and_owner(&service, &tables).await?;
     for (id, _, said) in cases {
         assert_eq!(told(&owner, id).await?, INTERNAL, "{id}");
         let log = log_of(&host, id)?;
         assert!(log.contains(said), "{id}: {log}");
     }
-    Stored::of(&host).await?.assert_nothing("owner@example.com").await?;
+    AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;
     for (id, ..) in cases {
-        let right = |dialect: &mut Dialect| dialect.issuer.iter_mut().for_each(|issuer| issuer.id_token = None);
+        let right = |dialect: &mut ServiceProfile| dialect.issuer.iter_mut().for_each(|issuer| issuer.id_token = None);
         service.change(id, right);
         install(&owner, id).await?;
     }

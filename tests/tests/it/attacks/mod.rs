@@ -2,7 +2,7 @@
 //! binary, real plugins and real HTTP. Each shows that the attack fails, that nothing was sent to a provider or stored, and, so that it can
 //! fail, that the same goes through without the attack.
 //!
-//! Server-side request forgery by DNS rebinding is played in `host/src/outbound`: no binary can be given the attacker's resolver.
+//! Server-side request forgery by DNS rebinding is played in `host/outbound`: no binary can be given the attacker's resolver.
 
 mod browser;
 mod callback;

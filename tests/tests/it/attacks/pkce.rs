@@ -1,16 +1,16 @@
 //! Downgrades of the proof key (RFC 7636, RFC 9700 section 4.8).
 
 use anyhow::Result;
-use jackfield_tests::{
-    stand_in::{Endpoint, Trouble},
+use jackfield_test_support::{
+    stand_in::{Endpoint, Fault},
     stand_in_oauth2::{Pkce, StandInOAuth2},
 };
 
 use super::parameter;
 use crate::{
-    declared::{declaration_of, install, scene, service_of},
-    issuer::{by_issuer, issuer_of, told},
-    stage::Stored,
+    app::AppDatabase,
+    providers::declared::{declaration_of, host_and_owner, install, service_of},
+    providers::issuer::{by_issuer, issuer_of, told},
 };
 
 /// PKCE downgrade by a metadata document: somebody between host and issuer, or the issuer by mistake, leaves
@@ -19,7 +19,7 @@ use crate::{
 async fn pkce_downgrade_by_metadata() -> Result<()> {
     let services = [issuer_of("acme", |dialect, _| dialect.pkce = Pkce::Required)?];
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
-    let (_host, owner) = scene(&service, &by_issuer(&service, "acme", "")).await?;
+    let (_host, owner) = host_and_owner(&service, &by_issuer(&service, "acme", "")).await?;
     let mut challenges = Vec::new();
     for _ in 0..2 {
         let url = owner.start_setup("acme", "acme").await?.redirect()?.to_string();
@@ -35,7 +35,7 @@ async fn pkce_downgrade_by_metadata() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn pkce_downgrade_by_a_stripped_challenge() -> Result<()> {
     let service = StandInOAuth2::start([service_of("acme", |_| {})?].into_iter().collect()).await?;
-    let (host, victim) = scene(&service, &declaration_of(&service, "acme", "")).await?;
+    let (host, victim) = host_and_owner(&service, &declaration_of(&service, "acme", "")).await?;
     let mut url = victim.start_setup("acme", "acme").await?.redirect()?;
     let kept = url.query_pairs().filter(|(name, _)| !name.starts_with("code_challenge"));
     let kept: Vec<(String, String)> = kept.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
@@ -43,8 +43,8 @@ async fn pkce_downgrade_by_a_stripped_challenge() -> Result<()> {
     let back = victim.visit(url.as_str()).await?.redirect()?;
     let dialog = victim.visit(back.as_str()).await?.dialog()?;
     assert!(!dialog.success && dialog.detail().contains("no code_challenge was"), "{}", dialog.detail());
-    assert_eq!(service.asked("acme", "https://acme.example/token"), 1);
-    Stored::of(&host).await?.assert_nothing("owner@example.com").await?;
+    assert_eq!(service.request_count("acme", "https://acme.example/token"), 1);
+    AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;
     install(&victim, "acme").await
 }
 
@@ -52,12 +52,12 @@ async fn pkce_downgrade_by_a_stripped_challenge() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn pkce_downgrade_by_a_retry() -> Result<()> {
     let service = StandInOAuth2::start([service_of("acme", |_| {})?].into_iter().collect()).await?;
-    let (host, victim) = scene(&service, &declaration_of(&service, "acme", "")).await?;
+    let (host, victim) = host_and_owner(&service, &declaration_of(&service, "acme", "")).await?;
     for (asked, error) in ["invalid_request", "invalid_grant", "unsupported_grant_type"].into_iter().enumerate() {
-        service.wire("acme").next(Endpoint::Exchange, [Some(Trouble::Refused { error: error.to_owned() })]);
+        service.faults("acme").next(Endpoint::Exchange, [Some(Fault::Refused { error: error.to_owned() })]);
         assert_ne!(told(&victim, "acme").await?, "", "{error}");
-        assert_eq!(service.wire("acme").seen(Endpoint::Exchange), asked + 1, "{error}");
+        assert_eq!(service.faults("acme").requests(Endpoint::Exchange), asked + 1, "{error}");
     }
-    Stored::of(&host).await?.assert_nothing("owner@example.com").await?;
+    AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;
     install(&victim, "acme").await
 }

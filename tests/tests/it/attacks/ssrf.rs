@@ -1,31 +1,31 @@
-//! Server-side request forgery: somebody has the host ask inside the operator's network. By DNS rebinding: `host/src/outbound`.
+//! Server-side request forgery: somebody has the host ask inside the operator's network. By DNS rebinding: `host/outbound`.
 
 use anyhow::{Context, Result};
-use jackfield_tests::{
+use jackfield_test_support::{
     host::Host,
-    person::Person,
-    stand_in::{Endpoint, Trouble},
-    stand_in_oauth2::{Dialect, Issuer, StandInOAuth2},
+    http_client::HttpClient,
+    stand_in::{Endpoint, Fault},
+    stand_in_oauth2::{Issuer, ServiceProfile, StandInOAuth2},
 };
 use reqwest::Method;
 
 use super::evil_site::EvilSite;
 use crate::{
-    declared::{declaration_of, install, owner, service_of},
-    issuer::{by_issuer, issuer_of, told},
-    stage::{Stage, Stored, bare},
+    app::{AppDatabase, TestApp, bare},
+    providers::declared::{declaration_of, install, owner, service_of},
+    providers::issuer::{by_issuer, issuer_of, told},
 };
 
 /// A service, a trap that the guards would let the host reach, a host and its owner: only that redirects are not followed keeps the trap quiet.
-struct Scene {
+struct SsrfApp {
     service: StandInOAuth2,
     trap: EvilSite,
     host: Host,
-    owner: Person,
+    owner: HttpClient,
 }
 
-impl Scene {
-    async fn new(services: Vec<(String, Dialect)>, tables: impl Fn(&StandInOAuth2) -> String) -> Result<Self> {
+impl SsrfApp {
+    async fn new(services: Vec<(String, ServiceProfile)>, tables: impl Fn(&StandInOAuth2) -> String) -> Result<Self> {
         let service = StandInOAuth2::start(services.into_iter().collect()).await?;
         let trap = EvilSite::serving("{}").await?;
         let allowed = [service.port(), trap.port].map(|port| format!("\"127.0.0.1:{port}\""));
@@ -35,13 +35,13 @@ impl Scene {
         Ok(Self { service, trap, host, owner })
     }
 
-    fn redirected(&self) -> Trouble {
-        Trouble::Redirected { to: self.trap.url() }
+    fn redirected(&self) -> Fault {
+        Fault::Redirected { to: self.trap.url() }
     }
 
     async fn assert_nobody_came(&self) -> Result<()> {
         assert!(self.trap.asked().is_empty(), "the redirect was followed: {:?}", self.trap.asked());
-        Person::new(&self.host.url).visit(&self.trap.url()).await?;
+        HttpClient::new(&self.host.url).visit(&self.trap.url()).await?;
         assert_eq!(self.trap.asked().len(), 1, "the trap works");
         Ok(())
     }
@@ -53,16 +53,16 @@ impl Scene {
 async fn ssrf_by_redirect_of_token_endpoint_and_account() -> Result<()> {
     let services = vec![service_of("token", |_| {})?, service_of("account", |_| {})?];
     let tables = |service: &StandInOAuth2| ["token", "account"].map(|id| declaration_of(service, id, "")).join("\n");
-    let scene = Scene::new(services, tables).await?;
+    let app = SsrfApp::new(services, tables).await?;
     for (id, endpoint) in [("token", Endpoint::Exchange), ("account", Endpoint::Api)] {
-        scene.service.wire(id).next(endpoint, [Some(scene.redirected())]);
-        assert_ne!(told(&scene.owner, id).await?, "", "{id}");
-        assert_eq!(scene.service.wire(id).seen(endpoint), 1, "{id}");
+        app.service.faults(id).next(endpoint, [Some(app.redirected())]);
+        assert_ne!(told(&app.owner, id).await?, "", "{id}");
+        assert_eq!(app.service.faults(id).requests(endpoint), 1, "{id}");
     }
-    Stored::of(&scene.host).await?.assert_nothing("owner@example.com").await?;
-    scene.assert_nobody_came().await?;
+    AppDatabase::of(&app.host).await?.assert_nothing("owner@example.com").await?;
+    app.assert_nobody_came().await?;
     for id in ["token", "account"] {
-        install(&scene.owner, id).await.context(id)?;
+        install(&app.owner, id).await.context(id)?;
     }
     Ok(())
 }
@@ -73,27 +73,27 @@ async fn ssrf_by_redirect_of_discovery_keys_and_userinfo() -> Result<()> {
     const DOCUMENTS: [&str; 3] = ["metadata", "keys", "userinfo"];
     let userinfo = "account = { from = \"userinfo\", id = \"org.id\" }";
     let services = DOCUMENTS.map(|id| issuer_of(id, |_, _| {})).into_iter().collect::<Result<_>>()?;
-    let scene = Scene::new(services, |service| DOCUMENTS.map(|id| by_issuer(service, id, userinfo)).join("\n")).await?;
+    let app = SsrfApp::new(services, |service| DOCUMENTS.map(|id| by_issuer(service, id, userinfo)).join("\n")).await?;
     let change = |id: &'static str, to: Option<String>| {
         let redirects = to.map(|to| (id, to));
         let set = |issuer: &mut Issuer| issuer.redirects.clone_from(&redirects);
-        scene.service.change(id, |dialect| dialect.issuer.iter_mut().for_each(set));
+        app.service.change(id, |dialect| dialect.issuer.iter_mut().for_each(set));
     };
     for id in DOCUMENTS {
-        change(id, Some(scene.trap.url()));
-        assert!(refused(&scene.owner, id).await?, "{id}");
+        change(id, Some(app.trap.url()));
+        assert!(refused(&app.owner, id).await?, "{id}");
     }
-    Stored::of(&scene.host).await?.assert_nothing("owner@example.com").await?;
-    scene.assert_nobody_came().await?;
+    AppDatabase::of(&app.host).await?.assert_nothing("owner@example.com").await?;
+    app.assert_nobody_came().await?;
     for id in DOCUMENTS {
         change(id, None);
-        install(&scene.owner, id).await.context(id)?;
+        install(&app.owner, id).await.context(id)?;
     }
     Ok(())
 }
 
 /// Whether a set-up ends in a refusal, at its start or at its end.
-async fn refused(owner: &Person, id: &str) -> Result<bool> {
+async fn refused(owner: &HttpClient, id: &str) -> Result<bool> {
     let step = owner.start_setup("acme", id).await?;
     match step.dialog() {
         Ok(dialog) => Ok(!dialog.success),
@@ -104,20 +104,20 @@ async fn refused(owner: &Person, id: &str) -> Result<bool> {
 /// SSRF by redirect of a revocation endpoint (RFC 7009), which is asked with the token in hand.
 #[tokio::test(flavor = "multi_thread")]
 async fn ssrf_by_redirect_of_the_revocation_endpoint() -> Result<()> {
-    let revocable = |dialect: &mut Dialect| dialect.revocation = Some("https://acme.example/revoke".to_owned());
+    let revocable = |dialect: &mut ServiceProfile| dialect.revocation = Some("https://acme.example/revoke".to_owned());
     let table = |service: &StandInOAuth2| {
         let url = service.instead_of("acme", "https://acme.example/revoke");
         declaration_of(service, "acme", &format!("revocation-url = \"{url}\""))
     };
-    let scene = Scene::new(vec![service_of("acme", revocable)?], table).await?;
-    install(&scene.owner, "acme").await?;
-    scene.service.wire("acme").next(Endpoint::Revocation, [Some(scene.redirected())]);
+    let app = SsrfApp::new(vec![service_of("acme", revocable)?], table).await?;
+    install(&app.owner, "acme").await?;
+    app.service.faults("acme").next(Endpoint::Revocation, [Some(app.redirected())]);
     let list = "/api/0/organizations/acme/integrations/";
-    let installed = scene.owner.visit(list).await?.json()?;
+    let installed = app.owner.visit(list).await?.json()?;
     let path = format!("{list}{}/", installed[0]["id"].as_str().context("it is installed")?);
-    scene.owner.send(scene.owner.request(Method::DELETE, &path)).await?;
-    scene.service.wire("acme").has_seen(Endpoint::Revocation, 1).await;
-    scene.assert_nobody_came().await
+    app.owner.send(app.owner.request(Method::DELETE, &path)).await?;
+    app.service.faults("acme").wait_for_requests(Endpoint::Revocation, 1).await;
+    app.assert_nobody_came().await
 }
 
 /// SSRF by a URL: the token endpoint is at an address inside, by number, name or in another spelling, and the operator has not allowed it.
@@ -125,8 +125,8 @@ async fn ssrf_by_redirect_of_the_revocation_endpoint() -> Result<()> {
 async fn ssrf_by_a_private_address() -> Result<()> {
     let trap = EvilSite::serving("{}").await?;
     let toml = "[reaches-out]\nhosts = [\"*\"]";
-    let stage = Stage::with("v2", None, |host| host.plugin("misbehaving").toml(toml)).await?;
-    let owner = stage.person("owner").await?;
+    let app = TestApp::start_with("v2", None, |host| host.plugin("misbehaving").toml(toml)).await?;
+    let owner = app.log_in_as("owner").await?;
     for host in
         ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0x7f.1", "2130706433", "0", "169.254.169.254"]
     {
@@ -135,12 +135,12 @@ async fn ssrf_by_a_private_address() -> Result<()> {
         let dialog = owner.post("/extensions/reaches-out/setup/", &[("name", &url)]).await?.dialog()?;
         assert!(!dialog.success, "{url}");
     }
-    let log = stage.host.log()?;
+    let log = app.host.log()?;
     let refused =
         log.lines().filter(|line| line.contains("a step failed") && line.contains("a private address: allow"));
     assert_eq!(refused.count(), 8, "{log}");
     assert!(trap.asked().is_empty(), "{:?}", trap.asked());
-    let allowed = stage.slack.url("/nowhere");
+    let allowed = app.slack.url("/nowhere");
     owner.start_setup("acme", "reaches-out").await?;
     assert!(owner.post("/extensions/reaches-out/setup/", &[("name", &allowed)]).await?.dialog()?.success);
     Ok(())

@@ -1,0 +1,17 @@
+//! What the end-to-end tests and the demo share: the real host as a child process, stand-in services, and clients. It depends on no
+//! fixture, so that the demo builds none.
+
+#[cfg(feature = "browser")]
+pub mod browser;
+pub mod crashes;
+pub mod host;
+pub mod http_client;
+pub mod interop;
+pub mod libraries;
+pub mod postgres;
+pub mod processes;
+pub mod raw_http;
+pub mod stand_in;
+pub mod stand_in_github;
+pub mod stand_in_oauth2;
+pub mod stand_in_slack;

@@ -1,0 +1,295 @@
+//! The tokens that a stand-in has given out, and what became of them. It knows no HTTP and no service.
+//!
+//! Tokens that come from one consent are a family: rotation hands on from one member to the next, and a family can end as a whole.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Clock, locked};
+
+/// All tokens of a stand-in.
+#[derive(Debug)]
+pub struct TokenRegistry {
+    clock: Arc<Clock>,
+    contents: Mutex<Contents>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    families: Vec<Family>,
+    tokens: HashMap<String, TokenEntry>,
+}
+
+#[derive(Debug)]
+struct Family {
+    owner: String,
+    data: Value,
+    is_revoked: bool,
+}
+
+#[derive(Clone, Debug)]
+struct TokenEntry {
+    family: usize,
+    /// In the order in which they were given out.
+    number: usize,
+    is_refresh: bool,
+    expires_at: Option<Duration>,
+    is_used: bool,
+    is_revoked: bool,
+}
+
+/// On what policy tokens are given out.
+#[derive(Clone, Debug, Default)]
+pub struct TokenPolicy {
+    /// What an access token begins with.
+    pub access_prefix: String,
+    /// What a refresh token begins with; none is given out without it.
+    pub refresh_prefix: Option<String>,
+    /// How long an access token lives, in seconds; for ever without it.
+    pub expires_in: Option<u64>,
+    /// How long a refresh token lives, in seconds; for ever without it.
+    pub refresh_expires_in: Option<u64>,
+    /// What becomes of a refresh token that is used.
+    pub rotation: Rotation,
+}
+
+/// What becomes of a refresh token that is used (RFC 9700 section 4.14.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rotation {
+    /// It stays good. Slack has no such thing: there it means that tokens live for ever, and none is for refreshing.
+    #[default]
+    Off,
+    /// A new one comes with each use, and the old one is refused from then on.
+    SingleUse,
+    /// Likewise, and who comes with a used one ends the whole family.
+    ReuseDetected,
+}
+
+/// What is given out at once.
+#[derive(Clone, Debug)]
+pub struct IssuedTokens {
+    /// The access token.
+    pub access: String,
+    /// The refresh token that goes with it from now on.
+    pub refresh: Option<String>,
+    /// How long the access token lives, in seconds.
+    pub expires_in: Option<u64>,
+    /// What was said of the family when it was opened.
+    pub data: Value,
+}
+
+/// Why a refresh token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshError {
+    /// It was never given out as one.
+    Unknown,
+    /// It was used before.
+    Used,
+    /// It has expired.
+    Expired,
+    /// It, or its family, was revoked.
+    Revoked,
+}
+
+/// How a token is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenState {
+    /// It works.
+    Live,
+    /// A refresh token that was exchanged for another.
+    Used,
+    /// Its time is over.
+    Expired,
+    /// It was revoked.
+    Revoked,
+    /// It was never given out.
+    Unknown,
+}
+
+/// One token, as a test or a person looks at it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Token {
+    /// The token itself.
+    pub token: String,
+    /// Whose it is, as its family was opened.
+    pub owner: String,
+    /// Whether it is for refreshing.
+    pub is_refresh: bool,
+    /// How it is doing.
+    pub state: TokenState,
+}
+
+impl TokenRegistry {
+    /// An empty one, by a clock.
+    #[must_use]
+    pub fn new(clock: Arc<Clock>) -> Self {
+        Self { clock, contents: Mutex::default() }
+    }
+
+    /// Opens a family for an owner, and gives out its first tokens. The data come back at each refresh.
+    pub fn issue(&self, owner: &str, data: Value, policy: &TokenPolicy) -> IssuedTokens {
+        let mut contents = locked(&self.contents);
+        contents.families.push(Family { owner: owner.to_owned(), data, is_revoked: false });
+        let family = contents.families.len() - 1;
+        let refresh = contents.give_refresh(family, policy, self.clock.now());
+        contents.give_access(family, policy, self.clock.now(), refresh)
+    }
+
+    /// Uses a refresh token (RFC 6749 section 6). An access token that was given out before lives on until it expires.
+    ///
+    /// # Errors
+    /// When it is not good, or no longer.
+    pub fn refresh(&self, token: &str, policy: &TokenPolicy) -> Result<IssuedTokens, RefreshError> {
+        let mut contents = locked(&self.contents);
+        let now = self.clock.now();
+        let entry =
+            contents.tokens.get(token).filter(|entry| entry.is_refresh).cloned().ok_or(RefreshError::Unknown)?;
+        match contents.state(token, now) {
+            TokenState::Live => {}
+            TokenState::Used => {
+                contents.families[entry.family].is_revoked |= policy.rotation == Rotation::ReuseDetected;
+                return Err(RefreshError::Used);
+            }
+            TokenState::Expired => return Err(RefreshError::Expired),
+            TokenState::Revoked | TokenState::Unknown => return Err(RefreshError::Revoked),
+        }
+        let next = if policy.rotation == Rotation::Off {
+            Some(token.to_owned())
+        } else {
+            contents.tokens.entry(token.to_owned()).and_modify(|entry| entry.is_used = true);
+            contents.give_refresh(entry.family, policy, now)
+        };
+        Ok(contents.give_access(entry.family, policy, now, next))
+    }
+
+    /// How a token is doing.
+    #[must_use]
+    pub fn state(&self, token: &str) -> TokenState {
+        locked(&self.contents).state(token, self.clock.now())
+    }
+
+    /// Whether a token was given out for refreshing.
+    #[must_use]
+    pub fn is_refresh(&self, token: &str) -> bool {
+        locked(&self.contents).tokens.get(token).is_some_and(|entry| entry.is_refresh)
+    }
+
+    /// Whose a token is, and what was said of its family.
+    #[must_use]
+    pub fn family(&self, token: &str) -> Option<(String, Value)> {
+        let contents = locked(&self.contents);
+        let family = &contents.families[contents.tokens.get(token)?.family];
+        Some((family.owner.clone(), family.data.clone()))
+    }
+
+    /// Revokes a token; with a refresh token its whole family (RFC 7009 section 2.1). Whether it lived.
+    pub fn revoke(&self, token: &str) -> bool {
+        let mut contents = locked(&self.contents);
+        let lived = contents.state(token, self.clock.now()) == TokenState::Live;
+        let Some(entry) = contents.tokens.get_mut(token) else { return false };
+        entry.is_revoked = true;
+        let (family, is_refresh) = (entry.family, entry.is_refresh);
+        contents.families[family].is_revoked |= is_refresh;
+        lived
+    }
+
+    /// Revokes a token and all of its family. Whether it lived.
+    pub fn revoke_family(&self, token: &str) -> bool {
+        let mut contents = locked(&self.contents);
+        let lived = contents.state(token, self.clock.now()) == TokenState::Live;
+        if let Some(family) = contents.tokens.get(token).map(|entry| entry.family) {
+            contents.families[family].is_revoked = true;
+        }
+        lived
+    }
+
+    /// Revokes everything of an owner.
+    pub fn revoke_all_of(&self, owner: &str) {
+        let mut contents = locked(&self.contents);
+        contents.families.iter_mut().filter(|family| family.owner == owner).for_each(|family| family.is_revoked = true);
+    }
+
+    /// Every token that was given out, in order.
+    #[must_use]
+    pub fn all(&self) -> Vec<Token> {
+        let contents = locked(&self.contents);
+        let mut all: Vec<_> = contents.tokens.iter().collect();
+        all.sort_by_key(|(_, entry)| entry.number);
+        let token = |(token, entry): (&String, &TokenEntry)| Token {
+            token: token.clone(),
+            owner: contents.families[entry.family].owner.clone(),
+            is_refresh: entry.is_refresh,
+            state: contents.state(token, self.clock.now()),
+        };
+        all.into_iter().map(token).collect()
+    }
+
+    /// The access tokens that live.
+    #[must_use]
+    pub fn live_access_tokens(&self) -> Vec<String> {
+        let is_live = |token: &Token| !token.is_refresh && token.state == TokenState::Live;
+        self.all().into_iter().filter(is_live).map(|token| token.token).collect()
+    }
+
+    /// The refresh tokens that live.
+    #[must_use]
+    pub fn live_refresh_tokens(&self) -> Vec<String> {
+        let is_live = |token: &Token| token.is_refresh && token.state == TokenState::Live;
+        self.all().into_iter().filter(is_live).map(|token| token.token).collect()
+    }
+}
+
+impl Contents {
+    fn state(&self, token: &str, now: Duration) -> TokenState {
+        let Some(entry) = self.tokens.get(token) else { return TokenState::Unknown };
+        if entry.is_revoked || self.families[entry.family].is_revoked {
+            TokenState::Revoked
+        } else if entry.is_used {
+            TokenState::Used
+        } else if entry.expires_at.is_some_and(|at| at <= now) {
+            TokenState::Expired
+        } else {
+            TokenState::Live
+        }
+    }
+
+    fn give_access(
+        &mut self,
+        family: usize,
+        policy: &TokenPolicy,
+        now: Duration,
+        refresh: Option<String>,
+    ) -> IssuedTokens {
+        let access = self.give(&policy.access_prefix, family, false, expiry(now, policy.expires_in));
+        let data = self.families[family].data.clone();
+        IssuedTokens { access, refresh, expires_in: policy.expires_in, data }
+    }
+
+    fn give_refresh(&mut self, family: usize, policy: &TokenPolicy, now: Duration) -> Option<String> {
+        let prefix = policy.refresh_prefix.as_deref()?;
+        Some(self.give(prefix, family, true, expiry(now, policy.refresh_expires_in)))
+    }
+
+    /// Different each time, and as hard to guess as real ones.
+    fn give(&mut self, prefix: &str, family: usize, is_refresh: bool, expires_at: Option<Duration>) -> String {
+        let random = || getrandom::u64().expect("the system has a random generator");
+        let token = format!("{prefix}{:016x}{:016x}", random(), random());
+        let number = self.tokens.len();
+        let entry = TokenEntry { family, number, is_refresh, expires_at, is_used: false, is_revoked: false };
+        self.tokens.insert(token.clone(), entry);
+        token
+    }
+}
+
+fn expiry(now: Duration, seconds: Option<u64>) -> Option<Duration> {
+    seconds.map(|seconds| now + Duration::from_secs(seconds))
+}

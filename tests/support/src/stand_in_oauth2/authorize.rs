@@ -1,0 +1,67 @@
+//! The authorization endpoint (RFC 6749 section 4.1.1): straight back with a code, to who asks as the service wants it.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use url::Url;
+
+use super::{
+    CLIENT, Grant, Pkce, Rejection, ServiceRequest, Shared, expect_equal, expect_only, issuer, take, take_optional,
+};
+use crate::stand_in::locked;
+
+pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Response, Rejection> {
+    let mut given = request.query.clone();
+    expect_equal("client_id", &take(&mut given, "client_id")?, CLIENT)?;
+    expect_equal("response_type", &take(&mut given, "response_type")?, "code")?;
+    let (state, redirect_uri) = (take(&mut given, "state")?, take(&mut given, "redirect_uri")?);
+    let scope = take_optional(&mut given, "scope")?;
+    check_scope(request, scope.as_deref())?;
+    let nonce = nonce(request, scope.as_deref().unwrap_or_default(), &mut given)?;
+    let challenge = challenge(request.profile.pkce, &mut given)?;
+    expect_only(given, &request.profile.authorize_parameters)?;
+    let mut back = Url::parse(&redirect_uri).map_err(|_| "redirect_uri is not a URL")?;
+    let code = format!("code-{:x}", getrandom::u64().expect("the system has a random generator"));
+    back.query_pairs_mut().append_pair("code", &code).append_pair("state", &state);
+    issuer::say_whose(shared, request, &mut back);
+    let scope = scope.unwrap_or_default();
+    locked(&shared.grants).insert(code, Grant { id: request.id.to_owned(), redirect_uri, challenge, scope, nonce });
+    Ok((StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response())
+}
+
+/// Fresh and long where an ID token is request for, absent where none is (OpenID Connect Core 1.0 section 15.5.2).
+fn nonce(request: &ServiceRequest<'_>, scope: &str, given: &mut super::Pairs) -> Result<Option<String>, Rejection> {
+    let is_wanted = request.profile.issuer.is_some() && scope.split(' ').any(|scope| scope == "openid");
+    match take_optional(given, "nonce")? {
+        Some(nonce) if is_wanted && nonce.len() >= 22 => Ok(Some(nonce)),
+        None if !is_wanted => Ok(None),
+        _ => Err("nonce is missing, short or not wanted".to_owned()),
+    }
+}
+
+/// Scopes are joined by the service's separator and no other, and one that is there is not empty (RFC 6749 section 3.3).
+fn check_scope(request: &ServiceRequest<'_>, scope: Option<&str>) -> Result<(), Rejection> {
+    let other = if request.profile.separator == " " { "," } else { " " };
+    match scope {
+        Some("") => Err("scope is empty".to_owned()),
+        Some(scope) if scope.contains(other) => Err(format!("scope {scope:?} is separated otherwise")),
+        _ => Ok(()),
+    }
+}
+
+/// RFC 7636 section 4.3.
+fn challenge(pkce: Pkce, given: &mut super::Pairs) -> Result<Option<String>, Rejection> {
+    if pkce == Pkce::Refused {
+        return Ok(None); // What was sent is left over, and refused as such.
+    }
+    let challenge = take_optional(given, "code_challenge")?;
+    let method = take_optional(given, "code_challenge_method")?;
+    match (&challenge, method.as_deref()) {
+        (Some(challenge), Some("S256")) if challenge.len() == 43 => {}
+        (None, None) if pkce == Pkce::Required => return Err("code_challenge is missing".to_owned()),
+        (None, None) => {}
+        _ => return Err("the challenge is not one of S256".to_owned()),
+    }
+    Ok(challenge.filter(|_| pkce != Pkce::Ignored))
+}

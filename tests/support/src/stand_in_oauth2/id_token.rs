@@ -1,0 +1,128 @@
+//! ID tokens as an issuer signs them, and as somebody forges them (OpenID Connect Core 1.0 section 2).
+
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use jackfield_oauth2::jose::SigningKey;
+use ring::{hmac, rand::SystemRandom, signature::ECDSA_P256_SHA256_FIXED_SIGNING, signature::EcdsaKeyPair};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{CLIENT, SECRET, ServiceRequest, Shared, issuer};
+use crate::stand_in::locked;
+
+/// Who logs in everywhere.
+pub const SUBJECT: &str = "ada-1";
+
+/// What is wrong with an ID token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongIdToken {
+    /// None comes.
+    Missing,
+    /// Another key than the one of that id.
+    OtherKey,
+    /// A key of an id that the issuer does not have.
+    UnknownKey,
+    /// `none` instead of a signature.
+    Unsigned,
+    /// HMAC with the client's secret.
+    SharedSecret,
+    /// HMAC with the issuer's public key, which everybody has.
+    PublicKeyAsSecret,
+    /// Claims changed after they were signed.
+    Changed,
+    /// Another issuer's.
+    OtherIssuer,
+    /// Another client's.
+    OtherAudience,
+    /// Over.
+    Expired,
+    /// Another set-up's.
+    OtherNonce,
+    /// No set-up's.
+    NoNonce,
+    /// Of another access token.
+    OtherAccessToken,
+}
+
+/// A fresh key.
+pub(super) fn fresh_key() -> SigningKey {
+    let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+    let der = der.expect("the system has a random generator");
+    let body = BASE64_STANDARD.encode(der);
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    SigningKey::from_pem(&pem).expect("what was made is a key")
+}
+
+/// The ID token beside an access token.
+pub(super) fn issued(
+    shared: &Shared,
+    request: &ServiceRequest<'_>,
+    nonce: Option<&str>,
+    access_token: &str,
+) -> Option<String> {
+    let wrong = request.profile.issuer.as_ref()?.id_token;
+    let claims = claims(shared, request, nonce, access_token, wrong);
+    let (kid, key) = &*locked(&shared.issuing.key);
+    Some(match wrong {
+        Some(WrongIdToken::Missing) => return None,
+        Some(WrongIdToken::OtherKey) => fresh_key().sign(Some(kid), &claims),
+        Some(WrongIdToken::UnknownKey) => key.sign(Some("nobodys"), &claims),
+        Some(WrongIdToken::Unsigned) => format!("{}.", unsigned("none", &claims)),
+        Some(WrongIdToken::SharedSecret) => with_secret(SECRET, &claims),
+        Some(WrongIdToken::PublicKeyAsSecret) => with_secret(&json!(key.public_key(kid)).to_string(), &claims),
+        Some(WrongIdToken::Changed) => {
+            let signed = key.sign(Some(kid), &json!({}));
+            let (head, signature) = (signed.split('.').next()?, signed.rsplit('.').next()?);
+            format!("{head}.{}.{signature}", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()))
+        }
+        _ => key.sign(Some(kid), &claims),
+    })
+}
+
+fn with_secret(secret: &str, claims: &Value) -> String {
+    let signed = unsigned("HS256", claims);
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), signed.as_bytes());
+    format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn unsigned(algorithm: &str, claims: &Value) -> String {
+    let header = json!({"alg": algorithm});
+    format!(
+        "{}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(header.to_string()),
+        BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())
+    )
+}
+
+fn claims(
+    shared: &Shared,
+    request: &ServiceRequest<'_>,
+    nonce: Option<&str>,
+    access_token: &str,
+    wrong: Option<WrongIdToken>,
+) -> Value {
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let hash = Sha256::digest(access_token);
+    let mut claims = json!({
+        "iss": issuer::id(shared, request),
+        "sub": SUBJECT,
+        "aud": CLIENT,
+        "exp": now + 300,
+        "iat": now,
+        "nonce": nonce,
+        "at_hash": BASE64_URL_SAFE_NO_PAD.encode(&hash[..16]),
+        "name": "Ada",
+    });
+    match wrong {
+        Some(WrongIdToken::OtherIssuer) => claims["iss"] = "https://another.example".into(),
+        Some(WrongIdToken::OtherAudience) => claims["aud"] = "another client".into(),
+        Some(WrongIdToken::Expired) => claims["exp"] = (now - 3600).into(),
+        Some(WrongIdToken::OtherNonce) => claims["nonce"] = "another".into(),
+        Some(WrongIdToken::NoNonce) => claims["nonce"] = Value::Null,
+        Some(WrongIdToken::OtherAccessToken) => claims["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA".into(),
+        _ => {}
+    }
+    claims
+}

@@ -1,0 +1,32 @@
+//! The revocation endpoint (RFC 7009).
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    Body, Rejection, ServiceProfile, ServiceRequest, Shared, take, take_optional,
+    token::{authenticated, refused_with},
+};
+
+/// Section 2.2: done is done, and a token that nobody knows is none already.
+pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Response, Rejection> {
+    // Section 2.1: a form, whatever the token endpoint takes.
+    let profile = ServiceProfile { body: Body::Form, ..request.profile.clone() };
+    let request = ServiceRequest { profile: &profile, ..request.clone() };
+    let mut given = authenticated(shared, &request)?;
+    let token = take(&mut given, "token")?;
+    match take_optional(&mut given, "token_type_hint")?.as_deref() {
+        None | Some("access_token" | "refresh_token") => {}
+        Some(_) => return Ok(refused_with("unsupported_token_type")),
+    }
+    if let Some((name, _)) = given.first() {
+        return Err(format!("{name} is not a parameter of a revocation"));
+    }
+    // Section 2.1 again: only the client's own; here, the service's own.
+    if shared.tokens.family(&token).is_some_and(|(owner, _)| owner == request.id) {
+        shared.tokens.revoke(&token);
+    }
+    Ok(StatusCode::OK.into_response())
+}

@@ -1,0 +1,152 @@
+//! The token endpoint: an answer for a code (RFC 6749 section 4.1.3), and what all its requests have in common.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::form_urlencoded;
+
+use super::{
+    Answers, Authentication, Body, CLIENT, Grant, Pairs, Pkce, Rejection, SECRET, ServiceRequest, Shared, assertion,
+    expect_equal, expect_only, id_token, pairs, take, take_optional,
+};
+use crate::stand_in::{IssuedTokens, TokenPolicy, locked};
+
+pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Response, Rejection> {
+    let mut given = authenticated(shared, request)?;
+    expect_equal("grant_type", &take(&mut given, "grant_type")?, "authorization_code")?;
+    let code = take(&mut given, "code")?;
+    // Used up by the first request that names it, good or bad.
+    let grant = locked(&shared.grants).remove(&code).ok_or("the code was never given, or used")?;
+    expect_equal("the code's service", &grant.id, request.id)?;
+    expect_equal("redirect_uri", &take(&mut given, "redirect_uri")?, &grant.redirect_uri)?;
+    verify(shared, request, &grant, &mut given)?;
+    expect_only(given, &request.profile.token_parameters)?;
+    let data = json!({"scope": grant.scope});
+    let issued = shared.tokens.issue(request.id, data, &policy(request));
+    let id_token = id_token::issued(shared, request, grant.nonce.as_deref(), &issued.access);
+    Ok(granted(request, &issued, Some(&json!(id_token))))
+}
+
+/// The parameters of a request whose client has proved itself, without those of the proof.
+pub(super) fn authenticated(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Pairs, Rejection> {
+    if !request.query.is_empty() {
+        return Err("the request has a query, where secrets do not belong".to_owned());
+    }
+    let mut given = parameters(request)?;
+    authenticate(shared, request, &mut given)?;
+    Ok(given)
+}
+
+/// Whether a request wants to refresh, be it good or bad.
+pub(super) fn is_refresh(request: &ServiceRequest<'_>) -> bool {
+    let is_grant = |(name, value): &(String, String)| name == "grant_type" && value == "refresh_token";
+    parameters(request).is_ok_and(|given| given.iter().any(is_grant))
+}
+
+/// A refusal with an error code (RFC 6749 section 5.2).
+pub(super) fn refused_with(error: &str) -> Response {
+    let body = json!({"error": error}).to_string();
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// On what policy tokens are given out: by the token answer, and what is said of rotation.
+pub(super) fn policy(request: &ServiceRequest<'_>) -> TokenPolicy {
+    let answer: Value = serde_json::from_str(&request.profile.token_answer).expect("the service's answers are JSON");
+    let has_refresh = request.profile.token_answer.contains("\"REFRESH\"");
+    TokenPolicy {
+        access_prefix: format!("access-{}-", request.id),
+        refresh_prefix: has_refresh.then(|| format!("refresh-{}-", request.id)),
+        // Some profiles say 0 for tokens that do not expire.
+        expires_in: answer["expires_in"].as_u64().filter(|seconds| *seconds > 0),
+        refresh_expires_in: request.profile.refresh_expires_in,
+        rotation: request.profile.rotation,
+    }
+}
+
+/// The members of the body, which is what the service wants and nothing else.
+fn parameters(request: &ServiceRequest<'_>) -> Result<Pairs, Rejection> {
+    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let wanted = match request.profile.body {
+        Body::Form => "application/x-www-form-urlencoded",
+        Body::Json => "application/json",
+    };
+    expect_equal("the content type", content_type.unwrap_or_default(), wanted)?;
+    if request.profile.body == Body::Form {
+        return Ok(pairs(&request.body));
+    }
+    let object: serde_json::Map<String, Value> =
+        serde_json::from_slice(&request.body).map_err(|_| "the body is not a JSON object")?;
+    let issued = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
+    object.into_iter().map(issued).collect::<Option<_>>().ok_or_else(|| "a member is not text".to_owned())
+}
+
+/// One way and not the other (RFC 6749 section 2.3).
+fn authenticate(shared: &Shared, request: &ServiceRequest<'_>, given: &mut Pairs) -> Result<(), Rejection> {
+    let header = request.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (id, secret) = match (request.profile.authentication, header) {
+        (Authentication::PrivateKeyJwt, None) => return assertion::check(shared, request, given),
+        (Authentication::Post, None) => (take(given, "client_id")?, take(given, "client_secret")?),
+        (Authentication::Basic, Some(header)) => basic(header).ok_or("not HTTP Basic authentication")?,
+        (way, _) => return Err(format!("the client does not prove itself by {way:?} alone")),
+    };
+    expect_equal("client_id", &id, CLIENT)?;
+    // Not in words: what a token endpoint says is shown to people.
+    if secret == SECRET { Ok(()) } else { Err("another client_secret".to_owned()) }
+}
+
+/// RFC 6749 section 2.3.1: id and secret are form-encoded.
+fn basic(header: &str) -> Option<(String, String)> {
+    let decoded = String::from_utf8(BASE64_STANDARD.decode(header.strip_prefix("Basic ")?).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    let plain = |text: &str| form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned());
+    Some((plain(id)?, plain(secret)?))
+}
+
+/// RFC 7636 section 4.6.
+fn verify(shared: &Shared, request: &ServiceRequest<'_>, grant: &Grant, given: &mut Pairs) -> Result<(), Rejection> {
+    if request.profile.pkce == Pkce::Refused {
+        return Ok(());
+    }
+    let verifier = take_optional(given, "code_verifier")?;
+    locked(&shared.verifiers).extend(verifier.clone());
+    match (&grant.challenge, verifier) {
+        (Some(challenge), Some(verifier)) if (43..=128).contains(&verifier.len()) => {
+            expect_equal("the challenge", &BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)), challenge)
+        }
+        (Some(_), _) => Err("code_verifier is missing, too short or too long".to_owned()),
+        // RFC 9700 section 4.8.2: somebody has taken the challenge out of the request.
+        (None, Some(_)) if request.profile.pkce != Pkce::Ignored => {
+            Err("code_verifier is there, and no code_challenge was".to_owned())
+        }
+        (None, _) => Ok(()),
+    }
+}
+
+/// The service's answer with these tokens; a refresh brings no ID token.
+pub(super) fn granted(request: &ServiceRequest<'_>, issued: &IssuedTokens, id_token: Option<&Value>) -> Response {
+    let answer = request.profile.token_answer.replace("\"TOKEN\"", &format!("{:?}", issued.access));
+    let answer = answer.replace("\"REFRESH\"", &format!("{:?}", issued.refresh.as_deref().unwrap_or_default()));
+    let answer = answer.replace("\"ID_TOKEN\"", &id_token.unwrap_or(&Value::Null).to_string());
+    let wants_json = request.headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
+    match request.profile.answers {
+        Answers::Json => super::json(&answer),
+        Answers::FormUnlessAsked if wants_json => super::json(&answer),
+        Answers::FormUnlessAsked | Answers::Form => form(&answer),
+    }
+}
+
+fn form(answer: &str) -> Response {
+    let answer: Value = serde_json::from_str(answer).expect("the service's answers are JSON");
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in answer.as_object().into_iter().flatten() {
+        form.append_pair(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str());
+    }
+    ([(header::CONTENT_TYPE, "application/x-www-form-urlencoded")], form.finish()).into_response()
+}

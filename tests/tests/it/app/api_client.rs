@@ -1,0 +1,90 @@
+//! A program that uses the API with a bearer token.
+
+use anyhow::{Context, Result};
+use jackfield_test_support::{
+    host::Host,
+    http_client::{Answer, HttpClient},
+};
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+/// A bearer token, and the integration that it is used for.
+#[derive(Clone)]
+pub(crate) struct ApiClient {
+    http: HttpClient,
+    pub(crate) token: String,
+    /// URL of the integration in the API; empty for a client of none.
+    pub(crate) path: String,
+}
+
+impl ApiClient {
+    /// A new token of `acme`, for the integration of a dialog's answer.
+    pub(crate) fn of_integration(host: &Host, installed: &Value) -> Result<Self> {
+        let id = installed["id"].as_str().context("an id")?;
+        let token = host.token("acme", &["integrations:token", "org:read"])?;
+        let path = format!("/api/0/organizations/acme/integrations/{id}/");
+        Ok(Self { path, ..Self::with_token(host, &token) })
+    }
+
+    /// A token, for no integration.
+    pub(crate) fn with_token(host: &Host, token: &str) -> Self {
+        Self { http: HttpClient::new(&host.url), token: token.trim().to_owned(), path: String::new() }
+    }
+
+    /// The same token and integration, at another host.
+    pub(crate) fn at(&self, host: &Host) -> Self {
+        Self { http: HttpClient::new(&host.url), ..self.clone() }
+    }
+
+    /// A request to a path of the host, not sent yet.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, path).bearer_auth(&self.token)
+    }
+
+    /// A call of the service's API through the proxy, not sent yet.
+    pub(crate) fn proxy_request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, &format!("{}proxy/{path}", self.path))
+    }
+
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Answer> {
+        self.http.send(request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn proxy_get(&self, path: &str) -> Result<Answer> {
+        self.send(self.proxy_request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn proxy_post(&self, path: &str, body: &str) -> Result<Answer> {
+        self.send(self.proxy_request(Method::POST, path).body(body.to_owned())).await
+    }
+
+    /// Asks for the token of a grant; an empty name is that of the only one.
+    pub(crate) async fn get_token(&self, grant: &str) -> Result<Answer> {
+        self.get(&format!("{}token/?grant={grant}", self.path)).await
+    }
+
+    /// The access token of a grant.
+    pub(crate) async fn access_token(&self, grant: &str) -> Result<String> {
+        let answer = self.get_token(grant).await?;
+        let json = answer.json()?;
+        json["accessToken"].as_str().map(str::to_owned).with_context(|| format!("{} {json}", answer.status))
+    }
+
+    /// Status of the integration.
+    pub(crate) async fn status(&self) -> Result<Value> {
+        Ok(self.get(&self.path).await?.json()?["status"].take())
+    }
+}
+
+/// Status and code of an answer that is the host's own.
+pub(crate) fn refusal(answer: &Answer) -> Result<(u16, String)> {
+    let code = answer.header("jackfield-error").to_owned();
+    let json = answer.json()?;
+    assert_eq!(json["code"], *code, "{json}");
+    assert!(json["detail"].is_string(), "{json}");
+    Ok((answer.status, code))
+}

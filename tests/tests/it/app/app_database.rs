@@ -1,0 +1,190 @@
+//! The database of a host, seen from outside: what a test reads there, and what it changes as time or another host would.
+
+use anyhow::Result;
+use jackfield_store::{
+    IntegrationId, Store, StoreResult,
+    grants::{self, Grant, NewGrant, NewTokens, Tokens},
+    integrations::Installed,
+    refreshes::{self, Refresh},
+    revocations::{self, Revocation},
+};
+use jackfield_test_support::host::Host;
+use serde_json::{Map, Value};
+
+/// The host's database, looked at from outside.
+pub(crate) struct AppDatabase {
+    store: Store,
+}
+
+impl AppDatabase {
+    pub(crate) async fn of(host: &Host) -> Result<Self> {
+        Ok(Self { store: host.store().await? })
+    }
+
+    /// Every integration of `acme` with its metadata.
+    pub(crate) async fn integrations(&self) -> StoreResult<Vec<(Installed, Map<String, Value>)>> {
+        use jackfield_store::{integrations, organizations};
+        self.store
+            .read(move |tx| {
+                let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(Vec::new()) };
+                let rows = integrations::of_organization(tx, acme.id, None, 1000)?;
+                rows.into_iter()
+                    .map(|row| {
+                        let metadata = integrations::metadata(tx, row.integration.id)?.unwrap_or_default();
+                        Ok((row, metadata))
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    /// The grants of an integration of `acme`, by its external id, each with its tokens.
+    pub(crate) async fn grants(&self, external_id: &str) -> StoreResult<Vec<(Grant, Tokens)>> {
+        match self.id_of(external_id).await? {
+            Some(id) => self.grants_of(id).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The grants of an integration, each with its tokens.
+    pub(crate) async fn grants_of(&self, id: IntegrationId) -> StoreResult<Vec<(Grant, Tokens)>> {
+        self.store
+            .read(move |tx| {
+                let found = grants::of_integration(tx, id)?;
+                found.into_iter().map(|grant| Ok((grant.clone(), grant.tokens(tx.sealer())?))).collect()
+            })
+            .await
+    }
+
+    async fn id_of(&self, external_id: &str) -> StoreResult<Option<IntegrationId>> {
+        let all = self.integrations().await?;
+        Ok(all.iter().map(|(one, _)| &one.integration).find(|one| one.external_id == external_id).map(|one| one.id))
+    }
+
+    /// Lets a grant's access token have so long to live from now on, and the grant be due by then.
+    pub(crate) async fn let_live(&self, external_id: &str, name: &str, life: time::Duration) -> StoreResult<()> {
+        self.let_expire(external_id, name, Some(time::OffsetDateTime::now_utc() + life)).await
+    }
+
+    /// Lets a grant's access token expire at a time, or when nobody says, and the grant be due by then.
+    pub(crate) async fn let_expire(
+        &self,
+        external_id: &str,
+        name: &str,
+        at: Option<time::OffsetDateTime>,
+    ) -> StoreResult<()> {
+        let now = time::OffsetDateTime::now_utc();
+        for (grant, tokens) in self.grants(external_id).await?.into_iter().filter(|(grant, _)| grant.name == name) {
+            let Grant { scopes, is_single_use, .. } = grant.clone();
+            let new = NewTokens { tokens, scopes, expires_at: at, due_at: at, is_single_use };
+            let new = NewGrant { name: grant.name, subject: grant.subject, new };
+            // As if it had been obtained long ago: what is left is less than a sixth.
+            let long_ago = now - time::Duration::hours(12);
+            self.store.at(long_ago).write(move |tx| grants::put(tx, grant.integration, vec![new])).await?;
+        }
+        Ok(())
+    }
+
+    /// What is known of the refresh of an integration's first grant.
+    pub(crate) async fn refresh(&self, external_id: &str) -> StoreResult<Option<Refresh>> {
+        let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(None) };
+        self.store.read(move |tx| refreshes::get(tx, grant.id)).await
+    }
+
+    /// Lets a refresh of an integration's first grant that failed, or was lost, be due now.
+    pub(crate) async fn try_again_now(&self, external_id: &str) -> StoreResult<()> {
+        let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(()) };
+        let sql = format!("UPDATE refreshes SET retry_at = NULL WHERE grant_id = {}", grant.id);
+        self.store.tamper(sql).await
+    }
+
+    /// As if every lease had run out an hour ago.
+    pub(crate) async fn let_leases_run_out(&self) -> StoreResult<()> {
+        let sql = "UPDATE refreshes SET leased_until = leased_until - 3600000";
+        self.store.tamper(sql).await
+    }
+
+    /// All that `acme` has given up, the first first.
+    pub(crate) async fn revocations(&self) -> StoreResult<Vec<Revocation>> {
+        use jackfield_store::organizations;
+        self.store
+            .read(move |tx| {
+                let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(Vec::new()) };
+                let mut found = revocations::latest(tx, acme.id, 1000)?;
+                found.reverse();
+                Ok(found)
+            })
+            .await
+    }
+
+    /// Waits until nothing that `acme` has given up is to be tried again.
+    pub(crate) async fn settled(&self) -> Result<Vec<Revocation>> {
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
+        for _ in 0..600 {
+            looks.tick().await;
+            let all = self.revocations().await?;
+            if !all.is_empty() && all.iter().all(|revocation| revocation.status != revocations::Status::Pending) {
+                return Ok(all);
+            }
+        }
+        anyhow::bail!("{:?}", self.revocations().await?)
+    }
+
+    /// Lets whatever waits to be revoked be due now.
+    pub(crate) async fn revoke_soon(&self) -> StoreResult<()> {
+        let now = time::OffsetDateTime::now_utc();
+        let ids: Vec<_> = self.revocations().await?.into_iter().map(|revocation| revocation.id).collect();
+        self.store.write(move |tx| ids.into_iter().try_for_each(|id| revocations::put_off(tx, id, now))).await
+    }
+
+    /// The identities of a user, each with its data, as JSON.
+    pub(crate) async fn identities(&self, email: &str) -> StoreResult<Vec<Value>> {
+        use jackfield_store::{identities, users};
+        let email = email.to_owned();
+        self.store
+            .read(move |tx| {
+                let Some(user) = users::by_email(tx, &email)? else { return Ok(Vec::new()) };
+                let found = identities::of_user(tx, user.id)?;
+                found
+                    .into_iter()
+                    .map(|identity| {
+                        let data = identities::data(tx, identity.id)?.unwrap_or_default();
+                        Ok(serde_json::json!({
+                            "type": identity.identity_type, "instance": identity.instance,
+                            "external_id": identity.external_id, "status": identity.status,
+                            "scopes": identity.scopes, "data": data,
+                        }))
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    /// Gives `acme` many integrations at once.
+    pub(crate) async fn fill(&self, count: usize) -> StoreResult<()> {
+        use jackfield_store::{integrations, organization_integrations, organizations};
+        self.store
+            .write(move |tx| {
+                let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(()) };
+                for n in 0..count {
+                    let new = integrations::NewIntegration {
+                        provider: "example".to_owned(),
+                        external_id: format!("filled-{n}"),
+                        name: format!("Filled {n:04}"),
+                        metadata: Map::new(),
+                    };
+                    let (stored, _) = integrations::install(tx, new)?;
+                    organization_integrations::link(tx, acme.id, stored.id, None)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Asserts that no set-up has left anything behind.
+    pub(crate) async fn assert_nothing(&self, email: &str) -> Result<()> {
+        assert_eq!(self.integrations().await?.len(), 0);
+        assert_eq!(self.identities(email).await?, Vec::<Value>::new());
+        Ok(())
+    }
+}

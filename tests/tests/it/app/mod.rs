@@ -1,0 +1,11 @@
+//! What the tests of every folder start from: a host with an organization and its people, clients, and the database seen from outside. No test
+//! belongs here.
+
+mod api_client;
+mod app_database;
+pub(crate) mod plugin_app;
+mod test_app;
+
+pub(crate) use api_client::{ApiClient, refusal};
+pub(crate) use app_database::AppDatabase;
+pub(crate) use test_app::{PASSWORD, TestApp, bare, leaving_a_mark, program, slack_options};

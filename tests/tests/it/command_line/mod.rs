@@ -1,0 +1,4 @@
+//! What an operator runs and reads. What a plugin author runs belongs in `author`.
+
+mod operator;
+pub(crate) mod plugin_commands;

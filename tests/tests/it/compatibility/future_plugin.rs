@@ -1,0 +1,101 @@
+//! A plugin of the future in today's host: what is known of it works, what is not ends as documented, with nothing stored.
+
+use anyhow::Result;
+use jackfield_test_support::{
+    host::HostBuilder,
+    stand_in_slack::{Delivery, StandInSlack},
+};
+use serde_json::Value;
+
+use crate::{
+    app::bare,
+    app::plugin_app::{INTERNAL, PluginApp, posted, readable},
+};
+
+fn host(options: &str) -> HostBuilder {
+    readable(bare()).plugin("future_answers").plugin("example").toml(options)
+}
+
+async fn started() -> Result<PluginApp> {
+    let slack = StandInSlack::start().await?;
+    let options = format!("[future-client]\non = \"{}\"", slack.url("/oauth/v2/authorize"));
+    PluginApp::of(host(&options), slack).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_nobody_knows_yet_are_passed_over_in_every_reply() -> Result<()> {
+    let app = started().await?;
+    let dialog = posted(&app.owner, "future-fields", &[("f", "1")]).await?;
+    assert!(dialog.success, "{}", dialog.data);
+    let stored = app.database().await?.integrations().await?;
+    let stored: Vec<_> =
+        stored.iter().map(|(row, metadata)| (&*row.integration.name, Value::from(metadata.clone()))).collect();
+    assert_eq!(stored, [("asked", serde_json::json!({"kept": true}))]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kinds_of_answers_that_nobody_knows_yet_end_the_set_up_with_words_for_the_operator() -> Result<()> {
+    let app = started().await?;
+    for (provider, reason, words) in [
+        ("future-answer", "answer", "an answer of a kind that this host does not know"),
+        ("future-turn", "answer", "a step was asked, something else answered"),
+        ("future-fault", "fault", "words of the future"),
+    ] {
+        let dialog = posted(&app.owner, provider, &[("f", "1")]).await?;
+        assert_eq!((dialog.success, dialog.detail()), (false, INTERNAL), "{provider}");
+        let failures = app.failures(provider)?;
+        assert_eq!(failures.len(), 1, "{provider}: {failures:?}");
+        assert_eq!(failures[0]["plugin.reason"], reason, "{}", failures[0]);
+        assert!(failures[0]["error"].as_str().is_some_and(|error| error.contains(words)), "{}", failures[0]);
+    }
+    app.example_works().await?;
+    let stored = app.database().await?.integrations().await?;
+    assert!(stored.iter().all(|(row, _)| row.integration.provider == "example"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_knows_yet_to_happen_is_answered_and_nothing_follows() -> Result<()> {
+    let app = started().await?;
+    assert!(posted(&app.owner, "future-event", &[("f", "1")]).await?.success);
+    let deliver = async |provider: &str| {
+        let url = app.host.at(&format!("/extensions/{provider}/events/"));
+        anyhow::Ok(app.slack.deliver(&url, &Delivery::challenge("c")).await?.status)
+    };
+    assert_eq!((deliver("future-event").await?, deliver("future-turn").await?), (200, 500));
+    assert_eq!(deliver("future-fields").await?, 404, "it takes none");
+    assert_eq!(app.list_integrations(&app.owner).await?[0]["status"], "active");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn levels_and_fields_of_the_future_are_shown_as_the_plainest_there_is() -> Result<()> {
+    let app = started().await?;
+    let page = app.owner.start_setup("acme", "future-field").await?;
+    assert!(page.text.contains(r#"type="text""#) && page.text.contains(r#"name="f""#), "{}", page.text);
+    assert!(posted(&app.owner, "future-log", &[("f", "1")]).await?.success);
+    let records = app.records()?;
+    let lines: Vec<_> = records.iter().filter(|line| line["message"] == "a line of the future").collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line["level"] == "INFO"), "{lines:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_of_client_authentication_that_nobody_knows_yet_asks_for_no_token() -> Result<()> {
+    let app = started().await?;
+    let dialog = app.owner.install("acme", "future-client").await?.dialog()?;
+    assert!(!dialog.success, "{}", dialog.data);
+    assert!(app.slack.token_requests().is_empty());
+    let failures = app.failures("future-client")?;
+    let words = "a way of client authentication";
+    assert!(failures.len() == 1 && failures[0]["error"].as_str().is_some_and(|e| e.contains(words)), "{failures:?}");
+    app.database().await?.assert_nothing("owner@example.com").await
+}
+
+#[test]
+fn a_kind_of_step_that_nobody_knows_yet_is_told_before_anybody_comes_to_it() -> Result<()> {
+    let said = host("[future-step]\non = true\n[future-client]\non = \"\"").start_refused()?;
+    assert!(said.contains("the step `step` is of a kind that this host does not know"), "{said}");
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! A plugin that was built from the api as it was released as 1.0.0 still loads in today's host, and does all that it did.
+
+use anyhow::{Context, Result};
+use jackfield_test_support::{
+    host::HostBuilder,
+    http_client::Answer,
+    stand_in_slack::{Delivery, StandInSlack},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    app::bare,
+    app::plugin_app::{INTERNAL, PluginApp, posted, readable},
+    command_line::plugin_commands::checked,
+};
+
+const ISOLATIONS: [&str; 2] = ["process", "in-process"];
+const WORKSHOP: &str = "/extensions/released-workshop/setup/";
+
+fn host(slack: &StandInSlack, isolation: &str) -> HostBuilder {
+    let options = format!(
+        "[plugins]\nisolation = \"{isolation}\"\n[http]\nallow-private = [\"127.0.0.1:{}\"]\n\
+         [released-workshop]\nurl = \"{}\"\nkey = \"workshop-key\"\ntags = [\"a\", \"b\"]\n\
+         [released-account]\nclient-id = \"{}\"\nclient-secret = \"{}\"\nauthorize-url = \"{}\"\ntoken-url = \"{}\"\n\
+         api-url = \"{}\"\n",
+        slack.port(),
+        slack.url("/api/workshop"),
+        slack.client().id,
+        slack.client().secret,
+        slack.url("/oauth/v2/authorize"),
+        slack.url("/api/oauth.v2.access"),
+        slack.url("/api/whoami"),
+    );
+    readable(bare()).plugin("released_v1_0_0").plugin("example").toml(&options)
+}
+
+async fn started(isolation: &str) -> Result<PluginApp> {
+    let slack = StandInSlack::start().await?;
+    PluginApp::of(host(&slack, isolation), slack).await
+}
+
+impl PluginApp {
+    /// The only integration there is, with what was stored of whoever set it up.
+    async fn outcome(&self) -> Result<Value> {
+        let stored = self.database().await?;
+        let integrations = stored.integrations().await?;
+        let (row, metadata) = integrations.first().context("one is stored")?;
+        assert_eq!(integrations.len(), 1);
+        let row = &row.integration;
+        Ok(json!({
+            "provider": row.provider, "external_id": row.external_id, "name": row.name, "metadata": metadata,
+            "identities": stored.identities("owner@example.com").await?,
+        }))
+    }
+
+    async fn workshop(&self, form: &[(&str, &str)]) -> Result<Answer> {
+        self.owner.post(WORKSHOP, form).await
+    }
+
+    /// Whether the plugin has said this, at this level.
+    fn has_logged(&self, level: &str, message: &str) -> Result<bool> {
+        Ok(self.records()?.iter().any(|line| line["level"] == level && line["message"] == message))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_kinds_of_steps_of_a_1_0_plugin_lead_to_an_integration() -> Result<()> {
+    for isolation in ISOLATIONS {
+        let app = started(isolation).await?;
+        let page = app.owner.start_setup("acme", "released-workshop").await?;
+        assert!(page.status == 200 && page.text.contains(r#"<label for="name">Who?</label>"#), "{}", page.text);
+        let form = app.workshop(&[("name", "Ada")]).await?;
+        for part in ["How many?", r#"type="number""#, "A whole number.", r#"value="7""#, "Nothing is noted."] {
+            assert!(form.text.contains(part), "{part}: {}", form.text);
+        }
+        let away = app.workshop(&[("amount", "42")]).await?;
+        // After a posted form the host leads on by a page: browsers hold redirects to where forms may go.
+        let to = format!("href=\"https://away.example/?to={}\"", app.host.at(WORKSHOP));
+        assert!(away.status == 200 && away.text.contains(&to), "{}", away.text);
+        let dialog = app.owner.visit(&format!("{WORKSHOP}?back=1")).await?.dialog()?;
+        assert!(dialog.success, "{isolation}: {} in\n{}", dialog.data, app.host.log()?);
+        let sent = app.slack.requests();
+        let sent = sent.iter().find(|request| request.path == "/api/workshop").context("the call was sent")?;
+        assert_eq!(
+            (&sent.headers["authorization"], &sent.headers["x-amount"]),
+            (&"Bearer workshop-key".parse()?, &"42".parse()?)
+        );
+        let expected = json!({
+            "provider": "released-workshop", "external_id": "w-Ada", "name": "Ada",
+            "metadata": {
+                "called": {"status": 404, "good": false, "refused": true}, "told-the-time": true, "tags": ["a", "b"],
+            },
+            "identities": [{
+                "type": "released", "instance": "workshop", "external_id": "U1", "status": "valid",
+                "scopes": ["read", "write"], "data": {"since": 1},
+            }],
+        });
+        assert_eq!(app.outcome().await?, expected, "{isolation}");
+        assert!(app.has_logged("WARN", "somebody is called Ada")? && app.has_logged("DEBUG", "building")?);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_1_0_plugin_are_refreshed_and_revoked_its_own_way() -> Result<()> {
+    for isolation in ISOLATIONS {
+        let app = started(isolation).await?;
+        app.owner.start_setup("acme", "released-workshop").await?;
+        app.workshop(&[("name", "Ada")]).await?;
+        app.workshop(&[("amount", "42")]).await?;
+        let dialog = app.owner.visit(&format!("{WORKSHOP}?back=1")).await?.dialog()?;
+        let path = format!("/api/0/organizations/acme/integrations/{}/", dialog.data["id"].as_str().context("an id")?);
+        let token = app.host.token("acme", &["integrations:token"])?;
+        let read = async || {
+            let asked = app.owner.request(Method::GET, &format!("{path}token/")).bearer_auth(token.trim());
+            anyhow::Ok(app.owner.send(asked).await?.json()?["accessToken"].clone())
+        };
+        assert_eq!(read().await?, "w0rkshop-1", "{isolation}");
+        let stored = app.database().await?;
+        stored.let_live("w-Ada", "own", time::Duration::seconds(-1)).await?;
+        assert_eq!(read().await?, "w0rkshop-2", "{isolation}");
+        assert_eq!(app.owner.send(app.owner.request(Method::DELETE, &path)).await?.status, 204);
+        let ended = stored.settled().await?;
+        let answer = ended.iter().find_map(|one| one.answer.as_deref()).unwrap_or_default();
+        assert!(answer.contains("1 of w-Ada given up"), "{isolation}: {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_in_of_a_1_0_plugin_leads_to_an_integration() -> Result<()> {
+    for isolation in ISOLATIONS {
+        let app = started(isolation).await?;
+        let step = app.owner.start_setup("acme", "released-account").await?;
+        let query: Value = step.redirect()?.query_pairs().into_owned().collect();
+        assert_eq!((&query["scope"], &query["team"]), (&json!("team:read,commands"), &json!("T0STANDIN")));
+        assert_eq!(query["code_challenge_method"], "S256", "1.0 has proof keys");
+        let dialog = app.owner.visit(&app.owner.consent(&step).await?).await?.dialog()?;
+        assert!(dialog.success, "{isolation}: {} in\n{}", dialog.data, app.host.log()?);
+        let token = &app.slack.token_requests()[0];
+        assert!(token.headers.contains_key("authorization") && token.field("client_secret").is_none());
+        assert_eq!(token.field("of"), Some("1.0"));
+        let expected = json!({
+            "provider": "released-account", "external_id": "T0STANDIN", "name": "Analytical Engines",
+            "metadata": {"status": 404, "bot": "B0STANDIN"},
+            "identities": [{
+                "type": "released", "instance": "stand-in", "external_id": "U0ADA", "status": "valid",
+                "scopes": ["team:read", "commands"], "data": {"app": "A0STANDIN"},
+            }],
+        });
+        assert_eq!(app.outcome().await?, expected, "{isolation}");
+        assert!(app.has_logged("INFO", "the service answered 404")?);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_1_0_plugin_gets_wrong_ends_one_set_up_with_its_reason_in_the_log() -> Result<()> {
+    for isolation in ISOLATIONS {
+        let app = started(isolation).await?;
+        for (name, detail, logged) in [
+            ("error", "The plugin says no.", None),
+            ("fail", INTERNAL, Some("the step failed on purpose")),
+            ("panic", INTERNAL, Some("the plugin panicked: the step panicked on purpose")),
+        ] {
+            let before = app.failures("released-workshop")?.len();
+            let dialog = posted(&app.owner, "released-workshop", &[("name", name)]).await?;
+            assert_eq!((dialog.success, dialog.detail()), (false, detail), "{isolation}: {name}");
+            let failures = app.failures("released-workshop")?;
+            let told = failures.get(before).and_then(|line| line["error"].as_str());
+            assert_eq!(told.is_some(), logged.is_some(), "{isolation}: {name}: {failures:?}");
+            assert!(told.unwrap_or_default().contains(logged.unwrap_or_default()), "{isolation}: {name}: {told:?}");
+        }
+        app.example_works().await?;
+        assert!(app.stored_names("released-workshop").await?.is_empty());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_1_0_plugin_takes_no_events_and_goes_on() -> Result<()> {
+    for isolation in ISOLATIONS {
+        let app = started(isolation).await?;
+        let url = app.host.at("/extensions/released-workshop/events/");
+        let answer = app.slack.deliver(&url, &Delivery::uninstalled("Ev1", "w-Ada")).await?;
+        assert_eq!((answer.status, &*answer.text), (404, ""), "{isolation}");
+        assert!(posted(&app.owner, "released-workshop", &[("name", "error")]).await?.detail().contains("says no"));
+        app.example_works().await?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_1_0_plugin_passes_todays_check() -> Result<()> {
+    let (is_good, said) = checked("released_v1_0_0", &["--questions", "100"])?;
+    assert!(is_good, "{said}");
+    for part in ["abi 1.0", "provider released-workshop (Released workshop)", "step    call, run by the plugin"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_options_of_a_1_0_plugin_are_still_checked_and_its_hosts_listed() -> Result<()> {
+    let slack = StandInSlack::start().await?;
+    let wrong = host(&slack, "process").toml("[released-workshop.more]\nx = 1").start_refused()?;
+    assert!(wrong.contains("unknown option") && wrong.contains("released-workshop.more"), "{wrong}");
+    let app = PluginApp::of(host(&slack, "process"), slack).await?;
+    let listed = app.host.said(&["plugin", "list"])?.1;
+    assert!(listed.contains("api.example.com"), "{listed}");
+    Ok(())
+}

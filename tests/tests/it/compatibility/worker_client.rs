@@ -1,0 +1,89 @@
+//! A worker process asked as a host of any version may ask it: whatever op and envelope, over the protocol of `host/loader`.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use jackfield_test_support::host::built_library;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use serde_json::Value;
+
+use crate::app::program;
+
+/// How long an answer may take: a test that fails shall end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct WorkerLine {
+    child: Child,
+    socket: UnixStream,
+    calls: u64,
+}
+
+impl WorkerLine {
+    /// Starts a worker with a library and waits until it is ready.
+    pub(crate) fn start(library: &str) -> Result<Self> {
+        let (socket, theirs) = UnixStream::pair()?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let child = Command::new(program().path)
+            .args(["plugin-worker", library, "512", "best-effort"])
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::from(sealed(&fs::read(built_library(library)?)?)?))
+            .spawn()?;
+        let mut line = Self { child, socket, calls: 0 };
+        let ready = line.answer(0)?;
+        ensure!(ready["failed"].is_null(), "{library}: {ready}");
+        Ok(line)
+    }
+
+    /// Asks, and reads the whole reply.
+    pub(crate) fn ask(&mut self, op: &str, body: &Value) -> Result<Value> {
+        self.calls += 1;
+        let mut payload = vec![u8::try_from(op.len())?];
+        payload.extend_from_slice(op.as_bytes());
+        payload.extend_from_slice(body.to_string().as_bytes());
+        let length = u32::try_from(size_of::<u64>() + payload.len())?;
+        let question = [&length.to_le_bytes()[..], &self.calls.to_le_bytes(), &payload].concat();
+        self.socket.write_all(&question)?;
+        self.answer(self.calls)
+    }
+
+    fn answer(&mut self, call: u64) -> Result<Value> {
+        let (mut length, mut answered) = ([0; size_of::<u32>()], [0; size_of::<u64>()]);
+        self.socket.read_exact(&mut length)?;
+        self.socket.read_exact(&mut answered)?;
+        ensure!(u64::from_le_bytes(answered) == call, "an answer to another question");
+        let mut answer = vec![0; usize::try_from(u32::from_le_bytes(length))? - answered.len()];
+        self.socket.read_exact(&mut answer)?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// Hangs up; a worker that is whole ends by itself then, and well.
+    pub(crate) fn end(mut self) -> Result<()> {
+        self.socket.shutdown(std::net::Shutdown::Both)?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the worker ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for WorkerLine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn sealed(library: &[u8]) -> Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memory = memfd_create("library", flags | MemfdFlags::EXEC).or_else(|_| memfd_create("library", flags))?;
+    let mut memory = File::from(memory);
+    memory.write_all(library)?;
+    fcntl_add_seals(&memory, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(memory.into())
+}

@@ -1,0 +1,75 @@
+//! What can be added, and what is installed.
+
+use anyhow::Result;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::app::{TestApp, bare};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn configured_providers_are_listed_with_their_dialog_and_config() -> Result<()> {
+    let app = TestApp::start().await?;
+    let token = app.host.token("acme", &["org:read"])?;
+    let person = jackfield_test_support::http_client::HttpClient::new(&app.host.url);
+    let request = person.request(Method::GET, "/api/0/organizations/acme/config/integrations/").bearer_auth(&token);
+    let dialog =
+        |id: &str| json!({"url": format!("/organizations/acme/integrations/{id}/setup/"), "width": 600, "height": 600});
+    let expected = json!({"providers": [
+        {
+            "id": "example", "name": "Example", "setupDialog": dialog("example"),
+            "config": [{"name": "name", "label": "Name", "type": "text", "required": true}],
+        },
+        {"id": "slack", "name": "Slack", "setupDialog": dialog("slack"), "config": []},
+    ]});
+    assert_eq!(person.send(request).await?.json()?, expected);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_without_its_options_is_exposed_nowhere_and_the_operator_is_told_what_is_missing() -> Result<()> {
+    let host = bare().plugin("example").plugin("slack").toml("[slack]\nclient-id = \"1.2\"").start()?;
+    host.organization("acme")?;
+    let app = TestApp { host, slack: jackfield_test_support::stand_in_slack::StandInSlack::start().await? };
+    let owner = app.log_in_as("owner").await?;
+    let listed = owner.visit("/api/0/organizations/acme/config/integrations/").await?.json()?;
+    assert_eq!(listed["providers"].as_array().map(Vec::len), Some(1));
+    assert_eq!(owner.visit("/organizations/acme/integrations/slack/setup/").await?.status, 404);
+    assert_eq!(owner.visit("/extensions/slack/setup/").await?.status, 404);
+    assert!(!owner.visit("/organizations/acme/integrations/").await?.text.contains("Slack"));
+    let log = app.host.log()?;
+    assert!(log.contains("provider.id=\"slack\" missing=\"client-secret\""), "{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn installed_integrations_come_by_name_in_pages() -> Result<()> {
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    for name in ["beta", "Alpha", "gamma", "alpha 2", "Delta"] {
+        owner.start_setup("acme", "example").await?;
+        owner.post("/extensions/example/setup/", &[("name", name)]).await?;
+    }
+    let mut path = "/api/0/organizations/acme/integrations/?per_page=2".to_owned();
+    let mut names = Vec::new();
+    let mut pages = 0;
+    loop {
+        let page = owner.visit(&path).await?;
+        let rows = page.json()?.as_array().cloned().unwrap_or_default();
+        assert!(rows.len() <= 2);
+        names.extend(rows.iter().map(|row| row["name"].as_str().unwrap_or_default().to_owned()));
+        pages += 1;
+        let Some(next) = page.header("link").split_once('>').map(|(url, _)| url.trim_start_matches('<').to_owned())
+        else {
+            break;
+        };
+        assert!(page.header("link").contains("rel=\"next\""));
+        path = next;
+    }
+    assert_eq!((pages, names), (3, ["Alpha", "alpha 2", "beta", "Delta", "gamma"].map(str::to_owned).to_vec()));
+    for bad in ["per_page=0", "per_page=101", "per_page=x", "cursor=x"] {
+        let answer = owner.visit(&format!("/api/0/organizations/acme/integrations/?{bad}")).await?;
+        assert_eq!(answer.status, 400, "{bad}");
+        assert!(answer.json()?["detail"].is_string());
+    }
+    Ok(())
+}

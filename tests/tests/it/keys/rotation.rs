@@ -1,0 +1,267 @@
+//! Keys at rest: rotated while hosts serve, taken in turns by lines of the secret key, and rows that cannot be opened.
+
+use std::{collections::BTreeSet, fs};
+
+use anyhow::{Context, Result};
+use jackfield_store::sealed_columns::SEALED_COLUMNS;
+use jackfield_test_support::{
+    host::Host,
+    http_client::{Answer, HttpClient},
+    postgres::databases,
+    stand_in::{Endpoint, Rotation},
+    stand_in_slack::Install,
+};
+use jackfield_tidy::sources;
+use reqwest::Method;
+
+use crate::app::{TestApp, bare, slack_options};
+
+#[test]
+fn every_sealed_column_of_the_schema_is_sealed_anew_by_a_rotation() -> Result<()> {
+    let files = sources("host/store/src")?;
+    let (_, schema) = files.iter().find(|(path, _)| path.ends_with("/schema.rs")).context("a schema")?;
+    let mut table = "";
+    let mut in_schema = BTreeSet::new();
+    for line in schema.lines().map(str::trim) {
+        if let Some((name, _)) = line.split_once(" (").filter(|_| line.ends_with('{')) {
+            table = name;
+        }
+        if let Some((column, _)) = line.split_once(" -> ").filter(|(column, _)| column.starts_with("sealed_")) {
+            in_schema.insert(format!("{table}.{column}"));
+        }
+    }
+    // Wrapped under the secret key itself.
+    assert!(in_schema.remove("seal_keys.sealed_key"));
+    let listed: BTreeSet<String> =
+        SEALED_COLUMNS.iter().map(|column| format!("{}.{}", column.table, column.name())).collect();
+    assert_eq!(in_schema, listed);
+    Ok(())
+}
+
+/// The data keys in `key status`.
+fn data_keys(status: &str) -> Vec<&str> {
+    status.lines().filter(|line| line.contains("  since ")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_seals_everything_anew_while_the_host_serves() -> Result<()> {
+    for database in databases() {
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        let owner = app.log_in_as("owner").await?;
+        assert!(owner.install("acme", "slack").await?.dialog()?.success);
+        let before = app.database().await?.integrations().await?;
+        // One set-up is under way.
+        let step = owner.start_setup("acme", "slack").await?;
+        for _ in 0..2 {
+            let said = app.host.run(&["key", "rotate"], "")?;
+            assert!(said.contains("current key") && !said.contains("cannot be opened"), "{said}");
+            assert!(app.host.log()?.contains("keys are rotated"), "the running host has done it");
+            let status = app.host.run(&["key", "status"], "")?;
+            assert_eq!(data_keys(&status).len(), 1, "the old key is gone: {status}");
+            assert!(status.contains("wraps 1 keys, 0 values"), "{status}");
+        }
+        assert_eq!(app.database().await?.integrations().await?[0].1, before[0].1);
+        assert!(owner.visit(&owner.consent(&step).await?).await?.dialog()?.success, "the set-up goes on");
+        assert_eq!(app.list_integrations(&owner).await?.len(), 1, "and the session");
+        assert!(app.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_has_not_seen_a_rotation_reads_and_writes_under_the_new_key() -> Result<()> {
+    for database in databases() {
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        let owner = app.log_in_as("owner").await?;
+        // Another process with a ring of its own, as a second host is.
+        let other = app.host.store().await?;
+        other.load_keys().await?;
+        let stale = other.sealer().current();
+        app.host.run(&["key", "rotate"], "")?;
+        assert!(owner.install("acme", "slack").await?.dialog()?.success);
+        let stored = crate::app::AppDatabase::of(&app.host).await?;
+        assert_eq!(stored.integrations().await?.len(), 1, "a key that is not known yet is looked up");
+        assert_eq!(other.sealer().current(), stale);
+        other.write(|_| Ok(())).await?;
+        assert_ne!(other.sealer().current(), stale, "whoever writes takes the current key");
+    }
+    Ok(())
+}
+
+fn write_lines(host: &Host, lines: &[&str]) -> Result<()> {
+    Ok(fs::write(host.folder().join("data/secret.key"), lines.join("\n") + "\n")?)
+}
+
+/// Who had the old secret key and a copy of the database knows none of the keys by now.
+fn assert_another_key(before: &str, after: &str) {
+    let ids = |status| data_keys(status).into_iter().filter_map(|line: &str| line.split_whitespace().next()).collect();
+    let (before, after): (BTreeSet<&str>, BTreeSet<&str>) = (ids(before), ids(after));
+    assert!(after.len() == 1 && before.is_disjoint(&after), "{before:?} {after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    assert!(owner.install("acme", "slack").await?.dialog()?.success);
+    let old = fs::read_to_string(app.host.folder().join("data/secret.key"))?.trim().to_owned();
+    let new = "n".repeat(44);
+
+    write_lines(&app.host, &[&new])?;
+    let (is_fine, said) = app.host.said(&["reload"])?;
+    assert!(!is_fine && said.contains("which is not among these"), "an old line must not go first: {said}");
+
+    write_lines(&app.host, &[&new, &old])?;
+    let (is_fine, said) = app.host.said(&["key", "rotate", "--secret-key"])?;
+    assert!(!is_fine && said.contains("`jackfield reload` first"), "{said}");
+    app.host.run(&["reload"], "")?;
+    let known = app.host.run(&["key", "status"], "")?;
+    let said = app.host.run(&["key", "rotate", "--secret-key"], "")?;
+    assert!(said.contains("under the first line"), "{said}");
+    let status = app.host.run(&["key", "status"], "")?;
+    assert!(status.contains("not needed any more"), "{status}");
+    assert_another_key(&known, &status);
+    assert!(app.host.run(&["audit", "verify"], "")?.contains("none changed"));
+
+    write_lines(&app.host, &[&new])?;
+    app.host.run(&["reload"], "")?;
+    assert!(app.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+    assert_eq!(app.list_integrations(&owner).await?.len(), 1, "the session lives on");
+    assert!(owner.install("acme", "slack").await?.dialog()?.success);
+
+    write_lines(&app.host, &[&old])?;
+    let (is_fine, said) = app.host.said(&["key", "check"])?;
+    assert!(!is_fine && said.contains("is wrapped under another secret key"), "{said}");
+    let host = bare().plugin("example").plugin("slack").toml(&slack_options(&app.slack, "v2"));
+    let said = app.host.restart(host).err().context("it must not start")?.to_string();
+    assert!(
+        said.contains("data/secret.key: this database's secrets hang on another secret key (")
+            && said.contains("help: put that key there"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
+    for (damage, reason) in [
+        ("X'01'", "a sealed value is cut"),
+        ("CAST(X'01deadbeef' || randomblob(60) AS BLOB)", "key id deadbeef"),
+        ("(SELECT sealed_metadata FROM integrations WHERE id = 2)", "changed or moved"),
+    ] {
+        let app = TestApp::start().await?;
+        let owner = app.log_in_as("owner").await?;
+        let id = owner.install("acme", "slack").await?.dialog()?.data["id"].as_str().unwrap_or_default().to_owned();
+        app.database().await?.fill(1).await?;
+        let sql = format!("UPDATE integrations SET sealed_metadata = {damage} WHERE id = {id}");
+        spoil(&app.host, &sql)?;
+
+        let (is_fine, said) = app.host.said(&["key", "check"])?;
+        assert!(!is_fine && said.contains("integrations  slack / ") && said.contains(reason), "{said}");
+        assert_eq!(app.list_integrations(&owner).await?.len(), 2, "the list goes on");
+        let page = owner.visit(&format!("/organizations/acme/integrations/{id}/")).await?;
+        assert!(page.status == 200 && page.text.contains("cannot be read"), "{}", page.text);
+        assert!(app.host.log()?.contains(reason), "the log says why");
+        let other = owner.visit("/organizations/acme/integrations/2/").await?;
+        assert!(other.status == 200 && !other.text.contains("cannot be read"), "the other does not suffer");
+        let said = app.host.run(&["key", "rotate"], "")?;
+        assert!(said.contains("note: 1 values cannot be opened"), "{said}");
+
+        assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again helps it");
+        assert!(app.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+    }
+    Ok(())
+}
+
+/// The client's reads of one integration's tokens.
+struct Reader {
+    client: HttpClient,
+    token: String,
+    path: String,
+}
+
+impl Reader {
+    async fn get(&self, path: &str, grant: &str) -> Result<Answer> {
+        let asked = self.client.request(Method::GET, &format!("{}{path}", self.path)).bearer_auth(&self.token);
+        self.client.send(asked.header("jackfield-grant", grant)).await
+    }
+
+    /// Asserts that both ways to a grant say what the matter is, and that it is not worth asking again.
+    async fn is_told(&self, grant: &str) -> Result<()> {
+        let read = self.get(&format!("token/?grant={grant}"), grant).await?;
+        let told = read.json()?;
+        assert_eq!((read.status, &told["code"]), (500, &"unreadable".into()), "{told}");
+        assert!(
+            told["detail"].as_str().is_some_and(|words| words.contains("Setting it up again helps that")),
+            "{told}"
+        );
+        let used = self.get("proxy/auth.test", grant).await?;
+        assert_eq!((used.status, used.header("jackfield-error")), (500, "unreadable"), "{}", used.text);
+        Ok(())
+    }
+
+    async fn is_lent(&self, grant: &str) -> Result<()> {
+        let read = self.get(&format!("token/?grant={grant}"), grant).await?;
+        assert_eq!(read.status, 200, "{grant}: {}", read.text);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_cannot_be_opened_costs_only_itself_and_says_so() -> Result<()> {
+    for (damage, reason) in [
+        ("X'01'", "a sealed value is cut"),
+        ("CAST(X'01deadbeef' || randomblob(60) AS BLOB)", "key id deadbeef"),
+        ("(SELECT sealed_tokens FROM grants WHERE name = 'user')", "changed or moved (key id "),
+    ] {
+        let app = TestApp::start_with("v2", None, |host| host.toml("user-scopes = [\"search:read\"]")).await?;
+        app.slack.behave(|behaviour| {
+            (behaviour.rotation, behaviour.install) = (Rotation::ReuseDetected, Install::GridWorkspace);
+        });
+        let owner = app.log_in_as("owner").await?;
+        let installed = owner.install("acme", "slack").await?.dialog()?;
+        let id = installed.data["id"].as_str().context("an id")?;
+        let token = app.host.token("acme", &["integrations:token", "org:read"])?.trim().to_owned();
+        let path = format!("/api/0/organizations/acme/integrations/{id}/");
+        let reader = Reader { client: HttpClient::new(&app.host.url), token, path };
+
+        spoil(&app.host, &format!("UPDATE grants SET sealed_tokens = {damage} WHERE name = 'bot'"))?;
+        reader.is_told("bot").await?;
+        assert!(app.host.log()?.contains(reason), "the log says why: {}", app.host.log()?);
+        spoil(&app.host, "UPDATE grants SET expires_at = 1 WHERE name = 'bot'")?;
+        for _ in 0..2 {
+            reader.is_told("bot").await?;
+        }
+        assert_eq!(app.slack.faults().requests(Endpoint::Refresh), 0, "the provider has no part in it");
+        reader.is_lent("user").await?;
+        assert_eq!(app.list_integrations(&owner).await?.len(), 1);
+
+        assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again helps it");
+        reader.is_lent("bot").await?;
+        assert!(app.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));
+    }
+    Ok(())
+}
+
+/// Changes a SQLite file behind the host's back.
+pub(crate) fn spoil(host: &Host, sql: &str) -> Result<()> {
+    use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+    let file = host.folder().join("data/jackfield.db");
+    let mut connection = SqliteConnection::establish(&file.display().to_string())?;
+    connection.batch_execute("PRAGMA busy_timeout = 10000")?;
+    Ok(connection.batch_execute(sql)?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_crashes_leaves_no_core() -> Result<()> {
+    let mut host = bare().start()?;
+    let limits = fs::read_to_string(format!("/proc/{}/limits", host.pid()))?;
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).context("a limit of cores")?;
+    assert_eq!(cores.split_whitespace().nth(4), Some("0"), "{cores}");
+    host.signal("ABRT")?;
+    host.exit_code()?;
+    let left: Vec<_> =
+        fs::read_dir(host.folder())?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    assert!(left.iter().all(|name| !name.contains("core")), "{left:?}");
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! What is loaded, what is refused, and what the operator is told.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use jackfield_test_support::{
+    host::{HostBuilder, built_library, plain_folder, put_library},
+    http_client::HttpClient,
+};
+
+use crate::app::{PASSWORD, bare, leaving_a_mark};
+
+/// What a start says that lists this library, without what differs from run to run.
+fn refused(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
+    let folder = plain_folder()?;
+    let file = folder.path().join("libplugin.so");
+    let mut bytes = fs::read(built_library(name)?)?;
+    change(&mut bytes);
+    put_library(&bytes, &file)?;
+    refused_path(&file)
+}
+
+fn refused_path(file: &Path) -> Result<String> {
+    refused_host(bare().listed(&file.display().to_string()), file)
+}
+
+fn refused_host(builder: HostBuilder, file: &Path) -> Result<String> {
+    let said = builder.log("error").start_refused()?;
+    let said = said.replace(&file.display().to_string(), "FILE").replace("FOLDER/jackfield.toml:1: ", "");
+    Ok(if said.contains("truncated") { without_numbers(&said) } else { said })
+}
+
+/// The size of a library differs from build to build.
+fn without_numbers(text: &str) -> String {
+    let mut text: String = text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+    while text.contains("##") {
+        text = text.replace("##", "#");
+    }
+    text
+}
+
+fn told(said: &str) -> &str {
+    said.split_once('\n').map_or(said, |(_, rest)| rest).trim_end()
+}
+
+#[test]
+fn a_file_that_is_not_there() -> Result<()> {
+    let said = refused_path(Path::new("/nowhere/libacme.so"))?;
+    insta::assert_snapshot!(told(&said), @r"
+    default-integrations: FILE: No such file or directory (os error 2)
+      help: check the path and that the host's user may read the file
+    ");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_not_a_library() -> Result<()> {
+    let said = refused("example", |bytes| *bytes = b"#!/bin/sh\necho hello\n".to_vec())?;
+    insta::assert_snapshot!(told(&said), @r"
+    default-integrations: FILE: not a library: found a text file, wanted an ELF shared library
+      help: list the plugin's .so file, as `cargo build --release` makes it for a cdylib
+    ");
+    Ok(())
+}
+
+#[test]
+fn a_truncated_library_is_refused_wherever_it_is_cut() -> Result<()> {
+    let whole = fs::read(built_library("example")?)?.len();
+    let said = refused("example", |bytes| bytes.truncate(whole / 2))?;
+    insta::assert_snapshot!(told(&said), @r"
+    default-integrations: FILE: truncated: found # bytes, wanted #
+      help: copy the file again; it was probably cut while being copied
+    ");
+    for length in [5, 64, 4096, whole / 10, whole - 1] {
+        let said = refused("example", |bytes| bytes.truncate(length))?;
+        assert!(said.contains("truncated") || said.contains("not a library"), "cut at {length}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_library_for_another_architecture() -> Result<()> {
+    // e_machine, bytes 18 and 19 of an ELF header: s390.
+    let said = refused("example", |bytes| bytes[18..20].copy_from_slice(&22u16.to_le_bytes()))?;
+    let said = said.replace(std::env::consts::ARCH, "ARCH");
+    insta::assert_snapshot!(told(&said), @r"
+    default-integrations: FILE: built for another architecture: found ELF client 22, wanted ARCH
+      help: get or build the plugin for this client's architecture
+    ");
+    Ok(())
+}
+
+#[test]
+fn a_library_without_a_plugin_inside() -> Result<()> {
+    let said = refused("no_plugin", |_| ())?;
+    insta::assert_snapshot!(told(&said), @r"
+    default-integrations: FILE: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
+      help: check that it is a plugin: its source ends in `export_providers!(…)`
+    ");
+    Ok(())
+}
+
+#[test]
+fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result<()> {
+    let folder = plain_folder()?;
+    let (file, mark) = (folder.path().join("libplugin.so"), folder.path().join("mark"));
+    put_library(&fs::read(built_library("future_abi")?)?, &file)?;
+    let builder = bare().listed(&file.display().to_string()).toml("[plugins]\nisolation = \"in-process\"");
+    let said = refused_host(builder.env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string()), &file)?;
+    insta::assert_snapshot!(told(&said), @r"
+    default-integrations: FILE: built for an incompatible abi: found 99.0, wanted 1.x
+      help: get a build of the plugin for this host's abi, or a host for the plugin's
+    ");
+    assert!(!mark.exists(), "its constructor has not run");
+    Ok(())
+}
+
+#[test]
+fn a_panic_while_loading() -> Result<()> {
+    let said = refused("panics_in_load", |_| ())?;
+    assert!(said.contains("FILE: listing its providers: the plugin panicked: "), "{said}");
+    assert!(said.contains("help: report this to the plugin's author"), "{said}");
+    let said = refused("panics_in_create", |_| ())?;
+    assert!(said.contains("FILE: making its provider `panics-in-create`: the plugin panicked: "), "{said}");
+    Ok(())
+}
+
+#[test]
+fn two_providers_with_one_id() -> Result<()> {
+    let said = bare().plugin("example").plugin("duplicate_id").log("error").start_refused()?;
+    insta::assert_snapshot!(told(&said), @r"
+    FOLDER/jackfield.toml:1: default-integrations: two providers with the id `example`: plugins/libexample.so and plugins/libduplicate_id.so
+      help: list only one of the two
+    ");
+    Ok(())
+}
+
+#[test]
+fn all_that_is_wrong_with_all_plugins_is_told_at_once() -> Result<()> {
+    let options = "[bad-options]\nport = \"many\"\nmode = \"c\"\nprt = 3\n";
+    let said = bare()
+        .plugin("no_plugin")
+        .plugin("panics_in_load")
+        .plugin("bad_options")
+        .listed("nowhere")
+        .toml(options)
+        .log("error")
+        .start_refused()?;
+    for part in [
+        "no jackfield plugin inside",
+        "the plugin panicked",
+        "no plugin named `nowhere`",
+        "bad-options.prt: unknown option",
+        "did you mean `port`?",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_plugin_on_disk_that_is_not_listed_is_never_opened() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mark = folder.path().join("mark");
+    let host = leaving_a_mark(bare().plugin("example").on_disk("leaves_a_mark"), &mark).start()?;
+    assert!(host.run(&["plugin", "list"], "")?.contains("example") && !mark.exists());
+    drop(host);
+    let host = leaving_a_mark(bare().plugin("example").plugin("leaves_a_mark"), &mark).start()?;
+    assert!(mark.exists(), "listed, it does leave its mark, so the test can fail");
+    drop(host);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_failure_skip_starts_with_the_plugins_that_do_load() -> Result<()> {
+    let host = bare().plugin("no_plugin").plugin("example").toml("[plugins]\non-failure = \"skip\"").start()?;
+    assert!(host.log()?.contains("no jackfield plugin inside"), "and the log has the reason");
+    host.user("owner@example.com", PASSWORD)?;
+    host.run(&["org", "create", "acme", "--name", "Acme", "--owner", "owner@example.com"], "")?;
+    let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    assert_eq!(owner.start_setup("acme", "example").await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_library_may_export_several_providers() -> Result<()> {
+    let host = bare().plugin("two_providers").plugin("example").start()?;
+    host.organization("acme")?;
+    let token = host.token("acme", &["org:read"])?;
+    let client = HttpClient::new(&host.url);
+    let request = client.request(reqwest::Method::GET, "/api/0/organizations/acme/config/integrations/");
+    let listed = client.send(request.bearer_auth(token)).await?.json()?;
+    let ids: Vec<_> = listed["providers"].as_array().context("a list")?.iter().map(|one| one["id"].clone()).collect();
+    assert_eq!(ids, ["first", "second", "example"]);
+    Ok(())
+}
+
+#[test]
+fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
+    let library = built_library("slack")?.display().to_string();
+    let host = bare().plugin("slack").start()?;
+    let digest = host.run(&["plugin", "digest", &library], "")?;
+    let digest = digest.split_whitespace().next().context("a digest")?.to_owned();
+    assert_eq!(digest.len(), 64);
+    let checked = host.run(&["plugin", "check", &library], "")?;
+    assert!(checked.contains("provider slack (Slack)") && checked.contains(&digest), "{checked}");
+    let listed = host.run(&["plugin", "list"], "")?;
+    assert!(listed.contains("slack (Slack): not configured, missing: client-id, client-secret"), "{listed}");
+    assert!(host.run(&["plugin", "check", "/nowhere.so"], "").is_err());
+    Ok(())
+}
+
+#[test]
+fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
+    let marks = tempfile::tempdir()?;
+    let mark = marks.path().join("mark");
+    let folder = leaving_a_mark(bare().plugin("leaves_a_mark"), &mark).keep_folder();
+    let check = || -> Result<(bool, String)> {
+        let output = folder.run(&["config", "check"])?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        Ok((output.status.success(), said.replace(&folder.folder().display().to_string(), "FOLDER")))
+    };
+    assert!(folder.run(&["plugin", "lock"])?.status.success());
+    assert!(!mark.exists(), "to accept a library is not to run it");
+    assert!(check()?.0 && mark.exists());
+    fs::remove_file(&mark)?;
+
+    let library = folder.folder().join("plugins/libleaves_a_mark.so");
+    let accepted = fs::read(&library)?;
+    fs::write(&library, [accepted.as_slice(), b"changed"].concat())?;
+    let (is_good, said) = check()?;
+    assert!(
+        !is_good
+            && said.contains("not as it is in jackfield.lock: found the digest ")
+            && said.contains("accept it with `jackfield plugin lock`"),
+        "{said}"
+    );
+    assert!(!mark.exists(), "not one byte of it has run");
+    assert!(folder.run(&["plugin", "lock"])?.status.success());
+    assert!(check()?.0, "accepted, it is loaded");
+
+    let lock = folder.folder().join("jackfield.lock");
+    fs::write(&lock, fs::read_to_string(&lock)?.replace("leaves_a_mark", "another"))?;
+    assert!(check()?.1.contains("the plugin is not in it"));
+    fs::write(&lock, "plugins = 3")?;
+    fs::remove_file(&mark)?;
+    let (is_good, said) = check()?;
+    assert!(
+        !is_good && said.contains("FOLDER/jackfield.lock: ") && !mark.exists(),
+        "a lock that cannot be read opens nothing: {said}"
+    );
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! A host that changes while it runs: nobody who need not notice does.
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use anyhow::{Context, Result, ensure};
+use jackfield_test_support::{
+    host::{Host, HostBuilder},
+    http_client::HttpClient,
+};
+
+use crate::app::{PASSWORD, bare};
+
+/// A host with an organization, and its owner.
+async fn running(builder: HostBuilder) -> Result<(Host, HttpClient)> {
+    let host = builder.start()?;
+    host.user("owner@example.com", PASSWORD)?;
+    host.run(&["org", "create", "acme", "--name", "Acme", "--owner", "owner@example.com"], "")?;
+    let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    Ok((host, owner))
+}
+
+fn reload(host: &Host) -> Result<(bool, String)> {
+    let (is_done, said) = host.said(&["reload"])?;
+    Ok((is_done, said.replace(&host.folder().display().to_string(), "FOLDER")))
+}
+
+/// The process ids that `plugin list` tells, by entry.
+fn pid(host: &Host, entry: &str) -> Result<String> {
+    let (_, listed) = host.said(&["plugin", "list"])?;
+    let line = listed.lines().find(|line| line.starts_with(&format!("{entry}: "))).context("it is listed")?;
+    Ok(line.rsplit("pid ").next().context("it has a worker")?.to_owned())
+}
+
+fn library(host: &Host, name: &str) -> PathBuf {
+    host.folder().join(format!("plugins/lib{name}.so"))
+}
+
+/// Another build of a library: it loads as before, and its digest is another.
+fn rebuild(host: &Host, name: &str) -> Result<()> {
+    let file = library(host, name);
+    let mut bytes = fs::read(&file)?;
+    bytes.extend_from_slice(b"rebuilt");
+    fs::remove_file(&file)?;
+    Ok(fs::write(&file, bytes)?)
+}
+
+async fn installs_example(owner: &HttpClient, name: &str) -> Result<()> {
+    owner.start_setup("acme", "example").await?;
+    ensure!(owner.post("/extensions/example/setup/", &[("name", name)]).await?.dialog()?.success);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_plugin_is_replaced_an_unchanged_one_left_alone_and_a_flow_of_the_changed_one_ends_with_a_word()
+-> Result<()> {
+    let both = || bare().plugin("example").plugin("misbehaving");
+    let (host, owner) = running(both()).await?;
+    let (example, misbehaving) = (pid(&host, "example")?, pid(&host, "misbehaving")?);
+    owner.start_setup("acme", "two-steps").await?;
+    owner.start_setup("acme", "example").await?;
+    rebuild(&host, "misbehaving")?;
+
+    let (is_done, said) = reload(&host)?;
+    insta::assert_snapshot!(said, @r"
+    reloaded
+      replaced  misbehaving
+      kept      example
+    ");
+    assert!(is_done);
+    assert_eq!(pid(&host, "example")?, example, "left alone");
+    assert_ne!(pid(&host, "misbehaving")?, misbehaving);
+    let ended = owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
+    assert_eq!(ended.status_and_location(), (302, "/"));
+    let page = owner.visit("/organizations/acme/integrations/").await?;
+    assert!(page.text.contains("it may have been updated meanwhile. Start it again from here."), "{}", page.text);
+    let goes_on = owner.post("/extensions/example/setup/", &[("name", "unharmed")]).await?;
+    assert!(goes_on.dialog()?.success, "a flow of an unchanged plugin goes on");
+    owner.start_setup("acme", "two-steps").await?;
+    let next = owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
+    assert!(next.text.contains("Step 2 of 2"), "and the changed one works");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_options_begin_a_new_life_and_end_flows_under_the_old_ones() -> Result<()> {
+    let with = |to: &str| bare().plugin("misbehaving").toml(&format!("[redirects]\nto = \"https://{to}.example/\""));
+    let (host, owner) = running(with("first")).await?;
+    assert_eq!(owner.start_setup("acme", "redirects").await?.status_and_location(), (302, "https://first.example/"));
+    host.reconfigure(&with("second"))?;
+    assert!(reload(&host)?.1.contains("replaced  misbehaving"));
+    assert_eq!(owner.visit("/extensions/redirects/setup/").await?.status_and_location(), (302, "/"));
+    assert!(host.log()?.contains("integrations.setup.invalid-signature"));
+    assert_eq!(owner.start_setup("acme", "redirects").await?.status_and_location(), (302, "https://second.example/"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
+    let (host, owner) = running(bare().plugin("example")).await?;
+    let before = pid(&host, "example")?;
+    let good = fs::read(library(&host, "example"))?;
+
+    fs::remove_file(library(&host, "example"))?;
+    fs::write(library(&host, "example"), &good[..good.len() / 2])?;
+    let (is_done, said) = reload(&host)?;
+    assert!(!is_done && said.contains("truncated"), "a bad new version: {said}");
+
+    fs::remove_file(library(&host, "example"))?;
+    fs::write(library(&host, "example"), &good)?;
+    host.reconfigure(&bare().plugin("example").listed("nowhere").toml("[http]\ntimeout = \"long\""))?;
+    let (is_done, said) = reload(&host)?;
+    assert!(!is_done && said.contains("http.timeout: wrong type"), "a bad configuration: {said}");
+    assert!(said.contains("no plugin named `nowhere`"), "and what is wrong with plugins, at once: {said}");
+
+    host.reconfigure(&bare().plugin("example").plugin("bad_options").toml("[bad-options]\nprt = 3"))?;
+    let (is_done, said) = reload(&host)?;
+    assert!(!is_done && said.contains("bad-options.prt: unknown option"), "bad options: {said}");
+
+    assert_eq!(pid(&host, "example")?, before, "all is as it was");
+    installs_example(&owner, "still here").await?;
+    assert!(host.log()?.contains("the configuration is not reloaded: everything is as it was"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_skips_what_does_not_load_keeps_what_runs() -> Result<()> {
+    let skipping = |options: &str| {
+        let toml = format!("[plugins]\non-failure = \"skip\"\n[redirects]\n{options}");
+        bare().plugin("example").plugin("misbehaving").toml(&toml)
+    };
+    let (host, owner) = running(skipping("to = \"https://first.example/\"")).await?;
+    host.reconfigure(&skipping("too = 3"))?;
+    fs::remove_file(library(&host, "example"))?;
+    fs::write(library(&host, "example"), "junk")?;
+    let (is_done, said) = reload(&host)?;
+    assert!(is_done && said.contains("kept      example, misbehaving"), "{said}");
+    assert!(said.contains("skipped: ") && said.contains("found a text file"), "a bad new version: {said}");
+    assert!(said.contains("redirects.too: unknown option"), "and bad options: {said}");
+    installs_example(&owner, "still here").await?;
+    assert_eq!(owner.start_setup("acme", "redirects").await?.status_and_location(), (302, "https://first.example/"));
+    Ok(())
+}
+
+#[test]
+fn what_was_wrong_at_the_start_and_still_is_is_told_once() -> Result<()> {
+    let toml = "[plugins]\non-failure = \"skip\"\n[redirects]\ntoo = 3";
+    let host = bare().plugin("misbehaving").toml(toml).start()?;
+    let (is_done, said) = reload(&host)?;
+    assert!(is_done && said.contains("kept      misbehaving"), "{said}");
+    assert_eq!(said.matches("redirects.too: unknown option").count(), 1, "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_comes_and_goes_and_its_integrations_stay_visible() -> Result<()> {
+    let (host, owner) = running(bare().plugin("misbehaving")).await?;
+    assert_eq!(owner.visit("/organizations/acme/integrations/example/setup/").await?.status, 404);
+
+    host.reconfigure(&bare().plugin("misbehaving").plugin("example"))?;
+    assert!(reload(&host)?.1.contains("added     example"));
+    installs_example(&owner, "kept").await?;
+    owner.start_setup("acme", "example").await?;
+
+    host.reconfigure(&bare().plugin("misbehaving"))?;
+    assert!(reload(&host)?.1.contains("removed   example"));
+    assert_eq!(owner.visit("/extensions/example/setup/").await?.status, 404, "a flow under way as well");
+    let page = owner.visit("/organizations/acme/integrations/").await?;
+    assert!(page.text.contains("kept") && page.text.contains("orphaned"), "{}", page.text);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn features_change_at_once_and_what_needs_a_restart_is_told() -> Result<()> {
+    let (host, owner) = running(bare().plugin("example")).await?;
+    let off = bare().plugin("example").toml("[features]\n\"organizations:integrations-v3\" = false");
+    host.reconfigure(&off.url_prefix("http://elsewhere.example"))?;
+    let (is_done, said) = reload(&host)?;
+    assert!(is_done && said.contains("note: system.url-prefix take effect with the next start only"), "{said}");
+    let start = owner.visit("/organizations/acme/integrations/example/setup/").await?;
+    assert_eq!(start.status_and_location(), (302, "/"), "the feature is off");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declared_provider_is_reloaded_like_a_plugin() -> Result<()> {
+    let declared = |scopes: &str| {
+        let client = "client-id = \"x\"\nclient-secret = \"hunter2\"";
+        bare().toml(&format!("[providers.github]\n{client}\nscopes = [{scopes}]\n[providers.gitlab]\n{client}\n"))
+    };
+    let (host, owner) = running(declared("\"repo\"")).await?;
+    owner.start_setup("acme", "github").await?;
+    owner.start_setup("acme", "gitlab").await?;
+    host.reconfigure(&declared("\"gist\""))?;
+    let (is_done, said) = reload(&host)?;
+    assert!(
+        is_done && said.contains("replaced  providers.github") && said.contains("kept      providers.gitlab"),
+        "{said}"
+    );
+    assert_eq!(
+        owner.visit("/extensions/github/setup/").await?.status_and_location(),
+        (302, "/"),
+        "a flow of the changed one ends"
+    );
+    assert_eq!(owner.visit("/extensions/gitlab/setup/").await?.redirect()?.host_str(), Some("gitlab.com"));
+    assert!(owner.start_setup("acme", "github").await?.redirect()?.as_str().contains("scope=gist"));
+    host.reconfigure(&bare())?;
+    assert!(reload(&host)?.1.contains("removed   providers.github"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_reloads_as_well() -> Result<()> {
+    let (host, owner) = running(bare().plugin("example")).await?;
+    host.reconfigure(&bare().plugin("example").plugin("misbehaving"))?;
+    host.signal("HUP")?;
+    // Reloads take turns, so that this one comes back after the signal's; both find the same file.
+    while owner.visit("/organizations/acme/integrations/two-steps/setup/").await?.status == 404 {
+        tokio::task::yield_now().await;
+    }
+    assert!(host.log()?.contains("the configuration is reloaded"));
+    Ok(())
+}
+
+#[test]
+fn without_a_running_host_there_is_nothing_to_reload() -> Result<()> {
+    let folder = bare().plugin("example").keep_folder();
+    let output = folder.run(&["reload"])?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    insta::assert_snapshot!(said, @r"
+    error: no host answers at data/jackfield.sock (system.control)
+      help: start one with `jackfield serve`, or run this where it was started and as its user
+    ");
+    assert!(!output.status.success());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_host_in_the_same_place_leaves_the_control_socket_to_the_first() -> Result<()> {
+    let (host, _owner) = running(bare().plugin("example")).await?;
+    let socket = host.folder().join("data/jackfield.sock");
+    let shared = bare().plugin("misbehaving").toml("").control(&socket).start()?;
+    assert!(shared.log()?.contains("another host answers there"), "{}", shared.log()?);
+    drop(shared);
+    assert!(host.said(&["plugin", "list"])?.1.starts_with("example: running"), "it answers still");
+    Ok(())
+}
+
+/// Set-ups of an unchanged plugin go on one after another while another plugin is replaced again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn reloads_under_load_lose_no_request() -> Result<()> {
+    const PEOPLE: usize = 4;
+    const RELOADS: usize = 12;
+    let (host, _) = running(bare().plugin("example").plugin("misbehaving")).await?;
+    let (is_over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut people = Vec::new();
+    for number in 0..PEOPLE {
+        let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+        let (is_over, done) = (is_over.clone(), done.clone());
+        people.push(tokio::spawn(async move {
+            let mut round = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                installs_example(&owner, &format!("{number}-{round}")).await?;
+                let list = owner.visit("/organizations/acme/integrations/").await?;
+                ensure!(list.status == 200, "the list answered {}", list.status);
+                done.fetch_add(1, Ordering::Relaxed);
+                round += 1;
+            }
+            anyhow::Ok(())
+        }));
+    }
+    for _ in 0..RELOADS {
+        let before = done.load(Ordering::Relaxed);
+        rebuild(&host, "misbehaving")?;
+        let (is_done, said) = reload(&host)?;
+        ensure!(is_done && said.contains("replaced  misbehaving") && said.contains("kept      example"), "{said}");
+        while done.load(Ordering::Relaxed) == before && people.iter().all(|person| !person.is_finished()) {
+            tokio::task::yield_now().await;
+        }
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for person in people {
+        person.await??;
+    }
+    let done = done.load(Ordering::Relaxed);
+    writeln!(std::io::stderr(), "{done} set-ups beside {RELOADS} reloads")?;
+    assert!(done >= RELOADS, "{done} set-ups");
+    Ok(())
+}

@@ -1,0 +1,467 @@
+//! Providers that are declared in TOML: every entry of the catalogue against a stand-in that plays its service, and what goes wrong.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use jackfield_loader::{Entry, catalogue};
+use jackfield_test_support::{
+    host::Host,
+    http_client::HttpClient,
+    stand_in_oauth2::{Answers, Authentication, Body, CLIENT, Pkce, SECRET, ServiceProfile, StandInOAuth2},
+};
+use serde_json::{Map, Value, json};
+
+use crate::app::{AppDatabase, PASSWORD, bare};
+
+/// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
+fn table(entry: &Entry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
+    let declared = entry.table();
+    let elsewhere = |value: &Value| service.instead_of(entry.id, value.as_str().unwrap_or_default());
+    let mut table: Map<String, Value> =
+        profile.options.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    table.insert("client-id".into(), CLIENT.into());
+    table.insert("client-secret".into(), SECRET.into());
+    for key in ["authorize-url", "token-url", "revocation-url"] {
+        if let Some(url) = declared.get(key) {
+            table.insert(key.into(), elsewhere(url).into());
+        }
+    }
+    let mut account = declared["account"].clone();
+    account["from"] = elsewhere(&account["from"]).into();
+    table.insert("account".into(), account);
+    let all = json!({"providers": {entry.id: table}});
+    Ok(toml::to_string(&all)?)
+}
+
+pub(crate) fn http(service: &StandInOAuth2) -> String {
+    format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", service.port())
+}
+
+pub(crate) async fn owner(host: &Host) -> Result<HttpClient> {
+    host.organization("acme")?;
+    host.user("owner@example.com", PASSWORD)?;
+    host.member("acme", "owner@example.com", "owner")?;
+    HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await
+}
+
+/// Sets one up and says which step it came to if it does not come to the end.
+pub(crate) async fn install(owner: &HttpClient, id: &str) -> Result<()> {
+    let step = owner.start_setup("acme", id).await?;
+    let back = owner.visit(step.redirect()?.as_str()).await?;
+    let back = back.redirect().context("the authorization endpoint")?;
+    let dialog = owner.visit(back.as_str()).await?.dialog()?;
+    ensure!(dialog.success, "{}", dialog.detail());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_entry_of_the_catalogue_installs_from_its_services_dialect() -> Result<()> {
+    let profiles = ServiceProfile::all()?;
+    let ids: Vec<_> = catalogue().iter().map(|entry| entry.id.to_owned()).collect();
+    assert_eq!(ids, profiles.keys().cloned().collect::<Vec<_>>(), "each entry has a profile to be tested against");
+    assert!(ids.len() >= 40);
+    let service = StandInOAuth2::start(profiles.clone()).await?;
+    let tables: Vec<_> =
+        catalogue().iter().map(|entry| table(entry, &profiles[entry.id], &service)).collect::<Result<_>>()?;
+    let host = bare().toml(&http(&service)).toml(&tables.join("\n")).start()?;
+    let owner = owner(&host).await?;
+    let mut wrong = BTreeMap::new();
+    for id in &ids {
+        if let Err(error) = install(&owner, id).await {
+            wrong.insert(id, format!("{error:#}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}\n{}", host.log()?);
+    let stored = AppDatabase::of(&host).await?;
+    check_integrations(&stored, &profiles).await?;
+    check_identities(&stored, &profiles).await
+}
+
+async fn check_integrations(stored: &AppDatabase, profiles: &BTreeMap<String, ServiceProfile>) -> Result<()> {
+    let integrations = stored.integrations().await?;
+    assert_eq!(integrations.len(), profiles.len());
+    for (installed, metadata) in integrations {
+        let integration = &installed.integration;
+        let (id, profile) = (integration.provider.as_str(), &profiles[&integration.provider]);
+        assert_eq!(
+            (&integration.external_id, &integration.name),
+            (&profile.installs.id, &profile.installs.name),
+            "{id}"
+        );
+        let answer: Value = serde_json::from_str(&profile.token_answer)?;
+        let token = metadata["access_token"].as_str().unwrap_or_default();
+        assert!(token.starts_with(&format!("access-{id}-")), "{id}");
+        let grants = stored.grants_of(integration.id).await?;
+        let [(grant, tokens)] = grants.as_slice() else { anyhow::bail!("{id}: one grant") };
+        assert_eq!((grant.name.as_str(), tokens.access_token.as_str()), ("access", token), "{id}");
+        assert_eq!(tokens.refresh_token.is_some(), !answer["refresh_token"].is_null(), "{id}");
+        assert_eq!(grant.scopes.missing(), Vec::<&str>::new(), "{id}: all of it is granted");
+        assert_eq!(grant.expires_at.is_some(), answer["expires_in"].as_i64().is_some_and(|s| s > 0), "{id}");
+        assert!(metadata["scopes"].is_array(), "{id}");
+    }
+    Ok(())
+}
+
+async fn check_identities(stored: &AppDatabase, profiles: &BTreeMap<String, ServiceProfile>) -> Result<()> {
+    let identities = stored.identities("owner@example.com").await?;
+    let wanted = profiles.iter().filter_map(|(id, profile)| Some((id, profile.installs.identity.clone()?)));
+    let wanted: BTreeMap<_, _> = wanted.collect();
+    assert_eq!(identities.len(), wanted.len());
+    for identity in identities {
+        let of = identity["type"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(identity["external_id"].as_str(), wanted.get(&of).map(String::as_str), "{of}");
+    }
+    Ok(())
+}
+
+/// A host with declared providers at a stand-in, and its owner.
+pub(crate) async fn host_and_owner(service: &StandInOAuth2, declared: &str) -> Result<(Host, HttpClient)> {
+    let host = bare().toml(&http(service)).toml(declared).start()?;
+    let owner = owner(&host).await?;
+    Ok((host, owner))
+}
+
+/// A service with the commonest profile, at `https://{id}.example`, changed.
+pub(crate) fn service_of(id: &str, change: impl FnOnce(&mut ServiceProfile)) -> Result<(String, ServiceProfile)> {
+    let text = format!(
+        r#"
+authorize = "https://{id}.example/authorize"
+token = "https://{id}.example/token"
+account = "GET https://{id}.example/me"
+authentication = "post"
+body = "form"
+pkce = "verified"
+separator = " "
+headers = {{ authorization = "Bearer TOKEN" }}
+token-answer = '{{"access_token": "TOKEN"}}'
+account-answer = '{{"id": 7, "name": "Ada"}}'
+installs = {{ id = "7", name = "Ada" }}
+"#
+    );
+    let mut profile: ServiceProfile = toml::from_str(&text)?;
+    change(&mut profile);
+    Ok((id.to_owned(), profile))
+}
+
+/// The declaration that fits [`service_of`], and more keys.
+pub(crate) fn declaration_of(service: &StandInOAuth2, id: &str, more: &str) -> String {
+    let text = format!(
+        r#"
+[providers.{id}]
+client-id = "{CLIENT}"
+client-secret = "{SECRET}"
+authorize-url = "https://{id}.example/authorize"
+token-url = "https://{id}.example/token"
+scopes = ["read", "write"]
+{more}
+"#
+    );
+    let text = service.instead_of(id, &text);
+    if text.contains("\naccount") {
+        return text;
+    }
+    let account = format!("account = {{ from = \"GET https://{id}.example/me\", id = \"id\", name = \"name\" }}\n");
+    text + &service.instead_of(id, &account)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declaration_in_another_dialect_than_its_services_is_refused() -> Result<()> {
+    type Case = (&'static str, fn(&mut ServiceProfile), &'static str, &'static str);
+    let cases: [Case; 9] = [
+        ("basic-wanted", |d| d.authentication = Authentication::Basic, "", "does not prove itself by Basic alone"),
+        ("post-wanted", |_| {}, "client-authentication = \"basic\"", "does not prove itself by Post alone"),
+        ("json-wanted", |d| d.body = Body::Json, "", "the content type is"),
+        ("form-wanted", |_| {}, "token-request = \"json\"", "the content type is"),
+        ("no-pkce", |d| d.pkce = Pkce::Refused, "", "code_challenge is not a parameter"),
+        ("pkce-required", |d| d.pkce = Pkce::Required, "pkce = false", "code_challenge is missing"),
+        ("commas", |d| d.separator = ",".to_owned(), "", "separated otherwise"),
+        ("more", |_| {}, "token-parameters = { more = \"1\" }", "more is not a parameter"),
+        ("secret", |_| {}, "client-secret = \"guessed\"", "another client_secret"),
+    ];
+    let profiles = cases.iter().map(|(id, change, ..)| service_of(id, change)).collect::<Result<_>>()?;
+    let service = StandInOAuth2::start(profiles).await?;
+    let tables = cases.map(|(id, _, more, _)| {
+        let table = declaration_of(&service, id, more);
+        if id == "secret" { table.replace(&format!("client-secret = \"{SECRET}\"\n"), "") } else { table }
+    });
+    let (_host, owner) = host_and_owner(&service, &tables.join("\n")).await?;
+    for (id, _, _, said) in cases {
+        let step = owner.start_setup("acme", id).await?;
+        let authorized = owner.visit(step.redirect()?.as_str()).await?;
+        let told = match authorized.redirect() {
+            Ok(back) => owner.visit(back.as_str()).await?.dialog()?.detail().to_owned(),
+            Err(_) => authorized.text,
+        };
+        assert!(told.contains(said), "{id}: {told}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_granted_nothing_is_stored_as_one() -> Result<()> {
+    // RFC 6749 section 5.1: only an answer that names no scope at all grants what was asked for.
+    let service = service_of("acme", |profile| {
+        profile.token_answer = r#"{"access_token": "TOKEN", "scope": ""}"#.to_owned();
+    })?;
+    let service = StandInOAuth2::start([service].into()).await?;
+    let (host, owner) = host_and_owner(&service, &declaration_of(&service, "acme", "")).await?;
+    install(&owner, "acme").await?;
+    let stored = AppDatabase::of(&host).await?;
+    let (_, metadata) = stored.integrations().await?.remove(0);
+    let (grant, _) = stored.grants("7").await?.remove(0);
+    assert_eq!((metadata["scopes"].clone(), grant.scopes.granted.len()), (json!([]), 0));
+    assert_eq!(grant.scopes.missing(), ["read", "write"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_catalogue_does_not_need_works_too() -> Result<()> {
+    let nested = r#"{"ok": true, "data": {"access_token": "TOKEN", "expires_in": "3600", "scope": "b,a"}, "team": {"id": "T1"}}"#;
+    let profiles = BTreeMap::from([
+        service_of("nested", |profile| {
+            (profile.authentication, profile.body) = (Authentication::Basic, Body::Json);
+            profile.token_answer = nested.to_owned();
+        })?,
+        service_of("form", |profile| {
+            profile.answers = Answers::Form;
+            profile.token_answer = r#"{"access_token": "TOKEN", "user": "ada"}"#.to_owned();
+        })?,
+    ]);
+    let service = StandInOAuth2::start(profiles).await?;
+    let nested = "token-path = \"/data\"\nclient-authentication = \"basic\"\ntoken-request = \"json\"\nidentity = { id = \"team.id\", instance = \"x\" }\naccount = { from = \"token\", id = \"team.id\", name = \"team.name\" }";
+    let form = "name = \"Formal\"\nicon = \"<svg/>\"\naccount = { id = \"user\" }";
+    let tables = [declaration_of(&service, "nested", nested), declaration_of(&service, "form", form)].join("\n");
+    let (host, owner) = host_and_owner(&service, &tables).await?;
+    for id in ["nested", "form"] {
+        install(&owner, id).await.context(id)?;
+    }
+    let stored = AppDatabase::of(&host).await?;
+    let integrations = stored.integrations().await?;
+    let names: Vec<_> = integrations.iter().map(|(one, _)| one.integration.name.clone()).collect();
+    assert_eq!(names, ["ada", "T1"], "what has no name is called by its id");
+    assert_eq!(integrations[1].1["scopes"], json!(["a", "b"]), "the granted ones");
+    assert_eq!(integrations[0].1["scopes"], json!(["read", "write"]), "those asked for, where the answer names none");
+    assert!(stored.grants("T1").await?[0].0.expires_at.is_some());
+    let identity = &stored.identities("owner@example.com").await?[0];
+    assert_eq!((&identity["type"], &identity["instance"]), (&json!("nested"), &json!("x")));
+    let list = owner.visit("/api/0/organizations/acme/config/integrations/").await?.json()?;
+    let names: Vec<_> = list["providers"].as_array().into_iter().flatten().map(|provider| &provider["name"]).collect();
+    assert_eq!(names, ["Formal", "Nested"]);
+    let log = host.log()?;
+    assert!(log.contains("has nothing at `team.name`, which account.name names"), "{log}");
+    assert!(!log.contains("access-nested-") && !log.contains(SECRET), "{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_a_declaration_does_not_fit_is_told_in_the_log_without_its_values() -> Result<()> {
+    let cases = [
+        (
+            "id",
+            "",
+            r#"{"login": "hunter2"}"#,
+            "the account's answer has nothing at `id`, which account.id names; there is: login",
+        ),
+        ("list", "", r#"["hunter2"]"#, "nothing at `id`, which account.id names; there is: a list of 1"),
+        (
+            "path",
+            "token-path = \"data\"",
+            "{}",
+            "the token answer has nothing at `data`, which token-path names; there is: access_token",
+        ),
+        (
+            "token",
+            "token-path = \"access_token\"",
+            "{}",
+            "the token answer has no access_token; there is: a single value",
+        ),
+        (
+            "elsewhere",
+            "account = { from = \"GET https://elsewhere.example/you\", id = \"id\" }",
+            "{}",
+            "the account's URL answered status 400",
+        ),
+    ];
+    let profiles =
+        cases.iter().map(|(id, _, answer, _)| service_of(id, |profile| profile.account_answer = (*answer).to_owned()));
+    let service = StandInOAuth2::start(profiles.collect::<Result<_>>()?).await?;
+    let tables = cases.map(|(id, more, ..)| declaration_of(&service, id, more));
+    let (host, owner) = host_and_owner(&service, &tables.join("\n")).await?;
+    for (id, _, _, said) in cases {
+        let told = install(&owner, id).await.expect_err("it does not fit").to_string();
+        assert_eq!(told, "an internal error occurred", "{id}");
+        let log = host.log()?;
+        assert!(log.contains(said) && !log.contains("hunter2"), "{id}: {log}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Result<()> {
+    // RFC 6749 section 3.1.
+    let service = StandInOAuth2::start([service_of("acme", |_| {})?].into_iter().collect()).await?;
+    let table = declaration_of(&service, "plain", "");
+    let (before, after) = table.split_once("authorize-url = \"").context("it has one")?;
+    let (_, after) = after.split_once('"').context("it ends")?;
+    let plain = format!("{before}authorize-url = \"http://93.184.216.34/authorize\"{after}");
+    let (host, owner) = host_and_owner(&service, &(plain + &declaration_of(&service, "acme", ""))).await?;
+    let dialog = owner.start_setup("acme", "plain").await?.dialog()?;
+    assert_eq!((dialog.success, dialog.detail()), (false, "an internal error occurred"));
+    let log = host.log()?;
+    assert!(log.contains("the authorization endpoint is not to be used: plain http to 93.184.216.34"), "{log}");
+    install(&owner, "acme").await
+}
+
+#[test]
+fn mistakes_in_a_declaration_are_told_with_line_key_and_mend() -> Result<()> {
+    let said = bare()
+        .log("error")
+        .toml(
+            r#"
+[providers.github]
+client-idd = "x"
+client-authentication = "digest"
+pkce = "no"
+scopes = "repo"
+authorize-parameters = { prompt = 1 }
+[providers.githup]
+client-id = "x"
+[providers.acme]
+authorize-url = "acme.example/authorize"
+token-url = "https://{client-secret}.example/token"
+account = { frm = "token", id = 3 }
+[providers.zendesk]
+subdomain = "evil.example/"
+[providers.plugins]
+client-id = "x"
+[providers]
+gitlab = "x"
+"#,
+        )
+        .start_refused()?;
+    insta::assert_snapshot!(said, @r#"
+    error: 13 mistakes in the configuration
+    FOLDER/jackfield.toml:12: providers.github.client-idd: unknown key
+      help: did you mean `client-id`?
+    FOLDER/jackfield.toml:13: providers.github.client-authentication: not one of the words there are
+      help: write "post" or "basic" or "private-key-jwt"
+    FOLDER/jackfield.toml:14: providers.github.pkce: wrong type: found text, wanted true or false
+      help: write true or false
+    FOLDER/jackfield.toml:15: providers.github.scopes: wrong type: found text, wanted a list of texts, ["…", "…"]
+      help: write a list of texts, ["…", "…"]
+    FOLDER/jackfield.toml:16: providers.github.authorize-parameters.prompt: wrong type: found a number, wanted text
+      help: write text
+    FOLDER/jackfield.toml:17: providers.githup: not in the catalogue, and without authorize-url, token-url, account
+      help: did you mean [providers.github]?
+    FOLDER/jackfield.toml:20: providers.acme.authorize-url: not an absolute https URL
+      help: write all of it, like https://acme.example/oauth
+    FOLDER/jackfield.toml:21: providers.acme.token-url: {client-secret} cannot stand here
+      help: name an option of your own, like {subdomain}, and set it beside
+    FOLDER/jackfield.toml:22: providers.acme.account.id: wrong type: found a number, wanted text
+      help: write text
+    FOLDER/jackfield.toml:22: providers.acme.account.frm: unknown key
+      help: did you mean `account.from`?
+    FOLDER/jackfield.toml:24: providers.zendesk.subdomain: neither a host nor a plain word
+      help: write the part that stands in the URL, like `acme` or `acme.example`
+    FOLDER/jackfield.toml:25: providers.plugins: not a provider's id
+      help: write 1 to 64 of a-z, 0-9, - and _, and not the name of a section
+    FOLDER/jackfield.toml:28: providers.gitlab: wrong type: found text, wanted a table, [providers.NAME]
+      help: write a table, [providers.NAME]
+    "#);
+    let said = bare().log("error").toml("[github]\nclient-id = \"x\"\n").start_refused()?;
+    insta::assert_snapshot!(said, @r"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:10: github: no loaded plugin has a provider with this id
+      help: did you mean [providers.github]?
+    ");
+    Ok(())
+}
+
+#[test]
+fn a_declared_provider_and_a_plugins_of_one_id_are_told() -> Result<()> {
+    let urls = "authorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }";
+    let said = bare().log("error").plugin("example").toml(&format!("[providers.example]\n{urls}")).start_refused()?;
+    insta::assert_snapshot!(said, @r"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:10: providers.example: two providers with the id `example`: plugins/libexample.so and FOLDER/jackfield.toml
+      help: list only one of the two
+    ");
+    Ok(())
+}
+
+#[test]
+fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> Result<()> {
+    let declared = format!(
+        "[providers.zendesk]\nclient-id = \"x\"\n[providers.github]\nclient-id = \"x\"\nclient-secret = \"y\"\n{}",
+        "[providers.own]\nname = \"Our own\"\nauthorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }\n"
+    );
+    let folder = bare().toml(&declared).keep_folder();
+    let said = |arguments: &[&str]| anyhow::Ok(String::from_utf8(folder.run(arguments)?.stdout)?);
+    let checked = said(&["config", "check"])?;
+    assert!(
+        checked.contains("zendesk is not offered to people until it is configured; missing: client-secret, subdomain"),
+        "{checked}"
+    );
+    let list = said(&["provider", "list"])?;
+    let line = |id: &str| list.lines().find(|line| line.starts_with(id)).unwrap_or_default().to_owned();
+    insta::assert_snapshot!(["asana", "github", "own", "zendesk"].map(line).join("\n"), @r"
+    asana              Asana              -
+    github             GitHub             enabled
+    own                Our own            enabled, missing: client-id, client-secret
+    zendesk            Zendesk            enabled, missing: client-secret, subdomain
+    ");
+    assert_eq!(list.lines().count(), catalogue().len() + 1);
+    let listed = said(&["plugin", "list"])?;
+    assert!(listed.contains("github (GitHub)"), "{listed}");
+    Ok(())
+}
+
+#[test]
+fn an_entry_can_be_printed_as_a_table_to_start_from() -> Result<()> {
+    let folder = bare().keep_folder();
+    let shown = String::from_utf8(folder.run(&["provider", "show", "twitch"])?.stdout)?;
+    insta::assert_snapshot!(shown, @r##"
+    [providers.twitch]
+    client-id = ""
+    client-secret = { env = "TWITCH_CLIENT_SECRET" }
+    # What follows is the default.
+    # https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/
+    # https://dev.twitch.tv/docs/api/reference/#get-users
+    name = "Twitch"
+    authorize-url = "https://id.twitch.tv/oauth2/authorize"
+    token-url = "https://id.twitch.tv/oauth2/token"
+    revocation-url = "https://id.twitch.tv/oauth2/revoke"
+    scopes = ["user:read:email"]
+    account = { from = "GET https://api.twitch.tv/helix/users", id = "data.0.id", name = ["data.0.display_name", "data.0.login"], headers = { client-id = "{client-id}" } }
+    api-url = "https://api.twitch.tv/helix/"
+    api-headers = { client-id = "{client-id}" }
+    "##);
+    assert!(toml::from_str::<toml::Table>(&shown).is_ok());
+    let refused = folder.run(&["provider", "show", "twich"])?;
+    assert!(!refused.status.success());
+    assert!(String::from_utf8(refused.stderr)?.contains("`twich` is not in the catalogue"));
+    Ok(())
+}
+
+#[test]
+fn the_manuals_own_examples_fit() -> Result<()> {
+    let manual = include_str!("../../../../config/jackfield.toml");
+    let section = manual.split("# --- ").find(|section| section.starts_with("Providers that need no plugin"));
+    let is_toml = |line: &&str| {
+        let word = line.split(' ').next().unwrap_or_default();
+        (word.starts_with('[') || line.contains(" = "))
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b"[].-".contains(&b))
+    };
+    let lines = section.context("the manual has the section")?.lines().filter_map(|line| line.strip_prefix("# "));
+    // There is no such icon here, and no such key.
+    let is_here = |line: &&str| !line.starts_with("icon") && !line.starts_with("private-key");
+    let toml: Vec<_> = lines.filter(is_toml).filter(is_here).collect();
+    assert!(toml.len() > 20, "{toml:#?}");
+    let folder =
+        bare().env("GITHUB_CLIENT_SECRET", "x").env("ACME_CLIENT_SECRET", "y").toml(&toml.join("\n")).keep_folder();
+    let checked = folder.run(&["config", "check"])?;
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let list = String::from_utf8(folder.run(&["provider", "list"])?.stdout)?;
+    assert!(list.lines().any(|line| line.starts_with("acme ") && line.ends_with(" enabled")), "{list}");
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! GitLab at an instance that a person names: through the real host, and a stand-in that plays GitLab below a path, strictly.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use jackfield_test_support::{
+    host::{Host, HostBuilder},
+    http_client::{Answer, HttpClient},
+    stand_in::{Endpoint, Fault},
+    stand_in_oauth2::{CLIENT, SECRET, ServiceProfile, StandInOAuth2},
+};
+use serde_json::json;
+
+use crate::{
+    app::{ApiClient, refusal},
+    app::{AppDatabase, PASSWORD, bare},
+};
+
+/// A host with the plugin, in front of a GitLab of somebody's own.
+pub(crate) struct GitLabApp {
+    pub(crate) host: Host,
+    pub(crate) service: StandInOAuth2,
+    pub(crate) url: String,
+}
+
+impl GitLabApp {
+    pub(crate) async fn new(change: impl FnOnce(HostBuilder, &StandInOAuth2) -> HostBuilder) -> Result<Self> {
+        let profile = ServiceProfile::all()?.remove("gitlab").context("GitLab's profile")?;
+        let service = StandInOAuth2::start(BTreeMap::from([("gitlab".to_owned(), profile)])).await?;
+        let url = service.instead_of("gitlab", "https://gitlab.com");
+        let host = change(bare().plugin("gitlab"), &service).start()?;
+        host.organization("acme")?;
+        host.user("owner@example.com", PASSWORD)?;
+        host.member("acme", "owner@example.com", "owner")?;
+        Ok(Self { host, service, url })
+    }
+
+    async fn owner(&self) -> Result<HttpClient> {
+        HttpClient::logged_in(&self.host.url, "owner@example.com", PASSWORD).await
+    }
+
+    /// Names the instance in the form of a set-up that was started.
+    async fn name(&self, owner: &HttpClient) -> Result<Answer> {
+        let form = [("url", self.url.as_str()), ("client-id", CLIENT), ("client-secret", SECRET)];
+        owner.post("/extensions/gitlab/setup/", &form).await
+    }
+}
+
+pub(crate) fn allowed(host: HostBuilder, service: &StandInOAuth2) -> HostBuilder {
+    host.toml(&format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", service.port()))
+}
+
+/// Where the page leads that comes after a form.
+fn onward(page: &Answer) -> Result<String> {
+    let (_, url) = page.text.split_once("http-equiv=\"refresh\" content=\"0;url=").context("a page that leads on")?;
+    let (url, _) = url.split_once('"').context("the attribute ends")?;
+    Ok(url.replace("&#38;", "&").replace("&amp;", "&"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
+    let app = GitLabApp::new(allowed).await?;
+    let owner = app.owner().await?;
+    let form = owner.start_setup("acme", "gitlab").await?;
+    assert!(
+        form.text.contains("Which GitLab?") && form.header("content-security-policy").contains("form-action 'self';")
+    );
+    let page = app.name(&owner).await?;
+    assert_eq!(page.status, 200, "a redirect would be held to form-action");
+    let link = format!("Continue to 127.0.0.1:{}", app.service.port());
+    assert!(page.text.contains(&link) && !page.text.contains("<script"), "{}", page.text);
+    assert_eq!((page.header("cache-control"), page.header("referrer-policy")), ("no-store", "no-referrer"));
+    assert_eq!(
+        page.header("content-security-policy"),
+        "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    );
+    let back = owner.visit(&onward(&page)?).await?;
+    let dialog = owner.visit(back.redirect()?.as_str()).await?.dialog()?;
+    assert!(dialog.success, "{}\n{}", dialog.detail(), app.host.log()?);
+    let instance = format!("127.0.0.1:{}/gitlab/gitlab.com", app.service.port());
+    let stored = AppDatabase::of(&app.host).await?;
+    let (installed, metadata) = stored.integrations().await?.remove(0);
+    assert_eq!(installed.integration.external_id, format!("{instance}:1"));
+    assert_eq!(metadata["client"], json!([CLIENT, SECRET]));
+    let identity = stored.identities("owner@example.com").await?.remove(0);
+    assert_eq!((identity["type"].as_str(), identity["instance"].as_str()), (Some("gitlab"), Some(instance.as_str())));
+    // Its own API is used by way of the host, and no other that somebody might name.
+    let client = ApiClient::of_integration(&app.host, &dialog.data)?;
+    let user = client.proxy_get("user").await?;
+    assert_eq!((user.status, user.json()?["id"].as_u64()), (200, Some(1)), "{}", user.text);
+    assert_eq!(refusal(&client.proxy_get("https://git.evil.example/").await?)?, (403, "out-of-reach".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_plugin_says_of_an_instance_s_refresh_tokens_holds_before_the_first_is_used() -> Result<()> {
+    let app = GitLabApp::new(allowed).await?;
+    let owner = app.owner().await?;
+    owner.start_setup("acme", "gitlab").await?;
+    let page = app.name(&owner).await?;
+    let back = owner.visit(&onward(&page)?).await?;
+    let dialog = owner.visit(back.redirect()?.as_str()).await?.dialog()?;
+    assert!(dialog.success, "{}", dialog.detail());
+    let (stored, client) = (AppDatabase::of(&app.host).await?, ApiClient::of_integration(&app.host, &dialog.data)?);
+    let id = stored.integrations().await?.remove(0).0.integration.external_id;
+    stored.let_expire(&id, "access", Some(time::OffsetDateTime::now_utc() - time::Duration::SECOND)).await?;
+    app.service.faults("gitlab").next(Endpoint::Refresh, [Some(Fault::LostResponse)]);
+    assert_eq!(client.proxy_get("user").await?.status, 503);
+    stored.try_again_now(&id).await?;
+    assert_eq!(refusal(&client.proxy_get("user").await?)?, (409, "needs-reauthentication".to_owned()));
+    assert_eq!(
+        app.service.faults("gitlab").requests(Endpoint::Refresh),
+        1,
+        "a token that works once is not sent again"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_after_the_form_is_redirected_as_ever() -> Result<()> {
+    let app = GitLabApp::new(allowed).await?;
+    let owner = app.owner().await?;
+    owner.start_setup("acme", "gitlab").await?;
+    let page = app.name(&owner).await?;
+    let again = owner.visit("/extensions/gitlab/setup/").await?;
+    assert!(again.redirect()?.as_str().starts_with(&app.url), "{}", onward(&page)?);
+    Ok(())
+}
+
+/// Comes back from the instance with a code, and reads why the host does not fetch the token.
+async fn refused(app: &GitLabApp, why: &str) -> Result<()> {
+    let owner = app.owner().await?;
+    owner.start_setup("acme", "gitlab").await?;
+    let page = app.name(&owner).await?;
+    let back = owner.visit(&onward(&page)?).await?;
+    let dialog = owner.visit(back.redirect()?.as_str()).await?.dialog()?;
+    assert!(!dialog.success);
+    let log = app.host.log()?;
+    assert!(log.contains(why), "{log}");
+    AppDatabase::of(&app.host).await?.assert_nothing("owner@example.com").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_host_at_a_private_address_is_refused() -> Result<()> {
+    let app = GitLabApp::new(|host, _| host).await?;
+    refused(&app, "private address").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
+    let narrowed = "[plugins.gitlab]\nhosts = [\"gitlab.com\", \"*.example.com\"]\n";
+    let app = GitLabApp::new(|host, service| allowed(host, service).toml(narrowed)).await?;
+    refused(&app, "127.0.0.1 is not among the plugin's allowed hosts").await?;
+    let listed = app.host.run(&["plugin", "list"], "")?;
+    assert!(
+        listed.contains("gitlab.com, and those that people name in a form; granted: gitlab.com, *.example.com"),
+        "{listed}"
+    );
+    Ok(())
+}

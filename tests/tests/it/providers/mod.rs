@@ -1,0 +1,11 @@
+//! One provider each, from its configuration to what is stored. What holds for every set-up belongs in `setup`.
+
+pub(crate) mod declared;
+mod example;
+mod github_app;
+pub(crate) mod gitlab;
+pub(crate) mod issuer;
+mod oauth2;
+mod slack;
+mod two_servers;
+pub(crate) mod webhook;

@@ -1,0 +1,122 @@
+//! What goes wrong at the authorization and token endpoints; nothing is stored in any of it.
+
+use anyhow::Result;
+use jackfield_test_support::stand_in_slack::{Consent, TokenAnswer};
+
+use crate::app::TestApp;
+
+const INVALID: &str = "An error occurred while validating your request.";
+const NO_TOKEN: &str = "There was an error when retrieving a token from the upstream service.";
+const INTERNAL: &str = "an internal error occurred";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_at_the_first_step_ends_the_set_up_without_a_redirect_loop() -> Result<()> {
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    owner.visit("/organizations/acme/integrations/slack/setup/").await?;
+    let dialog = owner.visit("/extensions/slack/setup/?error=access_denied").await?.dialog()?;
+    assert_eq!((dialog.success, dialog.detail()), (false, INVALID), "no state was sent yet, so none can be right");
+    assert_eq!(owner.visit("/extensions/slack/setup/").await?.status_and_location(), (302, "/"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_consent_is_told_and_the_set_up_is_used_up() -> Result<()> {
+    let app = TestApp::start().await?;
+    app.slack.behave(|behaviour| behaviour.consent = Consent::Deny);
+    let owner = app.log_in_as("owner").await?;
+    let dialog = owner.install("acme", "slack").await?.dialog()?;
+    assert_eq!((dialog.success, dialog.detail()), (false, "access_denied"));
+    assert_eq!(owner.visit("/extensions/slack/setup/").await?.status_and_location(), (302, "/"));
+    app.database().await?.assert_nothing("owner@example.com").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_token_answer_ends_the_set_up_with_nothing_stored() -> Result<()> {
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    let cases = [
+        (TokenAnswer::Error, NO_TOKEN),
+        (TokenAnswer::DescribedError, "The workspace is <locked>."),
+        (TokenAnswer::NotJson, INTERNAL),
+        (TokenAnswer::Huge, INTERNAL),
+        (TokenAnswer::Cut, INTERNAL),
+        (TokenAnswer::ServerError, INTERNAL),
+        (TokenAnswer::Redirect, INTERNAL),
+        (TokenAnswer::OtherShape, INTERNAL),
+        (TokenAnswer::Slow, INTERNAL), // the gate stays shut, the host's time limit ends it
+    ];
+    let mut asked = 0;
+    for (token, detail) in cases {
+        app.slack.behave(|behaviour| behaviour.token = token);
+        let dialog = owner.install("acme", "slack").await?.dialog()?;
+        assert_eq!((dialog.success, dialog.detail()), (false, detail), "{token:?}");
+        asked += 1;
+        assert_eq!(app.slack.token_requests().len(), asked, "{token:?}: one request, no redirect followed, no retry");
+        assert_eq!(
+            owner.visit("/extensions/slack/setup/").await?.status_and_location(),
+            (302, "/"),
+            "{token:?} used the set-up up"
+        );
+    }
+    app.database().await?.assert_nothing("owner@example.com").await?;
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::Token);
+    assert!(owner.install("acme", "slack").await?.dialog()?.success, "and the next set-up is as good as ever");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_but_good_token_answer_is_taken() -> Result<()> {
+    let app = TestApp::start().await?;
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::Slow);
+    let owner = app.log_in_as("owner").await?;
+    app.slack.open_gate();
+    assert!(owner.install("acme", "slack").await?.dialog()?.success);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_encoded_token_answer_is_read() -> Result<()> {
+    // The form holds the top level only, so the plugin finds no team in it: what is shown is that the host could read the answer.
+    let app = TestApp::start().await?;
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::Form);
+    let owner = app.log_in_as("owner").await?;
+    assert_eq!(owner.install("acme", "slack").await?.dialog()?.detail(), INTERNAL);
+    let log = app.host.log()?;
+    assert!(log.contains("the integration could not be built") && !log.contains("a step failed"), "{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_endpoint_at_a_private_address_is_not_asked_unless_allowed() -> Result<()> {
+    let slack = jackfield_test_support::stand_in_slack::StandInSlack::start().await?;
+    let options =
+        crate::app::slack_options(&slack, "v2").replace(&format!("127.0.0.1:{}\"]", slack.port()), "10.0.0.0/8\"]");
+    let host = crate::app::bare().plugin("slack").toml(&options).start()?;
+    host.organization("acme")?;
+    let app = TestApp { host, slack };
+    let owner = app.log_in_as("owner").await?;
+    assert_eq!(owner.install("acme", "slack").await?.dialog()?.detail(), INTERNAL);
+    assert!(app.slack.token_requests().is_empty());
+    let log = app.host.log()?;
+    assert!(
+        log.contains("private address") && log.contains("allow-private"),
+        "the operator is told how to help it: {log}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_sent_to_log_in_over_plain_http_through_a_network() -> Result<()> {
+    let slack = jackfield_test_support::stand_in_slack::StandInSlack::start().await?;
+    let options =
+        crate::app::slack_options(&slack, "v2").replace(&slack.url("/oauth/v2/authorize"), "http://1.1.1.1/authorize");
+    let host = crate::app::bare().plugin("slack").toml(&options).start()?;
+    host.organization("acme")?;
+    let app = TestApp { host, slack };
+    let owner = app.log_in_as("owner").await?;
+    assert_eq!(owner.start_setup("acme", "slack").await?.dialog()?.detail(), INTERNAL);
+    let log = app.host.log()?;
+    assert!(log.contains("plain http to 1.1.1.1 is refused") && log.contains("allow-private"), "{log}");
+    Ok(())
+}

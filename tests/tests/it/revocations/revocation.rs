@@ -1,0 +1,375 @@
+//! RevokeRequest: what is removed, replaced or orphaned is revoked at its provider, now or as soon as it can be.
+
+use std::ops::Deref;
+
+use anyhow::{Context, Result, ensure};
+use jackfield_store::{
+    StoreError,
+    grants::Tokens,
+    revocations::{self, Given, GivenGrant, NewRevocation, Reason, Revocation, Status, Which},
+};
+use jackfield_test_support::{
+    host::HostBuilder,
+    http_client::{Answer, HttpClient},
+    postgres::databases,
+    stand_in::{
+        Endpoint::{Exchange, Revocation as AtRevocation, Uninstall},
+        Fault, HoldPoint, Rotation,
+    },
+    stand_in_slack::{Install, StandInSlack},
+};
+use reqwest::Method;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::app::{TestApp, bare, slack_options};
+
+/// An installed Slack, with a bot and its person's tokens.
+pub(crate) struct RevocationApp {
+    pub(crate) base: TestApp,
+    pub(crate) owner: HttpClient,
+    pub(crate) id: String,
+}
+
+impl Deref for RevocationApp {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.base
+    }
+}
+
+fn host_of(slack: &StandInSlack) -> HostBuilder {
+    bare().plugin("example").plugin("slack").toml(&slack_options(slack, "v2"))
+}
+
+impl RevocationApp {
+    pub(crate) async fn new(database: Option<String>) -> Result<Self> {
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        app.slack.behave(|behaviour| {
+            (behaviour.rotation, behaviour.install) = (Rotation::ReuseDetected, Install::GridWorkspace);
+        });
+        let owner = app.log_in_as("owner").await?;
+        let installed = owner.install("acme", "slack").await?.dialog()?;
+        ensure!(installed.success, "{:?}", installed.data);
+        let id = installed.data["id"].as_str().context("an id")?.to_owned();
+        Ok(Self { base: app, owner, id })
+    }
+
+    async fn remove(&self) -> Result<Answer> {
+        let path = format!("/organizations/acme/integrations/{}/remove/", self.id);
+        let posted = self.owner.post(&path, &[]).await?;
+        self.owner.visit(posted.status_and_location().1).await
+    }
+
+    /// The one thing that was given up.
+    async fn revocation(&self) -> Result<Revocation> {
+        let mut all = self.database().await?.revocations().await?;
+        ensure!(all.len() == 1, "{all:?}");
+        Ok(all.remove(0))
+    }
+
+    async fn settled(&self) -> Result<Vec<Revocation>> {
+        self.database().await?.settled().await
+    }
+
+    fn live(&self) -> Vec<String> {
+        let registry = self.slack.tokens();
+        [registry.live_access_tokens(), registry.live_refresh_tokens()].concat()
+    }
+
+    fn fault(&self, fault: Option<&Fault>) {
+        for endpoint in [Uninstall, AtRevocation] {
+            self.slack.faults().always(endpoint, fault.cloned());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_removes_an_integration_has_it_revoked_at_the_provider() -> Result<()> {
+    for database in databases() {
+        let app = RevocationApp::new(database).await?;
+        assert!(!app.live().is_empty());
+        let page = app.remove().await?;
+        assert!(page.text.contains("was removed, and its tokens are revoked at the provider"), "{}", page.text);
+        assert_eq!(app.live(), Vec::<String>::new());
+        let done = app.revocation().await?;
+        assert_eq!((done.status, done.reason, done.attempts), (Status::Done, Reason::Removed, 1));
+        assert_eq!(done.answer.as_deref(), Some("apps.uninstall: ok"));
+        let sealer = app.host.store().await?.sealer().clone();
+        assert!(done.given(&sealer)?.is_none(), "what is revoked is not kept");
+        let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
+        assert_eq!((&told[0]["status"], &told[0]["name"]), (&"done".into(), &"Analytical Engines".into()));
+        assert_eq!(app.slack.faults().requests(Uninstall), 1);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_expired_token_is_exchanged_for_does_not_live_on_where_the_app_cannot_be_uninstalled() -> Result<()> {
+    let app = RevocationApp::new(None).await?;
+    // Nobody notices there that an exchange is tried again: it is refused, and what the first has brought lives.
+    app.slack.behave(|behaviour| behaviour.rotation = Rotation::SingleUse);
+    app.slack.advance_clock(std::time::Duration::from_secs(43_201));
+    let no = || Some(Fault::Refused { error: "no_permission".to_owned() });
+    app.slack.faults().next(Uninstall, [None, no(), no()]);
+    let page = app.remove().await?;
+    assert!(page.text.contains("its tokens are revoked at the provider"), "{}", page.text);
+    let done = app.settled().await?;
+    let words = "apps.uninstall: no_permission, auth.revoke of bot: ok";
+    assert_eq!((done[0].answer.as_deref(), app.live()), (Some(words), Vec::new()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integration_that_others_use_is_not_revoked() -> Result<()> {
+    let app = RevocationApp::new(None).await?;
+    app.host.organization("other")?;
+    app.host.member("other", "owner@example.com", "owner")?;
+    assert!(app.owner.install("other", "slack").await?.dialog()?.success);
+    let live = app.live();
+    let path = format!("/api/0/organizations/acme/integrations/{}/", app.id);
+    assert_eq!(app.owner.send(app.owner.request(Method::DELETE, &path)).await?.status, 204);
+    assert_eq!(app.live(), live);
+    assert_eq!(app.slack.faults().requests(Uninstall), 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_down_keeps_nobody_from_removing_and_is_asked_again() -> Result<()> {
+    for database in databases() {
+        let app = RevocationApp::new(database).await?;
+        app.fault(Some(&Fault::ServerError));
+        let page = app.remove().await?;
+        assert!(
+            page.text.contains("it is asked until it does") && page.text.contains("Being revoked"),
+            "{}",
+            page.text
+        );
+        let waiting = app.revocation().await?;
+        assert_eq!((waiting.status, waiting.attempts), (Status::Pending, 1));
+        assert_eq!(waiting.answer.as_deref(), Some("apps.uninstall: Slack answered status 500"));
+        let pause = waiting.retry_at - waiting.date_added;
+        assert!((5..30).contains(&pause.whole_seconds()), "{pause}");
+        let said = app.host.run(&["revoke", "--status"], "")?;
+        assert!(
+            said.contains("Analytical Engines (T0STANDIN)") && said.contains("Slack answered status 500"),
+            "{said}"
+        );
+        app.fault(None);
+        app.database().await?.revoke_soon().await?;
+        let done = app.settled().await?;
+        assert_eq!((done[0].answer.as_deref(), app.live()), (Some("apps.uninstall: ok"), Vec::new()));
+        assert_eq!(app.host.run(&["revoke", "--status"], "")?, "nothing is waiting to be revoked");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_is_cut_off_by_kill_9_is_revoked_after_the_restart() -> Result<()> {
+    let mut app = RevocationApp::new(None).await?;
+    let faults = app.slack.faults().clone();
+    let hold = faults.hold(Uninstall, HoldPoint::BeforeHandling);
+    let page = app.remove().await?;
+    assert!(page.text.contains("it is asked until it does"), "the person does not wait: {}", page.text);
+    faults.wait_for_requests(Uninstall, 1).await;
+    let builder = host_of(&app.slack);
+    app.base.host = app.base.host.killed_and_restarted(builder)?;
+    hold.release();
+    app.settled().await?;
+    assert_eq!(app.live(), Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_hosts_one_asks_the_provider() -> Result<()> {
+    for database in databases() {
+        let app = RevocationApp::new(database).await?;
+        app.fault(Some(&Fault::ServerError));
+        app.remove().await?;
+        let (store, id) = (app.host.store().await?, app.revocation().await?.id);
+        let now = time::OffsetDateTime::now_utc();
+        let later = now + time::Duration::hours(1);
+        let claim = || store.write(move |c| revocations::claim(c, id, later, now, later));
+        let claims = futures_util::future::join_all((0..16).map(|_| claim())).await;
+        let won = claims.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().count();
+        assert_eq!(won, 1);
+        let said = app.host.said(&["revoke", "--provider", "slack", "--yes"])?;
+        assert!(!said.0 && said.1.contains("another host is at it"), "{}", said.1);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_connected_again_is_not_cut_off_by_its_earlier_removal() -> Result<()> {
+    let app = RevocationApp::new(None).await?;
+    app.fault(Some(&Fault::ServerError));
+    app.remove().await?;
+    assert!(app.owner.install("acme", "slack").await?.dialog()?.success);
+    let stored = app.database().await?;
+    app.fault(None);
+    stored.revoke_soon().await?;
+    app.settled().await?;
+    let grants = stored.grants("T0STANDIN").await?;
+    assert!(app.live().contains(&grants[0].1.access_token), "the new bot works on");
+    assert_eq!(app.slack.faults().handled(Uninstall), 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_its_provider_has_left_behind_is_shown_as_orphaned_and_revoked_once_it_is_back() -> Result<()> {
+    let mut app = RevocationApp::new(None).await?;
+    app.base.host = app.base.host.restart(bare().plugin("example"))?;
+    assert_eq!(app.list_integrations(&app.owner).await?[0]["status"], "orphaned");
+    let page = app.owner.visit(&format!("/organizations/acme/integrations/{}/", app.id)).await?;
+    assert!(page.text.contains("not loaded or not configured"), "{}", page.text);
+    assert_eq!(app.owner.visit("/extensions/slack/setup/").await?.status, 404);
+    let counted = app.host.run(&["revoke", "--provider", "slack", "--dry-run"], "")?;
+    assert!(counted.contains("integrations   1") && counted.contains("by nobody: `slack` is not loaded"), "{counted}");
+    app.remove().await?;
+    let waiting = app.revocation().await?;
+    assert_eq!(waiting.status, Status::Pending);
+    assert_eq!(waiting.answer.as_deref(), Some("the provider `slack` is not loaded or not configured"));
+    app.database().await?.revoke_soon().await?;
+    let with = host_of(&app.slack);
+    app.base.host = app.base.host.restart(with)?;
+    app.settled().await?;
+    assert_eq!(app.live(), Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_set_up_for_another_account_are_revoked_and_the_account_that_is_meant_works_on() -> Result<()> {
+    let app = RevocationApp::new(None).await?;
+    let before = app.live();
+    app.slack.behave(|behaviour| behaviour.team_id = "T0OTHER".to_owned());
+    let again = format!("/organizations/acme/integrations/slack/setup/?integration={}", app.id);
+    let step = app.owner.visit(app.owner.visit(&again).await?.redirect()?.as_str()).await?;
+    let back = app.owner.consent(&step).await?;
+    assert!(app.owner.visit(&back).await?.dialog()?.detail().contains("another account"));
+    let done = app.settled().await?;
+    assert_eq!((done.len(), done[0].reason, done[0].external_id.as_str()), (1, Reason::Orphaned, "T0OTHER"));
+    assert_eq!(done[0].answer.as_deref(), Some("auth.revoke of bot: ok"));
+    assert_eq!(app.live(), before);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_that_nobody_has_proved_any_more_takes_its_tokens_with_it() -> Result<()> {
+    let app = RevocationApp::new(None).await?;
+    app.slack.behave(|behaviour| {
+        (behaviour.team_id, behaviour.install) = ("T0PERSON".to_owned(), Install::UserOnly);
+    });
+    assert!(app.owner.install("acme", "slack").await?.dialog()?.success);
+    let stored = app.database().await?;
+    let (_, tokens) = stored.grants("T0PERSON").await?.remove(0);
+    assert!(app.live().contains(&tokens.access_token));
+    let page = app.owner.visit("/account/").await?.text;
+    for unlink in page.split('"').filter(|text| text.ends_with("/unlink/")) {
+        app.owner.post(unlink, &[]).await?;
+    }
+    assert!(!app.live().contains(&tokens.access_token), "{}", app.host.log()?);
+    let integrations = app.list_integrations(&app.owner).await?;
+    let status = |id: &str| integrations.iter().find(|one| one["externalId"] == id).map(|one| one["status"].clone());
+    assert_eq!(
+        (status("T0PERSON"), status("T0STANDIN")),
+        (Some("needs-reauthentication".into()), Some("active".into()))
+    );
+    assert_eq!(stored.identities("owner@example.com").await?, Vec::<Value>::new());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_revoked_of_a_set_up_that_got_no_token() -> Result<()> {
+    let app = RevocationApp::new(None).await?;
+    app.slack.faults().always(Exchange, Some(Fault::ServerError));
+    assert!(!app.owner.install("acme", "slack").await?.dialog()?.success);
+    assert!(app.database().await?.revocations().await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_set_up_under_way_are_revoked_once_it_has_expired_unless_it_ends_well() -> Result<()> {
+    for database in databases() {
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        let store = app.host.store().await?;
+        let (now, later) = (OffsetDateTime::UNIX_EPOCH, OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(16));
+        let note = |setup: &'static str, token: &'static str| {
+            let grant = GivenGrant {
+                tokens: Tokens { access_token: token.to_owned(), ..Tokens::default() },
+                ..GivenGrant::default()
+            };
+            let new = NewRevocation {
+                provider: "slack".to_owned(),
+                external_id: String::new(),
+                name: String::new(),
+                organization: None,
+                reason: Reason::Orphaned,
+                given: Given { grants: vec![grant], ..Given::default() },
+            };
+            let sealer = store.sealer().clone();
+            store.write(move |c| revocations::note_setup(c, &sealer, setup, &new, later, now))
+        };
+        note("left", "first").await?;
+        let left = note("left", "second").await?;
+        note("well", "stored").await?;
+        store.write(|c| revocations::forget_setup(c, "well")).await?;
+        let due = |at| store.read(move |c| revocations::due(c, at, 10));
+        assert_eq!((due(now).await?, due(later).await?), (vec![], vec![left]));
+        let open = |at| store.read(move |c| revocations::open(c, &Which::default(), at, 10));
+        assert_eq!((open(now).await?.len(), open(later).await?.len()), (0, 1), "it may end well yet");
+        let given = open(later).await?[0].given(store.sealer())?.context("it is kept")?;
+        assert_eq!(given.grants[0].tokens.access_token, "second");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_revoked_or_could_not_be_is_swept_after_ninety_days_and_what_is_not_done_stays() -> Result<()> {
+    for database in databases() {
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        let store = app.host.store().await?;
+        let sealer = store.sealer().clone();
+        let then = OffsetDateTime::UNIX_EPOCH;
+        let ids = store
+            .write(move |c| {
+                let claimed = |c: &mut _| {
+                    let new = NewRevocation {
+                        provider: "nobody".to_owned(),
+                        external_id: "T1".to_owned(),
+                        name: String::new(),
+                        organization: None,
+                        reason: Reason::Removed,
+                        given: Given::default(),
+                    };
+                    let id = revocations::add(c, &sealer, &new, then, then)?;
+                    let lease = revocations::claim(c, id, then, then, then)?.expect("nobody else is at it");
+                    Ok::<_, StoreError>((id, lease))
+                };
+                let all = [claimed(c)?, claimed(c)?, claimed(c)?];
+                let [done, impossible, failed] = all;
+                assert!(revocations::end(c, done.0, done.1, "revoked", then)?);
+                assert!(revocations::end_unrevoked(c, impossible.0, impossible.1, "no revocation", then)?);
+                assert!(revocations::give_back(c, failed.0, failed.1, "refused", revocations::Next::Operators)?);
+                Ok(all.map(|(id, _)| id))
+            })
+            .await?;
+        let kept = async |at| {
+            store.sweep(at).await?;
+            let found = store.read(move |c| ids.into_iter().map(|id| revocations::get(c, id)).collect());
+            let found: Vec<Option<Revocation>> = found.await?;
+            let kept = |one: Option<Revocation>| one.map(|one| one.given(store.sealer()).map(|given| given.is_some()));
+            anyhow::Ok(found.into_iter().map(|one| kept(one).transpose()).collect::<Result<Vec<_>, _>>()?)
+        };
+        let day = time::Duration::days(1);
+        assert_eq!(kept(then + 89 * day).await?, [Some(false), Some(true), Some(true)], "what may help is kept");
+        let again = ids[1];
+        store.write(move |c| revocations::reopen(c, again, then + 89 * day)).await?;
+        assert_eq!(kept(then + 91 * day).await?, [None, Some(true), Some(true)], "it is tried again");
+        let lease = store.write(move |c| revocations::claim(c, again, then + 91 * day, then, then)).await?;
+        let lease = lease.context("it is due")?;
+        store.write(move |c| revocations::end_unrevoked(c, again, lease, "no", then + 91 * day)).await?;
+        assert_eq!(kept(then + 182 * day).await?, [None, None, Some(true)]);
+    }
+    Ok(())
+}

@@ -1,0 +1,262 @@
+//! What is not revoked, or not at once: it is told as what it is, and nothing of it is forgotten.
+
+use anyhow::{Context, Result};
+use diesel::connection::SimpleConnection;
+use jackfield_config::clock::Clock;
+use jackfield_loader::Plugins;
+use jackfield_oauth2::Issuers;
+use jackfield_outbound::Outbound;
+use jackfield_services::grants::{Attempted, Grants};
+use jackfield_store::{
+    grants::Tokens,
+    organizations,
+    revocations::{self, Given, GivenGrant, NewRevocation, Reason, Status},
+};
+use jackfield_test_support::{
+    http_client::Answer,
+    stand_in::{
+        Endpoint::{Api, Revocation as AtRevocation},
+        Fault, HoldPoint,
+    },
+};
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    app::{AppDatabase, bare},
+    providers::declared::{declaration_of, http},
+    revocations::bulk_revocation::{BulkRevocationApp, ID, REVOCATION},
+};
+
+impl BulkRevocationApp {
+    /// Removes the one that is listed first.
+    async fn remove(&self) -> Result<Answer> {
+        let list = self.owner.visit("/api/0/organizations/acme/integrations/").await?.json()?;
+        let id = list[0]["id"].as_str().context("one is listed")?;
+        let posted = self.owner.post(&format!("/organizations/acme/integrations/{id}/remove/"), &[]).await?;
+        self.owner.visit(posted.status_and_location().1).await
+    }
+
+    /// An organization's log of one action, the oldest first: who, how it went, and the details.
+    async fn log_of(&self, organization: &str, action: &str) -> Result<Vec<(String, String, Value)>> {
+        let path = format!("/api/0/organizations/{organization}/audit/?action={action}");
+        let rows = self.owner.visit(&path).await?.json()?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let rows = rows.as_array().context("a list")?.iter().rev();
+        Ok(rows.map(|row| (text(&row["actor"]["kind"]), text(&row["result"]), row["detail"].clone())).collect())
+    }
+
+    async fn all_dead(&self) -> Result<()> {
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
+        for _ in 0..600 {
+            looks.tick().await;
+            if self.live() == 0 {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("{}", self.host.log()?)
+    }
+
+    /// The organization goes as no command takes it away: behind the host's back.
+    async fn delete_organization(&self) -> Result<()> {
+        let delete = "DELETE FROM organizations WHERE slug = 'acme'";
+        Ok(self.host.store().await?.write(move |c| Ok(c.batch_execute(delete)?)).await?)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried_again_once_it_can() -> Result<()> {
+    let app = BulkRevocationApp::declared(3, "").await?;
+    let page = app.remove().await?;
+    assert!(page.text.contains("could not be revoked from here"), "{}", page.text);
+    assert!(page.text.contains("<h2 id=\"unrevoked\">Not revoked</h2>"), "{}", page.text);
+    let given_up = app.revocations().await?.remove(0);
+    assert_eq!((given_up.status, given_up.attempts), (Status::Impossible, 1));
+    assert_eq!(given_up.answer.as_deref(), Some("access: the provider has no revocation"));
+    let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
+    assert_eq!((&told[0]["status"], &told[0]["nextAttempt"]), (&json!("impossible"), &Value::Null));
+    let logged = app.log_of("acme", "revoke").await?;
+    assert_eq!((logged.len(), logged[0].1.as_str()), (1, "failed"));
+    let said = app.host.run(&["revoke", "--status"], "")?;
+    assert!(said.contains("nothing is waiting to be revoked") && said.contains("1 could not be revoked"), "{said}");
+    // What is in use is no matter of this one.
+    let (well, said) = app.revoke(&["--again", "--yes"])?;
+    assert!(!well && said.contains("from before    1") && said.contains("cannot be revoked  1"), "{said}");
+    assert_eq!(app.statuses().await?, ["active", "active"]);
+    let (well, said) = app.revoke(&["--yes"])?;
+    assert!(!well && said.contains("cannot be revoked  3") && said.contains("end it at the provider"), "{said}");
+    assert!(!said.contains("a running host goes on trying"), "{said}");
+    assert_eq!((app.statuses().await?.len(), app.live()), (0, 6));
+    let app = app.restart(REVOCATION)?;
+    let (well, said) = app.revoke(&["--again", "--dry-run"])?;
+    assert!(well && said.contains("from before    3"), "{said}");
+    assert_eq!(app.live(), 6);
+    let (well, said) = app.revoke(&["--again", "--yes"])?;
+    assert!(well && said.contains("revoked            3"), "{said}");
+    assert_eq!(app.live(), 0);
+    let (well, said) = app.revoke(&["--again", "--yes"])?;
+    assert!(well && said.contains("from before    0"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Result<()> {
+    // RFC 7009 section 2.2.1.
+    let unsupported = || Some(Fault::Refused { error: "unsupported_token_type".to_owned() });
+    let no = "cannot be revoked there (unsupported_token_type)";
+    for (faults, status, answer) in [
+        ([unsupported(), unsupported()], Status::Impossible, format!("access: refresh token {no}, access token {no}")),
+        ([unsupported(), None], Status::Impossible, format!("access: refresh token {no}, access token revoked")),
+        // Section 2.1: its end is that of the access tokens it has brought.
+        ([None, unsupported()], Status::Done, format!("access: refresh token revoked, access token {no}")),
+    ] {
+        let app = BulkRevocationApp::with(1, "").await?;
+        app.fault(faults);
+        app.remove().await?;
+        let ended = app.settled().await?;
+        assert_eq!((ended[0].status, ended[0].answer.as_deref()), (status, Some(answer.as_str())));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it() -> Result<()> {
+    let app = BulkRevocationApp::with(0, "").await?;
+    let store = app.host.store().await?;
+    let (sealer, now) = (store.sealer().clone(), OffsetDateTime::now_utc());
+    let tokens = Tokens { step: "gone".to_owned(), access_token: "t".to_owned(), ..Tokens::default() };
+    let grant = GivenGrant { name: "access".to_owned(), tokens, ..GivenGrant::default() };
+    let given = Given { grants: vec![grant], is_whole: true, ..Given::default() };
+    // Not due yet, so that the host beside lets it be.
+    let later = now + Duration::hours(1);
+    let add = store.write(move |c| {
+        let new = NewRevocation {
+            provider: ID.to_owned(),
+            external_id: "1".to_owned(),
+            name: String::new(),
+            organization: organizations::by_slug(c, "acme")?.map(|acme| acme.id),
+            reason: Reason::Removed,
+            given,
+        };
+        revocations::add(c, &sealer, &new, later, now)
+    });
+    add.await?;
+    for _ in 0..2 {
+        let (well, said) = app.revoke(&["--again", "--yes"])?;
+        assert!(!well && said.contains("has no step `gone` any more"), "{said}");
+    }
+    let waiting = app.revocations().await?.remove(0);
+    assert_eq!((waiting.status, waiting.attempts), (Status::Pending, 0), "nobody was asked");
+    assert_eq!(app.log_of("acme", "revoke").await?.len(), 1, "that is told once");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_organization_finds_the_bad_night_in_its_log() -> Result<()> {
+    for keep in [false, true] {
+        let app = BulkRevocationApp::with(1, "").await?;
+        app.share().await?;
+        let (well, said) = app.revoke(if keep { &["--yes", "--keep"] } else { &["--yes"] })?;
+        assert!(well, "{said}");
+        for (organization, removed) in [("acme", false), ("other", true)] {
+            let unlinked = app.log_of(organization, "unlink").await?;
+            let by_operator = ("operator".to_owned(), "ok".to_owned(), json!({"removed": removed}));
+            assert_eq!(unlinked, if keep { vec![] } else { vec![by_operator] });
+            let revoked = app.log_of(organization, "revoke").await?;
+            let by_operator = revoked.iter().filter(|row| (&*row.0, &*row.1) == ("operator", "ok")).count();
+            assert_eq!(by_operator, usize::from(keep || removed), "{organization}: {revoked:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_organization_has_any_more_is_given_up_by_the_operator_or_by_the_host() -> Result<()> {
+    let app = BulkRevocationApp::with(2, "").await?;
+    app.delete_organization().await?;
+    assert_eq!(app.live(), 4);
+    let (well, said) = app.revoke(&["--yes"])?;
+    assert!(well && said.contains("integrations   2, removed") && said.contains("revoked            2"), "{said}");
+    assert_eq!(app.live(), 0);
+    let app = BulkRevocationApp::with(1, "").await?;
+    app.delete_organization().await?;
+    let app = app.restart(REVOCATION)?;
+    app.all_dead().await?;
+    let said = app.host.run(&["audit", "list"], "")?;
+    assert!(said.contains("unlink") && said.contains("no organization has it"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_connected_while_its_earlier_removal_was_under_way_is_not_shown_as_working() -> Result<()> {
+    for (more, status) in [("", "needs-reauthentication"), ("revokes-single-tokens = true", "active")] {
+        let app = BulkRevocationApp::with(1, more).await?;
+        let hold = app.service.faults(ID).hold(AtRevocation, HoldPoint::BeforeHandling);
+        let page = app.remove().await?;
+        assert!(page.text.contains("it is asked until it does"), "the person does not wait: {}", page.text);
+        app.connect(0).await?;
+        hold.release();
+        app.settled().await?;
+        assert_eq!(app.statuses().await?, [status]);
+        let logged = app.log_of("acme", "revoke").await?;
+        let is_told = logged[0].2["also"].as_str().is_some_and(|words| words.contains("connected again meanwhile"));
+        assert_eq!(is_told, more.is_empty(), "{logged:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_wants_a_long_pause_is_asked_no_further_and_the_rest_is_out_of_use() -> Result<()> {
+    let app = BulkRevocationApp::with(3, "").await?;
+    app.fault([Some(Fault::TooManyRequests { retry_after: 600 })]);
+    let (well, said) = app.revoke(&["--yes"])?;
+    assert!(!well && said.contains("a pause of 600 s: it is asked no further now"), "{said}");
+    assert!(said.contains("not revoked yet    3") && said.contains("a running host goes on trying"), "{said}");
+    assert_eq!((app.statuses().await?.len(), app.live(), app.service.faults(ID).requests(AtRevocation)), (0, 6, 1));
+    let soon = OffsetDateTime::now_utc() + Duration::minutes(5);
+    assert!(app.revocations().await?.iter().all(|waiting| waiting.retry_at > soon), "the host beside waits as well");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_running_host_has_revoked_meanwhile_is_done() -> Result<()> {
+    let app = BulkRevocationApp::with(1, "").await?;
+    app.remove().await?;
+    let done = app.settled().await?.remove(0);
+    let outbound = Outbound::new(&app.host.settings()?.http)?;
+    let (plugins, _) = Plugins::load(&app.host.settings()?, &outbound).await;
+    let grants = Grants::new(app.host.store().await?, plugins, Issuers::default(), Clock::system(), None);
+    let words = "access: refresh token revoked, access token revoked".to_owned();
+    assert_eq!(grants.try_again(done.id).await?, Attempted::EndedElsewhere(words));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_set_up_has_expired() -> Result<()> {
+    let mut app = BulkRevocationApp::with(0, "").await?;
+    let step = app.owner.start_setup("acme", ID).await?;
+    let back = app.owner.visit(step.redirect()?.as_str()).await?.redirect()?;
+    // The code is exchanged, and the account is being asked for.
+    let hold = app.service.faults(ID).hold(Api, HoldPoint::BeforeHandling);
+    let killed = async {
+        app.service.faults(ID).wait_for_requests(Api, 1).await;
+        app.host.signal("KILL")
+    };
+    let (cut_off, killed) = tokio::join!(app.owner.visit(back.as_str()), killed);
+    assert!(cut_off.is_err());
+    killed?;
+    hold.release();
+    assert_eq!(app.live(), 2);
+    let declared = declaration_of(&app.service, ID, REVOCATION);
+    app.host = app.host.killed_and_restarted(bare().toml(&http(&app.service)).toml(&declared))?;
+    let store = app.host.store().await?;
+    let due = |at| store.read(move |c| revocations::due(c, at, 10));
+    let now = OffsetDateTime::now_utc();
+    assert_eq!(due(now).await?, [], "it may end well yet, as far as the host knows");
+    let noted = due(now + Duration::minutes(17)).await?;
+    let [noted] = noted[..] else { anyhow::bail!("{noted:?}") };
+    store.write(move |c| revocations::put_off(c, noted, now)).await?;
+    app.all_dead().await?;
+    assert_eq!(AppDatabase::of(&app.host).await?.settled().await?[0].reason, Reason::Orphaned);
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! What is in the database: rows, also after a crash, and that no secret lies open in or beside it. Keys belong in `keys`, the audit log in `audit`.
+
+mod crashes;
+mod secret_search;
+mod secrets;
+pub(crate) mod tables;

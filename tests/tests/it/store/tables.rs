@@ -1,0 +1,410 @@
+//! The store, on SQLite and PostgreSQL alike.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use futures_util::future::join_all;
+use jackfield_config::{SecretKeys, clock::Clock};
+use jackfield_services::accounts::{Accounts, LogInError, NewUserIn, Role, Scope};
+use jackfield_store::{
+    IntegrationId, OrganizationId, Sealer, Store, StoreError, UserId, identities, identity_providers,
+    integrations::{self, NewIntegration},
+    leaving::{self, Unlinked},
+    organization_integrations, organizations,
+    revocations::Reason,
+    sessions,
+    setups::{self, Claim},
+    user_identities,
+    users::{self, NewUser},
+};
+use jackfield_test_support::postgres::databases;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+pub(crate) const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+/// A migrated database; the folder is SQLite's.
+pub(crate) struct Database {
+    pub(crate) store: Store,
+    url: String,
+    folder: TempDir,
+}
+
+pub(crate) fn sealer() -> Sealer {
+    Sealer::new(SecretKeys::new(["7".repeat(40).as_str()]))
+}
+
+pub(crate) async fn each_database() -> Result<Vec<Database>> {
+    let mut found = Vec::new();
+    for database in databases() {
+        let folder = tempfile::tempdir()?;
+        let url = database.unwrap_or_else(|| format!("sqlite://{}/data/jackfield.db", folder.path().display()));
+        let store = Store::open(&url, sealer()).await?.at(NOW);
+        store.migrate().await?;
+        found.push(Database { store, url, folder });
+    }
+    Ok(found)
+}
+
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+pub(crate) fn workspace(external_id: &str, name: &str, token: &str) -> NewIntegration {
+    NewIntegration {
+        provider: "slack".to_owned(),
+        external_id: external_id.to_owned(),
+        name: name.to_owned(),
+        metadata: object(json!({"token": token})),
+    }
+}
+
+pub(crate) async fn user(store: &Store, email: &str) -> Result<UserId> {
+    let new = NewUser { email: email.into(), name: email.into(), password_hash: "x".into(), is_superuser: false };
+    Ok(store.write(move |tx| users::insert(tx, &new)).await?)
+}
+
+pub(crate) async fn organization(store: &Store, slug: &str) -> Result<OrganizationId> {
+    let slug = slug.to_owned();
+    Ok(store.write(move |tx| organizations::insert(tx, &slug, "Name")).await?)
+}
+
+/// Answers whether the integration is new, and whether the link is, besides.
+async fn install_telling(
+    store: &Store,
+    organization: OrganizationId,
+    new: NewIntegration,
+) -> Result<(IntegrationId, bool, bool), StoreError> {
+    store
+        .write(move |tx| {
+            let (stored, is_new) = integrations::install(tx, new)?;
+            let (_, is_linked) = organization_integrations::link(tx, organization, stored.id, None)?;
+            Ok((stored.id, is_new, is_linked))
+        })
+        .await
+}
+
+pub(crate) async fn install(
+    store: &Store,
+    organization: OrganizationId,
+    new: NewIntegration,
+) -> Result<IntegrationId, StoreError> {
+    Ok(install_telling(store, organization, new).await?.0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrating_twice_or_from_two_hosts_at_once_is_the_same_as_once() -> Result<()> {
+    for database in databases() {
+        let folder = tempfile::tempdir()?;
+        let url = database.unwrap_or_else(|| format!("sqlite://{}/jackfield.db", folder.path().display()));
+        let hosts = join_all((0..4).map(|_| Store::open(&url, sealer()))).await;
+        let hosts = hosts.into_iter().collect::<Result<Vec<_>, _>>()?;
+        assert!(hosts[0].ready().await.is_err(), "not ready before");
+        let applied = join_all(hosts.iter().map(Store::migrate)).await;
+        let applied = applied.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let all: std::collections::BTreeSet<_> = applied.iter().flatten().collect();
+        assert_eq!(applied.iter().map(Vec::len).sum::<usize>(), all.len(), "none twice: {applied:?}");
+        hosts[0].ready().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_installs_at_once_leave_one_row_each() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let acme = organization(&store, "acme").await?;
+        let all = (0..16).map(|n| install_telling(&store, acme, workspace("T1", &format!("name {n}"), "t")));
+        let all = join_all(all).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        assert!(all.iter().all(|(id, ..)| *id == all[0].0));
+        let new = |is_new: fn(&(IntegrationId, bool, bool)) -> bool| all.iter().filter(|one| is_new(one)).count();
+        assert_eq!(
+            (new(|one| one.1), new(|one| one.2)),
+            (1, 1),
+            "one is told that it made it, all others that they did not"
+        );
+        assert_eq!(store.read(move |tx| integrations::of_organization(tx, acme, None, 9)).await?.len(), 1);
+        let made =
+            join_all((0..16).map(|_| store.write(|tx| identity_providers::find_or_make(tx, "slack", "slack.com"))))
+                .await;
+        let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
+        assert!(made.iter().all(|id| *id == made[0]));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_organization_has_any_more_is_found_and_what_one_has_is_left() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let (acme, other) = (organization(&store, "acme").await?, organization(&store, "other").await?);
+        let left = install(&store, acme, workspace("T1", "left", "t")).await?;
+        let shared = install(&store, acme, workspace("T2", "shared", "t")).await?;
+        install(&store, other, workspace("T2", "shared", "t")).await?;
+        assert_eq!(store.read(|tx| leaving::unlinked(tx, 9)).await?, []);
+        let delete = format!("DELETE FROM organizations WHERE id = {acme}");
+        store.tamper(delete).await?;
+        assert_eq!(store.read(|tx| leaving::unlinked(tx, 9)).await?, [left]);
+        let remove = |id| store.write(move |tx| leaving::remove_unlinked(tx, id, Reason::Orphaned));
+        assert!(matches!(remove(left).await?, Unlinked::Removed(_)));
+        assert_eq!((remove(left).await?, remove(shared).await?), (Unlinked::NotThere, Unlinked::StillShared));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_fails_or_panics_undoes_itself_and_no_other() -> Result<()> {
+    for Database { store, url, .. } in each_database().await? {
+        let tasks = (0..60).map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let outcome = store.write(move |tx| {
+                    let id = organizations::insert(tx, &format!("org-{n:02}"), "Name")?;
+                    // The second one in here panics or fails inside a nested transaction.
+                    match n % 3 {
+                        0 => Ok(id),
+                        1 => Err(StoreError::Taken),
+                        _ => {
+                            let _: IntegrationId =
+                                tx.savepoint(|_| -> Result<_, StoreError> { panic!("on purpose") })?;
+                            Ok(id)
+                        }
+                    }
+                });
+                outcome.await.is_ok()
+            })
+        });
+        let outcomes = join_all(tasks).await;
+        let stored = outcomes.into_iter().filter(|outcome| matches!(outcome, Ok(true))).count();
+        assert_eq!(stored, 20, "{url}");
+        organization(&store, "afterwards").await?;
+        // Seen by another connection to the database, so it is really committed.
+        let other = Store::open(&url, sealer()).await?;
+        for (slug, is_there) in
+            [("org-00", true), ("org-01", false), ("org-02", false), ("org-57", true), ("afterwards", true)]
+        {
+            let found = other.read(move |tx| organizations::by_slug(tx, slug)).await?;
+            assert_eq!(found.is_some(), is_there, "{slug} at {url}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_re_install_refreshes_and_a_moved_sealed_value_does_not_open() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let acme = organization(&store, "acme").await?;
+        let one = install(&store, acme, workspace("T1", "Zeta", "old-token")).await?;
+        let other = install(&store, acme, workspace("T2", "alpha", "other-token")).await?;
+        assert_eq!(install(&store, acme, workspace("T1", "Beta", "new-token")).await?, one);
+        let (rows, metadata) = store
+            .read(move |tx| {
+                let rows = integrations::of_organization(tx, acme, None, 9)?;
+                Ok((rows, integrations::metadata(tx, one)?))
+            })
+            .await?;
+        let names: Vec<_> = rows.iter().map(|row| row.integration.name.as_str()).collect();
+        assert_eq!(names, ["alpha", "Beta"]);
+        assert_eq!(metadata, Some(object(json!({"token": "new-token"}))));
+        let moved = store
+            .write(move |tx| {
+                let swap = format!(
+                    "UPDATE integrations SET sealed_metadata = (SELECT sealed_metadata FROM integrations WHERE id = {other}) WHERE id = {one}"
+                );
+                tx.tamper(&swap)?;
+                integrations::metadata(tx, one)
+            })
+            .await;
+        assert!(matches!(moved, Err(StoreError::Seal(_))), "{moved:?}");
+        assert_eq!(
+            store.read(move |tx| integrations::metadata(tx, other)).await?,
+            Some(object(json!({"token": "other-token"}))),
+            "only that row is lost"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_organization_takes_the_integration_with_it_even_when_two_leave_at_once() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let (acme, other) = (organization(&store, "acme").await?, organization(&store, "other").await?);
+        for round in 0..8 {
+            let external_id = format!("T{round}");
+            let id = install(&store, acme, workspace(&external_id, "n", "t")).await?;
+            install(&store, other, workspace(&external_id, "n", "t")).await?;
+            let leave = |organization| store.write(move |tx| leaving::unlink(tx, organization, id, Reason::Removed));
+            let (one, two) = tokio::join!(leave(acme), leave(other));
+            let (one, two) = (one?, two?);
+            let is_removed = |unlinked| matches!(unlinked, Unlinked::Removed(_));
+            assert!(
+                [one, two].contains(&Unlinked::StillShared) && (is_removed(one) || is_removed(two)),
+                "{one:?} {two:?}"
+            );
+            let left = store.read(move |tx| integrations::by_external_id(tx, "slack", &external_id)).await?;
+            assert_eq!(left, None, "no token is left behind");
+            assert_eq!(leave(acme).await?, Unlinked::NotThere);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let ada = user(&store, "ada@example.com").await?;
+        for token in ["first", "second"] {
+            store
+                .write(move |tx| {
+                    let provider = identity_providers::find_or_make(tx, "slack", "slack.com")?;
+                    let new = identities::NewIdentity {
+                        identity_provider: provider,
+                        external_id: "U1".to_owned(),
+                        scopes: vec![token.to_owned()],
+                        data: object(json!({"access_token": token})),
+                    };
+                    let identity = identities::authenticate(tx, new)?;
+                    user_identities::link(tx, ada, identity)
+                })
+                .await?;
+        }
+        let found = store.read(move |tx| identities::of_user(tx, ada)).await?;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].status.as_str(), found[0].scopes.clone()), ("valid", vec!["second".to_owned()]));
+        let id = found[0].id;
+        let data = store.read(move |tx| identities::data(tx, id)).await?;
+        assert_eq!(data, Some(object(json!({"access_token": "second"}))));
+        let unlink = || store.write(move |tx| leaving::unlink_identity(tx, ada, id));
+        assert!(unlink().await?.was_linked);
+        assert!(!unlink().await?.was_linked);
+        let data = store.read(move |tx| identities::data(tx, id)).await?;
+        assert_eq!(data, None, "nobody has proved it any more, so nothing is kept of it");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_claims_one_wins_and_an_old_claim_is_worth_nothing() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let put = |data: &'static [u8]| store.write(move |tx| setups::put(tx, b"key", "slack", data, NOW));
+        let claim = || store.write(|tx| setups::claim(tx, b"key", "slack"));
+        assert_eq!(claim().await?, Claim::Missing);
+        let puts = join_all((0..8).map(|_| put(b"one"))).await;
+        assert!(puts.iter().all(Result::is_ok), "{puts:?}");
+        let claims = join_all((0..16).map(|_| claim())).await;
+        let won: Vec<_> = claims
+            .into_iter()
+            .filter_map(|claim| match claim {
+                Ok(Claim::Claimed(data, id)) => Some((data, id)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(won.len(), 1);
+        let (data, old) = won.into_iter().next().context("one has won")?;
+        assert_eq!(data, b"one");
+        assert_eq!(claim().await?, Claim::Busy);
+        put(b"two").await?;
+        assert!(!store.write(move |tx| setups::release(tx, b"key", "slack", old, b"stale")).await?);
+        assert!(!store.write(move |tx| setups::remove(tx, b"key", "slack", old)).await?);
+        let Claim::Claimed(data, new) = claim().await? else { anyhow::bail!("the new one can be claimed") };
+        assert_eq!(data, b"two");
+        assert!(store.write(move |tx| setups::release(tx, b"key", "slack", new, b"three")).await?);
+        assert!(!store.write(move |tx| setups::remove(tx, b"key", "slack", new)).await?, "released, it is nobody's");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_gone_stays_gone_and_an_expired_one_is_none() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let later = NOW + Duration::from_secs(60);
+        store.write(move |tx| sessions::insert(tx, b"key", b"one", later)).await?;
+        assert!(matches!(
+            store.write(move |tx| sessions::insert(tx, b"key", b"x", later)).await,
+            Err(StoreError::Taken)
+        ));
+        store.write(move |tx| sessions::save(tx, b"key", b"two", later)).await?;
+        assert_eq!(store.read(|tx| sessions::load(tx, b"key")).await?.as_deref(), Some(b"two".as_slice()));
+        assert_eq!(store.at(later).read(|tx| sessions::load(tx, b"key")).await?, None);
+        store.write(|tx| sessions::delete(tx, b"key")).await?;
+        store.write(move |tx| sessions::save(tx, b"key", b"three", later)).await?;
+        assert_eq!(store.read(|tx| sessions::load(tx, b"key")).await?, None);
+        store.write(move |tx| sessions::insert(tx, b"old", b"one", later)).await?;
+        store.at(later).sweep().await?;
+        assert_eq!(store.read(|tx| sessions::load(tx, b"old")).await?, None);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_give_access_by_role_and_token() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let clock = Clock::fixed(NOW);
+        let accounts = Accounts::new(store.with_clock(clock.clone()), clock.clone());
+        let new = |email: &str, superuser| NewUserIn {
+            email: email.into(),
+            name: "N".into(),
+            password: "long enough".to_owned().into(),
+            superuser,
+        };
+        let (ada, root) = (
+            accounts.create_user(new("Ada@Example.com", false)).await?,
+            accounts.create_user(new("root@example.com", true)).await?,
+        );
+        assert!(accounts.create_user(new("ADA@example.com", false)).await.is_err(), "case does not matter");
+        accounts.create_organization("acme", "Acme", None).await?;
+        assert_eq!(accounts.access(ada.id, "acme").await?, None);
+        for (role, may) in [(Role::Member, false), (Role::Admin, false), (Role::Manager, true), (Role::Owner, true)] {
+            accounts.add_member("acme", "ada@example.com", role).await?;
+            let access = accounts.access(ada.id, "acme").await?.context("a member")?;
+            assert_eq!(access.has(Scope::OrgIntegrations), may, "{role}");
+        }
+        assert!(accounts.access(root.id, "acme").await?.context("a superuser")?.has(Scope::OrgIntegrations));
+        let token = accounts.create_token("acme", "t", &[Scope::OrgRead]).await?;
+        let access = accounts.token_access(&token).await?.context("the token opens")?;
+        assert!(access.has(Scope::OrgRead) && !access.has(Scope::OrgIntegrations));
+        assert_eq!(accounts.token_access(&format!("{token}x")).await?, None);
+        assert_eq!(accounts.log_in(" ADA@example.com", "long enough".to_owned()).await?.id, ada.id);
+        for _ in 0..5 {
+            assert!(matches!(accounts.log_in("ada@example.com", "wrong".to_owned()).await, Err(LogInError::Wrong)));
+        }
+        let slowed = accounts.log_in("ada@example.com", "long enough".to_owned()).await;
+        assert!(matches!(slowed, Err(LogInError::SlowedDown { .. })), "{slowed:?}");
+        clock.advance(time::Duration::seconds(61));
+        assert!(accounts.log_in("ada@example.com", "long enough".to_owned()).await.is_ok());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_opened_is_told_without_its_password() -> Result<()> {
+    for url in [
+        "postgres://jack:hunter2@127.0.0.1:1/jackfield",
+        "postgres://jack:hun%74er2@127.0.0.1:1/jackfield",
+        "postgres://127.0.0.1:1/jackfield?user=jack&password=hunter2",
+        "postgres://jack:hunter2/x@127.0.0.1:1/jackfield",
+    ] {
+        let error = Store::open(url, sealer()).await.err().context("nobody listens there")?.to_string();
+        assert!(!error.contains("hunter2") && !error.contains("hun%74er2"), "{error}");
+    }
+    let error = Store::open("sqlite:///proc/nowhere/jackfield.db", sealer()).await.err().context("no place for it")?;
+    assert!(error.to_string().contains("/proc/nowhere/jackfield.db"), "{error}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sqlite_file_is_the_hosts_users_alone_and_readers_cannot_write() -> Result<()> {
+    let database = each_database().await?.into_iter().next().context("SQLite is always there")?;
+    let file = database.folder.path().join("data/jackfield.db");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file)?.permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let written = database.store.read(|tx| organizations::insert(tx, "acme", "Acme")).await;
+    assert!(written.is_err());
+    let store = Arc::new(database.store);
+    let writes = join_all((0..200).map(|n| {
+        let store = store.clone();
+        async move { organization(&store, &format!("org-{n}")).await }
+    }))
+    .await;
+    assert!(writes.iter().all(Result::is_ok));
+    Ok(())
+}
