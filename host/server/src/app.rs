@@ -12,6 +12,7 @@ use jackfield_services::{
     keys::Keys,
     proxy::Proxy,
     reload::Reloader,
+    revocations::Revocations,
     session::Sessions,
     setup::Pipelines,
 };
@@ -30,6 +31,7 @@ pub struct App {
     pub plugins: Plugins,
     pub proxy: Proxy,
     pub reloader: Reloader,
+    pub revocations: Revocations,
     pub sessions: Sessions,
     pub store: Store,
     pub url_prefix: UrlPrefix,

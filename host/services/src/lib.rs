@@ -4,11 +4,14 @@
 
 pub mod accounts;
 pub mod audit;
+mod detached;
 pub mod grants;
 pub mod integrations;
 pub mod keys;
 pub mod open;
+mod provider_calls;
 pub mod proxy;
 pub mod reload;
+pub mod revocations;
 pub mod session;
 pub mod setup;

@@ -23,6 +23,7 @@ use jackfield_services::{
     open::{self, OpenError},
     proxy::Proxy,
     reload::Reloader,
+    revocations::Revocations,
     session::{Sessions, Setups},
     setup::{Parts, Pipelines},
 };
@@ -143,7 +144,8 @@ impl Application {
             None => TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?,
         };
         // Not before: who cannot listen may be the second on this database, and the leases are those of a host that runs.
-        app.grants.void_leases().await?;
+        app.grants.expire_leases().await?;
+        app.revocations.expire_leases().await?;
         let control = bind_control(&control).await;
         Ok(Self { listener, control, app })
     }
@@ -189,8 +191,8 @@ impl Application {
         let sweeper = tokio::spawn(sweep(self.app.store.clone()));
         let counter = tokio::spawn(self.app.audit.clone().keep());
         let resealer = tokio::spawn(go_on(self.app.keys.clone()));
-        let keeper = tokio::spawn(self.app.grants.clone().keep());
-        let revoker = tokio::spawn(self.app.grants.clone().keep_revoking());
+        let keeper = tokio::spawn(self.app.grants.clone().run());
+        let revoker = tokio::spawn(self.app.revocations.clone().run());
         let (stopping, stopped) = oneshot::channel();
         let controlled = self.control.map(|listener| tokio::spawn(control::serve(listener, self.app.clone())));
         let stop = async move {
@@ -216,7 +218,7 @@ impl Application {
         keeper.abort();
         revoker.abort();
         // The grace is not over for these: what a provider has answered must be written.
-        let _ = tokio::time::timeout(GRACE, self.app.grants.settle()).await;
+        let _ = tokio::time::timeout(GRACE, self.app.grants.drain()).await;
         if let Some(controlled) = controlled {
             controlled.abort();
             let _ = controlled.await; // So that its file is gone when the process is.
@@ -260,7 +262,9 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
     let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
     let issuers = Issuers::default();
     let keep_alive = settings.tokens.keep_alive;
-    let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), keep_alive);
+    let revocations = Revocations::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone());
+    let revoked = revocations.clone();
+    let grants = Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), revoked, keep_alive);
     let url_prefix = settings.system.url_prefix.clone();
     let called = url_prefix.clone();
     let proxy = Proxy::new(store.clone(), plugins.clone(), grants.clone(), audit.clone(), settings.proxy, called);
@@ -272,6 +276,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
         accounts: accounts.clone(),
         integrations: integrations.clone(),
         grants: grants.clone(),
+        revocations: revocations.clone(),
         features: features.clone(),
         url_prefix: url_prefix.clone(),
         clock: clock.clone(),
@@ -292,6 +297,7 @@ fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, plugins: Plug
         plugins,
         proxy,
         reloader,
+        revocations,
         sessions,
         store,
         url_prefix,

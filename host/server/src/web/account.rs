@@ -48,7 +48,7 @@ pub(super) async fn unlink(
         return Err(WebError::NotFound.into());
     }
     for revocation in unlinked.revocations {
-        app.grants.revoke_now(revocation).await;
+        app.revocations.revoke_now(revocation).await;
     }
     let mut response = found("/account/");
     Notice::unlinked().leave(&mut response);

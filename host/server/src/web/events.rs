@@ -11,7 +11,7 @@ use super::{
     error::PageError,
 };
 use crate::app::AppHandle;
-use jackfield_services::grants::Heard;
+use jackfield_services::grants::EventOutcome;
 
 /// `GET`, `POST`, `PUT /extensions/{provider}/events/`: from a service at which the operator has entered the URL.
 pub(super) async fn handle_event(
@@ -20,9 +20,9 @@ pub(super) async fn handle_event(
     Called(call): Called,
 ) -> Result<Response, PageError> {
     Ok(match app.grants.handle_event(provider, call).await? {
-        Heard::Answered(answer) => answered(answer),
-        Heard::NotFound => StatusCode::NOT_FOUND.into_response(),
-        Heard::Busy => busy(),
-        Heard::Failed => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        EventOutcome::Answered(answer) => answered(answer),
+        EventOutcome::NotFound => StatusCode::NOT_FOUND.into_response(),
+        EventOutcome::Busy => busy(),
+        EventOutcome::Failed => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     })
 }

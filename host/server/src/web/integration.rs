@@ -199,7 +199,7 @@ pub(super) async fn remove(
     let notice = match app.integrations.remove(access.organization.id, id, access.actor).await? {
         Unlinked::NotThere => return Err(WebError::NotFound.into()),
         Unlinked::StillShared => Notice::removed(),
-        Unlinked::Removed(revocation) => Notice::given_up(app.grants.revoke_now(revocation).await.as_ref()),
+        Unlinked::Removed(revocation) => Notice::given_up(app.revocations.revoke_now(revocation).await.as_ref()),
     };
     let mut response = found(&format!("/organizations/{}/integrations/", access.organization.slug));
     notice.leave(&mut response);

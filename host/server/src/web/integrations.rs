@@ -104,7 +104,7 @@ pub(super) async fn page(
 ) -> Result<Response, PageError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
     let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
-    let revocations = app.grants.open_revocations(access.organization.id).await?;
+    let revocations = app.revocations.open(access.organization.id).await?;
     let had_notice = notice.is_some();
     let page = IntegrationsPage {
         given_up: given_up(revocations.iter().map(|revocation| RevocationOut::new(&app, revocation))),

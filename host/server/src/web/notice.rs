@@ -10,7 +10,7 @@ use axum::{
 use tower_sessions::cookie::{Cookie, SameSite, time::Duration};
 
 use super::failed_checks::FailedCheck;
-use jackfield_services::grants::{Attempted, Effect};
+use jackfield_services::revocations::{RevocationOutcome, TokenEffect};
 
 const COOKIE: &str = "jackfield-notice";
 
@@ -70,12 +70,21 @@ impl Notice {
     }
 
     /// After a removal, by what came of asking the provider; `None`: nothing yet.
-    pub(super) const fn given_up(attempted: Option<&Attempted>) -> Self {
-        let kind = match attempted {
-            Some(Attempted::Done { effect: Effect::Revoked, .. }) => REVOKED,
-            Some(Attempted::Done { effect: Effect::Nothing, .. } | Attempted::EndedElsewhere(_)) => REMOVED,
-            Some(Attempted::Done { effect: Effect::Impossible, .. } | Attempted::Failed(_)) => NOT_REVOCABLE,
-            Some(Attempted::Waiting { .. } | Attempted::Unasked { .. } | Attempted::Elsewhere) | None => BEING_REVOKED,
+    pub(super) const fn given_up(outcome: Option<&RevocationOutcome>) -> Self {
+        let kind = match outcome {
+            Some(RevocationOutcome::Done { effect: TokenEffect::Revoked, .. }) => REVOKED,
+            Some(
+                RevocationOutcome::Done { effect: TokenEffect::Nothing, .. } | RevocationOutcome::EndedByAnotherHost(_),
+            ) => REMOVED,
+            Some(RevocationOutcome::Done { effect: TokenEffect::Impossible, .. } | RevocationOutcome::Failed(_)) => {
+                NOT_REVOCABLE
+            }
+            Some(
+                RevocationOutcome::Waiting { .. }
+                | RevocationOutcome::NotAsked { .. }
+                | RevocationOutcome::HeldByAnotherHost,
+            )
+            | None => BEING_REVOKED,
         };
         Self { kind, reference: None }
     }

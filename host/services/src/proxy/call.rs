@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Entry, Outcome},
-    grants::{Fresh, GrantError},
+    grants::{AccessToken, GrantError},
 };
 use jackfield_loader::{Api, Provider};
 use jackfield_outbound::{Incoming, Outbound, Outgoing};
@@ -43,7 +43,7 @@ impl Proxy {
         let under_way = self.calls.begin(organization, self.settings.max_calls)?;
         let found = self.store.read(move |tx| integrations::one_of_organization(tx, organization, integration)).await?;
         let provider = found.ok_or(ProxyError::NotFound)?.integration.provider;
-        let fresh = self.grants.fresh(organization, integration, &asked.which).await?;
+        let fresh = self.grants.access_token(organization, integration, &asked.which).await?;
         let entry = Entry::new(Action::ProxyUse, asked.actor.clone())
             .organization(organization)
             .integration_id(integration)
@@ -62,7 +62,7 @@ impl Proxy {
     }
 
     /// What is sent, and the build that says how.
-    fn ready(&self, asked: Asked, provider: &str, fresh: &Fresh) -> Result<(Ready, String), ProxyError> {
+    fn ready(&self, asked: Asked, provider: &str, fresh: &AccessToken) -> Result<(Ready, String), ProxyError> {
         let provider = self.plugins.find_configured(provider).ok_or(ProxyError::NoProvider)?;
         let api = provider.api().cloned().unwrap_or_default();
         let base = fresh.api_url.as_deref().unwrap_or(&api.url);
@@ -94,7 +94,7 @@ impl Proxy {
     async fn exchange(
         &self,
         ready: &Ready,
-        mut fresh: Fresh,
+        mut fresh: AccessToken,
         watch: &mut Watch,
     ) -> Result<Response<Incoming>, ProxyError> {
         let mut may_renew = true;
@@ -132,8 +132,8 @@ impl Proxy {
     }
 
     /// Another token than one that was refused, if there is one.
-    async fn renewed(&self, fresh: &Fresh) -> Result<Option<Fresh>, ProxyError> {
-        match self.grants.refused(fresh).await {
+    async fn renewed(&self, fresh: &AccessToken) -> Result<Option<AccessToken>, ProxyError> {
+        match self.grants.replace_rejected(fresh).await {
             Ok(renewed) => Ok(renewed),
             Err(error @ GrantError::NeedsReauthentication(_)) => Err(error.into()),
             // What the service has said tells the caller more.
@@ -206,7 +206,7 @@ fn check(asked: &Asked, most: u64) -> Result<(), ProxyError> {
 }
 
 impl Ready {
-    fn request(&self, fresh: &Fresh) -> Result<Request<Outgoing>, ProxyError> {
+    fn request(&self, fresh: &AccessToken) -> Result<Request<Outgoing>, ProxyError> {
         let mut request = Request::new(self.body.sent());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.url.as_str().parse().map_err(|_| ProxyError::Path("it makes no URL"))?;

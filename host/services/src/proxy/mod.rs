@@ -26,7 +26,7 @@ use thiserror::Error;
 
 use crate::{
     audit::{Actor, Audit},
-    grants::{GrantError, Grants, Which},
+    grants::{GrantError, GrantSelector, Grants},
 };
 use jackfield_config::{self as config, UrlPrefix};
 use jackfield_loader::Plugins;
@@ -55,7 +55,7 @@ pub struct Asked {
     /// The integration that is to be used.
     pub integration: IntegrationId,
     /// Which of its grants.
-    pub which: Which,
+    pub which: GrantSelector,
     /// RFC 9110 section 9.
     pub method: Method,
     /// What stands behind `proxy/`, as it came: not decoded.

@@ -70,7 +70,7 @@ impl Pipelines {
     ) -> Result<Received, StoreError> {
         let metadata = self.store.read(move |tx| integrations::metadata(tx, integration)).await?;
         let Some(metadata) = metadata else { return Ok(Received::NotFound) };
-        Ok(judge(provider, call, metadata, Some(&self.grants.lender(integration))).await)
+        Ok(judge(provider, call, metadata, Some(&self.grants.token_source(integration))).await)
     }
 
     async fn receive_in_setup(

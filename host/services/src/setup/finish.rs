@@ -12,7 +12,7 @@ use super::{
     visit::{Outcome, Visit, failed, in_vain, milliseconds, refused},
 };
 use crate::{
-    grants::taken,
+    grants::grants_of_setup,
     integrations::IntegrationOut,
     session::{ClaimId, SessionKey},
 };
@@ -66,7 +66,7 @@ impl Pipelines {
         let orphan = self.orphan(provider, &checked, Some(&integration));
         let stored = self.store_all(visit, provider, &checked, integration, orphan.clone()).await;
         if !matches!(stored, Ok(Stored::Installed(_, None))) {
-            self.grants.look_for_revocations();
+            self.revocations.wake();
         }
         match stored {
             Ok(Stored::Installed(stored, _)) => {
@@ -90,7 +90,7 @@ impl Pipelines {
         integration: Integration,
         orphan: Option<Orphan>,
     ) -> Result<Stored, StoreError> {
-        let grants = taken(
+        let grants = grants_of_setup(
             provider,
             &integration,
             &checked.setup.state,

@@ -33,6 +33,7 @@ use crate::{
     accounts::{Accounts, Organization},
     grants::Grants,
     integrations::Integrations,
+    revocations::Revocations,
     session::{SessionKey, Setups},
 };
 use jackfield_config::{Features, SecretKeys, UrlPrefix, clock::Clock};
@@ -57,6 +58,7 @@ pub struct Pipelines {
     accounts: Accounts,
     integrations: Integrations,
     grants: Grants,
+    revocations: Revocations,
     features: Features,
     url_prefix: UrlPrefix,
     clock: Clock,
@@ -75,6 +77,7 @@ pub struct Parts {
     pub accounts: Accounts,
     pub integrations: Integrations,
     pub grants: Grants,
+    pub revocations: Revocations,
     pub features: Features,
     pub url_prefix: UrlPrefix,
     pub clock: Clock,
@@ -120,8 +123,19 @@ impl Pipelines {
     /// Builds the room. The signature's key is derived from the installation's secret key.
     #[must_use]
     pub fn new(parts: Parts, keys: &SecretKeys) -> Self {
-        let Parts { plugins, store, setups, accounts, integrations, grants, features, url_prefix, clock, issuers } =
-            parts;
+        let Parts {
+            plugins,
+            store,
+            setups,
+            accounts,
+            integrations,
+            grants,
+            revocations,
+            features,
+            url_prefix,
+            clock,
+            issuers,
+        } = parts;
         let (signer, turns, limit) = (Signer::new(keys), Turns::default(), Limit::new(clock.clone()));
         Self {
             plugins,
@@ -130,6 +144,7 @@ impl Pipelines {
             accounts,
             integrations,
             grants,
+            revocations,
             features,
             url_prefix,
             clock,

@@ -9,7 +9,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{LIFETIME, Pipelines, Setup, check::Checked};
-use crate::grants::taken;
+use crate::grants::grants_of_setup;
 use jackfield_loader::{Integration, Provider};
 use jackfield_store::{
     StoreResult, Tx,
@@ -76,7 +76,7 @@ impl Pipelines {
         let nothing = Integration::new("");
         let integration = built.unwrap_or(&nothing);
         let now = self.clock.now();
-        let grants = taken(provider, integration, &setup.state, &setup.hosts, now, None);
+        let grants = grants_of_setup(provider, integration, &setup.state, &setup.hosts, now, None);
         let given = Given {
             grants: grants.into_iter().map(given_grant).collect(),
             metadata: integration.metadata.clone(),

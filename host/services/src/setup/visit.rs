@@ -193,7 +193,7 @@ impl Pipelines {
             tx.audit(&entry)
         };
         self.setups.remove_and(&visit.session, provider.id(), checked.claim, also).await?;
-        self.grants.look_for_revocations();
+        self.revocations.wake();
         Ok(Outcome::Ended(failed(provider, checked, why)))
     }
 

@@ -77,7 +77,7 @@ pub(in crate::web) async fn remove(
     match app.integrations.remove(access.organization.id, parsed(&id)?, access.actor).await? {
         Unlinked::NotThere => return Err(WebError::NotFound.into()),
         Unlinked::StillShared => {}
-        Unlinked::Removed(revocation) => drop(app.grants.revoke_now(revocation).await),
+        Unlinked::Removed(revocation) => drop(app.revocations.revoke_now(revocation).await),
     }
     Ok(StatusCode::NO_CONTENT)
 }

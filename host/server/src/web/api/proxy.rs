@@ -19,7 +19,7 @@ use crate::{
 use jackfield_outbound::OutboundError;
 use jackfield_services::{
     accounts::Scope,
-    grants::{GrantError, Which},
+    grants::{GrantError, GrantSelector},
     proxy::{Asked, ProxyError},
 };
 use jackfield_store::StoreError;
@@ -45,7 +45,7 @@ pub(in crate::web) async fn proxy(
         actor: access.actor.clone(),
         organization: access.organization.id,
         integration: parsed(integration)?,
-        which: Which { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
+        which: GrantSelector { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
         path: path.to_owned(),
         query: head.uri.query().map(str::to_owned),
         method: head.method.clone(),

@@ -38,7 +38,7 @@ pub(in crate::web) async fn revocations(
     ApiAccess(access): ApiAccess,
 ) -> Result<Json<Vec<RevocationOut>>, ApiError> {
     require(&access, Scope::OrgRead)?;
-    let latest = app.grants.latest_revocations(access.organization.id).await?;
+    let latest = app.revocations.latest(access.organization.id).await?;
     Ok(Json(latest.iter().map(|revocation| RevocationOut::new(&app, revocation)).collect()))
 }
 

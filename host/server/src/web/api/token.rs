@@ -19,7 +19,7 @@ use crate::{
 use jackfield_services::{
     accounts::Scope,
     audit::{Action, Entry},
-    grants::{Fresh, GrantError, Which},
+    grants::{AccessToken, GrantError, GrantSelector},
 };
 use jackfield_store::{IntegrationId, OrganizationId};
 
@@ -53,9 +53,9 @@ pub(in crate::web) async fn token(
     Query(TokenQuery { grant, subject }): Query<TokenQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), ApiError> {
     require(&access, Scope::IntegrationsToken)?;
-    let which = Which { name: grant, subject };
+    let which = GrantSelector { name: grant, subject };
     let (organization, id) = (access.organization.id, parsed(&id)?);
-    let fresh = match app.grants.fresh(organization, id, &which).await {
+    let fresh = match app.grants.access_token(organization, id, &which).await {
         Err(GrantError::NotFound) => return Err(absent(&app, organization, id).await?.into()),
         other => other?,
     };
@@ -72,7 +72,7 @@ async fn absent(app: &AppHandle, organization: OrganizationId, id: IntegrationId
 }
 
 impl TokenOut {
-    fn new(fresh: Fresh) -> Self {
+    fn new(fresh: AccessToken) -> Self {
         Self {
             access_token: fresh.access_token,
             token_type: fresh.token_type,

@@ -1,0 +1,10 @@
+//! What every request to a provider needs: grants as plugins see them, and the pause after a
+//! failure.
+
+mod pause;
+mod plugin_grant;
+mod provider_text;
+
+pub(crate) use pause::provider_pause;
+pub(crate) use plugin_grant::plugin_grant;
+pub(crate) use provider_text::truncated;
