@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use jackfield_author::check::{CheckOptions, check};
 use jackfield_config as config;
 use jackfield_loader::{Plugins, Request, State, worker};
 use jackfield_outbound::Outbound;
@@ -157,8 +158,8 @@ async fn starting(folder: &Path) -> Result<()> {
     let library = built_library("numbered")?;
     let mut reports = Vec::new();
     for _ in 0..20 {
-        let extent = jackfield_loader::Extent { questions: 0, seed: 1 };
-        let report = jackfield_loader::check(&library, extent).await;
+        let options = CheckOptions { questions: 0, seed: 1 };
+        let report = check(&library, options).await;
         reports.push(report.map_err(|refusal| anyhow::anyhow!("{refusal}"))?.started_in);
     }
     println!("a worker, middle of 20 starts");
@@ -202,7 +203,7 @@ async fn many(folder: &Path) -> Result<()> {
 }
 
 fn host(folder: &Path, isolation: &str, count: usize) -> Result<Host> {
-    let program = Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), words: Vec::new() };
+    let program = Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), arguments: Vec::new() };
     let toml = format!("[plugins]\npath = [{folder:?}]\nisolation = \"{isolation}\"");
     let builder = HostBuilder::new(program).toml(&toml).log("error");
     (0..count).fold(builder, |builder, number| builder.listed(&format!("numbered{number}"))).start()

@@ -29,7 +29,7 @@ const LOAD: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let program = Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), words: Vec::new() };
+    let program = Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), arguments: Vec::new() };
     let host = HostBuilder::new(program).plugin("example").log("error").start()?;
     host.run(&["org", "create", "acme", "--name", "Acme"], "")?;
     let id = install(&host).await?;

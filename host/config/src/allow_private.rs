@@ -1,10 +1,11 @@
-//! Which private addresses the outgoing client may reach.
+//! `[http] allow-private`: which private addresses the outgoing client may connect to.
 
 use std::{net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
-/// One entry of `[http] allow-private`: an address, a network or a host name, each with or without a port.
+/// One entry of `[http] allow-private`: an address, a network or a host name, each with or without
+/// a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowPrivate {
     target: Target,
@@ -18,13 +19,14 @@ enum Target {
 }
 
 impl AllowPrivate {
-    /// The port it is bound to.
+    /// The port it is limited to.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// Whether the entry covers an address that `host` stands for; without a port, on every port.
+    /// Whether the entry covers an address that `host` resolves to. `port` is `None` if it must
+    /// cover every port.
     #[must_use]
     pub fn covers(&self, host: &str, ip: IpAddr, port: Option<u16>) -> bool {
         let is_port = self.port.is_none() || self.port == port;
@@ -44,10 +46,10 @@ impl FromStr for AllowPrivate {
             return Ok(Self { target, port: None });
         }
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port.parse().map_err(|_| refused())?)),
+            Some((host, port)) => (host, Some(port.parse().map_err(|_| wrong_entry())?)),
             None => (text, None),
         };
-        let target = network(host.trim_matches(['[', ']'])).or_else(|| name(host)).ok_or_else(refused)?;
+        let target = network(host.trim_matches(['[', ']'])).or_else(|| name(host)).ok_or_else(wrong_entry)?;
         Ok(Self { target, port })
     }
 }
@@ -58,11 +60,11 @@ fn network(text: &str) -> Option<Target> {
 }
 
 fn name(text: &str) -> Option<Target> {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    (!text.is_empty() && text.bytes().all(is_word)).then(|| Target::Host(text.to_owned()))
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    (!text.is_empty() && text.bytes().all(is_allowed)).then(|| Target::Host(text.to_owned()))
 }
 
-fn refused() -> (String, String) {
+fn wrong_entry() -> (String, String) {
     let message = "neither an address, a network nor a host name".to_owned();
     (message, "write like 10.1.2.3, 10.0.0.0/8, slack.internal or slack.internal:8443".to_owned())
 }

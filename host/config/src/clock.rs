@@ -1,10 +1,11 @@
-//! Floor 0: the time, so that tests can set it. Knows nothing of ours.
+//! The time, so that tests can set it. Knows nothing of ours.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use time::{Duration, OffsetDateTime};
 
-/// Tells the time: the system's, or one that a test set.
+/// Tells the time: the system's, or one that a test sets.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
@@ -15,28 +16,28 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's time, UTC.
+    /// The system's time, in UTC.
     #[must_use]
     pub const fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A time that stands still until it is [advanced](Self::advance).
+    /// A time that stands still until somebody [advances](Self::advance) it.
     #[must_use]
     pub fn fixed(at: OffsetDateTime) -> Self {
         Self(Source::Fixed(Arc::new(Mutex::new(at))))
     }
 
-    /// Now, UTC.
+    /// Now, in UTC.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
         match &self.0 {
             Source::System => OffsetDateTime::now_utc(),
-            Source::Fixed(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
+            Source::Fixed(at) => *at.lock(),
         }
     }
 
-    /// Whether both tell the same time, now and later.
+    /// Whether both show the same time, now and later.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -46,10 +47,10 @@ impl Clock {
         }
     }
 
-    /// Moves a fixed time; the system's goes on by itself.
+    /// Moves a fixed time; does nothing to the system's.
     pub fn advance(&self, by: Duration) {
         if let Source::Fixed(at) = &self.0 {
-            *at.lock().unwrap_or_else(PoisonError::into_inner) += by;
+            *at.lock() += by;
         }
     }
 }

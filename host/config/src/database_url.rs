@@ -1,4 +1,4 @@
-//! Where the database is.
+//! `[database] url`.
 
 use std::{fmt, str::FromStr};
 
@@ -9,7 +9,7 @@ use url::Url;
 pub struct DatabaseUrl(String);
 
 impl DatabaseUrl {
-    /// The URL as it was written, password included.
+    /// The URL as it was written, with the password.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

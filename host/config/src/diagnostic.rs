@@ -1,13 +1,14 @@
-//! What is wrong with the configuration, told so that it can be mended.
+//! What is wrong with the configuration, and how to fix it.
 
 use std::{fmt, path::PathBuf};
 
-/// One diagnostic: where, what was found, what to do. Never holds a secret's value.
+/// One mistake in the configuration: where it is, what was found, what to do. Never holds a
+/// secret's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The configuration file.
     pub file: PathBuf,
-    /// Line in it, from 1; `None` when the key is absent.
+    /// Line in it, from 1; `None` if the key is absent.
     pub line: Option<usize>,
     /// Dotted key: `system.url-prefix`.
     pub key: String,
@@ -17,15 +18,9 @@ pub struct Diagnostic {
     pub help: String,
 }
 
-/// All diagnostics of one reading, in the order of their lines.
+/// All diagnostics of one file, in the order of their lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics(Vec<Diagnostic>);
-
-/// The known word that was likely meant: at most two slips of the pen away.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.into_iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
-    near.filter(|(slips, _)| *slips <= 2).min().map(|(_, known)| known)
-}
 
 impl Diagnostics {
     /// The diagnostics.
@@ -33,6 +28,12 @@ impl Diagnostics {
     pub fn list(&self) -> &[Diagnostic] {
         &self.0
     }
+}
+
+/// The known word that was likely meant: it differs by at most two slips of the pen.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.into_iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
+    distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, known)| known)
 }
 
 impl From<Vec<Diagnostic>> for Diagnostics {

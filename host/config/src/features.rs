@@ -2,69 +2,70 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
 };
 
+use parking_lot::RwLock;
 use toml::de::{DeTable, DeValue};
 
-use super::{
-    document::{Node, Section},
-    value,
-};
+use super::{config_value::ConfigValue, diagnostic_collector::DiagnosticCollector, table_reader::TableReader};
 
-/// The features there are, and whether each is on when the file does not say.
+/// The features there are, and whether each is on by default.
 const KNOWN: [(&str, bool); 1] = [("organizations:integrations-v3", true)];
 
 /// Which features are on. Clones are handles on the same.
 #[derive(Clone, Debug, Default)]
-pub struct Features(Arc<RwLock<Reaches>>);
+pub struct Features(Arc<RwLock<FeatureScopes>>);
 
-type Reaches = BTreeMap<&'static str, Reach>;
+type FeatureScopes = BTreeMap<&'static str, FeatureScope>;
 
+/// For whom a feature is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Reach {
+enum FeatureScope {
+    /// For all organizations, or for none.
     All(bool),
+    /// For the organizations with these slugs.
     Some(BTreeSet<String>),
 }
 
 impl Features {
-    pub(super) fn read<'a>(notes: &'a super::document::Notes, root: &'a DeTable<'a>) -> Self {
-        let mut section = Section::new(notes, "features", root);
-        let mut features = BTreeMap::new();
+    pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
+        let mut section = TableReader::section(collector, "features", root);
+        let mut scopes = BTreeMap::new();
         for (name, is_on) in KNOWN {
-            let reach = section.take(name).and_then(|node| reach(&node));
-            features.insert(name, reach.unwrap_or(Reach::All(is_on)));
+            let scope = section.take(name).and_then(|value| feature_scope(&value));
+            scopes.insert(name, scope.unwrap_or(FeatureScope::All(is_on)));
         }
         section.finish();
-        Self(Arc::new(RwLock::new(features)))
+        Self(Arc::new(RwLock::new(scopes)))
     }
 
-    /// Takes over what other settings say, for every handle.
+    /// Replaces what all handles see by other settings.
     pub fn replace(&self, other: &Self) {
-        let reaches = other.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = reaches;
+        let scopes = other.0.read().clone();
+        *self.0.write() = scopes;
     }
 
     /// Whether a feature is on for an organization; an unknown feature never is.
     #[must_use]
     pub fn is_on(&self, name: &str, organization: &str) -> bool {
-        match self.0.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            Some(Reach::All(is_on)) => *is_on,
-            Some(Reach::Some(slugs)) => slugs.contains(organization),
+        match self.0.read().get(name) {
+            Some(FeatureScope::All(is_on)) => *is_on,
+            Some(FeatureScope::Some(slugs)) => slugs.contains(organization),
             None => false,
         }
     }
 }
 
-fn reach(node: &Node<'_>) -> Option<Reach> {
-    match node.value {
-        DeValue::Boolean(is_on) => Some(Reach::All(*is_on)),
+fn feature_scope(value: &ConfigValue<'_>) -> Option<FeatureScope> {
+    match value.value {
+        DeValue::Boolean(is_on) => Some(FeatureScope::All(*is_on)),
         DeValue::Array(_) => {
-            let slugs = value::texts(node)?.into_iter().map(|(slug, _)| slug).collect();
-            Some(Reach::Some(slugs))
+            let slugs = value.texts()?.into_iter().map(|(slug, _)| slug).collect();
+            Some(FeatureScope::Some(slugs))
         }
         _ => {
-            node.wrong_type("true, false or a list of organization slugs");
+            value.report_wrong_type("true, false or a list of organization slugs");
             None
         }
     }

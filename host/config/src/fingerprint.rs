@@ -1,4 +1,4 @@
-//! Which keys one file says otherwise than another, without keeping what either says: values may be secrets.
+//! Which keys differ between two files, without keeping their values, which may be secrets.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::de::{DeTable, DeValue};
 
-use super::value::is_reference;
+use super::read_value::is_reference;
 
-/// Each dotted key of a file with a hash of its value, and of what it refers to. Whoever knows a hash can try values out: it is kept sealed, and
-/// its `Debug` shows none.
+/// Each dotted key of a file, with a hash of its value and of what that refers to. A hash lets
+/// somebody try values out, so it is stored sealed, and `Debug` shows none.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(BTreeMap<String, String>);
 
-/// The one value that is not looked into: everything is sealed under it, this as well.
+/// The only reference that is not followed: everything is sealed under that key, this too.
 const SECRET_KEY: &str = "system.secret-key";
 
 impl Fingerprint {
@@ -23,7 +23,7 @@ impl Fingerprint {
         Self(hashes)
     }
 
-    /// The keys that are new, gone or otherwise there, in their order.
+    /// The keys that were added, removed or changed, sorted.
     #[must_use]
     pub fn changed(&self, after: &Self) -> Vec<String> {
         let keys = self.0.keys().chain(after.0.keys().filter(|key| !self.0.contains_key(*key)));
@@ -32,7 +32,7 @@ impl Fingerprint {
         changed
     }
 
-    /// With what tells one secret key from another, as far as anybody may know.
+    /// The same, with the ids of the secret keys.
     #[must_use]
     pub fn with_secret_key(mut self, ids: &str) -> Self {
         let before = self.0.get(SECRET_KEY).cloned().unwrap_or_default();
@@ -54,8 +54,8 @@ fn add(prefix: &str, table: &DeTable<'_>, hashes: &mut BTreeMap<String, String>)
         match value.get_ref() {
             DeValue::Table(table) if !is_reference(table) => add(&key, table, hashes),
             other => {
-                let look: Look = if key == SECRET_KEY { |_, _| String::new() } else { referenced };
-                hashes.insert(key, hash(&text(other, look)));
+                let resolve: Resolve = if key == SECRET_KEY { |_, _| String::new() } else { target_text };
+                hashes.insert(key, hash(&text(other, resolve)));
             }
         }
     }
@@ -65,12 +65,12 @@ fn hash(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Says what a reference leads to.
-type Look = fn(&str, &str) -> String;
+/// Returns the text that a reference (kind, target) leads to.
+type Resolve = fn(&str, &str) -> String;
 
-/// What stands in an environment variable or a file at present; nothing where it cannot be read, which is told elsewhere. What is no ordinary
-/// file can be read once only, and not by us.
-fn referenced(kind: &str, target: &str) -> String {
+/// The text of an environment variable or a file; empty if it cannot be read, which is reported
+/// elsewhere. Other than ordinary files can be read only once, and not by us.
+fn target_text(kind: &str, target: &str) -> String {
     if kind == "env" {
         return std::env::var(target).unwrap_or_default();
     }
@@ -82,8 +82,8 @@ fn referenced(kind: &str, target: &str) -> String {
         .unwrap_or_default()
 }
 
-/// The same for the same value, wherever it stands.
-fn text(value: &DeValue<'_>, look: Look) -> String {
+/// The same text for the same value, wherever it stands.
+fn text(value: &DeValue<'_>, resolve: Resolve) -> String {
     match value {
         DeValue::String(text) => format!("{text:?}"),
         DeValue::Integer(number) => number.to_string(),
@@ -91,15 +91,15 @@ fn text(value: &DeValue<'_>, look: Look) -> String {
         DeValue::Boolean(is) => is.to_string(),
         DeValue::Datetime(date) => date.to_string(),
         DeValue::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| text(item.get_ref(), look)).collect();
+            let items: Vec<String> = items.iter().map(|item| text(item.get_ref(), resolve)).collect();
             format!("[{}]", items.join(","))
         }
         DeValue::Table(table) => {
             let is_reference = is_reference(table);
             let pair = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
-                let led_to =
-                    value.get_ref().as_str().filter(|_| is_reference).map(|target| look(key.get_ref(), target));
-                format!("{:?}={}{:?}", key.get_ref(), text(value.get_ref(), look), led_to)
+                let target =
+                    value.get_ref().as_str().filter(|_| is_reference).map(|target| resolve(key.get_ref(), target));
+                format!("{:?}={}{:?}", key.get_ref(), text(value.get_ref(), resolve), target)
             };
             let pairs: Vec<String> = table.iter().map(pair).collect();
             format!("{{{}}}", pairs.join(","))
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_stands_elsewhere_is_another_once_it_says_something_else_there() {
+    fn a_reference_has_changed_when_what_it_leads_to_has() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("secret");
         let write = |text: &str| std::fs::write(&file, text).expect("a file");

@@ -1,78 +1,78 @@
-//! `[plugins]`: where the libraries are, how they are run and what one of them may cost.
+//! `[plugins]`: where the libraries are, how they run and what one of them may use.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use jackfield_plugin_abi::reach::NotAHost;
+use jackfield_plugin_abi::reach::{HostPattern, NotAHost};
 use toml::de::DeTable;
 
 use super::{
-    HostPattern, TrustedKeys,
-    document::{Node, Notes, Section},
-    value,
+    config_value::ConfigValue, diagnostic_collector::DiagnosticCollector, table_reader::TableReader,
+    trusted_key::TrustedKeys,
 };
 
 /// `[plugins]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugins {
-    /// Folders searched for the names of `default-integrations`.
+    /// Folders in which the names of `default-integrations` are looked up.
     pub path: Vec<PathBuf>,
-    /// What a plugin that does not load means for the start.
+    /// What the host does at the start if a plugin does not load.
     pub on_failure: OnFailure,
-    /// What a kernel that cannot hold a worker as it should means for the start.
+    /// What the host does if the kernel cannot sandbox a worker completely.
     pub sandbox: SandboxPolicy,
-    /// Whose signatures count, and whether plugins must be signed at all.
+    /// Whose signatures are accepted, and whether plugins must be signed at all.
     pub trusted_keys: TrustedKeys,
-    /// What plugins are told of the time, in seconds since 1970-01-01 UTC, where it is not the system's: for tests.
+    /// The time that plugins see, in seconds since 1970-01-01 UTC, if it is not the system's: for
+    /// tests.
     pub clock: Option<i64>,
-    /// How plugins are run that have no table of their own.
-    all: Run,
+    /// For plugins without a table of their own.
+    defaults: PluginSettings,
     /// `[plugins.ENTRY]`, by entry of `default-integrations`.
-    own: BTreeMap<String, Own>,
+    overrides: BTreeMap<String, PluginOverrides>,
 }
 
-/// How one plugin is run.
+/// How one plugin runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct PluginSettings {
     /// Where its code runs.
     pub isolation: Isolation,
     /// Longest it may take for one call.
     pub deadline: Duration,
     /// Largest address space of its worker, in MiB.
     pub memory: u64,
-    /// The only hosts it may reach, of those it declares; `None` leaves it all of them.
+    /// The only hosts it may contact, of those it declares; `None`: all of them.
     pub hosts: Option<Vec<HostPattern>>,
 }
 
 /// Where a plugin's code runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// In a process of its own that can do nothing but answer.
+    /// In a sandboxed process of its own.
     Process,
     /// In the host's process, with all of its rights.
     InProcess,
 }
 
-/// What a plugin that does not load means for the start.
+/// What the host does at the start if a plugin does not load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
-    /// The host does not start.
+    /// It does not start.
     Stop,
-    /// The host starts with the others.
+    /// It starts with the others.
     Skip,
 }
 
-/// What a kernel that lacks a part of the sandbox means.
+/// What the host does if the kernel lacks a part of the sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SandboxPolicy {
-    /// Workers run with what there is; the log and `plugin list` say what is missing.
+    /// Workers run with what there is. The log and `plugin list` say what is missing.
     BestEffort,
     /// No worker runs.
     Required,
 }
 
-/// What a table of its own says of a plugin and the general one does not.
+/// What `[plugins.ENTRY]` sets. The rest is as in `[plugins]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Own {
+struct PluginOverrides {
     line: usize,
     isolation: Option<Isolation>,
     deadline: Option<Duration>,
@@ -80,7 +80,7 @@ struct Own {
     hosts: Option<Vec<HostPattern>>,
 }
 
-/// In MiB: the host's own binary is mapped into the worker as well.
+/// In MiB. The worker also maps the host's own binary.
 const SMALLEST_MEMORY: u64 = 64;
 const LARGEST_MEMORY: u64 = 1 << 20;
 /// The end of the year 9999, in seconds since 1970.
@@ -89,17 +89,17 @@ const LATEST: u64 = 253_402_300_799;
 const LONGEST_DEADLINE: u64 = 60;
 
 impl Plugins {
-    pub(super) fn read<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> Self {
-        let mut section = Section::new(notes, "plugins", root);
+    pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
+        let mut section = TableReader::section(collector, "plugins", root);
         let path = section.take("path").map_or_else(
             || vec!["plugins".into()],
-            |node| value::texts(&node).unwrap_or_default().into_iter().map(|(path, _)| path.into()).collect(),
+            |value| value.texts().unwrap_or_default().into_iter().map(|(path, _)| path.into()).collect(),
         );
-        let on_failure = word(&mut section, "on-failure", &[("stop", OnFailure::Stop), ("skip", OnFailure::Skip)]);
+        let on_failure = choice(&mut section, "on-failure", &[("stop", OnFailure::Stop), ("skip", OnFailure::Skip)]);
         let policies = [("best-effort", SandboxPolicy::BestEffort), ("required", SandboxPolicy::Required)];
-        let sandbox = word(&mut section, "sandbox", &policies);
-        let clock = section.take("clock").and_then(|node| value::number(&node, 1, LATEST));
-        let all = Own::read(&mut section, 0).over(&Run::default());
+        let sandbox = choice(&mut section, "sandbox", &policies);
+        let clock = section.take("clock").and_then(|value| value.number(1, LATEST));
+        let defaults = PluginOverrides::read(&mut section, 0).applied_to(&PluginSettings::default());
         let trusted_keys = TrustedKeys::read(section.take("trusted-keys"));
         let tables = section.take_tables();
         section.finish();
@@ -109,35 +109,37 @@ impl Plugins {
             sandbox: sandbox.unwrap_or(SandboxPolicy::BestEffort),
             trusted_keys,
             clock: clock.and_then(|seconds| i64::try_from(seconds).ok()),
-            all,
-            own: tables.into_iter().map(|(entry, node)| (entry, own_table(&node))).collect(),
+            defaults,
+            overrides: tables.into_iter().map(|(entry, value)| (entry, PluginOverrides::read_table(&value))).collect(),
         }
     }
 
-    /// How the plugin of an entry of `default-integrations` is run.
+    /// How the plugin of an entry of `default-integrations` runs.
     #[must_use]
-    pub fn run(&self, entry: &str) -> Run {
-        self.own.get(entry).map_or_else(|| self.all.clone(), |own| own.over(&self.all))
+    pub fn settings_for(&self, entry: &str) -> PluginSettings {
+        self.overrides
+            .get(entry)
+            .map_or_else(|| self.defaults.clone(), |overrides| overrides.applied_to(&self.defaults))
     }
 
-    pub(super) fn forget_tables(&mut self) {
-        self.own.clear();
+    pub(super) fn clear_overrides(&mut self) {
+        self.overrides.clear();
     }
 
     /// The entries that have a table of their own, each with its line.
     pub fn tables(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.own.iter().map(|(entry, own)| (entry.as_str(), own.line))
+        self.overrides.iter().map(|(entry, overrides)| (entry.as_str(), overrides.line))
     }
 }
 
-impl Default for Run {
+impl Default for PluginSettings {
     fn default() -> Self {
         Self { isolation: Isolation::Process, deadline: Duration::from_secs(10), memory: 512, hosts: None }
     }
 }
 
 impl Isolation {
-    /// As it is written in the file.
+    /// Its word in the file.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -147,46 +149,46 @@ impl Isolation {
     }
 }
 
-fn own_table(node: &Node<'_>) -> Own {
-    let mut section = Section::of(node);
-    let own = Own::read(&mut section, node.line());
-    section.finish();
-    own
+fn choice<T: Copy>(section: &mut TableReader<'_>, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+    section.take(key).and_then(|value| value.choice(choices))
 }
 
-fn word<T: Copy>(section: &mut Section<'_>, key: &'static str, words: &[(&str, T)]) -> Option<T> {
-    section.take(key).and_then(|node| value::word(&node, words))
-}
+impl PluginOverrides {
+    fn read_table(value: &ConfigValue<'_>) -> Self {
+        let mut table = TableReader::of(value);
+        let overrides = Self::read(&mut table, value.line());
+        table.finish();
+        overrides
+    }
 
-impl Own {
-    fn read(section: &mut Section<'_>, line: usize) -> Self {
-        let places = [Isolation::Process, Isolation::InProcess].map(|isolation| (isolation.word(), isolation));
-        let seconds = section.take("deadline").and_then(|node| value::number(&node, 1, LONGEST_DEADLINE));
+    fn read(table: &mut TableReader<'_>, line: usize) -> Self {
+        let isolations = [Isolation::Process, Isolation::InProcess].map(|isolation| (isolation.word(), isolation));
+        let seconds = table.take("deadline").and_then(|value| value.number(1, LONGEST_DEADLINE));
         Self {
             line,
-            isolation: word(section, "isolation", &places),
+            isolation: choice(table, "isolation", &isolations),
             deadline: seconds.map(Duration::from_secs),
-            memory: section.take("memory").and_then(|node| value::number(&node, SMALLEST_MEMORY, LARGEST_MEMORY)),
-            hosts: section.take("hosts").and_then(|node| hosts(&node)),
+            memory: table.take("memory").and_then(|value| value.number(SMALLEST_MEMORY, LARGEST_MEMORY)),
+            hosts: table.take("hosts").and_then(|value| hosts(&value)),
         }
     }
 
-    fn over(&self, all: &Run) -> Run {
-        Run {
-            isolation: self.isolation.unwrap_or(all.isolation),
-            deadline: self.deadline.unwrap_or(all.deadline),
-            memory: self.memory.unwrap_or(all.memory),
-            hosts: self.hosts.clone().or_else(|| all.hosts.clone()),
+    fn applied_to(&self, defaults: &PluginSettings) -> PluginSettings {
+        PluginSettings {
+            isolation: self.isolation.unwrap_or(defaults.isolation),
+            deadline: self.deadline.unwrap_or(defaults.deadline),
+            memory: self.memory.unwrap_or(defaults.memory),
+            hosts: self.hosts.clone().or_else(|| defaults.hosts.clone()),
         }
     }
 }
 
-/// A list with a diagnostic in it narrows to what is left: never to more than was written.
-fn hosts(node: &Node<'_>) -> Option<Vec<HostPattern>> {
-    Some(node.items()?.iter().filter_map(host).collect())
+/// A list with a mistake in it narrows to what is left, so it never allows more than was written.
+fn hosts(value: &ConfigValue<'_>) -> Option<Vec<HostPattern>> {
+    Some(value.items()?.iter().filter_map(host).collect())
 }
 
-fn host(node: &Node<'_>) -> Option<HostPattern> {
-    let parsed = value::text(node)?.parse::<HostPattern>();
-    parsed.map_err(|error| node.diagnostic(error.to_string(), NotAHost::MEND)).ok()
+fn host(value: &ConfigValue<'_>) -> Option<HostPattern> {
+    let parsed = value.text()?.parse::<HostPattern>();
+    parsed.map_err(|error| value.report(error.to_string(), NotAHost::MEND)).ok()
 }

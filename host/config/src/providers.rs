@@ -1,38 +1,32 @@
-//! The providers that an operator declares instead of loading a plugin, `[providers.NAME]` in the file.
+//! `[providers.NAME]`: the providers that an operator declares instead of loading a plugin.
 
 use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{
-    ProviderOptions, Settings,
-    document::{Node, Notes},
-};
+use super::{config_value::ConfigValue, diagnostic_collector::DiagnosticCollector, options::ProviderOptions, sections};
 
-/// Name of the section.
-pub(super) const SECTION: &str = "providers";
-
-/// Keys that are called after the token, or that are read from a file, and hold no secret.
+/// Keys whose names look like a secret's, or that may be references, but that hold none.
 const PUBLIC: [&str; 4] = ["icon", "name", "token-path", "token-request"];
 
-/// Reads the tables; what stands in them is judged where they become providers, as a plugin's options are judged by the plugin.
-pub(super) fn read<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> BTreeMap<String, ProviderOptions> {
+/// Reads the tables. What they hold is checked where they become providers, as a plugin checks its
+/// own options.
+pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> BTreeMap<String, ProviderOptions> {
     let mut providers = BTreeMap::new();
-    let Some(node) = root.get(SECTION).map(|value| Node::new(notes, SECTION.to_owned(), value)) else {
-        return providers;
-    };
-    let DeValue::Table(table) = node.value else {
-        node.wrong_type("a table for each provider, [providers.NAME]");
+    let Some(section) = root.get(sections::PROVIDERS) else { return providers };
+    let section = ConfigValue::new(collector, sections::PROVIDERS.to_owned(), section);
+    let DeValue::Table(table) = section.value else {
+        section.report_wrong_type("a table for each provider, [providers.NAME]");
         return providers;
     };
     for (key, value) in table {
         let id = key.get_ref().to_string();
-        let provider = Node::new(notes, format!("{SECTION}.{id}"), value);
-        if !is_id(&id) {
+        let provider = section.child(&id, value);
+        if !is_provider_id(&id) {
             let help = "write 1 to 64 of a-z, 0-9, - and _, and not the name of a section";
-            notes.note(Some(notes.line(key.span().start)), &provider.key, "not a provider's id", help);
+            collector.report(Some(collector.line(key.span().start)), &provider.key, "not a provider's id", help);
         } else if !matches!(provider.value, DeValue::Table(_)) {
-            provider.wrong_type("a table, [providers.NAME]");
+            provider.report_wrong_type("a table, [providers.NAME]");
         } else if let Some(options) = ProviderOptions::read(&provider) {
             providers.insert(id, options.with_public(&PUBLIC));
         }
@@ -40,7 +34,7 @@ pub(super) fn read<'a>(notes: &'a Notes, root: &'a DeTable<'a>) -> BTreeMap<Stri
     providers
 }
 
-fn is_id(name: &str) -> bool {
-    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-    (1..=64).contains(&name.len()) && name.bytes().all(is_word) && !Settings::is_section(name)
+fn is_provider_id(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) && !sections::is_section(name)
 }

@@ -1,18 +1,16 @@
-//! What operators write, and what they are told.
+//! What operators write, and the diagnostics they get.
 
-use super::{
-    super::{Isolation, OnFailure, SandboxPolicy},
-    *,
-};
+use super::*;
+use crate::{Isolation, OnFailure, SandboxPolicy};
 
 fn mistakes_in(text: &str) -> String {
-    let (_, diagnostics) = read(Path::new("jackfield.toml"), text);
+    let (_, diagnostics) = parse(Path::new("jackfield.toml"), text);
     assert!(!diagnostics.is_empty(), "it has mistakes");
     Diagnostics::from(diagnostics).to_string()
 }
 
 fn settings_of(text: &str) -> Settings {
-    let (settings, diagnostics) = read(Path::new("jackfield.toml"), text);
+    let (settings, diagnostics) = parse(Path::new("jackfield.toml"), text);
     assert!(diagnostics.is_empty(), "{}", Diagnostics::from(diagnostics));
     settings
 }
@@ -27,10 +25,10 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(settings.plugins.path, [PathBuf::from("plugins")]);
     assert_eq!(settings.plugins.on_failure, OnFailure::Stop);
     assert_eq!(settings.plugins.sandbox, SandboxPolicy::BestEffort);
-    let run = settings.plugins.run("example");
-    assert_eq!((run.isolation, run.deadline, run.memory), (Isolation::Process, Duration::from_secs(10), 512));
-    assert_eq!(run.hosts, None);
-    assert_eq!(settings.plugins.trusted_keys.demanded(), None);
+    let plugin = settings.plugins.settings_for("example");
+    assert_eq!((plugin.isolation, plugin.deadline, plugin.memory), (Isolation::Process, Duration::from_secs(10), 512));
+    assert_eq!(plugin.hosts, None);
+    assert_eq!(settings.plugins.trusted_keys.required(), None);
     assert!(settings.features.is_on("organizations:integrations-v3", "acme"));
     assert_eq!((settings.proxy.max_request_bytes, settings.proxy.idle_timeout), (1 << 30, Duration::from_secs(60)));
     assert_eq!(settings.proxy.max_calls, 256);
@@ -54,7 +52,7 @@ fn the_manual_says_the_defaults() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_with_line_key_and_mend() {
+fn all_mistakes_are_told_at_once_with_line_key_and_help() {
     let text = r#"
 default-integrations = ["example", "example", 3]
 default-integration = []
@@ -133,16 +131,17 @@ fn trusted_keys_are_read_from_the_text_and_from_files() {
     let file = folder.path().join("operator.pub");
     fs::write(&file, format!("untrusted comment: ours\n{key}\n")).expect("writable");
     let settings = settings_of(&format!("[plugins]\ntrusted-keys = [\"{key}\", {{ file = {file:?} }}]\n"));
-    let keys = settings.plugins.trusted_keys.demanded().expect("signatures are demanded");
+    let keys = settings.plugins.trusted_keys.required().expect("signatures are required");
     assert_eq!(keys.iter().map(|key| key.id.to_string()).collect::<Vec<_>>(), ["E7620F1842B4E81F"; 2]);
-    assert_eq!(settings_of("[plugins]\ntrusted-keys = []\n").plugins.trusted_keys.demanded(), None);
+    assert_eq!(settings_of("[plugins]\ntrusted-keys = []\n").plugins.trusted_keys.required(), None);
 }
 
 #[test]
-fn a_mistake_in_a_trusted_key_leaves_signatures_demanded() {
+fn a_mistake_in_a_trusted_key_leaves_signatures_required() {
     for keys in ["[\"RWQ\"]", "\"RWQ\"", "[{ file = \"/nowhere.pub\" }]"] {
-        let (settings, diagnostics) = read(Path::new("jackfield.toml"), &format!("[plugins]\ntrusted-keys = {keys}\n"));
-        assert_eq!((diagnostics.len(), settings.plugins.trusted_keys.demanded()), (1, Some([].as_slice())), "{keys}");
+        let (settings, diagnostics) =
+            parse(Path::new("jackfield.toml"), &format!("[plugins]\ntrusted-keys = {keys}\n"));
+        assert_eq!((diagnostics.len(), settings.plugins.trusted_keys.required()), (1, Some([].as_slice())), "{keys}");
     }
     insta::assert_snapshot!(mistakes_in("[plugins]\ntrusted-keys = [\"RWQ\"]\n"), @r#"
     1 mistake in the configuration

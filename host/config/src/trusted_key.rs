@@ -1,42 +1,43 @@
-//! Whose signatures count: `[plugins] trusted-keys`, public keys as minisign writes them.
+//! `[plugins] trusted-keys`: whose signatures are accepted, as public keys of minisign.
 
 use std::{fmt, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use minisign_verify::PublicKey;
 
-use super::{document::Node, value};
+use super::config_value::ConfigValue;
 
 /// `[plugins] trusted-keys`.
 ///
-/// Once the key is written, signatures are demanded, whatever is wrong with what stands there: a slip of the pen must not open the door.
+/// If the key is present, signatures are required, whatever its value: a slip of the pen must not
+/// open the door.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedKeys(Option<Vec<TrustedKey>>);
 
-/// A public key of minisign's, by which a plugin may be signed.
+/// A public key of minisign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedKey {
-    /// Told in a signature, so that one finds the key it was made with.
-    pub id: KeyId,
-    /// What verifies.
+    /// A signature names it, so that its key can be found.
+    pub id: MinisignKeyId,
+    /// Verifies signatures.
     pub key: PublicKey,
 }
 
-/// Tells keys apart; minisign prints it as sixteen upper-case hex digits.
+/// The id of a key. Minisign prints it as sixteen upper-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyId(u64);
+pub struct MinisignKeyId(u64);
 
 impl TrustedKeys {
-    pub(super) fn read(node: Option<Node<'_>>) -> Self {
-        let Some(node) = node else { return Self(None) };
-        let Some(items) = node.items() else { return Self(Some(Vec::new())) };
-        let keys = items.iter().filter_map(value::parsed).collect();
+    pub(super) fn read(value: Option<ConfigValue<'_>>) -> Self {
+        let Some(value) = value else { return Self(None) };
+        let Some(items) = value.items() else { return Self(Some(Vec::new())) };
+        let keys = items.iter().filter_map(ConfigValue::parsed).collect();
         Self((!items.is_empty()).then_some(keys))
     }
 
-    /// The keys of which one must have signed each plugin; `None` where nothing need be signed.
+    /// The keys of which one must have signed each plugin; `None` if no signature is required.
     #[must_use]
-    pub fn demanded(&self) -> Option<&[TrustedKey]> {
+    pub fn required(&self) -> Option<&[TrustedKey]> {
         self.0.as_deref()
     }
 }
@@ -47,8 +48,8 @@ impl From<Vec<TrustedKey>> for TrustedKeys {
     }
 }
 
-impl KeyId {
-    /// The id in a key or signature: eight bytes after two that name the algorithm.
+impl MinisignKeyId {
+    /// The id in a key or a signature: eight bytes, after two that name the algorithm.
     #[must_use]
     pub fn of(base64: &str) -> Option<Self> {
         let bytes = BASE64_STANDARD.decode(base64.trim()).ok()?;
@@ -56,26 +57,26 @@ impl KeyId {
     }
 }
 
-impl fmt::Display for KeyId {
+impl fmt::Display for MinisignKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016X}", self.0)
     }
 }
 
-/// Bytes of a secret key; whoever lists one shall learn it, and not read it in a log.
-const SECRET_KEY: usize = 158;
+/// Bytes of a secret key. Somebody who lists one by mistake must learn it, but not see it in a log.
+const SECRET_KEY_LENGTH: usize = 158;
 
 impl FromStr for TrustedKey {
     type Err = (String, String);
 
-    /// Reads the key alone, or a whole `.pub` file with its comment.
+    /// Parses the key alone, or a whole `.pub` file with its comment.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let line = text.lines().find(|line| !line.starts_with("untrusted comment:")).unwrap_or_default().trim();
-        if BASE64_STANDARD.decode(line).is_ok_and(|bytes| bytes.len() == SECRET_KEY) {
+        if BASE64_STANDARD.decode(line).is_ok_and(|bytes| bytes.len() == SECRET_KEY_LENGTH) {
             let help = "write the public key, from the file that ends in .pub, and keep this one secret";
             return Err(("a secret key".to_owned(), help.to_owned()));
         }
-        let key = PublicKey::from_base64(line).ok().zip(KeyId::of(line));
+        let key = PublicKey::from_base64(line).ok().zip(MinisignKeyId::of(line));
         key.map(|(key, id)| Self { id, key }).ok_or_else(|| {
             let help = "write the line that begins with RW of a .pub file, or { file = \"PATH\" } of that file";
             ("not a public key of minisign's".to_owned(), help.to_owned())
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_is_no_public_key_is_told_and_a_secret_one_is_not_shown() {
-        let secret = BASE64_STANDARD.encode([7; SECRET_KEY]);
+        let secret = BASE64_STANDARD.encode([7; SECRET_KEY_LENGTH]);
         let other_algorithm = format!("AA{}", &KEY[2..]);
         for text in ["", "RWQ", "operator.pub", &KEY[..40], &format!("{KEY}AAAA"), &other_algorithm] {
             assert_eq!(text.parse::<TrustedKey>().expect_err("no key").0, "not a public key of minisign's", "{text}");

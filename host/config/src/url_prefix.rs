@@ -1,10 +1,11 @@
-//! What the outside world sees of the host.
+//! `[system] url-prefix`: the URL under which the outside world sees the host.
 
 use std::{fmt, str::FromStr};
 
 use url::Url;
 
-/// An absolute http or https URL without query and fragment; what redirect URIs and the dialog's origin are made of.
+/// An http or https URL without path, query and fragment. Redirect URIs and the dialog's origin are
+/// made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlPrefix(Url);
 
@@ -15,7 +16,7 @@ impl UrlPrefix {
         self.0.origin().ascii_serialization()
     }
 
-    /// Whether people reach the host over TLS.
+    /// Whether people use the host over TLS.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"

@@ -1,62 +1,63 @@
-//! Floor 2: finds, checks, loads and asks provider plugins. Knows neither oauth2 nor session nor accounts.
+//! Finds, checks, loads and asks Jackfield provider plugins. It knows neither a database nor pages,
+//! so any Rust program can use it.
 //!
-//! A plugin's way in goes through one gate, `accept`: `find` turns what the operator wrote into a file, `location` opens it where nobody
-//! else can have put it, `library_file` reads it once and judges its bytes, `signature` says who vouches for them, `lock` whether they are
-//! the accepted ones. None of it has run until then. `sealed_library` keeps exactly those bytes, and a `life` begins: in a `worker` process,
-//! or `in_process`. `plugin` keeps it running; `loading` and `registry` do that for everything that is listed.
-//! From then on everything is a question to a [`Provider`]; nothing outside this room can tell how the plugin is run (`port`).
+//! A plugin is a shared library that takes a person through the setup of an integration: what to
+//! ask in a form, where to log in, what to keep. This package runs such a library in a sandboxed
+//! process and asks it, one step at a time. The program around it draws the pages and keeps what
+//! comes out.
+//!
+//! # In a program of your own
+//!
+//! Three calls lead to an integration, as `examples/load_one.rs` shows in full:
+//!
+//! 1. [`worker::init`], first in `main`: the loader starts each plugin's process from the binary
+//!    that runs.
+//! 2. [`LibraryFile::read`] and [`Plugins::from_library`], which load a library. An operator's
+//!    library comes from [`verify_file`] instead: it also checks who can write the file, and who
+//!    has signed it.
+//! 3. [`Provider::run_view`] for each step of [`Provider::steps`], and
+//!    [`Provider::build_integration`].
+//!
+//! [`Plugins::load`] loads all that a configuration file lists instead, and [`Plugins::reload`]
+//! follows the file's changes. [`LaunchSpec`] and [`RunningPlugin`] are for tools that ask a plugin
+//! by hand.
+//!
+//! # How it is built
+//!
+//! `library` checks a file before any of it runs. `runtime` runs it, in a [`worker`] or in this
+//! process, and keeps it running. `declared` answers in the place of a library for a provider that
+//! the operator has declared in TOML. `loading` and `registry` do all that for a whole
+//! configuration.
 
-mod accept;
-mod backoff;
-mod check;
-mod conversation;
 mod declared;
-mod error;
-mod find;
-mod in_process;
-mod info;
-mod key_pair;
-mod lend;
-mod library_file;
-mod life;
-mod load;
+mod library;
 mod loading;
-mod location;
-mod lock;
-mod plugin;
-mod port;
 mod provider;
-mod redact;
+mod provider_id;
+mod provider_reach;
 mod refusal;
 mod registry;
-mod sealed_library;
-mod signature;
-mod status;
-pub mod worker;
+mod runtime;
 
-pub use accept::{Accepted, accepted, lock, proven};
-pub use check::{Behaviour, Examined, Extent, Finding, Problem, Report, Unmade, check, check_declared};
-pub use declared::{Entry, catalogue, entry};
-pub use error::PluginError;
-pub use info::PluginInfo;
+pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
+pub use jackfield_config::{Http, ProviderOptions};
+pub use jackfield_outbound::Outbound;
 pub use jackfield_plugin_abi::envelope::{
     Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantName, Identity,
     Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookAnswer, WebhookCall,
 };
-pub use key_pair::{KeyError, MadeKeys, Signed, make_keys, sign};
-pub use lend::Tokens;
-pub use library_file::LibraryFile;
-pub use lock::Lock;
-pub use port::PortError;
+pub use library::{LibraryFile, Lock, PluginInfo, WrittenLock, signature_path, verify_entry, verify_file, write_lock};
 pub use provider::Provider;
+pub use provider_id::is_good_id;
+pub use provider_reach::reach_of;
 pub use refusal::Refusal;
 pub use registry::{Changes, Plugins};
-pub use status::{PluginStatus, ProviderStatus, State as PluginState};
-pub use worker::Sandbox;
+pub use runtime::{
+    LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
+    Tokens, TransportError, worker, worker::Sandbox,
+};
 
-/// Whether this can be the id of a provider. Ids stand in URLs and as tables of the configuration file beside the host's own.
-#[must_use]
-pub fn is_good_id(id: &str) -> bool {
-    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-    (1..=64).contains(&id.len()) && id.bytes().all(is_word) && !jackfield_config::Settings::is_section(id)
-}
+/// Compiles the program in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

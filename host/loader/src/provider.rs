@@ -1,25 +1,25 @@
-//! A provider that lives in a plugin, as the host sees it.
+//! A provider of a plugin, as the host sees it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
+use jackfield_config::ProviderOptions;
+use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::{
-    envelope::{CreateOut, FaultKind, NamedProvider, OAuth2, Question, TaskResult},
-    reach::{self, asked},
+    envelope::{
+        Answer, Api, CreateOut, Dialog, EventResponse, FaultKind, Field, Grant, Integration, NamedProvider, OAuth2,
+        Question, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, TaskResult, WebhookAnswer,
+        WebhookCall,
+    },
+    reach,
 };
 
-use super::{
-    Answer, Api, Dialog, EventResponse, Field, Grant, Integration, PluginError, PluginInfo, Refreshed, Request,
-    RevokeRequest, Revoked, State, Step, StepKind, WebhookAnswer, WebhookCall,
-    lend::{Lent, Tokens},
-    library_file::digest,
-    plugin::Plugin,
-    redact::Redactor,
-    status::ProviderStatus,
+use crate::{
+    library::{PluginInfo, digest},
+    runtime::{HostServices, Plugin, PluginError, ProviderStatus, Redactor, Tokens},
 };
-use jackfield_config::{HostPattern, ProviderOptions};
-use jackfield_outbound::{HostAllowList, Outbound};
 
-/// A loaded provider with the operator's options.
+/// A loaded provider with the operator's options. Each method that asks its plugin may take as long
+/// as the plugin's deadline.
 pub struct Provider {
     id: String,
     name: String,
@@ -31,8 +31,8 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// `outbound` is already within the provider's reach.
-    pub(super) fn new(
+    /// `outbound` reaches the provider's hosts and no others.
+    pub(crate) fn new(
         plugin: Arc<Plugin>,
         named: &NamedProvider,
         options: &ProviderOptions,
@@ -42,7 +42,7 @@ impl Provider {
         Self {
             id: named.id.clone(),
             name: named.name.clone(),
-            fingerprint: fingerprint(&plugin.info, options),
+            fingerprint: fingerprint(plugin.info(), options),
             redactor: Redactor::new(options.secrets()),
             plugin,
             description,
@@ -50,13 +50,13 @@ impl Provider {
         }
     }
 
-    /// Stands in URLs, configuration and database.
+    /// Its id, as URLs, configuration and database have it.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// What people read.
+    /// Its name, as people read it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -65,7 +65,7 @@ impl Provider {
     /// The library it comes from.
     #[must_use]
     pub fn plugin(&self) -> &PluginInfo {
-        &self.plugin.info
+        self.plugin.info()
     }
 
     /// Whether the operator has declared it, so that there is no library.
@@ -74,7 +74,8 @@ impl Provider {
         self.plugin.is_declared()
     }
 
-    /// Differs when the library or the options differ: a set-up that was begun under another does not go on.
+    /// Differs if the library or the options differ. A setup that began with another does not go
+    /// on.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
@@ -86,67 +87,69 @@ impl Provider {
         self.description.is_configured
     }
 
-    /// Options that are not set and keep it from being configured, as far as the plugin can tell.
+    /// Options that are not set and without which it is not configured, as far as the plugin can
+    /// tell.
     #[must_use]
     pub fn missing_options(&self) -> &[String] {
         &self.description.missing
     }
 
-    /// What an organization may configure of an installed integration.
+    /// The fields of an installed integration that its organization may set.
     #[must_use]
     pub fn config(&self) -> &[Field] {
         &self.description.config
     }
 
-    /// Size of the pop-up.
+    /// Size of the setup's pop-up window.
     #[must_use]
     pub const fn dialog(&self) -> Dialog {
         self.description.dialog
     }
 
-    /// An SVG image, as the plugin gives it: to be served as an image only, where it can run nothing.
+    /// An SVG image, as the plugin gives it. Serve it as an image only, where its scripts do not
+    /// run.
     #[must_use]
     pub fn icon(&self) -> Option<&str> {
         self.description.icon.as_deref()
     }
 
-    /// The pipeline, in order.
+    /// The steps of the setup, in order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.description.steps
     }
 
-    /// Where the service's own API is, and what each call of it carries.
+    /// The URL of the service's own API, and the headers of each call to it.
     #[must_use]
     pub const fn api(&self) -> Option<&Api> {
         self.description.api.as_ref()
     }
 
-    /// Whether its service may tell it what happens to its integrations.
+    /// Whether its service may report what happens to its integrations.
     #[must_use]
     pub const fn takes_events(&self) -> bool {
         self.description.takes_events
     }
 
-    /// The client for what is sent on its behalf in a set-up whose person has named these hosts: it reaches them where the provider says
-    /// so, what the provider may reach anyhow, and nothing else.
+    /// The HTTP client of a setup in which a person has named these hosts. It reaches the
+    /// provider's own hosts, and those that were named if the provider takes hosts from forms.
     #[must_use]
-    pub fn outbound(&self, named: &[String]) -> Outbound {
-        let named = named.iter().filter_map(|host| host.parse().ok());
+    pub fn outbound(&self, named_hosts: &[String]) -> Outbound {
+        let named = named_hosts.iter().filter_map(|host| host.parse().ok());
         self.outbound
             .allowed_hosts()
             .map_or_else(|| self.outbound.clone(), |hosts| self.outbound.limited_to(hosts.with_named(named)))
     }
 
-    /// The hosts that a person names by what they have posted, where the provider may reach such hosts.
+    /// The hosts that a person has named in a posted form, if the provider takes hosts from forms.
     #[must_use]
     pub fn named_hosts(&self, request: &Request) -> Vec<String> {
         let form = if self.description.hosts_from_forms { request.form.as_slice() } else { &[] };
         reach::named(form).map(|host| host.to_string()).collect()
     }
 
-    /// What `plugin list` says of it.
-    pub(super) fn status(&self) -> ProviderStatus {
+    /// How it is doing.
+    pub(crate) fn status(&self) -> ProviderStatus {
         ProviderStatus {
             id: self.id.clone(),
             name: self.name.clone(),
@@ -156,32 +159,32 @@ impl Provider {
         }
     }
 
-    /// Whether it lives in this plugin.
-    pub(super) fn is_of(&self, plugin: &Arc<Plugin>) -> bool {
+    /// Whether it is a provider of this plugin.
+    pub(crate) fn is_of(&self, plugin: &Arc<Plugin>) -> bool {
         Arc::ptr_eq(&self.plugin, plugin)
     }
 
-    async fn ask(&self, question: Question, named: &[String]) -> Result<TaskResult, PluginError> {
-        self.ask_lending(question, named, None).await
+    async fn ask(&self, question: Question, named_hosts: &[String]) -> Result<TaskResult, PluginError> {
+        self.ask_with_tokens(question, named_hosts, None).await
     }
 
-    async fn ask_lending(
+    async fn ask_with_tokens(
         &self,
         question: Question,
-        named: &[String],
+        named_hosts: &[String],
         tokens: Option<&dyn Tokens>,
     ) -> Result<TaskResult, PluginError> {
-        let outbound = self.outbound(named);
-        self.plugin.converse(&self.id, &self.redactor, &Lent { outbound: &outbound, tokens }, question).await
+        let outbound = self.outbound(named_hosts);
+        self.plugin.ask(&self.id, &self.redactor, &HostServices { outbound: &outbound, tokens }, question).await
     }
 
-    /// The authorization server of a step that depends on the state.
+    /// The authorization server of a step whose server depends on the state.
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
-    pub async fn oauth2(&self, step: &str, state: State, named: &[String]) -> Result<OAuth2, PluginError> {
-        let TaskResult::OAuth2 { oauth2 } = self.ask(Question::OAuth2 { step: step.to_owned(), state }, named).await?
-        else {
+    pub async fn oauth2(&self, step: &str, state: State, named_hosts: &[String]) -> Result<OAuth2, PluginError> {
+        let question = Question::OAuth2 { step: step.to_owned(), state };
+        let TaskResult::OAuth2 { oauth2 } = self.ask(question, named_hosts).await? else {
             let message = "an authorization server was asked for, something else answered";
             return Err(PluginError::Answer(message.to_owned()));
         };
@@ -194,7 +197,8 @@ impl Provider {
         }
     }
 
-    /// Runs one of the plugin's own steps.
+    /// Runs one of the plugin's own steps: gives it a browser's request and the setup's state, and
+    /// returns its answer and the state after it.
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
@@ -203,9 +207,9 @@ impl Provider {
         view: &str,
         request: Request,
         state: State,
-        named: &[String],
+        named_hosts: &[String],
     ) -> Result<(Answer, State), PluginError> {
-        match self.ask(Question::View { view: view.to_owned(), request, state }, named).await? {
+        match self.ask(Question::View { view: view.to_owned(), request, state }, named_hosts).await? {
             TaskResult::Answered { answer: Answer::Unknown, .. } => {
                 Err(PluginError::Answer("an answer of a kind that this host does not know".to_owned()))
             }
@@ -214,7 +218,7 @@ impl Provider {
         }
     }
 
-    /// Has the provider judge a call to its webhook; one built before there were webhooks has none.
+    /// Has the provider answer a call to its webhook. A provider without one answers 404.
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
@@ -224,56 +228,66 @@ impl Provider {
         state: State,
         tokens: Option<&dyn Tokens>,
     ) -> Result<WebhookAnswer, PluginError> {
-        match known(self.ask_lending(Question::Webhook { call, state }, &[], tokens).await)? {
+        match known(self.ask_with_tokens(Question::Webhook { call, state }, &[], tokens).await)? {
             None => Ok(WebhookAnswer::new(404)),
             Some(TaskResult::Received { answer }) => Ok(answer),
             Some(_) => Err(PluginError::Answer("a webhook was called, something else answered".to_owned())),
         }
     }
 
-    /// Has the provider judge a call to its events URL.
+    /// Has the provider read a call to its events URL. A provider without one answers 404.
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
     pub async fn handle_event(&self, call: WebhookCall) -> Result<EventResponse, PluginError> {
         match known(self.ask(Question::Event { call }, &[]).await)? {
             None => Ok(WebhookAnswer::new(404).into()),
-            Some(TaskResult::EventHandled { response: told }) => Ok(told),
+            Some(TaskResult::EventHandled { response }) => Ok(response),
             Some(_) => Err(PluginError::Answer("the events URL was called, something else answered".to_owned())),
         }
     }
 
-    /// Has the provider refresh a grant its own way; one that has none leaves it to the host.
+    /// Has the provider refresh a grant its own way. [`Refreshed::Default`] leaves it to the host.
     ///
     /// # Errors
     /// When the plugin gives no usable answer, or the service gave it none.
-    pub async fn refresh(&self, grant: Grant, metadata: State, named: &[String]) -> Result<Refreshed, PluginError> {
+    pub async fn refresh(
+        &self,
+        grant: Grant,
+        metadata: State,
+        named_hosts: &[String],
+    ) -> Result<Refreshed, PluginError> {
         let question = Question::Refresh { grant: Box::new(grant), metadata };
-        match known(self.ask(question, named).await)? {
+        match known(self.ask(question, named_hosts).await)? {
             None | Some(TaskResult::Refreshed { refreshed: Refreshed::Unknown }) => Ok(Refreshed::Default),
             Some(TaskResult::Refreshed { refreshed }) => Ok(refreshed),
             Some(_) => Err(PluginError::Answer("a refresh was asked for, something else answered".to_owned())),
         }
     }
 
-    /// Has the provider revoke what is given up its own way; one that has none leaves it to the host.
+    /// Has the provider revoke grants its own way. [`Revoked::Default`] leaves it to the host.
     ///
     /// # Errors
-    /// When it is not done.
-    pub async fn revoke(&self, leaving: RevokeRequest, named: &[String]) -> Result<Revoked, PluginError> {
-        match known(self.ask(Question::Revoke { request: leaving }, named).await)? {
+    /// When the grants may not be revoked.
+    pub async fn revoke(&self, request: RevokeRequest, named_hosts: &[String]) -> Result<Revoked, PluginError> {
+        match known(self.ask(Question::Revoke { request }, named_hosts).await)? {
             None | Some(TaskResult::Revoked { revoked: Revoked::Unknown }) => Ok(Revoked::Default),
             Some(TaskResult::Revoked { revoked }) => Ok(revoked),
             Some(_) => Err(PluginError::Answer("a revocation was asked for, something else answered".to_owned())),
         }
     }
 
-    /// The authorization server of a step by its name, or of the first where the name is empty; `state` is what the steps have bound, for
-    /// one that depends on it. `None` where there is no such step.
+    /// The authorization server of a step by its name, or of the first such step if the name is
+    /// empty. `state` is for a server that depends on it. `None` if there is no such step.
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
-    pub async fn server_of(&self, step: &str, state: &State, named: &[String]) -> Result<Option<OAuth2>, PluginError> {
+    pub async fn server_of(
+        &self,
+        step: &str,
+        state: &State,
+        named_hosts: &[String],
+    ) -> Result<Option<OAuth2>, PluginError> {
         let is_it = |candidate: &&Step| {
             (step.is_empty() || candidate.name == step)
                 && matches!(candidate.kind, StepKind::OAuth2(_) | StepKind::OAuth2FromState)
@@ -281,16 +295,16 @@ impl Provider {
         match self.steps().iter().find(is_it) {
             None => Ok(None),
             Some(Step { kind: StepKind::OAuth2(oauth2), .. }) => Ok(Some((**oauth2).clone())),
-            Some(Step { name, .. }) => self.oauth2(name, state.clone(), named).await.map(Some),
+            Some(Step { name, .. }) => self.oauth2(name, state.clone(), named_hosts).await.map(Some),
         }
     }
 
-    /// Builds the integration from the state of a finished pipeline.
+    /// Builds the integration from the state after the last step.
     ///
     /// # Errors
     /// When the plugin gives no usable answer, or one without an external id.
-    pub async fn build_integration(&self, state: State, named: &[String]) -> Result<Integration, PluginError> {
-        match self.ask(Question::BuildIntegration { state }, named).await? {
+    pub async fn build_integration(&self, state: State, named_hosts: &[String]) -> Result<Integration, PluginError> {
+        match self.ask(Question::BuildIntegration { state }, named_hosts).await? {
             TaskResult::Built { integration } if integration.external_id.is_empty() => {
                 Err(PluginError::Answer("the integration has no external id".to_owned()))
             }
@@ -300,7 +314,7 @@ impl Provider {
     }
 }
 
-/// What a plugin built before there was such a question answers is nothing, and no error.
+/// The answer; `None` from a plugin that does not know the question, or has no such thing.
 fn known(asked: Result<TaskResult, PluginError>) -> Result<Option<TaskResult>, PluginError> {
     match asked {
         Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Unsupported => Ok(None),
@@ -308,20 +322,16 @@ fn known(asked: Result<TaskResult, PluginError>) -> Result<Option<TaskResult>, P
     }
 }
 
-/// The library's digest and one of the options. It stays in this process: whoever knows the other options could guess a short one.
+/// The library's digest and one of the options. It must not leave this process: somebody who knows
+/// the other options could guess a short one from it.
 fn fingerprint(info: &PluginInfo, options: &ProviderOptions) -> String {
     let table = serde_json::to_vec(&options.table).expect("options are plain JSON");
     format!("{} {}", info.digest, digest(&table))
 }
 
-/// What a provider may reach: what it asks for, of which the operator may grant less.
-///
-/// # Errors
-/// The declared one that is no host.
-pub(super) fn reach(
-    description: &CreateOut,
-    options: &ProviderOptions,
-    granted: Option<Vec<HostPattern>>,
-) -> Result<HostAllowList, String> {
-    Ok(HostAllowList::new(asked(description, &options.table)?, granted).allowing_named(description.hosts_from_forms))
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, name, .. } = self;
+        f.debug_struct("Provider").field("id", id).field("name", name).finish_non_exhaustive()
+    }
 }

@@ -7,9 +7,9 @@ use std::{
 
 use thiserror::Error;
 
-use jackfield_config::{Diagnostic, Listed, Settings};
+use jackfield_config::{Diagnostic, ListedPlugin, Settings};
 
-/// Why a plugin is refused: what was found, what was wanted. [`Refusal::help`] says what to do.
+/// Why a plugin is refused: what was found, and what was wanted. [`Refusal::help`] says what to do.
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// A name that is in none of the folders.
@@ -28,12 +28,12 @@ pub enum Refusal {
         /// What the operator wrote.
         name: String,
     },
-    /// A path that does not say where it leads.
+    /// A path with `..` or a NUL in it.
     #[error("{entry:?}: found {found}, wanted a path that says where it leads")]
     NotAPath {
         /// What the operator wrote.
         entry: String,
-        /// What must not stand in it.
+        /// What must not be in it.
         found: &'static str,
     },
     /// A path that cannot be read.
@@ -44,7 +44,7 @@ pub enum Refusal {
         /// What the system said.
         error: io::Error,
     },
-    /// A file that is only a name for another.
+    /// A symbolic link in the place of a file.
     #[error("{}: found a symbolic link, wanted the file itself", .file.display())]
     SymbolicLink {
         /// The link.
@@ -58,7 +58,7 @@ pub enum Refusal {
         /// What it is.
         found: &'static str,
     },
-    /// A file that others can change, or put another in the place of.
+    /// A file that others can change or replace.
     #[error("{}: others can write {}: found the mode {mode:04o}, wanted {:04o}", .file.display(), placed(.file, .place), mode & !0o022)]
     WritableByOthers {
         /// The file.
@@ -68,7 +68,7 @@ pub enum Refusal {
         /// The place's permissions.
         mode: u32,
     },
-    /// A file that is, or lies in a folder that is, neither root's nor the host's user's.
+    /// A file, or one of its folders, that belongs to neither root nor the host's user.
     #[error("{}: somebody else owns {}: found the user {owner}, wanted {}", .file.display(), placed(.file, .place), owners(*.ours))]
     ForeignOwner {
         /// The file.
@@ -124,7 +124,7 @@ pub enum Refusal {
         /// The host's abi major.
         wanted: u32,
     },
-    /// A library without a signature, where one is demanded.
+    /// A library without a signature, if one is required.
     #[error("{}: not signed: found no {}, wanted a signature by one of plugins.trusted-keys", .file.display(), .signature.display())]
     NotSigned {
         /// The library.
@@ -132,7 +132,7 @@ pub enum Refusal {
         /// Where its signature would be.
         signature: PathBuf,
     },
-    /// A signature file that is none.
+    /// A file that is not a signature.
     #[error("{}: not a signature: found {found}, wanted minisign's format, over its hash", .file.display())]
     NotASignature {
         /// The signature's file.
@@ -150,7 +150,7 @@ pub enum Refusal {
         /// Ids of the trusted keys.
         wanted: String,
     },
-    /// The signature is another file's.
+    /// The signature of another file.
     #[error("{}: its signature does not fit: found other bytes, wanted those that the key {signer} has signed", .file.display())]
     SignatureDoesNotFit {
         /// The library.
@@ -158,7 +158,7 @@ pub enum Refusal {
         /// Id of the key the signature names.
         signer: String,
     },
-    /// A lock that says nothing.
+    /// A lock that cannot be read.
     #[error("{}: {error}", .file.display())]
     BadLock {
         /// The lock.
@@ -179,7 +179,7 @@ pub enum Refusal {
     NotAsLocked {
         /// The file.
         file: PathBuf,
-        /// Which of its marks differs.
+        /// Which of its properties differs.
         what: &'static str,
         /// The library's.
         found: String,
@@ -194,9 +194,9 @@ pub enum Refusal {
         /// What the loader said.
         found: String,
     },
-    /// Nothing would hold it as the operator demands.
+    /// The operator requires the whole sandbox, and the system lacks a part.
     #[error("{}: cannot be held: this system lacks {missing}", .file.display())]
-    NotHeld {
+    NotSandboxed {
         /// The file.
         file: PathBuf,
         /// The missing parts of the sandbox, each with why.
@@ -228,7 +228,7 @@ pub enum Refusal {
         /// The id.
         id: String,
     },
-    /// A provider that declares something as a host that is none.
+    /// A provider that declares a host that is not one.
     #[error("{}: its provider `{id}` declares `{}`, which is not a host", .file.display(), .host.escape_debug())]
     BadHost {
         /// The file.
@@ -257,7 +257,8 @@ impl Refusal {
     #[must_use]
     pub fn help(&self) -> String {
         let text = match self {
-            // A sticky folder is one that others are meant to write, like /tmp: taking that away would break it for everybody.
+            // Others are meant to write a sticky folder, like /tmp: `chmod` would break it for
+            // them.
             Self::WritableByOthers { file, place, mode } if file != place && mode & STICKY != 0 => {
                 let name = Path::new(file.file_name().unwrap_or_default()).display();
                 return format!("put {name} into a folder that only root and the host's user can write");
@@ -297,7 +298,7 @@ impl Refusal {
             Self::NotLoadable { .. } => {
                 "rebuild the plugin against jackfield-plugin 1.x and link only the system's libc"
             }
-            Self::NotHeld { .. } => {
+            Self::NotSandboxed { .. } => {
                 "run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: \
                  [plugins] sandbox = \"best-effort\""
             }
@@ -310,7 +311,7 @@ impl Refusal {
     }
 
     /// As a diagnostic of the entry that lists the plugin, or of the table that declares it.
-    pub(super) fn in_settings(&self, settings: &Settings, listed: &Listed) -> Diagnostic {
+    pub(crate) fn in_settings(&self, settings: &Settings, listed: &ListedPlugin) -> Diagnostic {
         let is_declared = listed.text.strip_prefix("providers.").is_some_and(|id| settings.providers.contains_key(id));
         let key = if is_declared { &listed.text } else { "default-integrations" };
         settings.diagnostic(key, Some(listed.line), self.to_string(), self.help())

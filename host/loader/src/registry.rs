@@ -1,20 +1,25 @@
-//! All providers of this host, loaded from what `default-integrations` lists and nothing else, and changed while the host runs.
+//! The loaded plugins and their providers, changed while the host runs.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use jackfield_config::{Diagnostic, Diagnostics, OnFailure, ProviderOptions, Settings};
+use jackfield_outbound::Outbound;
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    PluginStatus, Provider,
-    loading::{Loaded, load},
-    plugin::Plugin,
+use crate::{
+    library::LibraryFile,
+    loading::{Loaded, load, provider_of},
+    provider::Provider,
+    refusal::Refusal,
+    runtime::{LaunchSpec, Plugin, PluginStatus},
 };
-use jackfield_config::{Diagnostic, Diagnostics, OnFailure, Settings};
-use jackfield_outbound::Outbound;
 
-/// The loaded plugins and their providers. Clones are handles on the same; what [`Plugins::reload`] changes, all of them see.
+/// The loaded plugins and their providers. Clones share them, and see what [`Plugins::reload`]
+/// changes.
 ///
-/// Whoever has taken a provider out keeps it, and the plugin behind it runs on until the last of them has answered.
+/// A [`Provider`] that somebody holds goes on working after a reload: its plugin runs until the
+/// last holder drops it.
 #[derive(Clone, Default)]
 pub struct Plugins(Arc<RwLock<Arc<Loaded>>>);
 
@@ -24,26 +29,48 @@ pub struct Plugins(Arc<RwLock<Arc<Loaded>>>);
 pub struct Changes {
     /// Plugins that run now and did not before.
     pub added: Vec<String>,
-    /// Plugins that run in another version or under other options than before.
+    /// Plugins that run in another version or with other options than before.
     pub replaced: Vec<String>,
-    /// Plugins that run no more.
+    /// Plugins that do not run any more.
     pub removed: Vec<String>,
-    /// Plugins that were left alone.
+    /// Plugins that go on as they were.
     pub kept: Vec<String>,
 }
 
 impl Plugins {
-    /// Loads every listed plugin and makes an instance of each of its providers.
+    /// Loads what a configuration lists and declares.
     ///
-    /// All that is wrong is told at once; what does load is loaded, and the caller decides whether that will do.
+    /// The diagnostics are all that is wrong. What loads is loaded even so; the caller decides
+    /// whether that will do.
     pub async fn load(settings: &Settings, outbound: &Outbound) -> (Self, Vec<Diagnostic>) {
         let (loaded, diagnostics) = load(settings, outbound, &[]).await;
-        (Self(Arc::new(RwLock::new(Arc::new(loaded)))), diagnostics)
+        (Self::from(loaded), diagnostics)
     }
 
-    /// Loads what other settings list and puts it in the place of what runs; what would come out the same is left alone. Where something is
-    /// wrong nothing changes, unless `[plugins] on-failure = "skip"`: then what is wrong is answered beside the changes, and a plugin whose
-    /// new version or options are wrong goes on as it was.
+    /// Loads one library without a configuration file, for a program of its own. `options` are the
+    /// tables of its providers, by their ids.
+    ///
+    /// # Errors
+    /// Why the library, or one of its providers, does not load.
+    pub async fn from_library(
+        library: &LibraryFile,
+        options: BTreeMap<String, ProviderOptions>,
+        outbound: &Outbound,
+    ) -> Result<Self, Refusal> {
+        let plugin = Arc::new(Plugin::start(LaunchSpec::library(library)?.with_options(options)).await?);
+        let mut providers = Vec::new();
+        for described in plugin.providers() {
+            providers.push(Arc::new(provider_of(&plugin, described, None, outbound)?));
+        }
+        Ok(Self::from(Loaded { plugins: vec![plugin], providers }))
+    }
+
+    /// Loads what other settings list, in the place of what runs. A plugin that would come out the
+    /// same goes on as it is.
+    ///
+    /// If something is wrong, nothing changes, unless `[plugins] on-failure = "skip"`: then a
+    /// plugin whose new version or options are wrong goes on as it was, and what is wrong is
+    /// returned too.
     ///
     /// # Errors
     /// All that is wrong.
@@ -58,12 +85,12 @@ impl Plugins {
             return Err(diagnostics.into());
         }
         let changes = changes(&before.plugins, &after.plugins);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        *self.0.write() = Arc::new(after);
         Ok((changes, diagnostics))
     }
 
     fn loaded(&self) -> Arc<Loaded> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().clone()
     }
 
     /// All loaded providers, configured or not, in the operator's order.
@@ -84,7 +111,7 @@ impl Plugins {
         self.loaded().providers.iter().find(|provider| provider.id() == id).cloned()
     }
 
-    /// The build behind a loaded provider, in hex.
+    /// The digest of the library of a loaded provider, in hex.
     #[must_use]
     pub fn digest_of(&self, id: &str) -> Option<String> {
         self.find(id).map(|provider| provider.plugin().digest.clone())
@@ -96,7 +123,8 @@ impl Plugins {
         self.find(id).filter(|provider| provider.is_configured())
     }
 
-    /// Tells an operator why a listed provider is not offered: "please specify client_id" must not be a person's problem.
+    /// Logs which providers are offered, and which options the others lack: an operator should
+    /// learn that from the log, and a person never.
     pub fn log_offers(&self) {
         for provider in self.all() {
             let (id, digest) = (provider.id(), &provider.plugin().digest);
@@ -119,6 +147,18 @@ impl Plugins {
             ..plugin.status()
         };
         loaded.plugins.iter().map(status).collect()
+    }
+}
+
+impl From<Loaded> for Plugins {
+    fn from(loaded: Loaded) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(loaded))))
+    }
+}
+
+impl fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.loaded().plugins.iter().map(|plugin| plugin.entry().to_owned())).finish()
     }
 }
 

@@ -1,28 +1,31 @@
-//! The client's assertion: a signed statement that proves it without a shared secret (RFC 7523 sections 2.2 and 3, `private_key_jwt` of
-//! OpenID Connect Core 1.0 section 9).
+//! The client's assertion: a signed statement that authenticates it without a shared secret (RFC
+//! 7523 sections 2.2 and 3, `private_key_jwt` of OpenID Connect Core 1.0 section 9).
 
 use jackfield_plugin_abi::envelope::OAuth2;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::random_text;
-use crate::jose::{NotAKey, SigningKey};
+use super::random::random_text;
+use crate::jose::{InvalidKey, SigningKey};
 
-/// RFC 7523 section 2.2.
-pub(super) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// The value of `client_assertion_type` (RFC 7523 section 2.2).
+pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Seconds for which an assertion is good: one request, and clocks that differ a little.
+/// Seconds until an assertion expires: enough for one request and for clocks that differ a little.
 const LIFETIME: i64 = 60;
 
 /// A fresh assertion, for one request.
-pub(super) fn assertion(oauth2: &OAuth2, now: OffsetDateTime) -> Result<String, NotAKey> {
+pub(super) fn assertion(oauth2: &OAuth2, now: OffsetDateTime) -> Result<String, InvalidKey> {
     let key = SigningKey::from_pem(oauth2.private_key.expose())?;
     Ok(key.sign(oauth2.key_id.as_deref(), &claims(oauth2, now)))
 }
 
-/// RFC 7523 section 3. The audience is the issuer where it is known, and nothing else: a token endpoint's URL is what a hostile server could
-/// name as its own in its metadata, to be sent an assertion that is good at the other (draft-ietf-oauth-rfc7523bis, "audience injection").
-/// Where no issuer is known no metadata are read either, and the endpoint's URL is what section 3 says.
+/// RFC 7523 section 3.
+///
+/// The audience is the issuer alone, if it is known. A hostile server could name another server's
+/// token endpoint in its metadata, and would get an assertion that is valid there
+/// (draft-ietf-oauth-rfc7523bis, "audience injection"). Without an issuer no metadata are read
+/// either, so the endpoint's URL is safe, as section 3 says.
 fn claims(oauth2: &OAuth2, now: OffsetDateTime) -> Value {
     let now = now.unix_timestamp();
     let audience = oauth2.issuer.as_ref().filter(|issuer| !issuer.is_empty()).unwrap_or(&oauth2.token_url);
@@ -40,7 +43,7 @@ fn claims(oauth2: &OAuth2, now: OffsetDateTime) -> Value {
 mod tests {
     use super::*;
 
-    fn told(oauth2: &OAuth2) -> Value {
+    fn claims_at_100(oauth2: &OAuth2) -> Value {
         claims(oauth2, OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(100))
     }
 
@@ -48,7 +51,7 @@ mod tests {
     fn an_assertion_names_the_client_twice_ends_soon_and_is_another_each_time() {
         // RFC 7523 section 3, points 1 to 7; OpenID Connect Core 1.0 section 9.
         let oauth2 = OAuth2::new("https://a/", "https://a/token").client("id", "");
-        let (first, second) = (told(&oauth2), told(&oauth2));
+        let (first, second) = (claims_at_100(&oauth2), claims_at_100(&oauth2));
         assert_eq!((&first["iss"], &first["sub"]), (&json!("id"), &json!("id")));
         assert_eq!((&first["iat"], &first["exp"]), (&json!(100), &json!(160)));
         assert_ne!(first["jti"], second["jti"]);
@@ -57,8 +60,12 @@ mod tests {
     #[test]
     fn the_audience_is_the_issuer_alone_where_it_is_known() {
         let oauth2 = OAuth2::new("https://a/", "https://a/token");
-        assert_eq!(told(&oauth2)["aud"], "https://a/token", "RFC 7523 section 3, point 3");
-        assert_eq!(told(&oauth2.clone().issuer(""))["aud"], "https://a/token", "no issuer is named by an empty text");
-        assert_eq!(told(&oauth2.issuer("https://a"))["aud"], "https://a", "draft-ietf-oauth-rfc7523bis");
+        assert_eq!(claims_at_100(&oauth2)["aud"], "https://a/token", "RFC 7523 section 3, point 3");
+        assert_eq!(
+            claims_at_100(&oauth2.clone().issuer(""))["aud"],
+            "https://a/token",
+            "no issuer is named by an empty text"
+        );
+        assert_eq!(claims_at_100(&oauth2.issuer("https://a"))["aud"], "https://a", "draft-ietf-oauth-rfc7523bis");
     }
 }

@@ -1,17 +1,20 @@
-//! The client's requests to the authorization server: their parameters, how the client proves itself (RFC 6749 section 2.3), the body in
-//! the provider's dialect. Knows no grant: token, refresh and revocation requests all go through here.
+//! The client's requests to an authorization server: their parameters, the client's authentication
+//! (RFC 6749 section 2.3), and the form of the body that the provider wants.
+//!
+//! Knows no grant: token, refresh and revocation requests all go through here.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{Request, Response, header};
+use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::envelope::{ClientAuthentication, OAuth2, State, TokenRequest};
 use serde_json::Value;
 use time::OffsetDateTime;
 use url::form_urlencoded;
 
-use super::{assertion, token::TokenError};
-use jackfield_outbound::Outbound;
+use super::{assertion, token_error::TokenError};
 
-/// What is posted. It knows which of it is secret; `Debug` would show all, so there is none.
+/// The parameters of a request, and which of them are secret. `Debug` would show all of them, so
+/// there is none.
 #[derive(Clone, Default)]
 pub struct Parameters {
     pairs: Vec<(String, String)>,
@@ -19,20 +22,20 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Those of a grant: `authorization_code`, `refresh_token`.
+    /// The parameters of a grant, such as `authorization_code` or `refresh_token`.
     #[must_use]
     pub fn grant(grant_type: &str) -> Self {
         Self::default().with("grant_type", grant_type)
     }
 
-    /// Adds one that may be told.
+    /// Adds a parameter that may be shown.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.pairs.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Adds one that is taken out of every error: a provider may quote the request.
+    /// Adds a parameter that is removed from every error, because a provider may quote the request.
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         if !value.is_empty() {
@@ -47,16 +50,16 @@ impl Parameters {
     }
 
     /// A text without the secrets.
-    pub(super) fn hidden_in(&self, text: &str) -> String {
+    pub(super) fn redacted(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
     }
 }
 
-/// Proves the client to the authorization server (RFC 6749 section 2.3.1): adds what stands in the body, and answers what stands in the
-/// header `authorization`. Never both (section 2.3). One way for every endpoint: token, refresh and revocation requests.
+/// Authenticates the client (RFC 6749 section 2.3.1): adds parameters for the body, or returns a
+/// value for the header `Authorization`, but never both (section 2.3). All endpoints take the same.
 ///
 /// # Errors
-/// When the provider wants a way that this host does not know, or the private key is none.
+/// When the provider wants a method that this host does not know, or the private key is invalid.
 pub fn authenticate(
     oauth2: &OAuth2,
     parameters: Parameters,
@@ -64,7 +67,7 @@ pub fn authenticate(
 ) -> Result<(Parameters, Option<String>), TokenError> {
     let OAuth2 { client_id, client_secret, .. } = oauth2;
     match oauth2.client_authentication {
-        // What is announced is known once the metadata are read; without an issuer there are none.
+        // Metadata would have replaced `Announced`. Without an issuer there are none.
         ClientAuthentication::Post | ClientAuthentication::Announced => {
             let parameters = parameters.with("client_id", client_id).secret("client_secret", client_secret.expose());
             Ok((parameters, None))
@@ -76,44 +79,49 @@ pub fn authenticate(
         }
         ClientAuthentication::PrivateKeyJwt => {
             let assertion = assertion::assertion(oauth2, now)?;
-            // RFC 7521 section 4.2 lets the id be left out, but some servers look the client up by it.
-            let parameters = parameters.with("client_id", client_id).with("client_assertion_type", assertion::TYPE);
+            // RFC 7521 section 4.2 does not require the id, but some servers look the client up by
+            // it.
+            let parameters =
+                parameters.with("client_id", client_id).with("client_assertion_type", assertion::ASSERTION_TYPE);
             Ok((parameters.secret("client_assertion", &assertion), None))
         }
         ClientAuthentication::Unknown => Err(TokenError::Dialect("a way of client authentication")),
     }
 }
 
-/// RFC 6749 section 2.3.1: id and secret are form-encoded first, so that a colon in the id does not end it.
+/// RFC 6749 section 2.3.1: id and secret are form-encoded first, so a colon in the id does not end
+/// it.
 fn basic(id: &str, secret: &str) -> String {
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     format!("Basic {}", BASE64_STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))))
 }
 
-/// What came back, and what of the request is not to be told with it.
-pub(super) struct Posted {
+/// An answer, with the parameters whose secrets must be removed from its errors.
+pub(super) struct PostResponse {
     pub(super) response: Response<Vec<u8>>,
     pub(super) parameters: Parameters,
 }
 
-/// Posts parameters to an endpoint of the authorization server, with client authentication, in the provider's dialect.
+/// Posts parameters to an endpoint, with client authentication, in the form that the provider
+/// wants.
 pub(super) async fn post(
     oauth2: &OAuth2,
     url: &str,
     parameters: Parameters,
     outbound: &Outbound,
     now: OffsetDateTime,
-) -> Result<Posted, TokenError> {
+) -> Result<PostResponse, TokenError> {
     let (parameters, authorization) = authenticate(oauth2, parameters, now)?;
     let request = request(oauth2.token_request, url, &parameters, authorization)?;
-    Ok(Posted { response: outbound.send(request).await?, parameters })
+    Ok(PostResponse { response: outbound.send(request).await?, parameters })
 }
 
-/// Posts parameters to an endpoint that is no token endpoint, as that of revocation (RFC 7009 section 2.1): with client authentication, as
-/// a form whatever the token request's body is. The answer is the caller's to judge.
+/// Posts parameters to another endpoint than the token endpoint, such as that for revocation (RFC
+/// 7009 section 2.1): with client authentication, and always as a form.
 ///
 /// # Errors
-/// When the endpoint is no URL, cannot be asked, or wants a dialect that this host does not know.
+/// When the endpoint is not a URL, the request fails, or the provider wants something that this
+/// host does not know.
 pub async fn post_form(
     oauth2: &OAuth2,
     url: &str,
@@ -126,12 +134,12 @@ pub async fn post_form(
 }
 
 fn request(
-    dialect: TokenRequest,
+    form: TokenRequest,
     url: &str,
     parameters: &Parameters,
     authorization: Option<String>,
 ) -> Result<Request<Vec<u8>>, TokenError> {
-    let (content_type, body) = body(dialect, &parameters.pairs)?;
+    let (content_type, body) = body(form, &parameters.pairs)?;
     let mut request =
         Request::post(url).header(header::CONTENT_TYPE, content_type).header(header::ACCEPT, "application/json");
     if let Some(authorization) = authorization {
@@ -140,11 +148,11 @@ fn request(
     request.body(body).map_err(|_| TokenError::Url)
 }
 
-fn body(dialect: TokenRequest, pairs: &[(String, String)]) -> Result<(&'static str, Vec<u8>), TokenError> {
-    match dialect {
+fn body(form: TokenRequest, pairs: &[(String, String)]) -> Result<(&'static str, Vec<u8>), TokenError> {
+    match form {
         TokenRequest::Form => {
-            let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-            Ok(("application/x-www-form-urlencoded", form.into_bytes()))
+            let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            Ok(("application/x-www-form-urlencoded", encoded.into_bytes()))
         }
         TokenRequest::Json => {
             let object: State = pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
@@ -220,7 +228,7 @@ mod tests {
             let oauth2 = acme().client_authentication(way);
             let authenticated = authenticate(&oauth2, parameters, OffsetDateTime::UNIX_EPOCH);
             let (parameters, _) = authenticated.map_err(|error| error.to_string()).expect("a way that is known");
-            assert_eq!(parameters.hidden_in("bad code c0de for s&t"), "bad code [secret] for [secret]");
+            assert_eq!(parameters.redacted("bad code c0de for s&t"), "bad code [secret] for [secret]");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! ID tokens: what an issuer says of who has logged in, believed only once it is verified (OpenID Connect Core 1.0 section 3.1.3.7).
+//! ID tokens: who has logged in, according to the issuer (OpenID Connect Core 1.0 section 3.1.3.7).
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jackfield_plugin_abi::envelope::State;
@@ -10,16 +10,16 @@ use time::OffsetDateTime;
 use crate::jose::{Algorithm, JoseError};
 
 /// Seconds by which the issuer's clock and ours may differ.
-const SKEW: i64 = 60;
-/// Seconds since the token was made: it comes straight from the token endpoint, for a set-up that lives as long as this.
-const OLDEST: i64 = 15 * 60;
-/// Longest subject (OpenID Connect Core 1.0 section 2).
+const CLOCK_SKEW: i64 = 60;
+/// Most seconds since the token was issued: as long as a setup may take.
+const MAX_AGE: i64 = 15 * 60;
+/// Longest subject, in bytes (OpenID Connect Core 1.0 section 2).
 const LONGEST_SUBJECT: usize = 255;
 
-/// Why an ID token is not believed. Holds no claim but those that say who the issuer and the audience are.
+/// Why an ID token is invalid. Of its claims it holds only issuer and audience.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum IdTokenError {
-    /// None came though one was asked for (section 3.1.3.3).
+    /// It was requested and did not come (section 3.1.3.3).
     #[error("the scope `openid` was asked for, and the token answer has no id_token")]
     Missing,
     /// The issuer announces no keys.
@@ -28,33 +28,33 @@ pub enum IdTokenError {
     /// It is not signed, or not by the issuer.
     #[error(transparent)]
     Jose(#[from] JoseError),
-    /// An algorithm that the issuer does not announce.
+    /// The issuer does not announce the algorithm of its signature.
     #[error("it is signed with {0}, which the issuer's metadata do not announce")]
     Algorithm(&'static str),
-    /// A claim that is missing, or of the wrong type.
+    /// A claim is missing, or of the wrong type.
     #[error("its claim `{0}` is missing or malformed")]
     Claim(&'static str),
-    /// Of another issuer.
+    /// It is from another issuer.
     #[error("its issuer is `{}` and not the one that was asked", .0.escape_debug())]
     Issuer(String),
-    /// For another client.
+    /// It is for another client.
     #[error("it is not for this client but for `{}`", .0.escape_debug())]
     Audience(String),
-    /// Over.
+    /// It has expired.
     #[error("it has expired")]
     Expired,
-    /// From another time.
+    /// It was issued in the future, or too long ago.
     #[error("it was issued {0} seconds ago")]
     Issued(i64),
-    /// For another set-up.
-    #[error("its nonce is not that of this set-up")]
+    /// It belongs to another setup.
+    #[error("its nonce is not that of this setup")]
     Nonce,
-    /// For another access token.
+    /// It belongs to another access token.
     #[error("it belongs to another access token")]
     AccessToken,
 }
 
-/// What a token must fit.
+/// What the claims must match.
 pub(super) struct Expected<'a> {
     pub(super) issuer: &'a str,
     pub(super) client_id: &'a str,
@@ -63,8 +63,9 @@ pub(super) struct Expected<'a> {
     pub(super) now: OffsetDateTime,
 }
 
-/// Judges the claims of a token whose signature is verified, in the order of OpenID Connect Core 1.0 section 3.1.3.7.
-pub(super) fn judge(claims: &State, algorithm: Algorithm, expected: &Expected<'_>) -> Result<(), IdTokenError> {
+/// Checks the claims of a token whose signature is verified, in the order of OpenID Connect Core
+/// 1.0 section 3.1.3.7.
+pub(super) fn check_claims(claims: &State, algorithm: Algorithm, expected: &Expected<'_>) -> Result<(), IdTokenError> {
     let issuer = text(claims, "iss")?;
     if issuer != expected.issuer {
         return Err(IdTokenError::Issuer(issuer.to_owned()));
@@ -81,7 +82,8 @@ pub(super) fn judge(claims: &State, algorithm: Algorithm, expected: &Expected<'_
     check_access_token(claims, algorithm, expected.access_token)
 }
 
-/// Points 3 to 5: the client is an audience; of several, none of which is known here, it must be the one that asked.
+/// Points 3 to 5: the client is an audience. If there are several, it must also be the authorized
+/// party.
 fn check_audience(claims: &State, client_id: &str) -> Result<(), IdTokenError> {
     let audiences: Vec<&str> = match claims.get("aud") {
         Some(Value::String(one)) => vec![one],
@@ -101,14 +103,15 @@ fn check_audience(claims: &State, client_id: &str) -> Result<(), IdTokenError> {
 
 /// Points 9 and 10.
 fn check_times(claims: &State, now: i64) -> Result<(), IdTokenError> {
-    if seconds(claims, "exp")? + SKEW <= now {
+    if seconds(claims, "exp")? + CLOCK_SKEW <= now {
         return Err(IdTokenError::Expired);
     }
     let age = now - seconds(claims, "iat")?;
-    if (-SKEW..=OLDEST + SKEW).contains(&age) { Ok(()) } else { Err(IdTokenError::Issued(age)) }
+    if (-CLOCK_SKEW..=MAX_AGE + CLOCK_SKEW).contains(&age) { Ok(()) } else { Err(IdTokenError::Issued(age)) }
 }
 
-/// Section 3.1.3.8: where there is a hash of the access token, it is of the one that came along. What Ed25519 hashes with is not agreed.
+/// Section 3.1.3.8: a hash of the access token must be that of the token beside it. For Ed25519
+/// there is no agreed hash function.
 fn check_access_token(claims: &State, algorithm: Algorithm, token: Option<&str>) -> Result<(), IdTokenError> {
     let Some(hash) = claims.get("at_hash").filter(|_| algorithm != Algorithm::EdDsa) else { return Ok(()) };
     let digest = Sha256::digest(token.unwrap_or_default());
@@ -124,9 +127,9 @@ fn text<'a>(claims: &'a State, name: &'static str) -> Result<&'a str, IdTokenErr
 fn seconds(claims: &State, name: &'static str) -> Result<i64, IdTokenError> {
     let number = claims.get(name).ok_or(IdTokenError::Claim(name))?;
     let whole = number.as_i64();
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be within what can be counted exactly")]
-    let cut = || number.as_f64().filter(|seconds| seconds.abs() < 9e15).map(|seconds| seconds as i64);
-    let seconds = whole.or_else(cut).filter(|seconds| seconds.abs() < 1 << 53);
+    #[expect(clippy::cast_possible_truncation, reason = "the filter keeps only what fits")]
+    let truncated = || number.as_f64().filter(|seconds| seconds.abs() < 9e15).map(|seconds| seconds as i64);
+    let seconds = whole.or_else(truncated).filter(|seconds| seconds.abs() < 1 << 53);
     seconds.ok_or(IdTokenError::Claim(name))
 }
 
@@ -150,7 +153,7 @@ mod tests {
             access_token: Some("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"),
             now: OffsetDateTime::from_unix_timestamp(NOW).expect("a time"),
         };
-        judge(claims.as_object().expect("an object"), Algorithm::Rs256, &expected)
+        check_claims(claims.as_object().expect("an object"), Algorithm::Rs256, &expected)
     }
 
     #[test]
@@ -212,7 +215,7 @@ mod tests {
         };
         let mut claims = claims();
         claims.as_object_mut().expect("an object").remove("nonce");
-        let judged = judge(claims.as_object().expect("an object"), Algorithm::Rs256, &expected);
+        let judged = check_claims(claims.as_object().expect("an object"), Algorithm::Rs256, &expected);
         assert_eq!(judged, Err(IdTokenError::Nonce), "two that are missing are not equal");
     }
 }

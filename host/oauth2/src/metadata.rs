@@ -1,11 +1,14 @@
-//! What an authorization server says of itself: its metadata, fetched and checked. Knows no cache.
+//! The metadata of an authorization server: fetched and checked. Knows no cache.
 //!
-//! A server is asked as RFC 8414 section 3 says, and then as OpenID Connect Discovery 1.0 section 4 does. Whatever it says counts only where
-//! it names the issuer that was asked (section 3.3): otherwise one server could speak for another.
+//! They are looked for first as RFC 8414 section 3 says, then as OpenID Connect Discovery 1.0
+//! section 4 says. They count only if they name the issuer that was asked (section 3.3). Otherwise
+//! one server could speak for another.
 
 use std::sync::Arc;
 
 use http::Request;
+use jackfield_limits::Aborted;
+use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_plugin_abi::envelope::ClientAuthentication;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,9 +16,8 @@ use thiserror::Error;
 use url::Url;
 
 use crate::jose::KeySet;
-use jackfield_outbound::{Outbound, OutboundError};
 
-/// Metadata of an authorization server (RFC 8414 section 2), as far as they are used.
+/// The members that are used (RFC 8414 section 2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Metadata {
@@ -29,46 +31,50 @@ pub(super) struct Metadata {
     pub(super) id_token_signing_alg_values_supported: Option<Vec<String>>,
     /// RFC 9207 section 3.
     pub(super) authorization_response_iss_parameter_supported: bool,
-    /// Whether they are all that the issuer says: what it says in the document of OpenID Connect is among them.
+    /// Whether they come from the document of OpenID Connect, so that there is no other to look
+    /// into.
     #[serde(skip)]
-    pub(super) is_whole: bool,
+    pub(super) is_openid: bool,
 }
 
-/// Why nothing is known of an authorization server. Holds no secret.
+/// Why the metadata of an authorization server are not known. Holds no secret.
 #[derive(Debug, Error)]
 pub enum DiscoveryError {
-    /// The issuer is no identifier (RFC 8414 section 2).
+    /// The issuer identifier is invalid (RFC 8414 section 2).
     #[error("the issuer `{0}` is not an https URL without query and fragment")]
     Issuer(String),
-    /// It could not be asked.
-    #[error("{0} could not be asked: {1}")]
+    /// A request to it failed.
+    #[error("the request to {0} failed: {1}")]
     Outbound(String, OutboundError),
-    /// It has no metadata at either place.
+    /// There are no metadata at either place.
     #[error("the issuer has no metadata: {0}")]
     NoMetadata(String),
-    /// What is needed and neither set nor announced.
+    /// An endpoint is needed that is neither set nor announced.
     #[error("the issuer's metadata have no {0}, and none is set")]
     NoEndpoint(&'static str),
-    /// What others were told that asked at the same time.
+    /// The failure of a request that several callers shared.
     #[error("{0}")]
     Shared(Arc<Self>),
-    /// An endpoint that must not be used.
-    #[error("the issuer's {0} is not to be used: {1}")]
+    /// A request that several callers shared came to no end.
+    #[error(transparent)]
+    Aborted(#[from] Aborted),
+    /// An announced endpoint may not be used.
+    #[error("the issuer's {0} cannot be used: {1}")]
     Endpoint(&'static str, OutboundError),
-    /// No way of client authentication in common.
-    #[error("the issuer takes none of the ways in which this client can prove itself; it takes: {0}")]
+    /// Client and server have no method of client authentication in common.
+    #[error("the issuer accepts none of this client's ways to authenticate; it accepts: {0}")]
     Authentication(String),
 }
 
 impl Metadata {
     /// Fetches the metadata of an issuer.
-    pub(super) async fn fetch(issuer: &str, outbound: &Outbound) -> Result<Self, DiscoveryError> {
+    pub(super) async fn fetch(issuer: String, outbound: Outbound) -> Result<Self, DiscoveryError> {
         let mut found = Vec::new();
-        for (at, url) in known_places(issuer)?.into_iter().enumerate() {
-            match read(&url, issuer, outbound).await? {
+        for (at, url) in well_known_urls(&issuer)?.into_iter().enumerate() {
+            match fetch_document(&url, &issuer, &outbound).await? {
                 Ok(metadata) => {
-                    metadata.check_endpoints(outbound).await?;
-                    return Ok(Self { is_whole: at > 0, ..metadata });
+                    metadata.check_endpoints(&outbound).await?;
+                    return Ok(Self { is_openid: at > 0, ..metadata });
                 }
                 Err(why) => found.push(format!("{url} {why}")),
             }
@@ -76,12 +82,12 @@ impl Metadata {
         Err(DiscoveryError::NoMetadata(found.join(", ")))
     }
 
-    /// Fetches what an issuer says at the place of OpenID Connect; nothing where it says nothing there.
-    pub(super) async fn fetch_openid(issuer: &str, outbound: &Outbound) -> Result<Self, DiscoveryError> {
-        let [_, url] = known_places(issuer)?;
-        match read(&url, issuer, outbound).await? {
+    /// Fetches the document of OpenID Connect; empty metadata if there is none.
+    pub(super) async fn fetch_openid(issuer: String, outbound: Outbound) -> Result<Self, DiscoveryError> {
+        let [_, url] = well_known_urls(&issuer)?;
+        match fetch_document(&url, &issuer, &outbound).await? {
             Ok(metadata) => {
-                metadata.check_endpoints(outbound).await?;
+                metadata.check_endpoints(&outbound).await?;
                 Ok(metadata)
             }
             Err(why) => {
@@ -91,14 +97,14 @@ impl Metadata {
         }
     }
 
-    /// Whether they lack what is wanted of OpenID Connect, and the issuer may say it in the other document: what RFC 8414 section 2 does not
-    /// list need not stand in its document.
+    /// Whether members of OpenID Connect are missing that the issuer's other document may have: the
+    /// document of RFC 8414 need not hold what its section 2 does not list.
     pub(super) fn lacks_openid(&self, wants_id_token: bool, wants_userinfo: bool) -> bool {
         let lacks_keys = self.jwks_uri.is_none() || self.id_token_signing_alg_values_supported.is_none();
-        !self.is_whole && (wants_id_token && lacks_keys || wants_userinfo && self.userinfo_endpoint.is_none())
+        !self.is_openid && (wants_id_token && lacks_keys || wants_userinfo && self.userinfo_endpoint.is_none())
     }
 
-    /// The same, with the members of OpenID Connect that are absent taken from the issuer's other document.
+    /// The same, with missing members of OpenID Connect taken from the issuer's other document.
     pub(super) fn filled_from(&self, openid: &Self) -> Self {
         let mut filled = self.clone();
         filled.userinfo_endpoint = filled.userinfo_endpoint.or_else(|| openid.userinfo_endpoint.clone());
@@ -120,13 +126,14 @@ impl Metadata {
         endpoints.into_iter().filter_map(|(name, url)| Some((name, url.as_deref()?)))
     }
 
-    /// The endpoints that the host itself asks, and not the browser.
-    pub(super) fn asked_by_host(&self) -> impl Iterator<Item = Url> {
-        let asked = self.endpoints().filter(|(name, _)| *name != "authorization_endpoint");
-        asked.filter_map(|(_, url)| Url::parse(url).ok())
+    /// The endpoints that the host itself sends requests to, unlike the browser.
+    pub(super) fn endpoints_for_the_host(&self) -> impl Iterator<Item = Url> {
+        let endpoints = self.endpoints().filter(|(name, _)| *name != "authorization_endpoint");
+        endpoints.filter_map(|(_, url)| Url::parse(url).ok())
     }
 
-    /// RFC 8414 section 2: https; what else the operator allows besides is the outbound client's to know.
+    /// RFC 8414 section 2 demands https. The outbound client knows what the operator allows
+    /// besides.
     async fn check_endpoints(&self, outbound: &Outbound) -> Result<(), DiscoveryError> {
         for (name, url) in self.endpoints() {
             outbound.check_endpoint(url).await.map_err(|error| DiscoveryError::Endpoint(name, error))?;
@@ -134,32 +141,33 @@ impl Metadata {
         Ok(())
     }
 
-    /// The best way of client authentication that the server takes and the client has the means for. RFC 8414 section 2: a server that
-    /// says nothing takes HTTP Basic.
+    /// The best method of client authentication that the server accepts and the client has the
+    /// credentials for. A server that announces none accepts HTTP Basic (RFC 8414 section 2).
     pub(super) fn authentication(
         &self,
         has_key: bool,
         has_secret: bool,
     ) -> Result<ClientAuthentication, DiscoveryError> {
         let basic = ["client_secret_basic".to_owned()];
-        let taken = self.token_endpoint_auth_methods_supported.as_deref().unwrap_or(&basic);
-        let ways = [
+        let accepted = self.token_endpoint_auth_methods_supported.as_deref().unwrap_or(&basic);
+        let methods = [
             ("private_key_jwt", has_key, ClientAuthentication::PrivateKeyJwt),
             ("client_secret_basic", has_secret, ClientAuthentication::Basic),
             ("client_secret_post", has_secret, ClientAuthentication::Post),
         ];
-        let way = ways.iter().find(|(name, has_means, _)| *has_means && taken.iter().any(|taken| taken == name));
-        way.map(|(_, _, way)| *way).ok_or_else(|| DiscoveryError::Authentication(taken.join(", ")))
+        let is_accepted = |name: &str| accepted.iter().any(|accepted| accepted == name);
+        let method = methods.iter().find(|(name, has_credentials, _)| *has_credentials && is_accepted(name));
+        method.map(|(_, _, method)| *method).ok_or_else(|| DiscoveryError::Authentication(accepted.join(", ")))
     }
 }
 
-fn known_places(issuer: &str) -> Result<[String; 2], DiscoveryError> {
-    places(issuer).ok_or_else(|| DiscoveryError::Issuer(issuer.to_owned()))
+fn well_known_urls(issuer: &str) -> Result<[String; 2], DiscoveryError> {
+    parse_well_known_urls(issuer).ok_or_else(|| DiscoveryError::Issuer(issuer.to_owned()))
 }
 
-/// Where an issuer's metadata may be, in the order in which they are asked for. RFC 8414 section 3.1 puts the well-known part before the
-/// issuer's path, OpenID Connect Discovery 1.0 section 4.1 behind it; both drop a slash at the path's end.
-fn places(issuer: &str) -> Option<[String; 2]> {
+/// Where an issuer's metadata may be. RFC 8414 section 3.1 puts the well-known part before the
+/// issuer's path, OpenID Connect Discovery 1.0 section 4.1 behind it. Both drop a trailing slash.
+fn parse_well_known_urls(issuer: &str) -> Option<[String; 2]> {
     let url = Url::parse(issuer).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return None;
@@ -171,15 +179,19 @@ fn places(issuer: &str) -> Option<[String; 2]> {
     ])
 }
 
-/// The metadata at one place; the inner error says what is there instead.
-async fn read(url: &str, issuer: &str, outbound: &Outbound) -> Result<Result<Metadata, String>, DiscoveryError> {
+/// The metadata at one URL; the inner error says what is there instead.
+async fn fetch_document(
+    url: &str,
+    issuer: &str,
+    outbound: &Outbound,
+) -> Result<Result<Metadata, String>, DiscoveryError> {
     let response = get(url, outbound).await?;
     if response.status() != http::StatusCode::OK {
         return Ok(Err(format!("answers status {}", response.status().as_u16())));
     }
     Ok(match serde_json::from_slice::<Metadata>(response.body()) {
         Err(_) => Err("is not the metadata of an authorization server".to_owned()),
-        // RFC 8414 section 3.3: identical, not merely alike.
+        // RFC 8414 section 3.3: identical, not only equivalent.
         Ok(metadata) if metadata.issuer != issuer => {
             Err(format!("names another issuer, `{}`", metadata.issuer.escape_debug()))
         }
@@ -188,9 +200,9 @@ async fn read(url: &str, issuer: &str, outbound: &Outbound) -> Result<Result<Met
 }
 
 /// Fetches the public keys of an issuer (RFC 7517 section 5).
-pub(super) async fn fetch_keys(url: &str, outbound: &Outbound) -> Result<KeySet, DiscoveryError> {
-    let response = get(url, outbound).await?;
-    let keys = serde_json::from_slice::<Value>(response.body()).ok().as_ref().and_then(KeySet::read);
+pub(super) async fn fetch_keys(url: String, outbound: Outbound) -> Result<KeySet, DiscoveryError> {
+    let response = get(&url, &outbound).await?;
+    let keys = serde_json::from_slice::<Value>(response.body()).ok().as_ref().and_then(KeySet::parse);
     let is_good = response.status() == http::StatusCode::OK;
     keys.filter(|_| is_good).ok_or_else(|| {
         let status = response.status().as_u16();
@@ -229,7 +241,7 @@ mod tests {
             ),
         ];
         for (issuer, first, second) in cases {
-            assert_eq!(places(issuer), Some([first.to_owned(), second.to_owned()]), "{issuer}");
+            assert_eq!(parse_well_known_urls(issuer), Some([first.to_owned(), second.to_owned()]), "{issuer}");
         }
     }
 
@@ -239,7 +251,7 @@ mod tests {
         for issuer in
             ["", "a.example", "https://a.example?x", "https://a.example/#x", "ftp://a.example", "https://u:p@a.example"]
         {
-            assert_eq!(places(issuer), None, "{issuer}");
+            assert_eq!(parse_well_known_urls(issuer), None, "{issuer}");
         }
     }
 
@@ -258,7 +270,7 @@ mod tests {
         assert_eq!(way(None, false, true), Ok(ClientAuthentication::Basic));
         for (taken, has_key, has_secret) in [(None, true, false), (Some(&["none"][..]), true, true)] {
             let refused = way(taken, has_key, has_secret).expect_err("nothing in common");
-            assert!(refused.contains("takes none of the ways"), "{refused}");
+            assert!(refused.contains("accepts none of this client's ways"), "{refused}");
         }
     }
 }

@@ -1,55 +1,57 @@
-//! The revocation endpoint: a token is given up (RFC 7009 section 2.1), the answer judged (section 2.2).
+//! The revocation endpoint: sends a token (RFC 7009 section 2.1) and reads the answer (section
+//! 2.2).
 
 use std::time::Duration;
 
 use http::Response;
+use jackfield_outbound::OutboundError;
 use serde_json::Value;
 use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::{
-    Parameters, Server,
-    client::post_form,
-    cut,
-    token::{TokenError, retry_after},
+    client::{Parameters, post_form},
+    provider_text::truncated,
+    retry_after::retry_after,
+    server::AuthorizationServer,
+    token_error::TokenError,
 };
-use jackfield_outbound::OutboundError;
 
-/// What kind of token is given up (RFC 7009 section 2.1, `token_type_hint`).
+/// The kind of a token (RFC 7009 section 2.1, `token_type_hint`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
-    /// What gets access tokens.
+    /// It gets new access tokens.
     Refresh,
-    /// What requests carry.
+    /// It authorizes API requests.
     Access,
 }
 
-/// How an endpoint has taken a revocation.
+/// A successful answer of the revocation endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum RevocationResponse {
     /// The token does not work any more, or never did (RFC 7009 section 2.2).
     Revoked,
-    /// The endpoint revokes no tokens of this kind (section 2.2.1): no failure.
+    /// The endpoint does not revoke tokens of this kind (section 2.2.1). This is not a failure.
     Unsupported,
 }
 
-/// Why a token is not revoked. Holds no token.
+/// Why a token may still work. Holds no token.
 #[derive(Debug, Error)]
 pub enum RevocationError {
-    /// The endpoint could not be asked, or its answer not taken.
-    #[error("the revocation endpoint could not be asked: {0}")]
+    /// The request or its answer failed.
+    #[error("the request to the revocation endpoint failed: {0}")]
     Outbound(OutboundError),
     /// The request could not be made.
     #[error("no request to the revocation endpoint could be made: {0}")]
     Request(TokenError),
-    /// It said no, or not now (RFC 7009 section 2.2.1).
+    /// The endpoint refuses, or asks to wait (RFC 7009 section 2.2.1).
     #[error("the revocation endpoint answered status {status}{words}")]
     Answer {
         /// Status code.
         status: u16,
-        /// Its error in words, with a separator; may be empty.
+        /// `: ` and its error in words, or nothing.
         words: String,
-        /// How long it wants to be left alone.
+        /// The pause that the endpoint asks for.
         retry_after: Option<Duration>,
     },
 }
@@ -72,36 +74,39 @@ impl TokenKind {
     }
 }
 
-/// Gives a token up at a revocation endpoint.
+/// Revokes a token.
 ///
 /// # Errors
 /// When it may still work.
 pub async fn revoke(
-    server: &Server,
+    server: &AuthorizationServer,
     url: &str,
     token: &str,
     kind: TokenKind,
     now: OffsetDateTime,
-) -> Result<Taken, RevocationError> {
+) -> Result<RevocationResponse, RevocationError> {
     let parameters = Parameters::default().secret("token", token).with("token_type_hint", kind.hint());
     let hidden = parameters.clone().secret("client_secret", server.oauth2().client_secret.expose());
     let response = post_form(server.oauth2(), url, parameters, server.outbound(), now).await?;
-    judge(&response, now).map_err(|error| without_secrets(error, &hidden))
+    revocation_response(&response, now).map_err(|error| without_secrets(error, &hidden))
 }
 
-/// Errors with which services say that the token is dead already; the RFC wants 200 for those.
-const DEAD: [&str; 4] = ["invalid_token", "token_revoked", "token_expired", "expired_access_token"];
+/// Errors that say that the token does not work any more. The RFC demands status 200 instead.
+const REVOKED_ALREADY: [&str; 4] = ["invalid_token", "token_revoked", "token_expired", "expired_access_token"];
 
-fn judge(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<Taken, RevocationError> {
+fn revocation_response(
+    response: &Response<Vec<u8>>,
+    now: OffsetDateTime,
+) -> Result<RevocationResponse, RevocationError> {
     let status = response.status();
     if status.is_success() {
-        return Ok(Taken::Revoked);
+        return Ok(RevocationResponse::Revoked);
     }
     let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
     match text("error") {
-        "unsupported_token_type" => Ok(Taken::Unsupported),
-        dead if DEAD.contains(&dead) => Ok(Taken::Revoked),
+        "unsupported_token_type" => Ok(RevocationResponse::Unsupported),
+        error if REVOKED_ALREADY.contains(&error) => Ok(RevocationResponse::Revoked),
         error => Err(RevocationError::Answer {
             status: status.as_u16(),
             words: in_words(error, text("error_description")),
@@ -111,15 +116,16 @@ fn judge(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<Taken, Rev
 }
 
 fn in_words(error: &str, description: &str) -> String {
-    let said = [error, description].iter().filter(|text| !text.is_empty()).map(|text| cut(text)).collect::<Vec<_>>();
+    let said =
+        [error, description].iter().filter(|text| !text.is_empty()).map(|text| truncated(text)).collect::<Vec<_>>();
     if said.is_empty() { String::new() } else { format!(": {}", said.join(": ").escape_debug()) }
 }
 
-/// A service may quote the request in its error.
+/// A provider may quote the request in its error.
 fn without_secrets(error: RevocationError, parameters: &Parameters) -> RevocationError {
     match error {
         RevocationError::Answer { status, words, retry_after } => {
-            RevocationError::Answer { status, words: parameters.hidden_in(&words), retry_after }
+            RevocationError::Answer { status, words: parameters.redacted(&words), retry_after }
         }
         other => other,
     }
@@ -135,9 +141,9 @@ mod tests {
             response = response.header(*name, *value);
         }
         let response = response.body(body.as_bytes().to_vec()).expect("a response");
-        match judge(&response, OffsetDateTime::UNIX_EPOCH) {
-            Ok(Taken::Revoked) => "revoked".to_owned(),
-            Ok(Taken::Unsupported) => "unsupported".to_owned(),
+        match revocation_response(&response, OffsetDateTime::UNIX_EPOCH) {
+            Ok(RevocationResponse::Revoked) => "revoked".to_owned(),
+            Ok(RevocationResponse::Unsupported) => "unsupported".to_owned(),
             Err(RevocationError::Answer { status, words, retry_after: None }) => format!("{status}{words}"),
             Err(RevocationError::Answer { status, retry_after: Some(after), .. }) => {
                 format!("{status}, again after {} s", after.as_secs())
@@ -150,7 +156,8 @@ mod tests {
     fn an_answer_is_judged_as_rfc_7009_section_2_2_says() {
         type Case = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
         let cases: [Case; 11] = [
-            // Section 2.2: 200 also for a token that the server does not know; the body says nothing.
+            // Section 2.2: 200 also for a token that the server does not know; the body says
+            // nothing.
             (200, &[], "", "revoked"),
             (200, &[], "{\"error\": \"x\"}", "revoked"),
             (204, &[], "", "revoked"),

@@ -1,30 +1,31 @@
-//! What was asked for and what was granted (RFC 6749 sections 3.3 and 5.1).
+//! Requested and granted scopes (RFC 6749 sections 3.3 and 5.1).
 
 use jackfield_plugin_abi::envelope::{OAuth2, State};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Requested and granted scopes, sorted, as they are bound into the state.
+/// Requested and granted scopes, sorted, as the setup's state holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Scopes {
     requested_scopes: Vec<String>,
     granted_scopes: Vec<String>,
     /// Requested and not granted.
     missing_scopes: Vec<String>,
-    /// The same of the installing person's own token, where a provider gives that apart (Slack).
+    /// The same for the person's own token, which Slack gives besides the bot's.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Box<Scopes>>,
 }
 
-/// Slack's parameter for the person's own scopes, and where its answer says which were granted.
+/// Slack's parameter for the person's own scopes.
 const USER_SCOPE: &str = "user_scope";
+/// The member of Slack's answer that names the granted ones.
 const USER: &str = "authed_user";
 
-/// OpenID Connect Core 1.0 section 11.
+/// Requests a refresh token (OpenID Connect Core 1.0 section 11).
 const OFFLINE: &str = "offline_access";
 
 impl Scopes {
-    /// Compares what a token answer grants with what was asked for.
+    /// Compares the scopes that a token answer grants with the requested ones.
     pub(super) fn compared(oauth2: &OAuth2, answer: &State) -> Self {
         let answer = Value::Object(answer.clone());
         let tokens = answer.pointer(&oauth2.tokens_at);
@@ -32,14 +33,15 @@ impl Scopes {
         let mut scopes = Self::new(oauth2.scopes.clone(), granted.map(|granted| with_offline(oauth2, granted, tokens)));
         let asked = oauth2.authorize_parameters.iter().find(|(name, _)| name == USER_SCOPE);
         if let Some((_, asked)) = asked.filter(|(_, scopes)| !scopes.is_empty()) {
-            // Here a person who grants nothing has no token at all: what is not said is not granted.
+            // A person who grants nothing gets no token here, so a scope that is not named is not
+            // granted.
             let granted = answer.get(USER).and_then(named).unwrap_or_default();
             scopes.user = Some(Box::new(Self::new(split(asked), Some(granted))));
         }
         scopes
     }
 
-    /// RFC 6749 section 5.1: an answer that names no scope grants what was asked for.
+    /// RFC 6749 section 5.1: an answer that names no scopes grants the requested ones.
     fn new(requested: Vec<String>, granted: Option<Vec<String>>) -> Self {
         let requested = sorted(requested);
         let granted = granted.map_or_else(|| requested.clone(), sorted);
@@ -47,15 +49,14 @@ impl Scopes {
         Self { requested_scopes: requested, granted_scopes: granted, missing_scopes: missing, user: None }
     }
 
-    /// What was asked for and not granted, of all tokens.
+    /// Scopes that were requested and not granted, of all tokens.
     pub fn missing(&self) -> impl Iterator<Item = &str> {
         let users = self.user.iter().flat_map(|user| &user.missing_scopes);
         self.missing_scopes.iter().chain(users).map(String::as_str)
     }
 }
 
-/// The scope that asks for a refresh token is granted where one comes, also by a server that does not name it (OpenID Connect Core 1.0 section
-/// 11; Microsoft).
+/// If a refresh token comes, the scope that requests it is granted. Microsoft does not name it.
 fn with_offline(oauth2: &OAuth2, mut granted: Vec<String>, tokens: Option<&Value>) -> Vec<String> {
     let refresh_token = tokens.and_then(|tokens| tokens.get("refresh_token")).and_then(Value::as_str);
     if refresh_token.is_some_and(|token| !token.is_empty()) {
@@ -70,7 +71,8 @@ fn sorted(mut scopes: Vec<String>) -> Vec<String> {
     scopes
 }
 
-/// The scopes that an object names; `None` where it names none at all. One provider calls them `scopes`, some answer a list.
+/// The scopes that an object names; `None` if it has no such member. Some providers call it
+/// `scopes`, and some send a list.
 fn named(object: &Value) -> Option<Vec<String>> {
     match object.get("scope").or_else(|| object.get("scopes"))? {
         Value::String(text) => Some(split(text)),
@@ -79,7 +81,7 @@ fn named(object: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// By spaces as RFC 6749 section 3.3 says, or by commas: no scope is known that holds one.
+/// Splits at spaces (RFC 6749 section 3.3) and at commas. No known scope contains a comma.
 fn split(text: &str) -> Vec<String> {
     text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }

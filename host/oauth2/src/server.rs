@@ -1,59 +1,63 @@
-//! One authorization server as a set-up meets it: what the provider says of it, and its issuer.
+//! One authorization server: what the provider says of it, completed by what its issuer says.
 
 use std::sync::Arc;
 
+use jackfield_config::HostPattern;
+use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::envelope::{ClientAuthentication, OAuth2};
 
 use super::{
-    issuers::Issuer,
+    issuer::Issuer,
     metadata::{DiscoveryError, Metadata},
 };
-use jackfield_config::HostPattern;
-use jackfield_outbound::Outbound;
 
-/// An authorization server with all that is needed of it.
-pub struct Server {
+/// An authorization server, with everything that is needed to talk to it.
+pub struct AuthorizationServer {
     oauth2: OAuth2,
     outbound: Outbound,
-    pub(super) issuer: Option<Known>,
+    issuer: Option<KnownIssuer>,
 }
 
-/// An issuer whose metadata are known.
-pub(super) struct Known {
-    pub(super) id: String,
-    pub(super) metadata: Arc<Metadata>,
+/// The server's issuer, with its metadata.
+pub(super) struct KnownIssuer {
     pub(super) issuer: Arc<Issuer>,
+    pub(super) metadata: Arc<Metadata>,
 }
 
-impl Server {
+impl AuthorizationServer {
     pub(super) fn without_issuer(oauth2: &OAuth2, outbound: &Outbound) -> Self {
         Self { oauth2: oauth2.clone(), outbound: outbound.clone(), issuer: None }
     }
 
-    pub(super) fn of_issuer(
+    pub(super) fn with_issuer(
         oauth2: &OAuth2,
         outbound: &Outbound,
         issuer: Arc<Issuer>,
-        metadata: &Arc<Metadata>,
+        metadata: Arc<Metadata>,
     ) -> Result<Self, DiscoveryError> {
-        let id = oauth2.issuer.clone().unwrap_or_default();
         Ok(Self {
-            oauth2: completed(oauth2.clone(), metadata)?,
-            outbound: reaching(outbound, metadata),
-            issuer: Some(Known { id, metadata: metadata.clone(), issuer }),
+            oauth2: completed(oauth2.clone(), &metadata)?,
+            outbound: allowing_endpoints(outbound, &metadata),
+            issuer: Some(KnownIssuer { issuer, metadata }),
         })
     }
 
-    /// What is asked where, and how: complete, unlike what the provider may have said.
+    /// The server's endpoints and the client's credentials, complete unlike what the provider may
+    /// have said.
     #[must_use]
     pub const fn oauth2(&self) -> &OAuth2 {
         &self.oauth2
     }
 
-    /// The client for requests of the host's own to this server: it also reaches the hosts that the issuer's metadata name.
+    /// The HTTP client for the host's own requests to this server. It may also contact the hosts
+    /// that the issuer's metadata name.
     #[must_use]
     pub const fn outbound(&self) -> &Outbound {
         &self.outbound
+    }
+
+    pub(super) const fn issuer(&self) -> Option<&KnownIssuer> {
+        self.issuer.as_ref()
     }
 }
 
@@ -63,7 +67,8 @@ fn completed(mut oauth2: OAuth2, metadata: &Metadata) -> Result<OAuth2, Discover
     fill(&mut oauth2.token_url, metadata.token_endpoint.as_ref(), "token_endpoint")?;
     oauth2.revocation_url = oauth2.revocation_url.or_else(|| metadata.revocation_endpoint.clone());
     if oauth2.client_authentication == ClientAuthentication::Announced {
-        let (has_key, has_secret) = (!oauth2.private_key.is_empty(), !oauth2.client_secret.is_empty());
+        let has_key = !oauth2.private_key.is_empty();
+        let has_secret = !oauth2.client_secret.is_empty();
         oauth2.client_authentication = metadata.authentication(has_key, has_secret)?;
     }
     Ok(oauth2)
@@ -76,9 +81,10 @@ fn fill(set: &mut String, found: Option<&String>, name: &'static str) -> Result<
     Ok(())
 }
 
-fn reaching(outbound: &Outbound, metadata: &Metadata) -> Outbound {
+fn allowing_endpoints(outbound: &Outbound, metadata: &Metadata) -> Outbound {
     let Some(hosts) = outbound.allowed_hosts() else { return outbound.clone() };
-    outbound.limited_to(hosts.with_announced(metadata.asked_by_host().filter_map(|url| HostPattern::of(&url))))
+    let announced = metadata.endpoints_for_the_host().filter_map(|url| HostPattern::of(&url));
+    outbound.limited_to(hosts.with_announced(announced))
 }
 
 #[cfg(test)]

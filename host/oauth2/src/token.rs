@@ -1,101 +1,39 @@
-//! The token endpoint: a grant is posted (RFC 6749 sections 4.1.3 and 6), the answer judged (section 5).
-
-use std::time::Duration;
+//! The token endpoint: posts a grant (RFC 6749 sections 4.1.3 and 6) and reads the answer (section
+//! 5).
 
 use http::{HeaderMap, Response, header};
+use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::envelope::{OAuth2, State};
 use serde_json::Value;
-use thiserror::Error;
-use time::{OffsetDateTime, format_description::well_known::Rfc2822};
+use time::OffsetDateTime;
 use url::form_urlencoded;
 
 use super::{
-    authorization::Code,
-    client::{Parameters, Posted, post},
+    authorization::AuthorizationCode,
+    client::{Parameters, PostResponse, post},
+    retry_after::retry_after,
+    token_error::{Refusal, TokenError},
 };
-use crate::jose::NotAKey;
-use jackfield_outbound::{Outbound, OutboundError};
 
-/// Why the token endpoint gave no token. Holds neither code nor token nor secret.
-#[derive(Debug, Error)]
-pub enum TokenError {
-    /// It could not be asked, or its answer not taken. Whether it has acted on the request is not known.
-    #[error("the token endpoint could not be asked: {0}")]
-    Outbound(#[from] OutboundError),
-    /// The token endpoint is not a URL.
-    #[error("the token endpoint is not a URL")]
-    Url,
-    /// A dialect of a later version.
-    #[error("the provider wants {0} that this host does not know; a newer host may")]
-    Dialect(&'static str),
-    /// The client's private key does not sign.
-    #[error("the client cannot prove itself: private-key is {0}")]
-    Key(#[from] NotAKey),
-    /// It said no (RFC 6749 section 5.2).
-    #[error("{0}")]
-    Refused(Box<Refusal>),
-    /// It answered neither a token nor an error.
-    #[error("the token endpoint answered status {status} with a body that is {found}")]
-    Answer {
-        /// Status code.
-        status: u16,
-        /// What the body is.
-        found: &'static str,
-        /// How long it wants to be left alone.
-        retry_after: Option<Duration>,
-    },
-}
-
-/// An error of the token endpoint (RFC 6749 section 5.2).
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("the token endpoint answered {}", said_in_words(.code, .description.as_deref()))]
-pub struct Refusal {
-    /// The member `error`, as `invalid_grant`; empty where there is only a description.
-    pub code: String,
-    /// The member `error_description`.
-    pub description: Option<String>,
-    /// Status code: 400 or 401 by the RFC, 200 at Slack.
-    pub status: u16,
-    /// How long it wants to be left alone.
-    pub retry_after: Option<Duration>,
-}
-
-impl Refusal {
-    /// Whether the grant itself is expired, revoked, used or another client's (RFC 6749 section 5.2), so that asking again cannot help.
-    #[must_use]
-    pub fn is_invalid_grant(&self) -> bool {
-        self.code == "invalid_grant"
-    }
-}
-
-fn said_in_words(code: &str, description: Option<&str>) -> String {
-    let code = code.escape_debug();
-    match description.map(str::escape_debug) {
-        Some(description) if code.clone().next().is_none() => format!("an error: {description}"),
-        Some(description) => format!("the error `{code}`: {description}"),
-        None => format!("the error `{code}`"),
-    }
-}
-
-/// Posts the parameters of a grant to the token endpoint, with client authentication and in the provider's dialect, and judges the answer:
-/// an object of whatever the provider sends.
+/// Posts the parameters of a grant to the token endpoint and returns its answer: an object with
+/// whatever the provider sends.
 ///
 /// # Errors
-/// When the endpoint cannot be asked, or gives no token.
+/// When the request fails, or the endpoint gives no token.
 pub async fn request_token(
     oauth2: &OAuth2,
     parameters: Parameters,
     outbound: &Outbound,
     now: OffsetDateTime,
 ) -> Result<State, TokenError> {
-    let Posted { response, parameters } = post(oauth2, &oauth2.token_url, parameters, outbound, now).await?;
-    judge(&response, now).map_err(|error| without_secrets(error, &parameters))
+    let PostResponse { response, parameters } = post(oauth2, &oauth2.token_url, parameters, outbound, now).await?;
+    token_answer(&response, now).map_err(|error| without_secrets(error, &parameters))
 }
 
 /// Exchanges a code for the token answer.
 pub(super) async fn exchange(
     oauth2: &OAuth2,
-    code: &Code,
+    code: &AuthorizationCode,
     redirect_uri: &str,
     outbound: &Outbound,
     now: OffsetDateTime,
@@ -104,7 +42,7 @@ pub(super) async fn exchange(
 }
 
 /// RFC 6749 section 4.1.3, with the verifier of RFC 7636 section 4.5.
-fn parameters(oauth2: &OAuth2, code: &Code, redirect_uri: &str) -> Parameters {
+fn parameters(oauth2: &OAuth2, code: &AuthorizationCode, redirect_uri: &str) -> Parameters {
     let parameters =
         Parameters::grant("authorization_code").secret("code", &code.code).with("redirect_uri", redirect_uri);
     let parameters = match &code.verifier {
@@ -114,11 +52,14 @@ fn parameters(oauth2: &OAuth2, code: &Code, redirect_uri: &str) -> Parameters {
     oauth2.token_parameters.iter().fold(parameters, |parameters, (name, value)| parameters.with(name, value))
 }
 
-/// An error in the answer counts whatever the status: RFC 6749 section 5.2 sends it with 400, Slack with 200.
-fn judge(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<State, TokenError> {
-    let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers(), now));
+/// An error in the answer counts with any status: RFC 6749 section 5.2 sends it with 400, Slack
+/// with 200.
+fn token_answer(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<State, TokenError> {
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers(), now);
     let answer = parse(response).map_err(|found| TokenError::Answer { status, found, retry_after })?;
-    let (code, description) = (said(&answer, "error"), said(&answer, "error_description"));
+    let code = text_of(&answer, "error");
+    let description = text_of(&answer, "error_description");
     if code.is_some() || description.is_some() {
         let code = code.unwrap_or_default();
         return Err(TokenError::Refused(Box::new(Refusal { code, description, status, retry_after })));
@@ -128,16 +69,6 @@ fn judge(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<State, Tok
     } else {
         Err(TokenError::Answer { status, found: "neither a token nor an error", retry_after })
     }
-}
-
-/// RFC 9110 section 10.2.3: seconds, or a date.
-pub fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = OffsetDateTime::parse(text, &Rfc2822).ok()?;
-    Some((at - now).try_into().unwrap_or_default())
 }
 
 fn parse(response: &Response<Vec<u8>>) -> Result<State, &'static str> {
@@ -159,8 +90,8 @@ fn is_form(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// A member that says something: present, and neither null nor empty.
-fn said(answer: &State, key: &str) -> Option<String> {
+/// The text of a member that is neither absent nor null nor empty.
+fn text_of(answer: &State, key: &str) -> Option<String> {
     match answer.get(key)? {
         Value::Null => None,
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
@@ -171,13 +102,15 @@ fn said(answer: &State, key: &str) -> Option<String> {
 /// A provider may quote the request in its error.
 fn without_secrets(error: TokenError, parameters: &Parameters) -> TokenError {
     let TokenError::Refused(mut refusal) = error else { return error };
-    refusal.code = parameters.hidden_in(&refusal.code);
-    refusal.description = refusal.description.map(|text| parameters.hidden_in(&text));
+    refusal.code = parameters.redacted(&refusal.code);
+    refusal.description = refusal.description.map(|text| parameters.redacted(&text));
     TokenError::Refused(refusal)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use time::macros::datetime;
 
     use super::*;
@@ -191,7 +124,7 @@ mod tests {
             .header("retry-after", "7")
             .body(body.as_bytes().to_vec())
             .expect("a valid response");
-        judge(&response, NOW)
+        token_answer(&response, NOW)
     }
 
     fn answer(status: u16, content_type: &str, body: &str) -> Result<State, String> {
@@ -202,7 +135,7 @@ mod tests {
     fn the_parameters_of_a_code_are_the_rfcs_the_verifier_and_the_providers() {
         let oauth2 = OAuth2::new("https://a.example/", "https://a.example/token").token_parameter("x", "y");
         for verifier in [None, Some("v")] {
-            let code = Code { code: "c/d".to_owned(), verifier: verifier.map(str::to_owned), nonce: None };
+            let code = AuthorizationCode { code: "c/d".to_owned(), verifier: verifier.map(str::to_owned), nonce: None };
             let wanted =
                 Parameters::grant("authorization_code").secret("code", "c/d").with("redirect_uri", "https://j/");
             let wanted = verifier.map_or(wanted.clone(), |verifier| wanted.secret("code_verifier", verifier));
@@ -252,22 +185,6 @@ mod tests {
         let outage = judged(503, "text/html", "");
         let is_kept = matches!(outage, Err(TokenError::Answer { status: 503, retry_after: Some(wait), .. }) if wait.as_secs() == 7);
         assert!(is_kept, "{outage:?}");
-    }
-
-    #[test]
-    fn a_wait_is_seconds_or_a_date() {
-        // RFC 9110 section 10.2.3.
-        let cases = [
-            ("120", Some(120)),
-            ("Wed, 25 Nov 2026 12:01:00 GMT", Some(60)),
-            ("Wed, 25 Nov 2026 11:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ];
-        for (text, seconds) in cases {
-            let headers = [(header::RETRY_AFTER, text.parse().expect("a header value"))].into_iter().collect();
-            assert_eq!(retry_after(&headers, NOW), seconds.map(Duration::from_secs), "{text}");
-        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, header};
-use jackfield_config::{Http, StandIn};
+use jackfield_config::{Http, StandInUrl};
 use reqwest::Client;
 use rustls::crypto::ring;
 use url::Url;
@@ -15,7 +15,7 @@ use super::{HostAllowList, OutboundError, address_guard::AddressGuard, clients::
 pub struct Outbound {
     clients: Arc<Clients>,
     guard: Arc<AddressGuard>,
-    stand_in: Option<StandIn>,
+    stand_in: Option<StandInUrl>,
     allowed_hosts: Option<Arc<HostAllowList>>,
     timeout: Duration,
     max_response_bytes: usize,

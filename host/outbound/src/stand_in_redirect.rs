@@ -4,7 +4,7 @@
 //! host that the request was for is never contacted.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use jackfield_config::StandIn;
+use jackfield_config::StandInUrl;
 
 use super::OutboundError;
 
@@ -14,7 +14,7 @@ static ORIGINAL_URL: HeaderName = HeaderName::from_static("x-jackfield-url");
 static FAILURE: HeaderName = HeaderName::from_static("x-jackfield-failure");
 
 /// Sends a request to the stand-in instead.
-pub(super) fn redirect(request: &mut reqwest::Request, stand_in: &StandIn) {
+pub(super) fn redirect(request: &mut reqwest::Request, stand_in: &StandInUrl) {
     let original = HeaderValue::from_str(request.url().as_str()).expect("a URL is printable ASCII");
     request.headers_mut().insert(ORIGINAL_URL.clone(), original);
     *request.url_mut() = stand_in.url().clone();

@@ -1,9 +1,13 @@
-//! What a Jackfield host does, apart from serving HTTP: setups, grants, revocations, the proxy, accounts.
+//! What a Jackfield host does, apart from serving HTTP: setups, grants, revocations, the proxy,
+//! accounts.
 //!
-//! A room here knows the database only by the functions of `jackfield-store`, and plugins only by `jackfield-loader`.
+//! A room here knows the database only by the functions of `jackfield-store`, and plugins only by
+//! `jackfield-loader`. Each room re-exports the row types and ids that pages and commands show, so
+//! that these need not know the database.
 
 pub mod accounts;
 pub mod audit;
+pub mod database;
 mod detached;
 pub mod grants;
 pub mod integrations;
@@ -12,6 +16,10 @@ pub mod open;
 mod provider_calls;
 pub mod proxy;
 pub mod reload;
+pub mod removals;
 pub mod revocations;
 pub mod session;
 pub mod setup;
+pub mod token_reads;
+
+pub use jackfield_store::{Store, StoreError, StoreResult};

@@ -10,9 +10,8 @@ use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::open::open_store;
 use jackfield_services::{
     accounts::Accounts,
-    audit::{Audit, AuditOut, Filter, Noted, Row},
+    audit::{Audit, AuditOut, Filter, NotedHead, Row},
 };
-use jackfield_store::milliseconds;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -20,7 +19,7 @@ pub(super) enum Command {
     Verify {
         /// A head that an earlier run printed: it must still be in the chain.
         #[arg(long, value_name = "N:HASH")]
-        head: Option<Noted>,
+        head: Option<NotedHead>,
     },
     /// Print the log, oldest first.
     List {
@@ -50,7 +49,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
     match command {
         Command::Verify { head } => verify(&audit, head.as_ref()).await,
         Command::List { organization, since, json } => {
-            let mut filter = Filter { since: since.map(milliseconds), ..Filter::default() };
+            let mut filter = Filter { since, ..Filter::default() };
             if let Some(slug) = organization {
                 filter.organization = Some(accounts.organization(&slug).await?.id);
             }
@@ -59,9 +58,9 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
     }
 }
 
-async fn verify(audit: &Audit, noted: Option<&Noted>) -> anyhow::Result<()> {
+async fn verify(audit: &Audit, noted: Option<&NotedHead>) -> anyhow::Result<()> {
     let verified = audit.verify(noted).await?;
-    anyhow::ensure!(verified.is_whole(), "the audit log is broken{verified}");
+    anyhow::ensure!(verified.is_intact(), "the audit log is broken{verified}");
     println!("{} rows, none changed\nhead {}", verified.head.count, verified.head);
     Ok(())
 }

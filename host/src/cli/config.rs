@@ -4,9 +4,8 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use jackfield_config::{Diagnostics, secret_key};
-use jackfield_loader::Plugins;
-use jackfield_outbound::Outbound;
+use jackfield_config::Diagnostics;
+use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -23,8 +22,8 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 /// Opens no database and makes no key.
 async fn check(file: &Path) -> anyhow::Result<()> {
     let (settings, mut diagnostics) = jackfield_config::load_lenient(file)?;
-    diagnostics.extend(secret_key::check(&settings.system.secret_key).err());
-    let (plugins, refused) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    diagnostics.extend(settings.system.secret_key.check().err());
+    let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
     diagnostics.extend(refused);
     if !diagnostics.is_empty() {
         return Err(Diagnostics::from(diagnostics).into());

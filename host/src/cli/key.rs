@@ -7,8 +7,7 @@ use clap::{Args, Subcommand};
 
 use jackfield_server::control::{Control, ControlError};
 use jackfield_services::keys::{Keys, Rotated, Rotation, Status};
-use jackfield_services::open::{admit, open_store};
-use jackfield_store::{Store, hex};
+use jackfield_services::open::{check_secret_key, open_store};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -33,20 +32,20 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     store.ready().await.context("bring it up to date with `jackfield migrate`")?;
     match command {
         Command::Rotate(arguments) => {
-            admit(&store, &settings).await?;
-            rotate(arguments, store, &settings.system.control).await
+            check_secret_key(&store, &settings).await?;
+            rotate(arguments, &Keys::new(store), &settings.system.control).await
         }
         Command::Status => status(&Keys::new(store).status().await?),
-        Command::Check => check(store).await,
+        Command::Check => check(&Keys::new(store)).await,
     }
 }
 
 /// In the running host if there is one, so that it knows at once; here otherwise.
-async fn rotate(arguments: RotateArguments, store: Store, control: &Path) -> anyhow::Result<()> {
-    let newest = hex(&store.sealer().secret_keys().newest().id());
+async fn rotate(arguments: RotateArguments, keys: &Keys, control: &Path) -> anyhow::Result<()> {
+    let newest = keys.newest_secret_key();
     let rotation = if arguments.secret_key { Rotation::SecretKey { newest } } else { Rotation::DataKey };
-    let rotated = match Control::at(control)?.rotate(&rotation, progress).await {
-        Err(ControlError::NotRunning(_)) => Keys::new(store).rotate(rotation, progress).await?,
+    let rotated = match Control::at(control).rotate(&rotation, progress).await {
+        Err(ControlError::NotRunning(_)) => keys.rotate(rotation, progress).await?,
         other => other?,
     };
     report(&rotated);
@@ -76,22 +75,22 @@ fn report(Rotated { key, is_continued, rewrapped, resealed, damaged, removed }: 
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands beside commands that fail")]
-fn status(Status { lines, keys, unknown }: &Status) -> anyhow::Result<()> {
+fn status(Status { secret_keys, keys, unknown }: &Status) -> anyhow::Result<()> {
     println!("secret key (system.secret-key), newest line first");
-    for (at, line) in lines.iter().enumerate() {
-        let state = match (at, line.is_needed()) {
+    for (at, key) in secret_keys.iter().enumerate() {
+        let state = match (at, key.is_needed()) {
             (0, _) => "",
             (_, true) => "  needed: `jackfield key rotate --secret-key`",
             (_, false) => {
                 "  not needed any more: remove it from every host, a quarter of an hour from now at the earliest"
             }
         };
-        println!("  {}  wraps {} keys, {} values under it{state}", line.id, line.wraps, line.values);
+        println!("  {}  wraps {} keys, {} values under it{state}", key.id, key.wraps, key.values);
     }
     println!("data keys");
     for key in keys {
         let state = if key.is_current { "current" } else { "old    " };
-        println!("  {}  {state}  since {}  under {}  {} values", key.id, key.since.date(), key.line, key.values);
+        println!("  {}  {state}  since {}  under {}  {} values", key.id, key.since.date(), key.secret_key, key.values);
     }
     if keys.is_empty() {
         println!("  none yet: everything is sealed under what is derived from the secret key");
@@ -102,8 +101,8 @@ fn status(Status { lines, keys, unknown }: &Status) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check(store: Store) -> anyhow::Result<()> {
-    let damaged = Keys::new(store).check().await?;
+async fn check(keys: &Keys) -> anyhow::Result<()> {
+    let damaged = keys.check().await?;
     for damage in &damaged {
         println!("{}  {}  {}", damage.table, damage.row, damage.reason);
     }

@@ -2,11 +2,14 @@
 
 mod accounts;
 mod audit;
+#[cfg(feature = "author")]
+mod check;
 mod config;
 mod key;
 mod lines;
 mod password;
 mod plugin;
+#[cfg(feature = "author")]
 mod plugin_dev;
 mod plugin_report;
 mod provider;
@@ -14,6 +17,7 @@ mod reload;
 mod revoke;
 mod revoke_report;
 mod serve;
+#[cfg(feature = "author")]
 mod signing;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -99,6 +103,7 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
     let arguments = Arguments::parse_from(program.into_iter().chain(words));
     let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
     let logs = match arguments.command {
+        #[cfg(feature = "author")]
         Command::Plugin(plugin::Command::Dev(_)) => plugin_dev::init_telemetry(telemetry),
         _ => jackfield_server::telemetry::init(&telemetry),
     };

@@ -6,12 +6,10 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 
 use super::revoke_report::{self, Tally};
-use jackfield_config::{Settings, clock::Clock};
-use jackfield_loader::Plugins;
-use jackfield_outbound::Outbound;
+use jackfield_config::clock::Clock;
 use jackfield_services::{
     accounts::Accounts,
-    open::open_to_write,
+    open::{load_plugins, open_to_write},
     revocations::{BulkRun, Disposition, Revocations},
 };
 
@@ -54,16 +52,16 @@ pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()>
     };
     if arguments.status {
         // Nobody's code is started to look.
-        let (plugins, _) = load_plugins(&settings.without_plugins()).await?;
+        let plugins = load_plugins(&settings.without_plugins()).await?.plugins;
         let revocations = Revocations::for_command(store, plugins);
         revoke_report::status(&revocations.unrevoked(arguments.provider, organization).await?);
         return Ok(());
     }
     let provider = arguments.provider.as_deref().context("--provider is needed")?;
     // A plugin that does not load is passed over: the others must still be revoked.
-    let (plugins, refused) = load_plugins(&settings).await?;
-    refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
-    let revocations = Revocations::for_command(store, plugins);
+    let loaded = load_plugins(&settings).await?;
+    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
+    let revocations = Revocations::for_command(store, loaded.plugins);
     let mut plan = revocations.plan_bulk(provider, organization).await?;
     if arguments.again {
         plan = plan.only_open();
@@ -81,10 +79,6 @@ pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()>
     run.run(&plan, |event| tally.add(event)).await?;
     tally.print();
     tally.left_in_words(provider).map_or(Ok(()), |words| bail!("not all of it is revoked: {words}"))
-}
-
-async fn load_plugins(settings: &Settings) -> anyhow::Result<(Plugins, Vec<jackfield_config::Diagnostic>)> {
-    Ok(Plugins::load(settings, &Outbound::new(&settings.http)?).await)
 }
 
 fn confirm(provider: &str, is_confirmed: bool) -> anyhow::Result<()> {

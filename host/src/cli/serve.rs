@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use jackfield_config::Settings;
 use jackfield_server::startup::Application;
-use jackfield_store as store;
+use jackfield_services::open;
 
 /// Serves until SIGTERM or SIGINT, and reloads the configuration at SIGHUP.
 pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
@@ -39,7 +39,7 @@ pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
 
 /// Brings the database up to date and says what that took. Needs no secret key.
 pub(super) async fn migrate(settings: Settings) -> anyhow::Result<()> {
-    let applied = store::migrate(settings.database.url.as_str()).await?;
+    let applied = open::migrate_without_key(&settings).await?;
     if applied.is_empty() {
         println!("the database is up to date");
     }

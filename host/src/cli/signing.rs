@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::password;
-use jackfield_loader::{make_keys, sign as sign_library};
+use jackfield_author::signing_key::{make_keys, sign as sign_library};
 
 #[derive(Args)]
 pub(super) struct KeyArguments {

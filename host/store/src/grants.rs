@@ -175,6 +175,18 @@ impl TryFrom<Row> for Grant {
 }
 
 impl Grant {
+    /// Whether its person must authenticate again.
+    #[must_use]
+    pub fn needs_reauthentication(&self) -> bool {
+        self.status == Status::NeedsReauthentication
+    }
+
+    /// Whether the service has told that it has ended it.
+    #[must_use]
+    pub fn is_ended_by_service(&self) -> bool {
+        self.reason.as_deref() == Some(ENDED_BY_SERVICE)
+    }
+
     /// The tokens, opened.
     ///
     /// # Errors

@@ -233,7 +233,7 @@ impl SealedColumn {
     #[must_use]
     pub fn told(&self, row: &SealedRow) -> String {
         let parts = self.key.iter().zip(&row.key).map(|((_, kind), part)| match kind {
-            Kind::Bytes => hex(&part),
+            Kind::Bytes => hex(part),
             Kind::Text | Kind::Id => String::from_utf8_lossy(part).into_owned(),
         });
         parts.collect::<Vec<_>>().join(" / ")

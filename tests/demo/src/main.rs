@@ -64,7 +64,7 @@ async fn run() -> anyhow::Result<()> {
 }
 
 fn start(slack: &StandInSlack) -> anyhow::Result<Host> {
-    let program = Program { path: std::env::current_exe()?, words: vec![HOST.to_owned()] };
+    let program = Program { path: std::env::current_exe()?, arguments: vec![HOST.to_owned()] };
     let Client { id, secret, .. } = slack.client();
     let options = format!(
         "[http]\nallow-private = [\"127.0.0.1:{}\"]\n\n[slack]\nclient-id = \"{id}\"\nclient-secret = \"{secret}\"\n\

@@ -1,4 +1,4 @@
-//! RandomCrashes processes at random moments, the same ones for the same seed.
+//! Kills processes at random moments. The same seed gives the same moments.
 
 use std::{
     io::Read,
@@ -10,28 +10,28 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// Says which seed to take, to have a failure again.
+/// The environment variable with the seed, to reproduce a failure.
 const SEED: &str = "JACKFIELD_TESTS_SEED";
 
-/// A row of random moments.
+/// A series of random moments.
 pub struct RandomCrashes {
     moments: fastrand::Rng,
 }
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum Exit {
     /// By `kill -9`.
     Killed,
-    /// By itself, and well.
-    Done,
+    /// By itself, with success.
+    Finished,
 }
 
 impl RandomCrashes {
-    /// Takes the seed that the environment names, or another each time, and prints it.
+    /// Takes the seed of the environment, or a random one, and prints it.
     ///
     /// # Errors
-    /// When the environment names none that can be read.
+    /// When the seed of the environment is not a number.
     pub fn new() -> Result<Self> {
         let named = std::env::var(SEED).ok().map(|seed| seed.parse()).transpose().context(SEED)?;
         let seed = named.unwrap_or_else(|| fastrand::u64(..));
@@ -39,24 +39,25 @@ impl RandomCrashes {
         Ok(Self { moments: fastrand::Rng::with_seed(seed) })
     }
 
-    /// A moment before `longest` is over.
-    pub fn moment(&mut self, longest: Duration) -> Duration {
+    /// A random duration up to `longest`.
+    pub fn delay(&mut self, longest: Duration) -> Duration {
         longest.mul_f64(self.moments.f64())
     }
 
-    /// Runs a command and kills it at a moment before `longest` is over, unless it has ended by then.
+    /// Runs a command and kills it at a random moment within `longest`, unless it has ended by
+    /// then.
     ///
     /// # Errors
-    /// When it ends by itself, and not well; with what it said.
-    pub fn run(&mut self, command: &mut Command, longest: Duration) -> Result<Ended> {
-        killed_after(command, self.moment(longest))
+    /// When it fails by itself; with what it printed.
+    pub fn run(&mut self, command: &mut Command, longest: Duration) -> Result<Exit> {
+        killed_after(command, self.delay(longest))
     }
 }
 
-/// Runs a command to its end and answers how long that took.
+/// Runs a command to its end and returns how long that took.
 ///
 /// # Errors
-/// When it does not end well.
+/// When it fails.
 pub fn time_to_finish(command: &mut Command) -> Result<Duration> {
     let begun = Instant::now();
     let output = command.output()?;
@@ -64,8 +65,8 @@ pub fn time_to_finish(command: &mut Command) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// The end of its output is the end of the process.
-fn killed_after(command: &mut Command, moment: Duration) -> Result<Ended> {
+/// A process has ended when its output ends.
+fn killed_after(command: &mut Command, moment: Duration) -> Result<Exit> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (mut out, mut err) = (child.stdout.take().context("piped")?, child.stderr.take().context("piped")?);
     let (ended, end) = mpsc::channel();
@@ -82,8 +83,8 @@ fn killed_after(command: &mut Command, moment: Duration) -> Result<Ended> {
     let status = child.wait()?;
     let said = reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
     if is_late && !status.success() {
-        return Ok(Ended::Killed);
+        return Ok(Exit::Killed);
     }
     ensure!(status.success(), "{}", String::from_utf8_lossy(&said));
-    Ok(Ended::Done)
+    Ok(Exit::Finished)
 }

@@ -18,16 +18,16 @@ use jackfield_services::open::open_store;
 use jackfield_store::Store;
 use tempfile::TempDir;
 
-pub use crate::libraries::{built_library, plain_folder, put_library};
+pub use crate::libraries::{built_library, library_folder, write_library};
 use crate::processes::{self, Process};
 
-/// Where `jackfield` is: a program, and words that come before its own arguments.
+/// How to run `jackfield`: a program, and arguments that come before all others.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The executable.
     pub path: PathBuf,
-    /// What makes it be the host, for the demo, which is host and demo in one.
-    pub words: Vec<String>,
+    /// What makes the demo's program be the host: it is host and demo in one.
+    pub arguments: Vec<String>,
 }
 
 /// A host to be started.
@@ -45,15 +45,15 @@ pub struct HostBuilder {
     secret_key: Option<String>,
 }
 
-/// How long a host that is dropped may take to finish what is under way.
+/// How long a dropped host may take to stop before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A running host; when this is dropped, it is asked to stop, and made to if it does not.
+/// A running host. It is stopped when this is dropped.
 pub struct Host {
     folder: TempDir,
     program: Program,
     child: Child,
-    /// What the outside world sees.
+    /// Its URL, without a slash at the end.
     pub url: String,
 }
 
@@ -71,7 +71,7 @@ impl Folder {
         self.folder.path()
     }
 
-    /// A command of the command line there, to be run by hand.
+    /// A command of the command line there, not run yet.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(&self.program, self.folder.path());
@@ -103,7 +103,7 @@ fn output(mut command: Command, input: &str) -> Result<Output> {
 }
 
 impl HostBuilder {
-    /// A host with no plugins, a SQLite database and everything else as it is by default.
+    /// A host without plugins, with a SQLite database and the default settings.
     #[must_use]
     pub fn new(program: Program) -> Self {
         Self {
@@ -127,7 +127,7 @@ impl HostBuilder {
         self.listed(name).on_disk(name)
     }
 
-    /// Lists an entry without putting anything anywhere.
+    /// Lists a plugin without putting its library anywhere.
     #[must_use]
     pub fn listed(mut self, entry: &str) -> Self {
         self.default_integrations.push(entry.to_owned());
@@ -156,21 +156,21 @@ impl HostBuilder {
         self
     }
 
-    /// Takes this secret key, as hosts that share a database do, instead of making one.
+    /// Uses this secret key instead of making one, as hosts that share a database do.
     #[must_use]
     pub fn secret_key(mut self, key: &str) -> Self {
         self.secret_key = Some(key.to_owned());
         self
     }
 
-    /// Says to be reached elsewhere than where it listens, as behind a proxy.
+    /// Has another public URL than where it listens, as behind a proxy.
     #[must_use]
     pub fn url_prefix(mut self, url_prefix: &str) -> Self {
         self.url_prefix = Some(url_prefix.to_owned());
         self
     }
 
-    /// Shares another host's control socket, as far as that goes.
+    /// Uses the control socket of another host.
     #[must_use]
     pub fn control(mut self, socket: &Path) -> Self {
         self.control = Some(socket.to_owned());
@@ -194,7 +194,7 @@ impl HostBuilder {
     /// Writes the folder and starts the host.
     ///
     /// # Errors
-    /// When it does not start; with what it said.
+    /// When it does not start; with what it printed.
     pub fn start(self) -> Result<Host> {
         let folder = self.write_folder()?;
         let program = self.program.clone();
@@ -202,11 +202,11 @@ impl HostBuilder {
         Ok(Host { folder, program, child, url: format!("http://127.0.0.1:{port}") })
     }
 
-    /// Writes the folder, starts the host and answers what it said when it would not start.
+    /// Starts a host that must not start, and returns what it printed.
     ///
     /// # Errors
-    /// When it does start.
-    pub fn start_refused(self) -> Result<String> {
+    /// When it starts.
+    pub fn start_error(self) -> Result<String> {
         let folder = self.write_folder()?;
         match self.spawn(folder.path()) {
             Ok((mut child, _)) => {
@@ -225,7 +225,7 @@ impl HostBuilder {
     /// # Panics
     /// When it cannot be written.
     #[must_use]
-    pub fn keep_folder(self) -> Folder {
+    pub fn folder_only(self) -> Folder {
         let folder = self.write_folder().expect("the temporary folder can be written");
         let configuration = folder.path().join("jackfield.toml");
         fs::write(configuration, self.configuration(8000)).expect("the temporary folder can be written");
@@ -233,7 +233,7 @@ impl HostBuilder {
     }
 
     fn write_folder(&self) -> Result<TempDir> {
-        let folder = plain_folder()?;
+        let folder = library_folder()?;
         let plugins = folder.path().join("plugins");
         fs::create_dir(&plugins)?;
         fs::set_permissions(&plugins, fs::Permissions::from_mode(0o755))?;
@@ -245,12 +245,13 @@ impl HostBuilder {
         for name in &self.plugins {
             let library = built_library(name)?;
             let file = library.file_name().context("a library has a name")?;
-            put_library(&fs::read(&library)?, &folder.join("plugins").join(file))?;
+            write_library(&fs::read(&library)?, &folder.join("plugins").join(file))?;
         }
         Ok(())
     }
 
-    /// A free port is found by binding it; should somebody take it before the host does, another is tried.
+    /// Finds a free port by binding it. If another process takes it before the host does, it tries
+    /// another.
     fn spawn(&self, folder: &Path) -> Result<(Child, u16)> {
         for _ in 0..5 {
             let port = match self.port {
@@ -307,7 +308,7 @@ fn toml_list(entries: &[String]) -> String {
 
 fn command(program: &Program, folder: &Path) -> Command {
     let mut command = Command::new(&program.path);
-    command.args(&program.words).arg("--config").arg(folder.join("jackfield.toml")).current_dir(folder);
+    command.args(&program.arguments).arg("--config").arg(folder.join("jackfield.toml")).current_dir(folder);
     command
 }
 
@@ -324,7 +325,7 @@ impl Host {
         self.child.id()
     }
 
-    /// The processes it has started and not waited for: its plugins' workers, and nothing else.
+    /// Its child processes: the workers of its plugins, and nothing else.
     ///
     /// # Errors
     /// When `/proc` cannot be read.
@@ -346,10 +347,10 @@ impl Host {
         Ok(fs::read_to_string(self.folder.path().join("stderr"))?)
     }
 
-    /// Runs a command of the command line beside it and answers what it printed.
+    /// Runs a command of the command line with its configuration and returns what it printed.
     ///
     /// # Errors
-    /// When the command fails; with what it said.
+    /// When the command fails; with what it printed.
     pub fn run(&self, arguments: &[&str], input: &str) -> Result<String> {
         let mut command = command(&self.program, self.folder.path());
         command.args(arguments);
@@ -358,17 +359,18 @@ impl Host {
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
-    /// Runs a command of the command line beside it and answers whether it succeeded and all that it printed.
+    /// Runs a command of the command line with its configuration; returns whether it succeeded, and
+    /// all that it printed.
     ///
     /// # Errors
     /// When it cannot be run.
-    pub fn said(&self, arguments: &[&str]) -> Result<(bool, String)> {
+    pub fn output(&self, arguments: &[&str]) -> Result<(bool, String)> {
         let output = command(&self.program, self.folder.path()).args(arguments).output()?;
         let said = [output.stdout, output.stderr].concat();
         Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
     }
 
-    /// Writes another configuration, and plugins, beside it while it runs: it goes on as before until it is told to reload.
+    /// Writes another configuration and its plugins. The running host uses them after a reload.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -424,7 +426,7 @@ impl Host {
         Ok(config::load(&self.folder.path().join("jackfield.toml"))?)
     }
 
-    /// Its database, to look at from outside: relative paths are its own, so they are made absolute first.
+    /// Opens its database from outside. The paths in its configuration are made absolute first.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -449,7 +451,7 @@ impl Host {
         Ok(())
     }
 
-    /// Waits for its end and answers its exit code.
+    /// Waits for its end and returns its exit code.
     ///
     /// # Errors
     /// When it cannot be waited for.
@@ -465,7 +467,7 @@ impl Host {
         self.restart_after("TERM", builder)
     }
 
-    /// The same after a kill: whatever was under way is cut short.
+    /// The same after `kill -9`.
     ///
     /// # Errors
     /// As [`restart`](Self::restart).
@@ -486,7 +488,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // One that has been waited for is gone, and its process id may be somebody else's by now.
+        // Its process id may belong to another process by now.
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }

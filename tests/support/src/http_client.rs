@@ -1,20 +1,21 @@
-//! A person at a browser, as far as HTTP goes: cookies are kept, redirects are followed by hand.
+//! An HTTP client with cookies that follows redirects only when told: a user at a browser, or a
+//! program.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, Method, RequestBuilder, Response, header, redirect::Policy};
 use serde_json::Value;
 use url::Url;
 
-/// A person, or a program without cookies.
+/// A user at a browser, or a program.
 #[derive(Clone)]
 pub struct HttpClient {
     client: Client,
     url: String,
 }
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct HttpResponse {
     /// Status code.
     pub status: u16,
     /// Where a redirect leads.
@@ -32,11 +33,11 @@ pub struct DialogMessage {
     pub success: bool,
     /// The integration, or `{"detail": …}`.
     pub data: Value,
-    /// The origin it is told to.
+    /// The origin that may read it.
     pub origin: String,
 }
 
-impl Answer {
+impl HttpResponse {
     async fn of(response: Response) -> Result<Self> {
         let headers = response.headers().clone();
         let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -51,10 +52,10 @@ impl Answer {
         serde_json::from_str(&self.text).with_context(|| format!("not JSON: {}", self.text))
     }
 
-    /// Where the redirect leads, taken apart.
+    /// Where the redirect leads, parsed.
     ///
     /// # Errors
-    /// When it is no absolute redirect.
+    /// When it is not a redirect to an absolute URL.
     pub fn redirect(&self) -> Result<Url> {
         ensure!(self.status == 302, "no redirect but {}: {}", self.status, self.text);
         Ok(Url::parse(self.location.as_deref().context("a redirect has a location")?)?)
@@ -75,7 +76,7 @@ impl Answer {
     /// What the page posts to its opener.
     ///
     /// # Errors
-    /// When the page is no dialog answer.
+    /// When the page posts nothing.
     pub fn dialog(&self) -> Result<DialogMessage> {
         let call = "window.opener.postMessage(";
         let at =
@@ -100,7 +101,7 @@ impl DialogMessage {
 }
 
 impl HttpClient {
-    /// Somebody with no cookies yet, in front of a host.
+    /// A client of a host, without cookies yet.
     ///
     /// # Panics
     /// When the HTTP client cannot be built.
@@ -111,7 +112,7 @@ impl HttpClient {
         Self { client: client.expect("the client builds with its defaults"), url: url.to_owned() }
     }
 
-    /// Somebody who is logged in.
+    /// A client that is logged in.
     ///
     /// # Errors
     /// When the log-in fails.
@@ -128,61 +129,62 @@ impl HttpClient {
         self.client.request(method, url)
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads its response.
     ///
     /// # Errors
-    /// When no answer comes.
-    pub async fn send(&self, request: RequestBuilder) -> Result<Answer> {
-        Answer::of(request.send().await?).await
+    /// When no response comes.
+    pub async fn send(&self, request: RequestBuilder) -> Result<HttpResponse> {
+        HttpResponse::of(request.send().await?).await
     }
 
     /// Logs in.
     ///
     /// # Errors
-    /// When no answer comes.
-    pub async fn log_in(&self, email: &str, password: &str) -> Result<Answer> {
+    /// When no response comes.
+    pub async fn log_in(&self, email: &str, password: &str) -> Result<HttpResponse> {
         self.post("/auth/login/", &[("email", email), ("password", password), ("next", "/")]).await
     }
 
     /// Visits a page.
     ///
     /// # Errors
-    /// When no answer comes.
-    pub async fn visit(&self, path: &str) -> Result<Answer> {
+    /// When no response comes.
+    pub async fn visit(&self, path: &str) -> Result<HttpResponse> {
         self.send(self.request(Method::GET, path)).await
     }
 
     /// Posts a form.
     ///
     /// # Errors
-    /// When no answer comes.
-    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<Answer> {
+    /// When no response comes.
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<HttpResponse> {
         self.send(self.request(Method::POST, path).form(form)).await
     }
 
-    /// Starts a set-up and comes to its first step.
+    /// Starts a setup and comes to its first step.
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn start_setup(&self, organization: &str, provider: &str) -> Result<Answer> {
+    pub async fn start_setup(&self, organization: &str, provider: &str) -> Result<HttpResponse> {
         let start = self.visit(&format!("/organizations/{organization}/integrations/{provider}/setup/")).await?;
         self.visit(start.redirect()?.as_str()).await
     }
 
-    /// Goes through a provider's straight consent page: from the host's redirect to the URL that leads back.
+    /// Follows the host's redirect to a provider that consents at once. Returns the URL that leads
+    /// back.
     ///
     /// # Errors
     /// When there is no redirect.
-    pub async fn consent(&self, step: &Answer) -> Result<String> {
+    pub async fn consent(&self, step: &HttpResponse) -> Result<String> {
         let back = self.visit(step.redirect()?.as_str()).await?;
         Ok(back.redirect()?.into())
     }
 
-    /// Goes through the whole set-up of an OAuth 2.0 provider.
+    /// Goes through the whole setup of an OAuth 2.0 provider.
     ///
     /// # Errors
-    /// When it does not come to an end.
-    pub async fn install(&self, organization: &str, provider: &str) -> Result<Answer> {
+    /// When it does not end.
+    pub async fn install(&self, organization: &str, provider: &str) -> Result<HttpResponse> {
         let step = self.start_setup(organization, provider).await?;
         let back = self.consent(&step).await?;
         self.visit(&back).await

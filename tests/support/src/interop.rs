@@ -1,5 +1,6 @@
-//! What others wrote, from npm: an authorization server and Slack's own libraries, to see that we and our stand-ins are understood by
-//! somebody who has not read our code. It knows how they are installed and started; what is expected of them is the tests' affair.
+//! Software that others wrote, from npm: an authorization server and Slack's own libraries. They
+//! show that the host and the stand-ins speak the protocols as others understand them. This file
+//! installs and starts them; the tests say what to expect.
 
 use std::{
     fs::{self, File},
@@ -20,7 +21,7 @@ pub struct Interop {
     folder: PathBuf,
 }
 
-/// The authorization server; it ends when this is dropped, and with the process.
+/// A running authorization server. It stops when this is dropped, and with this process.
 pub struct AuthorizationServer {
     process: Child,
     input: ChildStdin,
@@ -29,15 +30,15 @@ pub struct AuthorizationServer {
     pub issuer: String,
 }
 
-/// Its client, whose ways to prove itself differ by what follows the name.
+/// Id of its client. With `-post` or `-key` behind it, the client authenticates in another way.
 pub const CLIENT: &str = "jackfield";
 /// The client's secret.
 pub const SECRET: &str = "interop-secret";
 
-/// All counterparts; `None`, said loudly, where they cannot be had.
+/// The installed software; `None`, with a loud message, where it cannot be installed.
 ///
 /// # Panics
-/// When they cannot be had and everything must run.
+/// When it cannot be installed and everything must run.
 #[must_use]
 pub fn interop() -> Option<Interop> {
     match installed() {
@@ -51,7 +52,7 @@ pub fn interop() -> Option<Interop> {
 }
 
 impl Interop {
-    /// Starts the authorization server. It answers once it is told about its client.
+    /// Starts the authorization server. It serves after [`AuthorizationServer::serve`].
     ///
     /// # Errors
     /// When it does not start.
@@ -65,10 +66,10 @@ impl Interop {
         Ok(server)
     }
 
-    /// Runs Slack's libraries against a server, and says what they understood.
+    /// Runs Slack's libraries against a server and returns what they understood.
     ///
     /// # Errors
-    /// When they did not come to the end.
+    /// When they fail.
     pub fn slack_client(&self, slack: &str, client_id: &str, client_secret: &str) -> Result<Value> {
         let wanted = json!({"slack": slack, "clientId": client_id, "clientSecret": client_secret});
         let run = self.node("slack-client.mjs").arg(wanted.to_string()).output()?;
@@ -84,10 +85,11 @@ impl Interop {
 }
 
 impl AuthorizationServer {
-    /// Tells it about its client: where it may lead people back to, how long access tokens live, and a public key.
+    /// Registers its client and starts to serve: redirect URIs, life of an access token, public
+    /// key.
     ///
     /// # Errors
-    /// When it does not take that.
+    /// When it refuses.
     pub fn serve(
         &mut self,
         redirect_uris: &[String],
@@ -120,20 +122,20 @@ impl Drop for AuthorizationServer {
 /// The folder with `node_modules`, made once for all tests and processes.
 ///
 /// # Errors
-/// When npm is not there, or cannot fetch what is wanted.
+/// When npm is missing or fails.
 pub fn installed() -> Result<PathBuf> {
     static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     INSTALLED.get_or_init(|| install().map_err(|error| format!("{error:#}"))).clone().map_err(anyhow::Error::msg)
 }
 
-/// Into cargo's own folder.
+/// Installs into cargo's target folder.
 fn install() -> Result<PathBuf> {
     install_node()?;
     let executable = std::env::current_exe()?;
     let target = executable.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
     let folder = target.and_then(Path::parent).context("cargo's target folder")?.join("interop");
     fs::create_dir_all(&folder)?;
-    // Tests are processes of their own, and one of them installs for all.
+    // Tests run in several processes: one of them installs for all.
     let lock = File::create(folder.join("installing"))?;
     lock.lock()?;
     let is_stale = copied(&folder)? || !folder.join("node_modules/.package-lock.json").exists();
@@ -145,7 +147,7 @@ fn install() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Brings the folder's files up to date. Whether what is to be installed has changed.
+/// Copies the files that have changed; returns whether a list of packages is among them.
 fn copied(folder: &Path) -> Result<bool> {
     let mut has_changed = false;
     for entry in fs::read_dir(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../interop")))? {
@@ -158,7 +160,7 @@ fn copied(folder: &Path) -> Result<bool> {
     Ok(has_changed)
 }
 
-/// Debian's packages, where this user may install them.
+/// Installs Debian's packages, if this user may.
 fn install_node() -> Result<()> {
     let is_there = |name: &str| Command::new(name).arg("--version").output().is_ok_and(|run| run.status.success());
     if is_there("node") && is_there("npm") {

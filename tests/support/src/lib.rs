@@ -1,5 +1,5 @@
-//! What the end-to-end tests and the demo share: the real host as a child process, stand-in services, and clients. It depends on no
-//! fixture, so that the demo builds none.
+//! What the end-to-end tests and the demo share: the real host as a child process, stand-in
+//! services, and clients. It depends on no fixture, so that the demo builds none.
 
 #[cfg(feature = "browser")]
 pub mod browser;

@@ -1,4 +1,4 @@
-//! The libraries of plugins: where cargo has left them, and where a host takes them from.
+//! The libraries of plugins: where cargo puts them, and where a host may load them from.
 
 use std::{
     fs,
@@ -9,24 +9,26 @@ use std::{
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-/// A temporary folder that a host takes libraries from, whatever the umask.
+/// A temporary folder with mode 0755, whatever the umask: a host loads libraries from it.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn plain_folder() -> Result<TempDir> {
+pub fn library_folder() -> Result<TempDir> {
     Ok(tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir()?)
 }
 
-/// Puts a library where a host takes it, whatever the umask: nobody but its owner can write it.
+/// Writes a library with mode 0644, whatever the umask: a host loads only what no other user can
+/// write.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn put_library(bytes: &[u8], file: &Path) -> Result<()> {
+pub fn write_library(bytes: &[u8], file: &Path) -> Result<()> {
     fs::write(file, bytes)?;
     Ok(fs::set_permissions(file, fs::Permissions::from_mode(0o644))?)
 }
 
-/// Where cargo left the libraries of the plugins: they are dependencies of this package, so they stand beside its executables.
+/// The library of a plugin. Plugins are dependencies of the tests and of the demo, so cargo puts
+/// their libraries beside the executable.
 ///
 /// # Errors
 /// When there is no such library.

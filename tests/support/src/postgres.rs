@@ -1,4 +1,5 @@
-//! A PostgreSQL server of Debian's package, on a socket in a temporary folder, for as long as the process lives.
+//! A PostgreSQL server of Debian's package, on a socket in a temporary folder. It lives as long as
+//! this process.
 
 use std::{
     fs,
@@ -15,7 +16,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-/// A server of this process. A shell stands between: it stops the server when this process ends, however it ends.
+/// The server of this process. A shell watches over it and stops it however this process ends.
 pub struct Postgres {
     folder: TempDir,
     binaries: PathBuf,
@@ -26,16 +27,16 @@ pub struct Postgres {
 static SERVER: OnceLock<Result<Postgres, String>> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// Whether what cannot be run is a failure rather than skipped.
+/// Whether a test that cannot run fails instead of being skipped.
 #[must_use]
 pub fn must_run_all() -> bool {
     std::env::var_os("JACKFIELD_TESTS_REQUIRE_ALL").is_some_and(|value| value == "1")
 }
 
-/// The URL of a fresh database; `None`, said loudly, where no PostgreSQL can be had.
+/// The URL of a new database; `None`, with a loud message, where there is no PostgreSQL.
 ///
 /// # Panics
-/// When none can be had and everything must run.
+/// When there is none and everything must run.
 pub fn fresh_database() -> Option<String> {
     let made = SERVER.get_or_init(|| Postgres::start().map_err(|error| format!("{error:#}")));
     let made = made
@@ -52,31 +53,31 @@ pub fn fresh_database() -> Option<String> {
     }
 }
 
-/// `sqlite`, and `postgres` where it can be had: what a test that holds on both goes through.
+/// SQLite (`None`), and a new PostgreSQL database where there is one: for a test that runs on both.
 pub fn databases() -> Vec<Option<String>> {
     std::iter::once(None).chain(fresh_database().map(Some)).collect()
 }
 
-/// A backup of a database of this process's server, as `pg_dump` writes it.
+/// A backup of a database, as `pg_dump` writes it.
 ///
 /// # Errors
-/// When there is no such server, or it cannot be dumped.
+/// When there is no server, or `pg_dump` fails.
 pub fn dump(url: &str) -> Result<Vec<u8>> {
     running()?.run("pg_dump", url, &[])
 }
 
-/// Has the server write into its files what it has in memory.
+/// Has the server write all that it has in memory into its files.
 ///
 /// # Errors
-/// When there is no such server, or it cannot.
+/// When there is no server, or it cannot.
 pub fn checkpoint(url: &str) -> Result<()> {
     running()?.run("psql", url, &["--command", "CHECKPOINT"]).map(drop)
 }
 
-/// Folder of all that this process's server writes.
+/// The folder of the server's files.
 ///
 /// # Errors
-/// When there is no such server.
+/// When there is no server.
 pub fn cluster() -> Result<PathBuf> {
     Ok(running()?.folder.path().join("cluster"))
 }
@@ -95,7 +96,7 @@ impl Postgres {
 
     fn start() -> Result<Self> {
         let binaries = binaries().or_else(|_| install().and_then(|()| binaries()))?;
-        // Not where TMPDIR says: the path of a socket is 107 bytes at most.
+        // Not in TMPDIR: the path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("jf-pg-").tempdir_in("/tmp")?;
         let user = unprivileged_user()?;
         chown(folder.path(), user, user)?;
@@ -128,9 +129,10 @@ impl Drop for Postgres {
     }
 }
 
-/// Starts the server under a shell that waits for the end of its standard input, which ends with this process. The shell has a
-/// process group of its own, so that Ctrl-C in a terminal does not end the one that would clean up. It lets go of the standard error that it
-/// has from this process: who waits for the end of that would wait for the server's.
+/// Starts the server under a shell that waits until its standard input ends, which happens when
+/// this process ends. The shell has its own process group, so that Ctrl-C in a terminal does not
+/// end it before it has cleaned up. It closes the standard error of this process, so that nobody
+/// who reads that to its end waits for the server.
 fn watched(binaries: &Path, folder: &Path, user: Option<u32>) -> Result<Child> {
     let script = r#"
         "$1/pg_ctl" -D "$2/cluster" -w -l "$2/log" -o "-k $2 -c listen_addresses='' -c fsync=off -c max_connections=200" start >/dev/null || { cat "$2/log" >&2; exit 1; }
@@ -189,14 +191,14 @@ fn binaries() -> Result<PathBuf> {
         .context("no initdb below /usr/lib/postgresql or on the path")
 }
 
-/// The folder on the path that really has the server's programs.
+/// The folder on the path that has all of the server's programs.
 fn on_path() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .find(|folder| ["initdb", "pg_ctl", "postgres", "createdb"].iter().all(|program| folder.join(program).exists()))
 }
 
-/// Debian's package, where this user may install it.
+/// Installs Debian's package, if this user may.
 fn install() -> Result<()> {
     ensure!(is_root()?, "PostgreSQL is not installed: apt-get install postgresql");
     let mut err = std::io::stderr();
@@ -226,7 +228,7 @@ mod tests {
         let folder = server.folder.path().to_owned();
         let pid = fs::read_to_string(folder.join("cluster/postmaster.pid"))?;
         let process = Path::new("/proc").join(pid.lines().next().unwrap_or_default()).join("cmdline");
-        // A dead one that nobody has reaped yet has an empty command line.
+        // A zombie has an empty command line.
         let is_running = || fs::read(&process).is_ok_and(|command_line| !command_line.is_empty());
         assert!(is_running());
         drop(server);

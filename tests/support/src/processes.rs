@@ -1,4 +1,4 @@
-//! The processes of this machine, as `/proc` tells them: who has started whom, and who is left behind.
+//! The processes of this machine, as `/proc` shows them.
 
 use std::{
     fs,
@@ -12,17 +12,18 @@ use anyhow::{Context, Result, ensure};
 pub struct Process {
     /// Its id.
     pub pid: u32,
-    /// Who started it, or has adopted it since.
+    /// Process id of its parent.
     pub parent: u32,
     /// Its process group.
     pub group: u32,
-    /// `R`, `S`, …; `Z` for one that is dead and has not been waited for.
+    /// `R`, `S`, …; `Z` for a zombie.
     pub state: char,
-    /// Processor time it has used, in ticks: a hundredth of a second each.
+    /// Processor time it has used, in hundredths of a second.
     pub ticks: u64,
-    /// When it was started, in ticks since the machine was: the same id with another start is another process.
+    /// When it started, in hundredths of a second since boot. Ids are used again: with another
+    /// start it is another process.
     pub started: u64,
-    /// Its command line; empty for a dead one.
+    /// Its command line; empty for a zombie.
     pub command_line: Vec<String>,
 }
 
@@ -32,17 +33,17 @@ pub struct Process {
 /// When `/proc` cannot be read.
 pub fn all() -> Result<Vec<Process>> {
     let ids = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    // One that ends meanwhile is none.
+    // A process that ends meanwhile is left out.
     Ok(ids.filter_map(|pid| read(pid).ok()).collect())
 }
 
 /// One process.
 ///
 /// # Errors
-/// When there is none of that id.
+/// When there is no process of that id.
 pub fn read(pid: u32) -> Result<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is a name in brackets, which may hold anything.
+    // The second field is a name in brackets and may contain anything.
     let (_, rest) = stat.rsplit_once(')').context("a name in brackets")?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     // The third field of proc(5) is the first of these.
@@ -68,13 +69,13 @@ impl Process {
     }
 }
 
-/// How long something outside this process may take.
+/// How long another process may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Waits for what nobody tells: the state of other processes can only be looked at again.
+/// Looks again and again until it is right. Nothing announces the state of another process.
 ///
 /// # Errors
-/// When it does not come about; with what was seen last.
+/// When it never is; with what was seen last.
 pub fn until<T: std::fmt::Debug>(look: impl Fn() -> Result<T>, is_right: impl Fn(&T) -> bool) -> Result<T> {
     let end = Instant::now() + PATIENCE;
     loop {

@@ -1,4 +1,5 @@
-//! HTTP byte by byte, on both ends: for what no well-behaved client sends and no well-behaved server answers.
+//! HTTP byte by byte, as client and as server: for requests and responses that no well-behaved
+//! program sends.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,7 +9,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A server that answers nothing by itself.
+/// A server that sends only what a test tells it to.
 pub struct RawHttpServer {
     listener: TcpListener,
     address: SocketAddr,
@@ -36,7 +37,7 @@ impl RawHttpServer {
         self.address.port()
     }
 
-    /// The next connection, whose request is read up to the empty line.
+    /// Accepts the next connection and reads the head of its request.
     ///
     /// # Errors
     /// When none comes.
@@ -46,7 +47,7 @@ impl RawHttpServer {
         Ok((connection.until("\r\n\r\n").await?, connection))
     }
 
-    /// The next request, answered with these bytes; the connection ends with them.
+    /// Reads the next request, sends these bytes and closes the connection.
     ///
     /// # Errors
     /// When none comes.
@@ -56,7 +57,7 @@ impl RawHttpServer {
         Ok(request)
     }
 
-    /// Whether nobody has come so far.
+    /// Whether nobody has connected so far.
     pub async fn is_untouched(&self) -> bool {
         tokio::time::timeout(Duration::ZERO, self.listener.accept()).await.is_err()
     }
@@ -80,10 +81,10 @@ impl RawHttpConnection {
         Ok(self.stream.write_all(text.as_bytes()).await?)
     }
 
-    /// Reads up to and with a text.
+    /// Reads up to a text, including it.
     ///
     /// # Errors
-    /// When it does not come before the end.
+    /// When the connection ends before.
     pub async fn until(&mut self, text: &str) -> Result<String> {
         loop {
             let found = self.read.windows(text.len()).position(|part| part == text.as_bytes());
@@ -97,7 +98,7 @@ impl RawHttpConnection {
         }
     }
 
-    /// Reads all there is up to the end.
+    /// Reads to the end.
     ///
     /// # Errors
     /// When the connection breaks.

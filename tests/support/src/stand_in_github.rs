@@ -1,4 +1,5 @@
-//! A strict stand-in GitHub: installs an app, logs a person in, and takes no token that the app's key has not signed for now.
+//! A strict stand-in GitHub. It installs an app, logs a user in, and accepts only tokens that the
+//! app's key has signed and that are valid now.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,9 +25,9 @@ use tokio::net::TcpListener;
 
 const KEY: &str = include_str!("../../../plugins/github-app/src/test-key.pem");
 const APP: &str = "42";
-/// The installation that the person of the stand-in may see.
+/// The installation that its user may see.
 pub const THEIRS: u64 = 7;
-/// One of the same app that they may not.
+/// An installation of the same app that its user may not see.
 pub const ANOTHERS: u64 = 8;
 
 /// A running stand-in, until the test ends.
@@ -36,7 +37,7 @@ pub struct StandInGitHub {
     setup_url: SetupUrl,
 }
 
-/// Where the app's registration leads people back to; a host has an address only once it runs.
+/// Where the app's registration leads users back to.
 type SetupUrl = Arc<Mutex<String>>;
 type Pairs = Query<std::collections::HashMap<String, String>>;
 
@@ -54,12 +55,13 @@ impl StandInGitHub {
         Ok(Self { port, setup_url })
     }
 
-    /// Sets where the app's registration leads people back to: a host has an address only once it runs.
+    /// Sets where the app's registration leads users back to. A host has an address only when it
+    /// runs.
     pub fn leads_back_to(&self, url: String) {
         *self.setup_url.lock().unwrap_or_else(PoisonError::into_inner) = url;
     }
 
-    /// The operator's options, led here.
+    /// The operator's options for this GitHub.
     #[must_use]
     pub fn options(&self) -> String {
         let port = self.port;
@@ -82,7 +84,7 @@ fn router(setup_url: SetupUrl) -> Router {
         .with_state(setup_url)
 }
 
-/// The person picks an account, and installs at once.
+/// The user picks an account and installs at once.
 async fn install(State(setup_url): State<SetupUrl>, Query(query): Pairs) -> Redirect {
     let setup_url = setup_url.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let state = query.get("state").cloned().unwrap_or_default();
@@ -135,7 +137,8 @@ fn check_app(headers: &HeaderMap) -> Result<(), StatusCode> {
     })
 }
 
-/// What GitHub demands of an app's token: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>
+/// Checks an app's token as GitHub does:
+/// <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>
 fn verify(token: &str, now: Duration) -> Result<()> {
     let (signed, signature) = token.rsplit_once('.').context("three parts")?;
     let (header, claims) = signed.split_once('.').context("three parts")?;

@@ -42,17 +42,17 @@ const HELD: &[Point] = &[
     (
         6,
         "and for the person who began it",
-        &["state_fixation", "a_log_out_ends_the_set_up", "another_provider_or_user_is_refused_in_this_order"],
+        &["state_fixation", "a_log_out_ends_the_setup", "another_provider_or_user_is_refused_in_this_order"],
     ),
     (
         7,
         "and while they may install",
-        &["callback_after_the_right_was_taken_away", "a_role_lost_between_two_steps_ends_the_set_up"],
+        &["callback_after_the_right_was_taken_away", "a_role_lost_between_two_steps_ends_the_setup"],
     ),
     (
         8,
         "and in its organization",
-        &["callback_under_another_organization", "an_organization_gone_between_two_steps_ends_the_set_up"],
+        &["callback_under_another_organization", "an_organization_gone_between_two_steps_ends_the_setup"],
     ),
     (9, "and at its provider's redirect URI", &["cross_app_callback", "mix_up_between_two_providers"]),
     (
@@ -65,7 +65,7 @@ const HELD: &[Point] = &[
         "a plugin has its own client registration and no other's",
         &["what_a_plugin_reaches_for_is_refused", "a_worker_inherits_nothing_but_its_socket"],
     ),
-    (12, "no other site starts a set-up", &["cross_site_start_and_step_of_a_set_up", "only_our_own_origin_may_act"]),
+    (12, "no other site starts a set-up", &["cross_site_start_and_step_of_a_setup", "only_our_own_origin_may_act"]),
     (
         13,
         "a set-up that was tampered with is not believed",
@@ -75,7 +75,7 @@ const HELD: &[Point] = &[
         14,
         "another build of a plugin ends its set-ups",
         &[
-            "steps_changed_by_a_plugin_upgrade_end_set_ups_that_are_under_way",
+            "steps_changed_by_a_plugin_upgrade_end_setups_that_are_under_way",
             "a_changed_plugin_is_replaced_an_unchanged_one_left_alone_and_a_flow_of_the_changed_one_ends_with_a_word",
         ],
     ),
@@ -102,7 +102,7 @@ const HELD: &[Point] = &[
     (
         19,
         "an error answer uses the state up and is shown as text",
-        &["error_injection", "a_denied_consent_is_told_and_the_set_up_is_used_up"],
+        &["error_injection", "a_denied_consent_is_told_and_the_setup_is_used_up"],
     ),
     (20, "no parameter twice, no code with an error", &["parameter_pollution", "answers_are_judged"]),
     (
@@ -126,7 +126,7 @@ const HELD: &[Point] = &[
     (
         23,
         "the callback page is not kept, tells no referrer, and takes code and state out of its address",
-        &["the_pages_of_a_set_up_are_private_and_run_nothing_of_a_plugins", "token_leak_by_referrer"],
+        &["the_pages_of_a_setup_are_private_and_run_nothing_of_a_plugins", "token_leak_by_referrer"],
     ),
     (24, "no page may be framed", &["clickjacking", "clickjacking_by_a_frame"]),
     (
@@ -161,7 +161,7 @@ const HELD: &[Point] = &[
         30,
         "a token answer that is none stores nothing",
         &[
-            "every_bad_token_answer_ends_the_set_up_with_nothing_stored",
+            "every_bad_token_answer_ends_the_setup_with_nothing_stored",
             "answers_are_read_by_their_content_type",
             "what_is_no_token_is_an_error",
         ],
@@ -259,7 +259,7 @@ const HELD: &[Point] = &[
         "a re-install replaces tokens, and the old ones are revoked",
         &[
             "a_re_install_refreshes_everything_and_adds_no_rows",
-            "tokens_of_a_set_up_for_another_account_are_revoked_and_the_account_that_is_meant_works_on",
+            "tokens_of_a_setup_for_another_account_are_revoked_and_the_account_that_is_meant_works_on",
         ],
     ),
     (
@@ -317,7 +317,7 @@ const HELD: &[Point] = &[
         &[
             "a_body_over_the_limit_is_refused",
             "slow_bodies_hold_nobody_up",
-            "a_flood_of_events_leaves_set_ups_their_turn",
+            "a_flood_of_events_leaves_setups_their_turn",
             "so_many_calls_of_a_provider_are_under_way_and_no_more",
         ],
     ),
@@ -336,7 +336,7 @@ const HELD: &[Point] = &[
         &[
             "a_name_with_path_parts_and_a_path_that_climbs_are_refused",
             "a_library_that_is_a_symbolic_link_or_no_file_is_refused",
-            "a_library_that_others_can_write_or_replace_is_refused_until_the_mend_is_run",
+            "a_library_that_others_can_write_or_replace_is_refused_until_the_help_is_followed",
         ],
     ),
     (
@@ -351,10 +351,10 @@ const HELD: &[Point] = &[
         55,
         "a plugin that fails costs one set-up",
         &[
-            "a_plugin_that_crashes_costs_one_set_up",
-            "a_plugin_that_wants_all_memory_costs_one_set_up",
+            "a_plugin_that_crashes_costs_one_setup",
+            "a_plugin_that_wants_all_memory_costs_one_setup",
             "a_plugin_that_comes_to_no_end_is_ended",
-            "a_panic_wherever_it_is_costs_one_set_up",
+            "a_panic_wherever_it_is_costs_one_setup",
         ],
     ),
     (
@@ -377,7 +377,7 @@ const HELD: &[Point] = &[
     (
         59,
         "nothing that can be asked writes into the plugin folder",
-        &["nothing_a_person_or_machine_can_ask_of_a_host_writes_into_its_plugin_folder"],
+        &["nothing_a_user_or_client_can_ask_of_a_host_writes_into_its_plugin_folder"],
     ),
     (
         60,
@@ -392,7 +392,7 @@ const HELD: &[Point] = &[
         61,
         "floods of set-ups and log-ins are slowed down, and what is stored is swept",
         &[
-            "a_flood_of_set_ups_is_stopped_and_others_are_not",
+            "a_flood_of_setups_is_stopped_and_others_are_not",
             "who_finishes_what_they_begin_is_never_stopped",
             "repeated_failed_log_ins_are_slowed_down",
         ],

@@ -7,18 +7,18 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use crate::sources::{is_test, ours, sources};
 
-/// Modules of one package that have the same name, apart from those in `may`.
+/// Modules of one package that have the same name.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn module_names_twice(folder: &str, may: &[&str]) -> Result<Vec<String>> {
+pub fn module_names_twice(folder: &str) -> Result<Vec<String>> {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (path, _) in sources(folder)?.into_iter().filter(|(path, _)| !is_test(path)) {
         let mut parts: Vec<&str> = path.trim_end_matches(".rs").split('/').collect();
         if parts.last().is_some_and(|last| matches!(*last, "mod" | "lib" | "main")) {
             parts.pop();
         }
-        if let Some(name) = parts.last().filter(|name| !may.contains(name)) {
+        if let Some(name) = parts.last().filter(|name| **name != "src") {
             places.entry((*name).to_owned()).or_default().push(path.clone());
         }
     }

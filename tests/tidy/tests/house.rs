@@ -53,10 +53,11 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
     (
         "host/services/src",
         &[
-            &["accounts", "audit", "integrations", "keys", "open", "session"],
+            &["detached"],
+            &["accounts", "audit", "database", "integrations", "keys", "open", "session"],
             &["revocations"],
             &["grants"],
-            &["proxy", "reload", "setup"],
+            &["proxy", "reload", "removals", "setup", "token_reads"],
         ],
     ),
     ("host/server/src", &[&["app", "telemetry"], &["control", "web"], &["startup"]]),
@@ -104,8 +105,9 @@ fn the_methods_of_a_type_stand_in_three_files_at_most() -> Result<()> {
 #[test]
 fn no_module_of_a_package_has_the_name_of_another() -> Result<()> {
     let mut wrong = Vec::new();
-    for folder in PACKAGES {
-        wrong.extend(module_names_twice(folder, &[])?);
+    // The stand-ins are services beside each other, and each has its own authorize, token and so on.
+    for folder in PACKAGES.iter().filter(|folder| **folder != "tests/support/src") {
+        wrong.extend(module_names_twice(folder)?);
     }
     assert_none(&wrong);
     Ok(())
@@ -140,10 +142,10 @@ fn unsafe_and_the_abi_stay_in_their_files() -> Result<()> {
     let may_be_unsafe = [
         "plugin-api/abi/src/root.rs",
         "plugin-api/src/export.rs",
-        "host/loader/src/load.rs",
-        "host/loader/src/worker/descriptors.rs",
+        "host/loader/src/runtime/open_library.rs",
+        "host/loader/src/runtime/worker/descriptors.rs",
     ];
-    assert_none(&unsafe_or_abi(&may_be_unsafe, &["host/loader/src/load.rs"])?);
+    assert_none(&unsafe_or_abi(&may_be_unsafe, &["host/loader/src/runtime/open_library.rs"])?);
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Where a value stands in a JSON answer: `data.user.id`, `0.tenantId`, or as a JSON pointer (RFC 6901) `/data/user/id`.
+//! The place of a value in a JSON answer: `data.user.id`, `0.tenantId`, or as a JSON pointer (RFC
+//! 6901) `/data/user/id`.
 
 use serde_json::Value;
 
@@ -24,19 +25,19 @@ impl JsonPath {
         self.0.split('.').map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
     }
 
-    /// What stands there, if anything does.
+    /// The value there, if there is one.
     pub(super) fn find<'a>(&self, answer: &'a Value) -> Option<&'a Value> {
         if self.0.starts_with('/') {
             return answer.pointer(&self.0);
         }
-        // A dot between steps; a name that has a dot in it needs a pointer.
+        // Dots separate the steps. A name with a dot in it needs a pointer.
         self.0.split('.').try_fold(answer, |value, step| match value {
             Value::Array(list) => list.get(step.parse::<usize>().ok()?),
             other => other.get(step),
         })
     }
 
-    /// A text or a number that stands there, as text; an empty text is none.
+    /// The text or number there, as text. An empty text is none.
     pub(super) fn find_text(&self, answer: &Value) -> Option<String> {
         match self.find(answer)? {
             Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),

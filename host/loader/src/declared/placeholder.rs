@@ -1,6 +1,6 @@
 //! Words in braces that an option fills: `https://{subdomain}.zendesk.com`.
 
-/// The words that stand in braces in a text: small letters, digits and `-`.
+/// The words in braces in a text: small letters, digits and `-`.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(word, _)| word).filter(|word| is_word(word))
 }
@@ -15,7 +15,8 @@ fn is_word(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(is_part)
 }
 
-/// Whether a value names one part of a URL and cannot lead elsewhere: a host and its port, or a piece of a path.
+/// Whether a value is one part of a URL, a host and its port or a piece of a path, and leads
+/// nowhere else.
 pub(super) fn is_plain(value: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     !value.is_empty() && value.bytes().all(is_part)

@@ -1,6 +1,6 @@
-//! The signature algorithms there are.
+//! The signature algorithms that are accepted.
 
-/// A signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1), of those that a public key verifies and that are not broken.
+/// A signature algorithm with a public key (RFC 7518 section 3.1, RFC 8037 section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -21,7 +21,7 @@ const NAMES: [(Algorithm, &str); 4] = [
 ];
 
 impl Algorithm {
-    /// By its registered name, which is taken to the letter.
+    /// The algorithm of a registered name. Case matters.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         NAMES.iter().find(|(_, known)| *known == name).map(|(algorithm, _)| *algorithm)

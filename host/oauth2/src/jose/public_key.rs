@@ -1,4 +1,4 @@
-//! Public keys as JSON (RFC 7517) and what they verify.
+//! Public keys as JSON (RFC 7517), and the signatures they verify.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
@@ -33,15 +33,16 @@ pub struct PublicKey {
 }
 
 impl KeySet {
-    /// Reads a set. Keys of kinds that are not known are passed over, as RFC 7517 section 5 says. `None` where it is no set.
+    /// Reads a set; `None` if it is not one. Keys of unknown kinds are ignored, as RFC 7517 section
+    /// 5 says.
     #[must_use]
-    pub fn read(set: &Value) -> Option<Self> {
+    pub fn parse(set: &Value) -> Option<Self> {
         let keys = set.get("keys")?.as_array()?;
         Some(Self(keys.iter().filter_map(|key| PublicKey::deserialize(key).ok()).collect()))
     }
 
-    /// The key that a signature names and whose kind fits. Without a name there must be only one that fits (OpenID Connect Core 1.0
-    /// section 10.1).
+    /// The key that a signature names, if its kind fits the algorithm. Without a name, only one key
+    /// of the set may fit (OpenID Connect Core 1.0 section 10.1).
     #[must_use]
     pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
         let is_named = |key: &&PublicKey| kid.is_none() || key.kid.as_deref() == kid;
@@ -52,7 +53,8 @@ impl KeySet {
 }
 
 impl PublicKey {
-    /// Whether the key's kind, use and algorithm are those of a signature with this algorithm (RFC 8725 section 3.1).
+    /// Whether the key's kind, use and algorithm fit the algorithm of a signature (RFC 8725 section
+    /// 3.1).
     fn fits(&self, algorithm: Algorithm) -> bool {
         let kind = match algorithm {
             Algorithm::Rs256 | Algorithm::Ps256 => self.kty == "RSA",
@@ -64,7 +66,7 @@ impl PublicKey {
         kind && is_for_signatures && verifies && self.alg.as_deref().is_none_or(|alg| alg == algorithm.name())
     }
 
-    /// Whether the signature is this key's. A key that does not fit verifies nothing.
+    /// Whether the signature was made with this key. A key that does not fit verifies nothing.
     #[must_use]
     pub fn verifies(&self, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> bool {
         self.fits(algorithm) && self.verify(algorithm, signed, signature).is_ok()
@@ -112,7 +114,7 @@ mod tests {
             {"kty": "oct", "kid": "shared", "k": "c2VjcmV0"},
             {"kty": 7}, "no key",
         ]});
-        let set = KeySet::read(&set).expect("a set");
+        let set = KeySet::parse(&set).expect("a set");
         let finds = |kid, algorithm| set.find(kid, algorithm).and_then(|key| key.kid.as_deref());
         assert_eq!(finds(Some("r"), Algorithm::Rs256), Some("r"));
         assert_eq!(finds(Some("r"), Algorithm::Es256), None);
@@ -124,7 +126,7 @@ mod tests {
                 assert_eq!(finds(Some(kid), algorithm), None, "{kid}");
             }
         }
-        assert!(KeySet::read(&json!({})).is_none() && KeySet::read(&json!([])).is_none());
+        assert!(KeySet::parse(&json!({})).is_none() && KeySet::parse(&json!([])).is_none());
     }
 
     #[test]

@@ -12,22 +12,22 @@ use thiserror::Error;
 
 use super::Algorithm;
 
-/// A private key. `Debug` shows its kind only.
-pub struct SigningKey(Pair);
+/// A private key. `Debug` shows only its kind.
+pub struct SigningKey(KeyPair);
 
-enum Pair {
+enum KeyPair {
     Rsa(Box<rsa::KeyPair>),
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
-/// What is given is no private key that signs here.
+/// The text is not a private key that can sign here.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a private key in PEM (PKCS#8) of RSA with 2048 bits or more, P-256 or Ed25519")]
-pub struct NotAKey;
+pub struct InvalidKey;
 
 impl SigningKey {
-    /// A key that nobody has had before, of P-256.
+    /// A new random key of P-256.
     ///
     /// # Panics
     /// When the operating system has no random generator.
@@ -37,57 +37,57 @@ impl SigningKey {
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
         let made = made.expect("the operating system has a random generator");
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref(), &random);
-        Self(Pair::P256(pair.expect("what was made is a key")))
+        Self(KeyPair::P256(pair.expect("what was made is a key")))
     }
 
     /// Reads a key from PEM: PKCS#8 (RFC 5958), or PKCS#1 for RSA.
     ///
     /// # Errors
-    /// When it is not one.
-    pub fn from_pem(pem: &str) -> Result<Self, NotAKey> {
-        match PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| NotAKey)? {
+    /// When it is not such a key.
+    pub fn from_pem(pem: &str) -> Result<Self, InvalidKey> {
+        match PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| InvalidKey)? {
             PrivateKeyDer::Pkcs8(der) => Self::from_pkcs8(der.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(der) => {
-                let pair = rsa::KeyPair::from_der(der.secret_pkcs1_der()).map_err(|_| NotAKey)?;
-                Ok(Self(Pair::Rsa(Box::new(pair))))
+                let pair = rsa::KeyPair::from_der(der.secret_pkcs1_der()).map_err(|_| InvalidKey)?;
+                Ok(Self(KeyPair::Rsa(Box::new(pair))))
             }
-            _ => Err(NotAKey),
+            _ => Err(InvalidKey),
         }
     }
 
-    fn from_pkcs8(der: &[u8]) -> Result<Self, NotAKey> {
-        let rsa = || rsa::KeyPair::from_pkcs8(der).map(|pair| Pair::Rsa(Box::new(pair)));
+    fn from_pkcs8(der: &[u8]) -> Result<Self, InvalidKey> {
+        let rsa = || rsa::KeyPair::from_pkcs8(der).map(|pair| KeyPair::Rsa(Box::new(pair)));
         let p256 = || EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &SystemRandom::new());
-        // What OpenSSL writes holds no public key to compare with.
-        let ed25519 = || Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Pair::Ed25519);
-        rsa().or_else(|_| p256().map(Pair::P256)).or_else(|_| ed25519()).map(Self).map_err(|_| NotAKey)
+        // OpenSSL writes no public key to compare with.
+        let ed25519 = || Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(KeyPair::Ed25519);
+        rsa().or_else(|_| p256().map(KeyPair::P256)).or_else(|_| ed25519()).map(Self).map_err(|_| InvalidKey)
     }
 
-    /// What it signs with.
+    /// The algorithm it signs with.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         match &self.0 {
-            Pair::Rsa(_) => Algorithm::Rs256,
-            Pair::P256(_) => Algorithm::Es256,
-            Pair::Ed25519(_) => Algorithm::EdDsa,
+            KeyPair::Rsa(_) => Algorithm::Rs256,
+            KeyPair::P256(_) => Algorithm::Es256,
+            KeyPair::Ed25519(_) => Algorithm::EdDsa,
         }
     }
 
-    /// The public key as JSON (RFC 7517): what the other side verifies with.
+    /// The public key as JSON (RFC 7517), for the other side to verify with.
     #[must_use]
     pub fn public_key(&self, key_id: &str) -> Value {
         let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
         let mut key = match &self.0 {
-            Pair::Rsa(pair) => {
+            KeyPair::Rsa(pair) => {
                 let public = rsa::PublicKeyComponents::<Vec<u8>>::from(pair.public());
                 json!({"kty": "RSA", "n": text(&public.n), "e": text(&public.e)})
             }
-            Pair::P256(pair) => {
-                // An uncompressed point: a byte that says so, x, y (SEC 1 section 2.3.3).
+            KeyPair::P256(pair) => {
+                // An uncompressed point is a marker byte, x and y (SEC 1 section 2.3.3).
                 let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
                 json!({"kty": "EC", "crv": "P-256", "x": text(x), "y": text(y)})
             }
-            Pair::Ed25519(pair) => json!({"kty": "OKP", "crv": "Ed25519", "x": text(pair.public_key().as_ref())}),
+            KeyPair::Ed25519(pair) => json!({"kty": "OKP", "crv": "Ed25519", "x": text(pair.public_key().as_ref())}),
         };
         key["kid"] = key_id.into();
         key["use"] = "sig".into();
@@ -95,7 +95,7 @@ impl SigningKey {
         key
     }
 
-    /// Signs claims (RFC 7515 section 7.1), naming the key where it has a name.
+    /// Signs claims (RFC 7515 section 7.1), and names the key if it has an id.
     #[must_use]
     pub fn sign(&self, key_id: Option<&str>, claims: &Value) -> String {
         let mut header = json!({"alg": self.algorithm().name(), "typ": "JWT"});
@@ -111,17 +111,17 @@ impl SigningKey {
     fn signature(&self, signed: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.0 {
-            Pair::Rsa(pair) => {
+            KeyPair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, signed, &mut signature)
                     .expect("the buffer is as long as the modulus, and the system has a random generator");
                 signature
             }
-            Pair::P256(pair) => {
+            KeyPair::P256(pair) => {
                 let signature = pair.sign(&random, signed).expect("the operating system has a random generator");
                 signature.as_ref().to_vec()
             }
-            Pair::Ed25519(pair) => pair.sign(signed).as_ref().to_vec(),
+            KeyPair::Ed25519(pair) => pair.sign(signed).as_ref().to_vec(),
         }
     }
 }
@@ -137,7 +137,7 @@ mod tests {
     use rustls_pki_types::PrivatePkcs8KeyDer;
 
     use super::*;
-    use crate::jose::{JoseError, KeySet, Signed};
+    use crate::jose::{JoseError, Jws, KeySet};
 
     const RSA: &str = include_str!("../../../../plugins/github-app/src/test-key.pem");
 
@@ -155,8 +155,8 @@ mod tests {
     }
 
     fn verified(text: &str, set: &Value) -> Result<Value, JoseError> {
-        let set = KeySet::read(&json!({"keys": [set]})).expect("a set");
-        Signed::read(text).and_then(|signed| signed.verified(&set)).map(Value::Object)
+        let set = KeySet::parse(&json!({"keys": [set]})).expect("a set");
+        Jws::parse(text).and_then(|jws| jws.verify(&set)).map(Value::Object)
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
     fn a_probabilistic_rsa_signature_verifies_too() {
         // RFC 7518 section 3.5.
         let [rsa, ..] = keys();
-        let Pair::Rsa(pair) = &rsa.0 else { panic!("it is an RSA key") };
+        let KeyPair::Rsa(pair) = &rsa.0 else { panic!("it is an RSA key") };
         let part = |part: Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
         let signed = format!("{}.{}", part(json!({"alg": "PS256"})), part(json!({})));
         let mut signature = vec![0; pair.public().modulus_len()];
@@ -214,7 +214,7 @@ mod tests {
     fn what_is_no_key_is_refused() {
         let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for pem in ["", "secret", certificate, &pem(b"no key"), &RSA[..200]] {
-            assert_eq!(SigningKey::from_pem(pem).err(), Some(NotAKey), "{pem}");
+            assert_eq!(SigningKey::from_pem(pem).err(), Some(InvalidKey), "{pem}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Response headers that keep a page to itself.
+//! Response headers that protect pages.
 
 use axum::{
     extract::Request,
@@ -7,11 +7,11 @@ use axum::{
     response::Response,
 };
 
-/// What a page of ours needs, and nothing from anywhere else.
+/// Allows what the host's own pages need, and nothing from anywhere else.
 pub(super) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// Sets the headers every answer has, unless the handler set a stricter or fitter one.
+/// Sets the headers that every answer has, unless the handler set its own.
 pub(super) async fn security(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -22,6 +22,19 @@ pub(super) async fn security(request: Request, next: Next) -> Response {
         (header::CACHE_CONTROL, "no-store"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Pages whose URL holds a code are neither stored nor named to the next page.
+pub(super) fn private(mut response: Response, policy: &str) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if let Ok(policy) = HeaderValue::from_str(policy)
+        && !policy.is_empty()
+    {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
 }

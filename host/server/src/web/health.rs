@@ -11,7 +11,7 @@ pub(super) async fn alive() -> &'static str {
 
 /// `GET /readyz`: database and plugins can serve. Plugins are loaded before the host listens.
 pub(super) async fn ready(State(app): State<AppHandle>) -> (StatusCode, &'static str) {
-    match app.store.ready().await {
+    match app.database.ready().await {
         Ok(()) => (StatusCode::OK, "ready"),
         Err(error) => {
             tracing::warn!(%error, "not ready");

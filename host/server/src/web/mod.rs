@@ -1,33 +1,23 @@
-//! Floor 5: routes, layers, handlers, pages. Knows neither diesel nor the plugin abi.
+//! Routes, layers, handlers, pages. Knows neither the database nor the plugin abi.
 //!
-//! Every URL is in `routes`, every layer in `layers` with its reason; a handler extracts, calls one verb and answers.
+//! Every URL is in `routes`, every layer in `layers` with its reason. A handler extracts, calls one verb of a service and
+//! answers. The folders are grouped as the routes are: `pages` for people, `api` for programs, `inbound` for services.
 
-mod access;
-mod account;
-mod answer;
 mod api;
-mod assets;
-mod audit;
-mod caller;
-mod calls;
-mod deeds;
+mod auth;
+mod csrf;
 mod error;
-mod events;
-mod failed_checks;
-mod fields;
-mod frame;
 mod headers;
 mod health;
-mod icons;
-mod integration;
-mod integrations;
+mod html;
+mod inbound;
 mod layers;
-mod login;
-mod notice;
-mod origin;
+mod pages;
+mod redirects;
+mod request_id;
+mod request_log;
 mod routes;
-mod setup;
-mod webhook;
+mod shown;
 
+pub use pages::RedirectTarget;
 pub use routes::router;
-pub use setup::LeadsTo;

@@ -14,10 +14,10 @@ use jackfield_store::{
 /// Why nobody is logged in.
 #[derive(Debug, Error)]
 pub enum LogInError {
-    /// No such user, or another password: which of the two is not told.
+    /// No such user, or another password. Which of the two stays a secret.
     #[error("e-mail or password is wrong")]
     Wrong,
-    /// Too many failures of late.
+    /// There were too many failures in the last minutes.
     #[error("too many failed attempts")]
     SlowedDown {
         /// When to try again.
@@ -32,11 +32,11 @@ impl Accounts {
     /// Checks an e-mail address and a password.
     ///
     /// # Errors
-    /// When they are wrong, were too often, or the database fails.
+    /// When they are wrong, were wrong too often, or the database fails.
     pub async fn log_in(&self, email: &str, password: impl Into<SecretString>) -> Result<User, LogInError> {
         let email = email.trim().to_lowercase();
-        if let Err(wait) = self.throttle.attempt(&email) {
-            return Err(LogInError::SlowedDown { retry_after: wait.unsigned_abs() });
+        if let Err(retry_after) = self.throttle.attempt(&email) {
+            return Err(LogInError::SlowedDown { retry_after });
         }
         let by = email.clone();
         let user = self.store.read(move |tx| users::by_email(tx, &by)).await?;

@@ -1,4 +1,5 @@
-//! Password hashes: argon2id with the crate's defaults (RFC 9106), off the async threads because they are slow on purpose.
+//! Password hashes: argon2id with the crate's defaults (RFC 9106). They are slow on purpose, so
+//! they are computed off the async threads.
 
 use std::sync::LazyLock;
 
@@ -12,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use jackfield_store::StoreError;
 
-/// What an unknown user's password is checked against, so that their absence takes as long as a wrong password.
-static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody's password"));
+/// Checked for an unknown user, so that the answer takes as long as for a wrong password.
+static UNKNOWN_USER: LazyLock<String> = LazyLock::new(|| hash_now("nobody's password"));
 
 fn hash_now(password: &str) -> String {
     let hash = Argon2::default().hash_password(password.as_bytes());
@@ -25,10 +26,10 @@ pub(super) async fn hash(password: SecretString) -> Result<String, StoreError> {
     off_thread(move || hash_now(password.expose_secret())).await
 }
 
-/// Whether a password is the one of a hash; without a hash it is not, as slowly.
+/// Whether a password belongs to a hash. Without a hash it does not, which takes as long.
 pub(super) async fn is_right(password: SecretString, hash: Option<String>) -> Result<bool, StoreError> {
     off_thread(move || {
-        let text = hash.as_deref().unwrap_or(NOBODY.as_str());
+        let text = hash.as_deref().unwrap_or(UNKNOWN_USER.as_str());
         let parsed = PasswordHash::new(text);
         let is_right = parsed.is_ok_and(|parsed| {
             Argon2::default().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok()
@@ -38,7 +39,7 @@ pub(super) async fn is_right(password: SecretString, hash: Option<String>) -> Re
     .await
 }
 
-/// Each hash takes some twenty megabytes and a core: a flood of log-ins waits here instead of taking all there is.
+/// Each hash takes some twenty megabytes and a core, so a flood of log-ins waits here.
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
 
 async fn off_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {

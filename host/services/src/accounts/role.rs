@@ -2,20 +2,20 @@
 
 use std::{fmt, str::FromStr};
 
-/// What a member of an organization is.
+/// The role of a member in an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Sees.
+    /// May look.
     Member,
-    /// Sees, and may not install integrations.
+    /// May look, and may not install integrations.
     Admin,
-    /// Installs integrations.
+    /// May install integrations.
     Manager,
-    /// Installs integrations.
+    /// May install integrations.
     Owner,
 }
 
-/// One thing that may be done.
+/// One thing that somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// See the organization.
@@ -24,7 +24,7 @@ pub enum Scope {
     OrgWrite,
     /// Install and remove integrations.
     OrgIntegrations,
-    /// Read the tokens of integrations, and use them: for machines only, no role has it.
+    /// Read the tokens of integrations, and use them. For programs only: no role has it.
     IntegrationsToken,
 }
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_and_shown_alike() {
+    fn names_are_parsed_as_they_are_shown() {
         for (role, name) in ROLES {
             assert_eq!((name.parse(), role.to_string().as_str()), (Ok(role), name));
         }

@@ -1,22 +1,25 @@
-//! Slows repeated failed log-ins down, per e-mail address. In memory: each host counts for itself.
+//! Slows down repeated failed log-ins, per e-mail address. In memory: each host counts for itself.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashMap, time::Duration};
 
-use time::{Duration, OffsetDateTime};
+use parking_lot::Mutex;
+use time::OffsetDateTime;
 
 use jackfield_config::clock::Clock;
+use jackfield_limits::{Backoff, FailurePolicy};
 
-/// Failures that cost nothing: people mistype.
-const FREE: u32 = 5;
-/// Longest wait after a failure. More would let a stranger lock somebody out.
-const LONGEST: Duration = Duration::seconds(60);
-/// After this long without a failure, all is forgotten.
-const MEMORY: Duration = Duration::minutes(15);
+/// A few failures are free, since people mistype. The longest pause is a minute: more would let a
+/// stranger lock somebody out.
+const POLICY: FailurePolicy = FailurePolicy {
+    free: 4,
+    backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
+    forgotten_after: MEMORY,
+};
+const MEMORY: Duration = Duration::from_secs(15 * 60);
 /// Most addresses that are remembered.
 const CAPACITY: usize = 10_000;
+
+type Failures = jackfield_limits::Failures<OffsetDateTime>;
 
 /// Counts failures.
 pub(super) struct Throttle {
@@ -24,57 +27,44 @@ pub(super) struct Throttle {
     failures: Mutex<HashMap<String, Failures>>,
 }
 
-#[derive(Clone, Copy)]
-struct Failures {
-    count: u32,
-    last: OffsetDateTime,
-}
-
-impl Failures {
-    /// Doubles with each failure beyond the free ones.
-    fn until(self) -> OffsetDateTime {
-        let Some(beyond) = self.count.checked_sub(FREE) else { return self.last };
-        let wait = Duration::seconds(1 << beyond.min(6)).min(LONGEST);
-        self.last + wait
-    }
-}
-
 impl Throttle {
     pub(super) fn new(clock: Clock) -> Self {
         Self { clock, failures: Mutex::default() }
     }
 
-    /// Lets an attempt through and counts it as failed until it has [succeeded](Self::succeeded), so that attempts at the same time are
-    /// not all let through; or says how long this address has to wait yet.
+    /// Allows an attempt, or says how long this address has to wait.
+    ///
+    /// An attempt counts as failed until it has [succeeded](Self::succeeded). So of many attempts
+    /// at the same time only a few are allowed.
     pub(super) fn attempt(&self, email: &str) -> Result<(), Duration> {
         let now = self.clock.now();
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = failures.get(email).map_or(Duration::ZERO, |failures| failures.until() - now);
-        if wait.is_positive() {
+        let mut failures = self.failures.lock();
+        let wait = failures.get(email).map_or(Duration::ZERO, |failures| failures.wait(POLICY, now));
+        if !wait.is_zero() {
             return Err(wait);
         }
         make_room(&mut failures);
-        let entry = failures.entry(email.to_owned()).or_insert(Failures { count: 0, last: now });
-        let is_old = now - entry.last >= MEMORY;
-        *entry = Failures { count: if is_old { 1 } else { entry.count.saturating_add(1) }, last: now };
+        failures.entry(email.to_owned()).or_default().record(POLICY, now);
         Ok(())
     }
 
     pub(super) fn succeeded(&self, email: &str) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(email);
+        self.failures.lock().remove(email);
     }
 }
 
-/// Forgets the oldest tenth when it is full: a flood of invented addresses must neither grow without end nor clear the slate.
+/// Forgets the oldest tenth when it is full. A flood of invented addresses must neither grow
+/// without end nor make the host forget all failures.
 fn make_room(failures: &mut HashMap<String, Failures>) {
     if failures.len() < CAPACITY {
         return;
     }
-    let mut times: Vec<OffsetDateTime> = failures.values().map(|failures| failures.last).collect();
+    let mut times: Vec<_> = failures.values().map(Failures::last).collect();
     let (_, oldest, _) = times.select_nth_unstable(CAPACITY / 10);
-    let (oldest, mut left) = (*oldest, CAPACITY / 10);
+    let oldest = *oldest;
+    let mut left = CAPACITY / 10;
     failures.retain(|_, failures| {
-        let is_dropped = failures.last <= oldest && left > 0;
+        let is_dropped = failures.last() <= oldest && left > 0;
         left -= usize::from(is_dropped);
         !is_dropped
     });
@@ -84,7 +74,7 @@ fn make_room(failures: &mut HashMap<String, Failures>) {
 mod tests {
     use super::*;
 
-    /// Fails, or is not even let through.
+    /// Fails, or is not even allowed.
     fn fail(throttle: &Throttle, email: &str) {
         let _ = throttle.attempt(email);
     }
@@ -97,18 +87,18 @@ mod tests {
         for _ in 0..12 {
             throttle.attempt("a@b").expect("it waited long enough");
             let wait = throttle.attempt("a@b").err().unwrap_or_default();
-            waits.push(wait.whole_seconds());
-            clock.advance(wait);
+            waits.push(wait.as_secs());
+            clock.advance(time::Duration::try_from(wait).expect("a minute at most"));
         }
-        // The first two rounds let both attempts through.
+        // In the first two rounds, both attempts are allowed.
         assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
         assert_eq!(throttle.attempt("other@b"), Ok(()));
-        clock.advance(MEMORY);
+        clock.advance(time::Duration::try_from(MEMORY).expect("a quarter of an hour"));
         assert_eq!((throttle.attempt("a@b"), throttle.attempt("a@b")), (Ok(()), Ok(())), "forgotten");
     }
 
     #[test]
-    fn attempts_at_the_same_time_are_not_all_let_through() {
+    fn attempts_at_the_same_time_are_not_all_allowed() {
         let throttle = Throttle::new(Clock::fixed(OffsetDateTime::UNIX_EPOCH));
         let passed = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..40).map(|_| scope.spawn(|| throttle.attempt("a@b").is_ok())).collect();
@@ -131,10 +121,10 @@ mod tests {
         let clock = Clock::fixed(OffsetDateTime::UNIX_EPOCH);
         let throttle = Throttle::new(clock.clone());
         (0..CAPACITY).for_each(|n| fail(&throttle, &n.to_string()));
-        clock.advance(Duration::seconds(1));
+        clock.advance(time::Duration::SECOND);
         (0..9).for_each(|_| fail(&throttle, "a@b"));
         (0..CAPACITY / 2).for_each(|n| fail(&throttle, &format!("more {n}")));
-        assert!(throttle.failures.lock().expect("not poisoned").len() <= CAPACITY);
+        assert!(throttle.failures.lock().len() <= CAPACITY);
         assert!(throttle.attempt("a@b").is_err(), "still slowed down");
     }
 }

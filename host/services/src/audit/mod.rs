@@ -1,15 +1,16 @@
-//! Floor 2: the audit log as people and machines read it, its verification, and deeds that are too frequent for a row each. Knows neither
-//! axum nor plugins.
+//! The audit log: writing entries, reading them, and verifying the chain. Knows neither HTTP nor
+//! plugins.
 
 mod counter;
 mod out;
+mod repeats;
 mod verify;
 
 use std::sync::Arc;
 
-use counter::Counts;
 pub use out::AuditOut;
-pub use verify::{Noted, Verified};
+use repeats::Counter;
+pub use verify::{NotedHead, Verification};
 
 use jackfield_config::clock::Clock;
 pub use jackfield_store::audit::{Action, Actor, ActorKind, Break, Builds, Entry, Filter, Head, Outcome, Row};
@@ -20,33 +21,33 @@ use jackfield_store::{Store, StoreResult, Tx, audit};
 pub struct Audit {
     store: Store,
     clock: Clock,
-    counts: Arc<Counts>,
+    counter: Arc<Counter>,
     builds: Builds,
 }
 
-/// One page of the log, the newest first.
+/// One page of the log, newest first.
 #[derive(Debug)]
 pub struct Listing {
     /// The rows of this page.
     pub rows: Vec<Row>,
-    /// The id before which the next page begins; `None` on the last.
+    /// The next page begins before this id; `None` on the last page.
     pub next: Option<i64>,
 }
 
 impl Audit {
-    /// Builds the room.
+    /// The audit log in this database.
     #[must_use]
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, counts: Arc::default(), builds: Builds::default() }
+        Self { store, clock, counter: Arc::default(), builds: Builds::default() }
     }
 
-    /// What is counted says by which build of a plugin, where it does not yet.
+    /// Has counted entries name the build of the provider's plugin.
     #[must_use]
     pub fn with_builds(self, builds: Builds) -> Self {
         Self { builds, ..self }
     }
 
-    /// Writes down deeds that have no transaction of their own: all of them, or none.
+    /// Writes entries that have no transaction of their own: all of them or none.
     ///
     /// # Errors
     /// When the database fails.
@@ -54,19 +55,20 @@ impl Audit {
         self.write_after(move |_| Ok(entries)).await
     }
 
-    /// Writes down what a function answers that ran in the same transaction.
+    /// Does some work and writes the entries that it answers, in one transaction.
     ///
     /// # Errors
-    /// When the database fails, or what the function answers.
+    /// When the database or the work fails.
     pub async fn write_after(
         &self,
-        deed: impl FnOnce(&mut Tx<'_>) -> StoreResult<Vec<Entry>> + Send + 'static,
+        work: impl FnOnce(&mut Tx<'_>) -> StoreResult<Vec<Entry>> + Send + 'static,
     ) -> StoreResult<()> {
-        let all = move |tx: &mut Tx<'_>| deed(tx)?.iter().try_for_each(|entry| tx.audit(entry));
+        let all = move |tx: &mut Tx<'_>| work(tx)?.iter().try_for_each(|entry| tx.audit(entry));
         self.store.write(all).await
     }
 
-    /// The end of the chain as it is now, for the host's own log: whoever keeps that elsewhere can hold the chain against it.
+    /// The end of the chain as it is now. An operator who notes it elsewhere can verify the chain
+    /// against it later.
     ///
     /// # Errors
     /// When the database fails.
@@ -74,7 +76,7 @@ impl Audit {
         Ok(self.store.read(audit::head).await?.0)
     }
 
-    /// One page, before an id.
+    /// One page, newest first, before an id.
     ///
     /// # Errors
     /// When the database fails.
@@ -88,7 +90,7 @@ impl Audit {
         Ok(Listing { rows, next: next.flatten() })
     }
 
-    /// Some rows in their order, those after an id.
+    /// Rows in their order, after an id.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! A row as the API and `jackfield audit list --json` show it.
+//! A row as JSON, in the API and in `jackfield audit list --json`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::Row;
 use jackfield_store::hex;
 
-/// One deed. Ids are decimal text: JSON numbers lose precision in browsers.
+/// One entry. Ids are decimal text, since JSON numbers lose precision in browsers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "each field is the column of its name")]
@@ -17,7 +17,7 @@ pub struct AuditOut {
     pub date: String,
     pub action: String,
     pub actor: ActorOut,
-    /// Its slug then.
+    /// Its slug at that time.
     pub organization: Option<String>,
     pub provider: Option<String>,
     pub integration_id: Option<String>,
@@ -25,7 +25,7 @@ pub struct AuditOut {
     pub plugin_digest: Option<String>,
     pub result: String,
     pub detail: Value,
-    /// How often it was done.
+    /// How often it happened.
     pub count: i64,
     /// In hex.
     pub hash: String,
@@ -36,7 +36,7 @@ pub struct AuditOut {
 pub struct ActorOut {
     pub kind: String,
     pub id: Option<String>,
-    /// As it was then.
+    /// The name at that time.
     pub name: Option<String>,
 }
 

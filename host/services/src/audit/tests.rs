@@ -1,6 +1,6 @@
-//! Verification and counting over a real database; whoever tampers has SQLite and no key.
+//! Verification and counting with a real database. The attacker has SQLite and no key.
 
-use super::{counter::Kind, *};
+use super::{repeats::Kind, *};
 use jackfield_config::SecretKeys;
 use jackfield_store::{IntegrationId, Sealer};
 
@@ -12,7 +12,7 @@ struct Log {
 async fn log(rows: usize) -> Log {
     let log = log_with(Clock::system()).await;
     for _ in 0..rows {
-        log.audit.write_all(vec![deed()]).await.expect("it is written");
+        log.audit.write_all(vec![entry()]).await.expect("it is written");
     }
     log
 }
@@ -25,7 +25,7 @@ async fn log_with(clock: Clock) -> Log {
     Log { audit: Audit::new(store.with_clock(clock.clone()), clock), _folder: folder }
 }
 
-fn deed() -> Entry {
+fn entry() -> Entry {
     Entry::new(Action::TokenRead, Actor::token(1, "ci")).provider("slack")
 }
 
@@ -38,7 +38,7 @@ impl Log {
         self.audit.store.tamper(sql).await.expect("SQL that runs");
     }
 
-    async fn verify(&self, noted: Option<&str>) -> Verified {
+    async fn verify(&self, noted: Option<&str>) -> Verification {
         let noted = noted.map(|noted| noted.parse().expect("a head"));
         self.audit.verify(noted.as_ref()).await.expect("it is read")
     }
@@ -88,18 +88,18 @@ async fn tampering_is_found_where_it_was_done() {
         ),
     ] {
         let log = log(4).await;
-        assert!(log.verify(None).await.is_whole());
+        assert!(log.verify(None).await.is_intact());
         log.tamper(sql).await;
         assert_eq!(log.verify(None).await.breaks, broken, "{sql}");
     }
 }
 
-/// Two rows whose key is spoilt, three that were written after that: one that says so, and two deeds.
+/// Two rows whose key is spoilt, and three that were written after that: one says so.
 async fn log_with_a_spoilt_key(sql: &'static str) -> Log {
     let log = log(2).await;
     log.tamper(sql).await;
     for _ in 0..2 {
-        log.audit.write_all(vec![deed()]).await.expect("it is written");
+        log.audit.write_all(vec![entry()]).await.expect("it is written");
     }
     log
 }
@@ -135,7 +135,7 @@ const CUT: &str = "DELETE FROM audit_log WHERE id = 3; \
                    UPDATE audit_head SET count = 2, hash = (SELECT hash FROM audit_log WHERE id = 2)";
 
 #[tokio::test]
-async fn what_was_erased_or_cut_off_is_told_also_once_the_log_has_gone_on() {
+async fn what_was_erased_or_cut_off_is_found_also_after_more_was_written() {
     let add_a_user =
         "INSERT INTO users (email, name, password_hash, is_superuser, date_added) VALUES ('a', 'a', '', 0, 0)";
     for (sql, at_once, row) in [
@@ -147,19 +147,19 @@ async fn what_was_erased_or_cut_off_is_told_also_once_the_log_has_gone_on() {
         log.tamper(add_a_user).await;
         log.tamper(sql).await;
         assert_eq!(log.verify(None).await.breaks, [at_once], "{sql}");
-        log.audit.write_all(vec![deed()]).await.expect("it is written");
+        log.audit.write_all(vec![entry()]).await.expect("it is written");
         let verified = log.verify(None).await;
-        assert_eq!((verified.breaks, verified.whole), (vec![Break::Reported(row)], row + 1), "{sql}");
+        assert_eq!((verified.breaks, verified.intact), (vec![Break::Reported(row)], row + 1), "{sql}");
         let noted = log.verify(None).await.head.to_string();
-        assert!(log.verify(Some(&noted)).await.is_whole(), "whoever has noted a head since has seen it");
+        assert!(log.verify(Some(&noted)).await.is_intact(), "a head that was noted since settles it");
     }
 }
 
 #[tokio::test]
-async fn the_log_of_a_database_that_nobody_has_used_begins_without_a_word() {
+async fn the_log_of_an_unused_database_is_intact() {
     let log = log(0).await;
-    assert!(log.verify(None).await.is_whole());
-    log.audit.write_all(vec![deed()]).await.expect("it is written");
+    assert!(log.verify(None).await.is_intact());
+    log.audit.write_all(vec![entry()]).await.expect("it is written");
     assert_eq!(log.verify(None).await.head.count, 1);
 }
 
@@ -167,9 +167,9 @@ async fn the_log_of_a_database_that_nobody_has_used_begins_without_a_word() {
 async fn a_noted_head_finds_what_an_older_copy_of_the_database_hides() {
     let (log, shorter) = (log(3).await, log(2).await);
     let early = log.verify(None).await.head.to_string();
-    log.audit.write_all(vec![deed()]).await.expect("it is written");
+    log.audit.write_all(vec![entry()]).await.expect("it is written");
     let grown = log.verify(Some(&early)).await;
-    assert!(grown.is_whole() && grown.head.count == 4, "it has only grown");
+    assert!(grown.is_intact() && grown.head.count == 4, "it has only grown");
     let found = shorter.verify(Some(&early)).await.breaks;
     assert_eq!(found, [Break::Shorter { count: 2, noted: 3 }]);
     let other = format!("3:{}", "0".repeat(64));
@@ -180,20 +180,20 @@ async fn a_noted_head_finds_what_an_older_copy_of_the_database_hides() {
 async fn the_first_of_its_kind_is_written_at_once_and_its_repeats_as_one_row() {
     let log = log(0).await;
     for _ in 0..100 {
-        log.audit.count(deed()).await.expect("it is counted");
+        log.audit.count(entry()).await.expect("it is counted");
     }
     assert_eq!(log.counts().await, [1]);
-    log.audit.settle().await.expect("it is written");
+    log.audit.flush().await.expect("it is written");
     assert_eq!(log.counts().await, [1, 99]);
 }
 
 #[tokio::test]
-async fn callers_that_begin_at_once_write_one_first_row() {
+async fn callers_at_the_same_time_write_one_first_row() {
     let log = log(0).await;
-    let counted = futures_util::future::join_all((0..64).map(|_| log.audit.count(deed()))).await;
+    let counted = futures_util::future::join_all((0..64).map(|_| log.audit.count(entry()))).await;
     assert!(counted.iter().all(Result::is_ok));
     assert_eq!(log.counts().await, [1]);
-    log.audit.settle().await.expect("it is written");
+    log.audit.flush().await.expect("it is written");
     assert_eq!(log.counts().await, [1, 63]);
 }
 
@@ -201,16 +201,16 @@ async fn callers_that_begin_at_once_write_one_first_row() {
 async fn what_cannot_be_written_stays_counted() {
     let log = log(0).await;
     for _ in 0..10 {
-        log.audit.count(deed()).await.expect("it is counted");
+        log.audit.count(entry()).await.expect("it is counted");
     }
     log.tamper("ALTER TABLE audit_log RENAME TO elsewhere").await;
-    assert!(log.audit.settle().await.is_err());
-    assert!(log.audit.count(deed()).await.is_ok(), "a repeat needs no database");
+    assert!(log.audit.flush().await.is_err());
+    assert!(log.audit.count(entry()).await.is_ok(), "a repeat needs no database");
     let other = Entry::new(Action::ProxyUse, Actor::token(1, "ci"));
     assert!(log.audit.count(other).await.is_err(), "the first of its kind is not to be done");
     log.tamper("ALTER TABLE elsewhere RENAME TO audit_log").await;
-    log.audit.settle().await.expect("it is written");
-    log.audit.settle().await.expect("there is nothing more");
+    log.audit.flush().await.expect("it is written");
+    log.audit.flush().await.expect("there is nothing more");
     assert_eq!(log.counts().await, [1, 10]);
 }
 
@@ -219,15 +219,15 @@ async fn the_repeats_of_a_minute_are_written_once_it_is_over() {
     let clock = Clock::fixed(time::OffsetDateTime::UNIX_EPOCH);
     let log = log_with(clock.clone()).await;
     for _ in 0..3 {
-        log.audit.count(deed()).await.expect("it is counted");
+        log.audit.count(entry()).await.expect("it is counted");
     }
-    log.audit.sweep().await.expect("it is written");
+    log.audit.write_due().await.expect("it is written");
     assert_eq!(log.counts().await, [1], "the minute is not over");
     clock.advance(time::Duration::seconds(60));
-    log.audit.count(deed()).await.expect("it is counted");
+    log.audit.count(entry()).await.expect("it is counted");
     assert_eq!(log.counts().await, [1, 2, 1], "the next minute begins after what was counted in the last");
     clock.advance(time::Duration::seconds(60));
-    log.audit.sweep().await.expect("it is written");
+    log.audit.write_due().await.expect("it is written");
     assert_eq!(log.counts().await, [1, 2, 1], "nothing was repeated");
 }
 
@@ -244,36 +244,35 @@ async fn the_log_is_read_in_pages_with_the_newest_first() {
 async fn counts_are_written_in_one_transaction() {
     let log = log(0).await;
     for id in [1, 1, 2, 2, 3, 3, 3] {
-        log.audit.count(deed().integration_id(integration(id))).await.expect("it is counted");
+        log.audit.count(entry().integration_id(integration(id))).await.expect("it is counted");
     }
     log.tamper("CREATE TRIGGER full BEFORE INSERT ON audit_log WHEN NEW.id = 6 BEGIN SELECT RAISE(ABORT, 'full'); END")
         .await;
-    assert!(log.audit.settle().await.is_err());
+    assert!(log.audit.flush().await.is_err());
     assert_eq!(log.counts().await, [1, 1, 1], "all of them or none");
     log.tamper("DROP TRIGGER full").await;
-    log.audit.settle().await.expect("they are written");
+    log.audit.flush().await.expect("they are written");
     let mut counts = log.counts().await;
     counts.sort_unstable();
     assert_eq!(counts, [1, 1, 1, 1, 1, 2]);
 }
 
 #[tokio::test]
-async fn who_begins_waits_for_its_own_kind_only() {
+async fn a_first_event_waits_for_its_own_kind_only() {
     let log = log(0).await;
-    let turn = log.audit.counts.turn(&Kind::of(&deed()));
-    let held = turn.lock().await;
+    let held = log.audit.counter.first.lock(Kind::of(&entry())).await;
     let limit = std::time::Duration::from_secs(20);
-    let other = log.audit.count(deed().integration_id(integration(2)));
+    let other = log.audit.count(entry().integration_id(integration(2)));
     tokio::time::timeout(limit, other).await.expect("it does not wait").expect("it is counted");
-    tokio::time::timeout(limit, log.audit.settle()).await.expect("it does not wait").expect("it is written");
+    tokio::time::timeout(limit, log.audit.flush()).await.expect("it does not wait").expect("it is written");
     assert_eq!(log.counts().await, [1]);
     drop(held);
-    log.audit.count(deed()).await.expect("it is counted");
+    log.audit.count(entry()).await.expect("it is counted");
     assert_eq!(log.counts().await, [1, 1]);
 }
 
 #[tokio::test]
-async fn repeats_say_what_the_first_said_also_once_the_integration_is_gone_and_by_which_build() {
+async fn repeats_name_the_integration_and_the_build_also_after_the_integration_is_gone() {
     let mut log = log(0).await;
     log.audit = log.audit.with_builds(Builds::new(|provider| Some(format!("build of {provider}"))));
     log.tamper("INSERT INTO integrations VALUES (7, 'slack', 'T1', 'n', 'n', X'', 'active', 0, 0)").await;
@@ -282,7 +281,7 @@ async fn repeats_say_what_the_first_said_also_once_the_integration_is_gone_and_b
         log.audit.count(read).await.expect("it is counted");
     }
     log.tamper("DELETE FROM integrations").await;
-    log.audit.settle().await.expect("it is written");
+    log.audit.flush().await.expect("it is written");
     let rows = log.audit.after(Filter { integration: Some(integration(7)), ..Filter::default() }, 0, 9).await;
     let told: Vec<_> = rows
         .expect("they are read")
@@ -294,15 +293,15 @@ async fn repeats_say_what_the_first_said_also_once_the_integration_is_gone_and_b
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_counted_with_what_is_done() {
+async fn refused_events_are_counted_apart() {
     let log = log(0).await;
-    let refused = || deed().outcome(Outcome::Refused).detail("reason", "out of reach");
+    let refused = || entry().outcome(Outcome::Refused).detail("reason", "out of reach");
     for _ in 0..2 {
-        log.audit.count(deed()).await.expect("it is counted");
+        log.audit.count(entry()).await.expect("it is counted");
         log.audit.count(refused()).await.expect("it is counted");
         log.audit.count(refused()).await.expect("it is counted");
     }
-    log.audit.settle().await.expect("they are written");
+    log.audit.flush().await.expect("they are written");
     let rows = log.audit.after(Filter::default(), 0, 9).await.expect("they are read");
     let mut told: Vec<_> = rows.into_iter().map(|row| (row.result, row.count)).collect();
     told.sort();

@@ -1,5 +1,5 @@
-//! Whether the log is what was written, in batches: it may be larger than the memory. A break does not end the walk: what comes after it is
-//! verified as well, so that one changed byte hides nothing else.
+//! Verifies the chain of the log, in batches, since it may be larger than memory. A break does not
+//! end the walk: the rest is verified as well, so that one changed byte hides nothing else.
 
 use std::{fmt, str::FromStr};
 
@@ -13,45 +13,45 @@ use jackfield_store::{
 /// How many rows are read at once.
 const BATCH: i64 = 1000;
 
-/// Most breaks that are told one by one.
-const TOLD: usize = 50;
+/// Most breaks that are listed.
+const LISTED: usize = 50;
 
 /// A head that was noted elsewhere: `N:HASH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct NotedHead {
     count: i64,
     hash: String,
 }
 
-/// What came of it.
+/// The result of a verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// Where the chain ends, as the database has it.
+pub struct Verification {
+    /// The head of the chain, as the database has it.
     pub head: Head,
-    /// How many rows are what was written, where it was written.
-    pub whole: i64,
-    /// Where it is broken; none when it is whole.
+    /// How many rows are intact and where they belong.
+    pub intact: i64,
+    /// Where the chain is broken; empty if it is intact.
     pub breaks: Vec<Break>,
-    /// How many more breaks there are.
+    /// How many more breaks there are than are listed.
     pub more: usize,
 }
 
 type Keys = Vec<(i64, Result<ChainKey, SealError>)>;
 
 impl Audit {
-    /// Goes through the whole chain, and looks whether a noted head is on it. Tells every part of it that is not what was written, or of which
-    /// nobody can tell.
+    /// Verifies the whole chain, and that a noted head is on it. Lists each part that is broken or
+    /// cannot be verified.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn verify(&self, noted: Option<&Noted>) -> StoreResult<Verified> {
-        // The last row before the head: hosts append meanwhile, and the head only grows.
+    pub async fn verify(&self, noted: Option<&NotedHead>) -> StoreResult<Verification> {
+        // Read before the head: hosts append meanwhile, and the head only grows.
         let last = self.store.read(audit::last_id).await?;
         let (head, mac) = self.store.read(audit::head).await?;
         let keys = self.store.read(audit::keys).await?;
         let is_erased = self.store.read(audit::is_erased).await?;
         let mut walk = Walk::new(&keys, noted);
-        // From the very first on: what has no place in the chain may have any id.
+        // From the lowest id on: a row that does not belong to the chain may have any id.
         let mut seen = i64::MIN;
         loop {
             let rows = self.after(Filter::default(), seen, BATCH).await?;
@@ -69,22 +69,22 @@ impl Audit {
 /// A walk along the chain.
 struct Walk<'a> {
     keys: &'a Keys,
-    noted: Option<&'a Noted>,
+    noted: Option<&'a NotedHead>,
     end: Head,
-    /// The hash that the last row should have, where it has another: what follows may follow either.
-    should: Option<Vec<u8>>,
-    whole: i64,
+    /// The hash that the last row should have, if it has another: the next row may follow either.
+    expected: Option<Vec<u8>>,
+    intact: i64,
     breaks: Vec<Break>,
     more: usize,
 }
 
 impl<'a> Walk<'a> {
-    fn new(keys: &'a Keys, noted: Option<&'a Noted>) -> Self {
-        Self { keys, noted, end: Head::empty(), should: None, whole: 0, breaks: Vec::new(), more: 0 }
+    fn new(keys: &'a Keys, noted: Option<&'a NotedHead>) -> Self {
+        Self { keys, noted, end: Head::empty(), expected: None, intact: 0, breaks: Vec::new(), more: 0 }
     }
 
     fn found(&mut self, broken: Break) {
-        let is_told = self.breaks.len() < TOLD;
+        let is_listed = self.breaks.len() < LISTED;
         match (self.breaks.last_mut(), &broken) {
             // One part of the chain is one break.
             (Some(Break::NoKey { until, .. }), Break::NoKey { from, .. }) if *until + 1 == *from => *until = *from,
@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
             {
                 *until = *from;
             }
-            _ if is_told => self.breaks.push(broken),
+            _ if is_listed => self.breaks.push(broken),
             _ => self.more += 1,
         }
     }
@@ -106,10 +106,10 @@ impl<'a> Walk<'a> {
         if row.id > next {
             self.found(Break::Missing { from: next, until: row.id - 1 });
         }
-        let should = self.should.take();
+        let expected = self.expected.take();
         match key_of(self.keys, row.id) {
             Err(unknown) => self.found(unknown),
-            Ok(key) if row.id == next => self.judge(row, key, should.as_deref()),
+            Ok(key) if row.id == next => self.check(row, key, expected.as_deref()),
             Ok(_) => {}
         }
         if self.noted.is_some_and(|noted| noted.count == row.id && noted.hash != hex(&row.hash)) {
@@ -118,23 +118,23 @@ impl<'a> Walk<'a> {
         self.end = Head { count: row.id, hash: row.hash.clone() };
     }
 
-    fn judge(&mut self, row: &Row, key: &ChainKey, should: Option<&[u8]>) {
+    fn check(&mut self, row: &Row, key: &ChainKey, expected: Option<&[u8]>) {
         let hash = key.hash(&self.end.hash, row);
-        if row.hash != hash && should.is_none_or(|before| row.hash != key.hash(before, row)) {
-            self.should = Some(hash);
+        if row.hash != hash && expected.is_none_or(|before| row.hash != key.hash(before, row)) {
+            self.expected = Some(hash);
             return self.found(Break::Changed(row.id));
         }
-        self.whole += 1;
+        self.intact += 1;
         let is_settled = self.noted.is_some_and(|noted| noted.count >= row.id);
         if row.action == Action::AuditKey.as_str() && !is_settled {
             self.found(Break::Reported(row.id));
         }
     }
 
-    fn end(mut self, head: Head, mac: &[u8], last: i64, is_erased: bool) -> Verified {
+    fn end(mut self, head: Head, mac: &[u8], last: i64, is_erased: bool) -> Verification {
         if self.end.count < head.count {
             self.found(Break::Missing { from: self.end.count + 1, until: head.count });
-        } else if self.end.hash != head.hash && self.should.as_ref() != Some(&head.hash) {
+        } else if self.end.hash != head.hash && self.expected.as_ref() != Some(&head.hash) {
             self.found(Break::End(head.count));
         }
         if let Some(noted) = self.noted.filter(|noted| noted.count > head.count) {
@@ -143,14 +143,14 @@ impl<'a> Walk<'a> {
         if last > head.count {
             self.found(Break::Beyond(last));
         }
-        // Where the key is not there, that is told already.
+        // A missing key is listed already.
         if head.count > 0 && key_of(self.keys, head.count).is_ok_and(|key| !audit::is_head(key, &head, mac)) {
             self.found(Break::Head);
         }
         if is_erased {
             self.found(Break::Erased);
         }
-        Verified { head, whole: self.whole, breaks: self.breaks, more: self.more }
+        Verification { head, intact: self.intact, breaks: self.breaks, more: self.more }
     }
 }
 
@@ -160,16 +160,16 @@ fn key_of(keys: &Keys, id: i64) -> Result<&ChainKey, Break> {
     found.1.as_ref().map_err(|error| Break::Key { from, until, error: *error })
 }
 
-impl Verified {
-    /// Whether nothing was changed, and nothing is missing.
+impl Verification {
+    /// Whether nothing was changed and nothing is missing.
     #[must_use]
-    pub const fn is_whole(&self) -> bool {
+    pub const fn is_intact(&self) -> bool {
         self.breaks.is_empty()
     }
 }
 
-/// Where it is broken, and how much is whole all the same.
-impl fmt::Display for Verified {
+/// Where the chain is broken, and how many rows are intact.
+impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for broken in &self.breaks {
             write!(f, "\n  {broken}")?;
@@ -177,11 +177,11 @@ impl fmt::Display for Verified {
         if self.more > 0 {
             write!(f, "\n  and {} more", self.more)?;
         }
-        write!(f, "\n  verified: {} of {} rows are what was written", self.whole, self.head.count)
+        write!(f, "\n  verified: {} of {} rows are intact", self.intact, self.head.count)
     }
 }
 
-impl FromStr for Noted {
+impl FromStr for NotedHead {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -13,8 +13,9 @@ use jackfield_config::clock::Clock;
 use jackfield_loader::{Plugins, WebhookCall};
 use jackfield_oauth2::Issuers;
 use jackfield_store::{
-    IntegrationId, OrganizationId, Store, StoreResult,
+    IntegrationId, OrganizationId, Store, StoreResult, Tx,
     grants::{self, Grant},
+    integrations,
 };
 
 /// The grants of this host. Cheap to clone.
@@ -72,6 +73,27 @@ impl Grants {
     ) -> Result<AccessToken, GrantError> {
         let found = self.store.read(move |tx| grants::of_organization(tx, organization, integration)).await?;
         self.tokens.select(found.unwrap_or_default(), selector).await
+    }
+
+    /// The same with the id of the integration's provider. `None` if the organization has no such
+    /// integration.
+    ///
+    /// # Errors
+    /// When there is no token.
+    pub async fn access_token_with_provider(
+        &self,
+        organization: OrganizationId,
+        integration: IntegrationId,
+        selector: &GrantSelector,
+    ) -> Result<Option<(String, AccessToken)>, GrantError> {
+        let read = move |tx: &mut Tx<'_>| {
+            let Some(found) = integrations::one_of_organization(tx, organization, integration)? else {
+                return Ok(None);
+            };
+            Ok(Some((found.integration.provider, grants::of_integration(tx, integration)?)))
+        };
+        let Some((provider, grants)) = self.store.read(read).await? else { return Ok(None) };
+        Ok(Some((provider, self.tokens.select(grants, selector).await?)))
     }
 
     /// Another token in place of one that its service has rejected before its time (RFC 6750

@@ -1,24 +1,24 @@
-//! What may be shown of an integration's metadata. Most of it is tokens, so it is the other way round: what is known to be harmless is
-//! shown, everything else is only named.
+//! What may be shown of an integration's metadata. Most of it is tokens, so only values that are
+//! known to be harmless are shown, and the others are named.
 
 use serde_json::{Map, Value};
 
 use jackfield_store::integrations::Installed;
 
-/// One integration with all that may be shown of it.
+/// One integration with everything that may be shown of it.
 #[derive(Debug)]
 pub struct Details {
     /// The integration and the organization's link to it.
     pub installed: Installed,
-    /// Who added it, while they are a user.
+    /// Name of the user who added it.
     pub added_by: Option<String>,
-    /// Names of the metadata, and values where they may be shown.
+    /// The metadata: each name, and its value if that may be shown.
     pub metadata: Vec<(String, Option<String>)>,
-    /// Whether the metadata could be opened; where not, setting the integration up again helps it.
+    /// Whether the metadata could be opened. If not, connecting the integration again repairs it.
     pub is_readable: bool,
 }
 
-/// Last words of names whose values are no secret.
+/// The last words of names whose values are not secret.
 const HARMLESS: [&str; 8] = ["id", "name", "scopes", "scope", "domain", "region", "type", "expires_in"];
 
 pub(super) fn shown(metadata: Map<String, Value>) -> Vec<(String, Option<String>)> {
@@ -32,7 +32,7 @@ pub(super) fn shown(metadata: Map<String, Value>) -> Vec<(String, Option<String>
     metadata.into_iter().map(show).collect()
 }
 
-/// Text, numbers and lists of them; an object may hold anything.
+/// Text, numbers and lists of them. An object may hold anything.
 fn in_words(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -1,19 +1,24 @@
-//! Floor 2: the integrations of an organization, as the API and the pages show them. Knows neither plugins nor session nor accounts.
+//! The integrations of an organization: reading, configuring and removing them. Knows neither
+//! plugins nor sessions nor accounts.
 
 mod details;
+mod integration_out;
 
 use std::collections::{BTreeSet, HashMap};
 
 pub use details::Details;
-use serde::Serialize;
+pub use integration_out::{IntegrationOut, ProviderOut, Status};
 use serde_json::{Map, Value};
-use time::format_description::well_known::Rfc3339;
 
-pub use jackfield_store::leaving::Unlinked;
+pub use jackfield_store::{
+    IntegrationId,
+    integrations::{Installed, Position},
+    leaving::Unlinked,
+};
 use jackfield_store::{
-    IntegrationId, OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
+    OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
     audit::{Action, Actor, Builds, Entry},
-    integrations::{self, Installed, Integration, Position},
+    integrations::{self, Integration},
     leaving, organization_integrations,
     revocations::Reason,
     users,
@@ -31,60 +36,14 @@ pub struct Integrations {
 pub struct Listing {
     /// The rows of this page.
     pub rows: Vec<Installed>,
-    /// Names of those who added them, as far as they are still users.
+    /// Names of the users who added them.
     pub people: HashMap<UserId, String>,
-    /// Where the next page begins; `None` on the last.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<Position>,
 }
 
-/// An integration as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct IntegrationOut {
-    /// Decimal text: JSON numbers lose precision in browsers.
-    pub id: String,
-    /// What people read.
-    pub name: String,
-    /// The provider.
-    pub provider: ProviderOut,
-    /// The account's id at the provider.
-    pub external_id: String,
-    /// The organization's own configuration of it.
-    pub config: Map<String, Value>,
-    /// When it was added to the organization, RFC 3339 in UTC.
-    pub date_added: String,
-    /// `active`, or what keeps it from being used.
-    pub status: String,
-}
-
-/// A provider, as the API names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ProviderOut {
-    /// Id of the provider.
-    pub id: String,
-    /// What people read.
-    pub name: String,
-}
-
-impl IntegrationOut {
-    /// Shows a stored integration. Metadata never leaves the host.
-    #[must_use]
-    pub fn new(installed: &Installed, provider_name: &str) -> Self {
-        let Installed { integration, link } = installed;
-        Self {
-            id: integration.id.to_string(),
-            name: integration.name.clone(),
-            provider: ProviderOut { id: integration.provider.clone(), name: provider_name.to_owned() },
-            external_id: integration.external_id.clone(),
-            config: link.config.clone(),
-            date_added: link.date_added.format(&Rfc3339).unwrap_or_default(),
-            status: integration.status.clone(),
-        }
-    }
-}
-
 impl Integrations {
-    /// Builds the room.
+    /// Integrations in this database.
     #[must_use]
     pub const fn new(store: Store, builds: Builds) -> Self {
         Self { store, builds }
@@ -122,7 +81,8 @@ impl Integrations {
         self.store
             .read(move |tx| {
                 let Some(installed) = integrations::one_of_organization(tx, organization, id)? else { return Ok(None) };
-                // What does not open costs what it says, not the page that it is mended or removed on.
+                // A page must still be shown, to repair or remove an integration that does not
+                // open.
                 let metadata = match integrations::metadata(tx, id) {
                     Err(StoreError::Seal(error)) => {
                         tracing::error!(integration.id = %id, %error, "what is stored of an integration cannot be read");
@@ -137,7 +97,7 @@ impl Integrations {
             .await
     }
 
-    /// Sets the organization's own configuration of an integration. Answers whether it was there.
+    /// Sets the organization's own configuration of an integration. Answers whether there is one.
     ///
     /// # Errors
     /// When the database fails.
@@ -153,7 +113,7 @@ impl Integrations {
             let Some(found) = integrations::by_id(tx, id)? else { return Ok(false) };
             let before = organization_integrations::set_config(tx, organization, id, &config)?;
             let Some(before) = before else { return Ok(false) };
-            let keys = differing(&before, &config);
+            let keys = changed_keys(&before, &config);
             if !keys.is_empty() {
                 let entry = Entry::new(Action::ConfigurationChange, actor).organization(organization);
                 let entry = entry.integration(&found).served_by(&builds).detail("keys", keys);
@@ -172,7 +132,7 @@ impl Integrations {
         self.store.read(move |tx| integrations::one_of_organization(tx, organization, id)).await
     }
 
-    /// The same without the organization's link.
+    /// One integration of an organization, without the organization's link.
     ///
     /// # Errors
     /// When the database fails.
@@ -184,7 +144,8 @@ impl Integrations {
         Ok(self.get(organization, id).await?.map(|installed| installed.integration))
     }
 
-    /// Unlinks an integration from an organization, and removes it when no organization is left: then its tokens are given up.
+    /// Unlinks an integration from an organization. Removes it when no organization is left; then
+    /// its tokens are to be revoked.
     ///
     /// # Errors
     /// When the database fails.
@@ -208,12 +169,13 @@ impl Integrations {
     }
 }
 
-/// The keys that are new, gone or otherwise there: a value may be a secret.
-fn differing(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+/// The keys that were added, removed or changed. Without values, which may be secrets.
+fn changed_keys(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
 }
 
+/// Names of the users who added these integrations.
 fn people(tx: &mut Tx<'_>, rows: &[Installed]) -> StoreResult<HashMap<UserId, String>> {
     let ids: Vec<UserId> = rows.iter().filter_map(|row| row.link.added_by).collect();
     Ok(users::names(tx, &ids)?.into_iter().collect())

@@ -13,22 +13,22 @@ use jackfield_store::{
 /// How the keys are doing.
 #[derive(Debug)]
 pub struct Status {
-    /// The lines of the secret key, newest first.
-    pub lines: Vec<LineStatus>,
+    /// The secret keys (lines of `system.secret-key`), newest first.
+    pub secret_keys: Vec<SecretKeyStatus>,
     /// The data keys, oldest first.
     pub keys: Vec<KeyStatus>,
-    /// Ids of keys that nobody has, cut ones included, with the number of values under them.
+    /// Ids of keys that are not known here, and how many values are sealed under each.
     pub unknown: Vec<(String, i64)>,
 }
 
-/// One line of the secret key.
+/// One secret key.
 #[derive(Debug, PartialEq, Eq)]
-pub struct LineStatus {
-    /// Its id; the key itself is told nowhere.
+pub struct SecretKeyStatus {
+    /// Its id.
     pub id: String,
     /// How many data keys are wrapped under it.
     pub wraps: usize,
-    /// How many values are sealed under the key derived from it.
+    /// How many values are sealed under the key that is derived from it.
     pub values: i64,
 }
 
@@ -39,10 +39,10 @@ pub struct KeyStatus {
     pub id: String,
     /// Whether new values are sealed under it.
     pub is_current: bool,
-    /// Since when it is there.
+    /// When it was made.
     pub since: OffsetDateTime,
-    /// The secret key that it is wrapped under.
-    pub line: String,
+    /// Id of the secret key that it is wrapped under.
+    pub secret_key: String,
     /// How many values are sealed under it.
     pub values: i64,
 }
@@ -52,21 +52,21 @@ pub struct KeyStatus {
 pub struct Damage {
     /// Table.
     pub table: &'static str,
-    /// The row's key, for people.
+    /// The row's key, for people to read.
     pub row: String,
-    /// What is the matter.
+    /// Why it cannot be opened.
     pub reason: String,
 }
 
-impl LineStatus {
-    /// Whether something would be lost without it.
+impl SecretKeyStatus {
+    /// Whether something could not be opened without it.
     #[must_use]
     pub const fn is_needed(&self) -> bool {
         self.wraps > 0 || self.values > 0
     }
 }
 
-/// How many rows are opened between two answers of the database.
+/// How many rows are read at once.
 const BATCH: usize = 500;
 
 impl Keys {
@@ -75,34 +75,36 @@ impl Keys {
     /// # Errors
     /// When the database fails.
     pub async fn status(&self) -> StoreResult<Status> {
-        let lines: Vec<KeyId> = self.store.sealer().secret_keys().all().iter().map(|line| line.id()).collect();
+        let secret_keys: Vec<KeyId> = self.store.sealer().secret_keys().all().iter().map(|key| key.id()).collect();
         self.store
             .read(move |tx| {
                 let mut under = sealed_columns::under(tx)?;
                 let rows = seal_keys::all(tx)?;
                 let keys: Vec<_> = rows.iter().filter(|row| row.id != seal_keys::DERIVED).collect();
-                let wraps = |line: KeyId| keys.iter().filter(|key| key.line() == Some(line)).count();
-                let line = |id: &KeyId| LineStatus { id: hex(id), wraps: wraps(*id), values: take(&mut under, *id) };
-                let lines = lines.iter().map(line).collect();
+                let wraps = |id: KeyId| keys.iter().filter(|key| key.line() == Some(id)).count();
+                let secret_key =
+                    |id: &KeyId| SecretKeyStatus { id: hex(id), wraps: wraps(*id), values: take(&mut under, *id) };
+                let secret_keys = secret_keys.iter().map(secret_key).collect();
                 let key = |key: &&seal_keys::SealKey| KeyStatus {
                     id: hex(&key.id),
                     is_current: key.is_current,
                     since: key.date_added,
-                    line: key.line().map(|line| hex(&line)).unwrap_or_default(),
+                    secret_key: key.line().map(|line| hex(&line)).unwrap_or_default(),
                     values: take(&mut under, key.id),
                 };
-                Ok(Status { lines, keys: keys.iter().map(key).collect(), unknown: unknown(under) })
+                Ok(Status { secret_keys, keys: keys.iter().map(key).collect(), unknown: unknown(under) })
             })
             .await
     }
 
-    /// Opens every sealed value there is.
+    /// Opens every sealed value, and lists those that cannot be opened.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn check(&self) -> StoreResult<Vec<Damage>> {
         let unreadable = self.store.read(seal_keys::unreadable).await?;
-        let damage = |(id, reason): (KeyId, _)| Damage { table: "seal_keys", row: hex(&id), reason: told(&reason) };
+        let damage =
+            |(id, error): (KeyId, _)| Damage { table: "seal_keys", row: hex(&id), reason: self::reason(&error) };
         let mut found: Vec<Damage> = unreadable.into_iter().map(damage).collect();
         for column in &SEALED_COLUMNS {
             self.check_column(column, &mut found).await?;
@@ -125,13 +127,12 @@ impl Keys {
 
     fn damage(&self, column: &'static SealedColumn, row: &SealedRow) -> Option<Damage> {
         let opened = column.at(row, |place| self.store.sealer().open::<serde_json::Value>(place, &row.sealed));
-        let reason = told(&opened.err()?);
-        Some(Damage { table: column.table, row: column.told(row), reason })
+        Some(Damage { table: column.table, row: column.told(row), reason: reason(&opened.err()?) })
     }
 }
 
-/// The first line: the help is for the start of a host.
-fn told(error: &jackfield_store::SealError) -> String {
+/// The first line. The rest is help for the start of a host.
+fn reason(error: &jackfield_store::SealError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 

@@ -3,8 +3,6 @@
 
 mod pause;
 mod plugin_grant;
-mod provider_text;
 
 pub(crate) use pause::provider_pause;
 pub(crate) use plugin_grant::plugin_grant;
-pub(crate) use provider_text::truncated;

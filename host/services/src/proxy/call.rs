@@ -1,89 +1,82 @@
-//! One call, from what its caller asks for to the answer's last byte.
+//! One call, from the caller's request to the last byte of the answer.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use url::Url;
+use http::{HeaderMap, Method, Response, StatusCode, header};
 
 use super::{
-    Answer, Asked, Proxy, ProxyError, answer,
-    body::{Body, Trouble},
+    access_log::AccessLogEntry,
+    error::ProxyError,
     headers,
-    links::Home,
-    repeat,
-    target::target,
-    watch::Watch,
+    location::OwnOrigins,
+    request::{PreparedRequest, ProxyRequest},
+    request_body::BodyError,
+    response::{ResponseBody, forward},
+    retry,
 };
 use crate::{
-    audit::{Action, Entry, Outcome},
-    grants::{AccessToken, GrantError},
+    audit::{Action, Audit, Entry, Outcome},
+    grants::{AccessToken, GrantError, Grants},
 };
-use jackfield_loader::{Api, Provider};
-use jackfield_outbound::{Incoming, Outbound, Outgoing};
-use jackfield_store::integrations;
+use jackfield_config::{self as config, UrlPrefix};
+use jackfield_limits::InFlight;
+use jackfield_loader::Plugins;
+use jackfield_outbound::Incoming;
+use jackfield_store::OrganizationId;
 
-/// All that each sending of a call is made of.
-struct Ready {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    framing: Option<(HeaderName, HeaderValue)>,
-    api: Api,
-    outbound: Outbound,
-    body: Body,
+/// The proxy of this host. Cheap to clone.
+#[derive(Clone)]
+pub struct Proxy {
+    plugins: Plugins,
+    grants: Grants,
+    audit: Audit,
+    settings: config::Proxy,
+    url_prefix: UrlPrefix,
+    /// A service whose answers never end must not take the whole host for itself.
+    in_flight: InFlight<OrganizationId>,
 }
 
 impl Proxy {
-    /// Carries a call to the service of an integration, and its answer back as it comes. The answer has the service's status, whatever it is:
-    /// a limit of its own is passed on with all it says of it, and a redirect is not followed.
+    /// Builds the proxy. Callers know this host by `url_prefix`.
+    #[must_use]
+    pub fn new(plugins: Plugins, grants: Grants, audit: Audit, settings: config::Proxy, url_prefix: UrlPrefix) -> Self {
+        Self { plugins, grants, audit, settings, url_prefix, in_flight: InFlight::default() }
+    }
+
+    /// Sends a call to an integration's service and streams the answer back. The answer has the
+    /// service's status, whatever it is: a rate limit is passed on with its `Retry-After`, and a
+    /// redirect is not followed.
     ///
     /// # Errors
-    /// When the call is not carried out, or nothing answers.
-    pub async fn call(&self, asked: Asked) -> Result<Response<Answer>, ProxyError> {
-        check(&asked, self.settings.max_request_bytes)?;
-        let (organization, integration) = (asked.organization, asked.integration);
-        let under_way = self.calls.begin(organization, self.settings.max_calls)?;
-        let found = self.store.read(move |tx| integrations::one_of_organization(tx, organization, integration)).await?;
-        let provider = found.ok_or(ProxyError::NotFound)?.integration.provider;
-        let fresh = self.grants.access_token(organization, integration, &asked.which).await?;
-        let entry = Entry::new(Action::ProxyUse, asked.actor.clone())
+    /// When the call is refused, or the service does not answer.
+    pub async fn call(&self, request: ProxyRequest) -> Result<Response<ResponseBody>, ProxyError> {
+        request.check(self.settings.max_request_bytes)?;
+        let (organization, integration) = (request.organization, request.integration);
+        let max_calls = self.settings.max_calls;
+        let in_flight = self.in_flight.start(organization, max_calls).ok_or(ProxyError::Busy(max_calls))?;
+        let found = self.grants.access_token_with_provider(organization, integration, &request.grant).await?;
+        let (provider_id, token) = found.ok_or(ProxyError::NotFound)?;
+        let provider = self.plugins.find_configured(&provider_id).ok_or(ProxyError::NoProvider)?;
+        let entry = Entry::new(Action::ProxyUse, request.actor.clone())
             .organization(organization)
             .integration_id(integration)
-            .grant(&fresh.name, &fresh.subject);
-        let (ready, digest) = self.ready(asked, &provider, &fresh)?;
-        // Before anything is sent: what cannot be written down is not done.
-        self.write_down(entry.plugin_digest(digest), &ready).await?;
-        let mut watch = Watch::new((organization, integration), &provider, &ready.body, under_way);
-        match self.exchange(&ready, fresh, &mut watch).await {
-            Ok(response) => self.handed_on(&ready, response, watch),
+            .grant(&token.name, &token.subject)
+            .plugin_digest(provider.plugin().digest.clone());
+        let prepared = PreparedRequest::new(request, &provider, &token, self.settings.max_request_bytes)?;
+        // Before anything is sent: a call that cannot be audited is not made.
+        self.record_use(entry, &prepared).await?;
+        let mut log = AccessLogEntry::new((organization, integration), &provider_id, &prepared.body, in_flight);
+        match self.exchange(&prepared, token, &mut log).await {
+            Ok(response) => self.respond(&prepared, response, log),
             Err(error) => {
-                watch.failed(&error);
+                log.failed(&error);
                 Err(error)
             }
         }
     }
 
-    /// What is sent, and the build that says how.
-    fn ready(&self, asked: Asked, provider: &str, fresh: &AccessToken) -> Result<(Ready, String), ProxyError> {
-        let provider = self.plugins.find_configured(provider).ok_or(ProxyError::NoProvider)?;
-        let api = provider.api().cloned().unwrap_or_default();
-        let base = fresh.api_url.as_deref().unwrap_or(&api.url);
-        check_base(base, &provider)?;
-        let digest = provider.plugin().digest.clone();
-        let ready = Ready {
-            url: target(base, &asked.path, asked.query.as_deref()).map_err(ProxyError::Path)?,
-            framing: headers::framing(&asked.headers, &asked.method, asked.body.is_some()),
-            // Also the hosts that the person has named who set this very integration up, and no others.
-            outbound: provider.outbound(&fresh.hosts),
-            body: Body::new(asked.body, self.settings.max_request_bytes),
-            method: asked.method,
-            headers: asked.headers,
-            api,
-        };
-        Ok((ready, digest))
-    }
-
-    /// Also that it was tried to reach what is out of reach, counted apart: whoever tries a thousand times makes no thousand rows.
-    async fn write_down(&self, entry: Entry, ready: &Ready) -> Result<(), ProxyError> {
-        if let Err(error) = ready.outbound.check_host(&ready.url) {
+    /// Records the use in the audit log, or that the target was out of reach. Both are counted, so
+    /// that a thousand calls do not make a thousand rows.
+    async fn record_use(&self, entry: Entry, prepared: &PreparedRequest) -> Result<(), ProxyError> {
+        if let Err(error) = prepared.outbound.check_host(&prepared.url) {
             let error = ProxyError::from(error);
             self.audit.count(entry.outcome(Outcome::Refused).detail("reason", error.code())).await?;
             return Err(error);
@@ -91,133 +84,101 @@ impl Proxy {
         Ok(self.audit.count(entry).await?)
     }
 
+    /// Sends the request, again where that is safe, until there is an answer to pass on.
     async fn exchange(
         &self,
-        ready: &Ready,
-        mut fresh: AccessToken,
-        watch: &mut Watch,
+        prepared: &PreparedRequest,
+        mut token: AccessToken,
+        log: &mut AccessLogEntry,
     ) -> Result<Response<Incoming>, ProxyError> {
-        let mut may_renew = true;
+        let mut may_refresh = true;
         loop {
-            watch.sent_once_more();
-            let came = ready.outbound.send_streamed(ready.request(&fresh)?, self.idle()).await;
-            if let Some(trouble) = ready.body.trouble() {
-                return Err(self.told(trouble));
+            log.begin_attempt();
+            let result = prepared.outbound.send_streamed(prepared.attempt(&token)?, self.settings.idle_timeout).await;
+            if let Some(error) = prepared.body.error() {
+                return Err(self.body_error(error));
             }
-            let sent = watch.requests();
-            match came {
-                Ok(response) if may_renew && headers::refuses_token(response.status(), response.headers()) => {
-                    may_renew = false;
-                    // Also where the call cannot be sent again: the next one has it. A service that refuses the token has done nothing.
-                    let renewed = self.renewed(&fresh).await?;
-                    // Not before: without another token the answer stands, and the service may read on.
-                    let Some(renewed) = renewed.filter(|_| ready.body.take_back()) else { return Ok(response) };
-                    fresh = renewed;
+            let attempts = log.attempts();
+            match result {
+                Ok(response) if may_refresh && headers::refuses_token(response.status(), response.headers()) => {
+                    may_refresh = false;
+                    // Even if this call cannot be sent again, the next one has the new token.
+                    let refreshed = self.refresh(&token).await?;
+                    // Rewind last: without a new token this answer stands, and the service may
+                    // still be reading the body. It did nothing yet, since it refused the token.
+                    let Some(refreshed) = refreshed.filter(|_| prepared.body.rewind()) else { return Ok(response) };
+                    token = refreshed;
                     continue;
                 }
                 Ok(response) => {
-                    let again = repeat::after_answer(&ready.method, response.status(), response.headers(), sent);
-                    if !(again && ready.body.take_back()) {
+                    let may_retry =
+                        retry::after_response(&prepared.method, response.status(), response.headers(), attempts);
+                    if !(may_retry && prepared.body.rewind()) {
                         return Ok(response);
                     }
                 }
                 Err(error) => {
-                    if !(repeat::after_error(&ready.method, &error, sent) && ready.body.take_back()) {
+                    if !(retry::after_error(&prepared.method, &error, attempts) && prepared.body.rewind()) {
                         return Err(error.into());
                     }
                 }
             }
-            tokio::time::sleep(repeat::pause(sent)).await;
+            tokio::time::sleep(retry::delay(attempts)).await;
         }
     }
 
-    /// Another token than one that was refused, if there is one.
-    async fn renewed(&self, fresh: &AccessToken) -> Result<Option<AccessToken>, ProxyError> {
-        match self.grants.replace_rejected(fresh).await {
-            Ok(renewed) => Ok(renewed),
+    /// Another token in place of one that the service refused, if there is one.
+    async fn refresh(&self, token: &AccessToken) -> Result<Option<AccessToken>, ProxyError> {
+        match self.grants.replace_rejected(token).await {
+            Ok(refreshed) => Ok(refreshed),
             Err(error @ GrantError::NeedsReauthentication(_)) => Err(error.into()),
-            // What the service has said tells the caller more.
+            // The service's own answer tells the caller more.
             Err(error) => {
-                tracing::warn!(grant.id = %fresh.id, %error, "a token that was refused could not be refreshed");
+                tracing::warn!(grant.id = %token.id, %error, "a token that was refused could not be refreshed");
                 Ok(None)
             }
         }
     }
 
-    fn handed_on(
+    /// The service's answer, as the caller gets it.
+    fn respond(
         &self,
-        ready: &Ready,
+        prepared: &PreparedRequest,
         response: Response<Incoming>,
-        mut watch: Watch,
-    ) -> Result<Response<Answer>, ProxyError> {
+        mut log: AccessLogEntry,
+    ) -> Result<Response<ResponseBody>, ProxyError> {
         let (head, body) = response.into_parts();
-        watch.answered(head.status.as_u16(), length(&ready.method, head.status, &head.headers));
+        log.answered(head.status.as_u16(), body_length(&prepared.method, head.status, &head.headers));
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            let error = ProxyError::Answer(head.status.as_u16());
-            watch.failed(&error);
+            let error = ProxyError::UnexpectedStatus(head.status.as_u16());
+            log.failed(&error);
             return Err(error);
         }
-        let mut answer = Response::new(answer::handed_on(body, watch, self.idle()));
-        *answer.status_mut() = head.status;
-        *answer.headers_mut() = headers::answered(&head.headers, &ready.url, &self.home(&ready.headers));
-        Ok(answer)
+        let mut response = Response::new(forward(body, log, self.settings.idle_timeout));
+        *response.status_mut() = head.status;
+        let own = self.own_origins(&prepared.headers);
+        *response.headers_mut() = headers::response_headers(&head.headers, &prepared.url, &own);
+        Ok(response)
     }
 
-    /// What the caller may know this host by: as everybody does, and as it has called it.
-    fn home(&self, asked: &HeaderMap) -> Home {
-        let called = asked.get(header::HOST).and_then(|host| host.to_str().ok());
-        let called = format!("http://{}", called.unwrap_or_default());
-        Home::new([self.url_prefix.to_string().as_str(), &called])
+    /// The origins by which this caller may know this host: the configured one, and the one it
+    /// called.
+    fn own_origins(&self, request: &HeaderMap) -> OwnOrigins {
+        let called = request.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        OwnOrigins::new([self.url_prefix.to_string().as_str(), &format!("http://{called}")])
     }
 
-    const fn told(&self, trouble: Trouble) -> ProxyError {
-        match trouble {
-            Trouble::TooLarge => ProxyError::TooLarge(self.settings.max_request_bytes),
-            Trouble::Cut => ProxyError::Cut,
+    const fn body_error(&self, error: BodyError) -> ProxyError {
+        match error {
+            BodyError::TooLarge => ProxyError::TooLarge(self.settings.max_request_bytes),
+            BodyError::Cut => ProxyError::BodyCut,
         }
     }
 }
 
-/// Whether a path can stand behind what is said of where the API is; in words, because it is somebody's mistake.
-fn check_base(url: &str, provider: &Provider) -> Result<(), ProxyError> {
-    match url {
-        "" if provider.is_declared() => Err(ProxyError::NoApi),
-        "" => Err(ProxyError::NoApiOfPlugin),
-        url if is_base(url) => Ok(()),
-        _ => Err(ProxyError::BadApi),
-    }
-}
-
-fn is_base(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| url.has_host() && url.query().is_none() && url.fragment().is_none())
-}
-
-/// What needs no look at the database.
-fn check(asked: &Asked, most: u64) -> Result<(), ProxyError> {
-    // RFC 9110 section 9.3.8: TRACE would send the credential back. CONNECT is for proxies of another kind.
-    if matches!(asked.method, Method::TRACE | Method::CONNECT) {
-        return Err(ProxyError::Method(asked.method.clone()));
-    }
-    if headers::wants_upgrade(&asked.headers) {
-        return Err(ProxyError::Upgrade);
-    }
-    let length = asked.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > most) { Err(ProxyError::TooLarge(most)) } else { Ok(()) }
-}
-
-impl Ready {
-    fn request(&self, fresh: &AccessToken) -> Result<Request<Outgoing>, ProxyError> {
-        let mut request = Request::new(self.body.sent());
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.url.as_str().parse().map_err(|_| ProxyError::Path("it makes no URL"))?;
-        *request.headers_mut() = headers::sent(&self.headers, &self.api, &fresh.access_token)?;
-        request.headers_mut().extend(self.framing.clone());
-        Ok(request)
-    }
-}
-
-/// RFC 9110 section 6.4.1: some answers have no body, whatever their head says.
-fn length(method: &Method, status: StatusCode, headers: &HeaderMap) -> Option<u64> {
+/// The length of the answer's body, if it is known. RFC 9110 section 6.4.1: some answers have no
+/// body, whatever their head says.
+fn body_length(method: &Method, status: StatusCode, headers: &HeaderMap) -> Option<u64> {
     let has_none = *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if has_none {
         return Some(0);

@@ -1,17 +1,17 @@
-//! What is handed on of the heads of a call and of its answer. Pure.
+//! Which headers of a call and of its answer are forwarded. Pure.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use super::{
-    ProxyError,
-    links::{self, Home},
+    error::ProxyError,
+    location::{self, OwnOrigins},
 };
 use jackfield_loader::Api;
 use jackfield_outbound::expects_body;
 
-/// RFC 9110 section 7.6.1: what is between two neighbours only. With those that `Connection` names.
-const HOP: [&str; 11] = [
+/// RFC 9110 section 7.6.1: valid for one connection only, as are those that `Connection` names.
+const HOP_BY_HOP: [&str; 11] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -25,8 +25,9 @@ const HOP: [&str; 11] = [
     "http2-settings",
 ];
 
-/// What the caller says to this host and not to the service: credentials, where it is, what stands between. The length is written anew.
-const CALLERS: [&str; 12] = [
+/// Meant for this host and not for the service: credentials, addresses, proxies in between. The
+/// length is written anew.
+const FOR_THIS_HOST: [&str; 12] = [
     "authorization",
     "content-length",
     "cookie",
@@ -40,11 +41,12 @@ const CALLERS: [&str; 12] = [
     "x-real-ip",
     "x-request-id",
 ];
-const CALLERS_PREFIXES: [&str; 5] = ["jackfield-", "x-jackfield-", "x-forwarded-", "sec-", "proxy-"];
+const FOR_THIS_HOST_PREFIXES: [&str; 5] = ["jackfield-", "x-jackfield-", "x-forwarded-", "sec-", "proxy-"];
 
-/// What the service would say to a browser about its origin: here it would be about this host's. And what it says to caches: an answer to
-/// one token is no other's. RFC 9213 section 2.2: caches may have a header of their own, which for them goes before `Cache-Control`.
-const ORIGINS: [&str; 23] = [
+/// Tells a browser something about the service's origin, which here would be about this host's. Or
+/// tells it to a cache, although an answer belongs to one token only. RFC 9213 section 2.2: a cache
+/// may have a header of its own that overrides `Cache-Control`.
+const ABOUT_THE_ORIGIN: [&str; 23] = [
     "set-cookie",
     "set-cookie2",
     "alt-svc",
@@ -69,16 +71,17 @@ const ORIGINS: [&str; 23] = [
     "strict-transport-security",
     "expires",
 ];
-const ORIGINS_PREFIXES: [&str; 4] = ["access-control-", "jackfield-", "x-jackfield-", "surrogate-"];
-const CACHES_SUFFIX: &str = "-cdn-cache-control";
+const ABOUT_THE_ORIGIN_PREFIXES: [&str; 4] = ["access-control-", "jackfield-", "x-jackfield-", "surrogate-"];
+const CACHE_SUFFIX: &str = "-cdn-cache-control";
 
-/// What servers in front of this host would take for its orders: files and URLs to answer with in its place, a backend to be left out.
-const FRONTS_PREFIXES: [&str; 7] =
+/// A server in front of this host would obey these: answer with a file or another URL, or take a
+/// backend out of service.
+const FRONT_SERVER_PREFIXES: [&str; 7] =
     ["x-accel-", "x-appengine-", "x-envoy-", "x-lighttpd-", "x-litespeed-", "x-reproxy-", "x-sendfile"];
 
-/// On every answer: whatever a browser takes the service's bytes for, they run nothing, are of no origin and nobody's page, and no cache
-/// in between keeps them, whatever the service allows.
-const OWN: [(HeaderName, &str); 6] = [
+/// On every answer. Whatever a browser takes the service's bytes for, they run nothing, have no
+/// origin and cannot be framed, and no cache keeps them, whatever the service allows.
+const ADDED: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::CACHE_CONTROL, "no-store"),
@@ -87,21 +90,23 @@ const OWN: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The head of what is sent: the caller's without what is not for the service, the provider's, and the credential.
-pub(super) fn sent(asked: &HeaderMap, api: &Api, token: &str) -> Result<HeaderMap, ProxyError> {
-    let mut headers = kept(asked, |name| CALLERS.contains(&name) || begins(name, &CALLERS_PREFIXES));
+/// The headers of the request: the caller's that are for the service, the provider's, and the
+/// credential.
+pub(super) fn request_headers(came: &HeaderMap, api: &Api, token: &str) -> Result<HeaderMap, ProxyError> {
+    let is_for_this_host = |name: &str| FOR_THIS_HOST.contains(&name) || begins(name, &FOR_THIS_HOST_PREFIXES);
+    let mut headers = without(came, is_for_this_host);
     if !api.names_token() {
         headers.insert(header::AUTHORIZATION, credential("Bearer {access-token}", token)?);
     }
     for (name, value) in &api.headers {
-        let wrong = || ProxyError::Header(name.clone());
-        let as_name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-        // Without the token: what is wrong with the words is not the token's fault.
-        let words = HeaderValue::from_str(value).map_err(|_| wrong())?;
+        let not_valid = || ProxyError::Header(name.clone());
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| not_valid())?;
+        // Before the token is filled in: a mistake in the template is not the token's fault.
+        let template = HeaderValue::from_str(value).map_err(|_| not_valid())?;
         if value.contains(Api::ACCESS_TOKEN) {
-            headers.insert(as_name, credential(value, token)?);
+            headers.insert(header, credential(value, token)?);
         } else {
-            headers.entry(as_name).or_insert(words);
+            headers.entry(header).or_insert(template);
         }
     }
     Ok(headers)
@@ -114,12 +119,12 @@ fn credential(template: &str, token: &str) -> Result<HeaderValue, ProxyError> {
     Ok(value)
 }
 
-/// How a body is told from what comes after it (RFC 9112 section 6); what the client would say by itself is not always right: it leaves the body
-/// of a GET out that does not say how long it is, and says nothing where there is none.
-pub(super) fn framing(asked: &HeaderMap, method: &Method, has_body: bool) -> Option<(HeaderName, HeaderValue)> {
-    // RFC 9112 section 6.3: it goes before a length.
-    let is_chunked = asked.contains_key(header::TRANSFER_ENCODING);
-    match asked.get(header::CONTENT_LENGTH).filter(|_| !is_chunked) {
+/// How the service knows where the body ends (RFC 9112 section 6). The client's own choice is not
+/// always right: it drops the body of a GET without a length, and sends no length for an empty one.
+pub(super) fn framing(came: &HeaderMap, method: &Method, has_body: bool) -> Option<(HeaderName, HeaderValue)> {
+    // RFC 9112 section 6.3: it overrides a length.
+    let is_chunked = came.contains_key(header::TRANSFER_ENCODING);
+    match came.get(header::CONTENT_LENGTH).filter(|_| !is_chunked) {
         Some(length) => Some((header::CONTENT_LENGTH, length.clone())),
         None if has_body => Some((header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
         None if expects_body(method) => Some((header::CONTENT_LENGTH, HeaderValue::from(0))),
@@ -127,20 +132,20 @@ pub(super) fn framing(asked: &HeaderMap, method: &Method, has_body: bool) -> Opt
     }
 }
 
-/// The head of what is answered to a call of a URL: the service's without what is not for the caller, and ours.
-pub(super) fn answered(came: &HeaderMap, called: &Url, home: &Home) -> HeaderMap {
-    let is_left = |name: &str| {
-        ORIGINS.contains(&name)
-            || begins(name, &ORIGINS_PREFIXES)
-            || begins(name, &FRONTS_PREFIXES)
-            || name.ends_with(CACHES_SUFFIX)
+/// The headers of the answer to a call of a URL: the service's that are for the caller, and ours.
+pub(super) fn response_headers(came: &HeaderMap, called: &Url, own: &OwnOrigins) -> HeaderMap {
+    let is_not_for_the_caller = |name: &str| {
+        ABOUT_THE_ORIGIN.contains(&name)
+            || begins(name, &ABOUT_THE_ORIGIN_PREFIXES)
+            || begins(name, &FRONT_SERVER_PREFIXES)
+            || name.ends_with(CACHE_SUFFIX)
     };
-    let mut headers = kept(came, is_left);
+    let mut headers = without(came, is_not_for_the_caller);
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        replace(&mut headers, &name, |value| links::reference(value, called, home));
+        replace(&mut headers, &name, |value| location::rewrite_reference(value, called, own));
     }
-    replace(&mut headers, &header::LINK, |value| links::links(value, called, home));
-    for (name, value) in OWN {
+    replace(&mut headers, &header::LINK, |value| location::rewrite_links(value, called, own));
+    for (name, value) in ADDED {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers
@@ -154,9 +159,11 @@ fn replace(headers: &mut HeaderMap, name: &HeaderName, by: impl Fn(&HeaderValue)
     }
 }
 
-fn kept(headers: &HeaderMap, is_left: impl Fn(&str) -> bool) -> HeaderMap {
+/// The end-to-end headers, without some of them.
+fn without(headers: &HeaderMap, is_dropped: impl Fn(&str) -> bool) -> HeaderMap {
     let named = named_by_connection(headers);
-    let is_kept = |name: &str| !HOP.contains(&name) && !is_left(name) && !named.iter().any(|named| named == name);
+    let is_hop_by_hop = |name: &str| HOP_BY_HOP.contains(&name) || named.iter().any(|named| named == name);
+    let is_kept = |name: &str| !is_hop_by_hop(name) && !is_dropped(name);
     let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
@@ -170,12 +177,13 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
 }
 
-/// Whether the caller wants another protocol. That of HTTP/2 over plain TCP may be passed over (RFC 9110 section 7.8).
+/// Whether the caller wants another protocol. An upgrade to HTTP/2 over plain TCP may be ignored
+/// (RFC 9110 section 7.8).
 pub(super) fn wants_upgrade(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|to| !to.as_bytes().eq_ignore_ascii_case(b"h2c"))
 }
 
-/// Whether the service refuses the token itself, and not what it is used for (RFC 6750 section 3.1).
+/// Whether the service refuses the token itself, and not this use of it (RFC 6750 section 3.1).
 pub(super) fn refuses_token(status: StatusCode, headers: &HeaderMap) -> bool {
     let challenges = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     let is_other = |challenge: &str| ["insufficient_scope", "invalid_request"].iter().any(|it| challenge.contains(it));
@@ -201,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_says_to_this_host_is_not_handed_on() {
-        let asked = headers(&[
+    fn headers_for_this_host_are_not_forwarded() {
+        let came = headers(&[
             ("authorization", "Bearer jf_secret"),
             ("cookie", "session=1"),
             ("host", "jackfield.example"),
@@ -227,7 +235,7 @@ mod tests {
             ("accept", "text/html"),
             ("content-type", "text/plain"),
         ]);
-        let sent = sent(&asked, &Api::new("https://a/"), "t").expect("a token");
+        let sent = request_headers(&came, &Api::new("https://a/"), "t").expect("a token");
         assert_eq!(names(&sent), ["accept", "authorization", "content-type"]);
         assert_eq!(sent.get_all("accept").iter().count(), 2);
         assert_eq!(sent["authorization"], "Bearer t");
@@ -237,28 +245,28 @@ mod tests {
     #[test]
     fn the_credential_goes_as_the_provider_says_and_cannot_be_set_or_taken_away_by_the_caller() {
         let api = Api::new("https://a/").header("x-token", Api::ACCESS_TOKEN).header("x-version", "2");
-        let asked = headers(&[("x-token", "mine"), ("connection", "x-token"), ("authorization", "Bearer jf_secret")]);
-        let named = sent(&asked, &api, "t").expect("a token");
+        let came = headers(&[("x-token", "mine"), ("connection", "x-token"), ("authorization", "Bearer jf_secret")]);
+        let named = request_headers(&came, &api, "t").expect("a token");
         assert_eq!((names(&named), &named["x-token"]), (vec!["x-token", "x-version"], &HeaderValue::from_static("t")));
         assert_eq!(named.get_all("x-token").iter().count(), 1);
-        let other = sent(&headers(&[("x-version", "3")]), &api, "t").expect("a token");
+        let other = request_headers(&headers(&[("x-version", "3")]), &api, "t").expect("a token");
         assert_eq!(other["x-version"], "3", "the caller's, where it carries no token");
-        assert!(matches!(sent(&asked, &api, "a\r\nx-evil: 1"), Err(ProxyError::Unusable)));
+        assert!(matches!(request_headers(&came, &api, "a\r\nx-evil: 1"), Err(ProxyError::Unusable)));
     }
 
     #[test]
-    fn a_header_of_the_provider_that_is_none_is_told_by_its_name() {
+    fn an_invalid_header_of_the_provider_is_named() {
         for (name, value) in [("x version", "2"), ("x-version", "a\nb"), ("x-token", "\u{7f}{access-token}")] {
             let api = Api::new("https://a/").header(name, value);
-            let told = sent(&HeaderMap::new(), &api, "t");
-            assert!(matches!(&told, Err(ProxyError::Header(told)) if told == name), "{name}: {told:?}");
+            let result = request_headers(&HeaderMap::new(), &api, "t");
+            assert!(matches!(&result, Err(ProxyError::Header(named)) if named == name), "{name}: {result:?}");
         }
     }
 
     #[test]
-    fn a_body_is_told_from_what_comes_after_it_whatever_the_method() {
-        let framing = |asked: &[(&'static str, &'static str)], method: Method, has_body| {
-            framing(&headers(asked), &method, has_body).map(|(name, value)| format!("{name}: {value:?}"))
+    fn every_body_has_its_framing_whatever_the_method() {
+        let framing = |came: &[(&'static str, &'static str)], method: Method, has_body| {
+            framing(&headers(came), &method, has_body).map(|(name, value)| format!("{name}: {value:?}"))
         };
         let (length, chunked) = (|n| Some(format!("content-length: \"{n}\"")), Some("transfer-encoding: \"chunked\""));
         for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS] {
@@ -271,16 +279,16 @@ mod tests {
         }
         for method in [Method::GET, Method::HEAD, Method::DELETE, Method::POST] {
             assert_eq!(framing(&[("content-length", "5")], method.clone(), true), length(5), "{method}");
-            for asked in
+            for came in
                 [&[("transfer-encoding", "chunked")][..], &[("content-length", "5"), ("transfer-encoding", "chunked")]]
             {
-                assert_eq!(framing(asked, method.clone(), true).as_deref(), chunked, "{method}");
+                assert_eq!(framing(came, method.clone(), true).as_deref(), chunked, "{method}");
             }
         }
     }
 
     #[test]
-    fn what_the_service_says_to_a_browser_of_its_origin_is_not_said_of_ours() {
+    fn headers_about_the_services_origin_are_not_forwarded() {
         let came = headers(&[
             ("set-cookie", "session=evil"),
             ("access-control-allow-origin", "*"),
@@ -322,13 +330,13 @@ mod tests {
             ("ratelimit", "\"default\";r=0;t=30"),
         ]);
         let called = "https://a.example/v1/".parse().expect("a URL");
-        let home = Home::new(["https://jackfield.example"]);
-        let answered = answered(&came, &called, &home);
-        let handed_on = ["content-length", "content-location", "content-type", "etag", "link", "location"];
+        let own = OwnOrigins::new(["https://jackfield.example"]);
+        let answered = response_headers(&came, &called, &own);
+        let forwarded = ["content-length", "content-location", "content-type", "etag", "link", "location"];
         let limits = ["ratelimit", "retry-after", "x-ratelimit-remaining"];
-        let own = OWN;
-        let own: Vec<_> = own.iter().map(|(name, _)| name.as_str()).collect();
-        let mut expected = [handed_on.as_slice(), &own, &limits].concat();
+        let added = ADDED;
+        let added: Vec<_> = added.iter().map(|(name, _)| name.as_str()).collect();
+        let mut expected = [forwarded.as_slice(), &added, &limits].concat();
         expected.sort_unstable();
         assert_eq!(names(&answered), expected);
         assert_eq!(answered["cache-control"], "no-store");

@@ -1,40 +1,41 @@
-//! Where a call goes. Pure.
+//! The URL of a call. Pure.
 //!
-//! A path is put behind the base of the API as it is, and never resolved against it. What a server could take for a way up or out is
-//! refused, however often it is encoded; whether the host may be reached is asked when it is sent.
+//! A path is appended to the API URL as it is, never resolved against it. Anything that a server
+//! could read as a way up or out is refused, however often it is encoded. Whether the host may be
+//! reached is checked when the call is sent.
 
 use url::Url;
 
-/// How often a path is decoded in search of what is hidden in it.
+/// How often a path is decoded to find what is hidden in it.
 const DEPTH: usize = 3;
 
-/// The URL of a call: below the base, or the absolute one that the path is.
+/// The URL of a call: below the API URL, or the path itself if that is an absolute URL.
 pub(super) fn target(base: &str, path: &str, query: Option<&str>) -> Result<Url, &'static str> {
     check(path)?;
-    let mut url = match absolute(path) {
-        Some((scheme, rest)) => elsewhere(scheme, rest)?,
+    let mut url = match split_scheme(path) {
+        Some((scheme, rest)) => absolute_url(scheme, rest)?,
         None => below(base, path)?,
     };
     url.set_query(query);
     Ok(url)
 }
 
-/// A path that begins with a scheme of the web. One slash will do: there are servers that make two into one.
-fn absolute(path: &str) -> Option<(&'static str, &str)> {
+/// Splits an absolute URL at its scheme. One slash is enough: some servers merge two into one.
+fn split_scheme(path: &str) -> Option<(&'static str, &str)> {
     ["https", "http"].into_iter().find_map(|scheme| {
         let (start, rest) = path.split_once(":/")?;
         start.eq_ignore_ascii_case(scheme).then(|| (scheme, rest.strip_prefix('/').unwrap_or(rest)))
     })
 }
 
-fn elsewhere(scheme: &str, rest: &str) -> Result<Url, &'static str> {
+fn absolute_url(scheme: &str, rest: &str) -> Result<Url, &'static str> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     if authority.is_empty() || !authority.bytes().all(is_plain) {
         return Err("the host is not written plainly");
     }
     check_segments(path)?;
-    Url::parse(&format!("{scheme}://{authority}/{path}")).map_err(|_| "the host is none")
+    Url::parse(&format!("{scheme}://{authority}/{path}")).map_err(|_| "the host is not valid")
 }
 
 fn below(base: &str, path: &str) -> Result<Url, &'static str> {
@@ -42,7 +43,7 @@ fn below(base: &str, path: &str) -> Result<Url, &'static str> {
     Url::parse(&format!("{}/{path}", base.trim_end_matches('/'))).map_err(|_| "it makes no URL")
 }
 
-/// What nobody needs in a path and servers disagree about.
+/// Refuses characters that servers read differently and no path needs.
 fn check(path: &str) -> Result<(), &'static str> {
     let mut text = path.as_bytes().to_vec();
     for _ in 0..DEPTH {
@@ -55,10 +56,10 @@ fn check(path: &str) -> Result<(), &'static str> {
         }
         text = decoded;
     }
-    if path.contains(['\\', '#', '?']) { Err("it holds what stands in no path") } else { Ok(()) }
+    if path.contains(['\\', '#', '?']) { Err("it holds `\\`, `#` or `?`") } else { Ok(()) }
 }
 
-/// Segments that lead up, and empty ones but the last.
+/// Refuses segments that lead up, and empty segments other than the last.
 fn check_segments(path: &str) -> Result<(), &'static str> {
     let mut segments = path.split('/').peekable();
     while let Some(segment) = segments.next() {
@@ -77,7 +78,7 @@ fn leads_up(segment: &str) -> bool {
     for _ in 0..DEPTH {
         text = decoded(&text);
         let mut pieces = text.split(|byte| matches!(byte, b'/' | b'\\'));
-        // What stands behind `;` is a parameter to some servers.
+        // Some servers read what follows `;` as a parameter.
         if pieces.any(|piece| matches!(piece.split(|byte| *byte == b';').next(), Some(b"." | b".."))) {
             return true;
         }
@@ -85,31 +86,9 @@ fn leads_up(segment: &str) -> bool {
     false
 }
 
-/// RFC 3986 section 2.1, as far as it is well-formed.
+/// RFC 3986 section 2.1. What is not well-formed stays as it is.
 fn decoded(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, after @ ..] = rest {
-        let byte = match after {
-            [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match byte {
-            Some((high, low)) => {
-                out.push(high * 16 + low);
-                rest = &after[2..];
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
-        }
-    }
-    out
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| value.try_into().ok())
+    percent_encoding::percent_decode(text).collect()
 }
 
 #[cfg(test)]
@@ -119,7 +98,7 @@ mod tests {
     const BASE: &str = "https://slack.com/api/";
 
     #[test]
-    fn a_path_stands_behind_the_base_as_it_is() {
+    fn a_path_is_appended_to_the_base_as_it_is() {
         for (base, path, query, expected) in [
             (BASE, "chat.postMessage", None, "https://slack.com/api/chat.postMessage"),
             ("https://slack.com/api", "a/b/", Some("c=d&e=%2F"), "https://slack.com/api/a/b/?c=d&e=%2F"),

@@ -1,24 +1,25 @@
-//! Floor 3: changes a running host to what its configuration file says now. Knows nothing of axum.
+//! Changes a running host to what its configuration file says now. Knows nothing of HTTP.
 //!
-//! Everything new is read, started and checked before anything old goes; where something is wrong, all stays as it was.
+//! Everything new is read, started and checked before anything old ends. If something is wrong, all
+//! stays as it was.
 
-mod written;
+mod audit_entries;
+mod reloaded;
 
 use std::{path::PathBuf, sync::Arc};
 
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+pub use reloaded::{ReloadError, Reloaded};
 use tokio::sync::Mutex;
 
 use crate::audit::{Audit, Entry};
 use jackfield_config::{
-    self as config, Diagnostic, Diagnostics, Features, Fingerprint, OnFailure, SecretKeys, Settings, secret_key,
+    self as config, Diagnostic, Diagnostics, Features, Fingerprint, OnFailure, SecretKeys, Settings,
 };
-use jackfield_loader::{Changes, Plugins};
+use jackfield_loader::Plugins;
 use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_store::{Store, StoreResult, Tx, configurations, hex};
 
-/// Re-reads the configuration of one host, as often as it is asked. Clones are handles on the same.
+/// Reads the configuration of one host again. Clones are handles on the same.
 #[derive(Clone)]
 pub struct Reloader(Arc<Inner>);
 
@@ -28,7 +29,7 @@ struct Inner {
     features: Features,
     store: Store,
     audit: Audit,
-    /// What runs. Held for the length of a reload: they take turns.
+    /// What runs. Locked for the length of a reload, so that there is one at a time.
     running: Mutex<Running>,
 }
 
@@ -37,31 +38,8 @@ struct Running {
     outbound: Outbound,
 }
 
-/// What a reload has changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Reloaded {
-    /// By entry of `default-integrations`.
-    pub changes: Changes,
-    /// Plugins that did not load, with `[plugins] on-failure = "skip"`.
-    pub skipped: Vec<String>,
-    /// Keys that have changed in the file and take effect with the next start only.
-    pub needs_restart: Vec<String>,
-}
-
-/// Why nothing was changed.
-#[derive(Debug, Error)]
-pub enum ReloadError {
-    /// The configuration or its plugins are wrong.
-    #[error("{0}")]
-    Diagnostics(#[from] Diagnostics),
-    /// The HTTP client cannot be built.
-    #[error("the outgoing HTTP client cannot be built: {0}")]
-    Outbound(#[from] OutboundError),
-}
-
 impl Reloader {
-    /// For a host that runs with these settings.
+    /// A reloader for a host that runs with these settings.
     #[must_use]
     pub fn new(
         settings: Settings,
@@ -76,13 +54,13 @@ impl Reloader {
         Self(Arc::new(Inner { file, plugins, features, store, audit, running }))
     }
 
-    /// Takes over what the file says now, or nothing of it.
+    /// Applies what the file says now, or nothing of it.
     ///
     /// # Errors
-    /// All that is wrong, as at a start.
+    /// Everything that is wrong, as at a start.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let mut running = self.0.running.lock().await;
-        let result = self.change(&mut running).await;
+        let result = self.read_and_apply(&mut running).await;
         match &result {
             Ok(Reloaded { changes, skipped, needs_restart }) => {
                 tracing::info!(?changes, ?skipped, ?needs_restart, "the configuration is reloaded");
@@ -92,116 +70,116 @@ impl Reloader {
         result
     }
 
-    /// Writes down that a host has started: the plugins that run, those that were refused, and which keys of the configuration say something
-    /// else than when a host last took that file over.
+    /// Records that a host has started: the plugins that run, those that were refused, and which
+    /// keys of the configuration have changed since a host last applied that file.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn started(&self, refused: &[Diagnostic]) -> StoreResult<()> {
         let running = self.0.running.lock().await;
         let settings = &running.settings;
-        let mut entries = written::at_the_start(settings, &self.0.plugins.status(), refused);
-        let (file, fingerprint) = self.taken_over(settings);
-        let deed = move |tx: &mut Tx<'_>| {
+        let mut entries = audit_entries::at_start(settings, &self.0.plugins.status(), refused);
+        let (file, fingerprint) = self.fingerprint(settings);
+        let replace = move |tx: &mut Tx<'_>| {
             let before = configurations::replace(tx, &file, &fingerprint)?;
-            entries.extend(written::changed_meanwhile(before, &fingerprint, &file));
+            entries.extend(audit_entries::changed_since(before, &fingerprint, &file));
             Ok(entries)
         };
-        self.0.audit.write_after(deed).await
+        self.0.audit.write_after(replace).await
     }
 
     /// The file, and what it says.
-    fn taken_over(&self, settings: &Settings) -> (String, Fingerprint) {
+    fn fingerprint(&self, settings: &Settings) -> (String, Fingerprint) {
         let file = std::path::absolute(&settings.file).unwrap_or_else(|_| settings.file.clone());
         let sealer = self.0.store.sealer();
         let ids: Vec<String> = sealer.secret_keys().all().iter().map(|line| hex(&line.id())).collect();
         (file.display().to_string(), settings.fingerprint.clone().with_secret_key(&ids.join(" ")))
     }
 
-    /// What is done is not undone for want of its row, which is told all the same.
+    /// A reload is not undone because its entry cannot be written. The log says so.
     async fn write(&self, entries: Vec<Entry>) {
         self.write_after(move |_| Ok(entries)).await;
     }
 
-    async fn write_after(&self, deed: impl FnOnce(&mut Tx<'_>) -> StoreResult<Vec<Entry>> + Send + 'static) {
-        if let Err(error) = self.0.audit.write_after(deed).await {
+    async fn write_after(&self, work: impl FnOnce(&mut Tx<'_>) -> StoreResult<Vec<Entry>> + Send + 'static) {
+        if let Err(error) = self.0.audit.write_after(work).await {
             tracing::error!(%error, "the audit log lacks a reload");
         }
     }
 
-    async fn change(&self, running: &mut Running) -> Result<Reloaded, ReloadError> {
-        let load_lenient = match config::load_lenient(&self.0.file) {
-            Ok(load_lenient) => load_lenient,
+    async fn read_and_apply(&self, running: &mut Running) -> Result<Reloaded, ReloadError> {
+        let read = match config::load_lenient(&self.0.file) {
+            Ok(read) => read,
             Err(diagnostics) => {
-                self.write(written::refused(None, diagnostics.list())).await;
+                self.write(audit_entries::refused(None, diagnostics.list())).await;
                 return Err(diagnostics.into());
             }
         };
-        let settings = load_lenient.0.clone();
-        let result = self.take_over(running, load_lenient).await;
+        let settings = read.0.clone();
+        let result = self.apply(running, read).await;
         if let Err(ReloadError::Diagnostics(diagnostics)) = &result {
-            self.write(written::refused(Some(&settings), diagnostics.list())).await;
+            self.write(audit_entries::refused(Some(&settings), diagnostics.list())).await;
         }
         result
     }
 
-    async fn take_over(
+    async fn apply(
         &self,
         running: &mut Running,
         (settings, mut diagnostics): (Settings, Vec<Diagnostic>),
     ) -> Result<Reloaded, ReloadError> {
-        let secret_keys = self.judged(&settings).await.map_err(|diagnostic| diagnostics.push(diagnostic)).ok();
+        let secret_keys = self.secret_keys(&settings).await.map_err(|diagnostic| diagnostics.push(diagnostic)).ok();
         let outbound = self.outbound(&settings, running)?;
         if !diagnostics.is_empty() {
-            return Err(self.all_mistakes(&settings, &outbound, diagnostics).await.into());
+            return Err(self.with_plugins_diagnostics(&settings, &outbound, diagnostics).await.into());
         }
         let (changes, skipped) = self.0.plugins.reload(&settings, &outbound).await?;
         self.0.features.replace(&settings.features);
-        let has_new_key = self.take_over_keys(secret_keys).await;
+        let has_new_key = self.replace_keys(secret_keys).await;
         self.0.plugins.log_offers();
         let needs_restart = needs_restart(&running.settings, &settings);
         let reloaded = Reloaded { changes, skipped: skipped.iter().map(ToString::to_string).collect(), needs_restart };
         let mut keys = running.settings.fingerprint.changed(&settings.fingerprint);
         keys.extend(has_new_key.then(|| "system.secret-key".to_owned()));
-        let entries = written::taken_over(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
-        let (file, fingerprint) = self.taken_over(&settings);
-        // So that the next start does not tell it again.
+        let entries = audit_entries::applied(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
+        let (file, fingerprint) = self.fingerprint(&settings);
+        // So that the next start does not report it again.
         self.write_after(move |tx| configurations::replace(tx, &file, &fingerprint).map(|_| entries)).await;
         *running = Running { settings, outbound };
         Ok(reloaded)
     }
 
-    /// The lines of the secret key as they are by now. None may be missing that something still hangs on.
-    async fn judged(&self, settings: &Settings) -> Result<SecretKeys, Diagnostic> {
+    /// The secret keys as they are now. None may be missing that is still in use.
+    async fn secret_keys(&self, settings: &Settings) -> Result<SecretKeys, Diagnostic> {
         let source = &settings.system.secret_key;
         if source.is_missing() {
             return Err(source.missing(Some(&hex(&self.0.store.sealer().line()))));
         }
-        let keys = secret_key::load(source)?;
+        let keys = source.load()?;
         match self.0.store.hangs_on_other_keys(&keys).await {
             Ok(None) => Ok(keys),
             Ok(Some(line)) => {
-                let said = format!("what is sealed still hangs on the key {}, which is not among these", hex(&line));
-                let help = "put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when";
+                let said = format!("sealed values still need the key {}, which is not among these", hex(&line));
+                let help = "put that line back; run `jackfield key rotate --secret-key`, and remove it when `jackfield key status` says that it is not needed";
                 Err(source.diagnostic(said, help))
             }
             Err(error) => {
-                let said = format!("the keys that hang on it cannot be read: {error}");
-                Err(source.diagnostic(said, "see to the database, then reload again"))
+                let said = format!("the data keys cannot be read: {error}");
+                Err(source.diagnostic(said, "repair the database, then reload again"))
             }
         }
     }
 
-    /// Answers whether there are other lines than before.
-    async fn take_over_keys(&self, keys: Option<SecretKeys>) -> bool {
+    /// Answers whether there are other secret keys than before.
+    async fn replace_keys(&self, keys: Option<SecretKeys>) -> bool {
         let is_new = keys.is_some_and(|keys| self.0.store.sealer().secret_keys().replace(&keys));
         if !is_new {
             return false;
         }
         match self.0.store.load_keys().await {
-            Ok(()) => tracing::info!("the secret key has other lines"),
+            Ok(()) => tracing::info!("the secret keys have changed"),
             Err(error) => {
-                tracing::error!(%error, "the secret key has other lines, and the ring of keys cannot be read")
+                tracing::error!(%error, "the secret keys have changed, and the data keys cannot be read")
             }
         }
         true
@@ -215,8 +193,8 @@ impl Reloader {
         }
     }
 
-    /// What is wrong with the plugins as well, so that all is told at once; they are ended again.
-    async fn all_mistakes(
+    /// With everything that is wrong with the plugins as well. They are loaded for that only.
+    async fn with_plugins_diagnostics(
         &self,
         settings: &Settings,
         outbound: &Outbound,
@@ -229,7 +207,7 @@ impl Reloader {
     }
 }
 
-/// Where the host listens, what it is called and where its data is cannot change under requests that are being served.
+/// The keys that cannot change while requests are served.
 fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
     let (old, new) = (&before.system, &after.system);
     [

@@ -11,10 +11,11 @@ use super::{
     answer::{ProviderReply, TokenEffect},
     payload::revoke_request,
 };
-use crate::provider_calls::truncated;
 use jackfield_config::clock::Clock;
 use jackfield_loader::{Provider, Revoked, StepKind};
-use jackfield_oauth2::{Issuers, RevocationError, Server, Taken, TokenKind, revoke};
+use jackfield_oauth2::{
+    AuthorizationServer, Issuers, RevocationError, RevocationResponse, TokenKind, revoke, truncated,
+};
 use jackfield_store::{
     grants::Tokens,
     revocations::{Given, GivenGrant},
@@ -74,7 +75,11 @@ impl ProviderRequest<'_> {
 
     /// The server of a grant's step, with its revocation endpoint. The error is the reply where it
     /// is not asked.
-    async fn server_of(&self, grant: &GivenGrant, is_connected: bool) -> Result<(Server, String), ProviderReply> {
+    async fn server_of(
+        &self,
+        grant: &GivenGrant,
+        is_connected: bool,
+    ) -> Result<(AuthorizationServer, String), ProviderReply> {
         let Tokens { step, state, hosts, .. } = &grant.tokens;
         let described = self.provider.server_of(step, state, hosts).await.map_err(|error| failed(&error))?;
         let Some(described) = described else { return Err(without_server(self.provider, step, is_connected)) };
@@ -90,7 +95,7 @@ impl ProviderRequest<'_> {
 
     /// The refresh token first: its end is that of the access tokens it has brought (RFC 7009
     /// section 2.1), where the service does so.
-    async fn revoke_tokens(&self, server: &Server, url: &str, tokens: &Tokens) -> ProviderReply {
+    async fn revoke_tokens(&self, server: &AuthorizationServer, url: &str, tokens: &Tokens) -> ProviderReply {
         let refresh = tokens.refresh_token.as_deref().map(|token| (TokenKind::Refresh, token));
         let access = (TokenKind::Access, tokens.access_token.as_str());
         let mut sum = ProviderReply::nothing();
@@ -108,7 +113,7 @@ impl ProviderRequest<'_> {
 
     async fn revoke_token(
         &self,
-        server: &Server,
+        server: &AuthorizationServer,
         url: &str,
         kind: TokenKind,
         token: &str,
@@ -119,8 +124,8 @@ impl ProviderRequest<'_> {
             TokenKind::Access => "access token",
         };
         match revoke(server, url, token, kind, self.clock.now()).await {
-            Ok(Taken::Revoked) => ProviderReply::Done(format!("{name} revoked"), TokenEffect::Revoked),
-            Ok(Taken::Unsupported) => {
+            Ok(RevocationResponse::Revoked) => ProviderReply::Done(format!("{name} revoked"), TokenEffect::Revoked),
+            Ok(RevocationResponse::Unsupported) => {
                 let words = format!("{name} cannot be revoked there (unsupported_token_type)");
                 ProviderReply::Done(words, if_unsupported)
             }

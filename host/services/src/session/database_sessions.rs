@@ -11,10 +11,10 @@ use tower_sessions::{
     session_store::{Error, Result},
 };
 
-use super::SessionKey;
+use super::session_key::SessionKey;
 use jackfield_store::{Place, Sealer, Store, StoreError, StoreResult, Tx, if_it_opens, sessions as rows};
 
-/// Sessions in the database, sealed, by the hash of their id.
+/// Sealed sessions in the database, by the hash of their id.
 #[derive(Clone)]
 pub struct DatabaseSessions {
     store: Store,
@@ -28,7 +28,7 @@ impl DatabaseSessions {
         Self { store }
     }
 
-    /// Stores a session by one of the functions of its table, sealed in that very transaction.
+    /// Stores a session by one of the functions of its table, sealed in the same transaction.
     async fn put(&self, record: &Record, put: Put) -> Result<()> {
         let (key, expires_at) = (SessionKey::of(record.id), record.expiry_date);
         let data = (record.data.clone(), expires_at.unix_timestamp());
@@ -40,7 +40,7 @@ impl DatabaseSessions {
     }
 }
 
-/// What stands in the row. One that does not open, as after a change of the secret key, is none.
+/// The data of a row. `None` if it does not open, as after a change of the secret key.
 fn opened(sealer: &Sealer, key: &SessionKey, sealed: &[u8]) -> StoreResult<Option<Data>> {
     let opened = if_it_opens(sealer.open(place(&[key.as_bytes()]), sealed))?;
     Ok(opened.inspect_err(|error| tracing::warn!(%error, "a session cannot be opened")).ok())
@@ -56,7 +56,8 @@ fn backend(error: StoreError) -> Error {
 
 #[async_trait]
 impl SessionStore for DatabaseSessions {
-    /// Ids are 128 random bits, so one that is taken already is not another's by chance; it is refused, never overwritten.
+    /// Ids are 128 random bits, so one that exists already is not there by chance. It is refused
+    /// and never overwritten.
     async fn create(&self, record: &mut Record) -> Result<()> {
         self.put(record, rows::insert).await
     }
@@ -65,8 +66,8 @@ impl SessionStore for DatabaseSessions {
         self.put(record, rows::save).await
     }
 
-    /// A session that does not open is no session: the person logs in anew. It is opened off the async threads, for its key may have to be
-    /// looked up.
+    /// A session that does not open is none: the person logs in again. It is opened off the async
+    /// threads, since its key may have to be looked up.
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
         let key = SessionKey::of(*id);
         let load = move |tx: &mut Tx<'_>| match rows::load(tx, key.as_bytes())? {

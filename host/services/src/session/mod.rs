@@ -1,18 +1,19 @@
-//! Floor 2: who is logged in, and the set-ups a session has under way. Knows neither plugins nor oauth2 nor accounts.
+//! Who is logged in. Knows neither plugins nor accounts.
 //!
-//! The browser holds a random session id in a cookie and nothing else; the database holds its SHA-256 ([`SessionKey`]), sealed data and,
-//! per provider, a set-up ([`Setups`]).
+//! The browser has a random session id in a cookie and nothing else. The database has the id's
+//! SHA-256 ([`SessionKey`]) and the sealed data.
 
 mod database_sessions;
+mod session_key;
 mod setups;
 
 use axum_core::extract::FromRequestParts;
 use database_sessions::DatabaseSessions;
 use http::request::Parts;
+pub use session_key::SessionKey;
 pub use setups::Setups;
-use sha2::{Digest, Sha256};
 use time::Duration;
-use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite, session::Id};
+use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
 pub use jackfield_store::setups::{Claim, ClaimId};
 use jackfield_store::{Store, StoreError, StoreResult, UserId, setups as rows};
@@ -30,10 +31,6 @@ pub struct Sessions {
     is_https: bool,
 }
 
-/// SHA-256 of a session's id: the only form in which it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SessionKey([u8; 32]);
-
 /// The session of one request.
 #[derive(Clone)]
 pub struct Session {
@@ -41,32 +38,8 @@ pub struct Session {
     store: Store,
 }
 
-impl SessionKey {
-    fn of(id: Id) -> Self {
-        Self(Sha256::digest(id.0.to_be_bytes()).into())
-    }
-
-    /// A key of a test's own.
-    #[cfg(test)]
-    pub(crate) const fn fixed(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// A key as it was stored.
-    #[must_use]
-    pub fn stored(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().map(Self).ok()
-    }
-
-    /// The bytes of the key.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 impl Sessions {
-    /// Builds the room; with https the cookie is Secure and bound to this host by its prefix.
+    /// Sessions in this database. With https the cookie is `Secure` and has the `__Host-` prefix.
     #[must_use]
     pub const fn new(store: Store, is_https: bool) -> Self {
         Self { store, is_https }
@@ -75,7 +48,8 @@ impl Sessions {
     /// The layer that gives each request its session.
     #[must_use]
     pub fn layer(&self) -> SessionManagerLayer<DatabaseSessions> {
-        // RFC 6265bis section 4.1.3.2: the prefix makes browsers refuse the cookie from subdomains and over plain http.
+        // RFC 6265bis section 4.1.3.2: with the prefix, browsers refuse the cookie from subdomains
+        // and over plain http.
         let name = if self.is_https { "__Host-jackfield" } else { "jackfield" };
         SessionManagerLayer::new(DatabaseSessions::new(self.store.clone()))
             .with_name(name)
@@ -86,7 +60,7 @@ impl Sessions {
             .with_expiry(Expiry::OnInactivity(LIFETIME))
     }
 
-    /// The session of a request that went through [`Sessions::layer`].
+    /// The session of a request that has passed [`Sessions::layer`].
     ///
     /// # Errors
     /// When it did not.
@@ -110,7 +84,7 @@ impl Session {
         self.inner.get(USER).await.map_err(failed)
     }
 
-    /// Logs a user in under a fresh session id, so that one that was planted before is worth nothing.
+    /// Logs a user in under a new session id, so that one that somebody planted is worth nothing.
     ///
     /// # Errors
     /// When the database fails.
@@ -120,7 +94,7 @@ impl Session {
         self.inner.insert(USER, user).await.map_err(failed)
     }
 
-    /// Ends the session and its set-ups.
+    /// Ends the session and its setups.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,7 +103,7 @@ impl Session {
         self.inner.flush().await.map_err(failed)
     }
 
-    /// Key of the session; `None` for a browser that has none.
+    /// Key of the session; `None` if the browser has none.
     #[must_use]
     pub fn key(&self) -> Option<SessionKey> {
         self.inner.id().map(SessionKey::of)

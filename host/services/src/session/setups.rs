@@ -18,7 +18,8 @@ impl Setups {
         Self { store }
     }
 
-    /// Stores a set-up in place of any other of that session and provider, with the hash of its webhook's key.
+    /// Stores a set-up in place of any other of that session and provider, with the hash of its
+    /// webhook's key.
     ///
     /// # Errors
     /// When the database fails.
@@ -52,7 +53,8 @@ impl Setups {
         self.store.read(peek).await
     }
 
-    /// Claims a set-up and opens its data. One that does not open counts as missing: the fault is logged and the person starts anew.
+    /// Claims a set-up and opens its data. One that does not open counts as missing: the fault is
+    /// logged and the person starts anew.
     ///
     /// # Errors
     /// When the database fails.
@@ -77,7 +79,8 @@ impl Setups {
         self.release_and(session, provider, claim, data, |_| Ok(())).await
     }
 
-    /// The same, with something else in the same transaction, whether it was still the caller's or not.
+    /// The same, with something else in the same transaction, whether it was still the caller's or
+    /// not.
     ///
     /// # Errors
     /// When the database fails.
@@ -106,7 +109,8 @@ impl Setups {
         self.remove_and(session, provider, claim, |_| Ok(())).await
     }
 
-    /// The same, with something else at the end of the same transaction, whether it was still the caller's or not.
+    /// The same, with something else at the end of the same transaction, whether it was still the
+    /// caller's or not.
     ///
     /// # Errors
     /// When the database fails.
@@ -127,7 +131,8 @@ impl Setups {
     }
 }
 
-/// What stands in the row; none where it does not open. This may have to look the key up, so it runs off the async threads.
+/// What stands in the row; none where it does not open. This may have to look the key up, so it
+/// runs off the async threads.
 fn opened(sealer: &Sealer, session: &SessionKey, provider: &str, sealed: &[u8]) -> StoreResult<Option<String>> {
     let opened = if_it_opens(sealer.open(place(&[session.as_bytes(), provider.as_bytes()]), sealed))?;
     Ok(opened.inspect_err(|error| tracing::warn!(provider.id = provider, %error, "a set-up cannot be opened")).ok())

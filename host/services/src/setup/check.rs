@@ -9,7 +9,7 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    accounts::{Organization, Scope},
+    accounts::{Access, Organization, Scope},
     session::{Claim, ClaimId},
 };
 use jackfield_loader::Provider;
@@ -74,11 +74,19 @@ impl Pipelines {
         let Some(access) = self.accounts.access_to(setup.user, setup.organization).await? else {
             return Ok(Err(Refusal::NoMember));
         };
-        Ok(match access {
+        Ok(self.may_set_up(&access).map(|()| access.organization))
+    }
+
+    /// Whether somebody may set up integrations in an organization.
+    ///
+    /// # Errors
+    /// [`Refusal::NoRight`], or [`Refusal::FeatureOff`].
+    pub fn may_set_up(&self, access: &Access) -> Result<(), Refusal> {
+        match access {
             access if !access.has(Scope::OrgIntegrations) => Err(Refusal::NoRight),
             access if !self.features.is_on(FEATURE, &access.organization.slug) => Err(Refusal::FeatureOff),
-            access => Ok(access.organization),
-        })
+            _ => Ok(()),
+        }
     }
 }
 

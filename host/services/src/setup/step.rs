@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{INTERNAL_ERROR, Pipelines, Setup};
 use jackfield_loader::{Answer, OAuth2, PluginError, Provider, Request, Step, StepKind};
-use jackfield_oauth2::{self as oauth2, LogIn, OAuth2Error, Scopes};
+use jackfield_oauth2::{self as oauth2, LoginOutcome, OAuth2Error, Scopes};
 
 /// A step as the pipeline counts them: what the plugin declares as one OAuth 2.0 step is two.
 #[derive(Clone, Copy)]
@@ -142,8 +142,8 @@ impl Pipelines {
             Planned::View(name) => self.run_view(provider, name, setup, request).await?,
             Planned::LogIn(server) => {
                 match self.server(provider, server, setup).await?.log_in(request, &mut setup.state).await? {
-                    LogIn::Redirect(url) => Answer::Redirect { url },
-                    LogIn::Next => Answer::Next,
+                    LoginOutcome::Redirect(url) => Answer::Redirect { url },
+                    LoginOutcome::Answered => Answer::Next,
                 }
             }
             Planned::Callback(server) => {
@@ -163,7 +163,7 @@ impl Pipelines {
         provider: &Provider,
         server: Server<'_>,
         setup: &Setup,
-    ) -> Result<oauth2::Server, StepError> {
+    ) -> Result<oauth2::AuthorizationServer, StepError> {
         let server = oauth2_of(provider, server, setup).await?;
         let outbound = provider.outbound(&setup.hosts);
         let known = self.issuers.server(&server, &outbound, self.clock.now()).await;

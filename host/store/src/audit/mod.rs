@@ -152,8 +152,8 @@ pub struct Filter {
     pub provider: Option<String>,
     /// Of this integration only.
     pub integration: Option<IntegrationId>,
-    /// From this time on only, in milliseconds since 1970 UTC.
-    pub since: Option<i64>,
+    /// From this time on only.
+    pub since: Option<OffsetDateTime>,
 }
 
 macro_rules! columns {
@@ -183,7 +183,7 @@ macro_rules! filtered {
             query = query.filter(t::integration_id.eq(integration.0));
         }
         if let Some(since) = filter.since {
-            query = query.filter(t::date.ge(since));
+            query = query.filter(t::date.ge(milliseconds(since)));
         }
         query
     }};

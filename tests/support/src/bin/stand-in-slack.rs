@@ -1,4 +1,4 @@
-//! The stand-in Slack as a server of its own, to try a host against by hand.
+//! The stand-in Slack as a program, to try a host by hand.
 
 use std::io::Write;
 
@@ -10,9 +10,10 @@ use jackfield_test_support::{
 
 /// Plays Slack's OAuth endpoints and a few methods on loopback.
 ///
-/// Change its behaviour with `POST /behaviour` and a JSON object, `{"expires-in": 60}` for one. `POST /fault` with
-/// `{"endpoint": "refresh", "fault": "lost-response"}` spoils the next request there, `POST /advance-clock` with `{"seconds": 43200}` lets time
-/// pass, and `GET /tokens` lists the tokens that were given out.
+/// Change its behaviour with `POST /behaviour` and a JSON object such as `{"expires-in": 60}`.
+/// `POST /fault` with `{"endpoint": "refresh", "fault": "lost-response"}` spoils the next request
+/// there, `POST /advance-clock` with `{"seconds": 43200}` lets time pass, and `GET /tokens` lists
+/// the issued tokens.
 #[derive(Parser)]
 struct Arguments {
     /// Port to listen on; 0 takes a free one.
@@ -24,10 +25,10 @@ struct Arguments {
     /// Its secret.
     #[arg(long, default_value = "stand-in-secret")]
     client_secret: String,
-    /// Redirect at once instead of asking a person.
+    /// Redirect at once instead of asking the user.
     #[arg(long)]
     straight: bool,
-    /// Give out tokens that expire after twelve hours, with refresh tokens that work once.
+    /// Issue tokens that expire after twelve hours, with refresh tokens that work once.
     #[arg(long)]
     rotate: bool,
 }

@@ -1,4 +1,4 @@
-//! axe-core, which judges pages for accessibility.
+//! axe-core, which checks pages for accessibility.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! ChromeDriver and Chromium: found, installed where they may be, and started.
+//! Finds ChromeDriver and Chromium, installs them where allowed, and starts them.
 
 use std::{
     io::{BufRead, BufReader},
@@ -31,7 +31,7 @@ fn program(name: &str) -> Option<PathBuf> {
         .find(|file| file.exists())
 }
 
-/// Debian's packages, where this user may install them.
+/// Installs Debian's packages, if this user may.
 pub(super) fn install() -> Result<()> {
     if program("chromedriver").is_some() && program("chromium").is_some() {
         return Ok(());
@@ -77,7 +77,7 @@ pub(super) fn capabilities() -> Capabilities {
         "--disable-default-apps",
         "--disable-sync",
         "--disable-features=Translate,OptimizationHints,MediaRouter",
-        // Whatever a page asked for elsewhere could not be answered anyway; here it is seen to fail.
+        // A request to any other host fails at once, and the test sees it.
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
         "--window-size=1200,900",
     ];

@@ -14,20 +14,20 @@ use serde_json::{Value, json};
 
 use crate::postgres::must_run_all;
 
-/// One window, at first, of a browser that was never used before.
+/// A new browser with one window.
 pub struct Browser {
     client: Client,
     // Ends the driver and the browser when this is dropped.
     _driver: Driver,
 }
 
-/// Longest wait for something to appear. Waiting ends as soon as it does.
+/// How long to wait for something to appear. Waiting ends as soon as it does.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A fresh browser; `None`, said loudly, where none can be had.
+/// A new browser; `None`, with a loud message, where there is none.
 ///
 /// # Panics
-/// When none can be had and everything must run.
+/// When there is none and everything must run.
 pub async fn fresh_browser() -> Option<Browser> {
     static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
     let installed = INSTALLED.get_or_init(|| install().map_err(|error| format!("{error:#}")));
@@ -106,8 +106,8 @@ impl Browser {
         Ok(self.find(css).await?.click().await?)
     }
 
-    /// Waits for an element and clicks it without waiting for what comes of it: for a click after which the window closes itself, which
-    /// ChromeDriver may otherwise wait for until the end of days.
+    /// Waits for an element and clicks it, and does not wait for the result. For a click after
+    /// which the window closes itself: ChromeDriver may wait for that forever.
     ///
     /// # Errors
     /// When it does not appear.
@@ -135,7 +135,7 @@ impl Browser {
         Ok(self.client.active_element().await?.send_keys(keys).await?)
     }
 
-    /// What a person reads in the first element that fits.
+    /// The visible text of the first element that fits.
     ///
     /// # Errors
     /// When there is none.
@@ -143,17 +143,17 @@ impl Browser {
         Ok(self.client.find(Locator::Css(css)).await?.text().await?)
     }
 
-    /// Waits until an element has a text in it.
+    /// Waits until an element contains a text.
     ///
     /// # Errors
-    /// When it never has; with what it has instead.
-    pub async fn see(&self, css: &str, text: &str) -> Result<()> {
+    /// When it never does; with what it contains instead.
+    pub async fn wait_for_text(&self, css: &str, text: &str) -> Result<()> {
         let script = "const [css, text] = arguments; \
              return [...document.querySelectorAll(css)].some((element) => element.innerText.includes(text));";
         self.until(script, vec![json!(css), json!(text)], &format!("{css} never says {text:?}")).await
     }
 
-    /// Waits until a script answers true.
+    /// Waits until a script returns true.
     ///
     /// # Errors
     /// When it never does.
@@ -163,7 +163,7 @@ impl Browser {
             match self.client.execute(script, arguments.clone()).await {
                 Ok(Value::Bool(true)) => return Ok(()),
                 Ok(_) => {}
-                // The page is on its way to another, or the window is closing.
+                // The page is changing, or the window is closing.
                 Err(CmdError::Standard(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -198,7 +198,7 @@ impl Browser {
         Ok(self.client.switch_to_window(window.clone()).await?)
     }
 
-    /// Waits for the pop-up that a click on this window opened, and drives it.
+    /// Waits for the pop-up that a click in this window opened, and drives it.
     ///
     /// # Errors
     /// When none opens.
@@ -245,11 +245,11 @@ impl Browser {
         Ok(self.client.close_window().await?)
     }
 
-    /// Shows pages as in a window of this width, light or dark.
+    /// Shows pages in this width, light or dark.
     ///
     /// # Errors
     /// When the browser cannot.
-    pub async fn look(&self, width: u32, is_dark: bool) -> Result<()> {
+    pub async fn emulate(&self, width: u32, is_dark: bool) -> Result<()> {
         let scheme = if is_dark { "dark" } else { "light" };
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.devtools("Emulation.setEmulatedMedia", media).await?;
@@ -275,7 +275,8 @@ impl Browser {
         Ok(log.as_array().cloned().unwrap_or_default())
     }
 
-    /// Asserts that the console says something, and forgets all it says: for an error that is meant to be there.
+    /// Asserts that the console contains a text, and clears the console: for an error that is
+    /// expected.
     ///
     /// # Errors
     /// When it does not say so.
@@ -286,10 +287,11 @@ impl Browser {
         Ok(())
     }
 
-    /// Asserts that since the last call the window has logged no error and asked nobody but these origins for anything.
+    /// Asserts that since the last call the window has logged no error and sent requests to these
+    /// origins only.
     ///
     /// # Errors
-    /// With what was logged or asked for.
+    /// With what was logged or requested.
     pub async fn assert_quiet(&self, origins: &[&str]) -> Result<()> {
         for entry in self.log("browser").await? {
             let level = entry["level"].as_str().unwrap_or_default();
@@ -307,10 +309,11 @@ impl Browser {
         Ok(())
     }
 
-    /// Runs axe-core in the page and answers its violations, one a line; none, said loudly, where axe-core cannot be had.
+    /// Runs axe-core in the page and returns its violations. Returns none, with a loud message,
+    /// where there is no axe-core.
     ///
     /// # Errors
-    /// When it cannot be run, or cannot be had and everything must run.
+    /// When it cannot be run, or is not there and everything must run.
     pub async fn accessibility(&self) -> Result<Vec<String>> {
         let source = match axe::source() {
             Ok(source) => source,
@@ -334,7 +337,7 @@ impl Browser {
     /// # Errors
     /// When it is gone already.
     pub async fn close(self) -> Result<()> {
-        // The driver is killed anyway: a browser that hangs while it ends is not what a test is about.
+        // The driver is killed anyway: a browser that hangs at its end fails no test.
         let _ = tokio::time::timeout(PATIENCE, self.client.clone().close()).await;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A service's clock. It knows no date: what a service promises is so many seconds from now.
+//! The clock of a service. It has no date: tokens expire after a number of seconds.
 
 use std::{
     sync::Mutex,
@@ -7,7 +7,7 @@ use std::{
 
 use super::locked;
 
-/// Time since the start, with what a test has let pass.
+/// Time since the start, plus what a test has added.
 #[derive(Debug)]
 pub struct Clock {
     started: Instant,
@@ -15,7 +15,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Since the start.
+    /// Time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.started.elapsed() + *locked(&self.skipped)

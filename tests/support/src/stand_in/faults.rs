@@ -1,5 +1,5 @@
-//! What happens to requests on their way to a stand-in, and to its answers on their way back: they are counted, held until a test lets
-//! them go, refused, lost. It knows no token and no service.
+//! Faults between a client and a stand-in: requests are counted, held until a test releases them,
+//! refused or lost, and so are responses. It knows no token and no service.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -17,7 +17,7 @@ use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-/// The way to a stand-in's endpoints and back.
+/// The faults of a stand-in's endpoints.
 #[derive(Debug)]
 pub struct FaultInjector {
     state: watch::Sender<Traffic>,
@@ -35,7 +35,7 @@ struct Traffic {
     waiting: HashMap<(Endpoint, HoldPoint), usize>,
 }
 
-/// What is asked for.
+/// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
@@ -45,7 +45,7 @@ pub enum Endpoint {
     Refresh,
     /// Revocation of a token.
     Revocation,
-    /// Removal of all of an installation.
+    /// Removal of an installation.
     Uninstall,
     /// Anything that wants an access token.
     Api,
@@ -54,46 +54,48 @@ pub enum Endpoint {
 /// When a request is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HoldPoint {
-    /// Nothing is handled yet. If the client goes meanwhile, nothing will be.
+    /// Nothing is done yet. If the client disconnects meanwhile, nothing will be done.
     BeforeHandling,
-    /// All is handled, and the answer has not left.
+    /// All is done, and the response is not sent yet.
     AfterHandling,
 }
 
-/// What goes wrong with one request. As JSON: `"lost-response"`, `{"unavailable": {"retry-after": 3}}`.
+/// What goes wrong with one request. In JSON: `"lost-response"`,
+/// `{"unavailable": {"retry-after": 3}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Fault {
-    /// Nothing is handled, and the connection ends without an answer.
+    /// Nothing is done, and the connection ends without a response.
     LostRequest,
-    /// It is handled, and the connection ends before a byte of the answer: a rotated token is lost.
+    /// It is done, and the connection ends before the response: a rotated token is lost.
     LostResponse,
-    /// It is handled, and the connection ends in the middle of the answer.
+    /// It is done, and the connection ends in the middle of the response.
     TruncatedResponse,
-    /// It is handled, and no answer ever comes; the connection stays open until the client gives up.
+    /// It is done, and no response ever comes: the connection stays open until the client closes
+    /// it.
     NoResponse,
-    /// It is handled, and the answer, with status 200, is no JSON.
+    /// It is done, and the response has status 200 and is not JSON.
     NotJson,
-    /// Status 500; nothing is handled.
+    /// Status 500, and nothing is done.
     ServerError,
-    /// Status 500; it is handled nevertheless.
+    /// Status 500, and it is done all the same.
     ServerErrorAfterHandling,
-    /// Status 503; nothing is handled.
+    /// Status 503, and nothing is done.
     Unavailable {
         /// Seconds, for `Retry-After`; 0 leaves it out.
         retry_after: u64,
     },
-    /// Status 429; nothing is handled.
+    /// Status 429, and nothing is done.
     TooManyRequests {
         /// Seconds, for `Retry-After`; 0 leaves it out.
         retry_after: u64,
     },
-    /// Status 302; nothing is handled.
+    /// Status 302, and nothing is done.
     Redirected {
         /// Where to.
         to: String,
     },
-    /// The service's own refusal with an error code, `invalid_grant` for one; nothing is handled.
+    /// The service's own refusal with an error code such as `invalid_grant`, and nothing is done.
     Refused {
         /// The code.
         error: String,
@@ -108,18 +110,18 @@ pub struct Hold {
 }
 
 impl FaultInjector {
-    /// A injector on which nothing goes wrong, of a service that refuses so.
+    /// Without faults. The function makes a service's refusal of an error code.
     #[must_use]
     pub fn new(refuse: fn(&str) -> Response) -> Self {
         Self { state: watch::Sender::default(), refuse }
     }
 
-    /// What goes wrong with the next requests, one after the other; `None` lets one through.
+    /// Sets the faults of the next requests, one after the other. `None` is no fault.
     pub fn next(&self, endpoint: Endpoint, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.state.send_modify(|traffic| traffic.next.entry(endpoint).or_default().extend(faults));
     }
 
-    /// What goes wrong with each request that nothing else is said of.
+    /// Sets the fault of every request without one of its own.
     pub fn always(&self, endpoint: Endpoint, fault: Option<Fault>) {
         self.state.send_modify(|traffic| {
             traffic.always.remove(&endpoint);
@@ -127,20 +129,20 @@ impl FaultInjector {
         });
     }
 
-    /// Holds each request at an endpoint that comes to this moment from now on.
+    /// Holds each request to an endpoint at this moment from now on.
     #[must_use]
     pub fn hold(self: &Arc<Self>, endpoint: Endpoint, moment: HoldPoint) -> Hold {
         self.state.send_modify(|traffic| _ = traffic.held.insert((endpoint, moment)));
         Hold { injector: self.clone(), at: (endpoint, moment) }
     }
 
-    /// How many requests came, whatever became of them.
+    /// How many requests came.
     #[must_use]
     pub fn requests(&self, endpoint: Endpoint) -> usize {
         self.state.borrow().requests.get(&endpoint).copied().unwrap_or_default()
     }
 
-    /// How many requests came through to what they asked for, whether or not their answers got back.
+    /// How many requests were carried out, whether or not the client got the response.
     #[must_use]
     pub fn handled(&self, endpoint: Endpoint) -> usize {
         self.state.borrow().handled.get(&endpoint).copied().unwrap_or_default()
@@ -156,7 +158,7 @@ impl FaultInjector {
         let _ = self.state.subscribe().wait_for(is_so).await;
     }
 
-    /// Takes a request to its operation and the answer back, as the test wants it. A operation is not handled before it is polled.
+    /// Carries out a request and returns its response, with the fault that a test wants.
     pub async fn handle(&self, endpoint: Endpoint, operation: impl Future<Output = Response>) -> Response {
         let fault = self.arrive(endpoint);
         self.wait((endpoint, HoldPoint::BeforeHandling)).await;
@@ -190,7 +192,7 @@ impl FaultInjector {
     }
 }
 
-/// Counts a request that waits, until it goes on or its client is gone.
+/// Counts a request as long as it waits.
 struct Waiting<'a> {
     injector: &'a FaultInjector,
     at: (Endpoint, HoldPoint),
@@ -221,7 +223,7 @@ impl Hold {
         self.injector.state.borrow().waiting.get(&self.at).copied().unwrap_or_default()
     }
 
-    /// Lets all of them go, and those that come later.
+    /// Lets all of them continue, and those that come later.
     pub fn release(self) {}
 }
 
@@ -232,7 +234,7 @@ impl Drop for Hold {
 }
 
 impl Fault {
-    /// The answer where nothing is handled.
+    /// The response when nothing is done.
     fn instead(&self, refuse: fn(&str) -> Response) -> Option<Response> {
         match self {
             Self::LostRequest => Some(ended(None)),
@@ -245,7 +247,7 @@ impl Fault {
         }
     }
 
-    /// What becomes of an answer.
+    /// The response after it is done.
     async fn afterwards(self, answer: Response) -> Response {
         match self {
             Self::LostResponse => ended(None),
@@ -258,7 +260,7 @@ impl Fault {
     }
 }
 
-/// A connection that ends: before a byte of the answer, or after its beginning.
+/// A connection that ends before the response, or after its beginning.
 fn ended(beginning: Option<Bytes>) -> Response {
     let end = Err(io::Error::other("lost on purpose"));
     Body::from_stream(stream::iter(beginning.map(Ok).into_iter().chain([end]))).into_response()

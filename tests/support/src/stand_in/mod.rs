@@ -1,5 +1,6 @@
-//! What every stand-in service is made of: a clock that a test moves, a ledger of the tokens it gave out, and a wire on which requests are
-//! counted and held and answers are lost. It knows no service's shapes.
+//! What all stand-in services share: a clock that a test moves, a registry of the issued tokens,
+//! and a fault injector that counts, holds and spoils requests. It does not know what a service
+//! answers.
 
 mod clock;
 mod faults;

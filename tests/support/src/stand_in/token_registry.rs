@@ -1,6 +1,7 @@
-//! The tokens that a stand-in has given out, and what became of them. It knows no HTTP and no service.
+//! The tokens that a stand-in has issued, and their state. It knows no HTTP and no service.
 //!
-//! Tokens that come from one consent are a family: rotation hands on from one member to the next, and a family can end as a whole.
+//! The tokens of one consent are a family: a rotated token is in the family of the one before, and
+//! a family can be revoked as a whole.
 
 use std::{
     collections::HashMap,
@@ -36,7 +37,7 @@ struct Family {
 #[derive(Clone, Debug)]
 struct TokenEntry {
     family: usize,
-    /// In the order in which they were given out.
+    /// In the order in which they were issued.
     number: usize,
     is_refresh: bool,
     expires_at: Option<Duration>,
@@ -44,51 +45,51 @@ struct TokenEntry {
     is_revoked: bool,
 }
 
-/// On what policy tokens are given out.
+/// How tokens are issued.
 #[derive(Clone, Debug, Default)]
 pub struct TokenPolicy {
-    /// What an access token begins with.
+    /// The prefix of an access token.
     pub access_prefix: String,
-    /// What a refresh token begins with; none is given out without it.
+    /// The prefix of a refresh token; without it, none is issued.
     pub refresh_prefix: Option<String>,
-    /// How long an access token lives, in seconds; for ever without it.
+    /// Lifetime of an access token in seconds; without it, it never expires.
     pub expires_in: Option<u64>,
-    /// How long a refresh token lives, in seconds; for ever without it.
+    /// Lifetime of a refresh token in seconds; without it, it never expires.
     pub refresh_expires_in: Option<u64>,
-    /// What becomes of a refresh token that is used.
+    /// What happens to a used refresh token.
     pub rotation: Rotation,
 }
 
-/// What becomes of a refresh token that is used (RFC 9700 section 4.14.2).
+/// What happens to a used refresh token (RFC 9700 section 4.14.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rotation {
-    /// It stays good. Slack has no such thing: there it means that tokens live for ever, and none is for refreshing.
+    /// It stays valid. At Slack it means that tokens never expire and there is no refresh token.
     #[default]
     Off,
-    /// A new one comes with each use, and the old one is refused from then on.
+    /// Each use returns a new one, and the old one is refused from then on.
     SingleUse,
-    /// Likewise, and who comes with a used one ends the whole family.
+    /// Likewise, and using an old one revokes the whole family.
     ReuseDetected,
 }
 
-/// What is given out at once.
+/// The tokens of one response.
 #[derive(Clone, Debug)]
 pub struct IssuedTokens {
     /// The access token.
     pub access: String,
-    /// The refresh token that goes with it from now on.
+    /// The refresh token that belongs to it.
     pub refresh: Option<String>,
-    /// How long the access token lives, in seconds.
+    /// Lifetime of the access token in seconds.
     pub expires_in: Option<u64>,
-    /// What was said of the family when it was opened.
+    /// The data of its family.
     pub data: Value,
 }
 
 /// Why a refresh token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshError {
-    /// It was never given out as one.
+    /// It was never issued as one.
     Unknown,
     /// It was used before.
     Used,
@@ -98,44 +99,44 @@ pub enum RefreshError {
     Revoked,
 }
 
-/// How a token is doing.
+/// The state of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenState {
-    /// It works.
+    /// It is valid.
     Live,
     /// A refresh token that was exchanged for another.
     Used,
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It was revoked.
     Revoked,
-    /// It was never given out.
+    /// It was never issued.
     Unknown,
 }
 
-/// One token, as a test or a person looks at it.
+/// One token, as a test or a user sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Token {
     /// The token itself.
     pub token: String,
-    /// Whose it is, as its family was opened.
+    /// The owner of its family.
     pub owner: String,
-    /// Whether it is for refreshing.
+    /// Whether it is a refresh token.
     pub is_refresh: bool,
-    /// How it is doing.
+    /// Its state.
     pub state: TokenState,
 }
 
 impl TokenRegistry {
-    /// An empty one, by a clock.
+    /// An empty registry.
     #[must_use]
     pub fn new(clock: Arc<Clock>) -> Self {
         Self { clock, contents: Mutex::default() }
     }
 
-    /// Opens a family for an owner, and gives out its first tokens. The data come back at each refresh.
+    /// Issues the first tokens of a new family. Each refresh returns the family's data again.
     pub fn issue(&self, owner: &str, data: Value, policy: &TokenPolicy) -> IssuedTokens {
         let mut contents = locked(&self.contents);
         contents.families.push(Family { owner: owner.to_owned(), data, is_revoked: false });
@@ -144,10 +145,10 @@ impl TokenRegistry {
         contents.give_access(family, policy, self.clock.now(), refresh)
     }
 
-    /// Uses a refresh token (RFC 6749 section 6). An access token that was given out before lives on until it expires.
+    /// Uses a refresh token (RFC 6749 section 6). The old access token is valid until it expires.
     ///
     /// # Errors
-    /// When it is not good, or no longer.
+    /// When it is not valid, or no longer.
     pub fn refresh(&self, token: &str, policy: &TokenPolicy) -> Result<IssuedTokens, RefreshError> {
         let mut contents = locked(&self.contents);
         let now = self.clock.now();
@@ -171,19 +172,19 @@ impl TokenRegistry {
         Ok(contents.give_access(entry.family, policy, now, next))
     }
 
-    /// How a token is doing.
+    /// The state of a token.
     #[must_use]
     pub fn state(&self, token: &str) -> TokenState {
         locked(&self.contents).state(token, self.clock.now())
     }
 
-    /// Whether a token was given out for refreshing.
+    /// Whether a token was issued as a refresh token.
     #[must_use]
     pub fn is_refresh(&self, token: &str) -> bool {
         locked(&self.contents).tokens.get(token).is_some_and(|entry| entry.is_refresh)
     }
 
-    /// Whose a token is, and what was said of its family.
+    /// Owner and data of a token's family.
     #[must_use]
     pub fn family(&self, token: &str) -> Option<(String, Value)> {
         let contents = locked(&self.contents);
@@ -191,7 +192,8 @@ impl TokenRegistry {
         Some((family.owner.clone(), family.data.clone()))
     }
 
-    /// Revokes a token; with a refresh token its whole family (RFC 7009 section 2.1). Whether it lived.
+    /// Revokes a token; a refresh token with its whole family (RFC 7009 section 2.1). Returns
+    /// whether it was valid.
     pub fn revoke(&self, token: &str) -> bool {
         let mut contents = locked(&self.contents);
         let lived = contents.state(token, self.clock.now()) == TokenState::Live;
@@ -202,7 +204,7 @@ impl TokenRegistry {
         lived
     }
 
-    /// Revokes a token and all of its family. Whether it lived.
+    /// Revokes a token with its whole family. Returns whether it was valid.
     pub fn revoke_family(&self, token: &str) -> bool {
         let mut contents = locked(&self.contents);
         let lived = contents.state(token, self.clock.now()) == TokenState::Live;
@@ -218,7 +220,7 @@ impl TokenRegistry {
         contents.families.iter_mut().filter(|family| family.owner == owner).for_each(|family| family.is_revoked = true);
     }
 
-    /// Every token that was given out, in order.
+    /// Every issued token, in order.
     #[must_use]
     pub fn all(&self) -> Vec<Token> {
         let contents = locked(&self.contents);
@@ -233,14 +235,14 @@ impl TokenRegistry {
         all.into_iter().map(token).collect()
     }
 
-    /// The access tokens that live.
+    /// The valid access tokens.
     #[must_use]
     pub fn live_access_tokens(&self) -> Vec<String> {
         let is_live = |token: &Token| !token.is_refresh && token.state == TokenState::Live;
         self.all().into_iter().filter(is_live).map(|token| token.token).collect()
     }
 
-    /// The refresh tokens that live.
+    /// The valid refresh tokens.
     #[must_use]
     pub fn live_refresh_tokens(&self) -> Vec<String> {
         let is_live = |token: &Token| token.is_refresh && token.state == TokenState::Live;
@@ -279,7 +281,7 @@ impl Contents {
         Some(self.give(prefix, family, true, expiry(now, policy.refresh_expires_in)))
     }
 
-    /// Different each time, and as hard to guess as real ones.
+    /// A new token, as hard to guess as a real one.
     fn give(&mut self, prefix: &str, family: usize, is_refresh: bool, expires_at: Option<Duration>) -> String {
         let random = || getrandom::u64().expect("the system has a random generator");
         let token = format!("{prefix}{:016x}{:016x}", random(), random());

@@ -1,4 +1,4 @@
-//! What an access token is for (RFC 6750): the account, and an API that shows what it was request.
+//! What an access token is for (RFC 6750): the account, and an API that returns the request it got.
 
 use axum::{
     http::{StatusCode, header},
@@ -20,7 +20,7 @@ pub(super) fn answer(
     }
 }
 
-/// The account, to who asks as the service wants it and has a token of this service that lives.
+/// The account, for a request that is what the service wants, with a valid token of this service.
 fn account(shared: &Shared, request: &ServiceRequest<'_>, query: Option<&str>) -> Result<Response, Rejection> {
     let url = query.map_or_else(|| request.url.clone(), |query| format!("{}?{query}", request.url));
     let given = format!("{} {url}", request.method);
@@ -47,7 +47,8 @@ fn check_headers(request: &ServiceRequest<'_>, token: &str) -> Result<(), Reject
     Ok(())
 }
 
-/// Method, URL, headers and body as they came, for a bearer token that lives; without the token, so that its answer may be shown.
+/// Returns method, URL, headers and body of the request, for a valid bearer token. It leaves the
+/// token out, so that a test can print the response.
 fn echo(shared: &Shared, request: &ServiceRequest<'_>, query: Option<&str>) -> Response {
     let text = |name: &header::HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
     let token = text(&header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
@@ -66,7 +67,7 @@ fn echo(shared: &Shared, request: &ServiceRequest<'_>, query: Option<&str>) -> R
     answer_of(&heard.to_string())
 }
 
-/// RFC 6750 section 3.1; the state is for the test to read.
+/// RFC 6750 section 3.1; the state is for the test.
 fn unauthorized(state: TokenState) -> Response {
     let body = json!({"error": "invalid_token", "state": state}).to_string();
     let headers =

@@ -1,6 +1,6 @@
-//! Clients that prove themselves by a signed assertion (RFC 7523 section 3), held to every word of it.
+//! Clients that authenticate with a signed assertion, checked strictly (RFC 7523 section 3).
 
-use jackfield_oauth2::jose::{KeySet, Signed, SigningKey};
+use jackfield_oauth2::jose::{Jws, KeySet, SigningKey};
 use serde_json::{Value, json};
 
 use super::{CLIENT, Pairs, Rejection, ServiceRequest, Shared, expect_equal, issuer, take};
@@ -17,13 +17,13 @@ pub(super) fn check(shared: &Shared, request: &ServiceRequest<'_>, given: &mut P
     expect_equal("client_id", &take(given, "client_id")?, CLIENT)?;
     expect_equal("client_assertion_type", &take(given, "client_assertion_type")?, TYPE)?;
     let assertion = take(given, "client_assertion")?;
-    let claims = Signed::read(&assertion).and_then(|signed| signed.verified(&registered()));
+    let claims = Jws::parse(&assertion).and_then(|jws| jws.verify(&registered()));
     let claims = claims.map_err(|error| format!("the assertion: {error}"))?;
     for name in ["iss", "sub"] {
         expect_equal(name, claims.get(name).and_then(Value::as_str).unwrap_or_default(), CLIENT)?;
     }
     let audience = match request.profile.issuer {
-        // The issuer alone, in no list (draft-ietf-oauth-rfc7523bis).
+        // The issuer as a string, not in a list (draft-ietf-oauth-rfc7523bis).
         Some(_) => issuer::id(shared, request),
         None => shared.url(request.id, &request.profile.token),
     };
@@ -43,5 +43,5 @@ fn check_times(claims: &serde_json::Map<String, Value>) -> Result<(), Rejection>
 
 fn registered() -> KeySet {
     let key = SigningKey::from_pem(CLIENT_KEY).expect("it is a key");
-    KeySet::read(&json!({"keys": [key.public_key(CLIENT_KEY_ID)]})).expect("a set")
+    KeySet::parse(&json!({"keys": [key.public_key(CLIENT_KEY_ID)]})).expect("a set")
 }

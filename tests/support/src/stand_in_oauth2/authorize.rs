@@ -1,4 +1,5 @@
-//! The authorization endpoint (RFC 6749 section 4.1.1): straight back with a code, to who asks as the service wants it.
+//! The authorization endpoint (RFC 6749 section 4.1.1): it redirects back with a code at once, if
+//! the request is what the service wants.
 
 use axum::{
     http::{StatusCode, header},
@@ -30,7 +31,8 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Re
     Ok((StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response())
 }
 
-/// Fresh and long where an ID token is request for, absent where none is (OpenID Connect Core 1.0 section 15.5.2).
+/// New and long when an ID token is requested, absent otherwise (OpenID Connect Core 1.0 section
+/// 15.5.2).
 fn nonce(request: &ServiceRequest<'_>, scope: &str, given: &mut super::Pairs) -> Result<Option<String>, Rejection> {
     let is_wanted = request.profile.issuer.is_some() && scope.split(' ').any(|scope| scope == "openid");
     match take_optional(given, "nonce")? {
@@ -40,7 +42,7 @@ fn nonce(request: &ServiceRequest<'_>, scope: &str, given: &mut super::Pairs) ->
     }
 }
 
-/// Scopes are joined by the service's separator and no other, and one that is there is not empty (RFC 6749 section 3.3).
+/// Scopes are joined by the service's separator only, and none is empty (RFC 6749 section 3.3).
 fn check_scope(request: &ServiceRequest<'_>, scope: Option<&str>) -> Result<(), Rejection> {
     let other = if request.profile.separator == " " { "," } else { " " };
     match scope {

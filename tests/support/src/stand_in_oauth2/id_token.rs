@@ -1,4 +1,5 @@
-//! ID tokens as an issuer signs them, and as somebody forges them (OpenID Connect Core 1.0 section 2).
+//! ID tokens as an issuer signs them and as an attacker forges them (OpenID Connect Core 1.0
+//! section 2).
 
 use base64::{
     Engine,
@@ -12,23 +13,23 @@ use sha2::{Digest, Sha256};
 use super::{CLIENT, SECRET, ServiceRequest, Shared, issuer};
 use crate::stand_in::locked;
 
-/// Who logs in everywhere.
+/// The user who logs in everywhere.
 pub const SUBJECT: &str = "ada-1";
 
 /// What is wrong with an ID token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrongIdToken {
-    /// None comes.
+    /// There is none.
     Missing,
-    /// Another key than the one of that id.
+    /// Signed with another key than the one of that id.
     OtherKey,
-    /// A key of an id that the issuer does not have.
+    /// Signed with a key of an unknown id.
     UnknownKey,
     /// `none` instead of a signature.
     Unsigned,
     /// HMAC with the client's secret.
     SharedSecret,
-    /// HMAC with the issuer's public key, which everybody has.
+    /// HMAC with the issuer's public key as the secret.
     PublicKeyAsSecret,
     /// Claims changed after they were signed.
     Changed,
@@ -36,13 +37,13 @@ pub enum WrongIdToken {
     OtherIssuer,
     /// Another client's.
     OtherAudience,
-    /// Over.
+    /// It has expired.
     Expired,
-    /// Another set-up's.
+    /// The nonce of another setup.
     OtherNonce,
-    /// No set-up's.
+    /// No nonce.
     NoNonce,
-    /// Of another access token.
+    /// The hash of another access token.
     OtherAccessToken,
 }
 

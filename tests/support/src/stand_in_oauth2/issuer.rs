@@ -1,5 +1,5 @@
-//! A service as an issuer: its metadata (RFC 8414, OpenID Connect Discovery 1.0), its keys, its userinfo, and whose answers it says they are
-//! (RFC 9207). Each may be wrong in one way.
+//! A service as an issuer: its metadata (RFC 8414, OpenID Connect Discovery 1.0), keys, userinfo,
+//! and the `iss` of its responses (RFC 9207). Each can be wrong in one way.
 
 use std::{
     collections::HashSet,
@@ -17,50 +17,50 @@ use url::Url;
 use super::{Rejection, ServiceRequest, Shared, id_token::WrongIdToken};
 use crate::stand_in::{TokenState, locked};
 
-/// What a service is like as an issuer; its identifier is `https://{id}.example/issuer`.
+/// A service as an issuer. Its identifier is `https://{id}.example/issuer`.
 #[derive(Clone, Debug, Default)]
 pub struct Issuer {
     /// Where its metadata are.
     pub place: Place,
-    /// Whether it announces that its answers say whose they are (RFC 9207 section 3).
+    /// Whether it announces that its responses have an `iss` (RFC 9207 section 3).
     pub announces_iss: bool,
-    /// What its answers say.
+    /// The `iss` of its responses.
     pub iss: Iss,
     /// What is wrong with its metadata.
     pub metadata: Metadata,
     /// What is wrong with its ID tokens.
     pub id_token: Option<WrongIdToken>,
-    /// Whether its userinfo speaks of somebody else.
+    /// Whether its userinfo is of another user.
     pub other_userinfo: bool,
-    /// The one of its documents (`metadata`, `keys`, `userinfo`) that is a redirect, and where to.
+    /// Which of its documents (`metadata`, `keys`, `userinfo`) is a redirect, and where to.
     pub redirects: Option<(&'static str, String)>,
-    /// Ways of client authentication that it announces; none: it announces nothing.
+    /// The client authentication methods that it announces; when empty, it announces none.
     pub authentication: Vec<&'static str>,
 }
 
 /// Where the metadata are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
-    /// As RFC 8414 section 3.1 has it.
+    /// At the URL of RFC 8414 section 3.1.
     #[default]
     OAuth,
-    /// As OpenID Connect Discovery 1.0 section 4.1 has it, and not found at the other.
+    /// At the URL of OpenID Connect Discovery 1.0 section 4.1, and not at the other.
     OpenId,
-    /// At both, where the first is silent on what OpenID Connect alone has.
+    /// At both. The first leaves out what only OpenID Connect has.
     Both,
     /// Nowhere.
     Nowhere,
 }
 
-/// What an answer says of whose it is.
+/// The `iss` of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Iss {
     /// Nothing.
     #[default]
     Nothing,
-    /// Its own.
+    /// Its own identifier.
     Own,
-    /// Another's.
+    /// Another issuer's.
     Another,
 }
 
@@ -72,7 +72,7 @@ pub enum Metadata {
     Right,
     /// They name another issuer.
     AnotherIssuer,
-    /// The token endpoint is plain http, at a host that nobody allows.
+    /// The token endpoint is plain HTTP, at a host that is not allowed.
     PlainHttp,
     /// There is no token endpoint.
     NoTokenEndpoint,
@@ -97,7 +97,7 @@ impl Default for Issuing {
 }
 
 impl Issuing {
-    /// Signs with another key from now on, and announces that alone.
+    /// Signs with another key from now on, and publishes only that one.
     pub(super) fn rotate(&self) {
         let mut key = locked(&self.key);
         let number = key.0.trim_start_matches("key-").parse::<u32>().unwrap_or_default();
@@ -113,12 +113,12 @@ fn fresh_key(number: u32) -> (String, SigningKey) {
     (format!("key-{number}"), super::id_token::fresh_key())
 }
 
-/// The identifier as the host knows it.
+/// The identifier that the host knows.
 pub(super) fn id(shared: &Shared, request: &ServiceRequest<'_>) -> String {
     shared.url(request.id, &format!("https://{}.example/issuer", request.id))
 }
 
-/// What an answer of the authorization endpoint says besides.
+/// Adds `iss` to a response of the authorization endpoint.
 pub(super) fn say_whose(shared: &Shared, request: &ServiceRequest<'_>, back: &mut Url) {
     let iss = match request.profile.issuer.as_ref().map(|issuer| issuer.iss) {
         None | Some(Iss::Nothing) => return,
@@ -128,7 +128,7 @@ pub(super) fn say_whose(shared: &Shared, request: &ServiceRequest<'_>, back: &mu
     back.query_pairs_mut().append_pair("iss", &iss);
 }
 
-/// What an issuer answers at the URLs that are its own; `None` at any other.
+/// The response at an URL of the issuer; `None` at any other.
 pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>, path: &str) -> Option<Result<Response, Rejection>> {
     let issuer = request.profile.issuer.as_ref().filter(|_| request.method == Method::GET)?;
     let url = |what: &str| format!("https://{}.example/{what}", request.id);
@@ -155,7 +155,7 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>, path: &str) 
     Some(Ok(if is_down { StatusCode::SERVICE_UNAVAILABLE.into_response() } else { super::json(&answer.to_string()) }))
 }
 
-/// The well-known part that stands before an issuer's path.
+/// The well-known part before an issuer's path.
 pub(super) const OAUTH: &str = ".well-known/oauth-authorization-server/";
 
 fn metadata(shared: &Shared, request: &ServiceRequest<'_>, issuer: &Issuer, is_openid: bool) -> Value {

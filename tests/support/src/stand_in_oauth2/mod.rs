@@ -1,7 +1,8 @@
-//! A server that plays the authorization server and the API of any service, by a description of its service, and strictly: it refuses what
-//! the service does not allow.
+//! A server that plays the authorization server and the API of any service, by its profile. It is
+//! strict: it refuses what the service does not allow.
 //!
-//! A service stands below `/{id}/{host}`: what the service has at `https://github.com/login` is at `/github/github.com/login` here.
+//! A service is below `/{id}/{host}`: what is at `https://github.com/login` in reality is at
+//! `/github/github.com/login` here.
 
 mod api;
 mod assertion;
@@ -38,7 +39,7 @@ use crate::stand_in::{Clock, Endpoint, FaultInjector, TokenRegistry, locked};
 
 /// Id of the client that is registered at every service.
 pub const CLIENT: &str = "client-1.example:app";
-/// Its secret, with characters that a form encodes.
+/// Its secret, with characters that form encoding changes.
 pub const SECRET: &str = "s3cret &/+";
 
 /// A running stand-in; it stops when this is dropped.
@@ -54,7 +55,7 @@ struct ServiceRequest<'a> {
     id: &'a str,
     profile: &'a ServiceProfile,
     method: Method,
-    /// As the service knows it, without the query.
+    /// At the real service, without the query.
     url: String,
     query: Pairs,
     headers: HeaderMap,
@@ -63,7 +64,7 @@ struct ServiceRequest<'a> {
 
 type Pairs = Vec<(String, String)>;
 
-/// What a code was given for.
+/// What a code was issued for.
 struct Grant {
     id: String,
     redirect_uri: String,
@@ -83,15 +84,15 @@ struct Shared {
     /// Code verifiers, as they came.
     verifiers: Mutex<Vec<String>>,
     clock: Arc<Clock>,
-    /// The owners are the profiles.
+    /// The owners are the services.
     tokens: TokenRegistry,
 }
 
-/// Why a request is refused, in words for whoever reads the test.
+/// Why a request is refused, for the reader of a test.
 type Rejection = String;
 
 impl StandInOAuth2 {
-    /// Starts on a free port with the profiles it is to play.
+    /// Starts on a free port, with the services to play.
     ///
     /// # Errors
     /// When loopback cannot be bound.
@@ -101,7 +102,7 @@ impl StandInOAuth2 {
         let shared = Arc::new(Shared::new(address, profiles));
         let router = Router::new().fallback(play).with_state(shared.clone());
         let server = tokio::spawn(async move {
-            // It serves until it is aborted; a broken connection is the other side's affair.
+            // It serves until it is aborted. Broken connections are no errors.
             let _ = axum::serve(listener, router).await;
         });
         Ok(Self { address, shared, server })
@@ -113,13 +114,13 @@ impl StandInOAuth2 {
         self.address.port()
     }
 
-    /// Where a URL of a service is played here.
+    /// The URL here that plays a URL of a service.
     #[must_use]
-    pub fn instead_of(&self, id: &str, url: &str) -> String {
+    pub fn url_of(&self, id: &str, url: &str) -> String {
         self.shared.url(id, url)
     }
 
-    /// How often a URL of a service was request.
+    /// How many requests a URL of a service got.
     #[must_use]
     pub fn request_count(&self, id: &str, url: &str) -> usize {
         let url = format!("{id} {url}");
@@ -131,12 +132,12 @@ impl StandInOAuth2 {
         self.shared.issuing.rotate();
     }
 
-    /// Has no issuer say anything of itself, or do so again.
+    /// Takes the metadata, keys and userinfo of all issuers down, or up again.
     pub fn take_issuers_down(&self, are_down: bool) {
         self.shared.issuing.go(are_down);
     }
 
-    /// Changes what a service is like from now on.
+    /// Changes a service from now on.
     ///
     /// # Panics
     /// When it is not played here.
@@ -144,7 +145,7 @@ impl StandInOAuth2 {
         change(locked(&self.shared.profiles).get_mut(id).expect("the service is played here"));
     }
 
-    /// What goes wrong on the way to a service and back.
+    /// The faults of a service.
     ///
     /// # Panics
     /// When it is not played here.
@@ -153,7 +154,7 @@ impl StandInOAuth2 {
         &self.shared.faults[id]
     }
 
-    /// The tokens that were given out. Their owners are the profiles, by id.
+    /// The issued tokens. Their owners are the ids of services.
     #[must_use]
     pub fn tokens(&self) -> &TokenRegistry {
         &self.shared.tokens
@@ -188,7 +189,7 @@ impl Shared {
         }
     }
 
-    /// Where a URL of a service is played here.
+    /// The URL here that plays a URL of a service.
     fn url(&self, id: &str, url: &str) -> String {
         url.replace("https://", &format!("http://{}/{id}/", self.address))
     }
@@ -277,7 +278,7 @@ fn take_optional(parameters: &mut Pairs, name: &str) -> Result<Option<String>, R
     if found.next().is_some() { Err(format!("{name} is repeated")) } else { Ok(first) }
 }
 
-/// What is left must be what the service wants beside the standard's own, no less and no more.
+/// The remaining parameters are those that the service wants, no fewer and no more.
 fn expect_only(mut left: Pairs, wanted: &BTreeMap<String, String>) -> Result<(), Rejection> {
     for (name, value) in wanted {
         expect_equal(name, &take(&mut left, name)?, value)?;

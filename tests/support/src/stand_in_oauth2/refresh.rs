@@ -12,7 +12,7 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Re
     expect_equal("grant_type", &take(&mut given, "grant_type")?, "refresh_token")?;
     let token = take(&mut given, "refresh_token")?;
     let scope = take_optional(&mut given, "scope")?;
-    // What the service wants of the first request may come again.
+    // The service's parameters of the first request may come again.
     for (name, value) in given {
         let wanted = request.profile.token_parameters.get(&name);
         expect_equal(&name, &value, wanted.ok_or_else(|| format!("{name} is not a parameter of a refresh"))?)?;

@@ -10,9 +10,9 @@ use super::{
     token::{authenticated, refused_with},
 };
 
-/// Section 2.2: done is done, and a token that nobody knows is none already.
+/// Section 2.2: an unknown token counts as revoked.
 pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Response, Rejection> {
-    // Section 2.1: a form, whatever the token endpoint takes.
+    // Section 2.1: a form, whatever the token endpoint wants.
     let profile = ServiceProfile { body: Body::Form, ..request.profile.clone() };
     let request = ServiceRequest { profile: &profile, ..request.clone() };
     let mut given = authenticated(shared, &request)?;
@@ -24,7 +24,7 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Re
     if let Some((name, _)) = given.first() {
         return Err(format!("{name} is not a parameter of a revocation"));
     }
-    // Section 2.1 again: only the client's own; here, the service's own.
+    // Section 2.1: only tokens of this client; here, of this service.
     if shared.tokens.family(&token).is_some_and(|(owner, _)| owner == request.id) {
         shared.tokens.revoke(&token);
     }

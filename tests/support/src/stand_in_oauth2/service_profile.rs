@@ -1,4 +1,4 @@
-//! What a service is like, by its vendor's documentation: one file each in `tests/profiles/`.
+//! How a service does OAuth 2.0, by its vendor's documentation: one file each in `tests/services/`.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -17,25 +17,26 @@ pub struct ServiceProfile {
     pub token: String,
     /// Revocation endpoint (RFC 7009), where there is one.
     pub revocation: Option<String>,
-    /// What the URLs of an API begin with that shows what it was request, to any method, for a token that lives.
+    /// The prefix of the URLs of an API that returns the request it got, to a token that lives.
     pub api: Option<String>,
-    /// What becomes of a refresh token that is used.
+    /// What happens to a used refresh token.
     #[serde(default)]
     pub rotation: Rotation,
-    /// How long a refresh token lives, in seconds; for ever without it. Access tokens live as long as the token answer's `expires_in` says.
+    /// Lifetime of a refresh token in seconds; without it, it never expires. The lifetime of an
+    /// access token is the token answer's `expires_in`.
     pub refresh_expires_in: Option<u64>,
     /// Method and URL of the account; `None` when it is in the token answer.
     pub account: Option<String>,
-    /// What an operator has to say beside client id and secret.
+    /// Options that an operator has to set, beside client id and secret.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
-    /// The one way of client authentication that is taken.
+    /// The one accepted way of client authentication.
     pub authentication: Authentication,
-    /// The one body of a token request that is taken.
+    /// The one accepted body of a token request.
     pub body: Body,
-    /// What becomes of a proof key.
+    /// What happens to a PKCE challenge.
     pub pkce: Pkce,
-    /// What stands between scopes.
+    /// The separator between scopes.
     pub separator: String,
     /// Further parameters that the authorization endpoint wants.
     #[serde(default)]
@@ -43,7 +44,8 @@ pub struct ServiceProfile {
     /// Further parameters that the token endpoint wants.
     #[serde(default)]
     pub token_parameters: BTreeMap<String, String>,
-    /// Headers that the account's URL wants; `TOKEN` and `CLIENT` stand for the token and the client's id.
+    /// Headers that the account's URL wants; `TOKEN` and `CLIENT` stand for the token and the
+    /// client's id.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// The body that the account's URL wants.
@@ -59,18 +61,18 @@ pub struct ServiceProfile {
     pub account_answer: String,
     /// What is installed.
     pub installs: Installs,
-    /// What it is like as an issuer; `None`: it is none, or nobody knows.
+    /// Its properties as an issuer, if it is one.
     #[serde(skip)]
     pub issuer: Option<super::Issuer>,
 }
 
-/// What comes out of a set-up.
+/// What a setup installs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Installs {
     /// External id.
     pub id: String,
-    /// What people read.
+    /// Name.
     pub name: String,
     /// External id of the identity, where there is one.
     pub identity: Option<String>,
@@ -80,11 +82,11 @@ pub struct Installs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Authentication {
-    /// In the body, and no header.
+    /// In the body, without a header.
     Post,
-    /// HTTP Basic, and neither id nor secret in the body.
+    /// HTTP Basic, with neither id nor secret in the body.
     Basic,
-    /// An assertion in the body, and no secret anywhere (RFC 7523).
+    /// An assertion in the body, without a secret anywhere (RFC 7523).
     PrivateKeyJwt,
 }
 
@@ -98,30 +100,30 @@ pub enum Body {
     Json,
 }
 
-/// What becomes of a proof key (RFC 7636).
+/// What happens to a PKCE challenge (RFC 7636).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pkce {
-    /// No code without it, and it is verified.
+    /// There is no code without it, and it is verified.
     Required,
     /// Verified when it is sent.
     Verified,
-    /// Parameters that are not known are passed over, as RFC 6749 section 3.1 says.
+    /// Unknown parameters are ignored, as RFC 6749 section 3.1 says.
     Ignored,
-    /// Parameters that are not known are an error.
+    /// Unknown parameters are an error.
     Refused,
 }
 
-/// What a token answer is.
+/// The format of a token answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answers {
-    /// JSON, as RFC 6749 section 5.1 has it.
+    /// JSON, as in RFC 6749 section 5.1.
     #[default]
     Json,
-    /// Form-encoded for who does not ask for JSON.
+    /// Form-encoded, unless the client asks for JSON.
     FormUnlessAsked,
-    /// Form-encoded, whatever is request for.
+    /// Form-encoded, whatever the client asks for.
     Form,
 }
 

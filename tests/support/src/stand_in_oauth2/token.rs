@@ -1,4 +1,4 @@
-//! The token endpoint: an answer for a code (RFC 6749 section 4.1.3), and what all its requests have in common.
+//! The token endpoint for a code (RFC 6749 section 4.1.3), and what all its requests share.
 
 use axum::{
     http::{StatusCode, header},
@@ -22,7 +22,7 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Re
     let mut given = authenticated(shared, request)?;
     expect_equal("grant_type", &take(&mut given, "grant_type")?, "authorization_code")?;
     let code = take(&mut given, "code")?;
-    // Used up by the first request that names it, good or bad.
+    // The first request with a code uses it up, good or bad.
     let grant = locked(&shared.grants).remove(&code).ok_or("the code was never given, or used")?;
     expect_equal("the code's service", &grant.id, request.id)?;
     expect_equal("redirect_uri", &take(&mut given, "redirect_uri")?, &grant.redirect_uri)?;
@@ -34,7 +34,7 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Re
     Ok(granted(request, &issued, Some(&json!(id_token))))
 }
 
-/// The parameters of a request whose client has proved itself, without those of the proof.
+/// Authenticates the client and returns the other parameters.
 pub(super) fn authenticated(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Pairs, Rejection> {
     if !request.query.is_empty() {
         return Err("the request has a query, where secrets do not belong".to_owned());
@@ -44,7 +44,7 @@ pub(super) fn authenticated(shared: &Shared, request: &ServiceRequest<'_>) -> Re
     Ok(given)
 }
 
-/// Whether a request wants to refresh, be it good or bad.
+/// Whether a request is a refresh, good or bad.
 pub(super) fn is_refresh(request: &ServiceRequest<'_>) -> bool {
     let is_grant = |(name, value): &(String, String)| name == "grant_type" && value == "refresh_token";
     parameters(request).is_ok_and(|given| given.iter().any(is_grant))
@@ -56,21 +56,21 @@ pub(super) fn refused_with(error: &str) -> Response {
     (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// On what policy tokens are given out: by the token answer, and what is said of rotation.
+/// How the service issues tokens, by its token answer and rotation.
 pub(super) fn policy(request: &ServiceRequest<'_>) -> TokenPolicy {
     let answer: Value = serde_json::from_str(&request.profile.token_answer).expect("the service's answers are JSON");
     let has_refresh = request.profile.token_answer.contains("\"REFRESH\"");
     TokenPolicy {
         access_prefix: format!("access-{}-", request.id),
         refresh_prefix: has_refresh.then(|| format!("refresh-{}-", request.id)),
-        // Some profiles say 0 for tokens that do not expire.
+        // Some services send 0 for tokens that never expire.
         expires_in: answer["expires_in"].as_u64().filter(|seconds| *seconds > 0),
         refresh_expires_in: request.profile.refresh_expires_in,
         rotation: request.profile.rotation,
     }
 }
 
-/// The members of the body, which is what the service wants and nothing else.
+/// The parameters of the body, which has the format that the service wants.
 fn parameters(request: &ServiceRequest<'_>) -> Result<Pairs, Rejection> {
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let wanted = match request.profile.body {
@@ -87,7 +87,7 @@ fn parameters(request: &ServiceRequest<'_>) -> Result<Pairs, Rejection> {
     object.into_iter().map(issued).collect::<Option<_>>().ok_or_else(|| "a member is not text".to_owned())
 }
 
-/// One way and not the other (RFC 6749 section 2.3).
+/// Accepts one method and no other (RFC 6749 section 2.3).
 fn authenticate(shared: &Shared, request: &ServiceRequest<'_>, given: &mut Pairs) -> Result<(), Rejection> {
     let header = request.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (id, secret) = match (request.profile.authentication, header) {
@@ -97,7 +97,7 @@ fn authenticate(shared: &Shared, request: &ServiceRequest<'_>, given: &mut Pairs
         (way, _) => return Err(format!("the client does not prove itself by {way:?} alone")),
     };
     expect_equal("client_id", &id, CLIENT)?;
-    // Not in words: what a token endpoint says is shown to people.
+    // Without the secret: users see what a token endpoint says.
     if secret == SECRET { Ok(()) } else { Err("another client_secret".to_owned()) }
 }
 
@@ -121,7 +121,7 @@ fn verify(shared: &Shared, request: &ServiceRequest<'_>, grant: &Grant, given: &
             expect_equal("the challenge", &BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)), challenge)
         }
         (Some(_), _) => Err("code_verifier is missing, too short or too long".to_owned()),
-        // RFC 9700 section 4.8.2: somebody has taken the challenge out of the request.
+        // RFC 9700 section 4.8.2: an attacker has removed the challenge from the request.
         (None, Some(_)) if request.profile.pkce != Pkce::Ignored => {
             Err("code_verifier is there, and no code_challenge was".to_owned())
         }
@@ -129,7 +129,7 @@ fn verify(shared: &Shared, request: &ServiceRequest<'_>, grant: &Grant, given: &
     }
 }
 
-/// The service's answer with these tokens; a refresh brings no ID token.
+/// The service's response with these tokens. A refresh has no ID token.
 pub(super) fn granted(request: &ServiceRequest<'_>, issued: &IssuedTokens, id_token: Option<&Value>) -> Response {
     let answer = request.profile.token_answer.replace("\"TOKEN\"", &format!("{:?}", issued.access));
     let answer = answer.replace("\"REFRESH\"", &format!("{:?}", issued.refresh.as_deref().unwrap_or_default()));

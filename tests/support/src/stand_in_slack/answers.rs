@@ -10,7 +10,8 @@ pub(super) const APP: &str = "A0STANDIN";
 /// The bot's user.
 pub(super) const BOT: &str = "B0STANDIN";
 
-/// `oauth.access`: <https://docs.slack.dev/legacy/legacy-authentication/legacy-oauth>. Its tokens do not rotate.
+/// `oauth.access`, whose tokens do not rotate:
+/// <https://docs.slack.dev/legacy/legacy-authentication/legacy-oauth>.
 pub(super) fn v1(shared: &Shared, grant: &Grant) -> Value {
     let data = json!({"team": grant.team, "user_id": grant.user_id, "scope": grant.scope.replace(' ', ",")});
     let token = |kind: Kind| {
@@ -44,7 +45,8 @@ pub(super) fn v2(shared: &Shared, grant: &Grant) -> Value {
     answer
 }
 
-/// The answer to a refresh, which is flat: <https://docs.slack.dev/authentication/using-token-rotation>.
+/// The flat response to a refresh:
+/// <https://docs.slack.dev/authentication/using-token-rotation>.
 pub(super) fn refreshed(issued: &IssuedTokens) -> Value {
     let data = &issued.data;
     let mut answer = merged(json!({"ok": true}), data["place"].clone());
@@ -54,7 +56,7 @@ pub(super) fn refreshed(issued: &IssuedTokens) -> Value {
     merged(answer, given_out(issued))
 }
 
-/// On what policy tokens of a kind are given out now.
+/// How tokens of a kind are issued now.
 pub(super) fn policy(behaviour: &Behaviour, kind: Kind) -> TokenPolicy {
     let rotates = behaviour.rotation != Rotation::Off;
     TokenPolicy {
@@ -66,7 +68,7 @@ pub(super) fn policy(behaviour: &Behaviour, kind: Kind) -> TokenPolicy {
     }
 }
 
-/// Whose a token is.
+/// Whether a token is a bot's or a user's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Bot,
@@ -81,13 +83,13 @@ impl Kind {
         }
     }
 
-    /// The kind that a family's data name.
+    /// The kind in a family's data.
     pub(super) fn of(data: &Value) -> Self {
         if data["token_type"] == "bot" { Self::Bot } else { Self::User }
     }
 }
 
-/// Where it is installed, as each answer says.
+/// Where the app is installed, as in every response.
 fn place(grant: &Grant) -> Value {
     let enterprise = json!({"id": "E0STANDIN", "name": grant.team.name});
     let (team, enterprise) = match grant.install {
@@ -99,7 +101,7 @@ fn place(grant: &Grant) -> Value {
     json!({"app_id": APP, "team": team, "enterprise": enterprise, "is_enterprise_install": is_enterprise})
 }
 
-/// The first tokens of a kind. Bot and user are families of their own.
+/// The first tokens of a kind. Bot and user tokens are separate families.
 fn opened(shared: &Shared, grant: &Grant, kind: Kind) -> Value {
     let scope = match kind {
         Kind::Bot => &grant.scope,
@@ -114,7 +116,7 @@ fn opened(shared: &Shared, grant: &Grant, kind: Kind) -> Value {
     given_out(&shared.tokens.issue(&owner, data, &policy(&locked(&shared.behaviour), kind)))
 }
 
-/// A issued with what it is good for.
+/// Issued tokens with type and scopes.
 fn given_out(issued: &IssuedTokens) -> Value {
     let data = &issued.data;
     let given = json!({"access_token": issued.access, "token_type": data["token_type"].clone(), "scope": data["scope"].clone()});

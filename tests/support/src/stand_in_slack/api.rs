@@ -1,4 +1,4 @@
-//! A few methods of Slack's API, for whoever has a token that lives.
+//! A few methods of Slack's API, for valid tokens.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::stand_in::{Endpoint, TokenState};
 
-/// Who calls.
+/// The caller.
 pub(super) struct Bearer {
     pub(super) token: String,
     /// Id of the workspace or enterprise.
@@ -26,7 +26,7 @@ pub(super) struct Bearer {
     data: Value,
 }
 
-/// The token of a request, if it lives: from the header, or from a form's `token`.
+/// The token of a request, if it is valid: from the header, or from the form field `token`.
 pub(super) fn authenticated(shared: &Shared, received: &Received) -> Result<Bearer, &'static str> {
     let header = received.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| value.strip_prefix("Bearer ")).or_else(|| received.field("token"));
@@ -44,7 +44,7 @@ pub(super) fn authenticated(shared: &Shared, received: &Received) -> Result<Bear
     Ok(Bearer { token: token.to_owned(), owner, data })
 }
 
-/// Whether a token lives, and whose it is: <https://docs.slack.dev/reference/methods/auth.test>.
+/// The identity of a token: <https://docs.slack.dev/reference/methods/auth.test>.
 pub(super) async fn auth_test(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
     let answer = |bearer: Bearer| {
         let data = &bearer.data;
@@ -65,7 +65,8 @@ pub(super) async fn auth_test(State(shared): State<Arc<Shared>>, Extension(recei
     called(&shared, &received, answer).await
 }
 
-/// Posts what it is given, and shows it: <https://docs.slack.dev/reference/methods/chat.postMessage>.
+/// Returns the message that it gets:
+/// <https://docs.slack.dev/reference/methods/chat.postMessage>.
 pub(super) async fn post_message(
     State(shared): State<Arc<Shared>>,
     Extension(received): Extension<Received>,
@@ -99,7 +100,7 @@ async fn called(shared: &Shared, received: &Received, answer: impl FnOnce(Bearer
     shared.faults.handle(Endpoint::Api, operation).await
 }
 
-/// Slack names the token's scopes in a header.
+/// Slack puts the token's scopes in a header.
 fn scoped(scope: &Value, answer: Value) -> Response {
     ([("x-oauth-scopes", scope.as_str().unwrap_or_default().to_owned())], Json(answer)).into_response()
 }

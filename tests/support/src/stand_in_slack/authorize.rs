@@ -23,7 +23,7 @@ pub(super) async fn v2(State(shared): State<Arc<Shared>>, Extension(received): E
     authorize(&shared, ApiVersion::V2, &received)
 }
 
-/// What is request for, carried through the page.
+/// The authorization request, which the page carries in hidden fields.
 #[derive(Clone, Deserialize)]
 struct AuthorizeRequest {
     api: String,
@@ -32,7 +32,7 @@ struct AuthorizeRequest {
     scope: String,
     #[serde(default)]
     user_scope: String,
-    /// The workspace that is chosen; while nothing is, the one that the request suggests.
+    /// The chosen workspace; before the choice, the one in the request.
     team: String,
     #[serde(default)]
     state: String,
@@ -73,7 +73,7 @@ fn with_opener_policy(behaviour: &Behaviour, mut response: Response) -> Response
 #[template(path = "consent.html")]
 struct ConsentPage<'a> {
     request: &'a AuthorizeRequest,
-    /// Where the answer goes, without its path.
+    /// Host of the redirect URI.
     asker: String,
     teams: Vec<Team>,
     scopes: Vec<&'a str>,
@@ -96,7 +96,7 @@ pub(super) struct Decision {
     decision: String,
 }
 
-/// The person's answer on the page.
+/// The user's decision on the page.
 pub(super) async fn consent(State(shared): State<Arc<Shared>>, Form(decision): Form<Decision>) -> Response {
     let response = back(&shared, &decision.request, decision.decision == "allow");
     with_opener_policy(&locked(&shared.behaviour), response)
@@ -115,7 +115,7 @@ fn back(shared: &Shared, request: &AuthorizeRequest, is_allowed: bool) -> Respon
     (StatusCode::FOUND, [(header::LOCATION, url.to_string())]).into_response()
 }
 
-/// A fresh code, as hard to guess as Slack's.
+/// A new code, as hard to guess as Slack's.
 fn granted(shared: &Shared, request: &AuthorizeRequest) -> String {
     let code = format!("{}.{:x}", shared.client.id, getrandom::u64().expect("the system has a random generator"));
     let behaviour = locked(&shared.behaviour).clone();

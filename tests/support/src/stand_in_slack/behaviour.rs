@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::stand_in::Rotation;
 
-/// All switches. As JSON for `POST /behaviour`: `{"consent": "deny", "token": "server-error"}`; what is left out is the default.
+/// All switches. In JSON, for `POST /behaviour`: `{"consent": "deny", "token": "server-error"}`.
+/// What is left out has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Behaviour {
-    /// What becomes of the authorize page.
+    /// What the authorize page does.
     pub consent: Consent,
     /// What the token endpoints answer to a good request.
     pub token: TokenAnswer,
@@ -18,15 +19,15 @@ pub struct Behaviour {
     pub team_name: String,
     /// Id of the workspace.
     pub team_id: String,
-    /// Workspaces that a person may choose instead.
+    /// Workspaces that the user may choose instead.
     pub other_teams: Vec<Team>,
-    /// Id of the person who installs.
+    /// Id of the user who installs.
     pub user_id: String,
-    /// Whether its pages cut the opener off (`Cross-Origin-Opener-Policy: same-origin`).
+    /// Whether its pages have `Cross-Origin-Opener-Policy: same-origin`, which cuts the opener off.
     pub coop: bool,
     /// Whether tokens rotate: <https://docs.slack.dev/authentication/using-token-rotation>.
     pub rotation: Rotation,
-    /// How long a token that rotates lives, in seconds.
+    /// Lifetime of a rotated token in seconds.
     pub expires_in: u64,
 }
 
@@ -39,19 +40,19 @@ pub struct Team {
     pub name: String,
 }
 
-/// What becomes of the authorize page.
+/// What the authorize page does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Consent {
-    /// A person is request.
+    /// The user is asked.
     Ask,
-    /// Straight back with a code.
+    /// Back at once, with a code.
     Allow,
-    /// Straight back with `access_denied`.
+    /// Back at once, with `access_denied`.
     Deny,
 }
 
-/// What the token endpoints answer to a good request; a bad one is refused as Slack refuses it, whatever stands here.
+/// What the token endpoints answer to a good request. They always refuse a bad one as Slack does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenAnswer {
@@ -61,7 +62,7 @@ pub enum TokenAnswer {
     Form,
     /// `ok` false with an error and a description.
     DescribedError,
-    /// `ok` false with an error alone.
+    /// `ok` false with an error and no description.
     Error,
     /// A page.
     NotJson,
@@ -85,16 +86,16 @@ pub enum TokenAnswer {
 pub enum Install {
     /// The app, in a workspace.
     Workspace,
-    /// The app, in one workspace of an Enterprise Grid: both are named, and the workspace is meant.
+    /// The app, in one workspace of an Enterprise Grid: the response names both.
     GridWorkspace,
     /// The app, in a whole Enterprise Grid.
     Enterprise,
-    /// A person's token only.
+    /// Only a user's token.
     UserOnly,
 }
 
 impl Behaviour {
-    /// Every workspace that can be installed to; the first unless a person says otherwise.
+    /// Every workspace that the app can be installed in. The first is the default.
     pub(super) fn teams(&self) -> Vec<Team> {
         let first = Team { id: self.team_id.clone(), name: self.team_name.clone() };
         std::iter::once(first).chain(self.other_teams.iter().cloned()).collect()

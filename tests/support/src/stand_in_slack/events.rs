@@ -1,5 +1,6 @@
-//! What Slack tells an app of its own accord, at the request URL of the app: <https://docs.slack.dev/apis/events-api>, signed as
-//! <https://docs.slack.dev/authentication/verifying-requests-from-slack> says.
+//! The events that Slack sends to the request URL of an app
+//! (<https://docs.slack.dev/apis/events-api>), signed as in
+//! <https://docs.slack.dev/authentication/verifying-requests-from-slack>.
 
 use anyhow::Result;
 use hmac::{Hmac, KeyInit, Mac};
@@ -9,19 +10,19 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 
 use super::{StandInSlack, answers::APP};
-use crate::http_client::{Answer, HttpClient};
+use crate::http_client::{HttpClient, HttpResponse};
 
-/// One delivery. It can be sent again, as Slack does when it is not sure.
+/// One delivery. It can be sent again, as Slack does after an error.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// Body, as JSON.
     pub body: Value,
-    /// What its timestamp says, in seconds from now.
+    /// Its timestamp, in seconds from now.
     pub skew: i64,
 }
 
 impl Delivery {
-    /// Of an event in a workspace, just now.
+    /// An event in a workspace, now.
     #[must_use]
     pub fn new(id: &str, team: &str, event: &Value) -> Self {
         let body = json!({
@@ -32,26 +33,27 @@ impl Delivery {
         Self { body, skew: 0 }
     }
 
-    /// The app is not installed in a workspace any more: <https://docs.slack.dev/reference/events/app_uninstalled>.
+    /// The app was uninstalled: <https://docs.slack.dev/reference/events/app_uninstalled>.
     #[must_use]
     pub fn uninstalled(id: &str, team: &str) -> Self {
         Self::new(id, team, &json!({"type": "app_uninstalled"}))
     }
 
-    /// Tokens of these people, and of these bots, are revoked: <https://docs.slack.dev/reference/events/tokens_revoked>.
+    /// Tokens of these users and bots were revoked:
+    /// <https://docs.slack.dev/reference/events/tokens_revoked>.
     #[must_use]
     pub fn revoked(id: &str, team: &str, people: &[&str], bots: &[&str]) -> Self {
         Self::new(id, team, &json!({"type": "tokens_revoked", "tokens": {"oauth": people, "bot": bots}}))
     }
 
-    /// Somebody has entered the URL: <https://docs.slack.dev/reference/events/url_verification>.
+    /// Slack verifies the URL: <https://docs.slack.dev/reference/events/url_verification>.
     #[must_use]
     pub fn challenge(challenge: &str) -> Self {
         let body = json!({"token": "deprecated", "challenge": challenge, "type": "url_verification"});
         Self { body, skew: 0 }
     }
 
-    /// Of a workspace of an enterprise, or where the app is installed in all of it, of the enterprise.
+    /// In a workspace of an enterprise; or in the whole enterprise, if the app is installed there.
     #[must_use]
     pub fn in_enterprise(mut self, enterprise: &str, is_whole: bool) -> Self {
         self.body["enterprise_id"] = enterprise.into();
@@ -60,14 +62,14 @@ impl Delivery {
         self
     }
 
-    /// EventKind so many seconds ago, and comes late.
+    /// It happened some seconds ago, and comes late.
     #[must_use]
     pub fn ago(mut self, seconds: i64) -> Self {
         self.body["event_time"] = (OffsetDateTime::now_utc().unix_timestamp() - seconds).into();
         self
     }
 
-    /// With a clock that is so many seconds ahead.
+    /// Signed with a clock that is some seconds ahead.
     #[must_use]
     pub const fn skewed(mut self, seconds: i64) -> Self {
         self.skew = seconds;
@@ -80,7 +82,7 @@ impl StandInSlack {
     ///
     /// # Errors
     /// When nobody answers there.
-    pub async fn deliver(&self, url: &str, delivery: &Delivery) -> Result<Answer> {
+    pub async fn deliver(&self, url: &str, delivery: &Delivery) -> Result<HttpResponse> {
         self.deliver_text(url, &delivery.body.to_string(), delivery.skew).await
     }
 
@@ -88,7 +90,7 @@ impl StandInSlack {
     ///
     /// # Errors
     /// When nobody answers there.
-    pub async fn deliver_text(&self, url: &str, body: &str, skew: i64) -> Result<Answer> {
+    pub async fn deliver_text(&self, url: &str, body: &str, skew: i64) -> Result<HttpResponse> {
         let at = (OffsetDateTime::now_utc().unix_timestamp() + skew).to_string();
         let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(self.client().signing_secret.as_bytes())?;
         let mac = mac.chain_update(format!("v0:{at}:{body}")).finalize().into_bytes();

@@ -1,5 +1,6 @@
-//! A server that plays Slack: authorize page and token endpoints of both dialects, token rotation, revocation, a few methods of the API and
-//! the events it tells, as <https://docs.slack.dev> describes them, with switches for everything that goes wrong in life.
+//! A server that plays Slack as <https://docs.slack.dev> describes it: authorize page and token
+//! endpoints of both API versions, token rotation, revocation, a few methods of the API, and
+//! events. It has switches for everything that goes wrong in reality.
 
 mod answers;
 mod api;
@@ -52,18 +53,18 @@ pub struct Client {
     pub id: String,
     /// Client secret.
     pub secret: String,
-    /// What the requests are signed with that Slack makes.
+    /// The secret that signs Slack's requests.
     pub signing_secret: String,
 }
 
-/// Which of the two dialects.
+/// The two versions of Slack's OAuth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ApiVersion {
     V1,
     V2,
 }
 
-/// What a code was given for.
+/// What a code was issued for.
 struct Grant {
     api: ApiVersion,
     client_id: String,
@@ -82,7 +83,7 @@ struct Shared {
     behaviour: Mutex<Behaviour>,
     grants: Mutex<HashMap<String, Grant>>,
     received: watch::Sender<Vec<Received>>,
-    /// Opens for a token answer that is slow on purpose.
+    /// Opens for [`TokenAnswer::Slow`].
     gate: Notify,
     clock: Arc<Clock>,
     tokens: TokenRegistry,
@@ -116,7 +117,7 @@ impl Default for Client {
 }
 
 impl StandInSlack {
-    /// Starts on a free port, with the default client, redirecting straight.
+    /// Starts on a free port, with the default client; it redirects without asking the user.
     ///
     /// # Errors
     /// When loopback cannot be bound.
@@ -134,7 +135,7 @@ impl StandInSlack {
         let shared = Arc::new(Shared::new(client, behaviour));
         let router = router(shared.clone());
         let server = tokio::spawn(async move {
-            // It serves until it is aborted; a broken connection is the other side's affair.
+            // It serves until it is aborted. Broken connections are no errors.
             let _ = axum::serve(listener, router).await;
         });
         Ok(Self { address, shared, server })
@@ -169,46 +170,47 @@ impl StandInSlack {
         self.shared.received.borrow().clone()
     }
 
-    /// The requests so far that only a host makes: to a token endpoint, and to whatever else is below `/api/`.
+    /// The requests so far below `/api/`, where token endpoints are and no browser goes.
     #[must_use]
     pub fn token_requests(&self) -> Vec<Received> {
         self.requests().into_iter().filter(Received::is_api).collect()
     }
 
-    /// Waits until a host has request for a token.
+    /// Waits until a host has sent a request to `/api/`.
     pub async fn token_requested(&self) {
         // It cannot be closed while `self` holds the sender.
         let _ = self.shared.received.subscribe().wait_for(|all| all.iter().any(Received::is_api)).await;
     }
 
-    /// Lets one slow token answer go.
+    /// Sends one slow token response.
     pub fn open_gate(&self) {
         self.shared.gate.notify_one();
     }
 
-    /// Lets time pass: a code lives ten minutes, a token that rotates as long as [`Behaviour::expires_in`] says.
+    /// Lets time pass: codes expire after ten minutes, rotated tokens after
+    /// [`Behaviour::expires_in`].
     pub fn advance_clock(&self, time: Duration) {
         self.shared.clock.advance(time);
     }
 
-    /// The tokens that were given out. Their owners are the workspaces, or the enterprises, by id.
+    /// The issued tokens. Their owners are the ids of workspaces or enterprises.
     #[must_use]
     pub fn tokens(&self) -> &TokenRegistry {
         &self.shared.tokens
     }
 
-    /// What goes wrong on the way: of requests for tokens, revocations and calls of the API.
+    /// The faults of its token endpoints, revocation and API.
     #[must_use]
     pub fn faults(&self) -> &Arc<FaultInjector> {
         &self.shared.faults
     }
 
-    /// Lets so many chunks of downloads go that are paced.
+    /// Sends the next chunks of paced downloads.
     pub fn send_chunks(&self, count: usize) {
         self.shared.streams.send_chunks(count);
     }
 
-    /// Waits until so many bytes of uploads have arrived, of all uploads together.
+    /// Waits until all uploads together have this many bytes.
     pub async fn uploaded(&self, bytes: usize) {
         self.shared.streams.uploaded(bytes).await;
     }
@@ -248,7 +250,7 @@ async fn set_behaviour(State(shared): State<Arc<Shared>>, Json(behaviour): Json<
     StatusCode::NO_CONTENT
 }
 
-/// As JSON for `POST /fault`: `{"endpoint": "refresh", "fault": "lost-response"}`, for the next request there.
+/// `POST /fault`: `{"endpoint": "refresh", "fault": "lost-response"}`, for the next request there.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NextFault {
@@ -261,7 +263,7 @@ async fn set_fault(State(shared): State<Arc<Shared>>, Json(next): Json<NextFault
     StatusCode::NO_CONTENT
 }
 
-/// As JSON for `POST /advance-clock`: `{"seconds": 43200}`.
+/// `POST /advance-clock`: `{"seconds": 43200}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Advance {
@@ -273,7 +275,7 @@ async fn advance_clock(State(shared): State<Arc<Shared>>, Json(advance): Json<Ad
     StatusCode::NO_CONTENT
 }
 
-/// Every token that was given out, and how it is doing.
+/// Every issued token with its state.
 async fn tokens(State(shared): State<Arc<Shared>>) -> Json<Vec<Token>> {
     Json(shared.tokens.all())
 }

@@ -1,4 +1,4 @@
-//! Keeps every request, so that a test can say what a host has request, and what it has not.
+//! Keeps every request, so that a test can check which requests a host has sent.
 
 use std::sync::Arc;
 
@@ -41,12 +41,12 @@ impl Received {
         first(&self.form, name)
     }
 
-    /// First of that name in the form, or in the query.
+    /// First of that name in the form or the query.
     pub(super) fn either(&self, name: &str) -> Option<&str> {
         self.field(name).or_else(|| self.parameter(name))
     }
 
-    /// For the one method that Slack documents as a GET with the client's secret in the query.
+    /// For the one method of Slack's that has the client's secret in the query.
     pub(super) fn with_query_as_form(&self) -> Self {
         let form = self.form.iter().chain(&self.query).cloned().collect();
         Self { form, ..self.clone() }
@@ -58,15 +58,15 @@ impl Received {
     }
 }
 
-/// More than any request that Slack takes.
+/// More than Slack accepts.
 const LIMIT: usize = 1024 * 1024;
 
 pub(super) async fn record(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    // Some clients name the character set too.
+    // Some clients add the character set.
     let kind = parts.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_form = kind.split(';').next().is_some_and(|kind| kind.trim() == "application/x-www-form-urlencoded");
-    // Anything else is read by who answers it, and perhaps as it comes.
+    // The handler reads any other body, perhaps as a stream.
     let (form, body) = if is_form {
         let Ok(body) = to_bytes(body, LIMIT).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
         (pairs(&body), Body::from(body))

@@ -1,4 +1,5 @@
-//! Token rotation: `oauth.v2.access` with a refresh token (<https://docs.slack.dev/authentication/using-token-rotation>).
+//! Token rotation: `oauth.v2.access` with a refresh token
+//! (<https://docs.slack.dev/authentication/using-token-rotation>).
 
 use axum::{
     Json,

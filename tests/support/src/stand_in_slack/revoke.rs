@@ -1,4 +1,4 @@
-//! The way out: `auth.revoke` and `apps.uninstall`.
+//! Revocation: `auth.revoke` and `apps.uninstall`.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::stand_in::Endpoint;
 
-/// Revokes the one token that it is called with: <https://docs.slack.dev/reference/methods/auth.revoke>.
+/// Revokes the token of the request: <https://docs.slack.dev/reference/methods/auth.revoke>.
 pub(super) async fn revoke(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
     let operation =
         async { authenticated(&shared, &received).map_or_else(refused, |bearer| revoked(&shared, &received, &bearer)) };
@@ -26,13 +26,14 @@ pub(super) async fn revoke(State(shared): State<Arc<Shared>>, Extension(received
 fn revoked(shared: &Shared, received: &Received, bearer: &Bearer) -> Response {
     let is_test = received.either("test").is_some_and(|test| ["1", "true"].contains(&test));
     if !is_test {
-        // What was handed out with a token that rotates goes with it.
+        // The refresh token that belongs to it is revoked as well.
         shared.tokens.revoke_family(&bearer.token);
     }
     Json(json!({"ok": true, "revoked": !is_test})).into_response()
 }
 
-/// Revokes every token of the installation: <https://docs.slack.dev/reference/methods/apps.uninstall>.
+/// Revokes every token of the installation:
+/// <https://docs.slack.dev/reference/methods/apps.uninstall>.
 pub(super) async fn uninstall(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
     let operation = async {
         let bearer = match authenticated(&shared, &received) {

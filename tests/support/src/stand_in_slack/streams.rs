@@ -1,4 +1,5 @@
-//! Long bodies, to see whether who stands between passes them on as they come. No methods of Slack's: they only need a token, as those do.
+//! Long bodies, to test that a proxy streams them. These are not methods of Slack's; they need a
+//! token, like those.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -17,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use super::{Received, Shared, api::authenticated, token::refused};
 use crate::stand_in::Endpoint;
 
-/// What flows.
+/// The streams of a stand-in.
 pub(super) struct Streams {
     chunks: Semaphore,
     uploaded: watch::Sender<usize>,
@@ -46,7 +47,7 @@ pub(super) struct Wanted {
     chunks: usize,
     /// Of each chunk.
     bytes: usize,
-    /// With 1, a chunk goes when the test says so.
+    /// With 1, a chunk is sent when the test says so.
     #[serde(default)]
     paced: u8,
 }
@@ -75,7 +76,7 @@ fn chunks(shared: Arc<Shared>, wanted: Wanted) -> Response {
     ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from_stream(body)).into_response()
 }
 
-/// Says how many bytes came, and in which chunks when.
+/// Returns how many bytes came, and in which chunks at what time.
 pub(super) async fn upload(
     State(shared): State<Arc<Shared>>,
     Extension(received): Extension<Received>,

@@ -17,7 +17,7 @@ use url::form_urlencoded;
 use super::{ApiVersion, Grant, Received, Shared, TokenAnswer, answers, refresh};
 use crate::stand_in::{Endpoint, locked};
 
-/// How long a code lives: <https://docs.slack.dev/authentication/installing-with-oauth>.
+/// Lifetime of a code: <https://docs.slack.dev/authentication/installing-with-oauth>.
 const LIFE_OF_A_CODE: Duration = Duration::from_secs(600);
 
 pub(super) async fn v1(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {
@@ -65,18 +65,18 @@ fn answer(shared: &Shared, grant: &Grant) -> Value {
     }
 }
 
-/// Slack's failures come with status 200.
+/// Slack's errors have status 200.
 pub(super) fn refused(error: &str) -> Response {
     Json(json!({"ok": false, "error": error})).into_response()
 }
 
-/// Checks all that Slack checks. The code is used up by the first request that names it, good or bad.
+/// Checks all that Slack checks. The first request with a code uses it up, good or bad.
 fn exchanged(shared: &Shared, api: ApiVersion, received: &Received) -> Result<Grant, &'static str> {
     let given = |name| received.field(name).unwrap_or_default();
     let client = client_error(shared, received);
     let grant = locked(&shared.grants).remove(given("code"));
     match grant {
-        // Slack's own libraries say nothing of it.
+        // Slack's own libraries leave it out.
         _ if !["", "authorization_code"].contains(&given("grant_type")) => Err("invalid_grant_type"),
         _ if client.is_some() => Err(client.unwrap_or_default()),
         None => Err("invalid_code"),
@@ -88,9 +88,9 @@ fn exchanged(shared: &Shared, api: ApiVersion, received: &Received) -> Result<Gr
     }
 }
 
-/// What is wrong with a request's client, by header or form.
+/// What is wrong with the client of a request, in header or form.
 pub(super) fn client_error(shared: &Shared, received: &Received) -> Option<&'static str> {
-    // Not from the query: secrets do not belong into a URL.
+    // Not from the query: secrets do not belong in a URL.
     let given = |name| received.field(name).unwrap_or_default().to_owned();
     let (id, secret) = basic(&received.headers).unwrap_or_else(|| (given("client_id"), given("client_secret")));
     if id != shared.client.id {
@@ -107,7 +107,7 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     decoded.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))
 }
 
-/// What a form can hold of an answer: its top level.
+/// The top level of an answer, which is all that a form can hold.
 fn form(answer: &Value) -> Response {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for (name, value) in answer.as_object().into_iter().flatten() {
@@ -118,7 +118,7 @@ fn form(answer: &Value) -> Response {
 
 const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
-/// 256 MiB, made as they are read.
+/// 256 MiB, generated while they are read.
 fn huge() -> Response {
     let chunks = (0..4096).map(|_| Ok::<_, io::Error>(Bytes::from(vec![b' '; 64 * 1024])));
     (JSON, Body::from_stream(stream::iter(chunks))).into_response()

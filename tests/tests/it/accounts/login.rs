@@ -19,9 +19,9 @@ async fn a_log_in_changes_the_session_and_leads_where_the_person_was_going() -> 
     assert_eq!((wrong.status, wrong.header("set-cookie")), (401, ""));
     assert!(wrong.text.contains("E-mail or password is wrong."));
     let next = [("email", "Owner@Example.com"), ("password", PASSWORD), ("next", "/organizations/acme/integrations/")];
-    let answer = person.post("/auth/login/", &next).await?;
-    assert_eq!(answer.status_and_location(), (302, "/organizations/acme/integrations/"));
-    let cookie = answer.header("set-cookie").to_owned();
+    let response = person.post("/auth/login/", &next).await?;
+    assert_eq!(response.status_and_location(), (302, "/organizations/acme/integrations/"));
+    let cookie = response.header("set-cookie").to_owned();
     assert!(
         cookie.starts_with("jackfield=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
         "{cookie}"
@@ -39,21 +39,21 @@ async fn repeated_failed_log_ins_are_slowed_down() -> Result<()> {
     let person = HttpClient::new(&app.host.url);
     let mut slowed = None;
     for _ in 0..8 {
-        let answer = person.log_in("owner@example.com", "wrong password").await?;
-        if answer.status == 429 {
-            slowed = Some(answer);
+        let response = person.log_in("owner@example.com", "wrong password").await?;
+        if response.status == 429 {
+            slowed = Some(response);
             break;
         }
     }
-    let answer = slowed.expect("eight failures are too many");
-    assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds >= 1));
+    let response = slowed.expect("eight failures are too many");
+    assert!(response.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds >= 1));
     let other = person.log_in("nobody@example.com", "wrong password").await?;
     assert_eq!(other.status, 401, "others are not slowed down");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn machines_use_bearer_tokens_of_their_own_organization() -> Result<()> {
+async fn clients_use_bearer_tokens_of_their_own_organization() -> Result<()> {
     let app = TestApp::start().await?;
     app.host.organization("other")?;
     let read = app.host.token("acme", &["org:read"])?;

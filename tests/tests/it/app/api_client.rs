@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use jackfield_test_support::{
     host::Host,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
 };
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -46,32 +46,32 @@ impl ApiClient {
         self.request(method, &format!("{}proxy/{path}", self.path))
     }
 
-    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Answer> {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<HttpResponse> {
         self.http.send(request).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn get(&self, path: &str) -> Result<HttpResponse> {
         self.send(self.request(Method::GET, path)).await
     }
 
-    pub(crate) async fn proxy_get(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn proxy_get(&self, path: &str) -> Result<HttpResponse> {
         self.send(self.proxy_request(Method::GET, path)).await
     }
 
-    pub(crate) async fn proxy_post(&self, path: &str, body: &str) -> Result<Answer> {
+    pub(crate) async fn proxy_post(&self, path: &str, body: &str) -> Result<HttpResponse> {
         self.send(self.proxy_request(Method::POST, path).body(body.to_owned())).await
     }
 
     /// Asks for the token of a grant; an empty name is that of the only one.
-    pub(crate) async fn get_token(&self, grant: &str) -> Result<Answer> {
+    pub(crate) async fn get_token(&self, grant: &str) -> Result<HttpResponse> {
         self.get(&format!("{}token/?grant={grant}", self.path)).await
     }
 
     /// The access token of a grant.
     pub(crate) async fn access_token(&self, grant: &str) -> Result<String> {
-        let answer = self.get_token(grant).await?;
-        let json = answer.json()?;
-        json["accessToken"].as_str().map(str::to_owned).with_context(|| format!("{} {json}", answer.status))
+        let response = self.get_token(grant).await?;
+        let json = response.json()?;
+        json["accessToken"].as_str().map(str::to_owned).with_context(|| format!("{} {json}", response.status))
     }
 
     /// Status of the integration.
@@ -81,10 +81,11 @@ impl ApiClient {
 }
 
 /// Status and code of an answer that is the host's own.
-pub(crate) fn refusal(answer: &Answer) -> Result<(u16, String)> {
-    let code = answer.header("jackfield-error").to_owned();
-    let json = answer.json()?;
+pub(crate) fn refusal(response: &HttpResponse) -> Result<(u16, String)> {
+    let code = response.header("jackfield-error").to_owned();
+    let json = response.json()?;
     assert_eq!(json["code"], *code, "{json}");
     assert!(json["detail"].is_string(), "{json}");
-    Ok((answer.status, code))
+    assert!(response.header("proxy-status").starts_with("jackfield; error="), "{:?}", response.headers);
+    Ok((response.status, code))
 }

@@ -4,8 +4,10 @@
 mod api_client;
 mod app_database;
 pub(crate) mod plugin_app;
+mod redacted;
 mod test_app;
 
 pub(crate) use api_client::{ApiClient, refusal};
 pub(crate) use app_database::AppDatabase;
+pub(crate) use redacted::{redacted, redacted_json, redacted_with};
 pub(crate) use test_app::{PASSWORD, TestApp, bare, leaving_a_mark, program, slack_options};

@@ -21,7 +21,7 @@ pub(crate) struct TestApp {
 }
 
 pub(crate) fn program() -> Program {
-    Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), words: Vec::new() }
+    Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), arguments: Vec::new() }
 }
 
 /// A host with nothing.

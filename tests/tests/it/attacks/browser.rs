@@ -26,7 +26,7 @@ async fn assert_heard_nothing(sitting: &BrowserApp) -> Result<()> {
 async fn assert_installed(sitting: &BrowserApp, name: &str) -> Result<()> {
     let browser = &sitting.browser;
     browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
-    browser.see(".rows a", name).await
+    browser.wait_for_text(".rows a", name).await
 }
 
 /// Post-message theft by another origin (RFC 9700 section 4.17): the attacker's page opens the set-up itself and waits for its message. It comes from
@@ -45,7 +45,7 @@ async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
             let page = browser.window().await?;
             browser.click("#open").await?;
             browser.switch_to_popup(&page).await?;
-            browser.see("h1", "That is not yours to do").await?;
+            browser.wait_for_text("h1", "Open this from Jackfield").await?;
             browser.close_window().await?;
             browser.switch_to(&page).await?;
             assert_heard_nothing(sitting).await?;
@@ -108,7 +108,7 @@ async fn post_message_forgery() -> Result<()> {
     browser.fill("input[name=name]", "real").await?;
     browser.click_and_leave("button[type=submit]").await?;
     browser.switch_to(&page).await?;
-    browser.see(".notice.success", "real is connected.").await?;
+    browser.wait_for_text(".notice.success", "real is connected.").await?;
     assert!(!browser.text("body").await?.contains("forged"));
     sitting.quiet().await?;
     Ok(())
@@ -148,16 +148,16 @@ async fn token_leak_by_referrer() -> Result<()> {
             let (browser, host) = (&sitting.browser, &sitting.host);
             sitting.slack_as_a_full_page().await?;
             browser.click("button[value=allow]").await?;
-            browser.see("h1", "Slack is connected").await?;
+            browser.wait_for_text("h1", "Slack is connected").await?;
             let address = browser.url().await?;
             assert_eq!(address, host.at("/extensions/slack/setup/"), "code and state are not in the history either");
             // The page that came with a code leads on, by what a script there could do.
             browser.run(&format!("location.assign({:?})", evil.url())).await?;
-            browser.see("h1", "evil").await?;
+            browser.wait_for_text("h1", "evil").await?;
             browser.open(&host.at("/organizations/acme/integrations/")).await?;
             browser.run("window.open = () => null").await?;
             sitting.open_menu_and_choose("redirects").await?;
-            browser.see("h1", "evil").await?;
+            browser.wait_for_text("h1", "evil").await?;
             assert!(evil.asked().len() >= 2, "the browser was there twice");
             let at_slack: Vec<HeaderMap> = sitting.slack.requests().into_iter().map(|one| one.headers).collect();
             let told = [evil.referrers(), referrers(&at_slack)].concat();

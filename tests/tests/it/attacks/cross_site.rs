@@ -13,7 +13,7 @@ const SETUP: &str = "/extensions/example/setup/";
 /// Set-up start from another site (CVE-2015-9284): a page of the attacker's sends the victim's browser to a start URL, and the victim's provider
 /// consents by itself. And cross-site request forgery of a step: a form there posts into a set-up under way.
 #[tokio::test(flavor = "multi_thread")]
-async fn cross_site_start_and_step_of_a_set_up() -> Result<()> {
+async fn cross_site_start_and_step_of_a_setup() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
     let start = owner.request(Method::GET, START).header("sec-fetch-site", "cross-site");
@@ -44,8 +44,8 @@ async fn login_csrf() -> Result<()> {
     let form = [("email", "manager@example.com"), ("password", PASSWORD), ("next", "/")];
     for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("origin", "null")] {
         let post = victim.request(Method::POST, "/auth/login/").header(name, value).form(&form);
-        let answer = victim.send(post).await?;
-        assert_eq!((answer.status, answer.header("set-cookie")), (403, ""), "{name}: {value}");
+        let response = victim.send(post).await?;
+        assert_eq!((response.status, response.header("set-cookie")), (403, ""), "{name}: {value}");
     }
     let own = victim.request(Method::POST, "/auth/login/").header("sec-fetch-site", "same-origin").form(&form);
     assert_eq!(victim.send(own).await?.status_and_location(), (302, "/"));
@@ -81,11 +81,11 @@ async fn open_redirect_by_a_plugin() -> Result<()> {
         let toml = format!("[redirects]\nto = \"{to}\"");
         let app = TestApp::start_with("v2", None, |host| host.plugin("misbehaving").toml(&toml)).await?;
         let owner = app.log_in_as("owner").await?;
-        let answer = owner.start_setup("acme", "redirects").await?;
+        let response = owner.start_setup("acme", "redirects").await?;
         if is_good {
-            assert_eq!(answer.status_and_location(), (302, to));
+            assert_eq!(response.status_and_location(), (302, to));
         } else {
-            assert_eq!(answer.dialog()?.detail(), INTERNAL, "{to}");
+            assert_eq!(response.dialog()?.detail(), INTERNAL, "{to}");
         }
     }
     Ok(())
@@ -103,8 +103,8 @@ async fn open_redirect_by_a_path() -> Result<()> {
         "/auth/login//evil.example",
         "/..//evil.example",
     ] {
-        let answer = owner.visit(path).await?;
-        assert!(answer.status == 404 && answer.location.is_none(), "{path}: {:?}", answer.status_and_location());
+        let response = owner.visit(path).await?;
+        assert!(response.status == 404 && response.location.is_none(), "{path}: {:?}", response.status_and_location());
     }
     let log_in = HttpClient::new(&app.host.url).visit("//evil.example/organizations/").await?;
     assert!(log_in.location.is_none(), "{:?}", log_in.location);
@@ -127,13 +127,13 @@ async fn clickjacking() -> Result<()> {
         answers.push((path.to_owned(), owner.visit(path).await?));
     }
     for path in [format!("{list}{id}/"), format!("{list}{id}/remove/")] {
-        let answer = owner.visit(&path).await?;
-        assert_eq!(answer.status, 200, "{path}");
-        answers.push((path, answer));
+        let response = owner.visit(&path).await?;
+        assert_eq!(response.status, 200, "{path}");
+        answers.push((path, response));
     }
     answers.push(("log-in".to_owned(), HttpClient::new(&app.host.url).visit("/auth/login/").await?));
-    for (what, answer) in answers {
-        let policy = answer.header("content-security-policy");
+    for (what, response) in answers {
+        let policy = response.header("content-security-policy");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{what}: {policy}");
         assert!(policy.starts_with("default-src 'none'"), "{what}: {policy}");
     }
@@ -149,8 +149,8 @@ async fn a_session_cookie_of_the_attackers_making() -> Result<()> {
     let form = [("email", "owner@example.com"), ("password", PASSWORD), ("next", "/")];
     let planted = "jackfield=AAAAAAAAAAAAAAAAAAAAAA";
     let log_in = browser.request(Method::POST, "/auth/login/").header("cookie", planted).form(&form);
-    let answer = browser.send(log_in).await?;
-    let cookie = answer.header("set-cookie");
+    let response = browser.send(log_in).await?;
+    let cookie = response.header("set-cookie");
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.starts_with(planted), "{cookie}");
     let with_planted = HttpClient::new(&app.host.url);
     let page = with_planted.request(Method::GET, "/account/").header("cookie", planted);

@@ -50,9 +50,9 @@ async fn tampered(app: &TestApp, owner: &HttpClient, change: impl Fn(&str, &str)
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
     let query = change(&parameter(&back, "code"), &parameter(&back, "state"));
-    let answer = owner.visit(&format!("/extensions/slack/setup/?{query}")).await?;
-    let dialog = answer.dialog()?;
-    assert!(!dialog.success && !answer.text.contains("injected"), "nothing that was not asked for is shown: {query}");
+    let response = owner.visit(&format!("/extensions/slack/setup/?{query}")).await?;
+    let dialog = response.dialog()?;
+    assert!(!dialog.success && !response.text.contains("injected"), "nothing that was not asked for is shown: {query}");
     assert_eq!(app.slack.token_requests().len(), 0, "refused before any token request");
     Ok(dialog.detail().to_owned())
 }
@@ -102,13 +102,13 @@ async fn error_injection() -> Result<()> {
     let error = format!("<script>alert(1)</script>{}", "x".repeat(500));
     let forged = format!("/extensions/slack/setup/?error={error}&state=guessed");
     owner.start_setup("acme", "slack").await?;
-    let answer = owner.visit(&forged).await?;
-    assert!(answer.dialog()?.detail() == INVALID && !answer.text.contains("alert(1)"), "{}", answer.text);
+    let response = owner.visit(&forged).await?;
+    assert!(response.dialog()?.detail() == INVALID && !response.text.contains("alert(1)"), "{}", response.text);
     let back = owner.consent(&owner.start_setup("acme", "slack").await?).await?;
     let state = parameter(&back, "state");
-    let answer = owner.visit(&format!("/extensions/slack/setup/?error={error}&state={state}")).await?;
-    assert_eq!(answer.dialog()?.detail(), &error[..200]);
-    assert!(!answer.text.contains("<script>alert"), "{}", answer.text);
+    let response = owner.visit(&format!("/extensions/slack/setup/?error={error}&state={state}")).await?;
+    assert_eq!(response.dialog()?.detail(), &error[..200]);
+    assert!(!response.text.contains("<script>alert"), "{}", response.text);
     assert_eq!(owner.visit(&back).await?.status_and_location(), (302, "/"), "the state is used up by it");
     assert_eq!(app.slack.token_requests().len(), 0);
     Ok(())
@@ -120,9 +120,9 @@ async fn error_injection_by_the_token_endpoint() -> Result<()> {
     let app = TestApp::start().await?;
     app.slack.behave(|behaviour| behaviour.token = jackfield_test_support::stand_in_slack::TokenAnswer::DescribedError);
     let owner = app.log_in_as("owner").await?;
-    let answer = owner.install("acme", "slack").await?;
-    assert_eq!(answer.dialog()?.detail(), "The workspace is <locked>.");
-    assert!(!answer.text.contains("<locked>"), "{}", answer.text);
-    assert_ne!(answer.dialog()?.detail(), INTERNAL);
+    let response = owner.install("acme", "slack").await?;
+    assert_eq!(response.dialog()?.detail(), "The workspace is <locked>.");
+    assert!(!response.text.contains("<locked>"), "{}", response.text);
+    assert_ne!(response.dialog()?.detail(), INTERNAL);
     Ok(())
 }

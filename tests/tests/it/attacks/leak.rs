@@ -6,7 +6,7 @@ use std::ops::Deref;
 use anyhow::{Context, Result};
 use jackfield_test_support::{
     host::Host,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     stand_in::{Endpoint, Fault},
     stand_in_oauth2::{SECRET, StandInOAuth2},
     stand_in_slack::{StandInSlack, TokenAnswer},
@@ -25,7 +25,7 @@ struct LeakApp {
     service: StandInOAuth2,
     owner: HttpClient,
     /// All that was answered, whole, by where.
-    answers: Vec<(String, Answer)>,
+    answers: Vec<(String, HttpResponse)>,
     secrets: Vec<(&'static str, String)>,
 }
 
@@ -40,8 +40,8 @@ impl Deref for LeakApp {
 impl LeakApp {
     async fn new() -> Result<Self> {
         let slack = StandInSlack::start().await?;
-        let answer = r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 3600}"#;
-        let services = BTreeMap::from([service_of("acme", |dialect| dialect.token_answer = answer.to_owned())?]);
+        let response = r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 3600}"#;
+        let services = BTreeMap::from([service_of("acme", |dialect| dialect.token_answer = response.to_owned())?]);
         let service = StandInOAuth2::start(services).await?;
         let slack_toml = slack_options(&slack, "v1");
         let port = format!("\"127.0.0.1:{}\", \"127.0.0.1:{}\"", slack.port(), service.port());
@@ -54,14 +54,14 @@ impl LeakApp {
         Ok(Self { base: app, service, owner, answers: Vec::new(), secrets: Vec::new() })
     }
 
-    async fn look(&mut self, what: &str, path: &str) -> Result<Answer> {
-        let answer = self.owner.visit(path).await?;
-        self.answers.push((what.to_owned(), answer.clone()));
-        Ok(answer)
+    async fn look(&mut self, what: &str, path: &str) -> Result<HttpResponse> {
+        let response = self.owner.visit(path).await?;
+        self.answers.push((what.to_owned(), response.clone()));
+        Ok(response)
     }
 
     /// Sets one up and keeps all that was answered on the way; what it goes through with is secret.
-    async fn set_up(&mut self, provider: &str) -> Result<Answer> {
+    async fn set_up(&mut self, provider: &str) -> Result<HttpResponse> {
         let start = self.look("start", &format!("/organizations/acme/integrations/{provider}/setup/")).await?;
         // The one answer that holds a state, and has to: it leads to the provider.
         let step = self.owner.visit(start.redirect()?.as_str()).await?;
@@ -102,10 +102,10 @@ fn form_encoded(text: &str) -> String {
 }
 
 /// Status, headers and body, as they went over the wire. A cookie is between browser and host.
-fn whole(answer: &Answer) -> String {
-    let headers = answer.headers.iter().filter(|(name, _)| *name != http::header::SET_COOKIE);
+fn whole(response: &HttpResponse) -> String {
+    let headers = response.headers.iter().filter(|(name, _)| *name != http::header::SET_COOKIE);
     let headers = headers.map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
-    headers.collect::<String>() + &answer.text
+    headers.collect::<String>() + &response.text
 }
 
 /// Everything a browser or an operator can have told, after all kinds of endings.
@@ -151,7 +151,7 @@ fn commands(host: &Host) -> Result<Vec<(String, String)>> {
         &["config", "check"],
         &["user", "create", "owner@example.com"],
     ];
-    commands.into_iter().map(|words| Ok((words.join(" "), host.said(words)?.1))).collect()
+    commands.into_iter().map(|words| Ok((words.join(" "), host.output(words)?.1))).collect()
 }
 
 /// Token leak by a dialog, a page, an error or the API (RFC 9700 sections 4.2 and 4.3.2; RFC 6750 section 5.3): somebody looks over the victim's shoulder, reads
@@ -161,8 +161,8 @@ async fn token_leak_by_dialog_page_error_or_api() -> Result<()> {
     let mut app = LeakApp::new().await?;
     everything(&mut app).await?;
     assert!(app.answers.len() >= 20);
-    for (what, answer) in &app.answers {
-        app.assert_clean(what, &whole(answer));
+    for (what, response) in &app.answers {
+        app.assert_clean(what, &whole(response));
     }
     Ok(())
 }

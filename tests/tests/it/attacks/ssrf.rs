@@ -106,7 +106,7 @@ async fn refused(owner: &HttpClient, id: &str) -> Result<bool> {
 async fn ssrf_by_redirect_of_the_revocation_endpoint() -> Result<()> {
     let revocable = |dialect: &mut ServiceProfile| dialect.revocation = Some("https://acme.example/revoke".to_owned());
     let table = |service: &StandInOAuth2| {
-        let url = service.instead_of("acme", "https://acme.example/revoke");
+        let url = service.url_of("acme", "https://acme.example/revoke");
         declaration_of(service, "acme", &format!("revocation-url = \"{url}\""))
     };
     let app = SsrfApp::new(vec![service_of("acme", revocable)?], table).await?;

@@ -79,7 +79,7 @@ async fn one_byte_of_a_key_hides_nothing_that_is_done_to_the_rows_after_it() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erased_log_is_told_at_once_and_after_the_next_deed_and_the_hosts_own_log_has_its_head() -> Result<()> {
+async fn an_erased_log_is_told_at_once_and_after_the_next_entry_and_the_hosts_own_log_has_its_head() -> Result<()> {
     let mut app = TestApp::start().await?;
     let noted = head(&verify(&app.host, &[])?.1)?;
     let erase = "DELETE FROM audit_log; DELETE FROM audit_keys; \
@@ -109,7 +109,7 @@ async fn an_erased_log_is_told_at_once_and_after_the_next_deed_and_the_hosts_own
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_deeds_at_once_on_two_hosts_make_one_chain_without_a_gap() -> Result<()> {
+async fn sixty_four_entries_at_once_on_two_hosts_make_one_chain_without_a_gap() -> Result<()> {
     let Some(database) = fresh_database() else { return Ok(()) };
     let key = "a key that both hosts have, of more than thirty-two characters";
     let start = || bare().plugin("example").database(Some(database.clone())).secret_key(key).start();

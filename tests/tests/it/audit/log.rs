@@ -101,7 +101,7 @@ impl AuditApp {
         let with = |options: &str| bare().plugin("example").plugin("slack").toml(options);
         let wrong = with(&format!("{options}nonsense = {SLIP:?}\n")).listed("no-such-plugin");
         host.reconfigure(&wrong)?;
-        ensure!(!host.said(&["reload"])?.0);
+        ensure!(!host.output(&["reload"])?.0);
         host.reconfigure(&with(&options.replace("timeout = 2", "timeout = 3")).plugin("misbehaving"))?;
         host.run(&["reload"], "")?;
         host.run(&["key", "rotate"], "")?;
@@ -191,7 +191,7 @@ fn is_there(rows: &[Value], deed: &Deed) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn checklist_62_every_deed_is_a_row_with_actor_organization_provider_plugin_digest_and_result() -> Result<()> {
+async fn checklist_62_every_action_is_a_row_with_actor_organization_provider_plugin_digest_and_result() -> Result<()> {
     let app = AuditApp::with_everything_done().await?;
     let rows = rows(&app.host)?;
     let printed = rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
@@ -228,8 +228,8 @@ async fn checklist_62_every_deed_is_a_row_with_actor_organization_provider_plugi
 
 async fn adds_example(person: &HttpClient, organization: &str, name: &str) -> Result<String> {
     person.start_setup(organization, "example").await?;
-    let answer = person.post("/extensions/example/setup/", &[("name", name)]).await?.dialog()?;
-    Ok(answer.data["id"].as_str().context("an id")?.to_owned())
+    let response = person.post("/extensions/example/setup/", &[("name", name)]).await?.dialog()?;
+    Ok(response.data["id"].as_str().context("an id")?.to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,12 +250,12 @@ async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its
     let ids = |rows: &[Value]| rows.iter().map(|row| row["id"].clone()).collect::<Vec<_>>();
     let (mut paged, mut next) = (Vec::new(), Some(format!("{base}?per_page=2")));
     while let Some(path) = next {
-        let answer = owner.visit(&path).await?;
-        let page = answer.json()?;
+        let response = owner.visit(&path).await?;
+        let page = response.json()?;
         let page = page.as_array().context("a list")?;
         assert!((1..=2).contains(&page.len()));
         paged.extend(ids(page));
-        let link = answer.header("link");
+        let link = response.header("link");
         next = link.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(url, _)| url.to_owned());
     }
     assert_eq!(paged, ids(all));
@@ -279,7 +279,7 @@ async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_shows_deeds_in_words_to_whoever_may_read_them() -> Result<()> {
+async fn the_page_shows_entries_in_words_to_whoever_may_read_them() -> Result<()> {
     let app = TestApp::start().await?;
     let (owner, member) = (app.log_in_as("owner").await?, app.log_in_as("member").await?);
     let id = adds_example(&owner, "acme", "Analytical Engines").await?;

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use jackfield_test_support::{
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     processes::{self, Process},
 };
 use reqwest::Method;
@@ -125,7 +125,7 @@ struct Options {
 }
 
 #[derive(Deserialize)]
-struct HttpClient {
+struct Person {
     sub: String,
     name: String,
 }
@@ -149,8 +149,8 @@ impl Provider for Acme {
     }
 
     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
-        let claims: HttpClient = value(&state, "id_token_claims")?;
-        let told: HttpClient = value(&state, "userinfo")?;
+        let claims: Person = value(&state, "id_token_claims")?;
+        let told: Person = value(&state, "userinfo")?;
         Ok(Integration::new(claims.sub).name(format!("{} and {}", claims.name, told.name)))
     }
 }
@@ -324,7 +324,7 @@ fn listen(from: impl Read + Send + 'static, to: Sender<String>) {
 }
 
 /// Comes from the host's redirect to the consent page, and back with a decision.
-async fn decide(person: &HttpClient, step: &Answer, decision: &str) -> Result<Answer> {
+async fn decide(person: &HttpClient, step: &HttpResponse, decision: &str) -> Result<HttpResponse> {
     let sent = step.redirect()?;
     let page = person.visit(sent.as_str()).await?;
     ensure!(page.text.contains("Allow access?"), "{}", page.text);
@@ -333,8 +333,8 @@ async fn decide(person: &HttpClient, step: &Answer, decision: &str) -> Result<An
     let (url, back) = (given("url"), given("back"));
     ensure!(url.starts_with("https://login.acme.example/") && url.contains("/authorize?client_id=dev&"), "{url}");
     let form = [("url", url.as_str()), ("back", &back), ("decision", decision)];
-    let answer = person.post(sent.join("/visit")?.as_str(), &form).await?;
-    person.visit(answer.redirect()?.as_str()).await
+    let response = person.post(sent.join("/visit")?.as_str(), &form).await?;
+    person.visit(response.redirect()?.as_str()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -501,7 +501,7 @@ fn a_build_under_way_ends_with_it() -> Result<()> {
 }
 
 #[test]
-fn what_cannot_be_a_plugin_is_told_with_the_mend() -> Result<()> {
+fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
     let nowhere = Crate::new("dev-nowhere", "")?;
     fs::remove_file(nowhere.0.path().join("Cargo.toml"))?;
     let said = nowhere.refused(|_| {})?;

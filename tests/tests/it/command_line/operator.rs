@@ -7,7 +7,7 @@ use crate::app::bare;
 
 /// Standard error of a start that is refused, without what differs from run to run.
 fn refused(builder: jackfield_test_support::host::HostBuilder) -> Result<String> {
-    builder.log("error").start_refused()
+    builder.log("error").start_error()
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn options_of_a_plugin_that_is_there_but_not_listed_are_no_mistake() -> Result<(
 fn config_check_says_the_same_without_starting_and_leaves_nothing_behind() -> Result<()> {
     let said =
         |output: std::process::Output| String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    let good = bare().plugin("example").plugin("slack").keep_folder();
+    let good = bare().plugin("example").plugin("slack").folder_only();
     let checked = good.run(&["config", "check"])?;
     assert!(checked.status.success());
     let checked = said(checked);
@@ -75,7 +75,7 @@ fn config_check_says_the_same_without_starting_and_leaves_nothing_behind() -> Re
         "{checked}"
     );
     assert!(!good.folder().join("data").exists(), "neither key nor database is made");
-    let bad = bare().listed("nowhere").toml("[http]\ntimeout = 0").keep_folder();
+    let bad = bare().listed("nowhere").toml("[http]\ntimeout = 0").folder_only();
     let checked = bad.run(&["config", "check"])?;
     assert!(!checked.status.success());
     assert!(said(checked).contains("http.timeout: out of range"));

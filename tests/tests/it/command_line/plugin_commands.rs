@@ -8,7 +8,7 @@ use crate::app::{PASSWORD, bare};
 /// What a check says of a library, and whether its exit status is good.
 pub(crate) fn checked(name: &str, more: &[&str]) -> Result<(bool, String)> {
     let library = built_library(name)?.display().to_string();
-    let output = bare().keep_folder().run(&[&["plugin", "check", &library], more].concat())?;
+    let output = bare().folder_only().run(&[&["plugin", "check", &library], more].concat())?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     Ok((output.status.success(), said.replace(&library, "FILE")))
 }
@@ -87,7 +87,7 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
 
 #[test]
 fn the_whole_catalogue_passes_the_same_check() -> Result<()> {
-    let folder = bare().keep_folder();
+    let folder = bare().folder_only();
     let run = |arguments: &[&str]| -> Result<(bool, String)> {
         let output = folder.run(arguments)?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -125,7 +125,7 @@ async fn the_list_of_a_running_host_tells_how_its_plugins_are_doing() -> Result<
     owner.start_setup("acme", "panics-in-step").await?;
     owner.post("/extensions/panics-in-step/setup/", &[("name", "x")]).await?;
     owner.start_setup("acme", "two-steps").await?;
-    let (_, listed) = host.said(&["plugin", "list"])?;
+    let (_, listed) = host.output(&["plugin", "list"])?;
     for part in [
         "example: running, in-process\n",
         "sandbox none: it has all of the host's rights",
@@ -144,7 +144,7 @@ async fn the_list_of_a_running_host_tells_how_its_plugins_are_doing() -> Result<
 
 #[test]
 fn a_table_for_a_plugin_that_is_not_listed_is_a_mistake_with_a_hint() -> Result<()> {
-    let said = bare().plugin("example").toml("[plugins.exampel]\ndeadline = 1").log("error").start_refused()?;
+    let said = bare().plugin("example").toml("[plugins.exampel]\ndeadline = 1").log("error").start_error()?;
     insta::assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: plugins.exampel: no plugin is listed under this name

@@ -126,7 +126,7 @@ fn fields_that_nobody_knows_yet_change_no_answer() -> Result<()> {
 }
 
 #[test]
-fn the_conversation_goes_through_every_kind_of_turn() -> Result<()> {
+fn the_conversation_goes_through_every_kind_of_task_result() -> Result<()> {
     let mut line = WorkerLine::start("released_v1_0_0")?;
     let mut came = Vec::new();
     for (op, body) in conversation("released_v1_0_0") {

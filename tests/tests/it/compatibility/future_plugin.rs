@@ -35,7 +35,7 @@ async fn fields_that_nobody_knows_yet_are_passed_over_in_every_reply() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kinds_of_answers_that_nobody_knows_yet_end_the_set_up_with_words_for_the_operator() -> Result<()> {
+async fn kinds_of_answers_that_nobody_knows_yet_end_the_setup_with_words_for_the_operator() -> Result<()> {
     let app = started().await?;
     for (provider, reason, words) in [
         ("future-answer", "answer", "an answer of a kind that this host does not know"),
@@ -95,7 +95,7 @@ async fn a_way_of_client_authentication_that_nobody_knows_yet_asks_for_no_token(
 
 #[test]
 fn a_kind_of_step_that_nobody_knows_yet_is_told_before_anybody_comes_to_it() -> Result<()> {
-    let said = host("[future-step]\non = true\n[future-client]\non = \"\"").start_refused()?;
+    let said = host("[future-step]\non = true\n[future-client]\non = \"\"").start_error()?;
     assert!(said.contains("the step `step` is of a kind that this host does not know"), "{said}");
     Ok(())
 }

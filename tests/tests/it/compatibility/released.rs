@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use jackfield_test_support::{
     host::HostBuilder,
-    http_client::Answer,
+    http_client::HttpResponse,
     stand_in_slack::{Delivery, StandInSlack},
 };
 use reqwest::Method;
@@ -54,7 +54,7 @@ impl PluginApp {
         }))
     }
 
-    async fn workshop(&self, form: &[(&str, &str)]) -> Result<Answer> {
+    async fn workshop(&self, form: &[(&str, &str)]) -> Result<HttpResponse> {
         self.owner.post(WORKSHOP, form).await
     }
 
@@ -122,8 +122,8 @@ async fn tokens_of_a_1_0_plugin_are_refreshed_and_revoked_its_own_way() -> Resul
         assert_eq!(read().await?, "w0rkshop-2", "{isolation}");
         assert_eq!(app.owner.send(app.owner.request(Method::DELETE, &path)).await?.status, 204);
         let ended = stored.settled().await?;
-        let answer = ended.iter().find_map(|one| one.answer.as_deref()).unwrap_or_default();
-        assert!(answer.contains("1 of w-Ada given up"), "{isolation}: {answer}");
+        let response = ended.iter().find_map(|one| one.answer.as_deref()).unwrap_or_default();
+        assert!(response.contains("1 of w-Ada given up"), "{isolation}: {response}");
     }
     Ok(())
 }
@@ -156,7 +156,7 @@ async fn a_log_in_of_a_1_0_plugin_leads_to_an_integration() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_1_0_plugin_gets_wrong_ends_one_set_up_with_its_reason_in_the_log() -> Result<()> {
+async fn what_a_1_0_plugin_gets_wrong_ends_one_setup_with_its_reason_in_the_log() -> Result<()> {
     for isolation in ISOLATIONS {
         let app = started(isolation).await?;
         for (name, detail, logged) in [
@@ -183,8 +183,8 @@ async fn a_1_0_plugin_takes_no_events_and_goes_on() -> Result<()> {
     for isolation in ISOLATIONS {
         let app = started(isolation).await?;
         let url = app.host.at("/extensions/released-workshop/events/");
-        let answer = app.slack.deliver(&url, &Delivery::uninstalled("Ev1", "w-Ada")).await?;
-        assert_eq!((answer.status, &*answer.text), (404, ""), "{isolation}");
+        let response = app.slack.deliver(&url, &Delivery::uninstalled("Ev1", "w-Ada")).await?;
+        assert_eq!((response.status, &*response.text), (404, ""), "{isolation}");
         assert!(posted(&app.owner, "released-workshop", &[("name", "error")]).await?.detail().contains("says no"));
         app.example_works().await?;
     }
@@ -204,10 +204,10 @@ fn a_1_0_plugin_passes_todays_check() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_options_of_a_1_0_plugin_are_still_checked_and_its_hosts_listed() -> Result<()> {
     let slack = StandInSlack::start().await?;
-    let wrong = host(&slack, "process").toml("[released-workshop.more]\nx = 1").start_refused()?;
+    let wrong = host(&slack, "process").toml("[released-workshop.more]\nx = 1").start_error()?;
     assert!(wrong.contains("unknown option") && wrong.contains("released-workshop.more"), "{wrong}");
     let app = PluginApp::of(host(&slack, "process"), slack).await?;
-    let listed = app.host.said(&["plugin", "list"])?.1;
+    let listed = app.host.output(&["plugin", "list"])?.1;
     assert!(listed.contains("api.example.com"), "{listed}");
     Ok(())
 }

@@ -58,9 +58,9 @@ impl WorkerLine {
         self.socket.read_exact(&mut length)?;
         self.socket.read_exact(&mut answered)?;
         ensure!(u64::from_le_bytes(answered) == call, "an answer to another question");
-        let mut answer = vec![0; usize::try_from(u32::from_le_bytes(length))? - answered.len()];
-        self.socket.read_exact(&mut answer)?;
-        Ok(serde_json::from_slice(&answer)?)
+        let mut response = vec![0; usize::try_from(u32::from_le_bytes(length))? - answered.len()];
+        self.socket.read_exact(&mut response)?;
+        Ok(serde_json::from_slice(&response)?)
     }
 
     /// Hangs up; a worker that is whole ends by itself then, and well.

@@ -84,11 +84,11 @@ impl TokensApp {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_will_live_a_while_is_lent_as_it_is() -> Result<()> {
+async fn a_token_that_will_live_a_while_is_returned_as_it_is() -> Result<()> {
     let app = TokensApp::new().await?;
-    let answer = app.client.get_token("").await?;
-    let mut json = answer.json()?;
-    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+    let response = app.client.get_token("").await?;
+    let mut json = response.json()?;
+    assert_eq!((response.status, response.header("cache-control")), (200, "no-store"));
     let token = json["accessToken"].take();
     assert_eq!(app.state(token.as_str().context("a token")?), TokenState::Live);
     assert!(json["expiresAt"].take().is_string());
@@ -109,7 +109,7 @@ async fn a_token_that_will_live_a_while_is_lent_as_it_is() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_machine_with_the_scope_reads_tokens_of_its_own_organization() -> Result<()> {
+async fn only_a_client_with_the_scope_reads_tokens_of_its_own_organization() -> Result<()> {
     let app = TokensApp::new().await?;
     let TokensApp { base: app, owner, client } = &app;
     let path = format!("{}token/", client.path);
@@ -131,7 +131,7 @@ async fn only_a_machine_with_the_scope_reads_tokens_of_its_own_organization() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_about_to_expire_is_refreshed_before_it_is_lent_and_replaced_wherever_it_stands() -> Result<()> {
+async fn a_token_about_to_expire_is_refreshed_before_it_is_returned_and_replaced_wherever_it_stands() -> Result<()> {
     let app = TokensApp::new().await?;
     let old = app.client.access_token("bot").await?;
     app.let_live("bot", AGES).await?;
@@ -250,8 +250,8 @@ async fn an_outage_keeps_the_old_token_while_it_lives_and_leaves_the_provider_al
     // Once the old one is dead there is none to lend.
     app.let_live("bot", EXPIRED).await?;
     app.next(Fault::TooManyRequests { retry_after: 60 });
-    let answer = app.client.get_token("bot").await?;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, "60"));
+    let response = app.client.get_token("bot").await?;
+    assert_eq!((response.status, response.header("retry-after")), (503, "60"));
     assert_eq!(app.client.get_token("bot").await?.status, 503);
     assert_eq!(app.refreshes(), 2);
     Ok(())
@@ -263,9 +263,9 @@ async fn what_the_provider_has_revoked_needs_reauthentication_and_is_asked_for_o
     app.let_live("bot", AGES).await?;
     app.next(Fault::Refused { error: "invalid_grant".to_owned() });
     for _ in 0..3 {
-        let answer = app.client.get_token("bot").await?;
-        assert_eq!(answer.status, 409);
-        assert!(answer.json()?["detail"].as_str().is_some_and(|detail| detail.contains("re-authentication")));
+        let response = app.client.get_token("bot").await?;
+        assert_eq!(response.status, 409);
+        assert!(response.json()?["detail"].as_str().is_some_and(|detail| detail.contains("re-authentication")));
     }
     assert_eq!(app.refreshes(), 1, "and not hammered");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
@@ -364,7 +364,7 @@ async fn who_cannot_listen_leaves_the_leases_of_the_host_that_does() -> Result<(
     let caller = app.client.clone();
     let read = tokio::spawn(async move { caller.access_token("bot").await });
     hold.wait_for(1).await;
-    let (succeeded, said) = app.host.said(&["serve", "--config", "jackfield.toml"])?;
+    let (succeeded, said) = app.host.output(&["serve", "--config", "jackfield.toml"])?;
     assert!(!succeeded && said.contains("cannot listen"), "{said}");
     let refresh = app.database().await?.refresh(TEAM).await?.context("under way")?;
     assert!(refresh.leased_until.is_some(), "the lease is the other's still");
@@ -398,8 +398,8 @@ async fn a_host_killed_in_the_middle_of_a_refresh_finds_it_again() -> Result<()>
         host.killed_and_restarted(bare().plugin("example").plugin("slack").toml(&slack_options(&slack, "v2")))?;
     assert!(read.await?.is_err(), "its caller has no answer");
     hold.release();
-    let answer = app.client.get_token("bot").await?;
-    assert_eq!(answer.status, 409, "{}\n{}", answer.text, host.log()?);
+    let response = app.client.get_token("bot").await?;
+    assert_eq!(response.status, 409, "{}\n{}", response.text, host.log()?);
     assert_eq!(slack.faults().requests(Refresh), 1, "the used token is not sent again");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
     assert!(host.log()?.contains("a refresh was sent and its answer lost"));
@@ -436,7 +436,7 @@ async fn a_provider_that_does_not_answer_keeps_no_other_grant_waiting() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_mints_tokens_its_own_way_and_is_lent_fresh_ones_when_it_is_called() -> Result<()> {
+async fn a_plugin_mints_tokens_its_own_way_and_gets_fresh_ones_when_it_is_called() -> Result<()> {
     let app = TestApp::start_with("v2", None, |host| host.plugin("minting")).await?;
     let owner = app.log_in_as("owner").await?;
     let page = owner.start_setup("acme", "minting").await?;

@@ -3,11 +3,10 @@
 use std::ops::Deref;
 
 use anyhow::{Context, Result, ensure};
-use diesel::{RunQueryDsl, sql_query};
 use futures_util::future::join_all;
 use jackfield_store::{events, grants::Status};
 use jackfield_test_support::{
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::databases,
     stand_in::{Endpoint::Refresh, Rotation, TokenState},
     stand_in_slack::{Delivery, Install},
@@ -66,14 +65,14 @@ impl EventsApp {
         self.host.at("/extensions/slack/events/")
     }
 
-    async fn deliver(&self, delivery: &Delivery) -> Result<Answer> {
+    async fn deliver(&self, delivery: &Delivery) -> Result<HttpResponse> {
         self.slack.deliver(&self.url(), delivery).await
     }
 
     /// Delivers, and has it answered as Slack wants it.
     async fn tell(&self, delivery: &Delivery) -> Result<()> {
-        let answer = self.deliver(delivery).await?;
-        ensure!((answer.status, &*answer.text) == (200, ""), "{answer:?}");
+        let response = self.deliver(delivery).await?;
+        ensure!((response.status, &*response.text) == (200, ""), "{response:?}");
         Ok(())
     }
 
@@ -325,15 +324,15 @@ async fn a_repeated_event_acts_once_and_is_answered_each_time() -> Result<()> {
 async fn a_delivery_is_known_for_two_days_and_of_many_at_once_one_is_news() -> Result<()> {
     for database in databases() {
         let app = TestApp::start_with("v2", database, |host| host).await?;
-        let store = app.host.store().await?;
         let now = OffsetDateTime::now_utc();
-        let is_news = |provider: &'static str| store.write(move |c| events::is_news(c, provider, "Ev1", now));
+        let store = app.host.store().await?.at(now);
+        let is_news = |provider: &'static str| store.write(move |tx| events::is_news(tx, provider, "Ev1"));
         let news = join_all((0..8).map(|_| is_news("slack"))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert_eq!(news.into_iter().filter(|is_news| *is_news).count(), 1);
         assert!(is_news("other").await?, "another provider counts for itself");
-        store.sweep(now + 2 * DAY - Duration::SECOND).await?;
+        store.at(now + 2 * DAY - Duration::SECOND).sweep().await?;
         assert!(!is_news("slack").await?);
-        store.sweep(now + 2 * DAY).await?;
+        store.at(now + 2 * DAY).sweep().await?;
         assert!(is_news("slack").await?);
     }
     Ok(())
@@ -355,8 +354,8 @@ async fn an_event_of_a_workspace_that_is_not_installed_changes_nothing() -> Resu
     assert_eq!(app.usable("T0OTHER").await?.0, "needs-reauthentication", "nobody had taken its id");
     assert_eq!(app.left(TEAM).await?, before.0);
     for path in ["/extensions/example/events/", "/extensions/none/events/", "/extensions/slack/events/x/"] {
-        let answer = app.slack.deliver(&app.host.at(path), &Delivery::uninstalled("Ev3", TEAM)).await?;
-        assert_eq!(answer.status, 404, "{path}");
+        let response = app.slack.deliver(&app.host.at(path), &Delivery::uninstalled("Ev3", TEAM)).await?;
+        assert_eq!(response.status, 404, "{path}");
     }
     assert_eq!(app.left(TEAM).await?, before.0);
     Ok(())
@@ -386,13 +385,13 @@ async fn an_event_that_nobody_has_signed_is_refused_also_a_challenge() -> Result
             let at = OffsetDateTime::now_utc().unix_timestamp().to_string();
             let request = service.request(Method::POST, &app.url()).header("x-slack-request-timestamp", at);
             let request = request.header("x-slack-signature", signature).body(delivery.body.to_string());
-            let answer = service.send(request).await?;
-            assert_eq!((answer.status, &*answer.text), (401, ""), "{signature:?}");
+            let response = service.send(request).await?;
+            assert_eq!((response.status, &*response.text), (401, ""), "{signature:?}");
         }
     }
     assert_eq!(app.left(TEAM).await?, before);
-    let answer = app.deliver(&Delivery::challenge("chall3nge")).await?;
-    assert_eq!((answer.status, &*answer.text, answer.header("content-type")), (200, "chall3nge", "text/plain"));
+    let response = app.deliver(&Delivery::challenge("chall3nge")).await?;
+    assert_eq!((response.status, &*response.text, response.header("content-type")), (200, "chall3nge", "text/plain"));
     let head = app.owner.send(app.owner.request(Method::HEAD, &app.url())).await?;
     // RFC 9110 section 15.5.6.
     assert_eq!((head.status, head.header("allow")), (405, "GET, POST, PUT"));
@@ -404,8 +403,8 @@ async fn an_event_that_nobody_has_signed_is_refused_also_a_challenge() -> Result
 async fn an_event_is_taken_for_five_minutes_either_way() -> Result<()> {
     let app = EventsApp::new(None).await?;
     for skew in [-330, 330] {
-        let answer = app.deliver(&Delivery::uninstalled("Ev1", TEAM).skewed(skew)).await?;
-        assert_eq!(answer.status, 401, "{skew}");
+        let response = app.deliver(&Delivery::uninstalled("Ev1", TEAM).skewed(skew)).await?;
+        assert_eq!(response.status, 401, "{skew}");
     }
     assert_eq!(app.usable(TEAM).await?.0, "active");
     for skew in [-270, 270] {
@@ -419,15 +418,15 @@ async fn an_event_is_taken_for_five_minutes_either_way() -> Result<()> {
 async fn without_a_signing_secret_nobody_is_asked() -> Result<()> {
     let app = TestApp::start().await?;
     let calls = || -> Result<String> {
-        let listed = app.host.said(&["plugin", "list"])?.1;
+        let listed = app.host.output(&["plugin", "list"])?.1;
         let calls: Vec<_> = listed.lines().filter(|line| line.trim_start().starts_with("calls")).collect();
         ensure!(!calls.is_empty(), "{listed}");
         Ok(calls.join(" "))
     };
     let before = calls()?;
     for delivery in [Delivery::uninstalled("Ev1", TEAM), Delivery::challenge("c")] {
-        let answer = app.slack.deliver(&app.host.at("/extensions/slack/events/"), &delivery).await?;
-        assert_eq!(answer.status, 404);
+        let response = app.slack.deliver(&app.host.at("/extensions/slack/events/"), &delivery).await?;
+        assert_eq!(response.status, 404);
     }
     assert_eq!(calls()?, before, "no plugin code has run");
     Ok(())
@@ -457,15 +456,15 @@ async fn neither_log_nor_database_tells_what_an_event_says() -> Result<()> {
 
 /// Item 51 of the security checklist.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_events_leaves_set_ups_their_turn() -> Result<()> {
+async fn a_flood_of_events_leaves_setups_their_turn() -> Result<()> {
     let app = EventsApp::new(None).await?;
     let message = Delivery::new("Ev1", TEAM, &json!({"type": "message"}));
     let flood = join_all((0..100).map(|_| app.deliver(&message)));
     let (answers, set_up) = tokio::join!(flood, app.install("acme"));
     set_up?;
-    for answer in answers {
-        let answer = answer?;
-        assert!(matches!((answer.status, answer.header("retry-after")), (200, "") | (503, "1")), "{answer:?}");
+    for response in answers {
+        let response = response?;
+        assert!(matches!((response.status, response.header("retry-after")), (200, "") | (503, "1")), "{response:?}");
     }
     let large = app.slack.deliver_text(&app.url(), &"x".repeat(300_000), 0).await?;
     assert_eq!(large.status, 413);
@@ -477,7 +476,7 @@ async fn where_the_database_fails_the_service_is_told_so_and_tells_again() -> Re
     for database in databases() {
         let app = EventsApp::new(database).await?;
         let store = app.host.store().await?;
-        let run = |sql: &'static str| store.write(move |c| Ok(sql_query(sql).execute(c).map(drop)?));
+        let run = |sql: &'static str| store.tamper(sql);
         run("ALTER TABLE events RENAME TO lost").await?;
         assert_eq!(app.deliver(&Delivery::uninstalled("Ev1", TEAM)).await?.status, 500);
         assert_eq!(app.usable(TEAM).await?.0, "active", "nothing of it is written");

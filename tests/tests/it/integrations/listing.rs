@@ -67,9 +67,9 @@ async fn installed_integrations_come_by_name_in_pages() -> Result<()> {
     }
     assert_eq!((pages, names), (3, ["Alpha", "alpha 2", "beta", "Delta", "gamma"].map(str::to_owned).to_vec()));
     for bad in ["per_page=0", "per_page=101", "per_page=x", "cursor=x"] {
-        let answer = owner.visit(&format!("/api/0/organizations/acme/integrations/?{bad}")).await?;
-        assert_eq!(answer.status, 400, "{bad}");
-        assert!(answer.json()?["detail"].is_string());
+        let response = owner.visit(&format!("/api/0/organizations/acme/integrations/?{bad}")).await?;
+        assert_eq!(response.status, 400, "{bad}");
+        assert!(response.json()?["detail"].is_string());
     }
     Ok(())
 }

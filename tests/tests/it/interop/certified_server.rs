@@ -7,7 +7,7 @@ use jackfield_oauth2::jose::SigningKey;
 use jackfield_store::grants::Tokens;
 use jackfield_test_support::{
     host::Host,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     interop::{AuthorizationServer, CLIENT, SECRET, interop},
     stand_in_oauth2::{CLIENT_KEY, CLIENT_KEY_ID},
 };
@@ -84,16 +84,17 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
     }
 
     async fn answered(&self, page: &str, form: &[(&str, &str)]) -> Result<String> {
-        let answer = self.owner.post(page, form).await?;
-        self.follow(answer.location.as_deref().with_context(|| format!("{}: {}", answer.status, answer.text))?).await
+        let response = self.owner.post(page, form).await?;
+        self.follow(response.location.as_deref().with_context(|| format!("{}: {}", response.status, response.text))?)
+            .await
     }
 
     /// Follows redirects within the server: to a page of its own, or to whoever asked.
     async fn follow(&self, url: &str) -> Result<String> {
         let mut url = Url::parse(&self.server.issuer)?.join(url)?;
         while url.as_str().starts_with(&self.server.issuer) {
-            let answer = self.owner.visit(url.as_str()).await?;
-            let Some(location) = &answer.location else { return Ok(url.into()) };
+            let response = self.owner.visit(url.as_str()).await?;
+            let Some(location) = &response.location else { return Ok(url.into()) };
             url = url.join(location)?;
         }
         Ok(url.into())
@@ -116,7 +117,7 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
     }
 
     /// Has the host lend a token when the one it has is about to expire.
-    async fn lent_late(&self, integration: &str) -> Result<Answer> {
+    async fn lent_late(&self, integration: &str) -> Result<HttpResponse> {
         let stored = AppDatabase::of(&self.host).await?;
         let name = stored.grants("ada").await?.first().context("a grant")?.0.name.clone();
         stored.let_live("ada", &name, Duration::seconds(-1)).await?;
@@ -126,7 +127,7 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
     }
 
     /// A request of the client to an endpoint of the server, past our host.
-    async fn asked(&self, path: &str, form: &[(&str, &str)]) -> Result<Answer> {
+    async fn asked(&self, path: &str, form: &[(&str, &str)]) -> Result<HttpResponse> {
         let request = self.owner.request(Method::POST, &format!("{}{path}", self.server.issuer));
         self.owner.send(request.basic_auth(CLIENT, Some(SECRET)).form(form)).await
     }
@@ -203,8 +204,8 @@ async fn a_certified_server_is_described_by_its_issuer_alone_and_takes_our_signe
     ] {
         let Some(app) = InteropApp::by_issuer(&format!("{proof}\n{account}")).await? else { return Ok(()) };
         let integration = app.installed().await?;
-        let answer = app.lent_late(&integration).await?;
-        assert_eq!(answer.status, 200, "it refreshes likewise: {}\n{}", answer.text, app.host.log()?);
+        let response = app.lent_late(&integration).await?;
+        assert_eq!(response.status, 200, "it refreshes likewise: {}\n{}", response.text, app.host.log()?);
     }
     Ok(())
 }
@@ -248,8 +249,8 @@ async fn a_certified_server_rotates_and_ends_the_grant_whose_used_token_comes_ag
     let reused = app.asked("/token", &[("grant_type", "refresh_token"), ("refresh_token", &stolen)]).await?;
     assert_eq!(reused.json()?["error"], "invalid_grant");
     assert_eq!(app.is_active(fresh).await?, false, "all of the grant is over");
-    let answer = app.lent_late(&integration).await?;
-    assert_eq!(answer.status, 409, "{}\n{}", answer.text, app.host.log()?);
+    let response = app.lent_late(&integration).await?;
+    assert_eq!(response.status, 409, "{}\n{}", response.text, app.host.log()?);
     assert_eq!(app.owner.visit(&integration).await?.json()?["status"], "needs-reauthentication");
     Ok(())
 }

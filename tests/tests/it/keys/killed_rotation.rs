@@ -13,9 +13,9 @@ use anyhow::{Context, Result, ensure};
 use jackfield_config::SecretKeys;
 use jackfield_server::control::Control;
 use jackfield_services::keys::Rotation;
-use jackfield_store::{Sealer, Store, StoreResult, integrations, organization_integrations, organizations};
+use jackfield_store::{Sealer, Store, StoreResult, Tx, integrations, organization_integrations, organizations};
 use jackfield_test_support::{
-    crashes::{Ended, RandomCrashes, time_to_finish},
+    crashes::{Exit, RandomCrashes, time_to_finish},
     host::{Folder, HostBuilder},
     http_client::HttpClient,
     postgres::fresh_database,
@@ -47,16 +47,15 @@ fn metadata(n: usize) -> Map<String, Value> {
 }
 
 async fn fill(store: &Store) -> StoreResult<()> {
-    let (sealer, now) = (store.sealer().clone(), time::OffsetDateTime::now_utc());
-    let fill = move |c: &mut _| {
+    let fill = move |tx: &mut Tx<'_>| {
         // One that nobody is linked to is given up by a host that serves.
-        let filled = organizations::insert(c, "filled", "Filled", now)?;
+        let filled = organizations::insert(tx, "filled", "Filled")?;
         for n in 0..ROWS {
             let (external_id, name) = (format!("row-{n:04}"), format!("Row {n:04}"));
             let new =
                 integrations::NewIntegration { provider: "p".to_owned(), external_id, name, metadata: metadata(n) };
-            let (stored, _) = integrations::install(c, &sealer, new, now)?;
-            organization_integrations::link(c, filled, stored.id, None, now)?;
+            let (stored, _) = integrations::install(tx, new)?;
+            organization_integrations::link(tx, filled, stored.id, None)?;
         }
         Ok(())
     };
@@ -64,11 +63,10 @@ async fn fill(store: &Store) -> StoreResult<()> {
 }
 
 async fn assert_whole(store: &Store) -> StoreResult<()> {
-    let sealer = store.sealer().clone();
-    let look = move |c: &mut _| {
+    let look = move |tx: &mut Tx<'_>| {
         for n in 0..ROWS {
-            let row = integrations::by_external_id(c, "p", &format!("row-{n:04}"))?.expect("no row is lost");
-            assert_eq!(integrations::metadata(c, &sealer, row.id)?, Some(metadata(n)), "row {n}");
+            let row = integrations::by_external_id(tx, "p", &format!("row-{n:04}"))?.expect("no row is lost");
+            assert_eq!(integrations::metadata(tx, row.id)?, Some(metadata(n)), "row {n}");
         }
         Ok(())
     };
@@ -77,7 +75,7 @@ async fn assert_whole(store: &Store) -> StoreResult<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one_key() -> Result<()> {
-    let folder = bare().keep_folder();
+    let folder = bare().folder_only();
     let key = folder.folder().join("data/secret.key");
     assert!(folder.run(&["migrate"])?.status.success() && !key.exists(), "a migration needs no secret key");
     std::fs::write(&key, "a key that was made by hand, of more than thirty-two characters")?;
@@ -90,7 +88,7 @@ async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one
     let (mut killed, mut runs) = (0, 0);
     while killed < KILLS && runs < 4 * KILLS {
         runs += 1;
-        killed += usize::from(kills.run(&mut rotate(), longest)? == Ended::Killed);
+        killed += usize::from(kills.run(&mut rotate(), longest)? == Exit::Killed);
         if killed % 50 == 0 {
             assert_whole(&store).await?;
         }
@@ -120,7 +118,7 @@ async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_wh
     let socket = host.folder().join("data/jackfield.sock");
     let rotation = || {
         let socket = socket.clone();
-        async move { Control::at(&socket)?.rotate(&Rotation::DataKey, |_| ()).await }
+        async move { Control::at(&socket).rotate(&Rotation::DataKey, |_| ()).await }
     };
     let begun = Instant::now();
     rotation().await?;
@@ -128,7 +126,7 @@ async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_wh
     let (mut kills, mut killed) = (RandomCrashes::new()?, 0);
     for _ in 0..4 * HOSTS_KILLED {
         let asked = tokio::spawn(rotation());
-        tokio::time::sleep(kills.moment(longest)).await;
+        tokio::time::sleep(kills.delay(longest)).await;
         host = host.killed_and_restarted(bare())?;
         killed += usize::from(asked.await?.is_err());
         assert_whole(&store).await?;

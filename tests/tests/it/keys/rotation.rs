@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use jackfield_store::sealed_columns::SEALED_COLUMNS;
 use jackfield_test_support::{
     host::Host,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::databases,
     stand_in::{Endpoint, Rotation},
     stand_in_slack::Install,
@@ -108,11 +108,11 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     let new = "n".repeat(44);
 
     write_lines(&app.host, &[&new])?;
-    let (is_fine, said) = app.host.said(&["reload"])?;
+    let (is_fine, said) = app.host.output(&["reload"])?;
     assert!(!is_fine && said.contains("which is not among these"), "an old line must not go first: {said}");
 
     write_lines(&app.host, &[&new, &old])?;
-    let (is_fine, said) = app.host.said(&["key", "rotate", "--secret-key"])?;
+    let (is_fine, said) = app.host.output(&["key", "rotate", "--secret-key"])?;
     assert!(!is_fine && said.contains("`jackfield reload` first"), "{said}");
     app.host.run(&["reload"], "")?;
     let known = app.host.run(&["key", "status"], "")?;
@@ -130,12 +130,12 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     assert!(owner.install("acme", "slack").await?.dialog()?.success);
 
     write_lines(&app.host, &[&old])?;
-    let (is_fine, said) = app.host.said(&["key", "check"])?;
+    let (is_fine, said) = app.host.output(&["key", "check"])?;
     assert!(!is_fine && said.contains("is wrapped under another secret key"), "{said}");
     let host = bare().plugin("example").plugin("slack").toml(&slack_options(&app.slack, "v2"));
     let said = app.host.restart(host).err().context("it must not start")?.to_string();
     assert!(
-        said.contains("data/secret.key: this database's secrets hang on another secret key (")
+        said.contains("data/secret.key: this database's secrets are sealed under another secret key (")
             && said.contains("help: put that key there"),
         "{said}"
     );
@@ -156,7 +156,7 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         let sql = format!("UPDATE integrations SET sealed_metadata = {damage} WHERE id = {id}");
         spoil(&app.host, &sql)?;
 
-        let (is_fine, said) = app.host.said(&["key", "check"])?;
+        let (is_fine, said) = app.host.output(&["key", "check"])?;
         assert!(!is_fine && said.contains("integrations  slack / ") && said.contains(reason), "{said}");
         assert_eq!(app.list_integrations(&owner).await?.len(), 2, "the list goes on");
         let page = owner.visit(&format!("/organizations/acme/integrations/{id}/")).await?;
@@ -181,7 +181,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn get(&self, path: &str, grant: &str) -> Result<Answer> {
+    async fn get(&self, path: &str, grant: &str) -> Result<HttpResponse> {
         let asked = self.client.request(Method::GET, &format!("{}{path}", self.path)).bearer_auth(&self.token);
         self.client.send(asked.header("jackfield-grant", grant)).await
     }

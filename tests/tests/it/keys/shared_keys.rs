@@ -105,9 +105,9 @@ async fn what_was_sealed_before_there_was_a_data_key_decides_as_well() -> Result
         assert_eq!(read(&new, id).await?, Some(metadata()));
         install(&old).await?;
         assert_eq!(read(&new, id).await?, Some(metadata()), "the older one goes on");
-        Keys::new(new.clone()).go_on().await?;
+        Keys::new(new.clone()).resume().await?;
         let status = Keys::new(new.clone()).status().await?;
-        assert!(status.lines[0].values == 0 && status.keys.len() == 1, "all is under the data key: {status:?}");
+        assert!(status.secret_keys[0].values == 0 && status.keys.len() == 1, "all is under the data key: {status:?}");
         assert_eq!(read(&old, id).await?, Some(metadata()));
     }
     Ok(())
@@ -122,19 +122,22 @@ async fn a_host_or_a_command_without_the_secret_key_of_its_database_does_nothing
         let (with, without) =
             (|| bare().database(Some(url.clone())).secret_key(ANOTHER), || bare().database(Some(url.clone())));
 
-        let said = with().start_refused()?;
+        let said = with().start_error()?;
         assert!(
             said.contains(
-                "system.secret-key: the key in this file: this database's secrets hang on another secret key ("
+                "system.secret-key: the key in this file: this database's secrets are sealed under another secret key ("
             ),
             "{said}"
         );
         assert!(said.contains("help: put that key there: another host of this installation has it"), "{said}");
-        let said = without().start_refused()?;
-        assert!(said.contains("FOLDER/data/secret.key: there is no such file, and what is sealed"), "{said}");
+        let said = without().start_error()?;
+        assert!(
+            said.contains("FOLDER/data/secret.key: there is no such file, and this database's secrets are sealed"),
+            "{said}"
+        );
 
         for (folder, told) in
-            [(with().keep_folder(), "another secret key ("), (without().keep_folder(), "there is no such file")]
+            [(with().folder_only(), "another secret key ("), (without().folder_only(), "there is no such file")]
         {
             for command in [&["user", "create", "ada@example.com", "--password-stdin"][..], &["key", "rotate"]] {
                 let output = folder.run_with(command, PASSWORD)?;

@@ -123,7 +123,7 @@ impl BrowserApp {
     /// `JACKFIELD_SCREENSHOTS` names a folder.
     async fn look(&self, what: &str) -> Result<()> {
         for (width, is_dark) in [(1440, false), (800, true), (360, false), (360, true), (800, false), (1440, true)] {
-            self.browser.look(width, is_dark).await?;
+            self.browser.emulate(width, is_dark).await?;
             if let Some(folder) = std::env::var_os("JACKFIELD_SCREENSHOTS") {
                 let scheme = if is_dark { "dark" } else { "light" };
                 let file = std::path::Path::new(&folder).join(format!("{what}-{width}-{scheme}.png"));
@@ -134,7 +134,7 @@ impl BrowserApp {
             let is_wide = self.browser.run("return document.documentElement.scrollWidth > window.innerWidth").await?;
             anyhow::ensure!(is_wide == false, "{what} scrolls sideways at {width}");
         }
-        self.browser.look(1200, false).await
+        self.browser.emulate(1200, false).await
     }
 
     pub(crate) async fn quiet(&self) -> Result<()> {
@@ -149,11 +149,11 @@ async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> R
         |host| host,
         async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
-            browser.see(".empty", "Nothing is connected yet").await?;
+            browser.wait_for_text(".empty", "Nothing is connected yet").await?;
             browser.run("window.notReloaded = true").await?;
             for name in ["middle", "Alpha", "zulu"] {
                 sitting.add_example(name).await?;
-                browser.see(".notice.success", &format!("{name} is connected.")).await?;
+                browser.wait_for_text(".notice.success", &format!("{name} is connected.")).await?;
             }
             let names =
                 browser.run("return [...document.querySelectorAll('.rows a')].map((link) => link.innerText)").await?;
@@ -182,7 +182,7 @@ async fn an_instance_that_a_form_names_is_reached_from_the_form_and_connected() 
             browser.fill("input[name=client-id]", CLIENT).await?;
             browser.fill("input[name=client-secret]", SECRET).await?;
             browser.click("button[type=submit]").await?;
-            browser.see("h1", "GitLab is connected").await?;
+            browser.wait_for_text("h1", "GitLab is connected").await?;
             browser
                 .assert_quiet(&[&sitting.host.url, &own.host.url, &format!("http://127.0.0.1:{}", own.service.port())])
                 .await
@@ -203,14 +203,14 @@ async fn slack_is_added_through_its_consent_page() -> Result<()> {
             let page = browser.window().await?;
             sitting.open_menu_and_choose("slack").await?;
             browser.switch_to_popup(&page).await?;
-            browser.see("main", hostile).await?;
+            browser.wait_for_text("main", hostile).await?;
             browser.click_and_leave("button[value=allow]").await?;
             browser.switch_to(&page).await?;
-            browser.see(".notice.success", hostile).await?;
-            browser.see(".rows a", hostile).await?;
+            browser.wait_for_text(".notice.success", hostile).await?;
+            browser.wait_for_text(".rows a", hostile).await?;
             browser.click(".rows a").await?;
-            browser.see(".facts", "kept secret").await?;
-            browser.see("h1", hostile).await?;
+            browser.wait_for_text(".facts", "kept secret").await?;
+            browser.wait_for_text("h1", hostile).await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -230,7 +230,7 @@ async fn a_denied_consent_is_told_until_it_is_dismissed() -> Result<()> {
             browser.switch_to_popup(&page).await?;
             browser.click_and_leave("button[value=deny]").await?;
             browser.switch_to(&page).await?;
-            browser.see(".notice.error", "access_denied").await?;
+            browser.wait_for_text(".notice.error", "access_denied").await?;
             browser.click(".notice button[aria-label=Dismiss]").await?;
             browser.until("return document.querySelector('.notice') === null", Vec::new(), "the notice stays").await?;
             sitting.quiet().await?;
@@ -241,7 +241,7 @@ async fn a_denied_consent_is_told_until_it_is_dismissed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_pop_up_is_blocked_the_set_up_goes_on_as_a_full_page_and_comes_back() -> Result<()> {
+async fn where_the_pop_up_is_blocked_the_setup_goes_on_as_a_full_page_and_comes_back() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
@@ -249,9 +249,9 @@ async fn where_the_pop_up_is_blocked_the_set_up_goes_on_as_a_full_page_and_comes
             let browser = &sitting.browser;
             sitting.slack_as_a_full_page().await?;
             browser.click("button[value=allow]").await?;
-            browser.see("h1", "Slack is connected").await?;
+            browser.wait_for_text("h1", "Slack is connected").await?;
             browser.click("a.button").await?;
-            browser.see(".rows a", "Analytical Engines").await?;
+            browser.wait_for_text(".rows a", "Analytical Engines").await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -272,10 +272,10 @@ async fn a_pop_up_that_the_person_closes_is_noticed_and_can_be_tried_again() -> 
             browser.find("input[name=name]").await?;
             browser.close_window().await?;
             browser.switch_to(&page).await?;
-            browser.see(".notice", "nothing was added").await?;
+            browser.wait_for_text(".notice", "nothing was added").await?;
             browser.click(".notice button:not(.plain)").await?;
             sitting.name_example(&page, "second try").await?;
-            browser.see(".rows a", "second try").await?;
+            browser.wait_for_text(".rows a", "second try").await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -298,8 +298,8 @@ async fn where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channe
             assert_eq!(browser.run("return window.opener === null").await?, true, "the tie is cut");
             browser.click_and_leave("button[value=allow]").await?;
             browser.switch_to(&page).await?;
-            browser.see(".notice.success", "Analytical Engines is connected.").await?;
-            browser.see(".rows a", "Analytical Engines").await?;
+            browser.wait_for_text(".notice.success", "Analytical Engines is connected.").await?;
+            browser.wait_for_text(".rows a", "Analytical Engines").await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -315,24 +315,24 @@ async fn an_integration_is_configured_and_removed_after_a_confirmation() -> Resu
         async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             sitting.add_example("one").await?;
-            browser.see(".rows a", "one").await?;
+            browser.wait_for_text(".rows a", "one").await?;
             browser.click(".rows a").await?;
             browser.click("form.stack button").await?;
-            browser.see(".stack .error", "Fill this in.").await?;
+            browser.wait_for_text(".stack .error", "Fill this in.").await?;
             browser.assert_console_says("status of 422").await?;
             browser.fill("#field-1", "shown to people").await?;
             browser.click("form.stack button").await?;
-            browser.see(".notice.success", "The configuration was saved.").await?;
+            browser.wait_for_text(".notice.success", "The configuration was saved.").await?;
             browser
                 .until("return document.querySelector('#field-1').value === 'shown to people'", Vec::new(), "not saved")
                 .await?;
             browser.click("a.danger").await?;
-            browser.see("h1", "Remove one?").await?;
+            browser.wait_for_text("h1", "Remove one?").await?;
             browser.click("a.button").await?;
             browser.click("a.danger").await?;
             browser.click("button.danger").await?;
-            browser.see(".notice.success", "The integration was removed.").await?;
-            browser.see(".empty", "Nothing is connected yet").await?;
+            browser.wait_for_text(".notice.success", "The integration was removed.").await?;
+            browser.wait_for_text(".empty", "Nothing is connected yet").await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -348,12 +348,12 @@ async fn a_member_sees_no_buttons_that_would_fail() -> Result<()> {
         async |sitting: &BrowserApp| {
             let owner = sitting.log_in_as("owner").await?;
             let browser = &sitting.browser;
-            browser.see(".empty", "Ask an owner or manager").await?;
+            browser.wait_for_text(".empty", "Ask an owner or manager").await?;
             owner.start_setup("acme", "example").await?;
             owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
             browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".rows a").await?;
-            browser.see("h1", "one").await?;
+            browser.wait_for_text("h1", "one").await?;
             let buttons = browser.run("return document.querySelectorAll('main button, main a.button').length").await?;
             assert_eq!(buttons, 0);
             sitting.quiet().await?;
@@ -371,17 +371,17 @@ async fn an_expired_session_comes_back_to_where_the_person_was() -> Result<()> {
         async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
             browser.open(&sitting.host.at("/account/")).await?;
-            browser.see(".empty", "None yet").await?;
+            browser.wait_for_text(".empty", "None yet").await?;
             browser.click("nav button").await?;
-            browser.see("h1", "Log in").await?;
+            browser.wait_for_text("h1", "Log in").await?;
             browser.open(&sitting.host.at("/account/")).await?;
             browser.fill("#email", "owner@example.com").await?;
             browser.fill("#password", "wrong password").await?;
             browser.click("button.primary").await?;
-            browser.see(".notice.error", "E-mail or password is wrong.").await?;
+            browser.wait_for_text(".notice.error", "E-mail or password is wrong.").await?;
             browser.fill("#password", PASSWORD).await?;
             browser.click("button.primary").await?;
-            browser.see("h1", "Your linked identities").await?;
+            browser.wait_for_text("h1", "Your linked identities").await?;
             browser.assert_console_says("status of 401").await?;
             sitting.quiet().await?;
             Ok(())
@@ -399,12 +399,12 @@ async fn a_linked_identity_is_seen_and_unlinked() -> Result<()> {
             let browser = &sitting.browser;
             sitting.slack_as_a_full_page().await?;
             browser.click("button[value=allow]").await?;
-            browser.see("h1", "Slack is connected").await?;
+            browser.wait_for_text("h1", "Slack is connected").await?;
             browser.open(&sitting.host.at("/account/")).await?;
-            browser.see(".rows", "U0ADA").await?;
+            browser.wait_for_text(".rows", "U0ADA").await?;
             browser.click(".rows button").await?;
-            browser.see(".notice.success", "The identity was unlinked.").await?;
-            browser.see(".empty", "None yet").await?;
+            browser.wait_for_text(".notice.success", "The identity was unlinked.").await?;
+            browser.wait_for_text(".empty", "None yet").await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -430,13 +430,13 @@ async fn two_tabs_add_two_providers() -> Result<()> {
             browser.fill("input[name=name]", "from the first tab").await?;
             browser.switch_to(&second).await?;
             browser.click("button[value=allow]").await?;
-            browser.see("h1", "Slack is connected").await?;
+            browser.wait_for_text("h1", "Slack is connected").await?;
             browser.switch_to(&first).await?;
             browser.click("button[type=submit]").await?;
-            browser.see("h1", "Example is connected").await?;
+            browser.wait_for_text("h1", "Example is connected").await?;
             browser.open(&page).await?;
-            browser.see(".rows", "Analytical Engines").await?;
-            browser.see(".rows", "from the first tab").await?;
+            browser.wait_for_text(".rows", "Analytical Engines").await?;
+            browser.wait_for_text(".rows", "from the first tab").await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -479,7 +479,7 @@ async fn everything_can_be_done_with_the_keyboard_alone() -> Result<()> {
             // The window closes itself while the driver still looks at it, and then it may never answer.
             let _ = tokio::time::timeout(std::time::Duration::from_secs(5), browser.press(ENTER)).await;
             browser.switch_to(&page).await?;
-            browser.see(".notice.success", "typed is connected.").await?;
+            browser.wait_for_text(".notice.success", "typed is connected.").await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -516,7 +516,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             sitting.slack_as_a_full_page().await?;
             look("stand-in-consent").await?;
             browser.click("button[value=allow]").await?;
-            browser.see("h1", "Slack is connected").await?;
+            browser.wait_for_text("h1", "Slack is connected").await?;
             look("dialog-success").await?;
             browser.open(&list).await?;
             browser.find(".rows").await?;
@@ -528,17 +528,17 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             browser.find(".facts").await?;
             look("details").await?;
             browser.click("form.stack button").await?;
-            browser.see(".stack .error", "Fill this in.").await.ok();
+            browser.wait_for_text(".stack .error", "Fill this in.").await.ok();
             look("details-error").await?;
             browser.click("a.danger").await?;
             look("remove").await?;
             let slack = sitting.slack_page(&owner).await?;
             browser.open(&at(&slack)).await?;
-            browser.see("#access", "Access").await?;
+            browser.wait_for_text("#access", "Access").await?;
             look("details-access").await?;
             sitting.slack_ends_the_grant(&slack).await?;
             browser.open(&at(&slack)).await?;
-            browser.see(".badge.warn", "needs re-authentication").await?;
+            browser.wait_for_text(".badge.warn", "needs re-authentication").await?;
             look("details-ended").await?;
             browser.open(&at("/account/")).await?;
             look("account").await?;
@@ -547,11 +547,11 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             browser.open(&at("/organizations/acme/integrations/example/setup/?dialog=0")).await?;
             look("step").await?;
             browser.open(&at("/extensions/slack/setup/?code=x&state=y")).await?;
-            browser.see(".notice.error", "was already finished").await?;
+            browser.wait_for_text(".notice.error", "was already finished").await?;
             look("refused").await?;
             browser.open(&at("/organizations/acme/integrations/slack/setup/?dialog=0")).await?;
             browser.click("button[value=deny]").await?;
-            browser.see("h1", "Slack was not connected").await?;
+            browser.wait_for_text("h1", "Slack was not connected").await?;
             look("dialog-failure").await?;
             browser.open(&list).await?;
             browser.click("nav button").await?;
@@ -574,12 +574,12 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
                 .await?;
             sitting.slack_as_a_full_page().await?;
             browser.click("button[value=deny]").await?;
-            browser.see("h1", "Slack was not connected").await?;
+            browser.wait_for_text("h1", "Slack was not connected").await?;
             sitting.host.token("acme", &["org:read", "org:write", "integrations:token"])?;
             browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".pages a[href$='/audit/']").await?;
-            browser.see(".log", "New API token").await?;
-            browser.see(".log", "failed").await?;
+            browser.wait_for_text(".log", "New API token").await?;
+            browser.wait_for_text(".log", "failed").await?;
             sitting.look("log").await?;
             browser.run("document.querySelector('#action').value = 'install'").await?;
             browser.click(".filters button").await?;
@@ -587,11 +587,11 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
             assert!(!browser.text(".log").await?.contains("New API token"));
             browser.run("document.querySelector('#action').value = 'link'").await?;
             browser.click(".filters button").await?;
-            browser.see(".empty", "Nothing of that kind was done yet.").await?;
+            browser.wait_for_text(".empty", "Nothing of that kind was done yet.").await?;
             sitting.look("log-empty").await?;
             browser.click(".empty a").await?;
             browser.click(".log a").await?;
-            browser.see("#log", "Log").await?;
+            browser.wait_for_text("#log", "Log").await?;
             sitting.look("details-log").await?;
             sitting.quiet().await
         },
@@ -612,18 +612,18 @@ async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<
             sitting.look("host-form").await?;
             browser.fill("input[type=number]", "12").await?;
             browser.click("button.primary").await?;
-            browser.see(".stack .error", "Say a name.").await?;
+            browser.wait_for_text(".stack .error", "Say a name.").await?;
             let kept = browser.run("return document.querySelector('input[type=number]').value").await?;
             assert_eq!(kept, "12", "values are kept after an error");
             sitting.look("host-form-error").await?;
             browser.open(&at("/organizations/acme/integrations/two-steps/setup/?dialog=0")).await?;
             browser.fill("input[name=a]", "one").await?;
             browser.click(".plugin button").await?;
-            browser.see(".quiet", "Step 2 of 2").await?;
+            browser.wait_for_text(".quiet", "Step 2 of 2").await?;
             sitting.look("step-2-of-2").await?;
             sitting.host.member("acme", "owner@example.com", "member")?;
             browser.open(&at("/organizations/acme/integrations/example/setup/")).await?;
-            browser.see("h1", "That is not yours to do").await?;
+            browser.wait_for_text("h1", "You do not have access to this").await?;
             sitting.look("forbidden").await?;
             let reference = browser.text("code").await?;
             assert!(
@@ -648,7 +648,7 @@ async fn a_thousand_integrations_and_three_hundred_providers_stay_usable() -> Re
             let rows = async || browser.run("return document.querySelectorAll('.rows li').length").await;
             assert_eq!(rows().await?, 100);
             browser.click("a[rel=next]").await?;
-            browser.see(".rows", "Filled 0100").await?;
+            browser.wait_for_text(".rows", "Filled 0100").await?;
             assert_eq!(rows().await?, 100);
             browser.click("#add").await?;
             browser.find("#filter:focus").await?;
@@ -657,7 +657,7 @@ async fn a_thousand_integrations_and_three_hundred_providers_stay_usable() -> Re
                 "return [...document.querySelectorAll('.menu li')].filter((item) => !item.hidden).length === 11";
             browser.until(shown, Vec::new(), "the filter shows others").await?;
             browser.fill("#filter", "nothing like it").await?;
-            browser.see("#no-match", "No provider of that name").await?;
+            browser.wait_for_text("#no-match", "No provider of that name").await?;
             browser.fill("#filter", "number 299").await?;
             browser.press("\u{e015}").await?;
             assert_eq!(browser.run("return document.activeElement.innerText.trim()").await?, "Provider number 299");

@@ -85,7 +85,7 @@ async fn a_constructor_that_crashes_loops_or_lies_never_comes_into_the_host() ->
 fn the_operator_is_told_what_the_constructor_did() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = library(folder.path(), "null")?.display().to_string();
-    let said = bare().listed(&file).log("error").start_refused()?.replace(&file, "FILE");
+    let said = bare().listed(&file).log("error").start_error()?.replace(&file, "FILE");
     assert!(said.contains("FILE: ") && said.contains("SIGSEGV") && said.contains("help: "), "{said}");
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::app::plugin_app::PluginApp;
 const IN_PROCESS: &str = "[plugins]\nisolation = \"in-process\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn inside_the_host_harm_costs_one_set_up() -> Result<()> {
+async fn inside_the_host_harm_costs_one_setup() -> Result<()> {
     let app = PluginApp::new(IN_PROCESS).await?;
     for (provider, reasons, words) in [
         ("panics", &["panic"][..], "a plain panic"),

@@ -30,7 +30,7 @@ async fn contained(toml: &str, cases: &[(&str, &[&str], &str)]) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_that_crashes_costs_one_set_up() -> Result<()> {
+async fn a_plugin_that_crashes_costs_one_setup() -> Result<()> {
     contained(
         DEADLINE,
         &[
@@ -45,7 +45,7 @@ async fn a_plugin_that_crashes_costs_one_set_up() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_that_wants_all_memory_costs_one_set_up() -> Result<()> {
+async fn a_plugin_that_wants_all_memory_costs_one_setup() -> Result<()> {
     let memory = "[plugins.hostile]\nmemory = 300\n";
     contained(memory, &[("allocates", &["memory"], "300 MiB"), ("allocates-at-once", &["memory"], "300 MiB")]).await
 }
@@ -64,7 +64,7 @@ async fn a_plugin_that_comes_to_no_end_is_ended() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_wherever_it_is_costs_one_set_up() -> Result<()> {
+async fn a_panic_wherever_it_is_costs_one_setup() -> Result<()> {
     contained(
         DEADLINE,
         &[
@@ -169,7 +169,7 @@ fn pids(workers: &[Process]) -> BTreeSet<u32> {
 async fn a_worker_inherits_nothing_but_its_socket() -> Result<()> {
     let host = program().path.display().to_string();
     let words = ["-c", "exec 9</etc/passwd; exec \"$0\" \"$@\"", &host].map(str::to_owned);
-    let program = Program { path: "/bin/sh".into(), words: words.into() };
+    let program = Program { path: "/bin/sh".into(), arguments: words.into() };
     let builder = readable(HostBuilder::new(program)).env("A_SECRET", "s3cret").plugin("hostile").plugin("example");
     let app = PluginApp::of(builder, StandInSlack::start().await?).await?;
     assert!(fs::exists(format!("/proc/{}/fd/9", app.host.pid()))?, "the host has it");

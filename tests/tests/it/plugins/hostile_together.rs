@@ -23,7 +23,7 @@ async fn set_looping(app: &PluginApp) -> Result<JoinHandle<Result<DialogMessage>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_set_up_that_waits_behind_an_endless_loop_goes_on_on_the_next_worker() -> Result<()> {
+async fn a_setup_that_waits_behind_an_endless_loop_goes_on_on_the_next_worker() -> Result<()> {
     for (isolation, workers) in ISOLATIONS {
         let app = PluginApp::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 4\n")).await?;
         let manager = app.log_in_as("manager").await?;
@@ -114,7 +114,7 @@ async fn asks(person: HttpClient, url: String) -> Result<DialogMessage> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_set_up_that_waits_for_an_answer_lives_through_the_end_of_its_plugin() -> Result<()> {
+async fn a_setup_that_waits_for_an_answer_lives_through_the_end_of_its_plugin() -> Result<()> {
     let cases: [(&str, usize, &[&str]); 2] =
         [("process", 2, &["aborts", "loops", "panics", "writes-junk"]), ("in-process", 0, &["loops", "panics"])];
     for (isolation, workers, harms) in cases {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{
-    host::{HostBuilder, built_library, plain_folder, put_library},
+    host::{HostBuilder, built_library, library_folder, write_library},
     http_client::HttpClient,
 };
 
@@ -12,11 +12,11 @@ use crate::app::{PASSWORD, bare, leaving_a_mark};
 
 /// What a start says that lists this library, without what differs from run to run.
 fn refused(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
-    let folder = plain_folder()?;
+    let folder = library_folder()?;
     let file = folder.path().join("libplugin.so");
     let mut bytes = fs::read(built_library(name)?)?;
     change(&mut bytes);
-    put_library(&bytes, &file)?;
+    write_library(&bytes, &file)?;
     refused_path(&file)
 }
 
@@ -25,7 +25,7 @@ fn refused_path(file: &Path) -> Result<String> {
 }
 
 fn refused_host(builder: HostBuilder, file: &Path) -> Result<String> {
-    let said = builder.log("error").start_refused()?;
+    let said = builder.log("error").start_error()?;
     let said = said.replace(&file.display().to_string(), "FILE").replace("FOLDER/jackfield.toml:1: ", "");
     Ok(if said.contains("truncated") { without_numbers(&said) } else { said })
 }
@@ -84,8 +84,8 @@ fn a_library_for_another_architecture() -> Result<()> {
     let said = refused("example", |bytes| bytes[18..20].copy_from_slice(&22u16.to_le_bytes()))?;
     let said = said.replace(std::env::consts::ARCH, "ARCH");
     insta::assert_snapshot!(told(&said), @r"
-    default-integrations: FILE: built for another architecture: found ELF client 22, wanted ARCH
-      help: get or build the plugin for this client's architecture
+    default-integrations: FILE: built for another architecture: found ELF machine 22, wanted ARCH
+      help: get or build the plugin for this machine's architecture
     ");
     Ok(())
 }
@@ -102,9 +102,9 @@ fn a_library_without_a_plugin_inside() -> Result<()> {
 
 #[test]
 fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result<()> {
-    let folder = plain_folder()?;
+    let folder = library_folder()?;
     let (file, mark) = (folder.path().join("libplugin.so"), folder.path().join("mark"));
-    put_library(&fs::read(built_library("future_abi")?)?, &file)?;
+    write_library(&fs::read(built_library("future_abi")?)?, &file)?;
     let builder = bare().listed(&file.display().to_string()).toml("[plugins]\nisolation = \"in-process\"");
     let said = refused_host(builder.env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string()), &file)?;
     insta::assert_snapshot!(told(&said), @r"
@@ -127,7 +127,7 @@ fn a_panic_while_loading() -> Result<()> {
 
 #[test]
 fn two_providers_with_one_id() -> Result<()> {
-    let said = bare().plugin("example").plugin("duplicate_id").log("error").start_refused()?;
+    let said = bare().plugin("example").plugin("duplicate_id").log("error").start_error()?;
     insta::assert_snapshot!(told(&said), @r"
     FOLDER/jackfield.toml:1: default-integrations: two providers with the id `example`: plugins/libexample.so and plugins/libduplicate_id.so
       help: list only one of the two
@@ -145,7 +145,7 @@ fn all_that_is_wrong_with_all_plugins_is_told_at_once() -> Result<()> {
         .listed("nowhere")
         .toml(options)
         .log("error")
-        .start_refused()?;
+        .start_error()?;
     for part in [
         "no jackfield plugin inside",
         "the plugin panicked",
@@ -214,7 +214,7 @@ fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
 fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
     let marks = tempfile::tempdir()?;
     let mark = marks.path().join("mark");
-    let folder = leaving_a_mark(bare().plugin("leaves_a_mark"), &mark).keep_folder();
+    let folder = leaving_a_mark(bare().plugin("leaves_a_mark"), &mark).folder_only();
     let check = || -> Result<(bool, String)> {
         let output = folder.run(&["config", "check"])?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

@@ -1,89 +1,89 @@
-//! Plugins that misbehave while people use them: one flow ends, everything else goes on.
+//! Plugins that misbehave while users set them up: one setup ends, everything else continues.
 
 use anyhow::Result;
-use jackfield_test_support::{http_client::HttpClient, stand_in_slack::StandInSlack};
+use insta::assert_snapshot;
+use jackfield_test_support::{
+    http_client::{HttpClient, HttpResponse},
+    stand_in_slack::StandInSlack,
+};
 
-use crate::app::{TestApp, bare};
+use crate::app::{
+    TestApp, bare,
+    plugin_app::{INTERNAL, PluginApp, posted, readable},
+    redacted,
+};
 
-const INTERNAL: &str = "an internal error occurred";
 const SECRET: &str = "fixture-s3cret-value";
 
-async fn app(options: &str) -> Result<(TestApp, HttpClient)> {
+async fn start(options: &str) -> Result<PluginApp> {
     let slack = StandInSlack::start().await?;
     let options = options.replace("SLACK", &slack.url("")).replace("PORT", &slack.port().to_string());
-    let host = bare().plugin("misbehaving").plugin("junk").plugin("example").toml(&options).start()?;
-    host.organization("acme")?;
-    let app = TestApp { host, slack };
-    let owner = app.log_in_as("owner").await?;
-    Ok((app, owner))
+    let builder = readable(bare()).plugin("misbehaving").plugin("junk").plugin("example").toml(&options);
+    PluginApp::of(builder, slack).await
 }
 
-async fn example_still_works(owner: &HttpClient) -> Result<()> {
-    owner.start_setup("acme", "example").await?;
-    assert!(owner.post("/extensions/example/setup/", &[("name", "fine")]).await?.dialog()?.success);
-    Ok(())
-}
-
-/// Starts a set-up and posts one form; answers what the dialog says.
-async fn posted(owner: &HttpClient, provider: &str, form: &[(&str, &str)]) -> Result<(bool, String)> {
-    owner.start_setup("acme", provider).await?;
-    let dialog = owner.post(&format!("/extensions/{provider}/setup/"), form).await?.dialog()?;
-    Ok((dialog.success, dialog.detail().to_owned()))
+/// Starts a setup, and posts a form unless it has ended at once.
+async fn last_page(owner: &HttpClient, provider: &str) -> Result<HttpResponse> {
+    let step = app.owner.start_setup("acme", provider).await?;
+    if step.dialog().is_ok() {
+        return Ok(step);
+    }
+    app.owner.post(&format!("/extensions/{provider}/setup/"), &[("name", "x")]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_a_step_ends_the_flow_and_the_provider_works_again() -> Result<()> {
-    let (app, owner) = app(&format!("[panics-in-step]\nsecret = \"{SECRET}\"")).await?;
-    assert_eq!(posted(&owner, "panics-in-step", &[("name", "x")]).await?, (false, INTERNAL.to_owned()));
+    let app = start(&format!("[panics-in-step]\nsecret = \"{SECRET}\"")).await?;
+    assert_eq!(posted(&app.owner, "panics-in-step", &[("name", "x")]).await?, (false, INTERNAL.to_owned()));
     assert_eq!(
-        owner.visit("/extensions/panics-in-step/setup/").await?.status_and_location(),
+        app.owner.visit("/extensions/panics-in-step/setup/").await?.status_and_location(),
         (302, "/"),
         "the pipeline is used up"
     );
     let log = app.host.log()?;
     assert!(log.contains("the plugin panicked") && log.contains("plugin.name"), "{log}");
     assert!(!log.contains(SECRET), "the panic's words lose the secret");
-    assert!(posted(&owner, "panics-in-step", &[("calm", "1")]).await?.0, "the instance was replaced");
-    example_still_works(&owner).await
+    assert!(posted(&app.owner, "panics-in-step", &[("calm", "1")]).await?.0, "the instance was replaced");
+    example_still_works(&app.owner).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_while_building_stores_nothing() -> Result<()> {
-    let (app, owner) = app("").await?;
-    let step = owner.start_setup("acme", "panics-in-build").await?;
-    let answer = if step.text.contains("postMessage") {
+    let app = start("").await?;
+    let step = app.owner.start_setup("acme", "panics-in-build").await?;
+    let response = if step.text.contains("postMessage") {
         step
     } else {
-        owner.post("/extensions/panics-in-build/setup/", &[("name", "x")]).await?
+        app.owner.post("/extensions/panics-in-build/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     app.database().await?.assert_nothing("owner@example.com").await?;
     assert!(app.host.log()?.contains("the integration could not be built"));
-    example_still_works(&owner).await
+    example_still_works(&app.owner).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn junk_instead_of_an_answer_ends_the_flow() -> Result<()> {
-    let (app, owner) = app("").await?;
-    let answer = owner.start_setup("acme", "junk").await?;
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    let app = start("").await?;
+    let response = app.owner.start_setup("acme", "junk").await?;
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert!(app.host.log()?.contains("the plugin's answer cannot be used"));
-    example_still_works(&owner).await
+    example_still_works(&app.owner).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_to_a_forbidden_address_is_not_sent() -> Result<()> {
-    let (app, owner) = app("[forbidden]\nurl = \"SLACK/secret\"").await?;
-    let answer = owner.start_setup("acme", "forbidden").await?;
-    let answer = if answer.text.contains("postMessage") {
-        answer
+    let app = start("[forbidden]\nurl = \"SLACK/secret\"").await?;
+    let response = app.owner.start_setup("acme", "forbidden").await?;
+    let response = if response.text.contains("postMessage") {
+        response
     } else {
-        owner.post("/extensions/forbidden/setup/", &[("name", "x")]).await?
+        app.owner.post("/extensions/forbidden/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert!(app.slack.requests().is_empty());
     assert!(app.host.log()?.contains("private address"));
-    example_still_works(&owner).await
+    example_still_works(&app.owner).await
 }
 
 /// Checklist 56, and the capabilities a plugin declares.
@@ -99,123 +99,126 @@ async fn a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_th
         ("[reaches-out]\nhosts = [\"*\"]\n[plugins.misbehaving]\nhosts = [\"api.example.com\"]", false),
     ];
     for (options, is_reached) in cases {
-        let (app, owner) = app(&format!("{allowed}{options}")).await?;
-        let (success, detail) = posted(&owner, "reaches-out", &[("name", &app.slack.url("/nowhere"))]).await?;
+        let app = start(&format!("{allowed}{options}")).await?;
+        let (success, detail) = posted(&app.owner, "reaches-out", &[("name", &app.slack.url("/nowhere"))]).await?;
         assert_eq!((success, detail.as_str()), (is_reached, if is_reached { "" } else { INTERNAL }), "{options}");
         assert_eq!(app.slack.requests().len(), usize::from(is_reached), "{options}");
         assert_eq!(app.host.log()?.contains("not among the plugin's allowed hosts"), !is_reached, "{options}");
     }
-    let said = bare().plugin("misbehaving").toml("[reaches-out]\nhosts = [\"https://x\"]").start_refused()?;
+    let said = bare().plugin("misbehaving").toml("[reaches-out]\nhosts = [\"https://x\"]").start_error()?;
     assert!(said.contains("its provider `reaches-out` declares `https://x`, which is not a host"), "{said}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn awaiting_something_that_is_not_the_host_is_an_error_that_says_so() -> Result<()> {
-    let (app, owner) = app("").await?;
-    let answer = owner.start_setup("acme", "stalls").await?;
-    let answer = if answer.text.contains("postMessage") {
-        answer
+    let app = start("").await?;
+    let response = app.owner.start_setup("acme", "stalls").await?;
+    let response = if response.text.contains("postMessage") {
+        response
     } else {
-        owner.post("/extensions/stalls/setup/", &[("name", "x")]).await?
+        app.owner.post("/extensions/stalls/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert!(app.host.log()?.contains("awaits something that the host did not lend"));
-    example_still_works(&owner).await
+    example_still_works(&app.owner).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_without_end_are_ended() -> Result<()> {
-    let (app, owner) = app("[http]\nallow-private = [\"127.0.0.1:PORT\"]\n[asks-too-much]\nurl = \"SLACK/\"").await?;
-    let answer = owner.start_setup("acme", "asks-too-much").await?;
-    let answer = if answer.text.contains("postMessage") {
-        answer
+    let app = start("[http]\nallow-private = [\"127.0.0.1:PORT\"]\n[asks-too-much]\nurl = \"SLACK/\"").await?;
+    let response = app.owner.start_setup("acme", "asks-too-much").await?;
+    let response = if response.text.contains("postMessage") {
+        response
     } else {
-        owner.post("/extensions/asks-too-much/setup/", &[("name", "x")]).await?
+        app.owner.post("/extensions/asks-too-much/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert!(app.host.log()?.contains("more than 20 requests in one step"));
-    example_still_works(&owner).await
+    example_still_works(&app.owner).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaky_plugins_secrets_reach_neither_log_nor_page() -> Result<()> {
-    let (app, owner) = app(&format!("[leaky]\nsecret = \"{SECRET}\"")).await?;
-    let answer = owner.start_setup("acme", "leaky").await?;
-    let answer = if answer.text.contains("postMessage") {
-        answer
+    let app = start(&format!("[leaky]\nsecret = \"{SECRET}\"")).await?;
+    let response = app.owner.start_setup("acme", "leaky").await?;
+    let response = if response.text.contains("postMessage") {
+        response
     } else {
-        owner.post("/extensions/leaky/setup/", &[("name", "x")]).await?
+        app.owner.post("/extensions/leaky/setup/", &[("name", "x")]).await?
     };
-    assert_eq!(answer.dialog()?.detail(), INTERNAL);
+    assert_eq!(response.dialog()?.detail(), INTERNAL);
     let log = app.host.log()?;
     assert!(log.contains("[secret]") && !log.contains(SECRET), "{log}");
-    assert!(!answer.text.contains(SECRET));
+    assert!(!response.text.contains(SECRET));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_run_in_order_and_keep_what_they_bound() -> Result<()> {
-    let (_stage, owner) = app("").await?;
-    let first = owner.start_setup("acme", "two-steps").await?;
+    let app = start("").await?;
+    let first = app.owner.start_setup("acme", "two-steps").await?;
     assert!(first.text.contains("Step 1 of 2"), "{}", first.text);
-    let second = owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
+    let second = app.owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
     assert!(second.text.contains("Step 2 of 2"), "{}", second.text);
     assert!(
-        owner.visit("/extensions/two-steps/setup/").await?.text.contains("Step 2 of 2"),
+        app.owner.visit("/extensions/two-steps/setup/").await?.text.contains("Step 2 of 2"),
         "a reload stays where it is"
     );
-    let dialog = owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?.dialog()?;
+    let dialog = app.owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?.dialog()?;
     assert_eq!(dialog.data["externalId"], "one-two");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_as_data_is_drawn_by_the_host_and_keeps_values_after_an_error() -> Result<()> {
-    let (_stage, owner) = app("").await?;
-    let form = owner.start_setup("acme", "host-form").await?;
+    let app = start("").await?;
+    let form = app.owner.start_setup("acme", "host-form").await?;
     for part in ["type=\"text\"", "type=\"password\"", "<select", "type=\"checkbox\"", "type=\"number\""] {
         assert!(form.text.contains(part), "{part}: {}", form.text);
     }
     let stale = [("name", "stale"), ("jackfield-step", "7")];
-    let shown = owner.post("/extensions/host-form/setup/", &stale).await?;
+    let shown = app.owner.post("/extensions/host-form/setup/", &stale).await?;
     assert!(
         shown.text.contains("<select") && !shown.text.contains("aria-invalid"),
         "a form of another step is not its answer"
     );
-    let again = owner.post("/extensions/host-form/setup/", &[("name", "")]).await?;
+    let again = app.owner.post("/extensions/host-form/setup/", &[("name", "")]).await?;
     assert!(again.text.contains("aria-invalid=\"true\""), "{}", again.text);
-    let dialog =
-        owner.post("/extensions/host-form/setup/", &[("name", "drawn"), ("jackfield-step", "0")]).await?.dialog()?;
+    let dialog = app
+        .owner
+        .post("/extensions/host-form/setup/", &[("name", "drawn"), ("jackfield-step", "0")])
+        .await?
+        .dialog()?;
     assert_eq!(dialog.data["externalId"], "drawn");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn steps_changed_by_a_plugin_upgrade_end_set_ups_that_are_under_way() -> Result<()> {
-    let (app, owner) = app("").await?;
-    owner.start_setup("acme", "two-steps").await?;
-    owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
+async fn steps_changed_by_a_plugin_upgrade_end_setups_that_are_under_way() -> Result<()> {
+    let app = start("").await?;
+    app.owner.start_setup("acme", "two-steps").await?;
+    app.owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
     let host = app.host.restart(bare().plugin("example").plugin("changed_steps"))?;
     let app = TestApp { host, ..app };
-    let answer = owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?;
-    assert_eq!(answer.status_and_location(), (302, "/"));
-    assert!(answer.header("set-cookie").starts_with("jackfield-notice=provider-changed."), "the person is told why");
+    let response = app.owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?;
+    assert_eq!(response.status_and_location(), (302, "/"));
+    assert!(response.header("set-cookie").starts_with("jackfield-notice=provider-changed."), "the person is told why");
     assert!(app.host.log()?.contains("integrations.setup.invalid-signature"));
     app.database().await?.assert_nothing("owner@example.com").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_integration_whose_plugin_is_gone_stays_visible_as_orphaned() -> Result<()> {
-    let (app, owner) = app("").await?;
-    owner.start_setup("acme", "two-steps").await?;
-    owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
-    assert!(owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?.dialog()?.success);
+    let app = start("").await?;
+    app.owner.start_setup("acme", "two-steps").await?;
+    app.owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
+    assert!(app.owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?.dialog()?.success);
     let host = app.host.restart(bare().plugin("example"))?;
     let app = TestApp { host, ..app };
-    assert_eq!(owner.visit("/extensions/two-steps/setup/").await?.status, 404);
-    let page = owner.visit("/organizations/acme/integrations/").await?;
+    assert_eq!(app.owner.visit("/extensions/two-steps/setup/").await?.status, 404);
+    let page = app.owner.visit("/organizations/acme/integrations/").await?;
     assert!(page.text.contains("one-two") && page.text.contains("orphaned"), "{}", page.text);
-    assert_eq!(app.list_integrations(&owner).await?.len(), 1);
+    assert_eq!(app.list_integrations(&app.owner).await?.len(), 1);
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use jackfield_test_support::{
-    host::{Folder, built_library, put_library},
+    host::{Folder, built_library, write_library},
     http_client::HttpClient,
 };
 use reqwest::Method;
@@ -34,7 +34,7 @@ impl ProvenanceApp {
     fn listing(entry: &str) -> Result<Self> {
         let marks = tempfile::tempdir()?;
         let host = bare().on_disk("leaves_a_mark").listed(entry);
-        Ok(Self { folder: leaving_a_mark(host, &marks.path().join("mark")).keep_folder(), marks })
+        Ok(Self { folder: leaving_a_mark(host, &marks.path().join("mark")).folder_only(), marks })
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -123,7 +123,7 @@ fn change_mode(path: &Path, mode: u32) -> Result<()> {
 
 /// Security checklist, point 53.
 #[test]
-fn a_library_that_others_can_write_or_replace_is_refused_until_the_mend_is_run() -> Result<()> {
+fn a_library_that_others_can_write_or_replace_is_refused_until_the_help_is_followed() -> Result<()> {
     let library = "plugins/libleaves_a_mark.so";
     let cases = [
         (library, 0o664, "it: found the mode 0664, wanted 0644"),
@@ -298,7 +298,7 @@ async fn a_host_starts_with_the_rest_when_one_library_differs_from_the_lock() ->
     let host = leaving_a_mark(bare().plugin("example").plugin("leaves_a_mark"), &mark).start()?;
     host.run(&["plugin", "lock"], "")?;
     let library = host.folder().join("plugins/libleaves_a_mark.so");
-    put_library(&[fs::read(&library)?.as_slice(), b"changed"].concat(), &library)?;
+    write_library(&[fs::read(&library)?.as_slice(), b"changed"].concat(), &library)?;
     fs::remove_file(&mark)?;
     let listed = bare().listed("example").listed("leaves_a_mark").toml("[plugins]\non-failure = \"skip\"");
     let host = host.restart(leaving_a_mark(listed, &mark))?;
@@ -333,7 +333,7 @@ fn where_signatures_are_demanded_only_what_a_trusted_key_has_signed_is_loaded() 
     assert_eq!(word_after(&site.good("plugin check plugins/libleaves_a_mark.so")?, "signer ")?, ours);
     assert!(site.has_run()?);
 
-    put_library(&[fs::read(site.library())?.as_slice(), b"tampered"].concat(), &site.library())?;
+    write_library(&[fs::read(site.library())?.as_slice(), b"tampered"].concat(), &site.library())?;
     insta::assert_snapshot!(site.refused()?.replace(&ours, "OURS"), @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: its signature does not fit: found other bytes, wanted those that the key OURS has signed
       help: get library and signature again from where they were made; never sign it as it is
@@ -401,12 +401,12 @@ fn an_author_checks_a_build_wherever_it_lies_and_reads_what_a_host_would_say() -
 #[test]
 fn a_library_swapped_between_check_and_load_is_loaded_as_it_was_checked() -> Result<()> {
     const RUNS: usize = 30;
-    let folder = bare().listed("swapped").keep_folder();
+    let folder = bare().listed("swapped").folder_only();
     let target = folder.folder().join("plugins/libswapped.so");
     let mut pairs = BTreeSet::new();
     for (name, id) in [("example", "example"), ("leaves_a_mark", "leaves-a-mark")] {
         let source = folder.folder().join(name);
-        put_library(&fs::read(built_library(name)?)?, &source)?;
+        write_library(&fs::read(built_library(name)?)?, &source)?;
         fs::copy(&source, &target)?;
         let digest = folder.run(&["plugin", "digest", &source.display().to_string()])?.stdout;
         let digest = String::from_utf8(digest)?.split(' ').next().context("a digest")?.to_owned();
@@ -448,7 +448,7 @@ fn loaded(folder: &Folder) -> Result<(String, String)> {
 
 /// Security checklist, point 59.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_a_person_or_machine_can_ask_of_a_host_writes_into_its_plugin_folder() -> Result<()> {
+async fn nothing_a_user_or_client_can_ask_of_a_host_writes_into_its_plugin_folder() -> Result<()> {
     let app = TestApp::start().await?;
     let before = everything_in(&app.host.folder().join("plugins"))?;
     assert_eq!(before.len(), 2, "both libraries: {before:?}");

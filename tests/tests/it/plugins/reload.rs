@@ -28,13 +28,13 @@ async fn running(builder: HostBuilder) -> Result<(Host, HttpClient)> {
 }
 
 fn reload(host: &Host) -> Result<(bool, String)> {
-    let (is_done, said) = host.said(&["reload"])?;
+    let (is_done, said) = host.output(&["reload"])?;
     Ok((is_done, said.replace(&host.folder().display().to_string(), "FOLDER")))
 }
 
 /// The process ids that `plugin list` tells, by entry.
 fn pid(host: &Host, entry: &str) -> Result<String> {
-    let (_, listed) = host.said(&["plugin", "list"])?;
+    let (_, listed) = host.output(&["plugin", "list"])?;
     let line = listed.lines().find(|line| line.starts_with(&format!("{entry}: "))).context("it is listed")?;
     Ok(line.rsplit("pid ").next().context("it has a worker")?.to_owned())
 }
@@ -231,7 +231,7 @@ async fn sighup_reloads_as_well() -> Result<()> {
 
 #[test]
 fn without_a_running_host_there_is_nothing_to_reload() -> Result<()> {
-    let folder = bare().plugin("example").keep_folder();
+    let folder = bare().plugin("example").folder_only();
     let output = folder.run(&["reload"])?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     insta::assert_snapshot!(said, @r"
@@ -249,7 +249,7 @@ async fn a_second_host_in_the_same_place_leaves_the_control_socket_to_the_first(
     let shared = bare().plugin("misbehaving").toml("").control(&socket).start()?;
     assert!(shared.log()?.contains("another host answers there"), "{}", shared.log()?);
     drop(shared);
-    assert!(host.said(&["plugin", "list"])?.1.starts_with("example: running"), "it answers still");
+    assert!(host.output(&["plugin", "list"])?.1.starts_with("example: running"), "it answers still");
     Ok(())
 }
 

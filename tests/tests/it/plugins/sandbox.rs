@@ -15,13 +15,13 @@ use crate::{
 fn without(lacking: &str) -> HostBuilder {
     let host = program().path.display().to_string();
     let path = env!("CARGO_BIN_EXE_lesser-kernel").into();
-    HostBuilder::new(Program { path, words: vec![lacking.to_owned(), host] }).plugin("example")
+    HostBuilder::new(Program { path, arguments: vec![lacking.to_owned(), host] }).plugin("example")
 }
 
 #[test]
 fn a_host_that_must_confine_its_plugins_does_not_start_where_it_cannot() -> Result<()> {
     for lacking in ["landlock", "seccomp"] {
-        let said = without(lacking).toml("[plugins]\nsandbox = \"required\"\n").log("error").start_refused()?;
+        let said = without(lacking).toml("[plugins]\nsandbox = \"required\"\n").log("error").start_error()?;
         assert!(said.contains(&format!("cannot be held: this system lacks {lacking}")), "{lacking}: {said}");
         assert!(said.contains("help: run on a kernel that has landlock and seccomp"), "{lacking}: {said}");
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use jackfield_loader::{Entry, catalogue};
+use jackfield_loader::{CatalogueEntry, catalogue};
 use jackfield_test_support::{
     host::Host,
     http_client::HttpClient,
@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use crate::app::{AppDatabase, PASSWORD, bare};
 
 /// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
-fn table(entry: &Entry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
+fn table(entry: &CatalogueEntry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
     let declared = entry.table();
-    let elsewhere = |value: &Value| service.instead_of(entry.id, value.as_str().unwrap_or_default());
+    let elsewhere = |value: &Value| service.url_of(entry.id, value.as_str().unwrap_or_default());
     let mut table: Map<String, Value> =
         profile.options.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     table.insert("client-id".into(), CLIENT.into());
@@ -156,12 +156,12 @@ scopes = ["read", "write"]
 {more}
 "#
     );
-    let text = service.instead_of(id, &text);
+    let text = service.url_of(id, &text);
     if text.contains("\naccount") {
         return text;
     }
     let account = format!("account = {{ from = \"GET https://{id}.example/me\", id = \"id\", name = \"name\" }}\n");
-    text + &service.instead_of(id, &account)
+    text + &service.url_of(id, &account)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,8 +282,9 @@ async fn an_answer_that_a_declaration_does_not_fit_is_told_in_the_log_without_it
             "the account's URL answered status 400",
         ),
     ];
-    let profiles =
-        cases.iter().map(|(id, _, answer, _)| service_of(id, |profile| profile.account_answer = (*answer).to_owned()));
+    let profiles = cases
+        .iter()
+        .map(|(id, _, response, _)| service_of(id, |profile| profile.account_answer = (*response).to_owned()));
     let service = StandInOAuth2::start(profiles.collect::<Result<_>>()?).await?;
     let tables = cases.map(|(id, more, ..)| declaration_of(&service, id, more));
     let (host, owner) = host_and_owner(&service, &tables.join("\n")).await?;
@@ -308,12 +309,12 @@ async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Resu
     let dialog = owner.start_setup("acme", "plain").await?.dialog()?;
     assert_eq!((dialog.success, dialog.detail()), (false, "an internal error occurred"));
     let log = host.log()?;
-    assert!(log.contains("the authorization endpoint is not to be used: plain http to 93.184.216.34"), "{log}");
+    assert!(log.contains("the authorization endpoint cannot be used: plain http to 93.184.216.34"), "{log}");
     install(&owner, "acme").await
 }
 
 #[test]
-fn mistakes_in_a_declaration_are_told_with_line_key_and_mend() -> Result<()> {
+fn mistakes_in_a_declaration_are_told_with_line_key_and_help() -> Result<()> {
     let said = bare()
         .log("error")
         .toml(
@@ -338,7 +339,7 @@ client-id = "x"
 gitlab = "x"
 "#,
         )
-        .start_refused()?;
+        .start_error()?;
     insta::assert_snapshot!(said, @r#"
     error: 13 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.github.client-idd: unknown key
@@ -368,7 +369,7 @@ gitlab = "x"
     FOLDER/jackfield.toml:28: providers.gitlab: wrong type: found text, wanted a table, [providers.NAME]
       help: write a table, [providers.NAME]
     "#);
-    let said = bare().log("error").toml("[github]\nclient-id = \"x\"\n").start_refused()?;
+    let said = bare().log("error").toml("[github]\nclient-id = \"x\"\n").start_error()?;
     insta::assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: github: no loaded plugin has a provider with this id
@@ -380,7 +381,7 @@ gitlab = "x"
 #[test]
 fn a_declared_provider_and_a_plugins_of_one_id_are_told() -> Result<()> {
     let urls = "authorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }";
-    let said = bare().log("error").plugin("example").toml(&format!("[providers.example]\n{urls}")).start_refused()?;
+    let said = bare().log("error").plugin("example").toml(&format!("[providers.example]\n{urls}")).start_error()?;
     insta::assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: providers.example: two providers with the id `example`: plugins/libexample.so and FOLDER/jackfield.toml
@@ -395,7 +396,7 @@ fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> R
         "[providers.zendesk]\nclient-id = \"x\"\n[providers.github]\nclient-id = \"x\"\nclient-secret = \"y\"\n{}",
         "[providers.own]\nname = \"Our own\"\nauthorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }\n"
     );
-    let folder = bare().toml(&declared).keep_folder();
+    let folder = bare().toml(&declared).folder_only();
     let said = |arguments: &[&str]| anyhow::Ok(String::from_utf8(folder.run(arguments)?.stdout)?);
     let checked = said(&["config", "check"])?;
     assert!(
@@ -418,7 +419,7 @@ fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> R
 
 #[test]
 fn an_entry_can_be_printed_as_a_table_to_start_from() -> Result<()> {
-    let folder = bare().keep_folder();
+    let folder = bare().folder_only();
     let shown = String::from_utf8(folder.run(&["provider", "show", "twitch"])?.stdout)?;
     insta::assert_snapshot!(shown, @r##"
     [providers.twitch]
@@ -458,7 +459,7 @@ fn the_manuals_own_examples_fit() -> Result<()> {
     let toml: Vec<_> = lines.filter(is_toml).filter(is_here).collect();
     assert!(toml.len() > 20, "{toml:#?}");
     let folder =
-        bare().env("GITHUB_CLIENT_SECRET", "x").env("ACME_CLIENT_SECRET", "y").toml(&toml.join("\n")).keep_folder();
+        bare().env("GITHUB_CLIENT_SECRET", "x").env("ACME_CLIENT_SECRET", "y").toml(&toml.join("\n")).folder_only();
     let checked = folder.run(&["config", "check"])?;
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     let list = String::from_utf8(folder.run(&["provider", "list"])?.stdout)?;

@@ -21,7 +21,7 @@ async fn example_asks_for_a_name_and_installs_it() -> Result<()> {
         let again = owner.post("/extensions/example/setup/", &[("name", "")]).await?;
         assert!(again.status == 200 && again.text.contains(r#"name="name""#), "it asks until a name is posted");
 
-        let dialog = owner.post("/extensions/example/setup/", &[("name", "Ada's client")]).await?.dialog()?;
+        let dialog = owner.post("/extensions/example/setup/", &[("name", "Ada's machine")]).await?.dialog()?;
         assert!(dialog.success);
         assert_eq!(dialog.origin, app.host.url);
         assert_eq!(
@@ -29,8 +29,8 @@ async fn example_asks_for_a_name_and_installs_it() -> Result<()> {
             app.list_integrations(&owner).await?,
             "the dialog tells what the API shows"
         );
-        assert_eq!(dialog.data["name"], "Ada's client");
-        assert_eq!(dialog.data["externalId"], "Ada's client");
+        assert_eq!(dialog.data["name"], "Ada's machine");
+        assert_eq!(dialog.data["externalId"], "Ada's machine");
         assert_eq!(dialog.data["provider"], json!({"id": "example", "name": "Example"}));
         assert_eq!((&dialog.data["config"], &dialog.data["status"]), (&json!({}), &json!("active")));
 

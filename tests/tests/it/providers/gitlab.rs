@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use jackfield_test_support::{
     host::{Host, HostBuilder},
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     stand_in::{Endpoint, Fault},
     stand_in_oauth2::{CLIENT, SECRET, ServiceProfile, StandInOAuth2},
 };
@@ -27,7 +27,7 @@ impl GitLabApp {
     pub(crate) async fn new(change: impl FnOnce(HostBuilder, &StandInOAuth2) -> HostBuilder) -> Result<Self> {
         let profile = ServiceProfile::all()?.remove("gitlab").context("GitLab's profile")?;
         let service = StandInOAuth2::start(BTreeMap::from([("gitlab".to_owned(), profile)])).await?;
-        let url = service.instead_of("gitlab", "https://gitlab.com");
+        let url = service.url_of("gitlab", "https://gitlab.com");
         let host = change(bare().plugin("gitlab"), &service).start()?;
         host.organization("acme")?;
         host.user("owner@example.com", PASSWORD)?;
@@ -40,7 +40,7 @@ impl GitLabApp {
     }
 
     /// Names the instance in the form of a set-up that was started.
-    async fn name(&self, owner: &HttpClient) -> Result<Answer> {
+    async fn name(&self, owner: &HttpClient) -> Result<HttpResponse> {
         let form = [("url", self.url.as_str()), ("client-id", CLIENT), ("client-secret", SECRET)];
         owner.post("/extensions/gitlab/setup/", &form).await
     }
@@ -51,7 +51,7 @@ pub(crate) fn allowed(host: HostBuilder, service: &StandInOAuth2) -> HostBuilder
 }
 
 /// Where the page leads that comes after a form.
-fn onward(page: &Answer) -> Result<String> {
+fn onward(page: &HttpResponse) -> Result<String> {
     let (_, url) = page.text.split_once("http-equiv=\"refresh\" content=\"0;url=").context("a page that leads on")?;
     let (url, _) = url.split_once('"').context("the attribute ends")?;
     Ok(url.replace("&#38;", "&").replace("&amp;", "&"))

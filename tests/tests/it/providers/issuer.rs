@@ -41,7 +41,7 @@ pub(crate) fn by_issuer(service: &StandInOAuth2, id: &str, more: &str) -> String
         "[providers.{id}]\nissuer = \"https://{id}.example/issuer\"\nclient-id = \"{CLIENT}\"\n{client}\n\
          scopes = [\"openid\", \"read\"]\n{account}\n{more}\n"
     );
-    service.instead_of(id, &text)
+    service.url_of(id, &text)
 }
 
 /// Goes through a set-up and says what the person reads at its end.
@@ -119,7 +119,7 @@ async fn what_only_the_document_of_openid_connect_says_is_read_there() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_neither_host_nor_set_up() -> Result<()> {
+async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_neither_host_nor_setup() -> Result<()> {
     let service = StandInOAuth2::start([issuer_of("acme", |_, _| {})?].into_iter().collect()).await?;
     service.take_issuers_down(true);
     let (host, owner) = host_and_owner(&service, &by_issuer(&service, "acme", "")).await?;
@@ -143,7 +143,7 @@ async fn told_at_start(owner: &HttpClient) -> Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_that_are_not_to_be_trusted_end_the_set_up_before_anybody_is_sent_anywhere() -> Result<()> {
+async fn metadata_that_are_not_to_be_trusted_end_the_setup_before_anybody_is_sent_anywhere() -> Result<()> {
     // RFC 8414 sections 2 and 3.3.
     type Case = (&'static str, fn(&mut Issuer), &'static str);
     let cases: [Case; 4] = [
@@ -153,7 +153,7 @@ async fn metadata_that_are_not_to_be_trusted_end_the_set_up_before_anybody_is_se
             "names another issuer, `https://another.example`",
         ),
         ("nowhere", |issuer| issuer.place = Place::Nowhere, "openid-configuration answers status 404"),
-        ("plain", |issuer| issuer.metadata = Metadata::PlainHttp, "the issuer's token_endpoint is not to be used"),
+        ("plain", |issuer| issuer.metadata = Metadata::PlainHttp, "the issuer's token_endpoint cannot be used"),
         ("part", |issuer| issuer.metadata = Metadata::NoTokenEndpoint, "have no token_endpoint, and none is set"),
     ];
     let services = cases.iter().map(|(id, change, _)| issuer_of(id, |_, issuer| change(issuer)));
@@ -189,7 +189,7 @@ async fn without_an_issuer_nobody_knows_whose_the_answer_must_be() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_set_up() -> Result<()> {
+async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_setup() -> Result<()> {
     // OpenID Connect Core 1.0 section 5.3.2; no request of the host's own leaves for a private address.
     let userinfo = "account = { from = \"userinfo\", id = \"org.id\" }";
     let services = [
@@ -201,7 +201,7 @@ async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_set_up() -> Result
     let cases = [
         ("no-keys", "", "the issuer's metadata have no jwks_uri"),
         ("private", "", "192.168.0.1 is, or resolves to, a private address"),
-        ("swapped", userinfo, "speaks of somebody else than the ID token"),
+        ("swapped", userinfo, "about another subject than the ID token"),
     ];
     let tables = cases.map(|(id, more, _)| by_issuer(&service, id, more)).join("\n");
     let (host, owner) = host_and_owner(&service, &tables).await?;
@@ -230,7 +230,7 @@ async fn tokens_that_came_with_what_is_not_believed_are_revoked() -> Result<()> 
     });
     let service = StandInOAuth2::start(services.into_iter().collect::<Result<_>>()?).await?;
     let table = |(id, _, more): Case| {
-        let url = service.instead_of(id, &format!("https://{id}.example/revoke"));
+        let url = service.url_of(id, &format!("https://{id}.example/revoke"));
         by_issuer(&service, id, &format!("{more}\nrevocation-url = \"{url}\""))
     };
     let (host, owner) = host_and_owner(&service, &cases.map(table).join("\n")).await?;
@@ -309,7 +309,7 @@ issuer = "https://a.example"
 account = { from = "id_token", id = "sub" }
 "#,
         )
-        .start_refused()?;
+        .start_error()?;
     insta::assert_snapshot!(said, @r#"
     error: 6 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.query.issuer: an issuer has neither query nor fragment

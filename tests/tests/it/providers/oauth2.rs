@@ -10,7 +10,7 @@ const NO_TOKEN: &str = "There was an error when retrieving a token from the upst
 const INTERNAL: &str = "an internal error occurred";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_at_the_first_step_ends_the_set_up_without_a_redirect_loop() -> Result<()> {
+async fn an_error_at_the_first_step_ends_the_setup_without_a_redirect_loop() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
     owner.visit("/organizations/acme/integrations/slack/setup/").await?;
@@ -21,7 +21,7 @@ async fn an_error_at_the_first_step_ends_the_set_up_without_a_redirect_loop() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_denied_consent_is_told_and_the_set_up_is_used_up() -> Result<()> {
+async fn a_denied_consent_is_told_and_the_setup_is_used_up() -> Result<()> {
     let app = TestApp::start().await?;
     app.slack.behave(|behaviour| behaviour.consent = Consent::Deny);
     let owner = app.log_in_as("owner").await?;
@@ -32,7 +32,7 @@ async fn a_denied_consent_is_told_and_the_set_up_is_used_up() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_bad_token_answer_ends_the_set_up_with_nothing_stored() -> Result<()> {
+async fn every_bad_token_answer_ends_the_setup_with_nothing_stored() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
     let cases = [

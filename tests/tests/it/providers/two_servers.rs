@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use jackfield_test_support::{
     host::Host,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     stand_in::{Endpoint, Fault},
     stand_in_oauth2::{CLIENT, SECRET, StandInOAuth2},
 };
@@ -32,7 +32,7 @@ impl TwoServersApp {
         for id in ["first", "second"] {
             options.push_str(&format!("[two-servers.{id}]\nclient-id = \"{CLIENT}\"\nclient-secret = \"{SECRET}\"\n"));
             for (key, path) in [("authorize-url", "authorize"), ("token-url", "token"), ("revocation-url", "revoke")] {
-                let url = service.instead_of(id, &format!("https://{id}.example/{path}"));
+                let url = service.url_of(id, &format!("https://{id}.example/{path}"));
                 options.push_str(&format!("{key} = \"{url}\"\n"));
             }
         }
@@ -42,8 +42,8 @@ impl TwoServersApp {
     }
 
     /// Consents at the server that a redirect leads to, and comes back.
-    async fn consent(&self, at: &str, step: &Answer) -> Result<String> {
-        let server = self.service.instead_of(at, &format!("https://{at}.example/authorize?"));
+    async fn consent(&self, at: &str, step: &HttpResponse) -> Result<String> {
+        let server = self.service.url_of(at, &format!("https://{at}.example/authorize?"));
         let leads_there = step.redirect()?.as_str().starts_with(&server);
         anyhow::ensure!(leads_there, "{at}: {:?}", step.location);
         self.owner.consent(step).await
@@ -81,9 +81,9 @@ async fn a_page_after_a_callback_is_shown_at_a_url_without_code_and_state() -> R
     let app = TwoServersApp::new(&["first", "ask", "second"]).await?;
     let step = app.owner.start_setup("acme", "two-servers").await?;
     let back = app.consent("first", &step).await?;
-    let answer = app.owner.visit(&back).await?;
-    assert_eq!(answer.status_and_location(), (303, &*app.setup_url()));
-    assert_eq!((answer.header("cache-control"), answer.header("referrer-policy")), ("no-store", "no-referrer"));
+    let response = app.owner.visit(&back).await?;
+    assert_eq!(response.status_and_location(), (303, &*app.setup_url()));
+    assert_eq!((response.header("cache-control"), response.header("referrer-policy")), ("no-store", "no-referrer"));
     let page = app.owner.visit(SETUP).await?;
     assert!(page.text.contains("0 parameters"), "{}", page.text);
     // A form that was drawn below a URL that holds them still, posts to it.
@@ -104,13 +104,13 @@ async fn a_page_after_a_callback_is_shown_at_a_url_without_code_and_state() -> R
 async fn what_a_services_own_page_leads_back_with_is_no_answer_to_a_log_in_that_was_not_begun() -> Result<()> {
     // As GitHub does, that authorizes while an app is installed.
     let app = TwoServersApp::new(&["away", "first"]).await?;
-    for answer in ["code=theirs&state=theirs", "error=denied"] {
+    for response in ["code=theirs&state=theirs", "error=denied"] {
         let step = app.owner.start_setup("acme", "two-servers").await?;
         assert_eq!(step.redirect()?.as_str(), "https://elsewhere.example/");
-        let step = app.owner.visit(&format!("{SETUP}?installed=1&{answer}")).await?;
+        let step = app.owner.visit(&format!("{SETUP}?installed=1&{response}")).await?;
         let back = app.consent("first", &step).await?;
         let dialog = app.owner.visit(&back).await?.dialog()?;
-        assert!(dialog.success, "{answer}: {}\n{}", dialog.detail(), app.host.log()?);
+        assert!(dialog.success, "{response}: {}\n{}", dialog.detail(), app.host.log()?);
     }
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! Calls from services: the webhook plugin through a real host, and who gets nothing out of the URL.
 
 use anyhow::{Context, Result};
-use diesel::{RunQueryDsl, sql_query};
 use hmac::{Hmac, KeyInit, Mac};
-use jackfield_store::{AnyConnection, IntegrationId, StoreResult};
+use jackfield_store::{IntegrationId, StoreResult, Tx};
 use jackfield_test_support::{
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::databases,
 };
 use reqwest::Method;
@@ -26,7 +25,7 @@ pub(crate) struct Shown {
     pub(crate) secret: String,
 }
 
-pub(crate) fn shown(page: &Answer) -> Result<Shown> {
+pub(crate) fn shown(page: &HttpResponse) -> Result<Shown> {
     let codes = page.text.split("<code>").skip(1).filter_map(|rest| rest.split("</code>").next());
     let codes: Vec<_> = codes.map(str::to_owned).collect();
     let url = codes.first().with_context(|| format!("no URL in {}: {}", page.status, page.text))?.clone();
@@ -91,7 +90,7 @@ async fn an_unknown_key_or_provider_is_not_found() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_url_dies_with_its_set_up() -> Result<()> {
+async fn a_url_dies_with_its_setup() -> Result<()> {
     let app = app(None).await?;
     let owner = app.log_in_as("owner").await?;
     let first = shown(&owner.start_setup("acme", "webhook").await?)?;
@@ -104,7 +103,7 @@ async fn a_url_dies_with_its_set_up() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_without_webhooks_answers_not_found_and_its_set_up_goes_on() -> Result<()> {
+async fn a_provider_without_webhooks_answers_not_found_and_its_setup_goes_on() -> Result<()> {
     let app = app(None).await?;
     let owner = app.log_in_as("owner").await?;
     let webhook = shown(&owner.start_setup("acme", "webhook").await?)?;
@@ -172,9 +171,9 @@ async fn a_call_that_nobody_has_signed_is_refused_whatever_it_asks() -> Result<(
     let unsigned = async |header: Option<&str>| {
         let request = service.request(Method::POST, &url).body(body);
         let request = header.iter().fold(request, |request, value| request.header("x-signature", *value));
-        let answer = service.send(request).await?;
-        assert!(!answer.text.contains('c'), "nothing is echoed: {}", answer.text);
-        anyhow::Ok(answer.status)
+        let response = service.send(request).await?;
+        assert!(!response.text.contains('c'), "nothing is echoed: {}", response.text);
+        anyhow::Ok(response.status)
     };
     let of_another_body = signature(&secret, "{}")?;
     for header in [None, Some(""), Some("sha256="), Some("sha256=zz"), Some(of_another_body.as_str())] {
@@ -284,8 +283,8 @@ async fn a_probe_acts_on_nothing_and_is_told_what_is_allowed() -> Result<()> {
     let Shown { url, .. } = shown(&owner.start_setup("acme", "webhook").await?)?;
     let service = HttpClient::new(&app.host.url);
     for method in [Method::HEAD, Method::DELETE, Method::OPTIONS, Method::PATCH] {
-        let answer = service.send(service.request(method.clone(), &url)).await?;
-        assert_eq!((answer.status, answer.header("allow")), (405, "GET, POST, PUT"), "{method}");
+        let response = service.send(service.request(method.clone(), &url)).await?;
+        assert_eq!((response.status, response.header("allow")), (405, "GET, POST, PUT"), "{method}");
     }
     Ok(())
 }
@@ -306,7 +305,7 @@ async fn where_organizations_share_an_integration_each_takes_its_own_url_along()
         assert!(owner.visit(SETUP).await?.dialog()?.success);
         // The account goes by the secret, so that no two are one by themselves: they are made one, as two of a service's would be.
         let store = app.host.store().await?;
-        store.write(move |c| share(c, id)).await?;
+        store.write(move |tx| share(tx, id)).await?;
         let remove = owner.request(Method::DELETE, &format!("/api/0/organizations/acme/integrations/{id}/"));
         assert_eq!(owner.send(remove).await?.status, 204);
         assert_eq!(call(&app, &ours.url, &ours.secret, "{}").await?, 404, "who has left is called no more");
@@ -316,8 +315,7 @@ async fn where_organizations_share_an_integration_each_takes_its_own_url_along()
 }
 
 /// Links every organization and every webhook to this integration.
-fn share(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<()> {
-    sql_query(format!("UPDATE organization_integrations SET integration_id = {id}")).execute(c)?;
-    sql_query(format!("UPDATE webhooks SET integration_id = {id}")).execute(c)?;
-    Ok(())
+fn share(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
+    tx.tamper(&format!("UPDATE organization_integrations SET integration_id = {id}"))?;
+    tx.tamper(&format!("UPDATE webhooks SET integration_id = {id}"))
 }

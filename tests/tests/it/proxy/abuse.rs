@@ -117,8 +117,8 @@ async fn ssrf_by_path() -> Result<()> {
         caller
             .write(&format!("GET {target} HTTP/1.1\r\nhost: x\r\n{authorization}\r\nconnection: close\r\n\r\n"))
             .await?;
-        let answer = caller.rest().await?;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
+        let response = caller.rest().await?;
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {response}");
     }
     assert!(api.is_untouched().await && inside.is_untouched().await);
     Ok(())
@@ -131,8 +131,12 @@ async fn ssrf_by_redirect() -> Result<()> {
     let (_service, _host, client) = installed_at(&url, &[api.port(), inside.port()], "").await?;
     let location = format!("http://127.0.0.1:{}/secret", inside.port());
     let redirect = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
-    let (answer, _) = tokio::try_join!(client.proxy_get("thing"), api.answer(&redirect))?;
-    assert_eq!((answer.status, answer.location.as_deref()), (307, Some(location.as_str())), "passed on, not followed");
+    let (response, _) = tokio::try_join!(client.proxy_get("thing"), api.answer(&redirect))?;
+    assert_eq!(
+        (response.status, response.location.as_deref()),
+        (307, Some(location.as_str())),
+        "passed on, not followed"
+    );
     assert!(inside.is_untouched().await);
     Ok(())
 }
@@ -153,11 +157,11 @@ async fn use_of_another_integration_by_redirect() -> Result<()> {
         let redirect =
             format!("HTTP/1.1 307 Temporary Redirect\r\n{head}connection: close\r\ncontent-length: 0\r\n\r\n");
         let call = client.proxy_request(Method::POST, "thing").header("host", "called.example");
-        let (answer, _) = tokio::try_join!(client.send(call), api.answer(&redirect))?;
-        assert_eq!((answer.status, &answer.location), (307, &expected), "{location}");
-        assert_eq!(answer.header("content-location"), expected.as_deref().unwrap_or_default(), "{location}");
+        let (response, _) = tokio::try_join!(client.send(call), api.answer(&redirect))?;
+        assert_eq!((response.status, &response.location), (307, &expected), "{location}");
+        assert_eq!(response.header("content-location"), expected.as_deref().unwrap_or_default(), "{location}");
         let link = expected.map(|url| format!("<{url}>; rel=next"));
-        assert_eq!(answer.header("link"), link.unwrap_or_default(), "{location}");
+        assert_eq!(response.header("link"), link.unwrap_or_default(), "{location}");
     }
     Ok(())
 }
@@ -167,9 +171,9 @@ async fn a_private_address_that_nobody_has_allowed_is_not_reached_and_not_named(
     let inside = RawHttpServer::start().await?;
     let url = format!("http://localhost:{}/v1/", inside.port());
     let (_service, _host, client) = installed_at(&url, &[], "").await?;
-    let answer = client.proxy_get("thing").await?;
-    assert_eq!(refusal(&answer)?, (502, "unreachable".to_owned()));
-    assert!(!answer.text.contains("localhost") && !answer.text.contains("private"), "{}", answer.text);
+    let response = client.proxy_get("thing").await?;
+    assert_eq!(refusal(&response)?, (502, "unreachable".to_owned()));
+    assert!(!response.text.contains("localhost") && !response.text.contains("private"), "{}", response.text);
     assert!(inside.is_untouched().await);
     Ok(())
 }
@@ -187,8 +191,8 @@ async fn a_credential_never_goes_to_another_host() -> Result<()> {
         client.proxy_request(Method::GET, "thing").header("forwarded", format!("host={at_evil}")),
     ];
     for call in calls {
-        let (answer, request) = tokio::try_join!(client.send(call), api.answer(OK))?;
-        assert_eq!(answer.status, 200);
+        let (response, request) = tokio::try_join!(client.send(call), api.answer(OK))?;
+        assert_eq!(response.status, 200);
         assert!(
             request.contains(&format!("host: 127.0.0.1:{}\r\n", api.port())) && !request.contains(&at_evil),
             "{request}"
@@ -230,8 +234,8 @@ async fn header_smuggling() -> Result<()> {
     let request = api.answer(OK).await?;
     let lengths = request.matches("content-length").count() + request.matches("transfer-encoding").count();
     assert!(lengths == 1 && !request.contains("smuggled"), "one body, of one length: {request}");
-    let answer = caller.rest().await?;
-    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "and one answer: {answer}");
+    let response = caller.rest().await?;
+    assert_eq!(response.matches("HTTP/1.1").count(), 1, "and one answer: {response}");
     let named =
         client.proxy_request(Method::GET, "thing").header("connection", "authorization, x-hop").header("x-hop", "1");
     let (_, request) = tokio::try_join!(client.send(named), api.answer(OK))?;
@@ -245,22 +249,22 @@ async fn response_splitting_and_answers_that_would_act_on_our_origin() -> Result
     let api = RawHttpServer::start().await?;
     let (_service, _host, client) = installed(&api, "").await?;
     let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nx-a: b\rset-cookie: x=y\r\ncontent-length: 0\r\n\r\n";
-    let (answer, _) = tokio::try_join!(client.proxy_post("thing", ""), api.answer(page))?;
-    assert_eq!(refusal(&answer)?, (502, "unreachable".to_owned()), "a head that is none");
+    let (response, _) = tokio::try_join!(client.proxy_post("thing", ""), api.answer(page))?;
+    assert_eq!(refusal(&response)?, (502, "unreachable".to_owned()), "a head that is none");
     let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nset-cookie: session=evil; path=/\r\nclear-site-data: \"*\"\r\n\
         access-control-allow-origin: *\r\ncontent-security-policy: default-src *\r\njackfield-error: forged\r\n\
         strict-transport-security: max-age=1\r\nconnection: close\r\ncontent-length: 34\r\n\r\n\
         <script>alert(document.cookie)</sc";
-    let (answer, _) = tokio::try_join!(client.proxy_get("thing"), api.answer(page))?;
-    assert_eq!((answer.status, answer.text.len()), (200, 34));
+    let (response, _) = tokio::try_join!(client.proxy_get("thing"), api.answer(page))?;
+    assert_eq!((response.status, response.text.len()), (200, 34));
     for name in
         ["set-cookie", "clear-site-data", "access-control-allow-origin", "jackfield-error", "strict-transport-security"]
     {
-        assert!(answer.headers.get(name).is_none(), "{name}: {:?}", answer.headers);
+        assert!(response.headers.get(name).is_none(), "{name}: {:?}", response.headers);
     }
-    let policies = answer.headers.get_all("content-security-policy").iter().count();
+    let policies = response.headers.get_all("content-security-policy").iter().count();
     assert_eq!(
-        (policies, answer.header("content-security-policy")),
+        (policies, response.header("content-security-policy")),
         (1, "default-src 'none'; frame-ancestors 'none'; sandbox")
     );
     Ok(())
@@ -271,8 +275,8 @@ async fn an_answer_of_another_protocol_is_no_answer() -> Result<()> {
     let api = RawHttpServer::start().await?;
     let (_service, _host, client) = installed(&api, "").await?;
     let switching = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
-    let (answer, _) = tokio::try_join!(client.proxy_post("thing", "x"), api.answer(switching))?;
-    assert_eq!(refusal(&answer)?, (502, "unreachable".to_owned()));
+    let (response, _) = tokio::try_join!(client.proxy_post("thing", "x"), api.answer(switching))?;
+    assert_eq!(refusal(&response)?, (502, "unreachable".to_owned()));
     Ok(())
 }
 

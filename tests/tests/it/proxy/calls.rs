@@ -67,16 +67,16 @@ async fn a_call_carries_the_credential_and_its_answer_comes_back_as_it_is() -> R
     let app = ProxyApp::new("").await?;
     let message = json!({"channel": "C1", "text": "hi"});
     let call = app.client.proxy_request(Method::POST, "chat.postMessage?pretty=1").json(&message);
-    let answer = app.client.send(call.header("x-slack-kind", "test").header("jackfield-grant", "bot")).await?;
-    assert_eq!((answer.status, &answer.json()?["message"]), (200, &message), "{}", answer.text);
-    assert_eq!(answer.header("x-oauth-scopes"), "chat:write,commands,team:read", "the service's own");
+    let response = app.client.send(call.header("x-slack-kind", "test").header("jackfield-grant", "bot")).await?;
+    assert_eq!((response.status, &response.json()?["message"]), (200, &message), "{}", response.text);
+    assert_eq!(response.header("x-oauth-scopes"), "chat:write,commands,team:read", "the service's own");
     let requests = app.slack().requests();
     let received = requests.last().context("a request")?;
     assert_eq!(received.headers["x-slack-kind"], "test");
     let token = received.headers["authorization"].to_str()?.strip_prefix("Bearer ").context("a bearer token")?;
     assert_eq!(app.slack().tokens().state(token), TokenState::Live);
     assert!(!format!("{:?}", received.headers).contains(&app.client.token), "the client's own stays here");
-    assert!(!answer.text.contains(token) && received.headers.get("jackfield-grant").is_none());
+    assert!(!response.text.contains(token) && received.headers.get("jackfield-grant").is_none());
     let log = app.host.log()?;
     let line = log.lines().find(|line| line.contains("an integration was used")).context("one line a call")?;
     assert!(line.contains("slack") && line.contains("200") && !line.contains("postMessage"), "{line}");
@@ -87,10 +87,10 @@ async fn a_call_carries_the_credential_and_its_answer_comes_back_as_it_is() -> R
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_browser_takes_an_answer_for_is_nobodys_page_and_nothing_keeps_it() -> Result<()> {
     let app = ProxyApp::new("").await?;
-    let answer = app.client.proxy_get("conversations.list").await?;
-    assert_eq!(answer.status, 200);
-    assert!(answer.header("content-security-policy").contains("sandbox"), "{:?}", answer.headers);
-    assert_eq!((answer.header("x-content-type-options"), answer.header("cache-control")), ("nosniff", "no-store"));
+    let response = app.client.proxy_get("conversations.list").await?;
+    assert_eq!(response.status, 200);
+    assert!(response.header("content-security-policy").contains("sandbox"), "{:?}", response.headers);
+    assert_eq!((response.header("x-content-type-options"), response.header("cache-control")), ("nosniff", "no-store"));
     Ok(())
 }
 
@@ -175,8 +175,8 @@ async fn only_what_is_safe_is_sent_again() -> Result<()> {
     for (method, fault, status, requests) in cases {
         let before = app.seen();
         app.next(std::slice::from_ref(&fault));
-        let answer = app.client.send(app.client.proxy_request(method.clone(), "auth.test").body("a=b")).await?;
-        assert_eq!((answer.status, app.seen() - before), (status, requests), "{method} {fault:?}: {}", answer.text);
+        let response = app.client.send(app.client.proxy_request(method.clone(), "auth.test").body("a=b")).await?;
+        assert_eq!((response.status, app.seen() - before), (status, requests), "{method} {fault:?}: {}", response.text);
     }
     Ok(())
 }
@@ -197,8 +197,8 @@ async fn an_answer_that_is_cut_is_cut_for_the_caller_too() -> Result<()> {
     for length in ["content-length: 8", "transfer-encoding: chunked"] {
         let half = format!("HTTP/1.1 200 OK\r\n{length}\r\n\r\n4\r\nhalf\r\n");
         let half = half.replace("8\r\n\r\n4\r\nhalf\r\n", "8\r\n\r\nhalf");
-        let (answer, _) = tokio::join!(client.proxy_get("thing"), api.answer(&half));
-        assert!(answer.is_err(), "half an answer must not look whole");
+        let (response, _) = tokio::join!(client.proxy_get("thing"), api.answer(&half));
+        assert!(response.is_err(), "half an answer must not look whole");
     }
     Ok(())
 }
@@ -228,13 +228,13 @@ async fn a_body_goes_on_piece_by_piece_and_may_be_larger_than_what_the_host_take
         receiver.recv().await.map(|piece| (Ok::<_, std::io::Error>(piece), receiver))
     });
     let call = app.client.proxy_request(Method::POST, "stand-in.upload").body(Body::wrap_stream(pieces));
-    let answer = tokio::spawn(async move { anyhow::Ok(call.send().await?.text().await?) });
+    let response = tokio::spawn(async move { anyhow::Ok(call.send().await?.text().await?) });
     for sent in 1..=4 {
         sender.send(vec![b'x'; 300_000])?;
         app.slack().uploaded(sent * 300_000).await;
     }
     drop(sender);
-    let answer: serde_json::Value = serde_json::from_str(&answer.await??)?;
+    let answer: serde_json::Value = serde_json::from_str(&response.await??)?;
     assert_eq!(answer["bytes"], 1_200_000);
     Ok(())
 }
@@ -281,8 +281,8 @@ async fn a_token_that_the_service_refuses_is_refreshed_once_for_all_and_the_call
         let client = &client;
         async move { client.proxy_post(&format!("things?n={n}"), "a body").await }
     });
-    for answer in try_join_all(calls).await? {
-        assert_eq!((answer.status, &answer.json()?["body"]), (200, &json!("a body")), "{}", answer.text);
+    for response in try_join_all(calls).await? {
+        assert_eq!((response.status, &response.json()?["body"]), (200, &json!("a body")), "{}", response.text);
     }
     assert_eq!(refreshes(), 1);
     assert_eq!(service.tokens().state(&revoked), TokenState::Revoked);

@@ -67,8 +67,8 @@ async fn a_body_of_which_more_goes_than_is_kept_while_a_token_is_refreshed_is_no
     caller.write(&format!("{}{END}", chunk(&much()))).await?;
     served.until(END).await?;
     drop(held);
-    let answer = caller.until("\r\n\r\n").await?;
-    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let response = caller.until("\r\n\r\n").await?;
+    assert!(response.starts_with("HTTP/1.1 401"), "{response}");
     assert!(api.is_untouched().await, "what would come is a request without its beginning");
     Ok(())
 }
@@ -99,7 +99,7 @@ async fn a_body_that_goes_on_while_a_service_is_out_is_sent_again_whole_or_not_a
     let mut caller = begun(&host, &client, "PUT", &chunk("first")).await?;
     let (_, mut served) = api.request().await?;
     served.until("first").await?;
-    served.write("HTTP/1.1 503 ServiceProfile Unavailable\r\ncontent-length: 0\r\n\r\n").await?;
+    served.write("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await?;
     caller.write(&format!("{}{END}", chunk(&much()))).await?;
     let reading = tokio::spawn(async move { served.rest().await });
     let mut serving = Box::pin(async {
@@ -109,15 +109,17 @@ async fn a_body_that_goes_on_while_a_service_is_out_is_sent_again_whole_or_not_a
         anyhow::Ok(body)
     });
     let mut served_again = None;
-    let answer = loop {
+    let response = loop {
         tokio::select! {
-            answer = caller.until("\r\n\r\n") => break answer?,
+            response = caller.until("\r\n\r\n") => break response?,
             body = &mut serving, if served_again.is_none() => served_again = Some(body?),
         }
     };
     match served_again {
-        Some(body) => assert!(answer.contains(" 200 ") && body.starts_with("5\r\nfirst\r\n"), "{answer} {body:.20}"),
-        None => assert!(answer.contains(" 503 "), "{answer}"),
+        Some(body) => {
+            assert!(response.contains(" 200 ") && body.starts_with("5\r\nfirst\r\n"), "{response} {body:.20}")
+        }
+        None => assert!(response.contains(" 503 "), "{response}"),
     }
     reading.abort();
     Ok(())

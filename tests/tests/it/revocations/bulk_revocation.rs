@@ -78,7 +78,7 @@ impl BulkRevocationApp {
     }
 
     pub(crate) fn revoke(&self, more: &[&str]) -> Result<(bool, String)> {
-        self.host.said(&[&["revoke", "--provider", ID, "--per-minute", "6000"], more].concat())
+        self.host.output(&[&["revoke", "--provider", ID, "--per-minute", "6000"], more].concat())
     }
 
     pub(crate) async fn statuses(&self) -> Result<Vec<String>> {
@@ -177,7 +177,7 @@ async fn a_re_install_revokes_the_old_token_where_that_ends_nothing_else() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_whose_set_up_fails_is_revoked() -> Result<()> {
+async fn a_token_whose_setup_fails_is_revoked() -> Result<()> {
     let app = BulkRevocationApp::with(0, "").await?;
     app.service.change(ID, |dialect| dialect.account_answer = "{}".to_owned());
     assert!(install(&app.owner, ID).await.is_err());

@@ -10,7 +10,7 @@ use jackfield_store::{
 };
 use jackfield_test_support::{
     host::HostBuilder,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::databases,
     stand_in::{
         Endpoint::{Exchange, Revocation as AtRevocation, Uninstall},
@@ -56,7 +56,7 @@ impl RevocationApp {
         Ok(Self { base: app, owner, id })
     }
 
-    async fn remove(&self) -> Result<Answer> {
+    async fn remove(&self) -> Result<HttpResponse> {
         let path = format!("/organizations/acme/integrations/{}/remove/", self.id);
         let posted = self.owner.post(&path, &[]).await?;
         self.owner.visit(posted.status_and_location().1).await
@@ -190,11 +190,11 @@ async fn of_many_hosts_one_asks_the_provider() -> Result<()> {
         let (store, id) = (app.host.store().await?, app.revocation().await?.id);
         let now = time::OffsetDateTime::now_utc();
         let later = now + time::Duration::hours(1);
-        let claim = || store.write(move |c| revocations::claim(c, id, later, now, later));
+        let claim = || store.write(move |tx| revocations::claim(tx, id, later, std::time::Duration::from_secs(3600)));
         let claims = futures_util::future::join_all((0..16).map(|_| claim())).await;
         let won = claims.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().count();
         assert_eq!(won, 1);
-        let said = app.host.said(&["revoke", "--provider", "slack", "--yes"])?;
+        let said = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
         assert!(!said.0 && said.1.contains("another host is at it"), "{}", said.1);
     }
     Ok(())
@@ -239,7 +239,7 @@ async fn what_its_provider_has_left_behind_is_shown_as_orphaned_and_revoked_once
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_of_a_set_up_for_another_account_are_revoked_and_the_account_that_is_meant_works_on() -> Result<()> {
+async fn tokens_of_a_setup_for_another_account_are_revoked_and_the_account_that_is_meant_works_on() -> Result<()> {
     let app = RevocationApp::new(None).await?;
     let before = app.live();
     app.slack.behave(|behaviour| behaviour.team_id = "T0OTHER".to_owned());
@@ -280,7 +280,7 @@ async fn an_identity_that_nobody_has_proved_any_more_takes_its_tokens_with_it() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_revoked_of_a_set_up_that_got_no_token() -> Result<()> {
+async fn nothing_is_revoked_of_a_setup_that_got_no_token() -> Result<()> {
     let app = RevocationApp::new(None).await?;
     app.slack.faults().always(Exchange, Some(Fault::ServerError));
     assert!(!app.owner.install("acme", "slack").await?.dialog()?.success);
@@ -289,12 +289,12 @@ async fn nothing_is_revoked_of_a_set_up_that_got_no_token() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_of_a_set_up_under_way_are_revoked_once_it_has_expired_unless_it_ends_well() -> Result<()> {
+async fn tokens_of_a_setup_under_way_are_revoked_once_it_has_expired_unless_it_ends_well() -> Result<()> {
     for database in databases() {
         let app = TestApp::start_with("v2", database, |host| host).await?;
         let store = app.host.store().await?;
         let (now, later) = (OffsetDateTime::UNIX_EPOCH, OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(16));
-        let note = |setup: &'static str, token: &'static str| {
+        let note = async |setup: &'static str, token: &'static str| {
             let grant = GivenGrant {
                 tokens: Tokens { access_token: token.to_owned(), ..Tokens::default() },
                 ..GivenGrant::default()
@@ -307,16 +307,15 @@ async fn tokens_of_a_set_up_under_way_are_revoked_once_it_has_expired_unless_it_
                 reason: Reason::Orphaned,
                 given: Given { grants: vec![grant], ..Given::default() },
             };
-            let sealer = store.sealer().clone();
-            store.write(move |c| revocations::note_setup(c, &sealer, setup, &new, later, now))
+            store.at(now).write(move |tx| revocations::note_setup(tx, setup, &new, later)).await
         };
         note("left", "first").await?;
         let left = note("left", "second").await?;
         note("well", "stored").await?;
-        store.write(|c| revocations::forget_setup(c, "well")).await?;
-        let due = |at| store.read(move |c| revocations::due(c, at, 10));
+        store.write(|tx| revocations::forget_setup(tx, "well")).await?;
+        let due = async |at| store.at(at).read(|tx| revocations::due(tx, 10)).await;
         assert_eq!((due(now).await?, due(later).await?), (vec![], vec![left]));
-        let open = |at| store.read(move |c| revocations::open(c, &Which::default(), at, 10));
+        let open = async |at| store.at(at).read(|tx| revocations::open(tx, &Which::default(), 10)).await;
         assert_eq!((open(now).await?.len(), open(later).await?.len()), (0, 1), "it may end well yet");
         let given = open(later).await?[0].given(store.sealer())?.context("it is kept")?;
         assert_eq!(given.grants[0].tokens.access_token, "second");
@@ -329,11 +328,11 @@ async fn what_was_revoked_or_could_not_be_is_swept_after_ninety_days_and_what_is
     for database in databases() {
         let app = TestApp::start_with("v2", database, |host| host).await?;
         let store = app.host.store().await?;
-        let sealer = store.sealer().clone();
         let then = OffsetDateTime::UNIX_EPOCH;
         let ids = store
-            .write(move |c| {
-                let claimed = |c: &mut _| {
+            .at(then)
+            .write(move |tx| {
+                let claimed = |tx: &mut jackfield_store::Tx<'_>| {
                     let new = NewRevocation {
                         provider: "nobody".to_owned(),
                         external_id: "T1".to_owned(),
@@ -342,21 +341,22 @@ async fn what_was_revoked_or_could_not_be_is_swept_after_ninety_days_and_what_is
                         reason: Reason::Removed,
                         given: Given::default(),
                     };
-                    let id = revocations::add(c, &sealer, &new, then, then)?;
-                    let lease = revocations::claim(c, id, then, then, then)?.expect("nobody else is at it");
+                    let id = revocations::add(tx, &new)?;
+                    let lease =
+                        revocations::claim(tx, id, then, std::time::Duration::ZERO)?.expect("nobody else is at it");
                     Ok::<_, StoreError>((id, lease))
                 };
-                let all = [claimed(c)?, claimed(c)?, claimed(c)?];
+                let all = [claimed(tx)?, claimed(tx)?, claimed(tx)?];
                 let [done, impossible, failed] = all;
-                assert!(revocations::end(c, done.0, done.1, "revoked", then)?);
-                assert!(revocations::end_unrevoked(c, impossible.0, impossible.1, "no revocation", then)?);
-                assert!(revocations::give_back(c, failed.0, failed.1, "refused", revocations::Next::Operators)?);
+                assert!(revocations::end(tx, done.0, done.1, "revoked")?);
+                assert!(revocations::end_unrevoked(tx, impossible.0, impossible.1, "no revocation")?);
+                assert!(revocations::give_back(tx, failed.0, failed.1, "refused", revocations::Next::Operators)?);
                 Ok(all.map(|(id, _)| id))
             })
             .await?;
         let kept = async |at| {
-            store.sweep(at).await?;
-            let found = store.read(move |c| ids.into_iter().map(|id| revocations::get(c, id)).collect());
+            store.at(at).sweep().await?;
+            let found = store.read(move |tx| ids.into_iter().map(|id| revocations::get(tx, id)).collect());
             let found: Vec<Option<Revocation>> = found.await?;
             let kept = |one: Option<Revocation>| one.map(|one| one.given(store.sealer()).map(|given| given.is_some()));
             anyhow::Ok(found.into_iter().map(|one| kept(one).transpose()).collect::<Result<Vec<_>, _>>()?)
@@ -364,11 +364,14 @@ async fn what_was_revoked_or_could_not_be_is_swept_after_ninety_days_and_what_is
         let day = time::Duration::days(1);
         assert_eq!(kept(then + 89 * day).await?, [Some(false), Some(true), Some(true)], "what may help is kept");
         let again = ids[1];
-        store.write(move |c| revocations::reopen(c, again, then + 89 * day)).await?;
+        store.at(then + 89 * day).write(move |tx| revocations::reopen(tx, again)).await?;
         assert_eq!(kept(then + 91 * day).await?, [None, Some(true), Some(true)], "it is tried again");
-        let lease = store.write(move |c| revocations::claim(c, again, then + 91 * day, then, then)).await?;
+        let lease = store
+            .at(then)
+            .write(move |tx| revocations::claim(tx, again, then + 91 * day, std::time::Duration::ZERO))
+            .await?;
         let lease = lease.context("it is due")?;
-        store.write(move |c| revocations::end_unrevoked(c, again, lease, "no", then + 91 * day)).await?;
+        store.at(then + 91 * day).write(move |tx| revocations::end_unrevoked(tx, again, lease, "no")).await?;
         assert_eq!(kept(then + 182 * day).await?, [None, None, Some(true)]);
     }
     Ok(())

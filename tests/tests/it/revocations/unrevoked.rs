@@ -1,19 +1,18 @@
 //! What is not revoked, or not at once: it is told as what it is, and nothing of it is forgotten.
 
 use anyhow::{Context, Result};
-use diesel::connection::SimpleConnection;
 use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
 use jackfield_outbound::Outbound;
-use jackfield_services::grants::{Attempted, Grants};
+use jackfield_services::revocations::{RevocationOutcome, Revocations};
 use jackfield_store::{
     grants::Tokens,
     organizations,
     revocations::{self, Given, GivenGrant, NewRevocation, Reason, Status},
 };
 use jackfield_test_support::{
-    http_client::Answer,
+    http_client::HttpResponse,
     stand_in::{
         Endpoint::{Api, Revocation as AtRevocation},
         Fault, HoldPoint,
@@ -30,7 +29,7 @@ use crate::{
 
 impl BulkRevocationApp {
     /// Removes the one that is listed first.
-    async fn remove(&self) -> Result<Answer> {
+    async fn remove(&self) -> Result<HttpResponse> {
         let list = self.owner.visit("/api/0/organizations/acme/integrations/").await?.json()?;
         let id = list[0]["id"].as_str().context("one is listed")?;
         let posted = self.owner.post(&format!("/organizations/acme/integrations/{id}/remove/"), &[]).await?;
@@ -60,7 +59,7 @@ impl BulkRevocationApp {
     /// The organization goes as no command takes it away: behind the host's back.
     async fn delete_organization(&self) -> Result<()> {
         let delete = "DELETE FROM organizations WHERE slug = 'acme'";
-        Ok(self.host.store().await?.write(move |c| Ok(c.batch_execute(delete)?)).await?)
+        Ok(self.host.store().await?.tamper(delete).await?)
     }
 }
 
@@ -104,7 +103,7 @@ async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Res
     // RFC 7009 section 2.2.1.
     let unsupported = || Some(Fault::Refused { error: "unsupported_token_type".to_owned() });
     let no = "cannot be revoked there (unsupported_token_type)";
-    for (faults, status, answer) in [
+    for (faults, status, response) in [
         ([unsupported(), unsupported()], Status::Impossible, format!("access: refresh token {no}, access token {no}")),
         ([unsupported(), None], Status::Impossible, format!("access: refresh token {no}, access token revoked")),
         // Section 2.1: its end is that of the access tokens it has brought.
@@ -114,7 +113,7 @@ async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Res
         app.fault(faults);
         app.remove().await?;
         let ended = app.settled().await?;
-        assert_eq!((ended[0].status, ended[0].answer.as_deref()), (status, Some(answer.as_str())));
+        assert_eq!((ended[0].status, ended[0].answer.as_deref()), (status, Some(response.as_str())));
     }
     Ok(())
 }
@@ -123,22 +122,23 @@ async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Res
 async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it() -> Result<()> {
     let app = BulkRevocationApp::with(0, "").await?;
     let store = app.host.store().await?;
-    let (sealer, now) = (store.sealer().clone(), OffsetDateTime::now_utc());
+    let now = OffsetDateTime::now_utc();
     let tokens = Tokens { step: "gone".to_owned(), access_token: "t".to_owned(), ..Tokens::default() };
     let grant = GivenGrant { name: "access".to_owned(), tokens, ..GivenGrant::default() };
     let given = Given { grants: vec![grant], is_whole: true, ..Given::default() };
     // Not due yet, so that the host beside lets it be.
     let later = now + Duration::hours(1);
-    let add = store.write(move |c| {
+    let add = store.write(move |tx| {
         let new = NewRevocation {
             provider: ID.to_owned(),
             external_id: "1".to_owned(),
             name: String::new(),
-            organization: organizations::by_slug(c, "acme")?.map(|acme| acme.id),
+            organization: organizations::by_slug(tx, "acme")?.map(|acme| acme.id),
             reason: Reason::Removed,
             given,
         };
-        revocations::add(c, &sealer, &new, later, now)
+        let id = revocations::add(tx, &new)?;
+        revocations::put_off(tx, id, later)
     });
     add.await?;
     for _ in 0..2 {
@@ -152,7 +152,7 @@ async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_organization_finds_the_bad_night_in_its_log() -> Result<()> {
+async fn each_organization_finds_the_bulk_revocation_in_its_log() -> Result<()> {
     for keep in [false, true] {
         let app = BulkRevocationApp::with(1, "").await?;
         app.share().await?;
@@ -171,7 +171,7 @@ async fn each_organization_finds_the_bad_night_in_its_log() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_organization_has_any_more_is_given_up_by_the_operator_or_by_the_host() -> Result<()> {
+async fn what_no_organization_has_any_more_is_revoked_by_the_operator_or_by_the_host() -> Result<()> {
     let app = BulkRevocationApp::with(2, "").await?;
     app.delete_organization().await?;
     assert_eq!(app.live(), 4);
@@ -225,14 +225,14 @@ async fn what_a_running_host_has_revoked_meanwhile_is_done() -> Result<()> {
     let done = app.settled().await?.remove(0);
     let outbound = Outbound::new(&app.host.settings()?.http)?;
     let (plugins, _) = Plugins::load(&app.host.settings()?, &outbound).await;
-    let grants = Grants::new(app.host.store().await?, plugins, Issuers::default(), Clock::system(), None);
+    let revocations = Revocations::new(app.host.store().await?, plugins, Issuers::default(), Clock::system());
     let words = "access: refresh token revoked, access token revoked".to_owned();
-    assert_eq!(grants.try_again(done.id).await?, Attempted::EndedElsewhere(words));
+    assert_eq!(revocations.retry(done.id).await?, RevocationOutcome::EndedByAnotherHost(words));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_set_up_has_expired() -> Result<()> {
+async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_setup_has_expired() -> Result<()> {
     let mut app = BulkRevocationApp::with(0, "").await?;
     let step = app.owner.start_setup("acme", ID).await?;
     let back = app.owner.visit(step.redirect()?.as_str()).await?.redirect()?;
@@ -250,12 +250,12 @@ async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_set_up_has_exp
     let declared = declaration_of(&app.service, ID, REVOCATION);
     app.host = app.host.killed_and_restarted(bare().toml(&http(&app.service)).toml(&declared))?;
     let store = app.host.store().await?;
-    let due = |at| store.read(move |c| revocations::due(c, at, 10));
+    let due = async |at| store.at(at).read(|tx| revocations::due(tx, 10)).await;
     let now = OffsetDateTime::now_utc();
     assert_eq!(due(now).await?, [], "it may end well yet, as far as the host knows");
     let noted = due(now + Duration::minutes(17)).await?;
     let [noted] = noted[..] else { anyhow::bail!("{noted:?}") };
-    store.write(move |c| revocations::put_off(c, noted, now)).await?;
+    store.write(move |tx| revocations::put_off(tx, noted, now)).await?;
     app.all_dead().await?;
     assert_eq!(AppDatabase::of(&app.host).await?.settled().await?[0].reason, Reason::Orphaned);
     Ok(())

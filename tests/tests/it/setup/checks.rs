@@ -1,7 +1,7 @@
 //! Who may set up what; every check of the pipeline under its own name.
 
 use anyhow::Result;
-use diesel::{RunQueryDsl, sql_query};
+use jackfield_store::organizations;
 use jackfield_test_support::{http_client::HttpClient, postgres::databases};
 
 use crate::app::{PASSWORD, TestApp};
@@ -10,7 +10,7 @@ const START: &str = "/organizations/acme/integrations/example/setup/";
 const SETUP: &str = "/extensions/example/setup/";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_and_admins_cannot_start_a_set_up_managers_and_owners_can() -> Result<()> {
+async fn members_and_admins_cannot_start_a_setup_managers_and_owners_can() -> Result<()> {
     let app = TestApp::start().await?;
     for (role, status) in [("member", 403), ("admin", 403), ("manager", 302), ("owner", 302)] {
         let person = app.log_in_as(role).await?;
@@ -69,8 +69,8 @@ async fn loses_access(lose: impl AsyncFn(&TestApp) -> Result<()>) -> Result<()> 
         let owner = app.log_in_as("owner").await?;
         owner.start_setup("acme", "example").await?;
         lose(&app).await?;
-        let answer = owner.post(SETUP, &[("name", "late")]).await?;
-        assert_eq!(answer.status_and_location(), (302, "/"));
+        let response = owner.post(SETUP, &[("name", "late")]).await?;
+        assert_eq!(response.status_and_location(), (302, "/"));
         assert!(app.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
         app.database().await?.assert_nothing("owner@example.com").await?;
     }
@@ -78,24 +78,23 @@ async fn loses_access(lose: impl AsyncFn(&TestApp) -> Result<()>) -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_lost_between_two_steps_ends_the_set_up() -> Result<()> {
+async fn a_role_lost_between_two_steps_ends_the_setup() -> Result<()> {
     loses_access(async |app| app.host.member("acme", "owner@example.com", "member")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_organization_gone_between_two_steps_ends_the_set_up() -> Result<()> {
+async fn an_organization_gone_between_two_steps_ends_the_setup() -> Result<()> {
     loses_access(async |app| {
         let store = app.host.store().await?;
-        let removed =
-            store.write(|c| Ok(sql_query("DELETE FROM organizations WHERE slug = 'acme'").execute(c)?)).await?;
-        assert_eq!(removed, 1);
+        store.tamper("DELETE FROM organizations WHERE slug = 'acme'").await?;
+        assert_eq!(store.read(|tx| organizations::by_slug(tx, "acme")).await?, None);
         Ok(())
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_out_ends_the_set_up() -> Result<()> {
+async fn a_log_out_ends_the_setup() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
     owner.start_setup("acme", "example").await?;
@@ -108,14 +107,14 @@ async fn a_log_out_ends_the_set_up() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_set_ups_is_stopped_and_others_are_not() -> Result<()> {
+async fn a_flood_of_setups_is_stopped_and_others_are_not() -> Result<()> {
     let app = TestApp::start().await?;
     let (owner, manager) = (app.log_in_as("owner").await?, app.log_in_as("manager").await?);
     let mut begun = 0;
     let stopped = loop {
-        let answer = owner.visit(START).await?;
-        if answer.status != 302 {
-            break answer;
+        let response = owner.visit(START).await?;
+        if response.status != 302 {
+            break response;
         }
         begun += 1;
     };

@@ -50,11 +50,11 @@ async fn a_double_submit_installs_once_and_shows_success_to_both() -> Result<()>
         };
         let (answers, ()) = tokio::join!(visits, open);
         let mut successes = 0;
-        for answer in answers {
-            let answer = answer?;
-            match answer.status {
-                200 => successes += usize::from(answer.dialog()?.success),
-                _ => assert_eq!(answer.status_and_location(), (302, "/")),
+        for response in answers {
+            let response = response?;
+            match response.status {
+                200 => successes += usize::from(response.dialog()?.success),
+                _ => assert_eq!(response.status_and_location(), (302, "/")),
             }
         }
         assert!(successes >= 1);

@@ -11,12 +11,12 @@ async fn hostile_text_cannot_leave_the_script_or_become_markup() -> Result<()> {
     let app = TestApp::start().await?;
     app.slack.behave(|behaviour| behaviour.team_name = HOSTILE.to_owned());
     let owner = app.log_in_as("owner").await?;
-    let answer = owner.install("acme", "slack").await?;
-    assert_eq!(answer.dialog()?.data["name"], HOSTILE, "the opener gets the text as it is");
-    assert_eq!(answer.text.matches("</script>").count(), 1, "{}", answer.text);
-    assert_eq!(answer.text.matches("<img").count(), 0);
+    let response = owner.install("acme", "slack").await?;
+    assert_eq!(response.dialog()?.data["name"], HOSTILE, "the opener gets the text as it is");
+    assert_eq!(response.text.matches("</script>").count(), 1, "{}", response.text);
+    assert_eq!(response.text.matches("<img").count(), 0);
     assert!(
-        !answer.text.contains(['\u{2028}', '\u{2029}']) || !script(&answer.text).contains(['\u{2028}', '\u{2029}'])
+        !response.text.contains(['\u{2028}', '\u{2029}']) || !script(&response.text).contains(['\u{2028}', '\u{2029}'])
     );
     let page = owner.visit("/organizations/acme/integrations/").await?;
     assert!(!page.text.contains("<img src=x") && page.text.contains("onerror=alert(1)"), "the list shows it as text");
@@ -35,9 +35,9 @@ async fn the_answer_goes_to_one_origin_and_holds_no_secret() -> Result<()> {
     let owner = app.log_in_as("owner").await?;
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
-    let answer = owner.visit(&back).await?;
-    assert_eq!(answer.dialog()?.origin, app.host.url);
-    assert!(!answer.text.contains("\"*\""));
+    let response = owner.visit(&back).await?;
+    assert_eq!(response.dialog()?.origin, app.host.url);
+    assert!(!response.text.contains("\"*\""));
     let stored = app.database().await?;
     let (metadata, identity) =
         (stored.integrations().await?.remove(0).1, stored.identities("owner@example.com").await?);
@@ -46,20 +46,20 @@ async fn the_answer_goes_to_one_origin_and_holds_no_secret() -> Result<()> {
     secrets.extend([metadata["bot_access_token"].to_string(), identity[0]["data"]["access_token"].to_string()]);
     secrets.push(app.slack.client().secret.clone());
     for secret in secrets {
-        assert!(!answer.text.contains(secret.trim_matches('"')), "{secret}");
+        assert!(!response.text.contains(secret.trim_matches('"')), "{secret}");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pages_of_a_set_up_are_private_and_run_nothing_of_a_plugins() -> Result<()> {
+async fn the_pages_of_a_setup_are_private_and_run_nothing_of_a_plugins() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
     let form = owner.start_setup("acme", "example").await?;
     let ended = owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
-    for answer in [&form, &ended] {
-        assert_eq!(answer.header("cache-control"), "no-store");
-        let policy = answer.header("content-security-policy");
+    for response in [&form, &ended] {
+        assert_eq!(response.header("cache-control"), "no-store");
+        let policy = response.header("content-security-policy");
         assert!(policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
     }
@@ -75,15 +75,15 @@ async fn the_answer_also_goes_over_the_channel_the_opener_named() -> Result<()> 
     let owner = app.log_in_as("owner").await?;
     let channel = "0123456789abcdef0123456789abcdef";
     owner.visit(&format!("/organizations/acme/integrations/example/setup/?channel={channel}")).await?;
-    let answer = owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
-    assert!(answer.text.contains(&format!("new BroadcastChannel(\"{channel}\")")), "{}", answer.text);
+    let response = owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
+    assert!(response.text.contains(&format!("new BroadcastChannel(\"{channel}\")")), "{}", response.text);
     for bad in ["short", "with space and more than sixteen", "\";alert(1);//0123456789"] {
         let start = owner
             .request(reqwest::Method::GET, "/organizations/acme/integrations/example/setup/")
             .query(&[("channel", bad)]);
         owner.send(start).await?;
-        let answer = owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
-        assert!(!answer.text.contains("BroadcastChannel"), "{bad}");
+        let response = owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
+        assert!(!response.text.contains("BroadcastChannel"), "{bad}");
     }
     Ok(())
 }

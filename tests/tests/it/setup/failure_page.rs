@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jackfield_test_support::{
     host::Host,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::fresh_database,
     stand_in_slack::{StandInSlack, TokenAnswer},
 };
@@ -30,7 +30,7 @@ pub(crate) fn quoted<'a>(host: &Host, page: &'a str) -> Result<(&'a str, &'a str
 }
 
 /// The same on the page to which a refused request leads.
-pub(crate) async fn quoted_next(host: &Host, person: &HttpClient, refused: &Answer) -> Result<String> {
+pub(crate) async fn quoted_next(host: &Host, person: &HttpClient, refused: &HttpResponse) -> Result<String> {
     assert_eq!(refused.status_and_location(), (302, "/"));
     let mut page = person.visit("/").await?;
     while page.status == 302 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     stand_in_slack::{Consent, StandInSlack},
 };
 use reqwest::Method;
@@ -27,7 +27,7 @@ impl SlackTest {
         Ok(Self { slack, person })
     }
 
-    async fn authorize(&self, path: &str) -> Result<Answer> {
+    async fn authorize(&self, path: &str) -> Result<HttpResponse> {
         let query =
             format!("client_id={}&redirect_uri={BACK}&scope=commands,team:read&state=s", self.slack.client().id);
         self.person.visit(&format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' })).await
@@ -55,13 +55,13 @@ impl SlackTest {
     }
 
     async fn token(&self, path: &str, form: &Form) -> Result<Value> {
-        let answer = self.person.send(self.person.request(Method::POST, path).form(form)).await?;
-        assert_eq!(answer.status, 200, "Slack's failures come with status 200");
-        answer.json()
+        let response = self.person.send(self.person.request(Method::POST, path).form(form)).await?;
+        assert_eq!(response.status, 200, "Slack's failures come with status 200");
+        response.json()
     }
 }
 
-fn code_in(back: &Answer) -> Result<String> {
+fn code_in(back: &HttpResponse) -> Result<String> {
     let back = back.redirect()?;
     let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, value)| value.into_owned());
     code.with_context(|| format!("no code in {back}"))
@@ -91,8 +91,8 @@ async fn the_stand_in_checks_grant_type_client_secret_and_redirect_uri_and_a_cod
     for (field, value, error) in cases {
         let mut form = app.form().await?;
         form.iter_mut().filter(|(name, _)| *name == field).for_each(|(_, old)| *old = value.to_owned());
-        let answer = app.token(V2, &form).await?;
-        let said = (answer["ok"].as_bool(), answer["error"].as_str().unwrap_or_default());
+        let response = app.token(V2, &form).await?;
+        let said = (response["ok"].as_bool(), response["error"].as_str().unwrap_or_default());
         assert_eq!(said, (Some(error.is_empty()), error), "{field}: {value}");
         assert_eq!(app.token(V2, &form).await?["ok"], false, "a code works once");
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     stand_in::{Endpoint, Fault, HoldPoint, Rotation, TokenState},
     stand_in_oauth2::{CLIENT, SECRET, ServiceProfile, StandInOAuth2},
     stand_in_slack::{Install, StandInSlack},
@@ -27,7 +27,7 @@ impl Slack {
         Ok(Self { slack, person })
     }
 
-    async fn access(&self, form: &[(&str, &str)]) -> Result<Answer> {
+    async fn access(&self, form: &[(&str, &str)]) -> Result<HttpResponse> {
         let client = self.slack.client();
         let request =
             self.person.request(Method::POST, "/api/oauth.v2.access").basic_auth(&client.id, Some(&client.secret));
@@ -55,8 +55,8 @@ impl Slack {
     }
 
     async fn says(&self, token: &Value) -> Result<Value> {
-        let answer = self.call("auth.test", token, &[]).await?;
-        Ok(if answer["ok"] == true { "alive".into() } else { answer["error"].clone() })
+        let response = self.call("auth.test", token, &[]).await?;
+        Ok(if response["ok"] == true { "alive".into() } else { response["error"].clone() })
     }
 }
 
@@ -196,8 +196,8 @@ async fn slack_has_methods_to_call_and_says_when_it_is_too_much() -> Result<()> 
     assert_eq!(app.call("conversations.list", &token, &[]).await?["channels"][0]["name"], "general");
     app.slack.faults().next(Endpoint::Api, [Some(Fault::TooManyRequests { retry_after: 30 })]);
     let request = app.person.request(Method::GET, "/api/conversations.list");
-    let answer = app.person.send(request.bearer_auth(token.as_str().unwrap_or_default())).await?;
-    assert_eq!((answer.status, answer.header("retry-after")), (429, "30"));
+    let response = app.person.send(request.bearer_auth(token.as_str().unwrap_or_default())).await?;
+    assert_eq!((response.status, response.header("retry-after")), (429, "30"));
     Ok(())
 }
 
@@ -266,15 +266,15 @@ installs = {{ id = "7", name = "Ada" }}
         Ok(Self { person: HttpClient::new(""), service })
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<Answer> {
-        let url = self.service.instead_of("s", &format!("https://s.example/{path}"));
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<HttpResponse> {
+        let url = self.service.url_of("s", &format!("https://s.example/{path}"));
         let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let request = self.person.request(Method::POST, &url).basic_auth(encoded(CLIENT), Some(encoded(SECRET)));
         self.person.send(request.form(form)).await
     }
 
     async fn install(&self) -> Result<Value> {
-        let mut url = url::Url::parse(&self.service.instead_of("s", "https://s.example/authorize"))?;
+        let mut url = url::Url::parse(&self.service.url_of("s", "https://s.example/authorize"))?;
         let query = [
             ("client_id", CLIENT),
             ("response_type", "code"),
@@ -298,12 +298,12 @@ installs = {{ id = "7", name = "Ada" }}
 
     /// What the API says to a token.
     async fn says(&self, token: &Value) -> Result<Value> {
-        let url = self.service.instead_of("s", "https://api.s.example/things?a=1");
+        let url = self.service.url_of("s", "https://api.s.example/things?a=1");
         let request = self.person.request(Method::GET, &url).bearer_auth(token.as_str().unwrap_or_default());
-        let answer = self.person.send(request).await?;
-        assert_eq!(answer.status == 401, answer.header("www-authenticate") == "Bearer error=\"invalid_token\"");
-        let answer = answer.json()?;
-        Ok(if answer["query"] == "a=1" { "live".into() } else { answer["state"].clone() })
+        let response = self.person.send(request).await?;
+        assert_eq!(response.status == 401, response.header("www-authenticate") == "Bearer error=\"invalid_token\"");
+        let response = response.json()?;
+        Ok(if response["query"] == "a=1" { "live".into() } else { response["state"].clone() })
     }
 }
 

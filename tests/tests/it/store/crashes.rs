@@ -84,9 +84,9 @@ impl CrashApp {
         let path = format!("/api/0/organizations/acme/integrations/{id}/token/");
         let (answered, is_answered) = tokio::sync::oneshot::channel();
         let read = tokio::spawn(async move {
-            let answer = client.send(client.request(Method::GET, &path).bearer_auth(&token)).await;
+            let response = client.send(client.request(Method::GET, &path).bearer_auth(&token)).await;
             let _ = answered.send(());
-            answer
+            response
         });
         match (cut, &hold) {
             (_, Some(hold)) => hold.wait_for(1).await,
@@ -95,16 +95,16 @@ impl CrashApp {
         }
         self.kill_now()?;
         drop(hold);
-        let answer = read.await?.ok().and_then(|answer| answer.json().ok());
-        Ok(answer.and_then(|json| json["accessToken"].as_str().map(str::to_owned)))
+        let response = read.await?.ok().and_then(|response| response.json().ok());
+        Ok(response.and_then(|json| json["accessToken"].as_str().map(str::to_owned)))
     }
 
     async fn read_token(&self, id: &str) -> Result<(u16, String)> {
         let client = HttpClient::new(&self.host().url);
         let path = format!("/api/0/organizations/acme/integrations/{id}/token/");
-        let answer = client.send(client.request(Method::GET, &path).bearer_auth(&self.token)).await?;
-        let token = answer.json()?["accessToken"].as_str().unwrap_or_default().to_owned();
-        Ok((answer.status, token))
+        let response = client.send(client.request(Method::GET, &path).bearer_auth(&self.token)).await?;
+        let token = response.json()?["accessToken"].as_str().unwrap_or_default().to_owned();
+        Ok((response.status, token))
     }
 
     /// Every integration has all that belongs to it, and every one opens.
@@ -164,7 +164,7 @@ async fn two_hundred_kills_in_the_middle_of_an_installation_leave_it_whole_or_no
     Ok(())
 }
 
-/// When a refresh is cut off: how fast this client is must not decide whether every kind of end is seen.
+/// When a refresh is cut off: how fast this machine is must not decide whether every kind of end is seen.
 enum Cut {
     /// At a random moment.
     Anywhere,

@@ -12,12 +12,11 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_types::Binary};
+use diesel::connection::SimpleConnection;
 use jackfield_config::SecretKeys;
-use jackfield_store::{AnyConnection, StoreResult};
 use jackfield_test_support::{
     host::Host,
-    http_client::{Answer, HttpClient},
+    http_client::{HttpClient, HttpResponse},
     postgres::{self, databases},
     stand_in::{Endpoint, Fault, Rotation},
     stand_in_oauth2::{SECRET, StandInOAuth2},
@@ -79,13 +78,13 @@ impl SecretsApp {
 
     /// Logs in once more and keeps what the cookie holds.
     async fn log_in(&mut self) -> Result<()> {
-        let answer = self.owner.log_in("owner@example.com", PASSWORD).await?;
-        self.secrets.add("the session", answer.header("set-cookie").split(['=', ';']).nth(1).context("a cookie")?);
+        let response = self.owner.log_in("owner@example.com", PASSWORD).await?;
+        self.secrets.add("the session", response.header("set-cookie").split(['=', ';']).nth(1).context("a cookie")?);
         Ok(())
     }
 
     /// Goes through a set-up and keeps code and state.
-    async fn set_up(&mut self, provider: &str) -> Result<Answer> {
+    async fn set_up(&mut self, provider: &str) -> Result<HttpResponse> {
         let step = self.owner.start_setup("acme", provider).await?;
         let back = self.owner.consent(&step).await?;
         for (name, value) in url::Url::parse(&back)?.query_pairs() {
@@ -139,8 +138,8 @@ impl SecretsApp {
         for purpose in ["seal", "data keys"] {
             self.secrets.add("a derived key", *key.derive(purpose));
         }
-        for wrapped in self.host.store().await?.read(wrapped_keys).await? {
-            self.secrets.add("a data key", unwrapped(&key.derive("data keys"), &wrapped)?);
+        for (id, wrapped) in self.host.store().await?.read(|tx| tx.wrapped_keys()).await? {
+            self.secrets.add("a data key", unwrapped(&key.derive("data keys"), &id, &wrapped)?);
         }
         Ok(())
     }
@@ -156,28 +155,12 @@ fn declared() -> Result<(String, jackfield_test_support::stand_in_oauth2::Servic
     })
 }
 
-#[derive(QueryableByName)]
-struct Wrapped {
-    #[diesel(sql_type = Binary)]
-    id: Vec<u8>,
-    #[diesel(sql_type = Binary)]
-    sealed_key: Vec<u8>,
-}
-
-fn wrapped_keys(c: &mut AnyConnection) -> StoreResult<Vec<Wrapped>> {
-    let query = diesel::sql_query("SELECT id, sealed_key FROM seal_keys WHERE length(sealed_key) > 0");
-    Ok(match c {
-        AnyConnection::Sqlite(sqlite) => query.load(sqlite)?,
-        AnyConnection::Postgres(postgres) => query.load(postgres)?,
-    })
-}
-
 /// By what the documentation says of sealed values, and none of the host's code: version, key id and nonce stand before the ciphertext, and
 /// the place that it is bound to is table, column and row, each after its length.
-fn unwrapped(key: &[u8; 32], wrapped: &Wrapped) -> Result<Vec<u8>> {
-    let parts = [b"seal_keys".as_slice(), b"key", &wrapped.id];
+fn unwrapped(key: &[u8; 32], id: &[u8], wrapped: &[u8]) -> Result<Vec<u8>> {
+    let parts = [b"seal_keys".as_slice(), b"key", id];
     let aad: Vec<u8> = parts.iter().flat_map(|part| [&part.len().to_be_bytes(), *part].concat()).collect();
-    let (nonce, msg) = wrapped.sealed_key[5..].split_first_chunk::<24>().context("a nonce")?;
+    let (nonce, msg) = wrapped[5..].split_first_chunk::<24>().context("a nonce")?;
     let opened = XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(*nonce), Payload { msg, aad: &aad });
     opened.map_err(|_| anyhow::anyhow!("a data key is wrapped otherwise"))
 }

@@ -1,4 +1,5 @@
-//! The pages that a browser sees in the place of a service's: a person allows or denies, or comes back with whatever the author likes to try.
+//! The pages that a browser sees in the place of a service's: a person allows or denies, or comes
+//! back with whatever the author likes to try.
 
 use std::sync::Arc;
 
@@ -69,7 +70,8 @@ impl Authorization {
         })
     }
 
-    /// Section 4.1.2, or 4.1.2.1 for who says no. An issuer says in either case who it is (RFC 9207 section 2).
+    /// Section 4.1.2, or 4.1.2.1 for who says no. An issuer says in either case who it is (RFC 9207
+    /// section 2).
     fn decided(self, shared: &Shared, decision: &str) -> Url {
         let mut back = self.redirect_uri.clone();
         let issuer = shared.issuers.of(&self.endpoint);

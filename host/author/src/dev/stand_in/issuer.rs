@@ -1,5 +1,6 @@
-//! The issuer that a provider is described by alone (RFC 8414, OpenID Connect Discovery): its metadata, its keys, its ID tokens and its userinfo.
-//! One key signs for all of them, as long as this process lives.
+//! The issuer that a provider is described by alone (RFC 8414, OpenID Connect Discovery): its
+//! metadata, its keys, its ID tokens and its userinfo. One key signs for all of them, as long as
+//! this process lives.
 
 use std::{
     collections::BTreeSet,
@@ -30,7 +31,8 @@ const OF_THE_TOKEN: [&str; 6] = ["iss", "aud", "azp", "exp", "iat", "nonce"];
 /// The issuers that are played.
 pub(super) struct Issuers {
     key: SigningKey,
-    /// As the provider writes them; one that depends on a form is known once its metadata are asked for.
+    /// As the provider writes them; one that depends on a form is known once its metadata are asked
+    /// for.
     known: Mutex<BTreeSet<String>>,
 }
 
@@ -43,7 +45,8 @@ impl Issuers {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(issuers);
     }
 
-    /// The issuer whose endpoint a URL is; where the provider has set endpoints of its own, the one on the same host.
+    /// The issuer whose endpoint a URL is; where the provider has set endpoints of its own, the one
+    /// on the same host.
     pub(super) fn of(&self, url: &Url) -> Option<String> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let at = |issuer: &&String| endpoint_of(issuer, url).is_some();
@@ -66,7 +69,8 @@ impl Issuers {
         }
     }
 
-    /// OpenID Connect Core 1.0 section 2, where the scope `openid` was asked for. What the author says stands over it.
+    /// OpenID Connect Core 1.0 section 2, where the scope `openid` was asked for. What the author
+    /// says stands over it.
     pub(super) fn id_token(&self, grant: &Grant, script: &DevFile) -> Option<String> {
         let issuer = grant.issuer.as_deref()?;
         grant.scope.as_deref()?.split([' ', ',']).find(|scope| *scope == "openid")?;
@@ -79,7 +83,8 @@ impl Issuers {
         Some(self.key.sign(Some(KEY_ID), &claims.into()))
     }
 
-    /// The issuer of these metadata exactly as the provider writes it (RFC 8414 section 3.3): a slash at its end is lost in the URL.
+    /// The issuer of these metadata exactly as the provider writes it (RFC 8414 section 3.3): a
+    /// slash at its end is lost in the URL.
     fn written(&self, base: String) -> String {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.iter().find(|issuer| base_of(issuer).as_ref() == Some(&base)).cloned();
@@ -154,7 +159,7 @@ mod tests {
     use axum::http::HeaderMap;
 
     use super::*;
-    use jackfield_oauth2::jose::{KeySet, Signed};
+    use jackfield_oauth2::jose::{Jws, KeySet};
 
     fn answer(issuers: &Issuers, url: &str, script: &str) -> Option<Value> {
         let headers: HeaderMap =
@@ -198,8 +203,9 @@ mod tests {
             issuer: issuers.of(&Url::parse("https://a.example/authorize?x").expect("a URL")),
         };
         let token = issuers.id_token(&grant, &script).expect("it is asked for");
-        let keys = KeySet::read(&answer(&issuers, "https://a.example/jwks", "").expect("keys")).expect("a set of keys");
-        let claims = Signed::read(&token).expect("it is signed").verified(&keys).expect("by that key");
+        let keys =
+            KeySet::parse(&answer(&issuers, "https://a.example/jwks", "").expect("keys")).expect("a set of keys");
+        let claims = Jws::parse(&token).expect("it is signed").verify(&keys).expect("by that key");
         let of = |name: &str| claims[name].clone();
         assert_eq!((of("iss"), of("nonce"), of("sub")), (json!("https://a.example"), json!("n"), json!("U7")));
         assert_eq!((of("aud"), of("name")), (json!("other"), json!("Ada Lovelace")), "what the author says wins");

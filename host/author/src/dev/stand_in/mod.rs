@@ -1,5 +1,6 @@
-//! A server on this machine that plays every service: the pages of its authorization endpoint to browsers, its token endpoint and its API to the
-//! host, which sends here whatever a plugin asks for (`[http] stand-in`).
+//! A server on this machine that plays every service: the pages of its authorization endpoint to
+//! browsers, its token endpoint and its API to the host, which sends here whatever a plugin asks
+//! for (`[http] stand-in`).
 
 mod consent;
 mod issuer;
@@ -25,7 +26,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use self::{issuer::Issuers, token::Grants};
 use super::{
     dev_file::{DevFile, ScriptedAnswer},
-    terminal::say,
+    terminal::print,
 };
 
 /// By this the host tells where a request was for.
@@ -112,7 +113,8 @@ async fn play(State(shared): State<Arc<Shared>>, method: Method, headers: Header
     (played.status, played.headers, played.body).into_response()
 }
 
-/// What is scripted; else what an authorization server answers: a token, the end of one, what an issuer says of itself; else nothing.
+/// What is scripted; else what an authorization server answers: a token, the end of one, what an
+/// issuer says of itself; else nothing.
 fn answer(shared: &Shared, asked: &Asked) -> Played {
     let Shared { grants, issuers, script, .. } = shared;
     let script = script.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -168,7 +170,7 @@ fn tell(asked: &Asked, played: &Played, since: Instant, show_bodies: bool) {
     if show_bodies {
         text = format!("{text}\n> {}\n< {}", shown(body), shown(&played.body));
     }
-    say("request", &text);
+    print("request", &text);
 }
 
 /// A body as it is, if it is text.

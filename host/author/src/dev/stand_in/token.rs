@@ -1,4 +1,5 @@
-//! The token endpoint: exchanges the codes that the consent page gave out, once each and to whom they were given. And the revocation endpoint.
+//! The token endpoint: exchanges the codes that the consent page gave out, once each and to whom
+//! they were given. And the revocation endpoint.
 
 use std::{
     collections::HashMap,
@@ -38,7 +39,8 @@ impl Grants {
         code
     }
 
-    /// The answer to a token request; `None` to any other. The author's members stand over what is usual.
+    /// The answer to a token request; `None` to any other. The author's members stand over what is
+    /// usual.
     pub(super) fn answer(
         &self,
         asked: &Asked,
@@ -61,7 +63,8 @@ impl Grants {
         Some(Played::json(StatusCode::OK, &Value::Object(answer)))
     }
 
-    /// RFC 6749 section 4.1.3 and RFC 7636 section 4.6. A code is used up by the first who shows it.
+    /// RFC 6749 section 4.1.3 and RFC 7636 section 4.6. A code is used up by the first who shows
+    /// it.
     fn exchange(&self, given: &HashMap<String, String>) -> Result<Grant, &'static str> {
         let code = given.get("code").ok_or("there is no code")?;
         let grant = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(code);
@@ -77,7 +80,8 @@ impl Grants {
     }
 }
 
-/// RFC 7009 section 2.2: a token that is given up is taken, whatever it is; `None` to what is no such request.
+/// RFC 7009 section 2.2: a token that is given up is taken, whatever it is; `None` to what is no
+/// such request.
 pub(super) fn revoked(asked: &Asked) -> Option<Played> {
     let given = parameters(asked);
     let is_one = asked.method == Method::POST && given.contains_key("token") && given.contains_key("token_type_hint");

@@ -2,8 +2,8 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::web::error::WebError;
-use jackfield_store::integrations::Position;
+use crate::web::error::{Problem, WebError};
+use jackfield_services::integrations::Position;
 
 /// Most rows of one page, and how many there are when the client does not say.
 pub(in crate::web) const PER_PAGE: usize = 100;
@@ -21,13 +21,13 @@ impl Cursor {
     pub(in crate::web) fn parse(text: &str) -> Result<Position, WebError> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
         let position = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        position.ok_or(WebError::BadRequest("The cursor is not one of ours."))
+        position.ok_or_else(|| Problem::BadRequest.because("The cursor is not valid."))
     }
 }
 
 /// What the client asks for, 1 to [`PER_PAGE`].
-pub(super) fn per_page(asked: Option<&str>) -> Result<usize, WebError> {
+pub(in crate::web) fn per_page(asked: Option<&str>) -> Result<usize, WebError> {
     let Some(asked) = asked else { return Ok(PER_PAGE) };
     let number: Option<usize> = asked.parse().ok().filter(|number| (1..=PER_PAGE).contains(number));
-    number.ok_or(WebError::BadRequest("per_page is a number from 1 to 100."))
+    number.ok_or_else(|| Problem::BadRequest.because("per_page is a number from 1 to 100."))
 }

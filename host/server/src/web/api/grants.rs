@@ -11,12 +11,11 @@ use super::integrations::parsed;
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
-        error::{ApiError, WebError},
+        auth::{ApiAccess, require},
+        error::{Problem, WebError},
     },
 };
-use jackfield_services::accounts::Scope;
-use jackfield_store::grants::Grant;
+use jackfield_services::{accounts::Scope, grants::Grant};
 
 /// What a program names a grant by, and what it may do. Never a token.
 #[derive(Serialize)]
@@ -36,9 +35,9 @@ pub(in crate::web) async fn grants(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Json<Vec<GrantOut>>, ApiError> {
+) -> Result<Json<Vec<GrantOut>>, WebError> {
     require(&access, Scope::OrgRead)?;
-    let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(WebError::NotFound)?;
+    let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(Problem::NotFound)?;
     let grants = app.grants.list(found.integration.id).await?;
     Ok(Json(grants.into_iter().map(GrantOut::new).collect()))
 }

@@ -2,24 +2,28 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use serde::Deserialize;
 
-use super::cursor::{Cursor, per_page};
+use super::{
+    cursor::{Cursor, per_page},
+    query::ApiQuery,
+};
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
-        error::{ApiError, WebError},
+        auth::{ApiAccess, require},
+        error::{Problem, WebError},
+        shown::shown,
     },
 };
 use jackfield_services::{
     accounts::Scope,
-    integrations::{IntegrationOut, Unlinked},
+    integrations::{IntegrationId, IntegrationOut},
+    removals::Removed,
 };
-use jackfield_store::IntegrationId;
 
 #[derive(Deserialize)]
 pub(in crate::web) struct ListQuery {
@@ -31,8 +35,8 @@ pub(in crate::web) struct ListQuery {
 pub(in crate::web) async fn list(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
-    Query(query): Query<ListQuery>,
-) -> Result<(HeaderMap, Json<Vec<IntegrationOut>>), ApiError> {
+    ApiQuery(query): ApiQuery<ListQuery>,
+) -> Result<(HeaderMap, Json<Vec<IntegrationOut>>), WebError> {
     require(&access, Scope::OrgRead)?;
     let per_page = per_page(query.per_page.as_deref())?;
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
@@ -45,11 +49,11 @@ pub(in crate::web) async fn list(
             next_link(&format!("{}?", app.url_prefix.absolute(&path)), &Cursor::text(next), per_page),
         );
     }
-    Ok((headers, Json(listing.rows.iter().map(|row| app.show(row)).collect())))
+    Ok((headers, Json(listing.rows.iter().map(|row| shown(&app, row)).collect())))
 }
 
 /// The URL ends where a further parameter may follow.
-pub(super) fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue {
+pub(in crate::web) fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue {
     let link =
         format!("<{url}cursor={cursor}&per_page={per_page}>; rel=\"next\"; results=\"true\"; cursor=\"{cursor}\"");
     link.parse().expect("URL, base64 and digits make a header value")
@@ -60,10 +64,10 @@ pub(in crate::web) async fn get(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Json<IntegrationOut>, ApiError> {
+) -> Result<Json<IntegrationOut>, WebError> {
     require(&access, Scope::OrgRead)?;
-    let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(WebError::NotFound)?;
-    Ok(Json(app.show(&found)))
+    let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(Problem::NotFound)?;
+    Ok(Json(shown(&app, &found)))
 }
 
 /// `DELETE /api/0/organizations/{org}/integrations/{id}/`: unlinks it from this organization, and revokes at the provider what nobody uses
@@ -72,17 +76,15 @@ pub(in crate::web) async fn remove(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, WebError> {
     require(&access, Scope::OrgIntegrations)?;
-    match app.integrations.remove(access.organization.id, parsed(&id)?, access.actor).await? {
-        Unlinked::NotThere => return Err(WebError::NotFound.into()),
-        Unlinked::StillShared => {}
-        Unlinked::Removed(revocation) => drop(app.revocations.revoke_now(revocation).await),
+    match app.removals.remove_integration(access.organization.id, parsed(&id)?, access.actor).await? {
+        Removed::NotThere => Err(Problem::NotFound.into()),
+        Removed::StillShared | Removed::Gone(_) => Ok(StatusCode::NO_CONTENT),
     }
-    Ok(StatusCode::NO_CONTENT)
 }
 
-/// An id that is no number is the id of nothing.
-pub(super) fn parsed(id: &str) -> Result<IntegrationId, WebError> {
-    id.parse().map_err(|_| WebError::NotFound)
+/// The id in a path. Nothing has one that is no number.
+pub(in crate::web) fn parsed(id: &str) -> Result<IntegrationId, WebError> {
+    Ok(id.parse().map_err(|_| Problem::NotFound)?)
 }

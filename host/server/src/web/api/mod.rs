@@ -6,26 +6,15 @@ mod grants;
 mod integrations;
 mod providers;
 mod proxy;
+mod query;
 mod revocations;
 mod token;
 
-pub(super) use audit::audit;
-pub(super) use cursor::{Cursor, PER_PAGE};
-pub(super) use grants::grants;
-pub(super) use integrations::{get, list, remove};
-pub(super) use providers::providers;
-pub(super) use proxy::proxy;
-pub(super) use revocations::{RevocationOut, revocations};
-pub(super) use token::token;
-
-use super::error::{ApiError, WebError};
-
-/// Answer to an API URL that no route has.
-pub(super) async fn not_found() -> ApiError {
-    ApiError(WebError::NotFound)
-}
-
-/// Answer to a method that the URL does not take.
-pub(super) async fn method_not_allowed() -> ApiError {
-    ApiError(WebError::MethodNotAllowed)
-}
+pub(in crate::web) use audit::audit;
+pub(in crate::web) use cursor::{Cursor, PER_PAGE};
+pub(in crate::web) use grants::grants;
+pub(in crate::web) use integrations::{get, list, remove};
+pub(in crate::web) use providers::providers;
+pub(in crate::web) use proxy::proxy;
+pub(in crate::web) use revocations::{RevocationOut, revocations};
+pub(in crate::web) use token::token;

@@ -7,12 +7,16 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
-        error::ApiError,
+        auth::{ApiAccess, require},
+        error::WebError,
+        shown::provider_name,
     },
 };
-use jackfield_services::{accounts::Scope, integrations::ProviderOut};
-use jackfield_store::revocations::{Revocation, Status};
+use jackfield_services::{
+    accounts::Scope,
+    integrations::ProviderOut,
+    revocations::{Revocation, RevocationStatus},
+};
 
 /// One revocation. It holds no token.
 #[derive(Serialize)]
@@ -36,7 +40,7 @@ pub(in crate::web) struct RevocationOut {
 pub(in crate::web) async fn revocations(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
-) -> Result<Json<Vec<RevocationOut>>, ApiError> {
+) -> Result<Json<Vec<RevocationOut>>, WebError> {
     require(&access, Scope::OrgRead)?;
     let latest = app.revocations.latest(access.organization.id).await?;
     Ok(Json(latest.iter().map(|revocation| RevocationOut::new(&app, revocation)).collect()))
@@ -47,7 +51,7 @@ impl RevocationOut {
         let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
         Self {
             id: revocation.id.to_string(),
-            provider: ProviderOut { id: revocation.provider.clone(), name: app.provider_name(&revocation.provider) },
+            provider: ProviderOut { id: revocation.provider.clone(), name: provider_name(app, &revocation.provider) },
             name: revocation.name.clone(),
             external_id: revocation.external_id.clone(),
             reason: revocation.reason.as_str(),
@@ -55,7 +59,7 @@ impl RevocationOut {
             answer: revocation.answer.clone(),
             attempts: revocation.attempts,
             date_added: text(revocation.date_added),
-            next_attempt: (revocation.status == Status::Pending).then(|| text(revocation.retry_at)),
+            next_attempt: (revocation.status == RevocationStatus::Pending).then(|| text(revocation.retry_at)),
         }
     }
 

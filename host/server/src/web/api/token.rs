@@ -2,26 +2,25 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderName, header},
 };
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 
-use super::integrations::parsed;
+use super::{integrations::parsed, query::ApiQuery};
 use crate::{
     app::AppHandle,
     web::{
-        caller::{ApiAccess, require},
-        error::{ApiError, NO_GRANT, WebError},
+        auth::{ApiAccess, require},
+        error::{Problem, WebError},
     },
 };
 use jackfield_services::{
     accounts::Scope,
-    audit::{Action, Entry},
     grants::{AccessToken, GrantError, GrantSelector},
+    token_reads::TokenReadError,
 };
-use jackfield_store::{IntegrationId, OrganizationId};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -50,25 +49,13 @@ pub(in crate::web) async fn token(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
-    Query(TokenQuery { grant, subject }): Query<TokenQuery>,
-) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), ApiError> {
+    ApiQuery(TokenQuery { grant, subject }): ApiQuery<TokenQuery>,
+) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), WebError> {
     require(&access, Scope::IntegrationsToken)?;
     let which = GrantSelector { name: grant, subject };
-    let (organization, id) = (access.organization.id, parsed(&id)?);
-    let fresh = match app.grants.access_token(organization, id, &which).await {
-        Err(GrantError::NotFound) => return Err(absent(&app, organization, id).await?.into()),
-        other => other?,
-    };
-    let entry = Entry::new(Action::TokenRead, access.actor).organization(organization).integration_id(id);
-    app.audit.count(entry.grant(&fresh.name, &fresh.subject)).await?;
+    let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &which).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
-}
-
-/// Whether it is the integration that is not there, or the grant. Asked only then: most reads find one.
-async fn absent(app: &AppHandle, organization: OrganizationId, id: IntegrationId) -> Result<WebError, WebError> {
-    let found = app.integrations.get(organization, id).await?;
-    Ok(found.map_or(WebError::NotFound, |_| NO_GRANT))
 }
 
 impl TokenOut {
@@ -84,12 +71,23 @@ impl TokenOut {
     }
 }
 
+impl From<TokenReadError> for WebError {
+    fn from(error: TokenReadError) -> Self {
+        match error {
+            TokenReadError::NotFound => Problem::NotFound.into(),
+            TokenReadError::NoGrant => Problem::NoGrant.into(),
+            TokenReadError::Grant(error) => error.into(),
+            TokenReadError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<GrantError> for WebError {
     fn from(error: GrantError) -> Self {
         match error {
-            GrantError::NotFound => Self::NotFound,
-            GrantError::NeedsReauthentication(_) => Self::NeedsReauthentication,
-            GrantError::Unavailable { retry_after, .. } => Self::Unavailable { retry_after },
+            GrantError::NotFound => Problem::NoGrant.into(),
+            GrantError::NeedsReauthentication(_) => Problem::NeedsReauthentication.into(),
+            GrantError::Unavailable { retry_after, .. } => Problem::Unavailable.until(retry_after),
             GrantError::Store(error) => error.into(),
         }
     }

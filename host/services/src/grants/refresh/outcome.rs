@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::provider_calls::truncated;
 use jackfield_loader::{Grant, PluginError};
-use jackfield_oauth2::TokenError;
+use jackfield_oauth2::{TokenError, truncated};
 
 /// What a provider's answer means. Words hold no token.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,9 +12,10 @@ use super::{
     token_request::{ProviderAnswer, TokenRequester},
     token_writer::{self, TokenWriter},
 };
-use crate::{grants::freshness::is_alive, provider_calls::truncated};
+use crate::grants::freshness::is_alive;
 use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
+use jackfield_oauth2::truncated;
 use jackfield_store::{
     Store, StoreResult,
     grants::{Grant, LOST, Tokens},

@@ -4,10 +4,10 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::outcome::RefreshOutcome;
-use crate::provider_calls::{plugin_grant, truncated};
+use crate::provider_calls::plugin_grant;
 use jackfield_config::clock::Clock;
 use jackfield_loader::{self as plugins, OAuth2, Plugins, Provider, Refreshed, State};
-use jackfield_oauth2::{Issuers, Parameters, Server, TokenError, request_token};
+use jackfield_oauth2::{AuthorizationServer, Issuers, Parameters, TokenError, request_token, truncated};
 use jackfield_store::{
     Store, StoreResult,
     grants::{Grant, Tokens},
@@ -103,7 +103,11 @@ impl TokenRequester {
 }
 
 /// RFC 6749 section 6. The scope is left out: then it is the one that was granted.
-async fn request_refresh(server: &Server, refresh_token: &str, now: OffsetDateTime) -> Result<State, TokenError> {
+async fn request_refresh(
+    server: &AuthorizationServer,
+    refresh_token: &str,
+    now: OffsetDateTime,
+) -> Result<State, TokenError> {
     let oauth2 = server.oauth2();
     let parameters = Parameters::grant("refresh_token").secret("refresh_token", refresh_token);
     let parameters = oauth2.token_parameters.iter().fold(parameters, |all, (name, value)| all.with(name, value));
