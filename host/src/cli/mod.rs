@@ -54,7 +54,7 @@ enum Command {
     Serve,
     /// Have the running host take over what the configuration file says now.
     Reload,
-    /// Give up all integrations of a provider and have their tokens revoked there, as after a leak.
+    /// Remove all integrations of a provider and revoke their tokens there, as after a leak.
     Revoke(revoke::Arguments),
     /// Bring the database up to date.
     Migrate,

@@ -5,7 +5,7 @@ use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
 use jackfield_outbound::Outbound;
-use jackfield_services::grants::{Attempted, Grants};
+use jackfield_services::revocations::{RevocationOutcome, Revocations};
 use jackfield_store::{
     grants::Tokens,
     organizations,
@@ -225,9 +225,9 @@ async fn what_a_running_host_has_revoked_meanwhile_is_done() -> Result<()> {
     let done = app.settled().await?.remove(0);
     let outbound = Outbound::new(&app.host.settings()?.http)?;
     let (plugins, _) = Plugins::load(&app.host.settings()?, &outbound).await;
-    let grants = Grants::new(app.host.store().await?, plugins, Issuers::default(), Clock::system(), None);
+    let revocations = Revocations::new(app.host.store().await?, plugins, Issuers::default(), Clock::system());
     let words = "access: refresh token revoked, access token revoked".to_owned();
-    assert_eq!(grants.try_again(done.id).await?, Attempted::EndedElsewhere(words));
+    assert_eq!(revocations.retry(done.id).await?, RevocationOutcome::EndedByAnotherHost(words));
     Ok(())
 }
 

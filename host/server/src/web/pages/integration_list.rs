@@ -111,7 +111,7 @@ pub(in crate::web) async fn page(
 ) -> Result<Response, WebError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
     let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
-    let revocations = app.grants.open_revocations(access.organization.id).await?;
+    let revocations = app.revocations.open(access.organization.id).await?;
     let may_install = may_install(&app, &access);
     let had_flash = flash.is_some();
     let page = IntegrationListPage {
