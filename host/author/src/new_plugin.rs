@@ -1,4 +1,4 @@
-//! `jackfield plugin new`: a crate to start a plugin from, whole or not at all.
+//! `jackfield plugin new`: makes a crate to start a plugin from, whole or not at all.
 
 use std::{
     fs, io,
@@ -16,14 +16,14 @@ use jackfield_loader::is_good_id;
 pub enum Kind {
     /// Asks for a token in a form of its own.
     Form,
-    /// Has the host run a log-in by OAuth 2.0.
+    /// Logs in by OAuth 2.0, which the host does.
     OAuth2,
 }
 
 /// Why no plugin was made. Nothing is left behind.
 #[derive(Debug, Error)]
 pub enum NewPluginError {
-    /// It cannot be the id of a provider, or the name of a crate.
+    /// The name cannot be a provider's id, or a crate's name.
     #[error("`{}` cannot be a plugin's name: {why}\n  help: use 1 to 64 of a-z, 0-9, - and _, beginning with a letter, like my-crm", .name.escape_debug())]
     Name {
         /// What was given.
@@ -31,7 +31,7 @@ pub enum NewPluginError {
         /// What is wrong with it.
         why: String,
     },
-    /// There is something of that name.
+    /// A file or folder of that name exists.
     #[error("{} is there already, and stays as it is\n  help: take another name, or another folder to run this in", .0.display())]
     Exists(PathBuf),
     /// The folder cannot be written.
@@ -167,7 +167,7 @@ const OAUTH2: [File; 5] = [
     ("README.md", include_str!("../templates-plugin/oauth2/README.md")),
 ];
 
-/// Makes the crate in a folder of its name and answers which.
+/// Makes the crate in a folder of its name. The answer is that folder.
 pub fn make(name: &str, kind: Kind, below: &Path) -> Result<PathBuf, NewPluginError> {
     check_name(name)?;
     let target = below.join(name);
@@ -243,7 +243,7 @@ fn capitalized(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn said(name: &str) -> String {
+    fn refusal_of(name: &str) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let error = make(name, Kind::Form, folder.path()).expect_err("it is refused").to_string();
         assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0, "nothing is left behind");
@@ -251,17 +251,23 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_name_is_told_by_the_character() {
-        assert_eq!(said("My-crm"), "`My-crm` cannot be a plugin's name: `M` may not be in it");
-        assert_eq!(said("../crm"), "`../crm` cannot be a plugin's name: `.` may not be in it");
-        assert_eq!(said("crm\u{7f}"), "`crm\\u{7f}` cannot be a plugin's name: `\\u{7f}` may not be in it");
-        assert_eq!(said(""), "`` cannot be a plugin's name: it is empty");
-        assert_eq!(said("7crm"), "`7crm` cannot be a plugin's name: it does not begin with a letter");
-        assert_eq!(said("match"), "`match` cannot be a plugin's name: Rust has another use for this word");
-        assert_eq!(said("serde-json"), "`serde-json` cannot be a plugin's name: Rust has another use for this word");
-        assert_eq!(said("dev"), "`dev` cannot be a plugin's name: dev.toml is a file of its own in the crate");
-        assert_eq!(said("plugins"), "`plugins` cannot be a plugin's name: it is a section of the host's configuration");
-        assert!(said(&"a".repeat(65)).ends_with("it has 65 characters"));
+    fn a_bad_name_is_refused_by_its_character() {
+        assert_eq!(refusal_of("My-crm"), "`My-crm` cannot be a plugin's name: `M` may not be in it");
+        assert_eq!(refusal_of("../crm"), "`../crm` cannot be a plugin's name: `.` may not be in it");
+        assert_eq!(refusal_of("crm\u{7f}"), "`crm\\u{7f}` cannot be a plugin's name: `\\u{7f}` may not be in it");
+        assert_eq!(refusal_of(""), "`` cannot be a plugin's name: it is empty");
+        assert_eq!(refusal_of("7crm"), "`7crm` cannot be a plugin's name: it does not begin with a letter");
+        assert_eq!(refusal_of("match"), "`match` cannot be a plugin's name: Rust has another use for this word");
+        assert_eq!(
+            refusal_of("serde-json"),
+            "`serde-json` cannot be a plugin's name: Rust has another use for this word"
+        );
+        assert_eq!(refusal_of("dev"), "`dev` cannot be a plugin's name: dev.toml is a file of its own in the crate");
+        assert_eq!(
+            refusal_of("plugins"),
+            "`plugins` cannot be a plugin's name: it is a section of the host's configuration"
+        );
+        assert!(refusal_of(&"a".repeat(65)).ends_with("it has 65 characters"));
     }
 
     #[test]

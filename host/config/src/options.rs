@@ -59,8 +59,43 @@ impl ProviderOptions {
     }
 }
 
+/// Options of a program that has no configuration file.
+impl From<Map<String, Value>> for ProviderOptions {
+    fn from(table: Map<String, Value>) -> Self {
+        let mut secrets = Vec::new();
+        find_secrets(&table, &mut secrets);
+        Self { table, secrets, ..Self::default() }
+    }
+}
+
+/// Collects the texts whose name says that they are secret.
+fn find_secrets(table: &Map<String, Value>, secrets: &mut Vec<String>) {
+    for (name, value) in table {
+        match value {
+            Value::String(text) if crate::names_a_secret(name) => secrets.push(text.clone()),
+            Value::Object(table) => find_secrets(table, secrets),
+            _ => {}
+        }
+    }
+}
+
 impl fmt::Debug for ProviderOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.table.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn options_without_a_file_know_their_secrets() {
+        let table = json!({"client-id": "7", "client-secret": "hush", "deep": {"api-token": "quiet", "port": 1}});
+        let options = ProviderOptions::from(table.as_object().cloned().expect("an object"));
+        assert_eq!(options.secrets(), ["hush", "quiet"]);
+        assert_eq!((options.line_of("deep.port"), format!("{options:?}").contains("hush")), (0, false));
     }
 }

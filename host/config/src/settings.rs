@@ -101,6 +101,13 @@ pub struct Http {
     pub stand_in: Option<StandInUrl>,
 }
 
+impl Default for Http {
+    fn default() -> Self {
+        let timeout = Duration::from_secs(10);
+        Self { allow_private: Vec::new(), timeout, max_response_bytes: 1 << 20, stand_in: None }
+    }
+}
+
 /// Reads and checks a file.
 ///
 /// # Errors
@@ -232,14 +239,16 @@ impl Http {
     fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "http", root);
         let entries = section.take("allow-private").and_then(|value| value.items()).unwrap_or_default();
-        let seconds = section.take("timeout").and_then(|value| value.number(1, 300)).unwrap_or(10);
-        let bytes = section.take("max-response-bytes").and_then(|value| value.number(1, 1 << 30)).unwrap_or(1 << 20);
+        let default = Self::default();
+        let seconds = section.take("timeout").and_then(|value| value.number(1, 300));
+        let bytes = section.take("max-response-bytes").and_then(|value| value.number(1, 1 << 30));
         let stand_in = section.take("stand-in").and_then(|value| value.parsed());
         section.finish();
         Self {
             allow_private: entries.iter().filter_map(ConfigValue::parsed).collect(),
-            timeout: Duration::from_secs(seconds),
-            max_response_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+            timeout: seconds.map_or(default.timeout, Duration::from_secs),
+            max_response_bytes: bytes
+                .map_or(default.max_response_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             stand_in,
         }
     }

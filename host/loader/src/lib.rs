@@ -40,6 +40,8 @@ mod registry;
 mod runtime;
 
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
+pub use jackfield_config::{Http, ProviderOptions};
+pub use jackfield_outbound::Outbound;
 pub use jackfield_plugin_abi::envelope::{
     Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantName, Identity,
     Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookAnswer, WebhookCall,
@@ -51,6 +53,11 @@ pub use provider_reach::reach_of;
 pub use refusal::Refusal;
 pub use registry::{Changes, Plugins};
 pub use runtime::{
-    LaunchSpec, MAX_REQUESTS, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin, Tokens,
-    TransportError, worker, worker::Sandbox,
+    LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
+    Tokens, TransportError, worker, worker::Sandbox,
 };
+
+/// Compiles the program in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -36,6 +36,12 @@ pub enum OutboundError {
     /// There was no connection, so nothing was sent.
     #[error("{0}")]
     Unreachable(String),
+    /// The other side refused the connection, so nothing was sent.
+    #[error("{0}")]
+    Refused(String),
+    /// TLS failed before anything was sent: the certificate is not accepted, or no version is shared.
+    #[error("{0}")]
+    Tls(String),
     /// Connection, TLS or protocol failed after something may have been sent.
     #[error("{0}")]
     Connection(String),
@@ -61,14 +67,24 @@ impl From<&reqwest::Error> for OutboundError {
     fn from(error: &reqwest::Error) -> Self {
         let mut words = Vec::new();
         let mut cause = error.source();
+        let (mut is_refused, mut is_tls) = (false, false);
         while let Some(error) = cause {
             words.push(error.to_string());
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                is_refused |= error.kind() == io::ErrorKind::ConnectionRefused;
+                is_tls |= error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+            }
             cause = error.source();
         }
         if words.is_empty() {
             words.push("the request could not be sent".to_owned());
         }
         let words = words.join(": ");
-        if error.is_connect() { Self::Unreachable(words) } else { Self::Connection(words) }
+        match error.is_connect() {
+            true if is_refused => Self::Refused(words),
+            true if is_tls => Self::Tls(words),
+            true => Self::Unreachable(words),
+            false => Self::Connection(words),
+        }
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 async fn rotate(arguments: RotateArguments, keys: &Keys, control: &Path) -> anyhow::Result<()> {
     let newest = keys.newest_secret_key();
     let rotation = if arguments.secret_key { Rotation::SecretKey { newest } } else { Rotation::DataKey };
-    let rotated = match Control::at(control)?.rotate(&rotation, progress).await {
+    let rotated = match Control::at(control).rotate(&rotation, progress).await {
         Err(ControlError::NotRunning(_)) => keys.rotate(rotation, progress).await?,
         other => other?,
     };

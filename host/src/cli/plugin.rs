@@ -95,7 +95,7 @@ fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
 
 async fn list(file: &Path) -> anyhow::Result<()> {
     let (settings, diagnostics) = jackfield_config::load_lenient(file)?;
-    match Control::at(&settings.system.control)?.plugins().await {
+    match Control::at(&settings.system.control).plugins().await {
         Ok(plugins) => {
             plugins.iter().for_each(print_status);
             return Ok(());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jackfield_author::dev::{self, Manner};
+use jackfield_author::dev::{self, DevOptions};
 use jackfield_server::telemetry::{Telemetry, TelemetryError};
 
 /// How a plugin is tried out while it is being written.
@@ -17,7 +17,7 @@ pub(super) struct DevArguments {
 }
 
 pub(super) async fn run(DevArguments { port, show_bodies }: DevArguments) -> anyhow::Result<()> {
-    dev::run(Path::new("."), Manner { port, show_bodies }).await
+    dev::run(Path::new("."), DevOptions { port, show_bodies }).await
 }
 
 /// What happens is told to people; the log of the host is there as well for who asks for one.
@@ -25,5 +25,5 @@ pub(super) fn init_telemetry(mut telemetry: Telemetry) -> Result<(), TelemetryEr
     if telemetry.levels == super::DEFAULT_LEVELS {
         telemetry.levels = "off".to_owned();
     }
-    jackfield_server::telemetry::init_beside(dev::reader(), &telemetry)
+    jackfield_server::telemetry::init_beside(dev::log_layer(), &telemetry)
 }

@@ -9,9 +9,9 @@ mod fuzzer;
 mod observation;
 mod plugin_under_test;
 mod report;
-mod run;
+mod runner;
 
 pub use behaviour::{Behaviour, Finding, Problem};
 pub use plugin_under_test::CreateError;
 pub use report::{CheckOptions, CheckReport, CheckedProvider};
-pub use run::{check, check_declared};
+pub use runner::{check, check_declared};

@@ -1,5 +1,5 @@
-//! `dev.toml` beside the plugin's Cargo.toml: its options while it is being written, and what the
-//! world answers it.
+//! `dev.toml` beside the plugin's Cargo.toml: the options while it is being written, and the
+//! answers to its requests.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -7,24 +7,24 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
-/// The file. One that is not there says nothing.
+/// The file. A missing file is an empty one.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct DevFile {
     /// `[options.ID]`: the operator's table of a provider.
     pub(super) options: BTreeMap<String, toml::Table>,
-    /// `[token]`: what is added to the token answer, or replaced in it.
+    /// `[token]`: members of the token response, added or replaced.
     pub(super) token: Map<String, Value>,
-    /// `[id-token]`: what is added to the claims of the ID token, or replaced in them.
+    /// `[id-token]`: claims of the ID token, added or replaced.
     #[serde(rename = "id-token")]
     pub(super) id_token: Map<String, Value>,
-    /// `[userinfo]`: the same of what the userinfo endpoint says.
+    /// `[userinfo]`: claims of the userinfo response, added or replaced.
     pub(super) userinfo: Map<String, Value>,
     /// `[answers."URL"]`, or `[answers."METHOD URL"]`.
     answers: BTreeMap<String, ScriptedAnswer>,
 }
 
-/// What is answered to a request.
+/// The answer to a request.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ScriptedAnswer {
@@ -47,7 +47,7 @@ impl DevFile {
         }
     }
 
-    /// The fittest answer: by method before without, by the whole URL before that without its
+    /// The best match: with the method before without, and the whole URL before the one without its
     /// query.
     pub(super) fn answer(&self, method: &str, url: &str) -> Option<&ScriptedAnswer> {
         let plain = url.split(['?', '#']).next().unwrap_or(url);
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fittest_answer_is_given() {
+    fn the_best_match_is_given() {
         let file: DevFile = r#"
             [answers]
             "https://a.example/x" = { text = "any" }
@@ -102,15 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
-        for (text, said) in [
+    fn what_is_wrong_is_reported_with_its_line() {
+        for (text, message) in [
             ("[answer]", "unknown field `answer`"),
             ("[answers.\"https://a.example\"]\nstatus = 99", "99 is no status of an answer"),
             ("[answers.\"https://a.example\"]\nheaders = { \"a b\" = \"c\" }", "`a b` is no header"),
             ("options = 1", "line 1"),
         ] {
             let error = text.parse::<DevFile>().expect_err("it is wrong");
-            assert!(error.contains(said) && error.contains("line"), "{error}");
+            assert!(error.contains(message) && error.contains("line"), "{error}");
         }
     }
 }

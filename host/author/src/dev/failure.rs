@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::cargo::BuildError;
+use super::cargo_build::BuildError;
 
 /// Why a version is not served.
 #[derive(Debug, Error)]
@@ -10,7 +10,7 @@ pub(super) enum Failure {
     /// There is no new library.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// There is one, and it is no plugin.
+    /// The library is not a plugin.
     #[error("{0}")]
     NoPlugin(String),
     /// dev.toml is wrong.
@@ -21,14 +21,14 @@ pub(super) enum Failure {
     /// The plugin does not start, or not with these options.
     #[error("{0}")]
     Diagnostics(String),
-    /// The host is at fault, or this machine.
+    /// The host, or this machine, has failed.
     #[error("{0}")]
     Host(String),
 }
 
 impl Failure {
-    /// Whether this is what happens while one writes, so that the next save may help it.
-    pub(super) const fn is_in_the_making(&self) -> bool {
+    /// Whether the next save may fix it.
+    pub(super) const fn is_fixed_by_saving(&self) -> bool {
         matches!(self, Self::Build(BuildError::Failed) | Self::DevFile(_) | Self::Diagnostics(_))
     }
 }

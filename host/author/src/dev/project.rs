@@ -10,7 +10,7 @@ use thiserror::Error;
 /// A crate.
 #[derive(Clone, Debug)]
 pub(super) struct Project {
-    /// Where its Cargo.toml is.
+    /// The folder of its Cargo.toml.
     pub(super) folder: PathBuf,
     /// Its name.
     pub(super) name: String,
@@ -55,7 +55,7 @@ impl Project {
         self.folder.join("Cargo.toml")
     }
 
-    /// What the author says of options and answers.
+    /// Its `dev.toml`.
     pub(super) fn dev_file(&self) -> PathBuf {
         self.folder.join("dev.toml")
     }
@@ -74,14 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crate_is_found_from_below_and_what_is_none_is_told() {
+    fn a_crate_is_found_from_below_and_a_folder_without_one_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let said = || Project::around(folder.path()).expect_err("no crate").to_string();
-        assert!(said().contains("is not inside a crate"), "{}", said());
+        let refusal = || Project::around(folder.path()).expect_err("no crate").to_string();
+        assert!(refusal().contains("is not inside a crate"), "{}", refusal());
         fs::write(folder.path().join("Cargo.toml"), "[workspace]\n").expect("writable");
-        assert!(said().contains("is of a workspace and names no [package]"), "{}", said());
+        assert!(refusal().contains("is of a workspace and names no [package]"), "{}", refusal());
         fs::write(folder.path().join("Cargo.toml"), "[package\n").expect("writable");
-        assert!(said().contains("help: correct it"), "{}", said());
+        assert!(refusal().contains("help: correct it"), "{}", refusal());
         fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"acme\"\n").expect("writable");
         let source = folder.path().join("src/deep");
         fs::create_dir_all(&source).expect("writable");

@@ -1,10 +1,11 @@
-//! What the author reads: one line for each thing that happens, on standard output.
+//! What the author reads: a line for each event, on standard output.
 
 use std::{
     fmt::{self, Debug, Write as _},
     io::Write as _,
 };
 
+use jackfield_loader::PLUGIN_LOG_TARGET;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -19,20 +20,17 @@ use tracing_subscriber::{
 
 use super::failure::Failure;
 
-/// Target of what plugins log.
-const SAID: &str = "jackfield::plugin";
-
-/// Says something under a label. Further lines are indented. Nobody who reads any more is no fault.
-pub(super) fn say(label: &str, text: &str) {
+/// Prints a text under a label. Further lines are indented. A closed standard output is no error.
+pub(super) fn print(label: &str, text: &str) {
     let _ = std::io::stdout().write_all(line(label, text).as_bytes());
 }
 
-/// Says why a version is not served.
-pub(super) fn say_failure(failure: &Failure) {
-    say("refused", &failure.to_string());
+/// Prints why a version is not served.
+pub(super) fn print_failure(failure: &Failure) {
+    print("refused", &failure.to_string());
 }
 
-/// Control characters are shown and not obeyed: some of the words are a stranger's.
+/// Control characters are escaped, because some of the text is a stranger's.
 fn line(label: &str, text: &str) -> String {
     let mut line = format!("{label:<9}");
     for c in text.trim_end().chars() {
@@ -46,16 +44,16 @@ fn line(label: &str, text: &str) -> String {
     line
 }
 
-/// Reads along in the host's log and tells the author: the plugin's own words, each step, and what
-/// goes wrong.
-pub fn reader<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> + Send + Sync {
-    Reader.with_filter(interesting())
+/// Reads the host's log and prints what the author wants to know: the plugin's own messages, each
+/// step, and errors.
+pub fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> + Send + Sync {
+    LogLayer.with_filter(log_filter())
 }
 
-/// The host's own affairs are not the author's, unless they go wrong.
-fn interesting<S>() -> impl Filter<S> + Send + Sync {
-    let steps = [("jackfield_services::setup", LevelFilter::DEBUG), (SAID, LevelFilter::DEBUG)];
-    // What comes of a reload is told by who has asked for it.
+/// Of the host's own events, only warnings and errors.
+fn log_filter<S>() -> impl Filter<S> + Send + Sync {
+    let steps = [("jackfield_services::setup", LevelFilter::DEBUG), (PLUGIN_LOG_TARGET, LevelFilter::DEBUG)];
+    // The dev server prints the result of a reload itself.
     let quiet = [
         ("jackfield", LevelFilter::WARN),
         ("jackfield_loader", LevelFilter::WARN),
@@ -64,29 +62,30 @@ fn interesting<S>() -> impl Filter<S> + Send + Sync {
     Targets::new().with_targets(steps).with_targets(quiet)
 }
 
-struct Reader;
+struct LogLayer;
 
-impl<S: Subscriber> Layer<S> for Reader {
+impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let (level, target) = (*event.metadata().level(), event.metadata().target());
-        if let Some((label, text)) = told(level, target, &fields) {
-            say(label, &text);
+        if let Some((label, text)) = entry_of(level, target, &fields) {
+            print(label, &text);
         }
     }
 }
 
-fn told(level: Level, target: &str, fields: &Fields) -> Option<(&'static str, String)> {
+/// An event as a label and a text, if the author wants to know of it.
+fn entry_of(level: Level, target: &str, fields: &Fields) -> Option<(&'static str, String)> {
     match (fields.get("step.name"), target) {
-        (_, SAID) => Some(("plugin", format!("{}: {}", level.as_str().to_lowercase(), fields.message))),
-        (Some(step), _) => Some(("step", told_step(step, fields))),
+        (_, PLUGIN_LOG_TARGET) => Some(("plugin", format!("{}: {}", level.as_str().to_lowercase(), fields.message))),
+        (Some(step), _) => Some(("step", step_text(step, fields))),
         (None, _) if level <= Level::INFO => Some(("host", fields.to_string())),
         (None, _) => None,
     }
 }
 
-fn told_step(step: &str, fields: &Fields) -> String {
+fn step_text(step: &str, fields: &Fields) -> String {
     let of = |name: &str| fields.get(name).unwrap_or_default();
     let mut text = format!("{} {step} → {}", of("provider.id"), fields.get("step.answer").unwrap_or("failed"));
     let _ = write!(text, ", {} ms", of("step.milliseconds"));
@@ -108,7 +107,7 @@ impl Fields {
         self.others.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())
     }
 
-    fn put(&mut self, field: &Field, value: String) {
+    fn record(&mut self, field: &Field, value: String) {
         if field.name() == "message" {
             self.message = value;
         } else {
@@ -119,11 +118,11 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.to_owned());
+        self.record(field, value.to_owned());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.put(field, format!("{value:?}"));
+        self.record(field, format!("{value:?}"));
     }
 }
 
@@ -139,12 +138,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_label_and_indented_text_that_commands_no_terminal() {
+    fn a_line_is_a_label_and_indented_text_without_control_characters() {
         assert_eq!(line("plugin", "a\nb\u{1b}[2J\n"), "plugin   a\n         b\\u{1b}[2J\n");
     }
 
     #[test]
-    fn steps_and_words_and_faults_are_told_and_debugging_of_the_host_is_not() {
+    fn steps_plugin_messages_and_errors_are_shown_and_the_hosts_debug_events_are_not() {
         let fields = |others: &[(&'static str, &str)]| Fields {
             message: "words".to_owned(),
             others: others.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
@@ -152,14 +151,15 @@ mod tests {
         let step = [("provider.id", "acme"), ("step.name", "account"), ("step.milliseconds", "1.5")];
         let answered = fields(&[&step[..], &[("step.answer", "next")]].concat());
         let failed = fields(&[&step[..], &[("error", "no"), ("plugin.reason", "fault")]].concat());
-        let pipeline = "jackfield_services::setup::visit";
-        let told =
-            |level, target, fields: &Fields| told(level, target, fields).map(|(label, text)| format!("{label} {text}"));
+        let setup = "jackfield_services::setup::visit";
+        let entry = |level, target, fields: &Fields| {
+            entry_of(level, target, fields).map(|(label, text)| format!("{label} {text}"))
+        };
         let (debug, warn) = (Level::DEBUG, Level::WARN);
-        assert_eq!(told(debug, pipeline, &answered).as_deref(), Some("step acme account → next, 1.5 ms"));
-        assert_eq!(told(warn, pipeline, &failed).as_deref(), Some("step acme account → failed, 1.5 ms\nno (fault)"));
-        assert_eq!(told(debug, SAID, &fields(&[])).as_deref(), Some("plugin debug: words"));
-        assert_eq!(told(warn, pipeline, &fields(&[("a", "b")])).as_deref(), Some("host words a=b"));
-        assert_eq!(told(debug, pipeline, &fields(&[])), None);
+        assert_eq!(entry(debug, setup, &answered).as_deref(), Some("step acme account → next, 1.5 ms"));
+        assert_eq!(entry(warn, setup, &failed).as_deref(), Some("step acme account → failed, 1.5 ms\nno (fault)"));
+        assert_eq!(entry(debug, PLUGIN_LOG_TARGET, &fields(&[])).as_deref(), Some("plugin debug: words"));
+        assert_eq!(entry(warn, setup, &fields(&[("a", "b")])).as_deref(), Some("host words a=b"));
+        assert_eq!(entry(debug, setup, &fields(&[])), None);
     }
 }

@@ -1,7 +1,7 @@
-//! Notices that something was saved.
+//! Notices that a file was saved.
 //!
-//! By looking: a crate has few files, and looking works on every file system and with every way of
-//! saving, without a dependency.
+//! It looks at the files again and again: a crate has few. This works on every file system and for
+//! every way of saving, without a dependency.
 
 use std::{
     collections::BTreeMap,
@@ -12,11 +12,11 @@ use std::{
 
 use super::project::Project;
 
-/// How often it looks. Also how long all must have been quiet, because editors and formatters write
-/// twice.
+/// How often it looks. Nothing may change for as long before it reports, because editors and
+/// formatters write twice.
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// What is watched, below the crate's folder.
+/// The watched files and folders, below the crate's folder.
 const WATCHED: [&str; 4] = ["src", "Cargo.toml", "build.rs", "dev.toml"];
 
 /// A crate's files as they were last seen.
@@ -33,11 +33,11 @@ impl Watch {
     }
 
     /// What is watched, in words.
-    pub(super) fn what(&self) -> String {
+    pub(super) fn description(&self) -> String {
         format!("{} in {}", WATCHED.join(", "), self.folder.display())
     }
 
-    /// Waits until something is other than when this was last ready, and quiet.
+    /// Waits until a file has changed since the last change, and changes no more.
     pub(super) async fn changed(&mut self) {
         let mut ticks = tokio::time::interval(PAUSE);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -59,12 +59,12 @@ fn look(folder: &Path) -> Seen {
     let mut seen = Seen::new();
     let mut left: Vec<PathBuf> = WATCHED.iter().map(|name| folder.join(name)).collect();
     while let Some(path) = left.pop() {
-        // One that is gone, or goes meanwhile, is not there: that is a change like others.
+        // A file that is gone has changed.
         let Ok(file) = fs::symlink_metadata(&path) else { continue };
         if file.is_dir() {
             left.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
         } else {
-            // What a link leads to is what is built.
+            // The compiler reads a link's target.
             let file = fs::metadata(&path).unwrap_or(file);
             seen.insert(path, (file.modified().ok(), file.len()));
         }

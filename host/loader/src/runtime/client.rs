@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Log target of a plugin's own messages, so that they can be filtered apart from the host's.
-const LOG_TARGET: &str = "jackfield::plugin";
+pub const PLUGIN_LOG_TARGET: &str = "jackfield::plugin";
 
 /// Most lines of one reply that are logged, and most characters of a line: a log is for reading.
 const MAX_LOG_LINES: usize = 100;
@@ -72,9 +72,9 @@ impl PluginClient {
         for line in lines.iter().take(MAX_LOG_LINES) {
             let message: String = self.redactor.redact(&line.message).chars().take(MAX_LOG_LINE_LENGTH).collect();
             match line.level {
-                LogLevel::Debug => tracing::debug!(target: LOG_TARGET, { plugin.name = plugin }, "{message}"),
-                LogLevel::Info => tracing::info!(target: LOG_TARGET, { plugin.name = plugin }, "{message}"),
-                LogLevel::Warn => tracing::warn!(target: LOG_TARGET, { plugin.name = plugin }, "{message}"),
+                LogLevel::Debug => tracing::debug!(target: PLUGIN_LOG_TARGET, { plugin.name = plugin }, "{message}"),
+                LogLevel::Info => tracing::info!(target: PLUGIN_LOG_TARGET, { plugin.name = plugin }, "{message}"),
+                LogLevel::Warn => tracing::warn!(target: PLUGIN_LOG_TARGET, { plugin.name = plugin }, "{message}"),
             }
         }
         if lines.len() > MAX_LOG_LINES {

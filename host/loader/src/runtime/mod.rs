@@ -19,6 +19,7 @@ mod transcript;
 mod transport;
 pub mod worker;
 
+pub use client::PLUGIN_LOG_TARGET;
 pub(crate) use described_provider::DescribedProvider;
 pub use error::{MAX_REQUESTS, PluginError};
 pub(crate) use host_services::HostServices;

@@ -1,10 +1,20 @@
-//! The command line's end.
+//! The command line's end: HTTP over the control socket.
 
 use std::path::{Path, PathBuf};
 
-use reqwest::{Client, Method, StatusCode};
+use axum::{
+    body::{Body, to_bytes},
+    http::{Method, Request, Response, StatusCode, header},
+};
+use futures_util::StreamExt;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioIo},
+};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::net::UnixStream;
+use tower::service_fn;
 
 use super::RotationLine;
 use jackfield_loader::PluginStatus;
@@ -15,7 +25,6 @@ use jackfield_services::{
 
 /// A running host, as the command line reaches it.
 pub struct Control {
-    client: Client,
     path: PathBuf,
 }
 
@@ -38,15 +47,9 @@ pub enum ControlError {
 
 impl Control {
     /// The host whose control socket is there, whether it runs or not.
-    ///
-    /// # Errors
-    /// When no client can be built.
-    pub fn at(path: &Path) -> Result<Self, ControlError> {
-        // The rustls of the workspace has no provider built in; a second call finds it there.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().unix_socket(path).no_proxy().build();
-        let client = client.map_err(|error| ControlError::Answer(error.to_string()))?;
-        Ok(Self { client, path: path.to_owned() })
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     /// Has it re-read its configuration.
@@ -65,19 +68,16 @@ impl Control {
         self.ask(Method::GET, "/plugins").await
     }
 
-    /// Has it rotate keys, and tells how many values are sealed anew so far.
+    /// Has it rotate keys. `tell` hears how many values are sealed anew so far.
     ///
     /// # Errors
     /// When it does not run, or could not rotate.
     pub async fn rotate(&self, rotation: &Rotation, mut tell: impl FnMut(u64)) -> Result<Rotated, ControlError> {
-        let unreadable = |error: &dyn std::fmt::Display| ControlError::Answer(error.to_string());
         let body = serde_json::to_string(rotation).map_err(|error| unreadable(&error))?;
-        let asked = self.client.post("http://jackfield/keys/rotate").header("content-type", "application/json");
-        let answer = asked.body(body).send().await;
-        let mut answer = answer.map_err(|_| ControlError::NotRunning(self.path.clone()))?;
+        let mut pieces = self.send(Method::POST, "/keys/rotate", body.into()).await?.into_body().into_data_stream();
         let mut waiting = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| unreadable(&error))? {
-            waiting.extend_from_slice(&chunk);
+        while let Some(piece) = pieces.next().await {
+            waiting.extend_from_slice(&piece.map_err(|error| unreadable(&error))?);
             while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = waiting.drain(..=end).collect();
                 match serde_json::from_slice(&line).map_err(|error| unreadable(&error))? {
@@ -91,15 +91,30 @@ impl Control {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, ControlError> {
-        let unreadable = |error: reqwest::Error| ControlError::Answer(error.to_string());
-        // The name is for the header only: the socket says who is meant.
-        let answer = self.client.request(method, format!("http://jackfield{path}")).send().await;
-        let answer = answer.map_err(|_| ControlError::NotRunning(self.path.clone()))?;
+        let answer = self.send(method, path, Body::empty()).await?;
         let status = answer.status();
-        let body = answer.text().await.map_err(unreadable)?;
+        let body = to_bytes(answer.into_body(), usize::MAX).await.map_err(|error| unreadable(&error))?;
         if status == StatusCode::UNPROCESSABLE_ENTITY {
-            return Err(ControlError::Refused(body));
+            return Err(ControlError::Refused(String::from_utf8_lossy(&body).into_owned()));
         }
-        serde_json::from_str(&body).map_err(|error| ControlError::Answer(error.to_string()))
+        serde_json::from_slice(&body).map_err(|error| unreadable(&error))
     }
+
+    async fn send(&self, method: Method, path: &str, body: Body) -> Result<Response<Body>, ControlError> {
+        let socket = self.path.clone();
+        let connector = service_fn(move |_| {
+            let socket = socket.clone();
+            Box::pin(async move { UnixStream::connect(socket).await.map(TokioIo::new) })
+        });
+        // The name is for the header only: the socket is the address.
+        let request = Request::builder().method(method).uri(format!("http://jackfield{path}"));
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+        let request = request.map_err(|error| unreadable(&error))?;
+        let answer = Client::builder(TokioExecutor::new()).build(connector).request(request).await;
+        Ok(answer.map_err(|_| ControlError::NotRunning(self.path.clone()))?.map(Body::new))
+    }
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> ControlError {
+    ControlError::Answer(error.to_string())
 }

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::error::{ApiError, NO_PERMISSION, PageError, WebError};
+use super::error::{Problem, WebError};
 use crate::app::AppHandle;
 use jackfield_services::{
     accounts::{Access, Scope, UserId},
@@ -34,66 +34,65 @@ struct OrganizationPath {
 }
 
 impl FromRequestParts<AppHandle> for LoggedIn {
-    type Rejection = PageError;
+    type Rejection = WebError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
         let user = session_user(parts, app).await?;
         // Only the path: a query may hold what must not be written into another URL.
         let next = parts.uri.path().to_owned();
-        user.map(Self).ok_or(PageError(WebError::NotLoggedIn { next }))
+        user.map(Self).ok_or_else(|| WebError::log_in_first(next))
     }
 }
 
 impl OptionalFromRequestParts<AppHandle> for LoggedIn {
-    type Rejection = PageError;
+    type Rejection = WebError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Option<Self>, PageError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Option<Self>, WebError> {
         Ok(session_user(parts, app).await?.map(Self))
     }
 }
 
 impl FromRequestParts<AppHandle> for BrowserSession {
-    type Rejection = PageError;
+    type Rejection = WebError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
         Ok(Self(app.sessions.of(parts).await?))
     }
 }
 
 impl FromRequestParts<AppHandle> for PageAccess {
-    type Rejection = PageError;
+    type Rejection = WebError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
         let LoggedIn(user) = <LoggedIn as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await?;
         let slug = organization(parts, app).await?;
-        let access = app.accounts.access(user, &slug).await?.ok_or(WebError::NotFound)?;
+        let access = app.accounts.access(user, &slug).await?.ok_or(Problem::NotFound)?;
         Ok(Self { user, access })
     }
 }
 
 impl FromRequestParts<AppHandle> for ApiAccess {
-    type Rejection = ApiError;
+    type Rejection = WebError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
         let slug = organization(parts, app).await?;
         let access = match bearer(parts)? {
             Some(token) => {
-                let access = app.accounts.token_access(&token).await?.ok_or(WebError::BadToken)?;
+                let access = app.accounts.token_access(&token).await?.ok_or(Problem::InvalidToken)?;
                 Some(access).filter(|access| access.organization.slug == slug)
             }
             None => {
                 let user = session_user(parts, app).await?;
-                let user = user.ok_or_else(|| WebError::NotLoggedIn { next: String::new() })?;
-                app.accounts.access(user, &slug).await?
+                app.accounts.access(user.ok_or(Problem::NotLoggedIn)?, &slug).await?
             }
         };
-        Ok(Self(access.ok_or(WebError::NotFound)?))
+        Ok(Self(access.ok_or(Problem::NotFound)?))
     }
 }
 
 async fn organization(parts: &mut Parts, app: &AppHandle) -> Result<String, WebError> {
     let path = <Path<OrganizationPath> as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await;
-    path.map(|path| path.0.org).map_err(|_| WebError::NotFound)
+    Ok(path.map_err(|_| Problem::NotFound)?.0.org)
 }
 
 async fn session_user(parts: &mut Parts, app: &AppHandle) -> Result<Option<UserId>, WebError> {
@@ -105,10 +104,11 @@ fn bearer(parts: &Parts) -> Result<Option<String>, WebError> {
     let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let token = value.to_str().ok().and_then(|value| value.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    token.map(|(_, token)| Some(token.trim().to_owned())).ok_or(WebError::BadToken)
+    let (_, token) = token.ok_or(Problem::InvalidToken)?;
+    Ok(Some(token.trim().to_owned()))
 }
 
-/// Refuses who lacks a scope.
+/// Refuses those who lack a scope.
 pub(super) fn require(access: &Access, scope: Scope) -> Result<(), WebError> {
-    if access.has(scope) { Ok(()) } else { Err(WebError::Forbidden(NO_PERMISSION)) }
+    if access.has(scope) { Ok(()) } else { Err(WebError::missing_scope(scope)) }
 }

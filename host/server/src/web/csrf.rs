@@ -7,15 +7,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::error::{PageError, WebError};
+use super::error::{Problem, WebError};
 use crate::app::AppHandle;
 
 /// Refuses unsafe methods from another origin: the browser says where a request comes from in `Sec-Fetch-Site`, and where it does not,
 /// in `Origin`. A request with neither comes from no browser and carries no cookie it was not given.
 pub(super) async fn guard(State(app): State<AppHandle>, request: Request, next: Next) -> Response {
     if !request.method().is_safe() && !is_ours(request.headers(), &app.url_prefix.origin()) {
-        return PageError(WebError::Forbidden("This request came from another site and was not carried out."))
-            .into_response();
+        return WebError::from(Problem::CrossSite).into_response();
     }
     next.run(request).await
 }

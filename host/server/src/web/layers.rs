@@ -11,7 +11,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 
-use super::{csrf, headers, pages::error_page, request_id, request_log};
+use super::{csrf, error, headers, request_id, request_log};
 use crate::app::AppHandle;
 
 /// Forms and JSON bodies are small; nothing else is posted here.
@@ -32,18 +32,18 @@ pub(super) fn with_session(router: Router<AppHandle>, app: &AppHandle) -> Router
 /// Routes that take little and answer soon: all but those that hand on what others send, which have limits of their own.
 pub(super) fn bounded(router: Router<AppHandle>) -> Router<AppHandle> {
     router
-        .fallback(error_page::no_such_page)
+        .fallback(error::no_such_route)
         .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONGEST_REQUEST))
 }
 
 /// All routes; the last is the outermost.
-pub(super) fn around_everything(router: Router<AppHandle>) -> Router<AppHandle> {
+pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> Router<AppHandle> {
     router
         // Inside the trace, so that the 500 of a panic is logged with its request.
-        .layer(CatchPanicLayer::custom(error_page::panicked))
+        .layer(CatchPanicLayer::custom(error::panicked))
         // Outside the panic catcher, so that a panic's page is drawn too.
-        .layer(middleware::from_fn(error_page::layer))
+        .layer(middleware::from_fn_with_state(app.clone(), error::draw))
         // Outside the panic catcher, so that its answer has the headers too.
         .layer(middleware::from_fn(headers::security))
         .layer(PropagateRequestIdLayer::x_request_id())

@@ -1,26 +1,33 @@
-//! One log line for each request, and the span around all lines of a request. Secrets in URLs stay out.
+//! One log line for each request, and the span around all lines of a request.
+//!
+//! Fields of HTTP have the names of OpenTelemetry's semantic conventions. Secrets in URLs stay out.
 
 use std::time::Duration;
 
-use axum::{extract::Request, response::Response};
+use axum::{
+    extract::{MatchedPath, Request},
+    response::Response,
+};
 
 use super::request_id;
 
-/// Path without query: a callback's query holds a code. And without the key of a webhook, and what is for a service alone.
+/// The path without its query: the query of a callback holds a code. Also without the key of a webhook, and without the
+/// path of a proxied call, which is for the service alone.
 pub(super) fn span(request: &Request) -> tracing::Span {
     let id = request_id::of(request.extensions());
     tracing::info_span!(
         "request",
         request.id = id,
-        http.method = %request.method(),
-        http.path = without_secrets(request.uri().path())
+        http.request.method = %request.method(),
+        http.route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str),
+        url.path = without_secrets(request.uri().path())
     )
 }
 
-/// What follows a provider's id in a path where there is no key.
+/// What follows the id of a provider in a path without a key.
 const AFTER_AN_ID: [&str; 3] = ["webhook", "events", "setup"];
 
-/// A path that no route has is logged too: a key that somebody has mistyped the way to is a key still.
+/// A path that no route has is logged too, and it may hold a key behind a mistyped beginning.
 fn without_secrets(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').collect();
     // A provider may be called `webhook` as well.
@@ -37,8 +44,12 @@ fn without_secrets(path: &str) -> String {
 }
 
 pub(super) fn log_response(response: &Response, latency: Duration, _: &tracing::Span) {
-    let (status, milliseconds) = (response.status().as_u16(), (latency.as_secs_f64() * 100_000.0).round() / 100.0);
-    tracing::info!(http.status = status, http.milliseconds = milliseconds, "answered");
+    let seconds = (latency.as_secs_f64() * 1e6).round() / 1e6;
+    tracing::info!(
+        http.response.status_code = response.status().as_u16(),
+        http.server.request.duration = seconds,
+        "answered"
+    );
 }
 
 #[cfg(test)]

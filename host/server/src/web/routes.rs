@@ -7,7 +7,7 @@ use axum::{
 
 use super::{
     api, health, inbound, layers,
-    pages::{account, assets, audit_log, icons, integration_detail, integration_list, login, setup},
+    pages::{account, assets, audit_log, error_page, icons, integration_detail, integration_list, login, setup},
 };
 use crate::app::AppHandle;
 
@@ -20,9 +20,7 @@ pub fn router(app: AppHandle) -> Router {
         .route("/api/0/organizations/{org}/integrations/{id}/", get(api::get).merge(delete(api::remove)))
         .route("/api/0/organizations/{org}/integrations/{id}/grants/", get(api::grants))
         .route("/api/0/organizations/{org}/integrations/{id}/token/", get(api::token))
-        .route("/api/0/organizations/{org}/revocations/", get(api::revocations))
-        .method_not_allowed_fallback(api::method_not_allowed)
-        .fallback(api::not_found);
+        .route("/api/0/organizations/{org}/revocations/", get(api::revocations));
 
     let pages = Router::new()
         .route("/", get(integration_list::home))
@@ -50,11 +48,12 @@ pub fn router(app: AppHandle) -> Router {
     let router = Router::new().merge(api).merge(pages);
     let (sessions, streamed) = (layers::with_session(router, &app), layers::with_session(streamed, &app));
     let plain = Router::new()
+        .route("/api/errors/", get(error_page::codes))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
         .route("/extensions/{provider}/events/", any(inbound::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))
         .route("/static/{version}/{file}", get(assets::serve));
-    layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed)).with_state(app)
+    layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed), &app).with_state(app)
 }

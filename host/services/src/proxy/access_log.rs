@@ -105,11 +105,11 @@ impl Drop for AccessLogEntry {
             provider.id = self.provider,
             organization.id = %self.organization,
             integration.id = %self.integration,
-            proxy.status = self.status,
+            http.response.status_code = self.status,
             proxy.requests = self.attempts,
             proxy.sent_bytes = self.body.length(),
             proxy.received_bytes = self.received,
-            proxy.milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            http.client.request.duration = self.started.elapsed().as_secs_f64(),
             error,
             "an integration was used"
         );

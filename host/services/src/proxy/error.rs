@@ -113,4 +113,19 @@ impl ProxyError {
             Self::Grant(_) | Self::Store(_) => "internal",
         }
     }
+
+    /// The error type of RFC 9209 section 2.3, where it says more than [`ProxyError::code`] does.
+    #[must_use]
+    pub const fn proxy_status(&self) -> Option<&'static str> {
+        let Self::Outbound(error) = self else { return None };
+        match error {
+            OutboundError::Resolve(..) => Some("dns_error"),
+            OutboundError::PrivateAddress(_) => Some("destination_ip_prohibited"),
+            OutboundError::Refused(_) => Some("connection_refused"),
+            OutboundError::Tls(_) => Some("tls_protocol_error"),
+            OutboundError::Connection(_) => Some("connection_terminated"),
+            OutboundError::Unreachable(_) => Some("destination_unavailable"),
+            _ => None,
+        }
+    }
 }

@@ -20,7 +20,10 @@ const DELAYS: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_
 /// an idempotent method (RFC 9110 section 9.2.2), and none that has used up its time.
 pub(super) fn after_error(method: &Method, error: &OutboundError, attempts: u32) -> bool {
     let is_safe = match error {
-        OutboundError::Unreachable(_) | OutboundError::Resolve(..) => true,
+        OutboundError::Unreachable(_)
+        | OutboundError::Refused(_)
+        | OutboundError::Tls(_)
+        | OutboundError::Resolve(..) => true,
         OutboundError::Connection(_) => method.is_idempotent(),
         // A guard refused it, or it timed out.
         _ => false,

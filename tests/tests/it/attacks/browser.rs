@@ -45,7 +45,7 @@ async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
             let page = browser.window().await?;
             browser.click("#open").await?;
             browser.switch_to_popup(&page).await?;
-            browser.wait_for_text("h1", "That is not yours to do").await?;
+            browser.wait_for_text("h1", "Open this from Jackfield").await?;
             browser.close_window().await?;
             browser.switch_to(&page).await?;
             assert_heard_nothing(sitting).await?;

@@ -118,7 +118,7 @@ async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_wh
     let socket = host.folder().join("data/jackfield.sock");
     let rotation = || {
         let socket = socket.clone();
-        async move { Control::at(&socket)?.rotate(&Rotation::DataKey, |_| ()).await }
+        async move { Control::at(&socket).rotate(&Rotation::DataKey, |_| ()).await }
     };
     let begun = Instant::now();
     rotation().await?;

@@ -623,7 +623,7 @@ async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<
             sitting.look("step-2-of-2").await?;
             sitting.host.member("acme", "owner@example.com", "member")?;
             browser.open(&at("/organizations/acme/integrations/example/setup/")).await?;
-            browser.wait_for_text("h1", "That is not yours to do").await?;
+            browser.wait_for_text("h1", "You do not have access to this").await?;
             sitting.look("forbidden").await?;
             let reference = browser.text("code").await?;
             assert!(

@@ -26,7 +26,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use self::{issuer::Issuers, token::Grants};
 use super::{
     dev_file::{DevFile, ScriptedAnswer},
-    terminal::say,
+    terminal::print,
 };
 
 /// By this the host tells where a request was for.
@@ -170,7 +170,7 @@ fn tell(asked: &Asked, played: &Played, since: Instant, show_bodies: bool) {
     if show_bodies {
         text = format!("{text}\n> {}\n< {}", shown(body), shown(&played.body));
     }
-    say("request", &text);
+    print("request", &text);
 }
 
 /// A body as it is, if it is text.

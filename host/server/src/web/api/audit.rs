@@ -4,17 +4,17 @@ use std::sync::LazyLock;
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, header},
 };
 use serde::Deserialize;
 
-use super::{cursor::per_page, integrations::next_link};
+use super::{cursor::per_page, integrations::next_link, query::ApiQuery};
 use crate::{
     app::AppHandle,
     web::{
         auth::{ApiAccess, require},
-        error::{ApiError, WebError},
+        error::{Problem, WebError},
     },
 };
 use jackfield_services::{
@@ -35,15 +35,20 @@ pub(in crate::web) struct AuditQuery {
 pub(in crate::web) async fn audit(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
-    Query(query): Query<AuditQuery>,
-) -> Result<(HeaderMap, Json<Vec<AuditOut>>), ApiError> {
+    ApiQuery(query): ApiQuery<AuditQuery>,
+) -> Result<(HeaderMap, Json<Vec<AuditOut>>), WebError> {
     require(&access, Scope::OrgWrite)?;
     let per_page = per_page(query.per_page.as_deref())?;
     let before = query.cursor.as_deref().map(number).transpose()?;
     let filter = Filter {
         organization: Some(access.organization.id),
-        action: query.action.as_deref().map(str::parse).transpose().map_err(|_| WebError::BadRequest(&BAD_ACTION))?,
-        integration: query.integration.as_deref().map(str::parse).transpose().map_err(|_| BAD_NUMBER)?,
+        action: query
+            .action
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Problem::BadRequest.because(BAD_ACTION.as_str()))?,
+        integration: query.integration.as_deref().map(str::parse).transpose().map_err(|_| bad_number())?,
         provider: query.provider.clone(),
         since: None,
     };
@@ -56,14 +61,17 @@ pub(in crate::web) async fn audit(
     Ok((headers, Json(listing.rows.into_iter().map(AuditOut::from).collect())))
 }
 
-const BAD_NUMBER: WebError = WebError::BadRequest("The cursor and the integration are numbers.");
 static BAD_ACTION: LazyLock<String> = LazyLock::new(|| {
     let words: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
     format!("There is no such action; there are {}.", words.join(", "))
 });
 
+fn bad_number() -> WebError {
+    Problem::BadRequest.because("The cursor and the integration are numbers.")
+}
+
 fn number(text: &str) -> Result<i64, WebError> {
-    text.parse().map_err(|_| BAD_NUMBER)
+    text.parse().map_err(|_| bad_number())
 }
 
 /// The next page is one of the same rows.

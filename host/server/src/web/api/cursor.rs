@@ -2,7 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::web::error::WebError;
+use crate::web::error::{Problem, WebError};
 use jackfield_services::integrations::Position;
 
 /// Most rows of one page, and how many there are when the client does not say.
@@ -21,7 +21,7 @@ impl Cursor {
     pub(in crate::web) fn parse(text: &str) -> Result<Position, WebError> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
         let position = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        position.ok_or(WebError::BadRequest("The cursor is not one of ours."))
+        position.ok_or_else(|| Problem::BadRequest.because("The cursor is not valid."))
     }
 }
 
@@ -29,5 +29,5 @@ impl Cursor {
 pub(in crate::web) fn per_page(asked: Option<&str>) -> Result<usize, WebError> {
     let Some(asked) = asked else { return Ok(PER_PAGE) };
     let number: Option<usize> = asked.parse().ok().filter(|number| (1..=PER_PAGE).contains(number));
-    number.ok_or(WebError::BadRequest("per_page is a number from 1 to 100."))
+    number.ok_or_else(|| Problem::BadRequest.because("per_page is a number from 1 to 100."))
 }

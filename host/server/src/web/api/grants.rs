@@ -12,7 +12,7 @@ use crate::{
     app::AppHandle,
     web::{
         auth::{ApiAccess, require},
-        error::{ApiError, WebError},
+        error::{Problem, WebError},
     },
 };
 use jackfield_services::{accounts::Scope, grants::Grant};
@@ -35,9 +35,9 @@ pub(in crate::web) async fn grants(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Json<Vec<GrantOut>>, ApiError> {
+) -> Result<Json<Vec<GrantOut>>, WebError> {
     require(&access, Scope::OrgRead)?;
-    let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(WebError::NotFound)?;
+    let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(Problem::NotFound)?;
     let grants = app.grants.list(found.integration.id).await?;
     Ok(Json(grants.into_iter().map(GrantOut::new).collect()))
 }

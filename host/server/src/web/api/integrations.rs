@@ -2,17 +2,20 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use serde::Deserialize;
 
-use super::cursor::{Cursor, per_page};
+use super::{
+    cursor::{Cursor, per_page},
+    query::ApiQuery,
+};
 use crate::{
     app::AppHandle,
     web::{
         auth::{ApiAccess, require},
-        error::{ApiError, WebError},
+        error::{Problem, WebError},
         shown::shown,
     },
 };
@@ -32,8 +35,8 @@ pub(in crate::web) struct ListQuery {
 pub(in crate::web) async fn list(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
-    Query(query): Query<ListQuery>,
-) -> Result<(HeaderMap, Json<Vec<IntegrationOut>>), ApiError> {
+    ApiQuery(query): ApiQuery<ListQuery>,
+) -> Result<(HeaderMap, Json<Vec<IntegrationOut>>), WebError> {
     require(&access, Scope::OrgRead)?;
     let per_page = per_page(query.per_page.as_deref())?;
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
@@ -61,9 +64,9 @@ pub(in crate::web) async fn get(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Json<IntegrationOut>, ApiError> {
+) -> Result<Json<IntegrationOut>, WebError> {
     require(&access, Scope::OrgRead)?;
-    let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(WebError::NotFound)?;
+    let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(Problem::NotFound)?;
     Ok(Json(shown(&app, &found)))
 }
 
@@ -73,15 +76,15 @@ pub(in crate::web) async fn remove(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, WebError> {
     require(&access, Scope::OrgIntegrations)?;
     match app.removals.remove_integration(access.organization.id, parsed(&id)?, access.actor).await? {
-        Removed::NotThere => Err(WebError::NotFound.into()),
+        Removed::NotThere => Err(Problem::NotFound.into()),
         Removed::StillShared | Removed::Gone(_) => Ok(StatusCode::NO_CONTENT),
     }
 }
 
-/// An id that is no number is the id of nothing.
+/// The id in a path. Nothing has one that is no number.
 pub(in crate::web) fn parsed(id: &str) -> Result<IntegrationId, WebError> {
-    id.parse().map_err(|_| WebError::NotFound)
+    Ok(id.parse().map_err(|_| Problem::NotFound)?)
 }

@@ -7,7 +7,7 @@ use crate::{
     app::AppHandle,
     web::{
         auth::{ApiAccess, require},
-        error::ApiError,
+        error::WebError,
     },
 };
 use jackfield_loader::{Field, Provider};
@@ -38,7 +38,7 @@ struct SetupDialogOut {
 pub(in crate::web) async fn providers(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
-) -> Result<Json<ProvidersOut>, ApiError> {
+) -> Result<Json<ProvidersOut>, WebError> {
     require(&access, Scope::OrgRead)?;
     let slug = &access.organization.slug;
     let providers = app.plugins.configured().iter().map(|provider| shown(provider, slug)).collect();

@@ -1,8 +1,8 @@
-//! The use of integrations: a call of the service's own API through this host.
+//! Calls of a service's own API, through this host.
 
 use axum::{
     body::{Body, HttpBody},
-    extract::{MatchedPath, Path, Request, State, rejection::PathRejection},
+    extract::{MatchedPath, Path, Request, State},
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
@@ -14,13 +14,12 @@ use crate::{
     app::AppHandle,
     web::{
         auth::{ApiAccess, require},
-        error::{ApiError, CodedError, NO_GRANT, WebError},
+        error::{FromService, Problem, WebError},
     },
 };
 use jackfield_services::{
-    StoreError,
     accounts::Scope,
-    grants::{GrantError, Which},
+    grants::Which,
     proxy::{ProxyError, ProxyRequest},
 };
 
@@ -34,122 +33,90 @@ pub(in crate::web) struct ProxyPath {
     id: String,
 }
 
-/// `ANY /api/0/organizations/{org}/integrations/{id}/proxy/{path}`: sends the request to the service
-/// with the integration's credential, and streams the answer. Scope `integrations:token`, which no
-/// role has.
+/// `ANY /api/0/organizations/{org}/integrations/{id}/proxy/{path}`: the service's answer to the same request with the
+/// integration's credential, streamed. Scope `integrations:token`, which no role has.
 pub(in crate::web) async fn proxy(
     State(app): State<AppHandle>,
-    access: Result<ApiAccess, ApiError>,
-    path: Result<Path<ProxyPath>, PathRejection>,
+    ApiAccess(access): ApiAccess,
+    Path(ProxyPath { id }): Path<ProxyPath>,
     route: MatchedPath,
     request: Request,
-) -> Result<Response, CodedError> {
-    let ApiAccess(access) = access?;
+) -> Result<Response, WebError> {
     require(&access, Scope::IntegrationsToken)?;
-    let Path(ProxyPath { id }) = path.map_err(|_| WebError::NotFound)?;
     let (head, body) = request.into_parts();
-    let path = raw_path(route.as_str(), head.uri.path()).ok_or(WebError::NotFound)?;
     let has_body = !body.is_end_stream();
-    let request = ProxyRequest {
+    let call = ProxyRequest {
         actor: access.actor.clone(),
         organization: access.organization.id,
         integration: parsed(&id)?,
         grant: Which { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
-        path: path.to_owned(),
+        path: raw_path(route.as_str(), head.uri.path()).to_owned(),
         query: head.uri.query().map(str::to_owned),
         method: head.method.clone(),
         body: has_body.then(|| body.into_data_stream().map_err(std::io::Error::other).boxed()),
         headers: head.headers,
     };
-    Ok(app.proxy.call(request).await?.map(Body::from_stream).into_response())
+    let mut response = app.proxy.call(call).await?.map(Body::from_stream).into_response();
+    response.extensions_mut().insert(FromService);
+    Ok(response)
 }
 
-/// The part of a path that the wildcard of its route matches, as the caller wrote it: a decoded one
-/// would be another path. Empty for a route without a wildcard.
-fn raw_path<'a>(route: &str, path: &'a str) -> Option<&'a str> {
-    let fixed = route.split_once("{*").map_or(route, |(fixed, _)| fixed);
-    let segments = fixed.matches('/').count();
-    path.splitn(segments + 1, '/').nth(segments)
+/// The part of a path that the wildcard of its route matches, as the caller wrote it: a decoded one would be another path.
+/// Empty for a route without a wildcard.
+fn raw_path<'a>(route: &str, path: &'a str) -> &'a str {
+    let segments_before = route.split('/').take_while(|segment| !segment.starts_with("{*")).count();
+    path.splitn(segments_before + 1, '/').nth(segments_before).unwrap_or_default()
 }
 
 fn named(headers: &HeaderMap, name: &str) -> Result<String, WebError> {
     let Some(value) = headers.get(name) else { return Ok(String::new()) };
-    let text = value.to_str().map_err(|_| WebError::BadRequest("The headers that name a grant must be plain text."))?;
+    let text =
+        value.to_str().map_err(|_| Problem::BadRequest.because("The headers that name a grant must be plain text."))?;
     Ok(text.to_owned())
 }
 
-impl From<ProxyError> for CodedError {
-    fn from(error: ProxyError) -> Self {
-        Self { code: error.code(), error: error.into() }
-    }
-}
+const BAD_API: &str = "The API URL of this provider (api-url, or from its plugin) is not usable: it is not a URL, or it has \
+     a query or a fragment.";
+const BAD_API_HEADER: &str = "This provider adds a header that is not valid to each call (api-headers, or from its \
+     plugin). The log names it.";
 
 impl From<ProxyError> for WebError {
     fn from(error: ProxyError) -> Self {
-        match error {
-            ProxyError::NotFound => Self::NotFound,
-            ProxyError::NoGrant => NO_GRANT,
-            ProxyError::NoApi => Self::Absent("The operator has not set the API URL of this provider (api-url)."),
+        let proxy_status = error.proxy_status();
+        let answer = match error {
+            ProxyError::Grant(error) => error.into(),
+            ProxyError::Store(error) => error.into(),
+            ProxyError::Busy(_) => Problem::Busy.until(std::time::Duration::from_secs(1)),
             ProxyError::NoApiOfPlugin => {
-                Self::Absent("The plugin of this provider gives no API URL (`Provider::api`).")
+                Problem::NoApi.because("The plugin of this provider gives no API URL (`Provider::api`).")
             }
-            ProxyError::BadApi => misconfigured(
-                "The API URL of this provider (api-url, or from its plugin) is not usable: it is not a URL, or it has a query or a fragment.",
-                &error,
-            ),
-            ProxyError::Header(_) => misconfigured(
-                "This provider adds a header that is not valid to each call (api-headers, or from its plugin). The log names it.",
-                &error,
-            ),
-            ProxyError::Unusable => misconfigured(
-                "The service's token cannot be sent in a header. Reconnect the integration to get another.",
-                &error,
-            ),
-            ProxyError::Busy(_) => Self::Busy { retry_after: std::time::Duration::from_secs(1) },
-            ProxyError::NoProvider => Self::Absent("The integration's provider is not loaded, or not configured."),
-            ProxyError::Method(_) => Self::MethodNotAllowed,
-            ProxyError::Upgrade => {
-                Self::NotImplemented("The proxy does not upgrade connections, so it cannot forward WebSockets.")
-            }
-            ProxyError::Path(_) => {
-                Self::BadRequest("The path holds something that servers read differently, so it is refused.")
-            }
-            ProxyError::OutOfReach => Self::Forbidden("The provider may not reach this host."),
-            ProxyError::TooLarge(_) => Self::TooLarge("The body is larger than the proxy accepts."),
-            ProxyError::BodyCut => Self::BadRequest("The body was cut off."),
-            ProxyError::Grant(
-                error @ (GrantError::NeedsReauthentication(_)
-                | GrantError::Unavailable { .. }
-                | GrantError::Store(StoreError::Seal(_))),
-            ) => error.into(),
-            ProxyError::Outbound(error) if error.is_timeout() => Self::GatewayTimeout,
+            ProxyError::BadApi => Problem::Misconfigured.caused_by(&error).with_detail(BAD_API),
+            ProxyError::Header(_) => Problem::Misconfigured.caused_by(&error).with_detail(BAD_API_HEADER),
+            ProxyError::Unusable => Problem::UnusableToken.caused_by(&error),
+            ProxyError::NotFound => Problem::NotFound.into(),
+            ProxyError::NoGrant => Problem::NoGrant.into(),
+            ProxyError::NoApi => Problem::NoApi.into(),
+            ProxyError::NoProvider => Problem::NoProvider.into(),
+            ProxyError::Method(_) => Problem::MethodNotAllowed.into(),
+            ProxyError::Upgrade => Problem::UpgradeRefused.into(),
+            ProxyError::Path(_) => Problem::BadPath.into(),
+            ProxyError::OutOfReach => Problem::HostNotAllowed.into(),
+            ProxyError::TooLarge(_) => Problem::TooLarge.into(),
+            ProxyError::BodyCut => Problem::BodyCut.into(),
             // The cause may name an internal address, so it is only in the log.
-            ProxyError::Outbound(_) | ProxyError::UnexpectedStatus(_) => Self::BadGateway,
-            error @ (ProxyError::Grant(_) | ProxyError::Store(_)) => Self::Internal(error.to_string()),
-        }
+            ProxyError::Outbound(error) if error.is_timeout() => Problem::TimedOut.into(),
+            ProxyError::Outbound(_) | ProxyError::UnexpectedStatus(_) => Problem::Unreachable.into(),
+        };
+        answer.with_proxy_status(proxy_status)
     }
-}
-
-fn misconfigured(detail: &'static str, cause: &ProxyError) -> WebError {
-    WebError::Misconfigured { detail, cause: cause.to_string() }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn the_raw_path_is_what_the_wildcard_matches() {
-        let route = "/organizations/{org}/proxy/{*path}";
-        for (path, expected) in [
-            ("/organizations/acme/proxy/a/b", "a/b"),
-            ("/organizations/acme/proxy/a%2Fb//", "a%2Fb//"),
-            ("/organizations/a%2Fb/proxy/https://elsewhere.example/", "https://elsewhere.example/"),
-        ] {
-            assert_eq!(raw_path(route, path), Some(expected), "{path}");
-        }
-        assert_eq!(raw_path("/organizations/{org}/proxy/", "/organizations/acme/proxy/"), Some(""));
-    }
+    use super::*;
+    use jackfield_services::grants::GrantError;
 
     #[test]
     fn mistakes_of_an_operator_or_author_say_what_they_are() {
@@ -160,9 +127,49 @@ mod tests {
             (ProxyError::Header("x y".to_owned()), 500, "misconfigured", "api-headers"),
             (ProxyError::Unusable, 500, "unusable", "token"),
         ] {
-            let CodedError { code: found, error } = error.into();
-            assert_eq!((error.status().as_u16(), found), (status, code));
-            assert!(error.detail().contains(words), "{}", error.detail());
+            let error = WebError::from(error);
+            assert_eq!((error.problem.status().as_u16(), error.problem.code()), (status, code));
+            assert!(error.detail.contains(words), "{}", error.detail);
         }
+    }
+
+    #[test]
+    fn the_log_and_the_answer_have_the_same_code() {
+        for error in [
+            ProxyError::NotFound,
+            ProxyError::NoGrant,
+            ProxyError::NoApi,
+            ProxyError::NoApiOfPlugin,
+            ProxyError::BadApi,
+            ProxyError::Header(String::new()),
+            ProxyError::Unusable,
+            ProxyError::Busy(1),
+            ProxyError::NoProvider,
+            ProxyError::Method(axum::http::Method::TRACE),
+            ProxyError::Upgrade,
+            ProxyError::Path("dots"),
+            ProxyError::OutOfReach,
+            ProxyError::TooLarge(1),
+            ProxyError::BodyCut,
+            ProxyError::UnexpectedStatus(101),
+            ProxyError::Grant(GrantError::NeedsReauthentication(String::new())),
+            ProxyError::Grant(GrantError::Unavailable { reason: String::new(), retry_after: Duration::ZERO }),
+        ] {
+            let code = error.code();
+            assert_eq!(WebError::from(error).problem.code(), code);
+        }
+    }
+
+    #[test]
+    fn the_raw_path_is_what_the_wildcard_matches() {
+        let route = "/organizations/{org}/proxy/{*path}";
+        for (path, expected) in [
+            ("/organizations/acme/proxy/a/b", "a/b"),
+            ("/organizations/acme/proxy/a%2Fb//", "a%2Fb//"),
+            ("/organizations/a%2Fb/proxy/https://elsewhere.example/", "https://elsewhere.example/"),
+        ] {
+            assert_eq!(raw_path(route, path), expected, "{path}");
+        }
+        assert_eq!(raw_path("/organizations/{org}/proxy/", "/organizations/acme/proxy/"), "");
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     app::AppHandle,
     web::{
         auth::{ApiAccess, require},
-        error::ApiError,
+        error::WebError,
         shown::provider_name,
     },
 };
@@ -40,7 +40,7 @@ pub(in crate::web) struct RevocationOut {
 pub(in crate::web) async fn revocations(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
-) -> Result<Json<Vec<RevocationOut>>, ApiError> {
+) -> Result<Json<Vec<RevocationOut>>, WebError> {
     require(&access, Scope::OrgRead)?;
     let latest = app.grants.latest_revocations(access.organization.id).await?;
     Ok(Json(latest.iter().map(|revocation| RevocationOut::new(&app, revocation)).collect()))

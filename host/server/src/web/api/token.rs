@@ -2,18 +2,18 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderName, header},
 };
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 
-use super::integrations::parsed;
+use super::{integrations::parsed, query::ApiQuery};
 use crate::{
     app::AppHandle,
     web::{
         auth::{ApiAccess, require},
-        error::{ApiError, NO_GRANT, WebError},
+        error::{Problem, WebError},
     },
 };
 use jackfield_services::{
@@ -49,8 +49,8 @@ pub(in crate::web) async fn token(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
     Path((_, id)): Path<(String, String)>,
-    Query(TokenQuery { grant, subject }): Query<TokenQuery>,
-) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), ApiError> {
+    ApiQuery(TokenQuery { grant, subject }): ApiQuery<TokenQuery>,
+) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), WebError> {
     require(&access, Scope::IntegrationsToken)?;
     let which = Which { name: grant, subject };
     let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &which).await?;
@@ -74,8 +74,8 @@ impl TokenOut {
 impl From<TokenReadError> for WebError {
     fn from(error: TokenReadError) -> Self {
         match error {
-            TokenReadError::NotFound => Self::NotFound,
-            TokenReadError::NoGrant => NO_GRANT,
+            TokenReadError::NotFound => Problem::NotFound.into(),
+            TokenReadError::NoGrant => Problem::NoGrant.into(),
             TokenReadError::Grant(error) => error.into(),
             TokenReadError::Store(error) => error.into(),
         }
@@ -85,9 +85,9 @@ impl From<TokenReadError> for WebError {
 impl From<GrantError> for WebError {
     fn from(error: GrantError) -> Self {
         match error {
-            GrantError::NotFound => Self::NotFound,
-            GrantError::NeedsReauthentication(_) => Self::NeedsReauthentication,
-            GrantError::Unavailable { retry_after, .. } => Self::Unavailable { retry_after },
+            GrantError::NotFound => Problem::NoGrant.into(),
+            GrantError::NeedsReauthentication(_) => Problem::NeedsReauthentication.into(),
+            GrantError::Unavailable { retry_after, .. } => Problem::Unavailable.until(retry_after),
             GrantError::Store(error) => error.into(),
         }
     }

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::webhook_request::{WebhookRequest, busy, webhook_response};
-use crate::{app::AppHandle, web::error::PageError};
+use crate::{app::AppHandle, web::error::WebError};
 use jackfield_services::grants::Heard;
 
 /// `GET`, `POST`, `PUT /extensions/{provider}/events/`: from a service; the operator entered the URL there.
@@ -15,7 +15,7 @@ pub(in crate::web) async fn handle_event(
     State(app): State<AppHandle>,
     Path(provider): Path<String>,
     WebhookRequest(call): WebhookRequest,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     Ok(match app.grants.handle_event(provider, call).await? {
         Heard::Answered(answer) => webhook_response(answer),
         Heard::NotFound => StatusCode::NOT_FOUND.into_response(),

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::webhook_request::{WebhookRequest, busy, webhook_response};
-use crate::{app::AppHandle, web::error::PageError};
+use crate::{app::AppHandle, web::error::WebError};
 use jackfield_services::setup::Received;
 
 /// `GET`, `POST`, `PUT /extensions/{provider}/webhook/{key}/`: from a service that got the URL during a setup.
@@ -15,7 +15,7 @@ pub(in crate::web) async fn receive(
     State(app): State<AppHandle>,
     Path((provider, key)): Path<(String, String)>,
     WebhookRequest(call): WebhookRequest,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     Ok(match app.pipelines.clone().call(provider, key, call).await? {
         Received::Answered(answer) => webhook_response(answer),
         Received::NotFound => StatusCode::NOT_FOUND.into_response(),

@@ -15,7 +15,7 @@ use crate::{
     app::AppHandle,
     web::{
         auth::LoggedIn,
-        error::{PageError, WebError},
+        error::{Problem, WebError},
         redirects::found,
     },
 };
@@ -33,7 +33,7 @@ pub(in crate::web) async fn page(
     State(app): State<AppHandle>,
     LoggedIn(user): LoggedIn,
     FlashCookie(flash): FlashCookie,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     let organization = app.accounts.first_organization(user).await?;
     let identities = app.accounts.identities(user).await?;
     let had_flash = flash.is_some();
@@ -45,10 +45,10 @@ pub(in crate::web) async fn unlink(
     State(app): State<AppHandle>,
     LoggedIn(user): LoggedIn,
     Path(id): Path<String>,
-) -> Result<Response, PageError> {
-    let id: IdentityId = id.parse().map_err(|_| WebError::NotFound)?;
+) -> Result<Response, WebError> {
+    let id: IdentityId = id.parse().map_err(|_| Problem::NotFound)?;
     if !app.removals.unlink_identity(user, id).await? {
-        return Err(WebError::NotFound.into());
+        return Err(Problem::NotFound.into());
     }
     let mut response = found("/account/");
     Flash::unlinked().leave(&mut response);

@@ -17,7 +17,7 @@ use crate::{
     web::{
         api::PER_PAGE,
         auth::{PageAccess, require},
-        error::{PageError, WebError},
+        error::{Problem, WebError},
     },
 };
 use jackfield_services::{
@@ -86,14 +86,14 @@ pub(in crate::web) async fn page(
     State(app): State<AppHandle>,
     PageAccess { access, .. }: PageAccess,
     Query(query): Query<AuditQuery>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     require(&access, Scope::OrgWrite)?;
     let organization = access.organization.id;
     let names = names(&app, organization).await?;
     let filter = Filter {
         organization: Some(organization),
-        action: optional(&query.action).map(str::parse).transpose().map_err(|_| BAD_FILTER)?,
-        integration: optional(&query.integration).map(str::parse).transpose().map_err(|_| BAD_FILTER)?,
+        action: optional(&query.action).map(str::parse).transpose().map_err(|_| bad_filter())?,
+        integration: optional(&query.integration).map(str::parse).transpose().map_err(|_| bad_filter())?,
         ..Filter::default()
     };
     let listing = app.audit.list(filter, number(&query.cursor)?, PER_PAGE).await?;
@@ -154,12 +154,14 @@ fn next_query(query: &AuditQuery, next: i64) -> String {
     pairs.append_pair("cursor", &next.to_string()).finish()
 }
 
-const BAD_FILTER: WebError = WebError::BadRequest("There is no such filter.");
+fn bad_filter() -> WebError {
+    Problem::BadRequest.because("There is no such filter.")
+}
 
 fn optional(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
 fn number(text: &str) -> Result<Option<i64>, WebError> {
-    optional(text).map(str::parse).transpose().map_err(|_| BAD_FILTER)
+    optional(text).map(str::parse).transpose().map_err(|_| bad_filter())
 }

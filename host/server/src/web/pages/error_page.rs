@@ -1,51 +1,59 @@
-//! Pages of errors.
-
-use std::any::Any;
+//! Pages of errors, and the page that describes the error codes of the API.
 
 use askama::Template;
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::response::Response;
 
 use super::assets;
 use crate::web::{
-    error::{PageError, PendingErrorPage, WebError},
+    error::{Problem, WebError},
     html::html,
-    request_id,
 };
 
 #[derive(Template)]
 #[template(path = "error.html")]
-struct ErrorPage {
+struct ErrorPage<'a> {
     status: u16,
     title: &'static str,
-    detail: &'static str,
-    reference: String,
+    detail: &'a str,
+    reference: &'a str,
 }
 
-/// The layer that renders the pages of errors, with the reference that is in the log.
-pub(in crate::web) async fn layer(request: Request, next: Next) -> Response {
-    let reference = request_id::of(request.extensions()).unwrap_or_default().to_owned();
-    let mut response = next.run(request).await;
-    let pending = response.extensions_mut().remove::<PendingErrorPage>();
-    let Some(PendingErrorPage { title, detail }) = pending else { return response };
-    let status = response.status();
-    let page = ErrorPage { status: status.as_u16(), title, detail, reference };
-    let mut rendered = (status, html(&page)).into_response();
-    rendered.headers_mut().extend(response.headers().clone());
-    rendered
+/// An error as a person reads it, with the reference that is in the log.
+pub(in crate::web) fn page(error: &WebError, reference: &str) -> Response {
+    let (title, detail) = words(error);
+    html(&ErrorPage { status: error.problem.status().as_u16(), title, detail, reference })
 }
 
-/// Answer to a URL that no route has.
-pub(in crate::web) async fn no_such_page() -> PageError {
-    PageError(WebError::NotFound)
+fn words(error: &WebError) -> (&'static str, &str) {
+    match error.problem {
+        Problem::NotLoggedIn | Problem::InvalidToken => ("Log in first", &error.detail),
+        Problem::MissingScope => {
+            ("You do not have access to this", "Only owners and managers of the organization can do this.")
+        }
+        Problem::CrossSite => ("Open this from Jackfield", &error.detail),
+        Problem::NotFound | Problem::NoGrant => {
+            ("Page not found", "It may have been removed, or you may not have access.")
+        }
+        Problem::BadRequest => ("This link is out of date", "Start from the first page."),
+        Problem::TooManySetups => ("Too many unfinished connections", "Try again in a few minutes."),
+        Problem::Unreadable => ("This cannot be read", &error.detail),
+        Problem::Internal => (
+            "Something went wrong",
+            "Jackfield could not finish this. Check whether your change was saved, then try again.",
+        ),
+        problem => (problem.title(), &error.detail),
+    }
 }
 
-/// Answer to a panic of ours.
-pub(in crate::web) fn panicked(payload: Box<dyn Any + Send>) -> Response {
-    let message = payload.downcast_ref::<&str>().map(ToString::to_string);
-    let message = message.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
-    PageError(WebError::Internal(format!("panicked: {message}"))).into_response()
+#[derive(Template)]
+#[template(path = "error_codes.html")]
+struct ErrorCodesPage {
+    problems: Vec<Problem>,
+}
+
+/// `GET /api/errors/`: where the `type` of a problem leads.
+pub(in crate::web) async fn codes() -> Response {
+    let mut problems: Vec<Problem> = Problem::ALL.to_vec();
+    problems.dedup_by_key(|problem| problem.code());
+    html(&ErrorCodesPage { problems })
 }

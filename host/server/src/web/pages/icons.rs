@@ -8,7 +8,7 @@ use axum::{
 
 use crate::{
     app::AppHandle,
-    web::error::{PageError, WebError},
+    web::error::{Problem, WebError},
 };
 use jackfield_loader::Provider;
 
@@ -27,13 +27,13 @@ pub(in crate::web) fn url(provider: Option<&Provider>) -> String {
 pub(in crate::web) async fn serve(
     State(app): State<AppHandle>,
     Path((provider, version)): Path<(String, String)>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     let icon = match app.plugins.find(&provider) {
         Some(found) if url(Some(&found)).ends_with(&format!("/{version}")) => {
             found.icon().unwrap_or(NEUTRAL).to_owned()
         }
         None if provider == "-" => NEUTRAL.to_owned(),
-        _ => return Err(WebError::NotFound.into()),
+        _ => return Err(Problem::NotFound.into()),
     };
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),

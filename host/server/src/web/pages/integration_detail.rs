@@ -24,7 +24,7 @@ use crate::{
     app::AppHandle,
     web::{
         auth::{PageAccess, require},
-        error::{PageError, WebError},
+        error::{Problem, WebError},
         redirects::found,
         shown::shown,
     },
@@ -91,8 +91,8 @@ struct FormState {
 }
 
 async fn details(app: &AppHandle, access: &Access, id: &str) -> Result<Details, WebError> {
-    let id: IntegrationId = id.parse().map_err(|_| WebError::NotFound)?;
-    app.integrations.details(access.organization.id, id).await?.ok_or(WebError::NotFound)
+    let id: IntegrationId = id.parse().map_err(|_| Problem::NotFound)?;
+    Ok(app.integrations.details(access.organization.id, id).await?.ok_or(Problem::NotFound)?)
 }
 
 /// `GET /organizations/{org}/integrations/{id}/`: from the list.
@@ -101,7 +101,7 @@ pub(in crate::web) async fn page(
     PageAccess { access, .. }: PageAccess,
     FlashCookie(flash): FlashCookie,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     let details = details(&app, &access, &id).await?;
     let form = FormState { values: form_fields::values(&details.installed.link.config), ..FormState::default() };
     let had_flash = flash.is_some();
@@ -144,11 +144,11 @@ pub(in crate::web) async fn configure(
     PageAccess { access, .. }: PageAccess,
     Path((_, id)): Path<(String, String)>,
     Form(posted): Form<Vec<(String, String)>>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     require(&access, Scope::OrgIntegrations)?;
     let details = details(&app, &access, &id).await?;
     let integration = &details.installed.integration;
-    let provider = app.plugins.find(&integration.provider).ok_or(WebError::NotFound)?;
+    let provider = app.plugins.find(&integration.provider).ok_or(Problem::NotFound)?;
     match form_fields::read(provider.config(), &posted) {
         Ok(config) => save(&app, &access, integration.id, config).await,
         Err(errors) => {
@@ -164,9 +164,9 @@ async fn save(
     access: &Access,
     id: IntegrationId,
     config: Map<String, Value>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     if !app.integrations.configure(access.organization.id, id, config, access.actor.clone()).await? {
-        return Err(WebError::NotFound.into());
+        return Err(Problem::NotFound.into());
     }
     let mut response = found(&format!("/organizations/{}/integrations/{id}/", access.organization.slug));
     Flash::saved().leave(&mut response);
@@ -178,7 +178,7 @@ pub(in crate::web) async fn confirm_removal(
     State(app): State<AppHandle>,
     PageAccess { access, .. }: PageAccess,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     require(&access, Scope::OrgIntegrations)?;
     let shown = shown(&app, &details(&app, &access, &id).await?.installed);
     let page = RemovePage {
@@ -195,11 +195,11 @@ pub(in crate::web) async fn remove(
     State(app): State<AppHandle>,
     PageAccess { access, .. }: PageAccess,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     require(&access, Scope::OrgIntegrations)?;
-    let id: IntegrationId = id.parse().map_err(|_| WebError::NotFound)?;
+    let id: IntegrationId = id.parse().map_err(|_| Problem::NotFound)?;
     let flash = match app.removals.remove_integration(access.organization.id, id, access.actor).await? {
-        Removed::NotThere => return Err(WebError::NotFound.into()),
+        Removed::NotThere => return Err(Problem::NotFound.into()),
         Removed::StillShared => Flash::removed(),
         Removed::Gone(attempted) => Flash::after_revocation(attempted.as_ref()),
     };

@@ -20,7 +20,7 @@ use crate::{
     web::{
         api::{Cursor, PER_PAGE, RevocationOut},
         auth::{LoggedIn, PageAccess},
-        error::PageError,
+        error::WebError,
         html::html,
         redirects::found,
         shown::shown,
@@ -94,7 +94,7 @@ pub(in crate::web) struct PageQuery {
 }
 
 /// `GET /`: to the first organization's page. A flash message stays for that page.
-pub(in crate::web) async fn home(State(app): State<AppHandle>, user: Option<LoggedIn>) -> Result<Response, PageError> {
+pub(in crate::web) async fn home(State(app): State<AppHandle>, user: Option<LoggedIn>) -> Result<Response, WebError> {
     let Some(LoggedIn(user)) = user else { return Ok(found("/auth/login/")) };
     match app.accounts.first_organization(user).await? {
         Some(organization) => Ok(found(&format!("/organizations/{}/integrations/", organization.slug))),
@@ -108,7 +108,7 @@ pub(in crate::web) async fn page(
     PageAccess { access, .. }: PageAccess,
     FlashCookie(flash): FlashCookie,
     Query(query): Query<PageQuery>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
     let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
     let revocations = app.grants.open_revocations(access.organization.id).await?;

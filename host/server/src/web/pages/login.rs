@@ -18,7 +18,7 @@ use crate::{
     app::AppHandle,
     web::{
         auth::{BrowserSession, LoggedIn},
-        error::PageError,
+        error::WebError,
         html::html,
         redirects::found,
     },
@@ -71,7 +71,7 @@ pub(in crate::web) async fn log_in(
     State(app): State<AppHandle>,
     BrowserSession(session): BrowserSession,
     Form(form): Form<LogInForm>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     let next = safe_next(&app.url_prefix, &form.next);
     match app.accounts.log_in(&form.email, form.password).await {
         Ok(user) => {
@@ -82,7 +82,7 @@ pub(in crate::web) async fn log_in(
     }
 }
 
-fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, PageError> {
+fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, WebError> {
     let page = |message| html(&LogInPage { email, next, message: Some(message), flash: None });
     match error {
         LogInError::Wrong => Ok((StatusCode::UNAUTHORIZED, page("E-mail or password is wrong.")).into_response()),
@@ -96,7 +96,7 @@ fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, PageE
 }
 
 /// `POST /auth/logout/`: the button on every page.
-pub(in crate::web) async fn log_out(BrowserSession(session): BrowserSession) -> Result<Response, PageError> {
+pub(in crate::web) async fn log_out(BrowserSession(session): BrowserSession) -> Result<Response, WebError> {
     session.log_out().await?;
     Ok(found("/auth/login/"))
 }

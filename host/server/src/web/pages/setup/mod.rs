@@ -19,7 +19,7 @@ use crate::{
     web::{
         auth::{BrowserSession, LoggedIn, PageAccess},
         csrf::is_cross_site,
-        error::{NO_PERMISSION, PageError, WebError},
+        error::{Problem, WebError},
         headers::private,
         redirects::{found, see_other},
         request_id::Reference,
@@ -27,6 +27,7 @@ use crate::{
 };
 use jackfield_loader::Provider;
 use jackfield_services::{
+    accounts::Scope,
     integrations::IntegrationId,
     setup::{Channel, Outcome, Refusal, Start, StartError, Visit},
 };
@@ -46,23 +47,23 @@ pub(in crate::web) async fn start(
     BrowserSession(session): BrowserSession,
     Path((_, provider)): Path<(String, String)>,
     Query(query): Query<StartQuery>,
-) -> Result<Response, PageError> {
+) -> Result<Response, WebError> {
     if is_cross_site(&headers) {
-        return Err(WebError::Forbidden("A set-up cannot be started from another site.").into());
+        return Err(Problem::CrossSite.because("Connections cannot be started from other sites."));
     }
     match app.pipelines.may_set_up(&access) {
         Err(Refusal::FeatureOff) => return Ok(found("/")),
-        Err(_) => return Err(WebError::Forbidden(NO_PERMISSION).into()),
+        Err(_) => return Err(WebError::missing_scope(Scope::OrgIntegrations)),
         Ok(()) => {}
     }
-    let key = session.key().ok_or_else(|| WebError::Internal("a person is logged in without a session".to_owned()))?;
+    let key = session.key().ok_or_else(|| Problem::Internal.caused_by(&"a person is logged in without a session"))?;
     let integration = query.integration.as_deref().map(str::parse::<IntegrationId>).transpose();
     let start = Start {
         session: &key,
         user,
         organization: &access.organization,
         provider: &provider,
-        integration: integration.map_err(|_| WebError::NotFound)?,
+        integration: integration.map_err(|_| Problem::NotFound)?,
         dialog: query.dialog.as_deref() != Some("0"),
         channel: query.channel.as_deref().and_then(Channel::new),
     };
@@ -72,8 +73,8 @@ pub(in crate::web) async fn start(
 impl From<StartError> for WebError {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::NotFound => Self::NotFound,
-            StartError::TooMany { retry_after } => Self::TooMany { retry_after: retry_after.unsigned_abs() },
+            StartError::NotFound => Problem::NotFound.into(),
+            StartError::TooMany { retry_after } => Problem::TooManySetups.until(retry_after.unsigned_abs()),
             StartError::Store(error) => error.into(),
         }
     }
@@ -87,8 +88,8 @@ pub(in crate::web) async fn visit(
     Path(provider): Path<String>,
     Reference(reference): Reference,
     StepRequest(request): StepRequest,
-) -> Result<Response, PageError> {
-    let offered = app.plugins.find_configured(&provider).ok_or(WebError::NotFound)?;
+) -> Result<Response, WebError> {
+    let offered = app.plugins.find_configured(&provider).ok_or(Problem::NotFound)?;
     let Some(session) = session.key() else {
         // Without a session no setup can be in progress.
         Refusal::NoSession.log(&provider);
@@ -103,7 +104,7 @@ pub(in crate::web) async fn visit(
         Outcome::Redirect(url) => redirect_to(url, is_post, &offered, &app.url_prefix.origin()),
         Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin(), reference),
         Outcome::Refused(refusal) => refused(refusal, reference),
-        Outcome::NotFound => return Err(WebError::NotFound.into()),
+        Outcome::NotFound => return Err(Problem::NotFound.into()),
     })
 }
 

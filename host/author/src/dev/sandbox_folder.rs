@@ -1,5 +1,5 @@
-//! A throw-away folder with a configuration and the library that was built last, tried before any
-//! host is told of it.
+//! A temporary folder with a configuration and the newest library. The library is tried before the
+//! host loads it.
 
 use std::{
     collections::BTreeMap,
@@ -8,36 +8,36 @@ use std::{
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
-use super::{cargo, dev_file::DevFile, failure::Failure, project::Project, stand_in::StandIn, terminal::say};
+use super::{cargo_build, dev_file::DevFile, failure::Failure, project::Project, stand_in::StandIn, terminal::print};
 use jackfield_config::{self as config, Diagnostic, Diagnostics};
 use jackfield_loader::{LibraryFile, Plugins, Provider, Step, StepKind};
 use jackfield_outbound::Outbound;
 
-/// The folder, which goes when this is dropped, and what answers in the place of the internet.
-pub(super) struct Bench {
+/// The folder, which is removed when this is dropped, and the stand-in for the internet.
+pub(super) struct SandboxFolder {
     project: Project,
     folder: TempDir,
     configuration: PathBuf,
     host_url: String,
     stand_in: StandIn,
-    /// Where cargo has put the library: what is said of the copy is said of this.
+    /// The library where cargo has put it. Messages name it in the place of the copy.
     built: Mutex<PathBuf>,
 }
 
 type Options = BTreeMap<String, toml::Table>;
 
-impl Bench {
-    /// For a host that listens there.
-    pub(super) async fn set_up(project: Project, host: SocketAddr, show_bodies: bool) -> io::Result<Self> {
+impl SandboxFolder {
+    /// For a host that listens at this address.
+    pub(super) async fn create(project: Project, host: SocketAddr, show_bodies: bool) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("jackfield-dev-").tempdir()?;
         let host_url = format!("http://{host}");
         if show_bodies {
-            say("bodies", "are shown as they are, with every token and secret in them");
+            print("bodies", "are shown as they are, with every token and secret in them");
         }
         let stand_in = StandIn::start(&host_url, show_bodies).await?;
         let configuration = folder.path().join("jackfield.toml");
@@ -56,31 +56,31 @@ impl Bench {
         self.stand_in.url()
     }
 
-    /// Builds what is written now and tries it. When this is done a host can take over the
-    /// configuration; otherwise it is as it was.
+    /// Builds the crate and tries the library. Then the configuration names it; after a failure the
+    /// configuration is as it was.
     pub(super) async fn prepare(&self) -> Result<(), Failure> {
-        say("building", &self.project.name);
-        let built = cargo::build(&self.project).await?;
-        *self.built.lock().unwrap_or_else(PoisonError::into_inner) = built.clone();
+        print("building", &self.project.name);
+        let built = cargo_build::build(&self.project).await?;
+        *self.built.lock() = built.clone();
         LibraryFile::read(&built)
             .map_err(|refusal| Failure::NoPlugin(format!("{refusal}\n  help: {}", refusal.help())))?;
-        let said = DevFile::read(&self.project.dev_file()).map_err(Failure::DevFile)?;
-        let library = self.take(&built).map_err(|error| Failure::Host(error.to_string()))?;
-        let mut options = said.options.clone();
+        let dev_file = DevFile::read(&self.project.dev_file()).map_err(Failure::DevFile)?;
+        let library = self.copy_library(&built).map_err(|error| Failure::Host(error.to_string()))?;
+        let mut options = dev_file.options.clone();
         let trial = self.folder.path().join("trial.toml");
-        let mut plugins = self.attempt(&trial, &library, &options).await?;
-        if make_up(&mut options, &plugins.all()) {
-            plugins = self.attempt(&trial, &library, &options).await?;
+        let mut plugins = self.load(&trial, &library, &options).await?;
+        if invent_missing(&mut options, &plugins.all()) {
+            plugins = self.load(&trial, &library, &options).await?;
         }
         fs::rename(trial, &self.configuration).map_err(|error| Failure::Host(error.to_string()))?;
-        self.stand_in.follow(said, plugins.all().iter().flat_map(|provider| issuers(provider)));
-        plugins.all().iter().for_each(|provider| tell(provider));
+        self.stand_in.follow(dev_file, plugins.all().iter().flat_map(|provider| issuers(provider)));
+        plugins.all().iter().for_each(|provider| print_provider(provider));
         Ok(())
     }
 
-    /// Copies a library to where a host takes it: a target folder may be writable by others, and is
-    /// cargo's to change.
-    fn take(&self, built: &Path) -> io::Result<PathBuf> {
+    /// Copies the library to a folder that a host accepts: others may be able to write cargo's, and
+    /// cargo changes it.
+    fn copy_library(&self, built: &Path) -> io::Result<PathBuf> {
         let (new, library) = (self.folder.path().join("new"), self.folder.path().join("plugin.so"));
         fs::copy(built, &new)?;
         fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
@@ -88,26 +88,26 @@ impl Bench {
         Ok(library)
     }
 
-    /// Starts the plugin with these options, in a worker of its own that ends with the answer.
-    async fn attempt(&self, trial: &Path, library: &Path, options: &Options) -> Result<Plugins, Failure> {
-        let text = self.written(library, options);
+    /// Loads the plugin with these options. Its worker ends when the result is dropped.
+    async fn load(&self, trial: &Path, library: &Path, options: &Options) -> Result<Plugins, Failure> {
+        let text = self.configuration_text(library, options);
         fs::write(trial, text).map_err(|error| Failure::Host(error.to_string()))?;
-        let settings = config::load(trial).map_err(|diagnostics| self.told(diagnostics))?;
+        let settings = config::load(trial).map_err(|diagnostics| self.failure(&diagnostics))?;
         let outbound = Outbound::new(&settings.http).map_err(|error| Failure::Host(error.to_string()))?;
         let (plugins, diagnostics) = Plugins::load(&settings, &outbound).await;
-        if diagnostics.is_empty() { Ok(plugins) } else { Err(self.told(diagnostics.into())) }
+        if diagnostics.is_empty() { Ok(plugins) } else { Err(self.failure(&diagnostics.into())) }
     }
 
-    fn written(&self, library: &Path, options: &Options) -> String {
+    fn configuration_text(&self, library: &Path, options: &Options) -> String {
         let text = |text: &str| toml::Value::from(text).to_string();
         let in_folder = |name: &str| self.folder.path().join(name).display().to_string();
-        let mut written = format!("default-integrations = [{}]\n", text(&library.display().to_string()));
-        // At the top: further down they would belong to a section.
+        let mut configuration = format!("default-integrations = [{}]\n", text(&library.display().to_string()));
+        // First: after a section they would belong to it.
         for (id, table) in options {
-            let _ = writeln!(written, "{} = {}", text(id), toml::Value::Table(table.clone()));
+            let _ = writeln!(configuration, "{} = {}", text(id), toml::Value::Table(table.clone()));
         }
         let _ = write!(
-            written,
+            configuration,
             "[system]\nurl-prefix = {}\ncontrol = {}\nsecret-key = {{ file = {} }}\n[database]\nurl = {}\n[http]\nstand-in = {}\n",
             text(&self.host_url),
             text(&in_folder("control.sock")),
@@ -115,41 +115,41 @@ impl Bench {
             text(&format!("sqlite://{}", in_folder("jackfield.db"))),
             text(self.stand_in.url()),
         );
-        written
+        configuration
     }
 
-    /// Diagnostics of the configuration in terms of what the author has written.
-    pub(super) fn told(&self, diagnostics: Diagnostics) -> Failure {
-        let lines: Vec<String> = diagnostics.list().iter().map(|diagnostic| self.told_one(diagnostic)).collect();
+    /// Diagnostics of the configuration, in terms of the author's own files.
+    pub(super) fn failure(&self, diagnostics: &Diagnostics) -> Failure {
+        let lines: Vec<String> = diagnostics.list().iter().map(|diagnostic| self.in_dev_file(diagnostic)).collect();
         Failure::Diagnostics(lines.join("\n"))
     }
 
-    fn told_one(&self, Diagnostic { key, message, help, .. }: &Diagnostic) -> String {
-        let built = self.built.lock().unwrap_or_else(PoisonError::into_inner).display().to_string();
+    fn in_dev_file(&self, Diagnostic { key, message, help, .. }: &Diagnostic) -> String {
+        let built = self.built.lock().display().to_string();
         let message = message.replace(&self.folder.path().join("plugin.so").display().to_string(), &built);
         let place = if key == "default-integrations" { String::new() } else { format!("dev.toml: options.{key}: ") };
         format!("{place}{message}\n  help: {help}")
     }
 }
 
-/// Gives providers the options they cannot be offered without, where the author has said nothing.
-/// Whether there were any.
-fn make_up(options: &mut Options, providers: &[std::sync::Arc<Provider>]) -> bool {
-    let mut has_made_up = false;
+/// Adds the options that a provider needs and the author has not set. The answer is whether there
+/// were any.
+fn invent_missing(options: &mut Options, providers: &[std::sync::Arc<Provider>]) -> bool {
+    let mut has_invented = false;
     for provider in providers {
         for key in provider.missing_options() {
             let table = options.entry(provider.id().to_owned()).or_default();
-            table.insert(key.clone(), toml::Value::from(made_up(key)));
+            table.insert(key.clone(), toml::Value::from(invented(key)));
             let id = provider.id();
-            say("made up", &format!("{key} = {:?}; write yours under [options.{id}] in dev.toml", made_up(key)));
-            has_made_up = true;
+            print("made up", &format!("{key} = {:?}; write yours under [options.{id}] in dev.toml", invented(key)));
+            has_invented = true;
         }
     }
-    has_made_up
+    has_invented
 }
 
-/// The issuers that its steps are described by. Those that depend on what a person says come to be
-/// known when they are asked.
+/// The issuers of a provider's steps. An issuer that depends on a form is known once its metadata
+/// are requested.
 fn issuers(provider: &Provider) -> Vec<String> {
     let issuer = |step: &Step| match &step.kind {
         StepKind::OAuth2(oauth2) => oauth2.issuer.clone(),
@@ -158,16 +158,16 @@ fn issuers(provider: &Provider) -> Vec<String> {
     provider.steps().iter().filter_map(issuer).collect()
 }
 
-fn made_up(key: &str) -> String {
+fn invented(key: &str) -> String {
     if key.ends_with("url") || key == "issuer" { format!("https://{key}.example") } else { "dev".to_owned() }
 }
 
-fn tell(provider: &Provider) {
+fn print_provider(provider: &Provider) {
     let (name, id) = (provider.name(), provider.id());
     let hosts = provider.outbound(&[]).allowed_hosts().map(ToString::to_string).unwrap_or_default();
-    say("provider", &format!("{name} ({id}), may reach: {hosts}"));
+    print("provider", &format!("{name} ({id}), may reach: {hosts}"));
     if !provider.is_configured() {
-        say(
+        print(
             "hidden",
             &format!(
                 "{id} says that it is not configured: nobody is offered it\n  help: write what it needs under [options.{id}] in dev.toml"

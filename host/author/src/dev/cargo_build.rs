@@ -1,5 +1,5 @@
-//! Has cargo build the crate, and learns from it where the library is. What cargo and the compiler
-//! say to people goes straight to them.
+//! Has cargo build the crate, and learns from it where the library is. The compiler's messages go
+//! straight to the terminal.
 
 use std::{
     env,
@@ -34,7 +34,7 @@ pub(super) enum BuildError {
     NoLibrary(String),
 }
 
-/// A message of cargo's, as far as it matters here.
+/// A message of cargo, as far as it is needed here.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
@@ -51,7 +51,7 @@ struct Target {
     crate_types: Vec<String>,
 }
 
-/// A running cargo, with all that it has started: a group of its own, which ends when this is
+/// A running cargo and the processes it has started. They are a group, which ends when this is
 /// dropped.
 struct Running(Child);
 
@@ -64,23 +64,23 @@ impl Drop for Running {
     }
 }
 
-/// Builds the crate and answers where its library is.
+/// Builds the crate. The answer is its library.
 pub(super) async fn build(project: &Project) -> Result<PathBuf, BuildError> {
     let mut cargo = Running(command(project).spawn().map_err(BuildError::NoCargo)?);
-    let mut said = Vec::new();
+    let mut messages = Vec::new();
     if let Some(mut out) = cargo.0.stdout.take() {
-        out.read_to_end(&mut said).await.map_err(BuildError::Lost)?;
+        out.read_to_end(&mut messages).await.map_err(BuildError::Lost)?;
     }
     let status = cargo.0.wait().await.map_err(BuildError::Lost)?;
     if !status.success() {
         return Err(BuildError::Failed);
     }
-    library(&String::from_utf8_lossy(&said), &project.manifest())
+    library(&String::from_utf8_lossy(&messages), &project.manifest())
         .ok_or_else(|| BuildError::NoLibrary(project.name.clone()))
 }
 
 fn command(project: &Project) -> Command {
-    // Cargo says which cargo it is to what it runs.
+    // Cargo sets this for the programs that it runs.
     let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
     command
@@ -94,9 +94,9 @@ fn command(project: &Project) -> Command {
 }
 
 /// The shared library of the crate with this manifest, among all that cargo has built.
-fn library(said: &str, manifest: &Path) -> Option<PathBuf> {
+fn library(messages: &str, manifest: &Path) -> Option<PathBuf> {
     let is_ours = |path: &Path| path == manifest || fs::canonicalize(path).is_ok_and(|path| path == manifest);
-    let messages = said.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
     let artifacts = messages.filter(|message| message.reason == "compiler-artifact" && is_ours(&message.manifest_path));
     let libraries = artifacts.filter(|message| message.target.crate_types.iter().any(|kind| kind == "cdylib"));
     let files = libraries.flat_map(|message| message.filenames);
@@ -116,14 +116,14 @@ mod tests {
             })
             .to_string()
         };
-        let said = [
+        let built = [
             message("/other/Cargo.toml", "cdylib", "libother"),
             message("/acme/Cargo.toml", "bin", "acme"),
             "{\"reason\":\"build-finished\",\"success\":true}".to_owned(),
             "not json".to_owned(),
             message("/acme/Cargo.toml", "cdylib", "libacme"),
         ];
-        assert_eq!(library(&said.join("\n"), Path::new("/acme/Cargo.toml")), Some(PathBuf::from("/t/libacme.so")));
-        assert_eq!(library(&said[..4].join("\n"), Path::new("/acme/Cargo.toml")), None);
+        assert_eq!(library(&built.join("\n"), Path::new("/acme/Cargo.toml")), Some(PathBuf::from("/t/libacme.so")));
+        assert_eq!(library(&built[..4].join("\n"), Path::new("/acme/Cargo.toml")), None);
     }
 }

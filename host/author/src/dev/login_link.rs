@@ -1,8 +1,8 @@
-//! The link that logs a browser in by itself: random, for one use and for ten minutes, and told on
-//! the terminal only. And a token with which a program uses what is set up.
+//! A link that logs a browser in: random, for one use and ten minutes, and shown on the terminal
+//! only. And a token for a program that uses the integrations.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,9 +14,10 @@ use axum::{
     routing::get,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 
-use super::terminal::say;
+use super::terminal::print;
 use jackfield_server::app::AppHandle;
 use jackfield_services::accounts::{NewUserIn, Scope};
 use jackfield_store::{StoreError, UserId};
@@ -24,39 +25,39 @@ use jackfield_store::{StoreError, UserId};
 const EMAIL: &str = "dev@example.com";
 const ORGANIZATION: &str = "dev";
 
-/// How long a link is good.
+/// How long a link works.
 const LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-/// The links of a host with one user and one organization. Clones are handles on the same.
+/// The links of a host with one user and one organization. Clones share them.
 #[derive(Clone)]
-pub(super) struct Links {
+pub(super) struct LoginLinks {
     app: AppHandle,
     host: String,
     user: UserId,
     token: String,
-    current: Arc<Mutex<Link>>,
+    current: Arc<Mutex<LoginLink>>,
 }
 
 /// One link.
-struct Link {
+struct LoginLink {
     token: String,
     made: Instant,
     is_used: bool,
 }
 
-impl Link {
-    fn fresh() -> Self {
+impl LoginLink {
+    fn new() -> Self {
         Self { token: random_text(), made: Instant::now(), is_used: false }
     }
 
-    fn is_good(&self, now: Instant) -> bool {
+    fn works(&self, now: Instant) -> bool {
         !self.is_used && now.saturating_duration_since(self.made) < LIFETIME
     }
 
-    /// Uses it up, if this is it and it is good.
+    /// Uses it up, if the token is its own and it still works.
     fn redeem(&mut self, token: &str, now: Instant) -> bool {
         let is_this: bool = self.token.as_bytes().ct_eq(token.as_bytes()).into();
-        let is_redeemed = is_this && self.is_good(now);
+        let is_redeemed = is_this && self.works(now);
         self.is_used |= is_redeemed;
         is_redeemed
     }
@@ -68,16 +69,16 @@ fn random_text() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-impl Links {
-    /// Makes the one user, whose password nobody knows, and their organization.
-    pub(super) async fn open(app: AppHandle, host: &str) -> anyhow::Result<Self> {
+impl LoginLinks {
+    /// Creates the one user, whose password nobody knows, and their organization.
+    pub(super) async fn create(app: AppHandle, host: &str) -> anyhow::Result<Self> {
         let (email, name) = (EMAIL.to_owned(), "Developer".to_owned());
         let new = NewUserIn { email, name, password: random_text().into(), superuser: false };
         let user = app.accounts.create_user(new).await?.id;
         app.accounts.create_organization(ORGANIZATION, "Development", Some(EMAIL)).await?;
         let scopes = [Scope::IntegrationsToken, Scope::OrgRead];
         let token = app.accounts.create_token(ORGANIZATION, "plugin dev", &scopes).await?;
-        let current = Arc::new(Mutex::new(Link::fresh()));
+        let current = Arc::new(Mutex::new(LoginLink::new()));
         Ok(Self { app, host: host.to_owned(), user, token, current })
     }
 
@@ -87,16 +88,16 @@ impl Links {
         Router::new().route("/auth/dev/{token}/", get(log_in)).layer(sessions).with_state(self)
     }
 
-    /// Tells the link that is good now.
-    pub(super) fn tell(&self) {
-        let token = self.current.lock().unwrap_or_else(PoisonError::into_inner).token.clone();
-        say("open", &format!("{}/auth/dev/{token}/\nlogs your browser in: once, within ten minutes", self.host));
+    /// Prints the link that works now.
+    pub(super) fn print(&self) {
+        let token = self.current.lock().token.clone();
+        print("open", &format!("{}/auth/dev/{token}/\nlogs your browser in: once, within ten minutes", self.host));
     }
 
-    /// Tells how a program calls the service's API, through the first integration there will be.
-    pub(super) fn tell_program(&self) {
+    /// Prints how a program calls the service's API, through the first integration.
+    pub(super) fn print_token(&self) {
         let Self { host, token, .. } = self;
-        say(
+        print(
             "use",
             &format!(
                 "curl -H 'Authorization: Bearer {token}' {host}/api/0/organizations/{ORGANIZATION}/integrations/1/proxy/\n\
@@ -106,18 +107,19 @@ impl Links {
     }
 
     fn redeem(&self, token: &str) -> bool {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).redeem(token, Instant::now())
+        self.current.lock().redeem(token, Instant::now())
     }
 
-    /// Whoever comes too late gets another link: on the terminal, where only the author sees it.
+    /// Makes another link for a browser that comes too late, and prints it where only the author
+    /// sees it.
     fn renew(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.is_good(Instant::now()) {
+        let mut current = self.current.lock();
+        if current.works(Instant::now()) {
             return;
         }
-        *current = Link::fresh();
+        *current = LoginLink::new();
         drop(current);
-        self.tell();
+        self.print();
     }
 
     async fn start_session(&self, request: Request) -> Result<(), StoreError> {
@@ -127,8 +129,8 @@ impl Links {
 }
 
 /// `GET /auth/dev/{token}/`: the link on the terminal.
-async fn log_in(State(links): State<Links>, Path(token): Path<String>, request: Request) -> Response {
-    // A HEAD, as of something that previews links, must not use it up.
+async fn log_in(State(links): State<LoginLinks>, Path(token): Path<String>, request: Request) -> Response {
+    // A HEAD, from a program that previews links, must not use it up.
     if request.method() != Method::GET || !links.redeem(&token) {
         links.renew();
         let words = "This link has been used, or is too old. One that is good stands in the terminal.";
@@ -143,7 +145,7 @@ async fn log_in(State(links): State<Links>, Path(token): Path<String>, request: 
     }
 }
 
-/// Neither kept nor told to the next page.
+/// The answer is neither cached nor named to the next page.
 fn private() -> HeaderMap {
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")];
     headers.map(|(name, value)| (name, HeaderValue::from_static(value))).into_iter().collect()
@@ -154,10 +156,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_good_once_and_for_ten_minutes() {
-        let mut link = Link::fresh();
+    fn a_link_works_once_and_for_ten_minutes() {
+        let mut link = LoginLink::new();
         let token = link.token.clone();
-        assert!(token.len() == 43 && token != Link::fresh().token);
+        assert!(token.len() == 43 && token != LoginLink::new().token);
         assert!(!link.redeem("", link.made) && !link.redeem("x", link.made));
         assert!(!link.redeem(&token, link.made + LIFETIME), "too late");
         assert!(link.redeem(&token, link.made + LIFETIME / 2));
