@@ -218,7 +218,7 @@ async fn an_integration_whose_plugin_is_gone_stays_visible_as_orphaned() -> Resu
     let app = TestApp { host, ..app };
     assert_eq!(app.owner.visit("/extensions/two-steps/setup/").await?.status, 404);
     let page = app.owner.visit("/organizations/acme/integrations/").await?;
-    assert!(page.text.contains("one-two") && page.text.contains("orphaned"), "{}", page.text);
+    assert!(page.text.contains("one-two") && page.text.contains("Unavailable"), "{}", page.text);
     assert_eq!(app.list_integrations(&app.owner).await?.len(), 1);
     Ok(())
 }

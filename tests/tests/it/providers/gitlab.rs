@@ -67,7 +67,7 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
     );
     let page = app.name(&owner).await?;
     assert_eq!(page.status, 200, "a redirect would be held to form-action");
-    let link = format!("Continue to 127.0.0.1:{}", app.service.port());
+    let link = format!("Opening 127.0.0.1:{} …", app.service.port());
     assert!(page.text.contains(&link) && !page.text.contains("<script"), "{}", page.text);
     assert_eq!((page.header("cache-control"), page.header("referrer-policy")), ("no-store", "no-referrer"));
     assert_eq!(

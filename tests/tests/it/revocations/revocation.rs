@@ -142,7 +142,7 @@ async fn a_provider_that_is_down_keeps_nobody_from_removing_and_is_asked_again()
         app.fault(Some(&Fault::ServerError));
         let page = app.remove().await?;
         assert!(
-            page.text.contains("it is asked until it does") && page.text.contains("Being revoked"),
+            page.text.contains("Jackfield keeps trying") && page.text.contains("Waiting for revocation"),
             "{}",
             page.text
         );

@@ -120,7 +120,7 @@ async fn a_flood_of_setups_is_stopped_and_others_are_not() -> Result<()> {
     };
     assert_eq!((begun, stopped.status), (300, 429));
     let wait: u32 = stopped.header("retry-after").parse()?;
-    assert!((1..=900).contains(&wait) && stopped.text.contains("Wait some minutes"), "{wait}: {}", stopped.text);
+    assert!((1..=900).contains(&wait) && stopped.text.contains("in a few minutes"), "{wait}: {}", stopped.text);
     assert_eq!(manager.visit(START).await?.status, 302);
     assert!(owner.post(SETUP, &[("name", "the last")]).await?.dialog()?.success, "what was begun goes on");
     assert_eq!(owner.visit(START).await?.status, 302, "and makes room for one more");

@@ -63,14 +63,24 @@ impl RevocationOut {
         }
     }
 
-    /// Whether nobody tries any more: it works on, as far as this host can tell.
+    /// Whether nobody tries any more. The token may still work.
     pub(in crate::web) fn is_over(&self) -> bool {
         self.next_attempt.is_none()
+    }
+
+    /// The status as people read it.
+    pub(in crate::web) fn status_in_words(&self) -> &'static str {
+        match self.status {
+            "pending" => "Retrying",
+            "done" => "Done",
+            "failed" => "Failed",
+            _ => "Not supported",
+        }
     }
 
     /// What people read.
     pub(in crate::web) fn title(&self) -> &str {
         let known = [&self.name, &self.external_id].into_iter().find(|text| !text.is_empty());
-        known.map_or("A set-up that nothing came of", String::as_str)
+        known.map_or("An unfinished connection", String::as_str)
     }
 }
