@@ -1,12 +1,12 @@
 //! `jackfield revoke`: arguments, confirmation and what is printed.
 
-use std::{io::IsTerminal, path::Path};
+use std::io::IsTerminal;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 
 use super::revoke_report::{self, Tally};
-use jackfield_config::clock::Clock;
+use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
     accounts::Accounts,
     open::{load_plugins, open_to_write},
@@ -42,8 +42,7 @@ pub(super) struct Arguments {
     status: bool,
 }
 
-pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()> {
-    let settings = super::settings(file)?;
+pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Result<()> {
     let (store, _) = open_to_write(&settings).await?;
     let accounts = Accounts::new(store.clone(), Clock::system());
     let organization = match &arguments.organization {

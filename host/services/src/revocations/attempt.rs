@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use super::{
     answer::{ProviderReply, RevocationOutcome, TokenEffect},
     ask::ProviderRequest,
-    audit_entries::{self, Attempted},
     payload::without_tokens_in_use,
+    revocation_audit::{self, Attempted},
 };
 use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
@@ -134,7 +134,7 @@ impl Attempts {
                 let is_ours = give_back(tx, revocation.id, lease, &outcome)?;
                 if is_ours {
                     let attempted = Attempted { revocation: &revocation, outcome: &outcome, digest, has_ended_another };
-                    audit_entries::write(tx, attempted)?;
+                    revocation_audit::write(tx, attempted)?;
                 }
                 Ok(is_ours)
             })

@@ -10,11 +10,11 @@
 mod answer;
 mod ask;
 mod attempt;
-mod audit_entries;
 mod bulk;
 mod bulk_plan;
 mod bulk_run;
 mod payload;
+mod revocation_audit;
 mod revocation_service;
 mod unlinked;
 
