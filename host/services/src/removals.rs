@@ -1,6 +1,6 @@
 //! Removes what holds tokens, and asks the provider to revoke them at once.
 //!
-//! The removal stands, also where the provider does not answer: a background task asks again.
+//! The removal stands even if the provider does not answer: a background task asks again.
 
 use crate::{
     accounts::Accounts,
@@ -30,7 +30,7 @@ pub enum Removed {
 }
 
 impl Removals {
-    /// Builds the room.
+    /// Removals by these services.
     #[must_use]
     pub const fn new(accounts: Accounts, integrations: Integrations, revocations: Revocations) -> Self {
         Self { accounts, integrations, revocations }

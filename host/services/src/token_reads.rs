@@ -1,5 +1,5 @@
-//! Gives programs access tokens, and writes each read into the audit log first: what cannot be
-//! written down is not done.
+//! Gives access tokens to programs. Each read is in the audit log first: a read that cannot be
+//! audited is refused.
 
 use thiserror::Error;
 
@@ -36,7 +36,7 @@ pub enum TokenReadError {
 }
 
 impl TokenReads {
-    /// Builds the room.
+    /// Token reads by these services.
     #[must_use]
     pub const fn new(integrations: Integrations, grants: Grants, audit: Audit) -> Self {
         Self { integrations, grants, audit }
