@@ -129,7 +129,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Serve => serve::serve(file).await,
         Command::Reload => reload::run(file).await,
-        Command::Revoke(arguments) => revoke::run(arguments, file).await,
+        Command::Revoke(arguments) => revoke::run(arguments, settings(file)?).await,
         Command::Migrate => serve::migrate(settings(file)?).await,
         Command::Config(command) => config::run(command, file).await,
         Command::User(command) => accounts::user(command, &settings(file)?).await,

@@ -450,7 +450,7 @@ async fn neither_log_nor_database_tells_what_an_event_says() -> Result<()> {
     for told in ["hush-hush", "stand-in-signing-secret"] {
         assert!(!all.windows(told.len()).any(|window| window == told.as_bytes()), "{told}");
     }
-    assert!(app.host.log()?.contains("/extensions/slack/events/"), "the path is no secret");
+    assert!(app.host.log()?.contains("/extensions/slack/events/"), "the path is not a secret");
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! Who may set up what; every check of the pipeline under its own name.
 
 use anyhow::Result;
+use insta::assert_snapshot;
 use jackfield_store::organizations;
 use jackfield_test_support::{http_client::HttpClient, postgres::databases};
 
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{PASSWORD, TestApp, log_line};
 
 const START: &str = "/organizations/acme/integrations/example/setup/";
 const SETUP: &str = "/extensions/example/setup/";
@@ -71,7 +72,7 @@ async fn loses_access(lose: impl AsyncFn(&TestApp) -> Result<()>) -> Result<()> 
         lose(&app).await?;
         let response = owner.post(SETUP, &[("name", "late")]).await?;
         assert_eq!(response.status_and_location(), (302, "/"));
-        assert!(app.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
+        assert_snapshot!(log_line(&app.host, "integrations.setup.access-denied")?, @r#"INFO a set-up may not go on reason=integrations.setup.access-denied setup.check="no-right" provider.id="example""#);
         app.database().await?.assert_nothing("owner@example.com").await?;
     }
     Ok(())
@@ -102,7 +103,7 @@ async fn a_log_out_ends_the_setup() -> Result<()> {
     assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.status_and_location(), (302, "/"));
     owner.log_in("owner@example.com", PASSWORD).await?;
     assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.status_and_location(), (302, "/"));
-    assert!(app.host.log()?.contains("integrations.setup.missing-session-data"));
+    assert_snapshot!(log_line(&app.host, "integrations.setup.missing-session-data")?, @r#"INFO a set-up may not go on reason=integrations.setup.missing-session-data setup.check="none-under-way" provider.id="example""#);
     app.database().await?.assert_nothing("owner@example.com").await
 }
 

@@ -14,8 +14,8 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Scope,
-    grants::{Revocation, RevocationStatus},
     integrations::ProviderOut,
+    revocations::{Revocation, RevocationStatus},
 };
 
 /// One revocation. It holds no token.
@@ -42,7 +42,7 @@ pub(in crate::web) async fn revocations(
     ApiAccess(access): ApiAccess,
 ) -> Result<Json<Vec<RevocationOut>>, WebError> {
     require(&access, Scope::OrgRead)?;
-    let latest = app.grants.latest_revocations(access.organization.id).await?;
+    let latest = app.revocations.latest(access.organization.id).await?;
     Ok(Json(latest.iter().map(|revocation| RevocationOut::new(&app, revocation)).collect()))
 }
 

@@ -11,7 +11,7 @@ use axum::{
 use tower_sessions::cookie::{Cookie, SameSite, time::Duration};
 
 use super::setup_errors::SetupError;
-use jackfield_services::grants::{Attempted, Effect};
+use jackfield_services::revocations::{RevocationOutcome, TokenEffect};
 
 const COOKIE: &str = "jackfield-flash";
 
@@ -71,12 +71,21 @@ impl Flash {
     }
 
     /// After a removal, by the answer of the provider; `None`: no answer yet.
-    pub(in crate::web) const fn after_revocation(attempted: Option<&Attempted>) -> Self {
-        let kind = match attempted {
-            Some(Attempted::Done { effect: Effect::Revoked, .. }) => REVOKED,
-            Some(Attempted::Done { effect: Effect::Nothing, .. } | Attempted::EndedElsewhere(_)) => REMOVED,
-            Some(Attempted::Done { effect: Effect::Impossible, .. } | Attempted::Failed(_)) => NOT_REVOCABLE,
-            Some(Attempted::Waiting { .. } | Attempted::Unasked { .. } | Attempted::Elsewhere) | None => BEING_REVOKED,
+    pub(in crate::web) const fn after_revocation(outcome: Option<&RevocationOutcome>) -> Self {
+        let kind = match outcome {
+            Some(RevocationOutcome::Done { effect: TokenEffect::Revoked, .. }) => REVOKED,
+            Some(
+                RevocationOutcome::Done { effect: TokenEffect::Nothing, .. } | RevocationOutcome::EndedByAnotherHost(_),
+            ) => REMOVED,
+            Some(RevocationOutcome::Done { effect: TokenEffect::Impossible, .. } | RevocationOutcome::Failed(_)) => {
+                NOT_REVOCABLE
+            }
+            Some(
+                RevocationOutcome::Waiting { .. }
+                | RevocationOutcome::NotAsked { .. }
+                | RevocationOutcome::HeldByAnotherHost,
+            )
+            | None => BEING_REVOKED,
         };
         Self { kind, reference: None }
     }

@@ -114,8 +114,8 @@ pub(in crate::web) async fn page(
 ) -> Result<Response, WebError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
     let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
-    let revocations = app.grants.open_revocations(access.organization.id).await?;
-    let may_set_up = app.pipelines.may_set_up(&access);
+    let revocations = app.revocations.open(access.organization.id).await?;
+    let may_set_up = app.setups.may_set_up(&access);
     let may_install = may_set_up.is_ok();
     let had_flash = flash.is_some();
     let page = IntegrationListPage {
@@ -136,7 +136,7 @@ pub(in crate::web) async fn page(
 
 /// Whether this person is shown buttons that add and remove.
 pub(super) fn may_install(app: &AppHandle, access: &Access) -> bool {
-    app.pipelines.may_set_up(access).is_ok()
+    app.setups.may_set_up(access).is_ok()
 }
 
 fn rows(app: &AppHandle, listing: Listing) -> Vec<IntegrationRow> {

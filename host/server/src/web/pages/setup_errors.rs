@@ -1,7 +1,7 @@
 //! What a person reads about each check of a setup that can fail. The names are those of the log.
 //! The checked values never appear here.
 
-use jackfield_services::setup::{Ended, Refusal};
+use jackfield_services::setup::{Refusal, SetupResult};
 
 /// A check, by its name in the log, and what failed in words.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl SetupError {
     }
 
     /// Why a setup failed.
-    pub(in crate::web) fn of_end(ended: &Ended) -> &'static Self {
+    pub(in crate::web) fn of_end(ended: &SetupResult) -> &'static Self {
         ended.failed.and_then(Self::named).unwrap_or(&OTHER)
     }
 }
