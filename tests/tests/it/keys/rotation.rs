@@ -252,10 +252,10 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         assert!(!is_fine && said.contains("integrations  slack / ") && said.contains(reason), "{said}");
         assert_eq!(app.list_integrations(&owner).await?.len(), 2, "the list shows the others");
         let page = owner.visit(&format!("/organizations/acme/integrations/{id}/")).await?;
-        assert!(page.status == 200 && page.text.contains("cannot be read"), "{}", page.text);
+        assert!(page.status == 200 && page.text.contains("cannot decrypt"), "{}", page.text);
         assert!(app.host.log()?.contains(reason), "the log says why");
         let other = owner.visit("/organizations/acme/integrations/2/").await?;
-        assert!(other.status == 200 && !other.text.contains("cannot be read"), "the other does not suffer");
+        assert!(other.status == 200 && !other.text.contains("cannot decrypt"), "the other does not suffer");
         let said = app.host.run(&["key", "rotate"], "")?;
         assert_snapshot!(redacted(&said), @"
         sealed anew  0

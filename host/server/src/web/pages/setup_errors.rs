@@ -1,5 +1,5 @@
-//! What a person reads about each check of a setup that can fail. The names are those of the log. The checked values never
-//! appear here.
+//! What a person reads about each check of a setup that can fail. The names are those of the log.
+//! The checked values never appear here.
 
 use jackfield_services::setup::{Refusal, SetupResult};
 
