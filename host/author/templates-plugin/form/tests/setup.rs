@@ -1,4 +1,4 @@
-//! The setup, from the first form to the integration. See the documentation of jackfield-plugin-test.
+//! The setup, from the form to the integration. See the documentation of jackfield-plugin-test.
 
 use jackfield_plugin::{Api, Grant, HttpRequest, HttpResponse, Integration, json};
 use jackfield_plugin_test::Harness;
