@@ -11,7 +11,7 @@ use super::{
     provider::unknown,
 };
 
-/// How much is asked.
+/// How much to ask.
 #[derive(Clone, Copy, clap::Args)]
 pub(super) struct CheckArguments {
     /// How many invented requests each step gets; 0 for none.
@@ -40,7 +40,7 @@ pub(super) async fn check_libraries(
     for path in paths {
         match check(path, options).await {
             Ok(mut report) => {
-                // Where and whose the library is does not matter to its author, so that is no more than a note.
+                // The path and the signer do not matter to an author, so they are only a note.
                 let proof = verify_file(path, &trusted);
                 report.info.signer = proof.as_ref().ok().and_then(|file| file.signer().map(str::to_owned));
                 bad += usize::from(!print_report(&report));
@@ -86,7 +86,7 @@ pub(super) async fn check_providers(
     Ok(())
 }
 
-/// What a check has found; whether all of it is good.
+/// Prints what a check has found. Answers whether all of it is good.
 pub(super) fn print_report(report: &CheckReport) -> bool {
     println!("{}: loads, in {:?}", report.entry, report.started_in);
     print_info(&report.info);

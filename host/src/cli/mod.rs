@@ -1,4 +1,4 @@
-//! Floor 6: the command line.
+//! The command line: arguments and words.
 
 mod accounts;
 mod audit;
@@ -28,7 +28,7 @@ use jackfield_config::Settings;
 use jackfield_loader::worker;
 use jackfield_server::telemetry::{Format, Telemetry};
 
-/// What is logged when nobody says anything of it.
+/// What is logged by default.
 const DEFAULT_LEVELS: &str = "info";
 
 /// A self-hosted integration host that loads provider plugins.
@@ -52,37 +52,37 @@ struct Arguments {
 enum Command {
     /// Migrate the database and serve until SIGTERM or SIGINT.
     Serve,
-    /// Have the running host take over what the configuration file says now.
+    /// Make the running host reload its configuration.
     Reload,
-    /// Give up all integrations of a provider and have their tokens revoked there, as after a leak.
+    /// Remove all integrations of a provider and revoke their tokens, as after a leak.
     Revoke(revoke::Arguments),
     /// Bring the database up to date.
     Migrate,
     /// Check the configuration file.
     #[command(subcommand)]
     Config(config::Command),
-    /// Make people who can log in.
+    /// Create users who can log in.
     #[command(subcommand)]
     User(accounts::UserCommand),
-    /// Make organizations.
+    /// Create organizations.
     #[command(subcommand)]
     Org(accounts::OrgCommand),
-    /// Say who belongs to an organization, in which role.
+    /// Add users to an organization, or change their role.
     #[command(subcommand)]
     Member(accounts::MemberCommand),
-    /// Make bearer tokens for programs.
+    /// Create API tokens for programs.
     #[command(subcommand)]
     Token(accounts::TokenCommand),
-    /// Rotate and check the keys that secrets are sealed under.
+    /// Rotate and check the keys that secrets are encrypted with.
     #[command(subcommand)]
     Key(key::Command),
-    /// Read the audit log, and check that nobody has changed it.
+    /// Print the audit log, and check that nobody changed it.
     #[command(subcommand)]
     Audit(audit::Command),
     /// List, show and check providers that need no plugin.
     #[command(subcommand)]
     Provider(provider::Command),
-    /// Write, check, sign and list provider plugins.
+    /// List and lock provider plugins; create, check and sign them.
     #[command(subcommand)]
     Plugin(plugin::Command),
 }
@@ -129,7 +129,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Serve => serve::serve(file).await,
         Command::Reload => reload::run(file).await,
-        Command::Revoke(arguments) => revoke::run(arguments, file).await,
+        Command::Revoke(arguments) => revoke::run(arguments, settings(file)?).await,
         Command::Migrate => serve::migrate(settings(file)?).await,
         Command::Config(command) => config::run(command, file).await,
         Command::User(command) => accounts::user(command, &settings(file)?).await,

@@ -1,7 +1,7 @@
 //! Builds the host from its settings, serves, stops.
 //!
-//! `open` reads the configuration and loads the plugins, `assemble` builds the services, `background` runs what nobody
-//! asks for.
+//! `open` reads the configuration and loads the plugins, `assemble` builds the services,
+//! `background` runs tasks beside the server.
 
 mod assemble;
 mod background;
@@ -74,7 +74,8 @@ impl Application {
         Self::build_with(file, None).await
     }
 
-    /// The same on an address that is bound already, for callers that must know it before. The configured one is ignored.
+    /// The same on an address that is bound already, for callers that must know it before. The
+    /// configured one is ignored.
     ///
     /// # Errors
     /// As [`Application::build`].
@@ -83,7 +84,8 @@ impl Application {
     }
 
     async fn build_with(file: &Path, listener: Option<TcpListener>) -> Result<Self, StartupError> {
-        // Plugins before the database: an operator with a wrong plugin list has changed nothing yet.
+        // Plugins before the database: a wrong plugin list must not leave a migrated database
+        // behind.
         let Configured { settings, loaded } = open::configured(file).await?;
         loaded.plugins.log_offers();
         for migration in migrate(&settings).await? {
@@ -100,8 +102,10 @@ impl Application {
             Some(listener) => listener,
             None => TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?,
         };
-        // Not before the address is bound: a second host on the same database must not void the leases of the first.
-        app.grants.void_leases().await?;
+        // Not before the address is bound: a second host on the same database must not void the
+        // leases of the first.
+        app.grants.expire_leases().await?;
+        app.revocations.expire_leases().await?;
         let control = open::control_socket(&control).await;
         Ok(Self { listener, control, app })
     }
@@ -149,7 +153,7 @@ impl Application {
         let result = serve(listener, router, stop).await;
         background.stop().await;
         // These have a grace of their own: what a provider has answered must be written.
-        let _ = tokio::time::timeout(GRACE, app.grants.settle()).await;
+        let _ = tokio::time::timeout(GRACE, app.grants.drain()).await;
         if let Err(error) = app.audit.flush().await {
             tracing::error!(%error, "the last counts are missing in the audit log");
         }
@@ -185,7 +189,8 @@ async fn serve(
     }
 }
 
-/// For `jackfield audit verify --head`, where this log is kept out of reach of those who can write the database.
+/// For `jackfield audit verify --head`, where this log is kept out of reach of those who can write
+/// the database.
 async fn log_head(audit: &Audit) {
     match audit.head().await {
         Ok(head) => tracing::info!(audit.head = %head, "the audit log ends here"),

@@ -11,8 +11,8 @@ use axum::{
 
 use super::request_id;
 
-/// The path without its query: the query of a callback holds a code. Also without the key of a webhook, and without the
-/// path of a proxied call, which is for the service alone.
+/// The path without its query: the query of a callback holds a code. Also without the key of a
+/// webhook, and without the path of a proxied call, which is for the service alone.
 pub(super) fn span(request: &Request) -> tracing::Span {
     let id = request_id::of(request.extensions());
     tracing::info_span!(

@@ -1,9 +1,10 @@
 //! The error policy: every error becomes a status here, and nowhere else.
 //!
 //! - An answer never carries a cause. The log does, once, with the request's id.
-//! - Not logged in: pages redirect to the log-in, the API answers 401. Not a member: 404, as if there were no such
-//!   organization.
-//! - The same error is a page, or under `/api/` a problem in JSON (RFC 9457): `draw` decides by the path.
+//! - Not logged in: pages redirect to the log-in, the API answers 401. Not a member: 404, as if
+//!   there were no such organization.
+//! - The same error is a page, or under `/api/` a problem in JSON (RFC 9457): `draw` decides by the
+//!   path.
 
 mod draw;
 mod problem;

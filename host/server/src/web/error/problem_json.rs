@@ -1,7 +1,8 @@
 //! An error as a problem in JSON (RFC 9457), with the headers that say the same.
 //!
-//! `type` is the URL of a page of this host that describes the code. A `urn:` would need a registered namespace, and a URL
-//! elsewhere would leave a self-hosted product; programs tell errors apart by `code`.
+//! `type` is the URL of a page of this host that describes the code. A `urn:` would need a
+//! registered namespace, and a URL elsewhere would leave a self-hosted product; programs tell
+//! errors apart by `code`.
 
 use axum::{
     http::{HeaderMap, HeaderValue, header},

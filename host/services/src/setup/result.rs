@@ -1,16 +1,17 @@
-//! What the pop-up tells the page that opened it.
+//! The end of a setup, and what the pop-up tells the page that opened it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use jackfield_store::IntegrationId;
 
-/// The end of a set-up, good or bad.
+/// The end of a setup, good or bad.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ended {
+pub struct SetupResult {
     /// Whether an integration was stored.
     pub success: bool,
-    /// The integration as the API shows it, or `{"detail": message}`. Never a token, code, state or secret.
+    /// The integration as the API shows it, or `{"detail": message}`. Never a token, code, state or
+    /// secret.
     pub data: Value,
     /// Slug of the organization, for the way back.
     pub organization: String,
@@ -20,7 +21,7 @@ pub struct Ended {
     pub provider_id: String,
     /// The integration that was to be re-authenticated.
     pub integration: Option<IntegrationId>,
-    /// Which check failed, if one did: a word that the log has too.
+    /// Which check failed, if one did. The log has the same word.
     pub failed: Option<&'static str>,
     /// Whether it ran in a pop-up.
     pub dialog: bool,
@@ -28,7 +29,7 @@ pub struct Ended {
     pub channel: Option<Channel>,
 }
 
-impl Ended {
+impl SetupResult {
     /// The message as it is posted.
     #[must_use]
     pub const fn message(&self) -> Message<'_> {
@@ -49,7 +50,8 @@ pub struct Message<'a> {
     data: &'a Value,
 }
 
-/// Name of the BroadcastChannel over which the opener also listens: random, so that no other page hears the answer.
+/// Name of the BroadcastChannel on which the opener also listens. Random, so that no other page
+/// receives the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel(String);
 
