@@ -64,7 +64,7 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
     let owner = app.owner().await?;
     let form = owner.start_setup("acme", "gitlab").await?;
     assert!(
-        form.text.contains("Which GitLab?") && form.header("content-security-policy").contains("form-action 'self';")
+        form.text.contains("Your GitLab") && form.header("content-security-policy").contains("form-action 'self';")
     );
     let page = app.name(&owner).await?;
     assert_eq!(page.status, 200, "a redirect would be held to form-action");
