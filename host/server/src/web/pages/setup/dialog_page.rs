@@ -13,12 +13,12 @@ use crate::web::{
     html::html,
     pages::{assets, flash::Flash, setup_errors::SetupError},
 };
-use jackfield_services::setup::Ended;
+use jackfield_services::setup::SetupResult;
 
 #[derive(Template)]
 #[template(path = "dialog.html")]
 struct DialogPage<'a> {
-    ended: &'a Ended,
+    ended: &'a SetupResult,
     name: &'a str,
     message: String,
     channel: Option<String>,
@@ -30,7 +30,7 @@ struct DialogPage<'a> {
 }
 
 /// The contract's dialog answer.
-pub(super) fn page(ended: &Ended, origin: &str, reference: Option<String>) -> Response {
+pub(super) fn page(ended: &SetupResult, origin: &str, reference: Option<String>) -> Response {
     let (nonce, check) = (nonce(), SetupError::of_end(ended));
     let page = DialogPage {
         ended,
@@ -56,8 +56,8 @@ pub(super) fn page(ended: &Ended, origin: &str, reference: Option<String>) -> Re
 }
 
 /// Where the same setup starts again, as a full page: the page that opened the pop-up has its answer by then.
-fn restart(ended: &Ended) -> String {
-    let Ended { organization, provider_id, .. } = ended;
+fn restart(ended: &SetupResult) -> String {
+    let SetupResult { organization, provider_id, .. } = ended;
     let integration = ended.integration.map(|id| format!("&integration={id}")).unwrap_or_default();
     format!("/organizations/{organization}/integrations/{provider_id}/setup/?dialog=0{integration}")
 }
