@@ -82,11 +82,11 @@ async fn id_token_forgery() -> Result<()> {
         ("t-shared-secret", WrongIdToken::SharedSecret, "it is signed with `HS256`, which is not accepted"),
         ("t-public-key", WrongIdToken::PublicKeyAsSecret, "it is signed with `HS256`, which is not accepted"),
         ("t-changed", WrongIdToken::Changed, "its signature is not the issuer's"),
-        ("t-issuer", WrongIdToken::OtherIssuer, "its issuer is `https://another.example` and not the one"),
+        ("t-issuer", WrongIdToken::OtherIssuer, "its issuer is `https://another.example` and not the expected one"),
         ("t-audience", WrongIdToken::OtherAudience, "it is not for this client but for `another client`"),
         ("t-expired", WrongIdToken::Expired, "it has expired"),
-        ("t-other-nonce", WrongIdToken::OtherNonce, "its nonce is not that of this set-up"),
-        ("t-no-nonce", WrongIdToken::NoNonce, "its nonce is not that of this set-up"),
+        ("t-other-nonce", WrongIdToken::OtherNonce, "its nonce is not that of this setup"),
+        ("t-no-nonce", WrongIdToken::NoNonce, "its nonce is not that of this setup"),
         ("t-other-token", WrongIdToken::OtherAccessToken, "it belongs to another access token"),
     ];
     let services = cases.iter().map(|(id, wrong, _)| issuer_of(id, |_, issuer| issuer.id_token = Some(*wrong)));
