@@ -68,7 +68,7 @@ pub fn authenticate(
     let OAuth2 { client_id, client_secret, .. } = oauth2;
     match oauth2.client_authentication {
         // Metadata would have replaced `Announced`. Without an issuer there are none.
-        ClientAuthentication::Post | ClientAuthentication::Announced => {
+        ClientAuthentication::Post | ClientAuthentication::Discovered => {
             let parameters = parameters.with("client_id", client_id).secret("client_secret", client_secret.expose());
             Ok((parameters, None))
         }

@@ -28,7 +28,7 @@ impl Scopes {
     /// Compares the scopes that a token answer grants with the requested ones.
     pub(super) fn compared(oauth2: &OAuth2, answer: &State) -> Self {
         let answer = Value::Object(answer.clone());
-        let tokens = answer.pointer(&oauth2.tokens_at);
+        let tokens = answer.pointer(&oauth2.token_pointer);
         let granted = tokens.and_then(named).or_else(|| named(&answer));
         let mut scopes = Self::new(oauth2.scopes.clone(), granted.map(|granted| with_offline(oauth2, granted, tokens)));
         let asked = oauth2.authorize_parameters.iter().find(|(name, _)| name == USER_SCOPE);
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn scopes_are_found_beside_tokens_that_stand_deeper() {
         let answer = json!({"data": {"access_token": "t", "scope": "a"}});
-        assert_eq!(compared(&asking(&["a", "b"]).tokens_at("/data"), &answer)["missing_scopes"], json!(["b"]));
+        assert_eq!(compared(&asking(&["a", "b"]).token_pointer("/data"), &answer)["missing_scopes"], json!(["b"]));
     }
 
     #[test]

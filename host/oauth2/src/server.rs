@@ -66,7 +66,7 @@ fn completed(mut oauth2: OAuth2, metadata: &Metadata) -> Result<OAuth2, Discover
     fill(&mut oauth2.authorize_url, metadata.authorization_endpoint.as_ref(), "authorization_endpoint")?;
     fill(&mut oauth2.token_url, metadata.token_endpoint.as_ref(), "token_endpoint")?;
     oauth2.revocation_url = oauth2.revocation_url.or_else(|| metadata.revocation_endpoint.clone());
-    if oauth2.client_authentication == ClientAuthentication::Announced {
+    if oauth2.client_authentication == ClientAuthentication::Discovered {
         let has_key = !oauth2.private_key.is_empty();
         let has_secret = !oauth2.client_secret.is_empty();
         oauth2.client_authentication = metadata.authentication(has_key, has_secret)?;
@@ -83,7 +83,7 @@ fn fill(set: &mut String, found: Option<&String>, name: &'static str) -> Result<
 
 fn allowing_endpoints(outbound: &Outbound, metadata: &Metadata) -> Outbound {
     let Some(hosts) = outbound.allowed_hosts() else { return outbound.clone() };
-    let announced = metadata.endpoints_for_the_host().filter_map(|url| HostPattern::of(&url));
+    let announced = metadata.endpoints_for_the_host().filter_map(|url| HostPattern::from_url(&url));
     outbound.limited_to(hosts.with_announced(announced))
 }
 

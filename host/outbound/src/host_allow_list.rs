@@ -51,7 +51,7 @@ impl HostAllowList {
     /// Whether the host of a URL is both declared and granted.
     #[must_use]
     pub fn allows(&self, url: &Url) -> bool {
-        let covers = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.covers(url));
+        let covers = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(url));
         covers(&self.declared) && self.granted.as_deref().is_none_or(covers)
     }
 }

@@ -85,7 +85,7 @@ impl Provider for GitHubApp {
         let url = format!("{}/app/installations/{id}", self.api_base());
         let account = ask(&host, HttpRequest::get(&url), &self.jwt(&host)?).await?["account"].take();
         let mut access = self.access(&url, &host).await?;
-        let mut integration = Integration::new(id.to_string()).grant(token_of(&access)?);
+        let mut integration = Integration::new(id.to_string()).grant(token_for(&access)?);
         integration.name = account["login"].as_str().map(str::to_owned);
         Ok(integration
             .metadata("installation_id", id)
@@ -98,22 +98,22 @@ impl Provider for GitHubApp {
     async fn refresh(&self, _: Grant, metadata: State, host: Host) -> Result<Refreshed> {
         let id: u64 = value(&metadata, "installation_id")?;
         let access = self.access(&format!("{}/app/installations/{id}", self.api_base()), &host).await?;
-        Ok(Refreshed::granted(token_of(&access)?))
+        Ok(Refreshed::granted(token_for(&access)?))
     }
 
     /// <https://docs.github.com/en/rest/apps/apps#delete-an-installation-for-the-authenticated-app>: it ends the installation's tokens with it.
     /// Of an installation that stays, tokens end within an hour by themselves.
-    async fn revoke(&self, leaving: RevokeRequest, host: Host) -> Result<Revoked> {
-        if !leaving.is_whole {
+    async fn revoke(&self, request: RevokeRequest, host: Host) -> Result<Revoked> {
+        if !request.is_uninstall {
             return Ok(Revoked::Default);
         }
         // It is the integration's external id as well, where the metadata cannot be read any more.
-        let id: u64 = match leaving.external_id.parse() {
+        let id: u64 = match request.external_id.parse() {
             Ok(id) => id,
-            Err(_) => value(&leaving.metadata, "installation_id")?,
+            Err(_) => value(&request.metadata, "installation_id")?,
         };
-        let request = HttpRequest::new("DELETE", format!("{}/app/installations/{id}", self.api_base()));
-        match call(&host, request, &self.jwt(&host)?).await?.status {
+        let delete = HttpRequest::new("DELETE", format!("{}/app/installations/{id}", self.api_base()));
+        match call(&host, delete, &self.jwt(&host)?).await?.status {
             204 => Ok(Revoked::done("the app is uninstalled")),
             404 => Ok(Revoked::done("the app was uninstalled already")),
             status => Err(Error::new(format!("GitHub answered {status} to the end of installation {id}"))),
@@ -126,7 +126,7 @@ const GRANT: &str = "installation";
 
 /// <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-an-installation-access-token-for-a-github-app>:
 /// it lives an hour.
-fn token_of(access: &Value) -> Result<Grant> {
+fn token_for(access: &Value) -> Result<Grant> {
     let token = access["token"].as_str().ok_or_else(|| Error::new("GitHub's answer has no token"))?;
     Ok(Grant::new(GRANT, token).expires_in(3600))
 }
@@ -200,7 +200,7 @@ async fn ask(host: &Host, request: HttpRequest, token: &str) -> Result<Value> {
 
 async fn call(host: &Host, request: HttpRequest, token: &str) -> Result<HttpResponse> {
     let request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
-    host.send(request.bearer(token)).await
+    host.send(request.bearer_auth(token)).await
 }
 
 export_providers!(GitHubApp);

@@ -27,21 +27,21 @@ fn answer(json: &Value) -> HttpResponse {
 
 /// Begins, and gives the state that GitHub was sent.
 fn begin(github: &mut Harness<GitHubApp>) -> String {
-    let url = github.get().redirect();
+    let url = github.get().expect_redirect();
     let state = url.strip_prefix("https://github.com/apps/acme-app/installations/new?state=");
     state.expect("the app's page, with a state").to_owned()
 }
 
 fn installed(github: Harness<GitHubApp>, listed: &Value) -> Harness<GitHubApp> {
-    github.answers(format!("{API}/user/installations?per_page=100&page=1"), answer(&json!({"installations": listed})))
+    github.mock(format!("{API}/user/installations?per_page=100&page=1"), answer(&json!({"installations": listed})))
 }
 
 fn account(github: Harness<GitHubApp>) -> Harness<GitHubApp> {
     let account = json!({"id": 9, "login": "acme", "type": "Organization"});
     let token = json!({"token": "ghs_1", "expires_at": "2023-11-14T23:13:20Z", "permissions": {"contents": "read"}});
     github
-        .answers(format!("{API}/app/installations/7"), answer(&json!({"id": 7, "account": account})))
-        .answers(format!("{API}/app/installations/7/access_tokens"), answer(&token))
+        .mock(format!("{API}/app/installations/7"), answer(&json!({"id": 7, "account": account})))
+        .mock(format!("{API}/app/installations/7/access_tokens"), answer(&token))
 }
 
 #[test]
@@ -49,8 +49,8 @@ fn an_installation_becomes_an_integration() {
     let mut github = account(installed(github(), &json!([{"id": 3}, {"id": 7}])));
     let state = begin(&mut github);
     let back = [("installation_id", "7"), ("setup_action", "install"), ("state", &*state)];
-    github.get_with(&back).assert_oauth2();
-    github.consents(json!({"access_token": "ghu_1"})).assert_integration(
+    github.get_with_query(&back).assert_oauth2();
+    github.authorize(json!({"access_token": "ghu_1"})).assert_integration(
         &Integration::new("7")
             .name("acme")
             .grant(Grant::new("installation", "ghs_1").expires_in(3600))
@@ -64,7 +64,7 @@ fn an_installation_becomes_an_integration() {
 #[test]
 fn the_next_token_is_asked_for_with_the_apps_own_key() {
     let token = json!({"token": "ghs_2", "expires_at": "2023-11-14T23:13:20Z"});
-    let mut github = github().answers(format!("{API}/app/installations/7/access_tokens"), answer(&token));
+    let mut github = github().mock(format!("{API}/app/installations/7/access_tokens"), answer(&token));
     let metadata = json!({"installation_id": 7}).as_object().cloned().expect("an object");
     let refreshed = github.refresh(Grant::new("installation", "ghs_1"), metadata).expect("GitHub answers");
     assert_eq!(refreshed, Refreshed::granted(Grant::new("installation", "ghs_2").expires_in(3600)));
@@ -73,18 +73,18 @@ fn the_next_token_is_asked_for_with_the_apps_own_key() {
 #[test]
 fn who_leaves_uninstalls_the_app_and_may_be_late() {
     let metadata = || json!({"installation_id": 7}).as_object().cloned().expect("an object");
-    let leaving = || RevokeRequest::whole("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
+    let leaving = || RevokeRequest::uninstall("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
     let url = || format!("{API}/app/installations/7");
     for (status, told) in [(204, "the app is uninstalled"), (404, "the app was uninstalled already")] {
-        let mut github = github().answers(url(), HttpResponse::new(status, ""));
+        let mut github = github().mock(url(), HttpResponse::new(status, ""));
         assert_eq!(github.revoke(leaving()).expect("it is gone"), Revoked::done(told));
         assert_eq!(github.requests()[0].method, "DELETE");
     }
-    assert!(github().answers(url(), HttpResponse::new(503, "")).revoke(leaving()).is_err(), "it is asked again");
-    let unreadable = RevokeRequest::whole("7", State::new(), Vec::new());
-    let mut github_again = github().answers(url(), HttpResponse::new(204, ""));
+    assert!(github().mock(url(), HttpResponse::new(503, "")).revoke(leaving()).is_err(), "it is asked again");
+    let unreadable = RevokeRequest::uninstall("7", State::new(), Vec::new());
+    let mut github_again = github().mock(url(), HttpResponse::new(204, ""));
     assert_eq!(github_again.revoke(unreadable).expect("it is gone"), Revoked::done("the app is uninstalled"));
-    let token = RevokeRequest::of_grants("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
+    let token = RevokeRequest::for_grants("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
     assert_eq!(github().revoke(token).expect("nothing is asked"), Revoked::Default);
 }
 
@@ -94,7 +94,7 @@ fn an_update_is_taken_like_an_installation_and_each_state_is_another() {
     let first = begin(&mut github);
     let second = begin(&mut github);
     assert!(first != second && first.len() >= 43, "256 bits");
-    github.get_with(&[("installation_id", "7"), ("setup_action", "update"), ("state", &second)]).assert_oauth2();
+    github.get_with_query(&[("installation_id", "7"), ("setup_action", "update"), ("state", &second)]).assert_oauth2();
 }
 
 #[test]
@@ -102,21 +102,21 @@ fn what_was_begun_elsewhere_is_refused() {
     for state in ["", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
         let mut github = github();
         let _ = begin(&mut github);
-        let came = github.get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", state)]);
-        assert_eq!(came.error(), "this installation was begun elsewhere: begin again here");
+        let came = github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", state)]);
+        assert_eq!(came.expect_error(), "this installation was begun elsewhere: begin again here");
     }
-    let came = github().get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", "")]);
-    assert!(came.error().contains("elsewhere"), "nothing was begun");
+    let came = github().get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", "")]);
+    assert!(came.expect_error().contains("elsewhere"), "nothing was begun");
 }
 
 #[test]
 fn a_state_is_taken_once() {
     let mut github = github();
     let state = begin(&mut github);
-    let denied = github.get_with(&[("setup_action", "install"), ("state", &state)]);
-    assert_eq!(denied.error(), "GitHub did not say what was installed: begin again");
-    let again = github.get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]);
-    assert!(again.error().contains("elsewhere"));
+    let denied = github.get_with_query(&[("setup_action", "install"), ("state", &state)]);
+    assert_eq!(denied.expect_error(), "GitHub did not say what was installed: begin again");
+    let again = github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]);
+    assert!(again.expect_error().contains("elsewhere"));
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn what_waits_for_an_owner_or_is_unknown_is_told() {
     for (action, told) in [("request", "an owner must approve"), ("other", "did not say what")] {
         let mut github = github();
         let state = begin(&mut github);
-        let came = github.get_with(&[("installation_id", "7"), ("setup_action", action), ("state", &state)]);
-        assert!(came.error().contains(told), "{action}");
+        let came = github.get_with_query(&[("installation_id", "7"), ("setup_action", action), ("state", &state)]);
+        assert!(came.expect_error().contains(told), "{action}");
     }
 }
 
@@ -133,9 +133,9 @@ fn what_waits_for_an_owner_or_is_unknown_is_told() {
 fn somebody_elses_installation_is_refused() {
     let mut github = installed(github(), &json!([{"id": 3}]));
     let state = begin(&mut github);
-    github.get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
-    let came = github.consents(json!({"access_token": "ghu_1"}));
-    assert_eq!(came.error(), "your GitHub account has no access to this installation");
+    github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
+    let came = github.authorize(json!({"access_token": "ghu_1"}));
+    assert_eq!(came.expect_error(), "your GitHub account has no access to this installation");
 }
 
 #[test]
@@ -143,17 +143,17 @@ fn who_sees_many_installations_is_asked_for_page_after_page() {
     let many: Vec<_> = (1000..1100).map(|id| json!({"id": id})).collect();
     let second = json!({"installations": [{"id": 7}]});
     let github = account(installed(github(), &json!(many)));
-    let mut github = github.answers(format!("{API}/user/installations?per_page=100&page=2"), answer(&second));
+    let mut github = github.mock(format!("{API}/user/installations?per_page=100&page=2"), answer(&second));
     let state = begin(&mut github);
-    github.get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
-    assert_eq!(github.consents(json!({"access_token": "ghu_1"})).integration().external_id, "7");
+    github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
+    assert_eq!(github.authorize(json!({"access_token": "ghu_1"})).expect_integration().external_id, "7");
 }
 
 #[test]
 fn the_app_proves_itself_with_a_token_of_ten_minutes_and_not_longer() {
-    let mut github = account(github().bound("installation_id", 7));
-    github.advance(Duration::from_secs(5));
-    assert!(github.build().is_ok());
+    let mut github = account(github().with_state("installation_id", 7));
+    github.advance_time(Duration::from_secs(5));
+    assert!(github.build_integration().is_ok());
     let [get, post] = &github.requests()[..] else { panic!("two calls") };
     assert_eq!((get.method.as_str(), post.method.as_str()), ("GET", "POST"));
     let bearer = get.headers.iter().find(|(name, _)| name == "authorization").expect("it proves itself");
@@ -181,8 +181,8 @@ fn calls_go_to_githubs_api_or_to_that_of_a_server_of_ones_own() {
 #[test]
 fn a_refusal_says_what_was_asked_and_no_token() {
     let denied = HttpResponse::new(401, r#"{"message": "ghs_1"}"#);
-    let mut github = github().bound("installation_id", 7).answers(format!("{API}/app/installations/7"), denied);
-    let error = github.build().expect_err("GitHub refuses").to_string();
+    let mut github = github().with_state("installation_id", 7).mock(format!("{API}/app/installations/7"), denied);
+    let error = github.build_integration().expect_err("GitHub refuses").to_string();
     assert!(
         error.starts_with("GitHub answered 401 to ")
             && error.contains("GET https://api.github.com/app/installations/7")

@@ -33,7 +33,7 @@ impl Provider for GitLab {
         vec!["gitlab.com".to_owned()]
     }
 
-    fn hosts_from_forms(&self) -> bool {
+    fn allows_user_supplied_hosts(&self) -> bool {
         true
     }
 
@@ -51,7 +51,7 @@ impl Provider for GitLab {
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
         let (instance, token): (String, Value) = (value(&state, "instance")?, value(&state, "data")?);
         let bearer = token["access_token"].as_str().ok_or_else(|| Error::new("GitLab gave no access token"))?;
-        let answer = host.send(HttpRequest::get(format!("{instance}/api/v4/user")).bearer(bearer)).await?;
+        let answer = host.send(HttpRequest::get(format!("{instance}/api/v4/user")).bearer_auth(bearer)).await?;
         let user: Value = answer.json()?;
         let (Some(id), Some(login)) = (user["id"].as_u64(), user["username"].as_str()) else {
             return Err(Error::new(format!("GitLab answered {} and no user", answer.status)));

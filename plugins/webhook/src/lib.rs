@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use jackfield_plugin::{
-    Answer, Error, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, Value, WebhookAnswer,
-    WebhookCall, export_providers, value,
+    Answer, Error, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, Value, WebhookRequest,
+    WebhookResponse, export_providers, value,
 };
 use sha2::{Digest, Sha256};
 
@@ -46,13 +46,13 @@ impl Provider for Webhook {
         Ok(Integration::new(id).name(name).metadata_if_some("account_id", told("id")).metadata("secret", secret))
     }
 
-    async fn receive(&self, call: WebhookCall, state: State, host: Host) -> Result<WebhookAnswer> {
-        let Ok(secret) = value::<String>(&state, "secret") else { return Ok(WebhookAnswer::new(401)) };
+    async fn handle_webhook(&self, call: WebhookRequest, state: State, host: Host) -> Result<WebhookResponse> {
+        let Ok(secret) = value::<String>(&state, "secret") else { return Ok(WebhookResponse::new(401)) };
         if !is_signed(&call, &secret, host.now())? {
-            return Ok(WebhookAnswer::new(401));
+            return Ok(WebhookResponse::new(401));
         }
         // The first call decides: a later one of the same set-up changes nothing. What is no JSON was still signed.
-        let answer = WebhookAnswer::new(204);
+        let answer = WebhookResponse::new(204);
         let is_first = !state.contains_key("call");
         Ok(if is_first { answer.bind("call", call.json::<Value>().unwrap_or_default()) } else { answer })
     }
@@ -83,7 +83,7 @@ async fn wait_for_call(mut step: Step) -> Result<Answer> {
 const LIFE_OF_A_CALL: u64 = 300;
 
 /// Compared in constant time: how far a guess is right is told by nothing. A timestamp is signed along, so that nobody takes it away.
-fn is_signed(call: &WebhookCall, secret: &str, now: SystemTime) -> Result<bool> {
+fn is_signed(call: &WebhookRequest, secret: &str, now: SystemTime) -> Result<bool> {
     let given = call.header("x-signature").and_then(|value| value.strip_prefix("sha256=")).unwrap_or_default();
     let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes())?;
     let mac = match call.header("x-timestamp") {

@@ -19,8 +19,10 @@ use subtle::ConstantTimeEq;
 
 use super::terminal::print;
 use jackfield_server::app::AppHandle;
-use jackfield_services::accounts::{NewUserIn, Scope};
-use jackfield_store::{StoreError, UserId};
+use jackfield_services::{
+    StoreError,
+    accounts::{NewUserIn, Scope, UserId},
+};
 
 const EMAIL: &str = "dev@example.com";
 const ORGANIZATION: &str = "dev";

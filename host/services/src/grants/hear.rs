@@ -16,7 +16,7 @@ use super::{
     lend::{LOOK, PATIENCE},
     refresh::Attempt,
 };
-use jackfield_loader::{Event, EventKind, GrantName, Provider, WebhookAnswer, WebhookCall};
+use jackfield_loader::{Event, EventKind, GrantSelector, Provider, WebhookRequest, WebhookResponse};
 use jackfield_store::{
     GrantId, Sealer, StoreResult, Tx,
     audit::{Action, Actor, Entry},
@@ -30,7 +30,7 @@ use jackfield_store::{
 #[derive(Debug)]
 pub enum Heard {
     /// The provider has answered, and what it was told is written.
-    Answered(WebhookAnswer),
+    Answered(WebhookResponse),
     /// There is no such provider, or it takes no events.
     NotFound,
     /// So many calls are under way that the others of the provider would wait for them.
@@ -66,14 +66,14 @@ impl Grants {
     ///
     /// # Errors
     /// When the database fails: then nothing of it is written.
-    pub async fn handle_event(&self, provider: String, call: WebhookCall) -> StoreResult<Heard> {
+    pub async fn handle_event(&self, provider: String, call: WebhookRequest) -> StoreResult<Heard> {
         let (grants, span) = (self.clone(), tracing::Span::current());
         let run = async move { grants.judge(&provider, call).await };
         let run = tracing::Instrument::instrument(run, span);
         tokio::spawn(run).await.map_err(|error| jackfield_store::StoreError::Lost(error.to_string()))?
     }
 
-    async fn judge(&self, id: &str, call: WebhookCall) -> StoreResult<Heard> {
+    async fn judge(&self, id: &str, call: WebhookRequest) -> StoreResult<Heard> {
         let provider = self.plugins.find_configured(id).filter(|provider| provider.takes_events());
         let Some(provider) = provider else { return Ok(Heard::NotFound) };
         let Some(_permit) = self.under_way.enter(id) else { return Ok(Heard::Busy) };
@@ -85,10 +85,10 @@ impl Grants {
                 return Ok(Heard::Failed);
             }
         };
-        if (200..300).contains(&told.answer.status) {
+        if (200..300).contains(&told.response.status) {
             self.believe(&provider, told.events).await?;
         }
-        Ok(Heard::Answered(told.answer))
+        Ok(Heard::Answered(told.response))
     }
 
     async fn believe(&self, provider: &Provider, told: Vec<Event>) -> StoreResult<()> {
@@ -219,7 +219,7 @@ impl Telling {
     }
 
     fn follow(&self, tx: &mut Tx<'_>, held: &Held, event: &Event, followed: &mut Followed) -> StoreResult<()> {
-        let before = self.moment(event.at) + SECOND;
+        let before = self.moment(event.time) + SECOND;
         let concerned = grants::of_integration(tx, held.integration.id)?;
         match &event.kind {
             EventKind::Uninstalled => {
@@ -279,7 +279,7 @@ fn is_installed(grant: &Grant, before: OffsetDateTime) -> bool {
     grant.status == Status::Active && grant.installed_at < before
 }
 
-fn is_named(grant: &Grant, name: &GrantName) -> bool {
+fn is_named(grant: &Grant, name: &GrantSelector) -> bool {
     grant.name == name.name && (name.subject.is_empty() || name.subject == grant.subject)
 }
 

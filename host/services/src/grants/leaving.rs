@@ -80,8 +80,10 @@ impl Grants {
     async fn ask_provider(&self, provider: &Provider, external_id: &str, given: &mut Given) -> Said {
         let hosts: Vec<String> = given.grants.iter().flat_map(|grant| grant.tokens.hosts.clone()).collect();
         match provider.revoke(leaving(external_id, given), &hosts).await {
-            Ok(Revoked::Done { answer }) => Said::Done(cut(&answer), Effect::Revoked),
-            Ok(Revoked::Later { answer, seconds: asked }) => Said::Later(cut(&answer), Some(seconds(asked))),
+            Ok(Revoked::Done { message: answer }) => Said::Done(cut(&answer), Effect::Revoked),
+            Ok(Revoked::RetryAfter { message: answer, seconds: asked }) => {
+                Said::Later(cut(&answer), Some(seconds(asked)))
+            }
             Ok(Revoked::Default | Revoked::Unknown) => {
                 // Then what a set-up may have brought meanwhile lives on.
                 given.is_whole &= !revokes_single_tokens(provider);
@@ -263,8 +265,8 @@ fn with_unreadable(said: Said, unreadable: usize) -> Said {
 
 fn leaving(external_id: &str, given: &Given) -> RevokeRequest {
     let grants = given.grants.iter().map(as_plugins_see_it).collect();
-    let mut leaving = RevokeRequest::of_grants(external_id, given.metadata.clone(), grants);
-    (leaving.is_whole, leaving.is_connected) = (given.is_whole, given.is_connected);
+    let mut leaving = RevokeRequest::for_grants(external_id, given.metadata.clone(), grants);
+    (leaving.is_uninstall, leaving.is_still_connected) = (given.is_whole, given.is_connected);
     leaving
 }
 

@@ -303,8 +303,8 @@ fn judged(server: &OAuth2, answer: State) -> Outcome {
     let answer = serde_json::Value::Object(answer);
     // Slack's is nested at installation and flat at a refresh.
     let tokens =
-        answer.pointer(&server.tokens_at).filter(|found| found.get("access_token").is_some()).unwrap_or(&answer);
-    match plugins::Grant::from_answer("", tokens) {
+        answer.pointer(&server.token_pointer).filter(|found| found.get("access_token").is_some()).unwrap_or(&answer);
+    match plugins::Grant::from_token_response("", tokens) {
         Some(grant) => Outcome::Granted(Box::new(grant)),
         None => Outcome::Lost("the answer of the token endpoint has no access token".to_owned()),
     }

@@ -83,8 +83,8 @@ pub(super) fn renewed(
 
 fn derived(steps: &[Step], state: &State) -> Option<Grant> {
     let bound_by = bound_by(steps, state);
-    let pointer = step_of(steps, bound_by).and_then(fixed).map_or("", |oauth2| oauth2.tokens_at.as_str());
-    Some(Grant::from_answer(DERIVED, state.get("data")?.pointer(pointer)?)?.step(bound_by))
+    let pointer = step_of(steps, bound_by).and_then(fixed).map_or("", |oauth2| oauth2.token_pointer.as_str());
+    Some(Grant::from_token_response(DERIVED, state.get("data")?.pointer(pointer)?)?.step(bound_by))
 }
 
 /// Which of several OAuth 2.0 steps has bound the token answer, as the host's own step has noted: its tokens are no other server's to hear.
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_provider_that_names_no_grants_has_that_of_its_token_answer() {
         let steps = |tokens_at: &str| {
-            let oauth2 = OAuth2::new("https://a/", "https://t/").tokens_at(tokens_at);
+            let oauth2 = OAuth2::new("https://a/", "https://t/").token_pointer(tokens_at);
             vec![
                 Step { name: "ask".to_owned(), kind: StepKind::View },
                 Step { name: "oauth2".to_owned(), kind: StepKind::OAuth2(Box::new(oauth2)) },

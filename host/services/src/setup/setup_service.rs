@@ -11,7 +11,7 @@ use crate::{
     integrations::Integrations,
 };
 use jackfield_config::{Features, SecretKeys, UrlPrefix, clock::Clock};
-use jackfield_loader::{Plugins, Provider, WebhookCall};
+use jackfield_loader::{Plugins, Provider, WebhookRequest};
 use jackfield_oauth2::Issuers;
 use jackfield_store::{Store, StoreError};
 
@@ -112,9 +112,9 @@ impl SetupService {
         &self,
         provider: String,
         key: String,
-        call: WebhookCall,
+        request: WebhookRequest,
     ) -> Result<WebhookOutcome, StoreError> {
-        self.webhooks.receive(provider, key, call).await
+        self.webhooks.receive(provider, key, request).await
     }
 
     /// The redirect URI of OAuth 2.0. Built from the configured prefix, never from a request's

@@ -86,7 +86,7 @@ impl View for AskToken {
         let Some(token) = step.form("token").map(str::to_owned) else {
             return Ok(Answer::form(form));
         };
-        let request = HttpRequest::get(format!("{}/me", self.api_url)).bearer(&token);
+        let request = HttpRequest::get(format!("{}/me", self.api_url)).bearer_auth(&token);
         let answer = step.send(request).await?;
         match answer.status {
             200 => {

@@ -12,29 +12,29 @@ const ME: &str = "https://api.example.com/me";
 #[test]
 fn a_good_token_is_connected() {
     let account = HttpResponse::new(200, r#"{"id": "A1", "name": "Ada's account"}"#);
-    let mut provider = Plugin::new(json!({})).answers(ME, account);
-    assert_eq!(provider.get().form().fields[0].name, "token");
+    let mut provider = Plugin::new(json!({})).mock(ME, account);
+    assert_eq!(provider.get().expect_form().fields[0].name, "token");
     let expected = Integration::new("A1")
         .name("Ada's account")
         .grant(Grant::new("access", "t0ken"));
     provider
         .post(&[("token", "t0ken")])
         .assert_integration(&expected);
-    provider.assert_sent(&[HttpRequest::get(ME).bearer("t0ken")]);
+    provider.assert_requests(&[HttpRequest::get(ME).bearer_auth("t0ken")]);
 }
 
 #[test]
 fn a_token_that_is_not_accepted_is_asked_for_again() {
-    let mut provider = Plugin::new(json!({})).answers(ME, HttpResponse::new(401, ""));
-    let form = provider.post(&[("token", "wrong")]).form();
+    let mut provider = Plugin::new(json!({})).mock(ME, HttpResponse::new(401, ""));
+    let form = provider.post(&[("token", "wrong")]).expect_form();
     assert_eq!(form.errors["token"], "This token is not accepted.");
 }
 
 #[test]
 fn an_api_that_is_down_ends_the_set_up() {
-    let mut provider = Plugin::new(json!({})).fails(ME, "connection refused");
+    let mut provider = Plugin::new(json!({})).mock_error(ME, "connection refused");
     assert_eq!(
-        provider.post(&[("token", "t0ken")]).failure(),
+        provider.post(&[("token", "t0ken")]).expect_failure(),
         "connection refused"
     );
 }

@@ -70,7 +70,7 @@ impl Provider for Acme {
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
         let Token { access_token } = value(&state, "data")?;
-        let request = HttpRequest::get(format!("{}/me", self.0.api_url)).bearer(&access_token);
+        let request = HttpRequest::get(format!("{}/me", self.0.api_url)).bearer_auth(&access_token);
         let answer = host.send(request).await?;
         if !answer.is_success() {
             return Err(Error::new(format!("the API answered {}", answer.status)));

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::webhook_request::{WebhookRequest, busy, webhook_response};
+use super::webhook_request::{InboundRequest, busy, webhook_response};
 use crate::{app::AppHandle, web::error::WebError};
 use jackfield_services::grants::Heard;
 
@@ -14,7 +14,7 @@ use jackfield_services::grants::Heard;
 pub(in crate::web) async fn handle_event(
     State(app): State<AppHandle>,
     Path(provider): Path<String>,
-    WebhookRequest(call): WebhookRequest,
+    InboundRequest(call): InboundRequest,
 ) -> Result<Response, WebError> {
     Ok(match app.grants.handle_event(provider, call).await? {
         Heard::Answered(answer) => webhook_response(answer),

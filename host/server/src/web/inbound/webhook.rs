@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::webhook_request::{WebhookRequest, busy, webhook_response};
+use super::webhook_request::{InboundRequest, busy, webhook_response};
 use crate::{app::AppHandle, web::error::WebError};
 use jackfield_services::setup::WebhookOutcome;
 
@@ -14,7 +14,7 @@ use jackfield_services::setup::WebhookOutcome;
 pub(in crate::web) async fn receive(
     State(app): State<AppHandle>,
     Path((provider, key)): Path<(String, String)>,
-    WebhookRequest(call): WebhookRequest,
+    InboundRequest(call): InboundRequest,
 ) -> Result<Response, WebError> {
     Ok(match app.setups.receive_webhook(provider, key, call).await? {
         WebhookOutcome::Answered(answer) => webhook_response(answer),

@@ -1,15 +1,18 @@
-//! Requests and integrations as text, and texts side by side. For people who read a failed test.
+//! Requests and integrations as text, and texts side by side, for the reader of a failed test.
 
 use jackfield_plugin::{HttpRequest, Integration};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-/// Nothing where both are the same, else both in one text: `-` expected, `+` came.
-pub(crate) fn difference(expected: &str, came: &str) -> Result<(), String> {
-    if expected == came {
+/// Compares two texts.
+///
+/// # Errors
+/// Both in one text: `-` expected, `+` actual.
+pub(crate) fn diff(expected: &str, actual: &str) -> Result<(), String> {
+    if expected == actual {
         return Ok(());
     }
-    let diff = TextDiff::from_lines(expected, came);
+    let diff = TextDiff::from_lines(expected, actual);
     let lines = diff.iter_all_changes().map(|change| {
         let sign = match change.tag() {
             ChangeTag::Delete => '-',
@@ -18,11 +21,11 @@ pub(crate) fn difference(expected: &str, came: &str) -> Result<(), String> {
         };
         format!("{sign} {}\n", change.value().trim_end_matches('\n'))
     });
-    Err(format!("(- expected, + came)\n{}", lines.collect::<String>()))
+    Err(format!("(- expected, + actual)\n{}", lines.collect::<String>()))
 }
 
-/// Headers that a client adds on its own account.
-fn is_the_clients(name: &str, value: &str) -> bool {
+/// Whether the host's HTTP client adds this header itself.
+fn is_added_by_client(name: &str, value: &str) -> bool {
     match name {
         "host" | "content-length" | "connection" | "x-jackfield-url" => true,
         "accept" => value == "*/*",
@@ -31,20 +34,20 @@ fn is_the_clients(name: &str, value: &str) -> bool {
     }
 }
 
-/// Method and URL, headers by name, body: JSON is drawn out, so that a difference is a line.
-pub(crate) fn request_in_words(request: &HttpRequest) -> String {
+/// Method and URL, headers by name, body. JSON is pretty-printed, so that a difference is a line.
+pub(crate) fn request_text(request: &HttpRequest) -> String {
     let headers = request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
     let mut headers: Vec<String> = headers
-        .filter(|(name, value)| !is_the_clients(name, value))
+        .filter(|(name, value)| !is_added_by_client(name, value))
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
     headers.sort();
     let head = format!("{} {}", request.method, request.url);
-    let body = body_in_words(&request.body);
+    let body = body_text(&request.body);
     [vec![head], headers, body].concat().join("\n")
 }
 
-fn body_in_words(body: &[u8]) -> Vec<String> {
+fn body_text(body: &[u8]) -> Vec<String> {
     if body.is_empty() {
         return Vec::new();
     }
@@ -56,8 +59,8 @@ fn body_in_words(body: &[u8]) -> Vec<String> {
     vec![String::new(), text]
 }
 
-/// All of an integration, tokens included: they are the test's own.
-pub(crate) fn integration_in_words(integration: &Integration) -> String {
+/// All of an integration, also its tokens: they are those of the test.
+pub(crate) fn integration_text(integration: &Integration) -> String {
     pretty(&serde_json::to_value(integration).expect("envelopes are plain JSON"))
 }
 
@@ -70,16 +73,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_is_told_by_lines() {
-        let one =
-            request_in_words(&HttpRequest::post("https://a.example/").bearer("t").json(&serde_json::json!({"a": 1})));
-        let other = HttpRequest::post("https://a.example/").json(&serde_json::json!({"a": 2})).header("Host", "a");
-        let told = difference(&one, &request_in_words(&other)).expect_err("they differ");
+    fn a_difference_is_shown_by_lines() {
+        let expected =
+            request_text(&HttpRequest::post("https://a.example/").bearer_auth("t").json(&serde_json::json!({"a": 1})));
+        let actual = HttpRequest::post("https://a.example/").json(&serde_json::json!({"a": 2})).header("Host", "a");
+        let shown = diff(&expected, &request_text(&actual)).expect_err("they differ");
         assert_eq!(
-            told,
-            "(- expected, + came)\n  POST https://a.example/\n- authorization: Bearer t\n  content-type: application/json\n  \n  {\n\
+            shown,
+            "(- expected, + actual)\n  POST https://a.example/\n- authorization: Bearer t\n  content-type: application/json\n  \n  {\n\
              -   \"a\": 1\n+   \"a\": 2\n  }\n"
         );
-        assert_eq!(difference(&one, &one), Ok(()));
+        assert_eq!(diff(&expected, &expected), Ok(()));
     }
 }

@@ -1,4 +1,5 @@
-//! Answers in the place of the internet: what the host sends comes here, and gets what is scripted.
+//! Takes the place of the internet: the host sends its requests here, and gets the mocked
+//! responses.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -12,30 +13,30 @@ use std::{
 
 use jackfield_plugin::{HttpRequest, HttpResponse};
 
-use crate::script::{Reply, Script};
+use crate::mocks::{MockReply, Mocks};
 
-pub(super) struct StandIn {
+pub(super) struct MockServer {
     address: SocketAddr,
-    is_over: Arc<AtomicBool>,
+    is_stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl StandIn {
-    pub(super) fn start(script: Script) -> Self {
+impl MockServer {
+    pub(super) fn start(mocks: Mocks) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let is_over = Arc::new(AtomicBool::new(false));
-        let over = is_over.clone();
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let is_stopped_here = is_stopped.clone();
         let thread = thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if over.load(Ordering::Relaxed) {
+                if is_stopped_here.load(Ordering::Relaxed) {
                     return;
                 }
-                // A host that hangs up is the host's affair: its log says so.
-                let _ = answer(stream, &script);
+                // If the host closes the connection, its log says so.
+                let _ = respond(stream, &mocks);
             }
         });
-        Self { address, is_over, thread: Some(thread) }
+        Self { address, is_stopped, thread: Some(thread) }
     }
 
     pub(super) fn url(&self) -> String {
@@ -43,32 +44,32 @@ impl StandIn {
     }
 }
 
-impl Drop for StandIn {
+impl Drop for MockServer {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.address); // Wakes it, so that it sees that it is over.
+        self.is_stopped.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address); // Wakes the thread, so that it stops.
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn answer(stream: TcpStream, script: &Script) -> std::io::Result<()> {
+fn respond(stream: TcpStream, mocks: &Mocks) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let request = read(&mut reader)?;
-    let token = if is_token_request(&request) { script.token() } else { None };
-    let reply = token.map_or_else(|| script.reply(request), Reply::Response);
+    let token_response = if is_token_request(&request) { mocks.take_token_response() } else { None };
+    let reply = token_response.map_or_else(|| mocks.reply(request), MockReply::Response);
     let mut stream = reader.into_inner();
     match reply {
-        Reply::Response(response) => write(&mut stream, &response),
-        Reply::Failure(why) => {
-            let why = why.replace(['\r', '\n'], " ");
-            write(&mut stream, &HttpResponse::new(502, "").with_header("x-jackfield-failure", why))
+        MockReply::Response(response) => write(&mut stream, &response),
+        MockReply::Error(message) => {
+            let message = message.replace(['\r', '\n'], " ");
+            write(&mut stream, &HttpResponse::new(502, "").with_header("x-jackfield-failure", message))
         }
     }
 }
 
-/// RFC 6749 section 4.1.3: the host's own, where the person has just consented.
+/// The host's own token request (RFC 6749 section 4.1.3), after the person has authorized it.
 fn is_token_request(request: &HttpRequest) -> bool {
     String::from_utf8_lossy(&request.body).split('&').any(|pair| pair == "grant_type=authorization_code")
 }
