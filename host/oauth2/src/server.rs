@@ -1,4 +1,4 @@
-//! One authorization server: what the provider says of it, completed by what its issuer says.
+//! One authorization server: what the provider describes, completed by its issuer's metadata.
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ impl AuthorizationServer {
         })
     }
 
-    /// The server's endpoints and the client's credentials, complete unlike what the provider may
-    /// have said.
+    /// The server's endpoints and the client's credentials. They are complete, unlike what the
+    /// provider may have described.
     #[must_use]
     pub const fn oauth2(&self) -> &OAuth2 {
         &self.oauth2
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_is_neither_set_nor_discovered_is_told() {
+    fn an_endpoint_that_is_neither_set_nor_discovered_is_reported() {
         let found = Metadata { token_endpoint: None, ..metadata() };
         let error = completed(OAuth2::discover("https://i").client("id", "s"), &found).expect_err("no token endpoint");
         assert_eq!(error.to_string(), "the issuer's metadata have no token_endpoint, and none is set");

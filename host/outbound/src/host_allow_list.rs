@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(narrowed.to_string(), "slack.com, *.slack.com; granted: slack.com, evil.example");
         let ports =
             HostAllowList::new(patterns(&["slack.com", "slack.com:443", "git.example:8443", "a.example:443"]), None);
-        assert_eq!(ports.to_string(), "a.example, git.example:8443, slack.com", "that of https is not said");
+        assert_eq!(ports.to_string(), "a.example, git.example:8443, slack.com", "the port of https is left out");
     }
 
     #[test]

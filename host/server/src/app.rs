@@ -6,8 +6,8 @@ use jackfield_config::UrlPrefix;
 use jackfield_loader::Plugins;
 use jackfield_services::{
     accounts::Accounts, audit::Audit, database::Database, grants::Grants, integrations::Integrations, keys::Keys,
-    proxy::Proxy, reload::Reloader, removals::Removals, session::Sessions, setup::SetupService,
-    token_reads::TokenReads,
+    proxy::Proxy, reload::Reloader, removals::Removals, revocations::Revocations, session::Sessions,
+    setup::SetupService, token_reads::TokenReads,
 };
 
 /// All that a request can reach.
@@ -23,6 +23,7 @@ pub struct App {
     pub proxy: Proxy,
     pub reloader: Reloader,
     pub removals: Removals,
+    pub revocations: Revocations,
     pub sessions: Sessions,
     pub setups: SetupService,
     pub token_reads: TokenReads,

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{
     audit::{Action, Actor, Audit, Entry},
-    grants::{Fresh, GrantError, Grants, Which},
+    grants::{AccessToken, GrantError, GrantSelector, Grants},
     integrations::Integrations,
 };
 use jackfield_store::{IntegrationId, OrganizationId, StoreError};
@@ -51,9 +51,9 @@ impl TokenReads {
         actor: Actor,
         organization: OrganizationId,
         integration: IntegrationId,
-        which: &Which,
-    ) -> Result<Fresh, TokenReadError> {
-        let token = match self.grants.fresh(organization, integration, which).await {
+        selector: &GrantSelector,
+    ) -> Result<AccessToken, TokenReadError> {
+        let token = match self.grants.access_token(organization, integration, selector).await {
             Err(GrantError::NotFound) => return Err(self.absent(organization, integration).await?),
             other => other.map_err(TokenReadError::Grant)?,
         };

@@ -54,7 +54,7 @@ enum Command {
     Serve,
     /// Have the running host take over what the configuration file says now.
     Reload,
-    /// Give up all integrations of a provider and have their tokens revoked there, as after a leak.
+    /// Remove all integrations of a provider and revoke their tokens there, as after a leak.
     Revoke(revoke::Arguments),
     /// Bring the database up to date.
     Migrate,
@@ -129,7 +129,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Serve => serve::serve(file).await,
         Command::Reload => reload::run(file).await,
-        Command::Revoke(arguments) => revoke::run(arguments, file).await,
+        Command::Revoke(arguments) => revoke::run(arguments, settings(file)?).await,
         Command::Migrate => serve::migrate(settings(file)?).await,
         Command::Config(command) => config::run(command, file).await,
         Command::User(command) => accounts::user(command, &settings(file)?).await,

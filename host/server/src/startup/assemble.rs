@@ -15,6 +15,7 @@ use jackfield_services::{
     proxy::Proxy,
     reload::Reloader,
     removals::Removals,
+    revocations::Revocations,
     session::Sessions,
     setup::{SetupDependencies, SetupService},
     token_reads::TokenReads,
@@ -31,8 +32,15 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone(), builds.clone());
     let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
-    let grants =
-        Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), settings.tokens.keep_alive);
+    let revocations = Revocations::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone());
+    let grants = Grants::new(
+        store.clone(),
+        plugins.clone(),
+        issuers.clone(),
+        clock.clone(),
+        revocations.clone(),
+        settings.tokens.keep_alive,
+    );
     let proxy = Proxy::new(plugins.clone(), grants.clone(), audit.clone(), settings.proxy, url_prefix.clone());
     let dependencies = SetupDependencies {
         plugins: plugins.clone(),
@@ -40,6 +48,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         accounts: accounts.clone(),
         integrations: integrations.clone(),
         grants: grants.clone(),
+        revocations: revocations.clone(),
         features: features.clone(),
         url_prefix: url_prefix.clone(),
         clock: clock.clone(),
@@ -51,7 +60,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         setups: SetupService::new(dependencies, secret_keys),
         sessions: Sessions::new(store.clone(), url_prefix.is_https()),
         reloader: Reloader::new(settings, outbound, plugins.clone(), features, store, audit.clone()),
-        removals: Removals::new(accounts.clone(), integrations.clone(), grants.clone()),
+        removals: Removals::new(accounts.clone(), integrations.clone(), revocations.clone()),
         token_reads: TokenReads::new(integrations.clone(), grants.clone(), audit.clone()),
         accounts,
         audit,
@@ -59,6 +68,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         integrations,
         plugins,
         proxy,
+        revocations,
         url_prefix,
     })
 }

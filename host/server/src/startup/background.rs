@@ -20,8 +20,8 @@ impl Background {
         background.spawn(app.database.clone().sweep());
         background.spawn(app.audit.clone().run());
         background.spawn(resume_rotation(app.keys.clone()));
-        background.spawn(app.grants.clone().keep());
-        background.spawn(app.grants.clone().keep_revoking());
+        background.spawn(app.grants.clone().run());
+        background.spawn(app.revocations.clone().run());
         if let Some(listener) = control {
             background.spawn(serve_control(listener, app.clone()));
         }

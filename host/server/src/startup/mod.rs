@@ -101,7 +101,8 @@ impl Application {
             None => TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?,
         };
         // Not before the address is bound: a second host on the same database must not void the leases of the first.
-        app.grants.void_leases().await?;
+        app.grants.expire_leases().await?;
+        app.revocations.expire_leases().await?;
         let control = open::control_socket(&control).await;
         Ok(Self { listener, control, app })
     }
@@ -149,7 +150,7 @@ impl Application {
         let result = serve(listener, router, stop).await;
         background.stop().await;
         // These have a grace of their own: what a provider has answered must be written.
-        let _ = tokio::time::timeout(GRACE, app.grants.settle()).await;
+        let _ = tokio::time::timeout(GRACE, app.grants.drain()).await;
         if let Err(error) = app.audit.flush().await {
             tracing::error!(%error, "the last counts are missing in the audit log");
         }

@@ -18,8 +18,9 @@ use super::{
     unstored_tokens::unstored_tokens,
 };
 use crate::{
-    grants::{Grants, taken},
+    grants::{Grants, grants_of_setup},
     integrations::IntegrationOut,
+    revocations::Revocations,
 };
 use jackfield_config::clock::Clock;
 use jackfield_loader::{Integration, Provider};
@@ -34,6 +35,7 @@ pub(super) struct Finisher {
     pub(super) store: Store,
     pub(super) pending: PendingSetups,
     pub(super) grants: Grants,
+    pub(super) revocations: Revocations,
     pub(super) rate_limit: RateLimit,
     pub(super) clock: Clock,
 }
@@ -53,7 +55,7 @@ impl Finisher {
         let tokens = unstored_tokens(provider, &active, Some(&integration), self.clock.now());
         let stored = self.store(key, provider, &active, integration, tokens.clone()).await;
         if !matches!(stored, Ok(Stored::Installed(_, None))) {
-            self.grants.look_for_revocations();
+            self.revocations.wake();
         }
         match stored {
             Ok(Stored::Installed(installed, _)) => {
@@ -88,7 +90,7 @@ impl Finisher {
             key: key.clone(),
             setup: setup.clone(),
             claim: active.claim,
-            grants: taken(provider, &integration, &setup.state, &setup.hosts, self.clock.now(), keep_alive),
+            grants: grants_of_setup(provider, &integration, &setup.state, &setup.hosts, self.clock.now(), keep_alive),
             integration,
             tokens,
             digest: provider.plugin().digest.clone(),
@@ -126,7 +128,7 @@ impl Finisher {
             tx.audit(&entry)
         };
         self.pending.remove_and(key, active.claim, also).await?;
-        self.grants.look_for_revocations();
+        self.revocations.wake();
         Ok(Outcome::Ended(failed(provider, active, failure)))
     }
 }

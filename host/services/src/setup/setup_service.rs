@@ -9,6 +9,7 @@ use crate::{
     accounts::{Access, Accounts},
     grants::Grants,
     integrations::Integrations,
+    revocations::Revocations,
 };
 use jackfield_config::{Features, SecretKeys, UrlPrefix, clock::Clock};
 use jackfield_loader::{Plugins, Provider, WebhookRequest};
@@ -41,6 +42,7 @@ pub struct SetupDependencies {
     pub accounts: Accounts,
     pub integrations: Integrations,
     pub grants: Grants,
+    pub revocations: Revocations,
     pub features: Features,
     pub url_prefix: UrlPrefix,
     pub clock: Clock,
@@ -67,6 +69,7 @@ impl SetupService {
             store: host.store.clone(),
             pending: pending.clone(),
             grants: host.grants.clone(),
+            revocations: host.revocations,
             rate_limit: rate_limit.clone(),
             clock: clock.clone(),
         };

@@ -11,7 +11,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::active::{ActiveSetup, LIFETIME, Setup, UnstoredTokens};
-use crate::grants::taken;
+use crate::grants::grants_of_setup;
 use jackfield_loader::{Integration, Provider};
 use jackfield_store::{
     grants::NewGrant,
@@ -46,7 +46,7 @@ pub(super) fn tokens_so_far(provider: &Provider, active: &ActiveSetup, now: Offs
 fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now: OffsetDateTime) -> UnstoredTokens {
     let nothing = Integration::new("");
     let integration = built.unwrap_or(&nothing);
-    let grants = taken(provider, integration, &setup.state, &setup.hosts, now, None);
+    let grants = grants_of_setup(provider, integration, &setup.state, &setup.hosts, now, None);
     let given = Given {
         grants: grants.into_iter().map(given_grant).collect(),
         metadata: integration.metadata.clone(),

@@ -9,7 +9,7 @@ use super::{
     signer::{Signer, webhook_key_hash},
 };
 use crate::{detached::run_detached, grants::Grants, session::SessionKey};
-use jackfield_loader::{Plugins, Provider, State, Tokens, WebhookResponse, WebhookRequest};
+use jackfield_loader::{Plugins, Provider, State, Tokens, WebhookRequest, WebhookResponse};
 use jackfield_store::{IntegrationId, Store, StoreResult, integrations, setups::Claim, webhooks::Owner};
 
 /// What comes of a call to a webhook.
@@ -72,7 +72,7 @@ impl WebhookReceiver {
     ) -> StoreResult<WebhookOutcome> {
         let metadata = self.store.read(move |tx| integrations::metadata(tx, integration)).await?;
         let Some(metadata) = metadata else { return Ok(WebhookOutcome::NotFound) };
-        Ok(ask(provider, request, metadata, Some(&self.grants.lender(integration))).await)
+        Ok(ask(provider, request, metadata, Some(&self.grants.token_source(integration))).await)
     }
 
     async fn receive_in_setup(
@@ -113,7 +113,12 @@ impl WebhookReceiver {
     }
 }
 
-async fn ask(provider: &Provider, request: WebhookRequest, state: State, tokens: Option<&dyn Tokens>) -> WebhookOutcome {
+async fn ask(
+    provider: &Provider,
+    request: WebhookRequest,
+    state: State,
+    tokens: Option<&dyn Tokens>,
+) -> WebhookOutcome {
     match provider.receive(request, state, tokens).await {
         Ok(answer) => WebhookOutcome::Answered(answer),
         Err(error) => {

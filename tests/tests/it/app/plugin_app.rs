@@ -11,7 +11,7 @@ use jackfield_test_support::{
 };
 use serde_json::Value;
 
-use crate::app::{TestApp, bare};
+use crate::app::{TestApp, bare, redacted_record};
 
 /// What people read of any harm.
 pub(crate) const INTERNAL: &str = "an internal error occurred";
@@ -97,6 +97,21 @@ impl PluginApp {
         let mut lines = self.records()?;
         lines.retain(|line| line["message"] == "a step failed" && line["provider.id"] == provider);
         Ok(lines)
+    }
+
+    /// The only failed step of a provider, as it was logged.
+    pub(crate) fn failure(&self, provider: &str) -> Result<String> {
+        let failures = self.failures(provider)?;
+        ensure!(failures.len() == 1, "{failures:#?}");
+        Ok(redacted_record(&failures[0]))
+    }
+
+    /// The only record with a message, or with a value, as it was logged.
+    pub(crate) fn record(&self, text: &str) -> Result<String> {
+        let mut records = self.records()?;
+        records.retain(|record| record.as_object().is_some_and(|fields| fields.values().any(|value| value == text)));
+        ensure!(records.len() == 1, "{records:#?}");
+        Ok(redacted_record(&records[0]))
     }
 
     /// Every line of the log.

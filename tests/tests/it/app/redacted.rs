@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use anyhow::{Context, Result};
+use jackfield_test_support::host::Host;
 use regex::Regex;
 use serde_json::Value;
 
@@ -15,6 +17,7 @@ static DIFFERENCES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[0-9a-f]{64}\b", "[digest]"),
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "[id]"),
         (r"\b[0-9a-f]{16,32}\b", "[id]"),
+        (r"\b\d{7,}\b", "[number]"),
     ];
     differences.map(|(pattern, instead)| (regex(pattern), instead)).into()
 });
@@ -40,6 +43,38 @@ pub(crate) fn redacted_with(text: &str, more: &[(&str, &str)]) -> String {
 /// JSON, indented.
 pub(crate) fn redacted_json(value: &Value) -> String {
     redacted(&format!("{value:#}"))
+}
+
+/// A record of the log, without its time and place: what differs in it is replaced.
+pub(crate) fn redacted_record(record: &Value) -> String {
+    let mut record = record.clone();
+    for (name, value) in record.as_object_mut().into_iter().flatten() {
+        let instead = match name.as_str() {
+            "setup.id" | "request.id" => "[id]",
+            name if name.ends_with("milliseconds") || name.ends_with("duration") => "[duration]",
+            _ => continue,
+        };
+        *value = instead.into();
+    }
+    if let Some(fields) = record.as_object_mut() {
+        fields.retain(|name, _| !["span", "spans", "target", "timestamp"].contains(&name.as_str()));
+    }
+    redacted_with(&format!("{record:#}"), &[(r"\.rs:\d+", ".rs:[line]")])
+}
+
+/// The last line of a host's log with a text in it, without its time and place.
+pub(crate) fn log_line(host: &Host, text: &str) -> Result<String> {
+    let log = host.log()?;
+    let found = log.lines().rfind(|line| line.contains(text)).with_context(|| format!("{text:?} in\n{log}"))?;
+    let without = [
+        (r"^\S+Z +", ""),
+        (r"request\{[^}]*\}: ?", ""),
+        (r" jackfield[\w:]*: ", " "),
+        (r"setup\.id=\S+", "setup.id=[id]"),
+        (r"(milliseconds|duration)=[\d.]+", "$1=[duration]"),
+        (r"\.rs:\d+", ".rs:[line]"),
+    ];
+    Ok(redacted_with(found, &without).replace(&host.folder().display().to_string(), "[folder]"))
 }
 
 #[test]

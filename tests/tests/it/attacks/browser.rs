@@ -108,7 +108,7 @@ async fn post_message_forgery() -> Result<()> {
     browser.fill("input[name=name]", "real").await?;
     browser.click_and_leave("button[type=submit]").await?;
     browser.switch_to(&page).await?;
-    browser.wait_for_text(".notice.success", "real is connected.").await?;
+    browser.wait_for_text(".notice.success", "Example (real) is connected.").await?;
     assert!(!browser.text("body").await?.contains("forged"));
     sitting.quiet().await?;
     Ok(())

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use insta::assert_snapshot;
 use jackfield_test_support::{
     http_client::{HttpClient, HttpResponse},
     processes::{self, Process},
@@ -18,7 +19,7 @@ use jackfield_test_support::{
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::app::{bare, program};
+use crate::app::{bare, program, redacted};
 
 /// The longest wait for a line: a first build compiles all that a plugin needs.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -505,21 +506,40 @@ fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
     let nowhere = Crate::new("dev-nowhere", "")?;
     fs::remove_file(nowhere.0.path().join("Cargo.toml"))?;
     let said = nowhere.refused(|_| {})?;
-    assert!(said.contains("is not inside a crate") && said.contains("jackfield plugin new"), "{said}");
+    assert_snapshot!(redacted(&said), @"
+    error: [folder] is not inside a crate: there is no Cargo.toml here or above
+      help: run this in the folder of your plugin, or make one with `jackfield plugin new`
+    ");
 
     let rlib = Crate::new("dev-rlib", "")?;
     rlib.write("src/lib.rs", "")?;
     let said = rlib.refused(|_| {})?;
-    assert!(said.contains("the crate `dev-rlib` makes no shared library") && said.contains("cdylib"), "{said}");
+    assert_snapshot!(redacted(&said), @r#"
+       Compiling dev-rlib v0.1.0 ([folder])
+        Finished `dev` profile [unoptimized] target(s) in 0.27s
+    error: the crate `dev-rlib` makes no shared library
+      help: add to its Cargo.toml
+
+        [lib]
+        crate-type = ["cdylib", "rlib"]
+    "#);
     let said = rlib.refused(|command| {
         command.env("PATH", "/nowhere").env_remove("CARGO");
     })?;
-    assert!(said.contains("cargo cannot be run") && said.contains("https://rustup.rs"), "{said}");
+    assert_snapshot!(redacted(&said), @"
+    error: cargo cannot be run: No such file or directory (os error 2)
+      help: install Rust from https://rustup.rs, or put cargo on your PATH
+    ");
 
     let other = Crate::new("dev-other", "[lib]\ncrate-type = [\"cdylib\"]\n")?;
     other.write("src/lib.rs", "")?;
     let said = other.refused(|_| {})?;
-    assert!(said.contains("no jackfield plugin inside") && said.contains("export_providers!"), "{said}");
+    assert_snapshot!(redacted(&said), @"
+       Compiling dev-other v0.1.0 ([folder])
+        Finished `dev` profile [unoptimized] target(s) in 0.32s
+    error: /work/wt/tests/target/tmp/plugin-dev/debug/libdev_other.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
+      help: check that it is a plugin: its source ends in `export_providers!(…)`
+    ");
     Ok(())
 }
 

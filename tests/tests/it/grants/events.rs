@@ -147,7 +147,7 @@ async fn an_uninstall_marks_the_integration_with_all_its_grants_and_says_who_did
         let deed = |slug: &str| [slug, "uninstalled", "", "", "Ev1"].map(str::to_owned);
         assert_eq!(app.deeds()?, [deed("acme"), deed("other")]);
         let page = app.page().await?;
-        assert!(page.contains("Slack has ended this connection") && page.contains("Slack has ended it."), "{page}");
+        assert!(page.contains("Slack ended this connection") && page.contains("Slack ended it."), "{page}");
         assert_eq!(app.usable("T0ELSEWHERE").await?.0, "active", "another workspace goes on");
         // Who connects again has all of it back.
         app.slack.behave(|behaviour| behaviour.team_id = TEAM.to_owned());
@@ -450,7 +450,7 @@ async fn neither_log_nor_database_tells_what_an_event_says() -> Result<()> {
     for told in ["hush-hush", "stand-in-signing-secret"] {
         assert!(!all.windows(told.len()).any(|window| window == told.as_bytes()), "{told}");
     }
-    assert!(app.host.log()?.contains("/extensions/slack/events/"), "the path is no secret");
+    assert!(app.host.log()?.contains("/extensions/slack/events/"), "the path is not a secret");
     Ok(())
 }
 

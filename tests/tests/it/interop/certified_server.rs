@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use insta::assert_snapshot;
 use jackfield_oauth2::jose::SigningKey;
 use jackfield_store::grants::Tokens;
 use jackfield_test_support::{
@@ -16,7 +17,7 @@ use serde_json::Value;
 use time::Duration;
 use url::Url;
 
-use crate::app::{AppDatabase, PASSWORD, bare};
+use crate::app::{AppDatabase, PASSWORD, bare, log_line};
 
 /// How long what the host does in the background may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -167,7 +168,7 @@ async fn a_certified_server_refuses_the_code_of_another_flow() -> Result<()> {
     let mixed = own.replace(&parameter(&own, "code")?, &parameter(&injected, "code")?);
     let dialog = app.owner.visit(&mixed).await?.dialog()?;
     assert!(!dialog.success, "{:?}", dialog.data);
-    assert!(app.host.log()?.contains("invalid_grant"), "{}", app.host.log()?);
+    assert_snapshot!(log_line(&app.host, "invalid_grant")?, @r#"WARN a step failed setup.id=[id] provider.id="certified" plugin.name="providers.certified" plugin.reason="oauth2" setup.step=1 step.name="oauth2 callback" step.milliseconds=[duration] error=the token endpoint answered the error `invalid_grant`: grant request is invalid"#);
     Ok(())
 }
 

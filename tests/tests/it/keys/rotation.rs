@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
+use insta::assert_snapshot;
 use jackfield_store::sealed_columns::SEALED_COLUMNS;
 use jackfield_test_support::{
     host::Host,
@@ -14,7 +15,7 @@ use jackfield_test_support::{
 use jackfield_tidy::sources;
 use reqwest::Method;
 
-use crate::app::{TestApp, bare, slack_options};
+use crate::app::{TestApp, bare, redacted, slack_options};
 
 #[test]
 fn every_sealed_column_of_the_schema_is_sealed_anew_by_a_rotation() -> Result<()> {
@@ -109,15 +110,35 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
 
     write_lines(&app.host, &[&new])?;
     let (is_fine, said) = app.host.output(&["reload"])?;
-    assert!(!is_fine && said.contains("which is not among these"), "an old line must not go first: {said}");
+    assert!(!is_fine, "an old line must not go first: {said}");
+    assert_snapshot!(redacted(&said), @"
+    error: 1 mistake in the configuration
+    : system.secret-key: what is sealed still hangs on the key e58245c9, which is not among these
+      help: put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when
+    ");
 
     write_lines(&app.host, &[&new, &old])?;
     let (is_fine, said) = app.host.output(&["key", "rotate", "--secret-key"])?;
-    assert!(!is_fine && said.contains("`jackfield reload` first"), "{said}");
+    assert!(!is_fine);
+    assert_snapshot!(redacted(&said), @"
+    error: the running host's newest secret key is e58245c9, here it is f5700754
+      help: `jackfield reload` first, on every host, so that all have the new line
+    ");
     app.host.run(&["reload"], "")?;
     let known = app.host.run(&["key", "status"], "")?;
     let said = app.host.run(&["key", "rotate", "--secret-key"], "")?;
-    assert!(said.contains("under the first line"), "{said}");
+    assert_snapshot!(redacted(&said), @"
+    sealed anew  1
+    sealed anew  2
+    sealed anew  3
+    sealed anew  4
+    sealed anew  5
+    sealed anew  6
+    current key  9b57766b
+    sealed anew  6 in all
+    wrapped      2 data keys under the first line of system.secret-key
+    removed      c95a570e
+    ");
     let status = app.host.run(&["key", "status"], "")?;
     assert!(status.contains("not needed any more"), "{status}");
     assert_another_key(&known, &status);
@@ -131,14 +152,85 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
 
     write_lines(&app.host, &[&old])?;
     let (is_fine, said) = app.host.output(&["key", "check"])?;
-    assert!(!is_fine && said.contains("is wrapped under another secret key"), "{said}");
+    assert!(!is_fine);
+    assert_snapshot!(redacted(&said), @r#"
+    seal_keys  9b57766b  the data key 9b57766b is wrapped under another secret key: key id f5700754, this host has e58245c9
+    integrations  slack / T0STANDIN  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
+    identities  1 / U0ADA  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
+    grants  1 / bot /   a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
+    revocations  3  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
+    audit_keys  1  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
+    audit_keys  11  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
+    configurations  [folder]/jackfield.toml  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
+    sessions  [digest]  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
+    [time]  WARN jackfield_store::sealer: the ring of keys cannot be read again key.id="9b57766b" error=the data key 9b57766b is wrapped under another secret key: key id f5700754, this host has e58245c9
+      help: put the secret key back that this database was made with, as a line of system.secret-key
+    error: 9 sealed values cannot be opened
+      help: authenticate again what they belong to, or put back the secret key they were sealed under
+    "#);
     let host = bare().plugin("example").plugin("slack").toml(&slack_options(&app.slack, "v2"));
     let said = app.host.restart(host).err().context("it must not start")?.to_string();
-    assert!(
-        said.contains("data/secret.key: this database's secrets are sealed under another secret key (")
-            && said.contains("help: put that key there"),
-        "{said}"
-    );
+    assert_snapshot!(redacted(&said), @r#"
+    the host said "", then: [time]  INFO jackfield_loader::registry: a provider is ready provider.id="example" plugin.digest="[digest]"
+    [time]  INFO jackfield_loader::registry: a provider is ready provider.id="slack" plugin.digest="[digest]"
+    [time]  INFO jackfield_server::startup: the database is migrated migration="[number]"
+    [time]  INFO jackfield_server::startup: the database is migrated migration="[number]"
+    [time]  INFO jackfield_server::startup: the database is migrated migration="[number]"
+    [time]  INFO jackfield_server::startup: the database is migrated migration="[number]"
+    [time]  INFO jackfield_server::startup: the database is migrated migration="[number]"
+    [time]  INFO jackfield_server::startup: the database is migrated migration="[number]"
+    [time]  INFO jackfield_server::startup: the database is migrated migration="[number]"
+    [time]  INFO jackfield_server::startup: the database is migrated migration="[number]"
+    [time]  INFO jackfield_server::startup: the database is migrated migration="[number]"
+    [time]  INFO jackfield_server::startup: the audit log ends here audit.head=3:[digest]
+    [time]  INFO request{request.id="[id]" http.method=POST http.path="/auth/login/"}: jackfield_services::accounts::log_in: logged in user.id=1
+    [time]  INFO request{request.id="[id]" http.method=POST http.path="/auth/login/"}: jackfield_server::web::layers: answered http.status=302 http.milliseconds=142.15
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/organizations/acme/integrations/slack/setup/"}: jackfield_services::pipeline: a set-up starts setup.id="-GJpg4w-iSLOo1zF1jwzwQ" provider.id="slack" organization.slug="acme" user.id=1
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/organizations/acme/integrations/slack/setup/"}: jackfield_server::web::layers: answered http.status=302 http.milliseconds=12.07
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step runs setup.id="-GJpg4w-iSLOo1zF1jwzwQ" provider.id="slack" setup.step=0
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step answered setup.id="-GJpg4w-iSLOo1zF1jwzwQ" provider.id="slack" step.name="oauth2 log-in" step.answer="redirect" step.milliseconds=0.16
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_server::web::layers: answered http.status=302 http.milliseconds=4.94
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step runs setup.id="-GJpg4w-iSLOo1zF1jwzwQ" provider.id="slack" setup.step=0
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step answered setup.id="-GJpg4w-iSLOo1zF1jwzwQ" provider.id="slack" step.name="oauth2 log-in" step.answer="next" step.milliseconds=0.03
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step runs setup.id="-GJpg4w-iSLOo1zF1jwzwQ" provider.id="slack" setup.step=1
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step answered setup.id="-GJpg4w-iSLOo1zF1jwzwQ" provider.id="slack" step.name="oauth2 callback" step.answer="next" step.milliseconds=1.87
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::finish: the integration is built setup.id="-GJpg4w-iSLOo1zF1jwzwQ" provider.id="slack" step.name="build integration" step.answer="integration" step.milliseconds=0.76
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::finish: an integration is installed setup.id="-GJpg4w-iSLOo1zF1jwzwQ" provider.id="slack" organization.slug="acme" integration.id=1
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_server::web::layers: answered http.status=200 http.milliseconds=19.91
+    [time] ERROR jackfield_services::reload: the configuration is not reloaded: everything is as it was error=1 mistake in the configuration
+    : system.secret-key: what is sealed still hangs on the key e58245c9, which is not among these
+      help: put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when
+    [time]  INFO jackfield_services::reload: the secret key has other lines
+    [time]  INFO jackfield_loader::registry: a provider is ready provider.id="example" plugin.digest="[digest]"
+    [time]  INFO jackfield_loader::registry: a provider is ready provider.id="slack" plugin.digest="[digest]"
+    [time]  INFO jackfield_services::reload: the configuration is reloaded changes=Changes { added: [], replaced: [], removed: [], kept: ["example", "slack"] } skipped=[] needs_restart=[]
+    [time]  INFO jackfield_services::keys: keys are rotated rotated=Rotated { key: "9b57766b", is_continued: false, rewrapped: 2, resealed: 6, damaged: 0, removed: ["c95a570e"] }
+    [time]  INFO jackfield_services::reload: the secret key has other lines
+    [time]  INFO jackfield_loader::registry: a provider is ready provider.id="example" plugin.digest="[digest]"
+    [time]  INFO jackfield_loader::registry: a provider is ready provider.id="slack" plugin.digest="[digest]"
+    [time]  INFO jackfield_services::reload: the configuration is reloaded changes=Changes { added: [], replaced: [], removed: [], kept: ["example", "slack"] } skipped=[] needs_restart=[]
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/api/0/organizations/acme/integrations/"}: jackfield_server::web::layers: answered http.status=200 http.milliseconds=2.06
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/organizations/acme/integrations/slack/setup/"}: jackfield_services::pipeline: a set-up starts setup.id="K9W1rSXf0BV0D5thROZBdw" provider.id="slack" organization.slug="acme" user.id=1
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/organizations/acme/integrations/slack/setup/"}: jackfield_server::web::layers: answered http.status=302 http.milliseconds=5.4
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step runs setup.id="K9W1rSXf0BV0D5thROZBdw" provider.id="slack" setup.step=0
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step answered setup.id="K9W1rSXf0BV0D5thROZBdw" provider.id="slack" step.name="oauth2 log-in" step.answer="redirect" step.milliseconds=0.15
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_server::web::layers: answered http.status=302 http.milliseconds=15.08
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step runs setup.id="K9W1rSXf0BV0D5thROZBdw" provider.id="slack" setup.step=0
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step answered setup.id="K9W1rSXf0BV0D5thROZBdw" provider.id="slack" step.name="oauth2 log-in" step.answer="next" step.milliseconds=0.04
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step runs setup.id="K9W1rSXf0BV0D5thROZBdw" provider.id="slack" setup.step=1
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::visit: a step answered setup.id="K9W1rSXf0BV0D5thROZBdw" provider.id="slack" step.name="oauth2 callback" step.answer="next" step.milliseconds=1.76
+    [time] DEBUG request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::finish: the integration is built setup.id="K9W1rSXf0BV0D5thROZBdw" provider.id="slack" step.name="build integration" step.answer="integration" step.milliseconds=0.9
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_services::pipeline::finish: an integration is installed setup.id="K9W1rSXf0BV0D5thROZBdw" provider.id="slack" organization.slug="acme" integration.id=1
+    [time]  INFO request{request.id="[id]" http.method=GET http.path="/extensions/slack/setup/"}: jackfield_server::web::layers: answered http.status=200 http.milliseconds=48.94
+    [time]  INFO jackfield_server::startup: stopping: no new connections
+    [time]  INFO jackfield_server::startup: the audit log ends here audit.head=14:[digest]
+    [time]  INFO jackfield_server::startup: stopped
+    [time]  INFO jackfield_loader::registry: a provider is ready provider.id="example" plugin.digest="[digest]"
+    [time]  INFO jackfield_loader::registry: a provider is ready provider.id="slack" plugin.digest="[digest]"
+    error: 1 mistake in the configuration
+    : system.secret-key: [folder]/data/secret.key: this database's secrets hang on another secret key (f5700754); with what is here (e58245c9) nothing could be opened
+      help: put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key
+    "#);
     Ok(())
 }
 
@@ -158,14 +250,26 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
 
         let (is_fine, said) = app.host.output(&["key", "check"])?;
         assert!(!is_fine && said.contains("integrations  slack / ") && said.contains(reason), "{said}");
-        assert_eq!(app.list_integrations(&owner).await?.len(), 2, "the list goes on");
+        assert_eq!(app.list_integrations(&owner).await?.len(), 2, "the list shows the others");
         let page = owner.visit(&format!("/organizations/acme/integrations/{id}/")).await?;
         assert!(page.status == 200 && page.text.contains("cannot be read"), "{}", page.text);
         assert!(app.host.log()?.contains(reason), "the log says why");
         let other = owner.visit("/organizations/acme/integrations/2/").await?;
         assert!(other.status == 200 && !other.text.contains("cannot be read"), "the other does not suffer");
         let said = app.host.run(&["key", "rotate"], "")?;
-        assert!(said.contains("note: 1 values cannot be opened"), "{said}");
+        assert_snapshot!(redacted(&said), @"
+        sealed anew  0
+        sealed anew  1
+        sealed anew  2
+        sealed anew  3
+        sealed anew  4
+        sealed anew  5
+        sealed anew  6
+        current key  f8950483
+        sealed anew  6 in all
+        removed      93150b25
+        note: 1 values cannot be opened and were left as they are; `jackfield key check` says which
+        ");
 
         assert!(owner.install("acme", "slack").await?.dialog()?.success, "authenticating again helps it");
         assert!(app.host.run(&["key", "check"], "")?.contains("every sealed value can be opened"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use insta::assert_snapshot;
 use jackfield_loader::{CatalogueEntry, catalogue};
 use jackfield_test_support::{
     host::Host,
@@ -11,7 +12,7 @@ use jackfield_test_support::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::app::{AppDatabase, PASSWORD, bare};
+use crate::app::{AppDatabase, PASSWORD, bare, redacted};
 
 /// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
 fn table(entry: &CatalogueEntry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
@@ -340,7 +341,7 @@ gitlab = "x"
 "#,
         )
         .start_error()?;
-    insta::assert_snapshot!(said, @r#"
+    assert_snapshot!(said, @r#"
     error: 13 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.github.client-idd: unknown key
       help: did you mean `client-id`?
@@ -370,7 +371,7 @@ gitlab = "x"
       help: write a table, [providers.NAME]
     "#);
     let said = bare().log("error").toml("[github]\nclient-id = \"x\"\n").start_error()?;
-    insta::assert_snapshot!(said, @r"
+    assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: github: no loaded plugin has a provider with this id
       help: did you mean [providers.github]?
@@ -382,7 +383,7 @@ gitlab = "x"
 fn a_declared_provider_and_a_plugins_of_one_id_are_told() -> Result<()> {
     let urls = "authorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }";
     let said = bare().log("error").plugin("example").toml(&format!("[providers.example]\n{urls}")).start_error()?;
-    insta::assert_snapshot!(said, @r"
+    assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: providers.example: two providers with the id `example`: plugins/libexample.so and FOLDER/jackfield.toml
       help: list only one of the two
@@ -399,13 +400,14 @@ fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> R
     let folder = bare().toml(&declared).folder_only();
     let said = |arguments: &[&str]| anyhow::Ok(String::from_utf8(folder.run(arguments)?.stdout)?);
     let checked = said(&["config", "check"])?;
-    assert!(
-        checked.contains("zendesk is not offered to people until it is configured; missing: client-secret, subdomain"),
-        "{checked}"
-    );
+    assert_snapshot!(redacted(&checked), @"
+    [folder]/jackfield.toml: no mistakes
+    note: own is not offered to people until it is configured; missing: client-id, client-secret
+    note: zendesk is not offered to people until it is configured; missing: client-secret, subdomain
+    ");
     let list = said(&["provider", "list"])?;
     let line = |id: &str| list.lines().find(|line| line.starts_with(id)).unwrap_or_default().to_owned();
-    insta::assert_snapshot!(["asana", "github", "own", "zendesk"].map(line).join("\n"), @r"
+    assert_snapshot!(["asana", "github", "own", "zendesk"].map(line).join("\n"), @r"
     asana              Asana              -
     github             GitHub             enabled
     own                Our own            enabled, missing: client-id, client-secret
@@ -413,7 +415,34 @@ fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> R
     ");
     assert_eq!(list.lines().count(), catalogue().len() + 1);
     let listed = said(&["plugin", "list"])?;
-    assert!(listed.contains("github (GitHub)"), "{listed}");
+    assert_snapshot!(redacted(&listed), @"
+    no host is running; this is what one would load:
+
+    providers.github: running, declared
+      plugin  providers.github 0.1.0, abi declared
+      file    [folder]/jackfield.toml
+      sha256  [digest]
+      calls   0
+      restarts 0
+      github (GitHub): configured
+        hosts api.github.com, github.com
+    providers.own: running, declared
+      plugin  providers.own 0.1.0, abi declared
+      file    [folder]/jackfield.toml
+      sha256  [digest]
+      calls   0
+      restarts 0
+      own (Our own): not configured, missing: client-id, client-secret
+        hosts a.example
+    providers.zendesk: running, declared
+      plugin  providers.zendesk 0.1.0, abi declared
+      file    [folder]/jackfield.toml
+      sha256  [digest]
+      calls   0
+      restarts 0
+      zendesk (Zendesk): not configured, missing: client-secret, subdomain
+        hosts {subdomain}.zendesk.com
+    ");
     Ok(())
 }
 
@@ -421,7 +450,7 @@ fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> R
 fn an_entry_can_be_printed_as_a_table_to_start_from() -> Result<()> {
     let folder = bare().folder_only();
     let shown = String::from_utf8(folder.run(&["provider", "show", "twitch"])?.stdout)?;
-    insta::assert_snapshot!(shown, @r##"
+    assert_snapshot!(shown, @r##"
     [providers.twitch]
     client-id = ""
     client-secret = { env = "TWITCH_CLIENT_SECRET" }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use insta::assert_snapshot;
 use jackfield_test_support::{
     host::{Host, HostBuilder},
     http_client::{HttpClient, HttpResponse},
@@ -12,7 +13,7 @@ use jackfield_test_support::{
 use serde_json::json;
 
 use crate::{
-    app::{ApiClient, refusal},
+    app::{ApiClient, redacted, refusal},
     app::{AppDatabase, PASSWORD, bare},
 };
 
@@ -67,7 +68,7 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
     );
     let page = app.name(&owner).await?;
     assert_eq!(page.status, 200, "a redirect would be held to form-action");
-    let link = format!("Continue to 127.0.0.1:{}", app.service.port());
+    let link = format!("Opening 127.0.0.1:{} …", app.service.port());
     assert!(page.text.contains(&link) && !page.text.contains("<script"), "{}", page.text);
     assert_eq!((page.header("cache-control"), page.header("referrer-policy")), ("no-store", "no-referrer"));
     assert_eq!(
@@ -152,9 +153,16 @@ async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
     let app = GitLabApp::new(|host, service| allowed(host, service).toml(narrowed)).await?;
     refused(&app, "127.0.0.1 is not among the plugin's allowed hosts").await?;
     let listed = app.host.run(&["plugin", "list"], "")?;
-    assert!(
-        listed.contains("gitlab.com, and those that people name in a form; granted: gitlab.com, *.example.com"),
-        "{listed}"
-    );
+    assert_snapshot!(redacted(&listed), @"
+    gitlab: running, process, pid 27401
+      plugin  jackfield-plugin-gitlab 0.1.0, abi 1.0
+      file    plugins/libgitlab.so
+      sha256  [digest]
+      sandbox limits, user, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      calls   5
+      restarts 0
+      gitlab (GitLab): configured
+        hosts gitlab.com, and those that people name in a form; granted: gitlab.com, *.example.com
+    ");
     Ok(())
 }

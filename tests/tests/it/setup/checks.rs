@@ -1,10 +1,11 @@
 //! Who may set up what; every check of the pipeline under its own name.
 
 use anyhow::Result;
+use insta::assert_snapshot;
 use jackfield_store::organizations;
 use jackfield_test_support::{http_client::HttpClient, postgres::databases};
 
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{PASSWORD, TestApp, log_line};
 
 const START: &str = "/organizations/acme/integrations/example/setup/";
 const SETUP: &str = "/extensions/example/setup/";
@@ -71,7 +72,7 @@ async fn loses_access(lose: impl AsyncFn(&TestApp) -> Result<()>) -> Result<()> 
         lose(&app).await?;
         let response = owner.post(SETUP, &[("name", "late")]).await?;
         assert_eq!(response.status_and_location(), (302, "/"));
-        assert!(app.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
+        assert_snapshot!(log_line(&app.host, "integrations.setup.access-denied")?, @r#"INFO a set-up may not go on reason=integrations.setup.access-denied setup.check="no-right" provider.id="example""#);
         app.database().await?.assert_nothing("owner@example.com").await?;
     }
     Ok(())
@@ -102,7 +103,7 @@ async fn a_log_out_ends_the_setup() -> Result<()> {
     assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.status_and_location(), (302, "/"));
     owner.log_in("owner@example.com", PASSWORD).await?;
     assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.status_and_location(), (302, "/"));
-    assert!(app.host.log()?.contains("integrations.setup.missing-session-data"));
+    assert_snapshot!(log_line(&app.host, "integrations.setup.missing-session-data")?, @r#"INFO a set-up may not go on reason=integrations.setup.missing-session-data setup.check="none-under-way" provider.id="example""#);
     app.database().await?.assert_nothing("owner@example.com").await
 }
 
@@ -120,7 +121,7 @@ async fn a_flood_of_setups_is_stopped_and_others_are_not() -> Result<()> {
     };
     assert_eq!((begun, stopped.status), (300, 429));
     let wait: u32 = stopped.header("retry-after").parse()?;
-    assert!((1..=900).contains(&wait) && stopped.text.contains("Wait some minutes"), "{wait}: {}", stopped.text);
+    assert!((1..=900).contains(&wait) && stopped.text.contains("in a few minutes"), "{wait}: {}", stopped.text);
     assert_eq!(manager.visit(START).await?.status, 302);
     assert!(owner.post(SETUP, &[("name", "the last")]).await?.dialog()?.success, "what was begun goes on");
     assert_eq!(owner.visit(START).await?.status, 302, "and makes room for one more");

@@ -19,7 +19,7 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Scope,
-    grants::Which,
+    grants::GrantSelector,
     proxy::{ProxyError, ProxyRequest},
 };
 
@@ -49,7 +49,7 @@ pub(in crate::web) async fn proxy(
         actor: access.actor.clone(),
         organization: access.organization.id,
         integration: parsed(&id)?,
-        grant: Which { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
+        grant: GrantSelector { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
         path: raw_path(route.as_str(), head.uri.path()).to_owned(),
         query: head.uri.query().map(str::to_owned),
         method: head.method.clone(),

@@ -14,8 +14,8 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Scope,
-    grants::{Revocation, RevocationStatus},
     integrations::ProviderOut,
+    revocations::{Revocation, RevocationStatus},
 };
 
 /// One revocation. It holds no token.
@@ -42,7 +42,7 @@ pub(in crate::web) async fn revocations(
     ApiAccess(access): ApiAccess,
 ) -> Result<Json<Vec<RevocationOut>>, WebError> {
     require(&access, Scope::OrgRead)?;
-    let latest = app.grants.latest_revocations(access.organization.id).await?;
+    let latest = app.revocations.latest(access.organization.id).await?;
     Ok(Json(latest.iter().map(|revocation| RevocationOut::new(&app, revocation)).collect()))
 }
 
@@ -63,14 +63,24 @@ impl RevocationOut {
         }
     }
 
-    /// Whether nobody tries any more: it works on, as far as this host can tell.
+    /// Whether nobody tries any more. The token may still work.
     pub(in crate::web) fn is_over(&self) -> bool {
         self.next_attempt.is_none()
+    }
+
+    /// The status as people read it.
+    pub(in crate::web) fn status_in_words(&self) -> &'static str {
+        match self.status {
+            "pending" => "Retrying",
+            "done" => "Done",
+            "failed" => "Failed",
+            _ => "Not supported",
+        }
     }
 
     /// What people read.
     pub(in crate::web) fn title(&self) -> &str {
         let known = [&self.name, &self.external_id].into_iter().find(|text| !text.is_empty());
-        known.map_or("A set-up that nothing came of", String::as_str)
+        known.map_or("An unfinished connection", String::as_str)
     }
 }

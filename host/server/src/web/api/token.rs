@@ -18,7 +18,7 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Scope,
-    grants::{Fresh, GrantError, Which},
+    grants::{AccessToken, GrantError, GrantSelector},
     token_reads::TokenReadError,
 };
 
@@ -52,14 +52,14 @@ pub(in crate::web) async fn token(
     ApiQuery(TokenQuery { grant, subject }): ApiQuery<TokenQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), WebError> {
     require(&access, Scope::IntegrationsToken)?;
-    let which = Which { name: grant, subject };
+    let which = GrantSelector { name: grant, subject };
     let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &which).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
 }
 
 impl TokenOut {
-    fn new(fresh: Fresh) -> Self {
+    fn new(fresh: AccessToken) -> Self {
         Self {
             access_token: fresh.access_token,
             token_type: fresh.token_type,

@@ -8,7 +8,7 @@ use axum::{
 
 use super::webhook_request::{InboundRequest, busy, webhook_response};
 use crate::{app::AppHandle, web::error::WebError};
-use jackfield_services::grants::Heard;
+use jackfield_services::grants::EventOutcome;
 
 /// `GET`, `POST`, `PUT /extensions/{provider}/events/`: from a service; the operator entered the URL there.
 pub(in crate::web) async fn handle_event(
@@ -17,9 +17,9 @@ pub(in crate::web) async fn handle_event(
     InboundRequest(call): InboundRequest,
 ) -> Result<Response, WebError> {
     Ok(match app.grants.handle_event(provider, call).await? {
-        Heard::Answered(answer) => webhook_response(answer),
-        Heard::NotFound => StatusCode::NOT_FOUND.into_response(),
-        Heard::Busy => busy(),
-        Heard::Failed => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        EventOutcome::Answered(answer) => webhook_response(answer),
+        EventOutcome::NotFound => StatusCode::NOT_FOUND.into_response(),
+        EventOutcome::Busy => busy(),
+        EventOutcome::Failed => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     })
 }

@@ -1,20 +1,20 @@
-//! What a refresh came to, from what was answered. Pure.
+//! What a provider's answer means for a refresh. Pure.
 
 use std::time::Duration;
 
 use jackfield_loader::{Grant, PluginError};
-use jackfield_oauth2::TokenError;
+use jackfield_oauth2::{TokenError, truncated};
 
-/// What a refresh came to. Words hold no token.
+/// What a provider's answer means. Words hold no token.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum RefreshOutcome {
     /// New tokens.
     Granted(Box<Grant>),
     /// The provider gives no further token.
     Over(String),
-    /// The provider did not do it; how long it wants to be left alone.
+    /// The provider did not do it; with the pause that it asks for.
     Outage(String, Option<Duration>),
-    /// The provider failed at it, and most likely did not do it; how long it wants to be left alone.
+    /// The provider failed at it and most likely did not do it; with the pause that it asks for.
     Doubtful(String, Option<Duration>),
     /// Whether the provider did it is not known.
     Lost(String),
@@ -22,36 +22,35 @@ pub(super) enum Outcome {
     NotRefreshable,
 }
 
-/// Longest words of a provider that are kept, in characters.
-const LONGEST_REASON: usize = 200;
-
-/// Codes of RFC 6749 section 5.2 and of Slack (<https://docs.slack.dev/reference/methods/oauth.v2.access>) after which asking again with the
-/// same refresh token cannot help.
+/// Codes of RFC 6749 section 5.2 and of Slack
+/// (<https://docs.slack.dev/reference/methods/oauth.v2.access>) after which the same refresh token
+/// cannot work again.
 const OVER: [&str; 6] =
     ["invalid_grant", "invalid_refresh_token", "token_expired", "token_revoked", "account_inactive", "access_denied"];
 
-/// Codes of RFC 6749 section 4.1.2.1 and of Slack that say that something broke, at whatever point of the work.
+/// Codes of RFC 6749 section 4.1.2.1 and of Slack for a failure at some point of the work.
 const BROKEN: [&str; 3] = ["server_error", "internal_error", "fatal_error"];
 
-/// What a server, or one in front of it, answers that broke at its work (RFC 9110 section 15.6), or did not wait for its end. One that is not
-/// available (503), or is asked too often (429), has not begun.
+/// Whether the server, or one in front of it, has failed at its work or not waited for its end (RFC
+/// 9110 section 15.6). A server that is not available (503), or is asked too often (429), has not
+/// begun.
 const fn is_broken(status: u16) -> bool {
     matches!(status, 500 | 502 | 504 | 520 | 524)
 }
 
-impl Outcome {
-    /// Of a request to the token endpoint.
+impl RefreshOutcome {
+    /// Of a failed request to the token endpoint.
     pub(super) fn of_error(error: &TokenError) -> Self {
-        let reason = cut(&error.to_string());
+        let reason = truncated(&error.to_string());
         match error {
             TokenError::Refused(refusal) if OVER.contains(&&*refusal.code) => Self::Over(reason),
             TokenError::Refused(refusal) if BROKEN.contains(&&*refusal.code) || is_broken(refusal.status) => {
                 Self::Doubtful(reason, refusal.retry_after)
             }
-            // Its words are those of an error, whatever it is: a grant is not spent by one.
+            // The answer is an error, whatever its code: it does not use up the refresh token.
             TokenError::Refused(refusal) => Self::Outage(reason, refusal.retry_after),
             TokenError::Outbound(error) if !error.is_unsent() => Self::Lost(reason),
-            // It says that it has done it, and what it has done cannot be read.
+            // The server has done it, and its answer cannot be read.
             TokenError::Answer { status: 200..=299, .. } => Self::Lost(reason),
             TokenError::Answer { status, retry_after, .. } if is_broken(*status) => {
                 Self::Doubtful(reason, *retry_after)
@@ -61,29 +60,10 @@ impl Outcome {
         }
     }
 
-    /// Of a plugin that has a way of its own: what it does there it can do again.
+    /// Of a plugin that refreshes in its own way: it can do so again.
     pub(super) fn of_plugin(error: &PluginError) -> Self {
-        Self::Outage(cut(&error.to_string()), None)
+        Self::Outage(truncated(&error.to_string()), None)
     }
-}
-
-/// How long a provider is left alone after so many failures: doubling from five seconds, half an hour at most, and what it asks for, a
-/// day at most.
-pub(super) fn pause(failures: i32, asked: Option<Duration>) -> Duration {
-    let doubled = 5 << failures.clamp(0, 9);
-    Duration::from_secs(doubled).min(HALF_HOUR).max(asked.unwrap_or_default().min(DAY))
-}
-
-const HALF_HOUR: Duration = Duration::from_secs(30 * 60);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// What a plugin asks for.
-pub(super) const fn seconds(asked: u64) -> Duration {
-    Duration::from_secs(asked)
-}
-
-pub(super) fn cut(text: &str) -> String {
-    text.chars().take(LONGEST_REASON).collect()
 }
 
 #[cfg(test)]
@@ -103,12 +83,12 @@ mod tests {
 
     #[test]
     fn only_what_can_never_work_again_is_over_and_what_may_have_been_done_is_lost_or_doubtful() {
-        let kind = |error: TokenError| match Outcome::of_error(&error) {
-            Outcome::Over(_) => "over",
-            Outcome::Outage(_, None) => "outage",
-            Outcome::Outage(_, Some(_)) => "outage that says how long",
-            Outcome::Doubtful(..) => "doubtful",
-            Outcome::Lost(_) => "lost",
+        let kind = |error: TokenError| match RefreshOutcome::of_error(&error) {
+            RefreshOutcome::Over(_) => "over",
+            RefreshOutcome::Outage(_, None) => "outage",
+            RefreshOutcome::Outage(_, Some(_)) => "outage that says how long",
+            RefreshOutcome::Doubtful(..) => "doubtful",
+            RefreshOutcome::Lost(_) => "lost",
             _ => "other",
         };
         let timeout = || OutboundError::TimedOut(Duration::from_secs(10));
@@ -140,12 +120,5 @@ mod tests {
             let words = error.to_string();
             assert_eq!(kind(error), expected, "{words}");
         }
-    }
-
-    #[test]
-    fn a_provider_is_left_alone_longer_and_longer_and_as_long_as_it_asks() {
-        let seconds = |failures, asked: Option<u64>| pause(failures, asked.map(Duration::from_secs)).as_secs();
-        assert_eq!([0, 1, 2, 9, 1000].map(|failures| seconds(failures, None)), [5, 10, 20, 1800, 1800]);
-        assert_eq!((seconds(0, Some(60)), seconds(9, Some(60)), seconds(0, Some(u64::MAX))), (60, 1800, 86400));
     }
 }
