@@ -223,7 +223,7 @@ const HELD: &[Point] = &[
             "neither_log_nor_database_tells_key_secret_or_body",
             "an_error_about_a_body_says_where_and_quotes_nothing_of_it",
             "neither_log_nor_database_tells_what_an_event_says",
-            "a_webhooks_key_is_told_by_no_path",
+            "no_path_has_a_webhooks_key",
         ],
     ),
     (38, "one refresh for all callers on all hosts", &["sixty_four_callers_on_two_hosts_spend_one_refresh_token_once"]),

@@ -169,11 +169,11 @@ async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartupError> {
     let stopping = CancellationToken::new();
-    let told = stopping.clone();
+    let cancel = stopping.clone();
     let stop = async move {
         stop.await;
         tracing::info!("stopping: no new connections");
-        told.cancel();
+        cancel.cancel();
     };
     let server = axum::serve(listener, router).with_graceful_shutdown(stop);
     let too_late = async {
