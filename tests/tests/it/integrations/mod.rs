@@ -1,3 +1,4 @@
-//! What is installed, and what can be. How it gets there belongs in `setup`, how it goes in `revocations`.
+//! What is installed, and what can be. Installing it belongs in `setup`, removing it in
+//! `revocations`.
 
 mod listing;

@@ -1,11 +1,12 @@
-//! Keys of several hosts on one database: which of them may begin, who learns of a new key and when, and rotations at the same time.
+//! Keys of several hosts on one database: which host may start, when hosts use a new key, and
+//! rotations at the same time.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use diesel::{QueryableByName, RunQueryDsl, sql_types::BigInt};
 use futures_util::future::{join, join_all, try_join};
-use insta::assert_snapshot;
+use insta::{allow_duplicates, assert_snapshot};
 use jackfield::{
     config::SecretKeys,
     keys::{Keys, Rotation},
@@ -25,16 +26,16 @@ use crate::app::{PASSWORD, bare, redacted};
 const OURS: &str = "a key that all hosts have, of more than thirty-two characters";
 const ANOTHER: &str = "a key that one host has, of more than thirty-two characters";
 
-/// How many read at once.
+/// Number of concurrent readers.
 const READERS: usize = 24;
-/// How often keys are rotated.
+/// Number of rotations.
 const ROTATIONS: usize = 8;
 
 async fn open(url: &str, key: &str) -> Result<Store> {
     Ok(Store::open(url, Sealer::new(SecretKeys::new([key]))).await?)
 }
 
-/// A migrated database and its folder, which is SQLite's.
+/// A migrated database, and the folder of a SQLite file.
 async fn migrated(database: Option<String>) -> Result<(String, TempDir)> {
     let folder = tempfile::tempdir()?;
     let url = database.unwrap_or_else(|| format!("sqlite://{}/jackfield.db", folder.path().display()));
@@ -46,7 +47,7 @@ fn metadata() -> Map<String, Value> {
     json!({"access_token": "xoxb-1"}).as_object().cloned().unwrap_or_default()
 }
 
-/// Seals a value, as whoever writes does.
+/// Seals a value, as a write does.
 async fn install(store: &Store) -> StoreResult<IntegrationId> {
     let sealer = store.sealer().clone();
     let (provider, external_id, name) = ("p".to_owned(), "one".to_owned(), "One".to_owned());
@@ -99,7 +100,7 @@ async fn hosts_that_come_first_at_once_agree_on_one_key() -> Result<()> {
 async fn what_was_sealed_before_there_was_a_data_key_decides_as_well() -> Result<()> {
     for database in databases() {
         let (url, _folder) = migrated(database).await?;
-        // As a host of an older version did: under what is derived from the secret key.
+        // As a host of an older version: with a key derived from the secret key.
         let old = open(&url, OURS).await?;
         let id = install(&old).await?;
         let other = open(&url, ANOTHER).await?;
@@ -130,17 +131,21 @@ async fn a_host_or_a_command_without_the_secret_key_of_its_database_does_nothing
             (|| bare().database(Some(url.clone())).secret_key(ANOTHER), || bare().database(Some(url.clone())));
 
         let said = with().start_error()?;
-        assert_snapshot!(redacted(&said), @"
-        error: 1 mistake in the configuration
-        FOLDER/jackfield.toml:6: system.secret-key: the key in this file: this database's secrets hang on another secret key (845f023e); with what is here (65b8c32a) nothing could be opened
-          mend: put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key
-        ");
+        allow_duplicates! {
+            assert_snapshot!(redacted(&said), @"
+            error: 1 mistake in the configuration
+            FOLDER/jackfield.toml:6: system.secret-key: the key in this file: this database's secrets hang on another secret key ([key]); with what is here ([key]) nothing could be opened
+              mend: put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key
+            ");
+        }
         let said = without().start_error()?;
-        assert_snapshot!(redacted(&said), @"
-        error: 1 mistake in the configuration
-        : system.secret-key: FOLDER/data/secret.key: there is no such file, and what is sealed in the database hangs on the secret key 845f023e
-          mend: put that key there: another host of this installation has it, or a backup. A new one would open nothing
-        ");
+        allow_duplicates! {
+            assert_snapshot!(redacted(&said), @"
+            error: 1 mistake in the configuration
+            : system.secret-key: FOLDER/data/secret.key: there is no such file, and what is sealed in the database hangs on the secret key [key]
+              mend: put that key there: another host of this installation has it, or a backup. A new one would open nothing
+            ");
+        }
 
         for (folder, told) in
             [(with().folder_only(), "another secret key ("), (without().folder_only(), "there is no such file")]
@@ -186,7 +191,7 @@ struct Waiting {
     count: i64,
 }
 
-/// Comes back once this many transactions of the database wait for others.
+/// Returns when this many transactions of the database wait for others.
 async fn until_waiting(store: &Store, count: i64) -> Result<()> {
     const SQL: &str = "SELECT count(*) AS count FROM pg_locks WHERE NOT granted \
                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
@@ -206,7 +211,7 @@ async fn two_hosts_that_change_the_keys_at_the_same_time_take_turns() -> Result<
     let (url, _folder) = migrated(Some(url)).await?;
     let (one, two, third) = (open(&url, OURS).await?, open(&url, OURS).await?, open(&url, OURS).await?);
     admit(&one).await?;
-    // Neither can see which key is current before both have begun.
+    // Neither can see the current key before both have begun.
     let (done, is_done) = std::sync::mpsc::channel::<()>();
     let (begun, has_begun) = tokio::sync::oneshot::channel();
     let locking = third.write(move |c| {
