@@ -181,7 +181,7 @@ async fn awaiting_something_that_is_not_the_host_is_an_error_that_says_so() -> R
     assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert_snapshot!(app.failure("stalls")?, @r#"
     {
-      "error": "the plugin awaits something that the host did not lend: a step can only await what the host lends, like `step.send(request)`; a timer, a socket or a channel never wakes it",
+      "error": "the plugin awaits something that the host does not provide: a step can only await what the host provides, like `step.send(request)`; a timer, a socket or a channel never wakes it",
       "level": "WARN",
       "message": "a step failed",
       "plugin.name": "jackfield-fixture-misbehaving",
