@@ -150,7 +150,7 @@ async fn a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_th
             allow_duplicates! {
                 assert_snapshot!(shown, @r#"
             {
-              "error": "127.0.0.1 is out of the plugin's reach: `jackfield plugin list` shows what it declares, [plugins.NAME] hosts what it is granted",
+              "error": "127.0.0.1 is not among the plugin's allowed hosts: `jackfield plugin list` shows what it declares, [plugins.NAME] hosts what it is granted",
               "level": "WARN",
               "message": "a step failed",
               "plugin.name": "jackfield-fixture-misbehaving",
