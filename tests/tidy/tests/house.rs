@@ -1,7 +1,10 @@
 //! The shape of the house, as ARCHITECTURE.md draws it.
 
 use anyhow::Result;
-use jackfield_tidy::{Border, Package, circles, crossed, loose_ends, module_names_twice, names, scattered_impls, too_long, unsafe_or_abi, upward_imports, wide_comments, without_purpose};
+use jackfield_tidy::{
+    Border, Package, circles, crossed, loose_ends, module_names_twice, names, scattered_impls, too_long, unsafe_or_abi,
+    upward_imports, wide_comments, without_purpose,
+};
 
 /// Every package of ours, by its folder of source.
 const PACKAGES: [&str; 15] = [

@@ -1,4 +1,5 @@
-//! What an operator runs: a start with a wrong configuration, `config check`, a stop, wrong commands.
+//! What an operator runs: a start with a wrong configuration, `config check`, a stop, wrong
+//! commands.
 
 use anyhow::Result;
 use insta::assert_snapshot;
