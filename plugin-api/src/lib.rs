@@ -10,8 +10,12 @@ mod export;
 mod glue;
 mod host;
 mod known_options;
+mod lock;
+mod options;
+mod panics;
 mod pipeline;
 mod provider;
+mod registry;
 mod step;
 
 pub use error::{Error, Result};
@@ -19,8 +23,8 @@ pub use host::Host;
 #[doc(inline)]
 pub use jackfield_plugin_abi::envelope::{
     Answer, Api, ClientAuthentication, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant,
-    GrantName, HttpRequest, HttpResponse, Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked,
-    Secret, State, TokenRequest, WebhookAnswer, WebhookCall,
+    GrantSelector, HttpRequest, HttpResponse, Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest,
+    Revoked, Secret, State, TokenRequest, WebhookRequest, WebhookResponse,
 };
 pub use pipeline::{Pipeline, View};
 pub use provider::{NoOptions, Provider};
@@ -35,8 +39,5 @@ pub mod __private {
         root::{Exported, LibHeader, header},
     };
 
-    pub use crate::{
-        export::{Exporter, Registry},
-        glue::call,
-    };
+    pub use crate::{export::ProviderType, glue::call, registry::Registry};
 }

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_that_differ_are_named_and_nothing_of_what_they_say() {
+    fn keys_that_differ_are_named_without_their_values() {
         let before = of("a = [\"x\"]\n[slack]\nclient-secret = \"hunter2\"\nrotate = true\n[http]\ntimeout = 2\n");
         let after = of("a = [\"x\"]\n\n[http]\ntimeout = 2\n[slack]\nclient-secret = \"hunter3\"\napi = \"v2\"\n");
         assert_eq!(before.changed(&after), ["slack.api", "slack.client-secret", "slack.rotate"]);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_has_changed_when_what_it_leads_to_has() {
+    fn a_reference_changes_with_the_value_it_leads_to() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("secret");
         let write = |text: &str| std::fs::write(&file, text).expect("a file");

@@ -34,7 +34,7 @@ pub use database_url::DatabaseUrl;
 pub use diagnostic::{Diagnostic, Diagnostics, nearest};
 pub use features::Features;
 pub use fingerprint::Fingerprint;
-pub use jackfield_plugin_abi::reach::HostPattern;
+pub use jackfield_plugin_abi::host_pattern::HostPattern;
 pub use options::ProviderOptions;
 pub use plugins::{Isolation, OnFailure, PluginSettings, Plugins, SandboxPolicy};
 pub use proxy::Proxy;

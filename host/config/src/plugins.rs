@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use jackfield_plugin_abi::reach::{HostPattern, NotAHost};
+use jackfield_plugin_abi::host_pattern::{HostPattern, HostPatternError};
 use toml::de::DeTable;
 
 use super::{
@@ -190,5 +190,5 @@ fn hosts(value: &ConfigValue<'_>) -> Option<Vec<HostPattern>> {
 
 fn host(value: &ConfigValue<'_>) -> Option<HostPattern> {
     let parsed = value.text()?.parse::<HostPattern>();
-    parsed.map_err(|error| value.report(error.to_string(), NotAHost::MEND)).ok()
+    parsed.map_err(|error| value.report(error.to_string(), HostPatternError::HELP)).ok()
 }

@@ -126,11 +126,11 @@ impl<'a> ConfigValue<'a> {
     fn follow(&self, reference: &DeTable<'_>) -> Option<Text> {
         let (kind, target) = reference.iter().next()?;
         let target = target.get_ref().as_str()?;
-        let found = if kind.get_ref() == "env" { self.from_env(target) } else { self.from_file(target) };
+        let found = if kind.get_ref() == "env" { self.read_env(target) } else { self.read_file(target) };
         found.map(|text| Text { text, is_reference: true })
     }
 
-    fn from_env(&self, name: &str) -> Option<String> {
+    fn read_env(&self, name: &str) -> Option<String> {
         match env::var(name) {
             Ok(value) => Some(value),
             Err(env::VarError::NotPresent) => {
@@ -145,7 +145,7 @@ impl<'a> ConfigValue<'a> {
         }
     }
 
-    fn from_file(&self, path: &str) -> Option<String> {
+    fn read_file(&self, path: &str) -> Option<String> {
         match fs::read_to_string(path) {
             Ok(text) => Some(without_line_end(&text).to_owned()),
             Err(error) => {

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_purpose_has_another_key() {
+    fn each_purpose_has_a_different_key() {
         let key = SecretKey("k".repeat(40).into());
         assert_ne!(key.derive("a"), key.derive("b"));
         assert_eq!(format!("{key:?}"), "SecretKey([secret])");

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_kept_to_the_hosts_user() {
+    fn a_key_is_created_once_and_only_the_hosts_user_can_read_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("data/secret.key");
         let file = source(KeyLocation::File(path.clone()));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_start_at_once_end_with_one_key() {
+    fn hosts_that_start_at_the_same_time_get_the_same_key() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = source(KeyLocation::File(folder.path().join("secret.key")));
         let keys: Vec<_> = std::thread::scope(|scope| {
@@ -263,14 +263,14 @@ mod tests {
     }
 
     #[test]
-    fn a_short_key_is_refused_and_not_told() {
+    fn a_short_key_is_refused_and_not_shown() {
         let diagnostic =
             source(KeyLocation::Literal("hunter2".to_owned().into())).load().expect_err("too short").to_string();
         assert!(diagnostic.contains("too short") && !diagnostic.contains("hunter2"), "{diagnostic}");
     }
 
     #[test]
-    fn a_key_stands_on_each_line_newest_first() {
+    fn there_is_one_key_per_line_newest_first() {
         let (new, old) = ("n".repeat(40), "o".repeat(40));
         let keys = |text: &str| source(KeyLocation::Literal(text.to_owned().into())).load();
         let both = keys(&format!("{new}\n\n{old}\n")).expect("two keys");
@@ -280,27 +280,27 @@ mod tests {
             (2, one.oldest().id(), one.oldest().id())
         );
         assert!(both.newest().id() != one.newest().id() && both.find(one.newest().id()).is_some());
-        assert!(one.replace(&both) && !one.replace(&both), "a handle tells whether anything is new");
+        assert!(one.replace(&both) && !one.replace(&both), "it returns whether anything is new");
     }
 
     #[test]
-    fn a_key_that_will_not_do_is_told_by_its_line_and_never_to_be_removed() {
+    fn a_key_that_is_too_short_is_reported_by_its_line_with_the_advice_to_keep_it() {
         let long = "o".repeat(40);
-        for (text, told) in [
+        for (text, expected) in [
             (format!("{long}\nhunter2"), "the key in line 2 is too short"),
             (format!("\n\n{long}\n\nhunter2\n"), "the key in line 5 is too short"),
             ("hunter2".to_owned(), "the key is too short"),
             ("\n \n".to_owned(), "there is no key in it"),
         ] {
             let diagnostic = source(KeyLocation::Literal(text.into())).load().expect_err("it will not do").to_string();
-            assert!(diagnostic.contains(told) && !diagnostic.contains("hunter2"), "{diagnostic}");
+            assert!(diagnostic.contains(expected) && !diagnostic.contains("hunter2"), "{diagnostic}");
             assert!(diagnostic.contains("help: put the key back as it was"), "{diagnostic}");
             assert!(diagnostic.ends_with("Never remove a key that something is sealed under"), "{diagnostic}");
         }
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_made_by_none_but_the_one_who_may() {
+    fn reading_the_key_never_creates_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("secret.key");
         let file = source(KeyLocation::File(path.clone()));

@@ -36,7 +36,7 @@ fn an_empty_file_is_all_defaults() {
 }
 
 #[test]
-fn the_manual_says_the_defaults() {
+fn the_manual_has_the_defaults() {
     let manual = settings_of(include_str!("../../../config/jackfield.toml"));
     let defaults = settings_of("");
     assert_eq!(manual.system.url_prefix, defaults.system.url_prefix);
@@ -52,7 +52,7 @@ fn the_manual_says_the_defaults() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_with_line_key_and_help() {
+fn all_mistakes_are_reported_together_with_line_key_and_help() {
     let text = r#"
 default-integrations = ["example", "example", 3]
 default-integration = []
@@ -151,13 +151,13 @@ fn a_mistake_in_a_trusted_key_leaves_signatures_required() {
 }
 
 #[test]
-fn what_plugins_are_tried_out_with_is_refused_where_people_are() {
+fn trial_settings_are_refused_with_an_https_address() {
     let text = "[http]\nstand-in = \"http://127.0.0.1:9000\"\n[plugins]\nclock = 1700000000\n";
     let settings = settings_of(text);
     assert_eq!(settings.plugins.clock, Some(1_700_000_000));
     assert!(settings.http.stand_in.is_some());
-    let told = mistakes_in(&format!("[system]\nurl-prefix = \"https://jackfield.example\"\n{text}"));
-    insta::assert_snapshot!(told, @r"
+    let report = mistakes_in(&format!("[system]\nurl-prefix = \"https://jackfield.example\"\n{text}"));
+    insta::assert_snapshot!(report, @r"
     2 mistakes in the configuration
     jackfield.toml:4: http.stand-in: not with an https url-prefix: it is for trying plugins out
       help: remove it
@@ -167,15 +167,15 @@ fn what_plugins_are_tried_out_with_is_refused_where_people_are() {
 }
 
 #[test]
-fn what_is_no_toml_is_told_with_its_lines() {
-    let told = mistakes_in("[system]\nlisten = \n\n[http]\ntimeout 3\n");
-    assert!(told.contains("jackfield.toml:2") && told.contains("jackfield.toml:5"), "{told}");
+fn text_that_is_not_toml_is_reported_with_its_lines() {
+    let report = mistakes_in("[system]\nlisten = \n\n[http]\ntimeout 3\n");
+    assert!(report.contains("jackfield.toml:2") && report.contains("jackfield.toml:5"), "{report}");
 }
 
 #[test]
-fn a_file_that_is_not_there_is_told() {
-    let told = load(Path::new("/nowhere/jackfield.toml")).expect_err("it is not there").to_string();
-    insta::assert_snapshot!(told, @r"
+fn a_missing_file_is_reported() {
+    let report = load(Path::new("/nowhere/jackfield.toml")).expect_err("it is not there").to_string();
+    insta::assert_snapshot!(report, @r"
     1 mistake in the configuration
     /nowhere/jackfield.toml: No such file or directory (os error 2)
       help: name the configuration file with --config FILE
@@ -183,7 +183,7 @@ fn a_file_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_feature_may_be_on_for_some() {
+fn a_feature_can_be_on_for_some_organizations() {
     let settings = settings_of("[features]\n\"organizations:integrations-v3\" = [\"acme\"]\n");
     let is_on = |slug| settings.features.is_on("organizations:integrations-v3", slug);
     assert!(is_on("acme") && !is_on("other"));

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_can_stand_in() {
+    fn only_this_machine_can_be_the_stand_in() {
         for text in ["http://127.0.0.1:9000", "http://[::1]:9000/"] {
             assert!(text.parse::<StandInUrl>().is_ok(), "{text}");
         }

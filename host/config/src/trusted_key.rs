@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_public_key_is_told_and_a_secret_one_is_not_shown() {
+    fn other_text_is_refused_and_a_secret_key_is_not_shown() {
         let secret = BASE64_STANDARD.encode([7; SECRET_KEY_LENGTH]);
         let other_algorithm = format!("AA{}", &KEY[2..]);
         for text in ["", "RWQ", "operator.pub", &KEY[..40], &format!("{KEY}AAAA"), &other_algorithm] {

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_prefix_is_told() {
+    fn other_urls_are_refused() {
         for text in ["jackfield.example", "ftp://a", "https://a/?b", "https://a/#b", "https://a:b@c", "https://a/b", ""]
         {
             assert!(text.parse::<UrlPrefix>().is_err(), "{text}");

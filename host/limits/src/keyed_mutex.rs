@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_holder_leaves_reaches_those_who_waited_and_nobody_later() {
+    async fn a_value_reaches_those_who_waited_and_nobody_later() {
         let locks = KeyedMutex::<u8, Option<&str>>::default();
         let mut held = locks.lock(1).await;
         let mut waiting = Box::pin(locks.lock(1));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_and_goes_away_leaves_nothing_behind() {
+    async fn a_waiter_that_goes_away_leaves_nothing_behind() {
         let locks = KeyedMutex::<u8>::default();
         let held = locks.lock(1).await;
         let mut waiting = Box::pin(locks.lock(1));

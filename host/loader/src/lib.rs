@@ -43,8 +43,9 @@ pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_s
 pub use jackfield_config::{Http, ProviderOptions};
 pub use jackfield_outbound::Outbound;
 pub use jackfield_plugin_abi::envelope::{
-    Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantName, Identity,
-    Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookAnswer, WebhookCall,
+    Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantSelector,
+    Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookRequest,
+    WebhookResponse,
 };
 pub use library::{LibraryFile, Lock, PluginInfo, WrittenLock, signature_path, verify_entry, verify_file, write_lock};
 pub use provider::Provider;

@@ -7,10 +7,10 @@ use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::{
     envelope::{
         Answer, Api, CreateOut, Dialog, EventResponse, FaultKind, Field, Grant, Integration, NamedProvider, OAuth2,
-        Question, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, TaskResult, WebhookAnswer,
-        WebhookCall,
+        Question, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, TaskResult, WebhookRequest,
+        WebhookResponse,
     },
-    reach,
+    host_pattern::hosts_in_form,
 };
 
 use crate::{
@@ -128,7 +128,7 @@ impl Provider {
     /// Whether its service may report what happens to its integrations.
     #[must_use]
     pub const fn takes_events(&self) -> bool {
-        self.description.takes_events
+        self.description.handles_events
     }
 
     /// The HTTP client of a setup in which a person has named these hosts. It reaches the
@@ -144,8 +144,8 @@ impl Provider {
     /// The hosts that a person has named in a posted form, if the provider takes hosts from forms.
     #[must_use]
     pub fn named_hosts(&self, request: &Request) -> Vec<String> {
-        let form = if self.description.hosts_from_forms { request.form.as_slice() } else { &[] };
-        reach::named(form).map(|host| host.to_string()).collect()
+        let form = if self.description.allows_user_supplied_hosts { request.form.as_slice() } else { &[] };
+        hosts_in_form(form).map(|host| host.to_string()).collect()
     }
 
     /// How it is doing.
@@ -224,13 +224,13 @@ impl Provider {
     /// When the plugin gives no usable answer.
     pub async fn receive(
         &self,
-        call: WebhookCall,
+        call: WebhookRequest,
         state: State,
         tokens: Option<&dyn Tokens>,
-    ) -> Result<WebhookAnswer, PluginError> {
-        match known(self.ask_with_tokens(Question::Webhook { call, state }, &[], tokens).await)? {
-            None => Ok(WebhookAnswer::new(404)),
-            Some(TaskResult::Received { answer }) => Ok(answer),
+    ) -> Result<WebhookResponse, PluginError> {
+        match known(self.ask_with_tokens(Question::Webhook { request: call, state }, &[], tokens).await)? {
+            None => Ok(WebhookResponse::new(404)),
+            Some(TaskResult::WebhookHandled { response: answer }) => Ok(answer),
             Some(_) => Err(PluginError::Answer("a webhook was called, something else answered".to_owned())),
         }
     }
@@ -239,9 +239,9 @@ impl Provider {
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
-    pub async fn handle_event(&self, call: WebhookCall) -> Result<EventResponse, PluginError> {
-        match known(self.ask(Question::Event { call }, &[]).await)? {
-            None => Ok(WebhookAnswer::new(404).into()),
+    pub async fn handle_event(&self, call: WebhookRequest) -> Result<EventResponse, PluginError> {
+        match known(self.ask(Question::Event { request: call }, &[]).await)? {
+            None => Ok(WebhookResponse::new(404).into()),
             Some(TaskResult::EventHandled { response }) => Ok(response),
             Some(_) => Err(PluginError::Answer("the events URL was called, something else answered".to_owned())),
         }

@@ -2,7 +2,7 @@
 
 use jackfield_config::{HostPattern, ProviderOptions};
 use jackfield_outbound::HostAllowList;
-use jackfield_plugin_abi::{envelope::CreateOut, reach::asked};
+use jackfield_plugin_abi::{envelope::CreateOut, host_pattern::requested_hosts};
 
 /// The hosts that a provider may reach: those that it declares, or the fewer that the operator
 /// grants.
@@ -14,6 +14,6 @@ pub fn reach_of(
     options: &ProviderOptions,
     granted: Option<Vec<HostPattern>>,
 ) -> Result<HostAllowList, String> {
-    let declared = asked(description, &options.table)?;
-    Ok(HostAllowList::new(declared, granted).allowing_named(description.hosts_from_forms))
+    let declared = requested_hosts(description, &options.table)?;
+    Ok(HostAllowList::new(declared, granted).allowing_named(description.allows_user_supplied_hosts))
 }

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn an_assertion_names_the_client_twice_ends_soon_and_is_another_each_time() {
+    fn an_assertion_names_the_client_twice_expires_soon_and_is_unique() {
         // RFC 7523 section 3, points 1 to 7; OpenID Connect Core 1.0 section 9.
         let oauth2 = OAuth2::new("https://a/", "https://a/token").client("id", "");
         let (first, second) = (claims_at_100(&oauth2), claims_at_100(&oauth2));
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_audience_is_the_issuer_alone_where_it_is_known() {
+    fn the_audience_is_the_issuer_alone_if_it_is_known() {
         let oauth2 = OAuth2::new("https://a/", "https://a/token");
         assert_eq!(claims_at_100(&oauth2)["aud"], "https://a/token", "RFC 7523 section 3, point 3");
         assert_eq!(

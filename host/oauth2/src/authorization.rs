@@ -59,7 +59,7 @@ pub enum CallbackError {
     /// Neither `code` nor `error`.
     #[error("the answer has neither a code nor an error")]
     NoCode,
-    /// The provider or the person said no (RFC 6749 section 4.1.2.1).
+    /// The answer is an error: the provider or the person refused (RFC 6749 section 4.1.2.1).
     #[error("the provider answered the error `{}`", .0.escape_debug())]
     Refused(String),
 }
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verifier_is_kept_and_its_challenge_alone_is_sent_unless_the_provider_wants_none() {
+    fn only_the_challenge_of_a_verifier_is_sent_unless_the_provider_wants_none() {
         let mut state = State::new();
         let sent = log_in(&acme(), &request(&[]), &mut state).expect("a URL");
         let verifier = state[VERIFIER].as_str().expect("it is kept").to_owned();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_goes_along_where_an_id_token_is_asked_for_and_can_be_verified() {
+    fn a_nonce_is_sent_if_an_id_token_is_requested_and_can_be_verified() {
         // OpenID Connect Core 1.0 sections 3.1.2.1 and 15.5.2.
         let sent = |oauth2: OAuth2| {
             let mut state = State::new();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_issuer_is_refused_before_anything_is_made_of_it() {
+    fn an_answer_of_another_issuer_is_refused_before_it_is_used() {
         // RFC 9207 section 2.4; RFC 9700 section 4.4.2.
         let id = "https://acme.example";
         let (announced, unannounced) =
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn each_log_in_binds_another_state_and_sends_it() {
+    fn each_log_in_binds_and_sends_a_new_state() {
         let (mut first, mut second) = (State::new(), State::new());
         let LoginOutcome::Redirect(url) = log_in(&acme(), &request(&[]), &mut first).expect("a URL") else {
             panic!("nothing was answered yet")
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_at_the_log_in_step_goes_to_the_callback_and_not_round_in_circles() {
+    fn an_answer_at_the_log_in_step_goes_to_the_callback() {
         for query in [[("code", "c")], [("error", "access_denied")]] {
             let mut state = State::new();
             assert_eq!(log_in(&acme(), &request(&query), &mut state), Ok(LoginOutcome::Answered));
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_judged() {
+    fn answers_are_checked() {
         let (code, error, given) = (("code", "c"), ("error", "access_denied"), ("state", "s"));
         let refused = Err(CallbackError::Refused("access_denied".to_owned()));
         let cases = [

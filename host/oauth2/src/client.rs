@@ -68,7 +68,7 @@ pub fn authenticate(
     let OAuth2 { client_id, client_secret, .. } = oauth2;
     match oauth2.client_authentication {
         // Metadata would have replaced `Announced`. Without an issuer there are none.
-        ClientAuthentication::Post | ClientAuthentication::Announced => {
+        ClientAuthentication::Post | ClientAuthentication::Discovered => {
             let parameters = parameters.with("client_id", client_id).secret("client_secret", client_secret.expose());
             Ok((parameters, None))
         }
@@ -85,7 +85,7 @@ pub fn authenticate(
                 parameters.with("client_id", client_id).with("client_assertion_type", assertion::ASSERTION_TYPE);
             Ok((parameters.secret("client_assertion", &assertion), None))
         }
-        ClientAuthentication::Unknown => Err(TokenError::Dialect("a way of client authentication")),
+        ClientAuthentication::Unknown => Err(TokenError::Unsupported("a way of client authentication")),
     }
 }
 
@@ -158,7 +158,7 @@ fn body(form: TokenRequest, pairs: &[(String, String)]) -> Result<(&'static str,
             let object: State = pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
             Ok(("application/json", Value::Object(object).to_string().into_bytes()))
         }
-        TokenRequest::Unknown => Err(TokenError::Dialect("a body of the token request")),
+        TokenRequest::Unknown => Err(TokenError::Unsupported("a body of the token request")),
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     /// Authorization, content type and body of a request.
-    fn asked(oauth2: &OAuth2) -> Result<String, String> {
+    fn sent(oauth2: &OAuth2) -> Result<String, String> {
         let parameters = Parameters::grant("refresh_token").secret("refresh_token", "r/1");
         let words = |error: TokenError| error.to_string();
         let (parameters, authorization) =
@@ -184,50 +184,50 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_exact_in_every_dialect() {
-        insta::assert_snapshot!(asked(&acme()).expect("a dialect"), @"- application/x-www-form-urlencoded grant_type=refresh_token&refresh_token=r%2F1&client_id=i%3Ad&client_secret=s%26t");
+    fn a_request_is_exact_in_every_form() {
+        insta::assert_snapshot!(sent(&acme()).expect("a known form"), @"- application/x-www-form-urlencoded grant_type=refresh_token&refresh_token=r%2F1&client_id=i%3Ad&client_secret=s%26t");
         let basic = acme().client_authentication(ClientAuthentication::Basic);
-        insta::assert_snapshot!(asked(&basic).expect("a dialect"), @"Basic aSUzQWQ6cyUyNnQ= application/x-www-form-urlencoded grant_type=refresh_token&refresh_token=r%2F1");
+        insta::assert_snapshot!(sent(&basic).expect("a known form"), @"Basic aSUzQWQ6cyUyNnQ= application/x-www-form-urlencoded grant_type=refresh_token&refresh_token=r%2F1");
         let json = acme().token_request(TokenRequest::Json);
-        insta::assert_snapshot!(asked(&json).expect("a dialect"), @r#"- application/json {"client_id":"i:d","client_secret":"s&t","grant_type":"refresh_token","refresh_token":"r/1"}"#);
+        insta::assert_snapshot!(sent(&json).expect("a known form"), @r#"- application/json {"client_id":"i:d","client_secret":"s&t","grant_type":"refresh_token","refresh_token":"r/1"}"#);
         let both = basic.token_request(TokenRequest::Json);
-        insta::assert_snapshot!(asked(&both).expect("a dialect"), @r#"Basic aSUzQWQ6cyUyNnQ= application/json {"grant_type":"refresh_token","refresh_token":"r/1"}"#);
+        insta::assert_snapshot!(sent(&both).expect("a known form"), @r#"Basic aSUzQWQ6cyUyNnQ= application/json {"grant_type":"refresh_token","refresh_token":"r/1"}"#);
     }
 
     #[test]
-    fn an_assertion_stands_in_the_body_and_no_secret_beside_it() {
+    fn an_assertion_is_sent_without_a_secret_beside_it() {
         // RFC 7523 section 2.2, RFC 6749 section 2.3.
         let key = include_str!("../../../plugins/github-app/src/test-key.pem");
-        let asked = asked(&acme().private_key(key).key_id("k")).expect("a dialect");
-        let (head, assertion) = asked.split_once("&client_assertion=").expect("it is there");
+        let request = sent(&acme().private_key(key).key_id("k")).expect("a known form");
+        let (head, assertion) = request.split_once("&client_assertion=").expect("it is there");
         assert_eq!(
             head,
             "- application/x-www-form-urlencoded grant_type=refresh_token&refresh_token=r%2F1&client_id=i%3Ad&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
         );
         assert_eq!(assertion.split('.').count(), 3, "{assertion}");
-        let refused = super::tests::asked(&acme().private_key("no key")).expect_err("it is no key");
+        let refused = super::tests::sent(&acme().private_key("no key")).expect_err("it is no key");
         assert!(refused.contains("private key"), "{refused}");
     }
 
     #[test]
-    fn a_dialect_of_a_later_version_is_refused_before_anything_is_sent() {
+    fn what_only_a_later_version_knows_is_refused_before_anything_is_sent() {
         let cases = [
             (acme().client_authentication(ClientAuthentication::Unknown), "a way of client authentication"),
             (acme().token_request(TokenRequest::Unknown), "a body of the token request"),
         ];
         for (oauth2, what) in cases {
             let said = format!("the provider wants {what} that this host does not know; a newer host may");
-            assert_eq!(asked(&oauth2), Err(said));
+            assert_eq!(sent(&oauth2), Err(said));
         }
     }
 
     #[test]
-    fn what_is_secret_is_hidden_whatever_the_way_of_authentication() {
-        for way in [ClientAuthentication::Post, ClientAuthentication::Basic] {
+    fn secrets_are_redacted_with_every_method_of_authentication() {
+        for method in [ClientAuthentication::Post, ClientAuthentication::Basic] {
             let parameters = Parameters::grant("authorization_code").secret("code", "c0de").secret("code_verifier", "");
-            let oauth2 = acme().client_authentication(way);
+            let oauth2 = acme().client_authentication(method);
             let authenticated = authenticate(&oauth2, parameters, OffsetDateTime::UNIX_EPOCH);
-            let (parameters, _) = authenticated.map_err(|error| error.to_string()).expect("a way that is known");
+            let (parameters, _) = authenticated.map_err(|error| error.to_string()).expect("a known method");
             assert_eq!(parameters.redacted("bad code c0de for s&t"), "bad code [secret] for [secret]");
         }
     }

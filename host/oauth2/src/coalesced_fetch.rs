@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_fetched_is_kept_for_an_hour_and_over_an_outage() {
+    async fn a_document_is_kept_for_an_hour_and_over_an_outage() {
         let known = CoalescedFetch::default();
         assert_eq!(got(&known, 0, None).await, None, "nothing was ever known");
         assert_eq!(got(&known, 0, Some(1)).await, Some(1));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_waited_for_an_issuer_that_hangs_share_its_failure_and_who_comes_later_asks_again() {
+    async fn callers_that_wait_share_a_failure_and_a_later_caller_fetches_again() {
         let (known, requests) = (CoalescedFetch::<u8>::default(), Arc::new(AtomicUsize::new(0)));
         let fetch = |result: Option<u8>| {
             let requests = requests.clone();

@@ -20,7 +20,7 @@ const LONGEST_SUBJECT: usize = 255;
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum IdTokenError {
     /// It was requested and did not come (section 3.1.3.3).
-    #[error("the scope `openid` was asked for, and the token answer has no id_token")]
+    #[error("the scope `openid` was requested, and the token answer has no id_token")]
     Missing,
     /// The issuer announces no keys.
     #[error("the issuer's metadata have no jwks_uri")]
@@ -35,7 +35,7 @@ pub enum IdTokenError {
     #[error("its claim `{0}` is missing or malformed")]
     Claim(&'static str),
     /// It is from another issuer.
-    #[error("its issuer is `{}` and not the one that was asked", .0.escape_debug())]
+    #[error("its issuer is `{}` and not the expected one", .0.escape_debug())]
     Issuer(String),
     /// It is for another client.
     #[error("it is not for this client but for `{}`", .0.escape_debug())]
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_fits_is_believed() {
+    fn a_token_that_matches_is_accepted() {
         // OpenID Connect Core 1.0 section 3.1.3.7; the hash is that of section A.3's example.
         let more = [
             ("aud", json!(["client"])),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn each_claim_that_does_not_fit_is_refused_by_name() {
+    fn each_claim_that_does_not_match_is_refused_by_name() {
         // OpenID Connect Core 1.0 section 3.1.3.7, points 2 to 11, and section 3.1.3.8.
         let cases = [
             ("iss", json!("https://i/"), IdTokenError::Issuer("https://i/".into())),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_a_nonce_of_ours_is_never_believed() {
+    fn a_token_without_a_nonce_of_ours_is_never_accepted() {
         let expected = Expected {
             issuer: "https://i",
             client_id: "client",

@@ -13,11 +13,11 @@ use super::{
 };
 use crate::jose::{Jws, KeySet};
 
-/// One issuer, and what it has said so far.
+/// One issuer, with what was fetched from it.
 pub(super) struct Issuer {
     id: String,
     metadata: CoalescedFetch<Metadata>,
-    /// What it says as an OpenID provider, for what its other metadata leave out.
+    /// Its OpenID document, for what the other metadata leave out.
     openid: CoalescedFetch<Metadata>,
     keys: CoalescedFetch<KeySet>,
 }

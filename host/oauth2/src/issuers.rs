@@ -25,7 +25,7 @@ impl Issuers {
     /// taken from the issuer, if there is one.
     ///
     /// # Errors
-    /// When the issuer cannot be asked, or does not say what is needed.
+    /// When the request to the issuer fails, or its metadata lack what is needed.
     pub async fn server(
         &self,
         oauth2: &OAuth2,
@@ -67,7 +67,7 @@ mod tests {
     use crate::metadata::Metadata;
 
     #[tokio::test]
-    async fn what_was_fetched_for_one_provider_opens_nothing_to_another_that_may_not_ask_there() {
+    async fn a_provider_that_may_not_contact_an_issuer_gets_nothing_from_memory() {
         let http = Http {
             allow_private: Vec::new(),
             timeout: std::time::Duration::from_secs(1),

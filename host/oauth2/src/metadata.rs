@@ -1,7 +1,7 @@
 //! The metadata of an authorization server: fetched and checked. Knows no cache.
 //!
 //! They are looked for first as RFC 8414 section 3 says, then as OpenID Connect Discovery 1.0
-//! section 4 says. They count only if they name the issuer that was asked (section 3.3). Otherwise
+//! section 4 says. They count only if they name that very issuer (section 3.3). Otherwise
 //! one server could speak for another.
 
 use std::sync::Arc;
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_with_query_fragment_or_credentials_is_none() {
+    fn an_issuer_with_query_fragment_or_credentials_is_invalid() {
         // RFC 8414 section 2.
         for issuer in
             ["", "a.example", "https://a.example?x", "https://a.example/#x", "ftp://a.example", "https://u:p@a.example"]
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_of_client_authentication_is_the_best_in_common() {
+    fn client_authentication_uses_the_best_method_in_common() {
         // RFC 8414 section 2, token_endpoint_auth_methods_supported.
         let way = |taken: Option<&[&str]>, has_key, has_secret| {
             let taken = taken.map(|taken| taken.iter().map(|way| (*way).to_owned()).collect());

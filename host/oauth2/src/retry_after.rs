@@ -26,7 +26,7 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
 
     #[test]
-    fn a_wait_is_seconds_or_a_date() {
+    fn a_pause_is_seconds_or_a_date() {
         let cases = [
             ("120", Some(120)),
             ("Wed, 25 Nov 2026 12:01:00 GMT", Some(60)),

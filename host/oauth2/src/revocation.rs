@@ -116,9 +116,9 @@ fn revocation_response(
 }
 
 fn in_words(error: &str, description: &str) -> String {
-    let said =
+    let words =
         [error, description].iter().filter(|text| !text.is_empty()).map(|text| truncated(text)).collect::<Vec<_>>();
-    if said.is_empty() { String::new() } else { format!(": {}", said.join(": ").escape_debug()) }
+    if words.is_empty() { String::new() } else { format!(": {}", words.join(": ").escape_debug()) }
 }
 
 /// A provider may quote the request in its error.
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_judged_as_rfc_7009_section_2_2_says() {
+    fn an_answer_is_read_as_rfc_7009_section_2_2_says() {
         type Case = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
         let cases: [Case; 11] = [
             // Section 2.2: 200 also for a token that the server does not know; the body says
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_service_quotes_of_the_request_is_hidden() {
+    fn an_error_that_quotes_the_token_loses_it() {
         let parameters = Parameters::default().secret("token", "t0ken");
         let error = RevocationError::Answer { status: 400, words: ": what is t0ken".to_owned(), retry_after: None };
         let words = without_secrets(error, &parameters).to_string();

@@ -28,15 +28,15 @@ impl Scopes {
     /// Compares the scopes that a token answer grants with the requested ones.
     pub(super) fn compared(oauth2: &OAuth2, answer: &State) -> Self {
         let answer = Value::Object(answer.clone());
-        let tokens = answer.pointer(&oauth2.tokens_at);
+        let tokens = answer.pointer(&oauth2.token_pointer);
         let granted = tokens.and_then(named).or_else(|| named(&answer));
         let mut scopes = Self::new(oauth2.scopes.clone(), granted.map(|granted| with_offline(oauth2, granted, tokens)));
-        let asked = oauth2.authorize_parameters.iter().find(|(name, _)| name == USER_SCOPE);
-        if let Some((_, asked)) = asked.filter(|(_, scopes)| !scopes.is_empty()) {
+        let requested = oauth2.authorize_parameters.iter().find(|(name, _)| name == USER_SCOPE);
+        if let Some((_, requested)) = requested.filter(|(_, scopes)| !scopes.is_empty()) {
             // A person who grants nothing gets no token here, so a scope that is not named is not
             // granted.
             let granted = answer.get(USER).and_then(named).unwrap_or_default();
-            scopes.user = Some(Box::new(Self::new(split(asked), Some(granted))));
+            scopes.user = Some(Box::new(Self::new(split(requested), Some(granted))));
         }
         scopes
     }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_granted_set_is_read_in_every_way_of_writing_it_and_compared() {
+    fn granted_scopes_are_read_in_every_format_and_compared() {
         // RFC 6749 sections 3.3 and 5.1.
         let cases = [
             (json!({"scope": "b a"}), json!(["a", "b"]), json!([])),
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_found_beside_tokens_that_stand_deeper() {
+    fn scopes_are_found_beside_nested_tokens() {
         let answer = json!({"data": {"access_token": "t", "scope": "a"}});
-        assert_eq!(compared(&asking(&["a", "b"]).tokens_at("/data"), &answer)["missing_scopes"], json!(["b"]));
+        assert_eq!(compared(&asking(&["a", "b"]).token_pointer("/data"), &answer)["missing_scopes"], json!(["b"]));
     }
 
     #[test]
-    fn the_scope_for_a_refresh_token_is_granted_where_one_comes() {
+    fn the_scope_for_a_refresh_token_is_granted_if_one_comes() {
         // OpenID Connect Core 1.0 section 11.
         let oauth2 = asking(&["offline_access", "User.Read"]);
         let missing = |answer: Value| compared(&oauth2, &answer)["missing_scopes"].clone();
@@ -134,11 +134,11 @@ mod tests {
         assert_eq!(missing(json!({"scope": "User.Read"})), json!(["offline_access"]));
         assert_eq!(missing(json!({"scope": "User.Read", "refresh_token": ""})), json!(["offline_access"]));
         let granted = compared(&asking(&["User.Read"]), &json!({"scope": "User.Read", "refresh_token": "r"}));
-        assert_eq!(granted["granted_scopes"], json!(["User.Read"]), "nobody asked for it");
+        assert_eq!(granted["granted_scopes"], json!(["User.Read"]), "it was not requested");
     }
 
     #[test]
-    fn slacks_persons_are_compared_apart_from_its_bots() {
+    fn slacks_user_scopes_are_compared_apart_from_its_bot_scopes() {
         let oauth2 = asking(&["commands"]).authorize_parameter("user_scope", "search:read,users:read");
         let answer = json!({"scope": "commands", "authed_user": {"id": "U1", "scope": "search:read"}});
         let scopes = compared(&oauth2, &answer);

@@ -1,4 +1,4 @@
-//! One authorization server: what the provider says of it, completed by what its issuer says.
+//! One authorization server: what the provider describes, completed by its issuer's metadata.
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ impl AuthorizationServer {
         })
     }
 
-    /// The server's endpoints and the client's credentials, complete unlike what the provider may
-    /// have said.
+    /// The server's endpoints and the client's credentials. They are complete, unlike what the
+    /// provider may have described.
     #[must_use]
     pub const fn oauth2(&self) -> &OAuth2 {
         &self.oauth2
@@ -66,7 +66,7 @@ fn completed(mut oauth2: OAuth2, metadata: &Metadata) -> Result<OAuth2, Discover
     fill(&mut oauth2.authorize_url, metadata.authorization_endpoint.as_ref(), "authorization_endpoint")?;
     fill(&mut oauth2.token_url, metadata.token_endpoint.as_ref(), "token_endpoint")?;
     oauth2.revocation_url = oauth2.revocation_url.or_else(|| metadata.revocation_endpoint.clone());
-    if oauth2.client_authentication == ClientAuthentication::Announced {
+    if oauth2.client_authentication == ClientAuthentication::Discovered {
         let has_key = !oauth2.private_key.is_empty();
         let has_secret = !oauth2.client_secret.is_empty();
         oauth2.client_authentication = metadata.authentication(has_key, has_secret)?;
@@ -83,7 +83,7 @@ fn fill(set: &mut String, found: Option<&String>, name: &'static str) -> Result<
 
 fn allowing_endpoints(outbound: &Outbound, metadata: &Metadata) -> Outbound {
     let Some(hosts) = outbound.allowed_hosts() else { return outbound.clone() };
-    let announced = metadata.endpoints_for_the_host().filter_map(|url| HostPattern::of(&url));
+    let announced = metadata.endpoints_for_the_host().filter_map(|url| HostPattern::from_url(&url));
     outbound.limited_to(hosts.with_announced(announced))
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_is_neither_set_nor_discovered_is_told() {
+    fn an_endpoint_that_is_neither_set_nor_discovered_is_reported() {
         let found = Metadata { token_endpoint: None, ..metadata() };
         let error = completed(OAuth2::discover("https://i").client("id", "s"), &found).expect_err("no token endpoint");
         assert_eq!(error.to_string(), "the issuer's metadata have no token_endpoint, and none is set");

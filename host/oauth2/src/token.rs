@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parameters_of_a_code_are_the_rfcs_the_verifier_and_the_providers() {
+    fn a_code_is_sent_with_its_verifier_and_the_providers_parameters() {
         let oauth2 = OAuth2::new("https://a.example/", "https://a.example/token").token_parameter("x", "y");
         for verifier in [None, Some("v")] {
             let code = AuthorizationCode { code: "c/d".to_owned(), verifier: verifier.map(str::to_owned), nonce: None };
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_an_error() {
+    fn an_answer_without_a_token_is_an_error() {
         let (json, no) = ("application/json", "the token endpoint answered ");
         let cases = [
             (200, json, r#"{"error": "e", "error_description": "because"}"#, "the error `e`: because"),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_grant_is_told_from_an_outage_and_both_keep_status_and_retry_after() {
+    fn a_refusal_differs_from_an_outage_and_both_keep_status_and_retry_after() {
         // RFC 6749 section 5.2.
         let refusal = |body| match judged(400, "application/json", body) {
             Err(TokenError::Refused(refusal)) => *refusal,

@@ -18,7 +18,7 @@ pub enum TokenError {
     Url,
     /// The provider wants something that only a later version knows.
     #[error("the provider wants {0} that this host does not know; a newer host may")]
-    Dialect(&'static str),
+    Unsupported(&'static str),
     /// The client's private key cannot sign.
     #[error("the client cannot authenticate: private-key is {0}")]
     Key(#[from] InvalidKey),

@@ -51,7 +51,7 @@ impl HostAllowList {
     /// Whether the host of a URL is both declared and granted.
     #[must_use]
     pub fn allows(&self, url: &Url) -> bool {
-        let covers = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.covers(url));
+        let covers = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(url));
         covers(&self.declared) && self.granted.as_deref().is_none_or(covers)
     }
 }
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(narrowed.to_string(), "slack.com, *.slack.com; granted: slack.com, evil.example");
         let ports =
             HostAllowList::new(patterns(&["slack.com", "slack.com:443", "git.example:8443", "a.example:443"]), None);
-        assert_eq!(ports.to_string(), "a.example, git.example:8443, slack.com", "that of https is not said");
+        assert_eq!(ports.to_string(), "a.example, git.example:8443, slack.com", "the port of https is left out");
     }
 
     #[test]

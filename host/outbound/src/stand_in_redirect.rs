@@ -10,7 +10,7 @@ use super::OutboundError;
 
 /// Tells the stand-in which URL the request was for.
 static ORIGINAL_URL: HeaderName = HeaderName::from_static("x-jackfield-url");
-/// The stand-in says in it that no answer came, and why.
+/// A stand-in sets it to play a connection that fails; the value says why.
 static FAILURE: HeaderName = HeaderName::from_static("x-jackfield-failure");
 
 /// Sends a request to the stand-in instead.

@@ -59,7 +59,7 @@ async fn an_allowed_address_is_reached_and_its_answer_read() {
 }
 
 #[tokio::test]
-async fn a_server_names_no_endpoint_over_plain_http_unless_it_is_allowed() {
+async fn a_plain_http_endpoint_is_refused_unless_it_is_allowed() {
     // RFC 8414 section 2: every endpoint is https.
     let client = client(&["127.0.0.1:8001"], 100);
     for url in ["https://a.example/x", "http://127.0.0.1:8001/x"] {
@@ -142,7 +142,7 @@ async fn an_allowance_with_a_port_holds_for_that_port_only() {
 }
 
 #[tokio::test]
-async fn a_stand_in_is_told_where_a_request_was_for_and_may_play_a_failure() {
+async fn a_stand_in_gets_the_original_url_and_may_play_a_failure() {
     let address =
         answering("HTTP/1.1 200 OK\r\nx-jackfield-failure: no route to host\r\ncontent-length: 0\r\n\r\n").await;
     let settings = Http { stand_in: format!("http://{address}").parse().ok(), ..settings(&[], 100) };
@@ -219,7 +219,7 @@ async fn plain_http_to_an_allowed_address_does_not_become_plain_http_to_the_worl
         let request = get("http://rebound.example/").map(|body| Outgoing::Whole(body.into()));
         let streamed = client().send_streamed(request, Duration::from_secs(5)).await.err().expect("likewise");
         for error in [whole, streamed] {
-            assert!(matches!(&error, OutboundError::Unreachable(told) if told.contains(words)), "{error}");
+            assert!(matches!(&error, OutboundError::Unreachable(found) if found.contains(words)), "{error}");
         }
     }
 }
@@ -243,12 +243,12 @@ async fn sent_head(request: Request<Vec<u8>>) -> String {
 }
 
 #[tokio::test]
-async fn a_request_that_could_have_a_body_says_that_it_has_none() {
+async fn a_request_that_could_have_a_body_declares_an_empty_one() {
     // RFC 9110 section 8.6.
-    for (method, says) in [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)] {
+    for (method, declares) in [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)] {
         let request = Request::builder().method(method).body(Vec::new()).expect("a request");
         let head = sent_head(request).await;
-        assert_eq!(head.matches("content-length: 0\r\n").count(), usize::from(says), "{head}");
+        assert_eq!(head.matches("content-length: 0\r\n").count(), usize::from(declares), "{head}");
     }
     let mut explicit = Request::new(Vec::new());
     explicit.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));

@@ -1,5 +1,5 @@
-// Opens a provider's set-up in a pop-up, hears its answer, and shows what became of it without a reload. Without this script the same
-// links are a full-page set-up.
+// Opens a provider's setup in a pop-up, receives its result, and shows it without a reload. Without this script the same
+// links open the setup as a full page.
 
 const notices = document.getElementById("notices");
 const menu = document.getElementById("add-menu");
@@ -32,9 +32,11 @@ function button(text, className, run, label) {
   return made;
 }
 
-/** The answer's own words, with the one code that everybody meets put into ours. */
-function inWords(detail) {
-  return detail === "access_denied" ? "the request was declined there (access_denied)." : (detail ?? "the set-up did not finish.");
+/** The words of the result, with the one code that everybody meets put into ours. */
+function inWords(detail, provider) {
+  return detail === "access_denied"
+    ? `access was denied at ${provider} (access_denied).`
+    : (detail ?? "the connection was not finished.");
 }
 
 function randomName() {
@@ -48,7 +50,7 @@ function centred(width, height) {
   return `popup,width=${width},height=${height},left=${left},top=${top}`;
 }
 
-/** Takes the list as the server draws it now, so that a new row stands in its place by name. */
+/** Takes the list as the server renders it now, so that a new row has its place by name. */
 async function refresh(id) {
   const here = document.getElementById("installed");
   if (here === null) {
@@ -67,7 +69,7 @@ async function refresh(id) {
   }
 }
 
-/** What the host has left to say about a failure, for the person and for whoever helps them. */
+/** What the host left to say about a failure, with the details for support. */
 async function leftToSay() {
   const answer = await fetch(window.location.href, { headers: { accept: "text/html" } });
   const page = new DOMParser().parseFromString(answer.ok ? await answer.text() : "", "text/html");
@@ -75,7 +77,7 @@ async function leftToSay() {
   return left === null ? "" : ` ${left.textContent}`;
 }
 
-/** Opens a set-up; false when the browser blocked the pop-up. */
+/** Opens a setup; false when the browser blocked the pop-up. */
 function open(link) {
   const { setup, width, height } = link.dataset;
   const name = randomName();
@@ -97,10 +99,11 @@ function open(link) {
     window.focus();
     if (answer.success) {
       await refresh(answer.data?.id);
-      notice("success", `${answer.data?.name ?? "The integration"} is connected.`);
+      const name = answer.data?.name;
+      notice("success", `${link.dataset.name}${name ? ` (${name})` : ""} is connected.`);
     } else {
       const more = await leftToSay().catch(() => "");
-      notice("error", `${link.dataset.name} was not connected: ${inWords(answer.data?.detail)}${more}`);
+      notice("error", `${link.dataset.name} was not connected: ${inWords(answer.data?.detail, link.dataset.name)}${more}`);
     }
   };
 
@@ -116,13 +119,13 @@ function open(link) {
   );
   channel.addEventListener("message", (event) => finish(event.data), { signal: stop.signal });
 
-  // A provider's page may cut the tie between the windows, and then this looks the same as closing: so the channel stays open.
+  // A provider's page may sever the windows, which looks the same as closing: so the channel stays open.
   const watch = setInterval(() => {
     if (stop.signal.aborted) {
       clearInterval(watch);
     } else if (popup.closed) {
       clearInterval(watch);
-      notice("", "The set-up window is closed or out of reach. If you closed it, nothing was added.", {
+      notice("", `The ${link.dataset.name} window is closed, or cannot be seen from here. If you closed it, nothing was added.`, {
         label: "Try again",
         run: () => start(link),
       });

@@ -1,4 +1,4 @@
-//! The handles that a request can reach; no logic.
+//! The services that a request can reach. No logic.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -6,11 +6,12 @@ use jackfield_config::UrlPrefix;
 use jackfield_loader::Plugins;
 use jackfield_services::{
     accounts::Accounts, audit::Audit, database::Database, grants::Grants, integrations::Integrations, keys::Keys,
-    proxy::Proxy, reload::Reloader, removals::Removals, session::Sessions, setup::Pipelines, token_reads::TokenReads,
+    proxy::Proxy, reload::Reloader, removals::Removals, revocations::Revocations, session::Sessions,
+    setup::SetupService, token_reads::TokenReads,
 };
 
 /// All that a request can reach.
-#[expect(missing_docs, reason = "each field is the room of its name")]
+#[expect(missing_docs, reason = "each field is the service of its name")]
 pub struct App {
     pub accounts: Accounts,
     pub audit: Audit,
@@ -18,12 +19,13 @@ pub struct App {
     pub grants: Grants,
     pub integrations: Integrations,
     pub keys: Keys,
-    pub pipelines: Arc<Pipelines>,
     pub plugins: Plugins,
     pub proxy: Proxy,
     pub reloader: Reloader,
     pub removals: Removals,
+    pub revocations: Revocations,
     pub sessions: Sessions,
+    pub setups: SetupService,
     pub token_reads: TokenReads,
     pub url_prefix: UrlPrefix,
 }

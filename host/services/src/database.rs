@@ -14,7 +14,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Builds the room.
+    /// This database.
     #[must_use]
     pub const fn new(store: Store) -> Self {
         Self { store }

@@ -5,9 +5,11 @@ use tracing::Instrument;
 
 use jackfield_store::{StoreError, StoreResult};
 
-/// Runs the work as a task of its own, in the caller's span, and waits for it.
-pub(crate) async fn run_detached<T: Send + 'static>(
+/// Starts the work as a task of its own, in the caller's span. The future that it answers waits for
+/// the end.
+pub(crate) fn run_detached<T: Send + 'static>(
     work: impl Future<Output = StoreResult<T>> + Send + 'static,
-) -> StoreResult<T> {
-    tokio::spawn(work.in_current_span()).await.map_err(|error| StoreError::Lost(error.to_string()))?
+) -> impl Future<Output = StoreResult<T>> {
+    let task = tokio::spawn(work.in_current_span());
+    async move { task.await.map_err(|error| StoreError::Lost(error.to_string()))? }
 }

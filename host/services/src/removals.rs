@@ -1,12 +1,12 @@
 //! Removes what holds tokens, and asks the provider to revoke them at once.
 //!
-//! The removal stands, also where the provider does not answer: a background task asks again.
+//! The removal stands even if the provider does not answer: a background task asks again.
 
 use crate::{
     accounts::Accounts,
     audit::Actor,
-    grants::{Attempted, Grants},
     integrations::{Integrations, Unlinked},
+    revocations::{RevocationOutcome, Revocations},
 };
 use jackfield_store::{IdentityId, IntegrationId, OrganizationId, StoreResult, UserId};
 
@@ -15,7 +15,7 @@ use jackfield_store::{IdentityId, IntegrationId, OrganizationId, StoreResult, Us
 pub struct Removals {
     accounts: Accounts,
     integrations: Integrations,
-    grants: Grants,
+    revocations: Revocations,
 }
 
 /// What a removal has done.
@@ -26,14 +26,14 @@ pub enum Removed {
     /// It is unlinked. Other organizations still use it, so its tokens stay.
     StillShared,
     /// It is gone. What came of the revocation of its tokens; `None`: nothing yet.
-    Gone(Option<Attempted>),
+    Gone(Option<RevocationOutcome>),
 }
 
 impl Removals {
-    /// Builds the room.
+    /// Removals by these services.
     #[must_use]
-    pub const fn new(accounts: Accounts, integrations: Integrations, grants: Grants) -> Self {
-        Self { accounts, integrations, grants }
+    pub const fn new(accounts: Accounts, integrations: Integrations, revocations: Revocations) -> Self {
+        Self { accounts, integrations, revocations }
     }
 
     /// Unlinks an integration from an organization. When no organization is left, the integration
@@ -50,7 +50,7 @@ impl Removals {
         Ok(match self.integrations.remove(organization, id, actor).await? {
             Unlinked::NotThere => Removed::NotThere,
             Unlinked::StillShared => Removed::StillShared,
-            Unlinked::Removed(revocation) => Removed::Gone(self.grants.revoke_now(revocation).await),
+            Unlinked::Removed(revocation) => Removed::Gone(self.revocations.revoke_now(revocation).await),
         })
     }
 
@@ -62,7 +62,7 @@ impl Removals {
     pub async fn unlink_identity(&self, user: UserId, identity: IdentityId) -> StoreResult<bool> {
         let unlinked = self.accounts.unlink_identity(user, identity).await?;
         for revocation in unlinked.revocations {
-            self.grants.revoke_now(revocation).await;
+            self.revocations.revoke_now(revocation).await;
         }
         Ok(unlinked.was_linked)
     }

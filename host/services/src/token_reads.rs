@@ -1,11 +1,11 @@
-//! Gives programs access tokens, and writes each read into the audit log first: what cannot be
-//! written down is not done.
+//! Gives access tokens to programs. Each read is in the audit log first: a read that cannot be
+//! audited is refused.
 
 use thiserror::Error;
 
 use crate::{
     audit::{Action, Actor, Audit, Entry},
-    grants::{Fresh, GrantError, Grants, Which},
+    grants::{AccessToken, GrantError, GrantSelector, Grants},
     integrations::Integrations,
 };
 use jackfield_store::{IntegrationId, OrganizationId, StoreError};
@@ -36,7 +36,7 @@ pub enum TokenReadError {
 }
 
 impl TokenReads {
-    /// Builds the room.
+    /// Token reads by these services.
     #[must_use]
     pub const fn new(integrations: Integrations, grants: Grants, audit: Audit) -> Self {
         Self { integrations, grants, audit }
@@ -51,9 +51,9 @@ impl TokenReads {
         actor: Actor,
         organization: OrganizationId,
         integration: IntegrationId,
-        which: &Which,
-    ) -> Result<Fresh, TokenReadError> {
-        let token = match self.grants.fresh(organization, integration, which).await {
+        selector: &GrantSelector,
+    ) -> Result<AccessToken, TokenReadError> {
+        let token = match self.grants.access_token(organization, integration, selector).await {
             Err(GrantError::NotFound) => return Err(self.absent(organization, integration).await?),
             other => other.map_err(TokenReadError::Grant)?,
         };

@@ -5,13 +5,13 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-mod beyond;
-mod difference;
+mod after_setup;
+mod diff;
 mod harness;
 mod in_process;
+mod mocks;
 mod outcome;
 mod real_host;
-mod script;
 
 pub use harness::{Harness, NOW};
-pub use outcome::{Came, Outcome};
+pub use outcome::{Outcome, OutcomeKind};

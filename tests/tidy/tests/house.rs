@@ -55,7 +55,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
     (
         "host/services/src",
         &[
-            &["detached"],
+            &["detached", "provider_calls"],
             &["accounts", "audit", "database", "integrations", "keys", "open", "session"],
             &["revocations"],
             &["grants"],

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jackfield_loader::{PluginError, TransportError};
-use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, TaskResult, WebhookAnswer};
+use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, TaskResult, WebhookResponse};
 use thiserror::Error;
 
 use super::observation::Observation;
@@ -150,11 +150,11 @@ fn kind_of(result: &Result<TaskResult, PluginError>) -> &'static str {
         },
         Ok(TaskResult::Built { .. }) => "integration",
         Ok(TaskResult::OAuth2 { .. }) => "oauth2",
-        Ok(TaskResult::Received { .. }) => "webhook",
+        Ok(TaskResult::WebhookHandled { .. }) => "webhook",
         Ok(TaskResult::EventHandled { .. }) => "event",
         Ok(TaskResult::Refreshed { .. }) => "refresh",
         Ok(TaskResult::Revoked { .. }) => "revocation",
-        Ok(TaskResult::Wants { .. } | TaskResult::WantsToken { .. } | TaskResult::Unknown) => "unknown",
+        Ok(TaskResult::AwaitsResponse { .. } | TaskResult::AwaitsToken { .. } | TaskResult::Unknown) => "unknown",
         Err(error) => error.reason(),
     }
 }
@@ -218,9 +218,9 @@ fn seen_by_others(observation: &Observation) -> Vec<(&'static str, String)> {
             seen.extend(shown.into_iter().flatten().map(|text| ("the integration's id or name", text.clone())));
         }
         Ok(TaskResult::OAuth2 { oauth2 }) => seen.push(("the authorization endpoint", oauth2.authorize_url.clone())),
-        Ok(TaskResult::Received { answer }) => seen.push(("the answer to a call", in_text(answer))),
+        Ok(TaskResult::WebhookHandled { response: answer }) => seen.push(("the answer to a call", in_text(answer))),
         Ok(TaskResult::EventHandled { response }) => {
-            seen.push(("the answer to a call", in_text(&response.answer)));
+            seen.push(("the answer to a call", in_text(&response.response)));
             seen.extend(response.events.iter().map(|event| ("the id of an event", event.id.clone())));
         }
         Err(PluginError::Fault(fault)) => seen.push(("an error, which the log shows", fault.message.clone())),
@@ -235,7 +235,7 @@ fn seen_by_others(observation: &Observation) -> Vec<(&'static str, String)> {
 }
 
 /// What the caller of a webhook reads.
-fn in_text(answer: &WebhookAnswer) -> String {
+fn in_text(answer: &WebhookResponse) -> String {
     format!("{} {}", answer.content_type, String::from_utf8_lossy(&answer.body))
 }
 
@@ -250,7 +250,7 @@ fn in_one_line(question: &Question) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jackfield_plugin_abi::envelope::{Event, EventResponse, WebhookCall};
+    use jackfield_plugin_abi::envelope::{Event, EventResponse, WebhookRequest};
 
     use super::*;
 
@@ -263,20 +263,20 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_answer_to_a_call_is_a_leak() {
-        let call = || WebhookCall::new("POST", "");
-        let answer = || WebhookAnswer::new(200).with_body("text/plain", "the canary");
+        let call = || WebhookRequest::new("POST", "");
+        let answer = || WebhookResponse::new(200).with_body("text/plain", "the canary");
         let leak =
             |place: &str| vec![format!("{place}: leak: the value of the option `secret` is in the answer to a call")];
-        let webhook = Question::Webhook { call: call(), state: serde_json::Map::new() };
-        assert_eq!(leaks(TaskResult::Received { answer: answer() }, webhook), leak("a call to its webhook"));
-        let event = || Question::Event { call: call() };
+        let webhook = Question::Webhook { request: call(), state: serde_json::Map::new() };
+        assert_eq!(leaks(TaskResult::WebhookHandled { response: answer() }, webhook), leak("a call to its webhook"));
+        let event = || Question::Event { request: call() };
         assert_eq!(
             leaks(TaskResult::EventHandled { response: answer().into() }, event()),
             leak("a call to its events URL")
         );
-        let response = EventResponse::new(WebhookAnswer::new(200)).event(Event::uninstalled("x").id("canary"));
+        let response = EventResponse::new(WebhookResponse::new(200)).event(Event::uninstalled("x").id("canary"));
         let id = "a call to its events URL: leak: the value of the option `secret` is in the id of an event";
         assert_eq!(leaks(TaskResult::EventHandled { response }, event()), [id]);
-        assert!(leaks(TaskResult::EventHandled { response: WebhookAnswer::new(401).into() }, event()).is_empty());
+        assert!(leaks(TaskResult::EventHandled { response: WebhookResponse::new(401).into() }, event()).is_empty());
     }
 }

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use jackfield_config::names_a_secret;
 use jackfield_plugin_abi::envelope::{
     Answer, Grant, HttpResponse, Input, NamedProvider, Pairs, Question, Request, RevokeRequest, State, Step, StepKind,
-    TaskResult, WebhookCall,
+    TaskResult, WebhookRequest,
 };
 use serde_json::{Value, json};
 
@@ -86,20 +86,20 @@ impl Fuzzer {
                 0 => Question::Refresh { grant: Box::new(self.grant()), metadata: state },
                 1 => {
                     let (id, grants) = (self.text(), vec![self.grant()]);
-                    Question::Revoke { request: RevokeRequest::whole(id, state, grants) }
+                    Question::Revoke { request: RevokeRequest::uninstall(id, state, grants) }
                 }
-                2 => Question::Webhook { call: self.call(), state },
-                3 => Question::Event { call: self.call() },
+                2 => Question::Webhook { request: self.call(), state },
+                3 => Question::Event { request: self.call() },
                 _ => Question::BuildIntegration { state },
             },
         }
     }
 
     /// A call of a webhook.
-    fn call(&mut self) -> WebhookCall {
+    fn call(&mut self) -> WebhookRequest {
         let method = *self.random.choice(&["GET", "POST", "PUT"]).unwrap_or(&"POST");
         let body = if self.random.bool() { self.value(3).to_string() } else { self.text() };
-        let mut call = WebhookCall::new(method, body);
+        let mut call = WebhookRequest::new(method, body);
         (call.query, call.headers) = (self.pairs(), self.pairs());
         call
     }
@@ -188,7 +188,7 @@ impl Fuzzer {
 
     fn grant(&mut self) -> Grant {
         let answer = self.token_answer(2);
-        Grant::from_answer(self.name(), &answer).unwrap_or_else(|| Grant::new(self.name(), self.text()))
+        Grant::from_token_response(self.name(), &answer).unwrap_or_else(|| Grant::new(self.name(), self.text()))
     }
 
     /// Remembers the form fields that the plugin has shown, and the state after its answer.

@@ -93,16 +93,16 @@ impl PluginUnderTest {
         let mut out: TaskOut = observation.call(&self.running, op::START, &start).await?;
         for _ in 0..MAX_REQUESTS {
             let (task, input) = match out.result {
-                TaskResult::Wants { task, request } => {
+                TaskResult::AwaitsResponse { task, request } => {
                     observation.requests.push(serde_json::to_string(&request).unwrap_or_default());
                     (task, fuzzer.input())
                 }
-                TaskResult::WantsToken { task, .. } => (task, fuzzer.token()),
+                TaskResult::AwaitsToken { task, .. } => (task, fuzzer.token()),
                 done => return Ok(done),
             };
             out = observation.call(&self.running, op::RESUME, &ResumeIn { task, input, now: NOW }).await?;
         }
-        if let TaskResult::Wants { task, .. } | TaskResult::WantsToken { task, .. } = out.result {
+        if let TaskResult::AwaitsResponse { task, .. } | TaskResult::AwaitsToken { task, .. } = out.result {
             let drop = DropIn { task: Some(task), instance: None };
             let _: serde_json::Value = observation.call(&self.running, op::DROP, &drop).await?;
             return Err(PluginError::TooManyRequests);

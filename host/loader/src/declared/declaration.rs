@@ -2,7 +2,7 @@
 
 use jackfield_plugin_abi::{
     envelope::{Api, OAuth2, Pairs},
-    reach::HostPattern,
+    host_pattern::HostPattern,
 };
 use url::Url;
 
@@ -81,5 +81,5 @@ impl Declaration {
 /// its ports. `None` for a URL that waits for an option.
 fn host_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok().filter(|_| placeholder::words(url).next().is_none())?;
-    Some(HostPattern::of(&url)?.to_string())
+    Some(HostPattern::from_url(&url)?.to_string())
 }

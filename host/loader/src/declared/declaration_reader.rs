@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 use jackfield_oauth2::jose::SigningKey;
 use jackfield_plugin_abi::{
     envelope::{Api, ClientAuthentication, OAuth2, OptionDiagnostic, Pairs, State, TokenRequest},
-    reach::{HostPattern, NotAHost},
+    host_pattern::{HostPattern, HostPatternError},
 };
 use url::Url;
 
@@ -88,7 +88,7 @@ impl Reader<'_> {
         self.table.text("name");
         let mut oauth2 = self.oauth2();
         let token_path = JsonPath::new(self.table.text("token-path").unwrap_or_default());
-        oauth2.tokens_at = token_path.pointer();
+        oauth2.token_pointer = token_path.pointer();
         let account = self.account(&oauth2);
         oauth2.userinfo = matches!(account.source, AccountSource::Userinfo);
         let identity = self.identity(&oauth2);
@@ -145,7 +145,7 @@ impl Reader<'_> {
         let mut hosts: Vec<String> = texts.iter().map(|host| self.filled("api-hosts", host)).collect();
         hosts.retain(|host| placeholder::words(host).next().is_none());
         if hosts.iter().any(|host| host.parse::<HostPattern>().is_err()) {
-            self.table.note("api-hosts", NotAHost.to_string(), NotAHost::MEND);
+            self.table.note("api-hosts", HostPatternError.to_string(), HostPatternError::HELP);
         }
         hosts
     }
@@ -186,7 +186,7 @@ impl Reader<'_> {
             ("private-key-jwt", ClientAuthentication::PrivateKeyJwt),
         ];
         let default = match (&oauth2.issuer, oauth2.private_key.is_empty()) {
-            (Some(_), _) => ClientAuthentication::Announced,
+            (Some(_), _) => ClientAuthentication::Discovered,
             (None, false) => ClientAuthentication::PrivateKeyJwt,
             (None, true) => ClientAuthentication::Post,
         };

@@ -90,7 +90,7 @@ impl DeclaredPlugin {
         let Some(request) = pending.request(&declaration) else { return pending.finish(&declaration, None) };
         let task = self.next_task.fetch_add(1, Ordering::Relaxed);
         self.tasks.lock().insert(task, pending);
-        Ok((TaskResult::Wants { task, request }, Vec::new()))
+        Ok((TaskResult::AwaitsResponse { task, request }, Vec::new()))
     }
 
     fn resume(&self, request: ResumeIn) -> Result<TaskReply, Fault> {

@@ -30,9 +30,9 @@ impl PendingIntegration {
     pub(super) fn new(declaration: &Declaration, state: &State) -> Result<Self, Fault> {
         let answer = state.get("data").cloned().unwrap_or_default();
         let tokens = answer
-            .pointer(&declaration.oauth2.tokens_at)
+            .pointer(&declaration.oauth2.token_pointer)
             .ok_or_else(|| nothing_at("the token answer", &declaration.token_path, "token-path", &answer))?;
-        let mut grant = Grant::from_answer(GRANT, tokens)
+        let mut grant = Grant::from_token_response(GRANT, tokens)
             .ok_or_else(|| failed(format!("the token answer has no access_token; there is: {}", keys(tokens))))?;
         if grant.scopes.is_empty() {
             grant.scopes = granted(state).unwrap_or_else(|| declaration.oauth2.scopes.clone());
@@ -58,7 +58,7 @@ impl PendingIntegration {
         }
         let names_token = |(_, value): &(String, String)| placeholder::words(value).any(|word| word == ACCESS_TOKEN);
         if !headers.iter().any(names_token) {
-            request = request.bearer(self.grant.access_token.expose());
+            request = request.bearer_auth(self.grant.access_token.expose());
         }
         for (name, value) in headers {
             request = request.header(name, placeholder::filled(value, ACCESS_TOKEN, self.grant.access_token.expose()));

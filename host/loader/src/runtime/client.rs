@@ -43,8 +43,10 @@ enum Progress {
 impl From<TaskResult> for Progress {
     fn from(result: TaskResult) -> Self {
         match result {
-            TaskResult::Wants { task, request } => Self::Waits(task, HostRequest::Http(request)),
-            TaskResult::WantsToken { task, grant, subject } => Self::Waits(task, HostRequest::Token { grant, subject }),
+            TaskResult::AwaitsResponse { task, request } => Self::Waits(task, HostRequest::Http(request)),
+            TaskResult::AwaitsToken { task, grant, subject } => {
+                Self::Waits(task, HostRequest::Token { grant, subject })
+            }
             done => Self::Done(Box::new(done)),
         }
     }

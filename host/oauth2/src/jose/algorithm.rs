@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_none_nor_a_shared_secrets_algorithm_is_known_in_any_spelling() {
+    fn neither_none_nor_an_algorithm_with_a_shared_secret_is_known() {
         // RFC 8725 section 3.1.
         for name in ["none", "None", "NONE", "", "HS256", "HS512", "rs256", "RS1", "RS256 ", "ES256K"] {
             assert_eq!(Algorithm::named(name), None, "{name}");

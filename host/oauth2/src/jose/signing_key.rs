@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_each_kind_of_key_signs_its_public_key_verifies_and_no_other() {
+    fn only_its_public_key_verifies_what_a_key_has_signed() {
         let claims = json!({"iss": "i"});
         let keys = keys();
         for (key, algorithm) in keys.iter().zip(["RS256", "ES256", "EdDSA"]) {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forged_header_opens_nothing() {
+    fn a_forged_header_is_refused() {
         // RFC 8725 sections 2.1 and 3.1, RFC 7515 section 4.1.11.
         let [rsa, ..] = keys();
         let text = rsa.sign(Some("k"), &json!({"iss": "i"}));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn text_that_is_not_a_key_is_refused() {
         let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for pem in ["", "secret", certificate, &pem(b"no key"), &RSA[..200]] {
             assert_eq!(SigningKey::from_pem(pem).err(), Some(InvalidKey), "{pem}");

@@ -1,7 +1,5 @@
 //! Builds the services of a host.
 
-use std::sync::Arc;
-
 use crate::app::{App, AppHandle};
 use jackfield_config::{SecretKeys, Settings, clock::Clock};
 use jackfield_loader::Plugins;
@@ -17,8 +15,9 @@ use jackfield_services::{
     proxy::Proxy,
     reload::Reloader,
     removals::Removals,
-    session::{Sessions, Setups},
-    setup::{Parts, Pipelines},
+    revocations::Revocations,
+    session::Sessions,
+    setup::{SetupDependencies, SetupService},
     token_reads::TokenReads,
 };
 
@@ -33,16 +32,23 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone(), builds.clone());
     let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
-    let grants =
-        Grants::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone(), settings.tokens.keep_alive);
+    let revocations = Revocations::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone());
+    let grants = Grants::new(
+        store.clone(),
+        plugins.clone(),
+        issuers.clone(),
+        clock.clone(),
+        revocations.clone(),
+        settings.tokens.keep_alive,
+    );
     let proxy = Proxy::new(plugins.clone(), grants.clone(), audit.clone(), settings.proxy, url_prefix.clone());
-    let parts = Parts {
+    let dependencies = SetupDependencies {
         plugins: plugins.clone(),
         store: store.clone(),
-        setups: Setups::new(store.clone()),
         accounts: accounts.clone(),
         integrations: integrations.clone(),
         grants: grants.clone(),
+        revocations: revocations.clone(),
         features: features.clone(),
         url_prefix: url_prefix.clone(),
         clock: clock.clone(),
@@ -51,10 +57,10 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     AppHandle::new(App {
         database: Database::new(store.clone()),
         keys: Keys::new(store.clone()),
-        pipelines: Arc::new(Pipelines::new(parts, secret_keys)),
+        setups: SetupService::new(dependencies, secret_keys),
         sessions: Sessions::new(store.clone(), url_prefix.is_https()),
         reloader: Reloader::new(settings, outbound, plugins.clone(), features, store, audit.clone()),
-        removals: Removals::new(accounts.clone(), integrations.clone(), grants.clone()),
+        removals: Removals::new(accounts.clone(), integrations.clone(), revocations.clone()),
         token_reads: TokenReads::new(integrations.clone(), grants.clone(), audit.clone()),
         accounts,
         audit,
@@ -62,6 +68,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         integrations,
         plugins,
         proxy,
+        revocations,
         url_prefix,
     })
 }

@@ -1,13 +1,15 @@
-//! When a token counts as about to expire, and when a grant is refreshed although nobody asks. Pure.
+//! When a token counts as about to expire, and when a grant is refreshed although nobody asks.
+//! Pure.
 
 use time::{Duration, OffsetDateTime};
 
 use jackfield_store::grants::Grant;
 
-/// A token is refreshed when a sixth of its life is left, and two hours at most: what Slack's own libraries keep of its twelve.
+/// A token is refreshed when a sixth of its life is left, and two hours at most. Slack's own
+/// libraries keep two of its twelve.
 const LARGEST_MARGIN: Duration = Duration::hours(2);
 
-/// Since when a token of this life is about to expire.
+/// When a token of this life begins to be about to expire.
 fn stale_since(obtained_at: OffsetDateTime, expires_at: OffsetDateTime) -> OffsetDateTime {
     let sixth: Duration = (expires_at - obtained_at) / 6;
     expires_at - sixth.clamp(Duration::ZERO, LARGEST_MARGIN)
@@ -23,8 +25,9 @@ pub(super) fn is_alive(grant: &Grant, now: OffsetDateTime) -> bool {
     grant.expires_at.is_none_or(|expires_at| now < expires_at)
 }
 
-/// When a grant with a refresh token is refreshed although nobody asks: before the refresh token expires, where the provider says when; and
-/// after a while without use, since many lapse unused (RFC 9700 section 4.14.2).
+/// When a grant with a refresh token is refreshed although nobody asks: before the refresh token
+/// expires, if the provider says when, and after a while without use, since many lapse unused (RFC
+/// 9700 section 4.14.2).
 pub(super) fn due_at(
     now: OffsetDateTime,
     refresh_token_expires_in: Option<u64>,
@@ -36,7 +39,7 @@ pub(super) fn due_at(
     before_expiry.into_iter().chain(unused).min()
 }
 
-/// A time from now; `None` where it is beyond what can be counted.
+/// A time from now; `None` if it cannot be counted.
 pub(super) fn in_seconds(now: OffsetDateTime, seconds: u64) -> Option<OffsetDateTime> {
     now.checked_add(Duration::seconds(i64::try_from(seconds).ok()?))
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Audit, Entry, Outcome},
-    grants::{Fresh, GrantError, Grants},
+    grants::{AccessToken, GrantError, Grants},
 };
 use jackfield_config::{self as config, UrlPrefix};
 use jackfield_limits::InFlight;
@@ -52,7 +52,7 @@ impl Proxy {
         let (organization, integration) = (request.organization, request.integration);
         let max_calls = self.settings.max_calls;
         let in_flight = self.in_flight.start(organization, max_calls).ok_or(ProxyError::Busy(max_calls))?;
-        let found = self.grants.fresh_with_provider(organization, integration, &request.grant).await?;
+        let found = self.grants.access_token_with_provider(organization, integration, &request.grant).await?;
         let (provider_id, token) = found.ok_or(ProxyError::NotFound)?;
         let provider = self.plugins.find_configured(&provider_id).ok_or(ProxyError::NoProvider)?;
         let entry = Entry::new(Action::ProxyUse, request.actor.clone())
@@ -88,7 +88,7 @@ impl Proxy {
     async fn exchange(
         &self,
         prepared: &PreparedRequest,
-        mut token: Fresh,
+        mut token: AccessToken,
         log: &mut AccessLogEntry,
     ) -> Result<Response<Incoming>, ProxyError> {
         let mut may_refresh = true;
@@ -128,8 +128,8 @@ impl Proxy {
     }
 
     /// Another token in place of one that the service refused, if there is one.
-    async fn refresh(&self, token: &Fresh) -> Result<Option<Fresh>, ProxyError> {
-        match self.grants.refused(token).await {
+    async fn refresh(&self, token: &AccessToken) -> Result<Option<AccessToken>, ProxyError> {
+        match self.grants.replace_rejected(token).await {
             Ok(refreshed) => Ok(refreshed),
             Err(error @ GrantError::NeedsReauthentication(_)) => Err(error.into()),
             // The service's own answer tells the caller more.

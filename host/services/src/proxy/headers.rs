@@ -95,7 +95,7 @@ const ADDED: [(HeaderName, &str); 6] = [
 pub(super) fn request_headers(came: &HeaderMap, api: &Api, token: &str) -> Result<HeaderMap, ProxyError> {
     let is_for_this_host = |name: &str| FOR_THIS_HOST.contains(&name) || begins(name, &FOR_THIS_HOST_PREFIXES);
     let mut headers = without(came, is_for_this_host);
-    if !api.names_token() {
+    if !api.has_token_header() {
         headers.insert(header::AUTHORIZATION, credential("Bearer {access-token}", token)?);
     }
     for (name, value) in &api.headers {

@@ -10,7 +10,7 @@ use url::Url;
 use super::{error::ProxyError, headers, request_body::RequestBody, target::target};
 use crate::{
     audit::Actor,
-    grants::{Fresh, Which},
+    grants::{AccessToken, GrantSelector},
 };
 use jackfield_loader::{Api, Provider};
 use jackfield_outbound::{Outbound, Outgoing};
@@ -24,8 +24,8 @@ pub struct ProxyRequest {
     pub organization: OrganizationId,
     /// The integration to use.
     pub integration: IntegrationId,
-    /// Which of the integration's grants to use.
-    pub grant: Which,
+    /// GrantSelector of the integration's grants to use.
+    pub grant: GrantSelector,
     /// RFC 9110 section 9.
     pub method: Method,
     /// The path after `proxy/`, not decoded.
@@ -70,7 +70,7 @@ impl PreparedRequest {
     pub(super) fn new(
         request: ProxyRequest,
         provider: &Provider,
-        token: &Fresh,
+        token: &AccessToken,
         max_bytes: u64,
     ) -> Result<Self, ProxyError> {
         let api = provider.api().cloned().unwrap_or_default();
@@ -89,7 +89,7 @@ impl PreparedRequest {
     }
 
     /// The request of one attempt.
-    pub(super) fn attempt(&self, token: &Fresh) -> Result<Request<Outgoing>, ProxyError> {
+    pub(super) fn attempt(&self, token: &AccessToken) -> Result<Request<Outgoing>, ProxyError> {
         let mut request = Request::new(self.body.outgoing());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.url.as_str().parse().map_err(|_| ProxyError::Path("it makes no URL"))?;

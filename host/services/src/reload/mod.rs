@@ -3,7 +3,7 @@
 //! Everything new is read, started and checked before anything old ends. If something is wrong, all
 //! stays as it was.
 
-mod audit_entries;
+mod reload_entries;
 mod reloaded;
 
 use std::{path::PathBuf, sync::Arc};
@@ -78,11 +78,11 @@ impl Reloader {
     pub async fn started(&self, refused: &[Diagnostic]) -> StoreResult<()> {
         let running = self.0.running.lock().await;
         let settings = &running.settings;
-        let mut entries = audit_entries::at_start(settings, &self.0.plugins.status(), refused);
+        let mut entries = reload_entries::at_start(settings, &self.0.plugins.status(), refused);
         let (file, fingerprint) = self.fingerprint(settings);
         let replace = move |tx: &mut Tx<'_>| {
             let before = configurations::replace(tx, &file, &fingerprint)?;
-            entries.extend(audit_entries::changed_since(before, &fingerprint, &file));
+            entries.extend(reload_entries::changed_since(before, &fingerprint, &file));
             Ok(entries)
         };
         self.0.audit.write_after(replace).await
@@ -111,14 +111,14 @@ impl Reloader {
         let read = match config::load_lenient(&self.0.file) {
             Ok(read) => read,
             Err(diagnostics) => {
-                self.write(audit_entries::refused(None, diagnostics.list())).await;
+                self.write(reload_entries::refused(None, diagnostics.list())).await;
                 return Err(diagnostics.into());
             }
         };
         let settings = read.0.clone();
         let result = self.apply(running, read).await;
         if let Err(ReloadError::Diagnostics(diagnostics)) = &result {
-            self.write(audit_entries::refused(Some(&settings), diagnostics.list())).await;
+            self.write(reload_entries::refused(Some(&settings), diagnostics.list())).await;
         }
         result
     }
@@ -141,7 +141,7 @@ impl Reloader {
         let reloaded = Reloaded { changes, skipped: skipped.iter().map(ToString::to_string).collect(), needs_restart };
         let mut keys = running.settings.fingerprint.changed(&settings.fingerprint);
         keys.extend(has_new_key.then(|| "system.secret-key".to_owned()));
-        let entries = audit_entries::applied(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
+        let entries = reload_entries::applied(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
         let (file, fingerprint) = self.fingerprint(&settings);
         // So that the next start does not report it again.
         self.write_after(move |tx| configurations::replace(tx, &file, &fingerprint).map(|_| entries)).await;

@@ -5,17 +5,14 @@
 
 mod database_sessions;
 mod session_key;
-mod setups;
 
 use axum_core::extract::FromRequestParts;
 use database_sessions::DatabaseSessions;
 use http::request::Parts;
 pub use session_key::SessionKey;
-pub use setups::Setups;
 use time::Duration;
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-pub use jackfield_store::setups::{Claim, ClaimId};
 use jackfield_store::{Store, StoreError, StoreResult, UserId, setups as rows};
 
 /// How long a session lives after it was last changed.

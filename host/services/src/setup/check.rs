@@ -1,109 +1,108 @@
-//! Whether a set-up in a session may go on. Fails closed, each reason under its own name.
+//! Whether a setup may go on. Fails closed; each reason has its own name.
 
 use time::OffsetDateTime;
 
 use super::{
-    FEATURE, LIFETIME, Pipelines, Refusal, Setup,
-    orphans::Orphan,
-    seal::{Signer, Unverified},
-    visit::Visit,
+    active::{ActiveSetup, LIFETIME, Setup},
+    pending::PendingSetups,
+    permission::Permission,
+    refusal::Refusal,
+    setup_request::SetupRequest,
+    signer::{Signer, Unverified},
 };
-use crate::{
-    accounts::{Access, Organization, Scope},
-    session::{Claim, ClaimId},
-};
+use jackfield_config::clock::Clock;
 use jackfield_loader::Provider;
-use jackfield_store::{StoreError, milliseconds};
+use jackfield_store::{
+    StoreResult,
+    setups::{Claim, ClaimId},
+};
 
-/// A set-up that may go on.
-pub(super) struct Checked {
-    pub(super) setup: Setup,
-    pub(super) organization: Organization,
-    pub(super) claim: ClaimId,
-    /// The tokens of a callback in this request: a step after it may have put them elsewhere by the time that the set-up is kept.
-    pub(super) obtained: Option<Orphan>,
+/// Checks setups as they come out of the database.
+#[derive(Clone)]
+pub(super) struct SetupCheck {
+    pub(super) pending: PendingSetups,
+    pub(super) permission: Permission,
+    pub(super) signer: Signer,
+    pub(super) clock: Clock,
 }
 
-impl Pipelines {
-    /// Claims the session's set-up and checks it, in the contract's order. A refused one is cleared.
+impl SetupCheck {
+    /// Claims the session's setup and checks it, in the contract's order. A refused one is removed.
     pub(super) async fn claim(
         &self,
-        visit: &Visit,
+        request: &SetupRequest,
         provider: &Provider,
-    ) -> Result<Result<Checked, Refusal>, StoreError> {
-        let (text, claim) = match self.setups.claim(&visit.session, provider.id()).await? {
+    ) -> StoreResult<Result<ActiveSetup, Refusal>> {
+        let key = request.key();
+        let (text, claim) = match self.pending.claim(&key).await? {
             Claim::Claimed(text, claim) => (text, claim),
             Claim::Missing => return Ok(Err(Refusal::NoneUnderWay)),
             Claim::Busy => return Ok(Err(Refusal::Busy)),
         };
-        let checked = match self.check(&text, visit, provider) {
-            Ok(setup) => match self.check_access(setup, claim).await {
+        let checked = match self.check(&text, request, provider) {
+            Ok(setup) => match self.check_permission(setup, claim).await {
                 Ok(checked) => checked,
                 Err(error) => {
-                    // It may be gone on with once the database answers again.
-                    self.setups.release(&visit.session, provider.id(), claim, &text).await?;
+                    // It may go on once the database answers again.
+                    self.pending.release(&key, claim, &text).await?;
                     return Err(error);
                 }
             },
             Err(refusal) => Err(refusal),
         };
         if checked.is_err() {
-            self.setups.remove(&visit.session, provider.id(), claim).await?;
+            self.pending.remove(&key, claim).await?;
         }
         Ok(checked)
     }
 
-    fn check(&self, text: &str, visit: &Visit, provider: &Provider) -> Result<Setup, Refusal> {
+    fn check(&self, text: &str, request: &SetupRequest, provider: &Provider) -> Result<Setup, Refusal> {
         let unverified = Signer::read(text).ok_or(Refusal::NoneUnderWay)?;
-        check_belonging(&unverified, visit)?;
+        check_request(&unverified, request)?;
         if !self.signer.is_signed(&unverified, provider) {
-            let is_same = self.signer.is_for(&unverified, provider);
-            return Err(if is_same { Refusal::Tampered } else { Refusal::ProviderChanged });
+            let is_same_provider = self.signer.is_for(&unverified, provider);
+            return Err(if is_same_provider { Refusal::Tampered } else { Refusal::ProviderChanged });
         }
         check_age(&unverified.setup, self.clock.now())?;
         Ok(unverified.setup)
     }
 
-    async fn check_access(&self, setup: Setup, claim: ClaimId) -> Result<Result<Checked, Refusal>, StoreError> {
-        let organization = self.access_of(&setup).await?;
-        Ok(organization.map(|organization| Checked { setup, organization, claim, obtained: None }))
+    async fn check_permission(&self, setup: Setup, claim: ClaimId) -> StoreResult<Result<ActiveSetup, Refusal>> {
+        let organization = self.permission.organization_of(&setup).await?;
+        Ok(organization.map(|organization| ActiveSetup { setup, organization, claim, obtained: None }))
     }
 
-    /// The organization, while whoever started the set-up may install there.
-    pub(super) async fn access_of(&self, setup: &Setup) -> Result<Result<Organization, Refusal>, StoreError> {
-        let Some(access) = self.accounts.access_to(setup.user, setup.organization).await? else {
-            return Ok(Err(Refusal::NoMember));
-        };
-        Ok(self.may_set_up(&access).map(|()| access.organization))
-    }
-
-    /// Whether somebody may set up integrations in an organization.
-    ///
-    /// # Errors
-    /// [`Refusal::NoRight`], or [`Refusal::FeatureOff`].
-    pub fn may_set_up(&self, access: &Access) -> Result<(), Refusal> {
-        match access {
-            access if !access.has(Scope::OrgIntegrations) => Err(Refusal::NoRight),
-            access if !self.features.is_on(FEATURE, &access.organization.slug) => Err(Refusal::FeatureOff),
-            _ => Ok(()),
+    /// A setup that may go on, as far as can be checked without the person.
+    pub(super) async fn check_without_person(
+        &self,
+        text: Option<String>,
+        provider: &Provider,
+    ) -> StoreResult<Option<Setup>> {
+        let Some(unverified) = text.as_deref().and_then(Signer::read) else { return Ok(None) };
+        let is_of_provider = unverified.setup.provider == provider.id() && self.signer.is_signed(&unverified, provider);
+        if !is_of_provider || check_age(&unverified.setup, self.clock.now()).is_err() {
+            return Ok(None);
         }
+        let organization = self.permission.organization_of(&unverified.setup).await?;
+        Ok(organization.is_ok().then_some(unverified.setup))
     }
 }
 
-fn check_belonging(unverified: &Unverified, visit: &Visit) -> Result<(), Refusal> {
-    if unverified.setup.provider != visit.provider {
+/// Whether the setup belongs to the provider and the person of a request.
+fn check_request(unverified: &Unverified, request: &SetupRequest) -> Result<(), Refusal> {
+    if unverified.setup.provider != request.provider {
         return Err(Refusal::OtherProvider);
     }
-    match visit.user {
+    match request.user {
         None => Err(Refusal::LoggedOut),
         Some(user) if user != unverified.setup.user => Err(Refusal::OtherUser),
         Some(_) => Ok(()),
     }
 }
 
-pub(super) fn check_age(setup: &Setup, now: OffsetDateTime) -> Result<(), Refusal> {
-    let age = time::Duration::milliseconds(milliseconds(now) - setup.started);
-    // One that starts in the future was not made by any host's clock.
+fn check_age(setup: &Setup, now: OffsetDateTime) -> Result<(), Refusal> {
+    let age = now - setup.started_at();
+    // No host's clock makes one that starts in the future.
     if (-LIFETIME..=LIFETIME).contains(&age) { Ok(()) } else { Err(Refusal::Expired) }
 }
 
@@ -115,6 +114,7 @@ mod tests {
     use super::*;
     use crate::session::SessionKey;
     use jackfield_loader::Request;
+    use jackfield_store::milliseconds;
 
     const STARTED: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
 
@@ -123,11 +123,11 @@ mod tests {
             "nonce": "n", "user": user, "organization": 2, "provider": provider, "integration": null, "step": 0,
             "state": {}, "hosts": [], "dialog": true, "channel": null, "started": milliseconds(STARTED),
         });
-        Signer::read(&json!({"setup": setup, "signature": ""}).to_string()).expect("a set-up")
+        Signer::read(&json!({"setup": setup, "signature": ""}).to_string()).expect("a setup")
     }
 
-    fn visit(provider: &str, user: Option<&str>) -> Visit {
-        Visit {
+    fn request(provider: &str, user: Option<&str>) -> SetupRequest {
+        SetupRequest {
             session: SessionKey::fixed([0; 32]),
             user: user.map(|id| id.parse().expect("an id")),
             provider: provider.to_owned(),
@@ -138,19 +138,20 @@ mod tests {
     #[test]
     fn another_provider_or_user_is_refused_in_this_order() {
         let cases = [
-            (visit("slack", Some("1")), Ok(())),
-            (visit("other", Some("1")), Err(Refusal::OtherProvider)),
-            (visit("slack", Some("2")), Err(Refusal::OtherUser)),
-            (visit("slack", None), Err(Refusal::LoggedOut)),
-            (visit("other", Some("2")), Err(Refusal::OtherProvider)),
+            (request("slack", Some("1")), Ok(())),
+            (request("other", Some("1")), Err(Refusal::OtherProvider)),
+            (request("slack", Some("2")), Err(Refusal::OtherUser)),
+            (request("slack", None), Err(Refusal::LoggedOut)),
+            (request("other", Some("2")), Err(Refusal::OtherProvider)),
         ];
-        for (visit, judgement) in cases {
-            assert_eq!(check_belonging(&setup("slack", 1), &visit), judgement, "{} {:?}", visit.provider, visit.user);
+        for (request, expected) in cases {
+            let checked = check_request(&setup("slack", 1), &request);
+            assert_eq!(checked, expected, "{} {:?}", request.provider, request.user);
         }
     }
 
     #[test]
-    fn a_set_up_lives_fifteen_minutes_and_none_comes_from_the_future() {
+    fn a_setup_lives_fifteen_minutes_and_none_comes_from_the_future() {
         let at = |age: Duration| check_age(&setup("slack", 1).setup, STARTED + age);
         for age in [Duration::ZERO, Duration::minutes(15), Duration::seconds(-60)] {
             assert_eq!(at(age), Ok(()), "{age}");

@@ -1,24 +1,24 @@
-//! Why a set-up may not go on, by name. The words for people are the web's.
+//! Why a setup may not go on, by name. The words for people are in the server's pages.
 
 use thiserror::Error;
 
-/// Why a set-up may not go on. Its text is the contract's name in the log, [`Refusal::check`] says more exactly what failed; the person goes
-/// to `/`, and reads there which check it was.
+/// Why a setup may not go on. The text is the contract's name in the log; [`Refusal::check`] says
+/// more exactly which check failed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
     /// The browser has no session.
     #[error("integrations.setup.missing-session-data")]
     NoSession,
-    /// The session holds none for this provider: it was finished, or never started here.
+    /// The session has none for this provider: it was finished, or never started here.
     #[error("integrations.setup.missing-session-data")]
     NoneUnderWay,
-    /// Another request has it.
+    /// Another request has claimed it.
     #[error("integrations.setup.missing-session-data")]
     Busy,
-    /// It was started anew, or ended, while this request ran.
+    /// It was started anew or ended while this request ran.
     #[error("integrations.setup.missing-session-data")]
     StartedAnew,
-    /// It is another provider's.
+    /// It belongs to another provider.
     #[error("integrations.setup.invalid-provider")]
     OtherProvider,
     /// Nobody is logged in any more.
@@ -33,7 +33,7 @@ pub enum Refusal {
     /// It is not as it was signed.
     #[error("integrations.setup.invalid-signature")]
     Tampered,
-    /// It is older than [`super::LIFETIME`].
+    /// It is older than fifteen minutes.
     #[error("integrations.setup.expired")]
     Expired,
     /// The user is no longer a member of the organization, or the organization is gone.
@@ -65,7 +65,7 @@ impl Refusal {
         Self::FeatureOff,
     ];
 
-    /// The check that failed, in a word that the person can quote and the log has.
+    /// The check that failed, as a word that the person can quote and that is in the log.
     #[must_use]
     pub const fn check(self) -> &'static str {
         match self {
@@ -85,13 +85,13 @@ impl Refusal {
         }
     }
 
-    /// Tells the operator, once.
+    /// Logs the refusal.
     pub fn log(self, provider: &str) {
         tracing::info!(
             reason = %self,
             setup.check = self.check(),
             provider.id = provider,
-            "a set-up may not go on"
+            "a setup may not go on"
         );
     }
 }

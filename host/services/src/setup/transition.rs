@@ -1,6 +1,6 @@
-//! What follows from a step's answer. Pure: no clock, no database, no network.
+//! What follows a step's answer. Pure: no clock, no database, no network.
 
-use super::{INTERNAL_ERROR, visit::Page};
+use super::setup_outcome::{Failure, INTERNAL_ERROR, Page};
 use jackfield_loader::Answer;
 
 /// What follows.
@@ -10,30 +10,15 @@ pub(super) enum Transition {
     Show(Page),
     /// The same step waits for the person to come back.
     Redirect(String),
-    /// The step of this index runs at once.
+    /// The step with this index runs at once.
     Advance(usize),
     /// There is no further step.
     Finish,
-    /// The pipeline ends without an integration.
-    Fail(Failed),
+    /// The setup ends without an integration.
+    Fail(Failure),
 }
 
-/// Why a pipeline ends without an integration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failed {
-    /// What the person reads, and the page that opened the pop-up is told.
-    pub(super) message: String,
-    /// Which check failed, if one did.
-    pub(super) check: Option<&'static str>,
-}
-
-impl From<&str> for Failed {
-    fn from(message: &str) -> Self {
-        Self { message: message.to_owned(), check: None }
-    }
-}
-
-/// From the answer of step `current` of `count`.
+/// What follows the answer of step `current` of `count`.
 pub(super) fn transition(answer: Answer, current: usize, count: usize) -> Transition {
     match answer {
         Answer::Html { html } => Transition::Show(Page::Html(html)),
@@ -42,7 +27,7 @@ pub(super) fn transition(answer: Answer, current: usize, count: usize) -> Transi
         Answer::Redirect { url } => Transition::Redirect(url),
         Answer::Next if current + 1 < count => Transition::Advance(current + 1),
         Answer::Next => Transition::Finish,
-        Answer::Error { message } => Transition::Fail(Failed { message, check: None }),
+        Answer::Error { message } => Transition::Fail(Failure { message, check: None }),
         Answer::Unknown => Transition::Fail(INTERNAL_ERROR.into()),
     }
 }

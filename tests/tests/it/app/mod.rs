@@ -1,5 +1,5 @@
-//! What the tests of every folder start from: a host with an organization and its people, clients, and the database seen from outside. No test
-//! belongs here.
+//! What the tests of every folder start from: a host with an organization and its users, clients,
+//! the database seen from outside, snapshots without what differs. It has no tests of the product.
 
 mod api_client;
 mod app_database;
@@ -9,5 +9,5 @@ mod test_app;
 
 pub(crate) use api_client::{ApiClient, refusal};
 pub(crate) use app_database::AppDatabase;
-pub(crate) use redacted::{redacted, redacted_json, redacted_with};
+pub(crate) use redacted::{log_line, redacted, redacted_record, redacted_with};
 pub(crate) use test_app::{PASSWORD, TestApp, bare, leaving_a_mark, program, slack_options};

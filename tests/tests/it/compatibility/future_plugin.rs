@@ -1,6 +1,8 @@
-//! A plugin of the future in today's host: what is known of it works, what is not ends as documented, with nothing stored.
+//! A plugin of the future in today's host: what the host knows works; the rest fails as documented,
+//! and nothing is stored.
 
 use anyhow::Result;
+use insta::assert_snapshot;
 use jackfield_test_support::{
     host::HostBuilder,
     stand_in_slack::{Delivery, StandInSlack},
@@ -8,8 +10,8 @@ use jackfield_test_support::{
 use serde_json::Value;
 
 use crate::{
-    app::bare,
     app::plugin_app::{INTERNAL, PluginApp, posted, readable},
+    app::{bare, redacted},
 };
 
 fn host(options: &str) -> HostBuilder {
@@ -96,6 +98,10 @@ async fn a_way_of_client_authentication_that_nobody_knows_yet_asks_for_no_token(
 #[test]
 fn a_kind_of_step_that_nobody_knows_yet_is_told_before_anybody_comes_to_it() -> Result<()> {
     let said = host("[future-step]\non = true\n[future-client]\non = \"\"").start_error()?;
-    assert!(said.contains("the step `step` is of a kind that this host does not know"), "{said}");
+    assert_snapshot!(redacted(&said), @"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libfuture_answers.so: making its provider `future-step`: the plugin's answer cannot be used: the step `step` is of a kind that this host does not know
+      help: report this to the plugin's author
+    ");
     Ok(())
 }

@@ -1,9 +1,11 @@
-//! Tokens after the set-up: lent fresh, refreshed once for all who ask, kept through outages, never spent twice.
+//! Tokens after the set-up: lent fresh, refreshed once for all who ask, kept through outages, never
+//! spent twice.
 
 use std::ops::Deref;
 
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
+use insta::assert_snapshot;
 use jackfield_test_support::{
     host::{Host, HostBuilder},
     http_client::HttpClient,
@@ -19,7 +21,7 @@ use serde_json::json;
 use time::Duration;
 
 use crate::{
-    app::{ApiClient, AppDatabase, PASSWORD, TestApp, bare, slack_options},
+    app::{ApiClient, AppDatabase, PASSWORD, TestApp, bare, log_line, slack_options},
     keys::rotation::spoil,
 };
 
@@ -270,7 +272,7 @@ async fn what_the_provider_has_revoked_needs_reauthentication_and_is_asked_for_o
     assert_eq!(app.refreshes(), 1, "and not hammered");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
     let page = app.page().await?;
-    assert!(page.contains("needs re-authentication") && page.contains("Connect it again"), "{page}");
+    assert!(page.contains("no longer renews this connection") && page.contains(">Reconnect</a>"), "{page}");
     assert_eq!(app.host.log()?.matches("a grant is over").count(), 1, "told once");
 
     let again = app.owner.install("acme", "slack").await?.dialog()?;
@@ -290,7 +292,7 @@ async fn a_single_use_token_whose_answer_was_lost_is_never_sent_again() -> Resul
         for _ in 0..3 {
             assert_eq!(app.client.access_token("bot").await?, old, "{fault:?}: it lives");
         }
-        assert!(app.host.log()?.contains("the answer of a refresh was lost"), "{fault:?}: it is told");
+        assert!(app.host.log()?.contains("the answer of a refresh was lost"), "{fault:?}: it is in the log");
         let refresh = app.database().await?.refresh(TEAM).await?.context("known")?;
         assert!(refresh.sent_at.is_some() && refresh.leased_until.is_none());
         assert_eq!(app.refreshes(), 1, "{fault:?}");
@@ -402,7 +404,7 @@ async fn a_host_killed_in_the_middle_of_a_refresh_finds_it_again() -> Result<()>
     assert_eq!(response.status, 409, "{}\n{}", response.text, host.log()?);
     assert_eq!(slack.faults().requests(Refresh), 1, "the used token is not sent again");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
-    assert!(host.log()?.contains("a refresh was sent and its answer lost"));
+    assert_snapshot!(log_line(&host, "a refresh was sent and its answer lost")?, @r#"WARN a refresh was sent and its answer lost grant.id=1 grant.name="bot" integration.id=1 sent_at=[time]"#);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What can be added, and what is installed.
+//! The lists of available providers and installed integrations.
 
 use anyhow::Result;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! A person at a real browser.
+//! Journeys of a user in a real browser.
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::{
     providers::gitlab::{GitLabApp, allowed},
 };
 
-/// A app with a browser in front of it, somebody of a role logged in at the integrations page.
+/// A host and a browser, with a user of a role logged in at the integrations page.
 pub(crate) struct BrowserApp {
     pub(crate) base: TestApp,
     pub(crate) browser: Browser,
@@ -31,11 +31,11 @@ impl Deref for BrowserApp {
     }
 }
 
-/// Longest a person would sit there.
+/// The longest journey.
 const SITTING: Duration = Duration::from_secs(150);
 
-/// Runs a test in front of a browser. ChromeDriver sometimes never answers when a window closes itself under it; then, and only then, the
-/// test is begun once more.
+/// Runs a test in a browser. ChromeDriver sometimes never answers when a window closes itself; only
+/// then the test is run once more.
 pub(crate) async fn in_browser(
     role: &str,
     change: impl Fn(HostBuilder) -> HostBuilder,
@@ -55,14 +55,14 @@ pub(crate) async fn in_browser(
 }
 
 impl BrowserApp {
-    /// Path of the page of Slack's integration.
+    /// Path of the page of the Slack integration.
     async fn slack_page(&self, owner: &jackfield_test_support::http_client::HttpClient) -> Result<String> {
         let all = self.list_integrations(owner).await?;
         let slack = all.iter().find(|one| one["provider"]["id"] == "slack").context("it is installed")?;
         Ok(format!("/organizations/acme/integrations/{}/", slack["id"].as_str().unwrap_or_default()))
     }
 
-    /// Slack takes its refresh token no more, and somebody asks for a token.
+    /// Slack refuses its refresh token when a client reads the token.
     async fn slack_ends_the_grant(&self, page: &str) -> Result<()> {
         self.database().await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
         self.slack.faults().next(Endpoint::Refresh, [Some(Fault::Refused { error: "invalid_grant".into() })]);
@@ -73,7 +73,7 @@ impl BrowserApp {
         Ok(())
     }
 
-    /// With whatever else the host shall have. `None` where there is no browser; that was said loudly.
+    /// With a changed host. `None`, after a loud message, where there is no browser.
     async fn with(role: &str, change: impl FnOnce(HostBuilder) -> HostBuilder) -> Result<Option<Self>> {
         let Some(browser) = fresh_browser().await else { return Ok(None) };
         let app = TestApp::start_with("v2", None, change).await?;
@@ -97,14 +97,14 @@ impl BrowserApp {
         self.browser.click(&format!("#add-menu a[data-setup*='/{provider}/']")).await
     }
 
-    /// Adds Example through the pop-up, and comes back to the page.
+    /// Adds Example in the pop-up, and returns to the page.
     async fn add_example(&self, name: &str) -> Result<()> {
         let page = self.browser.window().await?;
         self.open_menu_and_choose("example").await?;
         self.name_example(&page, name).await
     }
 
-    /// Goes through Example's form in the pop-up that just opened.
+    /// Fills in Example's form in the new pop-up.
     pub(crate) async fn name_example(&self, page: &WindowHandle, name: &str) -> Result<()> {
         self.browser.switch_to_popup(page).await?;
         self.browser.fill("input[name=name]", name).await?;
@@ -112,15 +112,15 @@ impl BrowserApp {
         self.browser.switch_to(page).await
     }
 
-    /// Comes to Slack's consent page as a full page, as where pop-ups are blocked.
+    /// Opens Slack's consent page as a full page, as when pop-ups are blocked.
     pub(crate) async fn slack_as_a_full_page(&self) -> Result<()> {
         self.browser.run("window.open = () => null").await?;
         self.open_menu_and_choose("slack").await?;
         self.browser.find("button[value=allow]").await.map(drop)
     }
 
-    /// Looks at a page at three widths, light and dark: no violation, nothing that scrolls sideways. Keeps pictures where
-    /// `JACKFIELD_SCREENSHOTS` names a folder.
+    /// Checks a page at three widths, light and dark: no accessibility violation, no horizontal
+    /// scrolling. Saves screenshots in the folder `JACKFIELD_SCREENSHOTS`, if set.
     async fn look(&self, what: &str) -> Result<()> {
         for (width, is_dark) in [(1440, false), (800, true), (360, false), (360, true), (800, false), (1440, true)] {
             self.browser.emulate(width, is_dark).await?;
@@ -149,11 +149,11 @@ async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> R
         |host| host,
         async |sitting: &BrowserApp| {
             let browser = &sitting.browser;
-            browser.wait_for_text(".empty", "Nothing is connected yet").await?;
+            browser.wait_for_text(".empty", "No integrations yet").await?;
             browser.run("window.notReloaded = true").await?;
             for name in ["middle", "Alpha", "zulu"] {
                 sitting.add_example(name).await?;
-                browser.wait_for_text(".notice.success", &format!("{name} is connected.")).await?;
+                browser.wait_for_text(".notice.success", &format!("({name}) is connected.")).await?;
             }
             let names =
                 browser.run("return [...document.querySelectorAll('.rows a')].map((link) => link.innerText)").await?;
@@ -166,7 +166,8 @@ async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> R
     .await
 }
 
-/// The browser holds a form's redirects to `form-action`, where an instance that the form itself names cannot stand.
+/// Browsers apply `form-action` to the redirects of a form, and it cannot name an instance that the
+/// form itself asks for.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_a_form_names_is_reached_from_the_form_and_connected() -> Result<()> {
     in_browser(
@@ -209,7 +210,7 @@ async fn slack_is_added_through_its_consent_page() -> Result<()> {
             browser.wait_for_text(".notice.success", hostile).await?;
             browser.wait_for_text(".rows a", hostile).await?;
             browser.click(".rows a").await?;
-            browser.wait_for_text(".facts", "kept secret").await?;
+            browser.wait_for_text(".facts", "hidden").await?;
             browser.wait_for_text("h1", hostile).await?;
             sitting.quiet().await?;
             Ok(())
@@ -298,7 +299,7 @@ async fn where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channe
             assert_eq!(browser.run("return window.opener === null").await?, true, "the tie is cut");
             browser.click_and_leave("button[value=allow]").await?;
             browser.switch_to(&page).await?;
-            browser.wait_for_text(".notice.success", "Analytical Engines is connected.").await?;
+            browser.wait_for_text(".notice.success", "Slack (Analytical Engines) is connected.").await?;
             browser.wait_for_text(".rows a", "Analytical Engines").await?;
             sitting.quiet().await?;
             Ok(())
@@ -318,21 +319,21 @@ async fn an_integration_is_configured_and_removed_after_a_confirmation() -> Resu
             browser.wait_for_text(".rows a", "one").await?;
             browser.click(".rows a").await?;
             browser.click("form.stack button").await?;
-            browser.wait_for_text(".stack .error", "Fill this in.").await?;
+            browser.wait_for_text(".stack .error", "Enter a value.").await?;
             browser.assert_console_says("status of 422").await?;
             browser.fill("#field-1", "shown to people").await?;
             browser.click("form.stack button").await?;
-            browser.wait_for_text(".notice.success", "The configuration was saved.").await?;
+            browser.wait_for_text(".notice.success", "Saved.").await?;
             browser
                 .until("return document.querySelector('#field-1').value === 'shown to people'", Vec::new(), "not saved")
                 .await?;
             browser.click("a.danger").await?;
-            browser.wait_for_text("h1", "Remove one?").await?;
+            browser.wait_for_text("h1", "Remove Example (one)?").await?;
             browser.click("a.button").await?;
             browser.click("a.danger").await?;
             browser.click("button.danger").await?;
             browser.wait_for_text(".notice.success", "The integration was removed.").await?;
-            browser.wait_for_text(".empty", "Nothing is connected yet").await?;
+            browser.wait_for_text(".empty", "No integrations yet").await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -348,7 +349,7 @@ async fn a_member_sees_no_buttons_that_would_fail() -> Result<()> {
         async |sitting: &BrowserApp| {
             let owner = sitting.log_in_as("owner").await?;
             let browser = &sitting.browser;
-            browser.wait_for_text(".empty", "Ask an owner or manager").await?;
+            browser.wait_for_text(".empty", "Owners and managers").await?;
             owner.start_setup("acme", "example").await?;
             owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
             browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
@@ -378,10 +379,10 @@ async fn an_expired_session_comes_back_to_where_the_person_was() -> Result<()> {
             browser.fill("#email", "owner@example.com").await?;
             browser.fill("#password", "wrong password").await?;
             browser.click("button.primary").await?;
-            browser.wait_for_text(".notice.error", "E-mail or password is wrong.").await?;
+            browser.wait_for_text(".notice.error", "That e-mail and password do not match.").await?;
             browser.fill("#password", PASSWORD).await?;
             browser.click("button.primary").await?;
-            browser.wait_for_text("h1", "Your linked identities").await?;
+            browser.wait_for_text("h1", "Your accounts at other services").await?;
             browser.assert_console_says("status of 401").await?;
             sitting.quiet().await?;
             Ok(())
@@ -403,7 +404,7 @@ async fn a_linked_identity_is_seen_and_unlinked() -> Result<()> {
             browser.open(&sitting.host.at("/account/")).await?;
             browser.wait_for_text(".rows", "U0ADA").await?;
             browser.click(".rows button").await?;
-            browser.wait_for_text(".notice.success", "The identity was unlinked.").await?;
+            browser.wait_for_text(".notice.success", "The account was unlinked.").await?;
             browser.wait_for_text(".empty", "None yet").await?;
             sitting.quiet().await?;
             Ok(())
@@ -476,10 +477,11 @@ async fn everything_can_be_done_with_the_keyboard_alone() -> Result<()> {
             browser.find("input[name=name]").await?;
             assert_eq!(browser.run("return document.activeElement.name").await?, "name");
             browser.press("typed").await?;
-            // The window closes itself while the driver still looks at it, and then it may never answer.
+            // The window closes itself while the driver uses it, and then the driver may never
+            // answer.
             let _ = tokio::time::timeout(std::time::Duration::from_secs(5), browser.press(ENTER)).await;
             browser.switch_to(&page).await?;
-            browser.wait_for_text(".notice.success", "typed is connected.").await?;
+            browser.wait_for_text(".notice.success", "Example (typed) is connected.").await?;
             sitting.quiet().await?;
             Ok(())
         },
@@ -528,7 +530,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             browser.find(".facts").await?;
             look("details").await?;
             browser.click("form.stack button").await?;
-            browser.wait_for_text(".stack .error", "Fill this in.").await.ok();
+            browser.wait_for_text(".stack .error", "Enter a value.").await.ok();
             look("details-error").await?;
             browser.click("a.danger").await?;
             look("remove").await?;
@@ -538,7 +540,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             look("details-access").await?;
             sitting.slack_ends_the_grant(&slack).await?;
             browser.open(&at(&slack)).await?;
-            browser.wait_for_text(".badge.warn", "needs re-authentication").await?;
+            browser.wait_for_text(".badge.warn", "Reconnect").await?;
             look("details-ended").await?;
             browser.open(&at("/account/")).await?;
             look("account").await?;
@@ -547,7 +549,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             browser.open(&at("/organizations/acme/integrations/example/setup/?dialog=0")).await?;
             look("step").await?;
             browser.open(&at("/extensions/slack/setup/?code=x&state=y")).await?;
-            browser.wait_for_text(".notice.error", "was already finished").await?;
+            browser.wait_for_text(".notice.error", "is already finished").await?;
             look("refused").await?;
             browser.open(&at("/organizations/acme/integrations/slack/setup/?dialog=0")).await?;
             browser.click("button[value=deny]").await?;
@@ -578,16 +580,16 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
             sitting.host.token("acme", &["org:read", "org:write", "integrations:token"])?;
             browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".pages a[href$='/audit/']").await?;
-            browser.wait_for_text(".log", "New API token").await?;
+            browser.wait_for_text(".log", "API token created").await?;
             browser.wait_for_text(".log", "failed").await?;
             sitting.look("log").await?;
             browser.run("document.querySelector('#action').value = 'install'").await?;
             browser.click(".filters button").await?;
             browser.until("return location.search.includes('action=install')", Vec::new(), "no filter").await?;
-            assert!(!browser.text(".log").await?.contains("New API token"));
+            assert!(!browser.text(".log").await?.contains("API token created"));
             browser.run("document.querySelector('#action').value = 'link'").await?;
             browser.click(".filters button").await?;
-            browser.wait_for_text(".empty", "Nothing of that kind was done yet.").await?;
+            browser.wait_for_text(".empty", "No entries match these filters.").await?;
             sitting.look("log-empty").await?;
             browser.click(".empty a").await?;
             browser.click(".log a").await?;
@@ -657,7 +659,7 @@ async fn a_thousand_integrations_and_three_hundred_providers_stay_usable() -> Re
                 "return [...document.querySelectorAll('.menu li')].filter((item) => !item.hidden).length === 11";
             browser.until(shown, Vec::new(), "the filter shows others").await?;
             browser.fill("#filter", "nothing like it").await?;
-            browser.wait_for_text("#no-match", "No provider of that name").await?;
+            browser.wait_for_text("#no-match", "No service matches").await?;
             browser.fill("#filter", "number 299").await?;
             browser.press("\u{e015}").await?;
             assert_eq!(browser.run("return document.activeElement.innerText.trim()").await?, "Provider number 299");

@@ -1,4 +1,5 @@
-//! A library whose constructor does harm, before anything is asked of it: it is refused or contained, and the host lives on.
+//! A library whose constructor does harm when it is opened: it is refused or contained, and the
+//! host continues.
 
 use std::{
     fs,
@@ -9,14 +10,15 @@ use anyhow::{Context, Result};
 use jackfield_test_support::{host::built_library, stand_in_slack::StandInSlack};
 
 use crate::{
-    app::bare,
     app::plugin_app::{PluginApp, posted, readable},
+    app::{bare, redacted},
 };
 
 const MARKER: &[u8] = b"JACKFIELD-CONSTRUCTOR:";
 const ID: &[u8] = b"constructed-to-do-none";
 
-/// A library whose constructor does this, with a target after a colon, and whose provider is named after it.
+/// A library whose constructor does this, with a target after a colon. Its provider has the same
+/// name.
 fn library(folder: &Path, behaviour: &str) -> Result<PathBuf> {
     let mut bytes = fs::read(built_library("hostile_constructor")?)?;
     let at = *positions(&bytes, MARKER).first().context("the marker")? + MARKER.len();
@@ -41,7 +43,7 @@ fn id(behaviour: &str) -> String {
     format!("constructed-to-do-{:x>4}", &word(behaviour)[..word(behaviour).len().min(4)])
 }
 
-/// What takes down the process that opens the library, and the word for it in the refusal.
+/// What ends the process that opens the library, and a word of the refusal.
 const DEADLY: [(&str, &str); 8] = [
     ("null", "SIGSEGV"),
     ("abort", "SIGABRT"),
@@ -86,7 +88,11 @@ fn the_operator_is_told_what_the_constructor_did() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = library(folder.path(), "null")?.display().to_string();
     let said = bare().listed(&file).log("error").start_error()?.replace(&file, "FILE");
-    assert!(said.contains("FILE: ") && said.contains("SIGSEGV") && said.contains("help: "), "{said}");
+    insta::assert_snapshot!(redacted(&said), @"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:1: default-integrations: FILE: opening it: the worker was ended by signal 11 (SIGSEGV)
+      help: report this to the plugin's author
+    ");
     Ok(())
 }
 
@@ -105,7 +111,7 @@ async fn what_a_constructor_reaches_for_is_refused() -> Result<()> {
         "execute".to_owned(),
         "thread".to_owned(),
         "fork".to_owned(),
-        // This process: whoever may end the test may end a host.
+        // This process: a constructor that can end the test can end a host.
         format!("kill:{}", std::process::id()),
     ];
     let mut builder = readable(bare()).plugin("example");

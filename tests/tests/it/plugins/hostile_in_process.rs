@@ -1,4 +1,5 @@
-//! Plugins that are out for harm inside the host, as far as a host can live through it: panics, no end, too much of everything.
+//! Hostile plugins inside the host, as far as a host can survive them: panics, endless loops,
+//! floods.
 
 use anyhow::Result;
 
@@ -56,7 +57,7 @@ async fn one_plugin_may_run_inside_and_another_in_a_worker() -> Result<()> {
     Ok(())
 }
 
-/// What workers are for; and it shows that the tests of them can fail.
+/// The reason for workers. It also shows that their tests can fail.
 #[tokio::test(flavor = "multi_thread")]
 async fn inside_the_host_a_plugin_gets_what_it_reaches_for() -> Result<()> {
     let app = PluginApp::new(IN_PROCESS).await?;

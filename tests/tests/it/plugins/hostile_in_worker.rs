@@ -1,4 +1,4 @@
-//! Plugins that are out for harm, each in a worker process: the worst costs one set-up.
+//! Hostile plugins, each in a worker process: the worst of them ends one setup.
 
 use std::{collections::BTreeSet, fs};
 
@@ -16,7 +16,7 @@ use crate::{
 
 const DEADLINE: &str = "[plugins]\ndeadline = 1\n";
 
-/// Each harm is contained, and the provider works again; at its end, no process is left.
+/// Each harm is contained, the provider works again, and no process is left.
 async fn contained(toml: &str, cases: &[(&str, &[&str], &str)]) -> Result<()> {
     let app = PluginApp::new(toml).await?;
     app.workers(2)?;
@@ -96,7 +96,7 @@ async fn an_answer_that_is_too_much_is_not_taken() -> Result<()> {
     contained("", &[("oversized-answer", &["oversized"], ""), ("deep-answer", &["answer"], "")]).await
 }
 
-/// An answer in advance is the plugin's own, and answers nobody else's question.
+/// An answer that comes before its question does not answer another question.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_before_the_question_answers_no_other_question() -> Result<()> {
     let app = PluginApp::new(DEADLINE).await?;
@@ -109,7 +109,7 @@ async fn an_answer_before_the_question_answers_no_other_question() -> Result<()>
     Ok(())
 }
 
-/// A call that is answered by a signal to the worker itself.
+/// The call ends in a signal to the worker itself, or in an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_itself_or_calls_another_abi_is_ended_or_refused() -> Result<()> {
     let app = PluginApp::new(DEADLINE).await?;
@@ -129,7 +129,7 @@ async fn what_a_plugin_reaches_for_is_refused() -> Result<()> {
     let workers = app.workers(2)?;
     let (host, folder) = (app.host.pid().to_string(), app.host.folder().to_owned());
     let (key, made) = (folder.join("data/secret.key"), folder.join("data/made-by-a-plugin"));
-    assert!(key.exists(), "there is a key to be read");
+    assert!(key.exists(), "there is a key to read");
     let mut leaks = Vec::new();
     for (provider, target) in [
         ("opens-a-socket", format!("127.0.0.1:{}", app.slack.port())),
@@ -146,7 +146,7 @@ async fn what_a_plugin_reaches_for_is_refused() -> Result<()> {
         ("writes-executable-memory", String::new()),
     ] {
         let dialog = app.harm(provider, &target).await?;
-        assert!(dialog.success, "{provider} lives on: {}", dialog.detail());
+        assert!(dialog.success, "{provider} continues: {}", dialog.detail());
         let got = dialog.data["name"].as_str().unwrap_or_default();
         if !got.split(", ").all(|name| ["EPERM", "EACCES", "ENOSYS"].contains(&name)) {
             leaks.push(format!("{provider} got {got:?}"));
@@ -164,7 +164,7 @@ fn pids(workers: &[Process]) -> BTreeSet<u32> {
     workers.iter().map(|worker| worker.pid).collect()
 }
 
-/// The host itself is started with a secret in its environment and a descriptor that outlives an exec.
+/// The host is started with a secret in its environment and with an open descriptor.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_inherits_nothing_but_its_socket() -> Result<()> {
     let host = program().path.display().to_string();
@@ -186,7 +186,7 @@ fn assert_held(worker: &Process) -> Result<()> {
     let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     assert!(line("NoNewPrivs:").ends_with('1') && line("Seccomp:").ends_with('2'), "{status}");
     assert!(line("CapEff:").ends_with("0000000000000000") && !line("Uid:").contains("\t0"), "{status}");
-    // Only root may look at the rest, not even the worker's own user.
+    // Only root can read the rest; the worker's own user cannot.
     if let Ok(environment) = fs::read(of("environ")) {
         assert_eq!(environment, b"");
         let descriptors = fs::read_dir(of("fd"))?.map(|entry| Ok(fs::read_link(entry?.path())?.display().to_string()));
@@ -230,7 +230,7 @@ async fn a_worker_that_is_killed_from_outside_is_replaced() -> Result<()> {
 async fn a_library_that_is_overwritten_once_it_was_judged_changes_nothing() -> Result<()> {
     for isolation in ["process", "in-process"] {
         let app = PluginApp::new(&format!("{DEADLINE}isolation = \"{isolation}\"\n")).await?;
-        // In place: whoever had mapped the file would be ended by the system.
+        // In place: the kernel would end a process that has mapped the file.
         fs::write(app.host.folder().join("plugins/libhostile.so"), "junk")?;
         app.assert_calm("loops").await?;
         app.assert_contained("loops", &["deadline"], "").await?;

@@ -1,4 +1,5 @@
-//! Several people at one plugin, one of whom brings harm over it: the others go on, on its next worker.
+//! Several users of one plugin, and one of them makes it do harm: the others continue on its next
+//! worker.
 
 use std::sync::{
     Arc,
@@ -12,7 +13,7 @@ use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
 use crate::app::plugin_app::{self, INTERNAL, PluginApp, left, posted};
 
-/// Lets a provider loop, and answers when it does.
+/// Makes a provider loop, and returns when it does.
 async fn set_looping(app: &PluginApp) -> Result<JoinHandle<Result<DialogMessage>>> {
     let mut processes: Vec<u32> = app.host.workers()?.iter().map(|worker| worker.pid).collect();
     processes.push(app.host.pid());
@@ -46,10 +47,10 @@ async fn while_one_plugin_loops_another_serves() -> Result<()> {
         app.workers(workers)?;
         let looping = set_looping(&app).await?;
         assert!(posted(&manager, "example", &[("name", "meanwhile")]).await?.success, "{isolation}");
-        assert!(!looping.is_finished(), "{isolation}: it was under way all the time");
+        assert!(!looping.is_finished(), "{isolation}: it looped all the time");
         app.host.signal("KILL")?;
         app.base.host.exit_code()?;
-        assert!(looping.await?.is_err(), "nobody answers any more");
+        assert!(looping.await?.is_err(), "the host is gone");
     }
     Ok(())
 }
@@ -61,7 +62,7 @@ async fn a_host_that_is_asked_to_stop_while_a_plugin_loops_stops() -> Result<()>
         let running = app.workers(workers)?;
         let looping = set_looping(&app).await?;
         app.host.signal("TERM")?;
-        assert_eq!(looping.await??.detail(), INTERNAL, "{isolation}: what is under way is answered");
+        assert_eq!(looping.await??.detail(), INTERNAL, "{isolation}: the running request gets a response");
         assert_eq!(app.base.host.exit_code()?, Some(0), "{isolation}");
         left(&running)?;
     }
@@ -76,36 +77,37 @@ async fn a_host_that_is_killed_takes_even_a_looping_worker_with_it() -> Result<(
     app.host.signal("KILL")?;
     app.base.host.exit_code()?;
     left(&workers)?;
-    assert!(looping.await?.is_err(), "nobody answers");
+    assert!(looping.await?.is_err(), "the host is gone");
     Ok(())
 }
 
-/// Both ways to run a plugin, and how many workers two plugins have then.
+/// Both ways to run a plugin, with the number of workers of two plugins.
 const ISOLATIONS: [(&str, usize); 2] = [("process", 2), ("in-process", 0)];
 
-/// A server that answers when it is told to.
-struct Late {
+/// A server that answers when a test says so.
+struct DelayedServer {
     url: String,
     port: u16,
-    asked: Arc<Notify>,
-    answer: Arc<Notify>,
-    count: Arc<AtomicUsize>,
+    requested: Arc<Notify>,
+    release: Arc<Notify>,
+    requests: Arc<AtomicUsize>,
 }
 
-impl Late {
+impl DelayedServer {
     async fn start() -> Result<Self> {
-        let (asked, answer, count) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
-        let (tells, waits, counts) = (asked.clone(), answer.clone(), count.clone());
+        let (requested, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (request, released, count) = (requested.clone(), release.clone(), requests.clone());
         let handler = move || async move {
-            counts.fetch_add(1, Ordering::Relaxed);
-            tells.notify_one();
-            waits.notified().await;
+            count.fetch_add(1, Ordering::Relaxed);
+            request.notify_one();
+            released.notified().await;
             "late"
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         tokio::spawn(async move { axum::serve(listener, Router::new().route("/", get(handler))).await });
-        Ok(Self { url: format!("http://127.0.0.1:{port}/"), port, asked, answer, count })
+        Ok(Self { url: format!("http://127.0.0.1:{port}/"), port, requested, release, requests })
     }
 }
 
@@ -118,18 +120,18 @@ async fn a_setup_that_waits_for_an_answer_lives_through_the_end_of_its_plugin() 
     let cases: [(&str, usize, &[&str]); 2] =
         [("process", 2, &["aborts", "loops", "panics", "writes-junk"]), ("in-process", 0, &["loops", "panics"])];
     for (isolation, workers, harms) in cases {
-        let late = Late::start().await?;
-        let allowed = format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", late.port);
+        let server = DelayedServer::start().await?;
+        let allowed = format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", server.port);
         let app = PluginApp::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 1\n{allowed}")).await?;
         let manager = app.log_in_as("manager").await?;
-        for (asked, harm) in (1..).zip(harms) {
-            let waiting = tokio::spawn(asks(manager.clone(), late.url.clone()));
-            late.asked.notified().await;
+        for (requests, harm) in (1..).zip(harms) {
+            let waiting = tokio::spawn(asks(manager.clone(), server.url.clone()));
+            server.requested.notified().await;
             assert_eq!(app.harm(harm, "").await?.detail(), INTERNAL);
-            late.answer.notify_one();
-            let dialog = waiting.await?.context("the one who waited")?;
+            server.release.notify_one();
+            let dialog = waiting.await?.context("the setup that waited")?;
             assert!(dialog.success && dialog.data["name"] == "late", "{isolation}, {harm}: {}", dialog.data);
-            assert_eq!(late.count.load(Ordering::Relaxed), asked, "{harm}: nothing is asked twice");
+            assert_eq!(server.requests.load(Ordering::Relaxed), requests, "{harm}: no request is sent twice");
         }
         app.workers(workers)?;
     }

@@ -1,8 +1,10 @@
-//! Providers that are declared in TOML: every entry of the catalogue against a stand-in that plays its service, and what goes wrong.
+//! Providers declared in TOML: every entry of the catalogue with a stand-in for its service, and
+//! errors.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use insta::assert_snapshot;
 use jackfield_loader::{CatalogueEntry, catalogue};
 use jackfield_test_support::{
     host::Host,
@@ -11,7 +13,7 @@ use jackfield_test_support::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::app::{AppDatabase, PASSWORD, bare};
+use crate::app::{AppDatabase, PASSWORD, bare, redacted};
 
 /// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
 fn table(entry: &CatalogueEntry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
@@ -44,7 +46,7 @@ pub(crate) async fn owner(host: &Host) -> Result<HttpClient> {
     HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await
 }
 
-/// Sets one up and says which step it came to if it does not come to the end.
+/// Sets a provider up; the error says which step failed.
 pub(crate) async fn install(owner: &HttpClient, id: &str) -> Result<()> {
     let step = owner.start_setup("acme", id).await?;
     let back = owner.visit(step.redirect()?.as_str()).await?;
@@ -121,7 +123,7 @@ pub(crate) async fn host_and_owner(service: &StandInOAuth2, declared: &str) -> R
     Ok((host, owner))
 }
 
-/// A service with the commonest profile, at `https://{id}.example`, changed.
+/// A service with the most common profile, at `https://{id}.example`, with a change.
 pub(crate) fn service_of(id: &str, change: impl FnOnce(&mut ServiceProfile)) -> Result<(String, ServiceProfile)> {
     let text = format!(
         r#"
@@ -143,7 +145,7 @@ installs = {{ id = "7", name = "Ada" }}
     Ok((id.to_owned(), profile))
 }
 
-/// The declaration that fits [`service_of`], and more keys.
+/// The declaration for [`service_of`], with more keys.
 pub(crate) fn declaration_of(service: &StandInOAuth2, id: &str, more: &str) -> String {
     let text = format!(
         r#"
@@ -199,7 +201,7 @@ async fn a_declaration_in_another_dialect_than_its_services_is_refused() -> Resu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_granted_nothing_is_stored_as_one() -> Result<()> {
-    // RFC 6749 section 5.1: only an answer that names no scope at all grants what was asked for.
+    // RFC 6749 section 5.1: only a response without a scope grants what was requested.
     let service = service_of("acme", |profile| {
         profile.token_answer = r#"{"access_token": "TOKEN", "scope": ""}"#.to_owned();
     })?;
@@ -340,7 +342,7 @@ gitlab = "x"
 "#,
         )
         .start_error()?;
-    insta::assert_snapshot!(said, @r#"
+    assert_snapshot!(said, @r#"
     error: 13 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.github.client-idd: unknown key
       help: did you mean `client-id`?
@@ -370,7 +372,7 @@ gitlab = "x"
       help: write a table, [providers.NAME]
     "#);
     let said = bare().log("error").toml("[github]\nclient-id = \"x\"\n").start_error()?;
-    insta::assert_snapshot!(said, @r"
+    assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: github: no loaded plugin has a provider with this id
       help: did you mean [providers.github]?
@@ -382,7 +384,7 @@ gitlab = "x"
 fn a_declared_provider_and_a_plugins_of_one_id_are_told() -> Result<()> {
     let urls = "authorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }";
     let said = bare().log("error").plugin("example").toml(&format!("[providers.example]\n{urls}")).start_error()?;
-    insta::assert_snapshot!(said, @r"
+    assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: providers.example: two providers with the id `example`: plugins/libexample.so and FOLDER/jackfield.toml
       help: list only one of the two
@@ -399,13 +401,14 @@ fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> R
     let folder = bare().toml(&declared).folder_only();
     let said = |arguments: &[&str]| anyhow::Ok(String::from_utf8(folder.run(arguments)?.stdout)?);
     let checked = said(&["config", "check"])?;
-    assert!(
-        checked.contains("zendesk is not offered to people until it is configured; missing: client-secret, subdomain"),
-        "{checked}"
-    );
+    assert_snapshot!(redacted(&checked), @"
+    [folder]/jackfield.toml: no mistakes
+    note: own is not offered to people until it is configured; missing: client-id, client-secret
+    note: zendesk is not offered to people until it is configured; missing: client-secret, subdomain
+    ");
     let list = said(&["provider", "list"])?;
     let line = |id: &str| list.lines().find(|line| line.starts_with(id)).unwrap_or_default().to_owned();
-    insta::assert_snapshot!(["asana", "github", "own", "zendesk"].map(line).join("\n"), @r"
+    assert_snapshot!(["asana", "github", "own", "zendesk"].map(line).join("\n"), @r"
     asana              Asana              -
     github             GitHub             enabled
     own                Our own            enabled, missing: client-id, client-secret
@@ -413,7 +416,34 @@ fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> R
     ");
     assert_eq!(list.lines().count(), catalogue().len() + 1);
     let listed = said(&["plugin", "list"])?;
-    assert!(listed.contains("github (GitHub)"), "{listed}");
+    assert_snapshot!(redacted(&listed), @"
+    no host is running; this is what one would load:
+
+    providers.github: running, declared
+      plugin  providers.github 0.1.0, abi declared
+      file    [folder]/jackfield.toml
+      sha256  [digest]
+      calls   0
+      restarts 0
+      github (GitHub): configured
+        hosts api.github.com, github.com
+    providers.own: running, declared
+      plugin  providers.own 0.1.0, abi declared
+      file    [folder]/jackfield.toml
+      sha256  [digest]
+      calls   0
+      restarts 0
+      own (Our own): not configured, missing: client-id, client-secret
+        hosts a.example
+    providers.zendesk: running, declared
+      plugin  providers.zendesk 0.1.0, abi declared
+      file    [folder]/jackfield.toml
+      sha256  [digest]
+      calls   0
+      restarts 0
+      zendesk (Zendesk): not configured, missing: client-secret, subdomain
+        hosts {subdomain}.zendesk.com
+    ");
     Ok(())
 }
 
@@ -421,7 +451,7 @@ fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> R
 fn an_entry_can_be_printed_as_a_table_to_start_from() -> Result<()> {
     let folder = bare().folder_only();
     let shown = String::from_utf8(folder.run(&["provider", "show", "twitch"])?.stdout)?;
-    insta::assert_snapshot!(shown, @r##"
+    assert_snapshot!(shown, @r##"
     [providers.twitch]
     client-id = ""
     client-secret = { env = "TWITCH_CLIENT_SECRET" }
@@ -454,7 +484,7 @@ fn the_manuals_own_examples_fit() -> Result<()> {
             && word.bytes().all(|b| b.is_ascii_lowercase() || b"[].-".contains(&b))
     };
     let lines = section.context("the manual has the section")?.lines().filter_map(|line| line.strip_prefix("# "));
-    // There is no such icon here, and no such key.
+    // Neither the icon nor the key exists.
     let is_here = |line: &&str| !line.starts_with("icon") && !line.starts_with("private-key");
     let toml: Vec<_> = lines.filter(is_toml).filter(is_here).collect();
     assert!(toml.len() > 20, "{toml:#?}");

@@ -1,10 +1,13 @@
-//! Who may set up what; every check of the pipeline under its own name.
+//! Who may set up what: every check of a setup, with its name.
+
+use std::collections::BTreeSet;
 
 use anyhow::Result;
+use insta::assert_snapshot;
 use jackfield_store::organizations;
 use jackfield_test_support::{http_client::HttpClient, postgres::databases};
 
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{PASSWORD, TestApp, log_line};
 
 const START: &str = "/organizations/acme/integrations/example/setup/";
 const SETUP: &str = "/extensions/example/setup/";
@@ -62,8 +65,10 @@ async fn with_the_feature_off_nothing_starts() -> Result<()> {
     Ok(())
 }
 
-/// Runs a set-up whose access is lost between two steps, on each database.
-async fn loses_access(lose: impl AsyncFn(&TestApp) -> Result<()>) -> Result<()> {
+/// Runs a setup whose access is lost between two steps, on each database. Returns its line in the
+/// log.
+async fn loses_access(lose: impl AsyncFn(&TestApp) -> Result<()>) -> Result<String> {
+    let mut logged = BTreeSet::new();
     for database in databases() {
         let app = TestApp::start_with("v2", database, |host| host).await?;
         let owner = app.log_in_as("owner").await?;
@@ -71,26 +76,31 @@ async fn loses_access(lose: impl AsyncFn(&TestApp) -> Result<()>) -> Result<()> 
         lose(&app).await?;
         let response = owner.post(SETUP, &[("name", "late")]).await?;
         assert_eq!(response.status_and_location(), (302, "/"));
-        assert!(app.host.log()?.contains("integrations.setup.access-denied"), "the log names the reason");
+        logged.insert(log_line(&app.host, "integrations.setup.access-denied")?);
         app.database().await?.assert_nothing("owner@example.com").await?;
     }
-    Ok(())
+    assert_eq!(logged.len(), 1, "the same on each database: {logged:?}");
+    Ok(logged.into_iter().collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_lost_between_two_steps_ends_the_setup() -> Result<()> {
-    loses_access(async |app| app.host.member("acme", "owner@example.com", "member")).await
+    let logged = loses_access(async |app| app.host.member("acme", "owner@example.com", "member")).await?;
+    assert_snapshot!(logged, @r#"INFO a set-up may not go on reason=integrations.setup.access-denied setup.check="no-right" provider.id="example""#);
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_gone_between_two_steps_ends_the_setup() -> Result<()> {
-    loses_access(async |app| {
+    let logged = loses_access(async |app| {
         let store = app.host.store().await?;
         store.tamper("DELETE FROM organizations WHERE slug = 'acme'").await?;
         assert_eq!(store.read(|tx| organizations::by_slug(tx, "acme")).await?, None);
         Ok(())
     })
-    .await
+    .await?;
+    assert_snapshot!(logged, @r#"INFO a set-up may not go on reason=integrations.setup.access-denied setup.check="no-member" provider.id="example""#);
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +112,7 @@ async fn a_log_out_ends_the_setup() -> Result<()> {
     assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.status_and_location(), (302, "/"));
     owner.log_in("owner@example.com", PASSWORD).await?;
     assert_eq!(owner.post(SETUP, &[("name", "late")]).await?.status_and_location(), (302, "/"));
-    assert!(app.host.log()?.contains("integrations.setup.missing-session-data"));
+    assert_snapshot!(log_line(&app.host, "integrations.setup.missing-session-data")?, @r#"INFO a set-up may not go on reason=integrations.setup.missing-session-data setup.check="none-under-way" provider.id="example""#);
     app.database().await?.assert_nothing("owner@example.com").await
 }
 
@@ -120,7 +130,7 @@ async fn a_flood_of_setups_is_stopped_and_others_are_not() -> Result<()> {
     };
     assert_eq!((begun, stopped.status), (300, 429));
     let wait: u32 = stopped.header("retry-after").parse()?;
-    assert!((1..=900).contains(&wait) && stopped.text.contains("Wait some minutes"), "{wait}: {}", stopped.text);
+    assert!((1..=900).contains(&wait) && stopped.text.contains("in a few minutes"), "{wait}: {}", stopped.text);
     assert_eq!(manager.visit(START).await?.status, 302);
     assert!(owner.post(SETUP, &[("name", "the last")]).await?.dialog()?.success, "what was begun goes on");
     assert_eq!(owner.visit(START).await?.status, 302, "and makes room for one more");

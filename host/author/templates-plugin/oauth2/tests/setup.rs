@@ -1,4 +1,4 @@
-//! A set-up from the log-in to the integration. See the documentation of jackfield-plugin-test.
+//! The setup, from the login to the integration. See the documentation of jackfield-plugin-test.
 
 use jackfield_plugin::{Api, HttpRequest, HttpResponse, Integration, json};
 use jackfield_plugin_test::Harness;
@@ -14,35 +14,35 @@ fn provider() -> Plugin {
 }
 
 #[test]
-fn a_person_who_consents_is_connected() {
+fn a_person_who_authorizes_is_connected() {
     let account = HttpResponse::new(200, r#"{"id": "A1", "name": "Ada's account"}"#);
-    let mut provider = provider().answers(ME, account);
+    let mut provider = provider().mock(ME, account);
     provider.get().assert_oauth2();
     let expected = Integration::new("A1").name("Ada's account");
     provider
-        .consents(json!({"access_token": "t0ken"}))
+        .authorize(json!({"access_token": "t0ken"}))
         .assert_integration(&expected);
-    provider.assert_sent(&[HttpRequest::get(ME).bearer("t0ken")]);
+    provider.assert_requests(&[HttpRequest::get(ME).bearer_auth("t0ken")]);
 }
 
 #[test]
-fn a_person_who_declines_is_told_so() {
-    assert_eq!(provider().declines().error(), "access_denied");
+fn a_person_who_denies_reads_so() {
+    assert_eq!(provider().deny().expect_error(), "access_denied");
 }
 
 #[test]
-fn an_api_that_does_not_know_the_token_ends_the_set_up() {
-    let mut provider = provider().answers(ME, HttpResponse::new(401, ""));
+fn an_api_that_refuses_the_token_ends_the_setup() {
+    let mut provider = provider().mock(ME, HttpResponse::new(401, ""));
     let failure = provider
-        .consents(json!({"access_token": "t0ken"}))
-        .failure();
+        .authorize(json!({"access_token": "t0ken"}))
+        .expect_failure();
     assert_eq!(failure, "the API answered 401");
 }
 
 #[test]
 fn without_a_client_it_is_not_offered_and_says_what_is_missing() {
     let provider = Plugin::new(json!({}));
-    assert_eq!(provider.missing(), ["client-id", "client-secret"]);
+    assert_eq!(provider.missing_options(), ["client-id", "client-secret"]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn programs_call_the_api_where_the_operator_says_it_is() {
 }
 
 #[test]
-fn an_option_that_is_not_there_is_told() {
+fn an_unknown_option_is_reported() {
     let diagnostics = Plugin::diagnostics(json!({"cleint-id": "an id"}));
     assert_eq!(diagnostics, "cleint-id: unknown option");
 }

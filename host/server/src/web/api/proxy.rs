@@ -19,7 +19,7 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Scope,
-    grants::Which,
+    grants::GrantSelector,
     proxy::{ProxyError, ProxyRequest},
 };
 
@@ -33,8 +33,9 @@ pub(in crate::web) struct ProxyPath {
     id: String,
 }
 
-/// `ANY /api/0/organizations/{org}/integrations/{id}/proxy/{path}`: the service's answer to the same request with the
-/// integration's credential, streamed. Scope `integrations:token`, which no role has.
+/// `ANY /api/0/organizations/{org}/integrations/{id}/proxy/{path}`: the service's answer to the
+/// same request with the integration's credential, streamed. Scope `integrations:token`, which no
+/// role has.
 pub(in crate::web) async fn proxy(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
@@ -49,7 +50,7 @@ pub(in crate::web) async fn proxy(
         actor: access.actor.clone(),
         organization: access.organization.id,
         integration: parsed(&id)?,
-        grant: Which { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
+        grant: GrantSelector { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
         path: raw_path(route.as_str(), head.uri.path()).to_owned(),
         query: head.uri.query().map(str::to_owned),
         method: head.method.clone(),
@@ -61,8 +62,8 @@ pub(in crate::web) async fn proxy(
     Ok(response)
 }
 
-/// The part of a path that the wildcard of its route matches, as the caller wrote it: a decoded one would be another path.
-/// Empty for a route without a wildcard.
+/// The part of a path that the wildcard of its route matches, as the caller wrote it: a decoded one
+/// would be another path. Empty for a route without a wildcard.
 fn raw_path<'a>(route: &str, path: &'a str) -> &'a str {
     let segments_before = route.split('/').take_while(|segment| !segment.starts_with("{*")).count();
     path.splitn(segments_before + 1, '/').nth(segments_before).unwrap_or_default()

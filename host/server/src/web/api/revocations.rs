@@ -1,4 +1,4 @@
-//! What an organization has given up, and what the providers answered.
+//! Revocations of an organization's tokens, with the providers' answers.
 
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -14,8 +14,8 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Scope,
-    grants::{Revocation, RevocationStatus},
     integrations::ProviderOut,
+    revocations::{Revocation, RevocationStatus},
 };
 
 /// One revocation. It holds no token.
@@ -28,21 +28,21 @@ pub(in crate::web) struct RevocationOut {
     external_id: String,
     reason: &'static str,
     pub(in crate::web) status: &'static str,
-    /// What the provider said last.
+    /// The last answer of the provider.
     pub(in crate::web) answer: Option<String>,
     attempts: i32,
     pub(in crate::web) date_added: String,
-    /// `null`: it is done, or not tried any more.
+    /// `null`: it is done, or nobody tries any more.
     next_attempt: Option<String>,
 }
 
-/// `GET /api/0/organizations/{org}/revocations/`: the last hundred, the newest first.
+/// `GET /api/0/organizations/{org}/revocations/`: the last hundred, newest first.
 pub(in crate::web) async fn revocations(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
 ) -> Result<Json<Vec<RevocationOut>>, WebError> {
     require(&access, Scope::OrgRead)?;
-    let latest = app.grants.latest_revocations(access.organization.id).await?;
+    let latest = app.revocations.latest(access.organization.id).await?;
     Ok(Json(latest.iter().map(|revocation| RevocationOut::new(&app, revocation)).collect()))
 }
 
@@ -63,14 +63,24 @@ impl RevocationOut {
         }
     }
 
-    /// Whether nobody tries any more: it works on, as far as this host can tell.
+    /// Whether nobody tries any more. The token may still work.
     pub(in crate::web) fn is_over(&self) -> bool {
         self.next_attempt.is_none()
+    }
+
+    /// The status as people read it.
+    pub(in crate::web) fn status_in_words(&self) -> &'static str {
+        match self.status {
+            "pending" => "Retrying",
+            "done" => "Done",
+            "failed" => "Failed",
+            _ => "Not supported",
+        }
     }
 
     /// What people read.
     pub(in crate::web) fn title(&self) -> &str {
         let known = [&self.name, &self.external_id].into_iter().find(|text| !text.is_empty());
-        known.map_or("A set-up that nothing came of", String::as_str)
+        known.map_or("An unfinished connection", String::as_str)
     }
 }

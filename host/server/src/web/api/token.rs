@@ -1,4 +1,4 @@
-//! Tokens for machines.
+//! Access tokens for programs.
 
 use axum::{
     Json,
@@ -18,7 +18,7 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Scope,
-    grants::{Fresh, GrantError, Which},
+    grants::{AccessToken, GrantError, GrantSelector},
     token_reads::TokenReadError,
 };
 
@@ -29,7 +29,7 @@ pub(in crate::web) struct TokenQuery {
     subject: String,
 }
 
-/// A token that can be used, and nothing that gets another.
+/// An access token. Never a refresh token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::web) struct TokenOut {
@@ -43,8 +43,8 @@ pub(in crate::web) struct TokenOut {
     subject: Option<String>,
 }
 
-/// `GET /api/0/organizations/{org}/integrations/{id}/token/?grant=NAME&subject=ID`: an access token that will live a while, of the first
-/// grant where none is named. Scope `integrations:token`, which no role has.
+/// `GET /api/0/organizations/{org}/integrations/{id}/token/?grant=NAME&subject=ID`: a fresh access
+/// token; without a name that of the first grant. Scope `integrations:token`, which no role has.
 pub(in crate::web) async fn token(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
@@ -52,14 +52,14 @@ pub(in crate::web) async fn token(
     ApiQuery(TokenQuery { grant, subject }): ApiQuery<TokenQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), WebError> {
     require(&access, Scope::IntegrationsToken)?;
-    let which = Which { name: grant, subject };
+    let which = GrantSelector { name: grant, subject };
     let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &which).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
 }
 
 impl TokenOut {
-    fn new(fresh: Fresh) -> Self {
+    fn new(fresh: AccessToken) -> Self {
         Self {
             access_token: fresh.access_token,
             token_type: fresh.token_type,

@@ -6,20 +6,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::webhook_request::{WebhookRequest, busy, webhook_response};
+use super::webhook_request::{InboundRequest, busy, webhook_response};
 use crate::{app::AppHandle, web::error::WebError};
-use jackfield_services::setup::Received;
+use jackfield_services::setup::WebhookOutcome;
 
-/// `GET`, `POST`, `PUT /extensions/{provider}/webhook/{key}/`: from a service that got the URL during a setup.
+/// `GET`, `POST`, `PUT /extensions/{provider}/webhook/{key}/`: from a service that got the URL
+/// during a setup.
 pub(in crate::web) async fn receive(
     State(app): State<AppHandle>,
     Path((provider, key)): Path<(String, String)>,
-    WebhookRequest(call): WebhookRequest,
+    InboundRequest(call): InboundRequest,
 ) -> Result<Response, WebError> {
-    Ok(match app.pipelines.clone().call(provider, key, call).await? {
-        Received::Answered(answer) => webhook_response(answer),
-        Received::NotFound => StatusCode::NOT_FOUND.into_response(),
-        Received::Busy => busy(),
-        Received::Failed => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    Ok(match app.setups.receive_webhook(provider, key, call).await? {
+        WebhookOutcome::Answered(answer) => webhook_response(answer),
+        WebhookOutcome::NotFound => StatusCode::NOT_FOUND.into_response(),
+        WebhookOutcome::Busy => busy(),
+        WebhookOutcome::Failed => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     })
 }

@@ -8,15 +8,16 @@ use axum::{
 };
 use url::form_urlencoded;
 
-use jackfield_loader::{WebhookAnswer, WebhookCall};
+use jackfield_loader::{WebhookRequest, WebhookResponse};
 
-/// Methods that a service may use. A HEAD would look like a GET to the provider, which would act on a probe.
+/// Methods that a service may use. A HEAD would look like a GET to the provider, which would act on
+/// a probe.
 const METHODS: [Method; 3] = [Method::GET, Method::POST, Method::PUT];
 
 /// The request of a service.
-pub(in crate::web) struct WebhookRequest(pub(in crate::web) WebhookCall);
+pub(in crate::web) struct InboundRequest(pub(in crate::web) WebhookRequest);
 
-impl<S: Send + Sync> FromRequest<S> for WebhookRequest {
+impl<S: Send + Sync> FromRequest<S> for InboundRequest {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
@@ -28,7 +29,7 @@ impl<S: Send + Sync> FromRequest<S> for WebhookRequest {
         let (method, query) = (parts.method.to_string(), form_urlencoded::parse(query).into_owned().collect());
         let headers = passed(&parts.headers);
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
-        let mut call = WebhookCall::new(method, body.map_err(IntoResponse::into_response)?);
+        let mut call = WebhookRequest::new(method, body.map_err(IntoResponse::into_response)?);
         (call.query, call.headers) = (query, headers);
         Ok(Self(call))
     }
@@ -48,13 +49,14 @@ fn method_not_allowed() -> Response {
         .into_response()
 }
 
-/// The service calls again.
+/// The service tries again later.
 pub(in crate::web) fn busy() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
 }
 
-/// The provider's bytes. They come from this host's own address, so a browser must neither run nor show them as a page.
-pub(in crate::web) fn webhook_response(answer: WebhookAnswer) -> Response {
+/// The provider's bytes. They come from this host's own address, so a browser must neither run nor
+/// show them as a page.
+pub(in crate::web) fn webhook_response(answer: WebhookResponse) -> Response {
     let status = StatusCode::from_u16(answer.status).ok().filter(|status| status.as_u16() >= 200);
     let Some(status) = status else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let kind = HeaderValue::from_str(&answer.content_type).ok().filter(|kind| !kind.is_empty());

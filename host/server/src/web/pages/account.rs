@@ -28,6 +28,17 @@ struct AccountPage {
     identities: Vec<Identity>,
 }
 
+impl AccountPage {
+    fn status_in_words<'a>(&self, identity: &'a Identity) -> &'a str {
+        match identity.status.as_str() {
+            "valid" => "Valid",
+            "invalid" => "Invalid",
+            "unknown" => "Unknown",
+            other => other,
+        }
+    }
+}
+
 /// `GET /account/`: from the header of every page.
 pub(in crate::web) async fn page(
     State(app): State<AppHandle>,

@@ -49,6 +49,15 @@ impl AuditRow {
         self.result == "ok"
     }
 
+    pub(in crate::web) fn result_in_words(&self) -> &str {
+        match self.result.as_str() {
+            "ok" => "Done",
+            "failed" => "Failed",
+            "refused" => "Refused",
+            other => other,
+        }
+    }
+
     /// To the minute.
     pub(in crate::web) fn day_and_time(&self) -> (&str, &str) {
         (self.date.get(..10).unwrap_or_default(), self.date.get(11..16).unwrap_or_default())
@@ -61,9 +70,9 @@ fn who(row: &AuditOut) -> String {
         ("token", Some(name)) => format!("API token {name}"),
         ("provider", Some(name)) => format!("{name}, by a webhook"),
         (_, Some(name)) => name,
-        ("operator", None) => "whoever runs this host".to_owned(),
-        ("host", None) => "Jackfield by itself".to_owned(),
-        (kind, None) => format!("a {kind} that is gone"),
+        ("operator", None) => "Operator".to_owned(),
+        ("host", None) => "Jackfield".to_owned(),
+        (kind, None) => format!("a deleted {kind}"),
     }
 }
 
@@ -87,23 +96,23 @@ fn plain(value: &Value) -> String {
 /// An action as people call it.
 pub(in crate::web) const fn in_words(action: Action) -> &'static str {
     match action {
-        Action::Install => "Installation",
-        Action::Reinstall => "Re-installation",
-        Action::Link => "Link to this organization",
-        Action::Unlink => "Removal",
+        Action::Install => "Connected",
+        Action::Reinstall => "Reconnected",
+        Action::Link => "Linked to this organization",
+        Action::Unlink => "Removed",
         Action::IdentityLink => "Identity linked",
         Action::IdentityUnlink => "Identity unlinked",
-        Action::RefreshFailure => "Renewal of a token",
+        Action::RefreshFailure => "Token renewal",
         Action::TokenRead => "Token read",
-        Action::ProxyUse => "Use through the proxy",
+        Action::ProxyUse => "API call",
         Action::Revoke => "Revocation",
-        Action::KeyRotation => "Rotation of keys",
+        Action::KeyRotation => "Key rotation",
         Action::AuditKey => "Break in this log",
         Action::PluginLoad => "Plugin loaded",
-        Action::ConfigurationChange => "Configuration",
-        Action::UserCreation => "New user",
-        Action::OrganizationCreation => "New organization",
-        Action::MemberChange => "Membership",
-        Action::TokenCreation => "New API token",
+        Action::ConfigurationChange => "Configuration changed",
+        Action::UserCreation => "User created",
+        Action::OrganizationCreation => "Organization created",
+        Action::MemberChange => "Membership changed",
+        Action::TokenCreation => "API token created",
     }
 }

@@ -1,7 +1,8 @@
 //! A message for the next page that a person sees: why a setup ended, what was removed.
 //!
-//! It is carried in a short-lived cookie and not in the session, because some who need it have no session. The cookie
-//! names one of the texts here and a reference, so that a stranger cannot put words of their own into it.
+//! It is carried in a short-lived cookie and not in the session, because some who need it have no
+//! session. The cookie names one of the texts here and a reference, so that a stranger cannot put
+//! words of their own into it.
 
 use axum::{
     http::{HeaderMap, HeaderValue, header},
@@ -10,7 +11,7 @@ use axum::{
 use tower_sessions::cookie::{Cookie, SameSite, time::Duration};
 
 use super::setup_errors::SetupError;
-use jackfield_services::grants::{Attempted, Effect};
+use jackfield_services::revocations::{RevocationOutcome, TokenEffect};
 
 const COOKIE: &str = "jackfield-flash";
 
@@ -30,17 +31,17 @@ enum Kind {
 }
 
 const REMOVED: Kind = Kind::Done("removed", "The integration was removed.");
-const REVOKED: Kind = Kind::Done("revoked", "The integration was removed, and its tokens are revoked at the provider.");
+const REVOKED: Kind = Kind::Done("revoked", "The integration was removed, and its tokens are revoked.");
 const BEING_REVOKED: Kind = Kind::Done(
     "being-revoked",
-    "The integration was removed. The provider has not confirmed yet that its tokens are revoked; it is asked until it does.",
+    "Removed. The service has not confirmed yet that the tokens are revoked; Jackfield keeps trying.",
 );
 const NOT_REVOCABLE: Kind = Kind::Done(
     "not-revocable",
-    "The integration was removed. Its tokens could not be revoked from here: end the connection in the provider's own settings as well.",
+    "Removed. Jackfield could not revoke the tokens: end the connection in the service's own settings too.",
 );
-const SAVED: Kind = Kind::Done("saved", "The configuration was saved.");
-const UNLINKED: Kind = Kind::Done("unlinked", "The identity was unlinked.");
+const SAVED: Kind = Kind::Done("saved", "Saved.");
+const UNLINKED: Kind = Kind::Done("unlinked", "The account was unlinked.");
 
 /// All of them.
 const DONE: [Kind; 6] = [REMOVED, REVOKED, BEING_REVOKED, NOT_REVOCABLE, SAVED, UNLINKED];
@@ -70,12 +71,21 @@ impl Flash {
     }
 
     /// After a removal, by the answer of the provider; `None`: no answer yet.
-    pub(in crate::web) const fn after_revocation(attempted: Option<&Attempted>) -> Self {
-        let kind = match attempted {
-            Some(Attempted::Done { effect: Effect::Revoked, .. }) => REVOKED,
-            Some(Attempted::Done { effect: Effect::Nothing, .. } | Attempted::EndedElsewhere(_)) => REMOVED,
-            Some(Attempted::Done { effect: Effect::Impossible, .. } | Attempted::Failed(_)) => NOT_REVOCABLE,
-            Some(Attempted::Waiting { .. } | Attempted::Unasked { .. } | Attempted::Elsewhere) | None => BEING_REVOKED,
+    pub(in crate::web) const fn after_revocation(outcome: Option<&RevocationOutcome>) -> Self {
+        let kind = match outcome {
+            Some(RevocationOutcome::Done { effect: TokenEffect::Revoked, .. }) => REVOKED,
+            Some(
+                RevocationOutcome::Done { effect: TokenEffect::Nothing, .. } | RevocationOutcome::EndedByAnotherHost(_),
+            ) => REMOVED,
+            Some(RevocationOutcome::Done { effect: TokenEffect::Impossible, .. } | RevocationOutcome::Failed(_)) => {
+                NOT_REVOCABLE
+            }
+            Some(
+                RevocationOutcome::Waiting { .. }
+                | RevocationOutcome::NotAsked { .. }
+                | RevocationOutcome::HeldByAnotherHost,
+            )
+            | None => BEING_REVOKED,
         };
         Self { kind, reference: None }
     }

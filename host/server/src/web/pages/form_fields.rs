@@ -60,13 +60,13 @@ pub(in crate::web) fn read(
 fn value(field: &Field, given: &str) -> Result<Option<Value>, &'static str> {
     match field.field_type {
         FieldType::Checkbox => Ok(Some(Value::Bool(given == "on"))),
-        _ if given.is_empty() && field.required => Err("Fill this in."),
+        _ if given.is_empty() && field.required => Err("Enter a value."),
         _ if given.is_empty() => Ok(None),
         FieldType::Number => {
             let number = given.parse().map(Value::Number);
             number.map(Some).map_err(|_: serde_json::Error| "Enter a number.")
         }
-        FieldType::Select if !field.choices.iter().any(|choice| choice.value == given) => Err("Choose one of these."),
+        FieldType::Select if !field.choices.iter().any(|choice| choice.value == given) => Err("Choose an option."),
         FieldType::Select | FieldType::Text | FieldType::Password => Ok(Some(given.into())),
     }
 }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_told_by_field() {
         let errors = read(&declared(), &posted(&[("limit", "many"), ("level", "c")])).expect_err("three do not fit");
-        let expected = [("level", "Choose one of these."), ("limit", "Enter a number."), ("name", "Fill this in.")];
+        let expected = [("level", "Choose an option."), ("limit", "Enter a number."), ("name", "Enter a value.")];
         assert_eq!(errors.into_iter().collect::<Vec<_>>(), expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     }
 

@@ -45,11 +45,11 @@ fn text(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_default()
 }
 
-/// A status of the API as people read it.
+/// The status of an integration as people read it.
 pub(in crate::web) const fn status_in_words(status: Status) -> &'static str {
     match status {
-        Status::Active => "active",
-        Status::NeedsReauthentication => "needs re-authentication",
-        Status::Orphaned => "orphaned",
+        Status::Active => "Working",
+        Status::NeedsReauthentication => "Reconnect",
+        Status::Orphaned => "Unavailable",
     }
 }

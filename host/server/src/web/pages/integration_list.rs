@@ -30,6 +30,7 @@ use jackfield_loader::Provider;
 use jackfield_services::{
     accounts::{Access, Scope},
     integrations::{Installed, IntegrationOut, Listing, Status},
+    setup::Refusal,
 };
 
 #[derive(Template)]
@@ -39,6 +40,8 @@ struct IntegrationListPage {
     slug: String,
     name: String,
     may_install: bool,
+    /// Whether adding integrations is turned off.
+    is_turned_off: bool,
     may_read_log: bool,
     providers: Vec<AddProvider>,
     rows: Vec<IntegrationRow>,
@@ -111,14 +114,16 @@ pub(in crate::web) async fn page(
 ) -> Result<Response, WebError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
     let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
-    let revocations = app.grants.open_revocations(access.organization.id).await?;
-    let may_install = may_install(&app, &access);
+    let revocations = app.revocations.open(access.organization.id).await?;
+    let may_set_up = app.setups.may_set_up(&access);
+    let may_install = may_set_up.is_ok();
     let had_flash = flash.is_some();
     let page = IntegrationListPage {
         revocations: revocation_lists(revocations.iter().map(|revocation| RevocationOut::new(&app, revocation))),
         slug: access.organization.slug.clone(),
         name: access.organization.name.clone(),
         may_install,
+        is_turned_off: may_set_up == Err(Refusal::FeatureOff),
         may_read_log: access.has(Scope::OrgWrite),
         providers: if may_install { addable(&app) } else { Vec::new() },
         next: listing.next.as_ref().map(Cursor::text),
@@ -131,7 +136,7 @@ pub(in crate::web) async fn page(
 
 /// Whether this person is shown buttons that add and remove.
 pub(super) fn may_install(app: &AppHandle, access: &Access) -> bool {
-    app.pipelines.may_set_up(access).is_ok()
+    app.setups.may_set_up(access).is_ok()
 }
 
 fn rows(app: &AppHandle, listing: Listing) -> Vec<IntegrationRow> {
@@ -151,8 +156,8 @@ fn rows(app: &AppHandle, listing: Listing) -> Vec<IntegrationRow> {
 fn revocation_lists(revocations: impl Iterator<Item = RevocationOut>) -> Vec<RevocationList> {
     let (over, open): (Vec<_>, Vec<_>) = revocations.partition(RevocationOut::is_over);
     let lists = [
-        RevocationList { id: "being-revoked", heading: "Being revoked", is_over: false, rows: open },
-        RevocationList { id: "not-revoked", heading: "Not revoked", is_over: true, rows: over },
+        RevocationList { id: "being-revoked", heading: "Waiting for revocation", is_over: false, rows: open },
+        RevocationList { id: "not-revoked", heading: "Action needed", is_over: true, rows: over },
     ];
     lists.into_iter().filter(|list| !list.rows.is_empty()).collect()
 }

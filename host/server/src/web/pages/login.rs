@@ -51,7 +51,7 @@ struct LogInPage<'a> {
     flash: Option<Flash>,
 }
 
-/// `GET /auth/login/`: where a person without a session lands.
+/// `GET /auth/login/`: the form for people without a session.
 pub(in crate::web) async fn form(
     State(app): State<AppHandle>,
     user: Option<LoggedIn>,
@@ -83,13 +83,16 @@ pub(in crate::web) async fn log_in(
 }
 
 fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, WebError> {
-    let page = |message| html(&LogInPage { email, next, message: Some(message), flash: None });
+    let page = |message: &str| html(&LogInPage { email, next, message: Some(message), flash: None });
     match error {
-        LogInError::Wrong => Ok((StatusCode::UNAUTHORIZED, page("E-mail or password is wrong.")).into_response()),
+        LogInError::Wrong => {
+            Ok((StatusCode::UNAUTHORIZED, page("That e-mail and password do not match.")).into_response())
+        }
         LogInError::SlowedDown { retry_after } => {
-            let seconds = HeaderValue::from(retry_after.as_secs().max(1));
-            let message = "Too many failed attempts. Wait a moment, then try again.";
-            Ok((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], page(message)).into_response())
+            let seconds = retry_after.as_secs().max(1);
+            let page = page(&format!("Too many attempts. Try again in {seconds} seconds."));
+            let headers = [(header::RETRY_AFTER, HeaderValue::from(seconds))];
+            Ok((StatusCode::TOO_MANY_REQUESTS, headers, page).into_response())
         }
         LogInError::Store(error) => Err(error.into()),
     }
@@ -101,7 +104,8 @@ pub(in crate::web) async fn log_out(BrowserSession(session): BrowserSession) -> 
     Ok(found("/auth/login/"))
 }
 
-/// A path within this host, or `/`: not another origin by scheme, `//`, `\` or control character.
+/// A path within this host, or `/`. A scheme, `//`, `\` or a control character could lead to
+/// another origin.
 fn safe_next(prefix: &UrlPrefix, next: &str) -> String {
     let is_path = next.starts_with('/') && !next.starts_with("//");
     let is_plain = !next.chars().any(|c| c == '\\' || c.is_control());

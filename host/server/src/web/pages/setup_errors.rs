@@ -1,7 +1,7 @@
-//! What a person reads about each check of a setup that can fail. The names are those of the log. The checked values never
-//! appear here.
+//! What a person reads about each check of a setup that can fail. The names are those of the log.
+//! The checked values never appear here.
 
-use jackfield_services::setup::{Ended, Refusal};
+use jackfield_services::setup::{Refusal, SetupResult};
 
 /// A check, by its name in the log, and what failed in words.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,42 +16,42 @@ const fn row(name: &'static str, words: &'static str) -> SetupError {
     SetupError { name, words }
 }
 
-/// The end of a set-up about which no more is known than that it came.
-const OTHER: SetupError = row("set-up", "The set-up ended without an integration.");
+/// A setup ended, and nothing more is known.
+const OTHER: SetupError = row("setup", "The connection ended before it was finished.");
 
 #[rustfmt::skip]
 static CHECKS: [SetupError; 30] = [
-    // What a set-up must be for anything to be made of a request: the pipeline's.
-    row("no-session", "This browser is not logged in here, or its session is over, so no set-up can be under way in it. Log in, and start it again."),
-    row("none-under-way", "This set-up was already finished, or was never started in this browser. Start it again from here."),
-    row("busy", "This set-up is being worked on by another request. Wait a moment, or start it again from here."),
-    row("started-anew", "This set-up was started again meanwhile, perhaps in another tab. Go on there, or start it again from here."),
-    row("other-provider", "This set-up belongs to another service. Start it again from here."),
-    row("logged-out", "You were logged out while this set-up was under way. Log in, and start it again."),
-    row("other-user", "This set-up was started by another person than the one who is logged in now. Start your own from here."),
-    row("provider-changed", "This set-up does not fit the integration any more; it may have been updated meanwhile. Start it again from here."),
-    row("tampered", "This set-up is not as it was left. Start it again from here."),
-    row("expired", "This set-up has expired: it may take fifteen minutes. Start it again from here."),
-    row("no-member", "You are no longer a member of the organization that this set-up was for, or the organization is gone."),
-    row("no-right", "You may not set up integrations here any more. Ask an owner of the organization."),
-    row("feature-off", "Setting up integrations was turned off for this organization. Ask whoever runs this host."),
-    row("other-account", "Log in there as the account that is connected already."),
-    row("plugin", "What connects this service here has failed. Whoever runs this host finds the cause in its log."),
-    // What an answer of the service must be: the room oauth2's.
-    row("state-missing", "The answer carried no state, so nothing shows that it belongs to this set-up."),
-    row("state-used", "No answer was expected at this point, or this one was used already."),
-    row("state-other", "The answer belongs to another set-up: one that was started again since, in another tab, for another organization, or by somebody else."),
-    row("iss-missing", "The answer does not say which service it comes from, and this service always does."),
+    // What a setup must be before a step runs.
+    row("no-session", "You have been logged out. Log in and start again."),
+    row("none-under-way", "This connection is already finished, or was not started in this browser."),
+    row("busy", "This connection is being worked on in another tab. Wait a moment, or start again."),
+    row("started-anew", "This connection was started again, perhaps in another tab. Continue there, or start again."),
+    row("other-provider", "This connection belongs to another service. Start again."),
+    row("logged-out", "You have been logged out. Log in and start again."),
+    row("other-user", "Another person started this connection. Start your own."),
+    row("provider-changed", "The connector for this service was updated while the connection was in progress. Start again."),
+    row("tampered", "Something changed in this connection while it was in progress, so it was stopped. Start again."),
+    row("expired", "This took longer than 15 minutes. Start again."),
+    row("no-member", "You are no longer a member of the organization, or the organization is gone."),
+    row("no-right", "You can no longer add integrations here. Ask an owner of the organization."),
+    row("feature-off", "Adding integrations was turned off for this organization. Your operator can turn it on."),
+    row("other-account", "To reconnect, log in as the account that is connected already, or add the other one as a new integration."),
+    row("plugin", "Jackfield's connector for this service failed. Nothing was saved. If it happens again, give your operator the reference."),
+    // What an answer of the service must be.
+    row("state-missing", "The service's answer does not belong to this connection. Start again."),
+    row("state-used", "The service's answer was used already, or none was expected. Start again."),
+    row("state-other", "The service's answer belongs to another connection, perhaps one in another tab. Start again."),
+    row("iss-missing", "The service's answer does not say which service it comes from."),
     row("iss-other", "The answer comes from another service than the one that was asked."),
-    row("parameter-repeated", "The answer names something twice."),
-    row("code-and-error", "The answer is a yes and a no at once."),
-    row("no-code", "The answer is neither a yes nor a no."),
-    row("declined", "The service, or the person there, said no."),
-    row("authorization-endpoint", "The service's log-in page is at an address that nobody is sent to from here. Whoever runs this host finds the cause in its log."),
-    row("token-endpoint", "The service did not exchange its code for a token. Nothing was stored."),
-    row("issuer", "The service does not say of itself what is needed to log in there, or cannot be reached."),
-    row("id-token", "The service said who had logged in, but what it said could not be verified. Nothing was stored."),
-    row("userinfo", "The service did not say who had logged in, or spoke of somebody else. Nothing was stored."),
+    row("parameter-repeated", "The service sent a contradictory answer."),
+    row("code-and-error", "The service sent a contradictory answer."),
+    row("no-code", "The service sent an incomplete answer."),
+    row("declined", "Access was denied at the service."),
+    row("authorization-endpoint", "Jackfield does not open the address of the service's log-in page. Your operator finds the cause in the log."),
+    row("token-endpoint", "The service did not give a token. Nothing was saved. Try again in a minute."),
+    row("issuer", "The service cannot be reached, or does not say how to log in there. Try again in a minute."),
+    row("id-token", "The service's answer does not prove which account you logged in with. Nothing was saved."),
+    row("userinfo", "The service did not confirm which account you logged in with. Nothing was saved."),
     OTHER,
 ];
 
@@ -61,13 +61,13 @@ impl SetupError {
         CHECKS.iter().find(|check| check.name == name)
     }
 
-    /// Why a set-up may not go on.
+    /// Why a setup may not go on.
     pub(in crate::web) fn of_refusal(refusal: Refusal) -> &'static Self {
         Self::named(refusal.check()).unwrap_or(&OTHER)
     }
 
-    /// Why a set-up has ended badly.
-    pub(in crate::web) fn of_end(ended: &Ended) -> &'static Self {
+    /// Why a setup failed.
+    pub(in crate::web) fn of_end(ended: &SetupResult) -> &'static Self {
         ended.failed.and_then(Self::named).unwrap_or(&OTHER)
     }
 }

@@ -1,4 +1,5 @@
-//! The last page of a setup. It tells the page that opened the pop-up, and where there is none it tells the person.
+//! The last page of a setup. It tells the page that opened the pop-up, and where there is none it
+//! tells the person.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +14,12 @@ use crate::web::{
     html::html,
     pages::{assets, flash::Flash, setup_errors::SetupError},
 };
-use jackfield_services::setup::Ended;
+use jackfield_services::setup::SetupResult;
 
 #[derive(Template)]
 #[template(path = "dialog.html")]
 struct DialogPage<'a> {
-    ended: &'a Ended,
+    ended: &'a SetupResult,
     name: &'a str,
     message: String,
     channel: Option<String>,
@@ -30,7 +31,7 @@ struct DialogPage<'a> {
 }
 
 /// The contract's dialog answer.
-pub(super) fn page(ended: &Ended, origin: &str, reference: Option<String>) -> Response {
+pub(super) fn page(ended: &SetupResult, origin: &str, reference: Option<String>) -> Response {
     let (nonce, check) = (nonce(), SetupError::of_end(ended));
     let page = DialogPage {
         ended,
@@ -55,15 +56,16 @@ pub(super) fn page(ended: &Ended, origin: &str, reference: Option<String>) -> Re
     response
 }
 
-/// Where the same setup starts again, as a full page: the page that opened the pop-up has its answer by then.
-fn restart(ended: &Ended) -> String {
-    let Ended { organization, provider_id, .. } = ended;
+/// Where the same setup starts again, as a full page: the page that opened the pop-up has its
+/// answer by then.
+fn restart(ended: &SetupResult) -> String {
+    let SetupResult { organization, provider_id, .. } = ended;
     let integration = ended.integration.map(|id| format!("&integration={id}")).unwrap_or_default();
     format!("/organizations/{organization}/integrations/{provider_id}/setup/?dialog=0{integration}")
 }
 
-/// JSON that cannot leave a script: without `<`, `>`, `&`, and without the two line separators that old JavaScript took
-/// for line ends.
+/// JSON that cannot leave a script: without `<`, `>`, `&`, and without the two line separators that
+/// old JavaScript took for line ends.
 fn in_script(value: &impl Serialize) -> String {
     let escapes: BTreeMap<char, &str> =
         [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")].into();

@@ -29,7 +29,7 @@ use jackfield_loader::Provider;
 use jackfield_services::{
     accounts::Scope,
     integrations::IntegrationId,
-    setup::{Channel, Outcome, Refusal, Start, StartError, Visit},
+    setup::{Channel, Outcome, Refusal, SetupRequest, Start, StartError},
 };
 
 #[derive(Deserialize)]
@@ -39,7 +39,8 @@ pub(in crate::web) struct StartQuery {
     dialog: Option<String>,
 }
 
-/// `GET /organizations/{org}/integrations/{provider}/setup/`: the "add" links. The redirect drops the query.
+/// `GET /organizations/{org}/integrations/{provider}/setup/`: the "add" links. The redirect drops
+/// the query.
 pub(in crate::web) async fn start(
     State(app): State<AppHandle>,
     headers: HeaderMap,
@@ -51,7 +52,7 @@ pub(in crate::web) async fn start(
     if is_cross_site(&headers) {
         return Err(Problem::CrossSite.because("Connections cannot be started from other sites."));
     }
-    match app.pipelines.may_set_up(&access) {
+    match app.setups.may_set_up(&access) {
         Err(Refusal::FeatureOff) => return Ok(found("/")),
         Err(_) => return Err(WebError::missing_scope(Scope::OrgIntegrations)),
         Ok(()) => {}
@@ -67,7 +68,7 @@ pub(in crate::web) async fn start(
         dialog: query.dialog.as_deref() != Some("0"),
         channel: query.channel.as_deref().and_then(Channel::new),
     };
-    Ok(found(&app.pipelines.start(start).await?))
+    Ok(found(&app.setups.start(start).await?))
 }
 
 impl From<StartError> for WebError {
@@ -97,19 +98,19 @@ pub(in crate::web) async fn visit(
     };
     let user = user.map(|LoggedIn(user)| user);
     let is_post = request.method == "POST";
-    let visit = Visit { session, user, provider, request };
-    Ok(match app.pipelines.clone().visit(visit).await? {
+    let request = SetupRequest { session, user, provider, request };
+    Ok(match app.setups.visit(request).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
-        Outcome::ShowAt(url) => private(see_other(&url), ""),
+        Outcome::RedirectToPage(url) => private(see_other(&url), ""),
         Outcome::Redirect(url) => redirect_to(url, is_post, &offered, &app.url_prefix.origin()),
-        Outcome::Ended(ended) => dialog_page::page(&ended, &app.url_prefix.origin(), reference),
+        Outcome::Ended(result) => dialog_page::page(&result, &app.url_prefix.origin(), reference),
         Outcome::Refused(refusal) => refused(refusal, reference),
         Outcome::NotFound => return Err(Problem::NotFound.into()),
     })
 }
 
-/// Where a setup sends the browser. It is an extension of the response, for layers around the host's routes; browsers do
-/// not see it.
+/// Where a setup sends the browser. It is an extension of the response, for layers around the
+/// host's routes; browsers do not see it.
 #[derive(Clone, Debug)]
 pub struct RedirectTarget(pub String);
 
