@@ -46,7 +46,7 @@ fn what_goes_wrong_is_the_same_through_a_host() {
     assert_eq!((&inside[0], &through[0]), (&"connection refused".to_owned(), &inside[0]));
     for (one, other) in inside.iter().zip(&through) {
         let beginning = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
-        assert_eq!(beginning(one), beginning(other), "what to do about it may differ: {one} / {other}");
+        assert_eq!(beginning(one), beginning(other), "the advice may differ: {one} / {other}");
     }
 }
 
@@ -59,7 +59,7 @@ fn requests_log_and_integration_are_the_same_through_a_host() {
         harness.consents(json!({"access_token": "t"})).assert_integration(&expected);
         harness.assert_sent(&[ids()]);
         assert_eq!(harness.log(), ["asking", "answered 200"]);
-        assert_eq!(harness.get().form().fields[0].name, "do", "what has ended is used up: another begins");
+        assert_eq!(harness.get().form().fields[0].name, "do", "an ended setup is used up: another begins");
     }
 }
 

@@ -72,7 +72,7 @@ async fn whoever_comes_first_decides_on_the_secret_key() -> Result<()> {
         admit(&first).await?;
         let refused = admit(&second).await;
         assert!(matches!(refused, Err(StoreError::Seal(SealError::Wrapped { .. }))), "{refused:?}");
-        assert!(install(&second).await.is_err(), "nor does it write");
+        assert!(install(&second).await.is_err(), "nor is it logged");
         let id = install(&first).await?;
         let third = open(&url, OURS).await?;
         admit(&third).await?;
@@ -112,7 +112,7 @@ async fn what_was_sealed_before_there_was_a_data_key_decides_as_well() -> Result
         assert!(matches!(refused, Err(StoreError::Seal(SealError::Wrapped { .. }))), "{refused:?}");
         assert_eq!(read(&new, id).await?, Some(metadata()));
         install(&old).await?;
-        assert_eq!(read(&new, id).await?, Some(metadata()), "the older one goes on");
+        assert_eq!(read(&new, id).await?, Some(metadata()), "the older one continues");
         Keys::new(new.clone()).go_on().await?;
         let status = Keys::new(new.clone()).status().await?;
         assert!(status.lines[0].values == 0 && status.keys.len() == 1, "all is under the data key: {status:?}");

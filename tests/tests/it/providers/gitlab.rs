@@ -68,7 +68,7 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
         form.text.contains("Which GitLab?") && form.header("content-security-policy").contains("form-action 'self';")
     );
     let page = app.name(&owner).await?;
-    assert_eq!(page.status, 200, "a redirect would be held to form-action");
+    assert_eq!(page.status, 200, "browsers would apply form-action to a redirect");
     let link = format!("Continue to 127.0.0.1:{}", app.service.port());
     assert!(page.text.contains(&link) && !page.text.contains("<script"), "{}", page.text);
     assert_eq!((page.header("cache-control"), page.header("referrer-policy")), ("no-store", "no-referrer"));
@@ -159,7 +159,7 @@ async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
       plugin  jackfield-plugin-gitlab 0.1.0, abi 1.0
       file    plugins/libgitlab.so
       sha256  [digest]
-      sandbox limits, user, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
       calls   5
       restarts 0
       gitlab (GitLab): configured

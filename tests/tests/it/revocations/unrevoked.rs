@@ -74,9 +74,9 @@ async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried
     let page = app.remove().await?;
     assert!(page.text.contains("could not be revoked from here"), "{}", page.text);
     assert!(page.text.contains("<h2 id=\"unrevoked\">Not revoked</h2>"), "{}", page.text);
-    let given_up = app.revocations().await?.remove(0);
-    assert_eq!((given_up.status, given_up.attempts), (Status::Impossible, 1));
-    assert_eq!(given_up.answer.as_deref(), Some("access: the provider has no revocation"));
+    let revocation = app.revocations().await?.remove(0);
+    assert_eq!((revocation.status, revocation.attempts), (Status::Impossible, 1));
+    assert_eq!(revocation.answer.as_deref(), Some("access: the provider has no revocation"));
     let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
     assert_eq!((&told[0]["status"], &told[0]["nextAttempt"]), (&json!("impossible"), &Value::Null));
     let logged = app.log_of("acme", "revoke").await?;
@@ -226,8 +226,8 @@ async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it()
         }
     }
     let waiting = app.revocations().await?.remove(0);
-    assert_eq!((waiting.status, waiting.attempts), (Status::Pending, 0), "nobody was asked");
-    assert_eq!(app.log_of("acme", "revoke").await?.len(), 1, "that is told once");
+    assert_eq!((waiting.status, waiting.attempts), (Status::Pending, 0), "no request was sent");
+    assert_eq!(app.log_of("acme", "revoke").await?.len(), 1, "one entry says so");
     Ok(())
 }
 
@@ -335,7 +335,7 @@ async fn a_provider_that_wants_a_long_pause_is_asked_no_further_and_the_rest_is_
     "#);
     assert_eq!((app.statuses().await?.len(), app.live(), app.service.faults(ID).requests(AtRevocation)), (0, 6, 1));
     let soon = OffsetDateTime::now_utc() + Duration::minutes(5);
-    assert!(app.revocations().await?.iter().all(|waiting| waiting.retry_at > soon), "the host beside waits as well");
+    assert!(app.revocations().await?.iter().all(|waiting| waiting.retry_at > soon), "the running host waits as well");
     Ok(())
 }
 
@@ -373,7 +373,7 @@ async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_setup_has_expi
     let store = app.host.store().await?;
     let due = |at| store.read(move |c| revocations::due(c, at, 10));
     let now = OffsetDateTime::now_utc();
-    assert_eq!(due(now).await?, [], "it may end well yet, as far as the host knows");
+    assert_eq!(due(now).await?, [], "the host does not know yet whether it succeeds");
     let noted = due(now + Duration::minutes(17)).await?;
     let [noted] = noted[..] else { anyhow::bail!("{noted:?}") };
     store.write(move |c| revocations::put_off(c, noted, now)).await?;

@@ -284,7 +284,7 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
         assert!(unlink().await?.was_linked);
         assert!(!unlink().await?.was_linked);
         let data = store.read(move |c| identities::data(c, &sealer(), id)).await?;
-        assert_eq!(data, None, "nobody has proved it any more, so nothing is kept of it");
+        assert_eq!(data, None, "nobody proves it any more, so nothing is kept");
     }
     Ok(())
 }
@@ -315,7 +315,10 @@ async fn of_many_claims_one_wins_and_an_old_claim_is_worth_nothing() -> Result<(
         let Claim::Claimed(data, new) = claim().await? else { anyhow::bail!("the new one can be claimed") };
         assert_eq!(data, b"two");
         assert!(store.write(move |c| setups::release(c, b"key", "slack", new, b"three")).await?);
-        assert!(!store.write(move |c| setups::remove(c, b"key", "slack", new)).await?, "released, it is nobody's");
+        assert!(
+            !store.write(move |c| setups::remove(c, b"key", "slack", new)).await?,
+            "after its release, nobody has it"
+        );
     }
     Ok(())
 }
