@@ -1,4 +1,5 @@
-//! What it costs to seal and to open a typical token, against the same JSON in clear. `cargo bench -p jackfield-tests --bench sealing`
+//! What it costs to seal and to open a typical token, against the same JSON in clear. `cargo bench
+//! -p jackfield-tests --bench sealing`
 
 use std::{
     hint::black_box,

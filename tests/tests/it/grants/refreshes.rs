@@ -113,7 +113,7 @@ impl RefreshesApp {
     }
 
     /// The reason of a revocation, and its access tokens.
-    async fn given_up(&self, renewed: Renewed) -> Result<(Reason, Vec<String>)> {
+    async fn revocation(&self, renewed: Renewed) -> Result<(Reason, Vec<String>)> {
         let Renewed::TooLate(Some(id)) = renewed else { anyhow::bail!("{renewed:?}") };
         let found = self.store().read(move |tx| revocations::get(tx, id)).await?.context("a revocation")?;
         let given = found.given(&sealer())?.context("it is not done")?;
@@ -140,14 +140,14 @@ async fn prove(store: &Store, user: UserId) -> StoreResult<IdentityId> {
 async fn grants_of_one_integration_that_are_renewed_at_once_all_stand_where_they_stood() -> Result<()> {
     for app in RefreshesApp::each().await? {
         for round in 1..=40 {
-            let (bot, person) = (format!("bot-{round}"), format!("user-{round}"));
-            let (one, two) = (app.renewal("bot", &bot).await?, app.renewal("user", &person).await?);
+            let (bot, user) = (format!("bot-{round}"), format!("user-{round}"));
+            let (one, two) = (app.renewal("bot", &bot).await?, app.renewal("user", &user).await?);
             let renewed = tokio::try_join!(app.write(&one), app.write(&two))?;
             assert_eq!(renewed, (Renewed::Written, Renewed::Written));
-            assert_eq!(app.metadata().await?, object(json!({"bot": bot, "user": person})), "round {round}");
+            assert_eq!(app.metadata().await?, object(json!({"bot": bot, "user": user})), "round {round}");
             let identity = app.identity;
             let data = app.store().read(move |tx| identities::data(tx, identity)).await?;
-            assert_eq!(data, Some(object(json!({"access_token": person}))));
+            assert_eq!(data, Some(object(json!({"access_token": user}))));
         }
     }
     Ok(())
@@ -162,7 +162,7 @@ async fn setups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
         assert!(owner.install("acme", "slack").await?.dialog()?.success);
         let store = app.host.store().await?;
         let (installs, are_through) = tokio::sync::watch::channel(false);
-        let set_ups = async {
+        let setups = async {
             for _ in 0..20 {
                 let dialog = owner.install("acme", "slack").await?.dialog()?;
                 assert!(dialog.success, "{}\n{}", dialog.detail(), app.host.log()?);
@@ -181,7 +181,7 @@ async fn setups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
                 anyhow::Ok(count)
             }
         });
-        let (_, counts) = tokio::try_join!(set_ups, try_join_all(refreshes))?;
+        let (_, counts) = tokio::try_join!(setups, try_join_all(refreshes))?;
         assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
         assert!(!app.host.log()?.contains("deadlock"), "{}", app.host.log()?);
         let (grants, stored) = (app.database().await?.grants("T0STANDIN").await?, app.database().await?);
@@ -219,8 +219,8 @@ async fn of_two_people_who_unlink_an_identity_at_once_the_last_gives_its_tokens_
     for app in RefreshesApp::each().await? {
         let bob = user(app.store(), "bob@example.com").await?;
         for round in 0..20 {
-            for person in [app.ada, bob] {
-                prove(app.store(), person).await?;
+            for user in [app.ada, bob] {
+                prove(app.store(), user).await?;
             }
             app.put("user", "U1", "user-0").await?;
             let identity = prove(app.store(), bob).await?;
@@ -244,7 +244,7 @@ async fn an_answer_that_comes_after_the_end_of_its_lease_is_written_all_the_same
         let busy = app.claim(&renewal.grant, expired + Duration::SECOND).await?;
         assert_eq!(busy, Claim::Busy(expired + GRACE), "its holder may be slow");
         let Claim::Mine(_, sent_before) = app.claim(&renewal.grant, expired + GRACE).await? else {
-            anyhow::bail!("by then it is for others to judge");
+            anyhow::bail!("by then it is not this check's task");
         };
         assert_eq!(sent_before, Some(NOW));
         assert_eq!(app.write(&renewal).await?, Renewed::Written);
@@ -281,13 +281,13 @@ async fn tokens_that_come_too_late_are_revoked_and_change_nothing() -> Result<()
     for app in RefreshesApp::each().await? {
         let renewal = app.renewal("bot", "replaced").await?;
         app.put("bot", "", "bot-1").await?;
-        let given_up = app.given_up(app.write(&renewal).await?).await?;
-        assert_eq!(given_up, (Reason::Replaced, vec!["replaced".to_owned()]));
+        let revocation = app.revocation(app.write(&renewal).await?).await?;
+        assert_eq!(revocation, (Reason::Replaced, vec!["replaced".to_owned()]));
 
         let renewal = app.renewal("bot", "ended").await?;
         assert!(app.end(&renewal.grant, "the token endpoint answered the error `invalid_grant`").await?);
-        let given_up = app.given_up(app.write(&renewal).await?).await?;
-        assert_eq!(given_up, (Reason::Orphaned, vec!["ended".to_owned()]));
+        let revocation = app.revocation(app.write(&renewal).await?).await?;
+        assert_eq!(revocation, (Reason::Orphaned, vec!["ended".to_owned()]));
         assert_eq!(app.grant("bot").await?.status, Status::NeedsReauthentication);
         assert_eq!(app.status().await?, NEEDS_REAUTHENTICATION);
 
@@ -298,13 +298,13 @@ async fn tokens_that_come_too_late_are_revoked_and_change_nothing() -> Result<()
             leaving::disarm(tx, &found, "the operator wants it dead")
         };
         app.store().write(disarm).await?;
-        let given_up = app.given_up(app.write(&renewal).await?).await?;
-        assert_eq!(given_up, (Reason::Orphaned, vec!["disarmed".to_owned()]), "it stays over");
+        let revocation = app.revocation(app.write(&renewal).await?).await?;
+        assert_eq!(revocation, (Reason::Orphaned, vec!["disarmed".to_owned()]), "it stays over");
 
         let (renewal, acme, id) = (app.renewal("user", "removed").await?, app.acme, app.id);
         app.store().write(move |tx| leaving::unlink(tx, acme, id, Reason::Removed)).await?;
-        let given_up = app.given_up(app.write(&renewal).await?).await?;
-        assert_eq!(given_up, (Reason::Orphaned, vec!["removed".to_owned()]));
+        let revocation = app.revocation(app.write(&renewal).await?).await?;
+        assert_eq!(revocation, (Reason::Orphaned, vec!["removed".to_owned()]));
     }
     Ok(())
 }
@@ -336,15 +336,15 @@ async fn a_lost_answer_that_waits_for_a_services_word_is_due_to_nobody_before() 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_of_a_provider_that_is_down_do_not_stand_before_those_of_others() -> Result<()> {
     for app in RefreshesApp::each().await? {
-        let (bot, person) = (app.grant("bot").await?, app.grant("user").await?);
+        let (bot, user) = (app.grant("bot").await?, app.grant("user").await?);
         let first = async |at: OffsetDateTime| app.store().at(at).read(|tx| refreshes::due(tx, 1)).await;
         assert_eq!(first(NOW).await?, [bot.id]);
         let Claim::Mine(lease, _) = app.claim(&bot, NOW).await? else { anyhow::bail!("nobody is at it") };
         let (failed, until) = (bot.clone(), NOW + Duration::SECOND);
         app.store().write(move |tx| refreshes::fail(tx, &failed, lease, Failure::Outage(until), "down")).await?;
-        assert_eq!(first(until).await?, [person.id], "it has its turn again, after all that were due before");
+        assert_eq!(first(until).await?, [user.id], "it has its turn again, after all that were due before");
         let all = app.store().at(until).read(|tx| refreshes::due(tx, 9)).await?;
-        assert_eq!(all, [person.id, bot.id]);
+        assert_eq!(all, [user.id, bot.id]);
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ async fn whoever_comes_first_decides_on_the_secret_key() -> Result<()> {
         admit(&first).await?;
         let refused = admit(&second).await;
         assert!(matches!(refused, Err(StoreError::Seal(SealError::Wrapped { .. }))), "{refused:?}");
-        assert!(install(&second).await.is_err(), "nor does it write");
+        assert!(install(&second).await.is_err(), "nor is it logged");
         let id = install(&first).await?;
         let third = open(&url, OURS).await?;
         admit(&third).await?;

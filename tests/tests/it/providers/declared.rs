@@ -240,9 +240,13 @@ async fn what_the_catalogue_does_not_need_works_too() -> Result<()> {
     let stored = AppDatabase::of(&host).await?;
     let integrations = stored.integrations().await?;
     let names: Vec<_> = integrations.iter().map(|(one, _)| one.integration.name.clone()).collect();
-    assert_eq!(names, ["ada", "T1"], "what has no name is called by its id");
+    assert_eq!(names, ["ada", "T1"], "without a name, the id is shown");
     assert_eq!(integrations[1].1["scopes"], json!(["a", "b"]), "the granted ones");
-    assert_eq!(integrations[0].1["scopes"], json!(["read", "write"]), "those asked for, where the answer names none");
+    assert_eq!(
+        integrations[0].1["scopes"],
+        json!(["read", "write"]),
+        "the requested scopes, if the response names none"
+    );
     assert!(stored.grants("T1").await?[0].0.expires_at.is_some());
     let identity = &stored.identities("owner@example.com").await?[0];
     assert_eq!((&identity["type"], &identity["instance"]), (&json!("nested"), &json!("x")));

@@ -99,7 +99,7 @@ async fn who_removes_an_integration_has_it_revoked_at_the_provider() -> Result<(
         assert_eq!((done.status, done.reason, done.attempts), (Status::Done, Reason::Removed, 1));
         assert_eq!(done.answer.as_deref(), Some("apps.uninstall: ok"));
         let sealer = app.host.store().await?.sealer().clone();
-        assert!(done.given(&sealer)?.is_none(), "what is revoked is not kept");
+        assert!(done.given(&sealer)?.is_none(), "revoked tokens are not kept");
         let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
         assert_eq!((&told[0]["status"], &told[0]["name"]), (&"done".into(), &"Analytical Engines".into()));
         assert_eq!(app.slack.faults().requests(Uninstall), 1);
@@ -217,7 +217,7 @@ async fn an_account_that_is_connected_again_is_not_cut_off_by_its_earlier_remova
     stored.revoke_soon().await?;
     app.settled().await?;
     let grants = stored.grants("T0STANDIN").await?;
-    assert!(app.live().contains(&grants[0].1.access_token), "the new bot works on");
+    assert!(app.live().contains(&grants[0].1.access_token), "the new bot still works");
     assert_eq!(app.slack.faults().handled(Uninstall), 0);
     Ok(())
 }
@@ -368,7 +368,7 @@ async fn what_was_revoked_or_could_not_be_is_swept_after_ninety_days_and_what_is
             anyhow::Ok(found.into_iter().map(|one| kept(one).transpose()).collect::<Result<Vec<_>, _>>()?)
         };
         let day = time::Duration::days(1);
-        assert_eq!(kept(then + 89 * day).await?, [Some(false), Some(true), Some(true)], "what may help is kept");
+        assert_eq!(kept(then + 89 * day).await?, [Some(false), Some(true), Some(true)], "helpful headers are kept");
         let again = ids[1];
         store.at(then + 89 * day).write(move |tx| revocations::reopen(tx, again)).await?;
         assert_eq!(kept(then + 91 * day).await?, [None, Some(true), Some(true)], "it is tried again");
