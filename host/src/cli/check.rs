@@ -6,9 +6,8 @@ use jackfield_author::check::{Behaviour, CheckOptions, CheckReport, CheckedProvi
 use jackfield_loader::{StepKind, catalogue, catalogue_entry, verify_file};
 
 use super::{
-    plugin::told,
+    errors::{not_in_catalogue, with_help},
     plugin_report::{print_info, print_sandbox},
-    provider::unknown,
 };
 
 /// How much to ask.
@@ -45,12 +44,12 @@ pub(super) async fn check_libraries(
                 report.info.signer = proof.as_ref().ok().and_then(|file| file.signer().map(str::to_owned));
                 bad += usize::from(!print_report(&report));
                 if let Err(refusal) = proof {
-                    println!("note: a host would refuse it where it lies: {:#}", told(refusal));
+                    println!("note: a host would refuse it where it lies: {:#}", with_help(refusal));
                 }
             }
             Err(refusal) => {
                 bad += 1;
-                eprintln!("refused: {:#}", told(refusal));
+                eprintln!("refused: {:#}", with_help(refusal));
             }
         }
     }
@@ -77,7 +76,7 @@ pub(super) async fn check_providers(
     let mut bad = 0;
     for name in &names {
         let table = providers.get(name).cloned();
-        anyhow::ensure!(table.is_some() || catalogue_entry(name).is_some(), "{}", unknown(name));
+        anyhow::ensure!(table.is_some() || catalogue_entry(name).is_some(), "{}", not_in_catalogue(name));
         let report = check_declared(name, &table.unwrap_or_default(), file, options).await;
         bad += usize::from(!print_report(&report.map_err(|refusal| anyhow::anyhow!("{refusal}"))?));
     }

@@ -5,6 +5,7 @@ use std::{io::Write, path::Path};
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 
+use jackfield_config::Settings;
 use jackfield_server::control::{Control, ControlError};
 use jackfield_services::keys::{Keys, Rotated, Rotation, Status};
 use jackfield_services::open::{check_secret_key, open_store};
@@ -28,8 +29,7 @@ pub(super) struct RotateArguments {
     secret_key: bool,
 }
 
-pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
-    let settings = super::settings(file)?;
+pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
     let (store, _) = open_store(&settings).await?;
     store.ready().await.context("bring it up to date with `jackfield migrate`")?;
     match command {

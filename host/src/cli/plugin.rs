@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::errors::with_help;
 use super::plugin_report::{print_info, print_status};
 #[cfg(feature = "author")]
 use super::{check, signing};
 #[cfg(feature = "author")]
 use jackfield_author::new_plugin::{Kind, make};
 use jackfield_config::Diagnostics;
-use jackfield_loader::{LibraryFile, Refusal, write_lock};
+use jackfield_loader::{LibraryFile, write_lock};
 use jackfield_server::control::{Control, ControlError};
 use jackfield_services::open::{LoadedPlugins, load_plugins};
 
@@ -70,7 +71,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
         Command::Check { paths, questions } => check::check_libraries(&paths, questions.into(), file).await,
         Command::Lock => print_accepted(file),
         Command::Digest { path } => {
-            println!("{}  {}", LibraryFile::digest_of(&path).map_err(told)?, path.display());
+            println!("{}  {}", LibraryFile::digest_of(&path).map_err(with_help)?, path.display());
             Ok(())
         }
         #[cfg(feature = "author")]
@@ -114,9 +115,4 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
     plugins.status().iter().for_each(print_status);
     if refused.is_empty() { Ok(()) } else { Err(Diagnostics::from(refused).into()) }
-}
-
-/// A refusal with what to do about it.
-pub(super) fn told(refusal: Refusal) -> anyhow::Error {
-    anyhow::anyhow!("{refusal}\n  help: {}", refusal.help())
 }

@@ -20,9 +20,10 @@ pub(super) async fn run(DevArguments { port, show_bodies }: DevArguments) -> any
     dev::run(Path::new("."), DevOptions { port, show_bodies }).await
 }
 
-/// People read what happens on the terminal. The host's log is written only on request.
-pub(super) fn init_telemetry(mut telemetry: Telemetry) -> Result<(), TelemetryError> {
-    if telemetry.levels == super::DEFAULT_LEVELS {
+/// People read what happens on the terminal. The host's log is written only if its levels were
+/// asked for.
+pub(super) fn init_telemetry(mut telemetry: Telemetry, is_asked_for: bool) -> Result<(), TelemetryError> {
+    if !is_asked_for {
         telemetry.levels = "off".to_owned();
     }
     jackfield_server::telemetry::init_beside(dev::log_layer(), &telemetry)

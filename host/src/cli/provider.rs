@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 #[cfg(feature = "author")]
 use super::check;
+use super::errors::not_in_catalogue;
 use jackfield_config::Diagnostics;
 use jackfield_loader::{CatalogueEntry, Provider, catalogue, catalogue_entry};
 use jackfield_services::open::{LoadedPlugins, load_plugins};
@@ -58,11 +59,6 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     if refused.is_empty() { Ok(()) } else { Err(Diagnostics::from(refused).into()) }
 }
 
-/// An error for a name that is not in the catalogue.
-pub(super) fn unknown(name: &str) -> String {
-    format!("`{name}` is not in the catalogue\n  help: take a name that `jackfield provider list` shows")
-}
-
 fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
     let state = match enabled {
         None => "-".to_owned(),
@@ -73,7 +69,7 @@ fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
 }
 
 fn show(name: &str) -> anyhow::Result<()> {
-    let known = catalogue_entry(name).ok_or_else(|| anyhow::anyhow!(unknown(name)))?;
+    let known = catalogue_entry(name).ok_or_else(|| anyhow::anyhow!(not_in_catalogue(name)))?;
     print!("{}", as_table(known));
     Ok(())
 }

@@ -31,13 +31,13 @@ pub(super) struct Arguments {
     /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
-    /// Keep the integrations: their tokens are revoked, and their people must reconnect them.
+    /// Keep the integrations: their tokens are revoked, and their people must authenticate again.
     #[arg(long)]
     keep: bool,
     /// How many to revoke per minute: providers have their limits.
     #[arg(long, value_name = "N", default_value = "60", value_parser = clap::value_parser!(u32).range(1..=6000))]
     per_minute: u32,
-    /// Show what is not revoked, with the providers' answers; of one provider, or of all.
+    /// Show what is not revoked, and what the providers answered; of one provider, or of all.
     #[arg(long, conflicts_with_all = ["again", "dry_run", "keep", "yes"])]
     status: bool,
 }

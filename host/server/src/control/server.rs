@@ -110,7 +110,7 @@ async fn plugins(State(app): State<AppHandle>) -> Json<Vec<PluginStatus>> {
 /// `POST /keys/rotate`: from `jackfield key rotate`. The host continues if the command goes away.
 /// Answers a line of JSON each time some rows are done, and one at the end.
 async fn rotate(State(app): State<AppHandle>, Json(rotation): Json<Rotation>) -> Body {
-    let (lines, told) = mpsc::unbounded_channel();
+    let (lines, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let tell = |resealed| drop(lines.send(RotationLine::Resealed(resealed)));
         let last = match app.keys.rotate(rotation, tell).await {
@@ -119,10 +119,10 @@ async fn rotate(State(app): State<AppHandle>, Json(rotation): Json<Rotation>) ->
         };
         let _ = lines.send(last);
     });
-    let lines = stream::unfold(told, async |mut told| {
-        let line: RotationLine = told.recv().await?;
+    let lines = stream::unfold(receiver, async |mut receiver| {
+        let line: RotationLine = receiver.recv().await?;
         let json = serde_json::to_string(&line).map(|json| json + "\n");
-        Some((json, told))
+        Some((json, receiver))
     });
     Body::from_stream(lines)
 }

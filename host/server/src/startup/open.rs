@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::StartupError;
+use super::startup_error::StartupError;
 use crate::control;
 use jackfield_config::{self as config, Diagnostic, Diagnostics, OnFailure, Settings};
 use jackfield_services::open::{LoadedPlugins, load_plugins};

@@ -42,8 +42,8 @@ pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> R
     router
         // Inside the trace, so that the 500 of a panic is logged with its request.
         .layer(CatchPanicLayer::custom(error::panicked))
-        // Outside the panic catcher, so that a panic is drawn too.
-        .layer(middleware::from_fn_with_state(app.clone(), error::draw))
+        // Outside the panic catcher, so that a panic is rendered too.
+        .layer(middleware::from_fn_with_state(app.clone(), error::render))
         // Outside the panic catcher, so that its answer has the headers too.
         .layer(middleware::from_fn(headers::security))
         .layer(PropagateRequestIdLayer::x_request_id())
