@@ -282,7 +282,7 @@ fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml: FOLDER/jackfield.lock: invalid type: integer `3`, expected a map
-      help: write it anew with `jackfield plugin lock`
+      help: write it again with `jackfield plugin lock`
     ");
     Ok(())
 }

@@ -350,7 +350,7 @@ gitlab = "x"
     error: 13 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.github.client-idd: unknown key
       help: did you mean `client-id`?
-    FOLDER/jackfield.toml:13: providers.github.client-authentication: not one of the words there are
+    FOLDER/jackfield.toml:13: providers.github.client-authentication: not a known word
       help: write "post" or "basic" or "private-key-jwt"
     FOLDER/jackfield.toml:14: providers.github.pkce: wrong type: found text, wanted true or false
       help: write true or false
@@ -362,7 +362,7 @@ gitlab = "x"
       help: did you mean [providers.github]?
     FOLDER/jackfield.toml:20: providers.acme.authorize-url: not an absolute https URL
       help: write all of it, like https://acme.example/oauth
-    FOLDER/jackfield.toml:21: providers.acme.token-url: {client-secret} cannot stand here
+    FOLDER/jackfield.toml:21: providers.acme.token-url: {client-secret} cannot be used here
       help: name an option of your own, like {subdomain}, and set it beside
     FOLDER/jackfield.toml:22: providers.acme.account.id: wrong type: found a number, wanted text
       help: write text

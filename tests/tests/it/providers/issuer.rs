@@ -325,7 +325,7 @@ account = { from = "id_token", id = "sub" }
       help: add it: scopes = ["openid", …]
     FOLDER/jackfield.toml:25: providers.info.account.from: an issuer tells this, and none is set
       help: set `issuer` beside it
-    FOLDER/jackfield.toml:28: providers.words.account.from: none of the words there are, nor a GET or POST of a URL
+    FOLDER/jackfield.toml:28: providers.words.account.from: neither a known word nor a GET or POST of a URL
       help: write "token", "id-token", "userinfo", or a method and a URL like "GET https://api.acme.example/me"
     "#);
     Ok(())
