@@ -200,8 +200,8 @@ async fn of_many_hosts_one_asks_the_provider() -> Result<()> {
         let claims = futures_util::future::join_all((0..16).map(|_| claim())).await;
         let won = claims.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().count();
         assert_eq!(won, 1);
-        let said = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
-        assert!(!said.0 && said.1.contains("another host is at it"), "{}", said.1);
+        let (succeeded, output) = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
+        assert!(!succeeded && output.contains("another host is at it"), "{output}");
     }
     Ok(())
 }
