@@ -1,6 +1,6 @@
-//! Which hosts a provider asks to talk to: one rule for hosts, which hold plugins to it, and for the harness that authors test with.
+//! Which hosts a provider may reach: one rule for hosts and for the harness that authors test with.
 //!
-//! Behind the feature `reach`, so that a plugin library does not carry a URL parser on its account.
+//! Behind the feature `host-pattern`, so that a plugin library does not link a URL parser for it.
 
 use std::{error::Error, fmt, str::FromStr};
 
@@ -9,29 +9,30 @@ use url::Url;
 
 use crate::envelope::{CreateOut, OAuth2, State, StepKind};
 
-/// What a provider asks to reach: the hosts it declares, those of its OAuth 2.0 token endpoints and issuers, of its API, and those of URLs in
-/// its options. What an issuer's metadata lead to is the host's affair: it alone asks there.
+/// The hosts that a provider requests: those it declares, those of its OAuth 2.0 token endpoints
+/// and issuers and of its API, and those of URLs in its options. The hosts that an issuer's
+/// metadata name are not among them: only the host itself sends requests there.
 ///
 /// # Errors
-/// The declared one that is no host.
-pub fn asked(description: &CreateOut, options: &State) -> Result<Vec<HostPattern>, String> {
-    let mut asked = Vec::new();
+/// The declared text that is no host.
+pub fn requested_hosts(description: &CreateOut, options: &State) -> Result<Vec<HostPattern>, String> {
+    let mut hosts = Vec::new();
     for host in &description.hosts {
-        asked.push(host.parse().map_err(|_: NotAHost| host.clone())?);
+        hosts.push(host.parse().map_err(|_: HostPatternError| host.clone())?);
     }
     let endpoints = description.steps.iter().filter_map(|step| match &step.kind {
         StepKind::OAuth2(oauth2) => Some(&**oauth2),
         StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => None,
     });
     let urls = endpoints.flat_map(|OAuth2 { token_url, issuer, .. }| [Some(token_url), issuer.as_ref()]);
-    asked.extend(urls.flatten().filter_map(|url| host_of(url)));
-    asked.extend(description.api.iter().filter_map(|api| host_of(&api.url)));
-    options.values().for_each(|value| collect_hosts(value, &mut asked));
-    Ok(asked)
+    hosts.extend(urls.flatten().filter_map(|url| host_of(url)));
+    hosts.extend(description.api.iter().filter_map(|api| host_of(&api.url)));
+    options.values().for_each(|value| collect_hosts(value, &mut hosts));
+    Ok(hosts)
 }
 
-/// What a person names by posting this form: the hosts of the values that are http or https URLs.
-pub fn named(form: &[(String, String)]) -> impl Iterator<Item = HostPattern> {
+/// The hosts of the http and https URLs that a person posts in a form.
+pub fn hosts_in_form(form: &[(String, String)]) -> impl Iterator<Item = HostPattern> {
     form.iter().filter_map(|(_, value)| host_of(value))
 }
 
@@ -46,10 +47,11 @@ fn collect_hosts(value: &Value, found: &mut Vec<HostPattern>) {
 
 fn host_of(text: &str) -> Option<HostPattern> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    HostPattern::of(&url)
+    HostPattern::from_url(&url)
 }
 
-/// A host, all hosts below a domain, or any host, each on any or on one port: `api.example.com`, `*.example.com:8443`, `*`.
+/// A host, all hosts below a domain, or any host, each on any port or on one: `api.example.com`,
+/// `*.example.com:8443`, `*`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostPattern {
     host: Name,
@@ -64,16 +66,16 @@ enum Name {
 }
 
 impl HostPattern {
-    /// Exactly the host and port that a URL leads to; `None` where it leads to none.
+    /// The host and port of a URL. `None` if it has no host.
     #[must_use]
-    pub fn of(url: &Url) -> Option<Self> {
+    pub fn from_url(url: &Url) -> Option<Self> {
         let host = Name::Exactly(url.host_str()?.to_ascii_lowercase());
-        Some(Self { host, port: url.port() })
+        Some(Self { host, port: url.port_or_known_default() })
     }
 
-    /// Whether a URL leads there.
+    /// Whether the host and port of a URL match.
     #[must_use]
-    pub fn covers(&self, url: &Url) -> bool {
+    pub fn matches(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
         let is_host = match &self.host {
             Name::Any => true,
@@ -84,31 +86,31 @@ impl HostPattern {
     }
 }
 
-/// What is written is not a [`HostPattern`].
+/// A text is no [`HostPattern`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAHost;
+pub struct HostPatternError;
 
-impl NotAHost {
-    /// What to do about it.
-    pub const MEND: &str =
+impl HostPatternError {
+    /// What to write instead.
+    pub const HELP: &str =
         "write like api.example.com, *.example.com or *, each with or without a port, and without https://";
 }
 
-impl fmt::Display for NotAHost {
+impl fmt::Display for HostPatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a host")
     }
 }
 
-impl Error for NotAHost {}
+impl Error for HostPatternError {}
 
 impl FromStr for HostPattern {
-    type Err = NotAHost;
+    type Err = HostPatternError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (host, port) = match text.rsplit_once(':') {
-            // The colons of an IPv6 address are inside its brackets.
-            Some((host, port)) if !port.contains(']') => (host, Some(port.parse().map_err(|_| NotAHost)?)),
+            // The colons of an IPv6 address are in brackets.
+            Some((host, port)) if !port.contains(']') => (host, Some(port.parse().map_err(|_| HostPatternError)?)),
             _ => (text, None),
         };
         let host = match host.to_ascii_lowercase() {
@@ -120,9 +122,9 @@ impl FromStr for HostPattern {
     }
 }
 
-fn name(text: &str) -> Result<String, NotAHost> {
+fn name(text: &str) -> Result<String, HostPatternError> {
     let is_good = url::Host::parse(text).is_ok() && !text.contains('*');
-    if is_good { Ok(text.to_owned()) } else { Err(NotAHost) }
+    if is_good { Ok(text.to_owned()) } else { Err(HostPatternError) }
 }
 
 impl fmt::Display for HostPattern {
@@ -141,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_cover_what_they_say() {
+    fn patterns_match_what_they_say() {
         let cases = [
             ("api.example.com", "https://api.example.com/x", true),
             ("API.example.com", "https://api.EXAMPLE.com/", true),
@@ -160,9 +162,9 @@ mod tests {
             ("[::1]:80", "http://[::1]/", true),
             ("[::1]", "http://[::1]:8000/", true),
         ];
-        for (pattern, url, covered) in cases {
+        for (pattern, url, is_match) in cases {
             let parsed: HostPattern = pattern.parse().expect("a pattern");
-            assert_eq!(parsed.covers(&url.parse().expect("a URL")), covered, "{pattern} {url}");
+            assert_eq!(parsed.matches(&url.parse().expect("a URL")), is_match, "{pattern} {url}");
             assert_eq!(parsed.to_string().parse(), Ok(parsed), "{pattern} is written as it is read");
         }
     }
@@ -175,11 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn the_host_of_a_url_covers_that_url_and_no_other_port() {
+    fn the_host_of_a_url_matches_that_url_and_no_other_port() {
         let url: Url = "https://git.example.com:8443/api".parse().expect("a URL");
-        let pattern = HostPattern::of(&url).expect("it has a host");
-        assert!(pattern.covers(&url));
-        assert!(!pattern.covers(&"https://git.example.com:9000/".parse().expect("a URL")));
+        let pattern = HostPattern::from_url(&url).expect("it has a host");
+        assert!(pattern.matches(&url));
+        assert!(!pattern.matches(&"https://git.example.com:9000/".parse().expect("a URL")));
+        let url: Url = "https://git.example.com/api".parse().expect("a URL");
+        let pattern = HostPattern::from_url(&url).expect("it has a host");
+        assert!(pattern.matches(&url));
+        for other in ["https://git.example.com:8443/api", "http://git.example.com/api"] {
+            assert!(!pattern.matches(&other.parse().expect("a URL")), "the default port is one port: {other}");
+        }
     }
 
     #[test]
@@ -192,12 +200,12 @@ mod tests {
             "javascript:1",
         ];
         let form = values.map(|value| ("a".to_owned(), value.to_owned())).to_vec();
-        let hosts: Vec<String> = named(&form).map(|host| host.to_string()).collect();
-        assert_eq!(hosts, ["git.example:8443", "own.example"]);
+        let hosts: Vec<String> = hosts_in_form(&form).map(|host| host.to_string()).collect();
+        assert_eq!(hosts, ["git.example:8443", "own.example:80"]);
     }
 
     #[test]
-    fn what_is_declared_the_token_endpoint_the_issuer_the_api_and_urls_of_options_are_asked_for() {
+    fn declared_hosts_token_endpoint_issuer_api_and_urls_of_options_are_requested() {
         use crate::envelope::{Api, Step};
 
         let oauth2 =
@@ -208,9 +216,13 @@ mod tests {
         description.api = Some(Api::new("https://calls.example/v1/"));
         let options = serde_json::json!({"a": {"b": ["https://own.example:8443/x"]}, "c": "no url", "d": 3});
         let options = options.as_object().expect("an object");
-        let asked = asked(&description, options).expect("hosts").iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(asked, ["api.example", "token.example", "issuer.example", "calls.example", "own.example:8443"]);
+        let requested =
+            requested_hosts(&description, options).expect("hosts").iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            requested,
+            ["api.example", "token.example:443", "issuer.example:443", "calls.example:443", "own.example:8443"]
+        );
         description.hosts.push("https://api.example".into());
-        assert_eq!(super::asked(&description, options), Err("https://api.example".to_owned()));
+        assert_eq!(super::requested_hosts(&description, options), Err("https://api.example".to_owned()));
     }
 }

@@ -1,38 +1,31 @@
-//! Questions, turns and answers of a running step.
+//! Questions to a plugin, and how its tasks answer them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{
-    Answer, Grant, HttpRequest, HttpResponse, Integration, Leaving, OAuth2, Refreshed, Revoked, WebhookAnswer,
-    WebhookCall,
+    Answer, EventResponse, Grant, HttpRequest, HttpResponse, Integration, OAuth2, Pairs, Refreshed, RevokeRequest,
+    Revoked, State, WebhookRequest, WebhookResponse,
 };
 
-/// Names and values in order, as in a query or a form; a name may come twice.
-pub type Pairs = Vec<(String, String)>;
-
-/// A JSON object: the values that the steps of one set-up have bound.
-pub type State = serde_json::Map<String, Value>;
-
-/// Question of the op `start`.
+/// Input of the op `start`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartIn {
-    /// Which instance is asked.
+    /// The instance to ask.
     pub instance: u64,
-    /// What it is asked.
+    /// What to ask it.
     pub question: Question,
-    /// The host's time, in seconds since 1970-01-01 UTC; 0 from a host that does not tell.
+    /// The host's time, in seconds since 1970-01-01 UTC. 0 from a host that does not send it.
     pub now: u64,
 }
 
-/// What an instance is asked.
+/// A question to an instance.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Question {
-    /// Run a step of the pipeline; answered with [`Turn::Answered`].
+    /// Run a step of the pipeline. Answered with [`TaskResult::Answered`].
     View {
         /// Name of the step.
         #[serde(default)]
@@ -44,14 +37,15 @@ pub enum Question {
         #[serde(default)]
         state: State,
     },
-    /// Build the integration from the state of a finished pipeline; answered with [`Turn::Built`].
+    /// Build the integration from the state of a finished pipeline. Answered with
+    /// [`TaskResult::Built`].
     BuildIntegration {
         /// What the steps have bound.
         #[serde(default)]
         state: State,
     },
-    /// Tell the authorization server of a step of the kind [`OAuth2FromState`](super::StepKind::OAuth2FromState); answered with
-    /// [`Turn::OAuth2`].
+    /// Describe the authorization server of a step of the kind
+    /// [`OAuth2FromState`](super::StepKind::OAuth2FromState). Answered with [`TaskResult::OAuth2`].
     #[serde(rename = "oauth2")]
     OAuth2 {
         /// Name of the step.
@@ -61,16 +55,16 @@ pub enum Question {
         #[serde(default)]
         state: State,
     },
-    /// Judge a call to the webhook; answered with [`Turn::Received`].
+    /// Handle a request to the webhook. Answered with [`TaskResult::WebhookHandled`].
     Webhook {
-        /// What was called.
-        #[serde(default)]
-        call: WebhookCall,
-        /// What the steps have bound, while the set-up is under way; the integration's metadata later.
+        /// What the service sent.
+        #[serde(rename = "call", default)]
+        request: WebhookRequest,
+        /// What the steps have bound while the setup runs, the integration's metadata after it.
         #[serde(default)]
         state: State,
     },
-    /// Refresh a grant; answered with [`Turn::Refreshed`].
+    /// Refresh a grant. Answered with [`TaskResult::Refreshed`].
     Refresh {
         /// The grant as it is stored.
         #[serde(default)]
@@ -79,11 +73,18 @@ pub enum Question {
         #[serde(default)]
         metadata: State,
     },
-    /// Revoke what is given up; answered with [`Turn::Revoked`].
+    /// Revoke grants. Answered with [`TaskResult::Revoked`].
     Revoke {
-        /// What is given up.
-        #[serde(default)]
-        leaving: Leaving,
+        /// What to revoke.
+        #[serde(rename = "leaving", default)]
+        request: RevokeRequest,
+    },
+    /// Handle a request to the events URL, which all integrations of the provider share. Answered
+    /// with [`TaskResult::EventHandled`].
+    Event {
+        /// What the service sent.
+        #[serde(rename = "call", default)]
+        request: WebhookRequest,
     },
     /// A question of a later version.
     #[default]
@@ -91,7 +92,8 @@ pub enum Question {
     Unknown,
 }
 
-/// What the person's browser sent to a step. `Debug` shows no values: a query may hold a code, a form a password.
+/// What the person's browser sent to a step. `Debug` shows no values: a query may hold a code, a
+/// form a password.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -102,22 +104,22 @@ pub struct Request {
     pub query: Pairs,
     /// Fields of the posted form.
     pub form: Pairs,
-    /// Absolute URL of this set-up, the one a provider's pages must lead back to.
+    /// Absolute URL of this setup. The service's pages must lead back to it.
     pub setup_url: String,
-    /// Absolute URL of this set-up's webhook; empty from a host that has none.
+    /// Absolute URL of this setup's webhook. Empty from a host that has no webhooks.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub webhook_url: String,
 }
 
-/// Question of the op `resume`.
+/// Input of the op `resume`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ResumeIn {
-    /// Which task goes on.
+    /// The task to go on with.
     pub task: u64,
-    /// What it asked for.
+    /// What the task asked for.
     pub input: Input,
-    /// The host's time by now, in seconds since 1970-01-01 UTC; 0 from a host that does not tell.
+    /// The host's time, in seconds since 1970-01-01 UTC. 0 from a host that does not send it.
     pub now: u64,
 }
 
@@ -125,21 +127,21 @@ pub struct ResumeIn {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Input {
-    /// The request was sent and answered.
+    /// The response to the request.
     Response {
-        /// The answer.
+        /// The response.
         #[serde(default)]
         response: HttpResponse,
     },
-    /// The token that was asked for, fresh.
+    /// The token, refreshed if necessary.
     Token {
-        /// The grant, without its refresh token.
+        /// The grant without its refresh token.
         #[serde(default)]
         grant: Box<Grant>,
     },
-    /// The request was refused or failed.
+    /// The host refuses, or the request failed.
     Failed {
-        /// Why, without secrets.
+        /// Why. Without secrets.
         #[serde(default)]
         message: String,
     },
@@ -149,54 +151,58 @@ pub enum Input {
     Unknown,
 }
 
-/// Question of the op `drop`.
+/// Input of the op `drop`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DropIn {
-    /// Forget this task.
+    /// Drop this task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<u64>,
-    /// Forget this instance and its tasks.
+    /// Drop this instance and its tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<u64>,
 }
 
-/// Answer of the ops `start` and `resume`.
+/// Output of the ops `start` and `resume`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct TurnOut {
+pub struct TaskOut {
     /// How far the task came.
-    pub turn: Turn,
+    #[serde(rename = "turn")]
+    pub result: TaskResult,
 }
 
 /// How far a task came.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Turn {
-    /// It waits for the host to send a request; go on with `resume`.
-    Wants {
-        /// Names the task.
+pub enum TaskResult {
+    /// It waits for the response to a request. Send it, then `resume`.
+    #[serde(rename = "wants")]
+    AwaitsResponse {
+        /// Id of the task.
         #[serde(default)]
         task: u64,
         /// What to send.
         #[serde(default)]
         request: HttpRequest,
     },
-    /// It waits for a fresh token of the integration it is asked about; go on with `resume`.
-    WantsToken {
-        /// Names the task.
+    /// It waits for a valid token of the integration that the question is about. Then `resume`.
+    #[serde(rename = "wants-token")]
+    AwaitsToken {
+        /// Id of the task.
         #[serde(default)]
         task: u64,
-        /// Which grant, by its name; empty: the first.
+        /// Name of the grant. Empty means the first.
         #[serde(default)]
         grant: String,
-        /// For which identity, by its external id; empty: the integration's own, or the only one.
+        /// External id of the identity that the grant acts for. Empty means the integration's own
+        /// grant, or the only one.
         #[serde(default)]
         subject: String,
     },
-    /// A step is done.
+    /// A step has answered.
     Answered {
-        /// What becomes of the pipeline.
+        /// How the pipeline goes on.
         #[serde(default)]
         answer: Answer,
         /// The state after the step.
@@ -209,32 +215,40 @@ pub enum Turn {
         #[serde(default)]
         integration: Integration,
     },
-    /// The authorization server of a step, for this set-up.
+    /// The authorization server of a step, for this setup.
     #[serde(rename = "oauth2")]
     OAuth2 {
         /// Its endpoints, and the client's registration there.
         #[serde(default)]
         oauth2: Box<OAuth2>,
     },
-    /// A call to the webhook is judged.
-    Received {
-        /// What to answer.
-        #[serde(default)]
-        answer: WebhookAnswer,
+    /// A request to the webhook is handled.
+    #[serde(rename = "received")]
+    WebhookHandled {
+        /// What to respond.
+        #[serde(rename = "answer", default)]
+        response: WebhookResponse,
     },
-    /// A grant is refreshed, or not.
+    /// A refresh is over.
     Refreshed {
-        /// What became of it.
+        /// How it ended.
         #[serde(default)]
         refreshed: Refreshed,
     },
-    /// What was given up is revoked, or not.
+    /// A revocation is over.
     Revoked {
-        /// What became of it.
+        /// How it ended.
         #[serde(default)]
         revoked: Revoked,
     },
-    /// A turn of a later version.
+    /// A request to the events URL is handled.
+    #[serde(rename = "told")]
+    EventHandled {
+        /// What to respond, and what has happened.
+        #[serde(rename = "told", default)]
+        response: EventResponse,
+    },
+    /// A result of a later version.
     #[default]
     #[serde(other)]
     Unknown,
@@ -246,13 +260,13 @@ impl Request {
         Self { method: method.into(), setup_url: setup_url.into(), ..Self::default() }
     }
 
-    /// First query parameter of that name.
+    /// The first query parameter of that name.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<&str> {
         first(&self.query, name)
     }
 
-    /// First posted form field of that name.
+    /// The first posted form field of that name.
     #[must_use]
     pub fn form(&self, name: &str) -> Option<&str> {
         first(&self.form, name)
