@@ -163,7 +163,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     audit_keys  11  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
     configurations  [folder]/jackfield.toml  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
     sessions  [digest]  a value was sealed under another secret key: key id 9b57766b, this host has e58245c9
-    [time]  WARN jackfield_store::sealer: the ring of keys cannot be read again key.id="9b57766b" error=the data key 9b57766b is wrapped under another secret key: key id f5700754, this host has e58245c9
+    [time]  WARN jackfield_store::sealing::sealer: the data keys cannot be read again key.id="9b57766b" error=the data key 9b57766b is wrapped under another secret key: key id f5700754, this host has e58245c9
       help: put the secret key back that this database was made with, as a line of system.secret-key
     error: 9 sealed values cannot be opened
       help: authenticate again what they belong to, or put back the secret key they were sealed under
