@@ -1,4 +1,4 @@
-//! The command line of Jackfield. The rooms it opens are packages beside this one.
+//! The command line of Jackfield. What it opens are packages beside this one.
 
 mod cli;
 

@@ -79,7 +79,7 @@ impl Pipeline {
         self
     }
 
-    /// Adds log-in and callback at an OAuth 2.0 authorization server, which the host runs. It binds
+    /// Adds login and callback at an OAuth 2.0 authorization server, which the host runs. It binds
     /// the token response as `data`.
     #[must_use]
     pub fn oauth2(self, oauth2: OAuth2) -> Self {
@@ -87,7 +87,7 @@ impl Pipeline {
     }
 
     /// Like [`oauth2`](Self::oauth2), at a server that depends on what earlier steps have bound,
-    /// for example an instance that the person names. The host calls the function at the log-in and
+    /// for example an instance that the person names. The host calls the function at the login and
     /// again at the callback; it must return the same server for the same state. The host of the
     /// token endpoint must be in [`Provider::hosts`](crate::Provider::hosts), or in a form that the
     /// person posts if the provider [allows that](crate::Provider::allows_user_supplied_hosts).

@@ -16,7 +16,8 @@ use crate::{
 ///
 /// ```
 /// use jackfield_plugin::{
-///     Answer, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, value,
+///     Answer, Field, Form, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step,
+///     value,
 /// };
 ///
 /// struct Acme;
@@ -39,16 +40,13 @@ use crate::{
 ///     }
 /// }
 ///
-/// const FORM: &str = r#"<form method="POST"><input name="account"><button>Continue</button></form>"#;
-///
 /// async fn ask_account(mut step: Step) -> Result<Answer> {
-///     match step.form("account").map(str::to_owned) {
-///         Some(account) => {
-///             step.bind("account", account);
-///             Ok(Answer::Next)
-///         }
-///         None => Ok(Answer::html(FORM)),
-///     }
+///     let Some(account) = step.form("account").map(str::to_owned) else {
+///         let form = Form::new("Which account?").field(Field::text("account", "Account"));
+///         return Ok(Answer::form(form));
+///     };
+///     step.bind("account", account);
+///     Ok(Answer::Next)
 /// }
 /// # assert_eq!(Acme::ID, "acme");
 /// ```
@@ -180,7 +178,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #     const NAME: &'static str = "Acme";
     /// #     fn new(_: NoOptions) -> Self { Acme }
     /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
     ///
     /// async fn handle_webhook(
     ///     &self,
@@ -236,7 +234,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #     const NAME: &'static str = "Acme";
     /// #     fn new(_: NoOptions) -> Self { Acme }
     /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
     ///
     /// fn handles_events(&self) -> bool {
     ///     true
@@ -286,7 +284,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #     const NAME: &'static str = "Acme";
     /// #     fn new(_: NoOptions) -> Self { Acme }
     /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
     ///
     /// async fn refresh(&self, grant: Grant, metadata: State, host: Host) -> Result<Refreshed> {
     ///     let account: String = value(&metadata, "account")?;
@@ -332,7 +330,7 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #     const NAME: &'static str = "Acme";
     /// #     fn new(_: NoOptions) -> Self { Acme }
     /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
     ///
     /// async fn revoke(&self, request: RevokeRequest, host: Host) -> Result<Revoked> {
     ///     for grant in &request.grants {

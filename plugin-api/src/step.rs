@@ -90,7 +90,8 @@ impl Step {
 /// let mut state = State::new();
 /// state.insert("team".into(), "T1".into());
 /// assert_eq!(value::<String>(&state, "team").unwrap(), "T1");
-/// assert_eq!(value::<u32>(&state, "team").unwrap_err().to_string(), "`team` has another shape than expected");
+/// let error = value::<u32>(&state, "team").unwrap_err();
+/// assert_eq!(error.to_string(), "`team` has another shape than expected");
 /// ```
 ///
 /// # Errors

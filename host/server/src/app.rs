@@ -1,4 +1,4 @@
-//! The handles that a request can reach; no logic.
+//! The services that a request can reach. No logic.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -11,7 +11,7 @@ use jackfield_services::{
 };
 
 /// All that a request can reach.
-#[expect(missing_docs, reason = "each field is the room of its name")]
+#[expect(missing_docs, reason = "each field is the service of its name")]
 pub struct App {
     pub accounts: Accounts,
     pub audit: Audit,

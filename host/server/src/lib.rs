@@ -1,4 +1,4 @@
-//! The HTTP server of a Jackfield host: routes, pages, API, the control socket, and what builds a host from its settings.
+//! The HTTP server of a Jackfield host: routes, pages, API, control socket, startup.
 
 pub mod app;
 pub mod control;

@@ -15,7 +15,8 @@ use jackfield_services::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Check that no row was changed or removed, and print the head of the chain. Note it elsewhere, for --head.
+    /// Check that no row was changed or removed, and print the head of the chain. Keep the head
+    /// elsewhere, for --head.
     Verify {
         /// A head that an earlier run printed: it must still be in the chain.
         #[arg(long, value_name = "N:HASH")]
@@ -23,13 +24,13 @@ pub(super) enum Command {
     },
     /// Print the log, oldest first.
     List {
-        /// Slug of the organization; all when absent.
+        /// Slug of an organization; by default all.
         #[arg(long, value_name = "SLUG")]
         organization: Option<String>,
         /// Only from this time on, like 2026-11-25T00:00:00Z.
         #[arg(long, value_name = "TIME", value_parser = time_of)]
         since: Option<OffsetDateTime>,
-        /// One JSON object a line.
+        /// Print one JSON object per line.
         #[arg(long)]
         json: bool,
     },
@@ -74,7 +75,7 @@ async fn list(audit: &Audit, filter: Filter, json: bool) -> anyhow::Result<()> {
         last = row.id;
         let line = |row: Row| if json { json_line(&row.into()) } else { text_line(&row.into()) };
         if let Err(error) = rows.into_iter().try_for_each(|row| writeln!(out, "{}", line(row))) {
-            // What is left in the buffer is for nobody either.
+            // Nobody reads the rest of the buffer either.
             let _ = out.into_parts();
             return Ok(unless_nobody_reads(Err(error))?);
         }

@@ -6,12 +6,11 @@ use jackfield_author::check::{Behaviour, CheckOptions, CheckReport, CheckedProvi
 use jackfield_loader::{StepKind, catalogue, catalogue_entry, verify_file};
 
 use super::{
-    plugin::told,
+    errors::{not_in_catalogue, with_help},
     plugin_report::{print_info, print_sandbox},
-    provider::unknown,
 };
 
-/// How much is asked.
+/// How much to ask.
 #[derive(Clone, Copy, clap::Args)]
 pub(super) struct CheckArguments {
     /// How many invented requests each step gets; 0 for none.
@@ -40,17 +39,17 @@ pub(super) async fn check_libraries(
     for path in paths {
         match check(path, options).await {
             Ok(mut report) => {
-                // Where and whose the library is does not matter to its author, so that is no more than a note.
+                // The path and the signer do not matter to an author, so they are only a note.
                 let proof = verify_file(path, &trusted);
                 report.info.signer = proof.as_ref().ok().and_then(|file| file.signer().map(str::to_owned));
                 bad += usize::from(!print_report(&report));
                 if let Err(refusal) = proof {
-                    println!("note: a host would refuse it where it lies: {:#}", told(refusal));
+                    println!("note: a host would refuse it where it lies: {:#}", with_help(refusal));
                 }
             }
             Err(refusal) => {
                 bad += 1;
-                eprintln!("refused: {:#}", told(refusal));
+                eprintln!("refused: {:#}", with_help(refusal));
             }
         }
     }
@@ -77,7 +76,7 @@ pub(super) async fn check_providers(
     let mut bad = 0;
     for name in &names {
         let table = providers.get(name).cloned();
-        anyhow::ensure!(table.is_some() || catalogue_entry(name).is_some(), "{}", unknown(name));
+        anyhow::ensure!(table.is_some() || catalogue_entry(name).is_some(), "{}", not_in_catalogue(name));
         let report = check_declared(name, &table.unwrap_or_default(), file, options).await;
         bad += usize::from(!print_report(&report.map_err(|refusal| anyhow::anyhow!("{refusal}"))?));
     }
@@ -86,7 +85,7 @@ pub(super) async fn check_providers(
     Ok(())
 }
 
-/// What a check has found; whether all of it is good.
+/// Prints what a check has found. Answers whether all of it is good.
 pub(super) fn print_report(report: &CheckReport) -> bool {
     println!("{}: loads, in {:?}", report.entry, report.started_in);
     print_info(&report.info);

@@ -9,7 +9,7 @@ use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Report every mistake in the configuration and its plugins, without starting.
+    /// Report every mistake in the configuration and its plugins, without starting the host.
     Check,
 }
 

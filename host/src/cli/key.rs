@@ -1,19 +1,21 @@
-//! `jackfield key`: what secrets are sealed under.
+//! `jackfield key`: the keys that secrets are encrypted with.
 
 use std::{io::Write, path::Path};
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 
+use jackfield_config::Settings;
 use jackfield_server::control::{Control, ControlError};
 use jackfield_services::keys::{Keys, Rotated, Rotation, Status};
 use jackfield_services::open::{check_secret_key, open_store};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make another data key and seal every secret anew under it, while hosts serve. If it was interrupted, run it again and it continues.
+    /// Create a new data key and encrypt every secret with it again, while hosts serve. If it is
+    /// interrupted, run it again: it continues.
     Rotate(RotateArguments),
-    /// Show which keys there are, what depends on each, and which may be removed.
+    /// Show the keys, what depends on each, and which can be removed.
     Status,
     /// Decrypt every stored secret, and list those that cannot be decrypted.
     Check,
@@ -21,13 +23,13 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct RotateArguments {
-    /// Re-wrap all data keys with the first line of system.secret-key, so that older lines can be removed.
+    /// Encrypt all data keys with the first line of system.secret-key, so that older lines can be
+    /// removed.
     #[arg(long)]
     secret_key: bool,
 }
 
-pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
-    let settings = super::settings(file)?;
+pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
     let (store, _) = open_store(&settings).await?;
     store.ready().await.context("bring it up to date with `jackfield migrate`")?;
     match command {
@@ -40,7 +42,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// In the running host if there is one, so that it knows at once; here otherwise.
+/// In the running host, so that it uses the new key at once. Without one, here.
 async fn rotate(arguments: RotateArguments, keys: &Keys, control: &Path) -> anyhow::Result<()> {
     let newest = keys.newest_secret_key();
     let rotation = if arguments.secret_key { Rotation::SecretKey { newest } } else { Rotation::DataKey };
@@ -59,7 +61,7 @@ fn progress(resealed: u64) {
 
 fn report(Rotated { key, is_continued, rewrapped, resealed, damaged, removed }: &Rotated) {
     if *is_continued {
-        println!("went on with a rotation that was interrupted; run this again for another key");
+        println!("resumed an interrupted rotation; run this again for a new key");
     }
     println!("current key  {key}");
     println!("sealed anew  {resealed} in all");
@@ -81,9 +83,7 @@ fn status(Status { secret_keys, keys, unknown }: &Status) -> anyhow::Result<()> 
         let state = match (at, key.is_needed()) {
             (0, _) => "",
             (_, true) => "  needed: `jackfield key rotate --secret-key`",
-            (_, false) => {
-                "  not needed any more: remove it from every host, a quarter of an hour from now at the earliest"
-            }
+            (_, false) => "  not needed any more: remove it from every host, in a quarter of an hour at the earliest",
         };
         println!("  {}  wraps {} keys, {} values under it{state}", key.id, key.wraps, key.values);
     }

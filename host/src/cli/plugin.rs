@@ -4,34 +4,39 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::errors::with_help;
 use super::plugin_report::{print_info, print_status};
 #[cfg(feature = "author")]
 use super::{check, signing};
 #[cfg(feature = "author")]
 use jackfield_author::new_plugin::{Kind, make};
 use jackfield_config::Diagnostics;
-use jackfield_loader::{LibraryFile, Refusal, write_lock};
+use jackfield_loader::{LibraryFile, write_lock};
 use jackfield_server::control::{Control, ControlError};
 use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     #[cfg(feature = "author")]
-    /// Make a crate to start a plugin from, in a folder of its name. It builds and passes its own tests as it is.
+    /// Create a crate to start a plugin from, in a folder of its name. It builds and passes its own
+    /// tests.
     New {
         /// Id of its provider and name of the crate: a-z, 0-9, - and _, beginning with a letter.
         name: String,
-        /// Begin with a log-in by OAuth 2.0 instead of a form.
+        /// Start with a log-in by OAuth 2.0 instead of a form.
         #[arg(long)]
         oauth2: bool,
     },
     #[cfg(feature = "author")]
-    /// Build the plugin in this folder and serve it in a throw-away host with a stand-in for its service. Rebuilds at each save; Ctrl-C ends it.
+    /// Build the plugin in this folder and serve it in a temporary host, with a stand-in for its
+    /// service. It is built again at each save; Ctrl-C stops.
     Dev(super::plugin_dev::DevArguments),
-    /// Show how the plugins of the running host are doing; without a running host, load the listed ones and report what came of it.
+    /// Show the state of the running host's plugins. Without a running host, load the listed ones
+    /// and show the result.
     List,
     #[cfg(feature = "author")]
-    /// Load libraries in a worker, send them malformed and unexpected input, and report what each exports and how it behaved.
+    /// Load libraries in a worker, send them malformed and unexpected input, and report what each
+    /// exports and how it behaves.
     Check {
         /// The libraries.
         #[arg(required = true)]
@@ -39,7 +44,8 @@ pub(super) enum Command {
         #[command(flatten)]
         questions: check::CheckArguments,
     },
-    /// Accept the listed plugins as they are now: from then on a host loads exactly these libraries and no others.
+    /// Accept the listed plugins as they are now. From then on a host loads exactly these
+    /// libraries.
     Lock,
     /// Print the SHA-256 of a library.
     Digest {
@@ -47,10 +53,10 @@ pub(super) enum Command {
         path: PathBuf,
     },
     #[cfg(feature = "author")]
-    /// Make a pair of keys to sign libraries with, in minisign's format.
+    /// Create a key pair to sign libraries with, in minisign's format.
     Key(signing::KeyArguments),
     #[cfg(feature = "author")]
-    /// Sign a library as it is now: writes PATH.minisig beside it.
+    /// Sign a library: writes PATH.minisig beside it.
     Sign(signing::SignArguments),
 }
 
@@ -65,7 +71,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
         Command::Check { paths, questions } => check::check_libraries(&paths, questions.into(), file).await,
         Command::Lock => print_accepted(file),
         Command::Digest { path } => {
-            println!("{}  {}", LibraryFile::digest_of(&path).map_err(told)?, path.display());
+            println!("{}  {}", LibraryFile::digest_of(&path).map_err(with_help)?, path.display());
             Ok(())
         }
         #[cfg(feature = "author")]
@@ -88,8 +94,8 @@ fn print_accepted(file: &Path) -> anyhow::Result<()> {
 #[cfg(feature = "author")]
 fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
     let folder = make(name, kind, Path::new("."))?;
-    println!("{} is made. Next:\n  cd {name}\n  cargo test\n  jackfield plugin dev", folder.display());
-    println!("and README.md says how a host is told of it.");
+    println!("created {}. Next:\n  cd {name}\n  cargo test\n  jackfield plugin dev", folder.display());
+    println!("README.md says how to add it to a host.");
     Ok(())
 }
 
@@ -109,9 +115,4 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
     plugins.status().iter().for_each(print_status);
     if refused.is_empty() { Ok(()) } else { Err(Diagnostics::from(refused).into()) }
-}
-
-/// A refusal with what to do about it.
-pub(super) fn told(refusal: Refusal) -> anyhow::Error {
-    anyhow::anyhow!("{refusal}\n  help: {}", refusal.help())
 }

@@ -32,7 +32,7 @@ pub(super) fn print_status(status: &PluginStatus) {
     }
 }
 
-/// A library as its manifest and its bytes tell.
+/// A library, by its manifest and its bytes.
 pub(super) fn print_info(info: &PluginInfo) {
     println!("  plugin  {} {}, abi {}", info.name, info.version, info.abi);
     println!("  file    {}", info.file.display());

@@ -6,18 +6,21 @@ use clap::Subcommand;
 
 #[cfg(feature = "author")]
 use super::check;
+use super::errors::not_in_catalogue;
 use jackfield_config::Diagnostics;
 use jackfield_loader::{CatalogueEntry, Provider, catalogue, catalogue_entry};
 use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List the catalogue and what else the configuration declares: id, name, whether it is enabled, and what is missing.
+    /// List the catalogue and the providers of the configuration: id, name, whether it is enabled,
+    /// what is missing.
     List,
     #[cfg(feature = "author")]
-    /// Check declared providers as `plugin check` does libraries; without a name, all that the configuration declares.
+    /// Check declared providers as `plugin check` checks libraries; without a name, all of the
+    /// configuration.
     Check {
-        /// Ids of entries of the catalogue, or of what is declared.
+        /// Ids of the catalogue or of the configuration.
         names: Vec<String>,
         /// Check the whole catalogue.
         #[arg(long)]
@@ -25,7 +28,7 @@ pub(super) enum Command {
         #[command(flatten)]
         questions: check::CheckArguments,
     },
-    /// Print an entry of the catalogue as a table of the configuration to start from.
+    /// Print an entry of the catalogue as a table for the configuration.
     Show {
         /// Id of the entry.
         name: String,
@@ -42,7 +45,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 }
 
 async fn list(file: &Path) -> anyhow::Result<()> {
-    // Nobody's code is started for this.
+    // This starts no plugin.
     let settings = jackfield_config::load(file)?.without_plugins();
     let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
     let declared = plugins.all();
@@ -56,11 +59,6 @@ async fn list(file: &Path) -> anyhow::Result<()> {
     if refused.is_empty() { Ok(()) } else { Err(Diagnostics::from(refused).into()) }
 }
 
-/// Why a name is refused that the catalogue does not have.
-pub(super) fn unknown(name: &str) -> String {
-    format!("`{name}` is not in the catalogue\n  help: take a name that `jackfield provider list` shows")
-}
-
 fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
     let state = match enabled {
         None => "-".to_owned(),
@@ -71,12 +69,13 @@ fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
 }
 
 fn show(name: &str) -> anyhow::Result<()> {
-    let known = catalogue_entry(name).ok_or_else(|| anyhow::anyhow!(unknown(name)))?;
+    let known = catalogue_entry(name).ok_or_else(|| anyhow::anyhow!(not_in_catalogue(name)))?;
     print!("{}", as_table(known));
     Ok(())
 }
 
-/// The three lines that enable it, and the entry's own, of which those can be left out that stay as they are.
+/// The three lines that enable it, and the entry's own. Lines that stay as they are can be left
+/// out.
 fn as_table(known: &CatalogueEntry) -> String {
     let secret = format!("{}_CLIENT_SECRET", known.id.to_ascii_uppercase().replace('-', "_"));
     format!(

@@ -5,9 +5,10 @@ use std::path::Path;
 use jackfield_server::control::Control;
 use jackfield_services::reload::Reloaded;
 
-/// Has the running host re-read its configuration, and says what that has changed.
+/// Makes the running host reload its configuration, and prints what changed.
 pub(super) async fn run(file: &Path) -> anyhow::Result<()> {
-    // The file may be wrong by now, and the host says so better: all that is needed of it is where the host is.
+    // The file may be wrong, and the host reports that better. Only the address of the host is
+    // needed.
     let (settings, _) = jackfield_config::load_lenient(file)?;
     print(&Control::at(&settings.system.control).reload().await?);
     Ok(())

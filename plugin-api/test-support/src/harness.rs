@@ -346,7 +346,7 @@ impl<P: Provider> Harness<P> {
     /// #     fn new(_: NoOptions) -> Self { Acme }
     /// #     fn api(&self) -> Option<Api> { Some(Api::new("https://api.acme.example/")) }
     /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
     /// # }
     /// let acme = Harness::<Acme>::new(serde_json::json!({}));
     /// assert_eq!(acme.api(), Some(&Api::new("https://api.acme.example/")));

@@ -1,6 +1,5 @@
-//! The example provider: what a plugin author copies.
-//!
-//! One step asks for a name; the integration is that name.
+//! The example provider, for plugin authors to copy. One step asks for a name, and the integration
+//! has that name.
 
 use jackfield_plugin::{
     Answer, Field, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, export_providers, value,

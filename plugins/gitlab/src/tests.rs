@@ -1,4 +1,4 @@
-//! GitLab through the harness: the operator's client at gitlab.com, a person's own instance, and what is refused.
+//! The operator's client at gitlab.com, an instance of a person's own, and refusals.
 
 use jackfield_plugin::HttpResponse;
 use jackfield_plugin_test::Harness;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 
-const OWN: [(&str, &str); 3] =
+const OWN_INSTANCE: [(&str, &str); 3] =
     [("url", "https://Git.Example.com:8443/"), ("client-id", "own-id"), ("client-secret", "own-s3cret")];
 
 fn gitlab() -> Harness<GitLab> {
@@ -17,7 +17,7 @@ fn user() -> HttpResponse {
     HttpResponse::new(200, r#"{"id": 7, "username": "ada", "name": "Ada"}"#)
 }
 
-fn token() -> Value {
+fn token_response() -> Value {
     json!({"access_token": "glat-1", "refresh_token": "glrt-1", "expires_in": 7200, "scope": "read_user"})
 }
 
@@ -30,20 +30,20 @@ fn at_gitlab_com_the_operators_client_is_used() {
     let integration = Integration::new("gitlab.com:7").name("ada (gitlab.com)").identity(identity);
     let integration = integration.metadata("instance", "https://gitlab.com").metadata("access_token", "glat-1");
     let integration = integration.api_url("https://gitlab.com/api/v4/");
-    gitlab.authorize(token()).assert_integration(&integration);
+    gitlab.authorize(token_response()).assert_integration(&integration);
     gitlab.assert_requests(&[HttpRequest::get("https://gitlab.com/api/v4/user").bearer_auth("glat-1")]);
 }
 
 #[test]
 fn an_instance_of_ones_own_is_reached_with_its_own_client() {
     let mut gitlab = gitlab().mock("https://git.example.com:8443/api/v4/user", user());
-    gitlab.post(&OWN).assert_oauth2();
+    gitlab.post(&OWN_INSTANCE).assert_oauth2();
     let identity = Identity::new("gitlab", "git.example.com:8443", "7").data("username", "ada");
     let integration = Integration::new("git.example.com:8443:7").name("ada (git.example.com:8443)").identity(identity);
     let integration =
         integration.metadata("instance", "https://git.example.com:8443").metadata("access_token", "glat-1");
     let integration = integration.api_url("https://git.example.com:8443/api/v4/");
-    // What the token is refreshed with.
+    // A refresh needs the client.
     let integration = integration.metadata("client", json!(["own-id", "own-s3cret"]));
     gitlab.authorize(json!({"access_token": "glat-1"})).assert_integration(&integration);
 }
@@ -65,14 +65,14 @@ fn the_operators_secret_goes_to_gitlab_com_and_nowhere_else() {
         ["http://gitlab.com", "https://gitlab.com:444", "https://gitlab.com.evil.example", "https://gitlab.com/x"]
     {
         let form = gitlab().post(&[("url", url)]).expect_form();
-        assert!(form.errors["client-id"].contains("Register an application"), "{url}");
+        assert!(form.errors["client-id"].contains("create an application"), "{url}");
     }
     let form = Harness::<GitLab>::new(json!({})).post(&[("url", DEFAULT)]).expect_form();
     assert!(form.errors.contains_key("client-id"), "the operator has no client either");
 }
 
 #[test]
-fn what_is_no_address_of_a_gitlab_is_asked_again_and_shows_no_secret() {
+fn a_wrong_address_is_asked_again_and_the_form_shows_no_secret() {
     for url in [
         "",
         "git.example.com",
@@ -91,11 +91,11 @@ fn what_is_no_address_of_a_gitlab_is_asked_again_and_shows_no_secret() {
 }
 
 #[test]
-fn an_answer_without_a_user_is_an_error_that_shows_no_token() {
-    for answer in [HttpResponse::new(401, r#"{"message": "glat-1 is revoked"}"#), HttpResponse::new(200, "{}")] {
-        let mut gitlab = gitlab().mock("https://gitlab.com/api/v4/user", answer);
+fn a_response_without_a_user_is_an_error_that_shows_no_token() {
+    for response in [HttpResponse::new(401, r#"{"message": "glat-1 is revoked"}"#), HttpResponse::new(200, "{}")] {
+        let mut gitlab = gitlab().mock("https://gitlab.com/api/v4/user", response);
         gitlab.post(&[("url", DEFAULT)]).assert_oauth2();
-        let failure = gitlab.authorize(token()).expect_failure();
+        let failure = gitlab.authorize(token_response()).expect_failure();
         assert!(failure.contains("no user") && !failure.contains("glat"), "{failure}");
     }
     let mut gitlab = gitlab();

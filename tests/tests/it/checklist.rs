@@ -1,5 +1,5 @@
-//! The points of the security checklist that the host is held to, each with the tests that hold it: a point without one, or a test that is not there
-//! any more, fails this.
+//! The points of the security checklist, each with its tests. A point without a test, or a test
+//! that does not exist, fails this.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use anyhow::Result;
 
 use jackfield_tidy::sources;
 
-/// Number of a point, the point in a few words, and the tests that hold it.
+/// Number of a point, the point in a few words, and its tests.
 type Point = (u8, &'static str, &'static [&'static str]);
 
-/// The last number there is.
+/// The last number.
 const LAST: u8 = 62;
 
-/// Points that the host does not hold, and why.
+/// Points without tests, and why.
 const NOT_HELD: [(u8, &str); 1] =
     [(44, "nothing is linked by mail or in a second browser: there is no proof of a link that could be spent twice")];
 
@@ -223,7 +223,7 @@ const HELD: &[Point] = &[
             "neither_log_nor_database_tells_key_secret_or_body",
             "an_error_about_a_body_says_where_and_quotes_nothing_of_it",
             "neither_log_nor_database_tells_what_an_event_says",
-            "a_webhooks_key_is_told_by_no_path",
+            "no_path_has_a_webhooks_key",
         ],
     ),
     (38, "one refresh for all callers on all hosts", &["sixty_four_callers_on_two_hosts_spend_one_refresh_token_once"]),
@@ -409,7 +409,7 @@ const HELD: &[Point] = &[
     ),
 ];
 
-/// The names of all functions that are tests, of every crate.
+/// The names of all tests, of every crate.
 fn tests() -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for (_, text) in
@@ -419,7 +419,7 @@ fn tests() -> Result<BTreeSet<String>> {
         for line in text.lines().map(str::trim_start) {
             is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
             let declared = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
-            // Proptest's functions have parameters; their attribute is a test's too.
+            // The functions of proptest have parameters, and the same attribute.
             let name = declared.and_then(|rest| rest.split('(').next());
             if let Some(name) = name.filter(|_| std::mem::take(&mut is_test)) {
                 names.insert(name.to_owned());

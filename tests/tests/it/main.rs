@@ -1,4 +1,5 @@
-//! The end-to-end tests: the real binary, real plugins from real libraries, a real database, real HTTP.
+//! The end-to-end tests: the real binary, real plugins from real libraries, a real database, real
+//! HTTP. Each folder says what belongs there; the three files beside them read the source.
 
 mod accounts;
 mod app;

@@ -1,6 +1,7 @@
-//! What an author can reach of the api, as one snapshot: a change to it shows in review.
+//! The public API for plugin authors, as one snapshot: a review shows every change to it.
 //!
-//! Read out of the source: `cargo-public-api` and `cargo-semver-checks` need a nightly toolchain or rustdoc's unstable JSON, which CI lacks.
+//! It is read from the source: `cargo-public-api` and `cargo-semver-checks` need a nightly
+//! toolchain or rustdoc's unstable JSON, which CI does not have.
 
 use std::{collections::BTreeSet, fs};
 
@@ -12,14 +13,14 @@ use syn::{
 
 use jackfield_tidy::{root, sources};
 
-/// Folders of source, each with the file that says what of it can be reached.
+/// Folders of source, each with the file that exports its public items.
 const CRATES: [(&str, &str); 3] = [
     ("plugin-api/src", "lib.rs"),
     ("plugin-api/abi/src/envelope", "mod.rs"),
     ("plugin-api/test-support/src", "lib.rs"),
 ];
 
-/// Attributes that mean nothing to whoever uses the item.
+/// Attributes without a meaning for users of the item.
 const LEFT_OUT: [&str; 4] = ["doc", "allow", "expect", "cfg"];
 
 fn says(attribute: &Attribute, name: &str, word: &str) -> bool {
@@ -27,7 +28,7 @@ fn says(attribute: &Attribute, name: &str, word: &str) -> bool {
     attribute.path().is_ident(name) && list.is_ok_and(|list| list.tokens.to_string() == word)
 }
 
-/// Hidden on purpose, or there for unit tests only.
+/// Hidden on purpose, or for unit tests only.
 fn is_hidden(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| says(attribute, "doc", "hidden") || says(attribute, "cfg", "test"))
 }
@@ -36,7 +37,7 @@ const fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
-/// Takes bodies, comments and what is private out of an item.
+/// Removes bodies, comments and private parts of an item.
 struct Signatures;
 
 impl VisitMut for Signatures {
@@ -50,7 +51,7 @@ impl VisitMut for Signatures {
 
     fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
         for field in item.fields.iter_mut().filter(|field| !is_public(&field.vis)) {
-            // That there is one matters: nobody else can write the struct out then. Which it is does not.
+            // Only its existence matters: with a private field, others cannot construct the struct.
             (field.attrs, field.vis, field.ty) = (Vec::new(), Visibility::Inherited, parse_quote!(Private));
             field.ident = field.ident.as_ref().map(|_| parse_quote!(private));
         }
@@ -83,7 +84,7 @@ fn names(tree: &UseTree, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What the crate's own file re-exports or says itself.
+/// What the crate's root file exports or declares itself.
 fn reached(root: &File) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for item in &root.items {
@@ -113,18 +114,18 @@ fn is_reached(item: &Item, reached: &BTreeSet<String>) -> bool {
     let has = |path: &syn::Path| path.segments.last().is_some_and(|last| reached.contains(&last.ident.to_string()));
     match item {
         Item::Use(import) => is_public(&import.vis) && !is_hidden(&import.attrs),
-        // With its body, which becomes part of every author's library.
+        // With its body, which becomes part of every plugin.
         Item::Macro(item) => item.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")),
         Item::Impl(item) => {
             let is_ours = matches!(&*item.self_ty, Type::Path(own) if has(&own.path));
-            // A longer path is somebody else's trait: `std::error::Error`.
+            // A longer path is a foreign trait, such as `std::error::Error`.
             is_ours || item.trait_.as_ref().is_some_and(|(_, path, _)| path.segments.len() == 1 && has(path))
         }
         other => public_name(other).is_some_and(|name| reached.contains(&name)),
     }
 }
 
-/// The public items of a file as Rust without bodies; empty where there is none.
+/// The public items of a file as Rust without bodies; empty if there are none.
 fn signatures(mut file: File, reached: &BTreeSet<String>) -> String {
     file.attrs.clear();
     file.items.retain(|item| is_reached(item, reached));

@@ -41,7 +41,7 @@ pub fn loose_ends() -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     for (file, text) in ours()? {
         wrong.extend(open.iter().filter(|word| text.contains(**word)).map(|word| format!("{file} has {word}")));
-        if code(&text).contains(".unwrap()") && !is_test(&file) {
+        if code(&text).contains(concat!(".unwrap", "()")) && !is_test(&file) {
             wrong.push(format!("{file} unwraps: say with expect which assumption broke"));
         }
     }

@@ -31,36 +31,36 @@ pub struct Control {
 /// Why a running host gave no answer.
 #[derive(Debug, Error)]
 pub enum ControlError {
-    /// Nobody answers at the socket.
+    /// No host answers at the socket.
     #[error(
         "no host answers at {} (system.control)\n  help: start one with `jackfield serve`, or run this where it was started and as its user",
         .0.display()
     )]
     NotRunning(PathBuf),
-    /// It answered that it could not.
+    /// The host refused.
     #[error("{0}")]
     Refused(String),
-    /// It answered something else.
+    /// The answer cannot be read.
     #[error("the host's answer cannot be read: {0}; are both of one version?")]
     Answer(String),
 }
 
 impl Control {
-    /// The host whose control socket is there, whether it runs or not.
+    /// The host whose control socket this is. It need not run.
     #[must_use]
     pub fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
-    /// Has it re-read its configuration.
+    /// Makes it re-read its configuration.
     ///
     /// # Errors
-    /// When it does not run, or would not change.
+    /// When it does not run, or refuses the configuration.
     pub async fn reload(&self) -> Result<Reloaded, ControlError> {
         self.ask(Method::POST, "/reload").await
     }
 
-    /// How its plugins are doing.
+    /// The state of its plugins.
     ///
     /// # Errors
     /// When it does not run.
@@ -68,7 +68,7 @@ impl Control {
         self.ask(Method::GET, "/plugins").await
     }
 
-    /// Has it rotate keys. `tell` hears how many values are sealed anew so far.
+    /// Makes it rotate keys. `tell` gets the number of values that are sealed anew so far.
     ///
     /// # Errors
     /// When it does not run, or could not rotate.

@@ -1,6 +1,8 @@
-//! Floor 5: the operator's way into a running host, over a socket in the file system that only the host's own user may use.
+//! The operator's way into a running host: a socket in the file system that only the host's own
+//! user may use.
 //!
-//! Plain HTTP with JSON: `POST /reload`, `GET /plugins`, `POST /keys/rotate`. `server` is the host's end, `client` the command line's.
+//! It speaks HTTP with JSON: `POST /reload`, `GET /plugins`, `POST /keys/rotate`. `server` is the
+//! host's end, `client` the command line's.
 
 mod client;
 mod server;
@@ -11,13 +13,13 @@ pub use server::{Listener, serve};
 
 use jackfield_services::keys::Rotated;
 
-/// A line of what a host tells of a rotation.
+/// A line of a host's answer about a rotation.
 #[derive(Serialize, Deserialize)]
 enum RotationLine {
     /// How many values are sealed anew so far.
     Resealed(u64),
-    /// It is over.
+    /// It is done.
     Done(Rotated),
-    /// It could not go on.
+    /// It failed.
     Failed(String),
 }

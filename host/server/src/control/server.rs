@@ -33,7 +33,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds the socket; one that a killed host has left behind is replaced.
+    /// Binds the socket. One that a killed host left behind is replaced.
     ///
     /// # Errors
     /// When another host answers there, or the file cannot be made.
@@ -64,7 +64,8 @@ impl axum::serve::Listener for Listener {
     type Io = UnixStream;
     type Addr = unix::SocketAddr;
 
-    /// Takes connections of the host's own user and of root: the file's mode says so as well, but is set a moment after the file is there.
+    /// Accepts connections of the host's own user and of root. The mode of the file says the same,
+    /// but it is set only after the file exists.
     async fn accept(&mut self) -> (UnixStream, unix::SocketAddr) {
         loop {
             let (stream, address) = axum::serve::Listener::accept(&mut self.socket).await;
@@ -80,7 +81,7 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// Answers the operator for as long as it is polled.
+/// Answers the operator until it is dropped.
 ///
 /// # Errors
 /// When the server fails.
@@ -106,10 +107,10 @@ async fn plugins(State(app): State<AppHandle>) -> Json<Vec<PluginStatus>> {
     Json(app.plugins.status())
 }
 
-/// `POST /keys/rotate`: from `jackfield key rotate`. The host goes on also when the command does not wait for it. Answers a line of JSON each
-/// time some rows are done, and one at the end.
+/// `POST /keys/rotate`: from `jackfield key rotate`. The host continues if the command goes away.
+/// Answers a line of JSON each time some rows are done, and one at the end.
 async fn rotate(State(app): State<AppHandle>, Json(rotation): Json<Rotation>) -> Body {
-    let (lines, told) = mpsc::unbounded_channel();
+    let (lines, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let tell = |resealed| drop(lines.send(RotationLine::Resealed(resealed)));
         let last = match app.keys.rotate(rotation, tell).await {
@@ -118,10 +119,10 @@ async fn rotate(State(app): State<AppHandle>, Json(rotation): Json<Rotation>) ->
         };
         let _ = lines.send(last);
     });
-    let lines = stream::unfold(told, async |mut told| {
-        let line: RotationLine = told.recv().await?;
+    let lines = stream::unfold(receiver, async |mut receiver| {
+        let line: RotationLine = receiver.recv().await?;
         let json = serde_json::to_string(&line).map(|json| json + "\n");
-        Some((json, told))
+        Some((json, receiver))
     });
     Body::from_stream(lines)
 }

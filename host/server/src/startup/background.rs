@@ -1,4 +1,4 @@
-//! What runs while the host serves, and that nobody asks for.
+//! Tasks that run in the background while the host serves.
 
 use std::future::Future;
 
@@ -34,7 +34,8 @@ impl Background {
         self.tasks.spawn(async move { stopping.run_until_cancelled(task).await });
     }
 
-    /// Ends all of them, and waits until they are gone: with its task goes the file of the control socket.
+    /// Ends all of them and waits for them. With its task, the file of the control socket is
+    /// removed.
     pub(super) async fn stop(self) {
         self.stopping.cancel();
         self.tasks.close();

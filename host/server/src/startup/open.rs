@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::StartupError;
+use super::startup_error::StartupError;
 use crate::control;
 use jackfield_config::{self as config, Diagnostic, Diagnostics, OnFailure, Settings};
 use jackfield_services::open::{LoadedPlugins, load_plugins};
@@ -38,7 +38,8 @@ fn log_skipped(diagnostic: &Diagnostic) {
     tracing::error!(error = %diagnostic, "a plugin is skipped");
 }
 
-/// The control socket. A host without one still serves people, but it must be restarted where it could be reloaded.
+/// The control socket. A host without one still serves people, but it must be restarted where it
+/// could be reloaded.
 pub(super) async fn control_socket(path: &Path) -> Option<control::Listener> {
     match control::Listener::bind(path).await {
         Ok(listener) => Some(listener),

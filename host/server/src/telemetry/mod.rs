@@ -1,7 +1,8 @@
-//! Floor 0: structured logs, to standard error. Knows nothing of ours.
+//! Structured logs, to standard error.
 //!
-//! Fields have dotted names (`provider.id`, `setup.id`). Secrets are kept out where lines are written; besides, the libraries that see raw
-//! requests are held at `info`, because at finer levels some of them log headers and bodies.
+//! Fields have dotted names (`provider.id`, `setup.id`); those of HTTP are OpenTelemetry's. Code
+//! that logs keeps secrets out. The libraries that see raw requests are limited to `info`: at finer
+//! levels some of them log headers and bodies.
 
 use std::str::FromStr;
 
@@ -29,7 +30,7 @@ pub enum Format {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line, for machines.
+    /// One JSON object a line, for programs.
     Json,
 }
 
@@ -70,12 +71,13 @@ const GUARDED: [&str; 9] =
 /// # Errors
 /// When the levels cannot be read, or logs were set up already.
 pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
-    // A reader without a filter would have every library's every span made; one of those that stand between a request and what it begins
-    // elsewhere would take the request's place, and its id would be missing in those lines.
+    // Without this filter the spans of all libraries would be made. One of them between a request
+    // and a task that it starts would take the request's place, and the request's id would be
+    // missing in the task's lines.
     init_beside(Identity::new().with_filter(LevelFilter::OFF), telemetry)
 }
 
-/// The same beside somebody who reads along.
+/// The same, beside another reader of all events.
 ///
 /// # Errors
 /// As [`init`].
@@ -93,14 +95,15 @@ pub fn init_beside(reader: impl Layer<Registry> + Send + Sync, telemetry: &Telem
 
 fn targets(levels: &str) -> Result<Targets, TelemetryError> {
     let refused = |error: String| TelemetryError::Levels { levels: levels.to_owned(), error };
-    // A bare word that is no level would be taken for a target, and everything else would fall silent.
+    // A bare word that is not a level would be read as a target, and everything else would be
+    // silent.
     if let Some(word) = levels.split(',').find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err()) {
         return Err(refused(format!("`{word}` is no level")));
     }
     let wanted: Targets = levels.parse().map_err(|error: ParseError| refused(error.to_string()))?;
     let general = wanted.default_level().unwrap_or(LevelFilter::OFF);
     let guarded = wanted.with_targets(GUARDED.map(|library| (library, general.min(LevelFilter::INFO))));
-    // Its one span at `info` would stand in every line and says nothing.
+    // Its one span at `info` would be in every line and says nothing.
     Ok(guarded.with_target("tower_sessions", general.min(LevelFilter::WARN)))
 }
 

@@ -1,4 +1,4 @@
-//! Who is asking, and what they may do in the organization of the path.
+//! Who asks, and what they may do in the organization of the path.
 
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts, Path},
@@ -38,7 +38,7 @@ impl FromRequestParts<AppHandle> for LoggedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
         let user = session_user(parts, app).await?;
-        // Only the path: a query may hold what must not be written into another URL.
+        // Only the path: a query may hold secrets that must not get into another URL.
         let next = parts.uri.path().to_owned();
         user.map(Self).ok_or_else(|| WebError::log_in_first(next))
     }

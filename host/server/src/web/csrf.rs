@@ -1,4 +1,4 @@
-//! Keeps other origins from acting in a person's name (cross-site request forgery).
+//! Keeps other sites from acting in a person's name (cross-site request forgery).
 
 use axum::{
     extract::{Request, State},
@@ -10,8 +10,9 @@ use axum::{
 use super::error::{Problem, WebError};
 use crate::app::AppHandle;
 
-/// Refuses unsafe methods from another origin: the browser says where a request comes from in `Sec-Fetch-Site`, and where it does not,
-/// in `Origin`. A request with neither comes from no browser and carries no cookie it was not given.
+/// Refuses unsafe methods from another origin. Browsers say in `Sec-Fetch-Site` where a request
+/// comes from, older ones in `Origin`. A request with neither comes from a program, which sends
+/// only the cookies it was given.
 pub(super) async fn guard(State(app): State<AppHandle>, request: Request, next: Next) -> Response {
     if !request.method().is_safe() && !is_ours(request.headers(), &app.url_prefix.origin()) {
         return WebError::from(Problem::CrossSite).into_response();

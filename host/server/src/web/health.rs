@@ -1,4 +1,4 @@
-//! For whoever watches over the host.
+//! For monitoring.
 
 use axum::{extract::State, http::StatusCode};
 
@@ -9,7 +9,7 @@ pub(super) async fn alive() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: database and plugins can serve. Plugins are loaded before the host listens.
+/// `GET /readyz`: the database can serve. Plugins are loaded before the host listens.
 pub(super) async fn ready(State(app): State<AppHandle>) -> (StatusCode, &'static str) {
     match app.database.ready().await {
         Ok(()) => (StatusCode::OK, "ready"),

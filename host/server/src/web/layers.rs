@@ -17,19 +17,19 @@ use crate::app::AppHandle;
 /// Forms and JSON bodies are small; nothing else is posted here.
 const LARGEST_BODY: usize = 256 * 1024;
 
-/// A set-up may wait for a plugin and a provider; each of those has a shorter limit of its own.
+/// A setup may wait for a plugin and a provider; each has a shorter limit of its own.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
 
-/// Routes that need to know the browser.
+/// Routes that use the session.
 pub(super) fn with_session(router: Router<AppHandle>, app: &AppHandle) -> Router<AppHandle> {
     router
-        // Innermost: looks the session up in the database, so only for routes that use one.
+        // Innermost: it reads the session from the database, so only for routes that use one.
         .layer(app.sessions.layer())
-        // Before the session: a request from another origin must not even touch it.
+        // Before the session: a request from another origin must not touch it.
         .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))
 }
 
-/// Routes that take little and answer soon: all but those that hand on what others send, which have limits of their own.
+/// Routes with small bodies and quick answers: all but the proxy, which has limits of its own.
 pub(super) fn bounded(router: Router<AppHandle>) -> Router<AppHandle> {
     router
         .fallback(error::no_such_route)
@@ -42,8 +42,8 @@ pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> R
     router
         // Inside the trace, so that the 500 of a panic is logged with its request.
         .layer(CatchPanicLayer::custom(error::panicked))
-        // Outside the panic catcher, so that a panic's page is drawn too.
-        .layer(middleware::from_fn_with_state(app.clone(), error::draw))
+        // Outside the panic catcher, so that a panic is rendered too.
+        .layer(middleware::from_fn_with_state(app.clone(), error::render))
         // Outside the panic catcher, so that its answer has the headers too.
         .layer(middleware::from_fn(headers::security))
         .layer(PropagateRequestIdLayer::x_request_id())
@@ -54,7 +54,7 @@ pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> R
                 .on_response(request_log::log_response)
                 .on_failure(()),
         )
-        // Outermost: everything below logs under this id. One that a client sent is not taken over: it could forge log lines.
+        // Outermost: everything below logs under this id.
         .layer(SetRequestIdLayer::x_request_id(request_id::RandomId))
         .layer(middleware::map_request(request_id::without_client_id))
 }

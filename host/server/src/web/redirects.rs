@@ -10,7 +10,8 @@ pub(super) fn found(location: &str) -> Response {
     redirect(StatusCode::FOUND, location)
 }
 
-/// 303: the browser fetches the next page with GET, and a posted body is not sent on (RFC 9700 section 4.12).
+/// 303: the browser fetches the next page with GET, and a posted body is not sent on (RFC 9700
+/// section 4.12).
 pub(super) fn see_other(location: &str) -> Response {
     redirect(StatusCode::SEE_OTHER, location)
 }

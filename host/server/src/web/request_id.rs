@@ -1,4 +1,5 @@
-//! The id of a request. It stands in every log line of the request, and people quote it as the reference.
+//! The id of a request. It stands in every log line of the request, and people quote it as the
+//! reference.
 
 use std::convert::Infallible;
 

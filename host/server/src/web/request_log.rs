@@ -11,8 +11,8 @@ use axum::{
 
 use super::request_id;
 
-/// The path without its query: the query of a callback holds a code. Also without the key of a webhook, and without the
-/// path of a proxied call, which is for the service alone.
+/// The path without its query: the query of a callback holds a code. Also without the key of a
+/// webhook, and without the path of a proxied call, which is for the service alone.
 pub(super) fn span(request: &Request) -> tracing::Span {
     let id = request_id::of(request.extensions());
     tracing::info_span!(
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_webhooks_key_is_told_by_no_path() {
+    fn no_path_has_a_webhooks_key() {
         for path in [
             "/extensions/acme/webhook/KEY/",
             "/extensions/webhook/webhook/KEY/",
@@ -68,11 +68,11 @@ mod tests {
             "/extensions/acme/webhook//KEY",
             "/webhook/webhook/webhook/KEY",
         ] {
-            let told = without_secrets(path);
-            assert!(!told.contains("KEY") && told.ends_with("/…"), "{path}: {told}");
+            let logged = without_secrets(path);
+            assert!(!logged.contains("KEY") && logged.ends_with("/…"), "{path}: {logged}");
         }
         for path in ["/extensions/webhook/setup/", "/extensions/webhook/events/", "/organizations/webhook", "/"] {
-            assert_eq!(without_secrets(path), path, "other paths are told whole");
+            assert_eq!(without_secrets(path), path, "other paths are logged whole");
         }
         let proxied = without_secrets("/api/0/organizations/acme/integrations/1/proxy/a/b");
         assert_eq!(proxied, "/api/0/organizations/acme/integrations/1/proxy/…");

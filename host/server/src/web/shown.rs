@@ -3,8 +3,8 @@
 use crate::app::AppHandle;
 use jackfield_services::integrations::{Installed, IntegrationOut};
 
-/// Shows a stored integration under its provider's name. One whose provider is not loaded or not configured is an
-/// orphan, whatever it was.
+/// Shows a stored integration under its provider's name. One whose provider is not loaded or not
+/// configured is orphaned.
 pub(in crate::web) fn shown(app: &AppHandle, installed: &Installed) -> IntegrationOut {
     let id = &installed.integration.provider;
     let shown = IntegrationOut::new(installed, &provider_name(app, id));

@@ -115,9 +115,9 @@ impl SetupService {
         &self,
         provider: String,
         key: String,
-        call: WebhookRequest,
+        request: WebhookRequest,
     ) -> Result<WebhookOutcome, StoreError> {
-        self.webhooks.receive(provider, key, call).await
+        self.webhooks.receive(provider, key, request).await
     }
 
     /// The redirect URI of OAuth 2.0. Built from the configured prefix, never from a request's

@@ -41,17 +41,17 @@ impl WebhookReceiver {
         &self,
         provider: String,
         key: String,
-        call: WebhookRequest,
+        request: WebhookRequest,
     ) -> StoreResult<WebhookOutcome> {
         let receiver = self.clone();
-        run_detached(async move { receiver.receive_by_owner(&provider, &key, call).await }).await
+        run_detached(async move { receiver.receive_by_owner(&provider, &key, request).await }).await
     }
 
-    async fn receive_by_owner(&self, id: &str, key: &str, call: WebhookRequest) -> StoreResult<WebhookOutcome> {
+    async fn receive_by_owner(&self, id: &str, key: &str, request: WebhookRequest) -> StoreResult<WebhookOutcome> {
         let Some(provider) = self.plugins.find_configured(id) else { return Ok(WebhookOutcome::NotFound) };
         let key = webhook_key_hash(key);
         if let Some(Owner::Setup(session)) = self.pending.webhook_owner(id, key).await? {
-            match self.receive_in_setup(&provider, &session, call.clone()).await? {
+            match self.receive_in_setup(&provider, &session, request.clone()).await? {
                 // The setup may have ended well while the call waited. Then the webhook belongs to
                 // the integration now.
                 WebhookOutcome::NotFound => {}
@@ -59,7 +59,7 @@ impl WebhookReceiver {
             }
         }
         match self.pending.webhook_owner(id, key).await? {
-            Some(Owner::Integration(integration)) => self.receive_installed(&provider, integration, call).await,
+            Some(Owner::Integration(integration)) => self.receive_installed(&provider, integration, request).await,
             Some(Owner::Setup(_)) | None => Ok(WebhookOutcome::NotFound),
         }
     }
@@ -68,18 +68,18 @@ impl WebhookReceiver {
         &self,
         provider: &Provider,
         integration: IntegrationId,
-        call: WebhookRequest,
+        request: WebhookRequest,
     ) -> StoreResult<WebhookOutcome> {
         let metadata = self.store.read(move |tx| integrations::metadata(tx, integration)).await?;
         let Some(metadata) = metadata else { return Ok(WebhookOutcome::NotFound) };
-        Ok(ask(provider, call, metadata, Some(&self.grants.token_source(integration))).await)
+        Ok(ask(provider, request, metadata, Some(&self.grants.token_source(integration))).await)
     }
 
     async fn receive_in_setup(
         &self,
         provider: &Provider,
         session: &[u8],
-        call: WebhookRequest,
+        request: WebhookRequest,
     ) -> StoreResult<WebhookOutcome> {
         let Some(session) = SessionKey::stored(session) else { return Ok(WebhookOutcome::NotFound) };
         let key = SetupKey { session, provider: provider.id().to_owned() };
@@ -88,7 +88,7 @@ impl WebhookReceiver {
         let Some(setup) = self.check.check_without_person(text, provider).await? else {
             return Ok(WebhookOutcome::NotFound);
         };
-        match ask(provider, call, setup.state, None).await {
+        match ask(provider, request, setup.state, None).await {
             WebhookOutcome::Answered(mut answer) if !answer.bind.is_empty() => {
                 let is_bound = self.bind(&key, provider, std::mem::take(&mut answer.bind)).await?;
                 Ok(if is_bound { WebhookOutcome::Answered(answer) } else { WebhookOutcome::Busy })
@@ -113,8 +113,13 @@ impl WebhookReceiver {
     }
 }
 
-async fn ask(provider: &Provider, call: WebhookRequest, state: State, tokens: Option<&dyn Tokens>) -> WebhookOutcome {
-    match provider.receive(call, state, tokens).await {
+async fn ask(
+    provider: &Provider,
+    request: WebhookRequest,
+    state: State,
+    tokens: Option<&dyn Tokens>,
+) -> WebhookOutcome {
+    match provider.receive(request, state, tokens).await {
         Ok(answer) => WebhookOutcome::Answered(answer),
         Err(error) => {
             tracing::warn!(

@@ -95,7 +95,7 @@ impl Integration {
         }
     }
 
-    /// Keeps no tokens, although there was a token response. For a log-in that only identifies a
+    /// Keeps no tokens, although there was a token response. For a login that only identifies a
     /// person.
     #[must_use]
     pub fn without_grants(mut self) -> Self {

@@ -128,7 +128,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             FaultKind::Panicked => "the plugin panicked: ",
-            FaultKind::Stalled => "the plugin awaits something that the host did not lend: ",
+            FaultKind::Stalled => "the plugin awaits something that the host does not provide: ",
             FaultKind::Unsupported => "the plugin does not know this question: ",
             FaultKind::Malformed => "the plugin could not read the question: ",
             FaultKind::Options => "the options do not fit: ",

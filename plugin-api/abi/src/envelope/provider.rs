@@ -102,11 +102,11 @@ pub struct Step {
 pub enum StepKind {
     /// The plugin. The host asks it with [`super::Question::View`].
     View,
-    /// The host. It runs two steps, log-in and callback.
+    /// The host. It runs two steps, login and callback.
     #[serde(rename = "oauth2")]
     OAuth2(Box<OAuth2>),
     /// The host, at a server that depends on what earlier steps have bound. The host asks the
-    /// plugin for it with [`super::Question::OAuth2`], at the log-in and again at the callback.
+    /// plugin for it with [`super::Question::OAuth2`], at the login and again at the callback.
     #[serde(rename = "oauth2-from-state")]
     OAuth2FromState,
     /// A kind of a later version.

@@ -1,4 +1,4 @@
-//! Log-in, sessions, tokens.
+//! Login, sessions, API tokens.
 
 use anyhow::Result;
 use jackfield_test_support::http_client::HttpClient;

@@ -1,3 +1,4 @@
-//! Who somebody is: log-in, sessions, API tokens. What they may then do is tested where they do it.
+//! Who a user or client is: login, sessions, API tokens. What they may do is tested where they do
+//! it.
 
 mod login;

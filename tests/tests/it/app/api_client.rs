@@ -8,17 +8,17 @@ use jackfield_test_support::{
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-/// A bearer token, and the integration that it is used for.
+/// A bearer token, and the integration it is used for.
 #[derive(Clone)]
 pub(crate) struct ApiClient {
     http: HttpClient,
     pub(crate) token: String,
-    /// URL of the integration in the API; empty for a client of none.
+    /// URL of the integration in the API; empty if there is none.
     pub(crate) path: String,
 }
 
 impl ApiClient {
-    /// A new token of `acme`, for the integration of a dialog's answer.
+    /// With a new token of `acme`, for the integration of a dialog message.
     pub(crate) fn of_integration(host: &Host, installed: &Value) -> Result<Self> {
         let id = installed["id"].as_str().context("an id")?;
         let token = host.token("acme", &["integrations:token", "org:read"])?;
@@ -26,7 +26,7 @@ impl ApiClient {
         Ok(Self { path, ..Self::with_token(host, &token) })
     }
 
-    /// A token, for no integration.
+    /// With a token, for no integration.
     pub(crate) fn with_token(host: &Host, token: &str) -> Self {
         Self { http: HttpClient::new(&host.url), token: token.trim().to_owned(), path: String::new() }
     }
@@ -41,7 +41,7 @@ impl ApiClient {
         self.http.request(method, path).bearer_auth(&self.token)
     }
 
-    /// A call of the service's API through the proxy, not sent yet.
+    /// A request to the service's API through the proxy, not sent yet.
     pub(crate) fn proxy_request(&self, method: Method, path: &str) -> RequestBuilder {
         self.request(method, &format!("{}proxy/{path}", self.path))
     }
@@ -62,7 +62,7 @@ impl ApiClient {
         self.send(self.proxy_request(Method::POST, path).body(body.to_owned())).await
     }
 
-    /// Asks for the token of a grant; an empty name is that of the only one.
+    /// Asks for the token of a grant; an empty name is the only grant.
     pub(crate) async fn get_token(&self, grant: &str) -> Result<HttpResponse> {
         self.get(&format!("{}token/?grant={grant}", self.path)).await
     }
@@ -80,7 +80,7 @@ impl ApiClient {
     }
 }
 
-/// Status and code of an answer that is the host's own.
+/// Status and error code of a response of the host itself.
 pub(crate) fn refusal(response: &HttpResponse) -> Result<(u16, String)> {
     let code = response.header("jackfield-error").to_owned();
     let json = response.json()?;

@@ -1,4 +1,5 @@
-//! The database of a host, seen from outside: what a test reads there, and what it changes as time or another host would.
+//! The database of a host, seen from outside: what a test reads, and what it changes as time or
+//! another host would.
 
 use anyhow::Result;
 use jackfield_store::{
@@ -11,7 +12,7 @@ use jackfield_store::{
 use jackfield_test_support::host::Host;
 use serde_json::{Map, Value};
 
-/// The host's database, looked at from outside.
+/// The host's database, seen from outside.
 pub(crate) struct AppDatabase {
     store: Store,
 }
@@ -61,12 +62,12 @@ impl AppDatabase {
         Ok(all.iter().map(|(one, _)| &one.integration).find(|one| one.external_id == external_id).map(|one| one.id))
     }
 
-    /// Lets a grant's access token have so long to live from now on, and the grant be due by then.
+    /// Makes a grant's access token expire after a time, and the grant due then.
     pub(crate) async fn let_live(&self, external_id: &str, name: &str, life: time::Duration) -> StoreResult<()> {
         self.let_expire(external_id, name, Some(time::OffsetDateTime::now_utc() + life)).await
     }
 
-    /// Lets a grant's access token expire at a time, or when nobody says, and the grant be due by then.
+    /// Makes a grant's access token expire at a time or at an unknown one, and the grant due then.
     pub(crate) async fn let_expire(
         &self,
         external_id: &str,
@@ -78,33 +79,33 @@ impl AppDatabase {
             let Grant { scopes, is_single_use, .. } = grant.clone();
             let new = NewTokens { tokens, scopes, expires_at: at, due_at: at, is_single_use };
             let new = NewGrant { name: grant.name, subject: grant.subject, new };
-            // As if it had been obtained long ago: what is left is less than a sixth.
+            // As if it was issued long ago: less than a sixth of its lifetime is left.
             let long_ago = now - time::Duration::hours(12);
             self.store.at(long_ago).write(move |tx| grants::put(tx, grant.integration, vec![new])).await?;
         }
         Ok(())
     }
 
-    /// What is known of the refresh of an integration's first grant.
+    /// The refresh of an integration's first grant.
     pub(crate) async fn refresh(&self, external_id: &str) -> StoreResult<Option<Refresh>> {
         let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(None) };
         self.store.read(move |tx| refreshes::get(tx, grant.id)).await
     }
 
-    /// Lets a refresh of an integration's first grant that failed, or was lost, be due now.
+    /// Makes a failed or lost refresh of an integration's first grant due now.
     pub(crate) async fn try_again_now(&self, external_id: &str) -> StoreResult<()> {
         let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(()) };
         let sql = format!("UPDATE refreshes SET retry_at = NULL WHERE grant_id = {}", grant.id);
         self.store.tamper(sql).await
     }
 
-    /// As if every lease had run out an hour ago.
+    /// Makes all leases expired.
     pub(crate) async fn let_leases_run_out(&self) -> StoreResult<()> {
         let sql = "UPDATE refreshes SET leased_until = leased_until - 3600000";
         self.store.tamper(sql).await
     }
 
-    /// All that `acme` has given up, the first first.
+    /// All revocations of `acme`, the oldest first.
     pub(crate) async fn revocations(&self) -> StoreResult<Vec<Revocation>> {
         use jackfield_store::organizations;
         self.store
@@ -117,7 +118,7 @@ impl AppDatabase {
             .await
     }
 
-    /// Waits until nothing that `acme` has given up is to be tried again.
+    /// Waits until no revocation of `acme` is pending.
     pub(crate) async fn settled(&self) -> Result<Vec<Revocation>> {
         let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
         for _ in 0..600 {
@@ -130,7 +131,7 @@ impl AppDatabase {
         anyhow::bail!("{:?}", self.revocations().await?)
     }
 
-    /// Lets whatever waits to be revoked be due now.
+    /// Makes all revocations due now.
     pub(crate) async fn revoke_soon(&self) -> StoreResult<()> {
         let now = time::OffsetDateTime::now_utc();
         let ids: Vec<_> = self.revocations().await?.into_iter().map(|revocation| revocation.id).collect();
@@ -181,7 +182,7 @@ impl AppDatabase {
             .await
     }
 
-    /// Asserts that no set-up has left anything behind.
+    /// Asserts that nothing is stored.
     pub(crate) async fn assert_nothing(&self, email: &str) -> Result<()> {
         assert_eq!(self.integrations().await?.len(), 0);
         assert_eq!(self.identities(email).await?, Vec::<Value>::new());

@@ -1,5 +1,5 @@
-//! What the tests of every folder start from: a host with an organization and its people, clients, and the database seen from outside. No test
-//! belongs here.
+//! What the tests of every folder start from: a host with an organization and its users, clients,
+//! the database seen from outside, snapshots without what differs. It has no tests of the product.
 
 mod api_client;
 mod app_database;

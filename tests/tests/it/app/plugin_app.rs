@@ -1,4 +1,4 @@
-//! A host whose plugin `hostile` is out for harm beside the good one, and people who set both up.
+//! A host with plugins under test, by default `hostile` and a good one, and its owner.
 
 use std::ops::Deref;
 
@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use crate::app::{TestApp, bare, redacted_record};
 
-/// What people read of any harm.
+/// What a user reads after any harm.
 pub(crate) const INTERNAL: &str = "an internal error occurred";
 
-/// The library's package.
+/// The package of the hostile library.
 pub(crate) const PLUGIN: &str = "jackfield-fixture-hostile";
 
 pub(crate) struct PluginApp {
@@ -32,12 +32,12 @@ impl Deref for PluginApp {
     }
 }
 
-/// The hostile plugin and the good one, with a log that a test can read.
+/// The hostile plugin and the good one, with a log in JSON.
 fn plugins(toml: &str) -> HostBuilder {
     readable(bare()).plugin("hostile").plugin("example").toml(toml)
 }
 
-/// Logs one JSON object a line.
+/// Logs one JSON object per line.
 pub(crate) fn readable(builder: HostBuilder) -> HostBuilder {
     builder.env("JACKFIELD_LOG_FORMAT", "json")
 }
@@ -58,12 +58,13 @@ impl PluginApp {
         Ok(Self { base: app, owner })
     }
 
-    /// Has a provider do its harm to a target.
+    /// Makes a provider do its harm to a target.
     pub(crate) async fn harm(&self, provider: &str, target: &str) -> Result<DialogMessage> {
         posted(&self.owner, provider, &[("go", "1"), ("target", target)]).await
     }
 
-    /// That the harm has ended one set-up, and nothing else: told to the person and the operator, nothing stored, everybody else goes on.
+    /// Asserts that the harm has ended one setup and nothing else: the user and the operator are
+    /// told, nothing is stored, everything else continues.
     pub(crate) async fn assert_contained(&self, provider: &str, reasons: &[&str], words: &str) -> Result<()> {
         let (seen, stored) = (self.failures(provider)?.len(), self.stored_names(provider).await?);
         let dialog = self.harm(provider, "").await.with_context(|| provider.to_owned())?;
@@ -76,7 +77,7 @@ impl PluginApp {
         Ok(())
     }
 
-    /// That the provider works, as if nothing had been.
+    /// Asserts that the provider works.
     pub(crate) async fn assert_calm(&self, provider: &str) -> Result<()> {
         let dialog =
             posted(&self.owner, provider, &[("calm", "1")]).await.with_context(|| format!("calm {provider}"))?;
@@ -92,7 +93,7 @@ impl PluginApp {
         Ok(())
     }
 
-    /// The steps of a provider that failed, as they were logged.
+    /// The failed steps of a provider, as they were logged.
     pub(crate) fn failures(&self, provider: &str) -> Result<Vec<Value>> {
         let mut lines = self.records()?;
         lines.retain(|line| line["message"] == "a step failed" && line["provider.id"] == provider);
@@ -120,28 +121,28 @@ impl PluginApp {
         log.lines().map(|line| serde_json::from_str(line).with_context(|| format!("no record: {line}"))).collect()
     }
 
-    /// The names of what is stored of a provider.
+    /// The names of a provider's stored integrations.
     pub(crate) async fn stored_names(&self, provider: &str) -> Result<Vec<String>> {
         let rows = self.database().await?.integrations().await?;
         let rows = rows.into_iter().map(|(row, _)| row.integration).filter(|stored| stored.provider == provider);
         Ok(rows.map(|stored| stored.name).collect())
     }
 
-    /// That every plugin has one worker and no process is left beside them.
+    /// Asserts that there are this many workers and no other child process.
     pub(crate) fn workers(&self, count: usize) -> Result<Vec<Process>> {
         let is_worker = |process: &Process| process.command_line.iter().any(|word| word == "plugin-worker");
         let look = || self.host.workers();
         until(look, |workers| workers.len() == count && workers.iter().all(is_worker)).context("one worker a plugin")
     }
 
-    /// Stops the host and says that nothing is left.
+    /// Stops the host and asserts that no process is left.
     pub(crate) fn assert_nothing_is_left(self, workers: &[Process]) -> Result<()> {
         drop(self.base.host);
         left(workers)
     }
 }
 
-/// Waits until one of these has been busy for as long as only an endless loop is.
+/// Waits until one of these processes has used as much time as only an endless loop does.
 pub(crate) async fn looping(processes: Vec<u32>) -> Result<()> {
     tokio::task::spawn_blocking(move || {
         let used = || processes.iter().map(|pid| Ok(processes::read(*pid)?.ticks)).collect::<Result<Vec<_>>>();
@@ -152,7 +153,7 @@ pub(crate) async fn looping(processes: Vec<u32>) -> Result<()> {
     .await?
 }
 
-/// That none of these lives on.
+/// Asserts that none of these processes lives.
 pub(crate) fn left(workers: &[Process]) -> Result<()> {
     let alive = || Ok(workers.iter().filter(|worker| worker.is_alive()).cloned().collect::<Vec<_>>());
     until(alive, Vec::is_empty).map(drop)
@@ -166,7 +167,7 @@ fn assert_told(failure: &Value, reasons: &[&str], words: &str) {
     assert!(failure["error"].as_str().unwrap_or_default().contains(words), "wanted {words:?}: {failure}");
 }
 
-/// Starts a set-up, posts one form and reads what the dialog says.
+/// Starts a setup, posts one form and reads the dialog message.
 pub(crate) async fn posted(person: &HttpClient, provider: &str, form: &[(&str, &str)]) -> Result<DialogMessage> {
     person.start_setup("acme", provider).await?;
     person.post(&format!("/extensions/{provider}/setup/"), form).await?.dialog()

@@ -1,4 +1,4 @@
-//! Texts as snapshots show them: what differs from run to run is replaced by what it is.
+//! Texts for snapshots: what differs from run to run is replaced by its kind, such as `[time]`.
 
 use std::sync::LazyLock;
 
@@ -7,16 +7,22 @@ use jackfield_test_support::host::Host;
 use regex::Regex;
 use serde_json::Value;
 
-/// What differs, and what stands there instead. The order matters: a digest contains an id.
+/// What differs, and its replacement. The order matters: a digest contains an id.
 static DIFFERENCES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let differences = [
+        (r"\b(INFO|WARN|ERROR|DEBUG) jackfield[\w:]*: ", "$1 "),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
         (r"/tmp/\.tmp\w{6}", "[folder]"),
+        (r"/\S*/target/debug/deps/", "[target]/"),
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
-        (r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( UTC)?", "[time]"),
+        (r"\b\d{4}-\d\d-\d\d \d\d?:\d\d(:\d\d)?(\.\d+)?( UTC| \+00:00:00)?", "[time]"),
+        (r"\b\d+\.\d+(s|ms|µs)\b", "[duration]"),
+        (r"\bpid \d+", "pid [pid]"),
+        (r"\.rs:\d+", ".rs:[line]"),
         (r"\b[0-9a-f]{64}\b", "[digest]"),
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "[id]"),
         (r"\b[0-9a-f]{16,32}\b", "[id]"),
+        (r"\b[0-9a-f]{8}\b", "[key]"),
         (r"\b\d{7,}\b", "[number]"),
     ];
     differences.map(|(pattern, instead)| (regex(pattern), instead)).into()
@@ -26,7 +32,7 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is a regular expression")
 }
 
-/// Replaces ports, temporary folders, times, digests and ids.
+/// Replaces ports, temporary folders, times, digests and ids, and removes the module of a log line.
 pub(crate) fn redacted(text: &str) -> String {
     DIFFERENCES
         .iter()
@@ -40,12 +46,7 @@ pub(crate) fn redacted_with(text: &str, more: &[(&str, &str)]) -> String {
     redacted(&more.iter().fold(text.to_owned(), replaced))
 }
 
-/// JSON, indented.
-pub(crate) fn redacted_json(value: &Value) -> String {
-    redacted(&format!("{value:#}"))
-}
-
-/// A record of the log, without its time and place: what differs in it is replaced.
+/// A log record, without its time and place in the code; what differs is replaced.
 pub(crate) fn redacted_record(record: &Value) -> String {
     let mut record = record.clone();
     for (name, value) in record.as_object_mut().into_iter().flatten() {
@@ -59,20 +60,18 @@ pub(crate) fn redacted_record(record: &Value) -> String {
     if let Some(fields) = record.as_object_mut() {
         fields.retain(|name, _| !["span", "spans", "target", "timestamp"].contains(&name.as_str()));
     }
-    redacted_with(&format!("{record:#}"), &[(r"\.rs:\d+", ".rs:[line]")])
+    redacted(&format!("{record:#}"))
 }
 
-/// The last line of a host's log with a text in it, without its time and place.
+/// The last line of a host's log that contains a text, without its time and place in the code.
 pub(crate) fn log_line(host: &Host, text: &str) -> Result<String> {
     let log = host.log()?;
     let found = log.lines().rfind(|line| line.contains(text)).with_context(|| format!("{text:?} in\n{log}"))?;
     let without = [
         (r"^\S+Z +", ""),
         (r"request\{[^}]*\}: ?", ""),
-        (r" jackfield[\w:]*: ", " "),
         (r"setup\.id=\S+", "setup.id=[id]"),
         (r"(milliseconds|duration)=[\d.]+", "$1=[duration]"),
-        (r"\.rs:\d+", ".rs:[line]"),
     ];
     Ok(redacted_with(found, &without).replace(&host.folder().display().to_string(), "[folder]"))
 }
@@ -81,6 +80,5 @@ pub(crate) fn log_line(host: &Host, text: &str) -> Result<String> {
 fn what_differs_from_run_to_run_is_replaced() {
     let text = "http://127.0.0.1:4711/x at 2026-01-02T03:04:05.678Z in /tmp/.tmpAbC123/data, 0123456789abcdef";
     assert_eq!(redacted(text), "http://127.0.0.1:[port]/x at [time] in [folder]/data, [id]");
-    assert_eq!(redacted_with("took 12 ms", &[(r"\d+ ms", "[duration]")]), "took [duration]");
-    assert_eq!(redacted_json(&serde_json::json!({"at": "2026-01-02T03:04:05Z"})), "{\n  \"at\": \"[time]\"\n}");
+    assert_eq!(redacted_with("it took 12 ms", &[(r"\d+ ms", "[duration]")]), "it took [duration]");
 }

@@ -1,4 +1,4 @@
-//! A host with both plugins, a stand-in Slack, an organization `acme` and its people.
+//! A host with two plugins, a stand-in Slack, an organization `acme` and its users.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::app_database::AppDatabase;
 
-/// Everybody's password.
+/// The password of all users.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 pub(crate) struct TestApp {
@@ -24,18 +24,19 @@ pub(crate) fn program() -> Program {
     Program { path: env!("CARGO_BIN_EXE_jackfield-host").into(), arguments: Vec::new() }
 }
 
-/// A host with nothing.
+/// A host without plugins.
 pub(crate) fn bare() -> HostBuilder {
     HostBuilder::new(program())
 }
 
-/// A host whose plugins' constructors can leave a mark, should one of them run: in a worker they have neither the environment nor a file.
+/// A host whose plugin `leaves_a_mark` can write a file when its constructor runs: in a worker it
+/// could not.
 pub(crate) fn leaving_a_mark(host: HostBuilder, mark: &Path) -> HostBuilder {
     host.toml("[plugins.leaves_a_mark]\nisolation = \"in-process\"")
         .env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string())
 }
 
-/// Slack's options, pointed at the stand-in.
+/// Slack's options for the stand-in.
 pub(crate) fn slack_options(slack: &StandInSlack, api: &str) -> String {
     let (authorize, token) = match api {
         "v1" => ("/oauth/authorize", "/api/oauth.access"),
@@ -53,12 +54,12 @@ pub(crate) fn slack_options(slack: &StandInSlack, api: &str) -> String {
 }
 
 impl TestApp {
-    /// With Slack's second dialect, on SQLite.
+    /// With Slack's second API version, on SQLite.
     pub(crate) async fn start() -> Result<Self> {
         Self::start_with("v2", None, |host| host).await
     }
 
-    /// With a dialect, a database, and whatever else the host shall have.
+    /// With an API version of Slack, a database, and a changed host.
     pub(crate) async fn start_with(
         api: &str,
         database: Option<String>,
@@ -71,7 +72,7 @@ impl TestApp {
         Ok(Self { host, slack })
     }
 
-    /// Somebody with a role in `acme`, logged in; their address is `ROLE@example.com`.
+    /// Makes a user with a role in `acme` and logs in as `ROLE@example.com`.
     pub(crate) async fn log_in_as(&self, role: &str) -> Result<HttpClient> {
         let email = format!("{role}@example.com");
         self.host.user(&email, PASSWORD)?;
@@ -79,13 +80,13 @@ impl TestApp {
         HttpClient::logged_in(&self.host.url, &email, PASSWORD).await
     }
 
-    /// What `acme` has installed, as the API shows it.
+    /// The integrations of `acme`, as the API shows them.
     pub(crate) async fn list_integrations(&self, person: &HttpClient) -> Result<Vec<Value>> {
         let list = person.visit("/api/0/organizations/acme/integrations/").await?.json()?;
         Ok(list.as_array().cloned().unwrap_or_default())
     }
 
-    /// What the database holds.
+    /// Opens the database.
     pub(crate) async fn database(&self) -> Result<AppDatabase> {
         AppDatabase::of(&self.host).await
     }

@@ -1,4 +1,4 @@
-//! Attacks on the browser's side, in a real one: messages between windows, frames, and what a referrer tells.
+//! Attacks in a real browser: messages between windows, frames, and referrers.
 
 use anyhow::Result;
 use http::HeaderMap;
@@ -7,12 +7,12 @@ use serde_json::json;
 use super::evil_site::{EvilSite, referrers};
 use crate::pages::journeys::{BrowserApp, in_browser};
 
-/// A page of the attacker's: hears every message, and opens what it is told to.
+/// A page of the attacker: it receives every message, and opens what the test says.
 const EVIL: &str = "<!doctype html><title>evil</title><button id=open>Open</button><script>\
     window.heard = []; window.addEventListener('message', (event) => heard.push(event.data)); \
     document.getElementById('open').addEventListener('click', () => { window.popup = window.open(window.target); });</script>";
 
-/// That the evil page's ear works and has heard nothing but the test.
+/// Asserts that the evil page can receive messages and has received only the test's.
 async fn assert_heard_nothing(sitting: &BrowserApp) -> Result<()> {
     let browser = &sitting.browser;
     browser.run("window.postMessage('a word of its own', '*')").await?;
@@ -22,15 +22,16 @@ async fn assert_heard_nothing(sitting: &BrowserApp) -> Result<()> {
     Ok(())
 }
 
-/// That the set-up went through all the same.
+/// Asserts that the setup succeeded.
 async fn assert_installed(sitting: &BrowserApp, name: &str) -> Result<()> {
     let browser = &sitting.browser;
     browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
     browser.wait_for_text(".rows a", name).await
 }
 
-/// Post-message theft by another origin (RFC 9700 section 4.17): the attacker's page opens the set-up itself and waits for its message. It comes from
-/// another host of the same site, which may send people here; from another site nothing starts (CVE-2015-9284).
+/// Post-message theft by another origin (RFC 9700 section 4.17): the attacker's page opens the
+/// setup itself and waits for its message. It is on another host of the same site, which may send
+/// users here; another site cannot start anything (CVE-2015-9284).
 #[tokio::test(flavor = "multi_thread")]
 async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
     in_browser(
@@ -62,8 +63,9 @@ async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
     .await
 }
 
-/// Post-message theft by an opener that has moved on (RFC 9700 section 4.17): while the pop-up is at the provider, the page that opened it is led to
-/// the attacker's, which is its opener now. The message names the host's origin, so that the browser does not deliver it.
+/// Post-message theft by an opener that navigated (RFC 9700 section 4.17): while the pop-up is at
+/// the provider, the page that opened it goes to the attacker's page, which is the opener now. The
+/// message names the host's origin, so the browser does not deliver it.
 #[tokio::test(flavor = "multi_thread")]
 async fn post_message_theft_by_an_opener_that_navigated() -> Result<()> {
     in_browser(
@@ -89,7 +91,7 @@ async fn post_message_theft_by_an_opener_that_navigated() -> Result<()> {
     .await
 }
 
-/// Post-message forgery: somebody who is not the pop-up tells the page that something was connected.
+/// Post-message forgery: another window than the pop-up tells the page that something is connected.
 #[tokio::test(flavor = "multi_thread")]
 async fn post_message_forgery() -> Result<()> {
     in_browser("owner", |host| host, async |sitting: &BrowserApp| {
@@ -99,7 +101,7 @@ async fn post_message_forgery() -> Result<()> {
     let popup = browser.switch_to_popup(&page).await?;
     browser.find("input[name=name]").await?;
     browser.switch_to(&page).await?;
-    // From this very window, so the origin is right and the window is not; and from another origin, with nothing right.
+    // First from this window, with the right origin; then from another origin.
     let forged = "window.postMessage({success: true, data: {name: 'forged'}}, '*'); \
          window.dispatchEvent(new MessageEvent('message', {origin: 'https://evil.example', data: {success: true, data: {name: 'forged'}}})); \
          new BroadcastChannel('jackfield').postMessage({success: true, data: {name: 'forged'}});";
@@ -115,7 +117,8 @@ async fn post_message_forgery() -> Result<()> {
     }).await
 }
 
-/// Clickjacking in a real browser (RFC 9700 section 4.16): the attacker's page frames the victim's list and a set-up; the browser shows neither.
+/// Clickjacking in a real browser (RFC 9700 section 4.16): the attacker's page frames the victim's
+/// list and a setup. The browser shows neither.
 #[tokio::test(flavor = "multi_thread")]
 async fn clickjacking_by_a_frame() -> Result<()> {
     in_browser(
@@ -135,8 +138,8 @@ async fn clickjacking_by_a_frame() -> Result<()> {
     .await
 }
 
-/// Token leak through the referrer (RFC 9700 sections 4.2 and 4.3): neither the provider, whose pages the browser comes to and leaves, nor a site that a step leads to is
-/// told where the browser came from, let alone a code or a state.
+/// Token leak through the referrer (RFC 9700 sections 4.2 and 4.3): neither the provider nor a site
+/// that a step leads to learns where the browser came from, nor a code or a state.
 #[tokio::test(flavor = "multi_thread")]
 async fn token_leak_by_referrer() -> Result<()> {
     let evil = EvilSite::serving("<!doctype html><h1>evil</h1>").await?;
@@ -151,7 +154,7 @@ async fn token_leak_by_referrer() -> Result<()> {
             browser.wait_for_text("h1", "Slack is connected").await?;
             let address = browser.url().await?;
             assert_eq!(address, host.at("/extensions/slack/setup/"), "code and state are not in the history either");
-            // The page that came with a code leads on, by what a script there could do.
+            // The page with the code in its URL navigates, as a script there could.
             browser.run(&format!("location.assign({:?})", evil.url())).await?;
             browser.wait_for_text("h1", "evil").await?;
             browser.open(&host.at("/organizations/acme/integrations/")).await?;

@@ -1,4 +1,5 @@
-//! The callback in wrong hands: another browser, person, organization or provider, a second time, or after a right is gone.
+//! The callback in the wrong hands: another browser, user, organization or provider, a second time,
+//! or without the right any more.
 
 use anyhow::Result;
 use jackfield_test_support::{http_client::HttpClient, stand_in_oauth2::StandInOAuth2};
@@ -11,10 +12,12 @@ use crate::{
     setup::failure_page::{quoted, quoted_next},
 };
 
-/// State fixation, or session fixation: the attacker begins a set-up, consents with an account of their own, and has the victim's browser open
-/// the callback, so that the victim's organization would hold the attacker's account, or the other way round the attacker's set-up the
-/// victim's consent. CVE-2023-36019; RFC 9700 section 4.7 and the attacks on sessions of draft-ietf-oauth-security-topics-update.
-/// A callback counts in the browser and for the person who began it, and nowhere else, not even in another browser of that person.
+/// State fixation, or session fixation: the attacker starts a setup, consents with their own
+/// account, and makes the victim's browser open the callback, so that the victim's organization
+/// gets the attacker's account; or the other way round. CVE-2023-36019; RFC 9700 section 4.7 and
+/// the attacks on sessions in draft-ietf-oauth-security-topics-update. A callback counts only in
+/// the browser where the setup began and for the user who began it, not even in another browser of
+/// this user.
 #[tokio::test(flavor = "multi_thread")]
 async fn state_fixation() -> Result<()> {
     let app = TestApp::start().await?;
@@ -34,8 +37,9 @@ async fn state_fixation() -> Result<()> {
     Ok(())
 }
 
-/// State fixation by a log-in: the victim's browser carries a session that the attacker planted and began a set-up in. The session, and with it
-/// the set-up, ends as somebody logs in (RFC 9700 section 4.7; CWE-384).
+/// State fixation by a login: the victim's browser has a session that the attacker planted, with a
+/// running setup. The session and the setup end when the victim logs in (RFC 9700 section 4.7;
+/// CWE-384).
 #[tokio::test(flavor = "multi_thread")]
 async fn state_fixation_by_a_planted_session() -> Result<()> {
     let app = TestApp::start().await?;
@@ -51,8 +55,9 @@ async fn state_fixation_by_a_planted_session() -> Result<()> {
     Ok(())
 }
 
-/// Replay: the attacker has read a whole callback, out of a history or a log, and sends it again in the victim's browser, in the set-up that it
-/// ended and in the next. RFC 9700 section 4.7.1, RFC 6749 section 10.5. One token request is made, for the first.
+/// Replay: the attacker has found a whole callback in a history or log and sends it again in the
+/// victim's browser, in the same setup and in the next (RFC 9700 section 4.7.1, RFC 6749 section
+/// 10.5). There is one token request, for the first.
 #[tokio::test(flavor = "multi_thread")]
 async fn replay_of_a_callback() -> Result<()> {
     let app = TestApp::start().await?;
@@ -68,9 +73,10 @@ async fn replay_of_a_callback() -> Result<()> {
     Ok(())
 }
 
-/// Cross-app callback (COAT, draft-ietf-oauth-security-topics-update section 2.2): of two providers under way in one browser the attacker, who
-/// runs one of the two, has the answer of one arrive at the redirect URI of the other. Each redirect URI is one provider's, and a state is
-/// worth nothing at another's: neither token endpoint is asked.
+/// Cross-app callback (COAT, draft-ietf-oauth-security-topics-update section 2.2): two setups run
+/// in one browser, and the attacker, who operates one of the providers, sends the response of one
+/// to the redirect URI of the other. Each redirect URI belongs to one provider, and a state counts
+/// only there: no token endpoint gets a request.
 #[tokio::test(flavor = "multi_thread")]
 async fn cross_app_callback() -> Result<()> {
     let services = [service_of("calendar", |_| {})?, service_of("payroll", |_| {})?];
@@ -97,7 +103,8 @@ async fn cross_app_callback() -> Result<()> {
     install(&victim, "payroll").await
 }
 
-/// Cross-organization callback: somebody who may install in two organizations is made to finish in one what was begun for the other.
+/// Cross-organization callback: a user who may install in two organizations finishes in one a setup
+/// that began in the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn callback_under_another_organization() -> Result<()> {
     let app = TestApp::start().await?;
@@ -116,8 +123,9 @@ async fn callback_under_another_organization() -> Result<()> {
     Ok(())
 }
 
-/// Account takeover by an e-mail address: the attacker's account at a provider says the victim's address. Nothing is linked to the victim, nobody is
-/// logged in by it, and the identity is the attacker's (OpenID Connect Core 1.0 section 5.7: `sub` and `iss` alone tell who somebody is).
+/// Account takeover by an e-mail address: the attacker's account at a provider has the victim's
+/// address. Nothing is linked to the victim, it logs nobody in, and the identity is the attacker's
+/// (OpenID Connect Core 1.0 section 5.7: only `sub` and `iss` identify a user).
 #[tokio::test(flavor = "multi_thread")]
 async fn account_takeover_by_an_email_address() -> Result<()> {
     let service = StandInOAuth2::start([issuer_of("acme", |_, _| {})?].into_iter().collect()).await?;
@@ -135,8 +143,8 @@ async fn account_takeover_by_an_email_address() -> Result<()> {
     Ok(())
 }
 
-/// Stale authority: between the log-in at the provider and the callback the person loses the right to install. It is asked for again before
-/// the code is spent.
+/// Stale authority: between the login at the provider and the callback, the user loses the right to
+/// install. The host checks it again before it uses the code.
 #[tokio::test(flavor = "multi_thread")]
 async fn callback_after_the_right_was_taken_away() -> Result<()> {
     let app = TestApp::start().await?;

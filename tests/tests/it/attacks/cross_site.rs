@@ -1,4 +1,5 @@
-//! Other sites that act through the victim's browser: they start, post, log in, frame and are led to.
+//! Other sites that act through the victim's browser: they start setups, post, log in, frame, and
+//! are redirected to.
 
 use anyhow::Result;
 use jackfield_test_support::http_client::HttpClient;
@@ -10,8 +11,9 @@ use crate::app::{PASSWORD, TestApp};
 const START: &str = "/organizations/acme/integrations/example/setup/";
 const SETUP: &str = "/extensions/example/setup/";
 
-/// Set-up start from another site (CVE-2015-9284): a page of the attacker's sends the victim's browser to a start URL, and the victim's provider
-/// consents by itself. And cross-site request forgery of a step: a form there posts into a set-up under way.
+/// Start of a setup from another site (CVE-2015-9284): a page of the attacker sends the victim's
+/// browser to a start URL, and the victim's provider consents without asking. And cross-site
+/// request forgery of a step: a form there posts into a running setup.
 #[tokio::test(flavor = "multi_thread")]
 async fn cross_site_start_and_step_of_a_setup() -> Result<()> {
     let app = TestApp::start().await?;
@@ -34,8 +36,9 @@ async fn cross_site_start_and_step_of_a_setup() -> Result<()> {
     Ok(())
 }
 
-/// Log-in cross-site request forgery: a page of the attacker's logs the victim's browser in as the attacker, so that what the victim connects is the
-/// attacker's (RFC 9700 section 4.7; RFC 6749 section 10.12).
+/// Login cross-site request forgery: a page of the attacker logs the victim's browser in as the
+/// attacker, so that what the victim connects belongs to the attacker (RFC 9700 section 4.7; RFC
+/// 6749 section 10.12).
 #[tokio::test(flavor = "multi_thread")]
 async fn login_csrf() -> Result<()> {
     let app = TestApp::start().await?;
@@ -52,7 +55,8 @@ async fn login_csrf() -> Result<()> {
     Ok(())
 }
 
-/// Open redirect by `next` (RFC 9700 section 4.11.2): a link to the log-in, which people trust, leads on to the attacker.
+/// Open redirect by `next` (RFC 9700 section 4.11.2): a link to the login page, which users trust,
+/// leads to the attacker.
 #[tokio::test(flavor = "multi_thread")]
 async fn open_redirect_by_next() -> Result<()> {
     let app = TestApp::start().await?;
@@ -68,8 +72,9 @@ async fn open_redirect_by_next() -> Result<()> {
     Ok(())
 }
 
-/// Open redirect by a plugin, or by what a person's form makes it say: it leads to the web, where the set-up's browser is seen to go, and never to
-/// a script or to a path of the host that does something (RFC 9700 section 4.11). The operator chose the plugin; what others can do is no more.
+/// Open redirect by a plugin, or by a value in its form: it can lead to the web, but never to a
+/// script or to a path of the host with an effect (RFC 9700 section 4.11). The operator chose the
+/// plugin; nobody else can do more.
 #[tokio::test(flavor = "multi_thread")]
 async fn open_redirect_by_a_plugin() -> Result<()> {
     for (to, is_good) in [
@@ -91,7 +96,7 @@ async fn open_redirect_by_a_plugin() -> Result<()> {
     Ok(())
 }
 
-/// Open redirect by the path: what stands in a URL of the host's is no place to lead to, whatever it begins with.
+/// Open redirect by the path: no part of a URL of the host is used as a redirect target.
 #[tokio::test(flavor = "multi_thread")]
 async fn open_redirect_by_a_path() -> Result<()> {
     let app = TestApp::start().await?;
@@ -111,8 +116,8 @@ async fn open_redirect_by_a_path() -> Result<()> {
     Ok(())
 }
 
-/// Clickjacking (RFC 9700 section 4.16): the attacker frames a page and has the victim click in it. No page may be framed, and none runs a script
-/// that the host has not written.
+/// Clickjacking (RFC 9700 section 4.16): the attacker frames a page, and the victim clicks in it.
+/// No page may be framed, and none runs a script that is not the host's.
 #[tokio::test(flavor = "multi_thread")]
 async fn clickjacking() -> Result<()> {
     let app = TestApp::start().await?;
@@ -140,7 +145,8 @@ async fn clickjacking() -> Result<()> {
     Ok(())
 }
 
-/// Session fixation by the cookie: it is HttpOnly, SameSite=Lax, behind https bound to the host by its prefix, and another after each log-in.
+/// Session fixation by the cookie: it is HttpOnly and SameSite=Lax, bound to the host by its prefix
+/// behind https, and new after each login.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_cookie_of_the_attackers_making() -> Result<()> {
     let app = TestApp::start().await?;

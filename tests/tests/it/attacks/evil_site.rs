@@ -1,4 +1,4 @@
-//! A site of the attacker's own, and a trap: it serves one page to everybody and keeps what it was asked.
+//! A site of the attacker, also used as a trap: it serves one page and keeps all requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,12 +35,12 @@ impl EvilSite {
         Ok(Self { port, shared, server })
     }
 
-    /// Another origin than a host's, of the same site: as strong as an attacker gets who is not the host.
+    /// Another origin of the same site as the host: the strongest position of an attacker.
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// Another site than a host's.
+    /// Another site than the host's.
     pub(super) fn of_another_site(&self) -> String {
         format!("http://localhost:{}/", self.port)
     }
@@ -50,7 +50,7 @@ impl EvilSite {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What browsers said of where they came from.
+    /// The referrers of all requests so far.
     pub(super) fn referrers(&self) -> Vec<String> {
         referrers(&self.asked())
     }

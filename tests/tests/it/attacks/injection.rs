@@ -1,4 +1,5 @@
-//! Something put into an answer of the authorization endpoint: another code, another state, an error, a parameter twice.
+//! Injected values in a response of the authorization endpoint: another code, another state, an
+//! error, a repeated parameter.
 
 use anyhow::Result;
 use jackfield_test_support::{
@@ -13,9 +14,10 @@ use crate::{
     providers::issuer::{by_issuer, issuer_of, log_of},
 };
 
-/// Authorization code injection (RFC 9700 section 4.5): the attacker has got hold of a code of the victim's that was not spent, and puts it into
-/// a set-up of their own, with a state that is right. The proof key of their set-up is not that of the code (RFC 7636), and where a service
-/// looks at no proof key, the ID token has not their nonce (OpenID Connect Core 1.0 section 3.1.3.7): nothing of the victim's is stored.
+/// Authorization code injection (RFC 9700 section 4.5): the attacker has an unused code of the
+/// victim and puts it into their own setup, with the right state. The verifier of their setup does
+/// not fit the code (RFC 7636), and if a service ignores PKCE, the ID token does not have their
+/// nonce (OpenID Connect Core 1.0 section 3.1.3.7). Nothing of the victim is stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn code_injection() -> Result<()> {
     let services =
@@ -26,7 +28,7 @@ async fn code_injection() -> Result<()> {
     host.user("mallory@example.com", PASSWORD)?;
     host.member("acme", "mallory@example.com", "manager")?;
     let attacker = HttpClient::logged_in(&host.url, "mallory@example.com", PASSWORD).await?;
-    for (id, why) in [("proof-key", "the challenge is"), ("nonce-alone", "its nonce is not that of this set-up")] {
+    for (id, why) in [("proof-key", "the challenge is"), ("nonce-alone", "its nonce is not that of this setup")] {
         let stolen = victim.consent(&victim.start_setup("acme", id).await?).await?;
         let own = attacker.consent(&attacker.start_setup("acme", id).await?).await?;
         let injected = own.replace(&parameter(&own, "code"), &parameter(&stolen, "code"));
@@ -45,7 +47,7 @@ async fn code_injection() -> Result<()> {
     Ok(())
 }
 
-/// The callback with other parameters than the provider sent.
+/// The callback with other parameters than those of the provider.
 async fn tampered(app: &TestApp, owner: &HttpClient, change: impl Fn(&str, &str) -> String) -> Result<String> {
     let step = owner.start_setup("acme", "slack").await?;
     let back = owner.consent(&step).await?;
@@ -57,8 +59,9 @@ async fn tampered(app: &TestApp, owner: &HttpClient, change: impl Fn(&str, &str)
     Ok(dialog.detail().to_owned())
 }
 
-/// Forged, missing and guessed states (RFC 6749 section 10.12, RFC 9700 section 4.7): an attacker who can send the victim's browser anywhere knows no
-/// state of a set-up under way. A missing one is no match for anything.
+/// Forged, missing and guessed states (RFC 6749 section 10.12, RFC 9700 section 4.7): an attacker
+/// who can send the victim's browser anywhere does not know the state of a running setup. A missing
+/// state matches nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn state_forged_or_left_out() -> Result<()> {
     let app = TestApp::start().await?;
@@ -73,7 +76,8 @@ async fn state_forged_or_left_out() -> Result<()> {
     Ok(())
 }
 
-/// Parameter pollution (RFC 6749 section 3.1): which of two parameters counts is for nobody to choose, and an answer is a code or an error.
+/// Parameter pollution (RFC 6749 section 3.1): a repeated parameter is refused, and so is a
+/// response with a code and an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn parameter_pollution() -> Result<()> {
     let app = TestApp::start().await?;
@@ -93,8 +97,9 @@ async fn parameter_pollution() -> Result<()> {
     Ok(())
 }
 
-/// Error injection (CVE-2020-36599; RFC 6749 section 4.1.2.1): a provider, or somebody between, answers an error that is markup. It is cut, shown as
-/// text, and posted as data; without the right state it is not shown at all.
+/// Error injection (CVE-2020-36599; RFC 6749 section 4.1.2.1): a provider or an attacker sends an
+/// error with markup. It is truncated, shown as text, and posted as data; without the right state
+/// it is not shown.
 #[tokio::test(flavor = "multi_thread")]
 async fn error_injection() -> Result<()> {
     let app = TestApp::start().await?;
@@ -114,7 +119,7 @@ async fn error_injection() -> Result<()> {
     Ok(())
 }
 
-/// Cross-site scripting through a token endpoint: what it says of its failure is shown as text.
+/// Cross-site scripting through a token endpoint: its error is shown as text.
 #[tokio::test(flavor = "multi_thread")]
 async fn error_injection_by_the_token_endpoint() -> Result<()> {
     let app = TestApp::start().await?;

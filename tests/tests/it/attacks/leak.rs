@@ -1,4 +1,4 @@
-//! Tokens, secrets, codes and states in what a browser, a log or a command ever shows.
+//! Tokens, secrets, codes and states in what a browser, a log or a command shows.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -19,12 +19,13 @@ use crate::{
     providers::declared::{declaration_of, service_of},
 };
 
-/// A host with Slack, whose old dialect gives a bot's and a person's token, and a declared provider that gives a refresh token; the log is as fine as it gets.
+/// A host with Slack, whose first API version issues tokens for a bot and a user, and with a
+/// declared provider that issues a refresh token. It logs at the finest level.
 struct LeakApp {
     base: TestApp,
     service: StandInOAuth2,
     owner: HttpClient,
-    /// All that was answered, whole, by where.
+    /// All responses, with where they came from.
     answers: Vec<(String, HttpResponse)>,
     secrets: Vec<(&'static str, String)>,
 }
@@ -60,10 +61,10 @@ impl LeakApp {
         Ok(response)
     }
 
-    /// Sets one up and keeps all that was answered on the way; what it goes through with is secret.
+    /// Sets a provider up and keeps all responses; the code and the state are secrets.
     async fn set_up(&mut self, provider: &str) -> Result<HttpResponse> {
         let start = self.look("start", &format!("/organizations/acme/integrations/{provider}/setup/")).await?;
-        // The one answer that holds a state, and has to: it leads to the provider.
+        // The only response with a state in it: it redirects to the provider.
         let step = self.owner.visit(start.redirect()?.as_str()).await?;
         let back = self.owner.consent(&step).await?;
         self.secrets.extend([("code", parameter(&back, "code")), ("state", parameter(&back, "state"))]);
@@ -83,7 +84,7 @@ impl LeakApp {
         Ok(())
     }
 
-    /// That none of it is in a text; where it is, what of it.
+    /// Asserts that no secret is in a text.
     fn assert_clean(&self, what: &str, text: &str) {
         for (kind, secret) in &self.secrets {
             assert!(secret.len() >= 8, "{kind} was really used: {secret:?}");
@@ -101,14 +102,14 @@ fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// Status, headers and body, as they went over the wire. A cookie is between browser and host.
+/// The headers and the body of a response. A cookie is between browser and host.
 fn whole(response: &HttpResponse) -> String {
     let headers = response.headers.iter().filter(|(name, _)| *name != http::header::SET_COOKIE);
     let headers = headers.map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
     headers.collect::<String>() + &response.text
 }
 
-/// Everything a browser or an operator can have told, after all kinds of endings.
+/// Everything that a browser or an operator can see, after all kinds of endings.
 async fn everything(app: &mut LeakApp) -> Result<()> {
     let id = app.set_up("slack").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
     let other = app.set_up("acme").await?.dialog()?.data["id"].as_str().context("an id")?.to_owned();
@@ -116,7 +117,7 @@ async fn everything(app: &mut LeakApp) -> Result<()> {
     app.set_up("slack").await?;
     app.slack.behave(|behaviour| behaviour.token = TokenAnswer::DescribedError);
     app.set_up("slack").await?;
-    // What somebody else's service could quote of the request.
+    // What a service could quote of the request.
     let quoted = Fault::Refused { error: format!("no such client {SECRET}") };
     app.service.faults("acme").next(Endpoint::Exchange, [Some(quoted)]);
     app.set_up("acme").await?;
@@ -154,8 +155,9 @@ fn commands(host: &Host) -> Result<Vec<(String, String)>> {
     commands.into_iter().map(|words| Ok((words.join(" "), host.output(words)?.1))).collect()
 }
 
-/// Token leak by a dialog, a page, an error or the API (RFC 9700 sections 4.2 and 4.3.2; RFC 6750 section 5.3): somebody looks over the victim's shoulder, reads
-/// what the browser keeps, or is an extension in it.
+/// Token leak by a dialog, a page, an error or the API (RFC 9700 sections 4.2 and 4.3.2; RFC 6750
+/// section 5.3): the attacker sees the screen, reads what the browser keeps, or is an extension in
+/// it.
 #[tokio::test(flavor = "multi_thread")]
 async fn token_leak_by_dialog_page_error_or_api() -> Result<()> {
     let mut app = LeakApp::new().await?;
@@ -167,8 +169,8 @@ async fn token_leak_by_dialog_page_error_or_api() -> Result<()> {
     Ok(())
 }
 
-/// Token leak by a log or a command's output: somebody reads the log at its finest, or what an operator pastes into a question. CVE-2022-31162 and
-/// CVE-2022-39292 were of this kind.
+/// Token leak by a log or the output of a command: the attacker reads the log at its finest level,
+/// or what an operator pastes into a question. CVE-2022-31162 and CVE-2022-39292 were such leaks.
 #[tokio::test(flavor = "multi_thread")]
 async fn token_leak_by_log_or_command() -> Result<()> {
     let mut app = LeakApp::new().await?;

@@ -1,4 +1,4 @@
-//! An answer, a code or an ID token of one authorization server passed off as another's.
+//! A response, a code or an ID token of one authorization server that is passed off as another's.
 
 use anyhow::Result;
 use jackfield_test_support::stand_in_oauth2::{Iss, ServiceProfile, StandInOAuth2, WrongIdToken};
@@ -10,10 +10,11 @@ use crate::{
     providers::issuer::{by_issuer, issuer_of, log_of, told},
 };
 
-/// Mix-up between two providers (RFC 9700 section 4.4.1): the victim begins at the attacker's authorization server, which sends the browser on to the
-/// honest one with the victim's state, so that the host would hand the honest one's code to the attacker's token endpoint. Each provider has a
-/// redirect URI of its own (section 4.4.2.2) and says whose its answers are (RFC 9207 section 2.4): either stops it, and no token endpoint is
-/// asked for anything.
+/// Mix-up between two providers (RFC 9700 section 4.4.1): the victim begins at the attacker's
+/// authorization server, which sends the browser to the honest one with the victim's state, so that
+/// the host would send the honest code to the attacker's token endpoint. Each provider has its own
+/// redirect URI (section 4.4.2.2) and an `iss` in its responses (RFC 9207 section 2.4). Either
+/// prevents the attack, and no token endpoint gets a request.
 #[tokio::test(flavor = "multi_thread")]
 async fn mix_up_between_two_providers() -> Result<()> {
     let saying_whose = |id| issuer_of(id, |_, issuer| (issuer.announces_iss, issuer.iss) = (true, Iss::Own));
@@ -25,11 +26,11 @@ async fn mix_up_between_two_providers() -> Result<()> {
         let step = victim.start_setup("acme", "evil").await?.redirect()?.to_string();
         anyhow::Ok(step.replace("/evil/evil.example", "/honest/honest.example"))
     };
-    // The honest server takes the attacker's redirect URI: its answer says whose it is.
+    // The honest server accepts the attacker's redirect URI: its response has an `iss`.
     let back = victim.visit(&led_on().await?).await?.redirect()?;
     assert!(back.path() == "/extensions/evil/setup/" && back.as_str().contains("honest"), "{back}");
     assert_eq!(victim.visit(back.as_str()).await?.dialog()?.detail(), INVALID);
-    // Or its own: there nobody waits for such a state.
+    // Or its own: there is no setup with this state.
     let to_its_own = led_on().await?.replace("%2Fextensions%2Fevil%2F", "%2Fextensions%2Fhonest%2F");
     let back = victim.visit(&to_its_own).await?.redirect()?;
     assert_eq!(back.path(), "/extensions/honest/setup/");
@@ -44,8 +45,9 @@ async fn mix_up_between_two_providers() -> Result<()> {
     install(&victim, "evil").await
 }
 
-/// Mix-up by an answer that does not say, or lies, whose it is (RFC 9207 section 2.4; RFC 9700 section 4.4.2.1): compared to the letter, before any token
-/// request. Where an issuer does not announce that it says so, what it says must be right as well.
+/// Mix-up by a response with a missing or wrong `iss` (RFC 9207 section 2.4; RFC 9700 section
+/// 4.4.2.1): it is compared exactly, before any token request. If an issuer does not announce
+/// `iss`, a given one must be right as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn mix_up_by_an_issuer_that_is_missing_or_another() -> Result<()> {
     let cases = [
@@ -70,8 +72,9 @@ async fn mix_up_by_an_issuer_that_is_missing_or_another() -> Result<()> {
     Ok(())
 }
 
-/// ID token forgery (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725 sections 2.1, 3.1 and 3.2): unsigned, signed with a secret that is none, with another
-/// key, for another client, of another issuer, set-up or token, or out of date. None of its claims is used, and nothing is stored.
+/// ID token forgery (OpenID Connect Core 1.0 section 3.1.3.7; RFC 8725 sections 2.1, 3.1 and 3.2):
+/// unsigned, signed with a public value or another key, for another client, of another issuer,
+/// setup or token, or expired. None of its claims is used, and nothing is stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn id_token_forgery() -> Result<()> {
     let cases = [
@@ -82,11 +85,11 @@ async fn id_token_forgery() -> Result<()> {
         ("t-shared-secret", WrongIdToken::SharedSecret, "it is signed with `HS256`, which is not accepted"),
         ("t-public-key", WrongIdToken::PublicKeyAsSecret, "it is signed with `HS256`, which is not accepted"),
         ("t-changed", WrongIdToken::Changed, "its signature is not the issuer's"),
-        ("t-issuer", WrongIdToken::OtherIssuer, "its issuer is `https://another.example` and not the one"),
+        ("t-issuer", WrongIdToken::OtherIssuer, "its issuer is `https://another.example` and not the expected one"),
         ("t-audience", WrongIdToken::OtherAudience, "it is not for this client but for `another client`"),
         ("t-expired", WrongIdToken::Expired, "it has expired"),
-        ("t-other-nonce", WrongIdToken::OtherNonce, "its nonce is not that of this set-up"),
-        ("t-no-nonce", WrongIdToken::NoNonce, "its nonce is not that of this set-up"),
+        ("t-other-nonce", WrongIdToken::OtherNonce, "its nonce is not that of this setup"),
+        ("t-no-nonce", WrongIdToken::NoNonce, "its nonce is not that of this setup"),
         ("t-other-token", WrongIdToken::OtherAccessToken, "it belongs to another access token"),
     ];
     let services = cases.iter().map(|(id, wrong, _)| issuer_of(id, |_, issuer| issuer.id_token = Some(*wrong)));

@@ -1,8 +1,10 @@
-//! The attacks on OAuth 2.0 and set-ups that an auditor asks about, each a test by its name: the attacker is played end to end, through the real
-//! binary, real plugins and real HTTP. Each shows that the attack fails, that nothing was sent to a provider or stored, and, so that it can
-//! fail, that the same goes through without the attack.
+//! The attacks on OAuth 2.0 and setups that an auditor asks about, each in a test of its name, end
+//! to end. A test shows that the attack fails, that nothing was sent to a provider or stored, and
+//! that the same succeeds without the attack. Attacks on the proxy belong in `proxy`, hostile
+//! plugins in `plugins`.
 //!
-//! Server-side request forgery by DNS rebinding is played in `host/outbound`: no binary can be given the attacker's resolver.
+//! The test of server-side request forgery by DNS rebinding is in `host/outbound`: a host
+//! cannot be given the attacker's resolver.
 
 mod browser;
 mod callback;
@@ -14,11 +16,11 @@ mod mix_up;
 mod pkce;
 mod ssrf;
 
-/// What the person reads of an answer that is not to be believed.
+/// What the user reads after an invalid response.
 const INVALID: &str = "An error occurred while validating your request.";
 const INTERNAL: &str = "an internal error occurred";
 
-/// A parameter of a URL; empty where it has none.
+/// A parameter of a URL; empty if there is none.
 fn parameter(url: &str, name: &str) -> String {
     let url = url::Url::parse(url).expect("a URL that the host or a provider has sent");
     url.query_pairs().find(|(key, _)| key == name).map_or_else(String::new, |(_, value)| value.into_owned())

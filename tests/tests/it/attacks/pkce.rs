@@ -1,4 +1,4 @@
-//! Downgrades of the proof key (RFC 7636, RFC 9700 section 4.8).
+//! PKCE downgrades (RFC 7636, RFC 9700 section 4.8).
 
 use anyhow::Result;
 use jackfield_test_support::{
@@ -13,8 +13,9 @@ use crate::{
     providers::issuer::{by_issuer, issuer_of, told},
 };
 
-/// PKCE downgrade by a metadata document: somebody between host and issuer, or the issuer by mistake, leaves
-/// `code_challenge_methods_supported` out. The proof key is sent all the same, S256, fresh for each set-up, and a service that demands it is satisfied.
+/// PKCE downgrade by a metadata document: `code_challenge_methods_supported` is missing, by an
+/// attacker or by mistake. The host sends a challenge all the same, with S256 and new for each
+/// setup, and a service that requires it is satisfied.
 #[tokio::test(flavor = "multi_thread")]
 async fn pkce_downgrade_by_metadata() -> Result<()> {
     let services = [issuer_of("acme", |dialect, _| dialect.pkce = Pkce::Required)?];
@@ -30,8 +31,9 @@ async fn pkce_downgrade_by_metadata() -> Result<()> {
     install(&owner, "acme").await
 }
 
-/// PKCE downgrade by taking the challenge away (RFC 9700 section 4.8.1): the attacker strips `code_challenge` off the authorization request, so that
-/// a code of theirs would need no verifier. The host sends its verifier whatever happens, and the service, which got no challenge, refuses.
+/// PKCE downgrade by a removed challenge (RFC 9700 section 4.8.1): the attacker removes
+/// `code_challenge` from the authorization request, so that a code would need no verifier. The host
+/// always sends its verifier, and the service, which got no challenge, refuses.
 #[tokio::test(flavor = "multi_thread")]
 async fn pkce_downgrade_by_a_stripped_challenge() -> Result<()> {
     let service = StandInOAuth2::start([service_of("acme", |_| {})?].into_iter().collect()).await?;
@@ -48,7 +50,7 @@ async fn pkce_downgrade_by_a_stripped_challenge() -> Result<()> {
     install(&victim, "acme").await
 }
 
-/// PKCE downgrade by an error: a token endpoint that refuses is not asked again without the verifier, nor at all.
+/// PKCE downgrade by an error: after a refusal, the host does not ask the token endpoint again.
 #[tokio::test(flavor = "multi_thread")]
 async fn pkce_downgrade_by_a_retry() -> Result<()> {
     let service = StandInOAuth2::start([service_of("acme", |_| {})?].into_iter().collect()).await?;

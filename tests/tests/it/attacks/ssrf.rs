@@ -1,4 +1,5 @@
-//! Server-side request forgery: somebody has the host ask inside the operator's network. By DNS rebinding: `host/outbound`.
+//! Server-side request forgery: the attacker makes the host send requests inside the operator's
+//! network. By DNS rebinding: see `host/outbound`.
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{
@@ -16,7 +17,8 @@ use crate::{
     providers::issuer::{by_issuer, issuer_of, told},
 };
 
-/// A service, a trap that the guards would let the host reach, a host and its owner: only that redirects are not followed keeps the trap quiet.
+/// A service, a trap, a host and its owner. The host may reach the trap, so only a redirect that is
+/// not followed keeps requests away from it.
 struct SsrfApp {
     service: StandInOAuth2,
     trap: EvilSite,
@@ -47,8 +49,9 @@ impl SsrfApp {
     }
 }
 
-/// SSRF by redirect: the token endpoint, and the account's URL, which anybody may run, answer with a redirect into the operator's network. It is not
-/// followed (it would carry the code, the client's secret or the token along: RFC 9700 section 4.11), and nothing is stored.
+/// SSRF by redirect: the token endpoint and the account's URL redirect into the operator's network.
+/// The host does not follow (it would send the code, the client's secret or the token: RFC 9700
+/// section 4.11), and nothing is stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn ssrf_by_redirect_of_token_endpoint_and_account() -> Result<()> {
     let services = vec![service_of("token", |_| {})?, service_of("account", |_| {})?];
@@ -67,7 +70,8 @@ async fn ssrf_by_redirect_of_token_endpoint_and_account() -> Result<()> {
     Ok(())
 }
 
-/// SSRF by redirect of an issuer: its metadata, its keys and its userinfo are elsewhere (RFC 8414 section 3.1, OpenID Connect Discovery 1.0 section 4).
+/// SSRF by redirect of an issuer's metadata, keys or userinfo (RFC 8414 section 3.1, OpenID Connect
+/// Discovery 1.0 section 4).
 #[tokio::test(flavor = "multi_thread")]
 async fn ssrf_by_redirect_of_discovery_keys_and_userinfo() -> Result<()> {
     const DOCUMENTS: [&str; 3] = ["metadata", "keys", "userinfo"];
@@ -92,7 +96,7 @@ async fn ssrf_by_redirect_of_discovery_keys_and_userinfo() -> Result<()> {
     Ok(())
 }
 
-/// Whether a set-up ends in a refusal, at its start or at its end.
+/// Whether a setup fails, at its start or at its end.
 async fn refused(owner: &HttpClient, id: &str) -> Result<bool> {
     let step = owner.start_setup("acme", id).await?;
     match step.dialog() {
@@ -101,7 +105,7 @@ async fn refused(owner: &HttpClient, id: &str) -> Result<bool> {
     }
 }
 
-/// SSRF by redirect of a revocation endpoint (RFC 7009), which is asked with the token in hand.
+/// SSRF by redirect of a revocation endpoint (RFC 7009), whose request contains the token.
 #[tokio::test(flavor = "multi_thread")]
 async fn ssrf_by_redirect_of_the_revocation_endpoint() -> Result<()> {
     let revocable = |dialect: &mut ServiceProfile| dialect.revocation = Some("https://acme.example/revoke".to_owned());
@@ -120,7 +124,8 @@ async fn ssrf_by_redirect_of_the_revocation_endpoint() -> Result<()> {
     app.assert_nobody_came().await
 }
 
-/// SSRF by a URL: the token endpoint is at an address inside, by number, name or in another spelling, and the operator has not allowed it.
+/// SSRF by a URL: the token endpoint is at a private address, given by number, name or another
+/// spelling, and the operator has not allowed it.
 #[tokio::test(flavor = "multi_thread")]
 async fn ssrf_by_a_private_address() -> Result<()> {
     let trap = EvilSite::serving("{}").await?;

@@ -1,4 +1,5 @@
-//! The chain of the audit log: whoever changes or cuts it behind the hosts' back is found out, and hosts that share it never break it.
+//! The chain of the audit log: changed and removed rows are found, and hosts that share it never
+//! break it.
 
 use std::process::Command;
 
@@ -14,7 +15,7 @@ use crate::{
     keys::rotation::spoil,
 };
 
-/// `jackfield audit verify`: its exit code, and what it said.
+/// Exit code and output of `jackfield audit verify`.
 fn verify(host: &Host, more: &[&str]) -> Result<(Option<i32>, String)> {
     let mut command = Command::new(program().path);
     command.arg("--config").arg(host.folder().join("jackfield.toml")).current_dir(host.folder());

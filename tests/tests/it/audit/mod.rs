@@ -1,5 +1,5 @@
-//! The audit log: what stands in it, and that nobody changes it unnoticed. Other tests look at its rows as well; what is said of the log
-//! itself belongs here.
+//! The audit log: its entries, and that no change to it stays unnoticed. Other tests look at
+//! entries as well; tests of the log itself belong here.
 
 mod chain;
 pub(crate) mod log;

@@ -1,4 +1,5 @@
-//! What a plugin author runs: a new plugin, the development server, the test harness. What an operator runs belongs in `command_line`.
+//! What a plugin author runs: a new plugin, the development server, the test harness. What an
+//! operator runs belongs in `command_line`.
 
 mod harness;
 mod plugin_dev;

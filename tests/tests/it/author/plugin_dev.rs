@@ -1,4 +1,5 @@
-//! `jackfield plugin dev`, as an author goes through it: from a crate to a set-up, to the next version, to a clean end.
+//! `jackfield plugin dev` as an author uses it: from a crate to a setup, to the next version, to a
+//! clean end.
 
 use std::{
     fs,
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::app::{bare, program, redacted};
 
-/// The longest wait for a line: a first build compiles all that a plugin needs.
+/// How long to wait for a line: the first build compiles all dependencies of a plugin.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A plugin as an author may write it.
@@ -73,7 +74,7 @@ impl Provider for Acme {
 export_providers!(Acme);
 "#;
 
-/// One whose form leads to a page of the service, which comes back with a parameter of its own.
+/// A plugin whose form leads to a page of the service, which comes back with its own parameter.
 const INSTALLED: &str = r###"//! Acme, installed.
 use jackfield_plugin::{Answer, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, export_providers, value};
 
@@ -111,7 +112,8 @@ async fn install(mut step: Step) -> Result<Answer> {
 export_providers!(Acme);
 "###;
 
-/// One that knows no more of its service than the issuer. It is written with a slash at its end, which the places of its metadata lose.
+/// A plugin that has only the issuer of its service. The issuer ends in a slash, which the URLs of
+/// its metadata do not have.
 const ISSUED: &str = r###"//! Acme, by its issuer.
 use jackfield_plugin::{Api, Host, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value};
 use serde::Deserialize;
@@ -162,11 +164,11 @@ export_providers!(Acme);
 const ANSWERS: &str = "[token]\naccess_token = \"t0ken\"\n\n[answers.\"https://api.acme.example/me\"]\n\
                        json = { id = \"A1\", name = \"Ada\" }\n";
 
-/// A crate outside the repository, with a folder for temporary files of its own.
+/// A crate outside the repository, with its own folder for temporary files.
 struct Crate(TempDir);
 
 impl Crate {
-    /// One whose name is its own: all share a target folder.
+    /// A crate with a unique name: all share a target folder.
     fn new(name: &str, rest: &str) -> Result<Self> {
         let made = Self(tempfile::tempdir()?);
         made.write(
@@ -187,7 +189,7 @@ impl Crate {
                  serde = {{ version = \"1\", features = [\"derive\"] }}\nserde_json = \"1\"\n"
             ),
         )?;
-        // Every dependency as this repository has it, so that nothing is fetched.
+        // The dependencies of this repository, so that nothing is downloaded.
         fs::copy(root.join("Cargo.lock"), made.0.path().join("Cargo.lock"))?;
         made.write("src/lib.rs", PLUGIN)?;
         made.write("dev.toml", ANSWERS)?;
@@ -206,7 +208,7 @@ impl Crate {
         self.write("src/lib.rs", &text.replace(from, to))
     }
 
-    /// What is left of temporary files.
+    /// The temporary files that are left.
     fn left(&self) -> Result<Vec<PathBuf>> {
         let entries = fs::read_dir(self.0.path().join("tmp"))?;
         Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
@@ -229,7 +231,7 @@ impl Crate {
         command
     }
 
-    /// What it says when it gives up.
+    /// What it prints when it fails.
     fn refused(&self, change: impl FnOnce(&mut Command)) -> Result<String> {
         let mut command = self.command(&[]);
         change(&mut command);
@@ -240,7 +242,7 @@ impl Crate {
     }
 }
 
-/// A running `plugin dev`, killed when a test fails before its end.
+/// A running `plugin dev`. It is killed when a test fails.
 struct Dev {
     child: Child,
     lines: Receiver<String>,
@@ -256,7 +258,7 @@ impl Dev {
         Ok(Self { child, lines, said: Vec::new() })
     }
 
-    /// The next line that holds the words.
+    /// The next line that contains a text.
     fn until(&mut self, words: &str) -> Result<String> {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -271,13 +273,13 @@ impl Dev {
         }
     }
 
-    /// The link that it tells next.
+    /// The next link that it prints.
     fn link(&mut self) -> Result<String> {
         let line = self.until("/auth/dev/")?;
         Ok(line.split_whitespace().last().context("a URL")?.to_owned())
     }
 
-    /// All processes that it has started, and those have started, and so on.
+    /// All its child processes, their child processes, and so on.
     fn descendants(&self) -> Result<Vec<Process>> {
         let all = processes::all()?;
         let mut found: Vec<Process> = Vec::new();
@@ -292,7 +294,7 @@ impl Dev {
         Ok(found)
     }
 
-    /// Ends it by a signal; nothing may be left.
+    /// Stops it with a signal, and asserts that nothing is left.
     fn stop(mut self, signal: &str, of: &Crate) -> Result<()> {
         let descendants = self.descendants()?;
         ensure!(!descendants.is_empty(), "there is a worker, or cargo");
@@ -324,7 +326,7 @@ fn listen(from: impl Read + Send + 'static, to: Sender<String>) {
     });
 }
 
-/// Comes from the host's redirect to the consent page, and back with a decision.
+/// Follows the host's redirect to the consent page, and comes back with a decision.
 async fn decide(person: &HttpClient, step: &HttpResponse, decision: &str) -> Result<HttpResponse> {
     let sent = step.redirect()?;
     let page = person.visit(sent.as_str()).await?;
@@ -347,7 +349,7 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
     let link = dev.link()?;
     dev.until("watching")?;
 
-    // The link logs in once.
+    // The link logs in only once.
     let host = link.split_once("/auth/").context("a path")?.0.to_owned();
     let ada = HttpClient::new(&host);
     assert_eq!(ada.visit(&link).await?.status_and_location(), (302, "/organizations/dev/integrations/"));
@@ -359,7 +361,7 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
     assert_eq!(late.visit(&dev.link()?).await?.status, 302, "the next one is good");
     assert_eq!(late.visit("/auth/dev/x/").await?.status, 404);
 
-    // A person who denies, and one who allows.
+    // A user who denies, and one who allows.
     let step = ada.start_setup("dev", "acme").await?;
     assert_eq!(decide(&ada, &step, "deny").await?.dialog()?.detail(), "access_denied");
     dev.until("step     acme oauth2 callback → failed")?;
@@ -375,7 +377,7 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
     dev.until("plugin   info: it is \"Ada\"")?;
     dev.until("step     acme build integration → integration, ")?;
 
-    // A save is taken over; one that does not build is not.
+    // A saved change is used if it builds.
     acme.edit("Acme the First", "Acme the Second")?;
     dev.until("reloaded")?;
     assert!(ada.visit(page).await?.text.contains("Acme the Second"));
@@ -388,7 +390,7 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
     dev.until("reloaded")?;
     assert!(ada.visit(page).await?.text.contains("Acme the Third"));
 
-    // dev.toml is held to what it may say, and taken over as well.
+    // dev.toml is checked, and its changes are used as well.
     acme.write("dev.toml", "[options.acme]\ncleint-id = \"dev\"\n")?;
     dev.until("refused  dev.toml: options.acme.cleint-id: unknown option")?;
     dev.until("did you mean `client-id`?")?;
@@ -429,7 +431,7 @@ async fn a_page_of_the_service_that_a_form_leads_to_is_played() -> Result<()> {
     let dialog = ada.visit(back.as_str()).await?.dialog()?;
     assert_eq!((dialog.success, &dialog.data["externalId"]), (true, &"I1".into()));
 
-    // Nobody is sent anywhere else by it.
+    // It redirects to nowhere else.
     let form = [("url", "https://acme.example/"), ("back", "https://evil.example/"), ("query", "")];
     assert_eq!(ada.post(sent.join("/visit")?.as_str(), &form).await?.status, 400);
     dev.stop("INT", &acme)
@@ -464,7 +466,7 @@ async fn an_issuer_is_played_whole_and_a_program_calls_the_api() -> Result<()> {
     }
     dev.until("request  GET https://login.acme.example/t1/userinfo → 200")?;
 
-    // As the line on the terminal says, with a path behind it.
+    // The URL of the line on the terminal, with a path behind it.
     let token = curl.split("Bearer ").nth(1).and_then(|rest| rest.split_once("' ")).context("a token and a URL")?;
     let asked = ada.request(Method::GET, &format!("{}me", token.1)).bearer_auth(token.0);
     assert_eq!(ada.send(asked).await?.json()?["id"], "A1");
@@ -516,7 +518,7 @@ fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
     let said = rlib.refused(|_| {})?;
     assert_snapshot!(redacted(&said), @r#"
        Compiling dev-rlib v0.1.0 ([folder])
-        Finished `dev` profile [unoptimized] target(s) in 0.27s
+        Finished `dev` profile [unoptimized] target(s) in [duration]
     error: the crate `dev-rlib` makes no shared library
       help: add to its Cargo.toml
 
@@ -536,7 +538,7 @@ fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
     let said = other.refused(|_| {})?;
     assert_snapshot!(redacted(&said), @"
        Compiling dev-other v0.1.0 ([folder])
-        Finished `dev` profile [unoptimized] target(s) in 0.32s
+        Finished `dev` profile [unoptimized] target(s) in [duration]
     error: /work/wt/tests/target/tmp/plugin-dev/debug/libdev_other.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
       help: check that it is a plugin: its source ends in `export_providers!(…)`
     ");

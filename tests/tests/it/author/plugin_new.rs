@@ -1,4 +1,5 @@
-//! A plugin author's first minutes: `jackfield plugin new`, against the packages as they would be published, to a set-up.
+//! A plugin author's first minutes: `jackfield plugin new`, with the packages as they would be
+//! published, up to a setup.
 
 use std::{
     fs,
@@ -26,7 +27,7 @@ use crate::{
 
 const PACKAGES: [&str; 3] = ["jackfield-plugin-abi", "jackfield-plugin", "jackfield-plugin-test"];
 
-/// A folder outside the repository with the packages in it, unpacked from what would be published.
+/// A folder outside the repository with the unpacked packages that would be published.
 struct Workshop(TempDir);
 
 impl Workshop {
@@ -47,11 +48,11 @@ impl Workshop {
         Ok(workshop)
     }
 
-    /// Cargo, with a target folder of its own: the one of this test's build is locked, or is not to be changed.
+    /// Cargo with its own target folder: the one of this build is locked.
     fn cargo(&self, folder: &Path) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(folder).env("CARGO_TARGET_DIR", self.0.path().join("target"));
-        // Smaller and sooner: nobody debugs these.
+        // Without debug information, builds are smaller and faster.
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_INCREMENTAL", "0");
         for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
             cargo.env_remove(variable);
@@ -59,7 +60,8 @@ impl Workshop {
         cargo
     }
 
-    /// Cargo in a crate, with the unpacked packages in the place of the registry's, and every other as this repository has locked it.
+    /// Cargo in a crate, with the unpacked packages instead of the registry's, and the versions of
+    /// this repository's lock file.
     fn cargo_in(&self, name: &str, command: &str) -> Command {
         let mut cargo = self.cargo(&self.0.path().join(name));
         cargo.args([command, "--offline", "--quiet"]);
@@ -72,13 +74,13 @@ impl Workshop {
         cargo
     }
 
-    /// Makes a plugin, and goes through what its README tells a developer, and its CI checks.
+    /// Makes a plugin, follows its README, and runs its CI checks.
     fn plugin(&self, name: &str, flags: &[&str]) -> Result<PathBuf> {
         done(Command::new(program().path).args(["plugin", "new", name]).args(flags).current_dir(&self.0))?;
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
         fs::copy(lock, self.0.path().join(name).join("Cargo.lock"))?;
         done(self.cargo(&self.0.path().join(name)).args(["fmt", "--check"]))?;
-        // What `cargo clippy` does, but in a build that is needed anyway: half a minute saved.
+        // Clippy in the build that is needed anyway saves half a minute.
         let clippy = |cargo: &mut Command| {
             cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings");
         };
@@ -102,7 +104,7 @@ fn is_version_of(path: &Path, package: &str) -> bool {
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Runs a command and answers what it printed; one that fails says everything.
+/// Runs a command and returns what it printed. If it fails, the error has all output.
 fn done(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{command:?} cannot be run"))?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -110,7 +112,7 @@ fn done(command: &mut Command) -> Result<String> {
     Ok(said)
 }
 
-/// A service that both plugins can be connected with: consents at once, gives one token, and knows whose it is.
+/// A service for both plugins: it consents at once, issues one token, and has one account.
 async fn service() -> Result<String> {
     #[derive(Deserialize)]
     struct Authorize {
@@ -161,7 +163,7 @@ async fn a_new_plugin_of_either_kind_passes_its_tests_loads_and_is_set_up() -> R
     uses(&host, &dialog.data).await
 }
 
-/// A program calls the service's API through the host; the service sees to it that the token is there.
+/// A program calls the service's API through the host. The service checks the token.
 async fn uses(host: &Host, installed: &Value) -> Result<()> {
     let response = ApiClient::of_integration(host, installed)?.proxy_get("me").await?;
     assert_eq!((response.status, response.json()?["id"].take()), (200, json!("A1")), "{}", host.log()?);

@@ -1,4 +1,5 @@
-//! What an operator runs: a start with a wrong configuration, `config check`, a stop, wrong commands.
+//! What an operator runs: a start with a wrong configuration, `config check`, a stop, wrong
+//! commands.
 
 use anyhow::Result;
 use insta::assert_snapshot;
@@ -150,7 +151,7 @@ fn the_command_line_says_what_is_wrong() -> Result<()> {
 
     ["user", "create", "ada", "--password-stdin"]: error: `ada` is not an e-mail address; write like ada@example.com
 
-    ["user", "create", "b@example.com", "--password-stdin"]: warning: the password is shorter than 8 characters: anybody who can reach the host can try them all
+    ["user", "create", "b@example.com", "--password-stdin"]: warning: the password is shorter than 8 characters: anybody who can reach the host can guess it
     error: the password is empty; write it to standard input
 
     ["org", "create", "Acme", "--name", "x"]: error: `Acme` is not a slug; use 1 to 50 of a-z, 0-9, - and _, beginning with a letter or digit

@@ -4,15 +4,7 @@ use anyhow::Result;
 use insta::assert_snapshot;
 use jackfield_test_support::{host::built_library, http_client::HttpClient};
 
-use crate::app::{PASSWORD, bare, redacted_with};
-
-/// Durations, processes and lines of code.
-pub(crate) const DIFFERENCES: &[(&str, &str)] = &[
-    (r"\b\d+(\.\d+)? ?(s|ms|µs)\b", "[duration]"),
-    (r"\bpid \d+", "pid [pid]"),
-    (r"\.rs:\d+", ".rs:[line]"),
-    (r"\bseed \d+", "seed [seed]"),
-];
+use crate::app::{PASSWORD, bare, redacted};
 
 /// Whether a check of a library succeeds, and what it prints.
 pub(crate) fn checked(name: &str, more: &[&str]) -> Result<(bool, String)> {
@@ -26,7 +18,7 @@ pub(crate) fn checked(name: &str, more: &[&str]) -> Result<(bool, String)> {
 fn a_good_plugin_passes_its_check() -> Result<()> {
     let (is_good, said) = checked("example", &[])?;
     assert!(is_good, "{said}");
-    assert_snapshot!(redacted_with(&said, DIFFERENCES), @"
+    assert_snapshot!(redacted(&said), @"
     FILE: loads, in [duration]
       plugin  jackfield-plugin-example 0.1.0, abi 1.0
       file    FILE
@@ -39,7 +31,7 @@ fn a_good_plugin_passes_its_check() -> Result<()> {
     ");
     let (is_good, said) = checked("slack", &["--questions", "20"])?;
     assert!(is_good, "{said}");
-    assert_snapshot!(redacted_with(&said, DIFFERENCES), @"
+    assert_snapshot!(redacted(&said), @"
     FILE: loads, in [duration]
       plugin  jackfield-plugin-slack 0.1.0, abi 1.0
       file    FILE
@@ -98,7 +90,7 @@ fn a_check_finds_crashes_loops_and_answers_that_are_too_slow_or_too_large() -> R
 fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Result<()> {
     let (is_good, said) = checked("junk", &["--seed", "7"])?;
     assert!(!is_good);
-    assert_snapshot!(redacted_with(&said, DIFFERENCES), @r#"
+    assert_snapshot!(redacted(&said), @r#"
     FILE: loads, in [duration]
       plugin  jackfield-fixture-junk 0.1.0, abi 1.0
       file    FILE
@@ -128,7 +120,7 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
         assert!(!is_good, "{name}: {said}");
         refusals.push_str(&said);
     }
-    assert_snapshot!(redacted_with(&refusals, DIFFERENCES), @"
+    assert_snapshot!(redacted(&refusals), @"
     refused: FILE: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
       help: check that it is a plugin: its source ends in `export_providers!(…)`
     error: the plugin has problems
@@ -141,7 +133,7 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
     ");
     let (is_good, said) = checked("panics_in_create", &["--questions", "0"])?;
     assert!(!is_good);
-    assert_snapshot!(redacted_with(&said, DIFFERENCES), @"
+    assert_snapshot!(redacted(&said), @"
     FILE: loads, in [duration]
       plugin  jackfield-fixture-panics-in-create 0.1.0, abi 1.0
       file    FILE
@@ -168,7 +160,7 @@ fn the_whole_catalogue_passes_the_same_check() -> Result<()> {
     assert!(is_good && said.contains("checked 62: no problems"), "{said}");
     let github = said.split("providers.github: loads").nth(1).unwrap_or_default();
     let github = github.split("providers.gitlab").next().unwrap_or_default();
-    assert_snapshot!(redacted_with(github, DIFFERENCES), @"
+    assert_snapshot!(redacted(github), @"
     , in [duration]
       plugin  providers.github 0.1.0, abi declared
       file    [folder]/jackfield.toml
@@ -213,7 +205,7 @@ async fn the_list_of_a_running_host_tells_how_its_plugins_are_doing() -> Result<
     owner.post("/extensions/panics-in-step/setup/", &[("name", "x")]).await?;
     owner.start_setup("acme", "two-steps").await?;
     let (_, listed) = host.output(&["plugin", "list"])?;
-    assert_snapshot!(redacted_with(&listed, DIFFERENCES), @"
+    assert_snapshot!(redacted(&listed), @"
     example: running, in-process
       plugin  jackfield-plugin-example 0.1.0, abi 1.0
       file    plugins/libexample.so

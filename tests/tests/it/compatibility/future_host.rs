@@ -1,4 +1,5 @@
-//! Today's plugins, and one of 1.0.0, in a host of the future: what they know they answer as ever, what they do not know they say so of.
+//! Today's plugins, and one of 1.0.0, in a host of the future: they answer what they know as
+//! before, and report what they do not know.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ fn post(form: Value) -> Value {
     json!({"method": "POST", "query": [], "form": form, "setup_url": "https://j.example/setup/"})
 }
 
-/// What a library has to be asked first.
+/// The first question to a library.
 fn making(library: &str) -> Question {
     match library {
         "slack" => created("slack", json!({"client-id": "id", "client-secret": "s"})),
@@ -47,7 +48,7 @@ fn making(library: &str) -> Question {
     }
 }
 
-/// A conversation with a library, of everything that it knows.
+/// A conversation with a library about everything it knows.
 fn conversation(library: &str) -> Vec<Question> {
     let mut questions = vec![("providers", json!({})), making(library)];
     questions.extend(match library {
@@ -70,7 +71,7 @@ fn conversation(library: &str) -> Vec<Question> {
             view("away", get(), json!({})),
             view("page", post(json!([["name", "panic"]])), json!({})),
             view("page", post(json!([["name", "error"]])), json!({})),
-            // The ids of tasks count the instance and the questions before.
+            // Task ids are counted over the instance and the earlier questions.
             view("call", get(), json!({"amount": 7})),
             resume(
                 7,
@@ -91,7 +92,8 @@ fn conversation(library: &str) -> Vec<Question> {
     questions
 }
 
-/// With a field that nobody knows yet in every object, but for what is somebody's own: each key of options and of a state means something.
+/// Adds an unknown field to every object, except options, states and metadata, whose keys have a
+/// meaning.
 fn of_the_future(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(of_the_future).collect(),
@@ -154,7 +156,7 @@ fn the_conversation_goes_through_every_kind_of_task_result() -> Result<()> {
         "unsupported",
         "",
     ];
-    // What lists and makes providers has no turn.
+    // The answers that list and make providers have no task result.
     assert_eq!(came[2..], expected);
     line.end()
 }
@@ -189,7 +191,7 @@ fn a_plugin_from_before_there_were_events_says_so_and_one_of_today_judges_them()
     let event = || asked(json!({"kind": "event", "call": {"method": "POST", "body": "e30="}}));
     for (library, at, expected) in [
         ("released_v1_0_0", "/fault/kind", json!("unsupported")),
-        // It takes none, and an author who does not say what it does with them has not written any.
+        // It handles no events.
         ("example", "/ok/turn/told/answer/status", json!(404)),
         ("slack", "/ok/turn/told", json!({"answer": {"status": 401}})),
     ] {

@@ -1,4 +1,5 @@
-//! A plugin of the future in today's host: what is known of it works, what is not ends as documented, with nothing stored.
+//! A plugin of the future in today's host: what the host knows works; the rest fails as documented,
+//! and nothing is stored.
 
 use anyhow::Result;
 use insta::assert_snapshot;

@@ -1,4 +1,5 @@
-//! Plugins and hosts of different versions together. What a plugin and a host of one version do belongs in `plugins` and `providers`.
+//! Plugins and hosts of different versions. Plugins and hosts of one version belong in `plugins`
+//! and `providers`.
 
 mod future_host;
 mod future_plugin;

@@ -1,4 +1,5 @@
-//! A worker process asked as a host of any version may ask it: whatever op and envelope, over the protocol of `host/loader`.
+//! A client of a worker process that can send any op and envelope, as a host of another version
+//! would. The protocol is in `host/loader/src/runtime/worker/frame.rs`.
 
 use std::{
     fs::{self, File},
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use crate::app::program;
 
-/// How long an answer may take: a test that fails shall end.
+/// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct WorkerLine {
@@ -41,7 +42,7 @@ impl WorkerLine {
         Ok(line)
     }
 
-    /// Asks, and reads the whole reply.
+    /// Asks, and reads the reply.
     pub(crate) fn ask(&mut self, op: &str, body: &Value) -> Result<Value> {
         self.calls += 1;
         let mut payload = vec![u8::try_from(op.len())?];
@@ -63,7 +64,7 @@ impl WorkerLine {
         Ok(serde_json::from_slice(&response)?)
     }
 
-    /// Hangs up; a worker that is whole ends by itself then, and well.
+    /// Closes the connection. A healthy worker then exits with success.
     pub(crate) fn end(mut self) -> Result<()> {
         self.socket.shutdown(std::net::Shutdown::Both)?;
         let status = self.child.wait()?;

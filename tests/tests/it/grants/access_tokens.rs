@@ -1,4 +1,5 @@
-//! Tokens after the set-up: lent fresh, refreshed once for all who ask, kept through outages, never spent twice.
+//! Tokens after the set-up: lent fresh, refreshed once for all who ask, kept through outages, never
+//! spent twice.
 
 use std::ops::Deref;
 
@@ -403,7 +404,7 @@ async fn a_host_killed_in_the_middle_of_a_refresh_finds_it_again() -> Result<()>
     assert_eq!(response.status, 409, "{}\n{}", response.text, host.log()?);
     assert_eq!(slack.faults().requests(Refresh), 1, "the used token is not sent again");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
-    assert_snapshot!(log_line(&host, "a refresh was sent and its answer lost")?, @r#"WARN a refresh was sent and its answer lost grant.id=1 grant.name="bot" integration.id=1 sent_at=[time].701 +00:00:00"#);
+    assert_snapshot!(log_line(&host, "a refresh was sent and its answer lost")?, @r#"WARN a refresh was sent and its answer lost grant.id=1 grant.name="bot" integration.id=1 sent_at=[time]"#);
     Ok(())
 }
 

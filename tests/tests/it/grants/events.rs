@@ -1,4 +1,4 @@
-//! What Slack tells of its own accord: an app that is uninstalled, tokens that are revoked. In whatever order it comes, and however often.
+//! Events from Slack: an uninstalled app, revoked tokens. In any order, and repeated.
 
 use std::ops::Deref;
 
@@ -23,7 +23,7 @@ const BOB: &str = "U0BOB";
 const DAY: Duration = Duration::DAY;
 const WITH_PEOPLE: &str = "signing-secret = \"stand-in-signing-secret\"\nuser-scopes = [\"search:read\"]";
 
-/// An installed Slack that is listened to, with a bot's and a person's token.
+/// An installed Slack with events, and with tokens of a bot and of a user.
 struct EventsApp {
     base: TestApp,
     owner: HttpClient,
@@ -37,8 +37,8 @@ impl Deref for EventsApp {
     }
 }
 
-/// What is left of an integration, without what differs from one to the next: status, and of each grant name, subject, status, why, whether it
-/// is due, and its generation.
+/// The state of an integration: its status, and of each grant the name, subject, status, reason,
+/// whether it is due, and generation.
 type Left = (String, Vec<(String, String, Status, Option<String>, bool, i64)>);
 
 impl EventsApp {
@@ -69,7 +69,7 @@ impl EventsApp {
         self.slack.deliver(&self.url(), delivery).await
     }
 
-    /// Delivers, and has it answered as Slack wants it.
+    /// Delivers an event, and asserts that the response is what Slack wants.
     async fn tell(&self, delivery: &Delivery) -> Result<()> {
         let response = self.deliver(delivery).await?;
         ensure!((response.status, &*response.text) == (200, ""), "{response:?}");
@@ -87,14 +87,14 @@ impl EventsApp {
         Ok((one.context("it stays")?.status.as_str().to_owned(), grants))
     }
 
-    /// Status of the integration, and of each grant whether it can be used, as `bot`, `user U0ADA`.
+    /// Status of the integration, and its active grants, as `bot`, `user U0ADA`.
     async fn usable(&self, team: &str) -> Result<(String, Vec<String>)> {
         let (status, grants) = self.left(team).await?;
         let active = grants.into_iter().filter(|(_, _, status, ..)| *status == Status::Active);
         Ok((status, active.map(|(name, subject, ..)| format!("{name} {subject}").trim_end().to_owned()).collect()))
     }
 
-    /// Waits until nothing of an integration but this can be used.
+    /// Waits until only these grants of an integration are active.
     async fn until_usable(&self, team: &str, expected: &[&str]) -> Result<()> {
         let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
         for _ in 0..600 {
@@ -106,7 +106,7 @@ impl EventsApp {
         anyhow::bail!("{:?}", self.left(team).await?)
     }
 
-    /// What the audit log has of what the provider did: organization, cause, grant, subject, event.
+    /// The audit entries of the provider: organization, cause, grant, subject, event.
     fn deeds(&self) -> Result<Vec<[String; 5]>> {
         let rows = rows(&self.host)?;
         let theirs = rows.iter().filter(|row| row["actor"]["kind"] == "provider");
@@ -131,7 +131,8 @@ impl EventsApp {
 
 const ALL: [&str; 2] = ["bot", "user U0ADA"];
 
-/// Item 49 of the security checklist: all that share the account are told, and nobody else is touched.
+/// Item 49 of the security checklist: all organizations that share the account are told, and no
+/// other is changed.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_uninstall_marks_the_integration_with_all_its_grants_and_says_who_did_it() -> Result<()> {
     for database in databases() {
@@ -149,7 +150,7 @@ async fn an_uninstall_marks_the_integration_with_all_its_grants_and_says_who_did
         let page = app.page().await?;
         assert!(page.contains("Slack ended this connection") && page.contains("Slack ended it."), "{page}");
         assert_eq!(app.usable("T0ELSEWHERE").await?.0, "active", "another workspace goes on");
-        // Who connects again has all of it back.
+        // Connecting again restores everything.
         app.slack.behave(|behaviour| behaviour.team_id = TEAM.to_owned());
         app.install("acme").await?;
         assert_eq!(app.usable(TEAM).await?, ("active".to_owned(), ALL.map(str::to_owned).to_vec()));
@@ -203,7 +204,8 @@ async fn uninstall_and_revocation_in_any_order_and_twice_end_the_same() -> Resul
                 1 => Delivery::revoked(&format!("{team}-1-{time}"), &team, &[ADA], &[]),
                 _ => Delivery::revoked(&format!("{team}-2-{time}"), &team, &[], &["U0BOT"]),
             };
-            // In this order, then in that of its mirror, the same deliveries first and others that say the same last.
+            // In this order and in the reverse, first the same deliveries, then others with the
+            // same content.
             for time in [0, 0, 1] {
                 for at in order {
                     app.tell(&told(at, time)).await?;
@@ -246,7 +248,7 @@ async fn tokens_that_rotate_end_the_same_in_any_order_too() -> Result<()> {
 async fn an_event_from_before_a_re_install_ends_nothing_of_it_and_an_older_grant_all_the_same() -> Result<()> {
     for database in databases() {
         let app = EventsApp::new(database).await?;
-        // Ada's was installed half a day ago, as the bot's that Bob has replaced.
+        // Ada's token was issued half a day ago, like the bot's that Bob has replaced.
         app.database().await?.let_live(TEAM, "user", DAY).await?;
         app.slack.behave(|behaviour| behaviour.user_id = BOB.to_owned());
         app.install("acme").await?;
@@ -265,7 +267,8 @@ async fn an_event_from_before_a_re_install_ends_nothing_of_it_and_an_older_grant
     Ok(())
 }
 
-/// The host has the person's old token revoked when they connect again, and Slack may tell it so.
+/// The host revokes a user's old token when they connect again, and Slack may send an event for
+/// that.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_echo_of_a_re_install_does_not_end_what_has_replaced_it() -> Result<()> {
     let app = EventsApp::with(None, Rotation::ReuseDetected).await?;
@@ -276,7 +279,7 @@ async fn the_echo_of_a_re_install_does_not_end_what_has_replaced_it() -> Result<
     app.tell(&Delivery::revoked("Ev1", TEAM, &[ADA], &[])).await?;
     app.slack.faults().wait_for_requests(Refresh, 1).await;
     let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
-    // Until the refresh is written.
+    // Wait until the refresh is stored.
     while app.database().await?.grants(TEAM).await?[1].0.due_at.is_some_and(|at| at <= OffsetDateTime::now_utc()) {
         looks.tick().await;
     }
@@ -312,7 +315,7 @@ async fn a_repeated_event_acts_once_and_is_answered_each_time() -> Result<()> {
         answers.into_iter().collect::<Result<Vec<_>>>()?;
         assert_eq!(app.deeds()?.len(), 1);
         app.install("acme").await?;
-        // As if it had come late, and its clock were wrong: the same delivery is known all the same.
+        // A late delivery with another timestamp is recognised as the same.
         app.tell(&Delivery::uninstalled("Ev1", TEAM)).await?;
         assert_eq!(app.usable(TEAM).await?.0, "active");
         assert_eq!(app.deeds()?.len(), 1);
@@ -347,7 +350,7 @@ async fn an_event_of_a_workspace_that_is_not_installed_changes_nothing() -> Resu
         app.tell(&Delivery::uninstalled("Ev1", team)).await?;
         app.tell(&Delivery::revoked("Ev2", team, &[ADA], &["B"])).await?;
     }
-    // Not installed then; known now.
+    // It was not installed then, and is known now.
     app.slack.behave(|behaviour| behaviour.team_id = "T0OTHER".to_owned());
     app.install("acme").await?;
     app.tell(&Delivery::uninstalled("Ev1", "T0OTHER")).await?;

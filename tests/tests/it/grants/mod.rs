@@ -1,4 +1,5 @@
-//! Tokens after the set-up: read, refreshed, and ended by an event. Ending them at the provider belongs in `revocations`.
+//! Tokens after the set-up: read, refreshed, and ended by an event. Ending them at the provider
+//! belongs in `revocations`.
 
 mod access_tokens;
 mod events;

@@ -1,4 +1,5 @@
-//! How refreshes end, on SQLite and PostgreSQL alike: beside set-ups and beside each other, after a lease has run out, and too late.
+//! How refreshes end, on SQLite and PostgreSQL: beside setups, beside each other, after an expired
+//! lease, and too late.
 
 use anyhow::{Context, Result};
 use futures_util::future::{join_all, try_join_all};
@@ -33,7 +34,8 @@ fn new_tokens(access: &str, expires_at: Option<OffsetDateTime>) -> NewTokens {
     NewTokens { tokens, scopes: grants::Scopes::default(), expires_at, due_at: Some(NOW), is_single_use: Some(true) }
 }
 
-/// An integration with a bot's grant and a person's, whose tokens stand in its metadata and in the identity's data as well.
+/// An integration with a grant of a bot and one of a user. Their tokens are in its metadata and in
+/// the identity's data as well.
 struct RefreshesApp {
     database: Database,
     acme: OrganizationId,
@@ -111,7 +113,7 @@ impl RefreshesApp {
         Ok(self.store().read(move |tx| integrations::by_id(tx, id)).await?.context("it is there")?.status)
     }
 
-    /// Why something was given up, and the access tokens.
+    /// The reason of a revocation, and its access tokens.
     async fn given_up(&self, renewed: Renewed) -> Result<(Reason, Vec<String>)> {
         let Renewed::TooLate(Some(id)) = renewed else { anyhow::bail!("{renewed:?}") };
         let found = self.store().read(move |tx| revocations::get(tx, id)).await?.context("a revocation")?;
@@ -168,7 +170,7 @@ async fn setups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
             }
             anyhow::Ok(installs.send(true)?)
         };
-        // What a host's refreshes do, without a provider to wait for.
+        // A refresh as a host does it, without a provider.
         let refreshes = (0..4).map(|n| {
             let (store, are_through) = (store.clone(), are_through.clone());
             async move {
@@ -190,7 +192,7 @@ async fn setups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
     Ok(())
 }
 
-/// One round of claim and end for each grant that there is.
+/// Claims and ends every grant once.
 async fn refreshed(store: &Store, access: &str, fails: bool) -> Result<()> {
     let found = store.read(|tx| integrations::by_external_id(tx, "slack", "T0STANDIN")).await?;
     let integration = found.context("it is installed")?;

@@ -1,5 +1,5 @@
-//! What is installed, and what can be; and how the API answers what it does not carry out. How an integration gets there
-//! belongs in `setup`, how it goes in `revocations`.
+//! What is installed, and what can be. Installing it belongs in `setup`, removing it in
+//! `revocations`.
 
 mod api_errors;
 mod listing;

@@ -19,10 +19,10 @@ use url::Url;
 
 use crate::app::{AppDatabase, PASSWORD, bare, log_line};
 
-/// How long what the host does in the background may take.
+/// How long a task of the host in the background may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// A host with a provider that is declared for the authorization server, and its owner.
+/// A host with a declared provider for the authorization server, and its owner.
 struct InteropApp {
     server: AuthorizationServer,
     host: Host,
@@ -30,7 +30,7 @@ struct InteropApp {
 }
 
 impl InteropApp {
-    /// With the server's endpoints said one by one; `None` where it cannot be had.
+    /// With the server's endpoints in the declaration; `None` where there is no server.
     async fn new(more: &str) -> Result<Option<Self>> {
         let endpoints = |issuer: &str| {
             format!(
@@ -49,7 +49,7 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
         Self::declared(endpoints).await
     }
 
-    /// With the server described by its issuer alone.
+    /// With only the server's issuer in the declaration.
     async fn by_issuer(more: &str) -> Result<Option<Self>> {
         Self::declared(|issuer| format!("issuer = \"{issuer}\"\n{more}\n")).await
     }
@@ -72,12 +72,12 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
         Ok(Some(Self { server, host, owner }))
     }
 
-    /// Starts a set-up, and comes to the URL at the server.
+    /// Starts a setup, and returns the server's URL.
     async fn started(&self) -> Result<Url> {
         self.owner.start_setup("acme", "certified").await?.redirect()
     }
 
-    /// Logs in and agrees at the server, and says where it leads.
+    /// Logs in and consents at the server; returns the URL that leads back.
     async fn agreed(&self, authorize: &str) -> Result<String> {
         let log_in = self.follow(authorize).await?;
         let consent = self.answered(&log_in, &[("prompt", "login"), ("login", "ada"), ("password", "any")]).await?;
@@ -90,7 +90,7 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
             .await
     }
 
-    /// Follows redirects within the server: to a page of its own, or to whoever asked.
+    /// Follows redirects within the server, up to a page or to the URL that leads back.
     async fn follow(&self, url: &str) -> Result<String> {
         let mut url = Url::parse(&self.server.issuer)?.join(url)?;
         while url.as_str().starts_with(&self.server.issuer) {
@@ -101,7 +101,7 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
         Ok(url.into())
     }
 
-    /// Goes through the whole set-up, and says where the integration is in the API.
+    /// Goes through the whole setup, and returns the integration's URL in the API.
     async fn installed(&self) -> Result<String> {
         let back = self.agreed(self.started().await?.as_str()).await?;
         let dialog = self.owner.visit(&back).await?.dialog()?;
@@ -111,13 +111,13 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
         Ok(format!("/api/0/organizations/acme/integrations/{id}/"))
     }
 
-    /// The tokens that the host keeps.
+    /// The stored tokens.
     async fn tokens(&self) -> Result<Tokens> {
         let grants = AppDatabase::of(&self.host).await?.grants("ada").await?;
         Ok(grants.into_iter().next().context("a grant")?.1)
     }
 
-    /// Has the host lend a token when the one it has is about to expire.
+    /// Reads a token through the host after the stored one has expired.
     async fn lent_late(&self, integration: &str) -> Result<HttpResponse> {
         let stored = AppDatabase::of(&self.host).await?;
         let name = stored.grants("ada").await?.first().context("a grant")?.0.name.clone();
@@ -127,13 +127,13 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
         client.send(client.request(Method::GET, &format!("{integration}token/")).bearer_auth(token.trim())).await
     }
 
-    /// A request of the client to an endpoint of the server, past our host.
+    /// A request of the client to an endpoint of the server, without the host.
     async fn asked(&self, path: &str, form: &[(&str, &str)]) -> Result<HttpResponse> {
         let request = self.owner.request(Method::POST, &format!("{}{path}", self.server.issuer));
         self.owner.send(request.basic_auth(CLIENT, Some(SECRET)).form(form)).await
     }
 
-    /// What the server says of a token (RFC 7662).
+    /// Whether a token is active, by the server (RFC 7662).
     async fn is_active(&self, token: &str) -> Result<Value> {
         Ok(self.asked("/token/introspection", &[("token", token)]).await?.json()?["active"].take())
     }
@@ -160,7 +160,7 @@ async fn a_certified_server_takes_our_client_with_its_proof_key() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certified_server_refuses_the_code_of_another_flow() -> Result<()> {
-    // RFC 9700 section 4.5.3.1: the code is bound to the proof key of the flow that it was given to.
+    // RFC 9700 section 4.5.3.1: a code is bound to the challenge of its flow.
     let Some(app) = InteropApp::new("").await? else { return Ok(()) };
     let injected = app.agreed(app.started().await?.as_str()).await?;
     let own = app.follow(app.started().await?.as_str()).await?;
@@ -213,7 +213,7 @@ async fn a_certified_server_is_described_by_its_issuer_alone_and_takes_our_signe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_of_a_certified_server_that_does_not_say_so_is_refused_before_any_token_request() -> Result<()> {
-    // RFC 9207 section 2.4: the server announces that its answers have an iss.
+    // RFC 9207 section 2.4: the server announces that its responses have an `iss`.
     let more = format!(
         "client-id = \"{CLIENT}\"\nclient-secret = \"{SECRET}\"\naccount = {{ from = \"userinfo\", id = \"sub\", name = \"name\" }}"
     );
@@ -267,7 +267,7 @@ async fn what_is_removed_here_is_revoked_at_a_certified_server() -> Result<()> {
     let removed = app.owner.send(app.owner.request(Method::DELETE, &integration)).await?;
     assert_eq!(removed.status, 204, "{}", removed.text);
     let end = Instant::now() + PATIENCE;
-    // The host does it in the background, and the server tells nobody: it can only be asked again.
+    // The host revokes in the background, and only the server can tell.
     while app.is_active(&refresh).await? == true {
         anyhow::ensure!(Instant::now() < end, "it is not revoked\n{}", app.host.log()?);
     }

@@ -1,4 +1,5 @@
-//! Against software that others wrote. What we play ourselves belongs with what it is played for.
+//! Tests against software that others wrote. Tests with our own stand-ins belong with what they
+//! test.
 
 mod certified_server;
 mod slack_client;

@@ -1,4 +1,4 @@
-//! Slack's own libraries, as clients of our stand-in.
+//! Slack's own libraries, as clients of the stand-in.
 
 use anyhow::Result;
 use jackfield_test_support::{interop::interop, stand_in::Rotation, stand_in_slack::StandInSlack};
@@ -8,7 +8,7 @@ use serde_json::json;
 async fn slacks_own_libraries_agree_with_the_stand_in() -> Result<()> {
     let Some(interop) = interop() else { return Ok(()) };
     let slack = StandInSlack::start().await?;
-    // Less than the two hours before which the library refreshes.
+    // The library refreshes tokens with less than two hours left.
     slack.behave(|behaviour| (behaviour.rotation, behaviour.expires_in) = (Rotation::SingleUse, 3600));
     let (url, client) = (slack.url(""), slack.client().clone());
     let told = tokio::task::spawn_blocking(move || interop.slack_client(&url, &client.id, &client.secret)).await??;

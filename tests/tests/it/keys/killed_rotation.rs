@@ -1,4 +1,5 @@
-//! Rotations of keys while others are at work, and `kill -9` at random moments of them: whatever was done, all is whole in the end.
+//! Rotations of keys under load, and with `kill -9` at random moments: in the end, everything can
+//! be opened.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -26,13 +27,13 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{PASSWORD, bare, slack_options};
 
-/// How many rows are sealed.
+/// Number of sealed rows.
 const ROWS: usize = 400;
-/// How often the process is killed.
+/// Number of kills of the rotating process.
 const KILLS: usize = 200;
-/// How often a host that serves is killed.
+/// Number of kills of a serving host.
 const HOSTS_KILLED: usize = 20;
-/// How often keys are rotated while two hosts are at work.
+/// Number of rotations while two hosts serve.
 const ROTATIONS: usize = 5;
 
 async fn store(folder: &Folder) -> Result<Store> {
@@ -95,7 +96,8 @@ async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one
     }
     println!("{killed} of {runs} were killed within {longest:?}");
     assert_eq!(killed, KILLS);
-    // The first may only go on with what was interrupted; the second is a rotation of its own, or goes on with nothing.
+    // The first may only finish the interrupted rotation; the second rotates, or finds nothing to
+    // finish.
     time_to_finish(&mut rotate())?;
     time_to_finish(&mut rotate())?;
     let check = folder.run(&["key", "check"])?;
@@ -105,7 +107,7 @@ async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one
     Ok(assert_whole(&store).await?)
 }
 
-/// `key status` after all is done: everything hangs on the current key.
+/// `key status` at the end: everything is sealed with the current key.
 fn assert_one_key(status: &str) {
     assert!(status.contains("  current  ") && !status.contains("  old  ") && !status.contains("unknown"), "{status}");
 }
@@ -143,7 +145,7 @@ async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_wh
     Ok(assert_whole(&store).await?)
 }
 
-/// Installs and reads a token at a host, over and over, until it is over.
+/// Installs and reads a token at a host, again and again, until the end.
 async fn at_work(url: String, token: String, is_over: Arc<AtomicBool>) -> Result<usize> {
     let owner = HttpClient::logged_in(&url, "owner@example.com", PASSWORD).await?;
     let mut rounds = 0;

@@ -1,4 +1,4 @@
-//! A person at a real browser.
+//! Journeys of a user in a real browser.
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::{
     providers::gitlab::{GitLabApp, allowed},
 };
 
-/// A app with a browser in front of it, somebody of a role logged in at the integrations page.
+/// A host and a browser, with a user of a role logged in at the integrations page.
 pub(crate) struct BrowserApp {
     pub(crate) base: TestApp,
     pub(crate) browser: Browser,
@@ -31,11 +31,11 @@ impl Deref for BrowserApp {
     }
 }
 
-/// Longest a person would sit there.
+/// The longest journey.
 const SITTING: Duration = Duration::from_secs(150);
 
-/// Runs a test in front of a browser. ChromeDriver sometimes never answers when a window closes itself under it; then, and only then, the
-/// test is begun once more.
+/// Runs a test in a browser. ChromeDriver sometimes never answers when a window closes itself; only
+/// then the test is run once more.
 pub(crate) async fn in_browser(
     role: &str,
     change: impl Fn(HostBuilder) -> HostBuilder,
@@ -55,14 +55,14 @@ pub(crate) async fn in_browser(
 }
 
 impl BrowserApp {
-    /// Path of the page of Slack's integration.
+    /// Path of the page of the Slack integration.
     async fn slack_page(&self, owner: &jackfield_test_support::http_client::HttpClient) -> Result<String> {
         let all = self.list_integrations(owner).await?;
         let slack = all.iter().find(|one| one["provider"]["id"] == "slack").context("it is installed")?;
         Ok(format!("/organizations/acme/integrations/{}/", slack["id"].as_str().unwrap_or_default()))
     }
 
-    /// Slack takes its refresh token no more, and somebody asks for a token.
+    /// Slack refuses its refresh token when a client reads the token.
     async fn slack_ends_the_grant(&self, page: &str) -> Result<()> {
         self.database().await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
         self.slack.faults().next(Endpoint::Refresh, [Some(Fault::Refused { error: "invalid_grant".into() })]);
@@ -73,7 +73,7 @@ impl BrowserApp {
         Ok(())
     }
 
-    /// With whatever else the host shall have. `None` where there is no browser; that was said loudly.
+    /// With a changed host. `None`, after a loud message, where there is no browser.
     async fn with(role: &str, change: impl FnOnce(HostBuilder) -> HostBuilder) -> Result<Option<Self>> {
         let Some(browser) = fresh_browser().await else { return Ok(None) };
         let app = TestApp::start_with("v2", None, change).await?;
@@ -97,14 +97,14 @@ impl BrowserApp {
         self.browser.click(&format!("#add-menu a[data-setup*='/{provider}/']")).await
     }
 
-    /// Adds Example through the pop-up, and comes back to the page.
+    /// Adds Example in the pop-up, and returns to the page.
     async fn add_example(&self, name: &str) -> Result<()> {
         let page = self.browser.window().await?;
         self.open_menu_and_choose("example").await?;
         self.name_example(&page, name).await
     }
 
-    /// Goes through Example's form in the pop-up that just opened.
+    /// Fills in Example's form in the new pop-up.
     pub(crate) async fn name_example(&self, page: &WindowHandle, name: &str) -> Result<()> {
         self.browser.switch_to_popup(page).await?;
         self.browser.fill("input[name=name]", name).await?;
@@ -112,15 +112,15 @@ impl BrowserApp {
         self.browser.switch_to(page).await
     }
 
-    /// Comes to Slack's consent page as a full page, as where pop-ups are blocked.
+    /// Opens Slack's consent page as a full page, as when pop-ups are blocked.
     pub(crate) async fn slack_as_a_full_page(&self) -> Result<()> {
         self.browser.run("window.open = () => null").await?;
         self.open_menu_and_choose("slack").await?;
         self.browser.find("button[value=allow]").await.map(drop)
     }
 
-    /// Looks at a page at three widths, light and dark: no violation, nothing that scrolls sideways. Keeps pictures where
-    /// `JACKFIELD_SCREENSHOTS` names a folder.
+    /// Checks a page at three widths, light and dark: no accessibility violation, no horizontal
+    /// scrolling. Saves screenshots in the folder `JACKFIELD_SCREENSHOTS`, if set.
     async fn look(&self, what: &str) -> Result<()> {
         for (width, is_dark) in [(1440, false), (800, true), (360, false), (360, true), (800, false), (1440, true)] {
             self.browser.emulate(width, is_dark).await?;
@@ -166,7 +166,8 @@ async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> R
     .await
 }
 
-/// The browser holds a form's redirects to `form-action`, where an instance that the form itself names cannot stand.
+/// Browsers apply `form-action` to the redirects of a form, and it cannot name an instance that the
+/// form itself asks for.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_a_form_names_is_reached_from_the_form_and_connected() -> Result<()> {
     in_browser(
@@ -476,7 +477,8 @@ async fn everything_can_be_done_with_the_keyboard_alone() -> Result<()> {
             browser.find("input[name=name]").await?;
             assert_eq!(browser.run("return document.activeElement.name").await?, "name");
             browser.press("typed").await?;
-            // The window closes itself while the driver still looks at it, and then it may never answer.
+            // The window closes itself while the driver uses it, and then the driver may never
+            // answer.
             let _ = tokio::time::timeout(std::time::Duration::from_secs(5), browser.press(ENTER)).await;
             browser.switch_to(&page).await?;
             browser.wait_for_text(".notice.success", "Example (typed) is connected.").await?;

@@ -1,3 +1,4 @@
-//! A person at a real browser. What HTTP alone can show belongs in the folder of what is shown; an attack, in `attacks`.
+//! Journeys of a user in a real browser. What can be tested with HTTP alone belongs in the other
+//! folders; an attack, in `attacks`.
 
 pub(crate) mod journeys;

@@ -1,4 +1,5 @@
-//! A library whose constructor does harm when it is opened: it is refused or contained, and the host continues.
+//! A library whose constructor does harm when it is opened: it is refused or contained, and the
+//! host continues.
 
 use std::{
     fs,
@@ -16,7 +17,8 @@ use crate::{
 const MARKER: &[u8] = b"JACKFIELD-CONSTRUCTOR:";
 const ID: &[u8] = b"constructed-to-do-none";
 
-/// A library whose constructor does this, with a target after a colon. Its provider has the same name.
+/// A library whose constructor does this, with a target after a colon. Its provider has the same
+/// name.
 fn library(folder: &Path, behaviour: &str) -> Result<PathBuf> {
     let mut bytes = fs::read(built_library("hostile_constructor")?)?;
     let at = *positions(&bytes, MARKER).first().context("the marker")? + MARKER.len();

@@ -1,4 +1,5 @@
-//! Hostile plugins inside the host, as far as a host can survive them: panics, endless loops, floods.
+//! Hostile plugins inside the host, as far as a host can survive them: panics, endless loops,
+//! floods.
 
 use anyhow::Result;
 

@@ -1,4 +1,5 @@
-//! Several users of one plugin, and one of them makes it do harm: the others continue on its next worker.
+//! Several users of one plugin, and one of them makes it do harm: the others continue on its next
+//! worker.
 
 use std::sync::{
     Arc,

@@ -1,5 +1,5 @@
-//! Plugins as libraries: which are loaded, where they run, and what a bad one can do. What a good one does belongs in `providers`; what its
-//! author runs, in `author`.
+//! Plugins as libraries: which are loaded, where they run, and what a bad one can do. What a good
+//! one does belongs in `providers`; what its author runs, in `author`.
 
 mod hostile_constructor;
 mod hostile_in_process;

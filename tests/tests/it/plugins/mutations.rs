@@ -1,4 +1,4 @@
-//! A good library changed at random, a thousand times: whatever comes of it is refused or contained.
+//! A good library with random changes, a thousand times: the result is refused or contained.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use crate::app::program;
 
 const COUNT: usize = 1000;
 
-/// A seed of the operating system's, or the one of a run that is to be repeated.
+/// A random seed, or the one of a run to repeat.
 fn seed() -> Result<u64> {
     match std::env::var("JACKFIELD_TESTS_SEED") {
         Ok(text) => Ok(text.parse()?),
@@ -28,7 +28,7 @@ fn seed() -> Result<u64> {
     }
 }
 
-/// The library, without what only debuggers read where there is `strip`: a bit of that is not worth a run.
+/// The library, without debug information where there is `strip`: changes to that test nothing.
 fn good_library(folder: &Path) -> Result<Vec<u8>> {
     let file = folder.join("libgood.so");
     fs::copy(built_library("example")?, &file)?;
@@ -39,7 +39,7 @@ fn good_library(folder: &Path) -> Result<Vec<u8>> {
     Ok(fs::read(file)?)
 }
 
-/// Where the parts of an ELF file of 64 bits are: offset and length.
+/// Offset and length of the parts of a 64-bit ELF file.
 struct Parts {
     programs: (usize, usize),
     table: (usize, usize),
@@ -55,7 +55,7 @@ impl Parts {
         let (programs, table) = (number(bytes, 32, 8), number(bytes, 40, 8));
         let (size, count) = (number(bytes, 58, 2), number(bytes, 60, 2));
         let section = |n: usize| table + n * size;
-        // Those of type 8 have no bytes in the file.
+        // Sections of type 8 have no bytes in the file.
         let full = (1..count).map(section).filter(|at| number(bytes, at + 4, 4) != 8);
         let sections = full.map(|at| (number(bytes, at + 24, 8), number(bytes, at + 32, 8)));
         let sections = sections.filter(|(_, length)| *length > 0).collect();
@@ -67,7 +67,7 @@ impl Parts {
     }
 }
 
-/// What is done, in words, and what becomes of the bytes.
+/// Changes the bytes, and returns a description.
 fn mutated(good: &[u8], parts: &Parts, random: &mut Rng) -> (String, Vec<u8>) {
     let mut bytes = good.to_vec();
     let what = match random.usize(..8) {
@@ -102,7 +102,7 @@ fn mutated(good: &[u8], parts: &Parts, random: &mut Rng) -> (String, Vec<u8>) {
     (what, bytes)
 }
 
-/// Every section as likely as any other: the small ones are those that the loader reads.
+/// Every section with the same probability: the loader reads the small ones.
 fn part(parts: &Parts, random: &mut Rng) -> (usize, usize) {
     parts.sections[random.usize(..parts.sections.len())]
 }
@@ -115,7 +115,8 @@ fn flipped(bytes: &mut [u8], (start, length): (usize, usize), random: &mut Rng, 
     format!("{flips} bits flipped {whither} ({start}+{length})")
 }
 
-/// Checks a file as an operator does, in a process group that tells what belongs to it, and waits until nothing of it is left.
+/// Checks a file as an operator does, in its own process group, and waits until no process of the
+/// group is left.
 fn checked(folder: &Path, file: &Path) -> Result<Output> {
     let child = Command::new(program().path)
         .arg("--config")
@@ -139,7 +140,7 @@ fn checked(folder: &Path, file: &Path) -> Result<Output> {
     Ok(output)
 }
 
-/// How often a check has ended how.
+/// Number of checks by result.
 #[derive(Default)]
 struct Counts {
     good: AtomicUsize,
@@ -162,7 +163,7 @@ impl Counts {
     }
 }
 
-/// Mutates and checks until all are done; answers what went wrong, with the seed that makes it go wrong again.
+/// Mutates and checks until all are done. Returns the failures, with the seed to repeat them.
 fn worked_off(folder: &Path, good: &[u8], seed: u64, next: &AtomicUsize, counts: &Counts) -> Result<Vec<String>> {
     let parts = Parts::of(good);
     let mut wrong = Vec::new();

@@ -472,14 +472,14 @@ fn an_author_checks_a_build_wherever_it_lies_and_reads_what_a_host_would_say() -
     change_mode(&app.library(), 0o664)?;
     let said = app.good("plugin check plugins/libleaves_a_mark.so")?;
     assert_snapshot!(redacted(&said), @"
-    plugins/libleaves_a_mark.so: loads, in 23.757552ms
+    plugins/libleaves_a_mark.so: loads, in [duration]
       plugin  jackfield-fixture-leaves-a-mark 0.1.0, abi 1.0
       file    plugins/libleaves_a_mark.so
       sha256  [digest]
       sandbox limits, user, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
     provider leaves-a-mark (LeavesAMark)
       hosts   none
-      asked   200 questions: 26 event, 94 integration, 29 refresh, 28 revocation, 23 webhook; slowest 2.01717ms, largest 92 bytes
+      asked   200 questions: 26 event, 94 integration, 29 refresh, 28 revocation, 23 webhook; slowest [duration], largest 92 bytes
     note: a host would refuse it where it lies: plugins/libleaves_a_mark.so: others can write it: found the mode 0664, wanted 0644
       help: chmod go-w plugins/libleaves_a_mark.so
     ");

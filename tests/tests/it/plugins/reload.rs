@@ -118,7 +118,7 @@ async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
     assert!(!is_done, "a bad new version");
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
-    FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: truncated: found [number] bytes, wanted [number]
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: truncated: found [number] bytes, wanted [key]
       help: copy the file again; it was probably cut while being copied
     ");
 

@@ -1,4 +1,5 @@
-//! Providers that are declared in TOML: every entry of the catalogue against a stand-in that plays its service, and what goes wrong.
+//! Providers declared in TOML: every entry of the catalogue with a stand-in for its service, and
+//! errors.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +46,7 @@ pub(crate) async fn owner(host: &Host) -> Result<HttpClient> {
     HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await
 }
 
-/// Sets one up and says which step it came to if it does not come to the end.
+/// Sets a provider up; the error says which step failed.
 pub(crate) async fn install(owner: &HttpClient, id: &str) -> Result<()> {
     let step = owner.start_setup("acme", id).await?;
     let back = owner.visit(step.redirect()?.as_str()).await?;
@@ -122,7 +123,7 @@ pub(crate) async fn host_and_owner(service: &StandInOAuth2, declared: &str) -> R
     Ok((host, owner))
 }
 
-/// A service with the commonest profile, at `https://{id}.example`, changed.
+/// A service with the most common profile, at `https://{id}.example`, with a change.
 pub(crate) fn service_of(id: &str, change: impl FnOnce(&mut ServiceProfile)) -> Result<(String, ServiceProfile)> {
     let text = format!(
         r#"
@@ -144,7 +145,7 @@ installs = {{ id = "7", name = "Ada" }}
     Ok((id.to_owned(), profile))
 }
 
-/// The declaration that fits [`service_of`], and more keys.
+/// The declaration for [`service_of`], with more keys.
 pub(crate) fn declaration_of(service: &StandInOAuth2, id: &str, more: &str) -> String {
     let text = format!(
         r#"
@@ -200,7 +201,7 @@ async fn a_declaration_in_another_dialect_than_its_services_is_refused() -> Resu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_granted_nothing_is_stored_as_one() -> Result<()> {
-    // RFC 6749 section 5.1: only an answer that names no scope at all grants what was asked for.
+    // RFC 6749 section 5.1: only a response without a scope grants what was requested.
     let service = service_of("acme", |profile| {
         profile.token_answer = r#"{"access_token": "TOKEN", "scope": ""}"#.to_owned();
     })?;
@@ -483,7 +484,7 @@ fn the_manuals_own_examples_fit() -> Result<()> {
             && word.bytes().all(|b| b.is_ascii_lowercase() || b"[].-".contains(&b))
     };
     let lines = section.context("the manual has the section")?.lines().filter_map(|line| line.strip_prefix("# "));
-    // There is no such icon here, and no such key.
+    // Neither the icon nor the key exists.
     let is_here = |line: &&str| !line.starts_with("icon") && !line.starts_with("private-key");
     let toml: Vec<_> = lines.filter(is_toml).filter(is_here).collect();
     assert!(toml.len() > 20, "{toml:#?}");

@@ -21,7 +21,7 @@ async fn started() -> Result<(StandInGitHub, Host, HttpClient)> {
     Ok((github, host, owner))
 }
 
-/// From a redirect of the host through GitHub's page back to the URL that leads to the host.
+/// Follows the host's redirect to GitHub's page, and returns the URL that leads back.
 async fn back(owner: &HttpClient, away: &str) -> Result<String> {
     let page = owner.visit(away).await?;
     page.location.with_context(|| format!("GitHub leads back, and not: {}", page.text))

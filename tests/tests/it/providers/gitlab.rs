@@ -1,4 +1,5 @@
-//! GitLab at an instance that a person names: through the real host, and a stand-in that plays GitLab below a path, strictly.
+//! GitLab at an instance that the user enters: a real host, and a strict stand-in that plays GitLab
+//! below a path.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use crate::{
     app::{AppDatabase, PASSWORD, bare},
 };
 
-/// A host with the plugin, in front of a GitLab of somebody's own.
+/// A host with the plugin, and a self-hosted GitLab.
 pub(crate) struct GitLabApp {
     pub(crate) host: Host,
     pub(crate) service: StandInOAuth2,
@@ -40,7 +41,7 @@ impl GitLabApp {
         HttpClient::logged_in(&self.host.url, "owner@example.com", PASSWORD).await
     }
 
-    /// Names the instance in the form of a set-up that was started.
+    /// Enters the instance in the form of a started setup.
     async fn name(&self, owner: &HttpClient) -> Result<HttpResponse> {
         let form = [("url", self.url.as_str()), ("client-id", CLIENT), ("client-secret", SECRET)];
         owner.post("/extensions/gitlab/setup/", &form).await
@@ -51,7 +52,7 @@ pub(crate) fn allowed(host: HostBuilder, service: &StandInOAuth2) -> HostBuilder
     host.toml(&format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", service.port()))
 }
 
-/// Where the page leads that comes after a form.
+/// The link of the page after a form.
 fn onward(page: &HttpResponse) -> Result<String> {
     let (_, url) = page.text.split_once("http-equiv=\"refresh\" content=\"0;url=").context("a page that leads on")?;
     let (url, _) = url.split_once('"').context("the attribute ends")?;
@@ -64,7 +65,7 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
     let owner = app.owner().await?;
     let form = owner.start_setup("acme", "gitlab").await?;
     assert!(
-        form.text.contains("Which GitLab?") && form.header("content-security-policy").contains("form-action 'self';")
+        form.text.contains("Your GitLab") && form.header("content-security-policy").contains("form-action 'self';")
     );
     let page = app.name(&owner).await?;
     assert_eq!(page.status, 200, "a redirect would be held to form-action");
@@ -128,7 +129,7 @@ async fn a_get_after_the_form_is_redirected_as_ever() -> Result<()> {
     Ok(())
 }
 
-/// Comes back from the instance with a code, and reads why the host does not fetch the token.
+/// Comes back from the instance with a code, and asserts why the host does not request the token.
 async fn refused(app: &GitLabApp, why: &str) -> Result<()> {
     let owner = app.owner().await?;
     owner.start_setup("acme", "gitlab").await?;
@@ -154,7 +155,7 @@ async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
     refused(&app, "127.0.0.1 is not among the plugin's allowed hosts").await?;
     let listed = app.host.run(&["plugin", "list"], "")?;
     assert_snapshot!(redacted(&listed), @"
-    gitlab: running, process, pid 27401
+    gitlab: running, process, pid [pid]
       plugin  jackfield-plugin-gitlab 0.1.0, abi 1.0
       file    plugins/libgitlab.so
       sha256  [digest]

@@ -1,4 +1,5 @@
-//! Providers that are described by their issuer: discovery, whose answers they are, ID tokens, and clients that prove themselves by a key.
+//! Providers with an issuer: discovery, `iss` in responses, ID tokens, and clients that
+//! authenticate with a key.
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{
@@ -18,7 +19,7 @@ use crate::{
 
 const INTERNAL: &str = "an internal error occurred";
 
-/// A service that is an issuer, and gives ID tokens to who asks for them.
+/// A service that is an issuer, with ID tokens.
 pub(crate) fn issuer_of(
     id: &str,
     change: impl FnOnce(&mut ServiceProfile, &mut Issuer),
@@ -32,7 +33,7 @@ pub(crate) fn issuer_of(
     })
 }
 
-/// The declaration by the issuer alone.
+/// The declaration with only the issuer.
 pub(crate) fn by_issuer(service: &StandInOAuth2, id: &str, more: &str) -> String {
     let account = "account = { from = \"id-token\", id = \"sub\", name = \"name\" }";
     let account = if more.contains("account = ") { "" } else { account };
@@ -44,12 +45,12 @@ pub(crate) fn by_issuer(service: &StandInOAuth2, id: &str, more: &str) -> String
     service.url_of(id, &text)
 }
 
-/// Goes through a set-up and says what the person reads at its end.
+/// Goes through a setup, and returns what the user reads at its end.
 pub(crate) async fn told(owner: &HttpClient, id: &str) -> Result<String> {
     Ok(install(owner, id).await.err().map(|error| error.to_string()).unwrap_or_default())
 }
 
-/// The lines of the log since the last look.
+/// The new lines of the log since the last call.
 pub(crate) fn log_of(host: &Host, id: &str) -> Result<String> {
     let log = host.log()?;
     Ok(log.lines().filter(|line| line.contains(id)).collect::<Vec<_>>().join("\n"))
@@ -61,7 +62,8 @@ fn with_key(id: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_is_described_by_its_issuer_alone() -> Result<()> {
-    // RFC 8414 sections 3 and 3.1, OpenID Connect Discovery 1.0 section 4; OpenID Connect Core 1.0 sections 3.1.3.7, 5.3 and 9.
+    // RFC 8414 sections 3 and 3.1, OpenID Connect Discovery 1.0 section 4; OpenID Connect Core 1.0
+    // sections 3.1.3.7, 5.3 and 9.
     let userinfo = "account = { from = \"userinfo\", id = \"org.id\", name = \"email\" }\nidentity = { id = \"sub\" }";
     let services = [
         issuer_of("oauth", |_, _| {})?,
@@ -98,7 +100,8 @@ async fn a_provider_is_described_by_its_issuer_alone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_document_of_openid_connect_says_is_read_there() -> Result<()> {
-    // OpenID Connect Discovery 1.0 section 3; RFC 8414 section 2 lists neither userinfo endpoint nor algorithms of ID tokens.
+    // OpenID Connect Discovery 1.0 section 3; RFC 8414 section 2 lists neither userinfo endpoint
+    // nor algorithms of ID tokens.
     let userinfo = "account = { from = \"userinfo\", id = \"org.id\" }";
     let services = [
         issuer_of("token", |_, issuer| issuer.place = Place::Both)?,
@@ -137,7 +140,7 @@ async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_ne
     Ok(())
 }
 
-/// What a person reads when a set-up cannot even leave for the authorization endpoint.
+/// What a user reads when a setup fails before the authorization endpoint.
 async fn told_at_start(owner: &HttpClient) -> Result<String> {
     Ok(owner.start_setup("acme", "acme").await?.dialog()?.detail().to_owned())
 }
@@ -190,7 +193,7 @@ async fn without_an_issuer_nobody_knows_whose_the_answer_must_be() -> Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_setup() -> Result<()> {
-    // OpenID Connect Core 1.0 section 5.3.2; no request of the host's own leaves for a private address.
+    // OpenID Connect Core 1.0 section 5.3.2; the host sends no request to a private address.
     let userinfo = "account = { from = \"userinfo\", id = \"org.id\" }";
     let services = [
         issuer_of("no-keys", |_, issuer| issuer.metadata = Metadata::NoKeys)?,

@@ -1,4 +1,5 @@
-//! One provider each, from its configuration to what is stored. What holds for every set-up belongs in `setup`.
+//! One provider each, from its configuration to what is stored. What holds for every setup belongs
+//! in `setup`.
 
 pub(crate) mod declared;
 mod example;

@@ -1,4 +1,4 @@
-//! What goes wrong at the authorization and token endpoints; nothing is stored in any of it.
+//! Errors at the authorization and token endpoints. Nothing is stored after any of them.
 
 use anyhow::Result;
 use jackfield_test_support::stand_in_slack::{Consent, TokenAnswer};
@@ -77,7 +77,8 @@ async fn a_slow_but_good_token_answer_is_taken() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_encoded_token_answer_is_read() -> Result<()> {
-    // The form holds the top level only, so the plugin finds no team in it: what is shown is that the host could read the answer.
+    // A form has only the top level, so the plugin finds no team. The test shows that the host can
+    // read the response.
     let app = TestApp::start().await?;
     app.slack.behave(|behaviour| behaviour.token = TokenAnswer::Form);
     let owner = app.log_in_as("owner").await?;

@@ -1,4 +1,4 @@
-//! The Slack provider, both dialects, from the redirect to what is stored.
+//! The Slack provider with both API versions, from the redirect to what is stored.
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{
@@ -14,7 +14,7 @@ fn query(url: &Url, name: &str) -> String {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-/// The token request without its code, which is another each time.
+/// The token request without its code, which differs each time.
 fn token_request(received: &[Received]) -> Vec<(String, String)> {
     assert_eq!(received.len(), 1, "one code, one token request");
     received[0].form.iter().filter(|(name, _)| name != "code").cloned().collect()

@@ -1,5 +1,6 @@
-//! Set-ups that log in at two authorization servers, or come to one after a page of a service's own: what one has answered is not taken for
-//! another's answer, stands in no URL of a page, and lives on nowhere when nothing comes of it.
+//! Setups that log in at two authorization servers, or at one after a page of the service: a
+//! response of one is not used for the other, is in no URL of a page, and its tokens are revoked if
+//! the setup fails.
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{
@@ -23,7 +24,7 @@ struct TwoServersApp {
 }
 
 impl TwoServersApp {
-    /// With the steps in an order.
+    /// With steps in this order.
     async fn new(order: &[&str]) -> Result<Self> {
         let server =
             |id: &str| service_of(id, |dialect| dialect.revocation = Some(format!("https://{id}.example/revoke")));
@@ -41,7 +42,7 @@ impl TwoServersApp {
         Ok(Self { host, service, owner })
     }
 
-    /// Consents at the server that a redirect leads to, and comes back.
+    /// Consents at the server of a redirect, and returns the URL that leads back.
     async fn consent(&self, at: &str, step: &HttpResponse) -> Result<String> {
         let server = self.service.url_of(at, &format!("https://{at}.example/authorize?"));
         let leads_there = step.redirect()?.as_str().starts_with(&server);
@@ -75,7 +76,7 @@ async fn two_servers_are_gone_through_one_after_the_other() -> Result<()> {
     Ok(())
 }
 
-/// RFC 9700 section 4.3: code and state leave address bar, history and `Referer`.
+/// RFC 9700 section 4.3: code and state disappear from address bar, history and `Referer`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_after_a_callback_is_shown_at_a_url_without_code_and_state() -> Result<()> {
     let app = TwoServersApp::new(&["first", "ask", "second"]).await?;
@@ -86,7 +87,7 @@ async fn a_page_after_a_callback_is_shown_at_a_url_without_code_and_state() -> R
     assert_eq!((response.header("cache-control"), response.header("referrer-policy")), ("no-store", "no-referrer"));
     let page = app.owner.visit(SETUP).await?;
     assert!(page.text.contains("0 parameters"), "{}", page.text);
-    // A form that was drawn below a URL that holds them still, posts to it.
+    // A form at a URL that still has them posts to it.
     let query = url::Url::parse(&back)?.query().context("code and state")?.to_owned();
     let step = app.owner.post(&format!("{SETUP}?{query}"), &[("name", "Ada")]).await?;
     let step = if step.status == 302 { step } else { app.owner.visit(SETUP).await? };
@@ -102,7 +103,7 @@ async fn a_page_after_a_callback_is_shown_at_a_url_without_code_and_state() -> R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_services_own_page_leads_back_with_is_no_answer_to_a_log_in_that_was_not_begun() -> Result<()> {
-    // As GitHub does, that authorizes while an app is installed.
+    // As GitHub does when it authorizes during the installation of an app.
     let app = TwoServersApp::new(&["away", "first"]).await?;
     for response in ["code=theirs&state=theirs", "error=denied"] {
         let step = app.owner.start_setup("acme", "two-servers").await?;

@@ -1,4 +1,5 @@
-//! Calls from services: the webhook plugin through a real host, and who gets nothing out of the URL.
+//! Calls from services: the webhook plugin in a real host, and callers who gain nothing from the
+//! URL.
 
 use anyhow::{Context, Result};
 use hmac::{Hmac, KeyInit, Mac};
@@ -19,7 +20,7 @@ async fn app(database: Option<String>) -> Result<TestApp> {
     TestApp::start_with("v2", database, |host| host.plugin("webhook")).await
 }
 
-/// What the page tells the person.
+/// What the page shows to the user.
 pub(crate) struct Shown {
     pub(crate) url: String,
     pub(crate) secret: String,
@@ -37,7 +38,7 @@ fn signature(secret: &str, body: &str) -> Result<String> {
     Ok(mac.finalize().into_bytes().iter().fold("sha256=".to_owned(), |hex, byte| format!("{hex}{byte:02x}")))
 }
 
-/// A service: no cookie, and what a browser would call another site.
+/// A service: a client without cookies, from another site.
 pub(crate) async fn call(app: &TestApp, url: &str, secret: &str, body: &str) -> Result<u16> {
     let service = HttpClient::new(&app.host.url);
     let request = service.request(Method::POST, url).header("origin", "https://service.example");
@@ -160,7 +161,7 @@ async fn a_body_over_the_limit_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// What somebody knows who has read a call: the URL and what was sent, and no secret.
+/// What an attacker who has read a call knows: the URL and the request, but not the secret.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_nobody_has_signed_is_refused_whatever_it_asks() -> Result<()> {
     let app = app(None).await?;
@@ -303,7 +304,8 @@ async fn where_organizations_share_an_integration_each_takes_its_own_url_along()
         let theirs = shown(&owner.start_setup("other", "webhook").await?)?;
         assert_eq!(call(&app, &theirs.url, &theirs.secret, "{}").await?, 204);
         assert!(owner.visit(SETUP).await?.dialog()?.success);
-        // The account goes by the secret, so that no two are one by themselves: they are made one, as two of a service's would be.
+        // The secret identifies the account, so two webhooks never share one. The test joins them,
+        // as another service could.
         let store = app.host.store().await?;
         store.write(move |tx| share(tx, id)).await?;
         let remove = owner.request(Method::DELETE, &format!("/api/0/organizations/acme/integrations/{id}/"));

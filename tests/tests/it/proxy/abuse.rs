@@ -1,4 +1,4 @@
-//! What is tried against the use of integrations through the host, each attack by its name.
+//! Attacks on calls through the host, each in a test of its name.
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{
@@ -15,7 +15,7 @@ use crate::{
     providers::declared::{declaration_of, service_of},
 };
 
-/// An installed service whose API is a raw server's `/v1/`, and a client that may use it.
+/// An installed service whose API is `/v1/` of a raw server, and a client that may use it.
 pub(crate) async fn installed(api: &RawHttpServer, more: &str) -> Result<(StandInOAuth2, Host, ApiClient)> {
     installed_at(&format!("http://127.0.0.1:{}/v1/", api.port()), &[api.port()], more).await
 }
@@ -24,7 +24,7 @@ async fn installed_at(api_url: &str, allowed: &[u16], more: &str) -> Result<(Sta
     installed_of(service_of("acme", |_| {})?, api_url, allowed, more).await
 }
 
-/// The same of a service with a dialect of its own.
+/// The same with another service profile.
 pub(crate) async fn installed_of(
     service: (String, ServiceProfile),
     api_url: &str,
@@ -35,7 +35,7 @@ pub(crate) async fn installed_of(
     let ports = allowed.iter().chain([&service.port()]).map(|port| format!("\"127.0.0.1:{port}\"")).collect::<Vec<_>>();
     let http = format!("[http]\nallow-private = [{}]\n", ports.join(", "));
     let declared = declaration_of(&service, "acme", "");
-    // Where the stand-in is told of in the place of a URL, it must not be: this one is not the service's own.
+    // The API is at a raw server instead of the stand-in.
     let declared = declared.replace("scopes =", &format!("api-url = \"{api_url}\"\nscopes ="));
     let host = bare().toml(&http).toml(&declared).toml(more).start()?;
     host.organization("acme")?;
@@ -198,7 +198,7 @@ async fn a_credential_never_goes_to_another_host() -> Result<()> {
             "{request}"
         );
     }
-    // RFC 9112 section 3.2.2: the target of a request may be all of a URL.
+    // RFC 9112 section 3.2.2: the target of a request may be a whole URL.
     let mut caller = RawHttpConnection::to(&host.url).await?;
     let target = format!("http://{at_evil}{}proxy/thing", client.path);
     let head = format!("host: {at_evil}\r\nauthorization: Bearer {}\r\nconnection: close", client.token);

@@ -1,4 +1,4 @@
-//! The use of integrations: calls of a service's API through the host, which adds the credential.
+//! Calls of a service's API through the host, which adds the credential.
 
 use std::ops::Deref;
 
@@ -252,7 +252,7 @@ async fn a_body_over_the_operators_limit_is_refused_also_when_it_does_not_say_ho
     Ok(())
 }
 
-/// A declared service whose tokens rotate, with an API that shows what it was asked.
+/// A declared service with rotating tokens and an API that returns the request.
 async fn rotating(more: &str) -> Result<(StandInOAuth2, jackfield_test_support::host::Host, HttpClient)> {
     let service = service_of("acme", |dialect| {
         dialect.api = Some("https://api.acme.example/v1/".to_owned());

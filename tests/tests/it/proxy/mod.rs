@@ -1,4 +1,5 @@
-//! Calls of a service's API through the host. Reading a token to call it oneself belongs in `grants`.
+//! Calls of a service's API through the host. Reading a token to call the API without the host
+//! belongs in `grants`.
 
 mod abuse;
 mod calls;

@@ -1,4 +1,4 @@
-//! Calls through the host byte by byte: how bodies are framed, when they are sent again, and how long a call may be under way.
+//! Calls through the host byte by byte: framing of bodies, retries, and limits of time and number.
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{
@@ -19,7 +19,7 @@ use crate::{
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// A call by hand, its head sent, and the beginning of its body.
+/// Sends the head of a call and the beginning of its body by hand.
 async fn begun(host: &Host, client: &ApiClient, method: &str, body: &str) -> Result<RawHttpConnection> {
     let mut caller = RawHttpConnection::to(&host.url).await?;
     let head = format!("host: x\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked", client.token);
@@ -33,12 +33,12 @@ fn chunk(text: &str) -> String {
 
 const END: &str = "0\r\n\r\n";
 
-/// More than is kept of a body.
+/// More than the host buffers of a body.
 fn much() -> String {
     "x".repeat(100_000)
 }
 
-/// An installed service that refreshes its tokens, and takes the one of now no more.
+/// An installed service that refreshes its tokens and refuses the current one.
 async fn refusing(api: &RawHttpServer) -> Result<(StandInOAuth2, Host, ApiClient)> {
     let service = service_of("acme", |dialect| {
         dialect.rotation = Rotation::ReuseDetected;
@@ -83,7 +83,7 @@ async fn a_body_that_is_sent_again_is_taken_from_the_connection_before() -> Resu
     served.write(REFUSED).await?;
     let (_, mut again) = api.request().await?;
     again.until("first").await?;
-    // It ends, and does not wait for what the other has now.
+    // It ends, and does not wait for the other's lock.
     assert!(!served.rest().await.unwrap_or_default().contains(END));
     caller.write(&format!("{}{END}", chunk("second"))).await?;
     again.until("second").await?;
@@ -181,7 +181,7 @@ async fn a_caller_that_takes_nothing_of_an_answer_does_not_hold_the_call_for_eve
     let (_, mut served) = api.request().await?;
     served.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await?;
     caller.until("\r\n\r\n").await?;
-    // The service sends on until the host has left it.
+    // The service sends until the host closes the connection.
     let piece = chunk(&much());
     while served.write(&piece).await.is_ok() {}
     let (next, _) = tokio::try_join!(client.proxy_get("thing"), api.answer(OK))?;

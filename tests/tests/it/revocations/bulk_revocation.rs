@@ -1,4 +1,5 @@
-//! The bad app: everything of a provider is given up at once. And what RFC 7009 revokes of a provider that is only declared.
+//! Bulk revocation: everything of a provider is revoked at once, here of a declared provider (RFC
+//! 7009).
 
 use anyhow::{Context, Result};
 use insta::assert_snapshot;
@@ -17,10 +18,10 @@ use crate::{
 
 pub(crate) const ID: &str = "acme-crm";
 
-/// What names its endpoint.
+/// The key with its revocation endpoint.
 pub(crate) const REVOCATION: &str = "revocation-url = \"https://acme-crm.example/revoke\"\n";
 
-/// A declared provider with a revocation endpoint, and a person who connects accounts of it.
+/// A declared provider with a revocation endpoint, and a user who connects accounts of it.
 pub(crate) struct BulkRevocationApp {
     pub(crate) service: StandInOAuth2,
     pub(crate) host: Host,
@@ -32,7 +33,7 @@ impl BulkRevocationApp {
         Self::declared(accounts, &format!("{REVOCATION}{more}")).await
     }
 
-    /// As it is declared: its revocation endpoint may be left out.
+    /// With any declaration, also without a revocation endpoint.
     pub(crate) async fn declared(accounts: usize, more: &str) -> Result<Self> {
         let dialect = service_of(ID, |dialect| {
             dialect.revocation = Some(format!("https://{ID}.example/revoke"));
@@ -47,7 +48,7 @@ impl BulkRevocationApp {
         Ok(app)
     }
 
-    /// Starts the host again with another declaration.
+    /// Restarts the host with another declaration.
     pub(crate) fn restart(mut self, more: &str) -> Result<Self> {
         let declared = declaration_of(&self.service, ID, more);
         self.host = self.host.restart(bare().toml(&http(&self.service)).toml(&declared))?;
@@ -60,7 +61,7 @@ impl BulkRevocationApp {
         install(&self.owner, ID).await
     }
 
-    /// Links the account that is connected last to another organization as well.
+    /// Links the last connected account to another organization as well.
     pub(crate) async fn share(&self) -> Result<()> {
         self.host.organization("other")?;
         self.host.member("other", "owner@example.com", "owner")?;
@@ -130,7 +131,7 @@ async fn thirty_are_revoked_one_after_the_other_and_what_is_refused_is_reported_
     let app = BulkRevocationApp::with(30, "").await?;
     let refused = || Some(Fault::Refused { error: "invalid_client".to_owned() });
     let told = [None, None, refused(), None, None, Some(Fault::TooManyRequests { retry_after: 1 })];
-    // All that the command asks; the host beside it, which looks now and then, is refused as well.
+    // For all requests of the command. The running host also looks for revocations, and is refused.
     app.fault(told.into_iter().chain(vec![None; 56]));
     app.service.faults(ID).always(AtRevocation, refused());
     let (well, said) = app.revoke(&["--yes"])?;
@@ -176,40 +177,40 @@ async fn thirty_are_revoked_one_after_the_other_and_what_is_refused_is_reported_
     revoked            29
     not revoked yet    1
       A1 (1): access: refresh token not revoked: the revocation endpoint answered status 400: invalid_client, access token revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=31 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  WARN jackfield_services::grants::revoke: not revoked yet; it is tried again revocation.id=32 provider.id="acme-crm" reason="operator" answer="access: refresh token not revoked: the revocation endpoint answered status 400: invalid_client, access token revoked" retry_at=[time].[number] +00:00:00
-    [time]  WARN jackfield_services::grants::revoke: not revoked yet; it is tried again revocation.id=33 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token not revoked: the revocation endpoint answered status 429" retry_at=[time].[number] +00:00:00
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=33 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=34 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=35 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=36 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=37 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=38 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=39 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=40 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=41 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=42 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=43 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=44 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=45 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=46 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=47 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=48 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=49 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=50 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=51 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=52 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=53 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=54 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=55 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=56 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=57 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=58 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=59 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=60 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=31 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  WARN not revoked yet; it is tried again revocation.id=32 provider.id="acme-crm" reason="operator" answer="access: refresh token not revoked: the revocation endpoint answered status 400: invalid_client, access token revoked" retry_at=[time]
+    [time]  WARN not revoked yet; it is tried again revocation.id=33 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token not revoked: the revocation endpoint answered status 429" retry_at=[time]
+    [time]  INFO a revocation is at its end revocation.id=33 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=34 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=35 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=36 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=37 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=38 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=39 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=40 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=41 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=42 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=43 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=44 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=45 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=46 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=47 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=48 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=49 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=50 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=51 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=52 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=53 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=54 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=55 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=56 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=57 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=58 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=59 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=60 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
     error: not all of it is revoked: a running host goes on trying, and this command can be run again
     "#);
-    // The access token of the one was asked for nevertheless.
+    // The access token of the refused one was revoked all the same.
     assert_eq!((app.statuses().await?.len(), app.live()), (0, 1));
     app.service.faults(ID).always(AtRevocation, None);
     let (well, said) = app.revoke(&["--yes"])?;
@@ -224,7 +225,7 @@ async fn thirty_are_revoked_one_after_the_other_and_what_is_refused_is_reported_
     [1/1] A1 (1): revoked: access: refresh token revoked, access token revoked
 
     revoked            1
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=32 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=32 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
     "#);
     assert_eq!(app.live(), 0);
     assert!(app.revocations().await?.iter().all(|one| one.reason == Reason::Operator));
@@ -246,8 +247,8 @@ async fn integrations_can_be_kept_for_their_people_to_authenticate_again() -> Re
     [2/2] A1 (1): revoked: access: refresh token revoked, access token revoked
 
     revoked            2
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=3 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=4 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=3 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=4 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
     "#);
     assert_eq!((app.live(), app.statuses().await?), (0, vec!["needs-reauthentication".to_owned(); 2]));
     app.connect(0).await?;
@@ -273,7 +274,7 @@ async fn one_organization_loses_its_own_and_what_it_shares_stays_the_others() ->
 
     revoked            1
     shared, kept       1
-    [time]  INFO jackfield_services::grants::revoke: a revocation is at its end revocation.id=5 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
+    [time]  INFO a revocation is at its end revocation.id=5 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
     "#);
     assert_eq!(app.statuses().await?.len(), 0);
     let other = app.owner.visit("/api/0/organizations/other/integrations/").await?.json()?;

@@ -1,4 +1,4 @@
-//! Several set-ups at once, and the same request twice.
+//! Several setups at once, and repeated requests.
 
 use anyhow::Result;
 use futures_util::future::join_all;
@@ -45,7 +45,8 @@ async fn a_double_submit_installs_once_and_shows_success_to_both() -> Result<()>
         let visits = join_all((0..5).map(|_| owner.visit(&back)));
         let open = async {
             app.slack.token_requested().await;
-            // The others have had the time of a whole token request to arrive; those that come later still are replays.
+            // The others had the time of a whole token request to arrive. Those that come even
+            // later are replays.
             app.slack.open_gate();
         };
         let (answers, ()) = tokio::join!(visits, open);

@@ -1,4 +1,4 @@
-//! The page that tells the opener.
+//! The page at the end of a setup, which posts to its opener.
 
 use anyhow::Result;
 

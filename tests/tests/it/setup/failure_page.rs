@@ -1,4 +1,5 @@
-//! What a person reads when a set-up goes wrong: which check failed, a reference that the log has, a way to start again, and no secret.
+//! What a user reads when a setup fails: the failed check, a reference into the log, a way to start
+//! again, and no secret.
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -13,13 +14,13 @@ use crate::app::{PASSWORD, TestApp, bare, slack_options};
 
 const INVALID: &str = "An error occurred while validating your request.";
 
-/// What stands between two texts.
+/// The text between two others.
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     rest.split_once(after).map(|(found, _)| found)
 }
 
-/// The check and the reference on the page of a set-up that has ended badly. The reference finds the line of the log that names the check.
+/// The check and the reference on the page of a failed setup. The log has a line with both.
 pub(crate) fn quoted<'a>(host: &Host, page: &'a str) -> Result<(&'a str, &'a str)> {
     let check = between(page, "failed check <code>", "</code>").context(page.to_owned())?;
     let reference = between(page, "reference <code>", "</code>").context("a reference")?;
@@ -29,7 +30,7 @@ pub(crate) fn quoted<'a>(host: &Host, page: &'a str) -> Result<(&'a str, &'a str
     Ok((check, reference))
 }
 
-/// The same on the page to which a refused request leads.
+/// The same on the page after a refused request.
 pub(crate) async fn quoted_next(host: &Host, person: &HttpClient, refused: &HttpResponse) -> Result<String> {
     assert_eq!(refused.status_and_location(), (302, "/"));
     let mut page = person.visit("/").await?;

@@ -1,4 +1,4 @@
-//! The same account again, and re-authentication.
+//! Connecting the same account again, and re-authentication.
 
 use anyhow::Result;
 use jackfield_test_support::{postgres::databases, stand_in_slack::TokenAnswer};

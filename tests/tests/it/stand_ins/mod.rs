@@ -1,4 +1,5 @@
-//! The stand-in services themselves: as strict as what they stand in for. What a host does with them belongs elsewhere.
+//! The stand-in services themselves: as strict as the real ones. What a host does with them belongs
+//! in the other folders.
 
 mod slack_rules;
 mod token_rules;

@@ -37,7 +37,7 @@ impl SlackTest {
         code_in(&self.authorize(path).await?)
     }
 
-    /// A request that Slack takes, with a fresh code.
+    /// A request that Slack accepts, with a new code.
     async fn form(&self) -> Result<Form> {
         let mut form = self.form_without_code();
         form.push(("code", self.code("/oauth/v2/authorize").await?));

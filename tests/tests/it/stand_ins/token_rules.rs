@@ -1,4 +1,5 @@
-//! The stand-ins keep books of their tokens as strictly as the services that they play, and lose what a test wants lost.
+//! The stand-ins keep their tokens as strictly as the real services, and inject the faults that a
+//! test wants.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -296,7 +297,7 @@ installs = {{ id = "7", name = "Ada" }}
         self.post("token", &form).await?.json()
     }
 
-    /// What the API says to a token.
+    /// What the API answers to a token.
     async fn says(&self, token: &Value) -> Result<Value> {
         let url = self.service.url_of("s", "https://api.s.example/things?a=1");
         let request = self.person.request(Method::GET, &url).bearer_auth(token.as_str().unwrap_or_default());

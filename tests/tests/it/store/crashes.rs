@@ -1,6 +1,7 @@
-//! `kill -9` at random moments: whatever was under way, afterwards every row is whole, and every token is usable or honestly marked.
+//! `kill -9` at random moments: afterwards every row is complete, and every token is usable or
+//! marked as lost.
 //!
-//! The moments come from a seed that is printed; `JACKFIELD_KILL_SEED` repeats them.
+//! The moments come from a printed seed; `JACKFIELD_KILL_SEED` repeats them.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use reqwest::Method;
 use crate::app::{AppDatabase, PASSWORD, bare, slack_options};
 
 const KILLS: usize = 200;
-/// In microseconds: about as long as what is interrupted takes, so that some rounds come through.
+/// In microseconds: about as long as the interrupted operation, so that some rounds finish.
 const LONGEST: u64 = 15_000;
 
 struct CrashApp {
@@ -64,7 +65,7 @@ impl CrashApp {
         HttpClient::logged_in(&self.host().url, "owner@example.com", PASSWORD).await
     }
 
-    /// RandomCrashes the host at a random moment, and starts it again.
+    /// Kills the host at a random moment, and starts it again.
     async fn kill(&mut self) -> Result<()> {
         tokio::time::sleep(Duration::from_micros(self.random.u64(0..LONGEST))).await;
         self.kill_now()
@@ -76,7 +77,7 @@ impl CrashApp {
         Ok(())
     }
 
-    /// Has a token read, and kills the host meanwhile. Answers what was lent.
+    /// Reads a token and kills the host meanwhile. Returns the token, if one came.
     async fn killed_while_reading(&mut self, id: &str, cut: &Cut) -> Result<Option<String>> {
         let is_held = matches!(cut, Cut::BetweenDeedAndWriting);
         let hold = is_held.then(|| self.slack.faults().hold(Endpoint::Refresh, HoldPoint::AfterHandling));
@@ -107,7 +108,7 @@ impl CrashApp {
         Ok((response.status, token))
     }
 
-    /// Every integration has all that belongs to it, and every one opens.
+    /// Asserts that every integration is complete and can be opened.
     async fn check_rows(&self) -> Result<Vec<String>> {
         let stored = AppDatabase::of(self.host()).await?;
         let mut found = Vec::new();
@@ -147,7 +148,7 @@ async fn two_hundred_kills_in_the_middle_of_an_installation_leave_it_whole_or_no
         app.kill().await?;
         let told = callback.await?;
         let found = app.check_rows().await?;
-        // What the person was told to be installed is; what is installed they may not have been told.
+        // What the user saw as installed is installed; the user may not have seen all of it.
         let was_told = told.is_ok_and(|dialog| dialog.success);
         assert!(!was_told || found.contains(&team), "round {round}: told, and not there");
         came_through += usize::from(found.contains(&team));
@@ -164,13 +165,13 @@ async fn two_hundred_kills_in_the_middle_of_an_installation_leave_it_whole_or_no
     Ok(())
 }
 
-/// When a refresh is cut off: how fast this machine is must not decide whether every kind of end is seen.
+/// When a refresh is interrupted. Every kind occurs, however fast this machine is.
 enum Cut {
     /// At a random moment.
     Anywhere,
-    /// The provider has done it, and its answer is not written.
+    /// After the provider's refresh, before its answer is stored.
     BetweenDeedAndWriting,
-    /// The new token is lent.
+    /// After the new token is returned.
     Afterwards,
 }
 
@@ -206,7 +207,7 @@ async fn refreshes_cut_off(database: Option<String>, kills: usize) -> Result<()>
         AppDatabase::of(app.host()).await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
         let lent = app.killed_while_reading(&id, &cut).await?;
         if app.database.is_some() {
-            // Other hosts may use it: as if the minute were over in which a slow one could still write.
+            // As if the minute was over in which a slow host could still write.
             AppDatabase::of(app.host()).await?.let_leases_run_out().await?;
         }
         let (status, token) = app.read_token(&id).await?;
@@ -226,7 +227,7 @@ async fn refreshes_cut_off(database: Option<String>, kills: usize) -> Result<()>
             }
             other => panic!("round {round}: status {other}"),
         }
-        // What was lent was written before.
+        // A returned token was stored before.
         assert!(lent.is_none_or(|lent| status == 200 && lent == token), "round {round}");
     }
     assert!(marked >= kills / 20 && came_through >= kills / 20, "{marked} cut off, {came_through} came through");
@@ -234,7 +235,7 @@ async fn refreshes_cut_off(database: Option<String>, kills: usize) -> Result<()>
         "{marked} of {kills} were marked, {came_through} came through, {} refreshes were asked for",
         app.slack.faults().requests(Endpoint::Refresh)
     );
-    // Who sends a used refresh token has its family revoked here.
+    // A used refresh token revokes its family here.
     let revoked = app.slack.tokens().all().into_iter().filter(|token| token.state == TokenState::Revoked).count();
     assert_eq!(revoked, 0, "no used token was ever sent again");
     Ok(())

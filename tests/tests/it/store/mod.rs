@@ -1,4 +1,5 @@
-//! What is in the database: rows, also after a crash, and that no secret lies open in or beside it. Keys belong in `keys`, the audit log in `audit`.
+//! What is in the database: rows, also after a crash, and no secret in clear. Keys belong in
+//! `keys`, the audit log in `audit`.
 
 mod crashes;
 mod secret_search;

@@ -1,4 +1,4 @@
-//! A search for secrets in bytes: as they are, and as a log, a dump or a URL would write them down. It knows no host.
+//! Searches bytes for secrets, also in the encodings of logs, dumps and URLs. It knows no host.
 
 use std::collections::HashMap;
 
@@ -8,19 +8,19 @@ use base64::{
 };
 use url::form_urlencoded;
 
-/// Secrets that must be found nowhere, each by what it is.
+/// Secrets that must be nowhere, with their descriptions.
 #[derive(Default)]
 pub(crate) struct Secrets {
-    /// By their first two bytes, so that megabytes are gone through once for all of them.
+    /// By their first two bytes, so that one pass over the bytes finds all of them.
     needles: HashMap<[u8; 2], Vec<(String, Vec<u8>)>>,
     count: usize,
 }
 
-/// Shorter ones would be found by chance.
+/// Shorter secrets would be found by chance.
 const SHORTEST: usize = 8;
 
 impl Secrets {
-    /// Adds one that was really used.
+    /// Adds a secret that was really used.
     pub(crate) fn add(&mut self, what: &str, secret: impl AsRef<[u8]>) {
         let secret = secret.as_ref();
         assert!(secret.len() >= SHORTEST, "{what} was really used: {:?}", String::from_utf8_lossy(secret));
@@ -33,12 +33,12 @@ impl Secrets {
         }
     }
 
-    /// How many there are.
+    /// Number of secrets.
     pub(crate) const fn count(&self) -> usize {
         self.count
     }
 
-    /// Those that stand there, each with what stands before it.
+    /// The secrets in some bytes, each with the text before it.
     pub(crate) fn found_in(&self, bytes: &[u8]) -> Vec<String> {
         let mut begins = vec![false; 1 << 16];
         self.needles.keys().for_each(|start| begins[usize::from(u16::from_be_bytes(*start))] = true);
@@ -55,12 +55,12 @@ impl Secrets {
     }
 }
 
-/// As it is, and in every other way that it is commonly written down.
+/// A secret in every common encoding.
 fn written(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut written = vec![("as it is", secret.to_vec()), ("in upper-case hex", hex.to_uppercase().into_bytes())];
     written.push(("in hex", hex.into_bytes()));
-    // In the midst of something longer a group of three bytes may begin with any of the first three.
+    // Within a longer text, a group of three bytes can begin at any of the first three.
     for from in 0..3 {
         let groups = &secret[from..from + (secret.len() - from) / 3 * 3];
         written.push(("in base64", BASE64_STANDARD.encode(groups).into_bytes()));

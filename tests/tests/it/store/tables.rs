@@ -1,4 +1,4 @@
-//! The store, on SQLite and PostgreSQL alike.
+//! The tables, on SQLite and PostgreSQL.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ use time::OffsetDateTime;
 
 pub(crate) const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-/// A migrated database; the folder is SQLite's.
+/// A migrated database, and the folder of a SQLite file.
 pub(crate) struct Database {
     pub(crate) store: Store,
     url: String,
@@ -70,7 +70,7 @@ pub(crate) async fn organization(store: &Store, slug: &str) -> Result<Organizati
     Ok(store.write(move |tx| organizations::insert(tx, &slug, "Name")).await?)
 }
 
-/// Answers whether the integration is new, and whether the link is, besides.
+/// Also returns whether the integration is new, and whether the link is.
 async fn install_telling(
     store: &Store,
     organization: OrganizationId,
@@ -177,7 +177,7 @@ async fn a_transaction_that_fails_or_panics_undoes_itself_and_no_other() -> Resu
         let stored = outcomes.into_iter().filter(|outcome| matches!(outcome, Ok(true))).count();
         assert_eq!(stored, 20, "{url}");
         organization(&store, "afterwards").await?;
-        // Seen by another connection to the database, so it is really committed.
+        // Another connection sees it, so it is committed.
         let other = Store::open(&url, sealer()).await?;
         for (slug, is_there) in
             [("org-00", true), ("org-01", false), ("org-02", false), ("org-57", true), ("afterwards", true)]

@@ -1,4 +1,4 @@
-//! Acme Inc for Jackfield: asks for an API token, looks up whose it is, and keeps it.
+//! Acme Inc for Jackfield: asks for an API token and looks up its account.
 
 use jackfield_plugin::{
     Answer, Api, Error, Field, FieldType, Form, Grant, Host, HttpRequest, Integration, Pipeline,
@@ -6,7 +6,7 @@ use jackfield_plugin::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The provider, made from the operator's options.
+/// The provider, with the operator's options.
 pub struct Acme(Options);
 
 /// The operator's table `[acme]`.
@@ -36,12 +36,12 @@ impl Provider for Acme {
         Some(include_str!("icon.svg"))
     }
 
-    // A URL of the operator's own need not be named here.
+    // The host of a URL in the operator's options need not be here.
     fn hosts(&self) -> Vec<String> {
         vec!["api.example.com".to_owned()]
     }
 
-    // Programs call it through the host, which adds the token.
+    // Programs call the API through the host, which adds the token.
     fn api(&self) -> Option<Api> {
         Some(Api::new(&self.0.api_url))
     }
@@ -52,15 +52,15 @@ impl Provider for Acme {
     }
 
     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
-        let Found { account, token } = value(&state, "found")?;
-        // A grant is what the host lends, and gives up in the end.
+        let Connection { account, token } = value(&state, "connection")?;
+        // The host gives the token of the grant to programs, and revokes it in the end.
         Ok(Integration::new(account.id)
             .name(account.name)
             .grant(Grant::new("access", token)))
     }
 }
 
-/// What the API says of a token.
+/// The API's answer for a token.
 #[derive(Deserialize, Serialize)]
 struct Account {
     id: String,
@@ -69,12 +69,12 @@ struct Account {
 
 /// What the step binds.
 #[derive(Deserialize, Serialize)]
-struct Found {
+struct Connection {
     account: Account,
     token: String,
 }
 
-/// Asks until there is a token that the API accepts.
+/// Asks until the API accepts the token.
 struct AskToken {
     api_url: String,
 }
@@ -82,16 +82,17 @@ struct AskToken {
 impl View for AskToken {
     async fn dispatch(&self, mut step: Step) -> Result<Answer> {
         let field = Field::new(FieldType::Password, "token", "API token");
-        let form = Form::new("").field(field.help("Make one in your account's settings."));
+        let form = Form::new("").field(field.help("Create one in your account's settings."));
         let Some(token) = step.form("token").map(str::to_owned) else {
             return Ok(Answer::form(form));
         };
         let request = HttpRequest::get(format!("{}/me", self.api_url)).bearer_auth(&token);
-        let answer = step.send(request).await?;
-        match answer.status {
+        let response = step.send(request).await?;
+        match response.status {
             200 => {
-                let account: Account = answer.json()?;
-                step.bind("found", serde_json::to_value(Found { account, token })?);
+                let account: Account = response.json()?;
+                let connection = Connection { account, token };
+                step.bind("connection", serde_json::to_value(connection)?);
                 Ok(Answer::Next)
             }
             401 => Ok(Answer::form(

@@ -1,4 +1,4 @@
-//! A set-up from the first form to the integration. See the documentation of jackfield-plugin-test.
+//! The setup, from the form to the integration. See the documentation of jackfield-plugin-test.
 
 use jackfield_plugin::{Api, Grant, HttpRequest, HttpResponse, Integration, json};
 use jackfield_plugin_test::Harness;
@@ -10,7 +10,7 @@ type Plugin = Harness<Acme>;
 const ME: &str = "https://api.example.com/me";
 
 #[test]
-fn a_good_token_is_connected() {
+fn a_valid_token_connects_its_account() {
     let account = HttpResponse::new(200, r#"{"id": "A1", "name": "Ada's account"}"#);
     let mut provider = Plugin::new(json!({})).mock(ME, account);
     assert_eq!(provider.get().expect_form().fields[0].name, "token");
@@ -31,7 +31,7 @@ fn a_token_that_is_not_accepted_is_asked_for_again() {
 }
 
 #[test]
-fn an_api_that_is_down_ends_the_set_up() {
+fn an_api_that_is_down_ends_the_setup() {
     let mut provider = Plugin::new(json!({})).mock_error(ME, "connection refused");
     assert_eq!(
         provider.post(&[("token", "t0ken")]).expect_failure(),
@@ -46,7 +46,7 @@ fn programs_call_the_api_where_the_operator_says_it_is() {
 }
 
 #[test]
-fn an_option_that_is_not_there_is_told() {
+fn an_unknown_option_is_reported() {
     let diagnostics = Plugin::diagnostics(json!({"api-ulr": "https://api.example.com"}));
     assert_eq!(diagnostics, "api-ulr: unknown option");
 }

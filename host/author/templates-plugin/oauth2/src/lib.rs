@@ -1,4 +1,4 @@
-//! Acme Inc for Jackfield: a log-in by OAuth 2.0, then a look at whose account it is.
+//! Acme Inc for Jackfield: a login by OAuth 2.0, then a look at the account.
 
 use jackfield_plugin::{
     Api, Error, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Result, State,
@@ -6,7 +6,7 @@ use jackfield_plugin::{
 };
 use serde::Deserialize;
 
-/// The provider, made from the operator's options.
+/// The provider, with the operator's options.
 pub struct Acme(Options);
 
 /// The operator's table `[acme]`.
@@ -20,7 +20,7 @@ pub struct Options {
     api_url: String,
 }
 
-// Endpoints that do not change are defaults; a client is the operator's to register.
+// The operator registers a client. The endpoints rarely change.
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -46,12 +46,12 @@ impl Provider for Acme {
         Some(include_str!("icon.svg"))
     }
 
-    // The endpoints of OAuth 2.0, and URLs of the operator's own, need not be named here.
+    // The hosts of the OAuth 2.0 endpoints and of URLs in the operator's options need not be here.
     fn hosts(&self) -> Vec<String> {
         vec!["api.example.com".to_owned()]
     }
 
-    // Programs call it through the host, which adds the token.
+    // Programs call the API through the host, which adds the token.
     fn api(&self) -> Option<Api> {
         Some(Api::new(&self.0.api_url))
     }
@@ -69,25 +69,26 @@ impl Provider for Acme {
     }
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
-        let Token { access_token } = value(&state, "data")?;
+        let TokenResponse { access_token } = value(&state, "data")?;
         let request = HttpRequest::get(format!("{}/me", self.0.api_url)).bearer_auth(&access_token);
-        let answer = host.send(request).await?;
-        if !answer.is_success() {
-            return Err(Error::new(format!("the API answered {}", answer.status)));
+        let response = host.send(request).await?;
+        if !response.is_success() {
+            let message = format!("the API answered {}", response.status);
+            return Err(Error::new(message));
         }
-        let Account { id, name } = answer.json()?;
-        // The tokens of the log-in are its one grant, `access`, which the host keeps fresh.
+        let Account { id, name } = response.json()?;
+        // The tokens of the login are its one grant, `access`. The host keeps it fresh.
         Ok(Integration::new(id).name(name))
     }
 }
 
-/// What the token endpoint answers, as far as it is of use.
+/// The part of the token response that is of use.
 #[derive(Deserialize)]
-struct Token {
+struct TokenResponse {
     access_token: String,
 }
 
-/// What the API says of a token.
+/// The API's answer for a token.
 #[derive(Deserialize)]
 struct Account {
     id: String,

@@ -1,4 +1,4 @@
-//! A set-up from the log-in to the integration. See the documentation of jackfield-plugin-test.
+//! The setup, from the login to the integration. See the documentation of jackfield-plugin-test.
 
 use jackfield_plugin::{Api, HttpRequest, HttpResponse, Integration, json};
 use jackfield_plugin_test::Harness;
@@ -14,7 +14,7 @@ fn provider() -> Plugin {
 }
 
 #[test]
-fn a_person_who_consents_is_connected() {
+fn a_person_who_authorizes_is_connected() {
     let account = HttpResponse::new(200, r#"{"id": "A1", "name": "Ada's account"}"#);
     let mut provider = provider().mock(ME, account);
     provider.get().assert_oauth2();
@@ -26,12 +26,12 @@ fn a_person_who_consents_is_connected() {
 }
 
 #[test]
-fn a_person_who_declines_is_told_so() {
+fn a_person_who_denies_reads_so() {
     assert_eq!(provider().deny().expect_error(), "access_denied");
 }
 
 #[test]
-fn an_api_that_does_not_know_the_token_ends_the_set_up() {
+fn an_api_that_refuses_the_token_ends_the_setup() {
     let mut provider = provider().mock(ME, HttpResponse::new(401, ""));
     let failure = provider
         .authorize(json!({"access_token": "t0ken"}))
@@ -52,7 +52,7 @@ fn programs_call_the_api_where_the_operator_says_it_is() {
 }
 
 #[test]
-fn an_option_that_is_not_there_is_told() {
+fn an_unknown_option_is_reported() {
     let diagnostics = Plugin::diagnostics(json!({"cleint-id": "an id"}));
     assert_eq!(diagnostics, "cleint-id: unknown option");
 }

@@ -31,7 +31,7 @@ pub(in crate::web) struct AuditQuery {
     integration: Option<String>,
 }
 
-/// `GET /api/0/organizations/{org}/audit/`: who did what, the newest first, in pages with a `Link` header (RFC 8288).
+/// `GET /api/0/organizations/{org}/audit/`: newest first, in pages with a `Link` header (RFC 8288).
 pub(in crate::web) async fn audit(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
@@ -74,7 +74,7 @@ fn number(text: &str) -> Result<i64, WebError> {
     text.parse().map_err(|_| bad_number())
 }
 
-/// The next page is one of the same rows.
+/// The URL of the next page keeps the filters.
 fn with_filter(url: &str, query: &AuditQuery) -> String {
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     let filters = [("action", &query.action), ("provider", &query.provider), ("integration", &query.integration)];

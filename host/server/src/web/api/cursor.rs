@@ -1,18 +1,18 @@
-//! Where a page of a list begins, as opaque text.
+//! Cursors: where a page of a list begins, as opaque text.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::web::error::{Problem, WebError};
 use jackfield_services::integrations::Position;
 
-/// Most rows of one page, and how many there are when the client does not say.
+/// Most rows of one page, and the default.
 pub(in crate::web) const PER_PAGE: usize = 100;
 
 /// Reads and writes cursors.
 pub(in crate::web) struct Cursor;
 
 impl Cursor {
-    /// Opaque, and safe in a URL as it is.
+    /// Opaque text that is safe in a URL.
     pub(in crate::web) fn text(position: &Position) -> String {
         let json = serde_json::to_vec(position).expect("a position is plain JSON");
         BASE64_URL_SAFE_NO_PAD.encode(json)

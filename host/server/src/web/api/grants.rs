@@ -1,4 +1,4 @@
-//! Whose tokens an integration has.
+//! The grants of an integration.
 
 use axum::{
     Json,
@@ -17,7 +17,7 @@ use crate::{
 };
 use jackfield_services::{accounts::Scope, grants::Grant};
 
-/// What a program names a grant by, and what it may do. Never a token.
+/// The names of a grant, and what it may do. Never a token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::web) struct GrantOut {
@@ -29,8 +29,8 @@ pub(in crate::web) struct GrantOut {
     expires_at: Option<String>,
 }
 
-/// `GET /api/0/organizations/{org}/integrations/{id}/grants/`: the grants that the token endpoint and the proxy take, the one first that they take
-/// where none is named.
+/// `GET /api/0/organizations/{org}/integrations/{id}/grants/`: the grants of an integration. The
+/// first is the default of the token endpoint and of the proxy.
 pub(in crate::web) async fn grants(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,

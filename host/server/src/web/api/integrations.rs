@@ -31,7 +31,8 @@ pub(in crate::web) struct ListQuery {
     per_page: Option<String>,
 }
 
-/// `GET /api/0/organizations/{org}/integrations/`: by name, in pages with a `Link` header (RFC 8288).
+/// `GET /api/0/organizations/{org}/integrations/`: by name, in pages with a `Link` header (RFC
+/// 8288).
 pub(in crate::web) async fn list(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
@@ -52,7 +53,7 @@ pub(in crate::web) async fn list(
     Ok((headers, Json(listing.rows.iter().map(|row| shown(&app, row)).collect())))
 }
 
-/// The URL ends where a further parameter may follow.
+/// `url` ends where another parameter can follow.
 pub(in crate::web) fn next_link(url: &str, cursor: &str, per_page: usize) -> HeaderValue {
     let link =
         format!("<{url}cursor={cursor}&per_page={per_page}>; rel=\"next\"; results=\"true\"; cursor=\"{cursor}\"");
@@ -70,8 +71,9 @@ pub(in crate::web) async fn get(
     Ok(Json(shown(&app, &found)))
 }
 
-/// `DELETE /api/0/organizations/{org}/integrations/{id}/`: unlinks it from this organization, and revokes at the provider what nobody uses
-/// any more. It is removed also where the provider is down: what came of that is told by `…/revocations/`.
+/// `DELETE /api/0/organizations/{org}/integrations/{id}/`: removes it from this organization. If no
+/// other organization uses it, its tokens are revoked. It is removed also if the provider is down;
+/// `…/revocations/` shows the result.
 pub(in crate::web) async fn remove(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
@@ -84,7 +86,7 @@ pub(in crate::web) async fn remove(
     }
 }
 
-/// The id in a path. Nothing has one that is no number.
+/// The id in a path. One that is not a number does not exist.
 pub(in crate::web) fn parsed(id: &str) -> Result<IntegrationId, WebError> {
     Ok(id.parse().map_err(|_| Problem::NotFound)?)
 }

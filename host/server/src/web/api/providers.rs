@@ -1,4 +1,4 @@
-//! What an organization may add.
+//! The providers that can be added.
 
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -34,7 +34,8 @@ struct SetupDialogOut {
     height: u32,
 }
 
-/// `GET /api/0/organizations/{org}/config/integrations/`: the configured providers, in the operator's order.
+/// `GET /api/0/organizations/{org}/config/integrations/`: the configured providers, in the
+/// operator's order.
 pub(in crate::web) async fn providers(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,

@@ -1,4 +1,4 @@
-//! What an organization has given up, and what the providers answered.
+//! Revocations of an organization's tokens, with the providers' answers.
 
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -28,15 +28,15 @@ pub(in crate::web) struct RevocationOut {
     external_id: String,
     reason: &'static str,
     pub(in crate::web) status: &'static str,
-    /// What the provider said last.
+    /// The last answer of the provider.
     pub(in crate::web) answer: Option<String>,
     attempts: i32,
     pub(in crate::web) date_added: String,
-    /// `null`: it is done, or not tried any more.
+    /// `null`: it is done, or nobody tries any more.
     next_attempt: Option<String>,
 }
 
-/// `GET /api/0/organizations/{org}/revocations/`: the last hundred, the newest first.
+/// `GET /api/0/organizations/{org}/revocations/`: the last hundred, newest first.
 pub(in crate::web) async fn revocations(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,

@@ -1,4 +1,4 @@
-//! Tokens for machines.
+//! Access tokens for programs.
 
 use axum::{
     Json,
@@ -29,7 +29,7 @@ pub(in crate::web) struct TokenQuery {
     subject: String,
 }
 
-/// A token that can be used, and nothing that gets another.
+/// An access token. Never a refresh token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::web) struct TokenOut {
@@ -43,8 +43,8 @@ pub(in crate::web) struct TokenOut {
     subject: Option<String>,
 }
 
-/// `GET /api/0/organizations/{org}/integrations/{id}/token/?grant=NAME&subject=ID`: an access token that will live a while, of the first
-/// grant where none is named. Scope `integrations:token`, which no role has.
+/// `GET /api/0/organizations/{org}/integrations/{id}/token/?grant=NAME&subject=ID`: a fresh access
+/// token; without a name that of the first grant. Scope `integrations:token`, which no role has.
 pub(in crate::web) async fn token(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,

@@ -1,13 +1,14 @@
 //! The error policy: every error becomes a status here, and nowhere else.
 //!
 //! - An answer never carries a cause. The log does, once, with the request's id.
-//! - Not logged in: pages redirect to the log-in, the API answers 401. Not a member: 404, as if there were no such
-//!   organization.
-//! - The same error is a page, or under `/api/` a problem in JSON (RFC 9457): `draw` decides by the path.
+//! - Not logged in: pages redirect to the log-in, the API answers 401. Not a member: 404, as if
+//!   there were no such organization.
+//! - The same error is a page, or under `/api/` a problem in JSON (RFC 9457): `render` decides by
+//!   the path.
 
-mod draw;
 mod problem;
 mod problem_json;
+mod render;
 
 use std::{any::Any, borrow::Cow, time::Duration};
 
@@ -17,8 +18,8 @@ use axum::{
 };
 use url::form_urlencoded;
 
-pub(super) use draw::{FromService, draw};
 pub(super) use problem::Problem;
+pub(super) use render::{FromService, render};
 
 use super::redirects::found;
 use jackfield_services::{StoreError, accounts::Scope};
@@ -107,7 +108,7 @@ impl From<StoreError> for WebError {
     }
 }
 
-/// An error that is not drawn yet.
+/// An error that is not rendered yet.
 #[derive(Clone)]
 struct Pending(WebError);
 

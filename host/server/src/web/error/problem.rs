@@ -1,11 +1,13 @@
-//! Every error that a request may be answered with: its status, its code and its words, in one table.
-//!
-//! `host/API.md` describes the codes, and so does the page that the `type` of a problem leads to. Tests hold both to this
+//! Every error that a request may be answered with: its status, its code and its words, in one
 //! table.
+//!
+//! `host/API.md` describes the codes, and so does the page that the `type` of a problem leads to.
+//! Tests hold both to this table.
 
 use axum::http::StatusCode;
 
-/// Declares the problems. Each has a status, a code for programs, a title that stays the same, and words for people.
+/// Declares the problems. Each has a status, a code for programs, a title that stays the same, and
+/// words for people.
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident: $status:literal $code:literal, $title:literal, $detail:literal;)*) => {
         /// What keeps a request from being carried out.

@@ -1,7 +1,8 @@
 //! An error as a problem in JSON (RFC 9457), with the headers that say the same.
 //!
-//! `type` is the URL of a page of this host that describes the code. A `urn:` would need a registered namespace, and a URL
-//! elsewhere would leave a self-hosted product; programs tell errors apart by `code`.
+//! `type` is the URL of a page of this host that describes the code. A `urn:` would need a
+//! registered namespace, and a URL elsewhere would leave a self-hosted product; programs tell
+//! errors apart by `code`.
 
 use axum::{
     http::{HeaderMap, HeaderValue, header},
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
     use jackfield_services::accounts::Scope;
 
-    fn drawn(error: impl Into<WebError>, is_proxy: bool) -> (HeaderMap, String) {
+    fn rendered(error: impl Into<WebError>, is_proxy: bool) -> (HeaderMap, String) {
         let prefix = "https://jackfield.example".parse().expect("a prefix");
         let ProblemJson { body, headers } = ProblemJson::new(&error.into(), &prefix, "0a1b", is_proxy);
         (headers, serde_json::to_string(&body).expect("it is JSON"))
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_problem_has_the_members_of_the_rfc_and_ours() {
-        let (headers, body) = drawn(Problem::NoGrant, false);
+        let (headers, body) = rendered(Problem::NoGrant, false);
         insta::assert_snapshot!(body, @r#"{"type":"https://jackfield.example/api/errors/#no-grant","title":"No such grant","status":404,"detail":"The integration has no such grant.","code":"no-grant","requestId":"0a1b"}"#);
         assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(headers["jackfield-error"], "no-grant");
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_challenge_says_what_is_wrong_with_the_token() {
-        let challenge = |error: WebError| drawn(error, false).0.get(header::WWW_AUTHENTICATE).cloned();
+        let challenge = |error: WebError| rendered(error, false).0.get(header::WWW_AUTHENTICATE).cloned();
         assert_eq!(challenge(Problem::NotLoggedIn.into()).expect("one"), "Bearer");
         assert_eq!(challenge(Problem::InvalidToken.into()).expect("one"), "Bearer error=\"invalid_token\"");
         let missing = challenge(WebError::missing_scope(Scope::OrgRead)).expect("one");
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_proxy_says_by_its_own_rfc_what_went_wrong() {
-        let status = |error: WebError| drawn(error, true).0["proxy-status"].to_str().expect("text").to_owned();
+        let status = |error: WebError| rendered(error, true).0["proxy-status"].to_str().expect("text").to_owned();
         assert_eq!(status(Problem::TimedOut.into()), "jackfield; error=http_response_timeout");
         assert_eq!(status(Problem::NotFound.into()), "jackfield; error=http_request_error");
         let refused = WebError { proxy_status: Some("connection_refused"), ..Problem::Unreachable.into() };

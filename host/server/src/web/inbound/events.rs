@@ -10,7 +10,8 @@ use super::webhook_request::{InboundRequest, busy, webhook_response};
 use crate::{app::AppHandle, web::error::WebError};
 use jackfield_services::grants::EventOutcome;
 
-/// `GET`, `POST`, `PUT /extensions/{provider}/events/`: from a service; the operator entered the URL there.
+/// `GET`, `POST`, `PUT /extensions/{provider}/events/`: from a service; the operator entered the
+/// URL there.
 pub(in crate::web) async fn handle_event(
     State(app): State<AppHandle>,
     Path(provider): Path<String>,

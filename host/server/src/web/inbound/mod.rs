@@ -1,6 +1,6 @@
 //! Calls from services: to the webhook of one setup, and to the events URL of a provider.
 //!
-//! They come without session, origin or page. The provider proves and judges them.
+//! They come without a session or an origin. The provider checks where they come from.
 
 mod events;
 mod webhook;

@@ -10,7 +10,8 @@ use super::webhook_request::{InboundRequest, busy, webhook_response};
 use crate::{app::AppHandle, web::error::WebError};
 use jackfield_services::setup::WebhookOutcome;
 
-/// `GET`, `POST`, `PUT /extensions/{provider}/webhook/{key}/`: from a service that got the URL during a setup.
+/// `GET`, `POST`, `PUT /extensions/{provider}/webhook/{key}/`: from a service that got the URL
+/// during a setup.
 pub(in crate::web) async fn receive(
     State(app): State<AppHandle>,
     Path((provider, key)): Path<(String, String)>,

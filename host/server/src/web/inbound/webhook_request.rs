@@ -10,7 +10,8 @@ use url::form_urlencoded;
 
 use jackfield_loader::{WebhookRequest, WebhookResponse};
 
-/// Methods that a service may use. A HEAD would look like a GET to the provider, which would act on a probe.
+/// Methods that a service may use. A HEAD would look like a GET to the provider, which would act on
+/// a probe.
 const METHODS: [Method; 3] = [Method::GET, Method::POST, Method::PUT];
 
 /// The request of a service.
@@ -48,12 +49,13 @@ fn method_not_allowed() -> Response {
         .into_response()
 }
 
-/// The service calls again.
+/// The service tries again later.
 pub(in crate::web) fn busy() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
 }
 
-/// The provider's bytes. They come from this host's own address, so a browser must neither run nor show them as a page.
+/// The provider's bytes. They come from this host's own address, so a browser must neither run nor
+/// show them as a page.
 pub(in crate::web) fn webhook_response(answer: WebhookResponse) -> Response {
     let status = StatusCode::from_u16(answer.status).ok().filter(|status| status.as_u16() >= 200);
     let Some(status) = status else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };

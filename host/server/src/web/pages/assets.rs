@@ -1,4 +1,5 @@
-//! Style and scripts, embedded in the binary, under URLs that change with their content so that browsers may keep them.
+//! Style and scripts, embedded in the binary. Their URLs change with the content, so browsers may
+//! cache them.
 
 use std::sync::LazyLock;
 

@@ -81,7 +81,8 @@ const OF_AN_ORGANIZATION: [Action; 13] = [
     Action::ConfigurationChange,
 ];
 
-/// `GET /organizations/{org}/audit/`: from the integrations page. An empty filter asks for everything.
+/// `GET /organizations/{org}/audit/`: from the integrations page. An empty filter asks for
+/// everything.
 pub(in crate::web) async fn page(
     State(app): State<AppHandle>,
     PageAccess { access, .. }: PageAccess,

@@ -1,7 +1,8 @@
 //! A message for the next page that a person sees: why a setup ended, what was removed.
 //!
-//! It is carried in a short-lived cookie and not in the session, because some who need it have no session. The cookie
-//! names one of the texts here and a reference, so that a stranger cannot put words of their own into it.
+//! It is carried in a short-lived cookie and not in the session, because some who need it have no
+//! session. The cookie names one of the texts here and a reference, so that a stranger cannot put
+//! words of their own into it.
 
 use axum::{
     http::{HeaderMap, HeaderValue, header},

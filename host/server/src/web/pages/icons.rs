@@ -12,10 +12,10 @@ use crate::{
 };
 use jackfield_loader::Provider;
 
-/// Shown where a plugin brings none.
+/// For plugins without an icon.
 const NEUTRAL: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="24" height="24"><rect x="2" y="2" width="20" height="20" rx="5" fill="#77736c"/><path d="M9 7v4M15 7v4M7 11h10v1a5 5 0 0 1-10 0zM12 17v3" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>"##;
 
-/// URL of a provider's icon; it changes with the plugin, so that browsers may keep it.
+/// URL of a provider's icon. It changes with the plugin, so browsers may cache it.
 pub(in crate::web) fn url(provider: Option<&Provider>) -> String {
     match provider {
         Some(provider) => format!("/icons/{}/{}.svg", provider.id(), &provider.plugin().digest[..16]),
@@ -38,7 +38,7 @@ pub(in crate::web) async fn serve(
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-        // For who opens it as a page: still nothing runs.
+        // Also when it is opened as a page, nothing runs.
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
     ];
     Ok((headers, icon).into_response())

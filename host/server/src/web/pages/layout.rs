@@ -1,4 +1,5 @@
-//! What stands around the pages of people who are logged in: the organization, and what the last answer left to say.
+//! What stands around the pages of people who are logged in: the organization, and what the last
+//! answer left to say.
 
 use std::convert::Infallible;
 

@@ -51,7 +51,7 @@ struct LogInPage<'a> {
     flash: Option<Flash>,
 }
 
-/// `GET /auth/login/`: where a person without a session lands.
+/// `GET /auth/login/`: the form for people without a session.
 pub(in crate::web) async fn form(
     State(app): State<AppHandle>,
     user: Option<LoggedIn>,
@@ -104,7 +104,8 @@ pub(in crate::web) async fn log_out(BrowserSession(session): BrowserSession) -> 
     Ok(found("/auth/login/"))
 }
 
-/// A path within this host, or `/`: not another origin by scheme, `//`, `\` or control character.
+/// A path within this host, or `/`. A scheme, `//`, `\` or a control character could lead to
+/// another origin.
 fn safe_next(prefix: &UrlPrefix, next: &str) -> String {
     let is_path = next.starts_with('/') && !next.starts_with("//");
     let is_plain = !next.chars().any(|c| c == '\\' || c.is_control());

@@ -1,5 +1,5 @@
-//! What a person reads about each check of a setup that can fail. The names are those of the log. The checked values never
-//! appear here.
+//! What a person reads about each check of a setup that can fail. The names are those of the log.
+//! The checked values never appear here.
 
 use jackfield_services::setup::{Refusal, SetupResult};
 
@@ -17,7 +17,7 @@ const fn row(name: &'static str, words: &'static str) -> SetupError {
 }
 
 /// A setup ended, and nothing more is known.
-const OTHER: SetupError = row("set-up", "The connection ended before it was finished.");
+const OTHER: SetupError = row("setup", "The connection ended before it was finished.");
 
 #[rustfmt::skip]
 static CHECKS: [SetupError; 30] = [

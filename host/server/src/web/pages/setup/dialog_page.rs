@@ -1,4 +1,5 @@
-//! The last page of a setup. It tells the page that opened the pop-up, and where there is none it tells the person.
+//! The last page of a setup. It tells the page that opened the pop-up, and where there is none it
+//! tells the person.
 
 use std::collections::BTreeMap;
 
@@ -55,15 +56,16 @@ pub(super) fn page(ended: &SetupResult, origin: &str, reference: Option<String>)
     response
 }
 
-/// Where the same setup starts again, as a full page: the page that opened the pop-up has its answer by then.
+/// Where the same setup starts again, as a full page: the page that opened the pop-up has its
+/// answer by then.
 fn restart(ended: &SetupResult) -> String {
     let SetupResult { organization, provider_id, .. } = ended;
     let integration = ended.integration.map(|id| format!("&integration={id}")).unwrap_or_default();
     format!("/organizations/{organization}/integrations/{provider_id}/setup/?dialog=0{integration}")
 }
 
-/// JSON that cannot leave a script: without `<`, `>`, `&`, and without the two line separators that old JavaScript took
-/// for line ends.
+/// JSON that cannot leave a script: without `<`, `>`, `&`, and without the two line separators that
+/// old JavaScript took for line ends.
 fn in_script(value: &impl Serialize) -> String {
     let escapes: BTreeMap<char, &str> =
         [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")].into();

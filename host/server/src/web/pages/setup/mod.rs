@@ -39,7 +39,8 @@ pub(in crate::web) struct StartQuery {
     dialog: Option<String>,
 }
 
-/// `GET /organizations/{org}/integrations/{provider}/setup/`: the "add" links. The redirect drops the query.
+/// `GET /organizations/{org}/integrations/{provider}/setup/`: the "add" links. The redirect drops
+/// the query.
 pub(in crate::web) async fn start(
     State(app): State<AppHandle>,
     headers: HeaderMap,
@@ -108,8 +109,8 @@ pub(in crate::web) async fn visit(
     })
 }
 
-/// Where a setup sends the browser. It is an extension of the response, for layers around the host's routes; browsers do
-/// not see it.
+/// Where a setup sends the browser. It is an extension of the response, for layers around the
+/// host's routes; browsers do not see it.
 #[derive(Clone, Debug)]
 pub struct RedirectTarget(pub String);
 

@@ -1,7 +1,7 @@
 //! Leads to another site after a posted form.
 //!
-//! Browsers apply the `form-action` of the form's page to redirects too. A site that the form itself named is not in that
-//! policy, so a page of the host leads on instead of a redirect.
+//! Browsers apply the `form-action` of the form's page to redirects too. A site that the form
+//! itself named is not in that policy, so a page of the host leads on instead of a redirect.
 
 use askama::Template;
 use axum::response::Response;

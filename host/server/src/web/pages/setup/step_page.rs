@@ -1,4 +1,5 @@
-//! The page of a step: a form in the host's look, or the plugin's own HTML, which can only be read and posted.
+//! The page of a step: a form in the host's look, or the plugin's own HTML, which can only be read
+//! and posted.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -52,8 +53,8 @@ pub(super) fn page(page: Page, progress: Progress, provider: &Provider) -> Respo
         },
     };
     let mut response = private(html(&StepPage { progress, body }), &policy(provider));
-    // Without a referrer browsers also leave out the origin of a posted form. Over plain http nothing else shows that the
-    // form is ours.
+    // Without a referrer browsers also leave out the origin of a posted form. Over plain http
+    // nothing else shows that the form is ours.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     if waits {
         response.headers_mut().insert(header::REFRESH, HeaderValue::from_static(LOOK_AGAIN));
@@ -61,8 +62,8 @@ pub(super) fn page(page: Page, progress: Progress, provider: &Provider) -> Respo
     response
 }
 
-/// A step runs no script, and its forms are posted only to this host. Browsers apply that to redirects too, so the
-/// provider's own authorization endpoint is named.
+/// A step runs no script, and its forms are posted only to this host. Browsers apply that to
+/// redirects too, so the provider's own authorization endpoint is named.
 fn policy(provider: &Provider) -> String {
     let origins: String = form_origins(provider).map(|origin| format!(" {origin}")).collect();
     format!(
@@ -71,8 +72,8 @@ fn policy(provider: &Provider) -> String {
     )
 }
 
-/// Where the forms of a provider's steps may lead besides this host: to the authorization endpoints that are known before
-/// anything is posted.
+/// Where the forms of a provider's steps may lead besides this host: to the authorization endpoints
+/// that are known before anything is posted.
 pub(super) fn form_origins(provider: &Provider) -> impl Iterator<Item = String> {
     let endpoints = provider.steps().iter().filter_map(|step| match &step.kind {
         StepKind::OAuth2(oauth2) => Url::parse(&oauth2.authorize_url).ok(),
@@ -81,7 +82,8 @@ pub(super) fn form_origins(provider: &Provider) -> impl Iterator<Item = String> 
     endpoints.map(|url| url.origin().ascii_serialization())
 }
 
-/// What a plugin's HTML may contain besides text: forms that post to this page, and nothing that styles, runs or fetches.
+/// What a plugin's HTML may contain besides text: forms that post to this page, and nothing that
+/// styles, runs or fetches.
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::default();
     builder

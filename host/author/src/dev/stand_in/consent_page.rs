@@ -1,5 +1,5 @@
-//! The pages that a browser sees in the place of a service's: a person allows or denies, or comes
-//! back with whatever the author likes to try.
+//! The pages that a browser sees in the place of a service's: a person allows or denies, or goes
+//! back with any query that the author wants to try.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use axum::{
 use serde::Deserialize;
 use url::Url;
 
-use super::{Shared, token::Grant};
+use super::{grant::Grant, service::Service};
 
-/// Where a set-up has sent the browser, and which set-up.
+/// A visit of a setup's browser: the service's URL, and the setup's own.
 #[derive(Deserialize)]
-pub(super) struct Sent {
+pub(super) struct Visit {
     url: String,
     back: String,
 }
@@ -29,13 +29,13 @@ pub(super) struct Decision {
     /// `allow` or `deny`, of an authorization request.
     #[serde(default)]
     decision: String,
-    /// What to come back with, from anywhere else.
+    /// The query to go back with, of any other page.
     #[serde(default)]
     query: String,
 }
 
 /// An authorization request (RFC 6749 section 4.1.1).
-struct Authorization {
+struct AuthorizationRequest {
     endpoint: Url,
     client_id: String,
     redirect_uri: Url,
@@ -50,11 +50,11 @@ struct Authorization {
 struct VisitPage<'a> {
     url: &'a str,
     back: &'a str,
-    authorization: Option<Authorization>,
+    authorization: Option<AuthorizationRequest>,
 }
 
-impl Authorization {
-    /// `None` for a URL that asks for no code.
+impl AuthorizationRequest {
+    /// `None` for a URL that does not request a code.
     fn of(url: &str) -> Option<Self> {
         let url = Url::parse(url).ok()?;
         let get = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
@@ -70,18 +70,18 @@ impl Authorization {
         })
     }
 
-    /// Section 4.1.2, or 4.1.2.1 for who says no. An issuer says in either case who it is (RFC 9207
-    /// section 2).
-    fn decided(self, shared: &Shared, decision: &str) -> Url {
+    /// The way back: section 4.1.2, or 4.1.2.1 after a denial. An issuer names itself in both (RFC
+    /// 9207 section 2).
+    fn redirect(self, service: &Service, decision: &str) -> Url {
         let mut back = self.redirect_uri.clone();
-        let issuer = shared.issuers.of(&self.endpoint);
+        let issuer = service.issuers.of(&self.endpoint);
         let mut query = back.query_pairs_mut();
         query.extend_pairs(issuer.iter().map(|issuer| ("iss", issuer)));
         if decision == "allow" {
             let Self { scope, challenge, client_id, nonce, .. } = self;
             let redirect_uri = self.redirect_uri.into();
             let grant = Grant { redirect_uri, scope, challenge, client_id, nonce, issuer };
-            query.append_pair("code", &shared.grants.give(grant));
+            query.append_pair("code", &service.codes.issue("dev-code-", grant));
         } else {
             query.append_pair("error", "access_denied");
         }
@@ -91,9 +91,9 @@ impl Authorization {
     }
 }
 
-/// `GET /visit`: where the detour leads.
-pub(super) async fn page(Query(sent): Query<Sent>) -> Response {
-    let page = VisitPage { authorization: Authorization::of(&sent.url), url: &sent.url, back: &sent.back };
+/// `GET /visit`: the browser comes from the host.
+pub(super) async fn show(Query(visit): Query<Visit>) -> Response {
+    let page = VisitPage { authorization: AuthorizationRequest::of(&visit.url), url: &visit.url, back: &visit.back };
     match page.render() {
         Ok(text) => Html(text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -101,16 +101,16 @@ pub(super) async fn page(Query(sent): Query<Sent>) -> Response {
 }
 
 /// `POST /visit`: the buttons there.
-pub(super) async fn decide(State(shared): State<Arc<Shared>>, Form(made): Form<Decision>) -> Response {
-    let back = match Authorization::of(&made.url) {
-        Some(authorization) => Some(authorization.decided(&shared, &made.decision)),
-        None => Url::parse(&made.back).ok().map(|mut back| {
-            back.set_query(Some(&made.query).filter(|query| !query.is_empty()).map(String::as_str));
+pub(super) async fn decide(State(service): State<Arc<Service>>, Form(decision): Form<Decision>) -> Response {
+    let back = match AuthorizationRequest::of(&decision.url) {
+        Some(authorization) => Some(authorization.redirect(&service, &decision.decision)),
+        None => Url::parse(&decision.back).ok().map(|mut back| {
+            back.set_query(Some(&decision.query).filter(|query| !query.is_empty()).map(String::as_str));
             back
         }),
     };
-    // As a service that knows the client's own redirect URI.
-    match back.filter(|back| back.origin().ascii_serialization() == shared.host) {
+    // A service knows the redirect URI of its client.
+    match back.filter(|back| back.origin().ascii_serialization() == service.host) {
         Some(back) => (StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response(),
         None => (StatusCode::BAD_REQUEST, "The redirect_uri is not this host's.").into_response(),
     }
@@ -121,10 +121,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_authorization_request_is_told_from_other_pages() {
+    fn an_authorization_request_differs_from_other_pages() {
         let url =
             "https://a.example/auth?response_type=code&client_id=c&redirect_uri=http%3A%2F%2Fh%2Fback%3Fx%3Dy&state=s";
-        let found = Authorization::of(url).expect("it asks for a code");
+        let found = AuthorizationRequest::of(url).expect("it asks for a code");
         assert_eq!((found.client_id.as_str(), found.redirect_uri.as_str()), ("c", "http://h/back?x=y"));
         for other in [
             "https://a.example/install",
@@ -132,7 +132,7 @@ mod tests {
             "https://a.example/?response_type=token&redirect_uri=http://h/",
             "x",
         ] {
-            assert!(Authorization::of(other).is_none(), "{other}");
+            assert!(AuthorizationRequest::of(other).is_none(), "{other}");
         }
     }
 }

@@ -3,16 +3,13 @@
 //! The tokens of one consent are a family: a rotated token is in the family of the one before, and
 //! a family can be revoked as a whole.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Clock, locked};
+use super::{clock::Clock, random::random_text};
 
 /// All tokens of a stand-in.
 #[derive(Debug)]
@@ -138,7 +135,7 @@ impl TokenRegistry {
 
     /// Issues the first tokens of a new family. Each refresh returns the family's data again.
     pub fn issue(&self, owner: &str, data: Value, policy: &TokenPolicy) -> IssuedTokens {
-        let mut contents = locked(&self.contents);
+        let mut contents = self.contents.lock();
         contents.families.push(Family { owner: owner.to_owned(), data, is_revoked: false });
         let family = contents.families.len() - 1;
         let refresh = contents.give_refresh(family, policy, self.clock.now());
@@ -150,7 +147,7 @@ impl TokenRegistry {
     /// # Errors
     /// When it is not valid, or no longer.
     pub fn refresh(&self, token: &str, policy: &TokenPolicy) -> Result<IssuedTokens, RefreshError> {
-        let mut contents = locked(&self.contents);
+        let mut contents = self.contents.lock();
         let now = self.clock.now();
         let entry =
             contents.tokens.get(token).filter(|entry| entry.is_refresh).cloned().ok_or(RefreshError::Unknown)?;
@@ -175,19 +172,19 @@ impl TokenRegistry {
     /// The state of a token.
     #[must_use]
     pub fn state(&self, token: &str) -> TokenState {
-        locked(&self.contents).state(token, self.clock.now())
+        self.contents.lock().state(token, self.clock.now())
     }
 
     /// Whether a token was issued as a refresh token.
     #[must_use]
     pub fn is_refresh(&self, token: &str) -> bool {
-        locked(&self.contents).tokens.get(token).is_some_and(|entry| entry.is_refresh)
+        self.contents.lock().tokens.get(token).is_some_and(|entry| entry.is_refresh)
     }
 
     /// Owner and data of a token's family.
     #[must_use]
     pub fn family(&self, token: &str) -> Option<(String, Value)> {
-        let contents = locked(&self.contents);
+        let contents = self.contents.lock();
         let family = &contents.families[contents.tokens.get(token)?.family];
         Some((family.owner.clone(), family.data.clone()))
     }
@@ -195,7 +192,7 @@ impl TokenRegistry {
     /// Revokes a token; a refresh token with its whole family (RFC 7009 section 2.1). Returns
     /// whether it was valid.
     pub fn revoke(&self, token: &str) -> bool {
-        let mut contents = locked(&self.contents);
+        let mut contents = self.contents.lock();
         let lived = contents.state(token, self.clock.now()) == TokenState::Live;
         let Some(entry) = contents.tokens.get_mut(token) else { return false };
         entry.is_revoked = true;
@@ -206,7 +203,7 @@ impl TokenRegistry {
 
     /// Revokes a token with its whole family. Returns whether it was valid.
     pub fn revoke_family(&self, token: &str) -> bool {
-        let mut contents = locked(&self.contents);
+        let mut contents = self.contents.lock();
         let lived = contents.state(token, self.clock.now()) == TokenState::Live;
         if let Some(family) = contents.tokens.get(token).map(|entry| entry.family) {
             contents.families[family].is_revoked = true;
@@ -216,14 +213,14 @@ impl TokenRegistry {
 
     /// Revokes everything of an owner.
     pub fn revoke_all_of(&self, owner: &str) {
-        let mut contents = locked(&self.contents);
+        let mut contents = self.contents.lock();
         contents.families.iter_mut().filter(|family| family.owner == owner).for_each(|family| family.is_revoked = true);
     }
 
     /// Every issued token, in order.
     #[must_use]
     pub fn all(&self) -> Vec<Token> {
-        let contents = locked(&self.contents);
+        let contents = self.contents.lock();
         let mut all: Vec<_> = contents.tokens.iter().collect();
         all.sort_by_key(|(_, entry)| entry.number);
         let token = |(token, entry): (&String, &TokenEntry)| Token {
@@ -281,10 +278,9 @@ impl Contents {
         Some(self.give(prefix, family, true, expiry(now, policy.refresh_expires_in)))
     }
 
-    /// A new token, as hard to guess as a real one.
+    /// A new token.
     fn give(&mut self, prefix: &str, family: usize, is_refresh: bool, expires_at: Option<Duration>) -> String {
-        let random = || getrandom::u64().expect("the system has a random generator");
-        let token = format!("{prefix}{:016x}{:016x}", random(), random());
+        let token = random_text(prefix);
         let number = self.tokens.len();
         let entry = TokenEntry { family, number, is_refresh, expires_at, is_used: false, is_revoked: false };
         self.tokens.insert(token.clone(), entry);

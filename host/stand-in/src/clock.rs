@@ -1,11 +1,8 @@
 //! The clock of a service. It has no date: tokens expire after a number of seconds.
 
-use std::{
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use super::locked;
+use parking_lot::Mutex;
 
 /// Time since the start, plus what a test has added.
 #[derive(Debug)]
@@ -18,12 +15,12 @@ impl Clock {
     /// Time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
-        self.started.elapsed() + *locked(&self.skipped)
+        self.started.elapsed() + *self.skipped.lock()
     }
 
     /// Lets time pass at once.
     pub fn advance(&self, time: Duration) {
-        *locked(&self.skipped) += time;
+        *self.skipped.lock() += time;
     }
 }
 

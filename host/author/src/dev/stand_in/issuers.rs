@@ -1,92 +1,81 @@
-//! The issuer that a provider is described by alone (RFC 8414, OpenID Connect Discovery): its
-//! metadata, its keys, its ID tokens and its userinfo. One key signs for all of them, as long as
-//! this process lives.
+//! The issuers that providers name instead of endpoints: their metadata (RFC 8414, OpenID Connect
+//! Discovery), keys, ID tokens and userinfo. One key signs for all of them.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode, header};
+use jackfield_config::clock::Clock;
+use jackfield_stand_in::{Endpoints, IssuerKey, OAUTH_METADATA, OPENID_CONFIGURATION, id_token_claims};
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Asked, Played, token::Grant};
+use super::{
+    grant::Grant,
+    message::{PlayedResponse, ServiceRequest},
+};
 use crate::dev::dev_file::DevFile;
-use jackfield_config::clock::Clock;
-use jackfield_oauth2::jose::SigningKey;
-
-const KEY_ID: &str = "dev";
-
-/// How long an ID token is good, in seconds.
-const LIFE: i64 = 300;
-
-/// RFC 8414 section 3, and OpenID Connect Discovery 1.0 section 4.
-const BEFORE_PATH: &str = "/.well-known/oauth-authorization-server";
-const BEHIND_PATH: &str = "/.well-known/openid-configuration";
 
 /// Claims of an ID token that say nothing of the person.
-const OF_THE_TOKEN: [&str; 6] = ["iss", "aud", "azp", "exp", "iat", "nonce"];
+const TOKEN_CLAIMS: [&str; 6] = ["iss", "aud", "azp", "exp", "iat", "nonce"];
 
 /// The issuers that are played.
 pub(super) struct Issuers {
-    key: SigningKey,
-    /// As the provider writes them; one that depends on a form is known once its metadata are asked
-    /// for.
+    key: IssuerKey,
+    /// As the provider writes them. An issuer that depends on a form is known once its metadata are
+    /// requested.
     known: Mutex<BTreeSet<String>>,
 }
 
 impl Issuers {
     pub(super) fn new() -> Self {
-        Self { key: SigningKey::generate(), known: Mutex::default() }
+        Self { key: IssuerKey::generate("dev"), known: Mutex::default() }
     }
 
-    pub(super) fn know(&self, issuers: impl IntoIterator<Item = String>) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(issuers);
+    pub(super) fn add(&self, issuers: impl IntoIterator<Item = String>) {
+        self.known.lock().extend(issuers);
     }
 
-    /// The issuer whose endpoint a URL is; where the provider has set endpoints of its own, the one
-    /// on the same host.
+    /// The issuer whose endpoint a URL is. If the provider sets endpoints of its own, the issuer on
+    /// the same host.
     pub(super) fn of(&self, url: &Url) -> Option<String> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock();
         let at = |issuer: &&String| endpoint_of(issuer, url).is_some();
         let beside = |issuer: &&String| Url::parse(issuer).is_ok_and(|issuer| issuer.origin() == url.origin());
         known.iter().find(at).or_else(|| known.iter().find(beside)).cloned()
     }
 
-    /// What an issuer answers; `None` to what is asked of somebody else.
-    pub(super) fn answer(&self, asked: &Asked, script: &DevFile) -> Option<Played> {
-        let url = Url::parse(&asked.url).ok().filter(|_| asked.method == Method::GET)?;
-        if let Some(base) = described_at(&url) {
-            return Some(good(&metadata(&self.written(base))));
+    /// The answer of an issuer; `None` to a request to another URL.
+    pub(super) fn answer(&self, request: &ServiceRequest, script: &DevFile) -> Option<PlayedResponse> {
+        let url = Url::parse(&request.url).ok().filter(|_| request.method == Method::GET)?;
+        if let Some(base) = base_of_metadata(&url) {
+            return Some(ok(&metadata(&self.as_written(base))));
         }
         let issuer = self.of(&url)?;
         match endpoint_of(&issuer, &url)? {
-            "jwks" => Some(good(&json!({"keys": [self.key.public_key(KEY_ID)]}))),
-            "userinfo" if asked.headers.contains_key(header::AUTHORIZATION) => Some(good(&userinfo(script).into())),
-            "userinfo" => Some(Played::json(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_token"}))),
+            "jwks" => Some(ok(&self.key.jwks())),
+            "userinfo" if request.headers.contains_key(header::AUTHORIZATION) => Some(ok(&userinfo(script).into())),
+            "userinfo" => Some(PlayedResponse::json(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_token"}))),
             _ => None,
         }
     }
 
-    /// OpenID Connect Core 1.0 section 2, where the scope `openid` was asked for. What the author
-    /// says stands over it.
+    /// OpenID Connect Core 1.0 section 2, if the scope `openid` was requested. The author's claims
+    /// replace ours.
     pub(super) fn id_token(&self, grant: &Grant, script: &DevFile) -> Option<String> {
         let issuer = grant.issuer.as_deref()?;
         grant.scope.as_deref()?.split([' ', ',']).find(|scope| *scope == "openid")?;
         let now = Clock::system().now().unix_timestamp();
         let mut claims = person();
-        let of_the_token =
-            json!({"iss": issuer, "aud": grant.client_id, "iat": now, "exp": now + LIFE, "nonce": grant.nonce});
-        claims.extend(of_the_token.as_object().cloned().unwrap_or_default());
+        claims.extend(id_token_claims(issuer, &grant.client_id, grant.nonce.as_deref(), now));
         claims.extend(script.id_token.clone());
-        Some(self.key.sign(Some(KEY_ID), &claims.into()))
+        Some(self.key.sign(&claims.into()))
     }
 
     /// The issuer of these metadata exactly as the provider writes it (RFC 8414 section 3.3): a
     /// slash at its end is lost in the URL.
-    fn written(&self, base: String) -> String {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    fn as_written(&self, base: String) -> String {
+        let mut known = self.known.lock();
         let found = known.iter().find(|issuer| base_of(issuer).as_ref() == Some(&base)).cloned();
         found.unwrap_or_else(|| {
             known.insert(base.clone());
@@ -95,11 +84,11 @@ impl Issuers {
     }
 }
 
-fn good(body: &Value) -> Played {
-    Played::json(StatusCode::OK, body)
+fn ok(body: &Value) -> PlayedResponse {
+    PlayedResponse::json(StatusCode::OK, body)
 }
 
-/// What an issuer's endpoints begin with.
+/// The beginning of an issuer's endpoints.
 fn base_of(issuer: &str) -> Option<String> {
     let url = Url::parse(issuer).ok()?;
     Some(format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/')))
@@ -113,33 +102,36 @@ fn endpoint_of<'a>(issuer: &str, url: &'a Url) -> Option<&'a str> {
     (is_one && base.origin() == url.origin()).then_some(path)
 }
 
-/// The base of the issuer whose metadata a URL is for.
-fn described_at(url: &Url) -> Option<String> {
+/// The base of the issuer whose metadata are at a URL.
+fn base_of_metadata(url: &Url) -> Option<String> {
     let path = url.path();
-    let of = path.strip_prefix(BEFORE_PATH).or_else(|| path.strip_suffix(BEHIND_PATH))?;
+    let of = path.strip_prefix(OAUTH_METADATA).or_else(|| path.strip_suffix(OPENID_CONFIGURATION))?;
     Some(format!("{}{}", url.origin().ascii_serialization(), of.trim_end_matches('/')))
 }
 
 /// RFC 8414 section 2, and RFC 9207 section 3.
 fn metadata(issuer: &str) -> Value {
     let base = base_of(issuer).unwrap_or_default();
-    json!({
-        "issuer": issuer,
-        "authorization_endpoint": format!("{base}/authorize"),
-        "token_endpoint": format!("{base}/token"),
+    let endpoints = Endpoints {
+        authorization: format!("{base}/authorize"),
+        token: format!("{base}/token"),
+        userinfo: format!("{base}/userinfo"),
+        jwks: format!("{base}/jwks"),
+    };
+    let more = json!({
         "revocation_endpoint": format!("{base}/revoke"),
-        "userinfo_endpoint": format!("{base}/userinfo"),
-        "jwks_uri": format!("{base}/jwks"),
-        "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "code_challenge_methods_supported": ["S256"],
         "id_token_signing_alg_values_supported": ["ES256"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
         "authorization_response_iss_parameter_supported": true,
-    })
+    });
+    let mut metadata = endpoints.metadata(issuer);
+    metadata.extend(more.as_object().cloned().unwrap_or_default());
+    metadata.into()
 }
 
-/// Who has allowed it, unless the author says otherwise.
+/// The person who has allowed it, unless the author says otherwise.
 fn person() -> Map<String, Value> {
     let person = json!({"sub": "dev-user", "name": "Ada Lovelace", "email": "ada@example.com"});
     person.as_object().cloned().unwrap_or_default()
@@ -148,7 +140,7 @@ fn person() -> Map<String, Value> {
 /// OpenID Connect Core 1.0 section 5.3: of the same subject as the ID token.
 fn userinfo(script: &DevFile) -> Map<String, Value> {
     let mut claims = person();
-    let of_the_person = script.id_token.iter().filter(|(name, _)| !OF_THE_TOKEN.contains(&name.as_str()));
+    let of_the_person = script.id_token.iter().filter(|(name, _)| !TOKEN_CLAIMS.contains(&name.as_str()));
     claims.extend(of_the_person.map(|(name, value)| (name.clone(), value.clone())));
     claims.extend(script.userinfo.clone());
     claims
@@ -164,15 +156,15 @@ mod tests {
     fn answer(issuers: &Issuers, url: &str, script: &str) -> Option<Value> {
         let headers: HeaderMap =
             [(header::AUTHORIZATION, "Bearer t".parse().expect("a header value"))].into_iter().collect();
-        let asked = Asked { method: Method::GET, url: url.to_owned(), headers, body: Vec::new().into() };
-        let played = issuers.answer(&asked, &script.parse().expect("it is right"))?;
+        let request = ServiceRequest { method: Method::GET, url: url.to_owned(), headers, body: Vec::new().into() };
+        let played = issuers.answer(&request, &script.parse().expect("it is right"))?;
         serde_json::from_slice(&played.body).ok()
     }
 
     #[test]
-    fn an_issuer_is_described_at_both_places_and_named_as_it_is_written() {
+    fn an_issuer_has_metadata_at_both_places_and_is_named_as_it_is_written() {
         let issuers = Issuers::new();
-        issuers.know(["https://a.example/t/1/".to_owned(), "https://b.example".to_owned()]);
+        issuers.add(["https://a.example/t/1/".to_owned(), "https://b.example".to_owned()]);
         for (url, issuer) in [
             ("https://a.example/.well-known/oauth-authorization-server/t/1", "https://a.example/t/1/"),
             ("https://a.example/t/1/.well-known/openid-configuration", "https://a.example/t/1/"),
@@ -191,7 +183,7 @@ mod tests {
     #[test]
     fn an_id_token_is_signed_by_the_announced_key_and_shaped_by_the_author() {
         let issuers = Issuers::new();
-        issuers.know(["https://a.example".to_owned()]);
+        issuers.add(["https://a.example".to_owned()]);
         let shaped = "[id-token]\nsub = \"U7\"\naud = \"other\"\n[userinfo]\nname = \"Grace\"";
         let script: DevFile = shaped.parse().expect("it is right");
         let mut grant = Grant {
@@ -209,8 +201,8 @@ mod tests {
         let of = |name: &str| claims[name].clone();
         assert_eq!((of("iss"), of("nonce"), of("sub")), (json!("https://a.example"), json!("n"), json!("U7")));
         assert_eq!((of("aud"), of("name")), (json!("other"), json!("Ada Lovelace")), "what the author says wins");
-        let told = answer(&issuers, "https://a.example/userinfo", shaped).expect("userinfo");
-        assert_eq!(told, json!({"sub": "U7", "name": "Grace", "email": "ada@example.com"}));
+        let claims = answer(&issuers, "https://a.example/userinfo", shaped).expect("userinfo");
+        assert_eq!(claims, json!({"sub": "U7", "name": "Grace", "email": "ada@example.com"}));
         grant.scope = Some("read".to_owned());
         assert_eq!(issuers.id_token(&grant, &script), None, "nobody asks for it");
     }

@@ -1,7 +1,8 @@
-//! The layer that draws errors: a problem in JSON under `/api/`, a page elsewhere.
+//! The layer that renders errors: a problem in JSON under `/api/`, a page elsewhere.
 //!
-//! It stands around the routes, because only there the request's id is known, and because it sees what other layers and
-//! extractors answer: a body that is too large, a method that is not allowed, a panic.
+//! It stands around the routes, because only there the request's id is known, and because it sees
+//! what other layers and extractors answer: a body that is too large, a method that is not allowed,
+//! a panic.
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -20,25 +21,25 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(in crate::web) struct FromService;
 
-/// Draws what the routes could not carry out.
-pub(in crate::web) async fn draw(State(app): State<AppHandle>, request: Request, next: Next) -> Response {
+/// Renders the errors of the routes.
+pub(in crate::web) async fn render(State(app): State<AppHandle>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
     let is_proxy = request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str().contains("/proxy/"));
     let request_id = request_id::of(request.extensions()).unwrap_or_default().to_owned();
     let mut response = next.run(request).await;
     let pending = response.extensions_mut().remove::<Pending>().map(|Pending(error)| error);
     let Some(error) = pending.or_else(|| if is_api { bare_error(&response) } else { None }) else { return response };
-    let mut drawn = if is_api {
+    let mut rendered = if is_api {
         ProblemJson::new(&error, &app.url_prefix, &request_id, is_proxy).into_response()
     } else {
         error_page::page(&error, &request_id)
     };
     // The status and `Retry-After`, `Allow` and the like stay.
-    *drawn.status_mut() = response.status();
+    *rendered.status_mut() = response.status();
     let kept =
         response.headers().iter().filter(|(name, _)| ![header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name));
-    drawn.headers_mut().extend(kept.map(|(name, value)| (name.clone(), value.clone())));
-    drawn
+    rendered.headers_mut().extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+    rendered
 }
 
 /// The error of an answer that a layer or an extractor gave.
