@@ -63,7 +63,20 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
         ],
     ),
     ("host/server/src", &[&["app", "telemetry"], &["control", "web"], &["startup"]]),
-    ("host/store/src", &[&["database"], &["sealing"], &["tables"], &["audit"], &["transactions"]]),
+    (
+        "host/store/src",
+        &[
+            &["hex", "key_id"],
+            &["error"],
+            &["database"],
+            &["sealing"],
+            &["tx"],
+            &["store"],
+            &["tables"],
+            &["audit"],
+            &["transactions", "testing"],
+        ],
+    ),
 ];
 
 fn assert_none(wrong: &[String]) {

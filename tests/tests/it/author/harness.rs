@@ -46,7 +46,7 @@ fn what_goes_wrong_is_the_same_through_a_host() {
     assert_eq!((&inside[0], &through[0]), (&"connection refused".to_owned(), &inside[0]));
     for (one, other) in inside.iter().zip(&through) {
         let beginning = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
-        assert_eq!(beginning(one), beginning(other), "what to do about it may differ: {one} / {other}");
+        assert_eq!(beginning(one), beginning(other), "the advice may differ: {one} / {other}");
     }
 }
 
