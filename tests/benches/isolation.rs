@@ -1,4 +1,5 @@
-//! What isolation costs: ratios between things measured in one run. `cargo bench -p jackfield-tests --bench isolation`
+//! What isolation costs: ratios between things measured in one run. `cargo bench -p jackfield-tests
+//! --bench isolation`
 
 use std::{
     fs,
@@ -26,7 +27,7 @@ const PASSWORD: &str = "correct horse battery";
 const CALLS: usize = 5_000;
 const ROUNDS: usize = 5;
 const MANY: usize = 50;
-const PEOPLE: usize = 4;
+const USERS: usize = 4;
 const LOAD: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
@@ -209,37 +210,37 @@ fn host(folder: &Path, isolation: &str, count: usize) -> Result<Host> {
     (0..count).fold(builder, |builder, number| builder.listed(&format!("numbered{number}"))).start()
 }
 
-/// What people do, for a while, from several browsers at once.
+/// What users do for some time, with several browsers at once.
 async fn throughput(folder: &Path) -> Result<()> {
-    println!("{PEOPLE} people for {LOAD:?}, {MANY} plugins, SQLite with full sync");
+    println!("{USERS} users for {LOAD:?}, {MANY} plugins, SQLite with full sync");
     let mut rates = Vec::new();
     for isolation in ["in-process", "process"] {
         let host = host(folder, isolation, MANY)?;
         host.user("owner@example.com", PASSWORD)?;
         host.run(&["org", "create", "acme", "--name", "Acme", "--owner", "owner@example.com"], "")?;
-        let lists = rate(&host, |person, _| async move {
-            let list = person.visit("/api/0/organizations/acme/config/integrations/").await?;
+        let lists = rate(&host, |user, _| async move {
+            let list = user.visit("/api/0/organizations/acme/config/integrations/").await?;
             anyhow::ensure!(list.status == 200);
             Ok(())
         });
         let lists = lists.await?;
-        let set_ups = rate(&host, |person, turn| async move {
+        let setups = rate(&host, |user, turn| async move {
             let provider = format!("numbered-{:08}", turn % MANY);
-            person.start_setup("acme", &provider).await?;
+            user.start_setup("acme", &provider).await?;
             let form = [("name", format!("{turn}"))];
             let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            anyhow::ensure!(person.post(&format!("/extensions/{provider}/setup/"), &form).await?.dialog()?.success);
+            anyhow::ensure!(user.post(&format!("/extensions/{provider}/setup/"), &form).await?.dialog()?.success);
             Ok(())
         });
-        let set_ups = set_ups.await?;
-        println!("  {isolation:<11} {lists:>8.0} lists/s {set_ups:>8.0} set-ups/s");
-        rates.push((lists, set_ups));
+        let setups = setups.await?;
+        println!("  {isolation:<11} {lists:>8.0} lists/s {setups:>8.0} setups/s");
+        rates.push((lists, setups));
     }
-    let [(lists, set_ups), (lists_in_workers, set_ups_in_workers)] = rates[..] else { return Ok(()) };
+    let [(lists, setups), (lists_in_workers, set_ups_in_workers)] = rates[..] else { return Ok(()) };
     println!(
-        "  workers against in-process: lists {:.2} x, set-ups {:.2} x",
+        "  workers against in-process: lists {:.2} x, setups {:.2} x",
         lists_in_workers / lists,
-        set_ups_in_workers / set_ups
+        set_ups_in_workers / setups
     );
     Ok(())
 }
@@ -249,13 +250,13 @@ where
     F: Future<Output = Result<()>> + Send,
 {
     let (is_over, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let mut people = Vec::new();
-    for _ in 0..PEOPLE {
-        let person = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    let mut users = Vec::new();
+    for _ in 0..USERS {
+        let user = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
         let (is_over, turns, act) = (is_over.clone(), turns.clone(), act.clone());
-        people.push(tokio::spawn(async move {
+        users.push(tokio::spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
-                act(person.clone(), turns.fetch_add(1, Ordering::Relaxed)).await?;
+                act(user.clone(), turns.fetch_add(1, Ordering::Relaxed)).await?;
             }
             anyhow::Ok(())
         }));
@@ -263,8 +264,8 @@ where
     let begun = Instant::now();
     tokio::time::sleep(LOAD).await;
     is_over.store(true, Ordering::Relaxed);
-    for person in people {
-        person.await??;
+    for user in users {
+        user.await??;
     }
     Ok(turns.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64())
 }

@@ -1,4 +1,5 @@
-//! What reading a valid token costs the host, on one core, from SQLite. `cargo bench -p jackfield-tests --bench token_read`
+//! What reading a valid token costs the host, on one core, from SQLite. `cargo bench -p
+//! jackfield-tests --bench token_read`
 
 use std::{
     fs,

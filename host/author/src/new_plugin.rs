@@ -32,7 +32,7 @@ pub enum NewPluginError {
         why: String,
     },
     /// A file or folder of that name exists.
-    #[error("{} is there already, and stays as it is\n  help: take another name, or another folder to run this in", .0.display())]
+    #[error("{} exists already, and stays as it is\n  help: take another name, or run this in another folder", .0.display())]
     Exists(PathBuf),
     /// The folder cannot be written.
     #[error("{}: {error}\n  help: run this in a folder that you may write", .folder.display())]

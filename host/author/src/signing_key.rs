@@ -42,7 +42,7 @@ pub struct SignatureFile {
 #[derive(Debug, Error)]
 pub enum KeyError {
     /// A file of that name exists.
-    #[error("{}: there already\n  help: name another file; a key is never overwritten", .0.display())]
+    #[error("{}: exists already\n  help: name another file; a key is never overwritten", .0.display())]
     Exists(PathBuf),
     /// Others can read the key.
     #[error("{file}: others may read the key: found the mode {mode:04o}, wanted 0600\n  help: chmod 600 {file}", file = .file.display())]

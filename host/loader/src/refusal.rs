@@ -29,7 +29,7 @@ pub enum Refusal {
         name: String,
     },
     /// A path with `..` or a NUL in it.
-    #[error("{entry:?}: found {found}, wanted a path that says where it leads")]
+    #[error("{entry:?}: found {found}, wanted a path without it")]
     NotAPath {
         /// What the operator wrote.
         entry: String,
@@ -220,7 +220,7 @@ pub enum Refusal {
         /// What the plugin said.
         found: String,
     },
-    /// A provider id that cannot stand in a URL or is taken by the host's own configuration.
+    /// A provider id that cannot be in a URL, or is a section of the configuration.
     #[error("{}: exports a provider with the id `{id}`, which is not allowed", .file.display())]
     BadId {
         /// The file.
@@ -285,12 +285,12 @@ impl Refusal {
             Self::IncompatibleAbi { .. } => "get a build of the plugin for this host's abi, or a host for the plugin's",
             Self::NotASignature { .. } => "sign the library again, with `jackfield plugin sign` or `minisign -S`",
             Self::UntrustedSigner { .. } => {
-                "add that key to plugins.trusted-keys if you trust whoever has it; do not load it otherwise"
+                "add that key to plugins.trusted-keys if you trust its owner; otherwise do not load it"
             }
             Self::SignatureDoesNotFit { .. } => {
-                "get library and signature again from where they were made; never sign it as it is"
+                "get library and signature again from their source; never sign it as it is"
             }
-            Self::BadLock { .. } => "write it anew with `jackfield plugin lock`",
+            Self::BadLock { .. } => "write it again with `jackfield plugin lock`",
             Self::LockNotWritten { .. } => "let this user write the folder of the configuration",
             Self::NotAsLocked { .. } => {
                 "put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`"

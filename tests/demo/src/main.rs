@@ -1,4 +1,5 @@
-//! `cargo demo`: a host with both plugins, a stand-in Slack, a user and an organization, ready to click through.
+//! `cargo demo`: a host with both plugins, a stand-in Slack, a user and an organization, ready to
+//! click through.
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 
@@ -52,7 +53,8 @@ async fn run() -> anyhow::Result<()> {
         anyhow::Ok(())
     };
     tokio::select! {
-        // Signals first: a host that has got the terminal's Ctrl-C as well is no failure of the demo.
+        // Signals first: a host that has got the terminal's Ctrl-C as well is no failure of the
+        // demo.
         biased;
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -1,4 +1,4 @@
-//! `cargo demo`, from what it prints to a clicked-through set-up.
+//! `cargo demo`, from what it prints to a finished setup.
 
 use std::{
     io::{BufRead, BufReader},

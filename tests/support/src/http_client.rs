@@ -117,10 +117,10 @@ impl HttpClient {
     /// # Errors
     /// When the log-in fails.
     pub async fn logged_in(url: &str, email: &str, password: &str) -> Result<Self> {
-        let person = Self::new(url);
-        let answer = person.log_in(email, password).await?;
+        let user = Self::new(url);
+        let answer = user.log_in(email, password).await?;
         ensure!(answer.status == 302, "the log-in answered {}: {}", answer.status, answer.text);
-        Ok(person)
+        Ok(user)
     }
 
     /// A request to a path of the host, or to any absolute URL.

@@ -43,7 +43,7 @@ pub const SECRET: &str = "interop-secret";
 pub fn interop() -> Option<Interop> {
     match installed() {
         Ok(folder) => Some(Interop { folder }),
-        Err(error) if must_run_all() => panic!("the counterparts from npm are needed: {error:#}"),
+        Err(error) if must_run_all() => panic!("the software from npm is needed: {error:#}"),
         Err(error) => {
             eprintln!("\n*** SKIPPED: a test against what others wrote, because it cannot be had: {error:#}\n");
             None
@@ -141,7 +141,7 @@ fn install() -> Result<PathBuf> {
     let is_stale = copied(&folder)? || !folder.join("node_modules/.package-lock.json").exists();
     if is_stale {
         let npm = Command::new("npm").args(["ci", "--silent", "--ignore-scripts", "--prefix"]).arg(&folder).output();
-        let npm = npm.context("npm, which brings the counterparts")?;
+        let npm = npm.context("npm, which installs them")?;
         ensure!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
     }
     Ok(folder)

@@ -32,7 +32,7 @@ const HELD: &[Point] = &[
     (3, "no state, or none expected, is no match", &["state_forged_or_left_out", "answers_are_checked"]),
     (
         4,
-        "set-ups expire, and say so",
+        "setups expire, and say so",
         &[
             "a_set_up_lives_fifteen_minutes_and_none_comes_from_the_future",
             "each_refused_request_is_explained_on_the_next_page",
@@ -65,15 +65,11 @@ const HELD: &[Point] = &[
         "a plugin has its own client registration and no other's",
         &["what_a_plugin_reaches_for_is_refused", "a_worker_inherits_nothing_but_its_socket"],
     ),
-    (12, "no other site starts a set-up", &["cross_site_start_and_step_of_a_setup", "only_our_own_origin_may_act"]),
-    (
-        13,
-        "a set-up that was tampered with is not believed",
-        &["each_tampered_field_breaks_the_signature", "random_tampering_is_refused"],
-    ),
+    (12, "no other site starts a setup", &["cross_site_start_and_step_of_a_setup", "only_our_own_origin_may_act"]),
+    (13, "a changed setup is refused", &["each_tampered_field_breaks_the_signature", "random_tampering_is_refused"]),
     (
         14,
-        "another build of a plugin ends its set-ups",
+        "another build of a plugin ends its setups",
         &[
             "steps_changed_by_a_plugin_upgrade_end_setups_that_are_under_way",
             "a_changed_plugin_is_replaced_an_unchanged_one_left_alone_and_a_flow_of_the_changed_one_ends_with_a_word",
@@ -151,7 +147,7 @@ const HELD: &[Point] = &[
     (28, "only the pop-up itself is listened to", &["post_message_forgery"]),
     (
         29,
-        "where the opener is cut off the answer comes over a channel of this set-up",
+        "if the opener is cut off, the message comes over a channel of this setup",
         &[
             "where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channel",
             "the_answer_also_goes_over_the_channel_the_opener_named",
@@ -349,7 +345,7 @@ const HELD: &[Point] = &[
     ),
     (
         55,
-        "a plugin that fails costs one set-up",
+        "a plugin that fails ends one setup",
         &[
             "a_plugin_that_crashes_costs_one_setup",
             "a_plugin_that_wants_all_memory_costs_one_setup",
@@ -390,7 +386,7 @@ const HELD: &[Point] = &[
     ),
     (
         61,
-        "floods of set-ups and log-ins are slowed down, and what is stored is swept",
+        "floods of setups and logins are slowed down, and expired rows are removed",
         &[
             "a_flood_of_setups_is_stopped_and_others_are_not",
             "who_finishes_what_they_begin_is_never_stopped",
@@ -399,7 +395,7 @@ const HELD: &[Point] = &[
     ),
     (
         62,
-        "the audit log is written with the deed, and nobody changes it unseen",
+        "audit entries are written with the action, and no change to them stays unnoticed",
         &[
             "rows_are_chained_and_the_head_is_the_last",
             "a_deed_that_is_undone_leaves_no_row",

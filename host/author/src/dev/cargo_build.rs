@@ -24,9 +24,9 @@ use super::project::Project;
 pub(super) enum BuildError {
     #[error("cargo cannot be run: {0}\n  help: install Rust from https://rustup.rs, or put cargo on your PATH")]
     NoCargo(io::Error),
-    #[error("cargo could not be listened to: {0}")]
+    #[error("cargo's messages could not be read: {0}")]
     Lost(io::Error),
-    #[error("it does not build; what is wrong stands above")]
+    #[error("it does not build; the compiler's messages are above")]
     Failed,
     #[error(
         "the crate `{0}` makes no shared library\n  help: add to its Cargo.toml\n\n    [lib]\n    crate-type = [\"cdylib\", \"rlib\"]\n"

@@ -15,7 +15,7 @@ pub(super) enum Failure {
     NoPlugin(String),
     /// dev.toml is wrong.
     #[error(
-        "dev.toml: {0}\n  help: correct it; `While you write` in the guide of jackfield-plugin has all that can stand in it"
+        "dev.toml: {0}\n  help: correct it; `While you write` in the guide of jackfield-plugin lists all of its keys"
     )]
     DevFile(String),
     /// The plugin does not start, or not with these options.

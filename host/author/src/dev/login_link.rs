@@ -135,7 +135,7 @@ async fn log_in(State(links): State<LoginLinks>, Path(token): Path<String>, requ
     // A HEAD, from a program that previews links, must not use it up.
     if request.method() != Method::GET || !links.redeem(&token) {
         links.renew();
-        let words = "This link has been used, or is too old. One that is good stands in the terminal.";
+        let words = "This link was used, or is too old. The terminal shows one that works.";
         return (StatusCode::NOT_FOUND, private(), words).into_response();
     }
     match links.start_session(request).await {

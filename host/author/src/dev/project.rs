@@ -26,7 +26,7 @@ pub enum ProjectError {
     )]
     NotInACrate(PathBuf),
     /// A Cargo.toml of a workspace and of no crate.
-    #[error("{} is of a workspace and names no [package]\n  help: run this in the folder of the plugin's own crate", .0.display())]
+    #[error("{} is a workspace's and has no [package]\n  help: run this in the folder of the plugin's own crate", .0.display())]
     Workspace(PathBuf),
     /// A Cargo.toml that cannot be read.
     #[error("{}: {error}\n  help: correct it; `cargo build` has to accept it", .file.display())]
@@ -79,7 +79,7 @@ mod tests {
         let refusal = || Project::around(folder.path()).expect_err("no crate").to_string();
         assert!(refusal().contains("is not inside a crate"), "{}", refusal());
         fs::write(folder.path().join("Cargo.toml"), "[workspace]\n").expect("writable");
-        assert!(refusal().contains("is of a workspace and names no [package]"), "{}", refusal());
+        assert!(refusal().contains("is a workspace's and has no [package]"), "{}", refusal());
         fs::write(folder.path().join("Cargo.toml"), "[package\n").expect("writable");
         assert!(refusal().contains("help: correct it"), "{}", refusal());
         fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"acme\"\n").expect("writable");

@@ -170,7 +170,7 @@ fn print_provider(provider: &Provider) {
         print(
             "hidden",
             &format!(
-                "{id} says that it is not configured: nobody is offered it\n  help: write what it needs under [options.{id}] in dev.toml"
+                "{id} says that it is not configured: the host offers it to nobody\n  help: write what it needs under [options.{id}] in dev.toml"
             ),
         );
     }

@@ -212,7 +212,7 @@ impl Reader<'_> {
         let from = table.text("from").unwrap_or_else(|| "token".to_owned());
         let headers = table.pairs("headers");
         let body = table.text("body");
-        let id = table.required_text("id", "say where the account's id stands in the answer, like `data.id`");
+        let id = table.required_text("id", "write the path of the account's id in the answer, like `data.id`");
         let names = table.text_or_texts("name").unwrap_or_default().into_iter().map(JsonPath::new).collect();
         table.finish();
         let source = match from.as_str() {
@@ -246,7 +246,7 @@ impl Reader<'_> {
         let asked = from.split_once(' ').filter(|(method, _)| matches!(*method, "GET" | "POST"));
         let Some((method, url)) = asked else {
             let help = "write \"token\", \"id-token\", \"userinfo\", or a method and a URL like \"GET https://api.acme.example/me\"";
-            self.table.note("account.from", "none of the words there are, nor a GET or POST of a URL", help);
+            self.table.note("account.from", "neither a known word nor a GET or POST of a URL", help);
             return None;
         };
         let url = self.filled("account.from", url);
@@ -257,7 +257,7 @@ impl Reader<'_> {
 
     fn identity(&mut self, oauth2: &OAuth2) -> Option<IdentityPath> {
         let mut table = self.table.table("identity")?;
-        let id = table.required_text("id", "say where the person's id stands in the answer, like `user.id`");
+        let id = table.required_text("id", "write the path of the person's id in the answer, like `user.id`");
         let url = Some(oauth2.authorize_url.as_str()).filter(|url| !url.is_empty()).or(oauth2.issuer.as_deref());
         let host = url.and_then(|url| Url::parse(url).ok()).and_then(|url| url.host_str().map(str::to_owned));
         let instance = table.text("instance").or(host).unwrap_or_default();
@@ -298,7 +298,7 @@ impl Reader<'_> {
             "client-id" => self.options.get(word)?.as_str().map(str::to_owned),
             _ if KEYS.contains(&word) || word == ACCESS_TOKEN => {
                 let help = "name an option of your own, like {subdomain}, and set it beside";
-                self.table.note(key, format!("{{{word}}} cannot stand here"), help);
+                self.table.note(key, format!("{{{word}}} cannot be used here"), help);
                 None
             }
             _ => self.own_option(word),
@@ -309,7 +309,7 @@ impl Reader<'_> {
         match self.table.text(word).filter(|value| !value.is_empty()) {
             Some(value) if placeholder::is_plain(&value) => return Some(value),
             Some(_) => {
-                let help = "write the part that stands in the URL, like `acme` or `acme.example`";
+                let help = "write the part of the URL, like `acme` or `acme.example`";
                 self.table.note(word, "neither a host nor a plain word", help);
             }
             None if self.missing.iter().any(|missing| missing == word) => {}

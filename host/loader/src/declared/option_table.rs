@@ -92,7 +92,7 @@ impl<'a> Table<'a> {
         let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, chosen)| *chosen);
         if chosen.is_none() {
             let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            self.note(key, "not one of the words there are", format!("write {}", words.join(" or ")));
+            self.note(key, "not a known word", format!("write {}", words.join(" or ")));
         }
         chosen
     }

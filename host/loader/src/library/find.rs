@@ -107,7 +107,7 @@ mod tests {
     fn a_path_that_climbs_or_ends_before_its_end_is_refused() {
         for path in ["../libacme.so", "plugins/../../acme.so", "/opt/..", "sub/../acme"] {
             let message = find(path, &[]).expect_err("it climbs").to_string();
-            assert_eq!(message, format!("{path:?}: found the part `..`, wanted a path that says where it leads"));
+            assert_eq!(message, format!("{path:?}: found the part `..`, wanted a path without it"));
         }
         for path in ["/opt/acme\0.so", "acme\0.so", "\0/acme"] {
             let message = find(path, &[]).expect_err("it holds a NUL").to_string();

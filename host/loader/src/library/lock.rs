@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 /// Name of the file. It lies beside the configuration.
 const FILE: &str = "jackfield.lock";
 
-const HEAD: &str = "# Written by `jackfield plugin lock`: the plugins this host loads, and no others. Write it anew after an upgrade.\n\n";
+const HEAD: &str = "# Written by `jackfield plugin lock`: the plugins this host loads, and no others. Write it again after an upgrade.\n\n";
 
 /// The accepted plugins, by entry of `default-integrations`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

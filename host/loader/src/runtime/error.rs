@@ -25,10 +25,10 @@ pub enum PluginError {
     #[error("the plugin asked for more than {MAX_REQUESTS} requests in one step")]
     TooManyRequests,
     /// The plugin was restarted during the question, and asked for other requests the second time.
-    #[error("the plugin was ended on account of another setup, and this one could not be repeated")]
+    #[error("another setup ended the plugin, and this one could not be repeated")]
     NotRepeatable,
     /// The plugin was restarted and describes a provider differently.
-    #[error("the plugin was started anew and describes `{0}` otherwise than before; it is not used like that")]
+    #[error("the plugin was restarted and describes `{0}` differently; it is not used")]
     DescriptionChanged(String),
 }
 

@@ -147,7 +147,7 @@ impl Plugin {
                 tracing::warn!(
                     plugin.name = self.info().name,
                     plugin.reason = error.reason(),
-                    "the plugin is to be started anew: {error}"
+                    "the plugin has to be restarted: {error}"
                 );
                 self.note_failure(&mut slot, &error.to_string());
             }
@@ -158,7 +158,7 @@ impl Plugin {
             Ok(running) => {
                 self.restarts.fetch_add(1, Ordering::Relaxed);
                 let (name, pid) = (&self.info().name, running.pid());
-                tracing::info!(plugin.name = name, worker.pid = pid, "the plugin is started anew");
+                tracing::info!(plugin.name = name, worker.pid = pid, "the plugin was restarted");
                 Ok(slot.running.insert(Arc::new(running)).clone())
             }
             Err(error) => {

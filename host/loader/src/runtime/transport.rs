@@ -44,7 +44,7 @@ pub enum TransportError {
     #[error("the answer is larger than {LARGEST_REPLY} bytes")]
     Oversized,
     /// The worker had ended before this call, for a reason that is not this call's.
-    #[error("its worker had ended, or had spoken without being asked, before this question")]
+    #[error("its worker ended, or sent bytes that no call asked for, before this question")]
     Gone,
     /// The system's loader or the layout check refused the library.
     #[error("{0}")]

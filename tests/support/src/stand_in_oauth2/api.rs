@@ -61,10 +61,10 @@ fn echo(shared: &Shared, request: &ServiceRequest<'_>, query: Option<&str>) -> R
     let headers = request.headers.keys().filter(|name| *name != header::AUTHORIZATION);
     let headers: Map<_, _> = headers.map(|name| (name.to_string(), Value::from(text(name)))).collect();
     let body = String::from_utf8_lossy(&request.body);
-    let heard = json!({
+    let request_seen = json!({
         "method": request.method.as_str(), "url": request.url, "query": query, "headers": headers, "body": body,
     });
-    answer_of(&heard.to_string())
+    answer_of(&request_seen.to_string())
 }
 
 /// RFC 6750 section 3.1; the state is for the test.

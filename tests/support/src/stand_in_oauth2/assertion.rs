@@ -1,9 +1,10 @@
 //! Clients that authenticate with a signed assertion, checked strictly (RFC 7523 section 3).
 
 use jackfield_oauth2::jose::{Jws, KeySet, SigningKey};
+use jackfield_stand_in::Parameters;
 use serde_json::{Value, json};
 
-use super::{CLIENT, Pairs, Rejection, ServiceRequest, Shared, expect_equal, issuer, take};
+use super::{CLIENT, Rejection, ServiceRequest, Shared, expect_equal, issuer};
 use crate::stand_in::locked;
 
 /// The private key of the client, PEM.
@@ -13,10 +14,10 @@ pub const CLIENT_KEY_ID: &str = "client-key-1";
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-pub(super) fn check(shared: &Shared, request: &ServiceRequest<'_>, given: &mut Pairs) -> Result<(), Rejection> {
-    expect_equal("client_id", &take(given, "client_id")?, CLIENT)?;
-    expect_equal("client_assertion_type", &take(given, "client_assertion_type")?, TYPE)?;
-    let assertion = take(given, "client_assertion")?;
+pub(super) fn check(shared: &Shared, request: &ServiceRequest<'_>, given: &mut Parameters) -> Result<(), Rejection> {
+    expect_equal("client_id", &given.take("client_id")?, CLIENT)?;
+    expect_equal("client_assertion_type", &given.take("client_assertion_type")?, TYPE)?;
+    let assertion = given.take("client_assertion")?;
     let claims = Jws::parse(&assertion).and_then(|jws| jws.verify(&registered()));
     let claims = claims.map_err(|error| format!("the assertion: {error}"))?;
     for name in ["iss", "sub"] {

@@ -36,7 +36,7 @@ pub struct Behaviour {
 pub struct Team {
     /// `T…`
     pub id: String,
-    /// What people call it.
+    /// Its name.
     pub name: String,
 }
 

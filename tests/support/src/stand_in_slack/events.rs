@@ -42,8 +42,8 @@ impl Delivery {
     /// Tokens of these users and bots were revoked:
     /// <https://docs.slack.dev/reference/events/tokens_revoked>.
     #[must_use]
-    pub fn revoked(id: &str, team: &str, people: &[&str], bots: &[&str]) -> Self {
-        Self::new(id, team, &json!({"type": "tokens_revoked", "tokens": {"oauth": people, "bot": bots}}))
+    pub fn revoked(id: &str, team: &str, users: &[&str], bots: &[&str]) -> Self {
+        Self::new(id, team, &json!({"type": "tokens_revoked", "tokens": {"oauth": users, "bot": bots}}))
     }
 
     /// Slack verifies the URL: <https://docs.slack.dev/reference/events/url_verification>.

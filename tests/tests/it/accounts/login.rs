@@ -10,25 +10,25 @@ use crate::app::{PASSWORD, TestApp};
 async fn a_log_in_changes_the_session_and_leads_where_the_person_was_going() -> Result<()> {
     let app = TestApp::start().await?;
     app.log_in_as("owner").await?;
-    let person = HttpClient::new(&app.host.url);
-    assert_eq!(person.visit("/").await?.status_and_location(), (302, "/auth/login/"));
-    let form = person.visit("/auth/login/?next=/organizations/acme/integrations/").await?;
+    let user = HttpClient::new(&app.host.url);
+    assert_eq!(user.visit("/").await?.status_and_location(), (302, "/auth/login/"));
+    let form = user.visit("/auth/login/?next=/organizations/acme/integrations/").await?;
     assert!(form.text.contains(r#"value="/organizations/acme/integrations/""#));
     assert_eq!(form.header("set-cookie"), "", "a visitor gets no session");
-    let wrong = person.log_in("owner@example.com", "wrong password").await?;
+    let wrong = user.log_in("owner@example.com", "wrong password").await?;
     assert_eq!((wrong.status, wrong.header("set-cookie")), (401, ""));
     assert!(wrong.text.contains("That e-mail and password do not match."));
     let next = [("email", "Owner@Example.com"), ("password", PASSWORD), ("next", "/organizations/acme/integrations/")];
-    let response = person.post("/auth/login/", &next).await?;
+    let response = user.post("/auth/login/", &next).await?;
     assert_eq!(response.status_and_location(), (302, "/organizations/acme/integrations/"));
     let cookie = response.header("set-cookie").to_owned();
     assert!(
         cookie.starts_with("jackfield=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
         "{cookie}"
     );
-    let again = person.log_in("owner@example.com", PASSWORD).await?;
+    let again = user.log_in("owner@example.com", PASSWORD).await?;
     assert_ne!(again.header("set-cookie").split(';').next(), cookie.split(';').next(), "another session id");
-    assert_eq!(person.visit("/").await?.status_and_location(), (302, "/organizations/acme/integrations/"));
+    assert_eq!(user.visit("/").await?.status_and_location(), (302, "/organizations/acme/integrations/"));
     Ok(())
 }
 
@@ -36,10 +36,10 @@ async fn a_log_in_changes_the_session_and_leads_where_the_person_was_going() -> 
 async fn repeated_failed_log_ins_are_slowed_down() -> Result<()> {
     let app = TestApp::start().await?;
     app.log_in_as("owner").await?;
-    let person = HttpClient::new(&app.host.url);
+    let user = HttpClient::new(&app.host.url);
     let mut slowed = None;
     for _ in 0..8 {
-        let response = person.log_in("owner@example.com", "wrong password").await?;
+        let response = user.log_in("owner@example.com", "wrong password").await?;
         if response.status == 429 {
             slowed = Some(response);
             break;
@@ -47,7 +47,7 @@ async fn repeated_failed_log_ins_are_slowed_down() -> Result<()> {
     }
     let response = slowed.expect("eight failures are too many");
     assert!(response.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds >= 1));
-    let other = person.log_in("nobody@example.com", "wrong password").await?;
+    let other = user.log_in("nobody@example.com", "wrong password").await?;
     assert_eq!(other.status, 401, "others are not slowed down");
     Ok(())
 }
@@ -76,7 +76,7 @@ async fn clients_use_bearer_tokens_of_their_own_organization() -> Result<()> {
     let wrong_method = client.send(client.request(Method::PUT, list).bearer_auth(&read)).await?;
     assert_eq!((wrong_method.status, wrong_method.json()?["detail"].is_string()), (405, true));
     let pages = client.request(Method::GET, "/organizations/acme/integrations/").bearer_auth(&read);
-    assert_eq!(client.send(pages).await?.status, 302, "pages are for people");
+    assert_eq!(client.send(pages).await?.status, 302, "pages need a session");
     Ok(())
 }
 

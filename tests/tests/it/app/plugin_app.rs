@@ -168,7 +168,7 @@ fn assert_told(failure: &Value, reasons: &[&str], words: &str) {
 }
 
 /// Starts a setup, posts one form and reads the dialog message.
-pub(crate) async fn posted(person: &HttpClient, provider: &str, form: &[(&str, &str)]) -> Result<DialogMessage> {
-    person.start_setup("acme", provider).await?;
-    person.post(&format!("/extensions/{provider}/setup/"), form).await?.dialog()
+pub(crate) async fn posted(user: &HttpClient, provider: &str, form: &[(&str, &str)]) -> Result<DialogMessage> {
+    user.start_setup("acme", provider).await?;
+    user.post(&format!("/extensions/{provider}/setup/"), form).await?.dialog()
 }

@@ -13,7 +13,9 @@ static DIFFERENCES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b(INFO|WARN|ERROR|DEBUG) jackfield[\w:]*: ", "$1 "),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
         (r"/tmp/\.tmp\w{6}", "[folder]"),
-        (r"/\S*/target/debug/deps/", "[target]/"),
+        (r"/\S*/target/(debug/deps|tmp)/", "[target]/"),
+        // Only root can become another user.
+        (r"sandbox limits, user, ", "sandbox limits, "),
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
         (r"\b\d{4}-\d\d-\d\d \d\d?:\d\d(:\d\d)?(\.\d+)?( UTC| \+00:00:00)?", "[time]"),
         (r"\b\d+\.\d+(s|ms|µs)\b", "[duration]"),

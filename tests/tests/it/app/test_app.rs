@@ -81,8 +81,8 @@ impl TestApp {
     }
 
     /// The integrations of `acme`, as the API shows them.
-    pub(crate) async fn list_integrations(&self, person: &HttpClient) -> Result<Vec<Value>> {
-        let list = person.visit("/api/0/organizations/acme/integrations/").await?.json()?;
+    pub(crate) async fn list_integrations(&self, user: &HttpClient) -> Result<Vec<Value>> {
+        let list = user.visit("/api/0/organizations/acme/integrations/").await?.json()?;
         Ok(list.as_array().cloned().unwrap_or_default())
     }
 

@@ -9,23 +9,23 @@ use crate::pages::journeys::{BrowserApp, in_browser};
 
 /// A page of the attacker: it receives every message, and opens what the test says.
 const EVIL: &str = "<!doctype html><title>evil</title><button id=open>Open</button><script>\
-    window.heard = []; window.addEventListener('message', (event) => heard.push(event.data)); \
+    window.received = []; window.addEventListener('message', (event) => received.push(event.data)); \
     document.getElementById('open').addEventListener('click', () => { window.popup = window.open(window.target); });</script>";
 
 /// Asserts that the evil page can receive messages and has received only the test's.
-async fn assert_heard_nothing(sitting: &BrowserApp) -> Result<()> {
-    let browser = &sitting.browser;
+async fn assert_received_nothing(app: &BrowserApp) -> Result<()> {
+    let browser = &app.browser;
     browser.run("window.postMessage('a word of its own', '*')").await?;
-    let has_heard = "return window.heard.includes('a word of its own')";
-    browser.until(has_heard, Vec::new(), "the evil page hears nothing at all").await?;
-    assert_eq!(browser.run("return window.heard").await?, json!(["a word of its own"]));
+    let has_received = "return window.received.includes('a word of its own')";
+    browser.until(has_received, Vec::new(), "the evil page receives nothing").await?;
+    assert_eq!(browser.run("return window.received").await?, json!(["a word of its own"]));
     Ok(())
 }
 
 /// Asserts that the setup succeeded.
-async fn assert_installed(sitting: &BrowserApp, name: &str) -> Result<()> {
-    let browser = &sitting.browser;
-    browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
+async fn assert_installed(app: &BrowserApp, name: &str) -> Result<()> {
+    let browser = &app.browser;
+    browser.open(&app.host.at("/organizations/acme/integrations/")).await?;
     browser.wait_for_text(".rows a", name).await
 }
 
@@ -37,9 +37,9 @@ async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let (browser, evil) = (&sitting.browser, EvilSite::serving(EVIL).await?);
-            let start = sitting.host.at("/organizations/acme/integrations/example/setup/");
+        async |app: &BrowserApp| {
+            let (browser, evil) = (&app.browser, EvilSite::serving(EVIL).await?);
+            let start = app.host.at("/organizations/acme/integrations/example/setup/");
             let opens = format!("window.target = {start:?}");
             browser.open(&evil.of_another_site()).await?;
             browser.run(&opens).await?;
@@ -49,15 +49,15 @@ async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
             browser.wait_for_text("h1", "Open this from Jackfield").await?;
             browser.close_window().await?;
             browser.switch_to(&page).await?;
-            assert_heard_nothing(sitting).await?;
+            assert_received_nothing(app).await?;
 
             browser.open(&evil.url()).await?;
             browser.run(&opens).await?;
             browser.click("#open").await?;
-            sitting.name_example(&page, "the victim's").await?;
-            browser.until("return window.popup.closed", Vec::new(), "the set-up does not end").await?;
-            assert_heard_nothing(sitting).await?;
-            assert_installed(sitting, "the victim's").await
+            app.name_example(&page, "the victim's").await?;
+            browser.until("return window.popup.closed", Vec::new(), "the setup does not end").await?;
+            assert_received_nothing(app).await?;
+            assert_installed(app, "the victim's").await
         },
     )
     .await
@@ -71,10 +71,10 @@ async fn post_message_theft_by_an_opener_that_navigated() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let (browser, evil) = (&sitting.browser, EvilSite::serving(EVIL).await?);
+        async |app: &BrowserApp| {
+            let (browser, evil) = (&app.browser, EvilSite::serving(EVIL).await?);
             let page = browser.window().await?;
-            sitting.open_menu_and_choose("example").await?;
+            app.open_menu_and_choose("example").await?;
             let popup = browser.switch_to_popup(&page).await?;
             browser.find("input[name=name]").await?;
             browser.switch_to(&page).await?;
@@ -84,8 +84,8 @@ async fn post_message_theft_by_an_opener_that_navigated() -> Result<()> {
             browser.click_and_leave("button[type=submit]").await?;
             browser.switch_to(&page).await?;
             browser.until_alone().await?;
-            assert_heard_nothing(sitting).await?;
-            assert_installed(sitting, "the victim's").await
+            assert_received_nothing(app).await?;
+            assert_installed(app, "the victim's").await
         },
     )
     .await
@@ -94,10 +94,10 @@ async fn post_message_theft_by_an_opener_that_navigated() -> Result<()> {
 /// Post-message forgery: another window than the pop-up tells the page that something is connected.
 #[tokio::test(flavor = "multi_thread")]
 async fn post_message_forgery() -> Result<()> {
-    in_browser("owner", |host| host, async |sitting: &BrowserApp| {
-    let browser = &sitting.browser;
+    in_browser("owner", |host| host, async |app: &BrowserApp| {
+    let browser = &app.browser;
     let page = browser.window().await?;
-    sitting.open_menu_and_choose("example").await?;
+    app.open_menu_and_choose("example").await?;
     let popup = browser.switch_to_popup(&page).await?;
     browser.find("input[name=name]").await?;
     browser.switch_to(&page).await?;
@@ -112,7 +112,7 @@ async fn post_message_forgery() -> Result<()> {
     browser.switch_to(&page).await?;
     browser.wait_for_text(".notice.success", "Example (real) is connected.").await?;
     assert!(!browser.text("body").await?.contains("forged"));
-    sitting.quiet().await?;
+    app.quiet().await?;
     Ok(())
     }).await
 }
@@ -124,10 +124,10 @@ async fn clickjacking_by_a_frame() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
             for path in ["/organizations/acme/integrations/", "/extensions/example/setup/", "/auth/login/"] {
-                let url = sitting.host.at(path);
+                let url = app.host.at(path);
                 let evil = EvilSite::serving(&format!("<!doctype html><iframe src=\"{url}\"></iframe>")).await?;
                 browser.open(&evil.url()).await?;
                 browser.assert_console_says("frame-ancestors").await?;
@@ -147,9 +147,9 @@ async fn token_leak_by_referrer() -> Result<()> {
     in_browser(
         "owner",
         |host| host.plugin("misbehaving").toml(&toml),
-        async |sitting: &BrowserApp| {
-            let (browser, host) = (&sitting.browser, &sitting.host);
-            sitting.slack_as_a_full_page().await?;
+        async |app: &BrowserApp| {
+            let (browser, host) = (&app.browser, &app.host);
+            app.slack_as_a_full_page().await?;
             browser.click("button[value=allow]").await?;
             browser.wait_for_text("h1", "Slack is connected").await?;
             let address = browser.url().await?;
@@ -159,10 +159,10 @@ async fn token_leak_by_referrer() -> Result<()> {
             browser.wait_for_text("h1", "evil").await?;
             browser.open(&host.at("/organizations/acme/integrations/")).await?;
             browser.run("window.open = () => null").await?;
-            sitting.open_menu_and_choose("redirects").await?;
+            app.open_menu_and_choose("redirects").await?;
             browser.wait_for_text("h1", "evil").await?;
             assert!(evil.asked().len() >= 2, "the browser was there twice");
-            let at_slack: Vec<HeaderMap> = sitting.slack.requests().into_iter().map(|one| one.headers).collect();
+            let at_slack: Vec<HeaderMap> = app.slack.requests().into_iter().map(|one| one.headers).collect();
             let told = [evil.referrers(), referrers(&at_slack)].concat();
             let is_ours = |url: &String| url.starts_with(&host.url);
             assert!(!told.iter().any(is_ours), "{told:?}");

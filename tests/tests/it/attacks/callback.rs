@@ -29,11 +29,11 @@ async fn state_fixation() -> Result<()> {
     assert_eq!(elsewhere.visit(&back).await?.status_and_location(), (302, "/"));
     assert_eq!(HttpClient::new(&app.host.url).visit(&back).await?.status_and_location(), (302, "/"));
     victim.start_setup("acme", "slack").await?;
-    assert_eq!(victim.visit(&back).await?.dialog()?.detail(), INVALID, "a set-up of their own has another state");
+    assert_eq!(victim.visit(&back).await?.dialog()?.detail(), INVALID, "their own setup has another state");
     assert_eq!(app.slack.token_requests().len(), 0);
     app.database().await?.assert_nothing("owner@example.com").await?;
     app.database().await?.assert_nothing("manager@example.com").await?;
-    assert!(attacker.visit(&back).await?.dialog()?.success, "where it belongs it goes through");
+    assert!(attacker.visit(&back).await?.dialog()?.success, "in the right place it succeeds");
     Ok(())
 }
 
@@ -51,7 +51,7 @@ async fn state_fixation_by_a_planted_session() -> Result<()> {
     assert_eq!(planted.visit(&back).await?.status_and_location(), (302, "/"));
     assert_eq!(app.slack.token_requests().len(), 0);
     app.database().await?.assert_nothing("owner@example.com").await?;
-    assert!(planted.install("acme", "slack").await?.dialog()?.success, "a set-up begun after the log-in goes through");
+    assert!(planted.install("acme", "slack").await?.dialog()?.success, "a setup that begins after the login succeeds");
     Ok(())
 }
 
@@ -68,7 +68,7 @@ async fn replay_of_a_callback() -> Result<()> {
     assert_eq!(owner.visit(&back).await?.status_and_location(), (302, "/"));
     assert_eq!(app.slack.token_requests().len(), 1);
     owner.start_setup("acme", "slack").await?;
-    assert_eq!(owner.visit(&back).await?.dialog()?.detail(), INVALID, "nor in another set-up");
+    assert_eq!(owner.visit(&back).await?.dialog()?.detail(), INVALID, "nor in another setup");
     assert_eq!(app.slack.token_requests().len(), 1);
     Ok(())
 }
@@ -93,7 +93,11 @@ async fn cross_app_callback() -> Result<()> {
         let page = victim.visit(&back).await?;
         assert_eq!((page.dialog()?.detail(), quoted(&host, &page.text)?.0), (INVALID, "state-other"), "{back}");
         let refused = victim.visit(&back).await?;
-        assert_eq!(quoted_next(&host, &victim, &refused).await?, "none-under-way", "nor where no set-up waits for it");
+        assert_eq!(
+            quoted_next(&host, &victim, &refused).await?,
+            "none-under-way",
+            "nor without a setup that waits for it"
+        );
     }
     for id in ["calendar", "payroll"] {
         assert_eq!(service.request_count(id, &format!("https://{id}.example/token")), 0, "{id}");
@@ -116,7 +120,7 @@ async fn callback_under_another_organization() -> Result<()> {
     owner.start_setup("acme", "slack").await?;
     let page = owner.visit(&back).await?;
     assert_eq!((page.dialog()?.detail(), quoted(&app.host, &page.text)?.0), (INVALID, "state-other"));
-    assert!(page.text.contains("/organizations/acme/integrations/slack/setup/"), "it starts again where it was");
+    assert!(page.text.contains("/organizations/acme/integrations/slack/setup/"), "it starts again at the same place");
     assert_eq!(app.slack.token_requests().len(), 0);
     app.database().await?.assert_nothing("owner@example.com").await?;
     assert!(owner.install("acme", "slack").await?.dialog()?.success);

@@ -21,7 +21,7 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn code_injection() -> Result<()> {
     let services =
-        [service_of("proof-key", |_| {})?, issuer_of("nonce-alone", |dialect, _| dialect.pkce = Pkce::Ignored)?];
+        [service_of("proof-key", |_| {})?, issuer_of("nonce-alone", |profile, _| profile.pkce = Pkce::Ignored)?];
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
     let tables = declaration_of(&service, "proof-key", "") + &by_issuer(&service, "nonce-alone", "");
     let (host, victim) = host_and_owner(&service, &tables).await?;
@@ -54,7 +54,7 @@ async fn tampered(app: &TestApp, owner: &HttpClient, change: impl Fn(&str, &str)
     let query = change(&parameter(&back, "code"), &parameter(&back, "state"));
     let response = owner.visit(&format!("/extensions/slack/setup/?{query}")).await?;
     let dialog = response.dialog()?;
-    assert!(!dialog.success && !response.text.contains("injected"), "nothing that was not asked for is shown: {query}");
+    assert!(!dialog.success && !response.text.contains("injected"), "nothing else is shown: {query}");
     assert_eq!(app.slack.token_requests().len(), 0, "refused before any token request");
     Ok(dialog.detail().to_owned())
 }

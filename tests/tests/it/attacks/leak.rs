@@ -42,7 +42,7 @@ impl LeakApp {
     async fn new() -> Result<Self> {
         let slack = StandInSlack::start().await?;
         let response = r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 3600}"#;
-        let services = BTreeMap::from([service_of("acme", |dialect| dialect.token_answer = response.to_owned())?]);
+        let services = BTreeMap::from([service_of("acme", |profile| profile.token_answer = response.to_owned())?]);
         let service = StandInOAuth2::start(services).await?;
         let slack_toml = slack_options(&slack, "v1");
         let port = format!("\"127.0.0.1:{}\", \"127.0.0.1:{}\"", slack.port(), service.port());
@@ -179,7 +179,7 @@ async fn token_leak_by_log_or_command() -> Result<()> {
         app.assert_clean(&format!("`{command}`"), &said);
     }
     let log = app.host.log()?;
-    assert!(log.contains("DEBUG") && log.contains("a step failed"), "the log is as fine as it gets");
+    assert!(log.contains("DEBUG") && log.contains("a step failed"), "the log has the finest level");
     app.assert_clean("the log", &log);
     Ok(())
 }

@@ -36,7 +36,7 @@ async fn mix_up_between_two_providers() -> Result<()> {
     assert_eq!(back.path(), "/extensions/honest/setup/");
     assert_eq!(victim.visit(back.as_str()).await?.status_and_location(), (302, "/"));
     victim.start_setup("acme", "honest").await?;
-    assert_eq!(victim.visit(back.as_str()).await?.dialog()?.detail(), INVALID, "nor while one of its own is under way");
+    assert_eq!(victim.visit(back.as_str()).await?.dialog()?.detail(), INVALID, "nor during a setup of its own");
     for id in ["honest", "evil"] {
         assert_eq!(service.request_count(id, &format!("https://{id}.example/token")), 0, "{id}");
     }
@@ -103,7 +103,7 @@ async fn id_token_forgery() -> Result<()> {
     }
     AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;
     for (id, ..) in cases {
-        let right = |dialect: &mut ServiceProfile| dialect.issuer.iter_mut().for_each(|issuer| issuer.id_token = None);
+        let right = |profile: &mut ServiceProfile| profile.issuer.iter_mut().for_each(|issuer| issuer.id_token = None);
         service.change(id, right);
         install(&owner, id).await?;
     }

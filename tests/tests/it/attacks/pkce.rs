@@ -18,7 +18,7 @@ use crate::{
 /// setup, and a service that requires it is satisfied.
 #[tokio::test(flavor = "multi_thread")]
 async fn pkce_downgrade_by_metadata() -> Result<()> {
-    let services = [issuer_of("acme", |dialect, _| dialect.pkce = Pkce::Required)?];
+    let services = [issuer_of("acme", |profile, _| profile.pkce = Pkce::Required)?];
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
     let (_host, owner) = host_and_owner(&service, &by_issuer(&service, "acme", "")).await?;
     let mut challenges = Vec::new();

@@ -81,7 +81,7 @@ async fn ssrf_by_redirect_of_discovery_keys_and_userinfo() -> Result<()> {
     let change = |id: &'static str, to: Option<String>| {
         let redirects = to.map(|to| (id, to));
         let set = |issuer: &mut Issuer| issuer.redirects.clone_from(&redirects);
-        app.service.change(id, |dialect| dialect.issuer.iter_mut().for_each(set));
+        app.service.change(id, |profile| profile.issuer.iter_mut().for_each(set));
     };
     for id in DOCUMENTS {
         change(id, Some(app.trap.url()));
@@ -108,7 +108,7 @@ async fn refused(owner: &HttpClient, id: &str) -> Result<bool> {
 /// SSRF by redirect of a revocation endpoint (RFC 7009), whose request contains the token.
 #[tokio::test(flavor = "multi_thread")]
 async fn ssrf_by_redirect_of_the_revocation_endpoint() -> Result<()> {
-    let revocable = |dialect: &mut ServiceProfile| dialect.revocation = Some("https://acme.example/revoke".to_owned());
+    let revocable = |profile: &mut ServiceProfile| profile.revocation = Some("https://acme.example/revoke".to_owned());
     let table = |service: &StandInOAuth2| {
         let url = service.url_of("acme", "https://acme.example/revoke");
         declaration_of(service, "acme", &format!("revocation-url = \"{url}\""))

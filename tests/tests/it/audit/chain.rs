@@ -75,7 +75,7 @@ async fn an_older_state_of_the_log_that_is_put_back_is_found_by_a_noted_head() -
     let cut = "DELETE FROM audit_log WHERE id > (SELECT count FROM head_then); \
                UPDATE audit_head SET (count, hash, mac) = (SELECT count, hash, mac FROM head_then)";
     spoil(&app.host, cut)?;
-    assert_eq!(verify(&app.host, &[])?.0, Some(0), "by itself it is whole");
+    assert_eq!(verify(&app.host, &[])?.0, Some(0), "alone, it is valid");
     let (code, said) = verify(&app.host, &["--head", &noted])?;
     assert_eq!(code, Some(1));
     assert_snapshot!(redacted(&said), @"
@@ -173,9 +173,9 @@ async fn sixty_four_entries_at_once_on_two_hosts_make_one_chain_without_a_gap() 
     let installed = on_one.send(on_one.request(Method::GET, list).bearer_auth(&token)).await?.json()?;
     let installed = installed.as_array().context("a list")?;
     let removals = installed.iter().enumerate().map(async |(at, integration)| {
-        let person = if at % 2 == 0 { &on_one } else { &on_two };
+        let user = if at % 2 == 0 { &on_one } else { &on_two };
         let path = format!("{list}{}/", integration["id"].as_str().context("an id")?);
-        anyhow::Ok(person.send(person.request(Method::DELETE, &path).bearer_auth(&token)).await?.status)
+        anyhow::Ok(user.send(user.request(Method::DELETE, &path).bearer_auth(&token)).await?.status)
     });
     let statuses = try_join_all(removals).await?;
     assert!(statuses.len() == 64 && statuses.iter().all(|status| *status == 204), "{statuses:?}");

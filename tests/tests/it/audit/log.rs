@@ -127,7 +127,7 @@ impl AuditApp {
 
 /// An entry's name, action, kind and name of the actor, organization, provider, whether it has the
 /// account and the build, and its result.
-type Deed = (
+type Entry = (
     &'static str,
     &'static str,
     &'static str,
@@ -145,14 +145,14 @@ const OTHER: Option<&str> = Some("other");
 const SLACK: Option<&str> = Some("slack");
 const EXAMPLE: Option<&str> = Some("example");
 
-const DEEDS: [Deed; 25] = [
+const ENTRIES: [Entry; 25] = [
     ("a host starts with a configuration", "configuration-change", "host", None, None, None, false, false, "ok"),
     ("a plugin is loaded at the start", "plugin-load", "host", None, None, SLACK, false, true, "ok"),
     ("an organization is made", "organization-creation", "operator", None, ACME, None, false, false, "ok"),
     ("a user is made", "user-creation", "operator", None, None, None, false, false, "ok"),
     ("a member is added", "member-change", "operator", None, ACME, None, false, false, "ok"),
     ("an API token is made", "token-creation", "operator", None, ACME, None, false, false, "ok"),
-    ("a set-up fails", "install", "user", OWNER, ACME, SLACK, false, true, "failed"),
+    ("a setup fails", "install", "user", OWNER, ACME, SLACK, false, true, "failed"),
     ("an integration is installed", "install", "user", OWNER, ACME, SLACK, true, true, "ok"),
     ("an identity is proved", "identity-link", "user", OWNER, ACME, SLACK, true, true, "ok"),
     ("a refresh fails", "refresh-failure", "host", None, ACME, SLACK, true, true, "failed"),
@@ -177,8 +177,8 @@ fn of<'a>(rows: &'a [Value], action: &'a str, result: &'a str) -> impl Iterator<
     rows.iter().filter(move |row| row["action"] == action && row["result"] == result)
 }
 
-fn is_there(rows: &[Value], deed: &Deed) -> bool {
-    let (_, action, kind, name, organization, provider, has_account, has_digest, result) = *deed;
+fn is_there(rows: &[Value], entry: &Entry) -> bool {
+    let (_, action, kind, name, organization, provider, has_account, has_digest, result) = *entry;
     rows.iter().any(|row| {
         let is_digest = row["pluginDigest"].as_str().is_some_and(|digest| digest.len() == 64);
         row["action"] == action
@@ -197,7 +197,7 @@ async fn checklist_62_every_action_is_a_row_with_actor_organization_provider_plu
     let app = AuditApp::with_everything_done().await?;
     let rows = rows(&app.host)?;
     let printed = rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
-    let missing: Vec<&str> = DEEDS.iter().filter(|deed| !is_there(&rows, deed)).map(|deed| deed.0).collect();
+    let missing: Vec<&str> = ENTRIES.iter().filter(|entry| !is_there(&rows, entry)).map(|entry| entry.0).collect();
     assert!(missing.is_empty(), "{missing:?} are not in\n{printed}");
     for secret in &app.secrets {
         assert!(secret.len() >= 8 && !printed.contains(secret.as_str()), "{secret} is in\n{printed}");
@@ -228,9 +228,9 @@ async fn checklist_62_every_action_is_a_row_with_actor_organization_provider_plu
     Ok(())
 }
 
-async fn adds_example(person: &HttpClient, organization: &str, name: &str) -> Result<String> {
-    person.start_setup(organization, "example").await?;
-    let response = person.post("/extensions/example/setup/", &[("name", name)]).await?.dialog()?;
+async fn adds_example(user: &HttpClient, organization: &str, name: &str) -> Result<String> {
+    user.start_setup(organization, "example").await?;
+    let response = user.post("/extensions/example/setup/", &[("name", name)]).await?.dialog()?;
     Ok(response.data["id"].as_str().context("an id")?.to_owned())
 }
 
@@ -340,7 +340,7 @@ async fn a_start_tells_which_keys_of_the_configuration_have_changed_since_the_la
         host.reconfigure(&reloaded())?;
         host.run(&["reload"], "")?;
         let host = host.restart(reloaded())?;
-        assert_eq!(at_starts(&host)?.len(), 3, "the reload has told it");
+        assert_eq!(at_starts(&host)?.len(), 3, "the reload has recorded it");
         let printed = serde_json::to_string(&rows(&host)?)?.to_lowercase();
         assert!(!printed.contains(SLIP), "{printed}");
         let said = host.run(&["key", "check"], "")?;
@@ -358,7 +358,7 @@ async fn a_strangers_name_forges_no_row_of_the_list_and_who_reads_no_further_is_
     let forged = "x\n     1 2026-11-25T00:00:00Z unlink               ok      eve\u{1b}[2J";
     adds_example(&owner, "acme", forged).await?;
     let printed = app.host.run(&["audit", "list"], "")?;
-    assert_eq!(printed.lines().count(), rows(&app.host)?.len(), "a line each: {printed}");
+    assert_eq!(printed.lines().count(), rows(&app.host)?.len(), "one line each: {printed}");
     assert!(!printed.contains('\u{1b}'));
     assert_snapshot!(redacted(&printed), @r#"
     1 [time] plugin-load          ok      host - example - 1 {"entry":"example","isolation":"process","plugin":"jackfield-plugin-example","providers":["example"],"version":"0.1.0"}
@@ -393,8 +393,8 @@ async fn a_revocation_says_of_which_integration_as_long_as_it_is_there_and_by_wh
     let rows = rows(&app.host)?;
     // The revocation of the replaced tokens is an entry too. It may come before or after the
     // removal.
-    let deeds = of(&rows, "revoke", "ok").map(|row| (&row["detail"]["cause"], &row["integrationId"]));
-    let told: Vec<_> = deeds.filter(|(cause, _)| **cause != json!("replaced")).collect();
+    let entries = of(&rows, "revoke", "ok").map(|row| (&row["detail"]["cause"], &row["integrationId"]));
+    let told: Vec<_> = entries.filter(|(cause, _)| **cause != json!("replaced")).collect();
     assert_eq!(told, [(&json!("operator"), &id), (&json!("removed"), &Value::Null)]);
     assert!(of(&rows, "revoke", "ok").all(|row| row["pluginDigest"].is_string()), "{rows:?}");
     Ok(())

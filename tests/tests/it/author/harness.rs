@@ -46,7 +46,7 @@ fn what_goes_wrong_is_the_same_through_a_host() {
     assert_eq!((&inside[0], &through[0]), (&"connection refused".to_owned(), &inside[0]));
     for (one, other) in inside.iter().zip(&through) {
         let beginning = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
-        assert_eq!(beginning(one), beginning(other), "what to do about it may differ: {one} / {other}");
+        assert_eq!(beginning(one), beginning(other), "the advice may differ: {one} / {other}");
     }
 }
 
@@ -97,12 +97,10 @@ fn a_request_that_no_mock_matches_fails_the_test_with_the_unused_mocks() {
         });
         assert!(told.starts_with("visit 1 (POST do=send)"), "{told}");
         assert!(
-            told.contains(
-                "no answer is scripted for\nPOST https://api.example.com/ids?new=1\nauthorization: Bearer t0ken"
-            ),
+            told.contains("no mock matches\nPOST https://api.example.com/ids?new=1\nauthorization: Bearer t0ken"),
             "{told}"
         );
-        assert!(told.ends_with("scripted and waiting: https://api.example.com/other"), "{told}");
+        assert!(told.ends_with("unused mocks: https://api.example.com/other"), "{told}");
     }
 }
 
@@ -124,7 +122,7 @@ fn a_test_that_fails_says_where_what_and_the_difference() {
             .assert_integration(&Integration::new("R2").metadata("data", json!({"t": 1})));
     });
     assert_snapshot!(redacted(&told), @r#"
-    visit 2 (the person consents), step `oauth2`: another integration (- expected, + came)
+    visit 2 (the person authorizes), step `oauth2`: another integration (- expected, + actual)
       {
     -   "external_id": "R2",
     +   "external_id": "R1",
@@ -141,7 +139,7 @@ fn a_test_that_fails_says_where_what_and_the_difference() {
         harness.assert_requests(&[HttpRequest::get("https://api.example.com/ids")]);
     });
     assert_snapshot!(redacted(&told), @r#"
-    other requests were sent (- expected, + came)
+    other requests were sent (- expected, + actual)
     - GET https://api.example.com/ids
     + POST https://api.example.com/ids?new=1
     + authorization: Bearer t0ken

@@ -357,7 +357,7 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
     assert!(ada.visit(page).await?.text.contains("Acme the First"));
     let late = HttpClient::new(&host);
     assert_eq!(late.visit(&link).await?.status, 404);
-    assert_eq!(late.visit(page).await?.status, 302, "nobody is logged in by it");
+    assert_eq!(late.visit(page).await?.status, 302, "it logs nobody in");
     assert_eq!(late.visit(&dev.link()?).await?.status, 302, "the next one is good");
     assert_eq!(late.visit("/auth/dev/x/").await?.status, 404);
 
@@ -422,7 +422,10 @@ async fn a_page_of_the_service_that_a_form_leads_to_is_played() -> Result<()> {
     let sent = ada.post("/extensions/acme/setup/", &[("go", "1")]).await?.redirect()?;
     let stand_in = sent.origin().ascii_serialization();
     let policy = form.header("content-security-policy");
-    assert!(policy.contains(&format!("form-action 'self' {stand_in}")), "the browser may go there: {policy}");
+    assert!(
+        policy.contains(&format!("form-action 'self' {stand_in}")),
+        "the browser may submit the form there: {policy}"
+    );
     let page = ada.visit(sent.as_str()).await?;
     assert!(page.text.contains("https://acme.example/apps/install") && page.text.contains("Query"), "{}", page.text);
     let given: std::collections::HashMap<String, String> = sent.query_pairs().into_owned().collect();
@@ -451,7 +454,7 @@ async fn an_issuer_is_played_whole_and_a_program_calls_the_api() -> Result<()> {
 
     let step = ada.start_setup("dev", "acme").await?;
     dev.until("request  GET https://login.acme.example/.well-known/oauth-authorization-server/t1 → 200")?;
-    assert_eq!(decide(&ada, &step, "deny").await?.dialog()?.detail(), "access_denied", "an answer of its own issuer");
+    assert_eq!(decide(&ada, &step, "deny").await?.dialog()?.detail(), "access_denied", "a response of its own issuer");
     let step = ada.start_setup("dev", "acme").await?;
     let dialog = decide(&ada, &step, "allow").await?.dialog()?;
     let name = &dialog.data["name"];
@@ -539,7 +542,7 @@ fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
        Compiling dev-other v0.1.0 ([folder])
         Finished `dev` profile [unoptimized] target(s) in [duration]
-    error: /work/wt/tests/target/tmp/plugin-dev/debug/libdev_other.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
+    error: [target]/plugin-dev/debug/libdev_other.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
       help: check that it is a plugin: its source ends in `export_providers!(…)`
     ");
     Ok(())

@@ -98,11 +98,11 @@ fn config_check_says_the_same_without_starting_and_leaves_nothing_behind() -> Re
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_tells_that_it_listens_is_ready_and_stops_cleanly() -> Result<()> {
     let mut host = bare().plugin("example").start()?;
-    let person = HttpClient::new(&host.url);
+    let user = HttpClient::new(&host.url);
     for path in ["/healthz", "/readyz"] {
-        assert_eq!(person.visit(path).await?.status, 200, "{path}");
+        assert_eq!(user.visit(path).await?.status, 200, "{path}");
     }
-    assert_eq!(person.visit("/nothing").await?.status, 404);
+    assert_eq!(user.visit("/nothing").await?.status, 404);
     host.signal("TERM")?;
     assert_eq!(host.exit_code()?, Some(0));
     Ok(())

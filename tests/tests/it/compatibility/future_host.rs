@@ -220,6 +220,6 @@ fn an_input_that_nobody_knows_yet_is_an_error_of_the_step_that_waits_for_it() ->
     let gone = ask(&mut line, resume(task, json!({"kind": "failed", "message": ""})))?;
     assert_eq!(gone["fault"]["kind"], "malformed", "the task has ended: {gone}");
     let next = ask(&mut line, view("page", post(json!([["name", "Ada"]])), json!({})))?;
-    assert_eq!(next["ok"]["turn"]["answer"]["kind"], "next", "the instance goes on");
+    assert_eq!(next["ok"]["turn"]["answer"]["kind"], "next", "the instance continues");
     line.end()
 }

@@ -1,5 +1,5 @@
-//! Tokens after the set-up: lent fresh, refreshed once for all who ask, kept through outages, never
-//! spent twice.
+//! Reading tokens: refreshed in time and once for all callers, kept through outages, never spent
+//! twice.
 
 use std::ops::Deref;
 
@@ -128,7 +128,7 @@ async fn only_a_client_with_the_scope_reads_tokens_of_its_own_organization() -> 
     let absent = client.get(&path.replace("/integrations/", "/integrations/9")).await?;
     let said = absent.json()?["detail"].take();
     assert_eq!((absent.status, said), (404, "The requested resource does not exist.".into()));
-    assert!(!app.host.log()?.contains("xoxe"), "no token is logged");
+    assert!(!app.host.log()?.contains("xoxe"), "no token is in the log");
     Ok(())
 }
 
@@ -138,11 +138,11 @@ async fn a_token_about_to_expire_is_refreshed_before_it_is_returned_and_replaced
     let old = app.client.access_token("bot").await?;
     app.let_live("bot", AGES).await?;
     let renewed = app.client.get_token("bot").await?.json()?;
-    assert_eq!(renewed["tokenType"], "Bearer", "also where the provider calls it `bot`");
+    assert_eq!(renewed["tokenType"], "Bearer", "also if the provider calls it `bot`");
     let new = renewed["accessToken"].as_str().context("a token")?.to_owned();
     assert_ne!(new, old);
     assert_eq!((app.state(&new), app.refreshes()), (TokenState::Live, 1));
-    assert_eq!(app.client.access_token("bot").await?, new, "and it is kept");
+    assert_eq!(app.client.access_token("bot").await?, new, "and it is stored");
     assert_eq!(app.refreshes(), 1);
     let stored = app.database().await?;
     assert_eq!(stored.integrations().await?[0].1["bot_access_token"], json!(new));
@@ -161,7 +161,7 @@ async fn a_token_about_to_expire_is_refreshed_before_it_is_returned_and_replaced
 #[tokio::test(flavor = "multi_thread")]
 async fn bot_and_person_rotate_apart() -> Result<()> {
     let app = TokensApp::with("user-scopes = [\"search:read\"]").await?;
-    let (bot, person) = (app.client.access_token("bot").await?, app.client.access_token("user").await?);
+    let (bot, user) = (app.client.access_token("bot").await?, app.client.access_token("user").await?);
     let mut known = app.client.get(&format!("{}grants/", app.client.path)).await?.json()?;
     for grant in known.as_array_mut().context("a list")? {
         assert!(grant["expiresAt"].take().is_string(), "{grant}");
@@ -178,10 +178,10 @@ async fn bot_and_person_rotate_apart() -> Result<()> {
     assert_eq!((&said["subject"], &said["scopes"]), (&json!("U0ADA"), &json!(["search:read"])));
     app.let_live("user", AGES).await?;
     let renewed = app.client.access_token("user").await?;
-    assert_ne!(renewed, person);
+    assert_ne!(renewed, user);
     assert_eq!((app.client.access_token("bot").await?, app.refreshes()), (bot.clone(), 1));
     let identities = app.database().await?.identities("owner@example.com").await?;
-    assert_eq!(identities[0]["data"]["access_token"], json!(renewed), "it is replaced where it stands");
+    assert_eq!(identities[0]["data"]["access_token"], json!(renewed), "it is replaced in its place");
     // The person's token is revoked: that is no matter of the bot's.
     app.let_live("user", EXPIRED).await?;
     app.next(Fault::Refused { error: "token_revoked".to_owned() });
@@ -221,10 +221,10 @@ async fn sixty_four_callers_on_two_hosts_spend_one_refresh_token_once() -> Resul
         has_in_hand(host, 32).await?;
     }
     hold.release();
-    let lent = reads.await??;
-    assert_eq!((lent.len(), slack.faults().requests(Refresh)), (64, 1), "one request at the provider");
-    assert!(lent.iter().all(|token| *token == lent[0]), "and all are served what came of it");
-    assert_eq!(slack.tokens().state(&lent[0]), TokenState::Live);
+    let tokens = reads.await??;
+    assert_eq!((tokens.len(), slack.faults().requests(Refresh)), (64, 1), "one request at the provider");
+    assert!(tokens.iter().all(|token| *token == tokens[0]), "and all callers get its result");
+    assert_eq!(slack.tokens().state(&tokens[0]), TokenState::Live);
     Ok(())
 }
 
@@ -246,10 +246,10 @@ async fn an_outage_keeps_the_old_token_while_it_lives_and_leaves_the_provider_al
     for _ in 0..5 {
         assert_eq!(app.client.access_token("bot").await?, old);
     }
-    assert_eq!(app.refreshes(), 1, "it asked to be left alone");
+    assert_eq!(app.refreshes(), 1, "it asked for a pause");
     assert_eq!(app.client.status().await?, "active");
     assert!(app.page().await?.contains("The last renewal failed"), "the page says so");
-    // Once the old one is dead there is none to lend.
+    // When the old one has expired, there is none to return.
     app.let_live("bot", EXPIRED).await?;
     app.next(Fault::TooManyRequests { retry_after: 60 });
     let response = app.client.get_token("bot").await?;
@@ -269,7 +269,7 @@ async fn what_the_provider_has_revoked_needs_reauthentication_and_is_asked_for_o
         assert_eq!(response.status, 409);
         assert!(response.json()?["detail"].as_str().is_some_and(|detail| detail.contains("re-authentication")));
     }
-    assert_eq!(app.refreshes(), 1, "and not hammered");
+    assert_eq!(app.refreshes(), 1, "and not too often");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
     let page = app.page().await?;
     assert!(page.contains("no longer renews this connection") && page.contains(">Reconnect</a>"), "{page}");
@@ -277,7 +277,7 @@ async fn what_the_provider_has_revoked_needs_reauthentication_and_is_asked_for_o
 
     let again = app.owner.install("acme", "slack").await?.dialog()?;
     assert!(again.success, "{:?}", again.data);
-    assert_eq!(app.client.status().await?, "active", "setting it up again mends it");
+    assert_eq!(app.client.status().await?, "active", "a new setup repairs it");
     assert_eq!(app.state(&app.client.access_token("bot").await?), TokenState::Live);
     Ok(())
 }
@@ -296,7 +296,7 @@ async fn a_single_use_token_whose_answer_was_lost_is_never_sent_again() -> Resul
         let refresh = app.database().await?.refresh(TEAM).await?.context("known")?;
         assert!(refresh.sent_at.is_some() && refresh.leased_until.is_none());
         assert_eq!(app.refreshes(), 1, "{fault:?}");
-        assert_eq!(app.state(&old), TokenState::Live, "the family was not ended by a used token");
+        assert_eq!(app.state(&old), TokenState::Live, "no used token revoked the family");
     }
     Ok(())
 }
@@ -369,7 +369,7 @@ async fn who_cannot_listen_leaves_the_leases_of_the_host_that_does() -> Result<(
     let (succeeded, said) = app.host.output(&["serve", "--config", "jackfield.toml"])?;
     assert!(!succeeded && said.contains("cannot listen"), "{said}");
     let refresh = app.database().await?.refresh(TEAM).await?.context("under way")?;
-    assert!(refresh.leased_until.is_some(), "the lease is the other's still");
+    assert!(refresh.leased_until.is_some(), "the other host still has the lease");
     hold.release();
     assert_eq!(app.state(&read.await??), TokenState::Live);
     Ok(())
@@ -398,7 +398,7 @@ async fn a_host_killed_in_the_middle_of_a_refresh_finds_it_again() -> Result<()>
     let TestApp { host, slack } = app.base;
     let host =
         host.killed_and_restarted(bare().plugin("example").plugin("slack").toml(&slack_options(&slack, "v2")))?;
-    assert!(read.await?.is_err(), "its caller has no answer");
+    assert!(read.await?.is_err(), "its caller got no response");
     hold.release();
     let response = app.client.get_token("bot").await?;
     assert_eq!(response.status, 409, "{}\n{}", response.text, host.log()?);

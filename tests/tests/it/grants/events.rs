@@ -84,7 +84,7 @@ impl EventsApp {
         let grants = grants
             .map(|one| (one.name, one.subject, one.status, one.reason, one.due_at.is_some(), one.generation))
             .collect();
-        Ok((one.context("it stays")?.status.clone(), grants))
+        Ok((one.context("it stays")?.status.as_str().to_owned(), grants))
     }
 
     /// Status of the integration, and its active grants, as `bot`, `user U0ADA`.
@@ -107,7 +107,7 @@ impl EventsApp {
     }
 
     /// The audit entries of the provider: organization, cause, grant, subject, event.
-    fn deeds(&self) -> Result<Vec<[String; 5]>> {
+    fn audit_entries(&self) -> Result<Vec<[String; 5]>> {
         let rows = rows(&self.host)?;
         let theirs = rows.iter().filter(|row| row["actor"]["kind"] == "provider");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -145,8 +145,8 @@ async fn an_uninstall_marks_the_integration_with_all_its_grants_and_says_who_did
         assert_eq!(app.usable(TEAM).await?, ("active".to_owned(), ALL.map(str::to_owned).to_vec()));
         app.tell(&Delivery::uninstalled("Ev1", TEAM)).await?;
         assert_eq!(app.usable(TEAM).await?, ("needs-reauthentication".to_owned(), Vec::new()));
-        let deed = |slug: &str| [slug, "uninstalled", "", "", "Ev1"].map(str::to_owned);
-        assert_eq!(app.deeds()?, [deed("acme"), deed("other")]);
+        let entry = |slug: &str| [slug, "uninstalled", "", "", "Ev1"].map(str::to_owned);
+        assert_eq!(app.audit_entries()?, [entry("acme"), entry("other")]);
         let page = app.page().await?;
         assert!(page.contains("Slack ended this connection") && page.contains("Slack ended it."), "{page}");
         assert_eq!(app.usable("T0ELSEWHERE").await?.0, "active", "another workspace goes on");
@@ -166,7 +166,7 @@ async fn a_revoked_person_loses_their_grant_and_the_bot_works_on() -> Result<()>
         app.install("acme").await?;
         app.tell(&Delivery::revoked("Ev1", TEAM, &[ADA, "U0NOBODY"], &[])).await?;
         assert_eq!(app.usable(TEAM).await?, ("active".to_owned(), vec!["bot".to_owned(), format!("user {BOB}")]));
-        assert_eq!(app.deeds()?, [["acme", "tokens-revoked", "user", ADA, "Ev1"].map(str::to_owned)]);
+        assert_eq!(app.audit_entries()?, [["acme", "tokens-revoked", "user", ADA, "Ev1"].map(str::to_owned)]);
         let identities = app.database().await?.identities("owner@example.com").await?;
         let status = |id: &str| identities.iter().find(|one| one["external_id"] == id).map(|one| one["status"].clone());
         assert_eq!((status(ADA), status(BOB)), (Some(json!("invalid")), Some(json!("valid"))));
@@ -180,7 +180,7 @@ async fn a_revoked_bot_token_marks_the_integration() -> Result<()> {
         let app = EventsApp::new(database).await?;
         app.tell(&Delivery::revoked("Ev1", TEAM, &[], &["U0BOT"])).await?;
         assert_eq!(app.usable(TEAM).await?, ("needs-reauthentication".to_owned(), vec![format!("user {ADA}")]));
-        assert_eq!(app.deeds()?, [["acme", "tokens-revoked", "bot", "", "Ev1"].map(str::to_owned)]);
+        assert_eq!(app.audit_entries()?, [["acme", "tokens-revoked", "bot", "", "Ev1"].map(str::to_owned)]);
     }
     Ok(())
 }
@@ -260,7 +260,7 @@ async fn an_event_from_before_a_re_install_ends_nothing_of_it_and_an_older_grant
             app.tell(&delivery.ago(3600)).await?;
             assert_eq!(app.usable(TEAM).await?, expected, "{id}");
         }
-        assert_eq!(app.deeds()?.len(), 1, "what changes nothing is not written down");
+        assert_eq!(app.audit_entries()?.len(), 1, "a change of nothing is not an entry");
         app.tell(&Delivery::uninstalled("Ev3", TEAM)).await?;
         assert_eq!(app.usable(TEAM).await?, ("needs-reauthentication".to_owned(), Vec::new()));
     }
@@ -275,7 +275,7 @@ async fn the_echo_of_a_re_install_does_not_end_what_has_replaced_it() -> Result<
     let before = app.database().await?.grants(TEAM).await?;
     app.install("acme").await?;
     app.database().await?.settled().await?;
-    assert_eq!(app.slack.tokens().state(&before[1].1.access_token), TokenState::Revoked, "the old one is");
+    assert_eq!(app.slack.tokens().state(&before[1].1.access_token), TokenState::Revoked, "the old one is revoked");
     app.tell(&Delivery::revoked("Ev1", TEAM, &[ADA], &[])).await?;
     app.slack.faults().wait_for_requests(Refresh, 1).await;
     let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
@@ -284,7 +284,7 @@ async fn the_echo_of_a_re_install_does_not_end_what_has_replaced_it() -> Result<
         looks.tick().await;
     }
     assert_eq!(app.usable(TEAM).await?, ("active".to_owned(), ALL.map(str::to_owned).to_vec()));
-    assert_eq!(app.deeds()?.len(), 0);
+    assert_eq!(app.audit_entries()?.len(), 0);
     Ok(())
 }
 
@@ -300,7 +300,7 @@ async fn a_revoked_grant_that_can_be_refreshed_is_put_to_the_test_once() -> Resu
         app.until_usable(TEAM, &["bot"]).await?;
         assert_eq!(app.slack.faults().requests(Refresh), 1);
         let failed = rows(&app.host)?.into_iter().filter(|row| row["action"] == "refresh-failure");
-        assert_eq!(failed.count(), 1, "it is written down as what it is");
+        assert_eq!(failed.count(), 1, "it is recorded as what it is");
     }
     Ok(())
 }
@@ -313,12 +313,12 @@ async fn a_repeated_event_acts_once_and_is_answered_each_time() -> Result<()> {
         let event = Delivery::uninstalled("Ev1", TEAM);
         let answers = join_all((0..4).map(|_| app.tell(&event))).await;
         answers.into_iter().collect::<Result<Vec<_>>>()?;
-        assert_eq!(app.deeds()?.len(), 1);
+        assert_eq!(app.audit_entries()?.len(), 1);
         app.install("acme").await?;
         // A late delivery with another timestamp is recognised as the same.
         app.tell(&Delivery::uninstalled("Ev1", TEAM)).await?;
         assert_eq!(app.usable(TEAM).await?.0, "active");
-        assert_eq!(app.deeds()?.len(), 1);
+        assert_eq!(app.audit_entries()?.len(), 1);
     }
     Ok(())
 }
@@ -329,7 +329,7 @@ async fn a_delivery_is_known_for_two_days_and_of_many_at_once_one_is_news() -> R
         let app = TestApp::start_with("v2", database, |host| host).await?;
         let now = OffsetDateTime::now_utc();
         let store = app.host.store().await?.at(now);
-        let is_news = |provider: &'static str| store.write(move |tx| events::is_news(tx, provider, "Ev1"));
+        let is_news = |provider: &'static str| store.write(move |tx| events::is_new(tx, provider, "Ev1"));
         let news = join_all((0..8).map(|_| is_news("slack"))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert_eq!(news.into_iter().filter(|is_news| *is_news).count(), 1);
         assert!(is_news("other").await?, "another provider counts for itself");
@@ -354,7 +354,7 @@ async fn an_event_of_a_workspace_that_is_not_installed_changes_nothing() -> Resu
     app.slack.behave(|behaviour| behaviour.team_id = "T0OTHER".to_owned());
     app.install("acme").await?;
     app.tell(&Delivery::uninstalled("Ev1", "T0OTHER")).await?;
-    assert_eq!(app.usable("T0OTHER").await?.0, "needs-reauthentication", "nobody had taken its id");
+    assert_eq!(app.usable("T0OTHER").await?.0, "needs-reauthentication", "no other row has its id");
     assert_eq!(app.left(TEAM).await?, before.0);
     for path in ["/extensions/example/events/", "/extensions/none/events/", "/extensions/slack/events/x/"] {
         let response = app.slack.deliver(&app.host.at(path), &Delivery::uninstalled("Ev3", TEAM)).await?;
@@ -482,7 +482,7 @@ async fn where_the_database_fails_the_service_is_told_so_and_tells_again() -> Re
         let run = |sql: &'static str| store.tamper(sql);
         run("ALTER TABLE events RENAME TO lost").await?;
         assert_eq!(app.deliver(&Delivery::uninstalled("Ev1", TEAM)).await?.status, 500);
-        assert_eq!(app.usable(TEAM).await?.0, "active", "nothing of it is written");
+        assert_eq!(app.usable(TEAM).await?.0, "active", "nothing of it is stored");
         run("ALTER TABLE lost RENAME TO events").await?;
         app.tell(&Delivery::uninstalled("Ev1", TEAM)).await?;
         assert_eq!(app.usable(TEAM).await?.0, "needs-reauthentication");

@@ -1,4 +1,4 @@
-//! Tokens after the set-up: read, refreshed, and ended by an event. Ending them at the provider
+//! Tokens after the setup: read, refreshed, and ended by an event. Ending them at the provider
 //! belongs in `revocations`.
 
 mod access_tokens;

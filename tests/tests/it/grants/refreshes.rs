@@ -5,12 +5,13 @@ use anyhow::{Context, Result};
 use futures_util::future::{join_all, try_join_all};
 use jackfield_store::{
     IdentityId, IntegrationId, OrganizationId, Store, StoreResult, Tx, UserId,
-    grants::{self, Grant, LOST, NEEDS_REAUTHENTICATION, NewGrant, NewTokens, Status, Tokens},
-    identities, identity_providers, integrations, leaving,
+    grants::{self, ANSWER_LOST, Grant, NewGrant, NewTokens, Status, Tokens},
+    identities, identity_providers, integrations,
     refreshes::{self, Claim, Failure, NEVER},
+    removal,
     renewal::{self, Renewal, Renewed},
     revocations::{self, Reason},
-    user_identities,
+    revoking, user_identities,
 };
 use jackfield_test_support::postgres::databases;
 use serde_json::{Map, Value, json};
@@ -107,16 +108,16 @@ impl RefreshesApp {
         self.store().read(move |tx| integrations::metadata(tx, id)).await?.context("it is there")
     }
 
-    async fn status(&self) -> Result<String> {
+    async fn status(&self) -> Result<Status> {
         let id = self.id;
         Ok(self.store().read(move |tx| integrations::by_id(tx, id)).await?.context("it is there")?.status)
     }
 
     /// The reason of a revocation, and its access tokens.
-    async fn given_up(&self, renewed: Renewed) -> Result<(Reason, Vec<String>)> {
+    async fn revocation(&self, renewed: Renewed) -> Result<(Reason, Vec<String>)> {
         let Renewed::TooLate(Some(id)) = renewed else { anyhow::bail!("{renewed:?}") };
         let found = self.store().read(move |tx| revocations::get(tx, id)).await?.context("a revocation")?;
-        let given = found.given(&sealer())?.context("it is not done")?;
+        let given = found.payload(&sealer())?.context("it is not done")?;
         Ok((found.reason, given.grants.into_iter().map(|grant| grant.tokens.access_token).collect()))
     }
 }
@@ -124,7 +125,7 @@ impl RefreshesApp {
 async fn prove(store: &Store, user: UserId) -> StoreResult<IdentityId> {
     let prove = move |tx: &mut Tx<'_>| {
         let new = identities::NewIdentity {
-            identity_provider: identity_providers::find_or_make(tx, "slack", "slack.com")?,
+            identity_provider: identity_providers::find_or_create(tx, "slack", "slack.com")?,
             external_id: "U1".to_owned(),
             scopes: Vec::new(),
             data: object(json!({"access_token": "user-0"})),
@@ -140,14 +141,14 @@ async fn prove(store: &Store, user: UserId) -> StoreResult<IdentityId> {
 async fn grants_of_one_integration_that_are_renewed_at_once_all_stand_where_they_stood() -> Result<()> {
     for app in RefreshesApp::each().await? {
         for round in 1..=40 {
-            let (bot, person) = (format!("bot-{round}"), format!("user-{round}"));
-            let (one, two) = (app.renewal("bot", &bot).await?, app.renewal("user", &person).await?);
+            let (bot, user) = (format!("bot-{round}"), format!("user-{round}"));
+            let (one, two) = (app.renewal("bot", &bot).await?, app.renewal("user", &user).await?);
             let renewed = tokio::try_join!(app.write(&one), app.write(&two))?;
             assert_eq!(renewed, (Renewed::Written, Renewed::Written));
-            assert_eq!(app.metadata().await?, object(json!({"bot": bot, "user": person})), "round {round}");
+            assert_eq!(app.metadata().await?, object(json!({"bot": bot, "user": user})), "round {round}");
             let identity = app.identity;
             let data = app.store().read(move |tx| identities::data(tx, identity)).await?;
-            assert_eq!(data, Some(object(json!({"access_token": person}))));
+            assert_eq!(data, Some(object(json!({"access_token": user}))));
         }
     }
     Ok(())
@@ -162,7 +163,7 @@ async fn setups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
         assert!(owner.install("acme", "slack").await?.dialog()?.success);
         let store = app.host.store().await?;
         let (installs, are_through) = tokio::sync::watch::channel(false);
-        let set_ups = async {
+        let setups = async {
             for _ in 0..20 {
                 let dialog = owner.install("acme", "slack").await?.dialog()?;
                 assert!(dialog.success, "{}\n{}", dialog.detail(), app.host.log()?);
@@ -181,7 +182,7 @@ async fn setups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
                 anyhow::Ok(count)
             }
         });
-        let (_, counts) = tokio::try_join!(set_ups, try_join_all(refreshes))?;
+        let (_, counts) = tokio::try_join!(setups, try_join_all(refreshes))?;
         assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
         assert!(!app.host.log()?.contains("deadlock"), "{}", app.host.log()?);
         let (grants, stored) = (app.database().await?.grants("T0STANDIN").await?, app.database().await?);
@@ -219,12 +220,12 @@ async fn of_two_people_who_unlink_an_identity_at_once_the_last_gives_its_tokens_
     for app in RefreshesApp::each().await? {
         let bob = user(app.store(), "bob@example.com").await?;
         for round in 0..20 {
-            for person in [app.ada, bob] {
-                prove(app.store(), person).await?;
+            for user in [app.ada, bob] {
+                prove(app.store(), user).await?;
             }
             app.put("user", "U1", "user-0").await?;
             let identity = prove(app.store(), bob).await?;
-            let unlink = |user| app.store().write(move |tx| leaving::unlink_identity(tx, user, identity));
+            let unlink = |user| app.store().write(move |tx| removal::unlink_identity(tx, user, identity));
             let (one, two) = tokio::try_join!(unlink(app.ada), unlink(bob))?;
             assert!(one.was_linked && two.was_linked, "round {round}");
             assert_eq!(one.revocations.len() + two.revocations.len(), 1, "round {round}: {one:?} {two:?}");
@@ -244,7 +245,7 @@ async fn an_answer_that_comes_after_the_end_of_its_lease_is_written_all_the_same
         let busy = app.claim(&renewal.grant, expired + Duration::SECOND).await?;
         assert_eq!(busy, Claim::Busy(expired + GRACE), "its holder may be slow");
         let Claim::Mine(_, sent_before) = app.claim(&renewal.grant, expired + GRACE).await? else {
-            anyhow::bail!("by then it is for others to judge");
+            anyhow::bail!("by then it is not this check's task");
         };
         assert_eq!(sent_before, Some(NOW));
         assert_eq!(app.write(&renewal).await?, Renewed::Written);
@@ -263,12 +264,12 @@ async fn a_grant_that_was_called_over_since_no_answer_came_is_usable_again_when_
     for app in RefreshesApp::each().await? {
         for (name, access) in [("bot", "bot-1"), ("user", "user-1")] {
             let renewal = app.renewal(name, access).await?;
-            assert!(app.end(&renewal.grant, LOST).await?);
+            assert!(app.end(&renewal.grant, ANSWER_LOST).await?);
             assert_eq!(app.write(&renewal).await?, Renewed::Written);
             let grant = app.grant(name).await?;
             assert_eq!((grant.status, grant.reason, grant.due_at), (Status::Active, None, Some(NOW)));
         }
-        assert_eq!(app.status().await?, "active");
+        assert_eq!(app.status().await?, Status::Active);
         let ada = app.ada;
         let identities = app.store().read(move |tx| identities::of_user(tx, ada)).await?;
         assert_eq!(identities[0].status, "valid");
@@ -281,30 +282,30 @@ async fn tokens_that_come_too_late_are_revoked_and_change_nothing() -> Result<()
     for app in RefreshesApp::each().await? {
         let renewal = app.renewal("bot", "replaced").await?;
         app.put("bot", "", "bot-1").await?;
-        let given_up = app.given_up(app.write(&renewal).await?).await?;
-        assert_eq!(given_up, (Reason::Replaced, vec!["replaced".to_owned()]));
+        let revocation = app.revocation(app.write(&renewal).await?).await?;
+        assert_eq!(revocation, (Reason::Replaced, vec!["replaced".to_owned()]));
 
         let renewal = app.renewal("bot", "ended").await?;
         assert!(app.end(&renewal.grant, "the token endpoint answered the error `invalid_grant`").await?);
-        let given_up = app.given_up(app.write(&renewal).await?).await?;
-        assert_eq!(given_up, (Reason::Orphaned, vec!["ended".to_owned()]));
+        let revocation = app.revocation(app.write(&renewal).await?).await?;
+        assert_eq!(revocation, (Reason::Orphaned, vec!["ended".to_owned()]));
         assert_eq!(app.grant("bot").await?.status, Status::NeedsReauthentication);
-        assert_eq!(app.status().await?, NEEDS_REAUTHENTICATION);
+        assert_eq!(app.status().await?, Status::NeedsReauthentication);
 
         let (renewal, id) = (app.renewal("user", "disarmed").await?, app.id);
-        assert!(app.end(&renewal.grant, LOST).await?);
+        assert!(app.end(&renewal.grant, ANSWER_LOST).await?);
         let disarm = move |tx: &mut Tx<'_>| {
             let found = integrations::by_id(tx, id)?.expect("it is there");
-            leaving::disarm(tx, &found, "the operator wants it dead")
+            revoking::revoke_keeping(tx, &found, "the operator wants it dead")
         };
         app.store().write(disarm).await?;
-        let given_up = app.given_up(app.write(&renewal).await?).await?;
-        assert_eq!(given_up, (Reason::Orphaned, vec!["disarmed".to_owned()]), "it stays over");
+        let revocation = app.revocation(app.write(&renewal).await?).await?;
+        assert_eq!(revocation, (Reason::Orphaned, vec!["disarmed".to_owned()]), "it stays over");
 
         let (renewal, acme, id) = (app.renewal("user", "removed").await?, app.acme, app.id);
-        app.store().write(move |tx| leaving::unlink(tx, acme, id, Reason::Removed)).await?;
-        let given_up = app.given_up(app.write(&renewal).await?).await?;
-        assert_eq!(given_up, (Reason::Orphaned, vec!["removed".to_owned()]));
+        app.store().write(move |tx| removal::unlink(tx, acme, id, Reason::Removed)).await?;
+        let revocation = app.revocation(app.write(&renewal).await?).await?;
+        assert_eq!(revocation, (Reason::Orphaned, vec!["removed".to_owned()]));
     }
     Ok(())
 }
@@ -318,17 +319,17 @@ async fn a_lost_answer_that_waits_for_a_services_word_is_due_to_nobody_before() 
         let grant = app.grant("bot").await?;
         let Claim::Mine(lease, _) = app.claim(&grant, NOW).await? else { anyhow::bail!("nobody is at it") };
         let (lost, took_up) = (grant.clone(), grant.clone());
-        let fail = move |tx: &mut Tx<'_>| refreshes::fail(tx, &lost, lease, Failure::Lost(NEVER), LOST);
+        let fail = move |tx: &mut Tx<'_>| refreshes::fail(tx, &lost, lease, Failure::Lost(NEVER), ANSWER_LOST);
         assert_eq!(app.store().write(fail).await?, Some(1));
         let due = async || app.store().at(now).read(|tx| refreshes::due(tx, 10)).await;
         assert!(!due().await?.contains(&grant.id));
-        assert!(app.store().at(now).write(move |tx| refreshes::take_up_again(tx, &took_up)).await?);
+        assert!(app.store().at(now).write(move |tx| refreshes::resume(tx, &took_up)).await?);
         let (again, known) = (app.grant("bot").await?, grant.id);
         assert_eq!(again.expires_at, Some(now), "it is dead by a service's word");
         let refresh = app.store().read(move |tx| refreshes::get(tx, known)).await?.context("known")?;
         assert_eq!((refresh.sent_at, refresh.retry_at), (Some(NOW), None));
         assert!(due().await?.contains(&grant.id));
-        assert!(!app.store().at(now).write(move |tx| refreshes::take_up_again(tx, &again)).await?, "once");
+        assert!(!app.store().at(now).write(move |tx| refreshes::resume(tx, &again)).await?, "once");
     }
     Ok(())
 }
@@ -336,15 +337,15 @@ async fn a_lost_answer_that_waits_for_a_services_word_is_due_to_nobody_before() 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_of_a_provider_that_is_down_do_not_stand_before_those_of_others() -> Result<()> {
     for app in RefreshesApp::each().await? {
-        let (bot, person) = (app.grant("bot").await?, app.grant("user").await?);
+        let (bot, user) = (app.grant("bot").await?, app.grant("user").await?);
         let first = async |at: OffsetDateTime| app.store().at(at).read(|tx| refreshes::due(tx, 1)).await;
         assert_eq!(first(NOW).await?, [bot.id]);
         let Claim::Mine(lease, _) = app.claim(&bot, NOW).await? else { anyhow::bail!("nobody is at it") };
         let (failed, until) = (bot.clone(), NOW + Duration::SECOND);
         app.store().write(move |tx| refreshes::fail(tx, &failed, lease, Failure::Outage(until), "down")).await?;
-        assert_eq!(first(until).await?, [person.id], "it has its turn again, after all that were due before");
+        assert_eq!(first(until).await?, [user.id], "it has its turn again, after all that were due before");
         let all = app.store().at(until).read(|tx| refreshes::due(tx, 9)).await?;
-        assert_eq!(all, [person.id, bot.id]);
+        assert_eq!(all, [user.id, bot.id]);
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use crate::app::{TestApp, bare};
 async fn configured_providers_are_listed_with_their_dialog_and_config() -> Result<()> {
     let app = TestApp::start().await?;
     let token = app.host.token("acme", &["org:read"])?;
-    let person = jackfield_test_support::http_client::HttpClient::new(&app.host.url);
-    let request = person.request(Method::GET, "/api/0/organizations/acme/config/integrations/").bearer_auth(&token);
+    let user = jackfield_test_support::http_client::HttpClient::new(&app.host.url);
+    let request = user.request(Method::GET, "/api/0/organizations/acme/config/integrations/").bearer_auth(&token);
     let dialog =
         |id: &str| json!({"url": format!("/organizations/acme/integrations/{id}/setup/"), "width": 600, "height": 600});
     let expected = json!({"providers": [
@@ -21,7 +21,7 @@ async fn configured_providers_are_listed_with_their_dialog_and_config() -> Resul
         },
         {"id": "slack", "name": "Slack", "setupDialog": dialog("slack"), "config": []},
     ]});
-    assert_eq!(person.send(request).await?.json()?, expected);
+    assert_eq!(user.send(request).await?.json()?, expected);
     Ok(())
 }
 

@@ -118,7 +118,7 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
     }
 
     /// Reads a token through the host after the stored one has expired.
-    async fn lent_late(&self, integration: &str) -> Result<HttpResponse> {
+    async fn read_expired_token(&self, integration: &str) -> Result<HttpResponse> {
         let stored = AppDatabase::of(&self.host).await?;
         let name = stored.grants("ada").await?.first().context("a grant")?.0.name.clone();
         stored.let_live("ada", &name, Duration::seconds(-1)).await?;
@@ -205,7 +205,7 @@ async fn a_certified_server_is_described_by_its_issuer_alone_and_takes_our_signe
     ] {
         let Some(app) = InteropApp::by_issuer(&format!("{proof}\n{account}")).await? else { return Ok(()) };
         let integration = app.installed().await?;
-        let response = app.lent_late(&integration).await?;
+        let response = app.read_expired_token(&integration).await?;
         assert_eq!(response.status, 200, "it refreshes likewise: {}\n{}", response.text, app.host.log()?);
     }
     Ok(())
@@ -239,10 +239,10 @@ async fn a_certified_server_rotates_and_ends_the_grant_whose_used_token_comes_ag
     let Some(app) = InteropApp::new("").await? else { return Ok(()) };
     let integration = app.installed().await?;
     let first = app.tokens().await?;
-    let lent = app.lent_late(&integration).await?.json()?;
-    let fresh = lent["accessToken"].as_str().with_context(|| lent.to_string())?;
+    let answer = app.read_expired_token(&integration).await?.json()?;
+    let fresh = answer["accessToken"].as_str().with_context(|| answer.to_string())?;
     let second = app.tokens().await?;
-    assert_eq!(second.access_token, fresh, "what was lent was written before");
+    assert_eq!(second.access_token, fresh, "a returned token was stored before");
     assert_ne!(first.refresh_token, second.refresh_token);
     assert_eq!(app.is_active(fresh).await?, true);
 
@@ -250,7 +250,7 @@ async fn a_certified_server_rotates_and_ends_the_grant_whose_used_token_comes_ag
     let reused = app.asked("/token", &[("grant_type", "refresh_token"), ("refresh_token", &stolen)]).await?;
     assert_eq!(reused.json()?["error"], "invalid_grant");
     assert_eq!(app.is_active(fresh).await?, false, "all of the grant is over");
-    let response = app.lent_late(&integration).await?;
+    let response = app.read_expired_token(&integration).await?;
     assert_eq!(response.status, 409, "{}\n{}", response.text, app.host.log()?);
     assert_eq!(app.owner.visit(&integration).await?.json()?["status"], "needs-reauthentication");
     Ok(())

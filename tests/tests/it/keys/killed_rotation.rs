@@ -85,11 +85,11 @@ async fn a_rotation_that_is_killed_200_times_ends_with_every_row_whole_under_one
     fill(&store).await?;
     let rotate = || folder.command(&["key", "rotate"]);
     let longest = time_to_finish(&mut rotate())?.max(Duration::from_millis(20));
-    let mut kills = RandomCrashes::new()?;
+    let mut crashes = RandomCrashes::new()?;
     let (mut killed, mut runs) = (0, 0);
     while killed < KILLS && runs < 4 * KILLS {
         runs += 1;
-        killed += usize::from(kills.run(&mut rotate(), longest)? == Exit::Killed);
+        killed += usize::from(crashes.run(&mut rotate(), longest)? == Exit::Killed);
         if killed % 50 == 0 {
             assert_whole(&store).await?;
         }
@@ -125,10 +125,10 @@ async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_wh
     let begun = Instant::now();
     rotation().await?;
     let longest = begun.elapsed().max(Duration::from_millis(20));
-    let (mut kills, mut killed) = (RandomCrashes::new()?, 0);
+    let (mut crashes, mut killed) = (RandomCrashes::new()?, 0);
     for _ in 0..4 * HOSTS_KILLED {
         let asked = tokio::spawn(rotation());
-        tokio::time::sleep(kills.delay(longest)).await;
+        tokio::time::sleep(crashes.delay(longest)).await;
         host = host.killed_and_restarted(bare())?;
         killed += usize::from(asked.await?.is_err());
         assert_whole(&store).await?;
@@ -177,7 +177,7 @@ async fn two_hosts_go_on_reading_and_writing_while_one_of_them_rotates() -> Resu
     let store = one.store().await?;
     fill(&store).await?;
     let is_over = Arc::new(AtomicBool::new(false));
-    let people = [&one, &two].map(|host| tokio::spawn(at_work(host.url.clone(), token.clone(), is_over.clone())));
+    let users = [&one, &two].map(|host| tokio::spawn(at_work(host.url.clone(), token.clone(), is_over.clone())));
     let rotated = tokio::task::spawn_blocking(move || {
         let rotate = |_| {
             let said = one.run(&["key", "rotate"], "")?;
@@ -188,8 +188,8 @@ async fn two_hosts_go_on_reading_and_writing_while_one_of_them_rotates() -> Resu
     });
     let one = rotated.await?;
     is_over.store(true, Ordering::Relaxed);
-    for person in people {
-        assert!(person.await?? > 1, "it was at work meanwhile");
+    for user in users {
+        assert!(user.await?? > 1, "it worked meanwhile");
     }
     let one = one?;
     assert!(one.run(&["key", "check"], "")?.contains("every sealed value can be opened"));

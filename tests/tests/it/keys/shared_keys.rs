@@ -10,7 +10,7 @@ use jackfield_services::keys::{Keys, Rotation};
 use jackfield_store::{
     IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, audit,
     integrations::{self, NewIntegration},
-    seal_keys,
+    key_rotation,
 };
 use jackfield_test_support::postgres::{databases, fresh_database};
 use serde_json::{Map, Value, json};
@@ -65,7 +65,7 @@ async fn whoever_comes_first_decides_on_the_secret_key() -> Result<()> {
         admit(&first).await?;
         let refused = admit(&second).await;
         assert!(matches!(refused, Err(StoreError::Seal(SealError::Wrapped { .. }))), "{refused:?}");
-        assert!(install(&second).await.is_err(), "nor does it write");
+        assert!(install(&second).await.is_err(), "nor is it logged");
         let id = install(&first).await?;
         let third = open(&url, OURS).await?;
         admit(&third).await?;
@@ -200,7 +200,7 @@ async fn two_hosts_that_change_the_keys_at_the_same_time_take_turns() -> Result<
         has_begun.await?;
         let both = [&one, &two].map(|store| {
             let store = store.clone();
-            tokio::spawn(async move { store.write_alone(seal_keys::renew).await })
+            tokio::spawn(async move { store.write_alone(key_rotation::add_data_key).await })
         });
         tokio::time::timeout(Duration::from_secs(30), until_waiting(&one, 2)).await??;
         drop(done);

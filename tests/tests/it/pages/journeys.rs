@@ -42,11 +42,11 @@ pub(crate) async fn in_browser(
     test: impl AsyncFn(&BrowserApp) -> Result<()>,
 ) -> Result<()> {
     for _ in 0..2 {
-        let Some(sitting) = BrowserApp::with(role, &change).await? else { return Ok(()) };
-        match tokio::time::timeout(SITTING, test(&sitting)).await {
+        let Some(app) = BrowserApp::with(role, &change).await? else { return Ok(()) };
+        match tokio::time::timeout(SITTING, test(&app)).await {
             Ok(result) => {
                 result?;
-                return sitting.browser.close().await;
+                return app.browser.close().await;
             }
             Err(_) => eprintln!("*** the browser does not answer any more: the test is begun once more"),
         }
@@ -79,10 +79,10 @@ impl BrowserApp {
         let app = TestApp::start_with("v2", None, change).await?;
         app.slack.behave(|behaviour| behaviour.consent = Consent::Ask);
         app.log_in_as(role).await?;
-        let sitting = Self { base: app, browser };
-        sitting.browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
-        sitting.log_in(role).await?;
-        Ok(Some(sitting))
+        let app = Self { base: app, browser };
+        app.browser.open(&app.host.at("/organizations/acme/integrations/")).await?;
+        app.log_in(role).await?;
+        Ok(Some(app))
     }
 
     async fn log_in(&self, role: &str) -> Result<()> {
@@ -147,19 +147,19 @@ async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> R
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
             browser.wait_for_text(".empty", "No integrations yet").await?;
             browser.run("window.notReloaded = true").await?;
             for name in ["middle", "Alpha", "zulu"] {
-                sitting.add_example(name).await?;
+                app.add_example(name).await?;
                 browser.wait_for_text(".notice.success", &format!("({name}) is connected.")).await?;
             }
             let names =
                 browser.run("return [...document.querySelectorAll('.rows a')].map((link) => link.innerText)").await?;
             assert_eq!(names, serde_json::json!(["Alpha", "middle", "zulu"]), "each in its place by name");
             assert_eq!(browser.run("return window.notReloaded").await?, true);
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -173,19 +173,19 @@ async fn an_instance_that_a_form_names_is_reached_from_the_form_and_connected() 
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let (browser, own) = (&sitting.browser, GitLabApp::new(allowed).await?);
+        async |app: &BrowserApp| {
+            let (browser, own) = (&app.browser, GitLabApp::new(allowed).await?);
             browser.open(&own.host.at("/organizations/acme/integrations/")).await?;
-            sitting.log_in("owner").await?;
+            app.log_in("owner").await?;
             browser.run("window.open = () => null").await?;
-            sitting.open_menu_and_choose("gitlab").await?;
+            app.open_menu_and_choose("gitlab").await?;
             browser.fill("input[name=url]", &own.url).await?;
             browser.fill("input[name=client-id]", CLIENT).await?;
             browser.fill("input[name=client-secret]", SECRET).await?;
             browser.click("button[type=submit]").await?;
             browser.wait_for_text("h1", "GitLab is connected").await?;
             browser
-                .assert_quiet(&[&sitting.host.url, &own.host.url, &format!("http://127.0.0.1:{}", own.service.port())])
+                .assert_quiet(&[&app.host.url, &own.host.url, &format!("http://127.0.0.1:{}", own.service.port())])
                 .await
         },
     )
@@ -197,12 +197,12 @@ async fn slack_is_added_through_its_consent_page() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
+        async |app: &BrowserApp| {
             let hostile = "</script><img src=x onerror=alert(1)> & \"Co\"";
-            sitting.slack.behave(|behaviour| behaviour.team_name = hostile.to_owned());
-            let browser = &sitting.browser;
+            app.slack.behave(|behaviour| behaviour.team_name = hostile.to_owned());
+            let browser = &app.browser;
             let page = browser.window().await?;
-            sitting.open_menu_and_choose("slack").await?;
+            app.open_menu_and_choose("slack").await?;
             browser.switch_to_popup(&page).await?;
             browser.wait_for_text("main", hostile).await?;
             browser.click_and_leave("button[value=allow]").await?;
@@ -212,7 +212,7 @@ async fn slack_is_added_through_its_consent_page() -> Result<()> {
             browser.click(".rows a").await?;
             browser.wait_for_text(".facts", "hidden").await?;
             browser.wait_for_text("h1", hostile).await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -224,17 +224,17 @@ async fn a_denied_consent_is_told_until_it_is_dismissed() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
             let page = browser.window().await?;
-            sitting.open_menu_and_choose("slack").await?;
+            app.open_menu_and_choose("slack").await?;
             browser.switch_to_popup(&page).await?;
             browser.click_and_leave("button[value=deny]").await?;
             browser.switch_to(&page).await?;
             browser.wait_for_text(".notice.error", "access_denied").await?;
             browser.click(".notice button[aria-label=Dismiss]").await?;
             browser.until("return document.querySelector('.notice') === null", Vec::new(), "the notice stays").await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -246,14 +246,14 @@ async fn where_the_pop_up_is_blocked_the_setup_goes_on_as_a_full_page_and_comes_
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
-            sitting.slack_as_a_full_page().await?;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            app.slack_as_a_full_page().await?;
             browser.click("button[value=allow]").await?;
             browser.wait_for_text("h1", "Slack is connected").await?;
             browser.click("a.button").await?;
             browser.wait_for_text(".rows a", "Analytical Engines").await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -265,19 +265,19 @@ async fn a_pop_up_that_the_person_closes_is_noticed_and_can_be_tried_again() -> 
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
             let page = browser.window().await?;
-            sitting.open_menu_and_choose("example").await?;
+            app.open_menu_and_choose("example").await?;
             browser.switch_to_popup(&page).await?;
             browser.find("input[name=name]").await?;
             browser.close_window().await?;
             browser.switch_to(&page).await?;
             browser.wait_for_text(".notice", "nothing was added").await?;
             browser.click(".notice button:not(.plain)").await?;
-            sitting.name_example(&page, "second try").await?;
+            app.name_example(&page, "second try").await?;
             browser.wait_for_text(".rows a", "second try").await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -289,19 +289,19 @@ async fn where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channe
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            sitting.slack.behave(|behaviour| behaviour.coop = true);
-            let browser = &sitting.browser;
+        async |app: &BrowserApp| {
+            app.slack.behave(|behaviour| behaviour.coop = true);
+            let browser = &app.browser;
             let page = browser.window().await?;
-            sitting.open_menu_and_choose("slack").await?;
+            app.open_menu_and_choose("slack").await?;
             browser.switch_to_popup(&page).await?;
             browser.find("button[value=allow]").await?;
-            assert_eq!(browser.run("return window.opener === null").await?, true, "the tie is cut");
+            assert_eq!(browser.run("return window.opener === null").await?, true, "the link is removed");
             browser.click_and_leave("button[value=allow]").await?;
             browser.switch_to(&page).await?;
             browser.wait_for_text(".notice.success", "Slack (Analytical Engines) is connected.").await?;
             browser.wait_for_text(".rows a", "Analytical Engines").await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -313,9 +313,9 @@ async fn an_integration_is_configured_and_removed_after_a_confirmation() -> Resu
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
-            sitting.add_example("one").await?;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            app.add_example("one").await?;
             browser.wait_for_text(".rows a", "one").await?;
             browser.click(".rows a").await?;
             browser.click("form.stack button").await?;
@@ -334,7 +334,7 @@ async fn an_integration_is_configured_and_removed_after_a_confirmation() -> Resu
             browser.click("button.danger").await?;
             browser.wait_for_text(".notice.success", "The integration was removed.").await?;
             browser.wait_for_text(".empty", "No integrations yet").await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -346,18 +346,18 @@ async fn a_member_sees_no_buttons_that_would_fail() -> Result<()> {
     in_browser(
         "member",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let owner = sitting.log_in_as("owner").await?;
-            let browser = &sitting.browser;
+        async |app: &BrowserApp| {
+            let owner = app.log_in_as("owner").await?;
+            let browser = &app.browser;
             browser.wait_for_text(".empty", "Owners and managers").await?;
             owner.start_setup("acme", "example").await?;
             owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
-            browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
+            browser.open(&app.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".rows a").await?;
             browser.wait_for_text("h1", "one").await?;
             let buttons = browser.run("return document.querySelectorAll('main button, main a.button').length").await?;
             assert_eq!(buttons, 0);
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -369,13 +369,13 @@ async fn an_expired_session_comes_back_to_where_the_person_was() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
-            browser.open(&sitting.host.at("/account/")).await?;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            browser.open(&app.host.at("/account/")).await?;
             browser.wait_for_text(".empty", "None yet").await?;
             browser.click("nav button").await?;
             browser.wait_for_text("h1", "Log in").await?;
-            browser.open(&sitting.host.at("/account/")).await?;
+            browser.open(&app.host.at("/account/")).await?;
             browser.fill("#email", "owner@example.com").await?;
             browser.fill("#password", "wrong password").await?;
             browser.click("button.primary").await?;
@@ -384,7 +384,7 @@ async fn an_expired_session_comes_back_to_where_the_person_was() -> Result<()> {
             browser.click("button.primary").await?;
             browser.wait_for_text("h1", "Your accounts at other services").await?;
             browser.assert_console_says("status of 401").await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -396,17 +396,17 @@ async fn a_linked_identity_is_seen_and_unlinked() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
-            sitting.slack_as_a_full_page().await?;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            app.slack_as_a_full_page().await?;
             browser.click("button[value=allow]").await?;
             browser.wait_for_text("h1", "Slack is connected").await?;
-            browser.open(&sitting.host.at("/account/")).await?;
+            browser.open(&app.host.at("/account/")).await?;
             browser.wait_for_text(".rows", "U0ADA").await?;
             browser.click(".rows button").await?;
             browser.wait_for_text(".notice.success", "The account was unlinked.").await?;
             browser.wait_for_text(".empty", "None yet").await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -418,16 +418,16 @@ async fn two_tabs_add_two_providers() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
-            let page = sitting.host.at("/organizations/acme/integrations/");
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            let page = app.host.at("/organizations/acme/integrations/");
             let first = browser.window().await?;
             let second = browser.new_tab().await?;
             browser.open(&page).await?;
-            sitting.slack_as_a_full_page().await?;
+            app.slack_as_a_full_page().await?;
             browser.switch_to(&first).await?;
             browser.run("window.open = () => null").await?;
-            sitting.open_menu_and_choose("example").await?;
+            app.open_menu_and_choose("example").await?;
             browser.fill("input[name=name]", "from the first tab").await?;
             browser.switch_to(&second).await?;
             browser.click("button[value=allow]").await?;
@@ -438,7 +438,7 @@ async fn two_tabs_add_two_providers() -> Result<()> {
             browser.open(&page).await?;
             browser.wait_for_text(".rows", "Analytical Engines").await?;
             browser.wait_for_text(".rows", "from the first tab").await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -454,8 +454,8 @@ async fn everything_can_be_done_with_the_keyboard_alone() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
             let page = browser.window().await?;
             let focus = "return document.activeElement.innerText.trim()";
             for expected in ["Skip to the content", "Jackfield", "acme Inc", "Account", "Log out", "Add integration"] {
@@ -482,7 +482,7 @@ async fn everything_can_be_done_with_the_keyboard_alone() -> Result<()> {
             let _ = tokio::time::timeout(std::time::Duration::from_secs(5), browser.press(ENTER)).await;
             browser.switch_to(&page).await?;
             browser.wait_for_text(".notice.success", "Example (typed) is connected.").await?;
-            sitting.quiet().await?;
+            app.quiet().await?;
             Ok(())
         },
     )
@@ -494,17 +494,17 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
+        async |app: &BrowserApp| {
             let owner = jackfield_test_support::http_client::HttpClient::logged_in(
-                &sitting.host.url,
+                &app.host.url,
                 "owner@example.com",
                 PASSWORD,
             )
             .await?;
-            let at = |path: &str| sitting.host.at(path);
+            let at = |path: &str| app.host.at(path);
             let list = at("/organizations/acme/integrations/");
-            let browser = &sitting.browser;
-            let look = |what| sitting.look(what);
+            let browser = &app.browser;
+            let look = |what| app.look(what);
             browser.open(&list).await?;
             look("empty").await?;
             for name in [
@@ -514,8 +514,8 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
                 owner.start_setup("acme", "example").await?;
                 owner.post("/extensions/example/setup/", &[("name", name)]).await?;
             }
-            sitting.slack.behave(|behaviour| behaviour.rotation = Rotation::SingleUse);
-            sitting.slack_as_a_full_page().await?;
+            app.slack.behave(|behaviour| behaviour.rotation = Rotation::SingleUse);
+            app.slack_as_a_full_page().await?;
             look("stand-in-consent").await?;
             browser.click("button[value=allow]").await?;
             browser.wait_for_text("h1", "Slack is connected").await?;
@@ -534,11 +534,11 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             look("details-error").await?;
             browser.click("a.danger").await?;
             look("remove").await?;
-            let slack = sitting.slack_page(&owner).await?;
+            let slack = app.slack_page(&owner).await?;
             browser.open(&at(&slack)).await?;
             browser.wait_for_text("#access", "Access").await?;
             look("details-access").await?;
-            sitting.slack_ends_the_grant(&slack).await?;
+            app.slack_ends_the_grant(&slack).await?;
             browser.open(&at(&slack)).await?;
             browser.wait_for_text(".badge.warn", "Reconnect").await?;
             look("details-ended").await?;
@@ -569,20 +569,18 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
     in_browser(
         "owner",
         |host| host,
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
-            sitting
-                .add_example("a-very-long-name-without-any-place-to-break-it-so-that-it-has-to-wrap-somewhere")
-                .await?;
-            sitting.slack_as_a_full_page().await?;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            app.add_example("a-very-long-name-without-any-place-to-break-it-so-that-it-has-to-wrap-somewhere").await?;
+            app.slack_as_a_full_page().await?;
             browser.click("button[value=deny]").await?;
             browser.wait_for_text("h1", "Slack was not connected").await?;
-            sitting.host.token("acme", &["org:read", "org:write", "integrations:token"])?;
-            browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
+            app.host.token("acme", &["org:read", "org:write", "integrations:token"])?;
+            browser.open(&app.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".pages a[href$='/audit/']").await?;
             browser.wait_for_text(".log", "API token created").await?;
             browser.wait_for_text(".log", "failed").await?;
-            sitting.look("log").await?;
+            app.look("log").await?;
             browser.run("document.querySelector('#action').value = 'install'").await?;
             browser.click(".filters button").await?;
             browser.until("return location.search.includes('action=install')", Vec::new(), "no filter").await?;
@@ -590,12 +588,12 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
             browser.run("document.querySelector('#action').value = 'link'").await?;
             browser.click(".filters button").await?;
             browser.wait_for_text(".empty", "No entries match these filters.").await?;
-            sitting.look("log-empty").await?;
+            app.look("log-empty").await?;
             browser.click(".empty a").await?;
             browser.click(".log a").await?;
             browser.wait_for_text("#log", "Log").await?;
-            sitting.look("details-log").await?;
-            sitting.quiet().await
+            app.look("details-log").await?;
+            app.quiet().await
         },
     )
     .await
@@ -606,32 +604,29 @@ async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<
     in_browser(
         "owner",
         |host| host.plugin("misbehaving"),
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
-            let at = |path: &str| sitting.host.at(path);
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            let at = |path: &str| app.host.at(path);
             browser.open(&at("/organizations/acme/integrations/host-form/setup/?dialog=0")).await?;
             browser.find("select").await?;
-            sitting.look("host-form").await?;
+            app.look("host-form").await?;
             browser.fill("input[type=number]", "12").await?;
             browser.click("button.primary").await?;
             browser.wait_for_text(".stack .error", "Say a name.").await?;
             let kept = browser.run("return document.querySelector('input[type=number]').value").await?;
             assert_eq!(kept, "12", "values are kept after an error");
-            sitting.look("host-form-error").await?;
+            app.look("host-form-error").await?;
             browser.open(&at("/organizations/acme/integrations/two-steps/setup/?dialog=0")).await?;
             browser.fill("input[name=a]", "one").await?;
             browser.click(".plugin button").await?;
             browser.wait_for_text(".quiet", "Step 2 of 2").await?;
-            sitting.look("step-2-of-2").await?;
-            sitting.host.member("acme", "owner@example.com", "member")?;
+            app.look("step-2-of-2").await?;
+            app.host.member("acme", "owner@example.com", "member")?;
             browser.open(&at("/organizations/acme/integrations/example/setup/")).await?;
             browser.wait_for_text("h1", "You do not have access to this").await?;
-            sitting.look("forbidden").await?;
+            app.look("forbidden").await?;
             let reference = browser.text("code").await?;
-            assert!(
-                sitting.host.log()?.contains(&format!("request.id=\"{reference}\"")),
-                "the reference is in the log"
-            );
+            assert!(app.host.log()?.contains(&format!("request.id=\"{reference}\"")), "the reference is in the log");
             Ok(())
         },
     )
@@ -643,10 +638,10 @@ async fn a_thousand_integrations_and_three_hundred_providers_stay_usable() -> Re
     in_browser(
         "owner",
         |host| host.plugin("many"),
-        async |sitting: &BrowserApp| {
-            let browser = &sitting.browser;
-            sitting.database().await?.fill(1000).await?;
-            browser.open(&sitting.host.at("/organizations/acme/integrations/")).await?;
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            app.database().await?.fill(1000).await?;
+            browser.open(&app.host.at("/organizations/acme/integrations/")).await?;
             let rows = async || browser.run("return document.querySelectorAll('.rows li').length").await;
             assert_eq!(rows().await?, 100);
             browser.click("a[rel=next]").await?;
@@ -663,8 +658,8 @@ async fn a_thousand_integrations_and_three_hundred_providers_stay_usable() -> Re
             browser.fill("#filter", "number 299").await?;
             browser.press("\u{e015}").await?;
             assert_eq!(browser.run("return document.activeElement.innerText.trim()").await?, "Provider number 299");
-            sitting.look("many").await?;
-            sitting.quiet().await?;
+            app.look("many").await?;
+            app.quiet().await?;
             Ok(())
         },
     )

@@ -111,8 +111,8 @@ impl DelayedServer {
     }
 }
 
-async fn asks(person: HttpClient, url: String) -> Result<DialogMessage> {
-    posted(&person, "asks", &[("go", "1"), ("target", &url)]).await
+async fn asks(user: HttpClient, url: String) -> Result<DialogMessage> {
+    posted(&user, "asks", &[("go", "1"), ("target", &url)]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,7 +74,7 @@ fn a_truncated_library_is_refused_wherever_it_is_cut() -> Result<()> {
     ");
     for length in [5, 64, 4096, whole / 10, whole - 1] {
         let said = refused("example", |bytes| bytes.truncate(length))?;
-        assert!(said.contains("truncated") || said.contains("not a library"), "cut at {length}: {said}");
+        assert!(said.contains("truncated") || said.contains("not a library"), "truncated to {length}: {said}");
     }
     Ok(())
 }
@@ -219,7 +219,7 @@ fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
       plugin  jackfield-plugin-slack 0.1.0, abi 1.0
       file    [target]/libslack.so
       sha256  [digest]
-      sandbox limits, user, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
     provider slack (Slack)
       options client-id, client-secret, signing-secret, verification-token, api, scopes, user-scopes, authorize-url, token-url
       step    oauth2, run by the host, OAuth 2.0
@@ -233,7 +233,7 @@ fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
       plugin  jackfield-plugin-slack 0.1.0, abi 1.0
       file    plugins/libslack.so
       sha256  [digest]
-      sandbox limits, user, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
       calls   0
       restarts 0
       slack (Slack): not configured, missing: client-id, client-secret
@@ -278,11 +278,11 @@ fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
     fs::write(&lock, "plugins = 3")?;
     fs::remove_file(&mark)?;
     let (is_good, said) = check()?;
-    assert!(!is_good && !mark.exists(), "a lock that cannot be read opens nothing: {said}");
+    assert!(!is_good && !mark.exists(), "with an unreadable lock nothing is loaded: {said}");
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml: FOLDER/jackfield.lock: invalid type: integer `3`, expected a map
-      help: write it anew with `jackfield plugin lock`
+      help: write it again with `jackfield plugin lock`
     ");
     Ok(())
 }

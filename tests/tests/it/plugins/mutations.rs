@@ -203,6 +203,6 @@ fn a_thousand_mutations_of_a_good_library_are_refused_or_contained() -> Result<(
     eprintln!("JACKFIELD_TESTS_SEED={seed}: {good:?} good, {refused:?} refused, {contained:?} contained");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let counts = [good, refused, contained].map(AtomicUsize::into_inner);
-    assert!(counts.iter().all(|count| *count > 10), "a test that tries something: {counts:?}");
+    assert!(counts.iter().all(|count| *count > 10), "the test really tests something: {counts:?}");
     Ok(())
 }

@@ -226,9 +226,9 @@ fn a_name_with_path_parts_and_a_path_that_climbs_are_refused() -> Result<()> {
       help: write the file's name without `lib` and `.so`, or the path of the library
     FOLDER/jackfield.toml:1: default-integrations: not a plugin's name: found "leaves_a_mark\0", wanted 1 to 64 of A-Z, a-z, 0-9, `.`, `-` and `_`, and no dot in front
       help: write the file's name without `lib` and `.so`, or the path of the library
-    FOLDER/jackfield.toml:1: default-integrations: "plugins/../plugins/libleaves_a_mark.so": found the part `..`, wanted a path that says where it leads
+    FOLDER/jackfield.toml:1: default-integrations: "plugins/../plugins/libleaves_a_mark.so": found the part `..`, wanted a path without it
       help: write the library's path from the root, or from the folder the host is started in
-    FOLDER/jackfield.toml:1: default-integrations: "plugins/libleaves_a_mark.so\0": found a NUL character, wanted a path that says where it leads
+    FOLDER/jackfield.toml:1: default-integrations: "plugins/libleaves_a_mark.so\0": found a NUL character, wanted a path without it
       help: write the library's path from the root, or from the folder the host is started in
     "#);
     Ok(())
@@ -370,7 +370,7 @@ fn where_signatures_are_demanded_only_what_a_trusted_key_has_signed_is_loaded() 
     let said = app.refused()?.replace(&ours, "OURS").replace(&theirs, "THEIRS");
     assert_snapshot!(said, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: signed by a key that is not trusted: found THEIRS, wanted OURS
-      help: add that key to plugins.trusted-keys if you trust whoever has it; do not load it otherwise
+      help: add that key to plugins.trusted-keys if you trust its owner; otherwise do not load it
     ");
     assert_eq!(word_after(&app.sign("operator.key")?, "signer ")?, ours);
     app.assert_accepted()?;
@@ -445,7 +445,7 @@ fn a_key_with_a_password_signs_with_it_and_is_never_overwritten() -> Result<()> 
     error: operator.key: not the password of this key
       help: try again
 
-    error: operator.key.pub: there already
+    error: operator.key.pub: exists already
       help: name another file; a key is never overwritten
 
     error: the password is empty
@@ -476,7 +476,7 @@ fn an_author_checks_a_build_wherever_it_lies_and_reads_what_a_host_would_say() -
       plugin  jackfield-fixture-leaves-a-mark 0.1.0, abi 1.0
       file    plugins/libleaves_a_mark.so
       sha256  [digest]
-      sandbox limits, user, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
     provider leaves-a-mark (LeavesAMark)
       hosts   none
       asked   200 questions: 26 event, 94 integration, 29 refresh, 28 revocation, 23 webhook; slowest [duration], largest 92 bytes

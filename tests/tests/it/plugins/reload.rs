@@ -83,7 +83,7 @@ async fn a_changed_plugin_is_replaced_an_unchanged_one_left_alone_and_a_flow_of_
     let page = owner.visit("/organizations/acme/integrations/").await?;
     assert!(page.text.contains("it may have been updated meanwhile. Start it again from here."), "{}", page.text);
     let goes_on = owner.post("/extensions/example/setup/", &[("name", "unharmed")]).await?;
-    assert!(goes_on.dialog()?.success, "a flow of an unchanged plugin goes on");
+    assert!(goes_on.dialog()?.success, "a setup of an unchanged plugin continues");
     owner.start_setup("acme", "two-steps").await?;
     let next = owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
     assert!(next.text.contains("Step 2 of 2"), "and the changed one works");
@@ -146,7 +146,7 @@ async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
       help: did you mean `port`?
     ");
 
-    assert_eq!(pid(&host, "example")?, before, "all is as it was");
+    assert_eq!(pid(&host, "example")?, before, "nothing has changed");
     installs_example(&owner, "still here").await?;
     assert_snapshot!(log_line(&host, "the configuration is not reloaded: everything is as it was")?, @"ERROR the configuration is not reloaded: everything is as it was error=2 mistakes in the configuration");
     Ok(())
@@ -213,7 +213,7 @@ async fn a_provider_comes_and_goes_and_its_integrations_stay_visible() -> Result
       removed   example
       kept      misbehaving
     ");
-    assert_eq!(owner.visit("/extensions/example/setup/").await?.status, 404, "a flow under way as well");
+    assert_eq!(owner.visit("/extensions/example/setup/").await?.status, 404, "a running setup as well");
     let page = owner.visit("/organizations/acme/integrations/").await?;
     assert!(page.text.contains("kept") && page.text.contains("orphaned"), "{}", page.text);
     Ok(())
@@ -256,7 +256,7 @@ async fn a_declared_provider_is_reloaded_like_a_plugin() -> Result<()> {
     assert_eq!(
         owner.visit("/extensions/github/setup/").await?.status_and_location(),
         (302, "/"),
-        "a flow of the changed one ends"
+        "a setup of the changed one ends"
     );
     assert_eq!(owner.visit("/extensions/gitlab/setup/").await?.redirect()?.host_str(), Some("gitlab.com"));
     assert!(owner.start_setup("acme", "github").await?.redirect()?.as_str().contains("scope=gist"));
@@ -301,7 +301,7 @@ async fn a_second_host_in_the_same_place_leaves_the_control_socket_to_the_first(
     let shared = bare().plugin("misbehaving").toml("").control(&socket).start()?;
     assert!(shared.log()?.contains("another host answers there"), "{}", shared.log()?);
     drop(shared);
-    assert!(host.output(&["plugin", "list"])?.1.starts_with("example: running"), "it answers still");
+    assert!(host.output(&["plugin", "list"])?.1.starts_with("example: running"), "it still answers");
     Ok(())
 }
 
@@ -312,11 +312,11 @@ async fn reloads_under_load_lose_no_request() -> Result<()> {
     const RELOADS: usize = 12;
     let (host, _) = running(bare().plugin("example").plugin("misbehaving")).await?;
     let (is_over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let mut people = Vec::new();
+    let mut users = Vec::new();
     for number in 0..PEOPLE {
         let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
         let (is_over, done) = (is_over.clone(), done.clone());
-        people.push(tokio::spawn(async move {
+        users.push(tokio::spawn(async move {
             let mut round = 0;
             while !is_over.load(Ordering::Relaxed) {
                 installs_example(&owner, &format!("{number}-{round}")).await?;
@@ -333,16 +333,16 @@ async fn reloads_under_load_lose_no_request() -> Result<()> {
         rebuild(&host, "misbehaving")?;
         let (is_done, said) = reload(&host)?;
         ensure!(is_done && said.contains("replaced  misbehaving") && said.contains("kept      example"), "{said}");
-        while done.load(Ordering::Relaxed) == before && people.iter().all(|person| !person.is_finished()) {
+        while done.load(Ordering::Relaxed) == before && users.iter().all(|user| !user.is_finished()) {
             tokio::task::yield_now().await;
         }
     }
     is_over.store(true, Ordering::Relaxed);
-    for person in people {
-        person.await??;
+    for user in users {
+        user.await??;
     }
     let done = done.load(Ordering::Relaxed);
-    writeln!(std::io::stderr(), "{done} set-ups beside {RELOADS} reloads")?;
-    assert!(done >= RELOADS, "{done} set-ups");
+    writeln!(std::io::stderr(), "{done} setups beside {RELOADS} reloads")?;
+    assert!(done >= RELOADS, "{done} setups");
     Ok(())
 }

@@ -240,9 +240,13 @@ async fn what_the_catalogue_does_not_need_works_too() -> Result<()> {
     let stored = AppDatabase::of(&host).await?;
     let integrations = stored.integrations().await?;
     let names: Vec<_> = integrations.iter().map(|(one, _)| one.integration.name.clone()).collect();
-    assert_eq!(names, ["ada", "T1"], "what has no name is called by its id");
+    assert_eq!(names, ["ada", "T1"], "without a name, the id is shown");
     assert_eq!(integrations[1].1["scopes"], json!(["a", "b"]), "the granted ones");
-    assert_eq!(integrations[0].1["scopes"], json!(["read", "write"]), "those asked for, where the answer names none");
+    assert_eq!(
+        integrations[0].1["scopes"],
+        json!(["read", "write"]),
+        "the requested scopes, if the response names none"
+    );
     assert!(stored.grants("T1").await?[0].0.expires_at.is_some());
     let identity = &stored.identities("owner@example.com").await?[0];
     assert_eq!((&identity["type"], &identity["instance"]), (&json!("nested"), &json!("x")));
@@ -346,7 +350,7 @@ gitlab = "x"
     error: 13 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.github.client-idd: unknown key
       help: did you mean `client-id`?
-    FOLDER/jackfield.toml:13: providers.github.client-authentication: not one of the words there are
+    FOLDER/jackfield.toml:13: providers.github.client-authentication: not a known word
       help: write "post" or "basic" or "private-key-jwt"
     FOLDER/jackfield.toml:14: providers.github.pkce: wrong type: found text, wanted true or false
       help: write true or false
@@ -358,7 +362,7 @@ gitlab = "x"
       help: did you mean [providers.github]?
     FOLDER/jackfield.toml:20: providers.acme.authorize-url: not an absolute https URL
       help: write all of it, like https://acme.example/oauth
-    FOLDER/jackfield.toml:21: providers.acme.token-url: {client-secret} cannot stand here
+    FOLDER/jackfield.toml:21: providers.acme.token-url: {client-secret} cannot be used here
       help: name an option of your own, like {subdomain}, and set it beside
     FOLDER/jackfield.toml:22: providers.acme.account.id: wrong type: found a number, wanted text
       help: write text

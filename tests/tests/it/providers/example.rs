@@ -51,8 +51,7 @@ async fn what_is_installed_can_be_read_and_removed() -> Result<()> {
     let id = owner.post("/extensions/example/setup/", &[("name", "one")]).await?.dialog()?.data["id"].clone();
     let path = format!("/api/0/organizations/acme/integrations/{}/", id.as_str().expect("ids are text"));
     assert_eq!(member.visit(&path).await?.json()?["name"], "one");
-    let remove =
-        |person: &jackfield_test_support::http_client::HttpClient| person.request(reqwest::Method::DELETE, &path);
+    let remove = |user: &jackfield_test_support::http_client::HttpClient| user.request(reqwest::Method::DELETE, &path);
     assert_eq!(member.send(remove(&member)).await?.status, 403);
     assert_eq!(owner.send(remove(&owner)).await?.status, 204);
     assert_eq!(owner.send(remove(&owner)).await?.status, 404);

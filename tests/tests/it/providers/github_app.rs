@@ -45,7 +45,7 @@ async fn an_app_is_installed_and_its_token_kept() -> Result<()> {
     assert_eq!(json!(metadata), expected);
     let grants = AppDatabase::of(&host).await?.grants(&THEIRS.to_string()).await?;
     assert_eq!((grants[0].0.name.as_str(), grants[0].1.access_token.as_str()), ("installation", "ghs_7"));
-    assert!(!host.log()?.contains("ghs_7") && !host.log()?.contains("ghu_ada"), "no token is logged");
+    assert!(!host.log()?.contains("ghs_7") && !host.log()?.contains("ghu_ada"), "no token is in the log");
     Ok(())
 }
 

@@ -117,7 +117,7 @@ async fn what_only_the_document_of_openid_connect_says_is_read_there() -> Result
     }
     let asked =
         |id: &str| service.request_count(id, &format!("https://{id}.example/issuer/.well-known/openid-configuration"));
-    assert_eq!(["token", "info", "plain"].map(asked), [1, 1, 0], "once an hour, and only where it is needed");
+    assert_eq!(["token", "info", "plain"].map(asked), [1, 1, 0], "once an hour, and only when needed");
     Ok(())
 }
 
@@ -240,7 +240,7 @@ async fn tokens_that_came_with_what_is_not_believed_are_revoked() -> Result<()> 
     for (id, ..) in cases {
         assert_eq!(told(&owner, id).await?, INTERNAL, "{id}");
     }
-    assert_eq!(service.tokens().all().len(), 3, "each was given a token");
+    assert_eq!(service.tokens().all().len(), 3, "each was issued a token");
     assert_eq!(AppDatabase::of(&host).await?.settled().await?.len(), 3);
     assert_eq!(service.tokens().live_access_tokens(), Vec::<String>::new());
     Ok(())
@@ -325,7 +325,7 @@ account = { from = "id_token", id = "sub" }
       help: add it: scopes = ["openid", …]
     FOLDER/jackfield.toml:25: providers.info.account.from: an issuer tells this, and none is set
       help: set `issuer` beside it
-    FOLDER/jackfield.toml:28: providers.words.account.from: none of the words there are, nor a GET or POST of a URL
+    FOLDER/jackfield.toml:28: providers.words.account.from: neither a known word nor a GET or POST of a URL
       help: write "token", "id-token", "userinfo", or a method and a URL like "GET https://api.acme.example/me"
     "#);
     Ok(())

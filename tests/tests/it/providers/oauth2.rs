@@ -15,7 +15,7 @@ async fn an_error_at_the_first_step_ends_the_setup_without_a_redirect_loop() -> 
     let owner = app.log_in_as("owner").await?;
     owner.visit("/organizations/acme/integrations/slack/setup/").await?;
     let dialog = owner.visit("/extensions/slack/setup/?error=access_denied").await?.dialog()?;
-    assert_eq!((dialog.success, dialog.detail()), (false, INVALID), "no state was sent yet, so none can be right");
+    assert_eq!((dialog.success, dialog.detail()), (false, INVALID), "no state was sent yet, so none is right");
     assert_eq!(owner.visit("/extensions/slack/setup/").await?.status_and_location(), (302, "/"));
     Ok(())
 }
@@ -56,12 +56,12 @@ async fn every_bad_token_answer_ends_the_setup_with_nothing_stored() -> Result<(
         assert_eq!(
             owner.visit("/extensions/slack/setup/").await?.status_and_location(),
             (302, "/"),
-            "{token:?} used the set-up up"
+            "{token:?} used the setup up"
         );
     }
     app.database().await?.assert_nothing("owner@example.com").await?;
     app.slack.behave(|behaviour| behaviour.token = TokenAnswer::Token);
-    assert!(owner.install("acme", "slack").await?.dialog()?.success, "and the next set-up is as good as ever");
+    assert!(owner.install("acme", "slack").await?.dialog()?.success, "and the next setup succeeds");
     Ok(())
 }
 
@@ -102,7 +102,7 @@ async fn a_token_endpoint_at_a_private_address_is_not_asked_unless_allowed() -> 
     let log = app.host.log()?;
     assert!(
         log.contains("private address") && log.contains("allow-private"),
-        "the operator is told how to help it: {log}"
+        "the operator is told how to repair it: {log}"
     );
     Ok(())
 }

@@ -38,8 +38,8 @@ async fn slack_v1_basic_flow() -> Result<()> {
             (query(&authorize, "response_type"), query(&authorize, "client_id")),
             ("code".into(), app.slack.client().id.clone())
         );
-        assert!(query(&authorize, "state").len() >= 22, "128 bits at the least");
-        assert_eq!(query(&authorize, "code_challenge"), "", "Slack's dialect has no PKCE");
+        assert!(query(&authorize, "state").len() >= 22, "at least 128 bits");
+        assert_eq!(query(&authorize, "code_challenge"), "", "Slack has no PKCE");
 
         let back = owner.consent(&step).await?;
         let dialog = owner.visit(&back).await?.dialog()?;

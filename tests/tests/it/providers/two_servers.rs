@@ -27,7 +27,7 @@ impl TwoServersApp {
     /// With steps in this order.
     async fn new(order: &[&str]) -> Result<Self> {
         let server =
-            |id: &str| service_of(id, |dialect| dialect.revocation = Some(format!("https://{id}.example/revoke")));
+            |id: &str| service_of(id, |profile| profile.revocation = Some(format!("https://{id}.example/revoke")));
         let service = StandInOAuth2::start([server("first")?, server("second")?].into_iter().collect()).await?;
         let mut options = format!("{}[two-servers]\norder = {order:?}\n", http(&service));
         for id in ["first", "second"] {
@@ -71,7 +71,7 @@ async fn two_servers_are_gone_through_one_after_the_other() -> Result<()> {
     assert!(dialog.success, "{}\n{}", dialog.detail(), app.host.log()?);
     let (grant, tokens) = AppDatabase::of(&app.host).await?.grants("both").await?.remove(0);
     assert!(grant.name == "access" && tokens.access_token.starts_with("access-second-"));
-    assert_eq!(tokens.step, "oauth2-2", "whose tokens they are: the first server never hears of them");
+    assert_eq!(tokens.step, "oauth2-2", "the first server gets no request with the other's tokens");
     assert_eq!(app.owner.visit(&back).await?.status_and_location(), (302, "/"));
     Ok(())
 }

@@ -52,7 +52,7 @@ async fn the_first_signed_call_installs_and_later_ones_are_verified() -> Result<
         let app = app(database).await?;
         let owner = app.log_in_as("owner").await?;
         let page = owner.start_setup("acme", "webhook").await?;
-        assert_eq!((page.status, page.header("refresh")), (200, "3"), "it looks again by itself");
+        assert_eq!((page.status, page.header("refresh")), (200, "3"), "it looks again on its own");
         let Shown { url, secret } = shown(&page)?;
         assert!(url.starts_with(&app.host.at("/extensions/webhook/webhook/")));
         assert_eq!(call(&app, &url, "another", r#"{"name": "Forged"}"#).await?, 401);
@@ -64,7 +64,7 @@ async fn the_first_signed_call_installs_and_later_ones_are_verified() -> Result<
 
         let stored = app.database().await?.integrations().await?;
         assert_eq!(json!(stored.first().context("one is stored")?.1), json!({"account_id": "7", "secret": secret}));
-        assert_eq!(call(&app, &url, &secret, "{}").await?, 204, "the same URL, after the set-up");
+        assert_eq!(call(&app, &url, &secret, "{}").await?, 204, "the same URL, after the setup");
         assert_eq!(call(&app, &url, "another", "{}").await?, 401);
 
         let path =
@@ -129,7 +129,7 @@ async fn neither_log_nor_database_tells_key_secret_or_body() -> Result<()> {
     for told in [key.as_str(), secret.as_str(), "hush-hush"] {
         assert!(!all.windows(told.len()).any(|window| window == told.as_bytes()), "{told}");
     }
-    assert!(app.host.log()?.contains("/extensions/webhook/setup/"), "other paths are told whole");
+    assert!(app.host.log()?.contains("/extensions/webhook/setup/"), "other paths are logged whole");
     assert!(all.windows(6).any(|window| window == b"SQLite"), "the database is among the files");
     Ok(())
 }
@@ -245,7 +245,7 @@ async fn a_call_for_one_organization_changes_nothing_of_another() -> Result<()> 
     assert_eq!(call(&app, &theirs.url, &ours.secret, "{}").await?, 401, "and ours at theirs");
     assert_eq!(call(&app, &theirs.url, &theirs.secret, "{}").await?, 204);
     assert!(other.visit(SETUP).await?.dialog()?.success);
-    assert_eq!(owner.visit(SETUP).await?.header("refresh"), "3", "ours still waits");
+    assert_eq!(owner.visit(SETUP).await?.header("refresh"), "3", "our setup still waits");
     assert_eq!(app.list_integrations(&owner).await?.len(), 0);
     assert_eq!(call(&app, &ours.url, &ours.secret, "{}").await?, 204);
     assert!(owner.visit(SETUP).await?.dialog()?.success);
@@ -310,8 +310,8 @@ async fn where_organizations_share_an_integration_each_takes_its_own_url_along()
         store.write(move |tx| share(tx, id)).await?;
         let remove = owner.request(Method::DELETE, &format!("/api/0/organizations/acme/integrations/{id}/"));
         assert_eq!(owner.send(remove).await?.status, 204);
-        assert_eq!(call(&app, &ours.url, &ours.secret, "{}").await?, 404, "who has left is called no more");
-        assert_eq!(call(&app, &theirs.url, &ours.secret, "{}").await?, 204, "who has stayed is");
+        assert_eq!(call(&app, &ours.url, &ours.secret, "{}").await?, 404, "no call goes to an organization that left");
+        assert_eq!(call(&app, &theirs.url, &ours.secret, "{}").await?, 204, "those who stayed are");
     }
     Ok(())
 }

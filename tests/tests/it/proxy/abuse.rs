@@ -226,7 +226,7 @@ async fn header_smuggling() -> Result<()> {
     for request in [twice] {
         let mut caller = RawHttpConnection::to(&host.url).await?;
         caller.write(&request).await?;
-        assert!(caller.rest().await?.starts_with("HTTP/1.1 400"), "two lengths are no request");
+        assert!(caller.rest().await?.starts_with("HTTP/1.1 400"), "a request with two lengths is invalid");
     }
     assert!(api.is_untouched().await);
     let mut caller = RawHttpConnection::to(&host.url).await?;
@@ -235,7 +235,7 @@ async fn header_smuggling() -> Result<()> {
     let lengths = request.matches("content-length").count() + request.matches("transfer-encoding").count();
     assert!(lengths == 1 && !request.contains("smuggled"), "one body, of one length: {request}");
     let response = caller.rest().await?;
-    assert_eq!(response.matches("HTTP/1.1").count(), 1, "and one answer: {response}");
+    assert_eq!(response.matches("HTTP/1.1").count(), 1, "and one response: {response}");
     let named =
         client.proxy_request(Method::GET, "thing").header("connection", "authorization, x-hop").header("x-hop", "1");
     let (_, request) = tokio::try_join!(client.send(named), api.answer(OK))?;
@@ -250,7 +250,7 @@ async fn response_splitting_and_answers_that_would_act_on_our_origin() -> Result
     let (_service, _host, client) = installed(&api, "").await?;
     let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nx-a: b\rset-cookie: x=y\r\ncontent-length: 0\r\n\r\n";
     let (response, _) = tokio::try_join!(client.proxy_post("thing", ""), api.answer(page))?;
-    assert_eq!(refusal(&response)?, (502, "unreachable".to_owned()), "a head that is none");
+    assert_eq!(refusal(&response)?, (502, "unreachable".to_owned()), "an invalid head");
     let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nset-cookie: session=evil; path=/\r\nclear-site-data: \"*\"\r\n\
         access-control-allow-origin: *\r\ncontent-security-policy: default-src *\r\njackfield-error: forged\r\n\
         strict-transport-security: max-age=1\r\nconnection: close\r\ncontent-length: 34\r\n\r\n\

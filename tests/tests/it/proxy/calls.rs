@@ -75,7 +75,7 @@ async fn a_call_carries_the_credential_and_its_answer_comes_back_as_it_is() -> R
     assert_eq!(received.headers["x-slack-kind"], "test");
     let token = received.headers["authorization"].to_str()?.strip_prefix("Bearer ").context("a bearer token")?;
     assert_eq!(app.slack().tokens().state(token), TokenState::Live);
-    assert!(!format!("{:?}", received.headers).contains(&app.client.token), "the client's own stays here");
+    assert!(!format!("{:?}", received.headers).contains(&app.client.token), "the client's own token is not sent");
     assert!(!response.text.contains(token) && received.headers.get("jackfield-grant").is_none());
     let log = app.host.log()?;
     let line = log.lines().find(|line| line.contains("an integration was used")).context("one line a call")?;
@@ -141,7 +141,7 @@ async fn errors_of_the_host_are_told_apart_from_the_services() -> Result<()> {
         refusal(&client.send(client.proxy_request(Method::TRACE, "auth.test")).await?)?,
         (405, "method".to_owned())
     );
-    assert_eq!(app.seen(), 0, "none of them has come to the service");
+    assert_eq!(app.seen(), 0, "none of them reached the service");
     let missing = client.proxy_get("no.such.method").await?;
     assert_eq!((missing.status, missing.header("jackfield-error")), (404, ""), "the service's own");
     Ok(())
@@ -186,7 +186,7 @@ async fn a_service_that_does_not_answer_is_given_up() -> Result<()> {
     let app = ProxyApp::new("[proxy]\nidle-timeout = 1").await?;
     app.next(&[Fault::NoResponse]);
     assert_eq!(refusal(&app.client.proxy_get("auth.test").await?)?, (504, "timed-out".to_owned()));
-    assert_eq!(app.seen(), 1, "its time is used up");
+    assert_eq!(app.seen(), 1, "its time is over");
     Ok(())
 }
 
@@ -198,7 +198,7 @@ async fn an_answer_that_is_cut_is_cut_for_the_caller_too() -> Result<()> {
         let half = format!("HTTP/1.1 200 OK\r\n{length}\r\n\r\n4\r\nhalf\r\n");
         let half = half.replace("8\r\n\r\n4\r\nhalf\r\n", "8\r\n\r\nhalf");
         let (response, _) = tokio::join!(client.proxy_get("thing"), api.answer(&half));
-        assert!(response.is_err(), "half an answer must not look whole");
+        assert!(response.is_err(), "half a response must not look complete");
     }
     Ok(())
 }
@@ -214,7 +214,7 @@ async fn an_answer_comes_piece_by_piece() -> Result<()> {
         while length < 70_000 {
             length += pieces.next().await.context("the piece that was let go")??.len();
         }
-        assert_eq!(length, 70_000, "the next is not let go yet");
+        assert_eq!(length, 70_000, "the next is still held");
     }
     assert!(pieces.next().await.is_none());
     Ok(())
@@ -254,10 +254,10 @@ async fn a_body_over_the_operators_limit_is_refused_also_when_it_does_not_say_ho
 
 /// A declared service with rotating tokens and an API that returns the request.
 async fn rotating(more: &str) -> Result<(StandInOAuth2, jackfield_test_support::host::Host, HttpClient)> {
-    let service = service_of("acme", |dialect| {
-        dialect.api = Some("https://api.acme.example/v1/".to_owned());
-        dialect.rotation = Rotation::ReuseDetected;
-        dialect.token_answer =
+    let service = service_of("acme", |profile| {
+        profile.api = Some("https://api.acme.example/v1/".to_owned());
+        profile.rotation = Rotation::ReuseDetected;
+        profile.token_answer =
             r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 43200}"#.to_owned();
     })?;
     let service = StandInOAuth2::start([service].into()).await?;
@@ -274,7 +274,7 @@ async fn a_token_that_the_service_refuses_is_refreshed_once_for_all_and_the_call
     let revoked = service.tokens().live_access_tokens().first().cloned().context("a token")?;
     assert!(service.tokens().revoke(&revoked));
     let young = client.proxy_get("things").await?;
-    assert_eq!((young.status, refreshes()), (401, 0), "a fresh token is not exchanged for another");
+    assert_eq!((young.status, refreshes()), (401, 0), "a valid token is not refreshed");
     assert!(young.header("www-authenticate").contains("invalid_token"), "{:?}", young.headers);
     AppDatabase::of(&host).await?.let_live("7", "access", Duration::hours(10)).await?;
     let calls = (0..16).map(|n| {

@@ -40,9 +40,9 @@ fn much() -> String {
 
 /// An installed service that refreshes its tokens and refuses the current one.
 async fn refusing(api: &RawHttpServer) -> Result<(StandInOAuth2, Host, ApiClient)> {
-    let service = service_of("acme", |dialect| {
-        dialect.rotation = Rotation::ReuseDetected;
-        dialect.token_answer =
+    let service = service_of("acme", |profile| {
+        profile.rotation = Rotation::ReuseDetected;
+        profile.token_answer =
             r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 43200}"#.to_owned();
     })?;
     let url = format!("http://127.0.0.1:{}/v1/", api.port());
@@ -69,7 +69,7 @@ async fn a_body_of_which_more_goes_than_is_kept_while_a_token_is_refreshed_is_no
     drop(held);
     let response = caller.until("\r\n\r\n").await?;
     assert!(response.starts_with("HTTP/1.1 401"), "{response}");
-    assert!(api.is_untouched().await, "what would come is a request without its beginning");
+    assert!(api.is_untouched().await, "the rest would be a request without its beginning");
     Ok(())
 }
 
@@ -189,6 +189,6 @@ async fn a_caller_that_takes_nothing_of_an_answer_does_not_hold_the_call_for_eve
     let log = host.log()?;
     assert!(log.contains("the caller has taken nothing for 1s ([proxy] idle-timeout)"), "{log}");
     let rest = caller.rest().await.unwrap_or_default();
-    assert!(!rest.ends_with(END), "what is cut does not look whole");
+    assert!(!rest.ends_with(END), "a truncated answer does not look complete");
     Ok(())
 }

@@ -35,11 +35,11 @@ impl BulkRevocationApp {
 
     /// With any declaration, also without a revocation endpoint.
     pub(crate) async fn declared(accounts: usize, more: &str) -> Result<Self> {
-        let dialect = service_of(ID, |dialect| {
-            dialect.revocation = Some(format!("https://{ID}.example/revoke"));
-            dialect.token_answer = r#"{"access_token": "TOKEN", "refresh_token": "REFRESH"}"#.to_owned();
+        let profile = service_of(ID, |profile| {
+            profile.revocation = Some(format!("https://{ID}.example/revoke"));
+            profile.token_answer = r#"{"access_token": "TOKEN", "refresh_token": "REFRESH"}"#.to_owned();
         })?;
-        let service = StandInOAuth2::start([dialect].into()).await?;
+        let service = StandInOAuth2::start([profile].into()).await?;
         let (host, owner) = host_and_owner(&service, &declaration_of(&service, ID, more)).await?;
         let app = Self { service, host, owner };
         for account in 0..accounts {
@@ -57,7 +57,7 @@ impl BulkRevocationApp {
 
     pub(crate) async fn connect(&self, account: usize) -> Result<()> {
         self.service
-            .change(ID, |dialect| dialect.account_answer = format!(r#"{{"id": {account}, "name": "A{account}"}}"#));
+            .change(ID, |profile| profile.account_answer = format!(r#"{{"id": {account}, "name": "A{account}"}}"#));
         install(&self.owner, ID).await
     }
 
@@ -300,7 +300,7 @@ async fn a_re_install_revokes_the_old_token_where_that_ends_nothing_else() -> Re
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_whose_setup_fails_is_revoked() -> Result<()> {
     let app = BulkRevocationApp::with(0, "").await?;
-    app.service.change(ID, |dialect| dialect.account_answer = "{}".to_owned());
+    app.service.change(ID, |profile| profile.account_answer = "{}".to_owned());
     assert!(install(&app.owner, ID).await.is_err());
     let done = app.settled().await?;
     assert_eq!((done[0].reason, app.live()), (Reason::Orphaned, 0));

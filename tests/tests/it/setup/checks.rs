@@ -16,9 +16,9 @@ const SETUP: &str = "/extensions/example/setup/";
 async fn members_and_admins_cannot_start_a_setup_managers_and_owners_can() -> Result<()> {
     let app = TestApp::start().await?;
     for (role, status) in [("member", 403), ("admin", 403), ("manager", 302), ("owner", 302)] {
-        let person = app.log_in_as(role).await?;
-        assert_eq!(person.visit(START).await?.status, status, "{role}");
-        let providers = person.visit("/api/0/organizations/acme/config/integrations/").await?;
+        let user = app.log_in_as(role).await?;
+        assert_eq!(user.visit(START).await?.status, status, "{role}");
+        let providers = user.visit("/api/0/organizations/acme/config/integrations/").await?;
         assert_eq!(providers.status, 200, "{role} may look");
     }
     Ok(())
@@ -132,7 +132,7 @@ async fn a_flood_of_setups_is_stopped_and_others_are_not() -> Result<()> {
     let wait: u32 = stopped.header("retry-after").parse()?;
     assert!((1..=900).contains(&wait) && stopped.text.contains("in a few minutes"), "{wait}: {}", stopped.text);
     assert_eq!(manager.visit(START).await?.status, 302);
-    assert!(owner.post(SETUP, &[("name", "the last")]).await?.dialog()?.success, "what was begun goes on");
-    assert_eq!(owner.visit(START).await?.status, 302, "and makes room for one more");
+    assert!(owner.post(SETUP, &[("name", "the last")]).await?.dialog()?.success, "a started setup continues");
+    assert_eq!(owner.visit(START).await?.status, 302, "and makes room for another");
     Ok(())
 }

@@ -87,16 +87,16 @@ async fn two_people_finishing_at_once_leave_one_row_each() -> Result<()> {
         let app = TestApp::start_with("v2", database, |host| host).await?;
         let (owner, manager) = (app.log_in_as("owner").await?, app.log_in_as("manager").await?);
         let mut backs = Vec::new();
-        for person in [&owner, &manager] {
-            let step = person.start_setup("acme", "slack").await?;
-            backs.push(person.consent(&step).await?);
+        for user in [&owner, &manager] {
+            let step = user.start_setup("acme", "slack").await?;
+            backs.push(user.consent(&step).await?);
         }
         let (one, other) = tokio::join!(owner.visit(&backs[0]), manager.visit(&backs[1]));
         assert!(one?.dialog()?.success && other?.dialog()?.success);
         let stored = app.database().await?;
         assert_eq!(stored.integrations().await?.len(), 1);
-        for person in ["owner@example.com", "manager@example.com"] {
-            assert_eq!(stored.identities(person).await?.len(), 1, "{person} has proved the account");
+        for user in ["owner@example.com", "manager@example.com"] {
+            assert_eq!(stored.identities(user).await?.len(), 1, "{user} has proved the account");
         }
     }
     Ok(())

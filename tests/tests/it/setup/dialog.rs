@@ -12,7 +12,7 @@ async fn hostile_text_cannot_leave_the_script_or_become_markup() -> Result<()> {
     app.slack.behave(|behaviour| behaviour.team_name = HOSTILE.to_owned());
     let owner = app.log_in_as("owner").await?;
     let response = owner.install("acme", "slack").await?;
-    assert_eq!(response.dialog()?.data["name"], HOSTILE, "the opener gets the text as it is");
+    assert_eq!(response.dialog()?.data["name"], HOSTILE, "the opener gets the text unchanged");
     assert_eq!(response.text.matches("</script>").count(), 1, "{}", response.text);
     assert_eq!(response.text.matches("<img").count(), 0);
     assert!(
@@ -64,7 +64,7 @@ async fn the_pages_of_a_setup_are_private_and_run_nothing_of_a_plugins() -> Resu
         assert!(!policy.contains("unsafe"), "{policy}");
     }
     assert_eq!(ended.header("referrer-policy"), "no-referrer");
-    assert_eq!(form.header("referrer-policy"), "same-origin", "or its form would be posted without an origin");
+    assert_eq!(form.header("referrer-policy"), "same-origin", "otherwise its form would have no Origin header");
     assert!(!form.header("content-security-policy").contains("script-src"), "a step runs no script at all");
     Ok(())
 }

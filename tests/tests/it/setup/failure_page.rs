@@ -31,11 +31,11 @@ pub(crate) fn quoted<'a>(host: &Host, page: &'a str) -> Result<(&'a str, &'a str
 }
 
 /// The same on the page after a refused request.
-pub(crate) async fn quoted_next(host: &Host, person: &HttpClient, refused: &HttpResponse) -> Result<String> {
+pub(crate) async fn quoted_next(host: &Host, user: &HttpClient, refused: &HttpResponse) -> Result<String> {
     assert_eq!(refused.status_and_location(), (302, "/"));
-    let mut page = person.visit("/").await?;
+    let mut page = user.visit("/").await?;
     while page.status == 302 {
-        page = person.visit(page.status_and_location().1).await?;
+        page = user.visit(page.status_and_location().1).await?;
     }
     let check = between(&page.text, "failed check ", ",").context(page.text.clone())?;
     let reference = between(&page.text, "reference ", "<").context("a reference")?;
@@ -68,7 +68,11 @@ async fn each_check_of_an_answer_is_named_on_the_page_and_in_the_log_and_no_secr
         let (code, state) = (value(&back, "code"), value(&back, "state"));
         let page = owner.visit(&format!("/extensions/slack/setup/?{}", change(&code, &state))).await?;
         let detail = if wanted == "declined" { "access_denied" } else { INVALID };
-        assert_eq!(page.dialog()?.data, serde_json::json!({"detail": detail}), "the opener is told what it ever was");
+        assert_eq!(
+            page.dialog()?.data,
+            serde_json::json!({"detail": detail}),
+            "the opener gets the same message as ever"
+        );
         let (check, _) = quoted(&app.host, &page.text)?;
         assert_eq!(check, wanted);
         for secret in [&code, &state, &app.slack.client().secret] {

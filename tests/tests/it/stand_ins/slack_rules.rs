@@ -17,20 +17,20 @@ type Form = Vec<(&'static str, String)>;
 
 struct SlackTest {
     slack: StandInSlack,
-    person: HttpClient,
+    user: HttpClient,
 }
 
 impl SlackTest {
     async fn new() -> Result<Self> {
         let slack = StandInSlack::start().await?;
-        let person = HttpClient::new(&slack.url(""));
-        Ok(Self { slack, person })
+        let user = HttpClient::new(&slack.url(""));
+        Ok(Self { slack, user })
     }
 
     async fn authorize(&self, path: &str) -> Result<HttpResponse> {
         let query =
             format!("client_id={}&redirect_uri={BACK}&scope=commands,team:read&state=s", self.slack.client().id);
-        self.person.visit(&format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' })).await
+        self.user.visit(&format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' })).await
     }
 
     async fn code(&self, path: &str) -> Result<String> {
@@ -55,8 +55,8 @@ impl SlackTest {
     }
 
     async fn token(&self, path: &str, form: &Form) -> Result<Value> {
-        let response = self.person.send(self.person.request(Method::POST, path).form(form)).await?;
-        assert_eq!(response.status, 200, "Slack's failures come with status 200");
+        let response = self.user.send(self.user.request(Method::POST, path).form(form)).await?;
+        assert_eq!(response.status, 200, "Slack's errors have status 200");
         response.json()
     }
 }
@@ -128,8 +128,8 @@ async fn the_client_may_prove_itself_by_http_basic_but_not_in_the_url() -> Resul
     for (secret, ok) in [(client.secret.as_str(), true), ("other", false)] {
         let mut form = app.form().await?;
         form.retain(|(name, _)| !name.starts_with("client_"));
-        let request = app.person.request(Method::POST, V2).basic_auth(&client.id, Some(secret)).form(&form);
-        assert_eq!(app.person.send(request).await?.json()?["ok"], ok, "{secret}");
+        let request = app.user.request(Method::POST, V2).basic_auth(&client.id, Some(secret)).form(&form);
+        assert_eq!(app.user.send(request).await?.json()?["ok"], ok, "{secret}");
     }
     let mut form = app.form().await?;
     form.retain(|(name, _)| *name != "client_secret");
@@ -155,7 +155,7 @@ async fn a_person_sees_who_asks_for_what_and_chooses_the_workspace() -> Result<(
             .into_iter()
             .chain([("decision".into(), decision.into()), ("team".into(), team.into())])
             .collect();
-        app.person.send(app.person.request(Method::POST, "/consent").form(&form)).await
+        app.user.send(app.user.request(Method::POST, "/consent").form(&form)).await
     };
     let denied = decide("deny", "T0DIFFERENCE").await?.redirect()?;
     assert_eq!(denied.as_str(), format!("{BACK}?error=access_denied&state=s"));
@@ -169,14 +169,14 @@ async fn a_person_sees_who_asks_for_what_and_chooses_the_workspace() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_is_kept_with_method_headers_query_and_form() -> Result<()> {
     let app = SlackTest::new().await?;
-    let request = app.person.request(Method::POST, "/api/elsewhere?a=1&a=2").header("x-mark", "here");
-    assert_eq!(app.person.send(request.form(&[("b", "3")])).await?.status, 404);
+    let request = app.user.request(Method::POST, "/api/elsewhere?a=1&a=2").header("x-mark", "here");
+    assert_eq!(app.user.send(request.form(&[("b", "3")])).await?.status, 404);
     let received = app.slack.requests().pop().context("it is kept")?;
     assert_eq!((received.method.as_str(), received.path.as_str()), ("POST", "/api/elsewhere"));
     assert_eq!(received.headers["x-mark"], "here");
     assert_eq!(received.query, [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())]);
     assert_eq!(received.form, [("b".to_owned(), "3".to_owned())]);
-    assert_eq!(app.slack.token_requests(), [received], "what a redirect would lead to counts");
+    assert_eq!(app.slack.token_requests(), [received], "the target of a redirect counts");
     Ok(())
 }
 
@@ -184,8 +184,8 @@ async fn every_request_is_kept_with_method_headers_query_and_form() -> Result<()
 async fn the_switches_can_be_set_over_http() -> Result<()> {
     let app = SlackTest::new().await?;
     let set = async |switches: Value| {
-        let request = app.person.request(Method::POST, "/behaviour").json(&switches);
-        anyhow::Ok(app.person.send(request).await?.status)
+        let request = app.user.request(Method::POST, "/behaviour").json(&switches);
+        anyhow::Ok(app.user.send(request).await?.status)
     };
     assert_eq!(set(json!({"team_name": "x"})).await?, 422, "names are in kebab case");
     assert_eq!(set(json!({"consent": "deny", "coop": true})).await?, 204);

@@ -17,22 +17,22 @@ const BACK: &str = "https://jackfield.example/back";
 
 struct Slack {
     slack: StandInSlack,
-    person: HttpClient,
+    user: HttpClient,
 }
 
 impl Slack {
     async fn rotating(rotation: Rotation) -> Result<Self> {
         let slack = StandInSlack::start().await?;
         slack.behave(|behaviour| behaviour.rotation = rotation);
-        let person = HttpClient::new(&slack.url(""));
-        Ok(Self { slack, person })
+        let user = HttpClient::new(&slack.url(""));
+        Ok(Self { slack, user })
     }
 
     async fn access(&self, form: &[(&str, &str)]) -> Result<HttpResponse> {
         let client = self.slack.client();
         let request =
-            self.person.request(Method::POST, "/api/oauth.v2.access").basic_auth(&client.id, Some(&client.secret));
-        self.person.send(request.form(form)).await
+            self.user.request(Method::POST, "/api/oauth.v2.access").basic_auth(&client.id, Some(&client.secret));
+        self.user.send(request.form(form)).await
     }
 
     async fn install(&self) -> Result<Value> {
@@ -40,7 +40,7 @@ impl Slack {
         let path = format!(
             "/oauth/v2/authorize?client_id={client}&redirect_uri={BACK}&scope=chat:write&user_scope=search:read&state=s"
         );
-        let back = self.person.visit(&path).await?.redirect()?;
+        let back = self.user.visit(&path).await?.redirect()?;
         let code = back.query_pairs().find(|(name, _)| name == "code").context("a code")?.1.into_owned();
         self.access(&[("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", BACK)]).await?.json()
     }
@@ -51,8 +51,8 @@ impl Slack {
     }
 
     async fn call(&self, method: &str, token: &Value, form: &[(&str, &str)]) -> Result<Value> {
-        let request = self.person.request(Method::POST, &format!("/api/{method}"));
-        self.person.send(request.bearer_auth(token.as_str().unwrap_or_default()).form(form)).await?.json()
+        let request = self.user.request(Method::POST, &format!("/api/{method}"));
+        self.user.send(request.bearer_auth(token.as_str().unwrap_or_default()).form(form)).await?.json()
     }
 
     async fn says(&self, token: &Value) -> Result<Value> {
@@ -81,7 +81,11 @@ async fn slacks_bot_and_user_rotate_apart_and_a_refresh_token_works_once() -> Re
         "is_enterprise_install": false, "team": {"id": "T0STANDIN", "name": "Analytical Engines"},
     });
     assert_eq!(flat, as_slack_has_it);
-    assert_eq!(app.refresh(&user["refresh_token"]).await?["token_type"], "user", "the bot's rotation is none of its");
+    assert_eq!(
+        app.refresh(&user["refresh_token"]).await?["token_type"],
+        "user",
+        "the rotation of the bot does not change it"
+    );
     Ok(())
 }
 
@@ -196,8 +200,8 @@ async fn slack_has_methods_to_call_and_says_when_it_is_too_much() -> Result<()> 
     assert_eq!(posted["message"], json!({"channel": "C0GENERAL", "text": "hello"}));
     assert_eq!(app.call("conversations.list", &token, &[]).await?["channels"][0]["name"], "general");
     app.slack.faults().next(Endpoint::Api, [Some(Fault::TooManyRequests { retry_after: 30 })]);
-    let request = app.person.request(Method::GET, "/api/conversations.list");
-    let response = app.person.send(request.bearer_auth(token.as_str().unwrap_or_default())).await?;
+    let request = app.user.request(Method::GET, "/api/conversations.list");
+    let response = app.user.send(request.bearer_auth(token.as_str().unwrap_or_default())).await?;
     assert_eq!((response.status, response.header("retry-after")), (429, "30"));
     Ok(())
 }
@@ -206,15 +210,15 @@ async fn slack_has_methods_to_call_and_says_when_it_is_too_much() -> Result<()> 
 async fn long_bodies_flow_as_the_test_paces_them() -> Result<()> {
     let app = Slack::rotating(Rotation::Off).await?;
     let token = app.install().await?["access_token"].as_str().unwrap_or_default().to_owned();
-    let request = app.person.request(Method::GET, "/api/stand-in.download?chunks=2&bytes=1000&paced=1");
+    let request = app.user.request(Method::GET, "/api/stand-in.download?chunks=2&bytes=1000&paced=1");
     let mut download = request.bearer_auth(&token).send().await?;
     for _ in 0..2 {
         app.slack.send_chunks(1);
         assert_eq!(download.chunk().await?.map(|chunk| chunk.len()), Some(1000));
     }
     assert_eq!(download.chunk().await?, None);
-    let request = app.person.request(Method::POST, "/api/stand-in.upload").bearer_auth(&token).body("x".repeat(5000));
-    let upload = app.person.send(request).await?.json()?;
+    let request = app.user.request(Method::POST, "/api/stand-in.upload").bearer_auth(&token).body("x".repeat(5000));
+    let upload = app.user.send(request).await?.json()?;
     app.slack.uploaded(5000).await;
     assert_eq!(upload["bytes"], 5000);
     assert!(upload["chunks"][0]["milliseconds"].is_f64());
@@ -226,14 +230,14 @@ async fn a_person_can_make_trouble_and_let_time_pass_over_http() -> Result<()> {
     let app = Slack::rotating(Rotation::SingleUse).await?;
     let installed = app.install().await?;
     let post = async |path: &str, body: Value| {
-        anyhow::Ok(app.person.send(app.person.request(Method::POST, path).json(&body)).await?.status)
+        anyhow::Ok(app.user.send(app.user.request(Method::POST, path).json(&body)).await?.status)
     };
     let fault = json!({"endpoint": "refresh", "fault": {"unavailable": {"retry-after": 3}}});
     assert_eq!(post("/fault", fault).await?, 204);
     let form = [("grant_type", "refresh_token"), ("refresh_token", "any")];
     assert_eq!(app.access(&form).await?.header("retry-after"), "3");
     assert_eq!(post("/advance-clock", json!({"seconds": 43_200})).await?, 204);
-    let tokens = app.person.visit("/tokens").await?.json()?;
+    let tokens = app.user.visit("/tokens").await?.json()?;
     let bot = tokens.as_array().and_then(|tokens| tokens.iter().find(|one| one["token"] == installed["access_token"]));
     assert_eq!(bot.context("it is listed")?["state"], "expired");
     Ok(())
@@ -242,12 +246,12 @@ async fn a_person_can_make_trouble_and_let_time_pass_over_http() -> Result<()> {
 /// A service with rotation, revocation and an API.
 struct OAuth2Test {
     service: StandInOAuth2,
-    person: HttpClient,
+    user: HttpClient,
 }
 
 impl OAuth2Test {
     async fn rotating(rotation: &str) -> Result<Self> {
-        let dialect: ServiceProfile = toml::from_str(&format!(
+        let profile: ServiceProfile = toml::from_str(&format!(
             r#"
 authorize = "https://s.example/authorize"
 token = "https://s.example/token"
@@ -263,15 +267,15 @@ token-answer = '{{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_
 installs = {{ id = "7", name = "Ada" }}
 "#
         ))?;
-        let service = StandInOAuth2::start(BTreeMap::from([("s".to_owned(), dialect)])).await?;
-        Ok(Self { person: HttpClient::new(""), service })
+        let service = StandInOAuth2::start(BTreeMap::from([("s".to_owned(), profile)])).await?;
+        Ok(Self { user: HttpClient::new(""), service })
     }
 
     async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<HttpResponse> {
         let url = self.service.url_of("s", &format!("https://s.example/{path}"));
         let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let request = self.person.request(Method::POST, &url).basic_auth(encoded(CLIENT), Some(encoded(SECRET)));
-        self.person.send(request.form(form)).await
+        let request = self.user.request(Method::POST, &url).basic_auth(encoded(CLIENT), Some(encoded(SECRET)));
+        self.user.send(request.form(form)).await
     }
 
     async fn install(&self) -> Result<Value> {
@@ -284,7 +288,7 @@ installs = {{ id = "7", name = "Ada" }}
             ("scope", "a b"),
         ];
         url.query_pairs_mut().extend_pairs(query);
-        let back = self.person.visit(url.as_str()).await?.redirect()?;
+        let back = self.user.visit(url.as_str()).await?.redirect()?;
         let code = back.query_pairs().find(|(name, _)| name == "code").context("a code")?.1.into_owned();
         self.post("token", &[("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", BACK)])
             .await?
@@ -300,8 +304,8 @@ installs = {{ id = "7", name = "Ada" }}
     /// What the API answers to a token.
     async fn says(&self, token: &Value) -> Result<Value> {
         let url = self.service.url_of("s", "https://api.s.example/things?a=1");
-        let request = self.person.request(Method::GET, &url).bearer_auth(token.as_str().unwrap_or_default());
-        let response = self.person.send(request).await?;
+        let request = self.user.request(Method::GET, &url).bearer_auth(token.as_str().unwrap_or_default());
+        let response = self.user.send(request).await?;
         assert_eq!(response.status == 401, response.header("www-authenticate") == "Bearer error=\"invalid_token\"");
         let response = response.json()?;
         Ok(if response["query"] == "a=1" { "live".into() } else { response["state"].clone() })
@@ -354,9 +358,9 @@ async fn a_service_revokes_as_rfc_7009_says() -> Result<()> {
     assert_eq!(revoke(&installed["access_token"], "access_token").await?, 200);
     assert_eq!(app.says(&installed["access_token"]).await?, "revoked");
     let next = app.refresh(&installed["refresh_token"], "").await?;
-    assert_eq!(app.says(&next["access_token"]).await?, "live", "the grant lives on");
+    assert_eq!(app.says(&next["access_token"]).await?, "live", "the grant is still active");
     assert_eq!(revoke(&next["refresh_token"], "refresh_token").await?, 200);
-    assert_eq!(app.says(&next["access_token"]).await?, "revoked", "section 2.1: and all that came of it");
+    assert_eq!(app.says(&next["access_token"]).await?, "revoked", "section 2.1: with all its access tokens");
     assert_eq!(app.service.tokens().state(next["refresh_token"].as_str().unwrap_or_default()), TokenState::Revoked);
     Ok(())
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use jackfield_store::grants::{NEEDS_REAUTHENTICATION, Status};
+use jackfield_store::grants::Status;
 use jackfield_test_support::{
     host::{Host, HostBuilder},
     http_client::HttpClient,
@@ -79,7 +79,7 @@ impl CrashApp {
 
     /// Reads a token and kills the host meanwhile. Returns the token, if one came.
     async fn killed_while_reading(&mut self, id: &str, cut: &Cut) -> Result<Option<String>> {
-        let is_held = matches!(cut, Cut::BetweenDeedAndWriting);
+        let is_held = matches!(cut, Cut::BeforeItIsStored);
         let hold = is_held.then(|| self.slack.faults().hold(Endpoint::Refresh, HoldPoint::AfterHandling));
         let (client, token) = (HttpClient::new(&self.host().url), self.token.clone());
         let path = format!("/api/0/organizations/acme/integrations/{id}/token/");
@@ -119,7 +119,7 @@ impl CrashApp {
                 anyhow::bail!("{}: {} grants", integration.external_id, grants.len());
             };
             ensure!(metadata["bot_access_token"] == tokens.access_token.as_str(), "one and the same token");
-            let is_marked = integration.status == NEEDS_REAUTHENTICATION;
+            let is_marked = integration.status == Status::NeedsReauthentication;
             ensure!(is_marked == (grant.status == Status::NeedsReauthentication), "marked alike");
             found.push(integration.external_id.clone());
         }
@@ -170,7 +170,7 @@ enum Cut {
     /// At a random moment.
     Anywhere,
     /// After the provider's refresh, before its answer is stored.
-    BetweenDeedAndWriting,
+    BeforeItIsStored,
     /// After the new token is returned.
     Afterwards,
 }
@@ -178,7 +178,7 @@ enum Cut {
 impl Cut {
     const fn of(round: usize) -> Self {
         match round % 20 {
-            7 => Self::BetweenDeedAndWriting,
+            7 => Self::BeforeItIsStored,
             13 => Self::Afterwards,
             _ => Self::Anywhere,
         }
@@ -196,16 +196,16 @@ async fn kills_in_the_middle_of_a_refresh_leave_the_same_on_postgresql() -> Resu
     refreshes_cut_off(Some(database), KILLS / 5).await
 }
 
-async fn refreshes_cut_off(database: Option<String>, kills: usize) -> Result<()> {
+async fn refreshes_cut_off(database: Option<String>, crashes: usize) -> Result<()> {
     let mut app = CrashApp::on(database).await?;
     let owner = app.owner().await?;
     let installed = owner.install("acme", "slack").await?.dialog()?;
     let id = installed.data["id"].as_str().context("an id")?.to_owned();
     let (mut marked, mut came_through) = (0, 0);
-    for round in 0..kills {
+    for round in 0..crashes {
         let cut = Cut::of(round);
         AppDatabase::of(app.host()).await?.let_live("T0STANDIN", "bot", time::Duration::seconds(-1)).await?;
-        let lent = app.killed_while_reading(&id, &cut).await?;
+        let token_read = app.killed_while_reading(&id, &cut).await?;
         if app.database.is_some() {
             // As if the minute was over in which a slow host could still write.
             AppDatabase::of(app.host()).await?.let_leases_run_out().await?;
@@ -213,11 +213,11 @@ async fn refreshes_cut_off(database: Option<String>, kills: usize) -> Result<()>
         let (status, token) = app.read_token(&id).await?;
         app.check_rows().await?;
         match (status, &cut) {
-            (409, Cut::Afterwards) => panic!("round {round}: it was lent before"),
-            (200, Cut::BetweenDeedAndWriting) => panic!("round {round}: it was never written"),
+            (409, Cut::Afterwards) => panic!("round {round}: it was returned before"),
+            (200, Cut::BeforeItIsStored) => panic!("round {round}: it was never written"),
             _ => {}
         }
-        came_through += usize::from(lent.is_some());
+        came_through += usize::from(token_read.is_some());
         match status {
             200 => assert_eq!(app.state(&token), TokenState::Live, "round {round}"),
             409 => {
@@ -228,11 +228,11 @@ async fn refreshes_cut_off(database: Option<String>, kills: usize) -> Result<()>
             other => panic!("round {round}: status {other}"),
         }
         // A returned token was stored before.
-        assert!(lent.is_none_or(|lent| status == 200 && lent == token), "round {round}");
+        assert!(token_read.is_none_or(|token_read| status == 200 && token_read == token), "round {round}");
     }
-    assert!(marked >= kills / 20 && came_through >= kills / 20, "{marked} cut off, {came_through} came through");
+    assert!(marked >= crashes / 20 && came_through >= crashes / 20, "{marked} cut off, {came_through} came through");
     eprintln!(
-        "{marked} of {kills} were marked, {came_through} came through, {} refreshes were asked for",
+        "{marked} of {crashes} were marked, {came_through} came through, {} refreshes were asked for",
         app.slack.faults().requests(Endpoint::Refresh)
     );
     // A used refresh token revokes its family here.

@@ -147,10 +147,10 @@ impl SecretsApp {
 
 /// A service whose tokens are refreshed once each, and can be revoked.
 fn declared() -> Result<(String, jackfield_test_support::stand_in_oauth2::ServiceProfile)> {
-    service_of("declared", |dialect| {
-        dialect.revocation = Some("https://declared.example/revoke".to_owned());
-        dialect.rotation = Rotation::SingleUse;
-        dialect.token_answer =
+    service_of("declared", |profile| {
+        profile.revocation = Some("https://declared.example/revoke".to_owned());
+        profile.rotation = Rotation::SingleUse;
+        profile.token_answer =
             r#"{"access_token": "TOKEN", "refresh_token": "REFRESH", "expires_in": 3600}"#.to_owned();
     })
 }
@@ -233,7 +233,7 @@ async fn lived_through(app: &mut SecretsApp) -> Result<()> {
     app.refreshed(&slack, "T0STANDIN", "user").await?;
     app.installed("slack").await?; // and so authenticated again
     app.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
-    assert!(!app.set_up("slack").await?.dialog()?.success, "with the code in hand");
+    assert!(!app.set_up("slack").await?.dialog()?.success, "with a stolen code");
     let declared = app.installed("declared").await?;
     app.refreshed(&declared, "7", "access").await?;
     app.webhook().await?;
@@ -248,7 +248,7 @@ async fn lived_through(app: &mut SecretsApp) -> Result<()> {
     // And one that is under way.
     let step = app.owner.start_setup("acme", "declared").await?;
     let state = step.redirect()?.query_pairs().find(|(name, _)| name == "state").context("a state")?.1.into_owned();
-    app.secrets.add("the state of a set-up that is under way", state);
+    app.secrets.add("the state of a running setup", state);
     app.keep_what_was_given_out();
     app.keep_keys().await
 }
@@ -276,9 +276,9 @@ async fn no_secret_is_in_the_database_its_log_of_writes_a_backup_the_host_s_log_
             Some(_) => vec!["pg_dump", "cluster/base/", "cluster/pg_wal/"],
         };
         for name in expected {
-            assert!(is_found_in(name), "the search finds in {name} what stands there in clear: {in_clear:?}");
+            assert!(is_found_in(name), "the search finds the clear names in {name}: {in_clear:?}");
         }
-        assert!(app.host.log()?.contains("DEBUG"), "the log is as fine as it gets: nothing is told at a finer level");
+        assert!(app.host.log()?.contains("DEBUG"), "the log has the finest level");
 
         app.host.signal("ABRT")?;
         assert_eq!(app.host.exit_code()?, None, "it has crashed");

@@ -117,7 +117,7 @@ impl Worker {
             tracing::warn!(
                 worker.pid = self.pid,
                 plugin.reason = reason,
-                "a worker spoke without being asked, and is ended"
+                "a worker sent bytes that no call asked for, and is ended"
             );
             self.end();
             return Err(TransportError::Gone);
