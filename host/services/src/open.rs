@@ -1,7 +1,7 @@
 //! Opens what an operator configured: the database with the secret key that belongs to it, and the
 //! plugins.
 
-use jackfield_config::{Diagnostic, SecretKeys, Settings};
+use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, Settings};
 use jackfield_loader::Plugins;
 use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
@@ -12,13 +12,19 @@ use thiserror::Error;
 pub enum OpenError {
     /// The secret key is missing, or is not the one of this database.
     #[error("{0}")]
-    SecretKey(#[from] Diagnostic),
+    SecretKey(Diagnostics),
     /// The database cannot be opened or migrated.
     #[error("database.url: {0}")]
     Store(#[from] StoreError),
     /// The HTTP client cannot be built.
     #[error("the outgoing HTTP client cannot be built: {0}")]
     Outbound(#[from] OutboundError),
+}
+
+impl From<Diagnostic> for OpenError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::SecretKey(Diagnostics::from(vec![diagnostic]))
+    }
 }
 
 /// The plugins that the configuration lists, and the client that they ask through.

@@ -101,7 +101,9 @@ async fn who_removes_an_integration_has_it_revoked_at_the_provider() -> Result<(
         let sealer = app.host.store().await?.sealer().clone();
         assert!(done.payload(&sealer)?.is_none(), "what is revoked is not kept");
         let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
-        assert_eq!((&told[0]["status"], &told[0]["name"]), (&"done".into(), &"Analytical Engines".into()));
+        allow_duplicates! {
+            assert_snapshot!(redacted(&format!("{told:#}")), @"");
+        }
         assert_eq!(app.slack.faults().requests(Uninstall), 1);
     }
     Ok(())
@@ -200,8 +202,11 @@ async fn of_many_hosts_one_asks_the_provider() -> Result<()> {
         let claims = futures_util::future::join_all((0..16).map(|_| claim())).await;
         let won = claims.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().count();
         assert_eq!(won, 1);
-        let said = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
-        assert!(!said.0 && said.1.contains("another host is at it"), "{}", said.1);
+        let (succeeded, output) = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
+        assert!(!succeeded);
+        allow_duplicates! {
+            assert_snapshot!(redacted(&output), @"");
+        }
     }
     Ok(())
 }
@@ -231,7 +236,7 @@ async fn what_its_provider_has_left_behind_is_shown_as_orphaned_and_revoked_once
     assert!(page.text.contains("not loaded or not configured"), "{}", page.text);
     assert_eq!(app.owner.visit("/extensions/slack/setup/").await?.status, 404);
     let counted = app.host.run(&["revoke", "--provider", "slack", "--dry-run"], "")?;
-    assert!(counted.contains("integrations   1") && counted.contains("by nobody: `slack` is not loaded"), "{counted}");
+    assert_snapshot!(redacted(&counted), @"");
     app.remove().await?;
     let waiting = app.revocation().await?;
     assert_eq!(waiting.status, Status::Pending);
@@ -252,7 +257,7 @@ async fn tokens_of_a_setup_for_another_account_are_revoked_and_the_account_that_
     let again = format!("/organizations/acme/integrations/slack/setup/?integration={}", app.id);
     let step = app.owner.visit(app.owner.visit(&again).await?.redirect()?.as_str()).await?;
     let back = app.owner.consent(&step).await?;
-    assert!(app.owner.visit(&back).await?.dialog()?.detail().contains("another account"));
+    assert_snapshot!(app.owner.visit(&back).await?.dialog()?.detail(), @"");
     let done = app.settled().await?;
     assert_eq!((done.len(), done[0].reason, done[0].external_id.as_str()), (1, Reason::Orphaned, "T0OTHER"));
     assert_eq!(done[0].answer.as_deref(), Some("auth.revoke of bot: ok"));

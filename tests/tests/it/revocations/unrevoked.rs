@@ -75,7 +75,7 @@ async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried
     assert_eq!((given_up.status, given_up.attempts), (Status::Impossible, 1));
     assert_eq!(given_up.answer.as_deref(), Some("access: the provider has no revocation"));
     let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
-    assert_eq!((&told[0]["status"], &told[0]["nextAttempt"]), (&json!("impossible"), &Value::Null));
+    assert_snapshot!(redacted(&format!("{told:#}")), @"");
     let logged = app.log_of("acme", "revoke").await?;
     assert_eq!((logged.len(), logged[0].1.as_str()), (1, "failed"));
     let said = app.host.run(&["revoke", "--status"], "")?;
