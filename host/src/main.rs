@@ -1,4 +1,5 @@
-//! The `jackfield` binary: everything is in the library, so that the demo and the tests run the same code.
+//! The `jackfield` binary. Everything is in the library, so that the demo and the tests run the
+//! same code.
 
 use std::process::ExitCode;
 

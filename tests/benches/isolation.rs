@@ -14,11 +14,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use jackfield::{
-    config,
-    outbound::Outbound,
-    plugins::{Plugins, Request, State, worker},
-};
+use jackfield_author::check::{CheckOptions, check};
+use jackfield_config as config;
+use jackfield_loader::{Plugins, Request, State, worker};
+use jackfield_outbound::Outbound;
 use jackfield_test_support::{
     host::{Host, HostBuilder, Program, built_library},
     http_client::HttpClient,
@@ -160,8 +159,8 @@ async fn starting(folder: &Path) -> Result<()> {
     let library = built_library("numbered")?;
     let mut reports = Vec::new();
     for _ in 0..20 {
-        let extent = jackfield::plugins::Extent { questions: 0, seed: 1 };
-        let report = jackfield::plugins::check(&library, extent).await;
+        let options = CheckOptions { questions: 0, seed: 1 };
+        let report = check(&library, options).await;
         reports.push(report.map_err(|refusal| anyhow::anyhow!("{refusal}"))?.started_in);
     }
     println!("a worker, middle of 20 starts");

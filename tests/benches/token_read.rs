@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use jackfield::store::{
+use jackfield_store::{
     grants::{self, NewGrant, NewTokens, Scopes, Tokens},
     integrations::{self, NewIntegration},
     organization_integrations, organizations,
@@ -56,22 +56,22 @@ async fn main() -> Result<()> {
 /// An integration with a grant that is valid for an hour.
 async fn install(host: &Host) -> Result<String> {
     let store = host.store().await?;
-    let (now, sealer) = (OffsetDateTime::now_utc(), store.sealer().clone());
-    let id = store.write(move |c| {
-        let acme = organizations::by_slug(c, "acme")?.expect("it was created");
+    let now = OffsetDateTime::now_utc();
+    let id = store.write(move |tx| {
+        let acme = organizations::by_slug(tx, "acme")?.expect("it was created");
         let new = NewIntegration {
             provider: "example".to_owned(),
             external_id: "T1".to_owned(),
             name: "Acme".to_owned(),
             metadata: serde_json::Map::new(),
         };
-        let (stored, _) = integrations::install(c, &sealer, new, now)?;
-        organization_integrations::link(c, acme.id, stored.id, None, now)?;
+        let (stored, _) = integrations::install(tx, new)?;
+        organization_integrations::link(tx, acme.id, stored.id, None)?;
         let tokens = Tokens { access_token: format!("xoxb-{}", "a".repeat(60)), ..Tokens::default() };
         let expires_at = Some(now + time::Duration::HOUR);
         let new = NewTokens { tokens, scopes: Scopes::default(), expires_at, due_at: None, is_single_use: None };
         let grant = NewGrant { name: "bot".to_owned(), subject: String::new(), new };
-        grants::put(c, &sealer, stored.id, vec![grant], now)?;
+        grants::put(tx, stored.id, vec![grant])?;
         Ok(stored.id)
     });
     Ok(id.await?.to_string())

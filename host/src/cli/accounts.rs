@@ -2,20 +2,17 @@
 
 use clap::{ArgAction, Subcommand};
 
-use crate::{
-    accounts::{Accounts, NewUserIn, Role, Scope},
-    clock::Clock,
-    config::Settings,
-    startup::open_to_write,
-};
+use jackfield_config::{Settings, clock::Clock};
+use jackfield_services::accounts::{Accounts, NewUserIn, Role, Scope};
+use jackfield_services::open::open_to_write;
 
 #[derive(Subcommand)]
 pub(super) enum UserCommand {
-    /// Make a user.
+    /// Create a user.
     Create {
         /// E-mail address to log in with.
         email: String,
-        /// What people read; the address when absent.
+        /// The name that people see; by default the address.
         #[arg(long)]
         name: Option<String>,
         /// May do anything in every organization.
@@ -29,11 +26,11 @@ pub(super) enum UserCommand {
 
 #[derive(Subcommand)]
 pub(super) enum OrgCommand {
-    /// Make an organization.
+    /// Create an organization.
     Create {
-        /// Stands in URLs: a-z, 0-9, - and _.
+        /// Its name in URLs: a-z, 0-9, - and _.
         slug: String,
-        /// What people read.
+        /// The name that people see.
         #[arg(long)]
         name: String,
         /// E-mail address of its first owner.
@@ -58,14 +55,16 @@ pub(super) enum MemberCommand {
 
 #[derive(Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a token and print it. It is not shown again.
+    /// Create a token and print it. It is not shown again.
     Create {
         /// Slug of the organization.
         org: String,
         /// What it is for.
         #[arg(long)]
         name: String,
-        /// What it may do: org:read (providers, integrations, revocations), org:write (the audit log), org:integrations (remove integrations), integrations:token (read tokens, use the proxy). May be given several times.
+        /// What it may do: org:read (providers, integrations, revocations), org:write (the audit
+        /// log), org:integrations (remove integrations), integrations:token (read tokens, use the
+        /// proxy). Can be repeated.
         #[arg(long = "scope", required = true, action = ArgAction::Append, num_args = 1.., value_name = "SCOPE")]
         scopes: Vec<Scope>,
     },
@@ -81,19 +80,17 @@ pub(super) async fn user(command: UserCommand, settings: &Settings) -> anyhow::R
     let password = super::password::from_stdin()?;
     let new = NewUserIn { name: name.unwrap_or_else(|| email.clone()), email, password, superuser };
     if new.has_short_password() {
-        eprintln!(
-            "warning: the password is shorter than 8 characters: anybody who can reach the host can try them all"
-        );
+        eprintln!("warning: the password is shorter than 8 characters: anybody who can reach the host can guess it");
     }
     let user = accounts(settings).await?.create_user(new).await?;
-    println!("user {} is made", user.email);
+    println!("created user {}", user.email);
     Ok(())
 }
 
 pub(super) async fn org(command: OrgCommand, settings: &Settings) -> anyhow::Result<()> {
     let OrgCommand::Create { slug, name, owner } = command;
     let organization = accounts(settings).await?.create_organization(&slug, &name, owner.as_deref()).await?;
-    println!("organization {} is made", organization.slug);
+    println!("created organization {}", organization.slug);
     Ok(())
 }
 

@@ -6,32 +6,31 @@ use clap::Subcommand;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::lines::{plain_json, unless_nobody_reads, word, word_or_none};
-use crate::{
+use jackfield_config::{Settings, clock::Clock};
+use jackfield_services::open::open_store;
+use jackfield_services::{
     accounts::Accounts,
-    audit::{Audit, AuditOut, Filter, Noted, Row},
-    clock::Clock,
-    config::Settings,
-    startup::open_store,
-    store::milliseconds,
+    audit::{Audit, AuditOut, Filter, NotedHead, Row},
 };
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Check that no row was changed or removed, and print the head of the chain. Note it elsewhere, for --head.
+    /// Check that no row was changed or removed, and print the head of the chain. Keep the head
+    /// elsewhere, for --head.
     Verify {
         /// A head that an earlier run printed: it must still be in the chain.
         #[arg(long, value_name = "N:HASH")]
-        head: Option<Noted>,
+        head: Option<NotedHead>,
     },
     /// Print the log, oldest first.
     List {
-        /// Slug of the organization; all when absent.
+        /// Slug of an organization; by default all.
         #[arg(long, value_name = "SLUG")]
         organization: Option<String>,
         /// Only from this time on, like 2026-11-25T00:00:00Z.
         #[arg(long, value_name = "TIME", value_parser = time_of)]
         since: Option<OffsetDateTime>,
-        /// One JSON object a line.
+        /// Print one JSON object per line.
         #[arg(long)]
         json: bool,
     },
@@ -51,7 +50,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
     match command {
         Command::Verify { head } => verify(&audit, head.as_ref()).await,
         Command::List { organization, since, json } => {
-            let mut filter = Filter { since: since.map(milliseconds), ..Filter::default() };
+            let mut filter = Filter { since, ..Filter::default() };
             if let Some(slug) = organization {
                 filter.organization = Some(accounts.organization(&slug).await?.id);
             }
@@ -60,9 +59,9 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
     }
 }
 
-async fn verify(audit: &Audit, noted: Option<&Noted>) -> anyhow::Result<()> {
+async fn verify(audit: &Audit, noted: Option<&NotedHead>) -> anyhow::Result<()> {
     let verified = audit.verify(noted).await?;
-    anyhow::ensure!(verified.is_whole(), "the audit log is broken{verified}");
+    anyhow::ensure!(verified.is_intact(), "the audit log is broken{verified}");
     println!("{} rows, none changed\nhead {}", verified.head.count, verified.head);
     Ok(())
 }
@@ -76,7 +75,7 @@ async fn list(audit: &Audit, filter: Filter, json: bool) -> anyhow::Result<()> {
         last = row.id;
         let line = |row: Row| if json { json_line(&row.into()) } else { text_line(&row.into()) };
         if let Err(error) = rows.into_iter().try_for_each(|row| writeln!(out, "{}", line(row))) {
-            // What is left in the buffer is for nobody either.
+            // Nobody reads the rest of the buffer either.
             let _ = out.into_parts();
             return Ok(unless_nobody_reads(Err(error))?);
         }

@@ -4,15 +4,12 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use crate::{
-    config::{Mistakes, secret_key},
-    outbound::Outbound,
-    plugins::Plugins,
-};
+use jackfield_config::Diagnostics;
+use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Report every mistake in the configuration and its plugins, without starting.
+    /// Report every mistake in the configuration and its plugins, without starting the host.
     Check,
 }
 
@@ -24,12 +21,12 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 
 /// Opens no database and makes no key.
 async fn check(file: &Path) -> anyhow::Result<()> {
-    let (settings, mut mistakes) = crate::config::survey(file)?;
-    mistakes.extend(secret_key::check(&settings.system.secret_key).err());
-    let (plugins, refused) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
-    mistakes.extend(refused);
-    if !mistakes.is_empty() {
-        return Err(Mistakes::from(mistakes).into());
+    let (settings, mut diagnostics) = jackfield_config::load_lenient(file)?;
+    diagnostics.extend(settings.system.secret_key.check().err());
+    let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
+    diagnostics.extend(refused);
+    if !diagnostics.is_empty() {
+        return Err(Diagnostics::from(diagnostics).into());
     }
     println!("{}: no mistakes", file.display());
     for provider in plugins.all().iter().filter(|provider| !provider.is_configured()) {

@@ -1,22 +1,21 @@
-//! `jackfield key`: what secrets are sealed under.
+//! `jackfield key`: the keys that secrets are encrypted with.
 
 use std::{io::Write, path::Path};
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 
-use crate::{
-    control::{Control, ControlError},
-    keys::{Keys, Rotated, Rotation, Status},
-    startup::{admit, open_store},
-    store::{Store, key_id},
-};
+use jackfield_config::Settings;
+use jackfield_server::control::{Control, ControlError};
+use jackfield_services::keys::{Keys, Rotated, Rotation, Status};
+use jackfield_services::open::{check_secret_key, open_store};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make another data key and seal every secret anew under it, while hosts serve. If it was interrupted, run it again and it continues.
+    /// Create a new data key and encrypt every secret with it again, while hosts serve. If it is
+    /// interrupted, run it again: it continues.
     Rotate(RotateArguments),
-    /// Show which keys there are, what depends on each, and which may be removed.
+    /// Show the keys, what depends on each, and which can be removed.
     Status,
     /// Decrypt every stored secret, and list those that cannot be decrypted.
     Check,
@@ -24,31 +23,31 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct RotateArguments {
-    /// Re-wrap all data keys with the first line of system.secret-key, so that older lines can be removed.
+    /// Encrypt all data keys with the first line of system.secret-key, so that older lines can be
+    /// removed.
     #[arg(long)]
     secret_key: bool,
 }
 
-pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
-    let settings = super::settings(file)?;
+pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
     let (store, _) = open_store(&settings).await?;
     store.ready().await.context("bring it up to date with `jackfield migrate`")?;
     match command {
         Command::Rotate(arguments) => {
-            admit(&store, &settings).await?;
-            rotate(arguments, store, &settings.system.control).await
+            check_secret_key(&store, &settings).await?;
+            rotate(arguments, &Keys::new(store), &settings.system.control).await
         }
         Command::Status => status(&Keys::new(store).status().await?),
-        Command::Check => check(store).await,
+        Command::Check => check(&Keys::new(store)).await,
     }
 }
 
-/// In the running host if there is one, so that it knows at once; here otherwise.
-async fn rotate(arguments: RotateArguments, store: Store, control: &Path) -> anyhow::Result<()> {
-    let newest = key_id(&store.sealer().secret_keys().newest().id());
+/// In the running host, so that it uses the new key at once. Without one, here.
+async fn rotate(arguments: RotateArguments, keys: &Keys, control: &Path) -> anyhow::Result<()> {
+    let newest = keys.newest_secret_key();
     let rotation = if arguments.secret_key { Rotation::SecretKey { newest } } else { Rotation::DataKey };
-    let rotated = match Control::at(control)?.rotate(&rotation, progress).await {
-        Err(ControlError::NotRunning(_)) => Keys::new(store).rotate(rotation, progress).await?,
+    let rotated = match Control::at(control).rotate(&rotation, progress).await {
+        Err(ControlError::NotRunning(_)) => keys.rotate(rotation, progress).await?,
         other => other?,
     };
     report(&rotated);
@@ -62,7 +61,7 @@ fn progress(resealed: u64) {
 
 fn report(Rotated { key, is_continued, rewrapped, resealed, damaged, removed }: &Rotated) {
     if *is_continued {
-        println!("went on with a rotation that was interrupted; run this again for another key");
+        println!("resumed an interrupted rotation; run this again for a new key");
     }
     println!("current key  {key}");
     println!("sealed anew  {resealed} in all");
@@ -78,22 +77,20 @@ fn report(Rotated { key, is_continued, rewrapped, resealed, damaged, removed }: 
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands beside commands that fail")]
-fn status(Status { lines, keys, unknown }: &Status) -> anyhow::Result<()> {
+fn status(Status { secret_keys, keys, unknown }: &Status) -> anyhow::Result<()> {
     println!("secret key (system.secret-key), newest line first");
-    for (at, line) in lines.iter().enumerate() {
-        let state = match (at, line.is_needed()) {
+    for (at, key) in secret_keys.iter().enumerate() {
+        let state = match (at, key.is_needed()) {
             (0, _) => "",
             (_, true) => "  needed: `jackfield key rotate --secret-key`",
-            (_, false) => {
-                "  not needed any more: remove it from every host, a quarter of an hour from now at the earliest"
-            }
+            (_, false) => "  not needed any more: remove it from every host, in a quarter of an hour at the earliest",
         };
-        println!("  {}  wraps {} keys, {} values under it{state}", line.id, line.wraps, line.values);
+        println!("  {}  wraps {} keys, {} values under it{state}", key.id, key.wraps, key.values);
     }
     println!("data keys");
     for key in keys {
         let state = if key.is_current { "current" } else { "old    " };
-        println!("  {}  {state}  since {}  under {}  {} values", key.id, key.since.date(), key.line, key.values);
+        println!("  {}  {state}  since {}  under {}  {} values", key.id, key.since.date(), key.secret_key, key.values);
     }
     if keys.is_empty() {
         println!("  none yet: everything is sealed under what is derived from the secret key");
@@ -104,15 +101,15 @@ fn status(Status { lines, keys, unknown }: &Status) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check(store: Store) -> anyhow::Result<()> {
-    let damaged = Keys::new(store).check().await?;
+async fn check(keys: &Keys) -> anyhow::Result<()> {
+    let damaged = keys.check().await?;
     for damage in &damaged {
         println!("{}  {}  {}", damage.table, damage.row, damage.reason);
     }
     let count = damaged.len();
     ensure!(
         count == 0,
-        "{count} sealed values cannot be opened\n  mend: authenticate again what they belong to, or put back the secret key they were sealed under"
+        "{count} sealed values cannot be opened\n  help: authenticate again what they belong to, or put back the secret key they were sealed under"
     );
     println!("every sealed value can be opened");
     Ok(())

@@ -1,12 +1,12 @@
-//! Lines of text that is in part a stranger's: it forges no line and no column, and commands no terminal. And who reads no further, as `head`
-//! does, is no fault.
+//! Lines that hold text of strangers. The text cannot forge a line or a column, or control the
+//! terminal. A reader that stops early, as `head` does, is not an error.
 
 use std::{
     borrow::Cow,
     io::{self, ErrorKind},
 };
 
-/// As a word of a line: as it is, or in quotes with what is no plain character shown and not obeyed.
+/// One word of a line: as it is, or in quotes with its special characters escaped.
 pub(super) fn word(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c != ' ' && c.escape_debug().len() == 1;
     if !text.is_empty() && text != NOTHING && text.chars().all(is_plain) {
@@ -16,19 +16,19 @@ pub(super) fn word(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same of a text that may not be there.
+/// The same for an optional text.
 pub(super) fn word_or_none(text: Option<&str>) -> Cow<'_, str> {
     text.map_or(NOTHING.into(), word)
 }
 
-/// Stands where there is no word.
+/// Instead of a missing word.
 const NOTHING: &str = "-";
 
-/// JSON with what is no plain character escaped as well: it means the same (RFC 8259 section 7).
+/// JSON with its special characters escaped too. It means the same (RFC 8259 section 7).
 pub(super) fn plain_json(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for c in json.chars() {
-        // The escapes of JSON itself are plain characters by now.
+        // The escapes of JSON itself are plain characters already.
         if c.is_ascii() && !c.is_ascii_control() || c.escape_debug().len() == 1 {
             plain.push(c);
         } else {
@@ -39,7 +39,7 @@ pub(super) fn plain_json(json: &str) -> String {
     plain
 }
 
-/// What came of writing, for whoever prints until there is no more, or nobody reads it.
+/// The result of writing, where a reader that stopped is not an error.
 pub(super) fn unless_nobody_reads(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -1,146 +1,25 @@
-//! Floor 6: the command line.
+//! The command line: arguments and words.
 
 mod accounts;
 mod audit;
+#[cfg(feature = "author")]
+mod check;
+mod command_line;
 mod config;
+mod errors;
 mod key;
 mod lines;
 mod password;
 mod plugin;
+#[cfg(feature = "author")]
 mod plugin_dev;
-mod plugin_new;
 mod plugin_report;
 mod provider;
 mod reload;
 mod revoke;
 mod revoke_report;
 mod serve;
+#[cfg(feature = "author")]
 mod signing;
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
-
-use clap::{Parser, Subcommand};
-
-use crate::{
-    config::Settings,
-    plugins::worker,
-    telemetry::{Format, Telemetry},
-};
-
-/// What is logged when nobody says anything of it.
-const DEFAULT_LEVELS: &str = "info";
-
-/// A self-hosted integration host that loads provider plugins.
-#[derive(Parser)]
-#[command(name = "jackfield", version)]
-struct Arguments {
-    /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", default_value = "config/jackfield.toml")]
-    config: PathBuf,
-    /// What to log: a level, or levels by module like `info,jackfield=debug`.
-    #[arg(long, global = true, value_name = "LEVELS", env = "JACKFIELD_LOG", default_value = DEFAULT_LEVELS)]
-    log: String,
-    /// How to write the log.
-    #[arg(long, global = true, value_name = "FORMAT", env = "JACKFIELD_LOG_FORMAT", default_value = "text")]
-    log_format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Migrate the database and serve until SIGTERM or SIGINT.
-    Serve,
-    /// Have the running host take over what the configuration file says now.
-    Reload,
-    /// Give up all integrations of a provider and have their tokens revoked there, as after a leak.
-    Revoke(revoke::Arguments),
-    /// Bring the database up to date.
-    Migrate,
-    /// Check the configuration file.
-    #[command(subcommand)]
-    Config(config::Command),
-    /// Make people who can log in.
-    #[command(subcommand)]
-    User(accounts::UserCommand),
-    /// Make organizations.
-    #[command(subcommand)]
-    Org(accounts::OrgCommand),
-    /// Say who belongs to an organization, in which role.
-    #[command(subcommand)]
-    Member(accounts::MemberCommand),
-    /// Make bearer tokens for programs.
-    #[command(subcommand)]
-    Token(accounts::TokenCommand),
-    /// Rotate and check the keys that secrets are sealed under.
-    #[command(subcommand)]
-    Key(key::Command),
-    /// Read the audit log, and check that nobody has changed it.
-    #[command(subcommand)]
-    Audit(audit::Command),
-    /// List, show and check providers that need no plugin.
-    #[command(subcommand)]
-    Provider(provider::Command),
-    /// Write, check, sign and list provider plugins.
-    #[command(subcommand)]
-    Plugin(plugin::Command),
-}
-
-/// Runs the command line of this process.
-#[must_use]
-pub fn main() -> ExitCode {
-    main_from(std::env::args_os())
-}
-
-/// Runs a command line given as words; the first is the program's name.
-pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
-    let mut words = words.into_iter().peekable();
-    let program = words.next();
-    if words.peek().is_some_and(|word| word == worker::COMMAND) {
-        return worker::main(words.skip(1));
-    }
-    let arguments = Arguments::parse_from(program.into_iter().chain(words));
-    let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
-    let logs = match arguments.command {
-        Command::Plugin(plugin::Command::Dev(_)) => plugin_dev::init_telemetry(telemetry),
-        _ => crate::telemetry::init(&telemetry),
-    };
-    if let Err(error) = logs {
-        return failed(&error.into());
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments)));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
-}
-
-fn failed(error: &anyhow::Error) -> ExitCode {
-    let label = if std::io::stderr().is_terminal() { "\u{1b}[31merror\u{1b}[0m" } else { "error" };
-    eprintln!("{label}: {error:#}");
-    ExitCode::FAILURE
-}
-
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let file = &arguments.config;
-    match arguments.command {
-        Command::Serve => serve::serve(file).await,
-        Command::Reload => reload::run(file).await,
-        Command::Revoke(arguments) => revoke::run(arguments, file).await,
-        Command::Migrate => serve::migrate(settings(file)?).await,
-        Command::Config(command) => config::run(command, file).await,
-        Command::User(command) => accounts::user(command, &settings(file)?).await,
-        Command::Org(command) => accounts::org(command, &settings(file)?).await,
-        Command::Member(command) => accounts::member(command, &settings(file)?).await,
-        Command::Token(command) => accounts::token(command, &settings(file)?).await,
-        Command::Key(command) => key::run(command, file).await,
-        Command::Audit(command) => audit::run(command, &settings(file)?).await,
-        Command::Provider(command) => provider::run(command, file).await,
-        Command::Plugin(command) => plugin::run(command, file).await,
-    }
-}
-
-fn settings(file: &std::path::Path) -> anyhow::Result<Settings> {
-    Ok(crate::config::load(file)?)
-}
+pub use command_line::{main, main_from};

@@ -1,11 +1,11 @@
-//! A password, read where neither the list of processes nor the shell's history shows it.
+//! Passwords from standard input: arguments would be in the process list and the shell's history.
 
 use std::io::Read;
 
 use anyhow::Context;
 use secrecy::SecretString;
 
-/// Standard input up to the end of its first line.
+/// The first line of standard input.
 pub(super) fn from_stdin() -> anyhow::Result<SecretString> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("reading the password from standard input")?;

@@ -4,107 +4,104 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::{
-    plugin_dev,
-    plugin_new::{Kind, make},
-    plugin_report::{print_info, print_report, print_status},
-    signing,
-};
-use crate::{
-    config::Mistakes,
-    control::{Control, ControlError},
-    outbound::Outbound,
-    plugins::{Extent, LibraryFile, Plugins, Refusal, check, lock, proven},
-};
+use super::errors::with_help;
+use super::plugin_report::{print_info, print_status};
+#[cfg(feature = "author")]
+use super::{check, signing};
+#[cfg(feature = "author")]
+use jackfield_author::new_plugin::{Kind, make};
+use jackfield_config::Diagnostics;
+use jackfield_loader::{LibraryFile, write_lock};
+use jackfield_server::control::{Control, ControlError};
+use jackfield_services::open::{LoadedPlugins, load_plugins};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make a crate to start a plugin from, in a folder of its name. It builds and passes its own tests as it is.
+    #[cfg(feature = "author")]
+    /// Create a crate to start a plugin from, in a folder of its name. It builds and passes its
+    /// own tests.
     New {
         /// Id of its provider and name of the crate: a-z, 0-9, - and _, beginning with a letter.
         name: String,
-        /// Begin with a log-in by OAuth 2.0 instead of a form.
+        /// Start with a log-in by OAuth 2.0 instead of a form.
         #[arg(long)]
         oauth2: bool,
     },
-    /// Build the plugin in this folder and serve it in a throw-away host with a stand-in for its service. Rebuilds at each save; Ctrl-C ends it.
-    Dev(plugin_dev::DevArguments),
-    /// Show how the plugins of the running host are doing; without a running host, load the listed ones and report what came of it.
+    #[cfg(feature = "author")]
+    /// Build the plugin in this folder and serve it in a temporary host, with a stand-in for its
+    /// service. It is built again at each save; Ctrl-C stops.
+    Dev(super::plugin_dev::DevArguments),
+    /// Show the state of the running host's plugins. Without a running host, load the listed ones
+    /// and show the result.
     List,
-    /// Load libraries in a worker, send them malformed and unexpected input, and report what each exports and how it behaved.
+    #[cfg(feature = "author")]
+    /// Load libraries in a worker, send them malformed and unexpected input, and report what each
+    /// exports and how it behaves.
     Check {
         /// The libraries.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
         #[command(flatten)]
-        extent: ExtentArguments,
+        questions: check::CheckArguments,
     },
-    /// Accept the listed plugins as they are now: from then on a host loads exactly these libraries and no others.
+    /// Accept the listed plugins as they are now. From then on a host loads exactly these
+    /// libraries.
     Lock,
     /// Print the SHA-256 of a library.
     Digest {
         /// The library.
         path: PathBuf,
     },
-    /// Make a pair of keys to sign libraries with, in minisign's format.
+    #[cfg(feature = "author")]
+    /// Create a key pair to sign libraries with, in minisign's format.
     Key(signing::KeyArguments),
-    /// Sign a library as it is now: writes PATH.minisig beside it.
+    #[cfg(feature = "author")]
+    /// Sign a library: writes PATH.minisig beside it.
     Sign(signing::SignArguments),
-}
-
-/// How much is asked.
-#[derive(Clone, Copy, clap::Args)]
-pub(super) struct ExtentArguments {
-    /// How many invented requests each step gets; 0 for none.
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    questions: u32,
-    /// The same seed invents the same requests.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-}
-
-impl From<ExtentArguments> for Extent {
-    fn from(ExtentArguments { questions, seed }: ExtentArguments) -> Self {
-        Self { questions, seed }
-    }
 }
 
 pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
+        #[cfg(feature = "author")]
         Command::New { name, oauth2 } => new(&name, if oauth2 { Kind::OAuth2 } else { Kind::Form }),
-        Command::Dev(arguments) => plugin_dev::run(arguments).await,
+        #[cfg(feature = "author")]
+        Command::Dev(arguments) => super::plugin_dev::run(arguments).await,
         Command::List => list(file).await,
-        Command::Check { paths, extent } => check_all(&paths, extent.into(), file).await,
+        #[cfg(feature = "author")]
+        Command::Check { paths, questions } => check::check_libraries(&paths, questions.into(), file).await,
         Command::Lock => print_accepted(file),
         Command::Digest { path } => {
-            println!("{}  {}", LibraryFile::digest_of(&path).map_err(told)?, path.display());
+            println!("{}  {}", LibraryFile::digest_of(&path).map_err(with_help)?, path.display());
             Ok(())
         }
+        #[cfg(feature = "author")]
         Command::Key(arguments) => signing::key(&arguments),
+        #[cfg(feature = "author")]
         Command::Sign(arguments) => signing::sign(&arguments),
     }
 }
 
 fn print_accepted(file: &Path) -> anyhow::Result<()> {
-    let accepted = lock(&crate::config::load(file)?)?;
+    let accepted = write_lock(&jackfield_config::load(file)?)?;
     for (entry, info) in &accepted.plugins {
         println!("accepted {entry}");
         print_info(info);
     }
-    println!("wrote {}", accepted.lock.display());
+    println!("wrote {}", accepted.file.display());
     Ok(())
 }
 
+#[cfg(feature = "author")]
 fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
     let folder = make(name, kind, Path::new("."))?;
-    println!("{} is made. Next:\n  cd {name}\n  cargo test\n  jackfield plugin dev", folder.display());
-    println!("and README.md says how a host is told of it.");
+    println!("created {}. Next:\n  cd {name}\n  cargo test\n  jackfield plugin dev", folder.display());
+    println!("README.md says how to add it to a host.");
     Ok(())
 }
 
 async fn list(file: &Path) -> anyhow::Result<()> {
-    let (settings, mistakes) = crate::config::survey(file)?;
-    match Control::at(&settings.system.control)?.plugins().await {
+    let (settings, diagnostics) = jackfield_config::load_lenient(file)?;
+    match Control::at(&settings.system.control).plugins().await {
         Ok(plugins) => {
             plugins.iter().for_each(print_status);
             return Ok(());
@@ -112,42 +109,10 @@ async fn list(file: &Path) -> anyhow::Result<()> {
         Err(ControlError::NotRunning(_)) => println!("no host is running; this is what one would load:\n"),
         Err(error) => return Err(error.into()),
     }
-    if !mistakes.is_empty() {
-        return Err(Mistakes::from(mistakes).into());
+    if !diagnostics.is_empty() {
+        return Err(Diagnostics::from(diagnostics).into());
     }
-    let (plugins, mistakes) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    let LoadedPlugins { plugins, refused, .. } = load_plugins(&settings).await?;
     plugins.status().iter().for_each(print_status);
-    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes::from(mistakes).into()) }
-}
-
-async fn check_all(paths: &[PathBuf], extent: Extent, configuration: &Path) -> anyhow::Result<()> {
-    let trusted = crate::config::survey(configuration).map(|(settings, _)| settings.plugins.trusted_keys);
-    let trusted = trusted.unwrap_or_default();
-    let mut bad = 0;
-    for path in paths {
-        match check(path, extent).await {
-            Ok(mut report) => {
-                // Where and whose the library is does not matter to its author, so that is no more than a note.
-                let proof = proven(path, &trusted);
-                report.info.signer = proof.as_ref().ok().and_then(|file| file.signer().map(str::to_owned));
-                bad += usize::from(!print_report(&report));
-                if let Err(refusal) = proof {
-                    println!("note: a host would refuse it where it lies: {:#}", told(refusal));
-                }
-            }
-            Err(refusal) => {
-                bad += 1;
-                eprintln!("refused: {:#}", told(refusal));
-            }
-        }
-    }
-    match bad {
-        0 => Ok(()),
-        1 if paths.len() == 1 => anyhow::bail!("the plugin has problems"),
-        _ => anyhow::bail!("{bad} of {} plugins have problems", paths.len()),
-    }
-}
-
-fn told(refusal: Refusal) -> anyhow::Error {
-    anyhow::anyhow!("{refusal}\n  mend: {}", refusal.mend())
+    if refused.is_empty() { Ok(()) } else { Err(Diagnostics::from(refused).into()) }
 }

@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use crate::{
-    dev::{self, Manner},
-    telemetry::{Telemetry, TelemetryError},
-};
+use jackfield_author::dev::{self, DevOptions};
+use jackfield_server::telemetry::{Telemetry, TelemetryError};
 
-/// How a plugin is tried out while it is being written.
+/// Options of `plugin dev`.
 #[derive(Clone, Copy, clap::Args)]
 pub(super) struct DevArguments {
     /// Port to serve on; 0 takes a free one.
@@ -19,13 +17,14 @@ pub(super) struct DevArguments {
 }
 
 pub(super) async fn run(DevArguments { port, show_bodies }: DevArguments) -> anyhow::Result<()> {
-    dev::run(Path::new("."), Manner { port, show_bodies }).await
+    dev::run(Path::new("."), DevOptions { port, show_bodies }).await
 }
 
-/// What happens is told to people; the log of the host is there as well for who asks for one.
-pub(super) fn init_telemetry(mut telemetry: Telemetry) -> Result<(), TelemetryError> {
-    if telemetry.levels == super::DEFAULT_LEVELS {
+/// People read what happens on the terminal. The host's log is written only if its levels were
+/// asked for.
+pub(super) fn init_telemetry(mut telemetry: Telemetry, is_asked_for: bool) -> Result<(), TelemetryError> {
+    if !is_asked_for {
         telemetry.levels = "off".to_owned();
     }
-    crate::telemetry::init_beside(dev::reader(), &telemetry)
+    jackfield_server::telemetry::init_beside(dev::log_layer(), &telemetry)
 }

@@ -1,6 +1,6 @@
-//! What `plugin list` and `plugin check` print.
+//! What `plugin list` prints.
 
-use crate::plugins::{Behaviour, Examined, PluginInfo, PluginState, PluginStatus, Report, Sandbox, StepKind};
+use jackfield_loader::{PluginInfo, PluginState, PluginStatus, Sandbox};
 
 /// One plugin and its providers, as `plugin list` shows them.
 pub(super) fn print_status(status: &PluginStatus) {
@@ -32,7 +32,7 @@ pub(super) fn print_status(status: &PluginStatus) {
     }
 }
 
-/// A library as its manifest and its bytes tell.
+/// A library, by its manifest and its bytes.
 pub(super) fn print_info(info: &PluginInfo) {
     println!("  plugin  {} {}, abi {}", info.name, info.version, info.abi);
     println!("  file    {}", info.file.display());
@@ -42,69 +42,10 @@ pub(super) fn print_info(info: &PluginInfo) {
     }
 }
 
-fn print_sandbox(sandbox: &Sandbox) {
+/// What confines a worker.
+pub(super) fn print_sandbox(sandbox: &Sandbox) {
     println!("  sandbox {}", sandbox.held.join(", "));
     if !sandbox.missing.is_empty() {
         println!("  MISSING {}", sandbox.missing.join(", "));
     }
-}
-
-/// What a check has found; whether all of it is good.
-pub(super) fn print_report(report: &Report) -> bool {
-    println!("{}: loads, in {:?}", report.entry, report.started_in);
-    print_info(&report.info);
-    if !report.sandbox.held.is_empty() {
-        print_sandbox(&report.sandbox);
-    }
-    report.providers.iter().for_each(print_examined);
-    let mut is_good = true;
-    for (provider, finding) in report.problems() {
-        is_good = false;
-        println!("PROBLEM {provider}, {}: {}", finding.place, finding.problem);
-        if !finding.question.is_empty() {
-            println!("        at {}", finding.question);
-        }
-    }
-    for provider in &report.providers {
-        let Err(unmade) = &provider.described else { continue };
-        is_good = false;
-        let mend = if unmade.options.is_empty() { "" } else { "; give each option a default" };
-        println!("PROBLEM {}, made without options: {}{mend}", provider.named.id, unmade.message);
-    }
-    is_good
-}
-
-fn print_examined(examined: &Examined) {
-    println!("provider {} ({})", examined.named.id, examined.named.name);
-    if !examined.named.options.is_empty() {
-        println!("  options {}", examined.named.options.join(", "));
-    }
-    match &examined.described {
-        Ok(description) => {
-            for step in &description.steps {
-                let by = if step.kind == StepKind::View { "the plugin" } else { "the host, OAuth 2.0" };
-                println!("  step    {}, run by {by}", step.name);
-            }
-            if !description.missing.is_empty() {
-                println!("  needs   {}", description.missing.join(", "));
-            }
-            println!("  hosts   {}", examined.reach);
-        }
-        Err(unmade) => println!("  failed  {}", unmade.message),
-    }
-    print_behaviour(&examined.behaviour);
-}
-
-fn print_behaviour(behaviour: &Behaviour) {
-    if behaviour.questions == 0 {
-        return;
-    }
-    let answers: Vec<String> = behaviour.answers.iter().map(|(sort, count)| format!("{count} {sort}")).collect();
-    println!(
-        "  asked   {} questions: {}; slowest {:?}, largest {} bytes",
-        behaviour.questions,
-        answers.join(", "),
-        behaviour.slowest,
-        behaviour.largest
-    );
 }

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use crate::{control::Control, reload::Reloaded};
+use jackfield_server::control::Control;
+use jackfield_services::reload::Reloaded;
 
-/// Has the running host re-read its configuration, and says what that has changed.
+/// Makes the running host reload its configuration, and prints what changed.
 pub(super) async fn run(file: &Path) -> anyhow::Result<()> {
-    // The file may be wrong by now, and the host says so better: all that is needed of it is where the host is.
-    let (settings, _) = crate::config::survey(file)?;
-    print(&Control::at(&settings.system.control)?.reload().await?);
+    // The file may be wrong, and the host reports that better. Only the address of the host is
+    // needed.
+    let (settings, _) = jackfield_config::load_lenient(file)?;
+    print(&Control::at(&settings.system.control).reload().await?);
     Ok(())
 }
 
@@ -24,7 +26,7 @@ fn print(Reloaded { changes, skipped, needs_restart }: &Reloaded) {
             println!("  {what:<9} {}", entries.join(", "));
         }
     }
-    skipped.iter().for_each(|mistake| println!("skipped: {mistake}"));
+    skipped.iter().for_each(|diagnostic| println!("skipped: {diagnostic}"));
     if !needs_restart.is_empty() {
         println!("note: {} take effect with the next start only", needs_restart.join(", "));
     }

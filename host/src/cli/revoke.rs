@@ -1,21 +1,16 @@
-//! `jackfield revoke`: the bad night.
+//! `jackfield revoke`: arguments, confirmation and what is printed.
 
-use std::{io::IsTerminal, path::Path, time::Duration};
+use std::io::IsTerminal;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use time::OffsetDateTime;
 
 use super::revoke_report::{self, Tally};
-use crate::{
-    clock::Clock,
-    config::Settings,
-    grants::{Attempted, Fate, Grants, Plan},
-    oauth2::Issuers,
-    outbound::Outbound,
-    plugins::Plugins,
-    startup::open_to_write,
-    store::{OrganizationId, RevocationId, Store, organizations, revocations},
+use jackfield_config::{Settings, clock::Clock};
+use jackfield_services::{
+    accounts::Accounts,
+    open::{load_plugins, open_to_write},
+    revocations::{BulkRun, Disposition, Revocations},
 };
 
 #[derive(Args)]
@@ -23,10 +18,11 @@ pub(super) struct Arguments {
     /// Id of the provider whose tokens are to be revoked.
     #[arg(long, value_name = "ID", required_unless_present = "status")]
     provider: Option<String>,
-    /// Only what this organization has of the provider. What it shares with others is unlinked from it and stays theirs.
+    /// Only what this organization has of the provider. What other organizations also use is
+    /// unlinked from it and stays theirs.
     #[arg(long, value_name = "SLUG")]
     organization: Option<String>,
-    /// Only what was given up before and is not revoked: nothing that is in use is given up.
+    /// Only try earlier revocations again that did not work: nothing that is in use is touched.
     #[arg(long, conflicts_with = "keep")]
     again: bool,
     /// Count what would be revoked, and change nothing.
@@ -46,51 +42,42 @@ pub(super) struct Arguments {
     status: bool,
 }
 
-/// Longest pause that a provider is granted here. One that wants a longer one is asked no further: the rest is left to the running host.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
-/// How often one that wants a pause is tried.
-const MOST_TRIES: u32 = 3;
-
-pub(super) async fn run(arguments: Arguments, file: &Path) -> anyhow::Result<()> {
-    let settings = super::settings(file)?;
+pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Result<()> {
     let (store, _) = open_to_write(&settings).await?;
-    let organization = organization(&store, arguments.organization.as_deref()).await?;
+    let accounts = Accounts::new(store.clone(), Clock::system());
+    let organization = match &arguments.organization {
+        Some(slug) => Some(accounts.organization(slug).await?.id),
+        None => None,
+    };
     if arguments.status {
-        return status(&store, arguments.provider, organization).await;
+        // Nobody's code is started to look.
+        let plugins = load_plugins(&settings.without_plugins()).await?.plugins;
+        let revocations = Revocations::for_command(store, plugins);
+        revoke_report::status(&revocations.unrevoked(arguments.provider, organization).await?);
+        return Ok(());
     }
     let provider = arguments.provider.as_deref().context("--provider is needed")?;
-    let grants = grants(store, &settings).await?;
-    let mut plan = grants.plan(provider, organization).await?;
+    // A plugin that does not load is passed over: the others must still be revoked.
+    let loaded = load_plugins(&settings).await?;
+    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
+    let revocations = Revocations::for_command(store, loaded.plugins);
+    let mut plan = revocations.plan_bulk(provider, organization).await?;
     if arguments.again {
-        plan = plan.only_from_before();
+        plan = plan.only_open();
         revoke_report::plan_again(provider, &plan);
     } else {
         revoke_report::plan(provider, &plan, arguments.keep);
     }
-    if arguments.dry_run || (plan.integrations.is_empty() && plan.open.is_empty()) {
+    if arguments.dry_run || plan.is_empty() {
         return Ok(());
     }
     confirm(provider, arguments.yes)?;
-    let fate = if arguments.keep { Fate::Kept } else { Fate::Removed };
-    let pace = Duration::from_secs(60) / arguments.per_minute;
-    let tally = Night { grants, fate, pace, leave_alone_until: None }.run(&plan).await?;
+    let disposition = if arguments.keep { Disposition::Keep } else { Disposition::Remove };
+    let run = BulkRun::new(revocations, disposition, arguments.per_minute);
+    let mut tally = Tally::of(plan.len());
+    run.run(&plan, |event| tally.add(event)).await?;
     tally.print();
     tally.left_in_words(provider).map_or(Ok(()), |words| bail!("not all of it is revoked: {words}"))
-}
-
-async fn organization(store: &Store, slug: Option<&str>) -> anyhow::Result<Option<OrganizationId>> {
-    let Some(slug) = slug.map(str::to_owned) else { return Ok(None) };
-    let asked = slug.clone();
-    let found = store.read(move |c| organizations::by_slug(c, &asked)).await?;
-    Ok(Some(found.with_context(|| format!("there is no organization `{slug}`"))?.id))
-}
-
-/// A plugin that does not load is told and passed over: on such a night the others must work.
-async fn grants(store: Store, settings: &Settings) -> anyhow::Result<Grants> {
-    let outbound = Outbound::new(&settings.http)?;
-    let (plugins, refused) = Plugins::load(settings, &outbound).await;
-    refused.iter().for_each(|mistake| eprintln!("note: {mistake}"));
-    Ok(Grants::new(store, plugins, Issuers::default(), Clock::system(), None))
 }
 
 fn confirm(provider: &str, is_confirmed: bool) -> anyhow::Result<()> {
@@ -105,72 +92,5 @@ fn confirm(provider: &str, is_confirmed: bool) -> anyhow::Result<()> {
     if line.trim() != provider {
         bail!("nothing is changed");
     }
-    Ok(())
-}
-
-/// One run.
-struct Night {
-    grants: Grants,
-    fate: Fate,
-    pace: Duration,
-    /// Since when the provider wants a pause that nobody waits for here.
-    leave_alone_until: Option<OffsetDateTime>,
-}
-
-impl Night {
-    async fn run(mut self, plan: &Plan) -> anyhow::Result<Tally> {
-        let mut tally = Tally::of(plan.integrations.len() + plan.open.len());
-        let mut pace = tokio::time::interval(self.pace);
-        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        for planned in &plan.integrations {
-            let name = revoke_report::name(&planned.integration.name, &planned.integration.external_id);
-            if let Some(until) = self.leave_alone_until {
-                match self.grants.give_up_unasked(planned, self.fate, until).await? {
-                    Some(_) => tally.add_unasked(&name),
-                    None => tally.add_shared(&name),
-                }
-                continue;
-            }
-            pace.tick().await;
-            match self.grants.give_up(planned, self.fate).await? {
-                Some((id, attempted)) => tally.add(&name, self.patiently(id, attempted).await?),
-                None => tally.add_shared(&name),
-            }
-        }
-        for open in &plan.open {
-            let name = revoke_report::name(&open.name, &open.external_id);
-            if self.leave_alone_until.is_some() {
-                tally.add_unasked(&name);
-                continue;
-            }
-            pace.tick().await;
-            let attempted = self.grants.try_again(open.id).await?;
-            tally.add(&name, self.patiently(open.id, attempted).await?);
-        }
-        Ok(tally)
-    }
-
-    /// Waits where the provider asks for it, as long as that can be waited for.
-    async fn patiently(&mut self, id: RevocationId, mut attempted: Attempted) -> anyhow::Result<Attempted> {
-        for _ in 1..MOST_TRIES {
-            let Attempted::Waiting { answer, asked: Some(asked), retry_at } = &attempted else { break };
-            if *asked > LONGEST_PAUSE {
-                println!("  the provider wants a pause of {} s: it is asked no further now", asked.as_secs());
-                self.leave_alone_until = Some(*retry_at);
-                break;
-            }
-            println!("  the provider wants a pause of {} s: {answer}", asked.as_secs());
-            tokio::time::sleep(*asked).await;
-            attempted = self.grants.try_again(id).await?;
-        }
-        Ok(attempted)
-    }
-}
-
-async fn status(store: &Store, provider: Option<String>, organization: Option<OrganizationId>) -> anyhow::Result<()> {
-    let which = revocations::Which { provider, organization };
-    let now = OffsetDateTime::now_utc();
-    let open = store.read(move |c| revocations::unrevoked(c, &which, now, 1000)).await?;
-    revoke_report::status(&open);
     Ok(())
 }

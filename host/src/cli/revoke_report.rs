@@ -2,14 +2,13 @@
 
 use time::format_description::well_known::Rfc3339;
 
-use crate::{
-    grants::{Attempted, Effect, Plan, Way},
-    store::revocations::{Revocation, Status},
+use jackfield_services::revocations::{
+    BulkEvent, BulkPlan, BulkResult, Revocation, RevocationMethod, RevocationOutcome, RevocationStatus, TokenEffect,
 };
 
 /// What would be done.
-pub(super) fn plan(provider: &str, plan: &Plan, keep: bool) {
-    let Plan { integrations, open, organizations, grants, way } = plan;
+pub(super) fn plan(provider: &str, plan: &BulkPlan, keep: bool) {
+    let BulkPlan { integrations, open, organizations, grants, method } = plan;
     let shared = integrations.iter().filter(|planned| planned.is_shared).count();
     println!("provider       {provider}");
     println!("organizations  {organizations}");
@@ -23,25 +22,31 @@ pub(super) fn plan(provider: &str, plan: &Plan, keep: bool) {
     }
     println!("grants         {grants}");
     if !open.is_empty() {
-        println!("from before    {}: given up already, and not revoked", open.len());
+        print_open(open);
     }
-    println!("revoked        {}", way_in_words(provider, way));
+    println!("revoked        {}", method_in_words(provider, method));
 }
 
 /// What would be tried again.
-pub(super) fn plan_again(provider: &str, plan: &Plan) {
+pub(super) fn plan_again(provider: &str, plan: &BulkPlan) {
     println!("provider       {provider}");
-    println!("from before    {}: given up already, and not revoked", plan.open.len());
-    println!("revoked        {}", way_in_words(provider, &plan.way));
+    print_open(&plan.open);
+    println!("revoked        {}", method_in_words(provider, &plan.method));
 }
 
-fn way_in_words(provider: &str, way: &Way) -> String {
-    match way {
-        Way::Endpoint(url) => format!("at {url}, or by a way of the plugin's own"),
-        Way::ByPlugin => "by a way of the plugin's own, or not at all: no revocation endpoint is known".to_owned(),
-        Way::NotLoaded => format!(
-            "by nobody: `{provider}` is not loaded or not configured here. What is given up waits until it is: list its \
-             plugin again, or end the connections at the provider itself"
+fn print_open(open: &[Revocation]) {
+    println!("from before    {}: out of use already, and not revoked", open.len());
+}
+
+fn method_in_words(provider: &str, method: &RevocationMethod) -> String {
+    match method {
+        RevocationMethod::Endpoint(url) => format!("at {url}, or by a way of the plugin's own"),
+        RevocationMethod::ByPlugin => {
+            "by a way of the plugin's own, or not at all: no revocation endpoint is known".to_owned()
+        }
+        RevocationMethod::NotLoaded => format!(
+            "by nobody: `{provider}` is not loaded or not configured here. The tokens wait to be revoked until it is: \
+             list its plugin again, or end the connections at the provider itself"
         ),
     }
 }
@@ -49,7 +54,7 @@ fn way_in_words(provider: &str, way: &Way) -> String {
 /// What people call it, and the account's id.
 pub(super) fn name(name: &str, external_id: &str) -> String {
     match (name, external_id) {
-        ("", "") => "a set-up that nothing came of".to_owned(),
+        ("", "") => "a setup that did not finish".to_owned(),
         (name, id) if name == id || name.is_empty() => id.to_owned(),
         (name, id) => format!("{name} ({id})"),
     }
@@ -62,7 +67,7 @@ pub(super) struct Tally {
     seen: usize,
     revoked: usize,
     nothing: usize,
-    elsewhere: usize,
+    by_running_host: usize,
     impossible: Vec<(String, String)>,
     failed: Vec<(String, String)>,
     left: Vec<(String, String)>,
@@ -74,50 +79,66 @@ impl Tally {
         Self { count, ..Self::default() }
     }
 
-    /// Counts one, and prints it.
-    pub(super) fn add(&mut self, name: &str, attempted: Attempted) {
-        match attempted {
-            Attempted::Done { answer, effect: Effect::Revoked } => {
-                self.revoked += 1;
-                self.line(name, "revoked", &answer);
+    /// Counts what happens in a run, and prints it.
+    pub(super) fn add(&mut self, event: BulkEvent<'_>) {
+        match event {
+            BulkEvent::Pausing { pause, answer } => {
+                println!("  the provider wants a pause of {} s: {answer}", pause.as_secs());
             }
-            Attempted::Done { answer, effect: Effect::Nothing } => {
-                self.nothing += 1;
-                self.line(name, "nothing to revoke", &answer);
+            BulkEvent::Stopped { pause } => {
+                println!("  the provider wants a pause of {} s: it is asked no further now", pause.as_secs());
             }
-            Attempted::Done { answer, effect: Effect::Impossible } => {
-                self.line(name, "cannot be revoked", &answer);
-                self.impossible.push((name.to_owned(), answer));
-            }
-            Attempted::EndedElsewhere(answer) => {
-                self.elsewhere += 1;
-                self.line(name, "at its end by a running host", &answer);
-            }
-            Attempted::Failed(answer) => {
-                self.line(name, "not revoked", &answer);
-                self.failed.push((name.to_owned(), answer));
-            }
-            Attempted::Waiting { answer, .. } | Attempted::Unasked { answer, .. } => {
-                self.line(name, "not revoked yet", &answer);
-                self.left.push((name.to_owned(), answer));
-            }
-            Attempted::Elsewhere => {
-                self.line(name, "under way", "another host is at it");
-                self.left.push((name.to_owned(), "another host is at it".to_owned()));
+            BulkEvent::Finished { name, external_id, result } => {
+                self.add_result(&self::name(name, external_id), result)
             }
         }
     }
 
-    /// Counts one that others use still.
-    pub(super) fn add_shared(&mut self, name: &str) {
-        self.shared += 1;
-        self.line(name, "not revoked", "other organizations use it");
+    fn add_result(&mut self, name: &str, result: BulkResult) {
+        match result {
+            BulkResult::Attempted(outcome) => self.add_outcome(name, outcome),
+            BulkResult::Shared => {
+                self.shared += 1;
+                self.line(name, "not revoked", "other organizations use it");
+            }
+            BulkResult::Enqueued => self.add_left(name, "not revoked yet", ENQUEUED.to_owned()),
+        }
     }
 
-    /// Counts one that is given up, and that the provider was not asked for.
-    pub(super) fn add_unasked(&mut self, name: &str) {
-        self.line(name, "not revoked yet", UNASKED);
-        self.left.push((name.to_owned(), UNASKED.to_owned()));
+    fn add_outcome(&mut self, name: &str, outcome: RevocationOutcome) {
+        match outcome {
+            RevocationOutcome::Done { answer, effect: TokenEffect::Revoked } => {
+                self.revoked += 1;
+                self.line(name, "revoked", &answer);
+            }
+            RevocationOutcome::Done { answer, effect: TokenEffect::Nothing } => {
+                self.nothing += 1;
+                self.line(name, "nothing to revoke", &answer);
+            }
+            RevocationOutcome::Done { answer, effect: TokenEffect::Impossible } => {
+                self.line(name, "cannot be revoked", &answer);
+                self.impossible.push((name.to_owned(), answer));
+            }
+            RevocationOutcome::EndedByAnotherHost(answer) => {
+                self.by_running_host += 1;
+                self.line(name, "at its end by a running host", &answer);
+            }
+            RevocationOutcome::Failed(answer) => {
+                self.line(name, "not revoked", &answer);
+                self.failed.push((name.to_owned(), answer));
+            }
+            RevocationOutcome::Waiting { answer, .. } | RevocationOutcome::NotAsked { answer, .. } => {
+                self.add_left(name, "not revoked yet", answer);
+            }
+            RevocationOutcome::HeldByAnotherHost => {
+                self.add_left(name, "under way", "another host is at it".to_owned());
+            }
+        }
+    }
+
+    fn add_left(&mut self, name: &str, what: &str, answer: String) {
+        self.line(name, what, &answer);
+        self.left.push((name.to_owned(), answer));
     }
 
     fn line(&mut self, name: &str, what: &str, answer: &str) {
@@ -139,8 +160,11 @@ impl Tally {
 
     pub(super) fn print(&self) {
         println!("\nrevoked            {}", self.revoked);
-        let counts =
-            [("nothing to revoke", self.nothing), ("by a running host", self.elsewhere), ("shared, kept", self.shared)];
+        let counts = [
+            ("nothing to revoke", self.nothing),
+            ("by a running host", self.by_running_host),
+            ("shared, kept", self.shared),
+        ];
         for (what, count) in counts {
             if count > 0 {
                 println!("{what:<18} {count}");
@@ -157,17 +181,20 @@ impl Tally {
     }
 }
 
-const UNASKED: &str = "not asked, since the provider wants a pause";
+const ENQUEUED: &str = "not asked, since the provider wants a pause";
 
 /// What is not revoked, and what cannot be.
 pub(super) fn status(unrevoked: &[Revocation]) {
     let count = |status| unrevoked.iter().filter(|revocation| revocation.status == status).count();
-    if count(Status::Pending) == 0 {
+    if count(RevocationStatus::Pending) == 0 {
         println!("nothing is waiting to be revoked");
     }
     for (status, words) in [
-        (Status::Failed, "were refused, and are not tried any more: `jackfield revoke --provider P --again` does"),
-        (Status::Impossible, "could not be revoked: end them at the provider itself"),
+        (
+            RevocationStatus::Failed,
+            "were refused, and are not tried any more: `jackfield revoke --provider P --again` does",
+        ),
+        (RevocationStatus::Impossible, "could not be revoked: end them at the provider itself"),
     ] {
         if count(status) > 0 {
             println!("{} {words}", count(status));
@@ -177,7 +204,7 @@ pub(super) fn status(unrevoked: &[Revocation]) {
         let Revocation { provider, name: called, external_id, reason, attempts, answer, .. } = revocation;
         let time = |at: time::OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
         let next = match revocation.status {
-            Status::Pending => format!("next {}", time(revocation.retry_at)),
+            RevocationStatus::Pending => format!("next {}", time(revocation.retry_at)),
             _ => "not tried any more".to_owned(),
         };
         println!(

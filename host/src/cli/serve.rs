@@ -5,7 +5,9 @@ use std::{io::Write, path::Path};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{config::Settings, startup::Application, store};
+use jackfield_config::Settings;
+use jackfield_server::startup::Application;
+use jackfield_services::open;
 
 /// Serves until SIGTERM or SIGINT, and reloads the configuration at SIGHUP.
 pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
@@ -26,7 +28,7 @@ pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
     let reloader = application.reloader();
     let reloads = tokio::spawn(async move {
         while hang_up.recv().await.is_some() {
-            // What came of it is in the log.
+            // The result is in the log.
             let _ = reloader.reload().await;
         }
     });
@@ -35,9 +37,9 @@ pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
     Ok(served?)
 }
 
-/// Brings the database up to date and says what that took. Needs no secret key.
+/// Brings the database up to date and prints the migrations. It needs no secret key.
 pub(super) async fn migrate(settings: Settings) -> anyhow::Result<()> {
-    let applied = store::migrate(settings.database.url.as_str()).await?;
+    let applied = open::migrate_without_key(&settings).await?;
     if applied.is_empty() {
         println!("the database is up to date");
     }
@@ -47,13 +49,15 @@ pub(super) async fn migrate(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A core of this process would hold every secret in use. Plugins' processes begin anew, and give theirs up themselves.
+/// A core dump of this process would hold every secret in use. Plugin processes do the same for
+/// themselves.
 fn leave_no_core() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let limited = setrlimit(Resource::Core, none);
-    // The limit does not hold where cores go to a program: this does. It also keeps others of the same user from looking into the memory.
+    // The limit does not hold where core dumps go to a program; this does. It also keeps other
+    // processes of the same user from reading the memory.
     let undumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     if let Err(error) = limited.and(undumpable) {
-        tracing::warn!(%error, "should this host crash, it may leave a core with secrets in it");
+        tracing::warn!(%error, "if this host crashes, it may leave a core dump with secrets in it");
     }
 }

@@ -7,17 +7,17 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::password;
-use crate::plugins::{make_keys, sign as sign_library};
+use jackfield_author::signing_key::{make_keys, sign as sign_library};
 
 #[derive(Args)]
 pub(super) struct KeyArguments {
-    /// Where the secret key will be, for you alone; the public one will be FILE.pub.
+    /// File of the secret key, readable by you alone; the public key goes to FILE.pub.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Lock the key with a password from standard input, up to the end of the first line.
+    /// Protect the key with a password: the first line of standard input.
     #[arg(long, required_unless_present = "no_password", conflicts_with = "no_password")]
     password_stdin: bool,
-    /// Do not lock the key: whoever has the file can sign.
+    /// Do not protect the key: anybody who has the file can sign.
     #[arg(long)]
     no_password: bool,
 }
@@ -29,7 +29,7 @@ pub(super) struct SignArguments {
     /// The secret key.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Read the key's password from standard input, up to the end of the first line.
+    /// Read the key's password from the first line of standard input.
     #[arg(long)]
     password_stdin: bool,
 }
@@ -37,7 +37,7 @@ pub(super) struct SignArguments {
 pub(super) fn key(arguments: &KeyArguments) -> anyhow::Result<()> {
     let password = password(arguments.password_stdin)?;
     let is_empty = password.as_ref().is_some_and(|password| password.expose_secret().is_empty());
-    ensure!(!is_empty, "the password is empty\n  mend: write one, or say --no-password");
+    ensure!(!is_empty, "the password is empty\n  help: write one, or say --no-password");
     let made = make_keys(&arguments.file, password.as_ref())?;
     println!("wrote {}, to be kept secret, and {}", arguments.file.display(), made.public.display());
     println!("  key     {}", made.id);

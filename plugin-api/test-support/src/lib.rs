@@ -1,12 +1,17 @@
-#![doc = include_str!("../README.md")]
+#![doc = include_str!("../GUIDE.md")]
 
-mod beyond;
-mod difference;
+/// Compiles the example that the registry shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod after_setup;
+mod diff;
 mod harness;
 mod in_process;
+mod mocks;
 mod outcome;
 mod real_host;
-mod script;
 
 pub use harness::{Harness, NOW};
-pub use outcome::{Came, Outcome};
+pub use outcome::{Outcome, OutcomeKind};

@@ -1,68 +1,71 @@
-//! What a visit came to, and what a test says about it.
+//! What a request to a step led to, and what a test expects of it.
 
 use jackfield_plugin::{Answer, Form, Integration};
 
-use crate::difference::{difference, integration_in_words};
+use crate::diff::{diff, integration_text};
 
-/// What a visit came to. Its methods panic with what it was instead, at which step, so that a test says what it expects.
-#[must_use = "say what the visit should have come to"]
+/// What a request to a step led to. Its methods panic if it is something else than the test
+/// expects, and say which request it was, to which step.
+#[must_use = "say what the request should lead to"]
 #[derive(Debug)]
 pub struct Outcome {
-    /// Which visit, to which step.
-    pub(crate) at: String,
-    pub(crate) came: Came,
-    /// Whether a real host keeps a part of it to itself.
-    pub(crate) is_sealed: bool,
+    /// Which request, to which step.
+    pub(crate) place: String,
+    pub(crate) kind: OutcomeKind,
+    /// Whether a real host shows only a part of the integration.
+    pub(crate) is_partial: bool,
 }
 
-/// Each thing that a visit can come to.
+/// What a request to a step can lead to.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Came {
-    /// The current step answered and waits.
+pub enum OutcomeKind {
+    /// The current step has answered and waits for the next request.
     Answer(Answer),
-    /// The host's own OAuth 2.0 step sends the person to log in: go on with [`Harness::consents`](crate::Harness::consents).
+    /// The host's OAuth 2.0 step sends the person to the login. Go on with
+    /// [`Harness::authorize`](crate::Harness::authorize).
     OAuth2,
-    /// The pipeline is through, and this is what came of it.
+    /// The pipeline has finished, and this is the integration.
     Built(Integration),
-    /// The step or the build failed; the person reads `an internal error occurred`, the log has these words.
+    /// The step or the build failed with this message for the log. The person reads `an internal
+    /// error occurred`.
     Failed(String),
 }
 
 impl Outcome {
-    /// What it is, to be matched.
+    /// What it is, for a `match`.
     #[must_use]
-    pub const fn came(&self) -> &Came {
-        &self.came
+    pub const fn kind(&self) -> &OutcomeKind {
+        &self.kind
     }
 
     #[track_caller]
-    fn unexpected(&self, wanted: &str) -> ! {
-        panic!("{}: expected {wanted}, came {}", self.at, in_words(&self.came))
+    fn unexpected(&self, expected: &str) -> ! {
+        panic!("{}: expected {expected}, got {}", self.place, text(&self.kind))
     }
 
-    /// The page of an [`Answer::Html`]. A real host gives it back cleaned: what it leaves out, people never see.
+    /// The HTML of an [`Answer::Html`]. A real host sanitizes it, so it shows what people see.
     ///
     /// # Panics
-    /// When it is something else.
+    /// If it is something else.
     #[must_use]
     #[track_caller]
-    pub fn html(self) -> String {
-        match self.came {
-            Came::Answer(Answer::Html { html }) => html,
+    pub fn expect_html(self) -> String {
+        match self.kind {
+            OutcomeKind::Answer(Answer::Html { html }) => html,
             _ => self.unexpected("HTML"),
         }
     }
 
-    /// The page of an [`Answer::Wait`], which looks again by itself.
+    /// The HTML of an [`Answer::Wait`], which reloads itself.
     ///
     /// # Panics
-    /// When it is something else.
+    /// If it is something else.
     #[must_use]
     #[track_caller]
-    pub fn wait(self) -> String {
-        match self.came {
-            Came::Answer(Answer::Wait { html }) => html,
+    pub fn expect_wait(self) -> String {
+        match self.kind {
+            OutcomeKind::Answer(Answer::Wait { html }) => html,
             _ => self.unexpected("a page that waits"),
         }
     }
@@ -70,12 +73,12 @@ impl Outcome {
     /// The form of an [`Answer::Form`].
     ///
     /// # Panics
-    /// When it is something else.
+    /// If it is something else.
     #[must_use]
     #[track_caller]
-    pub fn form(self) -> Form {
-        match self.came {
-            Came::Answer(Answer::Form { form }) => form,
+    pub fn expect_form(self) -> Form {
+        match self.kind {
+            OutcomeKind::Answer(Answer::Form { form }) => form,
             _ => self.unexpected("a form"),
         }
     }
@@ -83,12 +86,12 @@ impl Outcome {
     /// The URL of an [`Answer::Redirect`].
     ///
     /// # Panics
-    /// When it is something else.
+    /// If it is something else.
     #[must_use]
     #[track_caller]
-    pub fn redirect(self) -> String {
-        match self.came {
-            Came::Answer(Answer::Redirect { url }) => url,
+    pub fn expect_redirect(self) -> String {
+        match self.kind {
+            OutcomeKind::Answer(Answer::Redirect { url }) => url,
             _ => self.unexpected("a redirect"),
         }
     }
@@ -96,87 +99,87 @@ impl Outcome {
     /// The message of an [`Answer::Error`], which the person reads.
     ///
     /// # Panics
-    /// When it is something else.
+    /// If it is something else.
     #[must_use]
     #[track_caller]
-    pub fn error(self) -> String {
-        match self.came {
-            Came::Answer(Answer::Error { message }) => message,
+    pub fn expect_error(self) -> String {
+        match self.kind {
+            OutcomeKind::Answer(Answer::Error { message }) => message,
             _ => self.unexpected("an error for the person"),
         }
     }
 
-    /// Why a step or the build failed, as the operator's log has it.
+    /// The message for the operator's log, if the step or the build failed.
     ///
     /// # Panics
-    /// When it is something else.
+    /// If it is something else.
     #[must_use]
     #[track_caller]
-    pub fn failure(self) -> String {
-        match self.came {
-            Came::Failed(message) => message,
+    pub fn expect_failure(self) -> String {
+        match self.kind {
+            OutcomeKind::Failed(message) => message,
             _ => self.unexpected("a failure"),
         }
     }
 
-    /// The integration of a finished pipeline. Of what a real host has stored only external id and name can be seen: metadata and identity are
-    /// sealed, and absent here. [`assert_integration`](Self::assert_integration) compares what can be seen.
+    /// The integration of a finished pipeline. A real host encrypts metadata and identity, so it
+    /// shows only external id and name. [`assert_integration`](Self::assert_integration) compares
+    /// what it shows.
     ///
     /// # Panics
-    /// When it is something else.
+    /// If it is something else.
     #[must_use]
     #[track_caller]
-    pub fn integration(self) -> Integration {
-        match self.came {
-            Came::Built(integration) => integration,
+    pub fn expect_integration(self) -> Integration {
+        match self.kind {
+            OutcomeKind::Built(integration) => integration,
             _ => self.unexpected("an integration"),
         }
     }
 
-    /// The pipeline is through and has come to this integration: all of it in process, external id and name through a real host.
+    /// Asserts that the pipeline has finished with this integration: all of it in process, external
+    /// id and name through a real host.
     ///
     /// # Panics
-    /// When it has not, with the difference.
+    /// If not, with the difference.
     #[track_caller]
     pub fn assert_integration(self, expected: &Integration) {
-        let Came::Built(came) = &self.came else { self.unexpected("an integration") };
-        let compared = if self.is_sealed {
-            // A host shows the external id where there is no name.
-            let seen = |one: &Integration| {
-                Integration::new(&one.external_id).name(one.name.as_ref().unwrap_or(&one.external_id))
-            };
-            (seen(expected), seen(came))
-        } else {
-            (expected.clone(), came.clone())
-        };
-        let (expected, came) = compared;
-        if let Err(difference) = difference(&integration_in_words(&expected), &integration_in_words(&came)) {
-            panic!("{}: another integration {difference}", self.at);
+        let OutcomeKind::Built(actual) = &self.kind else { self.unexpected("an integration") };
+        let (expected, actual) =
+            if self.is_partial { (visible(expected), visible(actual)) } else { (expected.clone(), actual.clone()) };
+        if let Err(difference) = diff(&integration_text(&expected), &integration_text(&actual)) {
+            panic!("{}: another integration {difference}", self.place);
         }
     }
 
-    /// The host's OAuth 2.0 step sends the person to log in.
+    /// Asserts that the host's OAuth 2.0 step sends the person to the login.
     ///
     /// # Panics
-    /// When it is something else.
+    /// If it is something else.
     #[track_caller]
     pub fn assert_oauth2(self) {
-        if self.came != Came::OAuth2 {
-            self.unexpected("the way to the OAuth 2.0 log-in");
+        if self.kind != OutcomeKind::OAuth2 {
+            self.unexpected("the OAuth 2.0 login");
         }
     }
 }
 
-fn in_words(came: &Came) -> String {
-    match came {
-        Came::Answer(Answer::Html { html }) => format!("HTML:\n{html}"),
-        Came::Answer(Answer::Wait { html }) => format!("a page that waits:\n{html}"),
-        Came::Answer(Answer::Form { form }) => format!("the form {form:#?}"),
-        Came::Answer(Answer::Redirect { url }) => format!("a redirect to {url}"),
-        Came::Answer(Answer::Error { message }) => format!("an error for the person: {message}"),
-        Came::Answer(other) => format!("{other:?}"),
-        Came::OAuth2 => "the way to the OAuth 2.0 log-in: go on with `consents`".to_owned(),
-        Came::Built(integration) => format!("an integration: {}", integration_in_words(integration)),
-        Came::Failed(message) => format!("a failure: {message}"),
+/// What a host shows of an integration: the external id takes the place of an absent name.
+fn visible(integration: &Integration) -> Integration {
+    let name = integration.name.as_ref().unwrap_or(&integration.external_id);
+    Integration::new(&integration.external_id).name(name)
+}
+
+fn text(kind: &OutcomeKind) -> String {
+    match kind {
+        OutcomeKind::Answer(Answer::Html { html }) => format!("HTML:\n{html}"),
+        OutcomeKind::Answer(Answer::Wait { html }) => format!("a page that waits:\n{html}"),
+        OutcomeKind::Answer(Answer::Form { form }) => format!("the form {form:#?}"),
+        OutcomeKind::Answer(Answer::Redirect { url }) => format!("a redirect to {url}"),
+        OutcomeKind::Answer(Answer::Error { message }) => format!("an error for the person: {message}"),
+        OutcomeKind::Answer(other) => format!("{other:?}"),
+        OutcomeKind::OAuth2 => "the OAuth 2.0 login: go on with `authorize`".to_owned(),
+        OutcomeKind::Built(integration) => format!("an integration: {}", integration_text(integration)),
+        OutcomeKind::Failed(message) => format!("a failure: {message}"),
     }
 }

@@ -1,6 +1,5 @@
-//! The example provider: what a plugin author copies.
-//!
-//! One step asks for a name; the integration is that name.
+//! The example provider, for plugin authors to copy. One step asks for a name, and the integration
+//! has that name.
 
 use jackfield_plugin::{
     Answer, Field, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, export_providers, value,
@@ -62,9 +61,9 @@ mod tests {
     #[test]
     fn it_asks_until_a_name_is_posted() {
         let mut example = Harness::<Example>::new(json!({}));
-        assert!(example.get().html().contains(r#"name="name""#));
-        assert!(example.post(&[("name", "  ")]).html().contains(r#"<form method="POST">"#));
-        let integration = example.post(&[("name", "Ada's")]).integration();
+        assert!(example.get().expect_html().contains(r#"name="name""#));
+        assert!(example.post(&[("name", "  ")]).expect_html().contains(r#"<form method="POST">"#));
+        let integration = example.post(&[("name", "Ada's")]).expect_integration();
         assert_eq!((integration.external_id.as_str(), integration.name.as_deref()), ("Ada's", Some("Ada's")));
         assert!(integration.metadata.is_empty() && integration.identity.is_none());
     }

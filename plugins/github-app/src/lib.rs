@@ -1,12 +1,13 @@
-//! GitHub App: the person installs the app on an account of theirs, the log-in says who they are, and the integration is the installation.
+//! GitHub App: the person installs the app on an account, logs in so that GitHub says who they are,
+//! and the integration is the installation.
 //! <https://docs.github.com/en/apps/creating-github-apps/setting-up-a-github-app/about-the-setup-url>
 
 mod jwt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jackfield_plugin::{
-    Answer, Api, Error, Grant, Host, HttpRequest, HttpResponse, Integration, Leaving, OAuth2, Pipeline, Provider,
-    Refreshed, Result, Revoked, State, Step, Value, View, export_providers, value,
+    Answer, Api, Error, Grant, Host, HttpRequest, HttpResponse, Integration, OAuth2, Pipeline, Provider, Refreshed,
+    Result, RevokeRequest, Revoked, State, Step, Value, View, export_providers, value,
 };
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -18,8 +19,10 @@ struct GitHubApp {
     app_slug: String,
     client_id: String,
     client_secret: String,
-    private_key: Option<jwt::Key>,
+    private_key: Option<jwt::PrivateKey>,
+    /// Address of a GitHub Enterprise Server.
     web_url: Option<String>,
+    /// Address of its API, if it is not below `web_url`.
     api_url: Option<String>,
 }
 
@@ -39,8 +42,14 @@ impl GitHubApp {
         key.sign(&self.app_id, host.unix_time())
     }
 
-    async fn access(&self, installation: &str, host: &Host) -> Result<Value> {
-        ask(host, HttpRequest::post(format!("{installation}/access_tokens")), &self.jwt(host)?).await
+    fn installation_url(&self, id: u64) -> String {
+        format!("{}/app/installations/{id}", self.api_base())
+    }
+
+    /// A new token of an installation, with its permissions.
+    async fn access_token(&self, id: u64, host: &Host) -> Result<Value> {
+        let request = HttpRequest::post(format!("{}/access_tokens", self.installation_url(id)));
+        send_for_json(host, request, &self.jwt(host)?).await
     }
 }
 
@@ -62,8 +71,8 @@ impl Provider for GitHubApp {
     }
 
     fn hosts(&self) -> Vec<String> {
-        let is_elsewhere = self.web_url.is_some() || self.api_url.is_some();
-        if is_elsewhere { Vec::new() } else { vec!["api.github.com".to_owned()] }
+        let is_github_com = self.web_url.is_none() && self.api_url.is_none();
+        if is_github_com { vec!["api.github.com".to_owned()] } else { Vec::new() }
     }
 
     fn api(&self) -> Option<Api> {
@@ -77,43 +86,43 @@ impl Provider for GitHubApp {
         Pipeline::new()
             .view("installation", Install(format!("{web}/apps/{}/installations/new", self.app_slug)))
             .oauth2(oauth2.client(&self.client_id, self.client_secret.as_str()))
-            .view("access", Access(self.api_base()))
+            .view("access", CheckAccess(self.api_base()))
     }
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
         let id: u64 = value(&state, "installation_id")?;
-        let url = format!("{}/app/installations/{id}", self.api_base());
-        let account = ask(&host, HttpRequest::get(&url), &self.jwt(&host)?).await?["account"].take();
-        let mut access = self.access(&url, &host).await?;
-        let mut integration = Integration::new(id.to_string()).grant(token_of(&access)?);
+        let request = HttpRequest::get(self.installation_url(id));
+        let account = send_for_json(&host, request, &self.jwt(&host)?).await?["account"].take();
+        let mut access_token = self.access_token(id, &host).await?;
+        let mut integration = Integration::new(id.to_string()).grant(grant(&access_token)?);
         integration.name = account["login"].as_str().map(str::to_owned);
         Ok(integration
             .metadata("installation_id", id)
-            .metadata("permissions", access["permissions"].take())
+            .metadata("permissions", access_token["permissions"].take())
             .metadata("account_id", account["id"].clone())
             .metadata("account_type", account["type"].clone()))
     }
 
-    /// An installation has no refresh token: the app asks for the next token with its own key.
+    /// An installation has no refresh token. The app requests the next token with its own key.
     async fn refresh(&self, _: Grant, metadata: State, host: Host) -> Result<Refreshed> {
         let id: u64 = value(&metadata, "installation_id")?;
-        let access = self.access(&format!("{}/app/installations/{id}", self.api_base()), &host).await?;
-        Ok(Refreshed::granted(token_of(&access)?))
+        Ok(Refreshed::granted(grant(&self.access_token(id, &host).await?)?))
     }
 
-    /// <https://docs.github.com/en/rest/apps/apps#delete-an-installation-for-the-authenticated-app>: it ends the installation's tokens with it.
-    /// Of an installation that stays, tokens end within an hour by themselves.
-    async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
-        if !leaving.is_whole {
-            return Ok(Revoked::ByHost);
+    /// Uninstalls the app, which ends the tokens of the installation:
+    /// <https://docs.github.com/en/rest/apps/apps#delete-an-installation-for-the-authenticated-app>.
+    /// If the installation stays, its tokens expire within an hour.
+    async fn revoke(&self, request: RevokeRequest, host: Host) -> Result<Revoked> {
+        if !request.is_uninstall {
+            return Ok(Revoked::Default);
         }
-        // It is the integration's external id as well, where the metadata cannot be read any more.
-        let id: u64 = match leaving.external_id.parse() {
+        // The external id is there even if the host can no longer decrypt the metadata.
+        let id: u64 = match request.external_id.parse() {
             Ok(id) => id,
-            Err(_) => value(&leaving.metadata, "installation_id")?,
+            Err(_) => value(&request.metadata, "installation_id")?,
         };
-        let request = HttpRequest::new("DELETE", format!("{}/app/installations/{id}", self.api_base()));
-        match call(&host, request, &self.jwt(&host)?).await?.status {
+        let delete = HttpRequest::new("DELETE", self.installation_url(id));
+        match send(&host, delete, &self.jwt(&host)?).await?.status {
             204 => Ok(Revoked::done("the app is uninstalled")),
             404 => Ok(Revoked::done("the app was uninstalled already")),
             status => Err(Error::new(format!("GitHub answered {status} to the end of installation {id}"))),
@@ -121,30 +130,30 @@ impl Provider for GitHubApp {
     }
 }
 
-/// What the grant of an installation is called.
+/// Name of the grant of an installation.
 const GRANT: &str = "installation";
 
-/// <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-an-installation-access-token-for-a-github-app>:
-/// it lives an hour.
-fn token_of(access: &Value) -> Result<Grant> {
-    let token = access["token"].as_str().ok_or_else(|| Error::new("GitHub's answer has no token"))?;
+/// An installation access token lives an hour:
+/// <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-an-installation-access-token-for-a-github-app>
+fn grant(access_token: &Value) -> Result<Grant> {
+    let token = access_token["token"].as_str().ok_or_else(|| Error::new("GitHub's answer has no token"))?;
     Ok(Grant::new(GRANT, token).expires_in(3600))
 }
 
-/// Sends the person to install the app, and takes them back.
+/// Sends the person to the page that installs the app, and reads the redirect back.
 struct Install(String);
 
 impl View for Install {
     async fn dispatch(&self, mut step: Step) -> Result<Answer> {
         let Some(action) = step.query("setup_action").map(str::to_owned) else {
-            let state = fresh_state()?;
+            let state = random_state()?;
             step.bind("installation_state", state.as_str());
             return Ok(Answer::redirect(format!("{}?state={state}", self.0)));
         };
-        // Good for one answer: an error ends the set-up, and from the next step nothing leads back to this one.
+        // The state works once: an error ends the setup, and the next step does not lead back here.
         let expected: String = step.value("installation_state").unwrap_or_default();
-        let came = step.query("state").unwrap_or_default();
-        if expected.is_empty() || !bool::from(expected.as_bytes().ct_eq(came.as_bytes())) {
+        let state = step.query("state").unwrap_or_default();
+        if expected.is_empty() || !bool::from(expected.as_bytes().ct_eq(state.as_bytes())) {
             return Ok(Answer::error("this installation was begun elsewhere: begin again here"));
         }
         let id = step.query("installation_id").and_then(|id| id.parse::<u64>().ok());
@@ -159,28 +168,30 @@ impl View for Install {
     }
 }
 
-fn fresh_state() -> Result<String> {
+fn random_state() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Anybody can come back with any installation's id. GitHub lists those that the person who has logged in may see:
+/// Checks that the person has access to the installation, because anybody can return with any id.
+/// GitHub lists the installations that the person may see:
 /// <https://docs.github.com/en/rest/apps/installations#list-app-installations-accessible-to-the-user-access-token>
-struct Access(String);
+struct CheckAccess(String);
 
-impl View for Access {
+impl View for CheckAccess {
     async fn dispatch(&self, step: Step) -> Result<Answer> {
-        let (id, user): (u64, Value) = (step.value("installation_id")?, step.value("data")?);
-        let token = user["access_token"].as_str().unwrap_or_default();
+        let id: u64 = step.value("installation_id")?;
+        let token_response: Value = step.value("data")?;
+        let token = token_response["access_token"].as_str().unwrap_or_default();
         for page in 1..=100 {
             let url = format!("{}/user/installations?per_page=100&page={page}", self.0);
-            let answer = ask(step.host(), HttpRequest::get(url), token).await?;
-            let listed = answer["installations"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if listed.iter().any(|installation| installation["id"] == id) {
+            let list = send_for_json(step.host(), HttpRequest::get(url), token).await?;
+            let installations = list["installations"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if installations.iter().any(|installation| installation["id"] == id) {
                 return Ok(Answer::Next);
             }
-            if listed.len() < 100 {
+            if installations.len() < 100 {
                 break;
             }
         }
@@ -188,19 +199,20 @@ impl View for Access {
     }
 }
 
-/// One call of the API; its answer's words may be anything, so an error has none of them.
-async fn ask(host: &Host, request: HttpRequest, token: &str) -> Result<Value> {
-    let what = format!("{request:?}");
-    let answer = call(host, request, token).await?;
-    if !answer.is_success() {
-        return Err(Error::new(format!("GitHub answered {} to {what}", answer.status)));
+/// Sends a request and reads the JSON of its response. The error quotes nothing of the response,
+/// which may hold a token.
+async fn send_for_json(host: &Host, request: HttpRequest, token: &str) -> Result<Value> {
+    let description = format!("{request:?}");
+    let response = send(host, request, token).await?;
+    if !response.is_success() {
+        return Err(Error::new(format!("GitHub answered {} to {description}", response.status)));
     }
-    Ok(answer.json()?)
+    Ok(response.json()?)
 }
 
-async fn call(host: &Host, request: HttpRequest, token: &str) -> Result<HttpResponse> {
+async fn send(host: &Host, request: HttpRequest, token: &str) -> Result<HttpResponse> {
     let request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
-    host.send(request.bearer(token)).await
+    host.send(request.bearer_auth(token)).await
 }
 
 export_providers!(GitHubApp);

@@ -1,4 +1,4 @@
-//! The way to an installation, through the harness.
+//! From the installation page to the integration, and what follows.
 
 use std::time::Duration;
 
@@ -21,36 +21,39 @@ fn github() -> Harness<GitHubApp> {
     Harness::new(options())
 }
 
-fn answer(json: &Value) -> HttpResponse {
+fn response(json: &Value) -> HttpResponse {
     HttpResponse::new(200, json.to_string())
 }
 
-/// Begins, and gives the state that GitHub was sent.
-fn begin(github: &mut Harness<GitHubApp>) -> String {
-    let url = github.get().redirect();
+/// Starts the setup and returns the state that GitHub gets.
+fn start(github: &mut Harness<GitHubApp>) -> String {
+    let url = github.get().expect_redirect();
     let state = url.strip_prefix("https://github.com/apps/acme-app/installations/new?state=");
     state.expect("the app's page, with a state").to_owned()
 }
 
-fn installed(github: Harness<GitHubApp>, listed: &Value) -> Harness<GitHubApp> {
-    github.answers(format!("{API}/user/installations?per_page=100&page=1"), answer(&json!({"installations": listed})))
+fn with_installations(github: Harness<GitHubApp>, installations: &Value) -> Harness<GitHubApp> {
+    github.mock(
+        format!("{API}/user/installations?per_page=100&page=1"),
+        response(&json!({"installations": installations})),
+    )
 }
 
-fn account(github: Harness<GitHubApp>) -> Harness<GitHubApp> {
+fn with_account(github: Harness<GitHubApp>) -> Harness<GitHubApp> {
     let account = json!({"id": 9, "login": "acme", "type": "Organization"});
     let token = json!({"token": "ghs_1", "expires_at": "2023-11-14T23:13:20Z", "permissions": {"contents": "read"}});
     github
-        .answers(format!("{API}/app/installations/7"), answer(&json!({"id": 7, "account": account})))
-        .answers(format!("{API}/app/installations/7/access_tokens"), answer(&token))
+        .mock(format!("{API}/app/installations/7"), response(&json!({"id": 7, "account": account})))
+        .mock(format!("{API}/app/installations/7/access_tokens"), response(&token))
 }
 
 #[test]
 fn an_installation_becomes_an_integration() {
-    let mut github = account(installed(github(), &json!([{"id": 3}, {"id": 7}])));
-    let state = begin(&mut github);
-    let back = [("installation_id", "7"), ("setup_action", "install"), ("state", &*state)];
-    github.get_with(&back).assert_oauth2();
-    github.consents(json!({"access_token": "ghu_1"})).assert_integration(
+    let mut github = with_account(with_installations(github(), &json!([{"id": 3}, {"id": 7}])));
+    let state = start(&mut github);
+    let query = [("installation_id", "7"), ("setup_action", "install"), ("state", &*state)];
+    github.get_with_query(&query).assert_oauth2();
+    github.authorize(json!({"access_token": "ghu_1"})).assert_integration(
         &Integration::new("7")
             .name("acme")
             .grant(Grant::new("installation", "ghs_1").expires_in(3600))
@@ -62,101 +65,101 @@ fn an_installation_becomes_an_integration() {
 }
 
 #[test]
-fn the_next_token_is_asked_for_with_the_apps_own_key() {
+fn the_next_token_is_requested_with_the_apps_own_key() {
     let token = json!({"token": "ghs_2", "expires_at": "2023-11-14T23:13:20Z"});
-    let mut github = github().answers(format!("{API}/app/installations/7/access_tokens"), answer(&token));
+    let mut github = github().mock(format!("{API}/app/installations/7/access_tokens"), response(&token));
     let metadata = json!({"installation_id": 7}).as_object().cloned().expect("an object");
     let refreshed = github.refresh(Grant::new("installation", "ghs_1"), metadata).expect("GitHub answers");
     assert_eq!(refreshed, Refreshed::granted(Grant::new("installation", "ghs_2").expires_in(3600)));
 }
 
 #[test]
-fn who_leaves_uninstalls_the_app_and_may_be_late() {
+fn an_uninstall_uninstalls_the_app_and_may_come_late() {
     let metadata = || json!({"installation_id": 7}).as_object().cloned().expect("an object");
-    let leaving = || Leaving::whole("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
+    let uninstall = || RevokeRequest::uninstall("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
     let url = || format!("{API}/app/installations/7");
-    for (status, told) in [(204, "the app is uninstalled"), (404, "the app was uninstalled already")] {
-        let mut github = github().answers(url(), HttpResponse::new(status, ""));
-        assert_eq!(github.revoke(leaving()).expect("it is gone"), Revoked::done(told));
+    for (status, message) in [(204, "the app is uninstalled"), (404, "the app was uninstalled already")] {
+        let mut github = github().mock(url(), HttpResponse::new(status, ""));
+        assert_eq!(github.revoke(uninstall()).expect("it is gone"), Revoked::done(message));
         assert_eq!(github.requests()[0].method, "DELETE");
     }
-    assert!(github().answers(url(), HttpResponse::new(503, "")).revoke(leaving()).is_err(), "it is asked again");
-    let unreadable = Leaving::whole("7", State::new(), Vec::new());
-    let mut github_again = github().answers(url(), HttpResponse::new(204, ""));
-    assert_eq!(github_again.revoke(unreadable).expect("it is gone"), Revoked::done("the app is uninstalled"));
-    let token = Leaving::of_grants("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
-    assert_eq!(github().revoke(token).expect("nothing is asked"), Revoked::ByHost);
+    assert!(github().mock(url(), HttpResponse::new(503, "")).revoke(uninstall()).is_err(), "it is asked again");
+    let unreadable = RevokeRequest::uninstall("7", State::new(), Vec::new());
+    let mut github_app = github().mock(url(), HttpResponse::new(204, ""));
+    assert_eq!(github_app.revoke(unreadable).expect("it is gone"), Revoked::done("the app is uninstalled"));
+    let tokens = RevokeRequest::for_grants("7", metadata(), vec![Grant::new("installation", "ghs_1")]);
+    assert_eq!(github().revoke(tokens).expect("nothing is sent"), Revoked::Default);
 }
 
 #[test]
-fn an_update_is_taken_like_an_installation_and_each_state_is_another() {
+fn an_update_counts_as_an_installation_and_each_state_is_different() {
     let mut github = github();
-    let first = begin(&mut github);
-    let second = begin(&mut github);
+    let first = start(&mut github);
+    let second = start(&mut github);
     assert!(first != second && first.len() >= 43, "256 bits");
-    github.get_with(&[("installation_id", "7"), ("setup_action", "update"), ("state", &second)]).assert_oauth2();
+    github.get_with_query(&[("installation_id", "7"), ("setup_action", "update"), ("state", &second)]).assert_oauth2();
 }
 
 #[test]
-fn what_was_begun_elsewhere_is_refused() {
+fn an_installation_begun_elsewhere_is_refused() {
     for state in ["", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
         let mut github = github();
-        let _ = begin(&mut github);
-        let came = github.get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", state)]);
-        assert_eq!(came.error(), "this installation was begun elsewhere: begin again here");
+        let _ = start(&mut github);
+        let outcome = github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", state)]);
+        assert_eq!(outcome.expect_error(), "this installation was begun elsewhere: begin again here");
     }
-    let came = github().get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", "")]);
-    assert!(came.error().contains("elsewhere"), "nothing was begun");
+    let outcome = github().get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", "")]);
+    assert!(outcome.expect_error().contains("elsewhere"), "nothing was begun");
 }
 
 #[test]
-fn a_state_is_taken_once() {
+fn a_state_works_once() {
     let mut github = github();
-    let state = begin(&mut github);
-    let denied = github.get_with(&[("setup_action", "install"), ("state", &state)]);
-    assert_eq!(denied.error(), "GitHub did not say what was installed: begin again");
-    let again = github.get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]);
-    assert!(again.error().contains("elsewhere"));
+    let state = start(&mut github);
+    let denied = github.get_with_query(&[("setup_action", "install"), ("state", &state)]);
+    assert_eq!(denied.expect_error(), "GitHub did not say what was installed: begin again");
+    let again = github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]);
+    assert!(again.expect_error().contains("elsewhere"));
 }
 
 #[test]
-fn what_waits_for_an_owner_or_is_unknown_is_told() {
-    for (action, told) in [("request", "an owner must approve"), ("other", "did not say what")] {
+fn a_request_to_an_owner_and_an_unknown_action_are_reported() {
+    for (action, message) in [("request", "an owner must approve"), ("other", "did not say what")] {
         let mut github = github();
-        let state = begin(&mut github);
-        let came = github.get_with(&[("installation_id", "7"), ("setup_action", action), ("state", &state)]);
-        assert!(came.error().contains(told), "{action}");
+        let state = start(&mut github);
+        let outcome = github.get_with_query(&[("installation_id", "7"), ("setup_action", action), ("state", &state)]);
+        assert!(outcome.expect_error().contains(message), "{action}");
     }
 }
 
 #[test]
 fn somebody_elses_installation_is_refused() {
-    let mut github = installed(github(), &json!([{"id": 3}]));
-    let state = begin(&mut github);
-    github.get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
-    let came = github.consents(json!({"access_token": "ghu_1"}));
-    assert_eq!(came.error(), "your GitHub account has no access to this installation");
+    let mut github = with_installations(github(), &json!([{"id": 3}]));
+    let state = start(&mut github);
+    github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
+    let outcome = github.authorize(json!({"access_token": "ghu_1"}));
+    assert_eq!(outcome.expect_error(), "your GitHub account has no access to this installation");
 }
 
 #[test]
-fn who_sees_many_installations_is_asked_for_page_after_page() {
+fn many_installations_are_read_page_by_page() {
     let many: Vec<_> = (1000..1100).map(|id| json!({"id": id})).collect();
     let second = json!({"installations": [{"id": 7}]});
-    let github = account(installed(github(), &json!(many)));
-    let mut github = github.answers(format!("{API}/user/installations?per_page=100&page=2"), answer(&second));
-    let state = begin(&mut github);
-    github.get_with(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
-    assert_eq!(github.consents(json!({"access_token": "ghu_1"})).integration().external_id, "7");
+    let github = with_account(with_installations(github(), &json!(many)));
+    let mut github = github.mock(format!("{API}/user/installations?per_page=100&page=2"), response(&second));
+    let state = start(&mut github);
+    github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
+    assert_eq!(github.authorize(json!({"access_token": "ghu_1"})).expect_integration().external_id, "7");
 }
 
 #[test]
-fn the_app_proves_itself_with_a_token_of_ten_minutes_and_not_longer() {
-    let mut github = account(github().bound("installation_id", 7));
-    github.advance(Duration::from_secs(5));
-    assert!(github.build().is_ok());
+fn the_app_authenticates_with_a_token_of_ten_minutes_at_most() {
+    let mut github = with_account(github().with_state("installation_id", 7));
+    github.advance_time(Duration::from_secs(5));
+    assert!(github.build_integration().is_ok());
     let [get, post] = &github.requests()[..] else { panic!("two calls") };
     assert_eq!((get.method.as_str(), post.method.as_str()), ("GET", "POST"));
-    let bearer = get.headers.iter().find(|(name, _)| name == "authorization").expect("it proves itself");
+    let bearer = get.headers.iter().find(|(name, _)| name == "authorization").expect("it authenticates");
     let parts: Vec<_> = bearer.1.strip_prefix("Bearer ").expect("a bearer token").split('.').collect();
     let decoded = |part: &str| -> Value {
         let json = BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url without padding");
@@ -168,7 +171,7 @@ fn the_app_proves_itself_with_a_token_of_ten_minutes_and_not_longer() {
 }
 
 #[test]
-fn calls_go_to_githubs_api_or_to_that_of_a_server_of_ones_own() {
+fn calls_go_to_githubs_api_or_to_that_of_an_enterprise_server() {
     let api = |options: Value| {
         let github: GitHubApp = serde_json::from_value(options).expect("options");
         github.api().map(|api| api.url)
@@ -179,10 +182,10 @@ fn calls_go_to_githubs_api_or_to_that_of_a_server_of_ones_own() {
 }
 
 #[test]
-fn a_refusal_says_what_was_asked_and_no_token() {
+fn an_error_says_what_was_requested_and_no_token() {
     let denied = HttpResponse::new(401, r#"{"message": "ghs_1"}"#);
-    let mut github = github().bound("installation_id", 7).answers(format!("{API}/app/installations/7"), denied);
-    let error = github.build().expect_err("GitHub refuses").to_string();
+    let mut github = github().with_state("installation_id", 7).mock(format!("{API}/app/installations/7"), denied);
+    let error = github.build_integration().expect_err("GitHub refuses").to_string();
     assert!(
         error.starts_with("GitHub answered 401 to ")
             && error.contains("GET https://api.github.com/app/installations/7")
@@ -191,12 +194,12 @@ fn a_refusal_says_what_was_asked_and_no_token() {
 }
 
 #[test]
-fn a_key_that_is_none_is_refused_without_showing_it() {
+fn an_invalid_key_is_refused_without_showing_it() {
     let mut wrong = options();
     wrong["private-key"] = "hush".into();
-    let told = Harness::<GitHubApp>::mistakes(wrong);
-    assert!(told.contains("private-key") && told.contains("not an RSA private key"), "{told}");
-    assert!(!told.contains("hush"));
+    let diagnostics = Harness::<GitHubApp>::diagnostics(wrong);
+    assert!(diagnostics.contains("private-key") && diagnostics.contains("not an RSA private key"), "{diagnostics}");
+    assert!(!diagnostics.contains("hush"));
 }
 
 #[test]

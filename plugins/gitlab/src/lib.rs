@@ -1,4 +1,5 @@
-//! GitLab: an account at gitlab.com, or at an instance that the person names (<https://docs.gitlab.com/integration/oauth_provider/>).
+//! GitLab: an account at gitlab.com, or at an instance that the person names:
+//! <https://docs.gitlab.com/integration/oauth_provider/>.
 
 use jackfield_plugin::{
     Answer, Error, Field, FieldType, Form, Host, HttpRequest, Identity, Integration, OAuth2, Pipeline, Provider,
@@ -11,10 +12,12 @@ use serde::Deserialize;
 struct GitLab {
     client_id: String,
     client_secret: String,
-    api: bool, // Whether to ask for the scope `api` too.
+    /// Whether to request the scope `api` too.
+    api: bool,
 }
 
-const DEFAULT: &str = "https://gitlab.com"; // Where the operator's own client is registered.
+/// The instance that the operator's client is registered at.
+const DEFAULT: &str = "https://gitlab.com";
 
 impl Provider for GitLab {
     type Options = Self;
@@ -33,56 +36,66 @@ impl Provider for GitLab {
         vec!["gitlab.com".to_owned()]
     }
 
-    fn hosts_from_forms(&self) -> bool {
+    fn allows_user_supplied_hosts(&self) -> bool {
         true
     }
 
     fn pipeline(&self) -> Pipeline {
-        let (options, scopes) = (self.clone(), ["read_user"].into_iter().chain(self.api.then_some("api")));
-        Pipeline::new().view("instance", move |step| ask(step, options.clone())).oauth2_with(move |state| {
-            let (instance, client): (String, (String, String)) = (value(state, "instance")?, value(state, "client")?);
-            let oauth2 = OAuth2::new(format!("{instance}/oauth/authorize"), format!("{instance}/oauth/token"));
-            let oauth2 = oauth2.revocation_url(format!("{instance}/oauth/revoke")).single_use_refresh_tokens(true);
-            let oauth2 = oauth2.revokes_single_tokens(); // Each token is a row of its own there, with its refresh token.
-            Ok(oauth2.client(client.0, client.1).scopes(scopes.clone()))
+        let options = self.clone();
+        let scopes = ["read_user"].into_iter().chain(self.api.then_some("api"));
+        Pipeline::new().view("instance", move |step| ask_instance(step, options.clone())).oauth2_with(move |state| {
+            let instance: String = value(state, "instance")?;
+            let (client_id, client_secret): (String, String) = value(state, "client")?;
+            Ok(OAuth2::new(format!("{instance}/oauth/authorize"), format!("{instance}/oauth/token"))
+                .client(client_id, client_secret)
+                .scopes(scopes.clone())
+                .revocation_url(format!("{instance}/oauth/revoke"))
+                .single_use_refresh_tokens(true)
+                // At GitLab, each access token with its refresh token is a row of its own.
+                .revokes_single_tokens())
         })
     }
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
-        let (instance, token): (String, Value) = (value(&state, "instance")?, value(&state, "data")?);
-        let bearer = token["access_token"].as_str().ok_or_else(|| Error::new("GitLab gave no access token"))?;
-        let answer = host.send(HttpRequest::get(format!("{instance}/api/v4/user")).bearer(bearer)).await?;
-        let user: Value = answer.json()?;
-        let (Some(id), Some(login)) = (user["id"].as_u64(), user["username"].as_str()) else {
-            return Err(Error::new(format!("GitLab answered {} and no user", answer.status)));
+        let instance: String = value(&state, "instance")?;
+        let token_response: Value = value(&state, "data")?;
+        let token = token_response["access_token"].as_str().ok_or_else(|| Error::new("GitLab gave no access token"))?;
+        let response = host.send(HttpRequest::get(format!("{instance}/api/v4/user")).bearer_auth(token)).await?;
+        let user: Value = response.json()?;
+        let (Some(id), Some(username)) = (user["id"].as_u64(), user["username"].as_str()) else {
+            return Err(Error::new(format!("GitLab answered {} and no user", response.status)));
         };
         let name = instance.split_once("://").map_or(&*instance, |(_, name)| name);
         Ok(Integration::new(format!("{name}:{id}"))
-            .name(format!("{login} ({name})"))
+            .name(format!("{username} ({name})"))
             .api_url(format!("{instance}/api/v4/"))
             .metadata("instance", &*instance)
-            .metadata("access_token", bearer)
+            .metadata("access_token", token)
             .metadata_if_some("client", state.get("client").filter(|_| instance != DEFAULT).cloned())
-            .identity(Identity::new("gitlab", name, id.to_string()).data("username", login)))
+            .identity(Identity::new("gitlab", name, id.to_string()).data("username", username)))
     }
 }
 
-async fn ask(mut step: Step, options: GitLab) -> Result<Answer> {
-    let given = |name: &str| step.form(name).unwrap_or_default().trim().to_owned();
-    let (url, id, secret) = (given("url"), given("client-id"), given("client-secret"));
-    let form = Form::new("Which GitLab?").value("url", &*url).value("client-id", &*id);
-    let form = form.field(Field::text("url", "Address")).field(Field::text("client-id", "Application ID").optional());
-    let form = form.field(Field::new(FieldType::Password, "client-secret", "Its secret").optional());
+async fn ask_instance(mut step: Step, options: GitLab) -> Result<Answer> {
+    let field = |name: &str| step.form(name).unwrap_or_default().trim().to_owned();
+    let (url, id, secret) = (field("url"), field("client-id"), field("client-secret"));
+    let form = Form::new("Your GitLab")
+        .field(Field::text("url", "URL").help("Leave it for gitlab.com."))
+        .field(Field::text("client-id", "Application ID").optional().help("For a GitLab of your own."))
+        .field(Field::new(FieldType::Password, "client-secret", "Secret").optional())
+        .value("url", &*url)
+        .value("client-id", &*id);
     if step.form("url").is_none() {
         return Ok(Answer::form(form.value("url", DEFAULT)));
     }
-    let Some(instance) = instance(&url) else {
+    let Some(instance) = normalized(&url) else {
         return Ok(Answer::form(form.error("url", "Write it like https://git.example.com")));
     };
+    // The operator's secret must reach no other instance.
     let is_operators = instance == DEFAULT && id.is_empty();
     let client = if is_operators { [options.client_id, options.client_secret] } else { [id, secret] };
     if client.contains(&String::new()) {
-        let message = format!("Register an application there that leads back to {}", step.setup_url());
+        let message = format!("For your own GitLab, create an application with the redirect URI {}", step.setup_url());
         return Ok(Answer::form(form.error("client-id", message)));
     }
     step.bind("instance", instance);
@@ -90,8 +103,9 @@ async fn ask(mut step: Step, options: GitLab) -> Result<Answer> {
     Ok(Answer::Next)
 }
 
-/// Scheme and host in lower case, so that one instance is always the same; a path is kept as it is, where GitLab runs below one.
-fn instance(url: &str) -> Option<String> {
+/// The address with scheme and host in lower case, so that one instance has one address. It keeps
+/// the path, since a GitLab may be below one. `None` if it is no such address.
+fn normalized(url: &str) -> Option<String> {
     let (scheme, rest) = url.trim_end_matches('/').split_once("://")?;
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let url = format!("{}://{}{path}", scheme.to_lowercase(), host.to_lowercase());

@@ -1,12 +1,15 @@
-//! Slack: adds an app to a workspace, or to an organization of Enterprise Grid, in two dialects: `v2`, what Slack runs today
-//! (<https://docs.slack.dev/reference/methods/oauth.v2.access>), and `v1`, kept for compatible servers of the first kind.
+//! Slack: adds an app to a workspace, or to an organization of Enterprise Grid.
+//!
+//! It has two dialects: `v2` is Slack's own today
+//! (<https://docs.slack.dev/reference/methods/oauth.v2.access>), and `v1` is for older compatible
+//! servers.
 
 mod events;
-mod leaving;
+mod revoke;
 
 use jackfield_plugin::{
-    Api as ServiceApi, Error, Grant, Host, Identity, Integration, Leaving, OAuth2, Pipeline, Provider, Result, Revoked,
-    State, Told, Value, WebhookCall, export_providers, value,
+    Api as ServiceApi, Error, EventResponse, Grant, Host, Identity, Integration, OAuth2, Pipeline, Provider, Result,
+    RevokeRequest, Revoked, State, Value, WebhookRequest, export_providers, value,
 };
 use serde::Deserialize;
 
@@ -15,14 +18,15 @@ use serde::Deserialize;
 struct Slack {
     client_id: String,
     client_secret: String,
-    /// What Slack signs its calls with; none: it is not listened to.
+    /// Slack signs its requests with it. Without it, the events URL does not exist.
     signing_secret: String,
-    // Accepted so that a configuration is whole; a signature has taken its place.
+    // Accepted because operators have it in their configuration. Slack has deprecated it.
     verification_token: String,
     api: Api,
-    /// Of the bot; those that Slack's page for a first app has, where none are named.
+    /// Scopes of the bot. The default is what Slack suggests for a first app.
     scopes: Option<Vec<String>>,
-    /// Of the person who installs; none: no token of theirs is asked for.
+    /// Scopes of the person who installs the app. Without them, the host requests no token for
+    /// that person.
     user_scopes: Vec<String>,
     authorize_url: Option<String>,
     token_url: Option<String>,
@@ -49,7 +53,7 @@ impl Provider for Slack {
         Some(include_str!("icon.svg"))
     }
 
-    /// Its methods stand beside that of the token, also at a compatible server.
+    /// The methods of the API are beside the one of the token, also at a compatible server.
     fn api(&self) -> Option<ServiceApi> {
         let token = self.token_url.as_deref().unwrap_or(API);
         token.rfind('/').map(|end| ServiceApi::new(&token[..=end]))
@@ -62,7 +66,7 @@ impl Provider for Slack {
         };
         let authorize = self.authorize_url.clone().unwrap_or_else(|| format!("https://slack.com/{authorize}"));
         let token = self.token_url.clone().unwrap_or_else(|| format!("{API}{token}"));
-        // PKCE would make the app a public client at Slack, and older compatible servers refuse what they do not know.
+        // With PKCE, Slack treats the app as a public client, and older servers refuse it.
         let oauth2 = OAuth2::new(authorize, token).client(&self.client_id, self.client_secret.as_str()).without_pkce();
         let oauth2 = oauth2.single_use_refresh_tokens(true);
         let default = || scopes.split(separator).map(str::to_owned).collect();
@@ -74,71 +78,72 @@ impl Provider for Slack {
     }
 
     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
-        let answer = Answer(value(&state, "data")?);
-        // A failure comes with status 200 and `ok` false.
-        if answer.0["ok"] != true {
-            return Err(Error::new(format!("Slack answered: {}", answer.text("/error").unwrap_or_default())));
+        let response = TokenResponse(value(&state, "data")?);
+        // Slack reports an error with status 200 and `ok` false.
+        if response.0["ok"] != true {
+            return Err(Error::new(format!("Slack answered: {}", response.text("/error").unwrap_or_default())));
         }
-        if matches!(self.api, Api::V1) { answer.v1() } else { answer.v2() }
+        if matches!(self.api, Api::V1) { response.v1() } else { response.v2() }
     }
 
-    async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
-        self.leave(leaving, host).await
+    async fn revoke(&self, request: RevokeRequest, host: Host) -> Result<Revoked> {
+        self.revoke_grants(request, host).await
     }
 
-    fn takes_events(&self) -> bool {
+    fn handles_events(&self) -> bool {
         !self.signing_secret.is_empty()
     }
 
-    async fn hear(&self, call: WebhookCall, host: Host) -> Result<Told> {
-        Ok(self.judge(&call, &host))
+    async fn handle_event(&self, request: WebhookRequest, host: Host) -> Result<EventResponse> {
+        Ok(self.event_response(&request, &host))
     }
 }
 
 const API: &str = "https://slack.com/api/";
 
-/// The token answer, read by JSON pointers.
-struct Answer(Value);
+/// The token response, read by JSON pointers (RFC 6901).
+struct TokenResponse(Value);
 
-impl Answer {
+impl TokenResponse {
     fn text(&self, path: &str) -> Option<&str> {
         self.0.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
-    fn needed(&self, path: &str) -> Result<&str> {
+    fn required(&self, path: &str) -> Result<&str> {
         self.text(path).ok_or_else(|| Error::new(format!("Slack's answer has no {path}")))
     }
 
-    /// A comma list, sorted.
+    /// Scopes separated by commas, sorted.
     fn scopes(&self, path: &str) -> Vec<String> {
         let scopes = self.text(path).unwrap_or_default().split(',').filter(|scope| !scope.is_empty());
         scopes.map(str::to_owned).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
     fn v1(&self) -> Result<Integration> {
-        let user = Identity::new("slack", "slack.com", self.needed("/user_id")?).scopes(self.scopes("/scope"));
-        Ok(Integration::new(self.needed("/team_id")?)
-            .name(self.needed("/team_name")?)
-            .metadata("bot_access_token", self.needed("/bot/bot_access_token")?)
-            .metadata("bot_user_id", self.needed("/bot/bot_user_id")?)
+        let user = Identity::new("slack", "slack.com", self.required("/user_id")?).scopes(self.scopes("/scope"));
+        Ok(Integration::new(self.required("/team_id")?)
+            .name(self.required("/team_name")?)
+            .metadata("bot_access_token", self.required("/bot/bot_access_token")?)
+            .metadata("bot_user_id", self.required("/bot/bot_user_id")?)
             .metadata("scopes", self.scopes("/scope"))
-            .grant(Grant::new("bot", self.needed("/bot/bot_access_token")?).scopes(self.scopes("/scope")))
-            .grant(Grant::new("user", self.needed("/access_token")?).subject(self.needed("/user_id")?))
-            .identity(user.data("access_token", self.needed("/access_token")?)))
+            .grant(Grant::new("bot", self.required("/bot/bot_access_token")?).scopes(self.scopes("/scope")))
+            .grant(Grant::new("user", self.required("/access_token")?).subject(self.required("/user_id")?))
+            .identity(user.data("access_token", self.required("/access_token")?)))
     }
 
-    /// Keyed by the team, or by the enterprise where the app is installed in all of an organization. User ids are unique within one only.
+    /// The external id is that of the team, or of the enterprise if the app is installed in all of
+    /// an organization. User ids are unique within one of them.
     fn v2(&self) -> Result<Integration> {
         let is_enterprise = self.0["is_enterprise_install"] == true || self.text("/team/id").is_none();
         let tenant = if is_enterprise { "/enterprise" } else { "/team" };
-        let id = self.needed(&format!("{tenant}/id"))?;
-        self.text("/access_token").map_or_else(|| self.needed("/authed_user/access_token"), Ok)?;
-        let user = Identity::new("slack", id, self.needed("/authed_user/id")?)
+        let id = self.required(&format!("{tenant}/id"))?;
+        self.text("/access_token").map_or_else(|| self.required("/authed_user/access_token"), Ok)?;
+        let user = Identity::new("slack", id, self.required("/authed_user/id")?)
             .scopes(self.scopes("/authed_user/scope"))
             .data_if_some("access_token", self.text("/authed_user/access_token"));
-        // With rotation each has a refresh token of its own; without one, theirs live until they are revoked.
-        let bot = Grant::from_answer("bot", &self.0).map(without_type);
-        let user_grant = Grant::from_answer("user", &self.0["authed_user"]).map(without_type);
+        // With token rotation each has a refresh token. Otherwise the tokens live until revoked.
+        let bot = Grant::from_token_response("bot", &self.0).map(without_type);
+        let user_grant = Grant::from_token_response("user", &self.0["authed_user"]).map(without_type);
         Ok(Integration::new(id)
             .name(self.text(&format!("{tenant}/name")).unwrap_or(id))
             .metadata("scopes", self.scopes("/scope"))
@@ -153,7 +158,7 @@ impl Answer {
     }
 }
 
-/// Slack's type says whose it is, and not how it is sent: `bot`, `user`.
+/// Slack's `token_type` says whose token it is (`bot`, `user`), and not how to send it.
 fn without_type(mut grant: Grant) -> Grant {
     grant.token_type.clear();
     grant

@@ -1,6 +1,6 @@
 //! Both dialects of Slack, through the harness.
 
-use jackfield_plugin::{HttpRequest, HttpResponse, Leaving, Revoked};
+use jackfield_plugin::{HttpRequest, HttpResponse, RevokeRequest, Revoked};
 use jackfield_plugin_test::Harness;
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ fn slack(api: &str) -> Harness<Slack> {
     Harness::new(json!({"client-id": "1.2", "client-secret": "s3cret", "api": api}))
 }
 
-fn built(api: &str, data: Value) -> Result<Integration> {
-    slack(api).bound("data", data).build()
+fn build(api: &str, data: Value) -> Result<Integration> {
+    slack(api).with_state("data", data).build_integration()
 }
 
 #[test]
@@ -53,8 +53,8 @@ fn scopes_of_bot_and_person_can_be_set() {
 
 #[test]
 fn without_a_client_it_is_not_configured_and_says_what_is_missing() {
-    assert_eq!(Harness::<Slack>::new(json!({})).missing(), ["client-id", "client-secret"]);
-    assert!(slack("v2").missing().is_empty());
+    assert_eq!(Harness::<Slack>::new(json!({})).missing_options(), ["client-id", "client-secret"]);
+    assert!(slack("v2").missing_options().is_empty());
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_v1_answer_becomes_integration_and_identity() {
         "ok": true, "access_token": "xoxp-1", "scope": "team:read,bot,commands", "team_id": "T1", "team_name": "Acme",
         "user_id": "U1", "bot": {"bot_user_id": "B1", "bot_access_token": "xoxb-1"},
     });
-    let integration = built("v1", data).expect("an answer as Slack gives it");
+    let integration = build("v1", data).expect("an answer as Slack gives it");
     assert_eq!((integration.external_id.as_str(), integration.name.as_deref()), ("T1", Some("Acme")));
     let scopes = json!(["bot", "commands", "team:read"]);
     let metadata = json!({"bot_access_token": "xoxb-1", "bot_user_id": "B1", "scopes": scopes});
@@ -74,7 +74,7 @@ fn a_v1_answer_becomes_integration_and_identity() {
     assert_eq!(Value::Object(identity.data), json!({"access_token": "xoxp-1"}));
 }
 
-/// What `oauth.v2.access` answers, with some of it changed.
+/// A response of `oauth.v2.access` with some changes.
 fn v2_answer(changes: &Value) -> Value {
     let mut answer = json!({
         "ok": true, "access_token": "xoxb-2", "token_type": "bot", "scope": "team:read,chat:write", "bot_user_id": "B2",
@@ -89,7 +89,7 @@ fn v2_answer(changes: &Value) -> Value {
 
 #[test]
 fn a_v2_answer_becomes_integration_and_identity() {
-    let integration = built("v2", v2_answer(&json!({}))).expect("an answer as Slack gives it");
+    let integration = build("v2", v2_answer(&json!({}))).expect("an answer as Slack gives it");
     assert_eq!((integration.external_id.as_str(), integration.name.as_deref()), ("T2", Some("Acme")));
     let metadata = json!({
         "bot_access_token": "xoxb-2", "bot_user_id": "B2", "scopes": ["chat:write", "team:read"], "app_id": "A2",
@@ -105,7 +105,7 @@ fn a_v2_answer_becomes_integration_and_identity() {
 fn an_enterprise_install_is_keyed_by_the_enterprise() {
     let enterprise = json!({"id": "E1", "name": "Acme Group"});
     let changes = json!({"team": null, "enterprise": enterprise, "is_enterprise_install": true});
-    let integration = built("v2", v2_answer(&changes)).expect("an enterprise install");
+    let integration = build("v2", v2_answer(&changes)).expect("an enterprise install");
     assert_eq!((integration.external_id.as_str(), integration.name.as_deref()), ("E1", Some("Acme Group")));
     assert_eq!(integration.metadata["enterprise_id"], "E1");
     assert_eq!(integration.identity.expect("the user").instance, "E1");
@@ -115,7 +115,7 @@ fn an_enterprise_install_is_keyed_by_the_enterprise() {
 fn a_user_only_install_has_the_users_token_and_no_bot() {
     let user = json!({"id": "U2", "scope": "search:read", "access_token": "xoxp-2", "token_type": "user"});
     let changes = json!({"access_token": null, "scope": null, "bot_user_id": null, "authed_user": user});
-    let integration = built("v2", v2_answer(&changes)).expect("a user-only install");
+    let integration = build("v2", v2_answer(&changes)).expect("a user-only install");
     assert_eq!(integration.metadata["scopes"], json!([]));
     assert!(!integration.metadata.contains_key("bot_access_token"));
     let identity = integration.identity.expect("the user");
@@ -130,18 +130,18 @@ fn bot_and_user_have_grants_of_their_own_and_with_rotation_refresh_tokens_of_the
     let user = json!({"id": "U2", "scope": "search:read", "access_token": "xoxe.xoxp-1", "refresh_token": "xoxe-u", "expires_in": 43200});
     let changes =
         json!({"access_token": "xoxe.xoxb-1", "refresh_token": "xoxe-b", "expires_in": 43200, "authed_user": user});
-    let integration = built("v2", v2_answer(&changes)).expect("an install with rotation");
+    let integration = build("v2", v2_answer(&changes)).expect("an install with rotation");
     let bot = Grant::new("bot", "xoxe.xoxb-1").refresh_token("xoxe-b").expires_in(43200);
     let user = Grant::new("user", "xoxe.xoxp-1").refresh_token("xoxe-u").expires_in(43200).subject("U2");
     let expected = [bot.scopes(["team:read", "chat:write"]), user.scopes(["search:read"])];
     assert_eq!(integration.grants.as_deref(), Some(expected.as_slice()));
     assert!(!Value::Object(integration.metadata).to_string().contains("xoxe-b"), "refresh tokens stand in grants only");
-    let plain = built("v2", v2_answer(&json!({}))).expect("an install without rotation");
+    let plain = build("v2", v2_answer(&json!({}))).expect("an install without rotation");
     assert_eq!(plain.grants, Some(vec![Grant::new("bot", "xoxb-2").scopes(["team:read", "chat:write"])]));
 }
 
 #[test]
-fn what_is_no_install_is_an_error_that_shows_no_token() {
+fn an_incomplete_install_is_an_error_that_shows_no_token() {
     for changes in [
         json!({"ok": false}),
         json!({"team": null}),
@@ -151,97 +151,101 @@ fn what_is_no_install_is_an_error_that_shows_no_token() {
         json!({"access_token": null}),
         json!({"access_token": ""}),
     ] {
-        let error = built("v2", v2_answer(&changes)).expect_err("no install").to_string();
+        let error = build("v2", v2_answer(&changes)).expect_err("no install").to_string();
         assert!(!error.contains("xox"), "{error}");
     }
     let nobody = json!({
         "ok": true, "access_token": "xoxp-1", "scope": "", "team_id": "T1", "team_name": "Acme", "user_id": "",
         "bot": {"bot_user_id": "B1", "bot_access_token": "xoxb-1"},
     });
-    let refused = built("v2", json!({"ok": false, "error": "invalid_code", "authed_user": {"id": "U"}}));
+    let refused = build("v2", json!({"ok": false, "error": "invalid_code", "authed_user": {"id": "U"}}));
     assert_eq!(refused.expect_err("not ok").to_string(), "Slack answered: invalid_code");
     for data in [nobody, json!({"ok": true}), json!({}), json!("text")] {
-        assert!(built("v1", data).is_err());
+        assert!(build("v1", data).is_err());
     }
 }
 
-fn given() -> Vec<Grant> {
+fn grants() -> Vec<Grant> {
     let user = Grant::new("user", "xoxe.xoxp-1").refresh_token("xoxe-u").subject("U1");
     vec![Grant::new("bot", "xoxe.xoxb-1").refresh_token("xoxe-b"), user]
 }
 
-/// Has Slack left while it answers these methods with status and body; what was done, in order, and what came of it.
-fn left(leaving: Leaving, answers: &[(&str, u16, Value)]) -> (Vec<String>, Result<Revoked>) {
-    let script = |slack: Harness<Slack>, (method, status, body): &(&str, u16, Value)| {
+/// Revokes while Slack answers these methods with status and body. Returns the calls in order, and
+/// the result.
+fn revoke(request: RevokeRequest, answers: &[(&str, u16, Value)]) -> (Vec<String>, Result<Revoked>) {
+    let mock = |slack: Harness<Slack>, (method, status, body): &(&str, u16, Value)| {
         let answer = HttpResponse::new(*status, body.to_string()).with_header("retry-after", "30");
-        slack.answers(format!("https://slack.com/api/{method}"), answer)
+        slack.mock(format!("https://slack.com/api/{method}"), answer)
     };
-    let mut slack = answers.iter().fold(slack("v2"), script);
-    let revoked = slack.revoke(leaving);
+    let mut slack = answers.iter().fold(slack("v2"), mock);
+    let revoked = slack.revoke(request);
     let bearer = |request: &HttpRequest| {
         let found = request.headers.iter().find(|(name, _)| name == "authorization");
         found.map_or("", |(_, value)| value.trim_start_matches("Bearer ")).to_owned()
     };
-    let done = |request: &HttpRequest| {
+    let call = |request: &HttpRequest| {
         let method = request.url.rsplit('/').next().unwrap_or_default();
         format!("{method} {} {}", bearer(request), String::from_utf8_lossy(&request.body)).trim_end().to_owned()
     };
-    (slack.requests().iter().map(done).collect(), revoked)
+    (slack.requests().iter().map(call).collect(), revoked)
 }
 
-fn whole() -> Leaving {
-    Leaving::whole("T1", State::new(), given())
+fn uninstall() -> RevokeRequest {
+    RevokeRequest::uninstall("T1", State::new(), grants())
 }
 
-fn error(word: &str) -> Value {
-    json!({"ok": false, "error": word})
+fn error(code: &str) -> Value {
+    json!({"ok": false, "error": code})
 }
 
 #[test]
-fn who_leaves_uninstalls_the_app_and_with_it_every_token() {
-    let (done, revoked) = left(whole(), &[("apps.uninstall", 200, json!({"ok": true}))]);
-    assert_eq!(done, ["apps.uninstall xoxe.xoxb-1 client_id=1.2&client_secret=s3cret"]);
+fn an_uninstall_uninstalls_the_app_and_with_it_every_token() {
+    let (calls, revoked) = revoke(uninstall(), &[("apps.uninstall", 200, json!({"ok": true}))]);
+    assert_eq!(calls, ["apps.uninstall xoxe.xoxb-1 client_id=1.2&client_secret=s3cret"]);
     assert_eq!(revoked.expect("done"), Revoked::done("apps.uninstall: ok"));
 }
 
 #[test]
-fn where_the_app_cannot_be_uninstalled_each_token_goes_alone() {
+fn if_the_app_cannot_be_uninstalled_each_token_is_revoked() {
     for refusal in ["is_bot", "no_permission", "client_id_token_mismatch"] {
-        let revoke = || ("auth.revoke", 200, json!({"ok": true, "revoked": true}));
-        let (done, revoked) = left(whole(), &[("apps.uninstall", 200, error(refusal)), revoke(), revoke()]);
-        assert_eq!(done[1..], ["auth.revoke xoxe.xoxb-1", "auth.revoke xoxe.xoxp-1"]);
+        let ok = || ("auth.revoke", 200, json!({"ok": true, "revoked": true}));
+        let (calls, revoked) = revoke(uninstall(), &[("apps.uninstall", 200, error(refusal)), ok(), ok()]);
+        assert_eq!(calls[1..], ["auth.revoke xoxe.xoxb-1", "auth.revoke xoxe.xoxp-1"]);
         let words = format!("apps.uninstall: {refusal}, auth.revoke of bot: ok, auth.revoke of user: ok");
         assert_eq!(revoked.expect("done"), Revoked::done(words));
     }
 }
 
 #[test]
-fn a_dead_token_is_as_good_as_revoked_and_another_error_is_tried_again() {
-    let user = || Leaving::of_grants("T1", State::new(), vec![Grant::new("user", "xoxp-1").subject("U1")]);
+fn a_dead_token_counts_as_revoked_and_another_error_is_tried_again() {
+    let user = || RevokeRequest::for_grants("T1", State::new(), vec![Grant::new("user", "xoxp-1").subject("U1")]);
     for dead in ["token_revoked", "account_inactive", "invalid_auth"] {
-        let (_, revoked) = left(user(), &[("auth.revoke", 200, error(dead))]);
+        let (_, revoked) = revoke(user(), &[("auth.revoke", 200, error(dead))]);
         assert_eq!(revoked.expect("done"), Revoked::done(format!("auth.revoke of user: {dead}")));
     }
     for (status, body) in [(200, error("fatal_error")), (503, json!("down")), (200, json!([]))] {
-        assert!(left(user(), &[("auth.revoke", status, body)]).1.is_err());
+        assert!(revoke(user(), &[("auth.revoke", status, body)]).1.is_err());
     }
-    let (_, revoked) = left(user(), &[("auth.revoke", 429, error("ratelimited"))]);
-    assert_eq!(revoked.expect("later"), Revoked::later("auth.revoke of user: ratelimited", 30));
+    let (_, revoked) = revoke(user(), &[("auth.revoke", 429, error("ratelimited"))]);
+    assert_eq!(revoked.expect("later"), Revoked::retry_after("auth.revoke of user: ratelimited", 30));
 }
 
 #[test]
-fn an_expired_token_is_refreshed_so_that_what_came_with_it_does_not_live_on() {
+fn an_expired_token_is_refreshed_so_that_its_refresh_token_does_not_live_on() {
     let refreshed = json!({"ok": true, "access_token": "xoxe.xoxb-2"});
-    let uninstall = |body| ("apps.uninstall", 200, body);
+    let uninstalled = |body| ("apps.uninstall", 200, body);
     let answers =
-        [uninstall(error("token_expired")), ("oauth.v2.access", 200, refreshed), uninstall(json!({"ok": true}))];
-    let (done, revoked) = left(whole(), &answers);
-    assert!(done[1].contains("refresh_token=xoxe-b") && done[2].starts_with("apps.uninstall xoxe.xoxb-2"), "{done:?}");
+        [uninstalled(error("token_expired")), ("oauth.v2.access", 200, refreshed), uninstalled(json!({"ok": true}))];
+    let (calls, revoked) = revoke(uninstall(), &answers);
+    assert!(
+        calls[1].contains("refresh_token=xoxe-b") && calls[2].starts_with("apps.uninstall xoxe.xoxb-2"),
+        "{calls:?}"
+    );
     assert_eq!(revoked.expect("done"), Revoked::done("apps.uninstall: ok"));
 }
 
 #[test]
-fn what_a_refresh_token_brings_is_used_to_the_end_since_it_is_good_for_one_exchange() {
+fn a_refreshed_token_is_used_to_the_end_since_the_refresh_token_works_once() {
     let refreshed = |kind: &str| json!({"ok": true, "access_token": format!("xoxe.{kind}-2")});
     let exchange = |kind| ("oauth.v2.access", 200, refreshed(kind));
     let expired = |method| (method, 200, error("token_expired"));
@@ -253,46 +257,46 @@ fn what_a_refresh_token_brings_is_used_to_the_end_since_it_is_good_for_one_excha
     ] {
         let first = [expired("apps.uninstall"), exchange("xoxb"), refusal, revoked()];
         let second = [expired("auth.revoke"), exchange("xoxp"), revoked()];
-        let (done, came) = left(whole(), &[&first[..], &second].concat());
-        assert_eq!(done[3..5], ["auth.revoke xoxe.xoxb-2", "auth.revoke xoxe.xoxp-1"], "{done:?}");
-        assert_eq!(done[6..], ["auth.revoke xoxe.xoxp-2"], "{done:?}");
+        let (calls, result) = revoke(uninstall(), &[&first[..], &second].concat());
+        assert_eq!(calls[3..5], ["auth.revoke xoxe.xoxb-2", "auth.revoke xoxe.xoxp-1"], "{calls:?}");
+        assert_eq!(calls[6..], ["auth.revoke xoxe.xoxp-2"], "{calls:?}");
         let words = format!("apps.uninstall: {word}, auth.revoke of bot: ok, auth.revoke of user: ok");
-        assert_eq!(came.expect("every token is dead"), Revoked::done(words));
+        assert_eq!(result.expect("every token is dead"), Revoked::done(words));
     }
 }
 
 #[test]
-fn a_refresh_token_that_somebody_has_used_is_no_sign_that_its_tokens_are_dead() {
-    let bot = Leaving::whole("T1", State::new(), given()[..1].to_vec());
+fn a_used_refresh_token_does_not_mean_that_its_tokens_are_dead() {
+    let bot = RevokeRequest::uninstall("T1", State::new(), grants()[..1].to_vec());
     let expired = |method| (method, 200, error("token_expired"));
     let used = ("oauth.v2.access", 200, error("invalid_refresh_token"));
-    let (done, revoked) = left(bot, &[expired("apps.uninstall"), used, expired("auth.revoke")]);
+    let (calls, revoked) = revoke(bot, &[expired("apps.uninstall"), used, expired("auth.revoke")]);
     let words = "apps.uninstall: invalid_refresh_token, auth.revoke of bot: token_expired";
-    assert!(revoked.expect_err("it may work on").to_string().ends_with(words), "{done:?}");
+    assert!(revoked.expect_err("it may work on").to_string().ends_with(words), "{calls:?}");
 }
 
 #[test]
-fn one_token_that_is_refused_keeps_no_other_alive() {
-    let both = || Leaving::of_grants("T1", State::new(), given());
+fn a_refused_token_keeps_no_other_alive() {
+    let both = || RevokeRequest::for_grants("T1", State::new(), grants());
     let revoked = || ("auth.revoke", 200, json!({"ok": true, "revoked": true}));
-    let (done, came) = left(both(), &[("auth.revoke", 200, error("fatal_error")), revoked()]);
-    assert_eq!(done, ["auth.revoke xoxe.xoxb-1", "auth.revoke xoxe.xoxp-1"]);
+    let (calls, result) = revoke(both(), &[("auth.revoke", 200, error("fatal_error")), revoked()]);
+    assert_eq!(calls, ["auth.revoke xoxe.xoxb-1", "auth.revoke xoxe.xoxp-1"]);
     let words = "auth.revoke of bot: fatal_error, auth.revoke of user: ok";
-    assert!(came.expect_err("one lives").to_string().ends_with(words));
-    let (_, came) = left(both(), &[("auth.revoke", 429, error("ratelimited")), revoked()]);
+    assert!(result.expect_err("one lives").to_string().ends_with(words));
+    let (_, result) = revoke(both(), &[("auth.revoke", 429, error("ratelimited")), revoked()]);
     let words = "auth.revoke of bot: ratelimited, auth.revoke of user: ok";
-    assert_eq!(came.expect("later"), Revoked::later(words, 30));
+    assert_eq!(result.expect("later"), Revoked::retry_after(words, 30));
 }
 
 #[test]
 fn while_the_workspace_is_connected_its_bot_stays_in_its_channels() {
-    let replaced = Leaving::of_grants("T1", State::new(), given()).connected();
-    let (done, revoked) = left(replaced, &[("auth.revoke", 200, json!({"ok": true, "revoked": true}))]);
-    assert_eq!(done, ["auth.revoke xoxe.xoxp-1"]);
+    let replaced = RevokeRequest::for_grants("T1", State::new(), grants()).still_connected();
+    let (calls, revoked) = revoke(replaced, &[("auth.revoke", 200, json!({"ok": true, "revoked": true}))]);
+    assert_eq!(calls, ["auth.revoke xoxe.xoxp-1"]);
     assert_eq!(revoked.expect("done"), Revoked::done("auth.revoke of user: ok"));
-    // That of a set-up that came to nothing has the host's own name, and is a bot's nevertheless.
+    // The grant of a failed setup has the host's own name, and is nevertheless a bot's.
     for name in ["bot", "access"] {
-        let bot = Leaving::of_grants("T1", State::new(), vec![Grant::new(name, "xoxb-1")]).connected();
-        assert_eq!(left(bot, &[]).1.expect("done"), Revoked::done("nothing to revoke"));
+        let bot = RevokeRequest::for_grants("T1", State::new(), vec![Grant::new(name, "xoxb-1")]).still_connected();
+        assert_eq!(revoke(bot, &[]).1.expect("done"), Revoked::done("nothing to revoke"));
     }
 }

@@ -4,7 +4,7 @@
 use std::{io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use jackfield::plugins::worker::COMMAND as WORKER;
+use jackfield_loader::worker::COMMAND as WORKER;
 use jackfield_test_support::{
     host::{Host, HostBuilder, Program},
     stand_in::Rotation,

@@ -13,11 +13,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use jackfield::{
-    config::{self, Settings},
-    startup::open_store,
-    store::Store,
-};
+use jackfield_config::{self as config, Settings};
+use jackfield_services::open::open_store;
+use jackfield_store::Store;
 use tempfile::TempDir;
 
 pub use crate::libraries::{built_library, library_folder, write_library};

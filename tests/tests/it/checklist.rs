@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use crate::tidy::sources;
+use jackfield_tidy::sources;
 
 /// Number of a point, the point in a few words, and its tests.
 type Point = (u8, &'static str, &'static [&'static str]);
@@ -18,7 +18,7 @@ const NOT_HELD: [(u8, &str); 1] =
     [(44, "nothing is linked by mail or in a second browser: there is no proof of a link that could be spent twice")];
 
 const HELD: &[Point] = &[
-    (1, "states are random and from the system", &["each_log_in_binds_another_state_and_sends_it"]),
+    (1, "states are random and from the system", &["each_log_in_binds_and_sends_a_new_state"]),
     (
         2,
         "a state counts once, also at the same time and on two hosts",
@@ -29,7 +29,7 @@ const HELD: &[Point] = &[
             "of_many_claims_one_wins_and_an_old_claim_is_worth_nothing",
         ],
     ),
-    (3, "no state, or none expected, is no match", &["state_forged_or_left_out", "answers_are_judged"]),
+    (3, "no state, or none expected, is no match", &["state_forged_or_left_out", "answers_are_checked"]),
     (
         4,
         "setups expire, and say so",
@@ -84,7 +84,7 @@ const HELD: &[Point] = &[
         16,
         "a fresh S256 proof key goes along unless the provider wants none",
         &[
-            "a_verifier_is_kept_and_its_challenge_alone_is_sent_unless_the_provider_wants_none",
+            "only_the_challenge_of_a_verifier_is_sent_unless_the_provider_wants_none",
             "pkce_downgrade_by_metadata",
             "a_certified_server_gives_no_code_without_a_proof_key",
         ],
@@ -100,7 +100,7 @@ const HELD: &[Point] = &[
         "an error answer uses the state up and is shown as text",
         &["error_injection", "a_denied_consent_is_told_and_the_setup_is_used_up"],
     ),
-    (20, "no parameter twice, no code with an error", &["parameter_pollution", "answers_are_judged"]),
+    (20, "no parameter twice, no code with an error", &["parameter_pollution", "answers_are_checked"]),
     (
         21,
         "the redirect URI is the configured one, byte for byte in both requests",
@@ -159,7 +159,7 @@ const HELD: &[Point] = &[
         &[
             "every_bad_token_answer_ends_the_setup_with_nothing_stored",
             "answers_are_read_by_their_content_type",
-            "what_is_no_token_is_an_error",
+            "an_answer_without_a_token_is_an_error",
         ],
     ),
     (
@@ -172,14 +172,14 @@ const HELD: &[Point] = &[
             "ssrf_by_redirect_of_the_revocation_endpoint",
             "ssrf_by_a_private_address",
             "special_purpose_addresses_are_not_public",
-            "a_server_names_no_endpoint_over_plain_http_unless_it_is_allowed",
+            "a_plain_http_endpoint_is_refused_unless_it_is_allowed",
         ],
     ),
     (
         32,
         "a client's secret is in no URL, error or log",
         &[
-            "a_request_is_exact_in_every_dialect",
+            "a_request_is_exact_in_every_form",
             "an_error_that_quotes_the_request_loses_its_secrets",
             "token_leak_by_dialog_page_error_or_api",
         ],
@@ -189,13 +189,13 @@ const HELD: &[Point] = &[
         "granted scopes are compared with those asked for",
         &[
             "fewer_scopes_than_were_asked_for_are_told_in_the_log",
-            "the_granted_set_is_read_in_every_way_of_writing_it_and_compared",
+            "granted_scopes_are_read_in_every_format_and_compared",
         ],
     ),
     (
         34,
         "an ID token is verified before a claim is used",
-        &["id_token_forgery", "each_claim_that_does_not_fit_is_refused_by_name"],
+        &["id_token_forgery", "each_claim_that_does_not_match_is_refused_by_name"],
     ),
     (
         35,
@@ -208,7 +208,7 @@ const HELD: &[Point] = &[
     (
         36,
         "there is no running without a key",
-        &["a_key_is_made_once_and_kept_to_the_hosts_user", "a_short_key_is_refused_and_not_told"],
+        &["a_key_is_created_once_and_only_the_hosts_user_can_read_it", "a_short_key_is_refused_and_not_shown"],
     ),
     (
         37,
@@ -219,7 +219,7 @@ const HELD: &[Point] = &[
             "neither_log_nor_database_tells_key_secret_or_body",
             "an_error_about_a_body_says_where_and_quotes_nothing_of_it",
             "neither_log_nor_database_tells_what_an_event_says",
-            "a_webhooks_key_is_told_by_no_path",
+            "no_path_has_a_webhooks_key",
         ],
     ),
     (38, "one refresh for all callers on all hosts", &["sixty_four_callers_on_two_hosts_spend_one_refresh_token_once"]),

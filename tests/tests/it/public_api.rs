@@ -11,7 +11,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-use crate::tidy::{root, sources};
+use jackfield_tidy::{root, sources};
 
 /// Folders of source, each with the file that exports its public items.
 const CRATES: [(&str, &str); 3] = [

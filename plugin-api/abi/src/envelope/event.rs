@@ -1,74 +1,79 @@
-//! What a service tells a provider of its integrations, all at one URL.
+//! What a service reports to a provider about its integrations, all at one URL.
 
 use serde::{Deserialize, Serialize};
 
-use super::WebhookAnswer;
+use super::WebhookResponse;
 
-/// What a call to a provider's events URL says, and what the service reads.
+/// What a provider answers to a request to its events URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct Told {
-    /// What the service reads. What it binds is left alone: no set-up is under way.
-    pub answer: WebhookAnswer,
-    /// What has happened, believed only with an answer of status 2xx; none where the call says nothing that the host should know.
+pub struct EventResponse {
+    /// What the service reads. Its [`bind`](WebhookResponse::bind) is ignored: no setup is running.
+    #[serde(rename = "answer")]
+    pub response: WebhookResponse,
+    /// What has happened. The host acts on it only if the response has a status of 2xx.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
 }
 
-/// Something that has happened at the service, to one integration.
+/// Something that happened at the service to one integration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Event {
-    /// The service's id of this delivery, by which one that comes twice is known; empty: it has none.
+    /// The service's id of this delivery, so that the host acts on a repeated one once. Empty if
+    /// the service sends none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
-    /// When it happened, in seconds since 1970-01-01 UTC: what was connected later is left alone. 0: just now.
-    pub at: u64,
+    /// When it happened, in seconds since 1970-01-01 UTC. The host leaves alone what was connected
+    /// later. 0 means now.
+    #[serde(rename = "at")]
+    pub time: u64,
     /// External id of the integration.
     pub external_id: String,
-    /// What.
-    pub happened: Happened,
+    /// What happened.
+    #[serde(rename = "happened")]
+    pub kind: EventKind,
 }
 
-/// What has happened.
+/// What happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Happened {
-    /// The service has ended the integration, with all its grants.
+pub enum EventKind {
+    /// The service has ended the integration with all its grants.
     Uninstalled,
-    /// The service has ended some of its grants.
+    /// The service has revoked some of its grants.
     TokensRevoked {
-        /// Which.
+        /// Which grants.
         #[serde(default)]
-        grants: Vec<GrantName>,
+        grants: Vec<GrantSelector>,
     },
-    /// Something of a later version: nothing follows from it.
+    /// A kind of a later version. The host does nothing.
     #[default]
     #[serde(other)]
     Unknown,
 }
 
-/// Names grants of an integration.
+/// Selects grants of an integration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct GrantName {
+pub struct GrantSelector {
     /// Name of the grant: `bot`, `user`.
     pub name: String,
-    /// External id of the identity it acts for; empty: all of that name.
+    /// External id of the identity that the grant acts for. Empty selects all grants of the name.
     pub subject: String,
 }
 
-impl Told {
-    /// An answer, and nothing that has happened.
+impl EventResponse {
+    /// A response without events.
     #[must_use]
-    pub const fn new(answer: WebhookAnswer) -> Self {
-        Self { answer, events: Vec::new() }
+    pub const fn new(response: WebhookResponse) -> Self {
+        Self { response, events: Vec::new() }
     }
 
-    /// Adds something that has happened.
+    /// Adds an event.
     #[must_use]
     pub fn event(mut self, event: Event) -> Self {
         self.events.push(event);
@@ -76,22 +81,22 @@ impl Told {
     }
 }
 
-impl From<WebhookAnswer> for Told {
-    fn from(answer: WebhookAnswer) -> Self {
-        Self::new(answer)
+impl From<WebhookResponse> for EventResponse {
+    fn from(response: WebhookResponse) -> Self {
+        Self::new(response)
     }
 }
 
 impl Event {
-    /// The service has ended the integration of this external id, with all its grants.
+    /// The service has ended the integration of this external id with all its grants.
     pub fn uninstalled(external_id: impl Into<String>) -> Self {
-        Self { external_id: external_id.into(), happened: Happened::Uninstalled, ..Self::default() }
+        Self { external_id: external_id.into(), kind: EventKind::Uninstalled, ..Self::default() }
     }
 
-    /// The service has ended some grants of the integration of this external id.
-    pub fn tokens_revoked(external_id: impl Into<String>, grants: impl IntoIterator<Item = GrantName>) -> Self {
-        let happened = Happened::TokensRevoked { grants: grants.into_iter().collect() };
-        Self { external_id: external_id.into(), happened, ..Self::default() }
+    /// The service has revoked some grants of the integration of this external id.
+    pub fn tokens_revoked(external_id: impl Into<String>, grants: impl IntoIterator<Item = GrantSelector>) -> Self {
+        let kind = EventKind::TokensRevoked { grants: grants.into_iter().collect() };
+        Self { external_id: external_id.into(), kind, ..Self::default() }
     }
 
     /// Sets the service's id of this delivery.
@@ -103,19 +108,19 @@ impl Event {
 
     /// Sets when it happened, in seconds since 1970-01-01 UTC.
     #[must_use]
-    pub const fn at(mut self, seconds: u64) -> Self {
-        self.at = seconds;
+    pub const fn time(mut self, unix_seconds: u64) -> Self {
+        self.time = unix_seconds;
         self
     }
 }
 
-impl GrantName {
+impl GrantSelector {
     /// All grants of this name.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), subject: String::new() }
     }
 
-    /// Only the one that acts for an identity, by its external id.
+    /// Only the grant that acts for the identity of this external id.
     #[must_use]
     pub fn subject(mut self, external_id: impl Into<String>) -> Self {
         self.subject = external_id.into();

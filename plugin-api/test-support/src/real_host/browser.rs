@@ -1,4 +1,5 @@
-//! A person at a browser, as far as a set-up needs one: cookies, forms, one request a connection. HTTP/1.0 on loopback needs no crate.
+//! A browser, as far as a setup needs one: cookies, forms, one request per connection. HTTP/1.0 on
+//! loopback needs no crate.
 
 use std::{
     collections::BTreeMap,
@@ -9,47 +10,47 @@ use std::{
 
 use url::{Url, form_urlencoded};
 
-use super::URL_PREFIX;
+use super::urls::URL_PREFIX;
 
-/// Longer than the host takes for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than the host takes for any response.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) struct Browser {
     address: String,
     cookies: BTreeMap<String, String>,
 }
 
-/// An answer of the host's, read to its end.
-pub(super) struct Answer {
+/// A response of the host.
+pub(super) struct Response {
     pub(super) status: u16,
-    /// Where a redirect leads; within the host, by its path.
+    /// Target of a redirect. A path if it is within the host.
     pub(super) location: Option<String>,
     pub(super) text: String,
-    /// Whether the page looks again by itself.
-    pub(super) waits: bool,
+    /// Whether the page reloads itself.
+    pub(super) reloads: bool,
 }
 
 impl Browser {
-    pub(super) const fn at(address: String) -> Self {
+    pub(super) const fn new(address: String) -> Self {
         Self { address, cookies: BTreeMap::new() }
     }
 
     #[track_caller]
     pub(super) fn log_in(&mut self, email: &str, password: &str) {
         let form = [("email", email), ("password", password), ("next", "/")];
-        let answer = self.post("/auth/login/", &form.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        assert_eq!(answer.status, 302, "the log-in fails: {}", answer.text);
+        let response = self.post("/auth/login/", &form.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(response.status, 302, "the login fails: {}", response.text);
     }
 
-    pub(super) fn get(&mut self, path: &str) -> Answer {
+    pub(super) fn get(&mut self, path: &str) -> Response {
         self.send("GET", path, "")
     }
 
-    pub(super) fn post(&mut self, path: &str, form: &[(String, String)]) -> Answer {
+    pub(super) fn post(&mut self, path: &str, form: &[(String, String)]) -> Response {
         self.send("POST", path, &encoded(form))
     }
 
-    fn send(&mut self, method: &str, path: &str, body: &str) -> Answer {
+    fn send(&mut self, method: &str, path: &str, body: &str) -> Response {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = format!(
             "{method} {path} HTTP/1.0\r\nhost: {}\r\ncookie: {}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
@@ -58,33 +59,34 @@ impl Browser {
             cookies.join("; "),
             body.len()
         );
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         let sent = TcpStream::connect(&self.address).and_then(|mut stream| {
-            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
             stream.write_all(request.as_bytes())?;
-            stream.read_to_end(&mut answer)
+            stream.read_to_end(&mut response)
         });
         sent.unwrap_or_else(|error| panic!("{method} {path}: the host does not answer: {error}"));
-        self.read(&String::from_utf8_lossy(&answer))
+        self.read(&String::from_utf8_lossy(&response))
     }
 
-    fn read(&mut self, answer: &str) -> Answer {
-        let (head, text) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    fn read(&mut self, response: &str) -> Response {
+        let (head, text) = response.split_once("\r\n\r\n").unwrap_or((response, ""));
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-        let (mut location, mut waits) = (None, false);
+        let mut location = None;
+        let mut reloads = false;
         for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
             match name.to_ascii_lowercase().as_str() {
                 "location" => location = Some(value.strip_prefix(URL_PREFIX).unwrap_or(value).to_owned()),
-                "refresh" => waits = true,
-                "set-cookie" => self.keep_cookie(value),
+                "refresh" => reloads = true,
+                "set-cookie" => self.store_cookie(value),
                 _ => {}
             }
         }
-        Answer { status: status.unwrap_or_default(), location, text: text.to_owned(), waits }
+        Response { status: status.unwrap_or_default(), location, text: text.to_owned(), reloads }
     }
 
-    fn keep_cookie(&mut self, cookie: &str) {
+    fn store_cookie(&mut self, cookie: &str) {
         let pair = cookie.split(';').next().unwrap_or_default();
         if let Some((name, value)) = pair.split_once('=') {
             self.cookies.insert(name.to_owned(), value.to_owned());

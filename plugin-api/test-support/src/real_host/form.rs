@@ -1,4 +1,4 @@
-//! Reads a form that the host has drawn back into a [`Form`].
+//! Reads a form that the host has rendered back into a [`Form`].
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,17 @@ enum Piece<'a> {
     Text(String),
 }
 
-/// What has been read so far of the field that is being read.
+/// The form so far, and what comes next.
 #[derive(Default)]
-struct Reading {
+struct FormReader {
     form: Form,
     /// What the next text is.
-    text: Next,
+    next: NextText,
     label: String,
-    is_optional: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Next {
+enum NextText {
     #[default]
     Nothing,
     Title,
@@ -35,13 +34,13 @@ enum Next {
 pub(super) fn read(page: &str) -> Option<Form> {
     let (before, form) = page.split_once("<form method=\"post\" class=\"stack\" novalidate>")?;
     let (form, _) = form.rsplit_once("</form>")?;
-    let mut reading = Reading::default();
+    let mut reader = FormReader::default();
     let title = before.rfind("<h2>").map_or("", |at| &before[at..]);
-    pieces(title).into_iter().chain(pieces(form)).for_each(|piece| reading.take(&piece));
-    Some(reading.form)
+    pieces(title).into_iter().chain(pieces(form)).for_each(|piece| reader.take(&piece));
+    Some(reader.form)
 }
 
-impl Reading {
+impl FormReader {
     fn take(&mut self, piece: &Piece<'_>) {
         match piece {
             Piece::Text(text) => self.take_text(text),
@@ -52,16 +51,15 @@ impl Reading {
     fn take_tag(&mut self, name: &str, attributes: &BTreeMap<&str, String>) {
         let of = |name: &str| attributes.get(name).map_or("", String::as_str);
         match name {
-            "h2" => self.text = Next::Title,
-            "label" => (self.text, self.is_optional) = (Next::Label, false),
-            "span" => (self.text, self.is_optional) = (Next::Nothing, true),
+            "h2" => self.next = NextText::Title,
+            "label" => self.next = NextText::Label,
             "input" if of("type") == "hidden" => {}
             "input" | "select" => self.take_field(name, attributes),
             "option" if !of("value").is_empty() => self.take_choice(attributes),
-            "p" if of("id").starts_with("help-") => self.text = Next::Help,
-            "p" if of("id").starts_with("error-") => self.text = Next::Error,
-            "button" => self.text = Next::Submit,
-            _ => self.text = Next::Nothing,
+            "p" if of("id").starts_with("help-") => self.next = NextText::Help,
+            "p" if of("id").starts_with("error-") => self.next = NextText::Error,
+            "button" => self.next = NextText::Submit,
+            _ => self.next = NextText::Nothing,
         }
     }
 
@@ -83,8 +81,8 @@ impl Reading {
             self.form.values.insert(field.name.clone(), value.to_owned());
         }
         self.form.fields.push(field);
-        // The words of a box stand behind it, all others before.
-        self.text = if field_type == FieldType::Checkbox { Next::Label } else { Next::Nothing };
+        // The label of a checkbox follows it. All others precede their field.
+        self.next = if field_type == FieldType::Checkbox { NextText::Label } else { NextText::Nothing };
     }
 
     fn take_choice(&mut self, attributes: &BTreeMap<&str, String>) {
@@ -94,7 +92,7 @@ impl Reading {
             self.form.values.insert(field.name.clone(), value.clone());
         }
         self.form.fields.push(field.choice(value, ""));
-        self.text = Next::Choice;
+        self.next = NextText::Choice;
     }
 
     fn take_text(&mut self, text: &str) {
@@ -103,18 +101,18 @@ impl Reading {
             return;
         }
         let text = text.to_owned();
-        match (std::mem::take(&mut self.text), self.form.fields.last_mut()) {
-            (Next::Title, _) => self.form.title = text,
-            (Next::Submit, _) => self.form.submit = if text == "Continue" { String::new() } else { text },
-            (Next::Label, Some(field)) if field.field_type == FieldType::Checkbox && field.label.is_empty() => {
+        match (std::mem::take(&mut self.next), self.form.fields.last_mut()) {
+            (NextText::Title, _) => self.form.title = text,
+            (NextText::Submit, _) => self.form.submit = if text == "Continue" { String::new() } else { text },
+            (NextText::Label, Some(field)) if field.field_type == FieldType::Checkbox && field.label.is_empty() => {
                 field.label = text
             }
-            (Next::Label, _) => self.label = text,
-            (Next::Help, Some(field)) => field.help = Some(text),
-            (Next::Error, Some(field)) => {
+            (NextText::Label, _) => self.label = text,
+            (NextText::Help, Some(field)) => field.help = Some(text),
+            (NextText::Error, Some(field)) => {
                 self.form.errors.insert(field.name.clone(), text);
             }
-            (Next::Choice, Some(field)) => {
+            (NextText::Choice, Some(field)) => {
                 field.choices.last_mut().into_iter().for_each(|choice| choice.label.clone_from(&text))
             }
             _ => {}
@@ -122,7 +120,8 @@ impl Reading {
     }
 }
 
-/// Takes apart what the host's templates write: every attribute is bare or in double quotes, every `<` and `"` of others is escaped.
+/// Splits a page into tags and text. In the host's templates every attribute is bare or in double
+/// quotes, and every other `<` and `"` is escaped.
 fn pieces(html: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     for part in html.split('<').skip(1) {

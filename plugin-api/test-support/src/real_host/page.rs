@@ -5,53 +5,53 @@ use serde_json::Value;
 
 use super::{browser, form};
 
-/// What a page of a set-up says.
+/// What a page of a setup shows.
 pub(super) enum Page {
-    /// The step answered and waits.
+    /// The step has answered and waits for the next request.
     Answer(Answer),
-    /// Away to another site.
+    /// A redirect to another site.
     Redirect(String),
-    /// The set-up is over: the integration, or `{"detail": …}`.
-    Ended(Value),
-    /// Home: there is no such set-up, or it may not go on.
-    Refused,
+    /// The setup has finished: the integration, or `{"detail": …}`.
+    Finished(Value),
+    /// A redirect home: the setup does not exist or may not go on.
+    Home,
     /// Something else.
     Other,
 }
 
 const PLUGIN: &str = "<div class=\"plugin\">";
-const LEAVING: &str = "<meta http-equiv=\"refresh\" content=\"0;url=";
+const REDIRECT: &str = "<meta http-equiv=\"refresh\" content=\"0;url=";
 const DIALOG: &str = "window.opener.postMessage(";
 
-pub(super) fn read(answer: &browser::Answer) -> Page {
-    match (answer.status, answer.location.as_deref()) {
-        (302, Some(location)) if location.starts_with('/') => Page::Refused,
+pub(super) fn read(response: &browser::Response) -> Page {
+    match (response.status, response.location.as_deref()) {
+        (302, Some(location)) if location.starts_with('/') => Page::Home,
         (302, Some(location)) => Page::Redirect(location.to_owned()),
-        (200, _) => shown(&answer.text, answer.waits).unwrap_or(Page::Other),
+        (200, _) => page_of(&response.text, response.reloads).unwrap_or(Page::Other),
         _ => Page::Other,
     }
 }
 
-fn shown(page: &str, waits: bool) -> Option<Page> {
+fn page_of(page: &str, reloads: bool) -> Option<Page> {
     if let Some((_, call)) = page.split_once(DIALOG) {
         let message = serde_json::Deserializer::from_str(call).into_iter::<Value>().next()?.ok()?;
-        return Some(Page::Ended(message["data"].clone()));
+        return Some(Page::Finished(message["data"].clone()));
     }
-    if let Some((_, url)) = page.split_once(LEAVING) {
+    if let Some((_, url)) = page.split_once(REDIRECT) {
         let (url, _) = url.split_once('"')?;
         return Some(Page::Redirect(form::unescaped(url)));
     }
     let (step, _) = page.rsplit_once("<p class=\"cancel\">")?;
     let answer = match step.split_once(PLUGIN) {
-        Some((_, html)) if waits => Answer::wait(without_ends(html)),
-        Some((_, html)) => Answer::html(without_ends(html)),
+        Some((_, html)) if reloads => Answer::wait(plugin_html(html)),
+        Some((_, html)) => Answer::html(plugin_html(html)),
         None => Answer::form(form::read(step)?),
     };
     Some(Page::Answer(answer))
 }
 
-/// What is the plugin's, without the ends of what the host has put around it.
-fn without_ends(html: &str) -> &str {
+/// The plugin's HTML, without the closing tags of the elements that the host has put around it.
+fn plugin_html(html: &str) -> &str {
     let card = html.trim_end().strip_suffix("</div>").unwrap_or(html);
     card.trim_end().strip_suffix("</div>").unwrap_or(card)
 }

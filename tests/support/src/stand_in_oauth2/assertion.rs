@@ -1,9 +1,10 @@
 //! Clients that authenticate with a signed assertion, checked strictly (RFC 7523 section 3).
 
-use jackfield::jose::{KeySet, Signed, SigningKey};
+use jackfield_oauth2::jose::{Jws, KeySet, SigningKey};
+use jackfield_stand_in::Parameters;
 use serde_json::{Value, json};
 
-use super::{CLIENT, Pairs, Rejection, ServiceRequest, Shared, expect_equal, issuer, take};
+use super::{CLIENT, Rejection, ServiceRequest, Shared, expect_equal, issuer};
 use crate::stand_in::locked;
 
 /// The private key of the client, PEM.
@@ -13,11 +14,11 @@ pub const CLIENT_KEY_ID: &str = "client-key-1";
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-pub(super) fn check(shared: &Shared, request: &ServiceRequest<'_>, given: &mut Pairs) -> Result<(), Rejection> {
-    expect_equal("client_id", &take(given, "client_id")?, CLIENT)?;
-    expect_equal("client_assertion_type", &take(given, "client_assertion_type")?, TYPE)?;
-    let assertion = take(given, "client_assertion")?;
-    let claims = Signed::read(&assertion).and_then(|signed| signed.verified(&registered()));
+pub(super) fn check(shared: &Shared, request: &ServiceRequest<'_>, given: &mut Parameters) -> Result<(), Rejection> {
+    expect_equal("client_id", &given.take("client_id")?, CLIENT)?;
+    expect_equal("client_assertion_type", &given.take("client_assertion_type")?, TYPE)?;
+    let assertion = given.take("client_assertion")?;
+    let claims = Jws::parse(&assertion).and_then(|jws| jws.verify(&registered()));
     let claims = claims.map_err(|error| format!("the assertion: {error}"))?;
     for name in ["iss", "sub"] {
         expect_equal(name, claims.get(name).and_then(Value::as_str).unwrap_or_default(), CLIENT)?;
@@ -43,5 +44,5 @@ fn check_times(claims: &serde_json::Map<String, Value>) -> Result<(), Rejection>
 
 fn registered() -> KeySet {
     let key = SigningKey::from_pem(CLIENT_KEY).expect("it is a key");
-    KeySet::read(&json!({"keys": [key.public_key(CLIENT_KEY_ID)]})).expect("a set")
+    KeySet::parse(&json!({"keys": [key.public_key(CLIENT_KEY_ID)]})).expect("a set")
 }

@@ -1,14 +1,10 @@
 //! ID tokens as an issuer signs them and as an attacker forges them (OpenID Connect Core 1.0
 //! section 2).
 
-use base64::{
-    Engine,
-    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
-};
-use jackfield::jose::SigningKey;
-use ring::{hmac, rand::SystemRandom, signature::ECDSA_P256_SHA256_FIXED_SIGNING, signature::EcdsaKeyPair};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jackfield_stand_in::{IssuerKey, access_token_hash, id_token_claims};
+use ring::hmac;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{CLIENT, SECRET, ServiceRequest, Shared, issuer};
 use crate::stand_in::locked;
@@ -47,15 +43,6 @@ pub enum WrongIdToken {
     OtherAccessToken,
 }
 
-/// A fresh key.
-pub(super) fn fresh_key() -> SigningKey {
-    let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-    let der = der.expect("the system has a random generator");
-    let body = BASE64_STANDARD.encode(der);
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
-    SigningKey::from_pem(&pem).expect("what was made is a key")
-}
-
 /// The ID token beside an access token.
 pub(super) fn issued(
     shared: &Shared,
@@ -65,20 +52,20 @@ pub(super) fn issued(
 ) -> Option<String> {
     let wrong = request.profile.issuer.as_ref()?.id_token;
     let claims = claims(shared, request, nonce, access_token, wrong);
-    let (kid, key) = &*locked(&shared.issuing.key);
+    let key = &*locked(&shared.issuing.key);
     Some(match wrong {
         Some(WrongIdToken::Missing) => return None,
-        Some(WrongIdToken::OtherKey) => fresh_key().sign(Some(kid), &claims),
-        Some(WrongIdToken::UnknownKey) => key.sign(Some("nobodys"), &claims),
+        Some(WrongIdToken::OtherKey) => IssuerKey::generate(key.id()).sign(&claims),
+        Some(WrongIdToken::UnknownKey) => key.sign_as("nobodys", &claims),
         Some(WrongIdToken::Unsigned) => format!("{}.", unsigned("none", &claims)),
         Some(WrongIdToken::SharedSecret) => with_secret(SECRET, &claims),
-        Some(WrongIdToken::PublicKeyAsSecret) => with_secret(&json!(key.public_key(kid)).to_string(), &claims),
+        Some(WrongIdToken::PublicKeyAsSecret) => with_secret(&key.public().to_string(), &claims),
         Some(WrongIdToken::Changed) => {
-            let signed = key.sign(Some(kid), &json!({}));
+            let signed = key.sign(&json!({}));
             let (head, signature) = (signed.split('.').next()?, signed.rsplit('.').next()?);
             format!("{head}.{}.{signature}", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()))
         }
-        _ => key.sign(Some(kid), &claims),
+        _ => key.sign(&claims),
     })
 }
 
@@ -105,17 +92,10 @@ fn claims(
     wrong: Option<WrongIdToken>,
 ) -> Value {
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    let hash = Sha256::digest(access_token);
-    let mut claims = json!({
-        "iss": issuer::id(shared, request),
-        "sub": SUBJECT,
-        "aud": CLIENT,
-        "exp": now + 300,
-        "iat": now,
-        "nonce": nonce,
-        "at_hash": BASE64_URL_SAFE_NO_PAD.encode(&hash[..16]),
-        "name": "Ada",
-    });
+    let mut claims = Value::Object(id_token_claims(&issuer::id(shared, request), CLIENT, nonce, now));
+    claims["at_hash"] = access_token_hash(access_token).into();
+    claims["sub"] = SUBJECT.into();
+    claims["name"] = "Ada".into();
     match wrong {
         Some(WrongIdToken::OtherIssuer) => claims["iss"] = "https://another.example".into(),
         Some(WrongIdToken::OtherAudience) => claims["aud"] = "another client".into(),

@@ -10,7 +10,7 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jackfield::jose::SigningKey;
+use jackfield_stand_in::{Endpoints, IssuerKey, OPENID_CONFIGURATION};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -84,15 +84,18 @@ pub enum Metadata {
 
 /// What all issuers of a stand-in share while it runs.
 pub(super) struct Issuing {
-    /// The signing key and its id.
-    pub(super) key: Mutex<(String, SigningKey)>,
+    pub(super) key: Mutex<IssuerKey>,
     pub(super) assertions: Mutex<HashSet<String>>,
     is_down: AtomicBool,
 }
 
 impl Default for Issuing {
     fn default() -> Self {
-        Self { key: Mutex::new(fresh_key(0)), assertions: Mutex::default(), is_down: AtomicBool::new(false) }
+        Self {
+            key: Mutex::new(IssuerKey::generate("key-0")),
+            assertions: Mutex::default(),
+            is_down: AtomicBool::new(false),
+        }
     }
 }
 
@@ -100,17 +103,13 @@ impl Issuing {
     /// Signs with another key from now on, and publishes only that one.
     pub(super) fn rotate(&self) {
         let mut key = locked(&self.key);
-        let number = key.0.trim_start_matches("key-").parse::<u32>().unwrap_or_default();
-        *key = fresh_key(number + 1);
+        let number = key.id().trim_start_matches("key-").parse::<u32>().unwrap_or_default();
+        *key = IssuerKey::generate(&format!("key-{}", number + 1));
     }
 
     pub(super) fn go(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
     }
-}
-
-fn fresh_key(number: u32) -> (String, SigningKey) {
-    (format!("key-{number}"), super::id_token::fresh_key())
 }
 
 /// The identifier that the host knows.
@@ -133,7 +132,7 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>, path: &str) 
     let issuer = request.profile.issuer.as_ref().filter(|_| request.method == Method::GET)?;
     let url = |what: &str| format!("https://{}.example/{what}", request.id);
     let inserted = path.starts_with(OAUTH) && matches!(issuer.place, Place::OAuth | Place::Both);
-    let appended = request.url == url("issuer/.well-known/openid-configuration")
+    let appended = request.url == format!("{}{OPENID_CONFIGURATION}", url("issuer"))
         && matches!(issuer.place, Place::OpenId | Place::Both);
     let is_down = shared.issuing.is_down.load(Ordering::Relaxed);
     let document = if inserted || appended { "metadata" } else { request.url.rsplit('/').next().unwrap_or_default() };
@@ -143,8 +142,7 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>, path: &str) 
     let answer = if inserted || appended {
         metadata(shared, request, issuer, appended)
     } else if request.url == url("keys") {
-        let (kid, key) = &*locked(&shared.issuing.key);
-        json!({"keys": [key.public_key(kid)]})
+        locked(&shared.issuing.key).jwks()
     } else if request.url == url("userinfo") {
         return Some(userinfo(shared, request, issuer));
     } else if path.contains(".well-known/") {
@@ -160,14 +158,9 @@ pub(super) const OAUTH: &str = ".well-known/oauth-authorization-server/";
 
 fn metadata(shared: &Shared, request: &ServiceRequest<'_>, issuer: &Issuer, is_openid: bool) -> Value {
     let at = |what: &str| shared.url(request.id, &format!("https://{}.example/{what}", request.id));
-    let mut metadata = json!({
-        "issuer": id(shared, request),
-        "authorization_endpoint": at("authorize"),
-        "token_endpoint": at("token"),
-        "userinfo_endpoint": at("userinfo"),
-        "jwks_uri": at("keys"),
-        "response_types_supported": ["code"],
-    });
+    let endpoints =
+        Endpoints { authorization: at("authorize"), token: at("token"), userinfo: at("userinfo"), jwks: at("keys") };
+    let mut metadata = Value::Object(endpoints.metadata(&id(shared, request)));
     if issuer.announces_iss {
         metadata["authorization_response_iss_parameter_supported"] = true.into();
     }

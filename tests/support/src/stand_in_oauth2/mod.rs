@@ -15,7 +15,7 @@ mod service_profile;
 mod token;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -31,6 +31,7 @@ use axum::{
 };
 pub use id_token::{SUBJECT, WrongIdToken};
 pub use issuer::{Iss, Issuer, Metadata, Place};
+use jackfield_stand_in::{AuthorizationCodes, Parameters};
 use serde_json::Value;
 pub use service_profile::{Answers, Authentication, Body, Pkce, ServiceProfile};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -57,12 +58,10 @@ struct ServiceRequest<'a> {
     method: Method,
     /// At the real service, without the query.
     url: String,
-    query: Pairs,
+    query: Parameters,
     headers: HeaderMap,
     body: Bytes,
 }
-
-type Pairs = Vec<(String, String)>;
 
 /// What a code was issued for.
 struct Grant {
@@ -80,7 +79,7 @@ struct Shared {
     requests: Mutex<Vec<String>>,
     profiles: Mutex<BTreeMap<String, ServiceProfile>>,
     faults: BTreeMap<String, Arc<FaultInjector>>,
-    grants: Mutex<HashMap<String, Grant>>,
+    codes: AuthorizationCodes<Grant>,
     /// Code verifiers, as they came.
     verifiers: Mutex<Vec<String>>,
     clock: Arc<Clock>,
@@ -182,7 +181,7 @@ impl Shared {
             requests: Mutex::default(),
             faults: profiles.keys().map(faults).collect(),
             profiles: Mutex::new(profiles),
-            grants: Mutex::default(),
+            codes: AuthorizationCodes::default(),
             verifiers: Mutex::default(),
             tokens: TokenRegistry::new(clock.clone()),
             clock,
@@ -212,7 +211,7 @@ async fn play(
     let of_service = path.strip_prefix(issuer::OAUTH).unwrap_or(path);
     let (id, rest) = of_service.split_once('/').unwrap_or((of_service, ""));
     let Some(profile) = locked(&shared.profiles).get(id).cloned() else { return refused("no such service") };
-    let query = pairs(uri.query().unwrap_or_default().as_bytes());
+    let query = Parameters::from_form(uri.query().unwrap_or_default().as_bytes());
     let request =
         ServiceRequest { id, profile: &profile, method, url: format!("https://{rest}"), query, headers, body };
     locked(&shared.requests).push(format!("{id} {}", request.url));
@@ -263,25 +262,10 @@ fn expect_equal(what: &str, given: &str, wanted: &str) -> Result<(), Rejection> 
     if given == wanted { Ok(()) } else { Err(format!("{what} is {given:?}, and not {wanted:?}")) }
 }
 
-fn pairs(encoded: &[u8]) -> Pairs {
-    url::form_urlencoded::parse(encoded).into_owned().collect()
-}
-
-/// Takes the one parameter of a name out.
-fn take(parameters: &mut Pairs, name: &str) -> Result<String, Rejection> {
-    take_optional(parameters, name)?.ok_or_else(|| format!("{name} is missing"))
-}
-
-fn take_optional(parameters: &mut Pairs, name: &str) -> Result<Option<String>, Rejection> {
-    let mut found = parameters.extract_if(.., |(key, _)| key == name);
-    let first = found.next().map(|(_, value)| value);
-    if found.next().is_some() { Err(format!("{name} is repeated")) } else { Ok(first) }
-}
-
 /// The remaining parameters are those that the service wants, no fewer and no more.
-fn expect_only(mut left: Pairs, wanted: &BTreeMap<String, String>) -> Result<(), Rejection> {
+fn expect_only(mut left: Parameters, wanted: &BTreeMap<String, String>) -> Result<(), Rejection> {
     for (name, value) in wanted {
-        expect_equal(name, &take(&mut left, name)?, value)?;
+        expect_equal(name, &left.take(name)?, value)?;
     }
-    left.first().map_or(Ok(()), |(name, _)| Err(format!("{name} is not a parameter of this service")))
+    left.iter().next().map_or(Ok(()), |(name, _)| Err(format!("{name} is not a parameter of this service")))
 }

@@ -3,19 +3,19 @@
 use axum::response::Response;
 
 use super::{
-    Rejection, ServiceRequest, Shared, expect_equal, take, take_optional,
+    Rejection, ServiceRequest, Shared, expect_equal,
     token::{authenticated, granted, policy, refused_with},
 };
 
 pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Response, Rejection> {
     let mut given = authenticated(shared, request)?;
-    expect_equal("grant_type", &take(&mut given, "grant_type")?, "refresh_token")?;
-    let token = take(&mut given, "refresh_token")?;
-    let scope = take_optional(&mut given, "scope")?;
+    expect_equal("grant_type", &given.take("grant_type")?, "refresh_token")?;
+    let token = given.take("refresh_token")?;
+    let scope = given.take_optional("scope")?;
     // The service's parameters of the first request may come again.
-    for (name, value) in given {
-        let wanted = request.profile.token_parameters.get(&name);
-        expect_equal(&name, &value, wanted.ok_or_else(|| format!("{name} is not a parameter of a refresh"))?)?;
+    for (name, value) in given.iter() {
+        let wanted = request.profile.token_parameters.get(name);
+        expect_equal(name, value, wanted.ok_or_else(|| format!("{name} is not a parameter of a refresh"))?)?;
     }
     let of_this_service = shared.tokens.family(&token).filter(|(owner, _)| owner == request.id);
     let Some((_, data)) = of_this_service else { return Ok(refused_with("invalid_grant")) };

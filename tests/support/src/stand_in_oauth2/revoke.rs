@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::{
-    Body, Rejection, ServiceProfile, ServiceRequest, Shared, take, take_optional,
+    Body, Rejection, ServiceProfile, ServiceRequest, Shared,
     token::{authenticated, refused_with},
 };
 
@@ -16,12 +16,12 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Re
     let profile = ServiceProfile { body: Body::Form, ..request.profile.clone() };
     let request = ServiceRequest { profile: &profile, ..request.clone() };
     let mut given = authenticated(shared, &request)?;
-    let token = take(&mut given, "token")?;
-    match take_optional(&mut given, "token_type_hint")?.as_deref() {
+    let token = given.take("token")?;
+    match given.take_optional("token_type_hint")?.as_deref() {
         None | Some("access_token" | "refresh_token") => {}
         Some(_) => return Ok(refused_with("unsupported_token_type")),
     }
-    if let Some((name, _)) = given.first() {
+    if let Some((name, _)) = given.iter().next() {
         return Err(format!("{name} is not a parameter of a revocation"));
     }
     // Section 2.1: only tokens of this client; here, of this service.

@@ -4,28 +4,25 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base64::{
-    Engine,
-    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
-};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jackfield_stand_in::{Parameters, s256};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use super::{
-    Answers, Authentication, Body, CLIENT, Grant, Pairs, Pkce, Rejection, SECRET, ServiceRequest, Shared, assertion,
-    expect_equal, expect_only, id_token, pairs, take, take_optional,
+    Answers, Authentication, Body, CLIENT, Grant, Pkce, Rejection, SECRET, ServiceRequest, Shared, assertion,
+    expect_equal, expect_only, id_token,
 };
 use crate::stand_in::{IssuedTokens, TokenPolicy, locked};
 
 pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Response, Rejection> {
     let mut given = authenticated(shared, request)?;
-    expect_equal("grant_type", &take(&mut given, "grant_type")?, "authorization_code")?;
-    let code = take(&mut given, "code")?;
+    expect_equal("grant_type", &given.take("grant_type")?, "authorization_code")?;
+    let code = given.take("code")?;
     // The first request with a code uses it up, good or bad.
-    let grant = locked(&shared.grants).remove(&code).ok_or("the code was never given, or used")?;
+    let grant = shared.codes.redeem(&code).ok_or("the code was never given, or used")?;
     expect_equal("the code's service", &grant.id, request.id)?;
-    expect_equal("redirect_uri", &take(&mut given, "redirect_uri")?, &grant.redirect_uri)?;
+    expect_equal("redirect_uri", &given.take("redirect_uri")?, &grant.redirect_uri)?;
     verify(shared, request, &grant, &mut given)?;
     expect_only(given, &request.profile.token_parameters)?;
     let data = json!({"scope": grant.scope});
@@ -35,7 +32,7 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Re
 }
 
 /// Authenticates the client and returns the other parameters.
-pub(super) fn authenticated(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Pairs, Rejection> {
+pub(super) fn authenticated(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Parameters, Rejection> {
     if !request.query.is_empty() {
         return Err("the request has a query, where secrets do not belong".to_owned());
     }
@@ -46,8 +43,7 @@ pub(super) fn authenticated(shared: &Shared, request: &ServiceRequest<'_>) -> Re
 
 /// Whether a request is a refresh, good or bad.
 pub(super) fn is_refresh(request: &ServiceRequest<'_>) -> bool {
-    let is_grant = |(name, value): &(String, String)| name == "grant_type" && value == "refresh_token";
-    parameters(request).is_ok_and(|given| given.iter().any(is_grant))
+    parameters(request).is_ok_and(|given| given.iter().any(|pair| pair == ("grant_type", "refresh_token")))
 }
 
 /// A refusal with an error code (RFC 6749 section 5.2).
@@ -71,7 +67,7 @@ pub(super) fn policy(request: &ServiceRequest<'_>) -> TokenPolicy {
 }
 
 /// The parameters of the body, which has the format that the service wants.
-fn parameters(request: &ServiceRequest<'_>) -> Result<Pairs, Rejection> {
+fn parameters(request: &ServiceRequest<'_>) -> Result<Parameters, Rejection> {
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let wanted = match request.profile.body {
         Body::Form => "application/x-www-form-urlencoded",
@@ -79,20 +75,17 @@ fn parameters(request: &ServiceRequest<'_>) -> Result<Pairs, Rejection> {
     };
     expect_equal("the content type", content_type.unwrap_or_default(), wanted)?;
     if request.profile.body == Body::Form {
-        return Ok(pairs(&request.body));
+        return Ok(Parameters::from_form(&request.body));
     }
-    let object: serde_json::Map<String, Value> =
-        serde_json::from_slice(&request.body).map_err(|_| "the body is not a JSON object")?;
-    let issued = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
-    object.into_iter().map(issued).collect::<Option<_>>().ok_or_else(|| "a member is not text".to_owned())
+    Parameters::from_json(&request.body).ok_or_else(|| "the body is not a JSON object of texts".to_owned())
 }
 
 /// Accepts one method and no other (RFC 6749 section 2.3).
-fn authenticate(shared: &Shared, request: &ServiceRequest<'_>, given: &mut Pairs) -> Result<(), Rejection> {
+fn authenticate(shared: &Shared, request: &ServiceRequest<'_>, given: &mut Parameters) -> Result<(), Rejection> {
     let header = request.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (id, secret) = match (request.profile.authentication, header) {
         (Authentication::PrivateKeyJwt, None) => return assertion::check(shared, request, given),
-        (Authentication::Post, None) => (take(given, "client_id")?, take(given, "client_secret")?),
+        (Authentication::Post, None) => (given.take("client_id")?, given.take("client_secret")?),
         (Authentication::Basic, Some(header)) => basic(header).ok_or("not HTTP Basic authentication")?,
         (way, _) => return Err(format!("the client does not prove itself by {way:?} alone")),
     };
@@ -110,15 +103,20 @@ fn basic(header: &str) -> Option<(String, String)> {
 }
 
 /// RFC 7636 section 4.6.
-fn verify(shared: &Shared, request: &ServiceRequest<'_>, grant: &Grant, given: &mut Pairs) -> Result<(), Rejection> {
+fn verify(
+    shared: &Shared,
+    request: &ServiceRequest<'_>,
+    grant: &Grant,
+    given: &mut Parameters,
+) -> Result<(), Rejection> {
     if request.profile.pkce == Pkce::Refused {
         return Ok(());
     }
-    let verifier = take_optional(given, "code_verifier")?;
+    let verifier = given.take_optional("code_verifier")?;
     locked(&shared.verifiers).extend(verifier.clone());
     match (&grant.challenge, verifier) {
         (Some(challenge), Some(verifier)) if (43..=128).contains(&verifier.len()) => {
-            expect_equal("the challenge", &BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)), challenge)
+            expect_equal("the challenge", &s256(&verifier), challenge)
         }
         (Some(_), _) => Err("code_verifier is missing, too short or too long".to_owned()),
         // RFC 9700 section 4.8.2: an attacker has removed the challenge from the request.

@@ -117,7 +117,6 @@ fn back(shared: &Shared, request: &AuthorizeRequest, is_allowed: bool) -> Respon
 
 /// A new code, as hard to guess as Slack's.
 fn granted(shared: &Shared, request: &AuthorizeRequest) -> String {
-    let code = format!("{}.{:x}", shared.client.id, getrandom::u64().expect("the system has a random generator"));
     let behaviour = locked(&shared.behaviour).clone();
     let mut teams = behaviour.teams();
     let chosen = teams.iter().position(|team| team.id == request.team).unwrap_or_default();
@@ -132,6 +131,5 @@ fn granted(shared: &Shared, request: &AuthorizeRequest) -> String {
         user_id: behaviour.user_id,
         given_at: shared.clock.now(),
     };
-    locked(&shared.grants).insert(code.clone(), grant);
-    code
+    shared.codes.issue(&format!("{}.", shared.client.id), grant)
 }

@@ -14,7 +14,6 @@ mod streams;
 mod token;
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -29,6 +28,7 @@ use axum::{
 };
 pub use behaviour::{Behaviour, Consent, Install, Team, TokenAnswer};
 pub use events::Delivery;
+use jackfield_stand_in::AuthorizationCodes;
 pub use received::Received;
 use serde::Deserialize;
 use tokio::{
@@ -81,7 +81,7 @@ struct Grant {
 struct Shared {
     client: Client,
     behaviour: Mutex<Behaviour>,
-    grants: Mutex<HashMap<String, Grant>>,
+    codes: AuthorizationCodes<Grant>,
     received: watch::Sender<Vec<Received>>,
     /// Opens for [`TokenAnswer::Slow`].
     gate: Notify,
@@ -97,7 +97,7 @@ impl Shared {
         Self {
             client,
             behaviour: Mutex::new(behaviour),
-            grants: Mutex::default(),
+            codes: AuthorizationCodes::default(),
             received: watch::Sender::default(),
             gate: Notify::new(),
             clock: clock.clone(),

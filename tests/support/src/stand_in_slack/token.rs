@@ -74,7 +74,7 @@ pub(super) fn refused(error: &str) -> Response {
 fn exchanged(shared: &Shared, api: ApiVersion, received: &Received) -> Result<Grant, &'static str> {
     let given = |name| received.field(name).unwrap_or_default();
     let client = client_error(shared, received);
-    let grant = locked(&shared.grants).remove(given("code"));
+    let grant = shared.codes.redeem(given("code"));
     match grant {
         // Slack's own libraries leave it out.
         _ if !["", "authorization_code"].contains(&given("grant_type")) => Err("invalid_grant_type"),

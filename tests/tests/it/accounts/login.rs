@@ -18,7 +18,7 @@ async fn a_log_in_changes_the_session_and_leads_where_the_person_was_going() -> 
     assert_eq!(form.header("set-cookie"), "", "a visitor gets no session");
     let wrong = user.log_in("owner@example.com", "wrong password").await?;
     assert_eq!((wrong.status, wrong.header("set-cookie")), (401, ""));
-    assert!(wrong.text.contains("E-mail or password is wrong."));
+    assert!(wrong.text.contains("That e-mail and password do not match."));
     let next = [("email", "Owner@Example.com"), ("password", PASSWORD), ("next", "/organizations/acme/integrations/")];
     let response = user.post("/auth/login/", &next).await?;
     assert_eq!(response.status_and_location(), (302, "/organizations/acme/integrations/"));

@@ -86,5 +86,6 @@ pub(crate) fn refusal(response: &HttpResponse) -> Result<(u16, String)> {
     let json = response.json()?;
     assert_eq!(json["code"], *code, "{json}");
     assert!(json["detail"].is_string(), "{json}");
+    assert!(response.header("proxy-status").starts_with("jackfield; error="), "{:?}", response.headers);
     Ok((response.status, code))
 }

@@ -2,7 +2,7 @@
 //! another host would.
 
 use anyhow::Result;
-use jackfield::store::{
+use jackfield_store::{
     IntegrationId, Store, StoreResult,
     grants::{self, Grant, NewGrant, NewTokens, Tokens},
     integrations::Installed,
@@ -24,15 +24,14 @@ impl AppDatabase {
 
     /// Every integration of `acme` with its metadata.
     pub(crate) async fn integrations(&self) -> StoreResult<Vec<(Installed, Map<String, Value>)>> {
-        use jackfield::store::{integrations, organizations};
-        let sealer = self.store.sealer().clone();
+        use jackfield_store::{integrations, organizations};
         self.store
-            .read(move |c| {
-                let Some(acme) = organizations::by_slug(c, "acme")? else { return Ok(Vec::new()) };
-                let rows = integrations::of_organization(c, acme.id, None, 1000)?;
+            .read(move |tx| {
+                let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(Vec::new()) };
+                let rows = integrations::of_organization(tx, acme.id, None, 1000)?;
                 rows.into_iter()
                     .map(|row| {
-                        let metadata = integrations::metadata(c, &sealer, row.integration.id)?.unwrap_or_default();
+                        let metadata = integrations::metadata(tx, row.integration.id)?.unwrap_or_default();
                         Ok((row, metadata))
                     })
                     .collect()
@@ -50,11 +49,10 @@ impl AppDatabase {
 
     /// The grants of an integration, each with its tokens.
     pub(crate) async fn grants_of(&self, id: IntegrationId) -> StoreResult<Vec<(Grant, Tokens)>> {
-        let sealer = self.store.sealer().clone();
         self.store
-            .read(move |c| {
-                let found = grants::of_integration(c, id)?;
-                found.into_iter().map(|grant| Ok((grant.clone(), grant.tokens(&sealer)?))).collect()
+            .read(move |tx| {
+                let found = grants::of_integration(tx, id)?;
+                found.into_iter().map(|grant| Ok((grant.clone(), grant.tokens(tx.sealer())?))).collect()
             })
             .await
     }
@@ -77,15 +75,13 @@ impl AppDatabase {
         at: Option<time::OffsetDateTime>,
     ) -> StoreResult<()> {
         let now = time::OffsetDateTime::now_utc();
-        let sealer = self.store.sealer().clone();
         for (grant, tokens) in self.grants(external_id).await?.into_iter().filter(|(grant, _)| grant.name == name) {
-            let sealer = sealer.clone();
             let Grant { scopes, is_single_use, .. } = grant.clone();
             let new = NewTokens { tokens, scopes, expires_at: at, due_at: at, is_single_use };
             let new = NewGrant { name: grant.name, subject: grant.subject, new };
             // As if it was issued long ago: less than a sixth of its lifetime is left.
             let long_ago = now - time::Duration::hours(12);
-            self.store.write(move |c| grants::put(c, &sealer, grant.integration, vec![new], long_ago)).await?;
+            self.store.at(long_ago).write(move |tx| grants::put(tx, grant.integration, vec![new])).await?;
         }
         Ok(())
     }
@@ -93,32 +89,29 @@ impl AppDatabase {
     /// The refresh of an integration's first grant.
     pub(crate) async fn refresh(&self, external_id: &str) -> StoreResult<Option<Refresh>> {
         let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(None) };
-        self.store.read(move |c| refreshes::get(c, grant.id)).await
+        self.store.read(move |tx| refreshes::get(tx, grant.id)).await
     }
 
     /// Makes a failed or lost refresh of an integration's first grant due now.
     pub(crate) async fn try_again_now(&self, external_id: &str) -> StoreResult<()> {
-        use diesel::connection::SimpleConnection as _;
         let Some((grant, _)) = self.grants(external_id).await?.into_iter().next() else { return Ok(()) };
         let sql = format!("UPDATE refreshes SET retry_at = NULL WHERE grant_id = {}", grant.id);
-        self.store.write(move |c| Ok(c.batch_execute(&sql)?)).await
+        self.store.tamper(sql).await
     }
 
     /// Makes all leases expired.
     pub(crate) async fn let_leases_run_out(&self) -> StoreResult<()> {
-        use diesel::connection::SimpleConnection as _;
         let sql = "UPDATE refreshes SET leased_until = leased_until - 3600000";
-        self.store.write(move |c| Ok(c.batch_execute(sql)?)).await
+        self.store.tamper(sql).await
     }
 
     /// All revocations of `acme`, the oldest first.
     pub(crate) async fn revocations(&self) -> StoreResult<Vec<Revocation>> {
-        use jackfield::store::organizations;
-        let now = time::OffsetDateTime::now_utc();
+        use jackfield_store::organizations;
         self.store
-            .read(move |c| {
-                let Some(acme) = organizations::by_slug(c, "acme")? else { return Ok(Vec::new()) };
-                let mut found = revocations::latest(c, acme.id, now, 1000)?;
+            .read(move |tx| {
+                let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(Vec::new()) };
+                let mut found = revocations::latest(tx, acme.id, 1000)?;
                 found.reverse();
                 Ok(found)
             })
@@ -142,21 +135,21 @@ impl AppDatabase {
     pub(crate) async fn revoke_soon(&self) -> StoreResult<()> {
         let now = time::OffsetDateTime::now_utc();
         let ids: Vec<_> = self.revocations().await?.into_iter().map(|revocation| revocation.id).collect();
-        self.store.write(move |c| ids.into_iter().try_for_each(|id| revocations::put_off(c, id, now))).await
+        self.store.write(move |tx| ids.into_iter().try_for_each(|id| revocations::postpone(tx, id, now))).await
     }
 
     /// The identities of a user, each with its data, as JSON.
     pub(crate) async fn identities(&self, email: &str) -> StoreResult<Vec<Value>> {
-        use jackfield::store::{identities, users};
-        let (email, sealer) = (email.to_owned(), self.store.sealer().clone());
+        use jackfield_store::{identities, users};
+        let email = email.to_owned();
         self.store
-            .read(move |c| {
-                let Some(user) = users::by_email(c, &email)? else { return Ok(Vec::new()) };
-                let found = identities::of_user(c, user.id)?;
+            .read(move |tx| {
+                let Some(user) = users::by_email(tx, &email)? else { return Ok(Vec::new()) };
+                let found = identities::of_user(tx, user.id)?;
                 found
                     .into_iter()
                     .map(|identity| {
-                        let data = identities::data(c, &sealer, identity.id)?.unwrap_or_default();
+                        let data = identities::data(tx, identity.id)?.unwrap_or_default();
                         Ok(serde_json::json!({
                             "type": identity.identity_type, "instance": identity.instance,
                             "external_id": identity.external_id, "status": identity.status,
@@ -170,11 +163,10 @@ impl AppDatabase {
 
     /// Gives `acme` many integrations at once.
     pub(crate) async fn fill(&self, count: usize) -> StoreResult<()> {
-        use jackfield::store::{integrations, organization_integrations, organizations};
-        let (now, sealer) = (time::OffsetDateTime::now_utc(), self.store.sealer().clone());
+        use jackfield_store::{integrations, organization_integrations, organizations};
         self.store
-            .write(move |c| {
-                let Some(acme) = organizations::by_slug(c, "acme")? else { return Ok(()) };
+            .write(move |tx| {
+                let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(()) };
                 for n in 0..count {
                     let new = integrations::NewIntegration {
                         provider: "example".to_owned(),
@@ -182,8 +174,8 @@ impl AppDatabase {
                         name: format!("Filled {n:04}"),
                         metadata: Map::new(),
                     };
-                    let (stored, _) = integrations::install(c, &sealer, new, now)?;
-                    organization_integrations::link(c, acme.id, stored.id, None, now)?;
+                    let (stored, _) = integrations::install(tx, new)?;
+                    organization_integrations::link(tx, acme.id, stored.id, None)?;
                 }
                 Ok(())
             })

@@ -46,7 +46,7 @@ async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
             let page = browser.window().await?;
             browser.click("#open").await?;
             browser.switch_to_popup(&page).await?;
-            browser.wait_for_text("h1", "That is not yours to do").await?;
+            browser.wait_for_text("h1", "Open this from Jackfield").await?;
             browser.close_window().await?;
             browser.switch_to(&page).await?;
             assert_received_nothing(app).await?;
@@ -110,7 +110,7 @@ async fn post_message_forgery() -> Result<()> {
     browser.fill("input[name=name]", "real").await?;
     browser.click_and_leave("button[type=submit]").await?;
     browser.switch_to(&page).await?;
-    browser.wait_for_text(".notice.success", "real is connected.").await?;
+    browser.wait_for_text(".notice.success", "Example (real) is connected.").await?;
     assert!(!browser.text("body").await?.contains("forged"));
     app.quiet().await?;
     Ok(())

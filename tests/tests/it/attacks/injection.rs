@@ -28,7 +28,7 @@ async fn code_injection() -> Result<()> {
     host.user("mallory@example.com", PASSWORD)?;
     host.member("acme", "mallory@example.com", "manager")?;
     let attacker = HttpClient::logged_in(&host.url, "mallory@example.com", PASSWORD).await?;
-    for (id, why) in [("proof-key", "the challenge is"), ("nonce-alone", "its nonce is not that of this set-up")] {
+    for (id, why) in [("proof-key", "the challenge is"), ("nonce-alone", "its nonce is not that of this setup")] {
         let stolen = victim.consent(&victim.start_setup("acme", id).await?).await?;
         let own = attacker.consent(&attacker.start_setup("acme", id).await?).await?;
         let injected = own.replace(&parameter(&own, "code"), &parameter(&stolen, "code"));

@@ -3,7 +3,7 @@
 //! that the same succeeds without the attack. Attacks on the proxy belong in `proxy`, hostile
 //! plugins in `plugins`.
 //!
-//! The test of server-side request forgery by DNS rebinding is in `host/src/outbound`: a host
+//! The test of server-side request forgery by DNS rebinding is in `host/outbound`: a host
 //! cannot be given the attacker's resolver.
 
 mod browser;

@@ -1,5 +1,5 @@
 //! Server-side request forgery: the attacker makes the host send requests inside the operator's
-//! network. By DNS rebinding: see `host/src/outbound`.
+//! network. By DNS rebinding: see `host/outbound`.
 
 use anyhow::{Context, Result};
 use jackfield_test_support::{

@@ -288,7 +288,7 @@ async fn the_page_shows_entries_in_words_to_whoever_may_read_them() -> Result<()
     let id = adds_example(&owner, "acme", "Analytical Engines").await?;
     let page = "/organizations/acme/audit/";
     let seen = owner.visit(page).await?.text;
-    for word in ["Installation", "owner@example.com", "Analytical Engines", "New organization", "Membership"] {
+    for word in ["Connected", "owner@example.com", "Analytical Engines", "Organization created", "Membership changed"] {
         assert!(seen.contains(word), "{word} is not in {seen}");
     }
     assert!(seen.contains(&format!(r#"<a href="/organizations/acme/integrations/{id}/">"#)));
@@ -297,7 +297,7 @@ async fn the_page_shows_entries_in_words_to_whoever_may_read_them() -> Result<()
         "only what may be found"
     );
     let filtered = owner.visit(&format!("{page}?action=link&integration={id}")).await?.text;
-    assert!(filtered.contains("Nothing of that kind was done yet."), "{filtered}");
+    assert!(filtered.contains("No entries match these filters."), "{filtered}");
     assert_eq!(owner.visit(&format!("{page}?action=nonsense")).await?.status, 400);
     assert!(owner.visit("/organizations/acme/integrations/").await?.text.contains(page));
     let details = format!("/organizations/acme/integrations/{id}/");

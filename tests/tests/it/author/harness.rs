@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use jackfield_plugin::{Answer, HttpRequest, HttpResponse, Integration, json};
-use jackfield_plugin_test::{Came, Harness, NOW};
+use jackfield_plugin_test::{Harness, NOW, OutcomeKind};
 use rehearsed::Rehearsed;
 
 use crate::app::{program, redacted};
@@ -15,33 +15,33 @@ type Rehearsal = Harness<Rehearsed>;
 /// One harness in process, and one through a host.
 fn both() -> [Rehearsal; 2] {
     let new = || Rehearsal::new(json!({}));
-    [new(), new().through(program().path)]
+    [new(), new().with_real_host(program().path)]
 }
 
 fn ids() -> HttpRequest {
-    HttpRequest::post("https://api.example.com/ids?new=1").bearer("t0ken").json(&json!({"a": 1}))
+    HttpRequest::post("https://api.example.com/ids?new=1").bearer_auth("t0ken").json(&json!({"a": 1}))
 }
 
 #[test]
 fn every_answer_is_the_same_through_a_host() {
     let [inside, through] = both().map(|mut harness| {
-        let mut came = vec![harness.get().came().clone()];
+        let mut came = vec![harness.get().kind().clone()];
         for what in ["html", "redirect", "error", "fail"] {
-            came.push(harness.post(&[("do", what)]).came().clone());
+            came.push(harness.post(&[("do", what)]).kind().clone());
         }
         came
     });
     assert_eq!(inside, through);
     assert!(
-        matches!(&inside[0], Came::Answer(Answer::Form { form }) if form.fields.len() == 5 && form.errors.len() == 1)
+        matches!(&inside[0], OutcomeKind::Answer(Answer::Form { form }) if form.fields.len() == 5 && form.errors.len() == 1)
     );
 }
 
 #[test]
 fn what_goes_wrong_is_the_same_through_a_host() {
     let [inside, through] = both().map(|harness| {
-        let mut harness = harness.fails("https://api.example.com/down", "connection refused");
-        ["down", "reach", "panic"].map(|what| harness.post(&[("do", what)]).failure())
+        let mut harness = harness.mock_error("https://api.example.com/down", "connection refused");
+        ["down", "reach", "panic"].map(|what| harness.post(&[("do", what)]).expect_failure())
     });
     assert_eq!((&inside[0], &through[0]), (&"connection refused".to_owned(), &inside[0]));
     for (one, other) in inside.iter().zip(&through) {
@@ -53,31 +53,31 @@ fn what_goes_wrong_is_the_same_through_a_host() {
 #[test]
 fn requests_log_and_integration_are_the_same_through_a_host() {
     for harness in both() {
-        let mut harness = harness.answers("https://api.example.com/ids", HttpResponse::new(200, "R1"));
+        let mut harness = harness.mock("https://api.example.com/ids", HttpResponse::new(200, "R1"));
         harness.post(&[("do", "send")]).assert_oauth2();
         let expected = Integration::new("R1").metadata("data", json!({"access_token": "t"}));
-        harness.consents(json!({"access_token": "t"})).assert_integration(&expected);
-        harness.assert_sent(&[ids()]);
+        harness.authorize(json!({"access_token": "t"})).assert_integration(&expected);
+        harness.assert_requests(&[ids()]);
         assert_eq!(harness.log(), ["asking", "answered 200"]);
-        assert_eq!(harness.get().form().fields[0].name, "do", "an ended setup is used up: another begins");
+        assert_eq!(harness.get().expect_form().fields[0].name, "do", "what has ended is used up: another begins");
     }
 }
 
 #[test]
 fn a_person_who_declines_reads_so_through_a_host_too() {
     for harness in both() {
-        let mut harness = harness.answers("https://api.example.com/ids", HttpResponse::new(200, "R1"));
+        let mut harness = harness.mock("https://api.example.com/ids", HttpResponse::new(200, "R1"));
         harness.post(&[("do", "send")]).assert_oauth2();
-        assert_eq!(harness.declines().error(), "access_denied");
+        assert_eq!(harness.deny().expect_error(), "access_denied");
     }
 }
 
 #[test]
 fn the_clock_stands_still_and_is_moved_through_a_host_too() {
     for mut harness in both() {
-        assert_eq!(harness.post(&[("do", "time")]).html().trim(), NOW.to_string());
-        harness.advance(Duration::from_secs(3600));
-        assert_eq!(harness.post(&[("do", "time")]).html().trim(), (NOW + 3600).to_string());
+        assert_eq!(harness.post(&[("do", "time")]).expect_html().trim(), NOW.to_string());
+        harness.advance_time(Duration::from_secs(3600));
+        assert_eq!(harness.post(&[("do", "time")]).expect_html().trim(), (NOW + 3600).to_string());
     }
 }
 
@@ -88,41 +88,41 @@ fn said(fails: impl FnOnce() + Send + 'static) -> String {
 }
 
 #[test]
-fn a_request_that_nobody_scripted_fails_the_test_with_what_was_scripted() {
+fn a_request_that_no_mock_matches_fails_the_test_with_the_unused_mocks() {
     for harness in both() {
-        let harness = harness.answers("https://api.example.com/other", HttpResponse::new(200, ""));
+        let harness = harness.mock("https://api.example.com/other", HttpResponse::new(200, ""));
         let told = said(move || {
             let mut harness = harness;
             harness.post(&[("do", "send")]).assert_oauth2();
         });
         assert!(told.starts_with("visit 1 (POST do=send)"), "{told}");
         assert!(
-            told.contains(
-                "no answer is scripted for\nPOST https://api.example.com/ids?new=1\nauthorization: Bearer t0ken"
-            ),
+            told.contains("no mock matches\nPOST https://api.example.com/ids?new=1\nauthorization: Bearer t0ken"),
             "{told}"
         );
-        assert!(told.ends_with("scripted and waiting: https://api.example.com/other"), "{told}");
+        assert!(told.ends_with("unused mocks: https://api.example.com/other"), "{told}");
     }
 }
 
 #[test]
 fn a_test_that_fails_says_where_what_and_the_difference() {
-    let answered = || Rehearsal::new(json!({})).answers("https://api.example.com/ids", HttpResponse::new(200, "R1"));
+    let answered = || Rehearsal::new(json!({})).mock("https://api.example.com/ids", HttpResponse::new(200, "R1"));
     let told = said(move || drop(answered()));
-    assert_eq!(told, "nothing has asked for these scripted answers: https://api.example.com/ids");
-    let told = said(move || drop(Rehearsal::new(json!({})).post(&[("do", "error")]).integration()));
+    assert_eq!(told, "these mocks got no request: https://api.example.com/ids");
+    let told = said(move || drop(Rehearsal::new(json!({})).post(&[("do", "error")]).expect_integration()));
     assert_eq!(
         told,
-        "visit 1 (POST do=error), step `act`: expected an integration, came an error for the person: No <such> account."
+        "visit 1 (POST do=error), step `act`: expected an integration, got an error for the person: No <such> account."
     );
     let told = said(move || {
         let mut harness = answered();
         harness.post(&[("do", "send")]).assert_oauth2();
-        harness.consents(json!({"t": 1})).assert_integration(&Integration::new("R2").metadata("data", json!({"t": 1})));
+        harness
+            .authorize(json!({"t": 1}))
+            .assert_integration(&Integration::new("R2").metadata("data", json!({"t": 1})));
     });
     assert_snapshot!(redacted(&told), @r#"
-    visit 2 (the person consents), step `oauth2`: another integration (- expected, + came)
+    visit 2 (the person authorizes), step `oauth2`: another integration (- expected, + actual)
       {
     -   "external_id": "R2",
     +   "external_id": "R1",
@@ -136,10 +136,10 @@ fn a_test_that_fails_says_where_what_and_the_difference() {
     let told = said(move || {
         let mut harness = answered();
         harness.post(&[("do", "send")]).assert_oauth2();
-        harness.assert_sent(&[HttpRequest::get("https://api.example.com/ids")]);
+        harness.assert_requests(&[HttpRequest::get("https://api.example.com/ids")]);
     });
     assert_snapshot!(redacted(&told), @r#"
-    other requests were sent (- expected, + came)
+    other requests were sent (- expected, + actual)
     - GET https://api.example.com/ids
     + POST https://api.example.com/ids?new=1
     + authorization: Bearer t0ken

@@ -27,9 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A plugin as an author may write it.
 const PLUGIN: &str = r#"//! Acme.
-use jackfield_plugin::{
-    Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value,
-};
+use jackfield_plugin::{Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value};
 use serde::Deserialize;
 
 struct Acme(Options);
@@ -78,9 +76,7 @@ export_providers!(Acme);
 
 /// A plugin whose form leads to a page of the service, which comes back with its own parameter.
 const INSTALLED: &str = r###"//! Acme, installed.
-use jackfield_plugin::{
-    Answer, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, export_providers, value,
-};
+use jackfield_plugin::{Answer, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, export_providers, value};
 
 struct Acme;
 
@@ -119,9 +115,7 @@ export_providers!(Acme);
 /// A plugin that has only the issuer of its service. The issuer ends in a slash, which the URLs of
 /// its metadata do not have.
 const ISSUED: &str = r###"//! Acme, by its issuer.
-use jackfield_plugin::{
-    Api, Host, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value,
-};
+use jackfield_plugin::{Api, Host, Integration, OAuth2, Pipeline, Provider, Result, State, export_providers, value};
 use serde::Deserialize;
 
 struct Acme(Options);
@@ -519,7 +513,7 @@ fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
     let said = nowhere.refused(|_| {})?;
     assert_snapshot!(redacted(&said), @"
     error: [folder] is not inside a crate: there is no Cargo.toml here or above
-      mend: run this in the folder of your plugin, or make one with `jackfield plugin new`
+      help: run this in the folder of your plugin, or make one with `jackfield plugin new`
     ");
 
     let rlib = Crate::new("dev-rlib", "")?;
@@ -529,7 +523,7 @@ fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
        Compiling dev-rlib v0.1.0 ([folder])
         Finished `dev` profile [unoptimized] target(s) in [duration]
     error: the crate `dev-rlib` makes no shared library
-      mend: add to its Cargo.toml
+      help: add to its Cargo.toml
 
         [lib]
         crate-type = ["cdylib", "rlib"]
@@ -539,7 +533,7 @@ fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
     })?;
     assert_snapshot!(redacted(&said), @"
     error: cargo cannot be run: No such file or directory (os error 2)
-      mend: install Rust from https://rustup.rs, or put cargo on your PATH
+      help: install Rust from https://rustup.rs, or put cargo on your PATH
     ");
 
     let other = Crate::new("dev-other", "[lib]\ncrate-type = [\"cdylib\"]\n")?;
@@ -549,7 +543,7 @@ fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
        Compiling dev-other v0.1.0 ([folder])
         Finished `dev` profile [unoptimized] target(s) in [duration]
     error: [target]/plugin-dev/debug/libdev_other.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
-      mend: check that it is a plugin: its source ends in `export_providers!(…)`
+      help: check that it is a plugin: its source ends in `export_providers!(…)`
     ");
     Ok(())
 }

@@ -18,11 +18,11 @@ fn every_mistake_of_the_configuration_is_told_at_once() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
     error: 3 mistakes in the configuration
     FOLDER/jackfield.toml:1: default-integrations: no plugin named `nowhere`: looked for plugins/libnowhere.so, plugins/nowhere.so
-      mend: put the library there, add its folder to plugins.path, or list its path instead
+      help: put the library there, add its folder to plugins.path, or list its path instead
     FOLDER/jackfield.toml:11: http.timeout: wrong type: found text, wanted a whole number
-      mend: write a whole number
+      help: write a whole number
     FOLDER/jackfield.toml:12: http.allow: unknown key
-      mend: remove it; known here: allow-private, max-response-bytes, stand-in, timeout
+      help: remove it; known here: allow-private, max-response-bytes, stand-in, timeout
     ");
     Ok(())
 }
@@ -33,7 +33,7 @@ fn a_plugin_that_is_not_there_stops_the_start_and_says_where_it_was_looked_for()
     assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: no plugin named `nowhere`: looked for plugins/libnowhere.so, plugins/nowhere.so
-      mend: put the library there, add its folder to plugins.path, or list its path instead
+      help: put the library there, add its folder to plugins.path, or list its path instead
     ");
     Ok(())
 }
@@ -45,9 +45,9 @@ fn options_that_do_not_fit_the_plugin_are_told_with_line_and_key_and_without_the
     assert_snapshot!(said, @r"
     error: 2 mistakes in the configuration
     FOLDER/jackfield.toml:11: slack.client-idd: unknown option
-      mend: did you mean `client-id`?
+      help: did you mean `client-id`?
     FOLDER/jackfield.toml:12: slack.api: unknown variant, expected `v1` or `v2`
-      mend: correct the value, see the documentation of `slack`
+      help: correct the value, see the documentation of `slack`
     ");
     Ok(())
 }
@@ -58,7 +58,7 @@ fn a_table_that_no_provider_claims_is_a_mistake_with_a_hint() -> Result<()> {
     assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: slak: no loaded plugin has a provider with this id
-      mend: did you mean [slack]?
+      help: did you mean [slack]?
     ");
     Ok(())
 }
@@ -88,9 +88,9 @@ fn config_check_says_the_same_without_starting_and_leaves_nothing_behind() -> Re
     assert_snapshot!(checked, @"
     error: 2 mistakes in the configuration
     FOLDER/jackfield.toml:1: default-integrations: no plugin named `nowhere`: looked for plugins/libnowhere.so, plugins/nowhere.so
-      mend: put the library there, add its folder to plugins.path, or list its path instead
+      help: put the library there, add its folder to plugins.path, or list its path instead
     FOLDER/jackfield.toml:11: http.timeout: out of range
-      mend: write a number from 1 to 300
+      help: write a number from 1 to 300
     ");
     Ok(())
 }
@@ -151,7 +151,7 @@ fn the_command_line_says_what_is_wrong() -> Result<()> {
 
     ["user", "create", "ada", "--password-stdin"]: error: `ada` is not an e-mail address; write like ada@example.com
 
-    ["user", "create", "b@example.com", "--password-stdin"]: warning: the password is shorter than 8 characters: anybody who can reach the host can try them all
+    ["user", "create", "b@example.com", "--password-stdin"]: warning: the password is shorter than 8 characters: anybody who can reach the host can guess it
     error: the password is empty; write it to standard input
 
     ["org", "create", "Acme", "--name", "x"]: error: `Acme` is not a slug; use 1 to 50 of a-z, 0-9, - and _, beginning with a letter or digit

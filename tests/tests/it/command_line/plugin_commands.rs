@@ -122,13 +122,13 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
     }
     assert_snapshot!(redacted(&refusals), @"
     refused: FILE: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
-      mend: check that it is a plugin: its source ends in `export_providers!(…)`
+      help: check that it is a plugin: its source ends in `export_providers!(…)`
     error: the plugin has problems
     refused: FILE: built for an incompatible abi: found 99.0, wanted 1.x
-      mend: get a build of the plugin for this host's abi, or a host for the plugin's
+      help: get a build of the plugin for this host's abi, or a host for the plugin's
     error: the plugin has problems
     refused: FILE: listing its providers: the plugin panicked: listed to panic at tests/fixtures/panics_in_load/src/lib.rs:[line]
-      mend: report this to the plugin's author
+      help: report this to the plugin's author
     error: the plugin has problems
     ");
     let (is_good, said) = checked("panics_in_create", &["--questions", "0"])?;
@@ -176,7 +176,7 @@ fn the_whole_catalogue_passes_the_same_check() -> Result<()> {
     assert!(!is_good);
     assert_snapshot!(said, @"
     error: `githup` is not in the catalogue
-      mend: take a name that `jackfield provider list` shows
+      help: take a name that `jackfield provider list` shows
     ");
     Ok(())
 }
@@ -265,7 +265,7 @@ fn a_table_for_a_plugin_that_is_not_listed_is_a_mistake_with_a_hint() -> Result<
     assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: plugins.exampel: no plugin is listed under this name
-      mend: did you mean [plugins.example]?
+      help: did you mean [plugins.example]?
     ");
     Ok(())
 }

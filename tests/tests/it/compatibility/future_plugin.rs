@@ -112,7 +112,7 @@ fn a_kind_of_step_that_nobody_knows_yet_is_told_before_anybody_comes_to_it() -> 
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libfuture_answers.so: making its provider `future-step`: the plugin's answer cannot be used: the step `step` is of a kind that this host does not know
-      mend: report this to the plugin's author
+      help: report this to the plugin's author
     ");
     Ok(())
 }

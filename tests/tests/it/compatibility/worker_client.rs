@@ -1,5 +1,5 @@
 //! A client of a worker process that can send any op and envelope, as a host of another version
-//! would. The protocol is in `host/src/plugins/worker/frame.rs`.
+//! would. The protocol is in `host/loader/src/runtime/worker/frame.rs`.
 
 use std::{
     fs::{self, File},

@@ -279,7 +279,7 @@ async fn what_the_provider_has_revoked_needs_reauthentication_and_is_asked_for_o
     assert_eq!(app.refreshes(), 1, "and not too often");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
     let page = app.page().await?;
-    assert!(page.contains("needs re-authentication") && page.contains("Connect it again"), "{page}");
+    assert!(page.contains("no longer renews this connection") && page.contains(">Reconnect</a>"), "{page}");
     assert_eq!(app.host.log()?.matches("a grant is over").count(), 1, "told once");
 
     let again = app.owner.install("acme", "slack").await?.dialog()?;

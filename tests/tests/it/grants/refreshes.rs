@@ -3,14 +3,15 @@
 
 use anyhow::{Context, Result};
 use futures_util::future::{join_all, try_join_all};
-use jackfield::store::{
-    IdentityId, IntegrationId, OrganizationId, Store, StoreResult, UserId,
-    grants::{self, Grant, LOST, NEEDS_REAUTHENTICATION, NewGrant, NewTokens, Status, Tokens},
-    identities, identity_providers, integrations, leaving,
+use jackfield_store::{
+    IdentityId, IntegrationId, OrganizationId, Store, StoreResult, Tx, UserId,
+    grants::{self, ANSWER_LOST, Grant, NewGrant, NewTokens, Status, Tokens},
+    identities, identity_providers, integrations,
     refreshes::{self, Claim, Failure, NEVER},
+    removal,
     renewal::{self, Renewal, Renewed},
     revocations::{self, Reason},
-    user_identities,
+    revoking, user_identities,
 };
 use jackfield_test_support::postgres::databases;
 use serde_json::{Map, Value, json};
@@ -21,7 +22,7 @@ use crate::{
     store::tables::{Database, NOW, each_database, install, object, organization, sealer, user, workspace},
 };
 
-const LEASE: Duration = Duration::seconds(15);
+const LEASE: std::time::Duration = std::time::Duration::from_secs(15);
 const GRACE: Duration = Duration::seconds(55);
 
 fn new_tokens(access: &str, expires_at: Option<OffsetDateTime>) -> NewTokens {
@@ -68,12 +69,12 @@ impl RefreshesApp {
     async fn put(&self, name: &str, subject: &str, access: &str) -> StoreResult<()> {
         let new = NewGrant { name: name.to_owned(), subject: subject.to_owned(), new: new_tokens(access, Some(NOW)) };
         let id = self.id;
-        self.store().write(move |c| grants::put(c, &sealer(), id, vec![new], NOW).map(drop)).await
+        self.store().write(move |tx| grants::put(tx, id, vec![new]).map(drop)).await
     }
 
     async fn grants(&self) -> StoreResult<Vec<Grant>> {
         let id = self.id;
-        self.store().read(move |c| grants::of_integration(c, id)).await
+        self.store().read(move |tx| grants::of_integration(tx, id)).await
     }
 
     async fn grant(&self, name: &str) -> Result<Grant> {
@@ -82,55 +83,55 @@ impl RefreshesApp {
 
     async fn renewal(&self, name: &str, access: &str) -> Result<Renewal> {
         let (grant, id) = (self.grant(name).await?, self.id);
-        let integration = self.store().read(move |c| integrations::by_id(c, id)).await?.context("it is there")?;
+        let integration = self.store().read(move |tx| integrations::by_id(tx, id)).await?.context("it is there")?;
         let old = grant.tokens(&sealer())?;
         Ok(Renewal { grant, integration, old, new: new_tokens(access, Some(NOW)) })
     }
 
     async fn write(&self, renewal: &Renewal) -> StoreResult<Renewed> {
         let renewal = renewal.clone();
-        self.store().write(move |c| renewal::renew(c, &sealer(), &renewal, NOW)).await
+        self.store().write(move |tx| renewal::renew(tx, &renewal)).await
     }
 
     async fn claim(&self, grant: &Grant, now: OffsetDateTime) -> StoreResult<Claim> {
         let grant = grant.clone();
-        self.store().write(move |c| refreshes::claim(c, &grant, now, now + LEASE, GRACE)).await
+        self.store().at(now).write(move |tx| refreshes::claim(tx, &grant, LEASE, GRACE)).await
     }
 
     async fn end(&self, grant: &Grant, why: &'static str) -> StoreResult<bool> {
         let grant = grant.clone();
-        self.store().write(move |c| renewal::end(c, &sealer(), &grant, why)).await
+        self.store().write(move |tx| renewal::end(tx, &grant, why)).await
     }
 
     async fn metadata(&self) -> Result<Map<String, Value>> {
         let id = self.id;
-        self.store().read(move |c| integrations::metadata(c, &sealer(), id)).await?.context("it is there")
+        self.store().read(move |tx| integrations::metadata(tx, id)).await?.context("it is there")
     }
 
-    async fn status(&self) -> Result<String> {
+    async fn status(&self) -> Result<Status> {
         let id = self.id;
-        Ok(self.store().read(move |c| integrations::by_id(c, id)).await?.context("it is there")?.status)
+        Ok(self.store().read(move |tx| integrations::by_id(tx, id)).await?.context("it is there")?.status)
     }
 
     /// The reason of a revocation, and its access tokens.
     async fn revocation(&self, renewed: Renewed) -> Result<(Reason, Vec<String>)> {
         let Renewed::TooLate(Some(id)) = renewed else { anyhow::bail!("{renewed:?}") };
-        let found = self.store().read(move |c| revocations::get(c, id)).await?.context("a revocation")?;
-        let given = found.given(&sealer())?.context("it is not done")?;
+        let found = self.store().read(move |tx| revocations::get(tx, id)).await?.context("a revocation")?;
+        let given = found.payload(&sealer())?.context("it is not done")?;
         Ok((found.reason, given.grants.into_iter().map(|grant| grant.tokens.access_token).collect()))
     }
 }
 
 async fn prove(store: &Store, user: UserId) -> StoreResult<IdentityId> {
-    let prove = move |c: &mut _| {
+    let prove = move |tx: &mut Tx<'_>| {
         let new = identities::NewIdentity {
-            identity_provider: identity_providers::find_or_make(c, "slack", "slack.com", NOW)?,
+            identity_provider: identity_providers::find_or_create(tx, "slack", "slack.com")?,
             external_id: "U1".to_owned(),
             scopes: Vec::new(),
             data: object(json!({"access_token": "user-0"})),
         };
-        let identity = identities::authenticate(c, &sealer(), new, NOW)?;
-        user_identities::link(c, user, identity, NOW)?;
+        let identity = identities::authenticate(tx, new)?;
+        user_identities::link(tx, user, identity)?;
         Ok(identity)
     };
     store.write(prove).await
@@ -146,7 +147,7 @@ async fn grants_of_one_integration_that_are_renewed_at_once_all_stand_where_they
             assert_eq!(renewed, (Renewed::Written, Renewed::Written));
             assert_eq!(app.metadata().await?, object(json!({"bot": bot, "user": user})), "round {round}");
             let identity = app.identity;
-            let data = app.store().read(move |c| identities::data(c, &sealer(), identity)).await?;
+            let data = app.store().read(move |tx| identities::data(tx, identity)).await?;
             assert_eq!(data, Some(object(json!({"access_token": user}))));
         }
     }
@@ -193,23 +194,23 @@ async fn setups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
 
 /// Claims and ends every grant once.
 async fn refreshed(store: &Store, access: &str, fails: bool) -> Result<()> {
-    let found = store.read(|c| integrations::by_external_id(c, "slack", "T0STANDIN")).await?;
+    let found = store.read(|tx| integrations::by_external_id(tx, "slack", "T0STANDIN")).await?;
     let integration = found.context("it is installed")?;
     let id = integration.id;
     let now = OffsetDateTime::now_utc();
-    for grant in store.read(move |c| grants::of_integration(c, id)).await? {
-        let (sealer, asked) = (store.sealer().clone(), grant.clone());
-        let claim = store.write(move |c| refreshes::claim(c, &asked, now, now + LEASE, Duration::ZERO)).await?;
+    for grant in store.read(move |tx| grants::of_integration(tx, id)).await? {
+        let asked = grant.clone();
+        let claim = store.write(move |tx| refreshes::claim(tx, &asked, LEASE, Duration::ZERO)).await?;
         let Claim::Mine(lease, _) = claim else { continue };
         if fails {
             let outage = Failure::Outage(now);
-            store.write(move |c| refreshes::fail(c, &grant, lease, outage, "down")).await?;
+            store.write(move |tx| refreshes::fail(tx, &grant, lease, outage, "down")).await?;
             continue;
         }
-        let old = grant.tokens(&sealer)?;
+        let old = grant.tokens(store.sealer())?;
         let new = NewTokens { scopes: grant.scopes.clone(), ..new_tokens(access, Some(now + Duration::DAY)) };
         let renewal = Renewal { grant, integration: integration.clone(), old, new };
-        store.write(move |c| renewal::renew(c, &sealer, &renewal, now)).await?;
+        store.write(move |tx| renewal::renew(tx, &renewal)).await?;
     }
     Ok(())
 }
@@ -224,11 +225,11 @@ async fn of_two_people_who_unlink_an_identity_at_once_the_last_gives_its_tokens_
             }
             app.put("user", "U1", "user-0").await?;
             let identity = prove(app.store(), bob).await?;
-            let unlink = |user| app.store().write(move |c| leaving::unlink_identity(c, &sealer(), user, identity, NOW));
+            let unlink = |user| app.store().write(move |tx| removal::unlink_identity(tx, user, identity));
             let (one, two) = tokio::try_join!(unlink(app.ada), unlink(bob))?;
             assert!(one.was_linked && two.was_linked, "round {round}");
             assert_eq!(one.revocations.len() + two.revocations.len(), 1, "round {round}: {one:?} {two:?}");
-            let data = app.store().read(move |c| identities::data(c, &sealer(), identity)).await?;
+            let data = app.store().read(move |tx| identities::data(tx, identity)).await?;
             assert_eq!(data, None, "round {round}");
         }
     }
@@ -250,7 +251,7 @@ async fn an_answer_that_comes_after_the_end_of_its_lease_is_written_all_the_same
         assert_eq!(app.write(&renewal).await?, Renewed::Written);
         let (grant, id) = (app.grant("bot").await?, renewal.grant.id);
         assert_eq!((grant.generation, grant.tokens(&sealer())?.access_token.as_str()), (2, "bot-1"));
-        assert_eq!(app.store().read(move |c| refreshes::get(c, id)).await?, None, "whoever had the lease");
+        assert_eq!(app.store().read(move |tx| refreshes::get(tx, id)).await?, None, "whoever had the lease");
         assert_eq!(app.metadata().await?["bot"], "bot-1");
         let again = app.write(&renewal).await?;
         assert_eq!(again, Renewed::TooLate(None), "its tokens are in use");
@@ -263,14 +264,14 @@ async fn a_grant_that_was_called_over_since_no_answer_came_is_usable_again_when_
     for app in RefreshesApp::each().await? {
         for (name, access) in [("bot", "bot-1"), ("user", "user-1")] {
             let renewal = app.renewal(name, access).await?;
-            assert!(app.end(&renewal.grant, LOST).await?);
+            assert!(app.end(&renewal.grant, ANSWER_LOST).await?);
             assert_eq!(app.write(&renewal).await?, Renewed::Written);
             let grant = app.grant(name).await?;
             assert_eq!((grant.status, grant.reason, grant.due_at), (Status::Active, None, Some(NOW)));
         }
-        assert_eq!(app.status().await?, "active");
+        assert_eq!(app.status().await?, Status::Active);
         let ada = app.ada;
-        let identities = app.store().read(move |c| identities::of_user(c, ada)).await?;
+        let identities = app.store().read(move |tx| identities::of_user(tx, ada)).await?;
         assert_eq!(identities[0].status, "valid");
     }
     Ok(())
@@ -289,20 +290,20 @@ async fn tokens_that_come_too_late_are_revoked_and_change_nothing() -> Result<()
         let revocation = app.revocation(app.write(&renewal).await?).await?;
         assert_eq!(revocation, (Reason::Orphaned, vec!["ended".to_owned()]));
         assert_eq!(app.grant("bot").await?.status, Status::NeedsReauthentication);
-        assert_eq!(app.status().await?, NEEDS_REAUTHENTICATION);
+        assert_eq!(app.status().await?, Status::NeedsReauthentication);
 
         let (renewal, id) = (app.renewal("user", "disarmed").await?, app.id);
-        assert!(app.end(&renewal.grant, LOST).await?);
-        let disarm = move |c: &mut _| {
-            let found = integrations::by_id(c, id)?.expect("it is there");
-            leaving::disarm(c, &sealer(), &found, "the operator wants it dead", NOW)
+        assert!(app.end(&renewal.grant, ANSWER_LOST).await?);
+        let disarm = move |tx: &mut Tx<'_>| {
+            let found = integrations::by_id(tx, id)?.expect("it is there");
+            revoking::revoke_keeping(tx, &found, "the operator wants it dead")
         };
         app.store().write(disarm).await?;
         let revocation = app.revocation(app.write(&renewal).await?).await?;
         assert_eq!(revocation, (Reason::Orphaned, vec!["disarmed".to_owned()]), "it stays over");
 
         let (renewal, acme, id) = (app.renewal("user", "removed").await?, app.acme, app.id);
-        app.store().write(move |c| leaving::unlink(c, &sealer(), acme, id, Reason::Removed, NOW)).await?;
+        app.store().write(move |tx| removal::unlink(tx, acme, id, Reason::Removed)).await?;
         let revocation = app.revocation(app.write(&renewal).await?).await?;
         assert_eq!(revocation, (Reason::Orphaned, vec!["removed".to_owned()]));
     }
@@ -314,21 +315,21 @@ async fn a_lost_answer_that_waits_for_a_services_word_is_due_to_nobody_before() 
     for app in RefreshesApp::each().await? {
         let (id, now) = (app.id, NOW + Duration::DAY);
         let new = NewGrant { name: "bot".to_owned(), subject: String::new(), new: new_tokens("bot-1", None) };
-        app.store().write(move |c| grants::put(c, &sealer(), id, vec![new], NOW).map(drop)).await?;
+        app.store().write(move |tx| grants::put(tx, id, vec![new]).map(drop)).await?;
         let grant = app.grant("bot").await?;
         let Claim::Mine(lease, _) = app.claim(&grant, NOW).await? else { anyhow::bail!("nobody is at it") };
         let (lost, took_up) = (grant.clone(), grant.clone());
-        let fail = move |c: &mut _| refreshes::fail(c, &lost, lease, Failure::Lost(NEVER), LOST);
+        let fail = move |tx: &mut Tx<'_>| refreshes::fail(tx, &lost, lease, Failure::Lost(NEVER), ANSWER_LOST);
         assert_eq!(app.store().write(fail).await?, Some(1));
-        let due = || app.store().read(move |c| refreshes::due(c, now, 10));
+        let due = async || app.store().at(now).read(|tx| refreshes::due(tx, 10)).await;
         assert!(!due().await?.contains(&grant.id));
-        assert!(app.store().write(move |c| refreshes::take_up_again(c, &took_up, now)).await?);
+        assert!(app.store().at(now).write(move |tx| refreshes::resume(tx, &took_up)).await?);
         let (again, known) = (app.grant("bot").await?, grant.id);
-        assert_eq!(again.expires_at, Some(now), "a service has said that it is invalid");
-        let refresh = app.store().read(move |c| refreshes::get(c, known)).await?.context("known")?;
+        assert_eq!(again.expires_at, Some(now), "it is dead by a service's word");
+        let refresh = app.store().read(move |tx| refreshes::get(tx, known)).await?.context("known")?;
         assert_eq!((refresh.sent_at, refresh.retry_at), (Some(NOW), None));
         assert!(due().await?.contains(&grant.id));
-        assert!(!app.store().write(move |c| refreshes::take_up_again(c, &again, now)).await?, "once");
+        assert!(!app.store().at(now).write(move |tx| refreshes::resume(tx, &again)).await?, "once");
     }
     Ok(())
 }
@@ -337,13 +338,13 @@ async fn a_lost_answer_that_waits_for_a_services_word_is_due_to_nobody_before() 
 async fn grants_of_a_provider_that_is_down_do_not_stand_before_those_of_others() -> Result<()> {
     for app in RefreshesApp::each().await? {
         let (bot, user) = (app.grant("bot").await?, app.grant("user").await?);
-        let first = |at: OffsetDateTime| app.store().read(move |c| refreshes::due(c, at, 1));
+        let first = async |at: OffsetDateTime| app.store().at(at).read(|tx| refreshes::due(tx, 1)).await;
         assert_eq!(first(NOW).await?, [bot.id]);
         let Claim::Mine(lease, _) = app.claim(&bot, NOW).await? else { anyhow::bail!("nobody is at it") };
         let (failed, until) = (bot.clone(), NOW + Duration::SECOND);
-        app.store().write(move |c| refreshes::fail(c, &failed, lease, Failure::Outage(until), "down")).await?;
-        assert_eq!(first(until).await?, [user.id], "it is tried again after all earlier ones");
-        let all = app.store().read(move |c| refreshes::due(c, until, 9)).await?;
+        app.store().write(move |tx| refreshes::fail(tx, &failed, lease, Failure::Outage(until), "down")).await?;
+        assert_eq!(first(until).await?, [user.id], "it has its turn again, after all that were due before");
+        let all = app.store().at(until).read(|tx| refreshes::due(tx, 9)).await?;
         assert_eq!(all, [user.id, bot.id]);
     }
     Ok(())

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use insta::assert_snapshot;
-use jackfield::{jose::SigningKey, store::grants::Tokens};
+use jackfield_oauth2::jose::SigningKey;
+use jackfield_store::grants::Tokens;
 use jackfield_test_support::{
     host::Host,
     http_client::{HttpClient, HttpResponse},

@@ -11,12 +11,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use jackfield::{
-    config::SecretKeys,
-    control::Control,
-    keys::Rotation,
-    store::{Sealer, Store, StoreResult, integrations, organization_integrations, organizations},
-};
+use jackfield_config::SecretKeys;
+use jackfield_server::control::Control;
+use jackfield_services::keys::Rotation;
+use jackfield_store::{Sealer, Store, StoreResult, Tx, integrations, organization_integrations, organizations};
 use jackfield_test_support::{
     crashes::{Exit, RandomCrashes, time_to_finish},
     host::{Folder, HostBuilder},
@@ -50,16 +48,15 @@ fn metadata(n: usize) -> Map<String, Value> {
 }
 
 async fn fill(store: &Store) -> StoreResult<()> {
-    let (sealer, now) = (store.sealer().clone(), time::OffsetDateTime::now_utc());
-    let fill = move |c: &mut _| {
-        // A serving host revokes an integration without an organization.
-        let filled = organizations::insert(c, "filled", "Filled", now)?;
+    let fill = move |tx: &mut Tx<'_>| {
+        // One that nobody is linked to is given up by a host that serves.
+        let filled = organizations::insert(tx, "filled", "Filled")?;
         for n in 0..ROWS {
             let (external_id, name) = (format!("row-{n:04}"), format!("Row {n:04}"));
             let new =
                 integrations::NewIntegration { provider: "p".to_owned(), external_id, name, metadata: metadata(n) };
-            let (stored, _) = integrations::install(c, &sealer, new, now)?;
-            organization_integrations::link(c, filled, stored.id, None, now)?;
+            let (stored, _) = integrations::install(tx, new)?;
+            organization_integrations::link(tx, filled, stored.id, None)?;
         }
         Ok(())
     };
@@ -67,11 +64,10 @@ async fn fill(store: &Store) -> StoreResult<()> {
 }
 
 async fn assert_whole(store: &Store) -> StoreResult<()> {
-    let sealer = store.sealer().clone();
-    let look = move |c: &mut _| {
+    let look = move |tx: &mut Tx<'_>| {
         for n in 0..ROWS {
-            let row = integrations::by_external_id(c, "p", &format!("row-{n:04}"))?.expect("no row is lost");
-            assert_eq!(integrations::metadata(c, &sealer, row.id)?, Some(metadata(n)), "row {n}");
+            let row = integrations::by_external_id(tx, "p", &format!("row-{n:04}"))?.expect("no row is lost");
+            assert_eq!(integrations::metadata(tx, row.id)?, Some(metadata(n)), "row {n}");
         }
         Ok(())
     };
@@ -124,7 +120,7 @@ async fn a_serving_host_that_is_killed_20_times_in_a_rotation_goes_on_with_it_wh
     let socket = host.folder().join("data/jackfield.sock");
     let rotation = || {
         let socket = socket.clone();
-        async move { Control::at(&socket)?.rotate(&Rotation::DataKey, |_| ()).await }
+        async move { Control::at(&socket).rotate(&Rotation::DataKey, |_| ()).await }
     };
     let begun = Instant::now();
     rotation().await?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
 use insta::assert_snapshot;
-use jackfield::store::sealed_columns::SEALED_COLUMNS;
+use jackfield_store::sealed_columns::SEALED_COLUMNS;
 use jackfield_test_support::{
     host::Host,
     http_client::{HttpClient, HttpResponse},
@@ -13,16 +13,15 @@ use jackfield_test_support::{
     stand_in::{Endpoint, Rotation},
     stand_in_slack::Install,
 };
+use jackfield_tidy::sources;
 use reqwest::Method;
 
-use crate::{
-    app::{TestApp, bare, redacted, redacted_with, slack_options},
-    tidy::root,
-};
+use crate::app::{TestApp, bare, redacted, redacted_with, slack_options};
 
 #[test]
 fn every_sealed_column_of_the_schema_is_sealed_anew_by_a_rotation() -> Result<()> {
-    let schema = fs::read_to_string(root().join("host/src/store/schema.rs"))?;
+    let files = sources("host/store/src")?;
+    let (_, schema) = files.iter().find(|(path, _)| path.ends_with("/schema.rs")).context("a schema")?;
     let mut table = "";
     let mut in_schema = BTreeSet::new();
     for line in schema.lines().map(str::trim) {
@@ -116,7 +115,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
     : system.secret-key: what is sealed still hangs on the key [key], which is not among these
-      mend: put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when
+      help: put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when
     ");
 
     write_lines(&app.host, &[&new, &old])?;
@@ -124,7 +123,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     assert!(!is_fine);
     assert_snapshot!(redacted(&said), @"
     error: the running host's newest secret key is [key], here it is [key]
-      mend: `jackfield reload` first, on every host, so that all have the new line
+      help: `jackfield reload` first, on every host, so that all have the new line
     ");
     app.host.run(&["reload"], "")?;
     let known = app.host.run(&["key", "status"], "")?;
@@ -164,17 +163,17 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     audit_keys  11  a value was sealed under another secret key: key id [key], this host has [key]
     configurations  [folder]/jackfield.toml  a value was sealed under another secret key: key id [key], this host has [key]
     sessions  [digest]  a value was sealed under another secret key: key id [key], this host has [key]
-    [time]  WARN the ring of keys cannot be read again key.id="[key]" error=the data key [key] is wrapped under another secret key: key id [key], this host has [key]
-      mend: put the secret key back that this database was made with, as a line of system.secret-key
-    error: 8 sealed values cannot be opened
-      mend: authenticate again what they belong to, or put back the secret key they were sealed under
+    [time]  WARN the data keys cannot be read again key.id="[key]" error=the data key [key] is wrapped under another secret key: key id [key], this host has [key]
+      help: put the secret key back that this database was made with, as a line of system.secret-key
+    error: 9 sealed values cannot be opened
+      help: authenticate again what they belong to, or put back the secret key they were sealed under
     "#);
     let host = bare().plugin("example").plugin("slack").toml(&slack_options(&app.slack, "v2"));
     let said = app.host.restart(host).err().context("it must not start")?.to_string();
     let at = said.rfind("system.secret-key").context("the key in the configuration")?;
     assert_snapshot!(redacted(&said[at..]), @"
     system.secret-key: [folder]/data/secret.key: this database's secrets hang on another secret key ([key]); with what is here ([key]) nothing could be opened
-      mend: put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key
+      help: put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key
     ");
     Ok(())
 }
@@ -197,10 +196,10 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         assert!(!is_fine && said.contains("integrations  slack / ") && said.contains(reason), "{said}");
         assert_eq!(app.list_integrations(&owner).await?.len(), 2, "the list shows the others");
         let page = owner.visit(&format!("/organizations/acme/integrations/{id}/")).await?;
-        assert!(page.status == 200 && page.text.contains("cannot be read"), "{}", page.text);
+        assert!(page.status == 200 && page.text.contains("cannot decrypt"), "{}", page.text);
         assert!(app.host.log()?.contains(reason), "the log says why");
         let other = owner.visit("/organizations/acme/integrations/2/").await?;
-        assert!(other.status == 200 && !other.text.contains("cannot be read"), "the other does not suffer");
+        assert!(other.status == 200 && !other.text.contains("cannot decrypt"), "the other does not suffer");
         let said = app.host.run(&["key", "rotate"], "")?;
         assert!(said.contains("note: 1 values cannot be opened"), "{said}");
 
@@ -229,7 +228,7 @@ impl Reader {
         let told = read.json()?;
         assert_eq!((read.status, &told["code"]), (500, &"unreadable".into()), "{told}");
         assert!(
-            told["detail"].as_str().is_some_and(|words| words.contains("Setting it up again mends that")),
+            told["detail"].as_str().is_some_and(|words| words.contains("Setting it up again helps that")),
             "{told}"
         );
         let used = self.get("proxy/auth.test", grant).await?;

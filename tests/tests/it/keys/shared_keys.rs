@@ -1,45 +1,40 @@
-//! Keys of several hosts on one database: which host may start, when hosts use a new key, and
-//! rotations at the same time.
+//! Keys of several hosts on one database: which of them may begin, who learns of a new key and when, and rotations at the same time.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use diesel::{QueryableByName, RunQueryDsl, sql_types::BigInt};
 use futures_util::future::{join, join_all, try_join};
-use insta::{allow_duplicates, assert_snapshot};
-use jackfield::{
-    config::SecretKeys,
-    keys::{Keys, Rotation},
-    store::{
-        AnyConnection, IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, audit,
-        integrations::{self, NewIntegration},
-        seal_keys,
-    },
+use insta::assert_snapshot;
+use jackfield_config::SecretKeys;
+use jackfield_services::keys::{Keys, Rotation};
+use jackfield_store::{
+    IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, audit,
+    integrations::{self, NewIntegration},
+    key_rotation,
 };
 use jackfield_test_support::postgres::{databases, fresh_database};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use time::OffsetDateTime;
 
 use crate::app::{PASSWORD, bare, redacted};
 
 const OURS: &str = "a key that all hosts have, of more than thirty-two characters";
 const ANOTHER: &str = "a key that one host has, of more than thirty-two characters";
 
-/// Number of concurrent readers.
+/// How many read at once.
 const READERS: usize = 24;
-/// Number of rotations.
+/// How often keys are rotated.
 const ROTATIONS: usize = 8;
 
 async fn open(url: &str, key: &str) -> Result<Store> {
     Ok(Store::open(url, Sealer::new(SecretKeys::new([key]))).await?)
 }
 
-/// A migrated database, and the folder of a SQLite file.
+/// A migrated database and its folder, which is SQLite's.
 async fn migrated(database: Option<String>) -> Result<(String, TempDir)> {
     let folder = tempfile::tempdir()?;
     let url = database.unwrap_or_else(|| format!("sqlite://{}/jackfield.db", folder.path().display()));
-    jackfield::store::migrate(&url).await?;
+    jackfield_store::migrate(&url).await?;
     Ok((url, folder))
 }
 
@@ -47,21 +42,19 @@ fn metadata() -> Map<String, Value> {
     json!({"access_token": "xoxb-1"}).as_object().cloned().unwrap_or_default()
 }
 
-/// Seals a value, as a write does.
+/// Seals a value, as whoever writes does.
 async fn install(store: &Store) -> StoreResult<IntegrationId> {
-    let sealer = store.sealer().clone();
     let (provider, external_id, name) = ("p".to_owned(), "one".to_owned(), "One".to_owned());
     let new = NewIntegration { provider, external_id, name, metadata: metadata() };
-    store.write(move |c| Ok(integrations::install(c, &sealer, new, OffsetDateTime::now_utc())?.0.id)).await
+    store.write(move |tx| Ok(integrations::install(tx, new)?.0.id)).await
 }
 
 async fn read(store: &Store, id: IntegrationId) -> StoreResult<Option<Map<String, Value>>> {
-    let sealer = store.sealer().clone();
-    store.read(move |c| integrations::metadata(c, &sealer, id)).await
+    store.read(move |tx| integrations::metadata(tx, id)).await
 }
 
 async fn admit(store: &Store) -> StoreResult<()> {
-    store.admit(OffsetDateTime::now_utc()).await
+    store.admit().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +93,7 @@ async fn hosts_that_come_first_at_once_agree_on_one_key() -> Result<()> {
 async fn what_was_sealed_before_there_was_a_data_key_decides_as_well() -> Result<()> {
     for database in databases() {
         let (url, _folder) = migrated(database).await?;
-        // As a host of an older version: with a key derived from the secret key.
+        // As a host of an older version did: under what is derived from the secret key.
         let old = open(&url, OURS).await?;
         let id = install(&old).await?;
         let other = open(&url, ANOTHER).await?;
@@ -112,10 +105,10 @@ async fn what_was_sealed_before_there_was_a_data_key_decides_as_well() -> Result
         assert!(matches!(refused, Err(StoreError::Seal(SealError::Wrapped { .. }))), "{refused:?}");
         assert_eq!(read(&new, id).await?, Some(metadata()));
         install(&old).await?;
-        assert_eq!(read(&new, id).await?, Some(metadata()), "the older one continues");
-        Keys::new(new.clone()).go_on().await?;
+        assert_eq!(read(&new, id).await?, Some(metadata()), "the older one goes on");
+        Keys::new(new.clone()).resume().await?;
         let status = Keys::new(new.clone()).status().await?;
-        assert!(status.lines[0].values == 0 && status.keys.len() == 1, "all is under the data key: {status:?}");
+        assert!(status.secret_keys[0].values == 0 && status.keys.len() == 1, "all is under the data key: {status:?}");
         assert_eq!(read(&old, id).await?, Some(metadata()));
     }
     Ok(())
@@ -131,21 +124,17 @@ async fn a_host_or_a_command_without_the_secret_key_of_its_database_does_nothing
             (|| bare().database(Some(url.clone())).secret_key(ANOTHER), || bare().database(Some(url.clone())));
 
         let said = with().start_error()?;
-        allow_duplicates! {
-            assert_snapshot!(redacted(&said), @"
-            error: 1 mistake in the configuration
-            FOLDER/jackfield.toml:6: system.secret-key: the key in this file: this database's secrets hang on another secret key ([key]); with what is here ([key]) nothing could be opened
-              mend: put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key
-            ");
-        }
+        assert_snapshot!(redacted(&said), @"
+        error: 1 mistake in the configuration
+        FOLDER/jackfield.toml:6: system.secret-key: the key in this file: this database's secrets are sealed under another secret key (845f023e); with what is here (65b8c32a) nothing could be opened
+          help: put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key
+        ");
         let said = without().start_error()?;
-        allow_duplicates! {
-            assert_snapshot!(redacted(&said), @"
-            error: 1 mistake in the configuration
-            : system.secret-key: FOLDER/data/secret.key: there is no such file, and what is sealed in the database hangs on the secret key [key]
-              mend: put that key there: another host of this installation has it, or a backup. A new one would open nothing
-            ");
-        }
+        assert_snapshot!(redacted(&said), @"
+        error: 1 mistake in the configuration
+        : system.secret-key: FOLDER/data/secret.key: there is no such file, and this database's secrets are sealed under the secret key 845f023e
+          help: put that key there: another host of this installation has it, or a backup. A new one would open nothing
+        ");
 
         for (folder, told) in
             [(with().folder_only(), "another secret key ("), (without().folder_only(), "there is no such file")]
@@ -185,21 +174,9 @@ async fn all_who_read_at_once_after_a_rotation_elsewhere_are_served() -> Result<
     Ok(())
 }
 
-#[derive(QueryableByName)]
-struct Waiting {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-/// Returns when this many transactions of the database wait for others.
+/// Comes back once this many transactions of the database wait for others.
 async fn until_waiting(store: &Store, count: i64) -> Result<()> {
-    const SQL: &str = "SELECT count(*) AS count FROM pg_locks WHERE NOT granted \
-                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let look = |c: &mut AnyConnection| match c {
-        AnyConnection::Postgres(postgres) => Ok(diesel::sql_query(SQL).get_result::<Waiting>(postgres)?.count),
-        AnyConnection::Sqlite(_) => Ok(0),
-    };
-    while store.read(look).await? < count {
+    while store.read(|tx| tx.waiting_transactions()).await? < count {
         tokio::task::yield_now().await;
     }
     Ok(())
@@ -211,20 +188,19 @@ async fn two_hosts_that_change_the_keys_at_the_same_time_take_turns() -> Result<
     let (url, _folder) = migrated(Some(url)).await?;
     let (one, two, third) = (open(&url, OURS).await?, open(&url, OURS).await?, open(&url, OURS).await?);
     admit(&one).await?;
-    // Neither can see the current key before both have begun.
+    // Neither can see which key is current before both have begun.
     let (done, is_done) = std::sync::mpsc::channel::<()>();
     let (begun, has_begun) = tokio::sync::oneshot::channel();
-    let locking = third.write(move |c| {
-        diesel::connection::SimpleConnection::batch_execute(c, "LOCK TABLE seal_keys IN ACCESS EXCLUSIVE MODE")?;
+    let locking = third.write(move |tx| {
+        tx.tamper("LOCK TABLE seal_keys IN ACCESS EXCLUSIVE MODE")?;
         let _ = (begun.send(()), is_done.recv());
         Ok(())
     });
     let changing = async {
         has_begun.await?;
         let both = [&one, &two].map(|store| {
-            let (store, keys) = (store.clone(), store.sealer().secret_keys().clone());
-            let renew = move |c: &mut _| seal_keys::renew(c, &keys, OffsetDateTime::now_utc());
-            tokio::spawn(async move { store.write_alone(renew).await })
+            let store = store.clone();
+            tokio::spawn(async move { store.write_alone(key_rotation::add_data_key).await })
         });
         tokio::time::timeout(Duration::from_secs(30), until_waiting(&one, 2)).await??;
         drop(done);
@@ -245,7 +221,7 @@ async fn two_hosts_rotate_side_by_side() -> Result<()> {
     admit(&one).await?;
     let id = install(&one).await?;
     let (here, there) = (Keys::new(one.clone()), Keys::new(two.clone()));
-    let newest = jackfield::store::key_id(&one.sealer().secret_keys().newest().id());
+    let newest = jackfield_store::hex(&one.sealer().secret_keys().newest().id());
     for _ in 0..ROTATIONS {
         let line = || Rotation::SecretKey { newest: newest.clone() };
         try_join(here.rotate(line(), |_| ()), there.rotate(line(), |_| ())).await?;
@@ -254,8 +230,7 @@ async fn two_hosts_rotate_side_by_side() -> Result<()> {
     for store in [&one, &two] {
         assert_eq!(read(store, id).await?, Some(metadata()));
     }
-    let sealer = one.sealer().clone();
-    let chain = one.read(move |c| audit::keys(c, &sealer)).await?;
+    let chain = one.read(audit::keys).await?;
     assert!(chain.len() >= 2 * ROTATIONS && chain.iter().all(|(_, key)| key.is_ok()), "the log has a key for each");
     assert!(here.check().await?.is_empty());
     Ok(())

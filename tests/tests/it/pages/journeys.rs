@@ -149,11 +149,11 @@ async fn example_is_added_through_the_pop_up_and_appears_without_a_reload() -> R
         |host| host,
         async |app: &BrowserApp| {
             let browser = &app.browser;
-            browser.wait_for_text(".empty", "Nothing is connected yet").await?;
+            browser.wait_for_text(".empty", "No integrations yet").await?;
             browser.run("window.notReloaded = true").await?;
             for name in ["middle", "Alpha", "zulu"] {
                 app.add_example(name).await?;
-                browser.wait_for_text(".notice.success", &format!("{name} is connected.")).await?;
+                browser.wait_for_text(".notice.success", &format!("({name}) is connected.")).await?;
             }
             let names =
                 browser.run("return [...document.querySelectorAll('.rows a')].map((link) => link.innerText)").await?;
@@ -210,7 +210,7 @@ async fn slack_is_added_through_its_consent_page() -> Result<()> {
             browser.wait_for_text(".notice.success", hostile).await?;
             browser.wait_for_text(".rows a", hostile).await?;
             browser.click(".rows a").await?;
-            browser.wait_for_text(".facts", "kept secret").await?;
+            browser.wait_for_text(".facts", "hidden").await?;
             browser.wait_for_text("h1", hostile).await?;
             app.quiet().await?;
             Ok(())
@@ -299,7 +299,7 @@ async fn where_the_provider_cuts_the_opener_off_the_answer_comes_over_the_channe
             assert_eq!(browser.run("return window.opener === null").await?, true, "the link is removed");
             browser.click_and_leave("button[value=allow]").await?;
             browser.switch_to(&page).await?;
-            browser.wait_for_text(".notice.success", "Analytical Engines is connected.").await?;
+            browser.wait_for_text(".notice.success", "Slack (Analytical Engines) is connected.").await?;
             browser.wait_for_text(".rows a", "Analytical Engines").await?;
             app.quiet().await?;
             Ok(())
@@ -319,21 +319,21 @@ async fn an_integration_is_configured_and_removed_after_a_confirmation() -> Resu
             browser.wait_for_text(".rows a", "one").await?;
             browser.click(".rows a").await?;
             browser.click("form.stack button").await?;
-            browser.wait_for_text(".stack .error", "Fill this in.").await?;
+            browser.wait_for_text(".stack .error", "Enter a value.").await?;
             browser.assert_console_says("status of 422").await?;
             browser.fill("#field-1", "shown to people").await?;
             browser.click("form.stack button").await?;
-            browser.wait_for_text(".notice.success", "The configuration was saved.").await?;
+            browser.wait_for_text(".notice.success", "Saved.").await?;
             browser
                 .until("return document.querySelector('#field-1').value === 'shown to people'", Vec::new(), "not saved")
                 .await?;
             browser.click("a.danger").await?;
-            browser.wait_for_text("h1", "Remove one?").await?;
+            browser.wait_for_text("h1", "Remove Example (one)?").await?;
             browser.click("a.button").await?;
             browser.click("a.danger").await?;
             browser.click("button.danger").await?;
             browser.wait_for_text(".notice.success", "The integration was removed.").await?;
-            browser.wait_for_text(".empty", "Nothing is connected yet").await?;
+            browser.wait_for_text(".empty", "No integrations yet").await?;
             app.quiet().await?;
             Ok(())
         },
@@ -349,7 +349,7 @@ async fn a_member_sees_no_buttons_that_would_fail() -> Result<()> {
         async |app: &BrowserApp| {
             let owner = app.log_in_as("owner").await?;
             let browser = &app.browser;
-            browser.wait_for_text(".empty", "Ask an owner or manager").await?;
+            browser.wait_for_text(".empty", "Owners and managers").await?;
             owner.start_setup("acme", "example").await?;
             owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
             browser.open(&app.host.at("/organizations/acme/integrations/")).await?;
@@ -379,10 +379,10 @@ async fn an_expired_session_comes_back_to_where_the_person_was() -> Result<()> {
             browser.fill("#email", "owner@example.com").await?;
             browser.fill("#password", "wrong password").await?;
             browser.click("button.primary").await?;
-            browser.wait_for_text(".notice.error", "E-mail or password is wrong.").await?;
+            browser.wait_for_text(".notice.error", "That e-mail and password do not match.").await?;
             browser.fill("#password", PASSWORD).await?;
             browser.click("button.primary").await?;
-            browser.wait_for_text("h1", "Your linked identities").await?;
+            browser.wait_for_text("h1", "Your accounts at other services").await?;
             browser.assert_console_says("status of 401").await?;
             app.quiet().await?;
             Ok(())
@@ -404,7 +404,7 @@ async fn a_linked_identity_is_seen_and_unlinked() -> Result<()> {
             browser.open(&app.host.at("/account/")).await?;
             browser.wait_for_text(".rows", "U0ADA").await?;
             browser.click(".rows button").await?;
-            browser.wait_for_text(".notice.success", "The identity was unlinked.").await?;
+            browser.wait_for_text(".notice.success", "The account was unlinked.").await?;
             browser.wait_for_text(".empty", "None yet").await?;
             app.quiet().await?;
             Ok(())
@@ -481,7 +481,7 @@ async fn everything_can_be_done_with_the_keyboard_alone() -> Result<()> {
             // answer.
             let _ = tokio::time::timeout(std::time::Duration::from_secs(5), browser.press(ENTER)).await;
             browser.switch_to(&page).await?;
-            browser.wait_for_text(".notice.success", "typed is connected.").await?;
+            browser.wait_for_text(".notice.success", "Example (typed) is connected.").await?;
             app.quiet().await?;
             Ok(())
         },
@@ -530,7 +530,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             browser.find(".facts").await?;
             look("details").await?;
             browser.click("form.stack button").await?;
-            browser.wait_for_text(".stack .error", "Fill this in.").await.ok();
+            browser.wait_for_text(".stack .error", "Enter a value.").await.ok();
             look("details-error").await?;
             browser.click("a.danger").await?;
             look("remove").await?;
@@ -540,7 +540,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             look("details-access").await?;
             app.slack_ends_the_grant(&slack).await?;
             browser.open(&at(&slack)).await?;
-            browser.wait_for_text(".badge.warn", "needs re-authentication").await?;
+            browser.wait_for_text(".badge.warn", "Reconnect").await?;
             look("details-ended").await?;
             browser.open(&at("/account/")).await?;
             look("account").await?;
@@ -549,7 +549,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
             browser.open(&at("/organizations/acme/integrations/example/setup/?dialog=0")).await?;
             look("step").await?;
             browser.open(&at("/extensions/slack/setup/?code=x&state=y")).await?;
-            browser.wait_for_text(".notice.error", "was already finished").await?;
+            browser.wait_for_text(".notice.error", "is already finished").await?;
             look("refused").await?;
             browser.open(&at("/organizations/acme/integrations/slack/setup/?dialog=0")).await?;
             browser.click("button[value=deny]").await?;
@@ -578,16 +578,16 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
             app.host.token("acme", &["org:read", "org:write", "integrations:token"])?;
             browser.open(&app.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".pages a[href$='/audit/']").await?;
-            browser.wait_for_text(".log", "New API token").await?;
+            browser.wait_for_text(".log", "API token created").await?;
             browser.wait_for_text(".log", "failed").await?;
             app.look("log").await?;
             browser.run("document.querySelector('#action').value = 'install'").await?;
             browser.click(".filters button").await?;
             browser.until("return location.search.includes('action=install')", Vec::new(), "no filter").await?;
-            assert!(!browser.text(".log").await?.contains("New API token"));
+            assert!(!browser.text(".log").await?.contains("API token created"));
             browser.run("document.querySelector('#action').value = 'link'").await?;
             browser.click(".filters button").await?;
-            browser.wait_for_text(".empty", "Nothing of that kind was done yet.").await?;
+            browser.wait_for_text(".empty", "No entries match these filters.").await?;
             app.look("log-empty").await?;
             browser.click(".empty a").await?;
             browser.click(".log a").await?;
@@ -623,7 +623,7 @@ async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<
             app.look("step-2-of-2").await?;
             app.host.member("acme", "owner@example.com", "member")?;
             browser.open(&at("/organizations/acme/integrations/example/setup/")).await?;
-            browser.wait_for_text("h1", "That is not yours to do").await?;
+            browser.wait_for_text("h1", "You do not have access to this").await?;
             app.look("forbidden").await?;
             let reference = browser.text("code").await?;
             assert!(app.host.log()?.contains(&format!("request.id=\"{reference}\"")), "the reference is in the log");
@@ -654,7 +654,7 @@ async fn a_thousand_integrations_and_three_hundred_providers_stay_usable() -> Re
                 "return [...document.querySelectorAll('.menu li')].filter((item) => !item.hidden).length === 11";
             browser.until(shown, Vec::new(), "the filter shows others").await?;
             browser.fill("#filter", "nothing like it").await?;
-            browser.wait_for_text("#no-match", "No provider of that name").await?;
+            browser.wait_for_text("#no-match", "No service matches").await?;
             browser.fill("#filter", "number 299").await?;
             browser.press("\u{e015}").await?;
             assert_eq!(browser.run("return document.activeElement.innerText.trim()").await?, "Provider number 299");

@@ -91,7 +91,7 @@ fn the_operator_is_told_what_the_constructor_did() -> Result<()> {
     insta::assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: FILE: opening it: the worker was ended by signal 11 (SIGSEGV)
-      mend: report this to the plugin's author
+      help: report this to the plugin's author
     ");
     Ok(())
 }

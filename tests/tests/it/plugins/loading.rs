@@ -49,7 +49,7 @@ fn a_file_that_is_not_there() -> Result<()> {
     let said = refused_path(Path::new("/nowhere/libacme.so"))?;
     assert_snapshot!(told(&said), @r"
     default-integrations: FILE: No such file or directory (os error 2)
-      mend: check the path and that the host's user may read the file
+      help: check the path and that the host's user may read the file
     ");
     Ok(())
 }
@@ -59,7 +59,7 @@ fn a_file_that_is_not_a_library() -> Result<()> {
     let said = refused("example", |bytes| *bytes = b"#!/bin/sh\necho hello\n".to_vec())?;
     assert_snapshot!(told(&said), @r"
     default-integrations: FILE: not a library: found a text file, wanted an ELF shared library
-      mend: list the plugin's .so file, as `cargo build --release` makes it for a cdylib
+      help: list the plugin's .so file, as `cargo build --release` makes it for a cdylib
     ");
     Ok(())
 }
@@ -70,7 +70,7 @@ fn a_truncated_library_is_refused_wherever_it_is_cut() -> Result<()> {
     let said = refused("example", |bytes| bytes.truncate(whole / 2))?;
     assert_snapshot!(told(&said), @r"
     default-integrations: FILE: truncated: found # bytes, wanted #
-      mend: copy the file again; it was probably cut while being copied
+      help: copy the file again; it was probably cut while being copied
     ");
     for length in [5, 64, 4096, whole / 10, whole - 1] {
         let said = refused("example", |bytes| bytes.truncate(length))?;
@@ -86,7 +86,7 @@ fn a_library_for_another_architecture() -> Result<()> {
     let said = said.replace(std::env::consts::ARCH, "ARCH");
     assert_snapshot!(told(&said), @r"
     default-integrations: FILE: built for another architecture: found ELF machine 22, wanted ARCH
-      mend: get or build the plugin for this machine's architecture
+      help: get or build the plugin for this machine's architecture
     ");
     Ok(())
 }
@@ -96,7 +96,7 @@ fn a_library_without_a_plugin_inside() -> Result<()> {
     let said = refused("no_plugin", |_| ())?;
     assert_snapshot!(told(&said), @r"
     default-integrations: FILE: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
-      mend: check that it is a plugin: its source ends in `export_providers!(…)`
+      help: check that it is a plugin: its source ends in `export_providers!(…)`
     ");
     Ok(())
 }
@@ -110,7 +110,7 @@ fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result
     let said = refused_host(builder.env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string()), &file)?;
     assert_snapshot!(told(&said), @r"
     default-integrations: FILE: built for an incompatible abi: found 99.0, wanted 1.x
-      mend: get a build of the plugin for this host's abi, or a host for the plugin's
+      help: get a build of the plugin for this host's abi, or a host for the plugin's
     ");
     assert!(!mark.exists(), "its constructor has not run");
     Ok(())
@@ -121,12 +121,12 @@ fn a_panic_while_loading() -> Result<()> {
     let said = refused("panics_in_load", |_| ())?;
     assert_snapshot!(redacted(told(&said)), @"
     default-integrations: FILE: listing its providers: the plugin panicked: listed to panic at tests/fixtures/panics_in_load/src/lib.rs:[line]
-      mend: report this to the plugin's author
+      help: report this to the plugin's author
     ");
     let said = refused("panics_in_create", |_| ())?;
     assert_snapshot!(redacted(told(&said)), @"
     default-integrations: FILE: making its provider `panics-in-create`: the plugin panicked: made to panic at tests/fixtures/panics_in_create/src/lib.rs:[line]
-      mend: report this to the plugin's author
+      help: report this to the plugin's author
     ");
     Ok(())
 }
@@ -136,7 +136,7 @@ fn two_providers_with_one_id() -> Result<()> {
     let said = bare().plugin("example").plugin("duplicate_id").log("error").start_error()?;
     assert_snapshot!(told(&said), @r"
     FOLDER/jackfield.toml:1: default-integrations: two providers with the id `example`: plugins/libexample.so and plugins/libduplicate_id.so
-      mend: list only one of the two
+      help: list only one of the two
     ");
     Ok(())
 }
@@ -155,15 +155,15 @@ fn all_that_is_wrong_with_all_plugins_is_told_at_once() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
     error: 5 mistakes in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libno_plugin.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
-      mend: check that it is a plugin: its source ends in `export_providers!(…)`
+      help: check that it is a plugin: its source ends in `export_providers!(…)`
     FOLDER/jackfield.toml:1: default-integrations: plugins/libpanics_in_load.so: listing its providers: the plugin panicked: listed to panic at tests/fixtures/panics_in_load/src/lib.rs:[line]
-      mend: report this to the plugin's author
+      help: report this to the plugin's author
     FOLDER/jackfield.toml:1: default-integrations: no plugin named `nowhere`: looked for plugins/libnowhere.so, plugins/nowhere.so
-      mend: put the library there, add its folder to plugins.path, or list its path instead
+      help: put the library there, add its folder to plugins.path, or list its path instead
     FOLDER/jackfield.toml:12: bad-options.mode: unknown variant, expected `a` or `b`
-      mend: correct the value, see the documentation of `bad-options`
+      help: correct the value, see the documentation of `bad-options`
     FOLDER/jackfield.toml:13: bad-options.prt: unknown option
-      mend: did you mean `port`?
+      help: did you mean `port`?
     ");
     Ok(())
 }
@@ -266,7 +266,7 @@ fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the digest [digest], wanted [digest]
-      mend: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
+      help: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
     ");
     assert!(!mark.exists(), "nothing of it has run");
     assert!(folder.run(&["plugin", "lock"])?.status.success());
@@ -277,7 +277,7 @@ fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
     assert_snapshot!(redacted(&check()?.1), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the digest [digest], wanted none: the plugin is not in it
-      mend: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
+      help: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
     ");
     fs::write(&lock, "plugins = 3")?;
     fs::remove_file(&mark)?;
@@ -286,7 +286,7 @@ fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml: FOLDER/jackfield.lock: invalid type: integer `3`, expected a map
-      mend: write it anew with `jackfield plugin lock`
+      help: write it again with `jackfield plugin lock`
     ");
     Ok(())
 }

@@ -150,7 +150,7 @@ async fn a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_th
             allow_duplicates! {
                 assert_snapshot!(shown, @r#"
             {
-              "error": "127.0.0.1 is out of the plugin's reach: `jackfield plugin list` shows what it declares, [plugins.NAME] hosts what it is granted",
+              "error": "127.0.0.1 is not among the plugin's allowed hosts: `jackfield plugin list` shows what it declares, [plugins.NAME] hosts what it is granted",
               "level": "WARN",
               "message": "a step failed",
               "plugin.name": "jackfield-fixture-misbehaving",
@@ -169,7 +169,7 @@ async fn a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_th
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libmisbehaving.so: its provider `reaches-out` declares `https://x`, which is not a host
-      mend: report this to the plugin's author
+      help: report this to the plugin's author
     ");
     Ok(())
 }
@@ -181,7 +181,7 @@ async fn awaiting_something_that_is_not_the_host_is_an_error_that_says_so() -> R
     assert_eq!(response.dialog()?.detail(), INTERNAL);
     assert_snapshot!(app.failure("stalls")?, @r#"
     {
-      "error": "the plugin awaits something that the host did not lend: a step can only await what the host lends, like `step.send(request)`; a timer, a socket or a channel never wakes it",
+      "error": "the plugin awaits something that the host does not provide: a step can only await what the host provides, like `step.send(request)`; a timer, a socket or a channel never wakes it",
       "level": "WARN",
       "message": "a step failed",
       "plugin.name": "jackfield-fixture-misbehaving",
@@ -311,7 +311,7 @@ async fn an_integration_whose_plugin_is_gone_stays_visible_as_orphaned() -> Resu
     app.base.host = app.base.host.restart(bare().plugin("example"))?;
     assert_eq!(app.owner.visit("/extensions/two-steps/setup/").await?.status, 404);
     let page = app.owner.visit("/organizations/acme/integrations/").await?;
-    assert!(page.text.contains("one-two") && page.text.contains("orphaned"), "{}", page.text);
+    assert!(page.text.contains("one-two") && page.text.contains("Unavailable"), "{}", page.text);
     assert_eq!(app.list_integrations(&app.owner).await?.len(), 1);
     Ok(())
 }

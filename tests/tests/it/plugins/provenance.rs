@@ -131,7 +131,7 @@ fn a_library_that_others_can_write_or_replace_is_refused_until_the_help_is_follo
         let app = ProvenanceApp::new()?;
         change_mode(&app.at(place), mode)?;
         let said = app.refused()?;
-        let help = word_after(&said, "mend: ")?.replace("FOLDER", &app.folder.folder().display().to_string());
+        let help = word_after(&said, "help: ")?.replace("FOLDER", &app.folder.folder().display().to_string());
         refusals.push(said);
         // No command helps against a folder that everybody may write.
         if mode & 0o1000 != 0 {
@@ -144,15 +144,15 @@ fn a_library_that_others_can_write_or_replace_is_refused_until_the_help_is_follo
     }
     assert_snapshot!(refusals.join("\n"), @"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: others can write it: found the mode 0664, wanted 0644
-      mend: chmod go-w plugins/libleaves_a_mark.so
+      help: chmod go-w plugins/libleaves_a_mark.so
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: others can write it: found the mode 0646, wanted 0644
-      mend: chmod go-w plugins/libleaves_a_mark.so
+      help: chmod go-w plugins/libleaves_a_mark.so
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: others can write its folder FOLDER/plugins: found the mode 0775, wanted 0755
-      mend: chmod go-w FOLDER/plugins
+      help: chmod go-w FOLDER/plugins
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: others can write its folder FOLDER/plugins: found the mode 1777, wanted 1755
-      mend: put libleaves_a_mark.so into a folder that only root and the host's user can write
+      help: put libleaves_a_mark.so into a folder that only root and the host's user can write
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: others can write its folder FOLDER: found the mode 0777, wanted 0755
-      mend: chmod go-w FOLDER
+      help: chmod go-w FOLDER
     ");
     Ok(())
 }
@@ -174,9 +174,9 @@ fn a_library_or_folder_of_another_user_is_refused() -> Result<()> {
     }
     assert_snapshot!(refusals.join("\n"), @"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: somebody else owns it: found the user 4321, wanted 0, root
-      mend: chown root plugins/libleaves_a_mark.so
+      help: chown root plugins/libleaves_a_mark.so
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: somebody else owns its folder FOLDER/plugins: found the user 4321, wanted 0, root
-      mend: chown root FOLDER/plugins
+      help: chown root FOLDER/plugins
     ");
     Ok(())
 }
@@ -189,13 +189,13 @@ fn a_library_that_is_a_symbolic_link_or_no_file_is_refused() -> Result<()> {
     symlink(app.at("elsewhere.so"), app.library())?;
     assert_snapshot!(app.refused()?, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: found a symbolic link, wanted the file itself
-      mend: put the file itself in the link's place, as `install -m 644 FILE FOLDER` does
+      help: put the file itself in the link's place, as `install -m 644 FILE FOLDER` does
     ");
     fs::remove_file(app.library())?;
     fs::create_dir(app.library())?;
     assert_snapshot!(app.refused()?, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: found a folder, wanted the file itself
-      mend: put a regular file there, or name another
+      help: put a regular file there, or name another
     ");
     Ok(())
 }
@@ -219,17 +219,17 @@ fn a_name_with_path_parts_and_a_path_that_climbs_are_refused() -> Result<()> {
     }
     assert_snapshot!(refusals.join("\n"), @r#"
     FOLDER/jackfield.toml:1: default-integrations: not a plugin's name: found "..", wanted 1 to 64 of A-Z, a-z, 0-9, `.`, `-` and `_`, and no dot in front
-      mend: write the file's name without `lib` and `.so`, or the path of the library
+      help: write the file's name without `lib` and `.so`, or the path of the library
     FOLDER/jackfield.toml:1: default-integrations: not a plugin's name: found ".leaves_a_mark", wanted 1 to 64 of A-Z, a-z, 0-9, `.`, `-` and `_`, and no dot in front
-      mend: write the file's name without `lib` and `.so`, or the path of the library
+      help: write the file's name without `lib` and `.so`, or the path of the library
     FOLDER/jackfield.toml:1: default-integrations: not a plugin's name: found "leaves_a_mark ", wanted 1 to 64 of A-Z, a-z, 0-9, `.`, `-` and `_`, and no dot in front
-      mend: write the file's name without `lib` and `.so`, or the path of the library
+      help: write the file's name without `lib` and `.so`, or the path of the library
     FOLDER/jackfield.toml:1: default-integrations: not a plugin's name: found "leaves_a_mark\0", wanted 1 to 64 of A-Z, a-z, 0-9, `.`, `-` and `_`, and no dot in front
-      mend: write the file's name without `lib` and `.so`, or the path of the library
-    FOLDER/jackfield.toml:1: default-integrations: "plugins/../plugins/libleaves_a_mark.so": found the part `..`, wanted a path that says where it leads
-      mend: write the library's path from the root, or from the folder the host is started in
-    FOLDER/jackfield.toml:1: default-integrations: "plugins/libleaves_a_mark.so\0": found a NUL character, wanted a path that says where it leads
-      mend: write the library's path from the root, or from the folder the host is started in
+      help: write the file's name without `lib` and `.so`, or the path of the library
+    FOLDER/jackfield.toml:1: default-integrations: "plugins/../plugins/libleaves_a_mark.so": found the part `..`, wanted a path without it
+      help: write the library's path from the root, or from the folder the host is started in
+    FOLDER/jackfield.toml:1: default-integrations: "plugins/libleaves_a_mark.so\0": found a NUL character, wanted a path without it
+      help: write the library's path from the root, or from the folder the host is started in
     "#);
     Ok(())
 }
@@ -243,25 +243,25 @@ fn a_lock_that_others_can_write_is_refused_in_the_same_words() -> Result<()> {
     change_mode(&app.at("."), 0o777)?;
     assert_snapshot!(app.refused()?, @"
     FOLDER/jackfield.toml: FOLDER/jackfield.lock: others can write its folder FOLDER: found the mode 0777, wanted 0755
-      mend: chmod go-w FOLDER
+      help: chmod go-w FOLDER
     ");
     change_mode(&app.at("."), 0o755)?;
     change_mode(&lock, 0o666)?;
     assert_snapshot!(app.refused()?, @r"
     FOLDER/jackfield.toml: FOLDER/jackfield.lock: others can write it: found the mode 0666, wanted 0644
-      mend: chmod go-w FOLDER/jackfield.lock
+      help: chmod go-w FOLDER/jackfield.lock
     ");
     fs::rename(&lock, app.at("elsewhere.lock"))?;
     symlink(app.at("elsewhere.lock"), &lock)?;
     assert_snapshot!(app.refused()?, @"
     FOLDER/jackfield.toml: FOLDER/jackfield.lock: found a symbolic link, wanted the file itself
-      mend: put the file itself in the link's place, as `install -m 644 FILE FOLDER` does
+      help: put the file itself in the link's place, as `install -m 644 FILE FOLDER` does
     ");
     // A link that leads nowhere is not an absent lock.
     fs::remove_file(app.at("elsewhere.lock"))?;
     assert_snapshot!(app.refused()?, @"
     FOLDER/jackfield.toml: FOLDER/jackfield.lock: found a symbolic link, wanted the file itself
-      mend: put the file itself in the link's place, as `install -m 644 FILE FOLDER` does
+      help: put the file itself in the link's place, as `install -m 644 FILE FOLDER` does
     ");
     Ok(())
 }
@@ -302,13 +302,13 @@ fn a_library_that_differs_from_the_lock_in_anything_is_refused_with_both_values(
     }
     assert_snapshot!(refusals.join("\n"), @"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the digest [real digest], wanted 0000000000000000000000000000000000000000000000000000000000000000
-      mend: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
+      help: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the abi 1.0, wanted 1.7
-      mend: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
+      help: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the version 0.1.0, wanted 0.2.0
-      mend: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
+      help: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the signer [signer], wanted 0123456789ABCDEF
-      mend: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
+      help: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
     ");
     Ok(())
 }
@@ -324,7 +324,7 @@ fn a_lock_keeps_a_signer_who_is_no_longer_asked_for_and_one_without_asks_for_non
     fs::write(app.at("jackfield.toml"), &plain)?;
     assert_snapshot!(app.refused()?.replace(&signer, "[signer]"), @"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the signer none, wanted [signer]
-      mend: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
+      help: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
     ");
 
     app.good("plugin lock")?;
@@ -363,14 +363,14 @@ fn where_signatures_are_demanded_only_what_a_trusted_key_has_signed_is_loaded() 
     let ours = app.trusted_key()?;
     assert_snapshot!(app.refused()?, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not signed: found no plugins/libleaves_a_mark.so.minisig, wanted a signature by one of plugins.trusted-keys
-      mend: if you trust it, sign it: `jackfield plugin sign plugins/libleaves_a_mark.so --key FILE`
+      help: if you trust it, sign it: `jackfield plugin sign plugins/libleaves_a_mark.so --key FILE`
     ");
     let theirs = app.key("their.key")?;
     app.sign("their.key")?;
     let said = app.refused()?.replace(&ours, "OURS").replace(&theirs, "THEIRS");
     assert_snapshot!(said, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: signed by a key that is not trusted: found THEIRS, wanted OURS
-      mend: add that key to plugins.trusted-keys if you trust whoever has it; do not load it otherwise
+      help: add that key to plugins.trusted-keys if you trust its owner; otherwise do not load it
     ");
     assert_eq!(word_after(&app.sign("operator.key")?, "signer ")?, ours);
     app.assert_accepted()?;
@@ -381,19 +381,19 @@ fn where_signatures_are_demanded_only_what_a_trusted_key_has_signed_is_loaded() 
     write_library(&[fs::read(app.library())?.as_slice(), b"tampered"].concat(), &app.library())?;
     assert_snapshot!(app.refused()?.replace(&ours, "OURS"), @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: its signature does not fit: found other bytes, wanted those that the key OURS has signed
-      mend: get library and signature again from where they were made; never sign it as it is
+      help: get library and signature again from where they were made; never sign it as it is
     ");
     let (is_good, said) = app.run("plugin lock")?;
     assert!(!is_good, "no host would load it, so it is not accepted");
     assert_snapshot!(said.replace(&ours, "OURS"), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: its signature does not fit: found other bytes, wanted those that the key OURS has signed
-      mend: get library and signature again from where they were made; never sign it as it is
+      help: get library and signature again from where they were made; never sign it as it is
     ");
     fs::write(app.at("plugins/libleaves_a_mark.so.minisig"), "signed, honestly")?;
     assert_snapshot!(app.refused()?, @r"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so.minisig: not a signature: found other text, wanted minisign's format, over its hash
-      mend: sign the library again, with `jackfield plugin sign` or `minisign -S`
+      help: sign the library again, with `jackfield plugin sign` or `minisign -S`
     ");
     Ok(())
 }
@@ -405,9 +405,9 @@ fn a_slip_in_the_trusted_keys_does_not_let_unsigned_plugins_run() -> Result<()> 
     let said = app.refused()?;
     assert_snapshot!(redacted(&said), @r#"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not signed: found no plugins/libleaves_a_mark.so.minisig, wanted a signature by one of plugins.trusted-keys
-      mend: if you trust it, sign it: `jackfield plugin sign plugins/libleaves_a_mark.so --key FILE`
+      help: if you trust it, sign it: `jackfield plugin sign plugins/libleaves_a_mark.so --key FILE`
     FOLDER/jackfield.toml:14: plugins.trusted-keys[0]: not a public key of minisign's
-      mend: write the line that begins with RW of a .pub file, or { file = "PATH" } of that file
+      help: write the line that begins with RW of a .pub file, or { file = "PATH" } of that file
     "#);
     Ok(())
 }
@@ -440,16 +440,16 @@ fn a_key_with_a_password_signs_with_it_and_is_never_overwritten() -> Result<()> 
     }
     assert_snapshot!(refusals.join("\n"), @"
     error: operator.key: the key has a password
-      mend: give it with --password-stdin
+      help: give it with --password-stdin
 
     error: operator.key: not the password of this key
-      mend: try again
+      help: try again
 
-    error: operator.key.pub: there already
-      mend: name another file; a key is never overwritten
+    error: operator.key.pub: exists already
+      help: name another file; a key is never overwritten
 
     error: the password is empty
-      mend: write one, or say --no-password
+      help: write one, or say --no-password
 
     error: the following required arguments were not provided:
       --password-stdin
@@ -481,7 +481,7 @@ fn an_author_checks_a_build_wherever_it_lies_and_reads_what_a_host_would_say() -
       hosts   none
       asked   200 questions: 26 event, 94 integration, 29 refresh, 28 revocation, 23 webhook; slowest [duration], largest 92 bytes
     note: a host would refuse it where it lies: plugins/libleaves_a_mark.so: others can write it: found the mode 0664, wanted 0644
-      mend: chmod go-w plugins/libleaves_a_mark.so
+      help: chmod go-w plugins/libleaves_a_mark.so
     ");
     app.good("plugin digest plugins/libleaves_a_mark.so")?;
     change_mode(&app.library(), 0o644)?;

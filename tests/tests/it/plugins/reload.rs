@@ -119,7 +119,7 @@ async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: truncated: found [number] bytes, wanted [key]
-      mend: copy the file again; it was probably cut while being copied
+      help: copy the file again; it was probably cut while being copied
     ");
 
     fs::remove_file(library(&host, "example"))?;
@@ -130,9 +130,9 @@ async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
     error: 2 mistakes in the configuration
     FOLDER/jackfield.toml:1: default-integrations: no plugin named `nowhere`: looked for plugins/libnowhere.so, plugins/nowhere.so
-      mend: put the library there, add its folder to plugins.path, or list its path instead
+      help: put the library there, add its folder to plugins.path, or list its path instead
     FOLDER/jackfield.toml:11: http.timeout: wrong type: found text, wanted a whole number
-      mend: write a whole number
+      help: write a whole number
     ");
 
     host.reconfigure(&bare().plugin("example").plugin("bad_options").toml("[bad-options]\nprt = 3"))?;
@@ -141,9 +141,9 @@ async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
     assert_snapshot!(redacted(&said), @"
     error: 2 mistakes in the configuration
     FOLDER/jackfield.toml:10: bad-options.port: missing field `port`
-      mend: correct the value, see the documentation of `bad-options`
+      help: correct the value, see the documentation of `bad-options`
     FOLDER/jackfield.toml:11: bad-options.prt: unknown option
-      mend: did you mean `port`?
+      help: did you mean `port`?
     ");
 
     assert_eq!(pid(&host, "example")?, before, "nothing has changed");
@@ -168,9 +168,9 @@ async fn who_skips_what_does_not_load_keeps_what_runs() -> Result<()> {
     reloaded
       kept      example, misbehaving
     skipped: FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: not a library: found a text file, wanted an ELF shared library
-      mend: list the plugin's .so file, as `cargo build --release` makes it for a cdylib
+      help: list the plugin's .so file, as `cargo build --release` makes it for a cdylib
     skipped: FOLDER/jackfield.toml:13: redirects.too: unknown option
-      mend: did you mean `to`?
+      help: did you mean `to`?
     ");
     installs_example(&owner, "still here").await?;
     assert_eq!(owner.start_setup("acme", "redirects").await?.status_and_location(), (302, "https://first.example/"));
@@ -187,7 +187,7 @@ fn what_was_wrong_at_the_start_and_still_is_is_told_once() -> Result<()> {
     reloaded
       kept      misbehaving
     skipped: FOLDER/jackfield.toml:13: redirects.too: unknown option
-      mend: did you mean `to`?
+      help: did you mean `to`?
     ");
     assert_eq!(said.matches("redirects.too: unknown option").count(), 1, "{said}");
     Ok(())
@@ -288,7 +288,7 @@ fn without_a_running_host_there_is_nothing_to_reload() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_snapshot!(said, @r"
     error: no host answers at data/jackfield.sock (system.control)
-      mend: start one with `jackfield serve`, or run this where it was started and as its user
+      help: start one with `jackfield serve`, or run this where it was started and as its user
     ");
     assert!(!output.status.success());
     Ok(())

@@ -28,11 +28,11 @@ fn a_host_that_must_confine_its_plugins_does_not_start_where_it_cannot() -> Resu
     assert_snapshot!(redacted(&refusals.join("\n")), @r#"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: cannot be held: this system lacks landlock (the kernel does not have it, or has it switched off)
-      mend: run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: [plugins] sandbox = "best-effort"
+      help: run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: [plugins] sandbox = "best-effort"
 
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: cannot be held: this system lacks seccomp (Error calling `seccomp`: Function not implemented (os error 38)), seccomp-sealed (Error calling `seccomp`: Function not implemented (os error 38))
-      mend: run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: [plugins] sandbox = "best-effort"
+      help: run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: [plugins] sandbox = "best-effort"
     "#);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use insta::assert_snapshot;
-use jackfield::plugins::{Entry, catalogue};
+use jackfield_loader::{CatalogueEntry, catalogue};
 use jackfield_test_support::{
     host::Host,
     http_client::HttpClient,
@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{AppDatabase, PASSWORD, bare, log_line, redacted};
 
-/// The entry's URLs, replaced by the stand-in's; the rest is what an operator writes.
-fn table(entry: &Entry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
+/// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
+fn table(entry: &CatalogueEntry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
     let declared = entry.table();
     let elsewhere = |value: &Value| service.url_of(entry.id, value.as_str().unwrap_or_default());
     let mut table: Map<String, Value> =
@@ -348,37 +348,37 @@ gitlab = "x"
     assert_snapshot!(said, @r#"
     error: 13 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.github.client-idd: unknown key
-      mend: did you mean `client-id`?
-    FOLDER/jackfield.toml:13: providers.github.client-authentication: not one of the words there are
-      mend: write "post" or "basic" or "private-key-jwt"
+      help: did you mean `client-id`?
+    FOLDER/jackfield.toml:13: providers.github.client-authentication: not a known word
+      help: write "post" or "basic" or "private-key-jwt"
     FOLDER/jackfield.toml:14: providers.github.pkce: wrong type: found text, wanted true or false
-      mend: write true or false
+      help: write true or false
     FOLDER/jackfield.toml:15: providers.github.scopes: wrong type: found text, wanted a list of texts, ["…", "…"]
-      mend: write a list of texts, ["…", "…"]
+      help: write a list of texts, ["…", "…"]
     FOLDER/jackfield.toml:16: providers.github.authorize-parameters.prompt: wrong type: found a number, wanted text
-      mend: write text
+      help: write text
     FOLDER/jackfield.toml:17: providers.githup: not in the catalogue, and without authorize-url, token-url, account
-      mend: did you mean [providers.github]?
+      help: did you mean [providers.github]?
     FOLDER/jackfield.toml:20: providers.acme.authorize-url: not an absolute https URL
-      mend: write all of it, like https://acme.example/oauth
-    FOLDER/jackfield.toml:21: providers.acme.token-url: {client-secret} cannot stand here
-      mend: name an option of your own, like {subdomain}, and set it beside
+      help: write all of it, like https://acme.example/oauth
+    FOLDER/jackfield.toml:21: providers.acme.token-url: {client-secret} cannot be used here
+      help: name an option of your own, like {subdomain}, and set it beside
     FOLDER/jackfield.toml:22: providers.acme.account.id: wrong type: found a number, wanted text
-      mend: write text
+      help: write text
     FOLDER/jackfield.toml:22: providers.acme.account.frm: unknown key
-      mend: did you mean `account.from`?
+      help: did you mean `account.from`?
     FOLDER/jackfield.toml:24: providers.zendesk.subdomain: neither a host nor a plain word
-      mend: write the part that stands in the URL, like `acme` or `acme.example`
+      help: write the part that stands in the URL, like `acme` or `acme.example`
     FOLDER/jackfield.toml:25: providers.plugins: not a provider's id
-      mend: write 1 to 64 of a-z, 0-9, - and _, and not the name of a section
+      help: write 1 to 64 of a-z, 0-9, - and _, and not the name of a section
     FOLDER/jackfield.toml:28: providers.gitlab: wrong type: found text, wanted a table, [providers.NAME]
-      mend: write a table, [providers.NAME]
+      help: write a table, [providers.NAME]
     "#);
     let said = bare().log("error").toml("[github]\nclient-id = \"x\"\n").start_error()?;
     assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: github: no loaded plugin has a provider with this id
-      mend: did you mean [providers.github]?
+      help: did you mean [providers.github]?
     ");
     Ok(())
 }
@@ -390,7 +390,7 @@ fn a_declared_provider_and_a_plugins_of_one_id_are_told() -> Result<()> {
     assert_snapshot!(said, @r"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:10: providers.example: two providers with the id `example`: plugins/libexample.so and FOLDER/jackfield.toml
-      mend: list only one of the two
+      help: list only one of the two
     ");
     Ok(())
 }
@@ -475,7 +475,7 @@ fn an_entry_can_be_printed_as_a_table_to_start_from() -> Result<()> {
     assert!(!refused.status.success());
     assert_snapshot!(String::from_utf8(refused.stderr)?, @"
     error: `twich` is not in the catalogue
-      mend: take a name that `jackfield provider list` shows
+      help: take a name that `jackfield provider list` shows
     ");
     Ok(())
 }

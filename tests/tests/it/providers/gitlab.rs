@@ -65,11 +65,11 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
     let owner = app.owner().await?;
     let form = owner.start_setup("acme", "gitlab").await?;
     assert!(
-        form.text.contains("Which GitLab?") && form.header("content-security-policy").contains("form-action 'self';")
+        form.text.contains("Your GitLab") && form.header("content-security-policy").contains("form-action 'self';")
     );
     let page = app.name(&owner).await?;
-    assert_eq!(page.status, 200, "browsers would apply form-action to a redirect");
-    let link = format!("Continue to 127.0.0.1:{}", app.service.port());
+    assert_eq!(page.status, 200, "a redirect would be held to form-action");
+    let link = format!("Opening 127.0.0.1:{} …", app.service.port());
     assert!(page.text.contains(&link) && !page.text.contains("<script"), "{}", page.text);
     assert_eq!((page.header("cache-control"), page.header("referrer-policy")), ("no-store", "no-referrer"));
     assert_eq!(
@@ -152,7 +152,7 @@ async fn a_named_host_at_a_private_address_is_refused() -> Result<()> {
 async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
     let narrowed = "[plugins.gitlab]\nhosts = [\"gitlab.com\", \"*.example.com\"]\n";
     let app = GitLabApp::new(|host, service| allowed(host, service).toml(narrowed)).await?;
-    refused(&app, "127.0.0.1 is out of the plugin's reach").await?;
+    refused(&app, "127.0.0.1 is not among the plugin's allowed hosts").await?;
     let listed = app.host.run(&["plugin", "list"], "")?;
     assert_snapshot!(redacted(&listed), @"
     gitlab: running, process, pid [pid]

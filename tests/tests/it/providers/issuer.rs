@@ -157,7 +157,7 @@ async fn metadata_that_are_not_to_be_trusted_end_the_setup_before_anybody_is_sen
             "names another issuer, `https://another.example`",
         ),
         ("nowhere", |issuer| issuer.place = Place::Nowhere, "openid-configuration answers status 404"),
-        ("plain", |issuer| issuer.metadata = Metadata::PlainHttp, "the issuer's token_endpoint is not to be used"),
+        ("plain", |issuer| issuer.metadata = Metadata::PlainHttp, "the issuer's token_endpoint cannot be used"),
         ("part", |issuer| issuer.metadata = Metadata::NoTokenEndpoint, "have no token_endpoint, and none is set"),
     ];
     let services = cases.iter().map(|(id, change, _)| issuer_of(id, |_, issuer| change(issuer)));
@@ -205,7 +205,7 @@ async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_setup() -> Result<
     let cases = [
         ("no-keys", "", "the issuer's metadata have no jwks_uri"),
         ("private", "", "192.168.0.1 is, or resolves to, a private address"),
-        ("swapped", userinfo, "speaks of somebody else than the ID token"),
+        ("swapped", userinfo, "about another subject than the ID token"),
     ];
     let tables = cases.map(|(id, more, _)| by_issuer(&service, id, more)).join("\n");
     let (host, owner) = host_and_owner(&service, &tables).await?;
@@ -315,17 +315,17 @@ account = { from = "id_token", id = "sub" }
     assert_snapshot!(said, @r#"
     error: 6 mistakes in the configuration
     FOLDER/jackfield.toml:12: providers.query.issuer: an issuer has neither query nor fragment
-      mend: write it as the service's metadata have it, under `issuer`
+      help: write it as the service's metadata have it, under `issuer`
     FOLDER/jackfield.toml:14: providers.bare: not in the catalogue, and without account
-      mend: add what is missing, or take a name that `jackfield provider list` shows
+      help: add what is missing, or take a name that `jackfield provider list` shows
     FOLDER/jackfield.toml:18: providers.key.private-key: not a private key in PEM (PKCS#8) of RSA with 2048 bits or more, P-256 or Ed25519
-      mend: set all of the key's file, like { file = "acme.pem" }
+      help: set all of the key's file, like { file = "acme.pem" }
     FOLDER/jackfield.toml:19: providers.key.scopes: without `openid`, which account.from needs
-      mend: add it: scopes = ["openid", …]
+      help: add it: scopes = ["openid", …]
     FOLDER/jackfield.toml:25: providers.info.account.from: an issuer tells this, and none is set
-      mend: set `issuer` beside it
-    FOLDER/jackfield.toml:28: providers.words.account.from: none of the words there are, nor a GET or POST of a URL
-      mend: write "token", "id-token", "userinfo", or a method and a URL like "GET https://api.acme.example/me"
+      help: set `issuer` beside it
+    FOLDER/jackfield.toml:28: providers.words.account.from: neither a known word nor a GET or POST of a URL
+      help: write "token", "id-token", "userinfo", or a method and a URL like "GET https://api.acme.example/me"
     "#);
     Ok(())
 }

@@ -2,9 +2,8 @@
 //! URL.
 
 use anyhow::{Context, Result};
-use diesel::{RunQueryDsl, sql_query};
 use hmac::{Hmac, KeyInit, Mac};
-use jackfield::store::{AnyConnection, IntegrationId, StoreResult};
+use jackfield_store::{IntegrationId, StoreResult, Tx};
 use jackfield_test_support::{
     http_client::{HttpClient, HttpResponse},
     postgres::databases,
@@ -308,7 +307,7 @@ async fn where_organizations_share_an_integration_each_takes_its_own_url_along()
         // The secret identifies the account, so two webhooks never share one. The test joins them,
         // as another service could.
         let store = app.host.store().await?;
-        store.write(move |c| share(c, id)).await?;
+        store.write(move |tx| share(tx, id)).await?;
         let remove = owner.request(Method::DELETE, &format!("/api/0/organizations/acme/integrations/{id}/"));
         assert_eq!(owner.send(remove).await?.status, 204);
         assert_eq!(call(&app, &ours.url, &ours.secret, "{}").await?, 404, "no call goes to an organization that left");
@@ -317,9 +316,8 @@ async fn where_organizations_share_an_integration_each_takes_its_own_url_along()
     Ok(())
 }
 
-/// Links all organizations and webhooks to this integration.
-fn share(c: &mut AnyConnection, id: IntegrationId) -> StoreResult<()> {
-    sql_query(format!("UPDATE organization_integrations SET integration_id = {id}")).execute(c)?;
-    sql_query(format!("UPDATE webhooks SET integration_id = {id}")).execute(c)?;
-    Ok(())
+/// Links every organization and every webhook to this integration.
+fn share(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
+    tx.tamper(&format!("UPDATE organization_integrations SET integration_id = {id}"))?;
+    tx.tamper(&format!("UPDATE webhooks SET integration_id = {id}"))
 }

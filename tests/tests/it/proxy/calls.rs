@@ -5,7 +5,7 @@ use std::ops::Deref;
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, future::try_join_all, stream};
 use insta::assert_snapshot;
-use jackfield::store::refreshes::NEVER;
+use jackfield_store::refreshes::NEVER;
 use jackfield_test_support::{
     http_client::HttpClient,
     raw_http::{RawHttpConnection, RawHttpServer},

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use insta::assert_snapshot;
-use jackfield::store::revocations::{Reason, Revocation};
+use jackfield_store::revocations::{Reason, Revocation};
 use jackfield_test_support::{
     host::Host,
     http_client::HttpClient,

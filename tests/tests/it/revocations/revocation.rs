@@ -5,10 +5,10 @@ use std::ops::Deref;
 
 use anyhow::{Context, Result, ensure};
 use insta::{allow_duplicates, assert_snapshot};
-use jackfield::store::{
+use jackfield_store::{
     StoreError,
     grants::Tokens,
-    revocations::{self, Given, GivenGrant, NewRevocation, Reason, Revocation, Status, Which},
+    revocations::{self, NewRevocation, Reason, Revocation, RevocationFilter, RevocationPayload, RevokedGrant, Status},
 };
 use jackfield_test_support::{
     host::HostBuilder,
@@ -99,7 +99,7 @@ async fn who_removes_an_integration_has_it_revoked_at_the_provider() -> Result<(
         assert_eq!((done.status, done.reason, done.attempts), (Status::Done, Reason::Removed, 1));
         assert_eq!(done.answer.as_deref(), Some("apps.uninstall: ok"));
         let sealer = app.host.store().await?.sealer().clone();
-        assert!(done.given(&sealer)?.is_none(), "revoked tokens are not kept");
+        assert!(done.payload(&sealer)?.is_none(), "what is revoked is not kept");
         let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
         assert_eq!((&told[0]["status"], &told[0]["name"]), (&"done".into(), &"Analytical Engines".into()));
         assert_eq!(app.slack.faults().requests(Uninstall), 1);
@@ -145,7 +145,7 @@ async fn a_provider_that_is_down_keeps_nobody_from_removing_and_is_asked_again()
         app.fault(Some(&Fault::ServerError));
         let page = app.remove().await?;
         assert!(
-            page.text.contains("it is asked until it does") && page.text.contains("Being revoked"),
+            page.text.contains("Jackfield keeps trying") && page.text.contains("Waiting for revocation"),
             "{}",
             page.text
         );
@@ -196,7 +196,7 @@ async fn of_many_hosts_one_asks_the_provider() -> Result<()> {
         let (store, id) = (app.host.store().await?, app.revocation().await?.id);
         let now = time::OffsetDateTime::now_utc();
         let later = now + time::Duration::hours(1);
-        let claim = || store.write(move |c| revocations::claim(c, id, later, now, later));
+        let claim = || store.write(move |tx| revocations::claim(tx, id, later, std::time::Duration::from_secs(3600)));
         let claims = futures_util::future::join_all((0..16).map(|_| claim())).await;
         let won = claims.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().count();
         assert_eq!(won, 1);
@@ -300,10 +300,10 @@ async fn tokens_of_a_setup_under_way_are_revoked_once_it_has_expired_unless_it_e
         let app = TestApp::start_with("v2", database, |host| host).await?;
         let store = app.host.store().await?;
         let (now, later) = (OffsetDateTime::UNIX_EPOCH, OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(16));
-        let note = |setup: &'static str, token: &'static str| {
-            let grant = GivenGrant {
+        let note = async |setup: &'static str, token: &'static str| {
+            let grant = RevokedGrant {
                 tokens: Tokens { access_token: token.to_owned(), ..Tokens::default() },
-                ..GivenGrant::default()
+                ..RevokedGrant::default()
             };
             let new = NewRevocation {
                 provider: "slack".to_owned(),
@@ -311,20 +311,19 @@ async fn tokens_of_a_setup_under_way_are_revoked_once_it_has_expired_unless_it_e
                 name: String::new(),
                 organization: None,
                 reason: Reason::Orphaned,
-                given: Given { grants: vec![grant], ..Given::default() },
+                payload: RevocationPayload { grants: vec![grant], ..RevocationPayload::default() },
             };
-            let sealer = store.sealer().clone();
-            store.write(move |c| revocations::note_setup(c, &sealer, setup, &new, later, now))
+            store.at(now).write(move |tx| revocations::note_setup(tx, setup, &new, later)).await
         };
         note("left", "first").await?;
         let left = note("left", "second").await?;
         note("well", "stored").await?;
-        store.write(|c| revocations::forget_setup(c, "well")).await?;
-        let due = |at| store.read(move |c| revocations::due(c, at, 10));
+        store.write(|tx| revocations::forget_setup(tx, "well")).await?;
+        let due = async |at| store.at(at).read(|tx| revocations::due(tx, 10)).await;
         assert_eq!((due(now).await?, due(later).await?), (vec![], vec![left]));
-        let open = |at| store.read(move |c| revocations::open(c, &Which::default(), at, 10));
-        assert_eq!((open(now).await?.len(), open(later).await?.len()), (0, 1), "it may still succeed");
-        let given = open(later).await?[0].given(store.sealer())?.context("it is kept")?;
+        let open = async |at| store.at(at).read(|tx| revocations::open(tx, &RevocationFilter::default(), 10)).await;
+        assert_eq!((open(now).await?.len(), open(later).await?.len()), (0, 1), "it may end well yet");
+        let given = open(later).await?[0].payload(store.sealer())?.context("it is kept")?;
         assert_eq!(given.grants[0].tokens.access_token, "second");
     }
     Ok(())
@@ -335,46 +334,51 @@ async fn what_was_revoked_or_could_not_be_is_swept_after_ninety_days_and_what_is
     for database in databases() {
         let app = TestApp::start_with("v2", database, |host| host).await?;
         let store = app.host.store().await?;
-        let sealer = store.sealer().clone();
         let then = OffsetDateTime::UNIX_EPOCH;
         let ids = store
-            .write(move |c| {
-                let claimed = |c: &mut _| {
+            .at(then)
+            .write(move |tx| {
+                let claimed = |tx: &mut jackfield_store::Tx<'_>| {
                     let new = NewRevocation {
                         provider: "nobody".to_owned(),
                         external_id: "T1".to_owned(),
                         name: String::new(),
                         organization: None,
                         reason: Reason::Removed,
-                        given: Given::default(),
+                        payload: RevocationPayload::default(),
                     };
-                    let id = revocations::add(c, &sealer, &new, then, then)?;
-                    let lease = revocations::claim(c, id, then, then, then)?.expect("nobody else is at it");
+                    let id = revocations::add(tx, &new)?;
+                    let lease =
+                        revocations::claim(tx, id, then, std::time::Duration::ZERO)?.expect("nobody else is at it");
                     Ok::<_, StoreError>((id, lease))
                 };
-                let all = [claimed(c)?, claimed(c)?, claimed(c)?];
+                let all = [claimed(tx)?, claimed(tx)?, claimed(tx)?];
                 let [done, impossible, failed] = all;
-                assert!(revocations::end(c, done.0, done.1, "revoked", then)?);
-                assert!(revocations::end_unrevoked(c, impossible.0, impossible.1, "no revocation", then)?);
-                assert!(revocations::give_back(c, failed.0, failed.1, "refused", revocations::Next::Operators)?);
+                assert!(revocations::end(tx, done.0, done.1, "revoked")?);
+                assert!(revocations::end_unrevoked(tx, impossible.0, impossible.1, "no revocation")?);
+                assert!(revocations::give_back(tx, failed.0, failed.1, "refused", revocations::Next::Operators)?);
                 Ok(all.map(|(id, _)| id))
             })
             .await?;
         let kept = async |at| {
-            store.sweep(at).await?;
-            let found = store.read(move |c| ids.into_iter().map(|id| revocations::get(c, id)).collect());
+            store.at(at).sweep().await?;
+            let found = store.read(move |tx| ids.into_iter().map(|id| revocations::get(tx, id)).collect());
             let found: Vec<Option<Revocation>> = found.await?;
-            let kept = |one: Option<Revocation>| one.map(|one| one.given(store.sealer()).map(|given| given.is_some()));
+            let kept =
+                |one: Option<Revocation>| one.map(|one| one.payload(store.sealer()).map(|given| given.is_some()));
             anyhow::Ok(found.into_iter().map(|one| kept(one).transpose()).collect::<Result<Vec<_>, _>>()?)
         };
         let day = time::Duration::days(1);
         assert_eq!(kept(then + 89 * day).await?, [Some(false), Some(true), Some(true)], "helpful headers are kept");
         let again = ids[1];
-        store.write(move |c| revocations::reopen(c, again, then + 89 * day)).await?;
+        store.at(then + 89 * day).write(move |tx| revocations::reopen(tx, again)).await?;
         assert_eq!(kept(then + 91 * day).await?, [None, Some(true), Some(true)], "it is tried again");
-        let lease = store.write(move |c| revocations::claim(c, again, then + 91 * day, then, then)).await?;
+        let lease = store
+            .at(then)
+            .write(move |tx| revocations::claim(tx, again, then + 91 * day, std::time::Duration::ZERO))
+            .await?;
         let lease = lease.context("it is due")?;
-        store.write(move |c| revocations::end_unrevoked(c, again, lease, "no", then + 91 * day)).await?;
+        store.at(then + 91 * day).write(move |tx| revocations::end_unrevoked(tx, again, lease, "no")).await?;
         assert_eq!(kept(then + 182 * day).await?, [None, None, Some(true)]);
     }
     Ok(())

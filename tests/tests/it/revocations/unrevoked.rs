@@ -1,19 +1,16 @@
 //! Tokens that are not revoked, or not at once: the host says so, and forgets none.
 
 use anyhow::{Context, Result};
-use diesel::connection::SimpleConnection;
 use insta::{allow_duplicates, assert_snapshot};
-use jackfield::{
-    clock::Clock,
-    grants::{Attempted, Grants},
-    oauth2::Issuers,
-    outbound::Outbound,
-    plugins::Plugins,
-    store::{
-        grants::Tokens,
-        organizations,
-        revocations::{self, Given, GivenGrant, NewRevocation, Reason, Status},
-    },
+use jackfield_config::clock::Clock;
+use jackfield_loader::Plugins;
+use jackfield_oauth2::Issuers;
+use jackfield_outbound::Outbound;
+use jackfield_services::revocations::{RevocationOutcome, Revocations};
+use jackfield_store::{
+    grants::Tokens,
+    organizations,
+    revocations::{self, NewRevocation, Reason, RevocationPayload, RevokedGrant, Status},
 };
 use jackfield_test_support::{
     http_client::HttpResponse,
@@ -64,7 +61,7 @@ impl BulkRevocationApp {
     /// Deletes the organization in the database, which no command does.
     async fn delete_organization(&self) -> Result<()> {
         let delete = "DELETE FROM organizations WHERE slug = 'acme'";
-        Ok(self.host.store().await?.write(move |c| Ok(c.batch_execute(delete)?)).await?)
+        Ok(self.host.store().await?.tamper(delete).await?)
     }
 }
 
@@ -72,11 +69,11 @@ impl BulkRevocationApp {
 async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried_again_once_it_can() -> Result<()> {
     let app = BulkRevocationApp::declared(3, "").await?;
     let page = app.remove().await?;
-    assert!(page.text.contains("could not be revoked from here"), "{}", page.text);
-    assert!(page.text.contains("<h2 id=\"unrevoked\">Not revoked</h2>"), "{}", page.text);
-    let revocation = app.revocations().await?.remove(0);
-    assert_eq!((revocation.status, revocation.attempts), (Status::Impossible, 1));
-    assert_eq!(revocation.answer.as_deref(), Some("access: the provider has no revocation"));
+    assert!(page.text.contains("Jackfield could not revoke the tokens"), "{}", page.text);
+    assert!(page.text.contains("<h2 id=\"not-revoked\">Action needed</h2>"), "{}", page.text);
+    let given_up = app.revocations().await?.remove(0);
+    assert_eq!((given_up.status, given_up.attempts), (Status::Impossible, 1));
+    assert_eq!(given_up.answer.as_deref(), Some("access: the provider has no revocation"));
     let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
     assert_eq!((&told[0]["status"], &told[0]["nextAttempt"]), (&json!("impossible"), &Value::Null));
     let logged = app.log_of("acme", "revoke").await?;
@@ -189,22 +186,23 @@ async fn an_endpoint_that_revokes_no_token_of_a_kind_has_not_revoked_it() -> Res
 async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it() -> Result<()> {
     let app = BulkRevocationApp::with(0, "").await?;
     let store = app.host.store().await?;
-    let (sealer, now) = (store.sealer().clone(), OffsetDateTime::now_utc());
+    let now = OffsetDateTime::now_utc();
     let tokens = Tokens { step: "gone".to_owned(), access_token: "t".to_owned(), ..Tokens::default() };
-    let grant = GivenGrant { name: "access".to_owned(), tokens, ..GivenGrant::default() };
-    let given = Given { grants: vec![grant], is_whole: true, ..Given::default() };
+    let grant = RevokedGrant { name: "access".to_owned(), tokens, ..RevokedGrant::default() };
+    let given = RevocationPayload { grants: vec![grant], is_whole: true, ..RevocationPayload::default() };
     // Not due yet, so the running host leaves it alone.
     let later = now + Duration::hours(1);
-    let add = store.write(move |c| {
+    let add = store.write(move |tx| {
         let new = NewRevocation {
             provider: ID.to_owned(),
             external_id: "1".to_owned(),
             name: String::new(),
-            organization: organizations::by_slug(c, "acme")?.map(|acme| acme.id),
+            organization: organizations::by_slug(tx, "acme")?.map(|acme| acme.id),
             reason: Reason::Removed,
-            given,
+            payload: given,
         };
-        revocations::add(c, &sealer, &new, later, now)
+        let id = revocations::add(tx, &new)?;
+        revocations::postpone(tx, id, later)
     });
     add.await?;
     for _ in 0..2 {
@@ -296,7 +294,7 @@ async fn what_was_connected_while_its_earlier_removal_was_under_way_is_not_shown
         let app = BulkRevocationApp::with(1, more).await?;
         let hold = app.service.faults(ID).hold(AtRevocation, HoldPoint::BeforeHandling);
         let page = app.remove().await?;
-        assert!(page.text.contains("it is asked until it does"), "the person does not wait: {}", page.text);
+        assert!(page.text.contains("Jackfield keeps trying"), "the person does not wait: {}", page.text);
         app.connect(0).await?;
         hold.release();
         app.settled().await?;
@@ -346,9 +344,9 @@ async fn what_a_running_host_has_revoked_meanwhile_is_done() -> Result<()> {
     let done = app.settled().await?.remove(0);
     let outbound = Outbound::new(&app.host.settings()?.http)?;
     let (plugins, _) = Plugins::load(&app.host.settings()?, &outbound).await;
-    let grants = Grants::new(app.host.store().await?, plugins, Issuers::default(), Clock::system(), None);
+    let revocations = Revocations::new(app.host.store().await?, plugins, Issuers::default(), Clock::system());
     let words = "access: refresh token revoked, access token revoked".to_owned();
-    assert_eq!(grants.try_again(done.id).await?, Attempted::EndedElsewhere(words));
+    assert_eq!(revocations.retry(done.id).await?, RevocationOutcome::EndedByAnotherHost(words));
     Ok(())
 }
 
@@ -371,12 +369,12 @@ async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_setup_has_expi
     let declared = declaration_of(&app.service, ID, REVOCATION);
     app.host = app.host.killed_and_restarted(bare().toml(&http(&app.service)).toml(&declared))?;
     let store = app.host.store().await?;
-    let due = |at| store.read(move |c| revocations::due(c, at, 10));
+    let due = async |at| store.at(at).read(|tx| revocations::due(tx, 10)).await;
     let now = OffsetDateTime::now_utc();
     assert_eq!(due(now).await?, [], "the host does not know yet whether it succeeds");
     let noted = due(now + Duration::minutes(17)).await?;
     let [noted] = noted[..] else { anyhow::bail!("{noted:?}") };
-    store.write(move |c| revocations::put_off(c, noted, now)).await?;
+    store.write(move |tx| revocations::postpone(tx, noted, now)).await?;
     app.all_dead().await?;
     assert_eq!(AppDatabase::of(&app.host).await?.settled().await?[0].reason, Reason::Orphaned);
     Ok(())

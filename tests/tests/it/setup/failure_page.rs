@@ -37,8 +37,8 @@ pub(crate) async fn quoted_next(host: &Host, user: &HttpClient, refused: &HttpRe
     while page.status == 302 {
         page = user.visit(page.status_and_location().1).await?;
     }
-    let check = between(&page.text, "Failed check ", ".").context(page.text.clone())?;
-    let reference = between(&page.text, "Reference ", "<").context("a reference")?;
+    let check = between(&page.text, "failed check ", ",").context(page.text.clone())?;
+    let reference = between(&page.text, "reference ", "<").context("a reference")?;
     let log = host.log()?;
     let is_found = log.lines().any(|line| line.contains(reference) && line.contains(&format!("\"{check}\"")));
     assert!(is_found, "{reference} and {check} in one line of {log}");

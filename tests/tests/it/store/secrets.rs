@@ -1,5 +1,5 @@
-//! No secret leaves the host in its log, responses, database, backups or crashes: all that it
-//! leaves behind is searched for all secrets.
+//! No secret leaves the host by its log, its answers, its database, a backup of it or a crash: all that it leaves behind is searched for all
+//! that it was told.
 
 use std::{
     fs,
@@ -12,11 +12,8 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_types::Binary};
-use jackfield::{
-    config::SecretKeys,
-    store::{AnyConnection, StoreResult},
-};
+use diesel::connection::SimpleConnection;
+use jackfield_config::SecretKeys;
 use jackfield_test_support::{
     host::Host,
     http_client::{HttpClient, HttpResponse},
@@ -35,10 +32,10 @@ use crate::{
     store::secret_search::Secrets,
 };
 
-/// Names that are stored in clear. A search must find them, which shows that it works.
+/// Names that are stored in clear: what a search must find, or it would find nothing anywhere.
 const IN_CLEAR: [&str; 2] = ["Analytical Engines", "Webhooked Engines"];
 
-/// A host with three providers, where everything happens that uses secrets.
+/// A host with three providers, at which everything happens that has to do with secrets.
 struct SecretsApp {
     base: TestApp,
     service: StandInOAuth2,
@@ -79,14 +76,14 @@ impl SecretsApp {
         Ok(Self { base: app, service, owner, token, secrets })
     }
 
-    /// Logs in again and keeps the value of the cookie.
+    /// Logs in once more and keeps what the cookie holds.
     async fn log_in(&mut self) -> Result<()> {
         let response = self.owner.log_in("owner@example.com", PASSWORD).await?;
         self.secrets.add("the session", response.header("set-cookie").split(['=', ';']).nth(1).context("a cookie")?);
         Ok(())
     }
 
-    /// Goes through a setup and keeps code and state.
+    /// Goes through a set-up and keeps code and state.
     async fn set_up(&mut self, provider: &str) -> Result<HttpResponse> {
         let step = self.owner.start_setup("acme", provider).await?;
         let back = self.owner.consent(&step).await?;
@@ -98,14 +95,14 @@ impl SecretsApp {
         self.owner.visit(&back).await
     }
 
-    /// Goes through a successful setup, and returns the integration's URL in the API.
+    /// Goes through a set-up that succeeds, and says where the integration is in the API.
     async fn installed(&mut self, provider: &str) -> Result<String> {
         let dialog = self.set_up(provider).await?.dialog()?;
         assert!(dialog.success, "{provider}: {:?}", dialog.data);
         Ok(format!("/api/0/organizations/acme/integrations/{}/", dialog.data["id"].as_str().context("an id")?))
     }
 
-    /// Refreshes an expired token.
+    /// Has a token refreshed that has expired.
     async fn refreshed(&self, path: &str, external_id: &str, grant: &str) -> Result<()> {
         self.database().await?.let_live(external_id, grant, Duration::seconds(-1)).await?;
         let asked = self.owner.request(Method::GET, &format!("{path}token/?grant={grant}")).bearer_auth(&self.token);
@@ -113,7 +110,7 @@ impl SecretsApp {
         Ok(())
     }
 
-    /// Installs a webhook by a call, and keeps its key and secret.
+    /// Installs by a call of a service, and keeps key and secret.
     async fn webhook(&mut self) -> Result<()> {
         let Shown { url, secret } = shown(&self.owner.start_setup("acme", "webhook").await?)?;
         assert_eq!(call(&self.base, &url, &secret, r#"{"id": 7, "name": "Webhooked Engines"}"#).await?, 204);
@@ -124,7 +121,7 @@ impl SecretsApp {
         Ok(())
     }
 
-    /// All tokens and verifiers of the stand-ins.
+    /// All that the stand-ins have given out, and have been shown.
     fn keep_what_was_given_out(&mut self) {
         let tokens = [self.slack.tokens().all(), self.service.tokens().all()].concat();
         for token in &tokens {
@@ -133,7 +130,7 @@ impl SecretsApp {
         self.service.verifiers().iter().for_each(|verifier| self.secrets.add("a code verifier", verifier));
     }
 
-    /// The secret key, the keys derived from it, and the current data keys.
+    /// The secret key, what is derived from it, and the data keys of the moment.
     async fn keep_keys(&mut self) -> Result<()> {
         let text = fs::read_to_string(self.host.folder().join("data/secret.key"))?.trim().to_owned();
         self.secrets.add("the secret key", &text);
@@ -141,14 +138,14 @@ impl SecretsApp {
         for purpose in ["seal", "data keys"] {
             self.secrets.add("a derived key", *key.derive(purpose));
         }
-        for wrapped in self.host.store().await?.read(wrapped_keys).await? {
-            self.secrets.add("a data key", unwrapped(&key.derive("data keys"), &wrapped)?);
+        for (id, wrapped) in self.host.store().await?.read(|tx| tx.wrapped_keys()).await? {
+            self.secrets.add("a data key", unwrapped(&key.derive("data keys"), &id, &wrapped)?);
         }
         Ok(())
     }
 }
 
-/// A service with single-use refresh tokens and revocation.
+/// A service whose tokens are refreshed once each, and can be revoked.
 fn declared() -> Result<(String, jackfield_test_support::stand_in_oauth2::ServiceProfile)> {
     service_of("declared", |profile| {
         profile.revocation = Some("https://declared.example/revoke".to_owned());
@@ -158,36 +155,20 @@ fn declared() -> Result<(String, jackfield_test_support::stand_in_oauth2::Servic
     })
 }
 
-#[derive(QueryableByName)]
-struct Wrapped {
-    #[diesel(sql_type = Binary)]
-    id: Vec<u8>,
-    #[diesel(sql_type = Binary)]
-    sealed_key: Vec<u8>,
-}
-
-fn wrapped_keys(c: &mut AnyConnection) -> StoreResult<Vec<Wrapped>> {
-    let query = diesel::sql_query("SELECT id, sealed_key FROM seal_keys WHERE length(sealed_key) > 0");
-    Ok(match c {
-        AnyConnection::Sqlite(sqlite) => query.load(sqlite)?,
-        AnyConnection::Postgres(postgres) => query.load(postgres)?,
-    })
-}
-
-/// As the documentation describes sealed values, without the host's code: version, key id and nonce
-/// precede the ciphertext; the associated data are table, column and row, each after its length.
-fn unwrapped(key: &[u8; 32], wrapped: &Wrapped) -> Result<Vec<u8>> {
-    let parts = [b"seal_keys".as_slice(), b"key", &wrapped.id];
+/// By what the documentation says of sealed values, and none of the host's code: version, key id and nonce stand before the ciphertext, and
+/// the place that it is bound to is table, column and row, each after its length.
+fn unwrapped(key: &[u8; 32], id: &[u8], wrapped: &[u8]) -> Result<Vec<u8>> {
+    let parts = [b"seal_keys".as_slice(), b"key", id];
     let aad: Vec<u8> = parts.iter().flat_map(|part| [&part.len().to_be_bytes(), *part].concat()).collect();
-    let (nonce, msg) = wrapped.sealed_key[5..].split_first_chunk::<24>().context("a nonce")?;
+    let (nonce, msg) = wrapped[5..].split_first_chunk::<24>().context("a nonce")?;
     let opened = XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(*nonce), Payload { msg, aad: &aad });
     opened.map_err(|_| anyhow::anyhow!("a data key is wrapped otherwise"))
 }
 
-/// A place, and its bytes.
+/// A place, and what stands there.
 type Place = (String, Vec<u8>);
 
-/// All that a host leaves in its folder, without its configuration.
+/// All that a host leaves in its folder: not what it was configured with.
 fn left_behind(host: &Host) -> Result<Vec<Place>> {
     const GIVEN: [&str; 4] = ["jackfield.toml", "from-outside.toml", "data/secret.key", "plugins"];
     let mut places = Vec::new();
@@ -213,7 +194,7 @@ fn files_below(folder: &Path, run: &mut impl FnMut(PathBuf) -> Result<()>) -> Re
     Ok(())
 }
 
-/// A backup of the database, and its files outside of the host's folder.
+/// A backup beside the database, and whatever else of it is not in the host's folder.
 fn backed_up(host: &Host, database: Option<&str>) -> Result<Vec<Place>> {
     let Some(url) = database else {
         use diesel::{Connection, SqliteConnection};
@@ -227,14 +208,14 @@ fn backed_up(host: &Host, database: Option<&str>) -> Result<Vec<Place>> {
     let cluster = postgres::cluster()?;
     files_below(&cluster, &mut |path| {
         let name = format!("cluster/{}", path.strip_prefix(&cluster)?.display());
-        // The server runs, and may remove files meanwhile.
+        // The server goes on, and removes what it needs no longer.
         places.extend(fs::read(&path).ok().map(|bytes| (name, bytes)));
         Ok(())
     })?;
     Ok(places)
 }
 
-/// Asserts that no secret is anywhere, and returns where the clear names are.
+/// Asserts that no secret stands anywhere, and answers where names do that are stored in clear.
 fn searched(secrets: &Secrets, places: &[Place]) -> Vec<String> {
     let mut clear = Secrets::default();
     IN_CLEAR.iter().for_each(|name| clear.add("a name", name));
@@ -244,7 +225,7 @@ fn searched(secrets: &Secrets, places: &[Place]) -> Vec<String> {
     places.iter().filter(|(_, bytes)| !clear.found_in(bytes).is_empty()).map(|(name, _)| name.clone()).collect()
 }
 
-/// Everything that uses secrets.
+/// Everything that has to do with secrets.
 async fn lived_through(app: &mut SecretsApp) -> Result<()> {
     app.log_in().await?;
     let slack = app.installed("slack").await?;
@@ -260,11 +241,11 @@ async fn lived_through(app: &mut SecretsApp) -> Result<()> {
         app.keep_keys().await?;
         app.host.run(&["key", "rotate"], "")?;
     }
-    // One is removed while its service is down: its tokens wait to be revoked.
+    // One that is removed while its service cannot be reached: its tokens wait to be revoked.
     app.service.faults("declared").always(Endpoint::Revocation, Some(Fault::ServerError));
     let removed = app.owner.send(app.owner.request(Method::DELETE, &declared)).await?;
     assert_eq!(removed.status, 204);
-    // And one setup is running.
+    // And one that is under way.
     let step = app.owner.start_setup("acme", "declared").await?;
     let state = step.redirect()?.query_pairs().find(|(name, _)| name == "state").context("a state")?.1.into_owned();
     app.secrets.add("the state of a running setup", state);
@@ -272,7 +253,7 @@ async fn lived_through(app: &mut SecretsApp) -> Result<()> {
     app.keep_keys().await
 }
 
-/// What the command line prints about secrets.
+/// What the command line tells of secrets without telling them.
 fn told(host: &Host) -> Result<Vec<Place>> {
     let commands = [&["key", "status"][..], &["key", "check"], &["audit", "list"], &["audit", "list", "--json"]];
     commands.into_iter().map(|words| Ok((words.join(" "), host.run(words, "")?.into_bytes()))).collect()

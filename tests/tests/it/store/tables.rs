@@ -4,21 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
-use jackfield::{
-    accounts::{Accounts, LogInError, NewUserIn, Role, Scope},
-    clock::Clock,
-    config::SecretKeys,
-    store::{
-        IntegrationId, OrganizationId, Sealer, Store, StoreError, UserId, identities, identity_providers,
-        integrations::{self, NewIntegration},
-        leaving::{self, Unlinked},
-        organization_integrations, organizations,
-        revocations::Reason,
-        sessions,
-        setups::{self, Claim},
-        user_identities,
-        users::{self, NewUser},
-    },
+use jackfield_config::{SecretKeys, clock::Clock};
+use jackfield_services::accounts::{Accounts, LogInError, NewUserIn, Role, Scope};
+use jackfield_store::{
+    IntegrationId, OrganizationId, Sealer, Store, StoreError, UserId, identities, identity_providers,
+    integrations::{self, NewIntegration},
+    organization_integrations, organizations,
+    removal::{self, Unlinked},
+    revocations::Reason,
+    sessions,
+    setups::{self, Claim},
+    user_identities,
+    users::{self, NewUser},
 };
 use jackfield_test_support::postgres::databases;
 use serde_json::{Map, Value, json};
@@ -43,7 +40,7 @@ pub(crate) async fn each_database() -> Result<Vec<Database>> {
     for database in databases() {
         let folder = tempfile::tempdir()?;
         let url = database.unwrap_or_else(|| format!("sqlite://{}/data/jackfield.db", folder.path().display()));
-        let store = Store::open(&url, sealer()).await?;
+        let store = Store::open(&url, sealer()).await?.at(NOW);
         store.migrate().await?;
         found.push(Database { store, url, folder });
     }
@@ -65,12 +62,12 @@ pub(crate) fn workspace(external_id: &str, name: &str, token: &str) -> NewIntegr
 
 pub(crate) async fn user(store: &Store, email: &str) -> Result<UserId> {
     let new = NewUser { email: email.into(), name: email.into(), password_hash: "x".into(), is_superuser: false };
-    Ok(store.write(move |c| users::insert(c, &new, NOW)).await?)
+    Ok(store.write(move |tx| users::insert(tx, &new)).await?)
 }
 
 pub(crate) async fn organization(store: &Store, slug: &str) -> Result<OrganizationId> {
     let slug = slug.to_owned();
-    Ok(store.write(move |c| organizations::insert(c, &slug, "Name", NOW)).await?)
+    Ok(store.write(move |tx| organizations::insert(tx, &slug, "Name")).await?)
 }
 
 /// Also returns whether the integration is new, and whether the link is.
@@ -79,11 +76,10 @@ async fn install_telling(
     organization: OrganizationId,
     new: NewIntegration,
 ) -> Result<(IntegrationId, bool, bool), StoreError> {
-    let sealer = sealer();
     store
-        .write(move |c| {
-            let (stored, is_new) = integrations::install(c, &sealer, new, NOW)?;
-            let (_, is_linked) = organization_integrations::link(c, organization, stored.id, None, NOW)?;
+        .write(move |tx| {
+            let (stored, is_new) = integrations::install(tx, new)?;
+            let (_, is_linked) = organization_integrations::link(tx, organization, stored.id, None)?;
             Ok((stored.id, is_new, is_linked))
         })
         .await
@@ -127,9 +123,9 @@ async fn two_installs_at_once_leave_one_row_each() -> Result<()> {
             (1, 1),
             "one is told that it made it, all others that they did not"
         );
-        assert_eq!(store.read(move |c| integrations::of_organization(c, acme, None, 9)).await?.len(), 1);
+        assert_eq!(store.read(move |tx| integrations::of_organization(tx, acme, None, 9)).await?.len(), 1);
         let made =
-            join_all((0..16).map(|_| store.write(|c| identity_providers::find_or_make(c, "slack", "slack.com", NOW))))
+            join_all((0..16).map(|_| store.write(|tx| identity_providers::find_or_create(tx, "slack", "slack.com"))))
                 .await;
         let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert!(made.iter().all(|id| *id == made[0]));
@@ -144,11 +140,11 @@ async fn what_no_organization_has_any_more_is_found_and_what_one_has_is_left() -
         let left = install(&store, acme, workspace("T1", "left", "t")).await?;
         let shared = install(&store, acme, workspace("T2", "shared", "t")).await?;
         install(&store, other, workspace("T2", "shared", "t")).await?;
-        assert_eq!(store.read(|c| leaving::unlinked(c, 9)).await?, []);
+        assert_eq!(store.read(|tx| integrations::unlinked(tx, 9)).await?, []);
         let delete = format!("DELETE FROM organizations WHERE id = {acme}");
-        store.write(move |c| Ok(diesel::connection::SimpleConnection::batch_execute(c, &delete)?)).await?;
-        assert_eq!(store.read(|c| leaving::unlinked(c, 9)).await?, [left]);
-        let remove = |id| store.write(move |c| leaving::remove_unlinked(c, &sealer(), id, Reason::Orphaned, NOW));
+        store.tamper(delete).await?;
+        assert_eq!(store.read(|tx| integrations::unlinked(tx, 9)).await?, [left]);
+        let remove = |id| store.write(move |tx| removal::remove_unlinked(tx, id, Reason::Orphaned));
         assert!(matches!(remove(left).await?, Unlinked::Removed(_)));
         assert_eq!((remove(left).await?, remove(shared).await?), (Unlinked::NotThere, Unlinked::StillShared));
     }
@@ -161,16 +157,15 @@ async fn a_transaction_that_fails_or_panics_undoes_itself_and_no_other() -> Resu
         let tasks = (0..60).map(|n| {
             let store = store.clone();
             tokio::spawn(async move {
-                let outcome = store.write(move |c| {
-                    let id = organizations::insert(c, &format!("org-{n:02}"), "Name", NOW)?;
-                    // The second one here panics or fails inside a nested transaction.
+                let outcome = store.write(move |tx| {
+                    let id = organizations::insert(tx, &format!("org-{n:02}"), "Name")?;
+                    // The second one in here panics or fails inside a nested transaction.
                     match n % 3 {
                         0 => Ok(id),
-                        1 => Err(StoreError::Taken),
+                        1 => Err(StoreError::AlreadyExists),
                         _ => {
-                            let _: IntegrationId = diesel::Connection::transaction(c, |_| -> Result<_, StoreError> {
-                                panic!("on purpose")
-                            })?;
+                            let _: IntegrationId =
+                                tx.savepoint(|_| -> Result<_, StoreError> { panic!("on purpose") })?;
                             Ok(id)
                         }
                     }
@@ -187,7 +182,7 @@ async fn a_transaction_that_fails_or_panics_undoes_itself_and_no_other() -> Resu
         for (slug, is_there) in
             [("org-00", true), ("org-01", false), ("org-02", false), ("org-57", true), ("afterwards", true)]
         {
-            let found = other.read(move |c| organizations::by_slug(c, slug)).await?;
+            let found = other.read(move |tx| organizations::by_slug(tx, slug)).await?;
             assert_eq!(found.is_some(), is_there, "{slug} at {url}");
         }
     }
@@ -202,26 +197,26 @@ async fn a_re_install_refreshes_and_a_moved_sealed_value_does_not_open() -> Resu
         let other = install(&store, acme, workspace("T2", "alpha", "other-token")).await?;
         assert_eq!(install(&store, acme, workspace("T1", "Beta", "new-token")).await?, one);
         let (rows, metadata) = store
-            .read(move |c| {
-                let rows = integrations::of_organization(c, acme, None, 9)?;
-                Ok((rows, integrations::metadata(c, &sealer(), one)?))
+            .read(move |tx| {
+                let rows = integrations::of_organization(tx, acme, None, 9)?;
+                Ok((rows, integrations::metadata(tx, one)?))
             })
             .await?;
         let names: Vec<_> = rows.iter().map(|row| row.integration.name.as_str()).collect();
         assert_eq!(names, ["alpha", "Beta"]);
         assert_eq!(metadata, Some(object(json!({"token": "new-token"}))));
         let moved = store
-            .write(move |c| {
+            .write(move |tx| {
                 let swap = format!(
                     "UPDATE integrations SET sealed_metadata = (SELECT sealed_metadata FROM integrations WHERE id = {other}) WHERE id = {one}"
                 );
-                diesel::connection::SimpleConnection::batch_execute(c, &swap)?;
-                integrations::metadata(c, &sealer(), one)
+                tx.tamper(&swap)?;
+                integrations::metadata(tx, one)
             })
             .await;
         assert!(matches!(moved, Err(StoreError::Seal(_))), "{moved:?}");
         assert_eq!(
-            store.read(move |c| integrations::metadata(c, &sealer(), other)).await?,
+            store.read(move |tx| integrations::metadata(tx, other)).await?,
             Some(object(json!({"token": "other-token"}))),
             "only that row is lost"
         );
@@ -237,9 +232,7 @@ async fn the_last_organization_takes_the_integration_with_it_even_when_two_leave
             let external_id = format!("T{round}");
             let id = install(&store, acme, workspace(&external_id, "n", "t")).await?;
             install(&store, other, workspace(&external_id, "n", "t")).await?;
-            let leave = |organization| {
-                store.write(move |c| leaving::unlink(c, &sealer(), organization, id, Reason::Removed, NOW))
-            };
+            let leave = |organization| store.write(move |tx| removal::unlink(tx, organization, id, Reason::Removed));
             let (one, two) = tokio::join!(leave(acme), leave(other));
             let (one, two) = (one?, two?);
             let is_removed = |unlinked| matches!(unlinked, Unlinked::Removed(_));
@@ -247,7 +240,7 @@ async fn the_last_organization_takes_the_integration_with_it_even_when_two_leave
                 [one, two].contains(&Unlinked::StillShared) && (is_removed(one) || is_removed(two)),
                 "{one:?} {two:?}"
             );
-            let left = store.read(move |c| integrations::by_external_id(c, "slack", &external_id)).await?;
+            let left = store.read(move |tx| integrations::by_external_id(tx, "slack", &external_id)).await?;
             assert_eq!(left, None, "no token is left behind");
             assert_eq!(leave(acme).await?, Unlinked::NotThere);
         }
@@ -261,30 +254,30 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
         let ada = user(&store, "ada@example.com").await?;
         for token in ["first", "second"] {
             store
-                .write(move |c| {
-                    let provider = identity_providers::find_or_make(c, "slack", "slack.com", NOW)?;
+                .write(move |tx| {
+                    let provider = identity_providers::find_or_create(tx, "slack", "slack.com")?;
                     let new = identities::NewIdentity {
                         identity_provider: provider,
                         external_id: "U1".to_owned(),
                         scopes: vec![token.to_owned()],
                         data: object(json!({"access_token": token})),
                     };
-                    let identity = identities::authenticate(c, &sealer(), new, NOW)?;
-                    user_identities::link(c, ada, identity, NOW)
+                    let identity = identities::authenticate(tx, new)?;
+                    user_identities::link(tx, ada, identity)
                 })
                 .await?;
         }
-        let found = store.read(move |c| identities::of_user(c, ada)).await?;
+        let found = store.read(move |tx| identities::of_user(tx, ada)).await?;
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].status.as_str(), found[0].scopes.clone()), ("valid", vec!["second".to_owned()]));
         let id = found[0].id;
-        let data = store.read(move |c| identities::data(c, &sealer(), id)).await?;
+        let data = store.read(move |tx| identities::data(tx, id)).await?;
         assert_eq!(data, Some(object(json!({"access_token": "second"}))));
-        let unlink = || store.write(move |c| leaving::unlink_identity(c, &sealer(), ada, id, NOW));
+        let unlink = || store.write(move |tx| removal::unlink_identity(tx, ada, id));
         assert!(unlink().await?.was_linked);
         assert!(!unlink().await?.was_linked);
-        let data = store.read(move |c| identities::data(c, &sealer(), id)).await?;
-        assert_eq!(data, None, "nobody proves it any more, so nothing is kept");
+        let data = store.read(move |tx| identities::data(tx, id)).await?;
+        assert_eq!(data, None, "nobody has proved it any more, so nothing is kept of it");
     }
     Ok(())
 }
@@ -292,8 +285,8 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_claims_one_wins_and_an_old_claim_is_worth_nothing() -> Result<()> {
     for Database { store, .. } in each_database().await? {
-        let put = |data: &'static [u8]| store.write(move |c| setups::put(c, b"key", "slack", data, NOW));
-        let claim = || store.write(|c| setups::claim(c, b"key", "slack"));
+        let put = |data: &'static [u8]| store.write(move |tx| setups::put(tx, b"key", "slack", data, NOW));
+        let claim = || store.write(|tx| setups::claim(tx, b"key", "slack"));
         assert_eq!(claim().await?, Claim::Missing);
         let puts = join_all((0..8).map(|_| put(b"one"))).await;
         assert!(puts.iter().all(Result::is_ok), "{puts:?}");
@@ -310,15 +303,12 @@ async fn of_many_claims_one_wins_and_an_old_claim_is_worth_nothing() -> Result<(
         assert_eq!(data, b"one");
         assert_eq!(claim().await?, Claim::Busy);
         put(b"two").await?;
-        assert!(!store.write(move |c| setups::release(c, b"key", "slack", old, b"stale")).await?);
-        assert!(!store.write(move |c| setups::remove(c, b"key", "slack", old)).await?);
+        assert!(!store.write(move |tx| setups::release(tx, b"key", "slack", old, b"stale")).await?);
+        assert!(!store.write(move |tx| setups::remove(tx, b"key", "slack", old)).await?);
         let Claim::Claimed(data, new) = claim().await? else { anyhow::bail!("the new one can be claimed") };
         assert_eq!(data, b"two");
-        assert!(store.write(move |c| setups::release(c, b"key", "slack", new, b"three")).await?);
-        assert!(
-            !store.write(move |c| setups::remove(c, b"key", "slack", new)).await?,
-            "after its release, nobody has it"
-        );
+        assert!(store.write(move |tx| setups::release(tx, b"key", "slack", new, b"three")).await?);
+        assert!(!store.write(move |tx| setups::remove(tx, b"key", "slack", new)).await?, "released, it is nobody's");
     }
     Ok(())
 }
@@ -327,17 +317,20 @@ async fn of_many_claims_one_wins_and_an_old_claim_is_worth_nothing() -> Result<(
 async fn a_session_that_is_gone_stays_gone_and_an_expired_one_is_none() -> Result<()> {
     for Database { store, .. } in each_database().await? {
         let later = NOW + Duration::from_secs(60);
-        store.write(move |c| sessions::insert(c, b"key", b"one", later)).await?;
-        assert!(matches!(store.write(move |c| sessions::insert(c, b"key", b"x", later)).await, Err(StoreError::Taken)));
-        store.write(move |c| sessions::save(c, b"key", b"two", later)).await?;
-        assert_eq!(store.read(|c| sessions::load(c, b"key", NOW)).await?.as_deref(), Some(b"two".as_slice()));
-        assert_eq!(store.read(move |c| sessions::load(c, b"key", later)).await?, None);
-        store.write(|c| sessions::delete(c, b"key")).await?;
-        store.write(move |c| sessions::save(c, b"key", b"three", later)).await?;
-        assert_eq!(store.read(|c| sessions::load(c, b"key", NOW)).await?, None);
-        store.write(move |c| sessions::insert(c, b"old", b"one", later)).await?;
-        store.sweep(later).await?;
-        assert_eq!(store.read(|c| sessions::load(c, b"old", NOW)).await?, None);
+        store.write(move |tx| sessions::insert(tx, b"key", b"one", later)).await?;
+        assert!(matches!(
+            store.write(move |tx| sessions::insert(tx, b"key", b"x", later)).await,
+            Err(StoreError::AlreadyExists)
+        ));
+        store.write(move |tx| sessions::save(tx, b"key", b"two", later)).await?;
+        assert_eq!(store.read(|tx| sessions::load(tx, b"key")).await?.as_deref(), Some(b"two".as_slice()));
+        assert_eq!(store.at(later).read(|tx| sessions::load(tx, b"key")).await?, None);
+        store.write(|tx| sessions::delete(tx, b"key")).await?;
+        store.write(move |tx| sessions::save(tx, b"key", b"three", later)).await?;
+        assert_eq!(store.read(|tx| sessions::load(tx, b"key")).await?, None);
+        store.write(move |tx| sessions::insert(tx, b"old", b"one", later)).await?;
+        store.at(later).sweep().await?;
+        assert_eq!(store.read(|tx| sessions::load(tx, b"old")).await?, None);
     }
     Ok(())
 }
@@ -346,7 +339,7 @@ async fn a_session_that_is_gone_stays_gone_and_an_expired_one_is_none() -> Resul
 async fn accounts_give_access_by_role_and_token() -> Result<()> {
     for Database { store, .. } in each_database().await? {
         let clock = Clock::fixed(NOW);
-        let accounts = Accounts::new(store, clock.clone());
+        let accounts = Accounts::new(store.with_clock(clock.clone()), clock.clone());
         let new = |email: &str, superuser| NewUserIn {
             email: email.into(),
             name: "N".into(),
@@ -404,7 +397,7 @@ async fn the_sqlite_file_is_the_hosts_users_alone_and_readers_cannot_write() -> 
     let file = database.folder.path().join("data/jackfield.db");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file)?.permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let written = database.store.read(|c| organizations::insert(c, "acme", "Acme", NOW)).await;
+    let written = database.store.read(|tx| organizations::insert(tx, "acme", "Acme")).await;
     assert!(written.is_err());
     let store = Arc::new(database.store);
     let writes = join_all((0..200).map(|n| {

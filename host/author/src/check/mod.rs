@@ -1,0 +1,17 @@
+//! Looks hard at one library or declared provider, for `plugin check` and `provider check`: what it
+//! says of itself, and how it behaves when it gets input that nobody should send.
+//!
+//! A library runs in a worker like any other and reaches no network: the `fuzzer` answers its
+//! requests. `plugin_under_test` asks it, and `behaviour` judges what was observed.
+
+mod behaviour;
+mod fuzzer;
+mod observation;
+mod plugin_under_test;
+mod report;
+mod runner;
+
+pub use behaviour::{Behaviour, Finding, Problem};
+pub use plugin_under_test::CreateError;
+pub use report::{CheckOptions, CheckReport, CheckedProvider};
+pub use runner::{check, check_declared};

@@ -1,0 +1,46 @@
+//! One question to a plugin under test, and all that was seen of its answer.
+
+use std::time::{Duration, Instant};
+
+use jackfield_loader::{PluginError, RunningPlugin};
+use jackfield_plugin_abi::envelope::{LogLine, Question, Reply, TaskResult};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// One question and its answer.
+pub(super) struct Observation {
+    pub(super) question: Question,
+    pub(super) result: Result<TaskResult, PluginError>,
+    /// What the plugin asked the host for, as JSON.
+    pub(super) requests: Vec<String>,
+    pub(super) log: Vec<LogLine>,
+    /// The longest of its calls.
+    pub(super) slowest: Duration,
+    /// The largest of its replies, in bytes.
+    pub(super) largest: usize,
+}
+
+impl Observation {
+    pub(super) fn of(question: Question) -> Self {
+        let (result, slowest) = (Ok(TaskResult::Unknown), Duration::ZERO);
+        Self { question, result, requests: Vec::new(), log: Vec::new(), slowest, largest: 0 }
+    }
+
+    /// One op. Nothing in the answer or in the error is redacted.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &mut self,
+        plugin: &RunningPlugin,
+        op: &'static str,
+        question: &impl Serialize,
+    ) -> Result<T, PluginError> {
+        let body = serde_json::to_vec(question).map_err(|error| PluginError::Answer(error.to_string()))?;
+        let called = Instant::now();
+        let replied = plugin.call(op, body).await;
+        self.slowest = self.slowest.max(called.elapsed());
+        let bytes = replied?;
+        self.largest = self.largest.max(bytes.len());
+        let reply: Reply<T> = serde_json::from_slice(&bytes)
+            .map_err(|error| PluginError::Answer(format!("`{op}` is answered with something else: {error}")))?;
+        self.log.extend(reply.log.clone());
+        reply.into_result().map_err(PluginError::Fault)
+    }
+}

@@ -1,0 +1,69 @@
+//! What is wrong with the configuration, and how to fix it.
+
+use std::{fmt, path::PathBuf};
+
+/// One mistake in the configuration: where it is, what was found, what to do. Never holds a
+/// secret's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The configuration file.
+    pub file: PathBuf,
+    /// Line in it, from 1; `None` if the key is absent.
+    pub line: Option<usize>,
+    /// Dotted key: `system.url-prefix`.
+    pub key: String,
+    /// What is wrong, in a lower-case phrase.
+    pub message: String,
+    /// What the operator can do.
+    pub help: String,
+}
+
+/// All diagnostics of one file, in the order of their lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// The diagnostics.
+    #[must_use]
+    pub fn list(&self) -> &[Diagnostic] {
+        &self.0
+    }
+}
+
+/// The known word that was likely meant: it differs by at most two slips of the pen.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.into_iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
+    distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, known)| known)
+}
+
+impl From<Vec<Diagnostic>> for Diagnostics {
+    fn from(mut diagnostics: Vec<Diagnostic>) -> Self {
+        diagnostics.sort_by_key(|diagnostic| diagnostic.line.unwrap_or(0));
+        Self(diagnostics)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}\n  help: {}", self.message, self.help)
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.0.len() == 1 { "mistake" } else { "mistakes" };
+        write!(f, "{} {noun} in the configuration", self.0.len())?;
+        self.0.iter().try_for_each(|diagnostic| write!(f, "\n{diagnostic}"))
+    }
+}
+
+impl std::error::Error for Diagnostics {}

@@ -1,0 +1,48 @@
+//! The operator's settings, read from one TOML file and checked before anything starts.
+//!
+//! What the operator wrote (`config_value`) and what it means ([`Settings`]) are two things.
+//! Between them all diagnostics are collected and reported together, each with file, line, key and
+//! help.
+//!
+//! Knows nothing of ours but how plugins write hosts.
+
+mod allow_private;
+pub mod clock;
+mod config_value;
+mod database_url;
+mod diagnostic;
+mod diagnostic_collector;
+mod features;
+mod fingerprint;
+mod options;
+mod plugins;
+mod providers;
+mod proxy;
+mod read_value;
+mod secret_key;
+mod secret_key_source;
+mod sections;
+mod settings;
+mod stand_in_url;
+mod table_reader;
+mod tokens;
+mod trusted_key;
+mod url_prefix;
+
+pub use allow_private::AllowPrivate;
+pub use database_url::DatabaseUrl;
+pub use diagnostic::{Diagnostic, Diagnostics, nearest};
+pub use features::Features;
+pub use fingerprint::Fingerprint;
+pub use jackfield_plugin_abi::host_pattern::HostPattern;
+pub use options::ProviderOptions;
+pub use plugins::{Isolation, OnFailure, PluginSettings, Plugins, SandboxPolicy};
+pub use proxy::Proxy;
+pub use read_value::names_a_secret;
+pub use secret_key::{SecretKey, SecretKeys};
+pub use secret_key_source::SecretKeySource;
+pub use settings::{Database, Http, ListedPlugin, Settings, System, load, load_lenient};
+pub use stand_in_url::StandInUrl;
+pub use tokens::Tokens;
+pub use trusted_key::{MinisignKeyId, TrustedKey, TrustedKeys};
+pub use url_prefix::UrlPrefix;

@@ -1,0 +1,303 @@
+//! What the file means: checked settings.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    allow_private::AllowPrivate,
+    config_value::ConfigValue,
+    database_url::DatabaseUrl,
+    diagnostic::{Diagnostic, Diagnostics, nearest},
+    diagnostic_collector::DiagnosticCollector,
+    features::Features,
+    fingerprint::Fingerprint,
+    options::ProviderOptions,
+    plugins::Plugins,
+    providers,
+    proxy::Proxy,
+    secret_key_source::SecretKeySource,
+    sections::{SECTIONS, is_section},
+    stand_in_url::StandInUrl,
+    table_reader::{TableReader, did_you_mean},
+    tokens::Tokens,
+    url_prefix::UrlPrefix,
+};
+
+/// Everything an operator can set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// The plugins to load, in order.
+    pub default_integrations: Vec<ListedPlugin>,
+    /// `[system]`.
+    pub system: System,
+    /// `[database]`.
+    pub database: Database,
+    /// `[plugins]`.
+    pub plugins: Plugins,
+    /// `[features]`.
+    pub features: Features,
+    /// `[http]`.
+    pub http: Http,
+    /// `[tokens]`.
+    pub tokens: Tokens,
+    /// `[proxy]`.
+    pub proxy: Proxy,
+    /// `[providers.NAME]`: the declared providers, by id.
+    pub providers: BTreeMap<String, ProviderOptions>,
+    /// The options of each plugin's provider, by id.
+    pub options: BTreeMap<String, ProviderOptions>,
+    /// Shows which keys differ in another file.
+    pub fingerprint: Fingerprint,
+}
+
+/// One entry of `default-integrations`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPlugin {
+    /// A name that is looked up in `plugins.path`, or the path of a library.
+    pub text: String,
+    /// Its line, from 1.
+    pub line: usize,
+}
+
+/// `[system]`: where the host listens and keeps its files.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// The URL under which the outside world sees the host.
+    pub url_prefix: UrlPrefix,
+    /// Address to listen on, `host:port`; port 0 takes a free one.
+    pub listen: String,
+    /// Unix socket by which the command line talks to the running host.
+    pub control: PathBuf,
+    /// Where the installation's secret keys are.
+    pub secret_key: SecretKeySource,
+}
+
+/// `[database]`.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Where the database is.
+    pub url: DatabaseUrl,
+}
+
+/// `[http]`: the outgoing client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Private addresses that it may connect to.
+    pub allow_private: Vec<AllowPrivate>,
+    /// Longest time for one request and its whole answer.
+    pub timeout: Duration,
+    /// Largest body of an answer.
+    pub max_response_bytes: usize,
+    /// The server that gets every request instead of its host.
+    pub stand_in: Option<StandInUrl>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        let timeout = Duration::from_secs(10);
+        Self { allow_private: Vec::new(), timeout, max_response_bytes: 1 << 20, stand_in: None }
+    }
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// All diagnostics together.
+pub fn load(file: &Path) -> Result<Settings, Diagnostics> {
+    let (settings, diagnostics) = load_lenient(file)?;
+    if diagnostics.is_empty() { Ok(settings) } else { Err(diagnostics.into()) }
+}
+
+/// Reads a file as far as possible, with defaults for what is wrong, and returns the diagnostics
+/// besides. So the plugins can be checked too, and all mistakes are reported together. Never start
+/// with settings that have diagnostics.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn load_lenient(file: &Path) -> Result<(Settings, Vec<Diagnostic>), Diagnostics> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(parse(file, &text)),
+        Err(error) => {
+            let collector = DiagnosticCollector::new(file, "");
+            collector.report(None, "", error.to_string(), "name the configuration file with --config FILE");
+            Err(collector.into_diagnostics().into())
+        }
+    }
+}
+
+fn parse(file: &Path, text: &str) -> (Settings, Vec<Diagnostic>) {
+    let collector = DiagnosticCollector::new(file, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let line = error.span().map(|span| collector.line(span.start));
+        collector.report(line, "", format!("not TOML: {}", error.message()), "see https://toml.io for how to write it");
+    }
+    let settings = settings(&collector, root.get_ref());
+    (settings, collector.into_diagnostics())
+}
+
+/// Reads every section, also after a mistake, so that all diagnostics are collected.
+fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Settings {
+    let settings = Settings {
+        file: collector.file().to_owned(),
+        default_integrations: listed_plugins(collector, root),
+        system: System::read(collector, root),
+        database: Database::read(collector, root),
+        plugins: Plugins::read(collector, root),
+        features: Features::read(collector, root),
+        http: Http::read(collector, root),
+        tokens: Tokens::read(collector, root),
+        proxy: Proxy::read(collector, root),
+        providers: providers::read(collector, root),
+        options: provider_options(collector, root),
+        fingerprint: Fingerprint::of(root),
+    };
+    if settings.system.url_prefix.is_https() {
+        refuse_trial_settings(collector, root);
+    }
+    settings
+}
+
+/// Refuses what plugins are tried out with. A host with an https address is in use, and these
+/// settings must never affect people.
+fn refuse_trial_settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) {
+    for (section, key) in [("http", "stand-in"), ("plugins", "clock")] {
+        let is_table = root.get(section).is_some_and(|value| value.get_ref().is_table());
+        let value = if is_table { TableReader::section(collector, section, root).take(key) } else { None };
+        if let Some(value) = value {
+            value.report("not with an https url-prefix: it is for trying plugins out", "remove it");
+        }
+    }
+}
+
+fn listed_plugins<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Vec<ListedPlugin> {
+    let Some(value) = root.get("default-integrations") else { return Vec::new() };
+    let value = ConfigValue::new(collector, "default-integrations".to_owned(), value);
+    let mut listed: Vec<ListedPlugin> = Vec::new();
+    for (text, item) in value.texts().unwrap_or_default() {
+        if text.is_empty() {
+            item.report("empty", "write a plugin's name or the path of its library");
+        } else if listed.iter().any(|earlier| earlier.text == text) {
+            item.report(format!("`{text}` is listed twice"), "remove one of them");
+        } else {
+            listed.push(ListedPlugin { text, line: item.line() });
+        }
+    }
+    listed
+}
+
+/// A default; it is the code that is wrong if it does not parse.
+fn built_in<T: FromStr<Err = (String, String)>>(text: &str) -> T {
+    text.parse().unwrap_or_else(|(message, _)| panic!("the built-in default {text} is {message}"))
+}
+
+impl System {
+    fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
+        let mut section = TableReader::section(collector, "system", root);
+        let url_prefix = section.take("url-prefix").and_then(|value| value.parsed());
+        let listen = section.take("listen").and_then(|value| listen_address(&value));
+        let control = section.take("control").and_then(|value| value.text());
+        let secret_key = section.take("secret-key").and_then(|value| SecretKeySource::read(&value));
+        section.finish();
+        Self {
+            url_prefix: url_prefix.unwrap_or_else(|| built_in("http://127.0.0.1:8000")),
+            listen: listen.unwrap_or_else(|| "127.0.0.1:8000".to_owned()),
+            control: control.map_or_else(|| "data/jackfield.sock".into(), PathBuf::from),
+            secret_key: secret_key.unwrap_or_default(),
+        }
+    }
+}
+
+fn listen_address(value: &ConfigValue<'_>) -> Option<String> {
+    let text = value.text()?;
+    let is_address = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !is_address {
+        value.report("not an address with a port", "write like 127.0.0.1:8000 or [::]:8000");
+    }
+    is_address.then_some(text)
+}
+
+impl Database {
+    fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
+        let mut section = TableReader::section(collector, "database", root);
+        let url = section.take("url").and_then(|value| value.parsed());
+        section.finish();
+        Self { url: url.unwrap_or_else(|| built_in("sqlite://data/jackfield.db")) }
+    }
+}
+
+impl Http {
+    fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
+        let mut section = TableReader::section(collector, "http", root);
+        let entries = section.take("allow-private").and_then(|value| value.items()).unwrap_or_default();
+        let default = Self::default();
+        let seconds = section.take("timeout").and_then(|value| value.number(1, 300));
+        let bytes = section.take("max-response-bytes").and_then(|value| value.number(1, 1 << 30));
+        let stand_in = section.take("stand-in").and_then(|value| value.parsed());
+        section.finish();
+        Self {
+            allow_private: entries.iter().filter_map(ConfigValue::parsed).collect(),
+            timeout: seconds.map_or(default.timeout, Duration::from_secs),
+            max_response_bytes: bytes
+                .map_or(default.max_response_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            stand_in,
+        }
+    }
+}
+
+/// Every table that is not a section of ours is a provider's. The plugins check it once they are
+/// loaded.
+fn provider_options<'a>(
+    collector: &'a DiagnosticCollector,
+    root: &'a DeTable<'a>,
+) -> BTreeMap<String, ProviderOptions> {
+    let mut options = BTreeMap::new();
+    for (key, value) in root.iter().filter(|(key, _)| !is_section(key.get_ref())) {
+        let name = key.get_ref().to_string();
+        let value = ConfigValue::new(collector, name.clone(), value);
+        let is_slip = nearest(&name, SECTIONS).is_some();
+        if is_slip || !matches!(value.value, DeValue::Table(_)) {
+            let line = collector.line(key.span().start);
+            collector.report(Some(line), &name, "unknown key", did_you_mean(&name, SECTIONS.into_iter()));
+        } else if let Some(read) = ProviderOptions::read(&value) {
+            options.insert(name, read);
+        }
+    }
+    options
+}
+
+impl Settings {
+    /// Whether a top-level name is the host's own, so that no provider can have it as its id.
+    #[must_use]
+    pub fn is_section(name: &str) -> bool {
+        is_section(name)
+    }
+
+    /// The same without plugins, so that loading it brings only the declared providers.
+    #[must_use]
+    pub fn without_plugins(mut self) -> Self {
+        self.default_integrations.clear();
+        self.options.clear();
+        self.plugins.clear_overrides();
+        self
+    }
+
+    /// A diagnostic about this file that only a caller can find.
+    #[must_use]
+    pub fn diagnostic(&self, key: &str, line: Option<usize>, message: String, help: String) -> Diagnostic {
+        Diagnostic { file: self.file.clone(), line, key: key.to_owned(), message, help }
+    }
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

@@ -1,0 +1,69 @@
+//! Holds every entry of the catalogue to the same rules.
+
+use jackfield_plugin_abi::envelope::State;
+
+use super::{
+    catalogue::{CatalogueEntry, catalogue, catalogue_entry},
+    declaration_reader::read_declaration,
+};
+
+#[test]
+fn every_entry_names_its_documentation_and_is_complete_but_for_the_operators_options() {
+    for entry in catalogue() {
+        assert!(entry.text.starts_with("# https://"), "{}: where is it documented?", entry.id);
+        assert!(!entry.text.lines().any(|line| line.starts_with('[')), "{}: it is printed below a header", entry.id);
+        let declaration = read_declaration(entry.id, &State::new()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        assert!(declaration.missing.iter().take(2).eq(["client-id", "client-secret"]), "{}", entry.id);
+        for missing in &declaration.missing[2..] {
+            let is_explained = entry.text.contains(&format!("\n# {missing}: "));
+            assert!(is_explained, "{}: what is {missing}?", entry.id);
+        }
+    }
+}
+
+#[test]
+fn an_id_is_found_and_the_ids_are_sorted() {
+    let ids: Vec<_> = catalogue().iter().map(|entry| entry.id).collect();
+    assert!(ids.is_sorted() && ids.len() > 60, "{ids:?}");
+    assert_eq!(catalogue_entry("github").map(CatalogueEntry::name).as_deref(), Some("GitHub"));
+    assert!(catalogue_entry("nobody").is_none());
+}
+
+#[test]
+fn an_entry_reaches_the_hosts_of_its_token_account_and_revocation_urls() {
+    let hosts = |id, options: &serde_json::Value| {
+        let options = options.as_object().cloned().unwrap_or_default();
+        let mut hosts = read_declaration(id, &options).map(|declaration| declaration.hosts()).expect("it fits");
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    };
+    let nothing = serde_json::json!({});
+    assert_eq!(hosts("github", &nothing), ["api.github.com:443", "github.com:443"]);
+    assert_eq!(
+        hosts("google", &nothing),
+        ["*.googleapis.com", "oauth2.googleapis.com:443", "openidconnect.googleapis.com:443"]
+    );
+    assert_eq!(hosts("gitlab", &serde_json::json!({"domain": "git.example:8443"})), ["git.example:8443"]);
+    assert!(hosts("zendesk", &nothing).is_empty(), "none before it is known");
+    let further = serde_json::json!({"subdomain": "acme", "api-hosts": ["{subdomain}.zdusercontent.com"]});
+    assert_eq!(hosts("zendesk", &further), ["acme.zdusercontent.com", "acme.zendesk.com:443"]);
+    let waiting = serde_json::json!({"api-hosts": ["{subdomain}.zdusercontent.com"]});
+    assert!(hosts("zendesk", &waiting).is_empty(), "nor further ones");
+}
+
+#[test]
+fn what_cannot_be_a_call_of_an_api_is_reported() {
+    let options = serde_json::json!({
+        "api-url": "https://me@api.github.com/?x=1", "api-hosts": ["uploads.github.com", "https://raw.github.com"],
+        "api-headers": {"x version": "2", "accept": "a\nb", "authorization": "token {access-token}"},
+    });
+    let diagnostics = read_declaration("github", options.as_object().expect("an object")).err().unwrap_or_default();
+    let messages: Vec<_> = diagnostics.iter().map(|one| format!("{}: {}", one.key, one.message)).collect();
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    api-headers.accept: not a header's value
+    api-headers.x version: not a header's name
+    api-url: an API's URL has neither query nor fragment, and no user
+    api-hosts: not a host
+    ");
+}

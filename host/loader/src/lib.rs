@@ -1,0 +1,64 @@
+//! Finds, checks, loads and asks Jackfield provider plugins. It knows neither a database nor pages,
+//! so any Rust program can use it.
+//!
+//! A plugin is a shared library that takes a person through the setup of an integration: what to
+//! ask in a form, where to log in, what to keep. This package runs such a library in a sandboxed
+//! process and asks it, one step at a time. The program around it draws the pages and keeps what
+//! comes out.
+//!
+//! # In a program of your own
+//!
+//! Three calls lead to an integration, as `examples/load_one.rs` shows in full:
+//!
+//! 1. [`worker::init`], first in `main`: the loader starts each plugin's process from the binary
+//!    that runs.
+//! 2. [`LibraryFile::read`] and [`Plugins::from_library`], which load a library. An operator's
+//!    library comes from [`verify_file`] instead: it also checks who can write the file, and who
+//!    has signed it.
+//! 3. [`Provider::run_view`] for each step of [`Provider::steps`], and
+//!    [`Provider::build_integration`].
+//!
+//! [`Plugins::load`] loads all that a configuration file lists instead, and [`Plugins::reload`]
+//! follows the file's changes. [`LaunchSpec`] and [`RunningPlugin`] are for tools that ask a plugin
+//! by hand.
+//!
+//! # How it is built
+//!
+//! `library` checks a file before any of it runs. `runtime` runs it, in a [`worker`] or in this
+//! process, and keeps it running. `declared` answers in the place of a library for a provider that
+//! the operator has declared in TOML. `loading` and `registry` do all that for a whole
+//! configuration.
+
+mod declared;
+mod library;
+mod loading;
+mod provider;
+mod provider_id;
+mod provider_reach;
+mod refusal;
+mod registry;
+mod runtime;
+
+pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
+pub use jackfield_config::{Http, ProviderOptions};
+pub use jackfield_outbound::Outbound;
+pub use jackfield_plugin_abi::envelope::{
+    Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantSelector,
+    Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookRequest,
+    WebhookResponse,
+};
+pub use library::{LibraryFile, Lock, PluginInfo, WrittenLock, signature_path, verify_entry, verify_file, write_lock};
+pub use provider::Provider;
+pub use provider_id::is_good_id;
+pub use provider_reach::reach_of;
+pub use refusal::Refusal;
+pub use registry::{Changes, Plugins};
+pub use runtime::{
+    LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
+    Tokens, TransportError, worker, worker::Sandbox,
+};
+
+/// Compiles the program in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,134 @@
+//! Decides which plugins are used, makes their providers, and collects what is wrong on the way.
+
+use std::sync::Arc;
+
+use jackfield_config::{Diagnostic, HostPattern, ListedPlugin, Settings};
+use jackfield_outbound::Outbound;
+use jackfield_plugin_abi::envelope::FaultKind;
+
+use super::{candidates::Candidate, loaded::Loaded, option_diagnostic::option_diagnostic};
+use crate::{
+    provider::Provider,
+    provider_reach::reach_of,
+    refusal::Refusal,
+    runtime::{DescribedProvider, Plugin, PluginError},
+};
+
+/// What is loaded so far.
+pub(super) struct Assembly<'a> {
+    settings: &'a Settings,
+    outbound: &'a Outbound,
+    loaded: Loaded,
+    diagnostics: Vec<Diagnostic>,
+    has_failed: bool,
+}
+
+impl<'a> Assembly<'a> {
+    pub(super) fn new(settings: &'a Settings, outbound: &'a Outbound) -> Self {
+        let (loaded, diagnostics) = (Loaded::default(), Vec::new());
+        Self { settings, outbound, loaded, diagnostics, has_failed: false }
+    }
+
+    /// Whether some plugin or provider did not load.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    pub(super) fn finish(self) -> (Loaded, Vec<Diagnostic>) {
+        (self.loaded, self.diagnostics)
+    }
+
+    /// Uses the new plugin of an entry. If it does not load completely, the one that runs goes on,
+    /// and what is wrong with the new one is said.
+    pub(super) fn add(&mut self, Candidate { listed, plugin, running }: Candidate) {
+        match (plugin, running) {
+            (Ok(plugin), Some(running)) if !plugin.is_complete() && !Arc::ptr_eq(&plugin, &running) => {
+                for provider in plugin.providers() {
+                    if let Err(error) = &provider.description {
+                        self.report_not_created(&listed, &plugin, provider, error);
+                    }
+                }
+                self.use_plugin(&listed, running);
+            }
+            (Ok(plugin), _) => self.use_plugin(&listed, plugin),
+            (Err(refusal), running) => {
+                self.refuse(&listed, &refusal);
+                if let Some(running) = running {
+                    self.use_plugin(&listed, running);
+                }
+            }
+        }
+    }
+
+    fn use_plugin(&mut self, listed: &ListedPlugin, plugin: Arc<Plugin>) {
+        for provider in plugin.providers() {
+            self.add_provider(listed, &plugin, provider);
+        }
+        self.loaded.plugins.push(plugin);
+    }
+
+    fn add_provider(&mut self, listed: &ListedPlugin, plugin: &Arc<Plugin>, described: &DescribedProvider) {
+        let id = &described.named.id;
+        if let Some(first) = self.loaded.providers.iter().find(|provider| provider.id() == id) {
+            let (first, second) = (first.plugin().file.clone(), plugin.info().file.clone());
+            return self.refuse(listed, &Refusal::DuplicateId { id: id.clone(), first, second });
+        }
+        if let Err(error) = &described.description {
+            return self.report_not_created(listed, plugin, described, error);
+        }
+        let granted = self.settings.plugins.settings_for(&listed.text).hosts;
+        match provider_of(plugin, described, granted, self.outbound) {
+            Ok(provider) => self.loaded.providers.push(Arc::new(provider)),
+            Err(refusal) => self.refuse(listed, &refusal),
+        }
+    }
+
+    fn refuse(&mut self, listed: &ListedPlugin, refusal: &Refusal) {
+        self.has_failed = true;
+        self.diagnostics.push(refusal.in_settings(self.settings, listed));
+    }
+
+    fn report_not_created(
+        &mut self,
+        listed: &ListedPlugin,
+        plugin: &Plugin,
+        provider: &DescribedProvider,
+        error: &PluginError,
+    ) {
+        match error {
+            PluginError::Fault(fault) if fault.kind == FaultKind::Options => {
+                self.has_failed = true;
+                let table = if plugin.is_declared() { plugin.entry() } else { &provider.named.id };
+                let diagnostics = fault.options.iter();
+                self.diagnostics
+                    .extend(diagnostics.map(|wrong| option_diagnostic(self.settings, table, &provider.options, wrong)));
+            }
+            other => self.refuse(listed, &not_created(plugin, provider, other)),
+        }
+    }
+}
+
+/// A provider of a plugin, which reaches its own hosts and no others.
+///
+/// # Errors
+/// When it was not created, or declares a host that is not one.
+pub(crate) fn provider_of(
+    plugin: &Arc<Plugin>,
+    described: &DescribedProvider,
+    granted: Option<Vec<HostPattern>>,
+    outbound: &Outbound,
+) -> Result<Provider, Refusal> {
+    let DescribedProvider { named, options, description } = described;
+    let description = description.as_ref().map_err(|error| not_created(plugin, described, error))?;
+    let reach = reach_of(description, options, granted).map_err(|host| Refusal::BadHost {
+        file: plugin.info().file.clone(),
+        id: named.id.clone(),
+        host,
+    })?;
+    Ok(Provider::new(plugin.clone(), named, options, description.clone(), outbound.limited_to(reach)))
+}
+
+fn not_created(plugin: &Plugin, provider: &DescribedProvider, error: &PluginError) -> Refusal {
+    let during = format!("making its provider `{}`", provider.named.id);
+    Refusal::Failed { file: plugin.info().file.clone(), during, found: error.to_string() }
+}

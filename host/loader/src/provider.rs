@@ -1,0 +1,337 @@
+//! A provider of a plugin, as the host sees it.
+
+use std::{fmt, sync::Arc};
+
+use jackfield_config::ProviderOptions;
+use jackfield_outbound::Outbound;
+use jackfield_plugin_abi::{
+    envelope::{
+        Answer, Api, CreateOut, Dialog, EventResponse, FaultKind, Field, Grant, Integration, NamedProvider, OAuth2,
+        Question, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, TaskResult, WebhookRequest,
+        WebhookResponse,
+    },
+    host_pattern::hosts_in_form,
+};
+
+use crate::{
+    library::{PluginInfo, digest},
+    runtime::{HostServices, Plugin, PluginError, ProviderStatus, Redactor, Tokens},
+};
+
+/// A loaded provider with the operator's options. Each method that asks its plugin may take as long
+/// as the plugin's deadline.
+pub struct Provider {
+    id: String,
+    name: String,
+    plugin: Arc<Plugin>,
+    description: CreateOut,
+    redactor: Redactor,
+    outbound: Outbound,
+    fingerprint: String,
+}
+
+impl Provider {
+    /// `outbound` reaches the provider's hosts and no others.
+    pub(crate) fn new(
+        plugin: Arc<Plugin>,
+        named: &NamedProvider,
+        options: &ProviderOptions,
+        description: CreateOut,
+        outbound: Outbound,
+    ) -> Self {
+        Self {
+            id: named.id.clone(),
+            name: named.name.clone(),
+            fingerprint: fingerprint(plugin.info(), options),
+            redactor: Redactor::new(options.secrets()),
+            plugin,
+            description,
+            outbound,
+        }
+    }
+
+    /// Its id, as URLs, configuration and database have it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its name, as people read it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The library it comes from.
+    #[must_use]
+    pub fn plugin(&self) -> &PluginInfo {
+        self.plugin.info()
+    }
+
+    /// Whether the operator has declared it, so that there is no library.
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        self.plugin.is_declared()
+    }
+
+    /// Differs if the library or the options differ. A setup that began with another does not go
+    /// on.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Whether it is offered to people.
+    #[must_use]
+    pub const fn is_configured(&self) -> bool {
+        self.description.is_configured
+    }
+
+    /// Options that are not set and without which it is not configured, as far as the plugin can
+    /// tell.
+    #[must_use]
+    pub fn missing_options(&self) -> &[String] {
+        &self.description.missing
+    }
+
+    /// The fields of an installed integration that its organization may set.
+    #[must_use]
+    pub fn config(&self) -> &[Field] {
+        &self.description.config
+    }
+
+    /// Size of the setup's pop-up window.
+    #[must_use]
+    pub const fn dialog(&self) -> Dialog {
+        self.description.dialog
+    }
+
+    /// An SVG image, as the plugin gives it. Serve it as an image only, where its scripts do not
+    /// run.
+    #[must_use]
+    pub fn icon(&self) -> Option<&str> {
+        self.description.icon.as_deref()
+    }
+
+    /// The steps of the setup, in order.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.description.steps
+    }
+
+    /// The URL of the service's own API, and the headers of each call to it.
+    #[must_use]
+    pub const fn api(&self) -> Option<&Api> {
+        self.description.api.as_ref()
+    }
+
+    /// Whether its service may report what happens to its integrations.
+    #[must_use]
+    pub const fn takes_events(&self) -> bool {
+        self.description.handles_events
+    }
+
+    /// The HTTP client of a setup in which a person has named these hosts. It reaches the
+    /// provider's own hosts, and those that were named if the provider takes hosts from forms.
+    #[must_use]
+    pub fn outbound(&self, named_hosts: &[String]) -> Outbound {
+        let named = named_hosts.iter().filter_map(|host| host.parse().ok());
+        self.outbound
+            .allowed_hosts()
+            .map_or_else(|| self.outbound.clone(), |hosts| self.outbound.limited_to(hosts.with_named(named)))
+    }
+
+    /// The hosts that a person has named in a posted form, if the provider takes hosts from forms.
+    #[must_use]
+    pub fn named_hosts(&self, request: &Request) -> Vec<String> {
+        let form = if self.description.allows_user_supplied_hosts { request.form.as_slice() } else { &[] };
+        hosts_in_form(form).map(|host| host.to_string()).collect()
+    }
+
+    /// How it is doing.
+    pub(crate) fn status(&self) -> ProviderStatus {
+        ProviderStatus {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            is_configured: self.is_configured(),
+            missing: self.missing_options().to_vec(),
+            hosts: self.outbound.allowed_hosts().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it is a provider of this plugin.
+    pub(crate) fn is_of(&self, plugin: &Arc<Plugin>) -> bool {
+        Arc::ptr_eq(&self.plugin, plugin)
+    }
+
+    async fn ask(&self, question: Question, named_hosts: &[String]) -> Result<TaskResult, PluginError> {
+        self.ask_with_tokens(question, named_hosts, None).await
+    }
+
+    async fn ask_with_tokens(
+        &self,
+        question: Question,
+        named_hosts: &[String],
+        tokens: Option<&dyn Tokens>,
+    ) -> Result<TaskResult, PluginError> {
+        let outbound = self.outbound(named_hosts);
+        self.plugin.ask(&self.id, &self.redactor, &HostServices { outbound: &outbound, tokens }, question).await
+    }
+
+    /// The authorization server of a step whose server depends on the state.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn oauth2(&self, step: &str, state: State, named_hosts: &[String]) -> Result<OAuth2, PluginError> {
+        let question = Question::OAuth2 { step: step.to_owned(), state };
+        let TaskResult::OAuth2 { oauth2 } = self.ask(question, named_hosts).await? else {
+            let message = "an authorization server was asked for, something else answered";
+            return Err(PluginError::Answer(message.to_owned()));
+        };
+        match oauth2.missing().as_slice() {
+            [] => Ok(*oauth2),
+            missing => {
+                let message = format!("the authorization server of `{step}` lacks {}", missing.join(", "));
+                Err(PluginError::Answer(message))
+            }
+        }
+    }
+
+    /// Runs one of the plugin's own steps: gives it a browser's request and the setup's state, and
+    /// returns its answer and the state after it.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn run_view(
+        &self,
+        view: &str,
+        request: Request,
+        state: State,
+        named_hosts: &[String],
+    ) -> Result<(Answer, State), PluginError> {
+        match self.ask(Question::View { view: view.to_owned(), request, state }, named_hosts).await? {
+            TaskResult::Answered { answer: Answer::Unknown, .. } => {
+                Err(PluginError::Answer("an answer of a kind that this host does not know".to_owned()))
+            }
+            TaskResult::Answered { answer, state } => Ok((answer, state)),
+            _ => Err(PluginError::Answer("a step was asked, something else answered".to_owned())),
+        }
+    }
+
+    /// Has the provider answer a call to its webhook. A provider without one answers 404.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn receive(
+        &self,
+        call: WebhookRequest,
+        state: State,
+        tokens: Option<&dyn Tokens>,
+    ) -> Result<WebhookResponse, PluginError> {
+        match known(self.ask_with_tokens(Question::Webhook { request: call, state }, &[], tokens).await)? {
+            None => Ok(WebhookResponse::new(404)),
+            Some(TaskResult::WebhookHandled { response: answer }) => Ok(answer),
+            Some(_) => Err(PluginError::Answer("a webhook was called, something else answered".to_owned())),
+        }
+    }
+
+    /// Has the provider read a call to its events URL. A provider without one answers 404.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn handle_event(&self, call: WebhookRequest) -> Result<EventResponse, PluginError> {
+        match known(self.ask(Question::Event { request: call }, &[]).await)? {
+            None => Ok(WebhookResponse::new(404).into()),
+            Some(TaskResult::EventHandled { response }) => Ok(response),
+            Some(_) => Err(PluginError::Answer("the events URL was called, something else answered".to_owned())),
+        }
+    }
+
+    /// Has the provider refresh a grant its own way. [`Refreshed::Default`] leaves it to the host.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer, or the service gave it none.
+    pub async fn refresh(
+        &self,
+        grant: Grant,
+        metadata: State,
+        named_hosts: &[String],
+    ) -> Result<Refreshed, PluginError> {
+        let question = Question::Refresh { grant: Box::new(grant), metadata };
+        match known(self.ask(question, named_hosts).await)? {
+            None | Some(TaskResult::Refreshed { refreshed: Refreshed::Unknown }) => Ok(Refreshed::Default),
+            Some(TaskResult::Refreshed { refreshed }) => Ok(refreshed),
+            Some(_) => Err(PluginError::Answer("a refresh was asked for, something else answered".to_owned())),
+        }
+    }
+
+    /// Has the provider revoke grants its own way. [`Revoked::Default`] leaves it to the host.
+    ///
+    /// # Errors
+    /// When the grants may not be revoked.
+    pub async fn revoke(&self, request: RevokeRequest, named_hosts: &[String]) -> Result<Revoked, PluginError> {
+        match known(self.ask(Question::Revoke { request }, named_hosts).await)? {
+            None | Some(TaskResult::Revoked { revoked: Revoked::Unknown }) => Ok(Revoked::Default),
+            Some(TaskResult::Revoked { revoked }) => Ok(revoked),
+            Some(_) => Err(PluginError::Answer("a revocation was asked for, something else answered".to_owned())),
+        }
+    }
+
+    /// The authorization server of a step by its name, or of the first such step if the name is
+    /// empty. `state` is for a server that depends on it. `None` if there is no such step.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn server_of(
+        &self,
+        step: &str,
+        state: &State,
+        named_hosts: &[String],
+    ) -> Result<Option<OAuth2>, PluginError> {
+        let is_it = |candidate: &&Step| {
+            (step.is_empty() || candidate.name == step)
+                && matches!(candidate.kind, StepKind::OAuth2(_) | StepKind::OAuth2FromState)
+        };
+        match self.steps().iter().find(is_it) {
+            None => Ok(None),
+            Some(Step { kind: StepKind::OAuth2(oauth2), .. }) => Ok(Some((**oauth2).clone())),
+            Some(Step { name, .. }) => self.oauth2(name, state.clone(), named_hosts).await.map(Some),
+        }
+    }
+
+    /// Builds the integration from the state after the last step.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer, or one without an external id.
+    pub async fn build_integration(&self, state: State, named_hosts: &[String]) -> Result<Integration, PluginError> {
+        match self.ask(Question::BuildIntegration { state }, named_hosts).await? {
+            TaskResult::Built { integration } if integration.external_id.is_empty() => {
+                Err(PluginError::Answer("the integration has no external id".to_owned()))
+            }
+            TaskResult::Built { integration } => Ok(integration),
+            _ => Err(PluginError::Answer("an integration was asked for, something else answered".to_owned())),
+        }
+    }
+}
+
+/// The answer; `None` from a plugin that does not know the question, or has no such thing.
+fn known(asked: Result<TaskResult, PluginError>) -> Result<Option<TaskResult>, PluginError> {
+    match asked {
+        Err(PluginError::Fault(fault)) if fault.kind == FaultKind::Unsupported => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// The library's digest and one of the options. It must not leave this process: somebody who knows
+/// the other options could guess a short one from it.
+fn fingerprint(info: &PluginInfo, options: &ProviderOptions) -> String {
+    let table = serde_json::to_vec(&options.table).expect("options are plain JSON");
+    format!("{} {}", info.digest, digest(&table))
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, name, .. } = self;
+        f.debug_struct("Provider").field("id", id).field("name", name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,180 @@
+//! The loaded plugins and their providers, changed while the host runs.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use jackfield_config::{Diagnostic, Diagnostics, OnFailure, ProviderOptions, Settings};
+use jackfield_outbound::Outbound;
+use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    library::LibraryFile,
+    loading::{Loaded, load, provider_of},
+    provider::Provider,
+    refusal::Refusal,
+    runtime::{LaunchSpec, Plugin, PluginStatus},
+};
+
+/// The loaded plugins and their providers. Clones share them, and see what [`Plugins::reload`]
+/// changes.
+///
+/// A [`Provider`] that somebody holds goes on working after a reload: its plugin runs until the
+/// last holder drops it.
+#[derive(Clone, Default)]
+pub struct Plugins(Arc<RwLock<Arc<Loaded>>>);
+
+/// What a reload has changed: entries of `default-integrations`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Changes {
+    /// Plugins that run now and did not before.
+    pub added: Vec<String>,
+    /// Plugins that run in another version or with other options than before.
+    pub replaced: Vec<String>,
+    /// Plugins that do not run any more.
+    pub removed: Vec<String>,
+    /// Plugins that go on as they were.
+    pub kept: Vec<String>,
+}
+
+impl Plugins {
+    /// Loads what a configuration lists and declares.
+    ///
+    /// The diagnostics are all that is wrong. What loads is loaded even so; the caller decides
+    /// whether that will do.
+    pub async fn load(settings: &Settings, outbound: &Outbound) -> (Self, Vec<Diagnostic>) {
+        let (loaded, diagnostics) = load(settings, outbound, &[]).await;
+        (Self::from(loaded), diagnostics)
+    }
+
+    /// Loads one library without a configuration file, for a program of its own. `options` are the
+    /// tables of its providers, by their ids.
+    ///
+    /// # Errors
+    /// Why the library, or one of its providers, does not load.
+    pub async fn from_library(
+        library: &LibraryFile,
+        options: BTreeMap<String, ProviderOptions>,
+        outbound: &Outbound,
+    ) -> Result<Self, Refusal> {
+        let plugin = Arc::new(Plugin::start(LaunchSpec::library(library)?.with_options(options)).await?);
+        let mut providers = Vec::new();
+        for described in plugin.providers() {
+            providers.push(Arc::new(provider_of(&plugin, described, None, outbound)?));
+        }
+        Ok(Self::from(Loaded { plugins: vec![plugin], providers }))
+    }
+
+    /// Loads what other settings list, in the place of what runs. A plugin that would come out the
+    /// same goes on as it is.
+    ///
+    /// If something is wrong, nothing changes, unless `[plugins] on-failure = "skip"`: then a
+    /// plugin whose new version or options are wrong goes on as it was, and what is wrong is
+    /// returned too.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub async fn reload(
+        &self,
+        settings: &Settings,
+        outbound: &Outbound,
+    ) -> Result<(Changes, Vec<Diagnostic>), Diagnostics> {
+        let before = self.loaded();
+        let (after, diagnostics) = load(settings, outbound, &before.plugins).await;
+        if !diagnostics.is_empty() && settings.plugins.on_failure == OnFailure::Stop {
+            return Err(diagnostics.into());
+        }
+        let changes = changes(&before.plugins, &after.plugins);
+        *self.0.write() = Arc::new(after);
+        Ok((changes, diagnostics))
+    }
+
+    fn loaded(&self) -> Arc<Loaded> {
+        self.0.read().clone()
+    }
+
+    /// All loaded providers, configured or not, in the operator's order.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Provider>> {
+        self.loaded().providers.clone()
+    }
+
+    /// The providers that are offered to people, in the operator's order.
+    #[must_use]
+    pub fn configured(&self) -> Vec<Arc<Provider>> {
+        self.loaded().providers.iter().filter(|provider| provider.is_configured()).cloned().collect()
+    }
+
+    /// A loaded provider, configured or not.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<Arc<Provider>> {
+        self.loaded().providers.iter().find(|provider| provider.id() == id).cloned()
+    }
+
+    /// The digest of the library of a loaded provider, in hex.
+    #[must_use]
+    pub fn digest_of(&self, id: &str) -> Option<String> {
+        self.find(id).map(|provider| provider.plugin().digest.clone())
+    }
+
+    /// A provider that is offered to people.
+    #[must_use]
+    pub fn find_configured(&self, id: &str) -> Option<Arc<Provider>> {
+        self.find(id).filter(|provider| provider.is_configured())
+    }
+
+    /// Logs which providers are offered, and which options the others lack: an operator should
+    /// learn that from the log, and a person never.
+    pub fn log_offers(&self) {
+        for provider in self.all() {
+            let (id, digest) = (provider.id(), &provider.plugin().digest);
+            if provider.is_configured() {
+                tracing::info!(provider.id = id, plugin.digest = digest, "a provider is ready");
+            } else {
+                let missing = provider.missing_options().join(", ");
+                tracing::warn!(provider.id = id, missing, "a provider is not offered: it is not configured");
+            }
+        }
+    }
+
+    /// How each plugin is doing, in the operator's order.
+    #[must_use]
+    pub fn status(&self) -> Vec<PluginStatus> {
+        let loaded = self.loaded();
+        let providers = |plugin| loaded.providers.iter().filter(move |provider| provider.is_of(plugin));
+        let status = |plugin| PluginStatus {
+            providers: providers(plugin).map(|provider| provider.status()).collect(),
+            ..plugin.status()
+        };
+        loaded.plugins.iter().map(status).collect()
+    }
+}
+
+impl From<Loaded> for Plugins {
+    fn from(loaded: Loaded) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(loaded))))
+    }
+}
+
+impl fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.loaded().plugins.iter().map(|plugin| plugin.entry().to_owned())).finish()
+    }
+}
+
+fn changes(before: &[Arc<Plugin>], after: &[Arc<Plugin>]) -> Changes {
+    let mut changes = Changes::default();
+    for plugin in after {
+        let entry = plugin.entry().to_owned();
+        if before.iter().any(|earlier| Arc::ptr_eq(earlier, plugin)) {
+            changes.kept.push(entry);
+        } else if before.iter().any(|earlier| earlier.entry() == entry) {
+            changes.replaced.push(entry);
+        } else {
+            changes.added.push(entry);
+        }
+    }
+    let is_gone = |entry: &str| !after.iter().any(|plugin| plugin.entry() == entry);
+    changes.removed.extend(before.iter().map(|plugin| plugin.entry().to_owned()).filter(|entry| is_gone(entry)));
+    changes
+}

@@ -1,0 +1,48 @@
+//! What a plugin says of its providers when it is started.
+
+use jackfield_config::ProviderOptions;
+use jackfield_plugin_abi::envelope::{CreateOut, NamedProvider};
+
+use super::{error::PluginError, launch_spec::LaunchSpec, running_plugin::RunningPlugin};
+use crate::{provider_id::is_good_id, refusal::Refusal};
+
+/// A provider as its plugin describes it.
+pub(crate) struct DescribedProvider {
+    pub(crate) named: NamedProvider,
+    /// The operator's, with which it was created.
+    pub(crate) options: ProviderOptions,
+    /// The description, or why there is no instance.
+    pub(crate) description: Result<CreateOut, PluginError>,
+}
+
+/// Asks a plugin that was just started what it exports, and creates an instance of each provider.
+pub(super) async fn describe(
+    running: &mut RunningPlugin,
+    spec: &LaunchSpec,
+) -> Result<Vec<DescribedProvider>, Refusal> {
+    let info = spec.info();
+    let failed = |during: &str, error: &PluginError| Refusal::Failed {
+        file: info.file.clone(),
+        during: during.to_owned(),
+        found: error.to_string(),
+    };
+    let named = running.providers(&info.name).await.map_err(|error| failed("listing its providers", &error))?;
+    if let Some(bad) = named.iter().find(|provider| !is_good_id(&provider.id)) {
+        return Err(Refusal::BadId { file: info.file.clone(), id: bad.id.clone() });
+    }
+    let mut providers = Vec::new();
+    for named in named {
+        let options = spec.options(&named.id);
+        let description = running.create(&info.name, &named.id, &options).await;
+        if let Err(error @ PluginError::Transport(_)) = &description {
+            return Err(failed(&format!("making its provider `{}`", named.id), error));
+        }
+        providers.push(DescribedProvider { named, options, description });
+    }
+    Ok(providers)
+}
+
+/// Whether two descriptions say the same. The number of the instance differs from start to start.
+pub(super) fn is_same_description(now: &CreateOut, before: &CreateOut) -> bool {
+    CreateOut { instance: 0, ..now.clone() } == CreateOut { instance: 0, ..before.clone() }
+}

@@ -1,0 +1,188 @@
+//! All that is needed to start a plugin, as often as it has to be started.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use jackfield_config::{Isolation, PluginSettings, ProviderOptions, SandboxPolicy, Settings, clock::Clock};
+use time::OffsetDateTime;
+
+use super::{
+    in_process::InProcess,
+    running_plugin::RunningPlugin,
+    transport::{Transport, TransportError},
+    worker::{Limits, Worker},
+};
+use crate::{
+    library::{LibraryFile, PluginInfo, SealedLibrary},
+    refusal::Refusal,
+};
+
+/// All that is needed to start a plugin: its code, and how it is run.
+pub struct LaunchSpec {
+    /// Entry of `default-integrations`, or `providers.NAME`.
+    entry: String,
+    info: PluginInfo,
+    source: Source,
+    run: PluginSettings,
+    is_sandbox_required: bool,
+    clock: Clock,
+    /// The operator's options by the id of the provider.
+    options: BTreeMap<String, ProviderOptions>,
+}
+
+/// What answers the calls.
+enum Source {
+    /// Third-party code.
+    Library(SealedLibrary),
+    /// The host itself, from the operator's declaration.
+    Declared(Box<dyn Fn() -> Arc<dyn Transport> + Send + Sync>),
+}
+
+impl LaunchSpec {
+    /// Starts a checked library, from a copy in memory that nobody can change: in a worker, with
+    /// the limits and the clock that a configuration file without a word about it gives.
+    ///
+    /// # Errors
+    /// When there is no memory for the copy.
+    pub fn library(file: &LibraryFile) -> Result<Self, Refusal> {
+        let sealed = SealedLibrary::of(file.bytes());
+        let sealed = sealed.map_err(|error| Refusal::Unreadable { file: file.path().to_owned(), error })?;
+        Ok(Self::new(file.path().display().to_string(), PluginInfo::of(file), Source::Library(sealed)))
+    }
+
+    /// Starts what the host answers itself.
+    pub(crate) fn declared(
+        entry: String,
+        info: PluginInfo,
+        transport: impl Fn() -> Arc<dyn Transport> + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(entry, info, Source::Declared(Box::new(transport)))
+    }
+
+    fn new(entry: String, info: PluginInfo, source: Source) -> Self {
+        let (run, options) = (PluginSettings::default(), BTreeMap::new());
+        Self { entry, info, source, run, is_sandbox_required: false, clock: Clock::system(), options }
+    }
+
+    /// The same with these limits.
+    #[must_use]
+    pub fn with_run(mut self, run: PluginSettings) -> Self {
+        self.run = run;
+        self
+    }
+
+    /// The same with the operator's options, by the id of the provider.
+    #[must_use]
+    pub fn with_options(mut self, options: BTreeMap<String, ProviderOptions>) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The same under the name by which the configuration lists it, as the configuration says to
+    /// run it.
+    pub(crate) fn configured(mut self, entry: &str, settings: &Settings) -> Self {
+        entry.clone_into(&mut self.entry);
+        self.run = settings.plugins.settings_for(entry);
+        self.is_sandbox_required = !self.is_declared() && settings.plugins.sandbox == SandboxPolicy::Required;
+        let fixed = settings.plugins.clock.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+        self.clock = fixed.map_or_else(Clock::system, Clock::fixed);
+        self
+    }
+
+    /// Entry of `default-integrations`, `providers.NAME`, or the library's path.
+    #[must_use]
+    pub fn entry(&self) -> &str {
+        &self.entry
+    }
+
+    /// The library, or the declaration in its place.
+    #[must_use]
+    pub const fn info(&self) -> &PluginInfo {
+        &self.info
+    }
+
+    /// What plugins are told of the time.
+    pub(super) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The operator's options of one of its providers.
+    pub(super) fn options(&self, provider: &str) -> ProviderOptions {
+        self.options.get(provider).cloned().unwrap_or_default()
+    }
+
+    /// Whether the host answers for it, without a library.
+    pub(crate) const fn is_declared(&self) -> bool {
+        matches!(self.source, Source::Declared(_))
+    }
+
+    /// Where it runs, in the word that `plugin list` has for it.
+    pub(super) const fn isolation(&self) -> &'static str {
+        match self.source {
+            Source::Library(_) => self.run.isolation.word(),
+            Source::Declared(_) => "declared",
+        }
+    }
+
+    /// Whether a plugin with these providers, started from `other`, would come out the same from
+    /// this.
+    pub(super) fn is_same<'a>(&self, other: &Self, mut providers: impl Iterator<Item = &'a str>) -> bool {
+        let launch = |spec: &Self| {
+            let PluginSettings { isolation, deadline, memory, hosts: _ } = spec.run;
+            (spec.entry.clone(), isolation, deadline, memory, spec.is_sandbox_required)
+        };
+        self.info == other.info
+            && launch(self) == launch(other)
+            && self.clock.is_same(&other.clock)
+            && providers.all(|id| self.options(id) == other.options(id))
+    }
+
+    /// Starts it where it is to run.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(&self) -> Result<RunningPlugin, TransportError> {
+        match (&self.source, self.run.isolation) {
+            (Source::Declared(transport), _) => Ok(RunningPlugin::local(transport())),
+            (Source::Library(library), Isolation::Process) => self.start_worker(library).await,
+            (Source::Library(library), Isolation::InProcess) => {
+                Ok(RunningPlugin::local(Arc::new(InProcess::start(library, self.run.deadline).await?)))
+            }
+        }
+    }
+
+    /// Starts a library that is to run in this process in a worker first: what ends a worker would
+    /// end this process.
+    pub(super) async fn start_probe(&self) -> Result<Option<RunningPlugin>, TransportError> {
+        match (&self.source, self.run.isolation) {
+            (Source::Library(library), Isolation::InProcess) => self.start_worker(library).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    async fn start_worker(&self, library: &SealedLibrary) -> Result<RunningPlugin, TransportError> {
+        let PluginSettings { deadline, memory, .. } = self.run;
+        let limits = Limits { deadline, memory, is_sandbox_required: self.is_sandbox_required };
+        let worker = Worker::start(&self.info.name, library, limits).await?;
+        let (sandbox, pid) = (worker.sandbox().clone(), worker.pid());
+        Ok(RunningPlugin::in_worker(Arc::new(worker), sandbox, pid))
+    }
+
+    /// Why it does not start, as a refusal of its file.
+    #[must_use]
+    pub fn refusal(&self, error: TransportError) -> Refusal {
+        let file = self.info.file.clone();
+        match error {
+            TransportError::NotLoaded(found) => Refusal::NotLoadable { file, found },
+            TransportError::NotSandboxed(missing) => Refusal::NotSandboxed { file, missing },
+            TransportError::NoWorker(found) => Refusal::NoWorker { file, found },
+            other => Refusal::Failed { file, during: "opening it".to_owned(), found: other.to_string() },
+        }
+    }
+}
+
+impl fmt::Debug for LaunchSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { entry, info, run, .. } = self;
+        f.debug_struct("LaunchSpec").field("entry", entry).field("info", info).field("run", run).finish_non_exhaustive()
+    }
+}

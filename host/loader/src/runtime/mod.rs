@@ -1,0 +1,33 @@
+//! Runs plugins and asks them. Knows how a plugin runs; the rooms above know only that it answers.
+//!
+//! A [`launch_spec`] starts a [`running_plugin`] in a [`worker`] process or [`in_process`], behind
+//! one [`transport`]. A [`plugin`] keeps one running and asks it through a [`client`].
+
+mod client;
+mod described_provider;
+mod error;
+mod host_services;
+mod http_message;
+mod in_process;
+mod launch_spec;
+mod open_library;
+mod plugin;
+mod plugin_status;
+mod redactor;
+mod running_plugin;
+mod transcript;
+mod transport;
+pub mod worker;
+
+pub use client::PLUGIN_LOG_TARGET;
+pub(crate) use described_provider::DescribedProvider;
+pub use error::{MAX_REQUESTS, PluginError};
+pub(crate) use host_services::HostServices;
+pub use host_services::Tokens;
+pub use launch_spec::LaunchSpec;
+pub(crate) use plugin::Plugin;
+pub use plugin_status::{PluginState, PluginStatus, ProviderStatus};
+pub(crate) use redactor::Redactor;
+pub use running_plugin::RunningPlugin;
+pub(crate) use transport::Transport;
+pub use transport::TransportError;

@@ -1,0 +1,77 @@
+//! How a plugin is asked. The rest of the loader holds a [`Transport`] and cannot tell a function
+//! call from a worker process.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use thiserror::Error;
+
+/// Carries one call to a plugin and its reply back, both in the bytes of
+/// [`jackfield_plugin_abi::envelope`].
+///
+/// Calls do not overlap: the next one waits until the one before has its reply or has failed.
+pub(crate) trait Transport: Send + Sync {
+    /// Calls `op` with `body`.
+    fn call(&self, op: &'static str, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>>;
+
+    /// Whether it takes another call.
+    fn is_live(&self) -> bool;
+}
+
+/// Largest reply that is read, in bytes. States, pages and requests are small; a larger reply is a
+/// mistake or an attack.
+pub(crate) const LARGEST_REPLY: usize = 8 << 20;
+
+/// Why a call got no reply.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum TransportError {
+    /// The call took longer than it may.
+    #[error("no answer within {0:?} ([plugins] deadline)")]
+    Deadline(Duration),
+    /// A signal ended the worker.
+    #[error("the worker was ended by {0}")]
+    Signal(String),
+    /// The worker ended itself.
+    #[error("the worker has exited with {0}")]
+    Exit(String),
+    /// The worker needed more memory than it may have.
+    #[error("the worker has used up its {0} MiB of memory ([plugins] memory)")]
+    Memory(u64),
+    /// The worker sent bytes that do not answer the call.
+    #[error("the worker broke the protocol: {0}")]
+    Protocol(&'static str),
+    /// The reply is larger than `LARGEST_REPLY`.
+    #[error("the answer is larger than {LARGEST_REPLY} bytes")]
+    Oversized,
+    /// The worker had ended before this call, for a reason that is not this call's.
+    #[error("its worker ended, or sent bytes that no call asked for, before this question")]
+    Gone,
+    /// The system's loader or the layout check refused the library.
+    #[error("{0}")]
+    NotLoaded(String),
+    /// The system could not start a worker.
+    #[error("no worker can be started: {0}")]
+    NoWorker(String),
+    /// The system lacks a part of the sandbox, and the operator requires all of it.
+    #[error("the sandbox does not hold: this system lacks {0}")]
+    NotSandboxed(String),
+}
+
+impl TransportError {
+    /// The error in one word, for the log's `plugin.reason`.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Deadline(_) => "deadline",
+            Self::Signal(_) => "signal",
+            Self::Exit(_) => "exit",
+            Self::Memory(_) => "memory",
+            Self::Protocol(_) => "protocol",
+            Self::Oversized => "oversized",
+            Self::Gone => "gone",
+            Self::NotLoaded(_) => "not-loaded",
+            Self::NoWorker(_) => "no-worker",
+            Self::NotSandboxed(_) => "sandbox",
+        }
+    }
+}

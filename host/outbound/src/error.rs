@@ -1,0 +1,92 @@
+//! Why a request was not sent, or its answer not accepted.
+
+use std::{error::Error as _, io, time::Duration};
+
+use thiserror::Error;
+
+/// Why a request was not sent, or its answer not accepted. Never holds a query, a header or a
+/// body.
+#[derive(Debug, Error)]
+pub enum OutboundError {
+    /// The URL is not absolute, or neither http nor https.
+    #[error("not an absolute http or https URL")]
+    Url,
+    /// The plugin does not declare the host, or the operator has not granted it.
+    #[error(
+        "{0} is not among the plugin's allowed hosts: `jackfield plugin list` shows what it declares, [plugins.NAME] hosts what it is granted"
+    )]
+    HostNotAllowed(String),
+    /// Plain http to a host that the operator does not allow by name or address.
+    #[error("plain http to {0} is refused: use https, or allow the host under [http] allow-private")]
+    PlainHttp(String),
+    /// An address that is not on the public internet.
+    #[error("{0} is, or resolves to, a private address: allow it under [http] allow-private if it is yours")]
+    PrivateAddress(String),
+    /// The name does not resolve.
+    #[error("{0} cannot be resolved: {1}")]
+    Resolve(String, io::Error),
+    /// The whole exchange took longer than `[http] timeout`.
+    #[error("no complete answer within {0:?} ([http] timeout)")]
+    TimedOut(Duration),
+    /// Nothing moved in either direction.
+    #[error("nothing was sent or received for {0:?} ([proxy] idle-timeout)")]
+    Idle(Duration),
+    /// The answer is larger than `[http] max-response-bytes`.
+    #[error("the answer is larger than {0} bytes ([http] max-response-bytes)")]
+    TooLarge(usize),
+    /// There was no connection, so nothing was sent.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The other side refused the connection, so nothing was sent.
+    #[error("{0}")]
+    Refused(String),
+    /// TLS failed before anything was sent: the certificate is not accepted, or no version is
+    /// shared.
+    #[error("{0}")]
+    Tls(String),
+    /// Connection, TLS or protocol failed after something may have been sent.
+    #[error("{0}")]
+    Connection(String),
+}
+
+impl OutboundError {
+    /// Whether the other side took too long.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Idle(_))
+    }
+
+    /// Whether it is certain that the other side has not seen the request.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        !matches!(self, Self::TimedOut(_) | Self::Idle(_) | Self::TooLarge(_) | Self::Connection(_))
+    }
+}
+
+impl From<&reqwest::Error> for OutboundError {
+    /// Keeps the chain of causes, but not the error itself: it shows the URL, whose query may hold
+    /// a code.
+    fn from(error: &reqwest::Error) -> Self {
+        let mut words = Vec::new();
+        let mut cause = error.source();
+        let (mut is_refused, mut is_tls) = (false, false);
+        while let Some(error) = cause {
+            words.push(error.to_string());
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                is_refused |= error.kind() == io::ErrorKind::ConnectionRefused;
+                is_tls |= error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+            }
+            cause = error.source();
+        }
+        if words.is_empty() {
+            words.push("the request could not be sent".to_owned());
+        }
+        let words = words.join(": ");
+        match error.is_connect() {
+            true if is_refused => Self::Refused(words),
+            true if is_tls => Self::Tls(words),
+            true => Self::Unreachable(words),
+            false => Self::Connection(words),
+        }
+    }
+}

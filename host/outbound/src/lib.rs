@@ -1,0 +1,25 @@
+//! The one HTTP client of the host, with its guards.
+//!
+//! Every request that leaves the host goes through [`Outbound::send`], or through
+//! [`Outbound::send_streamed`] if its body is streamed. TLS is verified, one time limit holds for
+//! the whole exchange and one size limit for the answer. No redirect is followed, no proxy is read
+//! from the environment, and no private address is connected to unless the operator allows it.
+//!
+//! A client that works for a plugin is also limited to that plugin's [`HostAllowList`]. While
+//! plugins are tried out, a stand-in on this machine may answer in place of everybody.
+
+mod address_guard;
+mod clients;
+mod endpoint_check;
+mod error;
+mod host_allow_list;
+mod outbound;
+mod stand_in_redirect;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use error::OutboundError;
+pub use host_allow_list::HostAllowList;
+pub use outbound::{Outbound, expects_body};
+pub use stream::{Incoming, Outgoing};

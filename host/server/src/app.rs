@@ -1,0 +1,51 @@
+//! The services that a request can reach. No logic.
+
+use std::{ops::Deref, sync::Arc};
+
+use jackfield_config::UrlPrefix;
+use jackfield_loader::Plugins;
+use jackfield_services::{
+    accounts::Accounts, audit::Audit, database::Database, grants::Grants, integrations::Integrations, keys::Keys,
+    proxy::Proxy, reload::Reloader, removals::Removals, revocations::Revocations, session::Sessions,
+    setup::SetupService, token_reads::TokenReads,
+};
+
+/// All that a request can reach.
+#[expect(missing_docs, reason = "each field is the service of its name")]
+pub struct App {
+    pub accounts: Accounts,
+    pub audit: Audit,
+    pub database: Database,
+    pub grants: Grants,
+    pub integrations: Integrations,
+    pub keys: Keys,
+    pub plugins: Plugins,
+    pub proxy: Proxy,
+    pub reloader: Reloader,
+    pub removals: Removals,
+    pub revocations: Revocations,
+    pub sessions: Sessions,
+    pub setups: SetupService,
+    pub token_reads: TokenReads,
+    pub url_prefix: UrlPrefix,
+}
+
+/// A cheap handle on [`App`].
+#[derive(Clone)]
+pub struct AppHandle(Arc<App>);
+
+impl AppHandle {
+    /// Wraps the handles.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        Self(Arc::new(app))
+    }
+}
+
+impl Deref for AppHandle {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}

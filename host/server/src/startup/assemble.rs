@@ -1,0 +1,80 @@
+//! Builds the services of a host.
+
+use crate::app::{App, AppHandle};
+use jackfield_config::{SecretKeys, Settings, clock::Clock};
+use jackfield_loader::Plugins;
+use jackfield_services::{
+    Store,
+    accounts::Accounts,
+    audit::{Audit, Builds},
+    database::Database,
+    grants::{Grants, Issuers},
+    integrations::Integrations,
+    keys::Keys,
+    open::LoadedPlugins,
+    proxy::Proxy,
+    reload::Reloader,
+    removals::Removals,
+    revocations::Revocations,
+    session::Sessions,
+    setup::{SetupDependencies, SetupService},
+    token_reads::TokenReads,
+};
+
+/// All services, each with the ones that it needs.
+pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, loaded: LoadedPlugins) -> AppHandle {
+    let LoadedPlugins { plugins, outbound, .. } = loaded;
+    let clock = Clock::system();
+    let url_prefix = settings.system.url_prefix.clone();
+    let features = settings.features.clone();
+    let builds = builds(&plugins);
+    let issuers = Issuers::default();
+    let accounts = Accounts::new(store.clone(), clock.clone());
+    let integrations = Integrations::new(store.clone(), builds.clone());
+    let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
+    let revocations = Revocations::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone());
+    let grants = Grants::new(
+        store.clone(),
+        plugins.clone(),
+        issuers.clone(),
+        clock.clone(),
+        revocations.clone(),
+        settings.tokens.keep_alive,
+    );
+    let proxy = Proxy::new(plugins.clone(), grants.clone(), audit.clone(), settings.proxy, url_prefix.clone());
+    let dependencies = SetupDependencies {
+        plugins: plugins.clone(),
+        store: store.clone(),
+        accounts: accounts.clone(),
+        integrations: integrations.clone(),
+        grants: grants.clone(),
+        revocations: revocations.clone(),
+        features: features.clone(),
+        url_prefix: url_prefix.clone(),
+        clock: clock.clone(),
+        issuers,
+    };
+    AppHandle::new(App {
+        database: Database::new(store.clone()),
+        keys: Keys::new(store.clone()),
+        setups: SetupService::new(dependencies, secret_keys),
+        sessions: Sessions::new(store.clone(), url_prefix.is_https()),
+        reloader: Reloader::new(settings, outbound, plugins.clone(), features, store, audit.clone()),
+        removals: Removals::new(accounts.clone(), integrations.clone(), revocations.clone()),
+        token_reads: TokenReads::new(integrations.clone(), grants.clone(), audit.clone()),
+        accounts,
+        audit,
+        grants,
+        integrations,
+        plugins,
+        proxy,
+        revocations,
+        url_prefix,
+    })
+}
+
+/// Which build of a plugin serves a provider now.
+fn builds(plugins: &Plugins) -> Builds {
+    let plugins = plugins.clone();
+    Builds::new(move |provider| plugins.digest_of(provider))
+}

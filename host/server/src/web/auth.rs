@@ -1,0 +1,114 @@
+//! Who asks, and what they may do in the organization of the path.
+
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts, Path},
+    http::{header, request::Parts},
+};
+use serde::Deserialize;
+
+use super::error::{Problem, WebError};
+use crate::app::AppHandle;
+use jackfield_services::{
+    accounts::{Access, Scope, UserId},
+    session::Session,
+};
+
+/// The person who is logged in, on a page.
+pub(super) struct LoggedIn(pub(super) UserId);
+
+/// The browser's session.
+pub(super) struct BrowserSession(pub(super) Session);
+
+/// Access to the organization of a page's path, of the person who is logged in.
+pub(super) struct PageAccess {
+    pub(super) user: UserId,
+    pub(super) access: Access,
+}
+
+/// Access to the organization of an API path, of the person who is logged in or of a bearer token.
+pub(super) struct ApiAccess(pub(super) Access);
+
+#[derive(Deserialize)]
+struct OrganizationPath {
+    org: String,
+}
+
+impl FromRequestParts<AppHandle> for LoggedIn {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
+        let user = session_user(parts, app).await?;
+        // Only the path: a query may hold secrets that must not get into another URL.
+        let next = parts.uri.path().to_owned();
+        user.map(Self).ok_or_else(|| WebError::log_in_first(next))
+    }
+}
+
+impl OptionalFromRequestParts<AppHandle> for LoggedIn {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Option<Self>, WebError> {
+        Ok(session_user(parts, app).await?.map(Self))
+    }
+}
+
+impl FromRequestParts<AppHandle> for BrowserSession {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
+        Ok(Self(app.sessions.of(parts).await?))
+    }
+}
+
+impl FromRequestParts<AppHandle> for PageAccess {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
+        let LoggedIn(user) = <LoggedIn as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await?;
+        let slug = organization(parts, app).await?;
+        let access = app.accounts.access(user, &slug).await?.ok_or(Problem::NotFound)?;
+        Ok(Self { user, access })
+    }
+}
+
+impl FromRequestParts<AppHandle> for ApiAccess {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
+        let slug = organization(parts, app).await?;
+        let access = match bearer(parts)? {
+            Some(token) => {
+                let access = app.accounts.token_access(&token).await?.ok_or(Problem::InvalidToken)?;
+                Some(access).filter(|access| access.organization.slug == slug)
+            }
+            None => {
+                let user = session_user(parts, app).await?;
+                app.accounts.access(user.ok_or(Problem::NotLoggedIn)?, &slug).await?
+            }
+        };
+        Ok(Self(access.ok_or(Problem::NotFound)?))
+    }
+}
+
+async fn organization(parts: &mut Parts, app: &AppHandle) -> Result<String, WebError> {
+    let path = <Path<OrganizationPath> as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await;
+    Ok(path.map_err(|_| Problem::NotFound)?.0.org)
+}
+
+async fn session_user(parts: &mut Parts, app: &AppHandle) -> Result<Option<UserId>, WebError> {
+    Ok(app.sessions.of(parts).await?.user().await?)
+}
+
+/// RFC 6750 section 2.1.
+fn bearer(parts: &Parts) -> Result<Option<String>, WebError> {
+    let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let token = value.to_str().ok().and_then(|value| value.split_once(' '));
+    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let (_, token) = token.ok_or(Problem::InvalidToken)?;
+    Ok(Some(token.trim().to_owned()))
+}
+
+/// Refuses those who lack a scope.
+pub(super) fn require(access: &Access, scope: Scope) -> Result<(), WebError> {
+    if access.has(scope) { Ok(()) } else { Err(WebError::missing_scope(scope)) }
+}

@@ -1,0 +1,141 @@
+//! The error policy: every error becomes a status here, and nowhere else.
+//!
+//! - An answer never carries a cause. The log does, once, with the request's id.
+//! - Not logged in: pages redirect to the log-in, the API answers 401. Not a member: 404, as if
+//!   there were no such organization.
+//! - The same error is a page, or under `/api/` a problem in JSON (RFC 9457): `render` decides by
+//!   the path.
+
+mod problem;
+mod problem_json;
+mod render;
+
+use std::{any::Any, borrow::Cow, time::Duration};
+
+use axum::{
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use url::form_urlencoded;
+
+pub(super) use problem::Problem;
+pub(super) use render::{FromService, render};
+
+use super::redirects::found;
+use jackfield_services::{StoreError, accounts::Scope};
+
+/// Why a request is not carried out: a [`Problem`], and what is known of this one.
+#[derive(Clone, Debug)]
+pub(super) struct WebError {
+    pub(super) problem: Problem,
+    pub(super) detail: Cow<'static, str>,
+    /// When to ask again.
+    retry_after: Option<Duration>,
+    /// Which scope is missing.
+    scope: Option<Scope>,
+    /// The error type of RFC 9209, where the proxy knows more than the problem says.
+    proxy_status: Option<&'static str>,
+    /// Where a person comes back to after logging in.
+    next: Option<String>,
+    /// For the log only.
+    cause: Option<String>,
+}
+
+impl From<Problem> for WebError {
+    fn from(problem: Problem) -> Self {
+        let detail = problem.detail().into();
+        Self { problem, detail, retry_after: None, scope: None, proxy_status: None, next: None, cause: None }
+    }
+}
+
+impl Problem {
+    /// The error with words of its own.
+    pub(super) fn because(self, detail: impl Into<Cow<'static, str>>) -> WebError {
+        WebError::from(self).with_detail(detail)
+    }
+
+    /// The error with a time to wait.
+    pub(super) fn until(self, retry_after: Duration) -> WebError {
+        WebError { retry_after: Some(retry_after), ..self.into() }
+    }
+
+    /// The error with a cause for the log.
+    pub(super) fn caused_by(self, cause: &impl ToString) -> WebError {
+        WebError { cause: Some(cause.to_string()), ..self.into() }
+    }
+}
+
+impl WebError {
+    /// A person must log in first, and then comes back.
+    pub(super) fn log_in_first(next: String) -> Self {
+        Self { next: Some(next), ..Problem::NotLoggedIn.into() }
+    }
+
+    /// The same with words of its own.
+    pub(super) fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+
+    /// The same with the error type of RFC 9209.
+    pub(super) fn with_proxy_status(self, proxy_status: Option<&'static str>) -> Self {
+        Self { proxy_status, ..self }
+    }
+
+    /// A scope is missing.
+    pub(super) fn missing_scope(scope: Scope) -> Self {
+        Self { scope: Some(scope), ..Problem::MissingScope.into() }
+    }
+
+    /// RFC 9110 section 10.2.3: whole seconds, and never zero.
+    fn retry_after(&self) -> Option<HeaderValue> {
+        let wait = self.retry_after?;
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Some(seconds.max(1).into())
+    }
+
+    fn log(&self) {
+        let Some(cause) = &self.cause else { return };
+        tracing::error!(error.r#type = self.problem.code(), error = cause, "a request failed");
+    }
+}
+
+impl From<StoreError> for WebError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Seal(error) => Problem::Unreadable.caused_by(&error),
+            error => Problem::Internal.caused_by(&error),
+        }
+    }
+}
+
+/// An error that is not rendered yet.
+#[derive(Clone)]
+struct Pending(WebError);
+
+impl IntoResponse for WebError {
+    fn into_response(self) -> Response {
+        self.log();
+        if let Some(next) = &self.next {
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+            return found(&format!("/auth/login/?{query}"));
+        }
+        let mut response = self.problem.status().into_response();
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response.extensions_mut().insert(Pending(self));
+        response
+    }
+}
+
+/// Answer to a URL that no route has.
+pub(super) async fn no_such_route() -> WebError {
+    Problem::NotFound.into()
+}
+
+/// Answer to a panic.
+pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
+    let message = payload.downcast_ref::<&str>().map(ToString::to_string);
+    let message = message.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Problem::Internal.caused_by(&format!("panicked: {message}")).into_response()
+}

@@ -1,0 +1,10 @@
+//! Calls from services: to the webhook of one setup, and to the events URL of a provider.
+//!
+//! They come without a session or an origin. The provider checks where they come from.
+
+mod events;
+mod webhook;
+mod webhook_request;
+
+pub(super) use events::handle_event;
+pub(super) use webhook::receive;

@@ -1,0 +1,60 @@
+//! Every layer of the host, in order, with its reason.
+
+use std::time::Duration;
+
+use axum::{Router, http::StatusCode, middleware};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    limit::RequestBodyLimitLayer,
+    request_id::{PropagateRequestIdLayer, SetRequestIdLayer},
+    timeout::TimeoutLayer,
+    trace::TraceLayer,
+};
+
+use super::{csrf, error, headers, request_id, request_log};
+use crate::app::AppHandle;
+
+/// Forms and JSON bodies are small; nothing else is posted here.
+const LARGEST_BODY: usize = 256 * 1024;
+
+/// A setup may wait for a plugin and a provider; each has a shorter limit of its own.
+const LONGEST_REQUEST: Duration = Duration::from_secs(60);
+
+/// Routes that use the session.
+pub(super) fn with_session(router: Router<AppHandle>, app: &AppHandle) -> Router<AppHandle> {
+    router
+        // Innermost: it reads the session from the database, so only for routes that use one.
+        .layer(app.sessions.layer())
+        // Before the session: a request from another origin must not touch it.
+        .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))
+}
+
+/// Routes with small bodies and quick answers: all but the proxy, which has limits of its own.
+pub(super) fn bounded(router: Router<AppHandle>) -> Router<AppHandle> {
+    router
+        .fallback(error::no_such_route)
+        .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONGEST_REQUEST))
+}
+
+/// All routes; the last is the outermost.
+pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> Router<AppHandle> {
+    router
+        // Inside the trace, so that the 500 of a panic is logged with its request.
+        .layer(CatchPanicLayer::custom(error::panicked))
+        // Outside the panic catcher, so that a panic is rendered too.
+        .layer(middleware::from_fn_with_state(app.clone(), error::render))
+        // Outside the panic catcher, so that its answer has the headers too.
+        .layer(middleware::from_fn(headers::security))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(request_log::span)
+                .on_request(())
+                .on_response(request_log::log_response)
+                .on_failure(()),
+        )
+        // Outermost: everything below logs under this id.
+        .layer(SetRequestIdLayer::x_request_id(request_id::RandomId))
+        .layer(middleware::map_request(request_id::without_client_id))
+}

@@ -1,0 +1,24 @@
+//! Routes, layers, handlers, pages. Knows neither the database nor the plugin abi.
+//!
+//! Every URL is in `routes`, every layer in `layers` with its reason. A handler extracts, calls
+//! one verb of a service and answers. The folders are grouped as the routes are: `pages` for
+//! people, `api` for programs, `inbound` for services.
+
+mod api;
+mod auth;
+mod csrf;
+mod error;
+mod headers;
+mod health;
+mod html;
+mod inbound;
+mod layers;
+mod pages;
+mod redirects;
+mod request_id;
+mod request_log;
+mod routes;
+mod shown;
+
+pub use pages::RedirectTarget;
+pub use routes::router;

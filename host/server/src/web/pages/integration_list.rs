@@ -1,0 +1,177 @@
+//! The integrations page: what is installed, and what may be added.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+use serde::Deserialize;
+
+use super::{
+    assets,
+    grant_row::status_in_words,
+    icons,
+    layout::{FlashCookie, Layout, render},
+};
+use crate::{
+    app::AppHandle,
+    web::{
+        api::{Cursor, PER_PAGE, RevocationOut},
+        auth::{LoggedIn, PageAccess},
+        error::WebError,
+        html::html,
+        redirects::found,
+        shown::shown,
+    },
+};
+use jackfield_loader::Provider;
+use jackfield_services::{
+    accounts::{Access, Scope},
+    integrations::{Installed, IntegrationOut, Listing, Status},
+    setup::Refusal,
+};
+
+#[derive(Template)]
+#[template(path = "integration_list.html")]
+struct IntegrationListPage {
+    layout: Layout,
+    slug: String,
+    name: String,
+    may_install: bool,
+    /// Whether adding integrations is turned off.
+    is_turned_off: bool,
+    may_read_log: bool,
+    providers: Vec<AddProvider>,
+    rows: Vec<IntegrationRow>,
+    revocations: Vec<RevocationList>,
+    next: Option<String>,
+    is_first: bool,
+}
+
+/// One provider of the "add" menu.
+struct AddProvider {
+    id: String,
+    name: String,
+    icon: String,
+    width: u32,
+    height: u32,
+}
+
+/// One installed integration.
+struct IntegrationRow {
+    shown: IntegrationOut,
+    icon: String,
+    added_by: Option<String>,
+}
+
+impl IntegrationRow {
+    fn is_active(&self) -> bool {
+        self.shown.status == Status::Active
+    }
+
+    fn status(&self) -> &'static str {
+        status_in_words(self.shown.status)
+    }
+}
+
+/// Revocations that are not done.
+struct RevocationList {
+    id: &'static str,
+    heading: &'static str,
+    /// Whether nobody tries any more.
+    is_over: bool,
+    rows: Vec<RevocationOut>,
+}
+
+#[derive(Template)]
+#[template(path = "no_organization.html")]
+struct NoOrganizationPage {
+    layout: Layout,
+}
+
+#[derive(Deserialize)]
+pub(in crate::web) struct PageQuery {
+    cursor: Option<String>,
+}
+
+/// `GET /`: to the first organization's page. A flash message stays for that page.
+pub(in crate::web) async fn home(State(app): State<AppHandle>, user: Option<LoggedIn>) -> Result<Response, WebError> {
+    let Some(LoggedIn(user)) = user else { return Ok(found("/auth/login/")) };
+    match app.accounts.first_organization(user).await? {
+        Some(organization) => Ok(found(&format!("/organizations/{}/integrations/", organization.slug))),
+        None => Ok(html(&NoOrganizationPage { layout: Layout::default() })),
+    }
+}
+
+/// `GET /organizations/{org}/integrations/`.
+pub(in crate::web) async fn page(
+    State(app): State<AppHandle>,
+    PageAccess { access, .. }: PageAccess,
+    FlashCookie(flash): FlashCookie,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, WebError> {
+    let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
+    let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
+    let revocations = app.revocations.open(access.organization.id).await?;
+    let may_set_up = app.setups.may_set_up(&access);
+    let may_install = may_set_up.is_ok();
+    let had_flash = flash.is_some();
+    let page = IntegrationListPage {
+        revocations: revocation_lists(revocations.iter().map(|revocation| RevocationOut::new(&app, revocation))),
+        slug: access.organization.slug.clone(),
+        name: access.organization.name.clone(),
+        may_install,
+        is_turned_off: may_set_up == Err(Refusal::FeatureOff),
+        may_read_log: access.has(Scope::OrgWrite),
+        providers: if may_install { addable(&app) } else { Vec::new() },
+        next: listing.next.as_ref().map(Cursor::text),
+        rows: rows(&app, listing),
+        is_first: query.cursor.is_none(),
+        layout: Layout::of(access.organization, flash),
+    };
+    Ok(render(&page, had_flash))
+}
+
+/// Whether this person is shown buttons that add and remove.
+pub(super) fn may_install(app: &AppHandle, access: &Access) -> bool {
+    app.setups.may_set_up(access).is_ok()
+}
+
+fn rows(app: &AppHandle, listing: Listing) -> Vec<IntegrationRow> {
+    let Listing { rows, people, .. } = listing;
+    let row = |installed: &Installed| {
+        let shown = shown(app, installed);
+        let provider = app.plugins.find(&shown.provider.id);
+        IntegrationRow {
+            icon: icons::url(provider.as_deref()),
+            added_by: installed.link.added_by.and_then(|user| people.get(&user).cloned()),
+            shown,
+        }
+    };
+    rows.iter().map(row).collect()
+}
+
+fn revocation_lists(revocations: impl Iterator<Item = RevocationOut>) -> Vec<RevocationList> {
+    let (over, open): (Vec<_>, Vec<_>) = revocations.partition(RevocationOut::is_over);
+    let lists = [
+        RevocationList { id: "being-revoked", heading: "Waiting for revocation", is_over: false, rows: open },
+        RevocationList { id: "not-revoked", heading: "Action needed", is_over: true, rows: over },
+    ];
+    lists.into_iter().filter(|list| !list.rows.is_empty()).collect()
+}
+
+fn addable(app: &AppHandle) -> Vec<AddProvider> {
+    let add = |provider: &Arc<Provider>| {
+        let dialog = provider.dialog();
+        AddProvider {
+            id: provider.id().to_owned(),
+            name: provider.name().to_owned(),
+            icon: icons::url(Some(provider)),
+            width: dialog.width,
+            height: dialog.height,
+        }
+    };
+    app.plugins.configured().iter().map(add).collect()
+}

@@ -1,0 +1,140 @@
+//! Log-in and log-out.
+
+use askama::Template;
+use axum::{
+    extract::{Form, Query, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    assets,
+    flash::Flash,
+    layout::{FlashCookie, render},
+};
+use crate::{
+    app::AppHandle,
+    web::{
+        auth::{BrowserSession, LoggedIn},
+        error::WebError,
+        html::html,
+        redirects::found,
+    },
+};
+use jackfield_config::UrlPrefix;
+use jackfield_services::accounts::LogInError;
+
+#[derive(Deserialize)]
+pub(in crate::web) struct LogInQuery {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+pub(in crate::web) struct LogInForm {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LogInPage<'a> {
+    email: &'a str,
+    next: &'a str,
+    message: Option<&'a str>,
+    flash: Option<Flash>,
+}
+
+/// `GET /auth/login/`: the form for people without a session.
+pub(in crate::web) async fn form(
+    State(app): State<AppHandle>,
+    user: Option<LoggedIn>,
+    FlashCookie(flash): FlashCookie,
+    Query(query): Query<LogInQuery>,
+) -> Response {
+    let next = safe_next(&app.url_prefix, &query.next);
+    if user.is_some() {
+        return found(&next);
+    }
+    let had_flash = flash.is_some();
+    render(&LogInPage { email: "", next: &next, message: None, flash }, had_flash)
+}
+
+/// `POST /auth/login/`: the form above.
+pub(in crate::web) async fn log_in(
+    State(app): State<AppHandle>,
+    BrowserSession(session): BrowserSession,
+    Form(form): Form<LogInForm>,
+) -> Result<Response, WebError> {
+    let next = safe_next(&app.url_prefix, &form.next);
+    match app.accounts.log_in(&form.email, form.password).await {
+        Ok(user) => {
+            session.log_in(user.id).await?;
+            Ok(found(&next))
+        }
+        Err(error) => refused(&form.email, &next, error),
+    }
+}
+
+fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, WebError> {
+    let page = |message: &str| html(&LogInPage { email, next, message: Some(message), flash: None });
+    match error {
+        LogInError::Wrong => {
+            Ok((StatusCode::UNAUTHORIZED, page("That e-mail and password do not match.")).into_response())
+        }
+        LogInError::SlowedDown { retry_after } => {
+            let seconds = retry_after.as_secs().max(1);
+            let page = page(&format!("Too many attempts. Try again in {seconds} seconds."));
+            let headers = [(header::RETRY_AFTER, HeaderValue::from(seconds))];
+            Ok((StatusCode::TOO_MANY_REQUESTS, headers, page).into_response())
+        }
+        LogInError::Store(error) => Err(error.into()),
+    }
+}
+
+/// `POST /auth/logout/`: the button on every page.
+pub(in crate::web) async fn log_out(BrowserSession(session): BrowserSession) -> Result<Response, WebError> {
+    session.log_out().await?;
+    Ok(found("/auth/login/"))
+}
+
+/// A path within this host, or `/`. A scheme, `//`, `\` or a control character could lead to
+/// another origin.
+fn safe_next(prefix: &UrlPrefix, next: &str) -> String {
+    let is_path = next.starts_with('/') && !next.starts_with("//");
+    let is_plain = !next.chars().any(|c| c == '\\' || c.is_control());
+    let origin = prefix.origin();
+    let stays = || Url::parse(&format!("{origin}{next}")).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+    if is_path && is_plain && stays() { next.to_owned() } else { "/".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_stays_within_this_host() {
+        let prefix: UrlPrefix = "https://ours.example".parse().expect("a prefix");
+        for path in ["/", "/organizations/acme/integrations/", "/a?b=c#d"] {
+            assert_eq!(safe_next(&prefix, path), path);
+        }
+        for other in [
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil",
+            "javascript:alert(1)",
+            "/\t/evil",
+            "a",
+        ] {
+            assert_eq!(safe_next(&prefix, other), "/", "{other}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The pages that people see in a browser.
+
+pub(super) mod account;
+pub(super) mod assets;
+pub(super) mod audit_log;
+mod audit_row;
+pub(super) mod error_page;
+mod flash;
+mod form_fields;
+mod grant_row;
+pub(super) mod icons;
+pub(super) mod integration_detail;
+pub(super) mod integration_list;
+mod layout;
+pub(super) mod login;
+pub(super) mod setup;
+mod setup_errors;
+
+pub use setup::RedirectTarget;

@@ -1,0 +1,36 @@
+//! The request of a browser, as a plugin sees it.
+
+use axum::{
+    body::Bytes,
+    extract::FromRequest,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use url::form_urlencoded;
+
+use jackfield_loader::Request;
+
+/// The request of a browser, as a plugin sees it.
+pub(in crate::web) struct StepRequest(pub(super) Request);
+
+impl<S: Send + Sync> FromRequest<S> for StepRequest {
+    type Rejection = Response;
+
+    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Response> {
+        let mut seen = Request::new(request.method().as_str(), "");
+        seen.query = pairs(request.uri().query().unwrap_or_default().as_bytes());
+        let is_form = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+        if is_form {
+            let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+            seen.form = pairs(&body);
+        }
+        Ok(Self(seen))
+    }
+}
+
+fn pairs(text: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(text).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+}

@@ -1,0 +1,59 @@
+//! Every URL of the host, on one screen.
+
+use axum::{
+    Router,
+    routing::{any, delete, get, post},
+};
+
+use super::{
+    api, health, inbound, layers,
+    pages::{account, assets, audit_log, error_page, icons, integration_detail, integration_list, login, setup},
+};
+use crate::app::AppHandle;
+
+/// The whole of the host's HTTP surface.
+pub fn router(app: AppHandle) -> Router {
+    let api = Router::new()
+        .route("/api/0/organizations/{org}/config/integrations/", get(api::providers))
+        .route("/api/0/organizations/{org}/audit/", get(api::audit))
+        .route("/api/0/organizations/{org}/integrations/", get(api::list))
+        .route("/api/0/organizations/{org}/integrations/{id}/", get(api::get).merge(delete(api::remove)))
+        .route("/api/0/organizations/{org}/integrations/{id}/grants/", get(api::grants))
+        .route("/api/0/organizations/{org}/integrations/{id}/token/", get(api::token))
+        .route("/api/0/organizations/{org}/revocations/", get(api::revocations));
+
+    let pages = Router::new()
+        .route("/", get(integration_list::home))
+        .route("/auth/login/", get(login::form).post(login::log_in))
+        .route("/auth/logout/", post(login::log_out))
+        .route("/account/", get(account::page))
+        .route("/account/identities/{id}/unlink/", post(account::unlink))
+        .route("/organizations/{org}/audit/", get(audit_log::page))
+        .route("/organizations/{org}/integrations/", get(integration_list::page))
+        .route(
+            "/organizations/{org}/integrations/{id}/",
+            get(integration_detail::page).post(integration_detail::configure),
+        )
+        .route(
+            "/organizations/{org}/integrations/{id}/remove/",
+            get(integration_detail::confirm_removal).post(integration_detail::remove),
+        )
+        .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start))
+        .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit));
+
+    let streamed = Router::new()
+        .route("/api/0/organizations/{org}/integrations/{id}/proxy/", any(api::proxy))
+        .route("/api/0/organizations/{org}/integrations/{id}/proxy/{*path}", any(api::proxy));
+
+    let router = Router::new().merge(api).merge(pages);
+    let (sessions, streamed) = (layers::with_session(router, &app), layers::with_session(streamed, &app));
+    let plain = Router::new()
+        .route("/api/errors/", get(error_page::codes))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
+        .route("/extensions/{provider}/events/", any(inbound::handle_event))
+        .route("/icons/{provider}/{version}", get(icons::serve))
+        .route("/static/{version}/{file}", get(assets::serve));
+    layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed), &app).with_state(app)
+}

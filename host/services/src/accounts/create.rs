@@ -1,0 +1,225 @@
+//! Creates users, organizations, memberships and tokens for an operator.
+
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+use super::{Accounts, Organization, Role, Scope, password, token};
+use jackfield_store::{
+    StoreError, Tx, api_tokens,
+    audit::{Action, Actor, Entry},
+    members, organizations,
+    users::{self, NewUser, User},
+};
+
+/// A user to create.
+pub struct NewUserIn {
+    /// E-mail address to log in with; its case does not matter.
+    pub email: String,
+    /// What people read.
+    pub name: String,
+    /// Not empty. A short one is the operator's choice: see
+    /// [`NewUserIn::has_short_password`].
+    pub password: SecretString,
+    /// May do anything in every organization.
+    pub superuser: bool,
+}
+
+impl NewUserIn {
+    /// Whether the password is shorter than 8 characters, the minimum of NIST SP 800-63B section
+    /// 3.1.1.2. That is worth a warning.
+    #[must_use]
+    pub fn has_short_password(&self) -> bool {
+        self.password.expose_secret().chars().count() < SHORT_PASSWORD
+    }
+}
+
+/// Why something was not created.
+#[derive(Debug, Error)]
+pub enum AccountsError {
+    /// Not an e-mail address.
+    #[error("`{0}` is not an e-mail address; write like ada@example.com")]
+    Email(String),
+    /// No password.
+    #[error("the password is empty; write it to standard input")]
+    Password,
+    /// Not a slug.
+    #[error("`{0}` is not a slug; use 1 to 50 of a-z, 0-9, - and _, beginning with a letter or digit")]
+    Slug(String),
+    /// An empty name.
+    #[error("the name is empty")]
+    Name,
+    /// The e-mail address is taken.
+    #[error("there is a user with the e-mail address {0} already")]
+    EmailTaken(String),
+    /// The slug is taken.
+    #[error("there is an organization with the slug {0} already")]
+    SlugTaken(String),
+    /// No such user.
+    #[error("there is no user with the e-mail address {0}; make one with `jackfield user create`")]
+    NoUser(String),
+    /// No such organization.
+    #[error("there is no organization with the slug {0}; make one with `jackfield org create`")]
+    NoOrganization(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const SHORT_PASSWORD: usize = 8;
+const LONGEST_SLUG: usize = 50;
+
+type Result<T> = std::result::Result<T, AccountsError>;
+
+impl Accounts {
+    /// Creates a user.
+    ///
+    /// # Errors
+    /// When a value is not valid, or the address is taken.
+    pub async fn create_user(&self, new: NewUserIn) -> Result<User> {
+        let email = checked_email(&new.email)?;
+        if new.password.expose_secret().is_empty() {
+            return Err(AccountsError::Password);
+        }
+        let password_hash = password::hash(new.password).await?;
+        let row = NewUser {
+            email: email.clone(),
+            name: checked_name(&new.name)?,
+            password_hash,
+            is_superuser: new.superuser,
+        };
+        let made = self.store.write(move |tx| {
+            users::insert(tx, &row)?;
+            let entry = by_operator(Action::UserCreation).detail("user", row.email.clone());
+            tx.audit(&entry.detail("superuser", row.is_superuser))?;
+            users::by_email(tx, &row.email)?.ok_or(StoreError::Corrupt("a new user"))
+        });
+        made.await.map_err(|error| if_taken(error, AccountsError::EmailTaken(email)))
+    }
+
+    /// Creates an organization, with its first owner if one is given.
+    ///
+    /// # Errors
+    /// When a value is not valid, the slug is taken, or there is no such user.
+    pub async fn create_organization(&self, slug: &str, name: &str, owner: Option<&str>) -> Result<Organization> {
+        let (slug, name) = (checked_slug(slug)?, checked_name(name)?);
+        let owner = match owner {
+            Some(email) => Some(self.user(email).await?),
+            None => None,
+        };
+        let by = slug.clone();
+        let made = self.store.write(move |tx| {
+            let id = organizations::insert(tx, &by, &name)?;
+            if let Some(owner) = owner {
+                members::set(tx, id, owner.id, &Role::Owner.to_string())?;
+            }
+            tx.audit(&by_operator(Action::OrganizationCreation).organization(id))?;
+            organizations::by_id(tx, id)?.ok_or(StoreError::Corrupt("a new organization"))
+        });
+        made.await.map_err(|error| if_taken(error, AccountsError::SlugTaken(slug)))
+    }
+
+    /// Adds a user to an organization, or gives a member another role.
+    ///
+    /// # Errors
+    /// When there is no such organization or user.
+    pub async fn add_member(&self, slug: &str, email: &str, role: Role) -> Result<()> {
+        let (organization, user) = (self.organization(slug).await?, self.user(email).await?);
+        let set = self.store.write(move |tx| {
+            members::set(tx, organization.id, user.id, &role.to_string())?;
+            let entry = by_operator(Action::MemberChange).organization(organization.id);
+            tx.audit(&entry.detail("user", user.email).detail("role", role.to_string()))
+        });
+        Ok(set.await?)
+    }
+
+    /// Creates a bearer token and returns it. Only its hash is stored.
+    ///
+    /// # Errors
+    /// When there is no such organization.
+    pub async fn create_token(&self, slug: &str, name: &str, scopes: &[Scope]) -> Result<String> {
+        let (organization, name) = (self.organization(slug).await?, checked_name(name)?);
+        let token = token::generate();
+        let hash = token::hash(&token);
+        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        let made = self.store.write(move |tx| {
+            api_tokens::insert(tx, organization.id, &name, &hash, &scopes)?;
+            let entry = by_operator(Action::TokenCreation).organization(organization.id);
+            tx.audit(&entry.detail("name", name).detail("scopes", scopes))
+        });
+        made.await?;
+        Ok(token)
+    }
+
+    /// An organization by its slug.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn organization(&self, slug: &str) -> Result<Organization> {
+        let by = slug.to_owned();
+        self.found(move |tx| organizations::by_slug(tx, &by), AccountsError::NoOrganization(slug.to_owned())).await
+    }
+
+    async fn user(&self, email: &str) -> Result<User> {
+        let by = email.trim().to_lowercase();
+        self.found(move |tx| users::by_email(tx, &by), AccountsError::NoUser(email.to_owned())).await
+    }
+
+    async fn found<T: Send + 'static>(
+        &self,
+        find: impl FnOnce(&mut Tx<'_>) -> std::result::Result<Option<T>, StoreError> + Send + 'static,
+        missing: AccountsError,
+    ) -> Result<T> {
+        self.store.read(find).await?.ok_or(missing)
+    }
+}
+
+fn by_operator(action: Action) -> Entry {
+    Entry::new(action, Actor::operator())
+}
+
+fn if_taken(error: StoreError, taken: AccountsError) -> AccountsError {
+    match error {
+        StoreError::AlreadyExists => taken,
+        other => other.into(),
+    }
+}
+
+/// Checks as much of RFC 5321 as catches typing errors. Whether mail arrives there is not known.
+fn checked_email(text: &str) -> Result<String> {
+    let email = text.trim().to_lowercase();
+    let is_address = email
+        .split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+    let is_plain = !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    if is_address && is_plain { Ok(email) } else { Err(AccountsError::Email(text.to_owned())) }
+}
+
+fn checked_slug(text: &str) -> Result<String> {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    let is_slug =
+        (1..=LONGEST_SLUG).contains(&text.len()) && text.bytes().all(is_word) && !text.starts_with(['-', '_']);
+    if is_slug { Ok(text.to_owned()) } else { Err(AccountsError::Slug(text.to_owned())) }
+}
+
+fn checked_name(text: &str) -> Result<String> {
+    let name = text.trim();
+    if name.is_empty() { Err(AccountsError::Name) } else { Ok(name.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked() {
+        assert_eq!(checked_email(" Ada@Example.com ").ok().as_deref(), Some("ada@example.com"));
+        for bad in ["ada", "@example.com", "ada@", "a@b@c", "a b@c", ""] {
+            assert!(checked_email(bad).is_err(), "{bad}");
+        }
+        for (slug, is_good) in
+            [("acme", true), ("a-1", true), ("-a", false), ("Acme", false), ("a/b", false), ("", false)]
+        {
+            assert_eq!(checked_slug(slug).is_ok(), is_good, "{slug}");
+        }
+    }
+}

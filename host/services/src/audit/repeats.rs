@@ -1,0 +1,111 @@
+//! Counts repeated events in memory. Pure, but for its locks: it knows no database.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use time::OffsetDateTime;
+
+use jackfield_limits::KeyedMutex;
+use jackfield_store::{
+    IntegrationId, OrganizationId,
+    audit::{Action, Actor, Entry, Outcome},
+};
+
+/// How long repeats are counted before they are written.
+pub(super) const WINDOW: time::Duration = time::Duration::seconds(60);
+
+/// Events are of one kind if they differ only in when they happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    action: Action,
+    actor: Actor,
+    organization: Option<OrganizationId>,
+    integration: Option<IntegrationId>,
+    /// What was refused is not counted with what was done.
+    outcome: Outcome,
+    /// The grant and its subject, since a person's token is another matter than the bot's, and why
+    /// the event was refused.
+    details: [Option<String>; 3],
+}
+
+impl Kind {
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self {
+            action: entry.action(),
+            actor: entry.actor().clone(),
+            organization: entry.organization_id(),
+            integration: entry.integration_of(),
+            outcome: entry.outcome_of(),
+            details: ["grant", "subject", "reason"].map(|name| entry.detail_of(name).map(str::to_owned)),
+        }
+    }
+}
+
+/// The repeats of one kind within one window.
+pub(super) struct Repeats {
+    /// The first event, as it was written: what it names may be gone by now.
+    first: Entry,
+    since: OffsetDateTime,
+    count: u32,
+}
+
+impl Repeats {
+    fn entry(&self) -> Entry {
+        self.first.clone().detail("since", self.since.unix_timestamp()).count(self.count)
+    }
+}
+
+/// Repeats that were taken out to be written.
+pub(super) type Taken = Vec<(Kind, Repeats)>;
+
+/// The entries of repeats. A kind that was not repeated needs none.
+pub(super) fn entries(taken: &Taken) -> Vec<Entry> {
+    taken.iter().filter(|(_, repeats)| repeats.count > 0).map(|(_, repeats)| repeats.entry()).collect()
+}
+
+/// All repeats that are not yet written.
+#[derive(Default)]
+pub(super) struct Counter {
+    known: Mutex<HashMap<Kind, Repeats>>,
+    /// Held while the first event of a window is written. Others of its kind wait and are repeats
+    /// then; other kinds do not wait.
+    pub(super) first: KeyedMutex<Kind>,
+}
+
+impl Counter {
+    /// Counts a repeat. Answers whether there is a first event in this window.
+    pub(super) fn repeat(&self, kind: &Kind, now: OffsetDateTime) -> bool {
+        let mut known = self.known.lock();
+        let Some(repeats) = known.get_mut(kind).filter(|repeats| now - repeats.since < WINDOW) else { return false };
+        repeats.count = repeats.count.saturating_add(1);
+        true
+    }
+
+    /// Begins a window with an event that was written. Not before that: a repeat must not be
+    /// confirmed while nothing is in the log.
+    pub(super) fn begin(&self, kind: Kind, first: Entry, now: OffsetDateTime) {
+        self.known.lock().insert(kind, Repeats { first, since: now, count: 0 });
+    }
+
+    /// Takes out the repeats of one kind. Nobody else writes them meanwhile.
+    pub(super) fn take(&self, kind: &Kind) -> Taken {
+        self.known.lock().remove_entry(kind).into_iter().collect()
+    }
+
+    /// Takes out all repeats whose window began by `by` and that have something to write.
+    pub(super) fn take_due(&self, by: OffsetDateTime) -> Taken {
+        let mut due: Taken = self.known.lock().extract_if(|_, repeats| repeats.since <= by).collect();
+        due.retain(|(_, repeats)| repeats.count > 0);
+        due
+    }
+
+    /// Puts back what could not be written, together with what was counted since.
+    pub(super) fn put_back(&self, taken: Taken) {
+        let mut known = self.known.lock();
+        for (kind, mut repeats) in taken {
+            let since = known.get(&kind).map_or(0, |since| since.count);
+            repeats.count = repeats.count.saturating_add(since);
+            known.insert(kind, repeats);
+        }
+    }
+}

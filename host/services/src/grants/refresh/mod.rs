@@ -1,0 +1,12 @@
+//! Refreshes a grant: one request to its provider, whoever asks for it.
+
+mod failure;
+mod outcome;
+mod refresh_attempt;
+mod refresh_task;
+mod refresher;
+mod token_request;
+mod token_writer;
+
+pub(super) use refresh_attempt::{LONGEST_WAIT, POLL_INTERVAL, RefreshAttempt};
+pub(super) use refresher::Refresher;

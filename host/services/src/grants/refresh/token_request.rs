@@ -1,0 +1,126 @@
+//! Asks a provider for new tokens: the plugin first, or else the token endpoint.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::outcome::RefreshOutcome;
+use crate::provider_calls::plugin_grant;
+use jackfield_config::clock::Clock;
+use jackfield_loader::{self as plugins, OAuth2, Plugins, Provider, Refreshed, State};
+use jackfield_oauth2::{AuthorizationServer, Issuers, Parameters, TokenError, request_token, truncated};
+use jackfield_store::{
+    Store, StoreResult,
+    grants::{Grant, Tokens},
+    integrations::{self, Integration},
+};
+
+/// Asks providers for new tokens. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct TokenRequester {
+    pub(super) store: Store,
+    pub(super) plugins: Plugins,
+    pub(super) issuers: Issuers,
+    pub(super) clock: Clock,
+}
+
+/// What came of asking.
+pub(super) struct ProviderAnswer {
+    pub(super) outcome: RefreshOutcome,
+    /// Whether the host asked the token endpoint itself.
+    pub(super) is_by_host: bool,
+}
+
+impl ProviderAnswer {
+    pub(super) const fn by_plugin(outcome: RefreshOutcome) -> Self {
+        Self { outcome, is_by_host: false }
+    }
+}
+
+impl TokenRequester {
+    /// The grant, with what its provider declares about the use of its refresh token.
+    ///
+    /// Before the first refresh only the provider knows how often a refresh token works. Where its
+    /// step depends on the state, it says so only when it is asked for the step.
+    pub(super) async fn with_declared_use(&self, grant: &Grant, integration: &Integration, tokens: &Tokens) -> Grant {
+        let mut grant = grant.clone();
+        let provider = self.plugins.find_configured(&integration.provider);
+        if let (None, Some(_), Some(provider)) = (grant.is_single_use, &tokens.refresh_token, provider) {
+            let server = provider.server_of(&tokens.step, &tokens.state, &tokens.hosts).await;
+            grant.is_single_use = server.ok().flatten().and_then(|oauth2| oauth2.single_use_refresh_tokens);
+        }
+        grant
+    }
+
+    /// Asks the plugin, or the token endpoint if the plugin has no way of its own.
+    pub(super) async fn send(
+        &self,
+        grant: &Grant,
+        integration: &Integration,
+        tokens: &Tokens,
+    ) -> StoreResult<ProviderAnswer> {
+        let id = integration.id;
+        let metadata = self.store.read(move |tx| Ok(integrations::metadata(tx, id))).await?;
+        // The token endpoint does not need metadata: if they do not open, only the plugin lacks
+        // them.
+        let metadata = metadata.inspect_err(|error| tracing::warn!(grant.id = %grant.id, %error, "no metadata"));
+        let metadata = metadata.ok().flatten().unwrap_or_default();
+        let id = &integration.provider;
+        let Some(provider) = self.plugins.find_configured(id) else {
+            let words = format!("the provider `{id}` is not loaded or not configured");
+            return Ok(ProviderAnswer::by_plugin(RefreshOutcome::Outage(words, None)));
+        };
+        let asked = plugin_grant(&grant.name, &grant.subject, &grant.scopes.granted, tokens);
+        Ok(match provider.refresh(asked, metadata, &tokens.hosts).await {
+            Err(error) => ProviderAnswer::by_plugin(RefreshOutcome::of_plugin(&error)),
+            Ok(Refreshed::Granted { grant }) => ProviderAnswer::by_plugin(RefreshOutcome::Granted(grant)),
+            Ok(Refreshed::Refused { reason }) => ProviderAnswer::by_plugin(RefreshOutcome::Over(truncated(&reason))),
+            Ok(Refreshed::Default | Refreshed::Unknown) => {
+                ProviderAnswer { outcome: self.ask_token_endpoint(&provider, tokens).await, is_by_host: true }
+            }
+        })
+    }
+
+    /// RFC 6749 section 6, at the token endpoint of the step that the grant came from.
+    async fn ask_token_endpoint(&self, provider: &Provider, tokens: &Tokens) -> RefreshOutcome {
+        let Some(refresh_token) = &tokens.refresh_token else { return RefreshOutcome::NotRefreshable };
+        let described = match provider.server_of(&tokens.step, &tokens.state, &tokens.hosts).await {
+            Ok(Some(described)) => described,
+            Ok(None) => return RefreshOutcome::NotRefreshable,
+            Err(error) => return RefreshOutcome::of_plugin(&error),
+        };
+        let outbound = provider.outbound(&tokens.hosts);
+        let now = self.clock.now();
+        let server = match self.issuers.server(&described, &outbound, now).await {
+            Ok(server) => server,
+            // Nothing was sent to the token endpoint.
+            Err(error) => return RefreshOutcome::Outage(truncated(&error.to_string()), None),
+        };
+        match request_refresh(&server, refresh_token, now).await {
+            Ok(answer) => outcome_of(server.oauth2(), answer),
+            Err(error) => RefreshOutcome::of_error(&error),
+        }
+    }
+}
+
+/// RFC 6749 section 6. The scope is left out: then it is the one that was granted.
+async fn request_refresh(
+    server: &AuthorizationServer,
+    refresh_token: &str,
+    now: OffsetDateTime,
+) -> Result<State, TokenError> {
+    let oauth2 = server.oauth2();
+    let parameters = Parameters::grant("refresh_token").secret("refresh_token", refresh_token);
+    let parameters = oauth2.token_parameters.iter().fold(parameters, |all, (name, value)| all.with(name, value));
+    request_token(oauth2, parameters, server.outbound(), now).await
+}
+
+/// An answer without a token cannot be read, as Slack's would be with `ok` false and no error.
+fn outcome_of(server: &OAuth2, answer: State) -> RefreshOutcome {
+    let answer = Value::Object(answer);
+    // Slack's is nested at installation and flat at a refresh.
+    let nested = answer.pointer(&server.token_pointer).filter(|found| found.get("access_token").is_some());
+    match plugins::Grant::from_token_response("", nested.unwrap_or(&answer)) {
+        Some(grant) => RefreshOutcome::Granted(Box::new(grant)),
+        None => RefreshOutcome::Lost("the answer of the token endpoint has no access token".to_owned()),
+    }
+}

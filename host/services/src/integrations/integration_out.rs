@@ -1,0 +1,81 @@
+//! An integration as JSON, in the API and in the answer of a setup.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use time::format_description::well_known::Rfc3339;
+
+use jackfield_store::integrations::{self, Installed};
+
+/// An integration as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntegrationOut {
+    /// Decimal text: JSON numbers lose precision in browsers.
+    pub id: String,
+    /// What people read.
+    pub name: String,
+    /// The provider.
+    pub provider: ProviderOut,
+    /// The account's id at the provider.
+    pub external_id: String,
+    /// The organization's own configuration of it.
+    pub config: Map<String, Value>,
+    /// When it was added to the organization, RFC 3339 in UTC.
+    pub date_added: String,
+    /// Whether it can be used.
+    pub status: Status,
+}
+
+/// Whether an integration can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It can.
+    Active,
+    /// The provider gives no further token: somebody must connect it again.
+    NeedsReauthentication,
+    /// Its provider is not loaded any more, or not configured.
+    Orphaned,
+}
+
+/// A provider, as the API names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProviderOut {
+    /// Id of the provider.
+    pub id: String,
+    /// What people read.
+    pub name: String,
+}
+
+impl IntegrationOut {
+    /// Shows a stored integration whose provider is there. Metadata never leaves the host.
+    #[must_use]
+    pub fn new(installed: &Installed, provider_name: &str) -> Self {
+        let Installed { integration, link } = installed;
+        Self {
+            id: integration.id.to_string(),
+            name: integration.name.clone(),
+            provider: ProviderOut { id: integration.provider.clone(), name: provider_name.to_owned() },
+            external_id: integration.external_id.clone(),
+            config: link.config.clone(),
+            date_added: link.date_added.format(&Rfc3339).unwrap_or_default(),
+            status: integration.status.into(),
+        }
+    }
+
+    /// The same of one that nothing here can use, since its provider is not loaded or not
+    /// configured.
+    #[must_use]
+    pub fn orphaned(self) -> Self {
+        Self { status: Status::Orphaned, ..self }
+    }
+}
+
+impl From<integrations::Status> for Status {
+    fn from(stored: integrations::Status) -> Self {
+        match stored {
+            integrations::Status::Active => Self::Active,
+            integrations::Status::NeedsReauthentication => Self::NeedsReauthentication,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What a Jackfield host does, apart from HTTP: setups, grants, revocations, the proxy, accounts.
+//!
+//! Each module knows the database only by the functions of `jackfield-store`, and plugins only by
+//! `jackfield-loader`. It re-exports the row types and ids that pages and commands show, so that
+//! these need not know the database.
+
+pub mod accounts;
+pub mod audit;
+pub mod database;
+mod detached;
+pub mod grants;
+pub mod integrations;
+pub mod keys;
+pub mod open;
+mod provider_calls;
+pub mod proxy;
+pub mod reload;
+pub mod removals;
+pub mod revocations;
+pub mod session;
+pub mod setup;
+pub mod token_reads;
+
+pub use jackfield_store::{Store, StoreError, StoreResult};

@@ -1,0 +1,119 @@
+//! Opens what an operator configured: the database with the secret key that belongs to it, and the
+//! plugins.
+
+use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, Settings};
+use jackfield_loader::Plugins;
+use jackfield_outbound::{Outbound, OutboundError};
+use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
+use thiserror::Error;
+
+/// Why a database or the plugins are not opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The secret key is missing, or is not the one of this database.
+    #[error("{0}")]
+    SecretKey(Diagnostics),
+    /// The database cannot be opened or migrated.
+    #[error("database.url: {0}")]
+    Store(#[from] StoreError),
+    /// The HTTP client cannot be built.
+    #[error("the outgoing HTTP client cannot be built: {0}")]
+    Outbound(#[from] OutboundError),
+}
+
+impl From<Diagnostic> for OpenError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::SecretKey(Diagnostics::from(vec![diagnostic]))
+    }
+}
+
+/// The plugins that the configuration lists, and the client that they ask through.
+pub struct LoadedPlugins {
+    /// Those that could be loaded.
+    pub plugins: Plugins,
+    /// What is wrong with the others.
+    pub refused: Vec<Diagnostic>,
+    /// The one HTTP client.
+    pub outbound: Outbound,
+}
+
+/// Loads the plugins that the configuration lists.
+///
+/// # Errors
+/// When the HTTP client cannot be built. What is wrong with a plugin is in the answer.
+pub async fn load_plugins(settings: &Settings) -> Result<LoadedPlugins, OpenError> {
+    let outbound = Outbound::new(&settings.http)?;
+    let (plugins, refused) = Plugins::load(settings, &outbound).await;
+    Ok(LoadedPlugins { plugins, refused, outbound })
+}
+
+/// Opens the database to look at it: without migrating it, and whatever secret key it needs.
+///
+/// # Errors
+/// When there is no key, or the database cannot be opened.
+pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
+    let keys = settings.system.secret_key.load()?;
+    let store = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await?;
+    Ok((store, keys))
+}
+
+/// Opens the database to write to it: migrated, and with the secret key that it needs. In a new
+/// installation, which has neither a key nor anything sealed under one, the key is made.
+///
+/// # Errors
+/// As [`open_store`], and when the database needs another key, or one that is not there.
+pub async fn open_to_write(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
+    migrate(settings).await?;
+    open_migrated(settings).await
+}
+
+/// The same as [`open_to_write`] for a database that is migrated already.
+///
+/// # Errors
+/// As [`open_to_write`].
+pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
+    let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
+    if source.is_missing()
+        && let Some(needed) = store::secret_key_in_use(url).await?
+    {
+        return Err(source.missing(Some(&hex(&needed))).into());
+    }
+    let keys = source.load_or_create()?;
+    let store = Store::open(url, Sealer::new(keys.clone())).await?;
+    check_secret_key(&store, settings).await?;
+    Ok((store, keys))
+}
+
+/// Migrates the database. A wrong secret key is reported before anything is changed.
+///
+/// # Errors
+/// When the secret key cannot be read, or the database cannot be opened or migrated.
+pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
+    let source = &settings.system.secret_key;
+    if !source.is_missing() {
+        source.load()?;
+    }
+    Ok(store::migrate(settings.database.url.as_str()).await?)
+}
+
+/// The same for an operator who has no secret key at hand.
+///
+/// # Errors
+/// When the database cannot be opened or migrated.
+pub async fn migrate_without_key(settings: &Settings) -> Result<Vec<String>, OpenError> {
+    Ok(store::migrate(settings.database.url.as_str()).await?)
+}
+
+/// Checks that the secret key is the database's, before anything is written.
+///
+/// # Errors
+/// When it is another, with help for the operator.
+pub async fn check_secret_key(store: &Store, settings: &Settings) -> Result<(), OpenError> {
+    match store.admit().await {
+        Err(StoreError::Seal(SealError::Wrapped { secret_key: needed, .. } | SealError::Key { found: needed, .. })) => {
+            let ours: Vec<String> = store.sealer().secret_keys().all().iter().map(|line| hex(&line.id())).collect();
+            Err(settings.system.secret_key.wrong_key(&hex(&needed), &ours.join(", ")).into())
+        }
+        admitted => Ok(admitted?),
+    }
+}

@@ -1,0 +1,212 @@
+//! The end of a setup, good or bad.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::{
+    active::{ActiveSetup, Setup, UnstoredTokens},
+    install::{Installation, OTHER_ACCOUNT, Stored},
+    pending::PendingSetups,
+    rate_limit::RateLimit,
+    refusal::Refusal,
+    result::SetupResult,
+    setup_entries,
+    setup_outcome::{Failure, INTERNAL_ERROR, Outcome},
+    setup_request::SetupKey,
+    step::elapsed_milliseconds,
+    unstored_tokens::unstored_tokens,
+};
+use crate::{
+    grants::{Grants, grants_of_setup},
+    integrations::IntegrationOut,
+    revocations::Revocations,
+};
+use jackfield_config::clock::Clock;
+use jackfield_loader::{Integration, Provider};
+use jackfield_store::{Store, StoreResult, Tx, integrations::Installed, revocations};
+
+/// What the log calls the plugin's last step.
+const BUILD: &str = "build integration";
+
+/// Ends setups.
+#[derive(Clone)]
+pub(super) struct Finisher {
+    pub(super) store: Store,
+    pub(super) pending: PendingSetups,
+    pub(super) grants: Grants,
+    pub(super) revocations: Revocations,
+    pub(super) rate_limit: RateLimit,
+    pub(super) clock: Clock,
+}
+
+impl Finisher {
+    /// Has the provider build the integration, and stores it.
+    pub(super) async fn finish(
+        &self,
+        key: &SetupKey,
+        provider: &Provider,
+        active: ActiveSetup,
+    ) -> StoreResult<Outcome> {
+        let Some(integration) = build(provider, &active.setup).await else {
+            let failure = Failure { message: INTERNAL_ERROR.to_owned(), check: Some("plugin") };
+            return self.fail(key, provider, &active, failure).await;
+        };
+        let tokens = unstored_tokens(provider, &active, Some(&integration), self.clock.now());
+        let stored = self.store(key, provider, &active, integration, tokens.clone()).await;
+        if !matches!(stored, Ok(Stored::Installed(_, None))) {
+            self.revocations.wake();
+        }
+        match stored {
+            Ok(Stored::Installed(installed, _)) => {
+                self.rate_limit.finish(active.setup.user);
+                Ok(Outcome::Ended(succeeded(provider, &active, &installed)))
+            }
+            Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &active, other_account()))),
+            Ok(Stored::NotOurs) => Ok(Outcome::refused(provider.id(), Refusal::StartedAnew)),
+            Err(error) => {
+                tracing::error!(
+                    setup.id = active.setup.nonce,
+                    provider.id = provider.id(),
+                    %error,
+                    "the integration could not be stored"
+                );
+                self.end(key, provider, &active, tokens, INTERNAL_ERROR.into()).await
+            }
+        }
+    }
+
+    async fn store(
+        &self,
+        key: &SetupKey,
+        provider: &Provider,
+        active: &ActiveSetup,
+        integration: Integration,
+        tokens: Option<UnstoredTokens>,
+    ) -> StoreResult<Stored> {
+        let setup = &active.setup;
+        let keep_alive = self.grants.keep_alive();
+        let installation = Installation {
+            key: key.clone(),
+            setup: setup.clone(),
+            claim: active.claim,
+            grants: grants_of_setup(provider, &integration, &setup.state, &setup.hosts, self.clock.now(), keep_alive),
+            integration,
+            tokens,
+            digest: provider.plugin().digest.clone(),
+        };
+        self.store.write(move |tx| installation.store(tx)).await
+    }
+
+    /// Ends a setup without an integration. Its tokens are revoked from now on.
+    pub(super) async fn fail(
+        &self,
+        key: &SetupKey,
+        provider: &Provider,
+        active: &ActiveSetup,
+        failure: Failure,
+    ) -> StoreResult<Outcome> {
+        let tokens = unstored_tokens(provider, active, None, self.clock.now());
+        self.end(key, provider, active, tokens, failure).await
+    }
+
+    async fn end(
+        &self,
+        key: &SetupKey,
+        provider: &Provider,
+        active: &ActiveSetup,
+        tokens: Option<UnstoredTokens>,
+        failure: Failure,
+    ) -> StoreResult<Outcome> {
+        let setup = active.setup.nonce.clone();
+        let entry = setup_entries::failed(&active.setup, &provider.plugin().digest, failure.check);
+        let also = move |tx: &mut Tx<'_>| {
+            if let Some(tokens) = tokens {
+                tokens.record(tx)?;
+            }
+            revocations::revoke_setup_now(tx, &setup)?;
+            tx.audit(&entry)
+        };
+        self.pending.remove_and(key, active.claim, also).await?;
+        self.revocations.wake();
+        Ok(Outcome::Ended(failed(provider, active, failure)))
+    }
+}
+
+/// The integration that the plugin makes of the state; `None` if it fails.
+async fn build(provider: &Provider, setup: &Setup) -> Option<Integration> {
+    let started = Instant::now();
+    let built = provider.build_integration(setup.state.clone(), &setup.hosts).await;
+    let milliseconds = elapsed_milliseconds(started);
+    match built {
+        Ok(integration) => {
+            tracing::debug!(
+                setup.id = setup.nonce,
+                provider.id = provider.id(),
+                step.name = BUILD,
+                step.answer = "integration",
+                step.milliseconds = milliseconds,
+                "the integration is built"
+            );
+            Some(integration)
+        }
+        Err(error) => {
+            tracing::warn!(
+                setup.id = setup.nonce,
+                provider.id = provider.id(),
+                plugin.name = provider.plugin().name,
+                plugin.reason = error.reason(),
+                step.name = BUILD,
+                step.milliseconds = milliseconds,
+                %error,
+                "the integration could not be built"
+            );
+            None
+        }
+    }
+}
+
+fn succeeded(provider: &Provider, active: &ActiveSetup, installed: &Installed) -> SetupResult {
+    tracing::info!(
+        setup.id = active.setup.nonce,
+        provider.id = provider.id(),
+        organization.slug = active.organization.slug,
+        integration.id = %installed.integration.id,
+        "an integration is installed"
+    );
+    let integration = IntegrationOut::new(installed, provider.name());
+    let data = serde_json::to_value(integration).unwrap_or(Value::Null);
+    result(provider, active, data, None)
+}
+
+fn failed(provider: &Provider, active: &ActiveSetup, failure: Failure) -> SetupResult {
+    tracing::info!(
+        setup.id = active.setup.nonce,
+        provider.id = provider.id(),
+        internal = failure.message == INTERNAL_ERROR,
+        setup.check = failure.check,
+        "a setup ends without an integration"
+    );
+    let data = serde_json::json!({"detail": failure.message});
+    SetupResult { success: false, ..result(provider, active, data, failure.check) }
+}
+
+fn result(provider: &Provider, active: &ActiveSetup, data: Value, failed: Option<&'static str>) -> SetupResult {
+    let ActiveSetup { setup, organization, .. } = active;
+    SetupResult {
+        success: true,
+        data,
+        organization: organization.slug.clone(),
+        provider: provider.name().to_owned(),
+        provider_id: provider.id().to_owned(),
+        integration: setup.integration,
+        failed,
+        dialog: setup.dialog,
+        channel: setup.channel.clone(),
+    }
+}
+
+fn other_account() -> Failure {
+    let message = "This is another account than the one that is to be re-authenticated; nothing was changed.";
+    Failure { message: message.to_owned(), check: Some(OTHER_ACCOUNT) }
+}

@@ -1,0 +1,118 @@
+//! Stores what a setup has brought, all of it in one transaction that also uses the setup up.
+
+use super::{
+    active::{Setup, UnstoredTokens},
+    setup_entries,
+    setup_request::SetupKey,
+};
+use crate::audit::Entry;
+use jackfield_loader::{Identity, Integration};
+use jackfield_store::{
+    IdentityId, RevocationId, StoreResult, Tx, UserId,
+    grants::{self, NewGrant},
+    identities, identity_providers,
+    integrations::{self, Installed, NewIntegration},
+    organization_integrations, revocations, revoking,
+    setups::{self, ClaimId},
+    user_identities, webhooks,
+};
+
+/// What failed when the person re-authenticates with another account.
+pub(super) const OTHER_ACCOUNT: &str = "other-account";
+
+/// What became of the transaction.
+pub(super) enum Stored {
+    /// Everything is stored. The tokens that were replaced are to be revoked.
+    Installed(Box<Installed>, Option<RevocationId>),
+    /// This is not the account to re-authenticate. The setup is used up, and nothing else changed.
+    OtherAccount,
+    /// The setup was started anew or ended meanwhile. Nothing changed.
+    NotOurs,
+}
+
+/// Everything that the transaction needs.
+pub(super) struct Installation {
+    pub(super) key: SetupKey,
+    pub(super) setup: Setup,
+    pub(super) claim: ClaimId,
+    pub(super) integration: Integration,
+    pub(super) grants: Vec<NewGrant>,
+    /// What to revoke if nothing is stored.
+    pub(super) tokens: Option<UnstoredTokens>,
+    /// Digest of the plugin.
+    pub(super) digest: String,
+}
+
+impl Installation {
+    pub(super) fn store(self, tx: &mut Tx<'_>) -> StoreResult<Stored> {
+        if !setups::remove(tx, self.key.session.as_bytes(), &self.setup.provider, self.claim)? {
+            self.record_tokens(tx)?;
+            return Ok(Stored::NotOurs);
+        }
+        if self.is_other_account(tx)? {
+            self.record_tokens(tx)?;
+            let entry = setup_entries::failed(&self.setup, &self.digest, Some(OTHER_ACCOUNT));
+            tx.audit(&entry.detail(OTHER_ACCOUNT, self.integration.external_id.as_str()))?;
+            return Ok(Stored::OtherAccount);
+        }
+        self.install(tx)
+    }
+
+    /// The order matters: everybody locks integrations first, then identities, then grants, then
+    /// revocations.
+    fn install(self, tx: &mut Tx<'_>) -> StoreResult<Stored> {
+        let Self { key, setup, integration, grants, digest, .. } = self;
+        let Integration { external_id, name, metadata, identity, .. } = integration;
+        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| external_id.clone());
+        let new = NewIntegration { provider: setup.provider.clone(), external_id, name, metadata };
+        let (integration, is_new) = integrations::install(tx, new)?;
+        let proved = match identity {
+            Some(identity) => Some(prove(tx, identity, setup.user)?),
+            None => None,
+        };
+        let replaced = grants::put(tx, integration.id, grants)?;
+        let revocation = revoking::revoke_replaced(tx, &integration, setup.organization, replaced)?;
+        revocations::forget_setup(tx, &setup.nonce)?;
+        webhooks::hand_over(tx, key.session.as_bytes(), &setup.provider, integration.id, setup.organization)?;
+        let (link, is_linked) =
+            organization_integrations::link(tx, setup.organization, integration.id, Some(setup.user))?;
+        let installed = Installed { integration, link };
+        audit(tx, &setup, &digest, &installed, setup_entries::installed(&setup, is_new, is_linked))?;
+        if let Some((identity, external_id)) = proved {
+            let entry = setup_entries::identity_linked(&setup, identity, external_id);
+            audit(tx, &setup, &digest, &installed, entry)?;
+        }
+        Ok(Stored::Installed(Box::new(installed), revocation))
+    }
+
+    fn record_tokens(&self, tx: &mut Tx<'_>) -> StoreResult<()> {
+        self.tokens.as_ref().map_or(Ok(()), |tokens| tokens.record(tx))
+    }
+
+    fn is_other_account(&self, tx: &mut Tx<'_>) -> StoreResult<bool> {
+        let Some(expected) = self.setup.integration else { return Ok(false) };
+        let external_id = &self.integration.external_id;
+        let found = integrations::by_external_id(tx, &self.setup.provider, external_id)?;
+        Ok(found.is_none_or(|found| found.id != expected))
+    }
+}
+
+fn audit(tx: &mut Tx<'_>, setup: &Setup, digest: &str, installed: &Installed, entry: Entry) -> StoreResult<()> {
+    tx.audit(&entry.organization(setup.organization).integration(&installed.integration).plugin_digest(digest))
+}
+
+/// Stores the identity that a person has proved, and links them to it. Answers it with the
+/// account's id.
+fn prove(tx: &mut Tx<'_>, identity: Identity, user: UserId) -> StoreResult<(IdentityId, String)> {
+    let provider = identity_providers::find_or_create(tx, &identity.identity_type, &identity.instance)?;
+    let external_id = identity.external_id.clone();
+    let new = identities::NewIdentity {
+        identity_provider: provider,
+        external_id: identity.external_id,
+        scopes: identity.scopes,
+        data: identity.data,
+    };
+    let identity = identities::authenticate(tx, new)?;
+    user_identities::link(tx, user, identity)?;
+    Ok((identity, external_id))
+}

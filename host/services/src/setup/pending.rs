@@ -1,0 +1,139 @@
+//! The setups under way and their webhook keys, in the database. Setups are sealed; what is in them
+//! is text here.
+
+use time::OffsetDateTime;
+
+use super::{active::UnstoredTokens, setup_request::SetupKey};
+use jackfield_store::{
+    AadContext, KeyId, Sealer, Store, StoreResult, Tx, if_it_opens,
+    setups::{self, Claim, ClaimId},
+    webhooks::{self, Owner},
+};
+
+#[derive(Clone)]
+pub(super) struct PendingSetups {
+    store: Store,
+}
+
+impl PendingSetups {
+    pub(super) const fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Id of the secret key to sign a new setup with: every host has this one.
+    pub(super) fn signing_key(&self) -> KeyId {
+        self.store.sealer().secret_key_id()
+    }
+
+    /// Stores a setup in place of any other of this session and provider, with the hash of its
+    /// webhook key.
+    pub(super) async fn put(
+        &self,
+        key: SetupKey,
+        text: String,
+        webhook: [u8; 32],
+        expires_at: OffsetDateTime,
+    ) -> StoreResult<()> {
+        let put = move |tx: &mut Tx<'_>| {
+            let sealed = seal(tx.sealer(), &key, &text);
+            setups::put(tx, key.session.as_bytes(), &key.provider, &sealed, expires_at)?;
+            webhooks::put(tx, &webhook, key.session.as_bytes(), &key.provider, expires_at)
+        };
+        self.store.write(put).await
+    }
+
+    /// Reads a setup without claiming it.
+    pub(super) async fn peek(&self, key: &SetupKey) -> StoreResult<Option<String>> {
+        let key = key.clone();
+        let peek = move |tx: &mut Tx<'_>| match setups::peek(tx, key.session.as_bytes(), &key.provider)? {
+            Some(sealed) => opened(tx.sealer(), &key, &sealed),
+            None => Ok(None),
+        };
+        self.store.read(peek).await
+    }
+
+    /// Claims a setup and reads it. One that does not open counts as missing: the log says why, and
+    /// the person starts anew.
+    pub(super) async fn claim(&self, key: &SetupKey) -> StoreResult<Claim<String>> {
+        let key = key.clone();
+        let claim = move |tx: &mut Tx<'_>| {
+            let (sealed, id) = match setups::claim(tx, key.session.as_bytes(), &key.provider)? {
+                Claim::Claimed(sealed, id) => (sealed, id),
+                Claim::Missing => return Ok(Claim::Missing),
+                Claim::Busy => return Ok(Claim::Busy),
+            };
+            let text = opened(tx.sealer(), &key, &sealed)?;
+            Ok(text.map_or(Claim::Missing, |text| Claim::Claimed(text, id)))
+        };
+        self.store.write(claim).await
+    }
+
+    /// Gives a claimed setup back with a new text. Answers whether the claim still held.
+    pub(super) async fn release(&self, key: &SetupKey, claim: ClaimId, text: &str) -> StoreResult<bool> {
+        self.release_and(key, claim, text, |_| Ok(())).await
+    }
+
+    /// The same, and does something else in the same transaction, whether the claim held or not.
+    pub(super) async fn release_and(
+        &self,
+        key: &SetupKey,
+        claim: ClaimId,
+        text: &str,
+        also: impl FnOnce(&mut Tx<'_>) -> StoreResult<()> + Send + 'static,
+    ) -> StoreResult<bool> {
+        let (key, text) = (key.clone(), text.to_owned());
+        let release = move |tx: &mut Tx<'_>| {
+            also(tx)?;
+            let sealed = seal(tx.sealer(), &key, &text);
+            setups::release(tx, key.session.as_bytes(), &key.provider, claim, &sealed)
+        };
+        self.store.write(release).await
+    }
+
+    /// Uses a claimed setup up.
+    pub(super) async fn remove(&self, key: &SetupKey, claim: ClaimId) -> StoreResult<()> {
+        self.remove_and(key, claim, |_| Ok(())).await
+    }
+
+    /// The same, and does something else in the same transaction, whether the claim held or not.
+    pub(super) async fn remove_and(
+        &self,
+        key: &SetupKey,
+        claim: ClaimId,
+        also: impl FnOnce(&mut Tx<'_>) -> StoreResult<()> + Send + 'static,
+    ) -> StoreResult<()> {
+        let key = key.clone();
+        let remove = move |tx: &mut Tx<'_>| {
+            setups::remove(tx, key.session.as_bytes(), &key.provider, claim)?;
+            also(tx)
+        };
+        self.store.write(remove).await
+    }
+
+    /// Records tokens that a step has brought.
+    pub(super) async fn record_tokens(&self, tokens: UnstoredTokens) -> StoreResult<()> {
+        self.store.write(move |tx| tokens.record(tx)).await
+    }
+
+    /// The setup or integration that the webhook with this key hash belongs to.
+    pub(super) async fn webhook_owner(&self, provider: &str, key_hash: [u8; 32]) -> StoreResult<Option<Owner>> {
+        let provider = provider.to_owned();
+        self.store.read(move |tx| webhooks::owner(tx, &key_hash, &provider)).await
+    }
+}
+
+/// `None` if it does not open. The key may have to be looked up, so this runs off the async
+/// threads.
+fn opened(sealer: &Sealer, key: &SetupKey, sealed: &[u8]) -> StoreResult<Option<String>> {
+    let opened = if_it_opens(sealer.open(context(&[key.session.as_bytes(), key.provider.as_bytes()]), sealed))?;
+    let warn = |error: &_| tracing::warn!(provider.id = key.provider, %error, "a setup cannot be opened");
+    Ok(opened.inspect_err(warn).ok())
+}
+
+fn seal(sealer: &Sealer, key: &SetupKey, text: &str) -> Vec<u8> {
+    sealer.seal(context(&[key.session.as_bytes(), key.provider.as_bytes()]), &text)
+}
+
+const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
+    AadContext { table: "setups", column: "data", row }
+}

@@ -1,0 +1,40 @@
+//! Whether somebody may set up integrations in an organization.
+
+use super::{active::Setup, refusal::Refusal};
+use crate::accounts::{Access, Accounts, Organization, Scope};
+use jackfield_config::Features;
+use jackfield_store::StoreResult;
+
+/// Name of the feature without which nobody can set up anything.
+pub const FEATURE: &str = "organizations:integrations-v3";
+
+#[derive(Clone)]
+pub(super) struct Permission {
+    accounts: Accounts,
+    features: Features,
+}
+
+impl Permission {
+    pub(super) const fn new(accounts: Accounts, features: Features) -> Self {
+        Self { accounts, features }
+    }
+
+    pub(super) fn check(&self, access: &Access) -> Result<(), Refusal> {
+        if !access.has(Scope::OrgIntegrations) {
+            return Err(Refusal::NoRight);
+        }
+        if !self.features.is_on(FEATURE, &access.organization.slug) {
+            return Err(Refusal::FeatureOff);
+        }
+        Ok(())
+    }
+
+    /// The organization of a setup, if the person who started it may still set up integrations
+    /// there.
+    pub(super) async fn organization_of(&self, setup: &Setup) -> StoreResult<Result<Organization, Refusal>> {
+        let Some(access) = self.accounts.access_to(setup.user, setup.organization).await? else {
+            return Ok(Err(Refusal::NoMember));
+        };
+        Ok(self.check(&access).map(|()| access.organization))
+    }
+}

@@ -1,0 +1,92 @@
+//! Limits how many setups a person can start without bringing them to an integration. A flood of
+//! them would fill the database and be passed on to providers.
+//!
+//! Only members who may install can start any, so people are counted, and not addresses. In memory:
+//! each host counts for itself.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use time::{Duration, OffsetDateTime};
+
+use super::active::LIFETIME;
+use jackfield_config::clock::Clock;
+use jackfield_store::UserId;
+
+/// Most setups that a person can have started within [`LIFETIME`] and not brought to an
+/// integration.
+const MAX_STARTED: usize = 300;
+
+#[derive(Clone)]
+pub(super) struct RateLimit {
+    clock: Clock,
+    started: Arc<Mutex<HashMap<UserId, VecDeque<OffsetDateTime>>>>,
+}
+
+impl RateLimit {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, started: Arc::default() }
+    }
+
+    /// Lets a person start one more, or says how long they have to wait.
+    pub(super) fn start(&self, user: UserId) -> Result<(), Duration> {
+        let now = self.clock.now();
+        let mut started = self.started.lock();
+        // Of all people, so that those who never come back are forgotten too.
+        started.retain(|_, times| {
+            times.retain(|at| now - *at < LIFETIME);
+            !times.is_empty()
+        });
+        let times = started.entry(user).or_default();
+        match times.front() {
+            Some(oldest) if times.len() >= MAX_STARTED => Err(*oldest + LIFETIME - now),
+            _ => {
+                times.push_back(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// One of a person's setups has become an integration.
+    pub(super) fn finish(&self, user: UserId) {
+        self.started.lock().get_mut(&user).and_then(VecDeque::pop_front);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(id: &str) -> UserId {
+        id.parse().expect("an id")
+    }
+
+    #[test]
+    fn a_flood_of_setups_is_stopped_for_the_person_who_starts_it() {
+        let clock = Clock::fixed(OffsetDateTime::UNIX_EPOCH);
+        let limit = RateLimit::new(clock.clone());
+        for _ in 0..MAX_STARTED {
+            assert_eq!(limit.start(user("1")), Ok(()));
+        }
+        clock.advance(Duration::minutes(5));
+        assert_eq!(limit.start(user("1")), Err(Duration::minutes(10)));
+        assert_eq!(limit.start(user("2")), Ok(()), "others go on");
+        limit.finish(user("1"));
+        assert_eq!((limit.start(user("1")), limit.start(user("1")).is_err()), (Ok(()), true), "one for one");
+        clock.advance(LIFETIME);
+        assert_eq!(limit.start(user("1")), Ok(()));
+        assert_eq!(limit.started.lock().len(), 1, "a person who does not come back is forgotten");
+    }
+
+    #[test]
+    fn a_person_who_finishes_each_setup_is_never_stopped() {
+        let limit = RateLimit::new(Clock::fixed(OffsetDateTime::UNIX_EPOCH));
+        for _ in 0..10 * MAX_STARTED {
+            assert_eq!(limit.start(user("1")), Ok(()));
+            limit.finish(user("1"));
+        }
+    }
+}

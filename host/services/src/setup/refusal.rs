@@ -1,0 +1,122 @@
+//! Why a setup may not go on, by name. The words for people are in the server's pages.
+
+use thiserror::Error;
+
+/// Why a setup may not go on. The text is the contract's name in the log; [`Refusal::check`] says
+/// more exactly which check failed.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// The browser has no session.
+    #[error("integrations.setup.missing-session-data")]
+    NoSession,
+    /// The session has none for this provider: it was finished, or never started here.
+    #[error("integrations.setup.missing-session-data")]
+    NoneUnderWay,
+    /// Another request has claimed it.
+    #[error("integrations.setup.missing-session-data")]
+    Busy,
+    /// It was started anew or ended while this request ran.
+    #[error("integrations.setup.missing-session-data")]
+    StartedAnew,
+    /// It belongs to another provider.
+    #[error("integrations.setup.invalid-provider")]
+    OtherProvider,
+    /// Nobody is logged in any more.
+    #[error("integrations.setup.invalid-uid")]
+    LoggedOut,
+    /// Another user started it.
+    #[error("integrations.setup.invalid-uid")]
+    OtherUser,
+    /// The provider's steps, build or options have changed since.
+    #[error("integrations.setup.invalid-signature")]
+    ProviderChanged,
+    /// It is not as it was signed.
+    #[error("integrations.setup.invalid-signature")]
+    Tampered,
+    /// It is older than fifteen minutes.
+    #[error("integrations.setup.expired")]
+    Expired,
+    /// The user is no longer a member of the organization, or the organization is gone.
+    #[error("integrations.setup.access-denied")]
+    NoMember,
+    /// The user may not install any more.
+    #[error("integrations.setup.access-denied")]
+    NoRight,
+    /// The feature is off.
+    #[error("integrations.setup.access-denied")]
+    FeatureOff,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::NoSession,
+        Self::NoneUnderWay,
+        Self::Busy,
+        Self::StartedAnew,
+        Self::OtherProvider,
+        Self::LoggedOut,
+        Self::OtherUser,
+        Self::ProviderChanged,
+        Self::Tampered,
+        Self::Expired,
+        Self::NoMember,
+        Self::NoRight,
+        Self::FeatureOff,
+    ];
+
+    /// The check that failed, as a word that the person can quote and that is in the log.
+    #[must_use]
+    pub const fn check(self) -> &'static str {
+        match self {
+            Self::NoSession => "no-session",
+            Self::NoneUnderWay => "none-under-way",
+            Self::Busy => "busy",
+            Self::StartedAnew => "started-anew",
+            Self::OtherProvider => "other-provider",
+            Self::LoggedOut => "logged-out",
+            Self::OtherUser => "other-user",
+            Self::ProviderChanged => "provider-changed",
+            Self::Tampered => "tampered",
+            Self::Expired => "expired",
+            Self::NoMember => "no-member",
+            Self::NoRight => "no-right",
+            Self::FeatureOff => "feature-off",
+        }
+    }
+
+    /// Logs the refusal.
+    pub fn log(self, provider: &str) {
+        tracing::info!(
+            reason = %self,
+            setup.check = self.check(),
+            provider.id = provider,
+            "a setup may not go on"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_the_contracts_name_in_the_log_and_a_check_of_its_own() {
+        let names: Vec<String> = Refusal::ALL.iter().map(|refusal| format!("{refusal} {}", refusal.check())).collect();
+        insta::assert_snapshot!(names.join("\n"), @r"
+        integrations.setup.missing-session-data no-session
+        integrations.setup.missing-session-data none-under-way
+        integrations.setup.missing-session-data busy
+        integrations.setup.missing-session-data started-anew
+        integrations.setup.invalid-provider other-provider
+        integrations.setup.invalid-uid logged-out
+        integrations.setup.invalid-uid other-user
+        integrations.setup.invalid-signature provider-changed
+        integrations.setup.invalid-signature tampered
+        integrations.setup.expired expired
+        integrations.setup.access-denied no-member
+        integrations.setup.access-denied no-right
+        integrations.setup.access-denied feature-off
+        ");
+    }
+}

@@ -1,0 +1,38 @@
+//! The audit log's entries about the end of a setup.
+
+use super::active::Setup;
+use crate::audit::{Action, Actor, Entry};
+use jackfield_store::IdentityId;
+
+/// An integration was stored: created, linked to one more organization, or installed anew.
+pub(super) fn installed(setup: &Setup, is_new: bool, is_linked: bool) -> Entry {
+    let action = match (is_new, is_linked) {
+        (true, _) => Action::Install,
+        (false, true) => Action::Link,
+        (false, false) => Action::Reinstall,
+    };
+    Entry::new(action, Actor::user(setup.user))
+}
+
+/// The person has proved that an account at the service is theirs.
+pub(super) fn identity_linked(setup: &Setup, identity: IdentityId, external_id: String) -> Entry {
+    Entry::new(Action::IdentityLink, Actor::user(setup.user))
+        .detail("identity", identity.to_string())
+        .detail("subject", external_id)
+}
+
+/// The setup has ended without an integration. Without the message, in which a plugin may repeat
+/// what a service has said. The log has all of it, under the setup's id.
+pub(super) fn failed(setup: &Setup, digest: &str, check: Option<&'static str>) -> Entry {
+    let action = if setup.integration.is_some() { Action::Reinstall } else { Action::Install };
+    let entry = Entry::new(action, Actor::user(setup.user))
+        .organization(setup.organization)
+        .provider(&setup.provider)
+        .plugin_digest(digest)
+        .failed(check.unwrap_or("the setup ended without an integration"))
+        .detail("setup", setup.nonce.as_str());
+    match setup.integration {
+        Some(integration) => entry.integration_id(integration),
+        None => entry,
+    }
+}

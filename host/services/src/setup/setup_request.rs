@@ -1,0 +1,78 @@
+//! One request to a setup, from a person's browser.
+
+use sha2::{Digest, Sha256};
+
+use crate::session::SessionKey;
+use jackfield_loader::Request;
+use jackfield_store::UserId;
+
+/// A hidden field of the forms that the host draws: the step they were drawn for.
+pub const STEP_FIELD: &str = "jackfield-step";
+
+/// One request to the setup of a provider.
+#[derive(Clone)]
+pub struct SetupRequest {
+    /// The browser's session.
+    pub session: SessionKey,
+    /// Who is logged in.
+    pub user: Option<UserId>,
+    /// Id of the provider.
+    pub provider: String,
+    /// What the browser sent. The URLs of the setup are filled in later.
+    pub request: Request,
+}
+
+/// Where a setup is found: there is at most one for each session and provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SetupKey {
+    pub(super) session: SessionKey,
+    pub(super) provider: String,
+}
+
+impl SetupRequest {
+    pub(super) fn key(&self) -> SetupKey {
+        SetupKey { session: self.session.clone(), provider: self.provider.clone() }
+    }
+
+    /// The same for two requests that ask the same.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let request = serde_json::to_vec(&self.request).expect("a request is plain JSON");
+        Sha256::digest(request).into()
+    }
+
+    /// The request as a step gets it. If its form was drawn for another step, as when somebody went
+    /// back and sent it again, it answers no question of this step: the step is shown instead.
+    pub(super) fn for_step(&self, step: usize) -> Request {
+        let mut request = self.request.clone();
+        let mut drawn_for = request.form.iter().filter(|(name, _)| name == STEP_FIELD);
+        let is_stale = drawn_for.any(|(_, value)| *value != step.to_string());
+        request.form.retain(|(name, _)| name != STEP_FIELD);
+        if is_stale {
+            request.form.clear();
+            request.method = "GET".to_owned();
+        }
+        request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_of_another_step_is_not_this_steps_answer() {
+        let posted = |form: &[(&str, &str)]| {
+            let mut request = Request::new("POST", "");
+            request.form = form.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let session = SessionKey::fixed([0; 32]);
+            let request = SetupRequest { session, user: None, provider: String::new(), request }.for_step(1);
+            (request.method, request.form.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+        };
+        assert_eq!(posted(&[("name", "a"), (STEP_FIELD, "1")]), ("POST".into(), vec!["name".into()]));
+        assert_eq!(posted(&[("name", "a")]), ("POST".into(), vec!["name".into()]), "a plugin's own HTML has no field");
+        for step in ["0", "2", ""] {
+            assert_eq!(posted(&[("name", "a"), (STEP_FIELD, step)]), ("GET".into(), vec![]), "{step:?}");
+        }
+        assert_eq!(posted(&[(STEP_FIELD, "1"), (STEP_FIELD, "0")]), ("GET".into(), vec![]));
+    }
+}

@@ -1,0 +1,195 @@
+//! Runs one step: the plugin's own, or one of the host's.
+
+use std::{borrow::Cow, time::Instant};
+
+use thiserror::Error;
+
+use super::{
+    active::Setup,
+    plan::{Planned, Server, plan},
+    setup_outcome::{Failure, INTERNAL_ERROR},
+    transition::{Transition, transition},
+};
+use jackfield_config::clock::Clock;
+use jackfield_loader::{Answer, OAuth2, PluginError, Provider, Request};
+use jackfield_oauth2::{self as oauth2, Issuers, LoginOutcome, OAuth2Error, Scopes};
+
+/// Why a step failed. For the log.
+#[derive(Debug, Error)]
+enum StepError {
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    #[error(transparent)]
+    OAuth2(#[from] OAuth2Error),
+    #[error("the step's redirect is not an absolute http or https URL")]
+    Redirect,
+    #[error("the setup is beyond the last step")]
+    NoStep,
+}
+
+impl StepError {
+    /// What went wrong in one word, for the log.
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Plugin(error) => error.reason(),
+            Self::OAuth2(_) => "oauth2",
+            Self::Redirect | Self::NoStep => "answer",
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        let message = match self {
+            Self::OAuth2(error) => error.public_message(),
+            _ => None,
+        };
+        Failure { message: message.unwrap_or_else(|| INTERNAL_ERROR.to_owned()), check: self.check() }
+    }
+
+    /// What failed, as a word that the person can quote.
+    const fn check(&self) -> Option<&'static str> {
+        match self {
+            Self::OAuth2(error) => Some(error.check()),
+            Self::Plugin(_) | Self::Redirect => Some("plugin"),
+            Self::NoStep => None,
+        }
+    }
+}
+
+/// Runs the steps of setups.
+#[derive(Clone)]
+pub(super) struct StepRunner {
+    pub(super) issuers: Issuers,
+    pub(super) clock: Clock,
+}
+
+impl StepRunner {
+    /// Runs the current step, binds what it has bound, logs it, and answers what follows.
+    pub(super) async fn run(&self, provider: &Provider, setup: &mut Setup, request: &Request) -> Transition {
+        tracing::debug!(setup.id = setup.nonce, provider.id = provider.id(), setup.step = setup.step, "a step runs");
+        let plan = plan(provider.steps());
+        let step = plan.get(setup.step);
+        let name = step.map_or("", Planned::name);
+        let started = Instant::now();
+        let result = self.answer(provider, step.copied(), setup, request).await;
+        let milliseconds = elapsed_milliseconds(started);
+        match result {
+            Ok(answer) => {
+                tracing::debug!(
+                    setup.id = setup.nonce,
+                    provider.id = provider.id(),
+                    step.name = name,
+                    step.answer = kind(&answer),
+                    step.milliseconds = milliseconds,
+                    "a step answered"
+                );
+                transition(answer, setup.step, plan.len())
+            }
+            Err(error) => {
+                tracing::warn!(
+                    setup.id = setup.nonce,
+                    provider.id = provider.id(),
+                    plugin.name = provider.plugin().name,
+                    plugin.reason = error.reason(),
+                    setup.step = setup.step,
+                    step.name = name,
+                    step.milliseconds = milliseconds,
+                    %error,
+                    "a step failed"
+                );
+                Transition::Fail(error.failure())
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        provider: &Provider,
+        step: Option<Planned<'_>>,
+        setup: &mut Setup,
+        request: &Request,
+    ) -> Result<Answer, StepError> {
+        let answer = match step.ok_or(StepError::NoStep)? {
+            Planned::View(name) => {
+                let state = setup.state.clone();
+                let (answer, state) = provider.run_view(name, request.clone(), state, &setup.hosts).await?;
+                setup.state = state;
+                answer
+            }
+            Planned::LogIn(server) => {
+                match self.server(provider, server, setup).await?.log_in(request, &mut setup.state).await? {
+                    LoginOutcome::Redirect(url) => Answer::Redirect { url },
+                    LoginOutcome::Answered => Answer::Next,
+                }
+            }
+            Planned::Callback(server) => {
+                let step = server.step;
+                let server = self.server(provider, server, setup).await?;
+                let scopes = server.callback(step, request, &mut setup.state, self.clock.now()).await?;
+                log_missing(provider, setup, &scopes);
+                Answer::Next
+            }
+        };
+        check_redirect(&answer)?;
+        Ok(answer)
+    }
+
+    /// The authorization server, with its issuer's metadata. The issuer is asked when a setup needs
+    /// it, and not when the host starts.
+    async fn server(
+        &self,
+        provider: &Provider,
+        server: Server<'_>,
+        setup: &Setup,
+    ) -> Result<oauth2::AuthorizationServer, StepError> {
+        let server = oauth2_of(provider, server, setup).await?;
+        let outbound = provider.outbound(&setup.hosts);
+        let known = self.issuers.server(&server, &outbound, self.clock.now()).await;
+        Ok(known.map_err(OAuth2Error::from)?)
+    }
+}
+
+async fn oauth2_of<'a>(provider: &Provider, server: Server<'a>, setup: &Setup) -> Result<Cow<'a, OAuth2>, PluginError> {
+    match server.fixed {
+        Some(oauth2) => Ok(Cow::Borrowed(oauth2)),
+        None => provider.oauth2(server.step, setup.state.clone(), &setup.hosts).await.map(Cow::Owned),
+    }
+}
+
+/// RFC 6749 section 3.3: a server may grant less than was requested.
+fn log_missing(provider: &Provider, setup: &Setup, scopes: &Scopes) {
+    let missing: Vec<&str> = scopes.missing().collect();
+    if !missing.is_empty() {
+        tracing::warn!(
+            setup.id = setup.nonce,
+            provider.id = provider.id(),
+            scopes.missing = missing.join(" "),
+            "fewer scopes were granted than asked for"
+        );
+    }
+}
+
+/// A plugin may redirect to anywhere on the web, and nowhere else: not to `javascript:`, `data:` or
+/// a path of this host.
+fn check_redirect(answer: &Answer) -> Result<(), StepError> {
+    let Answer::Redirect { url } = answer else { return Ok(()) };
+    let url = url::Url::parse(url).map_err(|_| StepError::Redirect)?;
+    if matches!(url.scheme(), "http" | "https") { Ok(()) } else { Err(StepError::Redirect) }
+}
+
+/// The kind of an answer, for the log.
+const fn kind(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Html { .. } => "html",
+        Answer::Form { .. } => "form",
+        Answer::Wait { .. } => "wait",
+        Answer::Redirect { .. } => "redirect",
+        Answer::Next => "next",
+        Answer::Error { .. } => "error",
+        Answer::Unknown => "unknown",
+    }
+}
+
+/// How long something has taken, to the hundredth.
+pub(super) fn elapsed_milliseconds(started: Instant) -> f64 {
+    (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0
+}

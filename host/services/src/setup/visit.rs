@@ -1,0 +1,126 @@
+//! One request to a setup, from the claim to an outcome.
+
+use super::{
+    active::{ActiveSetup, UnstoredTokens},
+    plan::{Planned, forward, plan, progress},
+    refusal::Refusal,
+    setup_outcome::Outcome,
+    setup_request::{SetupKey, SetupRequest},
+    setup_service::SetupService,
+    transition::Transition,
+    unstored_tokens::{tokens_so_far, unstored_tokens},
+};
+use crate::detached::run_detached;
+use jackfield_loader::{Provider, Request};
+use jackfield_store::{StoreError, StoreResult, Tx};
+
+impl SetupService {
+    /// Runs a request to its end, also if the browser goes away: nothing is left half done.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn visit(&self, request: SetupRequest) -> Result<Outcome, StoreError> {
+        let service = self.clone();
+        run_detached(async move { service.visit_in_turn(request).await }).await
+    }
+
+    async fn visit_in_turn(&self, request: SetupRequest) -> StoreResult<Outcome> {
+        let Some(provider) = self.plugins.find_configured(&request.provider) else { return Ok(Outcome::NotFound) };
+        let provider = &*provider;
+        let queued = self.queue.enter(&request).await;
+        if let Some(outcome) = queued.shared_outcome() {
+            tracing::info!(
+                provider.id = provider.id(),
+                "the request before this one was the same: it shares the answer"
+            );
+            return Ok(outcome);
+        }
+        let outcome = match self.check.claim(&request, provider).await? {
+            Ok(active) => self.run(&request, provider, active).await?,
+            Err(refusal) => Outcome::refused(provider.id(), refusal),
+        };
+        queued.finish(&outcome);
+        Ok(outcome)
+    }
+
+    async fn run(&self, request: &SetupRequest, provider: &Provider, mut active: ActiveSetup) -> StoreResult<Outcome> {
+        let key = &request.key();
+        let mut step_request = request.for_step(active.setup.step);
+        step_request.setup_url = self.setup_url(provider);
+        active.setup.name_hosts(provider.named_hosts(&step_request));
+        step_request.webhook_url = self.webhook_url(provider, &active.setup);
+        let setup_url = step_request.setup_url.clone();
+        let (transition, has_called_back) = self.run_steps(provider, &mut active, step_request).await?;
+        match transition {
+            // What the step has bound is saved, so it shows the same page when it runs again.
+            Transition::Show(_) if has_called_back => {
+                self.save(key, provider, &active, Outcome::RedirectToPage(setup_url)).await
+            }
+            Transition::Show(page) => {
+                let progress = progress(provider, &active.setup, &active.organization.slug);
+                self.save(key, provider, &active, Outcome::Show { page, progress }).await
+            }
+            Transition::Redirect(url) => self.save(key, provider, &active, Outcome::Redirect(url)).await,
+            Transition::Fail(failure) => self.finisher.fail(key, provider, &active, failure).await,
+            Transition::Finish | Transition::Advance(_) => self.finisher.finish(key, provider, active).await,
+        }
+    }
+
+    /// Runs the current step, and those that follow at once. Answers also whether a callback among
+    /// them went well.
+    async fn run_steps(
+        &self,
+        provider: &Provider,
+        active: &mut ActiveSetup,
+        mut request: Request,
+    ) -> StoreResult<(Transition, bool)> {
+        let plan = plan(provider.steps());
+        let mut has_called_back = false;
+        // The request before this one has recorded what it left in the setup.
+        let mut recorded = tokens_so_far(provider, active, self.clock.now());
+        loop {
+            let from = plan.get(active.setup.step);
+            let transition = self.steps.run(provider, &mut active.setup, &request).await;
+            if matches!(transition, Transition::Advance(_) | Transition::Finish) {
+                if from.is_some_and(Planned::is_callback) {
+                    has_called_back = true;
+                    active.obtained = unstored_tokens(provider, active, None, self.clock.now());
+                }
+                recorded = self.record_tokens(provider, active, recorded).await?;
+            }
+            let Transition::Advance(step) = transition else { return Ok((transition, has_called_back)) };
+            request = forward(request, plan[active.setup.step], plan[step]);
+            active.setup.step = step;
+        }
+    }
+
+    /// Records the tokens that a step has brought, unless they are the same as before.
+    async fn record_tokens(
+        &self,
+        provider: &Provider,
+        active: &ActiveSetup,
+        recorded: Option<UnstoredTokens>,
+    ) -> StoreResult<Option<UnstoredTokens>> {
+        let Some(tokens) = tokens_so_far(provider, active, self.clock.now()) else { return Ok(recorded) };
+        if recorded.as_ref().is_some_and(|recorded| recorded.are_same(&tokens)) {
+            return Ok(recorded);
+        }
+        self.pending.record_tokens(tokens.clone()).await?;
+        Ok(Some(tokens))
+    }
+
+    /// Signs the setup and gives it back to the session, unless it was started anew meanwhile.
+    async fn save(
+        &self,
+        key: &SetupKey,
+        provider: &Provider,
+        active: &ActiveSetup,
+        outcome: Outcome,
+    ) -> StoreResult<Outcome> {
+        let signed = self.signer.sign(&active.setup, provider);
+        let tokens = tokens_so_far(provider, active, self.clock.now());
+        let also = move |tx: &mut Tx<'_>| tokens.map_or(Ok(()), |tokens| tokens.record(tx));
+        let is_ours = self.pending.release_and(key, active.claim, &signed, also).await?;
+        Ok(if is_ours { outcome } else { Outcome::refused(provider.id(), Refusal::StartedAnew) })
+    }
+}

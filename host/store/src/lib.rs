@@ -1,0 +1,54 @@
+//! The database of a host: SQLite or PostgreSQL, with secrets sealed. Knows neither axum nor
+//! plugins.
+//!
+//! Each folder uses only those above it:
+//!
+//! - `database`: connections, the schema and its migrations, SQLite's one writer.
+//! - `sealing`: encryption of secrets, and the keys for it.
+//! - [`Store`] and [`Tx`]: run a function in a transaction.
+//! - `tables`: one file a table, rows in and rows out.
+//! - [`audit`]: the audit log.
+//! - `transactions`: decisions that change several tables in one transaction.
+//!
+//! Only this package knows diesel. Uniqueness is held by the database, so that two hosts that race
+//! end with one row.
+//!
+//! # Lock order
+//!
+//! On PostgreSQL transactions run beside each other. A transaction that changes several rows locks
+//! them in one order, so that no two wait for each other: the rows of the setup, integrations by
+//! id, identities by id, grants each with its refresh, revocations, and the audit log last. A
+//! `lock` is an update that changes nothing. It comes before anything is read that depends on the
+//! row.
+
+pub mod audit;
+mod database;
+mod error;
+mod hex;
+mod key_id;
+mod sealing;
+mod store;
+mod tables;
+#[cfg(feature = "testing")]
+mod testing;
+mod transactions;
+mod tx;
+
+pub use database::column_types::milliseconds;
+pub use error::{SealError, StoreError, StoreResult, if_it_opens};
+pub use hex::hex;
+pub use key_id::{KeyId, SecretKeyId};
+pub use sealing::{
+    cipher::AadContext,
+    data_keys::{DERIVED_KEY, DataKey},
+    sealer::Sealer,
+};
+pub use store::{Store, migrate};
+pub use tables::{
+    api_tokens, configurations, events, grants, identities, identity_providers,
+    ids::{GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId},
+    integrations, members, organization_integrations, organizations, refreshes, revocations, sealed_columns, sessions,
+    setups, user_identities, users, webhooks,
+};
+pub use transactions::{bootstrap::secret_key_in_use, key_rotation, removal, renewal, revoking, tokens_in_use};
+pub use tx::Tx;

@@ -1,0 +1,70 @@
+//! What tests of other packages do with a database that no host does.
+
+use diesel::{
+    QueryableByName, RunQueryDsl, connection::SimpleConnection as _, prelude::*, sql_query, sql_types::BigInt,
+};
+use jackfield_config::clock::Clock;
+use time::OffsetDateTime;
+
+use crate::{
+    database::{connection::AnyConnection, schema::seal_keys},
+    error::StoreResult,
+    store::Store,
+    tx::Tx,
+};
+
+impl Store {
+    /// Changes the database behind everybody's back.
+    ///
+    /// # Errors
+    /// When the SQL does not run.
+    pub async fn tamper(&self, sql: impl Into<String>) -> StoreResult<()> {
+        let sql = sql.into();
+        self.write(move |tx| tx.tamper(&sql)).await
+    }
+
+    /// The same database at another time.
+    #[must_use]
+    pub fn at(&self, now: OffsetDateTime) -> Self {
+        self.clone().with_clock(Clock::fixed(now))
+    }
+}
+
+#[derive(QueryableByName)]
+struct Waiting {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+impl Tx<'_> {
+    /// Runs SQL of the test's own in this transaction.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn tamper(&mut self, sql: &str) -> StoreResult<()> {
+        Ok(self.connection.batch_execute(sql)?)
+    }
+
+    /// The data keys as they stand in the table: each id with the wrapped key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn wrapped_keys(&mut self) -> StoreResult<Vec<(Vec<u8>, Vec<u8>)>> {
+        let rows: Vec<(Vec<u8>, Vec<u8>)> =
+            seal_keys::table.select((seal_keys::id, seal_keys::sealed_key)).load(self.connection)?;
+        Ok(rows.into_iter().filter(|(_, wrapped)| !wrapped.is_empty()).collect())
+    }
+
+    /// How many transactions of this database wait for a lock. On SQLite none does.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn waiting_transactions(&mut self) -> StoreResult<i64> {
+        const SQL: &str = "SELECT count(*) AS count FROM pg_locks WHERE NOT granted \
+                           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        match &mut *self.connection {
+            AnyConnection::Postgres(postgres) => Ok(sql_query(SQL).get_result::<Waiting>(postgres)?.count),
+            AnyConnection::Sqlite(_) => Ok(0),
+        }
+    }
+}
