@@ -4,7 +4,8 @@ use std::{error::Error as _, io, time::Duration};
 
 use thiserror::Error;
 
-/// Why a request was not sent, or its answer not accepted. Never holds a query, a header or a body.
+/// Why a request was not sent, or its answer not accepted. Never holds a query, a header or a
+/// body.
 #[derive(Debug, Error)]
 pub enum OutboundError {
     /// The URL is not absolute, or neither http nor https.
@@ -39,7 +40,8 @@ pub enum OutboundError {
     /// The other side refused the connection, so nothing was sent.
     #[error("{0}")]
     Refused(String),
-    /// TLS failed before anything was sent: the certificate is not accepted, or no version is shared.
+    /// TLS failed before anything was sent: the certificate is not accepted, or no version is
+    /// shared.
     #[error("{0}")]
     Tls(String),
     /// Connection, TLS or protocol failed after something may have been sent.

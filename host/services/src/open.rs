@@ -74,7 +74,7 @@ pub async fn open_to_write(settings: &Settings) -> Result<(Store, SecretKeys), O
 pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
     let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
     if source.is_missing()
-        && let Some(needed) = store::hangs_on(url).await?
+        && let Some(needed) = store::secret_key_in_use(url).await?
     {
         return Err(source.missing(Some(&hex(&needed))).into());
     }
@@ -110,7 +110,7 @@ pub async fn migrate_without_key(settings: &Settings) -> Result<Vec<String>, Ope
 /// When it is another, with help for the operator.
 pub async fn check_secret_key(store: &Store, settings: &Settings) -> Result<(), OpenError> {
     match store.admit().await {
-        Err(StoreError::Seal(SealError::Wrapped { line: needed, .. } | SealError::Key { found: needed, .. })) => {
+        Err(StoreError::Seal(SealError::Wrapped { secret_key: needed, .. } | SealError::Key { found: needed, .. })) => {
             let ours: Vec<String> = store.sealer().secret_keys().all().iter().map(|line| hex(&line.id())).collect();
             Err(settings.system.secret_key.wrong_key(&hex(&needed), &ours.join(", ")).into())
         }

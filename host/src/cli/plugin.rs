@@ -18,8 +18,8 @@ use jackfield_services::open::{LoadedPlugins, load_plugins};
 #[derive(Subcommand)]
 pub(super) enum Command {
     #[cfg(feature = "author")]
-    /// Create a crate to start a plugin from, in a folder of its name. It builds and passes its own
-    /// tests.
+    /// Create a crate to start a plugin from, in a folder of its name. It builds and passes its
+    /// own tests.
     New {
         /// Id of its provider and name of the crate: a-z, 0-9, - and _, beginning with a letter.
         name: String,

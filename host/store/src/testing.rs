@@ -6,7 +6,12 @@ use diesel::{
 use jackfield_config::clock::Clock;
 use time::OffsetDateTime;
 
-use crate::{AnyConnection, Store, StoreResult, Tx, schema::seal_keys};
+use crate::{
+    database::{connection::AnyConnection, schema::seal_keys},
+    error::StoreResult,
+    store::Store,
+    tx::Tx,
+};
 
 impl Store {
     /// Changes the database behind everybody's back.

@@ -3,30 +3,34 @@
 use diesel::connection::Connection as _;
 use time::OffsetDateTime;
 
-use crate::{AnyConnection, Sealer, StoreResult};
+use crate::{
+    database::connection::AnyConnection,
+    error::{StoreError, StoreResult},
+    sealing::sealer::Sealer,
+};
 
-/// A transaction, or a moment of reading. [`Store`](crate::Store) lends one to the function that it
-/// runs.
+/// A transaction. [`Store::read`](crate::Store::read) and [`Store::write`](crate::Store::write)
+/// lend it to the function that they run.
 pub struct Tx<'a> {
     pub(crate) connection: &'a mut AnyConnection,
     pub(crate) sealer: &'a Sealer,
     pub(crate) now: OffsetDateTime,
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
     /// The time at which it began.
     #[must_use]
     pub const fn now(&self) -> OffsetDateTime {
         self.now
     }
 
-    /// What seals and opens the secrets in its rows.
+    /// Seals and opens the secrets of its rows.
     #[must_use]
-    pub const fn sealer(&self) -> &Sealer {
+    pub const fn sealer(&self) -> &'a Sealer {
         self.sealer
     }
 
-    /// Takes over the data keys as they are in this transaction.
+    /// Loads the data keys, as they are in this transaction, into the sealer.
     ///
     /// # Errors
     /// When the database fails, or the current key cannot be unwrapped.
@@ -34,29 +38,29 @@ impl Tx<'_> {
         self.sealer.load(self.connection)
     }
 
-    /// Runs a function in a savepoint: where it fails, what it has changed is undone, and the
-    /// transaction goes on.
+    /// Runs a function in a savepoint: if it fails, its changes are undone and the transaction
+    /// goes on.
     ///
     /// # Errors
-    /// What the function answers, or that the database fails.
+    /// The error of the function, or that the database fails.
     pub fn savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
         let Self { connection, sealer, now } = self;
         connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now }))
     }
 
-    /// Inserts in a savepoint, and finds the other's row where another was faster: for rows that
-    /// are found or made. Answers the row, and whether it is new.
-    pub(crate) fn find_or_make<T>(
+    /// Finds a row or inserts it. The insert runs in a savepoint, and if another transaction was
+    /// faster, its row is found. Answers the row, and whether it is new.
+    pub(crate) fn find_or_insert<T>(
         &mut self,
         find: impl Fn(&mut Tx<'_>) -> StoreResult<Option<T>>,
-        make: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>,
+        insert: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>,
     ) -> StoreResult<(T, bool)> {
         if let Some(found) = find(self)? {
             return Ok((found, false));
         }
-        match self.savepoint(make) {
-            Err(crate::StoreError::Taken) => Ok((find(self)?.ok_or(crate::StoreError::Taken)?, false)),
-            made => Ok((made?, true)),
+        match self.savepoint(insert) {
+            Err(StoreError::AlreadyExists) => Ok((find(self)?.ok_or(StoreError::AlreadyExists)?, false)),
+            inserted => Ok((inserted?, true)),
         }
     }
 }

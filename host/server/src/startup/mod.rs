@@ -1,7 +1,7 @@
 //! Builds the host from its settings, serves, stops.
 //!
-//! [`Application`] is the way through: `open` reads the configuration and loads the plugins, `assemble` builds the services,
-//! `background` runs tasks beside the server.
+//! [`Application`] is the way through: `open` reads the configuration and loads the plugins,
+//! `assemble` builds the services, `background` runs tasks beside the server.
 
 mod application;
 mod assemble;

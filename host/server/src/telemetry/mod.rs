@@ -1,8 +1,8 @@
 //! Structured logs, to standard error.
 //!
 //! Fields have dotted names (`provider.id`, `setup.id`); those of HTTP are OpenTelemetry's. Code
-//! that logs keeps secrets out. The libraries that see raw requests are limited to `info`: at finer
-//! levels some of them log headers and bodies.
+//! that logs keeps secrets out. The libraries that see raw requests are limited to `info`: at
+//! finer levels some of them log headers and bodies.
 
 use std::str::FromStr;
 

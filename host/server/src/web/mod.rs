@@ -1,8 +1,8 @@
 //! Routes, layers, handlers, pages. Knows neither the database nor the plugin abi.
 //!
-//! Every URL is in `routes`, every layer in `layers` with its reason. A handler extracts, calls one
-//! verb of a service and answers. The folders are grouped as the routes are: `pages` for people,
-//! `api` for programs, `inbound` for services.
+//! Every URL is in `routes`, every layer in `layers` with its reason. A handler extracts, calls
+//! one verb of a service and answers. The folders are grouped as the routes are: `pages` for
+//! people, `api` for programs, `inbound` for services.
 
 mod api;
 mod auth;

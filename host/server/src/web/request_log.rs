@@ -1,6 +1,7 @@
 //! One log line for each request, and the span around all lines of a request.
 //!
-//! Fields of HTTP have the names of OpenTelemetry's semantic conventions. Secrets in URLs stay out.
+//! Fields of HTTP have the names of OpenTelemetry's semantic conventions. Secrets in URLs stay
+//! out.
 
 use std::time::Duration;
 

@@ -50,9 +50,9 @@ fn role(tx: &mut Tx<'_>, user: &User, organization: OrganizationId) -> StoreResu
 
 /// What a bearer token gives access to, by the token's hash.
 pub(super) fn of_token(tx: &mut Tx<'_>, hash: &[u8]) -> StoreResult<Option<Access>> {
-    let Some((id, name, organization, scopes)) = api_tokens::by_hash(tx, hash)? else { return Ok(None) };
-    let Some(organization) = organizations::by_id(tx, organization)? else { return Ok(None) };
-    let scopes: Result<_, String> = scopes.iter().map(|scope| scope.parse()).collect();
+    let Some(token) = api_tokens::by_hash(tx, hash)? else { return Ok(None) };
+    let Some(organization) = organizations::by_id(tx, token.organization)? else { return Ok(None) };
+    let scopes: Result<_, String> = token.scopes.iter().map(|scope| scope.parse()).collect();
     let scopes = scopes.map_err(|_| StoreError::Corrupt("the scopes of a token"))?;
-    Ok(Some(Access { organization, actor: Actor::token(id, name), scopes }))
+    Ok(Some(Access { organization, actor: Actor::token(token.id, token.name), scopes }))
 }

@@ -179,7 +179,7 @@ fn by_operator(action: Action) -> Entry {
 
 fn if_taken(error: StoreError, taken: AccountsError) -> AccountsError {
     match error {
-        StoreError::Taken => taken,
+        StoreError::AlreadyExists => taken,
         other => other.into(),
     }
 }

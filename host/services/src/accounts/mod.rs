@@ -18,12 +18,12 @@ use throttle::Throttle;
 
 use jackfield_config::clock::Clock;
 pub use jackfield_store::{
-    IdentityId, OrganizationId, UserId, identities::Identity, leaving::IdentityUnlinked, organizations::Organization,
+    IdentityId, OrganizationId, UserId, identities::Identity, organizations::Organization, removal::IdentityUnlinked,
 };
 use jackfield_store::{
     Store, StoreResult,
     audit::{Action, Actor, Entry},
-    identities, leaving, organizations, users,
+    identities, organizations, removal, users,
 };
 
 /// All accounts of this host.
@@ -84,7 +84,7 @@ impl Accounts {
         let unlinked = self.store.write(move |tx| {
             // Read first: it is deleted together with its last link.
             let proved = identities::of_user(tx, user)?.into_iter().find(|proved| proved.id == identity);
-            let unlinked = leaving::unlink_identity(tx, user, identity)?;
+            let unlinked = removal::unlink_identity(tx, user, identity)?;
             if let Some(proved) = proved.filter(|_| unlinked.was_linked) {
                 tx.audit(&unlink_entry(user, &proved))?;
             }

@@ -66,6 +66,6 @@ impl Grants {
         if self.store.is_shared() {
             return Ok(());
         }
-        self.store.write(refreshes::void_leases).await
+        self.store.write(refreshes::expire_leases).await
     }
 }

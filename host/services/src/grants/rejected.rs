@@ -59,7 +59,7 @@ impl AccessTokens {
             return Ok(false);
         }
         let rejected = grant.clone();
-        self.store.write(move |tx| refreshes::take_up_again(tx, &rejected)).await
+        self.store.write(move |tx| refreshes::resume(tx, &rejected)).await
     }
 
     /// Whether a refresh could bring another token.

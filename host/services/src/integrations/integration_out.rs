@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 
-use jackfield_store::{grants::NEEDS_REAUTHENTICATION, integrations::Installed};
+use jackfield_store::integrations::{self, Installed};
 
 /// An integration as the API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,7 +59,7 @@ impl IntegrationOut {
             external_id: integration.external_id.clone(),
             config: link.config.clone(),
             date_added: link.date_added.format(&Rfc3339).unwrap_or_default(),
-            status: Status::stored(&integration.status),
+            status: integration.status.into(),
         }
     }
 
@@ -71,8 +71,11 @@ impl IntegrationOut {
     }
 }
 
-impl Status {
-    fn stored(text: &str) -> Self {
-        if text == NEEDS_REAUTHENTICATION { Self::NeedsReauthentication } else { Self::Active }
+impl From<integrations::Status> for Status {
+    fn from(stored: integrations::Status) -> Self {
+        match stored {
+            integrations::Status::Active => Self::Active,
+            integrations::Status::NeedsReauthentication => Self::NeedsReauthentication,
+        }
     }
 }

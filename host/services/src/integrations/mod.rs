@@ -13,13 +13,13 @@ use serde_json::{Map, Value};
 pub use jackfield_store::{
     IntegrationId,
     integrations::{Installed, Position},
-    leaving::Unlinked,
+    removal::Unlinked,
 };
 use jackfield_store::{
     OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
     audit::{Action, Actor, Builds, Entry},
     integrations::{self, Integration},
-    leaving, organization_integrations,
+    organization_integrations, removal,
     revocations::Reason,
     users,
 };
@@ -153,7 +153,7 @@ impl Integrations {
         let builds = self.builds.clone();
         let unlink = move |tx: &mut Tx<'_>| {
             let Some(found) = integrations::by_id(tx, id)? else { return Ok(Unlinked::NotThere) };
-            let unlinked = leaving::unlink(tx, organization, id, Reason::Removed)?;
+            let unlinked = removal::unlink(tx, organization, id, Reason::Removed)?;
             if unlinked != Unlinked::NotThere {
                 let entry = Entry::new(Action::Unlink, actor).organization(organization).integration(&found);
                 let entry = entry.served_by(&builds).detail("removed", unlinked != Unlinked::StillShared);

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 use jackfield_store::{
     KeyId, Store, StoreError, StoreResult, Tx,
     audit::{self, Action, Actor, Entry},
-    hex, seal_keys,
+    hex, key_rotation,
 };
 
 /// The keys of one database. Clones are handles on the same.
@@ -97,7 +97,7 @@ impl Keys {
     /// When the database fails.
     pub async fn resume(&self) -> StoreResult<()> {
         let _guard = self.rotating.lock().await;
-        if self.store.read(seal_keys::all).await?.len() > 1 {
+        if self.store.read(key_rotation::data_keys).await?.len() > 1 {
             let mut reseal = Reseal::new(&self.store, |_| ());
             reseal.run().await?;
             let rotated = reseal.rotated;
@@ -113,7 +113,7 @@ impl Keys {
 
     async fn make_data_key(&self) -> StoreResult<()> {
         let renew = move |tx: &mut Tx<'_>| {
-            let id = seal_keys::renew(tx)?;
+            let id = key_rotation::add_data_key(tx)?;
             record(tx, "data-key", id)
         };
         self.store.write_alone(renew).await
@@ -124,8 +124,8 @@ impl Keys {
     /// able to read what is written from now on.
     async fn rewrap(&self) -> StoreResult<usize> {
         let rewrap = move |tx: &mut Tx<'_>| {
-            seal_keys::renew(tx)?;
-            let rewrapped = seal_keys::rewrap(tx)?;
+            key_rotation::add_data_key(tx)?;
+            let rewrapped = key_rotation::rewrap(tx)?;
             let newest = tx.sealer().secret_keys().newest().id();
             record(tx, "secret-key", newest)?;
             Ok(rewrapped)

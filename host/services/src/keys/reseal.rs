@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 
 use super::rotation::Rotated;
 use jackfield_store::{
-    KeyId, SealError, Store, StoreResult, Tx, hex, seal_keys,
+    DERIVED_KEY, KeyId, SealError, Store, StoreResult, Tx, hex, key_rotation,
     sealed_columns::{self, SEALED_COLUMNS, SealedColumn, SealedRow},
 };
 
@@ -82,17 +82,17 @@ impl<'a, F: FnMut(u64)> Reseal<'a, F> {
     /// Nobody seals under an old key any more, so an unused one stays unused.
     async fn remove_unused(&mut self) -> StoreResult<()> {
         let remove = move |tx: &mut Tx<'_>| {
-            let under: HashMap<Vec<u8>, i64> = sealed_columns::under(tx)?;
+            let under: HashMap<Vec<u8>, i64> = sealed_columns::usage(tx)?;
             let is_used = |id: KeyId| under.contains_key(id.as_slice());
             let mut removed = Vec::new();
-            for key in seal_keys::all(tx)?.into_iter().filter(|key| !key.is_current) {
-                let is_derived = key.id == seal_keys::DERIVED;
+            for key in key_rotation::data_keys(tx)?.into_iter().filter(|key| !key.is_current) {
+                let is_derived = key.id == DERIVED_KEY;
                 let used = if is_derived {
                     tx.sealer().secret_keys().all().iter().any(|line| is_used(line.id()))
                 } else {
                     is_used(key.id)
                 };
-                if !used && seal_keys::remove(tx, key.id)? && !is_derived {
+                if !used && key_rotation::remove(tx, key.id)? && !is_derived {
                     removed.push(hex(&key.id));
                 }
             }
@@ -104,7 +104,7 @@ impl<'a, F: FnMut(u64)> Reseal<'a, F> {
 }
 
 async fn reseal(store: &Store, column: &'static SealedColumn, row: SealedRow) -> StoreResult<Resealed> {
-    let swap = move |tx: &mut Tx<'_>| match column.at(&row, |place| tx.sealer().resealed(place, &row.sealed)) {
+    let swap = move |tx: &mut Tx<'_>| match column.in_context(&row, |place| tx.sealer().resealed(place, &row.sealed)) {
         Ok(None) => Ok(Resealed::No),
         Ok(Some(new)) => Ok(if column.swap(tx, &row, &new)? { Resealed::Yes } else { Resealed::No }),
         Err(error) => {
@@ -116,5 +116,5 @@ async fn reseal(store: &Store, column: &'static SealedColumn, row: SealedRow) ->
 }
 
 fn log_damage(column: &SealedColumn, row: &SealedRow, error: SealError) {
-    tracing::warn!(table = column.table, row = column.told(row), %error, "a sealed value cannot be opened and is left as it is");
+    tracing::warn!(table = column.table, row = column.row_label(row), %error, "a sealed value cannot be opened and is left as it is");
 }

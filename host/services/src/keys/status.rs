@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::Keys;
 use jackfield_store::{
-    KeyId, StoreResult, hex, seal_keys,
+    DERIVED_KEY, DataKey, KeyId, StoreResult, hex, key_rotation,
     sealed_columns::{self, SEALED_COLUMNS, SealedColumn, SealedRow},
 };
 
@@ -78,18 +78,18 @@ impl Keys {
         let secret_keys: Vec<KeyId> = self.store.sealer().secret_keys().all().iter().map(|key| key.id()).collect();
         self.store
             .read(move |tx| {
-                let mut under = sealed_columns::under(tx)?;
-                let rows = seal_keys::all(tx)?;
-                let keys: Vec<_> = rows.iter().filter(|row| row.id != seal_keys::DERIVED).collect();
-                let wraps = |id: KeyId| keys.iter().filter(|key| key.line() == Some(id)).count();
+                let mut under = sealed_columns::usage(tx)?;
+                let rows = key_rotation::data_keys(tx)?;
+                let keys: Vec<_> = rows.iter().filter(|row| row.id != DERIVED_KEY).collect();
+                let wraps = |id: KeyId| keys.iter().filter(|key| key.secret_key_id() == Some(id)).count();
                 let secret_key =
                     |id: &KeyId| SecretKeyStatus { id: hex(id), wraps: wraps(*id), values: take(&mut under, *id) };
                 let secret_keys = secret_keys.iter().map(secret_key).collect();
-                let key = |key: &&seal_keys::SealKey| KeyStatus {
+                let key = |key: &&DataKey| KeyStatus {
                     id: hex(&key.id),
                     is_current: key.is_current,
                     since: key.date_added,
-                    secret_key: key.line().map(|line| hex(&line)).unwrap_or_default(),
+                    secret_key: key.secret_key_id().map(|id| hex(&id)).unwrap_or_default(),
                     values: take(&mut under, key.id),
                 };
                 Ok(Status { secret_keys, keys: keys.iter().map(key).collect(), unknown: unknown(under) })
@@ -102,7 +102,7 @@ impl Keys {
     /// # Errors
     /// When the database fails.
     pub async fn check(&self) -> StoreResult<Vec<Damage>> {
-        let unreadable = self.store.read(seal_keys::unreadable).await?;
+        let unreadable = self.store.read(key_rotation::unreadable).await?;
         let damage =
             |(id, error): (KeyId, _)| Damage { table: "seal_keys", row: hex(&id), reason: self::reason(&error) };
         let mut found: Vec<Damage> = unreadable.into_iter().map(damage).collect();
@@ -126,8 +126,8 @@ impl Keys {
     }
 
     fn damage(&self, column: &'static SealedColumn, row: &SealedRow) -> Option<Damage> {
-        let opened = column.at(row, |place| self.store.sealer().open::<serde_json::Value>(place, &row.sealed));
-        Some(Damage { table: column.table, row: column.told(row), reason: reason(&opened.err()?) })
+        let opened = column.in_context(row, |place| self.store.sealer().open::<serde_json::Value>(place, &row.sealed));
+        Some(Damage { table: column.table, row: column.row_label(row), reason: reason(&opened.err()?) })
     }
 }
 

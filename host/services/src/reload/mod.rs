@@ -153,10 +153,10 @@ impl Reloader {
     async fn secret_keys(&self, settings: &Settings) -> Result<SecretKeys, Diagnostic> {
         let source = &settings.system.secret_key;
         if source.is_missing() {
-            return Err(source.missing(Some(&hex(&self.0.store.sealer().line()))));
+            return Err(source.missing(Some(&hex(&self.0.store.sealer().secret_key_id()))));
         }
         let keys = source.load()?;
-        match self.0.store.hangs_on_other_keys(&keys).await {
+        match self.0.store.other_key_in_use(&keys).await {
             Ok(None) => Ok(keys),
             Ok(Some(line)) => {
                 let said = format!("sealed values still need the key {}, which is not among these", hex(&line));

@@ -18,7 +18,7 @@ use jackfield_oauth2::{
 };
 use jackfield_store::{
     grants::Tokens,
-    revocations::{Given, GivenGrant},
+    revocations::{RevocationPayload, RevokedGrant},
 };
 
 /// What the operator reads where nobody can be asked.
@@ -38,7 +38,7 @@ pub(super) struct ProviderRequest<'a> {
 impl ProviderRequest<'_> {
     /// Asks the provider in its own way, or else its servers. What is not covered by the request is
     /// taken out of the payload.
-    pub(super) async fn send(&self, payload: &mut Given) -> ProviderReply {
+    pub(super) async fn send(&self, payload: &mut RevocationPayload) -> ProviderReply {
         let hosts: Vec<String> = payload.grants.iter().flat_map(|grant| grant.tokens.hosts.clone()).collect();
         match self.provider.revoke(revoke_request(self.external_id, payload), &hosts).await {
             Ok(Revoked::Done { message: answer }) => ProviderReply::Done(truncated(&answer), TokenEffect::Revoked),
@@ -55,7 +55,7 @@ impl ProviderRequest<'_> {
     }
 
     /// RFC 7009, at the server of each grant's step.
-    async fn send_to_servers(&self, payload: &Given) -> ProviderReply {
+    async fn send_to_servers(&self, payload: &RevocationPayload) -> ProviderReply {
         if payload.grants.is_empty() {
             return ProviderReply::Done("there was no token to revoke".to_owned(), TokenEffect::Nothing);
         }
@@ -77,7 +77,7 @@ impl ProviderRequest<'_> {
     /// is not asked.
     async fn server_of(
         &self,
-        grant: &GivenGrant,
+        grant: &RevokedGrant,
         is_connected: bool,
     ) -> Result<(AuthorizationServer, String), ProviderReply> {
         let Tokens { step, state, hosts, .. } = &grant.tokens;

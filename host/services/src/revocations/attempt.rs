@@ -14,8 +14,9 @@ use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
 use jackfield_store::{
-    RevocationId, Store, StoreResult, Tx, identities, leaving,
-    revocations::{self, Given, Lease, Next, Revocation},
+    RevocationId, Store, StoreResult, Tx, identities,
+    revocations::{self, Lease, Next, Revocation, RevocationPayload},
+    revoking,
 };
 
 /// Longest duration of an attempt.
@@ -72,7 +73,7 @@ impl Attempts {
             Ok(answered) => answered?,
             Err(_) => {
                 let words = format!("no answer within {} s", TIME_LIMIT.as_secs());
-                (ProviderReply::Later(words, None), Given::default())
+                (ProviderReply::Later(words, None), RevocationPayload::default())
             }
         };
         let outcome = RevocationOutcome::of(&revocation, reply, self.clock.now());
@@ -86,16 +87,16 @@ impl Attempts {
     }
 
     /// The provider's reply, and what of the payload it covers.
-    async fn ask(&self, revocation: &Revocation) -> StoreResult<(ProviderReply, Given)> {
-        let payload = match revocation.given(self.store.sealer()) {
+    async fn ask(&self, revocation: &Revocation) -> StoreResult<(ProviderReply, RevocationPayload)> {
+        let payload = match revocation.payload(self.store.sealer()) {
             Ok(Some(payload)) => payload,
             Ok(None) => {
                 let reply = ProviderReply::Done("nothing is left".to_owned(), TokenEffect::Nothing);
-                return Ok((reply, Given::default()));
+                return Ok((reply, RevocationPayload::default()));
             }
             Err(error) => {
                 let words = format!("what is to be revoked cannot be read: {error}");
-                return Ok((ProviderReply::Unreadable(words), Given::default()));
+                return Ok((ProviderReply::Unreadable(words), RevocationPayload::default()));
             }
         };
         let Some(provider) = self.plugins.find_configured(&revocation.provider) else {
@@ -123,7 +124,7 @@ impl Attempts {
         revocation: &Revocation,
         lease: Lease,
         outcome: &RevocationOutcome,
-        payload: Given,
+        payload: RevocationPayload,
     ) -> StoreResult<bool> {
         let (revocation, outcome) = (revocation.clone(), outcome.clone());
         let digest = self.plugins.digest_of(&revocation.provider);
@@ -146,7 +147,7 @@ impl Attempts {
     async fn pause_others(&self, provider: &str, asked: Duration) -> StoreResult<()> {
         let until = self.clock.now() + asked.min(PAUSE_OF_OTHERS);
         let provider = provider.to_owned();
-        self.store.write(move |tx| revocations::put_off_others(tx, &provider, until)).await
+        self.store.write(move |tx| revocations::postpone_provider(tx, &provider, until)).await
     }
 }
 
@@ -169,7 +170,7 @@ fn give_back(tx: &mut Tx<'_>, id: RevocationId, lease: Lease, outcome: &Revocati
 
 /// Marks what the revoked tokens were used for. If all of an account was revoked, that includes an
 /// integration that was connected after the provider was asked: answers whether there was one.
-fn mark_revoked(tx: &mut Tx<'_>, revocation: &Revocation, payload: &Given) -> StoreResult<bool> {
+fn mark_revoked(tx: &mut Tx<'_>, revocation: &Revocation, payload: &RevocationPayload) -> StoreResult<bool> {
     // Where the account is still connected, its identities have other tokens.
     for grant in payload.grants.iter().filter(|grant| !payload.is_connected && !grant.subject.is_empty()) {
         identities::invalidate(tx, &grant.subject, &grant.tokens.access_token)?;
@@ -177,7 +178,7 @@ fn mark_revoked(tx: &mut Tx<'_>, revocation: &Revocation, payload: &Given) -> St
     if !payload.is_whole {
         return Ok(false);
     }
-    leaving::cut_off(tx, &revocation.provider, &revocation.external_id, ENDED_WITH_IT)
+    revoking::mark_revoked(tx, &revocation.provider, &revocation.external_id, ENDED_WITH_IT)
 }
 
 fn log(revocation: &Revocation, outcome: &RevocationOutcome) {

@@ -12,8 +12,9 @@ use super::{
 use jackfield_store::{
     RevocationId, StoreResult, Tx,
     audit::{Action, Actor, Entry},
-    leaving::{self, Unlinked},
+    removal::{self, Unlinked},
     revocations::{self, Reason},
+    revoking,
 };
 
 /// Why an integration that is kept cannot be used.
@@ -55,7 +56,7 @@ impl BulkRevocation {
         let enqueue = move |tx: &mut Tx<'_>| {
             let taken_out = take_out(tx, &planned, disposition)?;
             if let Some(id) = taken_out.revocation {
-                revocations::put_off(tx, id, from)?;
+                revocations::postpone(tx, id, from)?;
             }
             taken_out.write_audit(tx)?;
             Ok(taken_out.revocation.is_some())
@@ -104,7 +105,7 @@ fn take_out(tx: &mut Tx<'_>, planned: &PlannedIntegration, disposition: Disposit
         // Others use the same tokens.
         Disposition::Keep if planned.is_shared => Ok(TakenOut::default()),
         Disposition::Keep => {
-            let id = leaving::disarm(tx, &planned.integration, REVOKED)?;
+            let id = revoking::revoke_keeping(tx, &planned.integration, REVOKED)?;
             Ok(TakenOut { revocation: Some(id), entries: Vec::new() })
         }
     }
@@ -115,7 +116,7 @@ fn unlink_all(tx: &mut Tx<'_>, planned: &PlannedIntegration) -> StoreResult<Take
     let entry = || Entry::new(Action::Unlink, Actor::operator()).integration(&planned.integration);
     let mut taken_out = TakenOut::default();
     for organization in &planned.organizations {
-        let unlinked = leaving::unlink(tx, *organization, id, Reason::Operator)?;
+        let unlinked = removal::unlink(tx, *organization, id, Reason::Operator)?;
         if unlinked != Unlinked::NotThere {
             let entry = entry().organization(*organization).detail("removed", unlinked != Unlinked::StillShared);
             taken_out.entries.push(entry);
@@ -124,7 +125,7 @@ fn unlink_all(tx: &mut Tx<'_>, planned: &PlannedIntegration) -> StoreResult<Take
     }
     let nobody_has_it = planned.organizations.is_empty() && !planned.is_shared;
     if taken_out.revocation.is_none() && nobody_has_it {
-        taken_out.revocation = leaving::remove_unlinked(tx, id, Reason::Operator)?.revocation();
+        taken_out.revocation = removal::remove_unlinked(tx, id, Reason::Operator)?.revocation();
         if taken_out.revocation.is_some() {
             taken_out.entries.push(entry().detail("removed", true));
         }

@@ -7,7 +7,7 @@ use jackfield_store::{
     OrganizationId, Store, StoreResult, Tx, grants,
     integrations::{self, Integration},
     organization_integrations,
-    revocations::{self, Revocation, Which},
+    revocations::{self, Revocation, RevocationFilter},
 };
 
 /// Most earlier revocations that are taken up again at once.
@@ -80,7 +80,7 @@ impl BulkPlan {
                 linked.into_iter().partition(|linked| organization.is_none_or(|only| only == *linked));
             planned.push(PlannedIntegration { integration, organizations, is_shared: !others.is_empty() });
         }
-        let which = Which { provider: Some(provider), organization };
+        let which = RevocationFilter { provider: Some(provider), organization };
         let open = revocations::unrevoked(tx, &which, MOST_OPEN)?;
         let organizations: BTreeSet<_> = planned.iter().flat_map(|planned| &planned.organizations).collect();
         Ok(Self { organizations: organizations.len(), integrations: planned, open, grants, method })

@@ -8,20 +8,20 @@ use jackfield_loader::RevokeRequest;
 use jackfield_store::{
     Store, StoreResult,
     grants::Tokens,
-    leaving::{in_use, may_be_connected, other_than},
-    revocations::{Given, GivenGrant, Reason, Revocation},
+    revocations::{Reason, Revocation, RevocationPayload, RevokedGrant},
+    tokens_in_use::{can_be_connected, in_use, without_used},
 };
 
 /// The payload without the tokens that are in use.
 pub(super) async fn without_tokens_in_use(
     store: &Store,
     revocation: &Revocation,
-    mut payload: Given,
-) -> StoreResult<Given> {
+    mut payload: RevocationPayload,
+) -> StoreResult<RevocationPayload> {
     let (provider, external_id) = (revocation.provider.clone(), revocation.external_id.clone());
     let (user, organization) = (payload.user, revocation.organization);
     let found = store.read(move |tx| {
-        let is_connected = may_be_connected(tx, &provider, &external_id, user, organization)?;
+        let is_connected = can_be_connected(tx, &provider, &external_id, user, organization)?;
         let used = if is_connected { in_use(tx, &provider, &external_id)? } else { Vec::new() };
         Ok((is_connected, used))
     });
@@ -35,13 +35,13 @@ pub(super) async fn without_tokens_in_use(
     Ok(payload)
 }
 
-fn unused(mut grant: GivenGrant, used: &[Tokens]) -> Option<GivenGrant> {
-    grant.tokens = other_than(used, grant.tokens)?;
+fn unused(mut grant: RevokedGrant, used: &[Tokens]) -> Option<RevokedGrant> {
+    grant.tokens = without_used(used, grant.tokens)?;
     Some(grant)
 }
 
 /// What a plugin is asked.
-pub(super) fn revoke_request(external_id: &str, payload: &Given) -> RevokeRequest {
+pub(super) fn revoke_request(external_id: &str, payload: &RevocationPayload) -> RevokeRequest {
     let grants = payload.grants.iter();
     let grants = grants.map(|grant| plugin_grant(&grant.name, &grant.subject, &grant.scopes, &grant.tokens)).collect();
     let mut request = RevokeRequest::for_grants(external_id, payload.metadata.clone(), grants);

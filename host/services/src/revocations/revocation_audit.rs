@@ -65,7 +65,7 @@ fn entry_of(revocation: &Revocation, outcome: &RevocationOutcome) -> Option<Entr
 /// The integration whose tokens they were, if it is still there. One that the account was installed
 /// as since is another.
 fn integration_of(tx: &mut Tx<'_>, revocation: &Revocation) -> StoreResult<Option<IntegrationId>> {
-    integrations::there_at(tx, &revocation.provider, &revocation.external_id, revocation.date_added)
+    integrations::existed_at(tx, &revocation.provider, &revocation.external_id, revocation.date_added)
 }
 
 /// One entry for the organization whose tokens they were. Where the operator has revoked them and

@@ -16,8 +16,8 @@ use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
 use jackfield_store::{
-    OrganizationId, RevocationId, Store, StoreResult, leaving,
-    revocations::{self, Revocation, Status, Which},
+    OrganizationId, RevocationId, Store, StoreResult, integrations,
+    revocations::{self, Revocation, RevocationFilter, Status},
 };
 
 /// How long a person who removes something waits for the provider.
@@ -102,7 +102,7 @@ impl Revocations {
     /// # Errors
     /// When the database fails.
     pub async fn open(&self, organization: OrganizationId) -> StoreResult<Vec<Revocation>> {
-        let which = Which { provider: None, organization: Some(organization) };
+        let which = RevocationFilter { provider: None, organization: Some(organization) };
         self.store.read(move |tx| revocations::unrevoked(tx, &which, SHOWN)).await
     }
 
@@ -115,7 +115,7 @@ impl Revocations {
         provider: Option<String>,
         organization: Option<OrganizationId>,
     ) -> StoreResult<Vec<Revocation>> {
-        let which = Which { provider, organization };
+        let which = RevocationFilter { provider, organization };
         self.store.read(move |tx| revocations::unrevoked(tx, &which, SHOWN_TO_OPERATOR)).await
     }
 
@@ -177,7 +177,7 @@ impl Revocations {
     /// # Errors
     /// When the database fails.
     pub async fn remove_unlinked(&self) -> StoreResult<usize> {
-        let found = self.store.read(|tx| leaving::unlinked(tx, LIMIT)).await?;
+        let found = self.store.read(|tx| integrations::unlinked(tx, LIMIT)).await?;
         for id in found.iter().copied() {
             self.store.write(move |tx| unlinked::remove(tx, id)).await?;
             tracing::info!(integration.id = %id, "an integration is removed that no organization has any more");
@@ -193,6 +193,6 @@ impl Revocations {
         if self.store.is_shared() {
             return Ok(());
         }
-        self.store.write(revocations::void_leases).await
+        self.store.write(revocations::expire_leases).await
     }
 }

@@ -4,7 +4,7 @@ use jackfield_store::{
     IntegrationId, StoreResult, Tx,
     audit::{Action, Actor, Entry},
     integrations,
-    leaving::{self, Unlinked},
+    removal::{self, Unlinked},
     revocations::Reason,
 };
 
@@ -14,7 +14,7 @@ const NO_ORGANIZATION: &str = "no organization has it";
 /// Removes one, and queues its tokens to be revoked.
 pub(super) fn remove(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
     let Some(integration) = integrations::by_id(tx, id)? else { return Ok(()) };
-    if let Unlinked::Removed(_) = leaving::remove_unlinked(tx, id, Reason::Orphaned)? {
+    if let Unlinked::Removed(_) = removal::remove_unlinked(tx, id, Reason::Orphaned)? {
         let entry = Entry::new(Action::Unlink, Actor::host()).integration(&integration);
         tx.audit(&entry.detail("removed", true).detail("cause", NO_ORGANIZATION))?;
     }

@@ -12,7 +12,7 @@ use tower_sessions::{
 };
 
 use super::session_key::SessionKey;
-use jackfield_store::{Place, Sealer, Store, StoreError, StoreResult, Tx, if_it_opens, sessions as rows};
+use jackfield_store::{AadContext, Sealer, Store, StoreError, StoreResult, Tx, if_it_opens, sessions as rows};
 
 /// Sealed sessions in the database, by the hash of their id.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ impl DatabaseSessions {
         let (key, expires_at) = (SessionKey::of(record.id), record.expiry_date);
         let data = (record.data.clone(), expires_at.unix_timestamp());
         let sealed_and_put = move |tx: &mut Tx<'_>| {
-            let sealed = tx.sealer().seal(place(&[key.as_bytes()]), &data);
+            let sealed = tx.sealer().seal(context(&[key.as_bytes()]), &data);
             put(tx, key.as_bytes(), &sealed, expires_at)
         };
         self.store.write(sealed_and_put).await.map_err(backend)
@@ -42,12 +42,12 @@ impl DatabaseSessions {
 
 /// The data of a row. `None` if it does not open, as after a change of the secret key.
 fn opened(sealer: &Sealer, key: &SessionKey, sealed: &[u8]) -> StoreResult<Option<Data>> {
-    let opened = if_it_opens(sealer.open(place(&[key.as_bytes()]), sealed))?;
+    let opened = if_it_opens(sealer.open(context(&[key.as_bytes()]), sealed))?;
     Ok(opened.inspect_err(|error| tracing::warn!(%error, "a session cannot be opened")).ok())
 }
 
-const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
-    Place { table: "sessions", column: "data", row }
+const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
+    AadContext { table: "sessions", column: "data", row }
 }
 
 fn backend(error: StoreError) -> Error {

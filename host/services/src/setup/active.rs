@@ -89,7 +89,7 @@ pub(super) struct UnstoredTokens {
 impl UnstoredTokens {
     /// Whether these are the same tokens.
     pub(super) fn are_same(&self, other: &Self) -> bool {
-        self.revocation.given.grants == other.revocation.given.grants
+        self.revocation.payload.grants == other.revocation.payload.grants
     }
 
     /// Records them, together with what the setup has recorded before.

@@ -124,7 +124,7 @@ impl Finisher {
             if let Some(tokens) = tokens {
                 tokens.record(tx)?;
             }
-            revocations::hasten_setup(tx, &setup)?;
+            revocations::revoke_setup_now(tx, &setup)?;
             tx.audit(&entry)
         };
         self.pending.remove_and(key, active.claim, also).await?;

@@ -12,7 +12,7 @@ use jackfield_store::{
     grants::{self, NewGrant},
     identities, identity_providers,
     integrations::{self, Installed, NewIntegration},
-    leaving, organization_integrations, revocations,
+    organization_integrations, revocations, revoking,
     setups::{self, ClaimId},
     user_identities, webhooks,
 };
@@ -71,7 +71,7 @@ impl Installation {
             None => None,
         };
         let replaced = grants::put(tx, integration.id, grants)?;
-        let revocation = leaving::replace(tx, &integration, setup.organization, replaced)?;
+        let revocation = revoking::revoke_replaced(tx, &integration, setup.organization, replaced)?;
         revocations::forget_setup(tx, &setup.nonce)?;
         webhooks::hand_over(tx, key.session.as_bytes(), &setup.provider, integration.id, setup.organization)?;
         let (link, is_linked) =
@@ -104,7 +104,7 @@ fn audit(tx: &mut Tx<'_>, setup: &Setup, digest: &str, installed: &Installed, en
 /// Stores the identity that a person has proved, and links them to it. Answers it with the
 /// account's id.
 fn prove(tx: &mut Tx<'_>, identity: Identity, user: UserId) -> StoreResult<(IdentityId, String)> {
-    let provider = identity_providers::find_or_make(tx, &identity.identity_type, &identity.instance)?;
+    let provider = identity_providers::find_or_create(tx, &identity.identity_type, &identity.instance)?;
     let external_id = identity.external_id.clone();
     let new = identities::NewIdentity {
         identity_provider: provider,

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{active::UnstoredTokens, setup_request::SetupKey};
 use jackfield_store::{
-    KeyId, Place, Sealer, Store, StoreResult, Tx, if_it_opens,
+    AadContext, KeyId, Sealer, Store, StoreResult, Tx, if_it_opens,
     setups::{self, Claim, ClaimId},
     webhooks::{self, Owner},
 };
@@ -22,7 +22,7 @@ impl PendingSetups {
 
     /// Id of the secret key to sign a new setup with: every host has this one.
     pub(super) fn signing_key(&self) -> KeyId {
-        self.store.sealer().line()
+        self.store.sealer().secret_key_id()
     }
 
     /// Stores a setup in place of any other of this session and provider, with the hash of its
@@ -125,15 +125,15 @@ impl PendingSetups {
 /// `None` if it does not open. The key may have to be looked up, so this runs off the async
 /// threads.
 fn opened(sealer: &Sealer, key: &SetupKey, sealed: &[u8]) -> StoreResult<Option<String>> {
-    let opened = if_it_opens(sealer.open(place(&[key.session.as_bytes(), key.provider.as_bytes()]), sealed))?;
+    let opened = if_it_opens(sealer.open(context(&[key.session.as_bytes(), key.provider.as_bytes()]), sealed))?;
     let warn = |error: &_| tracing::warn!(provider.id = key.provider, %error, "a setup cannot be opened");
     Ok(opened.inspect_err(warn).ok())
 }
 
 fn seal(sealer: &Sealer, key: &SetupKey, text: &str) -> Vec<u8> {
-    sealer.seal(place(&[key.session.as_bytes(), key.provider.as_bytes()]), &text)
+    sealer.seal(context(&[key.session.as_bytes(), key.provider.as_bytes()]), &text)
 }
 
-const fn place<'a>(row: &'a [&'a [u8]]) -> Place<'a> {
-    Place { table: "setups", column: "data", row }
+const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
+    AadContext { table: "setups", column: "data", row }
 }

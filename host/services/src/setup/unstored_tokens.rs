@@ -15,7 +15,7 @@ use crate::grants::grants_of_setup;
 use jackfield_loader::{Integration, Provider};
 use jackfield_store::{
     grants::NewGrant,
-    revocations::{Given, GivenGrant, NewRevocation, Reason},
+    revocations::{NewRevocation, Reason, RevocationPayload, RevokedGrant},
 };
 
 /// How long after its expiry a setup may still be about to end.
@@ -31,9 +31,9 @@ pub(super) fn unstored_tokens(
 ) -> Option<UnstoredTokens> {
     let mut tokens = current(provider, &active.setup, built, now);
     if let Some(obtained) = &active.obtained {
-        tokens.revocation.given.add(obtained.revocation.given.grants.clone());
+        tokens.revocation.payload.add(obtained.revocation.payload.grants.clone());
     }
-    (!tokens.revocation.given.grants.is_empty()).then_some(tokens)
+    (!tokens.revocation.payload.grants.is_empty()).then_some(tokens)
 }
 
 /// The tokens of a setup that goes on, to be revoked once it has expired.
@@ -47,11 +47,11 @@ fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now:
     let nothing = Integration::new("");
     let integration = built.unwrap_or(&nothing);
     let grants = grants_of_setup(provider, integration, &setup.state, &setup.hosts, now, None);
-    let given = Given {
+    let given = RevocationPayload {
         grants: grants.into_iter().map(given_grant).collect(),
         metadata: integration.metadata.clone(),
         user: Some(setup.user),
-        ..Given::default()
+        ..RevocationPayload::default()
     };
     let revocation = NewRevocation {
         provider: setup.provider.clone(),
@@ -59,12 +59,12 @@ fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now:
         name: integration.name.clone().unwrap_or_default(),
         organization: Some(setup.organization),
         reason: Reason::Orphaned,
-        given,
+        payload: given,
     };
     UnstoredTokens { setup: setup.nonce.clone(), revocation, revoke_at: now }
 }
 
-fn given_grant(grant: NewGrant) -> GivenGrant {
+fn given_grant(grant: NewGrant) -> RevokedGrant {
     let NewGrant { name, subject, new } = grant;
-    GivenGrant { name, subject, scopes: new.scopes.granted, tokens: new.tokens }
+    RevokedGrant { name, subject, scopes: new.scopes.granted, tokens: new.tokens }
 }

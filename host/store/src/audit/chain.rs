@@ -1,142 +1,49 @@
-//! The chain: what of a row is hashed, with what before it. Knows no database.
+//! The chain: what of a row is hashed. Knows no database.
 //!
-//! The hash of a row is HMAC-SHA256 over the hash of the row before and all columns, each preceded by its length, so that no two rows look
-//! alike. Its key lies sealed in the database: who can write the database but does not have the installation's secret key can neither
-//! change a row and hash the chain anew, nor write a head. (What nobody can tell from within is whether somebody put back an older state of
-//! the log, head included: an operator who notes the head elsewhere can.)
+//! The hash of a row is HMAC-SHA256 over the hash of the row before and all columns, each with its
+//! length before it, so that no two rows have the same bytes. Its key is sealed in the database:
+//! without the secret key of the installation nobody can change a row and hash the chain anew, or
+//! write a head. (The chain itself cannot show that somebody has put back an older state of the
+//! log, head included. An operator who notes the head elsewhere sees it.)
 
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use thiserror::Error;
 
-use crate::SealError;
+use super::{chain_break::Break, rows::Row};
+use crate::hex::hex;
 
 /// A hash of the chain.
 pub(super) const HASH: usize = 32;
 
-/// A row as it stands in the table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is the column of its name")]
-pub struct Row {
-    pub id: i64,
-    pub date: i64,
-    pub action: String,
-    pub actor_kind: String,
-    pub actor_id: Option<i64>,
-    pub actor_name: Option<String>,
-    pub organization_id: Option<i64>,
-    pub organization: Option<String>,
-    pub provider: Option<String>,
-    pub integration_id: Option<i64>,
-    pub external_id: Option<String>,
-    pub plugin_digest: Option<String>,
-    pub result: String,
-    pub detail: String,
-    pub count: i64,
-    pub hash: Vec<u8>,
-}
-
-/// How long the chain is, and its last hash. What an operator notes elsewhere.
+/// The end of the chain: what an operator notes elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// How many rows.
+    /// How many rows the chain has.
     pub count: i64,
-    /// Hash of the last.
+    /// The hash of the last row.
     pub hash: Vec<u8>,
 }
 
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.count, crate::hex(&self.hash))
+        write!(f, "{}:{}", self.count, hex(&self.hash))
     }
 }
 
-/// Where the chain is broken, or where nobody can tell.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Break {
-    /// A row stands before the first.
-    #[error("row {0} stands before the beginning of the chain: it was not written by a host")]
-    Before(i64),
-    /// Rows are not there. The one after them was hashed over the last of them.
-    #[error("{} missing, and what comes next cannot be verified without", rows(*.from, *.until))]
-    Missing {
-        /// The first of them.
-        from: i64,
-        /// The last of them.
-        until: i64,
-    },
-    /// A row is not what was written, or not where it was written.
-    #[error("row {0} was changed, or does not follow the row that was before it")]
-    Changed(i64),
-    /// A row stands after the last.
-    #[error("row {0} stands after the end of the chain: it was not written by a host")]
-    Beyond(i64),
-    /// The head is not what was written.
-    #[error("the head of the chain (table audit_head) was changed, or rows at the end were removed")]
-    Head,
-    /// The chain does not end where its head says.
-    #[error("the chain ends with another row {0} than its head says")]
-    End(i64),
-    /// The key of a part of the chain does not open.
-    #[error("{} not verified: the key (table audit_keys) does not open: {error}", rows(*.from, *.until))]
-    Key {
-        /// The first row under it.
-        from: i64,
-        /// The last row under it.
-        until: i64,
-        /// Why.
-        error: SealError,
-    },
-    /// There are rows and no key.
-    #[error("{} not verified: the key (table audit_keys) is missing", rows(*.from, *.until))]
-    NoKey {
-        /// The first of them.
-        from: i64,
-        /// The last of them.
-        until: i64,
-    },
-    /// A host has found the chain broken when it went on with it.
-    #[error(
-        "row {0} says that the chain was found broken before it, and why; a head that was noted since (--head) settles that"
-    )]
-    Reported(i64),
-    /// There is no row where there must be some.
-    #[error(
-        "the log is empty, and the database is in use: it was erased, or no host has served this database since there is a log"
-    )]
-    Erased,
-    /// The chain is shorter than it was.
-    #[error("the chain ends with row {count}, and had a row {noted}: rows at the end were removed")]
-    Shorter {
-        /// How long it is.
-        count: i64,
-        /// How long it was.
-        noted: i64,
-    },
-    /// The chain is another one than it was.
-    #[error("row {0} has another hash than was noted: this is another chain")]
-    Other(i64),
-}
-
-/// With its verb.
-fn rows(from: i64, until: i64) -> String {
-    if from == until { format!("row {from} is") } else { format!("rows {from} to {until} are") }
-}
-
-/// What hashes. No `Debug`.
+/// The key of the hashes. It has no `Debug`.
 #[derive(Clone)]
 pub struct ChainKey(pub(super) [u8; 32]);
 
 impl Head {
-    /// Of a chain without rows.
+    /// The head of a chain without rows.
     #[must_use]
     pub fn empty() -> Self {
         Self { count: 0, hash: vec![0; HASH] }
     }
 
-    /// What comes after it, if it is what it should be.
+    /// The head after a row, if the row is what was written after this head.
     ///
     /// # Errors
     /// When it is not.
@@ -153,7 +60,7 @@ impl Head {
 }
 
 impl ChainKey {
-    /// The hash of a row after another hash, whatever hash it has.
+    /// The hash that a row has after another hash. Its own `hash` does not matter.
     #[must_use]
     pub fn hash(&self, previous: &[u8], row: &Row) -> Vec<u8> {
         let mut mac = self.mac(b"row");
@@ -171,7 +78,7 @@ impl ChainKey {
         mac.finalize().into_bytes().to_vec()
     }
 
-    /// Which heads are real: without it, cutting rows off and writing an older head would leave no trace.
+    /// The code of a head. Without it, somebody could cut rows off and write an older head.
     pub(super) fn head_mac(&self, head: &Head) -> Vec<u8> {
         let mut mac = self.mac(b"head");
         put(&mut mac, Some(&head.count.to_be_bytes()));
@@ -186,7 +93,7 @@ impl ChainKey {
     }
 }
 
-/// A value with its length before it, or that there is none.
+/// Adds a value with its length before it, or that there is none.
 fn put(mac: &mut Hmac<Sha256>, value: Option<&[u8]>) {
     match value {
         None => mac.update(&[0]),

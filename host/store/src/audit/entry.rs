@@ -1,13 +1,16 @@
-//! What a row of the audit log says: who did what to what, and how it went. Knows nothing of the chain.
+//! An entry of the audit log: who did what, and how it went. Knows nothing of the chain.
 
 use std::{fmt, str::FromStr};
 
 use serde_json::{Map, Value};
 
-use super::Builds;
-use crate::{IntegrationId, OrganizationId, UserId, integrations::Integration};
+use super::builds::Builds;
+use crate::tables::{
+    ids::{IntegrationId, OrganizationId, UserId},
+    integrations::Integration,
+};
 
-/// A deed to be written down. Begins with who did what; the rest is added by its builders.
+/// An entry of the audit log. It begins with who did what; methods add the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub(super) action: Action,
@@ -22,7 +25,7 @@ pub struct Entry {
     pub(super) count: i64,
 }
 
-/// Who did it. A name that is not given is looked up, for it may be another one later, or gone.
+/// The actor. A name that is not given is looked up: later it can be another one, or gone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Actor {
     pub(super) kind: ActorKind,
@@ -39,10 +42,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All there are.
+            /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// As the table and the API have it.
+            /// Its word in the table and in the API.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -81,7 +84,7 @@ words!(
         Unlink = "unlink",
         /// A user proved an identity.
         IdentityLink = "identity-link",
-        /// A user gave an identity up.
+        /// A user unlinked an identity.
         IdentityUnlink = "identity-unlink",
         /// A token could not be refreshed.
         RefreshFailure = "refresh-failure",
@@ -93,19 +96,21 @@ words!(
         Revoke = "revoke",
         /// Secrets were sealed anew under another secret key.
         KeyRotation = "key-rotation",
-        /// The chain was not as it was left when a host went on with it: its key did not open, its head was changed, or it was erased.
+        /// The chain was not as a host had left it: its key could not be opened, its head was
+        /// changed, or it was erased.
         AuditKey = "audit-key",
         /// A plugin was loaded, or refused.
         PluginLoad = "plugin-load",
-        /// The host took over another configuration, or refused it; or an organization's own configuration of an integration was changed.
+        /// The host loaded another configuration, or refused it; or an organization's own
+        /// configuration of an integration was changed.
         ConfigurationChange = "configuration-change",
-        /// A user was made.
+        /// A user was created.
         UserCreation = "user-creation",
-        /// An organization was made.
+        /// An organization was created.
         OrganizationCreation = "organization-creation",
-        /// A user was made a member, or given another role.
+        /// A user became a member, or got another role.
         MemberChange = "member-change",
-        /// An API token was made.
+        /// An API token was created.
         TokenCreation = "token-creation",
     }
 );
@@ -117,7 +122,7 @@ words!(
         User = "user",
         /// A machine with an API token.
         Token = "token",
-        /// Who has the command line.
+        /// The operator, on the command line.
         Operator = "operator",
         /// The host by itself, in the background.
         Host = "host",
@@ -131,7 +136,7 @@ words!(
     Outcome {
         /// It was done.
         Ok = "ok",
-        /// It was tried, and did not come about.
+        /// It was tried, and failed.
         Failed = "failed",
         /// It was not allowed.
         Refused = "refused",
@@ -139,7 +144,7 @@ words!(
 );
 
 impl Actor {
-    /// A person who is logged in; the name is looked up.
+    /// A person who is logged in. The name is looked up.
     #[must_use]
     pub fn user(id: UserId) -> Self {
         Self { kind: ActorKind::User, id: Some(id.0), name: None }
@@ -151,7 +156,7 @@ impl Actor {
         Self { kind: ActorKind::Token, id: Some(id), name: Some(name.into()) }
     }
 
-    /// Who has the command line.
+    /// The operator, on the command line.
     #[must_use]
     pub const fn operator() -> Self {
         Self { kind: ActorKind::Operator, id: None, name: None }
@@ -171,7 +176,7 @@ impl Actor {
 }
 
 impl Entry {
-    /// Somebody did something, and it went well.
+    /// Somebody did something, and it succeeded.
     #[must_use]
     pub fn new(action: Action, actor: Actor) -> Self {
         Self {
@@ -218,13 +223,13 @@ impl Entry {
         self.outcome
     }
 
-    /// One of the details, where it is text.
+    /// One of the details, if it is a text.
     #[must_use]
     pub fn detail_of(&self, name: &str) -> Option<&str> {
         self.detail.get(name).and_then(Value::as_str)
     }
 
-    /// In this organization; its slug is looked up.
+    /// In this organization. Its slug is looked up.
     #[must_use]
     pub fn organization(mut self, id: OrganizationId) -> Self {
         self.organization = Some((id, None));
@@ -245,13 +250,14 @@ impl Entry {
         self
     }
 
-    /// To this integration, and so of its provider.
+    /// To this integration, of its provider.
     #[must_use]
     pub fn integration(self, integration: &Integration) -> Self {
         self.provider(&integration.provider).integration_id(integration.id).external_id(&integration.external_id)
     }
 
-    /// To the integration of this id. Where they are not given, the provider and the external id are looked up.
+    /// To the integration of this id. The provider and the external id are looked up unless they
+    /// are given.
     #[must_use]
     pub fn integration_id(mut self, id: IntegrationId) -> Self {
         self.integration = Some(id);
@@ -265,14 +271,14 @@ impl Entry {
         self
     }
 
-    /// By the build of a plugin, in hex.
+    /// By this build of a plugin: its digest in hexadecimal.
     #[must_use]
     pub fn plugin_digest(mut self, digest: impl Into<String>) -> Self {
         self.plugin_digest = Some(digest.into());
         self
     }
 
-    /// By the build that serves its provider at present, unless another is given.
+    /// By the build that serves its provider now, unless another is given.
     #[must_use]
     pub fn served_by(mut self, builds: &Builds) -> Self {
         if self.plugin_digest.is_none() {
@@ -281,34 +287,34 @@ impl Entry {
         self
     }
 
-    /// How it went, where not well.
+    /// How it went, if not well.
     #[must_use]
     pub fn outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
         self
     }
 
-    /// It did not come about, for this reason. Never a secret: everybody who may read the log reads it.
+    /// It failed, for this reason. Never a secret: everybody who may read the log reads it.
     #[must_use]
     pub fn failed(self, reason: impl Into<String>) -> Self {
         self.outcome(Outcome::Failed).detail("reason", reason.into())
     }
 
-    /// With this grant of the integration: its name, and for which identity, where it acts for one.
+    /// With this grant of the integration: its name, and the identity if it acts for one.
     #[must_use]
     pub fn grant(self, name: &str, subject: &str) -> Self {
         let named = self.detail("grant", name);
         if subject.is_empty() { named } else { named.detail("subject", subject) }
     }
 
-    /// Something else that is worth knowing. Never a secret.
+    /// With this detail. Never a secret.
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.detail.insert(name.to_owned(), value.into());
         self
     }
 
-    /// That it was done so often.
+    /// Done so often.
     #[must_use]
     pub fn count(mut self, count: u32) -> Self {
         self.count = count.into();

@@ -5,7 +5,7 @@ use serde_json::json;
 use jackfield_config::SecretKeys;
 
 use super::*;
-use crate::{Sealer, Store};
+use crate::{Sealer, Store, StoreError, Tx};
 
 struct Log {
     store: Store,
@@ -44,7 +44,7 @@ impl Log {
     }
 }
 
-fn deed() -> Entry {
+fn entry() -> Entry {
     Entry::new(Action::Install, Actor::operator()).provider("slack").detail("scopes", json!(["a"]))
 }
 
@@ -52,7 +52,7 @@ fn deed() -> Entry {
 async fn rows_are_chained_and_the_head_is_the_last() {
     let log = log().await;
     for _ in 0..3 {
-        log.append(1, deed()).await;
+        log.append(1, entry()).await;
     }
     let (key, rows) = (log.key(1).await, log.rows().await);
     let end = rows.iter().try_fold(Head::empty(), |head, row| head.followed_by(row, &key)).expect("a whole chain");
@@ -62,19 +62,19 @@ async fn rows_are_chained_and_the_head_is_the_last() {
 }
 
 #[tokio::test]
-async fn a_deed_that_is_undone_leaves_no_row() {
+async fn an_entry_that_is_undone_leaves_no_row() {
     let log = log().await;
     let undone = log.store.write(|tx| {
-        tx.audit(&deed())?;
-        Err::<(), _>(crate::StoreError::Taken)
+        tx.audit(&entry())?;
+        Err::<(), _>(StoreError::AlreadyExists)
     });
     assert!(undone.await.is_err());
     let nested = log.store.write(|tx| {
         let _ = tx.savepoint(|tx| {
-            tx.audit(&deed())?;
-            Err::<(), _>(crate::StoreError::Taken)
+            tx.audit(&entry())?;
+            Err::<(), _>(StoreError::AlreadyExists)
         });
-        tx.audit(&deed())
+        tx.audit(&entry())
     });
     nested.await.expect("it is written");
     assert_eq!(log.rows().await.iter().map(|row| row.id).collect::<Vec<_>>(), [1]);
@@ -83,8 +83,8 @@ async fn a_deed_that_is_undone_leaves_no_row() {
 #[tokio::test]
 async fn a_lost_key_costs_what_was_before_and_is_told_in_the_log() {
     let log = log().await;
-    log.append(1, deed()).await;
-    log.append(2, deed()).await;
+    log.append(1, entry()).await;
+    log.append(2, entry()).await;
     let rows = log.rows().await;
     let told: Vec<(&str, &str)> = rows.iter().map(|row| (row.action.as_str(), row.result.as_str())).collect();
     assert_eq!(told, [("install", "ok"), ("audit-key", "failed"), ("install", "ok")]);

@@ -135,7 +135,7 @@ impl AppDatabase {
     pub(crate) async fn revoke_soon(&self) -> StoreResult<()> {
         let now = time::OffsetDateTime::now_utc();
         let ids: Vec<_> = self.revocations().await?.into_iter().map(|revocation| revocation.id).collect();
-        self.store.write(move |tx| ids.into_iter().try_for_each(|id| revocations::put_off(tx, id, now))).await
+        self.store.write(move |tx| ids.into_iter().try_for_each(|id| revocations::postpone(tx, id, now))).await
     }
 
     /// The identities of a user, each with its data, as JSON.

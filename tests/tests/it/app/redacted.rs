@@ -18,6 +18,7 @@ static DIFFERENCES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"sandbox limits, user, ", "sandbox limits, "),
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
         (r"\b\d{4}-\d\d-\d\d \d\d?:\d\d(:\d\d)?(\.\d+)?( UTC| \+00:00:00)?", "[time]"),
+        (r"\b\d{4}-\d\d-\d\d\b", "[date]"),
         (r"\b\d+\.\d+(s|ms|µs)\b", "[duration]"),
         (r"\bpid \d+", "pid [pid]"),
         (r"\.rs:\d+", ".rs:[line]"),

@@ -89,9 +89,20 @@ async fn a_way_of_client_authentication_that_nobody_knows_yet_asks_for_no_token(
     let dialog = app.owner.install("acme", "future-client").await?.dialog()?;
     assert!(!dialog.success, "{}", dialog.data);
     assert!(app.slack.token_requests().is_empty());
-    let failures = app.failures("future-client")?;
-    let words = "a way of client authentication";
-    assert!(failures.len() == 1 && failures[0]["error"].as_str().is_some_and(|e| e.contains(words)), "{failures:?}");
+    assert_snapshot!(app.failure("future-client")?, @r#"
+    {
+      "error": "the provider wants a way of client authentication that this host does not know; a newer host may",
+      "level": "WARN",
+      "message": "a step failed",
+      "plugin.name": "jackfield-fixture-future-answers",
+      "plugin.reason": "oauth2",
+      "provider.id": "future-client",
+      "setup.id": "[id]",
+      "setup.step": 1,
+      "step.milliseconds": "[duration]",
+      "step.name": "oauth2 callback"
+    }
+    "#);
     app.database().await?.assert_nothing("owner@example.com").await
 }
 

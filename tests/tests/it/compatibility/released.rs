@@ -1,7 +1,7 @@
 //! A plugin built with the API as released in 1.0.0 loads in today's host and works as before.
 
 use anyhow::{Context, Result};
-use insta::assert_snapshot;
+use insta::{allow_duplicates, assert_snapshot};
 use jackfield_test_support::{
     host::HostBuilder,
     http_client::HttpResponse,
@@ -24,7 +24,7 @@ fn host(slack: &StandInSlack, isolation: &str) -> HostBuilder {
         "[plugins]\nisolation = \"{isolation}\"\n[http]\nallow-private = [\"127.0.0.1:{}\"]\n\
          [released-workshop]\nurl = \"{}\"\nkey = \"workshop-key\"\ntags = [\"a\", \"b\"]\n\
          [released-account]\nclient-id = \"{}\"\nclient-secret = \"{}\"\nauthorize-url = \"{}\"\ntoken-url = \"{}\"\n\
-         api-url = \"{}\"\n",
+         api-url = \"{}\"\nevents-key = \"released-key\"\n",
         slack.port(),
         slack.url("/api/workshop"),
         slack.client().id,
@@ -125,7 +125,9 @@ async fn tokens_of_a_1_0_plugin_are_refreshed_and_revoked_its_own_way() -> Resul
         assert_eq!(app.owner.send(app.owner.request(Method::DELETE, &path)).await?.status, 204);
         let ended = stored.settled().await?;
         let response = ended.iter().find_map(|one| one.answer.as_deref()).unwrap_or_default();
-        assert!(response.contains("1 of w-Ada given up"), "{isolation}: {response}");
+        allow_duplicates! {
+            assert_snapshot!(response, @"1 of w-Ada given up");
+        }
     }
     Ok(())
 }
@@ -181,13 +183,28 @@ async fn what_a_1_0_plugin_gets_wrong_ends_one_setup_with_its_reason_in_the_log(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_1_0_plugin_takes_no_events_and_goes_on() -> Result<()> {
+async fn a_1_0_provider_without_events_has_no_events_url_and_goes_on() -> Result<()> {
     for isolation in ISOLATIONS {
         let app = started(isolation).await?;
         let url = app.host.at("/extensions/released-workshop/events/");
         let response = app.slack.deliver(&url, &Delivery::uninstalled("Ev1", "w-Ada")).await?;
         assert_eq!((response.status, &*response.text), (404, ""), "{isolation}");
-        assert!(posted(&app.owner, "released-workshop", &[("name", "error")]).await?.detail().contains("says no"));
+        let dialog = posted(&app.owner, "released-workshop", &[("name", "error")]).await?;
+        assert_eq!(dialog.detail(), "The plugin says no.");
+        app.example_works().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_1_0_plugin_are_handled_once_it_has_verified_them() -> Result<()> {
+    for isolation in ISOLATIONS {
+        let app = started(isolation).await?;
+        let url = |key: &str| app.host.at(&format!("/extensions/released-account/events/?key={key}"));
+        let event = Delivery::uninstalled("Ev1", "T0STANDIN");
+        assert_eq!(app.slack.deliver(&url("wrong"), &event).await?.status, 401, "{isolation}");
+        let response = app.slack.deliver(&url("released-key"), &event).await?;
+        assert_eq!((response.status, &*response.text), (200, "handled"), "{isolation}");
         app.example_works().await?;
     }
     Ok(())
@@ -210,13 +227,13 @@ fn a_1_0_plugin_passes_todays_check() -> Result<()> {
       step    away, run by the plugin
       step    call, run by the plugin
       hosts   api.example.com
-      asked   500 questions: 171 fault, 90 form, 89 html, 12 next, 100 redirect, 12 refresh, 17 revocation, 9 webhook; slowest [duration], largest 24385 bytes
+      asked   500 questions: 15 event, 156 fault, 90 form, 89 html, 12 next, 100 redirect, 12 refresh, 17 revocation, 9 webhook; slowest [duration], largest 24385 bytes
     provider released-account (Released account)
-      options client-id, client-secret, authorize-url, token-url, api-url
+      options client-id, client-secret, authorize-url, token-url, api-url, events-key
       step    oauth2, run by the host, OAuth 2.0
       needs   client-id, client-secret, authorize-url, token-url
       hosts   none
-      asked   100 questions: 37 fault, 13 integration, 21 refresh, 15 revocation, 14 webhook; slowest [duration], largest 13530 bytes
+      asked   100 questions: 17 event, 23 fault, 14 integration, 17 refresh, 16 revocation, 13 webhook; slowest [duration], largest 13530 bytes
     ");
     Ok(())
 }
@@ -227,8 +244,8 @@ async fn the_options_of_a_1_0_plugin_are_still_checked_and_its_hosts_listed() ->
     let wrong = host(&slack, "process").toml("[released-workshop.more]\nx = 1").start_error()?;
     assert_snapshot!(redacted(&wrong), @"
     error: 1 mistake in the configuration
-    FOLDER/jackfield.toml:25: released-workshop.more: unknown option
-      mend: remove it; the options are url, key, tags
+    FOLDER/jackfield.toml:26: released-workshop.more: unknown option
+      help: remove it; the options are url, key, tags
     ");
     let app = PluginApp::of(host(&slack, "process"), slack).await?;
     let listed = app.host.output(&["plugin", "list"])?.1;

@@ -84,7 +84,7 @@ impl EventsApp {
         let grants = grants
             .map(|one| (one.name, one.subject, one.status, one.reason, one.due_at.is_some(), one.generation))
             .collect();
-        Ok((one.context("it stays")?.status.clone(), grants))
+        Ok((one.context("it stays")?.status.as_str().to_owned(), grants))
     }
 
     /// Status of the integration, and its active grants, as `bot`, `user U0ADA`.
@@ -329,7 +329,7 @@ async fn a_delivery_is_known_for_two_days_and_of_many_at_once_one_is_news() -> R
         let app = TestApp::start_with("v2", database, |host| host).await?;
         let now = OffsetDateTime::now_utc();
         let store = app.host.store().await?.at(now);
-        let is_news = |provider: &'static str| store.write(move |tx| events::is_news(tx, provider, "Ev1"));
+        let is_news = |provider: &'static str| store.write(move |tx| events::is_new(tx, provider, "Ev1"));
         let news = join_all((0..8).map(|_| is_news("slack"))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert_eq!(news.into_iter().filter(|is_news| *is_news).count(), 1);
         assert!(is_news("other").await?, "another provider counts for itself");

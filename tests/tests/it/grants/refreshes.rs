@@ -5,12 +5,13 @@ use anyhow::{Context, Result};
 use futures_util::future::{join_all, try_join_all};
 use jackfield_store::{
     IdentityId, IntegrationId, OrganizationId, Store, StoreResult, Tx, UserId,
-    grants::{self, Grant, LOST, NEEDS_REAUTHENTICATION, NewGrant, NewTokens, Status, Tokens},
-    identities, identity_providers, integrations, leaving,
+    grants::{self, ANSWER_LOST, Grant, NewGrant, NewTokens, Status, Tokens},
+    identities, identity_providers, integrations,
     refreshes::{self, Claim, Failure, NEVER},
+    removal,
     renewal::{self, Renewal, Renewed},
     revocations::{self, Reason},
-    user_identities,
+    revoking, user_identities,
 };
 use jackfield_test_support::postgres::databases;
 use serde_json::{Map, Value, json};
@@ -107,7 +108,7 @@ impl RefreshesApp {
         self.store().read(move |tx| integrations::metadata(tx, id)).await?.context("it is there")
     }
 
-    async fn status(&self) -> Result<String> {
+    async fn status(&self) -> Result<Status> {
         let id = self.id;
         Ok(self.store().read(move |tx| integrations::by_id(tx, id)).await?.context("it is there")?.status)
     }
@@ -116,7 +117,7 @@ impl RefreshesApp {
     async fn revocation(&self, renewed: Renewed) -> Result<(Reason, Vec<String>)> {
         let Renewed::TooLate(Some(id)) = renewed else { anyhow::bail!("{renewed:?}") };
         let found = self.store().read(move |tx| revocations::get(tx, id)).await?.context("a revocation")?;
-        let given = found.given(&sealer())?.context("it is not done")?;
+        let given = found.payload(&sealer())?.context("it is not done")?;
         Ok((found.reason, given.grants.into_iter().map(|grant| grant.tokens.access_token).collect()))
     }
 }
@@ -124,7 +125,7 @@ impl RefreshesApp {
 async fn prove(store: &Store, user: UserId) -> StoreResult<IdentityId> {
     let prove = move |tx: &mut Tx<'_>| {
         let new = identities::NewIdentity {
-            identity_provider: identity_providers::find_or_make(tx, "slack", "slack.com")?,
+            identity_provider: identity_providers::find_or_create(tx, "slack", "slack.com")?,
             external_id: "U1".to_owned(),
             scopes: Vec::new(),
             data: object(json!({"access_token": "user-0"})),
@@ -224,7 +225,7 @@ async fn of_two_people_who_unlink_an_identity_at_once_the_last_gives_its_tokens_
             }
             app.put("user", "U1", "user-0").await?;
             let identity = prove(app.store(), bob).await?;
-            let unlink = |user| app.store().write(move |tx| leaving::unlink_identity(tx, user, identity));
+            let unlink = |user| app.store().write(move |tx| removal::unlink_identity(tx, user, identity));
             let (one, two) = tokio::try_join!(unlink(app.ada), unlink(bob))?;
             assert!(one.was_linked && two.was_linked, "round {round}");
             assert_eq!(one.revocations.len() + two.revocations.len(), 1, "round {round}: {one:?} {two:?}");
@@ -263,12 +264,12 @@ async fn a_grant_that_was_called_over_since_no_answer_came_is_usable_again_when_
     for app in RefreshesApp::each().await? {
         for (name, access) in [("bot", "bot-1"), ("user", "user-1")] {
             let renewal = app.renewal(name, access).await?;
-            assert!(app.end(&renewal.grant, LOST).await?);
+            assert!(app.end(&renewal.grant, ANSWER_LOST).await?);
             assert_eq!(app.write(&renewal).await?, Renewed::Written);
             let grant = app.grant(name).await?;
             assert_eq!((grant.status, grant.reason, grant.due_at), (Status::Active, None, Some(NOW)));
         }
-        assert_eq!(app.status().await?, "active");
+        assert_eq!(app.status().await?, Status::Active);
         let ada = app.ada;
         let identities = app.store().read(move |tx| identities::of_user(tx, ada)).await?;
         assert_eq!(identities[0].status, "valid");
@@ -289,20 +290,20 @@ async fn tokens_that_come_too_late_are_revoked_and_change_nothing() -> Result<()
         let revocation = app.revocation(app.write(&renewal).await?).await?;
         assert_eq!(revocation, (Reason::Orphaned, vec!["ended".to_owned()]));
         assert_eq!(app.grant("bot").await?.status, Status::NeedsReauthentication);
-        assert_eq!(app.status().await?, NEEDS_REAUTHENTICATION);
+        assert_eq!(app.status().await?, Status::NeedsReauthentication);
 
         let (renewal, id) = (app.renewal("user", "disarmed").await?, app.id);
-        assert!(app.end(&renewal.grant, LOST).await?);
+        assert!(app.end(&renewal.grant, ANSWER_LOST).await?);
         let disarm = move |tx: &mut Tx<'_>| {
             let found = integrations::by_id(tx, id)?.expect("it is there");
-            leaving::disarm(tx, &found, "the operator wants it dead")
+            revoking::revoke_keeping(tx, &found, "the operator wants it dead")
         };
         app.store().write(disarm).await?;
         let revocation = app.revocation(app.write(&renewal).await?).await?;
         assert_eq!(revocation, (Reason::Orphaned, vec!["disarmed".to_owned()]), "it stays over");
 
         let (renewal, acme, id) = (app.renewal("user", "removed").await?, app.acme, app.id);
-        app.store().write(move |tx| leaving::unlink(tx, acme, id, Reason::Removed)).await?;
+        app.store().write(move |tx| removal::unlink(tx, acme, id, Reason::Removed)).await?;
         let revocation = app.revocation(app.write(&renewal).await?).await?;
         assert_eq!(revocation, (Reason::Orphaned, vec!["removed".to_owned()]));
     }
@@ -318,17 +319,17 @@ async fn a_lost_answer_that_waits_for_a_services_word_is_due_to_nobody_before() 
         let grant = app.grant("bot").await?;
         let Claim::Mine(lease, _) = app.claim(&grant, NOW).await? else { anyhow::bail!("nobody is at it") };
         let (lost, took_up) = (grant.clone(), grant.clone());
-        let fail = move |tx: &mut Tx<'_>| refreshes::fail(tx, &lost, lease, Failure::Lost(NEVER), LOST);
+        let fail = move |tx: &mut Tx<'_>| refreshes::fail(tx, &lost, lease, Failure::Lost(NEVER), ANSWER_LOST);
         assert_eq!(app.store().write(fail).await?, Some(1));
         let due = async || app.store().at(now).read(|tx| refreshes::due(tx, 10)).await;
         assert!(!due().await?.contains(&grant.id));
-        assert!(app.store().at(now).write(move |tx| refreshes::take_up_again(tx, &took_up)).await?);
+        assert!(app.store().at(now).write(move |tx| refreshes::resume(tx, &took_up)).await?);
         let (again, known) = (app.grant("bot").await?, grant.id);
         assert_eq!(again.expires_at, Some(now), "it is dead by a service's word");
         let refresh = app.store().read(move |tx| refreshes::get(tx, known)).await?.context("known")?;
         assert_eq!((refresh.sent_at, refresh.retry_at), (Some(NOW), None));
         assert!(due().await?.contains(&grant.id));
-        assert!(!app.store().at(now).write(move |tx| refreshes::take_up_again(tx, &again)).await?, "once");
+        assert!(!app.store().at(now).write(move |tx| refreshes::resume(tx, &again)).await?, "once");
     }
     Ok(())
 }

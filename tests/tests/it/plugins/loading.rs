@@ -274,7 +274,11 @@ fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
 
     let lock = folder.folder().join("jackfield.lock");
     fs::write(&lock, fs::read_to_string(&lock)?.replace("leaves_a_mark", "another"))?;
-    assert!(check()?.1.contains("the plugin is not in it"));
+    assert_snapshot!(redacted(&check()?.1), @"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the digest [digest], wanted none: the plugin is not in it
+      help: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`
+    ");
     fs::write(&lock, "plugins = 3")?;
     fs::remove_file(&mark)?;
     let (is_good, said) = check()?;

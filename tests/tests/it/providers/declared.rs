@@ -13,7 +13,7 @@ use jackfield_test_support::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::app::{AppDatabase, PASSWORD, bare, redacted};
+use crate::app::{AppDatabase, PASSWORD, bare, log_line, redacted};
 
 /// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
 fn table(entry: &CatalogueEntry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
@@ -253,8 +253,8 @@ async fn what_the_catalogue_does_not_need_works_too() -> Result<()> {
     let list = owner.visit("/api/0/organizations/acme/config/integrations/").await?.json()?;
     let names: Vec<_> = list["providers"].as_array().into_iter().flatten().map(|provider| &provider["name"]).collect();
     assert_eq!(names, ["Formal", "Nested"]);
+    assert_snapshot!(log_line(&host, "has nothing at `team.name`")?, @r#"WARN the token answer has nothing at `team.name`, which account.name names, so the id is shown; there is: data, ok, team plugin.name="providers.nested""#);
     let log = host.log()?;
-    assert!(log.contains("has nothing at `team.name`, which account.name names"), "{log}");
     assert!(!log.contains("access-nested-") && !log.contains(SECRET), "{log}");
     Ok(())
 }
@@ -314,8 +314,7 @@ async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Resu
     let (host, owner) = host_and_owner(&service, &(plain + &declaration_of(&service, "acme", ""))).await?;
     let dialog = owner.start_setup("acme", "plain").await?.dialog()?;
     assert_eq!((dialog.success, dialog.detail()), (false, "an internal error occurred"));
-    let log = host.log()?;
-    assert!(log.contains("the authorization endpoint cannot be used: plain http to 93.184.216.34"), "{log}");
+    assert_snapshot!(log_line(&host, "plain http to 93.184.216.34")?, @r#"WARN a step failed setup.id=[id] provider.id="plain" plugin.name="providers.plain" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.milliseconds=[duration] error=the authorization endpoint is not to be used: plain http to 93.184.216.34 is refused: use https, or allow the host under [http] allow-private"#);
     install(&owner, "acme").await
 }
 
@@ -474,7 +473,10 @@ fn an_entry_can_be_printed_as_a_table_to_start_from() -> Result<()> {
     assert!(toml::from_str::<toml::Table>(&shown).is_ok());
     let refused = folder.run(&["provider", "show", "twich"])?;
     assert!(!refused.status.success());
-    assert!(String::from_utf8(refused.stderr)?.contains("`twich` is not in the catalogue"));
+    assert_snapshot!(String::from_utf8(refused.stderr)?, @"
+    error: `twich` is not in the catalogue
+      help: take a name that `jackfield provider list` shows
+    ");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Calls through the host byte by byte: framing of bodies, retries, and limits of time and number.
 
 use anyhow::{Context, Result};
+use insta::assert_snapshot;
 use jackfield_test_support::{
     host::Host,
     raw_http::{RawHttpConnection, RawHttpServer},
@@ -12,7 +13,7 @@ use time::Duration;
 
 use crate::{
     app::AppDatabase,
-    app::{ApiClient, refusal},
+    app::{ApiClient, log_line, refusal},
     providers::declared::service_of,
     proxy::abuse::{installed, installed_of},
 };
@@ -186,8 +187,7 @@ async fn a_caller_that_takes_nothing_of_an_answer_does_not_hold_the_call_for_eve
     while served.write(&piece).await.is_ok() {}
     let (next, _) = tokio::try_join!(client.proxy_get("thing"), api.answer(OK))?;
     assert_eq!(next.status, 200, "{}", next.text);
-    let log = host.log()?;
-    assert!(log.contains("the caller has taken nothing for 1s ([proxy] idle-timeout)"), "{log}");
+    assert_snapshot!(log_line(&host, "the caller has taken nothing")?, @r#"INFO an integration was used provider.id="acme" organization.id=1 integration.id=1 proxy.status=200 proxy.requests=1 proxy.sent_bytes=0 proxy.received_bytes=[number] proxy.milliseconds=[duration] error="the caller has taken nothing for 1s ([proxy] idle-timeout)""#);
     let rest = caller.rest().await.unwrap_or_default();
     assert!(!rest.ends_with(END), "a truncated answer does not look complete");
     Ok(())

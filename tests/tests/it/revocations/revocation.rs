@@ -8,7 +8,7 @@ use insta::{allow_duplicates, assert_snapshot};
 use jackfield_store::{
     StoreError,
     grants::Tokens,
-    revocations::{self, Given, GivenGrant, NewRevocation, Reason, Revocation, Status, Which},
+    revocations::{self, NewRevocation, Reason, Revocation, RevocationFilter, RevocationPayload, RevokedGrant, Status},
 };
 use jackfield_test_support::{
     host::HostBuilder,
@@ -99,7 +99,7 @@ async fn who_removes_an_integration_has_it_revoked_at_the_provider() -> Result<(
         assert_eq!((done.status, done.reason, done.attempts), (Status::Done, Reason::Removed, 1));
         assert_eq!(done.answer.as_deref(), Some("apps.uninstall: ok"));
         let sealer = app.host.store().await?.sealer().clone();
-        assert!(done.given(&sealer)?.is_none(), "revoked tokens are not kept");
+        assert!(done.payload(&sealer)?.is_none(), "what is revoked is not kept");
         let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
         assert_eq!((&told[0]["status"], &told[0]["name"]), (&"done".into(), &"Analytical Engines".into()));
         assert_eq!(app.slack.faults().requests(Uninstall), 1);
@@ -200,8 +200,8 @@ async fn of_many_hosts_one_asks_the_provider() -> Result<()> {
         let claims = futures_util::future::join_all((0..16).map(|_| claim())).await;
         let won = claims.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().count();
         assert_eq!(won, 1);
-        let said = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
-        assert!(!said.0 && said.1.contains("another host is at it"), "{}", said.1);
+        let (succeeded, output) = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
+        assert!(!succeeded && output.contains("another host is at it"), "{output}");
     }
     Ok(())
 }
@@ -301,9 +301,9 @@ async fn tokens_of_a_setup_under_way_are_revoked_once_it_has_expired_unless_it_e
         let store = app.host.store().await?;
         let (now, later) = (OffsetDateTime::UNIX_EPOCH, OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(16));
         let note = async |setup: &'static str, token: &'static str| {
-            let grant = GivenGrant {
+            let grant = RevokedGrant {
                 tokens: Tokens { access_token: token.to_owned(), ..Tokens::default() },
-                ..GivenGrant::default()
+                ..RevokedGrant::default()
             };
             let new = NewRevocation {
                 provider: "slack".to_owned(),
@@ -311,7 +311,7 @@ async fn tokens_of_a_setup_under_way_are_revoked_once_it_has_expired_unless_it_e
                 name: String::new(),
                 organization: None,
                 reason: Reason::Orphaned,
-                given: Given { grants: vec![grant], ..Given::default() },
+                payload: RevocationPayload { grants: vec![grant], ..RevocationPayload::default() },
             };
             store.at(now).write(move |tx| revocations::note_setup(tx, setup, &new, later)).await
         };
@@ -321,9 +321,9 @@ async fn tokens_of_a_setup_under_way_are_revoked_once_it_has_expired_unless_it_e
         store.write(|tx| revocations::forget_setup(tx, "well")).await?;
         let due = async |at| store.at(at).read(|tx| revocations::due(tx, 10)).await;
         assert_eq!((due(now).await?, due(later).await?), (vec![], vec![left]));
-        let open = async |at| store.at(at).read(|tx| revocations::open(tx, &Which::default(), 10)).await;
+        let open = async |at| store.at(at).read(|tx| revocations::open(tx, &RevocationFilter::default(), 10)).await;
         assert_eq!((open(now).await?.len(), open(later).await?.len()), (0, 1), "it may end well yet");
-        let given = open(later).await?[0].given(store.sealer())?.context("it is kept")?;
+        let given = open(later).await?[0].payload(store.sealer())?.context("it is kept")?;
         assert_eq!(given.grants[0].tokens.access_token, "second");
     }
     Ok(())
@@ -345,7 +345,7 @@ async fn what_was_revoked_or_could_not_be_is_swept_after_ninety_days_and_what_is
                         name: String::new(),
                         organization: None,
                         reason: Reason::Removed,
-                        given: Given::default(),
+                        payload: RevocationPayload::default(),
                     };
                     let id = revocations::add(tx, &new)?;
                     let lease =
@@ -364,7 +364,8 @@ async fn what_was_revoked_or_could_not_be_is_swept_after_ninety_days_and_what_is
             store.at(at).sweep().await?;
             let found = store.read(move |tx| ids.into_iter().map(|id| revocations::get(tx, id)).collect());
             let found: Vec<Option<Revocation>> = found.await?;
-            let kept = |one: Option<Revocation>| one.map(|one| one.given(store.sealer()).map(|given| given.is_some()));
+            let kept =
+                |one: Option<Revocation>| one.map(|one| one.payload(store.sealer()).map(|given| given.is_some()));
             anyhow::Ok(found.into_iter().map(|one| kept(one).transpose()).collect::<Result<Vec<_>, _>>()?)
         };
         let day = time::Duration::days(1);

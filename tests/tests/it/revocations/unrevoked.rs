@@ -10,7 +10,7 @@ use jackfield_services::revocations::{RevocationOutcome, Revocations};
 use jackfield_store::{
     grants::Tokens,
     organizations,
-    revocations::{self, Given, GivenGrant, NewRevocation, Reason, Status},
+    revocations::{self, NewRevocation, Reason, RevocationPayload, RevokedGrant, Status},
 };
 use jackfield_test_support::{
     http_client::HttpResponse,
@@ -188,8 +188,8 @@ async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it()
     let store = app.host.store().await?;
     let now = OffsetDateTime::now_utc();
     let tokens = Tokens { step: "gone".to_owned(), access_token: "t".to_owned(), ..Tokens::default() };
-    let grant = GivenGrant { name: "access".to_owned(), tokens, ..GivenGrant::default() };
-    let given = Given { grants: vec![grant], is_whole: true, ..Given::default() };
+    let grant = RevokedGrant { name: "access".to_owned(), tokens, ..RevokedGrant::default() };
+    let given = RevocationPayload { grants: vec![grant], is_whole: true, ..RevocationPayload::default() };
     // Not due yet, so the running host leaves it alone.
     let later = now + Duration::hours(1);
     let add = store.write(move |tx| {
@@ -199,10 +199,10 @@ async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it()
             name: String::new(),
             organization: organizations::by_slug(tx, "acme")?.map(|acme| acme.id),
             reason: Reason::Removed,
-            given,
+            payload: given,
         };
         let id = revocations::add(tx, &new)?;
-        revocations::put_off(tx, id, later)
+        revocations::postpone(tx, id, later)
     });
     add.await?;
     for _ in 0..2 {
@@ -374,7 +374,7 @@ async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_setup_has_expi
     assert_eq!(due(now).await?, [], "the host does not know yet whether it succeeds");
     let noted = due(now + Duration::minutes(17)).await?;
     let [noted] = noted[..] else { anyhow::bail!("{noted:?}") };
-    store.write(move |tx| revocations::put_off(tx, noted, now)).await?;
+    store.write(move |tx| revocations::postpone(tx, noted, now)).await?;
     app.all_dead().await?;
     assert_eq!(AppDatabase::of(&app.host).await?.settled().await?[0].reason, Reason::Orphaned);
     Ok(())

@@ -1,6 +1,7 @@
 //! Connecting the same account again, and re-authentication.
 
 use anyhow::Result;
+use insta::assert_snapshot;
 use jackfield_test_support::{postgres::databases, stand_in_slack::TokenAnswer};
 use serde_json::json;
 
@@ -42,7 +43,8 @@ async fn re_authentication_takes_the_same_account_and_refuses_another() -> Resul
     let before = (stored.integrations().await?[0].1.clone(), stored.identities("owner@example.com").await?);
     app.slack.behave(|behaviour| behaviour.team_id = "T0OTHER".to_owned());
     let dialog = re_authenticate().await?;
-    assert!(!dialog.success && dialog.detail().contains("another account"), "{}", dialog.detail());
+    assert!(!dialog.success);
+    assert_snapshot!(dialog.detail(), @"This is another account than the one that is to be re-authenticated; nothing was changed.");
     let after = (stored.integrations().await?[0].1.clone(), stored.identities("owner@example.com").await?);
     assert_eq!(before, after);
     assert_eq!(app.list_integrations(&owner).await?.len(), 1);

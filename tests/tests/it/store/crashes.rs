@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use jackfield_store::grants::{NEEDS_REAUTHENTICATION, Status};
+use jackfield_store::grants::Status;
 use jackfield_test_support::{
     host::{Host, HostBuilder},
     http_client::HttpClient,
@@ -119,7 +119,7 @@ impl CrashApp {
                 anyhow::bail!("{}: {} grants", integration.external_id, grants.len());
             };
             ensure!(metadata["bot_access_token"] == tokens.access_token.as_str(), "one and the same token");
-            let is_marked = integration.status == NEEDS_REAUTHENTICATION;
+            let is_marked = integration.status == Status::NeedsReauthentication;
             ensure!(is_marked == (grant.status == Status::NeedsReauthentication), "marked alike");
             found.push(integration.external_id.clone());
         }

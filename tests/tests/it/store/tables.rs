@@ -9,8 +9,8 @@ use jackfield_services::accounts::{Accounts, LogInError, NewUserIn, Role, Scope}
 use jackfield_store::{
     IntegrationId, OrganizationId, Sealer, Store, StoreError, UserId, identities, identity_providers,
     integrations::{self, NewIntegration},
-    leaving::{self, Unlinked},
     organization_integrations, organizations,
+    removal::{self, Unlinked},
     revocations::Reason,
     sessions,
     setups::{self, Claim},
@@ -125,7 +125,7 @@ async fn two_installs_at_once_leave_one_row_each() -> Result<()> {
         );
         assert_eq!(store.read(move |tx| integrations::of_organization(tx, acme, None, 9)).await?.len(), 1);
         let made =
-            join_all((0..16).map(|_| store.write(|tx| identity_providers::find_or_make(tx, "slack", "slack.com"))))
+            join_all((0..16).map(|_| store.write(|tx| identity_providers::find_or_create(tx, "slack", "slack.com"))))
                 .await;
         let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert!(made.iter().all(|id| *id == made[0]));
@@ -140,11 +140,11 @@ async fn what_no_organization_has_any_more_is_found_and_what_one_has_is_left() -
         let left = install(&store, acme, workspace("T1", "left", "t")).await?;
         let shared = install(&store, acme, workspace("T2", "shared", "t")).await?;
         install(&store, other, workspace("T2", "shared", "t")).await?;
-        assert_eq!(store.read(|tx| leaving::unlinked(tx, 9)).await?, []);
+        assert_eq!(store.read(|tx| integrations::unlinked(tx, 9)).await?, []);
         let delete = format!("DELETE FROM organizations WHERE id = {acme}");
         store.tamper(delete).await?;
-        assert_eq!(store.read(|tx| leaving::unlinked(tx, 9)).await?, [left]);
-        let remove = |id| store.write(move |tx| leaving::remove_unlinked(tx, id, Reason::Orphaned));
+        assert_eq!(store.read(|tx| integrations::unlinked(tx, 9)).await?, [left]);
+        let remove = |id| store.write(move |tx| removal::remove_unlinked(tx, id, Reason::Orphaned));
         assert!(matches!(remove(left).await?, Unlinked::Removed(_)));
         assert_eq!((remove(left).await?, remove(shared).await?), (Unlinked::NotThere, Unlinked::StillShared));
     }
@@ -162,7 +162,7 @@ async fn a_transaction_that_fails_or_panics_undoes_itself_and_no_other() -> Resu
                     // The second one in here panics or fails inside a nested transaction.
                     match n % 3 {
                         0 => Ok(id),
-                        1 => Err(StoreError::Taken),
+                        1 => Err(StoreError::AlreadyExists),
                         _ => {
                             let _: IntegrationId =
                                 tx.savepoint(|_| -> Result<_, StoreError> { panic!("on purpose") })?;
@@ -232,7 +232,7 @@ async fn the_last_organization_takes_the_integration_with_it_even_when_two_leave
             let external_id = format!("T{round}");
             let id = install(&store, acme, workspace(&external_id, "n", "t")).await?;
             install(&store, other, workspace(&external_id, "n", "t")).await?;
-            let leave = |organization| store.write(move |tx| leaving::unlink(tx, organization, id, Reason::Removed));
+            let leave = |organization| store.write(move |tx| removal::unlink(tx, organization, id, Reason::Removed));
             let (one, two) = tokio::join!(leave(acme), leave(other));
             let (one, two) = (one?, two?);
             let is_removed = |unlinked| matches!(unlinked, Unlinked::Removed(_));
@@ -255,7 +255,7 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
         for token in ["first", "second"] {
             store
                 .write(move |tx| {
-                    let provider = identity_providers::find_or_make(tx, "slack", "slack.com")?;
+                    let provider = identity_providers::find_or_create(tx, "slack", "slack.com")?;
                     let new = identities::NewIdentity {
                         identity_provider: provider,
                         external_id: "U1".to_owned(),
@@ -273,7 +273,7 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
         let id = found[0].id;
         let data = store.read(move |tx| identities::data(tx, id)).await?;
         assert_eq!(data, Some(object(json!({"access_token": "second"}))));
-        let unlink = || store.write(move |tx| leaving::unlink_identity(tx, ada, id));
+        let unlink = || store.write(move |tx| removal::unlink_identity(tx, ada, id));
         assert!(unlink().await?.was_linked);
         assert!(!unlink().await?.was_linked);
         let data = store.read(move |tx| identities::data(tx, id)).await?;
@@ -320,7 +320,7 @@ async fn a_session_that_is_gone_stays_gone_and_an_expired_one_is_none() -> Resul
         store.write(move |tx| sessions::insert(tx, b"key", b"one", later)).await?;
         assert!(matches!(
             store.write(move |tx| sessions::insert(tx, b"key", b"x", later)).await,
-            Err(StoreError::Taken)
+            Err(StoreError::AlreadyExists)
         ));
         store.write(move |tx| sessions::save(tx, b"key", b"two", later)).await?;
         assert_eq!(store.read(|tx| sessions::load(tx, b"key")).await?.as_deref(), Some(b"two".as_slice()));

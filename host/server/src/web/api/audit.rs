@@ -31,7 +31,8 @@ pub(in crate::web) struct AuditQuery {
     integration: Option<String>,
 }
 
-/// `GET /api/0/organizations/{org}/audit/`: newest first, in pages with a `Link` header (RFC 8288).
+/// `GET /api/0/organizations/{org}/audit/`: newest first, in pages with a `Link` header (RFC
+/// 8288).
 pub(in crate::web) async fn audit(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,

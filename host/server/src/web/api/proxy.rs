@@ -62,8 +62,8 @@ pub(in crate::web) async fn proxy(
     Ok(response)
 }
 
-/// The part of a path that the wildcard of its route matches, as the caller wrote it: a decoded one
-/// would be another path. Empty for a route without a wildcard.
+/// The part of a path that the wildcard of its route matches, as the caller wrote it: a decoded
+/// one would be another path. Empty for a route without a wildcard.
 fn raw_path<'a>(route: &str, path: &'a str) -> &'a str {
     let segments_before = route.split('/').take_while(|segment| !segment.starts_with("{*")).count();
     path.splitn(segments_before + 1, '/').nth(segments_before).unwrap_or_default()

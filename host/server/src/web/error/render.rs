@@ -1,8 +1,8 @@
 //! The layer that renders errors: a problem in JSON under `/api/`, a page elsewhere.
 //!
 //! It stands around the routes, because only there the request's id is known, and because it sees
-//! what other layers and extractors answer: a body that is too large, a method that is not allowed,
-//! a panic.
+//! what other layers and extractors answer: a body that is too large, a method that is not
+//! allowed, a panic.
 
 use axum::{
     extract::{MatchedPath, Request, State},

@@ -10,8 +10,8 @@ use url::form_urlencoded;
 
 use jackfield_loader::{WebhookRequest, WebhookResponse};
 
-/// Methods that a service may use. A HEAD would look like a GET to the provider, which would act on
-/// a probe.
+/// Methods that a service may use. A HEAD would look like a GET to the provider, which would act
+/// on a probe.
 const METHODS: [Method; 3] = [Method::GET, Method::POST, Method::PUT];
 
 /// The request of a service.

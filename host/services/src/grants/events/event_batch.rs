@@ -72,7 +72,7 @@ impl EventBatch {
         let mut locked = BTreeMap::new();
         for external_id in named {
             let Some(integration) = integrations::by_external_id(tx, &self.provider, external_id)? else { continue };
-            if let Some(installed_at) = integrations::hold(tx, integration.id)? {
+            if let Some(installed_at) = integrations::lock(tx, integration.id)? {
                 locked.insert(external_id, LockedIntegration { integration, installed_at });
             }
         }
@@ -87,7 +87,7 @@ impl EventBatch {
         if let Some(is_news) = known.get(id) {
             return Ok(*is_news);
         }
-        let is_news = events::is_news(tx, &self.provider, id)?;
+        let is_news = events::is_new(tx, &self.provider, id)?;
         known.insert(id, is_news);
         Ok(is_news)
     }
@@ -110,7 +110,7 @@ impl EventBatch {
             EventKind::TokensRevoked { grants: names } => {
                 for grant in all.iter().filter(|grant| names.iter().any(|name| is_named(grant, name))) {
                     if must_be_verified(grant, before, tx.sealer()) {
-                        grants::put_to_the_test(tx, grant.id)?;
+                        grants::make_due(tx, grant.id)?;
                         effects.to_verify.push(grant.id);
                     } else if end(tx, grant, before)? {
                         let entry = self.entry("tokens-revoked", event).grant(&grant.name, &grant.subject);
@@ -166,7 +166,7 @@ fn end_without_grants(tx: &mut Tx<'_>, locked: &LockedIntegration, before: Offse
     if locked.installed_at >= before {
         return Ok(false);
     }
-    integrations::mark_whole(tx, locked.integration.id)
+    integrations::require_reauthentication(tx, locked.integration.id)
 }
 
 /// Ends a grant that was installed before. The identity it acts for is marked as well, and so is

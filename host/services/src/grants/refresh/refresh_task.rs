@@ -18,7 +18,7 @@ use jackfield_loader::Plugins;
 use jackfield_oauth2::truncated;
 use jackfield_store::{
     Store, StoreResult,
-    grants::{Grant, LOST, Tokens},
+    grants::{ANSWER_LOST, Grant, Tokens},
     integrations::{self, Integration},
     refreshes::{self, Claim, Lease},
 };
@@ -168,8 +168,8 @@ impl RefreshTask {
             "a refresh was sent and its answer lost"
         );
         match (is_alive, grant.is_single_use) {
-            (true, _) => Some(RefreshOutcome::Lost(LOST.to_owned())),
-            (false, Some(true)) => Some(RefreshOutcome::Over(LOST.to_owned())),
+            (true, _) => Some(RefreshOutcome::Lost(ANSWER_LOST.to_owned())),
+            (false, Some(true)) => Some(RefreshOutcome::Over(ANSWER_LOST.to_owned())),
             (false, _) => None,
         }
     }

@@ -1,22 +1,34 @@
 //! The plain C manifest that every plugin library carries as data.
 //!
-//! It holds no pointer and needs no relocation, so a host reads it from the file's bytes before anything is loaded: constructors
-//! run inside `dlopen`, and a refusal after that would come too late.
+//! It holds no pointer and needs no relocation, so a host reads it from the bytes of the file
+//! before it loads the library. Constructors run inside `dlopen`: a refusal after that is too late.
 
-use crate::{ABI_MAJOR, ABI_MINOR};
+/// Version of the frozen function and of this layout. A host refuses a plugin of any other.
+pub const ABI_MAJOR: u32 = 1;
+
+/// Counts the additions to the envelopes within one major. Operators see it. No host refuses by it.
+pub const ABI_MINOR: u32 = 0;
 
 /// Name of the exported static, without the trailing NUL.
 pub const MANIFEST_SYMBOL: &str = "JACKFIELD_PLUGIN_MANIFEST";
 
-/// First eight bytes of every manifest.
+/// The first eight bytes of every manifest.
 pub const MANIFEST_MAGIC: [u8; 8] = *b"JACKFLD\x01";
 
 const NAME_LENGTH: usize = 64;
 const VERSION_LENGTH: usize = 32;
 
-/// Who the library is and which interface it was built for.
+/// Name and version of a plugin, and the version of the interface that it was built for.
 ///
-/// Layout (little-endian, 112 bytes, frozen): magic 8, abi major 4, abi minor 4, name 64 and version 32, both UTF-8 padded with NUL.
+/// The layout is frozen. 112 bytes, little-endian:
+///
+/// | bytes | field |
+/// | --- | --- |
+/// | 8 | [`MANIFEST_MAGIC`] |
+/// | 4 | ABI major |
+/// | 4 | ABI minor |
+/// | 64 | name, UTF-8, padded with NUL |
+/// | 32 | version, UTF-8, padded with NUL |
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Manifest {
@@ -34,7 +46,7 @@ impl Manifest {
     /// The manifest of a plugin built against this version of the interface.
     ///
     /// # Panics
-    /// At compile time, when `name` is longer than 64 bytes or `version` longer than 32.
+    /// At compile time, if `name` is longer than 64 bytes or `version` longer than 32.
     #[must_use]
     pub const fn new(name: &str, version: &str) -> Self {
         Self {
@@ -46,7 +58,8 @@ impl Manifest {
         }
     }
 
-    /// Reads a manifest from the bytes of its symbol; `None` when they are too few or do not begin with [`MANIFEST_MAGIC`].
+    /// Reads a manifest from the bytes of its symbol. `None` if they are too few or do not begin
+    /// with [`MANIFEST_MAGIC`].
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::SIZE] = bytes.get(..Self::SIZE)?.try_into().ok()?;
@@ -64,25 +77,25 @@ impl Manifest {
         })
     }
 
-    /// Major version of the interface the plugin was built for.
+    /// Major version of the interface that the plugin was built for.
     #[must_use]
     pub const fn abi_major(&self) -> u32 {
         self.abi_major
     }
 
-    /// Minor version of the interface the plugin was built for.
+    /// Minor version of the interface that the plugin was built for.
     #[must_use]
     pub const fn abi_minor(&self) -> u32 {
         self.abi_minor
     }
 
-    /// Package name of the plugin; invalid UTF-8 is replaced.
+    /// Package name of the plugin. Invalid UTF-8 is replaced.
     #[must_use]
     pub fn name(&self) -> String {
         unpadded(&self.name)
     }
 
-    /// Package version of the plugin; invalid UTF-8 is replaced.
+    /// Package version of the plugin. Invalid UTF-8 is replaced.
     #[must_use]
     pub fn version(&self) -> String {
         unpadded(&self.version)

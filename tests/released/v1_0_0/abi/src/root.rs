@@ -1,7 +1,8 @@
 //! The abi_stable root module: one function, frozen for the whole major version.
 //!
-//! abi_stable's layout check accepts a library with *more* fields than the host knows and refuses one with *less*, so a field added
-//! here would lock out every older plugin. Nothing is ever added; all growth is in the [envelopes](crate::envelope).
+//! abi_stable's layout check accepts a library with *more* fields than the host knows and refuses
+//! one with *less*. A field added here would lock out every older plugin, so none is ever added:
+//! only the [envelopes](crate::envelope) grow.
 #![allow(unsafe_code, reason = "this module is the foreign-function border")]
 #![allow(non_local_definitions, missing_docs, reason = "expansion of derive(StableAbi)")]
 
@@ -15,7 +16,7 @@ use abi_stable::{
     std_types::{RSlice, RStr, RVec},
 };
 
-/// Name under which abi_stable looks for the [`LibHeader`] of a library, without the trailing NUL.
+/// Name of the symbol that abi_stable takes the [`LibHeader`] from, without the trailing NUL.
 pub const HEADER_SYMBOL: &str = "_1as_0lib_1header_0root_bmodule_bloader";
 
 /// The root module of a plugin library. **Frozen: never add a field.**
@@ -35,16 +36,36 @@ impl abi_stable::library::RootModule for PluginRef {
     const VERSION_STRINGS: VersionStrings = package_version_strings!();
 }
 
-/// What a plugin library implements behind the frozen function. It must not unwind: a panic that crosses the border aborts the host.
+/// What a plugin library implements behind the frozen function. `jackfield-plugin` does it for an
+/// author. It must not unwind: a panic that crosses the border aborts the host.
+///
+/// ```
+/// use jackfield_plugin_abi::{envelope::{Fault, FaultKind, Reply, op}, root::Exported};
+///
+/// struct Library;
+///
+/// impl Exported for Library {
+///     fn call(op: &str, _body: &[u8]) -> Vec<u8> {
+///         match op {
+///             op::PROVIDERS => br#"{"ok": {"providers": []}}"#.to_vec(),
+///             _ => {
+///                 let fault = Fault::new(FaultKind::Unsupported, "this op is not known");
+///                 serde_json::to_vec(&Reply::<()>::fault(fault)).unwrap()
+///             }
+///         }
+///     }
+/// }
+/// # assert!(Library::call(op::CREATE, b"{}").starts_with(b"{\"fault\""));
+/// ```
 pub trait Exported {
-    /// Answers one op with the bytes of an [`crate::envelope::Reply`].
+    /// Answers one op with the bytes of a [`crate::envelope::Reply`].
     fn call(op: &str, body: &[u8]) -> Vec<u8>;
 }
 
-/// The header a plugin exports as [`HEADER_SYMBOL`]: what `#[export_root_module]` would expand to.
+/// The header that a plugin exports as [`HEADER_SYMBOL`], as `#[export_root_module]` expands to it.
 #[must_use]
 pub const fn header<E: Exported>() -> LibHeader {
-    // SAFETY: `construct::<E>` returns exactly the `PluginRef` whose layout is put into the header.
+    // SAFETY: `construct::<E>` returns the `PluginRef` whose layout this puts into the header.
     unsafe { LibHeader::from_constructor::<PluginRef>(construct::<E>, CheckTypeLayout::Yes) }
 }
 
@@ -63,26 +84,28 @@ extern "C" fn call<E: Exported>(op: RStr<'_>, body: RSlice<'_, u8>) -> RVec<u8> 
 impl PluginRef {
     /// Checks a library's header and layout and takes its root module out of it.
     ///
-    /// Works for any number of libraries: unlike `RootModule::load_from_file` it keeps no static per type.
+    /// Works for many libraries: unlike `RootModule::load_from_file`, it keeps no static per type.
     ///
     /// # Errors
-    /// What abi_stable found, cut down to the lines that say something: its own text is some 250 lines of layout dumps.
+    /// What abi_stable found, without its layout dumps of some 250 lines.
     ///
     /// # Safety
-    /// `header` must be the value of the symbol [`HEADER_SYMBOL`] of a library that is never unloaded.
+    /// `header` must be the value of the symbol [`HEADER_SYMBOL`] of a library that is never
+    /// unloaded.
     pub unsafe fn from_header(header: AbiHeaderRef) -> Result<Self, String> {
         let header: &'static LibHeader = header.upgrade().map_err(|error| shortened(&error))?;
         header.init_root_module::<Self>().map_err(|error| shortened(&error))
     }
 
-    /// Asks the plugin: `op` of [`crate::envelope::op`], `body` a JSON envelope.
+    /// Calls the plugin with an op of [`crate::envelope::op`] and a JSON envelope.
     #[must_use]
     pub fn ask(self, op: &str, body: &[u8]) -> Vec<u8> {
         self.call()(op.into(), body.into()).into_vec()
     }
 }
 
-/// Keeps the last `type:` before each `Error:` of a layout dump; other errors keep their first line.
+/// Keeps the last `type:` before each `Error:` of a layout dump. Other errors keep their first
+/// line.
 fn shortened(error: &LibraryError) -> String {
     let text = error.to_string();
     let mut last_type = "";

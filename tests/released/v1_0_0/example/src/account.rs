@@ -1,8 +1,8 @@
-//! Logs in with OAuth 2.0, which the host runs, and asks the service who that was.
+//! Logs in with OAuth 2.0, asks the service for the account, and handles its events.
 
 use jackfield_plugin::{
-    ClientAuthentication, Host, HttpRequest, Identity, Integration, OAuth2, Pipeline, Provider, Result, State,
-    TokenRequest, Value, value,
+    Api, ClientAuthentication, Event, EventResponse, GrantSelector, Host, HttpRequest, Identity, Integration, OAuth2,
+    Pipeline, Provider, Result, State, TokenRequest, Value, WebhookRequest, WebhookResponse, value,
 };
 use serde::Deserialize;
 
@@ -14,6 +14,8 @@ pub(crate) struct Options {
     authorize_url: String,
     token_url: String,
     api_url: String,
+    /// What a request to the events URL must have as `key`. Without it, the URL does not exist.
+    events_key: String,
 }
 
 pub(crate) struct Account(Options);
@@ -25,6 +27,10 @@ impl Provider for Account {
 
     fn new(options: Options) -> Self {
         Self(options)
+    }
+
+    fn api(&self) -> Option<Api> {
+        Some(Api::new(&self.0.api_url).header("x-released", "1.0"))
     }
 
     fn pipeline(&self) -> Pipeline {
@@ -41,18 +47,40 @@ impl Provider for Account {
     }
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
-        let answer: Value = value(&state, "data")?;
-        let text = |path: &str| answer.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let api = host.send(HttpRequest::get(&self.0.api_url).bearer(&text("/access_token"))).await?;
-        host.info(format!("the service answered {}", api.status));
+        let token_response: Value = value(&state, "data")?;
+        let text = |path: &str| token_response.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let request = HttpRequest::get(&self.0.api_url).bearer_auth(&text("/access_token"));
+        let response = host.send(request).await?;
+        host.info(format!("the service answered {}", response.status));
         let identity = Identity::new("released", "stand-in", text("/authed_user/id"))
             .scopes(text("/scope").split(','))
             .data_if_some("nothing", None::<String>)
             .data("app", text("/app_id"));
         Ok(Integration::new(text("/team/id"))
             .name(text("/team/name"))
-            .metadata("status", api.status)
+            .metadata("status", response.status)
             .metadata_if_some("bot", Some(text("/bot_user_id")))
             .identity(identity))
+    }
+
+    fn handles_events(&self) -> bool {
+        !self.0.events_key.is_empty()
+    }
+
+    async fn handle_event(&self, request: WebhookRequest, _: Host) -> Result<EventResponse> {
+        if request.query("key") != Some(&*self.0.events_key) {
+            return Ok(WebhookResponse::new(401).into());
+        }
+        let Ok(body) = request.json::<Value>() else { return Ok(WebhookResponse::new(400).into()) };
+        let text = |key: &str| body[key].as_str().unwrap_or_default();
+        let response = EventResponse::new(WebhookResponse::new(200).with_body("text/plain", "handled"));
+        let event = match text("type") {
+            "uninstalled" => Event::uninstalled(text("account")),
+            "tokens-revoked" => {
+                Event::tokens_revoked(text("account"), [GrantSelector::new("access").subject(text("user"))])
+            }
+            _ => return Ok(response),
+        };
+        Ok(response.event(event.id(text("id")).time(body["time"].as_u64().unwrap_or_default())))
     }
 }

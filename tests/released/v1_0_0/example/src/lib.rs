@@ -1,4 +1,4 @@
-//! Everything that a plugin of 1.0 can do, built against the api of 1.0.
+//! Everything that a plugin of 1.0 can do, built against the API of 1.0.
 
 mod account;
 mod workshop;

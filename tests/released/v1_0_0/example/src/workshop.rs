@@ -1,8 +1,9 @@
-//! Steps of the plugin's own: HTML, a form that the host draws, a redirect, a request through the host; and how they go wrong.
+//! Steps that the plugin runs itself: HTML, a form that the host renders, a redirect, a request
+//! through the host, and how they fail.
 
 use jackfield_plugin::{
-    Answer, Dialog, Error, Field, FieldType, Form, Grant, Host, HttpRequest, Identity, Integration, Leaving, Pipeline,
-    Provider, Refreshed, Result, Revoked, Secret, State, Step, View, WebhookAnswer, WebhookCall, json, value,
+    Answer, Dialog, Error, Field, FieldType, Form, Grant, Host, HttpRequest, Identity, Integration, Pipeline, Provider,
+    Refreshed, Result, RevokeRequest, Revoked, Secret, State, Step, View, WebhookRequest, WebhookResponse, json, value,
 };
 use serde::Deserialize;
 
@@ -72,13 +73,13 @@ impl Provider for Workshop {
         })
     }
 
-    async fn revoke(&self, leaving: Leaving, _: Host) -> Result<Revoked> {
-        Ok(Revoked::done(format!("{} of {} given up", leaving.grants.len(), leaving.external_id)))
+    async fn revoke(&self, request: RevokeRequest, _: Host) -> Result<Revoked> {
+        Ok(Revoked::done(format!("{} of {} revoked", request.grants.len(), request.external_id)))
     }
 
-    async fn receive(&self, call: WebhookCall, _: State, host: Host) -> Result<WebhookAnswer> {
-        let own = host.token(call.query("grant").unwrap_or_default()).await?;
-        Ok(WebhookAnswer::new(200).with_body("text/plain", own.scopes.join(" ")).bind("received", true))
+    async fn handle_webhook(&self, request: WebhookRequest, _: State, host: Host) -> Result<WebhookResponse> {
+        let own = host.token(request.query("grant").unwrap_or_default()).await?;
+        Ok(WebhookResponse::new(200).with_body("text/plain", own.scopes.join(" ")).bind("received", true))
     }
 }
 
@@ -125,10 +126,14 @@ struct Call(Options);
 impl View for Call {
     async fn dispatch(&self, mut step: Step) -> Result<Answer> {
         let amount: u32 = step.value("amount")?;
-        let request = HttpRequest::post(&self.0.url).bearer(self.0.key.expose()).header("x-amount", amount.to_string());
-        let answer = step.send(request.json(&json!({"amount": amount}))).await?;
+        let request =
+            HttpRequest::post(&self.0.url).bearer_auth(self.0.key.expose()).header("x-amount", amount.to_string());
+        let response = step.send(request.json(&json!({"amount": amount}))).await?;
         let refused = step.send(HttpRequest::get("https://elsewhere.example/")).await;
-        step.bind("called", json!({"status": answer.status, "good": answer.is_success(), "refused": refused.is_err()}));
+        step.bind(
+            "called",
+            json!({"status": response.status, "good": response.is_success(), "refused": refused.is_err()}),
+        );
         Ok(Answer::Next)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// What went wrong, for the operator's log. The person in the browser reads `an internal error occurred`; to tell them something, answer
-/// [`Answer::Error`](crate::Answer::Error) instead.
+/// What went wrong, for the operator's log. The person in the browser reads `an internal error
+/// occurred`. To tell them more, answer [`Answer::Error`](crate::Answer::Error) instead.
 ///
 /// Every standard error converts with `?`.
 ///
@@ -21,11 +21,11 @@ use std::fmt;
 #[derive(Debug)]
 pub struct Error(String);
 
-/// Short for results with [`Error`].
+/// A result with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error in the author's own words. Put no secret into it.
+    /// An error with this message. Put no secret into it.
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
@@ -37,7 +37,7 @@ impl fmt::Display for Error {
     }
 }
 
-// As in anyhow: not `std::error::Error` itself, so that everything that is converts.
+// As in anyhow, `Error` is no `std::error::Error` itself, so that every one of those converts.
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
         Self(error.to_string())

@@ -1,57 +1,58 @@
-//! Answers the host's ops: the author's futures are polled here, and no panic gets past.
+//! Answers the host's ops with the author's code.
 //!
-//! The host is the runtime: a future is polled with a waker that does nothing. Ready is an answer; pending with a request for the host is
-//! [`Turn::Wants`]; pending without one cannot end, and is told as a fault.
+//! The host is the runtime: the glue polls a future with a waker that does nothing. A ready future
+//! is an answer. A pending one that has asked the host for something is
+//! [`TaskResult::AwaitsResponse`] or [`TaskResult::AwaitsToken`]. A pending one that has not can
+//! never end, so it is a fault.
 //!
-//! A panic may leave the author's value half changed, so its instance is dropped, with all its tasks, and made anew from the same options
-//! before it is asked again.
+//! A panic may leave the author's value half changed. The glue then drops the instance with all its
+//! tasks, and creates it again from the same options.
 
 use std::{
-    any::Any,
-    cell::RefCell,
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
 
 use jackfield_plugin_abi::envelope::{
-    CreateIn, CreateOut, DropIn, Fault, FaultKind, LogLine, NamedProvider, OptionMistake, ProvidersOut, Question,
-    Reply, ResumeIn, StartIn, State, Step as StepOut, StepKind, Turn, TurnOut, op,
+    CreateIn, CreateOut, DropIn, Fault, FaultKind, LogLine, NamedProvider, ProvidersOut, Question, Reply, ResumeIn,
+    StartIn, State, Step as StepOut, StepKind, TaskOut, TaskResult, op,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Answer, Host, Step,
-    export::{Exporter, Made, Registry},
-    host::Want,
-    pipeline::{Boxed, Kind},
+    Host, Step,
+    export::{BuiltProvider, ProviderType},
+    host::HostRequest,
+    lock::lock,
+    panics::{catch, drop_caught, install_hook},
+    pipeline::PipelineStep,
+    registry::{Instance, Registry, Task, TaskFuture},
 };
 
 /// Answers one op.
 pub fn call(registry: &Registry, op: &str, body: &[u8]) -> Vec<u8> {
-    keep_panics_quiet();
+    install_hook();
     let mut log = Vec::new();
     match op {
-        op::PROVIDERS => answered(guarded(|| Ok(providers(registry))), log),
-        op::CREATE => answered(guarded(|| create(registry, read(body)?)), log),
+        op::PROVIDERS => reply(catch(|| Ok(providers(registry))), log),
+        op::CREATE => reply(catch(|| create(registry, read(body)?)), log),
         op::START => {
-            let turn = guarded_turn(registry, || start(registry, read(body)?), &mut log);
-            answered(turn, log)
+            let result = run_task(registry, || start(registry, read(body)?), &mut log);
+            reply(result, log)
         }
         op::RESUME => {
-            let turn = guarded_turn(registry, || resume(registry, read(body)?), &mut log);
-            answered(turn, log)
+            let result = run_task(registry, || resume(registry, read(body)?), &mut log);
+            reply(result, log)
         }
-        op::DROP => answered(guarded(|| forget(registry, read(body)?)), log),
+        op::DROP => reply(catch(|| drop_ids(registry, read(body)?)), log),
         other => {
             let fault = Fault::new(FaultKind::Unsupported, format!("the op `{other}` is not known to this plugin"));
-            answered::<()>(Err(fault), log)
+            reply::<()>(Err(fault), log)
         }
     }
 }
 
-fn answered<T: Serialize>(result: Result<T, Fault>, log: Vec<LogLine>) -> Vec<u8> {
+fn reply<T: Serialize>(result: Result<T, Fault>, log: Vec<LogLine>) -> Vec<u8> {
     let reply = match result {
         Ok(value) => Reply { log, ..Reply::ok(value) },
         Err(fault) => Reply { log, ..Reply::fault(fault) },
@@ -61,134 +62,46 @@ fn answered<T: Serialize>(result: Result<T, Fault>, log: Vec<LogLine>) -> Vec<u8
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(body).map_err(|error| {
-        let at = format!("line {} column {}", error.line(), error.column());
-        Fault::new(FaultKind::Malformed, format!("the envelope cannot be read at {at}"))
+        let place = format!("line {} column {}", error.line(), error.column());
+        Fault::new(FaultKind::Malformed, format!("the envelope cannot be read at {place}"))
     })
 }
 
-fn malformed(what: &str) -> Fault {
+fn no_such(what: &str) -> Fault {
     Fault::new(FaultKind::Malformed, format!("there is no such {what}"))
 }
 
-/// A fault that lists options.
-pub(crate) fn option_fault(options: Vec<OptionMistake>) -> Fault {
-    Fault { kind: FaultKind::Options, message: "the options do not fit".to_owned(), options }
-}
-
-thread_local! {
-    /// Whether author's code runs on this thread, and what its last panic said and where.
-    static GUARD: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// A plugin has a standard library of its own: its hook is not the host's. Ours keeps the words of a guarded panic instead of printing
-/// them; any other, as in an author's own tests, goes on to the hook before.
-fn keep_panics_quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let is_guarded = GUARD.with_borrow_mut(|guard| {
-                let Some(words) = guard else { return false };
-                let message = info.payload_as_str().unwrap_or("a value that is no text");
-                let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
-                *words = format!("{message}{place}");
-                true
-            });
-            if !is_guarded {
-                before(info);
-            }
-        }));
-    });
-}
-
-/// Runs author's code; a panic becomes a fault.
-fn guarded<T>(run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    let outer = GUARD.replace(Some(String::new()));
-    let result = catch_unwind(AssertUnwindSafe(run));
-    let words = GUARD.replace(outer).unwrap_or_default();
-    result.unwrap_or_else(|payload| {
-        forget_payload(payload);
-        Err(Fault::new(FaultKind::Panicked, words))
-    })
-}
-
-/// Dropping the payload could panic once more.
-fn forget_payload(payload: Box<dyn Any + Send>) {
-    std::mem::forget(payload);
-}
-
-/// Drops author's values, which may panic.
-fn dropped<T>(value: T) {
-    let _ = guarded(|| {
-        drop(value);
-        Ok(())
-    });
-}
-
-fn locked<T>(mutex: &Mutex<Option<HashMap<u64, T>>>) -> Locked<'_, T> {
-    Locked(mutex.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// A map that is made when it is first wanted. The lock is never held while author's code runs.
-struct Locked<'a, T>(MutexGuard<'a, Option<HashMap<u64, T>>>);
-
-impl<T> Locked<'_, T> {
-    fn map(&mut self) -> &mut HashMap<u64, T> {
-        self.0.get_or_insert_with(HashMap::new)
-    }
-}
-
 fn providers(registry: &Registry) -> ProvidersOut {
-    let named = |exporter: &Exporter| NamedProvider {
-        id: exporter.id.to_owned(),
-        name: exporter.name.to_owned(),
-        options: (exporter.options)().unwrap_or_default().iter().map(|option| (*option).to_owned()).collect(),
+    let named = |provider_type: &ProviderType| NamedProvider {
+        id: provider_type.id.to_owned(),
+        name: provider_type.name.to_owned(),
+        options: (provider_type.options)().unwrap_or_default().iter().map(|option| (*option).to_owned()).collect(),
     };
-    ProvidersOut { providers: registry.exporters().iter().map(named).collect() }
+    ProvidersOut { providers: registry.provider_types().iter().map(named).collect() }
 }
 
-/// One configured provider.
-pub(crate) struct Instance {
-    exporter: Exporter,
-    options: State,
-    made: Made,
+fn create(registry: &Registry, input: CreateIn) -> Result<CreateOut, Fault> {
+    let provider_types = registry.provider_types();
+    let found = provider_types.iter().find(|provider_type| provider_type.id == input.provider);
+    let provider_type = *found.ok_or_else(|| no_such("provider"))?;
+    let provider = (provider_type.build)(&input.options)?;
+    let id = registry.next_id();
+    let output = description(id, &provider)?;
+    registry.insert_instance(id, Instance { provider_type, options: input.options, provider });
+    Ok(output)
 }
 
-/// A question that is being answered.
-pub(crate) struct Task {
-    instance: u64,
-    host: Host,
-    work: Work,
-}
-
-enum Work {
-    View { future: Boxed<Answer>, state: Arc<Mutex<State>> },
-    Other { future: Boxed<Turn> },
-}
-
-fn create(registry: &Registry, asked: CreateIn) -> Result<CreateOut, Fault> {
-    let exporters = registry.exporters();
-    let exporter = exporters.iter().find(|exporter| exporter.id == asked.provider);
-    let exporter = *exporter.ok_or_else(|| malformed("provider"))?;
-    let made = (exporter.make)(&asked.options)?;
-    let id = registry.fresh_id();
-    let out = described(id, &made)?;
-    let instance = Arc::new(Instance { exporter, options: asked.options, made });
-    locked(&registry.instances).map().insert(id, instance);
-    Ok(out)
-}
-
-fn described(instance: u64, made: &Made) -> Result<CreateOut, Fault> {
+fn description(instance: u64, provider: &BuiltProvider) -> Result<CreateOut, Fault> {
     let mut steps: Vec<StepOut> = Vec::new();
     let mut missing: Vec<String> = Vec::new();
-    for (name, kind) in &made.pipeline.steps {
+    for (name, step) in &provider.pipeline.steps {
         if steps.iter().any(|step| step.name == *name) {
             return Err(Fault::new(FaultKind::Failed, format!("two steps are named `{name}`; give each its own name")));
         }
-        let kind = match kind {
-            Kind::View(_) => StepKind::View,
-            Kind::OAuth2FromState(_) => StepKind::OAuth2FromState,
-            Kind::OAuth2(oauth2) => {
+        let kind = match step {
+            PipelineStep::View(_) => StepKind::View,
+            PipelineStep::OAuth2FromState(_) => StepKind::OAuth2FromState,
+            PipelineStep::OAuth2(oauth2) => {
                 missing.extend(oauth2.missing().into_iter().map(str::to_owned));
                 StepKind::OAuth2(oauth2.clone())
             }
@@ -197,172 +110,154 @@ fn described(instance: u64, made: &Made) -> Result<CreateOut, Fault> {
     }
     Ok(CreateOut {
         instance,
-        is_configured: made.is_configured && missing.is_empty(),
+        is_configured: provider.is_configured && missing.is_empty(),
         missing,
-        config: made.config.clone(),
-        dialog: made.dialog,
-        icon: made.icon.map(str::to_owned),
-        hosts: made.hosts.clone(),
-        hosts_from_forms: made.hosts_from_forms,
-        api: made.api.clone(),
+        config: provider.config.clone(),
+        dialog: provider.dialog,
+        icon: provider.icon.map(str::to_owned),
+        hosts: provider.hosts.clone(),
+        allows_user_supplied_hosts: provider.allows_user_supplied_hosts,
+        api: provider.api.clone(),
+        handles_events: provider.handles_events,
         steps,
     })
 }
 
-fn instance(registry: &Registry, id: u64) -> Result<Arc<Instance>, Fault> {
-    locked(&registry.instances).map().get(&id).cloned().ok_or_else(|| malformed("instance"))
-}
-
-/// What is to be polled, and under which id it waits if it has to.
-struct Ready {
-    id: u64,
-    task: Task,
-}
-
-/// Starts or resumes a task and polls it once; after a panic its instance is made anew.
-fn guarded_turn(
+/// Starts or resumes a task and polls it once. After a panic, creates its instance again.
+fn run_task(
     registry: &Registry,
-    ready: impl FnOnce() -> Result<Ready, Fault>,
+    task: impl FnOnce() -> Result<(u64, Task), Fault>,
     log: &mut Vec<LogLine>,
-) -> Result<TurnOut, Fault> {
-    let Ready { id, task } = guarded(ready)?;
+) -> Result<TaskOut, Fault> {
+    let (id, task) = catch(task)?;
     let (instance, host) = (task.instance, task.host.clone());
     let result = poll(registry, id, task);
     log.extend(host.take_log());
     if matches!(&result, Err(fault) if fault.kind == FaultKind::Panicked) {
-        make_anew(registry, instance);
+        recreate_instance(registry, instance);
     }
     result
 }
 
-fn start(registry: &Registry, asked: StartIn) -> Result<Ready, Fault> {
-    let instance = instance(registry, asked.instance)?;
+fn start(registry: &Registry, input: StartIn) -> Result<(u64, Task), Fault> {
+    let instance = registry.instance(input.instance).ok_or_else(|| no_such("instance"))?;
     let host = Host::default();
-    host.set_time(asked.now);
-    let work = work(registry, &instance, asked.instance, asked.question, &host)?;
-    Ok(Ready { id: registry.fresh_id(), task: Task { instance: asked.instance, host, work } })
+    host.set_time(input.now);
+    let future = task_future(registry, &instance, input.instance, input.question, &host)?;
+    Ok((registry.next_id(), Task { instance: input.instance, host, future }))
 }
 
-fn work(registry: &Registry, instance: &Instance, id: u64, question: Question, host: &Host) -> Result<Work, Fault> {
+fn task_future(
+    registry: &Registry,
+    instance: &Instance,
+    id: u64,
+    question: Question,
+    host: &Host,
+) -> Result<TaskFuture, Fault> {
+    let step = |wanted: &str| {
+        let mut steps = instance.provider.pipeline.steps.iter();
+        steps.find(|(name, _)| name == wanted).map(|(_, step)| step)
+    };
     match question {
         Question::View { view, request, state } => {
-            let found = instance.made.pipeline.steps.iter().find(|(name, _)| *name == view);
-            let Some((_, Kind::View(view))) = found else { return Err(malformed("view")) };
+            let Some(PipelineStep::View(view)) = step(&view) else { return Err(no_such("view")) };
             let state = Arc::new(Mutex::new(state));
             let step = Step::new(request, state.clone(), host.clone());
-            let future = begun(registry, id, || view.clone().dispatch(step))?;
-            Ok(Work::View { future, state })
+            let future = create_future(registry, id, || view.clone().dispatch(step))?;
+            Ok(TaskFuture::View { future, state })
         }
-        Question::OAuth2 { step, state } => {
-            let found = instance.made.pipeline.steps.iter().find(|(name, _)| *name == step);
-            let Some((_, Kind::OAuth2FromState(from_state))) = found else { return Err(malformed("OAuth 2.0 step")) };
+        Question::OAuth2 { step: name, state } => {
+            let Some(PipelineStep::OAuth2FromState(from_state)) = step(&name) else {
+                return Err(no_such("OAuth 2.0 step"));
+            };
             let from_state = from_state.clone();
-            let future =
-                Box::pin(async move { from_state(&state).map(|oauth2| Turn::OAuth2 { oauth2: Box::new(oauth2) }) });
-            Ok(Work::Other { future })
+            let oauth2 =
+                async move { from_state(&state).map(|oauth2| TaskResult::OAuth2 { oauth2: Box::new(oauth2) }) };
+            Ok(TaskFuture::Other(Box::pin(oauth2)))
         }
         Question::Unknown => Err(Fault::new(FaultKind::Unsupported, "this plugin does not know this question")),
-        other => Ok(Work::Other {
-            future: begun(registry, id, || instance.made.provider.clone().answer(other, host.clone()))?,
-        }),
+        other => {
+            let provider = &instance.provider.provider;
+            Ok(TaskFuture::Other(create_future(registry, id, || provider.clone().answer(other, host.clone()))?))
+        }
     }
 }
 
-/// A step may panic before its first await, where it is not an `async fn`.
-fn begun<T>(registry: &Registry, instance: u64, begin: impl FnOnce() -> T) -> Result<T, Fault> {
-    let result = guarded(|| Ok(begin()));
+/// A step that is no `async fn` may panic before there is a future.
+fn create_future<T>(registry: &Registry, instance: u64, create: impl FnOnce() -> T) -> Result<T, Fault> {
+    let result = catch(|| Ok(create()));
     if result.is_err() {
-        make_anew(registry, instance);
+        recreate_instance(registry, instance);
     }
     result
 }
 
-fn resume(registry: &Registry, asked: ResumeIn) -> Result<Ready, Fault> {
-    let task = locked(&registry.tasks).map().remove(&asked.task).ok_or_else(|| malformed("task"))?;
-    task.host.set_time(asked.now);
-    task.host.give(asked.input);
-    Ok(Ready { id: asked.task, task })
+fn resume(registry: &Registry, input: ResumeIn) -> Result<(u64, Task), Fault> {
+    let task = registry.remove_task(input.task).ok_or_else(|| no_such("task"))?;
+    task.host.set_time(input.now);
+    task.host.set_input(input.input);
+    Ok((input.task, task))
 }
 
-fn poll(registry: &Registry, id: u64, mut task: Task) -> Result<TurnOut, Fault> {
-    let polled = guarded(|| Ok(poll_once(&mut task.work)));
-    match polled {
-        Ok(Poll::Ready(turn)) => {
-            dropped(task);
-            turn.map(|turn| TurnOut { turn })
-        }
-        Ok(Poll::Pending) => match task.host.take_wants() {
-            Some(want) => {
-                locked(&registry.tasks).map().insert(id, task);
-                let turn = match want {
-                    Want::Request(request) => Turn::Wants { task: id, request },
-                    Want::Token { grant, subject } => Turn::WantsToken { task: id, grant, subject },
-                };
-                Ok(TurnOut { turn })
-            }
-            None => {
-                dropped(task);
-                let message = "a step can only await what the host lends, like `step.send(request)`; \
-                     a timer, a socket or a channel never wakes it";
-                Err(Fault::new(FaultKind::Stalled, message))
-            }
-        },
+fn poll(registry: &Registry, id: u64, mut task: Task) -> Result<TaskOut, Fault> {
+    let polled = match catch(|| Ok(poll_once(&mut task.future))) {
+        Ok(polled) => polled,
         Err(fault) => {
-            dropped(task);
-            Err(fault)
+            drop_caught(task);
+            return Err(fault);
         }
+    };
+    if let Poll::Ready(result) = polled {
+        drop_caught(task);
+        return result.map(|result| TaskOut { result });
     }
+    let Some(request) = task.host.take_request() else {
+        drop_caught(task);
+        let message = "a step can only await what the host provides, like `step.send(request)`; \
+             a timer, a socket or a channel never wakes it";
+        return Err(Fault::new(FaultKind::Stalled, message));
+    };
+    registry.insert_task(id, task);
+    let result = match request {
+        HostRequest::Send(request) => TaskResult::AwaitsResponse { task: id, request },
+        HostRequest::Token { grant, subject } => TaskResult::AwaitsToken { task: id, grant, subject },
+    };
+    Ok(TaskOut { result })
 }
 
-fn poll_once(work: &mut Work) -> Poll<Result<Turn, Fault>> {
+fn poll_once(future: &mut TaskFuture) -> Poll<Result<TaskResult, Fault>> {
     let mut context = Context::from_waker(Waker::noop());
     let failed = |error: crate::Error| Fault::new(FaultKind::Failed, error.to_string());
-    match work {
-        Work::View { future, state } => future.as_mut().poll(&mut context).map(|answer| {
-            let state = state.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            answer.map(|answer| Turn::Answered { answer, state }).map_err(failed)
+    match future {
+        TaskFuture::View { future, state } => future.as_mut().poll(&mut context).map(|answer| {
+            let state: State = lock(state).clone();
+            answer.map(|answer| TaskResult::Answered { answer, state }).map_err(failed)
         }),
-        Work::Other { future } => future.as_mut().poll(&mut context).map(|turn| turn.map_err(failed)),
+        TaskFuture::Other(future) => future.as_mut().poll(&mut context).map(|result| result.map_err(failed)),
     }
 }
 
-/// Replaces an instance that may be half changed. Where even that fails it is gone, and asking it is a fault.
-fn make_anew(registry: &Registry, id: u64) {
-    drop_tasks(registry, id);
-    let Ok(old) = instance(registry, id) else { return };
-    let made = guarded(|| (old.exporter.make)(&old.options));
-    let replaced = {
-        let mut instances = locked(&registry.instances);
-        match (instances.map().remove(&id), made) {
-            (Some(replaced), Ok(made)) => {
-                let fresh = Arc::new(Instance { exporter: old.exporter, options: old.options.clone(), made });
-                instances.map().insert(id, fresh);
-                Some(replaced)
-            }
-            // Dropped meanwhile: it stays dropped.
-            (replaced, _) => replaced,
-        }
+/// Replaces an instance that may be half changed. If that fails, the instance is gone, and a
+/// question to it is a fault.
+fn recreate_instance(registry: &Registry, id: u64) {
+    registry.remove_tasks_of(id).into_iter().for_each(drop_caught);
+    let Some(old) = registry.instance(id) else { return };
+    let Ok(provider) = catch(|| (old.provider_type.build)(&old.options)) else {
+        drop_caught((registry.remove_instance(id), old));
+        return;
     };
-    dropped((old, replaced));
+    let new = Arc::new(Instance { provider_type: old.provider_type, options: old.options.clone(), provider });
+    drop_caught((registry.replace_instance(id, &new), old, new));
 }
 
-fn drop_tasks(registry: &Registry, instance: u64) {
-    let tasks: Vec<Task> = {
-        let mut tasks = locked(&registry.tasks);
-        tasks.map().extract_if(|_, task| task.instance == instance).map(|(_, task)| task).collect()
-    };
-    tasks.into_iter().for_each(dropped);
-}
-
-fn forget(registry: &Registry, asked: DropIn) -> Result<serde_json::Value, Fault> {
-    if let Some(task) = asked.task {
-        let task = locked(&registry.tasks).map().remove(&task);
-        dropped(task);
+fn drop_ids(registry: &Registry, input: DropIn) -> Result<serde_json::Value, Fault> {
+    if let Some(id) = input.task {
+        drop_caught(registry.remove_task(id));
     }
-    if let Some(id) = asked.instance {
-        let instance = locked(&registry.instances).map().remove(&id);
-        drop_tasks(registry, id);
-        dropped(instance);
+    if let Some(id) = input.instance {
+        let instance = registry.remove_instance(id);
+        registry.remove_tasks_of(id).into_iter().for_each(drop_caught);
+        drop_caught(instance);
     }
     Ok(serde_json::json!({}))
 }

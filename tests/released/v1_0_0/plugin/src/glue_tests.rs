@@ -1,4 +1,4 @@
-//! The glue, asked as a host asks it.
+//! The glue, called as a host calls it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -6,16 +6,12 @@ use jackfield_plugin_abi::envelope::{HttpResponse, Input};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    HttpRequest, Integration, NoOptions, Pipeline, Provider, Result as AuthorResult,
-    export::{Exporter, Registry},
-    value,
-};
+use crate::{Answer, HttpRequest, Integration, NoOptions, Pipeline, Provider, Result as AuthorResult, value};
 
-static MADE: AtomicU32 = AtomicU32::new(0);
+static CREATED: AtomicU32 = AtomicU32::new(0);
 static DROP_PANICS: AtomicBool = AtomicBool::new(false);
 
-/// Does what its steps are named after.
+/// Misbehaves in the way that the name of the step says.
 struct Misbehaving;
 
 impl Provider for Misbehaving {
@@ -25,7 +21,7 @@ impl Provider for Misbehaving {
 
     fn new(options: Value) -> Self {
         assert!(options["new"] != "panic", "panicked in new");
-        MADE.fetch_add(1, Ordering::Relaxed);
+        CREATED.fetch_add(1, Ordering::Relaxed);
         Self
     }
 
@@ -79,7 +75,7 @@ async fn fails(step: Step) -> AuthorResult<Answer> {
     step.value::<u32>("absent").map(|_| Answer::Next)
 }
 
-/// Panics before there is a future at all.
+/// Panics before there is a future.
 fn eager(_: Step) -> std::future::Ready<AuthorResult<Answer>> {
     panic!("before the first await")
 }
@@ -105,26 +101,26 @@ impl Provider for Twin {
 }
 
 fn registry() -> Registry {
-    Registry::new(|| vec![Exporter::of::<Misbehaving>(), Exporter::of::<Twin>()])
+    Registry::new(|| vec![ProviderType::of::<Misbehaving>(), ProviderType::of::<Twin>()])
 }
 
-fn ask<T: DeserializeOwned>(registry: &Registry, op: &str, asked: &Value) -> (Result<T, Fault>, Vec<String>) {
+fn ask<T: DeserializeOwned>(registry: &Registry, op: &str, input: &Value) -> (Result<T, Fault>, Vec<String>) {
     let mut reply: Reply<T> =
-        serde_json::from_slice(&call(registry, op, asked.to_string().as_bytes())).expect("a reply");
+        serde_json::from_slice(&call(registry, op, input.to_string().as_bytes())).expect("a reply");
     let log = reply.log.drain(..).map(|line| line.message).collect();
     (reply.into_result(), log)
 }
 
 fn created(registry: &Registry) -> u64 {
-    let asked = json!({"provider": "misbehaving", "options": {}});
-    ask::<CreateOut>(registry, op::CREATE, &asked).0.expect("it can be made").instance
+    let input = json!({"provider": "misbehaving", "options": {}});
+    ask::<CreateOut>(registry, op::CREATE, &input).0.expect("it can be created").instance
 }
 
-fn view(registry: &Registry, instance: u64, name: &str) -> (Result<TurnOut, Fault>, Vec<String>) {
+fn view(registry: &Registry, instance: u64, name: &str) -> (Result<TaskOut, Fault>, Vec<String>) {
     ask(registry, op::START, &json!({"instance": instance, "question": {"kind": "view", "view": name}}))
 }
 
-fn fault(result: Result<TurnOut, Fault>) -> (FaultKind, String) {
+fn fault(result: Result<TaskOut, Fault>) -> (FaultKind, String) {
     let fault = result.expect_err("it is a fault");
     (fault.kind, fault.message)
 }
@@ -137,28 +133,33 @@ fn all_exported_providers_are_listed() {
 }
 
 #[test]
-fn a_panic_is_told_with_its_place_and_the_instance_is_made_anew() {
+fn a_panic_is_reported_with_its_place_and_the_instance_is_created_again() {
     let registry = registry();
     let instance = created(&registry);
     let (waiting, _) = view(&registry, instance, "send");
-    let Ok(TurnOut { turn: Turn::Wants { task, .. } }) = waiting else { panic!("it waits for an answer") };
-    let made = MADE.load(Ordering::Relaxed);
+    let Ok(TaskOut { result: TaskResult::AwaitsResponse { task, .. } }) = waiting else {
+        panic!("it waits for an answer")
+    };
+    let created = CREATED.load(Ordering::Relaxed);
     let (result, log) = view(&registry, instance, "panic");
     let (kind, message) = fault(result);
     assert_eq!(kind, FaultKind::Panicked);
     assert!(message.starts_with("on purpose at ") && message.contains("glue_tests.rs:"), "{message}");
     assert_eq!(log, ["about to panic"], "what was logged before is not lost");
-    assert!(MADE.load(Ordering::Relaxed) > made);
-    let resumed = ask::<TurnOut>(&registry, op::RESUME, &json!({"task": task, "input": {"kind": "failed"}})).0;
+    assert!(CREATED.load(Ordering::Relaxed) > created);
+    let resumed = ask::<TaskOut>(&registry, op::RESUME, &json!({"task": task, "input": {"kind": "failed"}})).0;
     assert_eq!(fault(resumed).0, FaultKind::Malformed, "its other tasks are gone");
-    assert!(matches!(view(&registry, instance, "send").0, Ok(TurnOut { turn: Turn::Wants { .. } })), "and it works");
+    assert!(
+        matches!(view(&registry, instance, "send").0, Ok(TaskOut { result: TaskResult::AwaitsResponse { .. } })),
+        "and it works"
+    );
 }
 
 #[test]
 fn panics_everywhere_else_are_caught_too() {
     let registry = registry();
-    let asked = json!({"provider": "misbehaving", "options": {"new": "panic"}});
-    let fault_of = ask::<CreateOut>(&registry, op::CREATE, &asked).0.expect_err("it panics");
+    let input = json!({"provider": "misbehaving", "options": {"new": "panic"}});
+    let fault_of = ask::<CreateOut>(&registry, op::CREATE, &input).0.expect_err("it panics");
     assert_eq!(fault_of.kind, FaultKind::Panicked);
     let instance = created(&registry);
     assert_eq!(fault(view(&registry, instance, "eager").0).0, FaultKind::Panicked);
@@ -174,7 +175,7 @@ fn panics_everywhere_else_are_caught_too() {
 }
 
 #[test]
-fn a_stall_is_told() {
+fn a_stall_is_reported() {
     let registry = registry();
     let instance = created(&registry);
     let (kind, message) = fault(view(&registry, instance, "stall").0);
@@ -183,18 +184,18 @@ fn a_stall_is_told() {
 }
 
 #[test]
-fn requests_are_asked_for_one_after_the_other_and_their_answers_given_back() {
+fn requests_are_sent_one_after_the_other_and_resumed_with_their_responses() {
     let registry = registry();
     let instance = created(&registry);
     let mut out = view(&registry, instance, "send").0.expect("it asks");
     for (url, body) in [("https://a.example/one", "1"), ("https://a.example/two", "2")] {
-        let Turn::Wants { task, request } = out.turn else { panic!("it asks for {url}") };
+        let TaskResult::AwaitsResponse { task, request } = out.result else { panic!("it asks for {url}") };
         assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", url));
-        let input = Input::Response { response: HttpResponse::new(200, body) };
-        let asked = serde_json::to_value(ResumeIn { task, input, now: 0 }).expect("plain JSON");
-        out = ask(&registry, op::RESUME, &asked).0.expect("it goes on");
+        let response = Input::Response { response: HttpResponse::new(200, body) };
+        let input = serde_json::to_value(ResumeIn { task, input: response, now: 0 }).expect("plain JSON");
+        out = ask(&registry, op::RESUME, &input).0.expect("it goes on");
     }
-    let Turn::Answered { answer: Answer::Next, state } = out.turn else { panic!("it is done") };
+    let TaskResult::Answered { answer: Answer::Next, state } = out.result else { panic!("it is done") };
     assert_eq!(Value::Object(state), json!({"first": "1", "second": "2"}));
 }
 
@@ -202,14 +203,16 @@ fn requests_are_asked_for_one_after_the_other_and_their_answers_given_back() {
 fn a_request_that_fails_is_an_error_in_the_step() {
     let registry = registry();
     let instance = created(&registry);
-    let Ok(TurnOut { turn: Turn::Wants { task, .. } }) = view(&registry, instance, "send").0 else { panic!("it asks") };
-    let asked = json!({"task": task, "input": {"kind": "failed", "message": "private address"}});
-    assert_eq!(fault(ask(&registry, op::RESUME, &asked).0), (FaultKind::Failed, "private address".to_owned()));
-    assert_eq!(fault(ask(&registry, op::RESUME, &asked).0).0, FaultKind::Malformed, "the task is over");
+    let Ok(TaskOut { result: TaskResult::AwaitsResponse { task, .. } }) = view(&registry, instance, "send").0 else {
+        panic!("it asks")
+    };
+    let input = json!({"task": task, "input": {"kind": "failed", "message": "private address"}});
+    assert_eq!(fault(ask(&registry, op::RESUME, &input).0), (FaultKind::Failed, "private address".to_owned()));
+    assert_eq!(fault(ask(&registry, op::RESUME, &input).0).0, FaultKind::Malformed, "the task is over");
 }
 
 #[test]
-fn what_is_not_there_or_cannot_be_read_is_told() {
+fn what_does_not_exist_or_cannot_be_read_is_reported() {
     let registry = registry();
     let instance = created(&registry);
     assert_eq!(fault(view(&registry, instance, "none").0).0, FaultKind::Malformed);
@@ -233,43 +236,19 @@ fn two_steps_of_one_name_are_refused() {
 }
 
 #[test]
-fn options_that_do_not_fit_are_told_all_at_once_and_without_values() {
-    #[derive(serde::Deserialize)]
-    #[allow(dead_code, reason = "only read from options")]
-    struct Typed {
-        port: u16,
-        proxy: Option<Nested>,
-    }
-    #[derive(serde::Deserialize)]
-    #[allow(dead_code, reason = "only read from options")]
-    struct Nested {
-        url: String,
-    }
-    let mistakes = |options: Value| {
-        let Value::Object(options) = options else { panic!("an object") };
-        let fault = crate::export::read_options::<Typed>(&options).err().expect("they do not fit");
-        fault.options.into_iter().map(|one| format!("{}: {}", one.key, one.message)).collect::<Vec<_>>()
-    };
-    assert_eq!(mistakes(json!({"port": "hunter2"})), ["port: invalid type: string, expected u16"]);
-    let nested = json!({"port": 1, "proxy": {"url": 3}, "prot": 2});
-    assert_eq!(mistakes(nested), ["prot: unknown option", "proxy.url: invalid type: integer, expected a string"]);
-    assert_eq!(mistakes(json!({})), ["port: missing field `port`"]);
-}
-
-#[test]
-fn the_authorization_server_is_told_from_the_state() {
+fn the_authorization_server_depends_on_the_state() {
     let registry = registry();
     let instance = created(&registry);
-    let told = |step: &str, state: Value| {
+    let server = |step: &str, state: Value| {
         let question = json!({"kind": "oauth2", "step": step, "state": state});
-        ask::<TurnOut>(&registry, op::START, &json!({"instance": instance, "question": question})).0
+        ask::<TaskOut>(&registry, op::START, &json!({"instance": instance, "question": question})).0
     };
-    let Ok(TurnOut { turn: Turn::OAuth2 { oauth2 } }) = told("oauth2", json!({"url": "https://a"})) else {
-        panic!("it tells the server")
+    let Ok(TaskOut { result: TaskResult::OAuth2 { oauth2 } }) = server("oauth2", json!({"url": "https://a"})) else {
+        panic!("it returns the server")
     };
     assert_eq!((oauth2.authorize_url.as_str(), oauth2.token_url.as_str()), ("https://a/authorize", "https://a/token"));
-    assert_eq!(fault(told("oauth2", json!({}))), (FaultKind::Failed, "`url` was not bound by any step".to_owned()));
-    assert_eq!(fault(told("send", json!({}))).0, FaultKind::Malformed, "a step of another kind");
-    assert_eq!(fault(told("oauth2", json!({"url": "panic"}))).0, FaultKind::Panicked);
-    assert!(told("oauth2", json!({"url": "https://a"})).is_ok(), "and it works again");
+    assert_eq!(fault(server("oauth2", json!({}))), (FaultKind::Failed, "`url` was not bound by any step".to_owned()));
+    assert_eq!(fault(server("send", json!({}))).0, FaultKind::Malformed, "a step of another kind");
+    assert_eq!(fault(server("oauth2", json!({"url": "panic"}))).0, FaultKind::Panicked);
+    assert!(server("oauth2", json!({"url": "https://a"})).is_ok(), "and it works again");
 }

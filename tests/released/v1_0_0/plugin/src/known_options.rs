@@ -1,11 +1,12 @@
-//! Names of the fields of an options type, so that a key that means nothing can be told with what there is.
+//! The field names of an options type, so that the diagnostic of an unknown key can list them.
 
 use serde::{
     de::{self, DeserializeOwned, Deserializer, Visitor},
     forward_to_deserialize_any,
 };
 
-/// The fields of a struct, in order; `None` for a type that does not name them (a map, a flattened struct).
+/// The fields of a struct, in order. `None` for a type that does not name them, such as a map or a
+/// flattened struct.
 pub(crate) fn known_options<T: DeserializeOwned>() -> Option<&'static [&'static str]> {
     let mut fields = None;
     let _ = T::deserialize(Introspection(&mut fields));
@@ -14,7 +15,7 @@ pub(crate) fn known_options<T: DeserializeOwned>() -> Option<&'static [&'static 
 
 struct Introspection<'a>(&'a mut Option<&'static [&'static str]>);
 
-/// Stops every reading: all that is wanted is which one was asked for.
+/// Ends the deserialization: only the names that it asks for are of interest.
 #[derive(Debug)]
 struct Stop;
 

@@ -1,20 +1,30 @@
 #![doc = include_str!("../GUIDE.md")]
 
+/// Compiles the example that the registry shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod error;
 mod export;
 mod glue;
 mod host;
 mod known_options;
+mod lock;
+mod options;
+mod panics;
 mod pipeline;
 mod provider;
+mod registry;
 mod step;
 
 pub use error::{Error, Result};
 pub use host::Host;
 #[doc(inline)]
 pub use jackfield_plugin_abi::envelope::{
-    Answer, Api, ClientAuthentication, Dialog, Field, FieldType, Form, Grant, HttpRequest, HttpResponse, Identity,
-    Integration, Leaving, OAuth2, Refreshed, Request, Revoked, Secret, State, TokenRequest, WebhookAnswer, WebhookCall,
+    Answer, Api, ClientAuthentication, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant,
+    GrantSelector, HttpRequest, HttpResponse, Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest,
+    Revoked, Secret, State, TokenRequest, WebhookRequest, WebhookResponse,
 };
 pub use pipeline::{Pipeline, View};
 pub use provider::{NoOptions, Provider};
@@ -29,8 +39,5 @@ pub mod __private {
         root::{Exported, LibHeader, header},
     };
 
-    pub use crate::{
-        export::{Exporter, Registry},
-        glue::call,
-    };
+    pub use crate::{export::ProviderType, glue::call, registry::Registry};
 }

@@ -1,20 +1,24 @@
-//! The trait an author implements.
+//! The trait that an author implements.
 
 use std::future::Future;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Api, Dialog, Field, Grant, Host, Integration, Leaving, Pipeline, Refreshed, Result, Revoked, State, WebhookAnswer,
-    WebhookCall,
+    Api, Dialog, EventResponse, Field, Grant, Host, Integration, Pipeline, Refreshed, Result, RevokeRequest, Revoked,
+    State, WebhookRequest, WebhookResponse,
 };
 
 /// A third-party service that people connect.
 ///
-/// One value of the type is one configured provider: [`new`](Provider::new) gets the operator's options, everything else answers from them.
+/// A value of the type is one configured provider: [`new`](Provider::new) gets the operator's
+/// options, and every other method uses them.
 ///
 /// ```
-/// use jackfield_plugin::{Answer, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step, value};
+/// use jackfield_plugin::{
+///     Answer, Field, Form, Host, Integration, NoOptions, Pipeline, Provider, Result, State, Step,
+///     value,
+/// };
 ///
 /// struct Acme;
 ///
@@ -37,13 +41,12 @@ use crate::{
 /// }
 ///
 /// async fn ask_account(mut step: Step) -> Result<Answer> {
-///     match step.form("account").map(str::to_owned) {
-///         Some(account) => {
-///             step.bind("account", account);
-///             Ok(Answer::Next)
-///         }
-///         None => Ok(Answer::html(r#"<form method="POST"><input name="account"><button>Go on</button></form>"#)),
-///     }
+///     let Some(account) = step.form("account").map(str::to_owned) else {
+///         let form = Form::new("Which account?").field(Field::text("account", "Account"));
+///         return Ok(Answer::form(form));
+///     };
+///     step.bind("account", account);
+///     Ok(Answer::Next)
 /// }
 /// # assert_eq!(Acme::ID, "acme");
 /// ```
@@ -52,55 +55,61 @@ use crate::{
     note = "implement `jackfield_plugin::Provider` for it: an id, a name, options, a pipeline and `build_integration`"
 )]
 pub trait Provider: Send + Sync + Sized + 'static {
-    /// The operator's options, the table `[id]` of the configuration. Derive `Deserialize`, with `#[serde(default, rename_all =
-    /// "kebab-case")]`: an operator who has not filled it in yet must be told what is missing, not that something does not parse.
-    /// An unknown key, and a value of the wrong type, are refused by the host with file, line and key.
+    /// The operator's options: the table `[id]` of the configuration. Derive `Deserialize` with
+    /// `#[serde(default, rename_all = "kebab-case")]`, so that an operator reads which option is
+    /// missing and not a parse error. The host refuses unknown keys and wrong types, with file,
+    /// line and key.
     type Options: DeserializeOwned;
 
-    /// Stands in URLs, in the configuration and in the database: 1 to 64 of `a-z`, `0-9`, `-` and `_`. It never changes.
+    /// Id in URLs, in the configuration and in the database: 1 to 64 of `a-z`, `0-9`, `-` and `_`.
+    /// Never change it.
     const ID: &'static str;
 
-    /// What people read.
+    /// The name that people read.
     const NAME: &'static str;
 
     /// Makes the provider from the operator's options.
     fn new(options: Self::Options) -> Self;
 
-    /// Whether the provider is offered to people. Besides this, every [`OAuth2`](crate::OAuth2) of the pipeline must be complete: the
-    /// operator is told which of its settings are missing.
+    /// Whether the host offers the provider to people. In addition, every
+    /// [`OAuth2`](crate::OAuth2) of the pipeline must be complete: the host tells the operator
+    /// which settings are missing.
     fn is_configured(&self) -> bool {
         true
     }
 
-    /// What an organization may configure of an installed integration.
+    /// Fields that an organization can configure of an installed integration.
     fn config(&self) -> Vec<Field> {
         Vec::new()
     }
 
-    /// Size of the pop-up; 600 × 600 when not said.
+    /// Size of the pop-up window. The default is 600 × 600 CSS pixels.
     fn dialog(&self) -> Dialog {
         Dialog::default()
     }
 
-    /// An SVG image for lists and menus, 24 × 24, legible on light and on dark; a neutral one is shown where there is none.
-    /// `include_str!("icon.svg")` is the usual way.
+    /// An SVG image for lists and menus, 24 × 24 pixels, legible on light and dark backgrounds. The
+    /// default is a neutral image. `include_str!("icon.svg")` is the usual way.
     fn icon(&self) -> Option<&'static str> {
         None
     }
 
-    /// Hosts that [`Step::send`](crate::Step::send) and [`Host::send`] shall reach: `api.example.com`, `*.example.com` for all below it, each
-    /// with or without a port. The host refuses every other; those of your [`OAuth2`](crate::OAuth2) endpoints, and of URLs in the operator's
-    /// options, need not be named. Operators read this list before they trust a plugin, and may narrow it: name what you need.
+    /// Hosts that [`Step::send`](crate::Step::send) and [`Host::send`] may reach:
+    /// `api.example.com`, or `*.example.com` for all below it, each with or without a port. The
+    /// host refuses every other one. Leave out the hosts of your [`OAuth2`](crate::OAuth2)
+    /// endpoints and of URLs in the operator's options. Operators read this list before they trust
+    /// a plugin, and can narrow it, so name only what you need.
     fn hosts(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Whether a set-up may also reach the hosts of http and https URLs that its person posts in a form: for a service that people run
-    /// themselves. Such a host is within reach of that very set-up only; operators read it, may narrow it with `hosts`, and private
+    /// Whether a setup may also reach the hosts of http and https URLs that its person posts in a
+    /// form. For services that people host themselves. Only that setup may reach such a
+    /// host. Operators see that the provider allows it, and can narrow it with `hosts`. Private
     /// addresses stay refused unless they allow them.
     ///
     /// ```
-    /// # use jackfield_plugin::{Host, Integration, NoOptions, Pipeline, Provider, Result, State};
+    /// # use jackfield_plugin::*;
     /// # struct SelfManaged;
     /// impl Provider for SelfManaged {
     ///     // …
@@ -109,22 +118,23 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #   const NAME: &'static str = "Self-managed";
     /// #   fn new(_: NoOptions) -> Self { SelfManaged }
     /// #   fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
-    ///     fn hosts_from_forms(&self) -> bool {
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
+    ///     fn allows_user_supplied_hosts(&self) -> bool {
     ///         true
     ///     }
     /// }
-    /// # assert!(SelfManaged.hosts_from_forms());
+    /// # assert!(SelfManaged.allows_user_supplied_hosts());
     /// ```
-    fn hosts_from_forms(&self) -> bool {
+    fn allows_user_supplied_hosts(&self) -> bool {
         false
     }
 
-    /// Where the service's own API is. With it, those who may use an integration call the API through the host, which adds the token: nobody
-    /// else sees it. Where that depends on the account, add [`Integration::api_url`].
+    /// Where the service's own API is. With it, programs call the API through the host, which adds
+    /// the token and shows it to nobody. If the URL depends on the account, also set
+    /// [`Integration::api_url`].
     ///
     /// ```
-    /// # use jackfield_plugin::{Api, Host, Integration, NoOptions, Pipeline, Provider, Result, State};
+    /// # use jackfield_plugin::*;
     /// # struct Acme;
     /// impl Provider for Acme {
     ///     // …
@@ -133,30 +143,34 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #   const NAME: &'static str = "Acme";
     /// #   fn new(_: NoOptions) -> Self { Acme }
     /// #   fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
     ///     fn api(&self) -> Option<Api> {
     ///         Some(Api::new("https://api.acme.example/v1/").header("x-acme-version", "2"))
     ///     }
     /// }
-    /// # assert!(Acme.api().is_some_and(|api| !api.names_token()));
+    /// # assert!(Acme.api().is_some_and(|api| !api.has_token_header()));
     /// ```
     fn api(&self) -> Option<Api> {
         None
     }
 
-    /// The steps a person goes through, in order.
+    /// The steps that a person goes through, in order.
     fn pipeline(&self) -> Pipeline;
 
-    /// Builds the integration from what the steps have bound. What it answers is stored in one transaction; an error ends the set-up
-    /// with nothing stored.
+    /// Builds the integration from what the steps have bound. The host stores it in one
+    /// transaction.
+    ///
+    /// # Errors
+    /// An error ends the setup, and the host stores nothing.
     fn build_integration(&self, state: State, host: Host) -> impl Future<Output = Result<Integration>> + Send;
 
-    /// Answers a call to [`Step::webhook_url`](crate::Step::webhook_url). The URL is the same during the set-up, when `state` is what the steps
-    /// have bound, and after it, when `state` is the integration's metadata. Anybody may call: verify first. A call may come twice.
+    /// Handles a request to [`Step::webhook_url`](crate::Step::webhook_url). During the setup,
+    /// `state` is what the steps have bound; after it, `state` is the integration's metadata.
+    /// Anybody can send a request: verify it first. A request may arrive twice.
     ///
     /// ```
-    /// use jackfield_plugin::{Host, Result, State, WebhookAnswer, WebhookCall, value};
-    /// # use jackfield_plugin::{Answer, Integration, NoOptions, Pipeline, Provider, Step};
+    /// use jackfield_plugin::{Host, Result, State, WebhookRequest, WebhookResponse, value};
+    /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider};
     /// # struct Acme;
     /// # impl Provider for Acme {
     /// #     type Options = NoOptions;
@@ -164,33 +178,101 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #     const NAME: &'static str = "Acme";
     /// #     fn new(_: NoOptions) -> Self { Acme }
     /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
     ///
-    /// async fn receive(&self, call: WebhookCall, state: State, _: Host) -> Result<WebhookAnswer> {
-    ///     // A service that signs its calls is verified like plugins/webhook does it.
+    /// async fn handle_webhook(
+    ///     &self,
+    ///     request: WebhookRequest,
+    ///     state: State,
+    ///     _: Host,
+    /// ) -> Result<WebhookResponse> {
+    ///     // plugins/webhook verifies a signature.
     ///     let expected: String = value(&state, "account")?;
-    ///     if call.query("account") != Some(&*expected) {
-    ///         return Ok(WebhookAnswer::new(401));
+    ///     if request.query("account") != Some(&*expected) {
+    ///         return Ok(WebhookResponse::new(401));
     ///     }
-    ///     Ok(WebhookAnswer::new(204).bind("called", true))
+    ///     Ok(WebhookResponse::new(204).bind("called", true))
     /// }
     /// # }
     /// ```
     ///
     /// # Errors
-    /// The caller reads status 500, the operator's log your words.
-    fn receive(
+    /// The service gets status 500, and the operator's log your message.
+    fn handle_webhook(
         &self,
-        call: WebhookCall,
+        request: WebhookRequest,
         state: State,
         host: Host,
-    ) -> impl Future<Output = Result<WebhookAnswer>> + Send {
-        drop((call, state, host));
-        async { Ok(WebhookAnswer::new(404)) }
+    ) -> impl Future<Output = Result<WebhookResponse>> + Send {
+        drop((request, state, host));
+        async { Ok(WebhookResponse::new(404)) }
     }
 
-    /// Gets new tokens for a [grant](Integration::grant) that is about to expire. Not needed where the service does what RFC 6749 section 6
-    /// says: the host then sends the refresh token to the token endpoint of your OAuth 2.0 step. Write it where tokens come another way:
+    /// Whether the service reports events of all your integrations to one URL:
+    /// `/extensions/{id}/events/` below the address of the host, which the operator enters at the
+    /// service. Answer `true` only while you can verify a request, for example while the operator
+    /// has set the signing secret. Otherwise the URL does not exist, and the host does not call
+    /// [`handle_event`](Self::handle_event).
+    fn handles_events(&self) -> bool {
+        false
+    }
+
+    /// Handles a request to the events URL, about any integration. Anybody can send a request:
+    /// verify it first, even one that changes nothing. A request may arrive twice, late or out of
+    /// order. Report what it says: the host comes to the same result in any order.
+    ///
+    /// ```
+    /// use jackfield_plugin::{
+    ///     Event, EventResponse, Host, Result, Value, WebhookRequest, WebhookResponse,
+    /// };
+    /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider, State};
+    /// # struct Acme;
+    /// # impl Acme { fn is_signed(&self, _: &WebhookRequest, _: u64) -> bool { true } }
+    /// # impl Provider for Acme {
+    /// #     type Options = NoOptions;
+    /// #     const ID: &'static str = "acme";
+    /// #     const NAME: &'static str = "Acme";
+    /// #     fn new(_: NoOptions) -> Self { Acme }
+    /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
+    ///
+    /// fn handles_events(&self) -> bool {
+    ///     true
+    /// }
+    ///
+    /// async fn handle_event(&self, request: WebhookRequest, host: Host) -> Result<EventResponse> {
+    ///     if !self.is_signed(&request, host.unix_time()) {
+    ///         return Ok(WebhookResponse::new(401).into());
+    ///     }
+    ///     let Ok(body) = request.json::<Value>() else {
+    ///         return Ok(WebhookResponse::new(400).into());
+    ///     };
+    ///     let response = EventResponse::new(WebhookResponse::new(200));
+    ///     Ok(match (body["type"].as_str(), body["account"].as_str()) {
+    ///         (Some("uninstalled"), Some(account)) => response.event(Event::uninstalled(account)),
+    ///         _ => response,
+    ///     })
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The service gets status 500 and sends the request again. The operator's log gets your
+    /// message, so quote nothing of the request.
+    fn handle_event(&self, request: WebhookRequest, host: Host) -> impl Future<Output = Result<EventResponse>> + Send {
+        drop((request, host));
+        async { Ok(WebhookResponse::new(404).into()) }
+    }
+
+    /// Gets new tokens for a [grant](Integration::grant) that is about to expire. You do not need
+    /// it if the service follows RFC 6749 section 6: by default, the host sends the refresh token
+    /// to the token endpoint of your OAuth 2.0 step. The host refreshes when somebody asks for a
+    /// token with a sixth of its life left, when nobody has asked for days, and when the service
+    /// has refused a token. It does so once for all that ask, on all hosts.
+    ///
+    /// It must be repeatable: after an error, the host calls it again. Do not spend a single-use
+    /// refresh token here: answer [`Refreshed::Default`], since the host can handle a lost
+    /// response. Write this method if tokens come another way:
     ///
     /// ```
     /// use jackfield_plugin::{Grant, Host, HttpRequest, Refreshed, Result, State, Value, value};
@@ -202,33 +284,44 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #     const NAME: &'static str = "Acme";
     /// #     fn new(_: NoOptions) -> Self { Acme }
     /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
     ///
     /// async fn refresh(&self, grant: Grant, metadata: State, host: Host) -> Result<Refreshed> {
     ///     let account: String = value(&metadata, "account")?;
-    ///     let answer = host.send(HttpRequest::post(format!("https://api.acme.example/{account}/tokens"))).await?;
-    ///     if answer.status == 404 {
+    ///     let url = format!("https://api.acme.example/{account}/tokens");
+    ///     let response = host.send(HttpRequest::post(url)).await?;
+    ///     if response.status == 404 {
     ///         return Ok(Refreshed::refused("the account is gone"));
     ///     }
-    ///     let tokens: Value = answer.json()?;
-    ///     Ok(Grant::from_answer(grant.name, &tokens).map_or_else(|| Refreshed::refused("no token came"), Refreshed::granted))
+    ///     let tokens: Value = response.json()?;
+    ///     Ok(match Grant::from_token_response(grant.name, &tokens) {
+    ///         Some(grant) => Refreshed::granted(grant),
+    ///         None => Refreshed::refused("the response has no token"),
+    ///     })
     /// }
     /// # }
     /// ```
     ///
     /// # Errors
-    /// The service is down, or answered what cannot be read: the old token is kept while it lives, and the host asks again later.
+    /// The service is down, or its response cannot be read. The host keeps the old token while it
+    /// lives, and calls again after growing pauses.
     fn refresh(&self, grant: Grant, metadata: State, host: Host) -> impl Future<Output = Result<Refreshed>> + Send {
         drop((grant, metadata, host));
-        async { Ok(Refreshed::ByHost) }
+        async { Ok(Refreshed::Default) }
     }
 
-    /// Revokes what is given up: an integration that is removed, or tokens that others have replaced. Not needed where the service has a
-    /// revocation endpoint (RFC 7009): name it with [`OAuth2::revocation_url`](crate::OAuth2::revocation_url). Write it where the service has
-    /// a way of its own. It may be asked again for what is revoked already.
+    /// Revokes tokens: those of a removed integration, or tokens that newer ones have replaced. You
+    /// do not need it if the service has a revocation endpoint (RFC 7009): set
+    /// [`OAuth2::revocation_url`](crate::OAuth2::revocation_url). Write this method if the service
+    /// has another way. The host calls it before it does anything by RFC 7009, and may call it
+    /// again for tokens that are revoked already.
+    ///
+    /// With [`RevokeRequest::is_uninstall`] the account itself is removed. With
+    /// [`RevokeRequest::is_still_connected`] it stays connected by other tokens, which must not
+    /// end. The organization reads the message of [`Revoked::done`].
     ///
     /// ```
-    /// use jackfield_plugin::{Error, Host, HttpRequest, Leaving, Result, Revoked};
+    /// use jackfield_plugin::{Error, Host, HttpRequest, Result, RevokeRequest, Revoked};
     /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider, State};
     /// # struct Acme;
     /// # impl Provider for Acme {
@@ -237,15 +330,16 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// #     const NAME: &'static str = "Acme";
     /// #     fn new(_: NoOptions) -> Self { Acme }
     /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
-    /// #     async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { Ok(Integration::new("1")) }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
     ///
-    /// async fn revoke(&self, leaving: Leaving, host: Host) -> Result<Revoked> {
-    ///     for grant in &leaving.grants {
-    ///         let request = HttpRequest::post("https://api.acme.example/sign-out").bearer(grant.access_token.expose());
-    ///         let answer = host.send(request).await?;
-    ///         // A token that is not known any more is as good as revoked.
-    ///         if !answer.is_success() && answer.status != 401 {
-    ///             return Err(Error::new(format!("Acme answered status {}", answer.status)));
+    /// async fn revoke(&self, request: RevokeRequest, host: Host) -> Result<Revoked> {
+    ///     for grant in &request.grants {
+    ///         let sign_out = HttpRequest::post("https://api.acme.example/sign-out");
+    ///         let sign_out = sign_out.bearer_auth(grant.access_token.expose());
+    ///         let response = host.send(sign_out).await?;
+    ///         // 401: the token is revoked already.
+    ///         if !response.is_success() && response.status != 401 {
+    ///             return Err(Error::new(format!("Acme answered {}", response.status)));
     ///         }
     ///     }
     ///     Ok(Revoked::done("signed out"))
@@ -254,10 +348,12 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// ```
     ///
     /// # Errors
-    /// It is not done: the host asks again later, and the operator reads your words.
-    fn revoke(&self, leaving: Leaving, host: Host) -> impl Future<Output = Result<Revoked>> + Send {
-        drop((leaving, host));
-        async { Ok(Revoked::ByHost) }
+    /// The tokens are not revoked. The host calls again for seven days, after growing pauses, and
+    /// does the same after 60 seconds without an answer. Operator and organization read your
+    /// message.
+    fn revoke(&self, request: RevokeRequest, host: Host) -> impl Future<Output = Result<Revoked>> + Send {
+        drop((request, host));
+        async { Ok(Revoked::Default) }
     }
 }
 

@@ -1,11 +1,11 @@
-//! What a step is given.
+//! What a step gets.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Error, Host, HttpRequest, HttpResponse, Request, Result, State};
+use crate::{Error, Host, HttpRequest, HttpResponse, Request, Result, State, lock::lock};
 
 /// One request to a step: what the browser sent, what earlier steps have bound, and the host.
 pub struct Step {
@@ -25,60 +25,64 @@ impl Step {
         &self.request
     }
 
-    /// First query parameter of that name.
+    /// The first query parameter of that name.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<&str> {
         self.request.query(name)
     }
 
-    /// First posted form field of that name.
+    /// The first posted form field of that name.
     #[must_use]
     pub fn form(&self, name: &str) -> Option<&str> {
         self.request.form(name)
     }
 
-    /// Absolute URL of this set-up: where a provider's pages must lead back to.
+    /// Absolute URL of this setup. The service's pages must lead back to it.
     #[must_use]
     pub fn setup_url(&self) -> &str {
         &self.request.setup_url
     }
 
-    /// Absolute URL of this set-up's webhook: who calls it is judged by [`Provider::receive`](crate::Provider::receive), during the set-up and
-    /// after it. Only the service should know it. Empty where the host has no webhooks.
+    /// Absolute URL of this setup's webhook. Requests to it reach
+    /// [`Provider::handle_webhook`](crate::Provider::handle_webhook), during the setup and after
+    /// it. Show it only to the service. Empty if the host has no webhooks.
     #[must_use]
     pub fn webhook_url(&self) -> &str {
         &self.request.webhook_url
     }
 
-    /// Binds a value into the state. It is kept, sealed, until the set-up ends.
+    /// Binds a value into the state. The host keeps it, encrypted, until the setup ends.
     pub fn bind(&mut self, key: impl Into<String>, value: impl Into<Value>) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).insert(key.into(), value.into());
+        let (key, value) = (key.into(), value.into());
+        lock(&self.state).insert(key, value);
     }
 
-    /// A value that was bound.
+    /// A bound value.
     ///
     /// # Errors
-    /// When there is none, or it has another shape.
+    /// If no step has bound it, or it has another shape.
     pub fn value<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
-        value(&self.state.lock().unwrap_or_else(PoisonError::into_inner), key)
+        // The shape is the author's code: it must not run under the lock.
+        let value = lock(&self.state).get(key).cloned();
+        read(value.as_ref(), key)
     }
 
-    /// What the host lends.
+    /// The host.
     #[must_use]
     pub const fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Has the host send a request: short for [`Host::send`].
+    /// Sends a request: short for [`Host::send`].
     ///
     /// # Errors
-    /// When the host refuses the request, or no answer comes.
+    /// If the host refuses the request, or no response arrives.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
         self.host.send(request).await
     }
 }
 
-/// A value of a state, in the shape that is expected.
+/// A value of a state, in the expected shape.
 ///
 /// ```
 /// use jackfield_plugin::{State, value};
@@ -86,12 +90,18 @@ impl Step {
 /// let mut state = State::new();
 /// state.insert("team".into(), "T1".into());
 /// assert_eq!(value::<String>(&state, "team").unwrap(), "T1");
-/// assert_eq!(value::<u32>(&state, "team").unwrap_err().to_string(), "`team` has another shape than expected");
+/// let error = value::<u32>(&state, "team").unwrap_err();
+/// assert_eq!(error.to_string(), "`team` has another shape than expected");
 /// ```
 ///
 /// # Errors
-/// When there is none, or it has another shape. The error names the key and never the value, which may be a token.
+/// If it is absent or has another shape. The error names the key and not the value, which may be a
+/// token.
 pub fn value<T: DeserializeOwned>(state: &State, key: &str) -> Result<T> {
-    let value = state.get(key).ok_or_else(|| Error::new(format!("`{key}` was not bound by any step")))?;
+    read(state.get(key), key)
+}
+
+fn read<T: DeserializeOwned>(value: Option<&Value>, key: &str) -> Result<T> {
+    let value = value.ok_or_else(|| Error::new(format!("`{key}` was not bound by any step")))?;
     T::deserialize(value).map_err(|_| Error::new(format!("`{key}` has another shape than expected")))
 }

@@ -64,8 +64,8 @@ fn restart(ended: &SetupResult) -> String {
     format!("/organizations/{organization}/integrations/{provider_id}/setup/?dialog=0{integration}")
 }
 
-/// JSON that cannot leave a script: without `<`, `>`, `&`, and without the two line separators that
-/// old JavaScript took for line ends.
+/// JSON that cannot leave a script: without `<`, `>`, `&`, and without the two line separators
+/// that old JavaScript took for line ends.
 fn in_script(value: &impl Serialize) -> String {
     let escapes: BTreeMap<char, &str> =
         [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")].into();

@@ -72,8 +72,8 @@ fn policy(provider: &Provider) -> String {
     )
 }
 
-/// Where the forms of a provider's steps may lead besides this host: to the authorization endpoints
-/// that are known before anything is posted.
+/// Where the forms of a provider's steps may lead besides this host: to the authorization
+/// endpoints that are known before anything is posted.
 pub(super) fn form_origins(provider: &Provider) -> impl Iterator<Item = String> {
     let endpoints = provider.steps().iter().filter_map(|step| match &step.kind {
         StepKind::OAuth2(oauth2) => Url::parse(&oauth2.authorize_url).ok(),

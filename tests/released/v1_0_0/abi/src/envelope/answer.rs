@@ -10,35 +10,35 @@ use super::Field;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Answer {
-    /// Show HTML of the plugin's own, framed by the host's layout; it can run no script.
+    /// Show HTML of the plugin in the host's layout. It cannot run scripts.
     Html {
-        /// A fragment for the page's body.
+        /// A fragment of the page's body.
         #[serde(default)]
         html: String,
     },
-    /// Show HTML like [`Self::Html`], and look again by itself every few seconds.
+    /// Show HTML like [`Self::Html`] on a page that reloads itself every few seconds.
     Wait {
-        /// A fragment for the page's body.
+        /// A fragment of the page's body.
         #[serde(default)]
         html: String,
     },
-    /// Show a form that the host draws.
+    /// Show a form that the host renders.
     Form {
         /// The form.
         #[serde(default)]
         form: Form,
     },
-    /// Send the person's browser elsewhere.
+    /// Send the person's browser to another site.
     Redirect {
-        /// Absolute URL.
+        /// Absolute http or https URL.
         #[serde(default)]
         url: String,
     },
-    /// Go on: the next step runs at once, in the same request.
+    /// Go on: the next step runs in the same request.
     Next,
-    /// End the pipeline with a message for the person.
+    /// End the setup with a message for the person.
     Error {
-        /// Shown as text.
+        /// Plain text.
         #[serde(default)]
         message: String,
     },
@@ -48,7 +48,7 @@ pub enum Answer {
     Unknown,
 }
 
-/// A form as data: the host draws it in its own look.
+/// A form as data. The host renders it in its own style.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -57,38 +57,39 @@ pub struct Form {
     pub title: String,
     /// The fields, in order.
     pub fields: Vec<Field>,
-    /// Values to show, by field name; passwords are never shown again.
+    /// Values to show, by field name. Passwords are never shown again.
     pub values: BTreeMap<String, String>,
-    /// Messages to show, by field name.
+    /// Error messages to show, by field name.
     pub errors: BTreeMap<String, String>,
-    /// Text of the button; "Continue" when empty.
+    /// Text of the button. Empty means "Continue".
     pub submit: String,
 }
 
 impl Answer {
-    /// Shows HTML of the plugin's own: a fragment for the page's body. It can run no script; escape what others have written.
+    /// Shows HTML of the plugin: a fragment of the page's body. It cannot run scripts. Escape text
+    /// that others have written.
     pub fn html(html: impl Into<String>) -> Self {
         Self::Html { html: html.into() }
     }
 
-    /// Shows HTML like [`html`](Self::html) until what the step waits for has come: the page looks again by itself, as a GET without fields,
-    /// every few seconds.
+    /// Shows HTML like [`html`](Self::html) while the step waits for something. The page reloads
+    /// itself every few seconds, with a GET without query.
     pub fn wait(html: impl Into<String>) -> Self {
         Self::Wait { html: html.into() }
     }
 
-    /// Shows a form that the host draws.
+    /// Shows a form that the host renders.
     #[must_use]
     pub const fn form(form: Form) -> Self {
         Self::Form { form }
     }
 
-    /// Sends the person's browser to an absolute URL.
+    /// Sends the person's browser to an absolute http or https URL.
     pub fn redirect(url: impl Into<String>) -> Self {
         Self::Redirect { url: url.into() }
     }
 
-    /// Ends the pipeline with a message that the person reads.
+    /// Ends the setup with a message that the person reads.
     pub fn error(message: impl Into<String>) -> Self {
         Self::Error { message: message.into() }
     }
@@ -114,7 +115,7 @@ impl Form {
         self
     }
 
-    /// Shows a message at a field.
+    /// Shows an error message at a field.
     #[must_use]
     pub fn error(mut self, name: impl Into<String>, message: impl Into<String>) -> Self {
         self.errors.insert(name.into(), message.into());

@@ -1,4 +1,4 @@
-//! Tokens as they cross the border: what a set-up brings, what a refresh brings, what is given up.
+//! Tokens as they cross the border: what a setup brings, what a refresh brings, what to revoke.
 
 use std::fmt;
 
@@ -7,46 +7,50 @@ use serde_json::Value;
 
 use super::{Secret, State};
 
-/// One set of tokens that is refreshed together: a bot's, or those of one person.
+/// One set of tokens that is refreshed together: those of a bot, or those of one person.
 ///
 /// `Debug` shows no token.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Grant {
-    /// Which of an integration's it is, like `bot` or `user`; the first of an integration is the one that is used when none is named.
+    /// Distinguishes the grants of an integration: `bot`, `user`. The host uses the first grant if
+    /// nobody names one.
     pub name: String,
-    /// External id of the identity it acts for; empty where it acts for the integration.
+    /// External id of the identity it acts for. Empty if it acts for the integration.
     pub subject: String,
-    /// Name of the OAuth 2.0 step it came from; empty: the pipeline's first.
+    /// Name of the OAuth 2.0 step it came from. Empty means the first of the pipeline.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub step: String,
-    /// What requests carry (RFC 6749 section 1.4).
+    /// The access token (RFC 6749 section 1.4).
     pub access_token: Secret,
-    /// `Bearer` where it is empty (RFC 6749 section 7.1); any case.
+    /// Token type (RFC 6749 section 7.1), in any case. Empty means `Bearer`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub token_type: String,
-    /// What gets the next access token (RFC 6749 section 1.5).
+    /// The refresh token (RFC 6749 section 1.5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
-    /// Seconds that the access token lives from the answer on; `None`: it does not say.
+    /// Lifetime of the access token in seconds, counted from the token response. `None` if the
+    /// response does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
-    /// Seconds that the refresh token lives from the answer on; `None`: it does not say.
+    /// Lifetime of the refresh token in seconds, counted from the token response. `None` if the
+    /// response does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token_expires_in: Option<u64>,
-    /// Scopes that were granted; empty: those that were asked for (RFC 6749 section 5.1).
+    /// Granted scopes. Empty means the requested ones (RFC 6749 section 5.1).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
 }
 
-/// What a provider says when a grant is to be refreshed.
+/// What a provider answers to a refresh.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Refreshed {
-    /// The host shall do it as RFC 6749 section 6 says, at the token endpoint of the grant's step.
+    /// The host refreshes by RFC 6749 section 6, at the token endpoint of the grant's step.
     #[default]
-    ByHost,
+    #[serde(rename = "by-host")]
+    Default,
     /// The provider has new tokens. What it leaves out stays as it was.
     Granted {
         /// The new tokens.
@@ -55,56 +59,61 @@ pub enum Refreshed {
     },
     /// The grant is over: its person must authenticate again.
     Refused {
-        /// Why, for the operator's log; no secret.
+        /// Why, for the operator's log. Without secrets.
         #[serde(default)]
         reason: String,
     },
-    /// An answer of a later version: the host does it.
+    /// An answer of a later version. The host does as for [`Refreshed::Default`].
     #[serde(other)]
     Unknown,
 }
 
-/// What is given up: an integration with its grants, or some grants of one that stays.
+/// What to revoke: an integration with its grants, or some grants of one that stays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct Leaving {
+pub struct RevokeRequest {
     /// External id of the integration.
     pub external_id: String,
     /// Its metadata.
     pub metadata: State,
     /// The grants to revoke.
     pub grants: Vec<Grant>,
-    /// Whether the integration itself is given up, and not only these grants.
-    pub is_whole: bool,
-    /// Whether the account stays connected by other tokens, as after a set-up that has brought new ones: nothing may be revoked whose end is
-    /// the end of those as well.
-    pub is_connected: bool,
+    /// Whether the integration itself is uninstalled, and not only these grants revoked.
+    #[serde(rename = "is_whole")]
+    pub is_uninstall: bool,
+    /// Whether other tokens still connect the account, as after a setup that has brought new ones.
+    /// Then revoke nothing that would end those tokens too.
+    #[serde(rename = "is_connected")]
+    pub is_still_connected: bool,
 }
 
-/// What a provider says when grants are to be revoked.
+/// What a provider answers to a [`RevokeRequest`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Revoked {
-    /// The host shall do it as RFC 7009 says, at the revocation endpoint of each grant's step; where there is none, there is nothing to do.
+    /// The host revokes by RFC 7009, at the revocation endpoint of each grant's step. Without an
+    /// endpoint there is nothing to do.
     #[default]
-    ByHost,
+    #[serde(rename = "by-host")]
+    Default,
     /// It is done.
     Done {
-        /// What the service answered, for the operator; no secret.
-        #[serde(default)]
-        answer: String,
+        /// What the service answered, for the operator. Without secrets.
+        #[serde(rename = "answer", default)]
+        message: String,
     },
-    /// Not now: the service wants to be left alone for a while. The host asks again.
-    Later {
-        /// What the service answered, for the operator; no secret.
-        #[serde(default)]
-        answer: String,
-        /// For how many seconds.
+    /// The service is busy. The host asks again later.
+    #[serde(rename = "later")]
+    RetryAfter {
+        /// What the service answered, for the operator. Without secrets.
+        #[serde(rename = "answer", default)]
+        message: String,
+        /// Seconds to wait.
         #[serde(default)]
         seconds: u64,
     },
-    /// An answer of a later version: the host does it.
+    /// An answer of a later version. The host does as for [`Revoked::Default`].
     #[serde(other)]
     Unknown,
 }
@@ -115,48 +124,49 @@ impl Grant {
         Self { name: name.into(), access_token: access_token.into(), ..Self::default() }
     }
 
-    /// Reads a token answer, or the part of one that holds the tokens: the members of RFC 6749 section 5.1, and `refresh_token_expires_in`.
-    /// Lifetimes may be text, scopes may be separated by spaces or commas, or be a list. `None` where there is no access token.
+    /// Reads a token response, or the part of one that holds the tokens: the members of RFC 6749
+    /// section 5.1, and `refresh_token_expires_in`. Services differ, so lifetimes may be text, and
+    /// scopes a list or separated by spaces or commas. `None` without an access token.
     #[must_use]
-    pub fn from_answer(name: impl Into<String>, answer: &Value) -> Option<Self> {
-        let text = |key: &str| answer.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let seconds = |key: &str| match answer.get(key)? {
+    pub fn from_token_response(name: impl Into<String>, response: &Value) -> Option<Self> {
+        let text = |key: &str| response.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let seconds = |key: &str| match response.get(key)? {
             Value::String(text) => text.parse().ok(),
             other => other.as_u64().or_else(|| other.as_f64().and_then(whole_seconds)),
         };
         Some(Self {
             token_type: text("token_type").unwrap_or_default().to_owned(),
             refresh_token: text("refresh_token").map(Secret::from),
-            // Zero means at once, or never: it says nothing.
+            // Zero means "at once" at some services and "never" at others, so it says nothing.
             expires_in: seconds("expires_in").filter(|seconds| *seconds > 0),
             refresh_token_expires_in: seconds("refresh_token_expires_in").filter(|seconds| *seconds > 0),
-            scopes: scopes(answer.get("scope").or_else(|| answer.get("scopes"))),
+            scopes: scopes(response.get("scope").or_else(|| response.get("scopes"))),
             ..Self::new(name, text("access_token")?)
         })
     }
 
-    /// Acts for an identity, by its external id.
+    /// Sets the identity it acts for, by its external id.
     #[must_use]
     pub fn subject(mut self, external_id: impl Into<String>) -> Self {
         self.subject = external_id.into();
         self
     }
 
-    /// Came from this OAuth 2.0 step and not from the pipeline's first.
+    /// Sets the OAuth 2.0 step it came from, if that is not the first of the pipeline.
     #[must_use]
     pub fn step(mut self, name: impl Into<String>) -> Self {
         self.step = name.into();
         self
     }
 
-    /// Sets how long the access token lives, in seconds from now.
+    /// Sets the lifetime of the access token, in seconds from now.
     #[must_use]
     pub const fn expires_in(mut self, seconds: u64) -> Self {
         self.expires_in = Some(seconds);
         self
     }
 
-    /// Sets what gets the next access token.
+    /// Sets the refresh token.
     #[must_use]
     pub fn refresh_token(mut self, token: impl Into<Secret>) -> Self {
         self.refresh_token = Some(token.into());
@@ -205,31 +215,32 @@ impl Refreshed {
 
 impl Revoked {
     /// It is done, and this is what the service answered.
-    pub fn done(answer: impl Into<String>) -> Self {
-        Self::Done { answer: answer.into() }
+    pub fn done(message: impl Into<String>) -> Self {
+        Self::Done { message: message.into() }
     }
 
-    /// It is to be asked for again after so many seconds, as a header `retry-after` says.
-    pub fn later(answer: impl Into<String>, seconds: u64) -> Self {
-        Self::Later { answer: answer.into(), seconds }
+    /// The host shall ask again after so many seconds, as in the header `Retry-After` (RFC 9110
+    /// section 10.2.3).
+    pub fn retry_after(message: impl Into<String>, seconds: u64) -> Self {
+        Self::RetryAfter { message: message.into(), seconds }
     }
 }
 
-impl Leaving {
-    /// An integration with its grants.
-    pub fn whole(external_id: impl Into<String>, metadata: State, grants: Vec<Grant>) -> Self {
-        Self { external_id: external_id.into(), metadata, grants, is_whole: true, is_connected: false }
+impl RevokeRequest {
+    /// Uninstalls an integration with its grants.
+    pub fn uninstall(external_id: impl Into<String>, metadata: State, grants: Vec<Grant>) -> Self {
+        Self { external_id: external_id.into(), metadata, grants, is_uninstall: true, is_still_connected: false }
     }
 
-    /// Some grants of an integration that stays.
-    pub fn of_grants(external_id: impl Into<String>, metadata: State, grants: Vec<Grant>) -> Self {
-        Self { is_whole: false, ..Self::whole(external_id, metadata, grants) }
+    /// Revokes some grants of an integration that stays.
+    pub fn for_grants(external_id: impl Into<String>, metadata: State, grants: Vec<Grant>) -> Self {
+        Self { is_uninstall: false, ..Self::uninstall(external_id, metadata, grants) }
     }
 
-    /// The account stays connected by other tokens.
+    /// Says that other tokens still connect the account.
     #[must_use]
-    pub const fn connected(mut self) -> Self {
-        self.is_connected = true;
+    pub const fn still_connected(mut self) -> Self {
+        self.is_still_connected = true;
         self
     }
 }

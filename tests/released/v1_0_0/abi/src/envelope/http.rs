@@ -1,40 +1,43 @@
-//! What a plugin asks the host to send, and what came back.
+//! Requests that the host sends for a plugin, and their responses.
 
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use super::Pairs;
 
-/// A request for the host to send: a plugin has no network of its own.
+/// A request that the host sends: a plugin has no network of its own.
 ///
-/// `Debug` shows method and URL up to the query; headers and body may hold credentials.
+/// `Debug` shows the method and the URL up to its query. Headers and body may hold credentials.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct HttpRequest {
     /// `GET`, `POST`, ….
     pub method: String,
-    /// Absolute URL, `https` unless the operator allows the host.
+    /// Absolute URL. `https`, unless the operator allows the host.
     pub url: String,
     /// Header names and values.
     pub headers: Pairs,
-    /// Body bytes; base64 in JSON.
+    /// Body. Base64 in JSON.
     #[serde(with = "as_base64", skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<u8>,
 }
 
-/// What the host received for an [`HttpRequest`], after its guards: size, time, no redirect followed.
+/// The response to an [`HttpRequest`]. The host limits its size and time and follows no redirect.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct HttpResponse {
-    /// Status code.
+    /// HTTP status code.
     pub status: u16,
-    /// Header names, lower-case, and values.
+    /// Header names in lower case, and values.
     pub headers: Pairs,
-    /// Body bytes; base64 in JSON.
+    /// Body. Base64 in JSON.
     #[serde(with = "as_base64", skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<u8>,
 }
@@ -45,12 +48,12 @@ impl HttpRequest {
         Self { method: method.into(), url: url.into(), ..Self::default() }
     }
 
-    /// A GET.
+    /// A GET request.
     pub fn get(url: impl Into<String>) -> Self {
         Self::new("GET", url)
     }
 
-    /// A POST.
+    /// A POST request.
     pub fn post(url: impl Into<String>) -> Self {
         Self::new("POST", url)
     }
@@ -64,7 +67,7 @@ impl HttpRequest {
 
     /// Adds `Authorization: Bearer …` (RFC 6750 section 2.1).
     #[must_use]
-    pub fn bearer(self, token: &str) -> Self {
+    pub fn bearer_auth(self, token: &str) -> Self {
         self.header("authorization", format!("Bearer {token}"))
     }
 
@@ -75,7 +78,7 @@ impl HttpRequest {
         self
     }
 
-    /// Sets a form as the body (`application/x-www-form-urlencoded`) and its content type.
+    /// Sets a form body (`application/x-www-form-urlencoded`) and its content type.
     #[must_use]
     pub fn form<N: AsRef<str>, V: AsRef<str>>(self, fields: impl IntoIterator<Item = (N, V)>) -> Self {
         let pair = |(name, value): (N, V)| format!("{}={}", form_encoded(name.as_ref()), form_encoded(value.as_ref()));
@@ -90,7 +93,8 @@ impl HttpRequest {
     }
 }
 
-/// As forms are sent (URL Standard section 5.2); here and not from a library, so that a plugin has few of those.
+/// The encoding of forms (URL Standard section 5.2). Written here so that a plugin links no URL
+/// library.
 fn form_encoded(text: &str) -> String {
     let encoded = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
@@ -113,7 +117,7 @@ impl HttpResponse {
         self
     }
 
-    /// First value of a header, by any case of its name.
+    /// The first value of a header. The case of the name does not matter.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -125,7 +129,7 @@ impl HttpResponse {
         matches!(self.status, 200..=299)
     }
 
-    /// The body as text; invalid UTF-8 is replaced.
+    /// The body as text. Invalid UTF-8 is replaced.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -134,10 +138,24 @@ impl HttpResponse {
     /// The body as JSON.
     ///
     /// # Errors
-    /// When it is not JSON of that shape.
+    /// If it is not JSON of that shape. The error says where and quotes nothing of the body, which
+    /// may hold a token, so it may be logged.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_slice(&self.body)
+        from_json(&self.body)
     }
+}
+
+/// Reads JSON. If the shape is wrong, serde's message quotes the value that it found, which may be
+/// a token, so a message that only says where takes its place. The messages for a missing field and
+/// for invalid JSON quote no value and stay.
+pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        if !error.is_data() || error.to_string().starts_with("missing field `") {
+            return error;
+        }
+        let (line, column) = (error.line(), error.column());
+        serde_json::Error::custom(format_args!("JSON of another shape than expected at line {line} column {column}"))
+    })
 }
 
 impl fmt::Debug for HttpRequest {

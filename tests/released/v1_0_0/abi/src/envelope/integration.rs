@@ -1,4 +1,4 @@
-//! What comes out of a set-up.
+//! What a setup results in.
 
 use std::fmt;
 
@@ -7,31 +7,31 @@ use serde_json::Value;
 
 use super::{Grant, State};
 
-/// What a finished pipeline becomes. `Debug` shows no metadata: it holds tokens.
+/// The result of a finished pipeline. `Debug` shows no metadata: it may hold tokens.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Integration {
-    /// The account's id at the provider; unique by (provider, external id).
+    /// The account's id at the service. (Provider, external id) is unique.
     pub external_id: String,
-    /// What people read; the external id when absent.
+    /// The name that people read. `None` means the external id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What the provider needs later, tokens included; sealed at rest.
+    /// What the provider needs later, such as tokens. The host stores it encrypted.
     pub metadata: State,
-    /// Whose account set it up, where the provider tells.
+    /// The account of the person who set it up, if the service says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-    /// The tokens that the host shall keep fresh and revoke in the end; `None`: those of the token answer, where there was one. The first
-    /// is the one that is used when none is named.
+    /// The tokens that the host keeps fresh and revokes in the end. `None` means those of the token
+    /// response, if there was one. The host uses the first grant if nobody names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<Grant>>,
-    /// Where the service's own API is for this account, where it is not where the provider says.
+    /// Base URL of the service's API for this account, if it is not that of the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_url: Option<String>,
 }
 
-/// One account at an identity provider. `Debug` shows no data: it holds tokens.
+/// One account at an identity provider. `Debug` shows no data: it may hold tokens.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -43,9 +43,9 @@ pub struct Identity {
     pub instance: String,
     /// The account's id there.
     pub external_id: String,
-    /// Scopes that were granted.
+    /// Granted scopes.
     pub scopes: Vec<String>,
-    /// What belongs to the account, tokens included; sealed at rest.
+    /// What belongs to the account, such as tokens. The host stores it encrypted.
     pub data: State,
 }
 
@@ -55,7 +55,7 @@ impl Integration {
         Self { external_id: external_id.into(), ..Self::default() }
     }
 
-    /// Sets the name people read.
+    /// Sets the name that people read.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -78,14 +78,15 @@ impl Integration {
         }
     }
 
-    /// Adds tokens that the host shall keep fresh and revoke in the end. Where none is added, the host takes those of the token answer.
+    /// Adds tokens that the host keeps fresh and revokes in the end. If you add none, the host
+    /// takes those of the token response.
     #[must_use]
     pub fn grant(mut self, grant: Grant) -> Self {
         self.grants.get_or_insert_default().push(grant);
         self
     }
 
-    /// The same, where there are any.
+    /// Adds tokens if there are any.
     #[must_use]
     pub fn grant_if_some(self, grant: Option<Grant>) -> Self {
         match grant {
@@ -94,21 +95,23 @@ impl Integration {
         }
     }
 
-    /// Keeps no tokens, although there was a token answer: it served the log-in only.
+    /// Keeps no tokens, although there was a token response. For a login that only identifies a
+    /// person.
     #[must_use]
     pub fn without_grants(mut self) -> Self {
         self.grants = Some(Vec::new());
         self
     }
 
-    /// Sets where the service's own API is for this account, `https://git.example.com/api/v4/`: as [`Api::url`](super::Api::url), in its place.
+    /// Sets the base URL of the service's API for this account, such as
+    /// `https://git.example.com/api/v4/`. It replaces [`Api::url`](super::Api::url).
     #[must_use]
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
         self.api_url = Some(url.into());
         self
     }
 
-    /// Sets whose account set it up.
+    /// Sets the account of the person who set it up.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
@@ -127,7 +130,7 @@ impl Identity {
         }
     }
 
-    /// Sets the scopes that were granted.
+    /// Sets the granted scopes.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();

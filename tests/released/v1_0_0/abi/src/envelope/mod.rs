@@ -1,26 +1,33 @@
 //! The JSON that crosses the border, in both directions.
 //!
-//! Rules that keep old plugins loading: every field has a default, no type refuses unknown fields, every tagged enum has an `Unknown`
-//! variant, and structs are `#[non_exhaustive]` with constructors so that authors' source survives a new field.
-//! Snapshot tests below pin each shape.
+//! These rules keep old plugins loading: every field has a default, no type refuses unknown fields,
+//! and every tagged enum has an `Unknown` variant. Structs are `#[non_exhaustive]` with
+//! constructors, so that authors' source compiles after a new field. Snapshot tests pin each shape.
 //!
-//! A conversation: `providers` lists what the library exports, `create` makes an instance of one from the operator's options,
-//! `start` asks it a question and `resume` hands it what it asked the host for, until the turn is done.
+//! A conversation: `providers` lists what the library exports, `create` makes an instance of one
+//! provider from the operator's options, `start` asks it a question, and `resume` hands it what it
+//! asked the host for, until the task is done.
+//!
+//! Some names here differ from those in the JSON, which is frozen: `#[serde(rename)]` has the old
+//! word.
 
 mod answer;
 mod api;
+mod event;
 mod grant;
 mod http;
 mod integration;
 mod oauth2;
 mod provider;
 mod secret;
-mod turn;
+mod task;
+mod values;
 mod webhook;
 
 pub use answer::{Answer, Form};
 pub use api::Api;
-pub use grant::{Grant, Leaving, Refreshed, Revoked};
+pub use event::{Event, EventKind, EventResponse, GrantSelector};
+pub use grant::{Grant, Refreshed, RevokeRequest, Revoked};
 pub use http::{HttpRequest, HttpResponse};
 pub use integration::{Identity, Integration};
 pub use oauth2::{ClientAuthentication, OAuth2, TokenRequest};
@@ -30,33 +37,34 @@ pub use provider::{
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-pub use turn::{DropIn, Input, Pairs, Question, Request, ResumeIn, StartIn, State, Turn, TurnOut};
-pub use webhook::{WebhookAnswer, WebhookCall};
+pub use task::{DropIn, Input, Question, Request, ResumeIn, StartIn, TaskOut, TaskResult};
+pub use values::{Pairs, State};
+pub use webhook::{WebhookRequest, WebhookResponse};
 
 /// Names of the ops, the first argument of the frozen function.
 pub mod op {
     /// `{}` → [`super::ProvidersOut`]: what the library exports.
     pub const PROVIDERS: &str = "providers";
-    /// [`super::CreateIn`] → [`super::CreateOut`]: an instance of one provider with the operator's options.
+    /// [`super::CreateIn`] → [`super::CreateOut`]: makes an instance of a provider.
     pub const CREATE: &str = "create";
-    /// [`super::StartIn`] → [`super::TurnOut`]: a question to an instance.
+    /// [`super::StartIn`] → [`super::TaskOut`]: asks an instance a question.
     pub const START: &str = "start";
-    /// [`super::ResumeIn`] → [`super::TurnOut`]: what a task asked the host for.
+    /// [`super::ResumeIn`] → [`super::TaskOut`]: hands a task what it asked the host for.
     pub const RESUME: &str = "resume";
-    /// [`super::DropIn`] → `{}`: forget a task or an instance.
+    /// [`super::DropIn`] → `{}`: drops a task or an instance.
     pub const DROP: &str = "drop";
 }
 
-/// What every op answers: a value or a fault, and what the author logged meanwhile.
+/// The reply of every op: a value or a fault, and what the author's code has logged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reply<T> {
-    /// The op's own answer.
+    /// The op's output.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub ok: Option<T>,
-    /// Why there is none.
+    /// Why there is no output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
-    /// Lines for the host's log: a plugin's own logger never reaches it.
+    /// Lines for the host's log, which a plugin's own logger cannot reach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogLine>,
 }
@@ -65,50 +73,50 @@ fn none<T>() -> Option<T> {
     None
 }
 
-/// Why an op has no answer.
+/// Why an op has no output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Fault {
-    /// What sort of fault, for the host to act upon.
+    /// What kind of fault, so that the host can act on it.
     pub kind: FaultKind,
-    /// For the operator's log; never shown to the person in the browser.
+    /// For the operator's log. The person in the browser never reads it.
     pub message: String,
-    /// With [`FaultKind::Options`]: each mistake with its key.
+    /// With [`FaultKind::Options`]: a diagnostic for each option.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<OptionMistake>,
+    pub options: Vec<OptionDiagnostic>,
 }
 
-/// One option that does not fit the plugin.
+/// What is wrong with one option.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct OptionMistake {
-    /// Path of the option below the provider's table, dotted: `api`, `proxy.url`.
+pub struct OptionDiagnostic {
+    /// Dotted path of the option in the provider's table: `api`, `proxy.url`.
     pub key: String,
     /// What is wrong, in a lower-case phrase.
     pub message: String,
-    /// With an unknown key: the keys there are.
+    /// With an unknown key: the keys that exist.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<String>,
-    /// What the operator can do; hosts have words of their own where it is empty.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub mend: String,
+    /// What the operator can do. If it is empty, the host says it in its own words.
+    #[serde(rename = "mend", skip_serializing_if = "String::is_empty")]
+    pub help: String,
 }
 
-/// What sort of [`Fault`].
+/// The kind of a [`Fault`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// The author's code answered an error.
+    /// The author's code returned an error.
     Failed,
-    /// The options do not fit.
+    /// The options are wrong.
     Options,
-    /// The author's code panicked: the instance is poisoned and must be replaced.
+    /// The author's code panicked.
     Panicked,
-    /// The author's code awaits something that the host did not lend.
+    /// The author's code awaits something that the host does not provide.
     Stalled,
-    /// The plugin does not know this op: the host takes its default.
+    /// The plugin does not know this op or question. The host takes its default.
     Unsupported,
-    /// The envelope could not be read, or names no such provider, instance, view or task.
+    /// The envelope cannot be read, or its provider, instance, view or task does not exist.
     Malformed,
     /// A kind of a later version.
     #[default]
@@ -120,7 +128,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             FaultKind::Panicked => "the plugin panicked: ",
-            FaultKind::Stalled => "the plugin awaits something that the host did not lend: ",
+            FaultKind::Stalled => "the plugin awaits something that the host does not provide: ",
             FaultKind::Unsupported => "the plugin does not know this question: ",
             FaultKind::Malformed => "the plugin could not read the question: ",
             FaultKind::Options => "the options do not fit: ",
@@ -130,45 +138,45 @@ impl fmt::Display for Fault {
     }
 }
 
-/// One line an author logged.
+/// A line that the author's code logged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogLine {
-    /// How loud.
+    /// Level of the line.
     pub level: LogLevel,
-    /// The text.
+    /// Text of the line.
     pub message: String,
 }
 
-/// How loud a [`LogLine`] is.
+/// Level of a [`LogLine`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
-    /// For somebody who debugs the plugin.
+    /// For an author who debugs the plugin.
     Debug,
-    /// For somebody who should act.
+    /// For an operator who should act.
     Warn,
-    /// For somebody who reads the log.
+    /// For an operator who reads the log.
     #[default]
     #[serde(other)]
     Info,
 }
 
 impl<T> Reply<T> {
-    /// A value.
+    /// A reply with a value.
     pub const fn ok(value: T) -> Self {
         Self { ok: Some(value), fault: None, log: Vec::new() }
     }
 
-    /// A fault.
+    /// A reply with a fault.
     pub const fn fault(fault: Fault) -> Self {
         Self { ok: None, fault: Some(fault), log: Vec::new() }
     }
 
-    /// The value, or the fault; a reply with neither is [`FaultKind::Malformed`].
+    /// The value or the fault.
     ///
     /// # Errors
-    /// The fault.
+    /// The fault; [`FaultKind::Malformed`] if the reply has neither.
     pub fn into_result(self) -> Result<T, Fault> {
         match (self.ok, self.fault) {
             (Some(value), None) => Ok(value),
@@ -179,7 +187,7 @@ impl<T> Reply<T> {
 }
 
 impl Fault {
-    /// A fault without option mistakes.
+    /// A fault without option diagnostics.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), options: Vec::new() }
     }

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Pairs, Secret};
 
-/// The endpoints of an OAuth 2.0 authorization server and this client's registration there (RFC 6749).
+/// The endpoints of an OAuth 2.0 authorization server and this client's registration there (RFC
+/// 6749).
 ///
-/// Hand it to a pipeline and the host runs both steps, the authorization request (section 4.1.1) and the callback with the token
-/// request (section 4.1.3); the token answer is bound into the state as `data`. Where the issuer is known, the host reads what is not said
-/// here from its metadata (RFC 8414, OpenID Connect Discovery 1.0).
+/// Hand it to a pipeline, and the host runs the authorization request (section 4.1.1), the callback
+/// and the token request (section 4.1.3). It binds the token response into the state as `data`. If
+/// the issuer is set, the host reads what you leave out from its metadata (RFC 8414, OpenID Connect
+/// Discovery 1.0).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -17,82 +19,91 @@ pub struct OAuth2 {
     pub client_id: String,
     /// Client secret (RFC 6749 section 2.3.1).
     pub client_secret: Secret,
-    /// The client's private key, PEM (PKCS#8), with which it signs assertions (RFC 7523 section 2.2): RSA, P-256 or Ed25519.
+    /// The client's private key that signs assertions (RFC 7523 section 2.2): RSA, P-256 or
+    /// Ed25519, PEM (PKCS#8).
     #[serde(skip_serializing_if = "Secret::is_empty")]
     pub private_key: Secret,
-    /// The key's id at the authorization server, where it wants one (`kid`, RFC 7515 section 4.1.4).
+    /// The key's id at the authorization server, if it wants one (`kid`, RFC 7515 section 4.1.4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
-    /// Issuer identifier of the authorization server (RFC 8414 section 2). Hosts that know it read the server's metadata, hold answers to it
-    /// (RFC 9207) and verify ID tokens.
+    /// Issuer identifier of the authorization server (RFC 8414 section 2). With it, the host reads
+    /// the server's metadata, checks the issuer of authorization responses (RFC 9207) and verifies
+    /// ID tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// Authorization endpoint (RFC 6749 section 3.1); may be empty where the issuer is known.
+    /// Authorization endpoint (RFC 6749 section 3.1). May be empty if the issuer is set.
     pub authorize_url: String,
-    /// Token endpoint (RFC 6749 section 3.2); may be empty where the issuer is known.
+    /// Token endpoint (RFC 6749 section 3.2). May be empty if the issuer is set.
     pub token_url: String,
-    /// Scopes to ask for (RFC 6749 section 3.3).
+    /// Scopes to request (RFC 6749 section 3.3).
     pub scopes: Vec<String>,
-    /// What stands between scopes in the request: a space by the RFC, a comma at some providers.
+    /// Separator of the scopes in the request: a space by the RFC, a comma at some services.
     pub scope_separator: String,
-    /// Further parameters of the authorization request.
+    /// Additional parameters of the authorization request.
     pub authorize_parameters: Pairs,
-    /// Further parameters of the token request.
+    /// Additional parameters of the token request.
     pub token_parameters: Pairs,
-    /// Whether the code is bound to this set-up by a proof key (RFC 7636, method S256). On for who says nothing; absent from what a plugin
-    /// built before there was the field sends, whose providers keep the requests they were written for.
+    /// Whether the host sends a proof key (PKCE, RFC 7636, method S256). The constructors set it.
+    /// Absent means off in JSON, so that a plugin from before the field keeps its requests.
     #[serde(default)]
     pub pkce: bool,
-    /// How the client proves itself to the token endpoint (RFC 6749 section 2.3.1).
+    /// How the client authenticates at the token endpoint (RFC 6749 section 2.3).
     pub client_authentication: ClientAuthentication,
-    /// What the token request's body is: a form by the RFC, JSON at some providers.
+    /// Format of the token request: a form by the RFC, JSON at some services.
     pub token_request: TokenRequest,
-    /// Revocation endpoint (RFC 7009), where there is one.
+    /// Revocation endpoint (RFC 7009 section 2), if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revocation_url: Option<String>,
-    /// Whether revoking a token ends that token alone (with the refresh token it came with), and not the person's whole consent: then tokens
-    /// that a later set-up has replaced are revoked too. RFC 7009 section 2.1 leaves it to the service; off where nobody knows.
+    /// Whether a revocation ends one token (and its refresh token), and not all that the person has
+    /// granted. Then the host also revokes tokens that a later setup has replaced. RFC 7009 section
+    /// 2.1 leaves it to the service. Off if unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub revokes_single_tokens: bool,
-    /// Where the tokens stand in an answer of the token endpoint, as a JSON pointer (RFC 6901): empty for its top, `/data` for a member.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub tokens_at: String,
-    /// Whether the host asks the issuer's userinfo endpoint (OpenID Connect Core 1.0 section 5.3) and binds what it says as `userinfo`.
+    /// Where the tokens are in the token response, as a JSON pointer (RFC 6901). Empty means the
+    /// top, `/data` a member.
+    #[serde(rename = "tokens_at", skip_serializing_if = "String::is_empty")]
+    pub token_pointer: String,
+    /// Whether the host requests the issuer's userinfo (OpenID Connect Core 1.0 section 5.3) and
+    /// binds it as `userinfo`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub userinfo: bool,
-    /// Whether a refresh token works once and each answer brings the next (RFC 9700 section 4.14.2); `None`: nobody knows, the host learns it.
+    /// Whether a refresh token works once and each token response brings the next (RFC 9700 section
+    /// 4.14.2). `None` if unknown: the host finds out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub single_use_refresh_tokens: Option<bool>,
 }
 
-/// How a client proves itself to the token endpoint (RFC 6749 section 2.3.1).
+/// How a client authenticates at the token endpoint (RFC 6749 section 2.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientAuthentication {
-    /// `client_id` and `client_secret` in the body.
+    /// `client_id` and `client_secret` in the body (RFC 6749 section 2.3.1).
     #[default]
     Post,
-    /// HTTP Basic authentication, and neither in the body.
+    /// HTTP Basic authentication, and neither in the body (RFC 6749 section 2.3.1).
     Basic,
-    /// An assertion signed with the client's private key (RFC 7523 section 2.2; `private_key_jwt` of OpenID Connect Core 1.0 section 9).
+    /// An assertion signed with the client's private key (RFC 7523 section 2.2). It is the
+    /// `private_key_jwt` of OpenID Connect Core 1.0 section 9.
     PrivateKeyJwt,
-    /// The best of these that the issuer's metadata announce and the client has the means for; without an issuer, as [`Self::Post`].
-    Announced,
-    /// A way of a later version; a host that does not know it asks for no token.
+    /// The best method that the issuer's metadata lists and the client can use. Without an issuer,
+    /// as [`Self::Post`].
+    #[serde(rename = "announced")]
+    Discovered,
+    /// A method of a later version. The host requests no token.
     #[serde(other)]
     Unknown,
 }
 
-/// What the body of a token request is.
+/// Format of the body of a token request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenRequest {
-    /// `application/x-www-form-urlencoded`, as RFC 6749 section 4.1.3 has it.
+    /// `application/x-www-form-urlencoded`, by RFC 6749 section 4.1.3.
     #[default]
     Form,
     /// A JSON object with the same members.
     Json,
-    /// A body of a later version; a host that does not know it asks for no token.
+    /// A format of a later version. The host requests no token.
     #[serde(other)]
     Unknown,
 }
@@ -116,7 +127,7 @@ impl Default for OAuth2 {
             token_request: TokenRequest::Form,
             revocation_url: None,
             revokes_single_tokens: false,
-            tokens_at: String::new(),
+            token_pointer: String::new(),
             userinfo: false,
             single_use_refresh_tokens: None,
         }
@@ -124,26 +135,28 @@ impl Default for OAuth2 {
 }
 
 impl OAuth2 {
-    /// Endpoints without a client: add it with [`OAuth2::client`].
+    /// Endpoints without a client. Add it with [`OAuth2::client`].
     pub fn new(authorize_url: impl Into<String>, token_url: impl Into<String>) -> Self {
         Self { authorize_url: authorize_url.into(), token_url: token_url.into(), ..Self::default() }
     }
 
-    /// An authorization server described by its issuer alone: the host reads the endpoints, and how the client proves itself, from the
-    /// server's metadata (RFC 8414 section 3, else OpenID Connect Discovery 1.0 section 4). What is set besides wins over what is read.
+    /// An authorization server described by its issuer alone. The host reads the endpoints and the
+    /// client authentication from the server's metadata (RFC 8414 section 3, else OpenID Connect
+    /// Discovery 1.0 section 4). What you set yourself takes precedence.
     pub fn discover(issuer: impl Into<String>) -> Self {
-        let client_authentication = ClientAuthentication::Announced;
+        let client_authentication = ClientAuthentication::Discovered;
         Self { issuer: Some(issuer.into()), client_authentication, ..Self::default() }
     }
 
-    /// Sets the issuer of a server whose endpoints are said here.
+    /// Sets the issuer of a server whose endpoints you set yourself.
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// Sets the private key with which the client proves itself, PEM (PKCS#8): then no client secret is needed. RFC 7523.
+    /// Sets the private key that the client authenticates with, as PEM (PKCS#8). It needs no client
+    /// secret then (RFC 7523).
     #[must_use]
     pub fn private_key(mut self, pem: impl Into<Secret>) -> Self {
         self.private_key = pem.into();
@@ -158,7 +171,7 @@ impl OAuth2 {
         self
     }
 
-    /// Has the host ask the issuer's userinfo endpoint and bind what it says as `userinfo`.
+    /// Has the host request the issuer's userinfo and bind it as `userinfo`.
     #[must_use]
     pub const fn userinfo(mut self) -> Self {
         self.userinfo = true;
@@ -173,14 +186,14 @@ impl OAuth2 {
         self
     }
 
-    /// Sets the scopes to ask for.
+    /// Sets the scopes to request.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets what stands between scopes in the request, where it is not a space.
+    /// Sets the separator of the scopes in the request, if it is not a space.
     #[must_use]
     pub fn scope_separator(mut self, separator: impl Into<String>) -> Self {
         self.scope_separator = separator.into();
@@ -201,66 +214,68 @@ impl OAuth2 {
         self
     }
 
-    /// Sends no proof key (RFC 7636): for a provider that refuses parameters it does not know. Others ignore them (RFC 6749 section 3.1),
-    /// so leave it on where you can.
+    /// Sends no proof key (PKCE, RFC 7636). Only for a service that refuses unknown parameters:
+    /// others ignore them (RFC 6749 section 3.1).
     #[must_use]
     pub const fn without_pkce(mut self) -> Self {
         self.pkce = false;
         self
     }
 
-    /// Sets how the client proves itself to the token endpoint, where it is not in the body.
+    /// Sets how the client authenticates at the token endpoint, if not in the body.
     #[must_use]
-    pub const fn client_authentication(mut self, way: ClientAuthentication) -> Self {
-        self.client_authentication = way;
+    pub const fn client_authentication(mut self, method: ClientAuthentication) -> Self {
+        self.client_authentication = method;
         self
     }
 
-    /// Sets what the token request's body is, where it is not a form.
+    /// Sets the format of the token request, if it is not a form.
     #[must_use]
-    pub const fn token_request(mut self, body: TokenRequest) -> Self {
-        self.token_request = body;
+    pub const fn token_request(mut self, format: TokenRequest) -> Self {
+        self.token_request = format;
         self
     }
 
-    /// Sets where the tokens stand in an answer of the token endpoint, as a JSON pointer (RFC 6901), if not at its top.
+    /// Sets where the tokens are in the token response, as a JSON pointer (RFC 6901), if not at its
+    /// top.
     #[must_use]
-    pub fn tokens_at(mut self, pointer: impl Into<String>) -> Self {
-        self.tokens_at = pointer.into();
+    pub fn token_pointer(mut self, pointer: impl Into<String>) -> Self {
+        self.token_pointer = pointer.into();
         self
     }
 
-    /// Says whether a refresh token works once. Where it does, the host never sends one again whose answer was lost.
+    /// Says whether a refresh token works once. If so, the host never sends one again after a lost
+    /// response.
     #[must_use]
     pub const fn single_use_refresh_tokens(mut self, are_single_use: bool) -> Self {
         self.single_use_refresh_tokens = Some(are_single_use);
         self
     }
 
-    /// Sets the revocation endpoint (RFC 7009).
+    /// Sets the revocation endpoint (RFC 7009 section 2).
     #[must_use]
     pub fn revocation_url(mut self, url: impl Into<String>) -> Self {
         self.revocation_url = Some(url.into());
         self
     }
 
-    /// Says that revoking a token ends that token alone, and not the person's whole consent.
+    /// Says that a revocation ends one token, and not all that the person has granted.
     #[must_use]
     pub const fn revokes_single_tokens(mut self) -> Self {
         self.revokes_single_tokens = true;
         self
     }
 
-    /// The settings that are still empty and without which no flow can start, by their usual option names.
+    /// The required settings that are still empty, by their usual option names.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
         let has_issuer = self.issuer.as_deref().is_some_and(|issuer| !issuer.is_empty());
-        let wants_key = self.client_authentication == ClientAuthentication::PrivateKeyJwt;
-        let may_sign = self.client_authentication == ClientAuthentication::Announced && !self.private_key.is_empty();
+        let needs_key = self.client_authentication == ClientAuthentication::PrivateKeyJwt;
+        let can_sign = self.client_authentication == ClientAuthentication::Discovered && !self.private_key.is_empty();
         [
             ("client-id", self.client_id.is_empty()),
-            ("client-secret", self.client_secret.is_empty() && !wants_key && !may_sign),
-            ("private-key", wants_key && self.private_key.is_empty()),
+            ("client-secret", self.client_secret.is_empty() && !needs_key && !can_sign),
+            ("private-key", needs_key && self.private_key.is_empty()),
             ("authorize-url", self.authorize_url.is_empty() && !has_issuer),
             ("token-url", self.token_url.is_empty() && !has_issuer),
         ]

@@ -1,14 +1,14 @@
-//! What a provider says of itself.
+//! How a plugin describes its providers.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Api, OAuth2, State};
 
-/// Answer of the op `providers`.
+/// Output of the op `providers`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProvidersOut {
-    /// What the library exports, in the author's order.
+    /// The exported providers, in the author's order.
     pub providers: Vec<NamedProvider>,
 }
 
@@ -16,53 +16,57 @@ pub struct ProvidersOut {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NamedProvider {
-    /// Stands in URLs, in the configuration and in the database: `slack`.
+    /// Used in URLs, in the configuration and in the database: `slack`.
     pub id: String,
-    /// What people read: `Slack`.
+    /// The name that people read: `Slack`.
     pub name: String,
-    /// Names of the options it takes; empty when the library cannot tell.
+    /// Names of its options. Empty if the library cannot list them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
 }
 
-/// Question of the op `create`.
+/// Input of the op `create`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateIn {
     /// Id of the provider.
     pub provider: String,
-    /// The operator's options: the table under the provider's id, `{ env }` and `{ file }` already read.
+    /// The operator's options: the table of the provider's id, with `{ env }` and `{ file }`
+    /// already read.
     pub options: State,
 }
 
-/// Answer of the op `create`: an instance, described.
+/// Output of the op `create`: the description of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateOut {
-    /// Names the instance in later ops.
+    /// Id of the instance for later ops.
     pub instance: u64,
     /// Whether the provider is offered to people.
     pub is_configured: bool,
-    /// Options that are not set and keep it from being configured, as far as the library can tell.
+    /// Options that it needs and that are not set, as far as the library can tell.
     pub missing: Vec<String>,
-    /// What an organization may configure of an installed integration.
+    /// Fields that an organization can configure of an installed integration.
     pub config: Vec<Field>,
-    /// Size of the pop-up.
+    /// Size of the pop-up window.
     pub dialog: Dialog,
-    /// An SVG image, 24 × 24; hosts show a neutral one where there is none.
+    /// An SVG image, 24 × 24 pixels. Hosts show a neutral one if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
-    /// Hosts it needs to talk to besides those of its OAuth 2.0 endpoints and of its options: `api.example.com`, `*.example.com`, each
-    /// with or without a port.
+    /// Hosts that it needs, besides those of its OAuth 2.0 endpoints and of its options:
+    /// `api.example.com`, `*.example.com`, each with or without a port.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
-    /// Whether a set-up may also reach the hosts of URLs that its person posts in a form.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub hosts_from_forms: bool,
+    /// Whether a setup may also send requests to hosts of URLs that its person posts in a form.
+    #[serde(rename = "hosts_from_forms", skip_serializing_if = "std::ops::Not::not")]
+    pub allows_user_supplied_hosts: bool,
     /// Where the service's own API is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
-    /// The pipeline, in order.
+    /// Whether it handles events that the service reports at its events URL.
+    #[serde(rename = "takes_events", skip_serializing_if = "std::ops::Not::not")]
+    pub handles_events: bool,
+    /// The steps of the pipeline, in order.
     pub steps: Vec<Step>,
 }
 
@@ -86,23 +90,23 @@ impl Default for Dialog {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Step {
-    /// Unique within the pipeline; covered by the pipeline's signature.
+    /// Unique within the pipeline. Part of the pipeline's signature.
     pub name: String,
-    /// Who runs it.
+    /// Which side runs it, and how.
     pub kind: StepKind,
 }
 
-/// Who runs a step.
+/// Which side runs a step, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum StepKind {
-    /// The plugin: it is asked with [`super::Question::View`].
+    /// The plugin. The host asks it with [`super::Question::View`].
     View,
-    /// The host: it becomes two steps, log-in and callback.
+    /// The host. It runs two steps, login and callback.
     #[serde(rename = "oauth2")]
     OAuth2(Box<OAuth2>),
-    /// The host too, at a server that depends on what earlier steps have bound: the plugin is asked for it with
-    /// [`super::Question::OAuth2`], at log-in and again at the callback.
+    /// The host, at a server that depends on what earlier steps have bound. The host asks the
+    /// plugin for it with [`super::Question::OAuth2`], at the login and again at the callback.
     #[serde(rename = "oauth2-from-state")]
     OAuth2FromState,
     /// A kind of a later version.
@@ -111,24 +115,24 @@ pub enum StepKind {
     Unknown,
 }
 
-/// One field of a form, or of what an organization may configure.
+/// One field of a form, or of what an organization can configure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Field {
     /// Name of the form field.
     pub name: String,
-    /// What people read beside it.
+    /// The label that people read.
     pub label: String,
-    /// Which control.
+    /// Kind of control.
     #[serde(rename = "type")]
     pub field_type: FieldType,
-    /// Whether it may stay empty.
+    /// Whether it must be filled in.
     pub required: bool,
-    /// A line of help below it.
+    /// A line of help below the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// With [`FieldType::Select`]: what one can choose.
+    /// Choices of a [`FieldType::Select`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
 }
@@ -137,23 +141,23 @@ pub struct Field {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Choice {
-    /// What is posted.
+    /// The value that the form posts.
     pub value: String,
-    /// What people read.
+    /// The label that people read.
     pub label: String,
 }
 
-/// Which control a [`Field`] is.
+/// Kind of control of a [`Field`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FieldType {
-    /// One line that is not shown.
+    /// One line of hidden text.
     Password,
     /// A number.
     Number,
-    /// Yes or no; posted as `on` when checked.
+    /// Yes or no. The form posts `on` if it is checked.
     Checkbox,
-    /// One of [`Field::choices`].
+    /// One of the [`Field::choices`].
     Select,
     /// One line of text.
     #[default]

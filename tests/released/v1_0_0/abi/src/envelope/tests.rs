@@ -1,6 +1,7 @@
-//! Pins the shape of every envelope: what is in these snapshots is what released plugins and hosts say to each other.
+//! Pins the shape of every envelope: what is in these snapshots is what released plugins and hosts
+//! say to each other.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::*;
@@ -42,22 +43,23 @@ fn providers_and_create() {
         dialog: Dialog::default(),
         icon: Some("<svg/>".into()),
         hosts: vec!["h".into()],
-        hosts_from_forms: true,
+        allows_user_supplied_hosts: true,
         api: Some(Api::new("https://a/").header("x-t", Api::ACCESS_TOKEN)),
+        handles_events: true,
         steps: vec![
             Step { name: "s".into(), kind: StepKind::View },
             Step { name: "o".into(), kind: StepKind::OAuth2(Box::new(oauth2)) },
             Step { name: "p".into(), kind: StepKind::OAuth2FromState },
         ],
     };
-    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"hosts_from_forms":true,"api":{"url":"https://a/","headers":[["x-t","{access-token}"]]},"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}},{"name":"p","kind":{"kind":"oauth2-from-state"}}]}"#);
+    insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"hosts_from_forms":true,"api":{"url":"https://a/","headers":[["x-t","{access-token}"]]},"takes_events":true,"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}},{"name":"p","kind":{"kind":"oauth2-from-state"}}]}"#);
 }
 
 #[test]
 fn a_server_that_is_known_by_its_issuer() {
     let oauth2 = OAuth2::discover("https://i/").client("id", "").private_key("p").key_id("k").userinfo();
     insta::assert_snapshot!(sent(&oauth2), @r#"{"client_id":"id","client_secret":"","private_key":"p","key_id":"k","issuer":"https://i/","authorize_url":"","token_url":"","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"pkce":true,"client_authentication":"private-key-jwt","token_request":"form","userinfo":true}"#);
-    let announced = json!(ClientAuthentication::Announced);
+    let announced = json!(ClientAuthentication::Discovered);
     assert_eq!(announced, json!("announced"));
 }
 
@@ -79,8 +81,8 @@ fn questions_and_inputs() {
     insta::assert_snapshot!(sent(&StartIn { instance: 1, question: build, now: 7 }), @r#"{"instance":1,"question":{"kind":"build-integration","state":{"a":1}},"now":7}"#);
     let endpoints = Question::OAuth2 { step: "o".into(), state: state() };
     insta::assert_snapshot!(sent(&endpoints), @r#"{"kind":"oauth2","step":"o","state":{"a":1}}"#);
-    let call = WebhookCall::new("POST", "hi").with_header("X-Y", "z").with_query("q", "1");
-    let webhook = Question::Webhook { call, state: state() };
+    let call = WebhookRequest::new("POST", "hi").with_header("X-Y", "z").with_query("q", "1");
+    let webhook = Question::Webhook { request: call, state: state() };
     insta::assert_snapshot!(sent(&webhook), @r#"{"kind":"webhook","call":{"method":"POST","query":[["q","1"]],"headers":[["x-y","z"]],"body":"aGk="},"state":{"a":1}}"#);
     let mut waits = Request::new("GET", "https://j/");
     waits.webhook_url = "https://j/w/".into();
@@ -93,18 +95,18 @@ fn questions_and_inputs() {
 
 #[test]
 fn turns_and_answers() {
-    let request = HttpRequest::post("https://a/").bearer("t").json(&json!({"k": 1}));
-    insta::assert_snapshot!(sent(&TurnOut { turn: Turn::Wants { task: 3, request } }), @r#"{"turn":{"kind":"wants","task":3,"request":{"method":"POST","url":"https://a/","headers":[["authorization","Bearer t"],["content-type","application/json"]],"body":"eyJrIjoxfQ=="}}}"#);
-    let answered = Turn::Answered { answer: Answer::Next, state: state() };
+    let request = HttpRequest::post("https://a/").bearer_auth("t").json(&json!({"k": 1}));
+    insta::assert_snapshot!(sent(&TaskOut { result: TaskResult::AwaitsResponse { task: 3, request } }), @r#"{"turn":{"kind":"wants","task":3,"request":{"method":"POST","url":"https://a/","headers":[["authorization","Bearer t"],["content-type","application/json"]],"body":"eyJrIjoxfQ=="}}}"#);
+    let answered = TaskResult::Answered { answer: Answer::Next, state: state() };
     insta::assert_snapshot!(sent(&answered), @r#"{"kind":"answered","answer":{"kind":"next"},"state":{"a":1}}"#);
     let identity = Identity::new("t", "i", "e").scopes(["s"]).data("d", 1);
     let integration = Integration::new("x").name("n").metadata("m", 1).identity(identity);
-    insta::assert_snapshot!(sent(&Turn::Built { integration }), @r#"{"kind":"built","integration":{"external_id":"x","name":"n","metadata":{"m":1},"identity":{"type":"t","instance":"i","external_id":"e","scopes":["s"],"data":{"d":1}}}}"#);
-    let oauth2 = Turn::OAuth2 { oauth2: Box::new(OAuth2::new("https://a/", "https://t/").client("id", "s")) };
+    insta::assert_snapshot!(sent(&TaskResult::Built { integration }), @r#"{"kind":"built","integration":{"external_id":"x","name":"n","metadata":{"m":1},"identity":{"type":"t","instance":"i","external_id":"e","scopes":["s"],"data":{"d":1}}}}"#);
+    let oauth2 = TaskResult::OAuth2 { oauth2: Box::new(OAuth2::new("https://a/", "https://t/").client("id", "s")) };
     insta::assert_snapshot!(sent(&oauth2), @r#"{"kind":"oauth2","oauth2":{"client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"pkce":true,"client_authentication":"post","token_request":"form"}}"#);
-    let received = WebhookAnswer::new(200).with_body("text/plain", "hi").bind("b", 1);
-    insta::assert_snapshot!(sent(&Turn::Received { answer: received }), @r#"{"kind":"received","answer":{"status":200,"content_type":"text/plain","body":"aGk=","bind":{"b":1}}}"#);
-    insta::assert_snapshot!(sent(&Turn::Received { answer: WebhookAnswer::new(204) }), @r#"{"kind":"received","answer":{"status":204}}"#);
+    let received = WebhookResponse::new(200).with_body("text/plain", "hi").bind("b", 1);
+    insta::assert_snapshot!(sent(&TaskResult::WebhookHandled { response: received }), @r#"{"kind":"received","answer":{"status":200,"content_type":"text/plain","body":"aGk=","bind":{"b":1}}}"#);
+    insta::assert_snapshot!(sent(&TaskResult::WebhookHandled { response: WebhookResponse::new(204) }), @r#"{"kind":"received","answer":{"status":204}}"#);
     insta::assert_snapshot!(sent(&Answer::wait("<p>")), @r#"{"kind":"wait","html":"<p>"}"#);
     let form = Form::new("t").field(Field::text("f", "F")).value("f", "v").error("f", "e");
     insta::assert_snapshot!(sent(&Answer::form(form)), @r#"{"kind":"form","form":{"title":"t","fields":[{"name":"f","label":"F","type":"text","required":true}],"values":{"f":"v"},"errors":{"f":"e"},"submit":""}}"#);
@@ -119,15 +121,15 @@ fn grants_are_asked_for_refreshed_and_revoked() {
         || Grant::new("bot", "a").subject("U1").refresh_token("r").expires_in(60).scopes(["s"]).step("oauth2-2");
     let refresh = Question::Refresh { grant: Box::new(grant()), metadata: state() };
     insta::assert_snapshot!(sent(&refresh), @r#"{"kind":"refresh","grant":{"name":"bot","subject":"U1","step":"oauth2-2","access_token":"a","refresh_token":"r","expires_in":60,"scopes":["s"]},"metadata":{"a":1}}"#);
-    let revoke = Question::Revoke { leaving: Leaving::whole("x", state(), vec![Grant::new("bot", "a")]) };
+    let revoke = Question::Revoke { request: RevokeRequest::uninstall("x", state(), vec![Grant::new("bot", "a")]) };
     insta::assert_snapshot!(sent(&revoke), @r#"{"kind":"revoke","leaving":{"external_id":"x","metadata":{"a":1},"grants":[{"name":"bot","subject":"","access_token":"a"}],"is_whole":true,"is_connected":false}}"#);
-    let wants = Turn::WantsToken { task: 3, grant: "bot".into(), subject: "U1".into() };
+    let wants = TaskResult::AwaitsToken { task: 3, grant: "bot".into(), subject: "U1".into() };
     insta::assert_snapshot!(sent(&wants), @r#"{"kind":"wants-token","task":3,"grant":"bot","subject":"U1"}"#);
     insta::assert_snapshot!(sent(&Input::Token { grant: Box::new(Grant::new("bot", "a")) }), @r#"{"kind":"token","grant":{"name":"bot","subject":"","access_token":"a"}}"#);
-    insta::assert_snapshot!(sent(&Turn::Refreshed { refreshed: Refreshed::ByHost }), @r#"{"kind":"refreshed","refreshed":{"kind":"by-host"}}"#);
+    insta::assert_snapshot!(sent(&TaskResult::Refreshed { refreshed: Refreshed::Default }), @r#"{"kind":"refreshed","refreshed":{"kind":"by-host"}}"#);
     insta::assert_snapshot!(sent(&Refreshed::granted(Grant::new("bot", "a"))), @r#"{"kind":"granted","grant":{"name":"bot","subject":"","access_token":"a"}}"#);
     insta::assert_snapshot!(sent(&Refreshed::refused("gone")), @r#"{"kind":"refused","reason":"gone"}"#);
-    insta::assert_snapshot!(sent(&Turn::Revoked { revoked: Revoked::done("ok") }), @r#"{"kind":"revoked","revoked":{"kind":"done","answer":"ok"}}"#);
+    insta::assert_snapshot!(sent(&TaskResult::Revoked { revoked: Revoked::done("ok") }), @r#"{"kind":"revoked","revoked":{"kind":"done","answer":"ok"}}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").grant(Grant::new("bot", "a"))), @r#"{"external_id":"x","metadata":{},"grants":[{"name":"bot","subject":"","access_token":"a"}]}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").api_url("https://a/")), @r#"{"external_id":"x","metadata":{},"api_url":"https://a/"}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").without_grants()), @r#"{"external_id":"x","metadata":{},"grants":[]}"#);
@@ -135,8 +137,20 @@ fn grants_are_asked_for_refreshed_and_revoked() {
 }
 
 #[test]
+fn services_tell_what_has_happened() {
+    let event = Question::Event { request: WebhookRequest::new("POST", "hi") };
+    insta::assert_snapshot!(sent(&event), @r#"{"kind":"event","call":{"method":"POST","query":[],"headers":[],"body":"aGk="}}"#);
+    let told = |told| TaskResult::EventHandled { response: told };
+    insta::assert_snapshot!(sent(&told(WebhookResponse::new(200).into())), @r#"{"kind":"told","told":{"answer":{"status":200}}}"#);
+    let over = EventResponse::new(WebhookResponse::new(200)).event(Event::uninstalled("x").id("i").time(7));
+    insta::assert_snapshot!(sent(&told(over)), @r#"{"kind":"told","told":{"answer":{"status":200},"events":[{"id":"i","at":7,"external_id":"x","happened":{"kind":"uninstalled"}}]}}"#);
+    let grants = [GrantSelector::new("bot"), GrantSelector::new("user").subject("U1")];
+    insta::assert_snapshot!(sent(&Event::tokens_revoked("x", grants)), @r#"{"at":0,"external_id":"x","happened":{"kind":"tokens-revoked","grants":[{"name":"bot","subject":""},{"name":"user","subject":"U1"}]}}"#);
+}
+
+#[test]
 fn a_token_answer_is_read_in_every_dialect() {
-    let read = |answer: Value| Grant::from_answer("a", &answer);
+    let read = |answer: Value| Grant::from_token_response("a", &answer);
     let plain = Grant::new("a", "t");
     assert_eq!(read(json!({"access_token": "t"})), Some(plain.clone()));
     assert_eq!(read(json!({"access_token": ""})), None);
@@ -156,7 +170,7 @@ fn a_token_answer_is_read_in_every_dialect() {
 fn replies_and_faults() {
     insta::assert_snapshot!(sent(&Reply::ok(1)), @r#"{"ok":1}"#);
     let options =
-        vec![OptionMistake { key: "k".into(), message: "m".into(), known: vec!["l".into()], mend: "d".into() }];
+        vec![OptionDiagnostic { key: "k".into(), message: "m".into(), known: vec!["l".into()], help: "d".into() }];
     let mut reply = Reply::<u8>::fault(Fault { options, ..Fault::new(FaultKind::Options, "f") });
     reply.log.push(LogLine { level: LogLevel::Warn, message: "w".into() });
     insta::assert_snapshot!(sent(&reply), @r#"{"fault":{"kind":"options","message":"f","options":[{"key":"k","message":"m","known":["l"],"mend":"d"}]},"log":[{"level":"warn","message":"w"}]}"#);
@@ -175,16 +189,19 @@ fn everything_has_a_default() {
     reads_empty::<CreateOut>();
     reads_empty::<OAuth2>();
     reads_empty::<Grant>();
-    reads_empty::<Leaving>();
+    reads_empty::<RevokeRequest>();
     reads_empty::<Field>();
     reads_empty::<StartIn>();
     reads_empty::<Request>();
     reads_empty::<ResumeIn>();
     reads_empty::<DropIn>();
-    reads_empty::<TurnOut>();
+    reads_empty::<TaskOut>();
     reads_empty::<Form>();
     reads_empty::<Integration>();
     reads_empty::<Identity>();
+    reads_empty::<EventResponse>();
+    reads_empty::<Event>();
+    reads_empty::<GrantSelector>();
     reads_empty::<HttpRequest>();
     reads_empty::<HttpResponse>();
     reads_empty::<Fault>();
@@ -199,9 +216,10 @@ fn the_fields_of_a_variant_have_defaults_too() {
             assert!(read.is_ok(), "{kind}: {:?}", read.err());
         }
     }
-    reads::<Question>(&["view", "build-integration", "oauth2"]);
+    reads::<Question>(&["view", "build-integration", "oauth2", "event"]);
     reads::<Input>(&["response", "failed"]);
-    reads::<Turn>(&["wants", "answered", "built", "oauth2"]);
+    reads::<TaskResult>(&["wants", "answered", "built", "oauth2", "told"]);
+    reads::<EventKind>(&["uninstalled", "tokens-revoked"]);
     reads::<Answer>(&["html", "form", "redirect", "next", "error"]);
     reads::<StepKind>(&["view", "oauth2", "oauth2-from-state"]);
 }
@@ -213,9 +231,10 @@ fn what_a_later_version_adds_is_tolerated() {
     }
     let later = json!({"kind": "of-the-future", "with": {"more": [1]}});
     assert!(matches!(read(later.clone()), Question::Unknown));
-    assert!(matches!(read(later.clone()), Turn::Unknown));
+    assert!(matches!(read(later.clone()), TaskResult::Unknown));
     assert!(matches!(read(later.clone()), Answer::Unknown));
     assert!(matches!(read(later.clone()), Input::Unknown));
+    assert_eq!(read::<EventKind>(later.clone()), EventKind::Unknown);
     assert_eq!(read::<StepKind>(later), StepKind::Unknown);
     assert_eq!(read::<FaultKind>(json!("of-the-future")), FaultKind::Unknown);
     assert_eq!(read::<LogLevel>(json!("of-the-future")), LogLevel::Info);
@@ -237,7 +256,7 @@ fn debug_output_holds_no_secret() {
     let secrets = [
         format!("{request:?}"),
         format!("{:?}", OAuth2::new("https://a/", "https://t/").client("id", "hunter2")),
-        format!("{:?}", HttpRequest::get("https://a/?token=hunter2").bearer("hunter2").body("hunter2")),
+        format!("{:?}", HttpRequest::get("https://a/?token=hunter2").bearer_auth("hunter2").body("hunter2")),
         format!("{:?}", HttpResponse::new(200, "hunter2").with_header("x", "hunter2")),
         format!(
             "{:?}",
@@ -248,5 +267,38 @@ fn debug_output_holds_no_secret() {
     ];
     for text in secrets {
         assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn an_error_about_a_body_says_where_and_quotes_nothing_of_it() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Account {
+        id: u64,
+        kind: Kind,
+    }
+    #[derive(Debug, Deserialize)]
+    enum Kind {
+        Team,
+    }
+    const OTHER: &str = "JSON of another shape than expected at line 1 column";
+    for (body, expected) in [
+        (r#"{"id": "hunter2"}"#, OTHER),
+        (r#"{"hunter2": 1}"#, OTHER),
+        (r#"{"id": 1, "kind": "hunter2"}"#, OTHER),
+        (r#""hunter2""#, OTHER),
+        (r#"{"kind": "Team"}"#, "missing field `id` at line 1 column 16"),
+        ("hunter2", "expected value at line 1 column 1"),
+        (r#"{"id": 1 hunter2"#, "expected `,` or `}` at line 1 column 10"),
+    ] {
+        let of_response = HttpResponse::new(200, body).json::<Account>().expect_err(body);
+        let of_call = WebhookRequest::new("POST", body).json::<Account>().expect_err(body);
+        for error in [of_response, of_call] {
+            let words = format!("{error} {error:?}");
+            assert!(words.starts_with(expected) && !words.contains("hunter2"), "{words}");
+            assert_eq!(error.line(), 1, "{words}");
+        }
     }
 }

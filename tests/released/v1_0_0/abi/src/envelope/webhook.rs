@@ -1,50 +1,54 @@
-//! What somebody outside calls a provider with, and what it answers.
+//! Requests that a service sends to a provider, and the responses.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Pairs, State, http::as_base64};
+use super::{
+    Pairs, State,
+    http::{as_base64, from_json},
+};
 
-/// A call to a provider's webhook. Whoever has the URL can make one: verify it before you believe it.
+/// A request to a provider's webhook or events URL. Anybody who knows the URL can send one: verify
+/// it before you trust it.
 ///
 /// `Debug` shows neither values nor body.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct WebhookCall {
+pub struct WebhookRequest {
     /// `GET`, `POST` or `PUT`.
     pub method: String,
     /// Query parameters.
     pub query: Pairs,
-    /// Header names, lower-case, and values; cookies are left out.
+    /// Header names in lower case, and values. The host removes cookies.
     pub headers: Pairs,
-    /// The body as it came, which is what signatures are made of; base64 in JSON.
+    /// The body, byte for byte as the service signed it. Base64 in JSON.
     #[serde(with = "as_base64", skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<u8>,
 }
 
-/// What a webhook answers.
+/// The response to a [`WebhookRequest`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct WebhookAnswer {
-    /// Status code.
+pub struct WebhookResponse {
+    /// HTTP status code.
     pub status: u16,
-    /// Content type; `text/plain` when empty.
+    /// Content type; `text/plain` if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub content_type: String,
-    /// Body bytes; base64 in JSON.
+    /// Body. Base64 in JSON.
     #[serde(with = "as_base64", skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<u8>,
-    /// What is bound into the state of the set-up, while it is under way; later it is left alone.
+    /// Values to bind into the state of the running setup. Ignored after the setup.
     #[serde(skip_serializing_if = "State::is_empty")]
     pub bind: State,
 }
 
-impl WebhookCall {
-    /// A call without query and headers.
+impl WebhookRequest {
+    /// A request without query and headers.
     pub fn new(method: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         Self { method: method.into(), body: body.into(), ..Self::default() }
     }
@@ -63,13 +67,13 @@ impl WebhookCall {
         self
     }
 
-    /// First value of a header, by any case of its name.
+    /// The first value of a header. The case of the name does not matter.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// First query parameter of that name.
+    /// The first query parameter of that name.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -78,14 +82,15 @@ impl WebhookCall {
     /// The body as JSON.
     ///
     /// # Errors
-    /// When it is not JSON of that shape.
+    /// If it is not JSON of that shape. The error says where and quotes nothing of the body, so it
+    /// may be logged.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_slice(&self.body)
+        from_json(&self.body)
     }
 }
 
-impl WebhookAnswer {
-    /// An answer without a body.
+impl WebhookResponse {
+    /// A response without a body.
     #[must_use]
     pub fn new(status: u16) -> Self {
         Self { status, ..Self::default() }
@@ -98,7 +103,7 @@ impl WebhookAnswer {
         self
     }
 
-    /// Binds a value into the state of the set-up, so that a step that waits for the call finds it.
+    /// Binds a value into the state of the setup, for the step that waits for this request.
     #[must_use]
     pub fn bind(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.bind.insert(key.into(), value.into());
@@ -106,8 +111,8 @@ impl WebhookAnswer {
     }
 }
 
-impl fmt::Debug for WebhookCall {
+impl fmt::Debug for WebhookRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WebhookCall({}, {} bytes)", self.method, self.body.len())
+        write!(f, "WebhookRequest({}, {} bytes)", self.method, self.body.len())
     }
 }

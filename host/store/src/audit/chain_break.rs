@@ -1,0 +1,77 @@
+//! Where a chain is broken, in words.
+
+use thiserror::Error;
+
+use crate::error::SealError;
+
+/// Where the chain is broken, or cannot be verified.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Break {
+    /// A row has an id before the first.
+    #[error("row {0} stands before the beginning of the chain: it was not written by a host")]
+    Before(i64),
+    /// Rows are missing. The row after them was hashed over the last of them.
+    #[error("{} missing, and what comes next cannot be verified without", rows(*.from, *.until))]
+    Missing {
+        /// The first of them.
+        from: i64,
+        /// The last of them.
+        until: i64,
+    },
+    /// A row is not what was written, or stands in another place.
+    #[error("row {0} was changed, or does not follow the row that was before it")]
+    Changed(i64),
+    /// A row has an id after the last.
+    #[error("row {0} stands after the end of the chain: it was not written by a host")]
+    Beyond(i64),
+    /// The head is not what was written.
+    #[error("the head of the chain (table audit_head) was changed, or rows at the end were removed")]
+    Head,
+    /// The chain ends with another row than its head says.
+    #[error("the chain ends with another row {0} than its head says")]
+    End(i64),
+    /// The key of a part of the chain cannot be opened.
+    #[error("{} not verified: the key (table audit_keys) does not open: {error}", rows(*.from, *.until))]
+    Key {
+        /// The first row under it.
+        from: i64,
+        /// The last row under it.
+        until: i64,
+        /// Why.
+        error: SealError,
+    },
+    /// There are rows without a key.
+    #[error("{} not verified: the key (table audit_keys) is missing", rows(*.from, *.until))]
+    NoKey {
+        /// The first of them.
+        from: i64,
+        /// The last of them.
+        until: i64,
+    },
+    /// A host has found the chain broken when it appended a row.
+    #[error(
+        "row {0} says that the chain was found broken before it, and why; a head that was noted since (--head) settles that"
+    )]
+    Reported(i64),
+    /// There are no rows although there must be some.
+    #[error(
+        "the log is empty, and the database is in use: it was erased, or no host has served this database since there is a log"
+    )]
+    Erased,
+    /// The chain is shorter than it was.
+    #[error("the chain ends with row {count}, and had a row {noted}: rows at the end were removed")]
+    Shorter {
+        /// How long it is.
+        count: i64,
+        /// How long it was.
+        noted: i64,
+    },
+    /// The chain is another one than was noted.
+    #[error("row {0} has another hash than was noted: this is another chain")]
+    Other(i64),
+}
+
+/// With its verb.
+fn rows(from: i64, until: i64) -> String {
+    if from == until { format!("row {from} is") } else { format!("rows {from} to {until} are") }
+}

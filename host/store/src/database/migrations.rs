@@ -1,0 +1,61 @@
+//! The history of the schema, for both databases, compiled into the binary.
+
+use diesel::{connection::SimpleConnection, migration::MigrationSource, pg::Pg, prelude::*, sqlite::Sqlite};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::{
+    database::connection::AnyConnection,
+    error::{StoreError, StoreResult},
+};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// A number that nothing else locks. Hosts that start at the same time migrate one after the
+/// other.
+const LOCK: &str = "SELECT pg_advisory_lock(7246537710501)";
+const UNLOCK: &str = "SELECT pg_advisory_unlock(7246537710501)";
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Applies what is pending, and returns the names of it.
+pub(crate) fn run(connection: &mut AnyConnection) -> StoreResult<Vec<String>> {
+    let applied = match connection {
+        // Read under the write lock, so that two processes migrate one after the other.
+        AnyConnection::Sqlite(sqlite) => sqlite
+            .immediate_transaction(|sqlite| {
+                let applied = sqlite.run_pending_migrations(SQLITE).map(|applied| names(&applied));
+                applied.map_err(|error| StoreError::Migrate(error.to_string()))
+            })
+            .map_err(|error| error.to_string().into()),
+        AnyConnection::Postgres(postgres) => {
+            postgres.batch_execute(LOCK)?;
+            let applied = postgres.run_pending_migrations(POSTGRES).map(|applied| names(&applied));
+            postgres.batch_execute(UNLOCK)?;
+            applied
+        }
+    };
+    applied.map_err(|error: Failure| StoreError::Migrate(error.to_string()))
+}
+
+diesel::table! {
+    /// What diesel has applied.
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}
+
+/// Whether anything is pending. By count, since diesel's own check wants to write.
+pub(crate) fn is_pending(connection: &mut AnyConnection) -> StoreResult<bool> {
+    let known = match connection {
+        AnyConnection::Sqlite(_) => MigrationSource::<Sqlite>::migrations(&SQLITE).map(|known| known.len()),
+        AnyConnection::Postgres(_) => MigrationSource::<Pg>::migrations(&POSTGRES).map(|known| known.len()),
+    };
+    let known = known.map_err(|error| StoreError::Migrate(error.to_string()))?;
+    let applied: i64 = __diesel_schema_migrations::table.count().get_result(connection)?;
+    Ok(usize::try_from(applied).unwrap_or_default() < known)
+}
+
+fn names(applied: &[diesel::migration::MigrationVersion<'_>]) -> Vec<String> {
+    applied.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,7 @@
+//! Connections to either database, the schema and its migrations. Knows no keys and no rows.
+
+pub(crate) mod column_types;
+pub(crate) mod connection;
+pub(crate) mod migrations;
+pub(crate) mod schema;
+pub(crate) mod writer;

@@ -1,0 +1,142 @@
+//! The data keys in the table `seal_keys`, which all hosts share, and their wrapping.
+
+use diesel::{
+    backend::Backend,
+    connection::SimpleConnection,
+    deserialize::{self, FromSql, FromSqlRow},
+    expression::AsExpression,
+    prelude::*,
+    sql_types::{Binary, Text},
+};
+use secrecy::zeroize::Zeroizing;
+use time::OffsetDateTime;
+
+use super::cipher::{AadContext, cipher, decrypt, encrypt, parts};
+use crate::{
+    database::{
+        column_types::{Timestamp, text_enum},
+        connection::AnyConnection,
+        schema::seal_keys as t,
+    },
+    error::{SealError, StoreError, StoreResult, Unreadable},
+    key_id::{KeyId, SecretKeyId},
+};
+use jackfield_config::{SecretKey, SecretKeys};
+
+/// Id of the row that stands for the key derived from the secret key itself: what was sealed
+/// before there were data keys.
+pub const DERIVED_KEY: KeyId = [0; 4];
+
+/// A number that nothing else locks. Transactions that seal share the lock, one that changes the
+/// current key has it alone.
+const LOCK: i64 = 7_246_537_710_502;
+
+/// A data key, wrapped.
+#[derive(Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = t)]
+pub struct DataKey {
+    /// What stands in front of values that are sealed under it; [`DERIVED_KEY`] for the first.
+    #[diesel(deserialize_as = IdColumn)]
+    pub id: KeyId,
+    pub(crate) sealed_key: Vec<u8>,
+    /// Whether new values are sealed under it.
+    #[diesel(column_name = state, deserialize_as = KeyState)]
+    pub is_current: bool,
+    /// When it was made.
+    #[diesel(deserialize_as = Timestamp)]
+    pub date_added: OffsetDateTime,
+}
+
+/// What a data key is for.
+#[derive(Clone, Copy, Debug, FromSqlRow, AsExpression)]
+#[diesel(sql_type = Text)]
+pub enum KeyState {
+    /// New values are sealed under it.
+    Current,
+    /// It only opens, until nothing is sealed under it.
+    Old,
+}
+
+text_enum!(KeyState, "the state of a data key", Current = "current", Old = "old");
+
+impl From<KeyState> for bool {
+    fn from(state: KeyState) -> Self {
+        matches!(state, KeyState::Current)
+    }
+}
+
+/// A key id that is read from a column.
+#[derive(FromSqlRow)]
+pub struct IdColumn(KeyId);
+
+impl<DB: Backend> FromSql<Binary, DB> for IdColumn
+where
+    Vec<u8>: FromSql<Binary, DB>,
+{
+    fn from_sql(raw: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        let id = Vec::from_sql(raw)?.try_into();
+        id.map(Self).map_err(|_| Unreadable("the id of a data key").into())
+    }
+}
+
+impl From<IdColumn> for KeyId {
+    fn from(IdColumn(id): IdColumn) -> Self {
+        id
+    }
+}
+
+impl DataKey {
+    /// Id of the secret key that it is wrapped under; `None` for [`DERIVED_KEY`].
+    #[must_use]
+    pub fn secret_key_id(&self) -> Option<SecretKeyId> {
+        parts(&self.sealed_key).map(|(id, _)| id).ok()
+    }
+
+    /// Unwraps it, under whichever line of the secret key it was wrapped.
+    pub(crate) fn unwrap(&self, keys: &SecretKeys) -> Result<Zeroizing<[u8; 32]>, SealError> {
+        let (secret_key, _) = parts(&self.sealed_key)?;
+        let wrapped = || SealError::Wrapped { key: self.id, secret_key, ours: keys.newest().id() };
+        let cipher = cipher(&keys.find(secret_key).ok_or_else(wrapped)?.derive("data keys"));
+        let plain = decrypt(&cipher, context(&[&self.id]), &self.sealed_key)?;
+        plain.as_slice().try_into().map(Zeroizing::new).map_err(|_| SealError::Shape)
+    }
+}
+
+/// Wraps a data key under a line of the secret key.
+pub(crate) fn wrap(secret_key: &SecretKey, id: KeyId, key: &[u8; 32]) -> Vec<u8> {
+    encrypt(secret_key.id(), &cipher(&secret_key.derive("data keys")), context(&[&id]), key)
+}
+
+const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
+    AadContext { table: "seal_keys", column: "key", row }
+}
+
+/// All data keys, the oldest first.
+pub(crate) fn read(c: &mut AnyConnection) -> StoreResult<Vec<DataKey>> {
+    Ok(t::table.order((t::date_added, t::id)).select(DataKey::as_select()).load(c)?)
+}
+
+/// The current key. Under the lock, shared or alone, it stays so until the transaction ends.
+pub(crate) fn current(c: &mut AnyConnection) -> StoreResult<KeyId> {
+    let id: Option<Vec<u8>> = t::table.filter(t::state.eq(KeyState::Current)).select(t::id).first(c).optional()?;
+    id.and_then(|id| id.try_into().ok()).ok_or(StoreError::Corrupt("which data key is current"))
+}
+
+/// Keeps the current key from being changed until the transaction ends. SQLite has one writer
+/// anyway.
+pub(super) fn lock_shared(c: &mut AnyConnection) -> StoreResult<()> {
+    lock(c, "pg_advisory_xact_lock_shared")
+}
+
+/// Waits for the transactions that seal, and keeps others from beginning to. A transaction that
+/// shares the lock must not ask for this: of two that did, each would wait for the other.
+pub(super) fn lock_exclusively(c: &mut AnyConnection) -> StoreResult<()> {
+    lock(c, "pg_advisory_xact_lock")
+}
+
+fn lock(c: &mut AnyConnection, function: &str) -> StoreResult<()> {
+    if let AnyConnection::Postgres(postgres) = c {
+        postgres.batch_execute(&format!("SELECT {function}({LOCK})"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! Identities: accounts of people at identity providers.
+
+use diesel::prelude::*;
+use serde_json::{Map, Value};
+
+use super::ids::{IdentityId, IdentityProviderId, UserId};
+use crate::{
+    database::{
+        column_types::{Json, milliseconds},
+        schema::{identities as t, identity_providers, user_identities},
+    },
+    error::{StoreError, StoreResult},
+    sealing::cipher::AadContext,
+    tx::Tx,
+};
+
+/// What an authentication brings.
+pub struct NewIdentity {
+    /// Where the account is.
+    pub identity_provider: IdentityProviderId,
+    /// The account's id there.
+    pub external_id: String,
+    /// Scopes that were granted.
+    pub scopes: Vec<String>,
+    /// What belongs to the account, tokens included.
+    pub data: Map<String, Value>,
+}
+
+/// One account at an identity provider.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Identity {
+    /// Id of the row.
+    pub id: IdentityId,
+    /// Type of the identity provider: `slack`.
+    pub identity_type: String,
+    /// Instance of the identity provider: `slack.com`.
+    pub instance: String,
+    /// The account's id there.
+    pub external_id: String,
+    /// `unknown`, `valid` or `invalid`.
+    pub status: String,
+    /// Scopes that were granted.
+    #[diesel(deserialize_as = Json<Vec<String>>)]
+    pub scopes: Vec<String>,
+}
+
+/// Status of an identity that was just proved.
+const VALID: &str = "valid";
+/// Status of an identity whose tokens do not work any more.
+const INVALID: &str = "invalid";
+
+/// What is sealed of an identity, with what its place is made of.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = t)]
+struct SealedIdentity {
+    id: IdentityId,
+    identity_provider_id: IdentityProviderId,
+    external_id: String,
+    sealed_data: Vec<u8>,
+}
+
+impl SealedIdentity {
+    fn in_context<T>(&self, run: impl FnOnce(AadContext<'_>) -> T) -> T {
+        let provider = self.identity_provider_id.to_string();
+        run(context(&[provider.as_bytes(), self.external_id.as_bytes()]))
+    }
+
+    /// The data with new texts in place of old ones; `None` if none of them stands there.
+    fn replaced(&self, tx: &Tx<'_>, pairs: &[(String, String)]) -> Option<Vec<u8>> {
+        self.in_context(|context| tx.sealer.replaced(context, &self.sealed_data, pairs))
+    }
+
+    /// Whether a token stands in the data, if they can be read.
+    fn holds(&self, tx: &Tx<'_>, token: &str) -> bool {
+        self.replaced(tx, &[(token.to_owned(), token.to_owned())]).is_some()
+    }
+}
+
+const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
+    AadContext { table: "identities", column: "data", row }
+}
+
+/// Inserts an identity. If the account has one, it gets the new scopes and data. Either way it is
+/// valid from now on.
+///
+/// # Errors
+/// When the database fails.
+pub fn authenticate(tx: &mut Tx<'_>, new: NewIdentity) -> StoreResult<IdentityId> {
+    let provider = new.identity_provider.to_string();
+    let sealed = tx.sealer.seal(context(&[provider.as_bytes(), new.external_id.as_bytes()]), &new.data);
+    let scopes = Value::from(new.scopes).to_string();
+    let now = milliseconds(tx.now);
+    let refreshed =
+        || (t::status.eq(VALID), t::scopes.eq(&scopes), t::sealed_data.eq(&sealed), t::date_verified.eq(now));
+    let account = (t::identity_provider_id.eq(new.identity_provider), t::external_id.eq(&new.external_id));
+    let find = |tx: &mut Tx<'_>| {
+        let row = t::table.filter(t::identity_provider_id.eq(new.identity_provider));
+        Ok(row.filter(t::external_id.eq(&new.external_id)).select(t::id).first(tx.connection).optional()?)
+    };
+    // Another host can remove it after it was found and before it is updated: then it is inserted.
+    for _ in 0..3 {
+        let (id, _): (IdentityId, bool) = tx.find_or_insert(find, |tx| {
+            let row = (account, refreshed(), t::date_added.eq(now));
+            Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?)
+        })?;
+        if diesel::update(t::table.find(id)).set(refreshed()).execute(tx.connection)? == 1 {
+            return Ok(id);
+        }
+    }
+    Err(StoreError::Lost("the identity is unlinked as often as it is proved".to_owned()))
+}
+
+/// The identities of a user, in the order in which they were linked.
+///
+/// # Errors
+/// When the database fails.
+pub fn of_user(tx: &mut Tx<'_>, user: UserId) -> StoreResult<Vec<Identity>> {
+    let rows = user_identities::table
+        .inner_join(t::table.inner_join(identity_providers::table))
+        .filter(user_identities::user_id.eq(user))
+        .order((user_identities::date_added, t::id));
+    let columns =
+        (t::id, identity_providers::type_, identity_providers::instance, t::external_id, t::status, t::scopes);
+    Ok(rows.select(columns).load(tx.connection)?)
+}
+
+/// The data, opened.
+///
+/// # Errors
+/// When the database fails, or the data cannot be opened.
+pub fn data(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<Option<Map<String, Value>>> {
+    let Some(sealed) = sealed(tx, id)? else { return Ok(None) };
+    Ok(Some(sealed.in_context(|context| tx.sealer.open(context, &sealed.sealed_data))?))
+}
+
+/// The account's id at its identity provider.
+pub(crate) fn external_id(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<Option<String>> {
+    Ok(t::table.find(id).select(t::external_id).first(tx.connection).optional()?)
+}
+
+/// Whether a token stands in the data of an identity, if they can be read.
+pub(crate) fn holds(tx: &mut Tx<'_>, id: IdentityId, token: &str) -> StoreResult<bool> {
+    Ok(sealed(tx, id)?.is_some_and(|sealed| sealed.holds(tx, token)))
+}
+
+/// Removes an identity that no user is linked to any more.
+pub(crate) fn delete(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<()> {
+    diesel::delete(t::table.find(id)).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Locks a row until the transaction ends.
+pub(crate) fn lock(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<()> {
+    diesel::update(t::table.find(id)).set(t::date_added.eq(t::date_added)).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Locks the rows of an external id one after the other, in the order of their ids, so that two
+/// transactions that do so never wait for each other.
+pub(crate) fn lock_all(tx: &mut Tx<'_>, external_id: &str) -> StoreResult<()> {
+    let rows = t::table.filter(t::external_id.eq(external_id)).order(t::id).select(t::id);
+    let ids: Vec<IdentityId> = rows.load(tx.connection)?;
+    ids.into_iter().try_for_each(|id| lock(tx, id))
+}
+
+/// Replaces old texts by new ones wherever they stand in the data of the identities of an external
+/// id. The caller has [locked](lock_all) the rows: nobody changes them meanwhile.
+pub(crate) fn replace_texts(tx: &mut Tx<'_>, external_id: &str, pairs: &[(String, String)]) -> StoreResult<()> {
+    for sealed in sealed_of(tx, external_id)? {
+        if let Some(data) = sealed.replaced(tx, pairs) {
+            diesel::update(t::table.find(sealed.id)).set(t::sealed_data.eq(data)).execute(tx.connection)?;
+        }
+    }
+    Ok(())
+}
+
+/// Marks the identity of an external id as invalid whose data hold a token that does not work any
+/// more.
+///
+/// # Errors
+/// When the database fails.
+pub fn invalidate(tx: &mut Tx<'_>, external_id: &str, token: &str) -> StoreResult<()> {
+    set_status(tx, external_id, token, INVALID)
+}
+
+/// Marks the identity of an external id as valid whose data hold a token that works after all.
+pub(crate) fn validate(tx: &mut Tx<'_>, external_id: &str, token: &str) -> StoreResult<()> {
+    set_status(tx, external_id, token, VALID)
+}
+
+fn set_status(tx: &mut Tx<'_>, external_id: &str, token: &str, status: &str) -> StoreResult<()> {
+    for sealed in sealed_of(tx, external_id)? {
+        if sealed.holds(tx, token) {
+            diesel::update(t::table.find(sealed.id)).set(t::status.eq(status)).execute(tx.connection)?;
+        }
+    }
+    Ok(())
+}
+
+fn sealed(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<Option<SealedIdentity>> {
+    Ok(t::table.find(id).select(SealedIdentity::as_select()).first(tx.connection).optional()?)
+}
+
+fn sealed_of(tx: &mut Tx<'_>, external_id: &str) -> StoreResult<Vec<SealedIdentity>> {
+    let rows = t::table.filter(t::external_id.eq(external_id)).order(t::id);
+    Ok(rows.select(SealedIdentity::as_select()).load(tx.connection)?)
+}

@@ -1,0 +1,55 @@
+//! Sessions of browsers, by the SHA-256 of their id: a copy of the database opens no session.
+
+use diesel::prelude::*;
+use time::OffsetDateTime;
+
+use crate::{
+    database::{column_types::milliseconds, schema::sessions as t},
+    error::StoreResult,
+    tx::Tx,
+};
+
+/// Creates a session.
+///
+/// # Errors
+/// [`AlreadyExists`](crate::StoreError::AlreadyExists) when there is one with that key.
+pub fn insert(tx: &mut Tx<'_>, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
+    let row = (t::session_key.eq(key), t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
+    diesel::insert_into(t::table).values(row).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Changes a session. One that is gone stays gone: a request that ran during a log-out must not
+/// bring it back.
+///
+/// # Errors
+/// When the database fails.
+pub fn save(tx: &mut Tx<'_>, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
+    let changed = (t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
+    diesel::update(t::table.find(key)).set(changed).execute(tx.connection)?;
+    Ok(())
+}
+
+/// The sealed data of a session that has not expired.
+///
+/// # Errors
+/// When the database fails.
+pub fn load(tx: &mut Tx<'_>, key: &[u8]) -> StoreResult<Option<Vec<u8>>> {
+    let row = t::table.find(key).filter(t::expires_at.gt(milliseconds(tx.now)));
+    Ok(row.select(t::sealed_data).first(tx.connection).optional()?)
+}
+
+/// Removes a session.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete(tx: &mut Tx<'_>, key: &[u8]) -> StoreResult<()> {
+    diesel::delete(t::table.find(key)).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Removes the sessions that have expired.
+pub(crate) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(tx.now)))).execute(tx.connection)?;
+    Ok(())
+}

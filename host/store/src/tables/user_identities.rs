@@ -1,0 +1,38 @@
+//! Links between users and identities.
+
+use diesel::prelude::*;
+
+use super::ids::{IdentityId, UserId};
+use crate::{
+    database::{column_types::milliseconds, schema::user_identities as t},
+    error::StoreResult,
+    tx::Tx,
+};
+
+/// Unlinks, and answers whether there was a link. The identity stays: other users can have proved
+/// it too.
+pub(crate) fn unlink(tx: &mut Tx<'_>, user: UserId, identity: IdentityId) -> StoreResult<bool> {
+    Ok(diesel::delete(t::table.find((user, identity))).execute(tx.connection)? > 0)
+}
+
+/// How many users are linked to an identity.
+pub(crate) fn count(tx: &mut Tx<'_>, identity: IdentityId) -> StoreResult<i64> {
+    Ok(t::table.filter(t::identity_id.eq(identity)).count().get_result(tx.connection)?)
+}
+
+/// Links once. A link that is there stays as it is.
+///
+/// # Errors
+/// When the database fails.
+pub fn link(tx: &mut Tx<'_>, user: UserId, identity: IdentityId) -> StoreResult<()> {
+    let find = |tx: &mut Tx<'_>| -> StoreResult<Option<i64>> {
+        Ok(t::table.find((user, identity)).select(t::date_added).first(tx.connection).optional()?)
+    };
+    tx.find_or_insert(find, |tx| {
+        let now = milliseconds(tx.now);
+        let row = (t::user_id.eq(user), t::identity_id.eq(identity), t::date_added.eq(now));
+        diesel::insert_into(t::table).values(row).execute(tx.connection)?;
+        Ok(now)
+    })?;
+    Ok(())
+}

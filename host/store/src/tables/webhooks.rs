@@ -1,0 +1,91 @@
+//! Webhooks: which setup or integration a key belongs to. Knows only the hash of a key, so nobody
+//! can call with what stands in the database.
+
+use diesel::prelude::*;
+use time::OffsetDateTime;
+
+use super::ids::{IntegrationId, OrganizationId};
+use crate::{
+    database::{column_types::milliseconds, schema::webhooks as t},
+    error::StoreResult,
+    tx::Tx,
+};
+
+/// What a webhook belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The setup under way of a session, by the session's key.
+    Setup(Vec<u8>),
+    /// The integration that came of it.
+    Integration(IntegrationId),
+}
+
+/// Gives a setup a webhook. It replaces the one of an earlier setup of that session and provider.
+///
+/// # Errors
+/// When the database fails.
+pub fn put(
+    tx: &mut Tx<'_>,
+    key_hash: &[u8],
+    session_key: &[u8],
+    provider: &str,
+    expires_at: OffsetDateTime,
+) -> StoreResult<()> {
+    let earlier = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
+    diesel::delete(earlier).execute(tx.connection)?;
+    let row = (
+        t::key_hash.eq(key_hash),
+        t::provider.eq(provider),
+        t::session_key.eq(session_key),
+        t::expires_at.eq(milliseconds(expires_at)),
+    );
+    diesel::insert_into(t::table).values(row).execute(tx.connection)?;
+    Ok(())
+}
+
+/// The owner of a provider's webhook; `None` if there is no such webhook or it has expired.
+///
+/// # Errors
+/// When the database fails.
+pub fn owner(tx: &mut Tx<'_>, key_hash: &[u8], provider: &str) -> StoreResult<Option<Owner>> {
+    let row = t::table
+        .find(key_hash)
+        .filter(t::provider.eq(provider))
+        .filter(t::expires_at.is_null().or(t::expires_at.gt(milliseconds(tx.now))))
+        .select((t::session_key, t::integration_id));
+    let found: Option<(Option<Vec<u8>>, Option<IntegrationId>)> = row.first(tx.connection).optional()?;
+    let Some((session, integration)) = found else { return Ok(None) };
+    Ok(integration.map(Owner::Integration).or_else(|| session.map(Owner::Setup)))
+}
+
+/// Gives the webhook of an organization's setup to the integration that came of it. The
+/// integration keeps those that it has.
+///
+/// # Errors
+/// When the database fails.
+pub fn hand_over(
+    tx: &mut Tx<'_>,
+    session_key: &[u8],
+    provider: &str,
+    integration: IntegrationId,
+    organization: OrganizationId,
+) -> StoreResult<()> {
+    let row = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
+    let kept = (t::session_key.eq(None::<Vec<u8>>), t::expires_at.eq(None::<i64>));
+    let owner = (t::integration_id.eq(integration), t::organization_id.eq(organization));
+    diesel::update(row).set((kept, owner)).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Removes the webhooks that an organization's setups gave to an integration.
+pub(crate) fn remove(tx: &mut Tx<'_>, organization: OrganizationId, integration: IntegrationId) -> StoreResult<()> {
+    let theirs = t::table.filter(t::integration_id.eq(integration)).filter(t::organization_id.eq(organization));
+    diesel::delete(theirs).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Removes the webhooks of setups that have expired.
+pub(crate) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(tx.now)))).execute(tx.connection)?;
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Decisions that change several tables in one transaction. They lock rows in the order that the
+//! package's documentation gives.
+
+pub(crate) mod bootstrap;
+pub mod key_rotation;
+mod payload;
+pub mod removal;
+pub mod renewal;
+pub mod revoking;
+mod sweep;
+pub mod tokens_in_use;

@@ -1,0 +1,155 @@
+//! The end of a refresh: the grant, and all that depends on it, in one transaction.
+
+use time::OffsetDateTime;
+
+use super::{
+    payload::revocation_of,
+    tokens_in_use::{in_use, without_used},
+};
+use crate::{
+    error::StoreResult,
+    tables::{
+        grants::{self, Grant, NewTokens, Status, Tokens},
+        identities,
+        ids::RevocationId,
+        integrations::{self, Integration},
+        revocations::{self, Reason, RevocationPayload, RevokedGrant},
+    },
+    tx::Tx,
+};
+
+/// What a refresh has brought.
+#[derive(Clone)]
+pub struct Renewal {
+    /// The grant as it was when the provider was asked.
+    pub grant: Grant,
+    /// The integration as it was then. It can be gone by now.
+    pub integration: Integration,
+    /// The tokens that the provider was asked with.
+    pub old: Tokens,
+    /// The tokens that it has answered.
+    pub new: NewTokens,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// The grant has the new tokens.
+    Written,
+    /// The grant was replaced, ended or removed meanwhile. The revocation of the new tokens is
+    /// queued, except of those that are in use.
+    TooLate(Option<RevocationId>),
+}
+
+/// Ends a refresh with new tokens, also if another caller has its lease by now, or has ended the
+/// grant because they did not come.
+///
+/// # Errors
+/// When the database fails.
+pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
+    let Renewal { grant, old, new, .. } = renewal;
+    lock(tx, grant)?;
+    let Some(before) = grants::renew(tx, grant, new)? else {
+        return revoke_late(tx, renewal).map(Renewed::TooLate);
+    };
+    // Providers keep the token in metadata and identity data as well: there it must not be
+    // outdated.
+    let pairs = replaced(old, &new.tokens);
+    integrations::replace_texts(tx, grant.integration, &pairs)?;
+    if !grant.subject.is_empty() {
+        identities::replace_texts(tx, &grant.subject, &pairs)?;
+    }
+    if before.status == Status::NeedsReauthentication {
+        if is_first(tx, grant)? {
+            integrations::clear_reauthentication(tx, grant.integration)?;
+        }
+        if !grant.subject.is_empty() {
+            identities::validate(tx, &grant.subject, &new.tokens.access_token)?;
+        }
+    }
+    Ok(Renewed::Written)
+}
+
+/// Ends a grant for which the provider issues no further token. If it is the first of its
+/// integration, that must be authenticated again, and the identity it acts for is invalid. Answers
+/// whether this ended it, and not something before.
+///
+/// # Errors
+/// When the database fails.
+pub fn end(tx: &mut Tx<'_>, grant: &Grant, why: &str) -> StoreResult<bool> {
+    lock(tx, grant)?;
+    let has_ended = grants::end(tx, grant, why)?;
+    mark_dependents(tx, grant, has_ended)
+}
+
+/// The same for a grant that was installed before a time, whatever tokens it has by now: its
+/// service has ended it.
+///
+/// # Errors
+/// When the database fails.
+pub fn end_installed_before(tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTime, why: &str) -> StoreResult<bool> {
+    lock(tx, grant)?;
+    let has_ended = grants::end_installed_before(tx, grant.id, before, why)?;
+    mark_dependents(tx, grant, has_ended)
+}
+
+/// Marks what depends on a grant, if it has ended now. Answers whether it has.
+fn mark_dependents(tx: &mut Tx<'_>, grant: &Grant, has_ended: bool) -> StoreResult<bool> {
+    if !has_ended {
+        return Ok(false);
+    }
+    require_reauthentication_if_first(tx, grant)?;
+    if let (false, Ok(tokens)) = (grant.subject.is_empty(), grant.tokens(tx.sealer)) {
+        identities::invalidate(tx, &grant.subject, &tokens.access_token)?;
+    }
+    Ok(true)
+}
+
+/// Locks the rows that come before a grant in the lock order.
+fn lock(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<()> {
+    integrations::lock(tx, grant.integration)?;
+    if !grant.subject.is_empty() {
+        identities::lock_all(tx, &grant.subject)?;
+    }
+    Ok(())
+}
+
+/// Whether a grant is the first of its integration.
+fn is_first(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<bool> {
+    Ok(grants::of_integration(tx, grant.integration)?.first().is_some_and(|first| first.id == grant.id))
+}
+
+/// An integration whose first grant has ended cannot be used until its person has authenticated
+/// again. Answers whether the grant is the first.
+pub(super) fn require_reauthentication_if_first(tx: &mut Tx<'_>, ended: &Grant) -> StoreResult<bool> {
+    let is_first = is_first(tx, ended)?;
+    if is_first {
+        integrations::require_reauthentication(tx, ended.integration)?;
+    }
+    Ok(is_first)
+}
+
+fn replaced(old: &Tokens, new: &Tokens) -> Vec<(String, String)> {
+    let refresh = old.refresh_token.clone().zip(new.refresh_token.clone());
+    let pairs = std::iter::once((old.access_token.clone(), new.access_token.clone())).chain(refresh);
+    pairs.filter(|(old, new)| !old.is_empty() && old != new).collect()
+}
+
+/// Queues the revocation of tokens that came too late: they would live on at the provider, and
+/// nobody here would know of them.
+fn revoke_late(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Option<RevocationId>> {
+    let Renewal { grant, integration, new, .. } = renewal;
+    let used = in_use(tx, &integration.provider, &integration.external_id)?;
+    let Some(tokens) = without_used(&used, new.tokens.clone()) else { return Ok(None) };
+    let is_replaced = grants::get(tx, grant.id)?.is_some_and(|found| found.status == Status::Active);
+    let revoked = RevokedGrant {
+        name: grant.name.clone(),
+        subject: grant.subject.clone(),
+        scopes: new.scopes.granted.clone(),
+        tokens,
+    };
+    let payload =
+        RevocationPayload { grants: vec![revoked], is_connected: is_replaced, ..RevocationPayload::default() };
+    let reason = if is_replaced { Reason::Replaced } else { Reason::Orphaned };
+    revocations::add(tx, &revocation_of(integration, reason, payload)).map(Some)
+}
