@@ -34,7 +34,7 @@ const HELD: &[Point] = &[
         4,
         "setups expire, and say so",
         &[
-            "a_set_up_lives_fifteen_minutes_and_none_comes_from_the_future",
+            "a_setup_lives_fifteen_minutes_and_none_comes_from_the_future",
             "each_refused_request_is_explained_on_the_next_page",
         ],
     ),
@@ -264,7 +264,7 @@ const HELD: &[Point] = &[
         &[
             "a_call_that_nobody_has_signed_is_refused_whatever_it_asks",
             "the_first_signed_call_installs_and_later_ones_are_verified",
-            "what_is_not_signed_is_refused_also_a_challenge",
+            "an_unsigned_request_is_refused_even_a_challenge",
             "an_event_that_nobody_has_signed_is_refused_also_a_challenge",
             "without_a_signing_secret_nobody_is_asked",
         ],
@@ -274,7 +274,7 @@ const HELD: &[Point] = &[
         "a call is of now",
         &[
             "a_call_is_taken_for_five_minutes_and_not_from_the_future",
-            "a_call_is_taken_for_five_minutes_either_way",
+            "a_request_is_accepted_for_five_minutes_either_way",
             "an_event_is_taken_for_five_minutes_either_way",
         ],
     ),
@@ -314,7 +314,7 @@ const HELD: &[Point] = &[
             "a_body_over_the_limit_is_refused",
             "slow_bodies_hold_nobody_up",
             "a_flood_of_events_leaves_setups_their_turn",
-            "so_many_calls_of_a_provider_are_under_way_and_no_more",
+            "a_key_has_so_many_under_way_and_takes_no_room_from_others",
         ],
     ),
     (

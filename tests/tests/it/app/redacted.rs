@@ -10,7 +10,7 @@ use serde_json::Value;
 /// What differs, and its replacement. The order matters: a digest contains an id.
 static DIFFERENCES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let differences = [
-        (r"\b(INFO|WARN|ERROR|DEBUG) jackfield[\w:]*: ", "$1 "),
+        (r"\b(INFO|WARN|ERROR|DEBUG) (?:request\{.*?\}: )?jackfield[\w:]*: ", "$1 "),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
         (r"/tmp/\.tmp\w{6}", "[folder]"),
         (r"/\S*/target/(debug/deps|tmp)/", "[target]/"),

@@ -64,7 +64,7 @@ impl Provider for Acme {
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
         let Token { access_token } = value(&state, "data")?;
-        let request = HttpRequest::get("https://api.acme.example/me?full=1").bearer(&access_token);
+        let request = HttpRequest::get("https://api.acme.example/me?full=1").bearer_auth(&access_token);
         let account: serde_json::Value = host.send(request).await?.json()?;
         host.info(format!("it is {}", account["name"]));
         Ok(Integration::new(account["id"].as_str().unwrap_or("nobody")).metadata("token", access_token))

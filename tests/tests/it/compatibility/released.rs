@@ -126,7 +126,7 @@ async fn tokens_of_a_1_0_plugin_are_refreshed_and_revoked_its_own_way() -> Resul
         let ended = stored.settled().await?;
         let response = ended.iter().find_map(|one| one.answer.as_deref()).unwrap_or_default();
         allow_duplicates! {
-            assert_snapshot!(response, @"1 of w-Ada given up");
+            assert_snapshot!(response, @"1 of w-Ada revoked");
         }
     }
     Ok(())

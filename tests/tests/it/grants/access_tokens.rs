@@ -271,7 +271,12 @@ async fn what_the_provider_has_revoked_needs_reauthentication_and_is_asked_for_o
         allow_duplicates! {
             assert_snapshot!(redacted(&format!("{problem:#}")), @r#"
             {
-              "detail": "The integration needs re-authentication: somebody must set it up again on its page."
+              "code": "needs-reauthentication",
+              "detail": "The integration needs re-authentication: somebody must connect it again on its page.",
+              "requestId": "[id]",
+              "status": 409,
+              "title": "Re-authentication needed",
+              "type": "http://127.0.0.1:[port]/api/errors/#needs-reauthentication"
             }
             "#);
         }
@@ -411,7 +416,7 @@ async fn a_host_killed_in_the_middle_of_a_refresh_finds_it_again() -> Result<()>
     assert_eq!(response.status, 409, "{}\n{}", response.text, host.log()?);
     assert_eq!(slack.faults().requests(Refresh), 1, "the used token is not sent again");
     assert_eq!(app.client.status().await?, "needs-reauthentication");
-    assert_snapshot!(log_line(&host, "a refresh was sent and its answer lost")?, @r#"WARN a refresh was sent and its answer lost grant.id=1 grant.name="bot" integration.id=1 sent_at=[time]"#);
+    assert_snapshot!(log_line(&host, "a refresh was sent and its answer lost")?, @r#"WARN request{request.id="[id]" http.request.method=GET http.route="/api/0/organizations/{org}/integrations/{id}/token/" url.path="/api/0/organizations/acme/integrations/1/token/"}: jackfield_services::grants::refresh::refresh_task: a refresh was sent and its answer lost grant.id=1 grant.name="bot" integration.id=1 sent_at=[time]"#);
     Ok(())
 }
 
@@ -464,7 +469,7 @@ async fn a_plugin_mints_tokens_its_own_way_and_gets_fresh_ones_when_it_is_called
     assert_eq!(service.visit(&format!("{url}?grant=other")).await?.status, 500, "there is no such grant");
     app.database().await?.let_live("mint", "own", EXPIRED).await?;
     assert_eq!(service.visit(&url).await?.status, 500, "it refuses a fourth");
-    assert_snapshot!(log_line(&app.host, "three are enough")?, @r#"WARN a webhook failed provider.id="minting" plugin.name="jackfield-fixture-minting" plugin.reason="fault" error=the integration needs its person to authenticate again: three are enough"#);
+    assert_snapshot!(log_line(&app.host, "three are enough")?, @r#"WARN request{request.id="[id]" http.request.method=GET http.route="/extensions/{provider}/webhook/{key}/" url.path="/extensions/minting/webhook/…"}: jackfield_services::setup::webhook: a webhook failed provider.id="minting" plugin.name="jackfield-fixture-minting" plugin.reason="fault" error=the integration needs its person to authenticate again: three are enough"#);
     assert!(!app.host.log()?.contains("minted-1"), "no token is in the log");
     Ok(())
 }

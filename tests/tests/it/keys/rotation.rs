@@ -114,8 +114,8 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     assert!(!is_fine, "an old line must not go first: {said}");
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
-    : system.secret-key: what is sealed still hangs on the key [key], which is not among these
-      help: put that line back; `jackfield key rotate --secret-key` makes it superfluous, `jackfield key status` says when
+    : system.secret-key: sealed values still need the key [key], which is not among these
+      help: put that line back; run `jackfield key rotate --secret-key`, and remove it when `jackfield key status` says that it is not needed
     ");
 
     write_lines(&app.host, &[&new, &old])?;
@@ -138,7 +138,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     assert_snapshot!(redacted(&status), @"
     secret key (system.secret-key), newest line first
       [key]  wraps 1 keys, 0 values under it
-      [key]  wraps 0 keys, 0 values under it  not needed any more: remove it from every host, a quarter of an hour from now at the earliest
+      [key]  wraps 0 keys, 0 values under it  not needed any more: remove it from every host, in a quarter of an hour at the earliest
     data keys
       [key]  current  since [date]  under [key]  7 values
     ");
@@ -165,7 +165,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     sessions  [digest]  a value was sealed under another secret key: key id [key], this host has [key]
     [time]  WARN the data keys cannot be read again key.id="[key]" error=the data key [key] is wrapped under another secret key: key id [key], this host has [key]
       help: put the secret key back that this database was made with, as a line of system.secret-key
-    error: 9 sealed values cannot be opened
+    error: 8 sealed values cannot be opened
       help: authenticate again what they belong to, or put back the secret key they were sealed under
     "#);
     let host = bare().plugin("example").plugin("slack").toml(&slack_options(&app.slack, "v2"));

@@ -579,7 +579,7 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
             browser.open(&app.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".pages a[href$='/audit/']").await?;
             browser.wait_for_text(".log", "API token created").await?;
-            browser.wait_for_text(".log", "failed").await?;
+            browser.wait_for_text(".log", "Failed").await?;
             app.look("log").await?;
             browser.run("document.querySelector('#action').value = 'install'").await?;
             browser.click(".filters button").await?;

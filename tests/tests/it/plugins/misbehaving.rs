@@ -289,7 +289,7 @@ async fn steps_changed_by_a_plugin_upgrade_end_setups_that_are_under_way() -> Re
     app.base.host = app.base.host.restart(readable(bare()).plugin("example").plugin("changed_steps"))?;
     let response = app.owner.post("/extensions/two-steps/setup/", &[("b", "two")]).await?;
     assert_eq!(response.status_and_location(), (302, "/"));
-    assert!(response.header("set-cookie").starts_with("jackfield-notice=provider-changed."), "the user is told why");
+    assert!(response.header("set-cookie").starts_with("jackfield-flash=provider-changed."), "the user is told why");
     assert_snapshot!(app.record("integrations.setup.invalid-signature")?, @r#"
     {
       "level": "INFO",

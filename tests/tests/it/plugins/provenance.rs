@@ -379,16 +379,16 @@ fn where_signatures_are_demanded_only_what_a_trusted_key_has_signed_is_loaded() 
     assert!(app.has_run()?);
 
     write_library(&[fs::read(app.library())?.as_slice(), b"tampered"].concat(), &app.library())?;
-    assert_snapshot!(app.refused()?.replace(&ours, "OURS"), @r"
+    assert_snapshot!(app.refused()?.replace(&ours, "OURS"), @"
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: its signature does not fit: found other bytes, wanted those that the key OURS has signed
-      help: get library and signature again from where they were made; never sign it as it is
+      help: get library and signature again from their source; never sign it as it is
     ");
     let (is_good, said) = app.run("plugin lock")?;
     assert!(!is_good, "no host would load it, so it is not accepted");
     assert_snapshot!(said.replace(&ours, "OURS"), @"
     error: 1 mistake in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: its signature does not fit: found other bytes, wanted those that the key OURS has signed
-      help: get library and signature again from where they were made; never sign it as it is
+      help: get library and signature again from their source; never sign it as it is
     ");
     fs::write(app.at("plugins/libleaves_a_mark.so.minisig"), "signed, honestly")?;
     assert_snapshot!(app.refused()?, @r"

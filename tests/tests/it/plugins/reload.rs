@@ -81,7 +81,12 @@ async fn a_changed_plugin_is_replaced_an_unchanged_one_left_alone_and_a_flow_of_
     let ended = owner.post("/extensions/two-steps/setup/", &[("a", "one")]).await?;
     assert_eq!(ended.status_and_location(), (302, "/"));
     let page = owner.visit("/organizations/acme/integrations/").await?;
-    assert!(page.text.contains("it may have been updated meanwhile. Start it again from here."), "{}", page.text);
+    assert!(
+        page.text
+            .contains("The connector for this service was updated while the connection was in progress. Start again."),
+        "{}",
+        page.text
+    );
     let goes_on = owner.post("/extensions/example/setup/", &[("name", "unharmed")]).await?;
     assert!(goes_on.dialog()?.success, "a setup of an unchanged plugin continues");
     owner.start_setup("acme", "two-steps").await?;
@@ -101,7 +106,7 @@ async fn changed_options_begin_a_new_life_and_end_flows_under_the_old_ones() -> 
       replaced  misbehaving
     ");
     assert_eq!(owner.visit("/extensions/redirects/setup/").await?.status_and_location(), (302, "/"));
-    assert_snapshot!(log_line(&host, "integrations.setup.invalid-signature")?, @r#"INFO a set-up may not go on reason=integrations.setup.invalid-signature setup.check="provider-changed" provider.id="redirects""#);
+    assert_snapshot!(log_line(&host, "integrations.setup.invalid-signature")?, @r#"INFO request{request.id="[id]" http.request.method=GET http.route="/extensions/{provider}/setup/" url.path="/extensions/redirects/setup/"}: jackfield_services::setup::refusal: a setup may not go on reason=integrations.setup.invalid-signature setup.check="provider-changed" provider.id="redirects""#);
     assert_eq!(owner.start_setup("acme", "redirects").await?.status_and_location(), (302, "https://second.example/"));
     Ok(())
 }
@@ -215,7 +220,7 @@ async fn a_provider_comes_and_goes_and_its_integrations_stay_visible() -> Result
     ");
     assert_eq!(owner.visit("/extensions/example/setup/").await?.status, 404, "a running setup as well");
     let page = owner.visit("/organizations/acme/integrations/").await?;
-    assert!(page.text.contains("kept") && page.text.contains("orphaned"), "{}", page.text);
+    assert!(page.text.contains("kept") && page.text.contains("Unavailable"), "{}", page.text);
     Ok(())
 }
 

@@ -220,7 +220,7 @@ async fn thirty_are_revoked_one_after_the_other_and_what_is_refused_is_reported_
     organizations  0
     integrations   0, removed
     grants         0
-    from before    1: given up already, and not revoked
+    from before    1: out of use already, and not revoked
     revoked        at http://127.0.0.1:[port]/acme-crm/acme-crm.example/revoke, or by a way of the plugin's own
     [1/1] A1 (1): revoked: access: refresh token revoked, access token revoked
 

@@ -91,7 +91,7 @@ async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried
     assert!(!well);
     assert_snapshot!(redacted(&said), @r#"
     provider       acme-crm
-    from before    1: given up already, and not revoked
+    from before    1: out of use already, and not revoked
     revoked        by a way of the plugin's own, or not at all: no revocation endpoint is known
     [1/1] A0 (0): cannot be revoked: access: the provider has no revocation
 
@@ -109,7 +109,7 @@ async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried
     organizations  1
     integrations   2, removed
     grants         2
-    from before    1: given up already, and not revoked
+    from before    1: out of use already, and not revoked
     revoked        by a way of the plugin's own, or not at all: no revocation endpoint is known
     [1/3] A1 (1): cannot be revoked: access: the provider has no revocation
     [2/3] A2 (2): cannot be revoked: access: the provider has no revocation
@@ -132,7 +132,7 @@ async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried
     assert!(well);
     assert_snapshot!(redacted(&said), @"
     provider       acme-crm
-    from before    3: given up already, and not revoked
+    from before    3: out of use already, and not revoked
     revoked        at http://127.0.0.1:[port]/acme-crm/acme-crm.example/revoke, or by a way of the plugin's own
     ");
     assert_eq!(app.live(), 6);
@@ -140,7 +140,7 @@ async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried
     assert!(well);
     assert_snapshot!(redacted(&said), @r#"
     provider       acme-crm
-    from before    3: given up already, and not revoked
+    from before    3: out of use already, and not revoked
     revoked        at http://127.0.0.1:[port]/acme-crm/acme-crm.example/revoke, or by a way of the plugin's own
     [1/3] A0 (0): revoked: access: refresh token revoked, access token revoked
     [2/3] A1 (1): revoked: access: refresh token revoked, access token revoked
@@ -156,7 +156,7 @@ async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried
     assert!(well);
     assert_snapshot!(redacted(&said), @"
     provider       acme-crm
-    from before    0: given up already, and not revoked
+    from before    0: out of use already, and not revoked
     revoked        at http://127.0.0.1:[port]/acme-crm/acme-crm.example/revoke, or by a way of the plugin's own
     ");
     Ok(())
@@ -211,7 +211,7 @@ async fn tokens_of_a_step_that_the_provider_does_not_have_any_more_wait_for_it()
         allow_duplicates! {
             assert_snapshot!(redacted(&said), @r#"
             provider       acme-crm
-            from before    1: given up already, and not revoked
+            from before    1: out of use already, and not revoked
             revoked        at http://127.0.0.1:[port]/acme-crm/acme-crm.example/revoke, or by a way of the plugin's own
             [1/1] 1: not revoked yet: access: the provider has no step `gone` any more, which these tokens came from
 
