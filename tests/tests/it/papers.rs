@@ -1,4 +1,5 @@
-//! Holds the papers to the code: what they name exists, what exists is in them, and they are as short as they promise.
+//! Holds the papers to the code: what they name exists, what exists is in them, and they are as
+//! short as they promise.
 
 use std::{
     collections::BTreeSet,
@@ -149,7 +150,8 @@ fn the_commands_of_the_papers_exist() -> Result<()> {
     let commands: BTreeSet<Vec<String>> = named.chain(run).map(words).filter(|command| !command.is_empty()).collect();
     assert!(commands.len() >= 25, "config/README.md lists the commands: {commands:?}");
     for command in commands {
-        // The address of a user follows `user create`, and so on: what is a word of the command itself stands first.
+        // The address of a user follows `user create`, and so on: what is a word of the command
+        // itself stands first.
         let command = &command[..command.len().min(2)];
         let help = Command::new(env!("CARGO_BIN_EXE_jackfield-host")).args(command).arg("--help").output()?;
         let usage = String::from_utf8_lossy(&help.stdout).into_owned();
@@ -169,7 +171,8 @@ fn sections(page: &str) -> Vec<String> {
     headings.map(|heading| slug(heading.trim_start_matches('#'))).collect()
 }
 
-/// A path without its `..`, so that one that leads out of the repository is told from one that does not.
+/// A path without its `..`, so that one that leads out of the repository is told from one that does
+/// not.
 fn plain(path: &Path) -> PathBuf {
     let mut kept = PathBuf::new();
     for part in path.components() {
@@ -192,7 +195,8 @@ fn expanded(path: &str) -> Vec<String> {
     }
 }
 
-/// The paths in code spans, which are from the root; names in capitals are placeholders. The guide for authors also names
+/// The paths in code spans, which are from the root; names in capitals are placeholders. The guide
+/// for authors also names
 /// a file of their crate.
 fn paths_in_code(page: &str) -> impl Iterator<Item = &str> {
     let spans = page.split('`').skip(1).step_by(2);

@@ -1,4 +1,5 @@
-//! Reads the source of this repository and says where it leaves the shape that ARCHITECTURE.md draws.
+//! Reads the source of this repository and says where it leaves the shape that ARCHITECTURE.md
+//! draws.
 //!
 //! Each module looks for one kind of fault and answers a line for each place. What is a fault, and
 //! what is not, is decided in `tests/house.rs`. It is a package of its own so that it compiles and

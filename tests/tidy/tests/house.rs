@@ -120,7 +120,8 @@ fn the_methods_of_a_type_stand_in_three_files_at_most() -> Result<()> {
 #[test]
 fn no_module_of_a_package_has_the_name_of_another() -> Result<()> {
     let mut wrong = Vec::new();
-    // The stand-ins are services beside each other, and each has its own authorize, token and so on.
+    // The stand-ins are services beside each other, and each has its own authorize, token and so
+    // on.
     for folder in PACKAGES.iter().filter(|folder| **folder != "tests/support/src") {
         wrong.extend(module_names_twice(folder)?);
     }

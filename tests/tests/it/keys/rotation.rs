@@ -172,7 +172,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     let said = app.host.restart(host).err().context("it must not start")?.to_string();
     let at = said.rfind("system.secret-key").context("the key in the configuration")?;
     assert_snapshot!(redacted(&said[at..]), @"
-    system.secret-key: [folder]/data/secret.key: this database's secrets hang on another secret key ([key]); with what is here ([key]) nothing could be opened
+    system.secret-key: [folder]/data/secret.key: this database's secrets are sealed under another secret key ([key]); with what is here ([key]) nothing could be opened
       help: put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key
     ");
     Ok(())
