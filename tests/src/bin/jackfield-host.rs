@@ -1,4 +1,5 @@
-//! The host, built with the tests so that they always run the current one. The same as the real binary's `main`.
+//! The host, built with the tests so that they always run the current one. It is the same as the
+//! real binary's `main`.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,8 @@
-//! Runs a program as on a kernel that lacks something: `lesser-kernel landlock|seccomp PROGRAM ARGUMENT…`.
+//! Runs a program as on a kernel that lacks something:
+//! `lesser-kernel landlock|seccomp PROGRAM ARGUMENT…`.
 //!
-//! Whatever a real kernel without it would answer, a filter answers here. It stays over the program and all that it starts.
+//! A filter answers as a real kernel without it would. It stays on for the program and all that it
+//! starts.
 
 use std::{collections::BTreeMap, os::unix::process::CommandExt, process::Command};
 

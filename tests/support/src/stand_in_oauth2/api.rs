@@ -6,7 +6,12 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{CLIENT, Rejection, ServiceRequest, Shared, expect_equal, json as answer_of};
+use super::{
+    client::CLIENT,
+    request::{Rejection, ServiceRequest, expect_equal},
+    responses::json as answer_of,
+    shared::Shared,
+};
 use crate::stand_in::TokenState;
 
 pub(super) fn answer(

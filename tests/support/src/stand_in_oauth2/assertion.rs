@@ -4,7 +4,12 @@ use jackfield_oauth2::jose::{Jws, KeySet, SigningKey};
 use jackfield_stand_in::Parameters;
 use serde_json::{Value, json};
 
-use super::{CLIENT, Rejection, ServiceRequest, Shared, expect_equal, issuer};
+use super::{
+    client::CLIENT,
+    issuer_identifier,
+    request::{Rejection, ServiceRequest, expect_equal},
+    shared::Shared,
+};
 use crate::stand_in::locked;
 
 /// The private key of the client, PEM.
@@ -25,7 +30,7 @@ pub(super) fn check(shared: &Shared, request: &ServiceRequest<'_>, given: &mut P
     }
     let audience = match request.profile.issuer {
         // The issuer as a string, not in a list (draft-ietf-oauth-rfc7523bis).
-        Some(_) => issuer::id(shared, request),
+        Some(_) => issuer_identifier::id(shared, request),
         None => shared.url(request.id, &request.profile.token),
     };
     expect_equal("aud", claims.get("aud").and_then(Value::as_str).unwrap_or("no text"), &audience)?;

@@ -8,7 +8,14 @@ use axum::{
 use jackfield_stand_in::Parameters;
 use url::Url;
 
-use super::{CLIENT, Grant, Pkce, Rejection, ServiceRequest, Shared, expect_equal, expect_only, issuer};
+use super::{
+    client::CLIENT,
+    grant::Grant,
+    issuer_identifier,
+    request::{Rejection, ServiceRequest, expect_equal, expect_only},
+    service_profile::Pkce,
+    shared::Shared,
+};
 
 pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Response, Rejection> {
     let mut given = request.query.clone();
@@ -24,7 +31,7 @@ pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Re
     let scope = scope.unwrap_or_default();
     let grant = Grant { id: request.id.to_owned(), redirect_uri, challenge, scope, nonce };
     back.query_pairs_mut().append_pair("code", &shared.codes.issue("code-", grant)).append_pair("state", &state);
-    issuer::say_whose(shared, request, &mut back);
+    issuer_identifier::say_whose(shared, request, &mut back);
     Ok((StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response())
 }
 

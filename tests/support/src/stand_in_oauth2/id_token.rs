@@ -6,42 +6,17 @@ use jackfield_stand_in::{IssuerKey, access_token_hash, id_token_claims};
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::{CLIENT, SECRET, ServiceRequest, Shared, issuer};
+use super::{
+    client::{CLIENT, SECRET},
+    issuer::WrongIdToken,
+    issuer_identifier,
+    request::ServiceRequest,
+    shared::Shared,
+};
 use crate::stand_in::locked;
 
 /// The user who logs in everywhere.
 pub const SUBJECT: &str = "ada-1";
-
-/// What is wrong with an ID token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WrongIdToken {
-    /// There is none.
-    Missing,
-    /// Signed with another key than the one of that id.
-    OtherKey,
-    /// Signed with a key of an unknown id.
-    UnknownKey,
-    /// `none` instead of a signature.
-    Unsigned,
-    /// HMAC with the client's secret.
-    SharedSecret,
-    /// HMAC with the issuer's public key as the secret.
-    PublicKeyAsSecret,
-    /// Claims changed after they were signed.
-    Changed,
-    /// Another issuer's.
-    OtherIssuer,
-    /// Another client's.
-    OtherAudience,
-    /// It has expired.
-    Expired,
-    /// The nonce of another setup.
-    OtherNonce,
-    /// No nonce.
-    NoNonce,
-    /// The hash of another access token.
-    OtherAccessToken,
-}
 
 /// The ID token beside an access token.
 pub(super) fn issued(
@@ -92,7 +67,7 @@ fn claims(
     wrong: Option<WrongIdToken>,
 ) -> Value {
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    let mut claims = Value::Object(id_token_claims(&issuer::id(shared, request), CLIENT, nonce, now));
+    let mut claims = Value::Object(id_token_claims(&issuer_identifier::id(shared, request), CLIENT, nonce, now));
     claims["at_hash"] = access_token_hash(access_token).into();
     claims["sub"] = SUBJECT.into();
     claims["name"] = "Ada".into();

@@ -3,8 +3,10 @@
 use axum::response::Response;
 
 use super::{
-    Rejection, ServiceRequest, Shared, expect_equal,
-    token::{authenticated, granted, policy, refused_with},
+    request::{Rejection, ServiceRequest, expect_equal},
+    responses::refused_with,
+    shared::Shared,
+    token::{authenticated, granted, policy},
 };
 
 pub(super) fn answer(shared: &Shared, request: &ServiceRequest<'_>) -> Result<Response, Rejection> {

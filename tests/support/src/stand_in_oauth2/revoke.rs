@@ -6,8 +6,11 @@ use axum::{
 };
 
 use super::{
-    Body, Rejection, ServiceProfile, ServiceRequest, Shared,
-    token::{authenticated, refused_with},
+    request::{Rejection, ServiceRequest},
+    responses::refused_with,
+    service_profile::{Body, ServiceProfile},
+    shared::Shared,
+    token::authenticated,
 };
 
 /// Section 2.2: an unknown token counts as revoked.

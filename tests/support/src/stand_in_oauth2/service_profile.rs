@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use super::issuer::Issuer;
 use crate::stand_in::Rotation;
 
 /// One service.
@@ -63,7 +64,7 @@ pub struct ServiceProfile {
     pub installs: Installs,
     /// Its properties as an issuer, if it is one.
     #[serde(skip)]
-    pub issuer: Option<super::Issuer>,
+    pub issuer: Option<Issuer>,
 }
 
 /// What a setup installs.

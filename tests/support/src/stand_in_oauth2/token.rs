@@ -1,7 +1,7 @@
 //! The token endpoint for a code (RFC 6749 section 4.1.3), and what all its requests share.
 
 use axum::{
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -10,8 +10,14 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{
-    Answers, Authentication, Body, CLIENT, Grant, Pkce, Rejection, SECRET, ServiceRequest, Shared, assertion,
-    expect_equal, expect_only, id_token,
+    assertion,
+    client::{CLIENT, SECRET},
+    grant::Grant,
+    id_token,
+    request::{Rejection, ServiceRequest, expect_equal, expect_only},
+    responses,
+    service_profile::{Answers, Authentication, Body, Pkce},
+    shared::Shared,
 };
 use crate::stand_in::{IssuedTokens, TokenPolicy, locked};
 
@@ -44,12 +50,6 @@ pub(super) fn authenticated(shared: &Shared, request: &ServiceRequest<'_>) -> Re
 /// Whether a request is a refresh, good or bad.
 pub(super) fn is_refresh(request: &ServiceRequest<'_>) -> bool {
     parameters(request).is_ok_and(|given| given.iter().any(|pair| pair == ("grant_type", "refresh_token")))
-}
-
-/// A refusal with an error code (RFC 6749 section 5.2).
-pub(super) fn refused_with(error: &str) -> Response {
-    let body = json!({"error": error}).to_string();
-    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// How the service issues tokens, by its token answer and rotation.
@@ -134,8 +134,8 @@ pub(super) fn granted(request: &ServiceRequest<'_>, issued: &IssuedTokens, id_to
     let answer = answer.replace("\"ID_TOKEN\"", &id_token.unwrap_or(&Value::Null).to_string());
     let wants_json = request.headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     match request.profile.answers {
-        Answers::Json => super::json(&answer),
-        Answers::FormUnlessAsked if wants_json => super::json(&answer),
+        Answers::Json => responses::json(&answer),
+        Answers::FormUnlessAsked if wants_json => responses::json(&answer),
         Answers::FormUnlessAsked | Answers::Form => form(&answer),
     }
 }

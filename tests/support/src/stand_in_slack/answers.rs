@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Behaviour, Grant, Install, Shared};
+use super::{
+    behaviour::{Behaviour, Install},
+    grant::Grant,
+    shared::Shared,
+};
 use crate::stand_in::{IssuedTokens, Rotation, TokenPolicy, locked};
 
 /// The id of the app.

@@ -12,9 +12,10 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Received, Shared,
     answers::{APP, BOT},
-    token::refused,
+    received::Received,
+    refusal::refused,
+    shared::Shared,
 };
 use crate::stand_in::{Endpoint, TokenState};
 

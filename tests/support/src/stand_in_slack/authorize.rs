@@ -12,7 +12,12 @@ use axum::{
 use serde::Deserialize;
 use url::Url;
 
-use super::{ApiVersion, Behaviour, Consent, Grant, Install, Received, Shared, Team};
+use super::{
+    behaviour::{Behaviour, Consent, Install, Team},
+    grant::{ApiVersion, Grant},
+    received::Received,
+    shared::Shared,
+};
 use crate::stand_in::locked;
 
 pub(super) async fn v1(State(shared): State<Arc<Shared>>, Extension(received): Extension<Received>) -> Response {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use time::OffsetDateTime;
 
-use super::{StandInSlack, answers::APP};
+use super::{answers::APP, server::StandInSlack};
 use crate::http_client::{HttpClient, HttpResponse};
 
 /// One delivery. It can be sent again, as Slack does after an error.

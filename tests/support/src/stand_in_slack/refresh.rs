@@ -7,14 +7,16 @@ use axum::{
 };
 
 use super::{
-    Received, Shared,
     answers::{self, Kind},
-    token::{client_error, refused},
+    client::client_error,
+    received::Received,
+    refusal::refused,
+    shared::Shared,
 };
 use crate::stand_in::{Rotation, locked};
 
 pub(super) fn answer(shared: &Shared, received: &Received) -> Response {
-    if let Some(error) = client_error(shared, received) {
+    if let Some(error) = client_error(&shared.client, received) {
         return refused(error);
     }
     let behaviour = locked(&shared.behaviour).clone();

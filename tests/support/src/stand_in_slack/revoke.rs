@@ -10,9 +10,11 @@ use axum::{
 use serde_json::json;
 
 use super::{
-    Received, Shared,
     api::{Bearer, authenticated},
-    token::{client_error, refused},
+    client::client_error,
+    received::Received,
+    refusal::refused,
+    shared::Shared,
 };
 use crate::stand_in::Endpoint;
 
@@ -40,7 +42,7 @@ pub(super) async fn uninstall(State(shared): State<Arc<Shared>>, Extension(recei
             Ok(bearer) => bearer,
             Err(error) => return refused(error),
         };
-        match client_error(&shared, &received.with_query_as_form()) {
+        match client_error(&shared.client, &received.with_query_as_form()) {
             Some("invalid_client_id") => refused("client_id_token_mismatch"),
             Some(error) => refused(error),
             None => {

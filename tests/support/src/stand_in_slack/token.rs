@@ -6,15 +6,23 @@ use axum::{
     Extension, Json,
     body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::stream;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{ApiVersion, Grant, Received, Shared, TokenAnswer, answers, refresh};
+use super::{
+    answers,
+    behaviour::TokenAnswer,
+    client::client_error,
+    grant::{ApiVersion, Grant},
+    received::Received,
+    refresh,
+    refusal::refused,
+    shared::Shared,
+};
 use crate::stand_in::{Endpoint, locked};
 
 /// Lifetime of a code: <https://docs.slack.dev/authentication/installing-with-oauth>.
@@ -65,15 +73,10 @@ fn answer(shared: &Shared, grant: &Grant) -> Value {
     }
 }
 
-/// Slack's errors have status 200.
-pub(super) fn refused(error: &str) -> Response {
-    Json(json!({"ok": false, "error": error})).into_response()
-}
-
 /// Checks all that Slack checks. The first request with a code uses it up, good or bad.
 fn exchanged(shared: &Shared, api: ApiVersion, received: &Received) -> Result<Grant, &'static str> {
     let given = |name| received.field(name).unwrap_or_default();
-    let client = client_error(shared, received);
+    let client = client_error(&shared.client, received);
     let grant = shared.codes.redeem(given("code"));
     match grant {
         // Slack's own libraries leave it out.
@@ -86,25 +89,6 @@ fn exchanged(shared: &Shared, api: ApiVersion, received: &Received) -> Result<Gr
         Some(grant) if grant.redirect_uri != given("redirect_uri") => Err("bad_redirect_uri"),
         Some(grant) => Ok(grant),
     }
-}
-
-/// What is wrong with the client of a request, in header or form.
-pub(super) fn client_error(shared: &Shared, received: &Received) -> Option<&'static str> {
-    // Not from the query: secrets do not belong in a URL.
-    let given = |name| received.field(name).unwrap_or_default().to_owned();
-    let (id, secret) = basic(&received.headers).unwrap_or_else(|| (given("client_id"), given("client_secret")));
-    if id != shared.client.id {
-        Some("invalid_client_id")
-    } else {
-        (secret != shared.client.secret).then_some("bad_client_secret")
-    }
-}
-
-/// RFC 6749 section 2.3.1, which Slack prefers to the form.
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
-    let decoded = String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok()?;
-    decoded.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))
 }
 
 /// The top level of an answer, which is all that a form can hold.

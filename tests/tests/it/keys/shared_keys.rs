@@ -1,4 +1,5 @@
-//! Keys of several hosts on one database: which of them may begin, who learns of a new key and when, and rotations at the same time.
+//! Keys of several hosts on one database: which hosts may start, when they learn of a new key, and
+//! rotations at the same time.
 
 use std::time::Duration;
 

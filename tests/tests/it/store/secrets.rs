@@ -1,5 +1,5 @@
-//! No secret leaves the host by its log, its answers, its database, a backup of it or a crash: all that it leaves behind is searched for all
-//! that it was told.
+//! No secret leaves the host by its log, its answers, its database, a backup or a crash. The tests
+//! search all that the host leaves behind for every secret that it got.
 
 use std::{
     fs,
@@ -155,8 +155,8 @@ fn declared() -> Result<(String, jackfield_test_support::stand_in_oauth2::Servic
     })
 }
 
-/// By what the documentation says of sealed values, and none of the host's code: version, key id and nonce stand before the ciphertext, and
-/// the place that it is bound to is table, column and row, each after its length.
+/// Follows the documentation of sealed values and uses none of the host's code. Version, key id and
+/// nonce stand before the ciphertext. It is bound to table, column and row, each after its length.
 fn unwrapped(key: &[u8; 32], id: &[u8], wrapped: &[u8]) -> Result<Vec<u8>> {
     let parts = [b"seal_keys".as_slice(), b"key", id];
     let aad: Vec<u8> = parts.iter().flat_map(|part| [&part.len().to_be_bytes(), *part].concat()).collect();
