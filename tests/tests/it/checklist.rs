@@ -389,7 +389,7 @@ const HELD: &[Point] = &[
         "floods of setups and logins are slowed down, and expired rows are removed",
         &[
             "a_flood_of_setups_is_stopped_and_others_are_not",
-            "who_finishes_what_they_begin_is_never_stopped",
+            "a_person_who_finishes_each_setup_is_never_stopped",
             "repeated_failed_log_ins_are_slowed_down",
         ],
     ),
@@ -398,7 +398,7 @@ const HELD: &[Point] = &[
         "audit entries are written with the action, and no change to them stays unnoticed",
         &[
             "rows_are_chained_and_the_head_is_the_last",
-            "a_deed_that_is_undone_leaves_no_row",
+            "an_entry_that_is_undone_leaves_no_row",
             "tampering_is_found_where_it_was_done",
             "the_log_is_read_in_pages_with_the_newest_first",
         ],

@@ -520,6 +520,7 @@ fn what_cannot_be_a_plugin_is_told_with_help() -> Result<()> {
     rlib.write("src/lib.rs", "")?;
     let said = rlib.refused(|_| {})?;
     assert_snapshot!(redacted(&said), @r#"
+        Blocking waiting for file lock on artifact directory
        Compiling dev-rlib v0.1.0 ([folder])
         Finished `dev` profile [unoptimized] target(s) in [duration]
     error: the crate `dev-rlib` makes no shared library

@@ -591,7 +591,7 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
             app.look("log-empty").await?;
             browser.click(".empty a").await?;
             browser.click(".log a").await?;
-            browser.wait_for_text("#log", "Log").await?;
+            browser.wait_for_text("#log", "Audit log").await?;
             app.look("details-log").await?;
             app.quiet().await
         },

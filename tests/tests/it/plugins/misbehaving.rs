@@ -293,7 +293,7 @@ async fn steps_changed_by_a_plugin_upgrade_end_setups_that_are_under_way() -> Re
     assert_snapshot!(app.record("integrations.setup.invalid-signature")?, @r#"
     {
       "level": "INFO",
-      "message": "a set-up may not go on",
+      "message": "a setup may not go on",
       "provider.id": "two-steps",
       "reason": "integrations.setup.invalid-signature",
       "setup.check": "provider-changed"
