@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{
     Audit, Entry,
-    repeats::{Kind, Taken, WINDOW, entries},
+    repeats::{Kind, TakenRepeats, WINDOW, entries},
 };
 use crate::detached::run_detached;
 use jackfield_store::{StoreResult, Tx, audit};
@@ -98,7 +98,7 @@ impl Audit {
     }
 
     /// An event that is counted meanwhile begins a new window, and waits for the database only.
-    async fn write_taken(&self, mut taken: Taken) -> StoreResult<()> {
+    async fn write_taken(&self, mut taken: TakenRepeats) -> StoreResult<()> {
         while !taken.is_empty() {
             let rest = taken.split_off(taken.len().min(BATCH));
             if let Err(error) = self.write_all(entries(&taken)).await {

@@ -56,10 +56,10 @@ impl Repeats {
 }
 
 /// Repeats that were taken out to be written.
-pub(super) type Taken = Vec<(Kind, Repeats)>;
+pub(super) type TakenRepeats = Vec<(Kind, Repeats)>;
 
 /// The entries of repeats. A kind that was not repeated needs none.
-pub(super) fn entries(taken: &Taken) -> Vec<Entry> {
+pub(super) fn entries(taken: &TakenRepeats) -> Vec<Entry> {
     taken.iter().filter(|(_, repeats)| repeats.count > 0).map(|(_, repeats)| repeats.entry()).collect()
 }
 
@@ -88,19 +88,19 @@ impl Counter {
     }
 
     /// Takes out the repeats of one kind. Nobody else writes them meanwhile.
-    pub(super) fn take(&self, kind: &Kind) -> Taken {
+    pub(super) fn take(&self, kind: &Kind) -> TakenRepeats {
         self.known.lock().remove_entry(kind).into_iter().collect()
     }
 
     /// Takes out all repeats whose window began by `by` and that have something to write.
-    pub(super) fn take_due(&self, by: OffsetDateTime) -> Taken {
-        let mut due: Taken = self.known.lock().extract_if(|_, repeats| repeats.since <= by).collect();
+    pub(super) fn take_due(&self, by: OffsetDateTime) -> TakenRepeats {
+        let mut due: TakenRepeats = self.known.lock().extract_if(|_, repeats| repeats.since <= by).collect();
         due.retain(|(_, repeats)| repeats.count > 0);
         due
     }
 
     /// Puts back what could not be written, together with what was counted since.
-    pub(super) fn put_back(&self, taken: Taken) {
+    pub(super) fn put_back(&self, taken: TakenRepeats) {
         let mut known = self.known.lock();
         for (kind, mut repeats) in taken {
             let since = known.get(&kind).map_or(0, |since| since.count);

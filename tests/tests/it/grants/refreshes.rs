@@ -294,11 +294,11 @@ async fn tokens_that_come_too_late_are_revoked_and_change_nothing() -> Result<()
 
         let (renewal, id) = (app.renewal("user", "disarmed").await?, app.id);
         assert!(app.end(&renewal.grant, ANSWER_LOST).await?);
-        let disarm = move |tx: &mut Tx<'_>| {
+        let revoke_keeping = move |tx: &mut Tx<'_>| {
             let found = integrations::by_id(tx, id)?.expect("it is there");
             revoking::revoke_keeping(tx, &found, "the operator wants it dead")
         };
-        app.store().write(disarm).await?;
+        app.store().write(revoke_keeping).await?;
         let revocation = app.revocation(app.write(&renewal).await?).await?;
         assert_eq!(revocation, (Reason::Orphaned, vec!["disarmed".to_owned()]), "it stays over");
 

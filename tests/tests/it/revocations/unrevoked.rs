@@ -71,9 +71,9 @@ async fn what_a_provider_cannot_revoke_is_never_told_as_revoked_and_can_be_tried
     let page = app.remove().await?;
     assert!(page.text.contains("Jackfield could not revoke the tokens"), "{}", page.text);
     assert!(page.text.contains("<h2 id=\"not-revoked\">Action needed</h2>"), "{}", page.text);
-    let given_up = app.revocations().await?.remove(0);
-    assert_eq!((given_up.status, given_up.attempts), (Status::Impossible, 1));
-    assert_eq!(given_up.answer.as_deref(), Some("access: the provider has no revocation"));
+    let queued = app.revocations().await?.remove(0);
+    assert_eq!((queued.status, queued.attempts), (Status::Impossible, 1));
+    assert_eq!(queued.answer.as_deref(), Some("access: the provider has no revocation"));
     let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
     assert_eq!((&told[0]["status"], &told[0]["nextAttempt"]), (&json!("impossible"), &Value::Null));
     let logged = app.log_of("acme", "revoke").await?;
@@ -361,8 +361,8 @@ async fn a_token_that_came_just_before_kill_9_is_revoked_once_its_setup_has_expi
         app.service.faults(ID).wait_for_requests(Api, 1).await;
         app.host.signal("KILL")
     };
-    let (cut_off, killed) = tokio::join!(app.owner.visit(back.as_str()), killed);
-    assert!(cut_off.is_err());
+    let (disconnected, killed) = tokio::join!(app.owner.visit(back.as_str()), killed);
+    assert!(disconnected.is_err());
     killed?;
     hold.release();
     assert_eq!(app.live(), 2);
