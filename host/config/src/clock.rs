@@ -3,7 +3,14 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// A time as people and programs outside read it (RFC 3339); `None` if its year has more than four
+/// digits.
+#[must_use]
+pub fn rfc3339(at: OffsetDateTime) -> Option<String> {
+    at.format(&Rfc3339).ok()
+}
 
 /// Tells the time: the system's, or one that a test sets.
 #[derive(Clone, Debug)]

@@ -43,8 +43,8 @@ impl Scopes {
 
     /// RFC 6749 section 5.1: an answer that names no scopes grants the requested ones.
     fn new(requested: Vec<String>, granted: Option<Vec<String>>) -> Self {
-        let requested = sorted(requested);
-        let granted = granted.map_or_else(|| requested.clone(), sorted);
+        let requested = sorted_scopes(requested);
+        let granted = granted.map_or_else(|| requested.clone(), sorted_scopes);
         let missing = requested.iter().filter(|scope| !granted.contains(scope)).cloned().collect();
         Self { requested_scopes: requested, granted_scopes: granted, missing_scopes: missing, user: None }
     }
@@ -65,7 +65,9 @@ fn with_offline(oauth2: &OAuth2, mut granted: Vec<String>, tokens: Option<&Value
     granted
 }
 
-fn sorted(mut scopes: Vec<String>) -> Vec<String> {
+/// Scopes in order, each once.
+#[must_use]
+pub fn sorted_scopes(mut scopes: Vec<String>) -> Vec<String> {
     scopes.sort();
     scopes.dedup();
     scopes

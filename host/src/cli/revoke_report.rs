@@ -1,7 +1,6 @@
 //! What `jackfield revoke` prints.
 
-use time::format_description::well_known::Rfc3339;
-
+use jackfield_config::clock::rfc3339;
 use jackfield_services::revocations::{
     BulkEvent, BulkPlan, BulkResult, Revocation, RevocationMethod, RevocationOutcome, RevocationStatus, TokenEffect,
 };
@@ -202,7 +201,7 @@ pub(super) fn status(unrevoked: &[Revocation]) {
     }
     for revocation in unrevoked {
         let Revocation { provider, name: called, external_id, reason, attempts, answer, .. } = revocation;
-        let time = |at: time::OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+        let time = |at: time::OffsetDateTime| rfc3339(at).unwrap_or_default();
         let next = match revocation.status {
             RevocationStatus::Pending => format!("next {}", time(revocation.retry_at)),
             _ => "not tried any more".to_owned(),

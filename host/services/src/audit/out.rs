@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use super::Row;
+use jackfield_config::clock::rfc3339;
 use jackfield_store::hex;
 
 /// One entry. Ids are decimal text, since JSON numbers lose precision in browsers.
@@ -62,5 +63,5 @@ impl From<Row> for AuditOut {
 
 fn date(milliseconds: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);
-    at.ok().and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
+    at.ok().and_then(rfc3339).unwrap_or_default()
 }

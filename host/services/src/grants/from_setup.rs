@@ -3,8 +3,9 @@
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
-use super::new_tokens::{renewed, sorted};
+use super::new_tokens::renewed;
 use jackfield_loader::{Grant, Integration, OAuth2, Provider, State, Step, StepKind};
+use jackfield_oauth2::sorted_scopes;
 use jackfield_store::grants::{NewGrant, Scopes, Tokens};
 
 /// Name of the one grant of an integration whose provider names none.
@@ -93,9 +94,9 @@ fn needed_state(step: &Step, state: &State) -> State {
 fn scopes(server: Option<&OAuth2>, state: &State) -> Scopes {
     let bound = |key: &str| {
         let bound = state.get("oauth2").and_then(|bound| bound.get(key)).and_then(Value::as_array)?;
-        Some(sorted(bound.iter().filter_map(Value::as_str).map(str::to_owned).collect()))
+        Some(sorted_scopes(bound.iter().filter_map(Value::as_str).map(str::to_owned).collect()))
     };
-    let described = || server.map(|oauth2| sorted(oauth2.scopes.clone())).unwrap_or_default();
+    let described = || server.map(|oauth2| sorted_scopes(oauth2.scopes.clone())).unwrap_or_default();
     let requested = bound("requested_scopes").unwrap_or_else(described);
     Scopes { granted: bound("granted_scopes").unwrap_or_else(|| requested.clone()), requested }
 }

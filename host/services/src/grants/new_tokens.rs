@@ -4,6 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::freshness::{due_at, in_seconds};
 use jackfield_loader::Grant;
+use jackfield_oauth2::sorted_scopes;
 use jackfield_store::grants::{NewTokens, Scopes, Tokens};
 
 /// The tokens of a grant over those from before. What the answer does not name stays: the context,
@@ -19,12 +20,12 @@ pub(super) fn renewed(
     let refresh_token = grant.refresh_token.as_ref().filter(|token| !token.is_empty());
     let refresh_token = refresh_token.map(|token| token.expose().to_owned()).or(before.refresh_token);
     let is_refreshable = refresh_token.is_some();
-    let mut granted = if grant.scopes.is_empty() { scopes.granted } else { sorted(grant.scopes.clone()) };
+    let mut granted = if grant.scopes.is_empty() { scopes.granted } else { sorted_scopes(grant.scopes.clone()) };
     // This scope asks for a refresh token, and there is one. Some servers do not name the scope
     // then (OpenID Connect Core 1.0 section 11).
     let offline = scopes.requested.iter().find(|scope| *scope == "offline_access");
     if let Some(offline) = offline.filter(|scope| is_refreshable && !granted.contains(scope)) {
-        granted = sorted([granted, vec![offline.clone()]].concat());
+        granted = sorted_scopes([granted, vec![offline.clone()]].concat());
     }
     NewTokens {
         tokens: Tokens {
@@ -39,13 +40,6 @@ pub(super) fn renewed(
         due_at: due_at(now, grant.refresh_token_expires_in, keep_alive).filter(|_| is_refreshable),
         is_single_use,
     }
-}
-
-/// In order, each once.
-pub(super) fn sorted(mut scopes: Vec<String>) -> Vec<String> {
-    scopes.sort();
-    scopes.dedup();
-    scopes
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use time::format_description::well_known::Rfc3339;
 
+use jackfield_config::clock::rfc3339;
 use jackfield_store::integrations::{self, Installed};
 
 /// An integration as the API shows it.
@@ -58,7 +58,7 @@ impl IntegrationOut {
             provider: ProviderOut { id: integration.provider.clone(), name: provider_name.to_owned() },
             external_id: integration.external_id.clone(),
             config: link.config.clone(),
-            date_added: link.date_added.format(&Rfc3339).unwrap_or_default(),
+            date_added: rfc3339(link.date_added).unwrap_or_default(),
             status: integration.status.into(),
         }
     }

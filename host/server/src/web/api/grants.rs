@@ -5,7 +5,6 @@ use axum::{
     extract::{Path, State},
 };
 use serde::Serialize;
-use time::format_description::well_known::Rfc3339;
 
 use super::integrations::parsed;
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
         error::{Problem, WebError},
     },
 };
+use jackfield_config::clock::rfc3339;
 use jackfield_services::{accounts::Scope, grants::Grant};
 
 /// The names of a grant, and what it may do. Never a token.
@@ -48,7 +48,7 @@ impl GrantOut {
             name: grant.name,
             subject: Some(grant.subject).filter(|subject| !subject.is_empty()),
             scopes: grant.scopes.granted,
-            expires_at: grant.expires_at.and_then(|at| at.format(&Rfc3339).ok()),
+            expires_at: grant.expires_at.and_then(rfc3339),
         }
     }
 }

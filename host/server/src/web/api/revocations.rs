@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use crate::{
     app::AppHandle,
@@ -12,6 +12,7 @@ use crate::{
         shown::provider_name,
     },
 };
+use jackfield_config::clock::rfc3339;
 use jackfield_services::{
     accounts::Scope,
     integrations::ProviderOut,
@@ -48,7 +49,7 @@ pub(in crate::web) async fn revocations(
 
 impl RevocationOut {
     pub(in crate::web) fn new(app: &AppHandle, revocation: &Revocation) -> Self {
-        let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+        let text = |at: OffsetDateTime| rfc3339(at).unwrap_or_default();
         Self {
             id: revocation.id.to_string(),
             provider: ProviderOut { id: revocation.provider.clone(), name: provider_name(app, &revocation.provider) },

@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderName, header},
 };
 use serde::{Deserialize, Serialize};
-use time::format_description::well_known::Rfc3339;
 
 use super::{integrations::parsed, query::ApiQuery};
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
         error::{Problem, WebError},
     },
 };
+use jackfield_config::clock::rfc3339;
 use jackfield_services::{
     accounts::Scope,
     grants::{AccessToken, GrantError, GrantSelector},
@@ -63,7 +63,7 @@ impl TokenOut {
         Self {
             access_token: fresh.access_token,
             token_type: fresh.token_type,
-            expires_at: fresh.expires_at.and_then(|at| at.format(&Rfc3339).ok()),
+            expires_at: fresh.expires_at.and_then(rfc3339),
             scopes: fresh.scopes.granted,
             grant: fresh.name,
             subject: Some(fresh.subject).filter(|subject| !subject.is_empty()),

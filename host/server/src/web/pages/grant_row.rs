@@ -1,7 +1,8 @@
 //! A grant as a page shows it: whom it acts for, what it may do, whether it works. Never a token.
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
+use jackfield_config::clock::rfc3339;
 use jackfield_services::{grants::Grant, integrations::Status};
 
 /// One grant, in words.
@@ -42,7 +43,7 @@ impl GrantView {
 }
 
 fn text(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
+    rfc3339(at).unwrap_or_default()
 }
 
 /// The status of an integration as people read it.
