@@ -23,8 +23,9 @@ pub struct Removals {
 pub enum Removed {
     /// The organization has no such integration.
     NotThere,
-    /// It is unlinked. Other organizations still use it, so its tokens stay.
-    StillShared,
+    /// It is unlinked. Other organizations still use the account. What came of the revocation of
+    /// the tokens that were this organization's; `None`: nothing yet, or it had none.
+    StillShared(Option<RevocationOutcome>),
     /// It is gone. What came of the revocation of its tokens; `None`: nothing yet.
     Gone(Option<RevocationOutcome>),
 }
@@ -36,8 +37,8 @@ impl Removals {
         Self { accounts, integrations, revocations }
     }
 
-    /// Unlinks an integration from an organization. When no organization is left, the integration
-    /// is removed and its tokens are revoked.
+    /// Unlinks an integration from an organization, and revokes the organization's tokens. When no
+    /// organization is left, the integration is removed.
     ///
     /// # Errors
     /// When the database fails.
@@ -49,7 +50,10 @@ impl Removals {
     ) -> StoreResult<Removed> {
         Ok(match self.integrations.remove(organization, id, actor).await? {
             Unlinked::NotThere => Removed::NotThere,
-            Unlinked::StillShared => Removed::StillShared,
+            Unlinked::StillShared(None) => Removed::StillShared(None),
+            Unlinked::StillShared(Some(revocation)) => {
+                Removed::StillShared(self.revocations.revoke_now(revocation).await)
+            }
             Unlinked::Removed(revocation) => Removed::Gone(self.revocations.revoke_now(revocation).await),
         })
     }

@@ -11,6 +11,7 @@ mod token;
 use std::sync::Arc;
 
 pub use access::Access;
+pub(crate) use access::locked_access;
 pub use create::{AccountsError, NewUserIn};
 pub use log_in::LogInError;
 pub use role::{Role, Scope};

@@ -42,6 +42,7 @@ pub fn grants_of_setup(
         NewGrant {
             name: grant.name.clone(),
             subject: grant.subject.clone(),
+            is_of_account: grant.is_of_account,
             new: renewed(grant, context, scopes(server, state), is_single_use, now, keep_alive),
         }
     });

@@ -36,8 +36,8 @@ pub(super) struct BulkRevocation {
 }
 
 impl BulkRevocation {
-    /// Takes one out of use and asks the provider at once. `None`: nothing is revoked, since other
-    /// organizations use it or it is gone.
+    /// Takes one out of use and asks the provider at once. `None`: nothing is revoked, since all of
+    /// it is lent to other organizations as well, or it is gone.
     pub(super) async fn revoke(
         &self,
         planned: &PlannedIntegration,
@@ -102,11 +102,9 @@ impl TakenOut {
 fn take_out(tx: &mut Tx<'_>, planned: &PlannedIntegration, disposition: Disposition) -> StoreResult<TakenOut> {
     match disposition {
         Disposition::Remove => unlink_all(tx, planned),
-        // Others use the same tokens.
-        Disposition::Keep if planned.is_shared => Ok(TakenOut::default()),
         Disposition::Keep => {
-            let id = revoking::revoke_keeping(tx, &planned.integration, REVOKED)?;
-            Ok(TakenOut { revocation: Some(id), entries: Vec::new() })
+            let revocation = revoking::revoke_keeping(tx, &planned.integration, &planned.organizations, REVOKED)?;
+            Ok(TakenOut { revocation, entries: Vec::new() })
         }
     }
 }
@@ -118,7 +116,7 @@ fn unlink_all(tx: &mut Tx<'_>, planned: &PlannedIntegration) -> StoreResult<Take
     for organization in &planned.organizations {
         let unlinked = removal::unlink(tx, *organization, id, Reason::Operator)?;
         if unlinked != Unlinked::NotThere {
-            let entry = entry().organization(*organization).detail("removed", unlinked != Unlinked::StillShared);
+            let entry = entry().organization(*organization).detail("removed", unlinked.is_removed());
             taken_out.entries.push(entry);
         }
         taken_out.revocation = taken_out.revocation.or(unlinked.revocation());

@@ -58,7 +58,7 @@ pub enum BulkEvent<'a> {
 pub enum BulkResult {
     /// The provider was asked.
     Attempted(RevocationOutcome),
-    /// Other organizations use it, so it is not revoked.
+    /// Other organizations use all of it, so it is not revoked.
     Shared,
     /// A running host asks the provider later.
     Enqueued,

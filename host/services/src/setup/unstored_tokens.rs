@@ -65,6 +65,6 @@ fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now:
 }
 
 fn given_grant(grant: NewGrant) -> RevokedGrant {
-    let NewGrant { name, subject, new } = grant;
+    let NewGrant { name, subject, new, .. } = grant;
     RevokedGrant { name, subject, scopes: new.scopes.granted, tokens: new.tokens }
 }
