@@ -146,7 +146,9 @@ impl TokenResponse {
             .data_if_some("access_token", self.text("/authed_user/access_token"));
         // With token rotation each has a refresh token. Otherwise the tokens live until revoked.
         // The bot is the workspace's: only who may install the app gets its token.
-        let bot = Grant::from_token_response("bot", &self.0).map(without_type).map(Grant::of_the_account);
+        let is_bot = self.text("/token_type") != Some("user");
+        let bot = Grant::from_token_response("bot", &self.0).map(without_type);
+        let bot = bot.map(|grant| if is_bot { grant.of_the_account() } else { grant });
         let user_grant = Grant::from_token_response("user", &self.0["authed_user"]).map(without_type);
         Ok(Integration::new(id)
             .name(self.text(&format!("{tenant}/name")).unwrap_or(id))
