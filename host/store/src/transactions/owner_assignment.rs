@@ -172,6 +172,9 @@ impl Assignment {
             self.set_statuses(tx)?;
         }
         let payload = std::mem::take(&mut self.payload);
+        if self.organizations.is_empty() {
+            return self.remove(tx, payload);
+        }
         if !payload.grants.is_empty() {
             revocations::add(tx, &revocation_of(&self.integration, Reason::Orphaned, payload))?;
         }
@@ -187,6 +190,15 @@ impl Assignment {
             tx.audit(&entry.integration_id(self.integration.id).grant(name, subject).failed(*reason))?;
         }
         Ok(())
+    }
+
+    /// No organization has it: nobody sees it, and nobody else would ever revoke it.
+    fn remove(self, tx: &mut Tx<'_>, payload: RevocationPayload) -> StoreResult<()> {
+        let payload = RevocationPayload { is_whole: true, ..payload };
+        let entry = Entry::new(Action::Unlink, Actor::host()).integration(&self.integration);
+        integrations::delete(tx, self.integration.id)?;
+        revocations::add(tx, &revocation_of(&self.integration, Reason::Orphaned, payload))?;
+        tx.audit(&entry.detail("removed", true).detail("cause", "no organization has it"))
     }
 
     /// An organization can use the integration if it can use its first grant.

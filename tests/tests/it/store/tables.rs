@@ -31,6 +31,27 @@ pub(crate) struct Database {
     folder: TempDir,
 }
 
+impl Database {
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite")
+    }
+
+    /// Whether a text stands in the configurations of organizations, or in a file of SQLite.
+    pub(crate) async fn holds(&self, text: &str) -> Result<bool> {
+        let sql = format!("SELECT 1 / (CASE WHEN EXISTS (SELECT 1 FROM organization_integrations WHERE config LIKE '%{text}%') THEN 0 ELSE 1 END)");
+        if !self.is_sqlite() {
+            return Ok(self.store.tamper(sql).await.is_err());
+        }
+        for file in std::fs::read_dir(self.folder.path().join("data"))? {
+            let bytes = std::fs::read(file?.path())?;
+            if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 pub(crate) fn sealer() -> Sealer {
     Sealer::new(SecretKeys::new(["7".repeat(40).as_str()]))
 }
