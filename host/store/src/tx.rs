@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A transaction. [`Store::read`](crate::Store::read) and [`Store::write`](crate::Store::write)
-/// lend it to the function that they run.
+/// pass it to the function that they run.
 pub struct Tx<'a> {
     pub(crate) connection: &'a mut AnyConnection,
     pub(crate) sealer: &'a Sealer,

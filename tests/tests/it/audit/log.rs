@@ -282,7 +282,7 @@ async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_shows_entries_in_words_to_whoever_may_read_them() -> Result<()> {
+async fn the_page_shows_entries_in_words_to_those_who_may_read_them() -> Result<()> {
     let app = TestApp::start().await?;
     let (owner, member) = (app.log_in_as("owner").await?, app.log_in_as("member").await?);
     let id = adds_example(&owner, "acme", "Analytical Engines").await?;

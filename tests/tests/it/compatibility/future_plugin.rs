@@ -99,7 +99,7 @@ async fn a_way_of_client_authentication_that_nobody_knows_yet_asks_for_no_token(
       "provider.id": "future-client",
       "setup.id": "[id]",
       "setup.step": 1,
-      "step.milliseconds": "[duration]",
+      "step.duration": "[duration]",
       "step.name": "oauth2 callback"
     }
     "#);

@@ -168,7 +168,7 @@ async fn a_certified_server_refuses_the_code_of_another_flow() -> Result<()> {
     let mixed = own.replace(&parameter(&own, "code")?, &parameter(&injected, "code")?);
     let dialog = app.owner.visit(&mixed).await?.dialog()?;
     assert!(!dialog.success, "{:?}", dialog.data);
-    assert_snapshot!(log_line(&app.host, "invalid_grant")?, @r#"WARN a step failed setup.id=[id] provider.id="certified" plugin.name="providers.certified" plugin.reason="oauth2" setup.step=1 step.name="oauth2 callback" step.milliseconds=[duration] error=the token endpoint answered the error `invalid_grant`: grant request is invalid"#);
+    assert_snapshot!(log_line(&app.host, "invalid_grant")?, @r#"WARN a step failed setup.id=[id] provider.id="certified" plugin.name="providers.certified" plugin.reason="oauth2" setup.step=1 step.name="oauth2 callback" step.duration=[duration] error=the token endpoint answered the error `invalid_grant`: grant request is invalid"#);
     Ok(())
 }
 

@@ -43,7 +43,7 @@ fn metadata() -> Map<String, Value> {
     json!({"access_token": "xoxb-1"}).as_object().cloned().unwrap_or_default()
 }
 
-/// Seals a value, as whoever writes does.
+/// Seals a value, as every writer does.
 async fn install(store: &Store) -> StoreResult<IntegrationId> {
     let (provider, external_id, name) = ("p".to_owned(), "one".to_owned(), "One".to_owned());
     let new = NewIntegration { provider, external_id, name, metadata: metadata() };
@@ -59,7 +59,7 @@ async fn admit(store: &Store) -> StoreResult<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_first_decides_on_the_secret_key() -> Result<()> {
+async fn the_first_host_decides_on_the_secret_key() -> Result<()> {
     for database in databases() {
         let (url, _folder) = migrated(database).await?;
         let (first, second) = (open(&url, OURS).await?, open(&url, ANOTHER).await?);

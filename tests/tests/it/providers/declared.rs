@@ -314,7 +314,7 @@ async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Resu
     let (host, owner) = host_and_owner(&service, &(plain + &declaration_of(&service, "acme", ""))).await?;
     let dialog = owner.start_setup("acme", "plain").await?.dialog()?;
     assert_eq!((dialog.success, dialog.detail()), (false, "an internal error occurred"));
-    assert_snapshot!(log_line(&host, "plain http to 93.184.216.34")?, @r#"WARN a step failed setup.id=[id] provider.id="plain" plugin.name="providers.plain" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.milliseconds=[duration] error=the authorization endpoint cannot be used: plain http to 93.184.216.34 is refused: use https, or allow the host under [http] allow-private"#);
+    assert_snapshot!(log_line(&host, "plain http to 93.184.216.34")?, @r#"WARN a step failed setup.id=[id] provider.id="plain" plugin.name="providers.plain" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.duration=[duration] error=the authorization endpoint cannot be used: plain http to 93.184.216.34 is refused: use https, or allow the host under [http] allow-private"#);
     install(&owner, "acme").await
 }
 

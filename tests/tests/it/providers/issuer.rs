@@ -128,7 +128,7 @@ async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_ne
     service.take_issuers_down(true);
     let (host, owner) = host_and_owner(&service, &by_issuer(&service, "acme", "")).await?;
     assert_eq!(told_at_start(&owner).await?, INTERNAL);
-    assert_snapshot!(log_line(&host, "the issuer has no metadata")?, @r#"WARN a step failed setup.id=[id] provider.id="acme" plugin.name="providers.acme" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.milliseconds=[duration] error=the issuer has no metadata: http://127.0.0.1:[port]/.well-known/oauth-authorization-server/acme/acme.example/issuer answers status 503, http://127.0.0.1:[port]/acme/acme.example/issuer/.well-known/openid-configuration answers status 404"#);
+    assert_snapshot!(log_line(&host, "the issuer has no metadata")?, @r#"WARN a step failed setup.id=[id] provider.id="acme" plugin.name="providers.acme" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.duration=[duration] error=the issuer has no metadata: http://127.0.0.1:[port]/.well-known/oauth-authorization-server/acme/acme.example/issuer answers status 503, http://127.0.0.1:[port]/acme/acme.example/issuer/.well-known/openid-configuration answers status 404"#);
     service.take_issuers_down(false);
     install(&owner, "acme").await?;
     service.take_issuers_down(true);

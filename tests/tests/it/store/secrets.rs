@@ -83,7 +83,7 @@ impl SecretsApp {
         Ok(())
     }
 
-    /// Goes through a set-up and keeps code and state.
+    /// Goes through a setup and keeps code and state.
     async fn set_up(&mut self, provider: &str) -> Result<HttpResponse> {
         let step = self.owner.start_setup("acme", provider).await?;
         let back = self.owner.consent(&step).await?;
@@ -95,7 +95,7 @@ impl SecretsApp {
         self.owner.visit(&back).await
     }
 
-    /// Goes through a set-up that succeeds, and says where the integration is in the API.
+    /// Goes through a setup that succeeds, and says where the integration is in the API.
     async fn installed(&mut self, provider: &str) -> Result<String> {
         let dialog = self.set_up(provider).await?.dialog()?;
         assert!(dialog.success, "{provider}: {:?}", dialog.data);
