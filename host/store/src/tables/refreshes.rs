@@ -3,8 +3,8 @@
 //! A refresh has a lease: its holder may send the one request, all others wait for the outcome.
 //! Before the request goes out, `sent_at` says so: a refresh whose answer was lost is found later.
 //! A lease that has run out says that its holder is slow or gone, and nothing about what the
-//! provider has answered it: new tokens are [written](crate::renewal) even if another caller has the
-//! lease by then.
+//! provider has answered it: new tokens are [written](crate::renewal) even if another caller has
+//! the lease by then.
 
 use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 use time::{Duration, OffsetDateTime};
