@@ -170,7 +170,7 @@ impl Reloader {
         }
     }
 
-    /// Answers whether there are other secret keys than before.
+    /// Returns whether there are other secret keys than before.
     async fn replace_keys(&self, keys: Option<SecretKeys>) -> bool {
         let is_new = keys.is_some_and(|keys| self.0.store.sealer().secret_keys().replace(&keys));
         if !is_new {

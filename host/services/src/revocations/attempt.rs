@@ -118,7 +118,7 @@ impl Attempts {
         Ok((reply.with_unreadable(payload.unreadable), payload))
     }
 
-    /// Writes the outcome. Answers whether the lease was still ours.
+    /// Writes the outcome. Returns whether the lease was still ours.
     async fn record(
         &self,
         revocation: &Revocation,

@@ -156,7 +156,7 @@ impl Revocations {
         }
     }
 
-    /// Attempts what is due. Answers how many there were.
+    /// Attempts what is due. Returns how many there were.
     ///
     /// # Errors
     /// When the database cannot say what is due.
@@ -172,7 +172,7 @@ impl Revocations {
         Ok(count)
     }
 
-    /// Removes integrations that no organization has any more. Answers how many there were.
+    /// Removes integrations that no organization has any more. Returns how many there were.
     ///
     /// # Errors
     /// When the database fails.

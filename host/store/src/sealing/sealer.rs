@@ -213,7 +213,7 @@ impl Sealer {
     }
 }
 
-/// Replaces old texts by new ones, whole texts only. Answers whether there was any.
+/// Replaces old texts by new ones, whole texts only. Returns whether there was any.
 fn replace(value: &mut Value, pairs: &[(String, String)]) -> bool {
     match value {
         Value::String(text) => match pairs.iter().find(|(old, _)| old == text) {

@@ -100,7 +100,7 @@ pub fn claim(tx: &mut Tx<'_>, grant: &Grant, life: std::time::Duration, grace: D
 }
 
 /// Locks the row of a grant that is active and has this generation: on PostgreSQL the next caller
-/// waits here until this transaction ends. Answers whether it still has.
+/// waits here until this transaction ends. Returns whether it still has.
 fn lock_generation(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<bool> {
     let row = t::table.find(grant.id).filter(t::generation.eq(grant.generation));
     let row = row.filter(t::status.eq(Status::Active));
@@ -125,7 +125,7 @@ pub enum Failure {
     Lost(OffsetDateTime),
 }
 
-/// Ends a refresh that failed, and says why. Answers how often in a row it has failed, or `None`
+/// Ends a refresh that failed, and says why. Returns how often in a row it has failed, or `None`
 /// if the lease was not the caller's any more.
 ///
 /// # Errors
@@ -152,7 +152,7 @@ pub fn fail(tx: &mut Tx<'_>, grant: &Grant, lease: Lease, failure: Failure, reas
 }
 
 /// Resumes a refresh that would [never](NEVER) be tried again by itself: a service has refused the
-/// token, whose expiry the provider has not said. From now on the token has expired. Answers
+/// token, whose expiry the provider has not said. From now on the token has expired. Returns
 /// whether there was such a refresh.
 ///
 /// # Errors

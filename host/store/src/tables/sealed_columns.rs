@@ -185,7 +185,7 @@ impl SealedColumn {
         Ok(load::<RawRow>(tx.connection, &sql)?.into_iter().map(|row| self.row(row)).collect())
     }
 
-    /// Replaces a value, if it still stands there. Answers whether it did.
+    /// Replaces a value, if it still stands there. Returns whether it did.
     ///
     /// # Errors
     /// When the database fails.

@@ -43,7 +43,7 @@ pub fn add_data_key(tx: &mut Tx<'_>) -> StoreResult<KeyId> {
     Ok(id)
 }
 
-/// Wraps every data key under the newest secret key. Answers how many were under another.
+/// Wraps every data key under the newest secret key. Returns how many were under another.
 ///
 /// # Errors
 /// When the database fails, or a key cannot be unwrapped.
@@ -70,7 +70,7 @@ pub fn unreadable(tx: &mut Tx<'_>) -> StoreResult<Vec<(KeyId, SealError)>> {
     Ok(rows.filter_map(|key| key.unwrap(keys).err().map(|error| (key.id, error))).collect())
 }
 
-/// Removes an old data key under which nothing is sealed any more. Answers whether there was one.
+/// Removes an old data key under which nothing is sealed any more. Returns whether there was one.
 ///
 /// # Errors
 /// When the database fails.

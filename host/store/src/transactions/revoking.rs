@@ -31,7 +31,7 @@ pub fn revoke_keeping(tx: &mut Tx<'_>, integration: &Integration, why: &str) -> 
 }
 
 /// Marks an account as one to be authenticated again: an earlier revocation of it, which the
-/// provider has done only now, has ended its new tokens as well. Answers whether the account is
+/// provider has done only now, has ended its new tokens as well. Returns whether the account is
 /// connected.
 ///
 /// # Errors
