@@ -38,8 +38,8 @@ enum Source {
 }
 
 impl LaunchSpec {
-    /// Starts a checked library, from a copy in memory that nobody can change: in a worker, with
-    /// the limits and the clock that a configuration file without a word about it gives.
+    /// A checked library, as a copy in memory that nobody can change. It runs in a worker, with the
+    /// limits and the clock that hold where the configuration says nothing.
     ///
     /// # Errors
     /// When there is no memory for the copy.
@@ -49,7 +49,7 @@ impl LaunchSpec {
         Ok(Self::new(file.path().display().to_string(), PluginInfo::of(file), Source::Library(sealed)))
     }
 
-    /// Starts what the host answers itself.
+    /// What the host answers itself.
     pub(crate) fn declared(
         entry: String,
         info: PluginInfo,
@@ -100,7 +100,7 @@ impl LaunchSpec {
         &self.info
     }
 
-    /// What plugins are told of the time.
+    /// The time that the plugin sees.
     pub(super) const fn clock(&self) -> &Clock {
         &self.clock
     }

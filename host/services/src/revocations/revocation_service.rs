@@ -30,9 +30,9 @@ const UNLINKED_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// has its limits.
 const LIMIT: i64 = 50;
 const CONCURRENCY: usize = 4;
-/// How many people are shown.
+/// How many are listed for people.
 const SHOWN: i64 = 100;
-/// How many operators are shown.
+/// How many are listed for operators.
 const SHOWN_TO_OPERATOR: i64 = 1000;
 
 /// The revocations of this host. Cheap to clone.
@@ -45,7 +45,7 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Builds the room.
+    /// Builds the service.
     #[must_use]
     pub fn new(store: Store, plugins: Plugins, issuers: Issuers, clock: Clock) -> Self {
         let attempts = Attempts { store: store.clone(), plugins: plugins.clone(), issuers, clock };
@@ -58,8 +58,8 @@ impl Revocations {
         Self::new(store, plugins, Issuers::default(), Clock::system())
     }
 
-    /// Revokes what has just been queued. Answers after a moment, even if the provider does not: it
-    /// is asked again.
+    /// Revokes what has just been queued. Returns after a moment, even if the provider has not
+    /// answered: it is asked again.
     pub async fn revoke_now(&self, id: RevocationId) -> Option<RevocationOutcome> {
         let revocations = self.clone();
         let attempt = async move { revocations.attempts.revoke(id, revocations.attempts.clock.now()).await };
@@ -119,7 +119,7 @@ impl Revocations {
         self.store.read(move |tx| revocations::unrevoked(tx, &which, SHOWN_TO_OPERATOR)).await
     }
 
-    /// The latest revocations of an organization, whatever came of them.
+    /// The latest revocations of an organization, of any status.
     ///
     /// # Errors
     /// When the database fails.

@@ -64,7 +64,7 @@ pub(super) struct StepRunner {
 }
 
 impl StepRunner {
-    /// Runs the current step, binds what it has bound, logs it, and answers what follows.
+    /// Runs the current step, keeps what it has bound, logs it, and returns what follows.
     pub(super) async fn run(&self, provider: &Provider, setup: &mut Setup, request: &Request) -> Transition {
         tracing::debug!(setup.id = setup.nonce, provider.id = provider.id(), setup.step = setup.step, "a step runs");
         let plan = plan(provider.steps());

@@ -44,7 +44,7 @@ fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now:
     let nothing = Integration::new("");
     let integration = built.unwrap_or(&nothing);
     let grants = grants_of_setup(provider, integration, &setup.state, &setup.hosts, now, None);
-    let given = RevocationPayload {
+    let payload = RevocationPayload {
         grants: grants.into_iter().map(RevokedGrant::from).collect(),
         metadata: integration.metadata.clone(),
         user: Some(setup.user),
@@ -56,7 +56,7 @@ fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now:
         name: integration.name.clone().unwrap_or_default(),
         organization: Some(setup.organization),
         reason: Reason::Orphaned,
-        payload: given,
+        payload,
     };
     UnstoredTokens { setup: setup.nonce.clone(), revocation, revoke_at: now }
 }

@@ -77,7 +77,7 @@ impl Integration {
     }
 }
 
-/// What is sealed of an integration, with what its place is made of.
+/// What is sealed of an integration, after what its context is made of: provider and external id.
 type Sealed = (String, String, Vec<u8>);
 
 const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {

@@ -131,7 +131,7 @@ pub enum Failure {
 /// # Errors
 /// When the database fails.
 pub fn fail(tx: &mut Tx<'_>, grant: &Grant, lease: Lease, failure: Failure, reason: &str) -> StoreResult<Option<i32>> {
-    // The grant before its refresh, as everywhere.
+    // The lock order: the grant before its refresh.
     grants::lock(tx, grant.id)?;
     let row = r::table.find(grant.id).filter(r::lease.eq(lease));
     let failed = (released!(r), r::failures.eq(r::failures + 1));

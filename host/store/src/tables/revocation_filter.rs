@@ -68,7 +68,7 @@ fn of_status(
     Ok(rows.load(tx.connection)?)
 }
 
-/// The last of an organization, whatever came of them, the newest first.
+/// The latest of an organization, of any status, the newest first.
 ///
 /// # Errors
 /// When the database fails.

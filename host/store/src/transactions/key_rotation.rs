@@ -1,5 +1,6 @@
-//! The steps of a key rotation. Each runs in a transaction that has the keys alone
-//! ([`Store::write_alone`](crate::Store::write_alone)), but for the removal of an old key.
+//! The steps of a key rotation. Each runs in a transaction that locks the keys exclusively
+//! ([`Store::write_exclusively`](crate::Store::write_exclusively)), except the removal of an old
+//! key.
 
 use diesel::prelude::*;
 use secrecy::zeroize::Zeroizing;

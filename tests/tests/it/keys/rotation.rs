@@ -128,9 +128,9 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     app.host.run(&["reload"], "")?;
     let known = app.host.run(&["key", "status"], "")?;
     let said = app.host.run(&["key", "rotate", "--secret-key"], "")?;
-    assert_snapshot!(redacted_with(&said, &[(r"(?m)^sealed anew  \d+\n", "")]), @"
+    assert_snapshot!(redacted_with(&said, &[(r"(?m)^resealed +\d+\n", "")]), @"
     current key  [key]
-    sealed anew  6 in all
+    resealed     6 in all
     wrapped      2 data keys under the first line of system.secret-key
     removed      [key]
     ");
@@ -181,7 +181,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
     for (damage, reason) in [
-        ("X'01'", "a sealed value is cut"),
+        ("X'01'", "a sealed value is truncated"),
         ("CAST(X'01deadbeef' || randomblob(60) AS BLOB)", "key id deadbeef"),
         ("(SELECT sealed_metadata FROM integrations WHERE id = 2)", "changed or moved"),
     ] {
@@ -246,7 +246,7 @@ impl Reader {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_cannot_be_opened_costs_only_itself_and_says_so() -> Result<()> {
     for (damage, reason) in [
-        ("X'01'", "a sealed value is cut"),
+        ("X'01'", "a sealed value is truncated"),
         ("CAST(X'01deadbeef' || randomblob(60) AS BLOB)", "key id deadbeef"),
         ("(SELECT sealed_tokens FROM grants WHERE name = 'user')", "changed or moved (key id "),
     ] {

@@ -205,7 +205,7 @@ async fn two_hosts_that_change_the_keys_at_the_same_time_take_turns() -> Result<
         has_begun.await?;
         let both = [&one, &two].map(|store| {
             let store = store.clone();
-            tokio::spawn(async move { store.write_alone(key_rotation::add_data_key).await })
+            tokio::spawn(async move { store.write_exclusively(key_rotation::add_data_key).await })
         });
         tokio::time::timeout(Duration::from_secs(30), until_waiting(&one, 2)).await??;
         drop(done);
