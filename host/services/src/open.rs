@@ -47,8 +47,7 @@ pub async fn load_plugins(settings: &Settings) -> Result<LoadedPlugins, OpenErro
     Ok(LoadedPlugins { plugins, refused, outbound })
 }
 
-/// Opens the database to look at it: neither is it migrated, nor is the secret key checked to be
-/// its own.
+/// Opens the database to look at it. Neither migrates it nor checks that the secret key is its own.
 ///
 /// # Errors
 /// When there is no key, or the database cannot be opened.

@@ -101,9 +101,9 @@ impl Revocations {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open(&self, organization: OrganizationId) -> StoreResult<Vec<Revocation>> {
-        let which = RevocationFilter { provider: None, organization: Some(organization) };
-        self.store.read(move |tx| revocations::unrevoked(tx, &which, SHOWN)).await
+    pub async fn unrevoked_of(&self, organization: OrganizationId) -> StoreResult<Vec<Revocation>> {
+        let filter = RevocationFilter { provider: None, organization: Some(organization) };
+        self.store.read(move |tx| revocations::unrevoked(tx, &filter, SHOWN)).await
     }
 
     /// The same of a provider, of an organization, or of all, for the operator.
@@ -115,8 +115,8 @@ impl Revocations {
         provider: Option<String>,
         organization: Option<OrganizationId>,
     ) -> StoreResult<Vec<Revocation>> {
-        let which = RevocationFilter { provider, organization };
-        self.store.read(move |tx| revocations::unrevoked(tx, &which, SHOWN_TO_OPERATOR)).await
+        let filter = RevocationFilter { provider, organization };
+        self.store.read(move |tx| revocations::unrevoked(tx, &filter, SHOWN_TO_OPERATOR)).await
     }
 
     /// The latest revocations of an organization, of any status.

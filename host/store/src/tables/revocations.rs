@@ -15,7 +15,7 @@ use super::{
 };
 pub use super::{
     leases::Lease,
-    revocation_filter::{RevocationFilter, latest, open, unrevoked},
+    revocation_filter::{RevocationFilter, latest, unrevoked},
     revocation_payload::{RevocationPayload, RevokedGrant},
     revocation_status::{Reason, Status},
 };
