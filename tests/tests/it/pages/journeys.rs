@@ -13,7 +13,7 @@ use jackfield_test_support::{
 };
 
 use crate::{
-    app::{PASSWORD, TestApp},
+    app::{PASSWORD, TestApp, add_example, log_in},
     providers::gitlab::{GitLabApp, allowed},
 };
 
@@ -350,8 +350,7 @@ async fn a_member_sees_no_buttons_that_would_fail() -> Result<()> {
             let owner = app.log_in_as("owner").await?;
             let browser = &app.browser;
             browser.wait_for_text(".empty", "Owners and managers").await?;
-            owner.start_setup("acme", "example").await?;
-            owner.post("/extensions/example/setup/", &[("name", "one")]).await?;
+            add_example(&owner, "acme", "one").await?;
             browser.open(&app.host.at("/organizations/acme/integrations/")).await?;
             browser.click(".rows a").await?;
             browser.wait_for_text("h1", "one").await?;
@@ -495,12 +494,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
         "owner",
         |host| host,
         async |app: &BrowserApp| {
-            let owner = jackfield_test_support::http_client::HttpClient::logged_in(
-                &app.host.url,
-                "owner@example.com",
-                PASSWORD,
-            )
-            .await?;
+            let owner = log_in(&app.host, "owner@example.com").await?;
             let at = |path: &str| app.host.at(path);
             let list = at("/organizations/acme/integrations/");
             let browser = &app.browser;
@@ -511,8 +505,7 @@ async fn no_page_has_an_accessibility_violation_in_light_or_dark() -> Result<()>
                 "Analytical Engines",
                 "a-very-long-name-without-any-place-to-break-it-so-that-it-has-to-wrap-somewhere-all-the-same",
             ] {
-                owner.start_setup("acme", "example").await?;
-                owner.post("/extensions/example/setup/", &[("name", name)]).await?;
+                add_example(&owner, "acme", name).await?;
             }
             app.slack.behave(|behaviour| behaviour.rotation = Rotation::SingleUse);
             app.slack_as_a_full_page().await?;
