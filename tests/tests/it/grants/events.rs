@@ -116,9 +116,9 @@ impl EventsApp {
                 assert!((&row["action"], &row["actor"]["name"]) == (&json!("revoke"), &json!("slack")), "{row}");
                 assert!(row["pluginDigest"].is_string(), "{row}");
                 let detail = &row["detail"];
-                let told =
+                let fields =
                     [&row["organization"], &detail["cause"], &detail["grant"], &detail["subject"], &detail["event"]];
-                told.map(text)
+                fields.map(text)
             })
             .collect())
     }
@@ -199,7 +199,7 @@ async fn uninstall_and_revocation_in_any_order_and_twice_end_the_same() -> Resul
             let team = format!("T0ROUND{round}");
             app.slack.behave(|behaviour| behaviour.team_id.clone_from(&team));
             app.install("acme").await?;
-            let told = |n: usize, time: u8| match n {
+            let delivery = |n: usize, time: u8| match n {
                 0 => Delivery::uninstalled(&format!("{team}-0-{time}"), &team),
                 1 => Delivery::revoked(&format!("{team}-1-{time}"), &team, &[ADA], &[]),
                 _ => Delivery::revoked(&format!("{team}-2-{time}"), &team, &[], &["U0BOT"]),
@@ -208,8 +208,8 @@ async fn uninstall_and_revocation_in_any_order_and_twice_end_the_same() -> Resul
             // same content.
             for time in [0, 0, 1] {
                 for at in order {
-                    app.tell(&told(at, time)).await?;
-                    app.tell(&told(order[2 - at], time)).await?;
+                    app.tell(&delivery(at, time)).await?;
+                    app.tell(&delivery(order[2 - at], time)).await?;
                 }
             }
             ends.push(app.left(&team).await?);
@@ -450,8 +450,8 @@ async fn neither_log_nor_database_tells_what_an_event_says() -> Result<()> {
     let files =
         std::fs::read_dir(app.host.folder().join("data"))?.filter_map(|entry| std::fs::read(entry.ok()?.path()).ok());
     let all: Vec<u8> = files.flatten().chain(app.host.log()?.into_bytes()).collect();
-    for told in ["hush-hush", "stand-in-signing-secret"] {
-        assert!(!all.windows(told.len()).any(|window| window == told.as_bytes()), "{told}");
+    for secret in ["hush-hush", "stand-in-signing-secret"] {
+        assert!(!all.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
     }
     assert!(app.host.log()?.contains("/extensions/slack/events/"), "the path is not a secret");
     Ok(())
