@@ -20,7 +20,7 @@ use jackfield_test_support::{
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::app::{bare, program, redacted};
+use crate::app::{bare, program, redacted, redacted_with};
 
 /// How long to wait for a line: the first build compiles all dependencies of a plugin.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -153,8 +153,8 @@ impl Provider for Acme {
 
     async fn build_integration(&self, state: State, _: Host) -> Result<Integration> {
         let claims: Person = value(&state, "id_token_claims")?;
-        let told: Person = value(&state, "userinfo")?;
-        Ok(Integration::new(claims.sub).name(format!("{} and {}", claims.name, told.name)))
+        let userinfo: Person = value(&state, "userinfo")?;
+        Ok(Integration::new(claims.sub).name(format!("{} and {}", claims.name, userinfo.name)))
     }
 }
 
@@ -326,6 +326,11 @@ fn listen(from: impl Read + Send + 'static, to: Sender<String>) {
     });
 }
 
+/// A body as a line on the terminal, which shows it whole.
+fn body(line: &str) -> String {
+    redacted_with(line, &[("(code|code_verifier|redirect_uri)=[^&]+", "$1=[random]")])
+}
+
 /// Follows the host's redirect to the consent page, and comes back with a decision.
 async fn decide(person: &HttpClient, step: &HttpResponse, decision: &str) -> Result<HttpResponse> {
     let sent = step.redirect()?;
@@ -369,11 +374,11 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
     let dialog = decide(&ada, &step, "allow").await?.dialog()?;
     assert_eq!((dialog.success, &dialog.data["externalId"]), (true, &"A1".into()));
     dev.until("request  POST https://login.acme.example/token → 200")?;
-    assert!(dev.until("> grant_type=")?.contains("client_secret=dev"), "bodies are shown whole");
-    assert!(dev.until("< ")?.contains("\"access_token\":\"t0ken\""));
+    assert_snapshot!(body(&dev.until("> grant_type=")?), @"         > grant_type=authorization_code&code=[random]&redirect_uri=[random]&code_verifier=[random]&client_id=dev&client_secret=dev");
+    assert_snapshot!(body(&dev.until("< ")?), @r#"         < {"access_token":"t0ken","expires_in":3600,"refresh_token":"dev-refresh-[id]","scope":"read","token_type":"Bearer"}"#);
     dev.until("step     acme oauth2 callback → next, ")?;
     let request = dev.until("request  GET https://api.acme.example/me?full=1 → 200, ")?;
-    assert!(request.contains(" bytes, ") && request.ends_with(" ms"), "{request}");
+    assert_snapshot!(redacted_with(&request, &[(r"[\d.]+ ms", "[duration]")]), @"request  GET https://api.acme.example/me?full=1 → 200, 24 bytes, [duration]");
     dev.until("plugin   info: it is \"Ada\"")?;
     dev.until("step     acme build integration → integration, ")?;
 
@@ -399,7 +404,7 @@ async fn an_author_logs_in_by_the_link_sets_up_edits_and_stops() -> Result<()> {
     dev.until("reloaded")?;
     let step = ada.start_setup("dev", "acme").await?;
     decide(&ada, &step, "allow").await?;
-    assert!(dev.until("> grant_type=")?.contains("client_secret=mine"));
+    assert_snapshot!(body(&dev.until("> grant_type=")?), @"         > grant_type=authorization_code&code=[random]&redirect_uri=[random]&code_verifier=[random]&client_id=dev&client_secret=mine");
     dev.until("request  GET https://api.acme.example/me?full=1 → 404")?;
     dev.until("nothing is scripted for this; write into dev.toml")?;
     dev.until("[answers.\"https://api.acme.example/me\"]")?;

@@ -12,14 +12,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use insta::assert_snapshot;
-use jackfield_test_support::{
-    host::{Folder, built_library, write_library},
-    http_client::HttpClient,
-};
+use jackfield_test_support::host::{Folder, built_library, write_library};
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::app::{PASSWORD, TestApp, bare, leaving_a_mark, log_line, redacted, redacted_with};
+use crate::app::{TestApp, add_example, bare, leaving_a_mark, log_line, owner_of_acme, redacted, redacted_with};
 
 /// A host's folder with one good plugin, which writes a file when any of it runs.
 struct ProvenanceApp {
@@ -349,9 +346,7 @@ async fn a_host_starts_with_the_rest_when_one_library_differs_from_the_lock() ->
     let host = host.restart(leaving_a_mark(listed, &mark))?;
     assert_snapshot!(log_line(&host, "not as it is in jackfield.lock: found the digest ")?, @"ERROR a plugin is skipped error=[folder]/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the digest [digest], wanted [digest]");
     assert!(!mark.exists(), "nothing of it has run");
-    host.user("owner@example.com", PASSWORD)?;
-    host.run(&["org", "create", "acme", "--name", "Acme", "--owner", "owner@example.com"], "")?;
-    let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    let owner = owner_of_acme(&host).await?;
     assert_eq!(owner.start_setup("acme", "example").await?.status, 200);
     assert_eq!(owner.visit("/extensions/leaves-a-mark/setup/").await?.status, 404);
     Ok(())
@@ -545,9 +540,7 @@ async fn nothing_a_user_or_client_can_ask_of_a_host_writes_into_its_plugin_folde
     let before = everything_in(&app.host.folder().join("plugins"))?;
     assert_eq!(before.len(), 2, "both libraries: {before:?}");
     let owner = app.log_in_as("owner").await?;
-    owner.start_setup("acme", "example").await?;
-    let escape = "../../plugins/libexample.so";
-    assert!(owner.post("/extensions/example/setup/", &[("name", escape)]).await?.dialog()?.success);
+    add_example(&owner, "acme", "../../plugins/libexample.so").await?;
     let token = app.host.token("acme", &["org:read", "org:write", "org:integrations"])?;
     for path in
         ["/plugins/libnew.so", "/api/0/plugins/", "/assets/..%2f..%2fplugins%2flibexample.so", "/icons/libnew.so"]
