@@ -5,7 +5,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::evil_site::{EvilSite, referrers};
-use crate::pages::journeys::{BrowserApp, in_browser};
+use crate::pages::browser_app::{BrowserApp, in_browser};
 
 /// A page of the attacker: it receives every message, and opens what the test says.
 const EVIL: &str = "<!doctype html><title>evil</title><button id=open>Open</button><script>\
