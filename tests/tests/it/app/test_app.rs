@@ -111,7 +111,7 @@ impl TestApp {
         Ok(list.as_array().cloned().unwrap_or_default())
     }
 
-    /// Installs a Slack whose tokens rotate; returns its owner, and a client that may read the tokens.
+    /// Installs a Slack whose tokens rotate; returns its owner, and a client that may read them.
     pub(crate) async fn install_rotating_slack(&self) -> Result<(HttpClient, ApiClient)> {
         self.slack.behave(|behaviour| {
             (behaviour.rotation, behaviour.install) = (Rotation::ReuseDetected, Install::GridWorkspace);
