@@ -79,6 +79,15 @@ pub(crate) fn log_line(host: &Host, text: &str) -> Result<String> {
     Ok(redacted_with(found, &without).replace(&host.folder().display().to_string(), "[folder]"))
 }
 
+/// Why a provider's step, or the building of its integration, failed last, as a host's log has it.
+pub(crate) fn step_error(host: &Host, provider: &str) -> Result<String> {
+    let (log, provider) = (host.log()?, format!("provider.id=\"{provider}\""));
+    let is_failure = |line: &&str| line.contains(&provider) && line.contains(" plugin.reason=");
+    let failure = log.lines().rfind(is_failure).with_context(|| format!("{provider} in\n{log}"))?;
+    let (_, error) = failure.split_once(" error=").with_context(|| failure.to_owned())?;
+    Ok(redacted(error))
+}
+
 #[test]
 fn what_differs_from_run_to_run_is_replaced() {
     let text = "http://127.0.0.1:4711/x at 2026-01-02T03:04:05.678Z in /tmp/.tmpAbC123/data, 0123456789abcdef";

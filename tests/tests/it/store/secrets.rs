@@ -253,8 +253,8 @@ async fn lived_through(app: &mut SecretsApp) -> Result<()> {
     app.keep_keys().await
 }
 
-/// What the command line tells of secrets without telling them.
-fn told(host: &Host) -> Result<Vec<Place>> {
+/// What commands print that are about secrets and show none.
+fn command_outputs(host: &Host) -> Result<Vec<Place>> {
     let commands = [&["key", "status"][..], &["key", "check"], &["audit", "list"], &["audit", "list", "--json"]];
     commands.into_iter().map(|words| Ok((words.join(" "), host.run(words, "")?.into_bytes()))).collect()
 }
@@ -268,7 +268,7 @@ async fn no_secret_is_in_the_database_its_log_of_writes_a_backup_the_host_s_log_
         assert!(secrets.count() > 25, "{} secrets", secrets.count());
         let mut places = backed_up(&app.host, database.as_deref())?;
         places.extend(left_behind(&app.host)?);
-        places.extend(told(&app.host)?);
+        places.extend(command_outputs(&app.host)?);
         let in_clear = searched(&secrets, &places);
         let is_found_in = |name: &str| in_clear.iter().any(|found| found.starts_with(name));
         let expected = match database {
