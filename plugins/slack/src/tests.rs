@@ -137,7 +137,10 @@ fn bot_and_user_have_grants_of_their_own_and_with_rotation_refresh_tokens_of_the
     assert_eq!(integration.grants.as_deref(), Some(expected.as_slice()));
     assert!(!Value::Object(integration.metadata).to_string().contains("xoxe-b"), "refresh tokens stand in grants only");
     let plain = build("v2", v2_answer(&json!({}))).expect("an install without rotation");
-    assert_eq!(plain.grants, Some(vec![Grant::new("bot", "xoxb-2").scopes(["team:read", "chat:write"]).of_the_account()]));
+    assert_eq!(
+        plain.grants,
+        Some(vec![Grant::new("bot", "xoxb-2").scopes(["team:read", "chat:write"]).of_the_account()])
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) fn remove(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Removes grants of one whose organization was deleted, and queues them to be revoked. Answers
+/// Removes grants of one whose organization was deleted, and queues them to be revoked. Returns
 /// whether there was one.
 pub(super) fn remove_grants(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<bool> {
     Ok(removal::remove_ownerless(tx, id)?.is_some())

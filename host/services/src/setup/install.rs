@@ -106,13 +106,8 @@ impl Installation {
         let revocation = revoking::put_grants(tx, &integration, setup.organization, grants)?;
         revocations::forget_setup(tx, &setup.nonce)?;
         webhooks::hand_over(tx, key.session.as_bytes(), &setup.provider, integration.id, setup.organization)?;
-        let (link, is_linked) = organization_integrations::install(
-            tx,
-            setup.organization,
-            integration.id,
-            Some(setup.user),
-            &metadata,
-        )?;
+        let (link, is_linked) =
+            organization_integrations::install(tx, setup.organization, integration.id, Some(setup.user), &metadata)?;
         let installed = Installed { integration, link };
         audit(tx, &setup, &digest, &installed, setup_entries::installed(&setup, is_new, is_linked))?;
         if let Some((identity, external_id)) = proved {
@@ -156,7 +151,7 @@ fn audit(tx: &mut Tx<'_>, setup: &Setup, digest: &str, installed: &Installed, en
     tx.audit(&entry.organization(setup.organization).integration(&installed.integration).plugin_digest(digest))
 }
 
-/// Stores the identity that a person has proved, and links them to it. Answers it with the
+/// Stores the identity that a person has proved, and links them to it. Returns it with the
 /// account's id.
 fn prove(tx: &mut Tx<'_>, identity: Identity, user: UserId) -> StoreResult<(IdentityId, String)> {
     let provider = identity_providers::find_or_create(tx, &identity.identity_type, &identity.instance)?;

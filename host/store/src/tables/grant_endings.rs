@@ -24,7 +24,7 @@ macro_rules! ended {
     };
 }
 
-/// Ends a grant: nobody asks for another token of it. Answers whether this ended it, and not
+/// Ends a grant: nobody asks for another token of it. Returns whether this ended it, and not
 /// something before.
 ///
 /// # Errors
@@ -43,7 +43,7 @@ pub fn end(tx: &mut Tx<'_>, grant: &Grant, reason: &str) -> StoreResult<bool> {
 }
 
 /// Ends a grant that was installed before a time, whatever tokens it has by now. A refresh under
-/// way is void. Answers whether this ended it.
+/// way is void. Returns whether this ended it.
 pub(crate) fn end_installed_before(
     tx: &mut Tx<'_>,
     grant: GrantId,

@@ -34,7 +34,7 @@ macro_rules! at {
 
 /// Stores the grants that an organization's finished setup has brought. Each replaces the one of
 /// its owner with its name and subject; all others stay, as those of other people and
-/// organizations. Answers the grants that were replaced.
+/// organizations. Returns the grants that were replaced.
 ///
 /// # Errors
 /// When the database fails.
@@ -59,12 +59,7 @@ pub fn put(
     Ok(replaced)
 }
 
-fn put_one(
-    tx: &mut Tx<'_>,
-    place: Place<'_>,
-    new: &NewTokens,
-    position: i32,
-) -> StoreResult<(GrantId, Option<Grant>)> {
+fn put_one(tx: &mut Tx<'_>, place: Place<'_>, new: &NewTokens, position: i32) -> StoreResult<(GrantId, Option<Grant>)> {
     let columns = TokenColumns::new(place.seal(tx.sealer, &new.tokens), new, tx.now);
     let now = milliseconds(tx.now);
     let since_now = (t::position.eq(position), t::status.eq(Status::Active), t::installed_at.eq(now));
@@ -116,7 +111,8 @@ pub(crate) fn put_ended(
     if by_place(tx, place)?.is_some() {
         return Ok(());
     }
-    let ended = (t::status.eq(Status::NeedsReauthentication), t::reason.eq(reason), t::scopes.eq(former.scopes.to_json()));
+    let ended =
+        (t::status.eq(Status::NeedsReauthentication), t::reason.eq(reason), t::scopes.eq(former.scopes.to_json()));
     let sealed = place.seal(tx.sealer, &Tokens::default());
     let times = (t::obtained_at.eq(former.obtained_at), t::installed_at.eq(former.obtained_at));
     let numbers = (t::position.eq(former.position), t::generation.eq(1));
@@ -167,7 +163,7 @@ pub(crate) fn integrations_with_unassigned(tx: &mut Tx<'_>) -> StoreResult<Vec<I
     Ok(rows.order(t::integration_id).load(tx.connection)?)
 }
 
-/// Gives a grant to an organization, and seals its tokens in their new place. Answers whether the
+/// Gives a grant to an organization, and seals its tokens in their new place. Returns whether the
 /// organization has no such grant already.
 pub(crate) fn assign(
     tx: &mut Tx<'_>,

@@ -30,7 +30,7 @@ pub(super) fn organizations_of(tx: &mut Tx<'_>, grant: GrantId) -> StoreResult<V
     Ok(rows.select(t::organization_id).load(tx.connection)?)
 }
 
-/// Ends what an organization is lent of an integration: one grant, or all. Answers whether there
+/// Ends what an organization is lent of an integration: one grant, or all. Returns whether there
 /// was anything.
 pub(super) fn remove(
     tx: &mut Tx<'_>,

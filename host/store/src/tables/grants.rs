@@ -207,7 +207,7 @@ pub fn get(tx: &mut Tx<'_>, id: GrantId) -> StoreResult<Option<Grant>> {
     Ok(t::table.find(id).select(Grant::as_select()).first(tx.connection).optional()?)
 }
 
-/// Locks the row until the transaction ends, and answers it as it is by then.
+/// Locks the row until the transaction ends, and returns it as it is by then.
 pub(crate) fn lock(tx: &mut Tx<'_>, id: GrantId) -> StoreResult<Option<Grant>> {
     diesel::update(t::table.find(id)).set(t::generation.eq(t::generation)).execute(tx.connection)?;
     get(tx, id)
@@ -306,7 +306,7 @@ pub(crate) fn integrations_of_subject(tx: &mut Tx<'_>, subject: &str) -> StoreRe
     Ok(rows.order(t::integration_id).load(tx.connection)?)
 }
 
-/// Replaces the tokens of a generation by those that a refresh with them has brought. Answers the
+/// Replaces the tokens of a generation by those that a refresh with them has brought. Returns the
 /// grant as it was. `None` if it has other tokens by now, is gone, or has ended for another reason
 /// than that the answer of this refresh was lost.
 pub(crate) fn renew(tx: &mut Tx<'_>, grant: &Grant, new: &NewTokens) -> StoreResult<Option<Grant>> {

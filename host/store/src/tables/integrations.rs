@@ -78,7 +78,7 @@ impl Integration {
     }
 }
 
-/// Inserts an integration. If the account has one, it gets the new name. Answers it, and whether it
+/// Inserts an integration. If the account has one, it gets the new name. Returns it, and whether it
 /// is new.
 ///
 /// # Errors
@@ -89,7 +89,7 @@ pub fn install(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<(Integratio
     Ok((by_id(tx, found.id)?.ok_or(StoreError::Corrupt("an integration"))?, is_new))
 }
 
-/// Inserts an integration. If the account has one, that stays as it is. Answers it, and whether it
+/// Inserts an integration. If the account has one, that stays as it is. Returns it, and whether it
 /// is new. Its row is locked until the transaction ends.
 ///
 /// # Errors
@@ -270,7 +270,7 @@ pub fn provider_of(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<Option<Str
     Ok(t::table.find(id).select(t::provider).first(tx.connection).optional()?)
 }
 
-/// Locks the row until the transaction ends. Answers when the integration was last installed by
+/// Locks the row until the transaction ends. Returns when the integration was last installed by
 /// any organization; `None` if it is gone.
 ///
 /// # Errors

@@ -99,7 +99,7 @@ impl Link {
 }
 
 /// Changes the organization's own configuration of an integration by a function of the one before.
-/// Answers the one before and the one after; `None` if it is not linked.
+/// Returns the one before and the one after; `None` if it is not linked.
 ///
 /// # Errors
 /// When the database fails.
@@ -123,7 +123,7 @@ pub fn change_config(
 }
 
 /// Links, with an empty configuration, or installs anew: the link gets the metadata, and is active.
-/// Who added it and its configuration stay. Answers the link, and whether it is new.
+/// Who added it and its configuration stay. Returns the link, and whether it is new.
 ///
 /// # Errors
 /// When the database fails.
@@ -183,8 +183,8 @@ pub(crate) fn replace_texts(
     let row = t::table.find((organization, integration));
     let sealed: Option<Option<Vec<u8>>> = row.select(t::sealed_metadata).first(tx.connection).optional()?;
     let Some(sealed) = sealed.flatten() else { return Ok(()) };
-    let replaced = Link(organization, integration)
-        .in_context(METADATA, |context| tx.sealer.replaced(context, &sealed, pairs));
+    let replaced =
+        Link(organization, integration).in_context(METADATA, |context| tx.sealer.replaced(context, &sealed, pairs));
     if let Some(sealed) = replaced {
         diesel::update(row).set(t::sealed_metadata.eq(sealed)).execute(tx.connection)?;
     }
@@ -215,7 +215,7 @@ pub fn installed_at(
 }
 
 /// Marks an integration as one that an organization cannot use until somebody there has
-/// authenticated again. Answers whether it could.
+/// authenticated again. Returns whether it could.
 ///
 /// # Errors
 /// When the database fails.
@@ -269,7 +269,7 @@ pub(crate) fn set_metadata(
     Ok(())
 }
 
-/// Seals the configurations that an earlier host has stored in plain. Answers how many there were.
+/// Seals the configurations that an earlier host has stored in plain. Returns how many there were.
 pub(crate) fn seal_plain_configs(tx: &mut Tx<'_>) -> StoreResult<usize> {
     // Locks the rows: of two hosts that start, one seals them.
     let plain = diesel::update(t::table.filter(t::config.ne("{}"))).set(t::config.eq(t::config));

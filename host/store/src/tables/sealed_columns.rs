@@ -1,4 +1,4 @@
-//! Every column that holds sealed values: what a rotation seals anew and what a check opens. A
+//! Every column that holds sealed values: what a rotation reseals and what a check opens. A
 //! test compares the list with the schema.
 //!
 //! The queries are written as text, once for all columns. Names come from the list below, and
@@ -51,12 +51,7 @@ pub const SEALED_COLUMNS: [SealedColumn; 10] = [
     column(
         "grants",
         "tokens",
-        &[
-            ("integration_id", Kind::Id),
-            ("organization_id", Kind::Id),
-            ("name", Kind::Text),
-            ("subject", Kind::Text),
-        ],
+        &[("integration_id", Kind::Id), ("organization_id", Kind::Id), ("name", Kind::Text), ("subject", Kind::Text)],
     ),
     column("revocations", "given", &[("id", Kind::Id)]),
     column("audit_keys", "key", &[("since", Kind::Id)]),
@@ -74,7 +69,8 @@ pub struct SealedRow {
     pub sealed: Vec<u8>,
 }
 
-/// How many values are sealed under each key, by key id. The id is shorter where a value is cut.
+/// How many values are sealed under each key, by key id. The id is shorter where a value is
+/// truncated.
 pub type KeyUsage = HashMap<Vec<u8>, i64>;
 
 /// How many values are sealed under each key, in all columns together.
@@ -201,7 +197,7 @@ impl SealedColumn {
         Ok(load::<RawRow>(tx.connection, &sql)?.into_iter().map(|row| self.row(row)).collect())
     }
 
-    /// Replaces a value, if it still stands there. Answers whether it did.
+    /// Replaces a value, if it still stands there. Returns whether it did.
     ///
     /// # Errors
     /// When the database fails.

@@ -73,7 +73,7 @@ pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
 }
 
 /// Ends a grant for which the provider issues no further token. If it is the first of an
-/// organization, that must authenticate again, and the identity it acts for is invalid. Answers
+/// organization, that must authenticate again, and the identity it acts for is invalid. Returns
 /// whether this ended it, and not something before.
 ///
 /// # Errors
@@ -95,7 +95,7 @@ pub fn end_installed_before(tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTi
     mark_dependents(tx, grant, has_ended)
 }
 
-/// Marks what depends on a grant, if it has ended now. Answers whether it has.
+/// Marks what depends on a grant, if it has ended now. Returns whether it has.
 fn mark_dependents(tx: &mut Tx<'_>, grant: &Grant, has_ended: bool) -> StoreResult<bool> {
     if !has_ended {
         return Ok(false);
@@ -129,7 +129,7 @@ fn is_first_of(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<Vec<OrganizationId
 }
 
 /// An organization whose first grant has ended cannot use the integration until its person has
-/// authenticated again. Answers whether the grant is the first of an organization.
+/// authenticated again. Returns whether the grant is the first of an organization.
 pub(super) fn require_reauthentication_if_first(tx: &mut Tx<'_>, ended: &Grant) -> StoreResult<bool> {
     let organizations = is_first_of(tx, ended)?;
     for organization in &organizations {

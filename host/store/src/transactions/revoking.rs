@@ -2,7 +2,7 @@
 //! revocation.
 
 use super::{
-    payload::{payload_of, readable, revocation_of, revoked_grant},
+    payload::{payload_of, readable, revocation_of},
     renewal::clear_reauthentication_if_first,
     tokens_in_use::without_used,
 };
@@ -13,7 +13,7 @@ use crate::{
         ids::{IntegrationId, OrganizationId, RevocationId},
         integrations::{self, Integration},
         organization_integrations,
-        revocations::{self, NewRevocation, Reason, RevocationPayload},
+        revocations::{self, NewRevocation, Reason, RevocationPayload, RevokedGrant},
     },
     tx::Tx,
 };
@@ -55,7 +55,7 @@ pub fn revoke_keeping(
 }
 
 /// Marks an account as one to be authenticated again: an earlier revocation of it, which the
-/// provider has done only now, has ended its new tokens as well. Answers whether the account is
+/// provider has done only now, has ended its new tokens as well. Returns whether the account is
 /// connected.
 ///
 /// # Errors
@@ -115,7 +115,7 @@ fn revoke_replaced(
     let current: Vec<Tokens> = readable(current, tx.sealer).map(|(_, tokens)| tokens).collect();
     let mut payload = RevocationPayload { is_connected: true, ..RevocationPayload::default() };
     for (grant, old) in readable(replaced, tx.sealer) {
-        payload.grants.extend(without_used(&current, old).map(|tokens| revoked_grant(grant, tokens)));
+        payload.grants.extend(without_used(&current, old).map(|tokens| RevokedGrant::of_stored(grant, tokens)));
     }
     if payload.grants.is_empty() {
         return Ok(None);

@@ -32,7 +32,8 @@ impl AppDatabase {
                 let rows = integrations::of_organization(tx, acme.id, None, 1000)?;
                 rows.into_iter()
                     .map(|row| {
-                        let metadata = organization_integrations::metadata(tx, acme.id, row.integration.id)?.unwrap_or_default();
+                        let metadata =
+                            organization_integrations::metadata(tx, acme.id, row.integration.id)?.unwrap_or_default();
                         Ok((row, metadata))
                     })
                     .collect()

@@ -67,7 +67,12 @@ impl RefreshesApp {
     }
 
     async fn put(&self, name: &str, subject: &str, access: &str) -> StoreResult<()> {
-        let new = NewGrant { name: name.to_owned(), subject: subject.to_owned(), is_of_account: false, new: new_tokens(access, Some(NOW)) };
+        let new = NewGrant {
+            name: name.to_owned(),
+            subject: subject.to_owned(),
+            is_of_account: false,
+            new: new_tokens(access, Some(NOW)),
+        };
         let (id, acme) = (self.id, self.acme);
         self.store().write(move |tx| grants::put(tx, id, acme, vec![new]).map(drop)).await
     }
@@ -252,7 +257,7 @@ async fn an_answer_that_comes_after_the_end_of_its_lease_is_written_all_the_same
         assert_eq!(app.write(&renewal).await?, Renewed::Written);
         let (grant, id) = (app.grant("bot").await?, renewal.grant.id);
         assert_eq!((grant.generation, grant.tokens(&sealer())?.access_token.as_str()), (2, "bot-1"));
-        assert_eq!(app.store().read(move |tx| refreshes::get(tx, id)).await?, None, "whoever had the lease");
+        assert_eq!(app.store().read(move |tx| refreshes::get(tx, id)).await?, None, "no matter who had the lease");
         assert_eq!(app.metadata().await?["bot"], "bot-1");
         let again = app.write(&renewal).await?;
         assert_eq!(again, Renewed::TooLate(None), "its tokens are in use");

@@ -256,7 +256,9 @@ async fn an_integration_that_both_have_shows_neither_the_other() -> Result<()> {
     for database in databases() {
         let walk = Walk::new(database).await?;
         let app = &walk.app;
-        let of_organization = ROUTES.into_iter().filter(|(name, route, _)| *name != "POST" && *name != "DELETE" && route.contains("{org}"));
+        let of_organization = ROUTES
+            .into_iter()
+            .filter(|(name, route, _)| *name != "POST" && *name != "DELETE" && route.contains("{org}"));
         for (name, route, _) in of_organization {
             let path = filled(route, "globex", &walk.shared);
             if path.starts_with("/api/") {
@@ -294,7 +296,9 @@ async fn what_serves_a_person_or_everybody_shows_no_other_organization() -> Resu
         let app = &walk.app;
         let identities = app.database().await?.identities("alice@example.com").await?;
         ensure!(identities.len() == 1, "her account at Slack is linked");
-        for (name, route, serves) in rows().filter(|(_, route, _)| !route.contains("{org}") && *route != "/auth/logout/") {
+        for (name, route, serves) in
+            rows().filter(|(_, route, _)| !route.contains("{org}") && *route != "/auth/logout/")
+        {
             // Ids are small numbers: hers is among the first.
             for id in ["1", "2"] {
                 let path = filled(route, "", id);

@@ -3,8 +3,8 @@
 
 use anyhow::Result;
 use jackfield_store::{
-    revocations::{self, RevocationFilter, Status},
     milliseconds,
+    revocations::{self, RevocationFilter, Status},
 };
 use jackfield_test_support::{
     postgres::databases,
@@ -112,7 +112,10 @@ async fn an_event_and_a_failed_refresh_are_told_to_whom_they_concern() -> Result
         assert_eq!(app.slack.deliver(&app.host.at("/extensions/slack/events/"), &revoked).await?.status, 200);
         assert_eq!(app.token_of(&app.acme, "user", "").await?, None);
         assert!(app.token_of(&app.globex, "user", "").await?.is_some());
-        assert_eq!(told_by_events(&app.acme, "acme").await?, [json!({"cause": "tokens-revoked", "event": "Ev1", "grant": "user", "subject": ALICE})]);
+        assert_eq!(
+            told_by_events(&app.acme, "acme").await?,
+            [json!({"cause": "tokens-revoked", "event": "Ev1", "grant": "user", "subject": ALICE})]
+        );
         assert_eq!(told_by_events(&app.globex, "globex").await?, Vec::<Value>::new(), "it learns nothing of it");
         let gone = Delivery::uninstalled("Ev2", TEAM);
         assert_eq!(app.slack.deliver(&app.host.at("/extensions/slack/events/"), &gone).await?.status, 200);

@@ -15,8 +15,7 @@ use serde_json::Value;
 use crate::app::{ApiClient, PASSWORD, TestApp};
 
 /// The options of Slack: with tokens of people, and with events.
-pub(super) const WITH_PEOPLE: &str =
-    "signing-secret = \"stand-in-signing-secret\"\nuser-scopes = [\"search:read\"]\n";
+pub(super) const WITH_PEOPLE: &str = "signing-secret = \"stand-in-signing-secret\"\nuser-scopes = [\"search:read\"]\n";
 /// The workspace.
 pub(super) const TEAM: &str = "T0STANDIN";
 /// The accounts of the two people who have connected it.
@@ -49,10 +48,7 @@ impl Deref for TwoOrganizations {
 
 impl TwoOrganizations {
     /// With nothing connected yet.
-    pub(super) async fn new(
-        database: Option<String>,
-        change: impl FnOnce(HostBuilder) -> HostBuilder,
-    ) -> Result<Self> {
+    pub(super) async fn new(database: Option<String>, change: impl FnOnce(HostBuilder) -> HostBuilder) -> Result<Self> {
         let base = TestApp::start_with("v2", database, |host| change(host.toml(WITH_PEOPLE))).await?;
         let host = &base.host;
         host.organization("globex")?;
@@ -80,7 +76,7 @@ impl TwoOrganizations {
         Ok(app)
     }
 
-    /// Connects the workspace for an organization, as an account. Answers the integration's id.
+    /// Connects the workspace for an organization, as an account. Returns the integration's id.
     pub(super) async fn connect(&self, organization: &str, account: &str) -> Result<String> {
         let installed = self.install(organization, account).await?.dialog()?;
         assert!(installed.success, "{:?}", installed.data);

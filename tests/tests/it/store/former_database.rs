@@ -32,9 +32,10 @@ impl Former {
         for database in each_database().await? {
             let store = &database.store;
             let (acme, globex) = (organization(store, "acme").await?, organization(store, "globex").await?);
-            for (email, of, provider, token) in
-                [("ada@example.com", acme, "slack.com", "of-ada"), ("bob@example.com", globex, "other.example", "of-bob")]
-            {
+            for (email, of, provider, token) in [
+                ("ada@example.com", acme, "slack.com", "of-ada"),
+                ("bob@example.com", globex, "other.example", "of-bob"),
+            ] {
                 let person = user(store, email).await?;
                 let prove = move |tx: &mut Tx<'_>| {
                     members::set(tx, of, person, "owner")?;
@@ -70,7 +71,8 @@ impl Former {
 
     async fn integration(&self, id: i64, organizations: &[OrganizationId], config: &str) -> Result<()> {
         let external_id = format!("T{id}");
-        let context = AadContext { table: "integrations", column: "metadata", row: &[b"slack", external_id.as_bytes()] };
+        let context =
+            AadContext { table: "integrations", column: "metadata", row: &[b"slack", external_id.as_bytes()] };
         let metadata = self.bytes(&self.store().sealer().seal(context, &json!({"of": external_id})));
         self.store()
             .tamper(format!(

@@ -111,7 +111,10 @@ mod tests {
             &posted(&[("name", " n "), ("limit", "1.5"), ("loud", "on"), ("level", "b"), ("x", "y")]),
             &Map::new(),
         );
-        assert_eq!(read.map(|read| Value::Object(read.values)), Ok(json!({"name": "n", "limit": 1.5, "loud": true, "level": "b"})));
+        assert_eq!(
+            read.map(|read| Value::Object(read.values)),
+            Ok(json!({"name": "n", "limit": 1.5, "loud": true, "level": "b"}))
+        );
     }
 
     #[test]

@@ -59,8 +59,8 @@ impl IntegrationDetailPage {
         self.shown.status == Status::NeedsReauthentication
     }
 
-    /// Whether the service has ended it, and not only stopped to renew it. Without grants there is
-    /// nothing to renew.
+    /// Whether the service has ended it, and has not only stopped renewing it. Without grants there
+    /// is nothing to renew.
     fn is_ended_by_service(&self) -> bool {
         self.grants.first().is_none_or(|grant| grant.is_ended_by_service)
     }
@@ -159,12 +159,7 @@ pub(in crate::web) async fn configure(
     }
 }
 
-async fn save(
-    app: &AppHandle,
-    access: &Access,
-    id: IntegrationId,
-    config: NewConfig,
-) -> Result<Response, WebError> {
+async fn save(app: &AppHandle, access: &Access, id: IntegrationId, config: NewConfig) -> Result<Response, WebError> {
     if !app.integrations.configure(access.organization.id, id, config, access.actor.clone()).await? {
         return Err(Problem::NotFound.into());
     }

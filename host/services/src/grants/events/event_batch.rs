@@ -44,7 +44,7 @@ struct Effects {
 }
 
 impl EventBatch {
-    /// Writes what follows from the events. Answers the grants that a refresh has to verify.
+    /// Writes what follows from the events. Returns the grants that a refresh has to verify.
     ///
     /// Rows are locked in the order in which everybody does: integrations, identities, grants, and
     /// the audit log last.
@@ -147,7 +147,7 @@ impl EventBatch {
     }
 }
 
-/// Ends all grants of an integration that were installed before, whoever has brought them. Answers
+/// Ends all grants of an integration that were installed before, whoever has brought them. Returns
 /// the organizations for which that has ended something.
 fn end_all(
     tx: &mut Tx<'_>,
@@ -187,7 +187,7 @@ fn end_without_grants(
 }
 
 /// Ends a grant that was installed before. The identity it acts for is marked as well, and so is
-/// the integration for those whose first it is. Answers whether it was active.
+/// the integration for those whose first it is. Returns whether it was active.
 fn end(tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTime) -> StoreResult<bool> {
     if !was_installed(grant, before) {
         return Ok(false);
