@@ -23,10 +23,10 @@ pub struct Removals {
 pub enum Removed {
     /// The organization has no such integration.
     NotThere,
-    /// It is unlinked. Other organizations still use the account. What came of the revocation of
-    /// the tokens that were this organization's; `None`: nothing yet, or it had none.
-    StillShared(Option<RevocationOutcome>),
-    /// It is gone. What came of the revocation of its tokens; `None`: nothing yet.
+    /// It is unlinked, and nothing is revoked: the organization had no tokens of its own, and
+    /// other organizations still use the account.
+    StillShared,
+    /// It is unlinked or removed. What came of the revocation of the tokens; `None`: nothing yet.
     Gone(Option<RevocationOutcome>),
 }
 
@@ -50,11 +50,10 @@ impl Removals {
     ) -> StoreResult<Removed> {
         Ok(match self.integrations.remove(organization, id, actor).await? {
             Unlinked::NotThere => Removed::NotThere,
-            Unlinked::StillShared(None) => Removed::StillShared(None),
-            Unlinked::StillShared(Some(revocation)) => {
-                Removed::StillShared(self.revocations.revoke_now(revocation).await)
+            Unlinked::StillShared(None) => Removed::StillShared,
+            Unlinked::StillShared(Some(revocation)) | Unlinked::Removed(revocation) => {
+                Removed::Gone(self.revocations.revoke_now(revocation).await)
             }
-            Unlinked::Removed(revocation) => Removed::Gone(self.revocations.revoke_now(revocation).await),
         })
     }
 

@@ -80,7 +80,7 @@ impl Installation {
             name: self.name(),
         };
         let (found, is_new) = integrations::find_or_insert(tx, &new)?;
-        if !self.permission.may_share(&organization) && has_others(tx, found.id, organization.id)? {
+        if !self.permission.may_share(&organization) && is_of_others(tx, found.id, organization.id)? {
             self.end(tx, &self.failed_with_account(ACCOUNT_TAKEN))?;
             return Ok(Stored::AccountTaken);
         }
@@ -141,10 +141,11 @@ impl Installation {
     }
 }
 
-/// Whether another organization has an integration. Its row is locked.
-fn has_others(tx: &mut Tx<'_>, id: IntegrationId, organization: OrganizationId) -> StoreResult<bool> {
+/// Whether other organizations have an integration, and this one does not: what it has already it
+/// keeps. The row of the integration is locked.
+fn is_of_others(tx: &mut Tx<'_>, id: IntegrationId, organization: OrganizationId) -> StoreResult<bool> {
     let linked = organization_integrations::organizations_of(tx, id)?;
-    Ok(linked.iter().any(|linked| *linked != organization))
+    Ok(!linked.is_empty() && !linked.contains(&organization))
 }
 
 fn audit(tx: &mut Tx<'_>, setup: &Setup, digest: &str, installed: &Installed, entry: Entry) -> StoreResult<()> {

@@ -5,7 +5,7 @@
 //! leaves no trace in the table: any secret key would do. So the first host that wants to write
 //! makes a data key, which only the right secret key can unwrap.
 
-use super::key_rotation;
+use super::{key_rotation, owner_assignment::assign_owners};
 use crate::{
     audit::{Action, Actor, Entry},
     database::connection::{AnyConnection, Connector},
@@ -31,7 +31,7 @@ impl Store {
             self.write_exclusively(make_first_data_key).await?;
         }
         self.load_keys().await?;
-        self.assign_owners().await
+        assign_owners(self).await
     }
 
     /// A secret key that something depends on and that is not among these.

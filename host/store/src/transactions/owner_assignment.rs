@@ -6,6 +6,8 @@
 //! identity that it acts for. Whose the others are is not known: they end, each organization has
 //! to authenticate again, and the tokens are revoked.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::payload::{count_unreadable, revocation_of};
@@ -31,32 +33,31 @@ const OWNER_UNKNOWN: &str = "several organizations used this account, and whose 
 /// The same where the tokens cannot be opened.
 const UNREADABLE: &str = "the stored token could not be read when it was given to its organization";
 
-impl Store {
-    /// Assigns what an earlier host has stored, if there is anything, and seals what it has stored
-    /// in plain. Two hosts can do this at the same time.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(super) async fn assign_owners(&self) -> StoreResult<()> {
-        let (pending, has_plain) = self
-            .read(|tx| {
-                let mut pending = grant_installs::integrations_with_unassigned(tx)?;
-                pending.extend(integrations::with_former_metadata(tx)?);
-                pending.sort_unstable();
-                pending.dedup();
-                Ok((pending, organization_integrations::has_plain_configs(tx)?))
-            })
-            .await?;
-        for id in pending {
-            self.write(move |tx| assign(tx, id)).await?;
-        }
-        if has_plain {
-            let count = self.write(organization_integrations::seal_plain_configs).await?;
-            tracing::info!(count, "configurations of organizations are sealed");
-            self.checkpoint().await?;
-        }
-        Ok(())
+/// Assigns what an earlier host has stored, if there is anything, and seals what it has stored in
+/// plain. Two hosts can do this at the same time.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn assign_owners(store: &Store) -> StoreResult<()> {
+    let (pending, has_plain) = store.read(pending).await?;
+    for id in pending {
+        store.write(move |tx| assign(tx, id)).await?;
     }
+    if has_plain {
+        let count = store.write(organization_integrations::seal_plain_configs).await?;
+        tracing::info!(count, "configurations of organizations are sealed");
+        store.checkpoint().await?;
+    }
+    Ok(())
+}
+
+/// The integrations of which something is not assigned, and whether there are configurations in
+/// plain.
+fn pending(tx: &mut Tx<'_>) -> StoreResult<(BTreeSet<IntegrationId>, bool)> {
+    let grants = grant_installs::integrations_with_unassigned(tx)?;
+    let metadata = integrations::with_former_metadata(tx)?;
+    let pending = grants.into_iter().chain(metadata).collect();
+    Ok((pending, organization_integrations::has_plain_configs(tx)?))
 }
 
 fn assign(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {

@@ -72,7 +72,8 @@ pub(in crate::web) async fn get(
 }
 
 /// `DELETE /api/0/organizations/{org}/integrations/{id}/`: removes it from this organization,
-/// whose tokens are revoked. It is removed also if the provider is down; `…/revocations/` shows the result.
+/// whose tokens are revoked. It is removed also if the provider is down; `…/revocations/` shows
+/// the result.
 pub(in crate::web) async fn remove(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
@@ -81,7 +82,7 @@ pub(in crate::web) async fn remove(
     require(&access, Scope::OrgIntegrations)?;
     match app.removals.remove_integration(access.organization.id, parsed(&id)?, access.actor).await? {
         Removed::NotThere => Err(Problem::NotFound.into()),
-        Removed::StillShared(_) | Removed::Gone(_) => Ok(StatusCode::NO_CONTENT),
+        Removed::StillShared | Removed::Gone(_) => Ok(StatusCode::NO_CONTENT),
     }
 }
 

@@ -42,8 +42,8 @@ pub(in crate::web) fn values(config: &Map<String, Value>) -> BTreeMap<String, St
     config.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
-/// Reads the posted values of declared fields. Others are ignored. A secret that is left empty stays
-/// as it is stored: the form does not show it.
+/// Reads the posted values of declared fields. Others are ignored. A secret that is left empty
+/// stays as it is stored: the form does not show it.
 pub(in crate::web) fn read(
     fields: &[Field],
     posted: &[(String, String)],

@@ -195,8 +195,8 @@ pub(in crate::web) async fn remove(
     let id: IntegrationId = id.parse().map_err(|_| Problem::NotFound)?;
     let flash = match app.removals.remove_integration(access.organization.id, id, access.actor).await? {
         Removed::NotThere => return Err(Problem::NotFound.into()),
-        Removed::StillShared(None) => Flash::removed(),
-        Removed::StillShared(attempted) | Removed::Gone(attempted) => Flash::after_revocation(attempted.as_ref()),
+        Removed::StillShared => Flash::removed(),
+        Removed::Gone(attempted) => Flash::after_revocation(attempted.as_ref()),
     };
     let mut response = found(&format!("/organizations/{}/integrations/", access.organization.slug));
     flash.leave(&mut response);
