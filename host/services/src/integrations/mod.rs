@@ -113,8 +113,8 @@ impl Integrations {
             let Some(found) = integrations::by_id(tx, id)? else { return Ok(false) };
             let change = |before: &Map<String, Value>| config.over(before);
             let changed = organization_integrations::change_config(tx, organization, id, change)?;
-            let Some((before, after)) = changed else { return Ok(false) };
-            let keys = changed_keys(&before, &after);
+            let Some(changed) = changed else { return Ok(false) };
+            let keys = changed_keys(&changed.before, &changed.after);
             if !keys.is_empty() {
                 let entry = Entry::new(Action::ConfigurationChange, actor).organization(organization);
                 let entry = entry.integration(&found).served_by(&builds).detail("keys", keys);

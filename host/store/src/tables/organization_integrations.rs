@@ -98,8 +98,16 @@ impl Link {
     }
 }
 
+/// A change of a configuration. It has no `Debug`, which would show secrets.
+pub struct ConfigChange {
+    /// As it was.
+    pub before: Map<String, Value>,
+    /// As it is now.
+    pub after: Map<String, Value>,
+}
+
 /// Changes the organization's own configuration of an integration by a function of the one before.
-/// Returns the one before and the one after; `None` if it is not linked.
+/// Returns what has changed; `None` if it is not linked.
 ///
 /// # Errors
 /// When the database fails.
@@ -108,7 +116,7 @@ pub fn change_config(
     organization: OrganizationId,
     integration: IntegrationId,
     change: impl FnOnce(&Map<String, Value>) -> Map<String, Value>,
-) -> StoreResult<Option<(Map<String, Value>, Map<String, Value>)>> {
+) -> StoreResult<Option<ConfigChange>> {
     let link = Link(organization, integration);
     let row = t::table.find((organization, integration));
     // Locks the row, so that nobody else changes it meanwhile.
@@ -119,7 +127,7 @@ pub fn change_config(
     let after = change(&before);
     let sealed = link.seal(tx.sealer, CONFIG, &after);
     diesel::update(row).set(t::sealed_config.eq(sealed)).execute(tx.connection)?;
-    Ok(Some((before, after)))
+    Ok(Some(ConfigChange { before, after }))
 }
 
 /// Links, with an empty configuration, or installs anew: the link gets the metadata, and is active.

@@ -214,7 +214,8 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         let owner = app.log_in_as("owner").await?;
         let id = owner.install("acme", "slack").await?.dialog()?.data["id"].as_str().unwrap_or_default().to_owned();
         app.database().await?.fill(1).await?;
-        let sql = format!("UPDATE organization_integrations SET sealed_metadata = {damage} WHERE integration_id = {id}");
+        let sql =
+            format!("UPDATE organization_integrations SET sealed_metadata = {damage} WHERE integration_id = {id}");
         spoil(&app.host, &sql)?;
 
         let (is_fine, said) = app.host.output(&["key", "check"])?;
