@@ -91,8 +91,8 @@ impl Grants {
             let Some(found) = integrations::one_of_organization(tx, organization, integration)? else {
                 return Ok(None);
             };
-            let lent = grants::of_organization(tx, organization, integration)?.unwrap_or_default();
-            Ok(Some((found.integration.provider, lent)))
+            let grants = grants::of_organization(tx, organization, integration)?.unwrap_or_default();
+            Ok(Some((found.integration.provider, grants)))
         };
         let Some((provider, grants)) = self.store.read(read).await? else { return Ok(None) };
         Ok(Some((provider, self.tokens.select(grants, selector).await?)))

@@ -43,6 +43,6 @@ pub(super) fn remove(
         rows = rows.filter(grants::id.eq(only));
     }
     let ids: Vec<GrantId> = rows.load(tx.connection)?;
-    let lent = t::table.filter(t::organization_id.eq(organization)).filter(t::grant_id.eq_any(ids));
-    Ok(diesel::delete(lent).execute(tx.connection)? > 0)
+    let shares = t::table.filter(t::organization_id.eq(organization)).filter(t::grant_id.eq_any(ids));
+    Ok(diesel::delete(shares).execute(tx.connection)? > 0)
 }

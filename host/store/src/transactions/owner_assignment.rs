@@ -206,8 +206,8 @@ impl Assignment {
     fn set_statuses(&self, tx: &mut Tx<'_>) -> StoreResult<()> {
         let id = self.integration.id;
         for organization in &self.organizations {
-            let lent = grants::of_organization(tx, *organization, id)?.unwrap_or_default();
-            match lent.first().map(|first| first.status) {
+            let theirs = grants::of_organization(tx, *organization, id)?.unwrap_or_default();
+            match theirs.first().map(|first| first.status) {
                 Some(Status::Active) => organization_integrations::clear_reauthentication(tx, *organization, id)?,
                 Some(Status::NeedsReauthentication) => {
                     organization_integrations::require_reauthentication(tx, *organization, id)?;

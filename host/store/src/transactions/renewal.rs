@@ -120,8 +120,8 @@ fn lock(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<()> {
 fn is_first_of(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<Vec<OrganizationId>> {
     let mut found = Vec::new();
     for organization in grants::organizations_of(tx, grant)? {
-        let lent = grants::of_organization(tx, organization, grant.integration)?.unwrap_or_default();
-        if lent.first().is_some_and(|first| first.id == grant.id) {
+        let theirs = grants::of_organization(tx, organization, grant.integration)?.unwrap_or_default();
+        if theirs.first().is_some_and(|first| first.id == grant.id) {
             found.push(organization);
         }
     }

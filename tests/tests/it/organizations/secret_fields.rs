@@ -47,7 +47,9 @@ async fn a_secret_of_a_configuration_is_sealed_and_shown_to_nobody_and_kept() ->
         assert_eq!(Value::Object(stored), json!({"label": "two", "key": SECRET}), "it is there");
         if url.starts_with("sqlite") {
             for file in std::fs::read_dir(host.folder().join("data"))? {
-                let bytes = std::fs::read(file?.path())?;
+                let path = file?.path();
+                // The control socket is in the folder as well.
+                let bytes = if path.is_file() { std::fs::read(path)? } else { Vec::new() };
                 assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()));
             }
         }

@@ -23,7 +23,7 @@ struct Former {
 }
 
 /// What an organization has of an integration: each grant with its subject, status and token.
-type Lent = Vec<(String, String, Status, String)>;
+type GrantsOf = Vec<(String, String, Status, String)>;
 
 impl Former {
     /// Each with two organizations, each of which has one member, and with the schema of then.
@@ -114,18 +114,19 @@ impl Former {
         Ok(self.store().admit().await?)
     }
 
-    async fn lent(&self, organization: OrganizationId, integration: i64) -> Result<Lent> {
+    async fn grants_of(&self, organization: OrganizationId, integration: i64) -> Result<GrantsOf> {
         let id: IntegrationId = integration.to_string().parse()?;
-        let lent = self.store().read(move |tx| {
-            let lent = grants::of_organization(tx, organization, id)?.unwrap_or_default();
-            lent.into_iter()
+        let read = self.store().read(move |tx| {
+            let found = grants::of_organization(tx, organization, id)?.unwrap_or_default();
+            found
+                .into_iter()
                 .map(|grant| {
                     let tokens = grant.tokens(tx.sealer())?;
                     Ok((grant.name, grant.subject, grant.status, tokens.access_token))
                 })
                 .collect()
         });
-        Ok(lent.await?)
+        Ok(read.await?)
     }
 
     async fn metadata(&self, organization: OrganizationId, integration: i64) -> Result<Option<Map<String, Value>>> {
@@ -166,8 +167,8 @@ async fn what_one_organization_has_is_its_own() -> Result<()> {
         former.grant(1, "access", "", "one").await?;
         former.start().await?;
         former.start().await?;
-        assert_eq!(former.lent(former.acme, 1).await?, [grant("access", "", Status::Active, "one")]);
-        assert_eq!(former.lent(former.globex, 1).await?, []);
+        assert_eq!(former.grants_of(former.acme, 1).await?, [grant("access", "", Status::Active, "one")]);
+        assert_eq!(former.grants_of(former.globex, 1).await?, []);
         assert_eq!(former.metadata(former.acme, 1).await?, Some(object(json!({"of": "T1"}))));
         assert_eq!(former.status(former.acme, 1).await?, Status::Active);
         let acme = former.acme;
@@ -189,10 +190,10 @@ async fn of_what_several_share_a_grant_is_whose_member_has_proved_the_account_an
         former.start().await?;
         let ended = Status::NeedsReauthentication;
         let of_both = [grant("bot", "", ended, ""), grant("user", "U9", ended, "")];
-        let mut of_acme = former.lent(former.acme, 1).await?;
+        let mut of_acme = former.grants_of(former.acme, 1).await?;
         of_acme.retain(|grant| !of_both.contains(grant));
         assert_eq!(of_acme, [grant("user", "U1", Status::Active, "of-ada")]);
-        assert_eq!(former.lent(former.globex, 1).await?, of_both, "U1 of another identity provider is another");
+        assert_eq!(former.grants_of(former.globex, 1).await?, of_both, "U1 of another identity provider is another");
         for organization in [former.acme, former.globex] {
             assert_eq!(former.metadata(organization, 1).await?, Some(Map::new()), "whose it was is not known");
             assert_eq!(former.status(organization, 1).await?, ended);

@@ -59,8 +59,8 @@ impl TokenRequester {
         integration: &Integration,
         tokens: &Tokens,
     ) -> StoreResult<ProviderAnswer> {
-        let lent = grant.clone();
-        let metadata = self.store.read(move |tx| Ok(metadata_of(tx, &lent))).await?;
+        let asked = grant.clone();
+        let metadata = self.store.read(move |tx| Ok(metadata_of(tx, &asked))).await?;
         // The token endpoint does not need metadata: if they do not open, only the plugin lacks
         // them.
         let metadata = metadata.inspect_err(|error| tracing::warn!(grant.id = %grant.id, %error, "no metadata"));
