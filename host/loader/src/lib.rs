@@ -30,6 +30,7 @@
 //! configuration.
 
 mod declared;
+mod elf_fault;
 mod library;
 mod loading;
 mod provider;
@@ -40,6 +41,7 @@ mod registry;
 mod runtime;
 
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
+pub use elf_fault::ElfFault;
 pub use jackfield_config::{Http, ProviderOptions};
 pub use jackfield_outbound::Outbound;
 pub use jackfield_plugin_abi::envelope::{
