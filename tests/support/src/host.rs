@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Write},
     net::TcpListener,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
@@ -43,6 +43,7 @@ pub struct HostBuilder {
     url_prefix: Option<String>,
     control: Option<PathBuf>,
     secret_key: Option<String>,
+    owner: Option<u32>,
 }
 
 /// How long a dropped host may take to stop before it is killed.
@@ -118,6 +119,7 @@ impl HostBuilder {
             url_prefix: None,
             control: None,
             secret_key: None,
+            owner: None,
         }
     }
 
@@ -174,6 +176,13 @@ impl HostBuilder {
     #[must_use]
     pub fn control(mut self, socket: &Path) -> Self {
         self.control = Some(socket.to_owned());
+        self
+    }
+
+    /// Gives the folder to another user, as whom the program runs the host. Only root can.
+    #[must_use]
+    pub fn owned_by(mut self, user: u32) -> Self {
+        self.owner = Some(user);
         self
     }
 
@@ -238,6 +247,7 @@ impl HostBuilder {
         fs::create_dir(&plugins)?;
         fs::set_permissions(&plugins, fs::Permissions::from_mode(0o755))?;
         self.copy_plugins(folder.path())?;
+        self.owner.map_or(Ok(()), |owner| hand_over(folder.path(), owner))?;
         Ok(folder)
     }
 
@@ -299,6 +309,14 @@ impl HostBuilder {
         }
         Ok(child)
     }
+}
+
+fn hand_over(folder: &Path, owner: u32) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { hand_over(&path, owner)? } else { chown(&path, Some(owner), Some(owner))? }
+    }
+    Ok(chown(folder, Some(owner), Some(owner))?)
 }
 
 fn toml_list(entries: &[String]) -> String {

@@ -19,3 +19,6 @@ mod tags;
 pub(super) use deferred::{check, with_deferred_constructors};
 pub(crate) use dynamic::MAY_NEED;
 pub(crate) use tags::{LATE_INIT, LATE_INIT_ARRAY, LATE_INIT_ARRAY_SIZE};
+
+#[cfg(test)]
+mod tests;
