@@ -115,9 +115,14 @@ fn unsafe_to_open(path: &Path, fault: ElfFault) -> Refusal {
 }
 
 fn read_whole(path: &Path, file: File) -> Result<Vec<u8>, Refusal> {
+    let too_large = || Refusal::TooLarge { file: path.to_owned(), wanted: MAX_SIZE };
+    if file.metadata().is_ok_and(|metadata| metadata.len() > MAX_SIZE) {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
+    // The limit once more, for a file that grows meanwhile and for what has no length.
     match file.take(MAX_SIZE + 1).read_to_end(&mut bytes) {
-        Ok(length) if length as u64 > MAX_SIZE => Err(Refusal::TooLarge { file: path.to_owned(), wanted: MAX_SIZE }),
+        Ok(length) if length as u64 > MAX_SIZE => Err(too_large()),
         Ok(_) => Ok(bytes),
         Err(error) => Err(Refusal::Unreadable { file: path.to_owned(), error }),
     }
