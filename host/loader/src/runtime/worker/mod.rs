@@ -1,5 +1,5 @@
-//! A library in a process of its own: both ends of the conversation, and what that process gives up
-//! before the library runs.
+//! A library in a process of its own: both ends of the conversation, and the rights that the
+//! process drops before the library runs.
 //!
 //! The host re-executes its own binary (`spawn`) with one end of a socket pair. `process` runs
 //! there, held by `sandbox`, `capabilities` and `syscall_filter`. `handle` is the host's end, which

@@ -1,4 +1,4 @@
-//! What a worker gives up before its library runs, and which parts of that the kernel does not
+//! What a worker drops before its library runs, and which parts of that the kernel does not
 //! support.
 
 use std::{
@@ -68,7 +68,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// Gives up what only the opening of the library needed. `hang_up` cannot be closed any more.
+    /// Drops what only the opening of the library needed. `hang_up` cannot be closed any more.
     pub(super) fn seal(&mut self, hang_up: BorrowedFd<'_>) {
         self.note("seccomp-sealed", syscall_filter::answering(hang_up.as_raw_fd()));
     }
