@@ -216,7 +216,7 @@ fn a_plugin_on_disk_that_is_not_listed_is_never_opened() -> Result<()> {
       plugin  jackfield-plugin-example 0.1.0, abi 1.0
       file    plugins/libexample.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
       calls   0
       restarts 0
       example (Example): configured
