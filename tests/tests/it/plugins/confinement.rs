@@ -57,6 +57,7 @@ pub(super) fn assert_held(worker: &Process) -> Result<()> {
         assert!(line(set).ends_with("0000000000000000"), "{status}");
     }
     assert!(!line("Uid:").contains("\t0"), "{status}");
+    assert_eq!(worker.group, worker.pid, "a stopped worker is in a group of its own");
     let score = |file: &str| -> Result<i32> { Ok(fs::read_to_string(file)?.trim().parse()?) };
     let (worker, ours) = (score(&of("oom_score_adj"))?, score("/proc/self/oom_score_adj")?);
     assert!(worker >= (ours + 500).min(1000), "a worker is ended before its host: {worker}");
