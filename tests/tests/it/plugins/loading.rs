@@ -113,7 +113,7 @@ fn a_library_that_would_change_the_process_is_refused_before_any_of_it_runs() ->
         let header = (64..1024).step_by(56).find(|at| bytes[*at..*at + 4] == stack).expect("a header for the stack");
         bytes[header + 4] |= 1;
     })?;
-    assert_snapshot!(told(&said), @r"
+    assert_snapshot!(mistakes(&said), @r"
     default-integrations: FILE: found an executable stack, wanted a stack that holds data only
       help: link it with `-z noexecstack`, and give each assembly file a `.note.GNU-stack` section
     ");
@@ -121,7 +121,7 @@ fn a_library_that_would_change_the_process_is_refused_before_any_of_it_runs() ->
         let name = bytes.windows(12).position(|part| part == b"libgcc_s.so.").expect("a needed library");
         bytes[name..name + 12].copy_from_slice(b"libcrypto.so");
     })?;
-    assert_snapshot!(told(&said), @r#"
+    assert_snapshot!(mistakes(&said), @r#"
     default-integrations: FILE: needs the library "libcrypto.so1", wanted nothing but the C library (libc, libm, libgcc_s and their like)
       help: link that library statically: a worker opens no files
     "#);
