@@ -89,8 +89,8 @@ impl PluginRef {
     /// # Errors
     /// What abi_stable found, without its layout dumps of some 250 lines.
     ///
-    /// The layout check protects from accidents, not from a library that lies: it is the library that
-    /// says whether it is checked.
+    /// The layout check protects from accidents, not from a library that lies: it is the library
+    /// that says whether it is checked.
     ///
     /// # Safety
     /// `header` must be the value of the symbol [`HEADER_SYMBOL`] of a library that is never

@@ -38,9 +38,9 @@ enum Source {
 }
 
 impl LaunchSpec {
-    /// A checked library, as a copy in memory that nobody can change and whose constructors run only
-    /// once the sandbox is closed. It runs in a worker, with the limits and the clock that hold where
-    /// the configuration says nothing.
+    /// A checked library, as a copy in memory that nobody can change and whose constructors run
+    /// only once the sandbox is closed. It runs in a worker, with the limits and the clock that
+    /// hold where the configuration says nothing.
     ///
     /// # Errors
     /// When there is no memory for the copy.

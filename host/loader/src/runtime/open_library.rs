@@ -30,9 +30,10 @@ pub(super) struct OpenLibrary {
 /// first, and takes one with the same descriptor number for the first library.
 pub(super) fn open(memory: BorrowedFd<'_>) -> Result<OpenLibrary, String> {
     let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
-    // SAFETY: nothing of the library runs here. A sealed library's constructors are behind tags that
-    // the C library does not know, it has no functions that the loader asks (IFUNC), it is relocated
-    // within its own writable memory, and it brings no library but parts of the C library.
+    // SAFETY: nothing of the library runs here. A sealed library's constructors are behind tags
+    // that the C library does not know, it has no functions that the loader asks (IFUNC), it is
+    // relocated within its own writable memory, and it brings no library but parts of the C
+    // library.
     let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
     let handle = library.map_err(|error| in_words(&error, &path))?.into_raw();
     // SAFETY: the handle is the one that was just taken out of a library.
@@ -54,12 +55,12 @@ pub(super) fn open_system_library(name: &str) {
 impl OpenLibrary {
     /// Runs its constructors, then checks its header and takes the plugin out of it.
     ///
-    /// The layout check protects from accidents: a library can switch it off. What runs from here on
-    /// is held by the sandbox of a worker, or trusted by the operator to run in this process.
+    /// The layout check protects from accidents: a library can switch it off. What runs from here
+    /// on is held by the sandbox of a worker, or trusted by the operator to run in this process.
     pub(super) fn plugin(&self) -> Result<PluginRef, String> {
         run_constructors(self.handle);
-        // SAFETY: under this name abi_stable's plugins export a `LibHeader`, and `AbiHeaderRef` is a
-        // transparent pointer to one. It checks the header's magic and version before it reads
+        // SAFETY: under this name abi_stable's plugins export a `LibHeader`, and `AbiHeaderRef` is
+        // a transparent pointer to one. It checks the header's magic and version before it reads
         // further.
         let header = unsafe { self.library.get::<AbiHeaderRef>(HEADER_SYMBOL.as_bytes()) };
         let header = *header.map_err(|error| in_words(&error, &self.path))?;

@@ -93,8 +93,8 @@ fn close_one_by_one() -> io::Result<()> {
     let names = fs::read_dir("/proc/self/fd")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let descriptors: Vec<i32> = names.filter(|descriptor| *descriptor >= FIRST_FREE).collect();
     for descriptor in descriptors {
-        // SAFETY: as above. The folder's own descriptor is closed already, and closing it again does
-        // nothing.
+        // SAFETY: as above. The folder's own descriptor is closed already, and closing it again
+        // does nothing.
         unsafe { libc::close(descriptor) };
     }
     Ok(())

@@ -147,8 +147,8 @@ impl Worker {
         self.exchange(&mut connection, number, &call).await
     }
 
-    /// Lets it run for the length of a call. While nobody asks it anything it is stopped, so that it
-    /// uses no processor.
+    /// Lets it run for the length of a call. While nobody asks it anything it is stopped, so that
+    /// it uses no processor.
     async fn exchange(&self, connection: &mut Connection, number: u64, call: &[u8]) -> Result<Vec<u8>, TransportError> {
         connection.is_waiting = true;
         let running = Running::resume(self);
@@ -167,8 +167,8 @@ impl Worker {
         Err(error)
     }
 
-    /// Signals it, unless it has ended. Its process id is its own until the child is waited for, which
-    /// happens under this lock.
+    /// Signals it, unless it has ended. Its process id is its own until the child is waited for,
+    /// which happens under this lock.
     fn signal(&self, signal: Signal) -> rustix::io::Result<()> {
         let child = self.child.lock();
         let pid = child.as_ref().and_then(Child::id).and_then(|pid| Pid::from_raw(pid.cast_signed()));

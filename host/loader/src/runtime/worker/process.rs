@@ -1,5 +1,5 @@
-//! The worker process: it enters its sandbox, opens its library and, once the host has looked at the
-//! sandbox, runs the library and answers calls until its socket closes.
+//! The worker process: it enters its sandbox, opens its library and, once the host has looked at
+//! the sandbox, runs the library and answers calls until its socket closes.
 //!
 //! Nothing of the host is in it: no settings, no environment, no other descriptor, no second
 //! thread. It is dispatched before anything else of the command line, because a filter holds only

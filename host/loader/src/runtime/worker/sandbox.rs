@@ -55,8 +55,8 @@ impl Sandbox {
             sandbox.note("user", leave_root());
         }
         sandbox.note("capabilities", bounding_set.and_then(|()| capabilities::drop_all()));
-        // Any of the changes above makes `/proc/self` unreadable for this process, and the library's
-        // path is below it.
+        // Any of the changes above makes `/proc/self` unreadable for this process, and the
+        // library's path is below it.
         let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
         sandbox.note("parent", end_with_the_host(hang_up));
         sandbox.note("no-new-privileges", set_no_new_privs(true));

@@ -30,8 +30,8 @@ fn spawner() -> &'static mpsc::Sender<SpawnRequest> {
     SPAWNER.get_or_init(|| {
         let (requests, received) = mpsc::channel::<SpawnRequest>();
         let started = thread::Builder::new().name("plugin-spawner".to_owned()).spawn(move || {
-            // A program with capabilities of its own, as by `setcap`, would give them to each worker.
-            // Where the kernel does not know this, the worker says so.
+            // A program with capabilities of its own, as by `setcap`, would give them to each
+            // worker. Where the kernel does not know this, the worker says so.
             let _ = set_no_new_privs(true);
             let filters = KernelRecord::of_this_thread().ok().and_then(|record| record.filters()).unwrap_or_default();
             while let Ok(SpawnRequest { mut command, runtime, spawned }) = received.recv() {
@@ -58,8 +58,8 @@ pub(super) async fn spawn_worker(arguments: [String; 4], socket: UnixStream) -> 
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        // A terminal's signals are for the host, which ends its workers itself. And a host in a group
-        // with stopped processes would be sent SIGHUP when whoever started it exits.
+        // A terminal's signals are for the host, which ends its workers itself. And a host in a
+        // group with stopped processes would be sent SIGHUP when whoever started it exits.
         .process_group(0)
         .kill_on_drop(true);
     let (spawned, is_spawned) = oneshot::channel();

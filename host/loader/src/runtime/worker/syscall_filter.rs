@@ -1,10 +1,10 @@
 //! The system calls that a worker may make: those that answering needs. All others fail with
 //! `EPERM`.
 //!
-//! No socket, exec, fork, thread or ptrace, no `fcntl` and `prctl`, and no signal to another process.
-//! Two filters lie on top of each other, and the kernel applies the stricter one: `loading` opens
-//! files for reading (landlock leaves it none but the library) and maps code, `answering` does not.
-//! Nothing of the library runs before both hold.
+//! No socket, exec, fork, thread or ptrace, no `fcntl` and `prctl`, and no signal to another
+//! process. Two filters lie on top of each other, and the kernel applies the stricter one:
+//! `loading` opens files for reading (landlock leaves it none but the library) and maps code,
+//! `answering` does not. Nothing of the library runs before both hold.
 //!
 //! A test tries every call, so that the list does not grow unseen.
 
