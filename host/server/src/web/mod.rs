@@ -8,6 +8,7 @@ mod api;
 mod auth;
 mod client_address;
 mod csrf;
+mod device_cookie;
 mod error;
 mod headers;
 mod health;
