@@ -1,11 +1,12 @@
-//! Structured logs, to standard error.
+//! What is logged, and how it looks.
 //!
 //! Fields have dotted names (`provider.id`, `setup.id`); those of HTTP are OpenTelemetry's. Code
 //! that logs keeps secrets out. The libraries that see raw requests are limited to `info`: at
 //! finer levels some of them log headers and bodies.
 
-use std::str::FromStr;
+use std::{io::IsTerminal, str::FromStr};
 
+use super::escaping_writer::{Colors, EscapingWriter};
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
@@ -83,12 +84,16 @@ pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
 /// As [`init`].
 pub fn init_beside(reader: impl Layer<Registry> + Send + Sync, telemetry: &Telemetry) -> Result<(), TelemetryError> {
     let targets = targets(&telemetry.levels)?;
-    let line = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let line = tracing_subscriber::fmt::layer();
     let layer = match telemetry.format {
         Format::Text => {
-            line.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter(targets).boxed()
+            let is_terminal = std::io::stderr().is_terminal();
+            let colors = if is_terminal { Colors::Kept } else { Colors::Escaped };
+            let line = line.with_writer(move || EscapingWriter::new(std::io::stderr(), colors));
+            line.with_ansi(is_terminal).with_filter(targets).boxed()
         }
-        Format::Json => line.json().flatten_event(true).with_filter(targets).boxed(),
+        // JSON escapes by itself.
+        Format::Json => line.with_writer(std::io::stderr).json().flatten_event(true).with_filter(targets).boxed(),
     };
     tracing_subscriber::registry().with(reader).with(layer).try_init().map_err(|_| TelemetryError::Twice)
 }

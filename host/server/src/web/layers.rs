@@ -11,7 +11,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 
-use super::{client_address, csrf, device_cookie, error, headers, request_id, request_log};
+use super::{client_address, csrf, device_cookie, error, headers, plain_text, request_id, request_log};
 use crate::app::AppHandle;
 
 /// Forms and JSON bodies are small; nothing else is posted here.
@@ -50,12 +50,14 @@ pub(super) fn bounded(router: Router<AppHandle>) -> Router<AppHandle> {
 /// All routes; the last is the outermost.
 pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> Router<AppHandle> {
     router
+        // Inside everything that renders its refusal.
+        .layer(middleware::from_fn(plain_text::guard))
         // Inside the trace, so that the 500 of a panic is logged with its request.
         .layer(CatchPanicLayer::custom(error::panicked))
         // Outside the panic catcher, so that a panic is rendered too.
         .layer(middleware::from_fn_with_state(app.clone(), error::render))
         // Outside the panic catcher, so that its answer has the headers too.
-        .layer(middleware::from_fn(headers::security))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::security))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(
             TraceLayer::new_for_http()

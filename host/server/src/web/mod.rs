@@ -16,6 +16,7 @@ mod html;
 mod inbound;
 mod layers;
 mod pages;
+mod plain_text;
 mod redirects;
 mod request_id;
 mod request_log;

@@ -10,6 +10,7 @@ use super::{
     password_queue::Busy,
     token,
 };
+use jackfield_config::text::is_plain;
 use jackfield_store::{
     StoreError, Tx, api_tokens,
     audit::{Action, Actor, Entry},
@@ -57,6 +58,9 @@ pub enum AccountsError {
     /// An empty name.
     #[error("the name is empty")]
     Name,
+    /// A name that cannot be shown.
+    #[error("the name holds a control character, such as a line end")]
+    NameText,
     /// The e-mail address is taken.
     #[error("there is a user with the e-mail address {0} already")]
     EmailTaken(String),
@@ -220,8 +224,11 @@ fn checked_slug(text: &str) -> Result<String> {
 }
 
 fn checked_name(text: &str) -> Result<String> {
-    let name = text.trim();
-    if name.is_empty() { Err(AccountsError::Name) } else { Ok(name.to_owned()) }
+    match text.trim() {
+        "" => Err(AccountsError::Name),
+        name if !is_plain(name) => Err(AccountsError::NameText),
+        name => Ok(name.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +240,10 @@ mod tests {
         assert_eq!(checked_email(" Ada@Example.com ").ok().as_deref(), Some("ada@example.com"));
         for bad in ["ada", "@example.com", "ada@", "a@b@c", "a b@c", ""] {
             assert!(checked_email(bad).is_err(), "{bad}");
+        }
+        assert_eq!(checked_name(" Acme & Söhne ").ok().as_deref(), Some("Acme & Söhne"));
+        for bad in ["", " ", "a\nb", "a\u{1b}[2Jb"] {
+            assert!(checked_name(bad).is_err(), "{bad:?}");
         }
         for (slug, is_good) in
             [("acme", true), ("a-1", true), ("-a", false), ("Acme", false), ("a/b", false), ("", false)]

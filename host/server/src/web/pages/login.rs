@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Form, Query, State},
+    extract::{Query, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -22,6 +22,7 @@ use crate::{
         device_cookie::DeviceCookie,
         error::WebError,
         html::html,
+        plain_text::PlainForm,
         redirects::found,
     },
 };
@@ -74,7 +75,7 @@ pub(in crate::web) async fn log_in(
     BrowserSession(session): BrowserSession,
     ClientAddress { address: client, .. }: ClientAddress,
     DeviceCookie(device): DeviceCookie,
-    Form(form): Form<LogInForm>,
+    PlainForm(form): PlainForm<LogInForm>,
 ) -> Result<Response, WebError> {
     let next = safe_next(&app.url_prefix, &form.next);
     let request = LogInRequest { email: form.email.clone(), password: form.password.into(), client, device };
