@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OTHERS: u64 = 64;
 
 /// More need more memory than a host of that size has to spare: each may hold a request head.
-const MOST: u64 = 8192;
+const MOST: u64 = 4096;
 
 /// Raises the limit of open files as far as this process may: its start is often 1024, which a
 /// stranger uses up.
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn connections_leave_files_for_everything_else() {
         for (files, connections) in
-            [(Some(20), 8), (Some(200), 68), (Some(1024), 480), (Some(1 << 20), 8192), (None, 8192)]
+            [(Some(20), 8), (Some(200), 68), (Some(1024), 480), (Some(1 << 20), 4096), (None, 4096)]
         {
             assert_eq!(fitting(files), connections);
         }

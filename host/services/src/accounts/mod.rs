@@ -4,6 +4,7 @@ mod access;
 mod counters;
 mod create;
 mod devices;
+mod hash_memory;
 mod log_in;
 mod password;
 mod password_queue;

@@ -1,44 +1,23 @@
 //! Password hashes: argon2id with the crate's defaults (RFC 9106). They are slow on purpose and
 //! take nineteen MiB each, so [`PasswordQueue`] computes them.
 
-use std::{hint::black_box, sync::LazyLock};
+use std::sync::LazyLock;
 
 use argon2::{
-    Algorithm, Argon2, Block, Params, Version,
+    Algorithm, Argon2, Params, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::password_queue::{Busy, PasswordQueue, Urgency};
+use super::{
+    hash_memory::Memory,
+    password_queue::{Busy, PasswordQueue, Urgency},
+};
 
 /// Longest password that is looked at, in bytes.
 pub(super) const LONGEST_PASSWORD: usize = 1024;
 
 const HASH_BYTES: usize = 32;
-
-/// The memory of one thread, kept between hashes.
-#[derive(Default)]
-pub(super) struct Memory(Vec<Block>);
-
-/// At least 32 MiB are reserved, whatever is used of them: an allocation of that size goes back to
-/// the system when it is freed. A smaller one stays with the allocator (`M_MMAP_THRESHOLD`).
-const RESERVED: usize = 33 * 1024 * 1024 / Block::SIZE;
-
-impl Memory {
-    /// Computes a hash, then wipes what the password has left.
-    fn hash(&mut self, argon2: &Argon2<'_>, password: &[u8], salt: &[u8], out: &mut [u8]) -> argon2::Result<()> {
-        let blocks = argon2.params().block_count();
-        self.0.reserve_exact(blocks.max(RESERVED).saturating_sub(self.0.len()));
-        if self.0.len() < blocks {
-            self.0.resize(blocks, Block::new());
-        }
-        let used = &mut self.0[..blocks];
-        let hashed = argon2.hash_password_into_with_memory(password, salt, out, &mut *used);
-        used.fill(Block::new());
-        black_box(used);
-        hashed
-    }
-}
 
 /// Checked for an unknown user, so that the answer takes as long as for a wrong password.
 static UNKNOWN_USER: LazyLock<String> = LazyLock::new(|| hash_now("nobody's password", &mut Memory::default()));

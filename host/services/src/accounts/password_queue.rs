@@ -14,7 +14,7 @@ use std::{
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-use super::password::Memory;
+use super::hash_memory::Memory;
 
 /// Most hashes that wait for somebody who was never here. Where a hash takes 25 ms, the last of
 /// them waits less than half a second.

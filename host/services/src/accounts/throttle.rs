@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | a client's, on one account | 5 | a pause that doubles up to a minute |
 //! | a client's, on all accounts | 60 | one in twenty seconds |
-//! | everybody's, on one account | 20, and 50 of clients that try it for the first time | one in ten seconds |
+//! | everybody's, on one account | 20; 50 of clients that try it first | one in ten seconds |
 //! | a known device's, on its account | 5 | a pause that doubles up to a minute |
 //!
 //! A known device passes the first three. So a stranger, however many addresses they have, keeps
