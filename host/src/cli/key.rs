@@ -56,7 +56,7 @@ async fn rotate(arguments: RotateArguments, keys: &Keys, control: &Path) -> anyh
 }
 
 fn progress(resealed: u64) {
-    line!("sealed anew  {resealed}");
+    line!("resealed     {resealed}");
     let _ = std::io::stdout().flush();
 }
 
@@ -65,7 +65,7 @@ fn report(Rotated { key, is_continued, rewrapped, resealed, damaged, removed }: 
         line!("resumed an interrupted rotation; run this again for a new key");
     }
     line!("current key  {key}");
-    line!("sealed anew  {resealed} in all");
+    line!("resealed     {resealed} in all");
     if *rewrapped > 0 {
         line!("wrapped      {rewrapped} data keys under the first line of system.secret-key");
     }

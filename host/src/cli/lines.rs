@@ -1,5 +1,5 @@
-//! Lines of reports, which hold text of strangers. The text cannot forge a line or a column, or control the
-//! terminal. A reader that stops early, as `head` does, is not an error.
+//! Lines of reports, which hold text of strangers. The text cannot forge a line or a column, or
+//! control the terminal. A reader that stops early, as `head` does, is not an error.
 
 use std::{
     borrow::Cow,
