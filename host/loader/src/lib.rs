@@ -38,6 +38,7 @@ mod provider_reach;
 mod refusal;
 mod registry;
 mod runtime;
+mod step_outcome;
 
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
 pub use jackfield_config::{Http, ProviderOptions};
@@ -57,6 +58,7 @@ pub use runtime::{
     LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
     Tokens, TransportError, worker, worker::Sandbox,
 };
+pub use step_outcome::StepOutcome;
 
 /// Compiles the program in the README.
 #[cfg(doctest)]

@@ -13,6 +13,7 @@ use super::{
     assets,
     flash::Flash,
     layout::{FlashCookie, render},
+    setup::start,
 };
 use crate::{
     app::AppHandle,
@@ -60,7 +61,7 @@ pub(in crate::web) async fn form(
 ) -> Response {
     let next = safe_next(&app.url_prefix, &query.next);
     if user.is_some() {
-        return found(&next);
+        return found(&start::asked_first(&next));
     }
     let had_flash = flash.is_some();
     render(&LogInPage { email: "", next: &next, message: None, flash }, had_flash)
@@ -76,7 +77,7 @@ pub(in crate::web) async fn log_in(
     match app.accounts.log_in(&form.email, form.password).await {
         Ok(user) => {
             session.log_in(user.id).await?;
-            Ok(found(&next))
+            Ok(found(&start::asked_first(&next)))
         }
         Err(error) => refused(&form.email, &next, error),
     }
