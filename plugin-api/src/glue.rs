@@ -32,34 +32,34 @@ use crate::{
 /// Answers one op.
 pub fn call(registry: &Registry, op: &str, body: &[u8]) -> Vec<u8> {
     install_hook();
-    let mut said = Said::default();
+    let mut notes = Notes::default();
     match op {
-        op::PROVIDERS => reply(catch(|| Ok(providers(registry))), said),
-        op::CREATE => reply(catch(|| create(registry, read(body)?)), said),
+        op::PROVIDERS => reply(catch(|| Ok(providers(registry))), notes),
+        op::CREATE => reply(catch(|| create(registry, read(body)?)), notes),
         op::START => {
-            let result = run_task(registry, || start(registry, read(body)?), &mut said);
-            reply(result, said)
+            let result = run_task(registry, || start(registry, read(body)?), &mut notes);
+            reply(result, notes)
         }
         op::RESUME => {
-            let result = run_task(registry, || resume(registry, read(body)?), &mut said);
-            reply(result, said)
+            let result = run_task(registry, || resume(registry, read(body)?), &mut notes);
+            reply(result, notes)
         }
-        op::DROP => reply(catch(|| drop_ids(registry, read(body)?)), said),
+        op::DROP => reply(catch(|| drop_ids(registry, read(body)?)), notes),
         other => {
             let fault = Fault::new(FaultKind::Unsupported, format!("the op `{other}` is not known to this plugin"));
-            reply::<()>(Err(fault), said)
+            reply::<()>(Err(fault), notes)
         }
     }
 }
 
 /// What the author's code has told the host besides its answer.
 #[derive(Default)]
-struct Said {
+struct Notes {
     log: Vec<LogLine>,
     reach: Vec<String>,
 }
 
-fn reply<T: Serialize>(result: Result<T, Fault>, Said { log, reach }: Said) -> Vec<u8> {
+fn reply<T: Serialize>(result: Result<T, Fault>, Notes { log, reach }: Notes) -> Vec<u8> {
     let reply = match result {
         Ok(value) => Reply { log, reach, ..Reply::ok(value) },
         Err(fault) => Reply { log, reach, ..Reply::fault(fault) },
@@ -134,12 +134,12 @@ fn description(instance: u64, provider: &BuiltProvider) -> Result<CreateOut, Fau
 fn run_task(
     registry: &Registry,
     task: impl FnOnce() -> Result<(u64, Task), Fault>,
-    said: &mut Said,
+    notes: &mut Notes,
 ) -> Result<TaskOut, Fault> {
     let (id, task) = catch(task)?;
     let (instance, host) = (task.instance, task.host.clone());
     let result = poll(registry, id, task);
-    *said = Said { log: host.take_log(), reach: host.take_reach() };
+    *notes = Notes { log: host.take_log(), reach: host.take_reach() };
     if matches!(&result, Err(fault) if fault.kind == FaultKind::Panicked) {
         recreate_instance(registry, instance);
     }

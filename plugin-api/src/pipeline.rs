@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use crate::{Answer, OAuth2, Result, State, Step};
+use crate::{Answer, OAuth2, Result, State, Step, from_state::FromState};
 
 /// A step that the plugin runs itself.
 ///
@@ -61,9 +61,6 @@ pub(crate) enum PipelineStep {
     OAuth2FromState(Arc<FromState>),
 }
 
-/// Describes an authorization server that depends on what earlier steps have bound.
-pub(crate) type FromState = dyn Fn(&State) -> Result<OAuth2> + Send + Sync;
-
 impl Pipeline {
     /// A pipeline without steps. The host builds the integration at once.
     #[must_use]
@@ -93,9 +90,10 @@ impl Pipeline {
     /// [wants to reach](Step::reach) if the provider
     /// [allows that](crate::Provider::allows_user_supplied_hosts).
     ///
-    /// Each server has a redirect URI of its own, which [`Step::setup_url`] tells, so that no server
-    /// that a person names gets the answers of another. Mark the one at which the operator's client
-    /// is registered with [`OAuth2::default_server`]: it keeps the redirect URI of the provider.
+    /// Each server has a redirect URI of its own, which [`Step::setup_url`] tells, so that no
+    /// server that a person names gets the answers of another. Mark the one at which the operator's
+    /// client is registered with [`OAuth2::default_server`]: it keeps the redirect URI of the
+    /// provider.
     ///
     /// ```
     /// use jackfield_plugin::{Answer, Field, Form, OAuth2, Pipeline, Result, Step, value};

@@ -105,9 +105,10 @@ pub trait Provider: Send + Sync + Sized + 'static {
 
     /// Whether a setup may also reach hosts that its person names. For services that people host
     /// themselves. They are the hosts that a step [wants to reach](crate::Step::reach). If it says
-    /// nothing, they are those of URLs in text fields of the [`Form`](crate::Form) that it has shown,
-    /// as far as it binds them. Only that setup and its integration may reach such a host. Operators see that the provider allows it, and can narrow it with `hosts`. Private
-    /// addresses stay refused unless they allow them.
+    /// nothing, they are those of URLs in text fields of the [`Form`](crate::Form) that it has
+    /// shown, as far as it binds them. Only that setup and its integration may reach such a host.
+    /// Operators see that the provider allows it, and can narrow it with `hosts`. Private addresses
+    /// stay refused unless they allow them.
     ///
     /// ```
     /// # use jackfield_plugin::*;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Error, Host, HttpRequest, HttpResponse, Request, Result, State, lock::lock, pipeline::FromState};
+use crate::{Error, Host, HttpRequest, HttpResponse, Request, Result, State, from_state::FromState, lock::lock};
 
 /// One request to a step: what the browser sent, what earlier steps have bound, and the host.
 pub struct Step {
@@ -61,9 +61,9 @@ impl Step {
 
     /// Lets this setup, and the integration after it, reach the host of a URL that the person has
     /// named. Call it when the step has judged the URL; it counts once the step answers
-    /// [`Answer::Next`](crate::Answer::Next) or a redirect, and for the requests that the step sends
-    /// itself. It takes the place of hosts that an earlier answer has named. The provider has to
-    /// [allow it](crate::Provider::allows_user_supplied_hosts).
+    /// [`Answer::Next`](crate::Answer::Next) or a redirect, and for the requests that the step
+    /// sends itself. It takes the place of hosts that an earlier answer has named. The provider has
+    /// to [allow it](crate::Provider::allows_user_supplied_hosts).
     ///
     /// ```
     /// use jackfield_plugin::{Answer, Result, Step};

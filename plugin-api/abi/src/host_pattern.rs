@@ -92,8 +92,8 @@ enum Name {
 }
 
 impl HostPattern {
-    /// The host and port of a URL. `None` if it has no host, or one that would be read as a pattern:
-    /// `https://*/` is a URL.
+    /// The host and port of a URL. `None` if it has no host, or one that would be read as a
+    /// pattern: `https://*/` is a URL.
     #[must_use]
     pub fn from_url(url: &Url) -> Option<Self> {
         let host = url.host_str().filter(|host| !host.contains('*'))?;

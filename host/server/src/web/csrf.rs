@@ -39,10 +39,10 @@ pub(super) enum Sender {
     CrossSite,
 }
 
-/// Who asks for a page with `GET`. Browsers say it in `Sec-Fetch-Site`, but not over plain http, and
-/// older ones not at all. Then a `Referer` of ours is proof, and its absence is none: each site can
-/// leave it out. A program names itself in no way that a browser does, and sends only the cookies it
-/// was given.
+/// Who asks for a page with `GET`. Browsers say it in `Sec-Fetch-Site`, but not over plain http,
+/// and older ones not at all. Then a `Referer` of ours is proof, and its absence is none: each site
+/// can leave it out. A program names itself in no way that a browser does, and sends only the
+/// cookies it was given.
 pub(super) fn sender(headers: &HeaderMap, origin: &str) -> Sender {
     let get = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {

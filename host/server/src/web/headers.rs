@@ -11,9 +11,10 @@ use axum::{
 pub(super) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// A page of another origin that has opened one of ours loses hold of it. The pop-ups that our pages
-/// open keep theirs, so that a page sees when its pop-up is closed; it takes the way back to itself
-/// from each. The pages of a setup have no such policy: pages of other origins may open them.
+/// A page of another origin that has opened one of ours loses hold of it. The pop-ups that our
+/// pages open keep theirs, so that a page sees when its pop-up is closed; it takes the way back to
+/// itself from each. The pages of a setup have no such policy: pages of other origins may open
+/// them.
 const OPENER_POLICY: &str = "same-origin-allow-popups";
 
 fn is_page(response: &Response) -> bool {

@@ -35,8 +35,8 @@ pub struct Setup {
     pub step: usize,
     /// What the steps have bound.
     pub state: State,
-    /// The hosts that the person has named and that the last such step has accepted, if the provider
-    /// may reach such hosts.
+    /// The hosts that the person has named and that the last such step has accepted, if the
+    /// provider may reach such hosts.
     pub hosts: Vec<String>,
     /// The fields of the form that the person sees, in which they can write a URL.
     #[serde(default)]

@@ -68,9 +68,9 @@ pub struct Reply<T> {
     /// Lines for the host's log, which a plugin's own logger cannot reach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogLine>,
-    /// URLs whose hosts a step of the plugin wants to reach: the person has named them, and the step
-    /// has judged them. They count if the provider
-    /// [allows it](CreateOut::allows_user_supplied_hosts).
+    /// URLs whose hosts a step of the plugin wants to reach: the person has named them, and the
+    /// step has judged them. They count if the provider [allows
+    /// it](CreateOut::allows_user_supplied_hosts).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reach: Vec<String>,
 }

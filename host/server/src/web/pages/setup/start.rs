@@ -1,8 +1,8 @@
 //! Starts a setup, or asks the person first.
 //!
-//! A start has an effect: it ends an earlier setup of the same provider, and a service that does not
-//! ask again connects the person's account. So it takes a `POST` of our own origin, or a `GET` whose
-//! sender is known. For any other `GET` a page with one button asks the person.
+//! A start has an effect: it ends an earlier setup of the same provider, and a service that does
+//! not ask again connects the person's account. So it takes a `POST` of our own origin, or a `GET`
+//! whose sender is known. For any other `GET` a page with one button asks the person.
 
 use std::collections::BTreeMap;
 
