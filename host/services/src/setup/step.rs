@@ -65,8 +65,8 @@ pub(super) struct StepRunner {
 }
 
 impl StepRunner {
-    /// Runs the current step, keeps what it has bound, logs it, and returns what follows. `came_to` is
-    /// the authorization server in the path of the request.
+    /// Runs the current step, keeps what it has bound, logs it, and returns what follows. `came_to`
+    /// is the authorization server in the path of the request.
     pub(super) async fn run(
         &self,
         provider: &Provider,

@@ -38,8 +38,8 @@ async fn cross_site_start_and_step_of_a_setup() -> Result<()> {
 }
 
 /// Start of a setup where nothing shows that the host's own page has sent the browser: from a
-/// sibling site, over plain http, where browsers send no `Sec-Fetch-Site`, and by a link to the login
-/// page. The host asks the user first, and only its own page can answer.
+/// sibling site, and over plain http, where browsers send no `Sec-Fetch-Site`. The host asks the
+/// user first, and only its own page can answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_of_a_setup_by_nobody_knows_whom_is_asked_about() -> Result<()> {
     const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64)");
