@@ -79,7 +79,7 @@ fn led_on(request: &str, from: &str, to: &str, redirect_uri: &str) -> Result<Str
 /// there: no token endpoint gets a request.
 #[tokio::test(flavor = "multi_thread")]
 async fn mix_up_between_two_servers_that_a_person_names() -> Result<()> {
-    let profile = || Ok::<_, anyhow::Error>(ServiceProfile::all()?.remove("gitlab").context("GitLab's profile")?);
+    let profile = || ServiceProfile::all()?.remove("gitlab").context("GitLab's profile");
     let services = [("honest".to_owned(), profile()?), ("evil".to_owned(), profile()?)];
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
     let host = bare().plugin("gitlab").toml(&http(&service)).start()?;
