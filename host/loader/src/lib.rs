@@ -39,6 +39,7 @@ mod provider_reach;
 mod refusal;
 mod registry;
 mod runtime;
+mod step_outcome;
 
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
 pub use elf_fault::ElfFault;
@@ -59,6 +60,7 @@ pub use runtime::{
     LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
     Tokens, TransportError, worker, worker::Sandbox,
 };
+pub use step_outcome::StepOutcome;
 
 /// Compiles the program in the README.
 #[cfg(doctest)]
