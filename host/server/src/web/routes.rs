@@ -24,7 +24,7 @@ pub fn router(app: AppHandle) -> Router {
 
     let pages = Router::new()
         .route("/", get(integration_list::home))
-        .route("/auth/login/", get(login::form).post(login::log_in))
+        .route("/auth/login/", layers::log_in(get(login::form).post(login::log_in)))
         .route("/auth/logout/", post(login::log_out))
         .route("/account/", get(account::page))
         .route("/account/identities/{id}/unlink/", post(account::unlink))
@@ -38,8 +38,9 @@ pub fn router(app: AppHandle) -> Router {
             "/organizations/{org}/integrations/{id}/remove/",
             get(integration_detail::confirm_removal).post(integration_detail::remove),
         )
-        .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start))
-        .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit));
+        .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start).post(setup::start_by_post))
+        .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit))
+        .route("/extensions/{provider}/setup/{server}/", get(setup::visit).post(setup::visit));
 
     let streamed = Router::new()
         .route("/api/0/organizations/{org}/integrations/{id}/proxy/", any(api::proxy))

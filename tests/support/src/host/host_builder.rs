@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
     net::TcpListener,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, Stdio},
 };
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::{
-    host_folder::Folder,
+    host_folder::{Folder, write_private},
     program::{Program, command},
 };
 use crate::libraries::{built_library, library_folder, write_library};
@@ -30,7 +30,9 @@ pub struct HostBuilder {
     port: Option<u16>,
     url_prefix: Option<String>,
     control: Option<PathBuf>,
+    system: String,
     secret_key: Option<String>,
+    owner: Option<u32>,
 }
 
 impl HostBuilder {
@@ -48,7 +50,9 @@ impl HostBuilder {
             port: None,
             url_prefix: None,
             control: None,
+            system: String::new(),
             secret_key: None,
+            owner: None,
         }
     }
 
@@ -101,10 +105,24 @@ impl HostBuilder {
         self
     }
 
+    /// Adds a line to `[system]`.
+    #[must_use]
+    pub fn system(mut self, line: &str) -> Self {
+        self.system += &format!("{line}\n");
+        self
+    }
+
     /// Uses the control socket of another host.
     #[must_use]
     pub fn control(mut self, socket: &Path) -> Self {
         self.control = Some(socket.to_owned());
+        self
+    }
+
+    /// Gives the folder to another user, as whom the program runs the host. Only root can.
+    #[must_use]
+    pub fn owned_by(mut self, user: u32) -> Self {
+        self.owner = Some(user);
         self
     }
 
@@ -154,7 +172,7 @@ impl HostBuilder {
     pub fn folder_only(self) -> Folder {
         let folder = self.write_folder().expect("the temporary folder can be written");
         let configuration = folder.path().join("jackfield.toml");
-        fs::write(configuration, self.configuration(8000)).expect("the temporary folder can be written");
+        write_private(&configuration, &self.configuration(8000)).expect("the temporary folder can be written");
         Folder { folder, program: self.program, env: self.env }
     }
 
@@ -164,6 +182,7 @@ impl HostBuilder {
         fs::create_dir(&plugins)?;
         fs::set_permissions(&plugins, fs::Permissions::from_mode(0o755))?;
         self.copy_plugins(folder.path())?;
+        self.owner.map_or(Ok(()), |owner| hand_over(folder.path(), owner))?;
         Ok(folder)
     }
 
@@ -184,7 +203,7 @@ impl HostBuilder {
                 Some(port) => port,
                 None => TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
             };
-            fs::write(folder.join("jackfield.toml"), self.configuration(port))?;
+            write_private(&folder.join("jackfield.toml"), &self.configuration(port))?;
             match self.spawn_on(folder, port) {
                 Ok(child) => return Ok((child, port)),
                 Err(error) if error.to_string().contains("cannot listen") => {}
@@ -199,10 +218,11 @@ impl HostBuilder {
         let listed = toml_list(&self.default_integrations);
         let control = self.control.as_ref().map(|socket| format!("control = {socket:?}\n")).unwrap_or_default();
         let key = self.secret_key.as_ref().map(|key| format!("secret-key = {key:?}\n")).unwrap_or_default();
+        let system = &self.system;
         let url_prefix = self.url_prefix.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
         format!(
             "default-integrations = {listed}\n\n[system]\nurl-prefix = \"{url_prefix}\"\n\
-             listen = \"127.0.0.1:{port}\"\n{control}{key}\n[database]\nurl = \"{database}\"\n\n{}",
+             listen = \"127.0.0.1:{port}\"\n{control}{system}{key}\n[database]\nurl = \"{database}\"\n\n{}",
             self.toml
         )
     }
@@ -225,6 +245,14 @@ impl HostBuilder {
         }
         Ok(child)
     }
+}
+
+fn hand_over(folder: &Path, owner: u32) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { hand_over(&path, owner)? } else { chown(&path, Some(owner), Some(owner))? }
+    }
+    Ok(chown(folder, Some(owner), Some(owner))?)
 }
 
 fn toml_list(entries: &[String]) -> String {

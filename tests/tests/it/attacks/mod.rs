@@ -9,12 +9,13 @@
 mod browser;
 mod callback;
 mod cross_site;
-mod evil_site;
+pub(crate) mod evil_site;
 mod injection;
 mod leak;
 mod mix_up;
 mod pkce;
 mod ssrf;
+mod strangers;
 
 /// What the user reads after an invalid response.
 const INVALID: &str = "An error occurred while validating your request.";
