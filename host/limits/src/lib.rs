@@ -6,6 +6,7 @@
 //! | one after the other for each key | [`KeyedMutex`] |
 //! | wait longer after each failure | [`Backoff`], and [`Failures`] to count them |
 //! | only so many at the same time for each key | [`InFlight`] |
+//! | only so many in a row and so many a second | [`TokenBucket`] |
 //!
 //! All of it is in memory and so holds within one process. Between hosts the database decides.
 //! Nothing here knows what it is used for, and nothing here reads a clock: the caller brings the
@@ -16,9 +17,11 @@ mod failures;
 mod in_flight;
 mod keyed_mutex;
 mod single_flight;
+mod token_bucket;
 
 pub use backoff::Backoff;
 pub use failures::{FailurePolicy, Failures};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use keyed_mutex::{KeyedGuard, KeyedMutex};
 pub use single_flight::{Aborted, SingleFlight};
+pub use token_bucket::TokenBucket;
