@@ -25,8 +25,9 @@ use super::{
     spawn::spawn_worker,
 };
 use crate::{
+    border::LARGEST_REPLY,
     library::SealedLibrary,
-    runtime::transport::{LARGEST_REPLY, Transport, TransportError},
+    runtime::transport::{Transport, TransportError},
 };
 
 /// What one worker may cost, and whether it may run without a part of the sandbox.
@@ -187,7 +188,7 @@ impl Connection {
             return invalid(TransportError::Protocol("a frame that cannot be"));
         };
         if length > LARGEST_REPLY {
-            return invalid(TransportError::Oversized);
+            return invalid(TransportError::Oversized(length));
         }
         if answered != number {
             return invalid(TransportError::Protocol("an answer to another question"));

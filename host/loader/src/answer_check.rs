@@ -1,0 +1,57 @@
+//! Answers of a plugin as the host takes them: bounded, and with words that can be shown and logged.
+
+use jackfield_plugin_abi::envelope::{Answer, Refreshed, Revoked, State};
+
+use crate::{
+    border::{check_html, checked_grant, checked_state, escaped_words, shown_message},
+    runtime::PluginError,
+};
+
+/// The answer of a step.
+///
+/// # Errors
+/// When its page is too large, or would become too large.
+pub(crate) async fn checked_answer(answer: Answer) -> Result<Answer, PluginError> {
+    match answer {
+        Answer::Html { html } => Ok(Answer::Html { html: checked_html(html).await? }),
+        Answer::Wait { html } => Ok(Answer::Wait { html: checked_html(html).await? }),
+        Answer::Error { message } => Ok(Answer::Error { message: shown_message(&message) }),
+        other => Ok(other),
+    }
+}
+
+/// Counting takes longer than a request should hold up others, so it has a thread.
+async fn checked_html(html: String) -> Result<String, PluginError> {
+    let checked = tokio::task::spawn_blocking(move || check_html(&html).map(|()| html));
+    Ok(checked.await.expect("counting tags does not panic")?)
+}
+
+/// Checks the state of a setup after a webhook has bound values into it. A step cannot bind more
+/// either.
+///
+/// # Errors
+/// When it is too large.
+pub fn check_state(state: &State) -> Result<(), PluginError> {
+    Ok(checked_state(state)?)
+}
+
+/// What a refresh has brought.
+///
+/// # Errors
+/// When the grant is too large.
+pub(crate) fn checked_refresh(refreshed: Refreshed) -> Result<Refreshed, PluginError> {
+    Ok(match refreshed {
+        Refreshed::Granted { grant } => Refreshed::Granted { grant: checked_grant(grant)? },
+        Refreshed::Refused { reason } => Refreshed::Refused { reason: escaped_words(&reason) },
+        other => other,
+    })
+}
+
+/// What a revocation has come to. Its words are stored for the operator.
+pub(crate) fn with_escaped_words(revoked: Revoked) -> Revoked {
+    match revoked {
+        Revoked::Done { message } => Revoked::Done { message: escaped_words(&message) },
+        Revoked::RetryAfter { message, seconds } => Revoked::RetryAfter { message: escaped_words(&message), seconds },
+        other => other,
+    }
+}
