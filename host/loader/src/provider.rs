@@ -1,9 +1,14 @@
 //! A provider of a plugin, as the host sees it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jackfield_config::ProviderOptions;
-use jackfield_outbound::Outbound;
+use jackfield_limits::TokenBucket;
+use jackfield_outbound::{Outbound, RequestBudget};
 use jackfield_plugin_abi::{
     envelope::{
         Answer, Api, CreateOut, Dialog, EventResponse, FaultKind, Field, Grant, Integration, NamedProvider, OAuth2,
@@ -14,21 +19,30 @@ use jackfield_plugin_abi::{
 };
 
 use crate::{
+    answer_check::{checked_answer, checked_refresh, with_escaped_words},
+    border::checked_integration,
     library::{PluginInfo, digest},
     runtime::{HostServices, Plugin, PluginError, ProviderStatus, Redactor, Tokens},
 };
 
 /// A loaded provider with the operator's options. Each method that asks its plugin may take as long
 /// as the plugin's deadline.
+#[derive(Clone)]
 pub struct Provider {
     id: String,
     name: String,
     plugin: Arc<Plugin>,
-    description: CreateOut,
+    description: Arc<CreateOut>,
     redactor: Redactor,
     outbound: Outbound,
     fingerprint: String,
+    inbound_failures: Arc<TokenBucket>,
 }
+
+/// Most failures of inbound requests of one provider that are logged in a row, and how long the next
+/// waits. Anybody may send such requests, so they must not fill the log.
+const INBOUND_BURST: u32 = 20;
+const INBOUND_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Provider {
     /// `outbound` reaches the provider's hosts and no others.
@@ -45,9 +59,16 @@ impl Provider {
             fingerprint: fingerprint(plugin.info(), options),
             redactor: Redactor::new(options.secrets()),
             plugin,
-            description,
+            description: Arc::new(description),
             outbound,
+            inbound_failures: Arc::new(TokenBucket::new(INBOUND_BURST, INBOUND_INTERVAL)),
         }
+    }
+
+    /// The same provider for work that may cost only so many requests and so much time.
+    #[must_use]
+    pub fn within(&self, budget: RequestBudget) -> Self {
+        Self { outbound: self.outbound.with_budget(budget), ..self.clone() }
     }
 
     /// Its id, as URLs, configuration and database have it.
@@ -83,7 +104,7 @@ impl Provider {
 
     /// Whether it is offered to people.
     #[must_use]
-    pub const fn is_configured(&self) -> bool {
+    pub fn is_configured(&self) -> bool {
         self.description.is_configured
     }
 
@@ -102,7 +123,7 @@ impl Provider {
 
     /// Size of the setup's pop-up window.
     #[must_use]
-    pub const fn dialog(&self) -> Dialog {
+    pub fn dialog(&self) -> Dialog {
         self.description.dialog
     }
 
@@ -121,13 +142,13 @@ impl Provider {
 
     /// The URL of the service's own API, and the headers of each call to it.
     #[must_use]
-    pub const fn api(&self) -> Option<&Api> {
+    pub fn api(&self) -> Option<&Api> {
         self.description.api.as_ref()
     }
 
     /// Whether its service may report what happens to its integrations.
     #[must_use]
-    pub const fn takes_events(&self) -> bool {
+    pub fn takes_events(&self) -> bool {
         self.description.handles_events
     }
 
@@ -146,6 +167,13 @@ impl Provider {
     pub fn named_hosts(&self, request: &Request) -> Vec<String> {
         let form = if self.description.allows_user_supplied_hosts { request.form.as_slice() } else { &[] };
         hosts_in_form(form).map(|host| host.to_string()).collect()
+    }
+
+    /// Whether the failure of a request to its webhook or events URL is to be logged: how many
+    /// before it were not, or `None`.
+    #[must_use]
+    pub fn log_inbound_failure(&self) -> Option<u64> {
+        self.inbound_failures.take(Instant::now())
     }
 
     /// How it is doing.
@@ -213,7 +241,7 @@ impl Provider {
             TaskResult::Answered { answer: Answer::Unknown, .. } => {
                 Err(PluginError::Answer("an answer of a kind that this host does not know".to_owned()))
             }
-            TaskResult::Answered { answer, state } => Ok((answer, state)),
+            TaskResult::Answered { answer, state } => Ok((checked_answer(answer).await?, state)),
             _ => Err(PluginError::Answer("a step was asked, something else answered".to_owned())),
         }
     }
@@ -260,7 +288,7 @@ impl Provider {
         let question = Question::Refresh { grant: Box::new(grant), metadata };
         match known(self.ask(question, named_hosts).await)? {
             None | Some(TaskResult::Refreshed { refreshed: Refreshed::Unknown }) => Ok(Refreshed::Default),
-            Some(TaskResult::Refreshed { refreshed }) => Ok(refreshed),
+            Some(TaskResult::Refreshed { refreshed }) => checked_refresh(refreshed),
             Some(_) => Err(PluginError::Answer("a refresh was asked for, something else answered".to_owned())),
         }
     }
@@ -272,7 +300,7 @@ impl Provider {
     pub async fn revoke(&self, request: RevokeRequest, named_hosts: &[String]) -> Result<Revoked, PluginError> {
         match known(self.ask(Question::Revoke { request }, named_hosts).await)? {
             None | Some(TaskResult::Revoked { revoked: Revoked::Unknown }) => Ok(Revoked::Default),
-            Some(TaskResult::Revoked { revoked }) => Ok(revoked),
+            Some(TaskResult::Revoked { revoked }) => Ok(with_escaped_words(revoked)),
             Some(_) => Err(PluginError::Answer("a revocation was asked for, something else answered".to_owned())),
         }
     }
@@ -308,7 +336,7 @@ impl Provider {
             TaskResult::Built { integration } if integration.external_id.is_empty() => {
                 Err(PluginError::Answer("the integration has no external id".to_owned()))
             }
-            TaskResult::Built { integration } => Ok(integration),
+            TaskResult::Built { integration } => Ok(checked_integration(integration)?),
             _ => Err(PluginError::Answer("an integration was asked for, something else answered".to_owned())),
         }
     }

@@ -1,22 +1,34 @@
 //! Response headers that protect pages.
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderValue, header},
     middleware::Next,
     response::Response,
 };
 
-/// Allows what the host's own pages need, and nothing from anywhere else.
-pub(super) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+use crate::app::AppHandle;
+use jackfield_config::UrlPrefix;
+
+/// Allows what the host's own pages need, and nothing from anywhere else. Scripts come from the folder
+/// of the host's own files alone: other URLs of this host have bytes of plugins.
+fn page_policy(prefix: &UrlPrefix) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; script-src {}; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'",
+        prefix.absolute("/static/")
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
 
 /// Sets the headers that every answer has, unless the handler set its own.
-pub(super) async fn security(request: Request, next: Next) -> Response {
+pub(super) async fn security(State(app): State<AppHandle>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, page_policy(&app.url_prefix));
+    }
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-store"),

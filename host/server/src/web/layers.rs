@@ -45,7 +45,7 @@ pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> R
         // Outside the panic catcher, so that a panic is rendered too.
         .layer(middleware::from_fn_with_state(app.clone(), error::render))
         // Outside the panic catcher, so that its answer has the headers too.
-        .layer(middleware::from_fn(headers::security))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::security))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(
             TraceLayer::new_for_http()

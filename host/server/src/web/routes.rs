@@ -39,7 +39,8 @@ pub fn router(app: AppHandle) -> Router {
             get(integration_detail::confirm_removal).post(integration_detail::remove),
         )
         .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start))
-        .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit));
+        .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit))
+        .route("/extensions/{provider}/leaving/", get(setup::leaving));
 
     let streamed = Router::new()
         .route("/api/0/organizations/{org}/integrations/{id}/proxy/", any(api::proxy))

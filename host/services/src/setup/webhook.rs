@@ -9,7 +9,7 @@ use super::{
     signer::{Signer, webhook_key_hash},
 };
 use crate::{detached::run_detached, grants::Grants, session::SessionKey};
-use jackfield_loader::{Plugins, Provider, State, Tokens, WebhookRequest, WebhookResponse};
+use jackfield_loader::{Plugins, Provider, State, Tokens, WebhookRequest, WebhookResponse, check_state};
 use jackfield_store::{IntegrationId, Store, StoreResult, integrations, setups::Claim, webhooks::Owner};
 
 /// What comes of a call to a webhook.
@@ -108,6 +108,11 @@ impl WebhookReceiver {
             return checked.map(|_| false);
         };
         setup.state.extend(bind);
+        if let Err(error) = check_state(&setup.state) {
+            tracing::warn!(provider.id = provider.id(), plugin.reason = error.reason(), %error, "a webhook bound too much");
+            self.pending.release(key, claim, &text).await?;
+            return Ok(false);
+        }
         let signed = self.signer.sign(&setup, provider);
         self.pending.release(key, claim, &signed).await
     }
@@ -122,13 +127,16 @@ async fn ask(
     match provider.receive(request, state, tokens).await {
         Ok(answer) => WebhookOutcome::Answered(answer),
         Err(error) => {
-            tracing::warn!(
-                provider.id = provider.id(),
-                plugin.name = provider.plugin().name,
-                plugin.reason = error.reason(),
-                %error,
-                "a webhook failed"
-            );
+            if let Some(unlogged) = provider.log_inbound_failure() {
+                tracing::warn!(
+                    provider.id = provider.id(),
+                    plugin.name = provider.plugin().name,
+                    plugin.reason = error.reason(),
+                    unlogged,
+                    %error,
+                    "a webhook failed"
+                );
+            }
             WebhookOutcome::Failed
         }
     }
