@@ -21,6 +21,7 @@ fn print(Reloaded { changes, skipped, needs_restart }: &Reloaded) {
         ("replaced", &changes.replaced),
         ("removed", &changes.removed),
         ("kept", &changes.kept),
+        ("starting", &changes.starting),
     ] {
         if !entries.is_empty() {
             println!("  {what:<9} {}", entries.join(", "));

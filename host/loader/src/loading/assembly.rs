@@ -29,6 +29,18 @@ impl<'a> Assembly<'a> {
         Self { settings, outbound, loaded, diagnostics, has_failed: false }
     }
 
+    /// In addition to what is loaded already.
+    pub(super) fn with(self, loaded: Loaded) -> Self {
+        Self { loaded, ..self }
+    }
+
+    /// Uses the plugin that runs so far for an entry whose new one is not ready.
+    pub(super) fn go_on(&mut self, listed: &ListedPlugin, running: Option<&Arc<Plugin>>) {
+        if let Some(running) = running {
+            self.use_plugin(listed, running.clone());
+        }
+    }
+
     /// Whether some plugin or provider did not load.
     pub(super) const fn has_failed(&self) -> bool {
         self.has_failed
@@ -73,6 +85,11 @@ impl<'a> Assembly<'a> {
             let (first, second) = (first.plugin().file.clone(), plugin.info().file.clone());
             return self.refuse(listed, &Refusal::DuplicateId { id: id.clone(), first, second });
         }
+        if let Some(first) = self.namesake(plugin, &described.named.name) {
+            let (first, second) = (first.plugin().file.clone(), plugin.info().file.clone());
+            let name = described.named.name.clone();
+            return self.refuse(listed, &Refusal::DuplicateName { name, first, second });
+        }
         if let Err(error) = &described.description {
             return self.report_not_created(listed, plugin, described, error);
         }
@@ -81,6 +98,13 @@ impl<'a> Assembly<'a> {
             Ok(provider) => self.loaded.providers.push(Arc::new(provider)),
             Err(refusal) => self.refuse(listed, &refusal),
         }
+    }
+
+    /// A provider of another library that people could not tell from one of this name.
+    fn namesake(&self, plugin: &Arc<Plugin>, name: &str) -> Option<&Arc<Provider>> {
+        let is_library = |provider: &&Arc<Provider>| !provider.is_declared() && !provider.is_of(plugin);
+        let providers = self.loaded.providers.iter().filter(is_library).filter(|_| !plugin.is_declared());
+        providers.into_iter().find(|provider| provider.name().to_lowercase() == name.to_lowercase())
     }
 
     fn refuse(&mut self, listed: &ListedPlugin, refusal: &Refusal) {
