@@ -1,9 +1,12 @@
 //! Answers of a plugin as the host takes them: bounded, and with words that can be shown and logged.
 
-use jackfield_plugin_abi::envelope::{Answer, Refreshed, Revoked, State};
+use jackfield_plugin_abi::envelope::{Answer, Form, NamedProvider, Refreshed, Revoked, State, TaskResult};
 
 use crate::{
-    border::{check_html, checked_grant, checked_state, escaped_words, shown_message},
+    border::{
+        check_html, checked_grant, checked_integration, checked_providers, checked_state, clean, escaped_words,
+        shown_message,
+    },
     runtime::PluginError,
 };
 
@@ -15,8 +18,43 @@ pub(crate) async fn checked_answer(answer: Answer) -> Result<Answer, PluginError
     match answer {
         Answer::Html { html } => Ok(Answer::Html { html: checked_html(html).await? }),
         Answer::Wait { html } => Ok(Answer::Wait { html: checked_html(html).await? }),
+        Answer::Form { form } => Ok(Answer::Form { form: with_clean_words(form) }),
         Answer::Error { message } => Ok(Answer::Error { message: shown_message(&message) }),
         other => Ok(other),
+    }
+}
+
+/// A form without characters that act, in what people read of it.
+fn with_clean_words(mut form: Form) -> Form {
+    form.title = clean(&form.title);
+    form.submit = clean(&form.submit);
+    form.errors.values_mut().for_each(|error| *error = shown_message(error));
+    for field in &mut form.fields {
+        field.label = clean(&field.label);
+        field.help = field.help.take().map(|help| shown_message(&help));
+        field.choices.iter_mut().for_each(|choice| choice.label = clean(&choice.label));
+    }
+    form
+}
+
+/// The exported providers as the host takes them: with clean names.
+///
+/// # Errors
+/// When there are too many.
+pub fn clean_providers(providers: Vec<NamedProvider>) -> Result<Vec<NamedProvider>, PluginError> {
+    Ok(checked_providers(providers)?)
+}
+
+/// Checks a result as the host does before it stores or shows it: for tools that ask a plugin by
+/// hand.
+///
+/// # Errors
+/// When there is too much of something.
+pub fn check_result(result: &TaskResult) -> Result<(), PluginError> {
+    match result {
+        TaskResult::Answered { answer: Answer::Html { html } | Answer::Wait { html }, .. } => Ok(check_html(html)?),
+        TaskResult::Built { integration } => Ok(checked_integration(integration.clone()).map(drop)?),
+        _ => Ok(()),
     }
 }
 

@@ -42,7 +42,8 @@ mod refusal;
 mod registry;
 mod runtime;
 
-pub use answer_check::check_state;
+pub use answer_check::{check_result, check_state, clean_providers};
+pub use border::{Bounded, OutOfBounds, Unreadable, read_reply};
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
 pub use destination::Destination;
 pub use jackfield_config::{Http, ProviderOptions};

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// A plugin has brought too much of something, or a character that cannot be.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(crate) enum OutOfBounds {
+pub enum OutOfBounds {
     /// More than is taken.
     #[error("{what}: found {found} {unit}, at most {limit} are taken")]
     TooMuch {

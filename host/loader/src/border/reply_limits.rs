@@ -38,14 +38,17 @@ pub(crate) const fn is_large(reply: &[u8]) -> bool {
 }
 
 /// The output of an op, with its parts that have a limit of their own.
-pub(crate) trait Bounded {
+pub trait Bounded {
     /// Checks these parts. Answers how many bytes of the answer they take.
+    ///
+    /// # Errors
+    /// When one of them is too large.
     fn check_parts(&self) -> Result<usize, OutOfBounds>;
 }
 
 /// Why an answer is not taken.
 #[derive(Debug, Error)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
     /// There is too much of something.
     #[error(transparent)]
     OutOfBounds(#[from] OutOfBounds),
@@ -56,7 +59,10 @@ pub(crate) enum Unreadable {
 }
 
 /// Reads an answer within its limits.
-pub(crate) fn read_reply<T: DeserializeOwned + Bounded>(reply: &[u8]) -> Result<Reply<T>, Unreadable> {
+///
+/// # Errors
+/// When there is too much of something, or the bytes are no reply.
+pub fn read_reply<T: DeserializeOwned + Bounded>(reply: &[u8]) -> Result<Reply<T>, Unreadable> {
     at_most("the answer", values_in(reply), MOST_VALUES, "values")?;
     let read: Reply<T> =
         serde_json::from_slice(reply).map_err(|error| Unreadable::NotAReply(error.line(), error.column()))?;

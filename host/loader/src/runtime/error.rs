@@ -64,7 +64,12 @@ impl PluginError {
 
     /// The same with words that can be logged: cut, and with characters that act escaped.
     pub(crate) fn bounded(self) -> Self {
-        let Self::Fault(mut fault) = self else { return self };
+        let mut fault = match self {
+            Self::Fault(fault) => fault,
+            Self::Transport(TransportError::Signal(text)) => return TransportError::Signal(escaped_words(&text)).into(),
+            Self::Transport(TransportError::Exit(text)) => return TransportError::Exit(escaped_words(&text)).into(),
+            other => return other,
+        };
         fault.message = escaped_words(&fault.message);
         fault.options.truncate(MOST_DIAGNOSTICS);
         for diagnostic in &mut fault.options {

@@ -183,7 +183,7 @@ impl LaunchSpec {
             TransportError::NotLoaded(found) => Refusal::NotLoadable { file, found: escaped_words(&found) },
             TransportError::NotSandboxed(missing) => Refusal::NotSandboxed { file, missing },
             TransportError::NoWorker(found) => Refusal::NoWorker { file, found },
-            other => Refusal::Failed { file, during: "opening it".to_owned(), found: other.to_string() },
+            other => Refusal::Failed { file, during: "opening it".to_owned(), found: escaped_words(&other.to_string()) },
         }
     }
 }
