@@ -34,8 +34,8 @@ impl Diagnostics {
 /// and words of plugins are compared too.
 const LONGEST_WORD: usize = 64;
 
-/// The known word that was likely meant: it differs by at most two slips of the pen. Words of more
-/// than 64 bytes are not compared.
+/// The known word that was likely meant: it is at most two typing errors away. Words of more than 64
+/// bytes are not compared.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST_WORD {
         return None;

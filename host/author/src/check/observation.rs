@@ -40,7 +40,9 @@ impl Observation {
         self.largest = self.largest.max(bytes.len());
         let reply: Reply<T> = read_reply(&bytes).map_err(|error| match error {
             Unreadable::OutOfBounds(error) => PluginError::Answer(format!("`{op}`: {error}")),
-            Unreadable::NotAReply(..) => PluginError::Answer(format!("`{op}` is answered with something else: {error}")),
+            Unreadable::NotAReply(..) => {
+                PluginError::Answer(format!("`{op}` is answered with something else: {error}"))
+            }
         })?;
         self.log.extend(reply.log.clone());
         reply.into_result().map_err(PluginError::Fault)

@@ -66,7 +66,9 @@ impl PluginError {
     pub(crate) fn bounded(self) -> Self {
         let mut fault = match self {
             Self::Fault(fault) => fault,
-            Self::Transport(TransportError::Signal(text)) => return TransportError::Signal(escaped_words(&text)).into(),
+            Self::Transport(TransportError::Signal(text)) => {
+                return TransportError::Signal(escaped_words(&text)).into();
+            }
             Self::Transport(TransportError::Exit(text)) => return TransportError::Exit(escaped_words(&text)).into(),
             other => return other,
         };

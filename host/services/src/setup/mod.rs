@@ -30,9 +30,11 @@ mod setup_service;
 mod signer;
 mod start;
 mod step;
+mod step_log;
 mod transition;
 mod unstored_tokens;
 mod visit;
+mod visit_cost;
 mod webhook;
 
 pub use active::Setup;

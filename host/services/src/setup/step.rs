@@ -1,10 +1,6 @@
 //! Runs one step: the plugin's own, or one of the host's.
 
-use std::{
-    borrow::Cow,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::{Duration, Instant},
-};
+use std::borrow::Cow;
 
 use thiserror::Error;
 
@@ -12,42 +8,13 @@ use super::{
     active::Setup,
     plan::{Planned, Server, plan},
     setup_outcome::{Failure, INTERNAL_ERROR},
+    step_log::StepLog,
     transition::{Transition, transition},
+    visit_cost::{TooCostly, VisitCost},
 };
 use jackfield_config::clock::Clock;
-use jackfield_loader::{Answer, Destination, OAuth2, OverBudget, PluginError, Provider, Request, RequestBudget};
-use jackfield_oauth2::{self as oauth2, Issuers, LoginOutcome, OAuth2Error, Scopes};
-
-/// Most steps that run in one visit: those that answer `next` run at once.
-const MAX_STEPS: usize = 64;
-/// Most requests that one visit sends, and longest time that it takes.
-const MAX_VISIT_REQUESTS: usize = 40;
-const MAX_VISIT_TIME: Duration = Duration::from_secs(120);
-
-/// What one visit has cost so far. It runs to its end also if the browser has gone, so it is bounded.
-pub(super) struct VisitCost {
-    steps: AtomicUsize,
-    requests: RequestBudget,
-}
-
-impl VisitCost {
-    /// Of a visit that begins now.
-    pub(super) fn begin() -> Self {
-        Self { steps: AtomicUsize::new(0), requests: RequestBudget::new(MAX_VISIT_REQUESTS, MAX_VISIT_TIME) }
-    }
-
-    /// The provider as this visit asks it.
-    pub(super) fn bound(&self, provider: &Provider) -> Provider {
-        provider.within(self.requests.clone())
-    }
-
-    /// Counts one more step.
-    fn check(&self) -> Result<(), StepError> {
-        self.requests.time_left()?;
-        let run = self.steps.fetch_add(1, Ordering::Relaxed);
-        if run < MAX_STEPS { Ok(()) } else { Err(StepError::TooManySteps) }
-    }
-}
+use jackfield_loader::{Answer, Destination, OAuth2, PluginError, Provider, Request};
+use jackfield_oauth2::{self as oauth2, Issuers, LoginOutcome, OAuth2Error, ScopeComparison};
 
 /// Why a step failed. For the log.
 #[derive(Debug, Error)]
@@ -60,10 +27,8 @@ enum StepError {
     Redirect,
     #[error("the step leads to {0}, which the operator does not grant the plugin ([plugins.NAME] hosts)")]
     NotGranted(String),
-    #[error("the plugin goes on for ever: found {} steps in one visit, at most {MAX_STEPS} are run", MAX_STEPS + 1)]
-    TooManySteps,
     #[error(transparent)]
-    OverBudget(#[from] OverBudget),
+    Cost(#[from] TooCostly),
     #[error("the setup is beyond the last step")]
     NoStep,
 }
@@ -74,8 +39,7 @@ impl StepError {
         match self {
             Self::Plugin(error) => error.reason(),
             Self::OAuth2(_) => "oauth2",
-            Self::TooManySteps => "steps",
-            Self::OverBudget(_) => "requests",
+            Self::Cost(error) => error.reason(),
             Self::NotGranted(_) => "hosts",
             Self::Redirect | Self::NoStep => "answer",
         }
@@ -93,9 +57,7 @@ impl StepError {
     const fn check(&self) -> Option<&'static str> {
         match self {
             Self::OAuth2(error) => Some(error.check()),
-            Self::Plugin(_) | Self::Redirect | Self::NotGranted(_) | Self::TooManySteps | Self::OverBudget(_) => {
-                Some("plugin")
-            }
+            Self::Plugin(_) | Self::Redirect | Self::NotGranted(_) | Self::Cost(_) => Some("plugin"),
             Self::NoStep => None,
         }
     }
@@ -109,7 +71,7 @@ pub(super) struct StepRunner {
 }
 
 impl StepRunner {
-    /// Runs the current step, binds what it has bound, logs it, and answers what follows.
+    /// Runs the current step, keeps what it has bound, logs it, and returns what follows.
     pub(super) async fn run(
         &self,
         provider: &Provider,
@@ -120,37 +82,18 @@ impl StepRunner {
         tracing::debug!(setup.id = setup.nonce, provider.id = provider.id(), setup.step = setup.step, "a step runs");
         let plan = plan(provider.steps());
         let step = plan.get(setup.step);
-        let name = step.map_or("", Planned::name);
-        let started = Instant::now();
-        let result = match cost.check() {
+        let log = StepLog::start(provider, step.map_or("", Planned::name), Some(setup.step));
+        let result = match cost.count_step() {
             Ok(()) => self.answer(provider, step.copied(), setup, request).await,
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
-        let milliseconds = elapsed_milliseconds(started);
         match result {
             Ok((answer, destination)) => {
-                tracing::debug!(
-                    setup.id = setup.nonce,
-                    provider.id = provider.id(),
-                    step.name = name,
-                    step.answer = kind(&answer),
-                    step.milliseconds = milliseconds,
-                    "a step answered"
-                );
+                log.answered(setup, kind(&answer), "a step answered");
                 transition(answer, destination, setup.step, plan.len())
             }
             Err(error) => {
-                tracing::warn!(
-                    setup.id = setup.nonce,
-                    provider.id = provider.id(),
-                    plugin.name = provider.plugin().name,
-                    plugin.reason = error.reason(),
-                    setup.step = setup.step,
-                    step.name = name,
-                    step.milliseconds = milliseconds,
-                    %error,
-                    "a step failed"
-                );
+                log.failed(setup, error.reason(), &error, "a step failed");
                 Transition::Fail(error.failure())
             }
         }
@@ -218,7 +161,7 @@ async fn oauth2_of<'a>(provider: &Provider, server: Server<'a>, setup: &Setup) -
 }
 
 /// RFC 6749 section 3.3: a server may grant less than was requested.
-fn log_missing(provider: &Provider, setup: &Setup, scopes: &Scopes) {
+fn log_missing(provider: &Provider, setup: &Setup, scopes: &ScopeComparison) {
     let missing: Vec<&str> = scopes.missing().collect();
     if !missing.is_empty() {
         tracing::warn!(
@@ -258,9 +201,4 @@ const fn kind(answer: &Answer) -> &'static str {
         Answer::Error { .. } => "error",
         Answer::Unknown => "unknown",
     }
-}
-
-/// How long something has taken, to the hundredth.
-pub(super) fn elapsed_milliseconds(started: Instant) -> f64 {
-    (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0
 }

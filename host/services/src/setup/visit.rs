@@ -7,9 +7,9 @@ use super::{
     setup_outcome::Outcome,
     setup_request::{SetupKey, SetupRequest},
     setup_service::SetupService,
-    step::VisitCost,
     transition::Transition,
     unstored_tokens::{tokens_so_far, unstored_tokens},
+    visit_cost::VisitCost,
 };
 use crate::detached::run_detached;
 use jackfield_loader::{Provider, Request};
@@ -78,7 +78,7 @@ impl SetupService {
         }
     }
 
-    /// Runs the current step, and those that follow at once. Answers also whether a callback among
+    /// Runs the current step, and those that follow at once. Returns also whether a callback among
     /// them went well.
     async fn run_steps(
         &self,

@@ -137,7 +137,7 @@ async fn ask(
     state: State,
     tokens: Option<&dyn Tokens>,
 ) -> WebhookOutcome {
-    match provider.receive(request, state, tokens).await {
+    match provider.handle_webhook(request, state, tokens).await {
         Ok(answer) => WebhookOutcome::Answered(answer),
         Err(error) => {
             if let Some(unlogged) = provider.log_inbound_failure() {

@@ -45,7 +45,7 @@ async fn too_much_of_anything_costs_one_setup_and_says_the_limit() -> Result<()>
         let app = start(isolation, "").await?;
         for (provider, words) in [
             ("large-state", "the state of the setup: found 143368 bytes of JSON, at most 131072 are taken"),
-            ("many-values", "the answer: found 20006 values, at most 20000 are taken"),
+            ("many-values", "the answer: found 20007 values, at most 20000 are taken"),
             ("large-html", "the HTML of the page: found 71680 bytes, at most 65536 are taken"),
             ("blooming-html", "the HTML of the page: found 3001 tags, at most 2000 are taken"),
             ("open-html", "elements that are open at the same time, at most 32 are taken"),
@@ -252,7 +252,7 @@ async fn what_a_plugin_answers_to_strangers_is_no_part_of_a_page() -> Result<()>
 /// The plugin takes longer than a host waits for its plugins, and less than it may.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_plugin_does_not_hold_up_the_host_and_joins_when_it_is_ready() -> Result<()> {
-    let app = start("process", "deadline = 40\n[slow]\nseconds = 14").await?;
+    let app = start("process", "deadline = 40\n[slow]\nseconds = 11").await?;
     app.example_works().await?;
     let ready = app.owner.visit("/readyz").await?;
     assert_eq!((ready.status, ready.text.as_str()), (200, "ready; not ready yet: too_much"));
