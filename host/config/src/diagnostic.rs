@@ -30,12 +30,12 @@ impl Diagnostics {
     }
 }
 
-/// Longest word that somebody has mistyped, in bytes. The comparison takes time in the square of it,
-/// and words of plugins are compared too.
+/// Longest word that somebody has mistyped, in bytes. The comparison takes time in the square of
+/// it, and words of plugins are compared too.
 const LONGEST_WORD: usize = 64;
 
-/// The known word that was likely meant: it is at most two typing errors away. Words of more than 64
-/// bytes are not compared.
+/// The known word that was likely meant: it is at most two typing errors away. Words of more than
+/// 64 bytes are not compared.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST_WORD {
         return None;

@@ -1,4 +1,5 @@
-//! Answers of a plugin as the host takes them: bounded, and with words that can be shown and logged.
+//! Answers of a plugin as the host takes them: bounded, and with words that can be shown and
+//! logged.
 
 use jackfield_plugin_abi::envelope::{Answer, Form, NamedProvider, Refreshed, Revoked, State, TaskResult};
 

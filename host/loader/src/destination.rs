@@ -29,8 +29,8 @@ impl Provider {
         }
     }
 
-    /// The same for an authorization endpoint that the host has from a description or an issuer, and
-    /// not from the plugin's answer.
+    /// The same for an authorization endpoint that the host has from a description or an issuer,
+    /// and not from the plugin's answer.
     #[must_use]
     pub fn authorization_destination(&self, url: &Url) -> Destination {
         match self.destination(url, &[]) {

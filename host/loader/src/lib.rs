@@ -24,10 +24,10 @@
 //!
 //! # How it is built
 //!
-//! `border` bounds what a plugin may bring. `library` checks a file before any of it runs. `runtime` runs it, in a [`worker`] or in this
-//! process, and keeps it running. `declared` answers in the place of a library for a provider that
-//! the operator has declared in TOML. `loading` and `registry` do all that for a whole
-//! configuration.
+//! `border` bounds what a plugin may bring. `library` checks a file before any of it runs.
+//! `runtime` runs it, in a [`worker`] or in this process, and keeps it running. `declared` answers
+//! in the place of a library for a provider that the operator has declared in TOML. `loading` and
+//! `registry` do all that for a whole configuration.
 
 mod answer_check;
 mod border;

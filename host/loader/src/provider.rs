@@ -39,8 +39,8 @@ pub struct Provider {
     inbound_failures: Arc<TokenBucket>,
 }
 
-/// Most failures of inbound requests of one provider that are logged in a row, and how long the next
-/// waits. Anybody may send such requests, so they must not fill the log.
+/// Most failures of inbound requests of one provider that are logged in a row, and how long the
+/// next waits. Anybody may send such requests, so they must not fill the log.
 const INBOUND_BURST: u32 = 20;
 const INBOUND_INTERVAL: Duration = Duration::from_secs(1);
 

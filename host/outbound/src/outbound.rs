@@ -55,8 +55,8 @@ impl Outbound {
         Self { allowed_hosts: Some(Arc::new(hosts)), ..self.clone() }
     }
 
-    /// The same client for a piece of work that may cost only so much. Clients that are made of this
-    /// one count together.
+    /// The same client for a piece of work that may cost only so much. Clients that are made of
+    /// this one count together.
     #[must_use]
     pub fn with_budget(&self, budget: RequestBudget) -> Self {
         Self { budget: Some(budget), ..self.clone() }

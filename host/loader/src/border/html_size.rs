@@ -1,8 +1,8 @@
 //! How large a page of a plugin becomes once it is a tree.
 //!
 //! By HTML's rules, formatting elements that are left open are opened anew in each further
-//! paragraph (section 13.2.4.3): some KB of `<b>` and `<p>` are millions of elements. So the tags are
-//! counted first, by the tokenizer alone, whose time is that of the text.
+//! paragraph (section 13.2.4.3): some KB of `<b>` and `<p>` are millions of elements. So the tags
+//! are counted first, by the tokenizer alone, whose time is that of the text.
 //!
 //! What is counted is never less than what a tree holds: an element counts as open until a tag of
 //! its own closes it where HTML would find it.

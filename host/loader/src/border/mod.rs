@@ -1,8 +1,8 @@
 //! What a plugin may bring: how much of each thing, and of which characters.
 //!
-//! Everything that a plugin answers is hostile input. [`reply_limits`] bounds an answer by its bytes
-//! before and after it is read, [`html_size`] a page by what it expands to. What is stored or shown
-//! for good is checked in one place each: [`integration_check`], [`description_check`].
+//! Everything that a plugin answers is hostile input. [`reply_limits`] bounds an answer by its
+//! bytes before and after it is read, [`html_size`] a page by what it expands to. What is stored or
+//! shown for good is checked in one place each: [`integration_check`], [`description_check`].
 
 mod description_check;
 mod html_size;

@@ -1,7 +1,7 @@
 //! Starts the plugin of each entry, unless one runs already that would come out the same.
 //!
-//! Each starts on its own, within one deadline for the whole of its start. Who does not want to wait
-//! for all of them gets the others as [`StartingCandidate`]s.
+//! Each starts on its own, within one deadline for the whole of its start. Who does not want to
+//! wait for all of them gets the others as [`StartingCandidate`]s.
 
 use std::{
     future::Future,
@@ -61,8 +61,8 @@ impl StartingCandidate {
     }
 }
 
-/// What came of all listed libraries, then of the declared providers, in this order; and what has not
-/// started after `patience`.
+/// What came of all listed libraries, then of the declared providers, in this order; and what has
+/// not started after `patience`.
 pub(super) async fn candidates(
     settings: &Arc<Settings>,
     lock: &Arc<Option<Lock>>,

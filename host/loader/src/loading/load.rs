@@ -35,8 +35,8 @@ pub(crate) struct Loading {
 /// the same is kept. What loads is loaded even if something is wrong; the caller decides whether
 /// that will do.
 ///
-/// A plugin that is not ready after `patience` is handed out as it starts. The one that runs for its
-/// entry so far goes on.
+/// A plugin that is not ready after `patience` is handed out as it starts. The one that runs for
+/// its entry so far goes on.
 pub(crate) async fn load(
     settings: &Settings,
     outbound: &Outbound,

@@ -1,7 +1,8 @@
 //! Builds the host from its settings, serves, stops.
 //!
 //! [`Application`] is the way through: `open` reads the configuration and loads the plugins,
-//! `early_server` answers meanwhile, `assemble` builds the services, `background` runs tasks beside the server.
+//! `early_server` answers meanwhile, `assemble` builds the services, `background` runs tasks beside
+//! the server.
 
 mod application;
 mod assemble;

@@ -10,8 +10,8 @@ use axum::{
 use crate::app::AppHandle;
 use jackfield_config::UrlPrefix;
 
-/// Allows what the host's own pages need, and nothing from anywhere else. Scripts come from the folder
-/// of the host's own files alone: other URLs of this host have bytes of plugins.
+/// Allows what the host's own pages need, and nothing from anywhere else. Scripts come from the
+/// folder of the host's own files alone: other URLs of this host have bytes of plugins.
 fn page_policy(prefix: &UrlPrefix) -> HeaderValue {
     let policy = format!(
         "default-src 'none'; script-src {}; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \

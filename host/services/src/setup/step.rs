@@ -135,9 +135,9 @@ impl StepRunner {
         Ok((answer, destination))
     }
 
-    /// The authorization server, with its issuer's metadata, and whether the plugin has answered its
-    /// authorization endpoint in this setup. The issuer is asked when a setup needs it, and not when
-    /// the host starts.
+    /// The authorization server, with its issuer's metadata, and whether the plugin has answered
+    /// its authorization endpoint in this setup. The issuer is asked when a setup needs it, and not
+    /// when the host starts.
     async fn server(
         &self,
         provider: &Provider,
@@ -173,9 +173,9 @@ fn log_missing(provider: &Provider, setup: &Setup, scopes: &ScopeComparison) {
     }
 }
 
-/// Where a redirect leads: to the web, and not to `javascript:`, `data:` or a path of this host; and
-/// to no host that the operator does not grant. `announced`: the host has the URL from a description
-/// or an issuer, and not from the plugin's answer.
+/// Where a redirect leads: to the web, and not to `javascript:`, `data:` or a path of this host;
+/// and to no host that the operator does not grant. `announced`: the host has the URL from a
+/// description or an issuer, and not from the plugin's answer.
 fn destination(answer: &Answer, provider: &Provider, setup: &Setup, announced: bool) -> Result<Destination, StepError> {
     let Answer::Redirect { url } = answer else { return Ok(Destination::Declared) };
     let url = url::Url::parse(url).map_err(|_| StepError::Redirect)?;

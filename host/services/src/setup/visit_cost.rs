@@ -1,5 +1,5 @@
-//! What one visit of a browser to a setup may cost. It runs to its end also if the browser has gone, so
-//! it is bounded.
+//! What one visit of a browser to a setup may cost. It runs to its end also if the browser has
+//! gone, so it is bounded.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},

@@ -1,5 +1,5 @@
-//! A plugin that brings too much of something costs one setup, and the operator reads how much there
-//! may be: in a worker and inside the host.
+//! A plugin that brings too much of something costs one setup, and the operator reads how much
+//! there may be: in a worker and inside the host.
 
 use std::time::Duration;
 

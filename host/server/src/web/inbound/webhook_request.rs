@@ -38,8 +38,8 @@ impl<S: Send + Sync> FromRequest<S> for InboundRequest {
     }
 }
 
-/// Whether a browser wants the answer as a part of a page, or as a page. Services are no browsers, and
-/// a script that calls for data says `empty`.
+/// Whether a browser wants the answer as a part of a page, or as a page. Services are no browsers,
+/// and a script that calls for data says `empty`.
 fn is_for_a_page(headers: &HeaderMap) -> bool {
     headers.get_all("sec-fetch-dest").iter().any(|destination| destination != "empty")
 }

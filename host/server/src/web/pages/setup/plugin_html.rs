@@ -1,5 +1,5 @@
-//! What is left of a plugin's HTML: text and forms, and nothing that styles, runs or fetches, asks a
-//! password manager for the host's own password, or leads anywhere unsaid.
+//! What is left of a plugin's HTML: text and forms, and nothing that styles, runs or fetches, asks
+//! a password manager for the host's own password, or leads anywhere unsaid.
 
 use std::{
     borrow::Cow,
