@@ -1,13 +1,10 @@
 //! Answers of a plugin as the host takes them: bounded, and with words that can be shown and
 //! logged.
 
-use jackfield_plugin_abi::envelope::{Answer, Form, NamedProvider, Refreshed, Revoked, State, TaskResult};
+use jackfield_plugin_abi::envelope::{Answer, Form, NamedProvider, Refreshed, Revoked, State};
 
 use crate::{
-    border::{
-        check_html, checked_grant, checked_integration, checked_providers, checked_state, clean, escaped_words,
-        shown_message,
-    },
+    border::{check_html, checked_grant, checked_providers, checked_state, clean, escaped_words, shown_message},
     runtime::PluginError,
 };
 
@@ -44,19 +41,6 @@ fn with_clean_words(mut form: Form) -> Form {
 /// When there are too many.
 pub fn clean_providers(providers: Vec<NamedProvider>) -> Result<Vec<NamedProvider>, PluginError> {
     Ok(checked_providers(providers)?)
-}
-
-/// Checks a result as the host does before it stores or shows it: for tools that ask a plugin by
-/// hand.
-///
-/// # Errors
-/// When there is too much of something.
-pub fn check_result(result: &TaskResult) -> Result<(), PluginError> {
-    match result {
-        TaskResult::Answered { answer: Answer::Html { html } | Answer::Wait { html }, .. } => Ok(check_html(html)?),
-        TaskResult::Built { integration } => Ok(checked_integration(integration.clone()).map(drop)?),
-        _ => Ok(()),
-    }
 }
 
 /// Counting takes longer than a request should hold up others, so it has a thread.

@@ -42,7 +42,7 @@ mod refusal;
 mod registry;
 mod runtime;
 
-pub use answer_check::{check_result, check_state, clean_providers};
+pub use answer_check::{check_state, clean_providers};
 pub use border::{Bounded, OutOfBounds, Unreadable, read_reply};
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
 pub use destination::Destination;

@@ -40,7 +40,10 @@ impl Observation {
         self.largest = self.largest.max(bytes.len());
         let reply: Reply<T> = read_reply(&bytes).map_err(|error| match error {
             Unreadable::OutOfBounds(error) => PluginError::Answer(format!("`{op}`: {error}")),
+            // The author may read what the host must not log.
             Unreadable::NotAReply(..) => {
+                let error = serde_json::from_slice::<Reply<T>>(&bytes).err().map(|error| error.to_string());
+                let error = error.unwrap_or_default();
                 PluginError::Answer(format!("`{op}` is answered with something else: {error}"))
             }
         })?;
