@@ -71,6 +71,12 @@ impl Provider {
         Self { outbound: self.outbound.with_budget(budget), ..self.clone() }
     }
 
+    /// The same under a name that tells it from another of its name.
+    #[must_use]
+    pub(crate) fn with_id_in_name(self) -> Self {
+        Self { name: format!("{} ({})", self.name, self.id), ..self }
+    }
+
     /// Its id, as URLs, configuration and database have it.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -247,16 +247,6 @@ pub enum Refusal {
         /// The longest time that a start may take.
         deadline: Duration,
     },
-    /// Two providers of different libraries with one name.
-    #[error("two providers with the name `{name}`: {} and {}", .first.display(), .second.display())]
-    DuplicateName {
-        /// The name.
-        name: String,
-        /// The library that came first.
-        first: PathBuf,
-        /// The library that came second.
-        second: PathBuf,
-    },
     /// Two providers with one id.
     #[error("two providers with the id `{id}`: {} and {}", .first.display(), .second.display())]
     DuplicateId {
@@ -325,7 +315,6 @@ impl Refusal {
             Self::Failed { .. } | Self::BadHost { .. } => "report this to the plugin's author",
             Self::BadId { .. } => "ids are 1 to 64 of a-z, 0-9, - and _, and not a section of the configuration file",
             Self::NotInTime { .. } => "report this to the plugin's author, or raise its deadline under [plugins]",
-            Self::DuplicateName { .. } => "list only one of the two: people could not tell them apart",
             Self::DuplicateId { .. } => "list only one of the two",
         };
         text.to_owned()

@@ -85,26 +85,23 @@ impl<'a> Assembly<'a> {
             let (first, second) = (first.plugin().file.clone(), plugin.info().file.clone());
             return self.refuse(listed, &Refusal::DuplicateId { id: id.clone(), first, second });
         }
-        if let Some(first) = self.namesake(plugin, &described.named.name) {
-            let (first, second) = (first.plugin().file.clone(), plugin.info().file.clone());
-            let name = described.named.name.clone();
-            return self.refuse(listed, &Refusal::DuplicateName { name, first, second });
-        }
         if let Err(error) = &described.description {
             return self.report_not_created(listed, plugin, described, error);
         }
         let granted = self.settings.plugins.settings_for(&listed.text).hosts;
         match provider_of(plugin, described, granted, self.outbound) {
+            // A library may call its provider like another's. An operator who declares two knows.
+            Ok(provider) if !plugin.is_declared() && self.has_namesake(provider.name()) => {
+                self.loaded.providers.push(Arc::new(provider.with_id_in_name()));
+            }
             Ok(provider) => self.loaded.providers.push(Arc::new(provider)),
             Err(refusal) => self.refuse(listed, &refusal),
         }
     }
 
-    /// A provider of another library that people could not tell from one of this name.
-    fn namesake(&self, plugin: &Arc<Plugin>, name: &str) -> Option<&Arc<Provider>> {
-        let is_library = |provider: &&Arc<Provider>| !provider.is_declared() && !provider.is_of(plugin);
-        let providers = self.loaded.providers.iter().filter(is_library).filter(|_| !plugin.is_declared());
-        providers.into_iter().find(|provider| provider.name().to_lowercase() == name.to_lowercase())
+    /// Whether people could not tell a provider of this name from one that is loaded already.
+    fn has_namesake(&self, name: &str) -> bool {
+        self.loaded.providers.iter().any(|provider| provider.name().to_lowercase() == name.to_lowercase())
     }
 
     fn refuse(&mut self, listed: &ListedPlugin, refusal: &Refusal) {
