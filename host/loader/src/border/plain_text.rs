@@ -22,9 +22,15 @@ fn is_plain(c: char) -> bool {
         )
 }
 
+/// Line and paragraph separators. They act in old scripts only, whose authors escape them, and a
+/// name goes to its readers as it is.
+const fn is_separator(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 /// A name as people read it: cleaned of characters that act, and cut.
 pub(crate) fn clean(name: &str) -> String {
-    let plain: String = name.chars().filter(|c| is_plain(*c)).take(LONGEST_NAME).collect();
+    let plain: String = name.chars().filter(|c| is_plain(*c) || is_separator(*c)).take(LONGEST_NAME).collect();
     plain.trim().to_owned()
 }
 
@@ -71,6 +77,7 @@ mod tests {
             ("\u{202e}kcalS\u{202c}", "kcalS"),
             ("Sl\u{200b}ack\0\n", "Slack"),
             ("\u{feff} Slack \u{2066}", "Slack"),
+            ("a\u{2028}b", "a\u{2028}b"),
         ] {
             assert_eq!(clean(name), cleaned, "{name:?}");
         }
