@@ -5,6 +5,7 @@
 //! | do it once, and all who ask meanwhile share the answer | [`SingleFlight`] |
 //! | one after the other for each key | [`KeyedMutex`] |
 //! | wait longer after each failure | [`Backoff`], and [`Failures`] to count them |
+//! | only so many at once, then at a steady pace | [`LeakyBucket`] |
 //! | only so many at the same time for each key | [`InFlight`] |
 //! | only so many in a row and so many a second | [`TokenBucket`] |
 //!
@@ -16,6 +17,7 @@ mod backoff;
 mod failures;
 mod in_flight;
 mod keyed_mutex;
+mod leaky_bucket;
 mod single_flight;
 mod token_bucket;
 
@@ -23,5 +25,6 @@ pub use backoff::Backoff;
 pub use failures::{FailurePolicy, Failures};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use keyed_mutex::{KeyedGuard, KeyedMutex};
+pub use leaky_bucket::{BucketPolicy, LeakyBucket};
 pub use single_flight::{Aborted, SingleFlight};
 pub use token_bucket::TokenBucket;

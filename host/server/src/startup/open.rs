@@ -32,6 +32,7 @@ pub(super) async fn configured(
     (settings, mut diagnostics): (Settings, Vec<Diagnostic>),
     progress: &LoadProgress,
 ) -> Result<Configured, StartupError> {
+    settings.warnings.iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
     let loaded = load_ready_plugins(&settings, progress).await?;
     if settings.plugins.on_failure == OnFailure::Skip {
         loaded.refused.iter().for_each(log_skipped);

@@ -21,6 +21,10 @@ fn page_policy(prefix: &UrlPrefix) -> HeaderValue {
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
+/// A year (RFC 6797). Without `includeSubDomains`: other hosts of the domain are not ours to decide
+/// about.
+const HTTPS_ONLY: &str = "max-age=31536000";
+
 /// Sets the headers that every answer has, unless the handler set its own.
 pub(super) async fn security(State(app): State<AppHandle>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
@@ -34,6 +38,9 @@ pub(super) async fn security(State(app): State<AppHandle>, request: Request, nex
         (header::CACHE_CONTROL, "no-store"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if app.url_prefix.is_https() {
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static(HTTPS_ONLY));
     }
     response
 }
