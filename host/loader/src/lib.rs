@@ -33,6 +33,7 @@ mod answer_check;
 mod border;
 mod declared;
 mod destination;
+mod elf_fault;
 mod library;
 mod loading;
 mod provider;
@@ -41,11 +42,13 @@ mod provider_reach;
 mod refusal;
 mod registry;
 mod runtime;
+mod step_outcome;
 
 pub use answer_check::{check_state, clean_providers};
 pub use border::{Bounded, OutOfBounds, Unreadable, read_reply};
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
 pub use destination::Destination;
+pub use elf_fault::ElfFault;
 pub use jackfield_config::{Http, ProviderOptions};
 pub use jackfield_outbound::{Outbound, OverBudget, RequestBudget};
 pub use jackfield_plugin_abi::envelope::{
@@ -64,6 +67,7 @@ pub use runtime::{
     LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
     Tokens, TransportError, worker, worker::Sandbox,
 };
+pub use step_outcome::StepOutcome;
 
 /// Compiles the program in the README.
 #[cfg(doctest)]

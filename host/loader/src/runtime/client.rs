@@ -58,11 +58,36 @@ impl PluginClient {
         op: &'static str,
         question: &impl Serialize,
     ) -> Result<T, PluginError> {
+        let reply = self.reply(op, question).await?;
+        self.value(reply)
+    }
+
+    /// The same for an op of a task, which may ask for hosts to reach.
+    async fn call_task(
+        &self,
+        services: &HostServices<'_>,
+        op: &'static str,
+        question: &impl Serialize,
+    ) -> Result<TaskOut, PluginError> {
+        let reply = self.reply(op, question).await?;
+        services.reach(&reply.reach);
+        self.value(reply)
+    }
+
+    fn value<T>(&self, reply: Reply<T>) -> Result<T, PluginError> {
+        reply.into_result().map_err(|fault| PluginError::Fault(fault).redacted(&self.redactor).bounded())
+    }
+
+    async fn reply<T: DeserializeOwned + Bounded + Send + 'static>(
+        &self,
+        op: &'static str,
+        question: &impl Serialize,
+    ) -> Result<Reply<T>, PluginError> {
         let body = serde_json::to_vec(question).map_err(|error| PluginError::Answer(error.to_string()))?;
         let bytes = self.transport.call(op, body).await?;
         let reply: Reply<T> = read(bytes).await.map_err(|error| PluginError::Answer(format!("`{op}`: {error}")))?;
         self.log.write(&reply.log, &self.redactor);
-        reply.into_result().map_err(|fault| PluginError::Fault(fault).redacted(&self.redactor).bounded())
+        Ok(reply)
     }
 
     /// Asks an instance, and answers its requests until it has answered the question.
@@ -74,14 +99,14 @@ impl PluginClient {
         transcript: &mut Transcript,
     ) -> Result<TaskResult, PluginError> {
         let start = StartIn { instance, question, now: transcript.asked_at() };
-        let mut out: TaskOut = self.call(op::START, &start).await?;
+        let mut out = self.call_task(services, op::START, &start).await?;
         for at in 0..MAX_REQUESTS {
             let (task, request) = match out.result.into() {
                 Progress::Waits(task, request) => (task, request),
                 Progress::Done(result) => return Ok(*result),
             };
             let TimedInput { input, now } = self.input(services, request, at, transcript).await?;
-            out = self.call(op::RESUME, &ResumeIn { task, input, now }).await?;
+            out = self.call_task(services, op::RESUME, &ResumeIn { task, input, now }).await?;
         }
         match out.result.into() {
             Progress::Done(result) => Ok(*result),
@@ -107,7 +132,7 @@ impl PluginClient {
             Recorded::Nothing => {}
         }
         let input = match request.clone() {
-            HostRequest::Http(request) => self.send(services.outbound, request).await?,
+            HostRequest::Http(request) => self.send(&services.outbound(), request).await?,
             HostRequest::Token { grant, subject } => self.token(services, &grant, &subject).await,
         };
         Ok(transcript.record(request, input))

@@ -23,8 +23,8 @@ pub mod worker;
 
 pub(crate) use described_provider::DescribedProvider;
 pub use error::{MAX_REQUESTS, PluginError};
-pub(crate) use host_services::HostServices;
 pub use host_services::Tokens;
+pub(crate) use host_services::{HostServices, ReachedHosts};
 pub use launch_spec::LaunchSpec;
 pub(crate) use plugin::Plugin;
 pub use plugin_log::PLUGIN_LOG_TARGET;

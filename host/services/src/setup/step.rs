@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::{
     active::Setup,
     plan::{Planned, Server, plan},
+    redirect_uri::at_server,
     setup_outcome::{Failure, INTERNAL_ERROR},
     step_log::StepLog,
     transition::{Transition, transition},
@@ -63,6 +64,15 @@ impl StepError {
     }
 }
 
+/// The authorization server of a step.
+struct StepServer {
+    server: oauth2::AuthorizationServer,
+    /// With the server's redirect URI.
+    request: Request,
+    /// Whether the plugin has answered its authorization endpoint in this setup.
+    is_answered: bool,
+}
+
 /// Runs the steps of setups.
 #[derive(Clone)]
 pub(super) struct StepRunner {
@@ -71,12 +81,14 @@ pub(super) struct StepRunner {
 }
 
 impl StepRunner {
-    /// Runs the current step, keeps what it has bound, logs it, and returns what follows.
+    /// Runs the current step, keeps what it has bound, logs it, and returns what follows. `came_to`
+    /// is the authorization server in the path of the request.
     pub(super) async fn run(
         &self,
         provider: &Provider,
         setup: &mut Setup,
         request: &Request,
+        came_to: Option<&str>,
         cost: &VisitCost,
     ) -> Transition {
         tracing::debug!(setup.id = setup.nonce, provider.id = provider.id(), setup.step = setup.step, "a step runs");
@@ -84,7 +96,7 @@ impl StepRunner {
         let step = plan.get(setup.step);
         let log = StepLog::start(provider, step.map_or("", Planned::name), Some(setup.step));
         let result = match cost.count_step() {
-            Ok(()) => self.answer(provider, step.copied(), setup, request).await,
+            Ok(()) => self.answer(provider, step.copied(), setup, request, came_to).await,
             Err(error) => Err(error.into()),
         };
         match result {
@@ -105,51 +117,59 @@ impl StepRunner {
         step: Option<Planned<'_>>,
         setup: &mut Setup,
         request: &Request,
+        came_to: Option<&str>,
     ) -> Result<(Answer, Destination), StepError> {
-        let mut announced = true;
+        let mut is_announced = true;
         let answer = match step.ok_or(StepError::NoStep)? {
             Planned::View(name) => {
                 let state = setup.state.clone();
-                let (answer, state) = provider.run_view(name, request.clone(), state, &setup.hosts).await?;
-                setup.state = state;
-                announced = false;
-                answer
+                let outcome = provider.run_step(name, request.clone(), state, &setup.hosts, &setup.url_fields).await?;
+                setup.state = outcome.state;
+                setup.url_fields = outcome.url_fields;
+                setup.accept_hosts(outcome.accepted_hosts);
+                is_announced = false;
+                outcome.answer
             }
             Planned::LogIn(server) => {
-                let (server, is_of_answer) = self.server(provider, server, setup).await?;
-                announced = !is_of_answer;
-                match server.log_in(request, &mut setup.state).await? {
+                let StepServer { server, request, is_answered } =
+                    self.server(provider, server, setup, request, came_to).await?;
+                is_announced = !is_answered;
+                match server.log_in(&request, &mut setup.state).await? {
                     LoginOutcome::Redirect(url) => Answer::Redirect { url },
                     LoginOutcome::Answered => Answer::Next,
                 }
             }
             Planned::Callback(server) => {
                 let step = server.step;
-                let (server, _) = self.server(provider, server, setup).await?;
-                let scopes = server.callback(step, request, &mut setup.state, self.clock.now()).await?;
+                let StepServer { server, request, .. } = self.server(provider, server, setup, request, came_to).await?;
+                let scopes = server.callback(step, &request, &mut setup.state, self.clock.now()).await?;
                 log_missing(provider, setup, &scopes);
                 Answer::Next
             }
         };
-        let destination = destination(&answer, provider, setup, announced)?;
+        let destination = destination(&answer, provider, setup, is_announced)?;
         Ok((answer, destination))
     }
 
-    /// The authorization server, with its issuer's metadata, and whether the plugin has answered
-    /// its authorization endpoint in this setup. The issuer is asked when a setup needs it, and not
-    /// when the host starts.
+    /// The authorization server, with its issuer's metadata, and the request with its redirect URI.
+    /// The issuer is asked when a setup needs it, and not when the host starts. Nobody is asked for
+    /// an answer that came to the redirect URI of another server.
     async fn server(
         &self,
         provider: &Provider,
         server: Server<'_>,
         setup: &Setup,
-    ) -> Result<(oauth2::AuthorizationServer, bool), StepError> {
-        let is_fixed = server.fixed.is_some();
+        request: &Request,
+        came_to: Option<&str>,
+    ) -> Result<StepServer, StepError> {
+        let depends_on_state = server.fixed.is_none();
         let server = oauth2_of(provider, server, setup).await?;
-        let is_of_answer = !is_fixed && !server.authorize_url.is_empty();
+        let is_answered = depends_on_state && !server.authorize_url.is_empty();
+        let in_path = if depends_on_state { provider.server_in_path(&server) } else { None };
+        let request = at_server(request, came_to, in_path.as_deref()).map_err(OAuth2Error::from)?;
         let outbound = provider.outbound(&setup.hosts);
         let known = self.issuers.server(&server, &outbound, self.clock.now()).await;
-        Ok((known.map_err(OAuth2Error::from)?, is_of_answer))
+        Ok(StepServer { server: known.map_err(OAuth2Error::from)?, request, is_answered })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod accepted_libraries;
 mod bounds;
+mod confinement;
 mod hostile_constructor;
 mod hostile_in_process;
 mod hostile_in_worker;
