@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use thiserror::Error;
@@ -256,6 +257,14 @@ pub enum Refusal {
         /// What it declares.
         host: String,
     },
+    /// A plugin whose start takes too long, as with many slow providers.
+    #[error("{entry}: not ready after {} s: its library was not opened, or its providers were not made by then", .deadline.as_secs())]
+    NotInTime {
+        /// The entry of `default-integrations`.
+        entry: String,
+        /// The longest time that a start may take.
+        deadline: Duration,
+    },
     /// Two providers with one id.
     #[error("two providers with the id `{id}`: {} and {}", .first.display(), .second.display())]
     DuplicateId {
@@ -325,6 +334,7 @@ impl Refusal {
             Self::NoWorker { .. } => "let the host's user start processes, and mount /proc where the host runs",
             Self::Failed { .. } | Self::BadHost { .. } => "report this to the plugin's author",
             Self::BadId { .. } => "ids are 1 to 64 of a-z, 0-9, - and _, and not a section of the configuration file",
+            Self::NotInTime { .. } => "report this to the plugin's author, or raise its deadline under [plugins]",
             Self::DuplicateId { .. } => "list only one of the two",
         };
         text.to_owned()

@@ -8,8 +8,15 @@ pub(super) fn print_status(status: &PluginStatus) {
     let state = match status.state {
         PluginState::Running => "running",
         PluginState::Restarting => "restarting",
+        PluginState::Starting => "starting",
+        PluginState::NotLoaded => "not loaded",
     };
     let pid = status.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
+    if matches!(status.state, PluginState::Starting | PluginState::NotLoaded) {
+        line!("{}: {state}", status.entry);
+        status.last_error.iter().for_each(|error| line!("  error   {error}"));
+        return;
+    }
     line!("{}: {state}, {}{pid}", status.entry, status.isolation);
     print_info(&status.info);
     match &status.sandbox {

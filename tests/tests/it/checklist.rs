@@ -380,6 +380,9 @@ const HELD: &[Point] = &[
             "a_plugin_that_wants_all_memory_costs_one_setup",
             "a_plugin_that_comes_to_no_end_is_ended",
             "a_panic_wherever_it_is_costs_one_setup",
+            "too_much_of_anything_costs_one_setup_and_says_the_limit",
+            "a_visit_runs_so_many_steps_and_sends_so_many_requests",
+            "a_slow_plugin_does_not_hold_up_the_host_and_joins_when_it_is_ready",
             "a_worker_that_nobody_asks_uses_no_processor",
             "no_worker_outlives_a_killed_host",
         ],
@@ -396,7 +399,16 @@ const HELD: &[Point] = &[
             "a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_them_and_no_others",
         ],
     ),
-    (57, "a plugin's text is data", &["nothing_that_runs_styles_fetches_or_breaks_out_is_left"]),
+    (
+        57,
+        "a plugin's text is data",
+        &[
+            "nothing_that_runs_styles_fetches_or_breaks_out_is_left",
+            "a_page_of_a_plugin_says_so_and_does_not_ask_for_the_hosts_password",
+            "a_redirect_elsewhere_is_told_first_and_one_that_is_not_granted_is_refused",
+            "what_a_plugin_answers_to_strangers_is_no_part_of_a_page",
+        ],
+    ),
     (
         58,
         "what a plugin leaves behind is shown and can be revoked",

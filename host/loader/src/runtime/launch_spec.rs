@@ -7,11 +7,13 @@ use time::OffsetDateTime;
 
 use super::{
     in_process::InProcess,
+    plugin_log::PluginLog,
     running_plugin::RunningPlugin,
     transport::{Transport, TransportError},
     worker::{Limits, Worker},
 };
 use crate::{
+    border::escaped_words,
     library::{LibraryFile, PluginInfo, SealedLibrary},
     refusal::Refusal,
 };
@@ -27,6 +29,7 @@ pub struct LaunchSpec {
     clock: Clock,
     /// The operator's options by the id of the provider.
     options: BTreeMap<String, ProviderOptions>,
+    log: PluginLog,
 }
 
 /// What answers the calls.
@@ -61,7 +64,8 @@ impl LaunchSpec {
 
     fn new(entry: String, info: PluginInfo, source: Source) -> Self {
         let (settings, options) = (PluginSettings::default(), BTreeMap::new());
-        Self { entry, info, source, settings, is_sandbox_required: false, clock: Clock::system(), options }
+        let (clock, log) = (Clock::system(), PluginLog::default());
+        Self { entry, info, source, settings, is_sandbox_required: false, clock, options, log }
     }
 
     /// The same with these settings: isolation, deadline and memory.
@@ -142,6 +146,10 @@ impl LaunchSpec {
     /// # Errors
     /// When it does not start.
     pub async fn start(&self) -> Result<RunningPlugin, TransportError> {
+        Ok(self.start_unlogged().await?.logging_to(&self.log))
+    }
+
+    async fn start_unlogged(&self) -> Result<RunningPlugin, TransportError> {
         match (&self.source, self.settings.isolation) {
             (Source::Declared(transport), _) => Ok(RunningPlugin::local(transport())),
             (Source::Library(library), Isolation::Process) => self.start_worker(library).await,
@@ -173,10 +181,12 @@ impl LaunchSpec {
     pub fn refusal(&self, error: TransportError) -> Refusal {
         let file = self.info.file.clone();
         match error {
-            TransportError::NotLoaded(found) => Refusal::NotLoadable { file, found },
+            TransportError::NotLoaded(found) => Refusal::NotLoadable { file, found: escaped_words(&found) },
             TransportError::NotSandboxed(missing) => Refusal::NotSandboxed { file, missing },
             TransportError::NoWorker(found) => Refusal::NoWorker { file, found },
-            other => Refusal::Failed { file, during: "opening it".to_owned(), found: other.to_string() },
+            other => {
+                Refusal::Failed { file, during: "opening it".to_owned(), found: escaped_words(&other.to_string()) }
+            }
         }
     }
 }
