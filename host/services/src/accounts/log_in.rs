@@ -42,7 +42,8 @@ impl Accounts {
         let user = self.store.read(move |tx| users::by_email(tx, &by)).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let is_right = password::is_right(password.into(), hash).await?;
-        match user.filter(|_| is_right) {
+        // A disabled user gets the same answer: it says nothing of the password.
+        match user.filter(|user| is_right && user.disabled_at.is_none()) {
             Some(user) => {
                 self.throttle.succeeded(&email);
                 tracing::info!(user.id = %user.id, "logged in");
