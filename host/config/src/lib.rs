@@ -27,6 +27,7 @@ mod stand_in_url;
 mod table_reader;
 mod tokens;
 mod trusted_key;
+mod trusted_proxies;
 mod url_prefix;
 
 pub use allow_private::AllowPrivate;
@@ -45,4 +46,5 @@ pub use settings::{Database, Http, ListedPlugin, Settings, System, load, load_le
 pub use stand_in_url::StandInUrl;
 pub use tokens::Tokens;
 pub use trusted_key::{MinisignKeyId, TrustedKey, TrustedKeys};
+pub use trusted_proxies::TrustedProxies;
 pub use url_prefix::UrlPrefix;

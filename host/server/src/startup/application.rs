@@ -139,7 +139,8 @@ async fn serve(
         tracing::info!("stopping: no new connections");
         cancel.cancel();
     };
-    let server = axum::serve(listener, router).with_graceful_shutdown(stop);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stop);
     let too_late = async {
         stopping.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -11,7 +11,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 
-use super::{csrf, error, headers, request_id, request_log};
+use super::{client_address, csrf, error, headers, request_id, request_log};
 use crate::app::AppHandle;
 
 /// Forms and JSON bodies are small; nothing else is posted here.
@@ -57,4 +57,5 @@ pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> R
         // Outermost: everything below logs under this id.
         .layer(SetRequestIdLayer::x_request_id(request_id::RandomId))
         .layer(middleware::map_request(request_id::without_client_id))
+        .layer(middleware::map_request_with_state(app.clone(), client_address::locate))
 }

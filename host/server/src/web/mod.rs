@@ -6,6 +6,7 @@
 
 mod api;
 mod auth;
+mod client_address;
 mod csrf;
 mod error;
 mod headers;

@@ -213,6 +213,7 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
     [
         ("system.url-prefix", old.url_prefix != new.url_prefix),
         ("system.listen", old.listen != new.listen),
+        ("system.trusted-proxies", old.trusted_proxies != new.trusted_proxies),
         ("system.control", old.control != new.control),
         ("tokens.keep-alive-days", before.tokens != after.tokens),
         ("proxy.max-request-bytes", before.proxy.max_request_bytes != after.proxy.max_request_bytes),
