@@ -6,6 +6,7 @@ use jackfield_config::{TrustedProxies, UrlPrefix};
 use jackfield_loader::Plugins;
 use jackfield_services::{
     accounts::Accounts, audit::Audit, database::Database, grants::Grants, integrations::Integrations, keys::Keys,
+    log_ins::LogInAudit,
     proxy::Proxy, reload::Reloader, removals::Removals, revocations::Revocations, session::Sessions,
     setup::SetupService, token_reads::TokenReads,
 };
@@ -19,6 +20,7 @@ pub struct App {
     pub grants: Grants,
     pub integrations: Integrations,
     pub keys: Keys,
+    pub log_in_audit: LogInAudit,
     pub plugins: Plugins,
     pub proxy: Proxy,
     pub reloader: Reloader,

@@ -18,8 +18,10 @@ mod pages;
 mod redirects;
 mod request_id;
 mod request_log;
+mod request_origin;
 mod routes;
 mod shown;
+mod token_limit;
 
 pub use pages::RedirectTarget;
 pub use routes::router;

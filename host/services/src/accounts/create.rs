@@ -22,19 +22,18 @@ pub struct NewUserIn {
     pub email: String,
     /// What people read.
     pub name: String,
-    /// Not empty. A short one is the operator's choice: see
-    /// [`NewUserIn::has_short_password`].
+    /// Not empty. A short one is the operator's choice: see [`NewUserIn::is_short`].
     pub password: SecretString,
     /// May do anything in every organization.
     pub superuser: bool,
 }
 
 impl NewUserIn {
-    /// Whether the password is shorter than 8 characters, the minimum of NIST SP 800-63B section
+    /// Whether a password is shorter than 8 characters, the minimum of NIST SP 800-63B section
     /// 3.1.1.2. That is worth a warning.
     #[must_use]
-    pub fn has_short_password(&self) -> bool {
-        self.password.expose_secret().chars().count() < SHORT_PASSWORD
+    pub fn is_short(password: &str) -> bool {
+        password.chars().count() < SHORT_PASSWORD
     }
 }
 

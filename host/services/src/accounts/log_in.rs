@@ -28,6 +28,18 @@ pub enum LogInError {
     Store(#[from] StoreError),
 }
 
+impl LogInError {
+    /// Why the log-in was refused, for the audit log; `None` if it was not refused but failed.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Wrong => Some("wrong"),
+            Self::SlowedDown { .. } => Some("slowed-down"),
+            Self::Store(_) => None,
+        }
+    }
+}
+
 impl Accounts {
     /// Checks an e-mail address and a password.
     ///

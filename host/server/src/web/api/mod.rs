@@ -1,5 +1,6 @@
 //! The JSON API, `/api/0/…`.
 
+mod api_tokens;
 mod audit;
 mod cursor;
 mod grants;
@@ -10,6 +11,7 @@ mod query;
 mod revocations;
 mod token;
 
+pub(in crate::web) use api_tokens::{create_token, revoke_token, tokens};
 pub(in crate::web) use audit::audit;
 pub(in crate::web) use cursor::{Cursor, PER_PAGE};
 pub(in crate::web) use grants::grants;

@@ -21,6 +21,7 @@ use crate::{
         error::WebError,
         html::html,
         redirects::found,
+        request_origin::RequestOrigin,
     },
 };
 use jackfield_config::UrlPrefix;
@@ -70,15 +71,22 @@ pub(in crate::web) async fn form(
 pub(in crate::web) async fn log_in(
     State(app): State<AppHandle>,
     BrowserSession(session): BrowserSession,
+    RequestOrigin(source): RequestOrigin,
     Form(form): Form<LogInForm>,
 ) -> Result<Response, WebError> {
     let next = safe_next(&app.url_prefix, &form.next);
     match app.accounts.log_in(&form.email, form.password).await {
         Ok(user) => {
-            session.log_in(user.id).await?;
+            app.log_in_audit.logged_in(user.id, &source).await?;
+            session.log_in(&user, &source).await?;
             Ok(found(&next))
         }
-        Err(error) => refused(&form.email, &next, error),
+        Err(error) => {
+            if let Some(reason) = error.refusal() {
+                app.log_in_audit.refused(&form.email, reason, source);
+            }
+            refused(&form.email, &next, error)
+        }
     }
 }
 
@@ -99,8 +107,16 @@ fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, WebEr
 }
 
 /// `POST /auth/logout/`: the button on every page.
-pub(in crate::web) async fn log_out(BrowserSession(session): BrowserSession) -> Result<Response, WebError> {
+pub(in crate::web) async fn log_out(
+    State(app): State<AppHandle>,
+    BrowserSession(session): BrowserSession,
+    RequestOrigin(source): RequestOrigin,
+) -> Result<Response, WebError> {
+    let user = session.user().await?;
     session.log_out().await?;
+    if let Some(user) = user {
+        app.log_in_audit.logged_out(user, &source).await?;
+    }
     Ok(found("/auth/login/"))
 }
 
