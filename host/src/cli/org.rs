@@ -133,9 +133,10 @@ fn print_contents(contents: &OrganizationContents, plans: &Plans) {
     }
 }
 
-/// Revokes first. If that is interrupted the organization is still there, and running this again
-/// goes on.
+/// Revokes before it removes. If that is interrupted the organization is still there, without
+/// members and tokens, and running this again goes on.
 async fn remove(organizations: &Organizations, slug: &str, plans: &Plans, per_minute: u32) -> anyhow::Result<()> {
+    organizations.close(slug).await?;
     let mut left = Vec::new();
     for (provider, plan) in &plans.of_providers {
         let run = BulkRun::new(plans.revocations.clone(), Disposition::Remove, per_minute);

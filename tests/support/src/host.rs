@@ -43,6 +43,7 @@ pub struct HostBuilder {
     url_prefix: Option<String>,
     control: Option<PathBuf>,
     secret_key: Option<String>,
+    trusted_proxy: Option<String>,
 }
 
 /// How long a dropped host may take to stop before it is killed.
@@ -118,6 +119,7 @@ impl HostBuilder {
             url_prefix: None,
             control: None,
             secret_key: None,
+            trusted_proxy: None,
         }
     }
 
@@ -167,6 +169,13 @@ impl HostBuilder {
     #[must_use]
     pub fn url_prefix(mut self, url_prefix: &str) -> Self {
         self.url_prefix = Some(url_prefix.to_owned());
+        self
+    }
+
+    /// Believes what a proxy at this address says of its clients.
+    #[must_use]
+    pub fn trusted_proxy(mut self, address: &str) -> Self {
+        self.trusted_proxy = Some(address.to_owned());
         self
     }
 
@@ -273,10 +282,11 @@ impl HostBuilder {
         let listed = toml_list(&self.default_integrations);
         let control = self.control.as_ref().map(|socket| format!("control = {socket:?}\n")).unwrap_or_default();
         let key = self.secret_key.as_ref().map(|key| format!("secret-key = {key:?}\n")).unwrap_or_default();
+        let proxies = self.trusted_proxy.as_ref().map(|at| format!("trusted-proxies = [{at:?}]\n")).unwrap_or_default();
         let url_prefix = self.url_prefix.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
         format!(
             "default-integrations = {listed}\n\n[system]\nurl-prefix = \"{url_prefix}\"\n\
-             listen = \"127.0.0.1:{port}\"\n{control}{key}\n[database]\nurl = \"{database}\"\n\n{}",
+             listen = \"127.0.0.1:{port}\"\n{control}{key}{proxies}\n[database]\nurl = \"{database}\"\n\n{}",
             self.toml
         )
     }

@@ -79,7 +79,7 @@ impl LoginLinks {
         let new = NewUserIn { email, name, password: random_text().into(), superuser: false };
         let user = app.accounts.create_user(new).await?;
         app.accounts.create_organization(ORGANIZATION, "Development", Some(EMAIL)).await?;
-        let scopes = [Scope::IntegrationsToken, Scope::OrgRead];
+        let scopes = [Scope::IntegrationsToken, Scope::IntegrationsProxy, Scope::OrgRead];
         let token = app.accounts.create_token(ORGANIZATION, "plugin dev", &scopes).await?;
         let current = Arc::new(Mutex::new(LoginLink::new()));
         Ok(Self { app, host: host.to_owned(), user, token, current })

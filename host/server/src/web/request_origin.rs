@@ -18,7 +18,7 @@ impl<S: Sync> FromRequestParts<S> for RequestOrigin {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let address = parts.extensions.get::<ClientAddress>().map(|client| client.address);
-        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        Ok(Self(RequestSource::new(address, agent, request_id::of(&parts.extensions))))
+        let agent = parts.headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        Ok(Self(RequestSource::new(address, agent.as_deref(), request_id::of(&parts.extensions))))
     }
 }

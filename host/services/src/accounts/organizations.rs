@@ -107,7 +107,25 @@ impl Organizations {
         Ok(self.store.read(move |tx| contents(tx, found)).await?)
     }
 
-    /// Removes an organization that has no integration any more, with its members and tokens.
+    /// Removes the members and the tokens of an organization that is about to be removed: nobody
+    /// connects anything to it or uses it while its integrations are revoked.
+    ///
+    /// # Errors
+    /// When there is no such organization.
+    pub async fn close(&self, slug: &str) -> Result<()> {
+        let id = organization(&self.store, slug).await?.id;
+        let close = move |tx: &mut Tx<'_>| {
+            let (members, tokens) = (members::remove_all(tx, id)?, api_tokens::delete_all(tx, id)?);
+            if members + tokens == 0 {
+                return Ok(());
+            }
+            let entry = by_operator(Action::OrganizationChange).organization(id).detail("change", "closed");
+            tx.audit(&entry.detail("members", members).detail("tokens", tokens))
+        };
+        Ok(self.store.write(close).await?)
+    }
+
+    /// Removes an organization that has no integration any more.
     ///
     /// # Errors
     /// When there is no such organization, or it has integrations.
@@ -121,7 +139,7 @@ impl Organizations {
             let Organization { id, slug, name } = contents.organization;
             organizations::delete(tx, id)?;
             let entry = by_operator(Action::OrganizationRemoval).organization_named(id, slug).detail("name", name);
-            tx.audit(&entry.detail("members", contents.members).detail("tokens", contents.tokens))?;
+            tx.audit(&entry)?;
             Ok(true)
         };
         if self.store.write(remove).await? { Ok(()) } else { Err(AccountsError::InUse(slug.to_owned())) }

@@ -154,6 +154,14 @@ pub fn delete(tx: &mut Tx<'_>, organization: OrganizationId, id: ApiTokenId) -> 
     Ok(diesel::delete(row).execute(tx.connection)? > 0)
 }
 
+/// Removes all tokens of an organization. Answers how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_all(tx: &mut Tx<'_>, organization: OrganizationId) -> StoreResult<usize> {
+    Ok(diesel::delete(t::table.filter(t::organization_id.eq(organization))).execute(tx.connection)?)
+}
+
 /// Notes that a token is used now, unless that was noted within `precision`.
 ///
 /// # Errors

@@ -68,3 +68,11 @@ pub fn count_with_role(tx: &mut Tx<'_>, organization: OrganizationId, role: &str
 pub fn remove(tx: &mut Tx<'_>, organization: OrganizationId, user: UserId) -> StoreResult<bool> {
     Ok(diesel::delete(t::table.find((organization, user))).execute(tx.connection)? > 0)
 }
+
+/// Removes all members of an organization. Answers how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub fn remove_all(tx: &mut Tx<'_>, organization: OrganizationId) -> StoreResult<usize> {
+    Ok(diesel::delete(t::table.filter(t::organization_id.eq(organization))).execute(tx.connection)?)
+}

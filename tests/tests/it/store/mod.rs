@@ -5,3 +5,4 @@ mod crashes;
 mod secret_search;
 mod secrets;
 pub(crate) mod tables;
+mod token_tables;
