@@ -25,11 +25,11 @@ async fn an_organization_is_renamed() -> Result<()> {
         let ours = json!({"slug": "acme-labs", "name": "Acme Labs", "members": 1, "tokens": 0, "integrations": 0});
         assert_eq!(listed[0], ours);
         let printed = app.host.run(&["org", "list"], "")?;
+        let taken = failure(&app.host, &["org", "rename", "other", "--slug", "acme-labs"])?;
+        let nothing = failure(&app.host, &["org", "rename", "other"])?;
+        let gone = failure(&app.host, &["org", "rename", "acme", "--name", "x"])?;
         allow_duplicates! {
-            assert_snapshot!(printed, @"");
-            assert_snapshot!(failure(&app.host, &["org", "rename", "other", "--slug", "acme-labs"])?, @"");
-            assert_snapshot!(failure(&app.host, &["org", "rename", "other"])?, @"");
-            assert_snapshot!(failure(&app.host, &["org", "rename", "acme", "--name", "x"])?, @"");
+            assert_snapshot!([printed, taken, nothing, gone].join("\n"), @"");
         }
         let rows = rows(&app.host)?;
         let row = rows.iter().find(|row| row["action"] == "organization-change").context("a row")?;
