@@ -85,7 +85,7 @@ impl ApiTokens {
         Self { store, noting: Arc::default() }
     }
 
-    /// Makes a token. Answers its text, which is stored nowhere, and what is known of it.
+    /// Makes a token. Returns its text, which is stored nowhere, and what is known of it.
     ///
     /// # Errors
     /// When a value is not valid.
@@ -129,7 +129,7 @@ impl ApiTokens {
         self.store.read(move |tx| api_tokens::of_organization(tx, organization)).await
     }
 
-    /// Revokes a token of an organization, and answers it: from now on it opens nothing. `None` if
+    /// Revokes a token of an organization, and returns it: from now on it opens nothing. `None` if
     /// there is none.
     ///
     /// # Errors

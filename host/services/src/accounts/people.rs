@@ -87,7 +87,7 @@ impl People {
         user(&self.store, email).await
     }
 
-    /// Gives a user another password, and ends their sessions. Answers how many there were.
+    /// Gives a user another password, and ends their sessions. Returns how many there were.
     ///
     /// # Errors
     /// When there is no such user, or the password is empty.
@@ -104,7 +104,7 @@ impl People {
         Ok(self.store.write(set).await?)
     }
 
-    /// Disables a user: they cannot log in, and their sessions end. Answers how many there were;
+    /// Disables a user: they cannot log in, and their sessions end. Returns how many there were;
     /// `None` if the user was disabled already.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl People {
         Ok(self.store.write(disable).await?)
     }
 
-    /// Lets a disabled user log in again. Answers whether they were disabled.
+    /// Lets a disabled user log in again. Returns whether they were disabled.
     ///
     /// # Errors
     /// When there is no such user.
@@ -134,7 +134,7 @@ impl People {
         Ok(self.store.write(enable).await?)
     }
 
-    /// Ends the sessions of a user. Answers how many there were.
+    /// Ends the sessions of a user. Returns how many there were.
     ///
     /// # Errors
     /// When there is no such user.
@@ -153,7 +153,7 @@ impl People {
     }
 
     /// Removes a user. Tokens of their accounts at services that nobody else has proved are to be
-    /// revoked; answers these revocations.
+    /// revoked; returns these revocations.
     ///
     /// # Errors
     /// When there is no such user.
@@ -174,7 +174,7 @@ impl People {
         }
     }
 
-    /// Answers whether the user is removed: no identity must be linked.
+    /// Returns whether the user is removed: no identity must be linked.
     async fn remove_without_identities(&self, user: User) -> StoreResult<bool> {
         let remove = move |tx: &mut Tx<'_>| {
             if !identities::of_user(tx, user.id)?.is_empty() {
@@ -226,7 +226,7 @@ fn contents(tx: &mut Tx<'_>, user: UserId) -> StoreResult<UserContents> {
     Ok(UserContents { organizations, without_owner, identities: identities.collect() })
 }
 
-/// Unlinks the first identity of a user. Answers the revocations of its tokens; `None` if the user
+/// Unlinks the first identity of a user. Returns the revocations of its tokens; `None` if the user
 /// has no identity.
 fn unlink_first(tx: &mut Tx<'_>, user: UserId) -> StoreResult<Option<Vec<RevocationId>>> {
     let Some(proved) = identities::of_user(tx, user)?.into_iter().next() else { return Ok(None) };

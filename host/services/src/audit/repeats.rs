@@ -76,7 +76,7 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    /// Counts a repeat, or several. Answers whether there is a first event in this window.
+    /// Counts a repeat, or several. Returns whether there is a first event in this window.
     pub(super) fn repeat(&self, kind: &Kind, times: u32, now: OffsetDateTime) -> bool {
         let mut known = self.known.lock();
         let Some(repeats) = known.get_mut(kind).filter(|repeats| now - repeats.since < WINDOW) else { return false };

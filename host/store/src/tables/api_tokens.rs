@@ -145,7 +145,7 @@ pub fn count_made_by(tx: &mut Tx<'_>, organization: OrganizationId, maker: &str)
     Ok(rows.count().get_result(tx.connection)?)
 }
 
-/// Removes a token of an organization. Answers whether there was one.
+/// Removes a token of an organization. Returns whether there was one.
 ///
 /// # Errors
 /// When the database fails.
@@ -154,7 +154,7 @@ pub fn delete(tx: &mut Tx<'_>, organization: OrganizationId, id: ApiTokenId) -> 
     Ok(diesel::delete(row).execute(tx.connection)? > 0)
 }
 
-/// Removes all tokens of an organization. Answers how many there were.
+/// Removes all tokens of an organization. Returns how many there were.
 ///
 /// # Errors
 /// When the database fails.

@@ -61,7 +61,7 @@ pub fn count_with_role(tx: &mut Tx<'_>, organization: OrganizationId, role: &str
     Ok(rows.count().get_result(tx.connection)?)
 }
 
-/// Removes a member. Answers whether there was one.
+/// Removes a member. Returns whether there was one.
 ///
 /// # Errors
 /// When the database fails.
@@ -69,7 +69,7 @@ pub fn remove(tx: &mut Tx<'_>, organization: OrganizationId, user: UserId) -> St
     Ok(diesel::delete(t::table.find((organization, user))).execute(tx.connection)? > 0)
 }
 
-/// Removes all members of an organization. Answers how many there were.
+/// Removes all members of an organization. Returns how many there were.
 ///
 /// # Errors
 /// When the database fails.

@@ -124,7 +124,7 @@ pub fn set_password(tx: &mut Tx<'_>, id: UserId, password_hash: &str) -> StoreRe
     Ok(())
 }
 
-/// Disables a user. Answers whether the user was enabled.
+/// Disables a user. Returns whether the user was enabled.
 ///
 /// # Errors
 /// When the database fails.
@@ -133,7 +133,7 @@ pub fn disable(tx: &mut Tx<'_>, id: UserId) -> StoreResult<bool> {
     Ok(diesel::update(row).set(t::disabled_at.eq(milliseconds(tx.now))).execute(tx.connection)? > 0)
 }
 
-/// Enables a user. Answers whether the user was disabled.
+/// Enables a user. Returns whether the user was disabled.
 ///
 /// # Errors
 /// When the database fails.

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Ends them. A log-in that is under way meanwhile brings no session either: it has read the
-/// generation before. Answers how many sessions there were.
+/// generation before. Returns how many sessions there were.
 ///
 /// # Errors
 /// When the database fails.
