@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::create::{AccountsError, Result, by_operator, checked_name, checked_slug, if_taken, organization};
 use jackfield_store::{
     Store, StoreResult, Tx, api_tokens,
-    audit::Action,
+    audit::{Action, with_names},
     integrations, members,
     organizations::{self, Organization},
 };
@@ -136,9 +136,11 @@ impl Organizations {
             if contents.integrations > 0 {
                 return Ok(false);
             }
-            let Organization { id, slug, name } = contents.organization;
+            let Organization { id, name, .. } = contents.organization;
+            let entry = by_operator(Action::OrganizationRemoval).organization(id).detail("name", name);
+            // While its slug can be looked up.
+            let entry = with_names(tx, &entry)?;
             organizations::delete(tx, id)?;
-            let entry = by_operator(Action::OrganizationRemoval).organization_named(id, slug).detail("name", name);
             tx.audit(&entry)?;
             Ok(true)
         };
