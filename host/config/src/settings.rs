@@ -18,6 +18,7 @@ use super::{
     diagnostic_collector::DiagnosticCollector,
     features::Features,
     fingerprint::Fingerprint,
+    literal_secrets,
     options::ProviderOptions,
     plugins::Plugins,
     providers,
@@ -58,6 +59,8 @@ pub struct Settings {
     pub options: BTreeMap<String, ProviderOptions>,
     /// Shows which keys differ in another file.
     pub fingerprint: Fingerprint,
+    /// What the operator should mend, though the host starts with it.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One entry of `default-integrations`.
@@ -150,7 +153,7 @@ fn parse(file: &Path, text: &str) -> (Settings, Vec<Diagnostic>) {
 
 /// Reads every section, also after a mistake, so that all diagnostics are collected.
 fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Settings {
-    let settings = Settings {
+    let mut settings = Settings {
         file: collector.file().to_owned(),
         default_integrations: listed_plugins(collector, root),
         system: System::read(collector, root),
@@ -163,7 +166,9 @@ fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Se
         providers: providers::read(collector, root),
         options: provider_options(collector, root),
         fingerprint: Fingerprint::of(root),
+        warnings: Vec::new(),
     };
+    settings.warnings = literal_secrets::report(collector, root, settings.system.url_prefix.is_https());
     if settings.system.url_prefix.is_https() {
         refuse_trial_settings(collector, root);
     }

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::lines::{plain_json, word};
+use super::lines::{line, plain_json, word};
 use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
     accounts::{Accounts, MemberOut, MemberRemoved, Members, Role},
@@ -54,20 +54,20 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
     match command {
         Command::Add { org, email, role } => {
             Accounts::new(store, Clock::system()).add_member(&org, &email, role).await?;
-            println!("{} is {role} of {org}", word(&email));
+            line!("{} is {role} of {org}", word(&email));
         }
         Command::List { org, json } => {
             for member in members.list(&org).await? {
-                println!("{}", if json { plain_json(&serde_json::to_string(&member)?) } else { line(&member) });
+                line!("{}", if json { plain_json(&serde_json::to_string(&member)?) } else { line(&member) });
             }
         }
         Command::Role { org, email, role } => {
             members.set_role(&org, &email, role).await?;
-            println!("{} is {role} of {org}", word(&email));
+            line!("{} is {role} of {org}", word(&email));
         }
         Command::Remove { org, email } => {
             let left = members.remove(&org, &email).await?;
-            println!("removed {} from {org}", word(&email));
+            line!("removed {} from {org}", word(&email));
             note(&org, left);
         }
     }
@@ -82,9 +82,9 @@ fn line(member: &MemberOut) -> String {
 
 fn note(org: &str, MemberRemoved { tokens, owners }: MemberRemoved) {
     if tokens > 0 {
-        println!("note: {tokens} tokens that they have made go on working: `jackfield token list {org}`");
+        line!("note: {tokens} tokens that they have made go on working: `jackfield token list {org}`");
     }
     if owners == 0 {
-        println!("note: {org} has no owner now: `jackfield member add {org} EMAIL --role owner`");
+        line!("note: {org} has no owner now: `jackfield member add {org} EMAIL --role owner`");
     }
 }

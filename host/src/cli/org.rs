@@ -5,10 +5,10 @@ use clap::Subcommand;
 
 use super::{
     confirm::confirm,
-    lines::{plain_json, word},
+    lines::{line, plain_json, word},
     revoke_report::{self, Tally},
 };
-use jackfield_config::{Settings, clock::Clock};
+use jackfield_config::{Settings, clock::Clock, text::escaped_lines};
 use jackfield_services::{
     Store,
     accounts::{Accounts, OrganizationContents, OrganizationOut, Organizations},
@@ -70,17 +70,17 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
         Command::Create { slug, name, owner } => {
             let accounts = Accounts::new(store, Clock::system());
             let organization = accounts.create_organization(&slug, &name, owner.as_deref()).await?;
-            println!("created organization {}", organization.slug);
+            line!("created organization {}", organization.slug);
         }
         Command::List { json } => {
             for organization in Organizations::new(store).list().await? {
                 let line = || line(&organization);
-                println!("{}", if json { plain_json(&serde_json::to_string(&organization)?) } else { line() });
+                line!("{}", if json { plain_json(&serde_json::to_string(&organization)?) } else { line() });
             }
         }
         Command::Rename { slug, name, new_slug } => {
             let renamed = Organizations::new(store).rename(&slug, new_slug.as_deref(), name.as_deref()).await?;
-            println!("renamed {slug} to {} {}", renamed.slug, word(&renamed.name));
+            line!("renamed {slug} to {} {}", renamed.slug, word(&renamed.name));
         }
         Command::Remove { slug, dry_run, yes, per_minute } => {
             let organizations = Organizations::new(store.clone());
@@ -112,7 +112,7 @@ async fn plans(settings: &Settings, store: Store, contents: &OrganizationContent
     let settings = if contents.providers.is_empty() { settings.without_plugins() } else { settings };
     // A plugin that does not load is passed over: the others must still be revoked.
     let loaded = load_plugins(&settings).await?;
-    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
+    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {}", escaped_lines(&diagnostic.to_string())));
     let revocations = Revocations::for_command(store, loaded.plugins);
     let mut of_providers = Vec::new();
     for provider in &contents.providers {
@@ -123,10 +123,10 @@ async fn plans(settings: &Settings, store: Store, contents: &OrganizationContent
 }
 
 fn print_contents(contents: &OrganizationContents, plans: &Plans) {
-    println!("organization   {} {}", contents.organization.slug, word(&contents.organization.name));
-    println!("members        {}", contents.members);
-    println!("API tokens     {}", contents.tokens);
-    println!("integrations   {}", contents.integrations);
+    line!("organization   {} {}", contents.organization.slug, word(&contents.organization.name));
+    line!("members        {}", contents.members);
+    line!("API tokens     {}", contents.tokens);
+    line!("integrations   {}", contents.integrations);
     for (provider, plan) in &plans.of_providers {
         println!();
         revoke_report::plan(provider, plan, false);
@@ -146,7 +146,7 @@ async fn remove(organizations: &Organizations, slug: &str, plans: &Plans, per_mi
         left.extend(tally.left_in_words(provider));
     }
     organizations.remove(slug).await?;
-    println!("removed organization {slug}");
+    line!("removed organization {slug}");
     if left.is_empty() {
         return Ok(());
     }

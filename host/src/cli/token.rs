@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     expiry::Expiry,
-    lines::{plain_json, word, word_or_none},
+    lines::{line, plain_json, word, word_or_none},
 };
 use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
@@ -72,7 +72,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
 
 async fn create(accounts: &Accounts, org: &str, new: NewTokenIn) -> anyhow::Result<()> {
     let organization = accounts.organization(org).await?.id;
-    println!("{}", accounts.tokens().create(organization, new, &Administrator::Operator).await?.0);
+    line!("{}", accounts.tokens().create(organization, new, &Administrator::Operator).await?.0);
     Ok(())
 }
 
@@ -80,7 +80,7 @@ async fn list(accounts: &Accounts, org: &str, json: bool) -> anyhow::Result<()> 
     let organization = accounts.organization(org).await?.id;
     for token in accounts.tokens().list(organization).await? {
         let token = ApiTokenOut::from(token);
-        println!("{}", if json { plain_json(&serde_json::to_string(&token)?) } else { line(&token) });
+        line!("{}", if json { plain_json(&serde_json::to_string(&token)?) } else { line(&token) });
     }
     Ok(())
 }
@@ -105,7 +105,7 @@ async fn revoke(accounts: &Accounts, org: &str, ids: Vec<ApiTokenId>) -> anyhow:
     let mut missing = Vec::new();
     for id in ids {
         match accounts.tokens().revoke(organization, id, &Administrator::Operator).await? {
-            Some(token) => println!("revoked token {id} {}", word(&token.name)),
+            Some(token) => line!("revoked token {id} {}", word(&token.name)),
             None => missing.push(id.to_string()),
         }
     }

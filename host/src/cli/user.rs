@@ -5,9 +5,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     confirm::confirm,
-    lines::{plain_json, word},
+    lines::{line, plain_json, word},
 };
-use jackfield_config::{Settings, clock::Clock};
+use jackfield_config::{Settings, clock::Clock, text::escaped_lines};
 use jackfield_services::{
     Store,
     accounts::{Accounts, NewUserIn, People, PersonOut, UserContents},
@@ -98,42 +98,43 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
             let password = password()?;
             let new = NewUserIn { name: name.unwrap_or_else(|| email.clone()), email, password, superuser };
             let user = Accounts::new(store, Clock::system()).create_user(new).await?;
-            println!("created user {}", user.email);
+            line!("created user {}", user.email);
         }
         Command::List { json } => {
             for person in people.list().await? {
-                println!("{}", if json { plain_json(&serde_json::to_string(&person)?) } else { line(&person) });
+                line!("{}", if json { plain_json(&serde_json::to_string(&person)?) } else { line(&person) });
             }
         }
         Command::Password { email, password_stdin: _ } => {
             let ended = people.set_password(&email, password()?).await?;
-            println!("changed the password of {}; {ended} sessions ended", word(&email));
+            line!("changed the password of {}; sessions ended: {ended}", word(&email));
         }
         Command::Disable { email } => match people.disable(&email).await? {
-            Some(ended) => println!("disabled {}; {ended} sessions ended", word(&email)),
-            None => println!("{} is disabled already", word(&email)),
+            Some(ended) => line!("disabled {}; sessions ended: {ended}", word(&email)),
+            None => line!("{} is disabled already", word(&email)),
         },
         Command::Enable { email } => {
             let was_disabled = people.enable(&email).await?;
-            println!("{} {}", word(&email), if was_disabled { "can log in again" } else { "is not disabled" });
+            line!("{} {}", word(&email), if was_disabled { "can log in again" } else { "is not disabled" });
         }
         Command::Remove { email, dry_run, yes } => {
             print_contents(&email, &people.contents(&email).await?);
             if !dry_run {
                 confirm(&email, yes)?;
                 let revocations = people.remove(&email).await?;
-                println!("removed {}", word(&email));
+                line!("removed {}", word(&email));
                 revoke(settings, store, revocations).await?;
             }
         }
         Command::Sessions(SessionsCommand::List { email, json }) => {
             let user = people.find(&email).await?.id;
             for session in sessions_of(&store, user).await? {
-                println!("{}", if json { plain_json(&serde_json::to_string(&session)?) } else { session_line(&session) });
+                line!("{}", if json { plain_json(&serde_json::to_string(&session)?) } else { session_line(&session) });
             }
         }
         Command::Sessions(SessionsCommand::End { email }) => {
-            println!("{} sessions of {} ended", people.end_sessions(&email).await?, word(&email));
+            let ended = people.end_sessions(&email).await?;
+            line!("ended the sessions of {}: {ended}", word(&email));
         }
     }
     Ok(())
@@ -164,14 +165,14 @@ fn session_line(session: &SessionOut) -> String {
 }
 
 fn print_contents(email: &str, UserContents { organizations, without_owner, identities }: &UserContents) {
-    println!("user           {}", word(email));
-    println!("organizations  {}", words_or_none(organizations));
+    line!("user           {}", word(email));
+    line!("organizations  {}", words_or_none(organizations));
     if !without_owner.is_empty() {
-        println!("  no owner     {}: nobody else is their owner", words_or_none(without_owner));
+        line!("  no owner     {}: nobody else is their owner", words_or_none(without_owner));
     }
-    println!("accounts       {}", words_or_none(identities));
+    line!("accounts       {}", words_or_none(identities));
     if !identities.is_empty() {
-        println!("revoked        the tokens of these accounts, unless another user has proved the same");
+        line!("revoked        the tokens of these accounts, unless another user has proved the same");
     }
 }
 
@@ -185,7 +186,7 @@ async fn revoke(settings: &Settings, store: Store, revocations: Vec<RevocationId
         return Ok(());
     }
     let loaded = load_plugins(settings).await?;
-    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
+    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {}", escaped_lines(&diagnostic.to_string())));
     let service = Revocations::for_command(store, loaded.plugins);
     let mut left = 0;
     for id in revocations {
@@ -194,7 +195,7 @@ async fn revoke(settings: &Settings, store: Store, revocations: Vec<RevocationId
         }
     }
     if left > 0 {
-        println!("note: {left} revocations are not done: a running host goes on trying, see `jackfield revoke --status`");
+        line!("note: {left} revocations are not done: a running host goes on trying, see `jackfield revoke --status`");
     }
     Ok(())
 }

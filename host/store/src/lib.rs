@@ -50,5 +50,7 @@ pub use tables::{
     integrations, members, organization_integrations, organizations, refreshes, revocations, sealed_columns, sessions,
     setups, user_identities, users, webhooks,
 };
-pub use transactions::{bootstrap::secret_key_in_use, key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions};
+pub use transactions::{
+    bootstrap::secret_key_in_use, key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions,
+};
 pub use tx::Tx;

@@ -7,7 +7,10 @@ use jackfield_config::clock::Clock;
 use time::OffsetDateTime;
 
 use crate::{
-    database::{connection::AnyConnection, schema::{seal_keys, setups}},
+    database::{
+        connection::AnyConnection,
+        schema::{seal_keys, setups},
+    },
     error::StoreResult,
     store::Store,
     tx::Tx,

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Once,
 };
 
 use axum::{
@@ -30,14 +31,36 @@ pub(in crate::web) async fn locate(State(app): State<AppHandle>, mut request: Re
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
         let address = app.trusted_proxies.client(peer.ip(), forwarded(request.headers()));
         let is_from_trusted_proxy = app.trusted_proxies.contains(peer.ip());
+        if !is_from_trusted_proxy && request.headers().contains_key(FORWARDED) {
+            warn_of_proxy(peer.ip());
+        }
         request.extensions_mut().insert(ClientAddress { address, is_from_trusted_proxy });
     }
     request
 }
 
+const FORWARDED: &str = "x-forwarded-for";
+
+/// Once: a stranger can send the header too. From outside it is likely no proxy of the operator's.
+fn warn_of_proxy(peer: IpAddr) {
+    static ONCE: Once = Once::new();
+    let is_near = match peer.to_canonical() {
+        IpAddr::V4(peer) => peer.is_loopback() || peer.is_private(),
+        IpAddr::V6(peer) => peer.is_loopback() || peer.is_unique_local(),
+    };
+    if is_near {
+        ONCE.call_once(|| {
+            tracing::warn!(
+                network.peer.address = %peer,
+                "a proxy that is not in system.trusted-proxies names its clients: all of them count as one"
+            );
+        });
+    }
+}
+
 /// A value that is not text ends the list: whoever sent it is not a proxy of ours.
 fn forwarded(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = &str> {
-    headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default())
+    headers.get_all(FORWARDED).iter().map(|value| value.to_str().unwrap_or_default())
 }
 
 impl<S: Sync> FromRequestParts<S> for ClientAddress {

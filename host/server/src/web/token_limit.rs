@@ -12,7 +12,8 @@ use serde::Deserialize;
 use super::error::{Problem, WebError};
 use jackfield_services::{accounts::Access, integrations::IntegrationId};
 
-const WHOLE_ORGANIZATION: &str = "This token is limited to some integrations, and this concerns the whole organization.";
+const WHOLE_ORGANIZATION: &str =
+    "This token is limited to some integrations, and this concerns the whole organization.";
 
 #[derive(Deserialize)]
 struct IntegrationPath {

@@ -7,13 +7,7 @@ use super::{
     role::Role,
 };
 use jackfield_config::clock::rfc3339;
-use jackfield_store::{
-    Store, Tx, api_tokens,
-    audit::Action,
-    members,
-    organizations::Organization,
-    users::User,
-};
+use jackfield_store::{Store, Tx, api_tokens, audit::Action, members, organizations::Organization, users::User};
 
 /// The members of organizations. Cheap to clone.
 #[derive(Clone)]

@@ -4,11 +4,15 @@ mod access;
 mod administrator;
 mod api_token_out;
 mod api_tokens;
+mod counters;
 mod create;
+mod devices;
+mod hash_memory;
 mod log_in;
 mod members;
 mod organizations;
 mod password;
+mod password_queue;
 mod people;
 mod role;
 mod throttle;
@@ -21,12 +25,14 @@ pub use administrator::Administrator;
 pub use api_token_out::ApiTokenOut;
 pub use api_tokens::{ApiTokens, NewTokenIn, TokenError};
 pub use create::{AccountsError, NewUserIn};
-pub use log_in::LogInError;
+use devices::Devices;
+pub use log_in::{LogInError, LogInRequest, LoggedIn};
 pub use members::{MemberOut, MemberRemoved, Members};
 pub use organizations::{OrganizationContents, OrganizationOut, Organizations};
+use password_queue::PasswordQueue;
+use people::identity_entry;
 pub use people::{People, PersonOut, UserContents};
 pub use role::{Role, Scope};
-use people::identity_entry;
 use throttle::Throttle;
 
 use jackfield_config::clock::Clock;
@@ -35,9 +41,7 @@ pub use jackfield_store::{
     removal::IdentityUnlinked, users::User,
 };
 use jackfield_store::{
-    Store, StoreResult,
-    audit::Actor,
-    identities, organizations as organization_rows, removal, users,
+    Store, StoreResult, audit::Actor, identities, organizations as organization_rows, removal, users,
 };
 
 /// All accounts of this host.
@@ -46,14 +50,17 @@ pub struct Accounts {
     store: Store,
     throttle: Arc<Throttle>,
     tokens: ApiTokens,
+    devices: Devices,
+    passwords: PasswordQueue,
 }
 
 impl Accounts {
     /// Accounts in this database.
     #[must_use]
     pub fn new(store: Store, clock: Clock) -> Self {
+        let devices = Devices::new(store.sealer().secret_keys().clone(), clock.clone());
         let throttle = Arc::new(Throttle::new(clock));
-        Self { tokens: ApiTokens::new(store.clone()), store, throttle }
+        Self { tokens: ApiTokens::new(store.clone()), store, throttle, devices, passwords: PasswordQueue::new() }
     }
 
     /// The API tokens.

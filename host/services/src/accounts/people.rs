@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{
     create::{AccountsError, Result, by_operator, user},
-    password,
+    password::{self, LONGEST_PASSWORD},
+    password_queue::PasswordQueue,
 };
 use jackfield_config::clock::rfc3339;
 use jackfield_store::{
@@ -21,6 +22,7 @@ use jackfield_store::{
 #[derive(Clone)]
 pub struct People {
     store: Store,
+    passwords: PasswordQueue,
 }
 
 /// A user, as an operator sees them.
@@ -67,8 +69,8 @@ pub struct UserContents {
 impl People {
     /// Users in this database.
     #[must_use]
-    pub const fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store) -> Self {
+        Self { store, passwords: PasswordQueue::new() }
     }
 
     /// All users, by e-mail address.
@@ -95,8 +97,11 @@ impl People {
         if new.expose_secret().is_empty() {
             return Err(AccountsError::Password);
         }
+        if new.expose_secret().len() > LONGEST_PASSWORD {
+            return Err(AccountsError::LongPassword);
+        }
         let user = self.find(email).await?;
-        let hash = password::hash(new).await?;
+        let hash = password::hash(&self.passwords, new).await?;
         let set = move |tx: &mut Tx<'_>| {
             users::set_password(tx, user.id, &hash)?;
             end_sessions(tx, &user, "password")

@@ -128,6 +128,7 @@ impl Reloader {
         running: &mut Running,
         (settings, mut diagnostics): (Settings, Vec<Diagnostic>),
     ) -> Result<Reloaded, ReloadError> {
+        settings.warnings.iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
         let secret_keys = self.secret_keys(&settings).await.map_err(|diagnostic| diagnostics.push(diagnostic)).ok();
         let outbound = self.outbound(&settings, running)?;
         if !diagnostics.is_empty() {

@@ -59,8 +59,7 @@ pub fn save(
     sealed_data: &[u8],
     expires_at: OffsetDateTime,
 ) -> StoreResult<()> {
-    let changed =
-        (t::user_id.eq(user), t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
+    let changed = (t::user_id.eq(user), t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
     diesel::update(t::table.find(key)).set(changed).execute(tx.connection)?;
     Ok(())
 }

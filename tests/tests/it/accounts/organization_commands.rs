@@ -29,7 +29,15 @@ async fn an_organization_is_renamed() -> Result<()> {
         let nothing = failure(&app.host, &["org", "rename", "other"])?;
         let gone = failure(&app.host, &["org", "rename", "acme", "--name", "x"])?;
         allow_duplicates! {
-            assert_snapshot!([printed, taken, nothing, gone].join("\n"), @"");
+            assert_snapshot!([printed, taken, nothing, gone].join("\n"), @r#"
+            acme-labs "Acme Labs" members 1 tokens 0 integrations 0
+            other "other Inc" members 0 tokens 0 integrations 0
+            error: there is an organization with the slug acme-labs already
+
+            error: nothing to change: say what with --name or --slug
+
+            error: there is no organization with the slug acme; make one with `jackfield org create`
+            "#);
         }
         let rows = rows(&app.host)?;
         let row = rows.iter().find(|row| row["action"] == "organization-change").context("a row")?;
@@ -52,7 +60,18 @@ async fn an_organization_is_removed_with_all_it_has_and_that_is_revoked() -> Res
 
         let said = app.host.run(&["org", "remove", "acme", "--dry-run"], "")?;
         allow_duplicates! {
-            assert_snapshot!(redacted(&said), @"");
+            assert_snapshot!(redacted(&said), @r#"
+            organization   acme "acme Inc"
+            members        1
+            API tokens     1
+            integrations   1
+
+            provider       slack
+            organizations  1
+            integrations   1, removed
+            grants         1
+            revoked        by a way of the plugin's own, or not at all: no revocation endpoint is known
+            "#);
         }
         assert_eq!(client.get(&client.path).await?.status, 200, "a dry run changes nothing");
         assert!(failure(&app.host, &["org", "remove", "acme"])?.contains("say --yes"));
@@ -62,7 +81,9 @@ async fn an_organization_is_removed_with_all_it_has_and_that_is_revoked() -> Res
         assert_eq!(client.get(&client.path).await?.status, 401, "its tokens open nothing");
         assert_eq!(user.visit("/organizations/acme/integrations/").await?.status, 404);
         assert_eq!(user.visit("/organizations/other/integrations/").await?.status, 200);
-        assert!(failure(&app.host, &["org", "remove", "acme", "--yes"])?.contains("no organization with the slug acme"));
+        assert!(
+            failure(&app.host, &["org", "remove", "acme", "--yes"])?.contains("no organization with the slug acme")
+        );
         let rows = rows(&app.host)?;
         let of = |action: &str| rows.iter().find(|row| row["action"] == action).map(|row| row["detail"].clone());
         assert_eq!(of("organization-change"), Some(json!({"change": "closed", "members": 1, "tokens": 1})));

@@ -46,18 +46,18 @@ async fn another_password_a_disabling_and_an_operators_word_end_sessions_and_set
         app.host.run(&["user", "sessions", "end", ADA], "")?;
 
         let said = ends_the_session(&app, &["user", "sessions", "end", ADA], "").await?;
-        assert_eq!(said, "1 sessions of owner@example.com ended");
+        assert_eq!(said, "ended the sessions of owner@example.com: 1");
 
         let new = "another long password";
         let said = ends_the_session(&app, &["user", "password", ADA, "--password-stdin"], new).await?;
-        assert_eq!(said, "changed the password of owner@example.com; 1 sessions ended");
+        assert_eq!(said, "changed the password of owner@example.com; sessions ended: 1");
         let user = HttpClient::new(&app.host.url);
         assert_eq!(user.log_in(ADA, PASSWORD).await?.status, 401);
         assert_eq!(user.log_in(ADA, new).await?.status, 302);
         app.host.run(&["user", "password", ADA, "--password-stdin"], PASSWORD)?;
 
         let said = ends_the_session(&app, &["user", "disable", ADA], "").await?;
-        assert_eq!(said, "disabled owner@example.com; 1 sessions ended");
+        assert_eq!(said, "disabled owner@example.com; sessions ended: 1");
         assert_eq!(app.host.run(&["user", "disable", ADA], "")?, "owner@example.com is disabled already");
         let (right, wrong) = (user.log_in(ADA, PASSWORD).await?, user.log_in(ADA, "wrong password").await?);
         assert_eq!((right.status, right.text), (401, wrong.text), "it says nothing of the password");
@@ -90,9 +90,9 @@ async fn a_session_says_where_and_when_it_began() -> Result<()> {
     let log_in = user.request(reqwest::Method::POST, "/auth/login/").header("user-agent", "Browser/7").form(&form);
     assert_eq!(user.send(log_in).await?.status, 302);
     let printed = app.host.run(&["user", "sessions", "list", ADA], "")?;
-    assert_snapshot!(redacted(&printed), @"");
+    assert_snapshot!(redacted(&printed), @"since [time] until [time] from 127.0.0.1 by Browser/7");
     let printed = app.host.run(&["user", "list"], "")?;
-    assert_snapshot!(redacted(&printed), @"");
+    assert_snapshot!(redacted(&printed), @"owner@example.com owner@example.com - sessions 1");
     Ok(())
 }
 
@@ -134,7 +134,13 @@ async fn a_user_is_removed_and_the_tokens_of_their_accounts_are_revoked() -> Res
         assert!(user.install("acme", "slack").await?.dialog()?.success);
         let said = app.host.run(&["user", "remove", ADA, "--dry-run"], "")?;
         allow_duplicates! {
-            assert_snapshot!(said, @"");
+            assert_snapshot!(said, @r#"
+            user           owner@example.com
+            organizations  acme
+              no owner     acme: nobody else is their owner
+            accounts       "slack U0ADA"
+            revoked        the tokens of these accounts, unless another user has proved the same
+            "#);
         }
         assert!(is_logged_in(&user).await?, "a dry run changes nothing");
         let said = failure(&app.host, &["user", "remove", ADA])?;
@@ -166,7 +172,10 @@ async fn a_member_gets_another_role_and_is_removed() -> Result<()> {
         assert_eq!(app.host.run(&["member", "list", "acme"], "")?, format!("admin    {ADA} {ADA}"));
         let said = app.host.run(&["member", "remove", "acme", ADA], "")?;
         allow_duplicates! {
-            assert_snapshot!(said, @"");
+            assert_snapshot!(said, @"
+            removed owner@example.com from acme
+            note: acme has no owner now: `jackfield member add acme EMAIL --role owner`
+            ");
         }
         assert_eq!(user.visit(PAGE).await?.status, 404);
         assert_eq!(user.visit("/account/").await?.status, 200, "the user stays");
@@ -197,8 +206,8 @@ async fn who_is_not_there_is_told_and_nothing_is_done() -> Result<()> {
         let said = failure(&app.host, command)?;
         assert!(said.contains("there is no user with the e-mail address nobody@example.com"), "{command:?}: {said}");
     }
-    assert_snapshot!(failure(&app.host, &["member", "remove", "acme", "eve@example.com"])?, @"");
-    assert_snapshot!(failure(&app.host, &["member", "role", "nowhere", "eve@example.com", "owner"])?, @"");
+    assert_snapshot!(failure(&app.host, &["member", "remove", "acme", "eve@example.com"])?, @"error: eve@example.com is not a member of acme; `jackfield member list acme` has those who are");
+    assert_snapshot!(failure(&app.host, &["member", "role", "nowhere", "eve@example.com", "owner"])?, @"error: there is no organization with the slug nowhere; make one with `jackfield org create`");
     let mut help = Command::new(crate::app::program().path);
     let help = help.args(["user", "--help"]).output()?;
     let help = String::from_utf8_lossy(&help.stdout).into_owned();

@@ -9,6 +9,7 @@ mod providers;
 mod proxy;
 mod query;
 mod revocations;
+mod selector;
 mod token;
 
 pub(in crate::web) use api_tokens::{create_token, revoke_token, tokens};
