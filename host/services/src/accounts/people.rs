@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     create::{AccountsError, Result, by_operator, user},
+    identity_entry::identity_entry,
     password::{self, LONGEST_PASSWORD},
     password_queue::PasswordQueue,
 };
@@ -13,8 +14,7 @@ use jackfield_config::clock::rfc3339;
 use jackfield_store::{
     RevocationId, Store, StoreResult, Tx, UserId,
     audit::{Action, Actor, Entry},
-    identities::{self, Identity},
-    members, removal, sessions, user_sessions,
+    identities, members, removal, sessions, user_sessions,
     users::{self, User},
 };
 
@@ -240,13 +240,4 @@ fn unlink_first(tx: &mut Tx<'_>, user: UserId) -> StoreResult<Option<Vec<Revocat
         tx.audit(&identity_entry(Actor::operator(), &proved))?;
     }
     Ok(Some(unlinked.revocations))
-}
-
-/// An identity is a person's own, so the entry has no organization.
-pub(super) fn identity_entry(actor: Actor, identity: &Identity) -> Entry {
-    Entry::new(Action::IdentityUnlink, actor)
-        .provider(&identity.identity_type)
-        .external_id(&identity.external_id)
-        .detail("identity", identity.id.to_string())
-        .detail("instance", identity.instance.as_str())
 }
