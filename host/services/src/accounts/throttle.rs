@@ -72,6 +72,7 @@ struct AllCounters {
 
 /// An attempt that was allowed. It counts as failed until it is said otherwise, so that of many at
 /// the same time only a few are allowed.
+#[derive(Debug)]
 pub(super) enum Attempt {
     Device(CounterKey),
     Stranger { pair: CounterKey, client: CounterKey, account: CounterKey },
