@@ -22,6 +22,7 @@ mod token;
 use std::sync::Arc;
 
 pub use access::Access;
+pub(crate) use access::locked_access;
 pub use administrator::Administrator;
 pub use api_token_out::ApiTokenOut;
 pub use api_tokens::{ApiTokens, NewTokenIn, TokenError};

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::{
     active::{ActiveSetup, Setup, UnstoredTokens},
-    install::{Installation, OTHER_ACCOUNT, Stored},
+    install::{ACCOUNT_TAKEN, Installation, OTHER_ACCOUNT, Stored},
     pending::PendingSetups,
+    permission::Permission,
     rate_limit::RateLimit,
     refusal::Refusal,
     result::SetupResult,
@@ -36,6 +37,7 @@ pub(super) struct Finisher {
     pub(super) revocations: Revocations,
     pub(super) rate_limit: RateLimit,
     pub(super) clock: Clock,
+    pub(super) permission: Permission,
 }
 
 impl Finisher {
@@ -61,6 +63,8 @@ impl Finisher {
                 Ok(Outcome::Ended(succeeded(provider, &active, &installed)))
             }
             Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &active, other_account()))),
+            Ok(Stored::AccountTaken) => Ok(Outcome::Ended(failed(provider, &active, account_taken()))),
+            Ok(Stored::Refused(refusal)) => Ok(Outcome::refused(provider.id(), refusal)),
             Ok(Stored::NotOurs) => Ok(Outcome::refused(provider.id(), Refusal::StartedAnew)),
             Err(error) => {
                 tracing::error!(
@@ -92,6 +96,7 @@ impl Finisher {
             integration,
             tokens,
             digest: provider.plugin().digest.clone(),
+            permission: self.permission.clone(),
         };
         self.store.write(move |tx| installation.store(tx)).await
     }
@@ -154,7 +159,7 @@ fn succeeded(provider: &Provider, active: &ActiveSetup, installed: &Installed) -
         integration.id = %installed.integration.id,
         "an integration is installed"
     );
-    let integration = IntegrationOut::new(installed, provider.name());
+    let integration = IntegrationOut::new(installed, provider.name(), provider.config());
     let data = serde_json::to_value(integration).unwrap_or(Value::Null);
     result(provider, active, data, None)
 }
@@ -189,4 +194,10 @@ fn result(provider: &Provider, active: &ActiveSetup, data: Value, failed: Option
 fn other_account() -> Failure {
     let message = "This is another account than the one that is to be re-authenticated; nothing was changed.";
     Failure { message: message.to_owned(), check: Some(OTHER_ACCOUNT) }
+}
+
+/// It does not say who: that is nobody's business.
+fn account_taken() -> Failure {
+    let message = "Another organization on this host has connected this account, and accounts are not shared here; nothing was saved.";
+    Failure { message: message.to_owned(), check: Some(ACCOUNT_TAKEN) }
 }

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{detached::run_detached, grants::Grants, session::SessionKey};
 use jackfield_loader::{Plugins, Provider, State, Tokens, WebhookRequest, WebhookResponse};
-use jackfield_store::{IntegrationId, Store, StoreResult, integrations, setups::Claim, webhooks::Owner};
+use jackfield_store::{
+    IntegrationId, OrganizationId, Store, StoreResult, Tx, organization_integrations, setups::Claim, webhooks::Owner,
+};
 
 /// What comes of a call to a webhook.
 #[derive(Debug)]
@@ -59,7 +61,9 @@ impl WebhookReceiver {
             }
         }
         match self.pending.webhook_owner(id, key).await? {
-            Some(Owner::Integration(integration)) => self.receive_installed(&provider, integration, request).await,
+            Some(Owner::Integration(integration, organization)) => {
+                self.receive_installed(&provider, organization, integration, request).await
+            }
             Some(Owner::Setup(_)) | None => Ok(WebhookOutcome::NotFound),
         }
     }
@@ -67,12 +71,14 @@ impl WebhookReceiver {
     async fn receive_installed(
         &self,
         provider: &Provider,
+        organization: OrganizationId,
         integration: IntegrationId,
         request: WebhookRequest,
     ) -> StoreResult<WebhookOutcome> {
-        let metadata = self.store.read(move |tx| integrations::metadata(tx, integration)).await?;
-        let Some(metadata) = metadata else { return Ok(WebhookOutcome::NotFound) };
-        Ok(ask(provider, request, metadata, Some(&self.grants.token_source(integration))).await)
+        let read = move |tx: &mut Tx<'_>| organization_integrations::metadata(tx, organization, integration);
+        let Some(metadata) = self.store.read(read).await? else { return Ok(WebhookOutcome::NotFound) };
+        let tokens = self.grants.token_source(organization, integration);
+        Ok(ask(provider, request, metadata, Some(&tokens)).await)
     }
 
     async fn receive_in_setup(
