@@ -47,7 +47,7 @@ fn data_keys(status: &str) -> Vec<&str> {
 
 /// What `key rotate` prints, without how far it came and what the running host can have done first.
 fn of_rotation(said: &str) -> String {
-    let progress = [(r"(?m)^sealed anew  \d+\n", ""), (r"\d+ in all", "[count] in all"), (r"(?m)^removed .*\n?", "")];
+    let progress = [(r"(?m)^resealed     \d+\n", ""), (r"\d+ in all", "[count] in all"), (r"(?m)^removed .*\n?", "")];
     redacted_with(said, &progress)
 }
 
@@ -65,7 +65,7 @@ async fn a_rotation_seals_everything_anew_while_the_host_serves() -> Result<()> 
             allow_duplicates! {
                 assert_snapshot!(of_rotation(&said), @"
                 current key  [key]
-                sealed anew  [count] in all
+                resealed     [count] in all
                 ");
             }
             assert!(app.host.log()?.contains("keys are rotated"), "the running host has done it");
@@ -230,7 +230,7 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         allow_duplicates! {
             assert_snapshot!(of_rotation(&said), @"
             current key  [key]
-            sealed anew  [count] in all
+            resealed     [count] in all
             note: 1 values cannot be opened and were left as they are; `jackfield key check` says which
             ");
         }
@@ -240,7 +240,7 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
     }
     assert_snapshot!(checks, @"
     X'01'
-    organization_integrations  1 / 1  a sealed value is cut
+    organization_integrations  1 / 1  a sealed value is truncated
     error: 1 sealed values cannot be opened
       help: authenticate again what they belong to, or put back the secret key they were sealed under
 

@@ -7,12 +7,11 @@ use jackfield_services::accounts::{Accounts, Administrator, NewTokenIn, Scope};
 use jackfield_store::{
     Store,
     api_tokens::{self, NewApiToken},
-    organization_integrations, organizations,
 };
 use sha2::{Digest, Sha256};
 use time::Duration;
 
-use super::tables::{NOW, each_database, workspace};
+use super::tables::{NOW, each_database, install, workspace};
 
 /// The statements that change tokens of before, as an upgrade runs them.
 const UPGRADE: &str = include_str!("../../../../host/store/migrations/sqlite/2026-11-30-000030_api_tokens/up.sql");
@@ -93,24 +92,14 @@ async fn a_token_from_before_has_no_checksum_and_keeps_both_rights() -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_holds_for_what_is_connected_later_and_what_is_gone_opens_nothing() -> Result<()> {
-    use jackfield_store::integrations;
     for database in each_database().await? {
         let (accounts, store, _) = accounts(&database.store);
         accounts.create_organization("acme", "Acme", None).await?;
-        let connect = async |name: &'static str| {
-            let connect = move |tx: &mut jackfield_store::Tx<'_>| {
-                let acme = organizations::by_slug(tx, "acme")?.expect("it is there").id;
-                let (stored, _) = integrations::install(tx, workspace(name, name, "x"))?;
-                organization_integrations::link(tx, acme, stored.id, None)?;
-                Ok(stored.id)
-            };
-            anyhow::Ok(store.write(connect).await?)
-        };
         let acme = accounts.organization("acme").await?.id;
-        let first = connect("T1").await?;
+        let first = install(&store, acme, workspace("T1", "one", "x")).await?;
         let limited = NewTokenIn { integrations: Some(vec![first]), ..new(Scope::OrgRead) };
         let (token, _) = accounts.tokens().create(acme, limited, &Administrator::Operator).await?;
-        let later = connect("T2").await?;
+        let later = install(&store, acme, workspace("T2", "two", "y")).await?;
         let access = accounts.token_access(&token).await?.context("it opens")?;
         assert_eq!((access.may_use(first), access.may_use(later)), (true, false));
         store.tamper("DELETE FROM integrations WHERE external_id = 'T1'").await?;
