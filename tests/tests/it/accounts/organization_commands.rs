@@ -103,7 +103,7 @@ async fn what_another_organization_also_has_stays_theirs() -> Result<()> {
         assert!(user.install(organization, "slack").await?.dialog()?.success);
     }
     let said = app.host.run(&["org", "remove", "acme", "--yes", "--per-minute", "6000"], "")?;
-    assert!(said.contains("other organizations use it"), "{said}");
+    assert!(said.contains("other organizations use them too, and keep theirs"), "{said}");
     let left = user.visit("/api/0/organizations/other/integrations/").await?.json()?;
     assert_eq!((left[0]["status"].as_str(), left.as_array().map(Vec::len)), (Some("active"), Some(1)));
     Ok(())
