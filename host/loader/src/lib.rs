@@ -30,6 +30,7 @@
 //! configuration.
 
 mod declared;
+mod elf_fault;
 mod library;
 mod loading;
 mod provider;
@@ -38,8 +39,10 @@ mod provider_reach;
 mod refusal;
 mod registry;
 mod runtime;
+mod step_outcome;
 
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
+pub use elf_fault::ElfFault;
 pub use jackfield_config::{Http, ProviderOptions};
 pub use jackfield_outbound::Outbound;
 pub use jackfield_plugin_abi::envelope::{
@@ -57,6 +60,7 @@ pub use runtime::{
     LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
     Tokens, TransportError, worker, worker::Sandbox,
 };
+pub use step_outcome::StepOutcome;
 
 /// Compiles the program in the README.
 #[cfg(doctest)]

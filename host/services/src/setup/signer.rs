@@ -23,6 +23,7 @@ fn canonical(setup: &Setup, provider: &SignedProvider<'_>) -> Vec<u8> {
         setup.step.to_string(),
         state,
         Value::from(setup.hosts.clone()).to_string(),
+        Value::from(setup.url_fields.clone()).to_string(),
         setup.dialog.to_string(),
         optional(setup.channel.as_ref().map(|channel| channel.as_str().to_owned())),
         setup.started.to_string(),
@@ -211,6 +212,7 @@ mod tests {
             ("hosts", json!([])),
             ("hosts", json!(["a", "c"])),
             ("hosts", json!(["a\",\"b"])),
+            ("url_fields", json!(["a"])),
             ("dialog", json!(false)),
             ("channel", json!(null)),
             ("channel", json!("0123456789abcdeg")),
@@ -221,6 +223,18 @@ mod tests {
             tampered["setup"][field] = value;
             assert!(!is_signed(&tampered, 7, provider("d", &STEPS)), "{field}");
         }
+    }
+
+    /// One in some fifty thousand numbers near this one was printed, read and printed as another.
+    #[test]
+    fn a_number_in_the_state_is_no_tampering() {
+        let mut setup: Value = signed();
+        setup["setup"]["state"] = json!({"rate": 0.000_000_222_690_567_911_365_56, "small": 5e-324, "large": f64::MAX});
+        let setup: Setup = serde_json::from_value(setup["setup"].take()).expect("a setup");
+        let text = signer(7).sign(&setup, provider("d", &STEPS));
+        let unverified = Signer::read(&text).expect("it is readable");
+        assert_eq!(unverified.setup, setup);
+        assert!(signer(7).is_signed(&unverified, provider("d", &STEPS)));
     }
 
     proptest! {

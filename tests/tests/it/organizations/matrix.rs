@@ -33,7 +33,7 @@ enum Serves {
 }
 
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, Serves); 34] = [
+const ROUTES: [(&str, &str, Serves); 37] = [
     ("GET", "/api/0/organizations/{org}/config/integrations/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/audit/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/integrations/", Serves::Organization),
@@ -58,8 +58,11 @@ const ROUTES: [(&str, &str, Serves); 34] = [
     ("GET", "/organizations/{org}/integrations/{id}/remove/", Serves::Integration),
     ("POST", "/organizations/{org}/integrations/{id}/remove/", Serves::Integration),
     ("GET", "/organizations/{org}/integrations/{provider}/setup/", Serves::Organization),
+    ("POST", "/organizations/{org}/integrations/{provider}/setup/", Serves::Organization),
     ("GET", "/extensions/{provider}/setup/", Serves::Holder),
     ("POST", "/extensions/{provider}/setup/", Serves::Holder),
+    ("GET", "/extensions/{provider}/setup/{server}/", Serves::Holder),
+    ("POST", "/extensions/{provider}/setup/{server}/", Serves::Holder),
     ("ANY", "/api/0/organizations/{org}/integrations/{id}/proxy/", Serves::Integration),
     ("ANY", "/api/0/organizations/{org}/integrations/{id}/proxy/{*path}", Serves::Integration),
     ("GET", "/api/errors/", Serves::Everybody),
@@ -185,7 +188,12 @@ impl Walk {
 /// A route with its places filled.
 fn filled(route: &str, organization: &str, integration: &str) -> String {
     let filled = route.replace("{org}", organization).replace("{id}", integration).replace("{provider}", "slack");
-    filled.replace("{*path}", "auth.test").replace("{key}", "no-key").replace("{version}", "0").replace("{file}", "x")
+    filled
+        .replace("{*path}", "auth.test")
+        .replace("{key}", "no-key")
+        .replace("{version}", "0")
+        .replace("{file}", "x")
+        .replace("{server}", "x")
 }
 
 fn method(name: &str) -> Result<Method> {

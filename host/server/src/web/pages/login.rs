@@ -13,6 +13,7 @@ use super::{
     assets,
     flash::Flash,
     layout::{FlashCookie, render},
+    setup::start,
 };
 use crate::{
     app::AppHandle,
@@ -64,7 +65,7 @@ pub(in crate::web) async fn form(
 ) -> Response {
     let next = safe_next(&app.url_prefix, &query.next);
     if user.is_some() {
-        return found(&next);
+        return found(&start::asked_first(&next));
     }
     let had_flash = flash.is_some();
     render(&LogInPage { email: "", next: &next, message: None, flash }, had_flash)
@@ -85,7 +86,7 @@ pub(in crate::web) async fn log_in(
         Ok(LoggedIn { user, device }) => {
             app.log_in_audit.logged_in(user.id, &source).await?;
             session.log_in(&user, &source).await?;
-            let mut response = found(&next);
+            let mut response = found(&start::asked_first(&next));
             response.extensions_mut().insert(DeviceCookie(device));
             Ok(response)
         }
