@@ -6,8 +6,8 @@ use jackfield_config::{TrustedProxies, UrlPrefix};
 use jackfield_loader::Plugins;
 use jackfield_services::{
     accounts::Accounts, audit::Audit, database::Database, grants::Grants, integrations::Integrations, keys::Keys,
-    proxy::Proxy, reload::Reloader, removals::Removals, revocations::Revocations, session::Sessions,
-    setup::SetupService, token_reads::TokenReads,
+    log_ins::LogInAudit, proxy::Proxy, reload::Reloader, removals::Removals, revocations::Revocations,
+    session::Sessions, setup::SetupService, token_reads::TokenReads,
 };
 
 /// All that a request can reach.
@@ -19,6 +19,7 @@ pub struct App {
     pub grants: Grants,
     pub integrations: Integrations,
     pub keys: Keys,
+    pub log_in_audit: LogInAudit,
     pub plugins: Plugins,
     pub proxy: Proxy,
     pub reloader: Reloader,

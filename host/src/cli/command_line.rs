@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "author")]
 use super::plugin_dev;
-use super::{accounts, audit, config, key, plugin, provider, reload, revoke, serve};
+use super::{audit, config, key, member, org, plugin, provider, reload, revoke, serve, token, user};
 use jackfield_config::{Settings, text::escaped_lines};
 use jackfield_loader::worker;
 use jackfield_server::telemetry::{Format, Telemetry};
@@ -44,18 +44,18 @@ enum Command {
     /// Check the configuration file.
     #[command(subcommand)]
     Config(config::Command),
-    /// Create users who can log in.
+    /// Create, list, disable and remove users, and end their sessions.
     #[command(subcommand)]
-    User(accounts::UserCommand),
-    /// Create organizations.
+    User(user::Command),
+    /// Create, list, rename and remove organizations.
     #[command(subcommand)]
-    Org(accounts::OrgCommand),
-    /// Add users to an organization, or change their role.
+    Org(org::Command),
+    /// List the members of an organization, add and remove them, and change their roles.
     #[command(subcommand)]
-    Member(accounts::MemberCommand),
-    /// Create API tokens for programs.
+    Member(member::Command),
+    /// Create, list and revoke API tokens for programs.
     #[command(subcommand)]
-    Token(accounts::TokenCommand),
+    Token(token::Command),
     /// Rotate and check the keys that secrets are encrypted with.
     #[command(subcommand)]
     Key(key::Command),
@@ -117,10 +117,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Revoke(arguments) => revoke::run(arguments, settings(file)?).await,
         Command::Migrate => serve::migrate(settings(file)?).await,
         Command::Config(command) => config::run(command, file).await,
-        Command::User(command) => accounts::user(command, &settings(file)?).await,
-        Command::Org(command) => accounts::org(command, &settings(file)?).await,
-        Command::Member(command) => accounts::member(command, &settings(file)?).await,
-        Command::Token(command) => accounts::token(command, &settings(file)?).await,
+        Command::User(command) => user::run(command, &settings(file)?).await,
+        Command::Org(command) => org::run(command, &settings(file)?).await,
+        Command::Member(command) => member::run(command, &settings(file)?).await,
+        Command::Token(command) => token::run(command, &settings(file)?).await,
         Command::Key(command) => key::run(command, settings(file)?).await,
         Command::Audit(command) => audit::run(command, &settings(file)?).await,
         Command::Provider(command) => provider::run(command, file).await,

@@ -1,14 +1,17 @@
 //! The command line: arguments and words.
 
-mod accounts;
 mod audit;
 #[cfg(feature = "author")]
 mod check;
 mod command_line;
 mod config;
+mod confirm;
 mod errors;
+mod expiry;
 mod key;
 mod lines;
+mod member;
+mod org;
 mod password;
 mod plugin;
 #[cfg(feature = "author")]
@@ -21,5 +24,7 @@ mod revoke_report;
 mod serve;
 #[cfg(feature = "author")]
 mod signing;
+mod token;
+mod user;
 
 pub use command_line::{main, main_from};

@@ -1,11 +1,12 @@
 //! `jackfield revoke`: arguments, confirmation and what is printed.
 
-use std::io::IsTerminal;
-
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::Args;
 
-use super::revoke_report::{self, Tally};
+use super::{
+    confirm::confirm,
+    revoke_report::{self, Tally},
+};
 use jackfield_config::{Settings, clock::Clock, text::escaped_lines};
 use jackfield_services::{
     accounts::Accounts,
@@ -78,19 +79,4 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
     run.run(&plan, |event| tally.add(event)).await?;
     tally.print();
     tally.left_in_words(provider).map_or(Ok(()), |words| bail!("not all of it is revoked: {words}"))
-}
-
-fn confirm(provider: &str, is_confirmed: bool) -> anyhow::Result<()> {
-    if is_confirmed {
-        return Ok(());
-    }
-    let input = std::io::stdin();
-    ensure!(input.is_terminal(), "nothing is changed: say --yes, or run it on a terminal and be asked");
-    eprint!("There is no way back. Type `{provider}` to go on: ");
-    let mut line = String::new();
-    input.read_line(&mut line)?;
-    if line.trim() != provider {
-        bail!("nothing is changed");
-    }
-    Ok(())
 }

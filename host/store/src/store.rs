@@ -18,6 +18,7 @@ use crate::{
     tx::Tx,
 };
 use jackfield_config::clock::Clock;
+use time::OffsetDateTime;
 
 /// The database of a host. Cheap to clone.
 #[derive(Clone)]
@@ -60,6 +61,12 @@ impl Store {
             Ok(Self { pool, writer, connector, sealer, clock: Clock::system() })
         })
         .await
+    }
+
+    /// The time by the clock of this database's host.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
     }
 
     /// The same database, with another clock.

@@ -7,7 +7,10 @@ use jackfield_config::clock::Clock;
 use time::OffsetDateTime;
 
 use crate::{
-    database::{connection::AnyConnection, schema::seal_keys},
+    database::{
+        connection::AnyConnection,
+        schema::{seal_keys, setups},
+    },
     error::StoreResult,
     store::Store,
     tx::Tx,
@@ -53,6 +56,14 @@ impl Tx<'_> {
         let rows: Vec<(Vec<u8>, Vec<u8>)> =
             seal_keys::table.select((seal_keys::id, seal_keys::sealed_key)).load(self.connection)?;
         Ok(rows.into_iter().filter(|(_, wrapped)| !wrapped.is_empty()).collect())
+    }
+
+    /// How many setups are under way.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn count_setups(&mut self) -> StoreResult<i64> {
+        Ok(setups::table.count().get_result(self.connection)?)
     }
 
     /// How many transactions of this database wait for a lock. On SQLite none does.

@@ -82,7 +82,7 @@ fn start(slack: &StandInSlack) -> anyhow::Result<Host> {
 }
 
 fn tell(host: &Host, slack: &StandInSlack) -> anyhow::Result<()> {
-    let token = host.token(ORGANIZATION, &["integrations:token", "org:read"])?;
+    let token = host.token(ORGANIZATION, &["integrations:token", "integrations:proxy", "org:read"])?;
     let mut out = std::io::stdout();
     writeln!(
         out,

@@ -55,11 +55,11 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
     (
         "host/services/src",
         &[
-            &["detached", "provider_calls"],
+            &["detached", "provider_calls", "request_source"],
             &["accounts", "audit", "database", "integrations", "keys", "open", "session"],
             &["revocations"],
             &["grants"],
-            &["proxy", "reload", "removals", "setup", "token_reads"],
+            &["log_ins", "proxy", "reload", "removals", "setup", "token_reads"],
         ],
     ),
     ("host/server/src", &[&["app", "connections", "telemetry"], &["control", "web"], &["startup"]]),

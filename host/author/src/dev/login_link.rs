@@ -21,7 +21,8 @@ use super::terminal::print;
 use jackfield_server::app::AppHandle;
 use jackfield_services::{
     StoreError,
-    accounts::{NewUserIn, Scope, UserId},
+    accounts::{NewUserIn, Scope, User},
+    request_source::RequestSource,
 };
 
 const EMAIL: &str = "dev@example.com";
@@ -35,7 +36,7 @@ const LIFETIME: Duration = Duration::from_secs(10 * 60);
 pub(super) struct LoginLinks {
     app: AppHandle,
     host: String,
-    user: UserId,
+    user: User,
     token: String,
     current: Arc<Mutex<LoginLink>>,
 }
@@ -76,9 +77,9 @@ impl LoginLinks {
     pub(super) async fn create(app: AppHandle, host: &str) -> anyhow::Result<Self> {
         let (email, name) = (EMAIL.to_owned(), "Developer".to_owned());
         let new = NewUserIn { email, name, password: random_text().into(), superuser: false };
-        let user = app.accounts.create_user(new).await?.id;
+        let user = app.accounts.create_user(new).await?;
         app.accounts.create_organization(ORGANIZATION, "Development", Some(EMAIL)).await?;
-        let scopes = [Scope::IntegrationsToken, Scope::OrgRead];
+        let scopes = [Scope::IntegrationsToken, Scope::IntegrationsProxy, Scope::OrgRead];
         let token = app.accounts.create_token(ORGANIZATION, "plugin dev", &scopes).await?;
         let current = Arc::new(Mutex::new(LoginLink::new()));
         Ok(Self { app, host: host.to_owned(), user, token, current })
@@ -126,7 +127,7 @@ impl LoginLinks {
 
     async fn start_session(&self, request: Request) -> Result<(), StoreError> {
         let (mut parts, _) = request.into_parts();
-        self.app.sessions.of(&mut parts).await?.log_in(self.user).await
+        self.app.sessions.of(&mut parts).await?.log_in(&self.user, &RequestSource::default()).await
     }
 }
 

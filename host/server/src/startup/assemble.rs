@@ -11,6 +11,7 @@ use jackfield_services::{
     grants::{Grants, Issuers},
     integrations::Integrations,
     keys::Keys,
+    log_ins::LogInAudit,
     open::LoadedPlugins,
     proxy::Proxy,
     reload::Reloader,
@@ -58,6 +59,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     AppHandle::new(App {
         database: Database::new(store.clone()),
         keys: Keys::new(store.clone()),
+        log_in_audit: LogInAudit::new(store.clone(), audit.clone()),
         setups: SetupService::new(dependencies, secret_keys),
         sessions: Sessions::new(store.clone(), url_prefix.is_https()),
         reloader: Reloader::new(settings, outbound, plugins.clone(), features, store, audit.clone()),

@@ -6,7 +6,10 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::error::{Problem, WebError};
+use super::{
+    error::{Problem, WebError},
+    token_limit,
+};
 use crate::app::AppHandle;
 use jackfield_services::{
     accounts::{Access, Scope, UserId},
@@ -79,7 +82,9 @@ impl FromRequestParts<AppHandle> for ApiAccess {
         let access = match bearer(parts)? {
             Some(token) => {
                 let access = app.accounts.token_access(&token).await?.ok_or(Problem::InvalidToken)?;
-                Some(access).filter(|access| access.organization.slug == slug)
+                let access = Some(access).filter(|access| access.organization.slug == slug);
+                token_limit::check(parts, access.as_ref()).await?;
+                access
             }
             None => {
                 let user = session_user(parts, app).await?;

@@ -68,6 +68,6 @@ pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> R
         )
         // Outermost: everything below logs under this id.
         .layer(SetRequestIdLayer::x_request_id(request_id::RandomId))
-        .layer(middleware::map_request(request_id::without_client_id))
+        .layer(middleware::map_request(request_id::without_strangers_id))
         .layer(middleware::map_request_with_state(app.clone(), client_address::locate))
 }

@@ -20,8 +20,10 @@ mod plain_text;
 mod redirects;
 mod request_id;
 mod request_log;
+mod request_origin;
 mod routes;
 mod shown;
+mod token_limit;
 
 pub(crate) use health::file_names;
 pub use pages::RedirectTarget;

@@ -5,9 +5,11 @@ use std::convert::Infallible;
 
 use axum::{
     extract::{FromRequestParts, Request},
-    http::{Extensions, request::Parts},
+    http::{Extensions, HeaderMap, request::Parts},
 };
 use tower_http::request_id::{MakeRequestId, RequestId};
+
+use super::client_address::ClientAddress;
 
 /// Makes a random id for each request.
 #[derive(Clone)]
@@ -22,10 +24,26 @@ impl MakeRequestId for RandomId {
     }
 }
 
-/// Drops an id that the client sent: it could forge log lines.
-pub(super) async fn without_client_id(mut request: Request) -> Request {
-    request.headers_mut().remove("x-request-id");
+/// Longest id that is taken from a proxy.
+const LONGEST_ID: usize = 64;
+
+/// Drops an id that a stranger sent: it could forge log lines, or put its requests into the story
+/// of others. The id of a trusted proxy stays, so that its log and ours speak of the same request.
+pub(super) async fn without_strangers_id(mut request: Request) -> Request {
+    let is_trusted = request.extensions().get::<ClientAddress>().is_some_and(|client| client.is_from_trusted_proxy);
+    if !(is_trusted && has_one_plain_id(request.headers())) {
+        request.headers_mut().remove(X_REQUEST_ID);
+    }
     request
+}
+
+const X_REQUEST_ID: &str = "x-request-id";
+
+fn has_one_plain_id(headers: &HeaderMap) -> bool {
+    let mut ids = headers.get_all(X_REQUEST_ID).iter();
+    let (Some(id), None) = (ids.next(), ids.next()) else { return false };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    (1..=LONGEST_ID).contains(&id.len()) && id.as_bytes().iter().all(is_plain)
 }
 
 /// The request's id as text.
@@ -41,5 +59,32 @@ impl<S: Sync> FromRequestParts<S> for Reference {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self(of(&parts.extensions).map(str::to_owned)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_one_short_plain_word() {
+        let long = "x".repeat(LONGEST_ID + 1);
+        let cases: [(&[&str], bool); 8] = [
+            (&["0af7651916cd43dd8448eb211c80319c"], true),
+            (&["Root=1-67891233"], false),
+            (&["a.b-c_9"], true),
+            (&[], false),
+            (&[""], false),
+            (&["a b"], false),
+            (&["a", "b"], false),
+            (&[&long], false),
+        ];
+        for (ids, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for id in ids {
+                headers.append(X_REQUEST_ID, id.parse().expect("a header value"));
+            }
+            assert_eq!(has_one_plain_id(&headers), expected, "{ids:?}");
+        }
     }
 }

@@ -20,7 +20,9 @@ pub fn router(app: AppHandle) -> Router {
         .route("/api/0/organizations/{org}/integrations/{id}/", get(api::get).merge(delete(api::remove)))
         .route("/api/0/organizations/{org}/integrations/{id}/grants/", get(api::grants))
         .route("/api/0/organizations/{org}/integrations/{id}/token/", get(api::token))
-        .route("/api/0/organizations/{org}/revocations/", get(api::revocations));
+        .route("/api/0/organizations/{org}/revocations/", get(api::revocations))
+        .route("/api/0/organizations/{org}/tokens/", get(api::tokens).post(api::create_token))
+        .route("/api/0/organizations/{org}/tokens/{id}/", delete(api::revoke_token));
 
     let pages = Router::new()
         .route("/", get(integration_list::home))

@@ -2,7 +2,8 @@
 
 use super::role::{Role, Scope};
 use jackfield_store::{
-    OrganizationId, StoreError, StoreResult, Tx, UserId, api_tokens,
+    IntegrationId, OrganizationId, StoreError, StoreResult, Tx, UserId,
+    api_tokens::{self, ApiToken},
     audit::Actor,
     members,
     organizations::{self, Organization},
@@ -16,7 +17,11 @@ pub struct Access {
     pub organization: Organization,
     /// Who it is, for the audit log.
     pub actor: Actor,
+    /// The person; `None` for a token.
+    pub user: Option<UserId>,
     scopes: Vec<Scope>,
+    /// The only integrations of the organization that are open; `None`: all.
+    integrations: Option<Vec<IntegrationId>>,
 }
 
 impl Access {
@@ -25,18 +30,37 @@ impl Access {
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
     }
+
+    /// Whether an integration of the organization is open to it.
+    #[must_use]
+    pub fn may_use(&self, integration: IntegrationId) -> bool {
+        self.integrations.as_ref().is_none_or(|open| open.contains(&integration))
+    }
+
+    /// The only integrations that are open to it; `None`: all of the organization.
+    #[must_use]
+    pub fn limit(&self) -> Option<&[IntegrationId]> {
+        self.integrations.as_deref()
+    }
 }
 
-/// A user's access to the organization that `find` finds; `None` if they are not a member.
+/// A user's access to the organization that `find` finds; `None` if they are not a member, or are
+/// disabled.
 pub(super) fn of_user(
     tx: &mut Tx<'_>,
     user: UserId,
     find: impl FnOnce(&mut Tx<'_>) -> StoreResult<Option<Organization>>,
 ) -> StoreResult<Option<Access>> {
-    let Some(user) = users::by_id(tx, user)? else { return Ok(None) };
+    let Some(user) = users::by_id(tx, user)?.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
     let Some(organization) = find(tx)? else { return Ok(None) };
     let Some(role) = role(tx, &user, organization.id)? else { return Ok(None) };
-    Ok(Some(Access { organization, actor: Actor::user(user.id), scopes: role.scopes().to_vec() }))
+    Ok(Some(Access {
+        organization,
+        actor: Actor::user(user.id),
+        user: Some(user.id),
+        scopes: role.scopes().to_vec(),
+        integrations: None,
+    }))
 }
 
 /// A user's access to an organization, read once more where it counts: nobody changes or ends it
@@ -60,11 +84,20 @@ fn role(tx: &mut Tx<'_>, user: &User, organization: OrganizationId) -> StoreResu
     stored.parse().map(Some).map_err(|_: String| StoreError::Corrupt("the role of a member"))
 }
 
-/// What a bearer token gives access to, by the token's hash.
-pub(super) fn of_token(tx: &mut Tx<'_>, hash: &[u8]) -> StoreResult<Option<Access>> {
-    let Some(token) = api_tokens::by_hash(tx, hash)? else { return Ok(None) };
+/// What a bearer token gives access to, by the token's hash; with the token. Nothing, once it has
+/// ended.
+pub(super) fn of_token(tx: &mut Tx<'_>, hash: &[u8]) -> StoreResult<Option<(Access, ApiToken)>> {
+    let now = tx.now();
+    let found = api_tokens::by_hash(tx, hash)?.filter(|token| token.expires_at.is_none_or(|end| now < end));
+    let Some(token) = found else { return Ok(None) };
     let Some(organization) = organizations::by_id(tx, token.organization)? else { return Ok(None) };
     let scopes: Result<_, String> = token.scopes.iter().map(|scope| scope.parse()).collect();
-    let scopes = scopes.map_err(|_| StoreError::Corrupt("the scopes of a token"))?;
-    Ok(Some(Access { organization, actor: Actor::token(token.id, token.name), scopes }))
+    let access = Access {
+        organization,
+        actor: Actor::token(token.id, token.name.clone()),
+        user: None,
+        scopes: scopes.map_err(|_| StoreError::Corrupt("the scopes of a token"))?,
+        integrations: token.integrations.clone(),
+    };
+    Ok(Some((access, token)))
 }

@@ -5,14 +5,15 @@ use thiserror::Error;
 
 use super::{
     Accounts, Organization, Role, Scope,
+    administrator::Administrator,
+    api_tokens::{NewTokenIn, TokenError},
     log_in::LONGEST_EMAIL,
     password::{self, LONGEST_PASSWORD},
     password_queue::Busy,
-    token,
 };
 use jackfield_config::text::is_plain;
 use jackfield_store::{
-    StoreError, Tx, api_tokens,
+    Store, StoreError,
     audit::{Action, Actor, Entry},
     members, organizations,
     users::{self, NewUser, User},
@@ -24,19 +25,18 @@ pub struct NewUserIn {
     pub email: String,
     /// What people read.
     pub name: String,
-    /// Not empty. A short one is the operator's choice: see
-    /// [`NewUserIn::has_short_password`].
+    /// Not empty. A short one is the operator's choice: see [`NewUserIn::is_short`].
     pub password: SecretString,
     /// May do anything in every organization.
     pub superuser: bool,
 }
 
 impl NewUserIn {
-    /// Whether the password is shorter than 8 characters, the minimum of NIST SP 800-63B section
+    /// Whether a password is shorter than 8 characters, the minimum of NIST SP 800-63B section
     /// 3.1.1.2. That is worth a warning.
     #[must_use]
-    pub fn has_short_password(&self) -> bool {
-        self.password.expose_secret().chars().count() < SHORT_PASSWORD
+    pub fn is_short(password: &str) -> bool {
+        password.chars().count() < SHORT_PASSWORD
     }
 }
 
@@ -73,6 +73,23 @@ pub enum AccountsError {
     /// No such organization.
     #[error("there is no organization with the slug {0}; make one with `jackfield org create`")]
     NoOrganization(String),
+    /// The user is not a member.
+    #[error("{email} is not a member of {organization}; `jackfield member list {organization}` has those who are")]
+    NoMember {
+        /// The user.
+        email: String,
+        /// Slug of the organization.
+        organization: String,
+    },
+    /// Nothing else is asked for.
+    #[error("nothing to change: say what with --name or --slug")]
+    NothingToChange,
+    /// Somebody has connected something meanwhile.
+    #[error("{0} has integrations again, which somebody has connected meanwhile; run this once more")]
+    InUse(String),
+    /// The token cannot be made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,7 +104,7 @@ impl From<Busy> for AccountsError {
 const SHORT_PASSWORD: usize = 8;
 const LONGEST_SLUG: usize = 50;
 
-type Result<T> = std::result::Result<T, AccountsError>;
+pub(super) type Result<T> = std::result::Result<T, AccountsError>;
 
 impl Accounts {
     /// Creates a user.
@@ -125,7 +142,7 @@ impl Accounts {
     pub async fn create_organization(&self, slug: &str, name: &str, owner: Option<&str>) -> Result<Organization> {
         let (slug, name) = (checked_slug(slug)?, checked_name(name)?);
         let owner = match owner {
-            Some(email) => Some(self.user(email).await?),
+            Some(email) => Some(user(&self.store, email).await?),
             None => None,
         };
         let by = slug.clone();
@@ -145,7 +162,7 @@ impl Accounts {
     /// # Errors
     /// When there is no such organization or user.
     pub async fn add_member(&self, slug: &str, email: &str, role: Role) -> Result<()> {
-        let (organization, user) = (self.organization(slug).await?, self.user(email).await?);
+        let (organization, user) = (self.organization(slug).await?, user(&self.store, email).await?);
         let set = self.store.write(move |tx| {
             members::set(tx, organization.id, user.id, &role.to_string())?;
             let entry = by_operator(Action::MemberChange).organization(organization.id);
@@ -154,22 +171,14 @@ impl Accounts {
         Ok(set.await?)
     }
 
-    /// Creates a bearer token and returns it. Only its hash is stored.
+    /// Creates a bearer token that does not end by itself, and returns it. Only its hash is stored.
     ///
     /// # Errors
-    /// When there is no such organization.
+    /// When there is no such organization, or no token can have a scope.
     pub async fn create_token(&self, slug: &str, name: &str, scopes: &[Scope]) -> Result<String> {
-        let (organization, name) = (self.organization(slug).await?, checked_name(name)?);
-        let token = token::generate();
-        let hash = token::hash(&token);
-        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-        let created = self.store.write(move |tx| {
-            api_tokens::insert(tx, organization.id, &name, &hash, &scopes)?;
-            let entry = by_operator(Action::TokenCreation).organization(organization.id);
-            tx.audit(&entry.detail("name", name).detail("scopes", scopes))
-        });
-        created.await?;
-        Ok(token)
+        let organization = self.organization(slug).await?;
+        let new = NewTokenIn { name: name.to_owned(), scopes: scopes.to_vec(), ..NewTokenIn::default() };
+        Ok(self.tokens.create(organization.id, new, &Administrator::Operator).await?.0)
     }
 
     /// An organization by its slug.
@@ -177,29 +186,29 @@ impl Accounts {
     /// # Errors
     /// When there is none.
     pub async fn organization(&self, slug: &str) -> Result<Organization> {
-        let by = slug.to_owned();
-        self.found(move |tx| organizations::by_slug(tx, &by), AccountsError::NoOrganization(slug.to_owned())).await
-    }
-
-    async fn user(&self, email: &str) -> Result<User> {
-        let by = email.trim().to_lowercase();
-        self.found(move |tx| users::by_email(tx, &by), AccountsError::NoUser(email.to_owned())).await
-    }
-
-    async fn found<T: Send + 'static>(
-        &self,
-        find: impl FnOnce(&mut Tx<'_>) -> std::result::Result<Option<T>, StoreError> + Send + 'static,
-        missing: AccountsError,
-    ) -> Result<T> {
-        self.store.read(find).await?.ok_or(missing)
+        organization(&self.store, slug).await
     }
 }
 
-fn by_operator(action: Action) -> Entry {
+/// An organization by its slug.
+pub(super) async fn organization(store: &Store, slug: &str) -> Result<Organization> {
+    let by = slug.to_owned();
+    let found = store.read(move |tx| organizations::by_slug(tx, &by)).await?;
+    found.ok_or_else(|| AccountsError::NoOrganization(slug.to_owned()))
+}
+
+/// A user by e-mail address, whatever its case.
+pub(super) async fn user(store: &Store, email: &str) -> Result<User> {
+    let by = email.trim().to_lowercase();
+    let found = store.read(move |tx| users::by_email(tx, &by)).await?;
+    found.ok_or_else(|| AccountsError::NoUser(email.to_owned()))
+}
+
+pub(super) fn by_operator(action: Action) -> Entry {
     Entry::new(action, Actor::operator())
 }
 
-fn if_taken(error: StoreError, taken: AccountsError) -> AccountsError {
+pub(super) fn if_taken(error: StoreError, taken: AccountsError) -> AccountsError {
     match error {
         StoreError::AlreadyExists => taken,
         other => other.into(),
@@ -216,14 +225,14 @@ fn checked_email(text: &str) -> Result<String> {
     if is_address && is_plain { Ok(email) } else { Err(AccountsError::Email(text.to_owned())) }
 }
 
-fn checked_slug(text: &str) -> Result<String> {
+pub(super) fn checked_slug(text: &str) -> Result<String> {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     let is_slug =
         (1..=LONGEST_SLUG).contains(&text.len()) && text.bytes().all(is_word) && !text.starts_with(['-', '_']);
     if is_slug { Ok(text.to_owned()) } else { Err(AccountsError::Slug(text.to_owned())) }
 }
 
-fn checked_name(text: &str) -> Result<String> {
+pub(super) fn checked_name(text: &str) -> Result<String> {
     match text.trim() {
         "" => Err(AccountsError::Name),
         name if !is_plain(name) => Err(AccountsError::NameText),

@@ -60,6 +60,19 @@ pub enum LogInError {
     Store(#[from] StoreError),
 }
 
+impl LogInError {
+    /// Why the log-in was refused, for the audit log; `None` if it was not refused but failed.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Wrong => Some("wrong"),
+            Self::SlowedDown { .. } => Some("slowed-down"),
+            Self::Busy => Some("busy"),
+            Self::Store(_) => None,
+        }
+    }
+}
+
 impl From<Busy> for LogInError {
     fn from(_: Busy) -> Self {
         Self::Busy
@@ -107,6 +120,7 @@ impl Accounts {
         let user = self.store.read(move |tx| users::by_email(tx, &by)).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let is_right = password::is_right(&self.passwords, urgency, password, hash).await?;
-        Ok(user.filter(|_| is_right))
+        // A disabled user gets the same answer: it says nothing of the password.
+        Ok(user.filter(|user| is_right && user.disabled_at.is_none()))
     }
 }

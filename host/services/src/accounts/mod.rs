@@ -1,13 +1,20 @@
 //! Users, organizations, roles, scopes and API tokens. Knows neither plugins nor sessions.
 
 mod access;
+mod administrator;
+mod api_token_out;
+mod api_tokens;
 mod counters;
 mod create;
 mod devices;
 mod hash_memory;
+mod identity_entry;
 mod log_in;
+mod members;
+mod organizations;
 mod password;
 mod password_queue;
+mod people;
 mod role;
 mod throttle;
 mod token;
@@ -16,21 +23,27 @@ use std::sync::Arc;
 
 pub use access::Access;
 pub(crate) use access::locked_access;
+pub use administrator::Administrator;
+pub use api_token_out::ApiTokenOut;
+pub use api_tokens::{ApiTokens, NewTokenIn, TokenError};
 pub use create::{AccountsError, NewUserIn};
 use devices::Devices;
+use identity_entry::identity_entry;
 pub use log_in::{LogInError, LogInRequest, LoggedIn};
+pub use members::{MemberOut, MemberRemoved, Members};
+pub use organizations::{OrganizationContents, OrganizationOut, Organizations};
 use password_queue::PasswordQueue;
+pub use people::{People, PersonOut, UserContents};
 pub use role::{Role, Scope};
 use throttle::Throttle;
 
 use jackfield_config::clock::Clock;
 pub use jackfield_store::{
-    IdentityId, OrganizationId, UserId, identities::Identity, organizations::Organization, removal::IdentityUnlinked,
+    ApiTokenId, IdentityId, OrganizationId, UserId, identities::Identity, organizations::Organization,
+    removal::IdentityUnlinked, users::User,
 };
 use jackfield_store::{
-    Store, StoreResult,
-    audit::{Action, Actor, Entry},
-    identities, organizations, removal, users,
+    Store, StoreResult, audit::Actor, identities, organizations as organization_rows, removal, users,
 };
 
 /// All accounts of this host.
@@ -38,6 +51,7 @@ use jackfield_store::{
 pub struct Accounts {
     store: Store,
     throttle: Arc<Throttle>,
+    tokens: ApiTokens,
     devices: Devices,
     passwords: PasswordQueue,
 }
@@ -48,7 +62,13 @@ impl Accounts {
     pub fn new(store: Store, clock: Clock) -> Self {
         let devices = Devices::new(store.sealer().secret_keys().clone(), clock.clone());
         let throttle = Arc::new(Throttle::new(clock));
-        Self { store, throttle, devices, passwords: PasswordQueue::new() }
+        Self { tokens: ApiTokens::new(store.clone()), store, throttle, devices, passwords: PasswordQueue::new() }
+    }
+
+    /// The API tokens.
+    #[must_use]
+    pub const fn tokens(&self) -> &ApiTokens {
+        &self.tokens
     }
 
     /// A user's access to the organization with this slug; `None` if there is none, or they are not
@@ -58,7 +78,7 @@ impl Accounts {
     /// When the database fails.
     pub async fn access(&self, user: UserId, slug: &str) -> StoreResult<Option<Access>> {
         let slug = slug.to_owned();
-        self.store.read(move |tx| access::of_user(tx, user, |tx| organizations::by_slug(tx, &slug))).await
+        self.store.read(move |tx| access::of_user(tx, user, |tx| organization_rows::by_slug(tx, &slug))).await
     }
 
     /// The same by the organization's id.
@@ -66,7 +86,7 @@ impl Accounts {
     /// # Errors
     /// When the database fails.
     pub async fn access_to(&self, user: UserId, organization: OrganizationId) -> StoreResult<Option<Access>> {
-        self.store.read(move |tx| access::of_user(tx, user, |tx| organizations::by_id(tx, organization))).await
+        self.store.read(move |tx| access::of_user(tx, user, |tx| organization_rows::by_id(tx, organization))).await
     }
 
     /// What a bearer token gives access to; `None` if it is not valid.
@@ -74,8 +94,7 @@ impl Accounts {
     /// # Errors
     /// When the database fails.
     pub async fn token_access(&self, token: &str) -> StoreResult<Option<Access>> {
-        let hash = token::hash(token);
-        self.store.read(move |tx| access::of_token(tx, &hash)).await
+        self.tokens.access(token).await
     }
 
     /// A user's own linked identities.
@@ -96,7 +115,7 @@ impl Accounts {
             let proved = identities::of_user(tx, user)?.into_iter().find(|proved| proved.id == identity);
             let unlinked = removal::unlink_identity(tx, user, identity)?;
             if let Some(proved) = proved.filter(|_| unlinked.was_linked) {
-                tx.audit(&unlink_entry(user, &proved))?;
+                tx.audit(&identity_entry(Actor::user(user), &proved))?;
             }
             Ok(unlinked)
         });
@@ -116,17 +135,8 @@ impl Accounts {
             .read(move |tx| {
                 let Some(user) = users::by_id(tx, user)? else { return Ok(None) };
                 let member = (!user.is_superuser).then_some(user.id);
-                organizations::first(tx, member)
+                organization_rows::first(tx, member)
             })
             .await
     }
-}
-
-/// An identity is a person's own, so the row has no organization.
-fn unlink_entry(user: UserId, identity: &Identity) -> Entry {
-    Entry::new(Action::IdentityUnlink, Actor::user(user))
-        .provider(&identity.identity_type)
-        .external_id(&identity.external_id)
-        .detail("identity", identity.id.to_string())
-        .detail("instance", identity.instance.as_str())
 }

@@ -24,17 +24,24 @@ pub enum Scope {
     OrgWrite,
     /// Install and remove integrations.
     OrgIntegrations,
-    /// Read the tokens of integrations, and use them. For programs only: no role has it.
+    /// Administer the organization: make and revoke its tokens. For people only: no token has it,
+    /// so that no token makes another.
+    OrgAdmin,
+    /// Call services with the integrations' tokens. For programs only: no role has it.
+    IntegrationsProxy,
+    /// Read the tokens of integrations. For programs only: no role has it.
     IntegrationsToken,
 }
 
 const ROLES: [(Role, &str); 4] =
     [(Role::Member, "member"), (Role::Admin, "admin"), (Role::Manager, "manager"), (Role::Owner, "owner")];
 
-const SCOPES: [(Scope, &str); 4] = [
+const SCOPES: [(Scope, &str); 6] = [
     (Scope::OrgRead, "org:read"),
     (Scope::OrgWrite, "org:write"),
     (Scope::OrgIntegrations, "org:integrations"),
+    (Scope::OrgAdmin, "org:admin"),
+    (Scope::IntegrationsProxy, "integrations:proxy"),
     (Scope::IntegrationsToken, "integrations:token"),
 ];
 
@@ -44,8 +51,24 @@ impl Role {
     pub const fn scopes(self) -> &'static [Scope] {
         match self {
             Self::Member | Self::Admin => &[Scope::OrgRead],
-            Self::Manager | Self::Owner => &[Scope::OrgRead, Scope::OrgWrite, Scope::OrgIntegrations],
+            Self::Manager => &[Scope::OrgRead, Scope::OrgWrite, Scope::OrgIntegrations],
+            Self::Owner => &[Scope::OrgRead, Scope::OrgWrite, Scope::OrgIntegrations, Scope::OrgAdmin],
         }
+    }
+}
+
+impl Scope {
+    /// Whether a token can have it.
+    #[must_use]
+    pub const fn is_for_tokens(self) -> bool {
+        !matches!(self, Self::OrgAdmin)
+    }
+
+    /// Whether it concerns single integrations, so that a token that is limited to some can have
+    /// it.
+    #[must_use]
+    pub const fn is_of_integrations(self) -> bool {
+        matches!(self, Self::OrgRead | Self::OrgIntegrations | Self::IntegrationsProxy | Self::IntegrationsToken)
     }
 }
 
@@ -94,6 +117,17 @@ mod tests {
     fn only_managers_and_owners_may_install() {
         let may = |role: &str| role.parse::<Role>().expect("a role").scopes().contains(&Scope::OrgIntegrations);
         assert_eq!(["member", "admin", "manager", "owner"].map(may), [false, false, true, true]);
+    }
+
+    #[test]
+    fn what_programs_do_is_no_right_of_people_and_the_other_way_round() {
+        for (scope, name) in SCOPES {
+            let roles = ROLES.iter().filter(|(role, _)| role.scopes().contains(&scope)).count();
+            let is_for_programs = name.starts_with("integrations:");
+            assert_eq!(roles == 0, is_for_programs, "{name}");
+        }
+        assert_eq!(SCOPES.iter().filter(|(scope, _)| !scope.is_for_tokens()).count(), 1, "org:admin");
+        assert!(!Role::Manager.scopes().contains(&Scope::OrgAdmin), "a manager makes no tokens");
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Audit {
     /// # Errors
     /// When the database fails. Then the caller must not go on.
     pub async fn count(&self, entry: Entry) -> StoreResult<()> {
-        if self.counter.repeat(&Kind::of(&entry), self.clock.now()) {
+        if self.counter.repeat(&Kind::of(&entry), entry.times(), self.clock.now()) {
             return Ok(());
         }
         let audit = self.clone();
@@ -36,7 +36,7 @@ impl Audit {
         let kind = Kind::of(&entry);
         let _guard = self.counter.first.lock(kind.clone()).await;
         let now = self.clock.now();
-        if self.counter.repeat(&kind, now) {
+        if self.counter.repeat(&kind, entry.times(), now) {
             return Ok(());
         }
         let before = self.counter.take(&kind);

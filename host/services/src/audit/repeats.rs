@@ -27,10 +27,13 @@ pub(super) struct Kind {
     integration: Option<IntegrationId>,
     /// What was refused is not counted with what was done.
     outcome: Outcome,
-    /// The grant and its subject, since a person's token is another matter than the bot's, and why
-    /// the event was refused.
-    details: [Option<String>; 3],
+    /// The grant and its subject, since a person's token is another matter than the bot's, why the
+    /// event was refused, and of a log-in the account and the address.
+    details: [Option<String>; 5],
 }
+
+/// The details that tell kinds apart.
+const DETAILS: [&str; 5] = ["grant", "subject", "reason", "account", "address"];
 
 impl Kind {
     pub(super) fn of(entry: &Entry) -> Self {
@@ -40,7 +43,7 @@ impl Kind {
             organization: entry.organization_id(),
             integration: entry.integration_of(),
             outcome: entry.outcome_of(),
-            details: ["grant", "subject", "reason"].map(|name| entry.detail_of(name).map(str::to_owned)),
+            details: DETAILS.map(|name| entry.detail_of(name).map(str::to_owned)),
         }
     }
 }
@@ -77,11 +80,11 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    /// Counts a repeat. Returns whether there is a first event in this window.
-    pub(super) fn repeat(&self, kind: &Kind, now: OffsetDateTime) -> bool {
+    /// Counts a repeat, or several. Returns whether there is a first event in this window.
+    pub(super) fn repeat(&self, kind: &Kind, times: u32, now: OffsetDateTime) -> bool {
         let mut known = self.known.lock();
         let Some(repeats) = known.get_mut(kind).filter(|repeats| now - repeats.since < WINDOW) else { return false };
-        repeats.count = repeats.count.saturating_add(1);
+        repeats.count = repeats.count.saturating_add(times);
         true
     }
 

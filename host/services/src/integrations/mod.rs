@@ -59,9 +59,24 @@ impl Integrations {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Listing, StoreError> {
+        self.list_open(organization, None, after, limit).await
+    }
+
+    /// The same with only some of the integrations, those of a token that is limited to them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_open(
+        &self,
+        organization: OrganizationId,
+        open: Option<&[IntegrationId]>,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Listing, StoreError> {
+        let open = open.map(<[IntegrationId]>::to_vec);
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
         let found = self.store.read(move |tx| {
-            let rows = integrations::of_organization(tx, organization, after.as_ref(), wanted)?;
+            let rows = integrations::some_of_organization(tx, organization, open.as_deref(), after.as_ref(), wanted)?;
             let people = people(tx, &rows)?;
             Ok((rows, people))
         });

@@ -11,8 +11,8 @@ use tower_sessions::{
     session_store::{Error, Result},
 };
 
-use super::session_key::SessionKey;
-use jackfield_store::{AadContext, Sealer, Store, StoreError, StoreResult, Tx, if_it_opens, sessions as rows};
+use super::{session_data, session_key::SessionKey};
+use jackfield_store::{AadContext, Sealer, Store, StoreError, StoreResult, Tx, UserId, if_it_opens, sessions as rows};
 
 /// Sealed sessions in the database, by the hash of their id.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ pub struct DatabaseSessions {
 }
 
 type Data = (HashMap<String, Value>, i64);
-type Put = fn(&mut Tx<'_>, &[u8], &[u8], OffsetDateTime) -> StoreResult<()>;
+type Put = fn(&mut Tx<'_>, &[u8], Option<UserId>, &[u8], OffsetDateTime) -> StoreResult<()>;
 
 impl DatabaseSessions {
     pub(super) const fn new(store: Store) -> Self {
@@ -31,17 +31,18 @@ impl DatabaseSessions {
     /// Stores a session by one of the functions of its table, sealed in the same transaction.
     async fn put(&self, record: &Record, put: Put) -> Result<()> {
         let (key, expires_at) = (SessionKey::of(record.id), record.expiry_date);
+        let user = session_data::user(&record.data);
         let data = (record.data.clone(), expires_at.unix_timestamp());
         let sealed_and_put = move |tx: &mut Tx<'_>| {
             let sealed = tx.sealer().seal(context(&[key.as_bytes()]), &data);
-            put(tx, key.as_bytes(), &sealed, expires_at)
+            put(tx, key.as_bytes(), user, &sealed, expires_at)
         };
         self.store.write(sealed_and_put).await.map_err(backend)
     }
 }
 
 /// The data of a row. `None` if it does not open, as after a change of the secret key.
-fn opened(sealer: &Sealer, key: &SessionKey, sealed: &[u8]) -> StoreResult<Option<Data>> {
+pub(super) fn opened(sealer: &Sealer, key: &SessionKey, sealed: &[u8]) -> StoreResult<Option<Data>> {
     let opened = if_it_opens(sealer.open(context(&[key.as_bytes()]), sealed))?;
     Ok(opened.inspect_err(|error| tracing::warn!(%error, "a session cannot be opened")).ok())
 }

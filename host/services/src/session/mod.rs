@@ -4,22 +4,27 @@
 //! SHA-256 ([`SessionKey`]) and the sealed data.
 
 mod database_sessions;
+mod session_data;
 mod session_key;
+mod session_list;
 
 use axum_core::extract::FromRequestParts;
 use database_sessions::DatabaseSessions;
 use http::request::Parts;
+use session_data::{ADDRESS, GENERATION, SINCE, USER, USER_AGENT};
 pub use session_key::SessionKey;
+pub use session_list::{SessionOut, sessions_of};
 use time::Duration;
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
-use jackfield_store::{Store, StoreError, StoreResult, UserId, setups as rows};
+use crate::request_source::RequestSource;
+use jackfield_store::{
+    Store, StoreError, StoreResult, UserId, setups as rows,
+    users::{self, User},
+};
 
 /// How long a session lives after it was last changed.
 const LIFETIME: Duration = Duration::days(14);
-
-/// Key of the user's id in the session's data.
-const USER: &str = "user";
 
 /// All sessions of this host.
 #[derive(Clone)]
@@ -73,22 +78,32 @@ fn failed(error: tower_sessions::session::Error) -> StoreError {
 }
 
 impl Session {
-    /// Who is logged in.
+    /// Who is logged in. Nobody, once the user is disabled or gone, or all of the user's sessions
+    /// were ended.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn user(&self) -> StoreResult<Option<UserId>> {
-        self.inner.get(USER).await.map_err(failed)
+        let Some(user) = self.inner.get::<UserId>(USER).await.map_err(failed)? else { return Ok(None) };
+        // Sessions from before there were generations are of the first.
+        let generation: i64 = self.inner.get(GENERATION).await.map_err(failed)?.unwrap_or_default();
+        let valid = self.store.read(move |tx| users::session_generation(tx, user)).await?;
+        Ok((valid == Some(generation)).then_some(user))
     }
 
     /// Logs a user in under a new session id, so that one that somebody planted is worth nothing.
+    /// The session is of the generation that the user had when the password was checked.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn log_in(&self, user: UserId) -> StoreResult<()> {
+    pub async fn log_in(&self, user: &User, source: &RequestSource) -> StoreResult<()> {
         self.end_setups().await?;
         self.inner.cycle_id().await.map_err(failed)?;
-        self.inner.insert(USER, user).await.map_err(failed)
+        self.inner.insert(USER, user.id).await.map_err(failed)?;
+        self.inner.insert(GENERATION, user.session_generation).await.map_err(failed)?;
+        self.inner.insert(SINCE, self.store.now().unix_timestamp()).await.map_err(failed)?;
+        self.inner.insert(ADDRESS, source.address()).await.map_err(failed)?;
+        self.inner.insert(USER_AGENT, source.user_agent()).await.map_err(failed)
     }
 
     /// Ends the session and its setups.

@@ -112,6 +112,22 @@ words!(
         MemberChange = "member-change",
         /// An API token was created.
         TokenCreation = "token-creation",
+        /// An API token was revoked.
+        TokenRevocation = "token-revocation",
+        /// A member was removed from an organization.
+        MemberRemoval = "member-removal",
+        /// An organization got another name or slug.
+        OrganizationChange = "organization-change",
+        /// An organization was removed.
+        OrganizationRemoval = "organization-removal",
+        /// A user got another password, was disabled or enabled, or had their sessions ended.
+        UserChange = "user-change",
+        /// A user was removed.
+        UserRemoval = "user-removal",
+        /// Somebody logged in, or tried to. Refused ones are counted.
+        LogIn = "log-in",
+        /// A user logged out.
+        LogOut = "log-out",
     }
 );
 
@@ -128,6 +144,8 @@ words!(
         Host = "host",
         /// The provider, by a webhook.
         Provider = "provider",
+        /// Somebody who is not logged in.
+        Visitor = "visitor",
     }
 );
 
@@ -152,8 +170,8 @@ impl Actor {
 
     /// A machine with an API token of this id and name.
     #[must_use]
-    pub fn token(id: i64, name: impl Into<String>) -> Self {
-        Self { kind: ActorKind::Token, id: Some(id), name: Some(name.into()) }
+    pub fn token(id: impl Into<i64>, name: impl Into<String>) -> Self {
+        Self { kind: ActorKind::Token, id: Some(id.into()), name: Some(name.into()) }
     }
 
     /// The operator, on the command line.
@@ -166,6 +184,12 @@ impl Actor {
     #[must_use]
     pub const fn host() -> Self {
         Self { kind: ActorKind::Host, id: None, name: None }
+    }
+
+    /// Somebody who is not logged in.
+    #[must_use]
+    pub const fn visitor() -> Self {
+        Self { kind: ActorKind::Visitor, id: None, name: None }
     }
 
     /// The provider of this id.
@@ -221,6 +245,12 @@ impl Entry {
     #[must_use]
     pub const fn outcome_of(&self) -> Outcome {
         self.outcome
+    }
+
+    /// How often it was done.
+    #[must_use]
+    pub fn times(&self) -> u32 {
+        u32::try_from(self.count).unwrap_or(u32::MAX)
     }
 
     /// One of the details, if it is a text.

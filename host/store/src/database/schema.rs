@@ -8,6 +8,8 @@ diesel::table! {
         password_hash -> Text,
         is_superuser -> Bool,
         date_added -> BigInt,
+        disabled_at -> Nullable<BigInt>,
+        session_generation -> BigInt,
     }
 }
 
@@ -36,6 +38,11 @@ diesel::table! {
         token_hash -> Binary,
         scopes -> Text,
         date_added -> BigInt,
+        hint -> Nullable<Text>,
+        created_by -> Nullable<Text>,
+        integrations -> Nullable<Text>,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
     }
 }
 
@@ -102,6 +109,7 @@ diesel::table! {
         session_key -> Binary,
         sealed_data -> Binary,
         expires_at -> BigInt,
+        user_id -> Nullable<BigInt>,
     }
 }
 
@@ -248,6 +256,7 @@ diesel::table! {
 }
 
 diesel::joinable!(members -> organizations (organization_id));
+diesel::joinable!(members -> users (user_id));
 diesel::joinable!(api_tokens -> organizations (organization_id));
 diesel::joinable!(grants -> integrations (integration_id));
 diesel::joinable!(grant_shares -> grants (grant_id));

@@ -83,3 +83,13 @@ id!(
     /// Id of an identity.
     IdentityId
 );
+id!(
+    /// Id of an API token.
+    ApiTokenId
+);
+
+impl From<ApiTokenId> for i64 {
+    fn from(ApiTokenId(id): ApiTokenId) -> Self {
+        id
+    }
+}

@@ -187,6 +187,20 @@ pub fn of_organization(
     after: Option<&Position>,
     limit: i64,
 ) -> StoreResult<Vec<Installed>> {
+    some_of_organization(tx, organization, None, after, limit)
+}
+
+/// The same, and if `only` names some, no others than these.
+///
+/// # Errors
+/// When the database fails.
+pub fn some_of_organization(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    only: Option<&[IntegrationId]>,
+    after: Option<&Position>,
+    limit: i64,
+) -> StoreResult<Vec<Installed>> {
     let mut rows = t::table
         .inner_join(links::table)
         .filter(links::organization_id.eq(organization))
@@ -194,6 +208,9 @@ pub fn of_organization(
         .limit(limit)
         .select((Integration::as_select(), LinkRow::as_select()))
         .into_boxed();
+    if let Some(only) = only {
+        rows = rows.filter(t::id.eq_any(only));
+    }
     if let Some(Position { sort_name, id }) = after {
         rows = rows.filter(t::sort_name.gt(sort_name).or(t::sort_name.eq(sort_name).and(t::id.gt(*id))));
     }

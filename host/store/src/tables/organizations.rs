@@ -61,3 +61,29 @@ pub fn first(tx: &mut Tx<'_>, member: Option<UserId>) -> StoreResult<Option<Orga
     };
     Ok(found.optional()?)
 }
+
+/// All organizations, by slug.
+///
+/// # Errors
+/// When the database fails.
+pub fn all(tx: &mut Tx<'_>) -> StoreResult<Vec<Organization>> {
+    Ok(t::table.order(t::slug).select(Organization::as_select()).load(tx.connection)?)
+}
+
+/// Gives an organization another slug and name.
+///
+/// # Errors
+/// [`AlreadyExists`](crate::StoreError::AlreadyExists) when another organization has the slug.
+pub fn rename(tx: &mut Tx<'_>, id: OrganizationId, slug: &str, name: &str) -> StoreResult<()> {
+    diesel::update(t::table.find(id)).set((t::slug.eq(slug), t::name.eq(name))).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Removes an organization with its members, its tokens and its links to integrations.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete(tx: &mut Tx<'_>, id: OrganizationId) -> StoreResult<()> {
+    diesel::delete(t::table.find(id)).execute(tx.connection)?;
+    Ok(())
+}

@@ -3,18 +3,46 @@
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
+use super::ids::UserId;
 use crate::{
-    database::{column_types::milliseconds, schema::sessions as t},
+    database::{
+        column_types::{Timestamp, milliseconds},
+        schema::sessions as t,
+    },
     error::StoreResult,
     tx::Tx,
 };
 
-/// Creates a session.
+/// A session as it is stored.
+#[derive(Clone, Queryable, Selectable)]
+#[diesel(table_name = t)]
+pub struct StoredSession {
+    /// SHA-256 of the session's id.
+    pub session_key: Vec<u8>,
+    /// What the host knows of it, sealed.
+    pub sealed_data: Vec<u8>,
+    /// When it ends by itself.
+    #[diesel(deserialize_as = Timestamp)]
+    pub expires_at: OffsetDateTime,
+}
+
+/// Creates a session, of a user who is logged in or of nobody.
 ///
 /// # Errors
 /// [`AlreadyExists`](crate::StoreError::AlreadyExists) when there is one with that key.
-pub fn insert(tx: &mut Tx<'_>, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
-    let row = (t::session_key.eq(key), t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
+pub fn insert(
+    tx: &mut Tx<'_>,
+    key: &[u8],
+    user: Option<UserId>,
+    sealed_data: &[u8],
+    expires_at: OffsetDateTime,
+) -> StoreResult<()> {
+    let row = (
+        t::session_key.eq(key),
+        t::user_id.eq(user),
+        t::sealed_data.eq(sealed_data),
+        t::expires_at.eq(milliseconds(expires_at)),
+    );
     diesel::insert_into(t::table).values(row).execute(tx.connection)?;
     Ok(())
 }
@@ -24,8 +52,14 @@ pub fn insert(tx: &mut Tx<'_>, key: &[u8], sealed_data: &[u8], expires_at: Offse
 ///
 /// # Errors
 /// When the database fails.
-pub fn save(tx: &mut Tx<'_>, key: &[u8], sealed_data: &[u8], expires_at: OffsetDateTime) -> StoreResult<()> {
-    let changed = (t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
+pub fn save(
+    tx: &mut Tx<'_>,
+    key: &[u8],
+    user: Option<UserId>,
+    sealed_data: &[u8],
+    expires_at: OffsetDateTime,
+) -> StoreResult<()> {
+    let changed = (t::user_id.eq(user), t::sealed_data.eq(sealed_data), t::expires_at.eq(milliseconds(expires_at)));
     diesel::update(t::table.find(key)).set(changed).execute(tx.connection)?;
     Ok(())
 }
@@ -46,6 +80,15 @@ pub fn load(tx: &mut Tx<'_>, key: &[u8]) -> StoreResult<Option<Vec<u8>>> {
 pub fn delete(tx: &mut Tx<'_>, key: &[u8]) -> StoreResult<()> {
     diesel::delete(t::table.find(key)).execute(tx.connection)?;
     Ok(())
+}
+
+/// The sessions of a user that have not expired.
+///
+/// # Errors
+/// When the database fails.
+pub fn of_user(tx: &mut Tx<'_>, user: UserId) -> StoreResult<Vec<StoredSession>> {
+    let rows = t::table.filter(t::user_id.eq(user)).filter(t::expires_at.gt(milliseconds(tx.now)));
+    Ok(rows.order(t::expires_at).select(StoredSession::as_select()).load(tx.connection)?)
 }
 
 /// Removes the sessions that have expired.

@@ -10,3 +10,4 @@ pub mod renewal;
 pub mod revoking;
 mod sweep;
 pub mod tokens_in_use;
+pub mod user_sessions;

@@ -21,7 +21,7 @@ impl ApiClient {
     /// With a new token of `acme`, for the integration of a dialog message.
     pub(crate) fn of_integration(host: &Host, installed: &Value) -> Result<Self> {
         let id = installed["id"].as_str().context("an id")?;
-        let token = host.token("acme", &["integrations:token", "org:read"])?;
+        let token = host.token("acme", &["integrations:token", "integrations:proxy", "org:read"])?;
         let path = format!("/api/0/organizations/acme/integrations/{id}/");
         Ok(Self { path, ..Self::with_token(host, &token) })
     }

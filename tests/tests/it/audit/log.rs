@@ -51,7 +51,7 @@ impl AuditApp {
         let owner = app.log_in_as("owner").await?;
         app.host.organization("other")?;
         app.host.member("other", "owner@example.com", "owner")?;
-        let token = app.host.token("acme", &["integrations:token", "org:integrations"])?;
+        let token = app.host.token("acme", &["integrations:token", "integrations:proxy", "org:integrations"])?;
         let client = ApiClient::with_token(&app.host, &token);
         let mut app =
             Self { secrets: vec![PASSWORD.to_owned(), token.trim().to_owned()], integration: String::new(), base: app };
@@ -145,13 +145,14 @@ const OTHER: Option<&str> = Some("other");
 const SLACK: Option<&str> = Some("slack");
 const EXAMPLE: Option<&str> = Some("example");
 
-const ENTRIES: [Entry; 25] = [
+const ENTRIES: [Entry; 26] = [
     ("a host starts with a configuration", "configuration-change", "host", None, None, None, false, false, "ok"),
     ("a plugin is loaded at the start", "plugin-load", "host", None, None, SLACK, false, true, "ok"),
     ("an organization is made", "organization-creation", "operator", None, ACME, None, false, false, "ok"),
     ("a user is made", "user-creation", "operator", None, None, None, false, false, "ok"),
     ("a member is added", "member-change", "operator", None, ACME, None, false, false, "ok"),
     ("an API token is made", "token-creation", "operator", None, ACME, None, false, false, "ok"),
+    ("a person logs in", "log-in", "user", OWNER, None, None, false, false, "ok"),
     ("a setup fails", "install", "user", OWNER, ACME, SLACK, false, true, "failed"),
     ("an integration is installed", "install", "user", OWNER, ACME, SLACK, true, true, "ok"),
     ("an identity is proved", "identity-link", "user", OWNER, ACME, SLACK, true, true, "ok"),
@@ -267,7 +268,7 @@ async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its
     let refused = owner.visit(&format!("{base}?action=nonsense")).await?;
     let said = refused.json()?["detail"].as_str().unwrap_or_default().to_owned();
     assert_eq!(refused.status, 400);
-    assert_snapshot!(said, @"There is no such action; there are install, re-install, link, unlink, identity-link, identity-unlink, refresh-failure, token-read, proxy-use, revoke, key-rotation, audit-key, plugin-load, configuration-change, user-creation, organization-creation, member-change, token-creation.");
+    assert_snapshot!(said, @"There is no such action; there are install, re-install, link, unlink, identity-link, identity-unlink, refresh-failure, token-read, proxy-use, revoke, key-rotation, audit-key, plugin-load, configuration-change, user-creation, organization-creation, member-change, token-creation, token-revocation, member-removal, organization-change, organization-removal, user-change, user-removal, log-in, log-out.");
     let reader = ApiClient::with_token(&app.host, &app.host.token("other", &["org:write"])?);
     assert_eq!(reader.get(base).await?.status, 404, "not their organization");
     let theirs = reader.get("/api/0/organizations/other/audit/").await?.json()?;
@@ -361,7 +362,8 @@ async fn a_strangers_name_forges_no_row_of_the_list_and_who_reads_no_further_is_
     4 [time] organization-creation ok      operator acme - - 1 {}
     5 [time] user-creation        ok      operator - - - 1 {"superuser":false,"user":"owner@example.com"}
     6 [time] member-change        ok      operator acme - - 1 {"role":"owner","user":"owner@example.com"}
-    7 [time] install              ok      owner@example.com acme example "x\n     1 [time] unlink               ok      eve\u{1b}[2J" 1 {}
+    7 [time] log-in               ok      owner@example.com - - - 1 {"address":"127.0.0.1","request":"[id]"}
+    8 [time] install              ok      owner@example.com acme example "x\n     1 [time] unlink               ok      eve\u{1b}[2J" 1 {}
     "#);
 
     let mut list = std::process::Command::new(program().path);

@@ -33,7 +33,7 @@ enum Serves {
 }
 
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, Serves); 31] = [
+const ROUTES: [(&str, &str, Serves); 37] = [
     ("GET", "/api/0/organizations/{org}/config/integrations/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/audit/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/integrations/", Serves::Organization),
@@ -42,6 +42,9 @@ const ROUTES: [(&str, &str, Serves); 31] = [
     ("GET", "/api/0/organizations/{org}/integrations/{id}/grants/", Serves::Integration),
     ("GET", "/api/0/organizations/{org}/integrations/{id}/token/", Serves::Integration),
     ("GET", "/api/0/organizations/{org}/revocations/", Serves::Organization),
+    ("GET", "/api/0/organizations/{org}/tokens/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/tokens/", Serves::Organization),
+    ("DELETE", "/api/0/organizations/{org}/tokens/{id}/", Serves::Organization),
     ("GET", "/", Serves::Person),
     ("GET", "/auth/login/", Serves::Everybody),
     ("POST", "/auth/login/", Serves::Everybody),
@@ -55,8 +58,11 @@ const ROUTES: [(&str, &str, Serves); 31] = [
     ("GET", "/organizations/{org}/integrations/{id}/remove/", Serves::Integration),
     ("POST", "/organizations/{org}/integrations/{id}/remove/", Serves::Integration),
     ("GET", "/organizations/{org}/integrations/{provider}/setup/", Serves::Organization),
+    ("POST", "/organizations/{org}/integrations/{provider}/setup/", Serves::Organization),
     ("GET", "/extensions/{provider}/setup/", Serves::Holder),
     ("POST", "/extensions/{provider}/setup/", Serves::Holder),
+    ("GET", "/extensions/{provider}/setup/{server}/", Serves::Holder),
+    ("POST", "/extensions/{provider}/setup/{server}/", Serves::Holder),
     ("ANY", "/api/0/organizations/{org}/integrations/{id}/proxy/", Serves::Integration),
     ("ANY", "/api/0/organizations/{org}/integrations/{id}/proxy/{*path}", Serves::Integration),
     ("GET", "/api/errors/", Serves::Everybody),
@@ -182,7 +188,12 @@ impl Walk {
 /// A route with its places filled.
 fn filled(route: &str, organization: &str, integration: &str) -> String {
     let filled = route.replace("{org}", organization).replace("{id}", integration).replace("{provider}", "slack");
-    filled.replace("{*path}", "auth.test").replace("{key}", "no-key").replace("{version}", "0").replace("{file}", "x")
+    filled
+        .replace("{*path}", "auth.test")
+        .replace("{key}", "no-key")
+        .replace("{version}", "0")
+        .replace("{file}", "x")
+        .replace("{server}", "x")
 }
 
 fn method(name: &str) -> Result<Method> {

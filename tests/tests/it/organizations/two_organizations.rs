@@ -23,7 +23,7 @@ pub(super) const ALICE: &str = "U0ALICE";
 pub(super) const BOB: &str = "U0BOB";
 
 /// All that a program may do.
-const SCOPES: [&str; 4] = ["integrations:token", "org:read", "org:write", "org:integrations"];
+const SCOPES: [&str; 5] = ["integrations:token", "integrations:proxy", "org:read", "org:write", "org:integrations"];
 
 pub(super) struct TwoOrganizations {
     base: TestApp,

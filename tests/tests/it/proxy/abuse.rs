@@ -67,7 +67,7 @@ async fn cross_organization_use() -> Result<()> {
     let api = RawHttpServer::start().await?;
     let (_service, host, client) = installed(&api, "").await?;
     host.organization("other")?;
-    let other = host.token("other", &["integrations:token"])?;
+    let other = host.token("other", &["integrations:proxy"])?;
     let nobody = HttpClient::new(&host.url);
     for organization in ["acme", "other"] {
         let path = format!("{}proxy/thing", client.path.replace("/acme/", &format!("/{organization}/")));

@@ -6,3 +6,4 @@ mod former_database;
 mod secret_search;
 mod secrets;
 pub(crate) mod tables;
+mod token_tables;

@@ -344,18 +344,18 @@ async fn of_many_claims_one_wins_and_an_old_claim_is_worth_nothing() -> Result<(
 async fn a_session_that_is_gone_stays_gone_and_an_expired_one_is_none() -> Result<()> {
     for Database { store, .. } in each_database().await? {
         let later = NOW + Duration::from_secs(60);
-        store.write(move |tx| sessions::insert(tx, b"key", b"one", later)).await?;
+        store.write(move |tx| sessions::insert(tx, b"key", None, b"one", later)).await?;
         assert!(matches!(
-            store.write(move |tx| sessions::insert(tx, b"key", b"x", later)).await,
+            store.write(move |tx| sessions::insert(tx, b"key", None, b"x", later)).await,
             Err(StoreError::AlreadyExists)
         ));
-        store.write(move |tx| sessions::save(tx, b"key", b"two", later)).await?;
+        store.write(move |tx| sessions::save(tx, b"key", None, b"two", later)).await?;
         assert_eq!(store.read(|tx| sessions::load(tx, b"key")).await?.as_deref(), Some(b"two".as_slice()));
         assert_eq!(store.at(later).read(|tx| sessions::load(tx, b"key")).await?, None);
         store.write(|tx| sessions::delete(tx, b"key")).await?;
-        store.write(move |tx| sessions::save(tx, b"key", b"three", later)).await?;
+        store.write(move |tx| sessions::save(tx, b"key", None, b"three", later)).await?;
         assert_eq!(store.read(|tx| sessions::load(tx, b"key")).await?, None);
-        store.write(move |tx| sessions::insert(tx, b"old", b"one", later)).await?;
+        store.write(move |tx| sessions::insert(tx, b"old", None, b"one", later)).await?;
         store.at(later).sweep().await?;
         assert_eq!(store.read(|tx| sessions::load(tx, b"old")).await?, None);
     }

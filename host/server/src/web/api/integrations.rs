@@ -41,7 +41,7 @@ pub(in crate::web) async fn list(
     require(&access, Scope::OrgRead)?;
     let per_page = per_page(query.per_page.as_deref())?;
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    let listing = app.integrations.list(access.organization.id, after, per_page).await?;
+    let listing = app.integrations.list_open(access.organization.id, access.limit(), after, per_page).await?;
     let mut headers = HeaderMap::new();
     if let Some(next) = &listing.next {
         let path = format!("/api/0/organizations/{}/integrations/", access.organization.slug);

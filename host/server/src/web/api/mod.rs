@@ -1,5 +1,6 @@
 //! The JSON API, `/api/0/…`.
 
+mod api_tokens;
 mod audit;
 mod cursor;
 mod grants;
@@ -11,6 +12,7 @@ mod revocations;
 mod selector;
 mod token;
 
+pub(in crate::web) use api_tokens::{create_token, revoke_token, tokens};
 pub(in crate::web) use audit::audit;
 pub(in crate::web) use cursor::{Cursor, PER_PAGE};
 pub(in crate::web) use grants::grants;

@@ -33,7 +33,7 @@ pub(in crate::web) struct ProxyPath {
 }
 
 /// `ANY /api/0/organizations/{org}/integrations/{id}/proxy/{path}`: the service's answer to the
-/// same request with the integration's credential, streamed. Scope `integrations:token`, which no
+/// same request with the integration's credential, streamed. Scope `integrations:proxy`, which no
 /// role has.
 pub(in crate::web) async fn proxy(
     State(app): State<AppHandle>,
@@ -42,7 +42,7 @@ pub(in crate::web) async fn proxy(
     route: MatchedPath,
     request: Request,
 ) -> Result<Response, WebError> {
-    require(&access, Scope::IntegrationsToken)?;
+    require(&access, Scope::IntegrationsProxy)?;
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let call = ProxyRequest {

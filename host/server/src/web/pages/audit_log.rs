@@ -65,7 +65,7 @@ const NAMED: usize = 1000;
 const LATEST: usize = 5;
 
 /// What an organization sees in its log. The rest belongs to the operator.
-const OF_AN_ORGANIZATION: [Action; 13] = [
+const OF_AN_ORGANIZATION: [Action; 16] = [
     Action::Install,
     Action::Reinstall,
     Action::Link,
@@ -76,8 +76,11 @@ const OF_AN_ORGANIZATION: [Action; 13] = [
     Action::ProxyUse,
     Action::Revoke,
     Action::OrganizationCreation,
+    Action::OrganizationChange,
     Action::MemberChange,
+    Action::MemberRemoval,
     Action::TokenCreation,
+    Action::TokenRevocation,
     Action::ConfigurationChange,
 ];
 

@@ -72,6 +72,7 @@ fn who(row: &AuditOut) -> String {
         (_, Some(name)) => name,
         ("operator", None) => "Operator".to_owned(),
         ("host", None) => "Jackfield".to_owned(),
+        ("visitor", None) => "Somebody who is not logged in".to_owned(),
         (kind, None) => format!("a deleted {kind}"),
     }
 }
@@ -114,5 +115,13 @@ pub(in crate::web) const fn in_words(action: Action) -> &'static str {
         Action::OrganizationCreation => "Organization created",
         Action::MemberChange => "Membership changed",
         Action::TokenCreation => "API token created",
+        Action::TokenRevocation => "API token revoked",
+        Action::MemberRemoval => "Member removed",
+        Action::OrganizationChange => "Organization renamed",
+        Action::OrganizationRemoval => "Organization removed",
+        Action::UserChange => "User changed",
+        Action::UserRemoval => "User removed",
+        Action::LogIn => "Log-in",
+        Action::LogOut => "Log-out",
     }
 }

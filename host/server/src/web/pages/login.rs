@@ -25,6 +25,7 @@ use crate::{
         html::html,
         plain_text::PlainForm,
         redirects::found,
+        request_origin::RequestOrigin,
     },
 };
 use jackfield_config::UrlPrefix;
@@ -74,6 +75,7 @@ pub(in crate::web) async fn form(
 pub(in crate::web) async fn log_in(
     State(app): State<AppHandle>,
     BrowserSession(session): BrowserSession,
+    RequestOrigin(source): RequestOrigin,
     ClientAddress { address: client, .. }: ClientAddress,
     DeviceCookie(device): DeviceCookie,
     PlainForm(form): PlainForm<LogInForm>,
@@ -82,12 +84,18 @@ pub(in crate::web) async fn log_in(
     let request = LogInRequest { email: form.email.clone(), password: form.password.into(), client, device };
     match app.accounts.log_in(request).await {
         Ok(LoggedIn { user, device }) => {
-            session.log_in(user.id).await?;
+            app.log_in_audit.logged_in(user.id, &source).await?;
+            session.log_in(&user, &source).await?;
             let mut response = found(&start::asked_first(&next));
             response.extensions_mut().insert(DeviceCookie(device));
             Ok(response)
         }
-        Err(error) => refused(&form.email, &next, error),
+        Err(error) => {
+            if let Some(reason) = error.refusal() {
+                app.log_in_audit.refused(&form.email, reason, source);
+            }
+            refused(&form.email, &next, error)
+        }
     }
 }
 
@@ -116,8 +124,16 @@ fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, WebEr
 }
 
 /// `POST /auth/logout/`: the button on every page.
-pub(in crate::web) async fn log_out(BrowserSession(session): BrowserSession) -> Result<Response, WebError> {
+pub(in crate::web) async fn log_out(
+    State(app): State<AppHandle>,
+    BrowserSession(session): BrowserSession,
+    RequestOrigin(source): RequestOrigin,
+) -> Result<Response, WebError> {
+    let user = session.user().await?;
     session.log_out().await?;
+    if let Some(user) = user {
+        app.log_in_audit.logged_out(user, &source).await?;
+    }
     Ok(found("/auth/login/"))
 }
 

@@ -1,0 +1,110 @@
+//! Tokens over time: they end, their last use is noted to the minute, and those from before an
+//! upgrade go on working.
+
+use anyhow::{Context, Result};
+use jackfield_config::clock::Clock;
+use jackfield_services::accounts::{Accounts, Administrator, NewTokenIn, Scope};
+use jackfield_store::{
+    Store,
+    api_tokens::{self, NewApiToken},
+};
+use sha2::{Digest, Sha256};
+use time::Duration;
+
+use super::tables::{NOW, each_database, install, workspace};
+
+/// The statements that change tokens of before, as an upgrade runs them.
+const UPGRADE: &str = include_str!("../../../../host/store/migrations/sqlite/2026-11-30-000030_api_tokens/up.sql");
+
+/// Accounts by a clock of the test's own.
+fn accounts(store: &Store) -> (Accounts, Store, Clock) {
+    let clock = Clock::fixed(NOW);
+    let store = store.clone().with_clock(clock.clone());
+    (Accounts::new(store.clone(), clock.clone()), store, clock)
+}
+
+fn new(scope: Scope) -> NewTokenIn {
+    NewTokenIn { name: "t".to_owned(), scopes: vec![scope], ..NewTokenIn::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_ends_at_its_time_and_its_last_use_is_noted_to_the_minute() -> Result<()> {
+    for database in each_database().await? {
+        let (accounts, _, clock) = accounts(&database.store);
+        let acme = accounts.create_organization("acme", "Acme", None).await?.id;
+        let lives = NewTokenIn { expires_at: Some(NOW + Duration::hours(1)), ..new(Scope::OrgRead) };
+        let (token, made) = accounts.tokens().create(acme, lives, &Administrator::Operator).await?;
+        assert_eq!(made.last_used_at, None);
+        let last_use = async || {
+            let all = accounts.tokens().list(acme).await?;
+            anyhow::Ok(all.first().context("it is listed")?.last_used_at)
+        };
+        assert!(accounts.token_access(&token).await?.is_some());
+        assert_eq!(last_use().await?, Some(NOW));
+        clock.advance(Duration::seconds(59));
+        assert!(accounts.token_access(&token).await?.is_some());
+        assert_eq!(last_use().await?, Some(NOW), "not for each request");
+        clock.advance(Duration::seconds(1));
+        assert!(accounts.token_access(&token).await?.is_some());
+        assert_eq!(last_use().await?, Some(NOW + Duration::MINUTE));
+        clock.advance(Duration::minutes(59) - Duration::MILLISECOND);
+        assert!(accounts.token_access(&token).await?.is_some());
+        clock.advance(Duration::MILLISECOND);
+        assert_eq!(accounts.token_access(&token).await?, None, "it has ended");
+        assert_eq!(accounts.tokens().list(acme).await?.len(), 1, "and is still listed");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_from_before_has_no_checksum_and_keeps_both_rights() -> Result<()> {
+    let update = UPGRADE.lines().find(|line| line.starts_with("UPDATE api_tokens")).context("a statement")?;
+    for database in each_database().await? {
+        let (accounts, store, _) = accounts(&database.store);
+        let acme = accounts.create_organization("acme", "Acme", None).await?.id;
+        let token = |n: u8| format!("jf_{}-_{n}", "A".repeat(40));
+        for (n, scopes) in [(1, vec!["integrations:token", "org:read"]), (2, vec!["org:read"])] {
+            let row = NewApiToken {
+                organization: acme,
+                name: "old".to_owned(),
+                hash: Sha256::digest(token(n)).to_vec(),
+                hint: String::new(),
+                scopes: scopes.into_iter().map(str::to_owned).collect(),
+                created_by: String::new(),
+                integrations: None,
+                expires_at: None,
+            };
+            store.write(move |tx| api_tokens::insert(tx, &row)).await?;
+        }
+        let may = async |n: u8| {
+            let access = accounts.token_access(&token(n)).await?.context("it opens")?;
+            anyhow::Ok((access.has(Scope::IntegrationsToken), access.has(Scope::IntegrationsProxy)))
+        };
+        assert_eq!(may(1).await?, (true, false));
+        store.tamper(update).await?;
+        assert_eq!((may(1).await?, may(2).await?), ((true, true), (false, false)));
+        let made = accounts.create_token("acme", "new", &[Scope::IntegrationsToken]).await?;
+        let access = accounts.token_access(&made).await?.context("it opens")?;
+        assert!(!access.has(Scope::IntegrationsProxy), "a new one has what it was given");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_for_what_is_connected_later_and_what_is_gone_opens_nothing() -> Result<()> {
+    for database in each_database().await? {
+        let (accounts, store, _) = accounts(&database.store);
+        accounts.create_organization("acme", "Acme", None).await?;
+        let acme = accounts.organization("acme").await?.id;
+        let first = install(&store, acme, workspace("T1", "one", "x")).await?;
+        let limited = NewTokenIn { integrations: Some(vec![first]), ..new(Scope::OrgRead) };
+        let (token, _) = accounts.tokens().create(acme, limited, &Administrator::Operator).await?;
+        let later = install(&store, acme, workspace("T2", "two", "y")).await?;
+        let access = accounts.token_access(&token).await?.context("it opens")?;
+        assert_eq!((access.may_use(first), access.may_use(later)), (true, false));
+        store.tamper("DELETE FROM integrations WHERE external_id = 'T1'").await?;
+        let access = accounts.token_access(&token).await?.context("it opens")?;
+        assert_eq!((access.limit().map(<[_]>::len), access.may_use(later)), (Some(1), false), "no limit is lost");
+    }
+    Ok(())
+}
