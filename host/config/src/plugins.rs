@@ -1,6 +1,6 @@
 //! `[plugins]`: where the libraries are, how they run and what one of them may use.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use jackfield_plugin_abi::host_pattern::{HostPattern, HostPatternError};
 use toml::de::DeTable;
@@ -39,6 +39,8 @@ pub struct PluginSettings {
     pub deadline: Duration,
     /// Largest address space of its worker, in MiB.
     pub memory: u64,
+    /// Most workers of it that run at a time. Each answers one call at a time.
+    pub workers: NonZeroUsize,
     /// The only hosts it may contact, of those it declares; `None`: all of them.
     pub hosts: Option<Vec<HostPattern>>,
 }
@@ -77,6 +79,7 @@ struct PluginOverrides {
     isolation: Option<Isolation>,
     deadline: Option<Duration>,
     memory: Option<u64>,
+    workers: Option<NonZeroUsize>,
     hosts: Option<Vec<HostPattern>>,
 }
 
@@ -87,6 +90,8 @@ const LARGEST_MEMORY: u64 = 1 << 20;
 const LATEST: u64 = 253_402_300_799;
 /// In seconds.
 const LONGEST_DEADLINE: u64 = 60;
+/// More than there are cores helps only where steps wait without a request to the host.
+const MOST_WORKERS: u64 = 64;
 
 impl Plugins {
     pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
@@ -134,7 +139,13 @@ impl Plugins {
 
 impl Default for PluginSettings {
     fn default() -> Self {
-        Self { isolation: Isolation::Process, deadline: Duration::from_secs(10), memory: 512, hosts: None }
+        Self {
+            isolation: Isolation::Process,
+            deadline: Duration::from_secs(10),
+            memory: 512,
+            workers: NonZeroUsize::MIN,
+            hosts: None,
+        }
     }
 }
 
@@ -169,6 +180,7 @@ impl PluginOverrides {
             isolation: choice(table, "isolation", &isolations),
             deadline: seconds.map(Duration::from_secs),
             memory: table.take("memory").and_then(|value| value.number(SMALLEST_MEMORY, LARGEST_MEMORY)),
+            workers: table.take("workers").and_then(|value| workers(&value)),
             hosts: table.take("hosts").and_then(|value| hosts(&value)),
         }
     }
@@ -178,9 +190,15 @@ impl PluginOverrides {
             isolation: self.isolation.unwrap_or(defaults.isolation),
             deadline: self.deadline.unwrap_or(defaults.deadline),
             memory: self.memory.unwrap_or(defaults.memory),
+            workers: self.workers.unwrap_or(defaults.workers),
             hosts: self.hosts.clone().or_else(|| defaults.hosts.clone()),
         }
     }
+}
+
+fn workers(value: &ConfigValue<'_>) -> Option<NonZeroUsize> {
+    let number = value.number(1, MOST_WORKERS)?;
+    usize::try_from(number).ok().and_then(NonZeroUsize::new)
 }
 
 /// A list with a mistake in it narrows to what is left, so it never allows more than was written.

@@ -8,8 +8,7 @@ pub(super) fn print_status(status: &PluginStatus) {
         PluginState::Running => "running",
         PluginState::Restarting => "restarting",
     };
-    let pid = status.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
-    println!("{}: {state}, {}{pid}", status.entry, status.isolation);
+    println!("{}: {state}, {}{}", status.entry, status.isolation, workers(status));
     print_info(&status.info);
     match &status.sandbox {
         Some(sandbox) => print_sandbox(sandbox),
@@ -29,6 +28,15 @@ pub(super) fn print_status(status: &PluginStatus) {
         };
         println!("  {} ({}): {is_offered}", provider.id, provider.name);
         println!("    hosts {}", provider.hosts);
+    }
+}
+
+fn workers(status: &PluginStatus) -> String {
+    let pids: Vec<String> = status.pids.iter().map(ToString::to_string).collect();
+    match (pids.len(), status.workers) {
+        (0, _) => String::new(),
+        (1, 1) => format!(", pid {}", pids[0]),
+        (running, most) => format!(", {running} of {most} workers, pid {}", pids.join(" ")),
     }
 }
 

@@ -53,6 +53,11 @@ impl PluginError {
         matches!(self, Self::Transport(_) | Self::Fault(Fault { kind: FaultKind::Panicked, .. }))
     }
 
+    /// Whether the plugin's code panicked, and the glue has caught it.
+    pub(crate) const fn is_panic(&self) -> bool {
+        matches!(self, Self::Fault(Fault { kind: FaultKind::Panicked, .. }))
+    }
+
     pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
         match self {
             Self::Fault(mut fault) => {

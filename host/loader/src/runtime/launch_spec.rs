@@ -123,12 +123,25 @@ impl LaunchSpec {
         }
     }
 
+    /// Whether a library runs in this process.
+    pub(super) const fn is_in_process(&self) -> bool {
+        matches!((&self.source, self.run.isolation), (Source::Library(_), Isolation::InProcess))
+    }
+
+    /// How many of it may run at a time: at least one, and no more than one of what is no process.
+    pub(super) fn workers(&self) -> usize {
+        match (&self.source, self.run.isolation) {
+            (Source::Library(_), Isolation::Process) => self.run.workers.get(),
+            _ => 1,
+        }
+    }
+
     /// Whether a plugin with these providers, started from `other`, would come out the same from
     /// this.
     pub(super) fn is_same<'a>(&self, other: &Self, mut providers: impl Iterator<Item = &'a str>) -> bool {
         let launch = |spec: &Self| {
-            let PluginSettings { isolation, deadline, memory, hosts: _ } = spec.run;
-            (spec.entry.clone(), isolation, deadline, memory, spec.is_sandbox_required)
+            let PluginSettings { isolation, deadline, memory, workers, hosts: _ } = spec.run;
+            (spec.entry.clone(), isolation, deadline, memory, workers, spec.is_sandbox_required)
         };
         self.info == other.info
             && launch(self) == launch(other)

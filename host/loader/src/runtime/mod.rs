@@ -1,7 +1,8 @@
 //! Runs plugins and asks them. Knows how a plugin runs; the rooms above know only that it answers.
 //!
 //! A [`launch_spec`] starts a [`running_plugin`] in a [`worker`] process or [`in_process`], behind
-//! one [`transport`]. A [`plugin`] keeps one running and asks it through a [`client`].
+//! one [`transport`]. A [`plugin`] keeps as many running as the operator allows, each in a [`slot`],
+//! and asks them through a [`client`].
 
 mod client;
 mod described_provider;
@@ -15,6 +16,7 @@ mod plugin;
 mod plugin_status;
 mod redactor;
 mod running_plugin;
+mod slot;
 mod transcript;
 mod transport;
 pub mod worker;
