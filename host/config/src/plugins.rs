@@ -43,6 +43,10 @@ pub struct PluginSettings {
     pub workers: NonZeroUsize,
     /// The only hosts it may contact, of those it declares; `None`: all of them.
     pub hosts: Option<Vec<HostPattern>>,
+    /// The ids of the providers that it may have; `None`: those that nobody else has.
+    pub providers: Option<Vec<String>>,
+    /// Types of identities of other plugins that it may bring.
+    pub identities: Vec<String>,
 }
 
 /// Where a plugin's code runs.
@@ -81,6 +85,8 @@ struct PluginOverrides {
     memory: Option<u64>,
     workers: Option<NonZeroUsize>,
     hosts: Option<Vec<HostPattern>>,
+    providers: Option<Vec<String>>,
+    identities: Vec<String>,
 }
 
 /// In MiB. The worker also maps the host's own binary.
@@ -131,6 +137,15 @@ impl Plugins {
         self.overrides.clear();
     }
 
+    /// The entry of whose plugin the operator has said that it has a provider.
+    #[must_use]
+    pub fn entry_of_provider(&self, id: &str) -> Option<&str> {
+        let names = |overrides: &PluginOverrides| {
+            overrides.providers.as_ref().is_some_and(|ids| ids.iter().any(|named| named == id))
+        };
+        self.overrides.iter().find(|(_, overrides)| names(overrides)).map(|(entry, _)| entry.as_str())
+    }
+
     /// The entries that have a table of their own, each with its line.
     pub fn tables(&self) -> impl Iterator<Item = (&str, usize)> {
         self.overrides.iter().map(|(entry, overrides)| (entry.as_str(), overrides.line))
@@ -145,6 +160,8 @@ impl Default for PluginSettings {
             memory: 512,
             workers: NonZeroUsize::MIN,
             hosts: None,
+            providers: None,
+            identities: Vec::new(),
         }
     }
 }
@@ -167,7 +184,11 @@ fn choice<T: Copy>(section: &mut TableReader<'_>, key: &'static str, choices: &[
 impl PluginOverrides {
     fn read_table(value: &ConfigValue<'_>) -> Self {
         let mut table = TableReader::of(value);
-        let overrides = Self::read(&mut table, value.line());
+        let overrides = Self {
+            providers: table.take("providers").and_then(|value| names(&value)),
+            identities: table.take("identities").and_then(|value| names(&value)).unwrap_or_default(),
+            ..Self::read(&mut table, value.line())
+        };
         table.finish();
         overrides
     }
@@ -182,6 +203,7 @@ impl PluginOverrides {
             memory: table.take("memory").and_then(|value| value.number(SMALLEST_MEMORY, LARGEST_MEMORY)),
             workers: table.take("workers").and_then(|value| workers(&value)),
             hosts: table.take("hosts").and_then(|value| hosts(&value)),
+            ..Self::default()
         }
     }
 
@@ -192,6 +214,8 @@ impl PluginOverrides {
             memory: self.memory.unwrap_or(defaults.memory),
             workers: self.workers.unwrap_or(defaults.workers),
             hosts: self.hosts.clone().or_else(|| defaults.hosts.clone()),
+            providers: self.providers.clone(),
+            identities: self.identities.clone(),
         }
     }
 }
@@ -199,6 +223,10 @@ impl PluginOverrides {
 fn workers(value: &ConfigValue<'_>) -> Option<NonZeroUsize> {
     let number = value.number(1, MOST_WORKERS)?;
     usize::try_from(number).ok().and_then(NonZeroUsize::new)
+}
+
+fn names(value: &ConfigValue<'_>) -> Option<Vec<String>> {
+    Some(value.texts()?.into_iter().map(|(name, _)| name).collect())
 }
 
 /// A list with a mistake in it narrows to what is left, so it never allows more than was written.

@@ -30,16 +30,19 @@
 //! configuration.
 
 mod declared;
+mod dispute;
 mod library;
 mod loading;
 mod provider;
 mod provider_id;
+mod provider_owner;
 mod provider_reach;
 mod refusal;
 mod registry;
 mod runtime;
 
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
+pub use dispute::Dispute;
 pub use jackfield_config::{Http, ProviderOptions};
 pub use jackfield_outbound::Outbound;
 pub use jackfield_plugin_abi::envelope::{
@@ -50,6 +53,7 @@ pub use jackfield_plugin_abi::envelope::{
 pub use library::{LibraryFile, Lock, PluginInfo, WrittenLock, signature_path, verify_entry, verify_file, write_lock};
 pub use provider::Provider;
 pub use provider_id::is_good_id;
+pub use provider_owner::{ProviderOwner, ProviderOwners};
 pub use provider_reach::reach_of;
 pub use refusal::Refusal;
 pub use registry::{Changes, Plugins};

@@ -28,6 +28,8 @@ pub struct Provider {
     redactor: Redactor,
     outbound: Outbound,
     fingerprint: String,
+    /// Types of other plugins' identities that the operator lets it bring.
+    identity_types: Vec<String>,
 }
 
 impl Provider {
@@ -47,7 +49,21 @@ impl Provider {
             plugin,
             description,
             outbound,
+            identity_types: Vec::new(),
         }
+    }
+
+    /// The same with types of other plugins' identities that the operator lets it bring.
+    pub(crate) fn with_identity_types(mut self, identity_types: Vec<String>) -> Self {
+        self.identity_types = identity_types;
+        self
+    }
+
+    /// Whether the operator lets it bring identities of this type, even if they are another
+    /// plugin's.
+    #[must_use]
+    pub fn may_identify(&self, identity_type: &str) -> bool {
+        self.identity_types.iter().any(|allowed| allowed == identity_type)
     }
 
     /// Its id, as URLs, configuration and database have it.

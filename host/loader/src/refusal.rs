@@ -9,6 +9,8 @@ use thiserror::Error;
 
 use jackfield_config::{Diagnostic, ListedPlugin, Settings};
 
+use crate::dispute::Dispute;
+
 /// Why a plugin is refused: what was found, and what was wanted. [`Refusal::help`] says what to do.
 #[derive(Debug, Error)]
 pub enum Refusal {
@@ -238,15 +240,23 @@ pub enum Refusal {
         /// What it declares.
         host: String,
     },
-    /// Two providers with one id.
-    #[error("two providers with the id `{id}`: {} and {}", .first.display(), .second.display())]
-    DuplicateId {
-        /// The id.
-        id: String,
-        /// The library that came first.
-        first: PathBuf,
-        /// The library that came second.
-        second: PathBuf,
+    /// A provider that belongs to another plugin.
+    #[error("{}: {dispute}", .file.display())]
+    NotItsProvider {
+        /// The file.
+        file: PathBuf,
+        /// Whose it is.
+        dispute: Dispute,
+    },
+    /// A library whose code names other providers than its data.
+    #[error("{}: lists the providers {}, and its data say {}", .file.display(), .found.join(", "), .wanted.join(", "))]
+    OtherProviders {
+        /// The file.
+        file: PathBuf,
+        /// What its code says.
+        found: Vec<String>,
+        /// What its data say.
+        wanted: Vec<String>,
     },
 }
 
@@ -303,11 +313,19 @@ impl Refusal {
                  [plugins] sandbox = \"best-effort\""
             }
             Self::NoWorker { .. } => "let the host's user start processes, and mount /proc where the host runs",
-            Self::Failed { .. } | Self::BadHost { .. } => "report this to the plugin's author",
+            Self::Failed { .. } | Self::BadHost { .. } | Self::OtherProviders { .. } => {
+                "report this to the plugin's author"
+            }
             Self::BadId { .. } => "ids are 1 to 64 of a-z, 0-9, - and _, and not a section of the configuration file",
-            Self::DuplicateId { .. } => "list only one of the two",
+            Self::NotItsProvider { dispute, .. } => return dispute.help(),
         };
         text.to_owned()
+    }
+
+    /// A plugin that did not say which providers it has.
+    pub(crate) fn providers_not_listed(file: &Path, error: &impl ToString) -> Self {
+        let during = "listing its providers".to_owned();
+        Self::Failed { file: file.to_owned(), during, found: error.to_string() }
     }
 
     /// As a diagnostic of the entry that lists the plugin, or of the table that declares it.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use jackfield_config::{Diagnostic, Diagnostics, OnFailure, ProviderOptions, Settings};
+use jackfield_config::{Diagnostic, Diagnostics, OnFailure, PluginSettings, ProviderOptions, Settings};
 use jackfield_outbound::Outbound;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use crate::{
     library::LibraryFile,
     loading::{Loaded, load, provider_of},
     provider::Provider,
+    provider_owner::{ProviderOwner, ProviderOwners},
     refusal::Refusal,
     runtime::{LaunchSpec, Plugin, PluginStatus},
 };
@@ -42,8 +43,10 @@ impl Plugins {
     ///
     /// The diagnostics are all that is wrong. What loads is loaded even so; the caller decides
     /// whether that will do.
-    pub async fn load(settings: &Settings, outbound: &Outbound) -> (Self, Vec<Diagnostic>) {
-        let (loaded, diagnostics) = load(settings, outbound, &[]).await;
+    /// `owners` says to which plugin a provider belongs that has been used before: no other gets
+    /// its options and tokens.
+    pub async fn load(settings: &Settings, owners: &ProviderOwners, outbound: &Outbound) -> (Self, Vec<Diagnostic>) {
+        let (loaded, diagnostics) = load(settings, owners, outbound, &[]).await;
         (Self::from(loaded), diagnostics)
     }
 
@@ -60,7 +63,7 @@ impl Plugins {
         let plugin = Arc::new(Plugin::start(LaunchSpec::library(library)?.with_options(options)).await?);
         let mut providers = Vec::new();
         for described in plugin.providers() {
-            providers.push(Arc::new(provider_of(&plugin, described, None, outbound)?));
+            providers.push(Arc::new(provider_of(&plugin, described, &PluginSettings::default(), outbound)?));
         }
         Ok(Self::from(Loaded { plugins: vec![plugin], providers }))
     }
@@ -77,10 +80,11 @@ impl Plugins {
     pub async fn reload(
         &self,
         settings: &Settings,
+        owners: &ProviderOwners,
         outbound: &Outbound,
     ) -> Result<(Changes, Vec<Diagnostic>), Diagnostics> {
         let before = self.loaded();
-        let (after, diagnostics) = load(settings, outbound, &before.plugins).await;
+        let (after, diagnostics) = load(settings, owners, outbound, &before.plugins).await;
         if !diagnostics.is_empty() && settings.plugins.on_failure == OnFailure::Stop {
             return Err(diagnostics.into());
         }
@@ -109,6 +113,13 @@ impl Plugins {
     #[must_use]
     pub fn find(&self, id: &str) -> Option<Arc<Provider>> {
         self.loaded().providers.iter().find(|provider| provider.id() == id).cloned()
+    }
+
+    /// The plugin of each loaded provider.
+    #[must_use]
+    pub fn owners(&self) -> ProviderOwners {
+        let owner = |provider: &Arc<Provider>| (provider.id().to_owned(), ProviderOwner::of(provider.plugin()));
+        self.loaded().providers.iter().map(owner).collect()
     }
 
     /// The digest of the library of a loaded provider, in hex.

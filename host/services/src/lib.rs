@@ -5,6 +5,7 @@
 //! these need not know the database.
 
 pub mod accounts;
+pub mod adoption;
 pub mod audit;
 pub mod database;
 mod detached;
@@ -13,6 +14,7 @@ pub mod integrations;
 pub mod keys;
 pub mod open;
 mod provider_calls;
+mod provider_owners;
 pub mod proxy;
 pub mod reload;
 pub mod removals;

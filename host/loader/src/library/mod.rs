@@ -6,6 +6,7 @@
 //! that in order. [`sealed_library`] keeps exactly the bytes that were checked.
 
 mod digest;
+mod exported_data;
 mod find;
 mod library_file;
 mod location;

@@ -1,13 +1,15 @@
 //! Starts the plugin of each entry, unless one runs already that would come out the same.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use futures_util::future::join_all;
 use jackfield_config::{ListedPlugin, ProviderOptions, Settings};
 
+use super::settle::{Claim, Directory, settle};
 use crate::{
     declared,
-    library::{Lock, verify_entry},
+    library::{Lock, find, verify_entry},
+    provider_owner::{ProviderOwner, ProviderOwners},
     refusal::Refusal,
     runtime::{LaunchSpec, Plugin},
 };
@@ -21,29 +23,96 @@ pub(super) struct Candidate {
     pub(super) running: Option<Arc<Plugin>>,
 }
 
-/// The plugins of all listed libraries, then those of the declared providers.
+/// A listed plugin of which nothing has been used yet, with the ids of its providers.
+struct Introduced {
+    listed: ListedPlugin,
+    spec: Result<(LaunchSpec, Vec<String>), Refusal>,
+    running: Option<Arc<Plugin>>,
+}
+
+/// The plugins of all listed libraries, then those of the declared providers. Whose each provider
+/// is gets settled over all of them before any plugin gets an option.
 pub(super) async fn candidates(
     settings: &Settings,
     lock: Arc<Option<Lock>>,
+    owners: &ProviderOwners,
     running: &[Arc<Plugin>],
 ) -> Vec<Candidate> {
     let libraries = settings.default_integrations.iter().map(|listed| {
         let lock = lock.clone();
-        async { candidate(listed.clone(), library_spec(settings, &listed.text, lock).await, running).await }
+        async { introduce(listed.clone(), library_spec(settings, &listed.text, lock).await, running).await }
     });
     let declared = settings.providers.iter().map(|(id, options)| async {
         let listed = ListedPlugin { text: declared::entry_name(id), line: options.line_of("") };
-        candidate(listed, Ok(declared_spec(settings, id, options)), running).await
+        introduce(listed, Ok(declared_spec(settings, id, options)), running).await
     });
-    let (mut candidates, declared) = (join_all(libraries).await, join_all(declared).await);
-    candidates.extend(declared);
-    candidates
+    let (mut introduced, declared) = (join_all(libraries).await, join_all(declared).await);
+    introduced.extend(declared);
+    refuse_disputed(&mut introduced, settings, Option::as_ref(&lock), owners);
+    join_all(introduced.into_iter().map(|introduced| candidate(introduced, running))).await
 }
 
-async fn candidate(listed: ListedPlugin, spec: Result<LaunchSpec, Refusal>, running: &[Arc<Plugin>]) -> Candidate {
+async fn introduce(listed: ListedPlugin, spec: Result<LaunchSpec, Refusal>, running: &[Arc<Plugin>]) -> Introduced {
     let before = running.iter().find(|plugin| plugin.entry() == listed.text).cloned();
+    let spec = match spec {
+        Ok(spec) => provider_ids(spec, running).await,
+        Err(refusal) => Err(refusal),
+    };
+    Introduced { listed, spec, running: before }
+}
+
+async fn provider_ids(spec: LaunchSpec, running: &[Arc<Plugin>]) -> Result<(LaunchSpec, Vec<String>), Refusal> {
+    let same = running.iter().find(|plugin| plugin.is_same(&spec));
+    let ids = match same {
+        Some(plugin) => plugin.providers().iter().map(|provider| provider.named.id.clone()).collect(),
+        None => spec.provider_ids().await?,
+    };
+    Ok((spec.with_provider_ids(ids.clone()), ids))
+}
+
+/// Refuses each plugin that has a provider which is not its own.
+fn refuse_disputed(introduced: &mut [Introduced], settings: &Settings, lock: Option<&Lock>, owners: &ProviderOwners) {
+    let claim = |(at, introduced): (usize, &Introduced)| {
+        let (spec, ids) = introduced.spec.as_ref().ok()?;
+        let entry = introduced.listed.text.clone();
+        Some((
+            at,
+            Claim {
+                named: settings.plugins.settings_for(&entry).providers,
+                locked: lock.and_then(|lock| lock.providers(&entry)),
+                entry,
+                file: spec.info().file.clone(),
+                owner: ProviderOwner::of(spec.info()),
+                ids: ids.clone(),
+                is_declared: spec.is_declared(),
+            },
+        ))
+    };
+    let (places, claims): (Vec<usize>, Vec<Claim>) = introduced.iter().enumerate().filter_map(claim).unzip();
+    let disputes = settle(&claims, owners, settings);
+    for (at, dispute) in places.into_iter().zip(disputes) {
+        let Some(dispute) = dispute else { continue };
+        let introduced = &mut introduced[at];
+        if let Ok((spec, _)) = &introduced.spec {
+            introduced.spec = Err(Refusal::NotItsProvider { file: spec.info().file.clone(), dispute });
+        }
+    }
+}
+
+impl Directory for Settings {
+    fn named_entry(&self, id: &str) -> Option<String> {
+        self.plugins.entry_of_provider(id).map(str::to_owned)
+    }
+
+    fn library_of_table(&self, id: &str) -> Option<PathBuf> {
+        self.options.get(id).and_then(|_| find(id, &self.plugins.path).ok())
+    }
+}
+
+async fn candidate(introduced: Introduced, running: &[Arc<Plugin>]) -> Candidate {
+    let Introduced { listed, spec, running: before } = introduced;
     let plugin = match spec {
-        Ok(spec) => match running.iter().find(|plugin| plugin.is_same(&spec)) {
+        Ok((spec, _)) => match running.iter().find(|plugin| plugin.is_same(&spec)) {
             Some(same) => Ok(same.clone()),
             None => Plugin::start(spec).await.map(Arc::new),
         },

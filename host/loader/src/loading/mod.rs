@@ -1,6 +1,7 @@
 //! From the configuration to running plugins and their providers.
 //!
-//! [`candidates`] starts what is listed or declared, or finds it running. [`assembly`] decides
+//! [`candidates`] starts what is listed or declared, or finds it running, after [`settle`] has said
+//! whose each provider is. [`assembly`] decides
 //! which of it is used and makes the providers. [`unclaimed`] finds tables that belong to nothing.
 //! Each collects what is wrong, so that the operator reads all of it at once.
 
@@ -8,6 +9,7 @@ mod assembly;
 mod candidates;
 mod loaded;
 mod option_diagnostic;
+mod settle;
 mod unclaimed;
 
 use std::sync::Arc;
@@ -21,13 +23,14 @@ use self::{
     unclaimed::{unclaimed_options, unclaimed_tables},
 };
 pub(crate) use self::{assembly::provider_of, loaded::Loaded};
-use crate::{library::Lock, runtime::Plugin};
+use crate::{library::Lock, provider_owner::ProviderOwners, runtime::Plugin};
 
 /// Loads every listed plugin and every declared provider. A plugin of `running` that would come out
-/// the same is kept. What loads is loaded even if something is wrong; the caller decides whether
+/// the same is kept. A provider goes to its owner only, where there is one. What loads is loaded even if something is wrong; the caller decides whether
 /// that will do.
 pub(crate) async fn load(
     settings: &Settings,
+    owners: &ProviderOwners,
     outbound: &Outbound,
     running: &[Arc<Plugin>],
 ) -> (Loaded, Vec<Diagnostic>) {
@@ -39,7 +42,7 @@ pub(crate) async fn load(
         }
     };
     let mut assembly = Assembly::new(settings, outbound);
-    for candidate in candidates(settings, lock, running).await {
+    for candidate in candidates(settings, lock, owners, running).await {
         assembly.add(candidate);
     }
     let has_failed = assembly.has_failed();

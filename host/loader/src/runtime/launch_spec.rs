@@ -27,6 +27,8 @@ pub struct LaunchSpec {
     clock: Clock,
     /// The operator's options by the id of the provider.
     options: BTreeMap<String, ProviderOptions>,
+    /// The ids of its providers, where they are known before it runs.
+    provider_ids: Option<Vec<String>>,
 }
 
 /// What answers the calls.
@@ -46,7 +48,8 @@ impl LaunchSpec {
     pub fn library(file: &LibraryFile) -> Result<Self, Refusal> {
         let sealed = SealedLibrary::of(file.bytes());
         let sealed = sealed.map_err(|error| Refusal::Unreadable { file: file.path().to_owned(), error })?;
-        Ok(Self::new(file.path().display().to_string(), PluginInfo::of(file), Source::Library(sealed)))
+        let spec = Self::new(file.path().display().to_string(), PluginInfo::of(file), Source::Library(sealed));
+        Ok(Self { provider_ids: file.provider_ids(), ..spec })
     }
 
     /// Starts what the host answers itself.
@@ -59,8 +62,8 @@ impl LaunchSpec {
     }
 
     fn new(entry: String, info: PluginInfo, source: Source) -> Self {
-        let (run, options) = (PluginSettings::default(), BTreeMap::new());
-        Self { entry, info, source, run, is_sandbox_required: false, clock: Clock::system(), options }
+        let (run, options, clock) = (PluginSettings::default(), BTreeMap::new(), Clock::system());
+        Self { entry, info, source, run, is_sandbox_required: false, clock, options, provider_ids: None }
     }
 
     /// The same with these limits.
@@ -75,6 +78,17 @@ impl LaunchSpec {
     pub fn with_options(mut self, options: BTreeMap<String, ProviderOptions>) -> Self {
         self.options = options;
         self
+    }
+
+    /// The same with the ids of its providers, which it is held to.
+    pub(crate) fn with_provider_ids(mut self, ids: Vec<String>) -> Self {
+        self.provider_ids = Some(ids);
+        self
+    }
+
+    /// The ids that it is held to.
+    pub(super) fn known_provider_ids(&self) -> Option<&[String]> {
+        self.provider_ids.as_deref()
     }
 
     /// The same under the name by which the configuration lists it, as the configuration says to
@@ -110,6 +124,25 @@ impl LaunchSpec {
         self.options.get(provider).cloned().unwrap_or_default()
     }
 
+    /// The ids of its providers: from its data, or else it is started to be asked, without any
+    /// options.
+    ///
+    /// # Errors
+    /// When it has to be asked and does not answer.
+    pub(crate) async fn provider_ids(&self) -> Result<Vec<String>, Refusal> {
+        if let Some(ids) = &self.provider_ids {
+            return Ok(ids.clone());
+        }
+        let running = match &self.source {
+            Source::Library(library) => self.start_worker(library).await,
+            Source::Declared(_) => self.start().await,
+        };
+        let running = running.map_err(|error| self.refusal(error))?;
+        let named = running.providers(&self.info.name).await;
+        let named = named.map_err(|error| Refusal::providers_not_listed(&self.info.file, &error))?;
+        Ok(named.into_iter().map(|provider| provider.id).collect())
+    }
+
     /// Whether the host answers for it, without a library.
     pub(crate) const fn is_declared(&self) -> bool {
         matches!(self.source, Source::Declared(_))
@@ -140,7 +173,7 @@ impl LaunchSpec {
     /// this.
     pub(super) fn is_same<'a>(&self, other: &Self, mut providers: impl Iterator<Item = &'a str>) -> bool {
         let launch = |spec: &Self| {
-            let PluginSettings { isolation, deadline, memory, workers, hosts: _ } = spec.run;
+            let PluginSettings { isolation, deadline, memory, workers, .. } = spec.run;
             (spec.entry.clone(), isolation, deadline, memory, workers, spec.is_sandbox_required)
         };
         self.info == other.info

@@ -11,7 +11,10 @@ use std::{path::PathBuf, sync::Arc};
 pub use reloaded::{ReloadError, Reloaded};
 use tokio::sync::Mutex;
 
-use crate::audit::{Audit, Entry};
+use crate::{
+    audit::{Audit, Entry},
+    provider_owners::{self, owners, owners_in_use},
+};
 use jackfield_config::{
     self as config, Diagnostic, Diagnostics, Features, Fingerprint, OnFailure, SecretKeys, Settings,
 };
@@ -80,7 +83,9 @@ impl Reloader {
         let settings = &running.settings;
         let mut entries = reload_entries::at_start(settings, &self.0.plugins.status(), refused);
         let (file, fingerprint) = self.fingerprint(settings);
+        let owners = self.0.plugins.owners();
         let replace = move |tx: &mut Tx<'_>| {
+            provider_owners::record(tx, &owners)?;
             let before = configurations::replace(tx, &file, &fingerprint)?;
             entries.extend(reload_entries::changed_since(before, &fingerprint, &file));
             Ok(entries)
@@ -133,7 +138,7 @@ impl Reloader {
         if !diagnostics.is_empty() {
             return Err(self.with_plugins_diagnostics(&settings, &outbound, diagnostics).await.into());
         }
-        let (changes, skipped) = self.0.plugins.reload(&settings, &outbound).await?;
+        let (changes, skipped) = self.0.plugins.reload(&settings, &owners(&self.0.store).await?, &outbound).await?;
         self.0.features.replace(&settings.features);
         let has_new_key = self.replace_keys(secret_keys).await;
         self.0.plugins.log_offers();
@@ -144,7 +149,12 @@ impl Reloader {
         let entries = reload_entries::applied(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
         let (file, fingerprint) = self.fingerprint(&settings);
         // So that the next start does not report it again.
-        self.write_after(move |tx| configurations::replace(tx, &file, &fingerprint).map(|_| entries)).await;
+        let owners = self.0.plugins.owners();
+        let write = move |tx: &mut Tx<'_>| {
+            provider_owners::record(tx, &owners)?;
+            configurations::replace(tx, &file, &fingerprint).map(|_| entries)
+        };
+        self.write_after(write).await;
         *running = Running { settings, outbound };
         Ok(reloaded)
     }
@@ -201,7 +211,7 @@ impl Reloader {
         mut diagnostics: Vec<Diagnostic>,
     ) -> Diagnostics {
         if settings.plugins.on_failure == OnFailure::Stop {
-            diagnostics.extend(Plugins::load(settings, outbound).await.1);
+            diagnostics.extend(Plugins::load(settings, &owners_in_use(settings).await, outbound).await.1);
         }
         diagnostics.into()
     }

@@ -8,9 +8,10 @@ use super::{
 use crate::audit::Entry;
 use jackfield_loader::{Identity, Integration};
 use jackfield_store::{
-    IdentityId, RevocationId, StoreResult, Tx, UserId,
+    IdentityId, IdentityProviderId, RevocationId, StoreResult, Tx, UserId,
     grants::{self, NewGrant},
-    identities, identity_providers,
+    identities,
+    identity_providers::{self, Claimed},
     integrations::{self, Installed, NewIntegration},
     organization_integrations, revocations, revoking,
     setups::{self, ClaimId},
@@ -20,12 +21,23 @@ use jackfield_store::{
 /// What failed when the person re-authenticates with another account.
 pub(super) const OTHER_ACCOUNT: &str = "other-account";
 
+/// What failed when a plugin brings an identity of another plugin's type.
+pub(super) const FOREIGN_IDENTITY: &str = "foreign-identity";
+
 /// What became of the transaction.
 pub(super) enum Stored {
     /// Everything is stored. The tokens that were replaced are to be revoked.
     Installed(Box<Installed>, Option<RevocationId>),
     /// This is not the account to re-authenticate. The setup is used up, and nothing else changed.
     OtherAccount,
+    /// The plugin brings an identity of a type that belongs to this other plugin. The setup is used
+    /// up, and nothing else changed.
+    ForeignIdentity {
+        /// The type.
+        identity_type: String,
+        /// The plugin that it belongs to.
+        owner: String,
+    },
     /// The setup was started anew or ended meanwhile. Nothing changed.
     NotOurs,
 }
@@ -41,6 +53,10 @@ pub(super) struct Installation {
     pub(super) tokens: Option<UnstoredTokens>,
     /// Digest of the plugin.
     pub(super) digest: String,
+    /// Name of the plugin.
+    pub(super) plugin: String,
+    /// Whether the operator lets the plugin bring identities of this type, whose ever it is.
+    pub(super) may_share_identity: bool,
 }
 
 impl Installation {
@@ -55,19 +71,37 @@ impl Installation {
             tx.audit(&entry.detail(OTHER_ACCOUNT, self.integration.external_id.as_str()))?;
             return Ok(Stored::OtherAccount);
         }
-        self.install(tx)
+        match self.identity_provider(tx)? {
+            Some(Claimed::OwnedBy(owner)) => self.refuse_identity(tx, owner),
+            Some(Claimed::Granted(id)) => self.install(tx, Some(id)),
+            None => self.install(tx, None),
+        }
+    }
+
+    fn identity_provider(&self, tx: &mut Tx<'_>) -> StoreResult<Option<Claimed>> {
+        let Some(identity) = &self.integration.identity else { return Ok(None) };
+        let Identity { identity_type, instance, .. } = identity;
+        identity_providers::claim(tx, identity_type, instance, &self.plugin, self.may_share_identity).map(Some)
+    }
+
+    fn refuse_identity(self, tx: &mut Tx<'_>, owner: String) -> StoreResult<Stored> {
+        self.record_tokens(tx)?;
+        let identity_type = self.integration.identity.map(|identity| identity.identity_type).unwrap_or_default();
+        let entry = setup_entries::failed(&self.setup, &self.digest, Some(FOREIGN_IDENTITY));
+        tx.audit(&entry.detail(FOREIGN_IDENTITY, identity_type.as_str()))?;
+        Ok(Stored::ForeignIdentity { identity_type, owner })
     }
 
     /// The order matters: everybody locks integrations first, then identities, then grants, then
     /// revocations.
-    fn install(self, tx: &mut Tx<'_>) -> StoreResult<Stored> {
+    fn install(self, tx: &mut Tx<'_>, identity_provider: Option<IdentityProviderId>) -> StoreResult<Stored> {
         let Self { key, setup, integration, grants, digest, .. } = self;
         let Integration { external_id, name, metadata, identity, .. } = integration;
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| external_id.clone());
         let new = NewIntegration { provider: setup.provider.clone(), external_id, name, metadata };
         let (integration, is_new) = integrations::install(tx, new)?;
-        let proved = match identity {
-            Some(identity) => Some(prove(tx, identity, setup.user)?),
+        let proved = match identity.zip(identity_provider) {
+            Some((identity, provider)) => Some(prove(tx, provider, identity, setup.user)?),
             None => None,
         };
         let replaced = grants::put(tx, integration.id, grants)?;
@@ -103,11 +137,15 @@ fn audit(tx: &mut Tx<'_>, setup: &Setup, digest: &str, installed: &Installed, en
 
 /// Stores the identity that a person has proved, and links them to it. Answers it with the
 /// account's id.
-fn prove(tx: &mut Tx<'_>, identity: Identity, user: UserId) -> StoreResult<(IdentityId, String)> {
-    let provider = identity_providers::find_or_create(tx, &identity.identity_type, &identity.instance)?;
+fn prove(
+    tx: &mut Tx<'_>,
+    identity_provider: IdentityProviderId,
+    identity: Identity,
+    user: UserId,
+) -> StoreResult<(IdentityId, String)> {
     let external_id = identity.external_id.clone();
     let new = identities::NewIdentity {
-        identity_provider: provider,
+        identity_provider,
         external_id: identity.external_id,
         scopes: identity.scopes,
         data: identity.data,

@@ -10,7 +10,7 @@ use crate::{
     error::StoreResult,
     tables::{
         grants::{self, Grant, NewTokens, Status, Tokens},
-        identities,
+        identities::{self, Account},
         ids::RevocationId,
         integrations::{self, Integration},
         revocations::{self, Reason, RevocationPayload, RevokedGrant},
@@ -56,15 +56,17 @@ pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
     // outdated.
     let pairs = replaced(old, &new.tokens);
     integrations::replace_texts(tx, grant.integration, &pairs)?;
-    if !grant.subject.is_empty() {
-        identities::replace_texts(tx, &grant.subject, &pairs)?;
+    let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
+    let account = (!grant.subject.is_empty()).then(|| account_of(grant, &provider));
+    if let Some(account) = account {
+        identities::replace_texts(tx, account, &pairs)?;
     }
     if before.status == Status::NeedsReauthentication {
         if is_first(tx, grant)? {
             integrations::clear_reauthentication(tx, grant.integration)?;
         }
-        if !grant.subject.is_empty() {
-            identities::validate(tx, &grant.subject, &new.tokens.access_token)?;
+        if let Some(account) = account {
+            identities::validate(tx, account, &new.tokens.access_token)?;
         }
     }
     Ok(Renewed::Written)
@@ -100,7 +102,8 @@ fn mark_dependents(tx: &mut Tx<'_>, grant: &Grant, has_ended: bool) -> StoreResu
     }
     require_reauthentication_if_first(tx, grant)?;
     if let (false, Ok(tokens)) = (grant.subject.is_empty(), grant.tokens(tx.sealer)) {
-        identities::invalidate(tx, &grant.subject, &tokens.access_token)?;
+        let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
+        identities::invalidate(tx, account_of(grant, &provider), &tokens.access_token)?;
     }
     Ok(true)
 }
@@ -109,9 +112,15 @@ fn mark_dependents(tx: &mut Tx<'_>, grant: &Grant, has_ended: bool) -> StoreResu
 fn lock(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<()> {
     integrations::lock(tx, grant.integration)?;
     if !grant.subject.is_empty() {
-        identities::lock_all(tx, &grant.subject)?;
+        let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
+        identities::lock_all(tx, account_of(grant, &provider))?;
     }
     Ok(())
+}
+
+/// The account that a grant acts for.
+fn account_of<'a>(grant: &'a Grant, provider: &'a str) -> Account<'a> {
+    Account { provider, external_id: &grant.subject }
 }
 
 /// Whether a grant is the first of its integration.

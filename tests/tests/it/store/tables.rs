@@ -124,9 +124,10 @@ async fn two_installs_at_once_leave_one_row_each() -> Result<()> {
             "one is told that it made it, all others that they did not"
         );
         assert_eq!(store.read(move |tx| integrations::of_organization(tx, acme, None, 9)).await?.len(), 1);
-        let made =
-            join_all((0..16).map(|_| store.write(|tx| identity_providers::find_or_create(tx, "slack", "slack.com"))))
-                .await;
+        let made = join_all(
+            (0..16).map(|_| store.write(|tx| identity_providers::find_or_create(tx, "slack", "slack.com", "slack"))),
+        )
+        .await;
         let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert!(made.iter().all(|id| *id == made[0]));
     }
@@ -255,7 +256,7 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
         for token in ["first", "second"] {
             store
                 .write(move |tx| {
-                    let provider = identity_providers::find_or_create(tx, "slack", "slack.com")?;
+                    let provider = identity_providers::find_or_create(tx, "slack", "slack.com", "slack")?;
                     let new = identities::NewIdentity {
                         identity_provider: provider,
                         external_id: "U1".to_owned(),
