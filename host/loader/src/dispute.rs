@@ -62,6 +62,19 @@ pub enum Dispute {
 }
 
 impl Dispute {
+    /// The id of the provider.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Twice { id, .. }
+            | Self::NotNamed { id, .. }
+            | Self::NamedElsewhere { id, .. }
+            | Self::Owned { id, .. }
+            | Self::TableOfAnother { id, .. }
+            | Self::NotLocked { id } => id,
+        }
+    }
+
     /// What the operator can do about it.
     #[must_use]
     pub fn help(&self) -> String {

@@ -41,9 +41,16 @@ impl<'a> Assembly<'a> {
 
     /// Uses the new plugin of an entry. If it does not load completely, the one that runs goes on,
     /// and what is wrong with the new one is said.
-    pub(super) fn add(&mut self, Candidate { listed, plugin, running }: Candidate) {
+    pub(super) fn add(&mut self, Candidate { listed, plugin, running, disputes }: Candidate) {
+        let is_complete = |plugin: &Plugin| plugin.is_complete() && disputes.is_empty();
+        if let Ok(plugin) = &plugin {
+            for dispute in &disputes {
+                let (file, dispute) = (plugin.info().file.clone(), dispute.clone());
+                self.refuse(&listed, &Refusal::NotItsProvider { file, dispute });
+            }
+        }
         match (plugin, running) {
-            (Ok(plugin), Some(running)) if !plugin.is_complete() && !Arc::ptr_eq(&plugin, &running) => {
+            (Ok(plugin), Some(running)) if !is_complete(&plugin) && !Arc::ptr_eq(&plugin, &running) => {
                 for provider in plugin.providers() {
                     if let Err(error) = &provider.description {
                         self.report_not_created(&listed, &plugin, provider, error);

@@ -8,6 +8,7 @@ use jackfield_config::{ListedPlugin, ProviderOptions, Settings};
 use super::settle::{Claim, Directory, settle};
 use crate::{
     declared,
+    dispute::Dispute,
     library::{Lock, find, verify_entry},
     provider_owner::{ProviderOwner, ProviderOwners},
     refusal::Refusal,
@@ -21,6 +22,8 @@ pub(super) struct Candidate {
     pub(super) plugin: Result<Arc<Plugin>, Refusal>,
     /// The plugin that runs for this entry so far.
     pub(super) running: Option<Arc<Plugin>>,
+    /// The providers that it has and may not have.
+    pub(super) disputes: Vec<Dispute>,
 }
 
 /// A listed plugin of which nothing has been used yet, with the ids of its providers.
@@ -28,6 +31,7 @@ struct Introduced {
     listed: ListedPlugin,
     spec: Result<(LaunchSpec, Vec<String>), Refusal>,
     running: Option<Arc<Plugin>>,
+    disputes: Vec<Dispute>,
 }
 
 /// The plugins of all listed libraries, then those of the declared providers. Whose each provider
@@ -48,7 +52,7 @@ pub(super) async fn candidates(
     });
     let (mut introduced, declared) = (join_all(libraries).await, join_all(declared).await);
     introduced.extend(declared);
-    refuse_disputed(&mut introduced, settings, Option::as_ref(&lock), owners);
+    find_disputes(&mut introduced, settings, Option::as_ref(&lock), owners);
     join_all(introduced.into_iter().map(|introduced| candidate(introduced, running))).await
 }
 
@@ -58,7 +62,7 @@ async fn introduce(listed: ListedPlugin, spec: Result<LaunchSpec, Refusal>, runn
         Ok(spec) => provider_ids(spec, running).await,
         Err(refusal) => Err(refusal),
     };
-    Introduced { listed, spec, running: before }
+    Introduced { listed, spec, running: before, disputes: Vec::new() }
 }
 
 async fn provider_ids(spec: LaunchSpec, running: &[Arc<Plugin>]) -> Result<(LaunchSpec, Vec<String>), Refusal> {
@@ -70,8 +74,8 @@ async fn provider_ids(spec: LaunchSpec, running: &[Arc<Plugin>]) -> Result<(Laun
     Ok((spec.with_provider_ids(ids.clone()), ids))
 }
 
-/// Refuses each plugin that has a provider which is not its own.
-fn refuse_disputed(introduced: &mut [Introduced], settings: &Settings, lock: Option<&Lock>, owners: &ProviderOwners) {
+/// Finds the providers that are not their plugin's. Those get no options and are not used.
+fn find_disputes(introduced: &mut [Introduced], settings: &Settings, lock: Option<&Lock>, owners: &ProviderOwners) {
     let claim = |(at, introduced): (usize, &Introduced)| {
         let (spec, ids) = introduced.spec.as_ref().ok()?;
         let entry = introduced.listed.text.clone();
@@ -89,13 +93,8 @@ fn refuse_disputed(introduced: &mut [Introduced], settings: &Settings, lock: Opt
         ))
     };
     let (places, claims): (Vec<usize>, Vec<Claim>) = introduced.iter().enumerate().filter_map(claim).unzip();
-    let disputes = settle(&claims, owners, settings);
-    for (at, dispute) in places.into_iter().zip(disputes) {
-        let Some(dispute) = dispute else { continue };
-        let introduced = &mut introduced[at];
-        if let Ok((spec, _)) = &introduced.spec {
-            introduced.spec = Err(Refusal::NotItsProvider { file: spec.info().file.clone(), dispute });
-        }
+    for (at, disputes) in places.into_iter().zip(settle(&claims, owners, settings)) {
+        introduced[at].disputes = disputes;
     }
 }
 
@@ -110,15 +109,18 @@ impl Directory for Settings {
 }
 
 async fn candidate(introduced: Introduced, running: &[Arc<Plugin>]) -> Candidate {
-    let Introduced { listed, spec, running: before } = introduced;
+    let Introduced { listed, spec, running: before, disputes } = introduced;
     let plugin = match spec {
-        Ok((spec, _)) => match running.iter().find(|plugin| plugin.is_same(&spec)) {
-            Some(same) => Ok(same.clone()),
-            None => Plugin::start(spec).await.map(Arc::new),
-        },
+        Ok((spec, _)) => {
+            let spec = spec.without_providers(disputes.iter().map(|dispute| dispute.id().to_owned()).collect());
+            match running.iter().find(|plugin| plugin.is_same(&spec)) {
+                Some(same) => Ok(same.clone()),
+                None => Plugin::start(spec).await.map(Arc::new),
+            }
+        }
         Err(refusal) => Err(refusal),
     };
-    Candidate { listed, plugin, running: before }
+    Candidate { listed, plugin, running: before, disputes }
 }
 
 /// The library of an entry, verified. None of it has run yet.

@@ -34,13 +34,13 @@ pub(super) trait Directory {
     fn library_of_table(&self, id: &str) -> Option<PathBuf>;
 }
 
-/// For each claim the first reason why it may not have one of its providers.
-pub(super) fn settle(claims: &[Claim], owners: &ProviderOwners, directory: &impl Directory) -> Vec<Option<Dispute>> {
-    let dispute = |(at, claim): (usize, &Claim)| {
+/// For each claim the providers that it may not have.
+pub(super) fn settle(claims: &[Claim], owners: &ProviderOwners, directory: &impl Directory) -> Vec<Vec<Dispute>> {
+    let disputes = |(at, claim): (usize, &Claim)| {
         let rivals = || claims.iter().enumerate().filter(move |(other, _)| *other != at).map(|(_, rival)| rival);
-        claim.ids.iter().find_map(|id| claim.dispute(id, rivals(), owners.get(id), directory))
+        claim.ids.iter().filter_map(|id| claim.dispute(id, rivals(), owners.get(id), directory)).collect()
     };
-    claims.iter().enumerate().map(dispute).collect()
+    claims.iter().enumerate().map(disputes).collect()
 }
 
 impl Claim {
@@ -113,6 +113,8 @@ fn own_name(entry: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[derive(Default)]
@@ -149,17 +151,16 @@ mod tests {
     /// The entries that are refused, with the reason.
     fn refused(claims: &[Claim], owners: &ProviderOwners, file: &File) -> Vec<String> {
         let disputes = settle(claims, owners, file);
-        let said =
-            |(claim, dispute): (&Claim, Option<Dispute>)| dispute.map(|found| format!("{}: {found}", claim.entry));
-        claims.iter().zip(disputes).filter_map(said).collect()
+        let said = |(claim, disputes): (&Claim, Vec<Dispute>)| {
+            disputes.into_iter().map(|dispute| format!("{}: {dispute}", claim.entry)).collect::<Vec<_>>()
+        };
+        claims.iter().zip(disputes).flat_map(said).collect()
     }
 
     fn owned(id: &str, plugin: &str, signer: Option<&str>) -> ProviderOwners {
         let owner = ProviderOwner { plugin: plugin.to_owned(), signer: signer.map(str::to_owned) };
         BTreeMap::from([(id.to_owned(), owner)])
     }
-
-    use std::collections::BTreeMap;
 
     #[test]
     fn a_plugin_keeps_the_provider_of_its_own_name() {

@@ -36,7 +36,7 @@ pub(super) async fn describe(
         return Err(Refusal::OtherProviders { file: info.file.clone(), found, wanted: wanted.to_vec() });
     }
     let mut providers = Vec::new();
-    for named in named {
+    for named in named.into_iter().filter(|named| spec.uses(&named.id)) {
         let options = spec.options(&named.id);
         let description = running.create(&info.name, &named.id, &options).await;
         if let Err(error @ PluginError::Transport(_)) = &description {

@@ -29,6 +29,8 @@ pub struct LaunchSpec {
     options: BTreeMap<String, ProviderOptions>,
     /// The ids of its providers, where they are known before it runs.
     provider_ids: Option<Vec<String>>,
+    /// Those of its providers that are not used and get no options.
+    refused_ids: Vec<String>,
 }
 
 /// What answers the calls.
@@ -63,7 +65,17 @@ impl LaunchSpec {
 
     fn new(entry: String, info: PluginInfo, source: Source) -> Self {
         let (run, options, clock) = (PluginSettings::default(), BTreeMap::new(), Clock::system());
-        Self { entry, info, source, run, is_sandbox_required: false, clock, options, provider_ids: None }
+        Self {
+            entry,
+            info,
+            source,
+            run,
+            is_sandbox_required: false,
+            clock,
+            options,
+            provider_ids: None,
+            refused_ids: Vec::new(),
+        }
     }
 
     /// The same with these limits.
@@ -84,6 +96,17 @@ impl LaunchSpec {
     pub(crate) fn with_provider_ids(mut self, ids: Vec<String>) -> Self {
         self.provider_ids = Some(ids);
         self
+    }
+
+    /// The same without some of its providers: they get no options and are not used.
+    pub(crate) fn without_providers(mut self, ids: Vec<String>) -> Self {
+        self.refused_ids = ids;
+        self
+    }
+
+    /// Whether one of its providers is used.
+    pub(super) fn uses(&self, provider: &str) -> bool {
+        !self.refused_ids.iter().any(|refused| refused == provider)
     }
 
     /// The ids that it is held to.
@@ -179,6 +202,7 @@ impl LaunchSpec {
         self.info == other.info
             && launch(self) == launch(other)
             && self.clock.is_same(&other.clock)
+            && self.refused_ids == other.refused_ids
             && providers.all(|id| self.options(id) == other.options(id))
     }
 

@@ -8,6 +8,7 @@ mod hostile_together;
 mod loading;
 mod misbehaving;
 mod mutations;
+mod ownership;
 mod provenance;
 mod reload;
 mod sandbox;
