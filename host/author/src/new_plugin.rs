@@ -146,24 +146,23 @@ const KNOWN_TYPES: [&str; 34] = [
 /// A file of the new crate, and its text.
 type File = (&'static str, &'static str);
 
-const COMMON: [File; 4] = [
+const COMMON: [File; 5] = [
     ("Cargo.toml", include_str!("../templates-plugin/common/Cargo.toml")),
     (".gitignore", include_str!("../templates-plugin/common/gitignore")),
     (".github/workflows/ci.yml", include_str!("../templates-plugin/common/ci.yml")),
+    ("dev.toml", include_str!("../templates-plugin/common/dev.toml")),
     ("src/icon.svg", include_str!("../templates-plugin/common/src/icon.svg")),
 ];
-const FORM: [File; 5] = [
+const FORM: [File; 4] = [
     ("src/lib.rs", include_str!("../templates-plugin/form/src/lib.rs")),
     ("tests/setup.rs", include_str!("../templates-plugin/form/tests/setup.rs")),
     ("acme.toml", include_str!("../templates-plugin/form/acme.toml")),
-    ("dev.toml", include_str!("../templates-plugin/form/dev.toml")),
     ("README.md", include_str!("../templates-plugin/form/README.md")),
 ];
-const OAUTH2: [File; 5] = [
+const OAUTH2: [File; 4] = [
     ("src/lib.rs", include_str!("../templates-plugin/oauth2/src/lib.rs")),
     ("tests/setup.rs", include_str!("../templates-plugin/oauth2/tests/setup.rs")),
     ("acme.toml", include_str!("../templates-plugin/oauth2/acme.toml")),
-    ("dev.toml", include_str!("../templates-plugin/oauth2/dev.toml")),
     ("README.md", include_str!("../templates-plugin/oauth2/README.md")),
 ];
 

@@ -1,4 +1,4 @@
-//! The time, so that tests can set it. Knows nothing of ours.
+//! The time, so that tests can set it. Knows nothing else of the host.
 
 use std::sync::Arc;
 

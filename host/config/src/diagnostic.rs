@@ -30,7 +30,7 @@ impl Diagnostics {
     }
 }
 
-/// The known word that was likely meant: it differs by at most two slips of the pen.
+/// The known word that was likely meant: it is at most two typing errors away.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distances = known.into_iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
     distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, known)| known)

@@ -4,7 +4,7 @@
 //! Between them all diagnostics are collected and reported together, each with file, line, key and
 //! help.
 //!
-//! Knows nothing of ours but how plugins write hosts.
+//! Of the other packages it knows only how plugins write hosts.
 
 mod allow_private;
 pub mod clock;

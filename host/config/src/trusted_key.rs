@@ -9,8 +9,8 @@ use super::config_value::ConfigValue;
 
 /// `[plugins] trusted-keys`.
 ///
-/// If the key is present, signatures are required, whatever its value: a slip of the pen must not
-/// open the door.
+/// If the key is present, signatures are required, whatever its value: a typing error must not
+/// turn them off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedKeys(Option<Vec<TrustedKey>>);
 

@@ -1,4 +1,4 @@
-//! How often, how many at once, and who goes first: each piece once for the whole house.
+//! How often, how many at once, and who goes first: each piece once for the whole host.
 //!
 //! | need | piece |
 //! |---|---|

@@ -238,7 +238,7 @@ impl Provider {
     ///
     /// # Errors
     /// When the plugin gives no usable answer.
-    pub async fn receive(
+    pub async fn handle_webhook(
         &self,
         call: WebhookRequest,
         state: State,

@@ -40,7 +40,7 @@ pub use metadata::DiscoveryError;
 pub use provider_text::truncated;
 pub use retry_after::retry_after;
 pub use revocation::{RevocationError, RevocationResponse, TokenKind, revoke};
-pub use scopes::{Scopes, sorted_scopes};
+pub use scopes::{ScopeComparison, sorted_scopes};
 pub use server::AuthorizationServer;
 pub use token::request_token;
 pub use token_error::{Refusal, TokenError};

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 /// Requested and granted scopes, sorted, as the setup's state holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Scopes {
+pub struct ScopeComparison {
     requested_scopes: Vec<String>,
     granted_scopes: Vec<String>,
     /// Requested and not granted.
     missing_scopes: Vec<String>,
     /// The same for the person's own token, which Slack gives besides the bot's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<Box<Scopes>>,
+    user: Option<Box<ScopeComparison>>,
 }
 
 /// Slack's parameter for the person's own scopes.
@@ -24,9 +24,9 @@ const USER: &str = "authed_user";
 /// Requests a refresh token (OpenID Connect Core 1.0 section 11).
 const OFFLINE: &str = "offline_access";
 
-impl Scopes {
+impl ScopeComparison {
     /// Compares the scopes that a token answer grants with the requested ones.
-    pub(super) fn compared(oauth2: &OAuth2, answer: &State) -> Self {
+    pub(super) fn of_answer(oauth2: &OAuth2, answer: &State) -> Self {
         let answer = Value::Object(answer.clone());
         let tokens = answer.pointer(&oauth2.token_pointer);
         let granted = tokens.and_then(named).or_else(|| named(&answer));
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn compared(oauth2: &OAuth2, answer: &Value) -> Value {
-        let scopes = Scopes::compared(oauth2, answer.as_object().expect("an object"));
+        let scopes = ScopeComparison::of_answer(oauth2, answer.as_object().expect("an object"));
         serde_json::to_value(scopes).expect("plain JSON")
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let scopes = compared(&oauth2, &answer);
         assert_eq!(scopes["missing_scopes"], json!([]));
         assert_eq!(scopes["user"]["granted_scopes"], json!(["search:read"]));
-        let scopes = Scopes::compared(&oauth2, answer.as_object().expect("an object"));
+        let scopes = ScopeComparison::of_answer(&oauth2, answer.as_object().expect("an object"));
         assert_eq!(scopes.missing().collect::<Vec<_>>(), ["users:read"]);
     }
 }

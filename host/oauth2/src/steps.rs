@@ -8,7 +8,7 @@ use super::{
     authorization::{self, AuthorizationCode, ExpectedIssuer, LoginOutcome, requests_id_token},
     error::OAuth2Error,
     id_token::{self, IdTokenError},
-    scopes::Scopes,
+    scopes::ScopeComparison,
     server::{AuthorizationServer, KnownIssuer},
     token,
     userinfo::{self, UserinfoError},
@@ -62,14 +62,14 @@ impl AuthorizationServer {
         request: &Request,
         state: &mut State,
         now: OffsetDateTime,
-    ) -> Result<Scopes, OAuth2Error> {
+    ) -> Result<ScopeComparison, OAuth2Error> {
         // Only verified values may stand under these keys.
         for key in [CLAIMS, USERINFO] {
             state.remove(key);
         }
         let code = authorization::take_code(request, state, self.expected_issuer())?;
         let answer = token::exchange(self.oauth2(), &code, &request.setup_url, self.outbound(), now).await?;
-        let scopes = Scopes::compared(self.oauth2(), &answer);
+        let scopes = ScopeComparison::of_answer(self.oauth2(), &answer);
         let mut bound = serde_json::to_value(&scopes).expect("scopes are plain JSON");
         bound["step"] = step.into();
         state.insert(SCOPES.to_owned(), bound);

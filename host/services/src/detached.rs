@@ -5,8 +5,8 @@ use tracing::Instrument;
 
 use jackfield_store::{StoreError, StoreResult};
 
-/// Starts the work as a task of its own, in the caller's span. The future that it answers waits for
-/// the end.
+/// Starts the work as a task of its own, in the caller's span. The returned future waits for its
+/// end.
 pub(crate) fn run_detached<T: Send + 'static>(
     work: impl Future<Output = StoreResult<T>> + Send + 'static,
 ) -> impl Future<Output = StoreResult<T>> {

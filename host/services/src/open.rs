@@ -48,7 +48,7 @@ pub async fn load_plugins(settings: &Settings) -> Result<LoadedPlugins, OpenErro
     Ok(LoadedPlugins { plugins, refused, outbound })
 }
 
-/// Opens the database to look at it: without migrating it, and whatever secret key it needs.
+/// Opens the database to look at it. Neither migrates it nor checks that the secret key is its own.
 ///
 /// # Errors
 /// When there is no key, or the database cannot be opened.
@@ -85,7 +85,7 @@ pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), O
     Ok((store, keys))
 }
 
-/// Migrates the database. A wrong secret key is reported before anything is changed.
+/// Migrates the database. A secret key that cannot be used is reported before anything is changed.
 ///
 /// # Errors
 /// When the secret key cannot be read, or the database cannot be opened or migrated.

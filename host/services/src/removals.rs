@@ -55,7 +55,7 @@ impl Removals {
     }
 
     /// Unlinks an identity from a user, and revokes its tokens where nobody else has proved it.
-    /// Answers whether it was linked.
+    /// Returns whether it was linked.
     ///
     /// # Errors
     /// When the database fails.

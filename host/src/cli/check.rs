@@ -85,7 +85,7 @@ pub(super) async fn check_providers(
     Ok(())
 }
 
-/// Prints what a check has found. Answers whether all of it is good.
+/// Prints what a check has found. Returns whether all of it is good.
 pub(super) fn print_report(report: &CheckReport) -> bool {
     println!("{}: loads, in {:?}", report.entry, report.started_in);
     print_info(&report.info);

@@ -55,7 +55,7 @@ async fn rotate(arguments: RotateArguments, keys: &Keys, control: &Path) -> anyh
 }
 
 fn progress(resealed: u64) {
-    println!("sealed anew  {resealed}");
+    println!("resealed     {resealed}");
     let _ = std::io::stdout().flush();
 }
 
@@ -64,7 +64,7 @@ fn report(Rotated { key, is_continued, rewrapped, resealed, damaged, removed }: 
         println!("resumed an interrupted rotation; run this again for a new key");
     }
     println!("current key  {key}");
-    println!("sealed anew  {resealed} in all");
+    println!("resealed     {resealed} in all");
     if *rewrapped > 0 {
         println!("wrapped      {rewrapped} data keys under the first line of system.secret-key");
     }

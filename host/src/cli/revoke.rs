@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
         None => None,
     };
     if arguments.status {
-        // Nobody's code is started to look.
+        // A look starts no plugin.
         let plugins = load_plugins(&settings.without_plugins()).await?.plugins;
         let revocations = Revocations::for_command(store, plugins);
         revoke_report::status(&revocations.unrevoked(arguments.provider, organization).await?);

@@ -38,10 +38,10 @@ pub(super) fn key(arguments: &KeyArguments) -> anyhow::Result<()> {
     let password = password(arguments.password_stdin)?;
     let is_empty = password.as_ref().is_some_and(|password| password.expose_secret().is_empty());
     ensure!(!is_empty, "the password is empty\n  help: write one, or say --no-password");
-    let made = make_keys(&arguments.file, password.as_ref())?;
-    println!("wrote {}, to be kept secret, and {}", arguments.file.display(), made.public.display());
-    println!("  key     {}", made.id);
-    println!("  trust   trusted-keys = [\"{}\"]", made.text);
+    let pair = make_keys(&arguments.file, password.as_ref())?;
+    println!("wrote {}, to be kept secret, and {}", arguments.file.display(), pair.public.display());
+    println!("  key     {}", pair.id);
+    println!("  trust   trusted-keys = [\"{}\"]", pair.text);
     Ok(())
 }
 

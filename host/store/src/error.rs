@@ -43,8 +43,8 @@ pub type StoreResult<T> = Result<T, StoreError>;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum SealError {
     /// It is shorter than any sealed value.
-    #[error("a sealed value is cut")]
-    Cut,
+    #[error("a sealed value is truncated")]
+    Truncated,
     /// This host does not know its version.
     #[error("a sealed value is of the unknown version {0}")]
     Version(u8),

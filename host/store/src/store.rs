@@ -142,7 +142,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn write_alone<T: Send + 'static>(
+    pub async fn write_exclusively<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {

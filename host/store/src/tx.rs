@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A transaction. [`Store::read`](crate::Store::read) and [`Store::write`](crate::Store::write)
-/// lend it to the function that they run.
+/// pass it to the function that they run.
 pub struct Tx<'a> {
     pub(crate) connection: &'a mut AnyConnection,
     pub(crate) sealer: &'a Sealer,
@@ -49,7 +49,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Finds a row or inserts it. The insert runs in a savepoint, and if another transaction was
-    /// faster, its row is found. Answers the row, and whether it is new.
+    /// faster, its row is found. Returns the row, and whether it is new.
     pub(crate) fn find_or_insert<T>(
         &mut self,
         find: impl Fn(&mut Tx<'_>) -> StoreResult<Option<T>>,

@@ -28,7 +28,8 @@ const FILES: [&str; 10] = [
 ];
 
 /// The papers that people read in the repository.
-const PAPERS: [&str; 16] = [
+const PAPERS: [&str; 18] = [
+    "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "README.md",
     "RELEASING.md",
@@ -36,6 +37,7 @@ const PAPERS: [&str; 16] = [
     "config/README.md",
     "host/API.md",
     "host/CHANGELOG.md",
+    "host/loader/README.md",
     "plugin-api/CHANGELOG.md",
     "plugin-api/DESIGN.md",
     "plugin-api/GUIDE.md",
@@ -171,8 +173,7 @@ fn sections(page: &str) -> Vec<String> {
     headings.map(|heading| slug(heading.trim_start_matches('#'))).collect()
 }
 
-/// A path without its `..`, so that one that leads out of the repository is told from one that does
-/// not.
+/// A path without its `..`, so that one that leads out of the repository is seen.
 fn plain(path: &Path) -> PathBuf {
     let mut kept = PathBuf::new();
     for part in path.components() {
@@ -196,8 +197,7 @@ fn expanded(path: &str) -> Vec<String> {
 }
 
 /// The paths in code spans, which are from the root; names in capitals are placeholders. The guide
-/// for authors also names
-/// a file of their crate.
+/// for authors also names a file of their crate.
 fn paths_in_code(page: &str) -> impl Iterator<Item = &str> {
     let spans = page.split('`').skip(1).step_by(2);
     spans.filter(|span| {
@@ -229,6 +229,19 @@ fn the_paths_and_links_of_the_papers_exist() -> Result<()> {
         }
     }
     assert!(wrong.is_empty(), "the papers name what is not there: {wrong:#?}");
+    Ok(())
+}
+
+#[test]
+fn the_files_of_the_journeys_exist() -> Result<()> {
+    let page = paper("ARCHITECTURE.md")?;
+    let journeys = between(&page, "\n## Five journeys\n", "\n## ").concat();
+    let sources = sources("host")?;
+    let named: Vec<&str> = journeys.split('`').skip(1).step_by(2).filter(|span| span.ends_with(".rs")).collect();
+    assert!(named.len() >= 30, "{named:?}");
+    let exists = |name: &str| sources.iter().any(|(file, _)| file.ends_with(&format!("/{name}")));
+    let wrong: Vec<_> = named.into_iter().filter(|name| !exists(name)).collect();
+    assert!(wrong.is_empty(), "ARCHITECTURE.md names what is not there: {wrong:?}");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Words: names of modules, names that the house has given up, the width of comments.
+//! Words: names of modules, names that have a better one, the width of comments.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -165,8 +165,8 @@ fn unsafe_and_the_abi_stay_in_their_files() -> Result<()> {
     Ok(())
 }
 
-/// Names that the house has given up for the field's words.
-const GIVEN_UP: [&str; 59] = [
+/// Names that the field's words have replaced.
+const REPLACED: [&str; 59] = [
     "ByHost",
     "DrawnDeed",
     "DrawnField",
@@ -229,9 +229,9 @@ const GIVEN_UP: [&str; 59] = [
 ];
 
 #[test]
-fn names_that_were_given_up_do_not_come_back() -> Result<()> {
+fn names_that_were_replaced_do_not_come_back() -> Result<()> {
     let names = names()?;
-    let found = GIVEN_UP.iter().filter_map(|name| names.get(*name).map(|files| format!("{name}: {files:?}")));
+    let found = REPLACED.iter().filter_map(|name| names.get(*name).map(|files| format!("{name}: {files:?}")));
     assert_none(&found.collect::<Vec<_>>());
     Ok(())
 }

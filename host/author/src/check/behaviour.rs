@@ -239,7 +239,7 @@ fn in_text(answer: &WebhookResponse) -> String {
     format!("{} {}", answer.content_type, String::from_utf8_lossy(&answer.body))
 }
 
-/// The question in one line for a terminal, cut after a few hundred characters.
+/// The question in one line for a terminal, truncated after a few hundred characters.
 fn in_one_line(question: &Question) -> String {
     let text = serde_json::to_string(question).unwrap_or_default();
     let is_plain = |c: char| c.is_ascii_graphic() || c == ' ';

@@ -44,7 +44,7 @@ pub async fn check_declared(
 async fn report(spec: LaunchSpec, table: &ProviderOptions, options: CheckOptions) -> Result<CheckReport, Refusal> {
     let (entry, info) = (spec.entry().to_owned(), spec.info().clone());
     let started = Instant::now();
-    let spec = spec.with_run(PluginSettings { deadline: DEADLINE, ..PluginSettings::default() });
+    let spec = spec.with_settings(PluginSettings { deadline: DEADLINE, ..PluginSettings::default() });
     let mut plugin = PluginUnderTest::start(spec).await?;
     let started_in = started.elapsed();
     let sandbox = plugin.sandbox();

@@ -88,7 +88,8 @@ fn entry_of(level: Level, target: &str, fields: &Fields) -> Option<(&'static str
 fn step_text(step: &str, fields: &Fields) -> String {
     let of = |name: &str| fields.get(name).unwrap_or_default();
     let mut text = format!("{} {step} → {}", of("provider.id"), fields.get("step.answer").unwrap_or("failed"));
-    let _ = write!(text, ", {} ms", of("step.milliseconds"));
+    let seconds: f64 = of("step.duration").parse().unwrap_or_default();
+    let _ = write!(text, ", {:.2} ms", seconds * 1000.0);
     if let Some(error) = fields.get("error") {
         let _ = write!(text, "\n{} ({})", error, of("plugin.reason"));
     }
@@ -148,7 +149,7 @@ mod tests {
             message: "words".to_owned(),
             others: others.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
         };
-        let step = [("provider.id", "acme"), ("step.name", "account"), ("step.milliseconds", "1.5")];
+        let step = [("provider.id", "acme"), ("step.name", "account"), ("step.duration", "0.0015")];
         let answered = fields(&[&step[..], &[("step.answer", "next")]].concat());
         let failed = fields(&[&step[..], &[("error", "no"), ("plugin.reason", "fault")]].concat());
         let setup = "jackfield_services::setup::visit";
@@ -156,8 +157,8 @@ mod tests {
             entry_of(level, target, fields).map(|(label, text)| format!("{label} {text}"))
         };
         let (debug, warn) = (Level::DEBUG, Level::WARN);
-        assert_eq!(entry(debug, setup, &answered).as_deref(), Some("step acme account → next, 1.5 ms"));
-        assert_eq!(entry(warn, setup, &failed).as_deref(), Some("step acme account → failed, 1.5 ms\nno (fault)"));
+        assert_eq!(entry(debug, setup, &answered).as_deref(), Some("step acme account → next, 1.50 ms"));
+        assert_eq!(entry(warn, setup, &failed).as_deref(), Some("step acme account → failed, 1.50 ms\nno (fault)"));
         assert_eq!(entry(debug, PLUGIN_LOG_TARGET, &fields(&[])).as_deref(), Some("plugin debug: words"));
         assert_eq!(entry(warn, setup, &fields(&[("a", "b")])).as_deref(), Some("host words a=b"));
         assert_eq!(entry(debug, setup, &fields(&[])), None);

@@ -22,7 +22,7 @@ pub struct LaunchSpec {
     entry: String,
     info: PluginInfo,
     source: Source,
-    run: PluginSettings,
+    settings: PluginSettings,
     is_sandbox_required: bool,
     clock: Clock,
     /// The operator's options by the id of the provider.
@@ -42,8 +42,8 @@ enum Source {
 }
 
 impl LaunchSpec {
-    /// Starts a checked library, from a copy in memory that nobody can change: in a worker, with
-    /// the limits and the clock that a configuration file without a word about it gives.
+    /// A checked library, as a copy in memory that nobody can change. It runs in a worker, with the
+    /// limits and the clock that hold where the configuration says nothing.
     ///
     /// # Errors
     /// When there is no memory for the copy.
@@ -54,7 +54,7 @@ impl LaunchSpec {
         Ok(Self { provider_ids: file.provider_ids(), ..spec })
     }
 
-    /// Starts what the host answers itself.
+    /// What the host answers itself.
     pub(crate) fn declared(
         entry: String,
         info: PluginInfo,
@@ -64,12 +64,12 @@ impl LaunchSpec {
     }
 
     fn new(entry: String, info: PluginInfo, source: Source) -> Self {
-        let (run, options, clock) = (PluginSettings::default(), BTreeMap::new(), Clock::system());
+        let (settings, options, clock) = (PluginSettings::default(), BTreeMap::new(), Clock::system());
         Self {
             entry,
             info,
             source,
-            run,
+            settings,
             is_sandbox_required: false,
             clock,
             options,
@@ -78,10 +78,10 @@ impl LaunchSpec {
         }
     }
 
-    /// The same with these limits.
+    /// The same with these settings: isolation, deadline and memory.
     #[must_use]
-    pub fn with_run(mut self, run: PluginSettings) -> Self {
-        self.run = run;
+    pub fn with_settings(mut self, settings: PluginSettings) -> Self {
+        self.settings = settings;
         self
     }
 
@@ -118,7 +118,7 @@ impl LaunchSpec {
     /// run it.
     pub(crate) fn configured(mut self, entry: &str, settings: &Settings) -> Self {
         entry.clone_into(&mut self.entry);
-        self.run = settings.plugins.settings_for(entry);
+        self.settings = settings.plugins.settings_for(entry);
         self.is_sandbox_required = !self.is_declared() && settings.plugins.sandbox == SandboxPolicy::Required;
         let fixed = settings.plugins.clock.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
         self.clock = fixed.map_or_else(Clock::system, Clock::fixed);
@@ -137,7 +137,7 @@ impl LaunchSpec {
         &self.info
     }
 
-    /// What plugins are told of the time.
+    /// The time that the plugin sees.
     pub(super) const fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -174,20 +174,20 @@ impl LaunchSpec {
     /// Where it runs, in the word that `plugin list` has for it.
     pub(super) const fn isolation(&self) -> &'static str {
         match self.source {
-            Source::Library(_) => self.run.isolation.word(),
+            Source::Library(_) => self.settings.isolation.word(),
             Source::Declared(_) => "declared",
         }
     }
 
     /// Whether a library runs in this process.
     pub(super) const fn is_in_process(&self) -> bool {
-        matches!((&self.source, self.run.isolation), (Source::Library(_), Isolation::InProcess))
+        matches!((&self.source, self.settings.isolation), (Source::Library(_), Isolation::InProcess))
     }
 
     /// How many of it may run at a time: at least one, and no more than one of what is no process.
     pub(super) fn workers(&self) -> usize {
-        match (&self.source, self.run.isolation) {
-            (Source::Library(_), Isolation::Process) => self.run.workers.get(),
+        match (&self.source, self.settings.isolation) {
+            (Source::Library(_), Isolation::Process) => self.settings.workers.get(),
             _ => 1,
         }
     }
@@ -196,7 +196,7 @@ impl LaunchSpec {
     /// this.
     pub(super) fn is_same<'a>(&self, other: &Self, mut providers: impl Iterator<Item = &'a str>) -> bool {
         let launch = |spec: &Self| {
-            let PluginSettings { isolation, deadline, memory, workers, .. } = spec.run;
+            let PluginSettings { isolation, deadline, memory, workers, .. } = spec.settings;
             (spec.entry.clone(), isolation, deadline, memory, workers, spec.is_sandbox_required)
         };
         self.info == other.info
@@ -211,11 +211,11 @@ impl LaunchSpec {
     /// # Errors
     /// When it does not start.
     pub async fn start(&self) -> Result<RunningPlugin, TransportError> {
-        match (&self.source, self.run.isolation) {
+        match (&self.source, self.settings.isolation) {
             (Source::Declared(transport), _) => Ok(RunningPlugin::local(transport())),
             (Source::Library(library), Isolation::Process) => self.start_worker(library).await,
             (Source::Library(library), Isolation::InProcess) => {
-                Ok(RunningPlugin::local(Arc::new(InProcess::start(library, self.run.deadline).await?)))
+                Ok(RunningPlugin::local(Arc::new(InProcess::start(library, self.settings.deadline).await?)))
             }
         }
     }
@@ -223,14 +223,14 @@ impl LaunchSpec {
     /// Starts a library that is to run in this process in a worker first: what ends a worker would
     /// end this process.
     pub(super) async fn start_probe(&self) -> Result<Option<RunningPlugin>, TransportError> {
-        match (&self.source, self.run.isolation) {
+        match (&self.source, self.settings.isolation) {
             (Source::Library(library), Isolation::InProcess) => self.start_worker(library).await.map(Some),
             _ => Ok(None),
         }
     }
 
     async fn start_worker(&self, library: &SealedLibrary) -> Result<RunningPlugin, TransportError> {
-        let PluginSettings { deadline, memory, .. } = self.run;
+        let PluginSettings { deadline, memory, .. } = self.settings;
         let limits = Limits { deadline, memory, is_sandbox_required: self.is_sandbox_required };
         let worker = Worker::start(&self.info.name, library, limits).await?;
         let (sandbox, pid) = (worker.sandbox().clone(), worker.pid());
@@ -252,7 +252,8 @@ impl LaunchSpec {
 
 impl fmt::Debug for LaunchSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { entry, info, run, .. } = self;
-        f.debug_struct("LaunchSpec").field("entry", entry).field("info", info).field("run", run).finish_non_exhaustive()
+        let Self { entry, info, settings, .. } = self;
+        let mut shown = f.debug_struct("LaunchSpec");
+        shown.field("entry", entry).field("info", info).field("settings", settings).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
-//! Runs plugins and asks them. Knows how a plugin runs; the rooms above know only that it answers.
+//! Runs plugins and asks them. Knows how a plugin runs; the modules above know only that it
+//! answers.
 //!
 //! A [`launch_spec`] starts a [`running_plugin`] in a [`worker`] process or [`in_process`], behind
 //! one [`transport`]. A [`plugin`] keeps as many running as the operator allows, each in a [`slot`],

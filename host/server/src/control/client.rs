@@ -68,11 +68,11 @@ impl Control {
         self.ask(Method::GET, "/plugins").await
     }
 
-    /// Makes it rotate keys. `tell` gets the number of values that are sealed anew so far.
+    /// Makes it rotate keys. `report` gets the number of values that were resealed so far.
     ///
     /// # Errors
     /// When it does not run, or could not rotate.
-    pub async fn rotate(&self, rotation: &Rotation, mut tell: impl FnMut(u64)) -> Result<Rotated, ControlError> {
+    pub async fn rotate(&self, rotation: &Rotation, mut report: impl FnMut(u64)) -> Result<Rotated, ControlError> {
         let body = serde_json::to_string(rotation).map_err(|error| unreadable(&error))?;
         let mut pieces = self.send(Method::POST, "/keys/rotate", body.into()).await?.into_body().into_data_stream();
         let mut waiting = Vec::new();
@@ -81,7 +81,7 @@ impl Control {
             while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = waiting.drain(..=end).collect();
                 match serde_json::from_slice(&line).map_err(|error| unreadable(&error))? {
-                    RotationLine::Resealed(count) => tell(count),
+                    RotationLine::Resealed(count) => report(count),
                     RotationLine::Done(rotated) => return Ok(rotated),
                     RotationLine::Failed(error) => return Err(ControlError::Refused(error)),
                 }

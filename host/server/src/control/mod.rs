@@ -16,7 +16,7 @@ use jackfield_services::keys::Rotated;
 /// A line of a host's answer about a rotation.
 #[derive(Serialize, Deserialize)]
 enum RotationLine {
-    /// How many values are sealed anew so far.
+    /// How many values were resealed so far.
     Resealed(u64),
     /// It is done.
     Done(Rotated),

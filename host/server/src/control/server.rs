@@ -108,7 +108,7 @@ async fn plugins(State(app): State<AppHandle>) -> Json<Vec<PluginStatus>> {
 }
 
 /// `POST /keys/rotate`: from `jackfield key rotate`. The host continues if the command goes away.
-/// Answers a line of JSON each time some rows are done, and one at the end.
+/// Sends a line of JSON each time some rows are done, and one at the end.
 async fn rotate(State(app): State<AppHandle>, Json(rotation): Json<Rotation>) -> Body {
     let (lines, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {

@@ -26,7 +26,7 @@ pub struct Application {
     app: AppHandle,
 }
 
-/// Longest wait for open requests once the host is told to stop.
+/// Longest wait for open requests once the host is asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
 impl Application {

@@ -87,13 +87,13 @@ impl Accounts {
             password_hash,
             is_superuser: new.superuser,
         };
-        let made = self.store.write(move |tx| {
+        let created = self.store.write(move |tx| {
             users::insert(tx, &row)?;
             let entry = by_operator(Action::UserCreation).detail("user", row.email.clone());
             tx.audit(&entry.detail("superuser", row.is_superuser))?;
             users::by_email(tx, &row.email)?.ok_or(StoreError::Corrupt("a new user"))
         });
-        made.await.map_err(|error| if_taken(error, AccountsError::EmailTaken(email)))
+        created.await.map_err(|error| if_taken(error, AccountsError::EmailTaken(email)))
     }
 
     /// Creates an organization, with its first owner if one is given.
@@ -107,7 +107,7 @@ impl Accounts {
             None => None,
         };
         let by = slug.clone();
-        let made = self.store.write(move |tx| {
+        let created = self.store.write(move |tx| {
             let id = organizations::insert(tx, &by, &name)?;
             if let Some(owner) = owner {
                 members::set(tx, id, owner.id, &Role::Owner.to_string())?;
@@ -115,7 +115,7 @@ impl Accounts {
             tx.audit(&by_operator(Action::OrganizationCreation).organization(id))?;
             organizations::by_id(tx, id)?.ok_or(StoreError::Corrupt("a new organization"))
         });
-        made.await.map_err(|error| if_taken(error, AccountsError::SlugTaken(slug)))
+        created.await.map_err(|error| if_taken(error, AccountsError::SlugTaken(slug)))
     }
 
     /// Adds a user to an organization, or gives a member another role.
@@ -141,12 +141,12 @@ impl Accounts {
         let token = token::generate();
         let hash = token::hash(&token);
         let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-        let made = self.store.write(move |tx| {
+        let created = self.store.write(move |tx| {
             api_tokens::insert(tx, organization.id, &name, &hash, &scopes)?;
             let entry = by_operator(Action::TokenCreation).organization(organization.id);
             tx.audit(&entry.detail("name", name).detail("scopes", scopes))
         });
-        made.await?;
+        created.await?;
         Ok(token)
     }
 

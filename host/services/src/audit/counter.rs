@@ -52,7 +52,7 @@ impl Audit {
         }
     }
 
-    /// Writes the repeats of the window before and the first event of the next one. Answers that
+    /// Writes the repeats of the window before and the first event of the next one. Returns that
     /// event with all names filled in.
     async fn write_first(&self, before: Vec<Entry>, entry: Entry) -> StoreResult<Entry> {
         let builds = self.builds.clone();

@@ -73,7 +73,7 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    /// Counts a repeat. Answers whether there is a first event in this window.
+    /// Counts a repeat. Returns whether there is a first event in this window.
     pub(super) fn repeat(&self, kind: &Kind, now: OffsetDateTime) -> bool {
         let mut known = self.known.lock();
         let Some(repeats) = known.get_mut(kind).filter(|repeats| now - repeats.since < WINDOW) else { return false };

@@ -283,13 +283,13 @@ async fn repeats_name_the_integration_and_the_build_also_after_the_integration_i
     log.tamper("DELETE FROM integrations").await;
     log.audit.flush().await.expect("it is written");
     let rows = log.audit.after(Filter { integration: Some(integration(7)), ..Filter::default() }, 0, 9).await;
-    let told: Vec<_> = rows
+    let recorded: Vec<_> = rows
         .expect("they are read")
         .into_iter()
         .map(|row| (row.count, row.provider, row.external_id, row.plugin_digest))
         .collect();
     let of = |count| (count, Some("slack".to_owned()), Some("T1".to_owned()), Some("build of slack".to_owned()));
-    assert_eq!(told, [of(1), of(2)]);
+    assert_eq!(recorded, [of(1), of(2)]);
 }
 
 #[tokio::test]
@@ -303,8 +303,8 @@ async fn refused_events_are_counted_apart() {
     }
     log.audit.flush().await.expect("they are written");
     let rows = log.audit.after(Filter::default(), 0, 9).await.expect("they are read");
-    let mut told: Vec<_> = rows.into_iter().map(|row| (row.result, row.count)).collect();
-    told.sort();
+    let mut recorded: Vec<_> = rows.into_iter().map(|row| (row.result, row.count)).collect();
+    recorded.sort();
     let of = |result: &str, count| (result.to_owned(), count);
-    assert_eq!(told, [of("ok", 1), of("ok", 1), of("refused", 1), of("refused", 3)]);
+    assert_eq!(recorded, [of("ok", 1), of("ok", 1), of("refused", 1), of("refused", 3)]);
 }

@@ -108,7 +108,7 @@ impl AccessTokens {
         to_access_token(&grant, self.store.sealer())
     }
 
-    /// Refreshes a grant, and answers whether it must be read again. If not, the old token still
+    /// Refreshes a grant, and returns whether it must be read again. If not, the old token still
     /// lives and is used.
     async fn refresh(&self, grant: &Grant, since: Instant) -> Result<bool, GrantError> {
         // If it cannot be read, the error says so: the provider has no part in it.

@@ -26,7 +26,7 @@ impl Grants {
         }
     }
 
-    /// Refreshes what is due now. Answers how many there were.
+    /// Refreshes what is due now. Returns how many there were.
     ///
     /// # Errors
     /// When the database cannot say what is due. A failure of one grant is logged and costs no

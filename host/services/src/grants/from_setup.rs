@@ -56,7 +56,7 @@ fn grant_of_answer(steps: &[Step], state: &State) -> Option<Grant> {
 }
 
 /// The OAuth 2.0 step that has bound the token answer, as the host's own step has noted: no other
-/// server may hear its tokens. Empty if it is the first.
+/// server may get its tokens. Empty if it is the first.
 fn bound_by<'a>(steps: &'a [Step], state: &State) -> &'a str {
     let noted = state.get("oauth2").and_then(|bound| bound.get("step")).and_then(Value::as_str).unwrap_or_default();
     let first = step_of(steps, "").map_or("", |step| step.name.as_str());

@@ -29,8 +29,8 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// Builds the room. A grant that nobody uses is refreshed after `keep_alive`, so that it does
-    /// not lapse.
+    /// Builds the service. A grant that nobody uses is refreshed after `keep_alive`, so that it
+    /// does not lapse.
     #[must_use]
     pub fn new(
         store: Store,

@@ -19,7 +19,7 @@ use jackfield_store::{
 const YOUNG: Duration = Duration::MINUTE;
 
 impl AccessTokens {
-    /// Answers with the token that has come meanwhile, or has the grant refreshed, once for all
+    /// Returns the token that has come meanwhile, or has the grant refreshed, once for all
     /// callers whose token was rejected. `None`: there is no other token.
     ///
     /// A rejection does not end the grant: only the token endpoint can say that it is over. It does
@@ -52,7 +52,7 @@ impl AccessTokens {
     }
 
     /// A refresh whose answer was lost is not sent again while the old token may work. If the
-    /// provider has not said when that ends, only this rejection says so. Answers whether there was
+    /// provider has not said when that ends, only this rejection says so. Returns whether there was
     /// such a refresh.
     async fn resume_lost_refresh(&self, grant: &Grant) -> StoreResult<bool> {
         if grant.expires_at.is_some() {

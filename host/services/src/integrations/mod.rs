@@ -97,7 +97,7 @@ impl Integrations {
             .await
     }
 
-    /// Sets the organization's own configuration of an integration. Answers whether there is one.
+    /// Sets the organization's own configuration of an integration. Returns whether there is one.
     ///
     /// # Errors
     /// When the database fails.

@@ -116,7 +116,7 @@ impl Keys {
             let id = key_rotation::add_data_key(tx)?;
             record(tx, "data-key", id)
         };
-        self.store.write_alone(renew).await
+        self.store.write_exclusively(renew).await
     }
 
     /// Wraps all data keys under the newest secret key, and makes a new data key. Somebody with the
@@ -130,7 +130,7 @@ impl Keys {
             record(tx, "secret-key", newest)?;
             Ok(rewrapped)
         };
-        self.store.write_alone(rewrap).await
+        self.store.write_exclusively(rewrap).await
     }
 }
 

@@ -141,7 +141,7 @@ fn take(under: &mut HashMap<Vec<u8>, i64>, id: KeyId) -> i64 {
 }
 
 fn unknown(under: HashMap<Vec<u8>, i64>) -> Vec<(String, i64)> {
-    let id = |id: Vec<u8>| KeyId::try_from(id).map_or_else(|_| "(cut)".to_owned(), |id| hex(&id));
+    let id = |id: Vec<u8>| KeyId::try_from(id).map_or_else(|_| "(truncated)".to_owned(), |id| hex(&id));
     let mut unknown: Vec<_> = under.into_iter().map(|(of, count)| (id(of), count)).collect();
     unknown.sort();
     unknown

@@ -92,9 +92,9 @@ const ADDED: [(HeaderName, &str); 6] = [
 
 /// The headers of the request: the caller's that are for the service, the provider's, and the
 /// credential.
-pub(super) fn request_headers(came: &HeaderMap, api: &Api, token: &str) -> Result<HeaderMap, ProxyError> {
+pub(super) fn request_headers(received: &HeaderMap, api: &Api, token: &str) -> Result<HeaderMap, ProxyError> {
     let is_for_this_host = |name: &str| FOR_THIS_HOST.contains(&name) || begins(name, &FOR_THIS_HOST_PREFIXES);
-    let mut headers = without(came, is_for_this_host);
+    let mut headers = without(received, is_for_this_host);
     if !api.has_token_header() {
         headers.insert(header::AUTHORIZATION, credential("Bearer {access-token}", token)?);
     }
@@ -121,10 +121,10 @@ fn credential(template: &str, token: &str) -> Result<HeaderValue, ProxyError> {
 
 /// How the service knows where the body ends (RFC 9112 section 6). The client's own choice is not
 /// always right: it drops the body of a GET without a length, and sends no length for an empty one.
-pub(super) fn framing(came: &HeaderMap, method: &Method, has_body: bool) -> Option<(HeaderName, HeaderValue)> {
+pub(super) fn framing(received: &HeaderMap, method: &Method, has_body: bool) -> Option<(HeaderName, HeaderValue)> {
     // RFC 9112 section 6.3: it overrides a length.
-    let is_chunked = came.contains_key(header::TRANSFER_ENCODING);
-    match came.get(header::CONTENT_LENGTH).filter(|_| !is_chunked) {
+    let is_chunked = received.contains_key(header::TRANSFER_ENCODING);
+    match received.get(header::CONTENT_LENGTH).filter(|_| !is_chunked) {
         Some(length) => Some((header::CONTENT_LENGTH, length.clone())),
         None if has_body => Some((header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
         None if expects_body(method) => Some((header::CONTENT_LENGTH, HeaderValue::from(0))),
@@ -133,14 +133,14 @@ pub(super) fn framing(came: &HeaderMap, method: &Method, has_body: bool) -> Opti
 }
 
 /// The headers of the answer to a call of a URL: the service's that are for the caller, and ours.
-pub(super) fn response_headers(came: &HeaderMap, called: &Url, own: &OwnOrigins) -> HeaderMap {
+pub(super) fn response_headers(received: &HeaderMap, called: &Url, own: &OwnOrigins) -> HeaderMap {
     let is_not_for_the_caller = |name: &str| {
         ABOUT_THE_ORIGIN.contains(&name)
             || begins(name, &ABOUT_THE_ORIGIN_PREFIXES)
             || begins(name, &FRONT_SERVER_PREFIXES)
             || name.ends_with(CACHE_SUFFIX)
     };
-    let mut headers = without(came, is_not_for_the_caller);
+    let mut headers = without(received, is_not_for_the_caller);
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
         replace(&mut headers, &name, |value| location::rewrite_reference(value, called, own));
     }
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn headers_for_this_host_are_not_forwarded() {
-        let came = headers(&[
+        let received = headers(&[
             ("authorization", "Bearer jf_secret"),
             ("cookie", "session=1"),
             ("host", "jackfield.example"),
@@ -235,7 +235,7 @@ mod tests {
             ("accept", "text/html"),
             ("content-type", "text/plain"),
         ]);
-        let sent = request_headers(&came, &Api::new("https://a/"), "t").expect("a token");
+        let sent = request_headers(&received, &Api::new("https://a/"), "t").expect("a token");
         assert_eq!(names(&sent), ["accept", "authorization", "content-type"]);
         assert_eq!(sent.get_all("accept").iter().count(), 2);
         assert_eq!(sent["authorization"], "Bearer t");
@@ -245,13 +245,14 @@ mod tests {
     #[test]
     fn the_credential_goes_as_the_provider_says_and_cannot_be_set_or_taken_away_by_the_caller() {
         let api = Api::new("https://a/").header("x-token", Api::ACCESS_TOKEN).header("x-version", "2");
-        let came = headers(&[("x-token", "mine"), ("connection", "x-token"), ("authorization", "Bearer jf_secret")]);
-        let named = request_headers(&came, &api, "t").expect("a token");
+        let received =
+            headers(&[("x-token", "mine"), ("connection", "x-token"), ("authorization", "Bearer jf_secret")]);
+        let named = request_headers(&received, &api, "t").expect("a token");
         assert_eq!((names(&named), &named["x-token"]), (vec!["x-token", "x-version"], &HeaderValue::from_static("t")));
         assert_eq!(named.get_all("x-token").iter().count(), 1);
         let other = request_headers(&headers(&[("x-version", "3")]), &api, "t").expect("a token");
         assert_eq!(other["x-version"], "3", "the caller's, where it carries no token");
-        assert!(matches!(request_headers(&came, &api, "a\r\nx-evil: 1"), Err(ProxyError::Unusable)));
+        assert!(matches!(request_headers(&received, &api, "a\r\nx-evil: 1"), Err(ProxyError::Unusable)));
     }
 
     #[test]
@@ -265,8 +266,8 @@ mod tests {
 
     #[test]
     fn every_body_has_its_framing_whatever_the_method() {
-        let framing = |came: &[(&'static str, &'static str)], method: Method, has_body| {
-            framing(&headers(came), &method, has_body).map(|(name, value)| format!("{name}: {value:?}"))
+        let framing = |received: &[(&'static str, &'static str)], method: Method, has_body| {
+            framing(&headers(received), &method, has_body).map(|(name, value)| format!("{name}: {value:?}"))
         };
         let (length, chunked) = (|n| Some(format!("content-length: \"{n}\"")), Some("transfer-encoding: \"chunked\""));
         for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS] {
@@ -279,17 +280,17 @@ mod tests {
         }
         for method in [Method::GET, Method::HEAD, Method::DELETE, Method::POST] {
             assert_eq!(framing(&[("content-length", "5")], method.clone(), true), length(5), "{method}");
-            for came in
+            for received in
                 [&[("transfer-encoding", "chunked")][..], &[("content-length", "5"), ("transfer-encoding", "chunked")]]
             {
-                assert_eq!(framing(came, method.clone(), true).as_deref(), chunked, "{method}");
+                assert_eq!(framing(received, method.clone(), true).as_deref(), chunked, "{method}");
             }
         }
     }
 
     #[test]
     fn headers_about_the_services_origin_are_not_forwarded() {
-        let came = headers(&[
+        let received = headers(&[
             ("set-cookie", "session=evil"),
             ("access-control-allow-origin", "*"),
             ("strict-transport-security", "max-age=1; includeSubDomains"),
@@ -331,7 +332,7 @@ mod tests {
         ]);
         let called = "https://a.example/v1/".parse().expect("a URL");
         let own = OwnOrigins::new(["https://jackfield.example"]);
-        let answered = response_headers(&came, &called, &own);
+        let answered = response_headers(&received, &called, &own);
         let forwarded = ["content-length", "content-location", "content-type", "etag", "link", "location"];
         let limits = ["ratelimit", "retry-after", "x-ratelimit-remaining"];
         let added = ADDED;

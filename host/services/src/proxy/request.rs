@@ -24,7 +24,7 @@ pub struct ProxyRequest {
     pub organization: OrganizationId,
     /// The integration to use.
     pub integration: IntegrationId,
-    /// GrantSelector of the integration's grants to use.
+    /// Which of the integration's grants to use.
     pub grant: GrantSelector,
     /// RFC 9110 section 9.
     pub method: Method,

@@ -169,18 +169,18 @@ impl Reloader {
         match self.0.store.other_key_in_use(&keys).await {
             Ok(None) => Ok(keys),
             Ok(Some(line)) => {
-                let said = format!("sealed values still need the key {}, which is not among these", hex(&line));
+                let message = format!("sealed values still need the key {}, which is not among these", hex(&line));
                 let help = "put that line back; run `jackfield key rotate --secret-key`, and remove it when `jackfield key status` says that it is not needed";
-                Err(source.diagnostic(said, help))
+                Err(source.diagnostic(message, help))
             }
             Err(error) => {
-                let said = format!("the data keys cannot be read: {error}");
-                Err(source.diagnostic(said, "repair the database, then reload again"))
+                let message = format!("the data keys cannot be read: {error}");
+                Err(source.diagnostic(message, "repair the database, then reload again"))
             }
         }
     }
 
-    /// Answers whether there are other secret keys than before.
+    /// Returns whether there are other secret keys than before.
     async fn replace_keys(&self, keys: Option<SecretKeys>) -> bool {
         let is_new = keys.is_some_and(|keys| self.0.store.sealer().secret_keys().replace(&keys));
         if !is_new {

@@ -119,7 +119,7 @@ impl Attempts {
         Ok((reply.with_unreadable(payload.unreadable), payload))
     }
 
-    /// Writes the outcome. Answers whether the lease was still ours.
+    /// Writes the outcome. Returns whether the lease was still ours.
     async fn record(
         &self,
         revocation: &Revocation,
@@ -170,7 +170,7 @@ fn give_back(tx: &mut Tx<'_>, id: RevocationId, lease: Lease, outcome: &Revocati
 }
 
 /// Marks what the revoked tokens were used for. If all of an account was revoked, that includes an
-/// integration that was connected after the provider was asked: answers whether there was one.
+/// integration that was connected after the provider was asked: returns whether there was one.
 fn mark_revoked(tx: &mut Tx<'_>, revocation: &Revocation, payload: &RevocationPayload) -> StoreResult<bool> {
     // Where the account is still connected, its identities have other tokens.
     for grant in payload.grants.iter().filter(|grant| !payload.is_connected && !grant.subject.is_empty()) {

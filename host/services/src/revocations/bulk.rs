@@ -49,7 +49,7 @@ impl BulkRevocation {
         Ok(Some((id, self.revocations.attempts.attempt(claimed).await?)))
     }
 
-    /// Takes one out of use, and has a running host ask the provider from a time on. Answers
+    /// Takes one out of use, and has a running host ask the provider from a time on. Returns
     /// whether there is something to revoke.
     pub(super) async fn enqueue(&self, planned: &PlannedIntegration, from: OffsetDateTime) -> StoreResult<bool> {
         let (planned, disposition) = (planned.clone(), self.disposition);

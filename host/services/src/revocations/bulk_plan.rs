@@ -80,8 +80,8 @@ impl BulkPlan {
                 linked.into_iter().partition(|linked| organization.is_none_or(|only| only == *linked));
             planned.push(PlannedIntegration { integration, organizations, is_shared: !others.is_empty() });
         }
-        let which = RevocationFilter { provider: Some(provider), organization };
-        let open = revocations::unrevoked(tx, &which, MOST_OPEN)?;
+        let filter = RevocationFilter { provider: Some(provider), organization };
+        let open = revocations::unrevoked(tx, &filter, MOST_OPEN)?;
         let organizations: BTreeSet<_> = planned.iter().flat_map(|planned| &planned.organizations).collect();
         Ok(Self { organizations: organizations.len(), integrations: planned, open, grants, method })
     }

@@ -1,8 +1,8 @@
 //! Revokes tokens at their providers once they are out of use.
 //!
-//! Whatever takes tokens out of use writes a row for them in the same transaction: a removal, a
-//! replacement, a setup that failed. [`Revocations`] then asks the provider until it has revoked
-//! them: at once where a person waits ([`Revocations::revoke_now`]), and in the background
+//! Everything that takes tokens out of use writes a row for them in the same transaction: a
+//! removal, a replacement, a setup that failed. [`Revocations`] then asks the provider until it has
+//! revoked them: at once where a person waits ([`Revocations::revoke_now`]), and in the background
 //! ([`Revocations::run`]). [`BulkRun`] revokes everything of a provider for an operator.
 //!
 //! Knows nothing of refreshes.

@@ -30,9 +30,9 @@ const UNLINKED_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// has its limits.
 const LIMIT: i64 = 50;
 const CONCURRENCY: usize = 4;
-/// How many people are shown.
+/// How many are listed for people.
 const SHOWN: i64 = 100;
-/// How many operators are shown.
+/// How many are listed for operators.
 const SHOWN_TO_OPERATOR: i64 = 1000;
 
 /// The revocations of this host. Cheap to clone.
@@ -45,7 +45,7 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Builds the room.
+    /// Builds the service.
     #[must_use]
     pub fn new(store: Store, plugins: Plugins, issuers: Issuers, clock: Clock) -> Self {
         let attempts = Attempts { store: store.clone(), plugins: plugins.clone(), issuers, clock };
@@ -58,8 +58,8 @@ impl Revocations {
         Self::new(store, plugins, Issuers::default(), Clock::system())
     }
 
-    /// Revokes what has just been queued. Answers after a moment, even if the provider does not: it
-    /// is asked again.
+    /// Revokes what has just been queued. Returns after a moment, even if the provider has not
+    /// answered: it is asked again.
     pub async fn revoke_now(&self, id: RevocationId) -> Option<RevocationOutcome> {
         let revocations = self.clone();
         let attempt = async move { revocations.attempts.revoke(id, revocations.attempts.clock.now()).await };
@@ -101,9 +101,9 @@ impl Revocations {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open(&self, organization: OrganizationId) -> StoreResult<Vec<Revocation>> {
-        let which = RevocationFilter { provider: None, organization: Some(organization) };
-        self.store.read(move |tx| revocations::unrevoked(tx, &which, SHOWN)).await
+    pub async fn unrevoked_of(&self, organization: OrganizationId) -> StoreResult<Vec<Revocation>> {
+        let filter = RevocationFilter { provider: None, organization: Some(organization) };
+        self.store.read(move |tx| revocations::unrevoked(tx, &filter, SHOWN)).await
     }
 
     /// The same of a provider, of an organization, or of all, for the operator.
@@ -115,11 +115,11 @@ impl Revocations {
         provider: Option<String>,
         organization: Option<OrganizationId>,
     ) -> StoreResult<Vec<Revocation>> {
-        let which = RevocationFilter { provider, organization };
-        self.store.read(move |tx| revocations::unrevoked(tx, &which, SHOWN_TO_OPERATOR)).await
+        let filter = RevocationFilter { provider, organization };
+        self.store.read(move |tx| revocations::unrevoked(tx, &filter, SHOWN_TO_OPERATOR)).await
     }
 
-    /// The latest revocations of an organization, whatever came of them.
+    /// The latest revocations of an organization, of any status.
     ///
     /// # Errors
     /// When the database fails.
@@ -156,7 +156,7 @@ impl Revocations {
         }
     }
 
-    /// Attempts what is due. Answers how many there were.
+    /// Attempts what is due. Returns how many there were.
     ///
     /// # Errors
     /// When the database cannot say what is due.
@@ -172,7 +172,7 @@ impl Revocations {
         Ok(count)
     }
 
-    /// Removes integrations that no organization has any more. Answers how many there were.
+    /// Removes integrations that no organization has any more. Returns how many there were.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,7 +1,5 @@
 //! The end of a setup, good or bad.
 
-use std::time::Instant;
-
 use serde_json::Value;
 
 use super::{
@@ -14,7 +12,7 @@ use super::{
     setup_entries,
     setup_outcome::{Failure, INTERNAL_ERROR, Outcome},
     setup_request::SetupKey,
-    step::elapsed_milliseconds,
+    step_log::StepLog,
     unstored_tokens::unstored_tokens,
 };
 use crate::{
@@ -150,32 +148,14 @@ impl Finisher {
 
 /// The integration that the plugin makes of the state; `None` if it fails.
 async fn build(provider: &Provider, setup: &Setup) -> Option<Integration> {
-    let started = Instant::now();
-    let built = provider.build_integration(setup.state.clone(), &setup.hosts).await;
-    let milliseconds = elapsed_milliseconds(started);
-    match built {
+    let log = StepLog::start(provider, BUILD, None);
+    match provider.build_integration(setup.state.clone(), &setup.hosts).await {
         Ok(integration) => {
-            tracing::debug!(
-                setup.id = setup.nonce,
-                provider.id = provider.id(),
-                step.name = BUILD,
-                step.answer = "integration",
-                step.milliseconds = milliseconds,
-                "the integration is built"
-            );
+            log.answered(setup, "integration", "the integration is built");
             Some(integration)
         }
         Err(error) => {
-            tracing::warn!(
-                setup.id = setup.nonce,
-                provider.id = provider.id(),
-                plugin.name = provider.plugin().name,
-                plugin.reason = error.reason(),
-                step.name = BUILD,
-                step.milliseconds = milliseconds,
-                %error,
-                "the integration could not be built"
-            );
+            log.failed(setup, error.reason(), &error, "the integration could not be built");
             None
         }
     }

@@ -135,7 +135,7 @@ fn audit(tx: &mut Tx<'_>, setup: &Setup, digest: &str, installed: &Installed, en
     tx.audit(&entry.organization(setup.organization).integration(&installed.integration).plugin_digest(digest))
 }
 
-/// Stores the identity that a person has proved, and links them to it. Answers it with the
+/// Stores the identity that a person has proved, and links them to it. Returns it with the
 /// account's id.
 fn prove(
     tx: &mut Tx<'_>,

@@ -30,6 +30,7 @@ mod setup_service;
 mod signer;
 mod start;
 mod step;
+mod step_log;
 mod transition;
 mod unstored_tokens;
 mod visit;

@@ -68,7 +68,7 @@ impl PendingSetups {
         self.store.write(claim).await
     }
 
-    /// Gives a claimed setup back with a new text. Answers whether the claim still held.
+    /// Gives a claimed setup back with a new text. Returns whether the claim still held.
     pub(super) async fn release(&self, key: &SetupKey, claim: ClaimId, text: &str) -> StoreResult<bool> {
         self.release_and(key, claim, text, |_| Ok(())).await
     }

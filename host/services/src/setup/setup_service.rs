@@ -107,7 +107,8 @@ impl SetupService {
         self.permission.check(access)
     }
 
-    /// Has a provider judge a call to a webhook, to its end, also if the caller goes away.
+    /// Has a provider handle a call to a webhook. This runs to its end even if the caller goes
+    /// away.
     ///
     /// # Errors
     /// When the database fails.

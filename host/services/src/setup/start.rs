@@ -50,7 +50,7 @@ pub enum StartError {
 }
 
 impl SetupService {
-    /// Starts a setup and answers the absolute URL where it goes on. An earlier one of the same
+    /// Starts a setup and returns the absolute URL where it goes on. An earlier one of the same
     /// session and provider ends.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Runs one step: the plugin's own, or one of the host's.
 
-use std::{borrow::Cow, time::Instant};
+use std::borrow::Cow;
 
 use thiserror::Error;
 
@@ -8,11 +8,12 @@ use super::{
     active::Setup,
     plan::{Planned, Server, plan},
     setup_outcome::{Failure, INTERNAL_ERROR},
+    step_log::StepLog,
     transition::{Transition, transition},
 };
 use jackfield_config::clock::Clock;
 use jackfield_loader::{Answer, OAuth2, PluginError, Provider, Request};
-use jackfield_oauth2::{self as oauth2, Issuers, LoginOutcome, OAuth2Error, Scopes};
+use jackfield_oauth2::{self as oauth2, Issuers, LoginOutcome, OAuth2Error, ScopeComparison};
 
 /// Why a step failed. For the log.
 #[derive(Debug, Error)]
@@ -63,39 +64,19 @@ pub(super) struct StepRunner {
 }
 
 impl StepRunner {
-    /// Runs the current step, binds what it has bound, logs it, and answers what follows.
+    /// Runs the current step, keeps what it has bound, logs it, and returns what follows.
     pub(super) async fn run(&self, provider: &Provider, setup: &mut Setup, request: &Request) -> Transition {
         tracing::debug!(setup.id = setup.nonce, provider.id = provider.id(), setup.step = setup.step, "a step runs");
         let plan = plan(provider.steps());
         let step = plan.get(setup.step);
-        let name = step.map_or("", Planned::name);
-        let started = Instant::now();
-        let result = self.answer(provider, step.copied(), setup, request).await;
-        let milliseconds = elapsed_milliseconds(started);
-        match result {
+        let log = StepLog::start(provider, step.map_or("", Planned::name), Some(setup.step));
+        match self.answer(provider, step.copied(), setup, request).await {
             Ok(answer) => {
-                tracing::debug!(
-                    setup.id = setup.nonce,
-                    provider.id = provider.id(),
-                    step.name = name,
-                    step.answer = kind(&answer),
-                    step.milliseconds = milliseconds,
-                    "a step answered"
-                );
+                log.answered(setup, kind(&answer), "a step answered");
                 transition(answer, setup.step, plan.len())
             }
             Err(error) => {
-                tracing::warn!(
-                    setup.id = setup.nonce,
-                    provider.id = provider.id(),
-                    plugin.name = provider.plugin().name,
-                    plugin.reason = error.reason(),
-                    setup.step = setup.step,
-                    step.name = name,
-                    step.milliseconds = milliseconds,
-                    %error,
-                    "a step failed"
-                );
+                log.failed(setup, error.reason(), &error, "a step failed");
                 Transition::Fail(error.failure())
             }
         }
@@ -156,7 +137,7 @@ async fn oauth2_of<'a>(provider: &Provider, server: Server<'a>, setup: &Setup) -
 }
 
 /// RFC 6749 section 3.3: a server may grant less than was requested.
-fn log_missing(provider: &Provider, setup: &Setup, scopes: &Scopes) {
+fn log_missing(provider: &Provider, setup: &Setup, scopes: &ScopeComparison) {
     let missing: Vec<&str> = scopes.missing().collect();
     if !missing.is_empty() {
         tracing::warn!(
@@ -187,9 +168,4 @@ const fn kind(answer: &Answer) -> &'static str {
         Answer::Error { .. } => "error",
         Answer::Unknown => "unknown",
     }
-}
-
-/// How long something has taken, to the hundredth.
-pub(super) fn elapsed_milliseconds(started: Instant) -> f64 {
-    (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0
 }

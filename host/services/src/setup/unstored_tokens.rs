@@ -13,10 +13,7 @@ use time::{Duration, OffsetDateTime};
 use super::active::{ActiveSetup, LIFETIME, Setup, UnstoredTokens};
 use crate::grants::grants_of_setup;
 use jackfield_loader::{Integration, Provider};
-use jackfield_store::{
-    grants::NewGrant,
-    revocations::{NewRevocation, Reason, RevocationPayload, RevokedGrant},
-};
+use jackfield_store::revocations::{NewRevocation, Reason, RevocationPayload, RevokedGrant};
 
 /// How long after its expiry a setup may still be about to end.
 const MARGIN: Duration = Duration::minutes(1);
@@ -47,8 +44,8 @@ fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now:
     let nothing = Integration::new("");
     let integration = built.unwrap_or(&nothing);
     let grants = grants_of_setup(provider, integration, &setup.state, &setup.hosts, now, None);
-    let given = RevocationPayload {
-        grants: grants.into_iter().map(given_grant).collect(),
+    let payload = RevocationPayload {
+        grants: grants.into_iter().map(RevokedGrant::from).collect(),
         metadata: integration.metadata.clone(),
         user: Some(setup.user),
         ..RevocationPayload::default()
@@ -59,12 +56,7 @@ fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now:
         name: integration.name.clone().unwrap_or_default(),
         organization: Some(setup.organization),
         reason: Reason::Orphaned,
-        payload: given,
+        payload,
     };
     UnstoredTokens { setup: setup.nonce.clone(), revocation, revoke_at: now }
-}
-
-fn given_grant(grant: NewGrant) -> RevokedGrant {
-    let NewGrant { name, subject, new } = grant;
-    RevokedGrant { name, subject, scopes: new.scopes.granted, tokens: new.tokens }
 }

@@ -66,7 +66,7 @@ impl SetupService {
         }
     }
 
-    /// Runs the current step, and those that follow at once. Answers also whether a callback among
+    /// Runs the current step, and those that follow at once. Returns also whether a callback among
     /// them went well.
     async fn run_steps(
         &self,

@@ -119,7 +119,7 @@ async fn ask(
     state: State,
     tokens: Option<&dyn Tokens>,
 ) -> WebhookOutcome {
-    match provider.receive(request, state, tokens).await {
+    match provider.handle_webhook(request, state, tokens).await {
         Ok(answer) => WebhookOutcome::Answered(answer),
         Err(error) => {
             tracing::warn!(

@@ -94,7 +94,7 @@ words!(
         ProxyUse = "proxy-use",
         /// Credentials were revoked at the provider, or should have been.
         Revoke = "revoke",
-        /// Secrets were sealed anew under another secret key.
+        /// Secrets were resealed under another key.
         KeyRotation = "key-rotation",
         /// The chain was not as a host had left it: its key could not be opened, its head was
         /// changed, or it was erased.
@@ -235,13 +235,6 @@ impl Entry {
     #[must_use]
     pub fn organization(mut self, id: OrganizationId) -> Self {
         self.organization = Some((id, None));
-        self
-    }
-
-    /// In this organization.
-    #[must_use]
-    pub fn organization_named(mut self, id: OrganizationId, slug: impl Into<String>) -> Self {
-        self.organization = Some((id, Some(slug.into())));
         self
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{database::column_types::milliseconds, error::StoreResult, tx::Tx};
 
-/// Inserts an entry as the row after a head. Answers the new head.
+/// Inserts an entry as the row after a head. Returns the new head.
 pub(super) fn insert(tx: &mut Tx<'_>, key: &ChainKey, head: &Head, entry: &Entry) -> StoreResult<Head> {
     let row = chained(key, head, entry, tx.now);
     rows::insert(tx, &row)?;

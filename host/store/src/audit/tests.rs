@@ -86,8 +86,8 @@ async fn a_lost_key_costs_what_was_before_and_is_told_in_the_log() {
     log.append(1, entry()).await;
     log.append(2, entry()).await;
     let rows = log.rows().await;
-    let told: Vec<(&str, &str)> = rows.iter().map(|row| (row.action.as_str(), row.result.as_str())).collect();
-    assert_eq!(told, [("install", "ok"), ("audit-key", "failed"), ("install", "ok")]);
+    let recorded: Vec<(&str, &str)> = rows.iter().map(|row| (row.action.as_str(), row.result.as_str())).collect();
+    assert_eq!(recorded, [("install", "ok"), ("audit-key", "failed"), ("install", "ok")]);
     let head = Head { count: 1, hash: rows[0].hash.clone() };
     let head = head.followed_by(&rows[1], &log.key(2).await).expect("it goes on");
     assert!(head.followed_by(&rows[2], &log.key(2).await).is_ok());

@@ -40,11 +40,11 @@ pub(super) fn cipher(key: &[u8; 32]) -> XChaCha20Poly1305 {
 
 /// The key id of a sealed value, and what comes after it.
 pub(crate) fn parts(sealed: &[u8]) -> Result<(KeyId, &[u8]), SealError> {
-    let (version, rest) = sealed.split_first().ok_or(SealError::Cut)?;
+    let (version, rest) = sealed.split_first().ok_or(SealError::Truncated)?;
     if *version != VERSION {
         return Err(SealError::Version(*version));
     }
-    let (id, rest) = rest.split_first_chunk().ok_or(SealError::Cut)?;
+    let (id, rest) = rest.split_first_chunk().ok_or(SealError::Truncated)?;
     Ok((*id, rest))
 }
 
@@ -64,7 +64,7 @@ pub(super) fn decrypt(
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let (id, rest) = parts(sealed)?;
-    let (nonce, msg) = rest.split_first_chunk::<NONCE>().ok_or(SealError::Cut)?;
+    let (nonce, msg) = rest.split_first_chunk::<NONCE>().ok_or(SealError::Truncated)?;
     let payload = Payload { msg, aad: &context.associated_data() };
     cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| SealError::Changed(id))
 }

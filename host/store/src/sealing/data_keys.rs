@@ -27,8 +27,8 @@ use jackfield_config::{SecretKey, SecretKeys};
 /// before there were data keys.
 pub const DERIVED_KEY: KeyId = [0; 4];
 
-/// A number that nothing else locks. Transactions that seal share the lock, one that changes the
-/// current key has it alone.
+/// A number that nothing else locks. Transactions that seal share the lock; one that changes the
+/// current key has it exclusively.
 const LOCK: i64 = 7_246_537_710_502;
 
 /// A data key, wrapped.
@@ -116,7 +116,7 @@ pub(crate) fn read(c: &mut AnyConnection) -> StoreResult<Vec<DataKey>> {
     Ok(t::table.order((t::date_added, t::id)).select(DataKey::as_select()).load(c)?)
 }
 
-/// The current key. Under the lock, shared or alone, it stays so until the transaction ends.
+/// The current key. Under the lock, shared or exclusive, it stays so until the transaction ends.
 pub(crate) fn current(c: &mut AnyConnection) -> StoreResult<KeyId> {
     let id: Option<Vec<u8>> = t::table.filter(t::state.eq(KeyState::Current)).select(t::id).first(c).optional()?;
     id.and_then(|id| id.try_into().ok()).ok_or(StoreError::Corrupt("which data key is current"))

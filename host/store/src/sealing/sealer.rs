@@ -213,7 +213,7 @@ impl Sealer {
     }
 }
 
-/// Replaces old texts by new ones, whole texts only. Answers whether there was any.
+/// Replaces old texts by new ones, whole texts only. Returns whether there was any.
 fn replace(value: &mut Value, pairs: &[(String, String)]) -> bool {
     match value {
         Value::String(text) => match pairs.iter().find(|(old, _)| old == text) {
@@ -283,8 +283,8 @@ mod tests {
         let other = Sealer::new(SecretKeys::new(["8".repeat(32).as_str()]));
         let other_key = other.open::<String>(CONTEXT, &sealed);
         assert_eq!(other_key, Err(SealError::Key { found: sealer().current(), ours: other.current() }));
-        assert_eq!(sealer().open::<String>(CONTEXT, &sealed[..20]), Err(SealError::Cut));
-        assert_eq!(sealer().open::<String>(CONTEXT, &[]), Err(SealError::Cut));
+        assert_eq!(sealer().open::<String>(CONTEXT, &sealed[..20]), Err(SealError::Truncated));
+        assert_eq!(sealer().open::<String>(CONTEXT, &[]), Err(SealError::Truncated));
         assert_eq!(sealer().open::<String>(CONTEXT, &[9, 0]), Err(SealError::Version(9)));
         assert_eq!(sealer().open::<u8>(CONTEXT, &sealed), Err(SealError::Shape));
         for at in 29..sealed.len() {

@@ -11,7 +11,7 @@ use crate::{
     tx::Tx,
 };
 
-/// Replaces the fingerprint of a file. Answers the one before, or why it cannot be opened; `None`
+/// Replaces the fingerprint of a file. Returns the one before, or why it cannot be opened; `None`
 /// if there was none.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use crate::{
 /// than one.
 const LIFE: Duration = Duration::days(2);
 
-/// Remembers a provider's delivery, if the transaction succeeds. Answers whether it is new.
+/// Remembers a provider's delivery, if the transaction succeeds. Returns whether it is new.
 /// Another transaction with the same delivery waits until this one ends.
 ///
 /// # Errors

@@ -174,7 +174,7 @@ impl TokenColumns {
 }
 
 /// Stores the grants of a finished setup. Each replaces the one with its name and subject; all
-/// others stay, as those of other people. Answers the grants that were replaced.
+/// others stay, as those of other people. Returns the grants that were replaced.
 ///
 /// # Errors
 /// When the database fails.
@@ -226,7 +226,7 @@ pub fn get(tx: &mut Tx<'_>, id: GrantId) -> StoreResult<Option<Grant>> {
     Ok(t::table.find(id).select(Grant::as_select()).first(tx.connection).optional()?)
 }
 
-/// Locks the row until the transaction ends, and answers it as it is by then.
+/// Locks the row until the transaction ends, and returns it as it is by then.
 pub(crate) fn lock(tx: &mut Tx<'_>, id: GrantId) -> StoreResult<Option<Grant>> {
     diesel::update(t::table.find(id)).set(t::generation.eq(t::generation)).execute(tx.connection)?;
     get(tx, id)
@@ -269,7 +269,7 @@ pub(crate) fn integrations_of_subject(tx: &mut Tx<'_>, subject: &str) -> StoreRe
     Ok(rows.order(t::integration_id).load(tx.connection)?)
 }
 
-/// Replaces the tokens of a generation by those that a refresh with them has brought. Answers the
+/// Replaces the tokens of a generation by those that a refresh with them has brought. Returns the
 /// grant as it was. `None` if it has other tokens by now, is gone, or has ended for another reason
 /// than that the answer of this refresh was lost.
 pub(crate) fn renew(tx: &mut Tx<'_>, grant: &Grant, new: &NewTokens) -> StoreResult<Option<Grant>> {
@@ -293,7 +293,7 @@ macro_rules! ended {
     };
 }
 
-/// Ends a grant: nobody asks for another token of it. Answers whether this ended it, and not
+/// Ends a grant: nobody asks for another token of it. Returns whether this ended it, and not
 /// something before.
 ///
 /// # Errors
@@ -312,7 +312,7 @@ pub fn end(tx: &mut Tx<'_>, grant: &Grant, reason: &str) -> StoreResult<bool> {
 }
 
 /// Ends a grant that was installed before a time, whatever tokens it has by now. A refresh under
-/// way is void. Answers whether this ended it.
+/// way is void. Returns whether this ended it.
 pub(crate) fn end_installed_before(
     tx: &mut Tx<'_>,
     grant: GrantId,

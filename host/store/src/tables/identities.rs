@@ -62,7 +62,7 @@ const VALID: &str = "valid";
 /// Status of an identity whose tokens do not work any more.
 const INVALID: &str = "invalid";
 
-/// What is sealed of an identity, with what its place is made of.
+/// What is sealed of an identity, with what its context is made of.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = t)]
 struct SealedIdentity {

@@ -77,7 +77,7 @@ impl Integration {
     }
 }
 
-/// What is sealed of an integration, with what its place is made of.
+/// What is sealed of an integration, after what its context is made of: provider and external id.
 type Sealed = (String, String, Vec<u8>);
 
 const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
@@ -89,7 +89,7 @@ fn seal(sealer: &Sealer, new: &NewIntegration) -> Vec<u8> {
 }
 
 /// Inserts an integration. If the account has one, it gets the new name and metadata and is
-/// active. Answers it, and whether it is new.
+/// active. Returns it, and whether it is new.
 ///
 /// # Errors
 /// When the database fails.
@@ -291,7 +291,7 @@ pub(crate) fn replace_texts(tx: &mut Tx<'_>, id: IntegrationId, pairs: &[(String
     Ok(())
 }
 
-/// Locks the row until the transaction ends. Answers when the integration was last installed;
+/// Locks the row until the transaction ends. Returns when the integration was last installed;
 /// `None` if it is gone.
 ///
 /// # Errors
@@ -303,7 +303,7 @@ pub fn lock(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<Option<OffsetDate
 }
 
 /// Marks an integration as one that cannot be used until its person has authenticated again.
-/// Answers whether it was active.
+/// Returns whether it was active.
 ///
 /// # Errors
 /// When the database fails.
@@ -312,7 +312,7 @@ pub fn require_reauthentication(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResu
     Ok(diesel::update(row).set(t::status.eq(Status::NeedsReauthentication)).execute(tx.connection)? > 0)
 }
 
-/// The same for an account of a provider. Answers the integration if there is one and it was
+/// The same for an account of a provider. Returns the integration if there is one and it was
 /// active.
 pub(crate) fn require_reauthentication_of(
     tx: &mut Tx<'_>,

@@ -8,8 +8,8 @@ use diesel::{
     sql_types::BigInt,
 };
 
-/// Proof that the work is the caller's. A random number: who comes back late, when another caller
-/// has the lease, changes nothing.
+/// Proof that the work is the caller's. A random number: a caller that comes back late, when
+/// another has the lease, changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AsExpression)]
 #[diesel(sql_type = BigInt)]
 pub struct Lease(i64);

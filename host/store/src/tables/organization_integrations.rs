@@ -34,7 +34,7 @@ pub struct OrganizationIntegration {
     pub date_added: OffsetDateTime,
 }
 
-/// Sets the organization's own configuration of an integration. Answers the one before; `None` if
+/// Sets the organization's own configuration of an integration. Returns the one before; `None` if
 /// it is not linked.
 ///
 /// # Errors
@@ -55,7 +55,7 @@ pub fn set_config(
     Ok(Some(serde_json::from_str(&before).unwrap_or_default()))
 }
 
-/// Links once, with an empty configuration. A link that is there stays as it is. Answers the link,
+/// Links once, with an empty configuration. A link that is there stays as it is. Returns the link,
 /// and whether it is new.
 ///
 /// # Errors
@@ -92,7 +92,7 @@ pub fn organizations_of(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreRes
     Ok(rows.select(t::organization_id).load(tx.connection)?)
 }
 
-/// Removes a link, and answers whether there was one.
+/// Removes a link, and returns whether there was one.
 pub(crate) fn unlink(tx: &mut Tx<'_>, organization: OrganizationId, integration: IntegrationId) -> StoreResult<bool> {
     Ok(diesel::delete(t::table.find((organization, integration))).execute(tx.connection)? > 0)
 }

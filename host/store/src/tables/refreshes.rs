@@ -3,8 +3,8 @@
 //! A refresh has a lease: its holder may send the one request, all others wait for the outcome.
 //! Before the request goes out, `sent_at` says so: a refresh whose answer was lost is found later.
 //! A lease that has run out says that its holder is slow or gone, and nothing about what the
-//! provider has answered it: new tokens are [written](crate::renewal) whoever has the lease by
-//! then.
+//! provider has answered it: new tokens are [written](crate::renewal) even if another caller has
+//! the lease by then.
 
 use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 use time::{Duration, OffsetDateTime};
@@ -100,7 +100,7 @@ pub fn claim(tx: &mut Tx<'_>, grant: &Grant, life: std::time::Duration, grace: D
 }
 
 /// Locks the row of a grant that is active and has this generation: on PostgreSQL the next caller
-/// waits here until this transaction ends. Answers whether it still has.
+/// waits here until this transaction ends. Returns whether it still has.
 fn lock_generation(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<bool> {
     let row = t::table.find(grant.id).filter(t::generation.eq(grant.generation));
     let row = row.filter(t::status.eq(Status::Active));
@@ -125,13 +125,13 @@ pub enum Failure {
     Lost(OffsetDateTime),
 }
 
-/// Ends a refresh that failed, and says why. Answers how often in a row it has failed, or `None`
+/// Ends a refresh that failed, and says why. Returns how often in a row it has failed, or `None`
 /// if the lease was not the caller's any more.
 ///
 /// # Errors
 /// When the database fails.
 pub fn fail(tx: &mut Tx<'_>, grant: &Grant, lease: Lease, failure: Failure, reason: &str) -> StoreResult<Option<i32>> {
-    // The grant before its refresh, as everywhere.
+    // The lock order: the grant before its refresh.
     grants::lock(tx, grant.id)?;
     let row = r::table.find(grant.id).filter(r::lease.eq(lease));
     let failed = (released!(r), r::failures.eq(r::failures + 1));
@@ -152,7 +152,7 @@ pub fn fail(tx: &mut Tx<'_>, grant: &Grant, lease: Lease, failure: Failure, reas
 }
 
 /// Resumes a refresh that would [never](NEVER) be tried again by itself: a service has refused the
-/// token, whose expiry the provider has not said. From now on the token has expired. Answers
+/// token, whose expiry the provider has not said. From now on the token has expired. Returns
 /// whether there was such a refresh.
 ///
 /// # Errors

@@ -9,9 +9,7 @@ use crate::{
     tx::Tx,
 };
 
-/// Those that are not done: the provider is to be asked, or was asked in vain.
-const OPEN: [Status; 2] = [Status::Pending, Status::Failed];
-/// Those that the operator can have tried again.
+/// Those that are not done: the provider is to be asked, was asked in vain, or has no way to do it.
 const UNREVOKED: [Status; 3] = [Status::Pending, Status::Failed, Status::Impossible];
 
 /// Selects revocations.
@@ -34,26 +32,9 @@ macro_rules! is_queued {
 ///
 /// # Errors
 /// When the database fails.
-pub fn open(tx: &mut Tx<'_>, filter: &RevocationFilter, limit: i64) -> StoreResult<Vec<Revocation>> {
-    of_status(tx, &OPEN, filter, limit)
-}
-
-/// The same, and those that the provider has no way to do.
-///
-/// # Errors
-/// When the database fails.
 pub fn unrevoked(tx: &mut Tx<'_>, filter: &RevocationFilter, limit: i64) -> StoreResult<Vec<Revocation>> {
-    of_status(tx, &UNREVOKED, filter, limit)
-}
-
-fn of_status(
-    tx: &mut Tx<'_>,
-    statuses: &[Status],
-    filter: &RevocationFilter,
-    limit: i64,
-) -> StoreResult<Vec<Revocation>> {
     let mut rows = t::table
-        .filter(t::status.eq_any(statuses))
+        .filter(t::status.eq_any(UNREVOKED))
         .filter(is_queued!(tx.now))
         .order((t::date_added, t::id))
         .limit(limit)
@@ -68,7 +49,7 @@ fn of_status(
     Ok(rows.load(tx.connection)?)
 }
 
-/// The last of an organization, whatever came of them, the newest first.
+/// The latest of an organization, of any status, the newest first.
 ///
 /// # Errors
 /// When the database fails.

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{grants::Tokens, ids::UserId};
+use super::{
+    grants::{Grant, NewGrant, Tokens},
+    ids::UserId,
+};
 
 /// What is to be revoked. It has no `Debug`, which would show tokens.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -47,4 +50,19 @@ pub struct RevokedGrant {
     pub scopes: Vec<String>,
     /// Its tokens, and the step they came from.
     pub tokens: Tokens,
+}
+
+impl RevokedGrant {
+    /// A stored grant with its opened tokens, or with what is to be revoked of them.
+    pub(crate) fn of_stored(grant: Grant, tokens: Tokens) -> Self {
+        let Grant { name, subject, scopes, .. } = grant;
+        Self { name, subject, scopes: scopes.granted, tokens }
+    }
+}
+
+/// A grant that is not stored.
+impl From<NewGrant> for RevokedGrant {
+    fn from(NewGrant { name, subject, new }: NewGrant) -> Self {
+        Self { name, subject, scopes: new.scopes.granted, tokens: new.tokens }
+    }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 pub use super::{
     leases::Lease,
-    revocation_filter::{RevocationFilter, latest, open, unrevoked},
+    revocation_filter::{RevocationFilter, latest, unrevoked},
     revocation_payload::{RevocationPayload, RevokedGrant},
     revocation_status::{Reason, Status},
 };
@@ -231,7 +231,7 @@ pub fn claim(
     Ok((diesel::update(row).set(columns).execute(tx.connection)? > 0).then_some(lease))
 }
 
-/// Ends a revocation that is done. Its payload is not kept. Answers whether the lease was still
+/// Ends a revocation that is done. Its payload is not kept. Returns whether the lease was still
 /// the caller's.
 ///
 /// # Errors
@@ -244,7 +244,7 @@ pub fn end(tx: &mut Tx<'_>, id: RevocationId, lease: Lease, answer: &str) -> Sto
 }
 
 /// Ends a revocation that the provider has no way to do. Its payload is kept for a while, so that
-/// the operator can have it tried again. Answers whether the lease was still the caller's.
+/// the operator can have it tried again. Returns whether the lease was still the caller's.
 ///
 /// # Errors
 /// When the database fails.
@@ -265,7 +265,7 @@ pub enum Next {
     Operators,
 }
 
-/// Gives a revocation back that is not done. Answers whether the lease was still the caller's.
+/// Gives a revocation back that is not done. Returns whether the lease was still the caller's.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,4 +1,4 @@
-//! Every column that holds sealed values: what a rotation seals anew and what a check opens. A
+//! Every column that holds sealed values: what a rotation reseals and what a check opens. A
 //! test compares the list with the schema.
 //!
 //! The queries are written as text, once for all columns. Names come from the list below, and
@@ -60,7 +60,8 @@ pub struct SealedRow {
     pub sealed: Vec<u8>,
 }
 
-/// How many values are sealed under each key, by key id. The id is shorter where a value is cut.
+/// How many values are sealed under each key, by key id. The id is shorter where a value is
+/// truncated.
 pub type KeyUsage = HashMap<Vec<u8>, i64>;
 
 /// How many values are sealed under each key, in all columns together.
@@ -185,7 +186,7 @@ impl SealedColumn {
         Ok(load::<RawRow>(tx.connection, &sql)?.into_iter().map(|row| self.row(row)).collect())
     }
 
-    /// Replaces a value, if it still stands there. Answers whether it did.
+    /// Replaces a value, if it still stands there. Returns whether it did.
     ///
     /// # Errors
     /// When the database fails.

@@ -79,7 +79,7 @@ pub fn peek(tx: &mut Tx<'_>, session_key: &[u8], provider: &str) -> StoreResult<
     Ok(row.select(t::sealed_data).first(tx.connection).optional()?)
 }
 
-/// Gives a claimed setup back with new data. Answers whether it was still the caller's.
+/// Gives a claimed setup back with new data. Returns whether it was still the caller's.
 ///
 /// # Errors
 /// When the database fails.
@@ -95,7 +95,7 @@ pub fn release(
     Ok(diesel::update(row).set(released).execute(tx.connection)? > 0)
 }
 
-/// Uses a claimed setup up. Answers whether it was still the caller's.
+/// Uses a claimed setup up. Returns whether it was still the caller's.
 ///
 /// # Errors
 /// When the database fails.

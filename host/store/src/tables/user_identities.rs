@@ -9,7 +9,7 @@ use crate::{
     tx::Tx,
 };
 
-/// Unlinks, and answers whether there was a link. The identity stays: other users can have proved
+/// Unlinks, and returns whether there was a link. The identity stays: other users can have proved
 /// it too.
 pub(crate) fn unlink(tx: &mut Tx<'_>, user: UserId, identity: IdentityId) -> StoreResult<bool> {
     Ok(diesel::delete(t::table.find((user, identity))).execute(tx.connection)? > 0)

@@ -36,7 +36,7 @@ impl Store {
     /// When the database fails, or its sealed values depend on another secret key.
     pub async fn admit(&self) -> StoreResult<()> {
         if self.read(|tx| lacks_data_key(tx.connection)).await? {
-            self.write_alone(make_first_data_key).await?;
+            self.write_exclusively(make_first_data_key).await?;
         }
         self.load_keys().await
     }
@@ -116,7 +116,7 @@ fn make_first_data_key(tx: &mut Tx<'_>) -> StoreResult<()> {
     }
     let id = key_rotation::add_data_key(tx)?;
     if usage.is_empty() {
-        // Nothing is left to be sealed anew.
+        // Nothing is left to be resealed.
         key_rotation::remove(tx, DERIVED_KEY)?;
         return Ok(());
     }
@@ -124,7 +124,7 @@ fn make_first_data_key(tx: &mut Tx<'_>) -> StoreResult<()> {
     tx.audit(&entry.detail("key", hex(&id)))
 }
 
-/// The key that most values are sealed under. Cut values say nothing.
+/// The key that most values are sealed under. Truncated values say nothing.
 fn most_used(usage: &KeyUsage) -> Option<KeyId> {
     let whole = usage.iter().filter_map(|(id, count)| Some((count, KeyId::try_from(id.as_slice()).ok()?)));
     whole.max().map(|(_, id)| id)

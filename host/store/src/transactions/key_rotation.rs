@@ -1,5 +1,6 @@
-//! The steps of a key rotation. Each runs in a transaction that has the keys alone
-//! ([`Store::write_alone`](crate::Store::write_alone)), but for the removal of an old key.
+//! The steps of a key rotation. Each runs in a transaction that locks the keys exclusively
+//! ([`Store::write_exclusively`](crate::Store::write_exclusively)), except the removal of an old
+//! key.
 
 use diesel::prelude::*;
 use secrecy::zeroize::Zeroizing;
@@ -43,7 +44,7 @@ pub fn add_data_key(tx: &mut Tx<'_>) -> StoreResult<KeyId> {
     Ok(id)
 }
 
-/// Wraps every data key under the newest secret key. Answers how many were under another.
+/// Wraps every data key under the newest secret key. Returns how many were under another.
 ///
 /// # Errors
 /// When the database fails, or a key cannot be unwrapped.
@@ -70,7 +71,7 @@ pub fn unreadable(tx: &mut Tx<'_>) -> StoreResult<Vec<(KeyId, SealError)>> {
     Ok(rows.filter_map(|key| key.unwrap(keys).err().map(|error| (key.id, error))).collect())
 }
 
-/// Removes an old data key under which nothing is sealed any more. Answers whether there was one.
+/// Removes an old data key under which nothing is sealed any more. Returns whether there was one.
 ///
 /// # Errors
 /// When the database fails.

@@ -21,7 +21,7 @@ pub(super) fn payload_of(tx: &mut Tx<'_>, integration: &Integration) -> StoreRes
     }
     for grant in grants::of_integration(tx, integration.id)? {
         match grant.tokens(tx.sealer) {
-            Ok(tokens) => payload.grants.push(revoked_grant(grant, tokens)),
+            Ok(tokens) => payload.grants.push(RevokedGrant::of_stored(grant, tokens)),
             Err(error) => count_unreadable(&mut payload, integration, &error),
         }
     }
@@ -36,12 +36,6 @@ fn count_unreadable(payload: &mut RevocationPayload, integration: &Integration, 
         "what is to be revoked cannot be read"
     );
     payload.unreadable += 1;
-}
-
-/// A grant with its tokens, to be revoked.
-pub(super) fn revoked_grant(grant: Grant, tokens: Tokens) -> RevokedGrant {
-    let Grant { name, subject, scopes, .. } = grant;
-    RevokedGrant { name, subject, scopes: scopes.granted, tokens }
 }
 
 /// The revocation of something of an integration, for no organization.

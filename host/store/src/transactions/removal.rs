@@ -2,7 +2,7 @@
 //! transaction the revocation of their tokens is queued.
 
 use super::{
-    payload::{payload_of, revocation_of, revoked_grant},
+    payload::{payload_of, revocation_of},
     renewal::require_reauthentication_if_first,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         ids::{IdentityId, IntegrationId, OrganizationId, RevocationId, UserId},
         integrations::{self, Integration},
         organization_integrations,
-        revocations::{self, Reason, RevocationPayload},
+        revocations::{self, Reason, RevocationPayload, RevokedGrant},
         user_identities, webhooks,
     },
     tx::Tx,
@@ -154,7 +154,7 @@ fn revoke_grant(tx: &mut Tx<'_>, integration: &Integration, grant: Grant, tokens
     if !require_reauthentication_if_first(tx, &grant)? {
         grants::delete(tx, grant.id)?;
     }
-    let grants = vec![revoked_grant(grant, tokens)];
+    let grants = vec![RevokedGrant::of_stored(grant, tokens)];
     let payload = RevocationPayload { grants, ..RevocationPayload::default() };
     revocations::add(tx, &revocation_of(integration, Reason::Removed, payload))
 }

@@ -73,7 +73,7 @@ pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
 }
 
 /// Ends a grant for which the provider issues no further token. If it is the first of its
-/// integration, that must be authenticated again, and the identity it acts for is invalid. Answers
+/// integration, that must be authenticated again, and the identity it acts for is invalid. Returns
 /// whether this ended it, and not something before.
 ///
 /// # Errors
@@ -95,7 +95,7 @@ pub fn end_installed_before(tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTi
     mark_dependents(tx, grant, has_ended)
 }
 
-/// Marks what depends on a grant, if it has ended now. Answers whether it has.
+/// Marks what depends on a grant, if it has ended now. Returns whether it has.
 fn mark_dependents(tx: &mut Tx<'_>, grant: &Grant, has_ended: bool) -> StoreResult<bool> {
     if !has_ended {
         return Ok(false);
@@ -129,7 +129,7 @@ fn is_first(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<bool> {
 }
 
 /// An integration whose first grant has ended cannot be used until its person has authenticated
-/// again. Answers whether the grant is the first.
+/// again. Returns whether the grant is the first.
 pub(super) fn require_reauthentication_if_first(tx: &mut Tx<'_>, ended: &Grant) -> StoreResult<bool> {
     let is_first = is_first(tx, ended)?;
     if is_first {

@@ -2,7 +2,7 @@
 //! revocation.
 
 use super::{
-    payload::{payload_of, readable, revocation_of, revoked_grant},
+    payload::{payload_of, readable, revocation_of},
     tokens_in_use::without_used,
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         grants::{self, Grant, Tokens},
         ids::{IntegrationId, OrganizationId, RevocationId},
         integrations::{self, Integration},
-        revocations::{self, Reason, RevocationPayload},
+        revocations::{self, Reason, RevocationPayload, RevokedGrant},
     },
     tx::Tx,
 };
@@ -31,7 +31,7 @@ pub fn revoke_keeping(tx: &mut Tx<'_>, integration: &Integration, why: &str) -> 
 }
 
 /// Marks an account as one to be authenticated again: an earlier revocation of it, which the
-/// provider has done only now, has ended its new tokens as well. Answers whether the account is
+/// provider has done only now, has ended its new tokens as well. Returns whether the account is
 /// connected.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ pub fn revoke_replaced(
     let current: Vec<Tokens> = readable(current, tx.sealer).map(|(_, tokens)| tokens).collect();
     let mut payload = RevocationPayload { is_connected: true, ..RevocationPayload::default() };
     for (grant, old) in readable(replaced, tx.sealer) {
-        payload.grants.extend(without_used(&current, old).map(|tokens| revoked_grant(grant, tokens)));
+        payload.grants.extend(without_used(&current, old).map(|tokens| RevokedGrant::of_stored(grant, tokens)));
     }
     if payload.grants.is_empty() {
         return Ok(None);

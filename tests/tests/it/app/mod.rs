@@ -9,5 +9,7 @@ mod test_app;
 
 pub(crate) use api_client::{ApiClient, refusal};
 pub(crate) use app_database::AppDatabase;
-pub(crate) use redacted::{log_line, redacted, redacted_record, redacted_with};
-pub(crate) use test_app::{PASSWORD, TestApp, bare, leaving_a_mark, program, slack_options};
+pub(crate) use redacted::{log_line, redacted, redacted_record, redacted_with, step_error};
+pub(crate) use test_app::{
+    PASSWORD, TestApp, add_example, bare, leaving_a_mark, log_in, owner_of_acme, program, slack_options,
+};

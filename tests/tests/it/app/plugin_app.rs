@@ -72,7 +72,7 @@ impl PluginApp {
         self.example_works().await.with_context(|| format!("after {provider}"))?;
         let failures = self.failures(provider)?;
         assert_eq!(failures.len(), seen + 1, "{provider}: {failures:?}");
-        assert_told(&failures[seen], reasons, words);
+        assert_failure(&failures[seen], reasons, words);
         assert_eq!(self.stored_names(provider).await?, stored, "{provider} has stored something");
         Ok(())
     }
@@ -159,7 +159,7 @@ pub(crate) fn left(workers: &[Process]) -> Result<()> {
     until(alive, Vec::is_empty).map(drop)
 }
 
-fn assert_told(failure: &Value, reasons: &[&str], words: &str) {
+fn assert_failure(failure: &Value, reasons: &[&str], words: &str) {
     let is_text = |key: &str| failure[key].as_str().is_some_and(|text| !text.is_empty());
     assert!(failure["plugin.name"] == PLUGIN && is_text("setup.id") && is_text("error"), "{failure}");
     let reason = failure["plugin.reason"].as_str().unwrap_or_default();

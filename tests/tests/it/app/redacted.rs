@@ -55,7 +55,7 @@ pub(crate) fn redacted_record(record: &Value) -> String {
     for (name, value) in record.as_object_mut().into_iter().flatten() {
         let instead = match name.as_str() {
             "setup.id" | "request.id" => "[id]",
-            name if name.ends_with("milliseconds") || name.ends_with("duration") => "[duration]",
+            name if name.ends_with("duration") => "[duration]",
             _ => continue,
         };
         *value = instead.into();
@@ -74,9 +74,18 @@ pub(crate) fn log_line(host: &Host, text: &str) -> Result<String> {
         (r"^\S+Z +", ""),
         (r"request\{[^}]*\}: ?", ""),
         (r"setup\.id=\S+", "setup.id=[id]"),
-        (r"(milliseconds|duration)=[\d.]+", "$1=[duration]"),
+        (r"duration=[\d.e-]+", "duration=[duration]"),
     ];
     Ok(redacted_with(found, &without).replace(&host.folder().display().to_string(), "[folder]"))
+}
+
+/// Why a provider's step, or the building of its integration, failed last, as a host's log has it.
+pub(crate) fn step_error(host: &Host, provider: &str) -> Result<String> {
+    let (log, provider) = (host.log()?, format!("provider.id=\"{provider}\""));
+    let is_failure = |line: &&str| line.contains(&provider) && line.contains(" plugin.reason=");
+    let failure = log.lines().rfind(is_failure).with_context(|| format!("{provider} in\n{log}"))?;
+    let (_, error) = failure.split_once(" error=").with_context(|| failure.to_owned())?;
+    Ok(redacted(error))
 }
 
 #[test]

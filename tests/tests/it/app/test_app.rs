@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use jackfield_test_support::{
     host::{Host, HostBuilder, Program},
     http_client::HttpClient,
-    stand_in_slack::StandInSlack,
+    stand_in::Rotation,
+    stand_in_slack::{Install, StandInSlack},
 };
 use serde_json::Value;
 
-use super::app_database::AppDatabase;
+use super::{api_client::ApiClient, app_database::AppDatabase};
 
 /// The password of all users.
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -53,6 +54,33 @@ pub(crate) fn slack_options(slack: &StandInSlack, api: &str) -> String {
     )
 }
 
+/// Makes a user with a role in `acme` and logs in as `ROLE@example.com`.
+pub(crate) async fn log_in_as(host: &Host, role: &str) -> Result<HttpClient> {
+    let email = format!("{role}@example.com");
+    host.user(&email, PASSWORD)?;
+    host.member("acme", &email, role)?;
+    log_in(host, &email).await
+}
+
+/// Makes the organization `acme` with an owner, and logs in as that owner.
+pub(crate) async fn owner_of_acme(host: &Host) -> Result<HttpClient> {
+    host.organization("acme")?;
+    log_in_as(host, "owner").await
+}
+
+/// Adds an integration of Example; returns its id.
+pub(crate) async fn add_example(user: &HttpClient, organization: &str, name: &str) -> Result<String> {
+    user.start_setup(organization, "example").await?;
+    let added = user.post("/extensions/example/setup/", &[("name", name)]).await?.dialog()?;
+    ensure!(added.success, "{}", added.data);
+    Ok(added.data["id"].as_str().context("an id")?.to_owned())
+}
+
+/// Logs in as a user who is there already.
+pub(crate) async fn log_in(host: &Host, email: &str) -> Result<HttpClient> {
+    HttpClient::logged_in(&host.url, email, PASSWORD).await
+}
+
 impl TestApp {
     /// With Slack's second API version, on SQLite.
     pub(crate) async fn start() -> Result<Self> {
@@ -74,16 +102,25 @@ impl TestApp {
 
     /// Makes a user with a role in `acme` and logs in as `ROLE@example.com`.
     pub(crate) async fn log_in_as(&self, role: &str) -> Result<HttpClient> {
-        let email = format!("{role}@example.com");
-        self.host.user(&email, PASSWORD)?;
-        self.host.member("acme", &email, role)?;
-        HttpClient::logged_in(&self.host.url, &email, PASSWORD).await
+        log_in_as(&self.host, role).await
     }
 
     /// The integrations of `acme`, as the API shows them.
     pub(crate) async fn list_integrations(&self, user: &HttpClient) -> Result<Vec<Value>> {
         let list = user.visit("/api/0/organizations/acme/integrations/").await?.json()?;
         Ok(list.as_array().cloned().unwrap_or_default())
+    }
+
+    /// Installs a Slack whose tokens rotate; returns its owner, and a client that may read them.
+    pub(crate) async fn install_rotating_slack(&self) -> Result<(HttpClient, ApiClient)> {
+        self.slack.behave(|behaviour| {
+            (behaviour.rotation, behaviour.install) = (Rotation::ReuseDetected, Install::GridWorkspace);
+        });
+        let owner = self.log_in_as("owner").await?;
+        let installed = owner.install("acme", "slack").await?.dialog()?;
+        assert!(installed.success, "{:?}", installed.data);
+        let client = ApiClient::of_integration(&self.host, &installed.data)?;
+        Ok((owner, client))
     }
 
     /// Opens the database.

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::evil_site::{EvilSite, referrers};
-use crate::pages::journeys::{BrowserApp, in_browser};
+use crate::pages::browser_app::{BrowserApp, in_browser};
 
 /// A page of the attacker: it receives every message, and opens what the test says.
 const EVIL: &str = "<!doctype html><title>evil</title><button id=open>Open</button><script>\
@@ -163,9 +163,9 @@ async fn token_leak_by_referrer() -> Result<()> {
             browser.wait_for_text("h1", "evil").await?;
             assert!(evil.asked().len() >= 2, "the browser was there twice");
             let at_slack: Vec<HeaderMap> = app.slack.requests().into_iter().map(|one| one.headers).collect();
-            let told = [evil.referrers(), referrers(&at_slack)].concat();
+            let sent = [evil.referrers(), referrers(&at_slack)].concat();
             let is_ours = |url: &String| url.starts_with(&host.url);
-            assert!(!told.iter().any(is_ours), "{told:?}");
+            assert!(!sent.iter().any(is_ours), "{sent:?}");
             Ok(())
         },
     )

@@ -6,7 +6,7 @@ use jackfield_test_support::{http_client::HttpClient, stand_in_oauth2::StandInOA
 
 use super::INVALID;
 use crate::{
-    app::{AppDatabase, PASSWORD, TestApp},
+    app::{AppDatabase, PASSWORD, TestApp, log_in},
     providers::declared::{declaration_of, host_and_owner, install, service_of},
     providers::issuer::{by_issuer, issuer_of},
     setup::failure_page::{quoted, quoted_next},
@@ -25,7 +25,7 @@ async fn state_fixation() -> Result<()> {
     let step = attacker.start_setup("acme", "slack").await?;
     let back = attacker.consent(&step).await?;
     assert_eq!(victim.visit(&back).await?.status_and_location(), (302, "/"));
-    let elsewhere = HttpClient::logged_in(&app.host.url, "manager@example.com", PASSWORD).await?;
+    let elsewhere = log_in(&app.host, "manager@example.com").await?;
     assert_eq!(elsewhere.visit(&back).await?.status_and_location(), (302, "/"));
     assert_eq!(HttpClient::new(&app.host.url).visit(&back).await?.status_and_location(), (302, "/"));
     victim.start_setup("acme", "slack").await?;

@@ -11,7 +11,7 @@ use super::parameter;
 use crate::{
     app::AppDatabase,
     providers::declared::{declaration_of, host_and_owner, install, service_of},
-    providers::issuer::{by_issuer, issuer_of, told},
+    providers::issuer::{by_issuer, issuer_of, setup_error},
 };
 
 /// PKCE downgrade by a metadata document: `code_challenge_methods_supported` is missing, by an
@@ -59,7 +59,7 @@ async fn pkce_downgrade_by_a_retry() -> Result<()> {
     let (host, victim) = host_and_owner(&service, &declaration_of(&service, "acme", "")).await?;
     for (asked, error) in ["invalid_request", "invalid_grant", "unsupported_grant_type"].into_iter().enumerate() {
         service.faults("acme").next(Endpoint::Exchange, [Some(Fault::Refused { error: error.to_owned() })]);
-        assert_ne!(told(&victim, "acme").await?, "", "{error}");
+        assert_ne!(setup_error(&victim, "acme").await?, "", "{error}");
         assert_eq!(service.faults("acme").requests(Endpoint::Exchange), asked + 1, "{error}");
     }
     AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;

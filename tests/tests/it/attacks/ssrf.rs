@@ -12,9 +12,9 @@ use reqwest::Method;
 
 use super::evil_site::EvilSite;
 use crate::{
-    app::{AppDatabase, TestApp, bare},
-    providers::declared::{declaration_of, install, owner, service_of},
-    providers::issuer::{by_issuer, issuer_of, told},
+    app::{AppDatabase, TestApp, bare, owner_of_acme},
+    providers::declared::{declaration_of, install, service_of},
+    providers::issuer::{by_issuer, issuer_of, setup_error},
 };
 
 /// A service, a trap, a host and its owner. The host may reach the trap, so only a redirect that is
@@ -33,7 +33,7 @@ impl SsrfApp {
         let allowed = [service.port(), trap.port].map(|port| format!("\"127.0.0.1:{port}\""));
         let http = format!("[http]\nallow-private = [{}]\n", allowed.join(", "));
         let host = bare().toml(&http).toml(&tables(&service)).start()?;
-        let owner = owner(&host).await?;
+        let owner = owner_of_acme(&host).await?;
         Ok(Self { service, trap, host, owner })
     }
 
@@ -59,7 +59,7 @@ async fn ssrf_by_redirect_of_token_endpoint_and_account() -> Result<()> {
     let app = SsrfApp::new(services, tables).await?;
     for (id, endpoint) in [("token", Endpoint::Exchange), ("account", Endpoint::Api)] {
         app.service.faults(id).next(endpoint, [Some(app.redirected())]);
-        assert_ne!(told(&app.owner, id).await?, "", "{id}");
+        assert_ne!(setup_error(&app.owner, id).await?, "", "{id}");
         assert_eq!(app.service.faults(id).requests(endpoint), 1, "{id}");
     }
     AppDatabase::of(&app.host).await?.assert_nothing("owner@example.com").await?;

@@ -29,7 +29,7 @@ fn head(said: &str) -> Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_changes_the_database_file_is_found_out_and_the_row_is_named() -> Result<()> {
+async fn a_change_to_the_database_file_is_found_and_the_row_is_named() -> Result<()> {
     let mut findings = Vec::new();
     for sql in [
         "UPDATE audit_log SET actor_name = 'mallory' WHERE id = 3",

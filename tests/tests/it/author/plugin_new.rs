@@ -15,14 +15,14 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use jackfield_test_support::{host::Host, http_client::HttpClient};
+use jackfield_test_support::host::Host;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     app::ApiClient,
-    app::{PASSWORD, bare, program},
+    app::{PASSWORD, bare, log_in, program},
 };
 
 const PACKAGES: [&str; 3] = ["jackfield-plugin-abi", "jackfield-plugin", "jackfield-plugin-test"];
@@ -151,7 +151,7 @@ async fn a_new_plugin_of_either_kind_passes_its_tests_loads_and_is_set_up() -> R
     host.user("ada@example.com", PASSWORD)?;
     host.organization("acme")?;
     host.member("acme", "ada@example.com", "owner")?;
-    let ada = HttpClient::logged_in(&host.url, "ada@example.com", PASSWORD).await?;
+    let ada = log_in(&host, "ada@example.com").await?;
 
     let step = ada.start_setup("acme", "my-crm").await?;
     ensure!(step.text.contains("name=\"token\""), "{}", step.text);

@@ -2,5 +2,7 @@
 //! belongs in `revocations`.
 
 mod access_tokens;
+mod deliveries;
 mod events;
+mod events_app;
 mod refreshes;

@@ -251,7 +251,7 @@ async fn an_answer_that_comes_after_the_end_of_its_lease_is_written_all_the_same
         assert_eq!(app.write(&renewal).await?, Renewed::Written);
         let (grant, id) = (app.grant("bot").await?, renewal.grant.id);
         assert_eq!((grant.generation, grant.tokens(&sealer())?.access_token.as_str()), (2, "bot-1"));
-        assert_eq!(app.store().read(move |tx| refreshes::get(tx, id)).await?, None, "whoever had the lease");
+        assert_eq!(app.store().read(move |tx| refreshes::get(tx, id)).await?, None, "no matter who had the lease");
         assert_eq!(app.metadata().await?["bot"], "bot-1");
         let again = app.write(&renewal).await?;
         assert_eq!(again, Renewed::TooLate(None), "its tokens are in use");

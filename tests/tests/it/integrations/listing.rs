@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::app::{TestApp, bare, log_line};
+use crate::app::{TestApp, add_example, bare, log_line};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn configured_providers_are_listed_with_their_dialog_and_config() -> Result<()> {
@@ -47,8 +47,7 @@ async fn installed_integrations_come_by_name_in_pages() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
     for name in ["beta", "Alpha", "gamma", "alpha 2", "Delta"] {
-        owner.start_setup("acme", "example").await?;
-        owner.post("/extensions/example/setup/", &[("name", name)]).await?;
+        add_example(&owner, "acme", name).await?;
     }
     let mut path = "/api/0/organizations/acme/integrations/?per_page=2".to_owned();
     let mut names = Vec::new();

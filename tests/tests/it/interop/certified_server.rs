@@ -17,7 +17,7 @@ use serde_json::Value;
 use time::Duration;
 use url::Url;
 
-use crate::app::{AppDatabase, PASSWORD, bare, log_line};
+use crate::app::{AppDatabase, bare, log_line, owner_of_acme};
 
 /// How long a task of the host in the background may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -65,10 +65,7 @@ account = {{ from = "GET {issuer}/me", id = "sub", name = "name" }}
         let host = bare().toml(&declared).start()?;
         let key = SigningKey::from_pem(CLIENT_KEY)?.public_key(CLIENT_KEY_ID);
         server.serve(&[format!("{}/extensions/certified/setup/", host.url)], 3600, Some(&key))?;
-        host.organization("acme")?;
-        host.user("owner@example.com", PASSWORD)?;
-        host.member("acme", "owner@example.com", "owner")?;
-        let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+        let owner = owner_of_acme(&host).await?;
         Ok(Some(Self { server, host, owner }))
     }
 
@@ -168,7 +165,7 @@ async fn a_certified_server_refuses_the_code_of_another_flow() -> Result<()> {
     let mixed = own.replace(&parameter(&own, "code")?, &parameter(&injected, "code")?);
     let dialog = app.owner.visit(&mixed).await?.dialog()?;
     assert!(!dialog.success, "{:?}", dialog.data);
-    assert_snapshot!(log_line(&app.host, "invalid_grant")?, @r#"WARN a step failed setup.id=[id] provider.id="certified" plugin.name="providers.certified" plugin.reason="oauth2" setup.step=1 step.name="oauth2 callback" step.milliseconds=[duration] error=the token endpoint answered the error `invalid_grant`: grant request is invalid"#);
+    assert_snapshot!(log_line(&app.host, "invalid_grant")?, @r#"WARN a step failed setup.id=[id] provider.id="certified" plugin.name="providers.certified" plugin.reason="oauth2" setup.step=1 step.name="oauth2 callback" step.duration=[duration] error=the token endpoint answered the error `invalid_grant`: grant request is invalid"#);
     Ok(())
 }
 
@@ -219,8 +216,8 @@ async fn an_answer_of_a_certified_server_that_does_not_say_so_is_refused_before_
     );
     let Some(app) = InteropApp::by_issuer(&more).await? else { return Ok(()) };
     let mut back = Url::parse(&app.agreed(app.started().await?.as_str()).await?)?;
-    let told: Vec<(String, String)> = back.query_pairs().into_owned().filter(|(name, _)| name != "iss").collect();
-    back.query_pairs_mut().clear().extend_pairs(told);
+    let parameters: Vec<(String, String)> = back.query_pairs().into_owned().filter(|(name, _)| name != "iss").collect();
+    back.query_pairs_mut().clear().extend_pairs(parameters);
     let page = app.owner.visit(back.as_str()).await?;
     assert_eq!(page.dialog()?.detail(), "An error occurred while validating your request.");
     assert!(page.text.contains("failed check <code>iss-missing</code>"), "{}", page.text);

@@ -49,7 +49,7 @@ fn metadata(n: usize) -> Map<String, Value> {
 
 async fn fill(store: &Store) -> StoreResult<()> {
     let fill = move |tx: &mut Tx<'_>| {
-        // One that nobody is linked to is given up by a host that serves.
+        // A host that serves removes an integration that nobody is linked to.
         let filled = organizations::insert(tx, "filled", "Filled")?;
         for n in 0..ROWS {
             let (external_id, name) = (format!("row-{n:04}"), format!("Row {n:04}"));

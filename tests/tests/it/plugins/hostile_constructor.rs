@@ -65,8 +65,8 @@ async fn deadly_constructors_are_refused(isolation: &str) -> Result<()> {
     let app = PluginApp::of(builder.toml(&toml), StandInSlack::start().await?).await?;
     let log = app.host.log()?;
     for (behaviour, word) in &DEADLY {
-        let told = log.lines().find(|line| line.contains(&format!("lib{behaviour}.so")));
-        assert!(told.is_some_and(|line| line.contains(word)), "{behaviour}: {told:?} in\n{log}");
+        let record = log.lines().find(|line| line.contains(&format!("lib{behaviour}.so")));
+        assert!(record.is_some_and(|line| line.contains(word)), "{behaviour}: {record:?} in\n{log}");
     }
     app.example_works().await?;
     let workers = app.workers(usize::from(isolation == "process"))?;

@@ -9,7 +9,7 @@ use jackfield_test_support::{
     http_client::HttpClient,
 };
 
-use crate::app::{PASSWORD, bare, leaving_a_mark, log_line, redacted};
+use crate::app::{bare, leaving_a_mark, log_line, owner_of_acme, redacted};
 
 /// What a start prints that lists this library.
 fn refused(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<String> {
@@ -40,14 +40,15 @@ fn without_numbers(text: &str) -> String {
     text
 }
 
-fn told(said: &str) -> &str {
+/// The mistakes, without the line that counts them.
+fn mistakes(said: &str) -> &str {
     said.split_once('\n').map_or(said, |(_, rest)| rest).trim_end()
 }
 
 #[test]
 fn a_file_that_is_not_there() -> Result<()> {
     let said = refused_path(Path::new("/nowhere/libacme.so"))?;
-    assert_snapshot!(told(&said), @r"
+    assert_snapshot!(mistakes(&said), @r"
     default-integrations: FILE: No such file or directory (os error 2)
       help: check the path and that the host's user may read the file
     ");
@@ -57,7 +58,7 @@ fn a_file_that_is_not_there() -> Result<()> {
 #[test]
 fn a_file_that_is_not_a_library() -> Result<()> {
     let said = refused("example", |bytes| *bytes = b"#!/bin/sh\necho hello\n".to_vec())?;
-    assert_snapshot!(told(&said), @r"
+    assert_snapshot!(mistakes(&said), @r"
     default-integrations: FILE: not a library: found a text file, wanted an ELF shared library
       help: list the plugin's .so file, as `cargo build --release` makes it for a cdylib
     ");
@@ -68,14 +69,27 @@ fn a_file_that_is_not_a_library() -> Result<()> {
 fn a_truncated_library_is_refused_wherever_it_is_cut() -> Result<()> {
     let whole = fs::read(built_library("example")?)?.len();
     let said = refused("example", |bytes| bytes.truncate(whole / 2))?;
-    assert_snapshot!(told(&said), @r"
+    assert_snapshot!(mistakes(&said), @r"
     default-integrations: FILE: truncated: found # bytes, wanted #
       help: copy the file again; it was probably cut while being copied
     ");
+    let mut refusals = Vec::new();
     for length in [5, 64, 4096, whole / 10, whole - 1] {
         let said = refused("example", |bytes| bytes.truncate(length))?;
-        assert!(said.contains("truncated") || said.contains("not a library"), "truncated to {length}: {said}");
+        refusals.push(mistakes(&said).to_owned());
     }
+    assert_snapshot!(refusals.join("\n"), @"
+    default-integrations: FILE: not a library: found the beginning of an ELF file, wanted an ELF shared library
+      help: list the plugin's .so file, as `cargo build --release` makes it for a cdylib
+    default-integrations: FILE: truncated: found # bytes, wanted #
+      help: copy the file again; it was probably cut while being copied
+    default-integrations: FILE: truncated: found # bytes, wanted #
+      help: copy the file again; it was probably cut while being copied
+    default-integrations: FILE: truncated: found # bytes, wanted #
+      help: copy the file again; it was probably cut while being copied
+    default-integrations: FILE: truncated: found # bytes, wanted #
+      help: copy the file again; it was probably cut while being copied
+    ");
     Ok(())
 }
 
@@ -84,7 +98,7 @@ fn a_library_for_another_architecture() -> Result<()> {
     // e_machine, bytes 18 and 19 of an ELF header: s390.
     let said = refused("example", |bytes| bytes[18..20].copy_from_slice(&22u16.to_le_bytes()))?;
     let said = said.replace(std::env::consts::ARCH, "ARCH");
-    assert_snapshot!(told(&said), @r"
+    assert_snapshot!(mistakes(&said), @r"
     default-integrations: FILE: built for another architecture: found ELF machine 22, wanted ARCH
       help: get or build the plugin for this machine's architecture
     ");
@@ -94,7 +108,7 @@ fn a_library_for_another_architecture() -> Result<()> {
 #[test]
 fn a_library_without_a_plugin_inside() -> Result<()> {
     let said = refused("no_plugin", |_| ())?;
-    assert_snapshot!(told(&said), @r"
+    assert_snapshot!(mistakes(&said), @r"
     default-integrations: FILE: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
       help: check that it is a plugin: its source ends in `export_providers!(…)`
     ");
@@ -108,7 +122,7 @@ fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result
     write_library(&fs::read(built_library("future_abi")?)?, &file)?;
     let builder = bare().listed(&file.display().to_string()).toml("[plugins]\nisolation = \"in-process\"");
     let said = refused_host(builder.env("JACKFIELD_FIXTURE_MARK", &mark.display().to_string()), &file)?;
-    assert_snapshot!(told(&said), @r"
+    assert_snapshot!(mistakes(&said), @r"
     default-integrations: FILE: built for an incompatible abi: found 99.0, wanted 1.x
       help: get a build of the plugin for this host's abi, or a host for the plugin's
     ");
@@ -119,12 +133,12 @@ fn a_plugin_for_an_incompatible_abi_is_refused_before_any_of_it_runs() -> Result
 #[test]
 fn a_panic_while_loading() -> Result<()> {
     let said = refused("panics_in_load", |_| ())?;
-    assert_snapshot!(redacted(told(&said)), @"
+    assert_snapshot!(redacted(mistakes(&said)), @"
     default-integrations: FILE: listing its providers: the plugin panicked: listed to panic at tests/fixtures/panics_in_load/src/lib.rs:[line]
       help: report this to the plugin's author
     ");
     let said = refused("panics_in_create", |_| ())?;
-    assert_snapshot!(redacted(told(&said)), @"
+    assert_snapshot!(redacted(mistakes(&said)), @"
     default-integrations: FILE: making its provider `panics-in-create`: the plugin panicked: made to panic at tests/fixtures/panics_in_create/src/lib.rs:[line]
       help: report this to the plugin's author
     ");
@@ -134,7 +148,7 @@ fn a_panic_while_loading() -> Result<()> {
 #[test]
 fn two_providers_with_one_id() -> Result<()> {
     let said = bare().plugin("example").plugin("duplicate_id").log("error").start_error()?;
-    assert_snapshot!(told(&said), @r"
+    assert_snapshot!(mistakes(&said), @r"
     FOLDER/jackfield.toml:1: default-integrations: two providers with the id `example`: plugins/libexample.so and plugins/libduplicate_id.so
       help: list only one of the two
     ");
@@ -173,7 +187,19 @@ fn a_plugin_on_disk_that_is_not_listed_is_never_opened() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mark = folder.path().join("mark");
     let host = leaving_a_mark(bare().plugin("example").on_disk("leaves_a_mark"), &mark).start()?;
-    assert!(host.run(&["plugin", "list"], "")?.contains("example") && !mark.exists());
+    let listed = host.run(&["plugin", "list"], "")?;
+    assert_snapshot!(redacted(&listed), @"
+    example: running, process, pid [pid]
+      plugin  jackfield-plugin-example 0.1.0, abi 1.0
+      file    plugins/libexample.so
+      sha256  [digest]
+      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      calls   0
+      restarts 0
+      example (Example): configured
+        hosts none
+    ");
+    assert!(!mark.exists());
     drop(host);
     let host = leaving_a_mark(bare().plugin("example").plugin("leaves_a_mark"), &mark).start()?;
     assert!(mark.exists(), "a listed library writes its file: the test can fail");
@@ -186,9 +212,7 @@ async fn on_failure_skip_starts_with_the_plugins_that_do_load() -> Result<()> {
     let host = bare().plugin("no_plugin").plugin("example").toml("[plugins]\non-failure = \"skip\"").start()?;
     // The log has the reason.
     assert_snapshot!(log_line(&host, "no jackfield plugin inside")?, @"ERROR a plugin is skipped error=[folder]/jackfield.toml:1: default-integrations: plugins/libno_plugin.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing");
-    host.user("owner@example.com", PASSWORD)?;
-    host.run(&["org", "create", "acme", "--name", "Acme", "--owner", "owner@example.com"], "")?;
-    let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    let owner = owner_of_acme(&host).await?;
     assert_eq!(owner.start_setup("acme", "example").await?.status, 200);
     Ok(())
 }

@@ -51,7 +51,7 @@ async fn a_panic_in_a_step_ends_the_flow_and_the_provider_works_again() -> Resul
       "provider.id": "panics-in-step",
       "setup.id": "[id]",
       "setup.step": 0,
-      "step.milliseconds": "[duration]",
+      "step.duration": "[duration]",
       "step.name": "name"
     }
     "#);
@@ -75,7 +75,7 @@ async fn a_panic_while_building_stores_nothing() -> Result<()> {
       "plugin.reason": "panic",
       "provider.id": "panics-in-build",
       "setup.id": "[id]",
-      "step.milliseconds": "[duration]",
+      "step.duration": "[duration]",
       "step.name": "build integration"
     }
     "#);
@@ -97,7 +97,7 @@ async fn junk_instead_of_an_answer_ends_the_flow() -> Result<()> {
       "provider.id": "junk",
       "setup.id": "[id]",
       "setup.step": 0,
-      "step.milliseconds": "[duration]",
+      "step.duration": "[duration]",
       "step.name": "a"
     }
     "#);
@@ -120,7 +120,7 @@ async fn a_request_to_a_forbidden_address_is_not_sent() -> Result<()> {
       "provider.id": "forbidden",
       "setup.id": "[id]",
       "setup.step": 0,
-      "step.milliseconds": "[duration]",
+      "step.duration": "[duration]",
       "step.name": "ask"
     }
     "#);
@@ -158,7 +158,7 @@ async fn a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_th
               "provider.id": "reaches-out",
               "setup.id": "[id]",
               "setup.step": 0,
-              "step.milliseconds": "[duration]",
+              "step.duration": "[duration]",
               "step.name": "reach"
             }
             "#);
@@ -189,7 +189,7 @@ async fn awaiting_something_that_is_not_the_host_is_an_error_that_says_so() -> R
       "provider.id": "stalls",
       "setup.id": "[id]",
       "setup.step": 0,
-      "step.milliseconds": "[duration]",
+      "step.duration": "[duration]",
       "step.name": "wait"
     }
     "#);
@@ -211,7 +211,7 @@ async fn requests_without_end_are_ended() -> Result<()> {
       "provider.id": "asks-too-much",
       "setup.id": "[id]",
       "setup.step": 0,
-      "step.milliseconds": "[duration]",
+      "step.duration": "[duration]",
       "step.name": "ask"
     }
     "#);
@@ -233,7 +233,7 @@ async fn a_leaky_plugins_secrets_reach_neither_log_nor_page() -> Result<()> {
       "provider.id": "leaky",
       "setup.id": "[id]",
       "setup.step": 0,
-      "step.milliseconds": "[duration]",
+      "step.duration": "[duration]",
       "step.name": "leak"
     }
     "#);

@@ -1,6 +1,7 @@
 //! Plugins as libraries: which are loaded, where they run, and what a bad one can do. What a good
 //! one does belongs in `providers`; what its author runs, in `author`.
 
+mod accepted_libraries;
 mod hostile_constructor;
 mod hostile_in_process;
 mod hostile_in_worker;
@@ -10,5 +11,7 @@ mod misbehaving;
 mod mutations;
 mod ownership;
 mod provenance;
+mod provenance_app;
 mod reload;
 mod sandbox;
+mod signatures;

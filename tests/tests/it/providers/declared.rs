@@ -1,7 +1,7 @@
 //! Providers declared in TOML: every entry of the catalogue with a stand-in for its service, and
 //! errors.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write};
 
 use anyhow::{Context, Result, ensure};
 use insta::assert_snapshot;
@@ -13,7 +13,7 @@ use jackfield_test_support::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::app::{AppDatabase, PASSWORD, bare, log_line, redacted};
+use crate::app::{AppDatabase, bare, log_line, owner_of_acme, redacted, step_error};
 
 /// The catalogue's URLs, led to the stand-in; everything else is as an operator enables it.
 fn table(entry: &CatalogueEntry, profile: &ServiceProfile, service: &StandInOAuth2) -> Result<String> {
@@ -39,13 +39,6 @@ pub(crate) fn http(service: &StandInOAuth2) -> String {
     format!("[http]\nallow-private = [\"127.0.0.1:{}\"]\n", service.port())
 }
 
-pub(crate) async fn owner(host: &Host) -> Result<HttpClient> {
-    host.organization("acme")?;
-    host.user("owner@example.com", PASSWORD)?;
-    host.member("acme", "owner@example.com", "owner")?;
-    HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await
-}
-
 /// Sets a provider up; the error says which step failed.
 pub(crate) async fn install(owner: &HttpClient, id: &str) -> Result<()> {
     let step = owner.start_setup("acme", id).await?;
@@ -66,7 +59,7 @@ async fn every_entry_of_the_catalogue_installs_from_its_services_dialect() -> Re
     let tables: Vec<_> =
         catalogue().iter().map(|entry| table(entry, &profiles[entry.id], &service)).collect::<Result<_>>()?;
     let host = bare().toml(&http(&service)).toml(&tables.join("\n")).start()?;
-    let owner = owner(&host).await?;
+    let owner = owner_of_acme(&host).await?;
     let mut wrong = BTreeMap::new();
     for id in &ids {
         if let Err(error) = install(&owner, id).await {
@@ -119,7 +112,7 @@ async fn check_identities(stored: &AppDatabase, profiles: &BTreeMap<String, Serv
 /// A host with declared providers at a stand-in, and its owner.
 pub(crate) async fn host_and_owner(service: &StandInOAuth2, declared: &str) -> Result<(Host, HttpClient)> {
     let host = bare().toml(&http(service)).toml(declared).start()?;
-    let owner = owner(&host).await?;
+    let owner = owner_of_acme(&host).await?;
     Ok((host, owner))
 }
 
@@ -168,34 +161,46 @@ scopes = ["read", "write"]
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declaration_in_another_dialect_than_its_services_is_refused() -> Result<()> {
-    type Case = (&'static str, fn(&mut ServiceProfile), &'static str, &'static str);
+    type Case = (&'static str, fn(&mut ServiceProfile), &'static str);
     let cases: [Case; 9] = [
-        ("basic-wanted", |d| d.authentication = Authentication::Basic, "", "does not prove itself by Basic alone"),
-        ("post-wanted", |_| {}, "client-authentication = \"basic\"", "does not prove itself by Post alone"),
-        ("json-wanted", |d| d.body = Body::Json, "", "the content type is"),
-        ("form-wanted", |_| {}, "token-request = \"json\"", "the content type is"),
-        ("no-pkce", |d| d.pkce = Pkce::Refused, "", "code_challenge is not a parameter"),
-        ("pkce-required", |d| d.pkce = Pkce::Required, "pkce = false", "code_challenge is missing"),
-        ("commas", |d| d.separator = ",".to_owned(), "", "separated otherwise"),
-        ("more", |_| {}, "token-parameters = { more = \"1\" }", "more is not a parameter"),
-        ("secret", |_| {}, "client-secret = \"guessed\"", "another client_secret"),
+        ("basic-wanted", |d| d.authentication = Authentication::Basic, ""),
+        ("post-wanted", |_| {}, "client-authentication = \"basic\""),
+        ("json-wanted", |d| d.body = Body::Json, ""),
+        ("form-wanted", |_| {}, "token-request = \"json\""),
+        ("no-pkce", |d| d.pkce = Pkce::Refused, ""),
+        ("pkce-required", |d| d.pkce = Pkce::Required, "pkce = false"),
+        ("commas", |d| d.separator = ",".to_owned(), ""),
+        ("more", |_| {}, "token-parameters = { more = \"1\" }"),
+        ("secret", |_| {}, "client-secret = \"guessed\""),
     ];
     let profiles = cases.iter().map(|(id, change, ..)| service_of(id, change)).collect::<Result<_>>()?;
     let service = StandInOAuth2::start(profiles).await?;
-    let tables = cases.map(|(id, _, more, _)| {
+    let tables = cases.map(|(id, _, more)| {
         let table = declaration_of(&service, id, more);
         if id == "secret" { table.replace(&format!("client-secret = \"{SECRET}\"\n"), "") } else { table }
     });
     let (_host, owner) = host_and_owner(&service, &tables.join("\n")).await?;
-    for (id, _, _, said) in cases {
+    let mut refusals = String::new();
+    for (id, ..) in cases {
         let step = owner.start_setup("acme", id).await?;
         let authorized = owner.visit(step.redirect()?.as_str()).await?;
-        let told = match authorized.redirect() {
+        let refusal = match authorized.redirect() {
             Ok(back) => owner.visit(back.as_str()).await?.dialog()?.detail().to_owned(),
             Err(_) => authorized.text,
         };
-        assert!(told.contains(said), "{id}: {told}");
+        writeln!(refusals, "{id}: {refusal}")?;
     }
+    assert_snapshot!(redacted(&refusals), @r#"
+    basic-wanted: the client does not prove itself by Basic alone
+    post-wanted: the client does not prove itself by Post alone
+    json-wanted: the content type is "application/x-www-form-urlencoded", and not "application/json"
+    form-wanted: the content type is "application/json", and not "application/x-www-form-urlencoded"
+    no-pkce: {"error":"invalid_request","error_description":"code_challenge is not a parameter of this service"}
+    pkce-required: {"error":"invalid_request","error_description":"code_challenge is missing"}
+    commas: {"error":"invalid_request","error_description":"scope \"read write\" is separated otherwise"}
+    more: more is not a parameter of this service
+    secret: another client_secret
+    "#);
     Ok(())
 }
 
@@ -262,44 +267,31 @@ async fn what_the_catalogue_does_not_need_works_too() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_a_declaration_does_not_fit_is_told_in_the_log_without_its_values() -> Result<()> {
     let cases = [
-        (
-            "id",
-            "",
-            r#"{"login": "hunter2"}"#,
-            "the account's answer has nothing at `id`, which account.id names; there is: login",
-        ),
-        ("list", "", r#"["hunter2"]"#, "nothing at `id`, which account.id names; there is: a list of 1"),
-        (
-            "path",
-            "token-path = \"data\"",
-            "{}",
-            "the token answer has nothing at `data`, which token-path names; there is: access_token",
-        ),
-        (
-            "token",
-            "token-path = \"access_token\"",
-            "{}",
-            "the token answer has no access_token; there is: a single value",
-        ),
-        (
-            "elsewhere",
-            "account = { from = \"GET https://elsewhere.example/you\", id = \"id\" }",
-            "{}",
-            "the account's URL answered status 400",
-        ),
+        ("id", "", r#"{"login": "hunter2"}"#),
+        ("list", "", r#"["hunter2"]"#),
+        ("path", "token-path = \"data\"", "{}"),
+        ("token", "token-path = \"access_token\"", "{}"),
+        ("elsewhere", "account = { from = \"GET https://elsewhere.example/you\", id = \"id\" }", "{}"),
     ];
-    let profiles = cases
-        .iter()
-        .map(|(id, _, response, _)| service_of(id, |profile| profile.account_answer = (*response).to_owned()));
+    let profiles =
+        cases.iter().map(|(id, _, response)| service_of(id, |profile| profile.account_answer = (*response).to_owned()));
     let service = StandInOAuth2::start(profiles.collect::<Result<_>>()?).await?;
     let tables = cases.map(|(id, more, ..)| declaration_of(&service, id, more));
     let (host, owner) = host_and_owner(&service, &tables.join("\n")).await?;
-    for (id, _, _, said) in cases {
-        let told = install(&owner, id).await.expect_err("it does not fit").to_string();
-        assert_eq!(told, "an internal error occurred", "{id}");
-        let log = host.log()?;
-        assert!(log.contains(said) && !log.contains("hunter2"), "{id}: {log}");
+    let mut errors = String::new();
+    for (id, ..) in cases {
+        let shown = install(&owner, id).await.expect_err("it does not fit").to_string();
+        assert_eq!(shown, "an internal error occurred", "{id}");
+        writeln!(errors, "{id}: {}", step_error(&host, id)?)?;
     }
+    assert_snapshot!(errors, @"
+    id: the account's answer has nothing at `id`, which account.id names; there is: login
+    list: the account's answer has nothing at `id`, which account.id names; there is: a list of 1
+    path: the token answer has nothing at `data`, which token-path names; there is: access_token
+    token: the token answer has no access_token; there is: a single value
+    elsewhere: the account's URL answered status 400
+    ");
+    assert!(!host.log()?.contains("hunter2"), "no value is in the log");
     Ok(())
 }
 
@@ -314,191 +306,6 @@ async fn nobody_is_sent_to_log_in_over_plain_http_unless_it_is_allowed() -> Resu
     let (host, owner) = host_and_owner(&service, &(plain + &declaration_of(&service, "acme", ""))).await?;
     let dialog = owner.start_setup("acme", "plain").await?.dialog()?;
     assert_eq!((dialog.success, dialog.detail()), (false, "an internal error occurred"));
-    assert_snapshot!(log_line(&host, "plain http to 93.184.216.34")?, @r#"WARN a step failed setup.id=[id] provider.id="plain" plugin.name="providers.plain" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.milliseconds=[duration] error=the authorization endpoint cannot be used: plain http to 93.184.216.34 is refused: use https, or allow the host under [http] allow-private"#);
+    assert_snapshot!(log_line(&host, "plain http to 93.184.216.34")?, @r#"WARN a step failed setup.id=[id] provider.id="plain" plugin.name="providers.plain" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.duration=[duration] error=the authorization endpoint cannot be used: plain http to 93.184.216.34 is refused: use https, or allow the host under [http] allow-private"#);
     install(&owner, "acme").await
-}
-
-#[test]
-fn mistakes_in_a_declaration_are_told_with_line_key_and_help() -> Result<()> {
-    let said = bare()
-        .log("error")
-        .toml(
-            r#"
-[providers.github]
-client-idd = "x"
-client-authentication = "digest"
-pkce = "no"
-scopes = "repo"
-authorize-parameters = { prompt = 1 }
-[providers.githup]
-client-id = "x"
-[providers.acme]
-authorize-url = "acme.example/authorize"
-token-url = "https://{client-secret}.example/token"
-account = { frm = "token", id = 3 }
-[providers.zendesk]
-subdomain = "evil.example/"
-[providers.plugins]
-client-id = "x"
-[providers]
-gitlab = "x"
-"#,
-        )
-        .start_error()?;
-    assert_snapshot!(said, @r#"
-    error: 13 mistakes in the configuration
-    FOLDER/jackfield.toml:12: providers.github.client-idd: unknown key
-      help: did you mean `client-id`?
-    FOLDER/jackfield.toml:13: providers.github.client-authentication: not a known word
-      help: write "post" or "basic" or "private-key-jwt"
-    FOLDER/jackfield.toml:14: providers.github.pkce: wrong type: found text, wanted true or false
-      help: write true or false
-    FOLDER/jackfield.toml:15: providers.github.scopes: wrong type: found text, wanted a list of texts, ["…", "…"]
-      help: write a list of texts, ["…", "…"]
-    FOLDER/jackfield.toml:16: providers.github.authorize-parameters.prompt: wrong type: found a number, wanted text
-      help: write text
-    FOLDER/jackfield.toml:17: providers.githup: not in the catalogue, and without authorize-url, token-url, account
-      help: did you mean [providers.github]?
-    FOLDER/jackfield.toml:20: providers.acme.authorize-url: not an absolute https URL
-      help: write all of it, like https://acme.example/oauth
-    FOLDER/jackfield.toml:21: providers.acme.token-url: {client-secret} cannot be used here
-      help: name an option of your own, like {subdomain}, and set it beside
-    FOLDER/jackfield.toml:22: providers.acme.account.id: wrong type: found a number, wanted text
-      help: write text
-    FOLDER/jackfield.toml:22: providers.acme.account.frm: unknown key
-      help: did you mean `account.from`?
-    FOLDER/jackfield.toml:24: providers.zendesk.subdomain: neither a host nor a plain word
-      help: write the part of the URL, like `acme` or `acme.example`
-    FOLDER/jackfield.toml:25: providers.plugins: not a provider's id
-      help: write 1 to 64 of a-z, 0-9, - and _, and not the name of a section
-    FOLDER/jackfield.toml:28: providers.gitlab: wrong type: found text, wanted a table, [providers.NAME]
-      help: write a table, [providers.NAME]
-    "#);
-    let said = bare().log("error").toml("[github]\nclient-id = \"x\"\n").start_error()?;
-    assert_snapshot!(said, @r"
-    error: 1 mistake in the configuration
-    FOLDER/jackfield.toml:10: github: no loaded plugin has a provider with this id
-      help: did you mean [providers.github]?
-    ");
-    Ok(())
-}
-
-#[test]
-fn a_declared_provider_and_a_plugins_of_one_id_are_told() -> Result<()> {
-    let urls = "authorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }";
-    let said = bare().log("error").plugin("example").toml(&format!("[providers.example]\n{urls}")).start_error()?;
-    assert_snapshot!(said, @r"
-    error: 1 mistake in the configuration
-    FOLDER/jackfield.toml:10: providers.example: two providers with the id `example`: plugins/libexample.so and FOLDER/jackfield.toml
-      help: list only one of the two
-    ");
-    Ok(())
-}
-
-#[test]
-fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> Result<()> {
-    let declared = format!(
-        "[providers.zendesk]\nclient-id = \"x\"\n[providers.github]\nclient-id = \"x\"\nclient-secret = \"y\"\n{}",
-        "[providers.own]\nname = \"Our own\"\nauthorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }\n"
-    );
-    let folder = bare().toml(&declared).folder_only();
-    let said = |arguments: &[&str]| anyhow::Ok(String::from_utf8(folder.run(arguments)?.stdout)?);
-    let checked = said(&["config", "check"])?;
-    assert_snapshot!(redacted(&checked), @"
-    [folder]/jackfield.toml: no mistakes
-    note: own is not offered to people until it is configured; missing: client-id, client-secret
-    note: zendesk is not offered to people until it is configured; missing: client-secret, subdomain
-    ");
-    let list = said(&["provider", "list"])?;
-    let line = |id: &str| list.lines().find(|line| line.starts_with(id)).unwrap_or_default().to_owned();
-    assert_snapshot!(["asana", "github", "own", "zendesk"].map(line).join("\n"), @r"
-    asana              Asana              -
-    github             GitHub             enabled
-    own                Our own            enabled, missing: client-id, client-secret
-    zendesk            Zendesk            enabled, missing: client-secret, subdomain
-    ");
-    assert_eq!(list.lines().count(), catalogue().len() + 1);
-    let listed = said(&["plugin", "list"])?;
-    assert_snapshot!(redacted(&listed), @"
-    no host is running; this is what one would load:
-
-    providers.github: running, declared
-      plugin  providers.github 0.1.0, abi declared
-      file    [folder]/jackfield.toml
-      sha256  [digest]
-      calls   0
-      restarts 0
-      github (GitHub): configured
-        hosts api.github.com, github.com
-    providers.own: running, declared
-      plugin  providers.own 0.1.0, abi declared
-      file    [folder]/jackfield.toml
-      sha256  [digest]
-      calls   0
-      restarts 0
-      own (Our own): not configured, missing: client-id, client-secret
-        hosts a.example
-    providers.zendesk: running, declared
-      plugin  providers.zendesk 0.1.0, abi declared
-      file    [folder]/jackfield.toml
-      sha256  [digest]
-      calls   0
-      restarts 0
-      zendesk (Zendesk): not configured, missing: client-secret, subdomain
-        hosts {subdomain}.zendesk.com
-    ");
-    Ok(())
-}
-
-#[test]
-fn an_entry_can_be_printed_as_a_table_to_start_from() -> Result<()> {
-    let folder = bare().folder_only();
-    let shown = String::from_utf8(folder.run(&["provider", "show", "twitch"])?.stdout)?;
-    assert_snapshot!(shown, @r##"
-    [providers.twitch]
-    client-id = ""
-    client-secret = { env = "TWITCH_CLIENT_SECRET" }
-    # What follows is the default.
-    # https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/
-    # https://dev.twitch.tv/docs/api/reference/#get-users
-    name = "Twitch"
-    authorize-url = "https://id.twitch.tv/oauth2/authorize"
-    token-url = "https://id.twitch.tv/oauth2/token"
-    revocation-url = "https://id.twitch.tv/oauth2/revoke"
-    scopes = ["user:read:email"]
-    account = { from = "GET https://api.twitch.tv/helix/users", id = "data.0.id", name = ["data.0.display_name", "data.0.login"], headers = { client-id = "{client-id}" } }
-    api-url = "https://api.twitch.tv/helix/"
-    api-headers = { client-id = "{client-id}" }
-    "##);
-    assert!(toml::from_str::<toml::Table>(&shown).is_ok());
-    let refused = folder.run(&["provider", "show", "twich"])?;
-    assert!(!refused.status.success());
-    assert_snapshot!(String::from_utf8(refused.stderr)?, @"
-    error: `twich` is not in the catalogue
-      help: take a name that `jackfield provider list` shows
-    ");
-    Ok(())
-}
-
-#[test]
-fn the_manuals_own_examples_fit() -> Result<()> {
-    let manual = include_str!("../../../../config/jackfield.toml");
-    let section = manual.split("# --- ").find(|section| section.starts_with("Providers that need no plugin"));
-    let is_toml = |line: &&str| {
-        let word = line.split(' ').next().unwrap_or_default();
-        (word.starts_with('[') || line.contains(" = "))
-            && word.bytes().all(|b| b.is_ascii_lowercase() || b"[].-".contains(&b))
-    };
-    let lines = section.context("the manual has the section")?.lines().filter_map(|line| line.strip_prefix("# "));
-    // Neither the icon nor the key exists.
-    let is_here = |line: &&str| !line.starts_with("icon") && !line.starts_with("private-key");
-    let toml: Vec<_> = lines.filter(is_toml).filter(is_here).collect();
-    assert!(toml.len() > 20, "{toml:#?}");
-    let folder =
-        bare().env("GITHUB_CLIENT_SECRET", "x").env("ACME_CLIENT_SECRET", "y").toml(&toml.join("\n")).folder_only();
-    let checked = folder.run(&["config", "check"])?;
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-    let list = String::from_utf8(folder.run(&["provider", "list"])?.stdout)?;
-    assert!(list.lines().any(|line| line.starts_with("acme ") && line.ends_with(" enabled")), "{list}");
-    Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use jackfield_test_support::postgres::databases;
 use serde_json::json;
 
-use crate::app::TestApp;
+use crate::app::{TestApp, add_example};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn example_asks_for_a_name_and_installs_it() -> Result<()> {
@@ -67,8 +67,7 @@ async fn an_integration_is_shared_until_the_last_organization_removes_it() -> Re
     app.host.organization("other")?;
     app.host.member("other", "owner@example.com", "owner")?;
     for organization in ["acme", "other"] {
-        owner.start_setup(organization, "example").await?;
-        assert!(owner.post("/extensions/example/setup/", &[("name", "shared")]).await?.dialog()?.success);
+        add_example(&owner, organization, "shared").await?;
     }
     let list = owner.visit("/api/0/organizations/other/integrations/").await?.json()?;
     assert_eq!(list[0]["id"], app.list_integrations(&owner).await?[0]["id"], "one integration, two links");

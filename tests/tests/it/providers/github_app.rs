@@ -8,16 +8,13 @@ use jackfield_test_support::{
 };
 use serde_json::json;
 
-use crate::app::{AppDatabase, PASSWORD, bare};
+use crate::app::{AppDatabase, bare, owner_of_acme};
 
 async fn started() -> Result<(StandInGitHub, Host, HttpClient)> {
     let github = StandInGitHub::start().await?;
     let host = bare().plugin("github-app").toml(&github.options()).start()?;
     github.leads_back_to(host.at("/extensions/github-app/setup/"));
-    host.organization("acme")?;
-    host.user("owner@example.com", PASSWORD)?;
-    host.member("acme", "owner@example.com", "owner")?;
-    let owner = HttpClient::logged_in(&host.url, "owner@example.com", PASSWORD).await?;
+    let owner = owner_of_acme(&host).await?;
     Ok((github, host, owner))
 }
 

@@ -14,8 +14,8 @@ use jackfield_test_support::{
 use serde_json::json;
 
 use crate::{
-    app::{ApiClient, redacted, refusal},
-    app::{AppDatabase, PASSWORD, bare},
+    app::{ApiClient, redacted, refusal, step_error},
+    app::{AppDatabase, PASSWORD, bare, log_in},
 };
 
 /// A host with the plugin, and a self-hosted GitLab.
@@ -38,7 +38,7 @@ impl GitLabApp {
     }
 
     async fn owner(&self) -> Result<HttpClient> {
-        HttpClient::logged_in(&self.host.url, "owner@example.com", PASSWORD).await
+        log_in(&self.host, "owner@example.com").await
     }
 
     /// Enters the instance in the form of a started setup.
@@ -129,30 +129,30 @@ async fn a_get_after_the_form_is_redirected_as_ever() -> Result<()> {
     Ok(())
 }
 
-/// Comes back from the instance with a code, and asserts why the host does not request the token.
-async fn refused(app: &GitLabApp, why: &str) -> Result<()> {
+/// Comes back from the instance with a code, and returns why the host does not request the token.
+async fn refused(app: &GitLabApp) -> Result<String> {
     let owner = app.owner().await?;
     owner.start_setup("acme", "gitlab").await?;
     let page = app.name(&owner).await?;
     let back = owner.visit(&onward(&page)?).await?;
     let dialog = owner.visit(back.redirect()?.as_str()).await?.dialog()?;
     assert!(!dialog.success);
-    let log = app.host.log()?;
-    assert!(log.contains(why), "{log}");
-    AppDatabase::of(&app.host).await?.assert_nothing("owner@example.com").await
+    AppDatabase::of(&app.host).await?.assert_nothing("owner@example.com").await?;
+    step_error(&app.host, "gitlab")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_named_host_at_a_private_address_is_refused() -> Result<()> {
     let app = GitLabApp::new(|host, _| host).await?;
-    refused(&app, "private address").await
+    assert_snapshot!(refused(&app).await?, @"the request to the token endpoint failed: 127.0.0.1 is, or resolves to, a private address: allow it under [http] allow-private if it is yours");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
     let narrowed = "[plugins.gitlab]\nhosts = [\"gitlab.com\", \"*.example.com\"]\n";
     let app = GitLabApp::new(|host, service| allowed(host, service).toml(narrowed)).await?;
-    refused(&app, "127.0.0.1 is not among the plugin's allowed hosts").await?;
+    assert_snapshot!(refused(&app).await?, @"the request to the token endpoint failed: 127.0.0.1 is not among the plugin's allowed hosts: `jackfield plugin list` shows what it declares, [plugins.NAME] hosts what it is granted");
     let listed = app.host.run(&["plugin", "list"], "")?;
     assert_snapshot!(redacted(&listed), @"
     gitlab: running, process, pid [pid]

@@ -1,6 +1,8 @@
 //! Providers with an issuer: discovery, `iss` in responses, ID tokens, and clients that
 //! authenticate with a key.
 
+use std::fmt::Write;
+
 use anyhow::{Context, Result};
 use insta::assert_snapshot;
 use jackfield_test_support::{
@@ -14,7 +16,7 @@ use jackfield_test_support::{
 use serde_json::json;
 
 use crate::{
-    app::{AppDatabase, log_line},
+    app::{AppDatabase, log_line, step_error},
     providers::declared::{declaration_of, host_and_owner, install, service_of},
 };
 
@@ -47,11 +49,11 @@ pub(crate) fn by_issuer(service: &StandInOAuth2, id: &str, more: &str) -> String
 }
 
 /// Goes through a setup, and returns what the user reads at its end.
-pub(crate) async fn told(owner: &HttpClient, id: &str) -> Result<String> {
+pub(crate) async fn setup_error(owner: &HttpClient, id: &str) -> Result<String> {
     Ok(install(owner, id).await.err().map(|error| error.to_string()).unwrap_or_default())
 }
 
-/// The new lines of the log since the last call.
+/// The lines of the log that have a text.
 pub(crate) fn log_of(host: &Host, id: &str) -> Result<String> {
     let log = host.log()?;
     Ok(log.lines().filter(|line| line.contains(id)).collect::<Vec<_>>().join("\n"))
@@ -127,8 +129,8 @@ async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_ne
     let service = StandInOAuth2::start([issuer_of("acme", |_, _| {})?].into_iter().collect()).await?;
     service.take_issuers_down(true);
     let (host, owner) = host_and_owner(&service, &by_issuer(&service, "acme", "")).await?;
-    assert_eq!(told_at_start(&owner).await?, INTERNAL);
-    assert_snapshot!(log_line(&host, "the issuer has no metadata")?, @r#"WARN a step failed setup.id=[id] provider.id="acme" plugin.name="providers.acme" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.milliseconds=[duration] error=the issuer has no metadata: http://127.0.0.1:[port]/.well-known/oauth-authorization-server/acme/acme.example/issuer answers status 503, http://127.0.0.1:[port]/acme/acme.example/issuer/.well-known/openid-configuration answers status 404"#);
+    assert_eq!(start_error(&owner).await?, INTERNAL);
+    assert_snapshot!(log_line(&host, "the issuer has no metadata")?, @r#"WARN a step failed setup.id=[id] provider.id="acme" plugin.name="providers.acme" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.duration=[duration] error=the issuer has no metadata: http://127.0.0.1:[port]/.well-known/oauth-authorization-server/acme/acme.example/issuer answers status 503, http://127.0.0.1:[port]/acme/acme.example/issuer/.well-known/openid-configuration answers status 404"#);
     service.take_issuers_down(false);
     install(&owner, "acme").await?;
     service.take_issuers_down(true);
@@ -142,34 +144,36 @@ async fn metadata_are_asked_for_once_an_hour_and_an_issuer_that_is_down_stops_ne
 }
 
 /// What a user reads when a setup fails before the authorization endpoint.
-async fn told_at_start(owner: &HttpClient) -> Result<String> {
+async fn start_error(owner: &HttpClient) -> Result<String> {
     Ok(owner.start_setup("acme", "acme").await?.dialog()?.detail().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_that_are_not_to_be_trusted_end_the_setup_before_anybody_is_sent_anywhere() -> Result<()> {
     // RFC 8414 sections 2 and 3.3.
-    type Case = (&'static str, fn(&mut Issuer), &'static str);
+    type Case = (&'static str, fn(&mut Issuer));
     let cases: [Case; 4] = [
-        (
-            "another",
-            |issuer| issuer.metadata = Metadata::AnotherIssuer,
-            "names another issuer, `https://another.example`",
-        ),
-        ("nowhere", |issuer| issuer.place = Place::Nowhere, "openid-configuration answers status 404"),
-        ("plain", |issuer| issuer.metadata = Metadata::PlainHttp, "the issuer's token_endpoint cannot be used"),
-        ("part", |issuer| issuer.metadata = Metadata::NoTokenEndpoint, "have no token_endpoint, and none is set"),
+        ("another", |issuer| issuer.metadata = Metadata::AnotherIssuer),
+        ("nowhere", |issuer| issuer.place = Place::Nowhere),
+        ("plain", |issuer| issuer.metadata = Metadata::PlainHttp),
+        ("part", |issuer| issuer.metadata = Metadata::NoTokenEndpoint),
     ];
-    let services = cases.iter().map(|(id, change, _)| issuer_of(id, |_, issuer| change(issuer)));
+    let services = cases.iter().map(|(id, change)| issuer_of(id, |_, issuer| change(issuer)));
     let service = StandInOAuth2::start(services.collect::<Result<_>>()?).await?;
     let tables = cases.map(|(id, ..)| by_issuer(&service, id, "")).join("\n");
     let (host, owner) = host_and_owner(&service, &tables).await?;
-    for (id, _, said) in cases {
+    let mut errors = String::new();
+    for (id, _) in cases {
         let dialog = owner.start_setup("acme", id).await?.dialog()?;
         assert_eq!((dialog.success, dialog.detail()), (false, INTERNAL), "{id}");
-        let log = log_of(&host, id)?;
-        assert!(log.contains(said), "{id}: {log}");
+        writeln!(errors, "{id}: {}", step_error(&host, id)?)?;
     }
+    assert_snapshot!(errors, @"
+    another: the issuer has no metadata: http://127.0.0.1:[port]/.well-known/oauth-authorization-server/another/another.example/issuer names another issuer, `https://another.example`, http://127.0.0.1:[port]/another/another.example/issuer/.well-known/openid-configuration answers status 404
+    nowhere: the issuer has no metadata: http://127.0.0.1:[port]/.well-known/oauth-authorization-server/nowhere/nowhere.example/issuer answers status 404, http://127.0.0.1:[port]/nowhere/nowhere.example/issuer/.well-known/openid-configuration answers status 404
+    plain: the issuer's token_endpoint cannot be used: 192.0.2.1 is, or resolves to, a private address: allow it under [http] allow-private if it is yours
+    part: the issuer's metadata have no token_endpoint, and none is set
+    ");
     Ok(())
 }
 
@@ -202,18 +206,19 @@ async fn keys_and_userinfo_that_are_not_to_be_trusted_end_the_setup() -> Result<
         issuer_of("swapped", |_, issuer| issuer.other_userinfo = true)?,
     ];
     let service = StandInOAuth2::start(services.into_iter().collect()).await?;
-    let cases = [
-        ("no-keys", "", "the issuer's metadata have no jwks_uri"),
-        ("private", "", "192.168.0.1 is, or resolves to, a private address"),
-        ("swapped", userinfo, "about another subject than the ID token"),
-    ];
-    let tables = cases.map(|(id, more, _)| by_issuer(&service, id, more)).join("\n");
+    let cases = [("no-keys", ""), ("private", ""), ("swapped", userinfo)];
+    let tables = cases.map(|(id, more)| by_issuer(&service, id, more)).join("\n");
     let (host, owner) = host_and_owner(&service, &tables).await?;
-    for (id, _, said) in cases {
-        assert_eq!(told(&owner, id).await?, INTERNAL, "{id}");
-        let log = log_of(&host, id)?;
-        assert!(log.contains(said), "{id}: {log}");
+    let mut errors = String::new();
+    for (id, _) in cases {
+        assert_eq!(setup_error(&owner, id).await?, INTERNAL, "{id}");
+        writeln!(errors, "{id}: {}", step_error(&host, id)?)?;
     }
+    assert_snapshot!(errors, @"
+    no-keys: the ID token is invalid: the issuer's metadata have no jwks_uri
+    private: the request to https://192.168.0.1/keys failed: 192.168.0.1 is, or resolves to, a private address: allow it under [http] allow-private if it is yours
+    swapped: the userinfo is about another subject than the ID token
+    ");
     Ok(())
 }
 
@@ -239,7 +244,7 @@ async fn tokens_that_came_with_what_is_not_believed_are_revoked() -> Result<()> 
     };
     let (host, owner) = host_and_owner(&service, &cases.map(table).join("\n")).await?;
     for (id, ..) in cases {
-        assert_eq!(told(&owner, id).await?, INTERNAL, "{id}");
+        assert_eq!(setup_error(&owner, id).await?, INTERNAL, "{id}");
     }
     assert_eq!(service.tokens().all().len(), 3, "each was issued a token");
     assert_eq!(AppDatabase::of(&host).await?.settled().await?.len(), 3);
@@ -263,9 +268,9 @@ async fn a_client_proves_itself_by_its_key_without_an_issuer_too_and_another_key
     ];
     let (host, owner) = host_and_owner(&service, &tables.join("\n")).await?;
     install(&owner, "right").await?;
-    let refused = told(&owner, "unnamed").await?;
+    let refused = setup_error(&owner, "unnamed").await?;
     assert_snapshot!(refused, @"the assertion: there is no key `unknown` for it among the issuer's");
-    let refused = told(&owner, "secret").await?;
+    let refused = setup_error(&owner, "secret").await?;
     assert_snapshot!(refused, @"client_assertion_type is missing");
     let log = host.log()?;
     assert!(!log.contains("PRIVATE KEY") && !log.contains("eyJ"), "{log}");

@@ -1,6 +1,7 @@
 //! One provider each, from its configuration to what is stored. What holds for every setup belongs
 //! in `setup`.
 
+mod declarations;
 pub(crate) mod declared;
 mod example;
 mod github_app;

@@ -84,7 +84,7 @@ async fn a_form_encoded_token_answer_is_read() -> Result<()> {
     app.slack.behave(|behaviour| behaviour.token = TokenAnswer::Form);
     let owner = app.log_in_as("owner").await?;
     assert_eq!(owner.install("acme", "slack").await?.dialog()?.detail(), INTERNAL);
-    assert_snapshot!(log_line(&app.host, "the integration could not be built")?, @r#"WARN the integration could not be built setup.id=[id] provider.id="slack" plugin.name="jackfield-plugin-slack" plugin.reason="fault" step.name="build integration" step.milliseconds=[duration] error=Slack answered:"#);
+    assert_snapshot!(log_line(&app.host, "the integration could not be built")?, @r#"WARN the integration could not be built setup.id=[id] provider.id="slack" plugin.name="jackfield-plugin-slack" plugin.reason="fault" step.name="build integration" step.duration=[duration] error=Slack answered:"#);
     assert!(!app.host.log()?.contains("a step failed"));
     Ok(())
 }
@@ -100,7 +100,7 @@ async fn a_token_endpoint_at_a_private_address_is_not_asked_unless_allowed() -> 
     let owner = app.log_in_as("owner").await?;
     assert_eq!(owner.install("acme", "slack").await?.dialog()?.detail(), INTERNAL);
     assert!(app.slack.token_requests().is_empty());
-    assert_snapshot!(log_line(&app.host, "private address")?, @r#"WARN a step failed setup.id=[id] provider.id="slack" plugin.name="jackfield-plugin-slack" plugin.reason="oauth2" setup.step=1 step.name="oauth2 callback" step.milliseconds=[duration] error=the request to the token endpoint failed: 127.0.0.1 is, or resolves to, a private address: allow it under [http] allow-private if it is yours"#);
+    assert_snapshot!(log_line(&app.host, "private address")?, @r#"WARN a step failed setup.id=[id] provider.id="slack" plugin.name="jackfield-plugin-slack" plugin.reason="oauth2" setup.step=1 step.name="oauth2 callback" step.duration=[duration] error=the request to the token endpoint failed: 127.0.0.1 is, or resolves to, a private address: allow it under [http] allow-private if it is yours"#);
     Ok(())
 }
 
@@ -114,6 +114,6 @@ async fn nobody_is_sent_to_log_in_over_plain_http_through_a_network() -> Result<
     let app = TestApp { host, slack };
     let owner = app.log_in_as("owner").await?;
     assert_eq!(owner.start_setup("acme", "slack").await?.dialog()?.detail(), INTERNAL);
-    assert_snapshot!(log_line(&app.host, "plain http to 1.1.1.1 is refused")?, @r#"WARN a step failed setup.id=[id] provider.id="slack" plugin.name="jackfield-plugin-slack" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.milliseconds=[duration] error=the authorization endpoint cannot be used: plain http to 1.1.1.1 is refused: use https, or allow the host under [http] allow-private"#);
+    assert_snapshot!(log_line(&app.host, "plain http to 1.1.1.1 is refused")?, @r#"WARN a step failed setup.id=[id] provider.id="slack" plugin.name="jackfield-plugin-slack" plugin.reason="oauth2" setup.step=0 step.name="oauth2 log-in" step.duration=[duration] error=the authorization endpoint cannot be used: plain http to 1.1.1.1 is refused: use https, or allow the host under [http] allow-private"#);
     Ok(())
 }

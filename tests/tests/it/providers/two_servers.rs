@@ -11,8 +11,8 @@ use jackfield_test_support::{
 };
 
 use crate::{
-    app::{AppDatabase, bare},
-    providers::declared::{http, owner, service_of},
+    app::{AppDatabase, bare, owner_of_acme},
+    providers::declared::{http, service_of},
 };
 
 const SETUP: &str = "/extensions/two-servers/setup/";
@@ -38,7 +38,7 @@ impl TwoServersApp {
             }
         }
         let host = bare().plugin("two_servers").toml(&options).start()?;
-        let owner = owner(&host).await?;
+        let owner = owner_of_acme(&host).await?;
         Ok(Self { host, service, owner })
     }
 

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::json;
 use sha2::Sha256;
 
-use crate::app::TestApp;
+use crate::app::{TestApp, log_in};
 
 const SETUP: &str = "/extensions/webhook/setup/";
 
@@ -126,8 +126,8 @@ async fn neither_log_nor_database_tells_key_secret_or_body() -> Result<()> {
     let files =
         std::fs::read_dir(app.host.folder().join("data"))?.filter_map(|entry| std::fs::read(entry.ok()?.path()).ok());
     let all: Vec<u8> = files.flatten().chain(app.host.log()?.into_bytes()).collect();
-    for told in [key.as_str(), secret.as_str(), "hush-hush"] {
-        assert!(!all.windows(told.len()).any(|window| window == told.as_bytes()), "{told}");
+    for hidden in [key.as_str(), secret.as_str(), "hush-hush"] {
+        assert!(!all.windows(hidden.len()).any(|window| window == hidden.as_bytes()), "{hidden}");
     }
     assert!(app.host.log()?.contains("/extensions/webhook/setup/"), "other paths are logged whole");
     assert!(all.windows(6).any(|window| window == b"SQLite"), "the database is among the files");
@@ -238,7 +238,7 @@ async fn a_call_for_one_organization_changes_nothing_of_another() -> Result<()> 
     app.host.organization("other")?;
     app.host.user("other@example.com", crate::app::PASSWORD)?;
     app.host.member("other", "other@example.com", "owner")?;
-    let other = HttpClient::logged_in(&app.host.url, "other@example.com", crate::app::PASSWORD).await?;
+    let other = log_in(&app.host, "other@example.com").await?;
     let ours = shown(&owner.start_setup("acme", "webhook").await?)?;
     let theirs = shown(&other.start_setup("other", "webhook").await?)?;
     assert_eq!(call(&app, &ours.url, &theirs.secret, "{}").await?, 401, "their secret at our URL");

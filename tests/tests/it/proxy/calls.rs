@@ -11,7 +11,7 @@ use jackfield_test_support::{
     raw_http::{RawHttpConnection, RawHttpServer},
     stand_in::{Endpoint, Fault, Rotation, TokenState},
     stand_in_oauth2::StandInOAuth2,
-    stand_in_slack::{Install, StandInSlack},
+    stand_in_slack::StandInSlack,
 };
 use reqwest::{Body, Method};
 use serde_json::json;
@@ -19,12 +19,13 @@ use time::Duration;
 
 use crate::{
     app::{ApiClient, log_line, redacted, refusal},
-    app::{AppDatabase, PASSWORD, TestApp},
+    app::{AppDatabase, TestApp},
     providers::declared::{declaration_of, host_and_owner, service_of},
 };
 
 struct ProxyApp {
     base: TestApp,
+    owner: HttpClient,
     client: ApiClient,
 }
 
@@ -40,14 +41,8 @@ impl ProxyApp {
     /// An installed Slack, and a client that may use it.
     async fn new(toml: &str) -> Result<Self> {
         let app = TestApp::start_with("v2", None, |host| host.toml(toml)).await?;
-        app.slack.behave(|behaviour| {
-            (behaviour.rotation, behaviour.install) = (Rotation::ReuseDetected, Install::GridWorkspace);
-        });
-        let owner = app.log_in_as("owner").await?;
-        let installed = owner.install("acme", "slack").await?.dialog()?;
-        assert!(installed.success, "{:?}", installed.data);
-        let client = ApiClient::of_integration(&app.host, &installed.data)?;
-        Ok(Self { base: app, client })
+        let (owner, client) = app.install_rotating_slack().await?;
+        Ok(Self { base: app, owner, client })
     }
 
     fn slack(&self) -> &StandInSlack {
@@ -101,8 +96,7 @@ async fn the_use_of_an_integration_is_in_the_audit_log_before_it_is_carried_out(
         assert_eq!(app.client.proxy_get("auth.test").await?.status, 200);
     }
     assert_eq!(refusal(&app.client.proxy_get("a//b").await?)?, (400, "path".to_owned()));
-    let owner = HttpClient::logged_in(&app.host.url, "owner@example.com", PASSWORD).await?;
-    let log = owner.visit("/api/0/organizations/acme/audit/").await?.json()?;
+    let log = app.owner.visit("/api/0/organizations/acme/audit/").await?.json()?;
     let rows: Vec<_> = log.as_array().into_iter().flatten().filter(|row| row["action"] == "proxy-use").collect();
     let [row] = rows.as_slice() else { anyhow::bail!("one row, and a count of the others later: {log}") };
     assert_snapshot!(redacted(&format!("{row:#}")), @r#"
@@ -137,8 +131,7 @@ async fn what_is_out_of_reach_is_in_the_audit_log_as_refused_and_not_as_a_use() 
     let app = ProxyApp::new("").await?;
     let away = app.client.proxy_get("https://evil.example/x").await?;
     assert_eq!(refusal(&away)?, (403, "out-of-reach".to_owned()));
-    let owner = HttpClient::logged_in(&app.host.url, "owner@example.com", PASSWORD).await?;
-    let log = owner.visit("/api/0/organizations/acme/audit/").await?.json()?;
+    let log = app.owner.visit("/api/0/organizations/acme/audit/").await?.json()?;
     let rows: Vec<_> = log.as_array().into_iter().flatten().filter(|row| row["action"] == "proxy-use").collect();
     let [row] = rows.as_slice() else { anyhow::bail!("one row: {log}") };
     assert_eq!((&row["result"], &row["detail"]["reason"]), (&json!("refused"), &json!("out-of-reach")), "{row}");

@@ -100,8 +100,28 @@ async fn who_removes_an_integration_has_it_revoked_at_the_provider() -> Result<(
         assert_eq!(done.answer.as_deref(), Some("apps.uninstall: ok"));
         let sealer = app.host.store().await?.sealer().clone();
         assert!(done.payload(&sealer)?.is_none(), "what is revoked is not kept");
-        let told = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
-        assert_eq!((&told[0]["status"], &told[0]["name"]), (&"done".into(), &"Analytical Engines".into()));
+        let listed = app.owner.visit("/api/0/organizations/acme/revocations/").await?.json()?;
+        allow_duplicates! {
+            assert_snapshot!(redacted(&format!("{listed:#}")), @r#"
+            [
+              {
+                "answer": "apps.uninstall: ok",
+                "attempts": 1,
+                "dateAdded": "[time]",
+                "externalId": "T0STANDIN",
+                "id": "2",
+                "name": "Analytical Engines",
+                "nextAttempt": null,
+                "provider": {
+                  "id": "slack",
+                  "name": "Slack"
+                },
+                "reason": "removed",
+                "status": "done"
+              }
+            ]
+            "#);
+        }
         assert_eq!(app.slack.faults().requests(Uninstall), 1);
     }
     Ok(())
@@ -201,7 +221,23 @@ async fn of_many_hosts_one_asks_the_provider() -> Result<()> {
         let won = claims.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().count();
         assert_eq!(won, 1);
         let (succeeded, output) = app.host.output(&["revoke", "--provider", "slack", "--yes"])?;
-        assert!(!succeeded && output.contains("another host is at it"), "{output}");
+        assert!(!succeeded, "{output}");
+        allow_duplicates! {
+            assert_snapshot!(redacted(&output), @"
+            provider       slack
+            organizations  0
+            integrations   0, removed
+            grants         0
+            from before    1: out of use already, and not revoked
+            revoked        by a way of the plugin's own, or not at all: no revocation endpoint is known
+            [1/1] Analytical Engines (T0STANDIN): under way: another host is at it
+
+            revoked            0
+            not revoked yet    1
+              Analytical Engines (T0STANDIN): another host is at it
+            error: not all of it is revoked: a running host goes on trying, and this command can be run again
+            ");
+        }
     }
     Ok(())
 }
@@ -231,7 +267,13 @@ async fn what_its_provider_has_left_behind_is_shown_as_orphaned_and_revoked_once
     assert!(page.text.contains("is not enabled on this host any more"), "{}", page.text);
     assert_eq!(app.owner.visit("/extensions/slack/setup/").await?.status, 404);
     let counted = app.host.run(&["revoke", "--provider", "slack", "--dry-run"], "")?;
-    assert!(counted.contains("integrations   1") && counted.contains("by nobody: `slack` is not loaded"), "{counted}");
+    assert_snapshot!(redacted(&counted), @"
+    provider       slack
+    organizations  1
+    integrations   1, removed
+    grants         1
+    revoked        by nobody: `slack` is not loaded or not configured here. The tokens wait to be revoked until it is: list its plugin again, or end the connections at the provider itself
+    ");
     app.remove().await?;
     let waiting = app.revocation().await?;
     assert_eq!(waiting.status, Status::Pending);
@@ -252,7 +294,7 @@ async fn tokens_of_a_setup_for_another_account_are_revoked_and_the_account_that_
     let again = format!("/organizations/acme/integrations/slack/setup/?integration={}", app.id);
     let step = app.owner.visit(app.owner.visit(&again).await?.redirect()?.as_str()).await?;
     let back = app.owner.consent(&step).await?;
-    assert!(app.owner.visit(&back).await?.dialog()?.detail().contains("another account"));
+    assert_snapshot!(app.owner.visit(&back).await?.dialog()?.detail(), @"This is another account than the one that is to be re-authenticated; nothing was changed.");
     let done = app.settled().await?;
     assert_eq!((done.len(), done[0].reason, done[0].external_id.as_str()), (1, Reason::Orphaned, "T0OTHER"));
     assert_eq!(done[0].answer.as_deref(), Some("auth.revoke of bot: ok"));
@@ -321,10 +363,11 @@ async fn tokens_of_a_setup_under_way_are_revoked_once_it_has_expired_unless_it_e
         store.write(|tx| revocations::forget_setup(tx, "well")).await?;
         let due = async |at| store.at(at).read(|tx| revocations::due(tx, 10)).await;
         assert_eq!((due(now).await?, due(later).await?), (vec![], vec![left]));
-        let open = async |at| store.at(at).read(|tx| revocations::open(tx, &RevocationFilter::default(), 10)).await;
-        assert_eq!((open(now).await?.len(), open(later).await?.len()), (0, 1), "it may end well yet");
-        let given = open(later).await?[0].payload(store.sealer())?.context("it is kept")?;
-        assert_eq!(given.grants[0].tokens.access_token, "second");
+        let unrevoked =
+            async |at| store.at(at).read(|tx| revocations::unrevoked(tx, &RevocationFilter::default(), 10)).await;
+        assert_eq!((unrevoked(now).await?.len(), unrevoked(later).await?.len()), (0, 1), "it may end well yet");
+        let payload = unrevoked(later).await?[0].payload(store.sealer())?.context("it is kept")?;
+        assert_eq!(payload.grants[0].tokens.access_token, "second");
     }
     Ok(())
 }

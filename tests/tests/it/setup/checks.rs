@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use jackfield_store::organizations;
 use jackfield_test_support::{http_client::HttpClient, postgres::databases};
 
-use crate::app::{PASSWORD, TestApp, log_line};
+use crate::app::{PASSWORD, TestApp, log_in, log_line};
 
 const START: &str = "/organizations/acme/integrations/example/setup/";
 const SETUP: &str = "/extensions/example/setup/";
@@ -28,7 +28,7 @@ async fn members_and_admins_cannot_start_a_setup_managers_and_owners_can() -> Re
 async fn a_superuser_may_set_up_everywhere() -> Result<()> {
     let app = TestApp::start().await?;
     app.host.run(&["user", "create", "root@example.com", "--superuser", "--password-stdin"], PASSWORD)?;
-    let root = HttpClient::logged_in(&app.host.url, "root@example.com", PASSWORD).await?;
+    let root = log_in(&app.host, "root@example.com").await?;
     assert_eq!(root.visit(START).await?.status, 302);
     Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use futures_util::future::join_all;
 use jackfield_test_support::postgres::databases;
 
-use crate::app::TestApp;
+use crate::app::{TestApp, add_example};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_with_two_providers_do_not_disturb_each_other() -> Result<()> {
@@ -69,8 +69,7 @@ async fn a_double_submit_installs_once_and_shows_success_to_both() -> Result<()>
 async fn the_last_request_replayed_does_not_run_again() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
-    owner.start_setup("acme", "example").await?;
-    assert!(owner.post("/extensions/example/setup/", &[("name", "one")]).await?.dialog()?.success);
+    add_example(&owner, "acme", "one").await?;
     for name in ["one", "two"] {
         assert_eq!(
             owner.post("/extensions/example/setup/", &[("name", name)]).await?.status_and_location(),

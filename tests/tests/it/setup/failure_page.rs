@@ -10,7 +10,7 @@ use jackfield_test_support::{
     stand_in_slack::{StandInSlack, TokenAnswer},
 };
 
-use crate::app::{PASSWORD, TestApp, bare, slack_options};
+use crate::app::{TestApp, bare, owner_of_acme, slack_options};
 
 const INVALID: &str = "An error occurred while validating your request.";
 
@@ -153,10 +153,7 @@ async fn one_answer_at_two_hosts_at_once_is_exchanged_once() -> Result<()> {
         || bare().plugin("slack").database(Some(database.clone())).secret_key(key).toml(&slack_options(&slack, "v2"));
     let one = build().start()?;
     let two = build().url_prefix(&one.url).start()?;
-    one.organization("acme")?;
-    one.user("owner@example.com", PASSWORD)?;
-    one.member("acme", "owner@example.com", "owner")?;
-    let owner = HttpClient::logged_in(&one.url, "owner@example.com", PASSWORD).await?;
+    let owner = owner_of_acme(&one).await?;
     for _ in 0..5 {
         slack.behave(|behaviour| behaviour.token = TokenAnswer::Slow);
         let before = slack.token_requests().len();

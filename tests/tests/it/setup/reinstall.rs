@@ -51,11 +51,11 @@ async fn re_authentication_takes_the_same_account_and_refuses_another() -> Resul
     app.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
     assert!(!re_authenticate().await?.success);
     let rows = rows(&app.host)?.into_iter().filter(|row| row["action"] == "re-install" && row["result"] == "failed");
-    let told: Vec<_> = rows
+    let recorded: Vec<_> = rows
         .map(|row| (row["integrationId"].clone(), row["externalId"].clone(), row["detail"]["reason"].clone()))
         .collect();
     let of = |reason: &str| (json!(id), json!("T0STANDIN"), json!(reason));
-    assert_eq!(told, [of("other-account"), of("token-endpoint")], "each is a row");
+    assert_eq!(recorded, [of("other-account"), of("token-endpoint")], "each is a row");
     Ok(())
 }
 

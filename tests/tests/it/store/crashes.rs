@@ -16,7 +16,7 @@ use jackfield_test_support::{
 };
 use reqwest::Method;
 
-use crate::app::{AppDatabase, PASSWORD, bare, slack_options};
+use crate::app::{AppDatabase, PASSWORD, bare, log_in, slack_options};
 
 const KILLS: usize = 200;
 /// In microseconds: about as long as the interrupted operation, so that some rounds finish.
@@ -62,7 +62,7 @@ impl CrashApp {
     }
 
     async fn owner(&self) -> Result<HttpClient> {
-        HttpClient::logged_in(&self.host().url, "owner@example.com", PASSWORD).await
+        log_in(self.host(), "owner@example.com").await
     }
 
     /// Kills the host at a random moment, and starts it again.
@@ -146,11 +146,11 @@ async fn two_hundred_kills_in_the_middle_of_an_installation_leave_it_whole_or_no
             tokio::spawn(async move { owner.visit(&back).await?.dialog() })
         };
         app.kill().await?;
-        let told = callback.await?;
+        let dialog = callback.await?;
         let found = app.check_rows().await?;
         // What the user saw as installed is installed; the user may not have seen all of it.
-        let was_told = told.is_ok_and(|dialog| dialog.success);
-        assert!(!was_told || found.contains(&team), "round {round}: told, and not there");
+        let is_shown = dialog.is_ok_and(|dialog| dialog.success);
+        assert!(!is_shown || found.contains(&team), "round {round}: shown as installed, and not there");
         came_through += usize::from(found.contains(&team));
         let again = owner.install("acme", "slack").await?.dialog()?;
         assert!(again.success, "round {round}: nothing is in the way of another: {:?}", again.data);

@@ -83,7 +83,7 @@ impl SecretsApp {
         Ok(())
     }
 
-    /// Goes through a set-up and keeps code and state.
+    /// Goes through a setup and keeps code and state.
     async fn set_up(&mut self, provider: &str) -> Result<HttpResponse> {
         let step = self.owner.start_setup("acme", provider).await?;
         let back = self.owner.consent(&step).await?;
@@ -95,7 +95,7 @@ impl SecretsApp {
         self.owner.visit(&back).await
     }
 
-    /// Goes through a set-up that succeeds, and says where the integration is in the API.
+    /// Goes through a setup that succeeds, and says where the integration is in the API.
     async fn installed(&mut self, provider: &str) -> Result<String> {
         let dialog = self.set_up(provider).await?.dialog()?;
         assert!(dialog.success, "{provider}: {:?}", dialog.data);
@@ -253,8 +253,8 @@ async fn lived_through(app: &mut SecretsApp) -> Result<()> {
     app.keep_keys().await
 }
 
-/// What the command line tells of secrets without telling them.
-fn told(host: &Host) -> Result<Vec<Place>> {
+/// What commands print that are about secrets and show none.
+fn command_outputs(host: &Host) -> Result<Vec<Place>> {
     let commands = [&["key", "status"][..], &["key", "check"], &["audit", "list"], &["audit", "list", "--json"]];
     commands.into_iter().map(|words| Ok((words.join(" "), host.run(words, "")?.into_bytes()))).collect()
 }
@@ -268,7 +268,7 @@ async fn no_secret_is_in_the_database_its_log_of_writes_a_backup_the_host_s_log_
         assert!(secrets.count() > 25, "{} secrets", secrets.count());
         let mut places = backed_up(&app.host, database.as_deref())?;
         places.extend(left_behind(&app.host)?);
-        places.extend(told(&app.host)?);
+        places.extend(command_outputs(&app.host)?);
         let in_clear = searched(&secrets, &places);
         let is_found_in = |name: &str| in_clear.iter().any(|found| found.starts_with(name));
         let expected = match database {

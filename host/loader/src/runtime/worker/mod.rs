@@ -1,5 +1,5 @@
-//! A library in a process of its own: both ends of the conversation, and what that process gives up
-//! before the library is opened.
+//! A library in a process of its own: both ends of the conversation, and the rights that the
+//! process drops before it opens the library.
 //!
 //! The host re-executes its own binary (`spawn`) with one end of a socket pair. `process` runs
 //! there, held by `sandbox` and `syscall_filter`; `handle` is the host's end. `frame` is

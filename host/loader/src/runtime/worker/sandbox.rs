@@ -1,4 +1,4 @@
-//! What a worker gives up before its library runs, and which parts of that the kernel does not
+//! What a worker drops before its library runs, and which parts of that the kernel does not
 //! support.
 
 use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope};
@@ -44,7 +44,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// Gives up what only the opening of the library needed.
+    /// Drops what only the opening of the library needed.
     pub(super) fn seal(&mut self) {
         // From now on it gets secrets: no other process, of the same user either, may look into it.
         self.note("undumpable", set_dumpable_behavior(DumpableBehavior::NotDumpable));

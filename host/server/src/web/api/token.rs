@@ -52,8 +52,8 @@ pub(in crate::web) async fn token(
     ApiQuery(TokenQuery { grant, subject }): ApiQuery<TokenQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), WebError> {
     require(&access, Scope::IntegrationsToken)?;
-    let which = GrantSelector { name: grant, subject };
-    let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &which).await?;
+    let selector = GrantSelector { name: grant, subject };
+    let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &selector).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
 }

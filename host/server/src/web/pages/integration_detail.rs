@@ -60,8 +60,8 @@ impl IntegrationDetailPage {
         self.shown.status == Status::NeedsReauthentication
     }
 
-    /// Whether the service has ended it, and not only stopped to renew it. Without grants there is
-    /// nothing to renew.
+    /// Whether the service has ended it, and has not only stopped renewing it. Without grants there
+    /// is nothing to renew.
     fn is_ended_by_service(&self) -> bool {
         self.grants.first().is_none_or(|grant| grant.is_ended_by_service)
     }

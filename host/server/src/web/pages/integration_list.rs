@@ -114,7 +114,7 @@ pub(in crate::web) async fn page(
 ) -> Result<Response, WebError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
     let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
-    let revocations = app.revocations.open(access.organization.id).await?;
+    let revocations = app.revocations.unrevoked_of(access.organization.id).await?;
     let may_set_up = app.setups.may_set_up(&access);
     let may_install = may_set_up.is_ok();
     let had_flash = flash.is_some();

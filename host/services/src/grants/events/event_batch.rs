@@ -45,7 +45,7 @@ struct Effects {
 }
 
 impl EventBatch {
-    /// Writes what follows from the events. Answers the grants that a refresh has to verify.
+    /// Writes what follows from the events. Returns the grants that a refresh has to verify.
     ///
     /// Rows are locked in the order in which everybody does: integrations, identities, grants, and
     /// the audit log last.
@@ -147,7 +147,7 @@ impl EventBatch {
     }
 }
 
-/// Ends all grants of an integration that were installed before. Answers whether that has ended
+/// Ends all grants of an integration that were installed before. Returns whether that has ended
 /// something.
 fn end_all(tx: &mut Tx<'_>, locked: &LockedIntegration, all: &[Grant], before: OffsetDateTime) -> StoreResult<bool> {
     if all.is_empty() {
@@ -170,7 +170,7 @@ fn end_without_grants(tx: &mut Tx<'_>, locked: &LockedIntegration, before: Offse
 }
 
 /// Ends a grant that was installed before. The identity it acts for is marked as well, and so is
-/// the integration if it is its first. Answers whether it was active.
+/// the integration if it is its first. Returns whether it was active.
 fn end(tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTime) -> StoreResult<bool> {
     if !was_installed(grant, before) {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! Refreshes a grant: one request to its provider, whoever asks for it.
+//! Refreshes a grant: one request to its provider, however many callers ask for it.
 
 mod failure;
 mod outcome;
