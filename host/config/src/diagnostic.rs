@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use super::text::escaped_lines;
+
 /// One mistake in the configuration: where it is, what was found, what to do. Never holds a
 /// secret's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +54,8 @@ impl fmt::Display for Diagnostic {
         if !self.key.is_empty() {
             write!(f, ": {}", self.key)?;
         }
-        write!(f, ": {}\n  help: {}", self.message, self.help)
+        // Some quote what a plugin or a file says.
+        write!(f, ": {}\n  help: {}", escaped_lines(&self.message), escaped_lines(&self.help))
     }
 }
 

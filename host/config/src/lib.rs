@@ -14,6 +14,7 @@ mod diagnostic;
 mod diagnostic_collector;
 mod features;
 mod fingerprint;
+mod literal_secrets;
 mod options;
 mod plugins;
 mod providers;
@@ -25,8 +26,10 @@ mod sections;
 mod settings;
 mod stand_in_url;
 mod table_reader;
+pub mod text;
 mod tokens;
 mod trusted_key;
+mod trusted_proxies;
 mod url_prefix;
 
 pub use allow_private::AllowPrivate;
@@ -45,4 +48,5 @@ pub use settings::{Database, Http, ListedPlugin, Settings, System, load, load_le
 pub use stand_in_url::StandInUrl;
 pub use tokens::Tokens;
 pub use trusted_key::{MinisignKeyId, TrustedKey, TrustedKeys};
+pub use trusted_proxies::TrustedProxies;
 pub use url_prefix::UrlPrefix;

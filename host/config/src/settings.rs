@@ -18,6 +18,7 @@ use super::{
     diagnostic_collector::DiagnosticCollector,
     features::Features,
     fingerprint::Fingerprint,
+    literal_secrets,
     options::ProviderOptions,
     plugins::Plugins,
     providers,
@@ -27,6 +28,7 @@ use super::{
     stand_in_url::StandInUrl,
     table_reader::{TableReader, did_you_mean},
     tokens::Tokens,
+    trusted_proxies::TrustedProxies,
     url_prefix::UrlPrefix,
 };
 
@@ -57,6 +59,8 @@ pub struct Settings {
     pub options: BTreeMap<String, ProviderOptions>,
     /// Shows which keys differ in another file.
     pub fingerprint: Fingerprint,
+    /// What the operator should mend, though the host starts with it.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One entry of `default-integrations`.
@@ -75,6 +79,8 @@ pub struct System {
     pub url_prefix: UrlPrefix,
     /// Address to listen on, `host:port`; port 0 takes a free one.
     pub listen: String,
+    /// The proxies in front of the host, whose word on a client's address is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Unix socket by which the command line talks to the running host.
     pub control: PathBuf,
     /// Where the installation's secret keys are.
@@ -147,7 +153,7 @@ fn parse(file: &Path, text: &str) -> (Settings, Vec<Diagnostic>) {
 
 /// Reads every section, also after a mistake, so that all diagnostics are collected.
 fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Settings {
-    let settings = Settings {
+    let mut settings = Settings {
         file: collector.file().to_owned(),
         default_integrations: listed_plugins(collector, root),
         system: System::read(collector, root),
@@ -160,7 +166,9 @@ fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Se
         providers: providers::read(collector, root),
         options: provider_options(collector, root),
         fingerprint: Fingerprint::of(root),
+        warnings: Vec::new(),
     };
+    settings.warnings = literal_secrets::report(collector, root, settings.system.url_prefix.is_https());
     if settings.system.url_prefix.is_https() {
         refuse_trial_settings(collector, root);
     }
@@ -205,12 +213,14 @@ impl System {
         let mut section = TableReader::section(collector, "system", root);
         let url_prefix = section.take("url-prefix").and_then(|value| value.parsed());
         let listen = section.take("listen").and_then(|value| listen_address(&value));
+        let proxies = section.take("trusted-proxies").and_then(|value| TrustedProxies::read(&value));
         let control = section.take("control").and_then(|value| value.text());
         let secret_key = section.take("secret-key").and_then(|value| SecretKeySource::read(&value));
         section.finish();
         Self {
             url_prefix: url_prefix.unwrap_or_else(|| built_in("http://127.0.0.1:8000")),
             listen: listen.unwrap_or_else(|| "127.0.0.1:8000".to_owned()),
+            trusted_proxies: proxies.unwrap_or_default(),
             control: control.map_or_else(|| "data/jackfield.sock".into(), PathBuf::from),
             secret_key: secret_key.unwrap_or_default(),
         }

@@ -42,6 +42,7 @@ fn the_manual_has_the_defaults() {
     assert_eq!(manual.system.url_prefix, defaults.system.url_prefix);
     assert_eq!(manual.system.listen, defaults.system.listen);
     assert_eq!(manual.system.control, defaults.system.control);
+    assert_eq!(manual.system.trusted_proxies, defaults.system.trusted_proxies);
     assert_eq!(manual.database.url, defaults.database.url);
     assert_eq!(manual.plugins, defaults.plugins);
     assert_eq!(manual.http.timeout, defaults.http.timeout);

@@ -34,6 +34,12 @@ where
         self.known = Some((counted.map_or(1, |(count, _)| count.saturating_add(1)), now));
     }
 
+    /// Takes the last one back: it was none.
+    pub fn forgive(&mut self) {
+        self.known =
+            self.known.and_then(|(count, last)| Some((count.checked_sub(1).filter(|count| *count > 0)?, last)));
+    }
+
     /// How long there is to wait yet.
     #[must_use]
     pub fn wait(&self, policy: FailurePolicy, now: T) -> Duration {
@@ -89,6 +95,8 @@ mod tests {
         failures.record(POLICY, after(60));
         assert_eq!(failures.wait(POLICY, after(60)), Duration::ZERO, "it counts as the first");
         assert_eq!(failures.last(), Some(after(60)));
+        failures.forgive();
+        assert_eq!(failures.last(), None, "there was none");
     }
 
     #[test]

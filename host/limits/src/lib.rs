@@ -5,6 +5,7 @@
 //! | do it once, and all who ask meanwhile share the answer | [`SingleFlight`] |
 //! | one after the other for each key | [`KeyedMutex`] |
 //! | wait longer after each failure | [`Backoff`], and [`Failures`] to count them |
+//! | only so many at once, then at a steady pace | [`LeakyBucket`] |
 //! | only so many at the same time for each key | [`InFlight`] |
 //!
 //! All of it is in memory and so holds within one process. Between hosts the database decides.
@@ -15,10 +16,12 @@ mod backoff;
 mod failures;
 mod in_flight;
 mod keyed_mutex;
+mod leaky_bucket;
 mod single_flight;
 
 pub use backoff::Backoff;
 pub use failures::{FailurePolicy, Failures};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use keyed_mutex::{KeyedGuard, KeyedMutex};
+pub use leaky_bucket::{BucketPolicy, LeakyBucket};
 pub use single_flight::{Aborted, SingleFlight};

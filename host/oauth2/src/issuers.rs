@@ -13,8 +13,12 @@ use url::Url;
 
 use super::{issuer::Issuer, metadata::DiscoveryError, server::AuthorizationServer};
 
-/// Most issuers that are remembered: people can name them, and must not fill the memory.
+/// Most issuers that are remembered: people can name them, and must not fill the memory. Each has
+/// three documents at most.
 const CAPACITY: usize = 256;
+
+/// Longest identifier of an issuer, in bytes.
+const LONGEST_ID: usize = 2048;
 
 /// The issuers that this host knows. Clones share them.
 #[derive(Clone, Default)]
@@ -53,6 +57,9 @@ impl Issuers {
 /// Metadata may have been fetched for another provider. A provider that may not contact the issuer
 /// must not get them from memory either.
 fn check_host(id: &str, outbound: &Outbound) -> Result<(), DiscoveryError> {
+    if id.len() > LONGEST_ID {
+        return Err(DiscoveryError::Issuer(id.chars().take(80).collect()));
+    }
     let url = Url::parse(id).map_err(|_| DiscoveryError::Issuer(id.to_owned()))?;
     outbound.check_host(&url).map_err(|error| DiscoveryError::Outbound(id.to_owned(), error))
 }

@@ -66,6 +66,10 @@ pub enum DiscoveryError {
     Authentication(String),
 }
 
+/// Largest document of an issuer. Those of large services have some ten kilobytes. They are kept,
+/// and people can name issuers.
+const LARGEST_DOCUMENT: usize = 64 * 1024;
+
 impl Metadata {
     /// Fetches the metadata of an issuer.
     pub(super) async fn fetch(issuer: String, outbound: Outbound) -> Result<Self, DiscoveryError> {
@@ -213,7 +217,11 @@ pub(super) async fn fetch_keys(url: String, outbound: Outbound) -> Result<KeySet
 async fn get(url: &str, outbound: &Outbound) -> Result<http::Response<Vec<u8>>, DiscoveryError> {
     let request = Request::get(url).header(http::header::ACCEPT, "application/json").body(Vec::new());
     let request = request.map_err(|_| DiscoveryError::Issuer(url.to_owned()))?;
-    outbound.send(request).await.map_err(|error| DiscoveryError::Outbound(url.to_owned(), error))
+    let response = outbound.send(request).await.map_err(|error| DiscoveryError::Outbound(url.to_owned(), error))?;
+    if response.body().len() > LARGEST_DOCUMENT {
+        return Err(DiscoveryError::NoMetadata(format!("{url} answers more than {LARGEST_DOCUMENT} bytes")));
+    }
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use jackfield_config::AllowPrivate;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use super::OutboundError;
+use super::{OutboundError, embedded_ipv4::all_addresses};
 
 /// Refuses private addresses and plain http, except where the operator allows them.
 pub(super) struct AddressGuard {
@@ -74,9 +74,12 @@ impl AddressGuard {
         self.allowed.iter().filter_map(AllowPrivate::port)
     }
 
-    /// Whether the operator allows this host or address; without a port, on every port.
+    /// Whether the operator allows this host or address, with every address that it leads to;
+    /// without a port, on every port.
     fn allows(&self, host: &str, ip: IpAddr, port: Option<u16>) -> bool {
-        self.allowed.iter().any(|entry| entry.covers(host, ip.to_canonical(), port))
+        let is_allowed = |ip| self.allowed.iter().any(|entry| entry.covers(host, ip, port));
+        let ip = ip.to_canonical();
+        is_allowed(ip) && all_addresses(ip).all(|ip| is_allowed(ip) || is_public_itself(ip))
     }
 }
 
@@ -151,7 +154,8 @@ static SPECIAL_PURPOSE: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
         "198.51.100.0/24",
         "203.0.113.0/24",
         "224.0.0.0/3",
-        "::/127",
+        "::/96",
+        "::ffff:0:0:0/96",
         "64:ff9b::/96",
         "64:ff9b:1::/48",
         "100::/64",
@@ -170,9 +174,13 @@ static SPECIAL_PURPOSE: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Whether an address is on the public internet. An IPv4 address mapped into IPv6 counts as IPv4.
+/// Whether an address is on the public internet, with every address that it leads to. An IPv4
+/// address mapped into IPv6 counts as IPv4.
 fn is_public(ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
+    all_addresses(ip.to_canonical()).all(is_public_itself)
+}
+
+fn is_public_itself(ip: IpAddr) -> bool {
     !SPECIAL_PURPOSE.iter().any(|net| net.contains(&ip))
 }
 
@@ -200,6 +208,16 @@ mod tests {
             "::ffff:10.0.0.1",
             "64:ff9b::7f00:1",
             "2002:7f00:1::",
+            "::127.0.0.1",
+            "::10.0.0.1",
+            "::8.8.8.8",
+            "::ffff:0:127.0.0.1",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::10.0.0.1",
+            "64:ff9b:1:ffff::7f00:1",
+            "2001:0:7f00:1::",
+            "2001::80ff:fffe",
             "ff02::1",
         ] {
             assert!(!is_public(ip.parse().expect("an address")), "{ip}");

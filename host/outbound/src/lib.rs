@@ -10,6 +10,7 @@
 
 mod address_guard;
 mod clients;
+mod embedded_ipv4;
 mod endpoint_check;
 mod error;
 mod host_allow_list;

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use jackfield_config::UrlPrefix;
+use jackfield_config::{TrustedProxies, UrlPrefix};
 use jackfield_loader::Plugins;
 use jackfield_services::{
     accounts::Accounts, audit::Audit, database::Database, grants::Grants, integrations::Integrations, keys::Keys,
@@ -27,6 +27,7 @@ pub struct App {
     pub sessions: Sessions,
     pub setups: SetupService,
     pub token_reads: TokenReads,
+    pub trusted_proxies: TrustedProxies,
     pub url_prefix: UrlPrefix,
 }
 

@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Subcommand};
 
+use super::lines::line;
 use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::accounts::{Accounts, NewUserIn, Role, Scope};
 use jackfield_services::open::open_to_write;
@@ -83,26 +84,26 @@ pub(super) async fn user(command: UserCommand, settings: &Settings) -> anyhow::R
         eprintln!("warning: the password is shorter than 8 characters: anybody who can reach the host can guess it");
     }
     let user = accounts(settings).await?.create_user(new).await?;
-    println!("created user {}", user.email);
+    line!("created user {}", user.email);
     Ok(())
 }
 
 pub(super) async fn org(command: OrgCommand, settings: &Settings) -> anyhow::Result<()> {
     let OrgCommand::Create { slug, name, owner } = command;
     let organization = accounts(settings).await?.create_organization(&slug, &name, owner.as_deref()).await?;
-    println!("created organization {}", organization.slug);
+    line!("created organization {}", organization.slug);
     Ok(())
 }
 
 pub(super) async fn member(command: MemberCommand, settings: &Settings) -> anyhow::Result<()> {
     let MemberCommand::Add { org, email, role } = command;
     accounts(settings).await?.add_member(&org, &email, role).await?;
-    println!("{email} is {role} of {org}");
+    line!("{email} is {role} of {org}");
     Ok(())
 }
 
 pub(super) async fn token(command: TokenCommand, settings: &Settings) -> anyhow::Result<()> {
     let TokenCommand::Create { org, name, scopes } = command;
-    println!("{}", accounts(settings).await?.create_token(&org, &name, &scopes).await?);
+    line!("{}", accounts(settings).await?.create_token(&org, &name, &scopes).await?);
     Ok(())
 }

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use jackfield_author::check::{Behaviour, CheckOptions, CheckReport, CheckedProvider, check, check_declared};
+use jackfield_config::text::escaped_lines;
 use jackfield_loader::{StepKind, catalogue, catalogue_entry, verify_file};
 
 use super::{
     errors::{not_in_catalogue, with_help},
+    lines::{line, print_lines},
     plugin_report::{print_info, print_sandbox},
 };
 
@@ -44,12 +46,12 @@ pub(super) async fn check_libraries(
                 report.info.signer = proof.as_ref().ok().and_then(|file| file.signer().map(str::to_owned));
                 bad += usize::from(!print_report(&report));
                 if let Err(refusal) = proof {
-                    println!("note: a host would refuse it where it lies: {:#}", with_help(refusal));
+                    print_lines(&format!("note: a host would refuse it where it lies: {:#}", with_help(refusal)));
                 }
             }
             Err(refusal) => {
                 bad += 1;
-                eprintln!("refused: {:#}", with_help(refusal));
+                eprintln!("{}", escaped_lines(&format!("refused: {:#}", with_help(refusal))));
             }
         }
     }
@@ -81,13 +83,13 @@ pub(super) async fn check_providers(
         bad += usize::from(!print_report(&report.map_err(|refusal| anyhow::anyhow!("{refusal}"))?));
     }
     anyhow::ensure!(bad == 0, "{bad} of {} providers have problems", names.len());
-    println!("checked {}: no problems", names.len());
+    line!("checked {}: no problems", names.len());
     Ok(())
 }
 
 /// Prints what a check has found. Returns whether all of it is good.
 pub(super) fn print_report(report: &CheckReport) -> bool {
-    println!("{}: loads, in {:?}", report.entry, report.started_in);
+    line!("{}: loads, in {:?}", report.entry, report.started_in);
     print_info(&report.info);
     if !report.sandbox.held.is_empty() {
         print_sandbox(&report.sandbox);
@@ -96,37 +98,37 @@ pub(super) fn print_report(report: &CheckReport) -> bool {
     let mut is_good = true;
     for (provider, finding) in report.problems() {
         is_good = false;
-        println!("PROBLEM {provider}, {}: {}", finding.place, finding.problem);
+        line!("PROBLEM {provider}, {}: {}", finding.place, finding.problem);
         if !finding.question.is_empty() {
-            println!("        at {}", finding.question);
+            line!("        at {}", finding.question);
         }
     }
     for provider in &report.providers {
         let Err(error) = &provider.description else { continue };
         is_good = false;
         let help = if error.options.is_empty() { "" } else { "; give each option a default" };
-        println!("PROBLEM {}, made without options: {}{help}", provider.named.id, error.message);
+        line!("PROBLEM {}, made without options: {}{help}", provider.named.id, error.message);
     }
     is_good
 }
 
 fn print_checked(checked: &CheckedProvider) {
-    println!("provider {} ({})", checked.named.id, checked.named.name);
+    line!("provider {} ({})", checked.named.id, checked.named.name);
     if !checked.named.options.is_empty() {
-        println!("  options {}", checked.named.options.join(", "));
+        line!("  options {}", checked.named.options.join(", "));
     }
     match &checked.description {
         Ok(description) => {
             for step in &description.steps {
                 let by = if step.kind == StepKind::View { "the plugin" } else { "the host, OAuth 2.0" };
-                println!("  step    {}, run by {by}", step.name);
+                line!("  step    {}, run by {by}", step.name);
             }
             if !description.missing.is_empty() {
-                println!("  needs   {}", description.missing.join(", "));
+                line!("  needs   {}", description.missing.join(", "));
             }
-            println!("  hosts   {}", checked.reach);
+            line!("  hosts   {}", checked.reach);
         }
-        Err(error) => println!("  failed  {}", error.message),
+        Err(error) => line!("  failed  {}", error.message),
     }
     print_behaviour(&checked.behaviour);
 }
@@ -136,7 +138,7 @@ fn print_behaviour(behaviour: &Behaviour) {
         return;
     }
     let answers: Vec<String> = behaviour.answers.iter().map(|(sort, count)| format!("{count} {sort}")).collect();
-    println!(
+    line!(
         "  asked   {} questions: {}; slowest {:?}, largest {} bytes",
         behaviour.questions,
         answers.join(", "),

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "author")]
 use super::plugin_dev;
 use super::{accounts, audit, config, key, plugin, provider, reload, revoke, serve};
-use jackfield_config::Settings;
+use jackfield_config::{Settings, text::escaped_lines};
 use jackfield_loader::worker;
 use jackfield_server::telemetry::{Format, Telemetry};
 
@@ -105,7 +105,7 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
 
 fn failed(error: &anyhow::Error) -> ExitCode {
     let label = if std::io::stderr().is_terminal() { "\u{1b}[31merror\u{1b}[0m" } else { "error" };
-    eprintln!("{label}: {error:#}");
+    eprintln!("{label}: {}", escaped_lines(&format!("{error:#}")));
     ExitCode::FAILURE
 }
 

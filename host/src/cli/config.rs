@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+use super::lines::{line, print_lines};
 use jackfield_config::Diagnostics;
 use jackfield_services::open::{LoadedPlugins, load_plugins};
 
@@ -28,10 +29,11 @@ async fn check(file: &Path) -> anyhow::Result<()> {
     if !diagnostics.is_empty() {
         return Err(Diagnostics::from(diagnostics).into());
     }
-    println!("{}: no mistakes", file.display());
+    settings.warnings.iter().for_each(|warning| print_lines(&format!("warning: {warning}")));
+    line!("{}: no mistakes", file.display());
     for provider in plugins.all().iter().filter(|provider| !provider.is_configured()) {
         let missing = provider.missing_options().join(", ");
-        println!("note: {} is not offered to people until it is configured; missing: {missing}", provider.id());
+        line!("note: {} is not offered to people until it is configured; missing: {missing}", provider.id());
     }
     Ok(())
 }

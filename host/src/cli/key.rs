@@ -5,6 +5,7 @@ use std::{io::Write, path::Path};
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 
+use super::lines::line;
 use jackfield_config::Settings;
 use jackfield_server::control::{Control, ControlError};
 use jackfield_services::keys::{Keys, Rotated, Rotation, Status};
@@ -55,48 +56,48 @@ async fn rotate(arguments: RotateArguments, keys: &Keys, control: &Path) -> anyh
 }
 
 fn progress(resealed: u64) {
-    println!("resealed     {resealed}");
+    line!("resealed     {resealed}");
     let _ = std::io::stdout().flush();
 }
 
 fn report(Rotated { key, is_continued, rewrapped, resealed, damaged, removed }: &Rotated) {
     if *is_continued {
-        println!("resumed an interrupted rotation; run this again for a new key");
+        line!("resumed an interrupted rotation; run this again for a new key");
     }
-    println!("current key  {key}");
-    println!("resealed     {resealed} in all");
+    line!("current key  {key}");
+    line!("resealed     {resealed} in all");
     if *rewrapped > 0 {
-        println!("wrapped      {rewrapped} data keys under the first line of system.secret-key");
+        line!("wrapped      {rewrapped} data keys under the first line of system.secret-key");
     }
     if !removed.is_empty() {
-        println!("removed      {}", removed.join(", "));
+        line!("removed      {}", removed.join(", "));
     }
     if *damaged > 0 {
-        println!("note: {damaged} values cannot be opened and were left as they are; `jackfield key check` says which");
+        line!("note: {damaged} values cannot be opened and were left as they are; `jackfield key check` says which");
     }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands beside commands that fail")]
 fn status(Status { secret_keys, keys, unknown }: &Status) -> anyhow::Result<()> {
-    println!("secret key (system.secret-key), newest line first");
+    line!("secret key (system.secret-key), newest line first");
     for (at, key) in secret_keys.iter().enumerate() {
         let state = match (at, key.is_needed()) {
             (0, _) => "",
             (_, true) => "  needed: `jackfield key rotate --secret-key`",
             (_, false) => "  not needed any more: remove it from every host, in a quarter of an hour at the earliest",
         };
-        println!("  {}  wraps {} keys, {} values under it{state}", key.id, key.wraps, key.values);
+        line!("  {}  wraps {} keys, {} values under it{state}", key.id, key.wraps, key.values);
     }
-    println!("data keys");
+    line!("data keys");
     for key in keys {
         let state = if key.is_current { "current" } else { "old    " };
-        println!("  {}  {state}  since {}  under {}  {} values", key.id, key.since.date(), key.secret_key, key.values);
+        line!("  {}  {state}  since {}  under {}  {} values", key.id, key.since.date(), key.secret_key, key.values);
     }
     if keys.is_empty() {
-        println!("  none yet: everything is sealed under what is derived from the secret key");
+        line!("  none yet: everything is sealed under what is derived from the secret key");
     }
     for (id, count) in unknown {
-        println!("unknown key {id}: {count} values cannot be opened; `jackfield key check` says which");
+        line!("unknown key {id}: {count} values cannot be opened; `jackfield key check` says which");
     }
     Ok(())
 }
@@ -104,13 +105,13 @@ fn status(Status { secret_keys, keys, unknown }: &Status) -> anyhow::Result<()> 
 async fn check(keys: &Keys) -> anyhow::Result<()> {
     let damaged = keys.check().await?;
     for damage in &damaged {
-        println!("{}  {}  {}", damage.table, damage.row, damage.reason);
+        line!("{}  {}  {}", damage.table, damage.row, damage.reason);
     }
     let count = damaged.len();
     ensure!(
         count == 0,
         "{count} sealed values cannot be opened\n  help: authenticate again what they belong to, or put back the secret key they were sealed under"
     );
-    println!("every sealed value can be opened");
+    line!("every sealed value can be opened");
     Ok(())
 }

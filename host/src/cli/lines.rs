@@ -1,10 +1,29 @@
-//! Lines that hold text of strangers. The text cannot forge a line or a column, or control the
-//! terminal. A reader that stops early, as `head` does, is not an error.
+//! Lines of reports, which hold text of strangers. The text cannot forge a line or a column, or
+//! control the terminal. A reader that stops early, as `head` does, is not an error.
 
 use std::{
     borrow::Cow,
     io::{self, ErrorKind},
 };
+
+use jackfield_config::text::{escaped, escaped_lines};
+
+/// Prints a line of a report. What stands in it forges no other line and controls no terminal.
+macro_rules! line {
+    ($($text:tt)*) => { $crate::cli::lines::print_line(&format!($($text)*)) };
+}
+
+pub(super) use line;
+
+/// Prints one line, escaped.
+pub(super) fn print_line(line: &str) {
+    println!("{}", escaped(line));
+}
+
+/// Prints text of several lines, as errors with their help are.
+pub(super) fn print_lines(text: &str) {
+    println!("{}", escaped_lines(text));
+}
 
 /// One word of a line: as it is, or in quotes with its special characters escaped.
 pub(super) fn word(text: &str) -> Cow<'_, str> {

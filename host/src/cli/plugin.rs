@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::errors::with_help;
+use super::lines::line;
 use super::plugin_report::{print_info, print_status};
 #[cfg(feature = "author")]
 use super::{check, signing};
@@ -83,7 +84,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
         Command::Lock => print_accepted(file),
         Command::Adopt { provider, entry } => print_adopted(file, &provider, &entry).await,
         Command::Digest { path } => {
-            println!("{}  {}", LibraryFile::digest_of(&path).map_err(with_help)?, path.display());
+            line!("{}  {}", LibraryFile::digest_of(&path).map_err(with_help)?, path.display());
             Ok(())
         }
         #[cfg(feature = "author")]
@@ -96,10 +97,10 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
 fn print_accepted(file: &Path) -> anyhow::Result<()> {
     let accepted = write_lock(&jackfield_config::load(file)?)?;
     for (entry, info) in &accepted.plugins {
-        println!("accepted {entry}");
+        line!("accepted {entry}");
         print_info(info);
     }
-    println!("wrote {}", accepted.file.display());
+    line!("wrote {}", accepted.file.display());
     Ok(())
 }
 
@@ -119,7 +120,7 @@ async fn print_adopted(file: &Path, provider: &str, entry: &str) -> anyhow::Resu
 fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
     let folder = make(name, kind, Path::new("."))?;
     println!("created {}. Next:\n  cd {name}\n  cargo test\n  jackfield plugin dev", folder.display());
-    println!("README.md says how to add it to a host.");
+    line!("README.md says how to add it to a host.");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What `plugin list` prints.
 
+use super::lines::line;
 use jackfield_loader::{PluginInfo, PluginState, PluginStatus, Sandbox};
 
 /// One plugin and its providers, as `plugin list` shows them.
@@ -8,17 +9,17 @@ pub(super) fn print_status(status: &PluginStatus) {
         PluginState::Running => "running",
         PluginState::Restarting => "restarting",
     };
-    println!("{}: {state}, {}{}", status.entry, status.isolation, workers(status));
+    line!("{}: {state}, {}{}", status.entry, status.isolation, workers(status));
     print_info(&status.info);
     match &status.sandbox {
         Some(sandbox) => print_sandbox(sandbox),
-        None if status.isolation == "in-process" => println!("  sandbox none: it has all of the host's rights"),
+        None if status.isolation == "in-process" => line!("  sandbox none: it has all of the host's rights"),
         None => {}
     }
-    println!("  calls   {}", status.calls);
-    println!("  restarts {}", status.restarts);
+    line!("  calls   {}", status.calls);
+    line!("  restarts {}", status.restarts);
     if let Some(error) = &status.last_error {
-        println!("  error   {error}");
+        line!("  error   {error}");
     }
     for provider in &status.providers {
         let is_offered = if provider.is_configured {
@@ -26,8 +27,8 @@ pub(super) fn print_status(status: &PluginStatus) {
         } else {
             format!("not configured, missing: {}", provider.missing.join(", "))
         };
-        println!("  {} ({}): {is_offered}", provider.id, provider.name);
-        println!("    hosts {}", provider.hosts);
+        line!("  {} ({}): {is_offered}", provider.id, provider.name);
+        line!("    hosts {}", provider.hosts);
     }
 }
 
@@ -42,18 +43,18 @@ fn workers(status: &PluginStatus) -> String {
 
 /// A library, by its manifest and its bytes.
 pub(super) fn print_info(info: &PluginInfo) {
-    println!("  plugin  {} {}, abi {}", info.name, info.version, info.abi);
-    println!("  file    {}", info.file.display());
-    println!("  sha256  {}", info.digest);
+    line!("  plugin  {} {}, abi {}", info.name, info.version, info.abi);
+    line!("  file    {}", info.file.display());
+    line!("  sha256  {}", info.digest);
     if let Some(signer) = &info.signer {
-        println!("  signer  {signer}");
+        line!("  signer  {signer}");
     }
 }
 
 /// What confines a worker.
 pub(super) fn print_sandbox(sandbox: &Sandbox) {
-    println!("  sandbox {}", sandbox.held.join(", "));
+    line!("  sandbox {}", sandbox.held.join(", "));
     if !sandbox.missing.is_empty() {
-        println!("  MISSING {}", sandbox.missing.join(", "));
+        line!("  MISSING {}", sandbox.missing.join(", "));
     }
 }

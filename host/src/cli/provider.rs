@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 #[cfg(feature = "author")]
 use super::check;
-use super::errors::not_in_catalogue;
+use super::{errors::not_in_catalogue, lines};
 use jackfield_config::Diagnostics;
 use jackfield_loader::{CatalogueEntry, Provider, catalogue, catalogue_entry};
 use jackfield_services::open::{LoadedPlugins, load_plugins};
@@ -65,7 +65,7 @@ fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
         Some(provider) if provider.is_configured() => "enabled".to_owned(),
         Some(provider) => format!("enabled, missing: {}", provider.missing_options().join(", ")),
     };
-    println!("{id:<18} {name:<18} {state}");
+    lines::line!("{id:<18} {name:<18} {state}");
 }
 
 fn show(name: &str) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::lines::{line, print_lines};
 use jackfield_server::control::Control;
 use jackfield_services::reload::Reloaded;
 
@@ -15,7 +16,7 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<()> {
 }
 
 fn print(Reloaded { changes, skipped, needs_restart }: &Reloaded) {
-    println!("reloaded");
+    line!("reloaded");
     for (what, entries) in [
         ("added", &changes.added),
         ("replaced", &changes.replaced),
@@ -23,11 +24,11 @@ fn print(Reloaded { changes, skipped, needs_restart }: &Reloaded) {
         ("kept", &changes.kept),
     ] {
         if !entries.is_empty() {
-            println!("  {what:<9} {}", entries.join(", "));
+            line!("  {what:<9} {}", entries.join(", "));
         }
     }
-    skipped.iter().for_each(|diagnostic| println!("skipped: {diagnostic}"));
+    skipped.iter().for_each(|diagnostic| print_lines(&format!("skipped: {diagnostic}")));
     if !needs_restart.is_empty() {
-        println!("note: {} take effect with the next start only", needs_restart.join(", "));
+        line!("note: {} take effect with the next start only", needs_restart.join(", "));
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 
 use super::revoke_report::{self, Tally};
-use jackfield_config::{Settings, clock::Clock};
+use jackfield_config::{Settings, clock::Clock, text::escaped_lines};
 use jackfield_services::{
     accounts::Accounts,
     open::{load_plugins, open_to_write},
@@ -59,7 +59,7 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
     let provider = arguments.provider.as_deref().context("--provider is needed")?;
     // A plugin that does not load is passed over: the others must still be revoked.
     let loaded = load_plugins(&settings).await?;
-    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {diagnostic}"));
+    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {}", escaped_lines(&diagnostic.to_string())));
     let revocations = Revocations::for_command(store, loaded.plugins);
     let mut plan = revocations.plan_bulk(provider, organization).await?;
     if arguments.again {

@@ -1,5 +1,6 @@
 //! What `jackfield revoke` prints.
 
+use super::lines::line;
 use jackfield_config::clock::rfc3339;
 use jackfield_services::revocations::{
     BulkEvent, BulkPlan, BulkResult, Revocation, RevocationMethod, RevocationOutcome, RevocationStatus, TokenEffect,
@@ -9,32 +10,32 @@ use jackfield_services::revocations::{
 pub(super) fn plan(provider: &str, plan: &BulkPlan, keep: bool) {
     let BulkPlan { integrations, open, organizations, grants, method } = plan;
     let shared = integrations.iter().filter(|planned| planned.is_shared).count();
-    println!("provider       {provider}");
-    println!("organizations  {organizations}");
-    println!(
+    line!("provider       {provider}");
+    line!("organizations  {organizations}");
+    line!(
         "integrations   {}, {}",
         integrations.len(),
         if keep { "kept, to be authenticated again" } else { "removed" }
     );
     if shared > 0 {
-        println!("  shared       {shared}: other organizations use them, so their tokens are not revoked");
+        line!("  shared       {shared}: other organizations use them, so their tokens are not revoked");
     }
-    println!("grants         {grants}");
+    line!("grants         {grants}");
     if !open.is_empty() {
         print_open(open);
     }
-    println!("revoked        {}", method_in_words(provider, method));
+    line!("revoked        {}", method_in_words(provider, method));
 }
 
 /// What would be tried again.
 pub(super) fn plan_again(provider: &str, plan: &BulkPlan) {
-    println!("provider       {provider}");
+    line!("provider       {provider}");
     print_open(&plan.open);
-    println!("revoked        {}", method_in_words(provider, &plan.method));
+    line!("revoked        {}", method_in_words(provider, &plan.method));
 }
 
 fn print_open(open: &[Revocation]) {
-    println!("from before    {}: out of use already, and not revoked", open.len());
+    line!("from before    {}: out of use already, and not revoked", open.len());
 }
 
 fn method_in_words(provider: &str, method: &RevocationMethod) -> String {
@@ -82,10 +83,10 @@ impl Tally {
     pub(super) fn add(&mut self, event: BulkEvent<'_>) {
         match event {
             BulkEvent::Pausing { pause, answer } => {
-                println!("  the provider wants a pause of {} s: {answer}", pause.as_secs());
+                line!("  the provider wants a pause of {} s: {answer}", pause.as_secs());
             }
             BulkEvent::Stopped { pause } => {
-                println!("  the provider wants a pause of {} s: it is asked no further now", pause.as_secs());
+                line!("  the provider wants a pause of {} s: it is asked no further now", pause.as_secs());
             }
             BulkEvent::Finished { name, external_id, result } => {
                 self.add_result(&self::name(name, external_id), result)
@@ -142,7 +143,7 @@ impl Tally {
 
     fn line(&mut self, name: &str, what: &str, answer: &str) {
         self.seen += 1;
-        println!("[{}/{}] {name}: {what}: {answer}", self.seen, self.count);
+        line!("[{}/{}] {name}: {what}: {answer}", self.seen, self.count);
     }
 
     /// What is to be done about what is not revoked; `None` where nothing is.
@@ -158,7 +159,8 @@ impl Tally {
     }
 
     pub(super) fn print(&self) {
-        println!("\nrevoked            {}", self.revoked);
+        println!();
+        line!("revoked            {}", self.revoked);
         let counts = [
             ("nothing to revoke", self.nothing),
             ("by a running host", self.by_running_host),
@@ -166,15 +168,15 @@ impl Tally {
         ];
         for (what, count) in counts {
             if count > 0 {
-                println!("{what:<18} {count}");
+                line!("{what:<18} {count}");
             }
         }
         let lists =
             [("cannot be revoked", &self.impossible), ("not revoked", &self.failed), ("not revoked yet", &self.left)];
         for (what, list) in lists {
             if !list.is_empty() {
-                println!("{what:<18} {}", list.len());
-                list.iter().for_each(|(name, answer)| println!("  {name}: {answer}"));
+                line!("{what:<18} {}", list.len());
+                list.iter().for_each(|(name, answer)| line!("  {name}: {answer}"));
             }
         }
     }
@@ -186,7 +188,7 @@ const ENQUEUED: &str = "not asked, since the provider wants a pause";
 pub(super) fn status(unrevoked: &[Revocation]) {
     let count = |status| unrevoked.iter().filter(|revocation| revocation.status == status).count();
     if count(RevocationStatus::Pending) == 0 {
-        println!("nothing is waiting to be revoked");
+        line!("nothing is waiting to be revoked");
     }
     for (status, words) in [
         (
@@ -196,7 +198,7 @@ pub(super) fn status(unrevoked: &[Revocation]) {
         (RevocationStatus::Impossible, "could not be revoked: end them at the provider itself"),
     ] {
         if count(status) > 0 {
-            println!("{} {words}", count(status));
+            line!("{} {words}", count(status));
         }
     }
     for revocation in unrevoked {
@@ -206,13 +208,8 @@ pub(super) fn status(unrevoked: &[Revocation]) {
             RevocationStatus::Pending => format!("next {}", time(revocation.retry_at)),
             _ => "not tried any more".to_owned(),
         };
-        println!(
-            "{provider}  {}  {}  since {}",
-            name(called, external_id),
-            reason.as_str(),
-            time(revocation.date_added)
-        );
-        println!("  {}, asked {attempts} times, {next}", revocation.status.as_str());
-        println!("  {}", answer.as_deref().unwrap_or("no answer yet"));
+        line!("{provider}  {}  {}  since {}", name(called, external_id), reason.as_str(), time(revocation.date_added));
+        line!("  {}, asked {attempts} times, {next}", revocation.status.as_str());
+        line!("  {}", answer.as_deref().unwrap_or("no answer yet"));
     }
 }

@@ -6,12 +6,15 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 use tokio::signal::unix::{SignalKind, signal};
 
 use jackfield_config::Settings;
-use jackfield_server::startup::Application;
+use jackfield_server::{connections::raise_file_limit, startup::Application};
 use jackfield_services::open;
 
 /// Serves until SIGTERM or SIGINT, and reloads the configuration at SIGHUP.
 pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
     leave_no_core();
+    if let Err(error) = raise_file_limit() {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
     // Before anything else, so that a signal during a slow start is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hang_up = signal(SignalKind::hangup())?;

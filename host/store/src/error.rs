@@ -22,6 +22,9 @@ pub enum StoreError {
     /// A value that must be unique exists already.
     #[error("there is one already")]
     AlreadyExists,
+    /// A text holds a NUL, which PostgreSQL does not store.
+    #[error("a text holds a NUL, which the database does not store")]
+    Nul,
     /// A query failed.
     #[error("the database failed: {0}")]
     Query(String),
@@ -108,6 +111,8 @@ impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::AlreadyExists,
+            // SQLSTATE 22021, which diesel does not tell.
+            DieselError::DatabaseError(_, info) if info.message().ends_with("\"UTF8\": 0x00") => Self::Nul,
             DieselError::DeserializationError(error) => {
                 unreadable(&*error).map_or_else(|| Self::Query(error.to_string()), Self::Corrupt)
             }

@@ -62,7 +62,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
             &["proxy", "reload", "removals", "setup", "token_reads"],
         ],
     ),
-    ("host/server/src", &[&["app", "telemetry"], &["control", "web"], &["startup"]]),
+    ("host/server/src", &[&["app", "connections", "telemetry"], &["control", "web"], &["startup"]]),
     (
         "host/store/src",
         &[

@@ -20,9 +20,13 @@ use tokio::{
     net::{UnixListener, UnixStream, unix},
     sync::mpsc,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::RotationLine;
-use crate::app::AppHandle;
+use crate::{
+    app::AppHandle,
+    connections::{self, Slots},
+};
 use jackfield_loader::PluginStatus;
 use jackfield_services::keys::Rotation;
 
@@ -81,17 +85,17 @@ impl axum::serve::Listener for Listener {
     }
 }
 
+/// More commands at once wait. A command that stands still makes room for them.
+const MOST_CONNECTIONS: usize = 16;
+
 /// Answers the operator until it is dropped.
-///
-/// # Errors
-/// When the server fails.
-pub async fn serve(listener: Listener, app: AppHandle) -> io::Result<()> {
+pub async fn serve(listener: Listener, app: AppHandle) {
     let router = Router::new()
         .route("/reload", post(reload))
         .route("/plugins", get(plugins))
         .route("/keys/rotate", post(rotate))
         .with_state(app);
-    axum::serve(listener, router).await
+    connections::serve(listener, router, Slots::new(MOST_CONNECTIONS), CancellationToken::new()).await;
 }
 
 /// `POST /reload`: from `jackfield reload`.

@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
-use axum::Router;
+use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,11 @@ use super::{
     open::{self, Configured},
     startup_error::StartupError,
 };
-use crate::{app::AppHandle, control, web};
+use crate::{
+    app::AppHandle,
+    connections::{self, Slots},
+    control, web,
+};
 use jackfield_services::{
     audit::Audit,
     open::{migrate, open_migrated},
@@ -114,7 +118,7 @@ impl Application {
     ) -> Result<(), StartupError> {
         let Self { listener, control, app } = self;
         let background = Background::start(&app, control);
-        let result = serve(listener, router, stop).await;
+        serve(listener, router, stop).await;
         background.stop().await;
         // These have a grace of their own: what a provider has answered must be written.
         let _ = tokio::time::timeout(GRACE, app.grants.drain()).await;
@@ -123,33 +127,27 @@ impl Application {
         }
         log_head(&app.audit).await;
         tracing::info!("stopped");
-        result
+        Ok(())
     }
 }
 
-async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), StartupError> {
+async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) {
     let stopping = CancellationToken::new();
     let cancel = stopping.clone();
-    let stop = async move {
+    tokio::spawn(async move {
         stop.await;
         tracing::info!("stopping: no new connections");
         cancel.cancel();
-    };
-    let server = axum::serve(listener, router).with_graceful_shutdown(stop);
+    });
+    // Answers are written whole: nothing is gained by waiting for more of them.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let too_late = async {
         stopping.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        served = async { server.await } => served.map_err(StartupError::Serve),
-        () = too_late => {
-            tracing::warn!("open requests were cut off");
-            Ok(())
-        }
+        () = connections::serve(listener, router, Slots::of_this_process(), stopping.clone()) => {}
+        () = too_late => tracing::warn!("open requests were cut off"),
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     let LoadedPlugins { plugins, outbound, .. } = loaded;
     let clock = Clock::system();
     let url_prefix = settings.system.url_prefix.clone();
+    let trusted_proxies = settings.system.trusted_proxies.clone();
     let features = settings.features.clone();
     let builds = builds(&plugins);
     let issuers = Issuers::default();
@@ -69,6 +70,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         plugins,
         proxy,
         revocations,
+        trusted_proxies,
         url_prefix,
     })
 }

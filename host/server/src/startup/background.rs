@@ -23,7 +23,7 @@ impl Background {
         background.spawn(app.grants.clone().run());
         background.spawn(app.revocations.clone().run());
         if let Some(listener) = control {
-            background.spawn(serve_control(listener, app.clone()));
+            background.spawn(control::serve(listener, app.clone()));
         }
         background
     }
@@ -47,11 +47,5 @@ impl Background {
 async fn resume_rotation(keys: Keys) {
     if let Err(error) = keys.resume().await {
         tracing::warn!(%error, "an interrupted rotation of keys cannot be resumed");
-    }
-}
-
-async fn serve_control(listener: control::Listener, app: AppHandle) {
-    if let Err(error) = control::serve(listener, app).await {
-        tracing::error!(%error, "the control socket failed");
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Configured {
 /// All diagnostics of both at once.
 pub(super) async fn configured(file: &Path) -> Result<Configured, StartupError> {
     let (settings, mut diagnostics) = config::load_lenient(file).map_err(StartupError::Diagnostics)?;
+    settings.warnings.iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
     let loaded = load_plugins(&settings).await?;
     if settings.plugins.on_failure == OnFailure::Skip {
         loaded.refused.iter().for_each(log_skipped);

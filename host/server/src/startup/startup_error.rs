@@ -25,9 +25,6 @@ pub enum StartupError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// The server failed.
-    #[error("serving failed: {0}")]
-    Serve(std::io::Error),
 }
 
 impl From<Diagnostic> for StartupError {

@@ -1,18 +1,24 @@
 //! Response headers that protect pages.
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderValue, header},
     middleware::Next,
     response::Response,
 };
 
+use crate::app::AppHandle;
+
 /// Allows what the host's own pages need, and nothing from anywhere else.
 pub(super) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// A year (RFC 6797). Without `includeSubDomains`: other hosts of the domain are not ours to decide
+/// about.
+const HTTPS_ONLY: &str = "max-age=31536000";
+
 /// Sets the headers that every answer has, unless the handler set its own.
-pub(super) async fn security(request: Request, next: Next) -> Response {
+pub(super) async fn security(State(app): State<AppHandle>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [
@@ -22,6 +28,9 @@ pub(super) async fn security(request: Request, next: Next) -> Response {
         (header::CACHE_CONTROL, "no-store"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if app.url_prefix.is_https() {
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static(HTTPS_ONLY));
     }
     response
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{Router, http::StatusCode, middleware};
+use axum::{Router, http::StatusCode, middleware, routing::MethodRouter};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     limit::RequestBodyLimitLayer,
@@ -11,11 +11,14 @@ use tower_http::{
     trace::TraceLayer,
 };
 
-use super::{csrf, error, headers, request_id, request_log};
+use super::{client_address, csrf, device_cookie, error, headers, plain_text, request_id, request_log};
 use crate::app::AppHandle;
 
 /// Forms and JSON bodies are small; nothing else is posted here.
 const LARGEST_BODY: usize = 256 * 1024;
+
+/// The form of the log-in, which anybody can post, holds much less.
+const LARGEST_LOG_IN: usize = 8 * 1024;
 
 /// A setup may wait for a plugin and a provider; each has a shorter limit of its own.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
@@ -25,8 +28,15 @@ pub(super) fn with_session(router: Router<AppHandle>, app: &AppHandle) -> Router
     router
         // Innermost: it reads the session from the database, so only for routes that use one.
         .layer(app.sessions.layer())
+        // Outside the session, so that the session's cookie is the first.
+        .layer(middleware::map_response_with_state(app.clone(), device_cookie::leave))
         // Before the session: a request from another origin must not touch it.
         .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))
+}
+
+/// The log-in.
+pub(super) fn log_in(routes: MethodRouter<AppHandle>) -> MethodRouter<AppHandle> {
+    routes.layer(RequestBodyLimitLayer::new(LARGEST_LOG_IN))
 }
 
 /// Routes with small bodies and quick answers: all but the proxy, which has limits of its own.
@@ -40,12 +50,14 @@ pub(super) fn bounded(router: Router<AppHandle>) -> Router<AppHandle> {
 /// All routes; the last is the outermost.
 pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> Router<AppHandle> {
     router
+        // Inside everything that renders its refusal.
+        .layer(middleware::from_fn(plain_text::guard))
         // Inside the trace, so that the 500 of a panic is logged with its request.
         .layer(CatchPanicLayer::custom(error::panicked))
         // Outside the panic catcher, so that a panic is rendered too.
         .layer(middleware::from_fn_with_state(app.clone(), error::render))
         // Outside the panic catcher, so that its answer has the headers too.
-        .layer(middleware::from_fn(headers::security))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::security))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(
             TraceLayer::new_for_http()
@@ -57,4 +69,5 @@ pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> R
         // Outermost: everything below logs under this id.
         .layer(SetRequestIdLayer::x_request_id(request_id::RandomId))
         .layer(middleware::map_request(request_id::without_client_id))
+        .layer(middleware::map_request_with_state(app.clone(), client_address::locate))
 }

@@ -6,7 +6,9 @@
 
 mod api;
 mod auth;
+mod client_address;
 mod csrf;
+mod device_cookie;
 mod error;
 mod headers;
 mod health;
@@ -14,6 +16,7 @@ mod html;
 mod inbound;
 mod layers;
 mod pages;
+mod plain_text;
 mod redirects;
 mod request_id;
 mod request_log;

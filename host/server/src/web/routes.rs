@@ -24,7 +24,7 @@ pub fn router(app: AppHandle) -> Router {
 
     let pages = Router::new()
         .route("/", get(integration_list::home))
-        .route("/auth/login/", get(login::form).post(login::log_in))
+        .route("/auth/login/", layers::log_in(get(login::form).post(login::log_in)))
         .route("/auth/logout/", post(login::log_out))
         .route("/account/", get(account::page))
         .route("/account/identities/{id}/unlink/", post(account::unlink))

@@ -3,7 +3,14 @@
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-use super::{Accounts, Organization, Role, Scope, password, token};
+use super::{
+    Accounts, Organization, Role, Scope,
+    log_in::LONGEST_EMAIL,
+    password::{self, LONGEST_PASSWORD},
+    password_queue::Busy,
+    token,
+};
+use jackfield_config::text::is_plain;
 use jackfield_store::{
     StoreError, Tx, api_tokens,
     audit::{Action, Actor, Entry},
@@ -42,12 +49,18 @@ pub enum AccountsError {
     /// No password.
     #[error("the password is empty; write it to standard input")]
     Password,
+    /// A password that nobody could log in with.
+    #[error("the password is longer than {LONGEST_PASSWORD} bytes")]
+    LongPassword,
     /// Not a slug.
     #[error("`{0}` is not a slug; use 1 to 50 of a-z, 0-9, - and _, beginning with a letter or digit")]
     Slug(String),
     /// An empty name.
     #[error("the name is empty")]
     Name,
+    /// A name that cannot be shown.
+    #[error("the name holds a control character, such as a line end")]
+    NameText,
     /// The e-mail address is taken.
     #[error("there is a user with the e-mail address {0} already")]
     EmailTaken(String),
@@ -65,6 +78,12 @@ pub enum AccountsError {
     Store(#[from] StoreError),
 }
 
+impl From<Busy> for AccountsError {
+    fn from(_: Busy) -> Self {
+        Self::Store(StoreError::Lost("no thread hashes the password".to_owned()))
+    }
+}
+
 const SHORT_PASSWORD: usize = 8;
 const LONGEST_SLUG: usize = 50;
 
@@ -80,7 +99,10 @@ impl Accounts {
         if new.password.expose_secret().is_empty() {
             return Err(AccountsError::Password);
         }
-        let password_hash = password::hash(new.password).await?;
+        if new.password.expose_secret().len() > LONGEST_PASSWORD {
+            return Err(AccountsError::LongPassword);
+        }
+        let password_hash = password::hash(&self.passwords, new.password).await?;
         let row = NewUser {
             email: email.clone(),
             name: checked_name(&new.name)?,
@@ -190,7 +212,7 @@ fn checked_email(text: &str) -> Result<String> {
     let is_address = email
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
-    let is_plain = !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    let is_plain = email.len() <= LONGEST_EMAIL && !email.chars().any(|c| c.is_whitespace() || c.is_control());
     if is_address && is_plain { Ok(email) } else { Err(AccountsError::Email(text.to_owned())) }
 }
 
@@ -202,8 +224,11 @@ fn checked_slug(text: &str) -> Result<String> {
 }
 
 fn checked_name(text: &str) -> Result<String> {
-    let name = text.trim();
-    if name.is_empty() { Err(AccountsError::Name) } else { Ok(name.to_owned()) }
+    match text.trim() {
+        "" => Err(AccountsError::Name),
+        name if !is_plain(name) => Err(AccountsError::NameText),
+        name => Ok(name.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -215,6 +240,10 @@ mod tests {
         assert_eq!(checked_email(" Ada@Example.com ").ok().as_deref(), Some("ada@example.com"));
         for bad in ["ada", "@example.com", "ada@", "a@b@c", "a b@c", ""] {
             assert!(checked_email(bad).is_err(), "{bad}");
+        }
+        assert_eq!(checked_name(" Acme & Söhne ").ok().as_deref(), Some("Acme & Söhne"));
+        for bad in ["", " ", "a\nb", "a\u{1b}[2Jb"] {
+            assert!(checked_name(bad).is_err(), "{bad:?}");
         }
         for (slug, is_good) in
             [("acme", true), ("a-1", true), ("-a", false), ("Acme", false), ("a/b", false), ("", false)]

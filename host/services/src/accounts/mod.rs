@@ -1,9 +1,13 @@
 //! Users, organizations, roles, scopes and API tokens. Knows neither plugins nor sessions.
 
 mod access;
+mod counters;
 mod create;
+mod devices;
+mod hash_memory;
 mod log_in;
 mod password;
+mod password_queue;
 mod role;
 mod throttle;
 mod token;
@@ -12,7 +16,9 @@ use std::sync::Arc;
 
 pub use access::Access;
 pub use create::{AccountsError, NewUserIn};
-pub use log_in::LogInError;
+use devices::Devices;
+pub use log_in::{LogInError, LogInRequest, LoggedIn};
+use password_queue::PasswordQueue;
 pub use role::{Role, Scope};
 use throttle::Throttle;
 
@@ -31,14 +37,17 @@ use jackfield_store::{
 pub struct Accounts {
     store: Store,
     throttle: Arc<Throttle>,
+    devices: Devices,
+    passwords: PasswordQueue,
 }
 
 impl Accounts {
     /// Accounts in this database.
     #[must_use]
     pub fn new(store: Store, clock: Clock) -> Self {
+        let devices = Devices::new(store.sealer().secret_keys().clone(), clock.clone());
         let throttle = Arc::new(Throttle::new(clock));
-        Self { store, throttle }
+        Self { store, throttle, devices, passwords: PasswordQueue::new() }
     }
 
     /// A user's access to the organization with this slug; `None` if there is none, or they are not

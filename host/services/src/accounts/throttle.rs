@@ -1,130 +1,183 @@
-//! Slows down repeated failed log-ins, per e-mail address. In memory: each host counts for itself.
+//! Slows down whoever guesses passwords, and nobody else. In memory: each host counts for itself.
+//!
+//! | whose attempts | at once | then |
+//! |---|---|---|
+//! | a client's, on one account | 5 | a pause that doubles up to a minute |
+//! | a client's, on all accounts | 60 | one in twenty seconds |
+//! | everybody's, on one account | 20; 50 of clients that try it first | one in ten seconds |
+//! | a known device's, on its account | 5 | a pause that doubles up to a minute |
+//!
+//! A known device passes the first three. So a stranger, however many addresses they have, keeps
+//! nobody out of a browser that they have logged in with before. One stranger alone never uses up
+//! what everybody has on one account: after their first few, they have one a minute.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use time::OffsetDateTime;
 
+use super::{
+    counters::{Counter, CounterKey, Counters, KeyMaker},
+    devices::DeviceId,
+};
 use jackfield_config::clock::Clock;
-use jackfield_limits::{Backoff, FailurePolicy};
+use jackfield_limits::{Backoff, BucketPolicy, FailurePolicy};
 
-/// A few failures are free, since people mistype. The longest pause is a minute: more would let a
-/// stranger lock somebody out.
-const POLICY: FailurePolicy = FailurePolicy {
+/// A few failures are free, since people mistype. The longest pause is a minute.
+const PERSISTENT: FailurePolicy = FailurePolicy {
     free: 4,
     backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
     forgotten_after: MEMORY,
 };
 const MEMORY: Duration = Duration::from_secs(15 * 60);
-/// Most addresses that are remembered.
+
+const CLIENT: BucketPolicy = BucketPolicy { size: 60, leak: Duration::from_secs(20) };
+const ACCOUNT: BucketPolicy = BucketPolicy { size: 20, leak: Duration::from_secs(10) };
+const ACCOUNT_FIRST: BucketPolicy = BucketPolicy { size: 50, ..ACCOUNT };
+
+/// Most counters of a kind. One takes some sixty bytes, so all of them take less than three MiB.
 const CAPACITY: usize = 10_000;
 
 type Failures = jackfield_limits::Failures<OffsetDateTime>;
+type Bucket = jackfield_limits::LeakyBucket<OffsetDateTime>;
 
-/// Counts failures.
+impl Counter for Failures {
+    fn matters_until(&self) -> Option<OffsetDateTime> {
+        self.last()
+    }
+}
+
+impl Counter for Bucket {
+    fn matters_until(&self) -> Option<OffsetDateTime> {
+        self.empty_at()
+    }
+}
+
+/// Counts attempts.
 pub(super) struct Throttle {
     clock: Clock,
-    failures: Mutex<HashMap<String, Failures>>,
+    keys: KeyMaker,
+    counters: Mutex<AllCounters>,
+}
+
+struct AllCounters {
+    pairs: Counters<Failures>,
+    devices: Counters<Failures>,
+    clients: Counters<Bucket>,
+    accounts: Counters<Bucket>,
+}
+
+/// An attempt that was allowed. It counts as failed until it is said otherwise, so that of many at
+/// the same time only a few are allowed.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Device(CounterKey),
+    Stranger { pair: CounterKey, client: CounterKey, account: CounterKey },
 }
 
 impl Throttle {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, failures: Mutex::default() }
+        let counters = AllCounters {
+            pairs: Counters::new(CAPACITY),
+            devices: Counters::new(CAPACITY),
+            clients: Counters::new(CAPACITY),
+            accounts: Counters::new(CAPACITY),
+        };
+        Self { clock, keys: KeyMaker::new(), counters: Mutex::new(counters) }
     }
 
-    /// Allows an attempt, or says how long this address has to wait.
-    ///
-    /// An attempt counts as failed until it has [succeeded](Self::succeeded). So of many attempts
-    /// at the same time only a few are allowed.
-    pub(super) fn attempt(&self, email: &str) -> Result<(), Duration> {
-        let now = self.clock.now();
-        let mut failures = self.failures.lock();
-        let wait = failures.get(email).map_or(Duration::ZERO, |failures| failures.wait(POLICY, now));
-        if !wait.is_zero() {
-            return Err(wait);
+    /// Allows an attempt of a known device, or says how long it has to wait.
+    pub(super) fn device(&self, device: DeviceId) -> Result<Attempt, Duration> {
+        let (key, now) = (self.keys.key(&[b"device", &device]), self.clock.now());
+        let counters = &mut self.counters.lock().devices;
+        let failures = counters.entry(key);
+        allowed(failures.wait(PERSISTENT, now))?;
+        failures.record(PERSISTENT, now);
+        Ok(Attempt::Device(key))
+    }
+
+    /// Allows an attempt of anybody else, or says how long this client has to wait.
+    pub(super) fn stranger(&self, client: IpAddr, email: &str) -> Result<Attempt, Duration> {
+        let (network, now) = (network(client).octets(), self.clock.now());
+        let pair = self.keys.key(&[b"pair", &network, email.as_bytes()]);
+        let (client, account) = (self.keys.key(&[b"client", &network]), self.keys.key(&[b"account", email.as_bytes()]));
+        let mut counters = self.counters.lock();
+        allowed(counters.wait(&pair, &client, &account, now))?;
+        counters.pairs.entry(pair).record(PERSISTENT, now);
+        counters.clients.entry(client).fill(CLIENT, now);
+        counters.accounts.entry(account).fill(ACCOUNT, now);
+        Ok(Attempt::Stranger { pair, client, account })
+    }
+
+    /// The password was right. What others have failed at stays counted.
+    pub(super) fn succeeded(&self, attempt: &Attempt) {
+        let mut counters = self.counters.lock();
+        match attempt {
+            Attempt::Device(device) => counters.devices.remove(device),
+            Attempt::Stranger { pair, .. } => {
+                counters.pairs.remove(pair);
+                counters.give_back(attempt);
+            }
         }
-        make_room(&mut failures);
-        failures.entry(email.to_owned()).or_default().record(POLICY, now);
-        Ok(())
     }
 
-    pub(super) fn succeeded(&self, email: &str) {
-        self.failures.lock().remove(email);
+    /// The password was not looked at.
+    pub(super) fn withdrawn(&self, attempt: &Attempt) {
+        let mut counters = self.counters.lock();
+        match attempt {
+            Attempt::Device(device) => forgive(counters.devices.get_mut(device)),
+            Attempt::Stranger { pair, .. } => {
+                forgive(counters.pairs.get_mut(pair));
+                counters.give_back(attempt);
+            }
+        }
     }
 }
 
-/// Forgets the oldest tenth when it is full. A flood of invented addresses must neither grow
-/// without end nor make the host forget all failures.
-fn make_room(failures: &mut HashMap<String, Failures>) {
-    if failures.len() < CAPACITY {
-        return;
+impl AllCounters {
+    fn wait(&self, pair: &CounterKey, client: &CounterKey, account: &CounterKey, now: OffsetDateTime) -> Duration {
+        let tried = self.pairs.get(pair);
+        let account_policy = if tried.is_some() { ACCOUNT } else { ACCOUNT_FIRST };
+        let waits = [
+            tried.map(|failures| failures.wait(PERSISTENT, now)),
+            self.clients.get(client).map(|bucket| bucket.wait(CLIENT, now)),
+            self.accounts.get(account).map(|bucket| bucket.wait(account_policy, now)),
+        ];
+        waits.into_iter().flatten().max().unwrap_or_default()
     }
-    let mut times: Vec<_> = failures.values().map(Failures::last).collect();
-    let (_, oldest, _) = times.select_nth_unstable(CAPACITY / 10);
-    let oldest = *oldest;
-    let mut left = CAPACITY / 10;
-    failures.retain(|_, failures| {
-        let is_dropped = failures.last() <= oldest && left > 0;
-        left -= usize::from(is_dropped);
-        !is_dropped
-    });
+
+    fn give_back(&mut self, attempt: &Attempt) {
+        let Attempt::Stranger { client, account, .. } = attempt else { return };
+        if let Some(bucket) = self.clients.get_mut(client) {
+            bucket.take(CLIENT);
+        }
+        if let Some(bucket) = self.accounts.get_mut(account) {
+            bucket.take(ACCOUNT);
+        }
+    }
+}
+
+fn forgive(failures: Option<&mut Failures>) {
+    if let Some(failures) = failures {
+        failures.forgive();
+    }
+}
+
+fn allowed(wait: Duration) -> Result<(), Duration> {
+    if wait.is_zero() { Ok(()) } else { Err(wait) }
+}
+
+/// Whom an address belongs to: with IPv6, everybody has a whole /64 (RFC 6177).
+fn network(address: IpAddr) -> Ipv6Addr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Fails, or is not even allowed.
-    fn fail(throttle: &Throttle, email: &str) {
-        let _ = throttle.attempt(email);
-    }
-
-    #[test]
-    fn failures_cost_more_and_more_up_to_a_minute_and_are_forgotten() {
-        let clock = Clock::fixed(OffsetDateTime::UNIX_EPOCH);
-        let throttle = Throttle::new(clock.clone());
-        let mut waits = Vec::new();
-        for _ in 0..12 {
-            throttle.attempt("a@b").expect("it waited long enough");
-            let wait = throttle.attempt("a@b").err().unwrap_or_default();
-            waits.push(wait.as_secs());
-            clock.advance(time::Duration::try_from(wait).expect("a minute at most"));
-        }
-        // In the first two rounds, both attempts are allowed.
-        assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
-        assert_eq!(throttle.attempt("other@b"), Ok(()));
-        clock.advance(time::Duration::try_from(MEMORY).expect("a quarter of an hour"));
-        assert_eq!((throttle.attempt("a@b"), throttle.attempt("a@b")), (Ok(()), Ok(())), "forgotten");
-    }
-
-    #[test]
-    fn attempts_at_the_same_time_are_not_all_allowed() {
-        let throttle = Throttle::new(Clock::fixed(OffsetDateTime::UNIX_EPOCH));
-        let passed = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..40).map(|_| scope.spawn(|| throttle.attempt("a@b").is_ok())).collect();
-            threads.into_iter().map(|thread| thread.join().expect("no panic")).filter(|is_ok| *is_ok).count()
-        });
-        assert_eq!(passed, 5);
-    }
-
-    #[test]
-    fn a_success_forgets_the_failures() {
-        let throttle = Throttle::new(Clock::fixed(OffsetDateTime::UNIX_EPOCH));
-        (0..9).for_each(|_| fail(&throttle, "a@b"));
-        assert!(throttle.attempt("a@b").is_err());
-        throttle.succeeded("a@b");
-        assert_eq!(throttle.attempt("a@b"), Ok(()));
-    }
-
-    #[test]
-    fn a_flood_of_addresses_neither_grows_without_end_nor_clears_the_slate() {
-        let clock = Clock::fixed(OffsetDateTime::UNIX_EPOCH);
-        let throttle = Throttle::new(clock.clone());
-        (0..CAPACITY).for_each(|n| fail(&throttle, &n.to_string()));
-        clock.advance(time::Duration::SECOND);
-        (0..9).for_each(|_| fail(&throttle, "a@b"));
-        (0..CAPACITY / 2).for_each(|n| fail(&throttle, &format!("more {n}")));
-        assert!(throttle.failures.lock().len() <= CAPACITY);
-        assert!(throttle.attempt("a@b").is_err(), "still slowed down");
-    }
-}
+#[path = "throttle_tests.rs"]
+mod tests;

@@ -14,6 +14,10 @@ use jackfield_store::{
 /// How long repeats are counted before they are written.
 pub(super) const WINDOW: time::Duration = time::Duration::seconds(60);
 
+/// Most kinds that are counted at once. The events of others are written one by one, which slows
+/// down whoever invents them.
+const CAPACITY: usize = 10_000;
+
 /// Events are of one kind if they differ only in when they happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
@@ -84,7 +88,10 @@ impl Counter {
     /// Begins a window with an event that was written. Not before that: a repeat must not be
     /// confirmed while nothing is in the log.
     pub(super) fn begin(&self, kind: Kind, first: Entry, now: OffsetDateTime) {
-        self.known.lock().insert(kind, Repeats { first, since: now, count: 0 });
+        let mut known = self.known.lock();
+        if known.len() < CAPACITY || known.contains_key(&kind) {
+            known.insert(kind, Repeats { first, since: now, count: 0 });
+        }
     }
 
     /// Takes out the repeats of one kind. Nobody else writes them meanwhile.

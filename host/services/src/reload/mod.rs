@@ -133,6 +133,7 @@ impl Reloader {
         running: &mut Running,
         (settings, mut diagnostics): (Settings, Vec<Diagnostic>),
     ) -> Result<Reloaded, ReloadError> {
+        settings.warnings.iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
         let secret_keys = self.secret_keys(&settings).await.map_err(|diagnostic| diagnostics.push(diagnostic)).ok();
         let outbound = self.outbound(&settings, running)?;
         if !diagnostics.is_empty() {
@@ -223,6 +224,7 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
     [
         ("system.url-prefix", old.url_prefix != new.url_prefix),
         ("system.listen", old.listen != new.listen),
+        ("system.trusted-proxies", old.trusted_proxies != new.trusted_proxies),
         ("system.control", old.control != new.control),
         ("tokens.keep-alive-days", before.tokens != after.tokens),
         ("proxy.max-request-bytes", before.proxy.max_request_bytes != after.proxy.max_request_bytes),

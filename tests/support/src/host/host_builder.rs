@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::{
-    host_folder::Folder,
+    host_folder::{Folder, write_private},
     program::{Program, command},
 };
 use crate::libraries::{built_library, library_folder, write_library};
@@ -30,6 +30,7 @@ pub struct HostBuilder {
     port: Option<u16>,
     url_prefix: Option<String>,
     control: Option<PathBuf>,
+    system: String,
     secret_key: Option<String>,
 }
 
@@ -48,6 +49,7 @@ impl HostBuilder {
             port: None,
             url_prefix: None,
             control: None,
+            system: String::new(),
             secret_key: None,
         }
     }
@@ -98,6 +100,13 @@ impl HostBuilder {
     #[must_use]
     pub fn url_prefix(mut self, url_prefix: &str) -> Self {
         self.url_prefix = Some(url_prefix.to_owned());
+        self
+    }
+
+    /// Adds a line to `[system]`.
+    #[must_use]
+    pub fn system(mut self, line: &str) -> Self {
+        self.system += &format!("{line}\n");
         self
     }
 
@@ -154,7 +163,7 @@ impl HostBuilder {
     pub fn folder_only(self) -> Folder {
         let folder = self.write_folder().expect("the temporary folder can be written");
         let configuration = folder.path().join("jackfield.toml");
-        fs::write(configuration, self.configuration(8000)).expect("the temporary folder can be written");
+        write_private(&configuration, &self.configuration(8000)).expect("the temporary folder can be written");
         Folder { folder, program: self.program, env: self.env }
     }
 
@@ -184,7 +193,7 @@ impl HostBuilder {
                 Some(port) => port,
                 None => TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
             };
-            fs::write(folder.join("jackfield.toml"), self.configuration(port))?;
+            write_private(&folder.join("jackfield.toml"), &self.configuration(port))?;
             match self.spawn_on(folder, port) {
                 Ok(child) => return Ok((child, port)),
                 Err(error) if error.to_string().contains("cannot listen") => {}
@@ -199,10 +208,11 @@ impl HostBuilder {
         let listed = toml_list(&self.default_integrations);
         let control = self.control.as_ref().map(|socket| format!("control = {socket:?}\n")).unwrap_or_default();
         let key = self.secret_key.as_ref().map(|key| format!("secret-key = {key:?}\n")).unwrap_or_default();
+        let system = &self.system;
         let url_prefix = self.url_prefix.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
         format!(
             "default-integrations = {listed}\n\n[system]\nurl-prefix = \"{url_prefix}\"\n\
-             listen = \"127.0.0.1:{port}\"\n{control}{key}\n[database]\nurl = \"{database}\"\n\n{}",
+             listen = \"127.0.0.1:{port}\"\n{control}{system}{key}\n[database]\nurl = \"{database}\"\n\n{}",
             self.toml
         )
     }

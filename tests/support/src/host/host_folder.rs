@@ -1,6 +1,8 @@
 //! A host's folder, for commands that need no running host.
 
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
 };
@@ -47,4 +49,10 @@ impl Folder {
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
         output(self.command(arguments), input)
     }
+}
+
+/// Writes a file that only this user may read, as one with secrets should be.
+pub(super) fn write_private(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text)?;
+    Ok(fs::set_permissions(file, fs::Permissions::from_mode(0o600))?)
 }

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use super::{
     host_builder::HostBuilder,
+    host_folder::write_private,
     program::{Program, command, output},
 };
 use crate::processes::{self, Process};
@@ -110,7 +111,7 @@ impl Host {
     /// When they cannot be written.
     pub fn reconfigure(&self, builder: &HostBuilder) -> Result<()> {
         builder.copy_plugins(self.folder.path())?;
-        fs::write(self.folder.path().join("jackfield.toml"), builder.configuration(self.port()?))?;
+        write_private(&self.folder.path().join("jackfield.toml"), &builder.configuration(self.port()?))?;
         Ok(())
     }
 

@@ -86,8 +86,11 @@ async fn behind_https_the_cookie_is_secure_and_bound_to_the_host() -> Result<()>
     let text = std::fs::read_to_string(host.folder().join("jackfield.toml"))?;
     assert!(text.contains("http://127.0.0.1"), "{text}");
     let host = host.restart(crate::app::bare().plugin("example").url_prefix("https://jackfield.example"))?;
-    let cookie =
-        HttpClient::new(&host.url).log_in("owner@example.com", PASSWORD).await?.header("set-cookie").to_owned();
+    let answer = HttpClient::new(&host.url).log_in("owner@example.com", PASSWORD).await?;
+    assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
+    let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
+    assert_snapshot!(redacted_with(cookies[1], &[("device=[^;]+", "device=[sealed]"), ("17280000", "[200 days]")]), @"__Secure-jackfield-device=[sealed]; HttpOnly; SameSite=Lax; Secure; Path=/auth/login/; Max-Age=[200 days]");
+    let cookie = cookies[0].to_owned();
     assert_snapshot!(redacted_with(&cookie, &[("jackfield=[^;]+", "jackfield=[id]")]), @"__Host-jackfield=[id]; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=[number]");
     drop(slack);
     Ok(())

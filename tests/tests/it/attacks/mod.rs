@@ -15,6 +15,7 @@ mod leak;
 mod mix_up;
 mod pkce;
 mod ssrf;
+mod strangers;
 
 /// What the user reads after an invalid response.
 const INVALID: &str = "An error occurred while validating your request.";

@@ -47,7 +47,7 @@ fn data_keys(status: &str) -> Vec<&str> {
 
 /// What `key rotate` prints, without how far it came and what the running host can have done first.
 fn of_rotation(said: &str) -> String {
-    let progress = [(r"(?m)^sealed anew  \d+\n", ""), (r"\d+ in all", "[count] in all"), (r"(?m)^removed .*\n?", "")];
+    let progress = [(r"(?m)^resealed     \d+\n", ""), (r"\d+ in all", "[count] in all"), (r"(?m)^removed .*\n?", "")];
     redacted_with(said, &progress)
 }
 
@@ -65,7 +65,7 @@ async fn a_rotation_seals_everything_anew_while_the_host_serves() -> Result<()> 
             allow_duplicates! {
                 assert_snapshot!(of_rotation(&said), @"
                 current key  [key]
-                sealed anew  [count] in all
+                resealed     [count] in all
                 ");
             }
             assert!(app.host.log()?.contains("keys are rotated"), "the running host has done it");
@@ -187,8 +187,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     audit_keys  11  a value was sealed under another secret key: key id [key], this host has [key]
     configurations  [folder]/jackfield.toml  a value was sealed under another secret key: key id [key], this host has [key]
     sessions  [digest]  a value was sealed under another secret key: key id [key], this host has [key]
-    [time]  WARN the data keys cannot be read again key.id="[key]" error=the data key [key] is wrapped under another secret key: key id [key], this host has [key]
-      help: put the secret key back that this database was made with, as a line of system.secret-key
+    [time]  WARN the data keys cannot be read again key.id="[key]" error=the data key [key] is wrapped under another secret key: key id [key], this host has [key]\n  help: put the secret key back that this database was made with, as a line of system.secret-key
     error: 8 sealed values cannot be opened
       help: authenticate again what they belong to, or put back the secret key they were sealed under
     "#);
@@ -230,7 +229,7 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
         allow_duplicates! {
             assert_snapshot!(of_rotation(&said), @"
             current key  [key]
-            sealed anew  [count] in all
+            resealed     [count] in all
             note: 1 values cannot be opened and were left as they are; `jackfield key check` says which
             ");
         }
@@ -240,7 +239,7 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
     }
     assert_snapshot!(checks, @"
     X'01'
-    integrations  slack / T0STANDIN  a sealed value is cut
+    integrations  slack / T0STANDIN  a sealed value is truncated
     error: 1 sealed values cannot be opened
       help: authenticate again what they belong to, or put back the secret key they were sealed under
 

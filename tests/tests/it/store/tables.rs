@@ -1,12 +1,12 @@
 //! The tables, on SQLite and PostgreSQL.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
 use insta::assert_snapshot;
 use jackfield_config::{SecretKeys, clock::Clock};
-use jackfield_services::accounts::{Accounts, LogInError, NewUserIn, Role, Scope};
+use jackfield_services::accounts::{Accounts, LogInError, LogInRequest, LoggedIn, NewUserIn, Role, Scope};
 use jackfield_store::{
     IntegrationId, OrganizationId, Sealer, Store, StoreError, Tx, UserId,
     identities::{self, Account},
@@ -429,14 +429,23 @@ async fn accounts_give_access_by_role_and_token() -> Result<()> {
         let access = accounts.token_access(&token).await?.context("the token opens")?;
         assert!(access.has(Scope::OrgRead) && !access.has(Scope::OrgIntegrations));
         assert_eq!(accounts.token_access(&format!("{token}x")).await?, None);
-        assert_eq!(accounts.log_in(" ADA@example.com", "long enough".to_owned()).await?.id, ada.id);
+        let log_in = async |email: &str, password: &str, device: &str| {
+            let (email, password, device) = (email.to_owned(), password.to_owned().into(), device.to_owned());
+            accounts.log_in(LogInRequest { email, password, client: Ipv4Addr::LOCALHOST.into(), device }).await
+        };
+        let LoggedIn { user, device } = log_in(" ADA@example.com", "long enough", "").await?;
+        assert_eq!(user.id, ada.id);
         for _ in 0..5 {
-            assert!(matches!(accounts.log_in("ada@example.com", "wrong".to_owned()).await, Err(LogInError::Wrong)));
+            assert!(matches!(log_in("ada@example.com", "wrong", "").await, Err(LogInError::Wrong)));
         }
-        let slowed = accounts.log_in("ada@example.com", "long enough".to_owned()).await;
+        let slowed = log_in("ada@example.com", "long enough", "").await;
         assert!(matches!(slowed, Err(LogInError::SlowedDown { .. })), "{slowed:?}");
+        assert_eq!(log_in("ada@example.com", "long enough", &device).await?.user.id, ada.id, "her browser is known");
         clock.advance(time::Duration::seconds(61));
-        assert!(accounts.log_in("ada@example.com", "long enough".to_owned()).await.is_ok());
+        assert!(log_in("ada@example.com", "long enough", "").await.is_ok());
+        for (email, password) in [("a".repeat(400), "p".to_owned()), ("ada@example.com".to_owned(), "p".repeat(2000))] {
+            assert!(matches!(log_in(&email, &password, "").await, Err(LogInError::Wrong)), "it is not looked at");
+        }
     }
     Ok(())
 }

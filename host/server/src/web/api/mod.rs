@@ -8,6 +8,7 @@ mod providers;
 mod proxy;
 mod query;
 mod revocations;
+mod selector;
 mod token;
 
 pub(in crate::web) use audit::audit;

@@ -9,7 +9,7 @@ use axum::{
 use futures_util::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 
-use super::integrations::parsed;
+use super::{integrations::parsed, selector::selector};
 use crate::{
     app::AppHandle,
     web::{
@@ -19,7 +19,6 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Scope,
-    grants::GrantSelector,
     proxy::{ProxyError, ProxyRequest},
 };
 
@@ -50,7 +49,7 @@ pub(in crate::web) async fn proxy(
         actor: access.actor.clone(),
         organization: access.organization.id,
         integration: parsed(&id)?,
-        grant: GrantSelector { name: named(&head.headers, GRANT)?, subject: named(&head.headers, SUBJECT)? },
+        grant: selector(named(&head.headers, GRANT)?, named(&head.headers, SUBJECT)?)?,
         path: raw_path(route.as_str(), head.uri.path()).to_owned(),
         query: head.uri.query().map(str::to_owned),
         method: head.method.clone(),

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{integrations::parsed, query::ApiQuery};
+use super::{integrations::parsed, query::ApiQuery, selector::selector};
 use crate::{
     app::AppHandle,
     web::{
@@ -18,7 +18,7 @@ use crate::{
 use jackfield_config::clock::rfc3339;
 use jackfield_services::{
     accounts::Scope,
-    grants::{AccessToken, GrantError, GrantSelector},
+    grants::{AccessToken, GrantError},
     token_reads::TokenReadError,
 };
 
@@ -52,8 +52,8 @@ pub(in crate::web) async fn token(
     ApiQuery(TokenQuery { grant, subject }): ApiQuery<TokenQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), WebError> {
     require(&access, Scope::IntegrationsToken)?;
-    let selector = GrantSelector { name: grant, subject };
-    let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &selector).await?;
+    let which = selector(grant, subject)?;
+    let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &which).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
 }

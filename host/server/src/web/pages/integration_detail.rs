@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::{
-    extract::{Form, Path, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -25,6 +25,7 @@ use crate::{
     web::{
         auth::{PageAccess, require},
         error::{Problem, WebError},
+        plain_text::PlainForm,
         redirects::found,
         shown::shown,
     },
@@ -144,7 +145,7 @@ pub(in crate::web) async fn configure(
     State(app): State<AppHandle>,
     PageAccess { access, .. }: PageAccess,
     Path((_, id)): Path<(String, String)>,
-    Form(posted): Form<Vec<(String, String)>>,
+    PlainForm(posted): PlainForm<Vec<(String, String)>>,
 ) -> Result<Response, WebError> {
     require(&access, Scope::OrgIntegrations)?;
     let details = details(&app, &access, &id).await?;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Form, Query, State},
+    extract::{Query, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -17,14 +17,17 @@ use super::{
 use crate::{
     app::AppHandle,
     web::{
-        auth::{BrowserSession, LoggedIn},
+        auth::{self, BrowserSession},
+        client_address::ClientAddress,
+        device_cookie::DeviceCookie,
         error::WebError,
         html::html,
+        plain_text::PlainForm,
         redirects::found,
     },
 };
 use jackfield_config::UrlPrefix;
-use jackfield_services::accounts::LogInError;
+use jackfield_services::accounts::{LogInError, LogInRequest, LoggedIn};
 
 #[derive(Deserialize)]
 pub(in crate::web) struct LogInQuery {
@@ -54,7 +57,7 @@ struct LogInPage<'a> {
 /// `GET /auth/login/`: the form for people without a session.
 pub(in crate::web) async fn form(
     State(app): State<AppHandle>,
-    user: Option<LoggedIn>,
+    user: Option<auth::LoggedIn>,
     FlashCookie(flash): FlashCookie,
     Query(query): Query<LogInQuery>,
 ) -> Response {
@@ -70,17 +73,25 @@ pub(in crate::web) async fn form(
 pub(in crate::web) async fn log_in(
     State(app): State<AppHandle>,
     BrowserSession(session): BrowserSession,
-    Form(form): Form<LogInForm>,
+    ClientAddress { address: client, .. }: ClientAddress,
+    DeviceCookie(device): DeviceCookie,
+    PlainForm(form): PlainForm<LogInForm>,
 ) -> Result<Response, WebError> {
     let next = safe_next(&app.url_prefix, &form.next);
-    match app.accounts.log_in(&form.email, form.password).await {
-        Ok(user) => {
+    let request = LogInRequest { email: form.email.clone(), password: form.password.into(), client, device };
+    match app.accounts.log_in(request).await {
+        Ok(LoggedIn { user, device }) => {
             session.log_in(user.id).await?;
-            Ok(found(&next))
+            let mut response = found(&next);
+            response.extensions_mut().insert(DeviceCookie(device));
+            Ok(response)
         }
         Err(error) => refused(&form.email, &next, error),
     }
 }
+
+/// By then, those who waited are through.
+const BUSY_SECONDS: u64 = 2;
 
 fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, WebError> {
     let page = |message: &str| html(&LogInPage { email, next, message: Some(message), flash: None });
@@ -93,6 +104,11 @@ fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, WebEr
             let page = page(&format!("Too many attempts. Try again in {seconds} seconds."));
             let headers = [(header::RETRY_AFTER, HeaderValue::from(seconds))];
             Ok((StatusCode::TOO_MANY_REQUESTS, headers, page).into_response())
+        }
+        LogInError::Busy => {
+            let page = page("Many people are logging in at this moment. Try again in a few seconds.");
+            let headers = [(header::RETRY_AFTER, HeaderValue::from(BUSY_SECONDS))];
+            Ok((StatusCode::SERVICE_UNAVAILABLE, headers, page).into_response())
         }
         LogInError::Store(error) => Err(error.into()),
     }

@@ -8,6 +8,7 @@ use axum::{
 };
 use url::form_urlencoded;
 
+use crate::web::error::Problem;
 use jackfield_loader::Request;
 
 /// The request of a browser, as a plugin sees it.
@@ -26,6 +27,11 @@ impl<S: Send + Sync> FromRequest<S> for StepRequest {
         if is_form {
             let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
             seen.form = pairs(&body);
+        }
+        let holds_nul = |(name, value): &(String, String)| name.contains('\0') || value.contains('\0');
+        if seen.query.iter().chain(&seen.form).any(holds_nul) {
+            let error = Problem::BadRequest.because("The request holds a NUL character. Remove it.");
+            return Err(error.into_response());
         }
         Ok(Self(seen))
     }
