@@ -31,6 +31,7 @@
 
 mod declared;
 mod dispute;
+mod elf_fault;
 mod library;
 mod loading;
 mod provider;
@@ -43,6 +44,7 @@ mod runtime;
 
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
 pub use dispute::Dispute;
+pub use elf_fault::ElfFault;
 pub use jackfield_config::{Http, ProviderOptions};
 pub use jackfield_outbound::Outbound;
 pub use jackfield_plugin_abi::envelope::{

@@ -10,6 +10,7 @@ use thiserror::Error;
 use jackfield_config::{Diagnostic, ListedPlugin, Settings};
 
 use crate::dispute::Dispute;
+use crate::elf_fault::ElfFault;
 
 /// Why a plugin is refused: what was found, and what was wanted. [`Refusal::help`] says what to do.
 #[derive(Debug, Error)]
@@ -125,6 +126,22 @@ pub enum Refusal {
         found: String,
         /// The host's abi major.
         wanted: u32,
+    },
+    /// A library that asks the system's loader for more than to be mapped.
+    #[error("{}: {fault}", .file.display())]
+    UnsafeToOpen {
+        /// The file.
+        file: PathBuf,
+        /// What it asks for.
+        fault: ElfFault,
+    },
+    /// More bytes than a library has.
+    #[error("{}: too large: found more than {wanted} bytes, wanted a library", .file.display())]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// The most that is read.
+        wanted: u64,
     },
     /// A library without a signature, if one is required.
     #[error("{}: not signed: found no {}, wanted a signature by one of plugins.trusted-keys", .file.display(), .signature.display())]
@@ -293,6 +310,8 @@ impl Refusal {
             Self::OtherArchitecture { .. } => "get or build the plugin for this machine's architecture",
             Self::NoPlugin { .. } => "check that it is a plugin: its source ends in `export_providers!(…)`",
             Self::IncompatibleAbi { .. } => "get a build of the plugin for this host's abi, or a host for the plugin's",
+            Self::UnsafeToOpen { fault, .. } => fault.help(),
+            Self::TooLarge { .. } => "list the plugin's .so file; `strip` makes it smaller",
             Self::NotASignature { .. } => "sign the library again, with `jackfield plugin sign` or `minisign -S`",
             Self::UntrustedSigner { .. } => {
                 "add that key to plugins.trusted-keys if you trust its owner; otherwise do not load it"

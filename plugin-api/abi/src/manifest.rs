@@ -1,7 +1,7 @@
 //! The plain C manifest that every plugin library carries as data.
 //!
 //! It holds no pointer and needs no relocation, so a host reads it from the bytes of the file
-//! before it loads the library. Constructors run inside `dlopen`: a refusal after that is too late.
+//! before it loads the library. A refusal after some of the library has run is too late.
 
 /// Version of the frozen function and of this layout. A host refuses a plugin of any other.
 pub const ABI_MAJOR: u32 = 1;

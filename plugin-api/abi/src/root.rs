@@ -89,9 +89,12 @@ impl PluginRef {
     /// # Errors
     /// What abi_stable found, without its layout dumps of some 250 lines.
     ///
+    /// The layout check protects from accidents, not from a library that lies: it is the library
+    /// that says whether it is checked.
+    ///
     /// # Safety
     /// `header` must be the value of the symbol [`HEADER_SYMBOL`] of a library that is never
-    /// unloaded.
+    /// unloaded, and that is trusted or confined to this process: it runs as soon as it is asked.
     pub unsafe fn from_header(header: AbiHeaderRef) -> Result<Self, String> {
         let header: &'static LibHeader = header.upgrade().map_err(|error| shortened(&error))?;
         header.init_root_module::<Self>().map_err(|error| shortened(&error))

@@ -1,15 +1,29 @@
-//! Runs a program as on a kernel that lacks something:
-//! `lesser-kernel landlock|seccomp PROGRAM ARGUMENT…`.
+//! Runs a program as on a kernel, or as a user, that lacks something:
+//! `lesser-kernel landlock|seccomp|close_range|root|most-of-root PROGRAM ARGUMENT…`.
 //!
 //! A filter answers as a real kernel without it would. It stays on for the program and all that it
-//! starts.
+//! starts. Without root, the program runs as an ordinary user; without most of root, as one with
+//! some capabilities, as systemd's `AmbientCapabilities` gives them.
 
 use std::{collections::BTreeMap, os::unix::process::CommandExt, process::Command};
 
 use anyhow::{Context, Result, bail};
+use rustix::{
+    process::{Gid, Uid},
+    thread::{
+        CapabilitySet, CapabilitySets, configure_capability_in_ambient_set, set_capabilities, set_keep_capabilities,
+        set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    },
+};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
+
+/// The ordinary user.
+const USER: u32 = 12345;
+
+/// What a user without most of root keeps.
+const KEPT: [CapabilitySet; 3] = [CapabilitySet::NET_BIND_SERVICE, CapabilitySet::KILL, CapabilitySet::DAC_READ_SEARCH];
 
 fn main() -> Result<()> {
     let mut words = std::env::args_os().skip(1);
@@ -21,6 +35,9 @@ fn main() -> Result<()> {
             refused(libc::SYS_prctl, vec![first_is(libc::PR_SET_SECCOMP)?], libc::EINVAL)?,
             refused(libc::SYS_seccomp, Vec::new(), libc::ENOSYS)?,
         ],
+        Some("close_range") => vec![refused(libc::SYS_close_range, Vec::new(), libc::ENOSYS)?],
+        Some("root") => become_ordinary(&[])?,
+        Some("most-of-root") => become_ordinary(&KEPT)?,
         other => bail!("{other:?} is nothing that a kernel can lack here"),
     };
     let mut program = Command::new(words.next().context("a program")?);
@@ -28,6 +45,21 @@ fn main() -> Result<()> {
         seccompiler::apply_filter_all_threads(filter)?;
     }
     Err(program.args(words).exec().into())
+}
+
+/// Another user, who keeps these. There is one thread: what changes it changes the process.
+fn become_ordinary(kept: &[CapabilitySet]) -> Result<Vec<BpfProgram>> {
+    let (user, group) = (Uid::from_raw(USER), Gid::from_raw(USER));
+    set_keep_capabilities(true)?;
+    set_thread_groups(&[])?;
+    set_thread_res_gid(group, group, group)?;
+    set_thread_res_uid(user, user, user)?;
+    let all = kept.iter().copied().collect();
+    set_capabilities(None, CapabilitySets { effective: all, permitted: all, inheritable: all })?;
+    for one in kept {
+        configure_capability_in_ambient_set(*one, true)?;
+    }
+    Ok(Vec::new())
 }
 
 fn first_is(value: i32) -> Result<SeccompCondition> {

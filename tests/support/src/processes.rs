@@ -16,6 +16,8 @@ pub struct Process {
     pub parent: u32,
     /// Its process group.
     pub group: u32,
+    /// Its session.
+    pub session: u32,
     /// `R`, `S`, …; `Z` for a zombie.
     pub state: char,
     /// Processor time it has used, in hundredths of a second.
@@ -54,6 +56,7 @@ pub fn read(pid: u32) -> Result<Process> {
         pid,
         parent: field(4)?.parse()?,
         group: field(5)?.parse()?,
+        session: field(6)?.parse()?,
         state: field(3)?.parse()?,
         ticks: field(14)?.parse::<u64>()? + field(15)?.parse::<u64>()?,
         started: field(22)?.parse()?,

@@ -351,6 +351,8 @@ const HELD: &[Point] = &[
             "a_plugin_that_wants_all_memory_costs_one_setup",
             "a_plugin_that_comes_to_no_end_is_ended",
             "a_panic_wherever_it_is_costs_one_setup",
+            "a_worker_that_nobody_asks_uses_no_processor",
+            "no_worker_outlives_a_killed_host",
         ],
     ),
     (
@@ -358,6 +360,10 @@ const HELD: &[Point] = &[
         "no plugin reads what is another's",
         &[
             "what_a_plugin_reaches_for_is_refused",
+            "what_a_plugin_of_an_ordinary_users_host_reaches_for_is_refused",
+            "a_worker_gets_the_system_calls_that_it_needs_and_no_others",
+            "a_worker_has_no_rights_whatever_rights_its_host_has",
+            "what_a_constructor_reaches_for_is_refused",
             "a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_them_and_no_others",
         ],
     ),

@@ -1,7 +1,8 @@
 //! A plugin's file, read once and checked by its bytes before any of them runs.
 //!
-//! Constructors run inside `dlopen`, and a truncated library kills the process there (SIGBUS). So
-//! the file is checked first, and the loader opens exactly the bytes that were checked.
+//! A truncated library kills the process that opens it (SIGBUS), and the system's loader does more
+//! for a library than to map it. So the file is checked first, and what is opened is a copy of
+//! exactly the bytes that were checked, without its constructors (see [`elf`]).
 
 use std::{
     fs::File,
@@ -19,14 +20,18 @@ use object::{
     read::elf::{FileHeader, ProgramHeader},
 };
 
-use super::{digest::digest, exported_data::exported_data};
-use crate::refusal::Refusal;
+use super::{digest::digest, elf, exported_data::exported_data};
+use crate::{elf_fault::ElfFault, refusal::Refusal};
+
+/// Largest library that is read, in bytes. A plugin with debug information has some 50 MiB.
+const MAX_SIZE: u64 = 256 << 20;
 
 /// A readable library of this machine's architecture with a manifest this host accepts.
 pub struct LibraryFile {
     path: PathBuf,
     bytes: Vec<u8>,
     manifest: Manifest,
+    needed: Vec<String>,
     digest: String,
     signer: Option<String>,
 }
@@ -45,8 +50,9 @@ impl LibraryFile {
     pub(super) fn read_from(path: &Path, file: File) -> Result<Self, Refusal> {
         let bytes = read_whole(path, file)?;
         let manifest = check(path, &bytes)?;
+        let needed = elf::check(&bytes).map_err(|fault| unsafe_to_open(path, fault))?;
         let digest = digest(&bytes);
-        Ok(Self { path: path.to_owned(), bytes, manifest, digest, signer: None })
+        Ok(Self { path: path.to_owned(), bytes, manifest, needed, digest, signer: None })
     }
 
     /// The same, signed by the trusted key of that id.
@@ -63,6 +69,16 @@ impl LibraryFile {
     /// All of it.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// What is opened: the checked bytes, with constructors that run when they are called.
+    pub(crate) fn bytes_to_open(&self) -> Result<Vec<u8>, Refusal> {
+        elf::with_deferred_constructors(&self.bytes).map_err(|fault| unsafe_to_open(&self.path, fault))
+    }
+
+    /// The libraries that it needs, all of them the system's.
+    pub(crate) fn needed(&self) -> &[String] {
+        &self.needed
     }
 
     pub(super) const fn manifest(&self) -> &Manifest {
@@ -100,9 +116,19 @@ fn open(path: &Path) -> Result<File, Refusal> {
     File::open(path).map_err(|error| Refusal::Unreadable { file: path.to_owned(), error })
 }
 
-fn read_whole(path: &Path, mut file: File) -> Result<Vec<u8>, Refusal> {
+fn unsafe_to_open(path: &Path, fault: ElfFault) -> Refusal {
+    Refusal::UnsafeToOpen { file: path.to_owned(), fault }
+}
+
+fn read_whole(path: &Path, file: File) -> Result<Vec<u8>, Refusal> {
+    let too_large = || Refusal::TooLarge { file: path.to_owned(), wanted: MAX_SIZE };
+    if file.metadata().is_ok_and(|metadata| metadata.len() > MAX_SIZE) {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
-    match file.read_to_end(&mut bytes) {
+    // The limit once more, for a file that grows meanwhile and for what has no length.
+    match file.take(MAX_SIZE + 1).read_to_end(&mut bytes) {
+        Ok(length) if length as u64 > MAX_SIZE => Err(too_large()),
         Ok(_) => Ok(bytes),
         Err(error) => Err(Refusal::Unreadable { file: path.to_owned(), error }),
     }
@@ -215,6 +241,17 @@ mod tests {
         ];
         for (bytes, found) in cases {
             assert_eq!(refusal_of(bytes), format!("FILE: not a library: found {found}, wanted an ELF shared library"));
+        }
+    }
+
+    /// The file has holes, so that it takes no space.
+    #[test]
+    fn a_library_that_is_too_large_is_not_read() {
+        let file = tempfile::Builder::new().suffix(".so").tempfile().expect("a temporary file");
+        file.as_file().set_len(MAX_SIZE + 1).expect("a file with a hole");
+        for refusal in [LibraryFile::read(file.path()).err(), LibraryFile::digest_of(file.path()).err()] {
+            let message = refusal.expect("it is too large").to_string();
+            assert!(message.ends_with("found more than 268435456 bytes, wanted a library"), "{message}");
         }
     }
 

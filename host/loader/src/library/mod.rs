@@ -6,6 +6,7 @@
 //! that in order. [`sealed_library`] keeps exactly the bytes that were checked.
 
 mod digest;
+mod elf;
 mod exported_data;
 mod find;
 mod library_file;
@@ -18,6 +19,7 @@ mod verify;
 mod write_lock;
 
 pub(crate) use digest::digest;
+pub(crate) use elf::{LATE_INIT, LATE_INIT_ARRAY, LATE_INIT_ARRAY_SIZE, MAY_NEED};
 pub(crate) use find::find;
 pub use library_file::LibraryFile;
 pub use lock::Lock;

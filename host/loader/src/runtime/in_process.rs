@@ -103,7 +103,7 @@ impl Transport for InProcess {
 
 /// The thread: opens the library and replies until nobody can call any more.
 fn run(library: SealedLibrary, received: &mpsc::Receiver<Call>, opened: oneshot::Sender<Result<(), String>>) {
-    let plugin: Result<PluginRef, String> = open(library.as_fd());
+    let plugin: Result<PluginRef, String> = open(library.as_fd()).and_then(|library| library.plugin());
     mem::forget(library); // See `open_library::open`.
     match plugin {
         Ok(plugin) => {

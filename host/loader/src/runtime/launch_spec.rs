@@ -42,13 +42,14 @@ enum Source {
 }
 
 impl LaunchSpec {
-    /// A checked library, as a copy in memory that nobody can change. It runs in a worker, with the
-    /// limits and the clock that hold where the configuration says nothing.
+    /// A checked library, as a copy in memory that nobody can change and whose constructors run
+    /// only once the sandbox is closed. It runs in a worker, with the limits and the clock that
+    /// hold where the configuration says nothing.
     ///
     /// # Errors
     /// When there is no memory for the copy.
     pub fn library(file: &LibraryFile) -> Result<Self, Refusal> {
-        let sealed = SealedLibrary::of(file.bytes());
+        let sealed = SealedLibrary::of(&file.bytes_to_open()?, file.needed());
         let sealed = sealed.map_err(|error| Refusal::Unreadable { file: file.path().to_owned(), error })?;
         let spec = Self::new(file.path().display().to_string(), PluginInfo::of(file), Source::Library(sealed));
         Ok(Self { provider_ids: file.provider_ids(), ..spec })

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
     net::TcpListener,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, Stdio},
 };
@@ -32,6 +32,7 @@ pub struct HostBuilder {
     control: Option<PathBuf>,
     system: String,
     secret_key: Option<String>,
+    owner: Option<u32>,
 }
 
 impl HostBuilder {
@@ -51,6 +52,7 @@ impl HostBuilder {
             control: None,
             system: String::new(),
             secret_key: None,
+            owner: None,
         }
     }
 
@@ -117,6 +119,13 @@ impl HostBuilder {
         self
     }
 
+    /// Gives the folder to another user, as whom the program runs the host. Only root can.
+    #[must_use]
+    pub fn owned_by(mut self, user: u32) -> Self {
+        self.owner = Some(user);
+        self
+    }
+
     /// Logs at other levels.
     #[must_use]
     pub fn log(mut self, levels: &str) -> Self {
@@ -173,6 +182,7 @@ impl HostBuilder {
         fs::create_dir(&plugins)?;
         fs::set_permissions(&plugins, fs::Permissions::from_mode(0o755))?;
         self.copy_plugins(folder.path())?;
+        self.owner.map_or(Ok(()), |owner| hand_over(folder.path(), owner))?;
         Ok(folder)
     }
 
@@ -235,6 +245,14 @@ impl HostBuilder {
         }
         Ok(child)
     }
+}
+
+fn hand_over(folder: &Path, owner: u32) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { hand_over(&path, owner)? } else { chown(&path, Some(owner), Some(owner))? }
+    }
+    Ok(chown(folder, Some(owner), Some(owner))?)
 }
 
 fn toml_list(entries: &[String]) -> String {

@@ -16,6 +16,8 @@ static DIFFERENCES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"/\S*/target/(debug/deps|tmp)/", "[target]/"),
         // Only root can become another user.
         (r"sandbox limits, user, ", "sandbox limits, "),
+        // Kernels differ in how much of it they have.
+        (r"\blandlock \d of \d\b", "landlock"),
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
         (r"\b\d{4}-\d\d-\d\d \d\d?:\d\d(:\d\d)?(\.\d+)?( UTC| \+00:00:00)?", "[time]"),
         (r"\b\d{4}-\d\d-\d\d\b", "[date]"),

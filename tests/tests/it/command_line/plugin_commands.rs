@@ -23,7 +23,7 @@ fn a_good_plugin_passes_its_check() -> Result<()> {
       plugin  jackfield-plugin-example 0.1.0, abi 1.0
       file    FILE
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
     provider example (Example)
       step    name, run by the plugin
       hosts   none
@@ -36,7 +36,7 @@ fn a_good_plugin_passes_its_check() -> Result<()> {
       plugin  jackfield-plugin-slack 0.1.0, abi 1.0
       file    FILE
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
     provider slack (Slack)
       options client-id, client-secret, signing-secret, verification-token, api, scopes, user-scopes, authorize-url, token-url
       step    oauth2, run by the host, OAuth 2.0
@@ -92,7 +92,7 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
       plugin  jackfield-fixture-junk 0.1.0, abi 1.0
       file    FILE
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
     provider junk (Junk)
       step    a, run by the plugin
       hosts   none
@@ -135,7 +135,7 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
       plugin  jackfield-fixture-panics-in-create 0.1.0, abi 1.0
       file    FILE
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
     provider panics-in-create (PanicsInCreate)
       failed  the plugin panicked: made to panic at tests/fixtures/panics_in_create/src/lib.rs:[line]
     PROBLEM panics-in-create, made without options: the plugin panicked: made to panic at tests/fixtures/panics_in_create/src/lib.rs:[line]
@@ -202,7 +202,7 @@ async fn the_list_of_a_running_host_tells_how_its_plugins_are_doing() -> Result<
     owner.post("/extensions/panics-in-step/setup/", &[("name", "x")]).await?;
     owner.start_setup("acme", "two-steps").await?;
     let (_, listed) = host.output(&["plugin", "list"])?;
-    assert!(listed.contains("landlock, seccomp, undumpable, seccomp-sealed"), "{listed}");
+    assert!(redacted(&listed).contains("landlock, seccomp, seccomp-sealed, undumpable"), "{listed}");
     assert_snapshot!(redacted(&listed), @"
     example: running, in-process
       plugin  jackfield-plugin-example 0.1.0, abi 1.0
@@ -217,7 +217,7 @@ async fn the_list_of_a_running_host_tells_how_its_plugins_are_doing() -> Result<
       plugin  jackfield-fixture-misbehaving 0.1.0, abi 1.0
       file    plugins/libmisbehaving.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
       calls   3
       restarts 1
       error   the plugin panicked: panicked with  at tests/fixtures/misbehaving/src/misbehave.rs:[line]
@@ -247,7 +247,7 @@ async fn the_list_of_a_running_host_tells_how_its_plugins_are_doing() -> Result<
       plugin  jackfield-plugin-slack 0.1.0, abi 1.0
       file    plugins/libslack.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
       calls   0
       restarts 0
       slack (Slack): not configured, missing: client-id, client-secret

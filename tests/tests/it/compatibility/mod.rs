@@ -4,4 +4,4 @@
 mod future_host;
 mod future_plugin;
 mod released;
-mod worker_client;
+pub(crate) mod worker_client;

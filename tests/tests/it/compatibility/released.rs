@@ -224,7 +224,7 @@ fn a_1_0_plugin_passes_todays_check() -> Result<()> {
       plugin  jackfield-released-example-v1-0-0 1.0.0, abi 1.0
       file    FILE
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
     provider released-workshop (Released workshop)
       options url, key, tags
       step    page, run by the plugin
@@ -259,7 +259,7 @@ async fn the_options_of_a_1_0_plugin_are_still_checked_and_its_hosts_listed() ->
       plugin  jackfield-released-example-v1-0-0 1.0.0, abi 1.0
       file    plugins/libreleased_v1_0_0.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
       calls   0
       restarts 0
       released-workshop (Released workshop): configured
@@ -270,7 +270,7 @@ async fn the_options_of_a_1_0_plugin_are_still_checked_and_its_hosts_listed() ->
       plugin  jackfield-plugin-example 0.1.0, abi 1.0
       file    plugins/libexample.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
       calls   0
       restarts 0
       example (Example): configured

@@ -1,5 +1,5 @@
-//! A library whose constructor does harm when it is opened: it is refused or contained, and the
-//! host continues.
+//! A library whose constructor does harm: it runs when the sandbox is closed already, is refused or
+//! contained, and the host continues.
 
 use std::{
     fs,
@@ -111,6 +111,8 @@ async fn what_a_constructor_reaches_for_is_refused() -> Result<()> {
         "execute".to_owned(),
         "thread".to_owned(),
         "fork".to_owned(),
+        "orphan".to_owned(),
+        "filter".to_owned(),
         // This process: a constructor that can end the test can end a host.
         format!("kill:{}", std::process::id()),
     ];
@@ -126,6 +128,8 @@ async fn what_a_constructor_reaches_for_is_refused() -> Result<()> {
         assert!(expected.contains(&got), "{behaviour} got {got:?}");
     }
     assert!(!made.exists());
+    let listed = app.host.run(&["plugin", "list"], "")?;
+    assert_eq!(listed.matches("seccomp-sealed").count(), 1 + behaviours.len(), "{listed}");
     app.example_works().await?;
     let workers = app.workers(1 + behaviours.len())?;
     app.assert_nothing_is_left(&workers)

@@ -9,6 +9,7 @@ use jackfield_test_support::{
     stand_in_slack::StandInSlack,
 };
 
+use super::confinement::assert_held;
 use crate::{
     app::plugin_app::{PluginApp, left, readable},
     app::program,
@@ -125,7 +126,11 @@ async fn a_worker_that_stops_itself_or_calls_another_abi_is_ended_or_refused() -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_plugin_reaches_for_is_refused() -> Result<()> {
-    let app = PluginApp::new(DEADLINE).await?;
+    assert_all_is_refused(PluginApp::new(DEADLINE).await?).await
+}
+
+/// Makes each provider reach for what is not its own.
+pub(super) async fn assert_all_is_refused(app: PluginApp) -> Result<()> {
     let workers = app.workers(2)?;
     let (host, folder) = (app.host.pid().to_string(), app.host.folder().to_owned());
     let (key, made) = (folder.join("data/secret.key"), folder.join("data/made-by-a-plugin"));
@@ -140,6 +145,7 @@ async fn what_a_plugin_reaches_for_is_refused() -> Result<()> {
         ("forks", String::new()),
         ("threads", String::new()),
         ("kills-its-parent", host.clone()),
+        ("asks-for-signals", host.clone()),
         ("traces-its-parent", host.clone()),
         ("loosens-its-limits", String::new()),
         ("asks-the-kernel", String::new()),
@@ -176,24 +182,6 @@ async fn a_worker_inherits_nothing_but_its_socket() -> Result<()> {
     assert_eq!(app.harm("environment", "").await?.data["name"], "nothing");
     for worker in app.workers(2)? {
         assert_held(&worker)?;
-    }
-    Ok(())
-}
-
-fn assert_held(worker: &Process) -> Result<()> {
-    let of = |file: &str| format!("/proc/{}/{file}", worker.pid);
-    let status = fs::read_to_string(of("status"))?;
-    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-    assert!(line("NoNewPrivs:").ends_with('1') && line("Seccomp:").ends_with('2'), "{status}");
-    assert!(line("CapEff:").ends_with("0000000000000000") && !line("Uid:").contains("\t0"), "{status}");
-    // Only root can read the rest; the worker's own user cannot.
-    if let Ok(environment) = fs::read(of("environ")) {
-        assert_eq!(environment, b"");
-        let descriptors = fs::read_dir(of("fd"))?.map(|entry| Ok(fs::read_link(entry?.path())?.display().to_string()));
-        let mut descriptors: Vec<String> = descriptors.collect::<Result<_>>()?;
-        descriptors.sort();
-        let kinds: Vec<_> = descriptors.iter().map(|name| name.split(':').next().unwrap_or_default()).collect();
-        assert_eq!(kinds, ["/dev/null", "/dev/null", "pipe", "socket"], "{descriptors:?}");
     }
     Ok(())
 }

@@ -105,6 +105,29 @@ fn a_library_for_another_architecture() -> Result<()> {
     Ok(())
 }
 
+/// Unit tests go through all that the system's loader would act on.
+#[test]
+fn a_library_that_would_change_the_process_is_refused_before_any_of_it_runs() -> Result<()> {
+    let said = refused("example", |bytes| {
+        let stack = 0x6474_e551_u32.to_le_bytes();
+        let header = (64..1024).step_by(56).find(|at| bytes[*at..*at + 4] == stack).expect("a header for the stack");
+        bytes[header + 4] |= 1;
+    })?;
+    assert_snapshot!(mistakes(&said), @r"
+    default-integrations: FILE: found an executable stack, wanted a stack that holds data only
+      help: link it with `-z noexecstack`, and give each assembly file a `.note.GNU-stack` section
+    ");
+    let said = refused("example", |bytes| {
+        let name = bytes.windows(12).position(|part| part == b"libgcc_s.so.").expect("a needed library");
+        bytes[name..name + 12].copy_from_slice(b"libcrypto.so");
+    })?;
+    assert_snapshot!(mistakes(&said), @r#"
+    default-integrations: FILE: needs the library "libcrypto.so1", wanted nothing but the C library (libc, libm, libgcc_s and their like)
+      help: link that library statically: a worker opens no files
+    "#);
+    Ok(())
+}
+
 #[test]
 fn a_library_without_a_plugin_inside() -> Result<()> {
     let said = refused("no_plugin", |_| ())?;
@@ -193,7 +216,7 @@ fn a_plugin_on_disk_that_is_not_listed_is_never_opened() -> Result<()> {
       plugin  jackfield-plugin-example 0.1.0, abi 1.0
       file    plugins/libexample.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
       calls   0
       restarts 0
       example (Example): configured
@@ -243,7 +266,7 @@ fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
       plugin  jackfield-plugin-slack 0.1.0, abi 1.0
       file    [target]/libslack.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
     provider slack (Slack)
       options client-id, client-secret, signing-secret, verification-token, api, scopes, user-scopes, authorize-url, token-url
       step    oauth2, run by the host, OAuth 2.0
@@ -257,7 +280,7 @@ fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
       plugin  jackfield-plugin-slack 0.1.0, abi 1.0
       file    plugins/libslack.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
       calls   0
       restarts 0
       slack (Slack): not configured, missing: client-id, client-secret

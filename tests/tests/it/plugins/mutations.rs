@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    os::unix::process::CommandExt,
     path::Path,
     process::{Command, Output, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
@@ -115,25 +114,26 @@ fn flipped(bytes: &mut [u8], (start, length): (usize, usize), random: &mut Rng, 
     format!("{flips} bits flipped {whither} ({start}+{length})")
 }
 
-/// Checks a file as an operator does, in its own process group, and waits until no process of the
-/// group is left.
+/// Checks a file as an operator does, in a session of its own, and waits until no process of the
+/// session is left.
 fn checked(folder: &Path, file: &Path) -> Result<Output> {
-    let child = Command::new(program().path)
+    let child = Command::new("setsid")
+        .arg(program().path)
         .arg("--config")
         .arg(folder.join("jackfield.toml"))
         .args(["plugin", "check", "--questions", "0"])
         .arg(file)
         .current_dir(folder)
-        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let group = child.id();
+    // `setsid` becomes the program.
+    let session = child.id();
     let output = child.wait_with_output()?;
     let left = || {
         let mut left = processes::all()?;
-        left.retain(|process| process.group == group && process.is_alive());
+        left.retain(|process| process.session == session && process.is_alive());
         Ok(left)
     };
     until(left, Vec::is_empty).context("left behind")?;

@@ -140,7 +140,7 @@ fn an_author_checks_a_build_wherever_it_lies_and_reads_what_a_host_would_say() -
       plugin  jackfield-fixture-leaves-a-mark 0.1.0, abi 1.0
       file    plugins/libleaves_a_mark.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
     provider leaves-a-mark (LeavesAMark)
       hosts   none
       asked   200 questions: 26 event, 94 integration, 29 refresh, 28 revocation, 23 webhook; slowest [duration], largest 92 bytes

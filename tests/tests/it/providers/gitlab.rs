@@ -159,7 +159,7 @@ async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
       plugin  jackfield-plugin-gitlab 0.1.0, abi 1.0
       file    plugins/libgitlab.so
       sha256  [digest]
-      sandbox limits, parent, no-new-privileges, landlock, seccomp, undumpable, seccomp-sealed
+      sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
       calls   5
       restarts 0
       gitlab (GitLab): configured

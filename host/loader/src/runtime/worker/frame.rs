@@ -2,29 +2,27 @@
 //! directions.
 //!
 //! `length: u32 LE` (of what follows), `call: u64 LE`, payload. The payload of a call is the op's
-//! length in one byte, the op and the JSON body; that of a reply is the JSON. Call 0 is the
-//! worker's [`Ready`].
+//! length in one byte, the op and the JSON body; that of a reply is the JSON. Call 0 is the start:
+//! the worker says what confines it, the host looks whether that is so and answers with an empty
+//! payload, and then the library runs and the worker is [`Ready`].
 
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
-
-use super::sandbox::Sandbox;
 
 /// Bytes before the payload.
 pub(super) const HEAD: usize = LENGTH + CALL;
 const LENGTH: usize = size_of::<u32>();
 const CALL: usize = size_of::<u64>();
 
-/// The call of [`Ready`]; the others count from 1.
-pub(super) const READY: u64 = 0;
+/// The call of the messages before the first call; the others count from 1.
+pub(super) const START: u64 = 0;
 
-/// A worker's first message.
+/// A worker's second message. It comes after code of the library has run, so that no more than that
+/// hangs on it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Ready {
-    /// Its sandbox.
-    pub(super) sandbox: Sandbox,
     /// Why it cannot take calls; `None` when it can.
     pub(super) failed: Option<String>,
 }
@@ -55,6 +53,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Whether it is the host's [`go_ahead`].
+    pub(super) fn is_go_ahead(&self) -> bool {
+        self.number == START && self.payload.is_empty()
+    }
+
     /// Waits for the next call; `None` when the host has closed its end.
     pub(super) fn read(socket: &mut impl Read) -> io::Result<Option<Self>> {
         let mut bytes = [0; HEAD];
@@ -74,6 +77,11 @@ impl Call {
         let (op, body) = rest.split_at_checked(usize::from(*length))?;
         Some((std::str::from_utf8(op).ok()?, body))
     }
+}
+
+/// The host's word that the library may run.
+pub(super) fn go_ahead() -> Option<Vec<u8>> {
+    frame(START, &[])
 }
 
 /// A call as the host writes it.
@@ -98,6 +106,13 @@ mod tests {
         insta::assert_snapshot!(format!("{bytes:?}"), @"[16, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 5, 115, 116, 97, 114, 116, 123, 125]");
         let call = Call::read(&mut bytes.as_slice()).expect("whole").expect("there is one");
         assert_eq!((call.number, call.parts()), (7, Some(("start", b"{}".as_slice()))));
+    }
+
+    #[test]
+    fn the_library_runs_at_the_hosts_word_only() {
+        let read = |bytes: Option<Vec<u8>>| Call::read(&mut bytes.expect("short").as_slice()).expect("whole");
+        assert!(read(go_ahead()).is_some_and(|call| call.is_go_ahead()));
+        assert!(read(call(0, "start", b"{}")).is_some_and(|call| !call.is_go_ahead()));
     }
 
     #[test]

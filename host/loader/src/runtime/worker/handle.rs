@@ -8,21 +8,25 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex as Lock;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
-    process::{Child, ChildStderr},
+    process::Child,
     sync::Mutex,
-    task::JoinHandle,
     time::timeout,
 };
 
 use super::{
-    exit_cause::{STDERR_TAIL_LENGTH, exit_cause},
+    descriptors::{HangUp, give},
+    exit_cause::exit_cause,
     frame::{self, HEAD, Ready},
+    kernel_record::{KernelRecord, confirmed},
     process::WorkerCommand,
     sandbox::Sandbox,
     spawn::spawn_worker,
+    stderr_tail::StderrTail,
 };
 use crate::{
     library::SealedLibrary,
@@ -47,6 +51,9 @@ pub(crate) struct Worker {
     limits: Limits,
     sandbox: Sandbox,
     pid: Option<u32>,
+    /// System-call filters that it has from the host.
+    inherited_filters: u32,
+    _hang_up: HangUp,
 }
 
 struct Connection {
@@ -54,8 +61,7 @@ struct Connection {
     calls: u64,
     /// A call has no reply yet. If the next caller finds this set, the caller before has gone away.
     is_waiting: bool,
-    /// Reads the worker's standard error to its end, and keeps the last of it.
-    stderr_tail: JoinHandle<String>,
+    stderr: StderrTail,
 }
 
 /// Why a call got no reply.
@@ -76,16 +82,19 @@ impl From<io::Error> for ExchangeError {
 const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Worker {
-    /// Starts a process for the library and waits until it takes calls.
+    /// Starts a process for the library, looks whether it is confined, and waits until it takes
+    /// calls.
     pub(crate) async fn start(plugin: &str, library: &SealedLibrary, limits: Limits) -> Result<Self, TransportError> {
         let spawned = spawn(plugin, library, limits).await;
         let worker = spawned.map_err(|error| TransportError::NoWorker(error.to_string()))?;
-        let ready = worker.ready().await?;
-        match ready.failed {
-            None => Ok(Self { sandbox: ready.sandbox, ..worker }),
-            Some(_) if worker.limits.is_sandbox_required && !ready.sandbox.missing.is_empty() => {
-                Err(TransportError::NotSandboxed(ready.sandbox.missing.join(", ")))
-            }
+        let sandbox = worker.confirmed_sandbox().await?;
+        if worker.limits.is_sandbox_required && !sandbox.missing.is_empty() {
+            return Err(TransportError::NotSandboxed(sandbox.missing.join(", ")));
+        }
+        let go_ahead = frame::go_ahead().ok_or(TransportError::Protocol("the start is too long"))?;
+        let Ready { failed } = worker.start_message(&go_ahead).await?;
+        match failed {
+            None => Ok(Self { sandbox, ..worker }),
             Some(found) => Err(TransportError::NotLoaded(found)),
         }
     }
@@ -100,9 +109,19 @@ impl Worker {
         self.pid
     }
 
-    async fn ready(&self) -> Result<Ready, TransportError> {
+    /// What confines it, before anything of its library has run.
+    async fn confirmed_sandbox(&self) -> Result<Sandbox, TransportError> {
+        let said: Sandbox = self.start_message(&[]).await?;
+        let record = self.pid.ok_or_else(|| io::ErrorKind::NotFound.into()).and_then(KernelRecord::of);
+        let mut sandbox = confirmed(said, record, self.inherited_filters);
+        sandbox.held.push("undumpable".to_owned());
+        sandbox.note("stopped-between-calls", self.signal(Signal::STOP));
+        Ok(sandbox)
+    }
+
+    async fn start_message<T: DeserializeOwned>(&self, call: &[u8]) -> Result<T, TransportError> {
         let mut connection = self.connection.lock().await;
-        let message = self.exchange(&mut connection, frame::READY, &[]).await?;
+        let message = self.exchange(&mut connection, frame::START, call).await?;
         serde_json::from_slice(&message).map_err(|_| TransportError::Protocol("its first words cannot be read"))
     }
 
@@ -128,9 +147,14 @@ impl Worker {
         self.exchange(&mut connection, number, &call).await
     }
 
+    /// Lets it run for the length of a call. While nobody asks it anything it is stopped, so that
+    /// it uses no processor.
     async fn exchange(&self, connection: &mut Connection, number: u64, call: &[u8]) -> Result<Vec<u8>, TransportError> {
         connection.is_waiting = true;
-        let error = match timeout(self.limits.deadline, connection.exchange(number, call)).await {
+        let running = Running::resume(self);
+        let exchanged = timeout(self.limits.deadline, connection.exchange(number, call)).await;
+        drop(running);
+        let error = match exchanged {
             Ok(Ok(reply)) => {
                 connection.is_waiting = false;
                 return Ok(reply);
@@ -143,6 +167,14 @@ impl Worker {
         Err(error)
     }
 
+    /// Signals it, unless it has ended. Its process id is its own until the child is waited for,
+    /// which happens under this lock.
+    fn signal(&self, signal: Signal) -> rustix::io::Result<()> {
+        let child = self.child.lock();
+        let pid = child.as_ref().and_then(Child::id).and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        pid.map_or(Ok(()), |pid| kill_process(pid, signal))
+    }
+
     /// Kills it; the runtime reaps it.
     fn end(&self) {
         drop(self.child.lock().take());
@@ -150,15 +182,33 @@ impl Worker {
 
     /// Waits for the end of a worker that has closed its socket. The answer is why it ended.
     async fn wait_for_exit(&self, connection: &mut Connection) -> TransportError {
+        let _ = self.signal(Signal::CONT);
         let Some(mut child) = self.child.lock().take() else { return TransportError::Gone };
         let status = timeout(EXIT_TIMEOUT, child.wait()).await;
         drop(child);
-        let stderr = timeout(EXIT_TIMEOUT, &mut connection.stderr_tail).await;
-        let stderr = stderr.ok().and_then(Result::ok).unwrap_or_default();
+        let stderr = timeout(EXIT_TIMEOUT, connection.stderr.last_words()).await.unwrap_or_default();
         match status {
             Ok(Ok(status)) => exit_cause(status, &stderr, self.limits.memory),
             _ => TransportError::Protocol("it has closed its socket"),
         }
+    }
+}
+
+/// A worker that may use a processor, as long as this lives: also a caller that goes away leaves it
+/// stopped.
+struct Running<'a>(&'a Worker);
+
+impl<'a> Running<'a> {
+    fn resume(worker: &'a Worker) -> Self {
+        // What cannot be stopped need not be resumed: see `confirmed_sandbox`.
+        let _ = worker.signal(Signal::CONT);
+        Self(worker)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.signal(Signal::STOP);
     }
 }
 
@@ -178,46 +228,48 @@ impl Connection {
         !matches!(self.socket.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Reads what the worker says on its standard error meanwhile, so that it need not wait.
     async fn exchange(&mut self, number: u64, call: &[u8]) -> Result<Vec<u8>, ExchangeError> {
-        self.socket.write_all(call).await?;
-        let mut head = [0; HEAD];
-        self.socket.read_exact(&mut head).await?;
-        let invalid = |error| Err(ExchangeError::Invalid(error));
-        let Some((length, answered)) = frame::head(head) else {
-            return invalid(TransportError::Protocol("a frame that cannot be"));
-        };
-        if length > LARGEST_REPLY {
-            return invalid(TransportError::Oversized);
+        let Self { socket, stderr, .. } = self;
+        stderr.renew_budget();
+        tokio::select! {
+            biased;
+            exchanged = exchange(socket, number, call) => exchanged,
+            never = stderr.read() => match never {},
         }
-        if answered != number {
-            return invalid(TransportError::Protocol("an answer to another question"));
-        }
-        let mut reply = vec![0; length];
-        self.socket.read_exact(&mut reply).await?;
-        Ok(reply)
     }
+}
+
+async fn exchange(socket: &mut UnixStream, number: u64, call: &[u8]) -> Result<Vec<u8>, ExchangeError> {
+    socket.write_all(call).await?;
+    let mut head = [0; HEAD];
+    socket.read_exact(&mut head).await?;
+    let invalid = |error| Err(ExchangeError::Invalid(error));
+    let Some((length, answered)) = frame::head(head) else {
+        return invalid(TransportError::Protocol("a frame that cannot be"));
+    };
+    if length > LARGEST_REPLY {
+        return invalid(TransportError::Oversized);
+    }
+    if answered != number {
+        return invalid(TransportError::Protocol("an answer to another question"));
+    }
+    let mut reply = vec![0; length];
+    socket.read_exact(&mut reply).await?;
+    Ok(reply)
 }
 
 async fn spawn(plugin: &str, library: &SealedLibrary, limits: Limits) -> io::Result<Worker> {
     let (ours, theirs) = Socket::pair()?;
     ours.set_nonblocking(true)?;
-    let command = WorkerCommand { plugin, memory: limits.memory, is_sandbox_required: limits.is_sandbox_required };
-    let mut child = spawn_worker(command.arguments(), theirs, library.as_fd().try_clone_to_owned()?).await?;
-    let stderr_tail = tokio::spawn(read_tail(child.stderr.take()));
-    let socket = UnixStream::from_std(ours)?;
-    let connection = Connection { socket, calls: 0, is_waiting: false, stderr_tail };
+    let hang_up = give(&ours, library.as_fd())?;
+    let needed = library.needed().iter().map(String::as_str).collect();
+    let command = WorkerCommand { plugin, memory: limits.memory, needed };
+    let (mut child, inherited_filters) = spawn_worker(command.arguments(), theirs).await?;
+    let stderr = StderrTail::new(child.stderr.take());
+    let connection = Connection { socket: UnixStream::from_std(ours)?, calls: 0, is_waiting: false, stderr };
     let pid = child.id();
     let (connection, child) = (Mutex::new(connection), Lock::new(Some(child)));
-    Ok(Worker { connection, child, limits, sandbox: Sandbox::default(), pid })
-}
-
-/// Reads everything, so that a worker never waits for a reader, and keeps the end.
-async fn read_tail(stderr: Option<ChildStderr>) -> String {
-    let Some(mut stderr) = stderr else { return String::new() };
-    let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
-    while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
-        kept.extend_from_slice(&chunk[..length]);
-        kept.drain(..kept.len().saturating_sub(STDERR_TAIL_LENGTH));
-    }
-    String::from_utf8_lossy(&kept).into_owned()
+    let sandbox = Sandbox::default();
+    Ok(Worker { connection, child, limits, sandbox, pid, inherited_filters, _hang_up: hang_up })
 }

@@ -1,9 +1,9 @@
 //! A library in a process of its own: both ends of the conversation, and the rights that the
-//! process drops before it opens the library.
+//! process drops before the library runs.
 //!
 //! The host re-executes its own binary (`spawn`) with one end of a socket pair. `process` runs
-//! there, held by `sandbox` and `syscall_filter`; `handle` is the host's end. `frame` is
-//! the format on the socket.
+//! there, held by `sandbox`, `capabilities` and `syscall_filter`. `handle` is the host's end, which
+//! looks in `kernel_record` whether the sandbox holds. `frame` is the format on the socket.
 //!
 //! A program that loads plugins therefore calls [`init`] first in its `main`:
 //!
@@ -12,13 +12,16 @@
 //! // … the rest of `main`
 //! ```
 
+mod capabilities;
 mod descriptors;
 mod exit_cause;
 mod frame;
 mod handle;
+mod kernel_record;
 mod process;
 mod sandbox;
 mod spawn;
+mod stderr_tail;
 mod syscall_filter;
 
 pub(super) use handle::{Limits, Worker};

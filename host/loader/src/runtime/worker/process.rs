@@ -1,5 +1,5 @@
-//! The worker process: it enters its sandbox, opens its library and answers calls until its socket
-//! closes.
+//! The worker process: it enters its sandbox, opens its library and, once the host has looked at
+//! the sandbox, runs the library and answers calls until its socket closes.
 //!
 //! Nothing of the host is in it: no settings, no environment, no other descriptor, no second
 //! thread. It is dispatched before anything else of the command line, because a filter holds only
@@ -8,13 +8,14 @@
 use std::{ffi::OsString, fs::File, os::fd::AsFd, process::ExitCode};
 
 use jackfield_plugin_abi::root::PluginRef;
+use serde::Serialize;
 
 use super::{
-    descriptors,
+    descriptors::{self, Descriptors},
     frame::{self, Call, Ready},
-    sandbox::Sandbox,
+    sandbox::{Sandbox, hide},
 };
-use crate::runtime::open_library::open;
+use crate::runtime::open_library::{open, open_system_library};
 
 /// The first argument of a process that is a worker.
 pub const COMMAND: &str = "plugin-worker";
@@ -25,25 +26,18 @@ pub(super) struct WorkerCommand<'a> {
     pub(super) plugin: &'a str,
     /// Largest address space, in MiB.
     pub(super) memory: u64,
-    /// Whether the whole sandbox has to hold.
-    pub(super) is_sandbox_required: bool,
+    /// The system's libraries that the plugin needs.
+    pub(super) needed: Vec<&'a str>,
 }
 
 impl WorkerCommand<'_> {
     pub(super) fn arguments(&self) -> [String; 4] {
-        let sandbox = if self.is_sandbox_required { "required" } else { "best-effort" };
-        [COMMAND.to_owned(), self.plugin.to_owned(), self.memory.to_string(), sandbox.to_owned()]
+        [COMMAND.to_owned(), self.plugin.to_owned(), self.memory.to_string(), self.needed.join(",")]
     }
 
     fn parse(arguments: &[String]) -> Option<WorkerCommand<'_>> {
-        let [plugin, memory, sandbox] = arguments else { return None };
-        Some(WorkerCommand { plugin, memory: memory.parse().ok()?, is_sandbox_required: sandbox == "required" })
-    }
-
-    /// Whether the library may run, or go on running, in this sandbox.
-    fn check(&self, sandbox: &Sandbox) -> Result<(), String> {
-        let holds = sandbox.missing.is_empty() || !self.is_sandbox_required;
-        if holds { Ok(()) } else { Err("the sandbox does not hold".to_owned()) }
+        let [plugin, memory, needed] = arguments else { return None };
+        Some(WorkerCommand { plugin, memory: memory.parse().ok()?, needed: needed.split(',').collect() })
     }
 }
 
@@ -75,20 +69,26 @@ fn run_from(arguments: impl Iterator<Item = OsString>) -> Result<(), ()> {
     run(&command).map_err(|error| eprintln!("error: {error}"))
 }
 
+/// Nothing of the library runs before the host has seen that the sandbox holds.
 fn run(command: &WorkerCommand<'_>) -> std::io::Result<()> {
-    let (mut socket, library) = descriptors::take()?;
-    let mut sandbox = Sandbox::enter(command.memory);
-    let opened = command.check(&sandbox).and_then(|()| open(library.as_fd()));
+    let Descriptors { mut socket, library, hang_up } = descriptors::take()?;
+    command.needed.iter().for_each(|name| open_system_library(name));
+    let mut sandbox = Sandbox::enter(command.memory, hang_up.as_fd());
+    let opened = open(library.as_fd());
     drop(library);
-    sandbox.seal();
-    let opened = opened.and_then(|plugin| command.check(&sandbox).map(|()| plugin));
-    send_ready(&mut socket, sandbox, opened.as_ref().err())?;
-    opened.map_or(Ok(()), |plugin| answer_calls(&mut socket, plugin))
+    sandbox.seal(hang_up.as_fd());
+    send(&mut socket, &sandbox)?;
+    if !Call::read(&mut socket)?.is_some_and(|call| call.is_go_ahead()) {
+        return Ok(());
+    }
+    hide()?;
+    let plugin = opened.and_then(|library| library.plugin());
+    send(&mut socket, &Ready { failed: plugin.as_ref().err().cloned() })?;
+    plugin.map_or(Ok(()), |plugin| answer_calls(&mut socket, plugin))
 }
 
-fn send_ready(socket: &mut File, sandbox: Sandbox, failed: Option<&String>) -> std::io::Result<()> {
-    let ready = Ready { sandbox, failed: failed.cloned() };
-    frame::reply(socket, frame::READY, &serde_json::to_vec(&ready)?)
+fn send(socket: &mut File, message: &impl Serialize) -> std::io::Result<()> {
+    frame::reply(socket, frame::START, &serde_json::to_vec(message)?)
 }
 
 fn answer_calls(socket: &mut File, plugin: PluginRef) -> std::io::Result<()> {

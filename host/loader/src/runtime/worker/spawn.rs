@@ -9,16 +9,19 @@ use std::{
     thread,
 };
 
+use rustix::thread::set_no_new_privs;
 use tokio::{
     process::{Child, Command},
     runtime::Handle,
     sync::oneshot,
 };
 
+use super::kernel_record::KernelRecord;
+
 struct SpawnRequest {
     command: Command,
     runtime: Handle,
-    spawned: oneshot::Sender<io::Result<Child>>,
+    spawned: oneshot::Sender<io::Result<(Child, u32)>>,
 }
 
 static SPAWNER: OnceLock<mpsc::Sender<SpawnRequest>> = OnceLock::new();
@@ -27,10 +30,14 @@ fn spawner() -> &'static mpsc::Sender<SpawnRequest> {
     SPAWNER.get_or_init(|| {
         let (requests, received) = mpsc::channel::<SpawnRequest>();
         let started = thread::Builder::new().name("plugin-spawner".to_owned()).spawn(move || {
+            // A program with capabilities of its own, as by `setcap`, would give them to each
+            // worker. Where the kernel does not know this, the worker says so.
+            let _ = set_no_new_privs(true);
+            let filters = KernelRecord::of_this_thread().ok().and_then(|record| record.filters()).unwrap_or_default();
             while let Ok(SpawnRequest { mut command, runtime, spawned }) = received.recv() {
                 // The caller's runtime watches for the end of the child.
                 let _inside = runtime.enter();
-                let _ = spawned.send(command.spawn());
+                let _ = spawned.send(command.spawn().map(|child| (child, filters)));
             }
         });
         started.expect("the system can start one thread more");
@@ -38,12 +45,9 @@ fn spawner() -> &'static mpsc::Sender<SpawnRequest> {
     })
 }
 
-/// Starts this very binary again, with nothing but the arguments, a socket, a library and a pipe
-/// for its standard error.
-///
-/// Socket and library travel as standard input and output, so that no code runs between fork and
-/// exec.
-pub(super) async fn spawn_worker(arguments: [String; 4], socket: UnixStream, library: OwnedFd) -> io::Result<Child> {
+/// Starts this very binary again, with nothing but the arguments, a socket and a pipe for its
+/// standard error. Results also in the number of system-call filters that it inherits.
+pub(super) async fn spawn_worker(arguments: [String; 4], socket: UnixStream) -> io::Result<(Child, u32)> {
     // The link and not the path: after an upgrade on disk this is still the binary that runs.
     let mut command = Command::new("/proc/self/exe");
     command
@@ -52,8 +56,11 @@ pub(super) async fn spawn_worker(arguments: [String; 4], socket: UnixStream, lib
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::from(OwnedFd::from(socket)))
-        .stdout(Stdio::from(library))
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        // A terminal's signals are for the host, which ends its workers itself. And a host in a
+        // group with stopped processes would be sent SIGHUP when whoever started it exits.
+        .process_group(0)
         .kill_on_drop(true);
     let (spawned, is_spawned) = oneshot::channel();
     let request = SpawnRequest { command, runtime: Handle::current(), spawned };
