@@ -32,30 +32,37 @@ use crate::{
 /// Answers one op.
 pub fn call(registry: &Registry, op: &str, body: &[u8]) -> Vec<u8> {
     install_hook();
-    let mut log = Vec::new();
+    let mut notes = Notes::default();
     match op {
-        op::PROVIDERS => reply(catch(|| Ok(providers(registry))), log),
-        op::CREATE => reply(catch(|| create(registry, read(body)?)), log),
+        op::PROVIDERS => reply(catch(|| Ok(providers(registry))), notes),
+        op::CREATE => reply(catch(|| create(registry, read(body)?)), notes),
         op::START => {
-            let result = run_task(registry, || start(registry, read(body)?), &mut log);
-            reply(result, log)
+            let result = run_task(registry, || start(registry, read(body)?), &mut notes);
+            reply(result, notes)
         }
         op::RESUME => {
-            let result = run_task(registry, || resume(registry, read(body)?), &mut log);
-            reply(result, log)
+            let result = run_task(registry, || resume(registry, read(body)?), &mut notes);
+            reply(result, notes)
         }
-        op::DROP => reply(catch(|| drop_ids(registry, read(body)?)), log),
+        op::DROP => reply(catch(|| drop_ids(registry, read(body)?)), notes),
         other => {
             let fault = Fault::new(FaultKind::Unsupported, format!("the op `{other}` is not known to this plugin"));
-            reply::<()>(Err(fault), log)
+            reply::<()>(Err(fault), notes)
         }
     }
 }
 
-fn reply<T: Serialize>(result: Result<T, Fault>, log: Vec<LogLine>) -> Vec<u8> {
+/// What the author's code has told the host besides its answer.
+#[derive(Default)]
+struct Notes {
+    log: Vec<LogLine>,
+    reach: Vec<String>,
+}
+
+fn reply<T: Serialize>(result: Result<T, Fault>, Notes { log, reach }: Notes) -> Vec<u8> {
     let reply = match result {
-        Ok(value) => Reply { log, ..Reply::ok(value) },
-        Err(fault) => Reply { log, ..Reply::fault(fault) },
+        Ok(value) => Reply { log, reach, ..Reply::ok(value) },
+        Err(fault) => Reply { log, reach, ..Reply::fault(fault) },
     };
     serde_json::to_vec(&reply).expect("envelopes are plain JSON")
 }
@@ -127,12 +134,12 @@ fn description(instance: u64, provider: &BuiltProvider) -> Result<CreateOut, Fau
 fn run_task(
     registry: &Registry,
     task: impl FnOnce() -> Result<(u64, Task), Fault>,
-    log: &mut Vec<LogLine>,
+    notes: &mut Notes,
 ) -> Result<TaskOut, Fault> {
     let (id, task) = catch(task)?;
     let (instance, host) = (task.instance, task.host.clone());
     let result = poll(registry, id, task);
-    log.extend(host.take_log());
+    *notes = Notes { log: host.take_log(), reach: host.take_reach() };
     if matches!(&result, Err(fault) if fault.kind == FaultKind::Panicked) {
         recreate_instance(registry, instance);
     }
@@ -159,10 +166,11 @@ fn task_future(
         steps.find(|(name, _)| name == wanted).map(|(_, step)| step)
     };
     match question {
-        Question::View { view, request, state } => {
-            let Some(PipelineStep::View(view)) = step(&view) else { return Err(no_such("view")) };
+        Question::View { view: name, request, state } => {
+            let Some(PipelineStep::View(view)) = step(&name) else { return Err(no_such("view")) };
             let state = Arc::new(Mutex::new(state));
-            let step = Step::new(request, state.clone(), host.clone());
+            let next_server = instance.provider.pipeline.next_server(&name);
+            let step = Step::new(request, state.clone(), host.clone(), next_server);
             let future = create_future(registry, id, || view.clone().dispatch(step))?;
             Ok(TaskFuture::View { future, state })
         }

@@ -34,6 +34,8 @@ struct Exchange {
     request: Option<HostRequest>,
     input: Option<Input>,
     log: Vec<LogLine>,
+    /// URLs whose hosts a step wants to reach.
+    reach: Vec<String>,
     /// Seconds since 1970-01-01 UTC. 0 if the host does not send its time.
     now: u64,
 }
@@ -155,6 +157,14 @@ impl Host {
 
     pub(crate) fn take_log(&self) -> Vec<LogLine> {
         std::mem::take(&mut self.exchange().log)
+    }
+
+    pub(crate) fn reach(&self, url: &str) {
+        self.exchange().reach.push(url.to_owned());
+    }
+
+    pub(crate) fn take_reach(&self) -> Vec<String> {
+        std::mem::take(&mut self.exchange().reach)
     }
 
     pub(crate) fn set_input(&self, input: Input) {

@@ -7,6 +7,7 @@ struct Readme;
 
 mod error;
 mod export;
+mod from_state;
 mod glue;
 mod host;
 mod known_options;

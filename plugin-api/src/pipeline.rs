@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use crate::{Answer, OAuth2, Result, State, Step};
+use crate::{Answer, OAuth2, Result, State, Step, from_state::FromState};
 
 /// A step that the plugin runs itself.
 ///
@@ -61,9 +61,6 @@ pub(crate) enum PipelineStep {
     OAuth2FromState(Arc<FromState>),
 }
 
-/// Describes an authorization server that depends on what earlier steps have bound.
-pub(crate) type FromState = dyn Fn(&State) -> Result<OAuth2> + Send + Sync;
-
 impl Pipeline {
     /// A pipeline without steps. The host builds the integration at once.
     #[must_use]
@@ -89,8 +86,14 @@ impl Pipeline {
     /// Like [`oauth2`](Self::oauth2), at a server that depends on what earlier steps have bound,
     /// for example an instance that the person names. The host calls the function at the login and
     /// again at the callback; it must return the same server for the same state. The host of the
-    /// token endpoint must be in [`Provider::hosts`](crate::Provider::hosts), or in a form that the
-    /// person posts if the provider [allows that](crate::Provider::allows_user_supplied_hosts).
+    /// token endpoint must be in [`Provider::hosts`](crate::Provider::hosts), or one that a step
+    /// [wants to reach](Step::reach) if the provider
+    /// [allows that](crate::Provider::allows_user_supplied_hosts).
+    ///
+    /// Each server has a redirect URI of its own, which [`Step::setup_url`] tells, so that no
+    /// server that a person names gets the answers of another. Mark the one at which the operator's
+    /// client is registered with [`OAuth2::default_server`]: it keeps the redirect URI of the
+    /// provider.
     ///
     /// ```
     /// use jackfield_plugin::{Answer, Field, Form, OAuth2, Pipeline, Result, Step, value};
@@ -100,6 +103,7 @@ impl Pipeline {
     ///         let form = Form::new("Which instance?").field(Field::text("url", "Address"));
     ///         return Ok(Answer::form(form));
     ///     };
+    ///     step.reach(&url);
     ///     step.bind("url", url);
     ///     Ok(Answer::Next)
     /// }
@@ -113,6 +117,15 @@ impl Pipeline {
     #[must_use]
     pub fn oauth2_with(self, from_state: impl Fn(&State) -> Result<OAuth2> + Send + Sync + 'static) -> Self {
         self.host_step(PipelineStep::OAuth2FromState(Arc::new(from_state)))
+    }
+
+    /// The server of the next OAuth 2.0 step after a step, if it depends on the state.
+    pub(crate) fn next_server(&self, after: &str) -> Option<Arc<FromState>> {
+        let later = self.steps.iter().skip_while(|(name, _)| name != after);
+        match later.map(|(_, step)| step).find(|step| !matches!(step, PipelineStep::View(_)))? {
+            PipelineStep::OAuth2FromState(from_state) => Some(from_state.clone()),
+            PipelineStep::View(_) | PipelineStep::OAuth2(_) => None,
+        }
     }
 
     /// Adds a step that the host runs, and names it: `oauth2`, `oauth2-2`, ….

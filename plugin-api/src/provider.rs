@@ -103,10 +103,12 @@ pub trait Provider: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
-    /// Whether a setup may also reach the hosts of http and https URLs that its person posts in a
-    /// form. For services that people host themselves. Only that setup may reach such a
-    /// host. Operators see that the provider allows it, and can narrow it with `hosts`. Private
-    /// addresses stay refused unless they allow them.
+    /// Whether a setup may also reach hosts that its person names. For services that people host
+    /// themselves. They are the hosts that a step [wants to reach](crate::Step::reach). If it says
+    /// nothing, they are those of URLs in text fields of the [`Form`](crate::Form) that it has
+    /// shown, as far as it binds them. Only that setup and its integration may reach such a host.
+    /// Operators see that the provider allows it, and can narrow it with `hosts`. Private addresses
+    /// stay refused unless they allow them.
     ///
     /// ```
     /// # use jackfield_plugin::*;

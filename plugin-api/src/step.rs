@@ -5,18 +5,25 @@ use std::sync::{Arc, Mutex};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Error, Host, HttpRequest, HttpResponse, Request, Result, State, lock::lock};
+use crate::{Error, Host, HttpRequest, HttpResponse, Request, Result, State, from_state::FromState, lock::lock};
 
 /// One request to a step: what the browser sent, what earlier steps have bound, and the host.
 pub struct Step {
     request: Request,
     state: Arc<Mutex<State>>,
     host: Host,
+    /// The next authorization server, if it depends on the state.
+    next_server: Option<Arc<FromState>>,
 }
 
 impl Step {
-    pub(crate) const fn new(request: Request, state: Arc<Mutex<State>>, host: Host) -> Self {
-        Self { request, state, host }
+    pub(crate) const fn new(
+        request: Request,
+        state: Arc<Mutex<State>>,
+        host: Host,
+        next_server: Option<Arc<FromState>>,
+    ) -> Self {
+        Self { request, state, host, next_server }
     }
 
     /// What the browser sent.
@@ -37,10 +44,42 @@ impl Step {
         self.request.form(name)
     }
 
-    /// Absolute URL of this setup. The service's pages must lead back to it.
+    /// Absolute URL of this setup. The service's pages must lead back to it, and it is the redirect
+    /// URI that somebody has to register at the authorization server.
+    ///
+    /// If the next server is one of [`Pipeline::oauth2_with`](crate::Pipeline::oauth2_with), each
+    /// server has a redirect URI of its own. Then this is the URL for the server that the function
+    /// answers for what is bound now, so bind what names the server first.
     #[must_use]
-    pub fn setup_url(&self) -> &str {
-        &self.request.setup_url
+    pub fn setup_url(&self) -> String {
+        let setup_url = &self.request.setup_url;
+        let Some(next_server) = &self.next_server else { return setup_url.clone() };
+        // The function is the author's code: it must not run under the lock.
+        let state = lock(&self.state).clone();
+        next_server(&state).map_or_else(|_| setup_url.clone(), |oauth2| oauth2.redirect_uri(setup_url))
+    }
+
+    /// Lets this setup, and the integration after it, reach the host of a URL that the person has
+    /// named. Call it when the step has judged the URL; it counts once the step answers
+    /// [`Answer::Next`](crate::Answer::Next) or a redirect, and for the requests that the step
+    /// sends itself. It takes the place of hosts that an earlier answer has named. The provider has
+    /// to [allow it](crate::Provider::allows_user_supplied_hosts).
+    ///
+    /// ```
+    /// use jackfield_plugin::{Answer, Result, Step};
+    ///
+    /// async fn instance(mut step: Step) -> Result<Answer> {
+    ///     let url = step.form("url").unwrap_or_default().to_owned();
+    ///     if !url.starts_with("https://") {
+    ///         return Ok(Answer::error("it has to be an https URL"));
+    ///     }
+    ///     step.reach(&url);
+    ///     step.bind("instance", url);
+    ///     Ok(Answer::Next)
+    /// }
+    /// ```
+    pub fn reach(&mut self, url: &str) {
+        self.host.reach(url);
     }
 
     /// Absolute URL of this setup's webhook. Requests to it reach

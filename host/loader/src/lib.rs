@@ -41,6 +41,7 @@ mod provider_reach;
 mod refusal;
 mod registry;
 mod runtime;
+mod step_outcome;
 
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
 pub use dispute::Dispute;
@@ -63,6 +64,7 @@ pub use runtime::{
     LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
     Tokens, TransportError, worker, worker::Sandbox,
 };
+pub use step_outcome::StepOutcome;
 
 /// Compiles the program in the README.
 #[cfg(doctest)]

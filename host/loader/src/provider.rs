@@ -10,12 +10,14 @@ use jackfield_plugin_abi::{
         Question, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, TaskResult, WebhookRequest,
         WebhookResponse,
     },
-    host_pattern::hosts_in_form,
+    host_pattern::{HostPattern, bound_hosts, hosts_in_fields},
 };
+use url::Url;
 
 use crate::{
     library::{PluginInfo, digest},
-    runtime::{HostServices, Plugin, PluginError, ProviderStatus, Redactor, Tokens},
+    runtime::{HostServices, Plugin, PluginError, ProviderStatus, ReachedHosts, Redactor, Tokens},
+    step_outcome::StepOutcome,
 };
 
 /// A loaded provider with the operator's options. Each method that asks its plugin may take as long
@@ -151,17 +153,25 @@ impl Provider {
     /// provider's own hosts, and those that were named if the provider takes hosts from forms.
     #[must_use]
     pub fn outbound(&self, named_hosts: &[String]) -> Outbound {
-        let named = named_hosts.iter().filter_map(|host| host.parse().ok());
+        let named = named_hosts.iter().filter_map(|host| host.parse().ok()).filter(HostPattern::is_one_host);
         self.outbound
             .allowed_hosts()
             .map_or_else(|| self.outbound.clone(), |hosts| self.outbound.limited_to(hosts.with_named(named)))
     }
 
-    /// The hosts that a person has named in a posted form, if the provider takes hosts from forms.
+    /// The server that the path of a redirect URI names, for a server that depends on the state:
+    /// each has a redirect URI of its own (RFC 9700 section 4.4.2.2). `None` for the provider's
+    /// default server, which must be at hosts that the provider declares.
     #[must_use]
-    pub fn named_hosts(&self, request: &Request) -> Vec<String> {
-        let form = if self.description.allows_user_supplied_hosts { request.form.as_slice() } else { &[] };
-        hosts_in_form(form).map(|host| host.to_string()).collect()
+    pub fn server_in_path(&self, oauth2: &OAuth2) -> Option<String> {
+        let urls = [oauth2.issuer.as_deref().unwrap_or_default(), &oauth2.authorize_url, &oauth2.token_url];
+        let is_declared = |url: &str| match (Url::parse(url), self.outbound.allowed_hosts()) {
+            (Ok(url), Some(hosts)) => hosts.allows(&url),
+            (Ok(_), None) => true,
+            (Err(_), _) => false,
+        };
+        let is_default = oauth2.default_server && urls.iter().all(|url| url.is_empty() || is_declared(url));
+        (!is_default).then(|| oauth2.server_id())
     }
 
     /// How it is doing.
@@ -191,7 +201,11 @@ impl Provider {
         tokens: Option<&dyn Tokens>,
     ) -> Result<TaskResult, PluginError> {
         let outbound = self.outbound(named_hosts);
-        self.plugin.ask(&self.id, &self.redactor, &HostServices { outbound: &outbound, tokens }, question).await
+        self.ask_with(question, &HostServices { outbound: &outbound, tokens, reached: None }).await
+    }
+
+    async fn ask_with(&self, question: Question, services: &HostServices<'_>) -> Result<TaskResult, PluginError> {
+        self.plugin.ask(&self.id, &self.redactor, services, question).await
     }
 
     /// The authorization server of a step whose server depends on the state.
@@ -225,11 +239,39 @@ impl Provider {
         state: State,
         named_hosts: &[String],
     ) -> Result<(Answer, State), PluginError> {
-        match self.ask(Question::View { view: view.to_owned(), request, state }, named_hosts).await? {
+        let outcome = self.run_step(view, request, state, named_hosts, &[]).await?;
+        Ok((outcome.answer, outcome.state))
+    }
+
+    /// The same, and returns also which of the hosts that the person has named the step accepts.
+    /// `url_fields` are the fields of the form that was shown, in which a person can write a URL.
+    ///
+    /// # Errors
+    /// When the plugin gives no usable answer.
+    pub async fn run_step(
+        &self,
+        view: &str,
+        request: Request,
+        state: State,
+        named_hosts: &[String],
+        url_fields: &[String],
+    ) -> Result<StepOutcome, PluginError> {
+        let posted = hosts_in_fields(&request.form, url_fields);
+        let reachable: Vec<String> =
+            named_hosts.iter().cloned().chain(posted.iter().map(ToString::to_string)).collect();
+        let (outbound, reached) = (self.outbound(&reachable), ReachedHosts::default());
+        let services = HostServices { outbound: &outbound, tokens: None, reached: Some(&reached) };
+        let question = Question::View { view: view.to_owned(), request, state: state.clone() };
+        match self.ask_with(question, &services).await? {
             TaskResult::Answered { answer: Answer::Unknown, .. } => {
                 Err(PluginError::Answer("an answer of a kind that this host does not know".to_owned()))
             }
-            TaskResult::Answered { answer, state } => Ok((answer, state)),
+            TaskResult::Answered { answer, state: after } => {
+                let reached = reached.take();
+                let named = if reached.is_empty() { bound_hosts(posted, &state, &after) } else { reached };
+                let named = if self.description.allows_user_supplied_hosts { named } else { Vec::new() };
+                Ok(StepOutcome::new(answer, after, &named))
+            }
             _ => Err(PluginError::Answer("a step was asked, something else answered".to_owned())),
         }
     }

@@ -40,6 +40,10 @@ pub enum CallbackError {
     /// The setup expects no `state`: none was sent, or it was used.
     #[error("no state is expected, or it was used")]
     UnexpectedState,
+    /// The answer came to the redirect URI of another authorization server (RFC 9700 section
+    /// 4.4.2.2).
+    #[error("the answer came to the redirect URI of another server")]
+    OtherRedirectUri,
     /// The states differ.
     #[error("the answer has another state")]
     StateMismatch,
@@ -88,12 +92,26 @@ pub(super) fn requests_id_token(oauth2: &OAuth2) -> bool {
     has_issuer && oauth2.scopes.iter().any(|scope| scope == OPENID)
 }
 
+/// Whether a request is the answer of an authorization server.
+#[must_use]
+pub fn is_answer(request: &Request) -> bool {
+    request.query("code").is_some() || request.query("error").is_some()
+}
+
+/// Whether a request is an error that answers no request of this setup, although the setup waits
+/// for an answer. Any site can send the browser here with one.
+#[must_use]
+pub fn is_foreign_error(request: &Request, state: &State) -> bool {
+    let is_error = request.query("error").is_some() && request.query("code").is_none();
+    is_error && state.contains_key(STATE) && check_state(state.get(STATE), request.query(STATE)).is_err()
+}
+
 /// The log-in step, up to the redirect.
 ///
 /// # Errors
 /// When the authorization endpoint is not a URL.
 pub(super) fn log_in(oauth2: &OAuth2, request: &Request, state: &mut State) -> Result<LoginOutcome, url::ParseError> {
-    if request.query("code").is_some() || request.query("error").is_some() {
+    if is_answer(request) {
         return Ok(LoginOutcome::Answered);
     }
     let state_parameter = random_text();
@@ -307,6 +325,24 @@ mod tests {
             let mut state = State::new();
             assert_eq!(log_in(&acme(), &request(&query), &mut state), Ok(LoginOutcome::Answered));
             assert!(state.is_empty());
+        }
+    }
+
+    #[test]
+    fn only_an_error_that_nobody_was_asked_for_is_foreign() {
+        let waits: State = [(STATE.to_owned(), "s".into())].into_iter().collect();
+        let cases: [(&[(&str, &str)], bool); 7] = [
+            (&[("error", "e")], true),
+            (&[("error", "e"), ("state", "")], true),
+            (&[("error", "e"), ("state", "t")], true),
+            (&[("error", "e"), ("state", "s")], false),
+            (&[("error", "e"), ("code", "c")], false),
+            (&[("code", "c")], false),
+            (&[], false),
+        ];
+        for (query, is_foreign) in cases {
+            assert_eq!(is_foreign_error(&request(query), &waits), is_foreign, "{query:?}");
+            assert!(!is_foreign_error(&request(query), &State::new()), "no request is out: {query:?}");
         }
     }
 

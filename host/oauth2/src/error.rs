@@ -70,7 +70,7 @@ impl CallbackError {
         match self {
             Self::MissingState => "state-missing",
             Self::UnexpectedState => "state-used",
-            Self::StateMismatch => "state-other",
+            Self::StateMismatch | Self::OtherRedirectUri => "state-other",
             Self::MissingIssuer => "iss-missing",
             Self::IssuerMismatch(_) => "iss-other",
             Self::RepeatedParameter => "parameter-repeated",

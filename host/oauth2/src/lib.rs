@@ -31,7 +31,7 @@ mod token;
 mod token_error;
 mod userinfo;
 
-pub use authorization::{CallbackError, LoginOutcome};
+pub use authorization::{CallbackError, LoginOutcome, is_answer, is_foreign_error};
 pub use client::{Parameters, authenticate, post_form};
 pub use error::OAuth2Error;
 pub use id_token::IdTokenError;

@@ -83,10 +83,13 @@ function open(link) {
   const name = randomName();
   const url = new URL(setup, window.location.href);
   url.searchParams.set("channel", name);
-  const popup = window.open(url, "_blank", centred(Number(width), Number(height)));
+  const popup = window.open("", "_blank", centred(Number(width), Number(height)));
   if (popup === null) {
     return false;
   }
+  // The service's pages must not lead this page elsewhere. The answer comes over the channel.
+  popup.opener = null;
+  popup.location.replace(url);
   const channel = new BroadcastChannel(name);
   const stop = new AbortController();
 
@@ -110,7 +113,7 @@ function open(link) {
   window.addEventListener(
     "message",
     (event) => {
-      // Only the pop-up itself, and only while it shows our own pages.
+      // Only the pop-up itself, while it shows our own pages, in a browser that kept its way back to this page.
       if (event.origin === window.location.origin && event.source === popup) {
         finish(event.data);
       }

@@ -7,7 +7,7 @@ use std::{error::Error, fmt, str::FromStr};
 use serde_json::Value;
 use url::Url;
 
-use crate::envelope::{CreateOut, OAuth2, State, StepKind};
+use crate::envelope::{CreateOut, FieldType, Form, OAuth2, State, StepKind};
 
 /// The hosts that a provider requests: those it declares, those of its OAuth 2.0 token endpoints
 /// and issuers and of its API, and those of URLs in its options. The hosts that an issuer's
@@ -27,20 +27,46 @@ pub fn requested_hosts(description: &CreateOut, options: &State) -> Result<Vec<H
     let urls = endpoints.flat_map(|OAuth2 { token_url, issuer, .. }| [Some(token_url), issuer.as_ref()]);
     hosts.extend(urls.flatten().filter_map(|url| host_of(url)));
     hosts.extend(description.api.iter().filter_map(|api| host_of(&api.url)));
-    options.values().for_each(|value| collect_hosts(value, &mut hosts));
+    let mut texts = Vec::new();
+    options.values().for_each(|value| collect_texts(value, &mut texts));
+    hosts.extend(texts.into_iter().filter_map(host_of));
     Ok(hosts)
 }
 
-/// The hosts of the http and https URLs that a person posts in a form.
-pub fn hosts_in_form(form: &[(String, String)]) -> impl Iterator<Item = HostPattern> {
-    form.iter().filter_map(|(_, value)| host_of(value))
+/// The names of the fields of a form in which a person can write a URL.
+#[must_use]
+pub fn url_fields(form: &Form) -> Vec<String> {
+    let takes_url = |field_type| matches!(field_type, FieldType::Text | FieldType::Select);
+    form.fields.iter().filter(|field| takes_url(field.field_type)).map(|field| field.name.clone()).collect()
 }
 
-fn collect_hosts(value: &Value, found: &mut Vec<HostPattern>) {
+/// The hosts of the http and https URLs that a person posts in these fields.
+#[must_use]
+pub fn hosts_in_fields(form: &[(String, String)], fields: &[String]) -> Vec<HostPattern> {
+    form.iter().filter(|(name, _)| fields.contains(name)).filter_map(|(_, value)| host_of(value)).collect()
+}
+
+/// Those of the hosts that a person has named which a step has bound: as a URL, or by name.
+#[must_use]
+pub fn bound_hosts(mut named: Vec<HostPattern>, before: &State, after: &State) -> Vec<HostPattern> {
+    let mut words = Vec::new();
+    let changed = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
+    changed.for_each(|(_, value)| collect_texts(value, &mut words));
+    named.retain(|host| words.iter().any(|word| host.is_named_by(word)));
+    named
+}
+
+/// The hosts of URLs.
+#[must_use]
+pub fn hosts_of(urls: &[String]) -> Vec<HostPattern> {
+    urls.iter().filter_map(|url| host_of(url)).collect()
+}
+
+fn collect_texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
-        Value::String(text) => found.extend(host_of(text)),
-        Value::Array(items) => items.iter().for_each(|item| collect_hosts(item, found)),
-        Value::Object(table) => table.values().for_each(|item| collect_hosts(item, found)),
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, found)),
+        Value::Object(table) => table.values().for_each(|item| collect_texts(item, found)),
         _ => {}
     }
 }
@@ -66,11 +92,24 @@ enum Name {
 }
 
 impl HostPattern {
-    /// The host and port of a URL. `None` if it has no host.
+    /// The host and port of a URL. `None` if it has no host, or one that would be read as a
+    /// pattern: `https://*/` is a URL.
     #[must_use]
     pub fn from_url(url: &Url) -> Option<Self> {
-        let host = Name::Exactly(url.host_str()?.to_ascii_lowercase());
-        Some(Self { host, port: url.port_or_known_default() })
+        let host = url.host_str().filter(|host| !host.contains('*'))?;
+        Some(Self { host: Name::Exactly(host.to_ascii_lowercase()), port: url.port_or_known_default() })
+    }
+
+    /// Whether it is one host, and not all of a kind.
+    #[must_use]
+    pub const fn is_one_host(&self) -> bool {
+        matches!(self.host, Name::Exactly(_))
+    }
+
+    /// Whether a text is a URL of this host and port, or is the host, with or without the port.
+    fn is_named_by(&self, text: &str) -> bool {
+        let Name::Exactly(host) = &self.host else { return false };
+        host_of(text).as_ref() == Some(self) || text.eq_ignore_ascii_case(host) || *text == self.to_string()
     }
 
     /// Whether the host and port of a URL match.
@@ -191,17 +230,56 @@ mod tests {
     }
 
     #[test]
-    fn a_form_names_the_hosts_of_its_urls() {
+    fn a_form_names_the_hosts_of_the_urls_in_its_fields() {
         let values = [
             "https://git.example:8443/group",
             " http://own.example ",
             "git.example",
             "ftp://x.example",
             "javascript:1",
+            "https://*/",
+            "https://*.example.com/",
         ];
         let form = values.map(|value| ("a".to_owned(), value.to_owned())).to_vec();
-        let hosts: Vec<String> = hosts_in_form(&form).map(|host| host.to_string()).collect();
-        assert_eq!(hosts, ["git.example:8443", "own.example:80"]);
+        let hosts = |fields: &[&str]| -> Vec<String> {
+            let fields: Vec<String> = fields.iter().map(|name| (*name).to_owned()).collect();
+            hosts_in_fields(&form, &fields).iter().map(HostPattern::to_string).collect()
+        };
+        assert_eq!(hosts(&["b", "a"]), ["git.example:8443", "own.example:80"]);
+        assert!(hosts(&["b"]).is_empty() && hosts(&[]).is_empty(), "a field that the plugin has not declared");
+    }
+
+    #[test]
+    fn a_person_writes_urls_in_text_and_not_in_passwords() {
+        use crate::envelope::Field;
+
+        let form = Form::new("Which?")
+            .field(Field::text("url", "URL"))
+            .field(Field::new(FieldType::Password, "secret", "Secret"))
+            .field(Field::new(FieldType::Select, "instance", "Instance"))
+            .field(Field::new(FieldType::Number, "count", "Count"));
+        assert_eq!(url_fields(&form), ["url", "instance"]);
+    }
+
+    #[test]
+    fn of_the_hosts_that_were_named_those_that_are_bound_count() {
+        use serde_json::json;
+
+        let state = |value: Value| value.as_object().cloned().expect("an object");
+        let named = || hosts_of(&["https://git.example:8443/x".into(), "http://10.0.0.5:8500/".into()]);
+        let cases = [
+            (json!({}), json!({"url": "https://Git.example:8443"}), 1),
+            (json!({}), json!({"deep": [{"host": "git.example"}]}), 1),
+            (json!({}), json!({"host": "git.example:8443"}), 1),
+            (json!({}), json!({"url": "https://git.example"}), 0),
+            (json!({}), json!({"text": "see https://git.example:8443"}), 0),
+            (json!({}), json!({"a": "https://git.example:8443", "b": "http://10.0.0.5:8500/v1"}), 2),
+            (json!({"a": "git.example"}), json!({"a": "git.example"}), 0),
+            (json!({"a": "git.example"}), json!({}), 0),
+        ];
+        for (before, after, count) in cases {
+            assert_eq!(bound_hosts(named(), &state(before), &state(after.clone())).len(), count, "{after}");
+        }
     }
 
     #[test]

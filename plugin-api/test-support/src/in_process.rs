@@ -12,7 +12,9 @@ use jackfield_plugin_abi::{
         Answer, CreateIn, CreateOut, Fault, FaultKind, Input, LogLine, Question, Reply, ResumeIn, StartIn, Step,
         StepKind, TaskOut, TaskResult, op,
     },
-    host_pattern::{HostPattern, HostPatternError, hosts_in_form, requested_hosts},
+    host_pattern::{
+        HostPattern, HostPatternError, bound_hosts, hosts_in_fields, hosts_of, requested_hosts, url_fields,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
@@ -32,6 +34,12 @@ pub(crate) struct InProcess {
     requested_hosts: Vec<HostPattern>,
     /// Hosts of URLs that the person has posted.
     user_supplied_hosts: Vec<HostPattern>,
+    /// Hosts of the URLs in the fields of the request that is answered now.
+    named_now: Vec<HostPattern>,
+    /// Hosts that the step wants to reach that is answered now.
+    reached: Vec<HostPattern>,
+    /// Fields of the form that was shown last, in which a person can write a URL.
+    url_fields: Vec<String>,
     mocks: Mocks,
     step: usize,
     pub(crate) state: State,
@@ -47,8 +55,9 @@ impl InProcess {
         // One small leak per harness. A library is never unloaded either.
         let registry: &'static Registry = Box::leak(Box::new(Registry::new(|| vec![ProviderType::of::<P>()])));
         let create = CreateIn { provider: P::ID.to_owned(), options: options.clone() };
-        let (description, log) = call_op(registry, op::CREATE, &create);
-        let description: CreateOut = description?;
+        let mut reply: Reply<CreateOut> = call_reply(registry, op::CREATE, &create);
+        let log = std::mem::take(&mut reply.log);
+        let description = reply.into_result()?;
         let requested_hosts = requested_hosts(&description, options)
             .map_err(|host| failed(format!("it declares `{host}`, which is not a host; {}", HostPatternError::HELP)))?;
         Ok(Self {
@@ -56,6 +65,9 @@ impl InProcess {
             description,
             requested_hosts,
             user_supplied_hosts: Vec::new(),
+            named_now: Vec::new(),
+            reached: Vec::new(),
+            url_fields: Vec::new(),
             mocks,
             step: 0,
             state: State::new(),
@@ -69,6 +81,7 @@ impl InProcess {
     pub(crate) fn start_setup(&mut self, state: State) {
         (self.step, self.state) = (0, state);
         self.user_supplied_hosts.clear();
+        self.url_fields.clear();
     }
 
     /// Kind of the current step. `None` after the last.
@@ -84,9 +97,6 @@ impl InProcess {
     /// Runs the pipeline from the current step: to an answer, to a step of the host, or to the
     /// integration.
     pub(crate) fn send(&mut self, request: &Request) -> OutcomeKind {
-        if self.description.allows_user_supplied_hosts {
-            self.user_supplied_hosts.extend(hosts_in_form(&request.form));
-        }
         while let Some(step) = self.description.steps.get(self.step) {
             let view = step.name.clone();
             match step.kind {
@@ -94,21 +104,30 @@ impl InProcess {
                 StepKind::OAuth2FromState => return outcome(self.oauth2(&view), |_| OutcomeKind::OAuth2),
                 StepKind::OAuth2(_) | StepKind::Unknown => return OutcomeKind::OAuth2,
             }
-            let question = Question::View { view, request: request.clone(), state: self.state.clone() };
-            match self.ask(question) {
-                Ok(TaskResult::Answered { answer: Answer::Next, state }) => {
-                    self.state = state;
-                    self.step += 1;
-                }
-                Ok(TaskResult::Answered { answer, state }) => {
-                    self.state = state;
-                    return checked_answer(answer);
-                }
+            match self.ask_view(view, request) {
+                Ok(TaskResult::Answered { answer: Answer::Next, .. }) => self.step += 1,
+                Ok(TaskResult::Answered { answer, .. }) => return checked_answer(answer),
                 Ok(_) => return OutcomeKind::Failed("a step was asked, something else answered".to_owned()),
                 Err(fault) => return OutcomeKind::Failed(fault_text(&fault)),
             }
         }
         outcome(self.build(), checked_integration)
+    }
+
+    /// Runs a step of the plugin, and takes over its state and the hosts that it has accepted.
+    fn ask_view(&mut self, view: String, request: &Request) -> Result<TaskResult, Fault> {
+        self.named_now = hosts_in_fields(&request.form, &self.url_fields);
+        self.reached.clear();
+        let asked = self.ask(Question::View { view, request: request.clone(), state: self.state.clone() });
+        let (named, reached) = (std::mem::take(&mut self.named_now), std::mem::take(&mut self.reached));
+        let Ok(TaskResult::Answered { answer, state }) = &asked else { return asked };
+        let accepted = if reached.is_empty() { bound_hosts(named, &self.state, state) } else { reached };
+        if matches!(answer, Answer::Next | Answer::Redirect { .. }) && !accepted.is_empty() {
+            self.user_supplied_hosts = accepted;
+        }
+        self.url_fields = if let Answer::Form { form } = answer { url_fields(form) } else { Vec::new() };
+        self.state = state.clone();
+        asked
     }
 
     /// The authorization server of the next OAuth 2.0 step, or of the first if there is none. Uses
@@ -149,7 +168,9 @@ impl InProcess {
 
     /// Checks that the provider may send requests to the host of this URL.
     fn check_host(&self, url: &Url) -> Result<(), String> {
-        if self.requested_hosts.iter().chain(&self.user_supplied_hosts).any(|pattern| pattern.matches(url)) {
+        let named = self.user_supplied_hosts.iter().chain(&self.named_now).chain(&self.reached);
+        let named = named.filter(|_| self.description.allows_user_supplied_hosts);
+        if self.requested_hosts.iter().chain(named).any(|pattern| pattern.matches(url)) {
             return Ok(());
         }
         let host = url.host_str().unwrap_or_default();
@@ -234,21 +255,16 @@ impl InProcess {
     }
 
     fn call<T: DeserializeOwned>(&mut self, op: &str, input: &impl Serialize) -> Result<T, Fault> {
-        let (output, log) = call_op(self.registry, op, input);
-        self.log.extend(log);
-        output
+        let mut reply = call_reply(self.registry, op, input);
+        self.log.extend(std::mem::take(&mut reply.log));
+        self.reached.extend(hosts_of(&reply.reach));
+        reply.into_result()
     }
 }
 
-fn call_op<T: DeserializeOwned>(
-    registry: &Registry,
-    op: &str,
-    input: &impl Serialize,
-) -> (Result<T, Fault>, Vec<LogLine>) {
+fn call_reply<T: DeserializeOwned>(registry: &Registry, op: &str, input: &impl Serialize) -> Reply<T> {
     let body = serde_json::to_vec(input).expect("envelopes are plain JSON");
-    let mut reply: Reply<T> = serde_json::from_slice(&call(registry, op, &body)).expect("the glue answers a reply");
-    let log = std::mem::take(&mut reply.log);
-    (reply.into_result(), log)
+    serde_json::from_slice(&call(registry, op, &body)).expect("the glue answers a reply")
 }
 
 fn failed(message: impl Into<String>) -> Fault {

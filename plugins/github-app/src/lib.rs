@@ -1,13 +1,17 @@
 //! GitHub App: the person installs the app on an account, logs in so that GitHub says who they are,
-//! and the integration is the installation.
+//! and the integration is the installation. They must be that account, or own that organization.
 //! <https://docs.github.com/en/apps/creating-github-apps/setting-up-a-github-app/about-the-setup-url>
 
+mod access;
+mod github_api;
 mod jwt;
 
+use access::CheckAccess;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use github_api::{send, send_for_json};
 use jackfield_plugin::{
-    Answer, Api, Error, Grant, Host, HttpRequest, HttpResponse, Integration, OAuth2, Pipeline, Provider, Refreshed,
-    Result, RevokeRequest, Revoked, State, Step, Value, View, export_providers, value,
+    Answer, Api, Error, Grant, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Refreshed, Result,
+    RevokeRequest, Revoked, State, Step, Value, View, export_providers, value,
 };
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -86,7 +90,7 @@ impl Provider for GitHubApp {
         Pipeline::new()
             .view("installation", Install(format!("{web}/apps/{}/installations/new", self.app_slug)))
             .oauth2(oauth2.client(&self.client_id, self.client_secret.as_str()))
-            .view("access", CheckAccess(self.api_base()))
+            .view("access", CheckAccess { api: self.api_base() })
     }
 
     async fn build_integration(&self, state: State, host: Host) -> Result<Integration> {
@@ -172,47 +176,6 @@ fn random_state() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// Checks that the person has access to the installation, because anybody can return with any id.
-/// GitHub lists the installations that the person may see:
-/// <https://docs.github.com/en/rest/apps/installations#list-app-installations-accessible-to-the-user-access-token>
-struct CheckAccess(String);
-
-impl View for CheckAccess {
-    async fn dispatch(&self, step: Step) -> Result<Answer> {
-        let id: u64 = step.value("installation_id")?;
-        let token_response: Value = step.value("data")?;
-        let token = token_response["access_token"].as_str().unwrap_or_default();
-        for page in 1..=100 {
-            let url = format!("{}/user/installations?per_page=100&page={page}", self.0);
-            let list = send_for_json(step.host(), HttpRequest::get(url), token).await?;
-            let installations = list["installations"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if installations.iter().any(|installation| installation["id"] == id) {
-                return Ok(Answer::Next);
-            }
-            if installations.len() < 100 {
-                break;
-            }
-        }
-        Ok(Answer::error("your GitHub account has no access to this installation"))
-    }
-}
-
-/// Sends a request and reads the JSON of its response. The error quotes nothing of the response,
-/// which may hold a token.
-async fn send_for_json(host: &Host, request: HttpRequest, token: &str) -> Result<Value> {
-    let description = format!("{request:?}");
-    let response = send(host, request, token).await?;
-    if !response.is_success() {
-        return Err(Error::new(format!("GitHub answered {} to {description}", response.status)));
-    }
-    Ok(response.json()?)
-}
-
-async fn send(host: &Host, request: HttpRequest, token: &str) -> Result<HttpResponse> {
-    let request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
-    host.send(request.bearer_auth(token)).await
 }
 
 export_providers!(GitHubApp);

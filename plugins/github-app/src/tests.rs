@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jackfield_plugin::{HttpResponse, json};
-use jackfield_plugin_test::{Harness, NOW};
+use jackfield_plugin_test::{Harness, NOW, Outcome};
 
 use super::*;
 
@@ -39,17 +39,46 @@ fn with_installations(github: Harness<GitHubApp>, installations: &Value) -> Harn
     )
 }
 
+/// An installation as GitHub lists it.
+fn installed(id: u64, account: &Value) -> Value {
+    json!({"id": id, "account": account, "repository_selection": "all", "permissions": {"contents": "read"}})
+}
+
+fn acme() -> Value {
+    json!({"id": 9, "login": "acme", "type": "Organization"})
+}
+
+fn ada() -> Value {
+    json!({"id": 5, "login": "ada", "type": "User"})
+}
+
+/// What GitHub says that the person is in the organization `acme`.
+fn as_member(github: Harness<GitHubApp>, status: u16, membership: &Value) -> Harness<GitHubApp> {
+    github.mock(format!("{API}/user/memberships/orgs/acme"), HttpResponse::new(status, membership.to_string()))
+}
+
+fn as_owner(github: Harness<GitHubApp>) -> Harness<GitHubApp> {
+    as_member(github, 200, &json!({"state": "active", "role": "admin", "organization": acme(), "user": ada()}))
+}
+
+/// Comes back from GitHub with installation 7, and logs in.
+fn connect(github: &mut Harness<GitHubApp>) -> Outcome {
+    let state = start(github);
+    github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
+    github.authorize(json!({"access_token": "ghu_1"}))
+}
+
 fn with_account(github: Harness<GitHubApp>) -> Harness<GitHubApp> {
-    let account = json!({"id": 9, "login": "acme", "type": "Organization"});
     let token = json!({"token": "ghs_1", "expires_at": "2023-11-14T23:13:20Z", "permissions": {"contents": "read"}});
     github
-        .mock(format!("{API}/app/installations/7"), response(&json!({"id": 7, "account": account})))
+        .mock(format!("{API}/app/installations/7"), response(&installed(7, &acme())))
         .mock(format!("{API}/app/installations/7/access_tokens"), response(&token))
 }
 
 #[test]
 fn an_installation_becomes_an_integration() {
-    let mut github = with_account(with_installations(github(), &json!([{"id": 3}, {"id": 7}])));
+    let listed = json!([installed(3, &ada()), installed(7, &acme())]);
+    let mut github = as_owner(with_account(with_installations(github(), &listed)));
     let state = start(&mut github);
     let query = [("installation_id", "7"), ("setup_action", "install"), ("state", &*state)];
     github.get_with_query(&query).assert_oauth2();
@@ -134,22 +163,69 @@ fn a_request_to_an_owner_and_an_unknown_action_are_reported() {
 
 #[test]
 fn somebody_elses_installation_is_refused() {
-    let mut github = with_installations(github(), &json!([{"id": 3}]));
-    let state = start(&mut github);
-    github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
-    let outcome = github.authorize(json!({"access_token": "ghu_1"}));
+    let mut github = with_installations(github(), &json!([installed(3, &ada())]));
+    let outcome = connect(&mut github);
     assert_eq!(outcome.expect_error(), "your GitHub account has no access to this installation");
 }
 
 #[test]
 fn many_installations_are_read_page_by_page() {
-    let many: Vec<_> = (1000..1100).map(|id| json!({"id": id})).collect();
-    let second = json!({"installations": [{"id": 7}]});
-    let github = with_account(with_installations(github(), &json!(many)));
+    let many: Vec<_> = (1000..1100).map(|id| installed(id, &acme())).collect();
+    let second = json!({"installations": [installed(7, &acme())]});
+    let github = as_owner(with_account(with_installations(github(), &json!(many))));
     let mut github = github.mock(format!("{API}/user/installations?per_page=100&page=2"), response(&second));
-    let state = start(&mut github);
-    github.get_with_query(&[("installation_id", "7"), ("setup_action", "install"), ("state", &state)]).assert_oauth2();
-    assert_eq!(github.authorize(json!({"access_token": "ghu_1"})).expect_integration().external_id, "7");
+    assert_eq!(connect(&mut github).expect_integration().external_id, "7");
+}
+
+#[test]
+fn a_person_connects_their_own_account_and_nobody_elses() {
+    let github = || with_installations(github(), &json!([installed(7, &ada())]));
+    let mut own = with_account(github()).mock(format!("{API}/user"), response(&ada()));
+    assert_eq!(connect(&mut own).expect_integration().external_id, "7");
+    for other in [json!({"id": 6, "login": "ada"}), json!({"login": "ada"}), json!({"id": "5"})] {
+        let mut collaborator = github().mock(format!("{API}/user"), response(&other));
+        let message = connect(&mut collaborator).expect_error();
+        assert!(message.contains("belongs to ada") && message.contains("only an owner of ada"), "{message}");
+    }
+}
+
+/// GitHub lists an installation to an outside collaborator with read access to one repository.
+#[test]
+fn only_an_active_owner_connects_an_organization() {
+    let github = || with_installations(github(), &json!([installed(7, &acme())]));
+    assert_eq!(connect(&mut as_owner(with_account(github()))).expect_integration().external_id, "7");
+    let cases = [
+        (200, json!({"state": "active", "role": "member"})),
+        (200, json!({"state": "pending", "role": "admin"})),
+        (200, json!({"state": "active", "role": "admin", "organization": {"id": 10, "login": "acme"}})),
+        (200, json!({})),
+        (404, json!({"message": "Not Found"})),
+        (401, json!({})),
+        (500, json!({})),
+    ];
+    for (status, membership) in cases {
+        let mut reader = as_member(github(), status, &membership);
+        let message = connect(&mut reader).expect_error();
+        assert!(message.contains("only an owner of acme can connect it"), "{status} {membership}: {message}");
+    }
+    let message = connect(&mut as_member(github(), 403, &json!({}))).expect_error();
+    assert!(message.contains("the app needs the organization permission \"Members\""), "{message}");
+}
+
+#[test]
+fn an_account_of_another_kind_or_without_a_plain_name_is_nobodys() {
+    for account in [
+        json!({"id": 9, "slug": "big", "name": "Big"}),
+        json!({"id": 9, "login": "acme", "type": "Enterprise"}),
+        json!({"id": 9, "login": "../../user", "type": "Organization"}),
+        json!({"id": 9, "login": "", "type": "Organization"}),
+        json!({"id": 9, "type": "Organization"}),
+        json!({"id": 9, "login": "acme"}),
+        json!(null),
+    ] {
+        let mut github = with_installations(github(), &json!([installed(7, &account)]));
+        assert!(connect(&mut github).expect_error().contains("can connect it"), "{account}");
+    }
 }
 
 #[test]

@@ -19,6 +19,9 @@ struct GitLab {
 /// The instance that the operator's client is registered at.
 const DEFAULT: &str = "https://gitlab.com";
 
+/// The redirect URI depends on the address, so the form cannot say it before there is one.
+const CLIENT_HELP: &str = "For a GitLab of your own. Leave it empty to read what to register there.";
+
 impl Provider for GitLab {
     type Options = Self;
     const ID: &'static str = "gitlab";
@@ -45,14 +48,16 @@ impl Provider for GitLab {
         let scopes = ["read_user"].into_iter().chain(self.api.then_some("api"));
         Pipeline::new().view("instance", move |step| ask_instance(step, options.clone())).oauth2_with(move |state| {
             let instance: String = value(state, "instance")?;
-            let (client_id, client_secret): (String, String) = value(state, "client")?;
-            Ok(OAuth2::new(format!("{instance}/oauth/authorize"), format!("{instance}/oauth/token"))
+            // The step asks for the redirect URI before there is a client.
+            let (client_id, client_secret): (String, String) = value(state, "client").unwrap_or_default();
+            let oauth2 = OAuth2::new(format!("{instance}/oauth/authorize"), format!("{instance}/oauth/token"))
                 .client(client_id, client_secret)
                 .scopes(scopes.clone())
                 .revocation_url(format!("{instance}/oauth/revoke"))
                 .single_use_refresh_tokens(true)
                 // At GitLab, each access token with its refresh token is a row of its own.
-                .revokes_single_tokens())
+                .revokes_single_tokens();
+            Ok(if instance == DEFAULT { oauth2.default_server() } else { oauth2 })
         })
     }
 
@@ -81,7 +86,7 @@ async fn ask_instance(mut step: Step, options: GitLab) -> Result<Answer> {
     let (url, id, secret) = (field("url"), field("client-id"), field("client-secret"));
     let form = Form::new("Your GitLab")
         .field(Field::text("url", "URL").help("Leave it for gitlab.com."))
-        .field(Field::text("client-id", "Application ID").optional().help("For a GitLab of your own."))
+        .field(Field::text("client-id", "Application ID").optional().help(CLIENT_HELP))
         .field(Field::new(FieldType::Password, "client-secret", "Secret").optional())
         .value("url", &*url)
         .value("client-id", &*id);
@@ -91,6 +96,7 @@ async fn ask_instance(mut step: Step, options: GitLab) -> Result<Answer> {
     let Some(instance) = normalized(&url) else {
         return Ok(Answer::form(form.error("url", "Write it like https://git.example.com")));
     };
+    step.bind("instance", &*instance);
     // The operator's secret must reach no other instance.
     let is_operators = instance == DEFAULT && id.is_empty();
     let client = if is_operators { [options.client_id, options.client_secret] } else { [id, secret] };
@@ -98,7 +104,7 @@ async fn ask_instance(mut step: Step, options: GitLab) -> Result<Answer> {
         let message = format!("For your own GitLab, create an application with the redirect URI {}", step.setup_url());
         return Ok(Answer::form(form.error("client-id", message)));
     }
-    step.bind("instance", instance);
+    step.reach(&instance);
     step.bind("client", client.to_vec());
     Ok(Answer::Next)
 }

@@ -59,6 +59,25 @@ fn the_endpoints_and_scopes_are_those_of_the_instance() {
     }
 }
 
+/// Otherwise an instance that a person names could be handed the answers of gitlab.com.
+#[test]
+fn each_instance_has_a_redirect_uri_of_its_own_and_the_form_says_it() {
+    let at = |url: &str| {
+        let client = json!(["an-id", "s3cret"]);
+        let mut gitlab = gitlab().with_state("instance", url).with_state("client", client);
+        let setup_url = gitlab.setup_url();
+        gitlab.oauth2().redirect_uri(&setup_url)
+    };
+    assert_eq!(at(DEFAULT), gitlab().setup_url(), "the operator's registration at gitlab.com stays as it is");
+    let own = at("https://git.example.com");
+    assert!(own.starts_with(&gitlab().setup_url()) && own != gitlab().setup_url());
+    for other in ["https://git.example.com/lab", "http://git.example.com", "https://gitlab.com:443"] {
+        assert!(at(other) != own && at(other) != at(DEFAULT), "{other}");
+    }
+    let form = gitlab().post(&[("url", "https://Git.Example.com/")]).expect_form();
+    assert!(form.errors["client-id"].ends_with(&format!("the redirect URI {own}")), "{:?}", form.errors);
+}
+
 #[test]
 fn the_operators_secret_goes_to_gitlab_com_and_nowhere_else() {
     for url in

@@ -29,6 +29,8 @@ const APP: &str = "42";
 pub const THEIRS: u64 = 7;
 /// An installation of the same app that its user may not see.
 pub const ANOTHERS: u64 = 8;
+/// An installation on an organization that its user does not own: they may read one repository.
+pub const READABLE: u64 = 9;
 
 /// A running stand-in, until the test ends.
 pub struct StandInGitHub {
@@ -78,6 +80,7 @@ fn router(setup_url: SetupUrl) -> Router {
         .route("/login/oauth/authorize", get(authorize))
         .route("/login/oauth/access_token", post(user_token))
         .route("/api/v3/user/installations", get(installations))
+        .route("/api/v3/user/memberships/orgs/{organization}", get(membership))
         .route("/api/v3/app/installations/{id}", get(installation))
         .route("/api/v3/app/installations/{id}/access_tokens", post(installation_token))
         .fallback(async || StatusCode::NOT_FOUND)
@@ -107,13 +110,33 @@ async fn user_token(Form(form): Form<std::collections::HashMap<String, String>>)
 }
 
 async fn installations(headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
-    (bearer(&headers) == "ghu_ada").then_some(()).ok_or(StatusCode::UNAUTHORIZED)?;
-    Ok(Json(json!({"total_count": 1, "installations": [{"id": THEIRS}]})))
+    check_user(&headers)?;
+    let listed = [THEIRS, READABLE].map(|id| json!({"id": id, "account": account(id)}));
+    Ok(Json(json!({"total_count": listed.len(), "installations": listed})))
+}
+
+/// Of an organization that the user is no member of, GitHub says nothing.
+async fn membership(Path(organization): Path<String>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
+    check_user(&headers)?;
+    let account = account(THEIRS);
+    (account["login"] == organization).then_some(()).ok_or(StatusCode::NOT_FOUND)?;
+    Ok(Json(json!({"state": "active", "role": "admin", "organization": account, "user": {"id": 5, "login": "ada"}})))
+}
+
+fn account(installation: u64) -> Value {
+    match installation {
+        READABLE => json!({"id": 10, "login": "others-on-github", "type": "Organization"}),
+        _ => json!({"id": 9, "login": "acme-on-github", "type": "Organization"}),
+    }
+}
+
+fn check_user(headers: &HeaderMap) -> Result<(), StatusCode> {
+    (bearer(headers) == "ghu_ada").then_some(()).ok_or(StatusCode::UNAUTHORIZED)
 }
 
 async fn installation(Path(id): Path<u64>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     check_app(&headers)?;
-    Ok(Json(json!({"id": id, "account": {"id": 9, "login": "acme-on-github", "type": "Organization"}})))
+    Ok(Json(json!({"id": id, "account": account(id)})))
 }
 
 async fn installation_token(Path(id): Path<u64>, headers: HeaderMap) -> Result<(StatusCode, Json<Value>), StatusCode> {

@@ -58,14 +58,33 @@ const HELD: &[Point] = &[
     (
         10,
         "each provider has an id and a redirect URI of its own",
-        &["two_providers_with_one_id", "a_declared_provider_and_a_plugins_of_one_id_are_told", "cross_app_callback"],
+        &[
+            "two_providers_with_one_id",
+            "a_declared_provider_and_a_plugins_of_one_id_are_told",
+            "cross_app_callback",
+            "mix_up_between_two_servers_that_a_person_names",
+            "mix_up_between_two_issuers_that_a_person_names",
+            "each_instance_has_a_redirect_uri_of_its_own_and_the_form_says_it",
+        ],
     ),
     (
         11,
         "a plugin has its own client registration and no other's",
         &["what_a_plugin_reaches_for_is_refused", "a_worker_inherits_nothing_but_its_socket"],
     ),
-    (12, "no other site starts a setup", &["cross_site_start_and_step_of_a_setup", "only_our_own_origin_may_act"]),
+    (
+        12,
+        "no other site starts or ends a setup, or moves the page that began it",
+        &[
+            "cross_site_start_and_step_of_a_setup",
+            "only_our_own_origin_may_act",
+            "a_page_with_an_effect_needs_a_sender_that_is_known",
+            "a_start_of_a_setup_by_nobody_knows_whom_is_asked_about",
+            "a_start_of_a_setup_by_next_is_asked_about",
+            "an_error_without_the_state_leaves_the_setup_standing",
+            "the_page_behind_the_pop_up_stays_where_it_is",
+        ],
+    ),
     (13, "a changed setup is refused", &["each_tampered_field_breaks_the_signature", "random_tampering_is_refused"]),
     (
         14,
@@ -166,6 +185,7 @@ const HELD: &[Point] = &[
         31,
         "no request goes inside the network, by address, name, redirect or rebinding",
         &[
+            "of_the_addresses_in_a_form_the_proxy_reaches_the_accepted_one",
             "ssrf_by_dns_rebinding",
             "ssrf_by_redirect_of_token_endpoint_and_account",
             "ssrf_by_redirect_of_discovery_keys_and_userinfo",
@@ -242,7 +262,12 @@ const HELD: &[Point] = &[
     (
         41,
         "nobody takes over what another has proved",
-        &["two_people_finishing_at_once_leave_one_row_each", "nobody_claims_the_installation_of_another"],
+        &[
+            "only_an_active_owner_connects_an_organization",
+            "a_reader_of_one_repository_does_not_get_the_organizations_installation",
+            "two_people_finishing_at_once_leave_one_row_each",
+            "nobody_claims_the_installation_of_another",
+        ],
     ),
     (
         42,

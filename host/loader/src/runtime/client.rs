@@ -59,6 +59,31 @@ impl PluginClient {
         op: &'static str,
         question: &impl Serialize,
     ) -> Result<T, PluginError> {
+        let reply = self.reply(op, question).await?;
+        self.value(reply)
+    }
+
+    /// The same for an op of a task, which may ask for hosts to reach.
+    async fn call_task(
+        &self,
+        services: &HostServices<'_>,
+        op: &'static str,
+        question: &impl Serialize,
+    ) -> Result<TaskOut, PluginError> {
+        let reply = self.reply(op, question).await?;
+        services.reach(&reply.reach);
+        self.value(reply)
+    }
+
+    fn value<T>(&self, reply: Reply<T>) -> Result<T, PluginError> {
+        reply.into_result().map_err(|fault| PluginError::Fault(fault).redacted(&self.redactor))
+    }
+
+    async fn reply<T: DeserializeOwned>(
+        &self,
+        op: &'static str,
+        question: &impl Serialize,
+    ) -> Result<Reply<T>, PluginError> {
         let body = serde_json::to_vec(question).map_err(|error| PluginError::Answer(error.to_string()))?;
         let bytes = self.transport.call(op, body).await?;
         let reply: Reply<T> = serde_json::from_slice(&bytes).map_err(|error| {
@@ -66,7 +91,7 @@ impl PluginClient {
             PluginError::Answer(format!("`{op}`: not a reply at line {} column {}", error.line(), error.column()))
         })?;
         self.log(&reply.log);
-        reply.into_result().map_err(|fault| PluginError::Fault(fault).redacted(&self.redactor))
+        Ok(reply)
     }
 
     fn log(&self, lines: &[LogLine]) {
@@ -93,14 +118,14 @@ impl PluginClient {
         transcript: &mut Transcript,
     ) -> Result<TaskResult, PluginError> {
         let start = StartIn { instance, question, now: transcript.asked_at() };
-        let mut out: TaskOut = self.call(op::START, &start).await?;
+        let mut out = self.call_task(services, op::START, &start).await?;
         for at in 0..MAX_REQUESTS {
             let (task, request) = match out.result.into() {
                 Progress::Waits(task, request) => (task, request),
                 Progress::Done(result) => return Ok(*result),
             };
             let TimedInput { input, now } = self.input(services, request, at, transcript).await?;
-            out = self.call(op::RESUME, &ResumeIn { task, input, now }).await?;
+            out = self.call_task(services, op::RESUME, &ResumeIn { task, input, now }).await?;
         }
         match out.result.into() {
             Progress::Done(result) => Ok(*result),
@@ -126,7 +151,7 @@ impl PluginClient {
             Recorded::Nothing => {}
         }
         let input = match request.clone() {
-            HostRequest::Http(request) => self.send(services.outbound, request).await,
+            HostRequest::Http(request) => self.send(&services.outbound(), request).await,
             HostRequest::Token { grant, subject } => self.token(services, &grant, &subject).await,
         };
         Ok(transcript.record(request, input))

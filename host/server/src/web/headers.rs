@@ -13,13 +13,29 @@ use crate::app::AppHandle;
 pub(super) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// A page of another origin that has opened one of ours loses hold of it. The pop-ups that our
+/// pages open keep theirs, so that a page sees when its pop-up is closed; it takes the way back to
+/// itself from each. The pages of a setup have no such policy: pages of other origins may open
+/// them.
+const OPENER_POLICY: &str = "same-origin-allow-popups";
+
+fn is_page(response: &Response) -> bool {
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
+}
+
 /// A year (RFC 6797). Without `includeSubDomains`: other hosts of the domain are not ours to decide
 /// about.
 const HTTPS_ONLY: &str = "max-age=31536000";
 
 /// Sets the headers that every answer has, unless the handler set its own.
 pub(super) async fn security(State(app): State<AppHandle>, request: Request, next: Next) -> Response {
+    let is_setup = request.uri().path().starts_with("/extensions/");
     let mut response = next.run(request).await;
+    if !is_setup && is_page(&response) {
+        let policy = HeaderValue::from_static(OPENER_POLICY);
+        response.headers_mut().entry("cross-origin-opener-policy").or_insert(policy);
+    }
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),

@@ -38,8 +38,9 @@ pub fn router(app: AppHandle) -> Router {
             "/organizations/{org}/integrations/{id}/remove/",
             get(integration_detail::confirm_removal).post(integration_detail::remove),
         )
-        .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start))
-        .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit));
+        .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start).post(setup::start_by_post))
+        .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit))
+        .route("/extensions/{provider}/setup/{server}/", get(setup::visit).post(setup::visit));
 
     let streamed = Router::new()
         .route("/api/0/organizations/{org}/integrations/{id}/proxy/", any(api::proxy))

@@ -12,6 +12,7 @@ use crate::{
     audit::Actor,
     grants::{AccessToken, GrantSelector},
 };
+use jackfield_config::HostPattern;
 use jackfield_loader::{Api, Provider};
 use jackfield_outbound::{Outbound, Outgoing};
 use jackfield_store::{IntegrationId, OrganizationId};
@@ -79,8 +80,7 @@ impl PreparedRequest {
         Ok(Self {
             url: target(base, &request.path, request.query.as_deref()).map_err(ProxyError::Path)?,
             framing: headers::framing(&request.headers, &request.method, request.body.is_some()),
-            // With the hosts that the person named in the setup of this integration, and no others.
-            outbound: provider.outbound(&token.hosts),
+            outbound: provider.outbound(&named_host(base, &token.hosts)),
             body: RequestBody::new(request.body, max_bytes),
             method: request.method,
             headers: request.headers,
@@ -99,6 +99,14 @@ impl PreparedRequest {
     }
 }
 
+/// Of the hosts that the person named in the setup of this integration, that of the API. The setup
+/// may have needed others, and those are not the service's.
+fn named_host(base: &str, named: &[String]) -> Vec<String> {
+    let Ok(base) = Url::parse(base) else { return Vec::new() };
+    let is_named = named.iter().filter_map(|host| host.parse().ok()).any(|host: HostPattern| host.matches(&base));
+    HostPattern::from_url(&base).filter(|_| is_named).iter().map(ToString::to_string).collect()
+}
+
 /// Whether a path can follow the API URL of the provider. If not, the operator or the plugin's
 /// author made a mistake, so each case has its own error.
 fn check_base(url: &str, provider: &Provider) -> Result<(), ProxyError> {
@@ -112,4 +120,24 @@ fn check_base(url: &str, provider: &Provider) -> Result<(), ProxyError> {
 
 fn is_base(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| url.has_host() && url.query().is_none() && url.fragment().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_named_hosts_a_call_reaches_that_of_the_api() {
+        let named = ["git.example:8443", "10.0.0.5:8500", "*:443"].map(str::to_owned);
+        let cases = [
+            ("https://git.example:8443/api/v4/", vec!["git.example:8443"]),
+            ("https://other.example/api/", vec!["other.example:443"]),
+            ("https://git.example/api/", vec!["git.example:443"]),
+            ("http://git.example/api/", vec![]),
+            ("", vec![]),
+        ];
+        for (base, reached) in cases {
+            assert_eq!(named_host(base, &named), reached, "{base}");
+        }
+    }
 }

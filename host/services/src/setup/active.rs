@@ -15,7 +15,7 @@ use jackfield_store::{
 /// Longest life of a setup.
 pub(super) const LIFETIME: Duration = Duration::minutes(15);
 
-/// Most hosts that the person of one setup can name. The oldest are forgotten.
+/// Most hosts that the person of one setup can name.
 pub(super) const MAX_HOSTS: usize = 8;
 
 /// One setup under way. Every field is signed. `Debug` shows no state: it holds codes and tokens.
@@ -35,8 +35,12 @@ pub struct Setup {
     pub step: usize,
     /// What the steps have bound.
     pub state: State,
-    /// The hosts that the person has named in forms, if the provider may reach such hosts.
+    /// The hosts that the person has named and that the last such step has accepted, if the
+    /// provider may reach such hosts.
     pub hosts: Vec<String>,
+    /// The fields of the form that the person sees, in which they can write a URL.
+    #[serde(default)]
+    pub url_fields: Vec<String>,
     /// Whether it runs in a pop-up.
     pub dialog: bool,
     /// Where the page that opened the pop-up also listens for the answer.
@@ -49,11 +53,13 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Remembers hosts that the person has just named.
-    pub(super) fn name_hosts(&mut self, named: Vec<String>) {
-        self.hosts.retain(|host| !named.contains(host));
-        self.hosts.extend(named);
-        self.hosts.drain(..self.hosts.len().saturating_sub(MAX_HOSTS));
+    /// Remembers the hosts that a step has accepted, in the place of those before. A step that
+    /// accepts none leaves them as they are: it does not ask for any.
+    pub(super) fn accept_hosts(&mut self, mut accepted: Vec<String>) {
+        accepted.truncate(MAX_HOSTS);
+        if !accepted.is_empty() {
+            self.hosts = accepted;
+        }
     }
 
     pub(super) fn started_at(&self) -> OffsetDateTime {
@@ -105,15 +111,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hosts_that_were_named_last_are_kept() {
+    fn the_hosts_that_were_accepted_last_are_kept() {
         let setup = json!({
             "nonce": "n", "user": 1, "organization": 2, "provider": "acme", "integration": null, "step": 0,
             "state": {}, "hosts": ["a", "b"], "dialog": true, "channel": null, "started": 5,
         });
         let mut setup: Setup = serde_json::from_value(setup).expect("a setup");
-        setup.name_hosts(vec!["a".into()]);
-        assert_eq!(setup.hosts, ["b", "a"]);
-        setup.name_hosts((0..MAX_HOSTS).map(|number| number.to_string()).collect());
+        setup.accept_hosts(Vec::new());
+        assert_eq!(setup.hosts, ["a", "b"]);
+        setup.accept_hosts(vec!["c".into()]);
+        assert_eq!(setup.hosts, ["c"], "a wrong address that was corrected is gone");
+        setup.accept_hosts((0..=MAX_HOSTS).map(|number| number.to_string()).collect());
         assert_eq!((setup.hosts.len(), setup.hosts[0].as_str()), (MAX_HOSTS, "0"));
     }
 }

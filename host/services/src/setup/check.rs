@@ -131,6 +131,7 @@ mod tests {
             session: SessionKey::fixed([0; 32]),
             user: user.map(|id| id.parse().expect("an id")),
             provider: provider.to_owned(),
+            server: None,
             request: Request::new("GET", ""),
         }
     }

@@ -21,7 +21,8 @@ use crate::{
     revocations::Revocations,
 };
 use jackfield_config::clock::Clock;
-use jackfield_loader::{Integration, Provider};
+use jackfield_loader::{Integration, Provider, Request};
+use jackfield_oauth2::{CallbackError, OAuth2Error};
 use jackfield_store::{Store, StoreResult, Tx, integrations::Installed, revocations};
 
 /// What the log calls the plugin's last step.
@@ -184,6 +185,24 @@ fn failed(provider: &Provider, active: &ActiveSetup, failure: Failure) -> SetupR
     );
     let data = serde_json::json!({"detail": failure.message});
     SetupResult { success: false, ..result(provider, active, data, failure.check) }
+}
+
+/// What a person reads whose request is no answer to this setup.
+pub(super) fn foreign_answer(provider: &Provider, active: &ActiveSetup, request: &Request) -> SetupResult {
+    let error = OAuth2Error::from(if request.query("state").is_some() {
+        CallbackError::StateMismatch
+    } else {
+        CallbackError::MissingState
+    });
+    tracing::info!(
+        setup.id = active.setup.nonce,
+        provider.id = provider.id(),
+        setup.check = error.check(),
+        "an error came that answers nothing of this setup, which goes on"
+    );
+    let data = serde_json::json!({"detail": error.public_message()});
+    let result = result(provider, active, data, Some(error.check()));
+    SetupResult { success: false, channel: None, ..result }
 }
 
 fn result(provider: &Provider, active: &ActiveSetup, data: Value, failed: Option<&'static str>) -> SetupResult {

@@ -21,6 +21,7 @@ mod permission;
 mod plan;
 mod queue;
 mod rate_limit;
+mod redirect_uri;
 mod refusal;
 mod result;
 mod setup_entries;

@@ -24,6 +24,9 @@ pub enum Outcome {
     Redirect(String),
     /// The setup has ended.
     Ended(SetupResult),
+    /// The request is no answer to this setup, which goes on. The page that opened the pop-up is
+    /// not told.
+    Foreign(SetupResult),
     /// The setup may not go on.
     Refused(Refusal),
     /// No such provider is offered.

@@ -18,6 +18,9 @@ pub struct SetupRequest {
     pub user: Option<UserId>,
     /// Id of the provider.
     pub provider: String,
+    /// The authorization server that the path names, if it names one: of a server that depends on
+    /// the state it is the redirect URI.
+    pub server: Option<String>,
     /// What the browser sent. The URLs of the setup are filled in later.
     pub request: Request,
 }
@@ -36,7 +39,7 @@ impl SetupRequest {
 
     /// The same for two requests that ask the same.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
-        let request = serde_json::to_vec(&self.request).expect("a request is plain JSON");
+        let request = serde_json::to_vec(&(&self.server, &self.request)).expect("a request is plain JSON");
         Sha256::digest(request).into()
     }
 
@@ -65,7 +68,8 @@ mod tests {
             let mut request = Request::new("POST", "");
             request.form = form.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             let session = SessionKey::fixed([0; 32]);
-            let request = SetupRequest { session, user: None, provider: String::new(), request }.for_step(1);
+            let request =
+                SetupRequest { session, user: None, provider: String::new(), server: None, request }.for_step(1);
             (request.method, request.form.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
         };
         assert_eq!(posted(&[("name", "a"), (STEP_FIELD, "1")]), ("POST".into(), vec!["name".into()]));

@@ -84,6 +84,7 @@ impl SetupService {
             step: 0,
             state: State::new(),
             hosts: Vec::new(),
+            url_fields: Vec::new(),
             dialog: start.dialog,
             channel: start.channel.clone(),
             started: milliseconds(now),

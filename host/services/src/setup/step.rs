@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::{
     active::Setup,
     plan::{Planned, Server, plan},
+    redirect_uri::at_server,
     setup_outcome::{Failure, INTERNAL_ERROR},
     step_log::StepLog,
     transition::{Transition, transition},
@@ -64,13 +65,20 @@ pub(super) struct StepRunner {
 }
 
 impl StepRunner {
-    /// Runs the current step, keeps what it has bound, logs it, and returns what follows.
-    pub(super) async fn run(&self, provider: &Provider, setup: &mut Setup, request: &Request) -> Transition {
+    /// Runs the current step, keeps what it has bound, logs it, and returns what follows. `came_to`
+    /// is the authorization server in the path of the request.
+    pub(super) async fn run(
+        &self,
+        provider: &Provider,
+        setup: &mut Setup,
+        request: &Request,
+        came_to: Option<&str>,
+    ) -> Transition {
         tracing::debug!(setup.id = setup.nonce, provider.id = provider.id(), setup.step = setup.step, "a step runs");
         let plan = plan(provider.steps());
         let step = plan.get(setup.step);
         let log = StepLog::start(provider, step.map_or("", Planned::name), Some(setup.step));
-        match self.answer(provider, step.copied(), setup, request).await {
+        match self.answer(provider, step.copied(), setup, request, came_to).await {
             Ok(answer) => {
                 log.answered(setup, kind(&answer), "a step answered");
                 transition(answer, setup.step, plan.len())
@@ -88,24 +96,28 @@ impl StepRunner {
         step: Option<Planned<'_>>,
         setup: &mut Setup,
         request: &Request,
+        came_to: Option<&str>,
     ) -> Result<Answer, StepError> {
         let answer = match step.ok_or(StepError::NoStep)? {
             Planned::View(name) => {
                 let state = setup.state.clone();
-                let (answer, state) = provider.run_view(name, request.clone(), state, &setup.hosts).await?;
-                setup.state = state;
-                answer
+                let outcome = provider.run_step(name, request.clone(), state, &setup.hosts, &setup.url_fields).await?;
+                setup.state = outcome.state;
+                setup.url_fields = outcome.url_fields;
+                setup.accept_hosts(outcome.accepted_hosts);
+                outcome.answer
             }
             Planned::LogIn(server) => {
-                match self.server(provider, server, setup).await?.log_in(request, &mut setup.state).await? {
+                let (server, request) = self.server(provider, server, setup, request, came_to).await?;
+                match server.log_in(&request, &mut setup.state).await? {
                     LoginOutcome::Redirect(url) => Answer::Redirect { url },
                     LoginOutcome::Answered => Answer::Next,
                 }
             }
             Planned::Callback(server) => {
                 let step = server.step;
-                let server = self.server(provider, server, setup).await?;
-                let scopes = server.callback(step, request, &mut setup.state, self.clock.now()).await?;
+                let (server, request) = self.server(provider, server, setup, request, came_to).await?;
+                let scopes = server.callback(step, &request, &mut setup.state, self.clock.now()).await?;
                 log_missing(provider, setup, &scopes);
                 Answer::Next
             }
@@ -114,18 +126,24 @@ impl StepRunner {
         Ok(answer)
     }
 
-    /// The authorization server, with its issuer's metadata. The issuer is asked when a setup needs
-    /// it, and not when the host starts.
+    /// The authorization server, with its issuer's metadata, and the request with its redirect URI.
+    /// The issuer is asked when a setup needs it, and not when the host starts. Nobody is asked for
+    /// an answer that came to the redirect URI of another server.
     async fn server(
         &self,
         provider: &Provider,
         server: Server<'_>,
         setup: &Setup,
-    ) -> Result<oauth2::AuthorizationServer, StepError> {
+        request: &Request,
+        came_to: Option<&str>,
+    ) -> Result<(oauth2::AuthorizationServer, Request), StepError> {
+        let depends_on_state = server.fixed.is_none();
         let server = oauth2_of(provider, server, setup).await?;
+        let in_path = if depends_on_state { provider.server_in_path(&server) } else { None };
+        let request = at_server(request, came_to, in_path.as_deref()).map_err(OAuth2Error::from)?;
         let outbound = provider.outbound(&setup.hosts);
         let known = self.issuers.server(&server, &outbound, self.clock.now()).await;
-        Ok(known.map_err(OAuth2Error::from)?)
+        Ok((known.map_err(OAuth2Error::from)?, request))
     }
 }
 

@@ -1,7 +1,8 @@
 //! One request to a setup, from the claim to an outcome.
 
 use super::{
-    active::{ActiveSetup, UnstoredTokens},
+    active::{ActiveSetup, Setup, UnstoredTokens},
+    finish::foreign_answer,
     plan::{Planned, forward, plan, progress},
     refusal::Refusal,
     setup_outcome::Outcome,
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::detached::run_detached;
 use jackfield_loader::{Provider, Request};
+use jackfield_oauth2 as oauth2;
 use jackfield_store::{StoreError, StoreResult, Tx};
 
 impl SetupService {
@@ -46,11 +48,15 @@ impl SetupService {
     async fn run(&self, request: &SetupRequest, provider: &Provider, mut active: ActiveSetup) -> StoreResult<Outcome> {
         let key = &request.key();
         let mut step_request = request.for_step(active.setup.step);
+        if is_foreign_error(provider, &active.setup, &step_request) {
+            let outcome = Outcome::Foreign(foreign_answer(provider, &active, &step_request));
+            return self.save(key, provider, &active, outcome).await;
+        }
         step_request.setup_url = self.setup_url(provider);
-        active.setup.name_hosts(provider.named_hosts(&step_request));
         step_request.webhook_url = self.webhook_url(provider, &active.setup);
         let setup_url = step_request.setup_url.clone();
-        let (transition, has_called_back) = self.run_steps(provider, &mut active, step_request).await?;
+        let (transition, has_called_back) =
+            self.run_steps(provider, &mut active, step_request, request.server.as_deref()).await?;
         match transition {
             // What the step has bound is saved, so it shows the same page when it runs again.
             Transition::Show(_) if has_called_back => {
@@ -73,6 +79,7 @@ impl SetupService {
         provider: &Provider,
         active: &mut ActiveSetup,
         mut request: Request,
+        came_to: Option<&str>,
     ) -> StoreResult<(Transition, bool)> {
         let plan = plan(provider.steps());
         let mut has_called_back = false;
@@ -80,7 +87,7 @@ impl SetupService {
         let mut recorded = tokens_so_far(provider, active, self.clock.now());
         loop {
             let from = plan.get(active.setup.step);
-            let transition = self.steps.run(provider, &mut active.setup, &request).await;
+            let transition = self.steps.run(provider, &mut active.setup, &request, came_to).await;
             if matches!(transition, Transition::Advance(_) | Transition::Finish) {
                 if from.is_some_and(Planned::is_callback) {
                     has_called_back = true;
@@ -123,4 +130,11 @@ impl SetupService {
         let is_ours = self.pending.release_and(key, active.claim, &signed, also).await?;
         Ok(if is_ours { outcome } else { Outcome::refused(provider.id(), Refusal::StartedAnew) })
     }
+}
+
+/// Whether a request is an error that answers nothing this setup has asked. Any site can send the
+/// browser here with one, so the setup goes on.
+fn is_foreign_error(provider: &Provider, setup: &Setup, request: &Request) -> bool {
+    let waits = matches!(plan(provider.steps()).get(setup.step), Some(Planned::LogIn(_) | Planned::Callback(_)));
+    waits && oauth2::is_foreign_error(request, &setup.state)
 }

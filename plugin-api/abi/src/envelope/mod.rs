@@ -20,6 +20,7 @@ mod integration;
 mod oauth2;
 mod provider;
 mod secret;
+mod server_id;
 mod task;
 mod values;
 mod webhook;
@@ -67,6 +68,11 @@ pub struct Reply<T> {
     /// Lines for the host's log, which a plugin's own logger cannot reach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogLine>,
+    /// URLs whose hosts a step of the plugin wants to reach: the person has named them, and the
+    /// step has judged them. They count if the provider [allows
+    /// it](CreateOut::allows_user_supplied_hosts).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<String>,
 }
 
 fn none<T>() -> Option<T> {
@@ -165,12 +171,12 @@ pub enum LogLevel {
 impl<T> Reply<T> {
     /// A reply with a value.
     pub const fn ok(value: T) -> Self {
-        Self { ok: Some(value), fault: None, log: Vec::new() }
+        Self { ok: Some(value), fault: None, log: Vec::new(), reach: Vec::new() }
     }
 
     /// A reply with a fault.
     pub const fn fault(fault: Fault) -> Self {
-        Self { ok: None, fault: Some(fault), log: Vec::new() }
+        Self { ok: None, fault: Some(fault), log: Vec::new(), reach: Vec::new() }
     }
 
     /// The value or the fault.

@@ -71,6 +71,12 @@ pub struct OAuth2 {
     /// 4.14.2). `None` if unknown: the host finds out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub single_use_refresh_tokens: Option<bool>,
+    /// Whether it is the one server of a step of the kind
+    /// [`OAuth2FromState`](super::StepKind::OAuth2FromState) at which the operator's client is
+    /// registered. It keeps the redirect URI of the provider. The host believes it of servers at
+    /// hosts that the provider declares.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub default_server: bool,
 }
 
 /// How a client authenticates at the token endpoint (RFC 6749 section 2.3).
@@ -130,6 +136,7 @@ impl Default for OAuth2 {
             token_pointer: String::new(),
             userinfo: false,
             single_use_refresh_tokens: None,
+            default_server: false,
         }
     }
 }
@@ -263,6 +270,17 @@ impl OAuth2 {
     #[must_use]
     pub const fn revokes_single_tokens(mut self) -> Self {
         self.revokes_single_tokens = true;
+        self
+    }
+
+    /// Says that this is the server at which the operator's client is registered, of all those that
+    /// [`Pipeline::oauth2_with`] answers. Its redirect URI is the provider's own; each other server
+    /// has one of its own. Mark one server, at a host that the provider declares.
+    ///
+    /// [`Pipeline::oauth2_with`]: https://docs.rs/jackfield-plugin/latest/jackfield_plugin/struct.Pipeline.html#method.oauth2_with
+    #[must_use]
+    pub const fn default_server(mut self) -> Self {
+        self.default_server = true;
         self
     }
 

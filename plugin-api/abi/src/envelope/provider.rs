@@ -57,7 +57,9 @@ pub struct CreateOut {
     /// `api.example.com`, `*.example.com`, each with or without a port.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
-    /// Whether a setup may also send requests to hosts of URLs that its person posts in a form.
+    /// Whether a setup may also send requests to hosts that its person names: those that a step
+    /// wants to [reach](super::Reply::reach), or else those of URLs in a form that the host draws,
+    /// as far as the step binds them.
     #[serde(rename = "hosts_from_forms", skip_serializing_if = "std::ops::Not::not")]
     pub allows_user_supplied_hosts: bool,
     /// Where the service's own API is.

@@ -104,7 +104,8 @@ pub struct Request {
     pub query: Pairs,
     /// Fields of the posted form.
     pub form: Pairs,
-    /// Absolute URL of this setup. The service's pages must lead back to it.
+    /// Absolute URL of this setup. The service's pages must lead back to it. It is the redirect URI
+    /// of OAuth 2.0, except for a server that [depends on the state](super::OAuth2::redirect_uri).
     pub setup_url: String,
     /// Absolute URL of this setup's webhook. Empty from a host that has no webhooks.
     #[serde(skip_serializing_if = "String::is_empty")]

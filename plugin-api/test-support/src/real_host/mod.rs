@@ -70,7 +70,7 @@ impl RealHost {
             let response = self.browser.get(&start);
             assert_eq!(response.status, 302, "the setup does not start: {}", response.text);
         }
-        let path = urls::setup_path(self.provider);
+        let path = self.redirect_path(request).unwrap_or_else(|| urls::setup_path(self.provider));
         let mut response = match request.method.as_str() {
             "POST" => self.browser.post(&path, &request.form),
             _ => self.browser.get(&format!("{path}?{}", browser::encoded(&request.query))),
@@ -78,7 +78,7 @@ impl RealHost {
         // After the authorization server's response, the host redirects to a URL without its
         // parameters.
         if response.status == 303 {
-            response = self.browser.get(&path);
+            response = self.browser.get(&urls::setup_path(self.provider));
         }
         let kind = self.read(&response);
         self.is_setup_running = match &kind {
@@ -94,13 +94,24 @@ impl RealHost {
         if self.authorization_url.is_none() {
             self.send(&Request::new("GET", ""));
         }
-        let Some(url) = self.authorization_url.take() else { panic!("this is no OAuth 2.0 step") };
+        let Some(url) = self.authorization_url.clone() else { panic!("this is no OAuth 2.0 step") };
         let state = browser::query(&url, "state").unwrap_or_default();
         let mut request = Request::new("GET", "");
         request.query = [parameter.split_once('=').unwrap_or((parameter, "")), ("state", &state)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec();
-        self.send(&request)
+        let kind = self.send(&request);
+        if self.authorization_url.as_ref() == Some(&url) {
+            self.authorization_url = None;
+        }
+        kind
+    }
+
+    /// Path of the redirect URI, for an answer of the authorization server.
+    fn redirect_path(&self, request: &Request) -> Option<String> {
+        request.query("state")?;
+        let uri = browser::query(self.authorization_url.as_ref()?, "redirect_uri")?;
+        Some(uri.strip_prefix(urls::URL_PREFIX)?.to_owned())
     }
 
     fn read(&mut self, response: &browser::Response) -> OutcomeKind {
@@ -146,7 +157,7 @@ impl RealHost {
 
 /// Only the host's own step redirects with this setup as redirect URI.
 fn is_authorization_url(url: &str, provider: &str) -> bool {
-    browser::query(url, "redirect_uri") == Some(setup_url(provider))
+    browser::query(url, "redirect_uri").is_some_and(|uri| uri.starts_with(&setup_url(provider)))
         && browser::query(url, "response_type").as_deref() == Some("code")
 }
 

@@ -30,8 +30,8 @@ async fn assert_installed(app: &BrowserApp, name: &str) -> Result<()> {
 }
 
 /// Post-message theft by another origin (RFC 9700 section 4.17): the attacker's page opens the
-/// setup itself and waits for its message. It is on another host of the same site, which may send
-/// users here; another site cannot start anything (CVE-2015-9284).
+/// setup itself and waits for its message. From another host of the same site the user is asked
+/// first; another site cannot start anything (CVE-2015-9284).
 #[tokio::test(flavor = "multi_thread")]
 async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
     in_browser(
@@ -54,8 +54,14 @@ async fn post_message_theft_by_an_opener_of_another_origin() -> Result<()> {
             browser.open(&evil.url()).await?;
             browser.run(&opens).await?;
             browser.click("#open").await?;
-            app.name_example(&page, "the victim's").await?;
-            browser.until("return window.popup.closed", Vec::new(), "the setup does not end").await?;
+            browser.switch_to_popup(&page).await?;
+            browser.wait_for_text("h1", "Connect Example?").await?;
+            browser.click("button[type=submit]").await?;
+            browser.fill("input[name=name]", "the victim's").await?;
+            browser.click("button[type=submit]").await?;
+            browser.wait_for_text("h1", "Example is connected").await?;
+            browser.close_window().await?;
+            browser.switch_to(&page).await?;
             assert_received_nothing(app).await?;
             assert_installed(app, "the victim's").await
         },
@@ -86,6 +92,35 @@ async fn post_message_theft_by_an_opener_that_navigated() -> Result<()> {
             browser.until_alone().await?;
             assert_received_nothing(app).await?;
             assert_installed(app, "the victim's").await
+        },
+    )
+    .await
+}
+
+/// Reverse tabnabbing: the service's page, or that of an instance that the user names, puts a copy
+/// of the login page in the place of the page that opened the pop-up.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_behind_the_pop_up_stays_where_it_is() -> Result<()> {
+    let moves = "<!doctype html><h1>evil</h1><script>if (window.opener) window.opener.location = '/';</script>";
+    let evil = EvilSite::serving(moves).await?;
+    let toml = format!("[redirects]\nto = \"{}landing\"", evil.url());
+    in_browser(
+        "owner",
+        |host| host.plugin("misbehaving").toml(&toml),
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            let (page, address) = (browser.window().await?, browser.url().await?);
+            app.open_menu_and_choose("redirects").await?;
+            let popup = browser.switch_to_popup(&page).await?;
+            browser.wait_for_text("h1", "evil").await?;
+            assert_eq!(browser.run("return window.opener === null").await?, true, "there is no way back");
+            browser.switch_to(&page).await?;
+            assert_eq!(browser.url().await?, address);
+            assert!(!browser.text("body").await?.contains("nothing was added"), "the page still sees its pop-up");
+            browser.switch_to(&popup).await?;
+            browser.close_window().await?;
+            browser.switch_to(&page).await?;
+            browser.wait_for_text(".notice", "nothing was added").await
         },
     )
     .await

@@ -55,6 +55,27 @@ async fn state_fixation_by_a_planted_session() -> Result<()> {
     Ok(())
 }
 
+/// A page of the attacker sends the victim's browser to the callback with an error, so that the
+/// setup under way would end. It answers nothing that was asked, and the setup goes on. The page
+/// that opened the pop-up is not told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_without_the_state_leaves_the_setup_standing() -> Result<()> {
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    owner.visit("/organizations/acme/integrations/slack/setup/?channel=0123456789abcdef").await?;
+    let back = owner.consent(&owner.visit("/extensions/slack/setup/").await?).await?;
+    for (query, check) in [("error=access_denied", "state-missing"), ("error=x&state=y", "state-other")] {
+        let path = format!("/extensions/slack/setup/?{query}");
+        let visit = owner.request(reqwest::Method::GET, &path).header("sec-fetch-site", "cross-site");
+        let page = owner.send(visit).await?;
+        assert_eq!((page.dialog()?.detail(), quoted(&app.host, &page.text)?.0), (INVALID, check), "{query}");
+        assert!(!page.text.contains("BroadcastChannel") && page.header("set-cookie").is_empty(), "{query}");
+    }
+    assert!(!app.host.log()?.contains("a setup ends without an integration"));
+    assert!(owner.visit(&back).await?.dialog()?.success);
+    Ok(())
+}
+
 /// Replay: the attacker has found a whole callback in a history or log and sends it again in the
 /// victim's browser, in the same setup and in the next (RFC 9700 section 4.7.1, RFC 6749 section
 /// 10.5). There is one token request, for the first.

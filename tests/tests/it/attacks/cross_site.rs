@@ -37,6 +37,68 @@ async fn cross_site_start_and_step_of_a_setup() -> Result<()> {
     Ok(())
 }
 
+/// Start of a setup where nothing shows that the host's own page has sent the browser: from a
+/// sibling site, and over plain http, where browsers send no `Sec-Fetch-Site`. The host asks the
+/// user first, and only its own page can answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_of_a_setup_by_nobody_knows_whom_is_asked_about() -> Result<()> {
+    const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64)");
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    let from = async |headers: &[(&str, &str)]| {
+        let start = owner.request(Method::GET, START);
+        owner.send(headers.iter().fold(start, |start, (name, value)| start.header(*name, *value))).await
+    };
+    for headers in [
+        &[("sec-fetch-site", "same-site")][..],
+        &[("referer", "https://evil.example/")],
+        &[BROWSER],
+        &[("accept", "text/html")],
+        &[("upgrade-insecure-requests", "1")],
+        &[BROWSER, ("referer", "https://evil.example/")],
+    ] {
+        let page = from(headers).await?;
+        assert!(page.status == 200 && page.text.contains("Connect Example?"), "{headers:?}: {}", page.text);
+        assert_eq!(page.header("cross-origin-opener-policy"), "same-origin-allow-popups");
+        assert_eq!(owner.visit(SETUP).await?.status_and_location(), (302, "/"), "{headers:?}");
+    }
+    for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "same-site"), ("origin", "null")] {
+        let post = owner.request(Method::POST, START).header(name, value).form(&[("dialog", "0")]);
+        assert_eq!(owner.send(post).await?.status, 403, "{name}: {value}");
+    }
+    let post = owner.request(Method::POST, START).header("origin", &app.host.url).form(&[("dialog", "0")]);
+    assert_eq!(owner.send(post).await?.status_and_location(), (303, app.host.at(SETUP).as_str()));
+    assert!(owner.post(SETUP, &[("name", "one")]).await?.dialog()?.success);
+
+    let own = format!("{}/organizations/acme/integrations/", app.host.url);
+    for headers in [&[("sec-fetch-site", "same-origin"), BROWSER][..], &[("referer", &own), BROWSER], &[]] {
+        assert_eq!(from(headers).await?.status_and_location(), (302, app.host.at(SETUP).as_str()), "{headers:?}");
+    }
+    Ok(())
+}
+
+/// The same by a link to the login page, which users trust, logged in or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_of_a_setup_by_next_is_asked_about() -> Result<()> {
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    for next in [START.to_owned(), format!("{START}?ask=0"), format!("/account/..{START}")] {
+        let form = [("email", "owner@example.com"), ("password", PASSWORD), ("next", &next)];
+        let victim = HttpClient::new(&app.host.url);
+        let sent_on = [
+            victim.post("/auth/login/", &form).await?,
+            owner.visit(&format!("/auth/login/?next={}", next.replace('?', "%3F"))).await?,
+        ];
+        for (client, redirect) in [&victim, &owner].into_iter().zip(sent_on) {
+            let path = redirect.location.unwrap_or_default();
+            let page = client.send(client.request(Method::GET, &path).header("sec-fetch-site", "same-origin")).await?;
+            assert!(page.status == 200 && page.text.contains("Connect Example?"), "{next}: {path}: {}", page.text);
+            assert_eq!(client.visit(SETUP).await?.status_and_location(), (302, "/"), "{next}");
+        }
+    }
+    Ok(())
+}
+
 /// Login cross-site request forgery: a page of the attacker logs the victim's browser in as the
 /// attacker, so that what the victim connects belongs to the attacker (RFC 9700 section 4.7; RFC
 /// 6749 section 10.12).

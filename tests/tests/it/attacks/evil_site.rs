@@ -11,8 +11,8 @@ use axum::{
 use http::{HeaderMap, header};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub(super) struct EvilSite {
-    pub(super) port: u16,
+pub(crate) struct EvilSite {
+    pub(crate) port: u16,
     shared: Arc<Shared>,
     server: JoinHandle<()>,
 }
@@ -24,7 +24,7 @@ struct Shared {
 }
 
 impl EvilSite {
-    pub(super) async fn serving(page: &str) -> Result<Self> {
+    pub(crate) async fn serving(page: &str) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared { page: page.to_owned(), ..Shared::default() });
@@ -36,27 +36,27 @@ impl EvilSite {
     }
 
     /// Another origin of the same site as the host: the strongest position of an attacker.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
     /// Another site than the host's.
-    pub(super) fn of_another_site(&self) -> String {
+    pub(crate) fn of_another_site(&self) -> String {
         format!("http://localhost:{}/", self.port)
     }
 
     /// The headers of all requests so far.
-    pub(super) fn asked(&self) -> Vec<HeaderMap> {
+    pub(crate) fn asked(&self) -> Vec<HeaderMap> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The referrers of all requests so far.
-    pub(super) fn referrers(&self) -> Vec<String> {
+    pub(crate) fn referrers(&self) -> Vec<String> {
         referrers(&self.asked())
     }
 }
 
-pub(super) fn referrers(requests: &[HeaderMap]) -> Vec<String> {
+pub(crate) fn referrers(requests: &[HeaderMap]) -> Vec<String> {
     let referrers = requests.iter().filter_map(|headers| headers.get(header::REFERER)?.to_str().ok());
     referrers.map(str::to_owned).collect()
 }

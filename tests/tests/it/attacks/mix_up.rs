@@ -2,15 +2,20 @@
 
 use std::fmt::Write;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use insta::assert_snapshot;
-use jackfield_test_support::stand_in_oauth2::{Iss, ServiceProfile, StandInOAuth2, WrongIdToken};
+use jackfield_test_support::{
+    http_client::HttpClient,
+    stand_in_oauth2::{CLIENT, Iss, SECRET, ServiceProfile, StandInOAuth2, WrongIdToken},
+};
 
-use super::{INTERNAL, INVALID};
+use super::{INTERNAL, INVALID, parameter};
 use crate::{
-    app::{AppDatabase, step_error},
-    providers::declared::{host_and_owner, install},
+    app::{AppDatabase, bare, owner_of_acme, step_error},
+    providers::declared::{host_and_owner, http, install},
+    providers::gitlab::onward,
     providers::issuer::{by_issuer, issuer_of, setup_error},
+    setup::failure_page::quoted,
 };
 
 /// Mix-up between two providers (RFC 9700 section 4.4.1): the victim begins at the attacker's
@@ -46,6 +51,100 @@ async fn mix_up_between_two_providers() -> Result<()> {
     AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;
     install(&victim, "honest").await?;
     install(&victim, "evil").await
+}
+
+/// Names a server in the form of a started setup, and returns the authorization request.
+async fn named_server(victim: &HttpClient, provider: &str, form: &[(&str, &str)]) -> Result<String> {
+    victim.start_setup("acme", provider).await?;
+    onward(&victim.post(&format!("/extensions/{provider}/setup/"), form).await?)
+}
+
+/// An authorization request that the attacker's server leads on to the honest one, with a redirect
+/// URI that is registered there.
+fn led_on(request: &str, from: &str, to: &str, redirect_uri: &str) -> Result<String> {
+    let mut url = url::Url::parse(&request.replace(from, to))?;
+    let changed: Vec<(String, String)> = url
+        .query_pairs()
+        .map(|(name, value)| {
+            (name.to_string(), if name == "redirect_uri" { redirect_uri.into() } else { value.into() })
+        })
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(changed);
+    Ok(url.into())
+}
+
+/// Mix-up between two servers of one provider (RFC 9700 section 4.4.1): the victim is talked into
+/// naming the attacker's instance, which sends the browser on to the honest one with the victim's
+/// state. Each server has a redirect URI of its own (section 4.4.2.2), and an answer counts only
+/// there: no token endpoint gets a request.
+#[tokio::test(flavor = "multi_thread")]
+async fn mix_up_between_two_servers_that_a_person_names() -> Result<()> {
+    let profile = || ServiceProfile::all()?.remove("gitlab").context("GitLab's profile");
+    let services = [("honest".to_owned(), profile()?), ("evil".to_owned(), profile()?)];
+    let service = StandInOAuth2::start(services.into_iter().collect()).await?;
+    let host = bare().plugin("gitlab").toml(&http(&service)).start()?;
+    let victim = owner_of_acme(&host).await?;
+    let at = |id: &str| service.url_of(id, "https://gitlab.com");
+    let name = async |id: &str| {
+        let form = [("url", &*at(id)), ("client-id", CLIENT), ("client-secret", SECRET)];
+        named_server(&victim, "gitlab", &form).await
+    };
+    let uri = |request: &str| parameter(request, "redirect_uri");
+    let honest = uri(&name("honest").await?);
+    let own = uri(&name("evil").await?);
+    assert!(honest != own && own.starts_with(&host.at("/extensions/gitlab/setup/")), "{honest} {own}");
+    for registered in [honest, host.at("/extensions/gitlab/setup/")] {
+        let request = led_on(&name("evil").await?, &at("evil"), &at("honest"), &registered)?;
+        let back = victim.visit(&request).await?.redirect()?;
+        assert!(back.as_str().starts_with(&registered), "{back}");
+        let page = victim.visit(back.as_str()).await?;
+        assert_eq!((page.dialog()?.detail(), quoted(&host, &page.text)?.0), (INVALID, "state-other"), "{registered}");
+    }
+    for id in ["honest", "evil"] {
+        assert_eq!(service.request_count(id, "https://gitlab.com/oauth/token"), 0, "{id}");
+    }
+    AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;
+    for id in ["honest", "evil"] {
+        let back = victim.visit(&name(id).await?).await?.redirect()?;
+        let dialog = victim.visit(back.as_str()).await?.dialog()?;
+        assert!(dialog.success, "{id}: {}", dialog.detail());
+    }
+    Ok(())
+}
+
+/// The same between two issuers that a person names: neither does the answer count at the redirect
+/// URI of another, nor with the `iss` of another (RFC 9207 section 2.4).
+#[tokio::test(flavor = "multi_thread")]
+async fn mix_up_between_two_issuers_that_a_person_names() -> Result<()> {
+    let saying_whose = |id| issuer_of(id, |_, issuer| (issuer.announces_iss, issuer.iss) = (true, Iss::Own));
+    let services = [saying_whose("honest")?, saying_whose("evil")?];
+    let service = StandInOAuth2::start(services.into_iter().collect()).await?;
+    let options = format!(
+        "[two-servers]\norder = [\"named\"]\n[two-servers.first]\nclient-id = \"{CLIENT}\"\nclient-secret = \"{SECRET}\"\n"
+    );
+    let host = bare().plugin("two_servers").toml(&http(&service)).toml(&options).start()?;
+    let victim = owner_of_acme(&host).await?;
+    let at = |id: &str| service.url_of(id, &format!("https://{id}.example"));
+    let name = async |id: &str| {
+        let issuer = format!("{}/issuer", at(id));
+        named_server(&victim, "two-servers", &[("issuer", &*issuer)]).await
+    };
+    let uri = |request: &str| parameter(request, "redirect_uri");
+    let (honest, evil) = (uri(&name("honest").await?), uri(&name("evil").await?));
+    for (registered, check) in [(honest, "state-other"), (evil, "iss-other")] {
+        let request = led_on(&name("evil").await?, &at("evil"), &at("honest"), &registered)?;
+        let back = victim.visit(&request).await?.redirect()?;
+        let page = victim.visit(back.as_str()).await?;
+        assert_eq!((page.dialog()?.detail(), quoted(&host, &page.text)?.0), (INVALID, check), "{registered}");
+    }
+    for id in ["honest", "evil"] {
+        assert_eq!(service.request_count(id, &format!("https://{id}.example/token")), 0, "{id}");
+    }
+    AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await?;
+    let back = victim.visit(&name("honest").await?).await?.redirect()?;
+    let dialog = victim.visit(back.as_str()).await?.dialog()?;
+    assert!(dialog.success, "{}\n{}", dialog.detail(), host.log()?);
+    Ok(())
 }
 
 /// Mix-up by a response with a missing or wrong `iss` (RFC 9207 section 2.4; RFC 9700 section

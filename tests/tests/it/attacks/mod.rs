@@ -9,7 +9,7 @@
 mod browser;
 mod callback;
 mod cross_site;
-mod evil_site;
+pub(crate) mod evil_site;
 mod injection;
 mod leak;
 mod mix_up;

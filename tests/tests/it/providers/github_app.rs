@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use jackfield_test_support::{
     host::Host,
     http_client::HttpClient,
-    stand_in_github::{ANOTHERS, StandInGitHub, THEIRS},
+    stand_in_github::{ANOTHERS, READABLE, StandInGitHub, THEIRS},
 };
 use serde_json::json;
 
@@ -55,6 +55,21 @@ async fn nobody_claims_the_installation_of_another() -> Result<()> {
     let log_in = owner.visit(&forged).await?.redirect()?;
     let dialog = owner.visit(&back(&owner, log_in.as_str()).await?).await?.dialog()?;
     assert_eq!(dialog.detail(), "your GitHub account has no access to this installation");
+    AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await
+}
+
+/// GitHub lists an installation to whoever may read one repository of it, and its token opens all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_one_repository_does_not_get_the_organizations_installation() -> Result<()> {
+    let (_github, host, owner) = started().await?;
+    let away = owner.start_setup("acme", "github-app").await?.redirect()?;
+    let honest = back(&owner, away.as_str()).await?;
+    let readable = honest.replace(&format!("installation_id={THEIRS}"), &format!("installation_id={READABLE}"));
+    let log_in = owner.visit(&readable).await?.redirect()?;
+    let dialog = owner.visit(&back(&owner, log_in.as_str()).await?).await?.dialog()?;
+    let refusal = "this installation belongs to others-on-github, and only an owner of others-on-github can connect it: \
+                   ask one to do it";
+    assert_eq!(dialog.detail(), refusal);
     AppDatabase::of(&host).await?.assert_nothing("owner@example.com").await
 }
 

@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::{
     app::{ApiClient, redacted, refusal, step_error},
     app::{AppDatabase, PASSWORD, bare, log_in},
+    attacks::evil_site::EvilSite,
 };
 
 /// A host with the plugin, and a self-hosted GitLab.
@@ -53,7 +54,7 @@ pub(crate) fn allowed(host: HostBuilder, service: &StandInOAuth2) -> HostBuilder
 }
 
 /// The link of the page after a form.
-fn onward(page: &HttpResponse) -> Result<String> {
+pub(crate) fn onward(page: &HttpResponse) -> Result<String> {
     let (_, url) = page.text.split_once("http-equiv=\"refresh\" content=\"0;url=").context("a page that leads on")?;
     let (url, _) = url.split_once('"').context("the attribute ends")?;
     Ok(url.replace("&#38;", "&").replace("&amp;", "&"))
@@ -91,6 +92,35 @@ async fn an_instance_that_the_person_names_is_connected() -> Result<()> {
     let user = client.proxy_get("user").await?;
     assert_eq!((user.status, user.json()?["id"].as_u64()), (200, Some(1)), "{}", user.text);
     assert_eq!(refusal(&client.proxy_get("https://git.evil.example/").await?)?, (403, "out-of-reach".to_owned()));
+    Ok(())
+}
+
+/// Whoever sets a provider up could name any address in a field that nobody declared, and have the
+/// proxy reach it.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_addresses_in_a_form_the_proxy_reaches_the_accepted_one() -> Result<()> {
+    let inside = EvilSite::serving("{}").await?;
+    let both = |host: HostBuilder, service: &StandInOAuth2| {
+        let ports = [service.port(), inside.port].map(|port| format!("\"127.0.0.1:{port}\""));
+        host.toml(&format!("[http]\nallow-private = [{}]\n", ports.join(", ")))
+    };
+    let app = GitLabApp::new(both).await?;
+    let owner = app.owner().await?;
+    owner.start_setup("acme", "gitlab").await?;
+    let refused = owner.post("/extensions/gitlab/setup/", &[("url", &*inside.url())]).await?;
+    assert!(refused.text.contains("create an application with the redirect URI"), "{}", refused.text);
+    let form =
+        [("url", app.url.as_str()), ("client-id", CLIENT), ("client-secret", SECRET), ("undeclared", &*inside.url())];
+    let page = owner.post("/extensions/gitlab/setup/", &form).await?;
+    let back = owner.visit(&onward(&page)?).await?;
+    let dialog = owner.visit(back.redirect()?.as_str()).await?.dialog()?;
+    assert!(dialog.success, "{}", dialog.detail());
+    let client = ApiClient::of_integration(&app.host, &dialog.data)?;
+    assert_eq!(client.proxy_get("user").await?.status, 200);
+    for url in [inside.url(), format!("{}v1/secrets", inside.url())] {
+        assert_eq!(refusal(&client.proxy_get(&url).await?)?, (403, "out-of-reach".to_owned()), "{url}");
+    }
+    assert!(inside.asked().is_empty(), "{:?}", inside.asked());
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use super::{
     assets,
     flash::Flash,
     layout::{FlashCookie, render},
+    setup::start,
 };
 use crate::{
     app::AppHandle,
@@ -63,7 +64,7 @@ pub(in crate::web) async fn form(
 ) -> Response {
     let next = safe_next(&app.url_prefix, &query.next);
     if user.is_some() {
-        return found(&next);
+        return found(&start::asked_first(&next));
     }
     let had_flash = flash.is_some();
     render(&LogInPage { email: "", next: &next, message: None, flash }, had_flash)
@@ -82,7 +83,7 @@ pub(in crate::web) async fn log_in(
     match app.accounts.log_in(request).await {
         Ok(LoggedIn { user, device }) => {
             session.log_in(user.id).await?;
-            let mut response = found(&next);
+            let mut response = found(&start::asked_first(&next));
             response.extensions_mut().insert(DeviceCookie(device));
             Ok(response)
         }

@@ -30,8 +30,18 @@ struct DialogPage<'a> {
     restart: String,
 }
 
-/// The contract's dialog answer.
-pub(super) fn page(ended: &SetupResult, origin: &str, reference: Option<String>) -> Response {
+/// The contract's dialog answer. The window may close at once; then the page that opened it shows
+/// why the setup failed.
+pub(super) fn ended(ended: &SetupResult, origin: &str, reference: Option<String>) -> Response {
+    let mut response = page(ended, origin, reference.as_deref());
+    if !ended.success {
+        Flash::failed(SetupError::of_end(ended), reference).leave(&mut response);
+    }
+    response
+}
+
+/// The page alone.
+pub(super) fn page(ended: &SetupResult, origin: &str, reference: Option<&str>) -> Response {
     let (nonce, check) = (nonce(), SetupError::of_end(ended));
     let page = DialogPage {
         ended,
@@ -41,19 +51,14 @@ pub(super) fn page(ended: &SetupResult, origin: &str, reference: Option<String>)
         origin: in_script(&origin),
         nonce: &nonce,
         check,
-        reference: reference.as_deref(),
+        reference,
         restart: restart(ended),
     };
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
          form-action 'none'"
     );
-    let mut response = private(html(&page), &policy);
-    // The window may close at once; then the page that opened it shows this.
-    if !ended.success {
-        Flash::failed(check, reference).leave(&mut response);
-    }
-    response
+    private(html(&page), &policy)
 }
 
 /// Where the same setup starts again, as a full page: the page that opened the pop-up has its

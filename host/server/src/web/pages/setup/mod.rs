@@ -2,23 +2,23 @@
 
 mod dialog_page;
 mod redirect_page;
+pub(super) mod start;
 mod step_page;
 mod step_request;
 
 use axum::{
-    extract::{Path, Query, State},
-    http::HeaderMap,
+    extract::{Path, State},
     response::Response,
 };
 use serde::Deserialize;
+pub(in crate::web) use start::{start, start_by_post};
 use step_request::StepRequest;
 
 use super::{flash::Flash, setup_errors::SetupError};
 use crate::{
     app::AppHandle,
     web::{
-        auth::{BrowserSession, LoggedIn, PageAccess},
-        csrf::is_cross_site,
+        auth::{BrowserSession, LoggedIn},
         error::{Problem, WebError},
         headers::private,
         redirects::{found, see_other},
@@ -26,67 +26,22 @@ use crate::{
     },
 };
 use jackfield_loader::Provider;
-use jackfield_services::{
-    accounts::Scope,
-    integrations::IntegrationId,
-    setup::{Channel, Outcome, Refusal, SetupRequest, Start, StartError},
-};
+use jackfield_services::setup::{Outcome, Refusal, SetupRequest};
 
 #[derive(Deserialize)]
-pub(in crate::web) struct StartQuery {
-    integration: Option<String>,
-    channel: Option<String>,
-    dialog: Option<String>,
+pub(in crate::web) struct SetupPath {
+    provider: String,
+    /// The authorization server whose redirect URI this is.
+    server: Option<String>,
 }
 
-/// `GET /organizations/{org}/integrations/{provider}/setup/`: the "add" links. The redirect drops
-/// the query.
-pub(in crate::web) async fn start(
-    State(app): State<AppHandle>,
-    headers: HeaderMap,
-    PageAccess { user, access }: PageAccess,
-    BrowserSession(session): BrowserSession,
-    Path((_, provider)): Path<(String, String)>,
-    Query(query): Query<StartQuery>,
-) -> Result<Response, WebError> {
-    if is_cross_site(&headers) {
-        return Err(Problem::CrossSite.because("Connections cannot be started from other sites."));
-    }
-    match app.setups.may_set_up(&access) {
-        Err(Refusal::FeatureOff) => return Ok(found("/")),
-        Err(_) => return Err(WebError::missing_scope(Scope::OrgIntegrations)),
-        Ok(()) => {}
-    }
-    let key = session.key().ok_or_else(|| Problem::Internal.caused_by(&"a person is logged in without a session"))?;
-    let integration = query.integration.as_deref().map(str::parse::<IntegrationId>).transpose();
-    let start = Start {
-        session: &key,
-        user,
-        organization: &access.organization,
-        provider: &provider,
-        integration: integration.map_err(|_| Problem::NotFound)?,
-        dialog: query.dialog.as_deref() != Some("0"),
-        channel: query.channel.as_deref().and_then(Channel::new),
-    };
-    Ok(found(&app.setups.start(start).await?))
-}
-
-impl From<StartError> for WebError {
-    fn from(error: StartError) -> Self {
-        match error {
-            StartError::NotFound => Problem::NotFound.into(),
-            StartError::TooMany { retry_after } => Problem::TooManySetups.until(retry_after.unsigned_abs()),
-            StartError::Store(error) => error.into(),
-        }
-    }
-}
-
-/// `GET`, `POST /extensions/{provider}/setup/`: the steps, and the redirect URI of OAuth 2.0.
+/// `GET`, `POST /extensions/{provider}/setup/`: the steps, and the redirect URI of OAuth 2.0. With
+/// `{server}/` after it, the redirect URI of one of several servers.
 pub(in crate::web) async fn visit(
     State(app): State<AppHandle>,
     user: Option<LoggedIn>,
     BrowserSession(session): BrowserSession,
-    Path(provider): Path<String>,
+    Path(SetupPath { provider, server }): Path<SetupPath>,
     Reference(reference): Reference,
     StepRequest(request): StepRequest,
 ) -> Result<Response, WebError> {
@@ -98,12 +53,13 @@ pub(in crate::web) async fn visit(
     };
     let user = user.map(|LoggedIn(user)| user);
     let is_post = request.method == "POST";
-    let request = SetupRequest { session, user, provider, request };
+    let request = SetupRequest { session, user, provider, server, request };
     Ok(match app.setups.visit(request).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
         Outcome::RedirectToPage(url) => private(see_other(&url), ""),
         Outcome::Redirect(url) => redirect_to(url, is_post, &offered, &app.url_prefix.origin()),
-        Outcome::Ended(result) => dialog_page::page(&result, &app.url_prefix.origin(), reference),
+        Outcome::Ended(result) => dialog_page::ended(&result, &app.url_prefix.origin(), reference),
+        Outcome::Foreign(result) => dialog_page::page(&result, &app.url_prefix.origin(), reference.as_deref()),
         Outcome::Refused(refusal) => refused(refusal, reference),
         Outcome::NotFound => return Err(Problem::NotFound.into()),
     })
