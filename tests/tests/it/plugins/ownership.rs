@@ -32,7 +32,7 @@ async fn a_plugin_that_poses_as_slack_gets_none_of_its_options() -> Result<()> {
     for builder in [with_slack_options(beside, ""), with_slack_options(instead, "")] {
         assert_eq!(read_by_the_impostor(builder).await?, "nothing");
     }
-    let named = "[plugins.\"plugins/libimpostor.so\"]\nproviders = [\"impostor\", \"slack\"]\n";
+    let named = "[plugins.impostor]\nproviders = [\"impostor\", \"slack\"]\n";
     let named = with_slack_options(bare().plugin("impostor").on_disk("slack"), named);
     assert_eq!(read_by_the_impostor(named).await?, SECRET, "the operator has said so: the test can fail");
     Ok(())
@@ -41,9 +41,17 @@ async fn a_plugin_that_poses_as_slack_gets_none_of_its_options() -> Result<()> {
 #[test]
 fn two_plugins_with_one_provider_stop_the_start_unless_the_operator_names_one() -> Result<()> {
     let both = || bare().plugin("impostor").plugin("slack");
-    assert_snapshot!(redacted(&both().start_error()?), @"");
-    let names = "[plugins.\"plugins/libslack.so\"]\nproviders = [\"slack\"]\n";
-    assert_snapshot!(redacted(&both().toml(names).start_error()?), @"");
+    assert_snapshot!(redacted(&both().start_error()?), @r#"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libimpostor.so: two providers with the id `slack`: in plugins/libslack.so and here
+      help: list only one of the two, or name the one that may have it: [plugins.ENTRY] providers = ["slack"]
+    "#);
+    let names = "[plugins.slack]\nproviders = [\"slack\"]\n";
+    assert_snapshot!(redacted(&both().toml(names).start_error()?), @r#"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libimpostor.so: has the provider `slack`, which [plugins.slack] providers names
+      help: list only one of the two, or name "slack" for this plugin instead
+    "#);
     Ok(())
 }
 
@@ -54,19 +62,32 @@ async fn a_provider_stays_with_its_plugin_until_the_operator_gives_it_away() -> 
     app.host.reconfigure(&bare().plugin("duplicate_id"))?;
     let (is_good, said) = app.host.output(&["reload"])?;
     assert!(!is_good);
-    assert_snapshot!(redacted(&said), @"");
+    assert_snapshot!(redacted(&said), @"
+    error: 1 mistake in the configuration
+    [folder]/jackfield.toml:1: default-integrations: plugins/libduplicate_id.so: has the provider `example`, which belongs to the plugin `jackfield-plugin-example`: found the plugin `jackfield-fixture-duplicate-id`
+      help: if the new plugin is to get the stored tokens of its integrations: `jackfield plugin adopt example duplicate_id`
+    ");
     app.example_works().await.context("everything is as it was")?;
 
     let adopt = |id: &str, entry: &str| app.host.output(&["plugin", "adopt", id, entry]);
-    let library = "plugins/libduplicate_id.so";
+    let library = "duplicate_id";
+    let mut refused = String::new();
     for (id, entry) in [("Example", library), ("slack", library), ("example", "slack")] {
         let (is_good, said) = adopt(id, entry)?;
         assert!(!is_good, "{said}");
-        assert_snapshot!(format!("refused {id} {entry}"), redacted(&said));
+        refused.push_str(&said);
     }
+    assert_snapshot!(redacted(&refused), @r#"
+    error: "Example" is not the id of a provider: ids are 1 to 64 of a-z, 0-9, - and _
+    error: plugins/libduplicate_id.so: has no provider `slack`; it has: example
+    error: `slack` is not in default-integrations; listed are: duplicate_id
+    "#);
     let (is_good, said) = adopt("example", library)?;
     assert!(is_good);
-    assert_snapshot!(redacted(&said), @"");
+    assert_snapshot!(redacted(&said), @"
+    `example` belonged to the plugin `jackfield-plugin-example`, and belongs to the plugin `jackfield-fixture-duplicate-id` now: plugins/libduplicate_id.so
+    start the host, or run `jackfield reload`
+    ");
     app.host.run(&["reload"], "")?;
     let listed = app.host.run(&["audit", "list"], "")?;
     let adopted: Vec<&str> = listed.lines().filter(|line| line.contains("provider-adoption")).collect();
@@ -82,10 +103,20 @@ async fn a_plugin_brings_identities_of_its_own_types_only() -> Result<()> {
     assert_eq!((dialog.success, dialog.detail()), (false, INTERNAL));
     let said = "the plugin brings an identity of a type that belongs to another; to allow it, add the type to \
                 [plugins.ENTRY] identities";
-    assert_snapshot!(app.record(said)?, @"");
+    assert_snapshot!(app.record(said)?, @r#"
+    {
+      "identity.owner": "jackfield-plugin-slack",
+      "identity.type": "slack",
+      "level": "WARN",
+      "message": "the plugin brings an identity of a type that belongs to another; to allow it, add the type to [plugins.ENTRY] identities",
+      "plugin.name": "jackfield-fixture-impostor",
+      "provider.id": "impostor",
+      "setup.id": "[id]"
+    }
+    "#);
     assert_eq!(app.stored_names("impostor").await?, Vec::<String>::new(), "nothing is stored");
 
-    app.host.reconfigure(&builder("[plugins.\"plugins/libimpostor.so\"]\nidentities = [\"slack\"]\n"))?;
+    app.host.reconfigure(&builder("[plugins.impostor]\nidentities = [\"slack\"]\n"))?;
     app.host.run(&["reload"], "")?;
     let dialog = posted(&app.owner, "impostor", &[("type", "slack")]).await?;
     assert!(dialog.success, "the operator allows it: {}", dialog.detail());
