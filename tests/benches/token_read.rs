@@ -59,19 +59,15 @@ async fn install(host: &Host) -> Result<String> {
     let now = OffsetDateTime::now_utc();
     let id = store.write(move |tx| {
         let acme = organizations::by_slug(tx, "acme")?.expect("it was created");
-        let new = NewIntegration {
-            provider: "example".to_owned(),
-            external_id: "T1".to_owned(),
-            name: "Acme".to_owned(),
-            metadata: serde_json::Map::new(),
-        };
-        let (stored, _) = integrations::install(tx, new)?;
-        organization_integrations::link(tx, acme.id, stored.id, None)?;
+        let new =
+            NewIntegration { provider: "example".to_owned(), external_id: "T1".to_owned(), name: "Acme".to_owned() };
+        let (stored, _) = integrations::install(tx, &new)?;
+        organization_integrations::install(tx, acme.id, stored.id, None, &serde_json::Map::new())?;
         let tokens = Tokens { access_token: format!("xoxb-{}", "a".repeat(60)), ..Tokens::default() };
         let expires_at = Some(now + time::Duration::HOUR);
         let new = NewTokens { tokens, scopes: Scopes::default(), expires_at, due_at: None, is_single_use: None };
-        let grant = NewGrant { name: "bot".to_owned(), subject: String::new(), new };
-        grants::put(tx, stored.id, vec![grant])?;
+        let grant = NewGrant { name: "bot".to_owned(), subject: String::new(), is_of_account: false, new };
+        grants::put(tx, stored.id, acme.id, vec![grant])?;
         Ok(stored.id)
     });
     Ok(id.await?.to_string())

@@ -32,9 +32,18 @@ impl Diagnostics {
     }
 }
 
-/// The known word that was likely meant: it is at most two typing errors away.
+/// Longest word that somebody has mistyped, in bytes. The comparison takes time in the square of
+/// it, and words of plugins are compared too.
+const LONGEST_WORD: usize = 64;
+
+/// The known word that was likely meant: it is at most two typing errors away. Words of more than
+/// 64 bytes are not compared.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = known.into_iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
+    if word.len() > LONGEST_WORD {
+        return None;
+    }
+    let known = known.into_iter().filter(|known| known.len() <= LONGEST_WORD);
+    let distances = known.map(|known| (strsim::damerau_levenshtein(word, known), known));
     distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, known)| known)
 }
 
@@ -70,3 +79,17 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_looked_for_among_words_that_somebody_types() {
+        assert_eq!(nearest("clent-id", ["client-id", "client-secret"]), Some("client-id"));
+        assert_eq!(nearest("scopes", ["client-id"]), None);
+        let (long, longer) = ("k".repeat(40_000), "k".repeat(40_001));
+        assert_eq!(nearest(&long, [longer.as_str()]), None, "it would take a second");
+        assert_eq!(nearest(&"k".repeat(64), [longer.as_str(), &"k".repeat(63)]), Some(&*"k".repeat(63)));
+    }
+}

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::{config_value::ConfigValue, diagnostic_collector::DiagnosticCollector, table_reader::TableReader};
 
 /// The features there are, and whether each is on by default.
-const KNOWN: [(&str, bool); 1] = [("organizations:integrations-v3", true)];
+const KNOWN: [(&str, bool); 2] = [("organizations:integrations-v3", true), ("integrations:shared", true)];
 
 /// Which features are on. Clones are handles on the same.
 #[derive(Clone, Debug, Default)]

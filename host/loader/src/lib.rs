@@ -24,12 +24,15 @@
 //!
 //! # How it is built
 //!
-//! `library` checks a file before any of it runs. `runtime` runs it, in a [`worker`] or in this
-//! process, and keeps it running. `declared` answers in the place of a library for a provider that
-//! the operator has declared in TOML. `loading` and `registry` do all that for a whole
-//! configuration.
+//! `border` bounds what a plugin may bring. `library` checks a file before any of it runs.
+//! `runtime` runs it, in a [`worker`] or in this process, and keeps it running. `declared` answers
+//! in the place of a library for a provider that the operator has declared in TOML. `loading` and
+//! `registry` do all that for a whole configuration.
 
+mod answer_check;
+mod border;
 mod declared;
+mod destination;
 mod dispute;
 mod elf_fault;
 mod library;
@@ -43,23 +46,27 @@ mod registry;
 mod runtime;
 mod step_outcome;
 
+pub use answer_check::{check_state, clean_providers};
+pub use border::{Bounded, OutOfBounds, Unreadable, read_reply};
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
+pub use destination::Destination;
 pub use dispute::Dispute;
 pub use elf_fault::ElfFault;
 pub use jackfield_config::{Http, ProviderOptions};
-pub use jackfield_outbound::Outbound;
+pub use jackfield_outbound::{Outbound, OverBudget, RequestBudget};
 pub use jackfield_plugin_abi::envelope::{
     Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantSelector,
     Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookRequest,
     WebhookResponse,
 };
 pub use library::{LibraryFile, Lock, PluginInfo, WrittenLock, signature_path, verify_entry, verify_file, write_lock};
+pub use loading::{LoadProgress, READY_AFTER, StartingPlugin};
 pub use provider::Provider;
 pub use provider_id::is_good_id;
 pub use provider_owner::{ProviderOwner, ProviderOwners};
 pub use provider_reach::reach_of;
 pub use refusal::Refusal;
-pub use registry::{Changes, Plugins};
+pub use registry::{Changes, Joined, Plugins};
 pub use runtime::{
     LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
     Tokens, TransportError, worker, worker::Sandbox,

@@ -1,9 +1,14 @@
 //! A provider of a plugin, as the host sees it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jackfield_config::ProviderOptions;
-use jackfield_outbound::Outbound;
+use jackfield_limits::TokenBucket;
+use jackfield_outbound::{Outbound, RequestBudget};
 use jackfield_plugin_abi::{
     envelope::{
         Answer, Api, CreateOut, Dialog, EventResponse, FaultKind, Field, Grant, Integration, NamedProvider, OAuth2,
@@ -15,6 +20,8 @@ use jackfield_plugin_abi::{
 use url::Url;
 
 use crate::{
+    answer_check::{checked_answer, checked_refresh, with_escaped_words},
+    border::checked_integration,
     library::{PluginInfo, digest},
     runtime::{HostServices, Plugin, PluginError, ProviderStatus, ReachedHosts, Redactor, Tokens},
     step_outcome::StepOutcome,
@@ -22,17 +29,24 @@ use crate::{
 
 /// A loaded provider with the operator's options. Each method that asks its plugin may take as long
 /// as the plugin's deadline.
+#[derive(Clone)]
 pub struct Provider {
     id: String,
     name: String,
     plugin: Arc<Plugin>,
-    description: CreateOut,
+    description: Arc<CreateOut>,
     redactor: Redactor,
     outbound: Outbound,
     fingerprint: String,
+    inbound_failures: Arc<TokenBucket>,
     /// Types of other plugins' identities that the operator lets it bring.
     identity_types: Vec<String>,
 }
+
+/// Most failures of inbound requests of one provider that are logged in a row, and how long the
+/// next waits. Anybody may send such requests, so they must not fill the log.
+const INBOUND_BURST: u32 = 20;
+const INBOUND_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Provider {
     /// `outbound` reaches the provider's hosts and no others.
@@ -49,16 +63,16 @@ impl Provider {
             fingerprint: fingerprint(plugin.info(), options),
             redactor: Redactor::new(options.secrets()),
             plugin,
-            description,
+            description: Arc::new(description),
             outbound,
+            inbound_failures: Arc::new(TokenBucket::new(INBOUND_BURST, INBOUND_INTERVAL)),
             identity_types: Vec::new(),
         }
     }
 
     /// The same with types of other plugins' identities that the operator lets it bring.
-    pub(crate) fn with_identity_types(mut self, identity_types: Vec<String>) -> Self {
-        self.identity_types = identity_types;
-        self
+    pub(crate) fn with_identity_types(self, identity_types: Vec<String>) -> Self {
+        Self { identity_types, ..self }
     }
 
     /// Whether the operator lets it bring identities of this type, even if they are another
@@ -66,6 +80,18 @@ impl Provider {
     #[must_use]
     pub fn may_identify(&self, identity_type: &str) -> bool {
         self.identity_types.iter().any(|allowed| allowed == identity_type)
+    }
+
+    /// The same provider for work that may cost only so many requests and so much time.
+    #[must_use]
+    pub fn within(&self, budget: RequestBudget) -> Self {
+        Self { outbound: self.outbound.with_budget(budget), ..self.clone() }
+    }
+
+    /// The same under a name that tells it from another of its name.
+    #[must_use]
+    pub(crate) fn with_id_in_name(self) -> Self {
+        Self { name: format!("{} ({})", self.name, self.id), ..self }
     }
 
     /// Its id, as URLs, configuration and database have it.
@@ -101,7 +127,7 @@ impl Provider {
 
     /// Whether it is offered to people.
     #[must_use]
-    pub const fn is_configured(&self) -> bool {
+    pub fn is_configured(&self) -> bool {
         self.description.is_configured
     }
 
@@ -120,7 +146,7 @@ impl Provider {
 
     /// Size of the setup's pop-up window.
     #[must_use]
-    pub const fn dialog(&self) -> Dialog {
+    pub fn dialog(&self) -> Dialog {
         self.description.dialog
     }
 
@@ -139,13 +165,13 @@ impl Provider {
 
     /// The URL of the service's own API, and the headers of each call to it.
     #[must_use]
-    pub const fn api(&self) -> Option<&Api> {
+    pub fn api(&self) -> Option<&Api> {
         self.description.api.as_ref()
     }
 
     /// Whether its service may report what happens to its integrations.
     #[must_use]
-    pub const fn takes_events(&self) -> bool {
+    pub fn takes_events(&self) -> bool {
         self.description.handles_events
     }
 
@@ -172,6 +198,13 @@ impl Provider {
         };
         let is_default = oauth2.default_server && urls.iter().all(|url| url.is_empty() || is_declared(url));
         (!is_default).then(|| oauth2.server_id())
+    }
+
+    /// Whether the failure of a request to its webhook or events URL is to be logged: how many
+    /// before it were not, or `None`.
+    #[must_use]
+    pub fn log_inbound_failure(&self) -> Option<u64> {
+        self.inbound_failures.take(Instant::now())
     }
 
     /// How it is doing.
@@ -270,7 +303,7 @@ impl Provider {
                 let reached = reached.take();
                 let named = if reached.is_empty() { bound_hosts(posted, &state, &after) } else { reached };
                 let named = if self.description.allows_user_supplied_hosts { named } else { Vec::new() };
-                Ok(StepOutcome::new(answer, after, &named))
+                Ok(StepOutcome::new(checked_answer(answer).await?, after, &named))
             }
             _ => Err(PluginError::Answer("a step was asked, something else answered".to_owned())),
         }
@@ -318,7 +351,7 @@ impl Provider {
         let question = Question::Refresh { grant: Box::new(grant), metadata };
         match known(self.ask(question, named_hosts).await)? {
             None | Some(TaskResult::Refreshed { refreshed: Refreshed::Unknown }) => Ok(Refreshed::Default),
-            Some(TaskResult::Refreshed { refreshed }) => Ok(refreshed),
+            Some(TaskResult::Refreshed { refreshed }) => checked_refresh(refreshed),
             Some(_) => Err(PluginError::Answer("a refresh was asked for, something else answered".to_owned())),
         }
     }
@@ -330,7 +363,7 @@ impl Provider {
     pub async fn revoke(&self, request: RevokeRequest, named_hosts: &[String]) -> Result<Revoked, PluginError> {
         match known(self.ask(Question::Revoke { request }, named_hosts).await)? {
             None | Some(TaskResult::Revoked { revoked: Revoked::Unknown }) => Ok(Revoked::Default),
-            Some(TaskResult::Revoked { revoked }) => Ok(revoked),
+            Some(TaskResult::Revoked { revoked }) => Ok(with_escaped_words(revoked)),
             Some(_) => Err(PluginError::Answer("a revocation was asked for, something else answered".to_owned())),
         }
     }
@@ -366,7 +399,7 @@ impl Provider {
             TaskResult::Built { integration } if integration.external_id.is_empty() => {
                 Err(PluginError::Answer("the integration has no external id".to_owned()))
             }
-            TaskResult::Built { integration } => Ok(integration),
+            TaskResult::Built { integration } => Ok(checked_integration(integration)?),
             _ => Err(PluginError::Answer("an integration was asked for, something else answered".to_owned())),
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use thiserror::Error;
@@ -275,6 +276,14 @@ pub enum Refusal {
         /// What its data say.
         wanted: Vec<String>,
     },
+    /// A plugin whose start takes too long, as with many slow providers.
+    #[error("{entry}: not ready after {} s: its library was not opened, or its providers were not made by then", .deadline.as_secs())]
+    NotInTime {
+        /// The entry of `default-integrations`.
+        entry: String,
+        /// The longest time that a start may take.
+        deadline: Duration,
+    },
 }
 
 const STICKY: u32 = 0o1000;
@@ -337,6 +346,7 @@ impl Refusal {
             }
             Self::BadId { .. } => "ids are 1 to 64 of a-z, 0-9, - and _, and not a section of the configuration file",
             Self::NotItsProvider { dispute, .. } => return dispute.help(),
+            Self::NotInTime { .. } => "report this to the plugin's author, or raise its deadline under [plugins]",
         };
         text.to_owned()
     }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     library::LibraryFile,
-    loading::{Loaded, load, provider_of},
+    loading::{LoadProgress, Loaded, Loading, NotReady, READY_AFTER, StartingPlugin, WITHOUT_LIMIT, load, provider_of},
     provider::Provider,
     provider_owner::{ProviderOwner, ProviderOwners},
     refusal::Refusal,
-    runtime::{LaunchSpec, Plugin, PluginStatus},
+    runtime::{LaunchSpec, Plugin, PluginState, PluginStatus},
 };
 
 /// The loaded plugins and their providers. Clones share them, and see what [`Plugins::reload`]
@@ -36,6 +36,17 @@ pub struct Changes {
     pub removed: Vec<String>,
     /// Plugins that go on as they were.
     pub kept: Vec<String>,
+    /// Plugins that are not ready yet, and join when they are.
+    pub starting: Vec<String>,
+}
+
+/// What came of a plugin that was not ready when the others were.
+#[derive(Debug, Default)]
+pub struct Joined {
+    /// How it is doing, if it runs.
+    pub status: Vec<PluginStatus>,
+    /// What is wrong with it.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Plugins {
@@ -43,11 +54,46 @@ impl Plugins {
     ///
     /// The diagnostics are all that is wrong. What loads is loaded even so; the caller decides
     /// whether that will do.
+    ///
     /// `owners` says to which plugin a provider belongs that has been used before: no other gets
     /// its options and tokens.
     pub async fn load(settings: &Settings, owners: &ProviderOwners, outbound: &Outbound) -> (Self, Vec<Diagnostic>) {
-        let (loaded, diagnostics) = load(settings, owners, outbound, &[]).await;
+        let progress = LoadProgress::default();
+        let Loading { loaded, diagnostics, .. } = load(settings, owners, outbound, &[], &progress, WITHOUT_LIMIT).await;
         (Self::from(loaded), diagnostics)
+    }
+
+    /// The same for a host that serves: it does not wait for slow plugins longer than
+    /// [`READY_AFTER`]. Give what is still starting to [`Plugins::join`]. `progress` shows what
+    /// everybody waits for.
+    pub async fn load_ready(
+        settings: &Settings,
+        owners: &ProviderOwners,
+        outbound: &Outbound,
+        progress: &LoadProgress,
+    ) -> (Self, Vec<Diagnostic>, Vec<StartingPlugin>) {
+        let Loading { loaded, diagnostics, starting } =
+            load(settings, owners, outbound, &[], progress, READY_AFTER).await;
+        (Self::from(loaded), diagnostics, starting)
+    }
+
+    /// Waits for a plugin that was not ready, and takes it in. If the configuration was reloaded
+    /// meanwhile, it is not used.
+    pub async fn join(&self, starting: StartingPlugin) -> Joined {
+        let generation = starting.generation;
+        let late = starting.finish().await;
+        let entry = late.entry().to_owned();
+        let diagnostics = {
+            let mut current = self.0.write();
+            if current.generation != generation {
+                return Joined::default();
+            }
+            let (loaded, diagnostics) = late.join(Loaded::clone(&current));
+            *current = Arc::new(loaded);
+            diagnostics
+        };
+        let status = if diagnostics.is_empty() { self.status() } else { Vec::new() };
+        Joined { status: status.into_iter().filter(|status| status.entry == entry).collect(), diagnostics }
     }
 
     /// Loads one library without a configuration file, for a program of its own. `options` are the
@@ -65,11 +111,14 @@ impl Plugins {
         for described in plugin.providers() {
             providers.push(Arc::new(provider_of(&plugin, described, &PluginSettings::default(), outbound)?));
         }
-        Ok(Self::from(Loaded { plugins: vec![plugin], providers }))
+        Ok(Self::from(Loaded { plugins: vec![plugin], providers, ..Loaded::default() }))
     }
 
     /// Loads what other settings list, in the place of what runs. A plugin that would come out the
     /// same goes on as it is.
+    ///
+    /// A plugin that is not ready after [`READY_AFTER`] does not hold up the others: the one that
+    /// runs for it goes on, until the answer's [`StartingPlugin`] has joined.
     ///
     /// If something is wrong, nothing changes, unless `[plugins] on-failure = "skip"`: then a
     /// plugin whose new version or options are wrong goes on as it was, and what is wrong is
@@ -82,15 +131,22 @@ impl Plugins {
         settings: &Settings,
         owners: &ProviderOwners,
         outbound: &Outbound,
-    ) -> Result<(Changes, Vec<Diagnostic>), Diagnostics> {
+    ) -> Result<(Changes, Vec<Diagnostic>, Vec<StartingPlugin>), Diagnostics> {
         let before = self.loaded();
-        let (after, diagnostics) = load(settings, owners, outbound, &before.plugins).await;
+        let progress = LoadProgress::default();
+        let Loading { loaded: mut after, diagnostics, mut starting } =
+            load(settings, owners, outbound, &before.plugins, &progress, READY_AFTER).await;
         if !diagnostics.is_empty() && settings.plugins.on_failure == OnFailure::Stop {
             return Err(diagnostics.into());
         }
-        let changes = changes(&before.plugins, &after.plugins);
+        let changes = Changes {
+            starting: starting.iter().map(|starting| starting.entry().to_owned()).collect(),
+            ..changes(&before.plugins, &after.plugins)
+        };
+        after.generation = before.generation + 1;
+        starting.iter_mut().for_each(|starting| starting.generation = after.generation);
         *self.0.write() = Arc::new(after);
-        Ok((changes, diagnostics))
+        Ok((changes, diagnostics, starting))
     }
 
     fn loaded(&self) -> Arc<Loaded> {
@@ -157,7 +213,15 @@ impl Plugins {
             providers: providers(plugin).map(|provider| provider.status()).collect(),
             ..plugin.status()
         };
-        loaded.plugins.iter().map(status).collect()
+        let running = loaded.plugins.iter().map(status);
+        let not_ready = loaded.not_ready.iter().filter(|not_ready| !is_running(&loaded.plugins, &not_ready.entry));
+        running.chain(not_ready.map(status_of_not_ready)).collect()
+    }
+
+    /// The entries of plugins that are not ready, or did not start in the end.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<String> {
+        self.loaded().not_ready.iter().map(|not_ready| not_ready.entry.clone()).collect()
     }
 }
 
@@ -170,6 +234,20 @@ impl From<Loaded> for Plugins {
 impl fmt::Debug for Plugins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.loaded().plugins.iter().map(|plugin| plugin.entry().to_owned())).finish()
+    }
+}
+
+fn is_running(plugins: &[Arc<Plugin>], entry: &str) -> bool {
+    plugins.iter().any(|plugin| plugin.entry() == entry)
+}
+
+fn status_of_not_ready(not_ready: &NotReady) -> PluginStatus {
+    let state = if not_ready.error.is_some() { PluginState::NotLoaded } else { PluginState::Starting };
+    PluginStatus {
+        entry: not_ready.entry.clone(),
+        state,
+        last_error: not_ready.error.clone(),
+        ..PluginStatus::default()
     }
 }
 

@@ -4,6 +4,8 @@ use std::{error::Error as _, io, time::Duration};
 
 use thiserror::Error;
 
+use super::OverBudget;
+
 /// Why a request was not sent, or its answer not accepted. Never holds a query, a header or a
 /// body.
 #[derive(Debug, Error)]
@@ -22,6 +24,9 @@ pub enum OutboundError {
     /// An address that is not on the public internet.
     #[error("{0} is, or resolves to, a private address: allow it under [http] allow-private if it is yours")]
     PrivateAddress(String),
+    /// The work that the request is for has cost all that it may. Nothing was sent.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
     /// The name does not resolve.
     #[error("{0} cannot be resolved: {1}")]
     Resolve(String, io::Error),

@@ -52,7 +52,13 @@ impl HostAllowList {
     #[must_use]
     pub fn allows(&self, url: &Url) -> bool {
         let covers = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(url));
-        covers(&self.declared) && self.granted.as_deref().is_none_or(covers)
+        covers(&self.declared) && self.grants(url)
+    }
+
+    /// Whether the operator lets the plugin use the host of a URL, declared or not.
+    #[must_use]
+    pub fn grants(&self, url: &Url) -> bool {
+        self.granted.as_deref().is_none_or(|granted| granted.iter().any(|pattern| pattern.matches(url)))
     }
 }
 

@@ -9,6 +9,7 @@
 //! plugins are tried out, a stand-in on this machine may answer in place of everybody.
 
 mod address_guard;
+mod budget;
 mod clients;
 mod embedded_ipv4;
 mod endpoint_check;
@@ -20,6 +21,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{OverBudget, RequestBudget};
 pub use error::OutboundError;
 pub use host_allow_list::HostAllowList;
 pub use outbound::{Outbound, expects_body};

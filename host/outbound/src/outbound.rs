@@ -8,7 +8,9 @@ use reqwest::Client;
 use rustls::crypto::ring;
 use url::Url;
 
-use super::{HostAllowList, OutboundError, address_guard::AddressGuard, clients::Clients, stand_in_redirect};
+use super::{
+    HostAllowList, OutboundError, RequestBudget, address_guard::AddressGuard, clients::Clients, stand_in_redirect,
+};
 
 /// The HTTP client that the whole host shares. Cheap to clone.
 #[derive(Clone)]
@@ -17,6 +19,7 @@ pub struct Outbound {
     guard: Arc<AddressGuard>,
     stand_in: Option<StandInUrl>,
     allowed_hosts: Option<Arc<HostAllowList>>,
+    budget: Option<RequestBudget>,
     timeout: Duration,
     max_response_bytes: usize,
 }
@@ -40,6 +43,7 @@ impl Outbound {
             guard,
             stand_in: settings.stand_in.clone(),
             allowed_hosts: None,
+            budget: None,
             timeout: settings.timeout,
             max_response_bytes: settings.max_response_bytes,
         })
@@ -49,6 +53,13 @@ impl Outbound {
     #[must_use]
     pub fn limited_to(&self, hosts: HostAllowList) -> Self {
         Self { allowed_hosts: Some(Arc::new(hosts)), ..self.clone() }
+    }
+
+    /// The same client for a piece of work that may cost only so much. Clients that are made of
+    /// this one count together.
+    #[must_use]
+    pub fn with_budget(&self, budget: RequestBudget) -> Self {
+        Self { budget: Some(budget), ..self.clone() }
     }
 
     /// The hosts it is limited to; `None` where only the guards limit it.
@@ -76,9 +87,11 @@ impl Outbound {
     /// # Errors
     /// When a guard refuses, or no complete answer comes within the limits.
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {
-        tokio::time::timeout(self.timeout, self.send_without_timeout(request))
+        let left = self.budget.as_ref().map_or(Ok(self.timeout), RequestBudget::spend)?;
+        let timeout = self.timeout.min(left);
+        tokio::time::timeout(timeout, self.send_without_timeout(request))
             .await
-            .unwrap_or(Err(OutboundError::TimedOut(self.timeout)))
+            .unwrap_or(Err(OutboundError::TimedOut(timeout)))
     }
 
     async fn send_without_timeout(&self, mut request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OutboundError> {

@@ -3,7 +3,7 @@
 
 use crate::provider_owners::owners_in_use;
 use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, Settings};
-use jackfield_loader::Plugins;
+use jackfield_loader::{LoadProgress, Plugins, StartingPlugin};
 use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
 use thiserror::Error;
@@ -36,6 +36,8 @@ pub struct LoadedPlugins {
     pub refused: Vec<Diagnostic>,
     /// The one HTTP client.
     pub outbound: Outbound,
+    /// Those that are not ready yet.
+    pub starting: Vec<StartingPlugin>,
 }
 
 /// Loads the plugins that the configuration lists.
@@ -45,7 +47,19 @@ pub struct LoadedPlugins {
 pub async fn load_plugins(settings: &Settings) -> Result<LoadedPlugins, OpenError> {
     let outbound = Outbound::new(&settings.http)?;
     let (plugins, refused) = Plugins::load(settings, &owners_in_use(settings).await, &outbound).await;
-    Ok(LoadedPlugins { plugins, refused, outbound })
+    Ok(LoadedPlugins { plugins, refused, outbound, starting: Vec::new() })
+}
+
+/// The same for a host that serves: plugins that are slow to start do not hold up the others.
+/// `progress` shows what everybody waits for.
+///
+/// # Errors
+/// As [`load_plugins`].
+pub async fn load_ready_plugins(settings: &Settings, progress: &LoadProgress) -> Result<LoadedPlugins, OpenError> {
+    let outbound = Outbound::new(&settings.http)?;
+    let (plugins, refused, starting) =
+        Plugins::load_ready(settings, &owners_in_use(settings).await, &outbound, progress).await;
+    Ok(LoadedPlugins { plugins, refused, outbound, starting })
 }
 
 /// Opens the database to look at it. Neither migrates it nor checks that the secret key is its own.

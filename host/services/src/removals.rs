@@ -23,9 +23,10 @@ pub struct Removals {
 pub enum Removed {
     /// The organization has no such integration.
     NotThere,
-    /// It is unlinked. Other organizations still use it, so its tokens stay.
+    /// It is unlinked, and nothing is revoked: the organization had no tokens of its own, and
+    /// other organizations still use the account.
     StillShared,
-    /// It is gone. What came of the revocation of its tokens; `None`: nothing yet.
+    /// It is unlinked or removed. What came of the revocation of the tokens; `None`: nothing yet.
     Gone(Option<RevocationOutcome>),
 }
 
@@ -36,8 +37,8 @@ impl Removals {
         Self { accounts, integrations, revocations }
     }
 
-    /// Unlinks an integration from an organization. When no organization is left, the integration
-    /// is removed and its tokens are revoked.
+    /// Unlinks an integration from an organization, and revokes the organization's tokens. When no
+    /// organization is left, the integration is removed.
     ///
     /// # Errors
     /// When the database fails.
@@ -49,8 +50,10 @@ impl Removals {
     ) -> StoreResult<Removed> {
         Ok(match self.integrations.remove(organization, id, actor).await? {
             Unlinked::NotThere => Removed::NotThere,
-            Unlinked::StillShared => Removed::StillShared,
-            Unlinked::Removed(revocation) => Removed::Gone(self.revocations.revoke_now(revocation).await),
+            Unlinked::StillShared(None) => Removed::StillShared,
+            Unlinked::StillShared(Some(revocation)) | Unlinked::Removed(revocation) => {
+                Removed::Gone(self.revocations.revoke_now(revocation).await)
+            }
         })
     }
 

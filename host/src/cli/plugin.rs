@@ -108,11 +108,11 @@ async fn print_adopted(file: &Path, provider: &str, entry: &str) -> anyhow::Resu
     let settings = jackfield_config::load_lenient(file)?.0;
     let Adopted { before, after, file } = adopt(&settings, provider, entry).await?;
     match before {
-        Some(before) if before == after => println!("`{provider}` belongs to {after} already"),
-        Some(before) => println!("`{provider}` belonged to {before}, and belongs to {after} now: {}", file.display()),
-        None => println!("`{provider}` belongs to {after} now: {}", file.display()),
+        Some(before) if before == after => line!("`{provider}` belongs to {after} already"),
+        Some(before) => line!("`{provider}` belonged to {before}, and belongs to {after} now: {}", file.display()),
+        None => line!("`{provider}` belongs to {after} now: {}", file.display()),
     }
-    println!("start the host, or run `jackfield reload`");
+    line!("start the host, or run `jackfield reload`");
     Ok(())
 }
 

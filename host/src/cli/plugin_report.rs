@@ -8,7 +8,14 @@ pub(super) fn print_status(status: &PluginStatus) {
     let state = match status.state {
         PluginState::Running => "running",
         PluginState::Restarting => "restarting",
+        PluginState::Starting => "starting",
+        PluginState::NotLoaded => "not loaded",
     };
+    if matches!(status.state, PluginState::Starting | PluginState::NotLoaded) {
+        line!("{}: {state}", status.entry);
+        status.last_error.iter().for_each(|error| line!("  error   {error}"));
+        return;
+    }
     line!("{}: {state}, {}{}", status.entry, status.isolation, workers(status));
     print_info(&status.info);
     match &status.sandbox {

@@ -22,6 +22,7 @@ fn print(Reloaded { changes, skipped, needs_restart }: &Reloaded) {
         ("replaced", &changes.replaced),
         ("removed", &changes.removed),
         ("kept", &changes.kept),
+        ("starting", &changes.starting),
     ] {
         if !entries.is_empty() {
             line!("  {what:<9} {}", entries.join(", "));

@@ -18,8 +18,8 @@ pub(super) struct Arguments {
     /// Id of the provider whose tokens are to be revoked.
     #[arg(long, value_name = "ID", required_unless_present = "status")]
     provider: Option<String>,
-    /// Only what this organization has of the provider. What other organizations also use is
-    /// unlinked from it and stays theirs.
+    /// Only what this organization has of the provider. What is lent to other organizations as
+    /// well stays.
     #[arg(long, value_name = "SLUG")]
     organization: Option<String>,
     /// Only try earlier revocations again that did not work: nothing that is in use is touched.

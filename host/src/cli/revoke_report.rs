@@ -18,7 +18,7 @@ pub(super) fn plan(provider: &str, plan: &BulkPlan, keep: bool) {
         if keep { "kept, to be authenticated again" } else { "removed" }
     );
     if shared > 0 {
-        line!("  shared       {shared}: other organizations use them, so their tokens are not revoked");
+        line!("  shared       {shared}: other organizations use them too, and keep theirs");
     }
     line!("grants         {grants}");
     if !open.is_empty() {
@@ -99,7 +99,7 @@ impl Tally {
             BulkResult::Attempted(outcome) => self.add_outcome(name, outcome),
             BulkResult::Shared => {
                 self.shared += 1;
-                self.line(name, "not revoked", "other organizations use it");
+                self.line(name, "not revoked", "other organizations use all of it");
             }
             BulkResult::Enqueued => self.add_left(name, "not revoked yet", ENQUEUED.to_owned()),
         }

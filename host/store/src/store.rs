@@ -114,6 +114,17 @@ impl Store {
         self.read(|tx| tx.load_keys()).await
     }
 
+    /// Has SQLite write all that it has into its file, and nothing that was overwritten stays in
+    /// the log beside it. PostgreSQL does so by itself.
+    pub(crate) async fn checkpoint(&self) -> StoreResult<()> {
+        let connector = self.connector.clone();
+        off_thread(move || match connector.open()? {
+            AnyConnection::Sqlite(mut sqlite) => Ok(sqlite.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?),
+            AnyConnection::Postgres(_) => Ok(()),
+        })
+        .await
+    }
+
     /// Runs a function that only reads.
     ///
     /// # Errors

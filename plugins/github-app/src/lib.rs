@@ -75,8 +75,10 @@ impl Provider for GitHubApp {
     }
 
     fn hosts(&self) -> Vec<String> {
-        let is_github_com = self.web_url.is_none() && self.api_url.is_none();
-        if is_github_com { vec!["api.github.com".to_owned()] } else { Vec::new() }
+        // The page that installs the app, and the API. Hosts of options are declared already.
+        let web = self.web_url.is_none().then(|| "github.com".to_owned());
+        let api = (self.web_url.is_none() && self.api_url.is_none()).then(|| "api.github.com".to_owned());
+        web.into_iter().chain(api).collect()
     }
 
     fn api(&self) -> Option<Api> {

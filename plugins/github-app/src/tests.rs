@@ -297,5 +297,9 @@ fn an_enterprise_server_has_its_api_below_its_address() {
         ("https://git.example.com", "https://git.example.com/api/v3")
     );
     assert!(server.hosts().is_empty(), "the operator's options name it");
-    assert_eq!(GitHubApp::default().hosts(), ["api.github.com"]);
+    assert_eq!(
+        GitHubApp::default().hosts(),
+        ["github.com", "api.github.com"],
+        "the pages that install it, and the API"
+    );
 }

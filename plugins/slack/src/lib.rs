@@ -121,12 +121,15 @@ impl TokenResponse {
 
     fn v1(&self) -> Result<Integration> {
         let user = Identity::new("slack", "slack.com", self.required("/user_id")?).scopes(self.scopes("/scope"));
+        // The bot is the workspace's: only who may install the app gets its token.
+        let bot = Grant::new("bot", self.required("/bot/bot_access_token")?).scopes(self.scopes("/scope"));
+        let bot = bot.of_the_account();
         Ok(Integration::new(self.required("/team_id")?)
             .name(self.required("/team_name")?)
             .metadata("bot_access_token", self.required("/bot/bot_access_token")?)
             .metadata("bot_user_id", self.required("/bot/bot_user_id")?)
             .metadata("scopes", self.scopes("/scope"))
-            .grant(Grant::new("bot", self.required("/bot/bot_access_token")?).scopes(self.scopes("/scope")))
+            .grant(bot)
             .grant(Grant::new("user", self.required("/access_token")?).subject(self.required("/user_id")?))
             .identity(user.data("access_token", self.required("/access_token")?)))
     }
@@ -142,7 +145,10 @@ impl TokenResponse {
             .scopes(self.scopes("/authed_user/scope"))
             .data_if_some("access_token", self.text("/authed_user/access_token"));
         // With token rotation each has a refresh token. Otherwise the tokens live until revoked.
+        // The bot is the workspace's: only who may install the app gets its token.
+        let is_bot = self.text("/token_type") != Some("user");
         let bot = Grant::from_token_response("bot", &self.0).map(without_type);
+        let bot = bot.map(|grant| if is_bot { grant.of_the_account() } else { grant });
         let user_grant = Grant::from_token_response("user", &self.0["authed_user"]).map(without_type);
         Ok(Integration::new(id)
             .name(self.text(&format!("{tenant}/name")).unwrap_or(id))

@@ -133,11 +133,26 @@ fn bot_and_user_have_grants_of_their_own_and_with_rotation_refresh_tokens_of_the
     let integration = build("v2", v2_answer(&changes)).expect("an install with rotation");
     let bot = Grant::new("bot", "xoxe.xoxb-1").refresh_token("xoxe-b").expires_in(43200);
     let user = Grant::new("user", "xoxe.xoxp-1").refresh_token("xoxe-u").expires_in(43200).subject("U2");
-    let expected = [bot.scopes(["team:read", "chat:write"]), user.scopes(["search:read"])];
+    let expected = [bot.scopes(["team:read", "chat:write"]).of_the_account(), user.scopes(["search:read"])];
     assert_eq!(integration.grants.as_deref(), Some(expected.as_slice()));
     assert!(!Value::Object(integration.metadata).to_string().contains("xoxe-b"), "refresh tokens stand in grants only");
     let plain = build("v2", v2_answer(&json!({}))).expect("an install without rotation");
-    assert_eq!(plain.grants, Some(vec![Grant::new("bot", "xoxb-2").scopes(["team:read", "chat:write"])]));
+    assert_eq!(
+        plain.grants,
+        Some(vec![Grant::new("bot", "xoxb-2").scopes(["team:read", "chat:write"]).of_the_account()])
+    );
+}
+
+#[test]
+fn the_bot_is_the_workspaces_and_a_persons_token_never_is() {
+    let of_account = |changes: Value| {
+        let grants = build("v2", v2_answer(&changes)).expect("an install").grants.unwrap_or_default();
+        grants.into_iter().map(|grant| (grant.name, grant.is_of_account)).collect::<Vec<_>>()
+    };
+    assert_eq!(of_account(json!({})), [("bot".to_owned(), true)]);
+    assert_eq!(of_account(json!({"token_type": "user"})), [("bot".to_owned(), false)]);
+    let person = json!({"authed_user": {"id": "U2", "scope": "search:read", "access_token": "xoxp-2"}});
+    assert_eq!(of_account(person), [("bot".to_owned(), true), ("user".to_owned(), false)]);
 }
 
 #[test]

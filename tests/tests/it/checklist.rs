@@ -11,7 +11,7 @@ use jackfield_tidy::sources;
 type Point = (u8, &'static str, &'static [&'static str]);
 
 /// The last number.
-const LAST: u8 = 66;
+const LAST: u8 = 67;
 
 /// Points without tests, and why.
 const NOT_HELD: [(u8, &str); 1] =
@@ -47,7 +47,11 @@ const HELD: &[Point] = &[
     (
         7,
         "and while they may install",
-        &["callback_after_the_right_was_taken_away", "a_role_lost_between_two_steps_ends_the_setup"],
+        &[
+            "callback_after_the_right_was_taken_away",
+            "a_role_lost_between_two_steps_ends_the_setup",
+            "who_loses_the_right_during_a_setup_installs_nothing_and_the_tokens_are_revoked",
+        ],
     ),
     (
         8,
@@ -376,6 +380,9 @@ const HELD: &[Point] = &[
             "a_plugin_that_wants_all_memory_costs_one_setup",
             "a_plugin_that_comes_to_no_end_is_ended",
             "a_panic_wherever_it_is_costs_one_setup",
+            "too_much_of_anything_costs_one_setup_and_says_the_limit",
+            "a_visit_runs_so_many_steps_and_sends_so_many_requests",
+            "a_slow_plugin_does_not_hold_up_the_host_and_joins_when_it_is_ready",
             "a_worker_that_nobody_asks_uses_no_processor",
             "no_worker_outlives_a_killed_host",
         ],
@@ -392,7 +399,16 @@ const HELD: &[Point] = &[
             "a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_them_and_no_others",
         ],
     ),
-    (57, "a plugin's text is data", &["nothing_that_runs_styles_fetches_or_breaks_out_is_left"]),
+    (
+        57,
+        "a plugin's text is data",
+        &[
+            "nothing_that_runs_styles_fetches_or_breaks_out_is_left",
+            "a_page_of_a_plugin_says_so_and_does_not_ask_for_the_hosts_password",
+            "a_redirect_elsewhere_is_told_first_and_one_that_is_not_granted_is_refused",
+            "what_a_plugin_answers_to_strangers_is_no_part_of_a_page",
+        ],
+    ),
     (
         58,
         "what a plugin leaves behind is shown and can be revoked",
@@ -471,6 +487,18 @@ const HELD: &[Point] = &[
             "a_secret_in_a_file_that_others_may_read_is_told",
             "behind_https_the_cookie_is_secure_and_bound_to_the_host",
             "an_ipv4_address_is_found_in_every_form",
+        ],
+    ),
+    (
+        67,
+        "an organization is lent, shown and told its own only, also of an account that others have too",
+        &[
+            "a_person_s_token_is_lent_to_the_organization_that_brought_it_and_to_no_other",
+            "a_link_alone_proves_no_right_to_the_account_s_own_token",
+            "a_token_does_not_open_in_the_place_of_another_organization",
+            "every_route_has_a_row_that_says_whom_it_serves",
+            "an_integration_that_both_have_shows_neither_the_other",
+            "a_secret_of_a_configuration_is_sealed_and_shown_to_nobody_and_kept",
         ],
     ),
 ];

@@ -13,6 +13,7 @@ mod grants;
 mod integrations;
 mod interop;
 mod keys;
+mod organizations;
 mod pages;
 mod papers;
 mod plugins;

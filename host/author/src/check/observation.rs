@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jackfield_loader::{PluginError, RunningPlugin};
+use jackfield_loader::{Bounded, PluginError, RunningPlugin, Unreadable, read_reply};
 use jackfield_plugin_abi::envelope::{LogLine, Question, Reply, TaskResult};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -26,7 +26,7 @@ impl Observation {
     }
 
     /// One op. Nothing in the answer or in the error is redacted.
-    pub(super) async fn call<T: DeserializeOwned>(
+    pub(super) async fn call<T: DeserializeOwned + Bounded>(
         &mut self,
         plugin: &RunningPlugin,
         op: &'static str,
@@ -38,8 +38,15 @@ impl Observation {
         self.slowest = self.slowest.max(called.elapsed());
         let bytes = replied?;
         self.largest = self.largest.max(bytes.len());
-        let reply: Reply<T> = serde_json::from_slice(&bytes)
-            .map_err(|error| PluginError::Answer(format!("`{op}` is answered with something else: {error}")))?;
+        let reply: Reply<T> = read_reply(&bytes).map_err(|error| match error {
+            Unreadable::OutOfBounds(error) => PluginError::Answer(format!("`{op}`: {error}")),
+            // The author may read what the host must not log.
+            Unreadable::NotAReply(..) => {
+                let error = serde_json::from_slice::<Reply<T>>(&bytes).err().map(|error| error.to_string());
+                let error = error.unwrap_or_default();
+                PluginError::Answer(format!("`{op}` is answered with something else: {error}"))
+            }
+        })?;
         self.log.extend(reply.log.clone());
         reply.into_result().map_err(PluginError::Fault)
     }

@@ -1,10 +1,11 @@
 //! The plugin under test: asked without a network, and restarted when it has ended.
 
-use jackfield_loader::{LaunchSpec, MAX_REQUESTS, PluginError, Refusal, RunningPlugin, Sandbox};
+use jackfield_loader::{LaunchSpec, MAX_REQUESTS, PluginError, Refusal, RunningPlugin, Sandbox, clean_providers};
 use jackfield_plugin_abi::envelope::{
     CreateIn, CreateOut, DropIn, FaultKind, NamedProvider, ProvidersOut, Question, ResumeIn, StartIn, State, TaskOut,
     TaskResult, op,
 };
+use serde::de::IgnoredAny;
 
 use super::{fuzzer::Fuzzer, observation::Observation};
 
@@ -44,7 +45,7 @@ impl PluginUnderTest {
     pub(super) async fn providers(&mut self) -> Result<Vec<NamedProvider>, String> {
         let mut observation = Observation::of(Question::Unknown);
         let out: Result<ProvidersOut, _> = observation.call(&self.running, op::PROVIDERS, &serde_json::json!({})).await;
-        out.map(|out| out.providers).map_err(|error| error.to_string())
+        out.and_then(|out| clean_providers(out.providers)).map_err(|error| error.to_string())
     }
 
     /// Creates the instance that later questions are for.
@@ -104,7 +105,7 @@ impl PluginUnderTest {
         }
         if let TaskResult::AwaitsResponse { task, .. } | TaskResult::AwaitsToken { task, .. } = out.result {
             let drop = DropIn { task: Some(task), instance: None };
-            let _: serde_json::Value = observation.call(&self.running, op::DROP, &drop).await?;
+            let _: IgnoredAny = observation.call(&self.running, op::DROP, &drop).await?;
             return Err(PluginError::TooManyRequests);
         }
         Ok(out.result)

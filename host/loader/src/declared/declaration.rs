@@ -17,6 +17,8 @@ pub(super) struct Declaration {
     pub(super) missing: Vec<String>,
     /// Path of the tokens in the token response, as the operator wrote it; empty for its top.
     pub(super) token_path: JsonPath,
+    /// Whether the tokens are the account's own, and no person's.
+    pub(super) is_of_account: bool,
     pub(super) account: Account,
     /// The service's own API.
     pub(super) api: Option<Api>,

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// The keys that every provider has. Others fill placeholders.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "name",
     "icon",
     "issuer",
@@ -34,6 +34,7 @@ const KEYS: [&str; 25] = [
     "client-authentication",
     "token-request",
     "token-path",
+    "token-owner",
     "refresh-tokens",
     "pkce",
     "authorize-parameters",
@@ -89,6 +90,8 @@ impl Reader<'_> {
         let mut oauth2 = self.oauth2();
         let token_path = JsonPath::new(self.table.text("token-path").unwrap_or_default());
         oauth2.token_pointer = token_path.pointer();
+        let owners = [("organization", false), ("account", true)];
+        let is_of_account = self.table.choice("token-owner", &owners).unwrap_or_default();
         let account = self.account(&oauth2);
         oauth2.userinfo = matches!(account.source, AccountSource::Userinfo);
         let identity = self.identity(&oauth2);
@@ -102,6 +105,7 @@ impl Reader<'_> {
             oauth2,
             missing,
             token_path,
+            is_of_account,
             account,
             api,
             api_hosts,

@@ -34,6 +34,7 @@ impl PendingIntegration {
             .ok_or_else(|| nothing_at("the token answer", &declaration.token_path, "token-path", &answer))?;
         let mut grant = Grant::from_token_response(GRANT, tokens)
             .ok_or_else(|| failed(format!("the token answer has no access_token; there is: {}", keys(tokens))))?;
+        grant.is_of_account = declaration.is_of_account;
         if grant.scopes.is_empty() {
             grant.scopes = granted(state).unwrap_or_else(|| declaration.oauth2.scopes.clone());
         }

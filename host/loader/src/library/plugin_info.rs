@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::library_file::LibraryFile;
+use crate::border::clean;
 
 /// A library as its manifest and its bytes describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +32,8 @@ impl PluginInfo {
     pub fn of(file: &LibraryFile) -> Self {
         let manifest = file.manifest();
         Self {
-            name: manifest.name(),
-            version: manifest.version(),
+            name: clean(&manifest.name()),
+            version: clean(&manifest.version()),
             abi: format!("{}.{}", manifest.abi_major(), manifest.abi_minor()),
             file: file.path().to_owned(),
             digest: file.digest().to_owned(),

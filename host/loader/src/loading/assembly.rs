@@ -30,6 +30,18 @@ impl<'a> Assembly<'a> {
         Self { settings, outbound, loaded, diagnostics, has_failed: false }
     }
 
+    /// In addition to what is loaded already.
+    pub(super) fn with(self, loaded: Loaded) -> Self {
+        Self { loaded, ..self }
+    }
+
+    /// Uses the plugin that runs so far for an entry whose new one is not ready.
+    pub(super) fn go_on(&mut self, listed: &ListedPlugin, running: Option<&Arc<Plugin>>) {
+        if let Some(running) = running {
+            self.use_plugin(listed, running.clone());
+        }
+    }
+
     /// Whether some plugin or provider did not load.
     pub(super) const fn has_failed(&self) -> bool {
         self.has_failed
@@ -87,9 +99,18 @@ impl<'a> Assembly<'a> {
         }
         let settings = self.settings.plugins.settings_for(&listed.text);
         match provider_of(plugin, described, &settings, self.outbound) {
+            // A library may call its provider like another's. An operator who declares two knows.
+            Ok(provider) if !plugin.is_declared() && self.has_namesake(provider.name()) => {
+                self.loaded.providers.push(Arc::new(provider.with_id_in_name()));
+            }
             Ok(provider) => self.loaded.providers.push(Arc::new(provider)),
             Err(refusal) => self.refuse(listed, &refusal),
         }
+    }
+
+    /// Whether people could not tell a provider of this name from one that is loaded already.
+    fn has_namesake(&self, name: &str) -> bool {
+        self.loaded.providers.iter().any(|provider| provider.name().to_lowercase() == name.to_lowercase())
     }
 
     fn refuse(&mut self, listed: &ListedPlugin, refusal: &Refusal) {

@@ -3,34 +3,33 @@
 
 use std::sync::Arc;
 
-use jackfield_outbound::Outbound;
+use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_plugin_abi::envelope::{
-    DropIn, HttpRequest, Input, LogLevel, LogLine, Question, Reply, ResumeIn, StartIn, TaskOut, TaskResult, op,
+    DropIn, HttpRequest, Input, Question, Reply, ResumeIn, StartIn, TaskOut, TaskResult, op,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use super::{
     error::{MAX_REQUESTS, PluginError},
     host_services::HostServices,
     http_message::{from_response, to_request},
+    plugin_log::ConversationLog,
     redactor::Redactor,
     transcript::{HostRequest, Recorded, TimedInput, Transcript},
     transport::Transport,
 };
+use crate::border::{Bounded, Unreadable, is_large, read_reply};
 
-/// Log target of a plugin's own messages, so that they can be filtered apart from the host's.
-pub const PLUGIN_LOG_TARGET: &str = "jackfield::plugin";
-
-/// Most lines of one reply that are logged, and most characters of a line: a log is for reading.
-const MAX_LOG_LINES: usize = 100;
-const MAX_LOG_LINE_LENGTH: usize = 4096;
-
-/// Asks a running plugin and logs its messages.
+/// Asks a running plugin and logs its messages. One for each conversation.
 #[derive(Clone)]
 pub(crate) struct PluginClient {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) plugin: String,
     pub(crate) redactor: Redactor,
+    pub(super) log: ConversationLog,
 }
 
 /// How far a reply has brought a question.
@@ -54,7 +53,7 @@ impl From<TaskResult> for Progress {
 
 impl PluginClient {
     /// One op: encode, call, decode, and log what the author logged.
-    pub(crate) async fn call<T: DeserializeOwned>(
+    pub(crate) async fn call<T: DeserializeOwned + Bounded + Send + 'static>(
         &self,
         op: &'static str,
         question: &impl Serialize,
@@ -76,37 +75,19 @@ impl PluginClient {
     }
 
     fn value<T>(&self, reply: Reply<T>) -> Result<T, PluginError> {
-        reply.into_result().map_err(|fault| PluginError::Fault(fault).redacted(&self.redactor))
+        reply.into_result().map_err(|fault| PluginError::Fault(fault).redacted(&self.redactor).bounded())
     }
 
-    async fn reply<T: DeserializeOwned>(
+    async fn reply<T: DeserializeOwned + Bounded + Send + 'static>(
         &self,
         op: &'static str,
         question: &impl Serialize,
     ) -> Result<Reply<T>, PluginError> {
         let body = serde_json::to_vec(question).map_err(|error| PluginError::Answer(error.to_string()))?;
         let bytes = self.transport.call(op, body).await?;
-        let reply: Reply<T> = serde_json::from_slice(&bytes).map_err(|error| {
-            // Position only: the error's own text may quote what the plugin sent.
-            PluginError::Answer(format!("`{op}`: not a reply at line {} column {}", error.line(), error.column()))
-        })?;
-        self.log(&reply.log);
+        let reply: Reply<T> = read(bytes).await.map_err(|error| PluginError::Answer(format!("`{op}`: {error}")))?;
+        self.log.write(&reply.log, &self.redactor);
         Ok(reply)
-    }
-
-    fn log(&self, lines: &[LogLine]) {
-        let plugin = self.plugin.as_str();
-        for line in lines.iter().take(MAX_LOG_LINES) {
-            let message: String = self.redactor.redact(&line.message).chars().take(MAX_LOG_LINE_LENGTH).collect();
-            match line.level {
-                LogLevel::Debug => tracing::debug!(target: PLUGIN_LOG_TARGET, { plugin.name = plugin }, "{message}"),
-                LogLevel::Info => tracing::info!(target: PLUGIN_LOG_TARGET, { plugin.name = plugin }, "{message}"),
-                LogLevel::Warn => tracing::warn!(target: PLUGIN_LOG_TARGET, { plugin.name = plugin }, "{message}"),
-            }
-        }
-        if lines.len() > MAX_LOG_LINES {
-            tracing::warn!(plugin.name = plugin, lines = lines.len(), "the plugin logged more than is kept");
-        }
     }
 
     /// Asks an instance, and answers its requests until it has answered the question.
@@ -130,7 +111,7 @@ impl PluginClient {
         match out.result.into() {
             Progress::Done(result) => Ok(*result),
             Progress::Waits(task, _) => {
-                let _: serde_json::Value = self.call(op::DROP, &DropIn { task: Some(task), instance: None }).await?;
+                let _: IgnoredAny = self.call(op::DROP, &DropIn { task: Some(task), instance: None }).await?;
                 Err(PluginError::TooManyRequests)
             }
         }
@@ -151,7 +132,7 @@ impl PluginClient {
             Recorded::Nothing => {}
         }
         let input = match request.clone() {
-            HostRequest::Http(request) => self.send(&services.outbound(), request).await,
+            HostRequest::Http(request) => self.send(&services.outbound(), request).await?,
             HostRequest::Token { grant, subject } => self.token(services, &grant, &subject).await,
         };
         Ok(transcript.record(request, input))
@@ -161,24 +142,46 @@ impl PluginClient {
         match services.token(grant, subject).await {
             Ok(grant) => Input::Token { grant: Box::new(grant) },
             Err(message) => {
-                tracing::warn!(plugin.name = self.plugin, grant.name = grant, error = message, "a plugin got no token");
+                if self.log.takes_line() {
+                    tracing::warn!(
+                        plugin.name = self.plugin,
+                        grant.name = grant,
+                        error = message,
+                        "a plugin got no token"
+                    );
+                }
                 Input::Failed { message }
             }
         }
     }
 
-    async fn send(&self, outbound: &Outbound, request: HttpRequest) -> Input {
+    /// What came of a request. An error ends the question: the visit has cost what it may.
+    async fn send(&self, outbound: &Outbound, request: HttpRequest) -> Result<Input, PluginError> {
         tracing::debug!(plugin.name = self.plugin, http.request = ?request, "the plugin asks for a request");
         let sent = match to_request(request) {
-            Ok(request) => outbound.send(request).await.map_err(|error| error.to_string()),
+            Ok(request) => match outbound.send(request).await {
+                Err(OutboundError::OverBudget(error)) => return Err(PluginError::OverBudget(error)),
+                sent => sent.map_err(|error| error.to_string()),
+            },
             Err(message) => Err(message),
         };
-        match sent {
+        Ok(match sent {
             Ok(response) => Input::Response { response: from_response(response) },
             Err(message) => {
-                tracing::warn!(plugin.name = self.plugin, error = message, "a plugin's request was not sent");
+                if self.log.takes_line() {
+                    tracing::warn!(plugin.name = self.plugin, error = message, "a plugin's request was not sent");
+                }
                 Input::Failed { message }
             }
-        }
+        })
     }
+}
+
+/// Reads a reply. A large one is read on a thread where it holds up nobody.
+async fn read<T: DeserializeOwned + Bounded + Send + 'static>(reply: Vec<u8>) -> Result<Reply<T>, Unreadable> {
+    if is_large(&reply) {
+        let read = tokio::task::spawn_blocking(move || read_reply(&reply));
+        return read.await.expect("reading a reply does not panic");
+    }
+    read_reply(&reply)
 }

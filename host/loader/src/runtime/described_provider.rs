@@ -4,7 +4,7 @@ use jackfield_config::ProviderOptions;
 use jackfield_plugin_abi::envelope::{CreateOut, NamedProvider};
 
 use super::{error::PluginError, launch_spec::LaunchSpec, running_plugin::RunningPlugin};
-use crate::{provider_id::is_good_id, refusal::Refusal};
+use crate::{border::escaped_words, provider_id::is_good_id, refusal::Refusal};
 
 /// A provider as its plugin describes it.
 pub(crate) struct DescribedProvider {
@@ -24,12 +24,12 @@ pub(super) async fn describe(
     let failed = |during: &str, error: &PluginError| Refusal::Failed {
         file: info.file.clone(),
         during: during.to_owned(),
-        found: error.to_string(),
+        found: escaped_words(&error.to_string()),
     };
     let named = running.providers(&info.name).await;
     let named = named.map_err(|error| Refusal::providers_not_listed(&info.file, &error))?;
     if let Some(bad) = named.iter().find(|provider| !is_good_id(&provider.id)) {
-        return Err(Refusal::BadId { file: info.file.clone(), id: bad.id.clone() });
+        return Err(Refusal::BadId { file: info.file.clone(), id: escaped_words(&bad.id) });
     }
     let found: Vec<String> = named.iter().map(|provider| provider.id.clone()).collect();
     if let Some(wanted) = spec.known_provider_ids().filter(|wanted| *wanted != found) {

@@ -1,9 +1,15 @@
 //! Why a plugin gave no usable answer.
 
+use jackfield_outbound::OverBudget;
 use jackfield_plugin_abi::envelope::{Fault, FaultKind};
 use thiserror::Error;
 
 use super::{redactor::Redactor, transport::TransportError};
+use crate::border::{OutOfBounds, clean, escaped_words};
+
+/// Most diagnostics of options that a plugin answers, and most known keys of one.
+const MOST_DIAGNOSTICS: usize = 64;
+const MOST_KNOWN: usize = 256;
 
 /// Most requests that one question may make. It bounds what one step of a setup can cost the
 /// network.
@@ -24,6 +30,9 @@ pub enum PluginError {
     /// The plugin asked for more requests than one question may make.
     #[error("the plugin asked for more than {MAX_REQUESTS} requests in one step")]
     TooManyRequests,
+    /// A visit to a setup has cost all that it may.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
     /// The plugin was restarted during the question, and asked for other requests the second time.
     #[error("another setup ended the plugin, and this one could not be repeated")]
     NotRepeatable,
@@ -42,7 +51,7 @@ impl PluginError {
             Self::Fault(Fault { kind: FaultKind::Stalled, .. }) => "stalled",
             Self::Fault(_) => "fault",
             Self::Answer(_) | Self::DescriptionChanged(_) => "answer",
-            Self::TooManyRequests => "requests",
+            Self::TooManyRequests | Self::OverBudget(_) => "requests",
             Self::NotRepeatable => "gone",
         }
     }
@@ -58,6 +67,28 @@ impl PluginError {
         matches!(self, Self::Fault(Fault { kind: FaultKind::Panicked, .. }))
     }
 
+    /// The same with words that can be logged: cut, and with characters that act escaped.
+    pub(crate) fn bounded(self) -> Self {
+        let mut fault = match self {
+            Self::Fault(fault) => fault,
+            Self::Transport(TransportError::Signal(text)) => {
+                return TransportError::Signal(escaped_words(&text)).into();
+            }
+            Self::Transport(TransportError::Exit(text)) => return TransportError::Exit(escaped_words(&text)).into(),
+            other => return other,
+        };
+        fault.message = escaped_words(&fault.message);
+        fault.options.truncate(MOST_DIAGNOSTICS);
+        for diagnostic in &mut fault.options {
+            diagnostic.key = clean(&diagnostic.key);
+            diagnostic.message = escaped_words(&diagnostic.message);
+            diagnostic.help = escaped_words(&diagnostic.help);
+            diagnostic.known.truncate(MOST_KNOWN);
+            diagnostic.known.iter_mut().for_each(|known| *known = clean(known));
+        }
+        Self::Fault(fault)
+    }
+
     pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
         match self {
             Self::Fault(mut fault) => {
@@ -71,5 +102,11 @@ impl PluginError {
             Self::Transport(TransportError::Exit(text)) => TransportError::Exit(redactor.redact(&text)).into(),
             other => other,
         }
+    }
+}
+
+impl From<OutOfBounds> for PluginError {
+    fn from(error: OutOfBounds) -> Self {
+        Self::Answer(error.to_string())
     }
 }

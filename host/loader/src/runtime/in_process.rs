@@ -21,9 +21,9 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::{
     open_library::open,
-    transport::{LARGEST_REPLY, Transport, TransportError},
+    transport::{Transport, TransportError},
 };
-use crate::library::SealedLibrary;
+use crate::{border::LARGEST_REPLY, library::SealedLibrary};
 
 /// A library in this process.
 pub(super) struct InProcess {
@@ -81,7 +81,8 @@ impl InProcess {
         let error = match tokio::time::timeout(self.deadline, replied).await {
             Ok(Ok(reply)) => {
                 channel.is_waiting = false;
-                return if reply.len() > LARGEST_REPLY { Err(TransportError::Oversized) } else { Ok(reply) };
+                let length = reply.len();
+                return if length > LARGEST_REPLY { Err(TransportError::Oversized(length)) } else { Ok(reply) };
             }
             Ok(Err(_)) => TransportError::Protocol("its thread has ended"),
             Err(_) => TransportError::Deadline(self.deadline),

@@ -7,11 +7,13 @@ use time::OffsetDateTime;
 
 use super::{
     in_process::InProcess,
+    plugin_log::PluginLog,
     running_plugin::RunningPlugin,
     transport::{Transport, TransportError},
     worker::{Limits, Worker},
 };
 use crate::{
+    border::escaped_words,
     library::{LibraryFile, PluginInfo, SealedLibrary},
     refusal::Refusal,
 };
@@ -27,6 +29,7 @@ pub struct LaunchSpec {
     clock: Clock,
     /// The operator's options by the id of the provider.
     options: BTreeMap<String, ProviderOptions>,
+    log: PluginLog,
     /// The ids of its providers, where they are known before it runs.
     provider_ids: Option<Vec<String>>,
     /// Those of its providers that are not used and get no options.
@@ -65,7 +68,9 @@ impl LaunchSpec {
     }
 
     fn new(entry: String, info: PluginInfo, source: Source) -> Self {
-        let (settings, options, clock) = (PluginSettings::default(), BTreeMap::new(), Clock::system());
+        let (settings, options) = (PluginSettings::default(), BTreeMap::new());
+        let (clock, log) = (Clock::system(), PluginLog::default());
+        let (provider_ids, refused_ids) = (None, Vec::new());
         Self {
             entry,
             info,
@@ -74,8 +79,9 @@ impl LaunchSpec {
             is_sandbox_required: false,
             clock,
             options,
-            provider_ids: None,
-            refused_ids: Vec::new(),
+            log,
+            provider_ids,
+            refused_ids,
         }
     }
 
@@ -111,7 +117,7 @@ impl LaunchSpec {
     }
 
     /// The ids that it is held to.
-    pub(super) fn known_provider_ids(&self) -> Option<&[String]> {
+    pub(crate) fn known_provider_ids(&self) -> Option<&[String]> {
         self.provider_ids.as_deref()
     }
 
@@ -212,6 +218,10 @@ impl LaunchSpec {
     /// # Errors
     /// When it does not start.
     pub async fn start(&self) -> Result<RunningPlugin, TransportError> {
+        Ok(self.start_unlogged().await?.logging_to(&self.log))
+    }
+
+    async fn start_unlogged(&self) -> Result<RunningPlugin, TransportError> {
         match (&self.source, self.settings.isolation) {
             (Source::Declared(transport), _) => Ok(RunningPlugin::local(transport())),
             (Source::Library(library), Isolation::Process) => self.start_worker(library).await,
@@ -243,10 +253,12 @@ impl LaunchSpec {
     pub fn refusal(&self, error: TransportError) -> Refusal {
         let file = self.info.file.clone();
         match error {
-            TransportError::NotLoaded(found) => Refusal::NotLoadable { file, found },
+            TransportError::NotLoaded(found) => Refusal::NotLoadable { file, found: escaped_words(&found) },
             TransportError::NotSandboxed(missing) => Refusal::NotSandboxed { file, missing },
             TransportError::NoWorker(found) => Refusal::NoWorker { file, found },
-            other => Refusal::Failed { file, during: "opening it".to_owned(), found: other.to_string() },
+            other => {
+                Refusal::Failed { file, during: "opening it".to_owned(), found: escaped_words(&other.to_string()) }
+            }
         }
     }
 }

@@ -170,7 +170,7 @@ impl Plugin {
 
     async fn restart(&self) -> Result<RunningPlugin, PluginError> {
         let started = self.spec.start().await;
-        let mut running = started.map_err(|error| PluginError::from(error).redacted(&self.redactor))?;
+        let mut running = started.map_err(|error| PluginError::from(error).redacted(&self.redactor).bounded())?;
         for DescribedProvider { named, options, description } in &self.providers {
             let Ok(before) = description else { continue };
             let now = running.create(&self.info().name, &named.id, options).await?;
@@ -184,7 +184,7 @@ impl Plugin {
     /// Takes a running plugin out of use after an error. Starts the next at once, so that the next
     /// question need not wait.
     fn retire(self: &Arc<Self>, slot: &Slot, running: &Arc<RunningPlugin>, error: PluginError) -> PluginError {
-        let error = error.redacted(&self.redactor);
+        let error = error.redacted(&self.redactor).bounded();
         if slot.retire(running) {
             self.note_error(&error);
             let (plugin, slot) = (self.clone(), slot.clone());

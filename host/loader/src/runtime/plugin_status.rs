@@ -42,6 +42,10 @@ pub struct PluginStatus {
 pub enum PluginState {
     /// It runs.
     Running,
+    /// It is being started for the first time.
+    Starting,
+    /// It did not start.
+    NotLoaded,
     /// It has ended and is being restarted.
     #[default]
     #[serde(other)]

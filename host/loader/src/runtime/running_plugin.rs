@@ -8,10 +8,12 @@ use jackfield_plugin_abi::envelope::{CreateIn, CreateOut, NamedProvider, Provide
 use super::{
     client::PluginClient,
     error::PluginError,
+    plugin_log::PluginLog,
     redactor::Redactor,
     transport::{Transport, TransportError},
     worker::Sandbox,
 };
+use crate::border::{checked_description, checked_providers};
 
 /// A plugin that runs now: in a worker, in this process, or as a declaration that the host answers
 /// for.
@@ -21,17 +23,24 @@ pub struct RunningPlugin {
     pid: Option<u32>,
     /// The instance of each provider, by the provider's id.
     instances: BTreeMap<String, u64>,
+    log: PluginLog,
 }
 
 impl RunningPlugin {
     /// A plugin in this process.
     pub(super) fn local(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, sandbox: None, pid: None, instances: BTreeMap::new() }
+        Self { transport, sandbox: None, pid: None, instances: BTreeMap::new(), log: PluginLog::default() }
     }
 
     /// A plugin in a worker.
     pub(super) fn in_worker(transport: Arc<dyn Transport>, sandbox: Sandbox, pid: Option<u32>) -> Self {
-        Self { transport, sandbox: Some(sandbox), pid, instances: BTreeMap::new() }
+        Self { sandbox: Some(sandbox), pid, ..Self::local(transport) }
+    }
+
+    /// The same with the log of the plugin that it runs for. The next one after a crash has the
+    /// same.
+    pub(super) fn logging_to(self, log: &PluginLog) -> Self {
+        Self { log: log.clone(), ..self }
     }
 
     /// Whether it takes another call.
@@ -65,16 +74,17 @@ impl RunningPlugin {
         self.instances.get(provider).copied().unwrap_or_default()
     }
 
-    /// A client that keeps somebody's secrets out of the log.
+    /// A client for one conversation, which keeps somebody's secrets out of the log.
     pub(super) fn client(&self, plugin: &str, redactor: Redactor) -> PluginClient {
-        PluginClient { transport: self.transport.clone(), plugin: plugin.to_owned(), redactor }
+        let log = self.log.begin(plugin);
+        PluginClient { transport: self.transport.clone(), plugin: plugin.to_owned(), redactor, log }
     }
 
     /// Asks which providers it exports.
     pub(super) async fn providers(&self, plugin: &str) -> Result<Vec<NamedProvider>, PluginError> {
         let client = self.client(plugin, Redactor::default());
         let out: ProvidersOut = client.call(op::PROVIDERS, &serde_json::json!({})).await?;
-        Ok(out.providers)
+        Ok(checked_providers(out.providers)?)
     }
 
     /// Creates an instance of a provider with the operator's options and keeps it under the
@@ -88,6 +98,7 @@ impl RunningPlugin {
         let client = self.client(plugin, Redactor::new(options.secrets()));
         let request = CreateIn { provider: provider.to_owned(), options: options.table.clone() };
         let description: CreateOut = client.call(op::CREATE, &request).await?;
+        let description = checked_description(description)?;
         if let Some(step) = description.steps.iter().find(|step| step.kind == StepKind::Unknown) {
             let message = format!("the step `{}` is of a kind that this host does not know", step.name);
             return Err(PluginError::Answer(message));

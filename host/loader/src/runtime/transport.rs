@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
+use crate::border::LARGEST_REPLY;
+
 /// Carries one call to a plugin and its reply back, both in the bytes of
 /// [`jackfield_plugin_abi::envelope`].
 ///
@@ -17,10 +19,6 @@ pub(crate) trait Transport: Send + Sync {
     /// Whether it takes another call.
     fn is_live(&self) -> bool;
 }
-
-/// Largest reply that is read, in bytes. States, pages and requests are small; a larger reply is a
-/// mistake or an attack.
-pub(crate) const LARGEST_REPLY: usize = 8 << 20;
 
 /// Why a call got no reply.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -40,9 +38,9 @@ pub enum TransportError {
     /// The worker sent bytes that do not answer the call.
     #[error("the worker broke the protocol: {0}")]
     Protocol(&'static str),
-    /// The reply is larger than `LARGEST_REPLY`.
-    #[error("the answer is larger than {LARGEST_REPLY} bytes")]
-    Oversized,
+    /// The reply is larger than any may be.
+    #[error("the answer: found {0} bytes, at most {LARGEST_REPLY} are taken")]
+    Oversized(usize),
     /// The worker had ended before this call, for a reason that is not this call's.
     #[error("its worker ended, or sent bytes that no call asked for, before this question")]
     Gone,
@@ -67,7 +65,7 @@ impl TransportError {
             Self::Exit(_) => "exit",
             Self::Memory(_) => "memory",
             Self::Protocol(_) => "protocol",
-            Self::Oversized => "oversized",
+            Self::Oversized(_) => "oversized",
             Self::Gone => "gone",
             Self::NotLoaded(_) => "not-loaded",
             Self::NoWorker(_) => "no-worker",

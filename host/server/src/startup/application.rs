@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     assemble,
     background::Background,
+    early_server::EarlyServer,
     open::{self, Configured},
     startup_error::StartupError,
 };
@@ -17,6 +18,8 @@ use crate::{
     connections::{self, Slots},
     control, web,
 };
+use jackfield_config::Settings;
+use jackfield_loader::LoadProgress;
 use jackfield_services::{
     audit::Audit,
     open::{migrate, open_migrated},
@@ -34,7 +37,8 @@ pub struct Application {
 const GRACE: Duration = Duration::from_secs(30);
 
 impl Application {
-    /// Reads the configuration, loads the plugins, migrates the database, binds the address.
+    /// Reads the configuration, binds the address, loads the plugins, migrates the database. Until
+    /// all of it is done, the host answers 503 and says what it waits for.
     ///
     /// # Errors
     /// The first part that cannot be built, with everything that is wrong with it.
@@ -52,29 +56,29 @@ impl Application {
     }
 
     async fn build_with(file: &Path, listener: Option<TcpListener>) -> Result<Self, StartupError> {
+        let configuration = open::settings(file)?;
+        let (progress, address) = (LoadProgress::default(), configuration.0.system.listen.clone());
+        let early = early_server(&configuration.0, listener, &progress).await?;
         // Plugins before the database: a wrong plugin list must not leave a migrated database
         // behind.
-        let Configured { settings, loaded } = open::configured(file).await?;
+        let Configured { settings, mut loaded } = open::configured(configuration, &progress).await?;
         loaded.plugins.log_offers();
         for migration in migrate(&settings).await? {
             tracing::info!(migration, "the database is migrated");
         }
         let (store, keys) = open_migrated(&settings).await?;
-        let address = settings.system.listen.clone();
         let control = settings.system.control.clone();
-        let refused = loaded.refused.clone();
+        let (refused, starting) = (loaded.refused.clone(), std::mem::take(&mut loaded.starting));
         let app = assemble::app(settings, store, &keys, loaded);
         app.reloader.started(&refused).await?;
+        app.reloader.join(starting).await;
         log_head(&app.audit).await;
-        let listener = match listener {
-            Some(listener) => listener,
-            None => TcpListener::bind(&address).await.map_err(|error| StartupError::Listen { address, error })?,
-        };
         // Not before the address is bound: a second host on the same database must not void the
         // leases of the first.
         app.grants.expire_leases().await?;
         app.revocations.expire_leases().await?;
         let control = open::control_socket(&control).await;
+        let listener = early.stop().await.map_err(|error| StartupError::Listen { address, error })?;
         Ok(Self { listener, control, app })
     }
 
@@ -129,6 +133,21 @@ impl Application {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Binds the address, unless it is bound already, and answers there until the host can serve.
+async fn early_server(
+    settings: &Settings,
+    listener: Option<TcpListener>,
+    progress: &LoadProgress,
+) -> Result<EarlyServer, StartupError> {
+    let address = settings.system.listen.clone();
+    let bound = match listener {
+        Some(listener) => Ok(listener),
+        None => TcpListener::bind(&address).await,
+    };
+    let early = bound.and_then(|listener| EarlyServer::start(listener, progress.clone()));
+    early.map_err(|error| StartupError::Listen { address, error })
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) {

@@ -1,11 +1,13 @@
 //! Builds the host from its settings, serves, stops.
 //!
 //! [`Application`] is the way through: `open` reads the configuration and loads the plugins,
-//! `assemble` builds the services, `background` runs tasks beside the server.
+//! `early_server` answers meanwhile, `assemble` builds the services, `background` runs tasks beside
+//! the server.
 
 mod application;
 mod assemble;
 mod background;
+mod early_server;
 mod open;
 mod startup_error;
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::startup_error::StartupError;
 use crate::control;
 use jackfield_config::{self as config, Diagnostic, Diagnostics, OnFailure, Settings};
-use jackfield_services::open::{LoadedPlugins, load_plugins};
+use jackfield_loader::LoadProgress;
+use jackfield_services::open::{LoadedPlugins, load_ready_plugins};
 
 /// The configuration, and the plugins it lists.
 pub(super) struct Configured {
@@ -14,15 +15,25 @@ pub(super) struct Configured {
     pub(super) loaded: LoadedPlugins,
 }
 
-/// Reads the configuration and loads the plugins it lists. A diagnostic stops the start. With
-/// `[plugins] on-failure = "skip"` those of plugins do not.
+/// Reads the configuration file, with what is wrong in it.
+///
+/// # Errors
+/// When it cannot be read at all.
+pub(super) fn settings(file: &Path) -> Result<(Settings, Vec<Diagnostic>), StartupError> {
+    config::load_lenient(file).map_err(StartupError::Diagnostics)
+}
+
+/// Loads the plugins that a configuration lists. A diagnostic stops the start. With `[plugins]
+/// on-failure = "skip"` those of plugins do not. A plugin that is slow to start joins later.
 ///
 /// # Errors
 /// All diagnostics of both at once.
-pub(super) async fn configured(file: &Path) -> Result<Configured, StartupError> {
-    let (settings, mut diagnostics) = config::load_lenient(file).map_err(StartupError::Diagnostics)?;
+pub(super) async fn configured(
+    (settings, mut diagnostics): (Settings, Vec<Diagnostic>),
+    progress: &LoadProgress,
+) -> Result<Configured, StartupError> {
     settings.warnings.iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
-    let loaded = load_plugins(&settings).await?;
+    let loaded = load_ready_plugins(&settings, progress).await?;
     if settings.plugins.on_failure == OnFailure::Skip {
         loaded.refused.iter().for_each(log_skipped);
     } else {

@@ -71,6 +71,11 @@ fn is_browser(headers: &HeaderMap) -> bool {
         || starts(header::ACCEPT, b"text/html")
 }
 
+/// Whether the browser says that anything but a page of this host has sent it here.
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

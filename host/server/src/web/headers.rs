@@ -8,10 +8,18 @@ use axum::{
 };
 
 use crate::app::AppHandle;
+use jackfield_config::UrlPrefix;
 
-/// Allows what the host's own pages need, and nothing from anywhere else.
-pub(super) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// Allows what the host's own pages need, and nothing from anywhere else. Scripts come from the
+/// folder of the host's own files alone: other URLs of this host have bytes of plugins.
+fn page_policy(prefix: &UrlPrefix) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; script-src {}; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'",
+        prefix.absolute("/static/")
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
 
 /// A page of another origin that has opened one of ours loses hold of it. The pop-ups that our
 /// pages open keep theirs, so that a page sees when its pop-up is closed; it takes the way back to
@@ -37,8 +45,10 @@ pub(super) async fn security(State(app): State<AppHandle>, request: Request, nex
         response.headers_mut().entry("cross-origin-opener-policy").or_insert(policy);
     }
     let headers = response.headers_mut();
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, page_policy(&app.url_prefix));
+    }
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-store"),

@@ -23,5 +23,6 @@ mod request_log;
 mod routes;
 mod shown;
 
+pub(crate) use health::file_names;
 pub use pages::RedirectTarget;
 pub use routes::router;

@@ -40,7 +40,8 @@ pub fn router(app: AppHandle) -> Router {
         )
         .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start).post(setup::start_by_post))
         .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit))
-        .route("/extensions/{provider}/setup/{server}/", get(setup::visit).post(setup::visit));
+        .route("/extensions/{provider}/setup/{server}/", get(setup::visit).post(setup::visit))
+        .route("/extensions/{provider}/leaving/", get(setup::leaving));
 
     let streamed = Router::new()
         .route("/api/0/organizations/{org}/integrations/{id}/proxy/", any(api::proxy))

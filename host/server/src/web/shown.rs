@@ -7,7 +7,9 @@ use jackfield_services::integrations::{Installed, IntegrationOut};
 /// configured is orphaned.
 pub(in crate::web) fn shown(app: &AppHandle, installed: &Installed) -> IntegrationOut {
     let id = &installed.integration.provider;
-    let shown = IntegrationOut::new(installed, &provider_name(app, id));
+    let provider = app.plugins.find(id);
+    let fields = provider.as_ref().map(|provider| provider.config()).unwrap_or_default();
+    let shown = IntegrationOut::new(installed, &provider_name(app, id), fields);
     if app.plugins.find_configured(id).is_some() { shown } else { shown.orphaned() }
 }
 

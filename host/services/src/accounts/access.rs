@@ -39,6 +39,18 @@ pub(super) fn of_user(
     Ok(Some(Access { organization, actor: Actor::user(user.id), scopes: role.scopes().to_vec() }))
 }
 
+/// A user's access to an organization, read once more where it counts: nobody changes or ends it
+/// until the transaction does.
+pub(crate) fn locked_access(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    organization: OrganizationId,
+) -> StoreResult<Option<Access>> {
+    users::lock(tx, user)?;
+    members::lock(tx, organization, user)?;
+    of_user(tx, user, |tx| organizations::by_id(tx, organization))
+}
+
 /// A superuser is an owner everywhere.
 fn role(tx: &mut Tx<'_>, user: &User, organization: OrganizationId) -> StoreResult<Option<Role>> {
     if user.is_superuser {

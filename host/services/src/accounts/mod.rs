@@ -15,6 +15,7 @@ mod token;
 use std::sync::Arc;
 
 pub use access::Access;
+pub(crate) use access::locked_access;
 pub use create::{AccountsError, NewUserIn};
 use devices::Devices;
 pub use log_in::{LogInError, LogInRequest, LoggedIn};

@@ -275,7 +275,11 @@ async fn a_first_event_waits_for_its_own_kind_only() {
 async fn repeats_name_the_integration_and_the_build_also_after_the_integration_is_gone() {
     let mut log = log(0).await;
     log.audit = log.audit.with_builds(Builds::new(|provider| Some(format!("build of {provider}"))));
-    log.tamper("INSERT INTO integrations VALUES (7, 'slack', 'T1', 'n', 'n', X'', 'active', 0, 0)").await;
+    log.tamper(
+        "INSERT INTO integrations (id, provider, external_id, name, sort_name, date_added, date_updated) \
+         VALUES (7, 'slack', 'T1', 'n', 'n', 0, 0)",
+    )
+    .await;
     for _ in 0..3 {
         let read = Entry::new(Action::TokenRead, Actor::token(1, "ci")).integration_id(integration(7));
         log.audit.count(read).await.expect("it is counted");

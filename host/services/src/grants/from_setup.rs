@@ -42,10 +42,17 @@ pub fn grants_of_setup(
         NewGrant {
             name: grant.name.clone(),
             subject: grant.subject.clone(),
+            is_of_account: is_shared(grant, hosts),
             new: renewed(grant, context, scopes(server, state), is_single_use, now, keep_alive),
         }
     });
     stored.collect()
+}
+
+/// Whether a grant is the account's own. Where a person has named the server, its word is worth
+/// nothing to other organizations.
+const fn is_shared(grant: &Grant, hosts: &[String]) -> bool {
+    grant.is_of_account && hosts.is_empty()
 }
 
 fn grant_of_answer(steps: &[Step], state: &State) -> Option<Grant> {
@@ -157,6 +164,14 @@ mod tests {
             answer.insert("oauth2".to_owned(), json!({"step": by}));
             assert_eq!(grant_of_answer(&both, &answer), Some(grant));
         }
+    }
+
+    #[test]
+    fn a_grant_is_the_accounts_only_where_no_person_has_named_the_server() {
+        for (hosts, is_of_account) in [(&[][..], true), (&["git.evil.example".to_owned()][..], false)] {
+            assert_eq!(is_shared(&Grant::new("bot", "t").of_the_account(), hosts), is_of_account);
+        }
+        assert!(!is_shared(&Grant::new("user", "t"), &[]), "and only where its provider says so");
     }
 
     #[test]

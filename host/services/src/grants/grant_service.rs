@@ -53,12 +53,13 @@ impl Grants {
         self.keep_alive
     }
 
-    /// The grants of an integration, as they are.
+    /// The grants of an integration that an organization is lent, as they are.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn list(&self, integration: IntegrationId) -> StoreResult<Vec<Grant>> {
-        self.store.read(move |tx| grants::of_integration(tx, integration)).await
+    pub async fn list(&self, organization: OrganizationId, integration: IntegrationId) -> StoreResult<Vec<Grant>> {
+        let found = self.store.read(move |tx| grants::of_organization(tx, organization, integration)).await?;
+        Ok(found.unwrap_or_default())
     }
 
     /// An access token of an organization's integration that lives a while.
@@ -90,7 +91,8 @@ impl Grants {
             let Some(found) = integrations::one_of_organization(tx, organization, integration)? else {
                 return Ok(None);
             };
-            Ok(Some((found.integration.provider, grants::of_integration(tx, integration)?)))
+            let grants = grants::of_organization(tx, organization, integration)?.unwrap_or_default();
+            Ok(Some((found.integration.provider, grants)))
         };
         let Some((provider, grants)) = self.store.read(read).await? else { return Ok(None) };
         Ok(Some((provider, self.tokens.select(grants, selector).await?)))
@@ -105,10 +107,10 @@ impl Grants {
         self.tokens.replace_rejected(token).await
     }
 
-    /// What gives the tokens of an integration to the plugin that is asked about it.
+    /// What gives an organization's tokens of an integration to the plugin that is asked about it.
     #[must_use]
-    pub const fn token_source(&self, integration: IntegrationId) -> TokenSource<'_> {
-        TokenSource { tokens: &self.tokens, integration }
+    pub const fn token_source(&self, organization: OrganizationId, integration: IntegrationId) -> TokenSource<'_> {
+        TokenSource { tokens: &self.tokens, organization, integration }
     }
 
     /// Has a provider read a call to its events URL, and does what follows. This runs to its end

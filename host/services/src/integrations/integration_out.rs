@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use jackfield_config::clock::rfc3339;
+use jackfield_loader::{Field, FieldType};
 use jackfield_store::integrations::{self, Installed};
 
 /// An integration as the API shows it.
@@ -18,7 +19,8 @@ pub struct IntegrationOut {
     pub provider: ProviderOut,
     /// The account's id at the provider.
     pub external_id: String,
-    /// The organization's own configuration of it.
+    /// The organization's own configuration of it. Of a secret, `true` where one is set, and never
+    /// the secret.
     pub config: Map<String, Value>,
     /// When it was added to the organization, RFC 3339 in UTC.
     pub date_added: String,
@@ -48,18 +50,19 @@ pub struct ProviderOut {
 }
 
 impl IntegrationOut {
-    /// Shows a stored integration whose provider is there. Metadata never leaves the host.
+    /// Shows a stored integration whose provider is there, with the fields of its configuration.
+    /// Metadata never leaves the host.
     #[must_use]
-    pub fn new(installed: &Installed, provider_name: &str) -> Self {
+    pub fn new(installed: &Installed, provider_name: &str, fields: &[Field]) -> Self {
         let Installed { integration, link } = installed;
         Self {
             id: integration.id.to_string(),
             name: integration.name.clone(),
             provider: ProviderOut { id: integration.provider.clone(), name: provider_name.to_owned() },
             external_id: integration.external_id.clone(),
-            config: link.config.clone(),
+            config: without_secrets(&link.config, fields),
             date_added: rfc3339(link.date_added).unwrap_or_default(),
-            status: integration.status.into(),
+            status: link.status.into(),
         }
     }
 
@@ -71,11 +74,38 @@ impl IntegrationOut {
     }
 }
 
+/// Only the provider says what is a secret: what it does not declare is not shown.
+fn without_secrets(config: &Map<String, Value>, fields: &[Field]) -> Map<String, Value> {
+    let shown = |field: &Field| {
+        let value = config.get(&field.name)?;
+        let is_secret = field.field_type == FieldType::Password;
+        Some((field.name.clone(), if is_secret { Value::Bool(true) } else { value.clone() }))
+    };
+    fields.iter().filter_map(shown).collect()
+}
+
 impl From<integrations::Status> for Status {
     fn from(stored: integrations::Status) -> Self {
         match stored {
             integrations::Status::Active => Self::Active,
             integrations::Status::NeedsReauthentication => Self::NeedsReauthentication,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_secret_only_whether_one_is_set_is_shown_and_of_an_unknown_value_nothing() {
+        let fields =
+            [Field::text("name", "Name"), Field::new(FieldType::Password, "key", "Key"), Field::text("other", "Other")];
+        let config = json!({"name": "n", "key": "hunter2", "gone": "perhaps a secret"});
+        let config = config.as_object().cloned().unwrap_or_default();
+        assert_eq!(Value::Object(without_secrets(&config, &fields)), json!({"name": "n", "key": true}));
+        assert!(without_secrets(&config, &[]).is_empty());
     }
 }

@@ -1,5 +1,5 @@
 //! The integrations of an organization: reading, configuring and removing them. Knows neither
-//! plugins nor sessions nor accounts.
+//! sessions nor accounts, and of plugins only the fields that they declare.
 
 mod details;
 mod integration_out;
@@ -83,7 +83,7 @@ impl Integrations {
                 let Some(installed) = integrations::one_of_organization(tx, organization, id)? else { return Ok(None) };
                 // A page must still be shown, to repair or remove an integration that does not
                 // open.
-                let metadata = match integrations::metadata(tx, id) {
+                let metadata = match organization_integrations::metadata(tx, organization, id) {
                     Err(StoreError::Seal(error)) => {
                         tracing::error!(integration.id = %id, %error, "what is stored of an integration cannot be read");
                         None
@@ -105,15 +105,16 @@ impl Integrations {
         &self,
         organization: OrganizationId,
         id: IntegrationId,
-        config: Map<String, Value>,
+        config: NewConfig,
         actor: Actor,
     ) -> StoreResult<bool> {
         let builds = self.builds.clone();
         let set = move |tx: &mut Tx<'_>| {
             let Some(found) = integrations::by_id(tx, id)? else { return Ok(false) };
-            let before = organization_integrations::set_config(tx, organization, id, &config)?;
-            let Some(before) = before else { return Ok(false) };
-            let keys = changed_keys(&before, &config);
+            let change = |before: &Map<String, Value>| config.over(before);
+            let changed = organization_integrations::change_config(tx, organization, id, change)?;
+            let Some(changed) = changed else { return Ok(false) };
+            let keys = changed_keys(&changed.before, &changed.after);
             if !keys.is_empty() {
                 let entry = Entry::new(Action::ConfigurationChange, actor).organization(organization);
                 let entry = entry.integration(&found).served_by(&builds).detail("keys", keys);
@@ -156,7 +157,7 @@ impl Integrations {
             let unlinked = removal::unlink(tx, organization, id, Reason::Removed)?;
             if unlinked != Unlinked::NotThere {
                 let entry = Entry::new(Action::Unlink, actor).organization(organization).integration(&found);
-                let entry = entry.served_by(&builds).detail("removed", unlinked != Unlinked::StillShared);
+                let entry = entry.served_by(&builds).detail("removed", unlinked.is_removed());
                 tx.audit(&entry)?;
             }
             Ok(unlinked)
@@ -166,6 +167,22 @@ impl Integrations {
             tracing::info!(organization.id = %organization, integration.id = %id, "an integration is removed");
         }
         Ok(unlinked)
+    }
+}
+
+/// A configuration as a person has posted it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewConfig {
+    /// The values.
+    pub values: Map<String, Value>,
+    /// Secrets that were left empty: a form never shows them, so each stays as it is.
+    pub kept: Vec<String>,
+}
+
+impl NewConfig {
+    fn over(&self, before: &Map<String, Value>) -> Map<String, Value> {
+        let kept = self.kept.iter().filter_map(|name| Some((name.clone(), before.get(name)?.clone())));
+        self.values.clone().into_iter().chain(kept).collect()
     }
 }
 

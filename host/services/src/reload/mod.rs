@@ -18,7 +18,7 @@ use crate::{
 use jackfield_config::{
     self as config, Diagnostic, Diagnostics, Features, Fingerprint, OnFailure, SecretKeys, Settings,
 };
-use jackfield_loader::Plugins;
+use jackfield_loader::{Joined, Plugins, StartingPlugin};
 use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_store::{Store, StoreResult, Tx, configurations, hex};
 
@@ -93,6 +93,34 @@ impl Reloader {
         self.0.audit.write_after(replace).await
     }
 
+    /// Takes in plugins that were not ready when the others were. What is wrong with one is in the
+    /// log, in `plugin list` and in the audit log.
+    pub async fn join(&self, starting: Vec<StartingPlugin>) {
+        let settings = self.0.running.lock().await.settings.clone();
+        self.join_in_background(starting, &settings);
+    }
+
+    fn join_in_background(&self, starting: Vec<StartingPlugin>, settings: &Settings) {
+        for plugin in starting {
+            let (reloader, settings) = (self.clone(), settings.clone());
+            tracing::warn!(plugin.entry = plugin.entry(), "a plugin is not ready yet: the host goes on without it");
+            tokio::spawn(async move { reloader.join_one(plugin, &settings).await });
+        }
+    }
+
+    async fn join_one(&self, starting: StartingPlugin, settings: &Settings) {
+        let entry = starting.entry().to_owned();
+        let Joined { status, diagnostics } = self.0.plugins.join(starting).await;
+        for plugin in &status {
+            tracing::info!(plugin.entry = entry, plugin.name = plugin.info.name, "a plugin is ready");
+        }
+        for diagnostic in &diagnostics {
+            tracing::error!(plugin.entry = entry, error = %diagnostic, "a plugin is not loaded");
+        }
+        let (entries, owners) = (reload_entries::at_start(settings, &status, &diagnostics), self.0.plugins.owners());
+        self.write_after(move |tx| provider_owners::record(tx, &owners).map(|()| entries)).await;
+    }
+
     /// The file, and what it says.
     fn fingerprint(&self, settings: &Settings) -> (String, Fingerprint) {
         let file = std::path::absolute(&settings.file).unwrap_or_else(|_| settings.file.clone());
@@ -139,7 +167,9 @@ impl Reloader {
         if !diagnostics.is_empty() {
             return Err(self.with_plugins_diagnostics(&settings, &outbound, diagnostics).await.into());
         }
-        let (changes, skipped) = self.0.plugins.reload(&settings, &owners(&self.0.store).await?, &outbound).await?;
+        let (changes, skipped, starting) =
+            self.0.plugins.reload(&settings, &owners(&self.0.store).await?, &outbound).await?;
+        self.join_in_background(starting, &settings);
         self.0.features.replace(&settings.features);
         let has_new_key = self.replace_keys(secret_keys).await;
         self.0.plugins.log_offers();

@@ -36,17 +36,19 @@ pub(super) struct BulkRevocation {
 }
 
 impl BulkRevocation {
-    /// Takes one out of use and asks the provider at once. `None`: nothing is revoked, since other
-    /// organizations use it or it is gone.
+    /// Takes one out of use and asks the provider at once, about the tokens of each organization.
+    /// Nothing: all of it is lent to other organizations as well, or it is gone.
     pub(super) async fn revoke(
         &self,
         planned: &PlannedIntegration,
-    ) -> StoreResult<Option<(RevocationId, RevocationOutcome)>> {
+    ) -> StoreResult<Vec<(RevocationId, RevocationOutcome)>> {
         let (planned, disposition) = (planned.clone(), self.disposition);
         let claimed = self.revocations.store.write(move |tx| take_out_and_claim(tx, &planned, disposition)).await?;
-        let Some(claimed) = claimed else { return Ok(None) };
-        let id = claimed.id();
-        Ok(Some((id, self.revocations.attempts.attempt(claimed).await?)))
+        let mut attempted = Vec::new();
+        for claimed in claimed {
+            attempted.push((claimed.id(), self.revocations.attempts.attempt(claimed).await?));
+        }
+        Ok(attempted)
     }
 
     /// Takes one out of use, and has a running host ask the provider from a time on. Returns
@@ -55,11 +57,9 @@ impl BulkRevocation {
         let (planned, disposition) = (planned.clone(), self.disposition);
         let enqueue = move |tx: &mut Tx<'_>| {
             let taken_out = take_out(tx, &planned, disposition)?;
-            if let Some(id) = taken_out.revocation {
-                revocations::postpone(tx, id, from)?;
-            }
+            taken_out.revocations.iter().try_for_each(|id| revocations::postpone(tx, *id, from))?;
             taken_out.write_audit(tx)?;
-            Ok(taken_out.revocation.is_some())
+            Ok(!taken_out.revocations.is_empty())
         };
         self.revocations.store.write(enqueue).await
     }
@@ -71,13 +71,13 @@ fn take_out_and_claim(
     tx: &mut Tx<'_>,
     planned: &PlannedIntegration,
     disposition: Disposition,
-) -> StoreResult<Option<Claimed>> {
+) -> StoreResult<Vec<Claimed>> {
     let taken_out = take_out(tx, planned, disposition)?;
     let now = tx.now();
-    let claimed = match taken_out.revocation {
-        Some(id) => claim(tx, id, now)?,
-        None => None,
-    };
+    let mut claimed = Vec::new();
+    for id in &taken_out.revocations {
+        claimed.extend(claim(tx, *id, now)?);
+    }
     taken_out.write_audit(tx)?;
     Ok(claimed)
 }
@@ -85,8 +85,8 @@ fn take_out_and_claim(
 /// What taking an integration out of use has done.
 #[derive(Default)]
 struct TakenOut {
-    /// The revocation of its tokens, if there is one.
-    revocation: Option<RevocationId>,
+    /// The revocations of its tokens.
+    revocations: Vec<RevocationId>,
     /// What each organization finds in its log.
     entries: Vec<Entry>,
 }
@@ -102,11 +102,9 @@ impl TakenOut {
 fn take_out(tx: &mut Tx<'_>, planned: &PlannedIntegration, disposition: Disposition) -> StoreResult<TakenOut> {
     match disposition {
         Disposition::Remove => unlink_all(tx, planned),
-        // Others use the same tokens.
-        Disposition::Keep if planned.is_shared => Ok(TakenOut::default()),
         Disposition::Keep => {
-            let id = revoking::revoke_keeping(tx, &planned.integration, REVOKED)?;
-            Ok(TakenOut { revocation: Some(id), entries: Vec::new() })
+            let revocation = revoking::revoke_keeping(tx, &planned.integration, &planned.organizations, REVOKED)?;
+            Ok(TakenOut { revocations: revocation.into_iter().collect(), entries: Vec::new() })
         }
     }
 }
@@ -118,15 +116,15 @@ fn unlink_all(tx: &mut Tx<'_>, planned: &PlannedIntegration) -> StoreResult<Take
     for organization in &planned.organizations {
         let unlinked = removal::unlink(tx, *organization, id, Reason::Operator)?;
         if unlinked != Unlinked::NotThere {
-            let entry = entry().organization(*organization).detail("removed", unlinked != Unlinked::StillShared);
+            let entry = entry().organization(*organization).detail("removed", unlinked.is_removed());
             taken_out.entries.push(entry);
         }
-        taken_out.revocation = taken_out.revocation.or(unlinked.revocation());
+        taken_out.revocations.extend(unlinked.revocation());
     }
     let nobody_has_it = planned.organizations.is_empty() && !planned.is_shared;
-    if taken_out.revocation.is_none() && nobody_has_it {
-        taken_out.revocation = removal::remove_unlinked(tx, id, Reason::Operator)?.revocation();
-        if taken_out.revocation.is_some() {
+    if nobody_has_it {
+        taken_out.revocations.extend(removal::remove_unlinked(tx, id, Reason::Operator)?.revocation());
+        if !taken_out.revocations.is_empty() {
             taken_out.entries.push(entry().detail("removed", true));
         }
     }

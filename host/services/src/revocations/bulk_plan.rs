@@ -35,7 +35,7 @@ pub struct PlannedIntegration {
     pub integration: Integration,
     /// The organizations that it is unlinked from.
     pub organizations: Vec<OrganizationId>,
-    /// Whether other organizations stay linked to it, so that it is not revoked.
+    /// Whether other organizations stay linked to it: their tokens are not revoked.
     pub is_shared: bool,
 }
 
@@ -75,9 +75,9 @@ impl BulkPlan {
         let (mut planned, mut grants) = (Vec::new(), 0);
         for integration in integrations::of_provider(tx, &provider, organization)? {
             let linked = organization_integrations::organizations_of(tx, integration.id)?;
-            grants += grants::of_integration(tx, integration.id)?.len();
             let (organizations, others): (Vec<_>, Vec<_>) =
                 linked.into_iter().partition(|linked| organization.is_none_or(|only| only == *linked));
+            grants += count_grants(tx, &integration, &organizations, others.is_empty())?;
             planned.push(PlannedIntegration { integration, organizations, is_shared: !others.is_empty() });
         }
         let filter = RevocationFilter { provider: Some(provider), organization };
@@ -103,6 +103,22 @@ impl BulkPlan {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// How many grants of an integration these organizations are lent: all of them, if there are no
+/// others.
+fn count_grants(
+    tx: &mut Tx<'_>,
+    integration: &Integration,
+    organizations: &[OrganizationId],
+    are_all: bool,
+) -> StoreResult<usize> {
+    let mut count = 0;
+    for grant in grants::of_integration(tx, integration.id)? {
+        let lent_to = grants::organizations_of(tx, &grant)?;
+        count += usize::from(are_all || lent_to.iter().any(|lent_to| organizations.contains(lent_to)));
+    }
+    Ok(count)
 }
 
 impl RevocationMethod {

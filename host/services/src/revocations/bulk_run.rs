@@ -58,10 +58,16 @@ pub enum BulkEvent<'a> {
 pub enum BulkResult {
     /// The provider was asked.
     Attempted(RevocationOutcome),
-    /// Other organizations use it, so it is not revoked.
+    /// Other organizations use all of it, so it is not revoked.
     Shared,
     /// A running host asks the provider later.
     Enqueued,
+}
+
+impl BulkResult {
+    const fn is_done(&self) -> bool {
+        matches!(self, Self::Shared | Self::Attempted(RevocationOutcome::Done { .. }))
+    }
 }
 
 impl BulkRun {
@@ -103,10 +109,15 @@ impl BulkRun {
             return Ok(if is_enqueued { BulkResult::Enqueued } else { BulkResult::Shared });
         }
         self.pace.tick().await;
-        match self.bulk.revoke(planned).await? {
-            Some((id, outcome)) => self.retry_after_pauses(id, outcome, report).await,
-            None => Ok(BulkResult::Shared),
+        let mut result = BulkResult::Shared;
+        for (id, outcome) in self.bulk.revoke(planned).await? {
+            let next = self.retry_after_pauses(id, outcome, report).await?;
+            // What is not done is told, whatever comes after it.
+            if result.is_done() {
+                result = next;
+            }
         }
+        Ok(result)
     }
 
     async fn retry(&mut self, id: RevocationId, report: &mut impl FnMut(BulkEvent<'_>)) -> StoreResult<BulkResult> {

@@ -16,7 +16,7 @@ use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
 use jackfield_store::{
-    OrganizationId, RevocationId, Store, StoreResult, integrations,
+    OrganizationId, RevocationId, Store, StoreResult, grants, integrations,
     revocations::{self, Revocation, RevocationFilter, Status},
 };
 
@@ -172,7 +172,8 @@ impl Revocations {
         Ok(count)
     }
 
-    /// Removes integrations that no organization has any more. Returns how many there were.
+    /// Removes integrations that no organization has any more, and the grants of those that are
+    /// gone. Returns how many integrations there were.
     ///
     /// # Errors
     /// When the database fails.
@@ -182,7 +183,17 @@ impl Revocations {
             self.store.write(move |tx| unlinked::remove(tx, id)).await?;
             tracing::info!(integration.id = %id, "an integration is removed that no organization has any more");
         }
+        self.remove_ownerless_grants().await?;
         Ok(found.len())
+    }
+
+    async fn remove_ownerless_grants(&self) -> StoreResult<()> {
+        for id in self.store.read(|tx| grants::integrations_with_ownerless(tx, LIMIT)).await? {
+            if self.store.write(move |tx| unlinked::remove_grants(tx, id)).await? {
+                tracing::info!(integration.id = %id, "grants are removed whose organization is gone");
+            }
+        }
+        Ok(())
     }
 
     /// Ends the leases of a host that has stopped, in a database that only this host uses.

@@ -1,4 +1,5 @@
-//! Integrations that no organization has any more: theirs was deleted, and nobody sees them.
+//! Integrations and grants that no organization has any more: theirs was deleted, and nobody sees
+//! them.
 
 use jackfield_store::{
     IntegrationId, StoreResult, Tx,
@@ -19,4 +20,10 @@ pub(super) fn remove(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
         tx.audit(&entry.detail("removed", true).detail("cause", NO_ORGANIZATION))?;
     }
     Ok(())
+}
+
+/// Removes grants of one whose organization was deleted, and queues them to be revoked. Returns
+/// whether there was one.
+pub(super) fn remove_grants(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<bool> {
+    Ok(removal::remove_ownerless(tx, id)?.is_some())
 }

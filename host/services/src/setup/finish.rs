@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::{
     active::{ActiveSetup, Setup, UnstoredTokens},
-    install::{FOREIGN_IDENTITY, Installation, OTHER_ACCOUNT, Stored},
+    install::{ACCOUNT_TAKEN, FOREIGN_IDENTITY, Installation, OTHER_ACCOUNT, Stored},
     pending::PendingSetups,
+    permission::Permission,
     rate_limit::RateLimit,
     refusal::Refusal,
     result::SetupResult,
@@ -37,6 +38,7 @@ pub(super) struct Finisher {
     pub(super) revocations: Revocations,
     pub(super) rate_limit: RateLimit,
     pub(super) clock: Clock,
+    pub(super) permission: Permission,
 }
 
 impl Finisher {
@@ -63,18 +65,12 @@ impl Finisher {
             }
             Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &active, other_account()))),
             Ok(Stored::ForeignIdentity { identity_type, owner }) => {
-                tracing::warn!(
-                    setup.id = active.setup.nonce,
-                    provider.id = provider.id(),
-                    plugin.name = provider.plugin().name,
-                    identity.r#type = identity_type,
-                    identity.owner = owner,
-                    "the plugin brings an identity of a type that belongs to another; to allow it, add the type to \
-                     [plugins.ENTRY] identities"
-                );
+                log_foreign_identity(provider, &active, &identity_type, &owner);
                 let failure = Failure { message: INTERNAL_ERROR.to_owned(), check: Some(FOREIGN_IDENTITY) };
                 Ok(Outcome::Ended(failed(provider, &active, failure)))
             }
+            Ok(Stored::AccountTaken) => Ok(Outcome::Ended(failed(provider, &active, account_taken()))),
+            Ok(Stored::Refused(refusal)) => Ok(Outcome::refused(provider.id(), refusal)),
             Ok(Stored::NotOurs) => Ok(Outcome::refused(provider.id(), Refusal::StartedAnew)),
             Err(error) => {
                 tracing::error!(
@@ -108,6 +104,7 @@ impl Finisher {
             integration,
             tokens,
             digest: provider.plugin().digest.clone(),
+            permission: self.permission.clone(),
         };
         self.store.write(move |tx| installation.store(tx)).await
     }
@@ -170,7 +167,7 @@ fn succeeded(provider: &Provider, active: &ActiveSetup, installed: &Installed) -
         integration.id = %installed.integration.id,
         "an integration is installed"
     );
-    let integration = IntegrationOut::new(installed, provider.name());
+    let integration = IntegrationOut::new(installed, provider.name(), provider.config());
     let data = serde_json::to_value(integration).unwrap_or(Value::Null);
     result(provider, active, data, None)
 }
@@ -220,6 +217,18 @@ fn result(provider: &Provider, active: &ActiveSetup, data: Value, failed: Option
     }
 }
 
+fn log_foreign_identity(provider: &Provider, active: &ActiveSetup, identity_type: &str, owner: &str) {
+    tracing::warn!(
+        setup.id = active.setup.nonce,
+        provider.id = provider.id(),
+        plugin.name = provider.plugin().name,
+        identity.r#type = identity_type,
+        identity.owner = owner,
+        "the plugin brings an identity of a type that belongs to another; to allow it, add the type to \
+         [plugins.ENTRY] identities"
+    );
+}
+
 fn may_share_identity(provider: &Provider, integration: &Integration) -> bool {
     integration.identity.as_ref().is_some_and(|identity| provider.may_identify(&identity.identity_type))
 }
@@ -227,4 +236,10 @@ fn may_share_identity(provider: &Provider, integration: &Integration) -> bool {
 fn other_account() -> Failure {
     let message = "This is another account than the one that is to be re-authenticated; nothing was changed.";
     Failure { message: message.to_owned(), check: Some(OTHER_ACCOUNT) }
+}
+
+/// It does not say who: that is nobody's business.
+fn account_taken() -> Failure {
+    let message = "Another organization on this host has connected this account, and accounts are not shared here; nothing was saved.";
+    Failure { message: message.to_owned(), check: Some(ACCOUNT_TAKEN) }
 }

@@ -2,14 +2,16 @@
 
 use super::{
     active::{Setup, UnstoredTokens},
+    permission::Permission,
+    refusal::Refusal,
     setup_entries,
     setup_request::SetupKey,
 };
 use crate::audit::Entry;
 use jackfield_loader::{Identity, Integration};
 use jackfield_store::{
-    IdentityId, IdentityProviderId, RevocationId, StoreResult, Tx, UserId,
-    grants::{self, NewGrant},
+    IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, StoreResult, Tx, UserId,
+    grants::NewGrant,
     identities,
     identity_providers::{self, Claimed},
     integrations::{self, Installed, NewIntegration},
@@ -24,10 +26,20 @@ pub(super) const OTHER_ACCOUNT: &str = "other-account";
 /// What failed when a plugin brings an identity of another plugin's type.
 pub(super) const FOREIGN_IDENTITY: &str = "foreign-identity";
 
+/// What failed when another organization has the account and may not share it.
+pub(super) const ACCOUNT_TAKEN: &str = "account-taken";
+/// What the audit log has when the person may not install any more.
+const ACCESS_DENIED: &str = "access-denied";
+
 /// What became of the transaction.
 pub(super) enum Stored {
     /// Everything is stored. The tokens that were replaced are to be revoked.
     Installed(Box<Installed>, Option<RevocationId>),
+    /// The person may not install here any more. The setup is used up, and nothing else changed.
+    Refused(Refusal),
+    /// Another organization has this account, and the operator lets nobody share one. The setup is
+    /// used up, and nothing else changed.
+    AccountTaken,
     /// This is not the account to re-authenticate. The setup is used up, and nothing else changed.
     OtherAccount,
     /// The plugin brings an identity of a type that belongs to this other plugin. The setup is used
@@ -53,6 +65,7 @@ pub(super) struct Installation {
     pub(super) tokens: Option<UnstoredTokens>,
     /// Digest of the plugin.
     pub(super) digest: String,
+    pub(super) permission: Permission,
     /// Name of the plugin.
     pub(super) plugin: String,
     /// Whether the operator lets the plugin bring identities of this type, whose ever it is.
@@ -65,17 +78,34 @@ impl Installation {
             self.record_tokens(tx)?;
             return Ok(Stored::NotOurs);
         }
+        let organization = match self.permission.check_again(tx, &self.setup)? {
+            Ok(organization) => organization,
+            Err(refusal) => {
+                let denied = setup_entries::failed(&self.setup, &self.digest, Some(ACCESS_DENIED));
+                self.end(tx, &denied.detail("check", refusal.check()))?;
+                return Ok(Stored::Refused(refusal));
+            }
+        };
         if self.is_other_account(tx)? {
-            self.record_tokens(tx)?;
-            let entry = setup_entries::failed(&self.setup, &self.digest, Some(OTHER_ACCOUNT));
-            tx.audit(&entry.detail(OTHER_ACCOUNT, self.integration.external_id.as_str()))?;
+            self.end(tx, &self.failed_with_account(OTHER_ACCOUNT))?;
             return Ok(Stored::OtherAccount);
         }
-        match self.identity_provider(tx)? {
-            Some(Claimed::OwnedBy(owner)) => self.refuse_identity(tx, owner),
-            Some(Claimed::Granted(id)) => self.install(tx, Some(id)),
-            None => self.install(tx, None),
+        let identity_provider = match self.identity_provider(tx)? {
+            Some(Claimed::OwnedBy(owner)) => return self.refuse_identity(tx, owner),
+            Some(Claimed::Granted(id)) => Some(id),
+            None => None,
+        };
+        let new = NewIntegration {
+            provider: self.setup.provider.clone(),
+            external_id: self.integration.external_id.clone(),
+            name: self.name(),
+        };
+        let (found, is_new) = integrations::find_or_insert(tx, &new)?;
+        if !self.permission.may_share(&organization) && is_of_others(tx, found.id, organization.id)? {
+            self.end(tx, &self.failed_with_account(ACCOUNT_TAKEN))?;
+            return Ok(Stored::AccountTaken);
         }
+        self.install(tx, &new, is_new, identity_provider)
     }
 
     fn identity_provider(&self, tx: &mut Tx<'_>) -> StoreResult<Option<Claimed>> {
@@ -85,31 +115,40 @@ impl Installation {
     }
 
     fn refuse_identity(self, tx: &mut Tx<'_>, owner: String) -> StoreResult<Stored> {
-        self.record_tokens(tx)?;
-        let identity_type = self.integration.identity.map(|identity| identity.identity_type).unwrap_or_default();
+        let identity = self.integration.identity.as_ref();
+        let identity_type = identity.map(|identity| identity.identity_type.clone()).unwrap_or_default();
         let entry = setup_entries::failed(&self.setup, &self.digest, Some(FOREIGN_IDENTITY));
-        tx.audit(&entry.detail(FOREIGN_IDENTITY, identity_type.as_str()))?;
+        self.end(tx, &entry.detail(FOREIGN_IDENTITY, identity_type.as_str()))?;
         Ok(Stored::ForeignIdentity { identity_type, owner })
+    }
+
+    /// The name that people read.
+    fn name(&self) -> String {
+        let Integration { name, external_id, .. } = &self.integration;
+        name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| external_id.clone())
     }
 
     /// The order matters: everybody locks integrations first, then identities, then grants, then
     /// revocations.
-    fn install(self, tx: &mut Tx<'_>, identity_provider: Option<IdentityProviderId>) -> StoreResult<Stored> {
+    fn install(
+        self,
+        tx: &mut Tx<'_>,
+        new: &NewIntegration,
+        is_new: bool,
+        identity_provider: Option<IdentityProviderId>,
+    ) -> StoreResult<Stored> {
         let Self { key, setup, integration, grants, digest, .. } = self;
-        let Integration { external_id, name, metadata, identity, .. } = integration;
-        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| external_id.clone());
-        let new = NewIntegration { provider: setup.provider.clone(), external_id, name, metadata };
-        let (integration, is_new) = integrations::install(tx, new)?;
+        let Integration { metadata, identity, .. } = integration;
+        let (integration, _) = integrations::install(tx, new)?;
         let proved = match identity.zip(identity_provider) {
             Some((identity, provider)) => Some(prove(tx, provider, identity, setup.user)?),
             None => None,
         };
-        let replaced = grants::put(tx, integration.id, grants)?;
-        let revocation = revoking::revoke_replaced(tx, &integration, setup.organization, replaced)?;
+        let revocation = revoking::put_grants(tx, &integration, setup.organization, grants)?;
         revocations::forget_setup(tx, &setup.nonce)?;
         webhooks::hand_over(tx, key.session.as_bytes(), &setup.provider, integration.id, setup.organization)?;
         let (link, is_linked) =
-            organization_integrations::link(tx, setup.organization, integration.id, Some(setup.user))?;
+            organization_integrations::install(tx, setup.organization, integration.id, Some(setup.user), &metadata)?;
         let installed = Installed { integration, link };
         audit(tx, &setup, &digest, &installed, setup_entries::installed(&setup, is_new, is_linked))?;
         if let Some((identity, external_id)) = proved {
@@ -117,6 +156,18 @@ impl Installation {
             audit(tx, &setup, &digest, &installed, entry)?;
         }
         Ok(Stored::Installed(Box::new(installed), revocation))
+    }
+
+    /// Ends the setup without an integration, in the same transaction: its tokens are revoked.
+    fn end(&self, tx: &mut Tx<'_>, entry: &Entry) -> StoreResult<()> {
+        self.record_tokens(tx)?;
+        revocations::revoke_setup_now(tx, &self.setup.nonce)?;
+        tx.audit(entry)
+    }
+
+    fn failed_with_account(&self, check: &'static str) -> Entry {
+        let entry = setup_entries::failed(&self.setup, &self.digest, Some(check));
+        entry.detail(check, self.integration.external_id.as_str())
     }
 
     fn record_tokens(&self, tx: &mut Tx<'_>) -> StoreResult<()> {
@@ -129,6 +180,13 @@ impl Installation {
         let found = integrations::by_external_id(tx, &self.setup.provider, external_id)?;
         Ok(found.is_none_or(|found| found.id != expected))
     }
+}
+
+/// Whether other organizations have an integration, and this one does not: what it has already it
+/// keeps. The row of the integration is locked.
+fn is_of_others(tx: &mut Tx<'_>, id: IntegrationId, organization: OrganizationId) -> StoreResult<bool> {
+    let linked = organization_integrations::organizations_of(tx, id)?;
+    Ok(!linked.is_empty() && !linked.contains(&organization))
 }
 
 fn audit(tx: &mut Tx<'_>, setup: &Setup, digest: &str, installed: &Installed, entry: Entry) -> StoreResult<()> {

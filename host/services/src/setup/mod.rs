@@ -35,6 +35,7 @@ mod step_log;
 mod transition;
 mod unstored_tokens;
 mod visit;
+mod visit_cost;
 mod webhook;
 
 pub use active::Setup;

@@ -1,12 +1,15 @@
 //! Whether somebody may set up integrations in an organization.
 
 use super::{active::Setup, refusal::Refusal};
-use crate::accounts::{Access, Accounts, Organization, Scope};
+use crate::accounts::{Access, Accounts, Organization, Scope, locked_access};
 use jackfield_config::Features;
-use jackfield_store::StoreResult;
+use jackfield_store::{StoreResult, Tx};
 
 /// Name of the feature without which nobody can set up anything.
 pub const FEATURE: &str = "organizations:integrations-v3";
+
+/// Name of the feature without which an account belongs to one organization alone.
+const SHARED: &str = "integrations:shared";
 
 #[derive(Clone)]
 pub(super) struct Permission {
@@ -27,6 +30,20 @@ impl Permission {
             return Err(Refusal::FeatureOff);
         }
         Ok(())
+    }
+
+    /// Checks the person who started a setup once more, in the transaction that installs. Nobody
+    /// takes the right away until it ends.
+    pub(super) fn check_again(&self, tx: &mut Tx<'_>, setup: &Setup) -> StoreResult<Result<Organization, Refusal>> {
+        let Some(access) = locked_access(tx, setup.user, setup.organization)? else {
+            return Ok(Err(Refusal::NoMember));
+        };
+        Ok(self.check(&access).map(|()| access.organization))
+    }
+
+    /// Whether an organization may connect an account that another organization has connected.
+    pub(super) fn may_share(&self, organization: &Organization) -> bool {
+        self.features.is_on(SHARED, &organization.slug)
     }
 
     /// The organization of a setup, if the person who started it may still set up integrations

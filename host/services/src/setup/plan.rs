@@ -76,6 +76,7 @@ pub(super) fn progress(provider: &Provider, setup: &Setup, organization: &str) -
         organization: organization.to_owned(),
         step: ends.take_while(|end| *end <= setup.step).count() + 1,
         of: provider.steps().len(),
+        named_hosts: setup.hosts.clone(),
         mark: setup.step,
     }
 }

@@ -22,6 +22,13 @@ pub enum Outcome {
     RedirectToPage(String),
     /// A redirect, usually to the provider's pages.
     Redirect(String),
+    /// A page that says where the plugin sends the person, to a host that it does not declare.
+    Leave {
+        /// Absolute http or https URL.
+        url: String,
+        /// Slug of the organization, for the way back.
+        organization: String,
+    },
     /// The setup has ended.
     Ended(SetupResult),
     /// The request is no answer to this setup, which goes on. The page that opened the pop-up is
@@ -63,6 +70,8 @@ pub struct Progress {
     pub step: usize,
     /// Number of steps that the plugin declares.
     pub of: usize,
+    /// The hosts that the person has named: links may lead there.
+    pub named_hosts: Vec<String>,
     /// What a form of this page posts as [`STEP_FIELD`](super::STEP_FIELD).
     pub mark: usize,
 }

@@ -72,6 +72,7 @@ impl SetupService {
             revocations: host.revocations,
             rate_limit: rate_limit.clone(),
             clock: clock.clone(),
+            permission: permission.clone(),
         };
         let webhooks = WebhookReceiver {
             plugins: host.plugins.clone(),

@@ -11,9 +11,10 @@ use super::{
     setup_outcome::{Failure, INTERNAL_ERROR},
     step_log::StepLog,
     transition::{Transition, transition},
+    visit_cost::{TooCostly, VisitCost},
 };
 use jackfield_config::clock::Clock;
-use jackfield_loader::{Answer, OAuth2, PluginError, Provider, Request};
+use jackfield_loader::{Answer, Destination, OAuth2, PluginError, Provider, Request};
 use jackfield_oauth2::{self as oauth2, Issuers, LoginOutcome, OAuth2Error, ScopeComparison};
 
 /// Why a step failed. For the log.
@@ -25,6 +26,10 @@ enum StepError {
     OAuth2(#[from] OAuth2Error),
     #[error("the step's redirect is not an absolute http or https URL")]
     Redirect,
+    #[error("the step leads to {0}, which the operator does not grant the plugin ([plugins.NAME] hosts)")]
+    NotGranted(String),
+    #[error(transparent)]
+    Cost(#[from] TooCostly),
     #[error("the setup is beyond the last step")]
     NoStep,
 }
@@ -35,6 +40,8 @@ impl StepError {
         match self {
             Self::Plugin(error) => error.reason(),
             Self::OAuth2(_) => "oauth2",
+            Self::Cost(error) => error.reason(),
+            Self::NotGranted(_) => "hosts",
             Self::Redirect | Self::NoStep => "answer",
         }
     }
@@ -51,10 +58,19 @@ impl StepError {
     const fn check(&self) -> Option<&'static str> {
         match self {
             Self::OAuth2(error) => Some(error.check()),
-            Self::Plugin(_) | Self::Redirect => Some("plugin"),
+            Self::Plugin(_) | Self::Redirect | Self::NotGranted(_) | Self::Cost(_) => Some("plugin"),
             Self::NoStep => None,
         }
     }
+}
+
+/// The authorization server of a step.
+struct StepServer {
+    server: oauth2::AuthorizationServer,
+    /// With the server's redirect URI.
+    request: Request,
+    /// Whether the plugin has answered its authorization endpoint in this setup.
+    is_answered: bool,
 }
 
 /// Runs the steps of setups.
@@ -73,15 +89,20 @@ impl StepRunner {
         setup: &mut Setup,
         request: &Request,
         came_to: Option<&str>,
+        cost: &VisitCost,
     ) -> Transition {
         tracing::debug!(setup.id = setup.nonce, provider.id = provider.id(), setup.step = setup.step, "a step runs");
         let plan = plan(provider.steps());
         let step = plan.get(setup.step);
         let log = StepLog::start(provider, step.map_or("", Planned::name), Some(setup.step));
-        match self.answer(provider, step.copied(), setup, request, came_to).await {
-            Ok(answer) => {
+        let result = match cost.count_step() {
+            Ok(()) => self.answer(provider, step.copied(), setup, request, came_to).await,
+            Err(error) => Err(error.into()),
+        };
+        match result {
+            Ok((answer, destination)) => {
                 log.answered(setup, kind(&answer), "a step answered");
-                transition(answer, setup.step, plan.len())
+                transition(answer, destination, setup.step, plan.len())
             }
             Err(error) => {
                 log.failed(setup, error.reason(), &error, "a step failed");
@@ -97,7 +118,8 @@ impl StepRunner {
         setup: &mut Setup,
         request: &Request,
         came_to: Option<&str>,
-    ) -> Result<Answer, StepError> {
+    ) -> Result<(Answer, Destination), StepError> {
+        let mut is_announced = true;
         let answer = match step.ok_or(StepError::NoStep)? {
             Planned::View(name) => {
                 let state = setup.state.clone();
@@ -105,10 +127,13 @@ impl StepRunner {
                 setup.state = outcome.state;
                 setup.url_fields = outcome.url_fields;
                 setup.accept_hosts(outcome.accepted_hosts);
+                is_announced = false;
                 outcome.answer
             }
             Planned::LogIn(server) => {
-                let (server, request) = self.server(provider, server, setup, request, came_to).await?;
+                let StepServer { server, request, is_answered } =
+                    self.server(provider, server, setup, request, came_to).await?;
+                is_announced = !is_answered;
                 match server.log_in(&request, &mut setup.state).await? {
                     LoginOutcome::Redirect(url) => Answer::Redirect { url },
                     LoginOutcome::Answered => Answer::Next,
@@ -116,14 +141,14 @@ impl StepRunner {
             }
             Planned::Callback(server) => {
                 let step = server.step;
-                let (server, request) = self.server(provider, server, setup, request, came_to).await?;
+                let StepServer { server, request, .. } = self.server(provider, server, setup, request, came_to).await?;
                 let scopes = server.callback(step, &request, &mut setup.state, self.clock.now()).await?;
                 log_missing(provider, setup, &scopes);
                 Answer::Next
             }
         };
-        check_redirect(&answer)?;
-        Ok(answer)
+        let destination = destination(&answer, provider, setup, is_announced)?;
+        Ok((answer, destination))
     }
 
     /// The authorization server, with its issuer's metadata, and the request with its redirect URI.
@@ -136,14 +161,15 @@ impl StepRunner {
         setup: &Setup,
         request: &Request,
         came_to: Option<&str>,
-    ) -> Result<(oauth2::AuthorizationServer, Request), StepError> {
+    ) -> Result<StepServer, StepError> {
         let depends_on_state = server.fixed.is_none();
         let server = oauth2_of(provider, server, setup).await?;
+        let is_answered = depends_on_state && !server.authorize_url.is_empty();
         let in_path = if depends_on_state { provider.server_in_path(&server) } else { None };
         let request = at_server(request, came_to, in_path.as_deref()).map_err(OAuth2Error::from)?;
         let outbound = provider.outbound(&setup.hosts);
         let known = self.issuers.server(&server, &outbound, self.clock.now()).await;
-        Ok((known.map_err(OAuth2Error::from)?, request))
+        Ok(StepServer { server: known.map_err(OAuth2Error::from)?, request, is_answered })
     }
 }
 
@@ -167,12 +193,21 @@ fn log_missing(provider: &Provider, setup: &Setup, scopes: &ScopeComparison) {
     }
 }
 
-/// A plugin may redirect to anywhere on the web, and nowhere else: not to `javascript:`, `data:` or
-/// a path of this host.
-fn check_redirect(answer: &Answer) -> Result<(), StepError> {
-    let Answer::Redirect { url } = answer else { return Ok(()) };
+/// Where a redirect leads: to the web, and not to `javascript:`, `data:` or a path of this host;
+/// and to no host that the operator does not grant. `announced`: the host has the URL from a
+/// description or an issuer, and not from the plugin's answer.
+fn destination(answer: &Answer, provider: &Provider, setup: &Setup, announced: bool) -> Result<Destination, StepError> {
+    let Answer::Redirect { url } = answer else { return Ok(Destination::Declared) };
     let url = url::Url::parse(url).map_err(|_| StepError::Redirect)?;
-    if matches!(url.scheme(), "http" | "https") { Ok(()) } else { Err(StepError::Redirect) }
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(StepError::Redirect);
+    }
+    let found =
+        if announced { provider.authorization_destination(&url) } else { provider.destination(&url, &setup.hosts) };
+    match found {
+        Destination::NotGranted => Err(StepError::NotGranted(url.host_str().unwrap_or_default().to_owned())),
+        found => Ok(found),
+    }
 }
 
 /// The kind of an answer, for the log.

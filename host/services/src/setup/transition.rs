@@ -1,7 +1,7 @@
 //! What follows a step's answer. Pure: no clock, no database, no network.
 
 use super::setup_outcome::{Failure, INTERNAL_ERROR, Page};
-use jackfield_loader::Answer;
+use jackfield_loader::{Answer, Destination};
 
 /// What follows.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +10,8 @@ pub(super) enum Transition {
     Show(Page),
     /// The same step waits for the person to come back.
     Redirect(String),
+    /// The same, from a host that the plugin does not declare: the person decides whether to go.
+    Leave(String),
     /// The step with this index runs at once.
     Advance(usize),
     /// There is no further step.
@@ -18,13 +20,14 @@ pub(super) enum Transition {
     Fail(Failure),
 }
 
-/// What follows the answer of step `current` of `count`.
-pub(super) fn transition(answer: Answer, current: usize, count: usize) -> Transition {
+/// What follows the answer of step `current` of `count`. `destination` is that of a redirect.
+pub(super) fn transition(answer: Answer, destination: Destination, current: usize, count: usize) -> Transition {
     match answer {
         Answer::Html { html } => Transition::Show(Page::Html(html)),
         Answer::Wait { html } => Transition::Show(Page::Wait(html)),
         Answer::Form { form } => Transition::Show(Page::Form(form)),
-        Answer::Redirect { url } => Transition::Redirect(url),
+        Answer::Redirect { url } if destination == Destination::Declared => Transition::Redirect(url),
+        Answer::Redirect { url } => Transition::Leave(url),
         Answer::Next if current + 1 < count => Transition::Advance(current + 1),
         Answer::Next => Transition::Finish,
         Answer::Error { message } => Transition::Fail(Failure { message, check: None }),
@@ -51,7 +54,10 @@ mod tests {
             (Answer::Unknown, 0, Transition::Fail(INTERNAL_ERROR.into())),
         ];
         for (answer, current, follows) in cases {
-            assert_eq!(transition(answer.clone(), current, 2), follows, "{answer:?} at {current}");
+            let found = transition(answer.clone(), Destination::Declared, current, 2);
+            assert_eq!(found, follows, "{answer:?} at {current}");
         }
+        let elsewhere = transition(Answer::redirect("https://a/"), Destination::Elsewhere, 0, 2);
+        assert_eq!(elsewhere, Transition::Leave("https://a/".into()), "the person decides");
     }
 }

@@ -10,6 +10,7 @@ use super::{
     setup_service::SetupService,
     transition::Transition,
     unstored_tokens::{tokens_so_far, unstored_tokens},
+    visit_cost::VisitCost,
 };
 use crate::detached::run_detached;
 use jackfield_loader::{Provider, Request};
@@ -28,7 +29,8 @@ impl SetupService {
 
     async fn visit_in_turn(&self, request: SetupRequest) -> StoreResult<Outcome> {
         let Some(provider) = self.plugins.find_configured(&request.provider) else { return Ok(Outcome::NotFound) };
-        let provider = &*provider;
+        let cost = VisitCost::begin();
+        let provider = &cost.bound(&provider);
         let queued = self.queue.enter(&request).await;
         if let Some(outcome) = queued.shared_outcome() {
             tracing::info!(
@@ -38,14 +40,20 @@ impl SetupService {
             return Ok(outcome);
         }
         let outcome = match self.check.claim(&request, provider).await? {
-            Ok(active) => self.run(&request, provider, active).await?,
+            Ok(active) => self.run(&request, provider, active, &cost).await?,
             Err(refusal) => Outcome::refused(provider.id(), refusal),
         };
         queued.finish(&outcome);
         Ok(outcome)
     }
 
-    async fn run(&self, request: &SetupRequest, provider: &Provider, mut active: ActiveSetup) -> StoreResult<Outcome> {
+    async fn run(
+        &self,
+        request: &SetupRequest,
+        provider: &Provider,
+        mut active: ActiveSetup,
+        cost: &VisitCost,
+    ) -> StoreResult<Outcome> {
         let key = &request.key();
         let mut step_request = request.for_step(active.setup.step);
         if is_foreign_error(provider, &active.setup, &step_request) {
@@ -56,7 +64,7 @@ impl SetupService {
         step_request.webhook_url = self.webhook_url(provider, &active.setup);
         let setup_url = step_request.setup_url.clone();
         let (transition, has_called_back) =
-            self.run_steps(provider, &mut active, step_request, request.server.as_deref()).await?;
+            self.run_steps(provider, &mut active, step_request, request.server.as_deref(), cost).await?;
         match transition {
             // What the step has bound is saved, so it shows the same page when it runs again.
             Transition::Show(_) if has_called_back => {
@@ -67,6 +75,10 @@ impl SetupService {
                 self.save(key, provider, &active, Outcome::Show { page, progress }).await
             }
             Transition::Redirect(url) => self.save(key, provider, &active, Outcome::Redirect(url)).await,
+            Transition::Leave(url) => {
+                let organization = active.organization.slug.clone();
+                self.save(key, provider, &active, Outcome::Leave { url, organization }).await
+            }
             Transition::Fail(failure) => self.finisher.fail(key, provider, &active, failure).await,
             Transition::Finish | Transition::Advance(_) => self.finisher.finish(key, provider, active).await,
         }
@@ -80,6 +92,7 @@ impl SetupService {
         active: &mut ActiveSetup,
         mut request: Request,
         came_to: Option<&str>,
+        cost: &VisitCost,
     ) -> StoreResult<(Transition, bool)> {
         let plan = plan(provider.steps());
         let mut has_called_back = false;
@@ -87,7 +100,7 @@ impl SetupService {
         let mut recorded = tokens_so_far(provider, active, self.clock.now());
         loop {
             let from = plan.get(active.setup.step);
-            let transition = self.steps.run(provider, &mut active.setup, &request, came_to).await;
+            let transition = self.steps.run(provider, &mut active.setup, &request, came_to, cost).await;
             if matches!(transition, Transition::Advance(_) | Transition::Finish) {
                 if from.is_some_and(Planned::is_callback) {
                     has_called_back = true;

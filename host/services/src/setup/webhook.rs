@@ -9,8 +9,10 @@ use super::{
     signer::{Signer, webhook_key_hash},
 };
 use crate::{detached::run_detached, grants::Grants, session::SessionKey};
-use jackfield_loader::{Plugins, Provider, State, Tokens, WebhookRequest, WebhookResponse};
-use jackfield_store::{IntegrationId, Store, StoreResult, integrations, setups::Claim, webhooks::Owner};
+use jackfield_loader::{Plugins, Provider, State, Tokens, WebhookRequest, WebhookResponse, check_state};
+use jackfield_store::{
+    IntegrationId, OrganizationId, Store, StoreResult, Tx, organization_integrations, setups::Claim, webhooks::Owner,
+};
 
 /// What comes of a call to a webhook.
 #[derive(Debug)]
@@ -59,7 +61,9 @@ impl WebhookReceiver {
             }
         }
         match self.pending.webhook_owner(id, key).await? {
-            Some(Owner::Integration(integration)) => self.receive_installed(&provider, integration, request).await,
+            Some(Owner::Integration(integration, organization)) => {
+                self.receive_installed(&provider, organization, integration, request).await
+            }
             Some(Owner::Setup(_)) | None => Ok(WebhookOutcome::NotFound),
         }
     }
@@ -67,12 +71,14 @@ impl WebhookReceiver {
     async fn receive_installed(
         &self,
         provider: &Provider,
+        organization: OrganizationId,
         integration: IntegrationId,
         request: WebhookRequest,
     ) -> StoreResult<WebhookOutcome> {
-        let metadata = self.store.read(move |tx| integrations::metadata(tx, integration)).await?;
-        let Some(metadata) = metadata else { return Ok(WebhookOutcome::NotFound) };
-        Ok(ask(provider, request, metadata, Some(&self.grants.token_source(integration))).await)
+        let read = move |tx: &mut Tx<'_>| organization_integrations::metadata(tx, organization, integration);
+        let Some(metadata) = self.store.read(read).await? else { return Ok(WebhookOutcome::NotFound) };
+        let tokens = self.grants.token_source(organization, integration);
+        Ok(ask(provider, request, metadata, Some(&tokens)).await)
     }
 
     async fn receive_in_setup(
@@ -90,8 +96,11 @@ impl WebhookReceiver {
         };
         match ask(provider, request, setup.state, None).await {
             WebhookOutcome::Answered(mut answer) if !answer.bind.is_empty() => {
-                let is_bound = self.bind(&key, provider, std::mem::take(&mut answer.bind)).await?;
-                Ok(if is_bound { WebhookOutcome::Answered(answer) } else { WebhookOutcome::Busy })
+                Ok(match self.bind(&key, provider, std::mem::take(&mut answer.bind)).await? {
+                    Bound::Done => WebhookOutcome::Answered(answer),
+                    Bound::Busy => WebhookOutcome::Busy,
+                    Bound::TooMuch => WebhookOutcome::Failed,
+                })
             }
             other => Ok(other),
         }
@@ -99,18 +108,33 @@ impl WebhookReceiver {
 
     /// Binds values into the setup as it is now. The claim is held for that only, so that a browser
     /// which comes to another host meanwhile is not sent away.
-    async fn bind(&self, key: &SetupKey, provider: &Provider, bind: State) -> StoreResult<bool> {
-        let Claim::Claimed(text, claim) = self.pending.claim(key).await? else { return Ok(false) };
+    async fn bind(&self, key: &SetupKey, provider: &Provider, bind: State) -> StoreResult<Bound> {
+        let Claim::Claimed(text, claim) = self.pending.claim(key).await? else { return Ok(Bound::Busy) };
         let checked = self.check.check_without_person(Some(text.clone()), provider).await;
         let Ok(Some(mut setup)) = checked else {
             // Give it back as it was: the browser's next request says what is wrong.
             self.pending.release(key, claim, &text).await?;
-            return checked.map(|_| false);
+            return checked.map(|_| Bound::Busy);
         };
         setup.state.extend(bind);
+        if let Err(error) = check_state(&setup.state) {
+            tracing::warn!(provider.id = provider.id(), plugin.reason = error.reason(), %error, "a webhook bound too much");
+            self.pending.release(key, claim, &text).await?;
+            return Ok(Bound::TooMuch);
+        }
         let signed = self.signer.sign(&setup, provider);
-        self.pending.release(key, claim, &signed).await
+        let is_ours = self.pending.release(key, claim, &signed).await?;
+        Ok(if is_ours { Bound::Done } else { Bound::Busy })
     }
+}
+
+/// What became of values that a webhook binds.
+enum Bound {
+    Done,
+    /// The browser uses the setup.
+    Busy,
+    /// The state would be larger than it may be.
+    TooMuch,
 }
 
 async fn ask(
@@ -122,13 +146,16 @@ async fn ask(
     match provider.handle_webhook(request, state, tokens).await {
         Ok(answer) => WebhookOutcome::Answered(answer),
         Err(error) => {
-            tracing::warn!(
-                provider.id = provider.id(),
-                plugin.name = provider.plugin().name,
-                plugin.reason = error.reason(),
-                %error,
-                "a webhook failed"
-            );
+            if let Some(unlogged) = provider.log_inbound_failure() {
+                tracing::warn!(
+                    provider.id = provider.id(),
+                    plugin.name = provider.plugin().name,
+                    plugin.reason = error.reason(),
+                    unlogged,
+                    %error,
+                    "a webhook failed"
+                );
+            }
             WebhookOutcome::Failed
         }
     }

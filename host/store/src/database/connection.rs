@@ -36,10 +36,10 @@ pub(crate) struct Connector {
     target: String,
 }
 
-/// Readers beside one writer, every commit on disk before it is answered, and patience with
-/// another process (the command line).
+/// Readers beside one writer, every commit on disk before it is answered, patience with another
+/// process (the command line), and nothing left in the file of what was removed.
 const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON;";
+     PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
 
 impl Connector {
     pub(crate) fn new(url: &str) -> StoreResult<Self> {

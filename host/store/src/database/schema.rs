@@ -46,8 +46,7 @@ diesel::table! {
         external_id -> Text,
         name -> Text,
         sort_name -> Text,
-        sealed_metadata -> Binary,
-        status -> Text,
+        sealed_metadata -> Nullable<Binary>,
         date_added -> BigInt,
         date_updated -> BigInt,
     }
@@ -58,8 +57,12 @@ diesel::table! {
         organization_id -> BigInt,
         integration_id -> BigInt,
         config -> Text,
+        sealed_config -> Nullable<Binary>,
+        sealed_metadata -> Nullable<Binary>,
+        status -> Text,
         added_by -> Nullable<BigInt>,
         date_added -> BigInt,
+        installed_at -> BigInt,
     }
 }
 
@@ -154,6 +157,7 @@ diesel::table! {
     grants (id) {
         id -> BigInt,
         integration_id -> BigInt,
+        organization_id -> BigInt,
         name -> Text,
         subject -> Text,
         position -> Integer,
@@ -166,8 +170,14 @@ diesel::table! {
         status -> Text,
         reason -> Nullable<Text>,
         generation -> BigInt,
-        date_added -> BigInt,
         installed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    grant_shares (grant_id, organization_id) {
+        grant_id -> BigInt,
+        organization_id -> BigInt,
     }
 }
 
@@ -250,6 +260,7 @@ diesel::table! {
 diesel::joinable!(members -> organizations (organization_id));
 diesel::joinable!(api_tokens -> organizations (organization_id));
 diesel::joinable!(grants -> integrations (integration_id));
+diesel::joinable!(grant_shares -> grants (grant_id));
 diesel::joinable!(refreshes -> grants (grant_id));
 diesel::joinable!(organization_integrations -> integrations (integration_id));
 diesel::joinable!(identities -> identity_providers (identity_provider_id));
@@ -265,5 +276,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     identities,
     user_identities,
     grants,
+    grant_shares,
     refreshes
 );

@@ -8,14 +8,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::ids::{GrantId, IntegrationId, OrganizationId};
-pub use super::{scopes::Scopes, status::Status};
+pub use super::{
+    grant_endings::{end, make_due},
+    grant_installs::put,
+    grant_owner::GrantOwner,
+    scopes::Scopes,
+    status::Status,
+};
+use super::{
+    grant_shares,
+    ids::{GrantId, IntegrationId, OrganizationId},
+};
 use crate::{
     database::{
         column_types::{OptionalTimestamp, Timestamp, milliseconds},
-        schema::{grants as t, organization_integrations as links, refreshes as r},
+        schema::{grant_shares as shares, grants as t, organization_integrations as links, refreshes as r},
     },
-    error::{StoreError, StoreResult},
+    error::StoreResult,
     sealing::{cipher::AadContext, sealer::Sealer},
     tx::Tx,
 };
@@ -56,6 +65,9 @@ pub struct Grant {
     /// The integration that it belongs to.
     #[diesel(column_name = integration_id)]
     pub integration: IntegrationId,
+    /// Whose it is.
+    #[diesel(column_name = organization_id)]
+    pub owner: GrantOwner,
     /// `bot`, `user`, `access`.
     pub name: String,
     /// External id of the identity it acts for, or nothing.
@@ -103,10 +115,12 @@ pub struct NewTokens {
 /// A grant of a finished setup.
 #[derive(Clone)]
 pub struct NewGrant {
-    /// Unique in the integration together with the subject.
+    /// Unique among the grants of its owner in the integration, together with the subject.
     pub name: String,
     /// External id of the identity it acts for, or nothing.
     pub subject: String,
+    /// Whether it is the account's itself, as the provider says, and not the organization's.
+    pub is_of_account: bool,
     /// Its tokens.
     pub new: NewTokens,
 }
@@ -129,27 +143,39 @@ impl Grant {
     /// # Errors
     /// When they cannot be opened: that costs this grant and no other.
     pub fn tokens(&self, sealer: &Sealer) -> StoreResult<Tokens> {
-        let integration = self.integration.to_string();
-        Ok(sealer.open(context(&row_key(&integration, &self.name, &self.subject)), &self.sealed_tokens)?)
+        self.place().in_context(|context| Ok(sealer.open(context, &self.sealed_tokens)?))
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { integration: self.integration, owner: self.owner, name: &self.name, subject: &self.subject }
     }
 }
 
-const fn row_key<'a>(integration: &'a str, name: &'a str, subject: &'a str) -> [&'a [u8]; 3] {
-    [integration.as_bytes(), name.as_bytes(), subject.as_bytes()]
+/// Where the tokens of a grant stand.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) integration: IntegrationId,
+    pub(super) owner: GrantOwner,
+    pub(super) name: &'a str,
+    pub(super) subject: &'a str,
 }
 
-const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
-    AadContext { table: "grants", column: "tokens", row }
-}
+impl Place<'_> {
+    fn in_context<T>(self, run: impl FnOnce(AadContext<'_>) -> T) -> T {
+        let (integration, owner) = (self.integration.to_string(), self.owner.to_string());
+        let row = [integration.as_bytes(), owner.as_bytes(), self.name.as_bytes(), self.subject.as_bytes()];
+        run(AadContext { table: "grants", column: "tokens", row: &row })
+    }
 
-fn seal(sealer: &Sealer, integration: IntegrationId, name: &str, subject: &str, tokens: &Tokens) -> Vec<u8> {
-    sealer.seal(context(&row_key(&integration.to_string(), name, subject)), tokens)
+    pub(super) fn seal(self, sealer: &Sealer, tokens: &Tokens) -> Vec<u8> {
+        self.in_context(|context| sealer.seal(context, tokens))
+    }
 }
 
 /// The columns that change with each set of tokens.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = t, treat_none_as_null = true)]
-struct TokenColumns {
+pub(super) struct TokenColumns {
     sealed_tokens: Vec<u8>,
     scopes: String,
     obtained_at: i64,
@@ -160,7 +186,7 @@ struct TokenColumns {
 }
 
 impl TokenColumns {
-    fn new(sealed_tokens: Vec<u8>, new: &NewTokens, now: OffsetDateTime) -> Self {
+    pub(super) fn new(sealed_tokens: Vec<u8>, new: &NewTokens, now: OffsetDateTime) -> Self {
         Self {
             sealed_tokens,
             scopes: new.scopes.to_json(),
@@ -171,51 +197,6 @@ impl TokenColumns {
             reason: None,
         }
     }
-}
-
-/// Stores the grants of a finished setup. Each replaces the one with its name and subject; all
-/// others stay, as those of other people. Returns the grants that were replaced.
-///
-/// # Errors
-/// When the database fails.
-pub fn put(tx: &mut Tx<'_>, integration: IntegrationId, grants: Vec<NewGrant>) -> StoreResult<Vec<Grant>> {
-    let mut replaced = Vec::new();
-    for (position, grant) in (0..).zip(grants) {
-        replaced.extend(put_one(tx, integration, grant, position)?);
-    }
-    Ok(replaced)
-}
-
-fn put_one(tx: &mut Tx<'_>, integration: IntegrationId, grant: NewGrant, position: i32) -> StoreResult<Option<Grant>> {
-    let NewGrant { name, subject, new } = grant;
-    let sealed = seal(tx.sealer, integration, &name, &subject, &new.tokens);
-    let columns = TokenColumns::new(sealed, &new, tx.now);
-    let now = milliseconds(tx.now);
-    let whose = (t::integration_id.eq(integration), t::name.eq(&name), t::subject.eq(&subject));
-    let since_now = (t::position.eq(position), t::status.eq(Status::Active), t::installed_at.eq(now));
-    let (found, is_new) = tx.find_or_insert(
-        |tx| by_key(tx, integration, &name, &subject),
-        |tx| {
-            let row = (whose, &columns, since_now, t::generation.eq(1), t::date_added.eq(now));
-            let inserted = diesel::insert_into(t::table).values(row).returning(t::id);
-            let id: GrantId = inserted.get_result(tx.connection)?;
-            get(tx, id)?.ok_or_else(|| StoreError::Lost("the grant is gone".to_owned()))
-        },
-    )?;
-    if is_new {
-        return Ok(None);
-    }
-    // The answer of a refresh that runs meanwhile is of the old generation, and is not written.
-    let row = (columns, since_now, t::generation.eq(t::generation + 1));
-    diesel::update(t::table.find(found.id)).set(row).execute(tx.connection)?;
-    diesel::delete(r::table.find(found.id)).execute(tx.connection)?;
-    Ok(Some(found))
-}
-
-fn by_key(tx: &mut Tx<'_>, integration: IntegrationId, name: &str, subject: &str) -> StoreResult<Option<Grant>> {
-    let rows = t::table.filter(t::integration_id.eq(integration));
-    let row = rows.filter(t::name.eq(name)).filter(t::subject.eq(subject));
-    Ok(row.select(Grant::as_select()).first(tx.connection).optional()?)
 }
 
 /// A grant by its id.
@@ -232,7 +213,8 @@ pub(crate) fn lock(tx: &mut Tx<'_>, id: GrantId) -> StoreResult<Option<Grant>> {
     get(tx, id)
 }
 
-/// The grants of an integration, in their order.
+/// The grants of an integration, whoever has brought them, in their order. For what concerns the
+/// account as a whole: nobody is lent or shown one of these.
 ///
 /// # Errors
 /// When the database fails.
@@ -241,7 +223,8 @@ pub fn of_integration(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreResul
     Ok(rows.select(Grant::as_select()).load(tx.connection)?)
 }
 
-/// The grants of an integration of an organization; `None` if the organization does not have it.
+/// The grants of an integration that an organization is lent: its own, and those of the account
+/// that its own setups have brought. `None` if the organization does not have the integration.
 ///
 /// # Errors
 /// When the database fails.
@@ -254,7 +237,61 @@ pub fn of_organization(
     if !is_linked.get_result(tx.connection)? {
         return Ok(None);
     }
-    of_integration(tx, integration).map(Some)
+    let share = shares::table.filter(shares::grant_id.eq(t::id)).filter(shares::organization_id.eq(organization));
+    let of_account = t::organization_id.eq(GrantOwner::Account).and(diesel::dsl::exists(share));
+    let rows = t::table
+        .filter(t::integration_id.eq(integration))
+        .filter(t::organization_id.eq(GrantOwner::Organization(organization)).or(of_account))
+        .order((t::position, t::id));
+    Ok(Some(rows.select(Grant::as_select()).load(tx.connection)?))
+}
+
+/// An organization's own grants of an integration.
+pub(crate) fn owned_by(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+) -> StoreResult<Vec<Grant>> {
+    let all = of_integration(tx, integration)?;
+    Ok(all.into_iter().filter(|grant| grant.owner == GrantOwner::Organization(organization)).collect())
+}
+
+/// The organizations that a grant is lent to.
+///
+/// # Errors
+/// When the database fails.
+pub fn organizations_of(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<Vec<OrganizationId>> {
+    match grant.owner {
+        GrantOwner::Organization(organization) => Ok(vec![organization]),
+        GrantOwner::Account => grant_shares::organizations_of(tx, grant.id),
+        GrantOwner::Unassigned => Ok(Vec::new()),
+    }
+}
+
+/// Ends what an organization is lent of an integration's account.
+pub(crate) fn end_shares(tx: &mut Tx<'_>, organization: OrganizationId, integration: IntegrationId) -> StoreResult<()> {
+    grant_shares::remove(tx, organization, integration, None).map(drop)
+}
+
+/// The grants of the account that no organization is lent any more.
+pub(crate) fn unshared(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreResult<Vec<Grant>> {
+    let share = diesel::dsl::exists(shares::table.filter(shares::grant_id.eq(t::id)));
+    let rows = t::table.filter(t::integration_id.eq(integration)).filter(t::organization_id.eq(GrantOwner::Account));
+    Ok(rows.filter(diesel::dsl::not(share)).select(Grant::as_select()).load(tx.connection)?)
+}
+
+/// The integrations with grants that nobody is lent any more: their organization was deleted.
+///
+/// # Errors
+/// When the database fails.
+pub fn integrations_with_ownerless(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<IntegrationId>> {
+    let share = diesel::dsl::exists(shares::table.filter(shares::grant_id.eq(t::id)));
+    let unshared = t::organization_id.eq(GrantOwner::Account).and(diesel::dsl::not(share));
+    let link = links::table.filter(links::integration_id.eq(t::integration_id));
+    let link = diesel::dsl::exists(link.filter(links::organization_id.eq(t::organization_id)));
+    let unlinked = t::organization_id.gt(0).and(diesel::dsl::not(link));
+    let rows = t::table.filter(unshared.or(unlinked)).select(t::integration_id).distinct();
+    Ok(rows.order(t::integration_id).limit(limit).load(tx.connection)?)
 }
 
 /// The grants that act for an identity of this external id, at whatever identity provider.
@@ -278,64 +315,12 @@ pub(crate) fn renew(tx: &mut Tx<'_>, grant: &Grant, new: &NewTokens) -> StoreRes
         is_usable && found.generation == grant.generation
     };
     let Some(found) = lock(tx, grant.id)?.filter(is_awaited) else { return Ok(None) };
-    let sealed = seal(tx.sealer, grant.integration, &grant.name, &grant.subject, &new.tokens);
+    let sealed = found.place().seal(tx.sealer, &new.tokens);
     let columns = TokenColumns::new(sealed, new, tx.now);
     let row = (columns, t::generation.eq(t::generation + 1), t::status.eq(Status::Active));
     diesel::update(t::table.find(grant.id)).set(row).execute(tx.connection)?;
     diesel::delete(r::table.find(grant.id)).execute(tx.connection)?;
     Ok(Some(found))
-}
-
-/// The columns of a grant that has ended.
-macro_rules! ended {
-    ($reason:expr) => {
-        (t::status.eq(Status::NeedsReauthentication), t::reason.eq($reason), t::due_at.eq(None::<i64>))
-    };
-}
-
-/// Ends a grant: nobody asks for another token of it. Returns whether this ended it, and not
-/// something before.
-///
-/// # Errors
-/// When the database fails.
-pub fn end(tx: &mut Tx<'_>, grant: &Grant, reason: &str) -> StoreResult<bool> {
-    let row = t::table.find(grant.id).filter(t::generation.eq(grant.generation));
-    let active = row.filter(t::status.eq(Status::Active));
-    if diesel::update(active).set(ended!(reason)).execute(tx.connection)? == 0 {
-        // One that ended only because an answer was lost ends for good: an answer that comes after
-        // all does not change that.
-        diesel::update(row.filter(t::reason.eq(ANSWER_LOST))).set(t::reason.eq(reason)).execute(tx.connection)?;
-        return Ok(false);
-    }
-    diesel::delete(r::table.find(grant.id)).execute(tx.connection)?;
-    Ok(true)
-}
-
-/// Ends a grant that was installed before a time, whatever tokens it has by now. A refresh under
-/// way is void. Returns whether this ended it.
-pub(crate) fn end_installed_before(
-    tx: &mut Tx<'_>,
-    grant: GrantId,
-    at: OffsetDateTime,
-    reason: &str,
-) -> StoreResult<bool> {
-    let row = t::table.find(grant).filter(t::installed_at.lt(milliseconds(at))).filter(t::status.eq(Status::Active));
-    let changed = (ended!(reason), t::generation.eq(t::generation + 1));
-    if diesel::update(row).set(changed).execute(tx.connection)? == 0 {
-        return Ok(false);
-    }
-    diesel::delete(r::table.find(grant)).execute(tx.connection)?;
-    Ok(true)
-}
-
-/// Lets a grant be refreshed as soon as possible.
-///
-/// # Errors
-/// When the database fails.
-pub fn make_due(tx: &mut Tx<'_>, grant: GrantId) -> StoreResult<()> {
-    let row = t::table.find(grant).filter(t::status.eq(Status::Active));
-    diesel::update(row).set(t::due_at.eq(milliseconds(tx.now))).execute(tx.connection)?;
-    Ok(())
 }
 
 /// Removes a grant.

@@ -156,6 +156,12 @@ pub(crate) fn holds(tx: &mut Tx<'_>, id: IdentityId, token: &str) -> StoreResult
     Ok(sealed(tx, id)?.is_some_and(|sealed| sealed.holds(tx, token)))
 }
 
+/// The identities of an external id whose data hold a token, at whatever identity provider.
+pub(crate) fn holding(tx: &mut Tx<'_>, account: Account<'_>, token: &str) -> StoreResult<Vec<IdentityId>> {
+    let found = sealed_of(tx, account)?;
+    Ok(found.into_iter().filter(|sealed| sealed.holds(tx, token)).map(|sealed| sealed.id).collect())
+}
+
 /// Removes an identity that no user is linked to any more.
 pub(crate) fn delete(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<()> {
     diesel::delete(t::table.find(id)).execute(tx.connection)?;

@@ -1,4 +1,6 @@
-//! Integrations: one installed account of a provider, shared by organizations.
+//! Integrations: one installed account of a provider. Organizations share its identity and its
+//! name. What opens anything stands with each organization's
+//! [link](super::organization_integrations) and in its grants.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use time::OffsetDateTime;
 pub use super::status::Status;
 use super::{
     ids::{IntegrationId, OrganizationId, UserId},
-    organization_integrations::OrganizationIntegration,
+    organization_integrations::{LinkRow, OrganizationIntegration},
 };
 use crate::{
     database::{
@@ -16,11 +18,11 @@ use crate::{
         schema::{integrations as t, organization_integrations as links},
     },
     error::{StoreError, StoreResult},
-    sealing::{cipher::AadContext, sealer::Sealer},
+    sealing::cipher::AadContext,
     tx::Tx,
 };
 
-/// An integration. Its metadata stays sealed until [`metadata`] opens it.
+/// An integration.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = t)]
 pub struct Integration {
@@ -34,8 +36,6 @@ pub struct Integration {
     pub name: String,
     /// The name by which integrations are ordered.
     pub sort_name: String,
-    /// Whether it can be used.
-    pub status: Status,
 }
 
 /// What a finished setup brings.
@@ -46,20 +46,21 @@ pub struct NewIntegration {
     pub external_id: String,
     /// The name that people read.
     pub name: String,
-    /// What the provider needs later, tokens included.
-    pub metadata: Map<String, Value>,
 }
 
 /// An integration with an organization's link to it.
-#[derive(Clone, Debug, Queryable, Selectable)]
-#[diesel(table_name = t)]
+#[derive(Clone, Debug)]
 pub struct Installed {
     /// The integration.
-    #[diesel(embed)]
     pub integration: Integration,
     /// The organization's link.
-    #[diesel(embed)]
     pub link: OrganizationIntegration,
+}
+
+type InstalledRow = (Integration, LinkRow);
+
+fn installed(tx: &Tx<'_>, (integration, link): InstalledRow) -> Installed {
+    Installed { integration, link: link.opened(tx.sealer) }
 }
 
 /// The place of a row in the order by name.
@@ -77,52 +78,52 @@ impl Integration {
     }
 }
 
-/// What is sealed of an integration, after what its context is made of: provider and external id.
-type Sealed = (String, String, Vec<u8>);
-
-const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
-    AadContext { table: "integrations", column: "metadata", row }
-}
-
-fn seal(sealer: &Sealer, new: &NewIntegration) -> Vec<u8> {
-    sealer.seal(context(&[new.provider.as_bytes(), new.external_id.as_bytes()]), &new.metadata)
-}
-
-/// Inserts an integration. If the account has one, it gets the new name and metadata and is
-/// active. Returns it, and whether it is new.
+/// Inserts an integration. If the account has one, it gets the new name. Returns it, and whether it
+/// is new.
 ///
 /// # Errors
 /// When the database fails.
-pub fn install(tx: &mut Tx<'_>, new: NewIntegration) -> StoreResult<(Integration, bool)> {
-    let sealed = seal(tx.sealer, &new);
-    let now = tx.now;
-    let refreshed = || {
-        (
-            t::name.eq(&new.name),
-            t::sort_name.eq(new.name.to_lowercase()),
-            t::sealed_metadata.eq(&sealed),
-            t::status.eq(Status::Active),
-            t::date_updated.eq(milliseconds(now)),
-        )
-    };
-    let account = (t::provider.eq(&new.provider), t::external_id.eq(&new.external_id));
-    // Another host can remove it after it was found and before it is updated: then it is inserted.
+pub fn install(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<(Integration, bool)> {
+    let (found, is_new) = find_or_insert(tx, new)?;
+    rename(tx, found.id, &new.name)?;
+    Ok((by_id(tx, found.id)?.ok_or(StoreError::Corrupt("an integration"))?, is_new))
+}
+
+/// Inserts an integration. If the account has one, that stays as it is. Returns it, and whether it
+/// is new. Its row is locked until the transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub fn find_or_insert(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<(Integration, bool)> {
+    let now = milliseconds(tx.now);
+    // Another host can remove it after it was found and before it is locked: then it is inserted.
     for _ in 0..3 {
         let (found, is_new) = tx.find_or_insert(
             |tx| by_external_id(tx, &new.provider, &new.external_id),
             |tx| {
-                let row = (account, refreshed(), t::date_added.eq(milliseconds(now)));
+                let account = (t::provider.eq(&new.provider), t::external_id.eq(&new.external_id));
+                let name = (t::name.eq(&new.name), t::sort_name.eq(new.name.to_lowercase()));
+                let row = (account, name, t::date_added.eq(now), t::date_updated.eq(now));
                 let inserted = diesel::insert_into(t::table).values(row).returning(t::id);
                 let id: IntegrationId = inserted.get_result(tx.connection)?;
                 by_id(tx, id)?.ok_or(StoreError::Corrupt("a new integration"))
             },
         )?;
-        if diesel::update(t::table.find(found.id)).set(refreshed()).execute(tx.connection)? == 1 {
-            let updated = by_id(tx, found.id)?.ok_or(StoreError::Corrupt("an integration"))?;
-            return Ok((updated, is_new));
+        if lock(tx, found.id)?.is_some() {
+            return Ok((found, is_new));
         }
     }
     Err(StoreError::Lost("the integration is removed as often as it is made".to_owned()))
+}
+
+/// Gives an integration the name that its service has for it now.
+///
+/// # Errors
+/// When the database fails.
+pub fn rename(tx: &mut Tx<'_>, id: IntegrationId, name: &str) -> StoreResult<()> {
+    let row = (t::name.eq(name), t::sort_name.eq(name.to_lowercase()), t::date_updated.eq(milliseconds(tx.now)));
+    diesel::update(t::table.find(id)).set(row).execute(tx.connection)?;
+    Ok(())
 }
 
 /// An integration by its id.
@@ -191,12 +192,13 @@ pub fn of_organization(
         .filter(links::organization_id.eq(organization))
         .order((t::sort_name, t::id))
         .limit(limit)
-        .select(Installed::as_select())
+        .select((Integration::as_select(), LinkRow::as_select()))
         .into_boxed();
     if let Some(Position { sort_name, id }) = after {
         rows = rows.filter(t::sort_name.gt(sort_name).or(t::sort_name.eq(sort_name).and(t::id.gt(*id))));
     }
-    Ok(rows.load(tx.connection)?)
+    let rows: Vec<InstalledRow> = rows.load(tx.connection)?;
+    Ok(rows.into_iter().map(|row| installed(tx, row)).collect())
 }
 
 /// One integration of an organization.
@@ -209,7 +211,9 @@ pub fn one_of_organization(
     id: IntegrationId,
 ) -> StoreResult<Option<Installed>> {
     let row = t::table.inner_join(links::table).filter(links::organization_id.eq(organization)).filter(t::id.eq(id));
-    Ok(row.select(Installed::as_select()).first(tx.connection).optional()?)
+    let row = row.select((Integration::as_select(), LinkRow::as_select()));
+    let found: Option<InstalledRow> = row.first(tx.connection).optional()?;
+    Ok(found.map(|row| installed(tx, row)))
 }
 
 /// The integrations that no organization is linked to: their organizations were deleted.
@@ -222,10 +226,10 @@ pub fn unlinked(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<IntegrationId>> 
     Ok(rows.select(t::id).load(tx.connection)?)
 }
 
-/// Whether a provider has an active account of this external id.
+/// Whether a provider has an account of this external id that works for an organization.
 pub(crate) fn is_active(tx: &mut Tx<'_>, provider: &str, external_id: &str) -> StoreResult<bool> {
-    let rows = t::table.filter(t::provider.eq(provider)).filter(t::status.eq(Status::Active));
-    let rows = rows.filter(t::external_id.eq(external_id));
+    let rows = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
+    let rows = rows.inner_join(links::table).filter(links::status.eq(Status::Active));
     Ok(diesel::select(diesel::dsl::exists(rows)).get_result(tx.connection)?)
 }
 
@@ -236,8 +240,8 @@ pub(crate) fn is_active_for(
     user: UserId,
     organization: Option<OrganizationId>,
 ) -> StoreResult<bool> {
-    let rows = t::table.filter(t::provider.eq(provider)).filter(t::status.eq(Status::Active));
-    let linked = rows.inner_join(links::table);
+    let rows = t::table.filter(t::provider.eq(provider)).inner_join(links::table);
+    let linked = rows.filter(links::status.eq(Status::Active));
     let theirs = links::added_by.eq(user).assume_not_null();
     let exists = match organization {
         Some(organization) => {
@@ -258,20 +262,6 @@ pub(crate) fn of_account(tx: &mut Tx<'_>, provider: &str, external_id: &str) -> 
     Ok(rows.load(tx.connection)?)
 }
 
-fn sealed(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<Option<Sealed>> {
-    let row = t::table.find(id).select((t::provider, t::external_id, t::sealed_metadata));
-    Ok(row.first(tx.connection).optional()?)
-}
-
-/// The metadata, opened.
-///
-/// # Errors
-/// When the database fails, or the metadata cannot be opened.
-pub fn metadata(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<Option<Map<String, Value>>> {
-    let Some((provider, external_id, sealed)) = sealed(tx, id)? else { return Ok(None) };
-    Ok(Some(tx.sealer.open(context(&[provider.as_bytes(), external_id.as_bytes()]), &sealed)?))
-}
-
 /// Id of the provider.
 ///
 /// # Errors
@@ -280,19 +270,8 @@ pub fn provider_of(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<Option<Str
     Ok(t::table.find(id).select(t::provider).first(tx.connection).optional()?)
 }
 
-/// Replaces old texts by new ones wherever they stand in the metadata. The caller has
-/// [locked](lock) the row: nobody changes it meanwhile.
-pub(crate) fn replace_texts(tx: &mut Tx<'_>, id: IntegrationId, pairs: &[(String, String)]) -> StoreResult<()> {
-    let Some((provider, external_id, sealed)) = sealed(tx, id)? else { return Ok(()) };
-    let key = [provider.as_bytes(), external_id.as_bytes()];
-    if let Some(sealed) = tx.sealer.replaced(context(&key), &sealed, pairs) {
-        diesel::update(t::table.find(id)).set(t::sealed_metadata.eq(sealed)).execute(tx.connection)?;
-    }
-    Ok(())
-}
-
-/// Locks the row until the transaction ends. Returns when the integration was last installed;
-/// `None` if it is gone.
+/// Locks the row until the transaction ends. Returns when the integration was last installed by
+/// any organization; `None` if it is gone.
 ///
 /// # Errors
 /// When the database fails.
@@ -302,37 +281,32 @@ pub fn lock(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<Option<OffsetDate
     Ok(installed_at.map(OffsetDateTime::from))
 }
 
-/// Marks an integration as one that cannot be used until its person has authenticated again.
-/// Returns whether it was active.
-///
-/// # Errors
-/// When the database fails.
-pub fn require_reauthentication(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<bool> {
-    let row = t::table.find(id).filter(t::status.eq(Status::Active));
-    Ok(diesel::update(row).set(t::status.eq(Status::NeedsReauthentication)).execute(tx.connection)? > 0)
-}
-
-/// The same for an account of a provider. Returns the integration if there is one and it was
-/// active.
-pub(crate) fn require_reauthentication_of(
-    tx: &mut Tx<'_>,
-    provider: &str,
-    external_id: &str,
-) -> StoreResult<Option<IntegrationId>> {
-    let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
-    let row = row.filter(t::status.eq(Status::Active));
-    let marked = diesel::update(row).set(t::status.eq(Status::NeedsReauthentication));
-    Ok(marked.returning(t::id).get_result(tx.connection).optional()?)
-}
-
-/// Makes an integration active again.
-pub(crate) fn clear_reauthentication(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
-    diesel::update(t::table.find(id)).set(t::status.eq(Status::Active)).execute(tx.connection)?;
-    Ok(())
-}
-
 /// Removes an integration, with all that belongs to it.
 pub(crate) fn delete(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
     diesel::delete(t::table.find(id)).execute(tx.connection)?;
     Ok(())
+}
+
+/// The integrations with metadata of a host from before organizations had their own.
+pub(crate) fn with_former_metadata(tx: &mut Tx<'_>) -> StoreResult<Vec<IntegrationId>> {
+    Ok(t::table.filter(t::sealed_metadata.is_not_null()).order(t::id).select(t::id).load(tx.connection)?)
+}
+
+/// Takes such metadata out of their place. The caller has [locked](lock) the row. `None` if there
+/// are none.
+///
+/// # Errors
+/// When the database fails. The inner error: they cannot be opened.
+pub(crate) fn take_former_metadata(
+    tx: &mut Tx<'_>,
+    integration: &Integration,
+) -> StoreResult<Option<StoreResult<Map<String, Value>>>> {
+    let row = t::table.find(integration.id);
+    let sealed: Option<Option<Vec<u8>>> = row.select(t::sealed_metadata).first(tx.connection).optional()?;
+    let Some(sealed) = sealed.flatten() else { return Ok(None) };
+    let key = [integration.provider.as_bytes(), integration.external_id.as_bytes()];
+    let context = AadContext { table: "integrations", column: "metadata", row: &key };
+    let opened = tx.sealer.open(context, &sealed).map_err(StoreError::from);
+    diesel::update(row).set(t::sealed_metadata.eq(None::<Vec<u8>>)).execute(tx.connection)?;
+    Ok(Some(opened))
 }

@@ -25,3 +25,13 @@ pub fn set(tx: &mut Tx<'_>, organization: OrganizationId, user: UserId, role: &s
 pub fn role_of(tx: &mut Tx<'_>, organization: OrganizationId, user: UserId) -> StoreResult<Option<String>> {
     Ok(t::table.find((organization, user)).select(t::role).first(tx.connection).optional()?)
 }
+
+/// Locks a member's row until the transaction ends: nobody changes or ends the membership
+/// meanwhile. Who is no member has no row.
+///
+/// # Errors
+/// When the database fails.
+pub fn lock(tx: &mut Tx<'_>, organization: OrganizationId, user: UserId) -> StoreResult<()> {
+    diesel::update(t::table.find((organization, user))).set(t::role.eq(t::role)).execute(tx.connection)?;
+    Ok(())
+}

@@ -4,6 +4,10 @@
 pub mod api_tokens;
 pub mod configurations;
 pub mod events;
+pub(crate) mod grant_endings;
+pub(crate) mod grant_installs;
+mod grant_owner;
+mod grant_shares;
 pub mod grants;
 pub mod identities;
 pub mod identity_providers;

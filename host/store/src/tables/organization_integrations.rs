@@ -1,86 +1,202 @@
-//! Links between organizations and integrations.
+//! Links between organizations and integrations: what an organization's own setups have stored,
+//! and what it has configured. No other organization reads or overwrites it.
 
 use diesel::prelude::*;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::ids::{IntegrationId, OrganizationId, UserId};
+use super::{
+    ids::{IntegrationId, OrganizationId, UserId},
+    status::Status,
+};
 use crate::{
     database::{
-        column_types::{Json, Timestamp, milliseconds},
+        column_types::{Timestamp, milliseconds},
         schema::organization_integrations as t,
     },
     error::{StoreError, StoreResult},
+    sealing::{cipher::AadContext, sealer::Sealer},
     tx::Tx,
 };
 
-/// An organization's link to an integration.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = t)]
+/// An organization's link to an integration. `Debug` shows no configuration: it may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct OrganizationIntegration {
     /// The organization.
-    #[diesel(column_name = organization_id)]
     pub organization: OrganizationId,
     /// The integration.
-    #[diesel(column_name = integration_id)]
     pub integration: IntegrationId,
-    /// The organization's own configuration of it.
-    #[diesel(deserialize_as = Json<Map<String, Value>>)]
+    /// The organization's own configuration of it, secrets included. Empty if it cannot be opened.
     pub config: Map<String, Value>,
+    /// Whether the organization can use it.
+    pub status: Status,
     /// The user who added it, while there is that user.
     pub added_by: Option<UserId>,
     /// When it was added.
-    #[diesel(deserialize_as = Timestamp)]
     pub date_added: OffsetDateTime,
 }
 
-/// Sets the organization's own configuration of an integration. Returns the one before; `None` if
-/// it is not linked.
+impl std::fmt::Debug for OrganizationIntegration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OrganizationIntegration({} of {})", self.integration, self.organization)
+    }
+}
+
+/// A link as it is stored.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = t)]
+pub(super) struct LinkRow {
+    organization_id: OrganizationId,
+    integration_id: IntegrationId,
+    sealed_config: Option<Vec<u8>>,
+    status: Status,
+    added_by: Option<UserId>,
+    #[diesel(deserialize_as = Timestamp)]
+    date_added: OffsetDateTime,
+}
+
+impl LinkRow {
+    /// With its configuration opened. A page must still be shown of one that cannot be opened.
+    pub(super) fn opened(self, sealer: &Sealer) -> OrganizationIntegration {
+        let link = Link(self.organization_id, self.integration_id);
+        let config = link.open(sealer, CONFIG, self.sealed_config.as_deref()).unwrap_or_else(|error| {
+            tracing::error!(integration.id = %link.1, organization.id = %link.0, %error, "a configuration cannot be read");
+            Map::new()
+        });
+        OrganizationIntegration {
+            organization: link.0,
+            integration: link.1,
+            config,
+            status: self.status,
+            added_by: self.added_by,
+            date_added: self.date_added,
+        }
+    }
+}
+
+const CONFIG: &str = "config";
+const METADATA: &str = "metadata";
+
+/// The key of a link.
+#[derive(Clone, Copy)]
+struct Link(OrganizationId, IntegrationId);
+
+impl Link {
+    fn in_context<T>(self, column: &'static str, run: impl FnOnce(AadContext<'_>) -> T) -> T {
+        let (organization, integration) = (self.0.to_string(), self.1.to_string());
+        let row = [organization.as_bytes(), integration.as_bytes()];
+        run(AadContext { table: "organization_integrations", column, row: &row })
+    }
+
+    fn seal(self, sealer: &Sealer, column: &'static str, value: &Map<String, Value>) -> Vec<u8> {
+        self.in_context(column, |context| sealer.seal(context, value))
+    }
+
+    fn open(self, sealer: &Sealer, column: &'static str, sealed: Option<&[u8]>) -> StoreResult<Map<String, Value>> {
+        let Some(sealed) = sealed else { return Ok(Map::new()) };
+        self.in_context(column, |context| Ok(sealer.open(context, sealed)?))
+    }
+}
+
+/// A change of a configuration. It has no `Debug`, which would show secrets.
+pub struct ConfigChange {
+    /// As it was.
+    pub before: Map<String, Value>,
+    /// As it is now.
+    pub after: Map<String, Value>,
+}
+
+/// Changes the organization's own configuration of an integration by a function of the one before.
+/// Returns what has changed; `None` if it is not linked.
 ///
 /// # Errors
 /// When the database fails.
-pub fn set_config(
+pub fn change_config(
     tx: &mut Tx<'_>,
     organization: OrganizationId,
     integration: IntegrationId,
-    config: &Map<String, Value>,
-) -> StoreResult<Option<Map<String, Value>>> {
-    let text = Value::Object(config.clone()).to_string();
+    change: impl FnOnce(&Map<String, Value>) -> Map<String, Value>,
+) -> StoreResult<Option<ConfigChange>> {
+    let link = Link(organization, integration);
     let row = t::table.find((organization, integration));
-    // Locks the row, so that nobody else sets it meanwhile.
-    let locked = diesel::update(row).set(t::config.eq(t::config)).returning(t::config);
-    let Some(before): Option<String> = locked.get_result(tx.connection).optional()? else { return Ok(None) };
-    diesel::update(row).set(t::config.eq(text)).execute(tx.connection)?;
+    // Locks the row, so that nobody else changes it meanwhile.
+    let locked = diesel::update(row).set(t::status.eq(t::status)).returning(t::sealed_config);
+    let Some(sealed): Option<Option<Vec<u8>>> = locked.get_result(tx.connection).optional()? else { return Ok(None) };
     // A configuration that cannot be read is repaired by this.
-    Ok(Some(serde_json::from_str(&before).unwrap_or_default()))
+    let before = link.open(tx.sealer, CONFIG, sealed.as_deref()).unwrap_or_default();
+    let after = change(&before);
+    let sealed = link.seal(tx.sealer, CONFIG, &after);
+    diesel::update(row).set(t::sealed_config.eq(sealed)).execute(tx.connection)?;
+    Ok(Some(ConfigChange { before, after }))
 }
 
-/// Links once, with an empty configuration. A link that is there stays as it is. Returns the link,
-/// and whether it is new.
+/// Links, with an empty configuration, or installs anew: the link gets the metadata, and is active.
+/// Who added it and its configuration stay. Returns the link, and whether it is new.
 ///
 /// # Errors
 /// When the database fails.
-pub fn link(
+pub fn install(
     tx: &mut Tx<'_>,
     organization: OrganizationId,
     integration: IntegrationId,
     added_by: Option<UserId>,
+    metadata: &Map<String, Value>,
 ) -> StoreResult<(OrganizationIntegration, bool)> {
-    let find = |tx: &mut Tx<'_>| -> StoreResult<Option<OrganizationIntegration>> {
-        let row = t::table.find((organization, integration)).select(OrganizationIntegration::as_select());
+    let find = |tx: &mut Tx<'_>| -> StoreResult<Option<LinkRow>> {
+        let row = t::table.find((organization, integration)).select(LinkRow::as_select());
         Ok(row.first(tx.connection).optional()?)
     };
-    tx.find_or_insert(find, |tx| {
+    let now = milliseconds(tx.now);
+    let (_, is_new) = tx.find_or_insert(find, |tx| {
         let row = (
             t::organization_id.eq(organization),
             t::integration_id.eq(integration),
             t::config.eq("{}"),
+            t::status.eq(Status::Active),
             t::added_by.eq(added_by),
-            t::date_added.eq(milliseconds(tx.now)),
+            t::date_added.eq(now),
         );
         diesel::insert_into(t::table).values(row).execute(tx.connection)?;
         find(tx)?.ok_or(StoreError::Corrupt("a new link"))
-    })
+    })?;
+    let sealed = Link(organization, integration).seal(tx.sealer, METADATA, metadata);
+    let installed = (t::sealed_metadata.eq(sealed), t::status.eq(Status::Active), t::installed_at.eq(now));
+    diesel::update(t::table.find((organization, integration))).set(installed).execute(tx.connection)?;
+    let row = find(tx)?.ok_or(StoreError::Corrupt("a link"))?;
+    Ok((row.opened(tx.sealer), is_new))
+}
+
+/// The metadata that an organization's own setup has stored, opened; `None` if it is not linked.
+///
+/// # Errors
+/// When the database fails, or the metadata cannot be opened.
+pub fn metadata(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+) -> StoreResult<Option<Map<String, Value>>> {
+    let row = t::table.find((organization, integration)).select(t::sealed_metadata);
+    let Some(sealed): Option<Option<Vec<u8>>> = row.first(tx.connection).optional()? else { return Ok(None) };
+    Link(organization, integration).open(tx.sealer, METADATA, sealed.as_deref()).map(Some)
+}
+
+/// Replaces old texts by new ones wherever they stand in the metadata of an organization. The
+/// caller has locked the integration: nobody changes it meanwhile.
+pub(crate) fn replace_texts(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+    pairs: &[(String, String)],
+) -> StoreResult<()> {
+    let row = t::table.find((organization, integration));
+    let sealed: Option<Option<Vec<u8>>> = row.select(t::sealed_metadata).first(tx.connection).optional()?;
+    let Some(sealed) = sealed.flatten() else { return Ok(()) };
+    let replaced =
+        Link(organization, integration).in_context(METADATA, |context| tx.sealer.replaced(context, &sealed, pairs));
+    if let Some(sealed) = replaced {
+        diesel::update(row).set(t::sealed_metadata.eq(sealed)).execute(tx.connection)?;
+    }
+    Ok(())
 }
 
 /// The organizations that are linked to an integration.
@@ -92,7 +208,53 @@ pub fn organizations_of(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreRes
     Ok(rows.select(t::organization_id).load(tx.connection)?)
 }
 
-/// Removes a link, and returns whether there was one.
+/// When the organization has last installed it; `None` if it is not linked.
+///
+/// # Errors
+/// When the database fails.
+pub fn installed_at(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+) -> StoreResult<Option<OffsetDateTime>> {
+    let row = t::table.find((organization, integration)).select(t::installed_at);
+    let at: Option<Timestamp> = row.first(tx.connection).optional()?;
+    Ok(at.map(OffsetDateTime::from))
+}
+
+/// Marks an integration as one that an organization cannot use until somebody there has
+/// authenticated again. Returns whether it could.
+///
+/// # Errors
+/// When the database fails.
+pub fn require_reauthentication(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+) -> StoreResult<bool> {
+    set_status(tx, organization, integration, Status::NeedsReauthentication)
+}
+
+/// Makes it one that the organization can use again.
+pub(crate) fn clear_reauthentication(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+) -> StoreResult<()> {
+    set_status(tx, organization, integration, Status::Active).map(drop)
+}
+
+fn set_status(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+    status: Status,
+) -> StoreResult<bool> {
+    let row = t::table.find((organization, integration)).filter(t::status.ne(status));
+    Ok(diesel::update(row).set(t::status.eq(status)).execute(tx.connection)? > 0)
+}
+
+/// Removes a link, and answers whether there was one.
 pub(crate) fn unlink(tx: &mut Tx<'_>, organization: OrganizationId, integration: IntegrationId) -> StoreResult<bool> {
     Ok(diesel::delete(t::table.find((organization, integration))).execute(tx.connection)? > 0)
 }
@@ -100,4 +262,42 @@ pub(crate) fn unlink(tx: &mut Tx<'_>, organization: OrganizationId, integration:
 /// How many organizations are linked to an integration.
 pub(crate) fn count(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreResult<i64> {
     Ok(t::table.filter(t::integration_id.eq(integration)).count().get_result(tx.connection)?)
+}
+
+/// Stores metadata of a host from before an organization had its own.
+pub(crate) fn set_metadata(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+    metadata: &Map<String, Value>,
+) -> StoreResult<()> {
+    let sealed = Link(organization, integration).seal(tx.sealer, METADATA, metadata);
+    let row = diesel::update(t::table.find((organization, integration)));
+    row.set(t::sealed_metadata.eq(sealed)).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Seals the configurations that an earlier host has stored in plain. Returns how many there were.
+pub(crate) fn seal_plain_configs(tx: &mut Tx<'_>) -> StoreResult<usize> {
+    // Locks the rows: of two hosts that start, one seals them.
+    let plain = diesel::update(t::table.filter(t::config.ne("{}"))).set(t::config.eq(t::config));
+    let plain = plain.returning((t::organization_id, t::integration_id, t::config));
+    let plain: Vec<(OrganizationId, IntegrationId, String)> = plain.get_results(tx.connection)?;
+    let count = plain.len();
+    for (organization, integration, text) in plain {
+        let config = serde_json::from_str(&text).unwrap_or_else(|_| {
+            tracing::warn!(organization.id = %organization, integration.id = %integration, "a configuration is not JSON and is lost");
+            Map::new()
+        });
+        let sealed = Link(organization, integration).seal(tx.sealer, CONFIG, &config);
+        let row = diesel::update(t::table.find((organization, integration)));
+        row.set((t::config.eq("{}"), t::sealed_config.eq(sealed))).execute(tx.connection)?;
+    }
+    Ok(count)
+}
+
+/// Whether there is one.
+pub(crate) fn has_plain_configs(tx: &mut Tx<'_>) -> StoreResult<bool> {
+    let plain = t::table.filter(t::config.ne("{}"));
+    Ok(diesel::select(diesel::dsl::exists(plain)).get_result(tx.connection)?)
 }

@@ -62,7 +62,7 @@ impl RevokedGrant {
 
 /// A grant that is not stored.
 impl From<NewGrant> for RevokedGrant {
-    fn from(NewGrant { name, subject, new }: NewGrant) -> Self {
+    fn from(NewGrant { name, subject, new, .. }: NewGrant) -> Self {
         Self { name, subject, scopes: new.scopes.granted, tokens: new.tokens }
     }
 }

@@ -39,11 +39,20 @@ const fn column(table: &'static str, column: &'static str, key: &'static [(&'sta
     SealedColumn { table, column, key }
 }
 
+/// The key of an organization's link to an integration.
+const LINK: &[(&str, Kind)] = &[("organization_id", Kind::Id), ("integration_id", Kind::Id)];
+
 /// All of them, but for `seal_keys.sealed_key`, which is wrapped under the secret key itself.
-pub const SEALED_COLUMNS: [SealedColumn; 8] = [
+pub const SEALED_COLUMNS: [SealedColumn; 10] = [
     column("integrations", "metadata", &[("provider", Kind::Text), ("external_id", Kind::Text)]),
     column("identities", "data", &[("identity_provider_id", Kind::Id), ("external_id", Kind::Text)]),
-    column("grants", "tokens", &[("integration_id", Kind::Id), ("name", Kind::Text), ("subject", Kind::Text)]),
+    column("organization_integrations", "metadata", LINK),
+    column("organization_integrations", "config", LINK),
+    column(
+        "grants",
+        "tokens",
+        &[("integration_id", Kind::Id), ("organization_id", Kind::Id), ("name", Kind::Text), ("subject", Kind::Text)],
+    ),
     column("revocations", "given", &[("id", Kind::Id)]),
     column("audit_keys", "key", &[("since", Kind::Id)]),
     column("configurations", "fingerprint", &[("file", Kind::Text)]),
@@ -91,6 +100,8 @@ struct RawRow {
     k1: Option<Vec<u8>>,
     #[diesel(sql_type = Nullable<Binary>)]
     k2: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    k3: Option<Vec<u8>>,
     #[diesel(sql_type = Binary)]
     sealed: Vec<u8>,
 }
@@ -238,15 +249,15 @@ impl SealedColumn {
     }
 
     fn selection(&self, dialect: Dialect) -> String {
-        let parts = (0..3).map(|at| {
+        let parts = (0..4).map(|at| {
             let expression = self.key.get(at).map(|(name, kind)| dialect.selected(name, *kind));
             format!("{} AS k{at}", expression.unwrap_or_else(|| dialect.absent().to_owned()))
         });
         parts.collect::<Vec<_>>().join(", ")
     }
 
-    fn row(&self, RawRow { k0, k1, k2, sealed }: RawRow) -> SealedRow {
-        let key = [Some(k0), k1, k2].into_iter().flatten().take(self.key.len()).collect();
+    fn row(&self, RawRow { k0, k1, k2, k3, sealed }: RawRow) -> SealedRow {
+        let key = [Some(k0), k1, k2, k3].into_iter().flatten().take(self.key.len()).collect();
         SealedRow { key, sealed }
     }
 }

@@ -2,9 +2,12 @@
 
 use diesel::prelude::*;
 
-use super::ids::{IdentityId, UserId};
+use super::ids::{IdentityId, OrganizationId, UserId};
 use crate::{
-    database::{column_types::milliseconds, schema::user_identities as t},
+    database::{
+        column_types::milliseconds,
+        schema::{members, user_identities as t},
+    },
     error::StoreResult,
     tx::Tx,
 };
@@ -35,4 +38,18 @@ pub fn link(tx: &mut Tx<'_>, user: UserId, identity: IdentityId) -> StoreResult<
         Ok(now)
     })?;
     Ok(())
+}
+
+/// Which of these organizations has a member who has proved one of these identities: the first, if
+/// several have one.
+pub(crate) fn organization_of_member(
+    tx: &mut Tx<'_>,
+    identities: &[IdentityId],
+    organizations: &[OrganizationId],
+) -> StoreResult<Option<OrganizationId>> {
+    let users: Vec<UserId> =
+        t::table.filter(t::identity_id.eq_any(identities)).select(t::user_id).load(tx.connection)?;
+    let theirs = members::table.filter(members::user_id.eq_any(users));
+    let theirs = theirs.filter(members::organization_id.eq_any(organizations)).order(members::organization_id);
+    Ok(theirs.select(members::organization_id).first(tx.connection).optional()?)
 }

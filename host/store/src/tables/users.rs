@@ -77,3 +77,12 @@ pub fn by_email(tx: &mut Tx<'_>, email: &str) -> StoreResult<Option<User>> {
 pub fn by_id(tx: &mut Tx<'_>, id: UserId) -> StoreResult<Option<User>> {
     Ok(t::table.find(id).select(User::as_select()).first(tx.connection).optional()?)
 }
+
+/// Locks a user's row until the transaction ends: nobody changes or removes the user meanwhile.
+///
+/// # Errors
+/// When the database fails.
+pub fn lock(tx: &mut Tx<'_>, id: UserId) -> StoreResult<()> {
+    diesel::update(t::table.find(id)).set(t::date_added.eq(t::date_added)).execute(tx.connection)?;
+    Ok(())
+}

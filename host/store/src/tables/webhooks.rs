@@ -16,8 +16,8 @@ use crate::{
 pub enum Owner {
     /// The setup under way of a session, by the session's key.
     Setup(Vec<u8>),
-    /// The integration that came of it.
-    Integration(IntegrationId),
+    /// The integration that came of it, and the organization whose setup it was.
+    Integration(IntegrationId, OrganizationId),
 }
 
 /// Gives a setup a webhook. It replaces the one of an earlier setup of that session and provider.
@@ -43,6 +43,8 @@ pub fn put(
     Ok(())
 }
 
+type OwnerColumns = (Option<Vec<u8>>, Option<IntegrationId>, Option<OrganizationId>);
+
 /// The owner of a provider's webhook; `None` if there is no such webhook or it has expired.
 ///
 /// # Errors
@@ -52,10 +54,12 @@ pub fn owner(tx: &mut Tx<'_>, key_hash: &[u8], provider: &str) -> StoreResult<Op
         .find(key_hash)
         .filter(t::provider.eq(provider))
         .filter(t::expires_at.is_null().or(t::expires_at.gt(milliseconds(tx.now))))
-        .select((t::session_key, t::integration_id));
-    let found: Option<(Option<Vec<u8>>, Option<IntegrationId>)> = row.first(tx.connection).optional()?;
-    let Some((session, integration)) = found else { return Ok(None) };
-    Ok(integration.map(Owner::Integration).or_else(|| session.map(Owner::Setup)))
+        .select((t::session_key, t::integration_id, t::organization_id));
+    let found: Option<OwnerColumns> = row.first(tx.connection).optional()?;
+    let Some((session, integration, organization)) = found else { return Ok(None) };
+    // Of a webhook from before organizations were noted, nobody knows whose it is.
+    let installed = integration.zip(organization).map(|(id, organization)| Owner::Integration(id, organization));
+    Ok(installed.or_else(|| session.map(Owner::Setup)))
 }
 
 /// Gives the webhook of an organization's setup to the integration that came of it. The

@@ -5,7 +5,7 @@
 //! leaves no trace in the table: any secret key would do. So the first host that wants to write
 //! makes a data key, which only the right secret key can unwrap.
 
-use super::key_rotation;
+use super::{key_rotation, owner_assignment::assign_owners};
 use crate::{
     audit::{Action, Actor, Entry},
     database::{
@@ -30,7 +30,8 @@ const PROVIDER_OWNERS: &str = "20261130000070";
 
 impl Store {
     /// Loads the data keys for a host that is going to write. If the database has none yet, makes
-    /// the first, under this host's secret key.
+    /// the first, under this host's secret key. Then assigns to organizations what an earlier
+    /// version has stored.
     ///
     /// # Errors
     /// When the database fails, or its sealed values depend on another secret key.
@@ -38,7 +39,8 @@ impl Store {
         if self.read(|tx| lacks_data_key(tx.connection)).await? {
             self.write_exclusively(make_first_data_key).await?;
         }
-        self.load_keys().await
+        self.load_keys().await?;
+        assign_owners(self).await
     }
 
     /// A secret key that something depends on and that is not among these.

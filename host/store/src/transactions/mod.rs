@@ -3,6 +3,7 @@
 
 pub(crate) mod bootstrap;
 pub mod key_rotation;
+mod owner_assignment;
 mod payload;
 pub mod removal;
 pub mod renewal;

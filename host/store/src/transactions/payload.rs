@@ -1,34 +1,58 @@
 //! Collects what is to be revoked. A sealed value that cannot be opened is counted, not an error:
 //! somebody who removes something must be able to.
 
+use std::fmt::Display;
+
+use serde_json::{Map, Value};
+
 use crate::{
     error::StoreResult,
     sealing::sealer::Sealer,
     tables::{
-        grants::{self, Grant, Tokens},
-        integrations::{self, Integration},
+        grants::{Grant, Tokens},
+        ids::OrganizationId,
+        integrations::Integration,
+        organization_integrations,
         revocations::{NewRevocation, Reason, RevocationPayload, RevokedGrant},
     },
     tx::Tx,
 };
 
-/// All that is needed to revoke the tokens of an integration.
-pub(super) fn payload_of(tx: &mut Tx<'_>, integration: &Integration) -> StoreResult<RevocationPayload> {
+/// All that is needed to revoke these grants of an integration, with what its organizations' setups
+/// have stored beside them.
+pub(super) fn payload_of(
+    tx: &mut Tx<'_>,
+    integration: &Integration,
+    organizations: &[OrganizationId],
+    grants: Vec<Grant>,
+) -> StoreResult<RevocationPayload> {
     let mut payload = RevocationPayload::default();
-    match integrations::metadata(tx, integration.id) {
-        Ok(metadata) => payload.metadata = metadata.unwrap_or_default(),
-        Err(error) => count_unreadable(&mut payload, integration, &error),
+    for organization in organizations {
+        match organization_integrations::metadata(tx, *organization, integration.id) {
+            Ok(metadata) => add_metadata(&mut payload, metadata.unwrap_or_default()),
+            Err(error) => count_unreadable(&mut payload, integration, &error),
+        }
     }
-    for grant in grants::of_integration(tx, integration.id)? {
+    for grant in grants {
         match grant.tokens(tx.sealer) {
             Ok(tokens) => payload.grants.push(RevokedGrant::of_stored(grant, tokens)),
             Err(error) => count_unreadable(&mut payload, integration, &error),
         }
     }
+    payload.grants.retain(|grant| grant.tokens != Tokens::default());
     Ok(payload)
 }
 
-fn count_unreadable(payload: &mut RevocationPayload, integration: &Integration, error: &dyn std::fmt::Display) {
+/// The account is the same, so of a key that several have stored one value will do: their tokens
+/// are grants.
+fn add_metadata(payload: &mut RevocationPayload, metadata: Map<String, Value>) {
+    for (key, value) in metadata {
+        payload.metadata.entry(key).or_insert(value);
+    }
+}
+
+/// Counts something that nobody can revoke, since it does not open.
+pub(super) fn count_unreadable(payload: &mut RevocationPayload, integration: &Integration, error: &dyn Display) {
     tracing::error!(
         integration.id = %integration.id,
         provider.id = integration.provider,

@@ -8,12 +8,12 @@ use super::{
 use crate::{
     error::StoreResult,
     tables::{
-        grants::{self, Grant, Tokens},
+        grants::{self, Grant, GrantOwner, Tokens},
         identities,
         ids::{IdentityId, IntegrationId, OrganizationId, RevocationId, UserId},
         integrations::{self, Integration},
         organization_integrations,
-        revocations::{self, Reason, RevocationPayload, RevokedGrant},
+        revocations::{self, NewRevocation, Reason, RevocationPayload, RevokedGrant},
         user_identities, webhooks,
     },
     tx::Tx,
@@ -24,8 +24,9 @@ use crate::{
 pub enum Unlinked {
     /// The organization does not have it.
     NotThere,
-    /// Other organizations have it: nothing is revoked.
-    StillShared,
+    /// Other organizations have it. The revocation of what was this organization's is queued, if
+    /// there was anything.
+    StillShared(Option<RevocationId>),
     /// It is removed, and its revocation is queued.
     Removed(RevocationId),
 }
@@ -36,12 +37,21 @@ impl Unlinked {
     pub const fn revocation(self) -> Option<RevocationId> {
         match self {
             Self::Removed(id) => Some(id),
-            Self::NotThere | Self::StillShared => None,
+            Self::StillShared(revocation) => revocation,
+            Self::NotThere => None,
         }
+    }
+
+    /// Whether the integration is gone.
+    #[must_use]
+    pub const fn is_removed(self) -> bool {
+        matches!(self, Self::Removed(_))
     }
 }
 
-/// Unlinks an integration from an organization, and removes it if no other organization has it.
+/// Unlinks an integration from an organization. What is the organization's own is taken out of use,
+/// and what of the account is lent to nobody else. If no other organization has the integration,
+/// it is removed.
 ///
 /// # Errors
 /// When the database fails.
@@ -53,11 +63,32 @@ pub fn unlink(
 ) -> StoreResult<Unlinked> {
     // The lock: nobody links or unlinks it between the count below and the end of this.
     integrations::lock(tx, id)?;
-    if !organization_integrations::unlink(tx, organization, id)? {
+    let Some(integration) = integrations::by_id(tx, id)? else { return Ok(Unlinked::NotThere) };
+    if !organization_integrations::organizations_of(tx, id)?.contains(&organization) {
         return Ok(Unlinked::NotThere);
     }
+    let is_last = organization_integrations::count(tx, id)? == 1;
+    let taken = if is_last { grants::of_integration(tx, id)? } else { take_grants(tx, organization, id)? };
+    let payload = payload_of(tx, &integration, &[organization], taken)?;
     webhooks::remove(tx, organization, id)?;
-    remove(tx, Some(organization), id, reason)
+    organization_integrations::unlink(tx, organization, id)?;
+    if is_last {
+        return remove(tx, &integration, Some(organization), reason, payload);
+    }
+    if payload.grants.is_empty() && payload.unreadable == 0 {
+        return Ok(Unlinked::StillShared(None));
+    }
+    let new = NewRevocation { organization: Some(organization), ..revocation_of(&integration, reason, payload) };
+    Ok(Unlinked::StillShared(Some(revocations::add(tx, &new)?)))
+}
+
+/// Takes out of use what an organization is lent and nobody else is.
+fn take_grants(tx: &mut Tx<'_>, organization: OrganizationId, id: IntegrationId) -> StoreResult<Vec<Grant>> {
+    grants::end_shares(tx, organization, id)?;
+    let mut taken = grants::owned_by(tx, organization, id)?;
+    taken.extend(grants::unshared(tx, id)?);
+    taken.iter().try_for_each(|grant| grants::delete(tx, grant.id))?;
+    Ok(taken)
 }
 
 /// Removes an integration that no organization has: nobody sees it, and nobody else would ever
@@ -67,24 +98,46 @@ pub fn unlink(
 /// When the database fails.
 pub fn remove_unlinked(tx: &mut Tx<'_>, id: IntegrationId, reason: Reason) -> StoreResult<Unlinked> {
     integrations::lock(tx, id)?;
-    remove(tx, None, id, reason)
+    let Some(integration) = integrations::by_id(tx, id)? else { return Ok(Unlinked::NotThere) };
+    if organization_integrations::count(tx, id)? > 0 {
+        return Ok(Unlinked::StillShared(None));
+    }
+    let left = grants::of_integration(tx, id)?;
+    let payload = payload_of(tx, &integration, &[], left)?;
+    remove(tx, &integration, None, reason, payload)
+}
+
+/// Removes the grants of an integration that nobody is lent any more, since their organization was
+/// deleted, and queues their revocation.
+///
+/// # Errors
+/// When the database fails.
+pub fn remove_ownerless(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<Option<RevocationId>> {
+    integrations::lock(tx, id)?;
+    let Some(integration) = integrations::by_id(tx, id)? else { return Ok(None) };
+    let linked = organization_integrations::organizations_of(tx, id)?;
+    let mut left = grants::unshared(tx, id)?;
+    let is_left = |grant: &Grant| matches!(grant.owner, GrantOwner::Organization(owner) if !linked.contains(&owner));
+    left.extend(grants::of_integration(tx, id)?.into_iter().filter(is_left));
+    left.iter().try_for_each(|grant| grants::delete(tx, grant.id))?;
+    let payload = payload_of(tx, &integration, &[], left)?;
+    if payload.grants.is_empty() && payload.unreadable == 0 {
+        return Ok(None);
+    }
+    revocations::add(tx, &revocation_of(&integration, Reason::Orphaned, payload)).map(Some)
 }
 
 /// For callers that have locked the row.
 fn remove(
     tx: &mut Tx<'_>,
+    integration: &Integration,
     organization: Option<OrganizationId>,
-    id: IntegrationId,
     reason: Reason,
+    payload: RevocationPayload,
 ) -> StoreResult<Unlinked> {
-    if organization_integrations::count(tx, id)? > 0 {
-        return Ok(Unlinked::StillShared);
-    }
-    let Some(integration) = integrations::by_id(tx, id)? else { return Ok(Unlinked::NotThere) };
-    let payload = payload_of(tx, &integration)?;
-    let mut new = revocation_of(&integration, reason, RevocationPayload { is_whole: true, ..payload });
+    let mut new = revocation_of(integration, reason, RevocationPayload { is_whole: true, ..payload });
     new.organization = organization;
-    integrations::delete(tx, id)?;
+    integrations::delete(tx, integration.id)?;
     Ok(Unlinked::Removed(revocations::add(tx, &new)?))
 }
 

@@ -9,10 +9,12 @@ use super::{
 use crate::{
     error::StoreResult,
     tables::{
+        grant_endings,
         grants::{self, Grant, NewTokens, Status, Tokens},
         identities::{self, Account},
-        ids::RevocationId,
+        ids::{OrganizationId, RevocationId},
         integrations::{self, Integration},
+        organization_integrations,
         revocations::{self, Reason, RevocationPayload, RevokedGrant},
     },
     tx::Tx,
@@ -55,16 +57,16 @@ pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
     // Providers keep the token in metadata and identity data as well: there it must not be
     // outdated.
     let pairs = replaced(old, &new.tokens);
-    integrations::replace_texts(tx, grant.integration, &pairs)?;
+    for organization in grants::organizations_of(tx, &before)? {
+        organization_integrations::replace_texts(tx, organization, grant.integration, &pairs)?;
+    }
     let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
     let account = (!grant.subject.is_empty()).then(|| account_of(grant, &provider));
     if let Some(account) = account {
         identities::replace_texts(tx, account, &pairs)?;
     }
     if before.status == Status::NeedsReauthentication {
-        if is_first(tx, grant)? {
-            integrations::clear_reauthentication(tx, grant.integration)?;
-        }
+        clear_reauthentication_if_first(tx, grant)?;
         if let Some(account) = account {
             identities::validate(tx, account, &new.tokens.access_token)?;
         }
@@ -72,8 +74,8 @@ pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
     Ok(Renewed::Written)
 }
 
-/// Ends a grant for which the provider issues no further token. If it is the first of its
-/// integration, that must be authenticated again, and the identity it acts for is invalid. Returns
+/// Ends a grant for which the provider issues no further token. If it is the first of an
+/// organization, that must authenticate again, and the identity it acts for is invalid. Returns
 /// whether this ended it, and not something before.
 ///
 /// # Errors
@@ -91,7 +93,7 @@ pub fn end(tx: &mut Tx<'_>, grant: &Grant, why: &str) -> StoreResult<bool> {
 /// When the database fails.
 pub fn end_installed_before(tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTime, why: &str) -> StoreResult<bool> {
     lock(tx, grant)?;
-    let has_ended = grants::end_installed_before(tx, grant.id, before, why)?;
+    let has_ended = grant_endings::end_installed_before(tx, grant.id, before, why)?;
     mark_dependents(tx, grant, has_ended)
 }
 
@@ -123,19 +125,34 @@ fn account_of<'a>(grant: &'a Grant, provider: &'a str) -> Account<'a> {
     Account { provider, external_id: &grant.subject }
 }
 
-/// Whether a grant is the first of its integration.
-fn is_first(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<bool> {
-    Ok(grants::of_integration(tx, grant.integration)?.first().is_some_and(|first| first.id == grant.id))
+/// The organizations whose first grant of its integration this is.
+fn is_first_of(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<Vec<OrganizationId>> {
+    let mut found = Vec::new();
+    for organization in grants::organizations_of(tx, grant)? {
+        let theirs = grants::of_organization(tx, organization, grant.integration)?.unwrap_or_default();
+        if theirs.first().is_some_and(|first| first.id == grant.id) {
+            found.push(organization);
+        }
+    }
+    Ok(found)
 }
 
-/// An integration whose first grant has ended cannot be used until its person has authenticated
-/// again. Returns whether the grant is the first.
+/// An organization whose first grant has ended cannot use the integration until its person has
+/// authenticated again. Returns whether the grant is the first of an organization.
 pub(super) fn require_reauthentication_if_first(tx: &mut Tx<'_>, ended: &Grant) -> StoreResult<bool> {
-    let is_first = is_first(tx, ended)?;
-    if is_first {
-        integrations::require_reauthentication(tx, ended.integration)?;
+    let organizations = is_first_of(tx, ended)?;
+    for organization in &organizations {
+        organization_integrations::require_reauthentication(tx, *organization, ended.integration)?;
     }
-    Ok(is_first)
+    Ok(!organizations.is_empty())
+}
+
+/// An organization whose first grant has tokens again can use the integration.
+pub(super) fn clear_reauthentication_if_first(tx: &mut Tx<'_>, renewed: &Grant) -> StoreResult<()> {
+    for organization in is_first_of(tx, renewed)? {
+        organization_integrations::clear_reauthentication(tx, organization, renewed.integration)?;
+    }
+    Ok(())
 }
 
 fn replaced(old: &Tokens, new: &Tokens) -> Vec<(String, String)> {

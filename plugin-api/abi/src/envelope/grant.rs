@@ -19,6 +19,11 @@ pub struct Grant {
     pub name: String,
     /// External id of the identity it acts for. Empty if it acts for the integration.
     pub subject: String,
+    /// Whether it is the account's own, such as a bot's, and no person's. Without this, it is the
+    /// own of the organization whose person brought it, and no other organization is lent it. The
+    /// account's own is lent to each organization whose setup has brought it.
+    #[serde(rename = "account", skip_serializing_if = "is_false")]
+    pub is_of_account: bool,
     /// Name of the OAuth 2.0 step it came from. Empty means the first of the pipeline.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub step: String,
@@ -152,6 +157,15 @@ impl Grant {
         self
     }
 
+    /// Says that it is the account's own, such as a bot's, whoever has installed it. Say so only if
+    /// the service gives it to nobody who may not install it: each organization whose setup brings
+    /// it is lent the one that came last.
+    #[must_use]
+    pub const fn of_the_account(mut self) -> Self {
+        self.is_of_account = true;
+        self
+    }
+
     /// Sets the OAuth 2.0 step it came from, if that is not the first of the pipeline.
     #[must_use]
     pub fn step(mut self, name: impl Into<String>) -> Self {
@@ -188,6 +202,11 @@ impl Grant {
 )]
 fn whole_seconds(number: f64) -> Option<u64> {
     (0.0..9e15).contains(&number).then_some(number as u64)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn scopes(value: Option<&Value>) -> Vec<String> {

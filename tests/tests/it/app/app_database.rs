@@ -4,8 +4,9 @@
 use anyhow::Result;
 use jackfield_store::{
     IntegrationId, Store, StoreResult,
-    grants::{self, Grant, NewGrant, NewTokens, Tokens},
+    grants::{self, Grant, GrantOwner, NewGrant, NewTokens, Tokens},
     integrations::Installed,
+    organizations,
     refreshes::{self, Refresh},
     revocations::{self, Revocation},
 };
@@ -24,14 +25,15 @@ impl AppDatabase {
 
     /// Every integration of `acme` with its metadata.
     pub(crate) async fn integrations(&self) -> StoreResult<Vec<(Installed, Map<String, Value>)>> {
-        use jackfield_store::{integrations, organizations};
+        use jackfield_store::{integrations, organization_integrations};
         self.store
             .read(move |tx| {
                 let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(Vec::new()) };
                 let rows = integrations::of_organization(tx, acme.id, None, 1000)?;
                 rows.into_iter()
                     .map(|row| {
-                        let metadata = integrations::metadata(tx, row.integration.id)?.unwrap_or_default();
+                        let metadata =
+                            organization_integrations::metadata(tx, acme.id, row.integration.id)?.unwrap_or_default();
                         Ok((row, metadata))
                     })
                     .collect()
@@ -47,11 +49,12 @@ impl AppDatabase {
         }
     }
 
-    /// The grants of an integration, each with its tokens.
+    /// The grants that `acme` is lent of an integration, each with its tokens.
     pub(crate) async fn grants_of(&self, id: IntegrationId) -> StoreResult<Vec<(Grant, Tokens)>> {
         self.store
             .read(move |tx| {
-                let found = grants::of_integration(tx, id)?;
+                let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(Vec::new()) };
+                let found = grants::of_organization(tx, acme.id, id)?.unwrap_or_default();
                 found.into_iter().map(|grant| Ok((grant.clone(), grant.tokens(tx.sealer())?))).collect()
             })
             .await
@@ -75,13 +78,16 @@ impl AppDatabase {
         at: Option<time::OffsetDateTime>,
     ) -> StoreResult<()> {
         let now = time::OffsetDateTime::now_utc();
+        let Some(acme) = self.store.read(|tx| organizations::by_slug(tx, "acme")).await? else { return Ok(()) };
+        let acme = acme.id;
         for (grant, tokens) in self.grants(external_id).await?.into_iter().filter(|(grant, _)| grant.name == name) {
             let Grant { scopes, is_single_use, .. } = grant.clone();
             let new = NewTokens { tokens, scopes, expires_at: at, due_at: at, is_single_use };
-            let new = NewGrant { name: grant.name, subject: grant.subject, new };
+            let is_of_account = grant.owner == GrantOwner::Account;
+            let new = NewGrant { name: grant.name, subject: grant.subject, is_of_account, new };
             // As if it was issued long ago: less than a sixth of its lifetime is left.
             let long_ago = now - time::Duration::hours(12);
-            self.store.at(long_ago).write(move |tx| grants::put(tx, grant.integration, vec![new])).await?;
+            self.store.at(long_ago).write(move |tx| grants::put(tx, grant.integration, acme, vec![new])).await?;
         }
         Ok(())
     }
@@ -107,7 +113,6 @@ impl AppDatabase {
 
     /// All revocations of `acme`, the oldest first.
     pub(crate) async fn revocations(&self) -> StoreResult<Vec<Revocation>> {
-        use jackfield_store::organizations;
         self.store
             .read(move |tx| {
                 let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(Vec::new()) };
@@ -163,7 +168,7 @@ impl AppDatabase {
 
     /// Gives `acme` many integrations at once.
     pub(crate) async fn fill(&self, count: usize) -> StoreResult<()> {
-        use jackfield_store::{integrations, organization_integrations, organizations};
+        use jackfield_store::{integrations, organization_integrations};
         self.store
             .write(move |tx| {
                 let Some(acme) = organizations::by_slug(tx, "acme")? else { return Ok(()) };
@@ -172,10 +177,9 @@ impl AppDatabase {
                         provider: "example".to_owned(),
                         external_id: format!("filled-{n}"),
                         name: format!("Filled {n:04}"),
-                        metadata: Map::new(),
                     };
-                    let (stored, _) = integrations::install(tx, new)?;
-                    organization_integrations::link(tx, acme.id, stored.id, None)?;
+                    let (stored, _) = integrations::install(tx, &new)?;
+                    organization_integrations::install(tx, acme.id, stored.id, None, &Map::new())?;
                 }
                 Ok(())
             })

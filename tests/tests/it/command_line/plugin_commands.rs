@@ -76,7 +76,7 @@ fn a_check_finds_crashes_loops_and_answers_that_are_too_slow_or_too_large() -> R
         "PROBLEM allocates-at-once, the step `provoke`: memory: the worker has used up its 512 MiB",
         "PROBLEM answers-another-call, the step `provoke`: protocol: ",
         "PROBLEM oversized-answer, the step `provoke`: oversized: ",
-        "PROBLEM floods-log, the step `provoke`: large: answered ",
+        "PROBLEM floods-log, the step `provoke`: oversized: the answer: found ",
     ] {
         assert!(said.contains(problem), "{problem}: {said}");
     }

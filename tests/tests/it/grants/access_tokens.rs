@@ -393,7 +393,7 @@ async fn metadata_that_do_not_open_keep_no_token_from_being_refreshed() -> Resul
     let app = TokensApp::new().await?;
     let old = app.client.access_token("bot").await?;
     app.let_live("bot", EXPIRED).await?;
-    spoil(&app.host, "UPDATE integrations SET sealed_metadata = X'01'")?;
+    spoil(&app.host, "UPDATE organization_integrations SET sealed_metadata = X'01'")?;
     let new = app.client.access_token("bot").await?;
     assert_ne!(new, old);
     assert_eq!((app.state(&new), app.refreshes()), (TokenState::Live, 1));

@@ -76,12 +76,12 @@ impl EventsApp {
     pub(super) async fn left(&self, team: &str) -> Result<Left> {
         let stored = self.database().await?;
         let all = stored.integrations().await?;
-        let one = all.iter().map(|(one, _)| &one.integration).find(|one| one.external_id == team);
+        let one = all.iter().map(|(one, _)| one).find(|one| one.integration.external_id == team);
         let grants = stored.grants(team).await?.into_iter().map(|(grant, _)| grant);
         let grants = grants
             .map(|one| (one.name, one.subject, one.status, one.reason, one.due_at.is_some(), one.generation))
             .collect();
-        Ok((one.context("it stays")?.status.as_str().to_owned(), grants))
+        Ok((one.context("it stays")?.link.status.as_str().to_owned(), grants))
     }
 
     /// Status of the integration, and its active grants, as `bot`, `user U0ADA`.

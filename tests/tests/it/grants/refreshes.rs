@@ -6,7 +6,7 @@ use futures_util::future::{join_all, try_join_all};
 use jackfield_store::{
     IdentityId, IntegrationId, OrganizationId, Store, StoreResult, Tx, UserId,
     grants::{self, ANSWER_LOST, Grant, NewGrant, NewTokens, Status, Tokens},
-    identities, identity_providers, integrations,
+    identities, identity_providers, integrations, organization_integrations,
     refreshes::{self, Claim, Failure, NEVER},
     removal,
     renewal::{self, Renewal, Renewed},
@@ -67,9 +67,14 @@ impl RefreshesApp {
     }
 
     async fn put(&self, name: &str, subject: &str, access: &str) -> StoreResult<()> {
-        let new = NewGrant { name: name.to_owned(), subject: subject.to_owned(), new: new_tokens(access, Some(NOW)) };
-        let id = self.id;
-        self.store().write(move |tx| grants::put(tx, id, vec![new]).map(drop)).await
+        let new = NewGrant {
+            name: name.to_owned(),
+            subject: subject.to_owned(),
+            is_of_account: false,
+            new: new_tokens(access, Some(NOW)),
+        };
+        let (id, acme) = (self.id, self.acme);
+        self.store().write(move |tx| grants::put(tx, id, acme, vec![new]).map(drop)).await
     }
 
     async fn grants(&self) -> StoreResult<Vec<Grant>> {
@@ -104,13 +109,14 @@ impl RefreshesApp {
     }
 
     async fn metadata(&self) -> Result<Map<String, Value>> {
-        let id = self.id;
-        self.store().read(move |tx| integrations::metadata(tx, id)).await?.context("it is there")
+        let (id, acme) = (self.id, self.acme);
+        self.store().read(move |tx| organization_integrations::metadata(tx, acme, id)).await?.context("it is there")
     }
 
     async fn status(&self) -> Result<Status> {
-        let id = self.id;
-        Ok(self.store().read(move |tx| integrations::by_id(tx, id)).await?.context("it is there")?.status)
+        let (id, acme) = (self.id, self.acme);
+        let found = self.store().read(move |tx| integrations::one_of_organization(tx, acme, id)).await?;
+        Ok(found.context("it is there")?.link.status)
     }
 
     /// The reason of a revocation, and its access tokens.
@@ -292,11 +298,11 @@ async fn tokens_that_come_too_late_are_revoked_and_change_nothing() -> Result<()
         assert_eq!(app.grant("bot").await?.status, Status::NeedsReauthentication);
         assert_eq!(app.status().await?, Status::NeedsReauthentication);
 
-        let (renewal, id) = (app.renewal("user", "disarmed").await?, app.id);
+        let (renewal, id, acme) = (app.renewal("user", "disarmed").await?, app.id, app.acme);
         assert!(app.end(&renewal.grant, ANSWER_LOST).await?);
         let revoke_keeping = move |tx: &mut Tx<'_>| {
             let found = integrations::by_id(tx, id)?.expect("it is there");
-            revoking::revoke_keeping(tx, &found, "the operator wants it dead")
+            revoking::revoke_keeping(tx, &found, &[acme], "the operator wants it dead")
         };
         app.store().write(revoke_keeping).await?;
         let revocation = app.revocation(app.write(&renewal).await?).await?;
@@ -313,9 +319,10 @@ async fn tokens_that_come_too_late_are_revoked_and_change_nothing() -> Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_that_waits_for_a_services_word_is_due_to_nobody_before() -> Result<()> {
     for app in RefreshesApp::each().await? {
-        let (id, now) = (app.id, NOW + Duration::DAY);
-        let new = NewGrant { name: "bot".to_owned(), subject: String::new(), new: new_tokens("bot-1", None) };
-        app.store().write(move |tx| grants::put(tx, id, vec![new]).map(drop)).await?;
+        let (id, acme, now) = (app.id, app.acme, NOW + Duration::DAY);
+        let new = new_tokens("bot-1", None);
+        let new = NewGrant { name: "bot".to_owned(), subject: String::new(), is_of_account: false, new };
+        app.store().write(move |tx| grants::put(tx, id, acme, vec![new]).map(drop)).await?;
         let grant = app.grant("bot").await?;
         let Claim::Mine(lease, _) = app.claim(&grant, NOW).await? else { anyhow::bail!("nobody is at it") };
         let (lost, took_up) = (grant.clone(), grant.clone());

@@ -53,10 +53,9 @@ async fn fill(store: &Store) -> StoreResult<()> {
         let filled = organizations::insert(tx, "filled", "Filled")?;
         for n in 0..ROWS {
             let (external_id, name) = (format!("row-{n:04}"), format!("Row {n:04}"));
-            let new =
-                integrations::NewIntegration { provider: "p".to_owned(), external_id, name, metadata: metadata(n) };
-            let (stored, _) = integrations::install(tx, new)?;
-            organization_integrations::link(tx, filled, stored.id, None)?;
+            let new = integrations::NewIntegration { provider: "p".to_owned(), external_id, name };
+            let (stored, _) = integrations::install(tx, &new)?;
+            organization_integrations::install(tx, filled, stored.id, None, &metadata(n))?;
         }
         Ok(())
     };
@@ -65,9 +64,10 @@ async fn fill(store: &Store) -> StoreResult<()> {
 
 async fn assert_whole(store: &Store) -> StoreResult<()> {
     let look = move |tx: &mut Tx<'_>| {
+        let filled = organizations::by_slug(tx, "filled")?.expect("it was created").id;
         for n in 0..ROWS {
             let row = integrations::by_external_id(tx, "p", &format!("row-{n:04}"))?.expect("no row is lost");
-            assert_eq!(integrations::metadata(tx, row.id)?, Some(metadata(n)), "row {n}");
+            assert_eq!(organization_integrations::metadata(tx, filled, row.id)?, Some(metadata(n)), "row {n}");
         }
         Ok(())
     };

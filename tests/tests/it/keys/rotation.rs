@@ -180,9 +180,9 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     assert!(!is_fine);
     assert_snapshot!(redacted(&said), @r#"
     seal_keys  [key]  the data key [key] is wrapped under another secret key: key id [key], this host has [key]
-    integrations  slack / T0STANDIN  a value was sealed under another secret key: key id [key], this host has [key]
     identities  1 / U0ADA  a value was sealed under another secret key: key id [key], this host has [key]
-    grants  1 / bot /   a value was sealed under another secret key: key id [key], this host has [key]
+    organization_integrations  1 / 1  a value was sealed under another secret key: key id [key], this host has [key]
+    grants  1 / 0 / bot /   a value was sealed under another secret key: key id [key], this host has [key]
     audit_keys  1  a value was sealed under another secret key: key id [key], this host has [key]
     audit_keys  11  a value was sealed under another secret key: key id [key], this host has [key]
     configurations  [folder]/jackfield.toml  a value was sealed under another secret key: key id [key], this host has [key]
@@ -207,13 +207,14 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
     for (damage, reason) in [
         ("X'01'", "a sealed value is truncated"),
         ("CAST(X'01deadbeef' || randomblob(60) AS BLOB)", "key id deadbeef"),
-        ("(SELECT sealed_metadata FROM integrations WHERE id = 2)", "changed or moved"),
+        ("(SELECT sealed_metadata FROM organization_integrations WHERE integration_id = 2)", "changed or moved"),
     ] {
         let app = TestApp::start().await?;
         let owner = app.log_in_as("owner").await?;
         let id = owner.install("acme", "slack").await?.dialog()?.data["id"].as_str().unwrap_or_default().to_owned();
         app.database().await?.fill(1).await?;
-        let sql = format!("UPDATE integrations SET sealed_metadata = {damage} WHERE id = {id}");
+        let sql =
+            format!("UPDATE organization_integrations SET sealed_metadata = {damage} WHERE integration_id = {id}");
         spoil(&app.host, &sql)?;
 
         let (is_fine, said) = app.host.output(&["key", "check"])?;
@@ -239,17 +240,17 @@ async fn a_row_that_cannot_be_opened_costs_only_itself() -> Result<()> {
     }
     assert_snapshot!(checks, @"
     X'01'
-    integrations  slack / T0STANDIN  a sealed value is truncated
+    organization_integrations  1 / 1  a sealed value is truncated
     error: 1 sealed values cannot be opened
       help: authenticate again what they belong to, or put back the secret key they were sealed under
 
     CAST(X'01deadbeef' || randomblob(60) AS BLOB)
-    integrations  slack / T0STANDIN  a value was sealed under another secret key: key id [key], this host has [key]
+    organization_integrations  1 / 1  a value was sealed under another secret key: key id [key], this host has [key]
     error: 1 sealed values cannot be opened
       help: authenticate again what they belong to, or put back the secret key they were sealed under
 
-    (SELECT sealed_metadata FROM integrations WHERE id = 2)
-    integrations  slack / T0STANDIN  a sealed value was changed or moved (key id [key])
+    (SELECT sealed_metadata FROM organization_integrations WHERE integration_id = 2)
+    organization_integrations  1 / 1  a sealed value was changed or moved (key id [key])
     error: 1 sealed values cannot be opened
       help: authenticate again what they belong to, or put back the secret key they were sealed under
     ");

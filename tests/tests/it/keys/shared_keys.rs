@@ -9,9 +9,9 @@ use insta::{allow_duplicates, assert_snapshot};
 use jackfield_config::SecretKeys;
 use jackfield_services::keys::{Keys, Rotation};
 use jackfield_store::{
-    IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, audit,
+    IntegrationId, SealError, Sealer, Store, StoreError, StoreResult, Tx, audit,
     integrations::{self, NewIntegration},
-    key_rotation,
+    key_rotation, organization_integrations, organizations,
 };
 use jackfield_test_support::postgres::{databases, fresh_database};
 use serde_json::{Map, Value, json};
@@ -46,12 +46,22 @@ fn metadata() -> Map<String, Value> {
 /// Seals a value, as every writer does.
 async fn install(store: &Store) -> StoreResult<IntegrationId> {
     let (provider, external_id, name) = ("p".to_owned(), "one".to_owned(), "One".to_owned());
-    let new = NewIntegration { provider, external_id, name, metadata: metadata() };
-    store.write(move |tx| Ok(integrations::install(tx, new)?.0.id)).await
+    let new = NewIntegration { provider, external_id, name };
+    let install = move |tx: &mut Tx<'_>| {
+        let organization = organizations::insert(tx, "acme", "Acme")?;
+        let id = integrations::install(tx, &new)?.0.id;
+        organization_integrations::install(tx, organization, id, None, &metadata())?;
+        Ok(id)
+    };
+    store.write(install).await
 }
 
 async fn read(store: &Store, id: IntegrationId) -> StoreResult<Option<Map<String, Value>>> {
-    store.read(move |tx| integrations::metadata(tx, id)).await
+    let read = move |tx: &mut Tx<'_>| {
+        let acme = organizations::by_slug(tx, "acme")?.expect("it was created").id;
+        organization_integrations::metadata(tx, acme, id)
+    };
+    store.read(read).await
 }
 
 async fn admit(store: &Store) -> StoreResult<()> {

@@ -2,6 +2,7 @@
 //! one does belongs in `providers`; what its author runs, in `author`.
 
 mod accepted_libraries;
+mod bounds;
 mod confinement;
 mod hostile_constructor;
 mod hostile_in_process;

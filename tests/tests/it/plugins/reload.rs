@@ -276,7 +276,7 @@ async fn sighup_reloads_as_well() -> Result<()> {
     while owner.visit("/organizations/acme/integrations/two-steps/setup/").await?.status == 404 {
         tokio::task::yield_now().await;
     }
-    assert_snapshot!(log_line(&host, "the configuration is reloaded")?, @r#"INFO the configuration is reloaded changes=Changes { added: ["misbehaving"], replaced: [], removed: [], kept: ["example"] } skipped=[] needs_restart=[]"#);
+    assert_snapshot!(log_line(&host, "the configuration is reloaded")?, @r#"INFO the configuration is reloaded changes=Changes { added: ["misbehaving"], replaced: [], removed: [], kept: ["example"], starting: [] } skipped=[] needs_restart=[]"#);
     Ok(())
 }
 

@@ -182,7 +182,11 @@ async fn a_named_host_at_a_private_address_is_refused() -> Result<()> {
 async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
     let narrowed = "[plugins.gitlab]\nhosts = [\"gitlab.com\", \"*.example.com\"]\n";
     let app = GitLabApp::new(|host, service| allowed(host, service).toml(narrowed)).await?;
-    assert_snapshot!(refused(&app).await?, @"the request to the token endpoint failed: 127.0.0.1 is not among the plugin's allowed hosts: `jackfield plugin list` shows what it declares, [plugins.NAME] hosts what it is granted");
+    let owner = app.owner().await?;
+    owner.start_setup("acme", "gitlab").await?;
+    let ended = app.name(&owner).await?.dialog()?;
+    assert_eq!((ended.success, ended.detail()), (false, "an internal error occurred"), "nobody is sent there");
+    assert_snapshot!(step_error(&app.host, "gitlab")?, @"the step leads to 127.0.0.1, which the operator does not grant the plugin ([plugins.NAME] hosts)");
     let listed = app.host.run(&["plugin", "list"], "")?;
     assert_snapshot!(redacted(&listed), @"
     gitlab: running, process, pid [pid]
@@ -190,7 +194,7 @@ async fn the_operators_list_narrows_what_people_may_name() -> Result<()> {
       file    plugins/libgitlab.so
       sha256  [digest]
       sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
-      calls   5
+      calls   3
       restarts 0
       gitlab (GitLab): configured
         hosts gitlab.com, and those that people name in a form; granted: gitlab.com, *.example.com

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use hmac::{Hmac, KeyInit, Mac};
-use jackfield_store::{IntegrationId, StoreResult, Tx};
+use jackfield_store::{IntegrationId, StoreResult, Tx, integrations, organization_integrations, organizations};
 use jackfield_test_support::{
     http_client::{HttpClient, HttpResponse},
     postgres::databases,
@@ -311,13 +311,18 @@ async fn where_organizations_share_an_integration_each_takes_its_own_url_along()
         let remove = owner.request(Method::DELETE, &format!("/api/0/organizations/acme/integrations/{id}/"));
         assert_eq!(owner.send(remove).await?.status, 204);
         assert_eq!(call(&app, &ours.url, &ours.secret, "{}").await?, 404, "no call goes to an organization that left");
-        assert_eq!(call(&app, &theirs.url, &ours.secret, "{}").await?, 204, "those who stayed are");
+        assert_eq!(call(&app, &theirs.url, &ours.secret, "{}").await?, 401, "with the secret of the other neither");
+        assert_eq!(call(&app, &theirs.url, &theirs.secret, "{}").await?, 204, "those who stayed are");
     }
     Ok(())
 }
 
-/// Links every organization and every webhook to this integration.
+/// Links every organization and every webhook to this integration, each with its own metadata.
 fn share(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
+    let other = organizations::by_slug(tx, "other")?.expect("it was created").id;
+    let theirs = integrations::of_organization(tx, other, None, 1)?.remove(0).integration.id;
+    let metadata = organization_integrations::metadata(tx, other, theirs)?.unwrap_or_default();
     tx.tamper(&format!("UPDATE organization_integrations SET integration_id = {id}"))?;
+    organization_integrations::install(tx, other, id, None, &metadata)?;
     tx.tamper(&format!("UPDATE webhooks SET integration_id = {id}"))
 }

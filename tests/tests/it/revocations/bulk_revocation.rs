@@ -266,14 +266,14 @@ async fn one_organization_loses_its_own_and_what_it_shares_stays_the_others() ->
     provider       acme-crm
     organizations  1
     integrations   2, removed
-      shared       1: other organizations use them, so their tokens are not revoked
+      shared       1: other organizations use them too, and keep theirs
     grants         2
     revoked        at http://127.0.0.1:[port]/acme-crm/acme-crm.example/revoke, or by a way of the plugin's own
     [1/2] A0 (0): revoked: access: refresh token revoked, access token revoked
-    [2/2] A1 (1): not revoked: other organizations use it
+    [2/2] A1 (1): revoked: access: refresh token revoked, access token revoked
 
-    revoked            1
-    shared, kept       1
+    revoked            2
+    [time]  INFO a revocation is at its end revocation.id=4 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
     [time]  INFO a revocation is at its end revocation.id=5 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
     "#);
     assert_eq!(app.statuses().await?.len(), 0);

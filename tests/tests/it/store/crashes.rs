@@ -119,7 +119,7 @@ impl CrashApp {
                 anyhow::bail!("{}: {} grants", integration.external_id, grants.len());
             };
             ensure!(metadata["bot_access_token"] == tokens.access_token.as_str(), "one and the same token");
-            let is_marked = integration.status == Status::NeedsReauthentication;
+            let is_marked = installed.link.status == Status::NeedsReauthentication;
             ensure!(is_marked == (grant.status == Status::NeedsReauthentication), "marked alike");
             found.push(integration.external_id.clone());
         }

@@ -2,6 +2,7 @@
 //! `keys`, the audit log in `audit`.
 
 mod crashes;
+mod former_database;
 mod secret_search;
 mod secrets;
 pub(crate) mod tables;

@@ -35,6 +35,29 @@ pub(crate) struct Database {
     folder: TempDir,
 }
 
+impl Database {
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite")
+    }
+
+    /// Whether a text stands in the configurations of organizations, or in a file of SQLite.
+    pub(crate) async fn holds(&self, text: &str) -> Result<bool> {
+        let sql = format!(
+            "SELECT 1 / (CASE WHEN EXISTS (SELECT 1 FROM organization_integrations WHERE config LIKE '%{text}%') THEN 0 ELSE 1 END)"
+        );
+        if !self.is_sqlite() {
+            return Ok(self.store.tamper(sql).await.is_err());
+        }
+        for file in std::fs::read_dir(self.folder.path().join("data"))? {
+            let bytes = std::fs::read(file?.path())?;
+            if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 pub(crate) fn sealer() -> Sealer {
     Sealer::new(SecretKeys::new(["7".repeat(40).as_str()]))
 }
@@ -55,13 +78,15 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-pub(crate) fn workspace(external_id: &str, name: &str, token: &str) -> NewIntegration {
-    NewIntegration {
-        provider: "slack".to_owned(),
-        external_id: external_id.to_owned(),
-        name: name.to_owned(),
-        metadata: object(json!({"token": token})),
-    }
+/// What a setup brings of a workspace.
+pub(crate) struct Workspace {
+    new: NewIntegration,
+    pub(crate) metadata: Map<String, Value>,
+}
+
+pub(crate) fn workspace(external_id: &str, name: &str, token: &str) -> Workspace {
+    let (provider, external_id, name) = ("slack".to_owned(), external_id.to_owned(), name.to_owned());
+    Workspace { new: NewIntegration { provider, external_id, name }, metadata: object(json!({"token": token})) }
 }
 
 pub(crate) async fn user(store: &Store, email: &str) -> Result<UserId> {
@@ -78,12 +103,12 @@ pub(crate) async fn organization(store: &Store, slug: &str) -> Result<Organizati
 async fn install_telling(
     store: &Store,
     organization: OrganizationId,
-    new: NewIntegration,
+    Workspace { new, metadata }: Workspace,
 ) -> Result<(IntegrationId, bool, bool), StoreError> {
     store
         .write(move |tx| {
-            let (stored, is_new) = integrations::install(tx, new)?;
-            let (_, is_linked) = organization_integrations::link(tx, organization, stored.id, None)?;
+            let (stored, is_new) = integrations::install(tx, &new)?;
+            let (_, is_linked) = organization_integrations::install(tx, organization, stored.id, None, &metadata)?;
             Ok((stored.id, is_new, is_linked))
         })
         .await
@@ -92,7 +117,7 @@ async fn install_telling(
 pub(crate) async fn install(
     store: &Store,
     organization: OrganizationId,
-    new: NewIntegration,
+    new: Workspace,
 ) -> Result<IntegrationId, StoreError> {
     Ok(install_telling(store, organization, new).await?.0)
 }
@@ -151,7 +176,7 @@ async fn what_no_organization_has_any_more_is_found_and_what_one_has_is_left() -
         assert_eq!(store.read(|tx| integrations::unlinked(tx, 9)).await?, [left]);
         let remove = |id| store.write(move |tx| removal::remove_unlinked(tx, id, Reason::Orphaned));
         assert!(matches!(remove(left).await?, Unlinked::Removed(_)));
-        assert_eq!((remove(left).await?, remove(shared).await?), (Unlinked::NotThere, Unlinked::StillShared));
+        assert_eq!((remove(left).await?, remove(shared).await?), (Unlinked::NotThere, Unlinked::StillShared(None)));
     }
     Ok(())
 }
@@ -204,7 +229,7 @@ async fn a_re_install_refreshes_and_a_moved_sealed_value_does_not_open() -> Resu
         let (rows, metadata) = store
             .read(move |tx| {
                 let rows = integrations::of_organization(tx, acme, None, 9)?;
-                Ok((rows, integrations::metadata(tx, one)?))
+                Ok((rows, organization_integrations::metadata(tx, acme, one)?))
             })
             .await?;
         let names: Vec<_> = rows.iter().map(|row| row.integration.name.as_str()).collect();
@@ -213,15 +238,16 @@ async fn a_re_install_refreshes_and_a_moved_sealed_value_does_not_open() -> Resu
         let moved = store
             .write(move |tx| {
                 let swap = format!(
-                    "UPDATE integrations SET sealed_metadata = (SELECT sealed_metadata FROM integrations WHERE id = {other}) WHERE id = {one}"
+                    "UPDATE organization_integrations SET sealed_metadata = (SELECT sealed_metadata FROM organization_integrations \
+                     WHERE integration_id = {other}) WHERE integration_id = {one}"
                 );
                 tx.tamper(&swap)?;
-                integrations::metadata(tx, one)
+                organization_integrations::metadata(tx, acme, one)
             })
             .await;
         assert!(matches!(moved, Err(StoreError::Seal(_))), "{moved:?}");
         assert_eq!(
-            store.read(move |tx| integrations::metadata(tx, other)).await?,
+            store.read(move |tx| organization_integrations::metadata(tx, acme, other)).await?,
             Some(object(json!({"token": "other-token"}))),
             "only that row is lost"
         );
@@ -242,7 +268,7 @@ async fn the_last_organization_takes_the_integration_with_it_even_when_two_leave
             let (one, two) = (one?, two?);
             let is_removed = |unlinked| matches!(unlinked, Unlinked::Removed(_));
             assert!(
-                [one, two].contains(&Unlinked::StillShared) && (is_removed(one) || is_removed(two)),
+                [one, two].contains(&Unlinked::StillShared(None)) && (is_removed(one) || is_removed(two)),
                 "{one:?} {two:?}"
             );
             let left = store.read(move |tx| integrations::by_external_id(tx, "slack", &external_id)).await?;

@@ -29,8 +29,9 @@ use super::{
     stderr_tail::StderrTail,
 };
 use crate::{
+    border::LARGEST_REPLY,
     library::SealedLibrary,
-    runtime::transport::{LARGEST_REPLY, Transport, TransportError},
+    runtime::transport::{Transport, TransportError},
 };
 
 /// What one worker may cost, and whether it may run without a part of the sandbox.
@@ -249,7 +250,7 @@ async fn exchange(socket: &mut UnixStream, number: u64, call: &[u8]) -> Result<V
         return invalid(TransportError::Protocol("a frame that cannot be"));
     };
     if length > LARGEST_REPLY {
-        return invalid(TransportError::Oversized);
+        return invalid(TransportError::Oversized(length));
     }
     if answered != number {
         return invalid(TransportError::Protocol("an answer to another question"));

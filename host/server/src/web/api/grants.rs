@@ -37,8 +37,9 @@ pub(in crate::web) async fn grants(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<Vec<GrantOut>>, WebError> {
     require(&access, Scope::OrgRead)?;
-    let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(Problem::NotFound)?;
-    let grants = app.grants.list(found.integration.id).await?;
+    let organization = access.organization.id;
+    let found = app.integrations.get(organization, parsed(&id)?).await?.ok_or(Problem::NotFound)?;
+    let grants = app.grants.list(organization, found.integration.id).await?;
     Ok(Json(grants.into_iter().map(GrantOut::new).collect()))
 }
 

@@ -71,9 +71,9 @@ pub(in crate::web) async fn get(
     Ok(Json(shown(&app, &found)))
 }
 
-/// `DELETE /api/0/organizations/{org}/integrations/{id}/`: removes it from this organization. If
-/// no other organization uses it, its tokens are revoked. It is removed also if the provider is
-/// down; `…/revocations/` shows the result.
+/// `DELETE /api/0/organizations/{org}/integrations/{id}/`: removes it from this organization,
+/// whose tokens are revoked. It is removed also if the provider is down; `…/revocations/` shows
+/// the result.
 pub(in crate::web) async fn remove(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,

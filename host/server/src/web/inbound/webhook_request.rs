@@ -22,6 +22,9 @@ impl<S: Send + Sync> FromRequest<S> for InboundRequest {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
+        if is_for_a_page(&parts.headers) {
+            return Err(StatusCode::NOT_FOUND.into_response());
+        }
         if !METHODS.contains(&parts.method) {
             return Err(method_not_allowed());
         }
@@ -33,6 +36,12 @@ impl<S: Send + Sync> FromRequest<S> for InboundRequest {
         (call.query, call.headers) = (query, headers);
         Ok(Self(call))
     }
+}
+
+/// Whether a browser wants the answer as a part of a page, or as a page. Services are no browsers,
+/// and a script that calls for data says `empty`.
+fn is_for_a_page(headers: &HeaderMap) -> bool {
+    headers.get_all("sec-fetch-dest").iter().any(|destination| destination != "empty")
 }
 
 /// All headers but cookies: these are between a browser and this host.
@@ -54,15 +63,68 @@ pub(in crate::web) fn busy() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
 }
 
+/// Types that no browser runs, styles with or shows as a page.
+const TYPES: [&str; 6] = [
+    "text/plain",
+    "application/json",
+    "application/problem+json",
+    "application/x-www-form-urlencoded",
+    "text/xml",
+    "application/xml",
+];
+
+/// The type that a provider has given its answer, if it is one of those.
+fn content_type(given: &str) -> HeaderValue {
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let taken = HeaderValue::from_str(given).ok().filter(|_| TYPES.contains(&&*essence));
+    taken.unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8"))
+}
+
 /// The provider's bytes. They come from this host's own address, so a browser must neither run nor
 /// show them as a page.
 pub(in crate::web) fn webhook_response(answer: WebhookResponse) -> Response {
     let status = StatusCode::from_u16(answer.status).ok().filter(|status| status.as_u16() >= 200);
     let Some(status) = status else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let kind = HeaderValue::from_str(&answer.content_type).ok().filter(|kind| !kind.is_empty());
     let headers = [
-        (header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8"))),
+        (header::CONTENT_TYPE, content_type(&answer.content_type)),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
+        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     ];
     (status, headers, answer.body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_gets_no_answer_as_a_part_of_a_page() {
+        for (destination, is_refused) in
+            [("script", true), ("style", true), ("document", true), ("iframe", true), ("image", true), ("empty", false)]
+        {
+            let headers = HeaderMap::from_iter([(
+                HeaderName::from_static("sec-fetch-dest"),
+                destination.parse().expect("a value"),
+            )]);
+            assert_eq!(is_for_a_page(&headers), is_refused, "{destination}");
+        }
+        assert!(!is_for_a_page(&HeaderMap::new()), "a service");
+    }
+
+    #[test]
+    fn an_answer_has_a_type_that_nothing_runs() {
+        for (given, sent) in [
+            ("application/json", "application/json"),
+            ("Text/XML; charset=utf-8", "Text/XML; charset=utf-8"),
+            ("", "text/plain; charset=utf-8"),
+            ("text/javascript", "text/plain; charset=utf-8"),
+            ("text/html", "text/plain; charset=utf-8"),
+            ("text/css", "text/plain; charset=utf-8"),
+            ("image/svg+xml", "text/plain; charset=utf-8"),
+            ("application/json\r\nx: y", "text/plain; charset=utf-8"),
+        ] {
+            assert_eq!(content_type(given), sent, "{given}");
+        }
+    }
 }

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use jackfield_loader::{Field, FieldType};
+use jackfield_services::integrations::NewConfig;
 
 /// A field with what is in it.
 pub(in crate::web) struct FieldView {
     pub(in crate::web) field: Field,
     /// Empty for a password: it is never shown again.
     pub(in crate::web) value: String,
+    /// Whether there is a value, shown or not.
+    pub(in crate::web) is_set: bool,
     pub(in crate::web) error: Option<String>,
 }
 
@@ -21,9 +24,9 @@ pub(in crate::web) fn views(
     errors: &BTreeMap<String, String>,
 ) -> Vec<FieldView> {
     let view = |field: &Field| {
-        let is_shown = field.field_type != FieldType::Password;
-        let value = values.get(&field.name).filter(|_| is_shown).cloned().unwrap_or_default();
-        FieldView { field: field.clone(), value, error: errors.get(&field.name).cloned() }
+        let known = values.get(&field.name).filter(|value| !value.is_empty());
+        let value = known.filter(|_| !is_secret(field)).cloned().unwrap_or_default();
+        FieldView { field: field.clone(), value, is_set: known.is_some(), error: errors.get(&field.name).cloned() }
     };
     fields.iter().map(view).collect()
 }
@@ -39,22 +42,33 @@ pub(in crate::web) fn values(config: &Map<String, Value>) -> BTreeMap<String, St
     config.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
-/// Reads the posted values of declared fields. Others are ignored.
+/// Reads the posted values of declared fields. Others are ignored. A secret that is left empty
+/// stays as it is stored: the form does not show it.
 pub(in crate::web) fn read(
     fields: &[Field],
     posted: &[(String, String)],
-) -> Result<Map<String, Value>, BTreeMap<String, String>> {
-    let mut config = Map::new();
+    stored: &Map<String, Value>,
+) -> Result<NewConfig, BTreeMap<String, String>> {
+    let mut config = NewConfig::default();
     let mut errors = BTreeMap::new();
     for field in fields {
         let given = posted.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value.trim());
-        match value(field, given.unwrap_or_default()) {
-            Ok(Some(value)) => drop(config.insert(field.name.clone(), value)),
+        let given = given.unwrap_or_default();
+        if is_secret(field) && given.is_empty() && stored.contains_key(&field.name) {
+            config.kept.push(field.name.clone());
+            continue;
+        }
+        match value(field, given) {
+            Ok(Some(value)) => drop(config.values.insert(field.name.clone(), value)),
             Ok(None) => {}
             Err(error) => drop(errors.insert(field.name.clone(), error.to_owned())),
         }
     }
     if errors.is_empty() { Ok(config) } else { Err(errors) }
+}
+
+fn is_secret(field: &Field) -> bool {
+    field.field_type == FieldType::Password
 }
 
 fn value(field: &Field, given: &str) -> Result<Option<Value>, &'static str> {
@@ -95,13 +109,18 @@ mod tests {
         let read = read(
             &declared(),
             &posted(&[("name", " n "), ("limit", "1.5"), ("loud", "on"), ("level", "b"), ("x", "y")]),
+            &Map::new(),
         );
-        assert_eq!(read.map(Value::Object), Ok(json!({"name": "n", "limit": 1.5, "loud": true, "level": "b"})));
+        assert_eq!(
+            read.map(|read| Value::Object(read.values)),
+            Ok(json!({"name": "n", "limit": 1.5, "loud": true, "level": "b"}))
+        );
     }
 
     #[test]
     fn what_does_not_fit_is_told_by_field() {
-        let errors = read(&declared(), &posted(&[("limit", "many"), ("level", "c")])).expect_err("three do not fit");
+        let posted = posted(&[("limit", "many"), ("level", "c")]);
+        let errors = read(&declared(), &posted, &Map::new()).expect_err("three do not fit");
         let expected = [("level", "Choose an option."), ("limit", "Enter a number."), ("name", "Enter a value.")];
         assert_eq!(errors.into_iter().collect::<Vec<_>>(), expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     }
@@ -110,6 +129,18 @@ mod tests {
     fn a_password_is_never_shown_again() {
         let field = Field::new(FieldType::Password, "p", "P");
         let values = [("p".to_owned(), "hunter2".to_owned())].into();
-        assert_eq!(views(&[field], &values, &BTreeMap::new())[0].value, "");
+        let view = &views(&[field], &values, &BTreeMap::new())[0];
+        assert_eq!((view.value.as_str(), view.is_set), ("", true));
+    }
+
+    #[test]
+    fn a_password_that_is_left_empty_stays_and_one_that_is_needed_and_not_there_is_asked_for() {
+        let fields = [Field::new(FieldType::Password, "p", "P")];
+        let stored = Map::from_iter([("p".to_owned(), "hunter2".into())]);
+        let kept = NewConfig { kept: vec!["p".to_owned()], ..NewConfig::default() };
+        assert_eq!(read(&fields, &posted(&[("p", "")]), &stored), Ok(kept));
+        let replaced = read(&fields, &posted(&[("p", "new")]), &stored).map(|new| Value::Object(new.values));
+        assert_eq!(replaced, Ok(json!({"p": "new"})));
+        assert!(read(&fields, &posted(&[("p", "")]), &Map::new()).is_err());
     }
 }

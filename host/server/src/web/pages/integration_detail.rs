@@ -8,7 +8,6 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value};
 
 use super::{
     assets, audit_log,
@@ -34,7 +33,7 @@ use jackfield_loader::Dialog;
 use jackfield_services::{
     StoreResult,
     accounts::{Access, Scope},
-    integrations::{Details, IntegrationId, IntegrationOut, Status},
+    integrations::{Details, IntegrationId, IntegrationOut, NewConfig, Status},
     removals::Removed,
 };
 
@@ -118,7 +117,7 @@ async fn detail_page(
     form: FormState,
 ) -> StoreResult<IntegrationDetailPage> {
     let id = details.installed.integration.id;
-    let grants = app.grants.list(id).await?;
+    let grants = app.grants.list(access.organization.id, id).await?;
     let audit_rows = audit_log::latest(app, &access, id).await?;
     let shown = shown(app, &details.installed);
     let provider = app.plugins.find(&shown.provider.id);
@@ -151,7 +150,7 @@ pub(in crate::web) async fn configure(
     let details = details(&app, &access, &id).await?;
     let integration = &details.installed.integration;
     let provider = app.plugins.find(&integration.provider).ok_or(Problem::NotFound)?;
-    match form_fields::read(provider.config(), &posted) {
+    match form_fields::read(provider.config(), &posted, &details.installed.link.config) {
         Ok(config) => save(&app, &access, integration.id, config).await,
         Err(errors) => {
             let form = FormState { values: posted.into_iter().collect(), errors };
@@ -161,12 +160,7 @@ pub(in crate::web) async fn configure(
     }
 }
 
-async fn save(
-    app: &AppHandle,
-    access: &Access,
-    id: IntegrationId,
-    config: Map<String, Value>,
-) -> Result<Response, WebError> {
+async fn save(app: &AppHandle, access: &Access, id: IntegrationId, config: NewConfig) -> Result<Response, WebError> {
     if !app.integrations.configure(access.organization.id, id, config, access.actor.clone()).await? {
         return Err(Problem::NotFound.into());
     }

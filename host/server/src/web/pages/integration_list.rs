@@ -21,6 +21,7 @@ use crate::{
         api::{Cursor, PER_PAGE, RevocationOut},
         auth::{LoggedIn, PageAccess},
         error::WebError,
+        health::file_names,
         html::html,
         redirects::found,
         shown::shown,
@@ -48,6 +49,8 @@ struct IntegrationListPage {
     revocations: Vec<RevocationList>,
     next: Option<String>,
     is_first: bool,
+    /// Plugins that are not running yet.
+    not_ready: String,
 }
 
 /// One provider of the "add" menu.
@@ -129,6 +132,7 @@ pub(in crate::web) async fn page(
         next: listing.next.as_ref().map(Cursor::text),
         rows: rows(&app, listing),
         is_first: query.cursor.is_none(),
+        not_ready: file_names(&app.plugins.not_ready()),
         layout: Layout::of(access.organization, flash),
     };
     Ok(render(&page, had_flash))

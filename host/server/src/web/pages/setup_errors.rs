@@ -20,7 +20,7 @@ const fn row(name: &'static str, words: &'static str) -> SetupError {
 const OTHER: SetupError = row("setup", "The connection ended before it was finished.");
 
 #[rustfmt::skip]
-static CHECKS: [SetupError; 30] = [
+static CHECKS: [SetupError; 31] = [
     // What a setup must be before a step runs.
     row("no-session", "You have been logged out. Log in and start again."),
     row("none-under-way", "This connection is already finished, or was not started in this browser."),
@@ -36,6 +36,7 @@ static CHECKS: [SetupError; 30] = [
     row("no-right", "You can no longer add integrations here. Ask an owner of the organization."),
     row("feature-off", "Adding integrations was turned off for this organization. Your operator can turn it on."),
     row("other-account", "To reconnect, log in as the account that is connected already, or add the other one as a new integration."),
+    row("account-taken", "Another organization on this host has connected this account, and accounts are not shared here. Nothing was saved. Ask your operator."),
     row("plugin", "Jackfield's connector for this service failed. Nothing was saved. If it happens again, give your operator the reference."),
     // What an answer of the service must be.
     row("state-missing", "The service's answer does not belong to this connection. Start again."),

@@ -1,12 +1,12 @@
 //! The events of one call, written in one transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use time::{Duration, OffsetDateTime};
 
 use jackfield_loader::{Event, EventKind, GrantSelector};
 use jackfield_store::{
-    GrantId, Sealer, StoreResult, Tx,
+    GrantId, OrganizationId, Sealer, StoreResult, Tx,
     audit::{Action, Actor, Entry},
     events,
     grants::{self, ENDED_BY_SERVICE, Grant, Status},
@@ -32,14 +32,13 @@ pub(super) struct EventBatch {
 /// An integration whose row is locked.
 struct LockedIntegration {
     integration: Integration,
-    installed_at: OffsetDateTime,
 }
 
 /// What follows from the events.
 #[derive(Default)]
 struct Effects {
-    /// For the audit log.
-    entries: Vec<(Integration, Entry)>,
+    /// For the audit log of each organization.
+    entries: Vec<(OrganizationId, Integration, Entry)>,
     /// Grants that an event may have ended: a refresh decides.
     to_verify: Vec<GrantId>,
 }
@@ -72,8 +71,8 @@ impl EventBatch {
         let mut locked = BTreeMap::new();
         for external_id in named {
             let Some(integration) = integrations::by_external_id(tx, &self.provider, external_id)? else { continue };
-            if let Some(installed_at) = integrations::lock(tx, integration.id)? {
-                locked.insert(external_id, LockedIntegration { integration, installed_at });
+            if integrations::lock(tx, integration.id)?.is_some() {
+                locked.insert(external_id, LockedIntegration { integration });
             }
         }
         Ok(locked)
@@ -103,8 +102,9 @@ impl EventBatch {
         let all = grants::of_integration(tx, locked.integration.id)?;
         match &event.kind {
             EventKind::Uninstalled => {
-                if end_all(tx, locked, &all, before)? {
-                    effects.entries.push((locked.integration.clone(), self.entry("uninstalled", event)));
+                for organization in end_all(tx, locked, &all, before)? {
+                    let entry = self.entry("uninstalled", event);
+                    effects.entries.push((organization, locked.integration.clone(), entry));
                 }
             }
             EventKind::TokensRevoked { grants: names } => {
@@ -113,8 +113,10 @@ impl EventBatch {
                         grants::make_due(tx, grant.id)?;
                         effects.to_verify.push(grant.id);
                     } else if end(tx, grant, before)? {
-                        let entry = self.entry("tokens-revoked", event).grant(&grant.name, &grant.subject);
-                        effects.entries.push((locked.integration.clone(), entry));
+                        for organization in grants::organizations_of(tx, grant)? {
+                            let entry = self.entry("tokens-revoked", event).grant(&grant.name, &grant.subject);
+                            effects.entries.push((organization, locked.integration.clone(), entry));
+                        }
                     }
                 }
             }
@@ -135,42 +137,57 @@ impl EventBatch {
         if event.id.is_empty() { entry } else { entry.detail("event", event.id.as_str()) }
     }
 
-    /// All organizations that have an integration share the account. Each reads its own log.
-    fn audit(&self, tx: &mut Tx<'_>, entries: Vec<(Integration, Entry)>) -> StoreResult<()> {
-        for (integration, entry) in entries {
+    /// Each organization reads of what was its own, or lent to it.
+    fn audit(&self, tx: &mut Tx<'_>, entries: Vec<(OrganizationId, Integration, Entry)>) -> StoreResult<()> {
+        for (organization, integration, entry) in entries {
             let entry = entry.integration(&integration).plugin_digest(&self.digest);
-            for organization in organization_integrations::organizations_of(tx, integration.id)? {
-                tx.audit(&entry.clone().organization(organization))?;
-            }
+            tx.audit(&entry.organization(organization))?;
         }
         Ok(())
     }
 }
 
-/// Ends all grants of an integration that were installed before. Returns whether that has ended
-/// something.
-fn end_all(tx: &mut Tx<'_>, locked: &LockedIntegration, all: &[Grant], before: OffsetDateTime) -> StoreResult<bool> {
-    if all.is_empty() {
-        return end_without_grants(tx, locked, before);
-    }
-    let mut has_ended_one = false;
+/// Ends all grants of an integration that were installed before, whoever has brought them. Returns
+/// the organizations for which that has ended something.
+fn end_all(
+    tx: &mut Tx<'_>,
+    locked: &LockedIntegration,
+    all: &[Grant],
+    before: OffsetDateTime,
+) -> StoreResult<BTreeSet<OrganizationId>> {
+    let mut concerned = BTreeSet::new();
+    let mut with_grants = BTreeSet::new();
     for grant in all {
+        let lent_to = grants::organizations_of(tx, grant)?;
+        with_grants.extend(lent_to.iter().copied());
         if end(tx, grant, before)? {
-            has_ended_one = true;
+            concerned.extend(lent_to);
         }
     }
-    Ok(has_ended_one)
+    for organization in organization_integrations::organizations_of(tx, locked.integration.id)? {
+        if !with_grants.contains(&organization) && end_without_grants(tx, organization, locked, before)? {
+            concerned.insert(organization);
+        }
+    }
+    Ok(concerned)
 }
 
-fn end_without_grants(tx: &mut Tx<'_>, locked: &LockedIntegration, before: OffsetDateTime) -> StoreResult<bool> {
-    if locked.installed_at >= before {
+fn end_without_grants(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    locked: &LockedIntegration,
+    before: OffsetDateTime,
+) -> StoreResult<bool> {
+    let id = locked.integration.id;
+    let installed_at = organization_integrations::installed_at(tx, organization, id)?;
+    if installed_at.is_none_or(|installed_at| installed_at >= before) {
         return Ok(false);
     }
-    integrations::require_reauthentication(tx, locked.integration.id)
+    organization_integrations::require_reauthentication(tx, organization, id)
 }
 
 /// Ends a grant that was installed before. The identity it acts for is marked as well, and so is
-/// the integration if it is its first. Returns whether it was active.
+/// the integration for those whose first it is. Returns whether it was active.
 fn end(tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTime) -> StoreResult<bool> {
     if !was_installed(grant, before) {
         return Ok(false);

@@ -67,7 +67,9 @@ impl EventHandler {
             Ok(response) => response,
             Err(error) => {
                 let plugin = &provider.plugin().name;
-                tracing::warn!(provider.id = id, plugin.name = plugin, plugin.reason = error.reason(), %error, "an event failed");
+                if let Some(unlogged) = provider.log_inbound_failure() {
+                    tracing::warn!(provider.id = id, plugin.name = plugin, plugin.reason = error.reason(), unlogged, %error, "an event failed");
+                }
                 return Ok(EventOutcome::Failed);
             }
         };

@@ -11,8 +11,8 @@ use jackfield_loader::Plugins;
 use jackfield_store::{
     Store, StoreResult, Tx,
     audit::{Action, Actor, Entry},
-    grants::Grant,
-    integrations, organization_integrations,
+    grants::{self, Grant},
+    integrations,
     refreshes::{self, Failure, Lease, NEVER},
     renewal,
 };
@@ -133,9 +133,9 @@ impl FailureRecorder {
     }
 }
 
-/// One entry for each organization that has the integration: each reads its own.
+/// One entry for each organization that is lent the grant: each reads its own.
 fn audit(tx: &mut Tx<'_>, grant: &Grant, reason: &str, digest: Option<&str>) -> StoreResult<()> {
-    for organization in organization_integrations::organizations_of(tx, grant.integration)? {
+    for organization in grants::organizations_of(tx, grant)? {
         let mut entry = Entry::new(Action::RefreshFailure, Actor::host())
             .organization(organization)
             .integration_id(grant.integration)

@@ -9,9 +9,10 @@ use jackfield_config::clock::Clock;
 use jackfield_loader::{self as plugins, OAuth2, Plugins, Provider, Refreshed, State};
 use jackfield_oauth2::{AuthorizationServer, Issuers, Parameters, TokenError, request_token, truncated};
 use jackfield_store::{
-    Store, StoreResult,
-    grants::{Grant, Tokens},
-    integrations::{self, Integration},
+    Store, StoreResult, Tx,
+    grants::{self, Grant, Tokens},
+    integrations::Integration,
+    organization_integrations,
 };
 
 /// Asks providers for new tokens. Cheap to clone.
@@ -58,12 +59,12 @@ impl TokenRequester {
         integration: &Integration,
         tokens: &Tokens,
     ) -> StoreResult<ProviderAnswer> {
-        let id = integration.id;
-        let metadata = self.store.read(move |tx| Ok(integrations::metadata(tx, id))).await?;
+        let asked = grant.clone();
+        let metadata = self.store.read(move |tx| Ok(metadata_of(tx, &asked))).await?;
         // The token endpoint does not need metadata: if they do not open, only the plugin lacks
         // them.
         let metadata = metadata.inspect_err(|error| tracing::warn!(grant.id = %grant.id, %error, "no metadata"));
-        let metadata = metadata.ok().flatten().unwrap_or_default();
+        let metadata = metadata.unwrap_or_default();
         let id = &integration.provider;
         let Some(provider) = self.plugins.find_configured(id) else {
             let words = format!("the provider `{id}` is not loaded or not configured");
@@ -100,6 +101,18 @@ impl TokenRequester {
             Err(error) => RefreshOutcome::of_error(&error),
         }
     }
+}
+
+/// What the setup has stored that brought a grant. Of a grant of the account, the first there is of
+/// the organizations that are lent it.
+fn metadata_of(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<State> {
+    for organization in grants::organizations_of(tx, grant)? {
+        let found = organization_integrations::metadata(tx, organization, grant.integration)?;
+        if let Some(metadata) = found.filter(|metadata| !metadata.is_empty()) {
+            return Ok(metadata);
+        }
+    }
+    Ok(State::new())
 }
 
 /// RFC 6749 section 6. The scope is left out: then it is the one that was granted.

@@ -1,6 +1,8 @@
 //! The setup of an integration: start, steps, end.
 
 mod dialog_page;
+mod leaving_page;
+mod plugin_html;
 mod redirect_page;
 pub(super) mod start;
 mod step_page;
@@ -10,6 +12,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
+pub(in crate::web) use leaving_page::link as leaving;
 use serde::Deserialize;
 pub(in crate::web) use start::{start, start_by_post};
 use step_request::StepRequest;
@@ -55,9 +58,14 @@ pub(in crate::web) async fn visit(
     let is_post = request.method == "POST";
     let request = SetupRequest { session, user, provider, server, request };
     Ok(match app.setups.visit(request).await? {
-        Outcome::Show { page, progress } => step_page::page(page, progress, &offered),
+        Outcome::Show { page, progress } => step_page::page(page, progress, &offered).await,
         Outcome::RedirectToPage(url) => private(see_other(&url), ""),
         Outcome::Redirect(url) => redirect_to(url, is_post, &offered, &app.url_prefix.origin()),
+        Outcome::Leave { url, organization } => {
+            let mut response = leaving_page::of_step(&url, &offered, &organization)?;
+            response.extensions_mut().insert(RedirectTarget(url));
+            response
+        }
         Outcome::Ended(result) => dialog_page::ended(&result, &app.url_prefix.origin(), reference),
         Outcome::Foreign(result) => dialog_page::page(&result, &app.url_prefix.origin(), reference.as_deref()),
         Outcome::Refused(refusal) => refused(refusal, reference),

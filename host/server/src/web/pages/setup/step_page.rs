@@ -1,12 +1,8 @@
 //! The page of a step: a form in the host's look, or the plugin's own HTML, which can only be read
-//! and posted.
+//! and posted. A line above says which plugin asks.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::LazyLock,
-};
+use std::sync::Arc;
 
-use ammonia::Builder;
 use askama::Template;
 use axum::{
     http::{HeaderValue, header},
@@ -14,6 +10,7 @@ use axum::{
 };
 use url::Url;
 
+use super::plugin_html::{self, Links};
 use crate::web::{
     headers::private,
     html::html,
@@ -29,6 +26,8 @@ use jackfield_services::setup::{Page, Progress, STEP_FIELD};
 #[template(path = "step.html")]
 struct StepPage {
     progress: Progress,
+    /// Name of the plugin that asks; `None` if the operator has declared the provider.
+    plugin: Option<String>,
     body: Body,
 }
 
@@ -41,10 +40,13 @@ enum Body {
 }
 
 /// Shows the page of the current step.
-pub(super) fn page(page: Page, progress: Progress, provider: &Provider) -> Response {
+pub(super) async fn page(page: Page, progress: Progress, provider: &Arc<Provider>) -> Response {
     let waits = matches!(page, Page::Wait(_));
     let body = match page {
-        Page::Html(html) | Page::Wait(html) => Body::Html(clean(&html)),
+        Page::Html(html) | Page::Wait(html) => {
+            let links = Links { provider: provider.clone(), named_hosts: progress.named_hosts.clone() };
+            Body::Html(plugin_html::clean(html, links).await)
+        }
         Page::Form(form) => Body::Form {
             fields: form_fields::views(&form.fields, &form.values, &form.errors),
             has_errors: !form.errors.is_empty(),
@@ -52,7 +54,8 @@ pub(super) fn page(page: Page, progress: Progress, provider: &Provider) -> Respo
             submit: form.submit,
         },
     };
-    let mut response = private(html(&StepPage { progress, body }), &policy(provider));
+    let plugin = (!provider.is_declared()).then(|| provider.plugin().name.clone());
+    let mut response = private(html(&StepPage { progress, plugin, body }), &policy(provider));
     // Without a referrer browsers also leave out the origin of a posted form. Over plain http
     // nothing else shows that the form is ours.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
@@ -80,87 +83,4 @@ pub(super) fn form_origins(provider: &Provider) -> impl Iterator<Item = String> 
         StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => None,
     });
     endpoints.map(|url| url.origin().ascii_serialization())
-}
-
-/// What a plugin's HTML may contain besides text: forms that post to this page, and nothing that
-/// styles, runs or fetches.
-static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
-    let mut builder = Builder::default();
-    builder
-        .add_tags([
-            "form", "label", "input", "button", "select", "option", "optgroup", "textarea", "fieldset", "legend",
-        ])
-        .rm_tags(["img", "map", "area"])
-        .add_tag_attributes("form", ["method", "novalidate"])
-        .add_tag_attributes("label", ["for"])
-        .add_tag_attributes("input", INPUT)
-        .add_tag_attributes("select", ["name", "required", "multiple", "autofocus"])
-        .add_tag_attributes("option", ["value", "selected", "disabled"])
-        .add_tag_attributes("optgroup", ["label"])
-        .add_tag_attributes("textarea", ["name", "required", "rows", "cols", "placeholder", "maxlength"])
-        .add_tag_attributes("button", ["type", "name", "value", "disabled"])
-        .add_generic_attributes(["id", "aria-label", "aria-describedby", "aria-invalid"])
-        .url_schemes(HashSet::from(["https", "http", "mailto"]))
-        .set_tag_attribute_values(HashMap::from([("a", HashMap::from([("target", "_blank")]))]))
-        .link_rel(Some("noopener noreferrer"));
-    builder
-});
-
-const INPUT: [&str; 14] = [
-    "type",
-    "name",
-    "value",
-    "required",
-    "checked",
-    "placeholder",
-    "min",
-    "max",
-    "step",
-    "minlength",
-    "maxlength",
-    "pattern",
-    "autocomplete",
-    "autofocus",
-];
-
-/// Balanced, so that it cannot end the page around it, and without script, style and handlers.
-fn clean(html: &str) -> String {
-    CLEANER.clean(html).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plugins_form_stays_as_it_is() {
-        let form = r#"<form method="POST"><p><label for="n">Name</label> <input id="n" name="name" required=""></p><button type="submit">Go</button></form>"#;
-        assert_eq!(clean(form), form);
-    }
-
-    #[test]
-    fn nothing_that_runs_styles_fetches_or_breaks_out_is_left() {
-        let cases = [
-            ("<script>alert(1)</script><p>a</p>", "<p>a</p>"),
-            (
-                "<style>body{display:none}</style><p style=\"color:red\" class=\"primary\" onclick=\"x()\">a</p>",
-                "<p>a</p>",
-            ),
-            ("<img src=\"https://evil.example/x.png\" onerror=\"x()\">a", "a"),
-            ("<iframe src=\"https://evil.example\"></iframe><object></object>a", "a"),
-            ("</div></main><h1>Log in</h1>", "<h1>Log in</h1>"),
-            (
-                "<form action=\"https://evil.example\"><button formaction=\"https://evil.example\">a</button></form>",
-                "<form><button>a</button></form>",
-            ),
-            (
-                "<meta http-equiv=\"refresh\" content=\"0;url=https://evil.example\"><base href=\"https://evil.example\">a",
-                "a",
-            ),
-        ];
-        for (given, left) in cases {
-            assert_eq!(clean(given), left, "{given}");
-        }
-        assert!(!clean("<a href=\"javascript:alert(1)\">a</a>").contains("href"));
-    }
 }

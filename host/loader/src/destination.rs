@@ -1,0 +1,50 @@
+//! Where a plugin may send a person's browser.
+
+use jackfield_plugin_abi::envelope::{OAuth2, StepKind};
+use url::Url;
+
+use crate::provider::Provider;
+
+/// Where a redirect or a link of a plugin leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To a host that the plugin declares, or that its person has named: the browser follows.
+    Declared,
+    /// To another host. The person is told where it leads, and decides.
+    Elsewhere,
+    /// To a host that the operator does not grant: nobody is sent there.
+    NotGranted,
+}
+
+impl Provider {
+    /// Where a redirect or a link of its plugin leads. Its authorization endpoints are declared, as
+    /// are the hosts that a person has named if people may name any.
+    #[must_use]
+    pub fn destination(&self, url: &Url, named_hosts: &[String]) -> Destination {
+        let outbound = self.outbound(named_hosts);
+        match outbound.allowed_hosts() {
+            Some(hosts) if !hosts.grants(url) => Destination::NotGranted,
+            Some(hosts) if !hosts.allows(url) && !self.is_authorization_endpoint(url) => Destination::Elsewhere,
+            _ => Destination::Declared,
+        }
+    }
+
+    /// The same for an authorization endpoint that the host has from a description or an issuer,
+    /// and not from the plugin's answer.
+    #[must_use]
+    pub fn authorization_destination(&self, url: &Url) -> Destination {
+        match self.destination(url, &[]) {
+            Destination::NotGranted => Destination::NotGranted,
+            Destination::Declared | Destination::Elsewhere => Destination::Declared,
+        }
+    }
+
+    fn is_authorization_endpoint(&self, url: &Url) -> bool {
+        let is_origin_of =
+            |oauth2: &OAuth2| Url::parse(&oauth2.authorize_url).is_ok_and(|endpoint| endpoint.origin() == url.origin());
+        self.steps().iter().any(|step| match &step.kind {
+            StepKind::OAuth2(oauth2) => is_origin_of(oauth2),
+            StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => false,
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! Answers before the host can serve: what it waits for.
+
+use std::{io, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use jackfield_loader::LoadProgress;
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::web::file_names;
+
+/// Longest wait for connections that are open when the host is ready.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A server on the host's address until the host can serve.
+pub(super) struct EarlyServer {
+    listener: std::net::TcpListener,
+    stopping: CancellationToken,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl EarlyServer {
+    /// Serves on a bound address.
+    pub(super) fn start(listener: TcpListener, progress: LoadProgress) -> io::Result<Self> {
+        let listener = listener.into_std()?;
+        let own = TcpListener::from_std(listener.try_clone()?)?;
+        let router = Router::new()
+            .route("/healthz", get(|| async { "ok" }))
+            .route("/readyz", get(not_ready))
+            .fallback(unavailable)
+            .with_state(progress);
+        let stopping = CancellationToken::new();
+        let server = axum::serve(own, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
+        let server = tokio::spawn(async move { server.await });
+        Ok(Self { listener, stopping, server })
+    }
+
+    /// Ends, and gives the address back.
+    pub(super) async fn stop(mut self) -> io::Result<TcpListener> {
+        self.stopping.cancel();
+        if timeout(GRACE, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+        TcpListener::from_std(self.listener)
+    }
+}
+
+async fn not_ready(State(progress): State<LoadProgress>) -> Response {
+    let starting = file_names(&progress.starting());
+    let said = if starting.is_empty() { "starting".to_owned() } else { format!("starting; not ready yet: {starting}") };
+    (StatusCode::SERVICE_UNAVAILABLE, closing(), said).into_response()
+}
+
+async fn unavailable() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, closing(), "Jackfield is starting. Try again in a moment.").into_response()
+}
+
+/// The next request is for the host itself.
+const fn closing() -> [(header::HeaderName, &'static str); 2] {
+    [(header::CONNECTION, "close"), (header::RETRY_AFTER, "1")]
+}
