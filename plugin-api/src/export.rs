@@ -53,6 +53,13 @@ macro_rules! export_providers {
             pub static JACKFIELD_PLUGIN_MANIFEST: $crate::__private::Manifest =
                 $crate::__private::Manifest::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
+            const __JACKFIELD_IDS: &[&str] = &[$(<$provider as $crate::Provider>::ID),+];
+
+            #[allow(unsafe_code, reason = "a symbol has to be exported by its name")]
+            #[unsafe(no_mangle)]
+            pub static JACKFIELD_PLUGIN_PROVIDERS: [u8; $crate::__private::provider_ids_length(__JACKFIELD_IDS)] =
+                $crate::__private::provider_ids(__JACKFIELD_IDS);
+
             #[allow(unsafe_code, non_upper_case_globals, reason = "the name that a host looks for")]
             #[unsafe(no_mangle)]
             pub static _1as_0lib_1header_0root_bmodule_bloader: $crate::__private::LibHeader =

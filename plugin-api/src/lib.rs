@@ -36,7 +36,7 @@ pub use step::{Step, value};
 #[doc(hidden)]
 pub mod __private {
     pub use jackfield_plugin_abi::{
-        manifest::Manifest,
+        manifest::{Manifest, provider_ids, provider_ids_length},
         root::{Exported, LibHeader, header},
     };
 

@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context, Result};
 use jackfield_author::check::{CheckOptions, check};
 use jackfield_config as config;
-use jackfield_loader::{Plugins, Request, State, worker};
+use jackfield_loader::{Plugins, ProviderOwners, Request, State, worker};
 use jackfield_outbound::Outbound;
 use jackfield_test_support::{
     host::{Host, HostBuilder, Program, built_library},
@@ -80,7 +80,8 @@ fn configuration(folder: &Path, isolation: &str, count: usize) -> Result<config:
 
 async fn loaded(folder: &Path, isolation: &str, count: usize) -> Result<Plugins> {
     let settings = configuration(folder, isolation, count)?;
-    let (plugins, mistakes) = Plugins::load(&settings, &Outbound::new(&settings.http)?).await;
+    let (plugins, mistakes) =
+        Plugins::load(&settings, &ProviderOwners::default(), &Outbound::new(&settings.http)?).await;
     anyhow::ensure!(mistakes.is_empty(), "{mistakes:?}");
     Ok(plugins)
 }

@@ -1,6 +1,6 @@
 //! `[plugins]`: where the libraries are, how they run and what one of them may use.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use jackfield_plugin_abi::host_pattern::{HostPattern, HostPatternError};
 use toml::de::DeTable;
@@ -39,8 +39,14 @@ pub struct PluginSettings {
     pub deadline: Duration,
     /// Largest address space of its worker, in MiB.
     pub memory: u64,
+    /// Most workers of it that run at a time. Each answers one call at a time.
+    pub workers: NonZeroUsize,
     /// The only hosts it may contact, of those it declares; `None`: all of them.
     pub hosts: Option<Vec<HostPattern>>,
+    /// The ids of the providers that it may have; `None`: those that nobody else has.
+    pub providers: Option<Vec<String>>,
+    /// Types of identities of other plugins that it may bring.
+    pub identities: Vec<String>,
 }
 
 /// Where a plugin's code runs.
@@ -77,7 +83,10 @@ struct PluginOverrides {
     isolation: Option<Isolation>,
     deadline: Option<Duration>,
     memory: Option<u64>,
+    workers: Option<NonZeroUsize>,
     hosts: Option<Vec<HostPattern>>,
+    providers: Option<Vec<String>>,
+    identities: Vec<String>,
 }
 
 /// In MiB. The worker also maps the host's own binary.
@@ -87,6 +96,8 @@ const LARGEST_MEMORY: u64 = 1 << 20;
 const LATEST: u64 = 253_402_300_799;
 /// In seconds.
 const LONGEST_DEADLINE: u64 = 60;
+/// More than there are cores helps only where steps wait without a request to the host.
+const MOST_WORKERS: u64 = 64;
 
 impl Plugins {
     pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
@@ -126,6 +137,15 @@ impl Plugins {
         self.overrides.clear();
     }
 
+    /// The entry of whose plugin the operator has said that it has a provider.
+    #[must_use]
+    pub fn entry_of_provider(&self, id: &str) -> Option<&str> {
+        let names = |overrides: &PluginOverrides| {
+            overrides.providers.as_ref().is_some_and(|ids| ids.iter().any(|named| named == id))
+        };
+        self.overrides.iter().find(|(_, overrides)| names(overrides)).map(|(entry, _)| entry.as_str())
+    }
+
     /// The entries that have a table of their own, each with its line.
     pub fn tables(&self) -> impl Iterator<Item = (&str, usize)> {
         self.overrides.iter().map(|(entry, overrides)| (entry.as_str(), overrides.line))
@@ -134,7 +154,15 @@ impl Plugins {
 
 impl Default for PluginSettings {
     fn default() -> Self {
-        Self { isolation: Isolation::Process, deadline: Duration::from_secs(10), memory: 512, hosts: None }
+        Self {
+            isolation: Isolation::Process,
+            deadline: Duration::from_secs(10),
+            memory: 512,
+            workers: NonZeroUsize::MIN,
+            hosts: None,
+            providers: None,
+            identities: Vec::new(),
+        }
     }
 }
 
@@ -156,7 +184,11 @@ fn choice<T: Copy>(section: &mut TableReader<'_>, key: &'static str, choices: &[
 impl PluginOverrides {
     fn read_table(value: &ConfigValue<'_>) -> Self {
         let mut table = TableReader::of(value);
-        let overrides = Self::read(&mut table, value.line());
+        let overrides = Self {
+            providers: table.take("providers").and_then(|value| names(&value)),
+            identities: table.take("identities").and_then(|value| names(&value)).unwrap_or_default(),
+            ..Self::read(&mut table, value.line())
+        };
         table.finish();
         overrides
     }
@@ -169,7 +201,9 @@ impl PluginOverrides {
             isolation: choice(table, "isolation", &isolations),
             deadline: seconds.map(Duration::from_secs),
             memory: table.take("memory").and_then(|value| value.number(SMALLEST_MEMORY, LARGEST_MEMORY)),
+            workers: table.take("workers").and_then(|value| workers(&value)),
             hosts: table.take("hosts").and_then(|value| hosts(&value)),
+            ..Self::default()
         }
     }
 
@@ -178,9 +212,21 @@ impl PluginOverrides {
             isolation: self.isolation.unwrap_or(defaults.isolation),
             deadline: self.deadline.unwrap_or(defaults.deadline),
             memory: self.memory.unwrap_or(defaults.memory),
+            workers: self.workers.unwrap_or(defaults.workers),
             hosts: self.hosts.clone().or_else(|| defaults.hosts.clone()),
+            providers: self.providers.clone(),
+            identities: self.identities.clone(),
         }
     }
+}
+
+fn workers(value: &ConfigValue<'_>) -> Option<NonZeroUsize> {
+    let number = value.number(1, MOST_WORKERS)?;
+    usize::try_from(number).ok().and_then(NonZeroUsize::new)
+}
+
+fn names(value: &ConfigValue<'_>) -> Option<Vec<String>> {
+    Some(value.texts()?.into_iter().map(|(name, _)| name).collect())
 }
 
 /// A list with a mistake in it narrows to what is left, so it never allows more than was written.

@@ -39,6 +39,8 @@ pub struct Provider {
     outbound: Outbound,
     fingerprint: String,
     inbound_failures: Arc<TokenBucket>,
+    /// Types of other plugins' identities that the operator lets it bring.
+    identity_types: Vec<String>,
 }
 
 /// Most failures of inbound requests of one provider that are logged in a row, and how long the
@@ -64,7 +66,20 @@ impl Provider {
             description: Arc::new(description),
             outbound,
             inbound_failures: Arc::new(TokenBucket::new(INBOUND_BURST, INBOUND_INTERVAL)),
+            identity_types: Vec::new(),
         }
+    }
+
+    /// The same with types of other plugins' identities that the operator lets it bring.
+    pub(crate) fn with_identity_types(self, identity_types: Vec<String>) -> Self {
+        Self { identity_types, ..self }
+    }
+
+    /// Whether the operator lets it bring identities of this type, even if they are another
+    /// plugin's.
+    #[must_use]
+    pub fn may_identify(&self, identity_type: &str) -> bool {
+        self.identity_types.iter().any(|allowed| allowed == identity_type)
     }
 
     /// The same provider for work that may cost only so many requests and so much time.

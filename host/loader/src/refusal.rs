@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use jackfield_config::{Diagnostic, ListedPlugin, Settings};
 
+use crate::dispute::Dispute;
 use crate::elf_fault::ElfFault;
 
 /// Why a plugin is refused: what was found, and what was wanted. [`Refusal::help`] says what to do.
@@ -257,6 +258,24 @@ pub enum Refusal {
         /// What it declares.
         host: String,
     },
+    /// A provider that belongs to another plugin.
+    #[error("{}: {dispute}", .file.display())]
+    NotItsProvider {
+        /// The file.
+        file: PathBuf,
+        /// Whose it is.
+        dispute: Dispute,
+    },
+    /// A library whose code names other providers than its data.
+    #[error("{}: lists the providers {}, and its data say {}", .file.display(), .found.join(", "), .wanted.join(", "))]
+    OtherProviders {
+        /// The file.
+        file: PathBuf,
+        /// What its code says.
+        found: Vec<String>,
+        /// What its data say.
+        wanted: Vec<String>,
+    },
     /// A plugin whose start takes too long, as with many slow providers.
     #[error("{entry}: not ready after {} s: its library was not opened, or its providers were not made by then", .deadline.as_secs())]
     NotInTime {
@@ -264,16 +283,6 @@ pub enum Refusal {
         entry: String,
         /// The longest time that a start may take.
         deadline: Duration,
-    },
-    /// Two providers with one id.
-    #[error("two providers with the id `{id}`: {} and {}", .first.display(), .second.display())]
-    DuplicateId {
-        /// The id.
-        id: String,
-        /// The library that came first.
-        first: PathBuf,
-        /// The library that came second.
-        second: PathBuf,
     },
 }
 
@@ -332,12 +341,20 @@ impl Refusal {
                  [plugins] sandbox = \"best-effort\""
             }
             Self::NoWorker { .. } => "let the host's user start processes, and mount /proc where the host runs",
-            Self::Failed { .. } | Self::BadHost { .. } => "report this to the plugin's author",
+            Self::Failed { .. } | Self::BadHost { .. } | Self::OtherProviders { .. } => {
+                "report this to the plugin's author"
+            }
             Self::BadId { .. } => "ids are 1 to 64 of a-z, 0-9, - and _, and not a section of the configuration file",
+            Self::NotItsProvider { dispute, .. } => return dispute.help(),
             Self::NotInTime { .. } => "report this to the plugin's author, or raise its deadline under [plugins]",
-            Self::DuplicateId { .. } => "list only one of the two",
         };
         text.to_owned()
+    }
+
+    /// A plugin that did not say which providers it has.
+    pub(crate) fn providers_not_listed(file: &Path, error: &impl ToString) -> Self {
+        let during = "listing its providers".to_owned();
+        Self::Failed { file: file.to_owned(), during, found: error.to_string() }
     }
 
     /// As a diagnostic of the entry that lists the plugin, or of the table that declares it.

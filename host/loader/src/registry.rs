@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use jackfield_config::{Diagnostic, Diagnostics, OnFailure, ProviderOptions, Settings};
+use jackfield_config::{Diagnostic, Diagnostics, OnFailure, PluginSettings, ProviderOptions, Settings};
 use jackfield_outbound::Outbound;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use crate::{
     library::LibraryFile,
     loading::{LoadProgress, Loaded, Loading, NotReady, READY_AFTER, StartingPlugin, WITHOUT_LIMIT, load, provider_of},
     provider::Provider,
+    provider_owner::{ProviderOwner, ProviderOwners},
     refusal::Refusal,
     runtime::{LaunchSpec, Plugin, PluginState, PluginStatus},
 };
@@ -53,9 +54,12 @@ impl Plugins {
     ///
     /// The diagnostics are all that is wrong. What loads is loaded even so; the caller decides
     /// whether that will do.
-    pub async fn load(settings: &Settings, outbound: &Outbound) -> (Self, Vec<Diagnostic>) {
+    ///
+    /// `owners` says to which plugin a provider belongs that has been used before: no other gets
+    /// its options and tokens.
+    pub async fn load(settings: &Settings, owners: &ProviderOwners, outbound: &Outbound) -> (Self, Vec<Diagnostic>) {
         let progress = LoadProgress::default();
-        let Loading { loaded, diagnostics, .. } = load(settings, outbound, &[], &progress, WITHOUT_LIMIT).await;
+        let Loading { loaded, diagnostics, .. } = load(settings, owners, outbound, &[], &progress, WITHOUT_LIMIT).await;
         (Self::from(loaded), diagnostics)
     }
 
@@ -64,10 +68,12 @@ impl Plugins {
     /// everybody waits for.
     pub async fn load_ready(
         settings: &Settings,
+        owners: &ProviderOwners,
         outbound: &Outbound,
         progress: &LoadProgress,
     ) -> (Self, Vec<Diagnostic>, Vec<StartingPlugin>) {
-        let Loading { loaded, diagnostics, starting } = load(settings, outbound, &[], progress, READY_AFTER).await;
+        let Loading { loaded, diagnostics, starting } =
+            load(settings, owners, outbound, &[], progress, READY_AFTER).await;
         (Self::from(loaded), diagnostics, starting)
     }
 
@@ -103,7 +109,7 @@ impl Plugins {
         let plugin = Arc::new(Plugin::start(LaunchSpec::library(library)?.with_options(options)).await?);
         let mut providers = Vec::new();
         for described in plugin.providers() {
-            providers.push(Arc::new(provider_of(&plugin, described, None, outbound)?));
+            providers.push(Arc::new(provider_of(&plugin, described, &PluginSettings::default(), outbound)?));
         }
         Ok(Self::from(Loaded { plugins: vec![plugin], providers, ..Loaded::default() }))
     }
@@ -123,12 +129,13 @@ impl Plugins {
     pub async fn reload(
         &self,
         settings: &Settings,
+        owners: &ProviderOwners,
         outbound: &Outbound,
     ) -> Result<(Changes, Vec<Diagnostic>, Vec<StartingPlugin>), Diagnostics> {
         let before = self.loaded();
         let progress = LoadProgress::default();
         let Loading { loaded: mut after, diagnostics, mut starting } =
-            load(settings, outbound, &before.plugins, &progress, READY_AFTER).await;
+            load(settings, owners, outbound, &before.plugins, &progress, READY_AFTER).await;
         if !diagnostics.is_empty() && settings.plugins.on_failure == OnFailure::Stop {
             return Err(diagnostics.into());
         }
@@ -162,6 +169,13 @@ impl Plugins {
     #[must_use]
     pub fn find(&self, id: &str) -> Option<Arc<Provider>> {
         self.loaded().providers.iter().find(|provider| provider.id() == id).cloned()
+    }
+
+    /// The plugin of each loaded provider.
+    #[must_use]
+    pub fn owners(&self) -> ProviderOwners {
+        let owner = |provider: &Arc<Provider>| (provider.id().to_owned(), ProviderOwner::of(provider.plugin()));
+        self.loaded().providers.iter().map(owner).collect()
     }
 
     /// The digest of the library of a loaded provider, in hex.

@@ -5,6 +5,7 @@
 //! these need not know the database.
 
 pub mod accounts;
+pub mod adoption;
 pub mod audit;
 pub mod database;
 mod detached;
@@ -14,6 +15,7 @@ pub mod keys;
 pub mod log_ins;
 pub mod open;
 mod provider_calls;
+mod provider_owners;
 pub mod proxy;
 pub mod reload;
 pub mod removals;

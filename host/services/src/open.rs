@@ -1,6 +1,7 @@
 //! Opens what an operator configured: the database with the secret key that belongs to it, and the
 //! plugins.
 
+use crate::provider_owners::owners_in_use;
 use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, Settings};
 use jackfield_loader::{LoadProgress, Plugins, StartingPlugin};
 use jackfield_outbound::{Outbound, OutboundError};
@@ -45,7 +46,7 @@ pub struct LoadedPlugins {
 /// When the HTTP client cannot be built. What is wrong with a plugin is in the answer.
 pub async fn load_plugins(settings: &Settings) -> Result<LoadedPlugins, OpenError> {
     let outbound = Outbound::new(&settings.http)?;
-    let (plugins, refused) = Plugins::load(settings, &outbound).await;
+    let (plugins, refused) = Plugins::load(settings, &owners_in_use(settings).await, &outbound).await;
     Ok(LoadedPlugins { plugins, refused, outbound, starting: Vec::new() })
 }
 
@@ -56,7 +57,8 @@ pub async fn load_plugins(settings: &Settings) -> Result<LoadedPlugins, OpenErro
 /// As [`load_plugins`].
 pub async fn load_ready_plugins(settings: &Settings, progress: &LoadProgress) -> Result<LoadedPlugins, OpenError> {
     let outbound = Outbound::new(&settings.http)?;
-    let (plugins, refused, starting) = Plugins::load_ready(settings, &outbound, progress).await;
+    let (plugins, refused, starting) =
+        Plugins::load_ready(settings, &owners_in_use(settings).await, &outbound, progress).await;
     Ok(LoadedPlugins { plugins, refused, outbound, starting })
 }
 

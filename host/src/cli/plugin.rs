@@ -14,7 +14,10 @@ use jackfield_author::new_plugin::{Kind, make};
 use jackfield_config::Diagnostics;
 use jackfield_loader::{LibraryFile, write_lock};
 use jackfield_server::control::{Control, ControlError};
-use jackfield_services::open::{LoadedPlugins, load_plugins};
+use jackfield_services::{
+    adoption::{Adopted, adopt},
+    open::{LoadedPlugins, load_plugins},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -48,6 +51,14 @@ pub(super) enum Command {
     /// Accept the listed plugins as they are now. From then on a host loads exactly these
     /// libraries.
     Lock,
+    /// Give a provider to another plugin, with the stored tokens of its integrations. The host
+    /// refuses a plugin that has a provider whose integrations another plugin has made.
+    Adopt {
+        /// Id of the provider.
+        provider: String,
+        /// Entry of default-integrations: the plugin that is to have it.
+        entry: String,
+    },
     /// Print the SHA-256 of a library.
     Digest {
         /// The library.
@@ -71,6 +82,7 @@ pub(super) async fn run(command: Command, file: &Path) -> anyhow::Result<()> {
         #[cfg(feature = "author")]
         Command::Check { paths, questions } => check::check_libraries(&paths, questions.into(), file).await,
         Command::Lock => print_accepted(file),
+        Command::Adopt { provider, entry } => print_adopted(file, &provider, &entry).await,
         Command::Digest { path } => {
             line!("{}  {}", LibraryFile::digest_of(&path).map_err(with_help)?, path.display());
             Ok(())
@@ -89,6 +101,18 @@ fn print_accepted(file: &Path) -> anyhow::Result<()> {
         print_info(info);
     }
     line!("wrote {}", accepted.file.display());
+    Ok(())
+}
+
+async fn print_adopted(file: &Path, provider: &str, entry: &str) -> anyhow::Result<()> {
+    let settings = jackfield_config::load_lenient(file)?.0;
+    let Adopted { before, after, file } = adopt(&settings, provider, entry).await?;
+    match before {
+        Some(before) if before == after => line!("`{provider}` belongs to {after} already"),
+        Some(before) => line!("`{provider}` belonged to {before}, and belongs to {after} now: {}", file.display()),
+        None => line!("`{provider}` belongs to {after} now: {}", file.display()),
+    }
+    line!("start the host, or run `jackfield reload`");
     Ok(())
 }
 

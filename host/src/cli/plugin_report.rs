@@ -11,13 +11,12 @@ pub(super) fn print_status(status: &PluginStatus) {
         PluginState::Starting => "starting",
         PluginState::NotLoaded => "not loaded",
     };
-    let pid = status.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
     if matches!(status.state, PluginState::Starting | PluginState::NotLoaded) {
         line!("{}: {state}", status.entry);
         status.last_error.iter().for_each(|error| line!("  error   {error}"));
         return;
     }
-    line!("{}: {state}, {}{pid}", status.entry, status.isolation);
+    line!("{}: {state}, {}{}", status.entry, status.isolation, workers(status));
     print_info(&status.info);
     match &status.sandbox {
         Some(sandbox) => print_sandbox(sandbox),
@@ -37,6 +36,15 @@ pub(super) fn print_status(status: &PluginStatus) {
         };
         line!("  {} ({}): {is_offered}", provider.id, provider.name);
         line!("    hosts {}", provider.hosts);
+    }
+}
+
+fn workers(status: &PluginStatus) -> String {
+    let pids: Vec<String> = status.pids.iter().map(ToString::to_string).collect();
+    match (pids.len(), status.workers) {
+        (0, _) => String::new(),
+        (1, 1) => format!(", pid {}", pids[0]),
+        (running, most) => format!(", {running} of {most} workers, pid {}", pids.join(" ")),
     }
 }
 

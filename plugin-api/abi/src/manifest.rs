@@ -102,6 +102,52 @@ impl Manifest {
     }
 }
 
+/// Name of the exported static with the ids of the library's providers, without the trailing NUL.
+///
+/// Bytes like the manifest's: each id followed by one NUL, and nothing else. With it a host knows
+/// whose options a library is to get before any of it runs. A library without it is asked. 1.1.
+pub const PROVIDERS_SYMBOL: &str = "JACKFIELD_PLUGIN_PROVIDERS";
+
+/// Length in bytes of what [`provider_ids`] makes of these ids.
+#[must_use]
+pub const fn provider_ids_length(ids: &[&str]) -> usize {
+    let (mut length, mut at) = (0, 0);
+    while at < ids.len() {
+        length += ids[at].len() + 1;
+        at += 1;
+    }
+    length
+}
+
+/// The bytes of [`PROVIDERS_SYMBOL`] for these ids.
+///
+/// # Panics
+/// At compile time, if `N` is not [`provider_ids_length`] of them.
+#[must_use]
+pub const fn provider_ids<const N: usize>(ids: &[&str]) -> [u8; N] {
+    assert!(N == provider_ids_length(ids), "another length than that of the ids");
+    let mut bytes = [0; N];
+    let (mut end, mut at) = (0, 0);
+    while at < ids.len() {
+        let id = ids[at].as_bytes();
+        let mut letter = 0;
+        while letter < id.len() {
+            bytes[end] = id[letter];
+            (letter, end) = (letter + 1, end + 1);
+        }
+        (at, end) = (at + 1, end + 1);
+    }
+    bytes
+}
+
+/// The ids in the bytes of [`PROVIDERS_SYMBOL`]. `None` if they are not UTF-8, or the last one is
+/// not followed by a NUL.
+#[must_use]
+pub fn parse_provider_ids(bytes: &[u8]) -> Option<Vec<String>> {
+    let text = std::str::from_utf8(bytes).ok()?.strip_suffix('\0')?;
+    Some(text.split('\0').map(str::to_owned).collect())
+}
+
 const fn padded<const N: usize>(text: &str) -> [u8; N] {
     let bytes = text.as_bytes();
     assert!(bytes.len() <= N, "the package name or version is too long for the plugin manifest");
@@ -140,6 +186,17 @@ mod tests {
         let read = Manifest::parse(&bytes_of(&manifest)).expect("a manifest begins with its magic");
         assert_eq!((read.name().as_str(), read.version().as_str()), ("jackfield-plugin-acme", "1.2.3"));
         assert_eq!((read.abi_major(), read.abi_minor()), (ABI_MAJOR, ABI_MINOR));
+    }
+
+    #[test]
+    fn provider_ids_are_read_back_from_their_bytes() {
+        const IDS: &[&str] = &["acme", "acme-sandbox"];
+        const BYTES: [u8; provider_ids_length(IDS)] = provider_ids(IDS);
+        assert_eq!(&BYTES, b"acme\0acme-sandbox\0");
+        assert_eq!(parse_provider_ids(&BYTES).expect("they are well formed"), IDS);
+        for wrong in [&b""[..], b"acme", b"\xff\0"] {
+            assert_eq!(parse_provider_ids(wrong), None);
+        }
     }
 
     #[test]

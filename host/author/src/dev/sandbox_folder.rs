@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::{cargo_build, dev_file::DevFile, failure::Failure, project::Project, stand_in::StandIn, terminal::print};
 use jackfield_config::{self as config, Diagnostic, Diagnostics};
-use jackfield_loader::{LibraryFile, Plugins, Provider, Step, StepKind};
+use jackfield_loader::{LibraryFile, Plugins, Provider, ProviderOwners, Step, StepKind};
 use jackfield_outbound::Outbound;
 
 /// The folder, which is removed when this is dropped, and the stand-in for the internet.
@@ -94,7 +94,7 @@ impl SandboxFolder {
         fs::write(trial, text).map_err(|error| Failure::Host(error.to_string()))?;
         let settings = config::load(trial).map_err(|diagnostics| self.failure(&diagnostics))?;
         let outbound = Outbound::new(&settings.http).map_err(|error| Failure::Host(error.to_string()))?;
-        let (plugins, diagnostics) = Plugins::load(&settings, &outbound).await;
+        let (plugins, diagnostics) = Plugins::load(&settings, &ProviderOwners::default(), &outbound).await;
         if diagnostics.is_empty() { Ok(plugins) } else { Err(self.failure(&diagnostics.into())) }
     }
 

@@ -12,15 +12,15 @@ use std::{
 
 use jackfield_plugin_abi::{
     ABI_MAJOR,
-    manifest::{MANIFEST_SYMBOL, Manifest},
+    manifest::{MANIFEST_SYMBOL, Manifest, PROVIDERS_SYMBOL, parse_provider_ids},
 };
 use object::{
-    Endianness, FileKind, Object, ObjectSymbol,
-    elf::{EM_AARCH64, EM_RISCV, EM_X86_64, ET_DYN, FileHeader64, PT_LOAD},
-    read::elf::{ElfFile64, FileHeader, ProgramHeader},
+    Endianness, FileKind,
+    elf::{EM_AARCH64, EM_RISCV, EM_X86_64, ET_DYN, FileHeader64},
+    read::elf::{FileHeader, ProgramHeader},
 };
 
-use super::{digest::digest, elf};
+use super::{digest::digest, elf, exported_data::exported_data};
 use crate::{elf_fault::ElfFault, refusal::Refusal};
 
 /// Largest library that is read, in bytes. A plugin with debug information has some 50 MiB.
@@ -83,6 +83,12 @@ impl LibraryFile {
 
     pub(super) const fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The ids of its providers, as its data say; `None` if it was built without them.
+    #[must_use]
+    pub fn provider_ids(&self) -> Option<Vec<String>> {
+        parse_provider_ids(exported_data(&self.bytes, PROVIDERS_SYMBOL)?)
     }
 
     /// SHA-256 of its bytes, in lower-case hex.
@@ -206,18 +212,9 @@ fn check_length(path: &Path, bytes: &[u8], header: &Header) -> Result<(), Refusa
     if wanted > found { Err(Refusal::Truncated { file: path.to_owned(), found, wanted }) } else { Ok(()) }
 }
 
-/// Reads the manifest: plain data in a loadable segment, found by its exported symbol.
+/// Reads the manifest.
 fn manifest(bytes: &[u8]) -> Option<Manifest> {
-    let file = ElfFile64::<Endianness>::parse(bytes).ok()?;
-    let symbol = file.dynamic_symbols().find(|symbol| symbol.name() == Ok(MANIFEST_SYMBOL))?;
-    let endian = file.endian();
-    let segments = file.elf_program_headers();
-    let segment = segments.iter().find(|segment| {
-        segment.p_type(endian) == PT_LOAD
-            && symbol.address().checked_sub(segment.p_vaddr(endian)).is_some_and(|at| at < segment.p_filesz(endian))
-    })?;
-    let offset = symbol.address() - segment.p_vaddr(endian) + segment.p_offset(endian);
-    Manifest::parse(bytes.get(usize::try_from(offset).ok()?..)?)
+    Manifest::parse(exported_data(bytes, MANIFEST_SYMBOL)?)
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ struct Locked {
     /// will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signer: Option<String>,
+    /// The ids of its providers. Absent if its data do not say them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    providers: Option<Vec<String>>,
 }
 
 impl Lock {
@@ -69,7 +72,12 @@ impl Lock {
     /// Accepts a library for an entry.
     pub fn accept(&mut self, entry: &str, file: &LibraryFile) {
         let PluginInfo { digest, abi, version, signer, .. } = PluginInfo::of(file);
-        self.plugins.insert(entry.to_owned(), Locked { digest, abi, version, signer });
+        self.plugins.insert(entry.to_owned(), Locked { digest, abi, version, signer, providers: file.provider_ids() });
+    }
+
+    /// The providers that an accepted library has; `None` if the lock does not say.
+    pub(crate) fn providers(&self, entry: &str) -> Option<Vec<String>> {
+        self.plugins.get(entry).and_then(|locked| locked.providers.clone())
     }
 
     /// Writes the lock beside a configuration file, whole or not at all. Every user may read it,

@@ -7,6 +7,7 @@
 
 mod digest;
 mod elf;
+mod exported_data;
 mod find;
 mod library_file;
 mod location;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use jackfield_config::{Diagnostic, HostPattern, ListedPlugin, Settings};
+use jackfield_config::{Diagnostic, ListedPlugin, PluginSettings, Settings};
 use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::envelope::FaultKind;
 
 use super::{candidates::Candidate, loaded::Loaded, option_diagnostic::option_diagnostic};
 use crate::{
+    dispute::Dispute,
     provider::Provider,
     provider_reach::reach_of,
     refusal::Refusal,
@@ -52,9 +53,16 @@ impl<'a> Assembly<'a> {
 
     /// Uses the new plugin of an entry. If it does not load completely, the one that runs goes on,
     /// and what is wrong with the new one is said.
-    pub(super) fn add(&mut self, Candidate { listed, plugin, running }: Candidate) {
+    pub(super) fn add(&mut self, Candidate { listed, plugin, running, disputes }: Candidate) {
+        let is_complete = |plugin: &Plugin| plugin.is_complete() && disputes.is_empty();
+        if let Ok(plugin) = &plugin {
+            for dispute in &disputes {
+                let (file, dispute) = (plugin.info().file.clone(), dispute.clone());
+                self.refuse(&listed, &Refusal::NotItsProvider { file, dispute });
+            }
+        }
         match (plugin, running) {
-            (Ok(plugin), Some(running)) if !plugin.is_complete() && !Arc::ptr_eq(&plugin, &running) => {
+            (Ok(plugin), Some(running)) if !is_complete(&plugin) && !Arc::ptr_eq(&plugin, &running) => {
                 for provider in plugin.providers() {
                     if let Err(error) = &provider.description {
                         self.report_not_created(&listed, &plugin, provider, error);
@@ -81,15 +89,16 @@ impl<'a> Assembly<'a> {
 
     fn add_provider(&mut self, listed: &ListedPlugin, plugin: &Arc<Plugin>, described: &DescribedProvider) {
         let id = &described.named.id;
+        // Only where a running plugin goes on in the place of a refused one.
         if let Some(first) = self.loaded.providers.iter().find(|provider| provider.id() == id) {
-            let (first, second) = (first.plugin().file.clone(), plugin.info().file.clone());
-            return self.refuse(listed, &Refusal::DuplicateId { id: id.clone(), first, second });
+            let dispute = Dispute::Twice { id: id.clone(), first: first.plugin().file.clone() };
+            return self.refuse(listed, &Refusal::NotItsProvider { file: plugin.info().file.clone(), dispute });
         }
         if let Err(error) = &described.description {
             return self.report_not_created(listed, plugin, described, error);
         }
-        let granted = self.settings.plugins.settings_for(&listed.text).hosts;
-        match provider_of(plugin, described, granted, self.outbound) {
+        let settings = self.settings.plugins.settings_for(&listed.text);
+        match provider_of(plugin, described, &settings, self.outbound) {
             // A library may call its provider like another's. An operator who declares two knows.
             Ok(provider) if !plugin.is_declared() && self.has_namesake(provider.name()) => {
                 self.loaded.providers.push(Arc::new(provider.with_id_in_name()));
@@ -136,17 +145,18 @@ impl<'a> Assembly<'a> {
 pub(crate) fn provider_of(
     plugin: &Arc<Plugin>,
     described: &DescribedProvider,
-    granted: Option<Vec<HostPattern>>,
+    settings: &PluginSettings,
     outbound: &Outbound,
 ) -> Result<Provider, Refusal> {
     let DescribedProvider { named, options, description } = described;
     let description = description.as_ref().map_err(|error| not_created(plugin, described, error))?;
-    let reach = reach_of(description, options, granted).map_err(|host| Refusal::BadHost {
+    let reach = reach_of(description, options, settings.hosts.clone()).map_err(|host| Refusal::BadHost {
         file: plugin.info().file.clone(),
         id: named.id.clone(),
         host,
     })?;
-    Ok(Provider::new(plugin.clone(), named, options, description.clone(), outbound.limited_to(reach)))
+    let provider = Provider::new(plugin.clone(), named, options, description.clone(), outbound.limited_to(reach));
+    Ok(provider.with_identity_types(settings.identities.clone()))
 }
 
 fn not_created(plugin: &Plugin, provider: &DescribedProvider, error: &PluginError) -> Refusal {

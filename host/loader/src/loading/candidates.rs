@@ -4,18 +4,21 @@
 //! wait for all of them gets the others as [`StartingCandidate`]s.
 
 use std::{
-    future::Future,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use jackfield_config::{ListedPlugin, ProviderOptions, Settings};
+use jackfield_config::{ListedPlugin, Settings};
 use tokio::{task::JoinHandle, time::timeout};
 
-use super::load_progress::LoadProgress;
+use super::{
+    introduction::{Introduced, introduce},
+    load_progress::LoadProgress,
+};
 use crate::{
-    declared,
-    library::{Lock, verify_entry},
+    dispute::Dispute,
+    library::Lock,
+    provider_owner::ProviderOwners,
     refusal::Refusal,
     runtime::{LaunchSpec, Plugin},
 };
@@ -31,12 +34,15 @@ pub(super) struct Candidate {
     pub(super) plugin: Result<Arc<Plugin>, Refusal>,
     /// The plugin that runs for this entry so far.
     pub(super) running: Option<Arc<Plugin>>,
+    /// The providers that it has and may not have.
+    pub(super) disputes: Vec<Dispute>,
 }
 
 /// An entry whose plugin has not started yet. It is ended when this is dropped.
 pub(super) struct StartingCandidate {
     pub(super) listed: ListedPlugin,
     pub(super) running: Option<Arc<Plugin>>,
+    disputes: Vec<Dispute>,
     start: Start,
 }
 
@@ -57,7 +63,12 @@ impl Start {
 impl StartingCandidate {
     /// Waits for it.
     pub(super) async fn finish(mut self) -> Candidate {
-        Candidate { plugin: self.start.result().await, listed: self.listed, running: self.running }
+        let plugin = self.start.result().await;
+        self.with(plugin)
+    }
+
+    fn with(self, plugin: Result<Arc<Plugin>, Refusal>) -> Candidate {
+        Candidate { plugin, listed: self.listed, running: self.running, disputes: self.disputes }
     }
 }
 
@@ -66,80 +77,44 @@ impl StartingCandidate {
 pub(super) async fn candidates(
     settings: &Arc<Settings>,
     lock: &Arc<Option<Lock>>,
+    owners: &ProviderOwners,
     running: &[Arc<Plugin>],
     progress: &LoadProgress,
     patience: Duration,
 ) -> (Vec<Candidate>, Vec<StartingCandidate>) {
     let end = Instant::now() + patience;
+    let introduced = introduce(settings, lock, owners, running, progress).await;
+    let starting = introduced.into_iter().map(|introduced| start(settings, introduced, running));
+    let starting: Vec<StartingCandidate> = starting.collect();
     let (mut ready, mut late) = (Vec::new(), Vec::new());
-    for mut starting in start_all(settings, lock, running, progress) {
+    for mut starting in starting {
         let left = end.saturating_duration_since(Instant::now());
         match timeout(left, starting.start.result()).await {
-            Ok(plugin) => ready.push(Candidate { plugin, listed: starting.listed, running: starting.running }),
+            Ok(plugin) => ready.push(starting.with(plugin)),
             Err(_) => late.push(starting),
         }
     }
     (ready, late)
 }
 
-fn start_all(
-    settings: &Arc<Settings>,
-    lock: &Arc<Option<Lock>>,
-    running: &[Arc<Plugin>],
-    progress: &LoadProgress,
-) -> Vec<StartingCandidate> {
-    let mut all = Vec::new();
-    for listed in &settings.default_integrations {
-        let spec = library_spec(settings.clone(), listed.text.clone(), lock.clone());
-        all.push(starting(settings, listed.clone(), spec, running, progress));
-    }
-    for (id, options) in &settings.providers {
-        let listed = ListedPlugin { text: declared::entry_name(id), line: options.line_of("") };
-        let spec = std::future::ready(Ok(declared_spec(settings, id, options)));
-        all.push(starting(settings, listed, spec, running, progress));
-    }
-    all
-}
-
-fn starting(
-    settings: &Settings,
-    listed: ListedPlugin,
-    spec: impl Future<Output = Result<LaunchSpec, Refusal>> + Send + 'static,
-    running: &[Arc<Plugin>],
-    progress: &LoadProgress,
-) -> StartingCandidate {
+fn start(settings: &Settings, introduced: Introduced, running: &[Arc<Plugin>]) -> StartingCandidate {
+    let Introduced { listed, spec, disputes, mark } = introduced;
     let before = running.iter().find(|plugin| plugin.entry() == listed.text).cloned();
     let deadline = START_DEADLINE.max(3 * settings.plugins.settings_for(&listed.text).deadline);
-    let (entry, all_running, mark) = (listed.text.clone(), running.to_vec(), progress.begin(&listed.text));
+    let (entry, all_running) = (listed.text.clone(), running.to_vec());
+    let refused = disputes.iter().map(|dispute| dispute.id().to_owned()).collect();
     let start = tokio::spawn(async move {
         let _mark = mark;
-        let started = timeout(deadline, start(spec, &all_running)).await;
+        let spec = spec?.without_providers(refused);
+        let started = timeout(deadline, start_or_keep(spec, &all_running)).await;
         started.unwrap_or(Err(Refusal::NotInTime { entry, deadline }))
     });
-    StartingCandidate { listed, running: before, start: Start(start) }
+    StartingCandidate { listed, running: before, disputes, start: Start(start) }
 }
 
-async fn start(
-    spec: impl Future<Output = Result<LaunchSpec, Refusal>>,
-    running: &[Arc<Plugin>],
-) -> Result<Arc<Plugin>, Refusal> {
-    let spec = spec.await?;
+async fn start_or_keep(spec: LaunchSpec, running: &[Arc<Plugin>]) -> Result<Arc<Plugin>, Refusal> {
     match running.iter().find(|plugin| plugin.is_same(&spec)) {
         Some(same) => Ok(same.clone()),
         None => Plugin::start(spec).await.map(Arc::new),
     }
-}
-
-/// The library of an entry, verified. None of it has run yet.
-async fn library_spec(settings: Arc<Settings>, entry: String, lock: Arc<Option<Lock>>) -> Result<LaunchSpec, Refusal> {
-    let (name, plugins) = (entry.clone(), settings.plugins.clone());
-    let verified = tokio::task::spawn_blocking(move || {
-        LaunchSpec::library(&verify_entry(&name, &plugins, Option::as_ref(&lock))?)
-    });
-    let spec = verified.await.expect("verifying a file does not panic")?;
-    Ok(spec.with_options(settings.options.clone()).configured(&entry, &settings))
-}
-
-fn declared_spec(settings: &Settings, id: &str, options: &ProviderOptions) -> LaunchSpec {
-    declared::declared_launch_spec(id, options, &settings.file).configured(&declared::entry_name(id), settings)
 }

@@ -13,7 +13,7 @@ use super::{
     starting_plugin::StartingPlugin,
     unclaimed::{unclaimed_options, unclaimed_tables},
 };
-use crate::{library::Lock, runtime::Plugin};
+use crate::{library::Lock, provider_owner::ProviderOwners, runtime::Plugin};
 
 /// How long a host waits for its plugins before it goes on without those that are not ready. They
 /// join it when they are.
@@ -32,13 +32,14 @@ pub(crate) struct Loading {
 }
 
 /// Loads every listed plugin and every declared provider. A plugin of `running` that would come out
-/// the same is kept. What loads is loaded even if something is wrong; the caller decides whether
-/// that will do.
+/// the same is kept. A provider goes to its owner only, where it has one. What loads is loaded even
+/// if something is wrong; the caller decides whether that will do.
 ///
 /// A plugin that is not ready after `patience` is handed out as it starts. The one that runs for
 /// its entry so far goes on.
 pub(crate) async fn load(
     settings: &Settings,
+    owners: &ProviderOwners,
     outbound: &Outbound,
     running: &[Arc<Plugin>],
     progress: &LoadProgress,
@@ -53,7 +54,7 @@ pub(crate) async fn load(
         }
     };
     let settings = Arc::new(settings.clone());
-    let (ready, late) = candidates(&settings, &lock, running, progress, patience).await;
+    let (ready, late) = candidates(&settings, &lock, owners, running, progress, patience).await;
     let mut assembly = Assembly::new(&settings, outbound);
     ready.into_iter().for_each(|candidate| assembly.add(candidate));
     late.iter().for_each(|starting| assembly.go_on(&starting.listed, starting.running.as_ref()));

@@ -1,16 +1,19 @@
 //! From the configuration to running plugins and their providers.
 //!
-//! [`candidates`] starts what is listed or declared, or finds it running. [`assembly`] decides
+//! [`candidates`] starts what is listed or declared, or finds it running, after [`settle`] has said
+//! whose each provider is. [`assembly`] decides
 //! which of it is used and makes the providers. [`unclaimed`] finds tables that belong to nothing.
 //! Each collects what is wrong, so that the operator reads all of it at once. [`load`] does all of
 //! it, and hands out what takes long as a [`StartingPlugin`].
 
 mod assembly;
 mod candidates;
+mod introduction;
 mod load;
 mod load_progress;
 mod loaded;
 mod option_diagnostic;
+mod settle;
 mod starting_plugin;
 mod unclaimed;
 

@@ -26,12 +26,17 @@ pub(super) async fn describe(
         during: during.to_owned(),
         found: escaped_words(&error.to_string()),
     };
-    let named = running.providers(&info.name).await.map_err(|error| failed("listing its providers", &error))?;
+    let named = running.providers(&info.name).await;
+    let named = named.map_err(|error| Refusal::providers_not_listed(&info.file, &error))?;
     if let Some(bad) = named.iter().find(|provider| !is_good_id(&provider.id)) {
         return Err(Refusal::BadId { file: info.file.clone(), id: escaped_words(&bad.id) });
     }
+    let found: Vec<String> = named.iter().map(|provider| provider.id.clone()).collect();
+    if let Some(wanted) = spec.known_provider_ids().filter(|wanted| *wanted != found) {
+        return Err(Refusal::OtherProviders { file: info.file.clone(), found, wanted: wanted.to_vec() });
+    }
     let mut providers = Vec::new();
-    for named in named {
+    for named in named.into_iter().filter(|named| spec.uses(&named.id)) {
         let options = spec.options(&named.id);
         let description = running.create(&info.name, &named.id, &options).await;
         if let Err(error @ PluginError::Transport(_)) = &description {

@@ -62,6 +62,11 @@ impl PluginError {
         matches!(self, Self::Transport(_) | Self::Fault(Fault { kind: FaultKind::Panicked, .. }))
     }
 
+    /// Whether the plugin's code panicked, and the glue has caught it.
+    pub(crate) const fn is_panic(&self) -> bool {
+        matches!(self, Self::Fault(Fault { kind: FaultKind::Panicked, .. }))
+    }
+
     /// The same with words that can be logged: cut, and with characters that act escaped.
     pub(crate) fn bounded(self) -> Self {
         let mut fault = match self {

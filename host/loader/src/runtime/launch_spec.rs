@@ -30,6 +30,10 @@ pub struct LaunchSpec {
     /// The operator's options by the id of the provider.
     options: BTreeMap<String, ProviderOptions>,
     log: PluginLog,
+    /// The ids of its providers, where they are known before it runs.
+    provider_ids: Option<Vec<String>>,
+    /// Those of its providers that are not used and get no options.
+    refused_ids: Vec<String>,
 }
 
 /// What answers the calls.
@@ -50,7 +54,8 @@ impl LaunchSpec {
     pub fn library(file: &LibraryFile) -> Result<Self, Refusal> {
         let sealed = SealedLibrary::of(&file.bytes_to_open()?, file.needed());
         let sealed = sealed.map_err(|error| Refusal::Unreadable { file: file.path().to_owned(), error })?;
-        Ok(Self::new(file.path().display().to_string(), PluginInfo::of(file), Source::Library(sealed)))
+        let spec = Self::new(file.path().display().to_string(), PluginInfo::of(file), Source::Library(sealed));
+        Ok(Self { provider_ids: file.provider_ids(), ..spec })
     }
 
     /// What the host answers itself.
@@ -65,7 +70,19 @@ impl LaunchSpec {
     fn new(entry: String, info: PluginInfo, source: Source) -> Self {
         let (settings, options) = (PluginSettings::default(), BTreeMap::new());
         let (clock, log) = (Clock::system(), PluginLog::default());
-        Self { entry, info, source, settings, is_sandbox_required: false, clock, options, log }
+        let (provider_ids, refused_ids) = (None, Vec::new());
+        Self {
+            entry,
+            info,
+            source,
+            settings,
+            is_sandbox_required: false,
+            clock,
+            options,
+            log,
+            provider_ids,
+            refused_ids,
+        }
     }
 
     /// The same with these settings: isolation, deadline and memory.
@@ -80,6 +97,28 @@ impl LaunchSpec {
     pub fn with_options(mut self, options: BTreeMap<String, ProviderOptions>) -> Self {
         self.options = options;
         self
+    }
+
+    /// The same with the ids of its providers, which it is held to.
+    pub(crate) fn with_provider_ids(mut self, ids: Vec<String>) -> Self {
+        self.provider_ids = Some(ids);
+        self
+    }
+
+    /// The same without some of its providers: they get no options and are not used.
+    pub(crate) fn without_providers(mut self, ids: Vec<String>) -> Self {
+        self.refused_ids = ids;
+        self
+    }
+
+    /// Whether one of its providers is used.
+    pub(super) fn uses(&self, provider: &str) -> bool {
+        !self.refused_ids.iter().any(|refused| refused == provider)
+    }
+
+    /// The ids that it is held to.
+    pub(crate) fn known_provider_ids(&self) -> Option<&[String]> {
+        self.provider_ids.as_deref()
     }
 
     /// The same under the name by which the configuration lists it, as the configuration says to
@@ -115,6 +154,25 @@ impl LaunchSpec {
         self.options.get(provider).cloned().unwrap_or_default()
     }
 
+    /// The ids of its providers: from its data, or else it is started to be asked, without any
+    /// options.
+    ///
+    /// # Errors
+    /// When it has to be asked and does not answer.
+    pub(crate) async fn provider_ids(&self) -> Result<Vec<String>, Refusal> {
+        if let Some(ids) = &self.provider_ids {
+            return Ok(ids.clone());
+        }
+        let running = match &self.source {
+            Source::Library(library) => self.start_worker(library).await,
+            Source::Declared(_) => self.start().await,
+        };
+        let running = running.map_err(|error| self.refusal(error))?;
+        let named = running.providers(&self.info.name).await;
+        let named = named.map_err(|error| Refusal::providers_not_listed(&self.info.file, &error))?;
+        Ok(named.into_iter().map(|provider| provider.id).collect())
+    }
+
     /// Whether the host answers for it, without a library.
     pub(crate) const fn is_declared(&self) -> bool {
         matches!(self.source, Source::Declared(_))
@@ -128,16 +186,30 @@ impl LaunchSpec {
         }
     }
 
+    /// Whether a library runs in this process.
+    pub(super) const fn is_in_process(&self) -> bool {
+        matches!((&self.source, self.settings.isolation), (Source::Library(_), Isolation::InProcess))
+    }
+
+    /// How many of it may run at a time: at least one, and no more than one of what is no process.
+    pub(super) fn workers(&self) -> usize {
+        match (&self.source, self.settings.isolation) {
+            (Source::Library(_), Isolation::Process) => self.settings.workers.get(),
+            _ => 1,
+        }
+    }
+
     /// Whether a plugin with these providers, started from `other`, would come out the same from
     /// this.
     pub(super) fn is_same<'a>(&self, other: &Self, mut providers: impl Iterator<Item = &'a str>) -> bool {
         let launch = |spec: &Self| {
-            let PluginSettings { isolation, deadline, memory, hosts: _ } = spec.settings;
-            (spec.entry.clone(), isolation, deadline, memory, spec.is_sandbox_required)
+            let PluginSettings { isolation, deadline, memory, workers, .. } = spec.settings;
+            (spec.entry.clone(), isolation, deadline, memory, workers, spec.is_sandbox_required)
         };
         self.info == other.info
             && launch(self) == launch(other)
             && self.clock.is_same(&other.clock)
+            && self.refused_ids == other.refused_ids
             && providers.all(|id| self.options(id) == other.options(id))
     }
 

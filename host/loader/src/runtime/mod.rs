@@ -2,7 +2,8 @@
 //! answers.
 //!
 //! A [`launch_spec`] starts a [`running_plugin`] in a [`worker`] process or [`in_process`], behind
-//! one [`transport`]. A [`plugin`] keeps one running and asks it through a [`client`].
+//! one [`transport`]. A [`plugin`] keeps as many running as the operator allows, each in a [`slot`],
+//! and asks them through a [`client`].
 
 mod client;
 mod described_provider;
@@ -17,6 +18,7 @@ mod plugin_log;
 mod plugin_status;
 mod redactor;
 mod running_plugin;
+mod slot;
 mod transcript;
 mod transport;
 pub mod worker;

@@ -4,18 +4,14 @@
 //! changed, is never asked again. The next is started after a pause that grows, and a question that
 //! another question's end cut short is repeated there.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
-use jackfield_limits::{Backoff, FailurePolicy, Failures};
+use futures_util::FutureExt;
 use jackfield_plugin_abi::envelope::{Question, TaskResult};
-use parking_lot::Mutex as Lock;
-use tokio::sync::Mutex;
+use parking_lot::Mutex;
 
 use super::{
     described_provider::{DescribedProvider, describe, is_same_description},
@@ -25,6 +21,7 @@ use super::{
     plugin_status::{PluginState, PluginStatus},
     redactor::Redactor,
     running_plugin::RunningPlugin,
+    slot::{Slot, Start},
     transcript::Transcript,
     transport::TransportError,
 };
@@ -37,25 +34,13 @@ pub(crate) struct Plugin {
     /// same.
     providers: Vec<DescribedProvider>,
     redactor: Redactor,
-    slot: Mutex<Slot>,
+    /// One for each worker that the operator allows. The first is filled at the start, the others
+    /// when all before them are busy.
+    slots: Vec<Slot>,
     calls: AtomicU64,
     restarts: AtomicU64,
-    last_error: Lock<Option<String>>,
+    last_error: Mutex<Option<String>>,
 }
-
-/// The plugin that runs now, if one does.
-#[derive(Default)]
-struct Slot {
-    running: Option<Arc<RunningPlugin>>,
-    failures: Failures<Instant>,
-}
-
-/// The first failure costs no pause: it has cost one setup, and the next need not wait.
-const RESTARTS: FailurePolicy = FailurePolicy {
-    free: 1,
-    backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
-    forgotten_after: Duration::from_secs(60),
-};
 
 /// How often a question is asked when other questions end its plugin.
 const MAX_ATTEMPTS: usize = 5;
@@ -71,15 +56,16 @@ impl Plugin {
         let providers = describe(&mut running, &spec).await?;
         warn_of_missing(&spec, &running);
         let secrets = providers.iter().flat_map(|provider| provider.options.secrets());
-        let slot = Slot { running: Some(Arc::new(running)), failures: Failures::default() };
+        let mut slots = vec![Slot::default(); spec.workers()];
+        slots[0] = Slot::filled(running);
         Ok(Self {
             redactor: Redactor::new(secrets.collect()),
             spec,
             providers,
-            slot: Mutex::new(slot),
+            slots,
             calls: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
-            last_error: Lock::default(),
+            last_error: Mutex::default(),
         })
     }
 
@@ -124,48 +110,62 @@ impl Plugin {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let mut transcript = Transcript::begin(self.spec.clock().clone());
         for _ in 0..MAX_ATTEMPTS {
-            let running = self.running().await?;
+            let slot = self.least_busy();
+            let _question = slot.begin();
+            let running = self.running(slot).await?;
             let client = running.client(&self.info().name, redactor.clone());
             let instance = running.instance(provider);
             match client.ask(services, instance, question.clone(), &mut transcript).await {
                 Err(PluginError::Transport(TransportError::Gone)) => {}
-                Err(error) if error.is_fatal() => return Err(self.retire(&running, error).await),
+                Err(error) if self.has_ended(&error) => return Err(self.retire(slot, &running, error)),
                 other => return other,
             }
         }
         Err(TransportError::Gone.into())
     }
 
-    /// The plugin that runs now, or a restarted one after its pause.
-    async fn running(&self) -> Result<Arc<RunningPlugin>, PluginError> {
-        let mut slot = self.slot.lock().await;
-        match &slot.running {
-            Some(running) if running.is_live() => return Ok(running.clone()),
-            Some(_) => {
-                slot.running = None;
-                let error = TransportError::Gone;
-                tracing::warn!(
-                    plugin.name = self.info().name,
-                    plugin.reason = error.reason(),
-                    "the plugin has to be restarted: {error}"
-                );
-                self.note_failure(&mut slot, &error.to_string());
+    /// The slot for the next question: one that runs and has nothing to do, else one in which
+    /// another worker can start, else the one with the fewest questions. A conversation stays where
+    /// it began.
+    fn least_busy(&self) -> &Slot {
+        let rank = |slot: &&Slot| (slot.questions(), slot.present().is_none());
+        self.slots.iter().min_by_key(rank).expect("a plugin has at least one slot")
+    }
+
+    /// Whether an error means that the running plugin must not be asked again. In this process a
+    /// library that is opened anew stays in memory for ever, and the glue has replaced the instance
+    /// that panicked.
+    fn has_ended(&self, error: &PluginError) -> bool {
+        error.is_fatal() && !(self.spec.is_in_process() && error.is_panic())
+    }
+
+    /// The plugin that runs in a slot, or a restarted one.
+    async fn running(self: &Arc<Self>, slot: &Slot) -> Result<Arc<RunningPlugin>, PluginError> {
+        let lost = |error: &PluginError| {
+            tracing::warn!(
+                plugin.name = self.info().name,
+                plugin.reason = error.reason(),
+                "the plugin has to be restarted: {error}"
+            );
+            self.note_error(error);
+        };
+        slot.running(|| self.clone().starting(), lost).await
+    }
+
+    fn starting(self: Arc<Self>) -> Start {
+        async move {
+            let started = self.restart().await;
+            match &started {
+                Ok(running) => {
+                    self.restarts.fetch_add(1, Ordering::Relaxed);
+                    let (name, pid) = (&self.info().name, running.pid());
+                    tracing::info!(plugin.name = name, worker.pid = pid, "the plugin was restarted");
+                }
+                Err(error) => self.note_error(error),
             }
-            None => {}
+            started
         }
-        tokio::time::sleep(slot.failures.wait(RESTARTS, Instant::now())).await;
-        match self.restart().await {
-            Ok(running) => {
-                self.restarts.fetch_add(1, Ordering::Relaxed);
-                let (name, pid) = (&self.info().name, running.pid());
-                tracing::info!(plugin.name = name, worker.pid = pid, "the plugin was restarted");
-                Ok(slot.running.insert(Arc::new(running)).clone())
-            }
-            Err(error) => {
-                self.note_failure(&mut slot, &error.to_string());
-                Err(error)
-            }
-        }
+        .boxed()
     }
 
     async fn restart(&self) -> Result<RunningPlugin, PluginError> {
@@ -183,33 +183,33 @@ impl Plugin {
 
     /// Takes a running plugin out of use after an error. Starts the next at once, so that the next
     /// question need not wait.
-    async fn retire(self: &Arc<Self>, running: &Arc<RunningPlugin>, error: PluginError) -> PluginError {
+    fn retire(self: &Arc<Self>, slot: &Slot, running: &Arc<RunningPlugin>, error: PluginError) -> PluginError {
         let error = error.redacted(&self.redactor).bounded();
-        let mut slot = self.slot.lock().await;
-        if slot.running.as_ref().is_some_and(|present| Arc::ptr_eq(present, running)) {
-            slot.running = None;
-            self.note_failure(&mut slot, &error.to_string());
-            let plugin = self.clone();
-            tokio::spawn(async move { plugin.running().await.map(drop) });
+        if slot.retire(running) {
+            self.note_error(&error);
+            let (plugin, slot) = (self.clone(), slot.clone());
+            tokio::spawn(async move { plugin.running(&slot).await.map(drop) });
         }
         error
     }
 
-    fn note_failure(&self, slot: &mut Slot, error: &str) {
-        slot.failures.record(RESTARTS, Instant::now());
-        *self.last_error.lock() = Some(error.to_owned());
+    fn note_error(&self, error: &PluginError) {
+        *self.last_error.lock() = Some(error.to_string());
     }
 
     /// How it is doing, without its providers.
     pub(crate) fn status(&self) -> PluginStatus {
-        let running = self.slot.try_lock().ok().and_then(|slot| slot.running.clone());
-        let running = running.filter(|running| running.is_live());
+        let all: Vec<_> = self.slots.iter().filter_map(Slot::present).collect();
+        let pids: Vec<u32> = all.iter().filter_map(|running| running.pid()).collect();
+        let running = all.first();
         PluginStatus {
             entry: self.entry().to_owned(),
             info: self.info().clone(),
             isolation: self.spec.isolation().to_owned(),
             state: if running.is_some() { PluginState::Running } else { PluginState::Restarting },
-            pid: running.as_ref().and_then(|running| running.pid()),
+            pid: pids.first().copied(),
+            workers: if pids.is_empty() { 0 } else { self.slots.len() },
+            pids,
             sandbox: running.and_then(|running| running.sandbox().cloned()),
             calls: self.calls.load(Ordering::Relaxed),
             restarts: self.restarts.load(Ordering::Relaxed),

@@ -18,8 +18,12 @@ pub struct PluginStatus {
     pub isolation: String,
     /// Whether it takes a question now.
     pub state: PluginState,
-    /// Process id of its worker.
+    /// Process id of its first worker.
     pub pid: Option<u32>,
+    /// Process ids of all its workers.
+    pub pids: Vec<u32>,
+    /// Most workers that may run at a time; 0 where there is no worker.
+    pub workers: usize,
     /// The sandbox of its worker.
     pub sandbox: Option<Sandbox>,
     /// Questions that it was asked since it was loaded.

@@ -11,7 +11,10 @@ use std::{path::PathBuf, sync::Arc};
 pub use reloaded::{ReloadError, Reloaded};
 use tokio::sync::Mutex;
 
-use crate::audit::{Audit, Entry};
+use crate::{
+    audit::{Audit, Entry},
+    provider_owners::{self, owners, owners_in_use},
+};
 use jackfield_config::{
     self as config, Diagnostic, Diagnostics, Features, Fingerprint, OnFailure, SecretKeys, Settings,
 };
@@ -80,7 +83,9 @@ impl Reloader {
         let settings = &running.settings;
         let mut entries = reload_entries::at_start(settings, &self.0.plugins.status(), refused);
         let (file, fingerprint) = self.fingerprint(settings);
+        let owners = self.0.plugins.owners();
         let replace = move |tx: &mut Tx<'_>| {
+            provider_owners::record(tx, &owners)?;
             let before = configurations::replace(tx, &file, &fingerprint)?;
             entries.extend(reload_entries::changed_since(before, &fingerprint, &file));
             Ok(entries)
@@ -112,7 +117,8 @@ impl Reloader {
         for diagnostic in &diagnostics {
             tracing::error!(plugin.entry = entry, error = %diagnostic, "a plugin is not loaded");
         }
-        self.write(reload_entries::at_start(settings, &status, &diagnostics)).await;
+        let (entries, owners) = (reload_entries::at_start(settings, &status, &diagnostics), self.0.plugins.owners());
+        self.write_after(move |tx| provider_owners::record(tx, &owners).map(|()| entries)).await;
     }
 
     /// The file, and what it says.
@@ -161,7 +167,8 @@ impl Reloader {
         if !diagnostics.is_empty() {
             return Err(self.with_plugins_diagnostics(&settings, &outbound, diagnostics).await.into());
         }
-        let (changes, skipped, starting) = self.0.plugins.reload(&settings, &outbound).await?;
+        let (changes, skipped, starting) =
+            self.0.plugins.reload(&settings, &owners(&self.0.store).await?, &outbound).await?;
         self.join_in_background(starting, &settings);
         self.0.features.replace(&settings.features);
         let has_new_key = self.replace_keys(secret_keys).await;
@@ -173,7 +180,12 @@ impl Reloader {
         let entries = reload_entries::applied(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
         let (file, fingerprint) = self.fingerprint(&settings);
         // So that the next start does not report it again.
-        self.write_after(move |tx| configurations::replace(tx, &file, &fingerprint).map(|_| entries)).await;
+        let owners = self.0.plugins.owners();
+        let write = move |tx: &mut Tx<'_>| {
+            provider_owners::record(tx, &owners)?;
+            configurations::replace(tx, &file, &fingerprint).map(|_| entries)
+        };
+        self.write_after(write).await;
         *running = Running { settings, outbound };
         Ok(reloaded)
     }
@@ -230,7 +242,7 @@ impl Reloader {
         mut diagnostics: Vec<Diagnostic>,
     ) -> Diagnostics {
         if settings.plugins.on_failure == OnFailure::Stop {
-            diagnostics.extend(Plugins::load(settings, outbound).await.1);
+            diagnostics.extend(Plugins::load(settings, &owners_in_use(settings).await, outbound).await.1);
         }
         diagnostics.into()
     }

@@ -6,6 +6,7 @@ use thiserror::Error;
 use jackfield_config::Diagnostics;
 use jackfield_loader::Changes;
 use jackfield_outbound::OutboundError;
+use jackfield_store::StoreError;
 
 /// What a reload has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,4 +29,7 @@ pub enum ReloadError {
     /// The HTTP client cannot be built.
     #[error("the outgoing HTTP client cannot be built: {0}")]
     Outbound(#[from] OutboundError),
+    /// The database cannot tell to which plugin each provider belongs.
+    #[error("the database: {0}")]
+    Store(#[from] StoreError),
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     active::{ActiveSetup, Setup, UnstoredTokens},
-    install::{ACCOUNT_TAKEN, Installation, OTHER_ACCOUNT, Stored},
+    install::{ACCOUNT_TAKEN, FOREIGN_IDENTITY, Installation, OTHER_ACCOUNT, Stored},
     pending::PendingSetups,
     permission::Permission,
     rate_limit::RateLimit,
@@ -64,6 +64,11 @@ impl Finisher {
                 Ok(Outcome::Ended(succeeded(provider, &active, &installed)))
             }
             Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &active, other_account()))),
+            Ok(Stored::ForeignIdentity { identity_type, owner }) => {
+                log_foreign_identity(provider, &active, &identity_type, &owner);
+                let failure = Failure { message: INTERNAL_ERROR.to_owned(), check: Some(FOREIGN_IDENTITY) };
+                Ok(Outcome::Ended(failed(provider, &active, failure)))
+            }
             Ok(Stored::AccountTaken) => Ok(Outcome::Ended(failed(provider, &active, account_taken()))),
             Ok(Stored::Refused(refusal)) => Ok(Outcome::refused(provider.id(), refusal)),
             Ok(Stored::NotOurs) => Ok(Outcome::refused(provider.id(), Refusal::StartedAnew)),
@@ -94,6 +99,8 @@ impl Finisher {
             setup: setup.clone(),
             claim: active.claim,
             grants: grants_of_setup(provider, &integration, &setup.state, &setup.hosts, self.clock.now(), keep_alive),
+            may_share_identity: may_share_identity(provider, &integration),
+            plugin: provider.plugin().name.clone(),
             integration,
             tokens,
             digest: provider.plugin().digest.clone(),
@@ -208,6 +215,22 @@ fn result(provider: &Provider, active: &ActiveSetup, data: Value, failed: Option
         dialog: setup.dialog,
         channel: setup.channel.clone(),
     }
+}
+
+fn log_foreign_identity(provider: &Provider, active: &ActiveSetup, identity_type: &str, owner: &str) {
+    tracing::warn!(
+        setup.id = active.setup.nonce,
+        provider.id = provider.id(),
+        plugin.name = provider.plugin().name,
+        identity.r#type = identity_type,
+        identity.owner = owner,
+        "the plugin brings an identity of a type that belongs to another; to allow it, add the type to \
+         [plugins.ENTRY] identities"
+    );
+}
+
+fn may_share_identity(provider: &Provider, integration: &Integration) -> bool {
+    integration.identity.as_ref().is_some_and(|identity| provider.may_identify(&identity.identity_type))
 }
 
 fn other_account() -> Failure {

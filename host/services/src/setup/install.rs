@@ -10,9 +10,10 @@ use super::{
 use crate::audit::Entry;
 use jackfield_loader::{Identity, Integration};
 use jackfield_store::{
-    IdentityId, IntegrationId, OrganizationId, RevocationId, StoreResult, Tx, UserId,
+    IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, StoreResult, Tx, UserId,
     grants::NewGrant,
-    identities, identity_providers,
+    identities,
+    identity_providers::{self, Claimed},
     integrations::{self, Installed, NewIntegration},
     organization_integrations, revocations, revoking,
     setups::{self, ClaimId},
@@ -21,6 +22,9 @@ use jackfield_store::{
 
 /// What failed when the person re-authenticates with another account.
 pub(super) const OTHER_ACCOUNT: &str = "other-account";
+
+/// What failed when a plugin brings an identity of another plugin's type.
+pub(super) const FOREIGN_IDENTITY: &str = "foreign-identity";
 
 /// What failed when another organization has the account and may not share it.
 pub(super) const ACCOUNT_TAKEN: &str = "account-taken";
@@ -38,6 +42,14 @@ pub(super) enum Stored {
     AccountTaken,
     /// This is not the account to re-authenticate. The setup is used up, and nothing else changed.
     OtherAccount,
+    /// The plugin brings an identity of a type that belongs to this other plugin. The setup is used
+    /// up, and nothing else changed.
+    ForeignIdentity {
+        /// The type.
+        identity_type: String,
+        /// The plugin that it belongs to.
+        owner: String,
+    },
     /// The setup was started anew or ended meanwhile. Nothing changed.
     NotOurs,
 }
@@ -54,6 +66,10 @@ pub(super) struct Installation {
     /// Digest of the plugin.
     pub(super) digest: String,
     pub(super) permission: Permission,
+    /// Name of the plugin.
+    pub(super) plugin: String,
+    /// Whether the operator lets the plugin bring identities of this type, whose ever it is.
+    pub(super) may_share_identity: bool,
 }
 
 impl Installation {
@@ -74,6 +90,11 @@ impl Installation {
             self.end(tx, &self.failed_with_account(OTHER_ACCOUNT))?;
             return Ok(Stored::OtherAccount);
         }
+        let identity_provider = match self.identity_provider(tx)? {
+            Some(Claimed::OwnedBy(owner)) => return self.refuse_identity(tx, owner),
+            Some(Claimed::Granted(id)) => Some(id),
+            None => None,
+        };
         let new = NewIntegration {
             provider: self.setup.provider.clone(),
             external_id: self.integration.external_id.clone(),
@@ -84,7 +105,21 @@ impl Installation {
             self.end(tx, &self.failed_with_account(ACCOUNT_TAKEN))?;
             return Ok(Stored::AccountTaken);
         }
-        self.install(tx, &new, is_new)
+        self.install(tx, &new, is_new, identity_provider)
+    }
+
+    fn identity_provider(&self, tx: &mut Tx<'_>) -> StoreResult<Option<Claimed>> {
+        let Some(identity) = &self.integration.identity else { return Ok(None) };
+        let Identity { identity_type, instance, .. } = identity;
+        identity_providers::claim(tx, identity_type, instance, &self.plugin, self.may_share_identity).map(Some)
+    }
+
+    fn refuse_identity(self, tx: &mut Tx<'_>, owner: String) -> StoreResult<Stored> {
+        let identity = self.integration.identity.as_ref();
+        let identity_type = identity.map(|identity| identity.identity_type.clone()).unwrap_or_default();
+        let entry = setup_entries::failed(&self.setup, &self.digest, Some(FOREIGN_IDENTITY));
+        self.end(tx, &entry.detail(FOREIGN_IDENTITY, identity_type.as_str()))?;
+        Ok(Stored::ForeignIdentity { identity_type, owner })
     }
 
     /// The name that people read.
@@ -95,12 +130,18 @@ impl Installation {
 
     /// The order matters: everybody locks integrations first, then identities, then grants, then
     /// revocations.
-    fn install(self, tx: &mut Tx<'_>, new: &NewIntegration, is_new: bool) -> StoreResult<Stored> {
+    fn install(
+        self,
+        tx: &mut Tx<'_>,
+        new: &NewIntegration,
+        is_new: bool,
+        identity_provider: Option<IdentityProviderId>,
+    ) -> StoreResult<Stored> {
         let Self { key, setup, integration, grants, digest, .. } = self;
         let Integration { metadata, identity, .. } = integration;
         let (integration, _) = integrations::install(tx, new)?;
-        let proved = match identity {
-            Some(identity) => Some(prove(tx, identity, setup.user)?),
+        let proved = match identity.zip(identity_provider) {
+            Some((identity, provider)) => Some(prove(tx, provider, identity, setup.user)?),
             None => None,
         };
         let revocation = revoking::put_grants(tx, &integration, setup.organization, grants)?;
@@ -154,11 +195,15 @@ fn audit(tx: &mut Tx<'_>, setup: &Setup, digest: &str, installed: &Installed, en
 
 /// Stores the identity that a person has proved, and links them to it. Returns it with the
 /// account's id.
-fn prove(tx: &mut Tx<'_>, identity: Identity, user: UserId) -> StoreResult<(IdentityId, String)> {
-    let provider = identity_providers::find_or_create(tx, &identity.identity_type, &identity.instance)?;
+fn prove(
+    tx: &mut Tx<'_>,
+    identity_provider: IdentityProviderId,
+    identity: Identity,
+    user: UserId,
+) -> StoreResult<(IdentityId, String)> {
     let external_id = identity.external_id.clone();
     let new = identities::NewIdentity {
-        identity_provider: provider,
+        identity_provider,
         external_id: identity.external_id,
         scopes: identity.scopes,
         data: identity.data,

@@ -101,6 +101,8 @@ words!(
         AuditKey = "audit-key",
         /// A plugin was loaded, or refused.
         PluginLoad = "plugin-load",
+        /// A provider, with the stored tokens of its integrations, was given to another plugin.
+        ProviderAdoption = "provider-adoption",
         /// The host loaded another configuration, or refused it; or an organization's own
         /// configuration of an integration was changed.
         ConfigurationChange = "configuration-change",

@@ -56,6 +56,11 @@ impl Connector {
         self.kind
     }
 
+    /// Whether there can be something to read: a SQLite file that is not there would be created.
+    pub(crate) fn exists(&self) -> bool {
+        self.kind == Kind::Postgres || Path::new(&self.target).exists()
+    }
+
     pub(crate) fn open(&self) -> StoreResult<AnyConnection> {
         match self.kind {
             Kind::Sqlite => self.open_sqlite().map(AnyConnection::Sqlite),

@@ -56,6 +56,12 @@ pub(crate) fn is_pending(connection: &mut AnyConnection) -> StoreResult<bool> {
     Ok(usize::try_from(applied).unwrap_or_default() < known)
 }
 
+/// Whether a migration is applied, by its version; false for a database without any.
+pub(crate) fn is_applied(connection: &mut AnyConnection, version: &str) -> bool {
+    let row = __diesel_schema_migrations::table.find(version).select(__diesel_schema_migrations::version);
+    row.first::<String>(connection).is_ok()
+}
+
 fn names(applied: &[diesel::migration::MigrationVersion<'_>]) -> Vec<String> {
     applied.iter().map(ToString::to_string).collect()
 }

@@ -80,6 +80,16 @@ diesel::table! {
         type_ -> Text,
         instance -> Text,
         date_added -> BigInt,
+        plugin -> Text,
+    }
+}
+
+diesel::table! {
+    provider_owners (provider) {
+        provider -> Text,
+        plugin -> Text,
+        signer -> Nullable<Text>,
+        date_added -> BigInt,
     }
 }
 

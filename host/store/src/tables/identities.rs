@@ -1,9 +1,12 @@
 //! Identities: accounts of people at identity providers.
 
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 use serde_json::{Map, Value};
 
-use super::ids::{IdentityId, IdentityProviderId, UserId};
+use super::{
+    ids::{IdentityId, IdentityProviderId, UserId},
+    provider_owners,
+};
 use crate::{
     database::{
         column_types::{Json, milliseconds},
@@ -24,6 +27,16 @@ pub struct NewIdentity {
     pub scopes: Vec<String>,
     /// What belongs to the account, tokens included.
     pub data: Map<String, Value>,
+}
+
+/// An account as a grant knows it: external ids are unique at one identity provider only, and a
+/// plugin's grants act for identities of that plugin and for no others.
+#[derive(Clone, Copy)]
+pub struct Account<'a> {
+    /// Provider of the grant's integration.
+    pub provider: &'a str,
+    /// The account's id there: the grant's subject.
+    pub external_id: &'a str,
 }
 
 /// One account at an identity provider.
@@ -144,8 +157,8 @@ pub(crate) fn holds(tx: &mut Tx<'_>, id: IdentityId, token: &str) -> StoreResult
 }
 
 /// The identities of an external id whose data hold a token, at whatever identity provider.
-pub(crate) fn holding(tx: &mut Tx<'_>, external_id: &str, token: &str) -> StoreResult<Vec<IdentityId>> {
-    let found = sealed_of(tx, external_id)?;
+pub(crate) fn holding(tx: &mut Tx<'_>, account: Account<'_>, token: &str) -> StoreResult<Vec<IdentityId>> {
+    let found = sealed_of(tx, account)?;
     Ok(found.into_iter().filter(|sealed| sealed.holds(tx, token)).map(|sealed| sealed.id).collect())
 }
 
@@ -161,18 +174,16 @@ pub(crate) fn lock(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Locks the rows of an external id one after the other, in the order of their ids, so that two
+/// Locks the rows of an account one after the other, in the order of their ids, so that two
 /// transactions that do so never wait for each other.
-pub(crate) fn lock_all(tx: &mut Tx<'_>, external_id: &str) -> StoreResult<()> {
-    let rows = t::table.filter(t::external_id.eq(external_id)).order(t::id).select(t::id);
-    let ids: Vec<IdentityId> = rows.load(tx.connection)?;
-    ids.into_iter().try_for_each(|id| lock(tx, id))
+pub(crate) fn lock_all(tx: &mut Tx<'_>, account: Account<'_>) -> StoreResult<()> {
+    sealed_of(tx, account)?.into_iter().try_for_each(|sealed| lock(tx, sealed.id))
 }
 
-/// Replaces old texts by new ones wherever they stand in the data of the identities of an external
-/// id. The caller has [locked](lock_all) the rows: nobody changes them meanwhile.
-pub(crate) fn replace_texts(tx: &mut Tx<'_>, external_id: &str, pairs: &[(String, String)]) -> StoreResult<()> {
-    for sealed in sealed_of(tx, external_id)? {
+/// Replaces old texts by new ones wherever they stand in the data of the identities of an account.
+/// The caller has [locked](lock_all) the rows: nobody changes them meanwhile.
+pub(crate) fn replace_texts(tx: &mut Tx<'_>, account: Account<'_>, pairs: &[(String, String)]) -> StoreResult<()> {
+    for sealed in sealed_of(tx, account)? {
         if let Some(data) = sealed.replaced(tx, pairs) {
             diesel::update(t::table.find(sealed.id)).set(t::sealed_data.eq(data)).execute(tx.connection)?;
         }
@@ -180,22 +191,22 @@ pub(crate) fn replace_texts(tx: &mut Tx<'_>, external_id: &str, pairs: &[(String
     Ok(())
 }
 
-/// Marks the identity of an external id as invalid whose data hold a token that does not work any
+/// Marks the identity of an account as invalid whose data hold a token that does not work any
 /// more.
 ///
 /// # Errors
 /// When the database fails.
-pub fn invalidate(tx: &mut Tx<'_>, external_id: &str, token: &str) -> StoreResult<()> {
-    set_status(tx, external_id, token, INVALID)
+pub fn invalidate(tx: &mut Tx<'_>, account: Account<'_>, token: &str) -> StoreResult<()> {
+    set_status(tx, account, token, INVALID)
 }
 
-/// Marks the identity of an external id as valid whose data hold a token that works after all.
-pub(crate) fn validate(tx: &mut Tx<'_>, external_id: &str, token: &str) -> StoreResult<()> {
-    set_status(tx, external_id, token, VALID)
+/// Marks the identity of an account as valid whose data hold a token that works after all.
+pub(crate) fn validate(tx: &mut Tx<'_>, account: Account<'_>, token: &str) -> StoreResult<()> {
+    set_status(tx, account, token, VALID)
 }
 
-fn set_status(tx: &mut Tx<'_>, external_id: &str, token: &str, status: &str) -> StoreResult<()> {
-    for sealed in sealed_of(tx, external_id)? {
+fn set_status(tx: &mut Tx<'_>, account: Account<'_>, token: &str, status: &str) -> StoreResult<()> {
+    for sealed in sealed_of(tx, account)? {
         if sealed.holds(tx, token) {
             diesel::update(t::table.find(sealed.id)).set(t::status.eq(status)).execute(tx.connection)?;
         }
@@ -207,7 +218,25 @@ fn sealed(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<Option<SealedIdentity>
     Ok(t::table.find(id).select(SealedIdentity::as_select()).first(tx.connection).optional()?)
 }
 
-fn sealed_of(tx: &mut Tx<'_>, external_id: &str) -> StoreResult<Vec<SealedIdentity>> {
-    let rows = t::table.filter(t::external_id.eq(external_id)).order(t::id);
-    Ok(rows.select(SealedIdentity::as_select()).load(tx.connection)?)
+fn sealed_of(tx: &mut Tx<'_>, account: Account<'_>) -> StoreResult<Vec<SealedIdentity>> {
+    let plugin = plugin_of(tx, account.provider)?;
+    let theirs = identity_providers::type_.eq(account.provider).or(identity_providers::plugin.eq(plugin));
+    let theirs = identity_providers::table.filter(theirs).select(identity_providers::id);
+    let rows = t::table.filter(t::external_id.eq(account.external_id)).filter(t::identity_provider_id.eq_any(theirs));
+    Ok(rows.order(t::id).select(SealedIdentity::as_select()).load(tx.connection)?)
+}
+
+/// Whether an identity belongs to the plugin of a provider, so that grants of that provider can
+/// act for it.
+pub(crate) fn is_of_provider(tx: &mut Tx<'_>, id: IdentityId, provider: &str) -> StoreResult<bool> {
+    let plugin = plugin_of(tx, provider)?;
+    let theirs = identity_providers::type_.eq(provider).or(identity_providers::plugin.eq(plugin));
+    let rows = t::table.inner_join(identity_providers::table).filter(t::id.eq(id)).filter(theirs);
+    Ok(diesel::select(exists(rows)).get_result(tx.connection)?)
+}
+
+/// The plugin of a provider; of one that has none yet, a name that no identity has.
+fn plugin_of(tx: &mut Tx<'_>, provider: &str) -> StoreResult<String> {
+    let owner = provider_owners::find(tx, provider)?;
+    Ok(owner.map_or_else(|| format!("providers.{provider}"), |owner| owner.plugin))
 }

@@ -17,6 +17,7 @@ mod leases;
 pub mod members;
 pub mod organization_integrations;
 pub mod organizations;
+pub mod provider_owners;
 pub mod refreshes;
 mod revocation_filter;
 mod revocation_payload;

@@ -8,16 +8,25 @@
 use super::{key_rotation, owner_assignment::assign_owners};
 use crate::{
     audit::{Action, Actor, Entry},
-    database::connection::{AnyConnection, Connector},
+    database::{
+        connection::{AnyConnection, Connector},
+        migrations,
+    },
     error::{SealError, StoreResult},
     hex::hex,
     key_id::{KeyId, SecretKeyId},
     sealing::data_keys::{self, DERIVED_KEY, DataKey},
     store::{Store, off_thread},
-    tables::sealed_columns::{self, KeyUsage},
+    tables::{
+        provider_owners::{self, ProviderOwner},
+        sealed_columns::{self, KeyUsage},
+    },
     tx::Tx,
 };
 use jackfield_config::SecretKeys;
+
+/// The migration that made the table of owners.
+const PROVIDER_OWNERS: &str = "20261130000070";
 
 impl Store {
     /// Loads the data keys for a host that is going to write. If the database has none yet, makes
@@ -68,6 +77,23 @@ pub async fn secret_key_in_use(url: &str) -> StoreResult<Option<SecretKeyId>> {
             Some(id) => Ok(Some(id)),
             None => Ok(most_used(&sealed_columns::usage_on(&mut c)?)),
         }
+    })
+    .await
+}
+
+/// To which plugin each provider belongs, for a host that has not opened its database yet: empty
+/// if there is none, or one of an earlier version.
+///
+/// # Errors
+/// When the database cannot be opened.
+pub async fn provider_owners_in_use(url: &str) -> StoreResult<Vec<ProviderOwner>> {
+    let connector = Connector::new(url)?;
+    off_thread(move || {
+        if !connector.exists() {
+            return Ok(Vec::new());
+        }
+        let mut c = connector.open()?;
+        if migrations::is_applied(&mut c, PROVIDER_OWNERS) { provider_owners::all_on(&mut c) } else { Ok(Vec::new()) }
     })
     .await
 }

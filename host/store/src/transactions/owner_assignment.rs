@@ -18,7 +18,7 @@ use crate::{
     tables::{
         grant_installs::{self, FormerGrant},
         grants::{self, Status, Tokens},
-        identities,
+        identities::{self, Account},
         ids::{IntegrationId, OrganizationId},
         integrations::{self, Integration},
         organization_integrations,
@@ -136,7 +136,8 @@ impl Assignment {
             return Ok(None);
         }
         // An external id is unique at one identity provider only: the token shows which it is.
-        let identities = identities::holding(tx, &grant.subject, &tokens.access_token)?;
+        let account = Account { provider: &self.integration.provider, external_id: &grant.subject };
+        let identities = identities::holding(tx, account, &tokens.access_token)?;
         user_identities::organization_of_member(tx, &identities, &self.organizations)
     }
 

@@ -11,7 +11,7 @@ use crate::{
     tables::{
         grant_endings,
         grants::{self, Grant, NewTokens, Status, Tokens},
-        identities,
+        identities::{self, Account},
         ids::{OrganizationId, RevocationId},
         integrations::{self, Integration},
         organization_integrations,
@@ -60,13 +60,15 @@ pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
     for organization in grants::organizations_of(tx, &before)? {
         organization_integrations::replace_texts(tx, organization, grant.integration, &pairs)?;
     }
-    if !grant.subject.is_empty() {
-        identities::replace_texts(tx, &grant.subject, &pairs)?;
+    let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
+    let account = (!grant.subject.is_empty()).then(|| account_of(grant, &provider));
+    if let Some(account) = account {
+        identities::replace_texts(tx, account, &pairs)?;
     }
     if before.status == Status::NeedsReauthentication {
         clear_reauthentication_if_first(tx, grant)?;
-        if !grant.subject.is_empty() {
-            identities::validate(tx, &grant.subject, &new.tokens.access_token)?;
+        if let Some(account) = account {
+            identities::validate(tx, account, &new.tokens.access_token)?;
         }
     }
     Ok(Renewed::Written)
@@ -102,7 +104,8 @@ fn mark_dependents(tx: &mut Tx<'_>, grant: &Grant, has_ended: bool) -> StoreResu
     }
     require_reauthentication_if_first(tx, grant)?;
     if let (false, Ok(tokens)) = (grant.subject.is_empty(), grant.tokens(tx.sealer)) {
-        identities::invalidate(tx, &grant.subject, &tokens.access_token)?;
+        let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
+        identities::invalidate(tx, account_of(grant, &provider), &tokens.access_token)?;
     }
     Ok(true)
 }
@@ -111,9 +114,15 @@ fn mark_dependents(tx: &mut Tx<'_>, grant: &Grant, has_ended: bool) -> StoreResu
 fn lock(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<()> {
     integrations::lock(tx, grant.integration)?;
     if !grant.subject.is_empty() {
-        identities::lock_all(tx, &grant.subject)?;
+        let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
+        identities::lock_all(tx, account_of(grant, &provider))?;
     }
     Ok(())
+}
+
+/// The account that a grant acts for.
+fn account_of<'a>(grant: &'a Grant, provider: &'a str) -> Account<'a> {
+    Account { provider, external_id: &grant.subject }
 }
 
 /// The organizations whose first grant of its integration this is.

@@ -131,7 +131,7 @@ impl RefreshesApp {
 async fn prove(store: &Store, user: UserId) -> StoreResult<IdentityId> {
     let prove = move |tx: &mut Tx<'_>| {
         let new = identities::NewIdentity {
-            identity_provider: identity_providers::find_or_create(tx, "slack", "slack.com")?,
+            identity_provider: identity_providers::find_or_create(tx, "slack", "slack.com", "slack")?,
             external_id: "U1".to_owned(),
             scopes: Vec::new(),
             data: object(json!({"access_token": "user-0"})),

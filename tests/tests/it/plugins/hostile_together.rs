@@ -40,6 +40,22 @@ async fn a_setup_that_waits_behind_an_endless_loop_goes_on_on_the_next_worker() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_a_second_worker_nobody_waits_behind_an_endless_loop() -> Result<()> {
+    let app = PluginApp::new("[plugins]\ndeadline = 60\nworkers = 2\n").await?;
+    let manager = app.log_in_as("manager").await?;
+    app.workers(2)?;
+    let looping = set_looping(&app).await?;
+    let calm = posted(&manager, "loops", &[("calm", "1")]).await?;
+    assert!(calm.success, "{}", calm.detail());
+    assert!(!looping.is_finished(), "the first worker looped all the time");
+    app.workers(3)?;
+    let listed = app.host.run(&["plugin", "list"], "")?;
+    assert!(listed.contains("hostile: running, process, 2 of 2 workers, pid "), "{listed}");
+    looping.abort();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_one_plugin_loops_another_serves() -> Result<()> {
     for (isolation, workers) in ISOLATIONS {
         let mut app = PluginApp::new(&format!("[plugins]\nisolation = \"{isolation}\"\ndeadline = 60\n")).await?;

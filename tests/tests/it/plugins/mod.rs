@@ -11,6 +11,7 @@ mod hostile_together;
 mod loading;
 mod misbehaving;
 mod mutations;
+mod ownership;
 mod provenance;
 mod provenance_app;
 mod reload;

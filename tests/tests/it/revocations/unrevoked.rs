@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use insta::{allow_duplicates, assert_snapshot};
 use jackfield_config::clock::Clock;
-use jackfield_loader::Plugins;
+use jackfield_loader::{Plugins, ProviderOwners};
 use jackfield_oauth2::Issuers;
 use jackfield_outbound::Outbound;
 use jackfield_services::revocations::{RevocationOutcome, Revocations};
@@ -365,7 +365,7 @@ async fn what_a_running_host_has_revoked_meanwhile_is_done() -> Result<()> {
     app.remove().await?;
     let done = app.settled().await?.remove(0);
     let outbound = Outbound::new(&app.host.settings()?.http)?;
-    let (plugins, _) = Plugins::load(&app.host.settings()?, &outbound).await;
+    let (plugins, _) = Plugins::load(&app.host.settings()?, &ProviderOwners::default(), &outbound).await;
     let revocations = Revocations::new(app.host.store().await?, plugins, Issuers::default(), Clock::system());
     let words = "access: refresh token revoked, access token revoked".to_owned();
     assert_eq!(revocations.retry(done.id).await?, RevocationOutcome::EndedByAnotherHost(words));

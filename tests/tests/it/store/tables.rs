@@ -8,9 +8,12 @@ use insta::assert_snapshot;
 use jackfield_config::{SecretKeys, clock::Clock};
 use jackfield_services::accounts::{Accounts, LogInError, LogInRequest, LoggedIn, NewUserIn, Role, Scope};
 use jackfield_store::{
-    IntegrationId, OrganizationId, Sealer, Store, StoreError, UserId, identities, identity_providers,
+    IntegrationId, OrganizationId, Sealer, Store, StoreError, Tx, UserId,
+    identities::{self, Account},
+    identity_providers::{self, Claimed},
     integrations::{self, NewIntegration},
     organization_integrations, organizations,
+    provider_owners::{self, ProviderOwner},
     removal::{self, Unlinked},
     revocations::Reason,
     sessions,
@@ -150,9 +153,10 @@ async fn two_installs_at_once_leave_one_row_each() -> Result<()> {
             "one is told that it made it, all others that they did not"
         );
         assert_eq!(store.read(move |tx| integrations::of_organization(tx, acme, None, 9)).await?.len(), 1);
-        let made =
-            join_all((0..16).map(|_| store.write(|tx| identity_providers::find_or_create(tx, "slack", "slack.com"))))
-                .await;
+        let made = join_all(
+            (0..16).map(|_| store.write(|tx| identity_providers::find_or_create(tx, "slack", "slack.com", "slack"))),
+        )
+        .await;
         let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert!(made.iter().all(|id| *id == made[0]));
     }
@@ -282,7 +286,7 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
         for token in ["first", "second"] {
             store
                 .write(move |tx| {
-                    let provider = identity_providers::find_or_create(tx, "slack", "slack.com")?;
+                    let provider = identity_providers::find_or_create(tx, "slack", "slack.com", "slack")?;
                     let new = identities::NewIdentity {
                         identity_provider: provider,
                         external_id: "U1".to_owned(),
@@ -305,6 +309,67 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
         assert!(!unlink().await?.was_linked);
         let data = store.read(move |tx| identities::data(tx, id)).await?;
         assert_eq!(data, None, "nobody has proved it any more, so nothing is kept of it");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_type_belongs_to_the_plugin_of_the_provider_or_to_the_first() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let owner = |provider: &str, plugin: &str| ProviderOwner {
+            provider: provider.to_owned(),
+            plugin: plugin.to_owned(),
+            signer: None,
+        };
+        let owners = vec![owner("slack", "slack-plugin"), owner("evil", "evil-plugin")];
+        assert_eq!(store.write(move |tx| provider_owners::record(tx, owners)).await?, []);
+        let claim = |of: &'static str, plugin: &'static str, may_share| {
+            store.write(move |tx| {
+                Ok(match identity_providers::claim(tx, of, "slack.com", plugin, may_share)? {
+                    Claimed::Granted(_) => "granted".to_owned(),
+                    Claimed::OwnedBy(owner) => owner,
+                })
+            })
+        };
+        assert_eq!(claim("slack", "evil-plugin", false).await?, "slack-plugin", "before it has any identity");
+        assert_eq!(claim("slack", "slack-plugin", false).await?, "granted");
+        assert_eq!(claim("slack", "evil-plugin", true).await?, "granted", "the operator allows it");
+        assert_eq!(claim("guild", "evil-plugin", false).await?, "granted", "nobody has it");
+        assert_eq!(claim("guild", "slack-plugin", false).await?, "evil-plugin");
+
+        let thief = owner("slack", "evil-plugin");
+        let recorded = store.write(move |tx| provider_owners::record(tx, vec![thief])).await?;
+        assert_eq!(recorded, [owner("slack", "slack-plugin")], "it stays");
+        let thief = owner("slack", "evil-plugin");
+        let before = store.write(move |tx| provider_owners::adopt(tx, &thief)).await?;
+        assert_eq!(before, Some(owner("slack", "slack-plugin")));
+        assert_eq!(claim("slack", "slack-plugin", false).await?, "evil-plugin");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_ends_touches_identities_of_its_own_plugin_only() -> Result<()> {
+    for Database { store, .. } in each_database().await? {
+        let ada = user(&store, "ada@example.com").await?;
+        let identity = |of: &'static str| {
+            store.write(move |tx| {
+                let identity_provider = identity_providers::find_or_create(tx, of, "here", of)?;
+                let data = object(json!({"token": "ada"}));
+                let new =
+                    identities::NewIdentity { identity_provider, external_id: "7".to_owned(), scopes: vec![], data };
+                let id = identities::authenticate(tx, new)?;
+                user_identities::link(tx, ada, id)
+            })
+        };
+        identity("gitlab").await?;
+        identity("evil").await?;
+        let account =
+            |tx: &mut Tx<'_>| identities::invalidate(tx, Account { provider: "evil", external_id: "7" }, "ada");
+        store.write(account).await?;
+        let found = store.read(move |tx| identities::of_user(tx, ada)).await?;
+        let statuses: Vec<_> = found.iter().map(|one| (one.identity_type.as_str(), one.status.as_str())).collect();
+        assert_eq!(statuses, [("gitlab", "valid"), ("evil", "invalid")]);
     }
     Ok(())
 }

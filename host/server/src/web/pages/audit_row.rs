@@ -110,6 +110,7 @@ pub(in crate::web) const fn in_words(action: Action) -> &'static str {
         Action::KeyRotation => "Key rotation",
         Action::AuditKey => "Break in this log",
         Action::PluginLoad => "Plugin loaded",
+        Action::ProviderAdoption => "Provider given to another plugin",
         Action::ConfigurationChange => "Configuration changed",
         Action::UserCreation => "User created",
         Action::OrganizationCreation => "Organization created",

@@ -1,0 +1,2 @@
+ALTER TABLE identity_providers DROP COLUMN plugin;
+DROP TABLE provider_owners;
