@@ -507,7 +507,7 @@ const HELD: &[Point] = &[
         &[
             "a_token_is_made_listed_used_and_revoked",
             "a_limited_token_opens_its_integrations_and_nothing_else",
-            "calling_and_reading_a_token_are_two_rights",
+            "who_may_call_may_not_read_a_token_and_who_may_read_may_call",
             "only_owners_may_and_no_token_makes_another",
             "another_password_a_disabling_and_an_operators_word_end_sessions_and_setups",
             "a_log_in_that_has_begun_before_another_password_brings_no_session",

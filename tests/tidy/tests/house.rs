@@ -59,7 +59,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
             &["accounts", "audit", "database", "integrations", "keys", "open", "session"],
             &["revocations"],
             &["grants"],
-            &["log_ins", "proxy", "reload", "removals", "setup", "token_reads"],
+            &["adoption", "log_ins", "proxy", "reload", "removals", "setup", "token_reads"],
         ],
     ),
     ("host/server/src", &[&["app", "connections", "telemetry"], &["control", "web"], &["startup"]]),

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{
     load_progress::{LoadProgress, StartMark},
-    settle::{Claim, Directory, settle},
+    provider_claim::{Claim, Directory, disputes},
 };
 use crate::{
     declared,
@@ -77,8 +77,8 @@ fn find_disputes(introduced: &mut [Introduced], settings: &Settings, lock: Optio
         Some((at, claim_of(&introduced.listed.text, spec, settings, lock)))
     };
     let (places, claims): (Vec<usize>, Vec<Claim>) = introduced.iter().enumerate().filter_map(claim).unzip();
-    for (at, disputes) in places.into_iter().zip(settle(&claims, owners, settings)) {
-        introduced[at].disputes = disputes;
+    for (at, found) in places.into_iter().zip(disputes(&claims, owners, settings)) {
+        introduced[at].disputes = found;
     }
 }
 

@@ -1,8 +1,8 @@
 //! From the configuration to running plugins and their providers.
 //!
-//! [`candidates`] starts what is listed or declared, or finds it running, after [`settle`] has said
-//! whose each provider is. [`assembly`] decides
-//! which of it is used and makes the providers. [`unclaimed`] finds tables that belong to nothing.
+//! [`introduction`] gets to know what is listed or declared, and [`provider_claim`] says whose each
+//! provider is. [`candidates`] starts it, or finds it running. [`assembly`] decides which of it is
+//! used and makes the providers. [`unclaimed`] finds tables that belong to nothing.
 //! Each collects what is wrong, so that the operator reads all of it at once. [`load`] does all of
 //! it, and hands out what takes long as a [`StartingPlugin`].
 
@@ -13,7 +13,7 @@ mod load;
 mod load_progress;
 mod loaded;
 mod option_diagnostic;
-mod settle;
+mod provider_claim;
 mod starting_plugin;
 mod unclaimed;
 

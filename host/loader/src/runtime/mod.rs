@@ -2,8 +2,8 @@
 //! answers.
 //!
 //! A [`launch_spec`] starts a [`running_plugin`] in a [`worker`] process or [`in_process`], behind
-//! one [`transport`]. A [`plugin`] keeps as many running as the operator allows, each in a [`slot`],
-//! and asks them through a [`client`].
+//! one [`transport`]. A [`plugin`] keeps as many running as the operator allows, each
+//! in a [`slot`], and asks them through a [`client`].
 
 mod client;
 mod described_provider;

@@ -25,10 +25,12 @@ pub struct Access {
 }
 
 impl Access {
-    /// Whether it includes a scope.
+    /// Whether it includes a scope. Who may read a token may also call with it: taking the call
+    /// away would keep nobody from calling the service directly.
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+        let implied = (scope == Scope::IntegrationsProxy).then_some(Scope::IntegrationsToken);
+        self.scopes.contains(&scope) || implied.is_some_and(|scope| self.scopes.contains(&scope))
     }
 
     /// Whether an integration of the organization is open to it.

@@ -41,7 +41,7 @@ impl Former {
                     members::set(tx, of, person, "owner")?;
                     // The same external id at two identity providers.
                     let new = identities::NewIdentity {
-                        identity_provider: identity_providers::find_or_create(tx, "slack", provider)?,
+                        identity_provider: identity_providers::find_or_create(tx, "slack", provider, "")?,
                         external_id: "U1".to_owned(),
                         scopes: Vec::new(),
                         data: object(json!({"access_token": token})),

@@ -1,4 +1,3 @@
-UPDATE api_tokens SET scopes = REPLACE(scopes, '"integrations:token","integrations:proxy"', '"integrations:token"');
 DROP INDEX api_tokens_of_organization;
 ALTER TABLE api_tokens DROP COLUMN last_used_at;
 ALTER TABLE api_tokens DROP COLUMN expires_at;

@@ -6,6 +6,3 @@ ALTER TABLE api_tokens ADD COLUMN integrations TEXT;
 ALTER TABLE api_tokens ADD COLUMN expires_at BIGINT;
 ALTER TABLE api_tokens ADD COLUMN last_used_at BIGINT;
 CREATE INDEX api_tokens_of_organization ON api_tokens (organization_id);
-
--- Reading a token and calling through the proxy were one scope. Tokens that have it keep both.
-UPDATE api_tokens SET scopes = REPLACE(scopes, '"integrations:token"', '"integrations:token","integrations:proxy"');

@@ -35,7 +35,7 @@ pub(super) trait Directory {
 }
 
 /// For each claim the providers that it may not have.
-pub(super) fn settle(claims: &[Claim], owners: &ProviderOwners, directory: &impl Directory) -> Vec<Vec<Dispute>> {
+pub(super) fn disputes(claims: &[Claim], owners: &ProviderOwners, directory: &impl Directory) -> Vec<Vec<Dispute>> {
     let disputes = |(at, claim): (usize, &Claim)| {
         let rivals = || claims.iter().enumerate().filter(move |(other, _)| *other != at).map(|(_, rival)| rival);
         claim.ids.iter().filter_map(|id| claim.dispute(id, rivals(), owners.get(id), directory)).collect()
@@ -150,7 +150,7 @@ mod tests {
 
     /// The entries that are refused, with the reason.
     fn refused(claims: &[Claim], owners: &ProviderOwners, file: &File) -> Vec<String> {
-        let disputes = settle(claims, owners, file);
+        let disputes = disputes(claims, owners, file);
         let said = |(claim, disputes): (&Claim, Vec<Dispute>)| {
             disputes.into_iter().map(|dispute| format!("{}: {dispute}", claim.entry)).collect::<Vec<_>>()
         };
