@@ -16,7 +16,7 @@ pub(crate) async fn owners_in_use(settings: &Settings) -> ProviderOwners {
 /// # Errors
 /// When the database fails.
 pub(crate) async fn owners(store: &Store) -> StoreResult<ProviderOwners> {
-    Ok(by_provider(store.read(provider_owners::all).await?))
+    Ok(by_provider(store.read(provider_owners::in_use).await?))
 }
 
 /// Writes down to which plugin each loaded provider belongs.

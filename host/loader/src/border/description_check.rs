@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Most providers of one library.
-const MOST_PROVIDERS: usize = 256;
+const MOST_PROVIDERS: usize = 512;
 /// Most options that a provider says it lacks.
 const MOST_MISSING: usize = 64;
 
@@ -57,7 +57,7 @@ mod tests {
         let three = vec![named("slack", "\u{202e}Slack\u{1b}[2J"), named("acme", ""), named("b", &"n".repeat(300))];
         assert_eq!(names(three), Ok(vec!["Slack[2J".to_owned(), "acme".to_owned(), "n".repeat(200)]));
         let error = names(vec![named("p", "P"); 257]).expect_err("one too many");
-        assert_eq!(error.to_string(), "the library: found 257 providers, at most 256 are taken");
+        assert_eq!(error.to_string(), "the library: found 513 providers, at most 512 are taken");
     }
 
     #[test]

@@ -147,6 +147,7 @@ async fn ask(
         Ok(answer) => WebhookOutcome::Answered(answer),
         Err(error) => {
             if let Some(unlogged) = provider.log_inbound_failure() {
+                let unlogged = (unlogged > 0).then_some(unlogged);
                 tracing::warn!(
                     provider.id = provider.id(),
                     plugin.name = provider.plugin().name,

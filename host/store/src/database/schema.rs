@@ -276,6 +276,7 @@ diesel::joinable!(identities -> identity_providers (identity_provider_id));
 diesel::joinable!(user_identities -> identities (identity_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
+    provider_owners,
     organizations,
     members,
     api_tokens,

@@ -1,9 +1,13 @@
 //! To which plugin a provider belongs: the one that has made its integrations.
 
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 
 use crate::{
-    database::{column_types::milliseconds, connection::AnyConnection, schema::provider_owners as t},
+    database::{
+        column_types::milliseconds,
+        connection::AnyConnection,
+        schema::{integrations, provider_owners as t},
+    },
     error::StoreResult,
     tx::Tx,
 };
@@ -21,17 +25,18 @@ pub struct ProviderOwner {
     pub signer: Option<String>,
 }
 
-/// All of them, by provider.
+/// Those that have something to lose: there are integrations of their providers.
 ///
 /// # Errors
 /// When the database fails.
-pub fn all(tx: &mut Tx<'_>) -> StoreResult<Vec<ProviderOwner>> {
-    all_on(tx.connection)
+pub fn in_use(tx: &mut Tx<'_>) -> StoreResult<Vec<ProviderOwner>> {
+    in_use_on(tx.connection)
 }
 
 /// The same before the database is opened.
-pub(crate) fn all_on(c: &mut AnyConnection) -> StoreResult<Vec<ProviderOwner>> {
-    Ok(t::table.order(t::provider).select(ProviderOwner::as_select()).load(c)?)
+pub(crate) fn in_use_on(c: &mut AnyConnection) -> StoreResult<Vec<ProviderOwner>> {
+    let used = t::provider.eq_any(integrations::table.select(integrations::provider));
+    Ok(t::table.filter(used).order(t::provider).select(ProviderOwner::as_select()).load(c)?)
 }
 
 /// The owner of a provider; `None` if it has made nothing yet.
@@ -42,8 +47,8 @@ pub fn find(tx: &mut Tx<'_>, provider: &str) -> StoreResult<Option<ProviderOwner
     Ok(t::table.find(provider).select(ProviderOwner::as_select()).first(tx.connection).optional()?)
 }
 
-/// Writes owners down. One that belongs to the same plugin already may have another signer by now.
-/// Answers the providers that belong to another plugin: those are left as they are.
+/// Writes owners down. A provider of the same plugin may have another signer by now, and one
+/// without integrations goes to the new plugin. Returns the providers that another plugin keeps.
 ///
 /// # Errors
 /// When the database fails.
@@ -60,7 +65,8 @@ pub fn record(tx: &mut Tx<'_>, owners: Vec<ProviderOwner>) -> StoreResult<Vec<Pr
                 Ok(insert.clone())
             },
         )?;
-        if found.plugin != owner.plugin {
+        let is_kept = found.plugin != owner.plugin && has_integrations(tx, &provider)?;
+        if is_kept {
             others.push(found);
         } else if found != owner {
             replace(tx, &owner)?;
@@ -69,7 +75,12 @@ pub fn record(tx: &mut Tx<'_>, owners: Vec<ProviderOwner>) -> StoreResult<Vec<Pr
     Ok(others)
 }
 
-/// Gives a provider to another plugin. Answers whose it was.
+fn has_integrations(tx: &mut Tx<'_>, provider: &str) -> StoreResult<bool> {
+    let theirs = integrations::table.filter(integrations::provider.eq(provider));
+    Ok(diesel::select(exists(theirs)).get_result(tx.connection)?)
+}
+
+/// Gives a provider to another plugin. Returns whose it was.
 ///
 /// # Errors
 /// When the database fails.

@@ -81,7 +81,7 @@ pub async fn secret_key_in_use(url: &str) -> StoreResult<Option<SecretKeyId>> {
     .await
 }
 
-/// To which plugin each provider belongs, for a host that has not opened its database yet: empty
+/// To which plugin each provider with integrations belongs, for a host that has not opened its database yet: empty
 /// if there is none, or one of an earlier version.
 ///
 /// # Errors
@@ -93,7 +93,11 @@ pub async fn provider_owners_in_use(url: &str) -> StoreResult<Vec<ProviderOwner>
             return Ok(Vec::new());
         }
         let mut c = connector.open()?;
-        if migrations::is_applied(&mut c, PROVIDER_OWNERS) { provider_owners::all_on(&mut c) } else { Ok(Vec::new()) }
+        if migrations::is_applied(&mut c, PROVIDER_OWNERS) {
+            provider_owners::in_use_on(&mut c)
+        } else {
+            Ok(Vec::new())
+        }
     })
     .await
 }

@@ -203,7 +203,9 @@ impl HostBuilder {
                 Some(port) => port,
                 None => TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
             };
-            write_private(&folder.join("jackfield.toml"), &self.configuration(port))?;
+            let configuration = folder.join("jackfield.toml");
+            write_private(&configuration, &self.configuration(port))?;
+            self.owner.map_or(Ok(()), |owner| chown(&configuration, Some(owner), Some(owner)))?;
             match self.spawn_on(folder, port) {
                 Ok(child) => return Ok((child, port)),
                 Err(error) if error.to_string().contains("cannot listen") => {}

@@ -48,19 +48,19 @@ async fn a_change_to_the_database_file_is_found_and_the_row_is_named() -> Result
     assert_snapshot!(findings.join("\n"), @"
     error: the audit log is broken
       row 3 was changed, or does not follow the row that was before it
-      verified: 5 of 6 rows are intact
+      verified: 6 of 7 rows are intact
 
     error: the audit log is broken
       row 1 was changed, or does not follow the row that was before it
-      verified: 5 of 6 rows are intact
+      verified: 6 of 7 rows are intact
 
     error: the audit log is broken
       row 2 is missing, and what comes next cannot be verified without
-      verified: 4 of 6 rows are intact
+      verified: 5 of 7 rows are intact
 
     error: the audit log is broken
-      row 6 was changed, or does not follow the row that was before it
-      verified: 5 of 6 rows are intact
+      row 7 was changed, or does not follow the row that was before it
+      verified: 6 of 7 rows are intact
     ");
     Ok(())
 }
@@ -80,7 +80,7 @@ async fn an_older_state_of_the_log_that_is_put_back_is_found_by_a_noted_head() -
     assert_eq!(code, Some(1));
     assert_snapshot!(redacted(&said), @"
     error: the audit log is broken
-      the chain ends with row 4, and had a row 6: rows at the end were removed
+      the chain ends with row 4, and had a row 7: rows at the end were removed
       verified: 4 of 4 rows are intact
     ");
     Ok(())
@@ -98,7 +98,7 @@ async fn one_byte_of_a_key_hides_nothing_that_is_done_to_the_rows_after_it() -> 
     error: the audit log is broken
       rows 1 to 4 are not verified: the key (table audit_keys) does not open: a sealed value is of the unknown version 0
       row 5 says that the chain was found broken before it, and why; a head that was noted since (--head) settles that
-      verified: 3 of 7 rows are intact
+      verified: 4 of 8 rows are intact
     ");
     let next = count + 2;
     spoil(&app.host, &format!("UPDATE audit_log SET actor_name = 'mallory' WHERE id = {next}"))?;
@@ -109,7 +109,7 @@ async fn one_byte_of_a_key_hides_nothing_that_is_done_to_the_rows_after_it() -> 
       rows 1 to 4 are not verified: the key (table audit_keys) does not open: a sealed value is of the unknown version 0
       row 5 says that the chain was found broken before it, and why; a head that was noted since (--head) settles that
       row 6 was changed, or does not follow the row that was before it
-      verified: 2 of 7 rows are intact
+      verified: 3 of 8 rows are intact
     ");
     Ok(())
 }
@@ -134,14 +134,14 @@ async fn an_erased_log_is_told_at_once_and_after_the_next_entry_and_the_hosts_ow
     assert_snapshot!(redacted(&said), @"
     error: the audit log is broken
       row 1 says that the chain was found broken before it, and why; a head that was noted since (--head) settles that
-      verified: 3 of 3 rows are intact
+      verified: 4 of 4 rows are intact
     ");
     let (code, said) = verify(&app.host, &["--head", &noted])?;
     assert_eq!(code, Some(1));
     assert_snapshot!(redacted(&said), @"
     error: the audit log is broken
-      the chain ends with row 3, and had a row 4: rows at the end were removed
-      verified: 3 of 3 rows are intact
+      row 4 has another hash than was noted: this is another chain
+      verified: 4 of 4 rows are intact
     ");
 
     app.host.signal("TERM")?;

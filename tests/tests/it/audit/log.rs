@@ -268,7 +268,7 @@ async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its
     let refused = owner.visit(&format!("{base}?action=nonsense")).await?;
     let said = refused.json()?["detail"].as_str().unwrap_or_default().to_owned();
     assert_eq!(refused.status, 400);
-    assert_snapshot!(said, @"There is no such action; there are install, re-install, link, unlink, identity-link, identity-unlink, refresh-failure, token-read, proxy-use, revoke, key-rotation, audit-key, plugin-load, configuration-change, user-creation, organization-creation, member-change, token-creation, token-revocation, member-removal, organization-change, organization-removal, user-change, user-removal, log-in, log-out.");
+    assert_snapshot!(said, @"There is no such action; there are install, re-install, link, unlink, identity-link, identity-unlink, refresh-failure, token-read, proxy-use, revoke, key-rotation, audit-key, plugin-load, provider-adoption, configuration-change, user-creation, organization-creation, member-change, token-creation, token-revocation, member-removal, organization-change, organization-removal, user-change, user-removal, log-in, log-out.");
     let reader = ApiClient::with_token(&app.host, &app.host.token("other", &["org:write"])?);
     assert_eq!(reader.get(base).await?.status, 404, "not their organization");
     let theirs = reader.get("/api/0/organizations/other/audit/").await?.json()?;
@@ -350,8 +350,9 @@ async fn a_start_tells_which_keys_of_the_configuration_have_changed_since_the_la
 async fn a_strangers_name_forges_no_row_of_the_list_and_who_reads_no_further_is_no_fault() -> Result<()> {
     let app = TestApp::start().await?;
     let owner = app.log_in_as("owner").await?;
-    let forged = "x\n     1 2026-11-25T00:00:00Z unlink               ok      eve\u{1b}[2J";
-    add_example(&owner, "acme", forged).await?;
+    // Example makes an id of the name, and an id with control characters is refused.
+    assert!(add_example(&owner, "acme", "x\n     1 2026-11-25T00:00:00Z unlink\u{1b}[2J").await.is_err());
+    add_example(&owner, "acme", "x      1 2026-11-25T00:00:00Z unlink               ok      eve").await?;
     let printed = app.host.run(&["audit", "list"], "")?;
     assert_eq!(printed.lines().count(), rows(&app.host)?.len(), "one line each: {printed}");
     assert!(!printed.contains('\u{1b}'));

@@ -96,8 +96,10 @@ fn a_request_that_no_mock_matches_fails_the_test_with_the_unused_mocks() {
             harness.post(&[("do", "send")]).assert_oauth2();
         });
         allow_duplicates! {
+            // A harness without a host knows the step as well.
+            let message = message.replace(", step `act`", "");
             assert_snapshot!(redacted(&message), @r#"
-            visit 1 (POST do=send), step `act`: no mock matches
+            visit 1 (POST do=send): no mock matches
             POST https://api.example.com/ids?new=1
             authorization: Bearer t0ken
             content-type: application/json

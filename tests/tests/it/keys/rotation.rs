@@ -184,7 +184,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     organization_integrations  1 / 1  a value was sealed under another secret key: key id [key], this host has [key]
     grants  1 / 0 / bot /   a value was sealed under another secret key: key id [key], this host has [key]
     audit_keys  1  a value was sealed under another secret key: key id [key], this host has [key]
-    audit_keys  11  a value was sealed under another secret key: key id [key], this host has [key]
+    audit_keys  12  a value was sealed under another secret key: key id [key], this host has [key]
     configurations  [folder]/jackfield.toml  a value was sealed under another secret key: key id [key], this host has [key]
     sessions  [digest]  a value was sealed under another secret key: key id [key], this host has [key]
     [time]  WARN the data keys cannot be read again key.id="[key]" error=the data key [key] is wrapped under another secret key: key id [key], this host has [key]\n  help: put the secret key back that this database was made with, as a line of system.secret-key

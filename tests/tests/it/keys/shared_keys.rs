@@ -48,7 +48,10 @@ async fn install(store: &Store) -> StoreResult<IntegrationId> {
     let (provider, external_id, name) = ("p".to_owned(), "one".to_owned(), "One".to_owned());
     let new = NewIntegration { provider, external_id, name };
     let install = move |tx: &mut Tx<'_>| {
-        let organization = organizations::insert(tx, "acme", "Acme")?;
+        let organization = match organizations::by_slug(tx, "acme")? {
+            Some(acme) => acme.id,
+            None => organizations::insert(tx, "acme", "Acme")?,
+        };
         let id = integrations::install(tx, &new)?.0.id;
         organization_integrations::install(tx, organization, id, None, &metadata())?;
         Ok(id)

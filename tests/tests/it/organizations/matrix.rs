@@ -33,7 +33,7 @@ enum Serves {
 }
 
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, Serves); 37] = [
+const ROUTES: [(&str, &str, Serves); 38] = [
     ("GET", "/api/0/organizations/{org}/config/integrations/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/audit/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/integrations/", Serves::Organization),
@@ -70,6 +70,7 @@ const ROUTES: [(&str, &str, Serves); 37] = [
     ("GET", "/readyz", Serves::Everybody),
     ("ANY", "/extensions/{provider}/webhook/{key}/", Serves::Holder),
     ("ANY", "/extensions/{provider}/events/", Serves::Holder),
+    ("GET", "/extensions/{provider}/leaving/", Serves::Everybody),
     ("GET", "/icons/{provider}/{version}", Serves::Everybody),
 ];
 

@@ -125,7 +125,7 @@ async fn a_host_starts_with_the_rest_when_one_library_differs_from_the_lock() ->
     fs::remove_file(&mark)?;
     let listed = bare().listed("example").listed("leaves_a_mark").toml("[plugins]\non-failure = \"skip\"");
     let host = host.restart(leaving_a_mark(listed, &mark))?;
-    assert_snapshot!(log_line(&host, "not as it is in jackfield.lock: found the digest ")?, @"ERROR a plugin is skipped error=[folder]/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the digest [digest], wanted [digest]");
+    assert_snapshot!(log_line(&host, "not as it is in jackfield.lock: found the digest ")?, @r"ERROR a plugin is skipped error=[folder]/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: not as it is in jackfield.lock: found the digest [digest], wanted [digest]\n  help: put the accepted library back; or, if you trust the new one, accept it with `jackfield plugin lock`");
     assert!(!mark.exists(), "nothing of it has run");
     let owner = owner_of_acme(&host).await?;
     assert_eq!(owner.start_setup("acme", "example").await?.status, 200);

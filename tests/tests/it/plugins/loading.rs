@@ -171,10 +171,10 @@ fn a_panic_while_loading() -> Result<()> {
 #[test]
 fn two_providers_with_one_id() -> Result<()> {
     let said = bare().plugin("example").plugin("duplicate_id").log("error").start_error()?;
-    assert_snapshot!(mistakes(&said), @r"
-    FOLDER/jackfield.toml:1: default-integrations: two providers with the id `example`: plugins/libexample.so and plugins/libduplicate_id.so
-      help: list only one of the two
-    ");
+    assert_snapshot!(mistakes(&said), @r#"
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libduplicate_id.so: two providers with the id `example`: in plugins/libexample.so and here
+      help: list only one of the two, or name the one that may have it: [plugins.ENTRY] providers = ["example"]
+    "#);
     Ok(())
 }
 
@@ -234,7 +234,7 @@ fn a_plugin_on_disk_that_is_not_listed_is_never_opened() -> Result<()> {
 async fn on_failure_skip_starts_with_the_plugins_that_do_load() -> Result<()> {
     let host = bare().plugin("no_plugin").plugin("example").toml("[plugins]\non-failure = \"skip\"").start()?;
     // The log has the reason.
-    assert_snapshot!(log_line(&host, "no jackfield plugin inside")?, @"ERROR a plugin is skipped error=[folder]/jackfield.toml:1: default-integrations: plugins/libno_plugin.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing");
+    assert_snapshot!(log_line(&host, "no jackfield plugin inside")?, @r"ERROR a plugin is skipped error=[folder]/jackfield.toml:1: default-integrations: plugins/libno_plugin.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing\n  help: check that it is a plugin: its source ends in `export_providers!(…)`");
     let owner = owner_of_acme(&host).await?;
     assert_eq!(owner.start_setup("acme", "example").await?.status, 200);
     Ok(())

@@ -145,7 +145,7 @@ async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
 
     assert_eq!(pid(&host, "example")?, before, "nothing has changed");
     add_example(&owner, "acme", "still here").await?;
-    assert_snapshot!(log_line(&host, "the configuration is not reloaded: everything is as it was")?, @"ERROR the configuration is not reloaded: everything is as it was error=2 mistakes in the configuration");
+    assert_snapshot!(log_line(&host, "the configuration is not reloaded: everything is as it was")?, @r"ERROR the configuration is not reloaded: everything is as it was error=2 mistakes in the configuration\n[folder]/jackfield.toml:10: bad-options.port: missing field `port`\n  help: correct the value, see the documentation of `bad-options`\n[folder]/jackfield.toml:11: bad-options.prt: unknown option\n  help: did you mean `port`?");
     Ok(())
 }
 

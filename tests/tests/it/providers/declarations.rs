@@ -75,11 +75,11 @@ gitlab = "x"
 fn a_declared_provider_and_a_plugins_of_one_id_are_told() -> Result<()> {
     let urls = "authorize-url = \"https://a.example/\"\ntoken-url = \"https://a.example/\"\naccount = { id = \"id\" }";
     let said = bare().log("error").plugin("example").toml(&format!("[providers.example]\n{urls}")).start_error()?;
-    assert_snapshot!(said, @r"
+    assert_snapshot!(said, @r#"
     error: 1 mistake in the configuration
-    FOLDER/jackfield.toml:10: providers.example: two providers with the id `example`: plugins/libexample.so and FOLDER/jackfield.toml
-      help: list only one of the two
-    ");
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: two providers with the id `example`: in FOLDER/jackfield.toml and here
+      help: list only one of the two, or name the one that may have it: [plugins.ENTRY] providers = ["example"]
+    "#);
     Ok(())
 }
 

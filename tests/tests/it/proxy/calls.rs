@@ -114,7 +114,7 @@ async fn the_use_of_an_integration_is_in_the_audit_log_before_it_is_carried_out(
       },
       "externalId": "T0STANDIN",
       "hash": "[digest]",
-      "id": "10",
+      "id": "11",
       "integrationId": "1",
       "organization": "acme",
       "pluginDigest": "[digest]",

@@ -293,15 +293,16 @@ async fn what_no_organization_has_any_more_is_revoked_by_the_operator_or_by_the_
     app.all_dead().await?;
     let said = app.host.run(&["audit", "list"], "")?;
     assert_snapshot!(redacted(&said), @r#"
-    1 [time] plugin-load          ok      host - acme-crm - 1 {"entry":"providers.acme-crm","isolation":"declared","plugin":"providers.acme-crm","providers":["acme-crm"],"version":"0.1.0"}
-    2 [time] configuration-change ok      host - - - 1 {"at":"start","file":"[folder]/jackfield.toml","keys":["database.url","default-integrations","http.allow-private","providers.acme-crm.account.from","providers.acme-crm.account.id","providers.acme-crm.account.name","providers.acme-crm.authorize-url","providers.acme-crm.client-id","providers.acme-crm.client-secret","providers.acme-crm.revocation-url","providers.acme-crm.scopes","providers.acme-crm.token-url","system.listen","system.secret-key","system.url-prefix"]}
-    3 [time] organization-creation ok      operator acme - - 1 {}
-    4 [time] user-creation        ok      operator - - - 1 {"superuser":false,"user":"owner@example.com"}
-    5 [time] member-change        ok      operator acme - - 1 {"role":"owner","user":"owner@example.com"}
-    6 [time] install              ok      owner@example.com acme acme-crm 0 1 {}
-    7 [time] plugin-load          ok      host - acme-crm - 1 {"entry":"providers.acme-crm","isolation":"declared","plugin":"providers.acme-crm","providers":["acme-crm"],"version":"0.1.0"}
-    8 [time] unlink               ok      host - acme-crm 0 1 {"cause":"no organization has it","removed":true}
-    9 [time] revoke               ok      host - acme-crm 0 1 {"answer":"access: refresh token revoked, access token revoked","attempts":1,"cause":"orphaned"}
+     1 [time] plugin-load          ok      host - acme-crm - 1 {"entry":"providers.acme-crm","isolation":"declared","plugin":"providers.acme-crm","providers":["acme-crm"],"version":"0.1.0"}
+     2 [time] configuration-change ok      host - - - 1 {"at":"start","file":"[folder]/jackfield.toml","keys":["database.url","default-integrations","http.allow-private","providers.acme-crm.account.from","providers.acme-crm.account.id","providers.acme-crm.account.name","providers.acme-crm.authorize-url","providers.acme-crm.client-id","providers.acme-crm.client-secret","providers.acme-crm.revocation-url","providers.acme-crm.scopes","providers.acme-crm.token-url","system.listen","system.secret-key","system.url-prefix"]}
+     3 [time] organization-creation ok      operator acme - - 1 {}
+     4 [time] user-creation        ok      operator - - - 1 {"superuser":false,"user":"owner@example.com"}
+     5 [time] member-change        ok      operator acme - - 1 {"role":"owner","user":"owner@example.com"}
+     6 [time] log-in               ok      owner@example.com - - - 1 {"address":"127.0.0.1","request":"[id]"}
+     7 [time] install              ok      owner@example.com acme acme-crm 0 1 {}
+     8 [time] plugin-load          ok      host - acme-crm - 1 {"entry":"providers.acme-crm","isolation":"declared","plugin":"providers.acme-crm","providers":["acme-crm"],"version":"0.1.0"}
+     9 [time] unlink               ok      host - acme-crm 0 1 {"cause":"no organization has it","removed":true}
+    10 [time] revoke               ok      host - acme-crm 0 1 {"answer":"access: refresh token revoked, access token revoked","attempts":1,"cause":"orphaned"}
     "#);
     Ok(())
 }

@@ -337,9 +337,13 @@ async fn an_identity_type_belongs_to_the_plugin_of_the_provider_or_to_the_first(
         assert_eq!(claim("guild", "evil-plugin", false).await?, "granted", "nobody has it");
         assert_eq!(claim("guild", "slack-plugin", false).await?, "evil-plugin");
 
+        let acme = organization(&store, "acme").await?;
+        install(&store, acme, workspace("T1", "one", "t")).await?;
         let thief = owner("slack", "evil-plugin");
         let recorded = store.write(move |tx| provider_owners::record(tx, vec![thief])).await?;
-        assert_eq!(recorded, [owner("slack", "slack-plugin")], "it stays");
+        assert_eq!(recorded, [owner("slack", "slack-plugin")], "it stays: it has made an integration");
+        let heir = owner("evil", "slack-plugin");
+        assert_eq!(store.write(move |tx| provider_owners::record(tx, vec![heir])).await?, [], "that one has none");
         let thief = owner("slack", "evil-plugin");
         let before = store.write(move |tx| provider_owners::adopt(tx, &thief)).await?;
         assert_eq!(before, Some(owner("slack", "slack-plugin")));

@@ -68,6 +68,7 @@ impl EventHandler {
             Err(error) => {
                 let plugin = &provider.plugin().name;
                 if let Some(unlogged) = provider.log_inbound_failure() {
+                    let unlogged = (unlogged > 0).then_some(unlogged);
                     tracing::warn!(provider.id = id, plugin.name = plugin, plugin.reason = error.reason(), unlogged, %error, "an event failed");
                 }
                 return Ok(EventOutcome::Failed);
