@@ -2,3 +2,4 @@
 
 mod operator;
 pub(crate) mod plugin_commands;
+mod plugin_limits;
