@@ -53,7 +53,8 @@ pub struct Tokens {
 pub const ENDED_BY_SERVICE: &str = "the service has ended it";
 
 /// Why a grant has ended when grants got owners: each organization has to authenticate again.
-pub(crate) const OWNER_UNKNOWN: &str = "several organizations used this account, and it is not known whose token it was";
+pub(crate) const OWNER_UNKNOWN: &str =
+    "several organizations used this account, and it is not known whose token it was";
 /// The same where the tokens cannot be opened.
 pub(crate) const OWNERLESS_UNREADABLE: &str =
     "the stored token could not be read when it was given to its organization";
