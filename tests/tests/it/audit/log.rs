@@ -15,7 +15,7 @@ use jackfield_test_support::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{ApiClient, PASSWORD, TestApp, add_example, bare, program, redacted, slack_options};
+use crate::app::{ApiClient, PASSWORD, TestApp, add_example, bare, program, redacted, redacted_with, slack_options};
 
 const TEAM: &str = "T0STANDIN";
 /// A value in an organization's configuration of an integration.
@@ -356,7 +356,8 @@ async fn a_strangers_name_forges_no_row_of_the_list_and_who_reads_no_further_is_
     let printed = app.host.run(&["audit", "list"], "")?;
     assert_eq!(printed.lines().count(), rows(&app.host)?.len(), "one line each: {printed}");
     assert!(!printed.contains('\u{1b}'));
-    assert_snapshot!(redacted(&printed), @r#"
+    let printed = redacted_with(&printed, &[(r#""setup":"[^"]+""#, r#""setup":"[id]""#)]);
+    assert_snapshot!(printed, @r#"
     1 [time] plugin-load          ok      host - example - 1 {"entry":"example","isolation":"process","plugin":"jackfield-plugin-example","providers":["example"],"version":"0.1.0"}
     2 [time] plugin-load          ok      host - slack - 1 {"entry":"slack","isolation":"process","plugin":"jackfield-plugin-slack","providers":["slack"],"version":"0.1.0"}
     3 [time] configuration-change ok      host - - - 1 {"at":"start","file":"[folder]/jackfield.toml","keys":["database.url","default-integrations","http.allow-private","http.timeout","slack.api","slack.authorize-url","slack.client-id","slack.client-secret","slack.token-url","system.listen","system.secret-key","system.url-prefix"]}
@@ -364,7 +365,8 @@ async fn a_strangers_name_forges_no_row_of_the_list_and_who_reads_no_further_is_
     5 [time] user-creation        ok      operator - - - 1 {"superuser":false,"user":"owner@example.com"}
     6 [time] member-change        ok      operator acme - - 1 {"role":"owner","user":"owner@example.com"}
     7 [time] log-in               ok      owner@example.com - - - 1 {"address":"127.0.0.1","request":"[id]"}
-    8 [time] install              ok      owner@example.com acme example "x\n     1 [time] unlink               ok      eve\u{1b}[2J" 1 {}
+    8 [time] install              failed  owner@example.com acme example - 1 {"reason":"plugin","setup":"[id]"}
+    9 [time] install              ok      owner@example.com acme example "x      1 [time] unlink               ok      eve" 1 {}
     "#);
 
     let mut list = std::process::Command::new(program().path);

@@ -470,7 +470,7 @@ async fn a_plugin_mints_tokens_its_own_way_and_gets_fresh_ones_when_it_is_called
     assert_eq!(service.visit(&format!("{url}?grant=other")).await?.status, 500, "there is no such grant");
     app.database().await?.let_live("mint", "own", EXPIRED).await?;
     assert_eq!(service.visit(&url).await?.status, 500, "it refuses a fourth");
-    assert_snapshot!(log_line(&app.host, "three are enough")?, @r#"WARN a webhook failed provider.id="minting" plugin.name="jackfield-fixture-minting" plugin.reason="fault" unlogged=0 error=the integration needs its person to authenticate again: three are enough"#);
+    assert_snapshot!(log_line(&app.host, "three are enough")?, @r#"WARN a webhook failed provider.id="minting" plugin.name="jackfield-fixture-minting" plugin.reason="fault" error=the integration needs its person to authenticate again: three are enough"#);
     assert!(!app.host.log()?.contains("minted-1"), "no token is in the log");
     Ok(())
 }
