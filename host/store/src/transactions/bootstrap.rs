@@ -81,8 +81,8 @@ pub async fn secret_key_in_use(url: &str) -> StoreResult<Option<SecretKeyId>> {
     .await
 }
 
-/// To which plugin each provider with integrations belongs, for a host that has not opened its database yet: empty
-/// if there is none, or one of an earlier version.
+/// To which plugin each provider with integrations belongs, for a host that has not opened its
+/// database yet: empty if there is none, or one of an earlier version.
 ///
 /// # Errors
 /// When the database cannot be opened.
