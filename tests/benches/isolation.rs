@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use futures_util::future::join_all;
 use jackfield_author::check::{CheckOptions, check};
 use jackfield_config as config;
 use jackfield_loader::{Plugins, ProviderOwners, Request, State, worker};
@@ -28,6 +29,7 @@ const CALLS: usize = 5_000;
 const ROUNDS: usize = 5;
 const MANY: usize = 50;
 const USERS: usize = 4;
+const COMPUTING: usize = 8;
 const LOAD: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
@@ -51,6 +53,7 @@ async fn run() -> Result<()> {
     dispatch(folder.path()).await?;
     starting(folder.path()).await?;
     many(folder.path()).await?;
+    computing(folder.path()).await?;
     throughput(folder.path()).await
 }
 
@@ -201,6 +204,36 @@ async fn many(folder: &Path) -> Result<()> {
         drop(host);
     }
     println!("  a whole host, until it listens {:>12?}", middle(times));
+    Ok(())
+}
+
+/// Several people at once at a step that computes, with one worker and with more.
+async fn computing(folder: &Path) -> Result<()> {
+    println!("{COMPUTING} people at once at a step that computes, middle of {ROUNDS}: until the last is answered");
+    let mut alone = None;
+    for workers in [1, 2, 4] {
+        let file = configuration(folder, "process", 1)?.file;
+        fs::write(&file, format!("{}workers = {workers}\n", fs::read_to_string(&file)?))?;
+        let settings = config::load(&file)?;
+        let (plugins, _) = Plugins::load(&settings, &ProviderOwners::default(), &Outbound::new(&settings.http)?).await;
+        let provider = plugins.find("numbered-00000000").context("it is loaded")?;
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            let begun = Instant::now();
+            let asked = (0..COMPUTING).map(|_| {
+                let mut request = request();
+                request.query.push(("rounds".to_owned(), "20000000".to_owned()));
+                provider.run_view("count", request, state(), &[])
+            });
+            for answer in join_all(asked).await {
+                answer?;
+            }
+            times.push(begun.elapsed());
+        }
+        let time = middle(times);
+        let first = *alone.get_or_insert(time);
+        println!("  {workers} workers  {time:>12?}  {:.2} x one worker", time.as_secs_f64() / first.as_secs_f64());
+    }
     Ok(())
 }
 

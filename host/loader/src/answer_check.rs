@@ -1,10 +1,15 @@
 //! Answers of a plugin as the host takes them: bounded, and with words that can be shown and
 //! logged.
 
-use jackfield_plugin_abi::envelope::{Answer, Form, NamedProvider, Refreshed, Revoked, State};
+use jackfield_plugin_abi::envelope::{
+    Answer, CreateOut, Form, NamedProvider, Refreshed, Revoked, State, TaskResult, WebhookResponse,
+};
 
 use crate::{
-    border::{check_html, checked_grant, checked_providers, checked_state, clean, escaped_words, shown_message},
+    border::{
+        check_html, checked_description, checked_grant, checked_integration, checked_providers, checked_state, clean,
+        escaped_words, shown_message,
+    },
     runtime::PluginError,
 };
 
@@ -41,6 +46,35 @@ fn with_clean_words(mut form: Form) -> Form {
 /// When there are too many.
 pub fn clean_providers(providers: Vec<NamedProvider>) -> Result<Vec<NamedProvider>, PluginError> {
     Ok(checked_providers(providers)?)
+}
+
+/// A name as people read it: without characters that act, and cut.
+#[must_use]
+pub fn shown_name(name: &str) -> String {
+    clean(name)
+}
+
+/// The description of a provider as the host takes it: with clean words.
+///
+/// # Errors
+/// When there is too much of something, or the name of a step cannot be one.
+pub fn clean_description(description: CreateOut) -> Result<CreateOut, PluginError> {
+    Ok(checked_description(description)?)
+}
+
+/// Judges what a task has come to, as the host does before it uses it. For tools that ask a plugin
+/// by hand.
+///
+/// # Errors
+/// When there is too much of something, or an id has a character that it cannot have.
+pub async fn check_result(result: TaskResult) -> Result<(), PluginError> {
+    match result {
+        TaskResult::Answered { answer, .. } => checked_answer(answer).await.map(drop),
+        TaskResult::Built { integration } => Ok(checked_integration(integration).map(drop)?),
+        TaskResult::Refreshed { refreshed } => checked_refresh(refreshed).map(drop),
+        TaskResult::WebhookHandled { response: WebhookResponse { bind, .. } } => check_state(&bind),
+        _ => Ok(()),
+    }
 }
 
 /// Counting takes longer than a request should hold up others, so it has a thread.

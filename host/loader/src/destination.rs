@@ -1,6 +1,7 @@
 //! Where a plugin may send a person's browser.
 
-use jackfield_plugin_abi::envelope::{OAuth2, StepKind};
+use jackfield_outbound::HostAllowList;
+use jackfield_plugin_abi::envelope::{OAuth2, Step, StepKind};
 use url::Url;
 
 use crate::provider::Provider;
@@ -22,11 +23,7 @@ impl Provider {
     #[must_use]
     pub fn destination(&self, url: &Url, named_hosts: &[String]) -> Destination {
         let outbound = self.outbound(named_hosts);
-        match outbound.allowed_hosts() {
-            Some(hosts) if !hosts.grants(url) => Destination::NotGranted,
-            Some(hosts) if !hosts.allows(url) && !self.is_authorization_endpoint(url) => Destination::Elsewhere,
-            _ => Destination::Declared,
-        }
+        outbound.allowed_hosts().map_or(Destination::Declared, |hosts| destination_of(url, hosts, self.steps()))
     }
 
     /// The same for an authorization endpoint that the host has from a description or an issuer,
@@ -38,13 +35,25 @@ impl Provider {
             Destination::Declared | Destination::Elsewhere => Destination::Declared,
         }
     }
+}
 
-    fn is_authorization_endpoint(&self, url: &Url) -> bool {
-        let is_origin_of =
-            |oauth2: &OAuth2| Url::parse(&oauth2.authorize_url).is_ok_and(|endpoint| endpoint.origin() == url.origin());
-        self.steps().iter().any(|step| match &step.kind {
-            StepKind::OAuth2(oauth2) => is_origin_of(oauth2),
-            StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => false,
-        })
+/// Where a URL leads, for a provider with these hosts and these steps.
+#[must_use]
+pub fn destination_of(url: &Url, hosts: &HostAllowList, steps: &[Step]) -> Destination {
+    if !hosts.grants(url) {
+        Destination::NotGranted
+    } else if hosts.allows(url) || is_authorization_endpoint(url, steps) {
+        Destination::Declared
+    } else {
+        Destination::Elsewhere
     }
+}
+
+fn is_authorization_endpoint(url: &Url, steps: &[Step]) -> bool {
+    let is_origin_of =
+        |oauth2: &OAuth2| Url::parse(&oauth2.authorize_url).is_ok_and(|endpoint| endpoint.origin() == url.origin());
+    steps.iter().any(|step| match &step.kind {
+        StepKind::OAuth2(oauth2) => is_origin_of(oauth2),
+        StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => false,
+    })
 }

@@ -46,10 +46,10 @@ mod registry;
 mod runtime;
 mod step_outcome;
 
-pub use answer_check::{check_state, clean_providers};
-pub use border::{Bounded, OutOfBounds, Unreadable, read_reply};
+pub use answer_check::{check_result, check_state, clean_description, clean_providers, shown_name};
+pub use border::{Bounded, LONGEST_MESSAGE, OutOfBounds, Unreadable, links_in, read_reply};
 pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_spec};
-pub use destination::Destination;
+pub use destination::{Destination, destination_of};
 pub use dispute::Dispute;
 pub use elf_fault::ElfFault;
 pub use jackfield_config::{Http, ProviderOptions};
@@ -68,8 +68,8 @@ pub use provider_reach::reach_of;
 pub use refusal::Refusal;
 pub use registry::{Changes, Joined, Plugins};
 pub use runtime::{
-    LaunchSpec, MAX_REQUESTS, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus, ProviderStatus, RunningPlugin,
-    Tokens, TransportError, worker, worker::Sandbox,
+    LaunchSpec, MAX_REQUESTS, MOST_LOG_LINES, PLUGIN_LOG_TARGET, PluginError, PluginState, PluginStatus,
+    ProviderStatus, RunningPlugin, Tokens, TransportError, worker, worker::Sandbox,
 };
 pub use step_outcome::StepOutcome;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jackfield_author::check::{Behaviour, CheckOptions, CheckReport, CheckedProvider, check, check_declared};
+use jackfield_author::check::{Behaviour, CheckOptions, CheckReport, CheckedProvider, Finding, check, check_declared};
 use jackfield_config::text::escaped_lines;
 use jackfield_loader::{StepKind, catalogue, catalogue_entry, verify_file};
 
@@ -93,15 +93,20 @@ pub(super) fn print_report(report: &CheckReport) -> bool {
     print_info(&report.info);
     if !report.sandbox.held.is_empty() {
         print_sandbox(&report.sandbox);
+        line!("  opens   with the C library only; no executable stack, text relocations, IFUNC or search path");
     }
+    line!("  limits  {}", CheckReport::limits());
     report.providers.iter().for_each(print_checked);
     let mut is_good = true;
     for (provider, finding) in report.problems() {
-        is_good = false;
-        line!("PROBLEM {provider}, {}: {}", finding.place, finding.problem);
-        if !finding.question.is_empty() {
-            line!("        at {}", finding.question);
-        }
+        is_good &= finding.problem.is_warning();
+        print_finding(provider, finding);
+    }
+    if report.unchecked > 0 {
+        line!(
+            "WARNING the check was stopped: its time is used up, and {} providers were not checked",
+            report.unchecked
+        );
     }
     for provider in &report.providers {
         let Err(error) = &provider.description else { continue };
@@ -110,6 +115,17 @@ pub(super) fn print_report(report: &CheckReport) -> bool {
         line!("PROBLEM {}, made without options: {}{help}", provider.named.id, error.message);
     }
     is_good
+}
+
+fn print_finding(provider: &str, Finding { problem, place, question }: &Finding) {
+    let word = if problem.is_warning() { "WARNING" } else { "PROBLEM" };
+    line!("{word} {provider}, {place}: {problem}");
+    if !question.is_empty() {
+        line!("        at {question}");
+    }
+    if let Some(help) = problem.help() {
+        line!("        help: {help}");
+    }
 }
 
 fn print_checked(checked: &CheckedProvider) {

@@ -39,8 +39,9 @@ pub(super) enum Command {
     /// and show the result.
     List,
     #[cfg(feature = "author")]
-    /// Load libraries in a worker, send them malformed and unexpected input, and report what each
-    /// exports and how it behaves.
+    /// Load libraries in a worker, take each through a setup, send it malformed and unexpected
+    /// input, and report what it exports, how it behaves and what a host would not take of it. A
+    /// PROBLEM makes the check fail, a WARNING does not.
     Check {
         /// The libraries.
         #[arg(required = true)]

@@ -4,9 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jackfield_loader::{PluginError, TransportError};
 use jackfield_plugin_abi::envelope::{Answer, FaultKind, Question, TaskResult, WebhookResponse};
-use thiserror::Error;
 
-use super::observation::Observation;
+use super::{
+    observation::Observation,
+    problem::{Finding, Problem},
+};
 
 /// How a provider behaved.
 #[derive(Debug, Default)]
@@ -26,52 +28,12 @@ pub struct Behaviour {
     deadlines: u32,
 }
 
-/// Something that the author has to fix.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What it is.
-    pub problem: Problem,
-    /// Where: a step, in words.
-    pub place: String,
-    /// The first question that showed it, as JSON.
-    pub question: String,
-}
-
-/// What the author has to fix.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum Problem {
-    /// It gave no answer at all.
-    #[error("{reason}: {message}")]
-    Ended {
-        /// In one word: `signal`, `exit`, `deadline`, `memory`, `protocol`, `oversized`, `panic`,
-        /// `answer`, ….
-        reason: &'static str,
-        /// In the host's words.
-        message: String,
-    },
-    /// It took longer than a plugin without I/O needs.
-    #[error("slow: took {0:?} for one call")]
-    Slow(Duration),
-    /// Its answer was larger than a page needs to be.
-    #[error("large: answered {0} bytes")]
-    Large(usize),
-    /// The value of a secret option was where others see it.
-    #[error("leak: the value of the option `{option}` is in {place}")]
-    Leak {
-        /// The option.
-        option: String,
-        /// Where it was seen.
-        place: &'static str,
-    },
-    /// It asks to reach something that is not a host.
-    #[error("`{}` among its hosts is not a host", .0.escape_debug())]
-    BadHost(String),
-}
-
 /// A plugin does no I/O of its own, so that it takes milliseconds, even on a busy machine.
 const SLOW: Duration = Duration::from_secs(1);
-/// In bytes.
+/// In bytes. What is larger than a host takes is a problem of its own.
 const LARGE: usize = 1 << 20;
+/// A question of so many bytes is nothing that makes an answer large.
+const LITTLE: usize = 16 << 10;
 /// After this many the check stops: each end costs the start of a worker, and some a whole
 /// deadline.
 const MAX_ENDS: u32 = 20;
@@ -97,18 +59,40 @@ impl Behaviour {
     }
 
     pub(super) fn observe(&mut self, step: Option<&str>, observation: &Observation, canaries: Vec<(&str, &str)>) {
-        let place = step.map_or_else(|| place(&observation.question).to_owned(), |step| format!("the step `{step}`"));
         self.questions += 1;
         *self.answers.entry(kind_of(&observation.result)).or_default() += 1;
         self.slowest = self.slowest.max(observation.slowest);
         self.largest = self.largest.max(observation.largest);
+        self.observe_ordinary(step, observation, canaries, Vec::new());
+    }
+
+    /// The same of a question that the plugin may expect, and that is not counted. `further` is
+    /// what is wrong with what it has brought.
+    pub(super) fn observe_ordinary(
+        &mut self,
+        step: Option<&str>,
+        observation: &Observation,
+        canaries: Vec<(&str, &str)>,
+        further: Vec<Problem>,
+    ) {
         if let Err(PluginError::Transport(error)) = &observation.result {
-            self.ends += 1;
-            self.deadlines += u32::from(matches!(error, TransportError::Deadline(_)));
+            self.count_end(error);
         }
-        for problem in problems(observation, canaries) {
-            self.add_finding(problem, &place, in_one_line(&observation.question));
+        for problem in problems(observation, canaries).into_iter().chain(further) {
+            self.add_finding(problem, &place(step, observation), in_one_line(&observation.question));
         }
+    }
+
+    /// Adds that it had not stopped with its answer.
+    pub(super) fn add_unasked(&mut self, step: Option<&str>, observation: &Observation, error: &TransportError) {
+        self.count_end(error);
+        let problem = Problem::Unasked(error.to_string());
+        self.add_finding(problem, &place(step, observation), in_one_line(&observation.question));
+    }
+
+    fn count_end(&mut self, error: &TransportError) {
+        self.ends += 1;
+        self.deadlines += u32::from(matches!(error, TransportError::Deadline(_)));
     }
 
     fn add_finding(&mut self, problem: Problem, place: &str, question: String) {
@@ -117,23 +101,6 @@ impl Behaviour {
             self.findings.push(Finding { problem, place: place.to_owned(), question });
         }
     }
-}
-
-impl Problem {
-    fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Slow(_), Self::Slow(_)) | (Self::Large(_), Self::Large(_)) => true,
-            // Thread ids and positions differ from run to run.
-            (Self::Ended { reason, message }, Self::Ended { reason: other_reason, message: other_message }) => {
-                reason == other_reason && without_numbers(message) == without_numbers(other_message)
-            }
-            (one, other) => one == other,
-        }
-    }
-}
-
-fn without_numbers(text: &str) -> String {
-    text.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 /// The kind of an answer, or the reason why there is none.
@@ -159,8 +126,13 @@ fn kind_of(result: &Result<TaskResult, PluginError>) -> &'static str {
     }
 }
 
+/// Where something was observed, in words.
+fn place(step: Option<&str>, observation: &Observation) -> String {
+    step.map_or_else(|| place_without_step(&observation.question).to_owned(), |step| format!("the step `{step}`"))
+}
+
 /// The place of a question that is not to a step.
-const fn place(question: &Question) -> &'static str {
+const fn place_without_step(question: &Question) -> &'static str {
     match question {
         Question::Webhook { .. } => "a call to its webhook",
         Question::Event { .. } => "a call to its events URL",
@@ -183,10 +155,14 @@ fn problems(observation: &Observation, canaries: Vec<(&str, &str)>) -> Vec<Probl
         // The plugin does not know the question, or has no such thing: the host does the default.
         Err(PluginError::Fault(fault))
             if fault.kind == FaultKind::Unsupported && is_optional(&observation.question) => {}
-        Err(error) => {
+        Err(error) if observation.out_of_bounds.is_none() => {
             problems.push(Problem::Ended { reason: error.reason(), message: error.to_string() });
         }
-        Ok(_) => {}
+        _ => {}
+    }
+    // What it was given much of, it may hand on.
+    if observation.sent <= LITTLE {
+        problems.extend(observation.out_of_bounds.clone().map(Problem::Limit));
     }
     if observation.slowest > SLOW {
         problems.push(Problem::Slow(observation.slowest));

@@ -8,7 +8,7 @@ use jackfield_plugin_abi::envelope::{
 };
 use serde_json::{Value, json};
 
-use super::observation::Observation;
+use super::{host_answers::HostAnswers, observation::Observation};
 
 /// Invents questions. It uses the names and states that it has seen in the plugin's answers.
 pub(super) struct Fuzzer {
@@ -164,28 +164,6 @@ impl Fuzzer {
         }
     }
 
-    /// The host's answer to a plugin's request.
-    pub(super) fn input(&mut self) -> Input {
-        if self.answers_well {
-            return Input::Response { response: HttpResponse::new(200, self.value(3).to_string()) };
-        }
-        let body = match self.random.u8(0..5) {
-            0 => return Input::Failed { message: "no complete answer within 10s".to_owned() },
-            1 => (0..self.random.usize(0..200)).map(|_| self.random.u8(..)).collect(),
-            _ => self.value(3).to_string().into_bytes(),
-        };
-        let status = *self.random.choice(&[200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503]).unwrap_or(&200);
-        Input::Response { response: HttpResponse::new(status, body).with_header("content-type", "application/json") }
-    }
-
-    /// The host's answer to a plugin that asks for a token.
-    pub(super) fn token(&mut self) -> Input {
-        match self.random.u8(0..3) {
-            0 => Input::Failed { message: "the integration needs its person to authenticate again".to_owned() },
-            _ => Input::Token { grant: Box::new(self.grant()) },
-        }
-    }
-
     fn grant(&mut self) -> Grant {
         let answer = self.token_answer(2);
         Grant::from_token_response(self.name(), &answer).unwrap_or_else(|| Grant::new(self.name(), self.text()))
@@ -208,6 +186,28 @@ impl Fuzzer {
             if self.names.len() < MAX_LEARNT && !self.names.contains(&name) {
                 self.names.push(name);
             }
+        }
+    }
+}
+
+impl HostAnswers for Fuzzer {
+    fn input(&mut self) -> Input {
+        if self.answers_well {
+            return Input::Response { response: HttpResponse::new(200, self.value(3).to_string()) };
+        }
+        let body = match self.random.u8(0..5) {
+            0 => return Input::Failed { message: "no complete answer within 10s".to_owned() },
+            1 => (0..self.random.usize(0..200)).map(|_| self.random.u8(..)).collect(),
+            _ => self.value(3).to_string().into_bytes(),
+        };
+        let status = *self.random.choice(&[200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503]).unwrap_or(&200);
+        Input::Response { response: HttpResponse::new(status, body).with_header("content-type", "application/json") }
+    }
+
+    fn token(&mut self) -> Input {
+        match self.random.u8(0..3) {
+            0 => Input::Failed { message: "the integration needs its person to authenticate again".to_owned() },
+            _ => Input::Token { grant: Box::new(self.grant()) },
         }
     }
 }

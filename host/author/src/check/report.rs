@@ -5,10 +5,7 @@ use std::time::Duration;
 use jackfield_loader::{PluginInfo, Sandbox};
 use jackfield_plugin_abi::envelope::{CreateOut, NamedProvider};
 
-use super::{
-    behaviour::{Behaviour, Finding},
-    plugin_under_test::CreateError,
-};
+use super::{behaviour::Behaviour, budget::Budget, plugin_under_test::CreateError, problem::Finding};
 
 /// How much a check asks.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +29,8 @@ pub struct CheckReport {
     pub started_in: Duration,
     /// Its providers.
     pub providers: Vec<CheckedProvider>,
+    /// Providers that were not checked: the check has cost all that it may.
+    pub unchecked: usize,
 }
 
 /// What a check has found of one provider.
@@ -49,7 +48,13 @@ pub struct CheckedProvider {
 }
 
 impl CheckReport {
-    /// What the author has to fix, each with the id of its provider.
+    /// What a check may cost, in words.
+    #[must_use]
+    pub fn limits() -> String {
+        Budget::limits()
+    }
+
+    /// What the author has to fix or should know, each with the id of its provider.
     pub fn problems(&self) -> impl Iterator<Item = (&str, &Finding)> {
         self.providers.iter().flat_map(|provider| {
             provider.behaviour.findings.iter().map(|finding| (provider.named.id.as_str(), finding))

@@ -163,7 +163,7 @@ fn size(tag: &Tag) -> usize {
 }
 
 /// Elements in which HTML looks for no tags but their own end.
-fn text_only(name: &str) -> TokenSinkResult<()> {
+pub(super) fn text_only(name: &str) -> TokenSinkResult<()> {
     match name {
         "textarea" | "title" => TokenSinkResult::RawData(RawKind::Rcdata),
         "style" | "xmp" | "iframe" | "noembed" | "noframes" => TokenSinkResult::RawData(RawKind::Rawtext),

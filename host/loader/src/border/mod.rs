@@ -8,6 +8,7 @@ mod description_check;
 mod html_size;
 mod integration_check;
 mod out_of_bounds;
+mod page_links;
 mod plain_text;
 mod reply_limits;
 
@@ -15,6 +16,8 @@ pub(crate) use description_check::{checked_description, checked_providers};
 pub(crate) use html_size::check_html;
 pub(crate) use integration_check::{checked_grant, checked_integration, checked_state};
 pub use out_of_bounds::OutOfBounds;
+pub use page_links::links_in;
+pub use plain_text::LONGEST_MESSAGE;
 pub(crate) use plain_text::{clean, escaped_words, shown_message};
 pub use reply_limits::{Bounded, Unreadable, read_reply};
 pub(crate) use reply_limits::{LARGEST_REPLY, is_large};

@@ -6,7 +6,7 @@ use super::out_of_bounds::{OutOfBounds, at_most};
 /// Longest name that people read, in characters. A longer one is cut.
 const LONGEST_NAME: usize = 200;
 /// Longest message that is logged or shown, in characters. A longer one is cut.
-const LONGEST_MESSAGE: usize = 1000;
+pub const LONGEST_MESSAGE: usize = 1000;
 /// Longest id of an account, a step or a grant, in characters. A longer one is refused.
 const LONGEST_ID: usize = 255;
 

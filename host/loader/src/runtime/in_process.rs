@@ -5,7 +5,6 @@
 //! operator knows.
 
 use std::{
-    mem,
     os::fd::AsFd,
     sync::{
         atomic::{AtomicBool, Ordering},
@@ -105,7 +104,7 @@ impl Transport for InProcess {
 /// The thread: opens the library and replies until nobody can call any more.
 fn run(library: SealedLibrary, received: &mpsc::Receiver<Call>, opened: oneshot::Sender<Result<(), String>>) {
     let plugin: Result<PluginRef, String> = open(library.as_fd()).and_then(|library| library.plugin());
-    mem::forget(library); // See `open_library::open`.
+    drop(library); // It stays mapped. A descriptor for each start would use up the host's.
     match plugin {
         Ok(plugin) => {
             let _ = opened.send(Ok(()));

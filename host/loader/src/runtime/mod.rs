@@ -29,7 +29,7 @@ pub use host_services::Tokens;
 pub(crate) use host_services::{HostServices, ReachedHosts};
 pub use launch_spec::LaunchSpec;
 pub(crate) use plugin::Plugin;
-pub use plugin_log::PLUGIN_LOG_TARGET;
+pub use plugin_log::{MOST_LOG_LINES, PLUGIN_LOG_TARGET};
 pub use plugin_status::{PluginState, PluginStatus, ProviderStatus};
 pub(crate) use redactor::Redactor;
 pub use running_plugin::RunningPlugin;

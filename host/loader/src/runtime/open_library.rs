@@ -8,6 +8,7 @@ use std::{
     ffi::{c_char, c_int, c_void},
     os::fd::{AsRawFd, BorrowedFd},
     ptr,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use jackfield_plugin_abi::root::{AbiHeaderRef, HEADER_SYMBOL, PluginRef};
@@ -25,11 +26,10 @@ pub(super) struct OpenLibrary {
 
 /// Opens the library in a memory file, or says what the loader found.
 ///
-/// The memory file must hold a [`SealedLibrary`](crate::library::SealedLibrary). Its descriptor
-/// must stay open as long as further libraries may be opened: the C library compares the path text
-/// first, and takes one with the same descriptor number for the first library.
+/// The memory file must hold a [`SealedLibrary`](crate::library::SealedLibrary). Its descriptor can
+/// be closed afterwards: the library stays mapped.
 pub(super) fn open(memory: BorrowedFd<'_>) -> Result<OpenLibrary, String> {
-    let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
+    let path = unused_path(memory, OPENED.fetch_add(1, Ordering::Relaxed))?;
     // SAFETY: nothing of the library runs here. A sealed library's constructors are behind tags
     // that the C library does not know, it has no functions that the loader asks (IFUNC), it is
     // relocated within its own writable memory, and it brings no library but parts of the C
@@ -39,6 +39,23 @@ pub(super) fn open(memory: BorrowedFd<'_>) -> Result<OpenLibrary, String> {
     // SAFETY: the handle is the one that was just taken out of a library.
     let library = Box::leak(Box::new(unsafe { Library::from_raw(handle) }));
     Ok(OpenLibrary { library, handle, path })
+}
+
+/// How many libraries this process has opened.
+static OPENED: AtomicU32 = AtomicU32::new(0);
+
+/// Bits of a path's number. What is opened is never given back, so there is an end to it anyway.
+const PATH_BITS: u32 = 16;
+
+/// A path of a descriptor that no library was opened under before. The C library compares the text
+/// of paths, and takes one that it knows for the library of that path, also if the descriptor is
+/// another by now. So the number of the library stands in it, as `./` or `/` for each bit.
+fn unused_path(memory: BorrowedFd<'_>, number: u32) -> Result<String, String> {
+    if number >> PATH_BITS != 0 {
+        return Err("this process has opened too many libraries; restart it".to_owned());
+    }
+    let bits: String = (0..PATH_BITS).map(|bit| if number >> bit & 1 == 1 { "./" } else { "/" }).collect();
+    Ok(format!("/proc/self/fd/{bits}{}", memory.as_raw_fd()))
 }
 
 /// Opens parts of the C library that this program does not use itself. A sandbox leaves no way to
@@ -135,4 +152,23 @@ fn constructors(handle: *mut c_void) -> Vec<Constructor> {
 fn in_words(error: &libloading::Error, path: &str) -> String {
     let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     text.replace(&format!("{path}: "), "").replace(path, "the library")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs::File, os::fd::AsFd};
+
+    use super::*;
+
+    #[test]
+    fn no_two_libraries_have_one_path_and_each_path_leads_to_its_descriptor() {
+        let memory = File::open("/dev/null").expect("it is there");
+        let paths: Vec<String> = (0..300).map(|number| unused_path(memory.as_fd(), number).expect("a path")).collect();
+        assert_eq!(paths.iter().collect::<BTreeSet<_>>().len(), 300);
+        assert!(
+            paths.iter().all(|path| std::fs::read_link(path).is_ok_and(|file| file.ends_with("null"))),
+            "{paths:?}"
+        );
+        assert!(unused_path(memory.as_fd(), 1 << PATH_BITS).is_err(), "it never begins again");
+    }
 }

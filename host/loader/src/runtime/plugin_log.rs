@@ -22,7 +22,7 @@ use crate::border::escaped_words;
 pub const PLUGIN_LOG_TARGET: &str = "jackfield::plugin";
 
 /// Most lines of one conversation: a question with its requests and replies.
-const MOST_LINES: usize = 20;
+pub const MOST_LOG_LINES: usize = 20;
 /// Most lines of one plugin in a row, and how long it waits for each further one.
 const BURST: u32 = 200;
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -71,7 +71,7 @@ impl ConversationLog {
     /// Whether one more line may be logged. The first that may not is told.
     pub(super) fn takes_line(&self) -> bool {
         let line = self.lines.fetch_add(1, Ordering::Relaxed);
-        if line > MOST_LINES {
+        if line > MOST_LOG_LINES {
             return false;
         }
         let Some(refused) = self.of_plugin.0.take(Instant::now()) else { return false };
@@ -79,10 +79,10 @@ impl ConversationLog {
         if refused > 0 {
             tracing::warn!(plugin.name = plugin, lines = refused, "the plugin logged more in a row than is kept");
         }
-        if line == MOST_LINES {
-            tracing::warn!(plugin.name = plugin, limit = MOST_LINES, "the plugin logged more than is kept");
+        if line == MOST_LOG_LINES {
+            tracing::warn!(plugin.name = plugin, limit = MOST_LOG_LINES, "the plugin logged more than is kept");
         }
-        line < MOST_LINES
+        line < MOST_LOG_LINES
     }
 }
 
@@ -103,9 +103,9 @@ mod tests {
     fn a_conversation_has_so_many_lines_and_a_plugin_so_many_in_a_row() {
         let log = PluginLog::default();
         let lines_of = |conversation: &ConversationLog| (0..100).filter(|_| conversation.takes_line()).count();
-        assert_eq!(lines_of(&log.begin("acme")), MOST_LINES);
+        assert_eq!(lines_of(&log.begin("acme")), MOST_LOG_LINES);
         let all: usize = (0..100).map(|_| lines_of(&log.begin("acme"))).sum();
         assert!(all < BURST as usize, "{all}");
-        assert_eq!(lines_of(&PluginLog::default().begin("other")), MOST_LINES, "others are not held up");
+        assert_eq!(lines_of(&PluginLog::default().begin("other")), MOST_LOG_LINES, "others are not held up");
     }
 }

@@ -10,9 +10,10 @@ use jackfield_loader::{OverBudget, Provider, RequestBudget};
 use thiserror::Error;
 
 /// Most steps that run in one visit: those that answer `next` run at once.
-const MAX_STEPS: usize = 64;
-/// Most requests that one visit sends, and longest time that it takes.
-const MAX_REQUESTS: usize = 40;
+pub const MAX_VISIT_STEPS: usize = 64;
+/// Most requests that one visit sends.
+pub const MAX_VISIT_REQUESTS: usize = 40;
+/// Longest time that one visit takes.
 const MAX_TIME: Duration = Duration::from_secs(120);
 
 /// What one visit has cost so far.
@@ -25,7 +26,7 @@ pub(super) struct VisitCost {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(super) enum TooCostly {
     /// It goes on from step to step.
-    #[error("found {} steps in one visit, at most {MAX_STEPS} are run", MAX_STEPS + 1)]
+    #[error("found {} steps in one visit, at most {MAX_VISIT_STEPS} are run", MAX_VISIT_STEPS + 1)]
     Steps,
     /// It takes too long.
     #[error(transparent)]
@@ -45,7 +46,7 @@ impl TooCostly {
 impl VisitCost {
     /// Of a visit that begins now.
     pub(super) fn begin() -> Self {
-        Self { steps: AtomicUsize::new(0), requests: RequestBudget::new(MAX_REQUESTS, MAX_TIME) }
+        Self { steps: AtomicUsize::new(0), requests: RequestBudget::new(MAX_VISIT_REQUESTS, MAX_TIME) }
     }
 
     /// The provider as this visit asks it.
@@ -57,7 +58,7 @@ impl VisitCost {
     pub(super) fn count_step(&self) -> Result<(), TooCostly> {
         self.requests.time_left()?;
         let run = self.steps.fetch_add(1, Ordering::Relaxed);
-        if run < MAX_STEPS { Ok(()) } else { Err(TooCostly::Steps) }
+        if run < MAX_VISIT_STEPS { Ok(()) } else { Err(TooCostly::Steps) }
     }
 }
 
@@ -69,7 +70,7 @@ mod tests {
     fn so_many_steps_run_in_one_visit() {
         let cost = VisitCost::begin();
         assert_eq!(
-            (0..MAX_STEPS).map(|_| cost.count_step()).collect::<Result<Vec<()>, _>>().map(|run| run.len()),
+            (0..MAX_VISIT_STEPS).map(|_| cost.count_step()).collect::<Result<Vec<()>, _>>().map(|run| run.len()),
             Ok(64)
         );
         let error = cost.count_step().expect_err("one too many");

@@ -140,6 +140,10 @@ async fn a_new_plugin_of_either_kind_passes_its_tests_loads_and_is_set_up() -> R
     let workshop = Workshop::open()?;
     let form = workshop.plugin("my-crm", &[])?;
     let oauth2 = workshop.plugin("their_crm", &["--oauth2"])?;
+    for library in [&form, &oauth2] {
+        let check = done(Command::new(program().path).args(["plugin", "check"]).arg(library).current_dir(&workshop.0))?;
+        ensure!(!check.contains("WARNING"), "{check}");
+    }
 
     let service = service().await?;
     let options = format!(

@@ -3,3 +3,4 @@
 mod closed_output;
 mod operator;
 pub(crate) mod plugin_commands;
+mod plugin_limits;

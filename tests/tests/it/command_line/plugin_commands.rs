@@ -24,6 +24,8 @@ fn a_good_plugin_passes_its_check() -> Result<()> {
       file    FILE
       sha256  [digest]
       sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
+      opens   with the C library only; no executable stack, text relocations, IFUNC or search path
+      limits  30 s and 64 MiB of answers for each provider, 300 s in all
     provider example (Example)
       step    name, run by the plugin
       hosts   none
@@ -37,6 +39,8 @@ fn a_good_plugin_passes_its_check() -> Result<()> {
       file    FILE
       sha256  [digest]
       sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
+      opens   with the C library only; no executable stack, text relocations, IFUNC or search path
+      limits  30 s and 64 MiB of answers for each provider, 300 s in all
     provider slack (Slack)
       options client-id, client-secret, signing-secret, verification-token, api, scopes, user-scopes, authorize-url, token-url
       step    oauth2, run by the host, OAuth 2.0
@@ -93,6 +97,8 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
       file    FILE
       sha256  [digest]
       sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
+      opens   with the C library only; no executable stack, text relocations, IFUNC or search path
+      limits  30 s and 64 MiB of answers for each provider, 300 s in all
     provider junk (Junk)
       step    a, run by the plugin
       hosts   none
@@ -136,6 +142,8 @@ fn a_check_survives_what_answers_with_junk_and_refuses_what_a_host_would() -> Re
       file    FILE
       sha256  [digest]
       sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
+      opens   with the C library only; no executable stack, text relocations, IFUNC or search path
+      limits  30 s and 64 MiB of answers for each provider, 300 s in all
     provider panics-in-create (PanicsInCreate)
       failed  the plugin panicked: made to panic at tests/fixtures/panics_in_create/src/lib.rs:[line]
     PROBLEM panics-in-create, made without options: the plugin panicked: made to panic at tests/fixtures/panics_in_create/src/lib.rs:[line]
@@ -162,6 +170,7 @@ fn the_whole_catalogue_passes_the_same_check() -> Result<()> {
       plugin  providers.github 0.1.0, abi declared
       file    [folder]/jackfield.toml
       sha256  [digest]
+      limits  30 s and 64 MiB of answers for each provider, 300 s in all
     provider github (GitHub)
       options client-id, client-secret
       step    oauth2, run by the host, OAuth 2.0

@@ -219,12 +219,14 @@ async fn events_of_a_1_0_plugin_are_handled_once_it_has_verified_them() -> Resul
 fn a_1_0_plugin_passes_todays_check() -> Result<()> {
     let (is_good, said) = checked("released_v1_0_0", &["--questions", "100"])?;
     assert!(is_good, "{said}");
-    assert_snapshot!(redacted(&said), @"
+    assert_snapshot!(redacted(&said), @r#"
     FILE: loads, in [duration]
       plugin  jackfield-released-example-v1-0-0 1.0.0, abi 1.0
       file    FILE
       sha256  [digest]
       sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
+      opens   with the C library only; no executable stack, text relocations, IFUNC or search path
+      limits  30 s and 64 MiB of answers for each provider, 300 s in all
     provider released-workshop (Released workshop)
       options url, key, tags
       step    page, run by the plugin
@@ -239,7 +241,13 @@ fn a_1_0_plugin_passes_todays_check() -> Result<()> {
       needs   client-id, client-secret, authorize-url, token-url
       hosts   none
       asked   100 questions: 17 event, 23 fault, 14 integration, 17 refresh, 16 revocation, 13 webhook; slowest [duration], largest 13530 bytes
-    ");
+    WARNING released-workshop, the step `away`: leads away: a redirect leads to away.example, which it does not declare
+            at {"kind":"view","view":"away","request":{"method":"GET","query":[],"form":[],"setup_url":"https://jackfield.example/extensions/plugin/setup/","webhook_url":"https://jackfield.example/extensions/checked/webhook/of-nobody/"},"state":{"name":"example"}}
+            help: declare "away.example" among its hosts, or people are asked on the way whether to go there
+    WARNING released-account, building the integration: identity: found the type "released", wanted the id of one of its providers: released-workshop, released-account
+            at {"kind":"build-integration","state":{"data":{"access_token":"example","authed_user":{"id":"U1"},"id":"1","login":"example","name":"Example","ok":true,"scope":"","team":{"id":"T1","name":"Example"}},"oauth2":{"access_token":"example","authed_user":{"id":"U1"},"id":"1","login":"example","name":"Exampl…
+            help: take the provider's id as the type: a type belongs to the plugin that brings it first, and a host refuses it of any other, unless its operator lists it under [plugins.ENTRY] identities
+    "#);
     Ok(())
 }
 

@@ -36,6 +36,24 @@ async fn inside_the_host_a_plugin_that_overran_is_loaded_anew() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn inside_the_host_panics_and_new_starts_use_up_no_descriptors() -> Result<()> {
+    let app = PluginApp::new(&format!("{IN_PROCESS}deadline = 1\n")).await?;
+    app.assert_calm("panics").await?;
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", app.host.pid())).map(Iterator::count);
+    let before = descriptors()?;
+    for _ in 0..10 {
+        app.harm("panics", "").await?;
+    }
+    for _ in 0..3 {
+        app.assert_contained("loops", &["deadline"], "1").await?;
+        app.assert_calm("loops").await?;
+    }
+    let after = descriptors()?;
+    assert!(after < before + 5, "{before} descriptors, then {after}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn inside_the_host_a_flood_of_log_lines_does_not_drown_the_log() -> Result<()> {
     let app = PluginApp::new(IN_PROCESS).await?;
     let before = app.host.log()?.len();
