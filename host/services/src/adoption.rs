@@ -31,7 +31,7 @@ pub enum AdoptError {
     #[error("{0:?} is not the id of a provider: ids are 1 to 64 of a-z, 0-9, - and _")]
     BadId(String),
     /// An entry that the configuration does not list.
-    #[error("`{entry}` is not in default-integrations; listed are: {listed}")]
+    #[error("`{entry}` is not in default-integrations\n  help: take one of {listed}")]
     NotListed {
         /// What was given.
         entry: String,
@@ -39,7 +39,7 @@ pub enum AdoptError {
         listed: String,
     },
     /// The library does not have the provider.
-    #[error("{}: has no provider `{id}`; it has: {has}", .file.display())]
+    #[error("{} has no provider `{id}`\n  help: it has {has}", .file.display())]
     NotThere {
         /// The library.
         file: PathBuf,

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write, stdout};
 use clap::Subcommand;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::lines::{plain_json, unless_nobody_reads, word, word_or_none};
+use super::lines::{line, plain_json, unless_nobody_reads, word, word_or_none};
 use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::open::open_store;
 use jackfield_services::{
@@ -62,7 +62,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
 async fn verify(audit: &Audit, noted: Option<&NotedHead>) -> anyhow::Result<()> {
     let verified = audit.verify(noted).await?;
     anyhow::ensure!(verified.is_intact(), "the audit log is broken{verified}");
-    println!("{} rows, none changed\nhead {}", verified.head.count, verified.head);
+    line!("{} rows, none changed", verified.head.count);
+    line!("head {}", verified.head);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "author")]
 use super::plugin_dev;
-use super::{audit, config, key, member, org, plugin, provider, reload, revoke, serve, token, user};
+use super::{audit, config, key, lines, member, org, plugin, provider, reload, revoke, serve, token, user};
 use jackfield_config::{Settings, text::escaped_lines};
 use jackfield_loader::worker;
 use jackfield_server::telemetry::{Format, Telemetry};
@@ -98,7 +98,8 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments)));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if lines::are_written() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
         Err(error) => failed(&error),
     }
 }

@@ -10,7 +10,7 @@ pub(super) fn confirm(word: &str, is_confirmed: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let input = std::io::stdin();
-    ensure!(input.is_terminal(), "nothing is changed: say --yes, or run it on a terminal and be asked");
+    ensure!(input.is_terminal(), "nothing is changed\n  help: say --yes, or run this on a terminal and be asked");
     eprint!("There is no way back. Type `{word}` to go on: ");
     let mut line = String::new();
     input.read_line(&mut line)?;

@@ -9,7 +9,7 @@ pub(super) enum Expiry {
     At(OffsetDateTime),
 }
 
-const EXAMPLES: &str = "a time like 90d, 12h or 30m, a date like 2027-01-31, or a time of RFC 3339";
+const EXAMPLES: &str = "it must be a time like 90d, 12h or 30m, a date like 2027-01-31, or a time of RFC 3339";
 
 /// Longest time: what is beyond it is a slip, and does not fit into a date.
 const LONGEST: Duration = Duration::days(100 * 365);

@@ -3,7 +3,8 @@
 
 use std::{
     borrow::Cow,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Write},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use jackfield_config::text::{escaped, escaped_lines};
@@ -17,12 +18,33 @@ pub(super) use line;
 
 /// Prints one line, escaped.
 pub(super) fn print_line(line: &str) {
-    println!("{}", escaped(line));
+    print(&escaped(line));
 }
 
 /// Prints text of several lines, as errors with their help are.
 pub(super) fn print_lines(text: &str) {
-    println!("{}", escaped_lines(text));
+    print(&escaped_lines(text));
+}
+
+/// Whether a line was lost although somebody reads, as on a full disk.
+static IS_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Not `println!`, which panics: a command that changes something would end in the middle of it.
+fn print(text: &str) {
+    let Err(error) = unless_nobody_reads(writeln!(io::stdout(), "{text}")) else { return };
+    if !IS_LOST.swap(true, Ordering::Relaxed) {
+        eprintln!("error: writing to standard output: {error}");
+    }
+}
+
+/// Whether all that was printed is written, or nobody wanted to read it.
+pub(super) fn are_written() -> bool {
+    !IS_LOST.load(Ordering::Relaxed)
+}
+
+/// Prints what is not shown again. That nobody has read it is an error.
+pub(super) fn print_once(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{}", escaped(text))
 }
 
 /// One word of a line: as it is, or in quotes with its special characters escaped.

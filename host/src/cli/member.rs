@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::lines::{line, plain_json, word};
 use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
-    accounts::{Accounts, MemberOut, MemberRemoved, Members, Role},
+    accounts::{Accounts, MemberOut, Members, Role},
     open::open_to_write,
 };
 
@@ -55,6 +55,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
         Command::Add { org, email, role } => {
             Accounts::new(store, Clock::system()).add_member(&org, &email, role).await?;
             line!("{} is {role} of {org}", word(&email));
+            note_owner(&org, has_owner(&members, &org).await?);
         }
         Command::List { org, json } => {
             for member in members.list(&org).await? {
@@ -64,11 +65,13 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
         Command::Role { org, email, role } => {
             members.set_role(&org, &email, role).await?;
             line!("{} is {role} of {org}", word(&email));
+            note_owner(&org, has_owner(&members, &org).await?);
         }
         Command::Remove { org, email } => {
             let left = members.remove(&org, &email).await?;
             line!("removed {} from {org}", word(&email));
-            note(&org, left);
+            note_tokens(&org, left.tokens);
+            note_owner(&org, left.owners > 0);
         }
     }
     Ok(())
@@ -80,11 +83,19 @@ fn line(member: &MemberOut) -> String {
     format!("{role:<8} {} {}{state}", word(email), word(name))
 }
 
-fn note(org: &str, MemberRemoved { tokens, owners }: MemberRemoved) {
+fn note_tokens(org: &str, tokens: i64) {
     if tokens > 0 {
         line!("note: {tokens} tokens that they have made go on working: `jackfield token list {org}`");
     }
-    if owners == 0 {
+}
+
+async fn has_owner(members: &Members, org: &str) -> anyhow::Result<bool> {
+    let owner = Role::Owner.to_string();
+    Ok(members.list(org).await?.iter().any(|member| member.role == owner))
+}
+
+fn note_owner(org: &str, has_owner: bool) {
+    if !has_owner {
         line!("note: {org} has no owner now: `jackfield member add {org} EMAIL --role owner`");
     }
 }

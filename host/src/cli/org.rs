@@ -128,7 +128,7 @@ fn print_contents(contents: &OrganizationContents, plans: &Plans) {
     line!("API tokens     {}", contents.tokens);
     line!("integrations   {}", contents.integrations);
     for (provider, plan) in &plans.of_providers {
-        println!();
+        line!("");
         revoke_report::plan(provider, plan, false);
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::errors::with_help;
-use super::lines::line;
+use super::lines::{line, print_lines};
 use super::plugin_report::{print_info, print_status};
 #[cfg(feature = "author")]
 use super::{check, signing};
@@ -120,7 +120,10 @@ async fn print_adopted(file: &Path, provider: &str, entry: &str) -> anyhow::Resu
 #[cfg(feature = "author")]
 fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
     let folder = make(name, kind, Path::new("."))?;
-    println!("created {}. Next:\n  cd {name}\n  cargo test\n  jackfield plugin dev", folder.display());
+    line!("created {}. Next:", folder.display());
+    line!("  cd {name}");
+    line!("  cargo test");
+    line!("  jackfield plugin dev");
     line!("README.md says how to add it to a host.");
     Ok(())
 }
@@ -132,7 +135,7 @@ async fn list(file: &Path) -> anyhow::Result<()> {
             plugins.iter().for_each(print_status);
             return Ok(());
         }
-        Err(ControlError::NotRunning(_)) => println!("no host is running; this is what one would load:\n"),
+        Err(ControlError::NotRunning(_)) => print_lines("no host is running; this is what one would load:\n"),
         Err(error) => return Err(error.into()),
     }
     if !diagnostics.is_empty() {

@@ -159,7 +159,7 @@ impl Tally {
     }
 
     pub(super) fn print(&self) {
-        println!();
+        line!("");
         line!("revoked            {}", self.revoked);
         let counts = [
             ("nothing to revoke", self.nothing),

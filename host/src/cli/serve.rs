@@ -5,6 +5,7 @@ use std::{io::Write, path::Path};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::lines::line;
 use jackfield_config::Settings;
 use jackfield_server::{connections::raise_file_limit, startup::Application};
 use jackfield_services::open;
@@ -44,10 +45,10 @@ pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
 pub(super) async fn migrate(settings: Settings) -> anyhow::Result<()> {
     let applied = open::migrate_without_key(&settings).await?;
     if applied.is_empty() {
-        println!("the database is up to date");
+        line!("the database is up to date");
     }
     for migration in applied {
-        println!("applied {migration}");
+        line!("applied {migration}");
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::lines::line;
 use super::password;
 use jackfield_author::signing_key::{make_keys, sign as sign_library};
 
@@ -39,16 +40,16 @@ pub(super) fn key(arguments: &KeyArguments) -> anyhow::Result<()> {
     let is_empty = password.as_ref().is_some_and(|password| password.expose_secret().is_empty());
     ensure!(!is_empty, "the password is empty\n  help: write one, or say --no-password");
     let pair = make_keys(&arguments.file, password.as_ref())?;
-    println!("wrote {}, to be kept secret, and {}", arguments.file.display(), pair.public.display());
-    println!("  key     {}", pair.id);
-    println!("  trust   trusted-keys = [\"{}\"]", pair.text);
+    line!("wrote {}, to be kept secret, and {}", arguments.file.display(), pair.public.display());
+    line!("  key     {}", pair.id);
+    line!("  trust   trusted-keys = [\"{}\"]", pair.text);
     Ok(())
 }
 
 pub(super) fn sign(arguments: &SignArguments) -> anyhow::Result<()> {
     let signed = sign_library(&arguments.path, &arguments.key, password(arguments.password_stdin)?.as_ref())?;
-    println!("wrote {}", signed.signature.display());
-    println!("  signer  {}", signed.signer);
+    line!("wrote {}", signed.signature.display());
+    line!("  signer  {}", signed.signer);
     Ok(())
 }
 

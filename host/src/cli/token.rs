@@ -1,11 +1,13 @@
 //! `jackfield token`: bearer tokens for programs.
 
+use anyhow::Context;
 use clap::{ArgAction, Subcommand};
 use time::OffsetDateTime;
 
 use super::{
+    errors::id,
     expiry::Expiry,
-    lines::{line, plain_json, word, word_or_none},
+    lines::{line, plain_json, print_once, word, word_or_none},
 };
 use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
@@ -35,7 +37,7 @@ pub(super) enum Command {
         expires: Option<Expiry>,
         /// Limits it to these integrations, by their ids. By default it opens all of the
         /// organization, also those that are connected later. Can be repeated.
-        #[arg(long = "integration", action = ArgAction::Append, num_args = 1.., value_name = "ID")]
+        #[arg(long = "integration", action = ArgAction::Append, num_args = 1.., value_name = "ID", value_parser = id::<IntegrationId>)]
         integrations: Vec<IntegrationId>,
     },
     /// List the tokens of an organization: id, first characters, name, scopes, integrations, who
@@ -52,7 +54,7 @@ pub(super) enum Command {
         /// Slug of the organization.
         org: String,
         /// Ids of the tokens, from the list.
-        #[arg(required = true, value_name = "ID")]
+        #[arg(required = true, value_name = "ID", value_parser = id::<ApiTokenId>)]
         ids: Vec<ApiTokenId>,
     },
 }
@@ -73,8 +75,11 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
 
 async fn create(accounts: &Accounts, org: &str, new: NewTokenIn) -> anyhow::Result<()> {
     let organization = accounts.organization(org).await?.id;
-    line!("{}", accounts.tokens().create(organization, new, &Administrator::Operator).await?.0);
-    Ok(())
+    let (text, token) = accounts.tokens().create(organization, new, &Administrator::Operator).await?;
+    print_once(&text).with_context(|| {
+        let id = token.id;
+        format!("nobody has read the new token\n  help: `jackfield token revoke {org} {id}`, and create another")
+    })
 }
 
 async fn list(accounts: &Accounts, org: &str, json: bool) -> anyhow::Result<()> {
@@ -110,9 +115,10 @@ async fn revoke(accounts: &Accounts, org: &str, ids: Vec<ApiTokenId>) -> anyhow:
             None => missing.push(id.to_string()),
         }
     }
+    let ids = if missing.len() == 1 { "token with the id" } else { "tokens with the ids" };
     anyhow::ensure!(
         missing.is_empty(),
-        "{org} has no token with the id {}; `jackfield token list {org}` has those that there are",
+        "{org} has no {ids} {}\n  help: `jackfield token list {org}` shows its tokens",
         missing.join(", ")
     );
     Ok(())

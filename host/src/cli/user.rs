@@ -142,7 +142,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
 
 fn password() -> anyhow::Result<SecretString> {
     let password = super::password::from_stdin()?;
-    if NewUserIn::is_short(password.expose_secret()) {
+    // That none was given is an error, and is said where it is checked.
+    if !password.expose_secret().is_empty() && NewUserIn::is_short(password.expose_secret()) {
         eprintln!("warning: the password is shorter than 8 characters: anybody who can reach the host can guess it");
     }
     Ok(password)

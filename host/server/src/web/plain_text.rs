@@ -58,7 +58,7 @@ fn pairs(text: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
 }
 
 fn refused(place: &str) -> WebError {
-    Problem::BadRequest.because(format!("The {place} holds a control character, such as NUL or a line end. Remove it."))
+    Problem::BadText.because(format!("The {place} holds a control character, such as NUL or a line end. Remove it."))
 }
 
 /// A posted form of the host's own, without control characters but tabs and line ends.

@@ -71,7 +71,7 @@ pub enum TokenError {
     #[error("the organization has no integration with the id {0}")]
     OtherIntegration(IntegrationId),
     /// The end is past.
-    #[error("the token would have ended already")]
+    #[error("the end of the token is past")]
     Ended,
     /// The database failed.
     #[error(transparent)]

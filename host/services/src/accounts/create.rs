@@ -44,16 +44,16 @@ impl NewUserIn {
 #[derive(Debug, Error)]
 pub enum AccountsError {
     /// Not an e-mail address.
-    #[error("`{0}` is not an e-mail address; write like ada@example.com")]
+    #[error("`{0}` is not an e-mail address\n  help: write it like ada@example.com")]
     Email(String),
     /// No password.
-    #[error("the password is empty; write it to standard input")]
+    #[error("the password is empty\n  help: write it to standard input")]
     Password,
     /// A password that nobody could log in with.
     #[error("the password is longer than {LONGEST_PASSWORD} bytes")]
     LongPassword,
     /// Not a slug.
-    #[error("`{0}` is not a slug; use 1 to 50 of a-z, 0-9, - and _, beginning with a letter or digit")]
+    #[error("`{0}` is not a slug\n  help: use 1 to 50 of a-z, 0-9, - and _, beginning with a letter or digit")]
     Slug(String),
     /// An empty name.
     #[error("the name is empty")]
@@ -68,13 +68,15 @@ pub enum AccountsError {
     #[error("there is an organization with the slug {0} already")]
     SlugTaken(String),
     /// No such user.
-    #[error("there is no user with the e-mail address {0}; make one with `jackfield user create`")]
+    #[error("there is no user with the e-mail address {0}\n  help: `jackfield user list` shows the users")]
     NoUser(String),
     /// No such organization.
-    #[error("there is no organization with the slug {0}; make one with `jackfield org create`")]
+    #[error("there is no organization with the slug {0}\n  help: `jackfield org list` shows the organizations")]
     NoOrganization(String),
     /// The user is not a member.
-    #[error("{email} is not a member of {organization}; `jackfield member list {organization}` has those who are")]
+    #[error(
+        "{email} is not a member of {organization}\n  help: `jackfield member list {organization}` shows its members"
+    )]
     NoMember {
         /// The user.
         email: String,
@@ -82,7 +84,7 @@ pub enum AccountsError {
         organization: String,
     },
     /// Nothing else is asked for.
-    #[error("nothing to change: say what with --name or --slug")]
+    #[error("nothing to change\n  help: say what with --name or --slug")]
     NothingToChange,
     /// Somebody has connected something meanwhile.
     #[error("{0} has integrations again, which somebody has connected meanwhile; run this once more")]

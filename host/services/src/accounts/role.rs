@@ -74,7 +74,9 @@ impl Scope {
 
 fn named<T: Copy>(table: &[(T, &str)], text: &str) -> Result<T, String> {
     let found = table.iter().find(|(_, name)| *name == text).map(|(value, _)| *value);
-    found.ok_or_else(|| format!("one of {}", table.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ")))
+    found.ok_or_else(|| {
+        format!("it must be one of {}", table.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", "))
+    })
 }
 
 fn name_of<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
@@ -138,6 +140,6 @@ mod tests {
         for (scope, name) in SCOPES {
             assert_eq!((name.parse(), scope.to_string().as_str()), (Ok(scope), name));
         }
-        assert_eq!("boss".parse::<Role>(), Err("one of member, admin, manager, owner".to_owned()));
+        assert_eq!("boss".parse::<Role>(), Err("it must be one of member, admin, manager, owner".to_owned()));
     }
 }

@@ -52,6 +52,13 @@ pub struct Tokens {
 /// Why a grant has ended when its service says that it has ended it.
 pub const ENDED_BY_SERVICE: &str = "the service has ended it";
 
+/// Why a grant has ended when grants got owners: each organization has to authenticate again.
+pub(crate) const OWNER_UNKNOWN: &str =
+    "several organizations used this account, and it is not known whose token it was";
+/// The same where the tokens cannot be opened.
+pub(crate) const OWNERLESS_UNREADABLE: &str =
+    "the stored token could not be read when it was given to its organization";
+
 /// Why a grant has ended when a refresh was sent and not answered. If the answer comes after all,
 /// the grant is active again.
 pub const ANSWER_LOST: &str = "the answer of a refresh was lost";
@@ -136,6 +143,12 @@ impl Grant {
     #[must_use]
     pub fn is_ended_by_service(&self) -> bool {
         self.reason.as_deref() == Some(ENDED_BY_SERVICE)
+    }
+
+    /// Whether it ended when grants got owners, and the service has nothing to do with it.
+    #[must_use]
+    pub fn is_ended_by_upgrade(&self) -> bool {
+        matches!(self.reason.as_deref(), Some(OWNER_UNKNOWN | OWNERLESS_UNREADABLE))
     }
 
     /// The tokens, opened.

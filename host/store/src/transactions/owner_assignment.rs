@@ -17,7 +17,7 @@ use crate::{
     store::Store,
     tables::{
         grant_installs::{self, FormerGrant},
-        grants::{self, Status, Tokens},
+        grants::{self, OWNER_UNKNOWN, OWNERLESS_UNREADABLE, Status, Tokens},
         identities::{self, Account},
         ids::{IntegrationId, OrganizationId},
         integrations::{self, Integration},
@@ -27,11 +27,6 @@ use crate::{
     },
     tx::Tx,
 };
-
-/// Why an organization has to authenticate again.
-const OWNER_UNKNOWN: &str = "several organizations used this account, and whose token it was is not known";
-/// The same where the tokens cannot be opened.
-const UNREADABLE: &str = "the stored token could not be read when it was given to its organization";
 
 /// Assigns what an earlier host has stored, if there is anything, and seals what it has stored in
 /// plain. Two hosts can do this at the same time.
@@ -123,7 +118,7 @@ impl Assignment {
             },
             Err(error) => {
                 count_unreadable(&mut self.payload, &self.integration, &error);
-                self.end(tx, grant, None, UNREADABLE)
+                self.end(tx, grant, None, OWNERLESS_UNREADABLE)
             }
         }
     }

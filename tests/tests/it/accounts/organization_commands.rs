@@ -34,9 +34,11 @@ async fn an_organization_is_renamed() -> Result<()> {
             other "other Inc" members 0 tokens 0 integrations 0
             error: there is an organization with the slug acme-labs already
 
-            error: nothing to change: say what with --name or --slug
+            error: nothing to change
+              help: say what with --name or --slug
 
-            error: there is no organization with the slug acme; make one with `jackfield org create`
+            error: there is no organization with the slug acme
+              help: `jackfield org list` shows the organizations
             "#);
         }
         let rows = rows(&app.host)?;

@@ -73,18 +73,29 @@ async fn what_is_not_there_or_makes_no_sense_fails_in_words() -> Result<()> {
     app.host.organization("other")?;
     let token = app.host.token("other", &["org:read"])?;
     let said = failure(&app.host, &["token", "revoke", "acme", "1", "99"])?;
-    assert_snapshot!(said, @"error: acme has no token with the id 1, 99; `jackfield token list acme` has those that there are");
+    assert_snapshot!(said, @"
+    error: acme has no tokens with the ids 1, 99
+      help: `jackfield token list acme` shows its tokens
+    ");
     let create =
         |more: &[&str]| failure(&app.host, &[&["token", "create", "acme", "--name", "crm", "--scope"], more].concat());
-    assert_snapshot!(create(&["org:read", "--expires", "2020-01-01"])?, @"error: the token would have ended already");
+    assert_snapshot!(create(&["org:read", "--expires", "2020-01-01"])?, @"error: the end of the token is past");
     assert_snapshot!(create(&["org:read", "--expires", "soon"])?, @"
-    error: invalid value 'soon' for '--expires <TIME>': a time like 90d, 12h or 30m, a date like [date], or a time of RFC 3339
+    error: invalid value 'soon' for '--expires <TIME>': it must be a time like 90d, 12h or 30m, a date like [date], or a time of RFC 3339
 
     For more information, try '--help'.
     ");
     assert_snapshot!(create(&["org:read", "--integration", "7"])?, @"error: the organization has no integration with the id 7");
+    assert_snapshot!(create(&["org:read", "--integration", "slack"])?, @"
+    error: invalid value 'slack' for '--integration <ID>...': it must be a number, the id that a list shows
+
+    For more information, try '--help'.
+    ");
     assert_snapshot!(create(&["org:admin"])?, @"error: no token can have the scope `org:admin`: it is for people");
-    assert_snapshot!(failure(&app.host, &["token", "list", "nobody"])?, @"error: there is no organization with the slug nobody; make one with `jackfield org create`");
+    assert_snapshot!(failure(&app.host, &["token", "list", "nobody"])?, @"
+    error: there is no organization with the slug nobody
+      help: `jackfield org list` shows the organizations
+    ");
     let other = ApiClient::with_token(&app.host, &token);
     assert_eq!(other.get("/api/0/organizations/other/integrations/").await?.status, 200, "nothing is revoked");
     Ok(())

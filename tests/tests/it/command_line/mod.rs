@@ -1,5 +1,6 @@
 //! What an operator runs and reads. What a plugin author runs belongs in `author`.
 
+mod closed_output;
 mod operator;
 pub(crate) mod plugin_commands;
 mod plugin_limits;

@@ -149,20 +149,23 @@ fn the_command_line_says_what_is_wrong() -> Result<()> {
     assert_snapshot!(refusals.join("\n"), @r#"
     ["user", "create", "ada@example.com", "--password-stdin"]: error: there is a user with the e-mail address ada@example.com already
 
-    ["user", "create", "ada", "--password-stdin"]: error: `ada` is not an e-mail address; write like ada@example.com
+    ["user", "create", "ada", "--password-stdin"]: error: `ada` is not an e-mail address
+      help: write it like ada@example.com
 
-    ["user", "create", "b@example.com", "--password-stdin"]: warning: the password is shorter than 8 characters: anybody who can reach the host can guess it
-    error: the password is empty; write it to standard input
+    ["user", "create", "b@example.com", "--password-stdin"]: error: the password is empty
+      help: write it to standard input
 
-    ["org", "create", "Acme", "--name", "x"]: error: `Acme` is not a slug; use 1 to 50 of a-z, 0-9, - and _, beginning with a letter or digit
+    ["org", "create", "Acme", "--name", "x"]: error: `Acme` is not a slug
+      help: use 1 to 50 of a-z, 0-9, - and _, beginning with a letter or digit
 
     ["org", "create", "acme", "--name", "x"]: error: there is an organization with the slug acme already
 
-    ["member", "add", "acme", "ada@example.com", "--role", "boss"]: error: invalid value 'boss' for '--role <ROLE>': one of member, admin, manager, owner
+    ["member", "add", "acme", "ada@example.com", "--role", "boss"]: error: invalid value 'boss' for '--role <ROLE>': it must be one of member, admin, manager, owner
 
     For more information, try '--help'.
 
-    ["token", "create", "none", "--name", "x", "--scope", "org:read"]: error: there is no organization with the slug none; make one with `jackfield org create`
+    ["token", "create", "none", "--name", "x", "--scope", "org:read"]: error: there is no organization with the slug none
+      help: `jackfield org list` shows the organizations
     "#);
     Ok(())
 }

@@ -154,6 +154,63 @@ async fn the_log_is_read_filtered_and_accessible() -> Result<()> {
     .await
 }
 
+/// What stands between a person and a link, a plugin or a mistake of theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_ask_warn_and_refuse_are_accessible() -> Result<()> {
+    in_browser(
+        "owner",
+        |host| host.plugin("too_much").plugin("two_providers"),
+        async |app: &BrowserApp| {
+            let browser = &app.browser;
+            let at = |path: &str| app.host.at(path);
+            let start =
+                |provider: &str| at(&format!("/organizations/acme/integrations/{provider}/setup/?dialog=0&ask=1"));
+            browser.open(&start("leads-away")).await?;
+            browser.wait_for_text("h1", "?").await?;
+            app.look("start").await?;
+            browser.click("button.primary").await?;
+            browser.wait_for_text(".asks", "The plugin jackfield-fixture-too-much asks for this.").await?;
+            app.look("plugin-asks").await?;
+            let long = "https://a-very-long-look-alike-of-the-service-that-one-knows.example/";
+            browser.fill("input[name=to]", long).await?;
+            browser.click(".plugin button").await?;
+            browser.wait_for_text("h1", "This leads to a-very-long-look-alike").await?;
+            app.look("leaving").await?;
+            browser.open(&start("second")).await?;
+            browser.click("button.primary").await?;
+            browser.wait_for_text("h1", "Second is connected").await?;
+            browser.open(&at("/organizations/acme/integrations/")).await?;
+            browser.click(".rows li:nth-child(1) a").await?;
+            browser.fill("input[type=password]", "a key").await?;
+            browser.click("form.stack button").await?;
+            browser.wait_for_text(".stack", "A value is saved. Leave this empty to keep it.").await?;
+            app.look("details-secret").await?;
+            browser.click("a.danger").await?;
+            browser.wait_for_text("h1", "Remove Second").await?;
+            app.look("remove-solid").await?;
+            browser.open(&at("/organizations/acme/integrations/?cursor=a%00b")).await?;
+            browser.wait_for_text("h1", "This text cannot be used").await?;
+            app.look("control-character").await?;
+            browser.open(&at("/")).await?;
+            browser.click("nav button").await?;
+            for _ in 0..20 {
+                browser.fill("#email", "somebody@example.com").await?;
+                browser.fill("#password", "wrong").await?;
+                browser.run("window.isOld = true").await?;
+                browser.click("button.primary").await?;
+                let answered = "return !window.isOld && document.readyState === 'complete'";
+                browser.until(answered, Vec::new(), "no answer").await?;
+                if browser.text(".notice").await?.contains("Too many attempts") {
+                    break;
+                }
+            }
+            browser.wait_for_text(".notice", "Too many attempts. Try again in ").await?;
+            app.look("login-refused").await
+        },
+    )
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn forms_drawn_by_the_host_and_error_pages_are_accessible_too() -> Result<()> {
     in_browser(

@@ -79,8 +79,10 @@ async fn a_provider_stays_with_its_plugin_until_the_operator_gives_it_away() -> 
     }
     assert_snapshot!(redacted(&refused), @r#"
     error: "Example" is not the id of a provider: ids are 1 to 64 of a-z, 0-9, - and _
-    error: plugins/libduplicate_id.so: has no provider `slack`; it has: example
-    error: `slack` is not in default-integrations; listed are: duplicate_id
+    error: plugins/libduplicate_id.so has no provider `slack`
+      help: it has example
+    error: `slack` is not in default-integrations
+      help: take one of duplicate_id
     "#);
     let (is_good, said) = adopt("example", library)?;
     assert!(is_good);

@@ -119,7 +119,8 @@ async fn it_is_counted_first_and_a_dry_run_changes_nothing() -> Result<()> {
     integrations   3, removed
     grants         3
     revoked        at http://127.0.0.1:[port]/acme-crm/acme-crm.example/revoke, or by a way of the plugin's own
-    error: nothing is changed: say --yes, or run it on a terminal and be asked
+    error: nothing is changed
+      help: say --yes, or run this on a terminal and be asked
     ");
     assert_eq!((app.statuses().await?.len(), app.live(), app.service.faults(ID).requests(AtRevocation)), (3, 6, 0));
     assert!(app.revocations().await?.is_empty());

@@ -121,6 +121,8 @@ impl Former {
             found
                 .into_iter()
                 .map(|grant| {
+                    let is_ended = grant.needs_reauthentication();
+                    assert_eq!(grant.is_ended_by_upgrade(), is_ended, "people are told that no service did it");
                     let tokens = grant.tokens(tx.sealer())?;
                     Ok((grant.name, grant.subject, grant.status, tokens.access_token))
                 })

@@ -103,7 +103,7 @@ impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Seal(error) => Problem::Unreadable.caused_by(&error),
-            StoreError::Nul => Problem::BadRequest.because("A text holds a NUL character. Remove it."),
+            StoreError::Nul => Problem::BadText.because("A text holds a NUL character. Remove it."),
             error => Problem::Internal.caused_by(&error),
         }
     }

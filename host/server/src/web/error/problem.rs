@@ -50,6 +50,9 @@ problems! {
     /// The request itself is wrong.
     BadRequest: 400 "bad-request", "Bad request",
         "The request cannot be read.";
+    /// A text that neither the database nor a log may hold.
+    BadText: 400 "bad-request", "Bad request",
+        "A text holds a control character, such as NUL or a line end. Remove it.";
     /// A path that servers read differently.
     BadPath: 400 "path", "Path refused",
         "The path holds something that servers read differently, so it is refused.";

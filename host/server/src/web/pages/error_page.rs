@@ -35,6 +35,11 @@ fn words(error: &WebError) -> (&'static str, &str) {
             ("Page not found", "It may have been removed, or you may not have access.")
         }
         Problem::BadRequest => ("This link is out of date", "Start from the first page."),
+        Problem::BadText => (
+            "This text cannot be used",
+            "The address, or what you entered, holds a character that does not show, such as a line end. \
+             Go back and type it again.",
+        ),
         Problem::TooManySetups => ("Too many unfinished connections", "Try again in a few minutes."),
         Problem::Unreadable => ("This cannot be read", &error.detail),
         Problem::Internal => (

@@ -42,6 +42,18 @@ pub(in crate::web) fn values(config: &Map<String, Value>) -> BTreeMap<String, St
     config.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
+/// What is in a form that comes back with a mistake: what was posted, and of secrets what is
+/// stored, because a posted one is not shown again.
+pub(in crate::web) fn posted_values(
+    fields: &[Field],
+    posted: Vec<(String, String)>,
+    stored: &Map<String, Value>,
+) -> BTreeMap<String, String> {
+    let is_secret = |name: &str| fields.iter().any(|field| field.name == name && is_secret(field));
+    let shown = posted.into_iter().filter(|(name, _)| !is_secret(name));
+    shown.chain(values(stored).into_iter().filter(|(name, _)| is_secret(name))).collect()
+}
+
 /// Reads the posted values of declared fields. Others are ignored. A secret that is left empty
 /// stays as it is stored: the form does not show it.
 pub(in crate::web) fn read(
@@ -131,6 +143,17 @@ mod tests {
         let values = [("p".to_owned(), "hunter2".to_owned())].into();
         let view = &views(&[field], &values, &BTreeMap::new())[0];
         assert_eq!((view.value.as_str(), view.is_set), ("", true));
+    }
+
+    #[test]
+    fn a_password_that_came_with_a_mistake_does_not_count_as_saved() {
+        let fields = [Field::text("n", "N"), Field::new(FieldType::Password, "p", "P")];
+        let with_new = || posted(&[("n", ""), ("p", "new")]);
+        assert_eq!(posted_values(&fields, with_new(), &Map::new()), [("n".into(), String::new())].into());
+        let stored = Map::from_iter([("p".to_owned(), "hunter2".into())]);
+        let values = posted_values(&fields, posted(&[("n", "x"), ("p", "")]), &stored);
+        let view = &views(&fields, &values, &BTreeMap::new())[1];
+        assert_eq!((view.value.as_str(), view.is_set), ("", true), "it is still saved");
     }
 
     #[test]

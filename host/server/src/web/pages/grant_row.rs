@@ -20,6 +20,8 @@ pub(in crate::web) struct GrantView {
     pub(in crate::web) reason: Option<String>,
     /// Whether the service said that it ended it.
     pub(in crate::web) is_ended_by_service: bool,
+    /// Whether it ended when grants got owners.
+    pub(in crate::web) is_ended_by_upgrade: bool,
 }
 
 impl GrantView {
@@ -27,6 +29,7 @@ impl GrantView {
         Self {
             needs_reauthentication: grant.needs_reauthentication(),
             is_ended_by_service: grant.is_ended_by_service(),
+            is_ended_by_upgrade: grant.is_ended_by_upgrade(),
             missing: grant.scopes.missing().into_iter().map(str::to_owned).collect(),
             name: grant.name,
             subject: grant.subject,

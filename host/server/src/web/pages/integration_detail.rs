@@ -24,6 +24,7 @@ use crate::{
     web::{
         auth::{PageAccess, require},
         error::{Problem, WebError},
+        health::file_names,
         plain_text::PlainForm,
         redirects::found,
         shown::shown,
@@ -53,6 +54,8 @@ struct IntegrationDetailPage {
     audit_rows: Vec<AuditRow>,
     fields: Vec<FieldView>,
     has_errors: bool,
+    /// Plugins that are not running yet: the integration's may be one of them.
+    not_ready: String,
 }
 
 impl IntegrationDetailPage {
@@ -60,10 +63,20 @@ impl IntegrationDetailPage {
         self.shown.status == Status::NeedsReauthentication
     }
 
-    /// Whether the service has ended it, and has not only stopped renewing it. Without grants there
-    /// is nothing to renew.
-    fn is_ended_by_service(&self) -> bool {
-        self.grants.first().is_none_or(|grant| grant.is_ended_by_service)
+    /// Whose doing it is that it ended, as far as the first grant shows it.
+    fn why_ended(&self) -> String {
+        let provider = &self.shown.provider.name;
+        match self.grants.first() {
+            None => "This connection has ended.".to_owned(),
+            Some(grant) if grant.is_ended_by_service => format!("{provider} ended this connection."),
+            Some(grant) if grant.is_ended_by_upgrade => {
+                format!(
+                    "This connection ended when Jackfield was upgraded: {}.",
+                    grant.reason.as_deref().unwrap_or_default()
+                )
+            }
+            Some(_) => format!("{provider} no longer renews this connection."),
+        }
     }
 
     fn is_loaded(&self) -> bool {
@@ -134,6 +147,7 @@ async fn detail_page(
         grants: grants.into_iter().map(GrantView::new).collect(),
         fields: form_fields::views(declared, &form.values, &form.errors),
         has_errors: !form.errors.is_empty(),
+        not_ready: file_names(&app.plugins.not_ready()),
         shown,
         layout: Layout::of(access.organization, flash),
     })
@@ -153,7 +167,9 @@ pub(in crate::web) async fn configure(
     match form_fields::read(provider.config(), &posted, &details.installed.link.config) {
         Ok(config) => save(&app, &access, integration.id, config).await,
         Err(errors) => {
-            let form = FormState { values: posted.into_iter().collect(), errors };
+            let stored = &details.installed.link.config;
+            let values = form_fields::posted_values(provider.config(), posted, stored);
+            let form = FormState { values, errors };
             let page = detail_page(&app, access, details, None, form).await?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&page, false)).into_response())
         }

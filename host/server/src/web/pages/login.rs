@@ -110,7 +110,7 @@ fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, WebEr
         }
         LogInError::SlowedDown { retry_after } => {
             let seconds = retry_after.as_secs().max(1);
-            let page = page(&format!("Too many attempts. Try again in {seconds} seconds."));
+            let page = page(&format!("Too many attempts. Try again in {}.", in_words(seconds)));
             let headers = [(header::RETRY_AFTER, HeaderValue::from(seconds))];
             Ok((StatusCode::TOO_MANY_REQUESTS, headers, page).into_response())
         }
@@ -120,6 +120,14 @@ fn refused(email: &str, next: &str, error: LogInError) -> Result<Response, WebEr
             Ok((StatusCode::SERVICE_UNAVAILABLE, headers, page).into_response())
         }
         LogInError::Store(error) => Err(error.into()),
+    }
+}
+
+fn in_words(seconds: u64) -> String {
+    match seconds {
+        1 => "1 second".to_owned(),
+        2..=90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
@@ -150,6 +158,15 @@ fn safe_next(prefix: &UrlPrefix, next: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_to_wait_is_said_as_people_say_it() {
+        for (seconds, said) in
+            [(1, "1 second"), (2, "2 seconds"), (90, "90 seconds"), (91, "2 minutes"), (900, "15 minutes")]
+        {
+            assert_eq!(in_words(seconds), said);
+        }
+    }
 
     #[test]
     fn next_stays_within_this_host() {

@@ -51,7 +51,8 @@ pub(in crate::web) async fn link(
     Query(LeavingQuery { to }): Query<LeavingQuery>,
 ) -> Result<Response, WebError> {
     if is_from_elsewhere(&headers) {
-        return Err(Problem::CrossSite.because("Links of other sites do not lead through this page."));
+        return Err(Problem::CrossSite
+            .because("Links of other sites do not lead through this page. Go back to the page that you came from."));
     }
     let provider = app.plugins.find_configured(&provider).ok_or(Problem::NotFound)?;
     let url = Url::parse(&to).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(Problem::NotFound)?;

@@ -53,6 +53,12 @@ struct StartPage<'a> {
     options: Vec<(&'a str, &'a str)>,
 }
 
+impl StartPage<'_> {
+    fn verb(&self) -> &'static str {
+        if self.options.iter().any(|(name, _)| *name == "integration") { "Reconnect" } else { "Connect" }
+    }
+}
+
 /// The provider of the path, and the parameters of the query or the posted form.
 struct Asked {
     provider: String,
@@ -81,7 +87,8 @@ pub(in crate::web) async fn start(
 ) -> Result<Response, WebError> {
     let asked = Asked { provider, parameters: request.query.into_iter().collect() };
     match sender(&headers, &app.url_prefix.origin()) {
-        Sender::CrossSite => Err(Problem::CrossSite.because("Connections cannot be started from other sites.")),
+        Sender::CrossSite => Err(Problem::CrossSite
+            .because("Connections cannot be started from other sites. Start one from your integrations.")),
         Sender::Trusted if asked.get(ASK).is_none() => {
             Ok(begin(&app, &page, &session, &asked).await?.map_or_else(|| found("/"), |url| found(&url)))
         }

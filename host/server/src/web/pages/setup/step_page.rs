@@ -48,7 +48,7 @@ pub(super) async fn page(page: Page, progress: Progress, provider: &Arc<Provider
             Body::Html(plugin_html::clean(html, links).await)
         }
         Page::Form(form) => Body::Form {
-            fields: form_fields::views(&form.fields, &form.values, &form.errors),
+            fields: unsaved(form_fields::views(&form.fields, &form.values, &form.errors)),
             has_errors: !form.errors.is_empty(),
             title: form.title,
             submit: form.submit,
@@ -63,6 +63,11 @@ pub(super) async fn page(page: Page, progress: Progress, provider: &Arc<Provider
         response.headers_mut().insert(header::REFRESH, HeaderValue::from_static(LOOK_AGAIN));
     }
     response
+}
+
+/// Nothing of a setup is saved yet: a password has to be typed each time.
+fn unsaved(fields: Vec<FieldView>) -> Vec<FieldView> {
+    fields.into_iter().map(|field| FieldView { is_set: false, ..field }).collect()
 }
 
 /// A step runs no script, and its forms are posted only to this host. Browsers apply that to

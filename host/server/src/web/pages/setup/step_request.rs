@@ -30,7 +30,7 @@ impl<S: Send + Sync> FromRequest<S> for StepRequest {
         }
         let holds_nul = |(name, value): &(String, String)| name.contains('\0') || value.contains('\0');
         if seen.query.iter().chain(&seen.form).any(holds_nul) {
-            let error = Problem::BadRequest.because("The request holds a NUL character. Remove it.");
+            let error = Problem::BadText.because("The request holds a NUL character. Remove it.");
             return Err(error.into_response());
         }
         Ok(Self(seen))
