@@ -280,7 +280,7 @@ mod tests {
             ("crm", &[OrgRead, OrgAdmin], None, None, "`org:admin`: it is for people"),
             ("crm", &[OrgRead, OrgWrite], Some(&["1"]), None, "`org:write`: it concerns the whole"),
             ("crm", &[OrgRead], Some(&[]), None, "limited to no integration"),
-            ("crm", &[OrgRead], None, Some(0), "ended already"),
+            ("crm", &[OrgRead], None, Some(0), "the end of the token is past"),
         ];
         for (name, scopes, limit, lives, why) in cases {
             let refused = new(name, scopes, limit, lives).expect_err(why);

@@ -87,12 +87,15 @@ async fn a_token_that_nobody_could_have_wanted_is_a_problem_in_words() -> Result
     let cases = [
         (json!({"name": "crm"}), "scopes"),
         (json!({"name": "crm", "scopes": []}), "at least one scope"),
-        (json!({"name": "crm", "scopes": ["org:everything"]}), "There is no such scope; write one of org:read"),
+        (json!({"name": "crm", "scopes": ["org:everything"]}), "There is no such scope; it must be one of org:read"),
         (json!({"name": "crm", "scopes": ["org:admin"]}), "it is for people"),
         (json!({"name": "", "scopes": ["org:read"]}), "the name is empty"),
         (json!({"name": "crm", "scopes": ["org:read"], "expires": "2999-01-01"}), "unknown field `expires`"),
         (json!({"name": "crm", "scopes": ["org:read"], "expiresAt": "tomorrow"}), "RFC 3339"),
-        (json!({"name": "crm", "scopes": ["org:read"], "expiresAt": "2020-01-01T00:00:00Z"}), "ended already"),
+        (
+            json!({"name": "crm", "scopes": ["org:read"], "expiresAt": "2020-01-01T00:00:00Z"}),
+            "the end of the token is past",
+        ),
         (json!({"name": "crm", "scopes": ["org:read"], "integrations": ["x"]}), "numbers"),
         (json!({"name": "crm", "scopes": ["org:read"], "integrations": []}), "limited to no integration"),
         (json!({"name": "crm", "scopes": ["org:read"], "integrations": ["7"]}), "no integration with the id 7"),

@@ -267,6 +267,8 @@ fn plugin_commands_tell_what_is_in_a_library() -> Result<()> {
       file    [target]/libslack.so
       sha256  [digest]
       sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
+      opens   with the C library only; no executable stack, text relocations, IFUNC or search path
+      limits  30 s and 64 MiB of answers for each provider, 300 s in all
     provider slack (Slack)
       options client-id, client-secret, signing-secret, verification-token, api, scopes, user-scopes, authorize-url, token-url
       step    oauth2, run by the host, OAuth 2.0

@@ -141,6 +141,8 @@ fn an_author_checks_a_build_wherever_it_lies_and_reads_what_a_host_would_say() -
       file    plugins/libleaves_a_mark.so
       sha256  [digest]
       sandbox limits, capabilities, parent, no-new-privileges, landlock, seccomp, seccomp-sealed, undumpable, stopped-between-calls
+      opens   with the C library only; no executable stack, text relocations, IFUNC or search path
+      limits  30 s and 64 MiB of answers for each provider, 300 s in all
     provider leaves-a-mark (LeavesAMark)
       hosts   none
       asked   200 questions: 26 event, 94 integration, 29 refresh, 28 revocation, 23 webhook; slowest [duration], largest 92 bytes

@@ -86,7 +86,7 @@ fn owner(access: &Access, source: RequestSource) -> Result<Administrator, WebErr
 impl CreateIn {
     fn checked(self) -> Result<NewTokenIn, WebError> {
         let scopes: Result<Vec<Scope>, String> = self.scopes.iter().map(|scope| scope.parse()).collect();
-        let scopes = scopes.map_err(|known| bad(format!("There is no such scope; write {known}.")))?;
+        let scopes = scopes.map_err(|known| bad(format!("There is no such scope; {known}.")))?;
         let ids = self.integrations.map(|ids| ids.iter().map(|id| id.parse()).collect::<Result<Vec<_>, _>>());
         let integrations = ids.transpose().map_err(|_| bad("The ids of integrations are numbers, as text."))?;
         let end = self.expires_at.map(|text| OffsetDateTime::parse(&text, &Rfc3339)).transpose();
