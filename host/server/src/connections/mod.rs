@@ -1,8 +1,8 @@
 //! Serves HTTP/1.1 on a listener, and ends connections that only take up room.
 //!
-//! [`serve`] accepts. `connection` runs one of them. `activity` knows what a connection is at, and
+//! `serve` accepts. `connection` runs one of them. `activity` knows what a connection is at, and
 //! so how long it may last: without a whole request head, without a request, with a body or an
-//! answer that hardly moves (`pace`). [`Slots`] bounds their number below the limit of open files
+//! answer that hardly moves (`pace`). `Slots` bounds their number below the limit of open files
 //! (`file_limit`).
 
 mod activity;

@@ -143,7 +143,7 @@ fn functions_that_the_loader_would_call_are_refused() {
 }
 
 #[test]
-fn a_relocation_writes_into_the_librarys_own_data_only() {
+fn a_relocation_writes_into_its_own_data_only() {
     let elsewhere = "found a relocation outside of the library's own data, wanted a library as linkers write it";
     let targets: [fn(&[u8]) -> u64; 4] =
         [|_| 0, |_| 1 << 40, |bytes| value(bytes, tags::SYMTAB) + 24, |bytes| entry(bytes, tags::INIT_ARRAY)];
