@@ -385,6 +385,8 @@ const HELD: &[Point] = &[
             "a_slow_plugin_does_not_hold_up_the_host_and_joins_when_it_is_ready",
             "a_worker_that_nobody_asks_uses_no_processor",
             "no_worker_outlives_a_killed_host",
+            "with_a_second_worker_nobody_waits_behind_an_endless_loop",
+            "inside_the_host_panics_and_new_starts_use_up_no_descriptors",
         ],
     ),
     (
@@ -397,6 +399,11 @@ const HELD: &[Point] = &[
             "a_worker_has_no_rights_whatever_rights_its_host_has",
             "what_a_constructor_reaches_for_is_refused",
             "a_plugin_reaches_the_hosts_it_declares_as_far_as_the_operator_grants_them_and_no_others",
+            "a_plugin_that_poses_as_slack_gets_none_of_its_options",
+            "a_provider_stays_with_its_plugin_until_the_operator_gives_it_away",
+            "a_plugin_brings_identities_of_its_own_types_only",
+            "an_identity_type_belongs_to_the_plugin_of_the_provider_or_to_the_first",
+            "a_grant_that_ends_touches_identities_of_its_own_plugin_only",
         ],
     ),
     (

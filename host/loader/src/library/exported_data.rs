@@ -18,6 +18,7 @@ pub(super) fn exported_data<'a>(library: &'a [u8], symbol: &str) -> Option<&'a [
         let is_within = start <= address && start.checked_add(length).is_some_and(|segment_end| end <= segment_end);
         segment.p_type(endian) == PT_LOAD && is_within
     })?;
-    let offset = usize::try_from(address - segment.p_vaddr(endian) + segment.p_offset(endian)).ok()?;
+    let offset = (address - segment.p_vaddr(endian)).checked_add(segment.p_offset(endian))?;
+    let offset = usize::try_from(offset).ok()?;
     library.get(offset..offset.checked_add(usize::try_from(symbol.size()).ok()?)?)
 }

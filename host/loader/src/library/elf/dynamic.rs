@@ -39,7 +39,8 @@ impl Dynamic {
         for at in 0..MAX_ENTRIES {
             let address = image.dynamic.checked_add(at * ENTRY_SIZE).ok_or(malformed.clone())?;
             // Both in one segment, or a copy could not be written.
-            let whole = image.at(address, ENTRY_SIZE).and(image.word(address).zip(image.word(address + 8)));
+            let whole = image.at(address, ENTRY_SIZE);
+            let whole = whole.and_then(|_| image.word(address).zip(image.word(address + 8)));
             match whole.ok_or(malformed.clone())? {
                 (tags::NULL, _) => return Ok(Self { entries }),
                 entry => entries.push(entry),

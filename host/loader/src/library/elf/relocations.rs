@@ -66,7 +66,8 @@ fn table(dynamic: &Dynamic, start: u64, size: u64) -> Result<Range<u64>, ElfFaul
 
 /// What a relocation writes, and the symbol it looks up.
 fn relocation(image: &Image<'_>, address: u64) -> Result<(Option<Range<u64>>, u64), ElfFault> {
-    let entry = image.at(address, RELA_SIZE).and(image.word(address).zip(image.word(address + 8)));
+    let entry = image.at(address, RELA_SIZE);
+    let entry = entry.and_then(|_| image.word(address).zip(image.word(address + 8)));
     let (offset, info) = entry.ok_or(UNREADABLE)?;
     let [kind, symbol] = [info & u64::from(u32::MAX), info >> 32];
     let length = match u32::try_from(kind).unwrap_or(u32::MAX) {
