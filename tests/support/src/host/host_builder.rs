@@ -12,6 +12,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use crate::postgres::databases;
+
 use super::{
     host_folder::{Folder, write_private},
     program::{Program, command},
@@ -36,14 +38,21 @@ pub struct HostBuilder {
 }
 
 impl HostBuilder {
-    /// A host without plugins, with a SQLite database and the default settings.
+    /// A host without plugins, with the default settings and a SQLite database; with a new
+    /// PostgreSQL database if `JACKFIELD_TESTS_DATABASE` is `postgres`, so that a whole suite runs
+    /// on the other one.
+    ///
+    /// # Panics
+    /// When that is wanted and there is no PostgreSQL.
     #[must_use]
     pub fn new(program: Program) -> Self {
         Self {
             program,
             default_integrations: Vec::new(),
             plugins: Vec::new(),
-            database: None,
+            database: std::env::var("JACKFIELD_TESTS_DATABASE")
+                .is_ok_and(|wanted| wanted == "postgres")
+                .then(|| databases().pop().flatten().expect("a PostgreSQL server")),
             toml: String::new(),
             log: "info,jackfield=debug".to_owned(),
             env: Vec::new(),

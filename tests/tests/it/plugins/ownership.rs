@@ -59,7 +59,8 @@ fn two_plugins_with_one_provider_stop_the_start_unless_the_operator_names_one() 
 async fn a_provider_stays_with_its_plugin_until_the_operator_gives_it_away() -> Result<()> {
     let app = PluginApp::of(readable(bare().plugin("example")), StandInSlack::start().await?).await?;
     app.example_works().await?;
-    app.host.reconfigure(&bare().plugin("duplicate_id"))?;
+    let database = app.host.settings()?.database.url.as_str().to_owned();
+    app.host.reconfigure(&bare().plugin("duplicate_id").database(Some(database)))?;
     let (is_good, said) = app.host.output(&["reload"])?;
     assert!(!is_good);
     assert_snapshot!(redacted(&said), @"
