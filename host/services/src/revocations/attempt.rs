@@ -14,8 +14,7 @@ use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
 use jackfield_store::{
-    RevocationId, Store, StoreResult, Tx,
-    identities::{self, Account},
+    RevocationId, Store, StoreResult, Tx, identities,
     revocations::{self, Lease, Next, Revocation, RevocationPayload},
     revoking,
 };
@@ -174,8 +173,8 @@ fn give_back(tx: &mut Tx<'_>, id: RevocationId, lease: Lease, outcome: &Revocati
 fn mark_revoked(tx: &mut Tx<'_>, revocation: &Revocation, payload: &RevocationPayload) -> StoreResult<bool> {
     // Where the account is still connected, its identities have other tokens.
     for grant in payload.grants.iter().filter(|grant| !payload.is_connected && !grant.subject.is_empty()) {
-        let account = Account { provider: &revocation.provider, external_id: &grant.subject };
-        identities::invalidate(tx, account, &grant.tokens.access_token)?;
+        let account = identities::account(tx, &revocation.provider, &grant.subject)?;
+        identities::invalidate(tx, &account, &grant.tokens.access_token)?;
     }
     if !payload.is_whole {
         return Ok(false);

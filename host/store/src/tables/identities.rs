@@ -1,6 +1,6 @@
 //! Identities: accounts of people at identity providers.
 
-use diesel::{dsl::exists, prelude::*};
+use diesel::prelude::*;
 use serde_json::{Map, Value};
 
 use super::{
@@ -31,12 +31,10 @@ pub struct NewIdentity {
 
 /// An account as a grant knows it: external ids are unique at one identity provider only, and a
 /// plugin's grants act for identities of that plugin and for no others.
-#[derive(Clone, Copy)]
-pub struct Account<'a> {
-    /// Provider of the grant's integration.
-    pub provider: &'a str,
-    /// The account's id there: the grant's subject.
-    pub external_id: &'a str,
+pub struct Account {
+    provider: String,
+    plugin: String,
+    external_id: String,
 }
 
 /// One account at an identity provider.
@@ -137,6 +135,17 @@ pub fn of_user(tx: &mut Tx<'_>, user: UserId) -> StoreResult<Vec<Identity>> {
     Ok(rows.select(columns).load(tx.connection)?)
 }
 
+/// The account of an external id for grants of a provider. A provider that no plugin has made
+/// anything of yet is its own declaration's.
+///
+/// # Errors
+/// When the database fails.
+pub fn account(tx: &mut Tx<'_>, provider: &str, external_id: &str) -> StoreResult<Account> {
+    let owner = provider_owners::find(tx, provider)?;
+    let plugin = owner.map_or_else(|| format!("providers.{provider}"), |owner| owner.plugin);
+    Ok(Account { provider: provider.to_owned(), plugin, external_id: external_id.to_owned() })
+}
+
 /// The data, opened.
 ///
 /// # Errors
@@ -151,13 +160,8 @@ pub(crate) fn external_id(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<Option
     Ok(t::table.find(id).select(t::external_id).first(tx.connection).optional()?)
 }
 
-/// Whether a token stands in the data of an identity, if they can be read.
-pub(crate) fn holds(tx: &mut Tx<'_>, id: IdentityId, token: &str) -> StoreResult<bool> {
-    Ok(sealed(tx, id)?.is_some_and(|sealed| sealed.holds(tx, token)))
-}
-
-/// The identities of an external id whose data hold a token, at whatever identity provider.
-pub(crate) fn holding(tx: &mut Tx<'_>, account: Account<'_>, token: &str) -> StoreResult<Vec<IdentityId>> {
+/// The identities of an account whose data hold a token, as far as they can be read.
+pub(crate) fn holding(tx: &mut Tx<'_>, account: &Account, token: &str) -> StoreResult<Vec<IdentityId>> {
     let found = sealed_of(tx, account)?;
     Ok(found.into_iter().filter(|sealed| sealed.holds(tx, token)).map(|sealed| sealed.id).collect())
 }
@@ -176,13 +180,13 @@ pub(crate) fn lock(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<()> {
 
 /// Locks the rows of an account one after the other, in the order of their ids, so that two
 /// transactions that do so never wait for each other.
-pub(crate) fn lock_all(tx: &mut Tx<'_>, account: Account<'_>) -> StoreResult<()> {
+pub(crate) fn lock_all(tx: &mut Tx<'_>, account: &Account) -> StoreResult<()> {
     sealed_of(tx, account)?.into_iter().try_for_each(|sealed| lock(tx, sealed.id))
 }
 
 /// Replaces old texts by new ones wherever they stand in the data of the identities of an account.
 /// The caller has [locked](lock_all) the rows: nobody changes them meanwhile.
-pub(crate) fn replace_texts(tx: &mut Tx<'_>, account: Account<'_>, pairs: &[(String, String)]) -> StoreResult<()> {
+pub(crate) fn replace_texts(tx: &mut Tx<'_>, account: &Account, pairs: &[(String, String)]) -> StoreResult<()> {
     for sealed in sealed_of(tx, account)? {
         if let Some(data) = sealed.replaced(tx, pairs) {
             diesel::update(t::table.find(sealed.id)).set(t::sealed_data.eq(data)).execute(tx.connection)?;
@@ -196,16 +200,16 @@ pub(crate) fn replace_texts(tx: &mut Tx<'_>, account: Account<'_>, pairs: &[(Str
 ///
 /// # Errors
 /// When the database fails.
-pub fn invalidate(tx: &mut Tx<'_>, account: Account<'_>, token: &str) -> StoreResult<()> {
+pub fn invalidate(tx: &mut Tx<'_>, account: &Account, token: &str) -> StoreResult<()> {
     set_status(tx, account, token, INVALID)
 }
 
 /// Marks the identity of an account as valid whose data hold a token that works after all.
-pub(crate) fn validate(tx: &mut Tx<'_>, account: Account<'_>, token: &str) -> StoreResult<()> {
+pub(crate) fn validate(tx: &mut Tx<'_>, account: &Account, token: &str) -> StoreResult<()> {
     set_status(tx, account, token, VALID)
 }
 
-fn set_status(tx: &mut Tx<'_>, account: Account<'_>, token: &str, status: &str) -> StoreResult<()> {
+fn set_status(tx: &mut Tx<'_>, account: &Account, token: &str, status: &str) -> StoreResult<()> {
     for sealed in sealed_of(tx, account)? {
         if sealed.holds(tx, token) {
             diesel::update(t::table.find(sealed.id)).set(t::status.eq(status)).execute(tx.connection)?;
@@ -218,25 +222,10 @@ fn sealed(tx: &mut Tx<'_>, id: IdentityId) -> StoreResult<Option<SealedIdentity>
     Ok(t::table.find(id).select(SealedIdentity::as_select()).first(tx.connection).optional()?)
 }
 
-fn sealed_of(tx: &mut Tx<'_>, account: Account<'_>) -> StoreResult<Vec<SealedIdentity>> {
-    let plugin = plugin_of(tx, account.provider)?;
-    let theirs = identity_providers::type_.eq(account.provider).or(identity_providers::plugin.eq(plugin));
-    let theirs = identity_providers::table.filter(theirs).select(identity_providers::id);
-    let rows = t::table.filter(t::external_id.eq(account.external_id)).filter(t::identity_provider_id.eq_any(theirs));
-    Ok(rows.order(t::id).select(SealedIdentity::as_select()).load(tx.connection)?)
-}
-
-/// Whether an identity belongs to the plugin of a provider, so that grants of that provider can
-/// act for it.
-pub(crate) fn is_of_provider(tx: &mut Tx<'_>, id: IdentityId, provider: &str) -> StoreResult<bool> {
-    let plugin = plugin_of(tx, provider)?;
+fn sealed_of(tx: &mut Tx<'_>, account: &Account) -> StoreResult<Vec<SealedIdentity>> {
+    let Account { provider, plugin, external_id } = account;
     let theirs = identity_providers::type_.eq(provider).or(identity_providers::plugin.eq(plugin));
-    let rows = t::table.inner_join(identity_providers::table).filter(t::id.eq(id)).filter(theirs);
-    Ok(diesel::select(exists(rows)).get_result(tx.connection)?)
-}
-
-/// The plugin of a provider; of one that has none yet, a name that no identity has.
-fn plugin_of(tx: &mut Tx<'_>, provider: &str) -> StoreResult<String> {
-    let owner = provider_owners::find(tx, provider)?;
-    Ok(owner.map_or_else(|| format!("providers.{provider}"), |owner| owner.plugin))
+    let theirs = identity_providers::table.filter(theirs).select(identity_providers::id);
+    let rows = t::table.filter(t::external_id.eq(external_id)).filter(t::identity_provider_id.eq_any(theirs));
+    Ok(rows.order(t::id).select(SealedIdentity::as_select()).load(tx.connection)?)
 }

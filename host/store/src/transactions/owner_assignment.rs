@@ -18,7 +18,7 @@ use crate::{
     tables::{
         grant_installs::{self, FormerGrant},
         grants::{self, OWNER_UNKNOWN, OWNERLESS_UNREADABLE, Status, Tokens},
-        identities::{self, Account},
+        identities,
         ids::{IntegrationId, OrganizationId},
         integrations::{self, Integration},
         organization_integrations,
@@ -131,8 +131,8 @@ impl Assignment {
             return Ok(None);
         }
         // An external id is unique at one identity provider only: the token shows which it is.
-        let account = Account { provider: &self.integration.provider, external_id: &grant.subject };
-        let identities = identities::holding(tx, account, &tokens.access_token)?;
+        let account = identities::account(tx, &self.integration.provider, &grant.subject)?;
+        let identities = identities::holding(tx, &account, &tokens.access_token)?;
         user_identities::organization_of_member(tx, &identities, &self.organizations)
     }
 

@@ -190,8 +190,8 @@ fn acting_for(tx: &mut Tx<'_>, identity: IdentityId) -> StoreResult<Vec<(Integra
     for grant in grants::of_subject(tx, &external_id)? {
         let Ok(tokens) = grant.tokens(tx.sealer) else { continue };
         let Some(integration) = integrations::by_id(tx, grant.integration)? else { continue };
-        let is_theirs = identities::is_of_provider(tx, identity, &integration.provider)?;
-        if is_theirs && identities::holds(tx, identity, &tokens.access_token)? {
+        let account = identities::account(tx, &integration.provider, &external_id)?;
+        if identities::holding(tx, &account, &tokens.access_token)?.contains(&identity) {
             found.push((integration, grant, tokens));
         }
     }

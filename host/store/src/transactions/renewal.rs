@@ -50,7 +50,7 @@ pub enum Renewed {
 /// When the database fails.
 pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
     let Renewal { grant, old, new, .. } = renewal;
-    lock(tx, grant)?;
+    let account = lock(tx, grant)?;
     let Some(before) = grants::renew(tx, grant, new)? else {
         return revoke_late(tx, renewal).map(Renewed::TooLate);
     };
@@ -60,14 +60,12 @@ pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
     for organization in grants::organizations_of(tx, &before)? {
         organization_integrations::replace_texts(tx, organization, grant.integration, &pairs)?;
     }
-    let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
-    let account = (!grant.subject.is_empty()).then(|| account_of(grant, &provider));
-    if let Some(account) = account {
+    if let Some(account) = &account {
         identities::replace_texts(tx, account, &pairs)?;
     }
     if before.status == Status::NeedsReauthentication {
         clear_reauthentication_if_first(tx, grant)?;
-        if let Some(account) = account {
+        if let Some(account) = &account {
             identities::validate(tx, account, &new.tokens.access_token)?;
         }
     }
@@ -81,9 +79,9 @@ pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
 /// # Errors
 /// When the database fails.
 pub fn end(tx: &mut Tx<'_>, grant: &Grant, why: &str) -> StoreResult<bool> {
-    lock(tx, grant)?;
+    let account = lock(tx, grant)?;
     let has_ended = grants::end(tx, grant, why)?;
-    mark_dependents(tx, grant, has_ended)
+    mark_dependents(tx, grant, account.as_ref(), has_ended)
 }
 
 /// The same for a grant that was installed before a time, whatever tokens it has by now: its
@@ -92,37 +90,33 @@ pub fn end(tx: &mut Tx<'_>, grant: &Grant, why: &str) -> StoreResult<bool> {
 /// # Errors
 /// When the database fails.
 pub fn end_installed_before(tx: &mut Tx<'_>, grant: &Grant, before: OffsetDateTime, why: &str) -> StoreResult<bool> {
-    lock(tx, grant)?;
+    let account = lock(tx, grant)?;
     let has_ended = grant_endings::end_installed_before(tx, grant.id, before, why)?;
-    mark_dependents(tx, grant, has_ended)
+    mark_dependents(tx, grant, account.as_ref(), has_ended)
 }
 
 /// Marks what depends on a grant, if it has ended now. Returns whether it has.
-fn mark_dependents(tx: &mut Tx<'_>, grant: &Grant, has_ended: bool) -> StoreResult<bool> {
+fn mark_dependents(tx: &mut Tx<'_>, grant: &Grant, account: Option<&Account>, has_ended: bool) -> StoreResult<bool> {
     if !has_ended {
         return Ok(false);
     }
     require_reauthentication_if_first(tx, grant)?;
-    if let (false, Ok(tokens)) = (grant.subject.is_empty(), grant.tokens(tx.sealer)) {
-        let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
-        identities::invalidate(tx, account_of(grant, &provider), &tokens.access_token)?;
+    if let (Some(account), Ok(tokens)) = (account, grant.tokens(tx.sealer)) {
+        identities::invalidate(tx, account, &tokens.access_token)?;
     }
     Ok(true)
 }
 
-/// Locks the rows that come before a grant in the lock order.
-fn lock(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<()> {
+/// Locks the rows that come before a grant in the lock order. Returns the account that it acts for.
+fn lock(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<Option<Account>> {
     integrations::lock(tx, grant.integration)?;
-    if !grant.subject.is_empty() {
-        let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
-        identities::lock_all(tx, account_of(grant, &provider))?;
+    if grant.subject.is_empty() {
+        return Ok(None);
     }
-    Ok(())
-}
-
-/// The account that a grant acts for.
-fn account_of<'a>(grant: &'a Grant, provider: &'a str) -> Account<'a> {
-    Account { provider, external_id: &grant.subject }
+    let provider = integrations::provider_of(tx, grant.integration)?.unwrap_or_default();
+    let account = identities::account(tx, &provider, &grant.subject)?;
+    identities::lock_all(tx, &account)?;
+    Ok(Some(account))
 }
 
 /// The organizations whose first grant of its integration this is.

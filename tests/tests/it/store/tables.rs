@@ -8,8 +8,7 @@ use insta::assert_snapshot;
 use jackfield_config::{SecretKeys, clock::Clock};
 use jackfield_services::accounts::{Accounts, LogInError, LogInRequest, LoggedIn, NewUserIn, Role, Scope};
 use jackfield_store::{
-    IntegrationId, OrganizationId, Sealer, Store, StoreError, Tx, UserId,
-    identities::{self, Account},
+    IntegrationId, OrganizationId, Sealer, Store, StoreError, Tx, UserId, identities,
     identity_providers::{self, Claimed},
     integrations::{self, NewIntegration},
     organization_integrations, organizations,
@@ -368,9 +367,11 @@ async fn a_grant_that_ends_touches_identities_of_its_own_plugin_only() -> Result
         };
         identity("gitlab").await?;
         identity("evil").await?;
-        let account =
-            |tx: &mut Tx<'_>| identities::invalidate(tx, Account { provider: "evil", external_id: "7" }, "ada");
-        store.write(account).await?;
+        let invalidate = |tx: &mut Tx<'_>| {
+            let account = identities::account(tx, "evil", "7")?;
+            identities::invalidate(tx, &account, "ada")
+        };
+        store.write(invalidate).await?;
         let found = store.read(move |tx| identities::of_user(tx, ada)).await?;
         let statuses: Vec<_> = found.iter().map(|one| (one.identity_type.as_str(), one.status.as_str())).collect();
         assert_eq!(statuses, [("gitlab", "valid"), ("evil", "invalid")]);
