@@ -8,7 +8,7 @@ use super::{
     setup_request::SetupKey,
     signer::{Signer, webhook_key_hash},
 };
-use crate::{detached::run_detached, grants::Grants, session::SessionKey};
+use crate::{detached::run_detached, grants::Grants, provider_calls::log_inbound_failure, session::SessionKey};
 use jackfield_loader::{Plugins, Provider, State, Tokens, WebhookRequest, WebhookResponse, check_state};
 use jackfield_store::{
     IntegrationId, OrganizationId, Store, StoreResult, Tx, organization_integrations, setups::Claim, webhooks::Owner,
@@ -146,17 +146,7 @@ async fn ask(
     match provider.handle_webhook(request, state, tokens).await {
         Ok(answer) => WebhookOutcome::Answered(answer),
         Err(error) => {
-            if let Some(unlogged) = provider.log_inbound_failure() {
-                let unlogged = (unlogged > 0).then_some(unlogged);
-                tracing::warn!(
-                    provider.id = provider.id(),
-                    plugin.name = provider.plugin().name,
-                    plugin.reason = error.reason(),
-                    unlogged,
-                    %error,
-                    "a webhook failed"
-                );
-            }
+            log_inbound_failure(provider, &error, "a webhook failed");
             WebhookOutcome::Failed
         }
     }

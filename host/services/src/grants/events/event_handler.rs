@@ -9,6 +9,7 @@ use super::event_batch::EventBatch;
 use crate::{
     detached::run_detached,
     grants::refresh::{LONGEST_WAIT, POLL_INTERVAL, RefreshAttempt, Refresher},
+    provider_calls::log_inbound_failure,
 };
 use jackfield_config::clock::Clock;
 use jackfield_limits::InFlight;
@@ -66,11 +67,7 @@ impl EventHandler {
         let response = match provider.handle_event(call).await {
             Ok(response) => response,
             Err(error) => {
-                let plugin = &provider.plugin().name;
-                if let Some(unlogged) = provider.log_inbound_failure() {
-                    let unlogged = (unlogged > 0).then_some(unlogged);
-                    tracing::warn!(provider.id = id, plugin.name = plugin, plugin.reason = error.reason(), unlogged, %error, "an event failed");
-                }
+                log_inbound_failure(&provider, &error, "an event failed");
                 return Ok(EventOutcome::Failed);
             }
         };
