@@ -25,8 +25,8 @@ pub(crate) async fn owners(store: &Store) -> StoreResult<ProviderOwners> {
 /// When the database fails.
 pub(crate) fn record(tx: &mut Tx<'_>, loaded: &ProviderOwners) -> StoreResult<()> {
     let rows = loaded.iter().map(|(provider, owner)| row(provider.clone(), owner.clone())).collect();
-    // What the operator declares is the operator's own, whoever had it. Another plugin was refused
-    // before it got here, unless another host has just been faster.
+    // What the operator declares is the operator's own, also if a plugin had it. Another plugin was
+    // refused before it got here, unless another host has just been faster.
     for before in provider_owners::record(tx, rows)? {
         let declared = format!("providers.{}", before.provider);
         if let Some(owner) = loaded.get(&before.provider).filter(|owner| owner.plugin == declared) {

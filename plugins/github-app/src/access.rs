@@ -1,7 +1,7 @@
 //! Whether a person may connect an installation: they are its account, or own its organization.
 //!
-//! Anybody can come back with any number. And GitHub also lists an installation to whoever may read
-//! one repository of it, while its token opens all of them:
+//! Anybody can come back with any number. And GitHub also lists an installation to those who may
+//! read one repository of it, while its token opens all of them:
 //! <https://docs.github.com/en/rest/apps/installations#list-app-installations-accessible-to-the-user-access-token>
 
 use jackfield_plugin::{Answer, Host, HttpRequest, HttpResponse, Result, Step, Value, View};

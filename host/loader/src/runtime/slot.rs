@@ -1,7 +1,7 @@
 //! One place for a running plugin, which fills it again when the plugin ends.
 //!
 //! All who wait for a start wait for the same one, and its failure is told to all of them. Until
-//! the next try is due, whoever comes is told the same at once.
+//! the next try is due, each caller gets the same answer at once.
 
 use std::{
     sync::{

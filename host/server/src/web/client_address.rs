@@ -58,7 +58,7 @@ fn warn_of_proxy(peer: IpAddr) {
     }
 }
 
-/// A value that is not text ends the list: whoever sent it is not a proxy of ours.
+/// A value that is not text ends the list: its sender is no proxy of ours.
 fn forwarded(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = &str> {
     headers.get_all(FORWARDED).iter().map(|value| value.to_str().unwrap_or_default())
 }

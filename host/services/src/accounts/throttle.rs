@@ -1,4 +1,4 @@
-//! Slows down whoever guesses passwords, and nobody else. In memory: each host counts for itself.
+//! Slows down those who guess passwords, and nobody else. In memory: each host counts for itself.
 //!
 //! | whose attempts | at once | then |
 //! |---|---|---|

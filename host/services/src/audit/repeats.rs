@@ -15,7 +15,7 @@ use jackfield_store::{
 pub(super) const WINDOW: time::Duration = time::Duration::seconds(60);
 
 /// Most kinds that are counted at once. The events of others are written one by one, which slows
-/// down whoever invents them.
+/// down somebody who invents them.
 const CAPACITY: usize = 10_000;
 
 /// Events are of one kind if they differ only in when they happened.

@@ -226,7 +226,7 @@ pub(crate) fn lock(tx: &mut Tx<'_>, id: GrantId) -> StoreResult<Option<Grant>> {
     get(tx, id)
 }
 
-/// The grants of an integration, whoever has brought them, in their order. For what concerns the
+/// The grants of an integration of all organizations, in their order. For what concerns the
 /// account as a whole: nobody is lent or shown one of these.
 ///
 /// # Errors

@@ -157,9 +157,9 @@ impl Grant {
         self
     }
 
-    /// Says that it is the account's own, such as a bot's, whoever has installed it. Say so only if
-    /// the service gives it to nobody who may not install it: each organization whose setup brings
-    /// it is lent the one that came last.
+    /// Says that it is the account's own, such as a bot's, no matter who has installed it. Say so
+    /// only if the service gives it to nobody who may not install it: each organization whose setup
+    /// brings it is given the one that came last.
     #[must_use]
     pub const fn of_the_account(mut self) -> Self {
         self.is_of_account = true;

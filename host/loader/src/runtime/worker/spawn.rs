@@ -59,7 +59,7 @@ pub(super) async fn spawn_worker(arguments: [String; 4], socket: UnixStream) -> 
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         // A terminal's signals are for the host, which ends its workers itself. And a host in a
-        // group with stopped processes would be sent SIGHUP when whoever started it exits.
+        // group with stopped processes would be sent SIGHUP when the process that started it exits.
         .process_group(0)
         .kill_on_drop(true);
     let (spawned, is_spawned) = oneshot::channel();

@@ -147,7 +147,7 @@ impl EventBatch {
     }
 }
 
-/// Ends all grants of an integration that were installed before, whoever has brought them. Returns
+/// Ends all grants of an integration that were installed before, of all organizations. Returns
 /// the organizations for which that has ended something.
 fn end_all(
     tx: &mut Tx<'_>,

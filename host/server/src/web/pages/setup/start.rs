@@ -33,7 +33,7 @@ use jackfield_services::{
     setup::{Channel, Refusal, Start, StartError},
 };
 
-/// Has a `GET` ask the person, whoever sent it.
+/// Has a `GET` ask the person.
 const ASK: &str = "ask";
 
 /// What a setup may be started with.
@@ -158,7 +158,7 @@ fn ask(app: &AppHandle, access: &Access, asked: &Asked) -> Result<Response, WebE
 }
 
 /// A path within this host to which somebody is sent on. If it starts a setup, the person is asked
-/// first: whoever made the link has chosen it.
+/// first: the person who made the link has chosen it.
 pub(in crate::web) fn asked_first(path: &str) -> String {
     let Ok(mut url) = Url::parse("http://host.invalid").and_then(|base| base.join(path)) else {
         return path.to_owned();
