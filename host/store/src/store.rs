@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use diesel::{
-    connection::{Connection as _, SimpleConnection},
-    r2d2::Pool,
-};
+use diesel::connection::{Connection as _, SimpleConnection};
 
 use crate::{
     database::{
         connection::{AnyConnection, Connector, Kind},
         migrations,
+        pool::ConnectionPool,
         writer::Writer,
     },
     error::{StoreError, StoreResult},
@@ -23,16 +21,13 @@ use time::OffsetDateTime;
 /// The database of a host. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pool: Pool<Connector>,
+    pool: ConnectionPool,
     /// SQLite's. On PostgreSQL the connections of the pool write as well.
     writer: Option<Arc<Writer>>,
     connector: Connector,
     sealer: Sealer,
     clock: Clock,
 }
-
-/// How many connections the pool has. SQLite's writer has another one of its own.
-const POOL_SIZE: u32 = 8;
 
 /// What a transaction does first: it locks the keys.
 type LockKeys = fn(&Sealer, &mut AnyConnection) -> StoreResult<()>;
@@ -49,11 +44,7 @@ impl Store {
         off_thread(move || {
             // One connection before the pool, which would only say that it timed out.
             let first = connector.open()?;
-            let pool = Pool::builder()
-                .max_size(POOL_SIZE)
-                .min_idle(Some(1))
-                .build(connector.clone())
-                .map_err(|error| StoreError::Connect(error.to_string()))?;
+            let pool = ConnectionPool::open(connector.clone())?;
             let writer = match connector.kind() {
                 Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
                 Kind::Postgres => None,
@@ -189,11 +180,7 @@ impl Store {
         run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let pool = self.pool.clone();
-        off_thread(move || {
-            let mut connection = pool.get().map_err(|error| StoreError::Connect(error.to_string()))?;
-            run(&mut connection)
-        })
-        .await
+        off_thread(move || pool.run(run)).await
     }
 }
 

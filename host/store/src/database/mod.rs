@@ -3,5 +3,8 @@
 pub(crate) mod column_types;
 pub(crate) mod connection;
 pub(crate) mod migrations;
+pub(crate) mod pool;
+pub(crate) mod postgres;
 pub(crate) mod schema;
+pub(crate) mod sqlite;
 pub(crate) mod writer;
