@@ -7,7 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{diagnostic::Diagnostic, diagnostic_collector::DiagnosticCollector, read_value::names_a_secret};
+use super::{diagnostic::Diagnostic, diagnostic_collector::DiagnosticCollector, postgres_url::PostgresUrl, read_value::names_a_secret};
 
 /// Everything that is signed or sealed hangs on it.
 const SECRET_KEY: &str = "system.secret-key";
@@ -72,7 +72,8 @@ fn find(prefix: &str, table: &DeTable<'_>, found: &mut Vec<Literal>) {
 fn is_secret(key: &str, value: &Spanned<DeValue<'_>>) -> bool {
     let Some(text) = value.get_ref().as_str().filter(|text| !text.is_empty()) else { return false };
     let name = key.rsplit('.').next().unwrap_or(key);
-    let has_password = || url::Url::parse(text).is_ok_and(|url| url.password().is_some());
+    // One that cannot be read may have one that nobody can find.
+    let has_password = || text.parse().map_or(PostgresUrl::is_meant(text), |url: PostgresUrl| url.has_password());
     if key == "database.url" { has_password() } else { names_a_secret(key) && !NOT_SECRET.contains(&name) }
 }
 

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     allow_private::AllowPrivate,
     config_value::ConfigValue,
-    database_url::DatabaseUrl,
+    database::Database,
     diagnostic::{Diagnostic, Diagnostics, nearest},
     diagnostic_collector::DiagnosticCollector,
     features::Features,
@@ -85,13 +85,6 @@ pub struct System {
     pub control: PathBuf,
     /// Where the installation's secret keys are.
     pub secret_key: SecretKeySource,
-}
-
-/// `[database]`.
-#[derive(Clone, Debug)]
-pub struct Database {
-    /// Where the database is.
-    pub url: DatabaseUrl,
 }
 
 /// `[http]`: the outgoing client.
@@ -234,15 +227,6 @@ fn listen_address(value: &ConfigValue<'_>) -> Option<String> {
         value.report("not an address with a port", "write like 127.0.0.1:8000 or [::]:8000");
     }
     is_address.then_some(text)
-}
-
-impl Database {
-    fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
-        let mut section = TableReader::section(collector, "database", root);
-        let url = section.take("url").and_then(|value| value.parsed());
-        section.finish();
-        Self { url: url.unwrap_or_else(|| built_in("sqlite://data/jackfield.db")) }
-    }
 }
 
 impl Http {
