@@ -5,7 +5,7 @@ use crate::provider_owners::owners_in_use;
 use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, Settings};
 use jackfield_loader::{LoadProgress, Plugins, StartingPlugin};
 use jackfield_outbound::{Outbound, OutboundError};
-use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
+use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex, operator_help};
 use thiserror::Error;
 
 /// Why a database or the plugins are not opened.
@@ -14,7 +14,10 @@ pub enum OpenError {
     /// The secret key is missing, or is not the one of this database.
     #[error("{0}")]
     SecretKey(Diagnostics),
-    /// The database cannot be opened or migrated.
+    /// The database cannot be opened or migrated, and the operator can do something about it.
+    #[error("{0}")]
+    Database(Diagnostics),
+    /// The database fails.
     #[error("database.url: {0}")]
     Store(#[from] StoreError),
     /// The HTTP client cannot be built.
@@ -26,6 +29,13 @@ impl From<Diagnostic> for OpenError {
     fn from(diagnostic: Diagnostic) -> Self {
         Self::SecretKey(Diagnostics::from(vec![diagnostic]))
     }
+}
+
+/// With the place of the URL and what to do, where the operator can do something.
+fn unopened(settings: &Settings, error: StoreError) -> OpenError {
+    let Some(help) = operator_help(&error) else { return error.into() };
+    let diagnostic = settings.diagnostic("database.url", settings.database.line, error.to_string(), help.to_owned());
+    OpenError::Database(Diagnostics::from(vec![diagnostic]))
 }
 
 /// The plugins that the configuration lists, and the client that they ask through.
@@ -68,8 +78,8 @@ pub async fn load_ready_plugins(settings: &Settings, progress: &LoadProgress) ->
 /// When there is no key, or the database cannot be opened.
 pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
     let keys = settings.system.secret_key.load()?;
-    let store = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await?;
-    Ok((store, keys))
+    let store = Store::open(&settings.database, Sealer::new(keys.clone())).await;
+    Ok((store.map_err(|error| unopened(settings, error))?, keys))
 }
 
 /// Opens the database to write to it: migrated, and with the secret key that it needs. In a new
@@ -87,14 +97,14 @@ pub async fn open_to_write(settings: &Settings) -> Result<(Store, SecretKeys), O
 /// # Errors
 /// As [`open_to_write`].
 pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
-    let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
+    let (source, database) = (&settings.system.secret_key, &settings.database);
     if source.is_missing()
-        && let Some(needed) = store::secret_key_in_use(url).await?
+        && let Some(needed) = store::secret_key_in_use(database).await.map_err(|error| unopened(settings, error))?
     {
         return Err(source.missing(Some(&hex(&needed))).into());
     }
     let keys = source.load_or_create()?;
-    let store = Store::open(url, Sealer::new(keys.clone())).await?;
+    let store = Store::open(database, Sealer::new(keys.clone())).await.map_err(|error| unopened(settings, error))?;
     check_secret_key(&store, settings).await?;
     Ok((store, keys))
 }
@@ -108,7 +118,7 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
     if !source.is_missing() {
         source.load()?;
     }
-    Ok(store::migrate(settings.database.url.as_str()).await?)
+    migrate_without_key(settings).await
 }
 
 /// The same for an operator who has no secret key at hand.
@@ -116,7 +126,7 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
 /// # Errors
 /// When the database cannot be opened or migrated.
 pub async fn migrate_without_key(settings: &Settings) -> Result<Vec<String>, OpenError> {
-    Ok(store::migrate(settings.database.url.as_str()).await?)
+    store::migrate(&settings.database).await.map_err(|error| unopened(settings, error))
 }
 
 /// Checks that the secret key is the database's, before anything is written.

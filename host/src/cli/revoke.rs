@@ -5,9 +5,10 @@ use clap::Args;
 
 use super::{
     confirm::confirm,
+    errors::print_refused,
     revoke_report::{self, Tally},
 };
-use jackfield_config::{Settings, clock::Clock, text::escaped_lines};
+use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
     accounts::Accounts,
     open::{load_plugins, open_to_write},
@@ -60,7 +61,7 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
     let provider = arguments.provider.as_deref().context("--provider is needed")?;
     // A plugin that does not load is passed over: the others must still be revoked.
     let loaded = load_plugins(&settings).await?;
-    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {}", escaped_lines(&diagnostic.to_string())));
+    print_refused(&loaded.refused);
     let revocations = Revocations::for_command(store, loaded.plugins);
     let mut plan = revocations.plan_bulk(provider, organization).await?;
     if arguments.again {

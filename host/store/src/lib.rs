@@ -26,9 +26,11 @@ mod database;
 mod error;
 mod hex;
 mod key_id;
+mod operator_help;
 mod sealing;
 mod store;
 mod tables;
+mod target;
 #[cfg(feature = "testing")]
 mod testing;
 mod transactions;
@@ -43,6 +45,7 @@ pub use sealing::{
     data_keys::{DERIVED_KEY, DataKey},
     sealer::Sealer,
 };
+pub use operator_help::operator_help;
 pub use store::{Store, migrate};
 pub use tables::{
     api_tokens, configurations, events, grants, identities, identity_providers,
@@ -54,4 +57,5 @@ pub use transactions::{
     bootstrap::{provider_owners_in_use, secret_key_in_use},
     key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions,
 };
+pub use target::Target;
 pub use tx::Tx;

@@ -1,6 +1,9 @@
 //! The history of the schema, for both databases, compiled into the binary.
 
-use diesel::{connection::SimpleConnection, migration::MigrationSource, pg::Pg, prelude::*, sqlite::Sqlite};
+use diesel::{
+    connection::SimpleConnection, migration::MigrationSource, pg::Pg, prelude::*, sql_query, sql_types::Integer,
+    sqlite::Sqlite,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::{
@@ -12,9 +15,9 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// A number that nothing else locks. Hosts that start at the same time migrate one after the
-/// other.
-const LOCK: &str = "SELECT pg_advisory_lock(7246537710501)";
-const UNLOCK: &str = "SELECT pg_advisory_unlock(7246537710501)";
+/// other. The lock ends with the transaction: behind a pooler, one of the session would stay on a
+/// connection that others use.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7246537710501)";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -28,12 +31,14 @@ pub(crate) fn run(connection: &mut AnyConnection) -> StoreResult<Vec<String>> {
                 applied.map_err(|error| StoreError::Migrate(error.to_string()))
             })
             .map_err(|error| error.to_string().into()),
-        AnyConnection::Postgres(postgres) => {
-            postgres.batch_execute(LOCK)?;
-            let applied = postgres.run_pending_migrations(POSTGRES).map(|applied| names(&applied));
-            postgres.batch_execute(UNLOCK)?;
-            applied
-        }
+        AnyConnection::Postgres(postgres) => postgres
+            .transaction(|postgres| {
+                refuse_old_server(postgres)?;
+                postgres.batch_execute(LOCK)?;
+                let applied = postgres.run_pending_migrations(POSTGRES).map(|applied| names(&applied));
+                applied.map_err(|error| StoreError::Migrate(error.to_string()))
+            })
+            .map_err(|error| error.to_string().into()),
     };
     applied.map_err(|error: Failure| StoreError::Migrate(error.to_string()))
 }
@@ -60,6 +65,25 @@ pub(crate) fn is_pending(connection: &mut AnyConnection) -> StoreResult<bool> {
 pub(crate) fn is_applied(connection: &mut AnyConnection, version: &str) -> bool {
     let row = __diesel_schema_migrations::table.find(version).select(__diesel_schema_migrations::version);
     row.first::<String>(connection).is_ok()
+}
+
+/// The oldest PostgreSQL that these migrations are for, as `server_version_num` has it.
+const OLDEST_SERVER: i32 = 12_00_00;
+
+#[derive(QueryableByName)]
+struct ServerVersion {
+    #[diesel(sql_type = Integer)]
+    number: i32,
+}
+
+fn refuse_old_server(postgres: &mut PgConnection) -> StoreResult<()> {
+    let version = sql_query("SELECT current_setting('server_version_num')::int AS number");
+    let ServerVersion { number } = version.get_result(postgres)?;
+    if number < OLDEST_SERVER {
+        let (found, oldest) = (number / 10_000, OLDEST_SERVER / 10_000);
+        return Err(StoreError::Migrate(format!("PostgreSQL {found} is too old: this host needs {oldest} or newer")));
+    }
+    Ok(())
 }
 
 fn names(applied: &[diesel::migration::MigrationVersion<'_>]) -> Vec<String> {

@@ -4,6 +4,7 @@ pub(crate) mod column_types;
 pub(crate) mod connection;
 pub(crate) mod migrations;
 pub(crate) mod pool;
+pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod schema;
 pub(crate) mod sqlite;
