@@ -16,7 +16,7 @@ pub enum OpenError {
     SecretKey(Diagnostics),
     /// The database cannot be opened or migrated, and the operator can do something about it.
     #[error("{0}")]
-    Database(Diagnostics),
+    Database(Diagnostic),
     /// The database fails.
     #[error("database.url: {0}")]
     Store(#[from] StoreError),
@@ -34,8 +34,8 @@ impl From<Diagnostic> for OpenError {
 /// With the place of the URL and what to do, where the operator can do something.
 fn unopened(settings: &Settings, error: StoreError) -> OpenError {
     let Some(help) = operator_help(&error) else { return error.into() };
-    let diagnostic = settings.diagnostic("database.url", settings.database.line, error.to_string(), help.to_owned());
-    OpenError::Database(Diagnostics::from(vec![diagnostic]))
+    let (line, message) = (settings.database.line, error.to_string());
+    OpenError::Database(settings.diagnostic("database.url", line, message, help.to_owned()))
 }
 
 /// The plugins that the configuration lists, and the client that they ask through.

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use super::lines::print_note;
-use jackfield_config::{Diagnostic, text::escaped_lines};
-use jackfield_loader::Refusal;
+use jackfield_config::{Diagnostic, nearest, text::escaped_lines};
+use jackfield_loader::{Refusal, catalogue};
 
 /// An error with its causes, each once: the words of many errors hold those of their cause.
 pub(super) fn in_words(error: &anyhow::Error) -> String {
@@ -36,7 +36,10 @@ pub(super) fn with_help(refusal: Refusal) -> anyhow::Error {
 
 /// For a name that is not in the catalogue.
 pub(super) fn not_in_catalogue(name: &str) -> String {
-    format!("`{name}` is not in the catalogue\n  help: take a name that `jackfield provider list` shows")
+    let near = nearest(name, catalogue().iter().map(|known| known.id));
+    let help = near.map(|near| format!("did you mean `{near}`?"));
+    let help = help.unwrap_or_else(|| "take a name that `jackfield provider list` shows".to_owned());
+    format!("`{name}` is not in the catalogue\n  help: {help}")
 }
 
 #[cfg(test)]

@@ -53,8 +53,11 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
     };
     if arguments.status {
         // A look starts no plugin.
-        let plugins = load_plugins(&settings.without_plugins()).await?.plugins;
+        let plugins = load_plugins(&settings.clone().without_plugins()).await?.plugins;
         let revocations = Revocations::for_command(store, plugins);
+        if let Some(provider) = &arguments.provider {
+            revocations.check_provider(&settings, provider).await?;
+        }
         revoke_report::status(&revocations.unrevoked(arguments.provider, organization).await?);
         return Ok(());
     }
@@ -63,6 +66,7 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
     let loaded = load_plugins(&settings).await?;
     print_refused(&loaded.refused);
     let revocations = Revocations::for_command(store, loaded.plugins);
+    revocations.check_provider(&settings, provider).await?;
     let mut plan = revocations.plan_bulk(provider, organization).await?;
     if arguments.again {
         plan = plan.only_open();

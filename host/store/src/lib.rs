@@ -50,7 +50,7 @@ pub use store::{Store, migrate};
 pub use tables::{
     api_tokens, configurations, events, grants, identities, identity_providers,
     ids::{ApiTokenId, GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId},
-    integrations, members, organization_integrations, organizations, provider_owners, refreshes, revocations,
+    integrations, known_providers, members, organization_integrations, organizations, provider_owners, refreshes, revocations,
     sealed_columns, sessions, setups, user_identities, users, webhooks,
 };
 pub use transactions::{

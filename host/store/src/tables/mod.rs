@@ -13,6 +13,7 @@ pub mod identities;
 pub mod identity_providers;
 pub(crate) mod ids;
 pub mod integrations;
+pub mod known_providers;
 mod leases;
 pub mod members;
 pub mod organization_integrations;

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod former_database;
+mod poolers;
 mod secret_search;
 mod secrets;
 pub(crate) mod tables;
