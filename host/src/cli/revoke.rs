@@ -12,7 +12,7 @@ use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
     accounts::Accounts,
     open::{load_plugins, open_to_write},
-    revocations::{BulkRun, Disposition, Revocations},
+    revocations::{BulkRun, Disposition, Revocations, check_provider},
 };
 
 #[derive(Args)]
@@ -56,7 +56,9 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
         let plugins = load_plugins(&settings.clone().without_plugins()).await?.plugins;
         let revocations = Revocations::for_command(store, plugins);
         if let Some(provider) = &arguments.provider {
-            revocations.check_provider(&settings, provider).await?;
+            let mut known = revocations.known_providers(&settings).await?;
+            known.extend(settings.default_integrations.iter().map(|listed| listed.text.clone()));
+            check_provider(provider, &known)?;
         }
         revoke_report::status(&revocations.unrevoked(arguments.provider, organization).await?);
         return Ok(());
@@ -66,7 +68,7 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
     let loaded = load_plugins(&settings).await?;
     print_refused(&loaded.refused);
     let revocations = Revocations::for_command(store, loaded.plugins);
-    revocations.check_provider(&settings, provider).await?;
+    check_provider(provider, &revocations.known_providers(&settings).await?)?;
     let mut plan = revocations.plan_bulk(provider, organization).await?;
     if arguments.again {
         plan = plan.only_open();

@@ -35,8 +35,11 @@ const SQLITE_FOLDER: &str = "let the host's user create and write the file of da
 
 const RESTORE: &str = "restore a backup, or name another file in database.url";
 
-/// What stands in an error, all of it, with what can be done. The first that fits counts.
+/// What stands in an error, all of it, with what can be done. The first that fits counts: of several
+/// servers, one that answers tells more than one that does not.
 const HELP: &[(&[&str], &str)] = &[
+    (&["session is read-only"], "name a server that takes writes in database.url: this one is a standby"),
+    (&["hot standby mode"], "name a server that takes writes in database.url: this one is a standby"),
     (&["password authentication failed"], AUTHENTICATION),
     (&["authentication failed"], AUTHENTICATION),
     (&["no password supplied"], AUTHENTICATION),
@@ -60,8 +63,6 @@ const HELP: &[(&[&str], &str)] = &[
     (&["timeout expired"], "check host and port in database.url, and that no firewall drops what is sent there"),
     (&["No route to host"], "check the host in database.url, and the network between"),
     (&["Network is unreachable"], "check the host in database.url, and the network between"),
-    (&["session is read-only"], "name a server that takes writes in database.url: this one is a standby"),
-    (&["hot standby mode"], "name a server that takes writes in database.url: this one is a standby"),
     (&["read-only transaction"], "name a server that takes writes in database.url: this one is a standby, or read-only"),
     (&["does not support SSL"], "switch TLS on at the server, or leave sslmode=require out of database.url"),
     (&["root certificate file"], "write the file of your certificate authority as sslrootcert=FILE, or sslrootcert=system, into database.url"),
@@ -99,7 +100,7 @@ mod tests {
             ("FATAL:  sorry, too many clients already", "raise the server's max_connections"),
             ("Connection refused", "check host and port"),
             ("FATAL:  the database system is starting up", "wait until"),
-            ("session is read-only", "name a server that takes writes"),
+            ("Connection refused; connection to server at \"b\", port 1 failed: session is read-only", "name a server that takes writes"),
             ("something that nobody has thought of", "check database.url, that the server runs"),
         ] {
             let error = StoreError::Connect(format!("{at}{said}"));

@@ -4,48 +4,52 @@
 use std::collections::BTreeSet;
 
 use jackfield_config::{Settings, nearest};
-use jackfield_store::{StoreError, known_providers};
+use jackfield_store::{StoreResult, known_providers};
 use thiserror::Error;
 
 use super::revocation_service::Revocations;
 
-/// Why a provider's tokens are not looked for.
+/// No provider has this id.
 #[derive(Debug, Error)]
-pub enum ProviderError {
-    /// No provider has this id.
-    #[error("there is no provider `{id}`: neither a plugin or the configuration has it, nor is anything stored of it\n  help: {help}")]
-    Unknown {
-        /// What was given.
-        id: String,
-        /// What may have been meant.
-        help: String,
-    },
-    /// The database fails.
-    #[error("the database: {0}")]
-    Store(#[from] StoreError),
+#[error(
+    "there is no provider `{id}`: no plugin and no table of the configuration has it, and nothing is stored of it\n  help: {help}"
+)]
+pub struct UnknownProvider {
+    /// What was given.
+    id: String,
+    /// What may have been meant.
+    help: String,
 }
 
 impl Revocations {
-    /// Checks that a provider is known: loaded, configured, or stored.
+    /// The ids of all providers that are loaded, configured, or stored.
     ///
     /// # Errors
-    /// When it is not; with what may have been meant.
-    pub async fn check_provider(&self, settings: &Settings, id: &str) -> Result<(), ProviderError> {
+    /// When the database fails.
+    pub async fn known_providers(&self, settings: &Settings) -> StoreResult<BTreeSet<String>> {
         let mut known = self.store.read(known_providers::all).await?;
         known.extend(settings.providers.keys().chain(settings.options.keys()).cloned());
         known.extend(self.attempts.plugins.all().iter().map(|provider| provider.id().to_owned()));
-        if known.contains(id) { Ok(()) } else { Err(unknown(id, &known)) }
+        Ok(known)
     }
 }
 
-fn unknown(id: &str, known: &BTreeSet<String>) -> ProviderError {
+/// Checks that a provider is among those that are known.
+///
+/// # Errors
+/// When it is not; with what may have been meant.
+pub fn check_provider(id: &str, known: &BTreeSet<String>) -> Result<(), UnknownProvider> {
+    if known.contains(id) { Ok(()) } else { Err(unknown(id, known)) }
+}
+
+fn unknown(id: &str, known: &BTreeSet<String>) -> UnknownProvider {
     let list = || known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let help = match nearest(id, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "list a plugin, or declare a provider, in the configuration".to_owned(),
         None => format!("take one of {}", list()),
     };
-    ProviderError::Unknown { id: id.to_owned(), help }
+    UnknownProvider { id: id.to_owned(), help }
 }
 
 #[cfg(test)]

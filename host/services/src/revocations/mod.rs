@@ -27,5 +27,5 @@ pub use jackfield_store::{
     RevocationId,
     revocations::{Reason, Revocation, Status as RevocationStatus},
 };
-pub use known_provider::ProviderError;
+pub use known_provider::{UnknownProvider, check_provider};
 pub use revocation_service::Revocations;

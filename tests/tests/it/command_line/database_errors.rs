@@ -48,7 +48,6 @@ fn what_the_server_says_no_to_is_told_with_help_that_fits() -> Result<()> {
         (as_user("no_more"), "help: raise the server's max_connections"),
         (as_user("weak"), "help: let the user create tables: GRANT CREATE ON SCHEMA public"),
         (url.replace("host=", "port=1&host="), "help: check the folder of the socket"),
-        (format!("{url}&sslmode=require"), "help: "),
     ] {
         let refused = refused(&url)?;
         assert!(refused.contains("jackfield.toml:8: database.url: ") && refused.contains(expected), "{refused}");

@@ -112,6 +112,9 @@ const PRINTING: &[Words] = &[
     &["token", "create", "--help"],
 ];
 
+/// Those of them that have nothing to print here.
+const SILENT: &[Words] = &[&["user", "sessions", "list", USER], &["token", "list", "acme"]];
+
 /// Commands that are tried elsewhere: they go on until somebody ends them, or print once.
 const ELSEWHERE: [&str; 4] = ["serve", "plugin dev", "token create", "token revoke"];
 
@@ -182,7 +185,7 @@ fn a_name_that_does_not_exist_is_an_error_and_changes_nothing() -> Result<()> {
 #[test]
 fn on_a_full_disk_each_command_does_its_work_and_says_that_nobody_can_read_of_it() -> Result<()> {
     let folder = folder(None)?;
-    for words in PRINTING {
+    for words in PRINTING.iter().filter(|words| !SILENT.contains(words)) {
         let output = run(&folder, words, full_disk()?.into(), Stdio::piped())?;
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
