@@ -96,13 +96,7 @@ impl Store {
     pub async fn ready(&self) -> StoreResult<()> {
         self.on_connection(|connection| {
             connection.batch_execute("SELECT 1")?;
-            match migrations::pending(connection)?.as_slice() {
-                [] => Ok(()),
-                pending => Err(StoreError::Refused {
-                    message: format!("the database is of an earlier version: not applied yet: {}", pending.join(", ")),
-                    help: "`jackfield migrate` brings it up to date; so does a host that starts".to_owned(),
-                }),
-            }
+            migrations::refuse_pending(connection)
         })
         .await
     }

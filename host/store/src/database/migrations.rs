@@ -38,7 +38,10 @@ type Versions = BTreeSet<String>;
 pub(crate) fn run(connection: &mut AnyConnection) -> StoreResult<Vec<String>> {
     match connection {
         // Read under the write lock, so that two processes migrate one after the other.
-        AnyConnection::Sqlite(sqlite) => sqlite.immediate_transaction(|sqlite| apply(sqlite, SQLITE)),
+        AnyConnection::Sqlite(sqlite) => sqlite.immediate_transaction(|sqlite| {
+            refuse_foreign_file(sqlite)?;
+            apply(sqlite, SQLITE)
+        }),
         AnyConnection::Postgres(postgres) => postgres.transaction(|postgres| {
             postgres.batch_execute(LOCK)?;
             apply(postgres, POSTGRES)
@@ -56,13 +59,23 @@ fn apply<DB: Backend, C: MigrationHarness<DB>>(
     run.map(|applied| names(&applied)).map_err(|error| migration_failure::explained(&*error))
 }
 
-/// The versions of migrations that this binary knows and the database does not have.
+/// Refuses a database whose schema is not up to date.
 ///
 /// # Errors
-/// When the database fails.
-pub(crate) fn pending(connection: &mut AnyConnection) -> StoreResult<Vec<String>> {
-    let applied = applied(connection)?;
-    Ok(known(connection)?.difference(&applied).cloned().collect())
+/// When a migration is pending, or the database fails.
+pub(crate) fn refuse_pending(connection: &mut AnyConnection) -> StoreResult<()> {
+    let (applied, known) = (applied(connection)?, known(connection)?);
+    let pending: Vec<&str> = known.difference(&applied).map(String::as_str).collect();
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let message = if applied.is_empty() {
+        "there is nothing in the database yet".to_owned()
+    } else {
+        format!("the database is of an earlier version: not applied yet: {}", pending.join(", "))
+    };
+    let help = "`jackfield migrate` brings it up to date; so does a host that starts".to_owned();
+    Err(StoreError::Refused { message, help })
 }
 
 /// Refuses a database that a later version has used: this one would misread it, and write what
@@ -80,6 +93,23 @@ pub(crate) fn is_applied(connection: &mut AnyConnection, version: &str) -> bool 
     applied(connection).is_ok_and(|applied| applied.contains(version))
 }
 
+/// A SQLite file with tables, and without one of migrations, is another program's. On PostgreSQL
+/// tables of others can stand beside ours.
+fn refuse_foreign_file(sqlite: &mut SqliteConnection) -> StoreResult<()> {
+    let sql = "SELECT count(*) AS count FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+               AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '__diesel_schema_migrations')";
+    let Count { count } = sql_query(sql).get_result(sqlite)?;
+    if count == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Refused {
+        message: "the database is another program's: it has tables, and none of jackfield's".to_owned(),
+        help: OF_ITS_OWN.to_owned(),
+    })
+}
+
+const OF_ITS_OWN: &str = "give jackfield a database of its own";
+
 fn refuse_unknown(known: &Versions, applied: &Versions) -> StoreResult<()> {
     let unknown: Vec<&str> = applied.difference(known).map(String::as_str).collect();
     if unknown.is_empty() { Ok(()) } else { Err(later(&unknown, applied.is_disjoint(known))) }
@@ -91,7 +121,7 @@ fn later(unknown: &[&str], is_foreign: bool) -> StoreError {
     if is_foreign {
         return StoreError::Refused {
             message: format!("the database is another program's: it has the {noun} {listed}, and none of jackfield"),
-            help: "give jackfield a database of its own".to_owned(),
+            help: OF_ITS_OWN.to_owned(),
         };
     }
     StoreError::Refused {
