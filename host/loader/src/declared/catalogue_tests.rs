@@ -67,3 +67,19 @@ fn what_cannot_be_a_call_of_an_api_is_reported() {
     api-hosts: not a host
     ");
 }
+
+#[test]
+fn a_key_of_an_entry_that_the_operators_urls_do_without_is_nobodys_mistake() {
+    let wrong = |options: serde_json::Value| {
+        let diagnostics = read_declaration("microsoft", options.as_object().expect("an object")).err();
+        diagnostics.unwrap_or_default().into_iter().map(|one| one.key).collect::<Vec<_>>()
+    };
+    let urls = serde_json::json!({
+        "authorize-url": "https://login.partner.microsoftonline.cn/acme/oauth2/v2.0/authorize",
+        "token-url": "https://login.partner.microsoftonline.cn/acme/oauth2/v2.0/token",
+    });
+    assert_eq!(wrong(urls.clone()), Vec::<String>::new(), "the entry has `tenant`, and nobody else");
+    let mut written = urls;
+    written["tenant"] = "acme".into();
+    assert_eq!(wrong(written), ["tenant"], "who writes it learns that nothing uses it");
+}

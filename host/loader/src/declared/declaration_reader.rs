@@ -53,7 +53,8 @@ pub(super) fn read_declaration(id: &str, options: &State) -> Result<Declaration,
     let mut reader = Reader { table: Table::new(&diagnostics, &table), options: &table, missing: Vec::new() };
     reader.check_complete(id);
     let declaration = reader.declaration(id);
-    reader.table.finish();
+    // The entry's own `tenant` is left over where the operator's URLs do without it.
+    reader.table.finish_with(|key| options.contains_key(key));
     let diagnostics = diagnostics.into_list();
     if diagnostics.is_empty() { Ok(declaration) } else { Err(diagnostics) }
 }
