@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::read_value::is_reference;
+use super::reference::is_reference;
 
 /// Each dotted key of a file, with a hash of its value and of what that refers to. A hash lets
 /// somebody try values out, so it is stored sealed, and `Debug` shows none.

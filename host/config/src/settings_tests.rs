@@ -1,5 +1,7 @@
 //! What operators write, and the diagnostics they get.
 
+use std::{fs, path::PathBuf, time::Duration};
+
 use super::*;
 use crate::{Isolation, OnFailure, SandboxPolicy};
 
@@ -120,8 +122,8 @@ client-secret = { file = "/nowhere/secret" }
       help: write a number from 1 to 300
     jackfield.toml:24: sytem: unknown key
       help: did you mean `system`?
-    jackfield.toml:27: slack.client-secret: /nowhere/secret: No such file or directory (os error 2)
-      help: check the path, relative to the working directory, and that the host's user may read it
+    jackfield.toml:27: slack.client-secret: /nowhere/secret: there is no such file, nor its folder /nowhere
+      help: correct the path, or put the file there
     "#);
 }
 
@@ -178,7 +180,7 @@ fn a_missing_file_is_reported() {
     let report = load(Path::new("/nowhere/jackfield.toml")).expect_err("it is not there").to_string();
     insta::assert_snapshot!(report, @r"
     1 mistake in the configuration
-    /nowhere/jackfield.toml: No such file or directory (os error 2)
+    /nowhere/jackfield.toml: there is no such file, nor its folder /nowhere
       help: name the configuration file with --config FILE
     ");
 }
