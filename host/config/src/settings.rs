@@ -19,6 +19,7 @@ use super::{
     fingerprint::Fingerprint,
     literal_secrets,
     misplaced::help_for,
+    networks::warn_of_everything,
     options::ProviderOptions,
     plugins::Plugins,
     providers,
@@ -188,10 +189,10 @@ fn built_in<T: FromStr<Err = (String, String)>>(text: &str) -> T {
 impl System {
     fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "system", root);
-        let url_prefix = section.take("url-prefix").and_then(|value| value.parsed());
+        let url_prefix = section.take("url-prefix").and_then(|value| url_prefix(&value));
         let listen = section.take("listen").and_then(|value| listen_address(&value));
         let proxies = section.take("trusted-proxies").and_then(|value| TrustedProxies::read(&value));
-        let control = section.take("control").and_then(|value| value.text());
+        let control = section.take("control").and_then(|value| control_path(&value));
         let secret_key = section.take("secret-key").and_then(|value| SecretKeySource::read(&value));
         section.finish();
         Self {
@@ -202,6 +203,27 @@ impl System {
             secret_key: secret_key.unwrap_or_default(),
         }
     }
+}
+
+fn url_prefix(value: &ConfigValue<'_>) -> Option<UrlPrefix> {
+    let prefix: UrlPrefix = value.parsed()?;
+    if !prefix.is_https() && !prefix.is_loopback() {
+        let message = "plain http, and not on this machine alone: passwords and cookies go through the network unencrypted";
+        value.warn(message, "put a proxy that ends TLS in front of the host, and write the https URL that people type");
+    }
+    Some(prefix)
+}
+
+/// Longest path of a Unix socket, in bytes (`unix(7)`: 108 with the NUL at its end).
+const LONGEST_SOCKET: usize = 107;
+
+fn control_path(value: &ConfigValue<'_>) -> Option<String> {
+    let path = value.text()?;
+    if path.len() > LONGEST_SOCKET {
+        let message = format!("a path of {} bytes, and a socket's has {LONGEST_SOCKET} at most", path.len());
+        value.report(message, "write a shorter one, or one from the folder that the host is started in");
+    }
+    Some(path)
 }
 
 fn listen_address(value: &ConfigValue<'_>) -> Option<String> {
@@ -232,13 +254,21 @@ impl Http {
         let stand_in = section.take("stand-in").and_then(|value| value.parsed());
         section.finish();
         Self {
-            allow_private: entries.iter().filter_map(ConfigValue::parsed).collect(),
+            allow_private: entries.iter().filter_map(allowed).collect(),
             timeout: seconds.map_or(default.timeout, Duration::from_secs),
             max_response_bytes: bytes
                 .map_or(default.max_response_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             stand_in,
         }
     }
+}
+
+fn allowed(value: &ConfigValue<'_>) -> Option<AllowPrivate> {
+    let entry: AllowPrivate = value.parsed()?;
+    if let Some(network) = entry.network() {
+        warn_of_everything(value, network, "plugins and services can lead the host to anything in your network");
+    }
+    Some(entry)
 }
 
 /// Every table that is not a section of ours is a provider's. The plugins check it once they are
