@@ -6,16 +6,16 @@ use toml::de::DeTable;
 
 use super::{
     config_value::ConfigValue, database_url::DatabaseUrl, diagnostic_collector::DiagnosticCollector,
-    table_reader::TableReader,
+    setting_place::SettingPlace, table_reader::TableReader,
 };
 
 /// `[database]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Database {
     /// Where the database is.
     pub url: DatabaseUrl,
-    /// The line of the URL in the file, from 1; `None` if it is the default.
-    pub line: Option<usize>,
+    /// Where the file says so.
+    pub place: SettingPlace,
     /// Most connections of the host's pool.
     pub pool_size: u32,
     /// A statement of a request that takes longer is ended by PostgreSQL; `None`: none is.
@@ -25,6 +25,9 @@ pub struct Database {
     /// Whether statements are prepared by name; `None`: unless a pooler stands in between.
     pub prepared_statements: Option<bool>,
 }
+
+/// The key of the URL.
+const URL: &str = "database.url";
 
 /// As many connections as a host on two cores keeps busy.
 const DEFAULT_POOL_SIZE: u32 = 8;
@@ -40,7 +43,7 @@ impl Database {
     pub fn at(url: DatabaseUrl) -> Self {
         Self {
             url,
-            line: None,
+            place: SettingPlace::unwritten(URL),
             pool_size: DEFAULT_POOL_SIZE,
             statement_timeout: None,
             application_name: DEFAULT_APPLICATION_NAME.to_owned(),
@@ -51,7 +54,7 @@ impl Database {
     pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "database", root);
         let url = section.take("url");
-        let line = url.as_ref().map(ConfigValue::line);
+        let place = SettingPlace::of(URL, collector, url.as_ref());
         let url = url.and_then(|value| value.parsed());
         let size = section.take("pool-size").and_then(|value| value.number(1, 1000));
         let seconds = section.take("statement-timeout").and_then(|value| value.number(0, 3600)).unwrap_or(0);
@@ -60,7 +63,7 @@ impl Database {
         section.finish();
         let default = Self::default();
         Self {
-            line,
+            place,
             url: url.unwrap_or(default.url),
             pool_size: size.and_then(|size| size.try_into().ok()).unwrap_or(default.pool_size),
             statement_timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),

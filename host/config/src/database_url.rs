@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::postgres_url::PostgresUrl;
+use super::{postgres_url::PostgresUrl, sqlite_path};
 
 /// `sqlite://PATH` or a PostgreSQL URL. Its `Debug` and `Display` hide the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +40,9 @@ impl FromStr for DatabaseUrl {
             return Ok(Self { text: text.to_owned(), postgres: Some(text.parse()?) });
         }
         let help = "write sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
+        if let Some(fault) = sqlite_path::fault(text) {
+            return Err(fault);
+        }
         if text.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty()) {
             Ok(Self { text: text.to_owned(), postgres: None })
         } else {

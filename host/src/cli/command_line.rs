@@ -24,6 +24,7 @@ use super::{
 use jackfield_config::{Settings, text::escaped_lines};
 use jackfield_loader::worker;
 use jackfield_server::telemetry::{Format, Telemetry};
+use jackfield_services::open::leave_whole;
 
 /// What is logged by default.
 const DEFAULT_LEVELS: &str = "info";
@@ -143,7 +144,9 @@ fn print_usage(usage: &clap::Error) -> u8 {
 fn run_to_end(arguments: Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run(arguments));
+    // The runtime ends here, and with it all that writes.
     close(runtime);
+    leave_whole();
     result
 }
 

@@ -5,20 +5,15 @@
 
 use crate::error::StoreError;
 
-/// What an operator can do about an error of opening or migrating a database; `None` where the
-/// database itself is not to blame.
+/// What an operator can do about an error of the database.
 #[must_use]
-pub fn operator_help(error: &StoreError) -> Option<&'static str> {
+pub fn operator_help(error: &StoreError) -> &'static str {
     let said = error.to_string();
-    let help = HELP.iter().find(|(words, _)| words.iter().all(|word| said.contains(word))).map(|(_, help)| *help);
-    match error {
-        StoreError::AlreadyExists | StoreError::Nul | StoreError::Seal(_) | StoreError::Corrupt(_) => None,
-        StoreError::Connect(said) if said.contains("connection to server") => help.or(Some(GENERAL)),
-        _ => help,
-    }
+    let found = HELP.iter().find(|(words, _)| words.iter().all(|word| said.contains(word)));
+    found.map_or(GENERAL, |(_, help)| help)
 }
 
-const GENERAL: &str = "check database.url, that the server runs, and that it lets this host in";
+const GENERAL: &str = "check that the database is there, answers and takes writes";
 
 const AUTHENTICATION: &str = "check user and password in database.url; special characters of a password stand there as \
      %XX, like %40 for @";
@@ -27,13 +22,6 @@ const STARTING: &str = "wait until the server takes connections, and try again";
 
 const FULL: &str = "raise the server's max_connections (a pooler's max_client_conn), or lower database.pool-size: a \
      host has as many connections as that, and two more while it starts";
-
-const PERMISSIONS: &str = "let the user create tables: GRANT CREATE ON SCHEMA public TO its name, or make it the \
-     owner of the database";
-
-const SQLITE_FOLDER: &str = "let the host's user create and write the file of database.url, and its folder";
-
-const RESTORE: &str = "restore a backup, or name another file in database.url";
 
 /// What stands in an error, all of it, with what can be done. The first that fits counts: of several
 /// servers, one that answers tells more than one that does not.
@@ -71,17 +59,9 @@ const HELP: &[(&[&str], &str)] = &[
     (&["unsupported startup parameter"], "list it in the pooler's ignore_startup_parameters, or leave options out of database.url"),
     (&["statement pooling mode"], "set the pooler to pool_mode = transaction or session: a statement is not enough for a transaction"),
     (&["prepared statement \"__diesel_stmt_"], "a pooler stands before PostgreSQL and was not recognized: set prepared-statements = false in [database]"),
-    (&["permission denied for schema"], PERMISSIONS),
-    (&["no schema has been selected to create in"], PERMISSIONS),
-    (&["too old"], "upgrade the server, or name a newer one in database.url"),
     (&["must be owner of"], "run the host as the user that owns its tables"),
-    (&["(os error 13)"], SQLITE_FOLDER),
-    (&["unable to open database file"], SQLITE_FOLDER),
-    (&["attempt to write a readonly database"], SQLITE_FOLDER),
     (&["database or disk is full"], "make room on the disk of the database"),
     (&["database is locked"], "end the other process that has the file open, or try again"),
-    (&["file is not a database"], RESTORE),
-    (&["disk image is malformed"], RESTORE),
     (&["permission denied for"], "let the user read and change the host's tables, or run the host as their owner"),
 ];
 
@@ -101,14 +81,10 @@ mod tests {
             ("Connection refused", "check host and port"),
             ("FATAL:  the database system is starting up", "wait until"),
             ("Connection refused; connection to server at \"b\", port 1 failed: session is read-only", "name a server that takes writes"),
-            ("something that nobody has thought of", "check database.url, that the server runs"),
+            ("something that nobody has thought of", GENERAL),
         ] {
             let error = StoreError::Connect(format!("{at}{said}"));
-            assert!(operator_help(&error).is_some_and(|help| help.starts_with(expected)), "{said}");
+            assert!(operator_help(&error).starts_with(expected), "{said}");
         }
-        let error = StoreError::Migrate("permission denied for schema public".to_owned());
-        assert_eq!(operator_help(&error), Some(PERMISSIONS));
-        assert_eq!(operator_help(&StoreError::AlreadyExists), None);
-        assert_eq!(operator_help(&StoreError::Connect("data/jackfield.db: no".to_owned())), None);
     }
 }

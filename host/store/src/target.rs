@@ -2,12 +2,14 @@
 
 use jackfield_config::Database;
 
+use crate::error::{StoreError, StoreResult};
+
 /// A database that is to be opened.
-pub struct Target(Result<Database, String>);
+pub struct Target(StoreResult<Database>);
 
 impl Target {
     /// The settings, or what is wrong with the URL.
-    pub(crate) fn into_settings(self) -> Result<Database, String> {
+    pub(crate) fn into_settings(self) -> StoreResult<Database> {
         self.0
     }
 }
@@ -21,7 +23,7 @@ impl From<&Database> for Target {
 impl From<&str> for Target {
     /// A URL, with the defaults of all other settings.
     fn from(url: &str) -> Self {
-        Self(url.parse().map_err(|(message, help)| format!("{message}; {help}")))
+        Self(url.parse().map_err(|(message, help)| StoreError::Refused { message, help }))
     }
 }
 

@@ -66,9 +66,10 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
     (
         "host/store/src",
         &[
-            &["hex", "key_id", "target"],
+            &["hex", "key_id"],
             &["error"],
-            &["database", "operator_help"],
+            &["operator_help", "target"],
+            &["database"],
             &["sealing"],
             &["tx"],
             &["store"],

@@ -8,8 +8,8 @@ use diesel::{
     r2d2::{ManageConnection, R2D2Connection},
 };
 
-use super::{postgres::Postgres, sqlite};
 use crate::{
+    database::{migrations, postgres::Postgres, sqlite},
     error::{StoreError, StoreResult},
     target::Target,
 };
@@ -48,10 +48,10 @@ enum Way {
 
 impl Connector {
     pub(crate) fn new(database: impl Into<Target>) -> StoreResult<Self> {
-        let settings = database.into().into_settings().map_err(StoreError::Connect)?;
+        let settings = database.into().into_settings()?;
         let way = match (settings.url.postgres(), settings.url.as_str().strip_prefix("sqlite://")) {
             (Some(url), _) => Way::Postgres(Postgres::new(url, &settings)),
-            (None, Some(path)) => Way::Sqlite(path.to_owned()),
+            (None, Some(path)) => Way::Sqlite(sqlite_path(path)?.to_owned()),
             (None, None) => return Err(StoreError::Connect("neither a SQLite nor a PostgreSQL URL".to_owned())),
         };
         Ok(Self { way, pool_size: settings.pool_size })
@@ -69,12 +69,17 @@ impl Connector {
         self.pool_size
     }
 
+    /// The file of a SQLite database.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.way {
+            Way::Sqlite(path) => Some(Path::new(path)),
+            Way::Postgres(_) => None,
+        }
+    }
+
     /// Whether there can be something to read: a SQLite file that is not there would be created.
     pub(crate) fn exists(&self) -> bool {
-        match &self.way {
-            Way::Sqlite(path) => Path::new(path).exists(),
-            Way::Postgres(_) => true,
-        }
+        self.file().is_none_or(Path::exists)
     }
 
     pub(crate) fn open(&self) -> StoreResult<AnyConnection> {
@@ -91,6 +96,28 @@ impl Connector {
             Way::Postgres(postgres) => postgres.limit_of_transaction(),
         }
     }
+
+    /// The first connection of a process: it refuses a database that a later version has used.
+    pub(crate) fn open_first(&self) -> StoreResult<AnyConnection> {
+        let mut connection = self.open()?;
+        migrations::refuse_later(&mut connection)?;
+        Ok(connection)
+    }
+}
+
+/// The path of a file. SQLite would take other texts for a database in memory, or for a URL with
+/// options, and diesel would take options for a part of the name.
+fn sqlite_path(path: &str) -> StoreResult<&str> {
+    let message = match path {
+        "" => "no file is named",
+        _ if path.starts_with(':') => "a database in memory is gone after each command",
+        _ if path.starts_with("file:") => "the part after `sqlite://` is a path, not a URL",
+        _ if path.contains('?') => "a SQLite URL has no options here: the part after `sqlite://` is a path",
+        _ if path.contains('\0') => "a path has no NUL",
+        _ => return Ok(path),
+    };
+    let help = "write sqlite://PATH, like sqlite://data/jackfield.db".to_owned();
+    Err(StoreError::Refused { message: message.to_owned(), help })
 }
 
 impl ManageConnection for Connector {
@@ -116,5 +143,28 @@ impl ManageConnection for Connector {
     fn has_broken(&self, connection: &mut AnyConnection) -> bool {
         // A connection that a panic gives back can be in the middle of a transaction.
         std::thread::panicking() || connection.is_broken()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_path_makes_no_file() {
+        for url in [
+            "sqlite://",
+            "sqlite://:memory:",
+            "sqlite://file:data/jackfield.db",
+            "sqlite://data/jackfield.db?mode=ro",
+            "sqlite:data/jackfield.db",
+            "file:data/jackfield.db",
+            ":memory:",
+        ] {
+            assert!(Connector::new(url).is_err(), "{url}");
+        }
+        let path = |url| Connector::new(url).ok().and_then(|connector| connector.file().map(Path::to_owned));
+        assert_eq!(path("sqlite:///srv/j.db").as_deref(), Some(Path::new("/srv/j.db")));
+        assert_eq!(path("sqlite://data/j.db").as_deref(), Some(Path::new("data/j.db")));
     }
 }

@@ -46,7 +46,7 @@ fn what_the_server_says_no_to_is_told_with_help_that_fits() -> Result<()> {
         (url.replace(&name, "nothing_here"), "help: create the database (createdb)"),
         (as_user("nobody_here"), "help: create the user"),
         (as_user("no_more"), "help: raise the server's max_connections"),
-        (as_user("weak"), "help: let the user create tables: GRANT CREATE ON SCHEMA public"),
+        (as_user("weak"), "help: let the user of database.url create tables there: GRANT CREATE"),
         (url.replace("host=", "port=1&host="), "help: check the folder of the socket"),
     ] {
         let refused = refused(&url)?;
