@@ -105,3 +105,48 @@ fn yes_or_no(value: &ConfigValue<'_>) -> Option<bool> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn read(text: &str) -> (Database, Vec<String>) {
+        let collector = DiagnosticCollector::new(Path::new("f"), text);
+        let (root, _) = DeTable::parse_recoverable(text);
+        let database = Database::read(&collector, root.get_ref());
+        (database, collector.into_both().0.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn settings_of_postgresql_are_read_and_have_defaults() {
+        let (database, mistakes) = read("");
+        assert!(mistakes.is_empty());
+        let Database { pool_size, statement_timeout, application_name, prepared_statements, .. } = database;
+        assert_eq!((pool_size, statement_timeout, prepared_statements), (8, None, None));
+        assert_eq!(application_name, "jackfield");
+        let text = "[database]\nurl = \"postgres://db/jf\"\npool-size = 2\nstatement-timeout = 30\n\
+                    application-name = \"Jackfield of acme\"\nprepared-statements = false\n";
+        let (database, mistakes) = read(text);
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        let Database { pool_size, statement_timeout, application_name, prepared_statements, .. } = database;
+        assert_eq!((pool_size, statement_timeout), (2, Some(Duration::from_secs(30))));
+        assert_eq!((application_name.as_str(), prepared_statements), ("Jackfield of acme", Some(false)));
+    }
+
+    #[test]
+    fn settings_that_postgresql_would_not_take_are_told() {
+        let text = "[database]\npool-size = 0\nstatement-timeout = 4000\napplication-name = \"é\"\nprepared-statements = 1\n";
+        let (_, mistakes) = read(text);
+        assert_eq!(
+            mistakes,
+            [
+                "f:2: database.pool-size: out of range\n  help: write a number from 1 to 1000",
+                "f:3: database.statement-timeout: out of range\n  help: write a number from 0 to 3600",
+                "f:4: database.application-name: PostgreSQL does not show it as it is\n  help: write 1 to 63 printable ASCII characters",
+                "f:5: database.prepared-statements: wrong type: found a whole number, wanted true or false\n  help: write true or false",
+            ]
+        );
+    }
+}

@@ -46,6 +46,7 @@ mod toml_error;
 mod trusted_key;
 mod trusted_proxies;
 mod url_prefix;
+mod url_text;
 
 pub use allow_private::AllowPrivate;
 pub use database::Database;
@@ -70,3 +71,4 @@ pub use tokens::Tokens;
 pub use trusted_key::{MinisignKeyId, TrustedKey, TrustedKeys};
 pub use trusted_proxies::TrustedProxies;
 pub use url_prefix::UrlPrefix;
+pub use url_text::without_user;

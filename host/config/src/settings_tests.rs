@@ -46,6 +46,9 @@ fn the_manual_has_the_defaults() {
     assert_eq!(manual.system.control, defaults.system.control);
     assert_eq!(manual.system.trusted_proxies, defaults.system.trusted_proxies);
     assert_eq!(manual.database.url, defaults.database.url);
+    assert_eq!(manual.database.pool_size, defaults.database.pool_size);
+    assert_eq!(manual.database.statement_timeout, defaults.database.statement_timeout);
+    assert_eq!(manual.database.application_name, defaults.database.application_name);
     assert_eq!(manual.plugins, defaults.plugins);
     assert_eq!(manual.http.timeout, defaults.http.timeout);
     assert_eq!(manual.http.max_response_bytes, defaults.http.max_response_bytes);

@@ -20,15 +20,16 @@ use url::Url;
 pub(super) use super::metadata_document::Metadata;
 use super::content_type::content_type;
 use crate::jose::KeySet;
+use jackfield_config::without_user;
 
 /// Why the metadata of an authorization server are not known. Holds no secret.
 #[derive(Debug, Error)]
 pub enum DiscoveryError {
     /// The issuer identifier is invalid (RFC 8414 section 2).
-    #[error("the issuer `{0}` is not an https URL without query and fragment")]
+    #[error("the issuer `{}` is not an https URL without query and fragment", without_user(.0))]
     Issuer(String),
     /// A request to it failed.
-    #[error("the request to {0} failed: {1}")]
+    #[error("the request to {} failed: {1}", without_user(.0))]
     Outbound(String, OutboundError),
     /// There are no metadata at either place.
     #[error("the issuer has no metadata: {0}")]
