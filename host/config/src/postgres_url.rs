@@ -127,7 +127,8 @@ impl FromStr for PostgresUrl {
     fn from_str(text: &str) -> Result<Self, Mistake> {
         let rest = without_scheme(text).ok_or_else(|| wrong("not a PostgreSQL URL"))?;
         if text.chars().any(char::is_control) || text.trim() != text {
-            return Err(wrong("holds a line end, a blank at its end or another invisible character"));
+            let message = "holds a line end, a blank at its end or another invisible character";
+            return Err((message.to_owned(), "write it on one line, and without blanks around it".to_owned()));
         }
         let (user, place) = split_user(rest)?;
         let authority = place.find(['/', '?']).unwrap_or(place.len());

@@ -29,7 +29,7 @@ pub enum DiscoveryError {
     #[error("the issuer `{}` is not an https URL without query and fragment", without_user(.0))]
     Issuer(String),
     /// A request to it failed.
-    #[error("the request to {} failed: {1}", without_user(.0))]
+    #[error("the request to {0} failed: {1}")]
     Outbound(String, OutboundError),
     /// There are no metadata at either place.
     #[error("the issuer has no metadata: {0}")]

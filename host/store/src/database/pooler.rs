@@ -36,22 +36,23 @@ impl Pooler {
         Self { is_between: Arc::new(known), way }
     }
 
-    /// Whether one was found, or the operator says so.
-    pub(crate) fn is_there(&self) -> bool {
-        self.is_between.get().is_some_and(|is_between| *is_between)
+    /// Whether nobody knows that there is none.
+    pub(crate) fn may_be_there(&self) -> bool {
+        self.is_between.get().is_none_or(|is_between| *is_between)
     }
 
-    /// Whether one is there. The first call looks, with a connection that works already.
-    pub(crate) fn is_between(&self, conninfo: &str, connection: &mut PgConnection) -> bool {
-        *self.is_between.get_or_init(|| {
-            // Unnamed statements work everywhere, and take a little longer.
-            let is_between = !probe(conninfo, connection).unwrap_or(false);
-            if is_between {
-                tracing::info!("a pooler stands before PostgreSQL: statements are not prepared by name");
-            }
-            *LAST_FOUND.lock() = Some((self.way, is_between));
-            is_between
-        })
+    /// Looks whether one is there, with a connection that works already, unless that is known.
+    pub(crate) fn look(&self, conninfo: &str, connection: &mut PgConnection) {
+        if self.is_between.get().is_some() {
+            return;
+        }
+        // Without a second connection nothing is known, and the next one looks again.
+        let Some(is_between) = probe(conninfo, connection).map(|is_known| !is_known) else { return };
+        if is_between && self.is_between.set(true).is_ok() {
+            tracing::info!("a pooler stands before PostgreSQL: statements are not prepared by name");
+        }
+        let _ = self.is_between.set(is_between);
+        *LAST_FOUND.lock() = Some((self.way, is_between));
     }
 }
 

@@ -59,8 +59,10 @@ impl Postgres {
     pub(crate) fn open(&self) -> StoreResult<PgConnection> {
         let opened = PgConnection::establish(&self.conninfo);
         let mut connection = opened.map_err(|error| StoreError::Connect(in_one_line(&error.to_string())))?;
-        if self.pooler.is_between(&self.conninfo, &mut connection) {
-            // A name would belong to a server's connection, which other clients use as well.
+        self.pooler.look(&self.conninfo, &mut connection);
+        if self.pooler.may_be_there() {
+            // Unnamed statements work everywhere, and take a little longer. A name would belong to a
+            // connection of the server, which other clients use as well.
             connection.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
         Ok(connection)
@@ -72,7 +74,7 @@ impl Postgres {
     /// As [`open`](Self::open).
     pub(crate) fn open_with_limit(&self) -> StoreResult<PgConnection> {
         let mut connection = self.open()?;
-        if let Some(limit) = self.statement_timeout.filter(|_| !self.pooler.is_there()) {
+        if let Some(limit) = self.statement_timeout.filter(|_| !self.pooler.may_be_there()) {
             connection.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis()))?;
         }
         Ok(connection)
@@ -81,7 +83,7 @@ impl Postgres {
     /// What each transaction begins with where the limit cannot be a connection's: behind a pooler
     /// that would be everybody's limit.
     pub(crate) fn limit_of_transaction(&self) -> Option<String> {
-        let limit = self.statement_timeout.filter(|_| self.pooler.is_there())?;
+        let limit = self.statement_timeout.filter(|_| self.pooler.may_be_there())?;
         Some(format!("SET LOCAL statement_timeout = {}", limit.as_millis()))
     }
 }
