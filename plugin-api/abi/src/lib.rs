@@ -5,7 +5,8 @@
 //!   the plugin;
 //! - [`root`]: the abi_stable root module with its one frozen function, `call(op, bytes) -> bytes`;
 //! - [`envelope`]: the JSON that goes through it, the same over a function call and over a socket;
-//! - `host_pattern`, behind the feature `host-pattern`: which hosts a provider may reach.
+//! - `host_pattern` and `account_url`, behind the feature `host-pattern`: which hosts a provider may
+//!   reach.
 //!
 //! # Compatibility
 //!
@@ -19,6 +20,8 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "host-pattern")]
+pub mod account_url;
 pub mod envelope;
 #[cfg(feature = "host-pattern")]
 pub mod host_pattern;
