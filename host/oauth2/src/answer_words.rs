@@ -3,10 +3,14 @@
 //! RFC 6749 section 5.2 has `error` and `error_description`. HubSpot has `status` and `message`,
 //! Fitbit a list of `errorType` and `message`, Strava one of `resource` and `code`.
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
+use jackfield_plugin_abi::readable_json;
 use serde_json::Value;
 
-use super::provider_text::truncated;
+use super::{
+    content_type::{content_type, media_type},
+    provider_text::truncated,
+};
 
 /// Longest code, most words, and deepest list of errors that are read.
 const LONGEST_CODE: usize = 64;
@@ -60,6 +64,12 @@ impl AnswerWords {
         let mut words = Self::default();
         words.collect(answer, 0);
         words
+    }
+
+    /// The words of a body, whatever it is.
+    pub(super) fn of_body(headers: &HeaderMap, body: &[u8]) -> Self {
+        let json = readable_json(body, content_type(headers));
+        serde_json::from_slice(&json).map_or_else(|_| Self::of_text(headers, body), |answer| Self::of(&answer))
     }
 
     /// The words of a body that is no JSON: its text, unless it is a page for people.
@@ -133,10 +143,8 @@ impl AnswerWords {
                 let nested = object.values().filter(|value| value.is_object() || value.is_array());
                 nested.for_each(|value| self.collect(value, depth + 1));
             }
-            Value::Array(list) => list.iter().for_each(|item| match item {
-                Value::String(_) => self.message_of(item),
-                other => self.collect(other, depth + 1),
-            }),
+            Value::Array(list) => list.iter().for_each(|item| self.collect(item, depth + 1)),
+            Value::String(_) => self.message_of(value),
             _ => {}
         }
     }
@@ -162,8 +170,7 @@ impl AnswerWords {
 
 /// Whether a body is a page for people, or XML.
 pub(super) fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    content_type.to_ascii_lowercase().contains("html") || body.trim_ascii_start().starts_with(b"<")
+    media_type(headers).contains("html") || body.trim_ascii_start().starts_with(b"<")
 }
 
 /// The texts of an error without a message, as one: `RefreshToken refresh_token invalid`.
@@ -181,6 +188,7 @@ pub(super) fn plain(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::header;
     use serde_json::json;
 
     use super::*;
@@ -205,6 +213,10 @@ mod tests {
             let words = AnswerWords::of(&answer);
             assert_eq!((words.code(), words.message()), (Some(code), Some(message)), "{answer}");
         }
+        let list =
+            AnswerWords::of_body(&HeaderMap::new(), br#"[{"errorCode": "INVALID_SESSION_ID", "message": "gone"}]"#);
+        assert_eq!((list.code(), list.message()), (Some("INVALID_SESSION_ID"), Some("gone")));
+        assert_eq!(AnswerWords::of(&json!("Invalid refresh token")).message(), Some("Invalid refresh token"));
         let strava = AnswerWords::of(&json!({"errors": [{"resource": "RefreshToken", "code": "invalid"}]}));
         let said: Vec<_> = strava.messages().collect();
         assert!(said == ["RefreshToken invalid"] || said == ["invalid RefreshToken"], "{said:?}");

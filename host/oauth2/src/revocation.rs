@@ -15,6 +15,7 @@ use super::{
     provider_text::truncated,
     retry_after::retry_after,
     server::AuthorizationServer,
+    token_body,
     token_error::TokenError,
 };
 
@@ -135,8 +136,8 @@ fn revocation_response(
     if status.is_success() {
         return Ok(RevocationResponse::Revoked);
     }
-    let words = words_of(response);
-    let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let words = AnswerWords::of_body(response.headers(), response.body());
+    let answer: Value = token_body::parse(response).map(Value::Object).unwrap_or_default();
     let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
     if words.has_any(&["unsupported_token_type"]) {
         return Ok(RevocationResponse::Unsupported);
@@ -153,13 +154,6 @@ fn revocation_response(
         words: in_words(error, description),
         retry_after: retry_after(response.headers(), now),
     })
-}
-
-fn words_of(response: &Response<Vec<u8>>) -> AnswerWords {
-    match serde_json::from_slice(response.body()) {
-        Ok(answer) => AnswerWords::of(&answer),
-        Err(_) => AnswerWords::of_text(response.headers(), response.body()),
-    }
 }
 
 /// Whether the server has looked at the token. One that is busy or broken has not.

@@ -1,18 +1,18 @@
 //! The token endpoint: posts a grant (RFC 6749 sections 4.1.3 and 6) and reads the answer (section
 //! 5).
 
-use http::{HeaderMap, Response, header};
+use http::Response;
 use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::envelope::{OAuth2, State};
 use serde_json::Value;
 use time::OffsetDateTime;
-use url::form_urlencoded;
 
 use super::{
     answer_words::{AnswerWords, is_page},
     authorization::AuthorizationCode,
     client::{Parameters, PostResponse, post},
     retry_after::retry_after,
+    token_body,
     token_error::{Refusal, TokenError},
 };
 
@@ -63,10 +63,10 @@ fn token_answer(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<Sta
         |refusal: Refusal| TokenError::Refused(Box::new(Refusal { status: status.as_u16(), retry_after, ..refusal }));
     let is_page = is_page(response.headers(), response.body());
     let failed = |found| TokenError::Answer { status: status.as_u16(), found, is_page, retry_after };
-    let answer = match parse(response) {
+    let answer = match token_body::parse(response) {
         Ok(answer) => answer,
         Err(found) => {
-            let words = AnswerWords::of_text(response.headers(), response.body());
+            let words = AnswerWords::of_body(response.headers(), response.body());
             let is_refusal = status.is_client_error() && !words.is_empty();
             return Err(if is_refusal { refused(Refusal::new(words)) } else { failed(found) });
         }
@@ -91,25 +91,6 @@ fn refusal(answer: &State, is_refused: bool) -> Option<Refusal> {
     let is_text = matches!(answer.get("error"), None | Some(Value::Null | Value::String(_)));
     let code = if has_error && is_text { code } else { words.code().map(str::to_owned).or(code) };
     Some(Refusal { code: code.unwrap_or_default(), description, ..Refusal::new(words) })
-}
-
-fn parse(response: &Response<Vec<u8>>) -> Result<State, &'static str> {
-    if is_form(response.headers()) {
-        return Ok(form_urlencoded::parse(response.body())
-            .map(|(name, value)| (name.into_owned(), Value::from(value)))
-            .collect());
-    }
-    match serde_json::from_slice(response.body()) {
-        Ok(Value::Object(answer)) => Ok(answer),
-        Ok(_) => Err("JSON but not an object"),
-        Err(_) => Err("not JSON"),
-    }
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// The text of a member that is neither absent nor null nor empty.
@@ -188,7 +169,7 @@ mod tests {
             (500, json, "{}", "status 500 with a body that is neither a token nor an error"),
             (302, json, r#"{"access_token": "t"}"#, "status 302 with a body that is neither a token nor an error"),
             (200, json, "[]", "status 200 with a body that is JSON but not an object"),
-            (200, json, "", "status 200 with a body that is not JSON"),
+            (200, json, "", "status 200 with a body that is empty"),
             (400, json, r#"{"status": "BAD_AUTH_CODE", "message": "unknown"}"#, "the error `BAD_AUTH_CODE`: unknown"),
             (400, json, r#"{"error": {"type": "OAuthException", "message": "no"}}"#, "the error `OAuthException`: no"),
             (400, json, r#"{"error": true, "status": 400, "message": "Bad"}"#, "the error `400`: Bad"),
