@@ -14,12 +14,13 @@ use url::Url;
 use super::{
     OutboundError,
     address_guard::{AddressGuard, GuardedResolver, Scheme},
+    streaming_client::{StreamingClient, USER_AGENT},
 };
 
 /// One client for whole answers and one for streamed ones.
 pub(super) struct ClientPair {
     pub(super) whole: Client,
-    pub(super) streaming: Client,
+    pub(super) streaming: StreamingClient,
 }
 
 /// All clients of one [`Outbound`](super::Outbound).
@@ -58,23 +59,14 @@ impl ClientsByPort {
 impl ClientPair {
     fn build(timeout: Duration, scheme: Scheme, resolver: GuardedResolver) -> Result<Self, OutboundError> {
         let resolver = Arc::new(resolver);
-        let builder = || {
-            let builder = match scheme {
-                Scheme::Https => Client::builder().https_only(true),
-                // It has nothing to verify, so the system's certificates are not read for it.
-                Scheme::Http => Client::builder().tls_certs_only([]),
-            };
-            builder
-                .redirect(Policy::none())
-                .no_proxy()
-                .dns_resolver(resolver.clone())
-                .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
+        let builder = match scheme {
+            Scheme::Https => Client::builder().https_only(true),
+            // It has nothing to verify, so the system's certificates are not read for it.
+            Scheme::Http => Client::builder().tls_certs_only([]),
         };
-        let whole = builder().timeout(timeout).build().map_err(|error| OutboundError::from(&error))?;
-        // A streamed request cannot be repeated if it meets a connection that the service is about
-        // to close, so idle connections are not kept for long.
-        let streaming = builder().connect_timeout(timeout).pool_idle_timeout(Duration::from_secs(15));
-        let streaming = streaming.build().map_err(|error| OutboundError::from(&error))?;
+        let builder = builder.redirect(Policy::none()).no_proxy().dns_resolver(resolver.clone()).user_agent(USER_AGENT);
+        let whole = builder.timeout(timeout).build().map_err(|error| OutboundError::from(&error))?;
+        let streaming = StreamingClient::build(timeout, scheme, resolver)?;
         Ok(Self { whole, streaming })
     }
 }
