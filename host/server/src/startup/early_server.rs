@@ -1,6 +1,6 @@
 //! Answers before the host can serve: what it waits for.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -13,7 +13,10 @@ use jackfield_loader::LoadProgress;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::web::file_names;
+use crate::{
+    connections::{self, Slots},
+    web::file_names,
+};
 
 /// Longest wait for connections that are open when the host is ready.
 const GRACE: Duration = Duration::from_millis(500);
@@ -22,12 +25,12 @@ const GRACE: Duration = Duration::from_millis(500);
 pub(super) struct EarlyServer {
     listener: std::net::TcpListener,
     stopping: CancellationToken,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl EarlyServer {
     /// Serves on a bound address.
-    pub(super) fn start(listener: TcpListener, progress: LoadProgress) -> io::Result<Self> {
+    pub(super) fn start(listener: TcpListener, slots: Arc<Slots>, progress: LoadProgress) -> io::Result<Self> {
         let listener = listener.into_std()?;
         let own = TcpListener::from_std(listener.try_clone()?)?;
         let router = Router::new()
@@ -36,8 +39,7 @@ impl EarlyServer {
             .fallback(unavailable)
             .with_state(progress);
         let stopping = CancellationToken::new();
-        let server = axum::serve(own, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
-        let server = tokio::spawn(async move { server.await });
+        let server = tokio::spawn(connections::serve(own, router, slots, stopping.clone()));
         Ok(Self { listener, stopping, server })
     }
 
