@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use std::{convert::Infallible, net::SocketAddr,
-    pin::{Pin, pin},
+    pin::pin,
  sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};

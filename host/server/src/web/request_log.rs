@@ -44,13 +44,26 @@ fn without_secrets(path: &str) -> String {
     }
 }
 
+/// Marks an answer that is logged at the level `debug`.
+#[derive(Clone, Copy)]
+struct Routine;
+
+/// Keeps good answers to monitors out of the log: they come every second, day and night.
+pub(super) async fn routine(mut response: Response) -> Response {
+    if response.status().is_success() {
+        response.extensions_mut().insert(Routine);
+    }
+    response
+}
+
 pub(super) fn log_response(response: &Response, latency: Duration, _: &tracing::Span) {
     let seconds = (latency.as_secs_f64() * 1e6).round() / 1e6;
-    tracing::info!(
-        http.response.status_code = response.status().as_u16(),
-        http.server.request.duration = seconds,
-        "answered"
-    );
+    let status = response.status().as_u16();
+    if response.extensions().get::<Routine>().is_some() {
+        tracing::debug!(http.response.status_code = status, http.server.request.duration = seconds, "answered");
+    } else {
+        tracing::info!(http.response.status_code = status, http.server.request.duration = seconds, "answered");
+    }
 }
 
 #[cfg(test)]
