@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     OutboundError,
     address_guard::{AddressGuard, GuardedResolver, Scheme},
-    streaming_client::{StreamingClient, USER_AGENT},
+    streaming_client::{MOST_HEADER_LINES, StreamingClient, USER_AGENT},
 };
 
 /// One client for whole answers and one for streamed ones.
@@ -64,6 +64,13 @@ impl ClientPair {
             // It has nothing to verify, so the system's certificates are not read for it.
             Scheme::Http => Client::builder().tls_certs_only([]),
         };
+        // As browsers and curl read heads: folded lines are joined (RFC 9112 section 5.2), blanks
+        // before a colon go, and a line that is no header is left out.
+        let builder = builder
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(MOST_HEADER_LINES);
         let builder = builder.redirect(Policy::none()).no_proxy().dns_resolver(resolver.clone()).user_agent(USER_AGENT);
         let whole = builder.timeout(timeout).build().map_err(|error| OutboundError::from(&error))?;
         let streaming = StreamingClient::build(timeout, scheme, resolver)?;

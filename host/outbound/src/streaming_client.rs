@@ -18,6 +18,10 @@ use super::{
 /// How the host introduces itself.
 pub(super) const USER_AGENT: &str = concat!("jackfield/", env!("CARGO_PKG_VERSION"));
 
+/// Most lines of an answer's head. Services behind some networks of caches send some hundreds. The
+/// client takes 400 KiB of them at most.
+pub(super) const MOST_HEADER_LINES: usize = 1000;
+
 /// A streamed request cannot be repeated if it meets a connection that the service is about to
 /// close, so idle connections are not kept for long.
 const LONGEST_IDLE: Duration = Duration::from_secs(15);
@@ -31,6 +35,12 @@ impl StreamingClient {
         let connector = ServiceConnector::build(timeout, scheme, resolver)?;
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_idle_timeout(LONGEST_IDLE);
+        // Heads are read as the other client reads them: see `clients`.
+        builder
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(MOST_HEADER_LINES);
         Ok(Self(builder.build(connector)))
     }
 
