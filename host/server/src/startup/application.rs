@@ -153,7 +153,10 @@ async fn early_server(
         Some(listener) => Ok(listener),
         None => TcpListener::bind(&address).await,
     };
-    let early = bound.and_then(|listener| EarlyServer::start(listener, slots.clone(), progress.clone()));
+    let early = bound.and_then(|listener| {
+        let prefix = settings.system.url_prefix.clone();
+        EarlyServer::start(listener, slots.clone(), prefix, progress.clone())
+    });
     early.map_err(|error| StartupError::Listen { address, error })
 }
 
