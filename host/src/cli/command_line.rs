@@ -6,6 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,9 @@ use jackfield_services::open::leave_whole;
 
 /// What is logged by default.
 const DEFAULT_LEVELS: &str = "info";
+
+/// How long the end of a command waits for somebody to take the last lines of the log.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// A self-hosted integration host that loads provider plugins.
 #[derive(Parser)]
@@ -146,6 +150,7 @@ fn run_to_end(arguments: Arguments) -> anyhow::Result<()> {
     let result = runtime.block_on(run(arguments));
     // The runtime ends here, and with it all that writes.
     close(runtime);
+    jackfield_server::telemetry::flush(LAST_LINES);
     leave_whole();
     result
 }
