@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn settings_that_postgresql_would_not_take_are_told() {
-        let text = "[database]\npool-size = 0\nstatement-timeout = 4000\napplication-name = \"é\"\nprepared-statements = 1\n";
+        let text =
+            "[database]\npool-size = 0\nstatement-timeout = 4000\napplication-name = \"é\"\nprepared-statements = 1\n";
         let (_, mistakes) = read(text);
         assert_eq!(
             mistakes,

@@ -7,9 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    diagnostic_collector::DiagnosticCollector, postgres_url::PostgresUrl, read_value::holds_a_secret,
-};
+use super::{diagnostic_collector::DiagnosticCollector, postgres_url::PostgresUrl, read_value::holds_a_secret};
 
 /// Everything that is signed or sealed hangs on it.
 const SECRET_KEY: &str = "system.secret-key";

@@ -212,8 +212,9 @@ impl PostgresUrl {
 
     fn read_query(&mut self, query: &str) -> Result<(), Mistake> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        let pairs: Vec<(&str, &str)> =
-            pairs.map(|pair| pair.split_once('=').ok_or_else(|| wrong("a parameter after the `?` has no `=`"))).collect::<Result<_, _>>()?;
+        let pairs: Vec<(&str, &str)> = pairs
+            .map(|pair| pair.split_once('=').ok_or_else(|| wrong("a parameter after the `?` has no `=`")))
+            .collect::<Result<_, _>>()?;
         // A `&` in a secret makes a name of what follows it.
         let may_name = !pairs.iter().any(|(name, _)| SECRETS.contains(name));
         for (name, value) in pairs {
@@ -254,7 +255,8 @@ fn keyword(name: &str) -> Option<&'static str> {
 }
 
 fn unknown(name: &str, may_name: bool) -> Mistake {
-    let help = || "take one of https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS".to_owned();
+    let help =
+        || "take one of https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS".to_owned();
     if !may_name {
         let message = "a parameter after the `?` is none of libpq's";
         return (message.to_owned(), "write & and = in a password as %26 and %3D".to_owned());

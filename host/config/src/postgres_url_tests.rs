@@ -24,10 +24,16 @@ fn urls_are_read_as_libpq_reads_them() {
         ("postgres://a:1,b:2/jf", "host=a,b port=1,2 dbname=jf"),
         ("postgres://a,b:2/jf", "host=a,b port=,2 dbname=jf"),
         ("postgres://[::1]:5433,[2001:db8::1]/jf", "host=::1,2001:db8::1 port=5433, dbname=jf"),
-        ("postgres://jack:pw@/jf?host=/run/postgresql&port=5433", "user=jack password=pw dbname=jf host=/run/postgresql port=5433"),
+        (
+            "postgres://jack:pw@/jf?host=/run/postgresql&port=5433",
+            "user=jack password=pw dbname=jf host=/run/postgresql port=5433",
+        ),
         ("postgres://%2Frun%2Fpostgresql/jf", "host=/run/postgresql dbname=jf"),
         ("postgres://jack:pw@db/jf?password=other", "user=jack host=db dbname=jf password=other"),
-        ("postgres://db/jf?sslmode=verify-full&target_session_attrs=any", "host=db dbname=jf sslmode=verify-full target_session_attrs=any"),
+        (
+            "postgres://db/jf?sslmode=verify-full&target_session_attrs=any",
+            "host=db dbname=jf sslmode=verify-full target_session_attrs=any",
+        ),
         ("postgres://db/jf?ssl=true&pgbouncer=true", "host=db dbname=jf sslmode=require"),
         ("postgres://db/jf?options=-c%20search_path%3Da,b", "host=db dbname=jf options=-c search_path=a,b"),
         ("postgres://jack@:5433?user=ada", "port=5433 user=ada"),

@@ -35,7 +35,10 @@ const HELP: &[(&[&str], &str)] = &[
     (&["no such user"], "let the pooler know the user, or name another one in database.url"),
     (&["database \"", "does not exist"], "create the database (createdb), or name another one in database.url"),
     (&["no such database"], "list the database in the pooler's configuration, or name another one in database.url"),
-    (&["pg_hba.conf"], "let this host in by a line of pg_hba.conf; for a hostssl line, add sslmode=require to database.url"),
+    (
+        &["pg_hba.conf"],
+        "let this host in by a line of pg_hba.conf; for a hostssl line, add sslmode=require to database.url",
+    ),
     (&["too many clients"], FULL),
     (&["too many connections"], FULL),
     (&["remaining connection slots"], FULL),
@@ -44,21 +47,45 @@ const HELP: &[(&[&str], &str)] = &[
     (&["shutting down"], STARTING),
     (&["not yet accepting connections"], STARTING),
     (&["in recovery mode"], STARTING),
-    (&["could not translate host name"], "check the name of the host in database.url, and that this host can resolve it"),
+    (
+        &["could not translate host name"],
+        "check the name of the host in database.url, and that this host can resolve it",
+    ),
     (&["Connection refused"], "check host and port in database.url, and that the server runs and listens there"),
-    (&["on socket", "No such file or directory"], "check the folder of the socket (host) and the port in database.url, and that the server runs"),
+    (
+        &["on socket", "No such file or directory"],
+        "check the folder of the socket (host) and the port in database.url, and that the server runs",
+    ),
     (&["on socket", "Permission denied"], "let the host's user into the folder of the socket"),
     (&["timeout expired"], "check host and port in database.url, and that no firewall drops what is sent there"),
     (&["No route to host"], "check the host in database.url, and the network between"),
     (&["Network is unreachable"], "check the host in database.url, and the network between"),
-    (&["read-only transaction"], "name a server that takes writes in database.url: this one is a standby, or read-only"),
+    (
+        &["read-only transaction"],
+        "name a server that takes writes in database.url: this one is a standby, or read-only",
+    ),
     (&["does not support SSL"], "switch TLS on at the server, or leave sslmode=require out of database.url"),
-    (&["root certificate file"], "write the file of your certificate authority as sslrootcert=FILE, or sslrootcert=system, into database.url"),
-    (&["certificate verify failed"], "write the file of the authority that signed the server's certificate as sslrootcert=FILE into database.url"),
+    (
+        &["root certificate file"],
+        "write the file of your certificate authority as sslrootcert=FILE, or sslrootcert=system, into database.url",
+    ),
+    (
+        &["certificate verify failed"],
+        "write the file of the authority that signed the server's certificate as sslrootcert=FILE into database.url",
+    ),
     (&["does not match host name"], "name the server in database.url as its certificate does"),
-    (&["unsupported startup parameter"], "list it in the pooler's ignore_startup_parameters, or leave options out of database.url"),
-    (&["statement pooling mode"], "set the pooler to pool_mode = transaction or session: a statement is not enough for a transaction"),
-    (&["prepared statement \"__diesel_stmt_"], "a pooler stands before PostgreSQL and was not recognized: set prepared-statements = false in [database]"),
+    (
+        &["unsupported startup parameter"],
+        "list it in the pooler's ignore_startup_parameters, or leave options out of database.url",
+    ),
+    (
+        &["statement pooling mode"],
+        "set the pooler to pool_mode = transaction or session: a statement is not enough for a transaction",
+    ),
+    (
+        &["prepared statement \"__diesel_stmt_"],
+        "a pooler stands before PostgreSQL and was not recognized: set prepared-statements = false in [database]",
+    ),
     (&["must be owner of"], "run the host as the user that owns its tables"),
     (&["database or disk is full"], "make room on the disk of the database"),
     (&["database is locked"], "end the other process that has the file open, or try again"),
@@ -80,7 +107,10 @@ mod tests {
             ("FATAL:  sorry, too many clients already", "raise the server's max_connections"),
             ("Connection refused", "check host and port"),
             ("FATAL:  the database system is starting up", "wait until"),
-            ("Connection refused; connection to server at \"b\", port 1 failed: session is read-only", "name a server that takes writes"),
+            (
+                "Connection refused; connection to server at \"b\", port 1 failed: session is read-only",
+                "name a server that takes writes",
+            ),
             ("something that nobody has thought of", GENERAL),
         ] {
             let error = StoreError::Connect(format!("{at}{said}"));

@@ -131,8 +131,7 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        let run =
-            move |connection: &mut AnyConnection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
+        let run = move |connection: &mut AnyConnection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
         match self.connector.limit_of_transaction() {
             // A limit that has to be a transaction's makes one of what only reads as well.
             Some(limit) => self.on_connection(|connection| connection.transaction(limited(Some(limit), run))).await,

@@ -40,7 +40,10 @@ fn a_server_that_is_not_there_is_told_once_with_file_line_key_and_help() -> Resu
 fn what_the_server_says_no_to_is_told_with_help_that_fits() -> Result<()> {
     let Some(url) = fresh_database() else { return Ok(()) };
     let name = sql(&url, "SELECT current_database()")?;
-    sql(&url, "CREATE ROLE weak LOGIN; CREATE ROLE no_more LOGIN CONNECTION LIMIT 0; REVOKE CREATE ON SCHEMA public FROM PUBLIC")?;
+    sql(
+        &url,
+        "CREATE ROLE weak LOGIN; CREATE ROLE no_more LOGIN CONNECTION LIMIT 0; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    )?;
     let as_user = |user: &str| url.replace("user=jackfield", &format!("user={user}"));
     for (url, expected) in [
         (url.replace(&name, "nothing_here"), "help: create the database (createdb)"),

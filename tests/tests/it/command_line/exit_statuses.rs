@@ -62,7 +62,7 @@ const WRONG_NAMES: &[(Words, &str)] = &[
     (&["plugin", "sign", "nowhere.so", "--key", "nowhere.key"], "nowhere"),
     (&["plugin", "key", "nowhere/operator.key", "--no-password"], "nowhere/operator.key"),
     (&["plugin", "new", "No Name"], "No Name"),
-    (&["reload"], "no host is running"),
+    (&["reload"], "no host answers at"),
 ];
 
 /// Commands that print something, in an order in which each works.
@@ -160,8 +160,13 @@ fn run(folder: &Folder, words: Words, out: Stdio, err: Stdio) -> Result<Output> 
 
 /// Everything that the audit log and the lists say.
 fn state(folder: &Folder) -> Result<String> {
-    let lists: [Words; 5] =
-        [&["user", "list"], &["org", "list"], &["member", "list", "acme"], &["token", "list", "acme"], &["audit", "list"]];
+    let lists: [Words; 5] = [
+        &["user", "list"],
+        &["org", "list"],
+        &["member", "list", "acme"],
+        &["token", "list", "acme"],
+        &["audit", "list"],
+    ];
     lists.iter().map(|words| Ok(String::from_utf8(folder.run(words)?.stdout)?)).collect()
 }
 
@@ -241,7 +246,8 @@ fn a_token_that_cannot_be_printed_is_an_error_whose_mend_is_said() -> Result<()>
 fn a_host_serves_and_ends_well_where_nobody_reads_what_it_prints() -> Result<()> {
     for out in [Stdio::from(full_disk()?), closed_pipe()?.into()] {
         let folder = folder(None)?;
-        let mut host = folder.command(&["serve"]).env("JACKFIELD_LOG", "info").stdout(out).stderr(Stdio::piped()).spawn()?;
+        let mut host =
+            folder.command(&["serve"]).env("JACKFIELD_LOG", "info").stdout(out).stderr(Stdio::piped()).spawn()?;
         let log = std::io::BufReader::new(host.stderr.take().context("stderr is piped")?);
         let mut lines = std::io::BufRead::lines(log);
         let is_up = lines.any(|line| line.is_ok_and(|line| line.contains("the address cannot be printed")));

@@ -26,8 +26,7 @@ async fn two_hosts_behind_pgbouncer_in_transaction_mode_do_all_of_their_work() -
     slack.behave(|behaviour| behaviour.rotation = Rotation::ReuseDetected);
     let limits = "pool-size = 6\nstatement-timeout = 20\napplication-name = \"behind the pooler\"\n";
     let toml = format!("{limits}{}", slack_options(&slack, "v2"));
-    let build =
-        || -> HostBuilder { bare().plugin("slack").database(Some(bouncer.url())).secret_key(KEY).toml(&toml) };
+    let build = || -> HostBuilder { bare().plugin("slack").database(Some(bouncer.url())).secret_key(KEY).toml(&toml) };
     let (one, two) = (build().start()?, build().start()?);
     let owner = owner_of_acme(&one).await?;
     let installed = owner.install("acme", "slack").await?.dialog()?;
@@ -41,7 +40,8 @@ async fn two_hosts_behind_pgbouncer_in_transaction_mode_do_all_of_their_work() -
     assert_eq!(slack.faults().requests(Refresh), 1, "two hosts refresh once");
     assert!(tokens.iter().all(|token| *token == tokens[0]));
 
-    for command in [&["key", "rotate"][..], &["key", "rotate", "--secret-key"], &["key", "check"], &["audit", "verify"]] {
+    for command in [&["key", "rotate"][..], &["key", "rotate", "--secret-key"], &["key", "check"], &["audit", "verify"]]
+    {
         two.run(command, "")?;
     }
     assert_eq!(client.at(&two).access_token("bot").await?, tokens[0], "it is opened under the new key");
@@ -131,7 +131,10 @@ fn of_several_hosts_and_sockets_the_one_that_takes_writes_is_used() -> Result<()
     let migrated = run(&several)?;
     assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
     // As a standby does after a failover.
-    sql(&url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")?;
+    sql(
+        &url,
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$",
+    )?;
     let refused = run(&several)?;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("session is read-only"), "{said}");
