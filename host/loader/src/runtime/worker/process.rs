@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{
     descriptors::{self, Descriptors},
     frame::{self, Call, Ready},
+    needed_calls,
     sandbox::{Sandbox, hide},
 };
 use crate::runtime::open_library::{open, open_system_library};
@@ -62,6 +63,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 /// Says what goes wrong on standard error, which the host reads.
 fn run_from(arguments: impl Iterator<Item = OsString>) -> Result<(), ()> {
     let arguments: Vec<String> = arguments.filter_map(|argument| argument.into_string().ok()).collect();
+    if arguments == [needed_calls::REPORT] {
+        needed_calls::report();
+        return Ok(());
+    }
     let Some(command) = WorkerCommand::parse(&arguments) else {
         eprintln!("error: `{COMMAND}` is for the host to start");
         return Err(());
