@@ -5,8 +5,8 @@ use crate::provider_owners::owners_in_use;
 use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, SettingPlace, Settings};
 use jackfield_loader::{LoadProgress, Plugins, StartingPlugin};
 use jackfield_outbound::{Outbound, OutboundError};
-use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex, operator_help};
-pub use jackfield_store::{HostLock, leave_whole};
+pub use jackfield_store::leave_whole;
+use jackfield_store::{self as store, HostLock, SealError, Sealer, Store, StoreError, hex, operator_help};
 use thiserror::Error;
 
 /// Why a database or the plugins are not opened.
