@@ -15,7 +15,7 @@ use jackfield_test_support::{
 
 use crate::app::{ApiClient, AppDatabase, bare, owner_of_acme, slack_options};
 
-const KEY: &str = "a key that both hosts have, of more than thirty-two characters";
+const KEY: &str = "Yk3v9QmZ1tR7uW5xB8nC2dF6gH4jL0pS";
 
 const TEAM: &str = "T0STANDIN";
 
