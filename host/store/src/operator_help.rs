@@ -23,8 +23,8 @@ const STARTING: &str = "wait until the server takes connections, and try again";
 const FULL: &str = "raise the server's max_connections (a pooler's max_client_conn), or lower database.pool-size: a \
      host has as many connections as that, and two more while it starts";
 
-/// What stands in an error, all of it, with what can be done. The first that fits counts: of several
-/// servers, one that answers tells more than one that does not.
+/// What stands in an error, all of it, with what can be done. The first that fits counts: of
+/// several servers, one that answers tells more than one that does not.
 const HELP: &[(&[&str], &str)] = &[
     (&["session is read-only"], "name a server that takes writes in database.url: this one is a standby"),
     (&["hot standby mode"], "name a server that takes writes in database.url: this one is a standby"),
