@@ -24,6 +24,7 @@
 pub mod audit;
 mod database;
 mod error;
+mod failure_reason;
 mod hex;
 mod key_id;
 mod sealing;
@@ -33,6 +34,7 @@ mod tables;
 mod testing;
 mod transactions;
 mod tx;
+mod unavailable;
 
 pub use database::column_types::milliseconds;
 pub use error::{SealError, StoreError, StoreResult, if_it_opens};
@@ -55,3 +57,4 @@ pub use transactions::{
     key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions,
 };
 pub use tx::Tx;
+pub use unavailable::{Effect, Reason, Unavailable};

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::connection::SimpleConnection;
 
 use crate::{
     database::{
         connection::{AnyConnection, Connector, Kind},
         migrations,
         pool::ConnectionPool,
+        progress::Progress,
+        transaction,
         writer::Writer,
     },
     error::{StoreError, StoreResult},
@@ -42,13 +44,13 @@ impl Store {
         let connector = Connector::new(url)?;
         sealer.attach(connector.clone());
         off_thread(move || {
-            // One connection before the pool, which would only say that it timed out.
+            // One connection before the pool, which would wait for one.
             let first = connector.open()?;
-            let pool = ConnectionPool::open(connector.clone())?;
             let writer = match connector.kind() {
                 Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
                 Kind::Postgres => None,
             };
+            let pool = ConnectionPool::new(connector.clone(), writer.clone());
             Ok(Self { pool, writer, connector, sealer, clock: Clock::system() })
         })
         .await
@@ -88,19 +90,13 @@ impl Store {
         off_thread(move || migrations::run(&mut connector.open()?)).await
     }
 
-    /// Whether the database answers and its schema is up to date.
+    /// Whether the database can serve: it reads and writes, its schema is up to date, and there is a
+    /// connection left. Answers within two seconds; those who ask at the same time share the answer.
     ///
     /// # Errors
     /// When not.
     pub async fn ready(&self) -> StoreResult<()> {
-        self.on_connection(|connection| {
-            connection.batch_execute("SELECT 1")?;
-            if migrations::is_pending(connection)? {
-                return Err(StoreError::Migrate("a migration is pending".to_owned()));
-            }
-            Ok(())
-        })
-        .await
+        self.pool.monitor().check().await
     }
 
     /// Loads the data keys of the database into the sealer.
@@ -132,7 +128,10 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        self.on_connection(move |connection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() })).await
+        let run = move |connection: &mut AnyConnection, _: &Progress| {
+            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
+        };
+        self.pool.run(|connection| Ok(connection.batch_execute("SELECT 1")?), run).await
     }
 
     /// Runs a function in one transaction: before this returns, all of it is stored durably, or
@@ -163,24 +162,48 @@ impl Store {
         lock_keys: LockKeys,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        let run = move |connection: &mut AnyConnection| {
-            lock_keys(&sealer, connection)?;
-            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
-        };
         match &self.writer {
-            Some(writer) => writer.write(run).await,
-            None => self.on_connection(|connection| connection.transaction(run)).await,
+            Some(writer) => self.write_by(writer, lock_keys, run).await,
+            None => self.write_on_connection(lock_keys, run).await,
         }
     }
 
-    /// Runs a function on a connection of the pool.
-    async fn on_connection<T: Send + 'static>(
+    /// On SQLite.
+    async fn write_by<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
+        writer: &Writer,
+        lock_keys: LockKeys,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let pool = self.pool.clone();
-        off_thread(move || pool.run(run)).await
+        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        self.pool.monitor().check_file()?;
+        let written = writer.write(move |connection| {
+            lock_keys(&sealer, connection)?;
+            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
+        });
+        written.await.inspect_err(|error| self.pool.monitor().met(error))
+    }
+
+    /// On PostgreSQL. Until the keys are locked nothing is done, so that a connection which turns
+    /// out to be broken costs nobody anything.
+    async fn write_on_connection<T: Send + 'static>(
+        &self,
+        lock_keys: LockKeys,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        let begin = {
+            let sealer = sealer.clone();
+            move |connection: &mut AnyConnection| {
+                transaction::begin(connection)?;
+                lock_keys(&sealer, connection).inspect_err(|_| transaction::roll_back(connection))
+            }
+        };
+        let run = move |connection: &mut AnyConnection, progress: &Progress| {
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
+            transaction::end(connection, result, progress)
+        };
+        self.pool.run(begin, run).await
     }
 }
 

@@ -2,11 +2,7 @@
 
 use std::path::Path;
 
-use diesel::{
-    PgConnection, SqliteConnection,
-    connection::SimpleConnection,
-    r2d2::{ManageConnection, R2D2Connection},
-};
+use diesel::{PgConnection, SqliteConnection, connection::SimpleConnection};
 
 use crate::{
     database::{postgres, sqlite},
@@ -57,33 +53,24 @@ impl Connector {
         self.kind == Kind::Postgres || Path::new(&self.target).exists()
     }
 
+    /// The file of a SQLite database.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        (self.kind == Kind::Sqlite).then(|| Path::new(&self.target))
+    }
+
     pub(crate) fn open(&self) -> StoreResult<AnyConnection> {
         match self.kind {
             Kind::Sqlite => sqlite::open(&self.target).map(AnyConnection::Sqlite),
             Kind::Postgres => postgres::open(&self.target).map(AnyConnection::Postgres),
         }
     }
-}
-
-impl ManageConnection for Connector {
-    type Connection = AnyConnection;
-    type Error = StoreError;
 
     /// For the pool. On SQLite its connections only read: the one writer writes.
-    fn connect(&self) -> StoreResult<AnyConnection> {
-        let mut connection = self.open()?;
+    pub(crate) fn reader(&self) -> StoreResult<AnyConnection> {
+        let mut connection = self.open().map_err(StoreError::while_serving)?;
         if let AnyConnection::Sqlite(sqlite) = &mut connection {
             sqlite.batch_execute("PRAGMA query_only = ON")?;
         }
         Ok(connection)
-    }
-
-    fn is_valid(&self, connection: &mut AnyConnection) -> StoreResult<()> {
-        Ok(connection.ping()?)
-    }
-
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        // A connection that a panic gives back can be in the middle of a transaction.
-        std::thread::panicking() || connection.is_broken()
     }
 }

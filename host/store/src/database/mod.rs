@@ -2,9 +2,15 @@
 
 pub(crate) mod column_types;
 pub(crate) mod connection;
+pub(crate) mod file_identity;
+pub(crate) mod health;
 pub(crate) mod migrations;
+pub(crate) mod monitor;
 pub(crate) mod pool;
 pub(crate) mod postgres;
+pub(crate) mod probe;
+pub(crate) mod progress;
 pub(crate) mod schema;
 pub(crate) mod sqlite;
+pub(crate) mod transaction;
 pub(crate) mod writer;

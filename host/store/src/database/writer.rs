@@ -6,12 +6,16 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
 };
 
 use diesel::{
     QueryResult, SqliteConnection,
-    connection::{AnsiTransactionManager, TransactionManager},
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager, TransactionManagerStatus},
 };
 use tokio::sync::oneshot;
 
@@ -23,24 +27,39 @@ use crate::{
 /// How many transactions one commit holds at most, so that the first does not wait for ever.
 const LARGEST_BATCH: usize = 64;
 
-/// Runs a transaction. What it returns answers its caller, once the commit has succeeded or
-/// failed.
-type Job = Box<dyn FnOnce(&mut AnyConnection) -> Answer + Send>;
-type Answer = Box<dyn FnOnce(Result<(), String>) + Send>;
+/// How long another process is waited for that writes, and how long once it is known to take
+/// longer than that.
+const PATIENCE: &str = "PRAGMA busy_timeout = 10000";
+const LITTLE_PATIENCE: &str = "PRAGMA busy_timeout = 1000";
+
+/// Runs a transaction, or takes note of why it cannot be run.
+type Job = Box<dyn FnOnce(StoreResult<&mut AnyConnection>) -> Ran + Send>;
+
+/// A transaction that has run.
+struct Ran {
+    /// Answers its caller, once the commit has succeeded or failed.
+    answer: Box<dyn FnOnce(StoreResult<()>) + Send>,
+    /// What is wrong with the database, if the transaction has met that.
+    fault: Option<StoreError>,
+}
 
 /// A handle on the writer's thread, which ends with the last handle.
 pub(crate) struct Writer {
     jobs: Sender<Job>,
+    /// Set while another process has the write lock.
+    waits_for_lock: Arc<AtomicBool>,
 }
 
 impl Writer {
     pub(crate) fn start(connection: AnyConnection) -> StoreResult<Self> {
         let (jobs, waiting) = channel();
+        let waits_for_lock = Arc::<AtomicBool>::default();
+        let waits = waits_for_lock.clone();
         std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(connection, &waiting))
+            .spawn(move || work(connection, &waiting, &waits))
             .map_err(|error| StoreError::Connect(format!("the writer cannot be started: {error}")))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, waits_for_lock })
     }
 
     pub(crate) async fn write<T: Send + 'static>(
@@ -49,16 +68,22 @@ impl Writer {
     ) -> StoreResult<T> {
         let (sender, result) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = in_savepoint(connection, run);
-            Box::new(move |committed| {
-                let result = committed.map_err(StoreError::Lost).and(result);
+            let result = connection.and_then(|connection| in_savepoint(connection, run));
+            let fault = result.as_ref().err().filter(|error| error.unavailable().is_some()).cloned();
+            let answer = move |committed: StoreResult<()>| {
                 // The caller can be gone. What is stored stays stored.
-                let _ = sender.send(result);
-            })
+                let _ = sender.send(committed.and(result));
+            };
+            Ran { answer: Box::new(answer), fault }
         });
         let gone = |_| StoreError::Lost("the writer has ended".to_owned());
         self.jobs.send(job).map_err(|error| gone(error.to_string()))?;
         result.await.map_err(|error| gone(error.to_string()))?
+    }
+
+    /// Whether another process keeps it from writing.
+    pub(crate) fn waits_for_lock(&self) -> bool {
+        self.waits_for_lock.load(Ordering::SeqCst)
     }
 }
 
@@ -102,40 +127,60 @@ fn depth(connection: &mut AnyConnection) -> StoreResult<u32> {
     Ok(depth)
 }
 
-fn work(mut connection: AnyConnection, waiting: &Receiver<Job>) {
+fn work(mut connection: AnyConnection, waiting: &Receiver<Job>, waits_for_lock: &AtomicBool) {
+    let mut patience = PATIENCE;
     while let Ok(first) = waiting.recv() {
-        let batch = std::iter::once(first).chain(waiting.try_iter().take(LARGEST_BATCH - 1));
-        run_batch(&mut connection, batch.collect());
+        waits_for_lock.store(true, Ordering::SeqCst);
+        let begun = begin(&mut connection);
+        waits_for_lock.store(false, Ordering::SeqCst);
+        let wanted = if begun.is_ok() { PATIENCE } else { LITTLE_PATIENCE };
+        if wanted != patience && savepoint(&mut connection, |sqlite| sqlite.batch_execute(wanted)).is_ok() {
+            patience = wanted;
+        }
+        let batch = std::iter::once(first);
+        match begun {
+            // Who came meanwhile is in the same batch.
+            Ok(()) => run_batch(&mut connection, batch.chain(waiting.try_iter().take(LARGEST_BATCH - 1)).collect()),
+            // Who came meanwhile does not wait as long again.
+            Err(error) => refuse(batch.chain(waiting.try_iter()).collect(), &error),
+        }
     }
 }
 
 fn run_batch(connection: &mut AnyConnection, batch: Vec<Job>) {
-    let (answers, committed) = match begin(connection) {
-        Ok(()) => {
-            let answers = batch.into_iter().map(|job| job(connection)).collect::<Vec<_>>();
-            (answers, commit(connection))
-        }
-        Err(error) => {
-            tracing::error!(error, "the database takes no writes");
-            // A job that is dropped answers its caller: its end of the channel is gone.
-            return;
-        }
-    };
-    if let Err(error) = &committed {
-        tracing::error!(error, "a commit failed");
+    let ran = batch.into_iter().map(|job| job(Ok(&mut *connection))).collect::<Vec<_>>();
+    // A full disk ends the transaction of all where it is met, and the commit finds none.
+    let fault = ran.iter().find_map(|ran| ran.fault.clone());
+    let committed = commit(connection).map_err(|error| fault.unwrap_or(error));
+    if committed.is_err() {
+        reset(connection);
     }
-    for answer in answers {
+    for Ran { answer, .. } in ran {
         answer(committed.clone());
     }
 }
 
-/// IMMEDIATE takes the write lock now, while SQLite can still wait for it.
-fn begin(connection: &mut AnyConnection) -> Result<(), String> {
-    let begun =
-        savepoint(connection, |sqlite| AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"));
-    begun.map_err(|error| error.to_string())
+fn refuse(batch: Vec<Job>, error: &StoreError) {
+    for job in batch {
+        (job(Err(error.clone())).answer)(Ok(()));
+    }
 }
 
-fn commit(connection: &mut AnyConnection) -> Result<(), String> {
-    savepoint(connection, AnsiTransactionManager::commit_transaction).map_err(|error| error.to_string())
+/// IMMEDIATE takes the write lock now, while SQLite can still wait for it.
+fn begin(connection: &mut AnyConnection) -> StoreResult<()> {
+    savepoint(connection, |sqlite| AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"))
+        .inspect_err(|_| reset(connection))
+}
+
+fn commit(connection: &mut AnyConnection) -> StoreResult<()> {
+    savepoint(connection, AnsiTransactionManager::commit_transaction)
+}
+
+/// Ends a transaction that diesel and SQLite do not agree on.
+fn reset(connection: &mut AnyConnection) {
+    // Where SQLite has rolled it back already, this fails and changes nothing.
+    let _ = savepoint(connection, |sqlite| sqlite.batch_execute("ROLLBACK"));
+    if let AnyConnection::Sqlite(sqlite) = connection {
+        *AnsiTransactionManager::transaction_manager_status_mut(sqlite) = TransactionManagerStatus::default();
+    }
 }
