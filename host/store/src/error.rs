@@ -143,7 +143,13 @@ impl StoreError {
         }
     }
 
-    /// What the database or the system keeps from being used, if that is it.
+    /// Whether the log has one line of it already, and gets another when it is over.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.unavailable().is_some_and(|why| why.reason.is_lasting())
+    }
+
+    /// What keeps the database from being used, if that is it.
     #[must_use]
     pub const fn unavailable(&self) -> Option<&Unavailable> {
         if let Self::Unavailable(why) = self { Some(why) } else { None }

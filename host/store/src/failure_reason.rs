@@ -126,12 +126,14 @@ pub(crate) fn of_connecting(said: &str) -> Reason {
 /// Whether waiting can help somebody who starts while no connection is made: the server is not up,
 /// or not there yet. A wrong password stays wrong.
 pub(crate) fn passes(said: &str) -> bool {
-    const STAYS: [&str; 7] = [
+    const STAYS: [&str; 9] = [
         "authentication failed",
         "does not exist",
         "no pg_hba.conf entry",
         "pg_hba.conf rejects",
-        "permission denied for database",
+        "ermission denied",
+        "is a folder",
+        "is not a SQLite database",
         "invalid connection option",
         "a URL",
     ];

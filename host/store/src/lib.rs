@@ -35,6 +35,7 @@ mod testing;
 mod transactions;
 mod tx;
 mod unavailable;
+mod waiting;
 
 pub use database::column_types::milliseconds;
 pub use error::{SealError, StoreError, StoreResult, if_it_opens};
@@ -58,3 +59,4 @@ pub use transactions::{
 };
 pub use tx::Tx;
 pub use unavailable::{Effect, Reason, Unavailable};
+pub use waiting::wait_for_database;

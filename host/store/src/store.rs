@@ -1,6 +1,9 @@
 //! The database of a host, opened: runs functions in transactions, off the async threads.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use diesel::connection::SimpleConnection;
 
@@ -16,6 +19,7 @@ use crate::{
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
     tx::Tx,
+    unavailable::{Effect, Unavailable},
 };
 use jackfield_config::clock::Clock;
 use time::OffsetDateTime;
@@ -30,6 +34,10 @@ pub struct Store {
     sealer: Sealer,
     clock: Clock,
 }
+
+/// How long it is tried to store what exists nowhere else, and the pause in between.
+const LONGEST_TRIED: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a transaction does first: it locks the keys.
 type LockKeys = fn(&Sealer, &mut AnyConnection) -> StoreResult<()>;
@@ -144,6 +152,38 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         self.transact(Sealer::lock, run).await
+    }
+
+    /// The same for what exists nowhere else, such as tokens that a provider has just given: while
+    /// the database cannot be used, it is tried again for a minute. Somebody who must not wait that
+    /// long waits for [`Store::given_up`] as well.
+    ///
+    /// # Errors
+    /// As [`Store::write`]. Also when nobody knows whether it is stored: then it is not tried again.
+    pub async fn write_at_last<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Clone + Send + 'static,
+    ) -> StoreResult<T> {
+        let until = Instant::now() + LONGEST_TRIED;
+        loop {
+            match self.write(run.clone()).await {
+                Err(StoreError::Unavailable(why)) if why.effect == Effect::NotDone && Instant::now() < until => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits until the database fails for longer than somebody waits who has it store something.
+    pub async fn given_up(&self) -> StoreError {
+        self.pool.monitor().given_up().await.into()
+    }
+
+    /// What is wrong with the database at present, as far as this host knows.
+    #[must_use]
+    pub fn failure(&self) -> Option<Unavailable> {
+        self.pool.monitor().failure()
     }
 
     /// The same for a function that changes the keys: nobody else seals anything until it ends.

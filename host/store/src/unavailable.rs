@@ -100,7 +100,8 @@ impl Reason {
     }
 
     /// Whether it concerns all requests, and not only the one that met it.
-    pub(crate) const fn is_lasting(self) -> bool {
+    #[must_use]
+    pub const fn is_lasting(self) -> bool {
         !matches!(self, Self::StatementTimeout | Self::ConnectionLost | Self::Conflict)
     }
 }

@@ -69,7 +69,9 @@ impl Audit {
         let mut ticks = tokio::time::interval(WINDOW.unsigned_abs());
         loop {
             ticks.tick().await;
-            if let Err(error) = self.write_due().await {
+            if let Err(error) = self.write_due().await
+                && !error.is_told()
+            {
                 tracing::warn!(%error, "counts could not be written into the audit log; they stay counted");
             }
         }

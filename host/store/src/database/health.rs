@@ -11,6 +11,9 @@ use crate::unavailable::{Reason, Unavailable};
 /// are answered at once until it is back.
 pub(crate) const GRACE: Duration = Duration::from_millis(3500);
 
+/// How often somebody who waits looks whether the reason is another.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// How long the word of a request counts that met a failure which the probe does not see.
 const HOLD: Duration = Duration::from_secs(5);
 
@@ -103,6 +106,31 @@ impl Health {
             }
         }
     }
+}
+
+impl Health {
+    /// Waits until the database fails for longer than somebody waits who has it store something.
+    /// Another process that holds a lock is not meant: that ends.
+    pub(crate) async fn given_up(&self) -> Unavailable {
+        let mut state = self.0.subscribe();
+        loop {
+            let failure = state.borrow_and_update().clone().filter(|failure| !is_of_others(failure.why.reason));
+            let pause = match &failure {
+                Some(Failure { why, since, .. }) => match grace(why.reason).checked_sub(since.elapsed()) {
+                    Some(left) => left,
+                    None => return why.clone(),
+                },
+                None => LOOK_AGAIN,
+            };
+            // The reason can change without a word.
+            let _ = tokio::time::timeout(pause.min(LOOK_AGAIN), state.changed()).await;
+        }
+    }
+}
+
+/// Whether others use the database, and end.
+const fn is_of_others(reason: Reason) -> bool {
+    matches!(reason, Reason::Locked | Reason::NoConnectionFree)
 }
 
 /// A file that was deleted does not come back while somebody waits.

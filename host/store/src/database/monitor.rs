@@ -86,12 +86,13 @@ impl Monitor {
         }
         let since = Instant::now();
         let answer = self.0.ask(&mut asking.unanswered).await;
-        asking.last = Some((Instant::now(), answer.clone()));
         match &answer {
             Ok(()) => self.0.health.recovered(),
             Err(StoreError::Unavailable(why)) => self.watch(self.0.health.failed(why, since)),
-            Err(_) => {}
+            // Somebody is about to migrate it.
+            Err(_) => return answer,
         }
+        asking.last = Some((Instant::now(), answer.clone()));
         self.known(answer)
     }
 
@@ -106,6 +107,16 @@ impl Monitor {
     /// When the database is lost, for longer than a restart takes.
     pub(crate) async fn usable(&self, deadline: Instant) -> StoreResult<()> {
         Ok(self.0.health.usable(deadline).await?)
+    }
+
+    /// Waits until the database fails for longer than somebody waits who has it store something.
+    pub(crate) async fn given_up(&self) -> Unavailable {
+        self.0.health.given_up().await
+    }
+
+    /// What is wrong at present.
+    pub(crate) fn failure(&self) -> Option<Unavailable> {
+        self.0.health.failure()
     }
 
     /// Whether the file is still the one that was opened.

@@ -107,7 +107,9 @@ impl EventHandler {
     /// background refreshes it.
     async fn verify_by_refresh(self, grants: Vec<GrantId>) {
         for id in grants {
-            if let Err(error) = self.refresh_now(id).await {
+            if let Err(error) = self.refresh_now(id).await
+                && !error.is_told()
+            {
                 tracing::warn!(grant.id = %id, %error, "a grant could not be put to the test");
             }
         }
