@@ -34,6 +34,11 @@ impl Database {
         self.store.failure().map(StoreError::from)
     }
 
+    /// Waits until it fails for longer than somebody waits who has it store something.
+    pub async fn given_up(&self) -> StoreError {
+        self.store.given_up().await
+    }
+
     /// Removes expired sessions, setups and the like, until it is dropped.
     pub async fn sweep(self) {
         let mut ticks = tokio::time::interval(SWEEP);

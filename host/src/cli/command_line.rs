@@ -10,6 +10,7 @@ use super::{audit, config, key, lines, member, org, plugin, provider, reload, re
 use jackfield_config::{Settings, text::escaped_lines};
 use jackfield_loader::worker;
 use jackfield_server::telemetry::{Format, Telemetry};
+use jackfield_services::open::leave_whole;
 
 /// What is logged by default.
 const DEFAULT_LEVELS: &str = "info";
@@ -34,13 +35,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Migrate the database and serve until SIGTERM or SIGINT.
-    Serve,
+    Serve(serve::Arguments),
     /// Make the running host reload its configuration.
     Reload,
     /// Remove all integrations of a provider and revoke their tokens, as after a leak.
     Revoke(revoke::Arguments),
     /// Bring the database up to date.
-    Migrate,
+    Migrate(serve::Arguments),
     /// Check the configuration file.
     #[command(subcommand)]
     Config(config::Command),
@@ -96,7 +97,9 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
         return failed(&error.into());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // The runtime ends here, and with it all that writes.
     let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments)));
+    leave_whole();
     match result {
         Ok(()) if lines::are_written() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
@@ -113,10 +116,10 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = &arguments.config;
     match arguments.command {
-        Command::Serve => serve::serve(file).await,
+        Command::Serve(arguments) => serve::serve(arguments, file).await,
         Command::Reload => reload::run(file).await,
         Command::Revoke(arguments) => revoke::run(arguments, settings(file)?).await,
-        Command::Migrate => serve::migrate(settings(file)?).await,
+        Command::Migrate(arguments) => serve::migrate(arguments, settings(file)?).await,
         Command::Config(command) => config::run(command, file).await,
         Command::User(command) => user::run(command, &settings(file)?).await,
         Command::Org(command) => org::run(command, &settings(file)?).await,

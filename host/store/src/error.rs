@@ -21,6 +21,15 @@ pub enum StoreError {
     /// The schema cannot be brought up to date.
     #[error("the database cannot be migrated: {0}")]
     Migrate(String),
+    /// The database is not one that this host may use: what is wrong with it, and what the
+    /// operator can do.
+    #[error("{message}\n  help: {help}")]
+    Refused {
+        /// In a lower-case phrase.
+        message: String,
+        /// The same.
+        help: String,
+    },
     /// A value that must be unique exists already.
     #[error("there is one already")]
     AlreadyExists,
@@ -138,7 +147,7 @@ impl StoreError {
     /// The same for a database that a host was using before: it is expected to come back.
     pub(crate) fn while_serving(self) -> Self {
         match self {
-            Self::Connect(said) => Unavailable::new(failure_reason::of_connecting(&said), said).into(),
+            Self::Connect(said) | Self::Refused { message: said, .. } => Unavailable::new(failure_reason::of_connecting(&said), said).into(),
             other => other,
         }
     }

@@ -24,7 +24,7 @@ pub(super) async fn ready(State(app): State<AppHandle>) -> (StatusCode, String) 
 fn not_ready(error: &StoreError) -> String {
     match error {
         StoreError::Unavailable(why) => why.reason.words().to_owned(),
-        StoreError::Migrate(_) => "the database is not migrated".to_owned(),
+        StoreError::Refused { .. } => "the database is of another version".to_owned(),
         error => {
             tracing::warn!(%error, "not ready");
             "the database is not ready".to_owned()

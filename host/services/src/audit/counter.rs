@@ -93,6 +93,12 @@ impl Audit {
         self.write_counts(self.clock.now()).await
     }
 
+    /// How many uses are counted and not written yet.
+    #[must_use]
+    pub fn unwritten(&self) -> u64 {
+        self.counter.unwritten()
+    }
+
     async fn write_counts(&self, by: OffsetDateTime) -> StoreResult<()> {
         let audit = self.clone();
         // Detached: a count that is in the log must not be counted again.

@@ -70,9 +70,7 @@ fn unless_lost(answer: StoreResult<()>) -> Option<StoreResult<()>> {
 }
 
 fn ask_on(connection: &mut AnyConnection) -> StoreResult<()> {
-    if migrations::is_pending(connection)? {
-        return Err(StoreError::Migrate("a migration is pending".to_owned()));
-    }
+    migrations::refuse_pending(connection)?;
     match connection {
         AnyConnection::Postgres(postgres) => Ok(postgres.batch_execute(WRITE)?),
         AnyConnection::Sqlite(sqlite) => read_each_table(sqlite),

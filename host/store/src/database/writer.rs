@@ -11,6 +11,8 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use diesel::{
@@ -22,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::{
     database::connection::AnyConnection,
     error::{StoreError, StoreResult},
+    unavailable::Reason,
 };
 
 /// How many transactions one commit holds at most, so that the first does not wait for ever.
@@ -29,8 +32,10 @@ const LARGEST_BATCH: usize = 64;
 
 /// How long another process is waited for that writes, and how long once it is known to take
 /// longer than that.
-const PATIENCE: &str = "PRAGMA busy_timeout = 10000";
-const LITTLE_PATIENCE: &str = "PRAGMA busy_timeout = 1000";
+const PATIENCE: Duration = Duration::from_secs(10);
+const LITTLE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long SQLite waits at a time.
+const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 500";
 
 /// Runs a transaction, or takes note of why it cannot be run.
 type Job = Box<dyn FnOnce(StoreResult<&mut AnyConnection>) -> Ran + Send>;
@@ -43,23 +48,34 @@ struct Ran {
     fault: Option<StoreError>,
 }
 
-/// A handle on the writer's thread, which ends with the last handle.
+/// What the thread and its handle know of each other.
+#[derive(Default)]
+struct State {
+    /// Another process has the write lock.
+    waits_for_lock: AtomicBool,
+    /// Nobody waits for a lock at the end.
+    closing: AtomicBool,
+}
+
+/// A handle on the writer's thread. When it is dropped, what waits is written and the connection
+/// is closed.
 pub(crate) struct Writer {
-    jobs: Sender<Job>,
-    /// Set while another process has the write lock.
-    waits_for_lock: Arc<AtomicBool>,
+    /// `None` while it is being dropped.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    state: Arc<State>,
 }
 
 impl Writer {
     pub(crate) fn start(connection: AnyConnection) -> StoreResult<Self> {
         let (jobs, waiting) = channel();
-        let waits_for_lock = Arc::<AtomicBool>::default();
-        let waits = waits_for_lock.clone();
-        std::thread::Builder::new()
+        let state = Arc::<State>::default();
+        let its_own = state.clone();
+        let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(connection, &waiting, &waits))
+            .spawn(move || work(connection, &waiting, &its_own))
             .map_err(|error| StoreError::Connect(format!("the writer cannot be started: {error}")))?;
-        Ok(Self { jobs, waits_for_lock })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), state })
     }
 
     pub(crate) async fn write<T: Send + 'static>(
@@ -77,13 +93,26 @@ impl Writer {
             Ran { answer: Box::new(answer), fault }
         });
         let gone = |_| StoreError::Lost("the writer has ended".to_owned());
-        self.jobs.send(job).map_err(|error| gone(error.to_string()))?;
+        let jobs = self.jobs.as_ref().ok_or_else(|| gone("it is closed".to_owned()))?;
+        jobs.send(job).map_err(|error| gone(error.to_string()))?;
         result.await.map_err(|error| gone(error.to_string()))?
     }
 
     /// Whether another process keeps it from writing.
     pub(crate) fn waits_for_lock(&self) -> bool {
-        self.waits_for_lock.load(Ordering::SeqCst)
+        self.state.waits_for_lock.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Writer {
+    /// Waits until the connection is closed: SQLite then leaves a file that is whole.
+    fn drop(&mut self) {
+        self.state.closing.store(true, Ordering::SeqCst);
+        drop(self.jobs.take());
+        // A transaction can hold the last handle. Its thread cannot wait for itself.
+        if let Some(writer) = self.thread.take().filter(|writer| writer.thread().id() != thread::current().id()) {
+            let _ = writer.join();
+        }
     }
 }
 
@@ -127,16 +156,13 @@ fn depth(connection: &mut AnyConnection) -> StoreResult<u32> {
     Ok(depth)
 }
 
-fn work(mut connection: AnyConnection, waiting: &Receiver<Job>, waits_for_lock: &AtomicBool) {
+fn work(mut connection: AnyConnection, waiting: &Receiver<Job>, state: &State) {
+    // It begins again and again, so that it can end in between.
+    let _ = savepoint(&mut connection, |sqlite| sqlite.batch_execute(BUSY_TIMEOUT));
     let mut patience = PATIENCE;
     while let Ok(first) = waiting.recv() {
-        waits_for_lock.store(true, Ordering::SeqCst);
-        let begun = begin(&mut connection);
-        waits_for_lock.store(false, Ordering::SeqCst);
-        let wanted = if begun.is_ok() { PATIENCE } else { LITTLE_PATIENCE };
-        if wanted != patience && savepoint(&mut connection, |sqlite| sqlite.batch_execute(wanted)).is_ok() {
-            patience = wanted;
-        }
+        let begun = begin(&mut connection, patience, state);
+        patience = if begun.is_ok() { PATIENCE } else { LITTLE_PATIENCE };
         let batch = std::iter::once(first);
         match begun {
             // Who came meanwhile is in the same batch.
@@ -167,9 +193,20 @@ fn refuse(batch: Vec<Job>, error: &StoreError) {
 }
 
 /// IMMEDIATE takes the write lock now, while SQLite can still wait for it.
-fn begin(connection: &mut AnyConnection) -> StoreResult<()> {
-    savepoint(connection, |sqlite| AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"))
-        .inspect_err(|_| reset(connection))
+fn begin(connection: &mut AnyConnection, patience: Duration, state: &State) -> StoreResult<()> {
+    let since = Instant::now();
+    loop {
+        let begun =
+            savepoint(connection, |sqlite| AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"));
+        let is_locked = matches!(&begun, Err(StoreError::Unavailable(why)) if why.reason == Reason::Locked);
+        state.waits_for_lock.store(is_locked, Ordering::SeqCst);
+        if begun.is_err() {
+            reset(connection);
+        }
+        if !is_locked || since.elapsed() >= patience || state.closing.load(Ordering::SeqCst) {
+            return begun;
+        }
+    }
 }
 
 fn commit(connection: &mut AnyConnection) -> StoreResult<()> {
