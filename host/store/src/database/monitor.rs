@@ -1,7 +1,8 @@
 //! Asks whether the database can serve, no more often than needed, and knows the answer.
 //!
-//! All who ask share one question, and an answer of less than a second is theirs as well: a flood
-//! of questions does no work. While the database fails, a task asks until it is back.
+//! All who ask share one question, and an answer that is a moment old is theirs as well. What is
+//! written costs a sync, so that is done once a second at most: a flood of questions does no work.
+//! While the database fails, a task asks until it is back.
 
 use std::{
     sync::{Arc, Weak},
@@ -31,7 +32,10 @@ use crate::{
 const LIMIT: Duration = Duration::from_millis(1500);
 
 /// How old an answer may be.
-const FRESH: Duration = Duration::from_millis(900);
+const FRESH: Duration = Duration::from_millis(100);
+
+/// For how long a write that went well says that others would.
+const WRITTEN: Duration = Duration::from_millis(900);
 
 /// How often is asked whether the database is back.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -54,6 +58,7 @@ struct Inner {
 #[derive(Default)]
 struct Asking {
     last: Option<(Instant, StoreResult<()>)>,
+    written_at: Option<Instant>,
     /// A question that was not answered in time. There is no second one until it is.
     unanswered: Option<JoinHandle<StoreResult<()>>>,
 }
@@ -85,7 +90,9 @@ impl Monitor {
             return self.known(known.clone());
         }
         let since = Instant::now();
-        let answer = self.0.ask(&mut asking.unanswered).await;
+        let has_written = asking.written_at.take().filter(|at| at.elapsed() < WRITTEN);
+        let answer = self.0.ask(&mut asking.unanswered, has_written.is_none()).await;
+        asking.written_at = if answer.is_ok() { has_written.or(Some(since)) } else { None };
         match &answer {
             Ok(()) => self.0.health.recovered(),
             Err(StoreError::Unavailable(why)) => self.watch(self.0.health.failed(why, since)),
@@ -152,18 +159,23 @@ impl Monitor {
 }
 
 impl Inner {
-    async fn ask(&self, unanswered: &mut Option<JoinHandle<StoreResult<()>>>) -> StoreResult<()> {
+    async fn ask(&self, unanswered: &mut Option<JoinHandle<StoreResult<()>>>, writes: bool) -> StoreResult<()> {
         self.file.check()?;
-        let (asked, written, free) = tokio::join!(self.ask_probe(unanswered), self.write(), self.has_room());
+        let write = async { if writes { self.write().await } else { Ok(()) } };
+        let (asked, written, free) = tokio::join!(self.ask_probe(unanswered, writes), write, self.has_room());
         asked.and(written).and(free)
     }
 
-    async fn ask_probe(&self, unanswered: &mut Option<JoinHandle<StoreResult<()>>>) -> StoreResult<()> {
+    async fn ask_probe(
+        &self,
+        unanswered: &mut Option<JoinHandle<StoreResult<()>>>,
+        writes: bool,
+    ) -> StoreResult<()> {
         // The answer to an old question says nothing of now.
         let before = unanswered.take().filter(|task| !task.is_finished());
         let mut task = before.unwrap_or_else(|| {
             let probe = self.probe.clone();
-            tokio::task::spawn_blocking(move || probe.ask())
+            tokio::task::spawn_blocking(move || probe.ask(writes))
         });
         match timeout(LIMIT, &mut task).await {
             Ok(answer) => answer.map_err(|error| StoreError::Lost(error.to_string()))?,

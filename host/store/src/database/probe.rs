@@ -34,20 +34,20 @@ impl Probe {
         Self { connector, kept: Mutex::default() }
     }
 
-    /// Asks. It blocks. On SQLite it only reads: what is written goes through the one writer.
+    /// Asks, and writes if it is to. It blocks. On SQLite it only reads: what is written goes through the one writer.
     ///
     /// # Errors
     /// Why the database cannot serve.
-    pub(crate) fn ask(&self) -> StoreResult<()> {
+    pub(crate) fn ask(&self, writes: bool) -> StoreResult<()> {
         let kept = self.kept.lock().take();
         if let Some(mut kept) = kept
-            && let Some(answer) = unless_lost(ask_on(&mut kept))
+            && let Some(answer) = unless_lost(ask_on(&mut kept, writes))
         {
             self.keep(kept);
             return answer;
         }
         let mut new = self.connector.reader()?;
-        let answer = ask_on(&mut new);
+        let answer = ask_on(&mut new, writes);
         self.keep(new);
         answer
     }
@@ -69,10 +69,11 @@ fn unless_lost(answer: StoreResult<()>) -> Option<StoreResult<()>> {
     }
 }
 
-fn ask_on(connection: &mut AnyConnection) -> StoreResult<()> {
+fn ask_on(connection: &mut AnyConnection, writes: bool) -> StoreResult<()> {
     migrations::refuse_pending(connection)?;
     match connection {
-        AnyConnection::Postgres(postgres) => Ok(postgres.batch_execute(WRITE)?),
+        AnyConnection::Postgres(postgres) if writes => Ok(postgres.batch_execute(WRITE)?),
+        AnyConnection::Postgres(_) => Ok(()),
         AnyConnection::Sqlite(sqlite) => read_each_table(sqlite),
     }
 }
