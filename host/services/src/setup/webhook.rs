@@ -48,7 +48,11 @@ impl WebhookReceiver {
         let receiver = self.clone();
         let received = run_detached(async move { receiver.receive_by_owner(&provider, &key, request).await });
         tokio::select! {
-            outcome = received => outcome,
+            outcome = received => match (outcome, self.store.failure()) {
+                // It failed without the tokens that it asked for.
+                (Ok(WebhookOutcome::Failed), Some(why)) => Err(why.into()),
+                (outcome, _) => outcome,
+            },
             // The service calls again.
             error = self.store.given_up() => Err(error),
         }

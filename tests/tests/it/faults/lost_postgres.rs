@@ -2,10 +2,10 @@
 
 use anyhow::{Result, ensure};
 use futures_util::future::join_all;
-use jackfield_test_support::faulty_postgres::FaultyPostgres;
+use jackfield_test_support::{faulty_postgres::FaultyPostgres, stand_in_slack::TokenAnswer};
 
 use super::fault_app::FaultApp;
-use crate::app::{add_example, bare};
+use crate::app::{TestApp, add_example, bare};
 
 const GONE: &str = "the database cannot be reached";
 const SILENT: &str = "the database does not answer";
@@ -120,5 +120,28 @@ async fn a_setup_that_lost_its_database_goes_on_when_the_page_is_loaded_again() 
     app.until_readyz(200, "ready").await?;
     let dialog = app.owner.post(step.0, &step.1).await?.dialog()?;
     assert!(dialog.success, "{}", dialog.data);
+    Ok(())
+}
+
+/// The provider has spent the code by then, so the second request can only get the answer to the
+/// first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_whose_answer_could_not_be_stored_is_stored_when_the_database_is_back() -> Result<()> {
+    let Some(postgres) = FaultyPostgres::start() else { return Ok(()) };
+    let app = TestApp::start_with("v2", Some(postgres.url()), |host| host).await?;
+    app.slack.behave(|behaviour| behaviour.token = TokenAnswer::Slow);
+    let owner = app.log_in_as("owner").await?;
+    let back = owner.consent(&owner.start_setup("acme", "slack").await?).await?;
+    let (first, path) = (owner.clone(), back.clone());
+    let visit = tokio::spawn(async move { first.visit(&path).await });
+    app.slack.token_requested().await;
+    postgres.down()?;
+    app.slack.open_gate();
+    let told = visit.await??;
+    assert_eq!((told.status, told.header("retry-after")), (503, "2"), "{}", told.text);
+    postgres.up()?;
+    let dialog = owner.visit(&back).await?.dialog()?;
+    assert!(dialog.success, "{}", dialog.data);
+    assert_eq!(app.list_integrations(&owner).await?.len(), 1);
     Ok(())
 }
