@@ -66,13 +66,14 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
     (
         "host/store/src",
         &[
-            &["hex", "key_id"],
+            &["hex", "key_id", "unavailable"],
+            &["failure_reason"],
             &["error"],
             &["database"],
             &["sealing"],
             &["tx"],
             &["store"],
-            &["tables"],
+            &["tables", "waiting"],
             &["audit"],
             &["transactions", "testing"],
         ],
