@@ -32,6 +32,7 @@ const SQLITE: &[(&str, Reason)] = &[
     ("malformed database schema", Reason::Malformed),
     // SQLITE_NOTADB
     ("file is not a database", Reason::Malformed),
+    ("it is not a SQLite database", Reason::Malformed),
     // SQLITE_INTERRUPT
     ("interrupted", Reason::StatementTimeout),
 ];
