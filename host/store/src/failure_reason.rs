@@ -54,6 +54,8 @@ const POSTGRES: &[(&str, Reason)] = &[
     ("not accepting commands", Reason::ReadOnly),
     // 25006
     ("in a read-only transaction", Reason::ReadOnly),
+    ("session is read-only", Reason::ReadOnly),
+    ("hot standby mode", Reason::ReadOnly),
     ("Read-only file system", Reason::ReadOnly),
     // 55000 and 57P03 of a standby
     ("recovery is in progress", Reason::ReadOnly),
@@ -118,7 +120,12 @@ fn by_words(said: &str) -> Option<Reason> {
 pub(crate) fn of_connecting(said: &str) -> Reason {
     match by_words(said) {
         Some(
-            reason @ (Reason::Exhausted | Reason::Locked | Reason::Malformed | Reason::Full | Reason::DiskFailed | Reason::ReadOnly),
+            reason @ (Reason::Exhausted
+            | Reason::Locked
+            | Reason::Malformed
+            | Reason::Full
+            | Reason::DiskFailed
+            | Reason::ReadOnly),
         ) => reason,
         _ => Reason::Unreachable,
     }
@@ -161,22 +168,14 @@ mod tests {
             (Unknown, "database disk image is malformed", Some(Reason::Malformed)),
             (Unknown, "malformed database schema (users) - near \"x\"", Some(Reason::Malformed)),
             (Unknown, "file is not a database", Some(Reason::Malformed)),
-            (
-                Unknown,
-                "could not extend file \"base/1/2\": No space left on device",
-                Some(Reason::Full),
-            ),
+            (Unknown, "could not extend file \"base/1/2\": No space left on device", Some(Reason::Full)),
             (Unknown, "could not write to file \"pg_wal/xlogtemp.1\": No space left on device", Some(Reason::Full)),
             (Unknown, "canceling statement due to statement timeout", Some(Reason::StatementTimeout)),
             (Unknown, "canceling statement due to lock timeout", Some(Reason::Locked)),
             (Unknown, "canceling statement due to user request", Some(Reason::StatementTimeout)),
             (Unknown, "deadlock detected", Some(Reason::Conflict)),
             (Unknown, "out of shared memory", Some(Reason::Exhausted)),
-            (
-                Unknown,
-                "terminating connection due to administrator command",
-                Some(Reason::ConnectionLost),
-            ),
+            (Unknown, "terminating connection due to administrator command", Some(Reason::ConnectionLost)),
             (ClosedConnection, "whatever it says", Some(Reason::ConnectionLost)),
             (UnableToSendCommand, "no connection to the server", Some(Reason::ConnectionLost)),
             (SerializationFailure, "could not serialize access", Some(Reason::Conflict)),
