@@ -63,7 +63,8 @@ pub enum CallbackError {
     /// Neither `code` nor `error`.
     #[error("the answer has neither a code nor an error")]
     NoCode,
-    /// The browser came back with nothing at all, perhaps with an answer in the fragment of the URL.
+    /// The browser came back with nothing at all, perhaps with an answer in the fragment of the
+    /// URL.
     #[error("the browser came back without an answer")]
     NoAnswer,
     /// The answer is an error: the provider or the person refused (RFC 6749 section 4.1.2.1).
@@ -354,7 +355,8 @@ mod tests {
     fn only_what_answers_nothing_that_was_asked_is_foreign() {
         let waits: State = [(STATE.to_owned(), "s".into())].into_iter().collect();
         let (missing, other) = (Some(CallbackError::MissingState), Some(CallbackError::StateMismatch));
-        let cases: [(&[(&str, &str)], Option<CallbackError>); 11] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<CallbackError>);
+        let cases: [Case<'_>; 11] = [
             (&[("error", "e")], missing.clone()),
             (&[("error", "e"), ("state", "")], other.clone()),
             (&[("error", "e"), ("state", "t")], other.clone()),

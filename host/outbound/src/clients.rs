@@ -69,8 +69,8 @@ impl ClientPair {
                 Scheme::Http => Client::builder().tls_certs_only([]),
             };
             builder
-                // As browsers and curl read heads: folded lines are joined (RFC 9112 section 5.2), blanks
-                // before a colon go, and a line that is no header is left out.
+                // As browsers and curl read heads: folded lines are joined (RFC 9112 section 5.2),
+                // blanks before a colon go, and a line that is no header is left out.
                 .http1_allow_obsolete_multiline_headers_in_responses(true)
                 .http1_allow_spaces_after_header_name_in_responses(true)
                 .http1_ignore_invalid_headers_in_responses(true)
@@ -80,7 +80,11 @@ impl ClientPair {
                 .dns_resolver(resolver.clone())
                 .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
         };
-        let whole = builder().timeout(timeout).build().map_err(|error| OutboundError::from(&error))?;
+        // A request for a token cannot be repeated, and these are rare: most would meet a
+        // connection that is closed, or forgotten by a firewall. Those of one visit follow each
+        // other at once.
+        let whole = builder().timeout(timeout).pool_idle_timeout(Duration::from_secs(4));
+        let whole = whole.build().map_err(|error| OutboundError::from(&error))?;
         // A streamed request cannot be repeated if it meets a connection that the service is about
         // to close, so idle connections are not kept for long.
         let streaming = builder().connect_timeout(timeout).pool_idle_timeout(Duration::from_secs(15));

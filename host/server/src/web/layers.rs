@@ -34,7 +34,8 @@ pub(super) fn with_session(router: Router<AppHandle>, app: &AppHandle) -> Router
         .layer(middleware::map_response_with_state(app.clone(), device_cookie::leave))
         // Before the session: a request from another origin must not touch it.
         .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))
-        // Before the guard, which would refuse them: services post their answers from their own origin.
+        // Before the guard, which would refuse them: services post their answers from their own
+        // origin.
         .layer(middleware::from_fn_with_state(app.clone(), setup::take_posted_answer))
 }
 
