@@ -26,6 +26,7 @@ mod shown;
 mod speculative;
 mod token_limit;
 
+pub(crate) use error::starting;
 pub(crate) use health::file_names;
 pub use pages::RedirectTarget;
 pub use routes::router;
