@@ -48,6 +48,8 @@ async fn a_call_is_never_sent_again_once_an_answer_has_begun() -> Result<()> {
     let too_many: String = (0..1001).map(|n| format!("x-{n}: 1\r\n")).collect();
     for answer in [
         "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\ncontent-le".to_owned(),
+        "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".to_owned(),
         "HTTP/1.1 2x0 OK\r\ncontent-length: 2\r\n\r\nok".to_owned(),
         format!("HTTP/1.1 200 OK\r\n{too_many}content-length: 2\r\n\r\nok"),
     ] {
