@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn the_way_in_which_a_value_is_written_is_no_change() {
         let before = of("a = 16\nb = 1.50\nc = { x = 1, y = \"z\" }\nd = [1, 2]\n[s]\nt.u = true\n");
-        let after = of("# a comment\nd = [\n  1, # one\n  2,\n]\nc = { y = 'z', x = 1 }\nb = 1.5\na = 0x10\n[s.t]\nu = true\n");
+        let after =
+            of("# a comment\nd = [\n  1, # one\n  2,\n]\nc = { y = 'z', x = 1 }\nb = 1.5\na = 0x10\n[s.t]\nu = true\n");
         assert_eq!(before.changed(&after), Vec::<String>::new());
     }
 

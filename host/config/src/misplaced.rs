@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     diagnostic::nearest,
     features,
-    sections::{PLUGIN_KEYS, SECTIONS, SECTION_KEYS},
+    sections::{PLUGIN_KEYS, SECTION_KEYS, SECTIONS},
 };
 
 /// Options that many providers have. They stand in the table of the provider.
@@ -57,8 +57,11 @@ pub(super) fn help_for(section: &str, key: &str, known: &BTreeSet<&str>) -> Stri
     let entry = section.strip_prefix("plugins.");
     if PROVIDER_OPTIONS.contains(&key) {
         return match entry {
-            Some(entry) => format!("it is an option of the provider and belongs into its own table, [{}]", id_of(entry)),
-            None => "it is an option of a provider and belongs into its table, like [slack] or [providers.github]".to_owned(),
+            Some(entry) => {
+                format!("it is an option of the provider and belongs into its own table, [{}]", id_of(entry))
+            }
+            None => "it is an option of a provider and belongs into its table, like [slack] or [providers.github]"
+                .to_owned(),
         };
     }
     if let Some(near) = nearest(key, known.iter().copied()) {
@@ -70,7 +73,10 @@ pub(super) fn help_for(section: &str, key: &str, known: &BTreeSet<&str>) -> Stri
     let known = known.iter().copied().collect::<Vec<_>>().join(", ");
     match entry {
         Some(entry) => {
-            format!("if it is an option of the provider, it belongs into [{}]; otherwise remove it; known here: {known}", id_of(entry))
+            format!(
+                "if it is an option of the provider, it belongs into [{}]; otherwise remove it; known here: {known}",
+                id_of(entry)
+            )
         }
         None => format!("remove it; known here: {known}"),
     }
@@ -106,11 +112,31 @@ mod tests {
             ("", "deadline", &SECTIONS, "it belongs into [plugins] or [plugins.NAME]"),
             ("", "integrations:shared", &SECTIONS, "it belongs into [features]"),
             ("", "url-prefx", &SECTIONS, "did you mean `url-prefix`? it belongs into [system]"),
-            ("", "client-id", &SECTIONS, "it is an option of a provider and belongs into its table, like [slack] or [providers.github]"),
-            ("plugins.slack", "client-id", &PLUGIN_KEYS, "it is an option of the provider and belongs into its own table, [slack]"),
-            ("plugins.plugins/libgithub_app.so", "scopes", &PLUGIN_KEYS, "it is an option of the provider and belongs into its own table, [github-app]"),
+            (
+                "",
+                "client-id",
+                &SECTIONS,
+                "it is an option of a provider and belongs into its table, like [slack] or [providers.github]",
+            ),
+            (
+                "plugins.slack",
+                "client-id",
+                &PLUGIN_KEYS,
+                "it is an option of the provider and belongs into its own table, [slack]",
+            ),
+            (
+                "plugins.plugins/libgithub_app.so",
+                "scopes",
+                &PLUGIN_KEYS,
+                "it is an option of the provider and belongs into its own table, [github-app]",
+            ),
             ("plugins.slack", "deadlin", &PLUGIN_KEYS, "did you mean `deadline`?"),
-            ("plugins.slack", "colour", &["hosts"], "if it is an option of the provider, it belongs into [slack]; otherwise remove it; known here: hosts"),
+            (
+                "plugins.slack",
+                "colour",
+                &["hosts"],
+                "if it is an option of the provider, it belongs into [slack]; otherwise remove it; known here: hosts",
+            ),
             ("proxy", "timeout", &["idle-timeout"], "it belongs into [http]"),
             ("http", "colour", &["timeout"], "remove it; known here: timeout"),
         ] {

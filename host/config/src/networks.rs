@@ -29,7 +29,13 @@ mod tests {
         let help = |text: &str| wrong_bits(&text.parse().expect("a network")).map(|(_, help)| help);
         assert_eq!(help("10.0.0.0/8"), None);
         assert_eq!(help("10.1.2.3/32"), None);
-        assert_eq!(help("10.1.2.3/8").as_deref(), Some("write 10.0.0.0/8 for the whole network, or 10.1.2.3 for the one address"));
-        assert_eq!(help("fd00::1/8").as_deref(), Some("write fd00::/8 for the whole network, or fd00::1 for the one address"));
+        assert_eq!(
+            help("10.1.2.3/8").as_deref(),
+            Some("write 10.0.0.0/8 for the whole network, or 10.1.2.3 for the one address")
+        );
+        assert_eq!(
+            help("fd00::1/8").as_deref(),
+            Some("write fd00::/8 for the whole network, or fd00::1 for the one address")
+        );
     }
 }

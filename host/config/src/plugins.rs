@@ -102,10 +102,7 @@ const MOST_WORKERS: u64 = 64;
 impl Plugins {
     pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "plugins", root);
-        let path = section.take("path").map_or_else(
-            || vec!["plugins".into()],
-            |value| folders(&value),
-        );
+        let path = section.take("path").map_or_else(|| vec!["plugins".into()], |value| folders(&value));
         let on_failure = choice(&mut section, "on-failure", &[("stop", OnFailure::Stop), ("skip", OnFailure::Skip)]);
         let policies = [("best-effort", SandboxPolicy::BestEffort), ("required", SandboxPolicy::Required)];
         let sandbox = choice(&mut section, "sandbox", &policies);

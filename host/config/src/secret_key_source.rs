@@ -162,9 +162,8 @@ impl SecretKeySource {
     }
 
     fn read_file(&self, path: &Path) -> Result<SecretKeys, Diagnostic> {
-        let unreadable = |error: TextFileError| {
-            self.diagnostic(format!("{}: {}", path.display(), error.message), error.help)
-        };
+        let unreadable =
+            |error: TextFileError| self.diagnostic(format!("{}: {}", path.display(), error.message), error.help);
         let file = fs::metadata(path).map_err(|error| unreadable(self::unreadable(path, &error)))?;
         if is_open_to_others(&file) {
             let help = help_to_close(path, &file);
@@ -305,8 +304,14 @@ mod tests {
             (format!("{long}\nhunter2"), "the key in line 2 is too short"),
             (format!("\n\n{long}\n\nhunter2\n"), "the key in line 5 is too short"),
             ("hunter2".to_owned(), "the key is too short"),
-            (format!("# the key of hunter2, 32 characters\n{long}"), "the key in line 1 is a comment, and each line is a key"),
-            (format!("the key of hunter2 (32 characters) is here\n{long}"), "the key in line 1 is a sentence, not a key"),
+            (
+                format!("# the key of hunter2, 32 characters\n{long}"),
+                "the key in line 1 is a comment, and each line is a key",
+            ),
+            (
+                format!("the key of hunter2 (32 characters) is here\n{long}"),
+                "the key in line 1 is a sentence, not a key",
+            ),
             ("\n \n".to_owned(), "there is no key in it"),
         ] {
             let diagnostic = source(KeyLocation::Literal(text.into())).load().expect_err("it will not do").to_string();

@@ -83,7 +83,10 @@ fn examine_secret(text: &str) -> Option<Finding> {
     if is_example(text) {
         suspicion("this is the placeholder of an example", "write the secret that the service shows")
     } else if text.trim() != text {
-        suspicion("it begins or ends with a blank, which is sent as a part of it", "remove the blank, unless the service shows it so")
+        suspicion(
+            "it begins or ends with a blank, which is sent as a part of it",
+            "remove the blank, unless the service shows it so",
+        )
     } else if !is_document && text.contains(char::is_control) {
         suspicion("a line end or another control character stands in it", "write the secret alone, on one line")
     } else {
@@ -93,12 +96,16 @@ fn examine_secret(text: &str) -> Option<Finding> {
 
 fn is_example(text: &str) -> bool {
     let text = text.trim();
-    let is_in_brackets = (text.starts_with('<') && text.ends_with('>')) || (text.starts_with('[') && text.ends_with(']'));
+    let is_in_brackets =
+        (text.starts_with('<') && text.ends_with('>')) || (text.starts_with('[') && text.ends_with(']'));
     let plain: String = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     let is_filler = |c: char| matches!(c, 'x' | 'X' | '*' | '.' | '…' | '?' | '-');
     let is_filled = !text.is_empty() && text.chars().all(is_filler);
     let is_yours = plain.starts_with("your") && (plain.ends_with("here") || text.contains(['-', '_', ' ']));
-    (is_in_brackets && text.len() > 2 && !text.contains(['"', '{'])) || is_filled || is_yours || EXAMPLES.contains(&&*plain)
+    (is_in_brackets && text.len() > 2 && !text.contains(['"', '{']))
+        || is_filled
+        || is_yours
+        || EXAMPLES.contains(&&*plain)
 }
 
 #[cfg(test)]
@@ -116,14 +123,35 @@ mod tests {
             assert_eq!(sort(text), "mistake", "{text}");
         }
         for text in [
-            "<your-secret>", "changeme", "CHANGE-ME", "your-client-secret", "YOUR_SECRET_HERE", "xxxxxxxx", "…", "TODO", " s ",
-            "abc\n\ndef", "# a comment\nabc", "\tabc",
+            "<your-secret>",
+            "changeme",
+            "CHANGE-ME",
+            "your-client-secret",
+            "YOUR_SECRET_HERE",
+            "xxxxxxxx",
+            "…",
+            "TODO",
+            " s ",
+            "abc\n\ndef",
+            "# a comment\nabc",
+            "\tabc",
         ] {
             assert_eq!(sort(text), "suspicion", "{text}");
         }
         for text in [
-            "", "hush", "secret", "s3cret", "$x", "$aB3", "p$ssw0rd", "${half", "{\"type\": \"service_account\"}", "yourstruly9",
-            "-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----", "xoxb-1-2", "a b",
+            "",
+            "hush",
+            "secret",
+            "s3cret",
+            "$x",
+            "$aB3",
+            "p$ssw0rd",
+            "${half",
+            "{\"type\": \"service_account\"}",
+            "yourstruly9",
+            "-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----",
+            "xoxb-1-2",
+            "a b",
         ] {
             assert_eq!(sort(text), "good", "{text}");
         }
@@ -131,7 +159,9 @@ mod tests {
 
     #[test]
     fn other_texts_may_be_what_they_like_but_for_variables_and_nuls() {
-        for (text, is_good) in [("changeme", true), (" s ", true), ("${HOST}", false), ("a\0", false), ("{subdomain}", true)] {
+        for (text, is_good) in
+            [("changeme", true), (" s ", true), ("${HOST}", false), ("a\0", false), ("{subdomain}", true)]
+        {
             assert_eq!(examine(text, Origin::Literal, false).is_none(), is_good, "{text}");
         }
         let help = match examine("${SLACK_SECRET}", Origin::Literal, true) {

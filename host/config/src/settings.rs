@@ -1,11 +1,6 @@
 //! What the file means: checked settings.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
 use toml::de::{DeTable, DeValue};
 
@@ -208,7 +203,8 @@ impl System {
 fn url_prefix(value: &ConfigValue<'_>) -> Option<UrlPrefix> {
     let prefix: UrlPrefix = value.parsed()?;
     if !prefix.is_https() && !prefix.is_loopback() {
-        let message = "plain http, and not on this machine alone: passwords and cookies go through the network unencrypted";
+        let message =
+            "plain http, and not on this machine alone: passwords and cookies go through the network unencrypted";
         value.warn(message, "put a proxy that ends TLS in front of the host, and write the https URL that people type");
     }
     Some(prefix)

@@ -38,7 +38,8 @@ pub fn load_lenient(file: &Path) -> Result<(Settings, Vec<Diagnostic>), Diagnost
         }
         Err(error) => {
             let is_missing = !file.exists() && error.message.starts_with("there is no such file");
-            let help = if is_missing { "name the configuration file with --config FILE".to_owned() } else { error.help };
+            let help =
+                if is_missing { "name the configuration file with --config FILE".to_owned() } else { error.help };
             let collector = DiagnosticCollector::new(file, "");
             collector.report(error.line, "", error.message, help);
             Err(collector.into_both().0.into())

@@ -11,7 +11,9 @@ pub(super) fn fault(text: &str) -> Option<Fault> {
     let Some(path) = text.strip_prefix("sqlite://") else { return other_spelling(text) };
     let (message, help) = match path {
         "" => ("the URL names no file", HELP.to_owned()),
-        ":memory:" => ("a database in memory is gone with the process, and each command has another one", HELP.to_owned()),
+        ":memory:" => {
+            ("a database in memory is gone with the process, and each command has another one", HELP.to_owned())
+        }
         _ if path.ends_with('/') => ("the URL names a folder", HELP.to_owned()),
         _ if path.contains(['?', '#']) => {
             let file = path.split(['?', '#']).next().unwrap_or_default();
@@ -53,7 +55,9 @@ mod tests {
 
     #[test]
     fn only_a_file_is_a_sqlite_database() {
-        for text in ["sqlite://data/jackfield.db", "sqlite:///var/lib/jackfield.db", "postgres://a/b", "sqlite://a b.db"] {
+        for text in
+            ["sqlite://data/jackfield.db", "sqlite:///var/lib/jackfield.db", "postgres://a/b", "sqlite://a b.db"]
+        {
             assert_eq!(fault(text), None, "{text}");
         }
         for (text, help) in [

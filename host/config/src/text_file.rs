@@ -49,7 +49,8 @@ pub fn decoded(bytes: Vec<u8>, path: &Path) -> Result<String, TextFileError> {
             let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
             let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
-            let help = format!("save it as UTF-8; if it is Latin-1, `iconv -f ISO-8859-1 -t UTF-8 {path} > NEW` does it");
+            let help =
+                format!("save it as UTF-8; if it is Latin-1, `iconv -f ISO-8859-1 -t UTF-8 {path} > NEW` does it");
             let message = format!("the file is not UTF-8: line {line}, column {column} has another encoding");
             Err(TextFileError { message, help, line: Some(line) })
         }
@@ -118,7 +119,8 @@ fn folder_denied(path: &Path, account: &Account) -> (String, String) {
     let folder = path.ancestors().skip(1).find(|folder| fs::metadata(folder).is_ok()).unwrap_or(Path::new("/"));
     let rights = fs::metadata(folder).map(|folder| rights(&folder)).unwrap_or_default();
     let (group, folder) = (account.group, folder.display());
-    let help = format!("`chgrp {group} {folder}` and `chmod g+x {folder}` let it; or run this as the account of the host");
+    let help =
+        format!("`chgrp {group} {folder}` and `chmod g+x {folder}` let it; or run this as the account of the host");
     (format!("{account} may not enter the folder {folder}: {rights}"), help)
 }
 
@@ -140,7 +142,10 @@ mod tests {
         let file = |bytes: &[u8]| decoded(bytes.to_vec(), Path::new("f"));
         let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
         for bytes in [utf_16("\u{feff}a = 1\n"), utf_16("a = 123\n"), vec![0xFE, 0xFF, 0, b'a']] {
-            assert!(said(file(&bytes)).starts_with("None the file is UTF-16, not UTF-8\nsave it as UTF-8: "), "{bytes:?}");
+            assert!(
+                said(file(&bytes)).starts_with("None the file is UTF-16, not UTF-8\nsave it as UTF-8: "),
+                "{bytes:?}"
+            );
         }
         insta::assert_snapshot!(said(file(b"a = 1\n# \xc3\xa9 caf\xe9\n")), @r"
         Some(2) the file is not UTF-8: line 2, column 8 has another encoding

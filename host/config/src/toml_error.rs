@@ -104,7 +104,10 @@ impl Place<'_> {
         let text = self.text();
         let starts = |with: &[&str]| with.iter().any(|with| text.starts_with(with));
         if starts(&["<<<<<<<", "=======", ">>>>>>>"]) {
-            return Some(words("a merge has left its conflict here", "keep one of the two versions, and remove these lines"));
+            return Some(words(
+                "a merge has left its conflict here",
+                "keep one of the two versions, and remove these lines",
+            ));
         }
         if starts(&["//", "/*", ";", "--"]) {
             return Some(words("not a comment", "begin comments with `#`"));
@@ -129,7 +132,10 @@ impl Place<'_> {
             return Some(words("a key without a value", "write KEY = \"VALUE\", or remove it"));
         }
         if starts("missing comma between array") {
-            return Some(words("a comma is missing between two items of a list", format!("write {key} = [\"…\", \"…\"]")));
+            return Some(words(
+                "a comma is missing between two items of a list",
+                format!("write {key} = [\"…\", \"…\"]"),
+            ));
         }
         if starts("extra comma in array") {
             return Some(words("a comma without an item before it", "remove it"));
@@ -145,7 +151,10 @@ impl Place<'_> {
             return Some(words("a text without its closing quote", format!("write {key} = \"…\" on one line")));
         }
         if starts("carriage return") {
-            return Some(words("a carriage return without a line feed", "save the file with line ends of Unix or Windows"));
+            return Some(words(
+                "a carriage return without a line feed",
+                "save the file with line ends of Unix or Windows",
+            ));
         }
         let value = value?;
         if starts("unexpected key or value, expected newline") && value.starts_with(['"', '\'', '[', '{']) {
@@ -217,8 +226,14 @@ mod tests {
     #[test]
     fn what_is_not_toml_is_told_by_line_with_help() {
         for (text, expected) in [
-            ("[slack]\na = 1\n\n[slack]\nb = 2\n", "4: the table [slack] stands twice; the first is in line 1 | write all of its keys below one of them"),
-            ("a = 1\n[s]\na = 2\n[t]\na = 3\nb = 1\na = 4\n", "7: `a` stands twice; the first is in line 5 | remove one of the two"),
+            (
+                "[slack]\na = 1\n\n[slack]\nb = 2\n",
+                "4: the table [slack] stands twice; the first is in line 1 | write all of its keys below one of them",
+            ),
+            (
+                "a = 1\n[s]\na = 2\n[t]\na = 3\nb = 1\na = 4\n",
+                "7: `a` stands twice; the first is in line 5 | remove one of the two",
+            ),
             ("listen = 127.0.0.1:8000\n", "1: a text without quotes | write listen = \"…\""),
             ("listen = localhost # here\n", "1: a text without quotes | write listen = \"…\""),
             ("url = sqlite://data/x\n", "1: a text without quotes | write url = \"…\""),
@@ -228,15 +243,27 @@ mod tests {
             ("a = yes\n", "1: neither `true` nor `false` | write a = true or a = false"),
             ("a = “x”\n", "1: quotes that are not those of TOML | write straight ones: a = \"…\""),
             ("a = [\"x\" \"y\"]\n", "1: a comma is missing between two items of a list | write a = [\"…\", \"…\"]"),
-            ("\na = [\"x\", \"y\"\n[b]\nc = 1\n", "2: the list that begins here has no closing `]` | write `]` after its last item"),
+            (
+                "\na = [\"x\", \"y\"\n[b]\nc = 1\n",
+                "2: the list that begins here has no closing `]` | write `]` after its last item",
+            ),
             ("a = [1,,2]\n", "1: a comma without an item before it | remove it"),
             ("a = \"x\", \"y\"\n", "1: several values, and no list | write a = [\"…\", \"…\"]"),
             ("a = \"x\",\nb = 1\n", "1: `,` stands after the value | remove the `,`"),
             ("a = \"x\";\n", "1: `;` stands after the value | remove the `;`"),
             ("a = \"x\" y\n", "1: something stands after the value | write one value, and a comment only after `#`"),
-            ("a = { b = 1 c = 2 }\n", "1: a text without quotes, or a missing comma, between the braces | write a = { A = \"…\", B = \"…\" }"),
-            ("a = { b = \"1\" c = \"2\" }\n", "1: a comma is missing between two pairs of a table | write { A = \"…\", B = \"…\" }"),
-            ("a = { env = NAME }\n", "1: a text without quotes, or a missing comma, between the braces | write a = { A = \"…\", B = \"…\" }"),
+            (
+                "a = { b = 1 c = 2 }\n",
+                "1: a text without quotes, or a missing comma, between the braces | write a = { A = \"…\", B = \"…\" }",
+            ),
+            (
+                "a = { b = \"1\" c = \"2\" }\n",
+                "1: a comma is missing between two pairs of a table | write { A = \"…\", B = \"…\" }",
+            ),
+            (
+                "a = { env = NAME }\n",
+                "1: a text without quotes, or a missing comma, between the braces | write a = { A = \"…\", B = \"…\" }",
+            ),
             ("a = [x, \"y\"]\n", "1: a text without quotes in a list | write a = [\"…\", \"…\"]"),
             ("a = \"x\nb = 1\n", "1: a text without its closing quote | write a = \"…\" on one line"),
             ("listen: \"x\"\n", "1: `:` stands where `=` is wanted | write listen = \"…\""),
@@ -244,10 +271,16 @@ mod tests {
             ("[system\na = 1\n", "1: the name of a table has no closing `]` | write [system]"),
             ("a = \n", "1: a key without a value | write KEY = \"VALUE\", or remove it"),
             ("a\n", "1: a key without a value | write KEY = \"VALUE\", or remove it"),
-            ("a = \"C:\\data\"\n", "1: a backslash in double quotes begins an escape | write it twice, or use single quotes: a = '…'"),
+            (
+                "a = \"C:\\data\"\n",
+                "1: a backslash in double quotes begins an escape | write it twice, or use single quotes: a = '…'",
+            ),
             ("a = 1 # c\n// d\n", "2: not a comment | begin comments with `#`"),
             ("export A=1\n", "1: a line for a shell | write KEY = \"VALUE\" alone"),
-            ("<<<<<<< HEAD\na = 1\n", "1: a merge has left its conflict here | keep one of the two versions, and remove these lines"),
+            (
+                "<<<<<<< HEAD\na = 1\n",
+                "1: a merge has left its conflict here | keep one of the two versions, and remove these lines",
+            ),
         ] {
             let (_, errors) = DeTable::parse_recoverable(text);
             let said: Vec<String> = toml_mistakes(text, &errors)

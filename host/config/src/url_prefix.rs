@@ -59,7 +59,8 @@ impl FromStr for UrlPrefix {
             url if !url.username().is_empty() || url.password().is_some() => refused("has a user name or password"),
             url if is_unspecified(&url) => Err((
                 "0.0.0.0 stands for all addresses of this machine, and nobody can type it".to_owned(),
-                "write the name or address that people type, like http://127.0.0.1:8000; `listen` may be 0.0.0.0".to_owned(),
+                "write the name or address that people type, like http://127.0.0.1:8000; `listen` may be 0.0.0.0"
+                    .to_owned(),
             )),
             url if url.path() != "/" => refused("has a path: the host serves the root of an origin"),
             url => Ok(Self(url)),
@@ -94,8 +95,17 @@ mod tests {
 
     #[test]
     fn other_urls_are_refused() {
-        for text in ["jackfield.example", "ftp://a", "https://a/?b", "https://a/#b", "https://a:b@c", "https://a/b", "", "http://0.0.0.0:8000", "http://[::]:8000"]
-        {
+        for text in [
+            "jackfield.example",
+            "ftp://a",
+            "https://a/?b",
+            "https://a/#b",
+            "https://a:b@c",
+            "https://a/b",
+            "",
+            "http://0.0.0.0:8000",
+            "http://[::]:8000",
+        ] {
             assert!(text.parse::<UrlPrefix>().is_err(), "{text}");
         }
     }

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     library::LibraryFile,
-    loading::{LoadProgress, Loaded, Loading, NotReady, READY_AFTER, StartingPlugin, WITHOUT_LIMIT, load, provider_of, warnings},
+    loading::{
+        LoadProgress, Loaded, Loading, NotReady, READY_AFTER, StartingPlugin, WITHOUT_LIMIT, load, provider_of,
+        warnings,
+    },
     provider::Provider,
     provider_owner::{ProviderOwner, ProviderOwners},
     refusal::Refusal,

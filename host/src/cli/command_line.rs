@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "author")]
 use super::plugin_dev;
-use super::{audit, config, key, lines, member, org, plugin, provider, reload, revoke, serve, token, user};
+use super::{audit, config, key, lines, log_levels, member, org, plugin, provider, reload, revoke, serve, token, user};
 use jackfield_config::{Settings, text::escaped_lines};
 use jackfield_loader::worker;
 use jackfield_server::telemetry::{Format, Telemetry};
@@ -85,6 +85,9 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
     }
     let arguments = Arguments::parse_from(program.into_iter().chain(words));
     let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
+    for warning in log_levels::suspicious(&telemetry.levels) {
+        eprintln!("warning: {}", escaped_lines(&warning));
+    }
     let logs = match arguments.command {
         #[cfg(feature = "author")]
         Command::Plugin(plugin::Command::Dev(_)) => {

@@ -10,6 +10,7 @@ mod errors;
 mod expiry;
 mod key;
 mod lines;
+mod log_levels;
 mod member;
 mod org;
 mod password;

@@ -67,9 +67,11 @@ fn has_more_than_a_path(url: &Url) -> bool {
 /// Whether a text is an SVG image. Comments and declarations may stand before it.
 fn is_svg(text: &str) -> bool {
     let mut rest = text.trim_start();
-    while let Some((_, after)) = ["<?", "<!--", "<!"].iter().zip(["?>", "-->", ">"]).find_map(|(start, end)| {
-        rest.strip_prefix(start).map(|inside| inside.split_once(end).unwrap_or((inside, "")))
-    }) {
+    while let Some((_, after)) = ["<?", "<!--", "<!"]
+        .iter()
+        .zip(["?>", "-->", ">"])
+        .find_map(|(start, end)| rest.strip_prefix(start).map(|inside| inside.split_once(end).unwrap_or((inside, ""))))
+    {
         rest = after.trim_start();
     }
     rest.strip_prefix("<svg").is_some_and(|rest| rest.starts_with([' ', '>', '\n', '\t', '\r', '/']))

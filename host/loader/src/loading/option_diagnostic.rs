@@ -39,5 +39,8 @@ fn help_for_unknown(settings: &Settings, table: &str, wrong: &OptionDiagnostic) 
 fn entry_of<'a>(settings: &'a Settings, table: &'a str) -> &'a str {
     let listed = settings.default_integrations.iter().map(|listed| listed.text.as_str());
     let name = |entry: &str| entry.replace('_', "-");
-    listed.clone().find(|entry| name(entry) == table || name(entry).ends_with(&format!("lib{table}.so"))).unwrap_or("NAME")
+    listed
+        .clone()
+        .find(|entry| name(entry) == table || name(entry).ends_with(&format!("lib{table}.so")))
+        .unwrap_or("NAME")
 }

@@ -18,14 +18,22 @@ pub(super) fn translated(message: &str) -> Translated {
     }
     if let Some((_, wanted)) = expected("invalid value").or_else(|| expected("invalid length")) {
         let wanted = type_wanted(wanted);
-        return Translated { message: format!("not a value that fits: wanted {wanted}"), help: Some(format!("write {wanted}")) };
+        return Translated {
+            message: format!("not a value that fits: wanted {wanted}"),
+            help: Some(format!("write {wanted}")),
+        };
     }
     if let Some((_, words)) = expected("unknown variant") {
         let help = format!("write {}", words.trim_start_matches("one of ").replace('`', "\""));
-        return Translated { message: format!("not a known word: wanted {words}"), help: Some(help.replace("\", \"", "\" or \"")) };
+        return Translated {
+            message: format!("not a known word: wanted {words}"),
+            help: Some(help.replace("\", \"", "\" or \"")),
+        };
     }
     if let Some((field, words)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
-        let known = words.strip_prefix(", expected ").map(|words| format!("remove it; known here: {}", words.trim_start_matches("one of ")));
+        let known = words
+            .strip_prefix(", expected ")
+            .map(|words| format!("remove it; known here: {}", words.trim_start_matches("one of ")));
         return Translated { message: format!("unknown key `{field}`"), help: known };
     }
     let quoted = |kind: &str| message.strip_prefix(kind).and_then(|rest| rest.strip_suffix('`'));
@@ -33,7 +41,10 @@ pub(super) fn translated(message: &str) -> Translated {
         return Translated { message: "missing".to_owned(), help: Some(format!("write {field} = …")) };
     }
     if let Some(field) = quoted("duplicate field `") {
-        return Translated { message: format!("`{field}` stands twice"), help: Some("remove one of the two".to_owned()) };
+        return Translated {
+            message: format!("`{field}` stands twice"),
+            help: Some("remove one of the two".to_owned()),
+        };
     }
     Translated { message: message.to_owned(), help: None }
 }
@@ -93,17 +104,45 @@ mod tests {
                 "wrong type: found a whole number, wanted text, { env = \"NAME\" } or { file = \"PATH\" }",
                 "write text, { env = \"NAME\" } or { file = \"PATH\" }",
             ),
-            ("invalid type: floating point, expected u16", "wrong type: found a number, wanted a whole number that is not negative", "write a whole number that is not negative"),
-            ("invalid type: string, expected a boolean", "wrong type: found text, wanted true or false", "write true or false"),
-            ("invalid type: boolean, expected struct Proxy", "wrong type: found true or false, wanted a table, { … }", "write a table, { … }"),
-            ("invalid value: integer, expected u16", "not a value that fits: wanted a whole number that is not negative", "write a whole number that is not negative"),
-            ("unknown variant, expected `v1` or `v2`", "not a known word: wanted `v1` or `v2`", "write \"v1\" or \"v2\""),
-            ("unknown variant, expected one of `a`, `b`, `c`", "not a known word: wanted one of `a`, `b`, `c`", "write \"a\" or \"b\" or \"c\""),
+            (
+                "invalid type: floating point, expected u16",
+                "wrong type: found a number, wanted a whole number that is not negative",
+                "write a whole number that is not negative",
+            ),
+            (
+                "invalid type: string, expected a boolean",
+                "wrong type: found text, wanted true or false",
+                "write true or false",
+            ),
+            (
+                "invalid type: boolean, expected struct Proxy",
+                "wrong type: found true or false, wanted a table, { … }",
+                "write a table, { … }",
+            ),
+            (
+                "invalid value: integer, expected u16",
+                "not a value that fits: wanted a whole number that is not negative",
+                "write a whole number that is not negative",
+            ),
+            (
+                "unknown variant, expected `v1` or `v2`",
+                "not a known word: wanted `v1` or `v2`",
+                "write \"v1\" or \"v2\"",
+            ),
+            (
+                "unknown variant, expected one of `a`, `b`, `c`",
+                "not a known word: wanted one of `a`, `b`, `c`",
+                "write \"a\" or \"b\" or \"c\"",
+            ),
             ("unknown field `x`, expected `url`", "unknown key `x`", "remove it; known here: `url`"),
             ("missing field `port`", "missing", "write port = …"),
             ("duplicate field `port`", "`port` stands twice", "remove one of the two"),
         ] {
-            assert_eq!(translated(serdes), Translated { message: message.to_owned(), help: Some(help.to_owned()) }, "{serdes}");
+            assert_eq!(
+                translated(serdes),
+                Translated { message: message.to_owned(), help: Some(help.to_owned()) },
+                "{serdes}"
+            );
         }
         let authors = "the domain has no dot";
         assert_eq!(translated(authors), Translated { message: authors.to_owned(), help: None });

@@ -125,7 +125,8 @@ impl<'a> Place<'a> {
         left_out.sort();
         left_out.dedup();
         let line = self.settings.plugins.tables().find(|(table, _)| *table == entry).map(|(_, line)| line);
-        let message = format!("no setup of `{}` can succeed: its endpoints are on {}", provider.id(), left_out.join(", "));
+        let message =
+            format!("no setup of `{}` can succeed: its endpoints are on {}", provider.id(), left_out.join(", "));
         let help = format!("add them: hosts = [\"{}\", …]", left_out.join("\", \""));
         (!left_out.is_empty()).then(|| self.settings.diagnostic(&key, line, message, help))
     }
