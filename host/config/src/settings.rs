@@ -21,6 +21,7 @@ use super::{
     proxy::Proxy,
     secret_key_source::SecretKeySource,
     sections::{SECTIONS, is_section},
+    setting_place::SettingPlace,
     stand_in_url::StandInUrl,
     table_reader::TableReader,
     tokens::Tokens,
@@ -90,6 +91,8 @@ pub struct System {
 pub struct Database {
     /// Where the database is.
     pub url: DatabaseUrl,
+    /// Where the file says so.
+    pub place: SettingPlace,
 }
 
 /// `[http]`: the outgoing client.
@@ -234,9 +237,11 @@ fn listen_address(value: &ConfigValue<'_>) -> Option<String> {
 impl Database {
     fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "database", root);
-        let url = section.take("url").and_then(|value| value.parsed());
+        let url = section.take("url");
+        let place = SettingPlace::of("database.url", collector, url.as_ref());
+        let url = url.and_then(|value| value.parsed());
         section.finish();
-        Self { url: url.unwrap_or_else(|| built_in("sqlite://data/jackfield.db")) }
+        Self { url: url.unwrap_or_else(|| built_in("sqlite://data/jackfield.db")), place }
     }
 }
 
