@@ -17,8 +17,8 @@ use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
-pub(super) use super::metadata_document::Metadata;
 use super::content_type::content_type;
+pub(super) use super::metadata_document::Metadata;
 use crate::jose::KeySet;
 
 /// Why the metadata of an authorization server are not known. Holds no secret.

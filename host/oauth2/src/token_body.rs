@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn json_is_read_whatever_it_is_called() {
         let json = br#"{"access_token": "a", "scope": "b"}"#;
-        for called in [None, Some("text/html"), Some(FORM), Some("text/plain; charset=utf-8"), Some("application/xml")] {
+        for called in [None, Some("text/html"), Some(FORM), Some("text/plain; charset=utf-8"), Some("application/xml")]
+        {
             for before in [&b""[..], b"\xef\xbb\xbf", b"\r\n \t"] {
                 let body = [before, json, b"\n"].concat();
                 assert_eq!(read(called, body), Ok(json!({"access_token": "a", "scope": "b"})), "{called:?}");
@@ -118,8 +119,7 @@ mod tests {
     #[test]
     fn halves_of_characters_and_long_numbers_cost_nothing_else() {
         let body = r#"{"access_token": "a", "name": "\ud83d", "id": 12345678901234567890123, "id2": 1, "id2": 2}"#;
-        let wanted =
-            json!({"access_token": "a", "name": "\u{fffd}", "id": "12345678901234567890123", "id2": 2});
+        let wanted = json!({"access_token": "a", "name": "\u{fffd}", "id": "12345678901234567890123", "id2": 2});
         assert_eq!(read(Some("application/json"), body), Ok(wanted));
     }
 }

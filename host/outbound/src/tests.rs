@@ -156,7 +156,9 @@ async fn heads_are_read_as_browsers_and_curl_read_them() {
 async fn what_is_no_answer_of_http_is_told_from_a_cut_connection() {
     let many: String = (0..1001).map(|n| format!("x-{n}: 1\r\n")).collect();
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(2_000_000));
-    for bytes in ["SSH-2.0-OpenSSH_9.2\r\n", &format!("HTTP/1.1 200 OK\r\n{many}\r\n"), "HTTP/1.1 2x0 OK\r\n\r\n", &long] {
+    for bytes in
+        ["SSH-2.0-OpenSSH_9.2\r\n", &format!("HTTP/1.1 200 OK\r\n{many}\r\n"), "HTTP/1.1 2x0 OK\r\n\r\n", &long]
+    {
         let address = answering(bytes).await;
         let error = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect_err("no answer");
         assert!(matches!(error, OutboundError::Unreadable(_)) && !error.is_unsent(), "{error:?}");

@@ -36,7 +36,7 @@ impl From<Diagnostic> for OpenError {
 }
 
 /// What a failure of the database says, with the place of the setting and with help.
-fn told(place: &SettingPlace, error: &StoreError) -> Diagnostic {
+pub(crate) fn told(place: &SettingPlace, error: &StoreError) -> Diagnostic {
     match error {
         StoreError::Refused { message, help } => place.diagnostic(message, help),
         error => place.diagnostic(error.to_string(), "check that the database is there, answers and takes writes"),

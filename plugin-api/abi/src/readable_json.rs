@@ -152,7 +152,8 @@ impl Decimal {
         };
         let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(whole, part)| (whole, Some(part)));
         let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let is_number = are_digits(whole) && fraction.is_none_or(are_digits) && (whole == "0" || !whole.starts_with('0'));
+        let is_number =
+            are_digits(whole) && fraction.is_none_or(are_digits) && (whole == "0" || !whole.starts_with('0'));
         let fraction = fraction.unwrap_or_default();
         let digits = format!("{whole}{fraction}");
         let significant = digits.trim_end_matches('0');
@@ -169,7 +170,8 @@ impl Decimal {
         let is_fraction = self.exponent < 0;
         let is_integer = literal.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         let is_kept = float.is_finite() && (is_fraction || Self::parse(&float.to_string()).as_ref() == Some(self));
-        let has_64_bits = self.written_out().is_some_and(|text| text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok());
+        let has_64_bits =
+            self.written_out().is_some_and(|text| text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok());
         match has_64_bits {
             true if is_integer || is_kept => None,
             true => self.written_out(),

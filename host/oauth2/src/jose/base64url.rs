@@ -1,6 +1,9 @@
 //! Base64url as others write it.
 
-use base64::{Engine, alphabet, engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig}};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 
 /// RFC 7515 section 2 has no padding, and some write it all the same.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(

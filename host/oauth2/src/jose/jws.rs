@@ -62,7 +62,8 @@ impl<'a> Jws<'a> {
             return Err(JoseError::Critical);
         }
         let algorithm = Algorithm::named(&header.alg).ok_or_else(|| JoseError::Algorithm(header.alg.clone()))?;
-        let claims = serde_json::from_slice(&readable_json(&decoded(claims)?, None)).map_err(|_| JoseError::Malformed)?;
+        let claims =
+            serde_json::from_slice(&readable_json(&decoded(claims)?, None)).map_err(|_| JoseError::Malformed)?;
         Ok(Self { header, algorithm, claims, signed, signature: decoded(signature)? })
     }
 

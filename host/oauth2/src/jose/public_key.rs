@@ -104,9 +104,7 @@ impl PublicKey {
                 let point = [vec![4], coordinate(&self.x)?, coordinate(&self.y)?].concat();
                 UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).verify(signed, signature)
             }
-            Algorithm::EdDsa => {
-                UnparsedPublicKey::new(&signature::ED25519, bytes(&self.x)?).verify(signed, signature)
-            }
+            Algorithm::EdDsa => UnparsedPublicKey::new(&signature::ED25519, bytes(&self.x)?).verify(signed, signature),
         }
     }
 }

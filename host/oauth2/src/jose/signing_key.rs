@@ -206,7 +206,8 @@ mod tests {
             for member in ["alg", "use"] {
                 untyped[member] = Value::Null;
             }
-            let written = [rewritten(&public, names, zero_before), rewritten(&public, names, zeros_cut), padded, untyped];
+            let written =
+                [rewritten(&public, names, zero_before), rewritten(&public, names, zeros_cut), padded, untyped];
             for written in written {
                 assert!(verified(&text, &written).is_ok(), "{written}");
             }

@@ -11,6 +11,7 @@ use super::{
     background::Background,
     early_server::EarlyServer,
     open::{self, Configured},
+    preflight::cannot_listen,
     startup_error::StartupError,
 };
 use crate::{
@@ -145,13 +146,12 @@ async fn early_server(
     listener: Option<TcpListener>,
     progress: &LoadProgress,
 ) -> Result<EarlyServer, StartupError> {
-    let address = settings.system.listen.clone();
     let bound = match listener {
         Some(listener) => Ok(listener),
-        None => TcpListener::bind(&address).await,
+        None => TcpListener::bind(&settings.system.listen).await,
     };
     let early = bound.and_then(|listener| EarlyServer::start(listener, progress.clone()));
-    early.map_err(|error| StartupError::Listen { address, error })
+    early.map_err(|error| cannot_listen(settings, &error).into())
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) {

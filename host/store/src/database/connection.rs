@@ -62,6 +62,11 @@ impl Connector {
         self.file().is_none_or(Path::exists)
     }
 
+    /// Whether it is a SQLite file without anything in it: opening it would write.
+    pub(crate) fn is_empty_file(&self) -> bool {
+        self.kind == Kind::Sqlite && std::fs::metadata(&self.target).is_ok_and(|file| file.len() == 0)
+    }
+
     pub(crate) fn open(&self) -> StoreResult<AnyConnection> {
         match self.kind {
             Kind::Sqlite => sqlite::open(&self.target).map(AnyConnection::Sqlite),
