@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     diagnostic::nearest,
-    features,
-    sections::{PLUGIN_KEYS, SECTION_KEYS, SECTIONS},
+    sections::{FEATURES, PLUGIN_KEYS, SECTION_KEYS, SECTIONS},
 };
 
 /// Options that many providers have. They stand in the table of the provider.
@@ -37,7 +36,7 @@ pub fn place_of(key: &str) -> Option<String> {
         return Some("it belongs above the first table of the file".to_owned());
     }
     let in_section = SECTION_KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(section, _)| *section);
-    let section = in_section.or_else(|| features::is_known(key).then_some("features"));
+    let section = in_section.or_else(|| FEATURES.iter().any(|(feature, _)| *feature == key).then_some("features"));
     match section {
         Some("plugins") if PLUGIN_KEYS.contains(&key) => Some("it belongs into [plugins] or [plugins.NAME]".to_owned()),
         Some(section) => Some(format!("it belongs into [{section}]")),

@@ -20,6 +20,9 @@ pub(super) const SECTION_KEYS: [(&str, &[&str]); 6] = [
     ("proxy", &["max-request-bytes", "idle-timeout", "max-calls"]),
 ];
 
+/// The features there are, which are the keys of `[features]`, and whether each is on by default.
+pub(super) const FEATURES: [(&str, bool); 2] = [("organizations:integrations-v3", true), ("integrations:shared", true)];
+
 /// The keys of `[plugins.NAME]`.
 pub(super) const PLUGIN_KEYS: [&str; 7] =
     ["isolation", "deadline", "memory", "workers", "hosts", "providers", "identities"];

@@ -54,6 +54,7 @@ async fn check(file: &Path, arguments: &CheckArguments) -> anyhow::Result<()> {
     if !arguments.offline {
         found.look_around(&settings).await;
     }
+    found.warnings.sort_by_key(|warning| warning.line);
     found.warnings.iter().for_each(|warning| print_lines(&format!("warning: {warning}")));
     if !found.mistakes.is_empty() {
         return Err(Diagnostics::from(found.mistakes).into());
