@@ -9,7 +9,10 @@ pub(super) const SECTIONS: [&str; 9] =
 
 /// The keys of each section, but those of [`PLUGIN_KEYS`] that stand in `[plugins]` as well.
 pub(super) const SECTION_KEYS: [(&str, &[&str]); 6] = [
-    ("system", &["url-prefix", "listen", "trusted-proxies", "control", "secret-key"]),
+    (
+        "system",
+        &["url-prefix", "listen", "trusted-proxies", "control", "secret-key", "max-connections", "idle-timeout"],
+    ),
     ("database", &["url"]),
     (
         "plugins",

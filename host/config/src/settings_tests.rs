@@ -23,6 +23,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(settings.default_integrations, []);
     assert_eq!(settings.system.url_prefix.to_string(), "http://127.0.0.1:8000");
     assert_eq!(settings.system.listen, "127.0.0.1:8000");
+    assert_eq!((settings.system.idle_timeout, settings.system.max_connections), (Duration::from_secs(75), None));
     assert_eq!(settings.database.url.as_str(), "sqlite://data/jackfield.db");
     assert_eq!(settings.plugins.path, [PathBuf::from("plugins")]);
     assert_eq!(settings.plugins.on_failure, OnFailure::Stop);
@@ -45,6 +46,8 @@ fn the_manual_has_the_defaults() {
     assert_eq!(manual.system.listen, defaults.system.listen);
     assert_eq!(manual.system.control, defaults.system.control);
     assert_eq!(manual.system.trusted_proxies, defaults.system.trusted_proxies);
+    assert_eq!(manual.system.idle_timeout, defaults.system.idle_timeout);
+    assert_eq!(manual.system.max_connections, defaults.system.max_connections);
     assert_eq!(manual.database.url, defaults.database.url);
     assert_eq!(manual.plugins, defaults.plugins);
     assert_eq!(manual.http.timeout, defaults.http.timeout);

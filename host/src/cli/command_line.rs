@@ -1,6 +1,6 @@
 //! The arguments of all commands, and which command runs.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -14,6 +14,9 @@ use jackfield_services::open::leave_whole;
 
 /// What is logged by default.
 const DEFAULT_LEVELS: &str = "info";
+
+/// How long the end of a command waits for somebody to take the last lines of the log.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// A self-hosted integration host that loads provider plugins.
 #[derive(Parser)]
@@ -102,6 +105,7 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     // The runtime ends here, and with it all that writes.
     let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments)));
+    jackfield_server::telemetry::flush(LAST_LINES);
     leave_whole();
     match result {
         Ok(()) if lines::are_written() => ExitCode::SUCCESS,

@@ -47,8 +47,8 @@ pub use store::{Store, lock_for_host, migrate};
 pub use tables::{
     api_tokens, configurations, events, grants, identities, identity_providers,
     ids::{ApiTokenId, GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId},
-    integrations, members, organization_integrations, organizations, provider_owners, refreshes, revocations,
-    sealed_columns, sessions, setups, unknown_columns, user_identities, users, webhooks,
+    integrations, members, organization_integrations, organizations, provider_owners, refresh_refusals, refreshes,
+    revocations, sealed_columns, sessions, setups, unknown_columns, user_identities, users, webhooks,
 };
 pub use transactions::{
     bootstrap::{provider_owners_in_use, secret_key_in_use},

@@ -99,8 +99,10 @@ fn an_account_that_lacks_a_right_is_named_with_what_gives_it() -> Result<()> {
     let folder = bare().folder_only();
     let said = || -> Result<String> {
         let output = folder.command(&["config", "check"]).uid(NOBODY).gid(NOBODY).output()?;
-        let differs =
-            [("the account (nobody \\(65534\\)|65534)", "the account [account]"), ("`chown [a-z0-9]+", "`chown [account]")];
+        let differs = [
+            ("the account (nobody \\(65534\\)|65534)", "the account [account]"),
+            ("`chown [a-z0-9]+", "`chown [account]"),
+        ];
         Ok(redacted_with(&said_of(output, folder.folder()).1, &differs))
     };
     let file = folder.folder().join("jackfield.toml");
