@@ -108,7 +108,11 @@ fn an_account_that_lacks_a_right_is_named_with_what_gives_it() -> Result<()> {
     let file = folder.folder().join("jackfield.toml");
     fs::set_permissions(folder.folder(), fs::Permissions::from_mode(0o755))?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640))?;
-    assert_snapshot!(said()?, @"");
+    assert_snapshot!(said()?, @"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml: the account [account] may not read it: it belongs to the user 0 and the group 0, with the mode 0640
+      help: `chgrp 65534 FOLDER/jackfield.toml` and `chmod g+r FOLDER/jackfield.toml` let it, or `chown [account] FOLDER/jackfield.toml`; or run this as the account of the host
+    ");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
     assert_snapshot!(said()?, @"");
     Ok(())
@@ -120,7 +124,30 @@ fn what_is_in_the_wrong_place_or_misspelt_is_sent_to_the_right_one() -> Result<(
                 [slack]\nclient-secret = { evn = \"A\" }\nmemory = 256\nscopes = \"a,b\"\nurl-prefix = \"x\"\n[gitlab]\nurl = \"x\"\n";
     let folder =
         bare().plugin("slack").listed("Example").on_disk("example").listed("github").on_disk("gitlab").toml(toml);
-    assert_snapshot!(check(&folder.folder_only())?.1, @"");
+    assert_snapshot!(check(&folder.folder_only())?.1, @r#"
+    warning: FOLDER/jackfield.toml:18: gitlab: nothing uses this table: the plugin `gitlab` is not listed in default-integrations
+      help: add "gitlab" to default-integrations, or remove the table
+    error: 8 mistakes in the configuration
+    FOLDER/jackfield.toml:1: default-integrations: no plugin named `Example`: looked for plugins/libExample.so, plugins/Example.so
+      help: did you mean `example`?
+    FOLDER/jackfield.toml:1: default-integrations: no plugin named `github`: looked for plugins/libgithub.so, plugins/github.so
+      help: GitHub needs no plugin: the catalogue has it. Remove it here, and write
+        [providers.github]
+        client-id = "…"
+        client-secret = { env = "GITHUB_CLIENT_SECRET" }
+    FOLDER/jackfield.toml:10: database.default-integration: unknown key
+      help: did you mean `default-integrations`? it belongs above the first table of the file
+    FOLDER/jackfield.toml:12: plugins.slack.client-id: unknown key
+      help: it is an option of the provider and belongs into its own table, [slack]
+    FOLDER/jackfield.toml:14: slack.client-secret: unknown key `evn` in a reference
+      help: did you mean { env = "NAME" }?
+    FOLDER/jackfield.toml:15: slack.memory: unknown option
+      help: it belongs into [plugins] or [plugins.slack]
+    FOLDER/jackfield.toml:16: slack.scopes: wrong type: found text, wanted a list, ["…", "…"]
+      help: write a list, ["…", "…"]
+    FOLDER/jackfield.toml:17: slack.url-prefix: unknown option
+      help: it belongs into [system]
+    "#);
     Ok(())
 }
 
@@ -132,7 +159,20 @@ fn what_passes_and_cannot_work_is_warned_of() -> Result<()> {
     let folder = bare().plugin("slack").on_disk("gitlab").toml(toml).folder_only();
     let (is_good, said) = check(&folder)?;
     assert!(is_good, "{said}");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r#"
+    warning: FOLDER/jackfield.toml:10: plugins.slack.hosts: no setup of `slack` can succeed: its endpoints are on slack.com
+      help: add them: hosts = ["slack.com", …]
+    warning: FOLDER/jackfield.toml:14: slack.client-secret: this is the placeholder of an example
+      help: write the secret that the service shows
+    warning: FOLDER/jackfield.toml:16: providers.acme.authorize-url: plain http to acme.example: the host refuses it, and no setup can succeed
+      help: write https, or list acme.example under [http] allow-private if it is yours
+    warning: FOLDER/jackfield.toml:17: providers.acme.token-url: 10.1.2.3 is a private address: the host refuses it, and no setup can succeed
+      help: list 10.1.2.3 under [http] allow-private if it is yours
+    warning: FOLDER/jackfield.toml:19: gitlab: nothing uses this table: the plugin `gitlab` is not listed in default-integrations
+      help: add "gitlab" to default-integrations, or remove the table
+    FOLDER/jackfield.toml: no mistakes
+    note: acme is not offered to people until it is configured; missing: client-id, client-secret
+    "#);
     Ok(())
 }
 
@@ -146,7 +186,13 @@ fn a_new_installation_is_good_and_nothing_is_made() -> Result<()> {
     fs::write(folder.folder().join("data"), "")?;
     let (is_good, said) = check(&folder)?;
     assert!(!is_good);
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    warning: FOLDER/jackfield.toml: system.control: data/jackfield.sock: no socket can be made, and no command reaches the host: data is a file, and a folder is wanted there
+      help: correct the path
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:8: database.url: data/jackfield.db: data is a file, and a folder is wanted there
+      help: correct the path
+    ");
     let offline = said_of(folder.run(&["config", "check", "--offline"])?, folder.folder());
     assert_snapshot!(offline.1, @"FOLDER/jackfield.toml: no mistakes");
     Ok(())
@@ -165,7 +211,12 @@ async fn a_database_in_use_is_looked_at_and_left_as_it_is() -> Result<()> {
         };
         let (is_good, said) = checked(&host)?;
         assert!(is_good, "{said}");
-        insta::allow_duplicates! { assert_snapshot!(said, @"") };
+        insta::allow_duplicates! { assert_snapshot!(said, @"
+        warning: FOLDER/jackfield.toml:11: features.organizations:integrations-v3: there is no organization `nosuchorg`
+          help: `jackfield org list` shows the slugs; `jackfield org create` makes one
+        FOLDER/jackfield.toml: no mistakes
+        note: a host with this configuration is running
+        ") };
 
         host.signal("TERM")?;
         host.exit_code()?;
