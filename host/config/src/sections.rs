@@ -13,7 +13,7 @@ pub(super) const SECTION_KEYS: [(&str, &[&str]); 6] = [
         "system",
         &["url-prefix", "listen", "trusted-proxies", "control", "secret-key", "max-connections", "idle-timeout"],
     ),
-    ("database", &["url"]),
+    ("database", &["application-name", "pool-size", "prepared-statements", "statement-timeout", "url"]),
     (
         "plugins",
         &["path", "trusted-keys", "on-failure", "sandbox", "clock", "isolation", "deadline", "memory", "workers"],

@@ -33,7 +33,7 @@ pub async fn check_database(settings: &Settings) -> DatabaseCheck {
     }
     let organizations = settings.features.organizations();
     let slugs = organizations.iter().map(|(_, slug)| slug.clone()).collect();
-    match inspect(settings.database.url.as_str(), slugs).await {
+    match inspect(&settings.database, slugs).await {
         Err(error) => check.mistakes.push(told(&settings.database.place, &error)),
         Ok(found) => {
             check.mistakes.extend(wrong_key(settings, &found.secret_keys));

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::lines::{line, print_lines};
+use super::{
+    backup,
+    lines::{line, print_lines},
+};
 use jackfield_config::{Diagnostic, Diagnostics, Settings};
 use jackfield_loader::Plugins;
 use jackfield_server::startup::{check_address, is_running, machine_warnings};
@@ -60,6 +63,7 @@ async fn check(file: &Path, arguments: &CheckArguments) -> anyhow::Result<()> {
         return Err(Diagnostics::from(found.mistakes).into());
     }
     line!("{}: no mistakes", file.display());
+    line!("{}", backup::note(&settings.database.url));
     found.notes.iter().for_each(|note| line!("note: {note}"));
     for provider in plugins.all().iter().filter(|provider| !provider.is_configured()) {
         let missing = provider.missing_options().join(", ");

@@ -12,6 +12,7 @@ use crate::{
     key_id::SecretKeyId,
     sealing::data_keys::{self, DataKey},
     store::off_thread,
+    target::Target,
 };
 
 /// What a host would find in its database.
@@ -32,13 +33,13 @@ pub struct Inspection {
 ///
 /// # Errors
 /// When the database cannot be opened, or was used by a later version or another program.
-pub async fn inspect(url: &str, slugs: Vec<String>) -> StoreResult<Inspection> {
-    let connector = Connector::new(url)?;
+pub async fn inspect(database: impl Into<Target>, slugs: Vec<String>) -> StoreResult<Inspection> {
+    let connector = Connector::new(database)?;
     off_thread(move || {
         if !connector.exists() || connector.is_empty_file() {
             return Ok(Inspection { is_new: true, missing_organizations: slugs, ..Inspection::default() });
         }
-        let mut c = connector.open()?;
+        let mut c = connector.open_first()?;
         if let AnyConnection::Sqlite(sqlite) = &mut c {
             migrations::refuse_foreign_file(sqlite)?;
         }
