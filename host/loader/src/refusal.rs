@@ -353,6 +353,13 @@ impl Refusal {
                 "run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: \
                  [plugins] sandbox = \"best-effort\""
             }
+            Self::NoWorker { found, .. } if found.contains("os error 24") => {
+                "raise the limit of open files (`ulimit -n`; with systemd, LimitNOFILE)"
+            }
+            Self::Failed { found, .. } if found.contains("SIGSYS") => {
+                "the unit or container of the host forbids a system call of the sandbox: with systemd, let SystemCallFilter allow \
+                 @system-service landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp"
+            }
             Self::NoWorker { .. } => "let the host's user start processes, and mount /proc where the host runs",
             Self::Failed { .. } | Self::BadHost { .. } | Self::OtherProviders { .. } => {
                 "report this to the plugin's author"
