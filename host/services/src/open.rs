@@ -38,7 +38,7 @@ impl From<Diagnostic> for OpenError {
 }
 
 /// What a failure of the database says, with the place of the setting and with help.
-fn told(place: &SettingPlace, error: &StoreError) -> Diagnostic {
+pub(crate) fn told(place: &SettingPlace, error: &StoreError) -> Diagnostic {
     let said = error.to_string();
     // Some errors know the help themselves.
     let (message, help) = said.split_once("\n  help: ").unwrap_or_else(|| (&said, operator_help(error)));

@@ -10,6 +10,7 @@ use super::{
     background::Background,
     early_server::EarlyServer,
     open::{self, Configured},
+    preflight::cannot_listen,
     shutdown::{self, note_head},
     startup_error::StartupError,
     stop::Stop,
@@ -164,16 +165,15 @@ async fn early_server(
     slots: &Arc<Slots>,
     progress: &LoadProgress,
 ) -> Result<EarlyServer, StartupError> {
-    let address = settings.system.listen.clone();
     let bound = match listener {
         Some(listener) => Ok(listener),
-        None => TcpListener::bind(&address).await,
+        None => TcpListener::bind(&settings.system.listen).await,
     };
     let early = bound.and_then(|listener| {
         let prefix = settings.system.url_prefix.clone();
         EarlyServer::start(listener, slots.clone(), prefix, progress.clone())
     });
-    early.map_err(|error| StartupError::Listen { address, error })
+    early.map_err(|error| cannot_listen(settings, &error).into())
 }
 
 /// The places for connections, the same before the host can serve and afterwards.

@@ -82,7 +82,8 @@ fn a_unit_that_forbids_landlock_is_told_which_calls_to_allow() -> Result<()> {
 async fn in_a_unit_that_forbids_landlock_plugins_are_held_by_all_else_and_the_log_says_what_to_allow() -> Result<()> {
     let app = PluginApp::of(readable(without("unit-that-refuses")), StandInSlack::start().await?).await?;
     app.example_works().await?;
-    let warned = app.records()?.into_iter().find(|record| record["level"] == "WARN").map(|record| redacted_record(&record));
+    let warned =
+        app.records()?.into_iter().find(|record| record["level"] == "WARN").map(|record| redacted_record(&record));
     assert_snapshot!(warned.unwrap_or_default(), @"");
     let listed = app.host.run(&["plugin", "list"], "")?;
     assert!(listed.contains("no-new-privileges, seccomp, seccomp-sealed, undumpable"), "{listed}");
