@@ -116,7 +116,7 @@ fn run_words(words: Vec<OsString>) -> u8 {
     };
     let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
     for warning in log_levels::suspicious(&telemetry.levels) {
-        eprintln!("warning: {}", escaped_lines(&warning));
+        print_note(&format!("warning: {}", escaped_lines(&warning)));
     }
     let logs = match arguments.command {
         #[cfg(feature = "author")]

@@ -195,7 +195,8 @@ impl HostBuilder {
 
     fn folder_with(self, configuration: &str) -> Folder {
         let folder = self.write_folder().expect("the temporary folder can be written");
-        write_private(&folder.path().join("jackfield.toml"), configuration).expect("the temporary folder can be written");
+        write_private(&folder.path().join("jackfield.toml"), configuration)
+            .expect("the temporary folder can be written");
         Folder { folder, program: self.program, env: self.env }
     }
 
