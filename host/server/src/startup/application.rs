@@ -23,6 +23,7 @@ use jackfield_config::{Settings, System};
 use jackfield_loader::LoadProgress;
 use jackfield_services::{
     audit::Audit,
+    database_check::missing_organizations,
     open::{lock_for_host, migrate, open_migrated},
     reload::Reloader,
 };
@@ -71,6 +72,9 @@ impl Application {
             tracing::info!(migration, "the database is migrated");
         }
         let (store, keys) = open_migrated(&settings).await?;
+        for warning in missing_organizations(&settings).await {
+            tracing::warn!(%warning, "the configuration");
+        }
         if let Some(lock) = lock {
             store.hold(lock);
         }
