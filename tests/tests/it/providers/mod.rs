@@ -1,6 +1,7 @@
 //! One provider each, from its configuration to what is stored. What holds for every setup belongs
 //! in `setup`.
 
+mod account_api;
 mod declarations;
 pub(crate) mod declared;
 mod example;
@@ -8,6 +9,8 @@ mod github_app;
 pub(crate) mod gitlab;
 pub(crate) mod issuer;
 mod oauth2;
+mod service_app;
+mod service_refreshes;
 mod slack;
 mod two_servers;
 pub(crate) mod webhook;
