@@ -1,6 +1,7 @@
 //! The command line: arguments and words.
 
 mod audit;
+mod backup;
 #[cfg(feature = "author")]
 mod check;
 mod command_line;
@@ -10,6 +11,7 @@ mod errors;
 mod expiry;
 mod key;
 mod lines;
+mod log_levels;
 mod member;
 mod org;
 mod password;
@@ -17,6 +19,7 @@ mod plugin;
 #[cfg(feature = "author")]
 mod plugin_dev;
 mod plugin_report;
+mod process_end;
 mod provider;
 mod reload;
 mod revoke;

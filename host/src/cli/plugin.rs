@@ -106,7 +106,12 @@ fn print_accepted(file: &Path) -> anyhow::Result<()> {
 }
 
 async fn print_adopted(file: &Path, provider: &str, entry: &str) -> anyhow::Result<()> {
-    let settings = jackfield_config::load_lenient(file)?.0;
+    let (settings, mut diagnostics) = jackfield_config::load_lenient(file)?;
+    // Mistakes elsewhere do not matter, but another database or key must not be opened instead.
+    diagnostics.retain(|diagnostic| diagnostic.key.starts_with("database") || diagnostic.key.starts_with("system"));
+    if !diagnostics.is_empty() {
+        return Err(Diagnostics::from(diagnostics).into());
+    }
     let Adopted { before, after, file } = adopt(&settings, provider, entry).await?;
     match before {
         Some(before) if before == after => line!("`{provider}` belongs to {after} already"),
@@ -130,11 +135,17 @@ fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
 
 async fn list(file: &Path) -> anyhow::Result<()> {
     let (settings, diagnostics) = jackfield_config::load_lenient(file)?;
-    match Control::at(&settings.system.control).plugins().await {
+    let control = Control::at(&settings.system.control);
+    match control.plugins().await {
         Ok(plugins) => {
             plugins.iter().for_each(print_status);
             return Ok(());
         }
+        Err(ControlError::NotRunning(path)) if control.may_be_hidden() => print_lines(&format!(
+            "no host answers at {} (system.control), but one may be running: it can make no socket there, or not for this \
+             user. This is what one would load:\n",
+            path.display()
+        )),
         Err(ControlError::NotRunning(_)) => print_lines("no host is running; this is what one would load:\n"),
         Err(error) => return Err(error.into()),
     }

@@ -1,8 +1,8 @@
 //! The host: built, serving, stopped.
 
-use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -11,28 +11,28 @@ use super::{
     background::Background,
     early_server::EarlyServer,
     open::{self, Configured},
+    preflight::cannot_listen,
     startup_error::StartupError,
 };
 use crate::{
     app::AppHandle,
-    connections::{self, Slots},
+    connections::{self, Bounds, Slots, most_connections},
     control, web,
 };
-use jackfield_config::Settings;
+use jackfield_config::{Settings, System};
 use jackfield_loader::LoadProgress;
 use jackfield_services::{
     audit::Audit,
-    open::{HostLock, lock_for_host, migrate, open_migrated},
+    open::{lock_for_host, migrate, open_migrated},
     reload::Reloader,
 };
 
 /// A built host: bound, not yet serving.
 pub struct Application {
     listener: TcpListener,
+    slots: Arc<Slots>,
     control: Option<control::Listener>,
     app: AppHandle,
-    /// Held as long as anything of this host can write.
-    lock: Option<HostLock>,
 }
 
 /// Longest wait for open requests once the host is asked to stop.
@@ -60,7 +60,8 @@ impl Application {
     async fn build_with(file: &Path, listener: Option<TcpListener>) -> Result<Self, StartupError> {
         let configuration = open::settings(file)?;
         let (progress, address) = (LoadProgress::default(), configuration.0.system.listen.clone());
-        let early = early_server(&configuration.0, listener, &progress).await?;
+        let slots = slots(&configuration.0.system);
+        let early = early_server(&configuration.0, listener, &slots, &progress).await?;
         // Plugins before the database: a wrong plugin list must not leave a migrated database
         // behind.
         let Configured { settings, mut loaded } = open::configured(configuration, &progress).await?;
@@ -70,6 +71,9 @@ impl Application {
             tracing::info!(migration, "the database is migrated");
         }
         let (store, keys) = open_migrated(&settings).await?;
+        if let Some(lock) = lock {
+            store.hold(lock);
+        }
         let control = settings.system.control.clone();
         let (refused, starting) = (loaded.refused.clone(), std::mem::take(&mut loaded.starting));
         let app = assemble::app(settings, store, &keys, loaded);
@@ -82,7 +86,7 @@ impl Application {
         app.revocations.expire_leases().await?;
         let control = open::control_socket(&control).await;
         let listener = early.stop().await.map_err(|error| StartupError::Listen { address, error })?;
-        Ok(Self { listener, control, app, lock })
+        Ok(Self { listener, slots, control, app })
     }
 
     /// Takes over what the configuration says by now.
@@ -123,9 +127,9 @@ impl Application {
         router: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
-        let Self { listener, control, app, lock } = self;
+        let Self { listener, slots, control, app } = self;
         let background = Background::start(&app, control);
-        serve(listener, router, stop).await;
+        serve(listener, router, slots, stop).await;
         background.stop().await;
         // These have a grace of their own: what a provider has answered must be written.
         let _ = tokio::time::timeout(GRACE, app.grants.drain()).await;
@@ -133,7 +137,6 @@ impl Application {
             tracing::error!(%error, "the last counts are missing in the audit log");
         }
         log_head(&app.audit).await;
-        drop((app, lock));
         tracing::info!("stopped");
         Ok(())
     }
@@ -143,18 +146,32 @@ impl Application {
 async fn early_server(
     settings: &Settings,
     listener: Option<TcpListener>,
+    slots: &Arc<Slots>,
     progress: &LoadProgress,
 ) -> Result<EarlyServer, StartupError> {
-    let address = settings.system.listen.clone();
     let bound = match listener {
         Some(listener) => Ok(listener),
-        None => TcpListener::bind(&address).await,
+        None => TcpListener::bind(&settings.system.listen).await,
     };
-    let early = bound.and_then(|listener| EarlyServer::start(listener, progress.clone()));
-    early.map_err(|error| StartupError::Listen { address, error })
+    let early = bound.and_then(|listener| {
+        let prefix = settings.system.url_prefix.clone();
+        EarlyServer::start(listener, slots.clone(), prefix, progress.clone())
+    });
+    early.map_err(|error| cannot_listen(settings, &error).into())
 }
 
-async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) {
+/// The places for connections, the same before the host can serve and afterwards.
+fn slots(system: &System) -> Arc<Slots> {
+    let most = most_connections(system.max_connections);
+    Slots::new(Bounds { server: "http", most, longest_idle: system.idle_timeout })
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    slots: Arc<Slots>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
     let stopping = CancellationToken::new();
     let cancel = stopping.clone();
     tokio::spawn(async move {
@@ -162,14 +179,12 @@ async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output =
         tracing::info!("stopping: no new connections");
         cancel.cancel();
     });
-    // Answers are written whole: nothing is gained by waiting for more of them.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let too_late = async {
         stopping.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        () = connections::serve(listener, router, Slots::of_this_process(), stopping.clone()) => {}
+        () = connections::serve(listener, router, slots, stopping.clone()) => {}
         () = too_late => tracing::warn!("open requests were cut off"),
     }
 }

@@ -23,8 +23,10 @@ mod request_log;
 mod request_origin;
 mod routes;
 mod shown;
+mod speculative;
 mod token_limit;
 
+pub(crate) use error::starting;
 pub(crate) use health::file_names;
 pub use pages::RedirectTarget;
 pub use routes::router;

@@ -40,9 +40,12 @@ pub fn router(app: AppHandle) -> Router {
             "/organizations/{org}/integrations/{id}/remove/",
             get(integration_detail::confirm_removal).post(integration_detail::remove),
         )
-        .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start).post(setup::start_by_post))
-        .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit))
-        .route("/extensions/{provider}/setup/{server}/", get(setup::visit).post(setup::visit))
+        .route(
+            "/organizations/{org}/integrations/{provider}/setup/",
+            layers::with_effect(get(setup::start).post(setup::start_by_post)),
+        )
+        .route("/extensions/{provider}/setup/", layers::with_effect(get(setup::visit).post(setup::visit)))
+        .route("/extensions/{provider}/setup/{server}/", layers::with_effect(get(setup::visit).post(setup::visit)))
         .route("/extensions/{provider}/leaving/", get(setup::leaving));
 
     let streamed = Router::new()
@@ -51,10 +54,9 @@ pub fn router(app: AppHandle) -> Router {
 
     let router = Router::new().merge(api).merge(pages);
     let (sessions, streamed) = (layers::with_session(router, &app), layers::with_session(streamed, &app));
-    let plain = Router::new()
+    let monitoring = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
+    let plain = layers::routine(monitoring)
         .route("/api/errors/", get(error_page::codes))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
         .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
         .route("/extensions/{provider}/events/", any(inbound::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))
