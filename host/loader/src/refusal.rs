@@ -346,7 +346,9 @@ impl Refusal {
             Self::NotLoadable { .. } => {
                 "rebuild the plugin against jackfield-plugin 1.x and link only the system's libc"
             }
-            Self::NotSandboxed { help: Some(help), .. } | Self::NoWorker { help: Some(help), .. } => return help.clone(),
+            Self::NotSandboxed { help: Some(help), .. } | Self::NoWorker { help: Some(help), .. } => {
+                return help.clone();
+            }
             Self::NotSandboxed { .. } => {
                 "run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: \
                  [plugins] sandbox = \"best-effort\""

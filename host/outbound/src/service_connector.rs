@@ -45,7 +45,11 @@ pub(super) struct ServiceConnector {
 }
 
 impl ServiceConnector {
-    pub(super) fn build(timeout: Duration, scheme: Scheme, resolver: Arc<GuardedResolver>) -> Result<Self, OutboundError> {
+    pub(super) fn build(
+        timeout: Duration,
+        scheme: Scheme,
+        resolver: Arc<GuardedResolver>,
+    ) -> Result<Self, OutboundError> {
         let tcp = TcpConnector::new(resolver);
         let tls = HttpsConnectorBuilder::new().with_tls_config(tls(scheme)?);
         let https = match scheme {

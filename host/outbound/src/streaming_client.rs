@@ -31,7 +31,11 @@ const LONGEST_IDLE: Duration = Duration::from_secs(15);
 pub(super) struct StreamingClient(Client<ServiceConnector, reqwest::Body>);
 
 impl StreamingClient {
-    pub(super) fn build(timeout: Duration, scheme: Scheme, resolver: Arc<GuardedResolver>) -> Result<Self, OutboundError> {
+    pub(super) fn build(
+        timeout: Duration,
+        scheme: Scheme,
+        resolver: Arc<GuardedResolver>,
+    ) -> Result<Self, OutboundError> {
         let connector = ServiceConnector::build(timeout, scheme, resolver)?;
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_idle_timeout(LONGEST_IDLE);

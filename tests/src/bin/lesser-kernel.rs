@@ -51,8 +51,12 @@ fn main() -> Result<()> {
 }
 
 /// The calls outside of systemd's `@system-service` that a host makes or may make.
-const OUTSIDE: [i64; 4] =
-    [libc::SYS_landlock_create_ruleset, libc::SYS_landlock_add_rule, libc::SYS_landlock_restrict_self, libc::SYS_seccomp];
+const OUTSIDE: [i64; 4] = [
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_restrict_self,
+    libc::SYS_seccomp,
+];
 
 /// A service whose unit has `SystemCallFilter=@system-service`.
 fn unit(action: SeccompAction) -> Result<Vec<BpfProgram>> {

@@ -1,8 +1,6 @@
 //! One connection, from its first byte to its last.
 
-use std::{convert::Infallible, net::SocketAddr,
-    pin::pin,
- sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{

@@ -12,12 +12,7 @@ use super::{
 };
 
 /// Serves until `stopping`; then accepts no more, and returns when the open requests are answered.
-pub(crate) async fn serve<L: Accept>(
-    mut listener: L,
-    router: Router,
-    slots: Arc<Slots>,
-    stopping: CancellationToken,
-) {
+pub(crate) async fn serve<L: Accept>(mut listener: L, router: Router, slots: Arc<Slots>, stopping: CancellationToken) {
     let connections = TaskTracker::new();
     let accept_all = async {
         loop {

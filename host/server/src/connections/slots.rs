@@ -108,7 +108,7 @@ impl Slots {
         self.full.met(&format_args!("{} connections", self.bounds.most));
     }
 
-/// Several at once, so that a flood does not have all of them looked at for each.
+    /// Several at once, so that a flood does not have all of them looked at for each.
     fn make_room(&self, open: &HashMap<u64, Arc<Activity>>) {
         let staying = open.values().filter(|activity| !activity.is_closing());
         let mut waiting: Vec<_> = staying.filter_map(|activity| Some((activity.waits_since()?, activity))).collect();

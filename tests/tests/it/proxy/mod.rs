@@ -1,6 +1,6 @@
 //! Calls of a service's API through the host. Reading a token to call the API without the host
 //! belongs in `grants`.
 
-mod abuse;
+pub(crate) mod abuse;
 mod calls;
 mod streams;

@@ -79,7 +79,11 @@ mod tests {
     fn said() -> Sandbox {
         let parts =
             ["limits", "user", "capabilities", "no-new-privileges", "landlock 4 of 6", "seccomp", "seccomp-sealed"];
-        Sandbox { held: parts.map(str::to_owned).into(), missing: vec!["parent (no)".to_owned()], forbidden: Vec::new() }
+        Sandbox {
+            held: parts.map(str::to_owned).into(),
+            missing: vec!["parent (no)".to_owned()],
+            forbidden: Vec::new(),
+        }
     }
 
     #[test]

@@ -126,7 +126,8 @@ mod tests {
     fn nothing_is_forbidden_here_and_the_unit_that_we_ship_allows_what_others_lack() {
         assert_eq!(refused_of_landlock(), Vec::<String>::new());
         let unit = include_str!("../../../../../contrib/jackfield.service");
-        let allowed = unit.lines().find_map(|line| line.strip_prefix("SystemCallFilter=@system-service ")).expect("a filter");
+        let allowed =
+            unit.lines().find_map(|line| line.strip_prefix("SystemCallFilter=@system-service ")).expect("a filter");
         let needed: Vec<&str> = LANDLOCK.iter().map(|call| call.name).collect();
         assert_eq!(allowed.split(' ').collect::<Vec<_>>(), needed);
     }
