@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     allow_private::AllowPrivate,
     config_value::ConfigValue,
-    database_url::DatabaseUrl,
+    database::Database,
     diagnostic::{Diagnostic, nearest},
     diagnostic_collector::DiagnosticCollector,
     features::Features,
@@ -21,7 +21,6 @@ use super::{
     proxy::Proxy,
     secret_key_source::SecretKeySource,
     sections::{SECTIONS, is_section},
-    setting_place::SettingPlace,
     stand_in_url::StandInUrl,
     table_reader::TableReader,
     tokens::Tokens,
@@ -88,15 +87,6 @@ pub struct System {
     pub control: PathBuf,
     /// Where the installation's secret keys are.
     pub secret_key: SecretKeySource,
-}
-
-/// `[database]`.
-#[derive(Clone, Debug)]
-pub struct Database {
-    /// Where the database is.
-    pub url: DatabaseUrl,
-    /// Where the file says so.
-    pub place: SettingPlace,
 }
 
 /// `[http]`: the outgoing client.
@@ -240,17 +230,6 @@ fn listen_address(value: &ConfigValue<'_>) -> Option<String> {
         value.report("not an address with a port", "write like 127.0.0.1:8000 or [::]:8000");
     }
     is_address.then_some(text)
-}
-
-impl Database {
-    fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
-        let mut section = TableReader::section(collector, "database", root);
-        let url = section.take("url");
-        let place = SettingPlace::of("database.url", collector, url.as_ref());
-        let url = url.and_then(|value| value.parsed());
-        section.finish();
-        Self { url: url.unwrap_or_else(|| built_in("sqlite://data/jackfield.db")), place }
-    }
 }
 
 impl Http {

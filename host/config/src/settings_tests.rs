@@ -49,6 +49,9 @@ fn the_manual_has_the_defaults() {
     assert_eq!(manual.system.idle_timeout, defaults.system.idle_timeout);
     assert_eq!(manual.system.max_connections, defaults.system.max_connections);
     assert_eq!(manual.database.url, defaults.database.url);
+    assert_eq!(manual.database.pool_size, defaults.database.pool_size);
+    assert_eq!(manual.database.statement_timeout, defaults.database.statement_timeout);
+    assert_eq!(manual.database.application_name, defaults.database.application_name);
     assert_eq!(manual.plugins, defaults.plugins);
     assert_eq!(manual.http.timeout, defaults.http.timeout);
     assert_eq!(manual.http.max_response_bytes, defaults.http.max_response_bytes);

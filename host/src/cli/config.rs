@@ -4,7 +4,10 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::lines::{line, print_lines};
+use super::{
+    backup,
+    lines::{line, print_lines},
+};
 use jackfield_config::Diagnostics;
 use jackfield_services::open::{LoadedPlugins, load_plugins};
 
@@ -31,6 +34,7 @@ async fn check(file: &Path) -> anyhow::Result<()> {
     }
     settings.warnings.iter().for_each(|warning| print_lines(&format!("warning: {warning}")));
     line!("{}: no mistakes", file.display());
+    line!("{}", backup::note(&settings.database.url));
     for provider in plugins.all().iter().filter(|provider| !provider.is_configured()) {
         let missing = provider.missing_options().join(", ");
         line!("note: {} is not offered to people until it is configured; missing: {missing}", provider.id());

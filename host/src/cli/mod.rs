@@ -1,6 +1,7 @@
 //! The command line: arguments and words.
 
 mod audit;
+mod backup;
 #[cfg(feature = "author")]
 mod check;
 mod command_line;
@@ -17,6 +18,7 @@ mod plugin;
 #[cfg(feature = "author")]
 mod plugin_dev;
 mod plugin_report;
+mod process_end;
 mod provider;
 mod reload;
 mod revoke;

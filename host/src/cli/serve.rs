@@ -1,6 +1,6 @@
 //! `jackfield serve` and `jackfield migrate`.
 
-use std::{io::Write, path::Path};
+use std::{io::Write, net::SocketAddr, path::Path};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,9 +20,7 @@ pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hang_up = signal(SignalKind::hangup())?;
     let application = Application::build(file).await?;
-    let mut out = std::io::stdout();
-    writeln!(out, "listening on http://{}", application.address()?)?;
-    out.flush()?;
+    print_address(application.address()?);
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -39,6 +37,14 @@ pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
     let served = application.run_until_stopped(stop).await;
     reloads.abort();
     Ok(served?)
+}
+
+/// For whoever has started the host. It serves also where nobody reads.
+fn print_address(address: SocketAddr) {
+    let mut out = std::io::stdout();
+    if let Err(error) = writeln!(out, "listening on http://{address}").and_then(|()| out.flush()) {
+        tracing::warn!(%error, server.address = %address, "the address cannot be printed");
+    }
 }
 
 /// Brings the database up to date and prints the migrations. It needs no secret key.

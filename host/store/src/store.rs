@@ -14,6 +14,7 @@ use crate::{
     },
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
+    target::Target,
     tx::Tx,
 };
 use jackfield_config::clock::Clock;
@@ -39,8 +40,8 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be reached.
-    pub async fn open(url: &str, sealer: Sealer) -> StoreResult<Self> {
-        let connector = Connector::new(url)?;
+    pub async fn open(database: impl Into<Target>, sealer: Sealer) -> StoreResult<Self> {
+        let connector = Connector::new(database)?;
         sealer.attach(connector.clone());
         off_thread(move || {
             // One connection before the pool, which would only say that it timed out.
@@ -71,6 +72,14 @@ impl Store {
     #[must_use]
     pub const fn is_shared(&self) -> bool {
         self.writer.is_none()
+    }
+
+    /// Keeps the lock of [`lock_for_host`] until the last handle is dropped, so that no other host
+    /// begins while this one can still write.
+    pub fn hold(&self, lock: HostLock) {
+        if let Some(writer) = &self.writer {
+            writer.hold(lock);
+        }
     }
 
     /// Seals and opens the secrets of this database.
@@ -130,7 +139,12 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        self.on_connection(move |connection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() })).await
+        let run = move |connection: &mut AnyConnection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
+        match self.connector.limit_of_transaction() {
+            // A limit that has to be a transaction's makes one of what only reads as well.
+            Some(limit) => self.on_connection(|connection| connection.transaction(limited(Some(limit), run))).await,
+            None => self.on_connection(run).await,
+        }
     }
 
     /// Runs a function in one transaction: before this returns, all of it is stored durably, or
@@ -166,6 +180,7 @@ impl Store {
             lock_keys(&sealer, connection)?;
             run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
         };
+        let run = limited(self.connector.limit_of_transaction(), run);
         match &self.writer {
             Some(writer) => writer.write(run).await,
             None => self.on_connection(|connection| connection.transaction(run)).await,
@@ -186,8 +201,8 @@ impl Store {
 ///
 /// # Errors
 /// When the database cannot be opened, or a migration fails.
-pub async fn migrate(url: &str) -> StoreResult<Vec<String>> {
-    let connector = Connector::new(url)?;
+pub async fn migrate(database: impl Into<Target>) -> StoreResult<Vec<String>> {
+    let connector = Connector::new(database)?;
     off_thread(move || migrations::run(&mut connector.open()?)).await
 }
 
@@ -196,9 +211,20 @@ pub async fn migrate(url: &str) -> StoreResult<Vec<String>> {
 ///
 /// # Errors
 /// When another host has it, or the URL or the folder of the file is wrong.
-pub async fn lock_for_host(url: &str) -> StoreResult<Option<HostLock>> {
-    let connector = Connector::new(url)?;
+pub async fn lock_for_host(database: impl Into<Target>) -> StoreResult<Option<HostLock>> {
+    let connector = Connector::new(database)?;
     off_thread(move || connector.file().map_or(Ok(None), HostLock::take)).await
+}
+
+/// A function of a transaction, after the statement that limits how long its statements take.
+fn limited<T>(
+    limit: Option<String>,
+    run: impl FnOnce(&mut AnyConnection) -> StoreResult<T>,
+) -> impl FnOnce(&mut AnyConnection) -> StoreResult<T> {
+    move |connection| {
+        limit.map_or(Ok(()), |limit| connection.batch_execute(&limit))?;
+        run(connection)
+    }
 }
 
 /// Runs a function that blocks.

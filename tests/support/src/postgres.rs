@@ -74,6 +74,15 @@ pub fn checkpoint(url: &str) -> Result<()> {
     running()?.run("psql", url, &["--command", "CHECKPOINT"]).map(drop)
 }
 
+/// Runs SQL as the owner of the server; returns the rows, without a head.
+///
+/// # Errors
+/// When there is no server, or the SQL does not run.
+pub fn sql(url: &str, sql: &str) -> Result<String> {
+    let arguments = ["--no-psqlrc", "--tuples-only", "--no-align", "--command", sql];
+    Ok(String::from_utf8(running()?.run("psql", url, &arguments)?)?.trim().to_owned())
+}
+
 /// The folder of the server's files.
 ///
 /// # Errors
@@ -95,7 +104,7 @@ impl Postgres {
     }
 
     fn start() -> Result<Self> {
-        let binaries = binaries().or_else(|_| install().and_then(|()| binaries()))?;
+        let binaries = binaries().or_else(|_| install("postgresql").and_then(|()| binaries()))?;
         // Not in TMPDIR: the path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("jf-pg-").tempdir_in("/tmp")?;
         let user = unprivileged_user()?;
@@ -157,7 +166,7 @@ fn watched(binaries: &Path, folder: &Path, user: Option<u32>) -> Result<Child> {
 }
 
 /// PostgreSQL refuses to run as root.
-fn unprivileged_user() -> Result<Option<u32>> {
+pub(crate) fn unprivileged_user() -> Result<Option<u32>> {
     if !is_root()? {
         return Ok(None);
     }
@@ -170,7 +179,7 @@ fn is_root() -> Result<bool> {
     Ok(String::from_utf8(Command::new("id").arg("-u").output()?.stdout)?.trim() == "0")
 }
 
-fn as_user(user: Option<u32>, program: &Path) -> Command {
+pub(crate) fn as_user(user: Option<u32>, program: &Path) -> Command {
     let Some(user) = user else { return Command::new(program) };
     let mut command = Command::new("setpriv");
     command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups").arg("--").arg(program);
@@ -198,12 +207,30 @@ fn on_path() -> Option<PathBuf> {
         .find(|folder| ["initdb", "pg_ctl", "postgres", "createdb"].iter().all(|program| folder.join(program).exists()))
 }
 
-/// Installs Debian's package, if this user may.
-fn install() -> Result<()> {
-    ensure!(is_root()?, "PostgreSQL is not installed: apt-get install postgresql");
+/// A program of a package of Debian.
+pub(crate) struct Installed {
+    pub(crate) package: &'static str,
+    pub(crate) path: &'static str,
+}
+
+impl Installed {
+    /// Its path. As root, the package is installed where it is missing.
+    pub(crate) fn find(&self) -> Result<&'static Path> {
+        let path = Path::new(self.path);
+        if !path.exists() {
+            install(self.package)?;
+        }
+        ensure!(path.exists(), "{} has no {}", self.package, self.path);
+        Ok(path)
+    }
+}
+
+/// Installs a package of Debian, if this user may.
+fn install(package: &str) -> Result<()> {
+    ensure!(is_root()?, "it is not installed: apt-get install {package}");
     let mut err = std::io::stderr();
-    writeln!(err, "installing PostgreSQL for the tests (apt-get install postgresql)")?;
-    for arguments in [&["update", "-qq"][..], &["install", "-qq", "-y", "--no-install-recommends", "postgresql"]] {
+    writeln!(err, "installing {package} for the tests (apt-get install {package})")?;
+    for arguments in [&["update", "-qq"][..], &["install", "-qq", "-y", "--no-install-recommends", package]] {
         let run = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output()?;
         ensure!(run.status.success(), "apt-get {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
     }

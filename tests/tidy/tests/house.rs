@@ -68,6 +68,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
         &[
             &["hex", "key_id"],
             &["error"],
+            &["operator_help", "target"],
             &["database"],
             &["sealing"],
             &["tx"],
@@ -160,6 +161,8 @@ fn unsafe_and_the_abi_stay_in_their_files() -> Result<()> {
         "plugin-api/src/export.rs",
         "host/loader/src/runtime/open_library.rs",
         "host/loader/src/runtime/worker/descriptors.rs",
+        "host/loader/src/runtime/worker/exit.rs",
+        "host/store/src/database/pooler.rs",
     ];
     assert_none(&unsafe_or_abi(&may_be_unsafe, &["host/loader/src/runtime/open_library.rs"])?);
     Ok(())

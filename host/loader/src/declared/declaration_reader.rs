@@ -287,6 +287,11 @@ impl Reader<'_> {
         if !is_waiting && !is_web {
             self.table.note(key, "not an absolute https URL", "write all of it, like https://acme.example/oauth");
         }
+        // It would stand in logs, and in the address that a browser is sent to.
+        let has_user = |url: Url| !url.username().is_empty() || url.password().is_some();
+        if Url::parse(url).is_ok_and(has_user) {
+            self.table.note(key, "has a user name or password", "the host logs in with client-id and client-secret");
+        }
     }
 
     /// A text with its placeholders filled from further options. An option that is not set is

@@ -22,7 +22,7 @@ use jackfield_config::{Settings, System};
 use jackfield_loader::LoadProgress;
 use jackfield_services::{
     audit::Audit,
-    open::{HostLock, lock_for_host, migrate, open_migrated},
+    open::{lock_for_host, migrate, open_migrated},
     reload::Reloader,
 };
 
@@ -32,8 +32,6 @@ pub struct Application {
     slots: Arc<Slots>,
     control: Option<control::Listener>,
     app: AppHandle,
-    /// Held as long as anything of this host can write.
-    lock: Option<HostLock>,
 }
 
 /// Longest wait for open requests once the host is asked to stop.
@@ -72,6 +70,9 @@ impl Application {
             tracing::info!(migration, "the database is migrated");
         }
         let (store, keys) = open_migrated(&settings).await?;
+        if let Some(lock) = lock {
+            store.hold(lock);
+        }
         let control = settings.system.control.clone();
         let (refused, starting) = (loaded.refused.clone(), std::mem::take(&mut loaded.starting));
         let app = assemble::app(settings, store, &keys, loaded);
@@ -84,7 +85,7 @@ impl Application {
         app.revocations.expire_leases().await?;
         let control = open::control_socket(&control).await;
         let listener = early.stop().await.map_err(|error| StartupError::Listen { address, error })?;
-        Ok(Self { listener, slots, control, app, lock })
+        Ok(Self { listener, slots, control, app })
     }
 
     /// Takes over what the configuration says by now.
@@ -125,7 +126,7 @@ impl Application {
         router: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
-        let Self { listener, slots, control, app, lock } = self;
+        let Self { listener, slots, control, app } = self;
         let background = Background::start(&app, control);
         serve(listener, router, slots, stop).await;
         background.stop().await;
@@ -135,7 +136,6 @@ impl Application {
             tracing::error!(%error, "the last counts are missing in the audit log");
         }
         log_head(&app.audit).await;
-        drop((app, lock));
         tracing::info!("stopped");
         Ok(())
     }

@@ -6,6 +6,7 @@ pub(crate) mod host_lock;
 mod migration_failure;
 pub(crate) mod migrations;
 pub(crate) mod pool;
+pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod schema;
 pub(crate) mod sqlite;

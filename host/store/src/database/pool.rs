@@ -7,10 +7,7 @@ use crate::{
     error::{StoreError, StoreResult},
 };
 
-/// How many connections the pool has. SQLite's writer has another one of its own.
-const POOL_SIZE: u32 = 8;
-
-/// The pool. Cheap to clone.
+/// The pool. Cheap to clone. SQLite's writer has a connection of its own beside it.
 #[derive(Clone)]
 pub(crate) struct ConnectionPool {
     connections: Pool<Connector>,
@@ -22,7 +19,7 @@ impl ConnectionPool {
     /// # Errors
     /// When it cannot be opened.
     pub(crate) fn open(connector: Connector) -> StoreResult<Self> {
-        let builder = Pool::builder().max_size(POOL_SIZE).min_idle(Some(1));
+        let builder = Pool::builder().max_size(connector.pool_size()).min_idle(Some(1));
         let connections = builder.build(connector).map_err(|error| StoreError::Connect(error.to_string()))?;
         Ok(Self { connections })
     }

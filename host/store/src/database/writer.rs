@@ -6,7 +6,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        OnceLock,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -17,7 +20,7 @@ use diesel::{
 use tokio::sync::oneshot;
 
 use crate::{
-    database::connection::AnyConnection,
+    database::{connection::AnyConnection, host_lock::HostLock},
     error::{StoreError, StoreResult},
 };
 
@@ -35,6 +38,8 @@ pub(crate) struct Writer {
     /// `None` while it is being dropped.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// Ends after the thread.
+    lock: OnceLock<HostLock>,
 }
 
 impl Writer {
@@ -44,7 +49,12 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || work(connection, &waiting))
             .map_err(|error| StoreError::Connect(format!("the writer cannot be started: {error}")))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), lock: OnceLock::new() })
+    }
+
+    /// Keeps a lock until nothing is written any more.
+    pub(crate) fn hold(&self, lock: HostLock) {
+        let _ = self.lock.set(lock);
     }
 
     pub(crate) async fn write<T: Send + 'static>(

@@ -14,6 +14,7 @@ pub mod identity_providers;
 pub(crate) mod ids;
 pub mod integrations;
 mod kept_refresh_token;
+pub mod known_providers;
 mod leases;
 pub mod members;
 pub mod organization_integrations;

@@ -78,6 +78,7 @@ fn config_check_says_the_same_without_starting_and_leaves_nothing_behind() -> Re
     let checked = said(checked);
     assert_snapshot!(redacted(&checked), @"
     [folder]/jackfield.toml: no mistakes
+    note: a backup is data/jackfield.db after a clean stop, and apart from it the secret key
     note: slack is not offered to people until it is configured; missing: client-id, client-secret
     ");
     assert!(!good.folder().join("data").exists(), "it makes neither key nor database");

@@ -4,8 +4,10 @@
 mod crashes;
 mod former_database;
 mod later_database;
+mod poolers;
 mod secret_search;
 mod secrets;
 mod sqlite_file;
 pub(crate) mod tables;
 mod token_tables;
+mod unfit_databases;

@@ -15,6 +15,7 @@
 
 mod capabilities;
 mod descriptors;
+mod exit;
 mod exit_cause;
 mod frame;
 mod handle;
@@ -26,6 +27,7 @@ mod spawn;
 mod stderr_tail;
 mod syscall_filter;
 
+pub use exit::exit_at_once;
 pub(super) use handle::{Limits, Worker};
 pub(crate) use needed_calls::help as forbidden_calls_help;
 pub use process::{COMMAND, init, main};
