@@ -44,12 +44,12 @@ async fn a_refusal_is_read_after_the_whole_upload() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_service_says_before_it_cuts_an_upload_off_is_handed_on() -> Result<()> {
+async fn what_a_service_says_before_it_cuts_an_upload_off_is_passed_on() -> Result<()> {
     let api = RawHttpServer::start().await?;
     let (_service, host, client) = installed(&api, "").await?;
     let path = format!("{}proxy/up", client.path);
     let token = format!("authorization: Bearer {}\r\n", client.token);
-    for (said, handed_on) in [
+    for (said, passed_on) in [
         ("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 3\r\nconnection: close\r\n\r\nbig", "\r\n\r\nbig"),
         // It breaks off: what has come goes on, and the length says that something is missing.
         ("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 9\r\n\r\nbig", "\r\n\r\nbig"),
@@ -59,7 +59,7 @@ async fn what_a_service_says_before_it_cuts_an_upload_off_is_handed_on() -> Resu
             let (served, answer) = tokio::join!(api.answer(said), upload(&host.url, &path, &token));
             served?;
             let answer = answer?;
-            assert!(answer.starts_with("HTTP/1.1 413 ") && answer.ends_with(handed_on), "{said}: {answer}");
+            assert!(answer.starts_with("HTTP/1.1 413 ") && answer.ends_with(passed_on), "{said}: {answer}");
         }
     }
     Ok(())

@@ -73,10 +73,16 @@ fn a_server_that_lets_no_tables_be_made_is_told_with_what_it_needs() -> Result<(
       help: let the user of database.url create tables there: GRANT CREATE ON SCHEMA public TO USER, or make it the owner of the database
     ");
     let said = migrate(&format!("{url}&options=-csearch_path%3Dnowhere"))?;
-    assert!(said.contains("no schema has been selected") && said.contains("\n  help: the search_path of the user"), "{said}");
+    assert!(
+        said.contains("no schema has been selected") && said.contains("\n  help: the search_path of the user"),
+        "{said}"
+    );
     server.batch_execute("CREATE TABLE users (id integer)")?;
     let said = migrate(&url)?;
-    assert!(said.contains("\"users\" already exists") && said.contains("\n  help: give jackfield a database of its own"), "{said}");
+    assert!(
+        said.contains("\"users\" already exists") && said.contains("\n  help: give jackfield a database of its own"),
+        "{said}"
+    );
     server.batch_execute("DROP TABLE users")?;
     assert!(bare().database(Some(url)).folder_only().run(&["migrate"])?.status.success(), "nothing was half done");
     Ok(())
