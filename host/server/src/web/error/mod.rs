@@ -45,15 +45,7 @@ pub(super) struct WebError {
 impl From<Problem> for WebError {
     fn from(problem: Problem) -> Self {
         let detail = problem.detail().into();
-        Self {
-            problem,
-            detail,
-            retry_after: None,
-            scope: None,
-            proxy_status: None,
-            next: None,
-            cause: None,
-        }
+        Self { problem, detail, retry_after: None, scope: None, proxy_status: None, next: None, cause: None }
     }
 }
 
