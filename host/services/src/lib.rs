@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod adoption;
 pub mod audit;
 pub mod database;
+pub mod database_check;
 mod detached;
 pub mod grants;
 pub mod integrations;
@@ -25,4 +26,4 @@ pub mod session;
 pub mod setup;
 pub mod token_reads;
 
-pub use jackfield_store::{Store, StoreError, StoreResult};
+pub use jackfield_store::{Effect, Reason, Store, StoreError, StoreResult, Unavailable};

@@ -11,6 +11,7 @@ mod errors;
 mod expiry;
 mod key;
 mod lines;
+mod log_levels;
 mod member;
 mod org;
 mod password;

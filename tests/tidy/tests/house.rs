@@ -57,6 +57,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
         &[
             &["detached", "provider_calls", "provider_owners", "request_source"],
             &["accounts", "audit", "database", "integrations", "keys", "open", "session"],
+            &["database_check"],
             &["revocations"],
             &["grants"],
             &["adoption", "log_ins", "proxy", "reload", "removals", "setup", "token_reads"],
@@ -66,14 +67,15 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
     (
         "host/store/src",
         &[
-            &["hex", "key_id"],
+            &["hex", "key_id", "unavailable"],
+            &["failure_reason"],
             &["error"],
             &["operator_help", "target"],
             &["database"],
             &["sealing"],
             &["tx"],
             &["store"],
-            &["tables"],
+            &["tables", "waiting"],
             &["audit"],
             &["transactions", "testing"],
         ],

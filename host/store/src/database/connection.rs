@@ -2,11 +2,7 @@
 
 use std::path::Path;
 
-use diesel::{
-    PgConnection, SqliteConnection,
-    connection::SimpleConnection,
-    r2d2::{ManageConnection, R2D2Connection},
-};
+use diesel::{PgConnection, SqliteConnection, connection::SimpleConnection};
 
 use crate::{
     database::{migrations, postgres::Postgres, sqlite},
@@ -82,6 +78,11 @@ impl Connector {
         self.file().is_none_or(Path::exists)
     }
 
+    /// Whether it is a SQLite file without anything in it: opening it would write.
+    pub(crate) fn is_empty_file(&self) -> bool {
+        self.file().and_then(|file| file.metadata().ok()).is_some_and(|file| file.len() == 0)
+    }
+
     pub(crate) fn open(&self) -> StoreResult<AnyConnection> {
         match &self.way {
             Way::Sqlite(path) => sqlite::open(path).map(AnyConnection::Sqlite),
@@ -103,6 +104,20 @@ impl Connector {
         migrations::refuse_later(&mut connection)?;
         Ok(connection)
     }
+
+    /// For the pool. On SQLite its connections only read: the one writer writes.
+    pub(crate) fn reader(&self) -> StoreResult<AnyConnection> {
+        match &self.way {
+            Way::Sqlite(path) => {
+                let mut sqlite = sqlite::open(path).map_err(StoreError::while_serving)?;
+                sqlite.batch_execute("PRAGMA query_only = ON")?;
+                Ok(AnyConnection::Sqlite(sqlite))
+            }
+            Way::Postgres(postgres) => {
+                postgres.open_with_limit().map(AnyConnection::Postgres).map_err(StoreError::while_serving)
+            }
+        }
+    }
 }
 
 /// The path of a file. SQLite would take other texts for a database in memory, or for a URL with
@@ -118,32 +133,6 @@ fn sqlite_path(path: &str) -> StoreResult<&str> {
     };
     let help = "write sqlite://PATH, like sqlite://data/jackfield.db".to_owned();
     Err(StoreError::Refused { message: message.to_owned(), help })
-}
-
-impl ManageConnection for Connector {
-    type Connection = AnyConnection;
-    type Error = StoreError;
-
-    /// For the pool. On SQLite its connections only read: the one writer writes.
-    fn connect(&self) -> StoreResult<AnyConnection> {
-        match &self.way {
-            Way::Sqlite(path) => {
-                let mut sqlite = sqlite::open(path)?;
-                sqlite.batch_execute("PRAGMA query_only = ON")?;
-                Ok(AnyConnection::Sqlite(sqlite))
-            }
-            Way::Postgres(postgres) => postgres.open_with_limit().map(AnyConnection::Postgres),
-        }
-    }
-
-    fn is_valid(&self, connection: &mut AnyConnection) -> StoreResult<()> {
-        Ok(connection.ping()?)
-    }
-
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        // A connection that a panic gives back can be in the middle of a transaction.
-        std::thread::panicking() || connection.is_broken()
-    }
 }
 
 #[cfg(test)]
