@@ -118,7 +118,8 @@ impl ConfigValue<'_> {
         }
     }
 
-    /// As for a secret in this file itself: a group is the operator's choice, everybody is nobody's.
+    /// As for a secret in this file itself: a group is the operator's choice, everybody is
+    /// nobody's.
     fn warn_if_others_may_read(&self, path: &Path) {
         use std::os::unix::fs::MetadataExt;
         let Ok(file) = fs::metadata(path) else { return };

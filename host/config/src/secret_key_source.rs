@@ -99,6 +99,12 @@ impl SecretKeySource {
         }
     }
 
+    /// The file that has the keys, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        if let KeyLocation::File(path) = &self.location { Some(path) } else { None }
+    }
+
     /// Whether it is a file that is not there.
     #[must_use]
     pub fn is_missing(&self) -> bool {

@@ -9,7 +9,10 @@ pub(super) const SECTIONS: [&str; 9] =
 
 /// The keys of each section, but those of [`PLUGIN_KEYS`] that stand in `[plugins]` as well.
 pub(super) const SECTION_KEYS: [(&str, &[&str]); 6] = [
-    ("system", &["url-prefix", "listen", "trusted-proxies", "control", "secret-key"]),
+    (
+        "system",
+        &["url-prefix", "listen", "trusted-proxies", "control", "secret-key", "max-connections", "idle-timeout"],
+    ),
     ("database", &["application-name", "pool-size", "prepared-statements", "statement-timeout", "url"]),
     (
         "plugins",
@@ -19,6 +22,9 @@ pub(super) const SECTION_KEYS: [(&str, &[&str]); 6] = [
     ("tokens", &["keep-alive-days"]),
     ("proxy", &["max-request-bytes", "idle-timeout", "max-calls"]),
 ];
+
+/// The features there are, which are the keys of `[features]`, and whether each is on by default.
+pub(super) const FEATURES: [(&str, bool); 2] = [("organizations:integrations-v3", true), ("integrations:shared", true)];
 
 /// The keys of `[plugins.NAME]`.
 pub(super) const PLUGIN_KEYS: [&str; 7] =

@@ -223,6 +223,8 @@ pub enum Refusal {
         file: PathBuf,
         /// The missing parts of the sandbox, each with why.
         missing: String,
+        /// What to do, if it is known better than for all systems.
+        help: Option<String>,
     },
     /// The system gave it no process.
     #[error("{}: no worker can be started for it: {found}", .file.display())]
@@ -231,6 +233,8 @@ pub enum Refusal {
         file: PathBuf,
         /// What the system said.
         found: String,
+        /// What to do, if it is known better than for all systems.
+        help: Option<String>,
     },
     /// The author's code failed while the library's providers were listed or made.
     #[error("{}: {during}: {found}", .file.display())]
@@ -342,9 +346,19 @@ impl Refusal {
             Self::NotLoadable { .. } => {
                 "rebuild the plugin against jackfield-plugin 1.x and link only the system's libc"
             }
+            Self::NotSandboxed { help: Some(help), .. } | Self::NoWorker { help: Some(help), .. } => {
+                return help.clone();
+            }
             Self::NotSandboxed { .. } => {
                 "run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: \
                  [plugins] sandbox = \"best-effort\""
+            }
+            Self::NoWorker { found, .. } if found.contains("os error 24") => {
+                "raise the limit of open files (`ulimit -n`; with systemd, LimitNOFILE)"
+            }
+            Self::Failed { found, .. } if found.contains("SIGSYS") => {
+                "the unit or container of the host forbids a system call of the sandbox: with systemd, let SystemCallFilter allow \
+                 @system-service landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp"
             }
             Self::NoWorker { .. } => "let the host's user start processes, and mount /proc where the host runs",
             Self::Failed { .. } | Self::BadHost { .. } | Self::OtherProviders { .. } => {

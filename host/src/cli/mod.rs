@@ -1,6 +1,7 @@
 //! The command line: arguments and words.
 
 mod audit;
+mod backup;
 #[cfg(feature = "author")]
 mod check;
 mod command_line;
@@ -10,6 +11,7 @@ mod errors;
 mod expiry;
 mod key;
 mod lines;
+mod log_levels;
 mod member;
 mod org;
 mod password;

@@ -84,6 +84,14 @@ impl Store {
         self.writer.is_none()
     }
 
+    /// Keeps the lock of [`lock_for_host`] until the last handle is dropped, so that no other host
+    /// begins while this one can still write.
+    pub fn hold(&self, lock: HostLock) {
+        if let Some(writer) = &self.writer {
+            writer.hold(lock);
+        }
+    }
+
     /// Seals and opens the secrets of this database.
     #[must_use]
     pub const fn sealer(&self) -> &Sealer {
@@ -149,7 +157,7 @@ impl Store {
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
             if is_transaction { transaction::end(connection, result, progress) } else { result }
         };
-        self.pool.run(prepare, run).await
+        Box::pin(self.pool.run(prepare, run)).await
     }
 
     /// Runs a function in one transaction: before this returns, all of it is stored durably, or
@@ -253,7 +261,7 @@ impl Store {
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
             transaction::end(connection, result, progress)
         };
-        self.pool.run(begin, run).await
+        Box::pin(self.pool.run(begin, run)).await
     }
 }
 
