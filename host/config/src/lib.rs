@@ -7,6 +7,7 @@
 //! Of the other packages it knows only how plugins write hosts.
 
 mod allow_private;
+mod audit;
 pub mod clock;
 mod config_value;
 mod database_url;
@@ -24,6 +25,7 @@ mod secret_key;
 mod secret_key_source;
 mod sections;
 mod settings;
+pub mod span;
 mod stand_in_url;
 mod table_reader;
 pub mod text;
@@ -33,6 +35,7 @@ mod trusted_proxies;
 mod url_prefix;
 
 pub use allow_private::AllowPrivate;
+pub use audit::Audit;
 pub use database_url::DatabaseUrl;
 pub use diagnostic::{Diagnostic, Diagnostics, nearest};
 pub use features::Features;

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     allow_private::AllowPrivate,
+    audit::Audit,
     config_value::ConfigValue,
     database_url::DatabaseUrl,
     diagnostic::{Diagnostic, Diagnostics, nearest},
@@ -53,6 +54,8 @@ pub struct Settings {
     pub tokens: Tokens,
     /// `[proxy]`.
     pub proxy: Proxy,
+    /// `[audit]`.
+    pub audit: Audit,
     /// `[providers.NAME]`: the declared providers, by id.
     pub providers: BTreeMap<String, ProviderOptions>,
     /// The options of each plugin's provider, by id.
@@ -163,6 +166,7 @@ fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Se
         http: Http::read(collector, root),
         tokens: Tokens::read(collector, root),
         proxy: Proxy::read(collector, root),
+        audit: Audit::read(collector, root),
         providers: providers::read(collector, root),
         options: provider_options(collector, root),
         fingerprint: Fingerprint::of(root),

@@ -2,6 +2,8 @@
 
 use time::{Date, Duration, OffsetDateTime, Time, format_description::well_known::Rfc3339, macros::format_description};
 
+use jackfield_config::span;
+
 /// An end that is counted from now, or one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expiry {
@@ -11,16 +13,13 @@ pub(super) enum Expiry {
 
 const EXAMPLES: &str = "it must be a time like 90d, 12h or 30m, a date like 2027-01-31, or a time of RFC 3339";
 
-/// Longest time: what is beyond it is a slip, and does not fit into a date.
-const LONGEST: Duration = Duration::days(100 * 365);
-
 impl Expiry {
     /// Reads `90d`, `2027-01-31` (its first second in UTC) or `2027-01-31T12:00:00Z`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let day = || Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
         let at = OffsetDateTime::parse(text, &Rfc3339).ok();
         let at = at.or_else(|| Some(day()?.with_time(Time::MIDNIGHT).assume_utc()));
-        at.map(Self::At).or_else(|| span(text).map(Self::After)).ok_or_else(|| EXAMPLES.to_owned())
+        at.map(Self::At).or_else(|| Some(Self::After(span::parse(text)?.try_into().ok()?))).ok_or_else(|| EXAMPLES.to_owned())
     }
 
     /// The time at which it is over.
@@ -30,21 +29,6 @@ impl Expiry {
             Self::At(at) => at,
         }
     }
-}
-
-fn span(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let unit: i64 = match unit {
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        "w" => 7 * 24 * 60 * 60,
-        _ => return None,
-    };
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-    let number: i64 = number.parse().ok().filter(|_| is_number)?;
-    let span = Duration::seconds(number.checked_mul(unit)?);
-    (Duration::ZERO < span && span <= LONGEST).then_some(span)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The command line: arguments and words.
 
 mod audit;
+mod audit_cut;
 #[cfg(feature = "author")]
 mod check;
 mod command_line;

@@ -11,7 +11,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{chain_break::Break, rows::Row};
+use super::{chain_break::Break, cut_record::Cut, rows::Row};
 use crate::hex::hex;
 
 /// A hash of the chain.
@@ -83,6 +83,17 @@ impl ChainKey {
         let mut mac = self.mac(b"head");
         put(&mut mac, Some(&head.count.to_be_bytes()));
         put(&mut mac, Some(&head.hash));
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    /// The code of a record of removed rows. Without it, somebody could remove rows and say that
+    /// retention did.
+    pub(super) fn cut_mac(&self, cut: &Cut) -> Vec<u8> {
+        let mut mac = self.mac(b"cut");
+        for number in [cut.removed, cut.target, cut.entry, cut.kept_since, cut.date, cut.key_since] {
+            put(&mut mac, Some(&number.to_be_bytes()));
+        }
+        put(&mut mac, Some(&cut.hash));
         mac.finalize().into_bytes().to_vec()
     }
 
