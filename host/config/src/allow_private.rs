@@ -4,6 +4,8 @@ use std::{net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
+use super::networks::wrong_bits;
+
 /// One entry of `[http] allow-private`: an address, a network or a host name, each with or without
 /// a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,23 @@ enum Target {
 }
 
 impl AllowPrivate {
+    /// The network, if it is one.
+    pub(super) const fn network(&self) -> Option<&IpNet> {
+        match &self.target {
+            Target::Network(network) => Some(network),
+            Target::Host(_) => None,
+        }
+    }
+
+    /// Whether the entry names a network: then a name may lead to one of its addresses.
+    #[must_use]
+    pub fn may_cover_a_name(&self, name: &str) -> bool {
+        match &self.target {
+            Target::Network(_) => true,
+            Target::Host(host) => host.eq_ignore_ascii_case(name),
+        }
+    }
+
     /// The port it is limited to.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
@@ -43,15 +62,19 @@ impl FromStr for AllowPrivate {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(target) = network(text.trim_matches(['[', ']'])) {
-            return Ok(Self { target, port: None });
+            return with_whole_network(Self { target, port: None });
         }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) => (host, Some(port.parse().map_err(|_| wrong_entry())?)),
             None => (text, None),
         };
         let target = network(host.trim_matches(['[', ']'])).or_else(|| name(host)).ok_or_else(wrong_entry)?;
-        Ok(Self { target, port })
+        with_whole_network(Self { target, port })
     }
+}
+
+fn with_whole_network(entry: AllowPrivate) -> Result<AllowPrivate, (String, String)> {
+    entry.network().and_then(wrong_bits).map_or(Ok(entry), Err)
 }
 
 fn network(text: &str) -> Option<Target> {
@@ -95,7 +118,7 @@ mod tests {
 
     #[test]
     fn other_text_is_refused() {
-        for text in ["", "http://a", "a b", "a:b", "10.0.0.0/99"] {
+        for text in ["", "http://a", "a b", "a:b", "10.0.0.0/99", "10.1.2.3/8", "[fd00::1/8]:443"] {
             assert!(text.parse::<AllowPrivate>().is_err(), "{text}");
         }
     }

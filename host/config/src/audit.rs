@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::{
-    config_value::ConfigValue, diagnostic_collector::DiagnosticCollector, span, table_reader::TableReader,
-};
+use super::{config_value::ConfigValue, diagnostic_collector::DiagnosticCollector, span, table_reader::TableReader};
 
 /// `[audit]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,6 +36,11 @@ impl<'a> ConfigValue<'a> {
         self.collector.report(Some(self.line()), &self.key, message, help);
     }
 
+    /// Says what is conspicuous about it.
+    pub(super) fn warn(&self, message: impl Into<String>, help: impl Into<String>) {
+        self.collector.warn(Some(self.line()), &self.key, message, help);
+    }
+
     /// Reports a wrong type. Names the type found and not the value, which may be a secret.
     pub(super) fn report_wrong_type(&self, wanted: &str) {
         self.report(format!("wrong type: found {}, wanted {wanted}", type_name(self.value)), format!("write {wanted}"));
@@ -52,7 +57,8 @@ impl<'a> ConfigValue<'a> {
     }
 }
 
-fn type_name(value: &DeValue<'_>) -> &'static str {
+/// What a value is, in words.
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a whole number",

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use url::Url;
 
+use super::sqlite_path;
+
 /// `sqlite://PATH` or a PostgreSQL URL. Its `Debug` and `Display` hide the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl(String);
@@ -21,6 +23,9 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let help = "write sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
+        if let Some(fault) = sqlite_path::fault(text) {
+            return Err(fault);
+        }
         let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
         let is_sqlite = text.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty());
         if is_postgres || is_sqlite {

@@ -39,12 +39,17 @@ const LONGEST_WORD: usize = 64;
 /// The known word that was likely meant: it is at most two typing errors away. Words of more than
 /// 64 bytes are not compared.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_within(2, word, known)
+}
+
+/// The same for words that are so many typing errors away at most.
+pub(super) fn nearest_within<'a>(most: usize, word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST_WORD {
         return None;
     }
     let known = known.into_iter().filter(|known| known.len() <= LONGEST_WORD);
     let distances = known.map(|known| (strsim::damerau_levenshtein(word, known), known));
-    distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, known)| known)
+    distances.filter(|(distance, _)| *distance <= most).min().map(|(_, known)| known)
 }
 
 impl From<Vec<Diagnostic>> for Diagnostics {

@@ -28,7 +28,23 @@ enum FeatureScope {
     Some(BTreeSet<String>),
 }
 
+/// Whether there is a feature of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    KNOWN.iter().any(|(known, _)| *known == name)
+}
+
 impl Features {
+    /// The organizations that a feature names, each with the feature: none but these have it.
+    #[must_use]
+    pub fn organizations(&self) -> Vec<(String, String)> {
+        let scopes = self.0.read();
+        let named = scopes.iter().flat_map(|(name, scope)| match scope {
+            FeatureScope::All(_) => Vec::new(),
+            FeatureScope::Some(slugs) => slugs.iter().map(|slug| ((*name).to_owned(), slug.clone())).collect(),
+        });
+        named.collect()
+    }
+
     pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "features", root);
         let mut scopes = BTreeMap::new();

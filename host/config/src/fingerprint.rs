@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::read_value::is_reference;
+use super::reference::is_reference;
 
 /// Each dotted key of a file, with a hash of its value and of what that refers to. A hash lets
 /// somebody try values out, so it is stored sealed, and `Debug` shows none.
@@ -82,12 +82,17 @@ fn target_text(kind: &str, target: &str) -> String {
         .unwrap_or_default()
 }
 
-/// The same text for the same value, wherever it stands.
+/// `0x10`, `16` and `1_6` are one number.
+fn whole(number: &DeInteger<'_>) -> Option<String> {
+    i128::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
+}
+
+/// The same text for the same value, wherever it stands and however it is written.
 fn text(value: &DeValue<'_>, resolve: Resolve) -> String {
     match value {
         DeValue::String(text) => format!("{text:?}"),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
+        DeValue::Integer(number) => whole(number).unwrap_or_else(|| number.to_string()),
+        DeValue::Float(number) => number.as_str().parse::<f64>().map_or_else(|_| number.to_string(), |n| n.to_string()),
         DeValue::Boolean(is) => is.to_string(),
         DeValue::Datetime(date) => date.to_string(),
         DeValue::Array(items) => {
@@ -101,7 +106,8 @@ fn text(value: &DeValue<'_>, resolve: Resolve) -> String {
                     value.get_ref().as_str().filter(|_| is_reference).map(|target| resolve(key.get_ref(), target));
                 format!("{:?}={}{:?}", key.get_ref(), text(value.get_ref(), resolve), target)
             };
-            let pairs: Vec<String> = table.iter().map(pair).collect();
+            let mut pairs: Vec<String> = table.iter().map(pair).collect();
+            pairs.sort();
             format!("{{{}}}", pairs.join(","))
         }
     }
@@ -122,6 +128,14 @@ mod tests {
         assert_eq!(before.changed(&after), ["slack.api", "slack.client-secret", "slack.rotate"]);
         assert_eq!(before.changed(&before), Vec::<String>::new());
         assert_eq!(format!("{before:?}"), "Fingerprint(4 keys)");
+    }
+
+    #[test]
+    fn the_way_in_which_a_value_is_written_is_no_change() {
+        let before = of("a = 16\nb = 1.50\nc = { x = 1, y = \"z\" }\nd = [1, 2]\n[s]\nt.u = true\n");
+        let after =
+            of("# a comment\nd = [\n  1, # one\n  2,\n]\nc = { y = 'z', x = 1 }\nb = 1.5\na = 0x10\n[s.t]\nu = true\n");
+        assert_eq!(before.changed(&after), Vec::<String>::new());
     }
 
     #[test]

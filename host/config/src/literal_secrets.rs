@@ -7,13 +7,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{diagnostic::Diagnostic, diagnostic_collector::DiagnosticCollector, read_value::names_a_secret};
+use super::{diagnostic_collector::DiagnosticCollector, read_value::holds_a_secret};
 
 /// Everything that is signed or sealed hangs on it.
 const SECRET_KEY: &str = "system.secret-key";
-
-/// Names that sound like a secret, and whose values are none: how a service wants its requests.
-const NOT_SECRET: [&str; 3] = ["key-id", "token-path", "token-request"];
 
 /// A literal secret: its dotted key, and where it stands.
 struct Literal {
@@ -22,10 +19,10 @@ struct Literal {
 }
 
 /// Reports literal secrets if others may read the file. A literal secret key is a mistake in a
-/// host that people use over https. Everything else is worth a warning, which is returned.
-pub(super) fn report(collector: &DiagnosticCollector, root: &DeTable<'_>, is_https: bool) -> Vec<Diagnostic> {
+/// host that people use over https. Everything else is worth a warning.
+pub(super) fn report(collector: &DiagnosticCollector, root: &DeTable<'_>, is_https: bool) {
     if !may_others_read(collector.file()) {
-        return Vec::new();
+        return;
     }
     let mut literals = Vec::new();
     find("", root, &mut literals);
@@ -36,13 +33,10 @@ pub(super) fn report(collector: &DiagnosticCollector, root: &DeTable<'_>, is_htt
         collector.report(Some(collector.line(at)), &key, message, help);
     }
     others.sort_by_key(|literal| literal.at);
-    others.iter().map(|literal| warning(collector, literal)).collect()
-}
-
-fn warning(collector: &DiagnosticCollector, Literal { key, at }: &Literal) -> Diagnostic {
-    let (message, help) = words(key, collector.file());
-    let line = Some(collector.line(*at));
-    Diagnostic { file: collector.file().to_owned(), line, key: key.clone(), message, help }
+    for Literal { key, at } in others {
+        let (message, help) = words(&key, collector.file());
+        collector.warn(Some(collector.line(at)), &key, message, help);
+    }
 }
 
 fn words(key: &str, file: &Path) -> (String, String) {
@@ -71,14 +65,14 @@ fn find(prefix: &str, table: &DeTable<'_>, found: &mut Vec<Literal>) {
 /// A reference is a table of one text, `env` or `file`, whose names are no secret's.
 fn is_secret(key: &str, value: &Spanned<DeValue<'_>>) -> bool {
     let Some(text) = value.get_ref().as_str().filter(|text| !text.is_empty()) else { return false };
-    let name = key.rsplit('.').next().unwrap_or(key);
     let has_password = || url::Url::parse(text).is_ok_and(|url| url.password().is_some());
-    if key == "database.url" { has_password() } else { names_a_secret(key) && !NOT_SECRET.contains(&name) }
+    if key == "database.url" { has_password() } else { holds_a_secret(key) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Diagnostic;
 
     /// Keys that are refused, and keys that are warned of.
     fn told(text: &str, mode: u32, is_https: bool) -> (Vec<String>, Vec<String>) {
@@ -89,9 +83,10 @@ mod tests {
         let collector = DiagnosticCollector::new(&file, text);
         let (root, _) = DeTable::parse_recoverable(text);
         let keys = |list: Vec<Diagnostic>| list.into_iter().map(|diagnostic| diagnostic.key).collect();
-        let warned = report(&collector, root.get_ref(), is_https);
+        report(&collector, root.get_ref(), is_https);
+        let (mistakes, warned) = collector.into_both();
         assert!(warned.iter().all(|diagnostic| diagnostic.help.contains("chmod o-r")));
-        (keys(collector.into_diagnostics()), keys(warned))
+        (keys(mistakes), keys(warned))
     }
 
     const LITERAL: &str = r#"

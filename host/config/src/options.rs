@@ -1,13 +1,18 @@
 //! The options of a provider, `[ID]` in the file.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde_json::{Map, Value};
 
 use super::config_value::ConfigValue;
 
 /// A provider's own options: read, with references followed, but checked only by its plugin.
-#[derive(Clone, Default, PartialEq, Eq)]
+///
+/// Two are equal if they mean the same, wherever in a file they stand.
+#[derive(Clone, Default)]
 pub struct ProviderOptions {
     /// The table as the plugin gets it.
     pub table: Map<String, Value>,
@@ -58,6 +63,16 @@ impl ProviderOptions {
         self.secrets.clone()
     }
 }
+
+/// A comment above a table moves its lines, and no plugin has to be replaced for it.
+impl PartialEq for ProviderOptions {
+    fn eq(&self, other: &Self) -> bool {
+        let sorted = |options: &Self| options.secrets.iter().cloned().collect::<BTreeSet<_>>();
+        self.table == other.table && sorted(self) == sorted(other)
+    }
+}
+
+impl Eq for ProviderOptions {}
 
 /// Options of a program that has no configuration file.
 impl From<Map<String, Value>> for ProviderOptions {

@@ -102,10 +102,7 @@ const MOST_WORKERS: u64 = 64;
 impl Plugins {
     pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "plugins", root);
-        let path = section.take("path").map_or_else(
-            || vec!["plugins".into()],
-            |value| value.texts().unwrap_or_default().into_iter().map(|(path, _)| path.into()).collect(),
-        );
+        let path = section.take("path").map_or_else(|| vec!["plugins".into()], |value| folders(&value));
         let on_failure = choice(&mut section, "on-failure", &[("stop", OnFailure::Stop), ("skip", OnFailure::Skip)]);
         let policies = [("best-effort", SandboxPolicy::BestEffort), ("required", SandboxPolicy::Required)];
         let sandbox = choice(&mut section, "sandbox", &policies);
@@ -217,6 +214,20 @@ impl PluginOverrides {
             providers: self.providers.clone(),
             identities: self.identities.clone(),
         }
+    }
+}
+
+/// A mistake here would have each plugin missed besides, so what is likely meant is gone on with.
+fn folders(value: &ConfigValue<'_>) -> Vec<PathBuf> {
+    match value.value.as_str() {
+        Some(folder) => {
+            value.report_wrong_type("a list, [ … ]");
+            vec![folder.into()]
+        }
+        None => match value.texts() {
+            Some(folders) => folders.into_iter().map(|(folder, _)| folder.into()).collect(),
+            None => vec!["plugins".into()],
+        },
     }
 }
 

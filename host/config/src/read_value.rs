@@ -1,11 +1,15 @@
 //! Values of the file as Rust values. Any text may be `{ env = "NAME" }` or `{ file = "PATH" }`.
 
-use std::{env, fs, str::FromStr};
+use std::str::FromStr;
 
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::config_value::ConfigValue;
+use super::{
+    config_value::ConfigValue,
+    reference::{is_plain_table, is_reference, slip},
+    secret_text::{Finding, Origin, examine},
+};
 
 /// What [`ConfigValue::to_json`] calls for each value: its dotted key, its line, and its text if
 /// that is likely a secret.
@@ -72,12 +76,12 @@ impl<'a> ConfigValue<'a> {
     /// The value as JSON, with references followed.
     pub(super) fn to_json(&self, visit: &mut Visit<'_>) -> Option<Value> {
         match self.value {
-            DeValue::Table(table) if !is_reference(table) => {
+            DeValue::Table(table) if is_plain_table(self.value) => {
                 visit(&self.key, self.line(), None);
                 Some(Value::Object(self.table_to_json(table, visit)))
             }
             DeValue::Table(_) | DeValue::String(_) => {
-                let Text { text, is_reference } = self.resolved()?;
+                let Text { text, is_reference } = self.resolved().and_then(|text| self.examined(text))?;
                 let is_secret = is_reference || names_a_secret(&self.key);
                 visit(&self.key, self.line(), is_secret.then_some(text.as_str()));
                 Some(text.into())
@@ -90,16 +94,29 @@ impl<'a> ConfigValue<'a> {
                 visit(&self.key, self.line(), None);
                 Some((*value).into())
             }
-            DeValue::Datetime(value) => Some(value.to_string().into()),
+            DeValue::Datetime(value) => {
+                visit(&self.key, self.line(), None);
+                Some(value.to_string().into())
+            }
             DeValue::Integer(value) => {
                 visit(&self.key, self.line(), None);
-                i64::from_str_radix(value.as_str(), value.radix()).ok().map(Into::into)
+                let number = i64::from_str_radix(value.as_str(), value.radix());
+                self.or_too_large(number.ok().map(Into::into))
             }
             DeValue::Float(value) => {
                 visit(&self.key, self.line(), None);
-                value.as_str().parse::<f64>().ok().map(Into::into)
+                let number = value.as_str().parse::<f64>().ok().filter(|number| number.is_finite());
+                self.or_too_large(number.map(Into::into))
             }
         }
+    }
+
+    /// A number that JSON does not have is told, and not left out in silence.
+    fn or_too_large(&self, number: Option<Value>) -> Option<Value> {
+        if number.is_none() {
+            self.report("a number that is too large", "write it in quotes if it is an id");
+        }
+        number
     }
 
     fn table_to_json(&self, table: &'a DeTable<'a>, visit: &mut Visit<'_>) -> Map<String, Value> {
@@ -115,7 +132,14 @@ impl<'a> ConfigValue<'a> {
     fn resolved(&self) -> Option<Text> {
         match self.value {
             DeValue::String(text) => Some(Text { text: text.to_string(), is_reference: false }),
-            DeValue::Table(table) if is_reference(table) => self.follow(table),
+            DeValue::Table(table) if is_reference(table) => {
+                let text = self.follow(table, holds_a_secret(&self.key))?;
+                Some(Text { text, is_reference: true })
+            }
+            DeValue::Table(table) if let Some((message, help)) = slip(table, false) => {
+                self.report(message, help);
+                None
+            }
             _ => {
                 self.report_wrong_type("text, { env = \"NAME\" } or { file = \"PATH\" }");
                 None
@@ -123,50 +147,30 @@ impl<'a> ConfigValue<'a> {
         }
     }
 
-    fn follow(&self, reference: &DeTable<'_>) -> Option<Text> {
-        let (kind, target) = reference.iter().next()?;
-        let target = target.get_ref().as_str()?;
-        let found = if kind.get_ref() == "env" { self.read_env(target) } else { self.read_file(target) };
-        found.map(|text| Text { text, is_reference: true })
-    }
-
-    fn read_env(&self, name: &str) -> Option<String> {
-        match env::var(name) {
-            Ok(value) => Some(value),
-            Err(env::VarError::NotPresent) => {
-                let help = format!("set {name} where the host is started, or write the value otherwise");
-                self.report(format!("the environment variable {name} is not set"), help);
-                None
+    /// Says what is conspicuous about an option's text. What is no text is not used.
+    fn examined(&self, text: Text) -> Option<Text> {
+        let origin = if text.is_reference { Origin::Elsewhere } else { Origin::Literal };
+        match examine(&text.text, origin, holds_a_secret(&self.key)) {
+            None => Some(text),
+            Some(Finding::Suspicion(message, help)) => {
+                self.warn(message, help);
+                Some(text)
             }
-            Err(env::VarError::NotUnicode(_)) => {
-                self.report(format!("the environment variable {name} is not UTF-8"), "set it to UTF-8 text");
-                None
-            }
-        }
-    }
-
-    fn read_file(&self, path: &str) -> Option<String> {
-        match fs::read_to_string(path) {
-            Ok(text) => Some(without_line_end(&text).to_owned()),
-            Err(error) => {
-                let help = "check the path, relative to the working directory, and that the host's user may read it";
-                self.report(format!("{path}: {error}"), help);
+            Some(Finding::Mistake(message, help)) => {
+                self.report(message, help);
                 None
             }
         }
     }
 }
 
-/// Whether a table is a reference and not a table of options.
-pub(super) fn is_reference(table: &DeTable<'_>) -> bool {
-    let mut keys = table.keys();
-    let only = keys.next().filter(|_| table.len() == 1);
-    only.is_some_and(|key| matches!(key.get_ref().as_ref(), "env" | "file"))
-        && table.values().all(|value| value.get_ref().is_str())
-}
+/// Names that sound like a secret, and whose values are none: how a service wants its requests.
+const NOT_SECRET: [&str; 3] = ["key-id", "token-path", "token-request"];
 
-fn without_line_end(text: &str) -> &str {
-    text.strip_suffix('\n').map_or(text, |text| text.trim_end_matches('\r'))
+/// Whether a key has a secret that nobody else should read.
+pub(super) fn holds_a_secret(key: &str) -> bool {
+    let name = key.rsplit('.').next().unwrap_or(key);
+    names_a_secret(key) && !NOT_SECRET.contains(&name) && !key.starts_with("plugins.")
 }
 
 /// Whether the name of an option says that its value must not be shown.

@@ -5,7 +5,7 @@ use std::{
     env,
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -13,10 +13,15 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use toml::de::DeValue;
 
-use super::{config_value::ConfigValue, diagnostic::Diagnostic, read_value::is_reference, secret_key::SecretKeys};
-
-/// Fewest characters of a key.
-const SHORTEST: usize = 32;
+use super::{
+    config_value::ConfigValue,
+    diagnostic::Diagnostic,
+    file_rights::{help_to_close, is_open_to_others},
+    reference::{is_reference, slip, target_fault},
+    secret_key::SecretKeys,
+    secret_key_lines::fault,
+    text_file::{TextFileError, read_text_file, unreadable},
+};
 
 /// What to do about a key that cannot be used. While several keys are in use, each of them opens
 /// something that no other opens.
@@ -46,10 +51,7 @@ impl Default for SecretKeySource {
 
 impl SecretKeySource {
     pub(super) fn read(value: &ConfigValue<'_>) -> Option<Self> {
-        let location = KeyLocation::read(value.value);
-        if location.is_none() {
-            value.report_wrong_type("text, { env = \"NAME\" } or { file = \"PATH\" }");
-        }
+        let location = KeyLocation::read(value);
         Some(Self { location: location?, config: value.collector.file().to_owned(), line: Some(value.line()) })
     }
 
@@ -151,38 +153,48 @@ impl SecretKeySource {
         if lines.is_empty() {
             return Err(self.diagnostic(format!("{location}: there is no key in it"), RESTORE));
         }
-        if let Some((number, _)) = lines.iter().find(|(_, line)| line.len() < SHORTEST) {
+        let wrong = lines.iter().find_map(|(number, line)| Some((number, fault(line)?)));
+        if let Some((number, fault)) = wrong {
             let which = if lines.len() > 1 { format!(" in line {number}") } else { String::new() };
-            return Err(self.diagnostic(format!("{location}: the key{which} is too short"), RESTORE));
+            return Err(self.diagnostic(format!("{location}: the key{which} {fault}"), RESTORE));
         }
         Ok(SecretKeys::new(lines.into_iter().map(|(_, line)| line)))
     }
 
     fn read_file(&self, path: &Path) -> Result<SecretKeys, Diagnostic> {
-        let unreadable = |error: &io::Error| {
-            self.diagnostic(format!("{}: {error}", path.display()), "let the host's user read the file")
-        };
-        let mode = fs::metadata(path).map_err(|error| unreadable(&error))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            let help = format!("chmod 600 {}", path.display());
+        let unreadable =
+            |error: TextFileError| self.diagnostic(format!("{}: {}", path.display(), error.message), error.help);
+        let file = fs::metadata(path).map_err(|error| unreadable(self::unreadable(path, &error)))?;
+        if is_open_to_others(&file) {
+            let help = help_to_close(path, &file);
             return Err(self.diagnostic(format!("{}: others may read the key", path.display()), help));
         }
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| unreadable(&error))?);
+        let text = Zeroizing::new(read_text_file(path).map_err(unreadable)?);
         self.parse(text.lines().map(str::trim_end))
     }
 }
 
 impl KeyLocation {
-    fn read(value: &DeValue<'_>) -> Option<Self> {
-        match value {
-            DeValue::String(text) => Some(Self::Literal(text.to_string().into())),
+    fn read(value: &ConfigValue<'_>) -> Option<Self> {
+        let (message, help) = match value.value {
+            DeValue::String(text) => return Some(Self::Literal(text.to_string().into())),
             DeValue::Table(table) if is_reference(table) => {
                 let (kind, target) = table.iter().next()?;
-                let target = target.get_ref().as_str()?.to_owned();
-                Some(if kind.get_ref() == "env" { Self::Env(target) } else { Self::File(target.into()) })
+                let (kind, target) = (kind.get_ref().as_ref(), target.get_ref().as_str()?.to_owned());
+                match target_fault(kind, &target) {
+                    Some(fault) => fault,
+                    None if kind == "env" => return Some(Self::Env(target)),
+                    None => return Some(Self::File(target.into())),
+                }
             }
-            _ => None,
-        }
+            DeValue::Table(table) if let Some(slip) = slip(table, false) => slip,
+            _ => {
+                value.report_wrong_type("text, { env = \"NAME\" } or { file = \"PATH\" }");
+                return None;
+            }
+        };
+        value.report(message, help);
+        None
     }
 
     /// In words, without the key.
@@ -216,6 +228,8 @@ fn create(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn source(location: KeyLocation) -> SecretKeySource {
@@ -284,12 +298,20 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_too_short_is_reported_by_its_line_with_the_advice_to_keep_it() {
+    fn a_line_that_is_no_key_is_reported_with_its_number_and_the_advice_to_keep_keys() {
         let long = "o".repeat(40);
         for (text, expected) in [
             (format!("{long}\nhunter2"), "the key in line 2 is too short"),
             (format!("\n\n{long}\n\nhunter2\n"), "the key in line 5 is too short"),
             ("hunter2".to_owned(), "the key is too short"),
+            (
+                format!("# the key of hunter2, 32 characters\n{long}"),
+                "the key in line 1 is a comment, and each line is a key",
+            ),
+            (
+                format!("the key of hunter2 (32 characters) is here\n{long}"),
+                "the key in line 1 is a sentence, not a key",
+            ),
             ("\n \n".to_owned(), "there is no key in it"),
         ] {
             let diagnostic = source(KeyLocation::Literal(text.into())).load().expect_err("it will not do").to_string();

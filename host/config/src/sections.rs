@@ -4,8 +4,36 @@
 pub(super) const PROVIDERS: &str = "providers";
 
 /// The top-level names that are the host's own.
-pub(super) const SECTIONS: [&str; 10] =
-    ["default-integrations", "system", "database", "plugins", "features", "http", "tokens", "proxy", "audit", PROVIDERS];
+pub(super) const SECTIONS: [&str; 10] = [
+    "default-integrations",
+    "system",
+    "database",
+    "plugins",
+    "features",
+    "http",
+    "tokens",
+    "proxy",
+    "audit",
+    PROVIDERS,
+];
+
+/// The keys of each section, but those of [`PLUGIN_KEYS`] that stand in `[plugins]` as well.
+pub(super) const SECTION_KEYS: [(&str, &[&str]); 7] = [
+    ("system", &["url-prefix", "listen", "trusted-proxies", "control", "secret-key"]),
+    ("database", &["url"]),
+    (
+        "plugins",
+        &["path", "trusted-keys", "on-failure", "sandbox", "clock", "isolation", "deadline", "memory", "workers"],
+    ),
+    ("http", &["allow-private", "timeout", "max-response-bytes", "stand-in"]),
+    ("tokens", &["keep-alive-days"]),
+    ("proxy", &["max-request-bytes", "idle-timeout", "max-calls"]),
+    ("audit", &["keep"]),
+];
+
+/// The keys of `[plugins.NAME]`.
+pub(super) const PLUGIN_KEYS: [&str; 7] =
+    ["isolation", "deadline", "memory", "workers", "hosts", "providers", "identities"];
 
 /// Whether a top-level name is the host's own, so that no provider can have it as its id.
 pub(super) fn is_section(name: &str) -> bool {

@@ -1,12 +1,6 @@
 //! What the file means: checked settings.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
 use toml::de::{DeTable, DeValue};
 
@@ -15,19 +9,22 @@ use super::{
     audit::Audit,
     config_value::ConfigValue,
     database_url::DatabaseUrl,
-    diagnostic::{Diagnostic, Diagnostics, nearest},
+    diagnostic::{Diagnostic, nearest},
     diagnostic_collector::DiagnosticCollector,
     features::Features,
     fingerprint::Fingerprint,
     literal_secrets,
+    misplaced::help_for,
+    networks::warn_of_everything,
     options::ProviderOptions,
     plugins::Plugins,
     providers,
     proxy::Proxy,
     secret_key_source::SecretKeySource,
     sections::{SECTIONS, is_section},
+    setting_place::SettingPlace,
     stand_in_url::StandInUrl,
-    table_reader::{TableReader, did_you_mean},
+    table_reader::TableReader,
     tokens::Tokens,
     trusted_proxies::TrustedProxies,
     url_prefix::UrlPrefix,
@@ -60,6 +57,8 @@ pub struct Settings {
     pub providers: BTreeMap<String, ProviderOptions>,
     /// The options of each plugin's provider, by id.
     pub options: BTreeMap<String, ProviderOptions>,
+    /// The line of each key, by its dotted name.
+    pub lines: BTreeMap<String, usize>,
     /// Shows which keys differ in another file.
     pub fingerprint: Fingerprint,
     /// What the operator should mend, though the host starts with it.
@@ -95,6 +94,8 @@ pub struct System {
 pub struct Database {
     /// Where the database is.
     pub url: DatabaseUrl,
+    /// Where the file says so.
+    pub place: SettingPlace,
 }
 
 /// `[http]`: the outgoing client.
@@ -117,46 +118,9 @@ impl Default for Http {
     }
 }
 
-/// Reads and checks a file.
-///
-/// # Errors
-/// All diagnostics together.
-pub fn load(file: &Path) -> Result<Settings, Diagnostics> {
-    let (settings, diagnostics) = load_lenient(file)?;
-    if diagnostics.is_empty() { Ok(settings) } else { Err(diagnostics.into()) }
-}
-
-/// Reads a file as far as possible, with defaults for what is wrong, and returns the diagnostics
-/// besides. So the plugins can be checked too, and all mistakes are reported together. Never start
-/// with settings that have diagnostics.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn load_lenient(file: &Path) -> Result<(Settings, Vec<Diagnostic>), Diagnostics> {
-    match fs::read_to_string(file) {
-        Ok(text) => Ok(parse(file, &text)),
-        Err(error) => {
-            let collector = DiagnosticCollector::new(file, "");
-            collector.report(None, "", error.to_string(), "name the configuration file with --config FILE");
-            Err(collector.into_diagnostics().into())
-        }
-    }
-}
-
-fn parse(file: &Path, text: &str) -> (Settings, Vec<Diagnostic>) {
-    let collector = DiagnosticCollector::new(file, text);
-    let (root, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let line = error.span().map(|span| collector.line(span.start));
-        collector.report(line, "", format!("not TOML: {}", error.message()), "see https://toml.io for how to write it");
-    }
-    let settings = settings(&collector, root.get_ref());
-    (settings, collector.into_diagnostics())
-}
-
 /// Reads every section, also after a mistake, so that all diagnostics are collected.
-fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Settings {
-    let mut settings = Settings {
+pub(super) fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Settings {
+    let settings = Settings {
         file: collector.file().to_owned(),
         default_integrations: listed_plugins(collector, root),
         system: System::read(collector, root),
@@ -169,14 +133,26 @@ fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Se
         audit: Audit::read(collector, root),
         providers: providers::read(collector, root),
         options: provider_options(collector, root),
+        lines: lines(collector, root),
         fingerprint: Fingerprint::of(root),
         warnings: Vec::new(),
     };
-    settings.warnings = literal_secrets::report(collector, root, settings.system.url_prefix.is_https());
+    literal_secrets::report(collector, root, settings.system.url_prefix.is_https());
     if settings.system.url_prefix.is_https() {
         refuse_trial_settings(collector, root);
     }
     settings
+}
+
+/// The line of each key of the host's own sections.
+fn lines(collector: &DiagnosticCollector, root: &DeTable<'_>) -> BTreeMap<String, usize> {
+    let mut lines = BTreeMap::new();
+    for (section, value) in root.iter().filter(|(key, _)| is_section(key.get_ref())) {
+        for (key, _) in value.get_ref().as_table().into_iter().flatten() {
+            lines.insert(format!("{}.{}", section.get_ref(), key.get_ref()), collector.line(key.span().start));
+        }
+    }
+    lines
 }
 
 /// Refuses what plugins are tried out with. A host with an https address is in use, and these
@@ -215,10 +191,10 @@ fn built_in<T: FromStr<Err = (String, String)>>(text: &str) -> T {
 impl System {
     fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "system", root);
-        let url_prefix = section.take("url-prefix").and_then(|value| value.parsed());
+        let url_prefix = section.take("url-prefix").and_then(|value| url_prefix(&value));
         let listen = section.take("listen").and_then(|value| listen_address(&value));
         let proxies = section.take("trusted-proxies").and_then(|value| TrustedProxies::read(&value));
-        let control = section.take("control").and_then(|value| value.text());
+        let control = section.take("control").and_then(|value| control_path(&value));
         let secret_key = section.take("secret-key").and_then(|value| SecretKeySource::read(&value));
         section.finish();
         Self {
@@ -229,6 +205,28 @@ impl System {
             secret_key: secret_key.unwrap_or_default(),
         }
     }
+}
+
+fn url_prefix(value: &ConfigValue<'_>) -> Option<UrlPrefix> {
+    let prefix: UrlPrefix = value.parsed()?;
+    if !prefix.is_https() && !prefix.is_loopback() {
+        let message =
+            "plain http, and not on this machine alone: passwords and cookies go through the network unencrypted";
+        value.warn(message, "put a proxy that ends TLS in front of the host, and write the https URL that people type");
+    }
+    Some(prefix)
+}
+
+/// Longest path of a Unix socket, in bytes (`unix(7)`: 108 with the NUL at its end).
+const LONGEST_SOCKET: usize = 107;
+
+fn control_path(value: &ConfigValue<'_>) -> Option<String> {
+    let path = value.text()?;
+    if path.len() > LONGEST_SOCKET {
+        let message = format!("a path of {} bytes, and a socket's has {LONGEST_SOCKET} at most", path.len());
+        value.report(message, "write a shorter one, or one from the folder that the host is started in");
+    }
+    Some(path)
 }
 
 fn listen_address(value: &ConfigValue<'_>) -> Option<String> {
@@ -243,9 +241,11 @@ fn listen_address(value: &ConfigValue<'_>) -> Option<String> {
 impl Database {
     fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "database", root);
-        let url = section.take("url").and_then(|value| value.parsed());
+        let url = section.take("url");
+        let place = SettingPlace::of("database.url", collector, url.as_ref());
+        let url = url.and_then(|value| value.parsed());
         section.finish();
-        Self { url: url.unwrap_or_else(|| built_in("sqlite://data/jackfield.db")) }
+        Self { url: url.unwrap_or_else(|| built_in("sqlite://data/jackfield.db")), place }
     }
 }
 
@@ -259,13 +259,21 @@ impl Http {
         let stand_in = section.take("stand-in").and_then(|value| value.parsed());
         section.finish();
         Self {
-            allow_private: entries.iter().filter_map(ConfigValue::parsed).collect(),
+            allow_private: entries.iter().filter_map(allowed).collect(),
             timeout: seconds.map_or(default.timeout, Duration::from_secs),
             max_response_bytes: bytes
                 .map_or(default.max_response_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             stand_in,
         }
     }
+}
+
+fn allowed(value: &ConfigValue<'_>) -> Option<AllowPrivate> {
+    let entry: AllowPrivate = value.parsed()?;
+    if let Some(network) = entry.network() {
+        warn_of_everything(value, network, "plugins and services can lead the host to anything in your network");
+    }
+    Some(entry)
 }
 
 /// Every table that is not a section of ours is a provider's. The plugins check it once they are
@@ -279,14 +287,22 @@ fn provider_options<'a>(
         let name = key.get_ref().to_string();
         let value = ConfigValue::new(collector, name.clone(), value);
         let is_slip = nearest(&name, SECTIONS).is_some();
-        if is_slip || !matches!(value.value, DeValue::Table(_)) {
+        if is_list_of_tables(value.value) {
+            let help = format!("write [{name}], with single brackets");
+            value.report("wrong type: found a list of tables, wanted one table", help);
+        } else if is_slip || !matches!(value.value, DeValue::Table(_)) {
             let line = collector.line(key.span().start);
-            collector.report(Some(line), &name, "unknown key", did_you_mean(&name, SECTIONS.into_iter()));
+            collector.report(Some(line), &name, "unknown key", help_for("", &name, &SECTIONS.into()));
         } else if let Some(read) = ProviderOptions::read(&value) {
             options.insert(name, read);
         }
     }
     options
+}
+
+/// `[[slack]]`.
+fn is_list_of_tables(value: &DeValue<'_>) -> bool {
+    value.as_array().is_some_and(|items| items.iter().next().is_some_and(|item| item.get_ref().is_table()))
 }
 
 impl Settings {
@@ -305,13 +321,14 @@ impl Settings {
         self
     }
 
+    /// A diagnostic about a key of the host's own, by its dotted name, that only a caller can find.
+    pub fn diagnostic_of(&self, key: &str, message: impl Into<String>, help: impl Into<String>) -> Diagnostic {
+        self.diagnostic(key, self.lines.get(key).copied(), message.into(), help.into())
+    }
+
     /// A diagnostic about this file that only a caller can find.
     #[must_use]
     pub fn diagnostic(&self, key: &str, line: Option<usize>, message: String, help: String) -> Diagnostic {
         Diagnostic { file: self.file.clone(), line, key: key.to_owned(), message, help }
     }
 }
-
-#[cfg(test)]
-#[path = "settings_tests.rs"]
-mod tests;

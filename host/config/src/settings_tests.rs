@@ -1,5 +1,7 @@
 //! What operators write, and the diagnostics they get.
 
+use std::{fs, path::PathBuf, time::Duration};
+
 use super::*;
 use crate::{Isolation, OnFailure, SandboxPolicy};
 
@@ -120,8 +122,8 @@ client-secret = { file = "/nowhere/secret" }
       help: write a number from 1 to 300
     jackfield.toml:24: sytem: unknown key
       help: did you mean `system`?
-    jackfield.toml:27: slack.client-secret: /nowhere/secret: No such file or directory (os error 2)
-      help: check the path, relative to the working directory, and that the host's user may read it
+    jackfield.toml:27: slack.client-secret: /nowhere/secret: there is no such file, nor its folder /nowhere
+      help: correct the path, or put the file there
     "#);
 }
 
@@ -178,7 +180,7 @@ fn a_missing_file_is_reported() {
     let report = load(Path::new("/nowhere/jackfield.toml")).expect_err("it is not there").to_string();
     insta::assert_snapshot!(report, @r"
     1 mistake in the configuration
-    /nowhere/jackfield.toml: No such file or directory (os error 2)
+    /nowhere/jackfield.toml: there is no such file, nor its folder /nowhere
       help: name the configuration file with --config FILE
     ");
 }
@@ -210,4 +212,167 @@ fn options_follow_references_and_know_their_lines_and_secrets() {
     assert_eq!(options.secrets(), ["from-file", "t-in-file"]);
     assert_eq!((options.line_of("client-secret"), options.line_of("proxy.port"), options.line_of("other")), (3, 7, 1));
     assert!(!format!("{options:?}").contains("from-file"));
+}
+
+/// What is told of a file, mistakes first, and then what the host starts with.
+fn told(text: &str) -> String {
+    let (settings, diagnostics) = parse(Path::new("f"), text);
+    let diagnostics = Diagnostics::from(diagnostics);
+    let mistakes = diagnostics.list().iter().map(ToString::to_string);
+    let warnings = settings.warnings.iter().map(|warning| format!("warning: {warning}"));
+    mistakes.chain(warnings).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn each_mistake_is_told_with_its_place_and_help() {
+    let long = "s".repeat(120);
+    for (text, expected) in [
+        (
+            "[system]\ndefault-integrations = []",
+            "f:2: system.default-integrations: unknown key\n  help: it belongs above the first table of the file",
+        ),
+        ("url-prefix = \"https://a.example\"", "f:1: url-prefix: unknown key\n  help: it belongs into [system]"),
+        (
+            "[plugins.slack]\nclient-id = \"1\"",
+            "f:2: plugins.slack.client-id: unknown key\n  help: it is an option of the provider and belongs into its own table, [slack]",
+        ),
+        (
+            "[[slack]]\nclient-id = \"1\"",
+            "f:1: slack: wrong type: found a list of tables, wanted one table\n  help: write [slack], with single brackets",
+        ),
+        (
+            "[slack]\nclient-secret = { evn = \"A\" }",
+            "f:2: slack.client-secret: unknown key `evn` in a reference\n  help: did you mean { env = \"NAME\" }?",
+        ),
+        (
+            "[slack]\nclient-secret = { env = \"A\", file = \"b\" }",
+            "f:2: slack.client-secret: both `env` and `file`: a value comes from one place\n  help: write { env = \"NAME\" } or { file = \"PATH\" }",
+        ),
+        (
+            "[slack]\nclient-secret = { env = \"\" }",
+            "f:2: slack.client-secret: `env` names no variable\n  help: write { env = \"NAME\" }",
+        ),
+        (
+            "[slack]\nclient-secret = { file = \"\" }",
+            "f:2: slack.client-secret: `file` names no file\n  help: write { file = \"PATH\" }",
+        ),
+        (
+            "[slack]\nclient-secret = { env = \"$A\" }",
+            "f:2: slack.client-secret: `$A` is not the name of a variable\n  help: write the name alone, like { env = \"SLACK_CLIENT_SECRET\" }",
+        ),
+        (
+            "[system]\nsecret-key = { env = 3 }",
+            "f:2: system.secret-key: wrong type of `env`: found a whole number, wanted the name of a variable in quotes\n  help: write { env = \"NAME\" } or { file = \"PATH\" }",
+        ),
+        (
+            "[system]\nsecret-key = { env = \"\" }",
+            "f:2: system.secret-key: `env` names no variable\n  help: write { env = \"NAME\" }",
+        ),
+        (
+            "[database]\nurl = { evn = \"A\" }",
+            "f:2: database.url: unknown key `evn` in a reference\n  help: did you mean { env = \"NAME\" }?",
+        ),
+        (
+            "[database]\nurl = { env = \"A\", default = \"b\" }",
+            "f:2: database.url: unknown key `default` in a reference\n  help: write { env = \"NAME\" } or { file = \"PATH\" }",
+        ),
+        (
+            "[database]\nurl = 2026-01-01",
+            "f:2: database.url: wrong type: found a date, wanted text, { env = \"NAME\" } or { file = \"PATH\" }\n  help: write text, { env = \"NAME\" } or { file = \"PATH\" }",
+        ),
+        (
+            "[database]\nurl = \"sqlite://a.db?mode=ro\"",
+            "f:2: database.url: a SQLite URL has no parameters: `?` and `#` would be a part of the file's name\n  help: write sqlite://a.db",
+        ),
+        ("[system]\nlisten = 127.0.0.1:8000", "f:2: not TOML: a text without quotes\n  help: write listen = \"…\""),
+        (
+            "[slack]\na = 1\n[slack]\nb = 1",
+            "f:3: not TOML: the table [slack] stands twice; the first is in line 1\n  help: write all of its keys below one of them",
+        ),
+        (
+            "[slack]\nclient-secret = \"${SLACK_SECRET}\"",
+            "f:2: slack.client-secret: the text is the placeholder of a variable, SLACK_SECRET, and nothing fills it in\n  help: write { env = \"SLACK_SECRET\" }",
+        ),
+        (
+            "[slack]\nclient-secret = \"a\\u0000b\"",
+            "f:2: slack.client-secret: a NUL character stands in it\n  help: write it without; a file that was saved as UTF-16 has many of them",
+        ),
+        (
+            "[slack]\nclient-secret = \"<your-secret>\"",
+            "warning: f:2: slack.client-secret: this is the placeholder of an example\n  help: write the secret that the service shows",
+        ),
+        (
+            "[slack]\nclient-secret = \" s \"",
+            "warning: f:2: slack.client-secret: it begins or ends with a blank, which is sent as a part of it\n  help: remove the blank, unless the service shows it so",
+        ),
+        (
+            "[slack]\nid = 99999999999999999999",
+            "f:2: slack.id: a number that is too large\n  help: write it in quotes if it is an id",
+        ),
+        (
+            "[system]\nurl-prefix = \"http://0.0.0.0:8000\"",
+            "f:2: system.url-prefix: 0.0.0.0 stands for all addresses of this machine, and nobody can type it\n  help: write the name or address that people type, like http://127.0.0.1:8000; `listen` may be 0.0.0.0",
+        ),
+        (
+            "[system]\nurl-prefix = \"http://jackfield.example\"",
+            "warning: f:2: system.url-prefix: plain http, and not on this machine alone: passwords and cookies go through the network unencrypted\n  help: put a proxy that ends TLS in front of the host, and write the https URL that people type",
+        ),
+        (
+            &format!("[system]\ncontrol = \"{long}\""),
+            "f:2: system.control: a path of 120 bytes, and a socket's has 107 at most\n  help: write a shorter one, or one from the folder that the host is started in",
+        ),
+        (
+            "[http]\nallow-private = [\"10.1.2.3/8\"]",
+            "f:2: http.allow-private[0]: 10.1.2.3/8 has bits beyond /8\n  help: write 10.0.0.0/8 for the whole network, or 10.1.2.3 for the one address",
+        ),
+        (
+            "[http]\nallow-private = [\"0.0.0.0/0\"]",
+            "warning: f:2: http.allow-private[0]: 0.0.0.0/0 is every address: plugins and services can lead the host to anything in your network\n  help: write the networks that are meant",
+        ),
+        (
+            "[system]\ntrusted-proxies = [\"::/0\"]",
+            "warning: f:2: system.trusted-proxies[0]: ::/0 is every address: each client says itself which address it has\n  help: write the networks that are meant",
+        ),
+        (
+            "[plugins]\npath = \"plugins\"",
+            "f:2: plugins.path: wrong type: found text, wanted a list, [ … ]\n  help: write a list, [ … ]",
+        ),
+        ("[slack]\nclient-secret = { default = \"x\" }\nport = 3", ""),
+    ] {
+        assert_eq!(told(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn line_ends_and_a_byte_order_mark_are_no_part_of_a_value_from_elsewhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("secret");
+    for bytes in [&b"s3cret"[..], b"s3cret\n", b"s3cret\n\n", b"s3cret\r\n", b"\xef\xbb\xbfs3cret\n"] {
+        fs::write(&file, bytes).expect("writable");
+        let options = settings_of(&format!("[slack]\nclient-secret = {{ file = {file:?} }}")).options["slack"].clone();
+        assert_eq!(options.table["client-secret"], "s3cret", "{bytes:?}");
+    }
+    fs::write(&file, "a\nb").expect("writable");
+    let said = told(&format!("[slack]\nclient-secret = {{ file = {file:?} }}"));
+    assert!(said.contains("a line end or another control character stands in it"), "{said}");
+}
+
+#[test]
+fn the_audit_log_is_kept_for_a_time_or_for_ever() {
+    let days = |days: u64| Some(std::time::Duration::from_secs(days * 24 * 60 * 60));
+    for (text, expected) in
+        [("", days(400)), ("keep = \"30d\"", days(30)), ("keep = \"52w\"", days(364)), ("keep = \"forever\"", None)]
+    {
+        assert_eq!(settings_of(&format!("[audit]\n{text}")).audit.keep, expected, "{text}");
+    }
+    for (text, told) in [
+        ("\"29d\"", "too short: what happened must still be known when somebody asks"),
+        ("\"12h\"", "too short"),
+        ("\"400\"", "not a time"),
+        ("\"never\"", "not a time"),
+        ("400", "wrong type"),
+    ] {
+        let said = mistakes_in(&format!("[audit]\nkeep = {text}"));
+        assert!(said.contains(told) && said.contains("audit.keep"), "{text}: {said}");
+    }
 }

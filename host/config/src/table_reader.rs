@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use toml::de::DeTable;
 
-use super::{config_value::ConfigValue, diagnostic::nearest, diagnostic_collector::DiagnosticCollector};
+use super::{config_value::ConfigValue, diagnostic_collector::DiagnosticCollector, misplaced::help_for};
 
 /// A table that is read key by key. [`finish`](Self::finish) reports the keys that nobody took.
 pub(super) struct TableReader<'a> {
@@ -55,21 +55,14 @@ impl<'a> TableReader<'a> {
 
     /// Reports every key that was not taken.
     pub(super) fn finish(self) {
+        let known: BTreeSet<&str> = self.known.iter().map(AsRef::as_ref).collect();
         for (key, _) in self.table.into_iter().flatten() {
-            if !self.known.contains(key.get_ref().as_ref()) {
+            if !known.contains(key.get_ref().as_ref()) {
                 let line = self.collector.line(key.span().start);
-                let help = did_you_mean(key.get_ref(), self.known.iter().map(AsRef::as_ref));
+                let help = help_for(&self.name, key.get_ref(), &known);
                 let key = format!("{}.{}", self.name, key.get_ref());
                 self.collector.report(Some(line), &key, "unknown key", help);
             }
         }
-    }
-}
-
-/// Help for an unknown word: the known word that was likely meant, or all of them.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(word, known.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("remove it; known here: {}", known.collect::<Vec<_>>().join(", ")),
     }
 }

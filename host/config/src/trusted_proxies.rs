@@ -4,7 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use super::config_value::ConfigValue;
+use super::{
+    config_value::ConfigValue,
+    networks::{warn_of_everything, wrong_bits},
+};
 
 /// Networks of the proxies in front of the host. Empty: the host takes nobody's word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,11 +16,16 @@ pub struct TrustedProxies(Vec<IpNet>);
 impl TrustedProxies {
     pub(super) fn read(value: &ConfigValue<'_>) -> Option<Self> {
         let network = |(text, item): (String, ConfigValue<'_>)| {
-            let network = network(&text);
-            if network.is_none() {
+            let Some(network) = network(&text) else {
                 item.report("neither an address nor a network", "write like 127.0.0.1 or 10.0.0.0/8");
+                return None;
+            };
+            if let Some((message, help)) = wrong_bits(&network) {
+                item.report(message, help);
+                return None;
             }
-            network
+            warn_of_everything(&item, &network, "each client says itself which address it has");
+            Some(network)
         };
         Some(Self(value.texts()?.into_iter().filter_map(network).collect()))
     }

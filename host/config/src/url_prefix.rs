@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use url::Url;
+use url::{Host, Url};
 
 /// An http or https URL without path, query and fragment. Redirect URIs and the dialog's origin are
 /// made of it.
@@ -20,6 +20,17 @@ impl UrlPrefix {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
+    }
+
+    /// Whether only browsers on this machine reach it: no network carries its loopback.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        }
     }
 
     /// The absolute URL of a path that begins with `/`.
@@ -46,9 +57,22 @@ impl FromStr for UrlPrefix {
             url if !matches!(url.scheme(), "http" | "https") => refused("neither an http nor an https URL"),
             url if url.query().is_some() || url.fragment().is_some() => refused("has a query or a fragment"),
             url if !url.username().is_empty() || url.password().is_some() => refused("has a user name or password"),
+            url if is_unspecified(&url) => Err((
+                "0.0.0.0 stands for all addresses of this machine, and nobody can type it".to_owned(),
+                "write the name or address that people type, like http://127.0.0.1:8000; `listen` may be 0.0.0.0"
+                    .to_owned(),
+            )),
             url if url.path() != "/" => refused("has a path: the host serves the root of an origin"),
             url => Ok(Self(url)),
         }
+    }
+}
+
+fn is_unspecified(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => ip.is_unspecified(),
+        _ => false,
     }
 }
 
@@ -71,8 +95,17 @@ mod tests {
 
     #[test]
     fn other_urls_are_refused() {
-        for text in ["jackfield.example", "ftp://a", "https://a/?b", "https://a/#b", "https://a:b@c", "https://a/b", ""]
-        {
+        for text in [
+            "jackfield.example",
+            "ftp://a",
+            "https://a/?b",
+            "https://a/#b",
+            "https://a:b@c",
+            "https://a/b",
+            "",
+            "http://0.0.0.0:8000",
+            "http://[::]:8000",
+        ] {
             assert!(text.parse::<UrlPrefix>().is_err(), "{text}");
         }
     }

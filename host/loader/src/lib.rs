@@ -42,6 +42,7 @@ mod provider_id;
 mod provider_owner;
 mod provider_reach;
 mod refusal;
+mod refusal_diagnostic;
 mod registry;
 mod runtime;
 mod step_outcome;

@@ -112,6 +112,11 @@ impl Provider {
         self.plugin.info()
     }
 
+    /// Its plugin's entry of `default-integrations`, or `providers.NAME`.
+    pub(crate) fn entry(&self) -> &str {
+        self.plugin.entry()
+    }
+
     /// Whether the operator has declared it, so that there is no library.
     #[must_use]
     pub fn is_declared(&self) -> bool {

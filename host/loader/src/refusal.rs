@@ -8,8 +8,6 @@ use std::{
 
 use thiserror::Error;
 
-use jackfield_config::{Diagnostic, ListedPlugin, Settings};
-
 use crate::dispute::Dispute;
 use crate::elf_fault::ElfFault;
 
@@ -17,12 +15,16 @@ use crate::elf_fault::ElfFault;
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// A name that is in none of the folders.
-    #[error("no plugin named `{name}`: looked for {}", listed(.looked))]
+    #[error("no plugin named `{name}`: looked for {}{}", listed(.looked), without_folders(.missing))]
     NotFound {
         /// What the operator wrote.
         name: String,
         /// The files that would have been it.
         looked: Vec<PathBuf>,
+        /// The folders that are not there.
+        missing: Vec<PathBuf>,
+        /// The name of a library there that was likely meant.
+        near: Option<String>,
     },
     /// Text that is neither a path nor a name.
     #[error(
@@ -304,6 +306,10 @@ impl Refusal {
             Self::NotSigned { file, .. } => {
                 return format!("if you trust it, sign it: `jackfield plugin sign {} --key FILE`", file.display());
             }
+            Self::NotFound { near: Some(near), .. } => return format!("did you mean `{near}`?"),
+            Self::NotFound { missing, looked, .. } if looked.len() <= 3 * missing.len() && !missing.is_empty() => {
+                "create the folder, or correct plugins.path"
+            }
             Self::NotFound { .. } => "put the library there, add its folder to plugins.path, or list its path instead",
             Self::NotAName { .. } => "write the file's name without `lib` and `.so`, or the path of the library",
             Self::NotAPath { .. } => {
@@ -356,18 +362,16 @@ impl Refusal {
         let during = "listing its providers".to_owned();
         Self::Failed { file: file.to_owned(), during, found: error.to_string() }
     }
-
-    /// As a diagnostic of the entry that lists the plugin, or of the table that declares it.
-    pub(crate) fn in_settings(&self, settings: &Settings, listed: &ListedPlugin) -> Diagnostic {
-        let is_declared = listed.text.strip_prefix("providers.").is_some_and(|id| settings.providers.contains_key(id));
-        let key = if is_declared { &listed.text } else { "default-integrations" };
-        settings.diagnostic(key, Some(listed.line), self.to_string(), self.help())
-    }
 }
 
 fn listed(paths: &[PathBuf]) -> String {
     let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     if paths.is_empty() { "nothing, since plugins.path is empty".to_owned() } else { paths.join(", ") }
+}
+
+fn without_folders(missing: &[PathBuf]) -> String {
+    let missing: Vec<_> = missing.iter().map(|folder| format!("; there is no folder {}", folder.display())).collect();
+    missing.concat()
 }
 
 fn placed(file: &Path, place: &Path) -> String {

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     library::LibraryFile,
-    loading::{LoadProgress, Loaded, Loading, NotReady, READY_AFTER, StartingPlugin, WITHOUT_LIMIT, load, provider_of},
+    loading::{
+        LoadProgress, Loaded, Loading, NotReady, READY_AFTER, StartingPlugin, WITHOUT_LIMIT, load, provider_of,
+        warnings,
+    },
     provider::Provider,
     provider_owner::{ProviderOwner, ProviderOwners},
     refusal::Refusal,
@@ -188,6 +191,13 @@ impl Plugins {
     #[must_use]
     pub fn find_configured(&self, id: &str) -> Option<Arc<Provider>> {
         self.find(id).filter(|provider| provider.is_configured())
+    }
+
+    /// What the operator should know of a configuration that loads: tables that nothing uses, and
+    /// endpoints that no request can reach.
+    #[must_use]
+    pub fn warnings(&self, settings: &Settings) -> Vec<Diagnostic> {
+        warnings(settings, &self.loaded().providers)
     }
 
     /// Logs which providers are offered, and which options the others lack: an operator should

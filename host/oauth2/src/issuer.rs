@@ -57,8 +57,8 @@ impl Issuer {
         }
     }
 
-    /// The keys that may verify a token. If they lack the token's key, it may be new, so they are
-    /// fetched once more.
+    /// The keys that may verify a signed text. If none of them does, its key may be new, so they are
+    /// fetched once more: a new key need not have a name, or not another one.
     pub(super) async fn keys(
         &self,
         url: &str,
@@ -67,7 +67,7 @@ impl Issuer {
         now: OffsetDateTime,
     ) -> Result<Arc<KeySet>, DiscoveryError> {
         match self.keys.fresh(now) {
-            Some(keys) if jws.has_key(&keys) => Ok(keys),
+            Some(keys) if jws.is_of(&keys) => Ok(keys),
             _ => self.keys.refetch(now, fetch_keys(url.to_owned(), outbound.clone())).await,
         }
     }

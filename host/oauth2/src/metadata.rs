@@ -4,38 +4,22 @@
 //! section 4 says. They count only if they name that very issuer (section 3.3). Otherwise
 //! one server could speak for another.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use http::Request;
+use http::{Request, Response};
 use jackfield_limits::Aborted;
 use jackfield_outbound::{Outbound, OutboundError};
-use jackfield_plugin_abi::envelope::ClientAuthentication;
-use serde::Deserialize;
+use jackfield_plugin_abi::{
+    envelope::{ClientAuthentication, State},
+    readable_json,
+};
 use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
+use super::content_type::content_type;
+pub(super) use super::metadata_document::Metadata;
 use crate::jose::KeySet;
-
-/// The members that are used (RFC 8414 section 2).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(super) struct Metadata {
-    pub(super) issuer: String,
-    pub(super) authorization_endpoint: Option<String>,
-    pub(super) token_endpoint: Option<String>,
-    pub(super) revocation_endpoint: Option<String>,
-    pub(super) userinfo_endpoint: Option<String>,
-    pub(super) jwks_uri: Option<String>,
-    pub(super) token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    pub(super) id_token_signing_alg_values_supported: Option<Vec<String>>,
-    /// RFC 9207 section 3.
-    pub(super) authorization_response_iss_parameter_supported: bool,
-    /// Whether they come from the document of OpenID Connect, so that there is no other to look
-    /// into.
-    #[serde(skip)]
-    pub(super) is_openid: bool,
-}
 
 /// Why the metadata of an authorization server are not known. Holds no secret.
 #[derive(Debug, Error)]
@@ -52,6 +36,9 @@ pub enum DiscoveryError {
     /// An endpoint is needed that is neither set nor announced.
     #[error("the issuer's metadata have no {0}, and none is set")]
     NoEndpoint(&'static str),
+    /// An endpoint is needed that is announced, and is no URL.
+    #[error("the issuer's metadata have a {0} that is not an absolute URL, and none is set")]
+    Malformed(&'static str),
     /// The failure of a request that several callers shared.
     #[error("{0}")]
     Shared(Arc<Self>),
@@ -193,20 +180,39 @@ async fn fetch_document(
     if response.status() != http::StatusCode::OK {
         return Ok(Err(format!("answers status {}", response.status().as_u16())));
     }
-    Ok(match serde_json::from_slice::<Metadata>(response.body()) {
-        Err(_) => Err("is not the metadata of an authorization server".to_owned()),
-        // RFC 8414 section 3.3: identical, not only equivalent.
-        Ok(metadata) if metadata.issuer != issuer => {
-            Err(format!("names another issuer, `{}`", metadata.issuer.escape_debug()))
-        }
-        Ok(metadata) => Ok(metadata),
-    })
+    let Ok(document) = serde_json::from_slice::<State>(&json(&response)) else {
+        return Ok(Err("is not the metadata of an authorization server".to_owned()));
+    };
+    let metadata = Metadata::read(&document);
+    // RFC 8414 section 3.3: identical, not only equivalent.
+    if metadata.issuer != issuer {
+        return Ok(Err(format!("names another issuer, `{}`", metadata.issuer.escape_debug())));
+    }
+    log_malformed(&metadata, url);
+    Ok(Ok(metadata))
+}
+
+/// Says what is passed over, each time that it is fetched: once an hour.
+fn log_malformed(metadata: &Metadata, url: &str) {
+    if !metadata.malformed.is_empty() {
+        let members = metadata.malformed.join(", ");
+        tracing::warn!(
+            issuer = metadata.issuer,
+            url.full = url,
+            members,
+            "members of an issuer's metadata are not of their type and are passed over"
+        );
+    }
+}
+
+fn json(response: &Response<Vec<u8>>) -> Cow<'_, [u8]> {
+    readable_json(response.body(), content_type(response.headers()))
 }
 
 /// Fetches the public keys of an issuer (RFC 7517 section 5).
 pub(super) async fn fetch_keys(url: String, outbound: Outbound) -> Result<KeySet, DiscoveryError> {
     let response = get(&url, &outbound).await?;
-    let keys = serde_json::from_slice::<Value>(response.body()).ok().as_ref().and_then(KeySet::parse);
+    let keys = serde_json::from_slice::<Value>(&json(&response)).ok().as_ref().and_then(KeySet::parse);
     let is_good = response.status() == http::StatusCode::OK;
     keys.filter(|_| is_good).ok_or_else(|| {
         let status = response.status().as_u16();
@@ -214,7 +220,7 @@ pub(super) async fn fetch_keys(url: String, outbound: Outbound) -> Result<KeySet
     })
 }
 
-async fn get(url: &str, outbound: &Outbound) -> Result<http::Response<Vec<u8>>, DiscoveryError> {
+async fn get(url: &str, outbound: &Outbound) -> Result<Response<Vec<u8>>, DiscoveryError> {
     let request = Request::get(url).header(http::header::ACCEPT, "application/json").body(Vec::new());
     let request = request.map_err(|_| DiscoveryError::Issuer(url.to_owned()))?;
     let response = outbound.send(request).await.map_err(|error| DiscoveryError::Outbound(url.to_owned(), error))?;

@@ -14,6 +14,7 @@ use super::{
     provider_text::truncated,
     retry_after::retry_after,
     server::AuthorizationServer,
+    token_body,
     token_error::TokenError,
 };
 
@@ -102,7 +103,7 @@ fn revocation_response(
     if status.is_success() {
         return Ok(RevocationResponse::Revoked);
     }
-    let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let answer: Value = token_body::parse(response).map(Value::Object).unwrap_or_default();
     let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
     match text("error") {
         "unsupported_token_type" => Ok(RevocationResponse::Unsupported),

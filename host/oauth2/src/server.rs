@@ -63,8 +63,8 @@ impl AuthorizationServer {
 
 /// What is set wins over what is discovered.
 fn completed(mut oauth2: OAuth2, metadata: &Metadata) -> Result<OAuth2, DiscoveryError> {
-    fill(&mut oauth2.authorize_url, metadata.authorization_endpoint.as_ref(), "authorization_endpoint")?;
-    fill(&mut oauth2.token_url, metadata.token_endpoint.as_ref(), "token_endpoint")?;
+    fill(&mut oauth2.authorize_url, metadata, metadata.authorization_endpoint.as_ref(), "authorization_endpoint")?;
+    fill(&mut oauth2.token_url, metadata, metadata.token_endpoint.as_ref(), "token_endpoint")?;
     oauth2.revocation_url = oauth2.revocation_url.or_else(|| metadata.revocation_endpoint.clone());
     if oauth2.client_authentication == ClientAuthentication::Discovered {
         let has_key = !oauth2.private_key.is_empty();
@@ -74,9 +74,18 @@ fn completed(mut oauth2: OAuth2, metadata: &Metadata) -> Result<OAuth2, Discover
     Ok(oauth2)
 }
 
-fn fill(set: &mut String, found: Option<&String>, name: &'static str) -> Result<(), DiscoveryError> {
+fn fill(
+    set: &mut String,
+    metadata: &Metadata,
+    found: Option<&String>,
+    name: &'static str,
+) -> Result<(), DiscoveryError> {
+    let missing = || match metadata.is_malformed(name) {
+        true => DiscoveryError::Malformed(name),
+        false => DiscoveryError::NoEndpoint(name),
+    };
     if set.is_empty() {
-        found.ok_or(DiscoveryError::NoEndpoint(name))?.clone_into(set);
+        found.ok_or_else(missing)?.clone_into(set);
     }
     Ok(())
 }
@@ -119,5 +128,9 @@ mod tests {
         let found = Metadata { token_endpoint: None, ..metadata() };
         let error = completed(OAuth2::discover("https://i").client("id", "s"), &found).expect_err("no token endpoint");
         assert_eq!(error.to_string(), "the issuer's metadata have no token_endpoint, and none is set");
+        let found = Metadata { malformed: vec!["token_endpoint".to_owned()], ..found };
+        let error = completed(OAuth2::discover("https://i").client("id", "s"), &found).expect_err("it is no URL");
+        let words = "the issuer's metadata have a token_endpoint that is not an absolute URL, and none is set";
+        assert_eq!(error.to_string(), words);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     scopes::ScopeComparison,
     server::{AuthorizationServer, KnownIssuer},
     token,
-    userinfo::{self, UserinfoError},
+    userinfo::{self, Answered, UserinfoError},
 };
 use crate::jose::Jws;
 
@@ -76,7 +76,7 @@ impl AuthorizationServer {
         state.insert(DATA.to_owned(), answer.clone().into());
         let claims = self.verified_claims(&answer, &code, now).await?;
         if self.oauth2().userinfo {
-            let userinfo = self.userinfo(&answer, claims.as_ref()).await?;
+            let userinfo = self.userinfo(&answer, claims.as_ref(), now).await?;
             state.insert(USERINFO.to_owned(), userinfo.into());
         }
         if let Some(claims) = claims {
@@ -118,10 +118,32 @@ impl AuthorizationServer {
         Ok(Some(claims))
     }
 
-    async fn userinfo(&self, answer: &State, claims: Option<&State>) -> Result<State, UserinfoError> {
+    /// The userinfo, of the ID token's subject.
+    async fn userinfo(
+        &self,
+        answer: &State,
+        claims: Option<&State>,
+        now: OffsetDateTime,
+    ) -> Result<State, UserinfoError> {
         let endpoint = self.issuer().and_then(|known| known.metadata.userinfo_endpoint.as_deref());
-        let subject = claims.and_then(|claims| claims.get("sub"));
-        userinfo::fetch(endpoint, access_token(answer), subject, self.outbound()).await
+        let found = match userinfo::fetch(endpoint, access_token(answer), self.outbound()).await? {
+            Answered::Claims(claims) => claims,
+            Answered::Signed(text) => self.signed_userinfo(&text, now).await?,
+        };
+        userinfo::check_subject(&found, claims.and_then(|claims| claims.get("sub")))?;
+        Ok(found)
+    }
+
+    /// The claims of a signed userinfo answer, verified like an ID token.
+    async fn signed_userinfo(&self, text: &str, now: OffsetDateTime) -> Result<State, UserinfoError> {
+        let jws = Jws::parse(text)?;
+        let known = self.issuer().ok_or(UserinfoError::Missing("issuer"))?;
+        let url = known.metadata.jwks_uri.as_deref();
+        let url = url.ok_or(UserinfoError::Missing("jwks_uri in the issuer's metadata"))?;
+        let keys = known.issuer.keys(url, &jws, self.outbound(), now).await.map_err(UserinfoError::Keys)?;
+        let claims = jws.verify(&keys)?;
+        userinfo::check_signed(&claims, known.issuer.id(), &self.oauth2().client_id)?;
+        Ok(claims)
     }
 }
 

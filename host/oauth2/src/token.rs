@@ -1,17 +1,17 @@
 //! The token endpoint: posts a grant (RFC 6749 sections 4.1.3 and 6) and reads the answer (section
 //! 5).
 
-use http::{HeaderMap, Response, header};
+use http::Response;
 use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::envelope::{OAuth2, State};
 use serde_json::Value;
 use time::OffsetDateTime;
-use url::form_urlencoded;
 
 use super::{
     authorization::AuthorizationCode,
     client::{Parameters, PostResponse, post},
     retry_after::retry_after,
+    token_body,
     token_error::{Refusal, TokenError},
 };
 
@@ -57,7 +57,7 @@ fn parameters(oauth2: &OAuth2, code: &AuthorizationCode, redirect_uri: &str) -> 
 fn token_answer(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<State, TokenError> {
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers(), now);
-    let answer = parse(response).map_err(|found| TokenError::Answer { status, found, retry_after })?;
+    let answer = token_body::parse(response).map_err(|found| TokenError::Answer { status, found, retry_after })?;
     let code = text_of(&answer, "error");
     let description = text_of(&answer, "error_description");
     if code.is_some() || description.is_some() {
@@ -69,25 +69,6 @@ fn token_answer(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<Sta
     } else {
         Err(TokenError::Answer { status, found: "neither a token nor an error", retry_after })
     }
-}
-
-fn parse(response: &Response<Vec<u8>>) -> Result<State, &'static str> {
-    if is_form(response.headers()) {
-        return Ok(form_urlencoded::parse(response.body())
-            .map(|(name, value)| (name.into_owned(), Value::from(value)))
-            .collect());
-    }
-    match serde_json::from_slice(response.body()) {
-        Ok(Value::Object(answer)) => Ok(answer),
-        Ok(_) => Err("JSON but not an object"),
-        Err(_) => Err("not JSON"),
-    }
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// The text of a member that is neither absent nor null nor empty.
@@ -165,7 +146,7 @@ mod tests {
             (500, json, "{}", "status 500 with a body that is neither a token nor an error"),
             (302, json, r#"{"access_token": "t"}"#, "status 302 with a body that is neither a token nor an error"),
             (200, json, "[]", "status 200 with a body that is JSON but not an object"),
-            (200, json, "", "status 200 with a body that is not JSON"),
+            (200, json, "", "status 200 with a body that is empty"),
         ];
         for (status, content_type, body, said) in cases {
             assert_eq!(answer(status, content_type, body), Err(format!("{no}{said}")), "{body}");

@@ -57,6 +57,27 @@ impl AddressGuard {
         Ok(())
     }
 
+    /// Why a URL is refused, whatever its name resolves to. `None` if that depends on it.
+    pub(super) fn refuses(&self, url: &Url) -> Option<OutboundError> {
+        let port = url.port_or_known_default();
+        let ip = match url.host()? {
+            Host::Ipv4(ip) => IpAddr::from(ip),
+            Host::Ipv6(ip) => IpAddr::from(ip),
+            Host::Domain(name) => {
+                let may_be_allowed = self.allowed.iter().any(|entry| entry.may_cover_a_name(name));
+                return (url.scheme() == "http" && !may_be_allowed).then(|| OutboundError::PlainHttp(name.to_owned()));
+            }
+        };
+        let name = url.host()?.to_string();
+        if self.allows(&name, ip, port) {
+            None
+        } else if !is_public(ip) {
+            Some(OutboundError::PrivateAddress(name))
+        } else {
+            (url.scheme() != "https").then_some(OutboundError::PlainHttp(name))
+        }
+    }
+
     async fn addresses(&self, host: &Host<&str>, port: u16) -> Result<Vec<IpAddr>, OutboundError> {
         match host {
             Host::Ipv4(ip) => Ok(vec![(*ip).into()]),

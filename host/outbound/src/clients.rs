@@ -16,6 +16,10 @@ use super::{
     address_guard::{AddressGuard, GuardedResolver, Scheme},
 };
 
+/// Most lines of an answer's head. Services behind some networks of caches send some hundreds. The
+/// client takes 400 KiB of them at most.
+const MOST_HEADER_LINES: usize = 1000;
+
 /// One client for whole answers and one for streamed ones.
 pub(super) struct ClientPair {
     pub(super) whole: Client,
@@ -65,6 +69,12 @@ impl ClientPair {
                 Scheme::Http => Client::builder().tls_certs_only([]),
             };
             builder
+                // As browsers and curl read heads: folded lines are joined (RFC 9112 section 5.2), blanks
+                // before a colon go, and a line that is no header is left out.
+                .http1_allow_obsolete_multiline_headers_in_responses(true)
+                .http1_allow_spaces_after_header_name_in_responses(true)
+                .http1_ignore_invalid_headers_in_responses(true)
+                .http1_max_headers(MOST_HEADER_LINES)
                 .redirect(Policy::none())
                 .no_proxy()
                 .dns_resolver(resolver.clone())

@@ -34,6 +34,20 @@ impl Outbound {
             _ => self.check_endpoint(url).await,
         }
     }
+
+    /// Why each request to a URL is refused, whatever its name resolves to. `None` if that cannot be
+    /// said without a look-up.
+    #[must_use]
+    pub fn refuses(&self, url: &Url) -> Option<OutboundError> {
+        if self.has_stand_in() { None } else { self.guard().refuses(url) }
+    }
+
+    /// The same for a URL that a browser is sent to, to log in.
+    #[must_use]
+    pub fn refuses_login(&self, url: &Url) -> Option<OutboundError> {
+        let is_own_machine = url.host().is_some_and(|host| is_loopback(&host));
+        if url.scheme() == "https" || is_own_machine { None } else { self.refuses(url) }
+    }
 }
 
 fn is_loopback(host: &Host<&str>) -> bool {

@@ -39,6 +39,9 @@ pub enum OutboundError {
     /// The answer is larger than `[http] max-response-bytes`.
     #[error("the answer is larger than {0} bytes ([http] max-response-bytes)")]
     TooLarge(usize),
+    /// The content coding of the answer cannot be taken off.
+    #[error("the answer's body is {0}")]
+    Coding(String),
     /// There was no connection, so nothing was sent.
     #[error("{0}")]
     Unreachable(String),
@@ -52,6 +55,10 @@ pub enum OutboundError {
     /// Connection, TLS or protocol failed after something may have been sent.
     #[error("{0}")]
     Connection(String),
+    /// Bytes of an answer have come, and they are no answer of HTTP. So the other side has acted on
+    /// the request.
+    #[error("the answer is not HTTP that can be read: {0}")]
+    Unreadable(String),
 }
 
 impl OutboundError {
@@ -64,7 +71,15 @@ impl OutboundError {
     /// Whether it is certain that the other side has not seen the request.
     #[must_use]
     pub const fn is_unsent(&self) -> bool {
-        !matches!(self, Self::TimedOut(_) | Self::Idle(_) | Self::TooLarge(_) | Self::Connection(_))
+        !matches!(
+            self,
+            Self::TimedOut(_)
+                | Self::Idle(_)
+                | Self::TooLarge(_)
+                | Self::Coding(_)
+                | Self::Connection(_)
+                | Self::Unreadable(_)
+        )
     }
 }
 
@@ -74,12 +89,15 @@ impl From<&reqwest::Error> for OutboundError {
     fn from(error: &reqwest::Error) -> Self {
         let mut words = Vec::new();
         let mut cause = error.source();
-        let (mut is_refused, mut is_tls) = (false, false);
+        let (mut is_refused, mut is_tls, mut is_answered) = (false, false, false);
         while let Some(error) = cause {
             words.push(error.to_string());
             if let Some(error) = error.downcast_ref::<io::Error>() {
                 is_refused |= error.kind() == io::ErrorKind::ConnectionRefused;
                 is_tls |= error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+            }
+            if let Some(error) = error.downcast_ref::<hyper::Error>() {
+                is_answered |= error.is_parse() || error.is_parse_too_large();
             }
             cause = error.source();
         }
@@ -91,6 +109,7 @@ impl From<&reqwest::Error> for OutboundError {
             true if is_refused => Self::Refused(words),
             true if is_tls => Self::Tls(words),
             true => Self::Unreachable(words),
+            false if is_answered => Self::Unreadable(words),
             false => Self::Connection(words),
         }
     }

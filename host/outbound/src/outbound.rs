@@ -9,7 +9,8 @@ use rustls::crypto::ring;
 use url::Url;
 
 use super::{
-    HostAllowList, OutboundError, RequestBudget, address_guard::AddressGuard, clients::Clients, stand_in_redirect,
+    HostAllowList, OutboundError, RequestBudget, address_guard::AddressGuard, clients::Clients, content_coding,
+    stand_in_redirect,
 };
 
 /// The HTTP client that the whole host shares. Cheap to clone.
@@ -82,7 +83,8 @@ impl Outbound {
         self.stand_in.is_some()
     }
 
-    /// Sends one request and reads its whole answer, of any status, redirects included.
+    /// Sends one request and reads its whole answer, of any status, redirects included. A content
+    /// coding is taken off, unless the request names those that it takes.
     ///
     /// # Errors
     /// When a guard refuses, or no complete answer comes within the limits.
@@ -98,6 +100,7 @@ impl Outbound {
         if request.body().is_empty() && expects_body(request.method()) {
             request.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(0));
         }
+        let takes_codings = request.headers().contains_key(header::ACCEPT_ENCODING);
         let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
         self.prepare(&mut request).await?;
         let client = &self.clients.of(request.url()).whole;
@@ -112,7 +115,7 @@ impl Outbound {
             }
             response.body_mut().extend_from_slice(&chunk);
         }
-        Ok(response)
+        if takes_codings { Ok(response) } else { content_coding::decoded(response, self.max_response_bytes) }
     }
 
     /// Checks a request against the allowed hosts and the guard. If there is a stand-in, the

@@ -104,6 +104,71 @@ async fn an_answer_over_the_limit_is_refused_with_or_without_a_length() {
 }
 
 #[tokio::test]
+async fn an_answer_in_a_coding_that_nobody_asked_for_is_read_within_the_limit() {
+    let gzip = |body: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut encoder, body).expect("memory");
+        encoder.finish().expect("memory")
+    };
+    let head = |body: &[u8]| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
+        [head.as_bytes(), body].concat()
+    };
+    let whole = gzip(b"hi");
+    let address = answering(head(&whole)).await;
+    let answer = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect("an answer");
+    assert_eq!(answer.body(), b"hi");
+    let address = answering(head(&whole)).await;
+    let mut asked = get(&format!("http://{address}/"));
+    asked.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    let answer = client(&["127.0.0.1"], 100).send(asked).await.expect("an answer");
+    assert_eq!((answer.body(), &answer.headers()["content-encoding"]), (&whole, &HeaderValue::from_static("gzip")));
+    let address = answering(head(&gzip(&[b' '; 50_000]))).await;
+    let bomb = client(&["127.0.0.1"], 1000).send(get(&format!("http://{address}/"))).await;
+    assert!(matches!(bomb, Err(OutboundError::TooLarge(1000))), "{bomb:?}");
+}
+
+#[tokio::test]
+async fn heads_are_read_as_browsers_and_curl_read_them() {
+    let many: String = (0..900).map(|n| format!("x-debug-{n}: 1\r\n")).collect();
+    for (head, name, value) in [
+        ("HTTP/1.1 200 OK\r\nx-y: one\r\n two\r\n\tthree\r\n", "x-y", Some("one two three")),
+        ("HTTP/1.1 200 OK\r\nx-y:\r\n folded\r\n", "x-y", Some("folded")),
+        ("HTTP/1.1 200 OK\r\nx-y : z\r\n", "x-y", Some("z")),
+        ("HTTP/1.1 200 OK\r\nx-y:z  \t\r\n", "x-y", Some("z")),
+        ("HTTP/1.1 200 OK\r\nx-y:\r\n", "x-y", Some("")),
+        ("HTTP/1.1 200 OK\r\nno header\r\nx y: 1\r\n: 2\r\n@: 3\r\nx-y: z\r\n", "x-y", Some("z")),
+        ("HTTP/1.1 200 OK\r\n@bad: 1\r\n x-y: folded into it\r\n", "x-y", None),
+        ("HTTP/1.1 200 OK\nx-y: z\n", "x-y", Some("z")),
+        ("HTTP/1.1 200\r\nx-y: z\r\n", "x-y", Some("z")),
+        ("HTTP/1.0 200 ok\r\nx-y: z\r\n", "x-y", Some("z")),
+        (&format!("HTTP/1.1 200 OK\r\n{many}x-y: z\r\n"), "x-y", Some("z")),
+    ] {
+        let address = answering(format!("{head}\r\nhi")).await;
+        let answer = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect(head);
+        let found = answer.headers().get(name).map(|value| value.to_str().expect("text"));
+        assert_eq!((found, answer.body().as_slice()), (value, b"hi".as_slice()), "{head}");
+        assert!(answer.headers().values().all(|value| !value.as_bytes().contains(&b'\n')), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_http_is_told_from_a_cut_connection() {
+    let many: String = (0..1001).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(2_000_000));
+    for bytes in
+        ["SSH-2.0-OpenSSH_9.2\r\n", &format!("HTTP/1.1 200 OK\r\n{many}\r\n"), "HTTP/1.1 2x0 OK\r\n\r\n", &long]
+    {
+        let address = answering(bytes).await;
+        let error = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect_err("no answer");
+        assert!(matches!(error, OutboundError::Unreadable(_)) && !error.is_unsent(), "{error:?}");
+    }
+    let address = answering("").await;
+    let error = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect_err("no answer");
+    assert!(matches!(error, OutboundError::Connection(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_cut_connection_is_an_error_that_holds_no_query() {
     let address = answering("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nhalf").await;
     let error = client(&["127.0.0.1"], 100)

@@ -2,10 +2,11 @@
 //! plugins.
 
 use crate::provider_owners::owners_in_use;
-use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, Settings};
+use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, SettingPlace, Settings};
 use jackfield_loader::{LoadProgress, Plugins, StartingPlugin};
 use jackfield_outbound::{Outbound, OutboundError};
 use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
+pub use jackfield_store::{HostLock, leave_whole};
 use thiserror::Error;
 
 /// Why a database or the plugins are not opened.
@@ -14,9 +15,15 @@ pub enum OpenError {
     /// The secret key is missing, or is not the one of this database.
     #[error("{0}")]
     SecretKey(Diagnostics),
-    /// The database cannot be opened or migrated.
-    #[error("database.url: {0}")]
-    Store(#[from] StoreError),
+    /// The database cannot be opened or migrated, or this host may not use it.
+    // The cause is in the text. As a source it would be printed twice.
+    #[error("{}", told(place, error))]
+    Store {
+        /// Where the file names the database.
+        place: SettingPlace,
+        /// Why.
+        error: StoreError,
+    },
     /// The HTTP client cannot be built.
     #[error("the outgoing HTTP client cannot be built: {0}")]
     Outbound(#[from] OutboundError),
@@ -26,6 +33,19 @@ impl From<Diagnostic> for OpenError {
     fn from(diagnostic: Diagnostic) -> Self {
         Self::SecretKey(Diagnostics::from(vec![diagnostic]))
     }
+}
+
+/// What a failure of the database says, with the place of the setting and with help.
+fn told(place: &SettingPlace, error: &StoreError) -> Diagnostic {
+    match error {
+        StoreError::Refused { message, help } => place.diagnostic(message, help),
+        error => place.diagnostic(error.to_string(), "check that the database is there, answers and takes writes"),
+    }
+}
+
+/// Says where the file names the database that has failed.
+fn at(settings: &Settings) -> impl Fn(StoreError) -> OpenError {
+    |error| OpenError::Store { place: settings.database.place.clone(), error }
 }
 
 /// The plugins that the configuration lists, and the client that they ask through.
@@ -68,8 +88,24 @@ pub async fn load_ready_plugins(settings: &Settings, progress: &LoadProgress) ->
 /// When there is no key, or the database cannot be opened.
 pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
     let keys = settings.system.secret_key.load()?;
-    let store = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await?;
-    Ok((store, keys))
+    let opened = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await;
+    Ok((opened.map_err(at(settings))?, keys))
+}
+
+/// Refuses a database whose schema is not up to date, for a command that does not change it.
+///
+/// # Errors
+/// When a migration is pending, or the database fails.
+pub async fn check_migrated(store: &Store, settings: &Settings) -> Result<(), OpenError> {
+    store.ready().await.map_err(at(settings))
+}
+
+/// Takes the lock of a host that is going to serve: on SQLite there is one host only.
+///
+/// # Errors
+/// When another host has it, or the file of the database cannot be made.
+pub async fn lock_for_host(settings: &Settings) -> Result<Option<HostLock>, OpenError> {
+    store::lock_for_host(settings.database.url.as_str()).await.map_err(at(settings))
 }
 
 /// Opens the database to write to it: migrated, and with the secret key that it needs. In a new
@@ -89,12 +125,12 @@ pub async fn open_to_write(settings: &Settings) -> Result<(Store, SecretKeys), O
 pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
     let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
     if source.is_missing()
-        && let Some(needed) = store::secret_key_in_use(url).await?
+        && let Some(needed) = store::secret_key_in_use(url).await.map_err(at(settings))?
     {
         return Err(source.missing(Some(&hex(&needed))).into());
     }
     let keys = source.load_or_create()?;
-    let store = Store::open(url, Sealer::new(keys.clone())).await?;
+    let store = Store::open(url, Sealer::new(keys.clone())).await.map_err(at(settings))?;
     check_secret_key(&store, settings).await?;
     Ok((store, keys))
 }
@@ -108,7 +144,7 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
     if !source.is_missing() {
         source.load()?;
     }
-    Ok(store::migrate(settings.database.url.as_str()).await?)
+    migrate_without_key(settings).await
 }
 
 /// The same for an operator who has no secret key at hand.
@@ -116,7 +152,7 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
 /// # Errors
 /// When the database cannot be opened or migrated.
 pub async fn migrate_without_key(settings: &Settings) -> Result<Vec<String>, OpenError> {
-    Ok(store::migrate(settings.database.url.as_str()).await?)
+    store::migrate(settings.database.url.as_str()).await.map_err(at(settings))
 }
 
 /// Checks that the secret key is the database's, before anything is written.
@@ -129,6 +165,6 @@ pub async fn check_secret_key(store: &Store, settings: &Settings) -> Result<(), 
             let ours: Vec<String> = store.sealer().secret_keys().all().iter().map(|line| hex(&line.id())).collect();
             Err(settings.system.secret_key.wrong_key(&hex(&needed), &ours.join(", ")).into())
         }
-        admitted => Ok(admitted?),
+        admitted => admitted.map_err(at(settings)),
     }
 }

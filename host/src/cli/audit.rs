@@ -75,7 +75,10 @@ async fn verify(audit: &Audit, noted: Option<&NotedHead>) -> anyhow::Result<()> 
     line!("{} rows, none changed", verified.rows());
     if verified.cut.removed > 0 {
         let RemovedOut { until, kept_since, date } = RemovedOut::from(&verified.cut);
-        line!("rows 1 to {until} were removed, as row {} says: what is older than {kept_since}, on {date}", verified.cut.entry);
+        line!(
+            "rows 1 to {until} were removed, as row {} says: what is older than {kept_since}, on {date}",
+            verified.cut.entry
+        );
     }
     if verified.is_noted_row_removed {
         line!("note: the row of that head was removed, so nobody can say whether it was the same; note the new head");

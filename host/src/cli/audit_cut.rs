@@ -72,6 +72,8 @@ fn progress(removed: i64) {
 fn report(rows: i64) {
     line!("removed          {rows} in all");
     if rows > 0 {
-        line!("note the new head, which `jackfield audit verify` prints: of an older one, nothing can be said any more");
+        line!(
+            "note the new head, which `jackfield audit verify` prints: of an older one, nothing can be said any more"
+        );
     }
 }

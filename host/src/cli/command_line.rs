@@ -10,6 +10,7 @@ use super::{audit, config, key, lines, member, org, plugin, provider, reload, re
 use jackfield_config::{Settings, text::escaped_lines};
 use jackfield_loader::worker;
 use jackfield_server::telemetry::{Format, Telemetry};
+use jackfield_services::open::leave_whole;
 
 /// What is logged by default.
 const DEFAULT_LEVELS: &str = "info";
@@ -96,7 +97,9 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
         return failed(&error.into());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // The runtime ends here, and with it all that writes.
     let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments)));
+    leave_whole();
     match result {
         Ok(()) if lines::are_written() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,

@@ -19,7 +19,9 @@ impl Expiry {
         let day = || Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
         let at = OffsetDateTime::parse(text, &Rfc3339).ok();
         let at = at.or_else(|| Some(day()?.with_time(Time::MIDNIGHT).assume_utc()));
-        at.map(Self::At).or_else(|| Some(Self::After(span::parse(text)?.try_into().ok()?))).ok_or_else(|| EXAMPLES.to_owned())
+        at.map(Self::At)
+            .or_else(|| Some(Self::After(span::parse(text)?.try_into().ok()?)))
+            .ok_or_else(|| EXAMPLES.to_owned())
     }
 
     /// The time at which it is over.

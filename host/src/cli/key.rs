@@ -2,14 +2,14 @@
 
 use std::{io::Write, path::Path};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 
 use super::lines::line;
 use jackfield_config::Settings;
 use jackfield_server::control::{Control, ControlError};
 use jackfield_services::keys::{Keys, Rotated, Rotation, Status};
-use jackfield_services::open::{check_secret_key, open_store};
+use jackfield_services::open::{check_migrated, check_secret_key, open_store};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -32,13 +32,13 @@ pub(super) struct RotateArguments {
 
 pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
     let (store, _) = open_store(&settings).await?;
-    store.ready().await.context("bring it up to date with `jackfield migrate`")?;
+    check_migrated(&store, &settings).await?;
     match command {
         Command::Rotate(arguments) => {
             check_secret_key(&store, &settings).await?;
             rotate(arguments, &Keys::new(store), &settings.system.control).await
         }
-        Command::Status => status(&Keys::new(store).status().await?),
+        Command::Status => status(&Keys::new(store)).await,
         Command::Check => check(&Keys::new(store)).await,
     }
 }
@@ -77,8 +77,15 @@ fn report(Rotated { key, is_continued, rewrapped, resealed, damaged, removed }: 
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it stands beside commands that fail")]
-fn status(Status { secret_keys, keys, unknown }: &Status) -> anyhow::Result<()> {
+async fn status(of: &Keys) -> anyhow::Result<()> {
+    show(&of.status().await?);
+    for column in of.unknown_columns().await? {
+        line!("unknown column {column}: this version does not know the encrypted values in it, and rotates no key");
+    }
+    Ok(())
+}
+
+fn show(Status { secret_keys, keys, unknown }: &Status) {
     line!("secret key (system.secret-key), newest line first");
     for (at, key) in secret_keys.iter().enumerate() {
         let state = match (at, key.is_needed()) {
@@ -99,7 +106,6 @@ fn status(Status { secret_keys, keys, unknown }: &Status) -> anyhow::Result<()> 
     for (id, count) in unknown {
         line!("unknown key {id}: {count} values cannot be opened; `jackfield key check` says which");
     }
-    Ok(())
 }
 
 async fn check(keys: &Keys) -> anyhow::Result<()> {
@@ -111,6 +117,12 @@ async fn check(keys: &Keys) -> anyhow::Result<()> {
     ensure!(
         count == 0,
         "{count} sealed values cannot be opened\n  help: authenticate again what they belong to, or put back the secret key they were sealed under"
+    );
+    let unknown = keys.unknown_columns().await?;
+    ensure!(
+        unknown.is_empty(),
+        "this version does not know the encrypted values in {}\n  help: check with the version of jackfield that has written them",
+        unknown.join(", ")
     );
     line!("every sealed value can be opened");
     Ok(())

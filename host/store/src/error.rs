@@ -19,6 +19,15 @@ pub enum StoreError {
     /// The schema cannot be brought up to date.
     #[error("the database cannot be migrated: {0}")]
     Migrate(String),
+    /// The database is not one that this host may use: what is wrong with it, and what the
+    /// operator can do.
+    #[error("{message}\n  help: {help}")]
+    Refused {
+        /// In a lower-case phrase.
+        message: String,
+        /// The same.
+        help: String,
+    },
     /// A value that must be unique exists already.
     #[error("there is one already")]
     AlreadyExists,

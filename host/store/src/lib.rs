@@ -34,7 +34,7 @@ mod testing;
 mod transactions;
 mod tx;
 
-pub use database::column_types::milliseconds;
+pub use database::{column_types::milliseconds, host_lock::HostLock, sqlite_file::leave_whole};
 pub use error::{SealError, StoreError, StoreResult, if_it_opens};
 pub use hex::hex;
 pub use key_id::{KeyId, SecretKeyId};
@@ -43,12 +43,12 @@ pub use sealing::{
     data_keys::{DERIVED_KEY, DataKey},
     sealer::Sealer,
 };
-pub use store::{Store, migrate};
+pub use store::{Store, lock_for_host, migrate};
 pub use tables::{
     api_tokens, configurations, events, grants, identities, identity_providers,
     ids::{ApiTokenId, GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId},
     integrations, members, organization_integrations, organizations, provider_owners, refreshes, revocations,
-    sealed_columns, sessions, setups, user_identities, users, webhooks,
+    sealed_columns, sessions, setups, unknown_columns, user_identities, users, webhooks,
 };
 pub use transactions::{
     bootstrap::{provider_owners_in_use, secret_key_in_use},

@@ -7,6 +7,7 @@ use diesel::connection::{Connection as _, SimpleConnection};
 use crate::{
     database::{
         connection::{AnyConnection, Connector, Kind},
+        host_lock::HostLock,
         migrations,
         pool::ConnectionPool,
         writer::Writer,
@@ -43,7 +44,7 @@ impl Store {
         sealer.attach(connector.clone());
         off_thread(move || {
             // One connection before the pool, which would only say that it timed out.
-            let first = connector.open()?;
+            let first = connector.open_first()?;
             let pool = ConnectionPool::open(connector.clone())?;
             let writer = match connector.kind() {
                 Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
@@ -95,10 +96,7 @@ impl Store {
     pub async fn ready(&self) -> StoreResult<()> {
         self.on_connection(|connection| {
             connection.batch_execute("SELECT 1")?;
-            if migrations::is_pending(connection)? {
-                return Err(StoreError::Migrate("a migration is pending".to_owned()));
-            }
-            Ok(())
+            migrations::refuse_pending(connection)
         })
         .await
     }
@@ -191,6 +189,16 @@ impl Store {
 pub async fn migrate(url: &str) -> StoreResult<Vec<String>> {
     let connector = Connector::new(url)?;
     off_thread(move || migrations::run(&mut connector.open()?)).await
+}
+
+/// Takes the lock of a host that is going to serve with the database; `None` on PostgreSQL, which
+/// several hosts share. It ends when it is dropped, or with the process.
+///
+/// # Errors
+/// When another host has it, or the URL or the folder of the file is wrong.
+pub async fn lock_for_host(url: &str) -> StoreResult<Option<HostLock>> {
+    let connector = Connector::new(url)?;
+    off_thread(move || connector.file().map_or(Ok(None), HostLock::take)).await
 }
 
 /// Runs a function that blocks.

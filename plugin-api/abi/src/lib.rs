@@ -5,6 +5,7 @@
 //!   the plugin;
 //! - [`root`]: the abi_stable root module with its one frozen function, `call(op, bytes) -> bytes`;
 //! - [`envelope`]: the JSON that goes through it, the same over a function call and over a socket;
+//! - [`readable_json`]: JSON as services send it, for both sides;
 //! - `host_pattern`, behind the feature `host-pattern`: which hosts a provider may reach.
 //!
 //! # Compatibility
@@ -23,6 +24,8 @@ pub mod envelope;
 #[cfg(feature = "host-pattern")]
 pub mod host_pattern;
 pub mod manifest;
+mod readable_json;
 pub mod root;
 
 pub use manifest::{ABI_MAJOR, ABI_MINOR};
+pub use readable_json::{number_text, readable_json};

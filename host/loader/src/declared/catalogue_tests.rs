@@ -67,3 +67,48 @@ fn what_cannot_be_a_call_of_an_api_is_reported() {
     api-hosts: not a host
     ");
 }
+
+#[test]
+fn a_key_of_an_entry_that_the_operators_urls_do_without_is_nobodys_mistake() {
+    let wrong = |options: serde_json::Value| {
+        let diagnostics = read_declaration("microsoft", options.as_object().expect("an object")).err();
+        diagnostics.unwrap_or_default().into_iter().map(|one| one.key).collect::<Vec<_>>()
+    };
+    let urls = serde_json::json!({
+        "authorize-url": "https://login.partner.microsoftonline.cn/acme/oauth2/v2.0/authorize",
+        "token-url": "https://login.partner.microsoftonline.cn/acme/oauth2/v2.0/token",
+    });
+    assert_eq!(wrong(urls.clone()), Vec::<String>::new(), "the entry has `tenant`, and nobody else");
+    let mut written = urls;
+    written["tenant"] = "acme".into();
+    assert_eq!(wrong(written), ["tenant"], "who writes it learns that nothing uses it");
+}
+
+#[test]
+fn what_a_service_would_refuse_or_a_browser_not_show_is_reported() {
+    let said = |options: serde_json::Value| {
+        let diagnostics = read_declaration("github", options.as_object().expect("an object")).err();
+        let lines = diagnostics.unwrap_or_default().into_iter();
+        lines.map(|one| format!("{}: {}; {}", one.key, one.message, one.help)).collect::<Vec<_>>().join("\n")
+    };
+    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n-----END PRIVATE KEY-----\n";
+    let both = serde_json::json!({"client-secret": "s", "private-key": key});
+    assert!(said(both.clone()).starts_with("private-key: beside a client-secret: "), "{}", said(both.clone()));
+    let mut chosen = both;
+    chosen["client-authentication"] = "private-key-jwt".into();
+    assert_eq!(said(chosen), "", "the operator has said which");
+    let issuer = serde_json::json!({"issuer": "https://login.example/a/.well-known/openid-configuration"});
+    assert_eq!(
+        said(issuer),
+        "issuer: the URL of the metadata, not the issuer; write the issuer alone: https://login.example/a"
+    );
+    for icon in ["icons/acme.svg", "<html></html>", "\u{89}PNG", "", "<svgx>"] {
+        assert!(said(serde_json::json!({"icon": icon})).starts_with("icon: not an SVG image"), "{icon}");
+    }
+    for icon in [
+        "<svg xmlns=\"http://www.w3.org/2000/svg\"/>",
+        " <?xml version=\"1.0\"?>\n<!-- a > b -->\n<!DOCTYPE svg>\n<svg\nwidth=\"1\"></svg>",
+    ] {
+        assert_eq!(said(serde_json::json!({"icon": icon})), "", "{icon}");
+    }
+}

@@ -53,7 +53,8 @@ pub(super) fn read_declaration(id: &str, options: &State) -> Result<Declaration,
     let mut reader = Reader { table: Table::new(&diagnostics, &table), options: &table, missing: Vec::new() };
     reader.check_complete(id);
     let declaration = reader.declaration(id);
-    reader.table.finish();
+    // The entry's own `tenant` is left over where the operator's URLs do without it.
+    reader.table.finish_with(|key| options.contains_key(key));
     let diagnostics = diagnostics.into_list();
     if diagnostics.is_empty() { Ok(declaration) } else { Err(diagnostics) }
 }
@@ -61,6 +62,20 @@ pub(super) fn read_declaration(id: &str, options: &State) -> Result<Declaration,
 fn has_more_than_a_path(url: &Url) -> bool {
     let has_user = !url.username().is_empty() || url.password().is_some();
     url.query().is_some() || url.fragment().is_some() || has_user
+}
+
+/// Whether a text is an SVG image. Comments and declarations may stand before it.
+fn is_svg(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    while let Some((_, after)) = ["<?", "<!--", "<!"]
+        .iter()
+        .zip(["?>", "-->", ">"])
+        .find_map(|(start, end)| rest.strip_prefix(start).map(|inside| inside.split_once(end).unwrap_or((inside, ""))))
+    {
+        rest = after.trim_start();
+    }
+    rest.strip_prefix("<svg").is_some_and(|rest| rest.starts_with([' ', '>', '\n', '\t', '\r', '/']))
+        || rest.starts_with("<svg:svg")
 }
 
 struct Reader<'a> {
@@ -101,7 +116,7 @@ impl Reader<'_> {
         missing.append(&mut self.missing);
         Declaration {
             id: id.to_owned(),
-            icon: self.table.text("icon"),
+            icon: self.icon(),
             oauth2,
             missing,
             token_path,
@@ -111,6 +126,15 @@ impl Reader<'_> {
             api_hosts,
             identity,
         }
+    }
+
+    fn icon(&mut self) -> Option<String> {
+        let icon = self.table.text("icon")?;
+        if !is_svg(&icon) {
+            let help = "write { file = \"PATH\" } of an SVG image, or its text, which begins with <svg";
+            self.table.note("icon", "not an SVG image", help);
+        }
+        Some(icon)
     }
 
     fn oauth2(&mut self) -> OAuth2 {
@@ -171,7 +195,10 @@ impl Reader<'_> {
     /// RFC 8414 section 2: neither query nor fragment.
     fn issuer(&mut self) -> Option<String> {
         let issuer = Some(self.url("issuer")).filter(|issuer| !issuer.is_empty())?;
-        if issuer.contains(['?', '#']) {
+        if let Some((own, _)) = issuer.split_once("/.well-known/") {
+            let help = format!("write the issuer alone: {own}");
+            self.table.note("issuer", "the URL of the metadata, not the issuer", help);
+        } else if issuer.contains(['?', '#']) {
             let help = "write it as the service's metadata have it, under `issuer`";
             self.table.note("issuer", "an issuer has neither query nor fragment", help);
         }
@@ -194,7 +221,12 @@ impl Reader<'_> {
             (None, false) => ClientAuthentication::PrivateKeyJwt,
             (None, true) => ClientAuthentication::Post,
         };
-        oauth2.client_authentication = self.table.choice("client-authentication", &ways).unwrap_or(default);
+        let chosen = self.table.choice("client-authentication", &ways);
+        if chosen.is_none() && !oauth2.private_key.is_empty() && !oauth2.client_secret.expose().is_empty() {
+            let help = "remove the one that the service does not know, or say which it is by client-authentication";
+            self.table.note("private-key", "beside a client-secret: the host can authenticate by one of them", help);
+        }
+        oauth2.client_authentication = chosen.unwrap_or(default);
     }
 
     fn private_key(&mut self) -> Option<String> {

@@ -143,7 +143,13 @@ impl<'a> Table<'a> {
 
     /// Notes every key that nobody has taken.
     pub(super) fn finish(self) {
-        for key in self.table.keys().filter(|key| !self.known.contains(key)) {
+        self.finish_with(|_| true);
+    }
+
+    /// Notes every key that nobody has taken, of those that the operator has written.
+    pub(super) fn finish_with(self, is_written: impl Fn(&str) -> bool) {
+        let unknown = self.table.keys().filter(|key| !self.known.contains(key) && is_written(key));
+        for key in unknown {
             let key = format!("{}{key}", self.prefix);
             let known = self.known.iter().map(|known| format!("{}{known}", self.prefix)).collect();
             let message = "unknown key".to_owned();

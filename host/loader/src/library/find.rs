@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use jackfield_config::nearest;
+
 use crate::refusal::Refusal;
 
 /// Whether an entry is a path to a library rather than a name to look for.
@@ -26,8 +28,28 @@ pub(crate) fn find(entry: &str, folders: &[PathBuf]) -> Result<PathBuf, Refusal>
     let looked: Vec<PathBuf> = folders.iter().flat_map(|folder| candidates(folder, entry)).collect();
     match looked.iter().position(|file| file.exists()) {
         Some(at) => Ok(looked[at].clone()),
-        None => Err(Refusal::NotFound { name: entry.to_owned(), looked }),
+        None => {
+            let missing = folders.iter().filter(|folder| !folder.is_dir()).cloned().collect();
+            Err(Refusal::NotFound { name: entry.to_owned(), looked, missing, near: nearest_name(entry, folders) })
+        }
     }
+}
+
+/// The name of the library there that was likely meant. Capitals are not compared.
+fn nearest_name(entry: &str, folders: &[PathBuf]) -> Option<String> {
+    let files = folders.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
+    let mut names: Vec<String> = files.filter_map(|file| name_of(&file.file_name().to_string_lossy())).collect();
+    names.sort();
+    let entry = entry.to_lowercase().replace('-', "_");
+    let same = names.iter().find(|name| name.to_lowercase() == entry).map(String::as_str);
+    same.or_else(|| nearest(&entry, names.iter().map(String::as_str))).map(str::to_owned)
+}
+
+/// The name by which a library would be listed.
+fn name_of(file: &str) -> Option<String> {
+    let name = file.strip_suffix(std::env::consts::DLL_SUFFIX)?;
+    let name = name.strip_prefix(std::env::consts::DLL_PREFIX).unwrap_or(name);
+    is_name(name).then(|| name.to_owned())
 }
 
 /// A path goes up nowhere, and no NUL cuts it short.
@@ -117,11 +139,29 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_a_typing_error_or_capitals_is_likely_another() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for file in ["libslack.so", "libgithub_app.so", "notes.txt"] {
+            std::fs::write(folder.path().join(file), "").expect("the folder can be written");
+        }
+        for (entry, help) in [
+            ("slak", "did you mean `slack`?"),
+            ("Slack", "did you mean `slack`?"),
+            ("github-ap", "did you mean `github_app`?"),
+            ("zendesk-plugin", "put the library there, add its folder to plugins.path, or list its path instead"),
+        ] {
+            let refusal = find(entry, &[folder.path().to_owned()]).expect_err("it is not there");
+            assert_eq!(refusal.help(), help, "{entry}");
+        }
+    }
+
+    #[test]
     fn a_missing_name_says_where_it_was_looked_for() {
         let refusal = find("acme", &["/nowhere".into()]).expect_err("there is no such folder");
         insta::assert_snapshot!(
             refusal,
-            @"no plugin named `acme`: looked for /nowhere/libacme.so, /nowhere/acme.so"
+            @"no plugin named `acme`: looked for /nowhere/libacme.so, /nowhere/acme.so; there is no folder /nowhere"
         );
+        assert_eq!(refusal.help(), "create the folder, or correct plugins.path");
     }
 }

@@ -4,11 +4,12 @@
 use std::{
     collections::BTreeMap,
     fs::{self, Permissions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
+use jackfield_config::text_file::{decoded, unreadable};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -47,6 +48,13 @@ struct Locked {
     providers: Option<Vec<String>>,
 }
 
+/// What is wrong with the text of a lock, and in which line.
+fn wrong(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    format!("line {line} is not as `jackfield plugin lock` writes it: {}", error.message())
+}
+
 impl Lock {
     /// Where the lock of a configuration file is.
     #[must_use]
@@ -64,8 +72,10 @@ impl Lock {
         if fs::symlink_metadata(&file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Ok(None);
         }
-        let text = io::read_to_string(location::open(&file)?).map_err(|error| error.to_string());
-        let lock = text.and_then(|text| toml::from_str(&text).map_err(|error| error.message().to_owned()));
+        let mut bytes = Vec::new();
+        let read = location::open(&file)?.read_to_end(&mut bytes).map_err(|error| unreadable(&file, &error));
+        let text = read.and_then(|_| decoded(bytes, &file)).map_err(|error| error.message);
+        let lock = text.and_then(|text| toml::from_str(&text).map_err(|error| wrong(&text, &error)));
         lock.map(Some).map_err(|error| Refusal::BadLock { file, error })
     }
 

@@ -129,9 +129,11 @@ impl<'a> Assembly<'a> {
             PluginError::Fault(fault) if fault.kind == FaultKind::Options => {
                 self.has_failed = true;
                 let table = if plugin.is_declared() { plugin.entry() } else { &provider.named.id };
-                let diagnostics = fault.options.iter();
-                self.diagnostics
-                    .extend(diagnostics.map(|wrong| option_diagnostic(self.settings, table, &provider.options, wrong)));
+                // A plugin that goes on has its options, and not their lines in the file as it is now.
+                let tables = if plugin.is_declared() { &self.settings.providers } else { &self.settings.options };
+                let options = tables.get(&provider.named.id).unwrap_or(&provider.options);
+                let wrong = fault.options.iter();
+                self.diagnostics.extend(wrong.map(|wrong| option_diagnostic(self.settings, table, options, wrong)));
             }
             other => self.refuse(listed, &not_created(plugin, provider, other)),
         }

@@ -1,11 +1,11 @@
 //! A JSON Web Signature in its compact form (RFC 7515 section 7.1).
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jackfield_plugin_abi::readable_json;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{Algorithm, KeySet};
+use super::{Algorithm, KeySet, base64url};
 
 /// Why a signed text is invalid. Holds only the names of its algorithm and key.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -13,6 +13,9 @@ pub enum JoseError {
     /// It is not three parts of base64url with JSON in the first two.
     #[error("it is not a signed JSON text")]
     Malformed,
+    /// It is a JSON Web Encryption (RFC 7516 section 9: five parts).
+    #[error("it is encrypted, and no key to decrypt it is registered; have the issuer only sign it")]
+    Encrypted,
     /// It has an extension that must be understood (RFC 7515 section 4.1.11).
     #[error("it has extensions that must be understood, and none are")]
     Critical,
@@ -49,6 +52,9 @@ impl<'a> Jws<'a> {
     /// # Errors
     /// When it is not a signed JSON object, or needs an unknown extension or algorithm.
     pub fn parse(text: &'a str) -> Result<Self, JoseError> {
+        if text.matches('.').count() == 4 {
+            return Err(JoseError::Encrypted);
+        }
         let (signed, signature) = text.rsplit_once('.').ok_or(JoseError::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(JoseError::Malformed)?;
         let header: Header = serde_json::from_slice(&decoded(header)?).map_err(|_| JoseError::Malformed)?;
@@ -56,7 +62,8 @@ impl<'a> Jws<'a> {
             return Err(JoseError::Critical);
         }
         let algorithm = Algorithm::named(&header.alg).ok_or_else(|| JoseError::Algorithm(header.alg.clone()))?;
-        let claims = serde_json::from_slice(&decoded(claims)?).map_err(|_| JoseError::Malformed)?;
+        let claims =
+            serde_json::from_slice(&readable_json(&decoded(claims)?, None)).map_err(|_| JoseError::Malformed)?;
         Ok(Self { header, algorithm, claims, signed, signature: decoded(signature)? })
     }
 
@@ -66,10 +73,11 @@ impl<'a> Jws<'a> {
         self.algorithm
     }
 
-    /// Whether the set has its key.
+    /// Whether a key of the set has signed it.
     #[must_use]
-    pub fn has_key(&self, keys: &KeySet) -> bool {
-        keys.find(self.header.kid.as_deref(), self.algorithm).is_some()
+    pub fn is_of(&self, keys: &KeySet) -> bool {
+        let mut candidates = keys.candidates(self.header.kid.as_deref(), self.algorithm);
+        candidates.any(|key| key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature))
     }
 
     /// Verifies the signature and returns the claims.
@@ -78,13 +86,16 @@ impl<'a> Jws<'a> {
     /// When the set has no such key, or the signature is not from it.
     pub fn verify(self, keys: &KeySet) -> Result<Map<String, Value>, JoseError> {
         let kid = self.header.kid.as_deref();
-        let key = keys.find(kid, self.algorithm);
-        let key = key.ok_or_else(|| JoseError::NoKey(kid.unwrap_or_default().to_owned()))?;
-        let is_valid = key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature);
-        if is_valid { Ok(self.claims) } else { Err(JoseError::Signature) }
+        if self.is_of(keys) {
+            return Ok(self.claims);
+        }
+        match keys.candidates(kid, self.algorithm).next() {
+            Some(_) => Err(JoseError::Signature),
+            None => Err(JoseError::NoKey(kid.unwrap_or_default().to_owned())),
+        }
     }
 }
 
 fn decoded(part: &str) -> Result<Vec<u8>, JoseError> {
-    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseError::Malformed)
+    base64url::decoded(part).ok_or(JoseError::Malformed)
 }

@@ -12,6 +12,7 @@
 //! would keep all of the signature code below, and install it for the whole process.
 
 mod algorithm;
+mod base64url;
 mod jws;
 mod public_key;
 mod signing_key;

@@ -1,31 +1,32 @@
 //! Public keys as JSON (RFC 7517), and the signatures they verify.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
     error::Unspecified,
     rsa::PublicKeyComponents,
     signature::{self, UnparsedPublicKey},
 };
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::Algorithm;
+use super::{Algorithm, base64url::decoded};
+
+/// Most keys that are tried for one signature.
+const MOST_CANDIDATES: usize = 16;
+/// Bytes of a coordinate of P-256.
+const P256_BYTES: usize = 32;
 
 /// A set of public keys (RFC 7517 section 5).
 #[derive(Clone, Debug, Default)]
 pub struct KeySet(Vec<PublicKey>);
 
 /// One public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub struct PublicKey {
     kty: String,
-    #[serde(rename = "use")]
     usage: Option<String>,
     key_ops: Option<Vec<String>>,
     alg: Option<String>,
     kid: Option<String>,
-    crv: String,
+    crv: Option<String>,
     n: String,
     e: String,
     x: String,
@@ -34,32 +35,51 @@ pub struct PublicKey {
 
 impl KeySet {
     /// Reads a set; `None` if it is not one. Keys of unknown kinds are ignored, as RFC 7517 section
-    /// 5 says.
+    /// 5 says, and so are members that are not of their type.
     #[must_use]
     pub fn parse(set: &Value) -> Option<Self> {
         let keys = set.get("keys")?.as_array()?;
-        Some(Self(keys.iter().filter_map(|key| PublicKey::deserialize(key).ok()).collect()))
+        Some(Self(keys.iter().filter_map(PublicKey::read).collect()))
     }
 
-    /// The key that a signature names, if its kind fits the algorithm. Without a name, only one key
-    /// of the set may fit (OpenID Connect Core 1.0 section 10.1).
-    #[must_use]
-    pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
-        let is_named = |key: &&PublicKey| kid.is_none() || key.kid.as_deref() == kid;
-        let mut found = self.0.iter().filter(|key| key.fits(algorithm)).filter(is_named);
-        let first = found.next()?;
-        found.next().is_none().then_some(first)
+    /// The keys that may have made a signature: those that it names, whose kind fits the algorithm.
+    /// A signature without a name may be of any key, and a key without one may be meant by any
+    /// (RFC 7517 section 4.5: `kid` is optional, and need not be unique). All are the issuer's.
+    pub fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
+        let is_named = move |key: &&PublicKey| kid.is_none() || key.kid.is_none() || key.kid.as_deref() == kid;
+        self.0.iter().filter(move |key| key.fits(algorithm)).filter(is_named).take(MOST_CANDIDATES)
     }
 }
 
 impl PublicKey {
+    /// Reads a key; `None` if it is no object. A member of the wrong type is as good as missing.
+    #[must_use]
+    pub fn read(key: &Value) -> Option<Self> {
+        let key = key.as_object()?;
+        let text = |name: &str| key.get(name).and_then(Value::as_str).map(str::to_owned);
+        let number = |name: &str| text(name).unwrap_or_default();
+        let ops = key.get("key_ops").and_then(Value::as_array);
+        Some(Self {
+            kty: text("kty")?,
+            usage: text("use"),
+            key_ops: ops.map(|ops| ops.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+            alg: text("alg"),
+            kid: text("kid"),
+            crv: text("crv"),
+            n: number("n"),
+            e: number("e"),
+            x: number("x"),
+            y: number("y"),
+        })
+    }
+
     /// Whether the key's kind, use and algorithm fit the algorithm of a signature (RFC 8725 section
     /// 3.1).
     fn fits(&self, algorithm: Algorithm) -> bool {
         let kind = match algorithm {
             Algorithm::Rs256 | Algorithm::Ps256 => self.kty == "RSA",
-            Algorithm::Es256 => self.kty == "EC" && self.crv == "P-256",
-            Algorithm::EdDsa => self.kty == "OKP" && self.crv == "Ed25519",
+            Algorithm::Es256 => self.kty == "EC" && self.crv.as_deref() == Some("P-256"),
+            Algorithm::EdDsa => self.kty == "OKP" && self.crv.as_deref() == Some("Ed25519"),
         };
         let is_for_signatures = self.usage.as_deref().is_none_or(|usage| usage == "sig");
         let verifies = self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
@@ -74,25 +94,39 @@ impl PublicKey {
 
     fn verify(&self, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> Result<(), Unspecified> {
         let rsa = |parameters| {
-            PublicKeyComponents { n: decoded(&self.n)?, e: decoded(&self.e)? }.verify(parameters, signed, signature)
+            PublicKeyComponents { n: integer(&self.n)?, e: integer(&self.e)? }.verify(parameters, signed, signature)
         };
         match algorithm {
             Algorithm::Rs256 => rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
             Algorithm::Ps256 => rsa(&signature::RSA_PSS_2048_8192_SHA256),
             Algorithm::Es256 => {
                 // An uncompressed point (SEC 1 section 2.3.3).
-                let point = [vec![4], decoded(&self.x)?, decoded(&self.y)?].concat();
+                let point = [vec![4], coordinate(&self.x)?, coordinate(&self.y)?].concat();
                 UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).verify(signed, signature)
             }
-            Algorithm::EdDsa => {
-                UnparsedPublicKey::new(&signature::ED25519, decoded(&self.x)?).verify(signed, signature)
-            }
+            Algorithm::EdDsa => UnparsedPublicKey::new(&signature::ED25519, bytes(&self.x)?).verify(signed, signature),
         }
     }
 }
 
-fn decoded(text: &str) -> Result<Vec<u8>, Unspecified> {
-    BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| Unspecified)
+fn bytes(text: &str) -> Result<Vec<u8>, Unspecified> {
+    decoded(text).ok_or(Unspecified)
+}
+
+/// A whole number. Some servers write the sign's byte of ASN.1 before it, which RFC 7518 section 2
+/// (`Base64urlUInt`) forbids.
+fn integer(text: &str) -> Result<Vec<u8>, Unspecified> {
+    let mut bytes = bytes(text)?;
+    bytes.drain(..bytes.iter().take_while(|byte| **byte == 0).count());
+    Ok(bytes)
+}
+
+/// A coordinate of P-256 in its full length (RFC 7518 section 6.2.1.2). Some servers cut zeros at
+/// its beginning, or write more of them.
+fn coordinate(text: &str) -> Result<Vec<u8>, Unspecified> {
+    let digits = integer(text)?;
+    let zeros = P256_BYTES.checked_sub(digits.len()).ok_or(Unspecified)?;
+    Ok([vec![0; zeros], digits].concat())
 }
 
 #[cfg(test)]
@@ -112,18 +146,24 @@ mod tests {
             {"kty": "EC", "kid": "e", "crv": "P-256"},
             {"kty": "EC", "kid": "other-curve", "crv": "P-384"},
             {"kty": "oct", "kid": "shared", "k": "c2VjcmV0"},
+            {"kty": "RSA", "kid": "certificate-only", "x5c": ["MIIB"]},
+            {"kty": "RSA", "kid": 5, "use": null, "alg": "PS256", "n": null},
             {"kty": 7}, "no key",
         ]});
         let set = KeySet::parse(&set).expect("a set");
-        let finds = |kid, algorithm| set.find(kid, algorithm).and_then(|key| key.kid.as_deref());
-        assert_eq!(finds(Some("r"), Algorithm::Rs256), Some("r"));
-        assert_eq!(finds(Some("r"), Algorithm::Es256), None);
-        assert_eq!(finds(Some("p"), Algorithm::Rs256), None, "it is for PS256");
-        assert_eq!(finds(None, Algorithm::Es256), Some("e"), "there is one only");
-        assert_eq!(finds(None, Algorithm::Ps256), None, "two would fit");
+        let finds = |kid, algorithm| {
+            let found = set.candidates(kid, algorithm).map(|key| key.kid.as_deref().unwrap_or("-"));
+            found.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(finds(Some("r"), Algorithm::Rs256), "r");
+        assert_eq!(finds(Some("r"), Algorithm::Es256), "");
+        assert_eq!(finds(Some("p"), Algorithm::Rs256), "", "it is for PS256");
+        assert_eq!(finds(None, Algorithm::Es256), "e", "there is one only");
+        assert_eq!(finds(Some("r"), Algorithm::Ps256), "r -", "one has no name, and may be meant");
+        assert_eq!(finds(None, Algorithm::Ps256), "r p certificate-only -", "each would fit, and is tried");
         for kid in ["encrypts", "signs", "other-curve", "shared", "unknown"] {
-            for algorithm in [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa] {
-                assert_eq!(finds(Some(kid), algorithm), None, "{kid}");
+            for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
+                assert_eq!(finds(Some(kid), algorithm), "", "{kid}");
             }
         }
         assert!(KeySet::parse(&json!({})).is_none() && KeySet::parse(&json!([])).is_none());
@@ -133,7 +173,7 @@ mod tests {
     fn the_signature_of_the_rfcs_example_verifies_and_a_changed_one_does_not() {
         // RFC 8037 appendix A.4 and A.5.
         let key = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
-        let key = PublicKey::deserialize(&key).expect("a key");
+        let key = PublicKey::read(&key).expect("a key");
         let signed = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
         let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
         let mut signature = decoded(signature).expect("base64");

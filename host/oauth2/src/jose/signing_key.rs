@@ -176,6 +176,74 @@ mod tests {
     }
 
     #[test]
+    fn a_key_verifies_however_its_numbers_are_written() {
+        // RFC 7518 sections 2 and 6.2.1.2, RFC 7515 section 2; and what servers make of them.
+        let rewritten = |key: &Value, names: [&str; 2], by: fn(Vec<u8>) -> Vec<u8>| {
+            let mut key = key.clone();
+            for name in names {
+                let bytes = BASE64_URL_SAFE_NO_PAD.decode(key[name].as_str().expect("text")).expect("base64url");
+                key[name] = BASE64_URL_SAFE_NO_PAD.encode(by(bytes)).into();
+            }
+            key
+        };
+        let zero_before = |bytes: Vec<u8>| [vec![0], bytes].concat();
+        let zeros_cut = |bytes: Vec<u8>| bytes.into_iter().skip_while(|byte| *byte == 0).collect();
+        let [rsa, ..] = keys();
+        let starts_with_zero = |key: &SigningKey| {
+            let bytes = |name| BASE64_URL_SAFE_NO_PAD.decode(key.public_key("k")[name].as_str().expect("text"));
+            ["x", "y"].iter().any(|name| bytes(name).is_ok_and(|bytes| bytes[0] == 0))
+        };
+        let short = std::iter::repeat_with(SigningKey::generate).find(starts_with_zero).expect("one in 128 does");
+        for (key, names) in [(&rsa, ["n", "e"]), (&short, ["x", "y"])] {
+            let (text, public) = (key.sign(Some("k"), &json!({"iss": "i"})), key.public_key("k"));
+            let mut padded = public.clone();
+            for name in names {
+                let text = public[name].as_str().expect("text");
+                padded[name] = format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4)).into();
+            }
+            let mut untyped = public.clone();
+            untyped["kid"] = 7.into();
+            for member in ["alg", "use"] {
+                untyped[member] = Value::Null;
+            }
+            let written =
+                [rewritten(&public, names, zero_before), rewritten(&public, names, zeros_cut), padded, untyped];
+            for written in written {
+                assert!(verified(&text, &written).is_ok(), "{written}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_keys_with_one_name_or_none_the_one_that_signed_is_found() {
+        // RFC 7517 section 4.5.
+        let (first, second) = (SigningKey::generate(), SigningKey::generate());
+        let unnamed = |key: &SigningKey| {
+            let mut key = key.public_key("k");
+            key.as_object_mut().expect("an object").remove("kid");
+            key
+        };
+        let sets = [
+            json!({"keys": [first.public_key("k"), second.public_key("k")]}),
+            json!({"keys": [unnamed(&first), unnamed(&second)]}),
+            json!({"keys": [first.public_key("other"), unnamed(&second)]}),
+        ];
+        for set in sets {
+            let keys = KeySet::parse(&set).expect("a set");
+            let verify = |key: &SigningKey| {
+                Jws::parse(&key.sign(Some("k"), &json!({}))).and_then(|jws| jws.verify(&keys)).map(drop)
+            };
+            assert_eq!(verify(&second), Ok(()), "{set}");
+            assert_eq!(verify(&SigningKey::generate()), Err(JoseError::Signature), "{set}");
+        }
+    }
+
+    #[test]
+    fn what_is_encrypted_is_told_as_that() {
+        assert_eq!(Jws::parse("e30.a.b.c.d").err(), Some(JoseError::Encrypted));
+    }
+
+    #[test]
     fn a_probabilistic_rsa_signature_verifies_too() {
         // RFC 7518 section 3.5.
         let [rsa, ..] = keys();

@@ -22,7 +22,7 @@ use jackfield_config::Settings;
 use jackfield_loader::LoadProgress;
 use jackfield_services::{
     audit::Audit,
-    open::{migrate, open_migrated},
+    open::{HostLock, lock_for_host, migrate, open_migrated},
     reload::Reloader,
 };
 
@@ -31,6 +31,8 @@ pub struct Application {
     listener: TcpListener,
     control: Option<control::Listener>,
     app: AppHandle,
+    /// Held as long as anything of this host can write.
+    lock: Option<HostLock>,
 }
 
 /// Longest wait for open requests once the host is asked to stop.
@@ -63,6 +65,7 @@ impl Application {
         // behind.
         let Configured { settings, mut loaded } = open::configured(configuration, &progress).await?;
         loaded.plugins.log_offers();
+        let lock = lock_for_host(&settings).await?;
         for migration in migrate(&settings).await? {
             tracing::info!(migration, "the database is migrated");
         }
@@ -79,7 +82,7 @@ impl Application {
         app.revocations.expire_leases().await?;
         let control = open::control_socket(&control).await;
         let listener = early.stop().await.map_err(|error| StartupError::Listen { address, error })?;
-        Ok(Self { listener, control, app })
+        Ok(Self { listener, control, app, lock })
     }
 
     /// Takes over what the configuration says by now.
@@ -120,7 +123,7 @@ impl Application {
         router: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartupError> {
-        let Self { listener, control, app } = self;
+        let Self { listener, control, app, lock } = self;
         let background = Background::start(&app, control);
         serve(listener, router, stop).await;
         background.stop().await;
@@ -130,6 +133,7 @@ impl Application {
             tracing::error!(%error, "the last counts are missing in the audit log");
         }
         log_head(&app.audit).await;
+        drop((app, lock));
         tracing::info!("stopped");
         Ok(())
     }

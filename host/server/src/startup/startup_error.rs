@@ -14,9 +14,9 @@ pub enum StartupError {
     /// The database cannot be opened or migrated, or no plugin can be loaded.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The database fails.
+    /// The database fails. The cause is in the text: as a source it would be printed twice.
     #[error("database.url: {0}")]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The address cannot be bound.
     #[error("system.listen: cannot listen on {address}: {error}")]
     Listen {
@@ -25,6 +25,12 @@ pub enum StartupError {
         /// What the system said.
         error: std::io::Error,
     },
+}
+
+impl From<StoreError> for StartupError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl From<Diagnostic> for StartupError {

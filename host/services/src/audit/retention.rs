@@ -53,7 +53,9 @@ pub struct CutRequest {
 #[derive(Debug, Error)]
 pub enum CutError {
     /// Another host or command removes rows.
-    #[error("another host or command is removing rows of the audit log\n  help: wait until it is done, five minutes if it was killed")]
+    #[error(
+        "another host or command is removing rows of the audit log\n  help: wait until it is done, five minutes if it was killed"
+    )]
     Busy,
     /// What is to be removed is not as it was written.
     #[error("what is to be removed is not as it was written, and with it the evidence would go: nothing more is removed{}", listed(.0))]
@@ -100,8 +102,7 @@ impl Retention {
     }
 
     async fn remove_older_than(&self, keep: Duration) {
-        let request =
-            CutRequest { before: self.clock.now() - keep, actor: Actor::host(), mode: CutMode::Intact };
+        let request = CutRequest { before: self.clock.now() - keep, actor: Actor::host(), mode: CutMode::Intact };
         match self.cut(&request, |_| ()).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(audit.rows = rows, "old rows of the audit log are removed"),

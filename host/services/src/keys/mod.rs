@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 use jackfield_store::{
     KeyId, Store, StoreError, StoreResult, Tx,
     audit::{self, Action, Actor, Entry},
-    hex, key_rotation,
+    hex, key_rotation, unknown_columns,
 };
 
 /// The keys of one database. Clones are handles on the same.
@@ -66,9 +66,11 @@ impl Keys {
     /// Rotates, and reports how many values were resealed so far.
     ///
     /// # Errors
-    /// When the keys cannot be changed. What was resealed until then stays so.
+    /// When the keys cannot be changed: also where a later version has used the database. What was
+    /// resealed until then stays so.
     pub async fn rotate(&self, rotation: Rotation, report: impl FnMut(u64) + Send) -> Result<Rotated, KeysError> {
         let _guard = self.rotating.lock().await;
+        self.store.read(key_rotation::check_known).await?;
         self.store.load_keys().await?;
         let mut reseal = Reseal::new(&self.store, report);
         match rotation {
@@ -98,12 +100,22 @@ impl Keys {
     pub async fn resume(&self) -> StoreResult<()> {
         let _guard = self.rotating.lock().await;
         if self.store.read(key_rotation::data_keys).await?.len() > 1 {
+            self.store.read(key_rotation::check_known).await?;
             let mut reseal = Reseal::new(&self.store, |_| ());
             reseal.run().await?;
             let rotated = reseal.rotated;
             tracing::info!(?rotated, "an interrupted rotation of keys was resumed");
         }
         Ok(())
+    }
+
+    /// Columns with encrypted values that this version does not know, each as `table.column`. While
+    /// there are any, it rotates no key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unknown_columns(&self) -> StoreResult<Vec<String>> {
+        self.store.read(unknown_columns::unknown).await
     }
 
     fn check_newest(&self, here: String) -> Result<(), KeysError> {

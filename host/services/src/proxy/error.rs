@@ -124,6 +124,7 @@ impl ProxyError {
             OutboundError::Refused(_) => Some("connection_refused"),
             OutboundError::Tls(_) => Some("tls_protocol_error"),
             OutboundError::Connection(_) => Some("connection_terminated"),
+            OutboundError::Unreadable(_) => Some("http_protocol_error"),
             OutboundError::Unreachable(_) => Some("destination_unavailable"),
             _ => None,
         }

@@ -25,7 +25,7 @@ pub(super) fn after_error(method: &Method, error: &OutboundError, attempts: u32)
         | OutboundError::Tls(_)
         | OutboundError::Resolve(..) => true,
         OutboundError::Connection(_) => method.is_idempotent(),
-        // A guard refused it, or it timed out.
+        // Bytes of an answer have come, a guard refused it, or it timed out.
         _ => false,
     };
     is_safe && attempts < MAX_ATTEMPTS
@@ -52,17 +52,18 @@ mod tests {
         let unreachable = OutboundError::Unreachable("refused".to_owned());
         let cut = OutboundError::Connection("closed".to_owned());
         let idle = OutboundError::Idle(Duration::from_secs(1));
+        let unreadable = OutboundError::Unreadable("invalid HTTP".to_owned());
         let guarded = OutboundError::PrivateAddress("a".to_owned());
         for (method, expected) in [
-            (Method::GET, [true, true, false, false]),
-            (Method::HEAD, [true, true, false, false]),
-            (Method::OPTIONS, [true, true, false, false]),
-            (Method::PUT, [true, true, false, false]),
-            (Method::DELETE, [true, true, false, false]),
-            (Method::POST, [true, false, false, false]),
-            (Method::PATCH, [true, false, false, false]),
+            (Method::GET, [true, true, false, false, false]),
+            (Method::HEAD, [true, true, false, false, false]),
+            (Method::OPTIONS, [true, true, false, false, false]),
+            (Method::PUT, [true, true, false, false, false]),
+            (Method::DELETE, [true, true, false, false, false]),
+            (Method::POST, [true, false, false, false, false]),
+            (Method::PATCH, [true, false, false, false, false]),
         ] {
-            let found = [&unreachable, &cut, &idle, &guarded].map(|error| after_error(&method, error, 1));
+            let found = [&unreachable, &cut, &idle, &guarded, &unreadable].map(|error| after_error(&method, error, 1));
             assert_eq!(found, expected, "{method}");
         }
         assert!(after_error(&Method::GET, &cut, 2) && !after_error(&Method::GET, &cut, 3));

@@ -85,8 +85,7 @@ fn hold(tx: &mut Tx<'_>, lease: CutLease) -> StoreResult<bool> {
 /// # Errors
 /// When the database fails.
 pub fn cut(tx: &mut Tx<'_>) -> StoreResult<(Cut, Vec<u8>)> {
-    let columns =
-        (t::removed, t::hash, t::target, t::entry, t::kept_since, t::date, t::key_since, t::mac);
+    let columns = (t::removed, t::hash, t::target, t::entry, t::kept_since, t::date, t::key_since, t::mac);
     let (removed, hash, target, entry, kept_since, date, key_since, mac) =
         t::table.find(1).select(columns).first(tx.connection)?;
     Ok((Cut { removed, hash, target, entry, kept_since, date, key_since }, mac))
@@ -115,8 +114,7 @@ pub fn broken_record(tx: &mut Tx<'_>, cut: &Cut, mac: &[u8]) -> StoreResult<Opti
     if cut.is_none() {
         return Ok(None);
     }
-    let sealed: Option<Vec<u8>> =
-        k::table.find(cut.key_since).select(k::sealed_key).first(tx.connection).optional()?;
+    let sealed: Option<Vec<u8>> = k::table.find(cut.key_since).select(k::sealed_key).first(tx.connection).optional()?;
     let (from, until) = (1, cut.removed);
     Ok(match sealed.map(|sealed| open(tx.sealer, cut.key_since, &sealed)) {
         Some(Ok(key)) if cut.is_by(&key, mac) => None,

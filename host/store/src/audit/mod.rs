@@ -21,7 +21,9 @@ pub use append::{append_under_new_key, with_names};
 pub use builds::Builds;
 pub use chain::{ChainKey, Head};
 pub use chain_break::Break;
-pub use cut::{Batch, CutLease, CutMode, announce_cut, broken_record, cut, last_before, lease_cut, release_cut, remove_batch};
+pub use cut::{
+    Batch, CutLease, CutMode, announce_cut, broken_record, cut, last_before, lease_cut, release_cut, remove_batch,
+};
 pub use cut_record::Cut;
 pub use entry::{Action, Actor, ActorKind, Entry, Outcome};
 pub use head::{head, is_erased, is_head, keys};

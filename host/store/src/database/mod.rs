@@ -2,9 +2,13 @@
 
 pub(crate) mod column_types;
 pub(crate) mod connection;
+pub(crate) mod host_lock;
+mod migration_failure;
 pub(crate) mod migrations;
 pub(crate) mod pool;
 pub(crate) mod postgres;
 pub(crate) mod schema;
 pub(crate) mod sqlite;
+mod sqlite_failure;
+pub(crate) mod sqlite_file;
 pub(crate) mod writer;

@@ -1,39 +1,54 @@
 //! Opens a SQLite file.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use diesel::{
-    SqliteConnection,
+    QueryResult, SqliteConnection,
     connection::{Connection as _, SimpleConnection},
 };
 
-use crate::error::{StoreError, StoreResult};
+use super::{sqlite_failure as failure, sqlite_file};
+use crate::error::StoreResult;
 
-/// Readers beside one writer, every commit on disk before it is answered, patience with another
-/// process (the command line), and nothing left in the file of what was removed.
-const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
+/// Patience with another process (the command line), and no file in a folder for temporary files,
+/// which the host may not be allowed to write: what SQLite puts aside stays in memory.
+const FIRST: &str = "PRAGMA busy_timeout = 10000; PRAGMA temp_store = MEMORY;";
+
+/// Readers beside one writer, every commit on disk before it is answered, and nothing left in the
+/// file of what was removed.
+const SQLITE_PRAGMAS: &str =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
+
+/// Longest time that another process is waited for which opens or closes the file. SQLite itself
+/// does not wait there in every case.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Opens the file, which is created where there is none.
 ///
 /// # Errors
-/// When it cannot be created or opened.
+/// When it cannot be created or opened, or is not a database.
 pub(crate) fn open(path: &str) -> StoreResult<SqliteConnection> {
-    let failed = |error: &dyn std::fmt::Display| StoreError::Connect(format!("{path}: {error}"));
-    create_private(Path::new(path)).map_err(|error| failed(&error))?;
-    let mut connection = SqliteConnection::establish(path).map_err(|error| failed(&error))?;
-    connection.batch_execute(SQLITE_PRAGMAS).map_err(|error| failed(&error))?;
+    sqlite_file::create(Path::new(path))?;
+    let mut connection =
+        SqliteConnection::establish(path).map_err(|error| failure::explained(path, &error.to_string()))?;
+    let set = connection.batch_execute(FIRST).and_then(|()| patiently(|| connection.batch_execute(SQLITE_PRAGMAS)));
+    set.map_err(|error| failure::explained(path, &error.to_string()))?;
+    sqlite_file::note_opened(Path::new(path));
     Ok(connection)
 }
 
-/// Creates the file, and its folder, for the host's user only: it holds sealed secrets and
-/// password hashes.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+/// Runs something until nobody else has the file locked, for a time.
+fn patiently(mut run: impl FnMut() -> QueryResult<()>) -> QueryResult<()> {
+    let begun = Instant::now();
+    loop {
+        match run() {
+            Err(error) if failure::is_locked(&error.to_string()) && begun.elapsed() < PATIENCE => sleep(PAUSE),
+            done => return done,
+        }
     }
 }

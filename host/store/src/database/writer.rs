@@ -7,6 +7,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc::{Receiver, Sender, channel},
+    thread::{self, JoinHandle},
 };
 
 use diesel::{
@@ -28,19 +29,22 @@ const LARGEST_BATCH: usize = 64;
 type Job = Box<dyn FnOnce(&mut AnyConnection) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(Result<(), String>) + Send>;
 
-/// A handle on the writer's thread, which ends with the last handle.
+/// A handle on the writer's thread. When it is dropped, what waits is written and the connection
+/// is closed.
 pub(crate) struct Writer {
-    jobs: Sender<Job>,
+    /// `None` while it is being dropped.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     pub(crate) fn start(connection: AnyConnection) -> StoreResult<Self> {
         let (jobs, waiting) = channel();
-        std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || work(connection, &waiting))
             .map_err(|error| StoreError::Connect(format!("the writer cannot be started: {error}")))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
     pub(crate) async fn write<T: Send + 'static>(
@@ -57,8 +61,20 @@ impl Writer {
             })
         });
         let gone = |_| StoreError::Lost("the writer has ended".to_owned());
-        self.jobs.send(job).map_err(|error| gone(error.to_string()))?;
+        let jobs = self.jobs.as_ref().ok_or_else(|| gone("it is closed".to_owned()))?;
+        jobs.send(job).map_err(|error| gone(error.to_string()))?;
         result.await.map_err(|error| gone(error.to_string()))?
+    }
+}
+
+impl Drop for Writer {
+    /// Waits until the connection is closed: SQLite then leaves a file that is whole.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        // A transaction can hold the last handle. Its thread cannot wait for itself.
+        if let Some(writer) = self.thread.take().filter(|writer| writer.thread().id() != thread::current().id()) {
+            let _ = writer.join();
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub mod sealed_columns;
 pub mod sessions;
 pub mod setups;
 mod status;
+pub mod unknown_columns;
 pub mod user_identities;
 pub mod users;
 pub mod webhooks;

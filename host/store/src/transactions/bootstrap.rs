@@ -71,7 +71,7 @@ impl Store {
 pub async fn secret_key_in_use(url: &str) -> StoreResult<Option<SecretKeyId>> {
     let connector = Connector::new(url)?;
     off_thread(move || {
-        let mut c = connector.open()?;
+        let mut c = connector.open_first()?;
         let current = data_keys::read(&mut c)?.into_iter().find(|key| key.is_current);
         match current.and_then(|key| key.secret_key_id()) {
             Some(id) => Ok(Some(id)),
@@ -92,7 +92,7 @@ pub async fn provider_owners_in_use(url: &str) -> StoreResult<Vec<ProviderOwner>
         if !connector.exists() {
             return Ok(Vec::new());
         }
-        let mut c = connector.open()?;
+        let mut c = connector.open_first()?;
         if migrations::is_applied(&mut c, PROVIDER_OWNERS) {
             provider_owners::in_use_on(&mut c)
         } else {

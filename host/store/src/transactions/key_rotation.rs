@@ -1,6 +1,9 @@
 //! The steps of a key rotation. Each runs in a transaction that locks the keys exclusively
 //! ([`Store::write_exclusively`](crate::Store::write_exclusively)), except the removal of an old
 //! key.
+//!
+//! Each of them is refused where a later version has used the database, or where there are sealed
+//! values in a column that this host does not know.
 
 use diesel::prelude::*;
 use secrecy::zeroize::Zeroizing;
@@ -10,6 +13,7 @@ use crate::{
     error::{SealError, StoreError, StoreResult},
     key_id::KeyId,
     sealing::data_keys::{self, DERIVED_KEY, DataKey, KeyState, wrap},
+    tables::unknown_columns,
     tx::Tx,
 };
 use jackfield_config::SecretKeys;
@@ -26,8 +30,9 @@ pub fn data_keys(tx: &mut Tx<'_>) -> StoreResult<Vec<DataKey>> {
 /// the one before, or else under the oldest: every host has that one.
 ///
 /// # Errors
-/// When the database fails.
+/// When the database fails, or holds what this host does not know.
 pub fn add_data_key(tx: &mut Tx<'_>) -> StoreResult<KeyId> {
+    unknown_columns::refuse_unknown(tx)?;
     let (before, keys) = (data_keys(tx)?, tx.sealer.secret_keys());
     let current = before.iter().find(|key| key.is_current).and_then(DataKey::secret_key_id);
     let secret_key = current.and_then(|id| keys.find(id)).unwrap_or_else(|| keys.oldest());
@@ -47,8 +52,9 @@ pub fn add_data_key(tx: &mut Tx<'_>) -> StoreResult<KeyId> {
 /// Wraps every data key under the newest secret key. Returns how many were under another.
 ///
 /// # Errors
-/// When the database fails, or a key cannot be unwrapped.
+/// When the database fails, or holds what this host does not know, or a key cannot be unwrapped.
 pub fn rewrap(tx: &mut Tx<'_>) -> StoreResult<usize> {
+    unknown_columns::refuse_unknown(tx)?;
     let keys = tx.sealer.secret_keys();
     let newest = keys.newest();
     let is_other = |key: &DataKey| key.secret_key_id().is_some_and(|id| id != newest.id());
@@ -71,11 +77,21 @@ pub fn unreadable(tx: &mut Tx<'_>) -> StoreResult<Vec<(KeyId, SealError)>> {
     Ok(rows.filter_map(|key| key.unwrap(keys).err().map(|error| (key.id, error))).collect())
 }
 
-/// Removes an old data key under which nothing is sealed any more. Returns whether there was one.
+/// Refuses a rotation before anything is changed.
 ///
 /// # Errors
-/// When the database fails.
+/// When the database fails, or holds what this host does not know.
+pub fn check_known(tx: &mut Tx<'_>) -> StoreResult<()> {
+    unknown_columns::refuse_unknown(tx)
+}
+
+/// Removes an old data key under which nothing is sealed any more, as the caller has counted in
+/// this transaction. Returns whether there was one.
+///
+/// # Errors
+/// When the database fails, or holds what this host does not know.
 pub fn remove(tx: &mut Tx<'_>, id: KeyId) -> StoreResult<bool> {
+    unknown_columns::refuse_unknown(tx)?;
     let row = t::table.filter(t::id.eq(id.to_vec())).filter(t::state.eq(KeyState::Old));
     Ok(diesel::delete(row).execute(tx.connection)? == 1)
 }

@@ -9,6 +9,7 @@ use serde::{
 };
 
 use super::Pairs;
+use crate::readable_json;
 
 /// A request that the host sends: a plugin has no network of its own.
 ///
@@ -135,21 +136,23 @@ impl HttpResponse {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON.
+    /// The body as JSON, read as services send it: with a byte order mark, in UTF-16, or with half of
+    /// a surrogate pair, which becomes U+FFFD. A whole number beyond 64 bits is text with all of its
+    /// digits. Of members with the same name the last one counts in a `Value`.
     ///
     /// # Errors
     /// If it is not JSON of that shape. The error says where and quotes nothing of the body, which
     /// may hold a token, so it may be logged.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
-        from_json(&self.body)
+        from_json(&self.body, self.header("content-type"))
     }
 }
 
 /// Reads JSON. If the shape is wrong, serde's message quotes the value that it found, which may be
 /// a token, so a message that only says where takes its place. The messages for a missing field and
 /// for invalid JSON quote no value and stay.
-pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| {
+pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8], content_type: Option<&str>) -> serde_json::Result<T> {
+    serde_json::from_slice(&readable_json(bytes, content_type)).map_err(|error| {
         if !error.is_data() || error.to_string().starts_with("missing field `") {
             return error;
         }

@@ -79,13 +79,14 @@ impl WebhookRequest {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON.
+    /// The body as JSON, read as [`HttpResponse::json`](super::HttpResponse::json) does. `body` stays
+    /// as it was signed.
     ///
     /// # Errors
     /// If it is not JSON of that shape. The error says where and quotes nothing of the body, so it
     /// may be logged.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
-        from_json(&self.body)
+        from_json(&self.body, self.header("content-type"))
     }
 }
 

@@ -105,6 +105,11 @@ impl AppDatabase {
         self.store.tamper(sql).await
     }
 
+    /// How many keys of webhooks there are.
+    pub(crate) async fn webhooks(&self) -> StoreResult<i64> {
+        self.store.read(jackfield_store::Tx::count_webhooks).await
+    }
+
     /// Makes all leases expired.
     pub(crate) async fn let_leases_run_out(&self) -> StoreResult<()> {
         let sql = "UPDATE refreshes SET leased_until = leased_until - 3600000";

@@ -4,3 +4,4 @@
 mod killed_rotation;
 pub(crate) mod rotation;
 mod shared_keys;
+mod unknown_columns;

@@ -104,6 +104,43 @@ async fn changed_options_begin_a_new_life_and_end_flows_under_the_old_ones() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn comments_and_another_order_of_keys_replace_no_plugin() -> Result<()> {
+    let with = |toml: &str| bare().plugin("example").plugin("misbehaving").toml(toml);
+    let plain = "[redirects]\nto = \"https://first.example/\"\n\
+                 [providers.github]\nclient-id = \"i\"\nclient-secret = \"s\"\nscopes = [\"a\", \"b\"]\n\
+                 [providers.google]\nclient-id = \"i\"\nclient-secret = \"s\"";
+    let (host, _) = running(with(plain)).await?;
+    let pids = |host: &Host| anyhow::Ok((pid(host, "example")?, pid(host, "misbehaving")?));
+    let before = pids(&host)?;
+
+    let commented = "# Two services, and where they lead.\n\n[providers.google] # Google\nclient-secret = 's'\nclient-id = \"i\"\n\
+                     [providers.github]\n# The scopes.\nscopes = [\n  \"a\", # one\n  \"b\",\n]\nclient-id = \"i\"\nclient-secret = \"s\"\n\
+                     # Elsewhere.\n[redirects]\nto = \"\"\"https://first.example/\"\"\"";
+    host.reconfigure(&with(commented))?;
+    assert_snapshot!(reload(&host)?.1, @"
+    reloaded
+      kept      example, misbehaving, providers.github, providers.google
+    ");
+    assert_eq!(pids(&host)?, before, "no worker has been replaced");
+
+    host.reconfigure(&with(&commented.replace("  \"b\",\n", "")))?;
+    assert_snapshot!(reload(&host)?.1, @"
+    reloaded
+      replaced  providers.github
+      kept      example, misbehaving, providers.google
+    ");
+    host.reconfigure(&with(&commented.replace("  \"b\",\n", "").replace("first", "second")))?;
+    assert_snapshot!(reload(&host)?.1, @"
+    reloaded
+      replaced  misbehaving
+      kept      example, providers.github, providers.google
+    ");
+    let after = pids(&host)?;
+    assert_eq!((after.0 == before.0, after.1 == before.1), (true, false), "only the one concerned is another worker");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
     let (host, owner) = running(bare().plugin("example")).await?;
     let before = pid(&host, "example")?;

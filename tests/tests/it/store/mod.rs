@@ -3,7 +3,9 @@
 
 mod crashes;
 mod former_database;
+mod later_database;
 mod secret_search;
 mod secrets;
+mod sqlite_file;
 pub(crate) mod tables;
 mod token_tables;

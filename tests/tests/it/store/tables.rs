@@ -493,7 +493,10 @@ async fn a_database_that_cannot_be_opened_is_told_without_its_password() -> Resu
         assert!(!error.contains("hunter2") && !error.contains("hun%74er2"), "{error}");
     }
     let error = Store::open("sqlite:///proc/nowhere/jackfield.db", sealer()).await.err().context("no place for it")?;
-    assert_snapshot!(error, @"/proc/nowhere/jackfield.db: No such file or directory (os error 2)");
+    assert_snapshot!(error, @"
+    the folder /proc/nowhere cannot be made: No such file or directory (os error 2)
+      help: make it and let the host's user write it, or name another place in database.url
+    ");
     Ok(())
 }
 

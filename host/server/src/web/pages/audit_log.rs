@@ -118,7 +118,8 @@ pub(in crate::web) async fn page(
         is_first: query.cursor.is_empty(),
         next: listing.next.map(|next| next_query(&query, next)),
         rows: listing.rows.into_iter().map(|row| AuditRow::new(&app, &names, row)).collect(),
-        removed: removed.map(|removed| RemovedEntries { kept_since: day(&removed.kept_since), date: day(&removed.date) }),
+        removed: removed
+            .map(|removed| RemovedEntries { kept_since: day(&removed.kept_since), date: day(&removed.date) }),
         layout: Layout::of(access.organization, None),
     };
     Ok(render(&page, false))
