@@ -7,11 +7,12 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * DAY);
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Reads `30m`, `12h`, `90d` or `2w`; `None` if it is none of these, zero, or beyond a century.
+/// Reads `30s`, `5m`, `12h`, `90d` or `2w`; `None` if it is none of these, zero, or beyond a century.
 #[must_use]
 pub fn parse(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit = match unit {
+        "s" => 1,
         "m" => 60,
         "h" => 60 * 60,
         "d" => DAY,

@@ -20,7 +20,7 @@ impl Expiry {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok();
         let at = at.or_else(|| Some(day()?.with_time(Time::MIDNIGHT).assume_utc()));
         at.map(Self::At)
-            .or_else(|| Some(Self::After(span::parse(text)?.try_into().ok()?)))
+            .or_else(|| span(text).map(Self::After))
             .ok_or_else(|| EXAMPLES.to_owned())
     }
 
@@ -33,10 +33,30 @@ impl Expiry {
     }
 }
 
+/// Reads how long something is waited for, like `30s`.
+pub(super) fn patience(text: &str) -> Result<std::time::Duration, String> {
+    let span = if text == "0s" { Some(std::time::Duration::ZERO) } else { span::parse(text) };
+    let span = span.filter(|span| *span <= Duration::DAY);
+    span.ok_or_else(|| "it must be a time like 30s, 2m or 1h, a day at most".to_owned())
+}
+
+/// A time after which something ends, which is no matter of seconds.
+fn span(text: &str) -> Option<Duration> {
+    span::parse(text).filter(|_| !text.ends_with('s')).and_then(|span| span.try_into().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use time::macros::datetime;
+
+    #[test]
+    fn a_patience_is_a_time_up_to_a_day() {
+        let cases = [("0s", Some(0)), ("30s", Some(30)), ("2m", Some(120)), ("1h", Some(3600)), ("24h", Some(86_400))];
+        for (text, expected) in cases.into_iter().chain(["25h", "30", "", "-1s", "soon"].map(|text| (text, None))) {
+            assert_eq!(patience(text).ok().map(|patience| patience.as_secs()), expected, "{text}");
+        }
+    }
 
     #[test]
     fn an_end_is_a_span_a_date_or_a_time() {
@@ -47,6 +67,7 @@ mod tests {
             ("2w", Some(Expiry::After(Duration::weeks(2)))),
             ("2027-01-31", Some(Expiry::At(datetime!(2027-01-31 00:00 UTC)))),
             ("2027-01-31T12:00:00Z", Some(Expiry::At(datetime!(2027-01-31 12:00 UTC)))),
+            ("90s", None),
             ("0d", None),
             ("-1d", None),
             ("+1d", None),

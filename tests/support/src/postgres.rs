@@ -95,7 +95,7 @@ impl Postgres {
     }
 
     fn start() -> Result<Self> {
-        let binaries = binaries().or_else(|_| install().and_then(|()| binaries()))?;
+        let binaries = binaries_or_install()?;
         // Not in TMPDIR: the path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("jf-pg-").tempdir_in("/tmp")?;
         let user = unprivileged_user()?;
@@ -157,7 +157,7 @@ fn watched(binaries: &Path, folder: &Path, user: Option<u32>) -> Result<Child> {
 }
 
 /// PostgreSQL refuses to run as root.
-fn unprivileged_user() -> Result<Option<u32>> {
+pub(crate) fn unprivileged_user() -> Result<Option<u32>> {
     if !is_root()? {
         return Ok(None);
     }
@@ -170,12 +170,17 @@ fn is_root() -> Result<bool> {
     Ok(String::from_utf8(Command::new("id").arg("-u").output()?.stdout)?.trim() == "0")
 }
 
-fn as_user(user: Option<u32>, program: &Path) -> Command {
+pub(crate) fn as_user(user: Option<u32>, program: &Path) -> Command {
     let Some(user) = user else { return Command::new(program) };
     let mut command = Command::new("setpriv");
     command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups").arg("--").arg(program);
     command.current_dir("/");
     command
+}
+
+/// The folder of its programs.
+pub(crate) fn binaries_or_install() -> Result<PathBuf> {
+    binaries().or_else(|_| install().and_then(|()| binaries()))
 }
 
 /// The newest server that Debian has installed, or the one on the path.

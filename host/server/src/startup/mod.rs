@@ -9,7 +9,10 @@ mod assemble;
 mod background;
 mod early_server;
 mod open;
+mod shutdown;
 mod startup_error;
+mod stop;
 
-pub use application::Application;
+pub use application::{Application, Waiting};
 pub use startup_error::StartupError;
+pub use stop::Stop;

@@ -2,11 +2,7 @@
 
 use std::path::Path;
 
-use diesel::{
-    PgConnection, SqliteConnection,
-    connection::SimpleConnection,
-    r2d2::{ManageConnection, R2D2Connection},
-};
+use diesel::{PgConnection, SqliteConnection, connection::SimpleConnection};
 
 use crate::{
     database::{migrations, postgres, sqlite},
@@ -75,6 +71,15 @@ impl Connector {
         migrations::refuse_later(&mut connection)?;
         Ok(connection)
     }
+
+    /// For the pool. On SQLite its connections only read: the one writer writes.
+    pub(crate) fn reader(&self) -> StoreResult<AnyConnection> {
+        let mut connection = self.open().map_err(StoreError::while_serving)?;
+        if let AnyConnection::Sqlite(sqlite) = &mut connection {
+            sqlite.batch_execute("PRAGMA query_only = ON")?;
+        }
+        Ok(connection)
+    }
 }
 
 /// The path of a file. SQLite would take other texts for a database in memory, or for a URL with
@@ -90,29 +95,6 @@ fn sqlite_path(path: &str) -> StoreResult<&str> {
     };
     let help = "write sqlite://PATH, like sqlite://data/jackfield.db".to_owned();
     Err(StoreError::Refused { message: message.to_owned(), help })
-}
-
-impl ManageConnection for Connector {
-    type Connection = AnyConnection;
-    type Error = StoreError;
-
-    /// For the pool. On SQLite its connections only read: the one writer writes.
-    fn connect(&self) -> StoreResult<AnyConnection> {
-        let mut connection = self.open()?;
-        if let AnyConnection::Sqlite(sqlite) = &mut connection {
-            sqlite.batch_execute("PRAGMA query_only = ON")?;
-        }
-        Ok(connection)
-    }
-
-    fn is_valid(&self, connection: &mut AnyConnection) -> StoreResult<()> {
-        Ok(connection.ping()?)
-    }
-
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        // A connection that a panic gives back can be in the middle of a transaction.
-        std::thread::panicking() || connection.is_broken()
-    }
 }
 
 #[cfg(test)]

@@ -179,9 +179,18 @@ impl HostBuilder {
     /// When it cannot be written.
     #[must_use]
     pub fn folder_only(self) -> Folder {
+        self.folder_on(8000)
+    }
+
+    /// The same for a host that a test starts by itself, on this port.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn folder_on(self, port: u16) -> Folder {
         let folder = self.write_folder().expect("the temporary folder can be written");
         let configuration = folder.path().join("jackfield.toml");
-        write_private(&configuration, &self.configuration(8000)).expect("the temporary folder can be written");
+        write_private(&configuration, &self.configuration(port)).expect("the temporary folder can be written");
         Folder { folder, program: self.program, env: self.env }
     }
 
