@@ -19,9 +19,7 @@ impl Expiry {
         let day = || Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
         let at = OffsetDateTime::parse(text, &Rfc3339).ok();
         let at = at.or_else(|| Some(day()?.with_time(Time::MIDNIGHT).assume_utc()));
-        at.map(Self::At)
-            .or_else(|| span(text).map(Self::After))
-            .ok_or_else(|| EXAMPLES.to_owned())
+        at.map(Self::At).or_else(|| span(text).map(Self::After)).ok_or_else(|| EXAMPLES.to_owned())
     }
 
     /// The time at which it is over.

@@ -147,7 +147,9 @@ impl StoreError {
     /// The same for a database that a host was using before: it is expected to come back.
     pub(crate) fn while_serving(self) -> Self {
         match self {
-            Self::Connect(said) | Self::Refused { message: said, .. } => Unavailable::new(failure_reason::of_connecting(&said), said).into(),
+            Self::Connect(said) | Self::Refused { message: said, .. } => {
+                Unavailable::new(failure_reason::of_connecting(&said), said).into()
+            }
             other => other,
         }
     }

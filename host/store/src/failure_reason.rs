@@ -117,7 +117,12 @@ fn by_words(said: &str) -> Option<Reason> {
 pub(crate) fn of_connecting(said: &str) -> Reason {
     match by_words(said) {
         Some(
-            reason @ (Reason::Exhausted | Reason::Locked | Reason::Malformed | Reason::Full | Reason::DiskFailed | Reason::ReadOnly),
+            reason @ (Reason::Exhausted
+            | Reason::Locked
+            | Reason::Malformed
+            | Reason::Full
+            | Reason::DiskFailed
+            | Reason::ReadOnly),
         ) => reason,
         _ => Reason::Unreachable,
     }
@@ -160,22 +165,14 @@ mod tests {
             (Unknown, "database disk image is malformed", Some(Reason::Malformed)),
             (Unknown, "malformed database schema (users) - near \"x\"", Some(Reason::Malformed)),
             (Unknown, "file is not a database", Some(Reason::Malformed)),
-            (
-                Unknown,
-                "could not extend file \"base/1/2\": No space left on device",
-                Some(Reason::Full),
-            ),
+            (Unknown, "could not extend file \"base/1/2\": No space left on device", Some(Reason::Full)),
             (Unknown, "could not write to file \"pg_wal/xlogtemp.1\": No space left on device", Some(Reason::Full)),
             (Unknown, "canceling statement due to statement timeout", Some(Reason::StatementTimeout)),
             (Unknown, "canceling statement due to lock timeout", Some(Reason::Locked)),
             (Unknown, "canceling statement due to user request", Some(Reason::StatementTimeout)),
             (Unknown, "deadlock detected", Some(Reason::Conflict)),
             (Unknown, "out of shared memory", Some(Reason::Exhausted)),
-            (
-                Unknown,
-                "terminating connection due to administrator command",
-                Some(Reason::ConnectionLost),
-            ),
+            (Unknown, "terminating connection due to administrator command", Some(Reason::ConnectionLost)),
             (ClosedConnection, "whatever it says", Some(Reason::ConnectionLost)),
             (UnableToSendCommand, "no connection to the server", Some(Reason::ConnectionLost)),
             (SerializationFailure, "could not serialize access", Some(Reason::Conflict)),

@@ -59,11 +59,7 @@ impl Application {
         Self::build_with(file, Some(listener), Waiting::default()).await
     }
 
-    async fn build_with(
-        file: &Path,
-        listener: Option<TcpListener>,
-        waiting: Waiting,
-    ) -> Result<Self, StartupError> {
+    async fn build_with(file: &Path, listener: Option<TcpListener>, waiting: Waiting) -> Result<Self, StartupError> {
         let configuration = open::settings(file)?;
         let (progress, address) = (LoadProgress::default(), configuration.0.system.listen.clone());
         let early = early_server(&configuration.0, listener, &progress).await?;

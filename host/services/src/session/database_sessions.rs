@@ -12,7 +12,9 @@ use tower_sessions::{
 };
 
 use super::{session_data, session_key::SessionKey};
-use jackfield_store::{AadContext, Sealer, Store, StoreError, StoreResult, Tx, Unavailable, UserId, if_it_opens, sessions as rows};
+use jackfield_store::{
+    AadContext, Sealer, Store, StoreError, StoreResult, Tx, Unavailable, UserId, if_it_opens, sessions as rows,
+};
 
 /// Sealed sessions in the database, by the hash of their id.
 #[derive(Clone)]

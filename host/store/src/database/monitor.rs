@@ -166,11 +166,7 @@ impl Inner {
         asked.and(written).and(free)
     }
 
-    async fn ask_probe(
-        &self,
-        unanswered: &mut Option<JoinHandle<StoreResult<()>>>,
-        writes: bool,
-    ) -> StoreResult<()> {
+    async fn ask_probe(&self, unanswered: &mut Option<JoinHandle<StoreResult<()>>>, writes: bool) -> StoreResult<()> {
         // The answer to an old question says nothing of now.
         let before = unanswered.take().filter(|task| !task.is_finished());
         let mut task = before.unwrap_or_else(|| {

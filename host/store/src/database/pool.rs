@@ -199,7 +199,8 @@ impl Inner {
             }
         }
         self.monitor.check_file()?;
-        let mut new = Pooled { connection: self.connector.reader()?, used_at: Instant::now(), _open: self.open.clone() };
+        let mut new =
+            Pooled { connection: self.connector.reader()?, used_at: Instant::now(), _open: self.open.clone() };
         prepare(&mut new.connection).map(|()| new)
     }
 

@@ -107,7 +107,7 @@ impl AppDatabase {
 
     /// How many keys of webhooks there are.
     pub(crate) async fn webhooks(&self) -> StoreResult<i64> {
-        self.store.read(jackfield_store::Tx::count_webhooks).await
+        self.store.read(|tx| tx.count_webhooks()).await
     }
 
     /// Makes all leases expired.

@@ -21,7 +21,7 @@ use crate::{
     audit::log::rows,
 };
 
-const KEY: &str = "a key that the test has as well, of more than thirty-two characters";
+const KEY: &str = "5f1d7c0e9b3a48d26e7f90a1b2c3d4e5f6071829";
 /// How many rows are old.
 const OLD: usize = 1200;
 /// How often `audit cut` is killed.

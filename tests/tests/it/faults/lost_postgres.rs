@@ -95,9 +95,10 @@ async fn connections_that_are_all_busy_make_a_host_not_ready_and_nothing_is_lost
     let app = app(&postgres).await?;
     let lock = postgres.holding("LOCK TABLE integrations IN ACCESS EXCLUSIVE MODE")?;
     let client = app.client.clone();
-    let busy = tokio::spawn(async move {
-        join_all((0..8).map(|_| client.get("/api/0/organizations/acme/integrations/"))).await
-    });
+    let busy =
+        tokio::spawn(
+            async move { join_all((0..8).map(|_| client.get("/api/0/organizations/acme/integrations/"))).await },
+        );
     app.until_readyz(503, "all connections to the database are busy").await?;
     let one_more = app.client.get("/api/0/organizations/acme/integrations/").await?;
     assert_eq!((one_more.status, one_more.header("retry-after")), (503, "1"), "{}", one_more.text);

@@ -8,9 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use jackfield_test_support::{
-    faulty_postgres::FaultyPostgres, http_client::HttpClient, stand_in_slack::TokenAnswer,
-};
+use jackfield_test_support::{faulty_postgres::FaultyPostgres, http_client::HttpClient, stand_in_slack::TokenAnswer};
 
 use super::fault_app::FaultApp;
 use crate::app::{TestApp, bare};

@@ -93,9 +93,8 @@ impl WebError {
     fn database(why: &Unavailable) -> Self {
         let error = match why.effect {
             Effect::Unknown => Self::from(Problem::OutcomeUnknown),
-            Effect::NotDone => {
-                Problem::DatabaseUnavailable.because(format!("{}. Try again in a moment.", sentence(why.reason.words())))
-            }
+            Effect::NotDone => Problem::DatabaseUnavailable
+                .because(format!("{}. Try again in a moment.", sentence(why.reason.words()))),
         };
         let cause = (why.effect == Effect::Unknown || !why.reason.is_lasting()).then(|| why.to_string());
         Self { retry_after: Some(why.reason.retry_after()), cause, ..error }
