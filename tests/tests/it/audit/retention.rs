@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use insta::assert_snapshot;
+use insta::{allow_duplicates, assert_snapshot};
 use jackfield_config::{SecretKeys, clock::Clock};
 use jackfield_services::audit::{Action, Actor, Audit, Entry};
 use jackfield_store::{Sealer, Store};
@@ -124,14 +124,17 @@ async fn a_cut_by_hand_asks_first_and_says_what_it_does() -> Result<()> {
         assert_eq!(first(&host)?, 1);
         let noted = host.run(&["audit", "verify"], "")?;
         let noted = noted.lines().find_map(|line| line.strip_prefix("head ")).context("a head")?.to_owned();
-        assert_snapshot!(host.run(&["audit", "cut", "--keep", "400d", "--yes"], "")?, @"
-        rows to remove   1200
-        removed          500
-        removed          1000
-        removed          1200
-        removed          1200 in all
-        note the new head, which `jackfield audit verify` prints: of an older one, nothing can be said any more
-        ");
+        let said = host.run(&["audit", "cut", "--keep", "400d", "--yes"], "")?;
+        allow_duplicates! {
+            assert_snapshot!(said, @"
+            rows to remove   1200
+            removed          500
+            removed          1000
+            removed          1200
+            removed          1200 in all
+            note the new head, which `jackfield audit verify` prints: of an older one, nothing can be said any more
+            ");
+        }
         assert_eq!(first(&host)?, OLD + 1);
         host.run(&["audit", "verify", "--head", &noted], "")?;
         let old = format!("7:{}", "0".repeat(64));
