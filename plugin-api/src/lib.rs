@@ -23,8 +23,8 @@ pub use error::{Error, Result};
 pub use host::Host;
 #[doc(inline)]
 pub use jackfield_plugin_abi::envelope::{
-    Answer, Api, ClientAuthentication, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant,
-    GrantSelector, HttpRequest, HttpResponse, Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest,
+    AccountApi, Answer, Api, ClientAuthentication, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form,
+    Grant, GrantSelector, HttpRequest, HttpResponse, Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest,
     Revoked, Secret, State, TokenRequest, WebhookRequest, WebhookResponse,
 };
 pub use pipeline::{Pipeline, View};

@@ -2,19 +2,33 @@
 
 use std::{fmt, str::FromStr};
 
-use url::Url;
-
-use super::sqlite_path;
+use super::{postgres_url::PostgresUrl, sqlite_path};
 
 /// `sqlite://PATH` or a PostgreSQL URL. Its `Debug` and `Display` hide the password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(String);
+pub struct DatabaseUrl {
+    text: String,
+    postgres: Option<PostgresUrl>,
+}
 
 impl DatabaseUrl {
     /// The URL as it was written, with the password.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Its parts, if it is one of PostgreSQL.
+    #[must_use]
+    pub const fn postgres(&self) -> Option<&PostgresUrl> {
+        self.postgres.as_ref()
+    }
+}
+
+impl Default for DatabaseUrl {
+    /// A file beside the host, with nothing else to install.
+    fn default() -> Self {
+        Self { text: "sqlite://data/jackfield.db".to_owned(), postgres: None }
     }
 }
 
@@ -22,14 +36,15 @@ impl FromStr for DatabaseUrl {
     type Err = (String, String);
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if PostgresUrl::is_meant(text) {
+            return Ok(Self { text: text.to_owned(), postgres: Some(text.parse()?) });
+        }
         let help = "write sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
         if let Some(fault) = sqlite_path::fault(text) {
             return Err(fault);
         }
-        let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
-        let is_sqlite = text.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty());
-        if is_postgres || is_sqlite {
-            Ok(Self(text.to_owned()))
+        if text.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty()) {
+            Ok(Self { text: text.to_owned(), postgres: None })
         } else {
             Err(("neither a SQLite nor a PostgreSQL URL".to_owned(), help.to_owned()))
         }
@@ -38,12 +53,9 @@ impl FromStr for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.starts_with("sqlite://") {
-            return f.write_str(&self.0);
-        }
-        match Url::parse(&self.0) {
-            Ok(url) => write!(f, "postgres://{}{}", url.host_str().unwrap_or_default(), url.path()),
-            Err(_) => f.write_str("postgres://…"),
+        match &self.postgres {
+            Some(url) => fmt::Display::fmt(url, f),
+            None => f.write_str(&self.text),
         }
     }
 }
@@ -66,7 +78,7 @@ mod tests {
 
     #[test]
     fn other_databases_are_refused() {
-        for text in ["mysql://a/b", "sqlite://", "data/jackfield.db", ""] {
+        for text in ["mysql://a/b", "sqlite://", "data/jackfield.db", "host=db dbname=jf", ""] {
             assert!(text.parse::<DatabaseUrl>().is_err(), "{text}");
         }
     }

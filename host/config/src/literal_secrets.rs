@@ -7,7 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{diagnostic_collector::DiagnosticCollector, read_value::holds_a_secret};
+use super::{diagnostic_collector::DiagnosticCollector, postgres_url::PostgresUrl, read_value::holds_a_secret};
 
 /// Everything that is signed or sealed hangs on it.
 const SECRET_KEY: &str = "system.secret-key";
@@ -65,7 +65,8 @@ fn find(prefix: &str, table: &DeTable<'_>, found: &mut Vec<Literal>) {
 /// A reference is a table of one text, `env` or `file`, whose names are no secret's.
 fn is_secret(key: &str, value: &Spanned<DeValue<'_>>) -> bool {
     let Some(text) = value.get_ref().as_str().filter(|text| !text.is_empty()) else { return false };
-    let has_password = || url::Url::parse(text).is_ok_and(|url| url.password().is_some());
+    // One that cannot be read may have one that nobody can find.
+    let has_password = || text.parse().map_or(PostgresUrl::is_meant(text), |url: PostgresUrl| url.has_password());
     if key == "database.url" { has_password() } else { holds_a_secret(key) }
 }
 

@@ -20,7 +20,7 @@ pub(super) const SECTIONS: [&str; 10] = [
 /// The keys of each section, but those of [`PLUGIN_KEYS`] that stand in `[plugins]` as well.
 pub(super) const SECTION_KEYS: [(&str, &[&str]); 7] = [
     ("system", &["url-prefix", "listen", "trusted-proxies", "control", "secret-key"]),
-    ("database", &["url"]),
+    ("database", &["application-name", "pool-size", "prepared-statements", "statement-timeout", "url"]),
     (
         "plugins",
         &["path", "trusted-keys", "on-failure", "sandbox", "clock", "isolation", "deadline", "memory", "workers"],

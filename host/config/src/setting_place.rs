@@ -18,6 +18,11 @@ impl SettingPlace {
         Self { file: collector.file().to_owned(), line: value.map(ConfigValue::line), key }
     }
 
+    /// Of a setting that stands in no file.
+    pub(super) const fn unwritten(key: &'static str) -> Self {
+        Self { file: PathBuf::new(), line: None, key }
+    }
+
     /// A mistake in what the setting says.
     pub fn diagnostic(&self, message: impl Into<String>, help: impl Into<String>) -> Diagnostic {
         Diagnostic {

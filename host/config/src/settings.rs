@@ -8,7 +8,7 @@ use super::{
     allow_private::AllowPrivate,
     audit::Audit,
     config_value::ConfigValue,
-    database_url::DatabaseUrl,
+    database::Database,
     diagnostic::{Diagnostic, nearest},
     diagnostic_collector::DiagnosticCollector,
     features::Features,
@@ -22,7 +22,6 @@ use super::{
     proxy::Proxy,
     secret_key_source::SecretKeySource,
     sections::{SECTIONS, is_section},
-    setting_place::SettingPlace,
     stand_in_url::StandInUrl,
     table_reader::TableReader,
     tokens::Tokens,
@@ -83,19 +82,14 @@ pub struct System {
     pub listen: String,
     /// The proxies in front of the host, whose word on a client's address is taken.
     pub trusted_proxies: TrustedProxies,
+    /// Longest time that a client's connection may be open without a request.
+    pub idle_timeout: Duration,
+    /// Most connections of clients at once; `None`: as many as the open files allow.
+    pub max_connections: Option<usize>,
     /// Unix socket by which the command line talks to the running host.
     pub control: PathBuf,
     /// Where the installation's secret keys are.
     pub secret_key: SecretKeySource,
-}
-
-/// `[database]`.
-#[derive(Clone, Debug)]
-pub struct Database {
-    /// Where the database is.
-    pub url: DatabaseUrl,
-    /// Where the file says so.
-    pub place: SettingPlace,
 }
 
 /// `[http]`: the outgoing client.
@@ -194,6 +188,8 @@ impl System {
         let url_prefix = section.take("url-prefix").and_then(|value| url_prefix(&value));
         let listen = section.take("listen").and_then(|value| listen_address(&value));
         let proxies = section.take("trusted-proxies").and_then(|value| TrustedProxies::read(&value));
+        let idle = section.take("idle-timeout").and_then(|value| value.number(1, 3600)).unwrap_or(75);
+        let connections = section.take("max-connections").and_then(|value| value.number(1, 1_000_000));
         let control = section.take("control").and_then(|value| control_path(&value));
         let secret_key = section.take("secret-key").and_then(|value| SecretKeySource::read(&value));
         section.finish();
@@ -201,6 +197,8 @@ impl System {
             url_prefix: url_prefix.unwrap_or_else(|| built_in("http://127.0.0.1:8000")),
             listen: listen.unwrap_or_else(|| "127.0.0.1:8000".to_owned()),
             trusted_proxies: proxies.unwrap_or_default(),
+            idle_timeout: Duration::from_secs(idle),
+            max_connections: connections.and_then(|connections| connections.try_into().ok()),
             control: control.map_or_else(|| "data/jackfield.sock".into(), PathBuf::from),
             secret_key: secret_key.unwrap_or_default(),
         }
@@ -236,17 +234,6 @@ fn listen_address(value: &ConfigValue<'_>) -> Option<String> {
         value.report("not an address with a port", "write like 127.0.0.1:8000 or [::]:8000");
     }
     is_address.then_some(text)
-}
-
-impl Database {
-    fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
-        let mut section = TableReader::section(collector, "database", root);
-        let url = section.take("url");
-        let place = SettingPlace::of("database.url", collector, url.as_ref());
-        let url = url.and_then(|value| value.parsed());
-        section.finish();
-        Self { url: url.unwrap_or_else(|| built_in("sqlite://data/jackfield.db")), place }
-    }
 }
 
 impl Http {

@@ -23,6 +23,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(settings.default_integrations, []);
     assert_eq!(settings.system.url_prefix.to_string(), "http://127.0.0.1:8000");
     assert_eq!(settings.system.listen, "127.0.0.1:8000");
+    assert_eq!((settings.system.idle_timeout, settings.system.max_connections), (Duration::from_secs(75), None));
     assert_eq!(settings.database.url.as_str(), "sqlite://data/jackfield.db");
     assert_eq!(settings.plugins.path, [PathBuf::from("plugins")]);
     assert_eq!(settings.plugins.on_failure, OnFailure::Stop);
@@ -45,7 +46,12 @@ fn the_manual_has_the_defaults() {
     assert_eq!(manual.system.listen, defaults.system.listen);
     assert_eq!(manual.system.control, defaults.system.control);
     assert_eq!(manual.system.trusted_proxies, defaults.system.trusted_proxies);
+    assert_eq!(manual.system.idle_timeout, defaults.system.idle_timeout);
+    assert_eq!(manual.system.max_connections, defaults.system.max_connections);
     assert_eq!(manual.database.url, defaults.database.url);
+    assert_eq!(manual.database.pool_size, defaults.database.pool_size);
+    assert_eq!(manual.database.statement_timeout, defaults.database.statement_timeout);
+    assert_eq!(manual.database.application_name, defaults.database.application_name);
     assert_eq!(manual.plugins, defaults.plugins);
     assert_eq!(manual.http.timeout, defaults.http.timeout);
     assert_eq!(manual.http.max_response_bytes, defaults.http.max_response_bytes);

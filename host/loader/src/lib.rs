@@ -29,6 +29,7 @@
 //! in the place of a library for a provider that the operator has declared in TOML. `loading` and
 //! `registry` do all that for a whole configuration.
 
+mod account_api;
 mod answer_check;
 mod border;
 mod declared;
@@ -56,9 +57,9 @@ pub use elf_fault::ElfFault;
 pub use jackfield_config::{Http, ProviderOptions};
 pub use jackfield_outbound::{Outbound, OverBudget, RequestBudget};
 pub use jackfield_plugin_abi::envelope::{
-    Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant, GrantSelector,
-    Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind, WebhookRequest,
-    WebhookResponse,
+    AccountApi, Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant,
+    GrantSelector, Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind,
+    WebhookRequest, WebhookResponse,
 };
 pub use library::{LibraryFile, Lock, PluginInfo, WrittenLock, signature_path, verify_entry, verify_file, write_lock};
 pub use loading::{LoadProgress, READY_AFTER, StartingPlugin};

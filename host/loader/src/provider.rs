@@ -400,11 +400,15 @@ impl Provider {
     /// # Errors
     /// When the plugin gives no usable answer, or one without an external id.
     pub async fn build_integration(&self, state: State, named_hosts: &[String]) -> Result<Integration, PluginError> {
+        // The token answer, as the host's own step has bound it.
+        let token_answer = state.get("data").cloned();
         match self.ask(Question::BuildIntegration { state }, named_hosts).await? {
             TaskResult::Built { integration } if integration.external_id.is_empty() => {
                 Err(PluginError::Answer("the integration has no external id".to_owned()))
             }
-            TaskResult::Built { integration } => Ok(checked_integration(integration)?),
+            TaskResult::Built { integration } => {
+                self.with_account_api(checked_integration(integration)?, token_answer.as_ref())
+            }
             _ => Err(PluginError::Answer("an integration was asked for, something else answered".to_owned())),
         }
     }

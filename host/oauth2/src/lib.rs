@@ -10,6 +10,7 @@
 //!
 //! Knows neither plugins nor sessions nor accounts.
 
+mod answer_words;
 mod assertion;
 mod authorization;
 mod client;
@@ -24,6 +25,8 @@ mod metadata;
 mod metadata_document;
 mod provider_text;
 mod random;
+mod refresh;
+mod refresh_refusal;
 mod retry_after;
 mod revocation;
 mod scopes;
@@ -34,6 +37,7 @@ mod token_body;
 mod token_error;
 mod userinfo;
 
+pub use answer_words::AnswerWords;
 pub use authorization::{CallbackError, LoginOutcome, is_answer, is_foreign_error};
 pub use client::{Parameters, authenticate, post_form};
 pub use error::OAuth2Error;
@@ -41,10 +45,10 @@ pub use id_token::IdTokenError;
 pub use issuers::Issuers;
 pub use metadata::DiscoveryError;
 pub use provider_text::truncated;
+pub use refresh::refresh;
 pub use retry_after::retry_after;
 pub use revocation::{RevocationError, RevocationResponse, TokenKind, revoke};
 pub use scopes::{ScopeComparison, sorted_scopes};
 pub use server::AuthorizationServer;
-pub use token::request_token;
 pub use token_error::{Refusal, TokenError};
 pub use userinfo::UserinfoError;

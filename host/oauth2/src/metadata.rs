@@ -20,12 +20,13 @@ use url::Url;
 use super::content_type::content_type;
 pub(super) use super::metadata_document::Metadata;
 use crate::jose::KeySet;
+use jackfield_config::without_user;
 
 /// Why the metadata of an authorization server are not known. Holds no secret.
 #[derive(Debug, Error)]
 pub enum DiscoveryError {
     /// The issuer identifier is invalid (RFC 8414 section 2).
-    #[error("the issuer `{0}` is not an https URL without query and fragment")]
+    #[error("the issuer `{}` is not an https URL without query and fragment", without_user(.0))]
     Issuer(String),
     /// A request to it failed.
     #[error("the request to {0} failed: {1}")]

@@ -10,6 +10,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::{
+    answer_words::AnswerWords,
     client::{Parameters, post_form},
     provider_text::truncated,
     retry_after::retry_after,
@@ -92,8 +93,40 @@ pub async fn revoke(
     revocation_response(&response, now).map_err(|error| without_secrets(error, &hidden))
 }
 
-/// Errors that say that the token does not work any more. The RFC demands status 200 instead.
-const REVOKED_ALREADY: [&str; 4] = ["invalid_token", "token_revoked", "token_expired", "expired_access_token"];
+/// Codes that say that the token does not work any more. The RFC demands status 200 instead.
+const REVOKED_ALREADY: [&str; 17] = [
+    "invalid_token",
+    "token_invalid",
+    "token_revoked",
+    "revoked_token",
+    "token_expired",
+    "expired_token",
+    "expired_access_token",
+    "invalid_access_token",
+    "invalid_refresh_token",
+    "bad_refresh_token",
+    "token_not_found",
+    "unknown_token",
+    "already_revoked",
+    "token_already_revoked",
+    "token_does_not_exist",
+    "account_inactive",
+    "invalid_grant",
+];
+
+/// What a message says of a token that is gone.
+const IS_GONE: [&str; 8] = [
+    "not found",
+    "already revoked",
+    "already been revoked",
+    "does not exist",
+    "doesn't exist",
+    "unknown token",
+    "invalid token",
+    "expired",
+];
+/// What it says when the request is wrong, and the token may still work.
+const IS_OTHER: [&str; 6] = ["missing", "required", "client", "credential", "token type", "token_type"];
 
 fn revocation_response(
     response: &Response<Vec<u8>>,
@@ -103,17 +136,41 @@ fn revocation_response(
     if status.is_success() {
         return Ok(RevocationResponse::Revoked);
     }
+    let words = AnswerWords::of_body(response.headers(), response.body());
     let answer: Value = token_body::parse(response).map(Value::Object).unwrap_or_default();
     let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
-    match text("error") {
-        "unsupported_token_type" => Ok(RevocationResponse::Unsupported),
-        error if REVOKED_ALREADY.contains(&error) => Ok(RevocationResponse::Revoked),
-        error => Err(RevocationError::Answer {
-            status: status.as_u16(),
-            words: in_words(error, text("error_description")),
-            retry_after: retry_after(response.headers(), now),
-        }),
+    if words.has_any(&["unsupported_token_type"]) {
+        return Ok(RevocationResponse::Unsupported);
     }
+    if is_verdict(status.as_u16()) && says_that_it_is_gone(&words) {
+        return Ok(RevocationResponse::Revoked);
+    }
+    let (error, description) = match (text("error"), text("error_description")) {
+        ("", "") => (words.code().unwrap_or_default(), words.message().unwrap_or_default()),
+        found => found,
+    };
+    Err(RevocationError::Answer {
+        status: status.as_u16(),
+        words: in_words(error, description),
+        retry_after: retry_after(response.headers(), now),
+    })
+}
+
+/// Whether the server has looked at the token. One that is busy or broken has not.
+const fn is_verdict(status: u16) -> bool {
+    matches!(status, 400 | 401 | 403 | 404 | 409 | 410 | 422)
+}
+
+fn says_that_it_is_gone(words: &AnswerWords) -> bool {
+    if words.has_any(&["invalid_client", "unauthorized_client", "temporarily_unavailable"]) {
+        return false;
+    }
+    let is_gone = |message: &str| {
+        let message = message.to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        message.contains("token") && has(&IS_GONE) && !has(&IS_OTHER)
+    };
+    words.has_any(&REVOKED_ALREADY) || words.messages().any(is_gone)
 }
 
 fn in_words(error: &str, description: &str) -> String {
@@ -156,7 +213,7 @@ mod tests {
     #[test]
     fn an_answer_is_read_as_rfc_7009_section_2_2_says() {
         type Case = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
-        let cases: [Case; 11] = [
+        let cases: [Case; 31] = [
             // Section 2.2: 200 also for a token that the server does not know; the body says
             // nothing.
             (200, &[], "", "revoked"),
@@ -176,6 +233,32 @@ mod tests {
             ),
             // Not by the RFC, but what services do.
             (400, &[], "{\"error\": \"invalid_token\"}", "revoked"),
+            (401, &[], "{\"error\": \"invalid_token\"}", "revoked"),
+            (404, &[], "{\"message\": \"token not found\"}", "revoked"),
+            (400, &[], "{\"status\": 400, \"message\": \"Invalid token\"}", "revoked"),
+            (400, &[], "{\"errors\": [{\"errorType\": \"invalid_token\"}]}", "revoked"),
+            (400, &[], "{\"reason\": \"Invalid Token!\", \"error\": \"invalid_request\"}", "revoked"),
+            (400, &[], "{\"error\": \"invalid_request\", \"error_description\": \"already revoked token\"}", "revoked"),
+            (422, &[], "{\"code\": \"TOKEN_ALREADY_REVOKED\"}", "revoked"),
+            (401, &[], "{\"ok\": false, \"error\": \"account_inactive\"}", "revoked"),
+            (400, &[("content-type", "text/plain")], "Token does not exist", "revoked"),
+            // Of these, nobody knows.
+            (503, &[], "{\"error\": \"invalid_token\"}", "503: invalid_token"),
+            (429, &[], "{\"error\": \"token_revoked\"}", "429: token_revoked"),
+            (404, &[], "{\"message\": \"Not Found\"}", "404: Not Found"),
+            (404, &[("content-type", "text/html")], "<h1>token not found</h1>", "404"),
+            (
+                401,
+                &[],
+                "{\"message\": \"client token is invalid: unknown token\"}",
+                "401: client token is invalid: unknown token",
+            ),
+            (400, &[], "{\"message\": \"token is missing, not found\"}", "400: token is missing, not found"),
+            (401, &[], "{\"error\": \"invalid_client\", \"message\": \"token not found\"}", "401: invalid_client"),
+            (400, &[], "{\"status\": \"BAD\", \"message\": \"no\"}", "400: BAD: no"),
+            (403, &[], "{\"error\": \"insufficient_scope\"}", "403: insufficient_scope"),
+            (400, &[], "{\"error\": \"unsupported_token_type\", \"message\": \"token expired\"}", "unsupported"),
+            (400, &[], "[]", "400"),
             (302, &[], "", "302"),
         ];
         for (status, headers, body, expected) in cases {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
+    answer_words::{AnswerWords, is_page},
     authorization::AuthorizationCode,
     client::{Parameters, PostResponse, post},
     retry_after::retry_after,
@@ -15,18 +16,19 @@ use super::{
     token_error::{Refusal, TokenError},
 };
 
-/// Posts the parameters of a grant to the token endpoint and returns its answer: an object with
-/// whatever the provider sends.
+/// Posts the parameters of a grant to an endpoint and returns its answer: an object with whatever
+/// the provider sends.
 ///
 /// # Errors
 /// When the request fails, or the endpoint gives no token.
-pub async fn request_token(
+pub(super) async fn request_from(
     oauth2: &OAuth2,
+    url: &str,
     parameters: Parameters,
     outbound: &Outbound,
     now: OffsetDateTime,
 ) -> Result<State, TokenError> {
-    let PostResponse { response, parameters } = post(oauth2, &oauth2.token_url, parameters, outbound, now).await?;
+    let PostResponse { response, parameters } = post(oauth2, url, parameters, outbound, now).await?;
     token_answer(&response, now).map_err(|error| without_secrets(error, &parameters))
 }
 
@@ -38,7 +40,7 @@ pub(super) async fn exchange(
     outbound: &Outbound,
     now: OffsetDateTime,
 ) -> Result<State, TokenError> {
-    request_token(oauth2, parameters(oauth2, code, redirect_uri), outbound, now).await
+    request_from(oauth2, &oauth2.token_url, parameters(oauth2, code, redirect_uri), outbound, now).await
 }
 
 /// RFC 6749 section 4.1.3, with the verifier of RFC 7636 section 4.5.
@@ -53,22 +55,42 @@ fn parameters(oauth2: &OAuth2, code: &AuthorizationCode, redirect_uri: &str) -> 
 }
 
 /// An error in the answer counts with any status: RFC 6749 section 5.2 sends it with 400, Slack
-/// with 200.
+/// with 200. Other words than the RFC's count with a status that refuses.
 fn token_answer(response: &Response<Vec<u8>>, now: OffsetDateTime) -> Result<State, TokenError> {
-    let status = response.status().as_u16();
+    let status = response.status();
     let retry_after = retry_after(response.headers(), now);
-    let answer = token_body::parse(response).map_err(|found| TokenError::Answer { status, found, retry_after })?;
-    let code = text_of(&answer, "error");
-    let description = text_of(&answer, "error_description");
-    if code.is_some() || description.is_some() {
-        let code = code.unwrap_or_default();
-        return Err(TokenError::Refused(Box::new(Refusal { code, description, status, retry_after })));
+    let refused =
+        |refusal: Refusal| TokenError::Refused(Box::new(Refusal { status: status.as_u16(), retry_after, ..refusal }));
+    let is_page = is_page(response.headers(), response.body());
+    let failed = |found| TokenError::Answer { status: status.as_u16(), found, is_page, retry_after };
+    let answer = match token_body::parse(response) {
+        Ok(answer) => answer,
+        Err(found) => {
+            let words = AnswerWords::of_body(response.headers(), response.body());
+            let is_refusal = status.is_client_error() && !words.is_empty();
+            return Err(if is_refusal { refused(Refusal::new(words)) } else { failed(found) });
+        }
+    };
+    if let Some(refusal) = refusal(&answer, status.is_client_error()) {
+        return Err(refused(refusal));
     }
-    if response.status().is_success() {
-        Ok(answer)
-    } else {
-        Err(TokenError::Answer { status, found: "neither a token nor an error", retry_after })
+    if status.is_success() { Ok(answer) } else { Err(failed("neither a token nor an error")) }
+}
+
+/// The error in an answer. With a status that refuses, other words than the RFC's are one as well.
+fn refusal(answer: &State, is_refused: bool) -> Option<Refusal> {
+    let (code, description) = (text_of(answer, "error"), text_of(answer, "error_description"));
+    let has_error = code.is_some() || description.is_some();
+    if !has_error && !is_refused {
+        return None;
     }
+    let words = AnswerWords::of(&Value::Object(answer.clone()));
+    if !has_error && words.is_empty() {
+        return None;
+    }
+    let is_text = matches!(answer.get("error"), None | Some(Value::Null | Value::String(_)));
+    let code = if has_error && is_text { code } else { words.code().map(str::to_owned).or(code) };
+    Some(Refusal { code: code.unwrap_or_default(), description, ..Refusal::new(words) })
 }
 
 /// The text of a member that is neither absent nor null nor empty.
@@ -85,6 +107,7 @@ fn without_secrets(error: TokenError, parameters: &Parameters) -> TokenError {
     let TokenError::Refused(mut refusal) = error else { return error };
     refusal.code = parameters.redacted(&refusal.code);
     refusal.description = refusal.description.map(|text| parameters.redacted(&text));
+    refusal.words = refusal.words.map(|text| parameters.redacted(text));
     TokenError::Refused(refusal)
 }
 
@@ -147,6 +170,14 @@ mod tests {
             (302, json, r#"{"access_token": "t"}"#, "status 302 with a body that is neither a token nor an error"),
             (200, json, "[]", "status 200 with a body that is JSON but not an object"),
             (200, json, "", "status 200 with a body that is empty"),
+            (400, json, r#"{"status": "BAD_AUTH_CODE", "message": "unknown"}"#, "the error `BAD_AUTH_CODE`: unknown"),
+            (400, json, r#"{"error": {"type": "OAuthException", "message": "no"}}"#, "the error `OAuthException`: no"),
+            (400, json, r#"{"error": true, "status": 400, "message": "Bad"}"#, "the error `400`: Bad"),
+            (401, json, r#"{"error": "x", "reason": "Invalid Token!"}"#, "the error `x`: Invalid Token!"),
+            (400, "text/plain", "Invalid code", "an error: Invalid code"),
+            (400, "text/html", "<h1>Invalid code</h1>", "status 400 with a body that is not JSON"),
+            (400, json, "{}", "status 400 with a body that is neither a token nor an error"),
+            (503, json, r#"{"message": "down"}"#, "status 503 with a body that is neither a token nor an error"),
         ];
         for (status, content_type, body, said) in cases {
             assert_eq!(answer(status, content_type, body), Err(format!("{no}{said}")), "{body}");
@@ -161,7 +192,8 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let invalid = refusal(r#"{"error": "invalid_grant", "error_description": "used"}"#);
-        assert!(invalid.is_invalid_grant() && !refusal(r#"{"error": "invalid_client"}"#).is_invalid_grant());
+        let other = refusal(r#"{"error": "invalid_client"}"#);
+        assert!(invalid.ends_refresh_token(&[]) && !other.ends_refresh_token(&[]));
         assert_eq!((invalid.status, invalid.retry_after), (400, Some(Duration::from_secs(7))));
         let outage = judged(503, "text/html", "");
         let is_kept = matches!(outage, Err(TokenError::Answer { status: 503, retry_after: Some(wait), .. }) if wait.as_secs() == 7);

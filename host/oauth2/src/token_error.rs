@@ -5,7 +5,7 @@ use std::time::Duration;
 use jackfield_outbound::OutboundError;
 use thiserror::Error;
 
-use crate::jose::InvalidKey;
+use crate::{answer_words::AnswerWords, jose::InvalidKey};
 
 /// Why the token endpoint gave no token. Holds neither code nor token nor secret.
 #[derive(Debug, Error)]
@@ -32,6 +32,9 @@ pub enum TokenError {
         status: u16,
         /// What the body is.
         found: &'static str,
+        /// Whether the body is a page for people: then something in front of the endpoint may have
+        /// answered.
+        is_page: bool,
         /// The pause that the endpoint asks for.
         retry_after: Option<Duration>,
     },
@@ -39,9 +42,9 @@ pub enum TokenError {
 
 /// An error response of the token endpoint (RFC 6749 section 5.2).
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("the token endpoint answered {}", in_words(.code, .description.as_deref()))]
+#[error("the token endpoint answered {}", in_words(.code, .description.as_deref().or(.words.message())))]
 pub struct Refusal {
-    /// The member `error`, such as `invalid_grant`; empty if there is only a description.
+    /// The member `error`, such as `invalid_grant`, or what stands for it; empty if there is none.
     pub code: String,
     /// The member `error_description`.
     pub description: Option<String>,
@@ -49,14 +52,16 @@ pub struct Refusal {
     pub status: u16,
     /// The pause that the endpoint asks for.
     pub retry_after: Option<Duration>,
+    /// All codes and messages of the answer.
+    pub words: AnswerWords,
 }
 
 impl Refusal {
-    /// Whether the grant itself is expired, revoked, used or another client's (RFC 6749 section
-    /// 5.2), so that repeating the request cannot help.
+    /// An answer with these words, with status 200.
     #[must_use]
-    pub fn is_invalid_grant(&self) -> bool {
-        self.code == "invalid_grant"
+    pub fn new(words: AnswerWords) -> Self {
+        let code = words.code().unwrap_or_default().to_owned();
+        Self { code, description: None, status: 200, retry_after: None, words }
     }
 }
 

@@ -14,16 +14,13 @@ use url::Url;
 use super::{
     OutboundError,
     address_guard::{AddressGuard, GuardedResolver, Scheme},
+    streaming_client::{MOST_HEADER_LINES, StreamingClient, USER_AGENT},
 };
-
-/// Most lines of an answer's head. Services behind some networks of caches send some hundreds. The
-/// client takes 400 KiB of them at most.
-const MOST_HEADER_LINES: usize = 1000;
 
 /// One client for whole answers and one for streamed ones.
 pub(super) struct ClientPair {
     pub(super) whole: Client,
-    pub(super) streaming: Client,
+    pub(super) streaming: StreamingClient,
 }
 
 /// All clients of one [`Outbound`](super::Outbound).
@@ -62,29 +59,21 @@ impl ClientsByPort {
 impl ClientPair {
     fn build(timeout: Duration, scheme: Scheme, resolver: GuardedResolver) -> Result<Self, OutboundError> {
         let resolver = Arc::new(resolver);
-        let builder = || {
-            let builder = match scheme {
-                Scheme::Https => Client::builder().https_only(true),
-                // It has nothing to verify, so the system's certificates are not read for it.
-                Scheme::Http => Client::builder().tls_certs_only([]),
-            };
-            builder
-                // As browsers and curl read heads: folded lines are joined (RFC 9112 section 5.2), blanks
-                // before a colon go, and a line that is no header is left out.
-                .http1_allow_obsolete_multiline_headers_in_responses(true)
-                .http1_allow_spaces_after_header_name_in_responses(true)
-                .http1_ignore_invalid_headers_in_responses(true)
-                .http1_max_headers(MOST_HEADER_LINES)
-                .redirect(Policy::none())
-                .no_proxy()
-                .dns_resolver(resolver.clone())
-                .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
+        let builder = match scheme {
+            Scheme::Https => Client::builder().https_only(true),
+            // It has nothing to verify, so the system's certificates are not read for it.
+            Scheme::Http => Client::builder().tls_certs_only([]),
         };
-        let whole = builder().timeout(timeout).build().map_err(|error| OutboundError::from(&error))?;
-        // A streamed request cannot be repeated if it meets a connection that the service is about
-        // to close, so idle connections are not kept for long.
-        let streaming = builder().connect_timeout(timeout).pool_idle_timeout(Duration::from_secs(15));
-        let streaming = streaming.build().map_err(|error| OutboundError::from(&error))?;
+        // As browsers and curl read heads: folded lines are joined (RFC 9112 section 5.2), blanks
+        // before a colon go, and a line that is no header is left out.
+        let builder = builder
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(MOST_HEADER_LINES);
+        let builder = builder.redirect(Policy::none()).no_proxy().dns_resolver(resolver.clone()).user_agent(USER_AGENT);
+        let whole = builder.timeout(timeout).build().map_err(|error| OutboundError::from(&error))?;
+        let streaming = StreamingClient::build(timeout, scheme, resolver)?;
         Ok(Self { whole, streaming })
     }
 }

@@ -87,14 +87,33 @@ impl From<&reqwest::Error> for OutboundError {
     /// Keeps the chain of causes, but not the error itself: it shows the URL, whose query may hold
     /// a code.
     fn from(error: &reqwest::Error) -> Self {
+        Self::of(error.source(), error.is_connect())
+    }
+}
+
+impl From<&hyper_util::client::legacy::Error> for OutboundError {
+    fn from(error: &hyper_util::client::legacy::Error) -> Self {
+        Self::of(Some(error), error.is_connect())
+    }
+}
+
+impl From<&hyper::Error> for OutboundError {
+    /// What ends an answer within its body.
+    fn from(error: &hyper::Error) -> Self {
+        Self::of(Some(error), false)
+    }
+}
+
+impl OutboundError {
+    /// `is_connect`: there was no connection.
+    fn of(mut cause: Option<&(dyn std::error::Error + 'static)>, is_connect: bool) -> Self {
         let mut words = Vec::new();
-        let mut cause = error.source();
         let (mut is_refused, mut is_tls, mut is_answered) = (false, false, false);
         while let Some(error) = cause {
             words.push(error.to_string());
             if let Some(error) = error.downcast_ref::<io::Error>() {
                 is_refused |= error.kind() == io::ErrorKind::ConnectionRefused;
-                is_tls |= error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+                is_tls |= is_of_tls(error);
             }
             if let Some(error) = error.downcast_ref::<hyper::Error>() {
                 is_answered |= error.is_parse() || error.is_parse_too_large();
@@ -104,8 +123,10 @@ impl From<&reqwest::Error> for OutboundError {
         if words.is_empty() {
             words.push("the request could not be sent".to_owned());
         }
+        // A library repeats the words of a cause in its own.
+        words.dedup();
         let words = words.join(": ");
-        match error.is_connect() {
+        match is_connect {
             true if is_refused => Self::Refused(words),
             true if is_tls => Self::Tls(words),
             true => Self::Unreachable(words),
@@ -113,4 +134,11 @@ impl From<&reqwest::Error> for OutboundError {
             false => Self::Connection(words),
         }
     }
+}
+
+/// Whether TLS failed. An error of the system may hold another one.
+fn is_of_tls(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>() || inner.downcast_ref::<io::Error>().is_some_and(is_of_tls))
 }

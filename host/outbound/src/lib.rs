@@ -17,8 +17,13 @@ mod endpoint_check;
 mod error;
 mod host_allow_list;
 mod outbound;
+mod service_connection;
+#[cfg(test)]
+mod service_connection_tests;
+mod service_connector;
 mod stand_in_redirect;
 mod stream;
+mod streaming_client;
 #[cfg(test)]
 mod tests;
 

@@ -2,15 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use jackfield_config::{Http, StandInUrl};
-use reqwest::Client;
 use rustls::crypto::ring;
 use url::Url;
 
 use super::{
     HostAllowList, OutboundError, RequestBudget, address_guard::AddressGuard, clients::Clients, content_coding,
-    stand_in_redirect,
+    stand_in_redirect, streaming_client::StreamingClient,
 };
 
 /// The HTTP client that the whole host shares. Cheap to clone.
@@ -105,7 +104,7 @@ impl Outbound {
         self.prepare(&mut request).await?;
         let client = &self.clients.of(request.url()).whole;
         let mut answer = client.execute(request).await.map_err(|error| self.failed(&error))?;
-        self.check_stand_in_failure(&answer)?;
+        self.check_stand_in_failure(answer.headers())?;
         let mut response = Response::new(Vec::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
@@ -142,12 +141,12 @@ impl Outbound {
         }
     }
 
-    pub(super) fn streaming_client(&self, url: &Url) -> &Client {
+    pub(super) fn streaming_client(&self, url: &Url) -> &StreamingClient {
         &self.clients.of(url).streaming
     }
 
-    pub(super) fn check_stand_in_failure(&self, answer: &reqwest::Response) -> Result<(), OutboundError> {
-        if self.has_stand_in() { stand_in_redirect::check_failure(answer.headers()) } else { Ok(()) }
+    pub(super) fn check_stand_in_failure(&self, headers: &HeaderMap) -> Result<(), OutboundError> {
+        if self.has_stand_in() { stand_in_redirect::check_failure(headers) } else { Ok(()) }
     }
 
     fn failed(&self, error: &reqwest::Error) -> OutboundError {

@@ -3,11 +3,12 @@
 //! Every guard holds here too. No limit of time or size holds for the whole exchange: it ends when
 //! nothing moves any more.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use http::{Request, Response};
+use http_body::{Body, Frame};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -23,7 +24,7 @@ pub enum Outgoing {
 
 /// The body of an answer, as it comes.
 pub struct Incoming {
-    response: reqwest::Response,
+    body: hyper::body::Incoming,
     idle: IdleTimer,
 }
 
@@ -53,18 +54,12 @@ impl Outbound {
             prepared = self.prepare(&mut request) => prepared?,
             error = idle.expired() => return Err(error),
         }
-        let mut answer = tokio::select! {
-            answer = self.streaming_client(request.url()).execute(request) => {
-                answer.map_err(|error| OutboundError::from(&error))?
-            }
+        let answer = tokio::select! {
+            answer = self.streaming_client(request.url()).execute(request) => answer?,
             error = idle.expired() => return Err(error),
         };
-        self.check_stand_in_failure(&answer)?;
-        let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
-        let mut response = Response::new(Incoming { response: answer, idle });
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        Ok(response)
+        self.check_stand_in_failure(answer.headers())?;
+        Ok(answer.map(|body| Incoming { body, idle }))
     }
 }
 
@@ -89,8 +84,20 @@ impl Incoming {
         // The time that the reader took for the piece before is not the service's.
         self.idle.restart();
         tokio::select! {
-            chunk = self.response.chunk() => chunk.map_err(|error| OutboundError::from(&error)),
+            chunk = next_chunk(&mut self.body) => chunk.map_err(|error| OutboundError::from(&error)),
             error = self.idle.expired() => Err(error),
+        }
+    }
+}
+
+/// Trailers are dropped.
+async fn next_chunk(body: &mut hyper::body::Incoming) -> Result<Option<Bytes>, hyper::Error> {
+    loop {
+        let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await.transpose()?;
+        match frame.map(Frame::into_data) {
+            Some(Ok(chunk)) => return Ok(Some(chunk)),
+            Some(Err(_)) => {}
+            None => return Ok(None),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::provider_owners::owners_in_use;
 use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, SettingPlace, Settings};
 use jackfield_loader::{LoadProgress, Plugins, StartingPlugin};
 use jackfield_outbound::{Outbound, OutboundError};
-use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex};
+use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex, operator_help};
 pub use jackfield_store::{HostLock, leave_whole};
 use thiserror::Error;
 
@@ -39,10 +39,10 @@ impl From<Diagnostic> for OpenError {
 
 /// What a failure of the database says, with the place of the setting and with help.
 fn told(place: &SettingPlace, error: &StoreError) -> Diagnostic {
-    match error {
-        StoreError::Refused { message, help } => place.diagnostic(message, help),
-        error => place.diagnostic(error.to_string(), "check that the database is there, answers and takes writes"),
-    }
+    let said = error.to_string();
+    // Some errors know the help themselves.
+    let (message, help) = said.split_once("\n  help: ").unwrap_or_else(|| (&said, operator_help(error)));
+    place.diagnostic(message, help)
 }
 
 /// Says where the file names the database that has failed.
@@ -89,7 +89,7 @@ pub async fn load_ready_plugins(settings: &Settings, progress: &LoadProgress) ->
 /// # Errors
 /// When it cannot be by then, or waiting does not help.
 pub async fn wait_for_database(settings: &Settings, patience: Duration) -> Result<(), OpenError> {
-    store::wait_for_database(settings.database.url.as_str(), patience).await.map_err(at(settings))
+    store::wait_for_database(&settings.database, patience).await.map_err(at(settings))
 }
 
 /// Opens the database to look at it. Neither migrates it nor checks that the secret key is its own.
@@ -98,7 +98,7 @@ pub async fn wait_for_database(settings: &Settings, patience: Duration) -> Resul
 /// When there is no key, or the database cannot be opened.
 pub async fn open_store(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
     let keys = settings.system.secret_key.load()?;
-    let opened = Store::open(settings.database.url.as_str(), Sealer::new(keys.clone())).await;
+    let opened = Store::open(&settings.database, Sealer::new(keys.clone())).await;
     Ok((opened.map_err(at(settings))?, keys))
 }
 
@@ -115,7 +115,7 @@ pub async fn check_migrated(store: &Store, settings: &Settings) -> Result<(), Op
 /// # Errors
 /// When another host has it, or the file of the database cannot be made.
 pub async fn lock_for_host(settings: &Settings) -> Result<Option<HostLock>, OpenError> {
-    store::lock_for_host(settings.database.url.as_str()).await.map_err(at(settings))
+    store::lock_for_host(&settings.database).await.map_err(at(settings))
 }
 
 /// Opens the database to write to it: migrated, and with the secret key that it needs. In a new
@@ -133,14 +133,14 @@ pub async fn open_to_write(settings: &Settings) -> Result<(Store, SecretKeys), O
 /// # Errors
 /// As [`open_to_write`].
 pub async fn open_migrated(settings: &Settings) -> Result<(Store, SecretKeys), OpenError> {
-    let (source, url) = (&settings.system.secret_key, settings.database.url.as_str());
+    let (source, database) = (&settings.system.secret_key, &settings.database);
     if source.is_missing()
-        && let Some(needed) = store::secret_key_in_use(url).await.map_err(at(settings))?
+        && let Some(needed) = store::secret_key_in_use(database).await.map_err(at(settings))?
     {
         return Err(source.missing(Some(&hex(&needed))).into());
     }
     let keys = source.load_or_create()?;
-    let store = Store::open(url, Sealer::new(keys.clone())).await.map_err(at(settings))?;
+    let store = Store::open(database, Sealer::new(keys.clone())).await.map_err(at(settings))?;
     check_secret_key(&store, settings).await?;
     Ok((store, keys))
 }
@@ -162,7 +162,7 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, OpenError> {
 /// # Errors
 /// When the database cannot be opened or migrated.
 pub async fn migrate_without_key(settings: &Settings) -> Result<Vec<String>, OpenError> {
-    store::migrate(settings.database.url.as_str()).await.map_err(at(settings))
+    store::migrate(&settings.database).await.map_err(at(settings))
 }
 
 /// Checks that the secret key is the database's, before anything is written.

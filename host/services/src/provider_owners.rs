@@ -7,7 +7,7 @@ use jackfield_store::{Store, StoreResult, Tx, provider_owners, provider_owners_i
 /// The owners in a database that is not opened yet. A database that cannot be read has none: the
 /// host does not start with it.
 pub(crate) async fn owners_in_use(settings: &Settings) -> ProviderOwners {
-    let rows = provider_owners_in_use(settings.database.url.as_str()).await;
+    let rows = provider_owners_in_use(&settings.database).await;
     by_provider(rows.unwrap_or_default())
 }
 

@@ -8,7 +8,7 @@ use jackfield_loader::{StepKind, catalogue, catalogue_entry, verify_file};
 
 use super::{
     errors::{not_in_catalogue, with_help},
-    lines::{line, print_lines},
+    lines::{line, print_lines, print_note},
     plugin_report::{print_info, print_sandbox},
 };
 
@@ -51,7 +51,7 @@ pub(super) async fn check_libraries(
             }
             Err(refusal) => {
                 bad += 1;
-                eprintln!("{}", escaped_lines(&format!("refused: {:#}", with_help(refusal))));
+                print_note(&escaped_lines(&format!("refused: {:#}", with_help(refusal))));
             }
         }
     }

@@ -1,12 +1,27 @@
 //! The arguments of all commands, and which command runs.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::IsTerminal,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "author")]
 use super::plugin_dev;
-use super::{audit, config, key, lines, member, org, plugin, provider, reload, revoke, serve, token, user};
+use super::{
+    audit, config,
+    errors::in_words,
+    key,
+    lines::{self, print_note},
+    member, org, plugin,
+    process_end::{close, end},
+    provider, reload, revoke, serve, token, user,
+};
 use jackfield_config::{Settings, text::escaped_lines};
 use jackfield_loader::worker;
 use jackfield_server::telemetry::{Format, Telemetry};
@@ -14,6 +29,9 @@ use jackfield_services::open::leave_whole;
 
 /// What is logged by default.
 const DEFAULT_LEVELS: &str = "info";
+
+/// How long the end of a command waits for somebody to take the last lines of the log.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// A self-hosted integration host that loads provider plugins.
 #[derive(Parser)]
@@ -71,20 +89,31 @@ enum Command {
     Plugin(plugin::Command),
 }
 
-/// Runs the command line of this process.
-#[must_use]
-pub fn main() -> ExitCode {
+/// The exit status of a panic, which was printed already.
+const PANIC: u8 = 101;
+
+/// Runs the command line of this process, and ends it.
+pub fn main() -> ! {
     main_from(std::env::args_os())
 }
 
-/// Runs a command line given as words; the first is the program's name.
-pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
+/// Runs a command line given as words, and ends the process; the first word is the program's name.
+pub fn main_from(words: impl IntoIterator<Item = OsString>) -> ! {
+    let words = words.into_iter().collect();
+    end(catch_unwind(AssertUnwindSafe(|| run_words(words))).unwrap_or(PANIC))
+}
+
+/// Runs a command line. Returns its exit status.
+fn run_words(words: Vec<OsString>) -> u8 {
     let mut words = words.into_iter().peekable();
     let program = words.next();
     if words.peek().is_some_and(|word| word == worker::COMMAND) {
-        return worker::main(words.skip(1));
+        return u8::from(worker::main(words.skip(1)) != ExitCode::SUCCESS);
     }
-    let arguments = Arguments::parse_from(program.into_iter().chain(words));
+    let arguments = match Arguments::try_parse_from(program.into_iter().chain(words)) {
+        Ok(arguments) => arguments,
+        Err(usage) => return print_usage(&usage),
+    };
     let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
     let logs = match arguments.command {
         #[cfg(feature = "author")]
@@ -93,24 +122,37 @@ pub fn main_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCod
         }
         _ => jackfield_server::telemetry::init(&telemetry),
     };
-    if let Err(error) = logs {
-        return failed(&error.into());
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    // The runtime ends here, and with it all that writes.
-    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments)));
-    leave_whole();
+    let result = logs.map_err(anyhow::Error::from).and_then(|()| run_to_end(arguments));
     match result {
-        Ok(()) if lines::are_written() => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::FAILURE,
-        Err(error) => failed(&error),
+        Ok(()) if lines::are_written() => 0,
+        Ok(()) => 1,
+        Err(error) => {
+            let label = if std::io::stderr().is_terminal() { "\u{1b}[31merror\u{1b}[0m" } else { "error" };
+            print_note(&format!("{label}: {}", escaped_lines(&in_words(&error))));
+            1
+        }
     }
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
-    let label = if std::io::stderr().is_terminal() { "\u{1b}[31merror\u{1b}[0m" } else { "error" };
-    eprintln!("{label}: {}", escaped_lines(&format!("{error:#}")));
-    ExitCode::FAILURE
+/// Prints help, the version, or what is wrong with the arguments. Returns the exit status.
+fn print_usage(usage: &clap::Error) -> u8 {
+    match lines::unless_nobody_reads(usage.print()) {
+        Ok(()) => u8::try_from(usage.exit_code()).unwrap_or(1),
+        Err(error) => {
+            print_note(&format!("error: writing to standard output: {error}"));
+            1
+        }
+    }
+}
+
+fn run_to_end(arguments: Arguments) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(run(arguments));
+    // The runtime ends here, and with it all that writes.
+    close(runtime);
+    jackfield_server::telemetry::flush(LAST_LINES);
+    leave_whole();
+    result
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! Asks before something is done for which there is no way back.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use anyhow::{bail, ensure};
 
@@ -11,7 +11,7 @@ pub(super) fn confirm(word: &str, is_confirmed: bool) -> anyhow::Result<()> {
     }
     let input = std::io::stdin();
     ensure!(input.is_terminal(), "nothing is changed\n  help: say --yes, or run this on a terminal and be asked");
-    eprint!("There is no way back. Type `{word}` to go on: ");
+    write!(std::io::stderr(), "There is no way back. Type `{word}` to go on: ")?;
     let mut line = String::new();
     input.read_line(&mut line)?;
     if line.trim() != word {

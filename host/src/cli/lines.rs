@@ -33,8 +33,19 @@ static IS_LOST: AtomicBool = AtomicBool::new(false);
 fn print(text: &str) {
     let Err(error) = unless_nobody_reads(writeln!(io::stdout(), "{text}")) else { return };
     if !IS_LOST.swap(true, Ordering::Relaxed) {
-        eprintln!("error: writing to standard output: {error}");
+        print_note(&format!("error: writing to standard output: {error}"));
     }
+}
+
+/// Prints to standard error, which is escaped already. Not `eprintln!`, which panics where nobody
+/// reads.
+pub(super) fn print_note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints text that ends with its line end.
+pub(super) fn print_text(text: &str) {
+    print(&escaped_lines(text.trim_end_matches('\n')));
 }
 
 /// Whether all that was printed is written, or nobody wanted to read it.

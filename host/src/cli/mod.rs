@@ -18,6 +18,7 @@ mod plugin;
 #[cfg(feature = "author")]
 mod plugin_dev;
 mod plugin_report;
+mod process_end;
 mod provider;
 mod reload;
 mod revoke;

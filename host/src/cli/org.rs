@@ -5,10 +5,11 @@ use clap::Subcommand;
 
 use super::{
     confirm::confirm,
+    errors::print_refused,
     lines::{line, plain_json, word},
     revoke_report::{self, Tally},
 };
-use jackfield_config::{Settings, clock::Clock, text::escaped_lines};
+use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
     Store,
     accounts::{Accounts, OrganizationContents, OrganizationOut, Organizations},
@@ -112,7 +113,7 @@ async fn plans(settings: &Settings, store: Store, contents: &OrganizationContent
     let settings = if contents.providers.is_empty() { settings.without_plugins() } else { settings };
     // A plugin that does not load is passed over: the others must still be revoked.
     let loaded = load_plugins(&settings).await?;
-    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {}", escaped_lines(&diagnostic.to_string())));
+    print_refused(&loaded.refused);
     let revocations = Revocations::for_command(store, loaded.plugins);
     let mut of_providers = Vec::new();
     for provider in &contents.providers {

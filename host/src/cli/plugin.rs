@@ -106,7 +106,12 @@ fn print_accepted(file: &Path) -> anyhow::Result<()> {
 }
 
 async fn print_adopted(file: &Path, provider: &str, entry: &str) -> anyhow::Result<()> {
-    let settings = jackfield_config::load_lenient(file)?.0;
+    let (settings, mut diagnostics) = jackfield_config::load_lenient(file)?;
+    // Mistakes elsewhere do not matter, but another database or key must not be opened instead.
+    diagnostics.retain(|diagnostic| diagnostic.key.starts_with("database") || diagnostic.key.starts_with("system"));
+    if !diagnostics.is_empty() {
+        return Err(Diagnostics::from(diagnostics).into());
+    }
     let Adopted { before, after, file } = adopt(&settings, provider, entry).await?;
     match before {
         Some(before) if before == after => line!("`{provider}` belongs to {after} already"),

@@ -70,7 +70,7 @@ fn line(id: &str, name: &str, enabled: Option<&std::sync::Arc<Provider>>) {
 
 fn show(name: &str) -> anyhow::Result<()> {
     let known = catalogue_entry(name).ok_or_else(|| anyhow::anyhow!(not_in_catalogue(name)))?;
-    print!("{}", as_table(known));
+    lines::print_text(&as_table(known));
     Ok(())
 }
 

@@ -5,13 +5,14 @@ use clap::Args;
 
 use super::{
     confirm::confirm,
+    errors::print_refused,
     revoke_report::{self, Tally},
 };
-use jackfield_config::{Settings, clock::Clock, text::escaped_lines};
+use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
     accounts::Accounts,
     open::{load_plugins, open_to_write},
-    revocations::{BulkRun, Disposition, Revocations},
+    revocations::{BulkRun, Disposition, Revocations, check_provider},
 };
 
 #[derive(Args)]
@@ -52,16 +53,22 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
     };
     if arguments.status {
         // A look starts no plugin.
-        let plugins = load_plugins(&settings.without_plugins()).await?.plugins;
+        let plugins = load_plugins(&settings.clone().without_plugins()).await?.plugins;
         let revocations = Revocations::for_command(store, plugins);
+        if let Some(provider) = &arguments.provider {
+            let mut known = revocations.known_providers(&settings).await?;
+            known.extend(settings.default_integrations.iter().map(|listed| listed.text.clone()));
+            check_provider(provider, &known)?;
+        }
         revoke_report::status(&revocations.unrevoked(arguments.provider, organization).await?);
         return Ok(());
     }
     let provider = arguments.provider.as_deref().context("--provider is needed")?;
     // A plugin that does not load is passed over: the others must still be revoked.
     let loaded = load_plugins(&settings).await?;
-    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {}", escaped_lines(&diagnostic.to_string())));
+    print_refused(&loaded.refused);
     let revocations = Revocations::for_command(store, loaded.plugins);
+    check_provider(provider, &revocations.known_providers(&settings).await?)?;
     let mut plan = revocations.plan_bulk(provider, organization).await?;
     if arguments.again {
         plan = plan.only_open();

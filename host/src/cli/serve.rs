@@ -1,6 +1,6 @@
 //! `jackfield serve` and `jackfield migrate`.
 
-use std::{io::Write, path::Path, time::Duration};
+use std::{io::Write, net::SocketAddr, path::Path, time::Duration};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,9 +35,7 @@ pub(super) async fn serve(Arguments { wait_for_database }: Arguments, file: &Pat
         Err(StartupError::Stopped) => return Ok(()),
         built => built?,
     };
-    let mut out = std::io::stdout();
-    writeln!(out, "listening on http://{}", application.address()?)?;
-    out.flush()?;
+    print_address(application.address()?);
     let reloader = application.reloader();
     let reloads = tokio::spawn(async move {
         while hang_up.recv().await.is_some() {
@@ -64,6 +62,14 @@ fn stop_at_signals() -> std::io::Result<Stop> {
         }
     });
     Ok(stop)
+}
+
+/// For whoever has started the host. It serves also where nobody reads.
+fn print_address(address: SocketAddr) {
+    let mut out = std::io::stdout();
+    if let Err(error) = writeln!(out, "listening on http://{address}").and_then(|()| out.flush()) {
+        tracing::warn!(%error, server.address = %address, "the address cannot be printed");
+    }
 }
 
 /// Brings the database up to date and prints the migrations. It needs no secret key.

@@ -5,9 +5,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     confirm::confirm,
-    lines::{line, plain_json, word},
+    errors::print_refused,
+    lines::{line, plain_json, print_note, word},
 };
-use jackfield_config::{Settings, clock::Clock, text::escaped_lines};
+use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::{
     Store,
     accounts::{Accounts, NewUserIn, People, PersonOut, UserContents},
@@ -144,7 +145,7 @@ fn password() -> anyhow::Result<SecretString> {
     let password = super::password::from_stdin()?;
     // That none was given is an error, and is said where it is checked.
     if !password.expose_secret().is_empty() && NewUserIn::is_short(password.expose_secret()) {
-        eprintln!("warning: the password is shorter than 8 characters: anybody who can reach the host can guess it");
+        print_note("warning: the password is shorter than 8 characters: anybody who can reach the host can guess it");
     }
     Ok(password)
 }
@@ -187,7 +188,7 @@ async fn revoke(settings: &Settings, store: Store, revocations: Vec<RevocationId
         return Ok(());
     }
     let loaded = load_plugins(settings).await?;
-    loaded.refused.iter().for_each(|diagnostic| eprintln!("note: {}", escaped_lines(&diagnostic.to_string())));
+    print_refused(&loaded.refused);
     let service = Revocations::for_command(store, loaded.plugins);
     let mut left = 0;
     for id in revocations {

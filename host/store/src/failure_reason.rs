@@ -32,6 +32,7 @@ const SQLITE: &[(&str, Reason)] = &[
     ("malformed database schema", Reason::Malformed),
     // SQLITE_NOTADB
     ("file is not a database", Reason::Malformed),
+    ("it is not a SQLite database", Reason::Malformed),
     // SQLITE_INTERRUPT
     ("interrupted", Reason::StatementTimeout),
 ];
@@ -53,6 +54,8 @@ const POSTGRES: &[(&str, Reason)] = &[
     ("not accepting commands", Reason::ReadOnly),
     // 25006
     ("in a read-only transaction", Reason::ReadOnly),
+    ("session is read-only", Reason::ReadOnly),
+    ("hot standby mode", Reason::ReadOnly),
     ("Read-only file system", Reason::ReadOnly),
     // 55000 and 57P03 of a standby
     ("recovery is in progress", Reason::ReadOnly),

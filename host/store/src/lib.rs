@@ -27,9 +27,11 @@ mod error;
 mod failure_reason;
 mod hex;
 mod key_id;
+mod operator_help;
 mod sealing;
 mod store;
 mod tables;
+mod target;
 #[cfg(feature = "testing")]
 mod testing;
 mod transactions;
@@ -41,6 +43,7 @@ pub use database::{column_types::milliseconds, host_lock::HostLock, sqlite_file:
 pub use error::{SealError, StoreError, StoreResult, if_it_opens};
 pub use hex::hex;
 pub use key_id::{KeyId, SecretKeyId};
+pub use operator_help::operator_help;
 pub use sealing::{
     cipher::AadContext,
     data_keys::{DERIVED_KEY, DataKey},
@@ -50,9 +53,11 @@ pub use store::{Store, lock_for_host, migrate};
 pub use tables::{
     api_tokens, configurations, events, grants, identities, identity_providers,
     ids::{ApiTokenId, GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId},
-    integrations, members, organization_integrations, organizations, provider_owners, refreshes, revocations,
-    sealed_columns, sessions, setups, unknown_columns, user_identities, users, webhooks,
+    integrations, known_providers, members, organization_integrations, organizations, provider_owners,
+    refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups, unknown_columns, user_identities,
+    users, webhooks,
 };
+pub use target::Target;
 pub use transactions::{
     bootstrap::{provider_owners_in_use, secret_key_in_use},
     key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions,

@@ -19,6 +19,7 @@ use crate::{
     },
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
+    target::Target,
     tx::Tx,
     unavailable::{Effect, Unavailable},
 };
@@ -49,8 +50,8 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be reached.
-    pub async fn open(url: &str, sealer: Sealer) -> StoreResult<Self> {
-        let connector = Connector::new(url)?;
+    pub async fn open(database: impl Into<Target>, sealer: Sealer) -> StoreResult<Self> {
+        let connector = Connector::new(database)?;
         sealer.attach(connector.clone());
         off_thread(move || {
             // One connection before the pool, which would wait for one.
@@ -137,10 +138,18 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        let run = move |connection: &mut AnyConnection, _: &Progress| {
-            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
+        let limit = self.connector.limit_of_transaction();
+        // A limit that has to be a transaction's makes one of what only reads as well.
+        let is_transaction = limit.is_some();
+        let prepare = move |connection: &mut AnyConnection| match &limit {
+            Some(limit) => begin(connection, Some(limit)),
+            None => Ok(connection.batch_execute("SELECT 1")?),
         };
-        self.pool.run(|connection| Ok(connection.batch_execute("SELECT 1")?), run).await
+        let run = move |connection: &mut AnyConnection, progress: &Progress| {
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
+            if is_transaction { transaction::end(connection, result, progress) } else { result }
+        };
+        self.pool.run(prepare, run).await
     }
 
     /// Runs a function in one transaction: before this returns, all of it is stored durably, or
@@ -234,9 +243,9 @@ impl Store {
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
         let begin = {
-            let sealer = sealer.clone();
+            let (sealer, limit) = (sealer.clone(), self.connector.limit_of_transaction());
             move |connection: &mut AnyConnection| {
-                transaction::begin(connection)?;
+                begin(connection, limit.as_deref())?;
                 lock_keys(&sealer, connection).inspect_err(|_| transaction::roll_back(connection))
             }
         };
@@ -252,8 +261,8 @@ impl Store {
 ///
 /// # Errors
 /// When the database cannot be opened, or a migration fails.
-pub async fn migrate(url: &str) -> StoreResult<Vec<String>> {
-    let connector = Connector::new(url)?;
+pub async fn migrate(database: impl Into<Target>) -> StoreResult<Vec<String>> {
+    let connector = Connector::new(database)?;
     off_thread(move || migrations::run(&mut connector.open()?)).await
 }
 
@@ -262,9 +271,16 @@ pub async fn migrate(url: &str) -> StoreResult<Vec<String>> {
 ///
 /// # Errors
 /// When another host has it, or the URL or the folder of the file is wrong.
-pub async fn lock_for_host(url: &str) -> StoreResult<Option<HostLock>> {
-    let connector = Connector::new(url)?;
+pub async fn lock_for_host(database: impl Into<Target>) -> StoreResult<Option<HostLock>> {
+    let connector = Connector::new(database)?;
     off_thread(move || connector.file().map_or(Ok(None), HostLock::take)).await
+}
+
+/// Begins a transaction, with the statement that limits how long its statements take.
+fn begin(connection: &mut AnyConnection, limit: Option<&str>) -> StoreResult<()> {
+    transaction::begin(connection)?;
+    let limited = limit.map_or(Ok(()), |limit| connection.batch_execute(limit));
+    limited.map_err(StoreError::from).inspect_err(|_| transaction::roll_back(connection))
 }
 
 /// Runs a function that blocks.

@@ -34,7 +34,7 @@ impl Store {
 }
 
 #[derive(QueryableByName)]
-struct Waiting {
+struct Count {
     #[diesel(sql_type = BigInt)]
     count: i64,
 }
@@ -74,6 +74,18 @@ impl Tx<'_> {
         Ok(webhooks::table.count().get_result(self.connection)?)
     }
 
+    /// How many statements are prepared by name on this connection. On SQLite none is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn prepared_statements(&mut self) -> StoreResult<i64> {
+        const SQL: &str = "SELECT count(*) AS count FROM pg_prepared_statements";
+        match &mut *self.connection {
+            AnyConnection::Postgres(postgres) => Ok(sql_query(SQL).get_result::<Count>(postgres)?.count),
+            AnyConnection::Sqlite(_) => Ok(0),
+        }
+    }
+
     /// How many transactions of this database wait for a lock. On SQLite none does.
     ///
     /// # Errors
@@ -82,7 +94,7 @@ impl Tx<'_> {
         const SQL: &str = "SELECT count(*) AS count FROM pg_locks WHERE NOT granted \
                            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         match &mut *self.connection {
-            AnyConnection::Postgres(postgres) => Ok(sql_query(SQL).get_result::<Waiting>(postgres)?.count),
+            AnyConnection::Postgres(postgres) => Ok(sql_query(SQL).get_result::<Count>(postgres)?.count),
             AnyConnection::Sqlite(_) => Ok(0),
         }
     }

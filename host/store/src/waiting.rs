@@ -9,6 +9,7 @@ use crate::{
     error::{StoreError, StoreResult},
     failure_reason,
     store::off_thread,
+    target::Target,
 };
 
 /// Pause between two attempts to connect.
@@ -18,8 +19,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When it cannot be opened by the end of the patience, or waiting does not help.
-pub async fn wait_for_database(url: &str, patience: Duration) -> StoreResult<()> {
-    let connector = Connector::new(url)?;
+pub async fn wait_for_database(database: impl Into<Target>, patience: Duration) -> StoreResult<()> {
+    let connector = Connector::new(database)?;
     let (begun, mut last) = (Instant::now(), None);
     let until = begun + patience;
     loop {

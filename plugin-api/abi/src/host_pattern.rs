@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::envelope::{CreateOut, FieldType, Form, OAuth2, State, StepKind};
 
-/// The hosts that a provider requests: those it declares, those of its OAuth 2.0 token endpoints
-/// and issuers and of its API, and those of URLs in its options. The hosts that an issuer's
+/// The hosts that a provider requests: those it declares, those of its OAuth 2.0 token endpoints,
+/// refresh URLs and issuers and of its API, and those of URLs in its options. The hosts that an issuer's
 /// metadata name are not among them: only the host itself sends requests there.
 ///
 /// # Errors
@@ -24,7 +24,9 @@ pub fn requested_hosts(description: &CreateOut, options: &State) -> Result<Vec<H
         StepKind::OAuth2(oauth2) => Some(&**oauth2),
         StepKind::View | StepKind::OAuth2FromState | StepKind::Unknown => None,
     });
-    let urls = endpoints.flat_map(|OAuth2 { token_url, issuer, .. }| [Some(token_url), issuer.as_ref()]);
+    let urls = endpoints.flat_map(|OAuth2 { token_url, refresh_url, issuer, .. }| {
+        [Some(token_url), refresh_url.as_ref(), issuer.as_ref()]
+    });
     hosts.extend(urls.flatten().filter_map(|url| host_of(url)));
     hosts.extend(description.api.iter().filter_map(|api| host_of(&api.url)));
     let mut texts = Vec::new();
@@ -288,6 +290,7 @@ mod tests {
 
         let oauth2 =
             OAuth2::new("https://login.example/authorize", "https://token.example/").issuer("https://issuer.example/a");
+        let oauth2 = oauth2.refresh_url("https://refresh.example/");
         let step = Step { name: "oauth2".into(), kind: StepKind::OAuth2(Box::new(oauth2)) };
         let mut description =
             CreateOut { hosts: vec!["api.example".into()], steps: vec![step], ..CreateOut::default() };
@@ -298,7 +301,14 @@ mod tests {
             requested_hosts(&description, options).expect("hosts").iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             requested,
-            ["api.example", "token.example:443", "issuer.example:443", "calls.example:443", "own.example:8443"]
+            [
+                "api.example",
+                "token.example:443",
+                "refresh.example:443",
+                "issuer.example:443",
+                "calls.example:443",
+                "own.example:8443"
+            ]
         );
         description.hosts.push("https://api.example".into());
         assert_eq!(super::requested_hosts(&description, options), Err("https://api.example".to_owned()));

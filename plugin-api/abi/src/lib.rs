@@ -6,7 +6,8 @@
 //! - [`root`]: the abi_stable root module with its one frozen function, `call(op, bytes) -> bytes`;
 //! - [`envelope`]: the JSON that goes through it, the same over a function call and over a socket;
 //! - [`readable_json`]: JSON as services send it, for both sides;
-//! - `host_pattern`, behind the feature `host-pattern`: which hosts a provider may reach.
+//! - `host_pattern` and `account_url`, behind the feature `host-pattern`: which hosts a provider may
+//!   reach.
 //!
 //! # Compatibility
 //!
@@ -20,6 +21,8 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "host-pattern")]
+pub mod account_url;
 pub mod envelope;
 #[cfg(feature = "host-pattern")]
 pub mod host_pattern;

@@ -8,9 +8,14 @@ pub(crate) async fn send_for_json(host: &Host, request: HttpRequest, token: &str
     let description = format!("{request:?}");
     let response = send(host, request, token).await?;
     if !response.is_success() {
-        return Err(Error::new(format!("GitHub answered {} to {description}", response.status)));
+        return Err(error_of(&response, &description));
     }
     Ok(response.json()?)
+}
+
+/// What GitHub answered to which request, for the log.
+pub(crate) fn error_of(response: &HttpResponse, request: &str) -> Error {
+    Error::new(format!("GitHub answered {} to {request}", response.status))
 }
 
 pub(crate) async fn send(host: &Host, request: HttpRequest, token: &str) -> Result<HttpResponse> {

@@ -8,10 +8,10 @@ mod jwt;
 
 use access::CheckAccess;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use github_api::{send, send_for_json};
+use github_api::{error_of, send, send_for_json};
 use jackfield_plugin::{
-    Answer, Api, Error, Grant, Host, HttpRequest, Integration, OAuth2, Pipeline, Provider, Refreshed, Result,
-    RevokeRequest, Revoked, State, Step, Value, View, export_providers, value,
+    Answer, Api, Error, Grant, Host, HttpRequest, HttpResponse, Integration, OAuth2, Pipeline, Provider, Refreshed,
+    Result, RevokeRequest, Revoked, State, Step, Value, View, export_providers, value,
 };
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -50,10 +50,14 @@ impl GitHubApp {
         format!("{}/app/installations/{id}", self.api_base())
     }
 
+    /// Asks for a new token of an installation.
+    fn token_request(&self, id: u64) -> HttpRequest {
+        HttpRequest::post(format!("{}/access_tokens", self.installation_url(id)))
+    }
+
     /// A new token of an installation, with its permissions.
     async fn access_token(&self, id: u64, host: &Host) -> Result<Value> {
-        let request = HttpRequest::post(format!("{}/access_tokens", self.installation_url(id)));
-        send_for_json(host, request, &self.jwt(host)?).await
+        send_for_json(host, self.token_request(id), &self.jwt(host)?).await
     }
 }
 
@@ -112,7 +116,14 @@ impl Provider for GitHubApp {
     /// An installation has no refresh token. The app requests the next token with its own key.
     async fn refresh(&self, _: Grant, metadata: State, host: Host) -> Result<Refreshed> {
         let id: u64 = value(&metadata, "installation_id")?;
-        Ok(Refreshed::granted(grant(&self.access_token(id, &host).await?)?))
+        let request = self.token_request(id);
+        let description = format!("{request:?}");
+        let response = send(&host, request, &self.jwt(&host)?).await?;
+        match end_of_installation(&response) {
+            Some(why) => Ok(Refreshed::refused(why)),
+            None if response.is_success() => Ok(Refreshed::granted(grant(&response.json()?)?)),
+            None => Err(error_of(&response, &description)),
+        }
     }
 
     /// Uninstalls the app, which ends the tokens of the installation:
@@ -133,6 +144,22 @@ impl Provider for GitHubApp {
             404 => Ok(Revoked::done("the app was uninstalled already")),
             status => Err(Error::new(format!("GitHub answered {status} to the end of installation {id}"))),
         }
+    }
+}
+
+/// Why there will be no further token of an installation, if GitHub says that it is gone or
+/// suspended:
+/// <https://docs.github.com/en/apps/maintaining-github-apps/suspending-a-github-app-installation>.
+///
+/// 404 also says that there is no app of that id, which is for the operator to mend, and 403 that
+/// there were too many requests.
+fn end_of_installation(response: &HttpResponse) -> Option<&'static str> {
+    let answer: Value = response.json().unwrap_or_default();
+    let message = answer["message"].as_str().unwrap_or_default().to_ascii_lowercase();
+    match response.status {
+        404 if !message.contains("integration not found") => Some("the app is not installed any more"),
+        403 if message.contains("suspended") => Some("the installation is suspended at GitHub"),
+        _ => None,
     }
 }
 

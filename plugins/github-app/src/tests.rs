@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use jackfield_plugin::{HttpResponse, json};
+use jackfield_plugin::json;
 use jackfield_plugin_test::{Harness, NOW, Outcome};
 
 use super::*;
@@ -100,6 +100,33 @@ fn the_next_token_is_requested_with_the_apps_own_key() {
     let metadata = json!({"installation_id": 7}).as_object().cloned().expect("an object");
     let refreshed = github.refresh(Grant::new("installation", "ghs_1"), metadata).expect("GitHub answers");
     assert_eq!(refreshed, Refreshed::granted(Grant::new("installation", "ghs_2").expires_in(3600)));
+}
+
+#[test]
+fn an_installation_that_is_gone_or_suspended_ends_its_grant() {
+    let refreshed = |status, answer: &Value| {
+        let answer = HttpResponse::new(status, answer.to_string());
+        let mut github = github().mock(format!("{API}/app/installations/7/access_tokens"), answer);
+        let metadata = json!({"installation_id": 7}).as_object().cloned().expect("an object");
+        github.refresh(Grant::new("installation", "ghs_1"), metadata)
+    };
+    for (status, answer, why) in [
+        (404, json!({"message": "Not Found", "status": "404"}), "the app is not installed any more"),
+        (404, json!(""), "the app is not installed any more"),
+        (403, json!({"message": "This installation has been suspended"}), "the installation is suspended at GitHub"),
+    ] {
+        assert_eq!(refreshed(status, &answer).expect("it answers"), Refreshed::refused(why), "{status} {answer}");
+    }
+    for (status, answer) in [
+        (404, json!({"message": "Integration not found"})),
+        (403, json!({"message": "You have exceeded a secondary rate limit"})),
+        (403, json!({"message": "Resource not accessible by integration"})),
+        (401, json!({"message": "A JSON web token could not be decoded"})),
+        (429, json!({"message": "API rate limit exceeded"})),
+        (500, json!({"message": "suspended"})),
+    ] {
+        assert!(refreshed(status, &answer).is_err(), "{status} {answer}: it is asked again");
+    }
 }
 
 #[test]

@@ -23,9 +23,9 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os();
     let program = words.next();
     match words.next() {
-        Some(word) if word == HOST => return jackfield::main_from(program.into_iter().chain(words)),
+        Some(word) if word == HOST => jackfield::main_from(program.into_iter().chain(words)),
         // The host starts its plugins' workers from its own binary, which is this one.
-        Some(word) if word == WORKER => return jackfield::main(),
+        Some(word) if word == WORKER => jackfield::main(),
         _ => {}
     }
     match run() {

@@ -9,6 +9,7 @@ pub mod host;
 pub mod http_client;
 pub mod interop;
 pub mod libraries;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod processes;
 pub mod raw_http;

@@ -74,6 +74,15 @@ pub fn checkpoint(url: &str) -> Result<()> {
     running()?.run("psql", url, &["--command", "CHECKPOINT"]).map(drop)
 }
 
+/// Runs SQL as the owner of the server; returns the rows, without a head.
+///
+/// # Errors
+/// When there is no server, or the SQL does not run.
+pub fn sql(url: &str, sql: &str) -> Result<String> {
+    let arguments = ["--no-psqlrc", "--tuples-only", "--no-align", "--command", sql];
+    Ok(String::from_utf8(running()?.run("psql", url, &arguments)?)?.trim().to_owned())
+}
+
 /// The folder of the server's files.
 ///
 /// # Errors
@@ -180,7 +189,7 @@ pub(crate) fn as_user(user: Option<u32>, program: &Path) -> Command {
 
 /// The folder of its programs.
 pub(crate) fn binaries_or_install() -> Result<PathBuf> {
-    binaries().or_else(|_| install().and_then(|()| binaries()))
+    binaries().or_else(|_| install("postgresql").and_then(|()| binaries()))
 }
 
 /// The newest server that Debian has installed, or the one on the path.
@@ -203,12 +212,30 @@ fn on_path() -> Option<PathBuf> {
         .find(|folder| ["initdb", "pg_ctl", "postgres", "createdb"].iter().all(|program| folder.join(program).exists()))
 }
 
-/// Installs Debian's package, if this user may.
-fn install() -> Result<()> {
-    ensure!(is_root()?, "PostgreSQL is not installed: apt-get install postgresql");
+/// A program of a package of Debian.
+pub(crate) struct Installed {
+    pub(crate) package: &'static str,
+    pub(crate) path: &'static str,
+}
+
+impl Installed {
+    /// Its path. As root, the package is installed where it is missing.
+    pub(crate) fn find(&self) -> Result<&'static Path> {
+        let path = Path::new(self.path);
+        if !path.exists() {
+            install(self.package)?;
+        }
+        ensure!(path.exists(), "{} has no {}", self.package, self.path);
+        Ok(path)
+    }
+}
+
+/// Installs a package of Debian, if this user may.
+fn install(package: &str) -> Result<()> {
+    ensure!(is_root()?, "it is not installed: apt-get install {package}");
     let mut err = std::io::stderr();
-    writeln!(err, "installing PostgreSQL for the tests (apt-get install postgresql)")?;
-    for arguments in [&["update", "-qq"][..], &["install", "-qq", "-y", "--no-install-recommends", "postgresql"]] {
+    writeln!(err, "installing {package} for the tests (apt-get install {package})")?;
+    for arguments in [&["update", "-qq"][..], &["install", "-qq", "-y", "--no-install-recommends", package]] {
         let run = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output()?;
         ensure!(run.status.success(), "apt-get {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
     }

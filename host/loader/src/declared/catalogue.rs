@@ -35,8 +35,12 @@ pub(super) fn nearest_entry(id: &str) -> Option<&'static str> {
 }
 
 /// A table over the entry of that id, if there is one. Each key replaces the whole of the entry's.
+/// Who says where the API is does not want to hear it from the service.
 pub(super) fn over_catalogue(id: &str, table: &State) -> State {
     let mut merged = catalogue_entry(id).map(CatalogueEntry::table).unwrap_or_default();
+    if table.contains_key("api-url") {
+        merged.remove("api-location");
+    }
     merged.extend(table.clone());
     merged
 }

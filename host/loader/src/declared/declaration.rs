@@ -22,6 +22,8 @@ pub(super) struct Declaration {
     pub(super) account: Account,
     /// The service's own API.
     pub(super) api: Option<Api>,
+    /// Where the account's answer says that the account's own API is.
+    pub(super) account_api_path: Option<JsonPath>,
     /// Further hosts that calls of it may go to, as patterns.
     pub(super) api_hosts: Vec<String>,
     /// Where to find the person who installed.
@@ -73,7 +75,8 @@ impl Declaration {
             AccountSource::Request(request) => Some(&request.url),
             AccountSource::Token | AccountSource::IdToken | AccountSource::Userinfo => None,
         };
-        let urls = [Some(&self.oauth2.token_url), account, self.oauth2.revocation_url.as_ref()];
+        let OAuth2 { token_url, refresh_url, revocation_url, .. } = &self.oauth2;
+        let urls = [Some(token_url), account, refresh_url.as_ref(), revocation_url.as_ref()];
         let hosts = urls.into_iter().flatten().filter_map(|url| host_of(url));
         hosts.chain(self.api_hosts.iter().cloned()).collect()
     }

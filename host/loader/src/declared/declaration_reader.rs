@@ -1,11 +1,7 @@
 //! Reads and checks a declaration: the operator's table over the catalogue's entry.
 
-use http::{HeaderName, HeaderValue};
 use jackfield_oauth2::jose::SigningKey;
-use jackfield_plugin_abi::{
-    envelope::{Api, ClientAuthentication, OAuth2, OptionDiagnostic, Pairs, State, TokenRequest},
-    host_pattern::{HostPattern, HostPatternError},
-};
+use jackfield_plugin_abi::envelope::{ClientAuthentication, OAuth2, OptionDiagnostic, Pairs, State, TokenRequest};
 use url::Url;
 
 use super::{
@@ -17,7 +13,7 @@ use super::{
 };
 
 /// The keys that every provider has. Others fill placeholders.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 30] = [
     "name",
     "icon",
     "issuer",
@@ -36,12 +32,16 @@ const KEYS: [&str; 26] = [
     "token-path",
     "token-owner",
     "refresh-tokens",
+    "refresh-url",
+    "refresh-parameters",
+    "refresh-refused",
     "pkce",
     "authorize-parameters",
     "token-parameters",
     "account",
     "identity",
     "api-url",
+    "api-location",
     "api-headers",
     "api-hosts",
 ];
@@ -59,11 +59,6 @@ pub(super) fn read_declaration(id: &str, options: &State) -> Result<Declaration,
     if diagnostics.is_empty() { Ok(declaration) } else { Err(diagnostics) }
 }
 
-fn has_more_than_a_path(url: &Url) -> bool {
-    let has_user = !url.username().is_empty() || url.password().is_some();
-    url.query().is_some() || url.fragment().is_some() || has_user
-}
-
 /// Whether a text is an SVG image. Comments and declarations may stand before it.
 fn is_svg(text: &str) -> bool {
     let mut rest = text.trim_start();
@@ -78,8 +73,9 @@ fn is_svg(text: &str) -> bool {
         || rest.starts_with("<svg:svg")
 }
 
-struct Reader<'a> {
-    table: Table<'a>,
+/// What reads one declaration, key by key.
+pub(super) struct Reader<'a> {
+    pub(super) table: Table<'a>,
     options: &'a State,
     missing: Vec<String>,
 }
@@ -110,7 +106,7 @@ impl Reader<'_> {
         let account = self.account(&oauth2);
         oauth2.userinfo = matches!(account.source, AccountSource::Userinfo);
         let identity = self.identity(&oauth2);
-        let api = self.api();
+        let (api, account_api_path) = self.api(&account);
         let api_hosts = self.api_hosts();
         let mut missing: Vec<String> = oauth2.missing().into_iter().map(str::to_owned).collect();
         missing.append(&mut self.missing);
@@ -123,6 +119,7 @@ impl Reader<'_> {
             is_of_account,
             account,
             api,
+            account_api_path,
             api_hosts,
             identity,
         }
@@ -149,46 +146,21 @@ impl Reader<'_> {
         oauth2.token_request = self.table.choice("token-request", &bodies).unwrap_or_default();
         oauth2.authorize_parameters = self.table.pairs("authorize-parameters");
         oauth2.token_parameters = self.table.pairs("token-parameters");
-        let uses = [("single-use", true), ("reusable", false)];
-        oauth2.single_use_refresh_tokens = self.table.choice("refresh-tokens", &uses);
+        self.refresh(&mut oauth2);
         oauth2
     }
 
-    fn api(&mut self) -> Option<Api> {
-        let url = self.url("api-url");
-        let headers = self.table.pairs("api-headers");
-        self.check_headers("api-headers", &headers);
-        let is_waiting = placeholder::words(&url).next().is_some();
-        if !is_waiting && Url::parse(&url).is_ok_and(|url| has_more_than_a_path(&url)) {
-            let help = "write where its paths begin, like https://api.acme.example/v1/";
-            self.table.note("api-url", "an API's URL has neither query nor fragment, and no user", help);
-        }
-        let mut api = Some(Api::new(&url)).filter(|_| !url.is_empty() && !is_waiting)?;
-        api.headers = headers.into_iter().map(|(name, value)| (name, self.filled("api-headers", &value))).collect();
-        Some(api)
-    }
-
-    fn api_hosts(&mut self) -> Vec<String> {
-        let texts = self.table.texts("api-hosts").unwrap_or_default();
-        let mut hosts: Vec<String> = texts.iter().map(|host| self.filled("api-hosts", host)).collect();
-        hosts.retain(|host| placeholder::words(host).next().is_none());
-        if hosts.iter().any(|host| host.parse::<HostPattern>().is_err()) {
-            self.table.note("api-hosts", HostPatternError.to_string(), HostPatternError::HELP);
-        }
-        hosts
-    }
-
-    /// A header that cannot be sent would fail each call.
-    fn check_headers(&self, key: &str, headers: &Pairs) {
-        for (name, value) in headers {
-            if HeaderName::from_bytes(name.as_bytes()).is_err() {
-                let help = "write one of letters, digits and -, like x-version";
-                self.table.note(&format!("{key}.{name}"), "not a header's name", help);
-            }
-            if HeaderValue::from_str(value).is_err() {
-                let help = "write it on one line, without control characters";
-                self.table.note(&format!("{key}.{name}"), "not a header's value", help);
-            }
+    fn refresh(&mut self, oauth2: &mut OAuth2) {
+        let uses = [("single-use", true), ("reusable", false)];
+        oauth2.single_use_refresh_tokens = self.table.choice("refresh-tokens", &uses);
+        oauth2.refresh_url = Some(self.url("refresh-url")).filter(|url| !url.is_empty());
+        oauth2.refresh_parameters =
+            self.table.has("refresh-parameters").then(|| self.table.pairs("refresh-parameters"));
+        oauth2.refresh_refused = self.table.texts("refresh-refused").unwrap_or_default();
+        if oauth2.refresh_refused.iter().any(|words| words.trim().is_empty()) {
+            let help =
+                "write the service's code or message, like \"BAD_TOKEN\" or \"invalid_request: token was invalid\"";
+            self.table.note("refresh-refused", "an empty text fits no answer", help);
         }
     }
 
@@ -302,7 +274,7 @@ impl Reader<'_> {
     }
 
     /// A URL with its placeholders filled; empty if there is none.
-    fn url(&mut self, key: &str) -> String {
+    pub(super) fn url(&mut self, key: &str) -> String {
         let Some(text) = self.table.text(key) else { return String::new() };
         let url = self.filled(key, &text);
         self.check_url(key, &url);
@@ -315,11 +287,16 @@ impl Reader<'_> {
         if !is_waiting && !is_web {
             self.table.note(key, "not an absolute https URL", "write all of it, like https://acme.example/oauth");
         }
+        // It would stand in logs, and in the address that a browser is sent to.
+        let has_user = |url: Url| !url.username().is_empty() || url.password().is_some();
+        if Url::parse(url).is_ok_and(has_user) {
+            self.table.note(key, "has a user name or password", "the host logs in with client-id and client-secret");
+        }
     }
 
     /// A text with its placeholders filled from further options. An option that is not set is
     /// missing.
-    fn filled(&mut self, key: &str, text: &str) -> String {
+    pub(super) fn filled(&mut self, key: &str, text: &str) -> String {
         let words: Vec<String> = placeholder::words(text).map(str::to_owned).collect();
         words.iter().fold(text.to_owned(), |text, word| match self.value(key, word) {
             Some(value) => placeholder::filled(&text, word, &value),

@@ -5,6 +5,7 @@
 //! if there is one. `declaration_reader` reads and checks the whole, and `pending_integration`
 //! makes an integration of the service's answers.
 
+mod api_reader;
 mod catalogue;
 #[cfg(test)]
 mod catalogue_tests;

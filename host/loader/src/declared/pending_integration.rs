@@ -1,7 +1,10 @@
 //! An integration in the making: it has its tokens, and may wait for the account.
 
-use jackfield_plugin_abi::envelope::{
-    Fault, FaultKind, Grant, HttpRequest, HttpResponse, Identity, Integration, LogLevel, LogLine, State, TaskResult,
+use jackfield_plugin_abi::{
+    account_url::account_url_of,
+    envelope::{
+        Fault, FaultKind, Grant, HttpRequest, HttpResponse, Identity, Integration, LogLevel, LogLine, State, TaskResult,
+    },
 };
 use serde_json::Value;
 
@@ -88,6 +91,7 @@ impl PendingIntegration {
             let identity = Identity::new(&declaration.id, &identity.instance, id).scopes(scopes);
             integration = integration.identity(identity);
         }
+        integration.api_url = api_url(declaration, &answer)?;
         let log = warn_if_unnamed(whose, declaration, &integration, &answer);
         Ok((TaskResult::Built { integration: integration.grant(self.grant) }, log))
     }
@@ -97,6 +101,15 @@ impl PendingIntegration {
 fn granted(state: &State) -> Option<Vec<String>> {
     let granted = state.get("oauth2")?.get("granted_scopes")?.as_array()?;
     Some(granted.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// Where the account's answer says that its own API is. That of a token answer is the host's to
+/// read.
+fn api_url(declaration: &Declaration, answer: &Value) -> Result<Option<String>, Fault> {
+    let location = declaration.api.as_ref().and_then(|api| api.account.as_ref());
+    let (Some(location), Some(path)) = (location, &declaration.account_api_path) else { return Ok(None) };
+    let found = path.find_text(answer).map(|value| account_url_of(location, &value)).transpose();
+    Ok(found.map_err(|error| failed(error.to_string()))?.map(String::from))
 }
 
 fn account_answer(response: &HttpResponse) -> Result<Value, Fault> {

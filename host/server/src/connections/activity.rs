@@ -1,18 +1,22 @@
 //! What a connection is at, and until when it may stay so.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::limit_log::LimitLog;
+
 /// Longest time for the whole head of a request, from its first byte, or from the beginning of the
 /// connection.
-const LONGEST_HEAD: Duration = Duration::from_secs(15);
-
-/// Longest time between two requests. Load balancers keep connections open for 60 seconds, and
-/// must be the ones that close them: else a request meets a connection that was just closed.
-const LONGEST_IDLE: Duration = Duration::from_secs(75);
+const LONGEST_HEAD: Duration = Duration::from_secs(10);
 
 /// How often a connection's time is looked at.
 const TICK: Duration = Duration::from_secs(5);
@@ -20,16 +24,23 @@ const TICK: Duration = Duration::from_secs(5);
 /// What one connection is at.
 pub(super) struct Activity {
     state: Mutex<State>,
+    /// Longest time between two requests.
+    longest_idle: Duration,
     /// Ends the connection.
     closing: CancellationToken,
     /// Told when the connection begins to wait, and so may be closed for another.
     waits: Arc<Notify>,
+    slow: Arc<LimitLog>,
+    /// How often all that was to be sent had been sent.
+    flushes: AtomicU64,
+    /// Whether the client may be sending what nobody reads.
+    leaves_unread: AtomicBool,
 }
 
 #[derive(Clone, Copy)]
 enum State {
     /// A head is awaited.
-    Head { since: Instant },
+    Head { since: Instant, has_begun: bool },
     /// A request is answered. Its body, the answer and the handler have limits of their own.
     Busy,
     /// Between two requests.
@@ -37,15 +48,25 @@ enum State {
 }
 
 impl Activity {
-    pub(super) fn new(waits: Arc<Notify>) -> Self {
-        Self { state: Mutex::new(State::Head { since: Instant::now() }), closing: CancellationToken::new(), waits }
+    pub(super) fn new(longest_idle: Duration, waits: Arc<Notify>, slow: Arc<LimitLog>) -> Self {
+        Self {
+            state: Mutex::new(State::Head { since: Instant::now(), has_begun: false }),
+            longest_idle,
+            closing: CancellationToken::new(),
+            waits,
+            slow,
+            flushes: AtomicU64::new(0),
+            leaves_unread: AtomicBool::new(false),
+        }
     }
 
     /// Bytes have come.
     pub(super) fn received(&self) {
         let mut state = self.state.lock();
-        if matches!(*state, State::Idle { .. }) {
-            *state = State::Head { since: Instant::now() };
+        match &mut *state {
+            State::Idle { .. } => *state = State::Head { since: Instant::now(), has_begun: true },
+            State::Head { has_begun, .. } => *has_begun = true,
+            State::Busy => {}
         }
     }
 
@@ -57,24 +78,44 @@ impl Activity {
         }
     }
 
+    /// All that was to be sent has been sent.
+    pub(super) fn flushed(&self) {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A request has come. It lasts until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         *self.state.lock() = State::Busy;
         Busy(self.clone())
     }
 
+    /// The connection ends because of this client: `what` is too slow.
+    pub(super) fn is_too_slow(&self, what: &'static str) {
+        self.slow.met(&what);
+    }
+
+    /// From now on nobody reads what the client sends.
+    pub(super) fn leave_unread(&self) {
+        self.leaves_unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client may be sending what nobody reads.
+    pub(super) fn leaves_unread(&self) -> bool {
+        self.leaves_unread.load(Ordering::Relaxed)
+    }
+
     /// Since when nobody is answered here; `None` while somebody is.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         match *self.state.lock() {
-            State::Head { since } | State::Idle { since } => Some(since),
+            State::Head { since, .. } | State::Idle { since } => Some(since),
             State::Busy => None,
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         match *self.state.lock() {
-            State::Head { since } => Some(since + LONGEST_HEAD),
-            State::Idle { since } => Some(since + LONGEST_IDLE),
+            State::Head { since, .. } => Some(since + LONGEST_HEAD),
+            State::Idle { since } => Some(since + self.longest_idle),
             State::Busy => None,
         }
     }
@@ -91,23 +132,39 @@ impl Activity {
 
     /// Returns when the connection has waited for too long, or makes room for another.
     pub(super) async fn over(&self) {
-        self.closing.run_until_cancelled(self.waited_too_long()).await;
+        if self.closing.run_until_cancelled(self.waited_too_long()).await.is_some() && self.has_half_a_head() {
+            self.is_too_slow("the head of a request");
+        }
+    }
+
+    /// A connection without a single byte is no slow client: browsers open some in advance, and
+    /// monitors look whether somebody accepts.
+    fn has_half_a_head(&self) -> bool {
+        matches!(*self.state.lock(), State::Head { has_begun: true, .. })
     }
 
     async fn waited_too_long(&self) {
+        let tick = TICK.min(self.longest_idle);
         loop {
             let now = Instant::now();
             let deadline = self.deadline();
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return;
             }
-            tokio::time::sleep_until(deadline.map_or(now + TICK, |deadline| deadline.min(now + TICK))).await;
+            tokio::time::sleep_until(deadline.map_or(now + tick, |deadline| deadline.min(now + tick))).await;
         }
     }
 }
 
 /// Held while a request is answered.
 pub(super) struct Busy(Arc<Activity>);
+
+impl Busy {
+    /// How often all that was to be sent had been sent.
+    pub(super) fn flushes(&self) -> u64 {
+        self.0.flushes.load(Ordering::Relaxed)
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -119,9 +176,10 @@ impl Drop for Busy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connections::limit_log::Limit;
 
     fn new() -> Arc<Activity> {
-        Arc::new(Activity::new(Arc::default()))
+        Arc::new(Activity::new(Duration::from_secs(75), Arc::default(), LimitLog::new(Limit::Slowness, "http")))
     }
 
     /// After how many seconds the connection is over.
@@ -133,7 +191,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_without_a_head_ends_also_if_bytes_of_it_come() {
-        assert_eq!(lasts(&new()).await, 15);
+        assert_eq!(lasts(&new()).await, 10);
         let activity = new();
         let slow = activity.clone();
         tokio::spawn(async move {
@@ -142,7 +200,7 @@ mod tests {
                 slow.received();
             }
         });
-        assert_eq!(lasts(&activity).await, 15);
+        assert_eq!(lasts(&activity).await, 10);
     }
 
     #[tokio::test(start_paused = true)]
@@ -153,7 +211,7 @@ mod tests {
         let activity = new();
         drop(activity.begin());
         activity.received();
-        assert_eq!(lasts(&activity).await, 15, "the head of the next request has begun");
+        assert_eq!(lasts(&activity).await, 10, "the head of the next request has begun");
     }
 
     #[tokio::test(start_paused = true)]

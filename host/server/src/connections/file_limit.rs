@@ -8,7 +8,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OTHERS: u64 = 64;
 
 /// More need more memory than a host of that size has to spare: each may hold a request head.
-const MOST: u64 = 4096;
+const MOST: usize = 4096;
+
+/// Fewer serve nobody.
+const FEWEST: usize = 8;
 
 /// Raises the limit of open files as far as this process may: its start is often 1024, which a
 /// stranger uses up.
@@ -20,15 +23,25 @@ pub fn raise_file_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
-/// Most connections at once. Each proxied call has one of its own to the service, so half of the
-/// files are left for those.
-pub(super) fn most_connections() -> usize {
-    fitting(getrlimit(Resource::Nofile).current)
+/// Most connections at once: as many as are `wanted`, if so many files may be open. Each proxied
+/// call has one of its own to the service, so half of the files are left for those.
+pub(crate) fn most_connections(wanted: Option<usize>) -> usize {
+    let files = getrlimit(Resource::Nofile).current;
+    let most = fitting(files, wanted);
+    if let Some(wanted) = wanted.filter(|wanted| *wanted > most) {
+        tracing::warn!(
+            wanted,
+            most,
+            files,
+            "fewer connections fit than system.max-connections: raise the limit of open files (LimitNOFILE, ulimit -n)"
+        );
+    }
+    most
 }
 
-fn fitting(files: Option<u64>) -> usize {
-    let most = files.map_or(MOST, |files| (files.saturating_sub(OTHERS) / 2).clamp(8, MOST));
-    usize::try_from(most).unwrap_or(usize::MAX)
+fn fitting(files: Option<u64>, wanted: Option<usize>) -> usize {
+    let half = |files: u64| usize::try_from(files.saturating_sub(OTHERS) / 2).unwrap_or(usize::MAX).max(FEWEST);
+    wanted.unwrap_or(MOST).min(files.map_or(usize::MAX, half))
 }
 
 #[cfg(test)]
@@ -37,10 +50,18 @@ mod tests {
 
     #[test]
     fn connections_leave_files_for_everything_else() {
-        for (files, connections) in
-            [(Some(20), 8), (Some(200), 68), (Some(1024), 480), (Some(1 << 20), 4096), (None, 4096)]
-        {
-            assert_eq!(fitting(files), connections);
+        for (files, wanted, connections) in [
+            (Some(20), None, 8),
+            (Some(200), None, 68),
+            (Some(1024), None, 480),
+            (Some(1 << 20), None, 4096),
+            (None, None, 4096),
+            (Some(1024), Some(100), 100),
+            (Some(1024), Some(1000), 480),
+            (Some(1 << 20), Some(10_000), 10_000),
+            (None, Some(1), 1),
+        ] {
+            assert_eq!(fitting(files, wanted), connections, "{files:?} {wanted:?}");
         }
     }
 }

@@ -24,6 +24,11 @@ impl<S> PacedStream<S> {
         Self { inner, activity, pace: Pace::default() }
     }
 
+    /// The socket alone.
+    pub(super) fn into_inner(self) -> S {
+        self.inner
+    }
+
     fn written(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(bytes)) => {
@@ -34,6 +39,7 @@ impl<S> PacedStream<S> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
                 ready!(self.pace.poll_too_slow(context));
+                self.activity.is_too_slow("an answer");
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer is not taken")))
             }
         }
@@ -75,7 +81,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+        let flushed = Pin::new(&mut self.inner).poll_flush(context);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.activity.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -85,13 +95,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::connections::limit_log::{Limit, LimitLog};
 
     fn pair() -> (PacedStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(64);
-        (PacedStream::new(ours, Arc::new(Activity::new(Arc::default()))), theirs)
+        let slow = LimitLog::new(Limit::Slowness, "http");
+        let activity = Activity::new(Duration::from_secs(75), Arc::default(), slow);
+        (PacedStream::new(ours, Arc::new(activity)), theirs)
     }
 
     #[tokio::test(start_paused = true)]

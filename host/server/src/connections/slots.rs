@@ -2,16 +2,21 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{activity::Activity, file_limit::most_connections};
+use super::{
+    activity::Activity,
+    limit_log::{Limit, LimitLog},
+};
 
 /// Connections that are closed but not gone yet, at most.
 const LEAVING: usize = 32;
@@ -19,10 +24,24 @@ const LEAVING: usize = 32;
 /// A bound on the number of connections. When it is reached, those that have waited longest for a
 /// request make room: a stranger who opens many and says nothing keeps nobody out.
 pub(crate) struct Slots {
-    most: usize,
+    bounds: Bounds,
     open: Mutex<HashMap<u64, Arc<Activity>>>,
     next: AtomicU64,
     changed: Arc<Notify>,
+    full: Arc<LimitLog>,
+    files: Arc<LimitLog>,
+    slow: Arc<LimitLog>,
+}
+
+/// What the connections of a server may take up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// What the server is called in the log.
+    pub(crate) server: &'static str,
+    /// Most connections at once.
+    pub(crate) most: usize,
+    /// Longest time between two requests of a connection.
+    pub(crate) longest_idle: Duration,
 }
 
 /// The place of one connection.
@@ -33,39 +52,60 @@ pub(super) struct Slot {
 }
 
 impl Slots {
-    /// As many as the limit of open files allows.
-    pub(crate) fn of_this_process() -> Arc<Self> {
-        Self::new(most_connections())
-    }
-
-    /// At most so many connections.
-    pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, open: Mutex::default(), next: AtomicU64::new(0), changed: Arc::default() })
+    pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self {
+            bounds,
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            changed: Arc::default(),
+            full: LimitLog::new(Limit::Connections, bounds.server),
+            files: LimitLog::new(Limit::Files, bounds.server),
+            slow: LimitLog::new(Limit::Slowness, bounds.server),
+        })
     }
 
     /// Returns once another connection can be accepted.
     pub(super) async fn room(&self) {
         while !self.has_room() {
-            self.changed.notified().await;
+            self.is_full();
+            self.changed().await;
         }
+    }
+
+    /// Returns when a connection has ended, or begins to wait.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     fn has_room(&self) -> bool {
         let open = self.open.lock();
         let may_leave = |activity: &Arc<Activity>| !activity.is_closing() && activity.waits_since().is_some();
-        open.len() < self.most || open.len() < self.most + LEAVING && open.values().any(may_leave)
+        let most = self.bounds.most;
+        open.len() < most || open.len() < most + LEAVING && open.values().any(may_leave)
     }
 
     /// Takes a place for a connection.
     pub(super) fn take(self: &Arc<Self>) -> Slot {
-        let activity = Arc::new(Activity::new(self.changed.clone()));
+        let activity = Activity::new(self.bounds.longest_idle, self.changed.clone(), self.slow.clone());
+        let activity = Arc::new(activity);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut open = self.open.lock();
-        if open.len() >= self.most {
+        if open.len() >= self.bounds.most {
+            self.is_full();
             self.make_room(&open);
         }
         open.insert(number, activity.clone());
         Slot { slots: self.clone(), number, activity }
+    }
+
+    /// The system has no file for another connection.
+    pub(super) fn out_of_files(&self, error: &io::Error) {
+        self.files.met(error);
+        self.make_room(&self.open.lock());
+    }
+
+    fn is_full(&self) {
+        self.full.met(&format_args!("{} connections", self.bounds.most));
     }
 
     /// Several at once, so that a flood does not have all of them looked at for each.
@@ -73,7 +113,7 @@ impl Slots {
         let staying = open.values().filter(|activity| !activity.is_closing());
         let mut waiting: Vec<_> = staying.filter_map(|activity| Some((activity.waits_since()?, activity))).collect();
         waiting.sort_by_key(|(since, _)| *since);
-        waiting.iter().take(1 + self.most / 32).for_each(|(_, activity)| activity.close());
+        waiting.iter().take(1 + self.bounds.most / 32).for_each(|(_, activity)| activity.close());
     }
 }
 
@@ -90,9 +130,13 @@ mod tests {
 
     use super::*;
 
+    fn slots(most: usize) -> Arc<Slots> {
+        Slots::new(Bounds { server: "http", most, longest_idle: Duration::from_secs(75) })
+    }
+
     #[tokio::test]
     async fn who_waits_longest_makes_room_and_who_is_answered_stays() {
-        let slots = Slots::new(2);
+        let slots = slots(2);
         let (busy, idle) = (slots.take(), slots.take());
         let answered = busy.activity.begin();
         slots.room().now_or_never().expect("the idle one can go");
@@ -107,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_free_when_its_connection_is_gone() {
-        let slots = Slots::new(1);
+        let slots = slots(1);
         let first = slots.take();
         let busy = first.activity.begin();
         let waiting = tokio::spawn({

@@ -2,8 +2,10 @@
 
 use std::{
     io,
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use axum::{
@@ -17,7 +19,7 @@ use axum::{
 use futures_util::stream;
 use rustix::process::geteuid;
 use tokio::{
-    net::{UnixListener, UnixStream, unix},
+    net::{UnixListener, UnixStream},
     sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::RotationLine;
 use crate::{
     app::AppHandle,
-    connections::{self, Slots},
+    connections::{self, Accept, Bounds, Slots},
 };
 use jackfield_loader::PluginStatus;
 use jackfield_services::keys::Rotation;
@@ -64,29 +66,24 @@ impl Drop for Listener {
     }
 }
 
-impl axum::serve::Listener for Listener {
-    type Io = UnixStream;
-    type Addr = unix::SocketAddr;
+impl Accept for Listener {
+    type Stream = UnixStream;
 
     /// Accepts connections of the host's own user and of root. The mode of the file says the same,
     /// but it is set only after the file exists.
-    async fn accept(&mut self) -> (UnixStream, unix::SocketAddr) {
+    async fn accept(&mut self) -> io::Result<(UnixStream, Option<SocketAddr>)> {
         loop {
-            let (stream, address) = axum::serve::Listener::accept(&mut self.socket).await;
+            let (stream, _) = self.socket.accept().await?;
             let peer = stream.peer_cred().map(|peer| peer.uid());
             if peer.is_ok_and(|uid| uid == 0 || uid == geteuid().as_raw()) {
-                return (stream, address);
+                return Ok((stream, None));
             }
         }
-    }
-
-    fn local_addr(&self) -> io::Result<unix::SocketAddr> {
-        self.socket.local_addr()
     }
 }
 
 /// More commands at once wait. A command that stands still makes room for them.
-const MOST_CONNECTIONS: usize = 16;
+const BOUNDS: Bounds = Bounds { server: "control", most: 16, longest_idle: Duration::from_secs(75) };
 
 /// Answers the operator until it is dropped.
 pub async fn serve(listener: Listener, app: AppHandle) {
@@ -95,7 +92,7 @@ pub async fn serve(listener: Listener, app: AppHandle) {
         .route("/plugins", get(plugins))
         .route("/keys/rotate", post(rotate))
         .with_state(app);
-    connections::serve(listener, router, Slots::new(MOST_CONNECTIONS), CancellationToken::new()).await;
+    connections::serve(listener, router, Slots::new(BOUNDS), CancellationToken::new()).await;
 }
 
 /// `POST /reload`: from `jackfield reload`.

@@ -1,6 +1,6 @@
 //! The host: built, serving, stopped.
 
-use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -14,8 +14,12 @@ use super::{
     startup_error::StartupError,
     stop::Stop,
 };
-use crate::{app::AppHandle, control, web};
-use jackfield_config::{Diagnostic, Settings};
+use crate::{
+    app::AppHandle,
+    connections::{Bounds, Slots, most_connections},
+    control, web,
+};
+use jackfield_config::{Diagnostic, Settings, System};
 use jackfield_loader::LoadProgress;
 use jackfield_services::{
     open::{HostLock, lock_for_host, migrate, open_migrated, wait_for_database},
@@ -25,6 +29,7 @@ use jackfield_services::{
 /// A built host: bound, not yet serving.
 pub struct Application {
     listener: TcpListener,
+    slots: Arc<Slots>,
     control: Option<control::Listener>,
     app: AppHandle,
     /// Held as long as anything of this host can write.
@@ -62,7 +67,8 @@ impl Application {
     async fn build_with(file: &Path, listener: Option<TcpListener>, waiting: Waiting) -> Result<Self, StartupError> {
         let configuration = open::settings(file)?;
         let (progress, address) = (LoadProgress::default(), configuration.0.system.listen.clone());
-        let early = early_server(&configuration.0, listener, &progress).await?;
+        let slots = slots(&configuration.0.system);
+        let early = early_server(&configuration.0, listener, &slots, &progress).await?;
         waiting.wait(&configuration, &early).await?;
         // Plugins before the database: a wrong plugin list must not leave a migrated database
         // behind.
@@ -85,7 +91,7 @@ impl Application {
         app.revocations.expire_leases().await?;
         let control = open::control_socket(&control).await;
         let listener = early.stop().await.map_err(|error| StartupError::Listen { address, error })?;
-        Ok(Self { listener, control, app, lock })
+        Ok(Self { listener, slots, control, app, lock })
     }
 
     /// Takes over what the configuration says by now.
@@ -120,9 +126,9 @@ impl Application {
     }
 
     async fn serve(self, router: Router, stop: &Stop) {
-        let Self { listener, control, app, lock } = self;
+        let Self { listener, slots, control, app, lock } = self;
         let background = Background::start(&app, control);
-        let began = shutdown::serve(listener, router, stop).await;
+        let began = shutdown::serve(listener, router, slots, stop).await;
         background.stop().await;
         shutdown::finish(&app, stop, began).await;
         drop((app, lock));
@@ -155,6 +161,7 @@ impl Waiting {
 async fn early_server(
     settings: &Settings,
     listener: Option<TcpListener>,
+    slots: &Arc<Slots>,
     progress: &LoadProgress,
 ) -> Result<EarlyServer, StartupError> {
     let address = settings.system.listen.clone();
@@ -162,6 +169,15 @@ async fn early_server(
         Some(listener) => Ok(listener),
         None => TcpListener::bind(&address).await,
     };
-    let early = bound.and_then(|listener| EarlyServer::start(listener, progress.clone()));
+    let early = bound.and_then(|listener| {
+        let prefix = settings.system.url_prefix.clone();
+        EarlyServer::start(listener, slots.clone(), prefix, progress.clone())
+    });
     early.map_err(|error| StartupError::Listen { address, error })
+}
+
+/// The places for connections, the same before the host can serve and afterwards.
+fn slots(system: &System) -> Arc<Slots> {
+    let most = most_connections(system.max_connections);
+    Slots::new(Bounds { server: "http", most, longest_idle: system.idle_timeout })
 }

@@ -12,15 +12,19 @@ use std::{
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use jackfield_loader::LoadProgress;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::web::file_names;
+use crate::{
+    connections::{self, Slots},
+    web::{file_names, starting},
+};
+use jackfield_config::UrlPrefix;
+use jackfield_loader::LoadProgress;
 
 /// Longest wait for connections that are open when the host is ready.
 const GRACE: Duration = Duration::from_millis(500);
@@ -29,7 +33,7 @@ const GRACE: Duration = Duration::from_millis(500);
 pub(super) struct EarlyServer {
     listener: std::net::TcpListener,
     stopping: CancellationToken,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
     state: Starting,
 }
 
@@ -42,18 +46,22 @@ struct Starting {
 
 impl EarlyServer {
     /// Serves on a bound address.
-    pub(super) fn start(listener: TcpListener, progress: LoadProgress) -> io::Result<Self> {
+    pub(super) fn start(
+        listener: TcpListener,
+        slots: Arc<Slots>,
+        prefix: UrlPrefix,
+        progress: LoadProgress,
+    ) -> io::Result<Self> {
         let listener = listener.into_std()?;
         let own = TcpListener::from_std(listener.try_clone()?)?;
         let state = Starting { plugins: progress, waits_for_database: Arc::default() };
         let router = Router::new()
             .route("/healthz", get(|| async { "ok" }))
             .route("/readyz", get(not_ready))
-            .fallback(unavailable)
+            .fallback(async move |uri: Uri| starting(uri.path(), &prefix))
             .with_state(state.clone());
         let stopping = CancellationToken::new();
-        let server = axum::serve(own, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
-        let server = tokio::spawn(async move { server.await });
+        let server = tokio::spawn(connections::serve(own, router, slots, stopping.clone()));
         Ok(Self { listener, stopping, server, state })
     }
 
@@ -80,10 +88,6 @@ async fn not_ready(State(state): State<Starting>) -> Response {
         false => format!("starting; not ready yet: {starting}"),
     };
     (StatusCode::SERVICE_UNAVAILABLE, closing(), said).into_response()
-}
-
-async fn unavailable() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, closing(), "Jackfield is starting. Try again in a moment.").into_response()
 }
 
 /// The next request is for the host itself.

@@ -1,9 +1,9 @@
 //! The end of a host: open requests, refreshes under way, the last counts, one after the other and
 //! none for ever.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use tokio::net::TcpListener;
 
 use super::stop::{GRACE, Patience, Stop};
@@ -14,10 +14,8 @@ use crate::{
 use jackfield_services::{StoreError, audit::Audit};
 
 /// Serves until the host is to stop, then finishes open requests. Returns when the stop began.
-pub(super) async fn serve(listener: TcpListener, router: Router, stop: &Stop) -> Instant {
-    // Answers are written whole: nothing is gained by waiting for more of them.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let mut served = std::pin::pin!(connections::serve(listener, router, Slots::of_this_process(), stop.token()));
+pub(super) async fn serve(listener: TcpListener, router: Router, slots: Arc<Slots>, stop: &Stop) -> Instant {
+    let mut served = std::pin::pin!(connections::serve(listener, router, slots, stop.token()));
     tokio::select! {
         () = stop.asked() => {}
         () = &mut served => return Instant::now(),

@@ -4,9 +4,15 @@
 //! that logs keeps secrets out. The libraries that see raw requests are limited to `info`: at
 //! finer levels some of them log headers and bodies.
 
-use std::{io::IsTerminal, str::FromStr};
+use std::{
+    io::{self, IsTerminal},
+    str::FromStr,
+};
 
-use super::escaping_writer::{Colors, EscapingWriter};
+use super::{
+    escaping_writer::{Colors, EscapingWriter},
+    log_output, panics,
+};
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
@@ -61,6 +67,9 @@ pub enum TelemetryError {
     /// Logs were set up already.
     #[error("logs are set up twice")]
     Twice,
+    /// Standard error cannot be used.
+    #[error("standard error: {0}")]
+    StandardError(#[from] io::Error),
 }
 
 /// Libraries that see cookies, queries, bodies or statements with values.
@@ -84,16 +93,20 @@ pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
 /// As [`init`].
 pub fn init_beside(reader: impl Layer<Registry> + Send + Sync, telemetry: &Telemetry) -> Result<(), TelemetryError> {
     let targets = targets(&telemetry.levels)?;
+    let output = log_output::standard_error()?;
+    panics::write_to(output.clone());
     let line = tracing_subscriber::fmt::layer();
     let layer = match telemetry.format {
         Format::Text => {
-            let is_terminal = std::io::stderr().is_terminal();
+            let is_terminal = io::stderr().is_terminal();
             let colors = if is_terminal { Colors::Kept } else { Colors::Escaped };
-            let line = line.with_writer(move || EscapingWriter::new(std::io::stderr(), colors));
+            let line = line.with_writer(move || EscapingWriter::new(output.writer(), colors));
             line.with_ansi(is_terminal).with_filter(targets).boxed()
         }
         // JSON escapes by itself.
-        Format::Json => line.with_writer(std::io::stderr).json().flatten_event(true).with_filter(targets).boxed(),
+        Format::Json => {
+            line.with_writer(move || output.writer()).json().flatten_event(true).with_filter(targets).boxed()
+        }
     };
     tracing_subscriber::registry().with(reader).with(layer).try_init().map_err(|_| TelemetryError::Twice)
 }
@@ -108,8 +121,10 @@ fn targets(levels: &str) -> Result<Targets, TelemetryError> {
     let wanted: Targets = levels.parse().map_err(|error: ParseError| refused(error.to_string()))?;
     let general = wanted.default_level().unwrap_or(LevelFilter::OFF);
     let guarded = wanted.with_targets(GUARDED.map(|library| (library, general.min(LevelFilter::INFO))));
-    // Its one span at `info` would be in every line and says nothing.
-    Ok(guarded.with_target("tower_sessions", general.min(LevelFilter::WARN)))
+    // Their span says nothing and would be in every line. Their warnings are of cookies whose
+    // session has ended, and of others that anybody can invent.
+    let quiet = ["tower_sessions", "tower_sessions_core::session"];
+    Ok(guarded.with_targets(quiet.map(|library| (library, general.min(LevelFilter::ERROR)))))
 }
 
 #[cfg(test)]
@@ -126,6 +141,7 @@ mod tests {
         let targets = super::targets("trace").expect("a good level");
         assert!(targets.would_enable("somebody", &Level::TRACE));
         assert!(!targets.would_enable("hyper::proto", &Level::DEBUG));
+        assert!(!targets.would_enable("tower_sessions_core::session", &Level::WARN));
     }
 
     #[test]

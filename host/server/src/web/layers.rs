@@ -40,6 +40,11 @@ pub(super) fn log_in(routes: MethodRouter<AppHandle>) -> MethodRouter<AppHandle>
     routes.layer(RequestBodyLimitLayer::new(LARGEST_LOG_IN))
 }
 
+/// Routes of monitors, which are logged if something is wrong.
+pub(super) fn routine(router: Router<AppHandle>) -> Router<AppHandle> {
+    router.layer(middleware::map_response(request_log::routine))
+}
+
 /// Routes with small bodies and quick answers: all but the proxy, which has limits of its own.
 pub(super) fn bounded(router: Router<AppHandle>) -> Router<AppHandle> {
     router

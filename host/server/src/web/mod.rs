@@ -25,6 +25,7 @@ mod routes;
 mod shown;
 mod token_limit;
 
+pub(crate) use error::starting;
 pub(crate) use health::file_names;
 pub use pages::RedirectTarget;
 pub use routes::router;

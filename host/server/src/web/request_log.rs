@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 
-use super::request_id;
+use super::{error::ForMonitors, request_id};
 
 /// The path without its query: the query of a callback holds a code. Also without the key of a
 /// webhook, and without the path of a proxied call, which is for the service alone.
@@ -44,13 +44,21 @@ fn without_secrets(path: &str) -> String {
     }
 }
 
+/// Keeps good answers to monitors out of the log: they come every second, day and night. Bad ones
+/// stay what they are.
+pub(super) async fn routine(mut response: Response) -> Response {
+    response.extensions_mut().insert(ForMonitors);
+    response
+}
+
 pub(super) fn log_response(response: &Response, latency: Duration, _: &tracing::Span) {
     let seconds = (latency.as_secs_f64() * 1e6).round() / 1e6;
-    tracing::info!(
-        http.response.status_code = response.status().as_u16(),
-        http.server.request.duration = seconds,
-        "answered"
-    );
+    let status = response.status().as_u16();
+    if response.status().is_success() && response.extensions().get::<ForMonitors>().is_some() {
+        tracing::debug!(http.response.status_code = status, http.server.request.duration = seconds, "answered");
+    } else {
+        tracing::info!(http.response.status_code = status, http.server.request.duration = seconds, "answered");
+    }
 }
 
 #[cfg(test)]

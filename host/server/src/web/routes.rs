@@ -51,10 +51,9 @@ pub fn router(app: AppHandle) -> Router {
 
     let router = Router::new().merge(api).merge(pages);
     let (sessions, streamed) = (layers::with_session(router, &app), layers::with_session(streamed, &app));
-    let plain = Router::new()
+    let monitoring = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
+    let plain = layers::routine(monitoring)
         .route("/api/errors/", get(error_page::codes))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
         .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
         .route("/extensions/{provider}/events/", any(inbound::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))

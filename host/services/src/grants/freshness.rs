@@ -15,9 +15,14 @@ fn stale_since(obtained_at: OffsetDateTime, expires_at: OffsetDateTime) -> Offse
     expires_at - sixth.clamp(Duration::ZERO, LARGEST_MARGIN)
 }
 
-/// Whether the token is about to expire, or has.
+/// How far the clocks of hosts may differ.
+const CLOCK_DIFFERENCE: Duration = Duration::minutes(10);
+
+/// Whether the token is about to expire, or has. One that was obtained in the future is, too: a
+/// clock was wrong then, and so is the expiry that it counted.
 pub(super) fn is_stale(grant: &Grant, now: OffsetDateTime) -> bool {
-    grant.expires_at.is_some_and(|expires_at| now >= stale_since(grant.obtained_at, expires_at))
+    let is_of_the_future = grant.obtained_at - now > CLOCK_DIFFERENCE;
+    grant.expires_at.is_some_and(|at| is_of_the_future || now >= stale_since(grant.obtained_at, at))
 }
 
 /// Whether the token can still be used.

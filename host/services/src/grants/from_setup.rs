@@ -6,7 +6,10 @@ use time::{Duration, OffsetDateTime};
 use super::new_tokens::renewed;
 use jackfield_loader::{Grant, Integration, OAuth2, Provider, State, Step, StepKind};
 use jackfield_oauth2::sorted_scopes;
-use jackfield_store::grants::{NewGrant, Scopes, Tokens};
+use jackfield_store::{
+    UserId,
+    grants::{NewGrant, Origin, Scopes, Tokens},
+};
 
 /// Name of the one grant of an integration whose provider names none.
 const DERIVED: &str = "access";
@@ -22,6 +25,7 @@ pub fn grants_of_setup(
     integration: &Integration,
     state: &State,
     hosts: &[String],
+    user: UserId,
     now: OffsetDateTime,
     keep_alive: Option<Duration>,
 ) -> Vec<NewGrant> {
@@ -35,6 +39,7 @@ pub fn grants_of_setup(
             state: step.map(|step| needed_state(step, state)).unwrap_or_default(),
             hosts: hosts.to_vec(),
             api_url: integration.api_url.clone(),
+            origin: step.and_then(described_server).map(|server| origin(server, integration, user)),
             ..Tokens::default()
         };
         let server = step.and_then(described_server);
@@ -47,6 +52,18 @@ pub fn grants_of_setup(
         }
     });
     stored.collect()
+}
+
+/// Where the tokens of a setup come from, so that a refresh token is never taken for another's.
+fn origin(server: &OAuth2, integration: &Integration, user: UserId) -> Origin {
+    let person = match &integration.identity {
+        Some(identity) => {
+            let parts = [&identity.identity_type, &identity.instance, &identity.external_id];
+            serde_json::to_string(&parts).unwrap_or_default()
+        }
+        None => format!("user {user}"),
+    };
+    Origin { server: server.server_id(), client: server.client_id.clone(), person }
 }
 
 /// Whether a grant is the account's own. Where a person has named the server, its word is worth

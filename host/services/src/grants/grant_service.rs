@@ -15,8 +15,9 @@ use jackfield_oauth2::Issuers;
 use jackfield_store::{
     IntegrationId, OrganizationId, Store, StoreResult, Tx,
     grants::{self, Grant},
-    integrations,
+    integrations, refresh_refusals,
 };
+use time::OffsetDateTime;
 
 /// The grants of this host. Cheap to clone.
 #[derive(Clone)]
@@ -60,6 +61,18 @@ impl Grants {
     pub async fn list(&self, organization: OrganizationId, integration: IntegrationId) -> StoreResult<Vec<Grant>> {
         let found = self.store.read(move |tx| grants::of_organization(tx, organization, integration)).await?;
         Ok(found.unwrap_or_default())
+    }
+
+    /// Since when the refresh of one of these grants fails; `None` if none does.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn failing_since(
+        &self,
+        organization: OrganizationId,
+        integration: IntegrationId,
+    ) -> StoreResult<Option<OffsetDateTime>> {
+        self.store.read(move |tx| refresh_refusals::failing_since(tx, organization, integration)).await
     }
 
     /// An access token of an organization's integration that lives a while.

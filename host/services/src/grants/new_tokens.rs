@@ -35,11 +35,33 @@ pub(super) fn renewed(
             ..before
         },
         scopes: Scopes { granted, requested: scopes.requested },
-        // Zero says nothing, from a plugin as from a token endpoint.
-        expires_at: grant.expires_in.filter(|seconds| *seconds > 0).and_then(|seconds| in_seconds(now, seconds)),
-        due_at: due_at(now, grant.refresh_token_expires_in, keep_alive).filter(|_| is_refreshable),
+        // One that has expired already is refreshed at once. Without a refresh token it is used
+        // until the service refuses it: more likely a clock is wrong.
+        expires_at: expires_at(grant, now).filter(|at| is_refreshable || *at > now),
+        due_at: due_at(now, refresh_token_lifetime(grant, now), keep_alive).filter(|_| is_refreshable),
         is_single_use,
     }
+}
+
+/// When an access token expires: after its lifetime, or at a time of the service's clock. A
+/// lifetime of zero says nothing, from a plugin as from a token endpoint.
+fn expires_at(grant: &Grant, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    match grant.expires_in.filter(|seconds| *seconds > 0) {
+        Some(seconds) => in_seconds(now, seconds),
+        None => grant.expires_at.and_then(time_of),
+    }
+}
+
+/// The same of its refresh token, in seconds from now.
+fn refresh_token_lifetime(grant: &Grant, now: OffsetDateTime) -> Option<u64> {
+    let lifetime = grant.refresh_token_expires_in.filter(|seconds| *seconds > 0);
+    let until = || grant.refresh_token_expires_at.and_then(time_of);
+    lifetime.or_else(|| until().map(|at| (at - now).whole_seconds().try_into().unwrap_or_default()))
+}
+
+/// `None` for a time before 1970 or after the year 9999.
+fn time_of(unix_time: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(unix_time).ok().filter(|_| unix_time > 0)
 }
 
 #[cfg(test)]
@@ -69,6 +91,43 @@ mod tests {
     fn a_token_that_is_born_dead_is_one_of_which_nobody_says_when_it_expires() {
         let grant = Grant::new("x", "t").expires_in(0);
         assert!(renewed(&grant, Tokens::default(), Scopes::default(), None, NOW, None).expires_at.is_none());
+    }
+
+    #[test]
+    fn a_time_of_the_service_counts_where_it_gives_no_lifetime() {
+        let new = |grant: Grant| renewed(&grant, Tokens::default(), Scopes::default(), None, NOW, None);
+        let refreshable = |answer: serde_json::Value| {
+            Grant::from_token_response("x", &answer).expect("it has a token").refresh_token("r")
+        };
+        let at = |seconds: i64| NOW.unix_timestamp() + seconds;
+        let expiry = |value: serde_json::Value| {
+            new(refreshable(serde_json::json!({"access_token": "t", "expires_at": value}))).expires_at
+        };
+        assert_eq!(expiry(at(60).into()), Some(NOW + Duration::MINUTE));
+        assert_eq!(expiry("2026-11-25T12:01:00Z".into()), Some(NOW + Duration::MINUTE));
+        assert_eq!(expiry(at(-60).into()), Some(NOW - Duration::MINUTE), "it is refreshed at once");
+        let last_day = Some(datetime!(9999-12-31 23:59:59 UTC));
+        assert_eq!(expiry("9999-12-31T23:59:59Z".into()), last_day);
+        for absurd in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00"] {
+            assert_eq!(expiry(absurd.into()), None, "{absurd}");
+        }
+        let both = serde_json::json!({"access_token": "t", "expires_in": 5, "expires_at": at(60)});
+        assert_eq!(new(refreshable(both)).expires_at, Some(NOW + Duration::seconds(5)), "no clock but ours");
+        let born_dead = Grant::new("x", "t").expires_at(at(-60));
+        assert_eq!(new(born_dead).expires_at, None, "nobody can refresh it");
+        for (name, value, due) in [
+            ("refresh_token_expires_in", serde_json::json!(60), 50),
+            ("refresh_expires_in", serde_json::json!(60), 50),
+            ("x_refresh_token_expires_in", serde_json::json!("60"), 50),
+            ("refresh_token_expires_at", serde_json::json!(at(60)), 50),
+            ("refresh_token_expires_at", serde_json::json!(at(-60)), 0),
+        ] {
+            let found = new(refreshable(serde_json::json!({"access_token": "t", name: value})));
+            assert_eq!(found.due_at, Some(NOW + Duration::seconds(due)), "{name}");
+        }
+        for never in ["refresh_expires_in", "refresh_token_expires_in"] {
+            assert_eq!(new(refreshable(serde_json::json!({"access_token": "t", never: 0}))).due_at, None, "{never}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 
 use jackfield_config::clock::rfc3339;
 use jackfield_loader::{Field, FieldType};
@@ -26,6 +27,10 @@ pub struct IntegrationOut {
     pub date_added: String,
     /// Whether it can be used.
     pub status: Status,
+    /// Since when the refresh of one of its tokens fails, RFC 3339 in UTC; absent if none does, and
+    /// in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_failing_since: Option<String>,
 }
 
 /// Whether an integration can be used.
@@ -63,7 +68,14 @@ impl IntegrationOut {
             config: without_secrets(&link.config, fields),
             date_added: rfc3339(link.date_added).unwrap_or_default(),
             status: link.status.into(),
+            refresh_failing_since: None,
         }
+    }
+
+    /// The same with the time since when the refresh of one of its tokens fails.
+    #[must_use]
+    pub fn refresh_failing_since(self, since: Option<OffsetDateTime>) -> Self {
+        Self { refresh_failing_since: since.and_then(rfc3339), ..self }
     }
 
     /// The same of one that nothing here can use, since its provider is not loaded or not

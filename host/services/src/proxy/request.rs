@@ -80,7 +80,7 @@ impl PreparedRequest {
         Ok(Self {
             url: target(base, &request.path, request.query.as_deref()).map_err(ProxyError::Path)?,
             framing: headers::framing(&request.headers, &request.method, request.body.is_some()),
-            outbound: provider.outbound(&named_host(base, &token.hosts)),
+            outbound: provider.outbound_to_api(base, &named_host(base, &token.hosts)),
             body: RequestBody::new(request.body, max_bytes),
             method: request.method,
             headers: request.headers,

@@ -284,12 +284,18 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
         ("system.url-prefix", old.url_prefix != new.url_prefix),
         ("system.listen", old.listen != new.listen),
         ("system.trusted-proxies", old.trusted_proxies != new.trusted_proxies),
+        ("system.idle-timeout", old.idle_timeout != new.idle_timeout),
+        ("system.max-connections", old.max_connections != new.max_connections),
         ("system.control", old.control != new.control),
         ("tokens.keep-alive-days", before.tokens != after.tokens),
         ("proxy.max-request-bytes", before.proxy.max_request_bytes != after.proxy.max_request_bytes),
         ("proxy.idle-timeout", before.proxy.idle_timeout != after.proxy.idle_timeout),
         ("proxy.max-calls", before.proxy.max_calls != after.proxy.max_calls),
-        ("database.url", before.database.url.as_str() != after.database.url.as_str()),
+        ("database.url", before.database.url != after.database.url),
+        ("database.pool-size", before.database.pool_size != after.database.pool_size),
+        ("database.statement-timeout", before.database.statement_timeout != after.database.statement_timeout),
+        ("database.application-name", before.database.application_name != after.database.application_name),
+        ("database.prepared-statements", before.database.prepared_statements != after.database.prepared_statements),
     ]
     .into_iter()
     .filter(|(_, has_changed)| *has_changed)

@@ -13,6 +13,7 @@ mod attempt;
 mod bulk;
 mod bulk_plan;
 mod bulk_run;
+mod known_provider;
 mod payload;
 mod revocation_audit;
 mod revocation_service;
@@ -26,4 +27,5 @@ pub use jackfield_store::{
     RevocationId,
     revocations::{Reason, Revocation, Status as RevocationStatus},
 };
+pub use known_provider::{UnknownProvider, check_provider};
 pub use revocation_service::Revocations;

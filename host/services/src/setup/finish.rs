@@ -95,12 +95,12 @@ impl Finisher {
         tokens: Option<UnstoredTokens>,
     ) -> StoreResult<Stored> {
         let setup = &active.setup;
-        let keep_alive = self.grants.keep_alive();
+        let (now, keep_alive) = (self.clock.now(), self.grants.keep_alive());
         let installation = Installation {
             key: key.clone(),
             setup: setup.clone(),
             claim: active.claim,
-            grants: grants_of_setup(provider, &integration, &setup.state, &setup.hosts, self.clock.now(), keep_alive),
+            grants: grants_of_setup(provider, &integration, &setup.state, &setup.hosts, setup.user, now, keep_alive),
             may_share_identity: may_share_identity(provider, &integration),
             plugin: provider.plugin().name.clone(),
             integration,

@@ -43,7 +43,7 @@ pub(super) fn tokens_so_far(provider: &Provider, active: &ActiveSetup, now: Offs
 fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now: OffsetDateTime) -> UnstoredTokens {
     let nothing = Integration::new("");
     let integration = built.unwrap_or(&nothing);
-    let grants = grants_of_setup(provider, integration, &setup.state, &setup.hosts, now, None);
+    let grants = grants_of_setup(provider, integration, &setup.state, &setup.hosts, setup.user, now, None);
     let payload = RevocationPayload {
         grants: grants.into_iter().map(RevokedGrant::from).collect(),
         metadata: integration.metadata.clone(),

@@ -5,8 +5,9 @@ use std::path::Path;
 use diesel::{PgConnection, SqliteConnection, connection::SimpleConnection};
 
 use crate::{
-    database::{migrations, postgres, sqlite},
+    database::{migrations, postgres::Postgres, sqlite},
     error::{StoreError, StoreResult},
+    target::Target,
 };
 
 /// A connection to PostgreSQL or SQLite. Queries are written once for both.
@@ -29,28 +30,47 @@ pub(crate) enum Kind {
 /// opens any text as a file.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    kind: Kind,
-    target: String,
+    way: Way,
+    pool_size: u32,
+}
+
+#[derive(Clone)]
+enum Way {
+    /// To a file.
+    Sqlite(String),
+    /// To a server.
+    Postgres(Postgres),
 }
 
 impl Connector {
-    pub(crate) fn new(url: &str) -> StoreResult<Self> {
-        if let Some(path) = url.strip_prefix("sqlite://") {
-            return Ok(Self { kind: Kind::Sqlite, target: sqlite_path(path)?.to_owned() });
-        }
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self { kind: Kind::Postgres, target: url.to_owned() });
-        }
-        Err(StoreError::Connect("neither a SQLite nor a PostgreSQL URL".to_owned()))
+    pub(crate) fn new(database: impl Into<Target>) -> StoreResult<Self> {
+        let settings = database.into().into_settings()?;
+        let way = match (settings.url.postgres(), settings.url.as_str().strip_prefix("sqlite://")) {
+            (Some(url), _) => Way::Postgres(Postgres::new(url, &settings)),
+            (None, Some(path)) => Way::Sqlite(sqlite_path(path)?.to_owned()),
+            (None, None) => return Err(StoreError::Connect("neither a SQLite nor a PostgreSQL URL".to_owned())),
+        };
+        Ok(Self { way, pool_size: settings.pool_size })
     }
 
     pub(crate) const fn kind(&self) -> Kind {
-        self.kind
+        match self.way {
+            Way::Sqlite(_) => Kind::Sqlite,
+            Way::Postgres(_) => Kind::Postgres,
+        }
+    }
+
+    /// Most connections of a pool.
+    pub(crate) const fn pool_size(&self) -> u32 {
+        self.pool_size
     }
 
     /// The file of a SQLite database.
     pub(crate) fn file(&self) -> Option<&Path> {
-        (self.kind == Kind::Sqlite).then(|| Path::new(&self.target))
+        match &self.way {
+            Way::Sqlite(path) => Some(Path::new(path)),
+            Way::Postgres(_) => None,
+        }
     }
 
     /// Whether there can be something to read: a SQLite file that is not there would be created.
@@ -59,9 +79,17 @@ impl Connector {
     }
 
     pub(crate) fn open(&self) -> StoreResult<AnyConnection> {
-        match self.kind {
-            Kind::Sqlite => sqlite::open(&self.target).map(AnyConnection::Sqlite),
-            Kind::Postgres => postgres::open(&self.target).map(AnyConnection::Postgres),
+        match &self.way {
+            Way::Sqlite(path) => sqlite::open(path).map(AnyConnection::Sqlite),
+            Way::Postgres(postgres) => postgres.open().map(AnyConnection::Postgres),
+        }
+    }
+
+    /// What has to run at the beginning of each transaction on a connection of the pool.
+    pub(crate) fn limit_of_transaction(&self) -> Option<String> {
+        match &self.way {
+            Way::Sqlite(_) => None,
+            Way::Postgres(postgres) => postgres.limit_of_transaction(),
         }
     }
 
@@ -74,11 +102,16 @@ impl Connector {
 
     /// For the pool. On SQLite its connections only read: the one writer writes.
     pub(crate) fn reader(&self) -> StoreResult<AnyConnection> {
-        let mut connection = self.open().map_err(StoreError::while_serving)?;
-        if let AnyConnection::Sqlite(sqlite) = &mut connection {
-            sqlite.batch_execute("PRAGMA query_only = ON")?;
+        match &self.way {
+            Way::Sqlite(path) => {
+                let mut sqlite = sqlite::open(path).map_err(StoreError::while_serving)?;
+                sqlite.batch_execute("PRAGMA query_only = ON")?;
+                Ok(AnyConnection::Sqlite(sqlite))
+            }
+            Way::Postgres(postgres) => {
+                postgres.open_with_limit().map(AnyConnection::Postgres).map_err(StoreError::while_serving)
+            }
         }
-        Ok(connection)
     }
 }
 

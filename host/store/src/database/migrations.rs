@@ -10,7 +10,7 @@ use diesel::{
     pg::Pg,
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Text},
+    sql_types::{BigInt, Integer, Text},
     sqlite::Sqlite,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -24,7 +24,8 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// A number that nothing else locks. Hosts that start at the same time migrate one after the
-/// other. The lock ends with the transaction.
+/// other. The lock ends with the transaction: behind a pooler, one of the session would stay on a
+/// connection that others use.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7246537710501)";
 
 /// Versions of migrations, as diesel writes them: the date and number of the folder, digits only.
@@ -43,6 +44,7 @@ pub(crate) fn run(connection: &mut AnyConnection) -> StoreResult<Vec<String>> {
             apply(sqlite, SQLITE)
         }),
         AnyConnection::Postgres(postgres) => postgres.transaction(|postgres| {
+            refuse_old_server(postgres)?;
             postgres.batch_execute(LOCK)?;
             apply(postgres, POSTGRES)
         }),
@@ -181,6 +183,27 @@ fn versions<DB: Backend>(migrations: &EmbeddedMigrations) -> StoreResult<Version
     let all = MigrationSource::<DB>::migrations(migrations);
     let all = all.map_err(|error| StoreError::Migrate(error.to_string()))?;
     Ok(all.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
+/// The oldest PostgreSQL that these migrations are for, as `server_version_num` has it.
+const OLDEST_SERVER: i32 = 12_00_00;
+
+#[derive(QueryableByName)]
+struct ServerVersion {
+    #[diesel(sql_type = Integer)]
+    number: i32,
+}
+
+fn refuse_old_server(postgres: &mut PgConnection) -> StoreResult<()> {
+    let version = sql_query("SELECT current_setting('server_version_num')::int AS number");
+    let ServerVersion { number } = version.get_result(postgres)?;
+    if number < OLDEST_SERVER {
+        let (found, oldest) = (number / 10_000, OLDEST_SERVER / 10_000);
+        let message = format!("PostgreSQL {found} is too old: this host needs {oldest} or newer");
+        let help = "upgrade the server, or name a newer one in database.url".to_owned();
+        return Err(StoreError::Refused { message, help });
+    }
+    Ok(())
 }
 
 fn names(applied: &[diesel::migration::MigrationVersion<'_>]) -> Vec<String> {

@@ -9,6 +9,7 @@ mod migration_failure;
 pub(crate) mod migrations;
 pub(crate) mod monitor;
 pub(crate) mod pool;
+pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod probe;
 pub(crate) mod progress;

@@ -30,10 +30,6 @@ use crate::{
     unavailable::{Reason, Unavailable},
 };
 
-/// How many connections the pool has. SQLite's writer has another one of its own, and so has the
-/// probe.
-const POOL_SIZE: usize = 8;
-
 /// How long a request waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -46,7 +42,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A connection that was not used for so long may have been cut without a word, as firewalls do.
 const LONGEST_IDLE: Duration = Duration::from_secs(5 * 60);
 
-/// The pool. Cheap to clone.
+/// The pool. Cheap to clone. SQLite's writer has a connection of its own beside it, and so has the
+/// probe.
 #[derive(Clone)]
 pub(crate) struct ConnectionPool(Arc<Inner>);
 
@@ -76,7 +73,7 @@ enum Attempt<T, R> {
 impl ConnectionPool {
     /// A pool that opens connections when they are needed.
     pub(crate) fn new(connector: Connector, writer: Option<Arc<Writer>>) -> Self {
-        let free = Arc::new(Semaphore::new(POOL_SIZE));
+        let free = Arc::new(Semaphore::new(usize::try_from(connector.pool_size()).unwrap_or(1)));
         let monitor = Monitor::new(connector.clone(), writer, free.clone());
         Self(Arc::new(Inner { connector, monitor, free, idle: Mutex::default(), open: Arc::default() }))
     }

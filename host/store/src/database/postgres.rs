@@ -1,32 +1,161 @@
-//! Opens a connection to PostgreSQL, and keeps the password out of what libpq says.
+//! Opens connections to PostgreSQL.
+//!
+//! libpq gets the parts of the URL and never the URL: it repeats what it cannot read, which can be
+//! a piece of a password. Of the parts, its errors tell hosts, ports, user and database.
 
-use diesel::{PgConnection, connection::Connection as _};
-use url::{Url, form_urlencoded};
+use std::{fmt::Write as _, path::Path, time::Duration};
 
+use diesel::{
+    PgConnection,
+    connection::{CacheSize, Connection as _, SimpleConnection},
+};
+use jackfield_config::{Database, PostgresUrl};
+
+use super::pooler::Pooler;
 use crate::error::{StoreError, StoreResult};
 
-/// Opens a connection. libpq repeats parts of a URL that it cannot read, so the password is taken
-/// out of its message, as it is written and as it is decoded.
-///
-/// # Errors
-/// When the URL cannot be read, or the server does not let this host in.
-pub(crate) fn open(target: &str) -> StoreResult<PgConnection> {
-    let unreadable = || StoreError::Connect("not a URL that can be read; write special characters as %XX".to_owned());
-    let url = Url::parse(target).map_err(|_| unreadable())?;
-    PgConnection::establish(target).map_err(|error| {
-        let redact = |message: String, password: &String| message.replace(password.as_str(), "[password]");
-        let message = passwords(&url).iter().fold(error.to_string(), redact);
-        StoreError::Connect(format!("{}; check that the server runs and lets this host in", message.trim()))
-    })
+/// What libpq gets where the URL says nothing else, and the variable by which the host's
+/// environment can say something else. A network that swallows packets is noticed within seconds:
+/// when connecting, while PostgreSQL works on an answer, and while a question is not received.
+const DEFAULTS: [(&str, &str, Option<&str>); 5] = [
+    ("connect_timeout", "5", Some("PGCONNECT_TIMEOUT")),
+    ("keepalives_idle", "10", None),
+    ("keepalives_interval", "3", None),
+    ("keepalives_count", "3", None),
+    ("tcp_user_timeout", "15000", None),
+];
+
+/// Of several servers, the one that takes writes: after a failover that is another.
+const TAKES_WRITES: (&str, &str, &str) = ("target_session_attrs", "read-write", "PGTARGETSESSIONATTRS");
+
+/// What says where the server is, and the variables that do.
+const PLACES: [(&str, &str); 3] = [("host", "PGHOST"), ("hostaddr", "PGHOSTADDR"), ("service", "PGSERVICE")];
+
+/// Where Debian and others have the socket. libpq would look into `/tmp`.
+const SOCKETS: &str = "/var/run/postgresql";
+
+/// A PostgreSQL database, and how this host uses it.
+#[derive(Clone)]
+pub(crate) struct Postgres {
+    /// For libpq, with the password.
+    conninfo: String,
+    statement_timeout: Option<Duration>,
+    pooler: Pooler,
 }
 
-/// The password as it stands in the URL, and decoded, wherever it stands.
-fn passwords(url: &Url) -> Vec<String> {
-    let written = url.password().map(str::to_owned);
-    let decoded = written.as_ref().map(|text| {
-        let pair = format!("password={}", text.replace('+', "%2B"));
-        form_urlencoded::parse(pair.as_bytes()).map(|(_, value)| value.into_owned()).collect::<String>()
-    });
-    let queried = url.query_pairs().filter(|(name, _)| name == "password").map(|(_, value)| value.into_owned());
-    written.into_iter().chain(decoded).chain(queried).filter(|password| !password.is_empty()).collect()
+impl Postgres {
+    /// The database that a URL names.
+    pub(crate) fn new(url: &PostgresUrl, settings: &Database) -> Self {
+        let conninfo = conninfo(url, &settings.application_name);
+        let prepared = settings.prepared_statements.or_else(|| url.is_pooled().then_some(false));
+        let pooler = Pooler::new(&conninfo, prepared.map(|prepared| !prepared));
+        Self { conninfo, statement_timeout: settings.statement_timeout, pooler }
+    }
+
+    /// Opens a connection on which statements may take any time.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or does not let this host in.
+    pub(crate) fn open(&self) -> StoreResult<PgConnection> {
+        let opened = PgConnection::establish(&self.conninfo);
+        let mut connection = opened.map_err(|error| StoreError::Connect(in_one_line(&error.to_string())))?;
+        self.pooler.look(&self.conninfo, &mut connection);
+        if self.pooler.may_be_there() {
+            // Unnamed statements work everywhere, and take a little longer. A name would belong to a
+            // connection of the server, which other clients use as well.
+            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        Ok(connection)
+    }
+
+    /// Opens a connection on which statements end at the limit of the settings.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_with_limit(&self) -> StoreResult<PgConnection> {
+        let mut connection = self.open()?;
+        if let Some(limit) = self.statement_timeout.filter(|_| !self.pooler.may_be_there()) {
+            connection.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis()))?;
+        }
+        Ok(connection)
+    }
+
+    /// What each transaction begins with where the limit cannot be a connection's: behind a pooler
+    /// that would be everybody's limit.
+    pub(crate) fn limit_of_transaction(&self) -> Option<String> {
+        let limit = self.statement_timeout.filter(|_| self.pooler.may_be_there())?;
+        Some(format!("SET LOCAL statement_timeout = {}", limit.as_millis()))
+    }
+}
+
+/// Keywords and values for libpq, as its manual has them in "Keyword/Value Connection Strings".
+fn conninfo(url: &PostgresUrl, application_name: &str) -> String {
+    let is_free = |keyword: &str, variable: Option<&str>| {
+        url.parameter(keyword).is_none() && variable.is_none_or(|variable| std::env::var_os(variable).is_none())
+    };
+    let mut info = String::new();
+    let mut add = |keyword: &str, value: &str| {
+        let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+        let _ = write!(info, "{keyword}='{value}' ");
+    };
+    url.parameters().for_each(|(keyword, value)| add(keyword, value));
+    if is_free("application_name", None) {
+        add("application_name", application_name);
+    }
+    for (keyword, value, variable) in DEFAULTS {
+        if is_free(keyword, variable) {
+            add(keyword, value);
+        }
+    }
+    let (keyword, value, variable) = TAKES_WRITES;
+    if url.has_several_hosts() && is_free(keyword, Some(variable)) {
+        add(keyword, value);
+    }
+    if PLACES.iter().all(|(keyword, variable)| is_free(keyword, Some(variable))) && Path::new(SOCKETS).is_dir() {
+        add("host", SOCKETS);
+    }
+    info
+}
+
+/// What libpq says of each server that it tried, without its questions to the reader.
+fn in_one_line(message: &str) -> String {
+    let lines = message.lines().filter(|line| !line.starts_with('\t')).map(str::trim);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(url: &str) -> String {
+        conninfo(&url.parse().unwrap_or_else(|_| panic!("{url}")), "jackfield")
+    }
+
+    #[test]
+    fn libpq_gets_the_parts_and_our_defaults() {
+        let defaults = "application_name='jackfield' connect_timeout='5' keepalives_idle='10' keepalives_interval='3' \
+                        keepalives_count='3' tcp_user_timeout='15000' ";
+        assert_eq!(info("postgres://db/jf"), format!("host='db' dbname='jf' {defaults}"));
+        let several = info("postgres://a,b/jf");
+        assert_eq!(several, format!("host='a,b' dbname='jf' {defaults}target_session_attrs='read-write' "));
+        assert!(!info("postgres://a,b/jf?target_session_attrs=any").contains("read-write"));
+        let own = info("postgres://db/jf?connect_timeout=1&application_name=ours");
+        assert!(own.starts_with("host='db' dbname='jf' connect_timeout='1' application_name='ours' keepalives_idle"));
+    }
+
+    #[test]
+    fn no_value_ends_before_its_quote() {
+        let info = info("postgres://jack:it's%20a%5C'%20host=evil@db/jf");
+        assert!(info.starts_with(r"user='jack' password='it\'s a\\\' host=evil' host='db' "), "{info}");
+    }
+
+    #[test]
+    fn what_libpq_says_is_one_line() {
+        let said = "connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs the server running \
+                    on that host and accepting TCP/IP connections?\nconnection to server at \"127.0.0.1\", port 2 \
+                    failed: FATAL:  no\n";
+        let expected = "connection to server at \"127.0.0.1\", port 1 failed: Connection refused; connection to \
+                        server at \"127.0.0.1\", port 2 failed: FATAL:  no";
+        assert_eq!(in_one_line(said), expected);
+    }
 }

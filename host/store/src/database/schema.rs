@@ -197,6 +197,10 @@ diesel::table! {
         sent_at -> Nullable<BigInt>,
         failures -> Integer,
         retry_at -> Nullable<BigInt>,
+        failing_since -> Nullable<BigInt>,
+        refusal -> Nullable<Text>,
+        refusals -> Integer,
+        refused_since -> Nullable<BigInt>,
     }
 }
 

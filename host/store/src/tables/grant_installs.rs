@@ -7,6 +7,7 @@ use super::{
     grant_shares,
     grants::{self, Grant, NewGrant, NewTokens, Place, TokenColumns, Tokens},
     ids::{GrantId, IntegrationId, OrganizationId},
+    kept_refresh_token::with_kept_refresh_token,
     scopes::Scopes,
     status::Status,
 };
@@ -75,11 +76,15 @@ fn put_one(tx: &mut Tx<'_>, place: Place<'_>, new: &NewTokens, position: i32) ->
     if is_new {
         return Ok((found.id, None));
     }
+    let kept = with_kept_refresh_token(&found, new, tx.sealer);
+    let columns =
+        kept.as_ref().map_or(columns, |kept| TokenColumns::new(place.seal(tx.sealer, &kept.tokens), kept, tx.now));
     // The answer of a refresh that runs meanwhile is of the old generation, and is not written.
     let row = (columns, since_now, t::generation.eq(t::generation + 1));
     diesel::update(t::table.find(found.id)).set(row).execute(tx.connection)?;
     diesel::delete(r::table.find(found.id)).execute(tx.connection)?;
-    Ok((found.id, Some(found)))
+    // Some services end a refresh token with the access token that came from it.
+    Ok((found.id, Some(found).filter(|_| kept.is_none())))
 }
 
 /// A provider may say only now that a grant is the account's, or say so no longer: the organization

@@ -47,6 +47,21 @@ pub struct Tokens {
     pub hosts: Vec<String>,
     /// The URL of the service's API for this account, if it differs from the provider's.
     pub api_url: Option<String>,
+    /// Where a setup has got them, and for whom. `None` if that is not known.
+    pub origin: Option<Origin>,
+}
+
+/// Where a setup has got tokens, and for whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Origin {
+    /// Id of the authorization server.
+    pub server: String,
+    /// Id of the client there.
+    pub client: String,
+    /// The person who has consented: their account there, or, if the setup has not proved one, the
+    /// user of this host.
+    pub person: String,
 }
 
 /// Why a grant has ended when its service says that it has ended it.

@@ -40,6 +40,9 @@ pub struct Refresh {
     /// Until when it is left alone.
     #[diesel(deserialize_as = OptionalTimestamp)]
     pub retry_at: Option<OffsetDateTime>,
+    /// Since when it fails, in a row.
+    #[diesel(deserialize_as = OptionalTimestamp)]
+    pub failing_since: Option<OffsetDateTime>,
 }
 
 impl Refresh {
@@ -147,6 +150,8 @@ pub fn fail(tx: &mut Tx<'_>, grant: &Grant, lease: Lease, failure: Failure, reas
     if changed == 0 {
         return Ok(None);
     }
+    let first = r::table.find(grant.id).filter(r::failing_since.is_null());
+    diesel::update(first).set(r::failing_since.eq(milliseconds(tx.now))).execute(tx.connection)?;
     diesel::update(t::table.find(grant.id)).set(t::reason.eq(reason)).execute(tx.connection)?;
     Ok(get(tx, grant.id)?.map(|refresh| refresh.failures))
 }

@@ -21,6 +21,7 @@ use crate::{
         provider_owners::{self, ProviderOwner},
         sealed_columns::{self, KeyUsage},
     },
+    target::Target,
     tx::Tx,
 };
 use jackfield_config::SecretKeys;
@@ -68,8 +69,8 @@ impl Store {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn secret_key_in_use(url: &str) -> StoreResult<Option<SecretKeyId>> {
-    let connector = Connector::new(url)?;
+pub async fn secret_key_in_use(database: impl Into<Target>) -> StoreResult<Option<SecretKeyId>> {
+    let connector = Connector::new(database)?;
     off_thread(move || {
         let mut c = connector.open_first()?;
         let current = data_keys::read(&mut c)?.into_iter().find(|key| key.is_current);
@@ -86,8 +87,8 @@ pub async fn secret_key_in_use(url: &str) -> StoreResult<Option<SecretKeyId>> {
 ///
 /// # Errors
 /// When the database cannot be opened.
-pub async fn provider_owners_in_use(url: &str) -> StoreResult<Vec<ProviderOwner>> {
-    let connector = Connector::new(url)?;
+pub async fn provider_owners_in_use(database: impl Into<Target>) -> StoreResult<Vec<ProviderOwner>> {
+    let connector = Connector::new(database)?;
     off_thread(move || {
         if !connector.exists() {
             return Ok(Vec::new());

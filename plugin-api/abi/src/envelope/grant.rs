@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Secret, State};
+use super::{
+    Secret, State,
+    expiry::{self, Expiry, expiry},
+};
 
 /// One set of tokens that is refreshed together: those of a bot, or those of one person.
 ///
@@ -39,10 +42,18 @@ pub struct Grant {
     /// response does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
+    /// When the access token expires, in seconds since 1970, if the response gives a time and no
+    /// lifetime. Counts only where `expires_in` is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
     /// Lifetime of the refresh token in seconds, counted from the token response. `None` if the
     /// response does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token_expires_in: Option<u64>,
+    /// When the refresh token expires, in seconds since 1970, if the response gives a time and no
+    /// lifetime. Counts only where `refresh_token_expires_in` is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token_expires_at: Option<i64>,
     /// Granted scopes. Empty means the requested ones (RFC 6749 section 5.1).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
@@ -130,21 +141,22 @@ impl Grant {
     }
 
     /// Reads a token response, or the part of one that holds the tokens: the members of RFC 6749
-    /// section 5.1, and `refresh_token_expires_in`. Services differ, so lifetimes may be text, and
-    /// scopes a list or separated by spaces or commas. `None` without an access token.
+    /// section 5.1, and when the tokens expire. Services differ: they give a lifetime or a time,
+    /// as a number or as text, under many names (`expires_in`, `expires_at`, `expires_on`,
+    /// `.expires`, `refresh_token_expires_in`, `refresh_expires_in`), and scopes as a list or
+    /// separated by spaces or commas. `None` without an access token.
     #[must_use]
     pub fn from_token_response(name: impl Into<String>, response: &Value) -> Option<Self> {
         let text = |key: &str| response.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let seconds = |key: &str| match response.get(key)? {
-            Value::String(text) => text.parse().ok(),
-            other => other.as_u64().or_else(|| other.as_f64().and_then(whole_seconds)),
-        };
+        let access = expiry(response, &expiry::ACCESS);
+        let refresh = expiry(response, &expiry::REFRESH);
         Some(Self {
             token_type: text("token_type").unwrap_or_default().to_owned(),
             refresh_token: text("refresh_token").map(Secret::from),
-            // Zero means "at once" at some services and "never" at others, so it says nothing.
-            expires_in: seconds("expires_in").filter(|seconds| *seconds > 0),
-            refresh_token_expires_in: seconds("refresh_token_expires_in").filter(|seconds| *seconds > 0),
+            expires_in: access.and_then(Expiry::lifetime),
+            expires_at: access.and_then(Expiry::time),
+            refresh_token_expires_in: refresh.and_then(Expiry::lifetime),
+            refresh_token_expires_at: refresh.and_then(Expiry::time),
             scopes: scopes(response.get("scope").or_else(|| response.get("scopes"))),
             ..Self::new(name, text("access_token")?)
         })
@@ -180,6 +192,21 @@ impl Grant {
         self
     }
 
+    /// Sets when the access token expires, in seconds since 1970, where the service gives a time
+    /// and no lifetime.
+    #[must_use]
+    pub const fn expires_at(mut self, unix_time: i64) -> Self {
+        self.expires_at = Some(unix_time);
+        self
+    }
+
+    /// Sets the lifetime of the refresh token, in seconds from now.
+    #[must_use]
+    pub const fn refresh_token_expires_in(mut self, seconds: u64) -> Self {
+        self.refresh_token_expires_in = Some(seconds);
+        self
+    }
+
     /// Sets the refresh token.
     #[must_use]
     pub fn refresh_token(mut self, token: impl Into<Secret>) -> Self {
@@ -193,15 +220,6 @@ impl Grant {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "checked to be within what JSON counts exactly"
-)]
-fn whole_seconds(number: f64) -> Option<u64> {
-    (0.0..9e15).contains(&number).then_some(number as u64)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -14,6 +14,7 @@
 mod answer;
 mod api;
 mod event;
+mod expiry;
 mod grant;
 mod http;
 mod integration;
@@ -26,7 +27,7 @@ mod values;
 mod webhook;
 
 pub use answer::{Answer, Form};
-pub use api::Api;
+pub use api::{AccountApi, Api};
 pub use event::{Event, EventKind, EventResponse, GrantSelector};
 pub use grant::{Grant, Refreshed, RevokeRequest, Revoked};
 pub use http::{HttpRequest, HttpResponse};

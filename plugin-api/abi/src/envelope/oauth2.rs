@@ -43,6 +43,17 @@ pub struct OAuth2 {
     pub authorize_parameters: Pairs,
     /// Additional parameters of the token request.
     pub token_parameters: Pairs,
+    /// Where refresh tokens are sent (RFC 6749 section 6), if not to the token endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_url: Option<String>,
+    /// Additional parameters of the refresh request. `None` means those of the token request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_parameters: Option<Pairs>,
+    /// By which words the server refuses a refresh token for good, besides those that every host
+    /// knows, such as `invalid_grant`. Each is an error code or a whole message, or both as
+    /// `code: part of the message`. Letter case does not matter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refresh_refused: Vec<String>,
     /// Whether the host sends a proof key (PKCE, RFC 7636, method S256). The constructors set it.
     /// Absent means off in JSON, so that a plugin from before the field keeps its requests.
     #[serde(default)]
@@ -128,6 +139,9 @@ impl Default for OAuth2 {
             scope_separator: " ".to_owned(),
             authorize_parameters: Pairs::new(),
             token_parameters: Pairs::new(),
+            refresh_url: None,
+            refresh_parameters: None,
+            refresh_refused: Vec::new(),
             pkce: true,
             client_authentication: ClientAuthentication::Post,
             token_request: TokenRequest::Form,
@@ -218,6 +232,31 @@ impl OAuth2 {
     #[must_use]
     pub fn token_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.token_parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets where refresh tokens are sent, if not to the token endpoint.
+    #[must_use]
+    pub fn refresh_url(mut self, url: impl Into<String>) -> Self {
+        self.refresh_url = Some(url.into());
+        self
+    }
+
+    /// Adds a parameter to the refresh request. With one, the parameters of the token request are
+    /// not sent with it any more.
+    #[must_use]
+    pub fn refresh_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.refresh_parameters.get_or_insert_default().push((name.into(), value.into()));
+        self
+    }
+
+    /// Says by which words the server refuses a refresh token for good: a code or a whole message
+    /// such as `BAD_REFRESH_TOKEN`, or both, as in `invalid_request: token was invalid`. The host
+    /// knows `invalid_grant` and the usual others, and whatever says that the refresh token is
+    /// invalid, expired or revoked.
+    #[must_use]
+    pub fn refresh_refused<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.refresh_refused.extend(words.into_iter().map(Into::into));
         self
     }
 

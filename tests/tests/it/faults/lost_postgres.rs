@@ -141,6 +141,7 @@ async fn a_callback_whose_answer_could_not_be_stored_is_stored_when_the_database
     let told = visit.await??;
     assert_eq!((told.status, told.header("retry-after")), (503, "2"), "{}", told.text);
     postgres.up()?;
+    while owner.visit("/readyz").await?.status != 200 {}
     let dialog = owner.visit(&back).await?.dialog()?;
     assert!(dialog.success, "{}", dialog.data);
     assert_eq!(app.list_integrations(&owner).await?.len(), 1);

@@ -14,6 +14,7 @@
 
 mod capabilities;
 mod descriptors;
+mod exit;
 mod exit_cause;
 mod frame;
 mod handle;
@@ -24,6 +25,7 @@ mod spawn;
 mod stderr_tail;
 mod syscall_filter;
 
+pub use exit::exit_at_once;
 pub(super) use handle::{Limits, Worker};
 pub use process::{COMMAND, init, main};
 pub use sandbox::Sandbox;

@@ -5,13 +5,14 @@
 //! thread. It is dispatched before anything else of the command line, because a filter holds only
 //! the thread that asks for it and secrets must not be in memory.
 
-use std::{ffi::OsString, fs::File, os::fd::AsFd, process::ExitCode};
+use std::{ffi::OsString, fs::File, io::Write as _, os::fd::AsFd, process::ExitCode};
 
 use jackfield_plugin_abi::root::PluginRef;
 use serde::Serialize;
 
 use super::{
     descriptors::{self, Descriptors},
+    exit::exit_at_once,
     frame::{self, Call, Ready},
     sandbox::{Sandbox, hide},
 };
@@ -49,7 +50,7 @@ impl WorkerCommand<'_> {
 pub fn init() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|argument| argument == COMMAND) {
-        std::process::exit(i32::from(run_from(arguments).is_err()));
+        exit_at_once(i32::from(run_from(arguments).is_err()));
     }
 }
 
@@ -63,10 +64,15 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn run_from(arguments: impl Iterator<Item = OsString>) -> Result<(), ()> {
     let arguments: Vec<String> = arguments.filter_map(|argument| argument.into_string().ok()).collect();
     let Some(command) = WorkerCommand::parse(&arguments) else {
-        eprintln!("error: `{COMMAND}` is for the host to start");
+        say(&format!("`{COMMAND}` is for the host to start"));
         return Err(());
     };
-    run(&command).map_err(|error| eprintln!("error: {error}"))
+    run(&command).map_err(|error| say(&error.to_string()))
+}
+
+/// Not `eprintln!`, which panics where the host has gone.
+fn say(error: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {error}");
 }
 
 /// Nothing of the library runs before the host has seen that the sandbox holds.

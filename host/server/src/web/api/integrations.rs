@@ -68,7 +68,8 @@ pub(in crate::web) async fn get(
 ) -> Result<Json<IntegrationOut>, WebError> {
     require(&access, Scope::OrgRead)?;
     let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(Problem::NotFound)?;
-    Ok(Json(shown(&app, &found)))
+    let failing_since = app.grants.failing_since(access.organization.id, found.integration.id).await?;
+    Ok(Json(shown(&app, &found).refresh_failing_since(failing_since)))
 }
 
 /// `DELETE /api/0/organizations/{org}/integrations/{id}/`: removes it from this organization,

@@ -22,6 +22,9 @@ use jackfield_services::{
     proxy::{ProxyError, ProxyRequest},
 };
 
+/// The methods of RFC 9110 and RFC 5789 that are passed on, for `Allow`; others are too.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// Names the grant to use. A header, because the query belongs to the service.
 const GRANT: &str = "jackfield-grant";
 /// Names the identity that the grant acts for.
@@ -97,7 +100,7 @@ impl From<ProxyError> for WebError {
             ProxyError::NoGrant => Problem::NoGrant.into(),
             ProxyError::NoApi => Problem::NoApi.into(),
             ProxyError::NoProvider => Problem::NoProvider.into(),
-            ProxyError::Method(_) => Problem::MethodNotAllowed.into(),
+            ProxyError::Method(_) => WebError::not_one_of(METHODS),
             ProxyError::Upgrade => Problem::UpgradeRefused.into(),
             ProxyError::Path(_) => Problem::BadPath.into(),
             ProxyError::OutOfReach => Problem::HostNotAllowed.into(),

@@ -3,7 +3,7 @@
 //! - An answer never carries a cause. The log does, once, with the request's id.
 //! - Not logged in: pages redirect to the log-in, the API answers 401. Not a member: 404, as if
 //!   there were no such organization.
-//! - The same error is a page, or under `/api/` a problem in JSON (RFC 9457): `render` decides by
+//! - The same error is a page, or for a program a problem in JSON (RFC 9457): `render` decides by
 //!   the path.
 
 mod problem;
@@ -14,13 +14,14 @@ use std::{any::Any, borrow::Cow, time::Duration};
 
 use axum::{
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use url::form_urlencoded;
 
 pub(super) use problem::Problem;
-pub(super) use render::{FromService, render};
+pub(crate) use render::starting;
+pub(super) use render::{ForMonitors, FromService, render};
 
 use super::redirects::found;
 use crate::app::AppHandle;
@@ -37,6 +38,8 @@ pub(super) struct WebError {
     scope: Option<Scope>,
     /// The error type of RFC 9209, where the proxy knows more than the problem says.
     proxy_status: Option<&'static str>,
+    /// The methods that the URL takes, where it does not take this one.
+    allow: Option<&'static str>,
     /// Where a person comes back to after logging in.
     next: Option<String>,
     /// For the log only.
@@ -46,7 +49,16 @@ pub(super) struct WebError {
 impl From<Problem> for WebError {
     fn from(problem: Problem) -> Self {
         let detail = problem.detail().into();
-        Self { problem, detail, retry_after: None, scope: None, proxy_status: None, next: None, cause: None }
+        Self {
+            problem,
+            detail,
+            retry_after: None,
+            scope: None,
+            proxy_status: None,
+            allow: None,
+            next: None,
+            cause: None,
+        }
     }
 }
 
@@ -81,6 +93,11 @@ impl WebError {
     /// The same with the error type of RFC 9209.
     pub(super) fn with_proxy_status(self, proxy_status: Option<&'static str>) -> Self {
         Self { proxy_status, ..self }
+    }
+
+    /// The method is none of these.
+    pub(super) fn not_one_of(methods: &'static str) -> Self {
+        Self { allow: Some(methods), ..Problem::MethodNotAllowed.into() }
     }
 
     /// A scope is missing.
@@ -145,6 +162,9 @@ impl IntoResponse for WebError {
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
+        if let Some(methods) = self.allow {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+        }
         response.extensions_mut().insert(Pending(self));
         response
     }
@@ -163,7 +183,11 @@ pub(super) async fn of_sessions(State(app): State<AppHandle>, response: Response
 }
 
 /// Answer to a URL that no route has.
-pub(super) async fn no_such_route() -> WebError {
+pub(super) async fn no_such_route(uri: Uri) -> WebError {
+    let path = uri.path();
+    if path.starts_with("/api/") && !path.ends_with('/') {
+        return Problem::NotFound.because("There is no such path. All paths of the API end with a slash.");
+    }
     Problem::NotFound.into()
 }
 

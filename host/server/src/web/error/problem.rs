@@ -122,6 +122,12 @@ problems! {
     /// The service cannot be reached.
     Unreachable: 502 "unreachable", "Service unreachable",
         "The service cannot be reached.";
+    /// Too much is under way.
+    Overloaded: 503 "overloaded", "Overloaded",
+        "As many of these calls are under way as this host allows. Try again in a moment.";
+    /// The host has begun, and cannot serve yet.
+    Starting: 503 "starting", "Starting",
+        "Jackfield is starting. Try again in a moment.";
     /// The provider gives no token at present.
     Unavailable: 503 "unavailable", "No token at present",
         "The provider gives no token at present.";
@@ -177,6 +183,7 @@ mod tests {
             (415, Problem::UnsupportedMediaType),
             (422, Problem::BadRequest),
             (500, Problem::Internal),
+            (503, Problem::Overloaded),
             (504, Problem::TimedOut),
         ] {
             assert_eq!(Problem::of_status(StatusCode::from_u16(status).expect("a status")), problem);

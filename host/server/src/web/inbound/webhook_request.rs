@@ -1,5 +1,7 @@
 //! The request of a service, as a provider sees it, and the answer to it.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
@@ -8,6 +10,7 @@ use axum::{
 };
 use url::form_urlencoded;
 
+use crate::web::error::{FromService, Problem};
 use jackfield_loader::{WebhookRequest, WebhookResponse};
 
 /// Methods that a service may use. A HEAD would look like a GET to the provider, which would act
@@ -60,7 +63,7 @@ fn method_not_allowed() -> Response {
 
 /// The service tries again later.
 pub(in crate::web) fn busy() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
+    Problem::Overloaded.until(Duration::from_secs(1)).into_response()
 }
 
 /// Types that no browser runs, styles with or shows as a page.
@@ -91,7 +94,9 @@ pub(in crate::web) fn webhook_response(answer: WebhookResponse) -> Response {
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
         (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     ];
-    (status, headers, answer.body).into_response()
+    let mut response = (status, headers, answer.body).into_response();
+    response.extensions_mut().insert(FromService);
+    response
 }
 
 #[cfg(test)]

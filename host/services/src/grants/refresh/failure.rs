@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{outcome::RefreshOutcome, refresh_attempt::RefreshAttempt};
+use super::{outcome::RefreshOutcome, refresh_attempt::RefreshAttempt, refusal_count::end_of};
 use crate::provider_calls::provider_pause;
-use jackfield_config::clock::Clock;
+use jackfield_config::clock::{Clock, rfc3339};
 use jackfield_loader::Plugins;
+use jackfield_oauth2::truncated;
 use jackfield_store::{
     Store, StoreResult, Tx,
     audit::{Action, Actor, Entry},
     grants::{self, Grant},
-    integrations,
+    integrations, refresh_refusals,
     refreshes::{self, Failure, Lease, NEVER},
     renewal,
 };
@@ -38,6 +39,9 @@ impl FailureRecorder {
             RefreshOutcome::Over(reason) => self.over(grant, reason).await,
             RefreshOutcome::NotRefreshable => self.not_refreshable(grant, lease).await,
             RefreshOutcome::Outage(reason, asked) => self.outage(grant, lease, reason, asked, self.clock.now()).await,
+            RefreshOutcome::Refused(reason, asked, signature) => {
+                self.refused(grant, lease, reason, asked, signature).await
+            }
             RefreshOutcome::Doubtful(reason, asked) => {
                 let not_before = self.safe_retry_at(grant);
                 self.outage(grant, lease, reason, asked, not_before).await
@@ -70,6 +74,27 @@ impl FailureRecorder {
         Ok(RefreshAttempt::failed_until(reason, self.clock.now(), at))
     }
 
+    /// The service says no in words that nobody knows. A row of equal ones ends the grant.
+    async fn refused(
+        &self,
+        grant: &Grant,
+        lease: Lease,
+        reason: String,
+        asked: Option<Duration>,
+        signature: String,
+    ) -> StoreResult<RefreshAttempt> {
+        let id = grant.id;
+        let known = self.store.read(move |tx| refresh_refusals::of(tx, id)).await?;
+        if let Some(end) = end_of(&known, &signature, &reason, self.clock.now()) {
+            return self.over(grant, truncated(&end)).await;
+        }
+        let at = self.next_attempt_at(grant, asked).await?;
+        self.give_back(grant, lease, GiveBack::Refused(at, signature), &reason).await?;
+        let since = known.since.and_then(rfc3339);
+        tracing::warn!(grant.id = %grant.id, grant.name = grant.name, integration.id = %grant.integration, retry_at = %at, refused_since = since, error = reason, "a refresh failed; the service refuses it, and the old token is kept while it lives");
+        Ok(RefreshAttempt::failed_until(reason, self.clock.now(), at))
+    }
+
     async fn lost(&self, grant: &Grant, lease: Lease, reason: String) -> StoreResult<RefreshAttempt> {
         let at = self.safe_retry_at(grant).max(self.next_attempt_at(grant, None).await?);
         self.give_back(grant, lease, Failure::Lost(at), &reason).await?;
@@ -91,12 +116,24 @@ impl FailureRecorder {
         Ok(now + provider_pause(known.map_or(0, |refresh| refresh.failures), asked))
     }
 
-    async fn give_back(&self, grant: &Grant, lease: Lease, failure: Failure, reason: &str) -> StoreResult<()> {
-        let (failed, reason) = (grant.clone(), reason.to_owned());
+    async fn give_back(
+        &self,
+        grant: &Grant,
+        lease: Lease,
+        failure: impl Into<GiveBack>,
+        reason: &str,
+    ) -> StoreResult<()> {
+        let (failed, reason, failure) = (grant.clone(), reason.to_owned(), failure.into());
         let digest = self.digest_of(grant).await?;
         self.store
             .write(move |tx| {
-                if refreshes::fail(tx, &failed, lease, failure, &reason)?.is_some() {
+                let failures = match &failure {
+                    GiveBack::Failed(failure) => refreshes::fail(tx, &failed, lease, *failure, &reason)?,
+                    GiveBack::Refused(at, signature) => {
+                        refresh_refusals::record(tx, &failed, lease, *at, signature, &reason)?
+                    }
+                };
+                if failures.is_some() {
                     audit(tx, &failed, &reason, digest.as_deref())?;
                 }
                 Ok(())
@@ -130,6 +167,19 @@ impl FailureRecorder {
         let id = grant.integration;
         let provider = self.store.read(move |tx| integrations::provider_of(tx, id)).await?;
         Ok(provider.and_then(|id| self.plugins.digest_of(&id)))
+    }
+}
+
+/// How a refresh ended that brought no tokens.
+enum GiveBack {
+    Failed(Failure),
+    /// Not before that time again, and what tells the refusal from others.
+    Refused(OffsetDateTime, String),
+}
+
+impl From<Failure> for GiveBack {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 

@@ -5,6 +5,7 @@ mod outcome;
 mod refresh_attempt;
 mod refresh_task;
 mod refresher;
+mod refusal_count;
 mod token_request;
 mod token_writer;
 

@@ -10,7 +10,7 @@ use super::{
     outcome::RefreshOutcome,
     refresh_attempt::RefreshAttempt,
     token_request::{ProviderAnswer, TokenRequester},
-    token_writer::{self, TokenWriter},
+    token_writer::{self, AnswerSource, TokenWriter},
 };
 use crate::grants::freshness::is_alive;
 use jackfield_config::clock::Clock;
@@ -140,7 +140,8 @@ impl RefreshTask {
         });
         match answer.outcome {
             RefreshOutcome::Granted(new) => {
-                self.writer.write(grant, integration, tokens, *new, answer.is_by_host).await?;
+                let from = AnswerSource { is_by_host: answer.is_by_host, api_url: answer.api_url };
+                self.writer.write(grant, integration, tokens, *new, from).await?;
                 Ok(RefreshAttempt::Done)
             }
             other => self.failures.record(grant, lease, other).await,

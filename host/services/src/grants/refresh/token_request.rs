@@ -1,13 +1,12 @@
 //! Asks a provider for new tokens: the plugin first, or else the token endpoint.
 
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use super::outcome::RefreshOutcome;
 use crate::provider_calls::plugin_grant;
 use jackfield_config::clock::Clock;
 use jackfield_loader::{self as plugins, OAuth2, Plugins, Provider, Refreshed, State};
-use jackfield_oauth2::{AuthorizationServer, Issuers, Parameters, TokenError, request_token, truncated};
+use jackfield_oauth2::{Issuers, refresh, truncated};
 use jackfield_store::{
     Store, StoreResult, Tx,
     grants::{self, Grant, Tokens},
@@ -29,11 +28,17 @@ pub(super) struct ProviderAnswer {
     pub(super) outcome: RefreshOutcome,
     /// Whether the host asked the token endpoint itself.
     pub(super) is_by_host: bool,
+    /// Where the answer says that the account's API is.
+    pub(super) api_url: Option<String>,
 }
 
 impl ProviderAnswer {
     pub(super) const fn by_plugin(outcome: RefreshOutcome) -> Self {
-        Self { outcome, is_by_host: false }
+        Self { outcome, is_by_host: false, api_url: None }
+    }
+
+    const fn by_host(outcome: RefreshOutcome) -> Self {
+        Self { outcome, is_by_host: true, api_url: None }
     }
 }
 
@@ -75,32 +80,50 @@ impl TokenRequester {
             Err(error) => ProviderAnswer::by_plugin(RefreshOutcome::of_plugin(&error)),
             Ok(Refreshed::Granted { grant }) => ProviderAnswer::by_plugin(RefreshOutcome::Granted(grant)),
             Ok(Refreshed::Refused { reason }) => ProviderAnswer::by_plugin(RefreshOutcome::Over(truncated(&reason))),
-            Ok(Refreshed::Default | Refreshed::Unknown) => {
-                ProviderAnswer { outcome: self.ask_token_endpoint(&provider, tokens).await, is_by_host: true }
-            }
+            Ok(Refreshed::Default | Refreshed::Unknown) => self.ask_token_endpoint(&provider, tokens).await,
         })
     }
 
-    /// RFC 6749 section 6, at the token endpoint of the step that the grant came from.
-    async fn ask_token_endpoint(&self, provider: &Provider, tokens: &Tokens) -> RefreshOutcome {
-        let Some(refresh_token) = &tokens.refresh_token else { return RefreshOutcome::NotRefreshable };
+    /// RFC 6749 section 6, at the server of the step that the grant came from.
+    async fn ask_token_endpoint(&self, provider: &Provider, tokens: &Tokens) -> ProviderAnswer {
+        let Some(refresh_token) = &tokens.refresh_token else {
+            return ProviderAnswer::by_host(RefreshOutcome::NotRefreshable);
+        };
         let described = match provider.server_of(&tokens.step, &tokens.state, &tokens.hosts).await {
             Ok(Some(described)) => described,
-            Ok(None) => return RefreshOutcome::NotRefreshable,
-            Err(error) => return RefreshOutcome::of_plugin(&error),
+            Ok(None) => return ProviderAnswer::by_host(RefreshOutcome::NotRefreshable),
+            Err(error) => return ProviderAnswer::by_host(RefreshOutcome::of_plugin(&error)),
         };
         let outbound = provider.outbound(&tokens.hosts);
         let now = self.clock.now();
         let server = match self.issuers.server(&described, &outbound, now).await {
             Ok(server) => server,
             // Nothing was sent to the token endpoint.
-            Err(error) => return RefreshOutcome::Outage(truncated(&error.to_string()), None),
+            Err(error) => {
+                return ProviderAnswer::by_host(RefreshOutcome::Outage(truncated(&error.to_string()), None));
+            }
         };
-        match request_refresh(&server, refresh_token, now).await {
-            Ok(answer) => outcome_of(server.oauth2(), answer),
-            Err(error) => RefreshOutcome::of_error(&error),
+        match refresh(&server, refresh_token, now).await {
+            Ok(answer) => {
+                let answer = Value::Object(answer);
+                let api_url = account_api_url(provider, &answer);
+                ProviderAnswer { api_url, ..ProviderAnswer::by_host(outcome_of(server.oauth2(), &answer)) }
+            }
+            Err(error) => {
+                let outcome = RefreshOutcome::of_error(&error, &server.oauth2().refresh_refused);
+                ProviderAnswer::by_host(outcome)
+            }
         }
     }
+}
+
+/// Where an answer says that the account's API is. An organization can move at the service. The
+/// tokens are good even if no call may go there: then calls go on where they went.
+fn account_api_url(provider: &Provider, answer: &Value) -> Option<String> {
+    provider.account_api_url(answer).unwrap_or_else(|why| {
+        tracing::error!(provider.id = provider.id(), error = why, "the API of an account has moved out of reach");
+        None
+    })
 }
 
 /// What the setup has stored that brought a grant. Of a grant of the account, the first there is of
@@ -115,25 +138,12 @@ fn metadata_of(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<State> {
     Ok(State::new())
 }
 
-/// RFC 6749 section 6. The scope is left out: then it is the one that was granted.
-async fn request_refresh(
-    server: &AuthorizationServer,
-    refresh_token: &str,
-    now: OffsetDateTime,
-) -> Result<State, TokenError> {
-    let oauth2 = server.oauth2();
-    let parameters = Parameters::grant("refresh_token").secret("refresh_token", refresh_token);
-    let parameters = oauth2.token_parameters.iter().fold(parameters, |all, (name, value)| all.with(name, value));
-    request_token(oauth2, parameters, server.outbound(), now).await
-}
-
-/// An answer without a token cannot be read, as Slack's would be with `ok` false and no error.
-fn outcome_of(server: &OAuth2, answer: State) -> RefreshOutcome {
-    let answer = Value::Object(answer);
+/// An answer without a token refuses, if it says so. Else it cannot be read.
+fn outcome_of(server: &OAuth2, answer: &Value) -> RefreshOutcome {
     // Slack's is nested at installation and flat at a refresh.
     let nested = answer.pointer(&server.token_pointer).filter(|found| found.get("access_token").is_some());
-    match plugins::Grant::from_token_response("", nested.unwrap_or(&answer)) {
+    match plugins::Grant::from_token_response("", nested.unwrap_or(answer)) {
         Some(grant) => RefreshOutcome::Granted(Box::new(grant)),
-        None => RefreshOutcome::Lost("the answer of the token endpoint has no access token".to_owned()),
+        None => RefreshOutcome::of_tokenless(answer, &server.refresh_refused),
     }
 }

@@ -17,6 +17,14 @@ use jackfield_store::{
 pub(super) const LONGEST_TRIED: Duration = Duration::from_secs(60);
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
+/// Where new tokens come from.
+pub(super) struct AnswerSource {
+    /// Whether the host asked the token endpoint itself.
+    pub(super) is_by_host: bool,
+    /// Where the answer says that the account's API is.
+    pub(super) api_url: Option<String>,
+}
+
 /// Writes new tokens. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct TokenWriter {
@@ -34,8 +42,9 @@ impl TokenWriter {
         integration: &Integration,
         before: Tokens,
         mut new: plugins::Grant,
-        is_by_host: bool,
+        from: AnswerSource,
     ) -> StoreResult<()> {
+        let AnswerSource { is_by_host, api_url } = from;
         let is_single_use = if is_by_host { Some(has_new_refresh_token(&before, &new)) } else { grant.is_single_use };
         if is_by_host {
             // The scheme in which a token is sent does not change, and the provider may have
@@ -43,6 +52,7 @@ impl TokenWriter {
             new.token_type.clone_from(&before.token_type);
         }
         let old = before.clone();
+        let before = Tokens { api_url: api_url.or(before.api_url), ..before };
         let new = renewed(&new, before, grant.scopes.clone(), is_single_use, self.clock.now(), self.keep_alive);
         let renewal = Renewal { grant: grant.clone(), integration: integration.clone(), old, new };
         match self.write_until_it_succeeds(&renewal).await? {
