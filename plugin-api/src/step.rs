@@ -85,7 +85,8 @@ impl Step {
     /// Absolute URL of this setup's webhook, another one in each setup. Requests to it reach
     /// [`Provider::handle_webhook`](crate::Provider::handle_webhook), during the setup and after
     /// it. When an organization has set the same account up again, only the URL of that setup is
-    /// left: give it to the service each time. Show it only to the service. Empty if the host has no webhooks.
+    /// left: give it to the service each time. Show it only to the service. Empty if the host has
+    /// no webhooks.
     #[must_use]
     pub fn webhook_url(&self) -> &str {
         &self.request.webhook_url

@@ -11,7 +11,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{chain_break::Break, cut_record::Cut, rows::Row};
+use super::{chain_break::Break, rows::Row};
 use crate::hex::hex;
 
 /// A hash of the chain.
@@ -86,14 +86,13 @@ impl ChainKey {
         mac.finalize().into_bytes().to_vec()
     }
 
-    /// The code of a record of removed rows. Without it, somebody could remove rows and say that
-    /// retention did.
-    pub(super) fn cut_mac(&self, cut: &Cut) -> Vec<u8> {
-        let mut mac = self.mac(b"cut");
-        for number in [cut.removed, cut.target, cut.entry, cut.kept_since, cut.date, cut.key_since] {
+    /// The code of another record than a row or a head, of the kind `what`.
+    pub(super) fn code(&self, what: &[u8], numbers: &[i64], bytes: &[u8]) -> Vec<u8> {
+        let mut mac = self.mac(what);
+        for number in numbers {
             put(&mut mac, Some(&number.to_be_bytes()));
         }
-        put(&mut mac, Some(&cut.hash));
+        put(&mut mac, Some(bytes));
         mac.finalize().into_bytes().to_vec()
     }
 

@@ -100,7 +100,7 @@ fn write(tx: &mut Tx<'_>, cut: &Cut, key: &ChainKey) -> StoreResult<()> {
         t::kept_since.eq(cut.kept_since),
         t::date.eq(cut.date),
         t::key_since.eq(cut.key_since),
-        t::mac.eq(key.cut_mac(cut)),
+        t::mac.eq(cut.code(key)),
     );
     diesel::update(t::table.find(1)).set(set).execute(tx.connection)?;
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use anyhow::{Context, Result, ensure};
 use jackfield_test_support::{
-    host::{Host, HostBuilder},
+    host::{Host, HostBuilder, Program},
     http_client::HttpClient,
     stand_in::{Endpoint, Fault, Rotation, TokenState},
     stand_in_slack::StandInSlack,
@@ -16,7 +16,7 @@ use super::{
     tally::{Kind, Rule, Tally, Told, nothing_fails, the_host_is_away},
 };
 use crate::{
-    app::{ApiClient, AppDatabase, add_example, bare, log_in, owner_of_acme, slack_options},
+    app::{ApiClient, AppDatabase, add_example, bare, log_in, owner_of_acme, program, slack_options},
     audit::log::rows,
 };
 
@@ -181,10 +181,13 @@ impl Day {
         self.all_is_well().await.context("after the copy")
     }
 
-    /// A second host on the same database.
+    /// A second host on the same database. It logs into a pipe that nobody reads.
     pub(super) fn second_host(&self) -> Result<Host> {
         let key = std::fs::read_to_string(self.host().folder().join("data/secret.key"))?;
-        builder(&self.slack, self.database.clone()).secret_key(key.trim()).start()
+        let unread = r#"mkfifo unread && exec 3<>unread && exec "$0" "$@" 2>&3"#;
+        let arguments = ["-c", unread, &program().path.display().to_string()].map(str::to_owned).to_vec();
+        let host = HostBuilder::new(Program { path: "/bin/sh".into(), arguments });
+        serving(host, &self.slack, self.database.clone()).log("trace").secret_key(key.trim()).start()
     }
 
     /// Another host serves as well.
@@ -243,8 +246,12 @@ impl Day {
     }
 }
 
-pub(super) fn builder(slack: &StandInSlack, database: Option<String>) -> HostBuilder {
-    bare().plugin("example").plugin("slack").plugin("minting").database(database).toml(&slack_options(slack, "v2"))
+fn builder(slack: &StandInSlack, database: Option<String>) -> HostBuilder {
+    serving(bare(), slack, database)
+}
+
+fn serving(host: HostBuilder, slack: &StandInSlack, database: Option<String>) -> HostBuilder {
+    host.plugin("example").plugin("slack").plugin("minting").database(database).toml(&slack_options(slack, "v2"))
 }
 
 fn kill(pid: u32) -> Result<()> {

@@ -82,8 +82,9 @@ pub(super) fn nothing_fails(_: Kind, _: &Told) -> bool {
 }
 
 /// Who needs the database is told when to ask again.
-pub(super) fn the_database_is_away(_: Kind, told: &Told) -> bool {
-    told.status == 503
+pub(super) fn the_database_is_away(kind: Kind, told: &Told) -> bool {
+    let is_program = matches!(kind, Kind::Token | Kind::Call);
+    told.status == 503 && (told.code == "database-unavailable" || !is_program)
 }
 
 /// Nobody is there.
