@@ -8,10 +8,9 @@ use std::{
 use parking_lot::RwLock;
 use toml::de::{DeTable, DeValue};
 
-use super::{config_value::ConfigValue, diagnostic_collector::DiagnosticCollector, table_reader::TableReader};
-
-/// The features there are, and whether each is on by default.
-const KNOWN: [(&str, bool); 2] = [("organizations:integrations-v3", true), ("integrations:shared", true)];
+use super::{
+    config_value::ConfigValue, diagnostic_collector::DiagnosticCollector, sections::FEATURES, table_reader::TableReader,
+};
 
 /// Which features are on. Clones are handles on the same.
 #[derive(Clone, Debug, Default)]
@@ -26,11 +25,6 @@ enum FeatureScope {
     All(bool),
     /// For the organizations with these slugs.
     Some(BTreeSet<String>),
-}
-
-/// Whether there is a feature of this name.
-pub(super) fn is_known(name: &str) -> bool {
-    KNOWN.iter().any(|(known, _)| *known == name)
 }
 
 impl Features {
@@ -48,7 +42,7 @@ impl Features {
     pub(super) fn read<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable<'a>) -> Self {
         let mut section = TableReader::section(collector, "features", root);
         let mut scopes = BTreeMap::new();
-        for (name, is_on) in KNOWN {
+        for (name, is_on) in FEATURES {
             let scope = section.take(name).and_then(|value| feature_scope(&value));
             scopes.insert(name, scope.unwrap_or(FeatureScope::All(is_on)));
         }

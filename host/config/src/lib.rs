@@ -49,6 +49,7 @@ mod trusted_key;
 mod trusted_proxies;
 mod url_prefix;
 mod url_text;
+pub mod writable;
 
 pub use allow_private::AllowPrivate;
 pub use audit::Audit;

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     diagnostic::nearest,
-    features,
-    sections::{PLUGIN_KEYS, SECTION_KEYS, SECTIONS},
+    sections::{FEATURES, PLUGIN_KEYS, SECTION_KEYS, SECTIONS},
 };
 
 /// Options that many providers have. They stand in the table of the provider.
@@ -36,14 +35,11 @@ pub fn place_of(key: &str) -> Option<String> {
     if key == SECTIONS[0] {
         return Some("it belongs above the first table of the file".to_owned());
     }
-    let in_section = SECTION_KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(section, _)| *section);
-    let section = in_section.or_else(|| features::is_known(key).then_some("features"));
-    match section {
-        Some("plugins") if PLUGIN_KEYS.contains(&key) => Some("it belongs into [plugins] or [plugins.NAME]".to_owned()),
-        Some(section) => Some(format!("it belongs into [{section}]")),
-        None if PLUGIN_KEYS.contains(&key) => Some("it belongs into [plugins.NAME]".to_owned()),
-        None => None,
-    }
+    let mut places: Vec<String> = Vec::new();
+    places.extend(SECTION_KEYS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(name, _)| format!("[{name}]")));
+    places.extend(FEATURES.iter().any(|(feature, _)| *feature == key).then(|| "[features]".to_owned()));
+    places.extend(PLUGIN_KEYS.contains(&key).then(|| "[plugins.NAME]".to_owned()));
+    (!places.is_empty()).then(|| format!("it belongs into {}", places.join(" or ")))
 }
 
 /// Help for an unknown key of a section, or of the top of the file where that is empty. `known` are
@@ -151,7 +147,7 @@ mod tests {
         for (section, keys) in table.iter().filter_map(|(name, value)| Some((name, value.as_table()?))) {
             for key in keys.keys() {
                 let place = place_of(key).unwrap_or_else(|| panic!("{section}.{key} is not known here"));
-                assert!(place.starts_with(&format!("it belongs into [{section}]")), "{section}.{key}: {place}");
+                assert!(place.contains(&format!("[{section}]")), "{section}.{key}: {place}");
             }
         }
     }

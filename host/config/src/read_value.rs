@@ -152,11 +152,11 @@ impl<'a> ConfigValue<'a> {
         let origin = if text.is_reference { Origin::Elsewhere } else { Origin::Literal };
         match examine(&text.text, origin, holds_a_secret(&self.key)) {
             None => Some(text),
-            Some(Finding::Suspicion(message, help)) => {
+            Some(Finding::Suspicious(message, help)) => {
                 self.warn(message, help);
                 Some(text)
             }
-            Some(Finding::Mistake(message, help)) => {
+            Some(Finding::Wrong(message, help)) => {
                 self.report(message, help);
                 None
             }

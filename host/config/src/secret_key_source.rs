@@ -99,10 +99,17 @@ impl SecretKeySource {
         }
     }
 
+    /// The file that has the keys, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        if let KeyLocation::File(path) = &self.location { Some(path) } else { None }
+    }
+
     /// Whether it is a file that is not there.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        matches!(&self.location, KeyLocation::File(path) if !path.exists())
+        // In a folder that may not be entered, nobody knows.
+        matches!(&self.location, KeyLocation::File(path) if !path.try_exists().unwrap_or(true))
     }
 
     /// A diagnostic about the key, with the line where the file names it.

@@ -4,9 +4,9 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     /// It cannot be what is meant.
-    Mistake(String, String),
+    Wrong(String, String),
     /// It is likely not what is meant.
-    Suspicion(String, String),
+    Suspicious(String, String),
 }
 
 /// Where a text stands.
@@ -37,7 +37,7 @@ const EXAMPLES: [&str; 11] = [
 pub(super) fn examine(text: &str, origin: Origin, is_secret: bool) -> Option<Finding> {
     if text.contains('\0') {
         let help = "write it without; a file that was saved as UTF-16 has many of them".to_owned();
-        return Some(Finding::Mistake("a NUL character stands in it".to_owned(), help));
+        return Some(Finding::Wrong("a NUL character stands in it".to_owned(), help));
     }
     if let Some(name) = variable(text) {
         return Some(not_filled_in(name, origin));
@@ -68,17 +68,17 @@ fn not_filled_in(name: &str, origin: Origin) -> Finding {
     match origin {
         Origin::Literal => {
             let message = format!("the text is the placeholder of a variable, {name}, and nothing fills it in");
-            Finding::Mistake(message, format!("write {{ env = \"{name}\" }}"))
+            Finding::Wrong(message, format!("write {{ env = \"{name}\" }}"))
         }
         Origin::Elsewhere => {
             let message = format!("it leads to the placeholder of a variable, {name}, which nothing has filled in");
-            Finding::Suspicion(message, "set it to the value itself".to_owned())
+            Finding::Suspicious(message, "set it to the value itself".to_owned())
         }
     }
 }
 
 fn examine_secret(text: &str) -> Option<Finding> {
-    let suspicion = |message: &str, help: &str| Some(Finding::Suspicion(message.to_owned(), help.to_owned()));
+    let suspicion = |message: &str, help: &str| Some(Finding::Suspicious(message.to_owned(), help.to_owned()));
     let is_document = text.trim_start().starts_with(['{', '[']) || text.contains("-----BEGIN ");
     if is_example(text) {
         suspicion("this is the placeholder of an example", "write the secret that the service shows")
@@ -115,8 +115,8 @@ mod tests {
     #[test]
     fn what_nobody_means_as_a_secret_is_found() {
         let sort = |text: &str| match examine(text, Origin::Literal, true) {
-            Some(Finding::Mistake(..)) => "mistake",
-            Some(Finding::Suspicion(..)) => "suspicion",
+            Some(Finding::Wrong(..)) => "mistake",
+            Some(Finding::Suspicious(..)) => "suspicion",
             None => "good",
         };
         for text in ["${SECRET}", "$SLACK_SECRET", "%SECRET%", "{{ SECRET }}", "{{ .Values.secret }}", "a\0b"] {
@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(examine(text, Origin::Literal, false).is_none(), is_good, "{text}");
         }
         let help = match examine("${SLACK_SECRET}", Origin::Literal, true) {
-            Some(Finding::Mistake(_, help)) => help,
+            Some(Finding::Wrong(_, help)) => help,
             other => panic!("{other:?}"),
         };
         assert_eq!(help, "write { env = \"SLACK_SECRET\" }");

@@ -19,7 +19,10 @@ pub(super) const SECTIONS: [&str; 10] = [
 
 /// The keys of each section, but those of [`PLUGIN_KEYS`] that stand in `[plugins]` as well.
 pub(super) const SECTION_KEYS: [(&str, &[&str]); 7] = [
-    ("system", &["url-prefix", "listen", "trusted-proxies", "control", "secret-key"]),
+    (
+        "system",
+        &["url-prefix", "listen", "trusted-proxies", "control", "secret-key", "max-connections", "idle-timeout"],
+    ),
     ("database", &["application-name", "pool-size", "prepared-statements", "statement-timeout", "url"]),
     (
         "plugins",
@@ -30,6 +33,9 @@ pub(super) const SECTION_KEYS: [(&str, &[&str]); 7] = [
     ("proxy", &["max-request-bytes", "idle-timeout", "max-calls"]),
     ("audit", &["keep"]),
 ];
+
+/// The features there are, which are the keys of `[features]`, and whether each is on by default.
+pub(super) const FEATURES: [(&str, bool); 2] = [("organizations:integrations-v3", true), ("integrations:shared", true)];
 
 /// The keys of `[plugins.NAME]`.
 pub(super) const PLUGIN_KEYS: [&str; 7] =

@@ -4,7 +4,7 @@ use toml::de::Error;
 
 /// One line that is not TOML.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TomlMistake {
+pub(super) struct TomlDiagnostic {
     /// From 1.
     pub(super) line: usize,
     pub(super) message: String,
@@ -12,7 +12,7 @@ pub(super) struct TomlMistake {
 }
 
 /// The mistakes in a text, one for each line: what follows in a line follows from the first.
-pub(super) fn toml_mistakes(text: &str, errors: &[Error]) -> Vec<TomlMistake> {
+pub(super) fn toml_mistakes(text: &str, errors: &[Error]) -> Vec<TomlDiagnostic> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found: Vec<(usize, usize, &str)> = errors
         .iter()
@@ -28,14 +28,14 @@ pub(super) fn toml_mistakes(text: &str, errors: &[Error]) -> Vec<TomlMistake> {
         let open = (0..=first.min(lines.len().saturating_sub(1))).rev().find(|at| opens_a_list(lines[*at]));
         let open = open.unwrap_or(first);
         let message = "not TOML: the list that begins here has no closing `]`".to_owned();
-        mistakes.push(TomlMistake { line: open + 1, message, help: "write `]` after its last item".to_owned() });
+        mistakes.push(TomlDiagnostic { line: open + 1, message, help: "write `]` after its last item".to_owned() });
         found.retain(|(line, ..)| *line < open);
     }
     found.dedup_by_key(|(line, ..)| *line);
     for (line, at, message) in found {
         let place = Place { lines: &lines, line, rest: rest_of_line(text, at) };
         let (words, help) = place.words(message);
-        mistakes.push(TomlMistake { line: line + 1, message: format!("not TOML: {words}"), help });
+        mistakes.push(TomlDiagnostic { line: line + 1, message: format!("not TOML: {words}"), help });
     }
     mistakes
 }
@@ -285,7 +285,7 @@ mod tests {
             let (_, errors) = DeTable::parse_recoverable(text);
             let said: Vec<String> = toml_mistakes(text, &errors)
                 .into_iter()
-                .map(|TomlMistake { line, message, help }| {
+                .map(|TomlDiagnostic { line, message, help }| {
                     format!("{line}: {} | {help}", message.strip_prefix("not TOML: ").expect("it says so"))
                 })
                 .collect();

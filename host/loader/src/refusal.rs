@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jackfield_config::text_file::unreadable;
 use thiserror::Error;
 
 use crate::dispute::Dispute;
@@ -223,6 +224,8 @@ pub enum Refusal {
         file: PathBuf,
         /// The missing parts of the sandbox, each with why.
         missing: String,
+        /// What to do, if it is known better than for all systems.
+        help: Option<String>,
     },
     /// The system gave it no process.
     #[error("{}: no worker can be started for it: {found}", .file.display())]
@@ -231,6 +234,8 @@ pub enum Refusal {
         file: PathBuf,
         /// What the system said.
         found: String,
+        /// What to do, if it is known better than for all systems.
+        help: Option<String>,
     },
     /// The author's code failed while the library's providers were listed or made.
     #[error("{}: {during}: {found}", .file.display())]
@@ -319,6 +324,9 @@ impl Refusal {
                 "put the file itself in the link's place, as `install -m 644 FILE FOLDER` does"
             }
             Self::NotAFile { .. } => "put a regular file there, or name another",
+            Self::Unreadable { file, error } if error.kind() == io::ErrorKind::PermissionDenied => {
+                return unreadable(file, error).help;
+            }
             Self::Unreadable { .. } => "check the path and that the host's user may read the file",
             Self::NotALibrary { .. } => "list the plugin's .so file, as `cargo build --release` makes it for a cdylib",
             Self::Truncated { .. } => "copy the file again; it was probably cut while being copied",
@@ -342,9 +350,19 @@ impl Refusal {
             Self::NotLoadable { .. } => {
                 "rebuild the plugin against jackfield-plugin 1.x and link only the system's libc"
             }
+            Self::NotSandboxed { help: Some(help), .. } | Self::NoWorker { help: Some(help), .. } => {
+                return help.clone();
+            }
             Self::NotSandboxed { .. } => {
                 "run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: \
                  [plugins] sandbox = \"best-effort\""
+            }
+            Self::NoWorker { found, .. } if found.contains("os error 24") => {
+                "raise the limit of open files, `ulimit -n`"
+            }
+            Self::Failed { found, .. } if found.contains("SIGSYS") => {
+                "the unit or container of the host forbids a system call of the sandbox: with systemd, let SystemCallFilter allow \
+                 @system-service landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp"
             }
             Self::NoWorker { .. } => "let the host's user start processes, and mount /proc where the host runs",
             Self::Failed { .. } | Self::BadHost { .. } | Self::OtherProviders { .. } => {
@@ -370,8 +388,7 @@ fn listed(paths: &[PathBuf]) -> String {
 }
 
 fn without_folders(missing: &[PathBuf]) -> String {
-    let missing: Vec<_> = missing.iter().map(|folder| format!("; there is no folder {}", folder.display())).collect();
-    missing.concat()
+    missing.iter().map(|folder| format!("; there is no folder {}", folder.display())).collect()
 }
 
 fn placed(file: &Path, place: &Path) -> String {

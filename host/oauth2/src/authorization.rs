@@ -32,7 +32,7 @@ pub enum LoginOutcome {
 
 /// Why an answer of the authorization endpoint is refused. Of its values it holds only `error` and
 /// another issuer's name.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum CallbackError {
     /// The answer has no `state`.
     #[error("the answer has no state")]
@@ -63,6 +63,10 @@ pub enum CallbackError {
     /// Neither `code` nor `error`.
     #[error("the answer has neither a code nor an error")]
     NoCode,
+    /// The browser came back with nothing at all, perhaps with an answer in the fragment of the
+    /// URL.
+    #[error("the browser came back without an answer")]
+    NoAnswer,
     /// The answer is an error: the provider or the person refused (RFC 6749 section 4.1.2.1).
     #[error("the provider answered the error `{}`", .0.escape_debug())]
     Refused(String),
@@ -95,15 +99,32 @@ pub(super) fn requests_id_token(oauth2: &OAuth2) -> bool {
 /// Whether a request is the answer of an authorization server.
 #[must_use]
 pub fn is_answer(request: &Request) -> bool {
-    request.query("code").is_some() || request.query("error").is_some()
+    given(request, "code").is_some() || given(request, "error").is_some()
 }
 
-/// Whether a request is an error that answers no request of this setup, although the setup waits
-/// for an answer. Any site can send the browser here with one.
+/// Whether the log-in step goes on to the callback. What repeats the state of the request is its
+/// answer, whatever else it says: to ask again would go round in circles.
+fn is_answered(request: &Request, state: &State) -> bool {
+    is_answer(request) || check_state(state.get(STATE), request.query(STATE)).is_ok()
+}
+
+/// Why a request answers nothing of this setup, although the setup waits for an answer; `None` if
+/// it may be the answer. Any site can send the browser here with such a request, and a service can
+/// send it back without an answer.
 #[must_use]
-pub fn is_foreign_error(request: &Request, state: &State) -> bool {
-    let is_error = request.query("error").is_some() && request.query("code").is_none();
-    is_error && state.contains_key(STATE) && check_state(state.get(STATE), request.query(STATE)).is_err()
+pub fn foreign_answer(request: &Request, state: &State) -> Option<CallbackError> {
+    if !state.contains_key(STATE) || given(request, "code").is_some() {
+        return None;
+    }
+    match check_state(state.get(STATE), request.query(STATE)) {
+        Err(_) if request.query.is_empty() => Some(CallbackError::NoAnswer),
+        checked => checked.err(),
+    }
+}
+
+/// A parameter that is not empty.
+fn given<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.query(name).filter(|value| !value.is_empty())
 }
 
 /// The log-in step, up to the redirect.
@@ -111,7 +132,7 @@ pub fn is_foreign_error(request: &Request, state: &State) -> bool {
 /// # Errors
 /// When the authorization endpoint is not a URL.
 pub(super) fn log_in(oauth2: &OAuth2, request: &Request, state: &mut State) -> Result<LoginOutcome, url::ParseError> {
-    if is_answer(request) {
+    if is_answered(request, state) {
         return Ok(LoginOutcome::Answered);
     }
     let state_parameter = random_text();
@@ -173,11 +194,13 @@ pub(super) fn take_code(
     }
     check_state(expected.as_ref(), request.query(STATE))?;
     issuer.map_or(Ok(()), |issuer| check_issuer(issuer, request.query("iss")))?;
-    match (request.query("code"), request.query("error")) {
+    match (given(request, "code"), given(request, "error")) {
         (Some(code), None) => Ok(AuthorizationCode { code: code.to_owned(), verifier, nonce }),
         (None, Some(error)) => Err(CallbackError::Refused(error.to_owned())),
         (Some(_), Some(_)) => Err(CallbackError::CodeAndError),
-        (None, None) => Err(CallbackError::NoCode),
+        // Some services only describe the error.
+        (None, None) => Err(given(request, "error_description")
+            .map_or(CallbackError::NoCode, |description| CallbackError::Refused(description.to_owned()))),
     }
 }
 
@@ -329,20 +352,36 @@ mod tests {
     }
 
     #[test]
-    fn only_an_error_that_nobody_was_asked_for_is_foreign() {
+    fn only_what_answers_nothing_that_was_asked_is_foreign() {
         let waits: State = [(STATE.to_owned(), "s".into())].into_iter().collect();
-        let cases: [(&[(&str, &str)], bool); 7] = [
-            (&[("error", "e")], true),
-            (&[("error", "e"), ("state", "")], true),
-            (&[("error", "e"), ("state", "t")], true),
-            (&[("error", "e"), ("state", "s")], false),
-            (&[("error", "e"), ("code", "c")], false),
-            (&[("code", "c")], false),
-            (&[], false),
+        let (missing, other) = (Some(CallbackError::MissingState), Some(CallbackError::StateMismatch));
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<CallbackError>);
+        let cases: [Case<'_>; 11] = [
+            (&[("error", "e")], missing.clone()),
+            (&[("error", "e"), ("state", "")], other.clone()),
+            (&[("error", "e"), ("state", "t")], other.clone()),
+            (&[("error", "e"), ("state", "s")], None),
+            (&[("error", "e"), ("code", "c")], None),
+            (&[("code", "c")], None),
+            (&[("code", "")], missing.clone()),
+            (&[("admin_consent", "True")], missing),
+            (&[("admin_consent", "True"), ("state", "t")], other),
+            (&[("admin_consent", "True"), ("state", "s")], None),
+            (&[], Some(CallbackError::NoAnswer)),
         ];
-        for (query, is_foreign) in cases {
-            assert_eq!(is_foreign_error(&request(query), &waits), is_foreign, "{query:?}");
-            assert!(!is_foreign_error(&request(query), &State::new()), "no request is out: {query:?}");
+        for (query, foreign) in cases {
+            assert_eq!(foreign_answer(&request(query), &waits), foreign, "{query:?}");
+            assert_eq!(foreign_answer(&request(query), &State::new()), None, "no request is out: {query:?}");
+        }
+    }
+
+    #[test]
+    fn what_repeats_the_state_is_an_answer_and_nobody_is_sent_to_log_in_again() {
+        for more in [("admin_consent", "True"), ("error_description", "no"), ("code", ""), ("tenant", "t")] {
+            let mut state: State = [(STATE.to_owned(), "s".into())].into_iter().collect();
+            let mut log_in = |query: &[(&str, &str)]| log_in(&acme(), &request(query), &mut state).expect("a URL");
+            assert_eq!(log_in(&[more, ("state", "s")]), LoginOutcome::Answered, "{more:?}");
+            assert!(matches!(log_in(&[more, ("state", "t")]), LoginOutcome::Redirect(_)), "{more:?}");
         }
     }
 
@@ -361,6 +400,10 @@ mod tests {
             (None, vec![code], Err(CallbackError::UnexpectedState)),
             (Some("s"), vec![code, error, given], Err(CallbackError::CodeAndError)),
             (Some("s"), vec![given], Err(CallbackError::NoCode)),
+            (Some("s"), vec![("code", ""), given], Err(CallbackError::NoCode)),
+            (Some("s"), vec![("admin_consent", "True"), given], Err(CallbackError::NoCode)),
+            (Some("s"), vec![code, ("error", ""), given], Ok("c".to_owned())),
+            (Some("s"), vec![("error_description", "no"), given], Err(CallbackError::Refused("no".to_owned()))),
             (Some("s"), vec![code, code, given], Err(CallbackError::RepeatedParameter)),
             (Some("s"), vec![code, given, given], Err(CallbackError::RepeatedParameter)),
         ];

@@ -76,6 +76,7 @@ impl CallbackError {
             Self::RepeatedParameter => "parameter-repeated",
             Self::CodeAndError => "code-and-error",
             Self::NoCode => "no-code",
+            Self::NoAnswer => "no-answer",
             Self::Refused(_) => "declined",
         }
     }
@@ -96,9 +97,10 @@ mod tests {
             CallbackError::RepeatedParameter,
             CallbackError::CodeAndError,
             CallbackError::NoCode,
+            CallbackError::NoAnswer,
             CallbackError::Refused("access_denied".to_owned()),
         ];
         let checks = errors.map(|error| OAuth2Error::from(error).check()).join(" ");
-        insta::assert_snapshot!(checks, @"state-missing state-used state-other iss-missing iss-other parameter-repeated code-and-error no-code declined");
+        insta::assert_snapshot!(checks, @"state-missing state-used state-other iss-missing iss-other parameter-repeated code-and-error no-code no-answer declined");
     }
 }

@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 use super::{
     authorization::requests_id_token,
     coalesced_fetch::CoalescedFetch,
-    metadata::{DiscoveryError, Metadata, fetch_keys},
+    metadata::{DiscoveryError, fetch_keys},
+    metadata_document::Metadata,
 };
 use crate::jose::{Jws, KeySet};
 
@@ -57,8 +58,8 @@ impl Issuer {
         }
     }
 
-    /// The keys that may verify a signed text. If none of them does, its key may be new, so they are
-    /// fetched once more: a new key need not have a name, or not another one.
+    /// The keys that may verify a signed text. If none of them does, its key may be new, so they
+    /// are fetched once more: a new key need not have a name, or not another one.
     pub(super) async fn keys(
         &self,
         url: &str,

@@ -71,7 +71,7 @@ mod tests {
     use time::Duration;
 
     use super::*;
-    use crate::metadata::Metadata;
+    use crate::metadata_document::Metadata;
 
     #[tokio::test]
     async fn a_provider_that_may_not_contact_an_issuer_gets_nothing_from_memory() {

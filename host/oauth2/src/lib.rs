@@ -38,7 +38,7 @@ mod token_error;
 mod userinfo;
 
 pub use answer_words::AnswerWords;
-pub use authorization::{CallbackError, LoginOutcome, is_answer, is_foreign_error};
+pub use authorization::{CallbackError, LoginOutcome, foreign_answer, is_answer};
 pub use client::{Parameters, authenticate, post_form};
 pub use error::OAuth2Error;
 pub use id_token::IdTokenError;

@@ -17,8 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
-use super::content_type::content_type;
-pub(super) use super::metadata_document::Metadata;
+use super::{content_type::content_type, metadata_document::Metadata};
 use crate::jose::KeySet;
 use jackfield_config::without_user;
 

@@ -6,10 +6,7 @@ use jackfield_config::HostPattern;
 use jackfield_outbound::Outbound;
 use jackfield_plugin_abi::envelope::{ClientAuthentication, OAuth2};
 
-use super::{
-    issuer::Issuer,
-    metadata::{DiscoveryError, Metadata},
-};
+use super::{issuer::Issuer, metadata::DiscoveryError, metadata_document::Metadata};
 
 /// An authorization server, with everything that is needed to talk to it.
 pub struct AuthorizationServer {

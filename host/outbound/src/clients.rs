@@ -72,7 +72,10 @@ impl ClientPair {
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_max_headers(MOST_HEADER_LINES);
         let builder = builder.redirect(Policy::none()).no_proxy().dns_resolver(resolver.clone()).user_agent(USER_AGENT);
-        let whole = builder.timeout(timeout).build().map_err(|error| OutboundError::from(&error))?;
+        // A request for a token cannot be repeated, and these are rare: most would meet a connection
+        // that is closed, or forgotten by a firewall. Those of one visit follow each other at once.
+        let builder = builder.timeout(timeout).pool_idle_timeout(Duration::from_secs(4));
+        let whole = builder.build().map_err(|error| OutboundError::from(&error))?;
         let streaming = StreamingClient::build(timeout, scheme, resolver)?;
         Ok(Self { whole, streaming })
     }

@@ -35,8 +35,8 @@ impl Outbound {
         }
     }
 
-    /// Why each request to a URL is refused, whatever its name resolves to. `None` if that cannot be
-    /// said without a look-up.
+    /// Why each request to a URL is refused, whatever its name resolves to. `None` if that cannot
+    /// be said without a look-up.
     #[must_use]
     pub fn refuses(&self, url: &Url) -> Option<OutboundError> {
         if self.has_stand_in() { None } else { self.guard().refuses(url) }

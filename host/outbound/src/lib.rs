@@ -26,6 +26,7 @@ mod stream;
 mod streaming_client;
 #[cfg(test)]
 mod tests;
+mod watched_connection;
 
 pub use budget::{OverBudget, RequestBudget};
 pub use error::OutboundError;

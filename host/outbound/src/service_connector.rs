@@ -26,6 +26,7 @@ use super::{
     OutboundError,
     address_guard::{GuardedResolver, Scheme},
     service_connection::ServiceConnection,
+    watched_connection::WatchedConnection,
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -73,7 +74,7 @@ fn tls(scheme: Scheme) -> Result<ClientConfig, OutboundError> {
 }
 
 impl Service<Uri> for ServiceConnector {
-    type Response = MaybeHttpsStream<Tcp>;
+    type Response = WatchedConnection<MaybeHttpsStream<Tcp>>;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
@@ -85,10 +86,11 @@ impl Service<Uri> for ServiceConnector {
         let (connecting, timeout) = (self.https.call(uri), self.timeout);
         Box::pin(async move {
             let connected = tokio::time::timeout(timeout, connecting).await;
-            connected.unwrap_or_else(|_| {
+            let connected = connected.unwrap_or_else(|_| {
                 let words = format!("no connection within {timeout:?} ([http] timeout)");
                 Err(io::Error::new(io::ErrorKind::TimedOut, words).into())
-            })
+            });
+            connected.map(WatchedConnection::new)
         })
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::Client,
+    client::legacy::{Client, connect::capture_connection},
     rt::{TokioExecutor, TokioTimer},
 };
 
@@ -13,6 +13,7 @@ use super::{
     OutboundError,
     address_guard::{GuardedResolver, Scheme},
     service_connector::ServiceConnector,
+    watched_connection::has_begun_to_answer,
 };
 
 /// How the host introduces itself.
@@ -55,6 +56,10 @@ impl StreamingClient {
         let headers = request.headers_mut();
         headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
-        self.0.request(request).await.map_err(|error| OutboundError::from(&error))
+        let connection = capture_connection(&mut request);
+        self.0.request(request).await.map_err(|error| match OutboundError::from(&error) {
+            OutboundError::Connection(words) if has_begun_to_answer(&connection) => OutboundError::Unreadable(words),
+            error => error,
+        })
     }
 }

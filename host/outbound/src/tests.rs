@@ -163,6 +163,14 @@ async fn what_is_no_answer_of_http_is_told_from_a_cut_connection() {
         let error = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect_err("no answer");
         assert!(matches!(error, OutboundError::Unreadable(_)) && !error.is_unsent(), "{error:?}");
     }
+    for (bytes, has_begun) in
+        [("HTTP/1.1 103 Early Hints\r\n\r\n", true), ("HTTP/1.1 200 OK\r\ncontent-le", true), ("H", true), ("", false)]
+    {
+        let address = answering(bytes).await;
+        let request = get(&format!("http://{address}/")).map(|body| Outgoing::Whole(body.into()));
+        let error = client(&["127.0.0.1"], 100).send_streamed(request, Duration::from_secs(5)).await.err();
+        assert_eq!(matches!(error, Some(OutboundError::Unreadable(_))), has_begun, "{bytes}: {error:?}");
+    }
     let address = answering("").await;
     let error = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await.expect_err("no answer");
     assert!(matches!(error, OutboundError::Connection(_)), "{error:?}");

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod adoption;
 pub mod audit;
 pub mod database;
+pub mod database_check;
 mod detached;
 pub mod grants;
 pub mod integrations;

@@ -7,8 +7,8 @@ use crate::provider_owners::owners_in_use;
 use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, SettingPlace, Settings};
 use jackfield_loader::{LoadProgress, Plugins, StartingPlugin};
 use jackfield_outbound::{Outbound, OutboundError};
-use jackfield_store::{self as store, SealError, Sealer, Store, StoreError, hex, operator_help};
-pub use jackfield_store::{HostLock, leave_whole};
+pub use jackfield_store::leave_whole;
+use jackfield_store::{self as store, HostLock, SealError, Sealer, Store, StoreError, hex, operator_help};
 use thiserror::Error;
 
 /// Why a database or the plugins are not opened.
@@ -38,7 +38,7 @@ impl From<Diagnostic> for OpenError {
 }
 
 /// What a failure of the database says, with the place of the setting and with help.
-fn told(place: &SettingPlace, error: &StoreError) -> Diagnostic {
+pub(crate) fn told(place: &SettingPlace, error: &StoreError) -> Diagnostic {
     let said = error.to_string();
     // Some errors know the help themselves.
     let (message, help) = said.split_once("\n  help: ").unwrap_or_else(|| (&said, operator_help(error)));

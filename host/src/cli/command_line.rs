@@ -18,7 +18,7 @@ use super::{
     errors::in_words,
     key,
     lines::{self, print_note},
-    member, org, plugin,
+    log_levels, member, org, plugin,
     process_end::{close, end},
     provider, reload, revoke, serve, token, user,
 };
@@ -115,6 +115,9 @@ fn run_words(words: Vec<OsString>) -> u8 {
         Err(usage) => return print_usage(&usage),
     };
     let telemetry = Telemetry { levels: arguments.log.clone(), format: arguments.log_format };
+    for warning in log_levels::suspicious(&telemetry.levels) {
+        eprintln!("warning: {}", escaped_lines(&warning));
+    }
     let logs = match arguments.command {
         #[cfg(feature = "author")]
         Command::Plugin(plugin::Command::Dev(_)) => {

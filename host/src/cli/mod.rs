@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_cut;
+mod backup;
 #[cfg(feature = "author")]
 mod check;
 mod command_line;
@@ -11,6 +12,7 @@ mod errors;
 mod expiry;
 mod key;
 mod lines;
+mod log_levels;
 mod member;
 mod org;
 mod password;

@@ -135,11 +135,17 @@ fn new(name: &str, kind: Kind) -> anyhow::Result<()> {
 
 async fn list(file: &Path) -> anyhow::Result<()> {
     let (settings, diagnostics) = jackfield_config::load_lenient(file)?;
-    match Control::at(&settings.system.control).plugins().await {
+    let control = Control::at(&settings.system.control);
+    match control.plugins().await {
         Ok(plugins) => {
             plugins.iter().for_each(print_status);
             return Ok(());
         }
+        Err(ControlError::NotRunning(path)) if control.may_be_hidden() => print_lines(&format!(
+            "no host answers at {} (system.control), but one may be running: it can make no socket there, or not for this \
+             user. This is what one would load:\n",
+            path.display()
+        )),
         Err(ControlError::NotRunning(_)) => print_lines("no host is running; this is what one would load:\n"),
         Err(error) => return Err(error.into()),
     }

@@ -60,6 +60,7 @@ pub use tables::{
 pub use target::Target;
 pub use transactions::{
     bootstrap::{provider_owners_in_use, secret_key_in_use},
+    inspection::{Inspection, inspect},
     key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions,
 };
 pub use tx::Tx;

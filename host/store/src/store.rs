@@ -84,6 +84,14 @@ impl Store {
         self.writer.is_none()
     }
 
+    /// Keeps the lock of [`lock_for_host`] until the last handle is dropped, so that no other host
+    /// begins while this one can still write.
+    pub fn hold(&self, lock: HostLock) {
+        if let Some(writer) = &self.writer {
+            writer.hold(lock);
+        }
+    }
+
     /// Seals and opens the secrets of this database.
     #[must_use]
     pub const fn sealer(&self) -> &Sealer {

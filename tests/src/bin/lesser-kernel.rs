@@ -1,5 +1,6 @@
-//! Runs a program as on a kernel, or as a user, that lacks something:
-//! `lesser-kernel landlock|seccomp|close_range|root|most-of-root PROGRAM ARGUMENT…`.
+//! Runs a program as on a kernel, as a user or in a unit of systemd that lacks something:
+//! `lesser-kernel landlock|seccomp|close_range|unit-that-kills|unit-that-refuses|root|most-of-root
+//! PROGRAM ARGUMENT…`.
 //!
 //! A filter answers as a real kernel without it would. It stays on for the program and all that it
 //! starts. Without root, the program runs as an ordinary user; without most of root, as one with
@@ -35,6 +36,8 @@ fn main() -> Result<()> {
             refused(libc::SYS_prctl, vec![first_is(libc::PR_SET_SECCOMP)?], libc::EINVAL)?,
             refused(libc::SYS_seccomp, Vec::new(), libc::ENOSYS)?,
         ],
+        Some("unit-that-kills") => unit(SeccompAction::KillProcess)?,
+        Some("unit-that-refuses") => unit(SeccompAction::Errno(libc::EPERM.unsigned_abs()))?,
         Some("close_range") => vec![refused(libc::SYS_close_range, Vec::new(), libc::ENOSYS)?],
         Some("root") => become_ordinary(&[])?,
         Some("most-of-root") => become_ordinary(&KEPT)?,
@@ -45,6 +48,21 @@ fn main() -> Result<()> {
         seccompiler::apply_filter_all_threads(filter)?;
     }
     Err(program.args(words).exec().into())
+}
+
+/// The calls outside of systemd's `@system-service` that a host makes or may make.
+const OUTSIDE: [i64; 4] = [
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_restrict_self,
+    libc::SYS_seccomp,
+];
+
+/// A service whose unit has `SystemCallFilter=@system-service`.
+fn unit(action: SeccompAction) -> Result<Vec<BpfProgram>> {
+    let rules = OUTSIDE.map(|call| (call, Vec::new())).into();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, std::env::consts::ARCH.try_into()?)?;
+    Ok(vec![filter.try_into()?])
 }
 
 /// Another user, who keeps these. There is one thread: what changes it changes the process.

@@ -108,7 +108,8 @@ impl HttpClient {
     #[must_use]
     pub fn new(url: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().cookie_store(true).redirect(Policy::none()).no_proxy().build();
+        let client =
+            Client::builder().http1_max_headers(2000).cookie_store(true).redirect(Policy::none()).no_proxy().build();
         Self { client: client.expect("the client builds with its defaults"), url: url.to_owned() }
     }
 

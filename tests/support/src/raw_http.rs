@@ -51,10 +51,27 @@ impl RawHttpServer {
     ///
     /// # Errors
     /// When none comes.
-    pub async fn answer(&self, answer: &str) -> Result<String> {
+    pub async fn answer(&self, answer: impl AsRef<[u8]>) -> Result<String> {
         let (request, mut connection) = self.request().await?;
         connection.write(answer).await?;
         Ok(request)
+    }
+
+    /// Does something while these answers are sent, each to a request of its own.
+    ///
+    /// # Errors
+    /// What that is, or when a connection breaks.
+    pub async fn answering<T>(&self, answers: &[Vec<u8>], client: impl Future<Output = Result<T>>) -> Result<T> {
+        let serve = async {
+            for answer in answers {
+                self.answer(answer).await?;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            result = client => result,
+            result = serve => result,
+        }
     }
 
     /// Whether nobody has connected so far.
@@ -77,8 +94,8 @@ impl RawHttpConnection {
     ///
     /// # Errors
     /// When the other end is gone.
-    pub async fn write(&mut self, text: &str) -> Result<()> {
-        Ok(self.stream.write_all(text.as_bytes()).await?)
+    pub async fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        Ok(self.stream.write_all(bytes.as_ref()).await?)
     }
 
     /// Reads up to a text, including it.

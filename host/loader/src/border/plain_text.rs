@@ -52,7 +52,11 @@ pub(crate) fn shown_message(message: &str) -> String {
 }
 
 /// Refuses an id that is too long, or has a character that acts: a cleaned id would be another one.
+/// U+FFFD stands for what could not be read, so two ids that have it may differ in truth.
 pub(super) fn check_id(what: &str, id: &str) -> Result<(), OutOfBounds> {
+    if let Some(found) = id.chars().find(|c| *c == char::REPLACEMENT_CHARACTER) {
+        return Err(OutOfBounds::Character { what: what.to_owned(), found });
+    }
     check_text(what, id, LONGEST_ID)
 }
 
@@ -97,6 +101,7 @@ mod tests {
         let said = |id: &str| check_id("the id", id).map_err(|error| error.to_string());
         assert_eq!(said(&"é".repeat(256)), Err("the id: found 256 characters, at most 255 are taken".to_owned()));
         assert_eq!(said("T\0"), Err("the id: found the character U+0000, which it cannot have".to_owned()));
+        assert_eq!(said("T\u{fffd}"), Err("the id: found the character U+FFFD, which it cannot have".to_owned()));
         assert_eq!(said("T\u{202e}"), Err("the id: found the character U+202E, which it cannot have".to_owned()));
     }
 }

@@ -1,6 +1,7 @@
 //! The place of a value in a JSON answer: `data.user.id`, `0.tenantId`, or as a JSON pointer (RFC
 //! 6901) `/data/user/id`.
 
+use jackfield_plugin_abi::number_text;
 use serde_json::Value;
 
 /// A path into an answer.
@@ -37,11 +38,12 @@ impl JsonPath {
         })
     }
 
-    /// The text or number there, as text. An empty text is none.
+    /// The text or number there, as text: one text for each number, however it is written. An empty
+    /// text is none.
     pub(super) fn find_text(&self, answer: &Value) -> Option<String> {
         match self.find(answer)? {
             Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-            Value::Number(number) => Some(number.to_string()),
+            Value::Number(number) => Some(number_text(number)),
             _ => None,
         }
     }
@@ -55,9 +57,13 @@ mod tests {
 
     #[test]
     fn texts_and_numbers_are_found_and_nothing_else() {
-        let answer = json!({"id": 7, "name": "", "user": {"name": "Ada", "a.b": "dotted"}, "list": [{"id": "x"}]});
+        let answer = json!({"id": 7, "whole": 7.0, "zero": -0.0, "large": 1e21, "half": 7.5, "name": "", "user": {"name": "Ada", "a.b": "dotted"}, "list": [{"id": "x"}]});
         let cases = [
             ("id", Some("7")),
+            ("whole", Some("7")),
+            ("zero", Some("0")),
+            ("large", Some("1000000000000000000000")),
+            ("half", Some("7.5")),
             ("user.name", Some("Ada")),
             ("/user/name", Some("Ada")),
             ("/user/a.b", Some("dotted")),

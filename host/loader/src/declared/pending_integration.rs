@@ -116,7 +116,11 @@ fn account_answer(response: &HttpResponse) -> Result<Value, Fault> {
     if !response.is_success() {
         return Err(failed(format!("the account's URL answered status {}", response.status)));
     }
-    response.json().map_err(|_| failed("the account's answer is not JSON".to_owned()))
+    if response.body.trim_ascii().is_empty() {
+        return Err(failed(format!("the account's URL answered status {} and nothing more", response.status)));
+    }
+    // The error says where, and quotes nothing.
+    response.json().map_err(|error| failed(format!("the account's answer is not JSON: {error}")))
 }
 
 fn warn_if_unnamed(whose: &str, declaration: &Declaration, integration: &Integration, answer: &Value) -> Vec<LogLine> {

@@ -52,7 +52,7 @@ struct Locked {
 fn wrong(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    format!("line {line} is not as `jackfield plugin lock` writes it: {}", error.message())
+    format!("line {line} is not as `jackfield plugin lock` writes it")
 }
 
 impl Lock {

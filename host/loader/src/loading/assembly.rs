@@ -129,7 +129,7 @@ impl<'a> Assembly<'a> {
             PluginError::Fault(fault) if fault.kind == FaultKind::Options => {
                 self.has_failed = true;
                 let table = if plugin.is_declared() { plugin.entry() } else { &provider.named.id };
-                // A plugin that goes on has its options, and not their lines in the file as it is now.
+                // A plugin that goes on has its options, and not their lines in today's file.
                 let tables = if plugin.is_declared() { &self.settings.providers } else { &self.settings.options };
                 let options = tables.get(&provider.named.id).unwrap_or(&provider.options);
                 let wrong = fault.options.iter();

@@ -10,7 +10,7 @@ use super::{
     plugin_log::PluginLog,
     running_plugin::RunningPlugin,
     transport::{Transport, TransportError},
-    worker::{Limits, Worker},
+    worker::{Limits, Worker, forbidden_calls_help},
 };
 use crate::{
     border::escaped_words,
@@ -254,8 +254,15 @@ impl LaunchSpec {
         let file = self.info.file.clone();
         match error {
             TransportError::NotLoaded(found) => Refusal::NotLoadable { file, found: escaped_words(&found) },
-            TransportError::NotSandboxed(missing) => Refusal::NotSandboxed { file, missing },
-            TransportError::NoWorker(found) => Refusal::NoWorker { file, found },
+            TransportError::NotSandboxed { missing, forbidden } => {
+                let help = (!forbidden.is_empty()).then(|| forbidden_calls_help(&forbidden));
+                Refusal::NotSandboxed { file, missing, help }
+            }
+            TransportError::Forbidden(calls) => {
+                let help = Some(forbidden_calls_help(&calls));
+                Refusal::NoWorker { file, found: TransportError::Forbidden(calls).to_string(), help }
+            }
+            TransportError::NoWorker(found) => Refusal::NoWorker { file, found, help: None },
             other => {
                 Refusal::Failed { file, during: "opening it".to_owned(), found: escaped_words(&other.to_string()) }
             }

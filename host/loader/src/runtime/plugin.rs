@@ -24,6 +24,7 @@ use super::{
     slot::{Slot, Start},
     transcript::Transcript,
     transport::TransportError,
+    worker::forbidden_calls_help,
 };
 use crate::{library::PluginInfo, refusal::Refusal};
 
@@ -220,12 +221,12 @@ impl Plugin {
 }
 
 fn warn_of_missing(spec: &LaunchSpec, running: &RunningPlugin) {
-    let missing = running.sandbox().map(|sandbox| sandbox.missing.join(", ")).unwrap_or_default();
-    if !missing.is_empty() {
-        tracing::warn!(
-            plugin.name = spec.info().name,
-            missing,
-            "the plugin's worker is not held by all of the sandbox: this system lacks a part of it"
-        );
-    }
+    let Some(sandbox) = running.sandbox().filter(|sandbox| !sandbox.missing.is_empty()) else { return };
+    let help = (!sandbox.forbidden.is_empty()).then(|| forbidden_calls_help(&sandbox.forbidden));
+    tracing::warn!(
+        plugin.name = spec.info().name,
+        missing = sandbox.missing.join(", "),
+        help,
+        "the plugin's worker is not held by all of the sandbox: this system lacks a part of it"
+    );
 }

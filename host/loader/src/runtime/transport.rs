@@ -51,8 +51,17 @@ pub enum TransportError {
     #[error("no worker can be started: {0}")]
     NoWorker(String),
     /// The system lacks a part of the sandbox, and the operator requires all of it.
-    #[error("the sandbox does not hold: this system lacks {0}")]
-    NotSandboxed(String),
+    #[error("the sandbox does not hold: this system lacks {missing}")]
+    NotSandboxed {
+        /// The missing parts, each with why.
+        missing: String,
+        /// The system calls that a filter of the service or container forbids.
+        forbidden: Vec<String>,
+    },
+    /// A filter of the service or container does not allow the worker these system calls; empty: it
+    /// is not known which.
+    #[error("a system-call filter of the service or container ends the worker (SIGSYS){}", forbidding(.0))]
+    Forbidden(Vec<String>),
 }
 
 impl TransportError {
@@ -69,7 +78,11 @@ impl TransportError {
             Self::Gone => "gone",
             Self::NotLoaded(_) => "not-loaded",
             Self::NoWorker(_) => "no-worker",
-            Self::NotSandboxed(_) => "sandbox",
+            Self::NotSandboxed { .. } | Self::Forbidden(_) => "sandbox",
         }
     }
+}
+
+fn forbidding(calls: &[String]) -> String {
+    if calls.is_empty() { String::new() } else { format!(": it forbids {}", calls.join(", ")) }
 }

@@ -11,6 +11,10 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioIo},
 };
+use rustix::{
+    fs::{Access, access},
+    io::Errno,
+};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::net::UnixStream;
@@ -50,6 +54,15 @@ impl Control {
     #[must_use]
     pub fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
+    }
+
+    /// Whether a host may be running though none answers: it can make no socket there, or not for
+    /// this user.
+    #[must_use]
+    pub fn may_be_hidden(&self) -> bool {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let is_closed = |path| matches!(access(path, Access::WRITE_OK), Err(Errno::ACCESS | Errno::PERM | Errno::ROFS));
+        is_closed(folder) || is_closed(&self.path)
     }
 
     /// Makes it re-read its configuration.

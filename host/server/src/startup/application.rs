@@ -10,6 +10,7 @@ use super::{
     background::Background,
     early_server::EarlyServer,
     open::{self, Configured},
+    preflight::cannot_listen,
     shutdown::{self, note_head},
     startup_error::StartupError,
     stop::Stop,
@@ -22,7 +23,8 @@ use crate::{
 use jackfield_config::{Diagnostic, Settings, System};
 use jackfield_loader::LoadProgress;
 use jackfield_services::{
-    open::{HostLock, lock_for_host, migrate, open_migrated, wait_for_database},
+    database_check::missing_organizations,
+    open::{lock_for_host, migrate, open_migrated, wait_for_database},
     reload::Reloader,
 };
 
@@ -32,8 +34,6 @@ pub struct Application {
     slots: Arc<Slots>,
     control: Option<control::Listener>,
     app: AppHandle,
-    /// Held as long as anything of this host can write.
-    lock: Option<HostLock>,
 }
 
 /// What a host waits for when it starts.
@@ -79,6 +79,12 @@ impl Application {
             tracing::info!(migration, "the database is migrated");
         }
         let (store, keys) = open_migrated(&settings).await?;
+        for warning in missing_organizations(&settings).await {
+            tracing::warn!(%warning, "the configuration");
+        }
+        if let Some(lock) = lock {
+            store.hold(lock);
+        }
         let control = settings.system.control.clone();
         let (refused, starting) = (loaded.refused.clone(), std::mem::take(&mut loaded.starting));
         let app = assemble::app(settings, store, &keys, loaded);
@@ -91,7 +97,7 @@ impl Application {
         app.revocations.expire_leases().await?;
         let control = open::control_socket(&control).await;
         let listener = early.stop().await.map_err(|error| StartupError::Listen { address, error })?;
-        Ok(Self { listener, slots, control, app, lock })
+        Ok(Self { listener, slots, control, app })
     }
 
     /// Takes over what the configuration says by now.
@@ -126,12 +132,11 @@ impl Application {
     }
 
     async fn serve(self, router: Router, stop: &Stop) {
-        let Self { listener, slots, control, app, lock } = self;
+        let Self { listener, slots, control, app } = self;
         let background = Background::start(&app, control);
         let began = shutdown::serve(listener, router, slots, stop).await;
         background.stop().await;
         shutdown::finish(&app, stop, began).await;
-        drop((app, lock));
         tracing::info!("stopped");
     }
 }
@@ -164,16 +169,15 @@ async fn early_server(
     slots: &Arc<Slots>,
     progress: &LoadProgress,
 ) -> Result<EarlyServer, StartupError> {
-    let address = settings.system.listen.clone();
     let bound = match listener {
         Some(listener) => Ok(listener),
-        None => TcpListener::bind(&address).await,
+        None => TcpListener::bind(&settings.system.listen).await,
     };
     let early = bound.and_then(|listener| {
         let prefix = settings.system.url_prefix.clone();
         EarlyServer::start(listener, slots.clone(), prefix, progress.clone())
     });
-    early.map_err(|error| StartupError::Listen { address, error })
+    early.map_err(|error| cannot_listen(settings, &error).into())
 }
 
 /// The places for connections, the same before the host can serve and afterwards.

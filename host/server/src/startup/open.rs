@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::startup_error::StartupError;
+use super::{preflight::machine_warnings, startup_error::StartupError};
 use crate::control;
 use jackfield_config::{self as config, Diagnostic, Diagnostics, OnFailure, Settings};
 use jackfield_loader::LoadProgress;
@@ -32,8 +32,11 @@ pub(super) async fn configured(
     (settings, mut diagnostics): (Settings, Vec<Diagnostic>),
     progress: &LoadProgress,
 ) -> Result<Configured, StartupError> {
-    settings.warnings.iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
     let loaded = load_ready_plugins(&settings, progress).await?;
+    let warnings = settings.warnings.iter().cloned().chain(loaded.plugins.warnings(&settings));
+    for warning in warnings.chain(machine_warnings(&settings)) {
+        tracing::warn!(%warning, "the configuration");
+    }
     if settings.plugins.on_failure == OnFailure::Skip {
         loaded.refused.iter().for_each(log_skipped);
     } else {

@@ -20,7 +20,8 @@ pub(super) async fn guard(State(app): State<AppHandle>, request: Request, next: 
     next.run(request).await
 }
 
-fn is_ours(headers: &HeaderMap, origin: &str) -> bool {
+/// Whether a request is from a page of ours, or from a program.
+pub(super) fn is_ours(headers: &HeaderMap, origin: &str) -> bool {
     match (headers.get("sec-fetch-site"), headers.get(header::ORIGIN)) {
         (Some(site), _) => site == "same-origin" || site == "none",
         (None, Some(given)) => given == origin,

@@ -11,7 +11,9 @@ use tower_http::{
     trace::TraceLayer,
 };
 
-use super::{client_address, csrf, device_cookie, error, headers, plain_text, request_id, request_log};
+use super::{
+    client_address, csrf, device_cookie, error, headers, pages::setup, plain_text, request_id, request_log, speculative,
+};
 use crate::app::AppHandle;
 
 /// Forms and JSON bodies are small; nothing else is posted here.
@@ -33,6 +35,14 @@ pub(super) fn with_session(router: Router<AppHandle>, app: &AppHandle) -> Router
         .layer(middleware::map_response_with_state(app.clone(), device_cookie::leave))
         // Before the session: a request from another origin must not touch it.
         .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))
+        // Before the guard, which would refuse them: services post their answers from their own
+        // origin.
+        .layer(middleware::from_fn_with_state(app.clone(), setup::take_posted_answer))
+}
+
+/// Pages whose `GET` has an effect.
+pub(super) fn with_effect(routes: MethodRouter<AppHandle>) -> MethodRouter<AppHandle> {
+    routes.layer(middleware::from_fn(speculative::guard))
 }
 
 /// The log-in.

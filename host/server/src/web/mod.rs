@@ -23,6 +23,7 @@ mod request_log;
 mod request_origin;
 mod routes;
 mod shown;
+mod speculative;
 mod token_limit;
 
 pub(crate) use error::starting;

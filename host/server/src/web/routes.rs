@@ -40,9 +40,12 @@ pub fn router(app: AppHandle) -> Router {
             "/organizations/{org}/integrations/{id}/remove/",
             get(integration_detail::confirm_removal).post(integration_detail::remove),
         )
-        .route("/organizations/{org}/integrations/{provider}/setup/", get(setup::start).post(setup::start_by_post))
-        .route("/extensions/{provider}/setup/", get(setup::visit).post(setup::visit))
-        .route("/extensions/{provider}/setup/{server}/", get(setup::visit).post(setup::visit))
+        .route(
+            "/organizations/{org}/integrations/{provider}/setup/",
+            layers::with_effect(get(setup::start).post(setup::start_by_post)),
+        )
+        .route("/extensions/{provider}/setup/", layers::with_effect(get(setup::visit).post(setup::visit)))
+        .route("/extensions/{provider}/setup/{server}/", layers::with_effect(get(setup::visit).post(setup::visit)))
         .route("/extensions/{provider}/leaving/", get(setup::leaving));
 
     let streamed = Router::new()

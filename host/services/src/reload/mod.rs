@@ -192,6 +192,7 @@ impl Reloader {
         }
         let (changes, skipped, starting) =
             self.0.plugins.reload(&settings, &owners(&self.0.store).await?, &outbound).await?;
+        self.0.plugins.warnings(&settings).iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
         self.join_in_background(starting, &settings);
         self.0.features.replace(&settings.features);
         self.0.retention.keep(settings.audit.keep);

@@ -22,7 +22,7 @@ use crate::{
     revocations::Revocations,
 };
 use jackfield_config::clock::Clock;
-use jackfield_loader::{Integration, Provider, Request};
+use jackfield_loader::{Integration, Provider};
 use jackfield_oauth2::{CallbackError, OAuth2Error};
 use jackfield_store::{Store, StoreResult, Tx, integrations::Installed, revocations};
 
@@ -187,17 +187,13 @@ fn failed(provider: &Provider, active: &ActiveSetup, failure: Failure) -> SetupR
 }
 
 /// What a person reads whose request is no answer to this setup.
-pub(super) fn foreign_answer(provider: &Provider, active: &ActiveSetup, request: &Request) -> SetupResult {
-    let error = OAuth2Error::from(if request.query("state").is_some() {
-        CallbackError::StateMismatch
-    } else {
-        CallbackError::MissingState
-    });
+pub(super) fn foreign_answer(provider: &Provider, active: &ActiveSetup, error: CallbackError) -> SetupResult {
+    let error = OAuth2Error::from(error);
     tracing::info!(
         setup.id = active.setup.nonce,
         provider.id = provider.id(),
         setup.check = error.check(),
-        "an error came that answers nothing of this setup, which goes on"
+        "a request came that answers nothing of this setup, which goes on"
     );
     let data = serde_json::json!({"detail": error.public_message()});
     let result = result(provider, active, data, Some(error.check()));

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::detached::run_detached;
 use jackfield_loader::{Provider, Request};
-use jackfield_oauth2 as oauth2;
+use jackfield_oauth2::{self as oauth2, CallbackError};
 use jackfield_store::{StoreError, StoreResult, Tx};
 
 impl SetupService {
@@ -73,15 +73,24 @@ impl SetupService {
     ) -> StoreResult<Outcome> {
         let key = &request.key();
         let mut step_request = request.for_step(active.setup.step);
-        if is_foreign_error(provider, &active.setup, &step_request) {
-            let outcome = Outcome::Foreign(foreign_answer(provider, &active, &step_request));
+        let foreign = foreign_to(provider, &active.setup, &step_request);
+        if let Some(error) = foreign.clone().filter(|error| *error != CallbackError::NoAnswer) {
+            let outcome = Outcome::Foreign(foreign_answer(provider, &active, error));
             return self.save(key, provider, &active, outcome).await;
         }
+        // A form of the step before may be sent again, and leads to the log-in again.
+        let came_back = foreign.filter(|_| request.request.method == "GET").map(|error| (error, active.setup.clone()));
         step_request.setup_url = self.setup_url(provider);
         step_request.webhook_url = self.webhook_url(provider, &active.setup);
         let setup_url = step_request.setup_url.clone();
         let (transition, has_called_back) =
             self.run_steps(provider, &mut active, step_request, request.server.as_deref(), cost).await?;
+        if let (Transition::Redirect(_), Some((error, setup))) = (&transition, came_back) {
+            // To send the person there again would go round in circles.
+            active.setup = setup;
+            let outcome = Outcome::Foreign(foreign_answer(provider, &active, error));
+            return self.save(key, provider, &active, outcome).await;
+        }
         match transition {
             // What the step has bound is saved, so it shows the same page when it runs again.
             Transition::Show(_) if has_called_back => {
@@ -162,9 +171,9 @@ impl SetupService {
     }
 }
 
-/// Whether a request is an error that answers nothing this setup has asked. Any site can send the
+/// Why a request answers nothing that this setup has asked, if it does not. Any site can send the
 /// browser here with one, so the setup goes on.
-fn is_foreign_error(provider: &Provider, setup: &Setup, request: &Request) -> bool {
+fn foreign_to(provider: &Provider, setup: &Setup, request: &Request) -> Option<CallbackError> {
     let waits = matches!(plan(provider.steps()).get(setup.step), Some(Planned::LogIn(_) | Planned::Callback(_)));
-    waits && oauth2::is_foreign_error(request, &setup.state)
+    oauth2::foreign_answer(request, &setup.state).filter(|_| waits)
 }

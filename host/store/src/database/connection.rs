@@ -78,6 +78,11 @@ impl Connector {
         self.file().is_none_or(Path::exists)
     }
 
+    /// Whether it is a SQLite file without anything in it: opening it would write.
+    pub(crate) fn is_empty_file(&self) -> bool {
+        self.file().and_then(|file| file.metadata().ok()).is_some_and(|file| file.len() == 0)
+    }
+
     pub(crate) fn open(&self) -> StoreResult<AnyConnection> {
         match &self.way {
             Way::Sqlite(path) => sqlite::open(path).map(AnyConnection::Sqlite),

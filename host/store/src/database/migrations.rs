@@ -97,7 +97,7 @@ pub(crate) fn is_applied(connection: &mut AnyConnection, version: &str) -> bool 
 
 /// A SQLite file with tables, and without one of migrations, is another program's. On PostgreSQL
 /// tables of others can stand beside ours.
-fn refuse_foreign_file(sqlite: &mut SqliteConnection) -> StoreResult<()> {
+pub(crate) fn refuse_foreign_file(sqlite: &mut SqliteConnection) -> StoreResult<()> {
     let sql = "SELECT count(*) AS count FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
                AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '__diesel_schema_migrations')";
     let Count { count } = sql_query(sql).get_result(sqlite)?;
@@ -159,7 +159,7 @@ struct Count {
 
 /// Whether there is the table of migrations. A query for one that is not there would end the
 /// transaction on PostgreSQL.
-fn is_begun(connection: &mut AnyConnection) -> StoreResult<bool> {
+pub(crate) fn is_begun(connection: &mut AnyConnection) -> StoreResult<bool> {
     let found: Count = match connection {
         AnyConnection::Sqlite(sqlite) => {
             let sql = "SELECT count(*) AS count FROM sqlite_schema WHERE type = 'table' AND name = ?";

@@ -9,6 +9,8 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use diesel::{
@@ -22,6 +24,10 @@ use crate::error::StoreResult;
 
 /// What this process has opened, by absolute path.
 static OPENED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Longest wait for connections of this process at its end.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// At the end nobody waits long for another process, which then does the same at its own end.
 const AT_THE_END: &str = "PRAGMA busy_timeout = 1000; PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE);";
@@ -61,14 +67,29 @@ pub(super) fn note_opened(path: &Path) {
 /// If another process uses a file, it is left to that one.
 pub fn leave_whole() {
     let files = std::mem::take(&mut *OPENED.lock());
-    files.iter().filter(|file| has_log(file)).for_each(|file| checkpoint(file));
+    for file in files.iter().filter(|file| file.exists()) {
+        wait_until_closed(file);
+        if ["-wal", "-shm"].iter().any(|suffix| beside(file, suffix).exists()) {
+            checkpoint(file);
+        }
+    }
 }
 
-fn has_log(file: &Path) -> bool {
-    fs::metadata(beside(file, "-wal")).is_ok_and(|log| log.len() > 0) && file.exists()
+/// A thread can still be closing a connection, or opening one that nobody needs any more.
+fn wait_until_closed(file: &Path) {
+    let begun = Instant::now();
+    while is_open(file) && begun.elapsed() < PATIENCE {
+        sleep(PAUSE);
+    }
 }
 
-/// The last connection that closes also removes the log.
+/// Whether this process has the file open.
+fn is_open(file: &Path) -> bool {
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|path| path == file)
+}
+
+/// The last connection that closes also removes what is beside the file.
 fn checkpoint(file: &Path) {
     let Some(path) = file.to_str() else { return };
     let connection = SqliteConnection::establish(path).map_err(|error| error.to_string());

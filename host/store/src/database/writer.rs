@@ -7,7 +7,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
@@ -22,7 +22,7 @@ use diesel::{
 use tokio::sync::oneshot;
 
 use crate::{
-    database::connection::AnyConnection,
+    database::{connection::AnyConnection, host_lock::HostLock},
     error::{StoreError, StoreResult},
     unavailable::Reason,
 };
@@ -63,6 +63,8 @@ pub(crate) struct Writer {
     /// `None` while it is being dropped.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// Ends after the thread.
+    lock: OnceLock<HostLock>,
     state: Arc<State>,
 }
 
@@ -75,7 +77,12 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || work(connection, &waiting, &its_own))
             .map_err(|error| StoreError::Connect(format!("the writer cannot be started: {error}")))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), state })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), lock: OnceLock::new(), state })
+    }
+
+    /// Keeps a lock until nothing is written any more.
+    pub(crate) fn hold(&self, lock: HostLock) {
+        let _ = self.lock.set(lock);
     }
 
     pub(crate) async fn write<T: Send + 'static>(

@@ -2,6 +2,7 @@
 //! package's documentation gives.
 
 pub(crate) mod bootstrap;
+pub(crate) mod inspection;
 pub mod key_rotation;
 mod owner_assignment;
 mod payload;

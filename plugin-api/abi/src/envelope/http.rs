@@ -136,9 +136,9 @@ impl HttpResponse {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON, read as services send it: with a byte order mark, in UTF-16, or with half of
-    /// a surrogate pair, which becomes U+FFFD. A whole number beyond 64 bits is text with all of its
-    /// digits. Of members with the same name the last one counts in a `Value`.
+    /// The body as JSON, read as services send it: with a byte order mark, in UTF-16, or with half
+    /// of a surrogate pair, which becomes U+FFFD. A whole number beyond 64 bits is text with all of
+    /// its digits. Of members with the same name the last one counts in a `Value`.
     ///
     /// # Errors
     /// If it is not JSON of that shape. The error says where and quotes nothing of the body, which

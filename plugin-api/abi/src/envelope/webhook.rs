@@ -79,8 +79,8 @@ impl WebhookRequest {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON, read as [`HttpResponse::json`](super::HttpResponse::json) does. `body` stays
-    /// as it was signed.
+    /// The body as JSON, read as [`HttpResponse::json`](super::HttpResponse::json) does. `body`
+    /// stays as it was signed.
     ///
     /// # Errors
     /// If it is not JSON of that shape. The error says where and quotes nothing of the body, so it

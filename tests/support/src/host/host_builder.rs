@@ -179,7 +179,8 @@ impl HostBuilder {
     /// When it cannot be written.
     #[must_use]
     pub fn folder_only(self) -> Folder {
-        self.folder_on(8000)
+        let configuration = self.unstarted();
+        self.folder_with(&configuration)
     }
 
     /// The same for a host that a test starts by itself, on this port.
@@ -188,9 +189,13 @@ impl HostBuilder {
     /// When it cannot be written.
     #[must_use]
     pub fn folder_on(self, port: u16) -> Folder {
+        let configuration = self.configuration(port);
+        self.folder_with(&configuration)
+    }
+
+    fn folder_with(self, configuration: &str) -> Folder {
         let folder = self.write_folder().expect("the temporary folder can be written");
-        let configuration = folder.path().join("jackfield.toml");
-        write_private(&configuration, &self.configuration(port)).expect("the temporary folder can be written");
+        write_private(&folder.path().join("jackfield.toml"), configuration).expect("the temporary folder can be written");
         Folder { folder, program: self.program, env: self.env }
     }
 
@@ -245,6 +250,11 @@ impl HostBuilder {
              listen = \"127.0.0.1:{port}\"\n{control}{system}{key}\n[database]\nurl = \"{database}\"\n\n{}",
             self.toml
         )
+    }
+
+    /// What a host has that is not started. Its address is free, whatever else runs here.
+    fn unstarted(&self) -> String {
+        self.configuration(8000).replace("listen = \"127.0.0.1:8000\"", "listen = \"127.0.0.1:0\"")
     }
 
     fn spawn_on(&self, folder: &Path, port: u16) -> Result<Child> {

@@ -15,6 +15,8 @@ pub struct Issuer {
     pub id_token: Option<WrongIdToken>,
     /// Whether its userinfo is of another user.
     pub other_userinfo: bool,
+    /// How its userinfo comes.
+    pub userinfo: Userinfo,
     /// Which of its documents (`metadata`, `keys`, `userinfo`) is a redirect, and where to.
     pub redirects: Option<(&'static str, String)>,
     /// The client authentication methods that it announces; when empty, it announces none.
@@ -63,6 +65,26 @@ pub enum Metadata {
     PrivateKeys,
     /// There are no keys.
     NoKeys,
+    /// Members that nobody needs are not of their type.
+    WrongTypes,
+    /// The token endpoint is a number.
+    NumberForUrl,
+}
+
+/// How the userinfo comes (OpenID Connect Core 1.0 section 5.3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Userinfo {
+    /// As JSON.
+    #[default]
+    Json,
+    /// Signed with the issuer's key.
+    Signed,
+    /// Signed with another key of the same id.
+    SignedByAnother,
+    /// Signed, for another client.
+    OtherAudience,
+    /// Encrypted.
+    Encrypted,
 }
 
 /// What is wrong with an ID token.

@@ -7,12 +7,13 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jackfield_stand_in::{Endpoints, OPENID_CONFIGURATION};
+use jackfield_stand_in::{Endpoints, IssuerKey, OPENID_CONFIGURATION};
 use serde_json::{Value, json};
 
 use super::{
+    client::CLIENT,
     id_token::SUBJECT,
-    issuer::{Issuer, Metadata, Place},
+    issuer::{Issuer, Metadata, Place, Userinfo},
     issuer_identifier,
     request::{Rejection, ServiceRequest},
     responses,
@@ -79,6 +80,12 @@ fn metadata(shared: &Shared, request: &ServiceRequest<'_>, issuer: &Issuer, is_o
         Metadata::PrivateKeys => metadata["jwks_uri"] = "https://192.168.0.1/keys".into(),
         Metadata::NoTokenEndpoint => drop(without(&mut metadata, "token_endpoint")),
         Metadata::NoKeys => drop(without(&mut metadata, "jwks_uri")),
+        Metadata::WrongTypes => {
+            metadata["scopes_supported"] = "openid".into();
+            metadata["code_challenge_methods_supported"] = Value::Null;
+            metadata["revocation_endpoint"] = json!(7);
+        }
+        Metadata::NumberForUrl => metadata["token_endpoint"] = json!(7),
     }
     metadata
 }
@@ -91,5 +98,17 @@ fn userinfo(shared: &Shared, request: &ServiceRequest<'_>, issuer: &Issuer) -> R
         return Err("a token of another service".to_owned());
     }
     let subject = if issuer.other_userinfo { "somebody else" } else { SUBJECT };
-    Ok(responses::json(&json!({"sub": subject, "email": "ada@example.com", "org": {"id": "O1"}}).to_string()))
+    let mut claims = json!({"sub": subject, "email": "ada@example.com", "org": {"id": "O1"}});
+    if issuer.userinfo == Userinfo::Json {
+        return Ok(responses::json(&claims.to_string()));
+    }
+    claims["iss"] = issuer_identifier::id(shared, request).into();
+    claims["aud"] = if issuer.userinfo == Userinfo::OtherAudience { "another" } else { CLIENT }.into();
+    let key = locked(&shared.issuing.key);
+    let text = match issuer.userinfo {
+        Userinfo::SignedByAnother => IssuerKey::generate(key.id()).sign(&claims),
+        Userinfo::Encrypted => "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d".to_owned(),
+        _ => key.sign(&claims),
+    };
+    Ok(([(header::CONTENT_TYPE, "application/jwt")], text).into_response())
 }

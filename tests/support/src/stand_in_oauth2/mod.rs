@@ -26,6 +26,6 @@ mod token;
 pub use assertion::{CLIENT_KEY, CLIENT_KEY_ID};
 pub use client::{CLIENT, SECRET};
 pub use id_token::SUBJECT;
-pub use issuer::{Iss, Issuer, Metadata, Place, WrongIdToken};
+pub use issuer::{Iss, Issuer, Metadata, Place, Userinfo, WrongIdToken};
 pub use server::StandInOAuth2;
 pub use service_profile::{Answers, Authentication, Body, Pkce, ServiceProfile};

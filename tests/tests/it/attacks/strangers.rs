@@ -149,6 +149,8 @@ fn a_secret_in_a_file_that_others_may_read_is_told() -> Result<()> {
         fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
         let output = folder.run(&["config", "check"])?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        // What a backup is differs between the databases.
+        let said: String = said.split_inclusive('\n').filter(|line| !line.starts_with("note: a backup is ")).collect();
         anyhow::Ok((output.status.success(), said.replace(&folder.folder().display().to_string(), "FOLDER")))
     };
     assert_snapshot!(said(0o644)?.1, @r#"

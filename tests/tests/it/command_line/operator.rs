@@ -42,13 +42,13 @@ fn a_plugin_that_is_not_there_stops_the_start_and_says_where_it_was_looked_for()
 fn options_that_do_not_fit_the_plugin_are_told_with_line_and_key_and_without_their_value() -> Result<()> {
     let options = "[slack]\nclient-idd = \"x\"\napi = \"hunter2\"\n";
     let said = refused(bare().plugin("slack").toml(options))?;
-    assert_snapshot!(said, @r"
+    assert_snapshot!(said, @r#"
     error: 2 mistakes in the configuration
     FOLDER/jackfield.toml:11: slack.client-idd: unknown option
       help: did you mean `client-id`?
-    FOLDER/jackfield.toml:12: slack.api: unknown variant, expected `v1` or `v2`
-      help: correct the value, see the documentation of `slack`
-    ");
+    FOLDER/jackfield.toml:12: slack.api: not a known word: wanted `v1` or `v2`
+      help: write "v1" or "v2"
+    "#);
     Ok(())
 }
 
@@ -78,6 +78,7 @@ fn config_check_says_the_same_without_starting_and_leaves_nothing_behind() -> Re
     let checked = said(checked);
     assert_snapshot!(redacted(&checked), @"
     [folder]/jackfield.toml: no mistakes
+    note: a backup is data/jackfield.db after a clean stop, and apart from it the secret key
     note: slack is not offered to people until it is configured; missing: client-id, client-secret
     ");
     assert!(!good.folder().join("data").exists(), "it makes neither key nor database");

@@ -4,3 +4,4 @@
 mod accessibility;
 pub(crate) mod browser_app;
 mod journeys;
+mod service_answers;

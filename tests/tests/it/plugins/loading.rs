@@ -189,7 +189,7 @@ fn all_that_is_wrong_with_all_plugins_is_told_at_once() -> Result<()> {
         .toml(options)
         .log("error")
         .start_error()?;
-    assert_snapshot!(redacted(&said), @"
+    assert_snapshot!(redacted(&said), @r#"
     error: 5 mistakes in the configuration
     FOLDER/jackfield.toml:1: default-integrations: plugins/libno_plugin.so: no jackfield plugin inside: the symbol JACKFIELD_PLUGIN_MANIFEST is missing
       help: check that it is a plugin: its source ends in `export_providers!(…)`
@@ -197,11 +197,11 @@ fn all_that_is_wrong_with_all_plugins_is_told_at_once() -> Result<()> {
       help: report this to the plugin's author
     FOLDER/jackfield.toml:1: default-integrations: no plugin named `nowhere`: looked for plugins/libnowhere.so, plugins/nowhere.so
       help: put the library there, add its folder to plugins.path, or list its path instead
-    FOLDER/jackfield.toml:12: bad-options.mode: unknown variant, expected `a` or `b`
-      help: correct the value, see the documentation of `bad-options`
+    FOLDER/jackfield.toml:12: bad-options.mode: not a known word: wanted `a` or `b`
+      help: write "a" or "b"
     FOLDER/jackfield.toml:13: bad-options.prt: unknown option
       help: did you mean `port`?
-    ");
+    "#);
     Ok(())
 }
 
@@ -334,7 +334,7 @@ fn a_locked_host_loads_the_accepted_libraries_and_no_others() -> Result<()> {
     assert!(!is_good && !mark.exists(), "with an unreadable lock nothing is loaded: {said}");
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
-    FOLDER/jackfield.toml: FOLDER/jackfield.lock: invalid type: integer `3`, expected a map
+    FOLDER/jackfield.toml: FOLDER/jackfield.lock: line 1 is not as `jackfield plugin lock` writes it
       help: write it again with `jackfield plugin lock`
     ");
     Ok(())

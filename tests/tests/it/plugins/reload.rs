@@ -174,15 +174,15 @@ async fn what_is_wrong_changes_nothing_and_says_why() -> Result<()> {
     assert!(!is_done, "bad options");
     assert_snapshot!(redacted(&said), @"
     error: 2 mistakes in the configuration
-    FOLDER/jackfield.toml:10: bad-options.port: missing field `port`
-      help: correct the value, see the documentation of `bad-options`
+    FOLDER/jackfield.toml:10: bad-options.port: missing
+      help: write port = …
     FOLDER/jackfield.toml:11: bad-options.prt: unknown option
       help: did you mean `port`?
     ");
 
     assert_eq!(pid(&host, "example")?, before, "nothing has changed");
     add_example(&owner, "acme", "still here").await?;
-    assert_snapshot!(log_line(&host, "the configuration is not reloaded: everything is as it was")?, @r"ERROR the configuration is not reloaded: everything is as it was error=2 mistakes in the configuration\n[folder]/jackfield.toml:10: bad-options.port: missing field `port`\n  help: correct the value, see the documentation of `bad-options`\n[folder]/jackfield.toml:11: bad-options.prt: unknown option\n  help: did you mean `port`?");
+    assert_snapshot!(log_line(&host, "the configuration is not reloaded: everything is as it was")?, @r"ERROR the configuration is not reloaded: everything is as it was error=2 mistakes in the configuration\n[folder]/jackfield.toml:10: bad-options.port: missing\n  help: write port = …\n[folder]/jackfield.toml:11: bad-options.prt: unknown option\n  help: did you mean `port`?");
     Ok(())
 }
 

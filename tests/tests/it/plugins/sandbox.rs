@@ -31,7 +31,7 @@ fn a_host_that_must_confine_its_plugins_does_not_start_where_it_cannot() -> Resu
       help: run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: [plugins] sandbox = "best-effort"
 
     error: 1 mistake in the configuration
-    FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: cannot be held: this system lacks seccomp (Error calling `seccomp`: Function not implemented (os error 38)), seccomp-sealed (Error calling `seccomp`: Function not implemented (os error 38))
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: cannot be held: this system lacks seccomp (Invalid argument (os error 22)), seccomp-sealed (Invalid argument (os error 22))
       help: run on a kernel that has landlock and seccomp switched on (Linux 5.13 or later), or let plugins run with what there is: [plugins] sandbox = "best-effort"
     "#);
     Ok(())
@@ -61,11 +61,32 @@ async fn a_host_that_confines_its_plugins_as_well_as_it_can_says_what_is_missing
     {
       "level": "WARN",
       "message": "the plugin's worker is not held by all of the sandbox: this system lacks a part of it",
-      "missing": "seccomp (Error calling `seccomp`: Function not implemented (os error 38)), seccomp-sealed (Error calling `seccomp`: Function not implemented (os error 38))",
+      "missing": "seccomp (Invalid argument (os error 22)), seccomp-sealed (Invalid argument (os error 22))",
       "plugin.name": "jackfield-plugin-example"
     }
-    MISSING seccomp (Error calling `seccomp`: Function not implemented (os error 38)), seccomp-sealed (Error calling `seccomp`: Function not implemented (os error 38))
+    MISSING seccomp (Invalid argument (os error 22)), seccomp-sealed (Invalid argument (os error 22))
     "#);
+    Ok(())
+}
+
+#[test]
+fn a_unit_that_forbids_landlock_is_told_which_calls_to_allow() -> Result<()> {
+    let mut refusals = vec![without("unit-that-kills").log("error").start_error()?];
+    let required = "[plugins]\nsandbox = \"required\"\n";
+    refusals.push(without("unit-that-refuses").toml(required).log("error").start_error()?);
+    assert_snapshot!(redacted(&refusals.join("\n")), @"");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_unit_that_forbids_landlock_plugins_are_held_by_all_else_and_the_log_says_what_to_allow() -> Result<()> {
+    let app = PluginApp::of(readable(without("unit-that-refuses")), StandInSlack::start().await?).await?;
+    app.example_works().await?;
+    let warned =
+        app.records()?.into_iter().find(|record| record["level"] == "WARN").map(|record| redacted_record(&record));
+    assert_snapshot!(warned.unwrap_or_default(), @"");
+    let listed = app.host.run(&["plugin", "list"], "")?;
+    assert!(listed.contains("no-new-privileges, seccomp, seccomp-sealed, undumpable"), "{listed}");
     Ok(())
 }
 

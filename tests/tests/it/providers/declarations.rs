@@ -94,6 +94,7 @@ fn a_declared_provider_says_what_it_waits_for_and_the_catalogue_is_listed() -> R
     let checked = said(&["config", "check"])?;
     assert_snapshot!(redacted(&checked), @"
     [folder]/jackfield.toml: no mistakes
+    note: a backup is data/jackfield.db after a clean stop, and apart from it the secret key
     note: own is not offered to people until it is configured; missing: client-id, client-secret
     note: zendesk is not offered to people until it is configured; missing: client-secret, subdomain
     ");

@@ -3,4 +3,5 @@
 
 mod abuse;
 mod calls;
+mod strange_heads;
 mod streams;

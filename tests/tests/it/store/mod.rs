@@ -10,3 +10,4 @@ mod secrets;
 mod sqlite_file;
 pub(crate) mod tables;
 mod token_tables;
+mod unfit_databases;

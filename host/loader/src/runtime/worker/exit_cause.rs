@@ -10,14 +10,13 @@ pub(super) const STDERR_TAIL_LENGTH: usize = 2048;
 /// What Rust's standard library prints before it aborts for want of memory.
 const OUT_OF_MEMORY: &str = "memory allocation of ";
 
-const SIGNAL_NAMES: [(i32, &str); 10] = [
+const SIGNAL_NAMES: [(i32, &str); 9] = [
     (libc::SIGABRT, "SIGABRT"),
     (libc::SIGBUS, "SIGBUS"),
     (libc::SIGFPE, "SIGFPE"),
     (libc::SIGILL, "SIGILL"),
     (libc::SIGKILL, "SIGKILL"),
     (libc::SIGSEGV, "SIGSEGV"),
-    (libc::SIGSYS, "SIGSYS"),
     (libc::SIGTERM, "SIGTERM"),
     (libc::SIGTRAP, "SIGTRAP"),
     (libc::SIGXCPU, "SIGXCPU"),
@@ -30,6 +29,8 @@ pub(super) fn exit_cause(status: ExitStatus, stderr: &str, memory: u64) -> Trans
     }
     let message = message(stderr).map(|line| format!(": {line}")).unwrap_or_default();
     match (status.signal(), status.code()) {
+        // The worker's own filters refuse and do not kill.
+        (Some(libc::SIGSYS), _) => TransportError::Forbidden(Vec::new()),
         (Some(signal), _) => {
             let name = SIGNAL_NAMES.iter().find(|(number, _)| *number == signal).map_or("unnamed", |(_, name)| *name);
             TransportError::Signal(format!("signal {signal} ({name}){message}"))
@@ -56,6 +57,7 @@ mod tests {
         let cases = [
             (libc::SIGSEGV, "", "the worker was ended by signal 11 (SIGSEGV)"),
             (64, "", "the worker was ended by signal 64 (unnamed)"),
+            (libc::SIGSYS, "", "a system-call filter of the service or container ends the worker (SIGSYS)"),
             (
                 libc::SIGABRT,
                 overflow,

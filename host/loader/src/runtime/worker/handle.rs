@@ -25,7 +25,7 @@ use super::{
     kernel_record::{KernelRecord, confirmed},
     process::WorkerCommand,
     sandbox::Sandbox,
-    spawn::spawn_worker,
+    spawn::{forbidden_calls, spawn_worker},
     stderr_tail::StderrTail,
 };
 use crate::{
@@ -88,9 +88,13 @@ impl Worker {
     pub(crate) async fn start(plugin: &str, library: &SealedLibrary, limits: Limits) -> Result<Self, TransportError> {
         let spawned = spawn(plugin, library, limits).await;
         let worker = spawned.map_err(|error| TransportError::NoWorker(error.to_string()))?;
-        let sandbox = worker.confirmed_sandbox().await?;
+        let sandbox = match worker.confirmed_sandbox().await {
+            Err(TransportError::Forbidden(_)) => return Err(TransportError::Forbidden(forbidden_calls().await)),
+            sandbox => sandbox?,
+        };
         if worker.limits.is_sandbox_required && !sandbox.missing.is_empty() {
-            return Err(TransportError::NotSandboxed(sandbox.missing.join(", ")));
+            let missing = sandbox.missing.join(", ");
+            return Err(TransportError::NotSandboxed { missing, forbidden: sandbox.forbidden });
         }
         let go_ahead = frame::go_ahead().ok_or(TransportError::Protocol("the start is too long"))?;
         let Ready { failed } = worker.start_message(&go_ahead).await?;
@@ -117,6 +121,9 @@ impl Worker {
         let mut sandbox = confirmed(said, record, self.inherited_filters);
         sandbox.held.push("undumpable".to_owned());
         sandbox.note("stopped-between-calls", self.signal(Signal::STOP));
+        if !sandbox.missing.is_empty() {
+            sandbox.forbidden = forbidden_calls().await;
+        }
         Ok(sandbox)
     }
 

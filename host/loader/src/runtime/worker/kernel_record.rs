@@ -55,7 +55,7 @@ fn is_empty(set: &str) -> bool {
 
 /// What a worker says of its sandbox, held to what the kernel says of the worker.
 pub(super) fn confirmed(said: Sandbox, record: io::Result<KernelRecord>, inherited_filters: u32) -> Sandbox {
-    let mut sandbox = Sandbox { held: Vec::new(), missing: said.missing };
+    let mut sandbox = Sandbox { held: Vec::new(), missing: said.missing, forbidden: said.forbidden };
     let record = record.map_err(|error| sandbox.note("kernel-record", Err(error))).ok();
     for part in said.held {
         match &record {
@@ -79,7 +79,11 @@ mod tests {
     fn said() -> Sandbox {
         let parts =
             ["limits", "user", "capabilities", "no-new-privileges", "landlock 4 of 6", "seccomp", "seccomp-sealed"];
-        Sandbox { held: parts.map(str::to_owned).into(), missing: vec!["parent (no)".to_owned()] }
+        Sandbox {
+            held: parts.map(str::to_owned).into(),
+            missing: vec!["parent (no)".to_owned()],
+            forbidden: Vec::new(),
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
     descriptors::{self, Descriptors},
     exit::exit_at_once,
     frame::{self, Call, Ready},
+    needed_calls,
     sandbox::{Sandbox, hide},
 };
 use crate::runtime::open_library::{open, open_system_library};
@@ -63,6 +64,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 /// Says what goes wrong on standard error, which the host reads.
 fn run_from(arguments: impl Iterator<Item = OsString>) -> Result<(), ()> {
     let arguments: Vec<String> = arguments.filter_map(|argument| argument.into_string().ok()).collect();
+    if arguments == [needed_calls::REPORT] {
+        needed_calls::report();
+        return Ok(());
+    }
     let Some(command) = WorkerCommand::parse(&arguments) else {
         say(&format!("`{COMMAND}` is for the host to start"));
         return Err(());

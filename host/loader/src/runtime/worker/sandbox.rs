@@ -19,7 +19,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{capabilities, descriptors, syscall_filter};
+use super::{capabilities, descriptors, needed_calls, syscall_filter};
 
 /// What confines a worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct Sandbox {
     pub held: Vec<String>,
     /// The parts that this system does not support, each with why.
     pub missing: Vec<String>,
+    /// The system calls that a filter of the service or container forbids.
+    pub forbidden: Vec<String>,
 }
 
 /// Seconds of processor time of a whole worker. Each call has its deadline besides.
@@ -62,10 +64,17 @@ impl Sandbox {
         sandbox.note("no-new-privileges", set_no_new_privs(true));
         match landlock() {
             Ok(version) => sandbox.held.push(format!("landlock {version} of {}", LANDLOCK as i32)),
-            Err(error) => sandbox.missing.push(format!("landlock ({error})")),
+            Err(error) => sandbox.lacks_landlock(&error),
         }
         sandbox.note("seccomp", syscall_filter::loading());
         sandbox
+    }
+
+    /// What the unit of a service forbids is not what the kernel lacks.
+    fn lacks_landlock(&mut self, error: &str) {
+        let forbidden = needed_calls::refused_of_landlock().join(", ");
+        let why = if forbidden.is_empty() { error } else { &format!("a system-call filter forbids {forbidden}") };
+        self.missing.push(format!("landlock ({why})"));
     }
 
     /// Drops what only the opening of the library needed. `hang_up` cannot be closed any more.

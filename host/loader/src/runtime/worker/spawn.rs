@@ -7,6 +7,7 @@ use std::{
     process::Stdio,
     sync::{OnceLock, mpsc},
     thread,
+    time::Duration,
 };
 
 use rustix::thread::set_no_new_privs;
@@ -14,9 +15,10 @@ use tokio::{
     process::{Child, Command},
     runtime::Handle,
     sync::oneshot,
+    time::timeout,
 };
 
-use super::kernel_record::KernelRecord;
+use super::{kernel_record::KernelRecord, needed_calls::REPORT, process::COMMAND};
 
 struct SpawnRequest {
     command: Command,
@@ -43,6 +45,19 @@ fn spawner() -> &'static mpsc::Sender<SpawnRequest> {
         started.expect("the system can start one thread more");
         requests
     })
+}
+
+/// How long it may take to try the calls that a sandbox needs.
+const TRYING: Duration = Duration::from_secs(10);
+
+/// The system calls that a filter of this service or container forbids a worker; empty if that
+/// cannot be found out.
+pub(super) async fn forbidden_calls() -> Vec<String> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("jackfield").args([COMMAND, REPORT]).env_clear().current_dir("/").kill_on_drop(true);
+    let output = timeout(TRYING, command.stdin(Stdio::null()).stderr(Stdio::null()).output()).await;
+    let printed = output.ok().and_then(Result::ok).map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&printed).split_whitespace().map(str::to_owned).collect()
 }
 
 /// Starts this very binary again, with nothing but the arguments, a socket and a pipe for its

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::{extract::FromRequestParts, http::request::Parts, response::Response};
 
 use super::flash::Flash;
-use crate::web::html::html;
+use crate::web::{html::html, speculative::is_speculative};
 use jackfield_services::accounts::Organization;
 
 /// What stands around a page.
@@ -33,7 +33,9 @@ impl<S: Sync> FromRequestParts<S> for FlashCookie {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(Flash::of(&parts.headers)))
+        // Only a page that the person sees may use it up.
+        let is_seen = !is_speculative(&parts.method, &parts.headers);
+        Ok(Self(Flash::of(&parts.headers).filter(|_| is_seen)))
     }
 }
 

@@ -20,7 +20,7 @@ const fn row(name: &'static str, words: &'static str) -> SetupError {
 const OTHER: SetupError = row("setup", "The connection ended before it was finished.");
 
 #[rustfmt::skip]
-static CHECKS: [SetupError; 31] = [
+static CHECKS: [SetupError; 32] = [
     // What a setup must be before a step runs.
     row("no-session", "You have been logged out. Log in and start again."),
     row("none-under-way", "This connection is already finished, or was not started in this browser."),
@@ -46,7 +46,8 @@ static CHECKS: [SetupError; 31] = [
     row("iss-other", "The answer comes from another service than the one that was asked."),
     row("parameter-repeated", "The service sent a contradictory answer."),
     row("code-and-error", "The service sent a contradictory answer."),
-    row("no-code", "The service sent an incomplete answer."),
+    row("no-code", "The service sent you back without giving access. If an administrator has just agreed there, try again."),
+    row("no-answer", "The service sent you back without an answer that Jackfield can see. Try again, or ask your operator: the service may be set to answer in another way."),
     row("declined", "Access was denied at the service."),
     row("authorization-endpoint", "Jackfield does not open the address of the service's log-in page. Your operator finds the cause in the log."),
     row("token-endpoint", "The service did not give a token. Nothing was saved. Try again in a minute."),

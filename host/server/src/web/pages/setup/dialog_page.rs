@@ -78,7 +78,7 @@ fn in_script(value: &impl Serialize) -> String {
     json.chars().map(|c| escapes.get(&c).map_or_else(|| c.to_string(), ToString::to_string)).collect()
 }
 
-fn nonce() -> String {
+pub(super) fn nonce() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has a random generator");
     BASE64_STANDARD_NO_PAD.encode(bytes)

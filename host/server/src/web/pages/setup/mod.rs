@@ -3,6 +3,7 @@
 mod dialog_page;
 mod leaving_page;
 mod plugin_html;
+mod posted_answer;
 mod redirect_page;
 pub(super) mod start;
 mod step_page;
@@ -13,6 +14,7 @@ use axum::{
     response::Response,
 };
 pub(in crate::web) use leaving_page::link as leaving;
+pub(in crate::web) use posted_answer::take as take_posted_answer;
 use serde::Deserialize;
 pub(in crate::web) use start::{start, start_by_post};
 use step_request::StepRequest;
@@ -56,6 +58,7 @@ pub(in crate::web) async fn visit(
     };
     let user = user.map(|LoggedIn(user)| user);
     let is_post = request.method == "POST";
+    let request = posted_answer::as_by_get(request);
     let request = SetupRequest { session, user, provider, server, request };
     Ok(match app.setups.visit(request).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered).await,

@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::FromRequest,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use url::form_urlencoded;
@@ -20,11 +20,7 @@ impl<S: Send + Sync> FromRequest<S> for StepRequest {
     async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Response> {
         let mut seen = Request::new(request.method().as_str(), "");
         seen.query = pairs(request.uri().query().unwrap_or_default().as_bytes());
-        let is_form = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-        if is_form {
+        if is_form(request.headers()) {
             let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
             seen.form = pairs(&body);
         }
@@ -37,6 +33,12 @@ impl<S: Send + Sync> FromRequest<S> for StepRequest {
     }
 }
 
-fn pairs(text: &[u8]) -> Vec<(String, String)> {
+/// Whether the body of a request is a posted form.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"))
+}
+
+pub(super) fn pairs(text: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(text).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
