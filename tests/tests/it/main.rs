@@ -6,6 +6,7 @@ mod app;
 mod attacks;
 mod audit;
 mod author;
+mod bad_day;
 mod checklist;
 mod command_line;
 mod compatibility;
