@@ -2,6 +2,8 @@
 
 use time::{Date, Duration, OffsetDateTime, Time, format_description::well_known::Rfc3339, macros::format_description};
 
+use jackfield_config::span;
+
 /// An end that is counted from now, or one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expiry {
@@ -10,9 +12,6 @@ pub(super) enum Expiry {
 }
 
 const EXAMPLES: &str = "it must be a time like 90d, 12h or 30m, a date like 2027-01-31, or a time of RFC 3339";
-
-/// Longest time: what is beyond it is a slip, and does not fit into a date.
-const LONGEST: Duration = Duration::days(100 * 365);
 
 impl Expiry {
     /// Reads `90d`, `2027-01-31` (its first second in UTC) or `2027-01-31T12:00:00Z`.
@@ -34,30 +33,14 @@ impl Expiry {
 
 /// Reads how long something is waited for, like `30s`.
 pub(super) fn patience(text: &str) -> Result<std::time::Duration, String> {
-    let span = if text == "0s" { Some(Duration::ZERO) } else { counted(text) };
-    let span = span.filter(|span| *span <= Duration::DAY).and_then(|span| span.try_into().ok());
+    let span = if text == "0s" { Some(std::time::Duration::ZERO) } else { span::parse(text) };
+    let span = span.filter(|span| *span <= Duration::DAY);
     span.ok_or_else(|| "it must be a time like 30s, 2m or 1h, a day at most".to_owned())
 }
 
 /// A time after which something ends, which is no matter of seconds.
 fn span(text: &str) -> Option<Duration> {
-    counted(text).filter(|_| !text.ends_with('s'))
-}
-
-fn counted(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let unit: i64 = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        "w" => 7 * 24 * 60 * 60,
-        _ => return None,
-    };
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-    let number: i64 = number.parse().ok().filter(|_| is_number)?;
-    let span = Duration::seconds(number.checked_mul(unit)?);
-    (Duration::ZERO < span && span <= LONGEST).then_some(span)
+    span::parse(text).filter(|_| !text.ends_with('s')).and_then(|span| span.try_into().ok())
 }
 
 #[cfg(test)]

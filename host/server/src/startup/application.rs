@@ -23,6 +23,7 @@ use crate::{
 use jackfield_config::{Diagnostic, Settings, System};
 use jackfield_loader::LoadProgress;
 use jackfield_services::{
+    database_check::missing_organizations,
     open::{lock_for_host, migrate, open_migrated, wait_for_database},
     reload::Reloader,
 };
@@ -78,6 +79,9 @@ impl Application {
             tracing::info!(migration, "the database is migrated");
         }
         let (store, keys) = open_migrated(&settings).await?;
+        for warning in missing_organizations(&settings).await {
+            tracing::warn!(%warning, "the configuration");
+        }
         if let Some(lock) = lock {
             store.hold(lock);
         }
@@ -133,6 +137,7 @@ impl Application {
         let began = shutdown::serve(listener, router, slots, stop).await;
         background.stop().await;
         shutdown::finish(&app, stop, began).await;
+        drop(app);
         tracing::info!("stopped");
     }
 }

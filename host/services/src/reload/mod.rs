@@ -12,7 +12,7 @@ pub use reloaded::{ReloadError, Reloaded};
 use tokio::sync::Mutex;
 
 use crate::{
-    audit::{Audit, Entry},
+    audit::{Audit, Entry, Retention},
     provider_owners::{self, owners, owners_in_use},
 };
 use jackfield_config::{
@@ -32,6 +32,7 @@ struct Inner {
     features: Features,
     store: Store,
     audit: Audit,
+    retention: Retention,
     /// What runs. Locked for the length of a reload, so that there is one at a time.
     running: Mutex<Running>,
 }
@@ -62,10 +63,11 @@ impl Reloader {
         features: Features,
         store: Store,
         audit: Audit,
+        retention: Retention,
     ) -> Self {
         let file = settings.file.clone();
         let running = Mutex::new(Running { settings, outbound, last: LastReload::default() });
-        Self(Arc::new(Inner { file, plugins, features, store, audit, running }))
+        Self(Arc::new(Inner { file, plugins, features, store, audit, retention, running }))
     }
 
     /// Applies what the file says now, or nothing of it.
@@ -193,6 +195,7 @@ impl Reloader {
         self.0.plugins.warnings(&settings).iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
         self.join_in_background(starting, &settings);
         self.0.features.replace(&settings.features);
+        self.0.retention.keep(settings.audit.keep);
         let has_new_key = self.replace_keys(secret_keys).await;
         self.0.plugins.log_offers();
         let needs_restart = needs_restart(&running.settings, &settings);

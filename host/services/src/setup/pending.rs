@@ -91,7 +91,7 @@ impl PendingSetups {
         self.store.write_at_last(release).await
     }
 
-    /// Uses a claimed setup up.
+    /// Uses a claimed setup up, with its webhook.
     pub(super) async fn remove(&self, key: &SetupKey, claim: ClaimId) -> StoreResult<()> {
         self.remove_and(key, claim, |_| Ok(())).await
     }
@@ -105,7 +105,10 @@ impl PendingSetups {
     ) -> StoreResult<()> {
         let key = key.clone();
         let remove = move |tx: &mut Tx<'_>| {
-            setups::remove(tx, key.session.as_bytes(), &key.provider, claim)?;
+            // A new setup that has replaced it keeps its own webhook.
+            if setups::remove(tx, key.session.as_bytes(), &key.provider, claim)? {
+                webhooks::remove_of_setup(tx, key.session.as_bytes(), &key.provider)?;
+            }
             also(tx)
         };
         self.store.write_at_last(remove).await
