@@ -82,9 +82,11 @@ impl Step {
         self.host.reach(url);
     }
 
-    /// Absolute URL of this setup's webhook. Requests to it reach
+    /// Absolute URL of this setup's webhook, another one in each setup. Requests to it reach
     /// [`Provider::handle_webhook`](crate::Provider::handle_webhook), during the setup and after
-    /// it. Show it only to the service. Empty if the host has no webhooks.
+    /// it. When an organization has set the same account up again, only the URL of that setup is
+    /// left: give it to the service each time. Show it only to the service. Empty if the host has
+    /// no webhooks.
     #[must_use]
     pub fn webhook_url(&self) -> &str {
         &self.request.webhook_url

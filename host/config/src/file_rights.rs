@@ -76,7 +76,7 @@ fn folder_fault(folder: &Path, mode: u32) -> Option<Fault> {
     is_open.then(|| {
         let (mode, folder) = (mode & 0o7777, folder.display());
         let message = format!("others can replace this file: found its folder {folder} with the mode {mode:04o}");
-        (message, format!("chmod o-w {folder}"))
+        (message, format!("chmod go-w {folder}"))
     })
 }
 

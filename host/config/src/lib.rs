@@ -8,6 +8,7 @@
 
 mod account;
 mod allow_private;
+mod audit;
 pub mod clock;
 mod config_value;
 mod database;
@@ -36,6 +37,7 @@ mod sections;
 mod setting_place;
 mod settings;
 mod settings_file;
+pub mod span;
 mod sqlite_path;
 mod stand_in_url;
 mod table_reader;
@@ -50,6 +52,7 @@ mod url_text;
 pub mod writable;
 
 pub use allow_private::AllowPrivate;
+pub use audit::Audit;
 pub use database::Database;
 pub use database_url::DatabaseUrl;
 pub use diagnostic::{Diagnostic, Diagnostics, nearest};

@@ -44,7 +44,7 @@ pub(super) fn slip(table: &DeTable<'_>, may_be_a_table: bool) -> Option<(String,
         keys if keys.len() == 2 && keys.iter().all(is_word) => {
             Some(("both `env` and `file`: a value comes from one place".to_owned(), BOTH.to_owned()))
         }
-        keys if !may_be_a_table && keys.iter().any(|key| is_word(key)) => {
+        keys if !may_be_a_table && keys.iter().any(is_word) => {
             let other = keys.iter().find(|key| !is_word(key)).copied().unwrap_or_default();
             Some((format!("unknown key `{other}` in a reference"), BOTH.to_owned()))
         }

@@ -108,7 +108,8 @@ impl SecretKeySource {
     /// Whether it is a file that is not there.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        matches!(&self.location, KeyLocation::File(path) if !path.exists())
+        // In a folder that may not be entered, nobody knows.
+        matches!(&self.location, KeyLocation::File(path) if !path.try_exists().unwrap_or(true))
     }
 
     /// A diagnostic about the key, with the line where the file names it.

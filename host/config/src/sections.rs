@@ -4,11 +4,21 @@
 pub(super) const PROVIDERS: &str = "providers";
 
 /// The top-level names that are the host's own.
-pub(super) const SECTIONS: [&str; 9] =
-    ["default-integrations", "system", "database", "plugins", "features", "http", "tokens", "proxy", PROVIDERS];
+pub(super) const SECTIONS: [&str; 10] = [
+    "default-integrations",
+    "system",
+    "database",
+    "plugins",
+    "features",
+    "http",
+    "tokens",
+    "proxy",
+    "audit",
+    PROVIDERS,
+];
 
 /// The keys of each section, but those of [`PLUGIN_KEYS`] that stand in `[plugins]` as well.
-pub(super) const SECTION_KEYS: [(&str, &[&str]); 6] = [
+pub(super) const SECTION_KEYS: [(&str, &[&str]); 7] = [
     (
         "system",
         &["url-prefix", "listen", "trusted-proxies", "control", "secret-key", "max-connections", "idle-timeout"],
@@ -21,6 +31,7 @@ pub(super) const SECTION_KEYS: [(&str, &[&str]); 6] = [
     ("http", &["allow-private", "timeout", "max-response-bytes", "stand-in"]),
     ("tokens", &["keep-alive-days"]),
     ("proxy", &["max-request-bytes", "idle-timeout", "max-calls"]),
+    ("audit", &["keep"]),
 ];
 
 /// The features there are, which are the keys of `[features]`, and whether each is on by default.

@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     allow_private::AllowPrivate,
+    audit::Audit,
     config_value::ConfigValue,
     database::Database,
     diagnostic::{Diagnostic, nearest},
@@ -49,6 +50,8 @@ pub struct Settings {
     pub tokens: Tokens,
     /// `[proxy]`.
     pub proxy: Proxy,
+    /// `[audit]`.
+    pub audit: Audit,
     /// `[providers.NAME]`: the declared providers, by id.
     pub providers: BTreeMap<String, ProviderOptions>,
     /// The options of each plugin's provider, by id.
@@ -121,6 +124,7 @@ pub(super) fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable
         http: Http::read(collector, root),
         tokens: Tokens::read(collector, root),
         proxy: Proxy::read(collector, root),
+        audit: Audit::read(collector, root),
         providers: providers::read(collector, root),
         options: provider_options(collector, root),
         lines: lines(collector, root),

@@ -362,3 +362,23 @@ fn line_ends_and_a_byte_order_mark_are_no_part_of_a_value_from_elsewhere() {
     let said = told(&format!("[slack]\nclient-secret = {{ file = {file:?} }}"));
     assert!(said.contains("a line end or another control character stands in it"), "{said}");
 }
+
+#[test]
+fn the_audit_log_is_kept_for_a_time_or_for_ever() {
+    let days = |days: u64| Some(std::time::Duration::from_secs(days * 24 * 60 * 60));
+    for (text, expected) in
+        [("", days(400)), ("keep = \"30d\"", days(30)), ("keep = \"52w\"", days(364)), ("keep = \"forever\"", None)]
+    {
+        assert_eq!(settings_of(&format!("[audit]\n{text}")).audit.keep, expected, "{text}");
+    }
+    for (text, told) in [
+        ("\"29d\"", "too short: what happened must still be known when somebody asks"),
+        ("\"12h\"", "too short"),
+        ("\"400\"", "not a time"),
+        ("\"never\"", "not a time"),
+        ("400", "wrong type"),
+    ] {
+        let said = mistakes_in(&format!("[audit]\nkeep = {text}"));
+        assert!(said.contains(told) && said.contains("audit.keep"), "{text}: {said}");
+    }
+}

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jackfield_config::text_file::unreadable;
 use thiserror::Error;
 
 use crate::dispute::Dispute;
@@ -323,6 +324,9 @@ impl Refusal {
                 "put the file itself in the link's place, as `install -m 644 FILE FOLDER` does"
             }
             Self::NotAFile { .. } => "put a regular file there, or name another",
+            Self::Unreadable { file, error } if error.kind() == io::ErrorKind::PermissionDenied => {
+                return unreadable(file, error).help;
+            }
             Self::Unreadable { .. } => "check the path and that the host's user may read the file",
             Self::NotALibrary { .. } => "list the plugin's .so file, as `cargo build --release` makes it for a cdylib",
             Self::Truncated { .. } => "copy the file again; it was probably cut while being copied",
@@ -354,7 +358,7 @@ impl Refusal {
                  [plugins] sandbox = \"best-effort\""
             }
             Self::NoWorker { found, .. } if found.contains("os error 24") => {
-                "raise the limit of open files (`ulimit -n`; with systemd, LimitNOFILE)"
+                "raise the limit of open files, `ulimit -n`"
             }
             Self::Failed { found, .. } if found.contains("SIGSYS") => {
                 "the unit or container of the host forbids a system call of the sandbox: with systemd, let SystemCallFilter allow \
@@ -384,8 +388,7 @@ fn listed(paths: &[PathBuf]) -> String {
 }
 
 fn without_folders(missing: &[PathBuf]) -> String {
-    let missing: Vec<_> = missing.iter().map(|folder| format!("; there is no folder {}", folder.display())).collect();
-    missing.concat()
+    missing.iter().map(|folder| format!("; there is no folder {}", folder.display())).collect()
 }
 
 fn placed(file: &Path, place: &Path) -> String {

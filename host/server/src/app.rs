@@ -5,9 +5,20 @@ use std::{ops::Deref, sync::Arc};
 use jackfield_config::{TrustedProxies, UrlPrefix};
 use jackfield_loader::Plugins;
 use jackfield_services::{
-    accounts::Accounts, audit::Audit, database::Database, grants::Grants, integrations::Integrations, keys::Keys,
-    log_ins::LogInAudit, proxy::Proxy, reload::Reloader, removals::Removals, revocations::Revocations,
-    session::Sessions, setup::SetupService, token_reads::TokenReads,
+    accounts::Accounts,
+    audit::{Audit, Retention},
+    database::Database,
+    grants::Grants,
+    integrations::Integrations,
+    keys::Keys,
+    log_ins::LogInAudit,
+    proxy::Proxy,
+    reload::Reloader,
+    removals::Removals,
+    revocations::Revocations,
+    session::Sessions,
+    setup::SetupService,
+    token_reads::TokenReads,
 };
 
 /// All that a request can reach.
@@ -24,6 +35,7 @@ pub struct App {
     pub proxy: Proxy,
     pub reloader: Reloader,
     pub removals: Removals,
+    pub retention: Retention,
     pub revocations: Revocations,
     pub sessions: Sessions,
     pub setups: SetupService,

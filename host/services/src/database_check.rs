@@ -51,6 +51,11 @@ pub async fn check_database(settings: &Settings) -> DatabaseCheck {
     check
 }
 
+/// Organizations that a feature names and nobody has, for a host that starts.
+pub async fn missing_organizations(settings: &Settings) -> Vec<Diagnostic> {
+    if settings.features.organizations().is_empty() { Vec::new() } else { check_database(settings).await.warnings }
+}
+
 fn file_of(settings: &Settings) -> Option<&Path> {
     settings.database.url.as_str().strip_prefix("sqlite://").map(Path::new)
 }

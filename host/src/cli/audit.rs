@@ -5,12 +5,15 @@ use std::io::{BufWriter, Write, stdout};
 use clap::Subcommand;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::lines::{line, plain_json, unless_nobody_reads, word, word_or_none};
+use super::{
+    audit_cut,
+    lines::{line, plain_json, unless_nobody_reads, word, word_or_none},
+};
 use jackfield_config::{Settings, clock::Clock};
 use jackfield_services::open::open_store;
 use jackfield_services::{
     accounts::Accounts,
-    audit::{Audit, AuditOut, Filter, NotedHead, Row},
+    audit::{Audit, AuditOut, Filter, NotedHead, RemovedOut, Row},
 };
 
 #[derive(Subcommand)]
@@ -34,6 +37,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Remove the oldest rows now. The host removes by itself what is older than [audit] keep.
+    Cut(audit_cut::Arguments),
 }
 
 /// How many rows are read at once.
@@ -44,6 +49,9 @@ fn time_of(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
+    if let Command::Cut(arguments) = command {
+        return audit_cut::run(arguments, settings).await;
+    }
     let (store, _) = open_store(settings).await?;
     store.migrate().await?;
     let (audit, accounts) = (Audit::new(store.clone(), Clock::system()), Accounts::new(store, Clock::system()));
@@ -54,16 +62,36 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
             if let Some(slug) = organization {
                 filter.organization = Some(accounts.organization(&slug).await?.id);
             }
+            tell_what_is_gone(&audit, since).await?;
             list(&audit, filter, json).await
         }
+        Command::Cut(_) => unreachable!("it has run above"),
     }
 }
 
 async fn verify(audit: &Audit, noted: Option<&NotedHead>) -> anyhow::Result<()> {
     let verified = audit.verify(noted).await?;
     anyhow::ensure!(verified.is_intact(), "the audit log is broken{verified}");
-    line!("{} rows, none changed", verified.head.count);
+    line!("{} rows, none changed", verified.rows());
+    if verified.cut.removed > 0 {
+        let RemovedOut { until, kept_since, date } = RemovedOut::from(&verified.cut);
+        line!(
+            "rows 1 to {until} were removed, as row {} says: what is older than {kept_since}, on {date}",
+            verified.cut.entry
+        );
+    }
+    if verified.is_noted_row_removed {
+        line!("note: the row of that head was removed, so nobody can say whether it was the same; note the new head");
+    }
     line!("head {}", verified.head);
+    Ok(())
+}
+
+/// On standard error: what is printed is the log.
+async fn tell_what_is_gone(audit: &Audit, since: Option<OffsetDateTime>) -> anyhow::Result<()> {
+    if let (None, Some(RemovedOut { until, kept_since, date })) = (since, audit.removed().await?) {
+        eprintln!("rows 1 to {until}, from before {kept_since}, were removed on {date}");
+    }
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 use time::{Date, Duration, OffsetDateTime, Time, format_description::well_known::Rfc3339, macros::format_description};
 
+use jackfield_config::span;
+
 /// An end that is counted from now, or one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expiry {
@@ -10,9 +12,6 @@ pub(super) enum Expiry {
 }
 
 const EXAMPLES: &str = "it must be a time like 90d, 12h or 30m, a date like 2027-01-31, or a time of RFC 3339";
-
-/// Longest time: what is beyond it is a slip, and does not fit into a date.
-const LONGEST: Duration = Duration::days(100 * 365);
 
 impl Expiry {
     /// Reads `90d`, `2027-01-31` (its first second in UTC) or `2027-01-31T12:00:00Z`.
@@ -32,25 +31,30 @@ impl Expiry {
     }
 }
 
+/// Reads how long something is waited for, like `30s`.
+pub(super) fn patience(text: &str) -> Result<std::time::Duration, String> {
+    let span = if text == "0s" { Some(std::time::Duration::ZERO) } else { span::parse(text) };
+    let span = span.filter(|span| *span <= Duration::DAY);
+    span.ok_or_else(|| "it must be a time like 30s, 2m or 1h, a day at most".to_owned())
+}
+
+/// A time after which something ends, which is no matter of seconds.
 fn span(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let unit: i64 = match unit {
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        "w" => 7 * 24 * 60 * 60,
-        _ => return None,
-    };
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-    let number: i64 = number.parse().ok().filter(|_| is_number)?;
-    let span = Duration::seconds(number.checked_mul(unit)?);
-    (Duration::ZERO < span && span <= LONGEST).then_some(span)
+    span::parse(text).filter(|_| !text.ends_with('s')).and_then(|span| span.try_into().ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use time::macros::datetime;
+
+    #[test]
+    fn a_patience_is_a_time_up_to_a_day() {
+        let cases = [("0s", Some(0)), ("30s", Some(30)), ("2m", Some(120)), ("1h", Some(3600)), ("24h", Some(86_400))];
+        for (text, expected) in cases.into_iter().chain(["25h", "30", "", "-1s", "soon"].map(|text| (text, None))) {
+            assert_eq!(patience(text).ok().map(|patience| patience.as_secs()), expected, "{text}");
+        }
+    }
 
     #[test]
     fn an_end_is_a_span_a_date_or_a_time() {
@@ -61,6 +65,7 @@ mod tests {
             ("2w", Some(Expiry::After(Duration::weeks(2)))),
             ("2027-01-31", Some(Expiry::At(datetime!(2027-01-31 00:00 UTC)))),
             ("2027-01-31T12:00:00Z", Some(Expiry::At(datetime!(2027-01-31 12:00 UTC)))),
+            ("90s", None),
             ("0d", None),
             ("-1d", None),
             ("+1d", None),

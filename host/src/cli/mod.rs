@@ -1,6 +1,7 @@
 //! The command line: arguments and words.
 
 mod audit;
+mod audit_cut;
 mod backup;
 #[cfg(feature = "author")]
 mod check;

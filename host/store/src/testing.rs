@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use crate::{
     database::{
         connection::AnyConnection,
-        schema::{seal_keys, setups},
+        schema::{seal_keys, setups, webhooks},
     },
     error::StoreResult,
     store::Store,
@@ -64,6 +64,14 @@ impl Tx<'_> {
     /// When the database fails.
     pub fn count_setups(&mut self) -> StoreResult<i64> {
         Ok(setups::table.count().get_result(self.connection)?)
+    }
+
+    /// How many keys of webhooks there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn count_webhooks(&mut self) -> StoreResult<i64> {
+        Ok(webhooks::table.count().get_result(self.connection)?)
     }
 
     /// How many statements are prepared by name on this connection. On SQLite none is.

@@ -1,6 +1,6 @@
 //! The handle on one transaction: all that reading and writing rows takes.
 
-use diesel::connection::Connection as _;
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use time::OffsetDateTime;
 
 use crate::{
@@ -46,6 +46,22 @@ impl<'a> Tx<'a> {
     pub fn savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
         let Self { connection, sealer, now } = self;
         connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now }))
+    }
+
+    /// Runs a function that only reads, in a transaction that sees the database as it is now,
+    /// whatever others write meanwhile. For a [`Store::read`](crate::Store::read).
+    ///
+    /// # Errors
+    /// The error of the function, or that the database fails.
+    pub fn snapshot<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
+        let Self { connection, sealer, now } = self;
+        connection.transaction(|connection| {
+            // On SQLite each transaction sees one state.
+            if let AnyConnection::Postgres(postgres) = connection {
+                postgres.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+            }
+            run(&mut Tx { connection, sealer, now: *now })
+        })
     }
 
     /// Finds a row or inserts it. The insert runs in a savepoint, and if another transaction was

@@ -4,6 +4,7 @@
 #[cfg(feature = "browser")]
 pub mod browser;
 pub mod crashes;
+pub mod faulty_postgres;
 pub mod host;
 pub mod http_client;
 pub mod interop;

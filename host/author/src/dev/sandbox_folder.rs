@@ -92,6 +92,9 @@ impl SandboxFolder {
     async fn load(&self, trial: &Path, library: &Path, options: &Options) -> Result<Plugins, Failure> {
         let text = self.configuration_text(library, options);
         fs::write(trial, text).map_err(|error| Failure::Host(error.to_string()))?;
+        // A host refuses one that a group can write, as some systems make files.
+        fs::set_permissions(trial, fs::Permissions::from_mode(0o600))
+            .map_err(|error| Failure::Host(error.to_string()))?;
         let settings = config::load(trial).map_err(|diagnostics| self.failure(&diagnostics))?;
         let outbound = Outbound::new(&settings.http).map_err(|error| Failure::Host(error.to_string()))?;
         let (plugins, diagnostics) = Plugins::load(&settings, &ProviderOwners::default(), &outbound).await;

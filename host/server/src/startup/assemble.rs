@@ -6,7 +6,7 @@ use jackfield_loader::Plugins;
 use jackfield_services::{
     Store,
     accounts::Accounts,
-    audit::{Audit, Builds},
+    audit::{Audit, Builds, Retention},
     database::Database,
     grants::{Grants, Issuers},
     integrations::Integrations,
@@ -34,6 +34,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     let accounts = Accounts::new(store.clone(), clock.clone());
     let integrations = Integrations::new(store.clone(), builds.clone());
     let audit = Audit::new(store.clone(), clock.clone()).with_builds(builds);
+    let retention = Retention::new(store.clone(), clock.clone(), settings.audit.keep);
     let revocations = Revocations::new(store.clone(), plugins.clone(), issuers.clone(), clock.clone());
     let grants = Grants::new(
         store.clone(),
@@ -62,7 +63,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         log_in_audit: LogInAudit::new(store.clone(), audit.clone()),
         setups: SetupService::new(dependencies, secret_keys),
         sessions: Sessions::new(store.clone(), url_prefix.is_https()),
-        reloader: Reloader::new(settings, outbound, plugins.clone(), features, store, audit.clone()),
+        reloader: Reloader::new(settings, outbound, plugins.clone(), features, store, audit.clone(), retention.clone()),
         removals: Removals::new(accounts.clone(), integrations.clone(), revocations.clone()),
         token_reads: TokenReads::new(integrations.clone(), grants.clone(), audit.clone()),
         accounts,
@@ -71,6 +72,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         integrations,
         plugins,
         proxy,
+        retention,
         revocations,
         trusted_proxies,
         url_prefix,

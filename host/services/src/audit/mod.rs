@@ -4,16 +4,20 @@
 mod counter;
 mod out;
 mod repeats;
+mod retention;
+mod verification;
 mod verify;
+mod walk;
 
 use std::sync::Arc;
 
-pub use out::AuditOut;
+pub use out::{AuditOut, RemovedOut};
 use repeats::Counter;
-pub use verify::{NotedHead, Verification};
+pub use retention::{CutError, CutRequest, Retention};
+pub use verification::{NotedHead, Verification};
 
 use jackfield_config::clock::Clock;
-pub use jackfield_store::audit::{Action, Actor, ActorKind, Break, Builds, Entry, Filter, Head, Outcome, Row};
+pub use jackfield_store::audit::{Action, Actor, ActorKind, Break, Builds, CutMode, Entry, Filter, Head, Outcome, Row};
 use jackfield_store::{Store, StoreResult, Tx, audit};
 
 /// The audit log of this installation. Cheap to clone.
@@ -90,6 +94,15 @@ impl Audit {
         Ok(Listing { rows, next: next.flatten() })
     }
 
+    /// What retention has removed; `None` if it has removed nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn removed(&self) -> StoreResult<Option<RemovedOut>> {
+        let (cut, _) = self.store.read(audit::cut).await?;
+        Ok((cut.removed > 0).then(|| RemovedOut::from(&cut)))
+    }
+
     /// Rows in their order, after an id.
     ///
     /// # Errors
@@ -99,5 +112,7 @@ impl Audit {
     }
 }
 
+#[cfg(test)]
+mod retention_tests;
 #[cfg(test)]
 mod tests;

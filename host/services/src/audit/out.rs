@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::Row;
 use jackfield_config::clock::rfc3339;
-use jackfield_store::hex;
+use jackfield_store::{audit::Cut, hex};
 
 /// One entry. Ids are decimal text, since JSON numbers lose precision in browsers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,6 +39,23 @@ pub struct ActorOut {
     pub id: Option<String>,
     /// The name at that time.
     pub name: Option<String>,
+}
+
+/// What retention has removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedOut {
+    /// The last row that is gone.
+    pub until: i64,
+    /// What was written from then on is there. RFC 3339 in UTC.
+    pub kept_since: String,
+    /// When rows were last removed. RFC 3339 in UTC.
+    pub date: String,
+}
+
+impl From<&Cut> for RemovedOut {
+    fn from(cut: &Cut) -> Self {
+        Self { until: cut.removed, kept_since: date(cut.kept_since), date: date(cut.date) }
+    }
 }
 
 impl From<Row> for AuditOut {

@@ -55,6 +55,7 @@ pub(super) enum Stored {
 }
 
 /// Everything that the transaction needs.
+#[derive(Clone)]
 pub(super) struct Installation {
     pub(super) key: SetupKey,
     pub(super) setup: Setup,
@@ -161,6 +162,7 @@ impl Installation {
     /// Ends the setup without an integration, in the same transaction: its tokens are revoked.
     fn end(&self, tx: &mut Tx<'_>, entry: &Entry) -> StoreResult<()> {
         self.record_tokens(tx)?;
+        webhooks::remove_of_setup(tx, self.key.session.as_bytes(), &self.setup.provider)?;
         revocations::revoke_setup_now(tx, &self.setup.nonce)?;
         tx.audit(entry)
     }

@@ -86,6 +86,16 @@ impl ChainKey {
         mac.finalize().into_bytes().to_vec()
     }
 
+    /// The code of another record than a row or a head, of the kind `what`.
+    pub(super) fn code(&self, what: &[u8], numbers: &[i64], bytes: &[u8]) -> Vec<u8> {
+        let mut mac = self.mac(what);
+        for number in numbers {
+            put(&mut mac, Some(&number.to_be_bytes()));
+        }
+        put(&mut mac, Some(bytes));
+        mac.finalize().into_bytes().to_vec()
+    }
+
     fn mac(&self, what: &[u8]) -> Hmac<Sha256> {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         put(&mut mac, Some(what));

@@ -21,6 +21,19 @@ pub enum Break {
     /// A row is not what was written, or stands in another place.
     #[error("row {0} was changed, or does not follow the row that was before it")]
     Changed(i64),
+    /// The record of what retention has removed is not a host's.
+    #[error(
+        "the record of what was removed (table audit_cut) was changed: rows up to {0} are missing, and no host has removed them"
+    )]
+    CutRecord(i64),
+    /// The record says that more was removed than the log says.
+    #[error("{} missing, and no row of the log says that retention has removed them", rows(*.from, *.until))]
+    NotAnnounced {
+        /// The first of them.
+        from: i64,
+        /// The last of them.
+        until: i64,
+    },
     /// A row has an id after the last.
     #[error("row {0} stands after the end of the chain: it was not written by a host")]
     Beyond(i64),

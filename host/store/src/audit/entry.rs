@@ -99,6 +99,8 @@ words!(
         /// The chain was not as a host had left it: its key could not be opened, its head was
         /// changed, or it was erased.
         AuditKey = "audit-key",
+        /// The oldest rows of the log were removed, since they were older than they are kept.
+        AuditCut = "audit-cut",
         /// A plugin was loaded, or refused.
         PluginLoad = "plugin-load",
         /// A provider, with the stored tokens of its integrations, was given to another plugin.

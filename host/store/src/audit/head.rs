@@ -70,7 +70,7 @@ const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
     AadContext { table: "audit_keys", column: "key", row }
 }
 
-fn open(sealer: &Sealer, since: i64, sealed: &[u8]) -> Result<ChainKey, SealError> {
+pub(super) fn open(sealer: &Sealer, since: i64, sealed: &[u8]) -> Result<ChainKey, SealError> {
     sealer.open(context(&[since.to_string().as_bytes()]), sealed).map(ChainKey)
 }
 

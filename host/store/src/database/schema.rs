@@ -263,6 +263,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_cut (id) {
+        id -> BigInt,
+        removed -> BigInt,
+        hash -> Binary,
+        target -> BigInt,
+        entry -> BigInt,
+        kept_since -> BigInt,
+        date -> BigInt,
+        key_since -> BigInt,
+        mac -> Binary,
+        lease -> Nullable<BigInt>,
+        leased_until -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     configurations (file) {
         file -> Text,
         sealed_fingerprint -> Binary,

@@ -7,7 +7,7 @@
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
-use super::leases::random;
+use super::{leases::random, webhooks};
 use crate::{
     database::{column_types::milliseconds, schema::setups as t},
     error::StoreResult,
@@ -104,13 +104,13 @@ pub fn remove(tx: &mut Tx<'_>, session_key: &[u8], provider: &str, claim: ClaimI
     Ok(diesel::delete(row).execute(tx.connection)? > 0)
 }
 
-/// Ends every setup of a session.
+/// Ends every setup of a session, with its webhook.
 ///
 /// # Errors
 /// When the database fails.
 pub fn remove_session(tx: &mut Tx<'_>, session_key: &[u8]) -> StoreResult<()> {
     diesel::delete(t::table.filter(t::session_key.eq(session_key))).execute(tx.connection)?;
-    Ok(())
+    webhooks::remove_of_session(tx, session_key)
 }
 
 /// Removes the setups that have expired.

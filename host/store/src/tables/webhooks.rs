@@ -62,8 +62,9 @@ pub fn owner(tx: &mut Tx<'_>, key_hash: &[u8], provider: &str) -> StoreResult<Op
     Ok(installed.or_else(|| session.map(Owner::Setup)))
 }
 
-/// Gives the webhook of an organization's setup to the integration that came of it. The
-/// integration keeps those that it has.
+/// Gives the webhook of an organization's setup to the integration that came of it. It replaces the
+/// one of that organization's setup before: the service was given this one, and the integration
+/// has the secrets that belong to it.
 ///
 /// # Errors
 /// When the database fails.
@@ -74,10 +75,27 @@ pub fn hand_over(
     integration: IntegrationId,
     organization: OrganizationId,
 ) -> StoreResult<()> {
+    remove(tx, organization, integration)?;
     let row = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
     let kept = (t::session_key.eq(None::<Vec<u8>>), t::expires_at.eq(None::<i64>));
     let owner = (t::integration_id.eq(integration), t::organization_id.eq(organization));
     diesel::update(row).set((kept, owner)).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Removes the webhook of a setup that has ended without an integration.
+///
+/// # Errors
+/// When the database fails.
+pub fn remove_of_setup(tx: &mut Tx<'_>, session_key: &[u8], provider: &str) -> StoreResult<()> {
+    let row = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
+    diesel::delete(row).execute(tx.connection)?;
+    Ok(())
+}
+
+/// Removes the webhooks of all setups of a session.
+pub(crate) fn remove_of_session(tx: &mut Tx<'_>, session_key: &[u8]) -> StoreResult<()> {
+    diesel::delete(t::table.filter(t::session_key.eq(session_key))).execute(tx.connection)?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -45,7 +46,10 @@ impl HostFolder {
 
     pub(super) fn set_clock(&self, now: u64) {
         let text = self.configuration.replace("[plugins]", &format!("[plugins]\nclock = {now}"));
-        fs::write(self.path.join("jackfield.toml"), text).expect("the host's folder can be written");
+        let file = self.path.join("jackfield.toml");
+        fs::write(&file, text).expect("the host's folder can be written");
+        // A host refuses one that a group can write, as some systems make files.
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("the file is our own");
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

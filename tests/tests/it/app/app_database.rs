@@ -105,6 +105,11 @@ impl AppDatabase {
         self.store.tamper(sql).await
     }
 
+    /// How many keys of webhooks there are.
+    pub(crate) async fn webhooks(&self) -> StoreResult<i64> {
+        self.store.read(|tx| tx.count_webhooks()).await
+    }
+
     /// Puts the beginning of all rows of equal refusals back.
     pub(crate) async fn let_refusals_last(&self, time: time::Duration) -> StoreResult<()> {
         let back = time.whole_milliseconds();

@@ -3,3 +3,4 @@
 
 mod chain;
 pub(crate) mod log;
+mod retention;

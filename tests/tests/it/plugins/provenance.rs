@@ -47,6 +47,8 @@ fn a_library_that_others_can_write_or_replace_is_refused_until_the_help_is_follo
       help: chmod go-w FOLDER/plugins
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: others can write its folder FOLDER/plugins: found the mode 1777, wanted 1755
       help: put libleaves_a_mark.so into a folder that only root and the host's user can write
+    FOLDER/jackfield.toml: others can replace this file: found its folder FOLDER with the mode 0777
+      help: chmod go-w FOLDER
     FOLDER/jackfield.toml:1: default-integrations: plugins/libleaves_a_mark.so: others can write its folder FOLDER: found the mode 0777, wanted 0755
       help: chmod go-w FOLDER
     ");

@@ -1,8 +1,12 @@
 //! Connecting the same account again, and re-authentication.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use insta::assert_snapshot;
-use jackfield_test_support::{postgres::databases, stand_in_slack::TokenAnswer};
+use jackfield_test_support::{
+    http_client::{HttpClient, HttpResponse},
+    postgres::databases,
+    stand_in_slack::TokenAnswer,
+};
 use serde_json::json;
 
 use crate::{app::TestApp, audit::log::rows};
@@ -73,6 +77,58 @@ async fn only_an_integration_of_this_organization_and_provider_can_be_re_authent
         "/organizations/acme/integrations/slack/setup/?integration=x".to_owned(),
     ] {
         assert_eq!(owner.visit(&path).await?.status, 404, "{path}");
+    }
+    Ok(())
+}
+
+/// The webhook's URL, as the page of the fixture shows it.
+fn webhook_of(page: &HttpResponse) -> Result<String> {
+    let code = page.text.split("<code>").nth(1).and_then(|rest| rest.split("</code>").next());
+    Ok(code.with_context(|| format!("no URL in {}", page.text))?.to_owned())
+}
+
+async fn install_again(user: &HttpClient, organization: &str) -> Result<String> {
+    let url = webhook_of(&user.start_setup(organization, "minting").await?)?;
+    assert!(user.post("/extensions/minting/setup/", &[]).await?.dialog()?.success);
+    Ok(url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_re_install_replaces_the_webhook_of_its_organization_and_no_other() -> Result<()> {
+    for database in databases() {
+        let app = TestApp::start_with("v2", database, |host| host.plugin("minting")).await?;
+        let owner = app.log_in_as("owner").await?;
+        app.host.organization("other")?;
+        app.host.member("other", "owner@example.com", "owner")?;
+        let service = HttpClient::new(&app.host.url);
+        let theirs = install_again(&owner, "other").await?;
+        let mut urls = Vec::new();
+        for _ in 0..10 {
+            urls.push(install_again(&owner, "acme").await?);
+        }
+        let abandoned = webhook_of(&owner.start_setup("acme", "minting").await?)?;
+        let current = urls.pop().context("the last")?;
+        assert_eq!(service.visit(&current).await?.status, 200, "a setup that has only begun replaces nothing");
+        for superseded in &urls {
+            assert_eq!(service.visit(superseded).await?.status, 404);
+        }
+        assert_eq!(service.visit(&theirs).await?.status, 200, "the other organization has set up nothing anew");
+        assert_eq!(app.database().await?.webhooks().await?, 3, "one each, and that of the setup under way");
+        owner.post("/auth/logout/", &[]).await?;
+        assert_eq!(service.visit(&abandoned).await?.status, 404);
+        assert_eq!(app.database().await?.webhooks().await?, 2);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setup_that_fails_leaves_no_webhook() -> Result<()> {
+    for database in databases() {
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        let owner = app.log_in_as("owner").await?;
+        app.slack.behave(|behaviour| behaviour.token = TokenAnswer::NotJson);
+        assert!(!owner.install("acme", "slack").await?.dialog()?.success);
+        assert_eq!(app.database().await?.webhooks().await?, 0);
     }
     Ok(())
 }

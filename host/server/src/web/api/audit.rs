@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
 };
 use serde::Deserialize;
 
@@ -21,6 +21,9 @@ use jackfield_services::{
     accounts::Scope,
     audit::{Action, AuditOut, Filter},
 };
+
+/// Says that older entries were removed: from this time on they are there.
+const KEPT_SINCE: HeaderName = HeaderName::from_static("jackfield-audit-kept-since");
 
 #[derive(Deserialize)]
 pub(in crate::web) struct AuditQuery {
@@ -55,6 +58,11 @@ pub(in crate::web) async fn audit(
     };
     let listing = app.audit.list(filter, before, per_page).await?;
     let mut headers = HeaderMap::new();
+    if let Some(removed) = app.audit.removed().await?
+        && let Ok(kept_since) = HeaderValue::from_str(&removed.kept_since)
+    {
+        headers.insert(KEPT_SINCE, kept_since);
+    }
     if let Some(next) = listing.next {
         let url = app.url_prefix.absolute(&format!("/api/0/organizations/{}/audit/", access.organization.slug));
         headers.insert(header::LINK, next_link(&with_filter(&url, &query), &next.to_string(), per_page));

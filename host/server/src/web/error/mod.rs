@@ -13,7 +13,8 @@ mod render;
 use std::{any::Any, borrow::Cow, time::Duration};
 
 use axum::{
-    http::{HeaderValue, Uri, header},
+    extract::State,
+    http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use url::form_urlencoded;
@@ -23,7 +24,8 @@ pub(crate) use render::starting;
 pub(super) use render::{ForMonitors, FromService, render};
 
 use super::redirects::found;
-use jackfield_services::{StoreError, accounts::Scope};
+use crate::app::AppHandle;
+use jackfield_services::{Effect, StoreError, Unavailable, accounts::Scope};
 
 /// Why a request is not carried out: a [`Problem`], and what is known of this one.
 #[derive(Clone, Debug)]
@@ -36,8 +38,6 @@ pub(super) struct WebError {
     scope: Option<Scope>,
     /// The error type of RFC 9209, where the proxy knows more than the problem says.
     proxy_status: Option<&'static str>,
-    /// The methods that the URL takes, where it does not take this one.
-    allow: Option<&'static str>,
     /// Where a person comes back to after logging in.
     next: Option<String>,
     /// For the log only.
@@ -47,16 +47,7 @@ pub(super) struct WebError {
 impl From<Problem> for WebError {
     fn from(problem: Problem) -> Self {
         let detail = problem.detail().into();
-        Self {
-            problem,
-            detail,
-            retry_after: None,
-            scope: None,
-            proxy_status: None,
-            allow: None,
-            next: None,
-            cause: None,
-        }
+        Self { problem, detail, retry_after: None, scope: None, proxy_status: None, next: None, cause: None }
     }
 }
 
@@ -93,14 +84,21 @@ impl WebError {
         Self { proxy_status, ..self }
     }
 
-    /// The method is none of these.
-    pub(super) fn not_one_of(methods: &'static str) -> Self {
-        Self { allow: Some(methods), ..Problem::MethodNotAllowed.into() }
-    }
-
     /// A scope is missing.
     pub(super) fn missing_scope(scope: Scope) -> Self {
         Self { scope: Some(scope), ..Problem::MissingScope.into() }
+    }
+
+    /// The database fails. While it does for all requests, the log has one line and not one for
+    /// each.
+    fn database(why: &Unavailable) -> Self {
+        let error = match why.effect {
+            Effect::Unknown => Self::from(Problem::OutcomeUnknown),
+            Effect::NotDone => Problem::DatabaseUnavailable
+                .because(format!("{}. Try again in a moment.", sentence(why.reason.words()))),
+        };
+        let cause = (why.effect == Effect::Unknown || !why.reason.is_lasting()).then(|| why.to_string());
+        Self { retry_after: Some(why.reason.retry_after()), cause, ..error }
     }
 
     /// RFC 9110 section 10.2.3: whole seconds, and never zero.
@@ -120,10 +118,17 @@ impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Seal(error) => Problem::Unreadable.caused_by(&error),
+            StoreError::Unavailable(why) => Self::database(&why),
             StoreError::Nul => Problem::BadText.because("A text holds a NUL character. Remove it."),
             error => Problem::Internal.caused_by(&error),
         }
     }
+}
+
+/// Words that begin in lower case, as the beginning of a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// An error that is not rendered yet.
@@ -141,12 +146,21 @@ impl IntoResponse for WebError {
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
-        if let Some(methods) = self.allow {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
-        }
         response.extensions_mut().insert(Pending(self));
         response
     }
+}
+
+/// The layer of the sessions answers a bare 500 if it cannot save one.
+pub(super) async fn of_sessions(State(app): State<AppHandle>, response: Response) -> Response {
+    let is_bare = response.status() == StatusCode::INTERNAL_SERVER_ERROR
+        && response.extensions().get::<Pending>().is_none()
+        && response.extensions().get::<FromService>().is_none();
+    if !is_bare {
+        return response;
+    }
+    let error = app.database.failure().map_or_else(|| Problem::Internal.into(), WebError::from);
+    error.into_response()
 }
 
 /// Answer to a URL that no route has.

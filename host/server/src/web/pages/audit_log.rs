@@ -39,6 +39,14 @@ struct AuditLogPage {
     is_first: bool,
     /// The query of the next page.
     next: Option<String>,
+    /// What retention has removed, on the last page.
+    removed: Option<RemovedEntries>,
+}
+
+/// What retention has removed, by days.
+struct RemovedEntries {
+    kept_since: String,
+    date: String,
 }
 
 /// One choice of a filter.
@@ -101,6 +109,7 @@ pub(in crate::web) async fn page(
         ..Filter::default()
     };
     let listing = app.audit.list(filter, number(&query.cursor)?, PER_PAGE).await?;
+    let removed = if listing.next.is_none() { app.audit.removed().await? } else { None };
     let page = AuditLogPage {
         slug: access.organization.slug.clone(),
         actions: actions(&query.action),
@@ -109,6 +118,8 @@ pub(in crate::web) async fn page(
         is_first: query.cursor.is_empty(),
         next: listing.next.map(|next| next_query(&query, next)),
         rows: listing.rows.into_iter().map(|row| AuditRow::new(&app, &names, row)).collect(),
+        removed: removed
+            .map(|removed| RemovedEntries { kept_since: day(&removed.kept_since), date: day(&removed.date) }),
         layout: Layout::of(access.organization, None),
     };
     Ok(render(&page, false))
@@ -156,6 +167,10 @@ fn next_query(query: &AuditQuery, next: i64) -> String {
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     pairs.append_pair("action", &query.action).append_pair("integration", &query.integration);
     pairs.append_pair("cursor", &next.to_string()).finish()
+}
+
+fn day(date: &str) -> String {
+    date.get(..10).unwrap_or_default().to_owned()
 }
 
 fn bad_filter() -> WebError {

@@ -109,6 +109,7 @@ pub(in crate::web) const fn in_words(action: Action) -> &'static str {
         Action::Revoke => "Revocation",
         Action::KeyRotation => "Key rotation",
         Action::AuditKey => "Break in this log",
+        Action::AuditCut => "Old entries of this log removed",
         Action::PluginLoad => "Plugin loaded",
         Action::ProviderAdoption => "Provider given to another plugin",
         Action::ConfigurationChange => "Configuration changed",
