@@ -280,7 +280,8 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// that the account is gone or suspended: after an error it is asked again, for ever.
     ///
     /// ```
-    /// use jackfield_plugin::{Error, Grant, Host, HttpRequest, Refreshed, Result, State, Value, value};
+    /// use jackfield_plugin::{Error, Grant, Host, HttpRequest, Refreshed, Result};
+    /// use jackfield_plugin::{State, Value, value};
     /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider};
     /// # struct Acme;
     /// # impl Provider for Acme {
@@ -300,8 +301,8 @@ pub trait Provider: Send + Sync + Sized + 'static {
     ///     }
     ///     let tokens: Value = response.json()?;
     ///     let renewed = Grant::from_token_response(grant.name, &tokens);
-    ///     let renewed = renewed.ok_or_else(|| Error::new(format!("Acme answered {}", response.status)))?;
-    ///     Ok(Refreshed::granted(renewed))
+    ///     let failed = || Error::new(format!("Acme answered {}", response.status));
+    ///     Ok(Refreshed::granted(renewed.ok_or_else(failed)?))
     /// }
     /// # }
     /// ```

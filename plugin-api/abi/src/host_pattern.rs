@@ -10,8 +10,8 @@ use url::Url;
 use crate::envelope::{CreateOut, FieldType, Form, OAuth2, State, StepKind};
 
 /// The hosts that a provider requests: those it declares, those of its OAuth 2.0 token endpoints,
-/// refresh URLs and issuers and of its API, and those of URLs in its options. The hosts that an issuer's
-/// metadata name are not among them: only the host itself sends requests there.
+/// refresh URLs and issuers and of its API, and those of URLs in its options. The hosts that an
+/// issuer's metadata name are not among them: only the host itself sends requests there.
 ///
 /// # Errors
 /// The declared text that is no host.

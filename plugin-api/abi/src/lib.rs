@@ -6,8 +6,8 @@
 //! - [`root`]: the abi_stable root module with its one frozen function, `call(op, bytes) -> bytes`;
 //! - [`envelope`]: the JSON that goes through it, the same over a function call and over a socket;
 //! - [`readable_json`]: JSON as services send it, for both sides;
-//! - `host_pattern` and `account_url`, behind the feature `host-pattern`: which hosts a provider may
-//!   reach.
+//! - `host_pattern` and `account_url`, behind the feature `host-pattern`: which hosts a provider
+//!   may reach.
 //!
 //! # Compatibility
 //!

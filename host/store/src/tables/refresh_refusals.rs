@@ -79,8 +79,8 @@ pub fn failing_since(
     organization: OrganizationId,
     integration: IntegrationId,
 ) -> StoreResult<Option<OffsetDateTime>> {
-    let lent = grants::of_organization(tx, organization, integration)?.unwrap_or_default();
-    let active = lent.iter().filter(|grant| grant.status == Status::Active).map(|grant| grant.id);
+    let theirs = grants::of_organization(tx, organization, integration)?.unwrap_or_default();
+    let active = theirs.iter().filter(|grant| grant.status == Status::Active).map(|grant| grant.id);
     let rows = r::table.filter(r::grant_id.eq_any(active.collect::<Vec<_>>()));
     let found: Vec<Refresh> = rows.select(Refresh::as_select()).load(tx.connection)?;
     Ok(found.into_iter().filter_map(|refresh| refresh.failing_since).min())
