@@ -153,6 +153,28 @@ async fn heads_are_read_as_browsers_and_curl_read_them() {
 }
 
 #[tokio::test]
+async fn a_body_ends_where_its_framing_says_and_a_wrong_frame_is_an_error() {
+    // RFC 9112 sections 6.3, 7.1.1 and 7.1.2.
+    let chunked = "transfer-encoding: chunked\r\n";
+    for (head, body, read) in [
+        (chunked, "2;name=\"a;b\" \r\nhi\r\n0\r\nx-trailer: 1\r\n\r\n", Some("hi")),
+        (chunked, "0002\r\nhi\r\n00\r\n\r\n", Some("hi")),
+        ("transfer-encoding: chunked\r\ncontent-length: 9\r\n", "2\r\nhi\r\n0\r\n\r\n", Some("hi")),
+        ("content-length: 2\r\n", "hi and more", Some("hi")),
+        ("", "hi", Some("hi")),
+        (chunked, "2\r\nhi\r\n", None),
+        (chunked, "x\r\nhi\r\n0\r\n\r\n", None),
+        ("content-length: 3\r\n", "hi", None),
+        ("content-length: 2\r\ncontent-length: 3\r\n", "hi!", None),
+    ] {
+        let address = answering(format!("HTTP/1.1 200 OK\r\n{head}\r\n{body}")).await;
+        let answer = client(&["127.0.0.1"], 100).send(get(&format!("http://{address}/"))).await;
+        let found = answer.as_ref().ok().map(|answer| answer.body().as_slice());
+        assert_eq!(found, read.map(str::as_bytes), "{head}{body}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_answer_of_http_is_told_from_a_cut_connection() {
     let many: String = (0..1001).map(|n| format!("x-{n}: 1\r\n")).collect();
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(2_000_000));

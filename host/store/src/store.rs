@@ -157,7 +157,7 @@ impl Store {
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
             if is_transaction { transaction::end(connection, result, progress) } else { result }
         };
-        self.pool.run(prepare, run).await
+        Box::pin(self.pool.run(prepare, run)).await
     }
 
     /// Runs a function in one transaction: before this returns, all of it is stored durably, or
@@ -261,7 +261,7 @@ impl Store {
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
             transaction::end(connection, result, progress)
         };
-        self.pool.run(begin, run).await
+        Box::pin(self.pool.run(begin, run)).await
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Reason {
     Unreachable,
     /// It takes a question and does not answer.
     Silent,
+    /// It answers, and does not store in time.
+    Slow,
     /// All connections of the pool are busy.
     NoConnectionFree,
     /// Another process holds a lock.
@@ -39,9 +41,10 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Unreachable,
         Self::Silent,
+        Self::Slow,
         Self::NoConnectionFree,
         Self::Locked,
         Self::Full,
@@ -61,6 +64,7 @@ impl Reason {
         match self {
             Self::Unreachable => "the database cannot be reached",
             Self::Silent => "the database does not answer",
+            Self::Slow => "the database takes too long to store",
             Self::NoConnectionFree => "all connections to the database are busy",
             Self::Locked => "the database is locked by another process",
             Self::Full => "the disk of the database is full",
@@ -75,6 +79,28 @@ impl Reason {
         }
     }
 
+    /// What the operator can do about it.
+    pub(crate) const fn help(self) -> &'static str {
+        match self {
+            Self::Unreachable | Self::Silent | Self::ConnectionLost => {
+                "check that the server runs and answers; this host goes on by itself when it is back"
+            }
+            Self::Slow => "look at its disk, its standbys, and what else it does",
+            Self::NoConnectionFree => "look for slow queries and locks, or raise database.pool-size",
+            Self::Locked => "end the other program that has the file open",
+            Self::Full => "make room on the disk of the database",
+            Self::ReadOnly => {
+                "name a server that takes writes in database.url, or let the host's user write the file and its folder"
+            }
+            Self::StatementTimeout => "look for slow queries, or raise database.statement-timeout",
+            Self::Conflict => "nothing: the caller tries again",
+            Self::Exhausted => "raise the limits of the server, or lower database.pool-size",
+            Self::DiskFailed => "check the disk of the database",
+            Self::Malformed => "stop the host and put back a backup",
+            Self::Replaced => "put the file back, or stop the host, put a backup there and start it",
+        }
+    }
+
     /// When a caller may ask again.
     #[must_use]
     pub const fn retry_after(self) -> Duration {
@@ -82,7 +108,7 @@ impl Reason {
             Self::NoConnectionFree | Self::StatementTimeout | Self::ConnectionLost | Self::Conflict => {
                 Duration::from_secs(1)
             }
-            Self::Unreachable | Self::Silent | Self::Locked | Self::Exhausted => Duration::from_secs(2),
+            Self::Unreachable | Self::Silent | Self::Slow | Self::Locked | Self::Exhausted => Duration::from_secs(2),
             Self::Full | Self::ReadOnly | Self::DiskFailed | Self::Malformed | Self::Replaced => {
                 Duration::from_secs(10)
             }

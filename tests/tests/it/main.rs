@@ -10,6 +10,7 @@ mod bad_day;
 mod checklist;
 mod command_line;
 mod compatibility;
+mod connections;
 mod faults;
 mod grants;
 mod integrations;

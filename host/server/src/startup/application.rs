@@ -137,6 +137,7 @@ impl Application {
         let began = shutdown::serve(listener, router, slots, stop).await;
         background.stop().await;
         shutdown::finish(&app, stop, began).await;
+        drop(app);
         tracing::info!("stopped");
     }
 }

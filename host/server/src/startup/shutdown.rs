@@ -37,13 +37,13 @@ pub(super) async fn finish(app: &AppHandle, stop: &Stop, began: Instant) {
     if patience.wait(app.grants.drain(), app.database.given_up()).await.is_none() {
         tracing::error!("refreshes were cut off: if a provider has answered one, its new tokens are lost");
     }
+    let uses = app.audit.unwritten();
     let why = match patience.wait(app.audit.flush(), app.database.given_up()).await {
         Some(Ok(())) => None,
         Some(Err(error)) => Some(error.to_string()),
         None => Some(app.database.failure().map_or_else(|| "it takes too long".to_owned(), |error| error.to_string())),
     };
     if let Some(error) = why {
-        let uses = app.audit.unwritten();
         tracing::error!(error, uses, "the last counts are missing in the audit log");
     }
     match patience.wait(app.audit.head(), app.database.given_up()).await {

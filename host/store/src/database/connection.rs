@@ -5,7 +5,7 @@ use std::path::Path;
 use diesel::{PgConnection, SqliteConnection, connection::SimpleConnection};
 
 use crate::{
-    database::{migrations, postgres::Postgres, sqlite},
+    database::{postgres::Postgres, sqlite},
     error::{StoreError, StoreResult},
     target::Target,
 };
@@ -96,13 +96,6 @@ impl Connector {
             Way::Sqlite(_) => None,
             Way::Postgres(postgres) => postgres.limit_of_transaction(),
         }
-    }
-
-    /// The first connection of a process: it refuses a database that a later version has used.
-    pub(crate) fn open_first(&self) -> StoreResult<AnyConnection> {
-        let mut connection = self.open()?;
-        migrations::refuse_later(&mut connection)?;
-        Ok(connection)
     }
 
     /// For the pool. On SQLite its connections only read: the one writer writes.

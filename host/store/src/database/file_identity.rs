@@ -32,8 +32,7 @@ impl FileIdentity {
         if self.opened.is_none() || identity(&self.connector) == self.opened {
             return Ok(());
         }
-        let help = "put the file back, or stop the host, put a backup there and start it";
-        Err(Unavailable::new(Reason::Replaced, help).into())
+        Err(Unavailable::new(Reason::Replaced, "").into())
     }
 }
 

@@ -130,7 +130,7 @@ impl Health {
 
 /// Whether others use the database, and end.
 const fn is_of_others(reason: Reason) -> bool {
-    matches!(reason, Reason::Locked | Reason::NoConnectionFree)
+    matches!(reason, Reason::Locked | Reason::NoConnectionFree | Reason::Slow)
 }
 
 /// A file that was deleted does not come back while somebody waits.
@@ -151,7 +151,7 @@ impl Failure {
 
     fn log(&self) {
         let message = if self.why.reason.is_total() { "the database is lost" } else { "the database fails" };
-        tracing::error!(error = %self.why, "{message}");
+        tracing::error!(error = %self.why, help = self.why.reason.help(), "{message}");
     }
 }
 

@@ -16,7 +16,10 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::{
-    database::{connection::AnyConnection, migration_failure},
+    database::{
+        connection::{AnyConnection, Connector},
+        migration_failure,
+    },
     error::{StoreError, StoreResult},
 };
 
@@ -78,6 +81,15 @@ pub(crate) fn refuse_pending(connection: &mut AnyConnection) -> StoreResult<()> 
     };
     let help = "`jackfield migrate` brings it up to date; so does a host that starts".to_owned();
     Err(StoreError::Refused { message, help })
+}
+
+impl Connector {
+    /// The first connection of a process: it refuses a database that a later version has used.
+    pub(crate) fn open_first(&self) -> StoreResult<AnyConnection> {
+        let mut connection = self.open()?;
+        refuse_later(&mut connection)?;
+        Ok(connection)
+    }
 }
 
 /// Refuses a database that a later version has used: this one would misread it, and write what

@@ -29,7 +29,7 @@ use crate::{
 
 /// How long an answer is waited for. With the time that the pool may take, it is less than two
 /// seconds.
-const LIMIT: Duration = Duration::from_millis(1500);
+const LIMIT: Duration = Duration::from_millis(1300);
 
 /// How old an answer may be.
 const FRESH: Duration = Duration::from_millis(100);
@@ -177,8 +177,9 @@ impl Inner {
             Ok(answer) => answer.map_err(|error| StoreError::Lost(error.to_string()))?,
             Err(_) => {
                 *unanswered = Some(task);
+                let reason = if self.probe.has_answered() { Reason::Slow } else { Reason::Silent };
                 let said = format!("no answer within {} s", LIMIT.as_secs_f32());
-                Err(Unavailable::new(Reason::Silent, said).into())
+                Err(Unavailable::new(reason, said).into())
             }
         }
     }
@@ -191,7 +192,7 @@ impl Inner {
         match timeout(LIMIT, written).await {
             Ok(written) => written,
             Err(_) if writer.waits_for_lock() => Err(Unavailable::new(Reason::Locked, "").into()),
-            Err(_) => Err(Unavailable::new(Reason::NoConnectionFree, "one transaction after the other").into()),
+            Err(_) => Err(Unavailable::new(Reason::Slow, "").into()),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The question whether the database can serve: it reads and writes a row, on connections that the
 //! pool does not have.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::Text};
 use parking_lot::Mutex;
 
@@ -21,6 +23,8 @@ pub(crate) struct Probe {
     connector: Connector,
     /// Of PostgreSQL, where connecting costs. It is nobody else's.
     kept: Mutex<Option<AnyConnection>>,
+    /// It has answered the question under way, and only has to store something.
+    has_answered: AtomicBool,
 }
 
 #[derive(QueryableByName)]
@@ -31,7 +35,7 @@ struct Table {
 
 impl Probe {
     pub(crate) fn new(connector: Connector) -> Self {
-        Self { connector, kept: Mutex::default() }
+        Self { connector, kept: Mutex::default(), has_answered: AtomicBool::default() }
     }
 
     /// Asks, and writes if it is to. It blocks. On SQLite it only reads: what is written goes through the one writer.
@@ -39,17 +43,33 @@ impl Probe {
     /// # Errors
     /// Why the database cannot serve.
     pub(crate) fn ask(&self, writes: bool) -> StoreResult<()> {
+        self.has_answered.store(false, Ordering::SeqCst);
         let kept = self.kept.lock().take();
         if let Some(mut kept) = kept
-            && let Some(answer) = unless_lost(ask_on(&mut kept, writes))
+            && let Some(answer) = unless_lost(self.ask_on(&mut kept, writes))
         {
             self.keep(kept);
             return answer;
         }
         let mut new = self.connector.reader()?;
-        let answer = ask_on(&mut new, writes);
+        let answer = self.ask_on(&mut new, writes);
         self.keep(new);
         answer
+    }
+
+    /// Whether it has answered the question under way.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::SeqCst)
+    }
+
+    fn ask_on(&self, connection: &mut AnyConnection, writes: bool) -> StoreResult<()> {
+        migrations::refuse_pending(connection)?;
+        self.has_answered.store(true, Ordering::SeqCst);
+        match connection {
+            AnyConnection::Postgres(postgres) if writes => Ok(postgres.batch_execute(WRITE)?),
+            AnyConnection::Postgres(_) => Ok(()),
+            AnyConnection::Sqlite(sqlite) => read_each_table(sqlite),
+        }
     }
 
     /// SQLite is opened anew each time: its connections remember what they have read.
@@ -66,15 +86,6 @@ fn unless_lost(answer: StoreResult<()>) -> Option<StoreResult<()>> {
     match answer {
         Err(StoreError::Unavailable(error)) if error.reason.is_of_connection() => None,
         answer => Some(answer),
-    }
-}
-
-fn ask_on(connection: &mut AnyConnection, writes: bool) -> StoreResult<()> {
-    migrations::refuse_pending(connection)?;
-    match connection {
-        AnyConnection::Postgres(postgres) if writes => Ok(postgres.batch_execute(WRITE)?),
-        AnyConnection::Postgres(_) => Ok(()),
-        AnyConnection::Sqlite(sqlite) => read_each_table(sqlite),
     }
 }
 

@@ -92,7 +92,7 @@ impl FaultApp {
             let seconds: u64 = answer.header("retry-after").parse().with_context(|| kind)?;
             ensure!((1..=60).contains(&seconds), "{kind}: {seconds}");
             ensure!(answer.text.contains(words), "{kind}: {}", answer.text);
-            if matches!(kind, "list" | "integration" | "token" | "proxy") {
+            if matches!(kind, "list" | "integration" | "token" | "proxy" | "webhook") {
                 assert_eq!(answer.header("content-type"), "application/problem+json", "{kind}");
                 assert_eq!(answer.json()?["code"], "database-unavailable", "{kind}");
             } else {

@@ -21,8 +21,7 @@ const BY_POST: &str = "<!doctype html><title>service</title><form method=post><i
 const IN_FRAGMENT: &str = "<!doctype html><title>service</title><script>const asked = new URLSearchParams(location.search); \
     location = asked.get('redirect_uri') + '#code=c0de&state=' + asked.get('state');</script>";
 
-const TOKEN: &str =
-    "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"access_token\": \"at\", \"id\": \"A1\", \"name\": \"Acme\"}";
+const TOKEN: &str = r#"{"access_token": "at", "id": "A1", "name": "Acme"}"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_by_post_or_in_the_fragment_connects_the_service() -> Result<()> {
@@ -57,7 +56,8 @@ async fn connects(app: &BrowserApp, page: &str) -> Result<()> {
         app.open_menu_and_choose("acme").await?;
         browser.wait_for_text("h1", "Acme is connected").await
     };
-    token.answering(&[TOKEN.into()], journey).await?;
+    let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{TOKEN}", TOKEN.len());
+    token.answering(&[answer.into()], journey).await?;
     let address = browser.url().await?;
     assert!(!address.contains("c0de"), "no code stays in the address: {address}");
     Ok(())

@@ -74,7 +74,15 @@ fn a_unit_that_forbids_landlock_is_told_which_calls_to_allow() -> Result<()> {
     let mut refusals = vec![without("unit-that-kills").log("error").start_error()?];
     let required = "[plugins]\nsandbox = \"required\"\n";
     refusals.push(without("unit-that-refuses").toml(required).log("error").start_error()?);
-    assert_snapshot!(redacted(&refusals.join("\n")), @"");
+    assert_snapshot!(redacted(&refusals.join("\n")), @r#"
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: no worker can be started for it: a system-call filter of the service or container ends the worker (SIGSYS): it forbids landlock_create_ruleset, landlock_add_rule, landlock_restrict_self
+      help: add `SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self` to the service's unit, below its other filters, as config/jackfield.service has it; or allow these calls in the container's seccomp profile
+
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml:1: default-integrations: plugins/libexample.so: cannot be held: this system lacks landlock (a system-call filter forbids landlock_create_ruleset, landlock_add_rule, landlock_restrict_self)
+      help: add `SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self` to the service's unit, below its other filters, as config/jackfield.service has it; or allow these calls in the container's seccomp profile
+    "#);
     Ok(())
 }
 
@@ -84,7 +92,15 @@ async fn in_a_unit_that_forbids_landlock_plugins_are_held_by_all_else_and_the_lo
     app.example_works().await?;
     let warned =
         app.records()?.into_iter().find(|record| record["level"] == "WARN").map(|record| redacted_record(&record));
-    assert_snapshot!(warned.unwrap_or_default(), @"");
+    assert_snapshot!(warned.unwrap_or_default(), @r#"
+    {
+      "help": "add `SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self` to the service's unit, below its other filters, as config/jackfield.service has it; or allow these calls in the container's seccomp profile",
+      "level": "WARN",
+      "message": "the plugin's worker is not held by all of the sandbox: this system lacks a part of it",
+      "missing": "landlock (a system-call filter forbids landlock_create_ruleset, landlock_add_rule, landlock_restrict_self)",
+      "plugin.name": "jackfield-plugin-example"
+    }
+    "#);
     let listed = app.host.run(&["plugin", "list"], "")?;
     assert!(listed.contains("no-new-privileges, seccomp, seccomp-sealed, undumpable"), "{listed}");
     Ok(())

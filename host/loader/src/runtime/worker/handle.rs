@@ -89,7 +89,9 @@ impl Worker {
         let spawned = spawn(plugin, library, limits).await;
         let worker = spawned.map_err(|error| TransportError::NoWorker(error.to_string()))?;
         let sandbox = match worker.confirmed_sandbox().await {
-            Err(TransportError::Forbidden(_)) => return Err(TransportError::Forbidden(forbidden_calls().await)),
+            Err(TransportError::Forbidden(_)) => {
+                return Err(TransportError::Forbidden(Box::pin(forbidden_calls()).await));
+            }
             sandbox => sandbox?,
         };
         if worker.limits.is_sandbox_required && !sandbox.missing.is_empty() {
@@ -122,7 +124,7 @@ impl Worker {
         sandbox.held.push("undumpable".to_owned());
         sandbox.note("stopped-between-calls", self.signal(Signal::STOP));
         if !sandbox.missing.is_empty() {
-            sandbox.forbidden = forbidden_calls().await;
+            sandbox.forbidden = Box::pin(forbidden_calls()).await;
         }
         Ok(sandbox)
     }

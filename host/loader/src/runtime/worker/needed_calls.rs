@@ -112,7 +112,7 @@ pub(crate) fn help(calls: &[String]) -> String {
             .to_owned();
     }
     format!(
-        "add `SystemCallFilter={}` to the service's unit, below its other filters, as contrib/jackfield.service has it; \
+        "add `SystemCallFilter={}` to the service's unit, below its other filters, as config/jackfield.service has it; \
          or allow these calls in the container's seccomp profile",
         calls.join(" ")
     )
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn nothing_is_forbidden_here_and_the_unit_that_we_ship_allows_what_others_lack() {
         assert_eq!(refused_of_landlock(), Vec::<String>::new());
-        let unit = include_str!("../../../../../contrib/jackfield.service");
+        let unit = include_str!("../../../../../config/jackfield.service");
         let allowed =
             unit.lines().find_map(|line| line.strip_prefix("SystemCallFilter=@system-service ")).expect("a filter");
         let needed: Vec<&str> = LANDLOCK.iter().map(|call| call.name).collect();

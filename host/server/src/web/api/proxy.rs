@@ -3,7 +3,7 @@
 use axum::{
     body::{Body, HttpBody},
     extract::{MatchedPath, Path, Request, State},
-    http::HeaderMap,
+    http::{HeaderMap, header::ALLOW},
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, TryStreamExt};
@@ -59,7 +59,11 @@ pub(in crate::web) async fn proxy(
         body: has_body.then(|| body.into_data_stream().map_err(std::io::Error::other).boxed()),
         headers: head.headers,
     };
-    let mut response = app.proxy.call(call).await?.map(Body::from_stream).into_response();
+    let response = match app.proxy.call(call).await {
+        Err(error @ ProxyError::Method(_)) => return Ok(([(ALLOW, METHODS)], WebError::from(error)).into_response()),
+        response => response?,
+    };
+    let mut response = response.map(Body::from_stream).into_response();
     response.extensions_mut().insert(FromService);
     Ok(response)
 }
@@ -100,7 +104,7 @@ impl From<ProxyError> for WebError {
             ProxyError::NoGrant => Problem::NoGrant.into(),
             ProxyError::NoApi => Problem::NoApi.into(),
             ProxyError::NoProvider => Problem::NoProvider.into(),
-            ProxyError::Method(_) => WebError::not_one_of(METHODS),
+            ProxyError::Method(_) => Problem::MethodNotAllowed.into(),
             ProxyError::Upgrade => Problem::UpgradeRefused.into(),
             ProxyError::Path(_) => Problem::BadPath.into(),
             ProxyError::OutOfReach => Problem::HostNotAllowed.into(),

@@ -38,8 +38,6 @@ pub(super) struct WebError {
     scope: Option<Scope>,
     /// The error type of RFC 9209, where the proxy knows more than the problem says.
     proxy_status: Option<&'static str>,
-    /// The methods that the URL takes, where it does not take this one.
-    allow: Option<&'static str>,
     /// Where a person comes back to after logging in.
     next: Option<String>,
     /// For the log only.
@@ -49,16 +47,7 @@ pub(super) struct WebError {
 impl From<Problem> for WebError {
     fn from(problem: Problem) -> Self {
         let detail = problem.detail().into();
-        Self {
-            problem,
-            detail,
-            retry_after: None,
-            scope: None,
-            proxy_status: None,
-            allow: None,
-            next: None,
-            cause: None,
-        }
+        Self { problem, detail, retry_after: None, scope: None, proxy_status: None, next: None, cause: None }
     }
 }
 
@@ -93,11 +82,6 @@ impl WebError {
     /// The same with the error type of RFC 9209.
     pub(super) fn with_proxy_status(self, proxy_status: Option<&'static str>) -> Self {
         Self { proxy_status, ..self }
-    }
-
-    /// The method is none of these.
-    pub(super) fn not_one_of(methods: &'static str) -> Self {
-        Self { allow: Some(methods), ..Problem::MethodNotAllowed.into() }
     }
 
     /// A scope is missing.
@@ -161,9 +145,6 @@ impl IntoResponse for WebError {
         let mut response = self.problem.status().into_response();
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
-        }
-        if let Some(methods) = self.allow {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
         }
         response.extensions_mut().insert(Pending(self));
         response
