@@ -7,7 +7,8 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * DAY);
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Reads `30s`, `5m`, `12h`, `90d` or `2w`; `None` if it is none of these, zero, or beyond a century.
+/// Reads `30s`, `5m`, `12h`, `90d` or `2w`; `None` if it is none of these, zero, or beyond a
+/// century.
 #[must_use]
 pub fn parse(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;

@@ -24,7 +24,8 @@ const INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// How many rows are removed in one transaction, and for how long others go first after it.
 const BATCH: i64 = 500;
 const PAUSE: Duration = Duration::from_millis(20);
-/// How many rows one entry of the log has removed, at most: they are verified while the lease holds.
+/// How many rows one entry of the log has removed, at most: they are verified while the lease
+/// holds.
 const ROUND: i64 = 50_000;
 /// How many breaks an entry names.
 const NAMED: usize = 5;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use jackfield_test_support::http_client::{HttpClient, HttpResponse};
 use reqwest::Method;
 
-use super::tally::{Kind, Tally, Told};
+use super::tally::{Kind, Reply, Tally};
 use crate::app::PASSWORD;
 
 /// How many other answers a caller waits for who was refused: it does not knock all the time.
@@ -46,17 +46,17 @@ impl Callers {
     pub(super) async fn run(self, kind: Kind) {
         for number in 0.. {
             let asked = self.tally.asks();
-            let told = self.ask(kind, number).await.unwrap_or_else(|error| Told::nothing(&error));
+            let told = self.ask(kind, number).await.unwrap_or_else(|error| Reply::nothing(&error));
             self.tally.note(asked, kind, &told);
             match told {
-                Told { status: 0, .. } => self.tally.wait_for_a_step().await,
-                Told { is_good: false, .. } if kind != Kind::Probe => self.tally.wait_for_others(PATIENCE).await,
+                Reply { status: 0, .. } => self.tally.wait_for_a_step().await,
+                Reply { is_good: false, .. } if kind != Kind::Probe => self.tally.wait_for_others(PATIENCE).await,
                 _ => {}
             }
         }
     }
 
-    async fn ask(&self, kind: Kind, number: usize) -> Result<Told> {
+    async fn ask(&self, kind: Kind, number: usize) -> Result<Reply> {
         match kind {
             Kind::Setup => self.set_up(number).await,
             Kind::Token => self.read_token().await,
@@ -67,24 +67,24 @@ impl Callers {
         }
     }
 
-    async fn set_up(&self, number: usize) -> Result<Told> {
+    async fn set_up(&self, number: usize) -> Result<Reply> {
         let start = self.owner.visit("/organizations/acme/integrations/example/setup/").await?;
-        let Ok(step) = start.redirect() else { return Ok(Told::of(&start)) };
+        let Ok(step) = start.redirect() else { return Ok(Reply::of(&start)) };
         if step.path() != "/extensions/example/setup/" {
-            return Ok(Told::of(&start));
+            return Ok(Reply::of(&start));
         }
         let step = self.owner.visit(step.as_str()).await?;
         if step.status != 200 {
-            return Ok(Told::of(&step));
+            return Ok(Reply::of(&step));
         }
         let end = self.owner.post("/extensions/example/setup/", &[("name", &format!("day {number}"))]).await?;
-        let Some(dialog) = end.dialog().ok().filter(|dialog| dialog.success) else { return Ok(Told::of(&end)) };
+        let Some(dialog) = end.dialog().ok().filter(|dialog| dialog.success) else { return Ok(Reply::of(&end)) };
         let id = dialog.data["id"].as_str().context("an id")?.to_owned();
         self.confirmed.setups.lock().expect("no caller panics").push(id);
-        Ok(Told::good(&end))
+        Ok(Reply::good(&end))
     }
 
-    async fn read_token(&self) -> Result<Told> {
+    async fn read_token(&self) -> Result<Reply> {
         let answer = self.with_token(Method::GET, "token/").await?;
         let told = good_if(&answer, 200);
         if told.is_good {
@@ -102,7 +102,7 @@ impl Callers {
         self.owner.send(request.bearer_auth(&self.token)).await
     }
 
-    async fn log_in(&self) -> Result<Told> {
+    async fn log_in(&self) -> Result<Reply> {
         let answer = HttpClient::new(&self.url).log_in("owner@example.com", PASSWORD).await?;
         let told = good_if(&answer, 302);
         self.confirmed.log_ins.fetch_add(usize::from(told.is_good), Ordering::Relaxed);
@@ -110,6 +110,6 @@ impl Callers {
     }
 }
 
-fn good_if(answer: &HttpResponse, status: u16) -> Told {
-    if answer.status == status { Told::good(answer) } else { Told::of(answer) }
+fn good_if(answer: &HttpResponse, status: u16) -> Reply {
+    if answer.status == status { Reply::good(answer) } else { Reply::of(answer) }
 }

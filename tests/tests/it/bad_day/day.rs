@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::{
     callers::{Callers, Confirmed},
-    tally::{Kind, Rule, Tally, Told, nothing_fails, the_host_is_away},
+    tally::{Kind, Reply, Rule, Tally, nothing_fails, the_host_is_away},
 };
 use crate::{
     app::{ApiClient, AppDatabase, add_example, bare, log_in, owner_of_acme, program, slack_options},
@@ -33,12 +33,12 @@ pub(super) struct Day {
 }
 
 /// The service cannot be reached: programs are told so.
-fn the_service_is_away(kind: Kind, told: &Told) -> bool {
+fn the_service_is_away(kind: Kind, told: &Reply) -> bool {
     kind == Kind::Call && told.status == 502 && told.code == "unreachable"
 }
 
 /// Whose plugin ends under them is told so, and the service calls again.
-fn workers_end(kind: Kind, told: &Told) -> bool {
+fn workers_end(kind: Kind, told: &Reply) -> bool {
     match kind {
         Kind::Setup => told.status == 200 && told.says("was not connected"),
         Kind::Webhook => told.status == 500,

@@ -33,7 +33,7 @@ impl Kind {
 
 /// What a caller was told.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct Reply {
     /// 0 without an answer.
     pub(super) status: u16,
     pub(super) code: String,
@@ -45,7 +45,7 @@ pub(super) struct Told {
     text: String,
 }
 
-impl Told {
+impl Reply {
     pub(super) fn good(answer: &HttpResponse) -> Self {
         Self { is_good: true, ..Self::of(answer) }
     }
@@ -74,21 +74,21 @@ impl Told {
 }
 
 /// Which answers a phase allows besides good ones.
-pub(super) type Rule = fn(Kind, &Told) -> bool;
+pub(super) type Rule = fn(Kind, &Reply) -> bool;
 
 /// All is served.
-pub(super) fn nothing_fails(_: Kind, _: &Told) -> bool {
+pub(super) fn nothing_fails(_: Kind, _: &Reply) -> bool {
     false
 }
 
 /// Who needs the database is told when to ask again.
-pub(super) fn the_database_is_away(kind: Kind, told: &Told) -> bool {
+pub(super) fn the_database_is_away(kind: Kind, told: &Reply) -> bool {
     let is_program = matches!(kind, Kind::Token | Kind::Call);
     told.status == 503 && (told.code == "database-unavailable" || !is_program)
 }
 
 /// Nobody is there.
-pub(super) fn the_host_is_away(_: Kind, told: &Told) -> bool {
+pub(super) fn the_host_is_away(_: Kind, told: &Reply) -> bool {
     told.status == 0 || told.status == 503
 }
 
@@ -143,7 +143,7 @@ impl Tally {
 
     /// Counts an answer. A caller who asked in a phase and was told in a later one may have been
     /// told what either allows.
-    pub(super) fn note(&self, asked: Asked, kind: Kind, told: &Told) {
+    pub(super) fn note(&self, asked: Asked, kind: Kind, told: &Reply) {
         let step = self.changed.borrow().1;
         self.with(|state| {
             let now = state.phases.len().saturating_sub(1);
