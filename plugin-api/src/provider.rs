@@ -274,10 +274,13 @@ pub trait Provider: Send + Sync + Sized + 'static {
     ///
     /// It must be repeatable: after an error, the host calls it again. Do not spend a single-use
     /// refresh token here: answer [`Refreshed::Default`], since the host can handle a lost
-    /// response. Write this method if tokens come another way:
+    /// response. If only its URL, its parameters or its words for a dead refresh token are its own,
+    /// [`OAuth2::refresh_url`](crate::OAuth2::refresh_url) and its neighbours say so. Write this
+    /// method if tokens come another way. Answer [`Refreshed::refused`] wherever the service says
+    /// that the account is gone or suspended: after an error it is asked again, for ever.
     ///
     /// ```
-    /// use jackfield_plugin::{Grant, Host, HttpRequest, Refreshed, Result, State, Value, value};
+    /// use jackfield_plugin::{Error, Grant, Host, HttpRequest, Refreshed, Result, State, Value, value};
     /// # use jackfield_plugin::{Integration, NoOptions, Pipeline, Provider};
     /// # struct Acme;
     /// # impl Provider for Acme {
@@ -296,10 +299,9 @@ pub trait Provider: Send + Sync + Sized + 'static {
     ///         return Ok(Refreshed::refused("the account is gone"));
     ///     }
     ///     let tokens: Value = response.json()?;
-    ///     Ok(match Grant::from_token_response(grant.name, &tokens) {
-    ///         Some(grant) => Refreshed::granted(grant),
-    ///         None => Refreshed::refused("the response has no token"),
-    ///     })
+    ///     let renewed = Grant::from_token_response(grant.name, &tokens);
+    ///     let renewed = renewed.ok_or_else(|| Error::new(format!("Acme answered {}", response.status)))?;
+    ///     Ok(Refreshed::granted(renewed))
     /// }
     /// # }
     /// ```

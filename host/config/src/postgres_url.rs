@@ -18,7 +18,7 @@ pub struct PostgresUrl {
 }
 
 /// What is wrong, and what to do.
-type Mistake = (String, String);
+type Fault = (String, String);
 
 /// For whatever a special character in a password can lead to.
 const ENCODE: &str = "write postgres://USER:PASSWORD@HOST/NAME, and special characters of user and password as %XX: \
@@ -122,9 +122,9 @@ impl PostgresUrl {
 const SECRETS: [&str; 5] = ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"];
 
 impl FromStr for PostgresUrl {
-    type Err = Mistake;
+    type Err = Fault;
 
-    fn from_str(text: &str) -> Result<Self, Mistake> {
+    fn from_str(text: &str) -> Result<Self, Fault> {
         let rest = without_scheme(text).ok_or_else(|| wrong("not a PostgreSQL URL"))?;
         if text.chars().any(char::is_control) || text.trim() != text {
             let message = "holds a line end, a blank at its end or another invisible character";
@@ -147,13 +147,13 @@ fn without_scheme(text: &str) -> Option<&str> {
     text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))
 }
 
-fn wrong(message: &str) -> Mistake {
+fn wrong(message: &str) -> Fault {
     (message.to_owned(), ENCODE.to_owned())
 }
 
 /// User and password end at the first `@` before the first `/`. Another `@` behind that stands in
 /// the password, and then nobody can tell where the password ends.
-fn split_user(rest: &str) -> Result<(Option<&str>, &str), Mistake> {
+fn split_user(rest: &str) -> Result<(Option<&str>, &str), Fault> {
     let end = rest.find(['@', '/']).filter(|at| rest.as_bytes()[*at] == b'@');
     let (user, place) = end.map_or((None, rest), |at| (Some(&rest[..at]), &rest[at + 1..]));
     if place.contains('@') {
@@ -163,13 +163,13 @@ fn split_user(rest: &str) -> Result<(Option<&str>, &str), Mistake> {
 }
 
 /// Without a value where it is empty: libpq has its own defaults.
-fn decoded(text: &str, what: &str) -> Result<Option<String>, Mistake> {
+fn decoded(text: &str, what: &str) -> Result<Option<String>, Fault> {
     let decoded = percent::decoded(text).map_err(|problem| wrong(&format!("{what}: {problem}")))?;
     Ok(Some(decoded).filter(|text| !text.is_empty()))
 }
 
 impl PostgresUrl {
-    fn read_user(&mut self, user: Option<&str>) -> Result<(), Mistake> {
+    fn read_user(&mut self, user: Option<&str>) -> Result<(), Fault> {
         let Some(text) = user else { return Ok(()) };
         let (user, password) = text.split_once(':').map_or((text, ""), |(user, password)| (user, password));
         if let Some(user) = decoded(user, "the user")? {
@@ -181,7 +181,7 @@ impl PostgresUrl {
         Ok(())
     }
 
-    fn read_hosts(&mut self, authority: &str) -> Result<(), Mistake> {
+    fn read_hosts(&mut self, authority: &str) -> Result<(), Fault> {
         if authority.is_empty() {
             return Ok(());
         }
@@ -203,14 +203,14 @@ impl PostgresUrl {
         Ok(())
     }
 
-    fn read_database(&mut self, path: &str) -> Result<(), Mistake> {
+    fn read_database(&mut self, path: &str) -> Result<(), Fault> {
         if let Some(name) = decoded(path.strip_prefix('/').unwrap_or(path), "the database")? {
             self.set("dbname", name);
         }
         Ok(())
     }
 
-    fn read_query(&mut self, query: &str) -> Result<(), Mistake> {
+    fn read_query(&mut self, query: &str) -> Result<(), Fault> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs: Vec<(&str, &str)> = pairs
             .map(|pair| pair.split_once('=').ok_or_else(|| wrong("a parameter after the `?` has no `=`")))
@@ -223,7 +223,7 @@ impl PostgresUrl {
         Ok(())
     }
 
-    fn read_parameter(&mut self, name: &str, value: &str, may_name: bool) -> Result<(), Mistake> {
+    fn read_parameter(&mut self, name: &str, value: &str, may_name: bool) -> Result<(), Fault> {
         match (name, value) {
             // As JDBC writes it, which libpq knows.
             ("ssl", "true") => self.set("sslmode", "require".to_owned()),
@@ -254,7 +254,7 @@ fn keyword(name: &str) -> Option<&'static str> {
     KEYWORDS.iter().copied().find(|keyword| *keyword == name)
 }
 
-fn unknown(name: &str, may_name: bool) -> Mistake {
+fn unknown(name: &str, may_name: bool) -> Fault {
     let help =
         || "take one of https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS".to_owned();
     if !may_name {
@@ -271,7 +271,7 @@ fn unknown(name: &str, may_name: bool) -> Mistake {
 }
 
 /// `host`, `host:port` or `[address]:port`; both can be empty.
-fn host_and_port(place: &str) -> Result<(&str, &str), Mistake> {
+fn host_and_port(place: &str) -> Result<(&str, &str), Fault> {
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or_else(|| wrong("an address begins with [ and has no ]"))?;

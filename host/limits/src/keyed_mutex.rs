@@ -32,7 +32,7 @@ pub struct KeyedMutex<K, V = ()>(Locks<K, V>);
 pub struct KeyedGuard<K: Eq + Hash, V = ()> {
     // Dropped first: only then may the claim find that nobody is left.
     guard: OwnedMutexGuard<V>,
-    _claim: Claim<K, V>,
+    claim: Claim<K, V>,
 }
 
 impl<K: Clone + Eq + Hash, V: Default> KeyedMutex<K, V> {
@@ -40,7 +40,21 @@ impl<K: Clone + Eq + Hash, V: Default> KeyedMutex<K, V> {
     pub async fn lock(&self, key: K) -> KeyedGuard<K, V> {
         // Made before it waits, so that a caller that goes away leaves nothing behind.
         let claim = Claim { lock: self.0.lock().entry(key.clone()).or_default().clone(), locks: self.0.clone(), key };
-        KeyedGuard { guard: claim.lock.clone().lock_owned().await, _claim: claim }
+        KeyedGuard { guard: claim.lock.clone().lock_owned().await, claim }
+    }
+}
+
+/// Keeps the value of a key for whoever locks it next, without holding the lock.
+pub struct KeptValue<K: Eq + Hash, V> {
+    _claim: Claim<K, V>,
+}
+
+impl<K: Clone + Eq + Hash, V> KeyedGuard<K, V> {
+    /// Keeps the value until this is dropped.
+    #[must_use]
+    pub fn keep(&self) -> KeptValue<K, V> {
+        let Claim { locks, key, lock } = &self.claim;
+        KeptValue { _claim: Claim { locks: locks.clone(), key: key.clone(), lock: lock.clone() } }
     }
 }
 
@@ -115,6 +129,18 @@ mod tests {
         assert_eq!(*held, Some("the answer"));
         drop(held);
         assert_eq!(*locks.lock(1).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_kept_value_reaches_those_who_come_later() {
+        let locks = KeyedMutex::<u8, u8>::default();
+        let mut held = locks.lock(1).await;
+        *held = 7;
+        let kept = held.keep();
+        drop(held);
+        assert_eq!(*locks.lock(1).await, 7);
+        drop(kept);
+        assert_eq!(*locks.lock(1).await, 0);
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ mod token_bucket;
 pub use backoff::Backoff;
 pub use failures::{FailurePolicy, Failures};
 pub use in_flight::{InFlight, InFlightGuard};
-pub use keyed_mutex::{KeyedGuard, KeyedMutex};
+pub use keyed_mutex::{KeptValue, KeyedGuard, KeyedMutex};
 pub use leaky_bucket::{BucketPolicy, LeakyBucket};
 pub use single_flight::{Aborted, SingleFlight};
 pub use token_bucket::TokenBucket;

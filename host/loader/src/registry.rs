@@ -43,6 +43,14 @@ pub struct Changes {
     pub starting: Vec<String>,
 }
 
+impl Changes {
+    /// Whether all plugins go on as they were.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        [&self.added, &self.replaced, &self.removed, &self.starting].into_iter().all(Vec::is_empty)
+    }
+}
+
 /// What came of a plugin that was not ready when the others were.
 #[derive(Debug, Default)]
 pub struct Joined {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jackfield_store::{Store, StoreResult};
+use jackfield_store::{Store, StoreError, StoreResult};
 
 /// How often what has expired is removed.
 const SWEEP: Duration = Duration::from_secs(10 * 60);
@@ -28,12 +28,25 @@ impl Database {
         self.store.ready().await
     }
 
+    /// What is wrong with it at present, as far as this host knows. Asks nobody.
+    #[must_use]
+    pub fn failure(&self) -> Option<StoreError> {
+        self.store.failure().map(StoreError::from)
+    }
+
+    /// Waits until it fails for longer than somebody waits who has it store something.
+    pub async fn given_up(&self) -> StoreError {
+        self.store.given_up().await
+    }
+
     /// Removes expired sessions, setups and the like, until it is dropped.
     pub async fn sweep(self) {
         let mut ticks = tokio::time::interval(SWEEP);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.store.sweep().await {
+            if let Err(error) = self.store.sweep().await
+                && !error.is_told()
+            {
                 tracing::warn!(%error, "expired sessions could not be removed");
             }
         }

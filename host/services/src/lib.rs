@@ -26,4 +26,4 @@ pub mod session;
 pub mod setup;
 pub mod token_reads;
 
-pub use jackfield_store::{Store, StoreError, StoreResult};
+pub use jackfield_store::{Effect, Reason, Store, StoreError, StoreResult, Unavailable};

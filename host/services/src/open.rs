@@ -1,6 +1,8 @@
 //! Opens what an operator configured: the database with the secret key that belongs to it, and the
 //! plugins.
 
+use std::time::Duration;
+
 use crate::provider_owners::owners_in_use;
 use jackfield_config::{Diagnostic, Diagnostics, SecretKeys, SettingPlace, Settings};
 use jackfield_loader::{LoadProgress, Plugins, StartingPlugin};
@@ -80,6 +82,14 @@ pub async fn load_ready_plugins(settings: &Settings, progress: &LoadProgress) ->
     let (plugins, refused, starting) =
         Plugins::load_ready(settings, &owners_in_use(settings).await, &outbound, progress).await;
     Ok(LoadedPlugins { plugins, refused, outbound, starting })
+}
+
+/// Waits until the database can be opened, for a start before the database is up.
+///
+/// # Errors
+/// When it cannot be by then, or waiting does not help.
+pub async fn wait_for_database(settings: &Settings, patience: Duration) -> Result<(), OpenError> {
+    store::wait_for_database(&settings.database, patience).await.map_err(at(settings))
 }
 
 /// Opens the database to look at it. Neither migrates it nor checks that the secret key is its own.

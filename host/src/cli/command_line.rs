@@ -53,13 +53,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Migrate the database and serve until SIGTERM or SIGINT.
-    Serve,
+    Serve(serve::Arguments),
     /// Make the running host reload its configuration.
     Reload,
     /// Remove all integrations of a provider and revoke their tokens, as after a leak.
     Revoke(revoke::Arguments),
     /// Bring the database up to date.
-    Migrate,
+    Migrate(serve::Arguments),
     /// Check the configuration file.
     #[command(subcommand)]
     Config(config::Command),
@@ -161,10 +161,10 @@ fn run_to_end(arguments: Arguments) -> anyhow::Result<()> {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = &arguments.config;
     match arguments.command {
-        Command::Serve => serve::serve(file).await,
+        Command::Serve(arguments) => serve::serve(arguments, file).await,
         Command::Reload => reload::run(file).await,
         Command::Revoke(arguments) => revoke::run(arguments, settings(file)?).await,
-        Command::Migrate => serve::migrate(settings(file)?).await,
+        Command::Migrate(arguments) => serve::migrate(arguments, settings(file)?).await,
         Command::Config(command) => Box::pin(config::run(command, file)).await,
         Command::User(command) => user::run(command, &settings(file)?).await,
         Command::Org(command) => org::run(command, &settings(file)?).await,

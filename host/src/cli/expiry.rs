@@ -32,9 +32,22 @@ impl Expiry {
     }
 }
 
+/// Reads how long something is waited for, like `30s`.
+pub(super) fn patience(text: &str) -> Result<std::time::Duration, String> {
+    let span = if text == "0s" { Some(Duration::ZERO) } else { counted(text) };
+    let span = span.filter(|span| *span <= Duration::DAY).and_then(|span| span.try_into().ok());
+    span.ok_or_else(|| "it must be a time like 30s, 2m or 1h, a day at most".to_owned())
+}
+
+/// A time after which something ends, which is no matter of seconds.
 fn span(text: &str) -> Option<Duration> {
+    counted(text).filter(|_| !text.ends_with('s'))
+}
+
+fn counted(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit: i64 = match unit {
+        "s" => 1,
         "m" => 60,
         "h" => 60 * 60,
         "d" => 24 * 60 * 60,
@@ -53,6 +66,14 @@ mod tests {
     use time::macros::datetime;
 
     #[test]
+    fn a_patience_is_a_time_up_to_a_day() {
+        let cases = [("0s", Some(0)), ("30s", Some(30)), ("2m", Some(120)), ("1h", Some(3600)), ("24h", Some(86_400))];
+        for (text, expected) in cases.into_iter().chain(["25h", "30", "", "-1s", "soon"].map(|text| (text, None))) {
+            assert_eq!(patience(text).ok().map(|patience| patience.as_secs()), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn an_end_is_a_span_a_date_or_a_time() {
         let cases = [
             ("30m", Some(Expiry::After(Duration::minutes(30)))),
@@ -61,6 +82,7 @@ mod tests {
             ("2w", Some(Expiry::After(Duration::weeks(2)))),
             ("2027-01-31", Some(Expiry::At(datetime!(2027-01-31 00:00 UTC)))),
             ("2027-01-31T12:00:00Z", Some(Expiry::At(datetime!(2027-01-31 12:00 UTC)))),
+            ("90s", None),
             ("0d", None),
             ("-1d", None),
             ("+1d", None),

@@ -1,32 +1,41 @@
 //! `jackfield serve` and `jackfield migrate`.
 
-use std::{io::Write, net::SocketAddr, path::Path};
+use std::{io::Write, net::SocketAddr, path::Path, time::Duration};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::lines::line;
+use super::{expiry::patience, lines::line};
 use jackfield_config::Settings;
-use jackfield_server::{connections::raise_file_limit, startup::Application};
+use jackfield_server::{
+    connections::raise_file_limit,
+    startup::{Application, StartupError, Stop, Waiting},
+};
 use jackfield_services::open;
 
+/// What `serve` and `migrate` take.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Wait for a database that is not up yet, at most this long, like 30s or 2m.
+    #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = patience)]
+    wait_for_database: Duration,
+}
+
 /// Serves until SIGTERM or SIGINT, and reloads the configuration at SIGHUP.
-pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
+pub(super) async fn serve(Arguments { wait_for_database }: Arguments, file: &Path) -> anyhow::Result<()> {
     leave_no_core();
     if let Err(error) = raise_file_limit() {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
     // Before anything else, so that a signal during a slow start is not lost.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = stop_at_signals()?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let application = Application::build(file).await?;
-    print_address(application.address()?);
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+    let waiting = Waiting { for_database: wait_for_database, stop: stop.clone() };
+    let application = match Application::build(file, waiting).await {
+        Err(StartupError::Stopped) => return Ok(()),
+        built => built?,
     };
+    print_address(application.address()?);
     let reloader = application.reloader();
     let reloads = tokio::spawn(async move {
         while hang_up.recv().await.is_some() {
@@ -34,9 +43,25 @@ pub(super) async fn serve(file: &Path) -> anyhow::Result<()> {
             let _ = reloader.reload().await;
         }
     });
-    let served = application.run_until_stopped(stop).await;
+    application.run_until_stopped(&stop).await;
     reloads.abort();
-    Ok(served?)
+    Ok(())
+}
+
+/// SIGTERM and SIGINT stop the host. The second one hurries it.
+fn stop_at_signals() -> std::io::Result<Stop> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = Stop::default();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => asked.ask(),
+                _ = interrupt.recv() => asked.ask(),
+            }
+        }
+    });
+    Ok(stop)
 }
 
 /// For whoever has started the host. It serves also where nobody reads.
@@ -48,7 +73,10 @@ fn print_address(address: SocketAddr) {
 }
 
 /// Brings the database up to date and prints the migrations. It needs no secret key.
-pub(super) async fn migrate(settings: Settings) -> anyhow::Result<()> {
+pub(super) async fn migrate(Arguments { wait_for_database }: Arguments, settings: Settings) -> anyhow::Result<()> {
+    if !wait_for_database.is_zero() {
+        open::wait_for_database(&settings, wait_for_database).await?;
+    }
     let applied = open::migrate_without_key(&settings).await?;
     if applied.is_empty() {
         line!("the database is up to date");

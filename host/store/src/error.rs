@@ -6,12 +6,14 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use thiserror::Error;
 
 use crate::{
+    failure_reason,
     hex::hex,
     key_id::{KeyId, SecretKeyId},
+    unavailable::{Reason, Unavailable},
 };
 
 /// Why the database did not do what it was asked. Holds no values of rows.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum StoreError {
     /// The database cannot be opened.
     #[error("{0}")]
@@ -34,6 +36,9 @@ pub enum StoreError {
     /// A text holds a NUL, which PostgreSQL does not store.
     #[error("a text holds a NUL, which the database does not store")]
     Nul,
+    /// The database cannot be used at present.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// A query failed.
     #[error("the database failed: {0}")]
     Query(String),
@@ -110,7 +115,7 @@ impl From<SealError> for StoreError {
     /// If the database could not be asked for a key, nothing is known to be wrong with the value.
     fn from(error: SealError) -> Self {
         match error {
-            SealError::NotAsked(_) => Self::Lost(error.to_string()),
+            SealError::NotAsked(_) => Unavailable::new(Reason::Unreachable, error.to_string()).into(),
             error => Self::Seal(error),
         }
     }
@@ -125,8 +130,40 @@ impl From<DieselError> for StoreError {
             DieselError::DeserializationError(error) => {
                 unreadable(&*error).map_or_else(|| Self::Query(error.to_string()), Self::Corrupt)
             }
+            DieselError::DatabaseError(kind, info) => match failure_reason::reason(&kind, info.message()) {
+                Some(reason) => Unavailable::new(reason, info.message()).into(),
+                None => Self::Query(info.message().to_owned()),
+            },
+            DieselError::RollbackErrorOnCommit { commit_error, .. } => (*commit_error).into(),
+            DieselError::BrokenTransactionManager => {
+                Unavailable::new(Reason::ConnectionLost, "the transaction is broken").into()
+            }
             other => Self::Query(other.to_string()),
         }
+    }
+}
+
+impl StoreError {
+    /// The same for a database that a host was using before: it is expected to come back.
+    pub(crate) fn while_serving(self) -> Self {
+        match self {
+            Self::Connect(said) | Self::Refused { message: said, .. } => {
+                Unavailable::new(failure_reason::of_connecting(&said), said).into()
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the log has one line of it already, and gets another when it is over.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.unavailable().is_some_and(|why| why.reason.is_lasting())
+    }
+
+    /// What keeps the database from being used, if that is it.
+    #[must_use]
+    pub const fn unavailable(&self) -> Option<&Unavailable> {
+        if let Self::Unavailable(why) = self { Some(why) } else { None }
     }
 }
 

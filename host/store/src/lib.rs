@@ -24,6 +24,7 @@
 pub mod audit;
 mod database;
 mod error;
+mod failure_reason;
 mod hex;
 mod key_id;
 mod operator_help;
@@ -35,6 +36,8 @@ mod target;
 mod testing;
 mod transactions;
 mod tx;
+mod unavailable;
+mod waiting;
 
 pub use database::{column_types::milliseconds, host_lock::HostLock, sqlite_file::leave_whole};
 pub use error::{SealError, StoreError, StoreResult, if_it_opens};
@@ -61,3 +64,5 @@ pub use transactions::{
     key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions,
 };
 pub use tx::Tx;
+pub use unavailable::{Effect, Reason, Unavailable};
+pub use waiting::wait_for_database;

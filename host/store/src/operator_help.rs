@@ -21,10 +21,10 @@ const AUTHENTICATION: &str = "check user and password in database.url; special c
 const STARTING: &str = "wait until the server takes connections, and try again";
 
 const FULL: &str = "raise the server's max_connections (a pooler's max_client_conn), or lower database.pool-size: a \
-     host has as many connections as that, and two more while it starts";
+     host has as many connections as that, one more, and two more while it starts";
 
-/// What stands in an error, all of it, with what can be done. The first that fits counts: of several
-/// servers, one that answers tells more than one that does not.
+/// What stands in an error, all of it, with what can be done. The first that fits counts: of
+/// several servers, one that answers tells more than one that does not.
 const HELP: &[(&[&str], &str)] = &[
     (&["session is read-only"], "name a server that takes writes in database.url: this one is a standby"),
     (&["hot standby mode"], "name a server that takes writes in database.url: this one is a standby"),

@@ -1,8 +1,11 @@
 //! The database of a host, opened: runs functions in transactions, off the async threads.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::connection::SimpleConnection;
 
 use crate::{
     database::{
@@ -10,12 +13,15 @@ use crate::{
         host_lock::HostLock,
         migrations,
         pool::ConnectionPool,
+        progress::Progress,
+        transaction,
         writer::Writer,
     },
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
     target::Target,
     tx::Tx,
+    unavailable::{Effect, Unavailable},
 };
 use jackfield_config::clock::Clock;
 use time::OffsetDateTime;
@@ -31,6 +37,10 @@ pub struct Store {
     clock: Clock,
 }
 
+/// How long it is tried to store what exists nowhere else, and the pause in between.
+const LONGEST_TRIED: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// What a transaction does first: it locks the keys.
 type LockKeys = fn(&Sealer, &mut AnyConnection) -> StoreResult<()>;
 
@@ -44,13 +54,13 @@ impl Store {
         let connector = Connector::new(database)?;
         sealer.attach(connector.clone());
         off_thread(move || {
-            // One connection before the pool, which would only say that it timed out.
+            // One connection before the pool, which would wait for one.
             let first = connector.open_first()?;
-            let pool = ConnectionPool::open(connector.clone())?;
             let writer = match connector.kind() {
                 Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
                 Kind::Postgres => None,
             };
+            let pool = ConnectionPool::new(connector.clone(), writer.clone());
             Ok(Self { pool, writer, connector, sealer, clock: Clock::system() })
         })
         .await
@@ -98,16 +108,13 @@ impl Store {
         off_thread(move || migrations::run(&mut connector.open()?)).await
     }
 
-    /// Whether the database answers and its schema is up to date.
+    /// Whether the database can serve: it reads and writes, its schema is up to date, and there is a
+    /// connection left. Answers within two seconds; those who ask at the same time share the answer.
     ///
     /// # Errors
     /// When not.
     pub async fn ready(&self) -> StoreResult<()> {
-        self.on_connection(|connection| {
-            connection.batch_execute("SELECT 1")?;
-            migrations::refuse_pending(connection)
-        })
-        .await
+        self.pool.monitor().check().await
     }
 
     /// Loads the data keys of the database into the sealer.
@@ -139,12 +146,18 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        let run = move |connection: &mut AnyConnection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
-        match self.connector.limit_of_transaction() {
-            // A limit that has to be a transaction's makes one of what only reads as well.
-            Some(limit) => self.on_connection(|connection| connection.transaction(limited(Some(limit), run))).await,
-            None => self.on_connection(run).await,
-        }
+        let limit = self.connector.limit_of_transaction();
+        // A limit that has to be a transaction's makes one of what only reads as well.
+        let is_transaction = limit.is_some();
+        let prepare = move |connection: &mut AnyConnection| match &limit {
+            Some(limit) => begin(connection, Some(limit)),
+            None => Ok(connection.batch_execute("SELECT 1")?),
+        };
+        let run = move |connection: &mut AnyConnection, progress: &Progress| {
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
+            if is_transaction { transaction::end(connection, result, progress) } else { result }
+        };
+        self.pool.run(prepare, run).await
     }
 
     /// Runs a function in one transaction: before this returns, all of it is stored durably, or
@@ -157,6 +170,38 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         self.transact(Sealer::lock, run).await
+    }
+
+    /// The same for what exists nowhere else, such as tokens that a provider has just given: while
+    /// the database cannot be used, it is tried again for a minute. Somebody who must not wait that
+    /// long waits for [`Store::given_up`] as well.
+    ///
+    /// # Errors
+    /// As [`Store::write`]. Also when nobody knows whether it is stored: then it is not tried again.
+    pub async fn write_at_last<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Clone + Send + 'static,
+    ) -> StoreResult<T> {
+        let until = Instant::now() + LONGEST_TRIED;
+        loop {
+            match self.write(run.clone()).await {
+                Err(StoreError::Unavailable(why)) if why.effect == Effect::NotDone && Instant::now() < until => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits until the database fails for longer than somebody waits who has it store something.
+    pub async fn given_up(&self) -> StoreError {
+        self.pool.monitor().given_up().await.into()
+    }
+
+    /// What is wrong with the database at present, as far as this host knows.
+    #[must_use]
+    pub fn failure(&self) -> Option<Unavailable> {
+        self.pool.monitor().failure()
     }
 
     /// The same for a function that changes the keys: nobody else seals anything until it ends.
@@ -175,25 +220,48 @@ impl Store {
         lock_keys: LockKeys,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        let run = move |connection: &mut AnyConnection| {
-            lock_keys(&sealer, connection)?;
-            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
-        };
-        let run = limited(self.connector.limit_of_transaction(), run);
         match &self.writer {
-            Some(writer) => writer.write(run).await,
-            None => self.on_connection(|connection| connection.transaction(run)).await,
+            Some(writer) => self.write_by(writer, lock_keys, run).await,
+            None => self.write_on_connection(lock_keys, run).await,
         }
     }
 
-    /// Runs a function on a connection of the pool.
-    async fn on_connection<T: Send + 'static>(
+    /// On SQLite.
+    async fn write_by<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
+        writer: &Writer,
+        lock_keys: LockKeys,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let pool = self.pool.clone();
-        off_thread(move || pool.run(run)).await
+        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        self.pool.monitor().check_file()?;
+        let written = writer.write(move |connection| {
+            lock_keys(&sealer, connection)?;
+            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
+        });
+        written.await.inspect_err(|error| self.pool.monitor().met(error))
+    }
+
+    /// On PostgreSQL. Until the keys are locked nothing is done, so that a connection which turns
+    /// out to be broken costs nobody anything.
+    async fn write_on_connection<T: Send + 'static>(
+        &self,
+        lock_keys: LockKeys,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        let begin = {
+            let (sealer, limit) = (sealer.clone(), self.connector.limit_of_transaction());
+            move |connection: &mut AnyConnection| {
+                begin(connection, limit.as_deref())?;
+                lock_keys(&sealer, connection).inspect_err(|_| transaction::roll_back(connection))
+            }
+        };
+        let run = move |connection: &mut AnyConnection, progress: &Progress| {
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
+            transaction::end(connection, result, progress)
+        };
+        self.pool.run(begin, run).await
     }
 }
 
@@ -216,15 +284,11 @@ pub async fn lock_for_host(database: impl Into<Target>) -> StoreResult<Option<Ho
     off_thread(move || connector.file().map_or(Ok(None), HostLock::take)).await
 }
 
-/// A function of a transaction, after the statement that limits how long its statements take.
-fn limited<T>(
-    limit: Option<String>,
-    run: impl FnOnce(&mut AnyConnection) -> StoreResult<T>,
-) -> impl FnOnce(&mut AnyConnection) -> StoreResult<T> {
-    move |connection| {
-        limit.map_or(Ok(()), |limit| connection.batch_execute(&limit))?;
-        run(connection)
-    }
+/// Begins a transaction, with the statement that limits how long its statements take.
+fn begin(connection: &mut AnyConnection, limit: Option<&str>) -> StoreResult<()> {
+    transaction::begin(connection)?;
+    let limited = limit.map_or(Ok(()), |limit| connection.batch_execute(limit));
+    limited.map_err(StoreError::from).inspect_err(|_| transaction::roll_back(connection))
 }
 
 /// Runs a function that blocks.

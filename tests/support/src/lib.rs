@@ -4,6 +4,7 @@
 #[cfg(feature = "browser")]
 pub mod browser;
 pub mod crashes;
+pub mod faulty_postgres;
 pub mod host;
 pub mod http_client;
 pub mod interop;
@@ -14,5 +15,6 @@ pub mod processes;
 pub mod raw_http;
 pub mod stand_in;
 pub mod stand_in_github;
+pub mod stand_in_internet;
 pub mod stand_in_oauth2;
 pub mod stand_in_slack;

@@ -104,7 +104,7 @@ impl Postgres {
     }
 
     fn start() -> Result<Self> {
-        let binaries = binaries().or_else(|_| install("postgresql").and_then(|()| binaries()))?;
+        let binaries = binaries_or_install()?;
         // Not in TMPDIR: the path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("jf-pg-").tempdir_in("/tmp")?;
         let user = unprivileged_user()?;
@@ -185,6 +185,11 @@ pub(crate) fn as_user(user: Option<u32>, program: &Path) -> Command {
     command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups").arg("--").arg(program);
     command.current_dir("/");
     command
+}
+
+/// The folder of its programs.
+pub(crate) fn binaries_or_install() -> Result<PathBuf> {
+    binaries().or_else(|_| install("postgresql").and_then(|()| binaries()))
 }
 
 /// The newest server that Debian has installed, or the one on the path.

@@ -9,6 +9,7 @@ mod author;
 mod checklist;
 mod command_line;
 mod compatibility;
+mod faults;
 mod grants;
 mod integrations;
 mod interop;

@@ -67,14 +67,15 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
     (
         "host/store/src",
         &[
-            &["hex", "key_id"],
+            &["hex", "key_id", "unavailable"],
+            &["failure_reason"],
             &["error"],
             &["operator_help", "target"],
             &["database"],
             &["sealing"],
             &["tx"],
             &["store"],
-            &["tables"],
+            &["tables", "waiting"],
             &["audit"],
             &["transactions", "testing"],
         ],

@@ -90,7 +90,7 @@ async fn serve(
     tokio::select! {
         biased;
         () = signals.received() => {}
-        served = &mut serving => return Ok(served?),
+        () = &mut serving => return Ok(()),
         never = reload_on_save(sandbox, watch, &reloader) => match never {},
     }
     let _ = stopping.send(());

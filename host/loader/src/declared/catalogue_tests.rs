@@ -112,3 +112,51 @@ fn what_a_service_would_refuse_or_a_browser_not_show_is_reported() {
         assert_eq!(said(serde_json::json!({"icon": icon})), "", "{icon}");
     }
 }
+
+#[test]
+fn what_a_service_wants_at_a_refresh_and_says_of_an_accounts_api_is_read() {
+    let read = |id| read_declaration(id, &State::new()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+    let figma = read("figma");
+    assert_eq!(figma.oauth2.refresh_url.as_deref(), Some("https://api.figma.com/v1/oauth/refresh"));
+    let basecamp = read("basecamp").oauth2;
+    let sent = |kind: &str| vec![("type".to_owned(), kind.to_owned())];
+    assert_eq!((basecamp.token_parameters, basecamp.refresh_parameters), (sent("web_server"), Some(sent("refresh"))));
+    assert_eq!(read("github").oauth2.refresh_parameters, None, "those of the token request");
+    let account = |id, options: serde_json::Value| {
+        let options = options.as_object().cloned().unwrap_or_default();
+        let declaration = read_declaration(id, &options).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        declaration.api.and_then(|api| api.account).map(|account| (account.pointer, account.url))
+    };
+    let nothing = || serde_json::json!({});
+    let salesforce = ("/instance_url".to_owned(), "{value}/services/data/".to_owned());
+    assert_eq!(account("salesforce", nothing()), Some(salesforce));
+    let mailchimp = account("mailchimp", nothing());
+    assert_eq!(mailchimp, Some((String::new(), "{value}/3.0/".to_owned())), "the account's answer has it");
+    let own = serde_json::json!({"api-url": "https://acme.my.salesforce.com/services/data/"});
+    assert_eq!(account("salesforce", own), None, "the operator says where it is");
+    let hosts = read_declaration("salesforce", &State::new()).map(|declaration| declaration.hosts()).expect("it fits");
+    assert!(
+        hosts.iter().all(|host| host == "login.salesforce.com:443"),
+        "only the account's own is reached: {hosts:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_a_refresh_or_an_accounts_api_is_reported() {
+    let options = serde_json::json!({
+        "refresh-url": "oauth/refresh", "refresh-parameters": "type", "refresh-refused": [" "],
+        "api-location": {"from": "userinfo", "hosts": ["*", "a.example:8443"], "url": "https://api.acme.example/", "at": "x"},
+    });
+    let diagnostics = read_declaration("github", options.as_object().expect("an object")).err().unwrap_or_default();
+    let messages: Vec<_> = diagnostics.iter().map(|one| format!("{}: {}", one.key, one.message)).collect();
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    refresh-url: not an absolute https URL
+    refresh-parameters: wrong type: found text, wanted a table, { … }
+    refresh-refused: an empty text fits no answer
+    api-location.from: not a known word
+    api-location.path: missing
+    api-location.at: unknown key
+    api-location.hosts: not a host, or one with a port, or any host
+    api-location.url: without {value}, or not https
+    ");
+}

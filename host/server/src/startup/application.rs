@@ -4,7 +4,6 @@ use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     assemble,
@@ -12,19 +11,20 @@ use super::{
     early_server::EarlyServer,
     open::{self, Configured},
     preflight::cannot_listen,
+    shutdown::{self, note_head},
     startup_error::StartupError,
+    stop::Stop,
 };
 use crate::{
     app::AppHandle,
-    connections::{self, Bounds, Slots, most_connections},
+    connections::{Bounds, Slots, most_connections},
     control, web,
 };
-use jackfield_config::{Settings, System};
+use jackfield_config::{Diagnostic, Settings, System};
 use jackfield_loader::LoadProgress;
 use jackfield_services::{
-    audit::Audit,
     database_check::missing_organizations,
-    open::{lock_for_host, migrate, open_migrated},
+    open::{lock_for_host, migrate, open_migrated, wait_for_database},
     reload::Reloader,
 };
 
@@ -36,8 +36,14 @@ pub struct Application {
     app: AppHandle,
 }
 
-/// Longest wait for open requests once the host is asked to stop.
-const GRACE: Duration = Duration::from_secs(30);
+/// What a host waits for when it starts.
+#[derive(Clone, Default)]
+pub struct Waiting {
+    /// How long a database is waited for that cannot be opened yet.
+    pub for_database: Duration,
+    /// Ends that.
+    pub stop: Stop,
+}
 
 impl Application {
     /// Reads the configuration, binds the address, loads the plugins, migrates the database. Until
@@ -45,8 +51,8 @@ impl Application {
     ///
     /// # Errors
     /// The first part that cannot be built, with everything that is wrong with it.
-    pub async fn build(file: &Path) -> Result<Self, StartupError> {
-        Self::build_with(file, None).await
+    pub async fn build(file: &Path, waiting: Waiting) -> Result<Self, StartupError> {
+        Self::build_with(file, None, waiting).await
     }
 
     /// The same on an address that is bound already, for callers that must know it before. The
@@ -55,14 +61,15 @@ impl Application {
     /// # Errors
     /// As [`Application::build`].
     pub async fn build_on(listener: TcpListener, file: &Path) -> Result<Self, StartupError> {
-        Self::build_with(file, Some(listener)).await
+        Self::build_with(file, Some(listener), Waiting::default()).await
     }
 
-    async fn build_with(file: &Path, listener: Option<TcpListener>) -> Result<Self, StartupError> {
+    async fn build_with(file: &Path, listener: Option<TcpListener>, waiting: Waiting) -> Result<Self, StartupError> {
         let configuration = open::settings(file)?;
         let (progress, address) = (LoadProgress::default(), configuration.0.system.listen.clone());
         let slots = slots(&configuration.0.system);
         let early = early_server(&configuration.0, listener, &slots, &progress).await?;
+        waiting.wait(&configuration, &early).await?;
         // Plugins before the database: a wrong plugin list must not leave a migrated database
         // behind.
         let Configured { settings, mut loaded } = open::configured(configuration, &progress).await?;
@@ -83,7 +90,7 @@ impl Application {
         let app = assemble::app(settings, store, &keys, loaded);
         app.reloader.started(&refused).await?;
         app.reloader.join(starting).await;
-        log_head(&app.audit).await;
+        note_head(&app.audit).await;
         // Not before the address is bound: a second host on the same database must not void the
         // leases of the first.
         app.grants.expire_leases().await?;
@@ -113,35 +120,44 @@ impl Application {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` is ready, then finishes open requests, for `GRACE` at most.
-    ///
-    /// # Errors
-    /// When the server fails.
-    pub async fn run_until_stopped(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartupError> {
+    /// Serves until it is told to stop, then finishes open requests, for a while.
+    pub async fn run_until_stopped(self, stop: &Stop) {
         let router = web::router(self.app.clone());
-        self.serve_until_stopped(router, stop).await
+        self.serve(router, stop).await;
     }
 
-    /// The same with other routes than the host's own.
-    ///
-    /// # Errors
-    /// When the server fails.
-    pub async fn serve_until_stopped(
-        self,
-        router: Router,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), StartupError> {
+    /// The same with other routes than the host's own, until a future is ready.
+    pub async fn serve_until_stopped(self, router: Router, stop: impl Future<Output = ()> + Send + 'static) {
+        self.serve(router, &Stop::default().when(stop)).await;
+    }
+
+    async fn serve(self, router: Router, stop: &Stop) {
         let Self { listener, slots, control, app } = self;
         let background = Background::start(&app, control);
-        serve(listener, router, slots, stop).await;
+        let began = shutdown::serve(listener, router, slots, stop).await;
         background.stop().await;
-        // These have a grace of their own: what a provider has answered must be written.
-        let _ = tokio::time::timeout(GRACE, app.grants.drain()).await;
-        if let Err(error) = app.audit.flush().await {
-            tracing::error!(%error, "the last counts are missing in the audit log");
-        }
-        log_head(&app.audit).await;
+        shutdown::finish(&app, stop, began).await;
         tracing::info!("stopped");
+    }
+}
+
+impl Waiting {
+    /// Waits for the database. Not for the sake of a configuration with mistakes: the host does not
+    /// start with it.
+    async fn wait(
+        &self,
+        (settings, mistakes): &(Settings, Vec<Diagnostic>),
+        early: &EarlyServer,
+    ) -> Result<(), StartupError> {
+        if self.for_database.is_zero() || !mistakes.is_empty() {
+            return Ok(());
+        }
+        early.waits_for_database(true);
+        tokio::select! {
+            waited = wait_for_database(settings, self.for_database) => waited?,
+            () = self.stop.asked() => return Err(StartupError::Stopped),
+        }
+        early.waits_for_database(false);
         Ok(())
     }
 }
@@ -168,36 +184,4 @@ async fn early_server(
 fn slots(system: &System) -> Arc<Slots> {
     let most = most_connections(system.max_connections);
     Slots::new(Bounds { server: "http", most, longest_idle: system.idle_timeout })
-}
-
-async fn serve(
-    listener: TcpListener,
-    router: Router,
-    slots: Arc<Slots>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) {
-    let stopping = CancellationToken::new();
-    let cancel = stopping.clone();
-    tokio::spawn(async move {
-        stop.await;
-        tracing::info!("stopping: no new connections");
-        cancel.cancel();
-    });
-    let too_late = async {
-        stopping.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        () = connections::serve(listener, router, slots, stopping.clone()) => {}
-        () = too_late => tracing::warn!("open requests were cut off"),
-    }
-}
-
-/// For `jackfield audit verify --head`, where this log is kept out of reach of those who can write
-/// the database.
-async fn log_head(audit: &Audit) {
-    match audit.head().await {
-        Ok(head) => tracing::info!(audit.head = %head, "the audit log ends here"),
-        Err(error) => tracing::error!(%error, "the head of the audit log cannot be read"),
-    }
 }

@@ -1,6 +1,13 @@
 //! Answers before the host can serve: what it waits for.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -27,6 +34,14 @@ pub(super) struct EarlyServer {
     listener: std::net::TcpListener,
     stopping: CancellationToken,
     server: JoinHandle<()>,
+    state: Starting,
+}
+
+/// What the host waits for.
+#[derive(Clone)]
+struct Starting {
+    plugins: LoadProgress,
+    waits_for_database: Arc<AtomicBool>,
 }
 
 impl EarlyServer {
@@ -39,14 +54,20 @@ impl EarlyServer {
     ) -> io::Result<Self> {
         let listener = listener.into_std()?;
         let own = TcpListener::from_std(listener.try_clone()?)?;
+        let state = Starting { plugins: progress, waits_for_database: Arc::default() };
         let router = Router::new()
             .route("/healthz", get(|| async { "ok" }))
             .route("/readyz", get(not_ready))
             .fallback(async move |uri: Uri| starting(uri.path(), &prefix))
-            .with_state(progress);
+            .with_state(state.clone());
         let stopping = CancellationToken::new();
         let server = tokio::spawn(connections::serve(own, router, slots, stopping.clone()));
-        Ok(Self { listener, stopping, server })
+        Ok(Self { listener, stopping, server, state })
+    }
+
+    /// Says whether the host waits for its database.
+    pub(super) fn waits_for_database(&self, waits: bool) {
+        self.state.waits_for_database.store(waits, Ordering::SeqCst);
     }
 
     /// Ends, and gives the address back.
@@ -59,9 +80,13 @@ impl EarlyServer {
     }
 }
 
-async fn not_ready(State(progress): State<LoadProgress>) -> Response {
-    let starting = file_names(&progress.starting());
-    let said = if starting.is_empty() { "starting".to_owned() } else { format!("starting; not ready yet: {starting}") };
+async fn not_ready(State(state): State<Starting>) -> Response {
+    let starting = file_names(&state.plugins.starting());
+    let said = match starting.is_empty() {
+        _ if state.waits_for_database.load(Ordering::SeqCst) => "starting; waiting for the database".to_owned(),
+        true => "starting".to_owned(),
+        false => format!("starting; not ready yet: {starting}"),
+    };
     (StatusCode::SERVICE_UNAVAILABLE, closing(), said).into_response()
 }
 

@@ -10,8 +10,11 @@ mod background;
 mod early_server;
 mod open;
 mod preflight;
+mod shutdown;
 mod startup_error;
+mod stop;
 
-pub use application::Application;
+pub use application::{Application, Waiting};
 pub use preflight::{check_address, is_running, machine_warnings};
 pub use startup_error::StartupError;
+pub use stop::Stop;

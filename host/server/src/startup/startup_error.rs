@@ -17,6 +17,9 @@ pub enum StartupError {
     /// The database fails. The cause is in the text: as a source it would be printed twice.
     #[error("database.url: {0}")]
     Store(StoreError),
+    /// It was told to stop while it waited for the database.
+    #[error("stopped before the database was there")]
+    Stopped,
     /// The address cannot be bound.
     #[error("system.listen: cannot listen on {address}: {error}")]
     Listen {

@@ -3,20 +3,31 @@
 use axum::{extract::State, http::StatusCode};
 
 use crate::app::AppHandle;
+use jackfield_services::StoreError;
 
 /// `GET /healthz`: the process answers.
 pub(super) async fn alive() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: the database can serve. Plugins that are not ready are named: they hold up nobody
+/// `GET /readyz`: the database can serve. Those who ask at the same time share the answer, which
+/// takes two seconds at most. Plugins that are not ready are named: they hold up nobody
 /// else.
 pub(super) async fn ready(State(app): State<AppHandle>) -> (StatusCode, String) {
     match app.database.ready().await {
         Ok(()) => (StatusCode::OK, readiness(&app.plugins.not_ready())),
-        Err(error) => {
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, not_ready(&error)),
+    }
+}
+
+/// Why, as anybody may read it. The log has more, once.
+fn not_ready(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable(why) => why.reason.words().to_owned(),
+        StoreError::Refused { .. } => "the database is of another version".to_owned(),
+        error => {
             tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database is not ready".to_owned())
+            "the database is not ready".to_owned()
         }
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn with_session(router: Router<AppHandle>, app: &AppHandle) -> Router
     router
         // Innermost: it reads the session from the database, so only for routes that use one.
         .layer(app.sessions.layer())
+        .layer(middleware::map_response_with_state(app.clone(), error::of_sessions))
         // Outside the session, so that the session's cookie is the first.
         .layer(middleware::map_response_with_state(app.clone(), device_cookie::leave))
         // Before the session: a request from another origin must not touch it.

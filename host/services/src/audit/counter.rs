@@ -69,7 +69,9 @@ impl Audit {
         let mut ticks = tokio::time::interval(WINDOW.unsigned_abs());
         loop {
             ticks.tick().await;
-            if let Err(error) = self.write_due().await {
+            if let Err(error) = self.write_due().await
+                && !error.is_told()
+            {
                 tracing::warn!(%error, "counts could not be written into the audit log; they stay counted");
             }
         }
@@ -89,6 +91,12 @@ impl Audit {
     /// When the database fails. What could not be written stays counted.
     pub async fn flush(&self) -> StoreResult<()> {
         self.write_counts(self.clock.now()).await
+    }
+
+    /// How many uses are counted and not written yet.
+    #[must_use]
+    pub fn unwritten(&self) -> u64 {
+        self.counter.unwritten()
     }
 
     async fn write_counts(&self, by: OffsetDateTime) -> StoreResult<()> {

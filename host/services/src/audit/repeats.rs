@@ -109,6 +109,11 @@ impl Counter {
         due
     }
 
+    /// How many events are counted and not written.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.known.lock().values().map(|repeats| u64::from(repeats.count)).sum()
+    }
+
     /// Puts back what could not be written, together with what was counted since.
     pub(super) fn put_back(&self, taken: TakenRepeats) {
         let mut known = self.known.lock();

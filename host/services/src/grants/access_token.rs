@@ -115,7 +115,7 @@ impl AccessTokens {
         grant.tokens(self.store.sealer())?;
         match self.refresher.refresh(grant).await {
             RefreshAttempt::Done => Ok(true),
-            RefreshAttempt::Broken(words) => Err(StoreError::Lost(words).into()),
+            RefreshAttempt::Broken(error) => Err(error.into()),
             RefreshAttempt::HeldByAnotherHost | RefreshAttempt::Failed { .. } if is_alive(grant, self.clock.now()) => {
                 Ok(false)
             }

@@ -20,7 +20,9 @@ impl Grants {
         let mut ticks = tokio::time::interval(INTERVAL);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.run_once().await {
+            if let Err(error) = self.run_once().await
+                && !error.is_told()
+            {
                 tracing::warn!(%error, "grants could not be looked after");
             }
         }
@@ -42,13 +44,16 @@ impl Grants {
         let grant = match self.store.read(move |tx| grants::get(tx, id)).await {
             Ok(Some(grant)) => grant,
             Ok(None) => return,
+            Err(error) if error.is_told() => return,
             Err(error) => {
                 tracing::error!(grant.id = %id, %error, "a grant that is due cannot be read");
                 return;
             }
         };
-        if let RefreshAttempt::Broken(error) = self.refresher.refresh(&grant).await {
-            tracing::error!(grant.id = %id, error, "a refresh came to no end");
+        if let RefreshAttempt::Broken(error) = self.refresher.refresh(&grant).await
+            && !error.is_told()
+        {
+            tracing::error!(grant.id = %id, %error, "a refresh came to no end");
         }
     }
 

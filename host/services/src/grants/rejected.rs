@@ -9,7 +9,7 @@ use super::{
     refresh::{LONGEST_WAIT, POLL_INTERVAL, RefreshAttempt},
 };
 use jackfield_store::{
-    StoreError, StoreResult,
+    StoreResult,
     grants::{self, Grant},
     refreshes,
 };
@@ -46,7 +46,7 @@ impl AccessTokens {
                 RefreshAttempt::Done => {}
                 RefreshAttempt::HeldByAnotherHost => tokio::time::sleep(POLL_INTERVAL).await,
                 RefreshAttempt::Failed { .. } => return Ok(None),
-                RefreshAttempt::Broken(words) => return Err(StoreError::Lost(words).into()),
+                RefreshAttempt::Broken(error) => return Err(error.into()),
             }
         }
     }

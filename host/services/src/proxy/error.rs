@@ -107,6 +107,9 @@ impl ProxyError {
             Self::Grant(GrantError::NeedsReauthentication(_)) => "needs-reauthentication",
             Self::Grant(GrantError::Unavailable { .. }) => "unavailable",
             Self::Grant(GrantError::Store(StoreError::Seal(_))) => "unreadable",
+            Self::Grant(GrantError::Store(StoreError::Unavailable(_))) | Self::Store(StoreError::Unavailable(_)) => {
+                "database-unavailable"
+            }
             Self::Outbound(OutboundError::Idle(_) | OutboundError::TimedOut(_)) => "timed-out",
             Self::Outbound(_) | Self::UnexpectedStatus(_) => "unreachable",
             Self::BodyCut => "cut",

@@ -39,6 +39,17 @@ struct Inner {
 struct Running {
     settings: Settings,
     outbound: Outbound,
+    /// What the last reload has said, if it was not the first of its kind.
+    last: LastReload,
+}
+
+/// A reload that says the same as the one before has changed nothing, and makes no entry.
+#[derive(Default)]
+struct LastReload {
+    /// What is wrong with plugins that are skipped.
+    skipped: Vec<String>,
+    /// What is wrong with a configuration that was refused.
+    refused: Vec<String>,
 }
 
 impl Reloader {
@@ -53,7 +64,7 @@ impl Reloader {
         audit: Audit,
     ) -> Self {
         let file = settings.file.clone();
-        let running = Mutex::new(Running { settings, outbound });
+        let running = Mutex::new(Running { settings, outbound, last: LastReload::default() });
         Self(Arc::new(Inner { file, plugins, features, store, audit, running }))
     }
 
@@ -79,7 +90,8 @@ impl Reloader {
     /// # Errors
     /// When the database fails.
     pub async fn started(&self, refused: &[Diagnostic]) -> StoreResult<()> {
-        let running = self.0.running.lock().await;
+        let mut running = self.0.running.lock().await;
+        running.last.skipped = refused.iter().map(ToString::to_string).collect();
         let settings = &running.settings;
         let mut entries = reload_entries::at_start(settings, &self.0.plugins.status(), refused);
         let (file, fingerprint) = self.fingerprint(settings);
@@ -144,16 +156,25 @@ impl Reloader {
         let read = match config::load_lenient(&self.0.file) {
             Ok(read) => read,
             Err(diagnostics) => {
-                self.write(reload_entries::refused(None, diagnostics.list())).await;
+                self.refuse(running, None, &diagnostics).await;
                 return Err(diagnostics.into());
             }
         };
         let settings = read.0.clone();
         let result = self.apply(running, read).await;
         if let Err(ReloadError::Diagnostics(diagnostics)) = &result {
-            self.write(reload_entries::refused(Some(&settings), diagnostics.list())).await;
+            self.refuse(running, Some(&settings), diagnostics).await;
         }
         result
+    }
+
+    /// Records a configuration that is refused, unless the same was refused before.
+    async fn refuse(&self, running: &mut Running, settings: Option<&Settings>, diagnostics: &Diagnostics) {
+        let refused = diagnostics.list().iter().map(ToString::to_string).collect();
+        if running.last.refused != refused {
+            self.write(reload_entries::refused(settings, diagnostics.list())).await;
+            running.last.refused = refused;
+        }
     }
 
     async fn apply(
@@ -162,7 +183,7 @@ impl Reloader {
         (settings, mut diagnostics): (Settings, Vec<Diagnostic>),
     ) -> Result<Reloaded, ReloadError> {
         settings.warnings.iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
-        let secret_keys = self.secret_keys(&settings).await.map_err(|diagnostic| diagnostics.push(diagnostic)).ok();
+        let secret_keys = self.secret_keys(&settings).await?.map_err(|diagnostic| diagnostics.push(diagnostic)).ok();
         let outbound = self.outbound(&settings, running)?;
         if !diagnostics.is_empty() {
             return Err(self.with_plugins_diagnostics(&settings, &outbound, diagnostics).await.into());
@@ -178,6 +199,11 @@ impl Reloader {
         let reloaded = Reloaded { changes, skipped: skipped.iter().map(ToString::to_string).collect(), needs_restart };
         let mut keys = running.settings.fingerprint.changed(&settings.fingerprint);
         keys.extend(has_new_key.then(|| "system.secret-key".to_owned()));
+        let last = LastReload { skipped: reloaded.skipped.clone(), refused: Vec::new() };
+        if keys.is_empty() && reloaded.changes.is_nothing() && last.skipped == running.last.skipped {
+            *running = Running { settings, outbound, last };
+            return Ok(reloaded);
+        }
         let entries = reload_entries::applied(&settings, keys, &reloaded, &self.0.plugins.status(), &skipped);
         let (file, fingerprint) = self.fingerprint(&settings);
         // So that the next start does not report it again.
@@ -187,29 +213,29 @@ impl Reloader {
             configurations::replace(tx, &file, &fingerprint).map(|_| entries)
         };
         self.write_after(write).await;
-        *running = Running { settings, outbound };
+        *running = Running { settings, outbound, last };
         Ok(reloaded)
     }
 
-    /// The secret keys as they are now. None may be missing that is still in use.
-    async fn secret_keys(&self, settings: &Settings) -> Result<SecretKeys, Diagnostic> {
+    /// The secret keys as they are now. None may be missing that is still in use. A database that
+    /// does not say which are in use is no mistake in the configuration.
+    async fn secret_keys(&self, settings: &Settings) -> StoreResult<Result<SecretKeys, Diagnostic>> {
         let source = &settings.system.secret_key;
         if source.is_missing() {
-            return Err(source.missing(Some(&hex(&self.0.store.sealer().secret_key_id()))));
+            return Ok(Err(source.missing(Some(&hex(&self.0.store.sealer().secret_key_id())))));
         }
-        let keys = source.load()?;
-        match self.0.store.other_key_in_use(&keys).await {
-            Ok(None) => Ok(keys),
-            Ok(Some(line)) => {
+        let keys = match source.load() {
+            Ok(keys) => keys,
+            Err(diagnostic) => return Ok(Err(diagnostic)),
+        };
+        Ok(match self.0.store.other_key_in_use(&keys).await? {
+            None => Ok(keys),
+            Some(line) => {
                 let message = format!("sealed values still need the key {}, which is not among these", hex(&line));
                 let help = "put that line back; run `jackfield key rotate --secret-key`, and remove it when `jackfield key status` says that it is not needed";
                 Err(source.diagnostic(message, help))
             }
-            Err(error) => {
-                let message = format!("the data keys cannot be read: {error}");
-                Err(source.diagnostic(message, "repair the database, then reload again"))
-            }
-        }
+        })
     }
 
     /// Returns whether there are other secret keys than before.

@@ -29,7 +29,14 @@ pub enum ReloadError {
     /// The HTTP client cannot be built.
     #[error("the outgoing HTTP client cannot be built: {0}")]
     Outbound(#[from] OutboundError),
-    /// The database cannot tell to which plugin each provider belongs.
-    #[error("the database: {0}")]
-    Store(#[from] StoreError),
+    /// The database cannot be asked what is in use.
+    // The cause is in the text. As a source it would be printed twice.
+    #[error("{0}\n  help: the configuration stays as it was; reload again when the database is back")]
+    Store(StoreError),
+}
+
+impl From<StoreError> for ReloadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }

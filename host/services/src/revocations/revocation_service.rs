@@ -150,7 +150,9 @@ impl Revocations {
                 _ = due.tick() => self.run_once().await,
                 () = self.wakeup.notified() => self.run_once().await,
             };
-            if let Err(error) = result {
+            if let Err(error) = result
+                && !error.is_told()
+            {
                 tracing::warn!(%error, "what is to be revoked could not be looked after");
             }
         }
@@ -164,7 +166,9 @@ impl Revocations {
         let (due, now) = self.store.read(|tx| Ok((revocations::due(tx, LIMIT)?, tx.now()))).await?;
         let count = due.len();
         let attempts = stream::iter(due).map(|id| async move {
-            if let Err(error) = self.attempts.revoke(id, now).await {
+            if let Err(error) = self.attempts.revoke(id, now).await
+                && !error.is_told()
+            {
                 tracing::error!(revocation.id = %id, %error, "a revocation failed");
             }
         });

@@ -12,7 +12,9 @@ use tower_sessions::{
 };
 
 use super::{session_data, session_key::SessionKey};
-use jackfield_store::{AadContext, Sealer, Store, StoreError, StoreResult, Tx, UserId, if_it_opens, sessions as rows};
+use jackfield_store::{
+    AadContext, Sealer, Store, StoreError, StoreResult, Tx, Unavailable, UserId, if_it_opens, sessions as rows,
+};
 
 /// Sealed sessions in the database, by the hash of their id.
 #[derive(Clone)]
@@ -51,8 +53,9 @@ const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
     AadContext { table: "sessions", column: "data", row }
 }
 
+/// The layer hands on nothing but a text, so that one says what is the matter.
 fn backend(error: StoreError) -> Error {
-    Error::Backend(error.to_string())
+    Error::Backend(error.unavailable().map_or_else(|| error.to_string(), Unavailable::code))
 }
 
 #[async_trait]

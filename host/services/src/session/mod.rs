@@ -15,11 +15,13 @@ use session_data::{ADDRESS, GENERATION, SINCE, USER, USER_AGENT};
 pub use session_key::SessionKey;
 pub use session_list::{SessionOut, sessions_of};
 use time::Duration;
-use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
+use tower_sessions::{
+    Expiry, SessionManagerLayer, cookie::SameSite, session::Error as SessionError, session_store::Error::Backend,
+};
 
 use crate::request_source::RequestSource;
 use jackfield_store::{
-    Store, StoreError, StoreResult, UserId, setups as rows,
+    Store, StoreError, StoreResult, Unavailable, UserId, setups as rows,
     users::{self, User},
 };
 
@@ -73,7 +75,12 @@ impl Sessions {
     }
 }
 
-fn failed(error: tower_sessions::session::Error) -> StoreError {
+fn failed(error: SessionError) -> StoreError {
+    if let SessionError::Store(Backend(code)) = &error
+        && let Some(why) = Unavailable::from_code(code)
+    {
+        return why.into();
+    }
     StoreError::Lost(format!("the session: {error}"))
 }
 

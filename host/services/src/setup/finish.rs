@@ -72,6 +72,8 @@ impl Finisher {
             Ok(Stored::AccountTaken) => Ok(Outcome::Ended(failed(provider, &active, account_taken()))),
             Ok(Stored::Refused(refusal)) => Ok(Outcome::refused(provider.id(), refusal)),
             Ok(Stored::NotOurs) => Ok(Outcome::refused(provider.id(), Refusal::StartedAnew)),
+            // It may be stored. If it is not, its tokens are revoked when the setup has expired.
+            Err(error) if error.unavailable().is_some() => Err(error),
             Err(error) => {
                 tracing::error!(
                     setup.id = active.setup.nonce,
@@ -106,7 +108,7 @@ impl Finisher {
             digest: provider.plugin().digest.clone(),
             permission: self.permission.clone(),
         };
-        self.store.write(move |tx| installation.store(tx)).await
+        self.store.write_at_last(move |tx| installation.store(tx)).await
     }
 
     /// Ends a setup without an integration. Its tokens are revoked from now on.

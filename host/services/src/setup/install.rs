@@ -55,6 +55,7 @@ pub(super) enum Stored {
 }
 
 /// Everything that the transaction needs.
+#[derive(Clone)]
 pub(super) struct Installation {
     pub(super) key: SetupKey,
     pub(super) setup: Setup,

@@ -68,7 +68,8 @@ impl PendingSetups {
         self.store.write(claim).await
     }
 
-    /// Gives a claimed setup back with a new text. Returns whether the claim still held.
+    /// Gives a claimed setup back with a new text. Returns whether the claim still held. Like all
+    /// that follows a claim, it is tried for a while where the database fails.
     pub(super) async fn release(&self, key: &SetupKey, claim: ClaimId, text: &str) -> StoreResult<bool> {
         self.release_and(key, claim, text, |_| Ok(())).await
     }
@@ -79,7 +80,7 @@ impl PendingSetups {
         key: &SetupKey,
         claim: ClaimId,
         text: &str,
-        also: impl FnOnce(&mut Tx<'_>) -> StoreResult<()> + Send + 'static,
+        also: impl FnOnce(&mut Tx<'_>) -> StoreResult<()> + Clone + Send + 'static,
     ) -> StoreResult<bool> {
         let (key, text) = (key.clone(), text.to_owned());
         let release = move |tx: &mut Tx<'_>| {
@@ -87,7 +88,7 @@ impl PendingSetups {
             let sealed = seal(tx.sealer(), &key, &text);
             setups::release(tx, key.session.as_bytes(), &key.provider, claim, &sealed)
         };
-        self.store.write(release).await
+        self.store.write_at_last(release).await
     }
 
     /// Uses a claimed setup up.
@@ -100,19 +101,19 @@ impl PendingSetups {
         &self,
         key: &SetupKey,
         claim: ClaimId,
-        also: impl FnOnce(&mut Tx<'_>) -> StoreResult<()> + Send + 'static,
+        also: impl FnOnce(&mut Tx<'_>) -> StoreResult<()> + Clone + Send + 'static,
     ) -> StoreResult<()> {
         let key = key.clone();
         let remove = move |tx: &mut Tx<'_>| {
             setups::remove(tx, key.session.as_bytes(), &key.provider, claim)?;
             also(tx)
         };
-        self.store.write(remove).await
+        self.store.write_at_last(remove).await
     }
 
     /// Records tokens that a step has brought.
     pub(super) async fn record_tokens(&self, tokens: UnstoredTokens) -> StoreResult<()> {
-        self.store.write(move |tx| tokens.record(tx)).await
+        self.store.write_at_last(move |tx| tokens.record(tx)).await
     }
 
     /// The setup or integration that the webhook with this key hash belongs to.

@@ -6,11 +6,16 @@
 //! requests that wait while the first one runs share its answer: a later replay finds nothing. This
 //! orders requests within one host; between hosts, the claim in the database decides.
 
+use std::time::Duration;
+
 use super::{
     setup_outcome::Outcome,
     setup_request::{SetupKey, SetupRequest},
 };
 use jackfield_limits::{KeyedGuard, KeyedMutex};
+
+/// How long an answer is kept that nobody has got.
+const KEPT: Duration = Duration::from_secs(5 * 60);
 
 /// The requests under way on this host.
 #[derive(Clone, Default)]
@@ -53,5 +58,15 @@ impl QueuedRequest {
     /// Leaves the answer to duplicates that wait.
     pub(super) fn finish(mut self, outcome: &Outcome) {
         *self.guard = Some(Answered { fingerprint: self.fingerprint, outcome: outcome.clone() });
+    }
+
+    /// Keeps the answer, once there is one, for a person who was told that the database fails, and
+    /// who sends the same request again.
+    pub(super) fn keep_for_a_while(&self) {
+        let kept = self.guard.keep();
+        tokio::spawn(async move {
+            tokio::time::sleep(KEPT).await;
+            drop(kept);
+        });
     }
 }

@@ -23,6 +23,7 @@ pub struct SetupService {
     pub(super) integrations: Integrations,
     pub(super) url_prefix: UrlPrefix,
     pub(super) clock: Clock,
+    pub(super) store: Store,
     pub(super) pending: PendingSetups,
     pub(super) permission: Permission,
     pub(super) signer: Signer,
@@ -76,7 +77,7 @@ impl SetupService {
         };
         let webhooks = WebhookReceiver {
             plugins: host.plugins.clone(),
-            store: host.store,
+            store: host.store.clone(),
             grants: host.grants,
             pending: pending.clone(),
             signer: signer.clone(),
@@ -89,6 +90,7 @@ impl SetupService {
             url_prefix: host.url_prefix,
             steps: StepRunner { issuers: host.issuers, clock: clock.clone() },
             clock,
+            store: host.store,
             pending,
             permission,
             signer,

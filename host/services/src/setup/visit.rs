@@ -1,5 +1,10 @@
 //! One request to a setup, from the claim to an outcome.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use super::{
     active::{ActiveSetup, Setup, UnstoredTokens},
     finish::foreign_answer,
@@ -18,16 +23,25 @@ use jackfield_oauth2::{self as oauth2, CallbackError};
 use jackfield_store::{StoreError, StoreResult, Tx};
 
 impl SetupService {
-    /// Runs a request to its end, also if the browser goes away: nothing is left half done.
+    /// Runs a request to its end, also if the browser goes away, or if the database is lost on the
+    /// way: nothing is left half done, and the same request finds the answer.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn visit(&self, request: SetupRequest) -> Result<Outcome, StoreError> {
-        let service = self.clone();
-        run_detached(async move { service.visit_in_turn(request).await }).await
+        let (service, is_given_up) = (self.clone(), Arc::<AtomicBool>::default());
+        let told = is_given_up.clone();
+        let visit = run_detached(async move { service.visit_in_turn(request, &told).await });
+        tokio::select! {
+            outcome = visit => outcome,
+            error = self.store.given_up() => {
+                is_given_up.store(true, Ordering::SeqCst);
+                Err(error)
+            }
+        }
     }
 
-    async fn visit_in_turn(&self, request: SetupRequest) -> StoreResult<Outcome> {
+    async fn visit_in_turn(&self, request: SetupRequest, is_given_up: &AtomicBool) -> StoreResult<Outcome> {
         let Some(provider) = self.plugins.find_configured(&request.provider) else { return Ok(Outcome::NotFound) };
         let cost = VisitCost::begin();
         let provider = &cost.bound(&provider);
@@ -43,6 +57,9 @@ impl SetupService {
             Ok(active) => self.run(&request, provider, active, &cost).await?,
             Err(refusal) => Outcome::refused(provider.id(), refusal),
         };
+        if is_given_up.load(Ordering::SeqCst) {
+            queued.keep_for_a_while();
+        }
         queued.finish(&outcome);
         Ok(outcome)
     }

@@ -46,7 +46,16 @@ impl WebhookReceiver {
         request: WebhookRequest,
     ) -> StoreResult<WebhookOutcome> {
         let receiver = self.clone();
-        run_detached(async move { receiver.receive_by_owner(&provider, &key, request).await }).await
+        let received = run_detached(async move { receiver.receive_by_owner(&provider, &key, request).await });
+        tokio::select! {
+            outcome = received => match (outcome, self.store.failure()) {
+                // It failed without the tokens that it asked for.
+                (Ok(WebhookOutcome::Failed), Some(why)) => Err(why.into()),
+                (outcome, _) => outcome,
+            },
+            // The service calls again.
+            error = self.store.given_up() => Err(error),
+        }
     }
 
     async fn receive_by_owner(&self, id: &str, key: &str, request: WebhookRequest) -> StoreResult<WebhookOutcome> {

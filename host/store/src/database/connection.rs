@@ -2,11 +2,7 @@
 
 use std::path::Path;
 
-use diesel::{
-    PgConnection, SqliteConnection,
-    connection::SimpleConnection,
-    r2d2::{ManageConnection, R2D2Connection},
-};
+use diesel::{PgConnection, SqliteConnection, connection::SimpleConnection};
 
 use crate::{
     database::{migrations, postgres::Postgres, sqlite},
@@ -108,6 +104,20 @@ impl Connector {
         migrations::refuse_later(&mut connection)?;
         Ok(connection)
     }
+
+    /// For the pool. On SQLite its connections only read: the one writer writes.
+    pub(crate) fn reader(&self) -> StoreResult<AnyConnection> {
+        match &self.way {
+            Way::Sqlite(path) => {
+                let mut sqlite = sqlite::open(path).map_err(StoreError::while_serving)?;
+                sqlite.batch_execute("PRAGMA query_only = ON")?;
+                Ok(AnyConnection::Sqlite(sqlite))
+            }
+            Way::Postgres(postgres) => {
+                postgres.open_with_limit().map(AnyConnection::Postgres).map_err(StoreError::while_serving)
+            }
+        }
+    }
 }
 
 /// The path of a file. SQLite would take other texts for a database in memory, or for a URL with
@@ -123,32 +133,6 @@ fn sqlite_path(path: &str) -> StoreResult<&str> {
     };
     let help = "write sqlite://PATH, like sqlite://data/jackfield.db".to_owned();
     Err(StoreError::Refused { message: message.to_owned(), help })
-}
-
-impl ManageConnection for Connector {
-    type Connection = AnyConnection;
-    type Error = StoreError;
-
-    /// For the pool. On SQLite its connections only read: the one writer writes.
-    fn connect(&self) -> StoreResult<AnyConnection> {
-        match &self.way {
-            Way::Sqlite(path) => {
-                let mut sqlite = sqlite::open(path)?;
-                sqlite.batch_execute("PRAGMA query_only = ON")?;
-                Ok(AnyConnection::Sqlite(sqlite))
-            }
-            Way::Postgres(postgres) => postgres.open_with_limit().map(AnyConnection::Postgres),
-        }
-    }
-
-    fn is_valid(&self, connection: &mut AnyConnection) -> StoreResult<()> {
-        Ok(connection.ping()?)
-    }
-
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        // A connection that a panic gives back can be in the middle of a transaction.
-        std::thread::panicking() || connection.is_broken()
-    }
 }
 
 #[cfg(test)]

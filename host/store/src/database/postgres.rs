@@ -61,8 +61,8 @@ impl Postgres {
         let mut connection = opened.map_err(|error| StoreError::Connect(in_one_line(&error.to_string())))?;
         self.pooler.look(&self.conninfo, &mut connection);
         if self.pooler.may_be_there() {
-            // Unnamed statements work everywhere, and take a little longer. A name would belong to a
-            // connection of the server, which other clients use as well.
+            // Unnamed statements work everywhere, and take a little longer. A name would belong to
+            // a connection of the server, which other clients use as well.
             connection.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
         Ok(connection)

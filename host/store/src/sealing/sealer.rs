@@ -190,8 +190,10 @@ impl Sealer {
             return Ok(());
         }
         let Some(connector) = self.0.connector.get() else { return Ok(()) };
-        let loaded = connector.open().and_then(|mut c| self.replace_keyring(&mut c));
-        if let Err(error) = &loaded {
+        let loaded = connector.open().map_err(StoreError::while_serving).and_then(|mut c| self.replace_keyring(&mut c));
+        if let Err(error) = loaded.as_ref().map_err(StoreError::clone)
+            && !error.is_told()
+        {
             tracing::warn!(key.id = hex(&id), %error, "the data keys cannot be read again");
         }
         // A database that did not answer has not said that the key is missing.

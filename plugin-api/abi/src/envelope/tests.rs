@@ -104,6 +104,11 @@ fn turns_and_answers() {
     insta::assert_snapshot!(sent(&TaskResult::Built { integration }), @r#"{"kind":"built","integration":{"external_id":"x","name":"n","metadata":{"m":1},"identity":{"type":"t","instance":"i","external_id":"e","scopes":["s"],"data":{"d":1}}}}"#);
     let oauth2 = TaskResult::OAuth2 { oauth2: Box::new(OAuth2::new("https://a/", "https://t/").client("id", "s")) };
     insta::assert_snapshot!(sent(&oauth2), @r#"{"kind":"oauth2","oauth2":{"client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"pkce":true,"client_authentication":"post","token_request":"form"}}"#);
+    let own = OAuth2 { client_id: String::new(), ..OAuth2::new("https://a/", "https://t/") };
+    let own = own.refresh_url("https://r/").refresh_parameter("type", "refresh").refresh_refused(["DEAD"]);
+    insta::assert_snapshot!(sent(&own), @r#"{"client_id":"","client_secret":"","authorize_url":"https://a/","token_url":"https://t/","scopes":[],"scope_separator":" ","authorize_parameters":[],"token_parameters":[],"refresh_url":"https://r/","refresh_parameters":[["type","refresh"]],"refresh_refused":["DEAD"],"pkce":true,"client_authentication":"post","token_request":"form"}"#);
+    let api = Api::new("https://a/").account(AccountApi::new("/instance_url", ["*.a.example"]));
+    insta::assert_snapshot!(sent(&api), @r#"{"url":"https://a/","account":{"pointer":"/instance_url","hosts":["*.a.example"],"url":"{value}/"}}"#);
     let received = WebhookResponse::new(200).with_body("text/plain", "hi").bind("b", 1);
     insta::assert_snapshot!(sent(&TaskResult::WebhookHandled { response: received }), @r#"{"kind":"received","answer":{"status":200,"content_type":"text/plain","body":"aGk=","bind":{"b":1}}}"#);
     insta::assert_snapshot!(sent(&TaskResult::WebhookHandled { response: WebhookResponse::new(204) }), @r#"{"kind":"received","answer":{"status":204}}"#);
@@ -133,6 +138,8 @@ fn grants_are_asked_for_refreshed_and_revoked() {
     insta::assert_snapshot!(sent(&Integration::new("x").grant(Grant::new("bot", "a"))), @r#"{"external_id":"x","metadata":{},"grants":[{"name":"bot","subject":"","access_token":"a"}]}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").api_url("https://a/")), @r#"{"external_id":"x","metadata":{},"api_url":"https://a/"}"#);
     insta::assert_snapshot!(sent(&Integration::new("x").without_grants()), @r#"{"external_id":"x","metadata":{},"grants":[]}"#);
+    let until = Grant::new("bot", "a").expires_at(7).refresh_token_expires_in(60);
+    insta::assert_snapshot!(sent(&until), @r#"{"name":"bot","subject":"","access_token":"a","expires_at":7,"refresh_token_expires_in":60}"#);
     assert!(!format!("{:?}", grant()).contains("\"r\""), "no token in a log");
 }
 

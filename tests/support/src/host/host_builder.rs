@@ -179,9 +179,24 @@ impl HostBuilder {
     /// When it cannot be written.
     #[must_use]
     pub fn folder_only(self) -> Folder {
+        let configuration = self.unstarted();
+        self.folder_with(&configuration)
+    }
+
+    /// The same for a host that a test starts by itself, on this port.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn folder_on(self, port: u16) -> Folder {
+        let configuration = self.configuration(port);
+        self.folder_with(&configuration)
+    }
+
+    fn folder_with(self, configuration: &str) -> Folder {
         let folder = self.write_folder().expect("the temporary folder can be written");
-        let configuration = folder.path().join("jackfield.toml");
-        write_private(&configuration, &self.unstarted()).expect("the temporary folder can be written");
+        write_private(&folder.path().join("jackfield.toml"), configuration)
+            .expect("the temporary folder can be written");
         Folder { folder, program: self.program, env: self.env }
     }
 

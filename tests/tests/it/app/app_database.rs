@@ -105,6 +105,12 @@ impl AppDatabase {
         self.store.tamper(sql).await
     }
 
+    /// Puts the beginning of all rows of equal refusals back.
+    pub(crate) async fn let_refusals_last(&self, time: time::Duration) -> StoreResult<()> {
+        let back = time.whole_milliseconds();
+        self.store.tamper(format!("UPDATE refreshes SET refused_since = refused_since - {back}")).await
+    }
+
     /// Makes all leases expired.
     pub(crate) async fn let_leases_run_out(&self) -> StoreResult<()> {
         let sql = "UPDATE refreshes SET leased_until = leased_until - 3600000";

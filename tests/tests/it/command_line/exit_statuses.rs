@@ -62,7 +62,7 @@ const WRONG_NAMES: &[(Words, &str)] = &[
     (&["plugin", "sign", "nowhere.so", "--key", "nowhere.key"], "nowhere"),
     (&["plugin", "key", "nowhere/operator.key", "--no-password"], "nowhere/operator.key"),
     (&["plugin", "new", "No Name"], "No Name"),
-    (&["reload"], "no host is running"),
+    (&["reload"], "no host answers at"),
 ];
 
 /// Commands that print something, in an order in which each works.

@@ -6,3 +6,4 @@ mod deliveries;
 mod events;
 mod events_app;
 mod refreshes;
+mod refusals;

@@ -23,7 +23,7 @@ fn table(entry: &CatalogueEntry, profile: &ServiceProfile, service: &StandInOAut
         profile.options.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     table.insert("client-id".into(), CLIENT.into());
     table.insert("client-secret".into(), SECRET.into());
-    for key in ["authorize-url", "token-url", "revocation-url"] {
+    for key in ["authorize-url", "token-url", "refresh-url", "revocation-url"] {
         if let Some(url) = declared.get(key) {
             table.insert(key.into(), elsewhere(url).into());
         }
@@ -91,7 +91,8 @@ async fn check_integrations(stored: &AppDatabase, profiles: &BTreeMap<String, Se
         assert_eq!((grant.name.as_str(), tokens.access_token.as_str()), ("access", token), "{id}");
         assert_eq!(tokens.refresh_token.is_some(), !answer["refresh_token"].is_null(), "{id}");
         assert_eq!(grant.scopes.missing(), Vec::<&str>::new(), "{id}: all of it is granted");
-        assert_eq!(grant.expires_at.is_some(), answer["expires_in"].as_i64().is_some_and(|s| s > 0), "{id}");
+        let is_lifetime = answer["expires_in"].as_i64().is_some_and(|seconds| seconds > 0);
+        assert_eq!(grant.expires_at.is_some(), is_lifetime || !answer["expires_at"].is_null(), "{id}");
         assert!(metadata["scopes"].is_array(), "{id}");
     }
     Ok(())

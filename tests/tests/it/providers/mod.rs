@@ -1,6 +1,7 @@
 //! One provider each, from its configuration to what is stored. What holds for every setup belongs
 //! in `setup`.
 
+mod account_api;
 mod declarations;
 pub(crate) mod declared;
 mod example;
@@ -9,6 +10,8 @@ pub(crate) mod gitlab;
 pub(crate) mod issuer;
 mod issuer_documents;
 mod oauth2;
+mod service_app;
+mod service_refreshes;
 mod slack;
 mod strange_answers;
 mod two_servers;

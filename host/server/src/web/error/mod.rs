@@ -13,7 +13,8 @@ mod render;
 use std::{any::Any, borrow::Cow, time::Duration};
 
 use axum::{
-    http::{HeaderValue, Uri, header},
+    extract::State,
+    http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use url::form_urlencoded;
@@ -23,7 +24,8 @@ pub(crate) use render::starting;
 pub(super) use render::{ForMonitors, FromService, render};
 
 use super::redirects::found;
-use jackfield_services::{StoreError, accounts::Scope};
+use crate::app::AppHandle;
+use jackfield_services::{Effect, StoreError, Unavailable, accounts::Scope};
 
 /// Why a request is not carried out: a [`Problem`], and what is known of this one.
 #[derive(Clone, Debug)]
@@ -103,6 +105,18 @@ impl WebError {
         Self { scope: Some(scope), ..Problem::MissingScope.into() }
     }
 
+    /// The database fails. While it does for all requests, the log has one line and not one for
+    /// each.
+    fn database(why: &Unavailable) -> Self {
+        let error = match why.effect {
+            Effect::Unknown => Self::from(Problem::OutcomeUnknown),
+            Effect::NotDone => Problem::DatabaseUnavailable
+                .because(format!("{}. Try again in a moment.", sentence(why.reason.words()))),
+        };
+        let cause = (why.effect == Effect::Unknown || !why.reason.is_lasting()).then(|| why.to_string());
+        Self { retry_after: Some(why.reason.retry_after()), cause, ..error }
+    }
+
     /// RFC 9110 section 10.2.3: whole seconds, and never zero.
     fn retry_after(&self) -> Option<HeaderValue> {
         let wait = self.retry_after?;
@@ -120,10 +134,17 @@ impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Seal(error) => Problem::Unreadable.caused_by(&error),
+            StoreError::Unavailable(why) => Self::database(&why),
             StoreError::Nul => Problem::BadText.because("A text holds a NUL character. Remove it."),
             error => Problem::Internal.caused_by(&error),
         }
     }
+}
+
+/// Words that begin in lower case, as the beginning of a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// An error that is not rendered yet.
@@ -147,6 +168,18 @@ impl IntoResponse for WebError {
         response.extensions_mut().insert(Pending(self));
         response
     }
+}
+
+/// The layer of the sessions answers a bare 500 if it cannot save one.
+pub(super) async fn of_sessions(State(app): State<AppHandle>, response: Response) -> Response {
+    let is_bare = response.status() == StatusCode::INTERNAL_SERVER_ERROR
+        && response.extensions().get::<Pending>().is_none()
+        && response.extensions().get::<FromService>().is_none();
+    if !is_bare {
+        return response;
+    }
+    let error = app.database.failure().map_or_else(|| Problem::Internal.into(), WebError::from);
+    error.into_response()
 }
 
 /// Answer to a URL that no route has.

@@ -131,6 +131,12 @@ problems! {
     /// The provider gives no token at present.
     Unavailable: 503 "unavailable", "No token at present",
         "The provider gives no token at present.";
+    /// The database cannot be used.
+    DatabaseUnavailable: 503 "database-unavailable", "Database unavailable",
+        "The database cannot be used at present. Try again in a moment.";
+    /// The answer to a commit was lost.
+    OutcomeUnknown: 503 "outcome-unknown", "Outcome unknown",
+        "The database was lost while it stored this. It may be stored or not: look before you repeat it.";
     /// Nothing came in time.
     TimedOut: 504 "timed-out", "Timed out",
         "No answer came in time.";

@@ -42,6 +42,11 @@ fn words(error: &WebError) -> (&'static str, &str) {
         ),
         Problem::TooManySetups => ("Too many unfinished connections", "Try again in a few minutes."),
         Problem::Unreadable => ("This cannot be read", &error.detail),
+        Problem::DatabaseUnavailable => ("Jackfield cannot reach its data", &error.detail),
+        Problem::OutcomeUnknown => (
+            "Check whether this was saved",
+            "Jackfield lost its database while it saved this. It may be saved or not. Look, then try again.",
+        ),
         Problem::Internal => (
             "Something went wrong",
             "Jackfield could not finish this. Check whether your change was saved, then try again.",

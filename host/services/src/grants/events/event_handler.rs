@@ -68,7 +68,8 @@ impl EventHandler {
             Ok(response) => response,
             Err(error) => {
                 log_inbound_failure(&provider, &error, "an event failed");
-                return Ok(EventOutcome::Failed);
+                // It may have failed without what it has asked of the database.
+                return self.store.failure().map_or(Ok(EventOutcome::Failed), |why| Err(why.into()));
             }
         };
         if (200..300).contains(&response.response.status) {
@@ -107,7 +108,9 @@ impl EventHandler {
     /// background refreshes it.
     async fn verify_by_refresh(self, grants: Vec<GrantId>) {
         for id in grants {
-            if let Err(error) = self.refresh_now(id).await {
+            if let Err(error) = self.refresh_now(id).await
+                && !error.is_told()
+            {
                 tracing::warn!(grant.id = %id, %error, "a grant could not be put to the test");
             }
         }

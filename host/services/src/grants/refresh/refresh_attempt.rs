@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use jackfield_store::StoreError;
+
 /// Longest wait for a refresh that another host makes.
 pub(in crate::grants) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How often the database is asked meanwhile.
@@ -24,7 +26,7 @@ pub(in crate::grants) enum RefreshAttempt {
         retry_after: Duration,
     },
     /// The database failed.
-    Broken(String),
+    Broken(StoreError),
 }
 
 impl RefreshAttempt {

@@ -46,8 +46,10 @@ impl RefreshTask {
         match self.try_run(&grant).await {
             Ok(attempt) => attempt,
             Err(error) => {
-                tracing::error!(grant.id = %grant.id, integration.id = %grant.integration, %error, "a grant could not be refreshed");
-                RefreshAttempt::Broken(error.to_string())
+                if !error.is_told() {
+                    tracing::error!(grant.id = %grant.id, integration.id = %grant.integration, %error, "a grant could not be refreshed");
+                }
+                RefreshAttempt::Broken(error)
             }
         }
     }
@@ -104,7 +106,9 @@ impl RefreshTask {
         loop {
             tokio::time::sleep(EXTEND_INTERVAL).await;
             let (id, until) = (grant.id, self.clock.now() + LEASE);
-            if let Err(error) = self.store.write(move |tx| refreshes::extend(tx, id, lease, until)).await {
+            if let Err(error) = self.store.write(move |tx| refreshes::extend(tx, id, lease, until)).await
+                && !error.is_told()
+            {
                 // The provider may be about to answer: that is written as long as the lease lasts.
                 tracing::warn!(grant.id = %id, %error, "a lease could not be extended");
             }

@@ -9,7 +9,7 @@ use jackfield_config::clock::Clock;
 use jackfield_limits::SingleFlight;
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
-use jackfield_store::{GrantId, Store, grants::Grant};
+use jackfield_store::{GrantId, Store, StoreError, grants::Grant};
 
 /// Refreshes grants. Cheap to clone.
 #[derive(Clone)]
@@ -42,8 +42,13 @@ impl Refresher {
     /// if every caller goes away: the answer must be written.
     pub(in crate::grants) async fn refresh(&self, grant: &Grant) -> RefreshAttempt {
         let attempt = self.task.clone().run(grant.clone());
-        let result = self.attempts.run(grant.id, attempt).await;
-        result.unwrap_or_else(|error| RefreshAttempt::Broken(error.to_string()))
+        tokio::select! {
+            result = self.attempts.run(grant.id, attempt) => {
+                result.unwrap_or_else(|error| RefreshAttempt::Broken(StoreError::Lost(error.to_string())))
+            }
+            // Nobody waits as long as it is tried to write the answer.
+            error = self.task.store.given_up() => RefreshAttempt::Broken(error),
+        }
     }
 
     /// Waits for the attempt that is under way, if there is one.

@@ -76,7 +76,9 @@ impl TokenWriter {
                 Ok(renewed) => return Ok(renewed),
                 Err(error) if since.elapsed() > LONGEST_TRIED => return Err(error),
                 Err(error) => {
-                    tracing::warn!(grant.id = %renewal.grant.id, %error, "new tokens could not be written; it is tried again");
+                    if failures == 0 {
+                        tracing::warn!(grant.id = %renewal.grant.id, %error, "new tokens could not be written; it is tried again");
+                    }
                     tokio::time::sleep(BACKOFF.pause(failures)).await;
                     failures += 1;
                 }
