@@ -165,7 +165,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Reload => reload::run(file).await,
         Command::Revoke(arguments) => revoke::run(arguments, settings(file)?).await,
         Command::Migrate(arguments) => serve::migrate(arguments, settings(file)?).await,
-        Command::Config(command) => config::run(command, file).await,
+        Command::Config(command) => Box::pin(config::run(command, file)).await,
         Command::User(command) => user::run(command, &settings(file)?).await,
         Command::Org(command) => org::run(command, &settings(file)?).await,
         Command::Member(command) => member::run(command, &settings(file)?).await,

@@ -3,8 +3,8 @@
 //! [`introduction`] gets to know what is listed or declared, and [`provider_claim`] says whose each
 //! provider is. [`candidates`] starts it, or finds it running. [`assembly`] decides which of it is
 //! used and makes the providers. [`unclaimed`] finds tables that belong to nothing, [`warnings`]
-//! what loads and cannot work. Each collects what is wrong, so that the operator reads all of it at once. [`load`] does all of
-//! it, and hands out what takes long as a [`StartingPlugin`].
+//! what loads and cannot work. Each collects what is wrong, so that the operator reads all of it at
+//! once. [`load`] does all of it, and hands out what takes long as a [`StartingPlugin`].
 
 mod assembly;
 mod candidates;
