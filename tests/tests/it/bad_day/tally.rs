@@ -195,7 +195,10 @@ impl Tally {
         let wait = changed.wait_for(|_| self.with(|state| is_done(&state.step)));
         match tokio::time::timeout(PATIENCE, wait).await {
             Ok(_) => Ok(()),
-            Err(_) => bail!("not all were answered in this step: {:?}\n{self}", self.with(|state| state.step.clone())),
+            // What is wrong says more than that something is missing.
+            Err(_) => self.check().and_then(|()| {
+                bail!("not all were answered in this step: {:?}\n{self}", self.with(|state| state.step.clone()))
+            }),
         }
     }
 
