@@ -161,7 +161,7 @@ fn run_to_end(arguments: Arguments) -> anyhow::Result<()> {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = &arguments.config;
     match arguments.command {
-        Command::Serve(arguments) => serve::serve(arguments, file).await,
+        Command::Serve(arguments) => Box::pin(serve::serve(arguments, file)).await,
         Command::Reload => reload::run(file).await,
         Command::Revoke(arguments) => revoke::run(arguments, settings(file)?).await,
         Command::Migrate(arguments) => serve::migrate(arguments, settings(file)?).await,

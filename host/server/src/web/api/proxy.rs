@@ -59,7 +59,8 @@ pub(in crate::web) async fn proxy(
         body: has_body.then(|| body.into_data_stream().map_err(std::io::Error::other).boxed()),
         headers: head.headers,
     };
-    let response = match app.proxy.call(call).await {
+    // Boxed: the future of a call is large, and this one holds it while it waits.
+    let response = match Box::pin(app.proxy.call(call)).await {
         Err(error @ ProxyError::Method(_)) => return Ok(([(ALLOW, METHODS)], WebError::from(error)).into_response()),
         response => response?,
     };
