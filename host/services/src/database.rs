@@ -35,8 +35,8 @@ impl Database {
     }
 
     /// Waits until it fails for longer than somebody waits who has it store something.
-    pub async fn given_up(&self) -> StoreError {
-        self.store.given_up().await
+    pub async fn lasting_failure(&self) -> StoreError {
+        self.store.lasting_failure().await
     }
 
     /// Removes expired sessions, setups and the like, until it is dropped.

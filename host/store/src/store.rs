@@ -108,8 +108,9 @@ impl Store {
         off_thread(move || migrations::run(&mut connector.open()?)).await
     }
 
-    /// Whether the database can serve: it reads and writes, its schema is up to date, and there is a
-    /// connection left. Answers within two seconds; those who ask at the same time share the answer.
+    /// Whether the database can serve: it reads and writes, its schema is up to date, and there is
+    /// a connection left. Answers within two seconds; those who ask at the same time share the
+    /// answer.
     ///
     /// # Errors
     /// When not.
@@ -174,10 +175,10 @@ impl Store {
 
     /// The same for what exists nowhere else, such as tokens that a provider has just given: while
     /// the database cannot be used, it is tried again for a minute. Somebody who must not wait that
-    /// long waits for [`Store::given_up`] as well.
+    /// long waits for [`Store::lasting_failure`] as well.
     ///
     /// # Errors
-    /// As [`Store::write`]. Also when nobody knows whether it is stored: then it is not tried again.
+    /// As [`Store::write`]. Also when nobody knows whether it is stored: it is not tried again.
     pub async fn write_at_last<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Clone + Send + 'static,
@@ -194,8 +195,8 @@ impl Store {
     }
 
     /// Waits until the database fails for longer than somebody waits who has it store something.
-    pub async fn given_up(&self) -> StoreError {
-        self.pool.monitor().given_up().await.into()
+    pub async fn lasting_failure(&self) -> StoreError {
+        self.pool.monitor().lasting_failure().await.into()
     }
 
     /// What is wrong with the database at present, as far as this host knows.

@@ -34,11 +34,11 @@ pub(super) async fn serve(listener: TcpListener, router: Router, slots: Arc<Slot
 pub(super) async fn finish(app: &AppHandle, stop: &Stop, began: Instant) {
     let patience = Patience::since(stop, began);
     // What a provider has answered must be written.
-    if patience.wait(app.grants.drain(), app.database.given_up()).await.is_none() {
+    if patience.wait(app.grants.drain(), app.database.lasting_failure()).await.is_none() {
         tracing::error!("refreshes were cut off: if a provider has answered one, its new tokens are lost");
     }
     let uses = app.audit.unwritten();
-    let why = match patience.wait(app.audit.flush(), app.database.given_up()).await {
+    let why = match patience.wait(app.audit.flush(), app.database.lasting_failure()).await {
         Some(Ok(())) => None,
         Some(Err(error)) => Some(error.to_string()),
         None => Some(app.database.failure().map_or_else(|| "it takes too long".to_owned(), |error| error.to_string())),
@@ -46,7 +46,7 @@ pub(super) async fn finish(app: &AppHandle, stop: &Stop, began: Instant) {
     if let Some(error) = why {
         tracing::error!(error, uses, "the last counts are missing in the audit log");
     }
-    match patience.wait(app.audit.head(), app.database.given_up()).await {
+    match patience.wait(app.audit.head(), app.database.lasting_failure()).await {
         Some(head) => log_head(head),
         None => tracing::error!("the head of the audit log is not read: the database fails"),
     }

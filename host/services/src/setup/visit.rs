@@ -29,19 +29,19 @@ impl SetupService {
     /// # Errors
     /// When the database fails.
     pub async fn visit(&self, request: SetupRequest) -> Result<Outcome, StoreError> {
-        let (service, is_given_up) = (self.clone(), Arc::<AtomicBool>::default());
-        let told = is_given_up.clone();
+        let (service, is_told) = (self.clone(), Arc::<AtomicBool>::default());
+        let told = is_told.clone();
         let visit = run_detached(async move { service.visit_in_turn(request, &told).await });
         tokio::select! {
             outcome = visit => outcome,
-            error = self.store.given_up() => {
-                is_given_up.store(true, Ordering::SeqCst);
+            error = self.store.lasting_failure() => {
+                is_told.store(true, Ordering::SeqCst);
                 Err(error)
             }
         }
     }
 
-    async fn visit_in_turn(&self, request: SetupRequest, is_given_up: &AtomicBool) -> StoreResult<Outcome> {
+    async fn visit_in_turn(&self, request: SetupRequest, is_told: &AtomicBool) -> StoreResult<Outcome> {
         let Some(provider) = self.plugins.find_configured(&request.provider) else { return Ok(Outcome::NotFound) };
         let cost = VisitCost::begin();
         let provider = &cost.bound(&provider);
@@ -57,7 +57,7 @@ impl SetupService {
             Ok(active) => self.run(&request, provider, active, &cost).await?,
             Err(refusal) => Outcome::refused(provider.id(), refusal),
         };
-        if is_given_up.load(Ordering::SeqCst) {
+        if is_told.load(Ordering::SeqCst) {
             queued.keep_for_a_while();
         }
         queued.finish(&outcome);

@@ -54,7 +54,7 @@ impl WebhookReceiver {
                 (outcome, _) => outcome,
             },
             // The service calls again.
-            error = self.store.given_up() => Err(error),
+            error = self.store.lasting_failure() => Err(error),
         }
     }
 

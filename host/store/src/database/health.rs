@@ -111,7 +111,7 @@ impl Health {
 impl Health {
     /// Waits until the database fails for longer than somebody waits who has it store something.
     /// Another process that holds a lock is not meant: that ends.
-    pub(crate) async fn given_up(&self) -> Unavailable {
+    pub(crate) async fn lasting_failure(&self) -> Unavailable {
         let mut state = self.0.subscribe();
         loop {
             let failure = state.borrow_and_update().clone().filter(|failure| !is_of_others(failure.why.reason));

@@ -117,8 +117,8 @@ impl Monitor {
     }
 
     /// Waits until the database fails for longer than somebody waits who has it store something.
-    pub(crate) async fn given_up(&self) -> Unavailable {
-        self.0.health.given_up().await
+    pub(crate) async fn lasting_failure(&self) -> Unavailable {
+        self.0.health.lasting_failure().await
     }
 
     /// What is wrong at present.

@@ -38,7 +38,7 @@ impl Probe {
         Self { connector, kept: Mutex::default(), has_answered: AtomicBool::default() }
     }
 
-    /// Asks, and writes if it is to. It blocks. On SQLite it only reads: what is written goes through the one writer.
+    /// Asks, and writes if it is to. It blocks. On SQLite it only reads: the one writer writes.
     ///
     /// # Errors
     /// Why the database cannot serve.

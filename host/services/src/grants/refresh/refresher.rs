@@ -47,7 +47,7 @@ impl Refresher {
                 result.unwrap_or_else(|error| RefreshAttempt::Broken(StoreError::Lost(error.to_string())))
             }
             // Nobody waits as long as it is tried to write the answer.
-            error = self.task.store.given_up() => RefreshAttempt::Broken(error),
+            error = self.task.store.lasting_failure() => RefreshAttempt::Broken(error),
         }
     }
 
