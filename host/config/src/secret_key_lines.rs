@@ -36,7 +36,7 @@ mod tests {
             "  // put the key of production here, 32 characters",
             "; old key, remove it when key status says so",
             "\u{feff}PKmwH2f2mUqfXcFq0Y3mBOHhQ8n1o5xK7mX0m6vV0Rk=",
-            "PKmwH2f2mUqfXcFq0Y3mBOHhQ8n1o5xK\07mX0m6vV0Rk=",
+            "PKmwH2f2mUqfXcFq0Y3mBOHhQ8n1o5xK\u{7}mX0m6vV0Rk=",
             "-----BEGIN OPENSSH PRIVATE KEY-----",
             "${JACKFIELD_SECRET_KEY_OF_PRODUCTION}",
             "hunter2",

@@ -163,7 +163,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Serve(arguments) => Box::pin(serve::serve(arguments, file)).await,
         Command::Reload => reload::run(file).await,
-        Command::Revoke(arguments) => revoke::run(arguments, settings(file)?).await,
+        Command::Revoke(arguments) => Box::pin(revoke::run(arguments, settings(file)?)).await,
         Command::Migrate(arguments) => serve::migrate(arguments, settings(file)?).await,
         Command::Config(command) => Box::pin(config::run(command, file)).await,
         Command::User(command) => user::run(command, &settings(file)?).await,

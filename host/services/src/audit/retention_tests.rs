@@ -220,8 +220,11 @@ async fn what_somebody_has_changed_does_not_vanish_unless_the_operator_says_so()
         let log = log(4, 2).await;
         log.tamper(sql).await;
         let refused = log.cut().await;
-        assert!(matches!(&refused, Err(CutError::Broken(breaks)) if breaks[..] == *std::slice::from_ref(&broken)), "{refused:?}");
-        assert_eq!(log.verify(None).await.breaks, [broken.clone()], "nothing is removed");
+        assert!(
+            matches!(&refused, Err(CutError::Broken(breaks)) if breaks[..] == *std::slice::from_ref(&broken)),
+            "{refused:?}"
+        );
+        assert_eq!(log.verify(None).await.breaks, std::slice::from_ref(&broken), "nothing is removed");
         log.retention.cut(&log.request(CutMode::AlsoIfBroken), |_| ()).await.expect("it is removed");
         let row = log.audit.after(Filter { action: Some(Action::AuditCut), ..Filter::default() }, 0, 9).await;
         assert!(row.expect("it is read")[0].detail.contains(&broken.to_string()), "the log says what was broken");

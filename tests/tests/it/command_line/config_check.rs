@@ -66,7 +66,7 @@ fn a_file_in_another_encoding_is_told_with_the_place() -> Result<()> {
     FOLDER/jackfield.toml:3: the file is not UTF-8: line 3, column 6 has another encoding
       help: save it as UTF-8; if it is Latin-1, `iconv -f ISO-8859-1 -t UTF-8 FOLDER/jackfield.toml > NEW` does it
     ");
-    let marked = format!("\u{feff}default-integrations = []\n[system]\nlisten = \"127.0.0.1:0\"\n");
+    let marked = "\u{feff}default-integrations = []\n[system]\nlisten = \"127.0.0.1:0\"\n".to_owned();
     let (is_good, said) = check_of(marked.as_bytes())?;
     ensure!(is_good, "Windows' editors put a mark at the beginning of UTF-8: {said}");
     Ok(())
