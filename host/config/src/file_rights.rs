@@ -6,8 +6,13 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::account::Account;
 
-/// What is wrong, and what to do.
-pub(super) type Fault = (String, String);
+/// What lets others decide which code the host runs, and what to do.
+pub(super) struct Fault {
+    pub(super) message: String,
+    pub(super) help: String,
+    /// Everybody can. Where a group or another account can, the operator may have chosen them.
+    pub(super) is_open_to_all: bool,
+}
 
 /// Whether others than the file's owner may read a secret, as PostgreSQL looks at its key: a file
 /// of root's may be readable by a group, since root has chosen who is in it. Kubernetes mounts
@@ -54,16 +59,17 @@ fn file_fault(path: &Path, mode: u32, owner: u32, account: &Account) -> Option<F
             "others can write this file, which says what code the host runs: found the mode {mode:04o}, wanted {:04o}",
             mode & !0o022
         );
-        return Some((message, format!("chmod go-w {path}")));
+        return Some(Fault { message, help: format!("chmod go-w {path}"), is_open_to_all: mode & 0o002 != 0 });
     }
     // Root reads the files of the accounts that it looks after.
     let is_foreign = owner != 0 && owner != account.user && !account.is_root();
-    is_foreign.then(|| {
-        let message = format!(
+    is_foreign.then(|| Fault {
+        message: format!(
             "somebody else owns this file, which says what code the host runs: found the user {owner}, wanted 0, root, or {}",
             account.user
-        );
-        (message, format!("chown root {path}"))
+        ),
+        help: format!("chown root {path}"),
+        is_open_to_all: false,
     })
 }
 
@@ -75,8 +81,11 @@ fn folder_fault(folder: &Path, mode: u32) -> Option<Fault> {
     let is_open = mode & 0o002 != 0 && mode & STICKY == 0;
     is_open.then(|| {
         let (mode, folder) = (mode & 0o7777, folder.display());
-        let message = format!("others can replace this file: found its folder {folder} with the mode {mode:04o}");
-        (message, format!("chmod go-w {folder}"))
+        Fault {
+            message: format!("others can replace this file: found its folder {folder} with the mode {mode:04o}"),
+            help: format!("chmod go-w {folder}"),
+            is_open_to_all: true,
+        }
     })
 }
 
@@ -109,19 +118,19 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_others_can_write_or_own_is_refused() {
+    fn a_configuration_that_everybody_can_write_is_refused_and_other_writers_are_warned_of() {
         let (root, ours) = (Account::root(), Account::numbered(7));
-        for (mode, owner, account, is_refused) in [
-            (0o100_644, 0, &ours, false),
-            (0o100_640, 7, &ours, false),
-            (0o100_664, 7, &ours, true),
-            (0o100_646, 0, &ours, true),
-            (0o100_666, 0, &root, true),
-            (0o100_644, 8, &ours, true),
-            (0o100_644, 8, &root, false),
+        for (mode, owner, account, expected) in [
+            (0o100_644, 0, &ours, None),
+            (0o100_640, 7, &ours, None),
+            (0o100_664, 7, &ours, Some(false)),
+            (0o100_646, 0, &ours, Some(true)),
+            (0o100_666, 0, &root, Some(true)),
+            (0o100_644, 8, &ours, Some(false)),
+            (0o100_644, 8, &root, None),
         ] {
             let fault = file_fault(Path::new("/f"), mode, owner, account);
-            assert_eq!(fault.is_some(), is_refused, "{mode:o} of {owner}: {fault:?}");
+            assert_eq!(fault.map(|fault| fault.is_open_to_all), expected, "{mode:o} of {owner}");
         }
         for (mode, is_refused) in [(0o755, false), (0o775, false), (0o777, true), (0o1777, false)] {
             assert_eq!(folder_fault(Path::new("/f"), mode).is_some(), is_refused, "{mode:o}");

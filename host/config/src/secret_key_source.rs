@@ -43,13 +43,12 @@ enum KeyLocation {
     File(PathBuf),
 }
 
-impl Default for SecretKeySource {
-    fn default() -> Self {
-        Self { location: KeyLocation::File("data/secret.key".into()), config: PathBuf::new(), line: None }
-    }
-}
-
 impl SecretKeySource {
+    /// Where the key is if the configuration does not say.
+    pub(super) fn built_in(config: &Path) -> Self {
+        Self { location: KeyLocation::File("data/secret.key".into()), config: config.to_owned(), line: None }
+    }
+
     pub(super) fn read(value: &ConfigValue<'_>) -> Option<Self> {
         let location = KeyLocation::read(value);
         Some(Self { location: location?, config: value.collector.file().to_owned(), line: Some(value.line()) })

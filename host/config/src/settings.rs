@@ -200,7 +200,7 @@ impl System {
             idle_timeout: Duration::from_secs(idle),
             max_connections: connections.and_then(|connections| connections.try_into().ok()),
             control: control.map_or_else(|| "data/jackfield.sock".into(), PathBuf::from),
-            secret_key: secret_key.unwrap_or_default(),
+            secret_key: secret_key.unwrap_or_else(|| SecretKeySource::built_in(collector.file())),
         }
     }
 }

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::{
     diagnostic::{Diagnostic, Diagnostics},
     diagnostic_collector::DiagnosticCollector,
-    file_rights::configuration_fault,
+    file_rights::{Fault, configuration_fault},
     settings::{Settings, settings},
     text_file::read_text_file,
     toml_error::toml_mistakes,
@@ -31,9 +31,11 @@ pub fn load(file: &Path) -> Result<Settings, Diagnostics> {
 pub fn load_lenient(file: &Path) -> Result<(Settings, Vec<Diagnostic>), Diagnostics> {
     match read_text_file(file) {
         Ok(text) => {
-            let (settings, mut diagnostics) = parse(file, &text);
-            let fault = configuration_fault(file);
-            diagnostics.extend(fault.map(|(message, help)| settings.diagnostic("", None, message, help)));
+            let (mut settings, mut diagnostics) = parse(file, &text);
+            if let Some(Fault { message, help, is_open_to_all }) = configuration_fault(file) {
+                let found = settings.diagnostic("", None, message, help);
+                if is_open_to_all { diagnostics.push(found) } else { settings.warnings.push(found) }
+            }
             Ok((settings, diagnostics))
         }
         Err(error) => {

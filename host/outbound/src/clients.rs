@@ -72,8 +72,9 @@ impl ClientPair {
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_max_headers(MOST_HEADER_LINES);
         let builder = builder.redirect(Policy::none()).no_proxy().dns_resolver(resolver.clone()).user_agent(USER_AGENT);
-        // A request for a token cannot be repeated, and these are rare: most would meet a connection
-        // that is closed, or forgotten by a firewall. Those of one visit follow each other at once.
+        // A request for a token cannot be repeated, and these are rare: most would meet a
+        // connection that is closed, or forgotten by a firewall. Those of one visit follow each
+        // other at once.
         let builder = builder.timeout(timeout).pool_idle_timeout(Duration::from_secs(4));
         let whole = builder.build().map_err(|error| OutboundError::from(&error))?;
         let streaming = StreamingClient::build(timeout, scheme, resolver)?;

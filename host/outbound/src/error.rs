@@ -55,8 +55,8 @@ pub enum OutboundError {
     /// Connection, TLS or protocol failed after something may have been sent.
     #[error("{0}")]
     Connection(String),
-    /// Bytes of an answer have come, and they are no whole head of an HTTP answer. So the other side
-    /// may have acted on the request.
+    /// Bytes of an answer have come, and they are no whole head of an HTTP answer. So the other
+    /// side may have acted on the request.
     #[error("the answer is not HTTP that can be read: {0}")]
     Unreadable(String),
 }

@@ -4,7 +4,7 @@ use diesel::connection::{Connection as _, SimpleConnection as _};
 use time::OffsetDateTime;
 
 use crate::{
-    database::connection::AnyConnection,
+    database::{connection::AnyConnection, transaction},
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
 };
@@ -54,12 +54,15 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The error of the function, or that the database fails.
     pub fn snapshot<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
+        // Behind a pooler a read can be a transaction already. PostgreSQL sets no level in a
+        // savepoint.
+        if transaction::is_open(self.connection) {
+            see_one_state(self.connection)?;
+            return run(self);
+        }
         let Self { connection, sealer, now } = self;
         connection.transaction(|connection| {
-            // On SQLite each transaction sees one state.
-            if let AnyConnection::Postgres(postgres) = connection {
-                postgres.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
-            }
+            see_one_state(connection)?;
             run(&mut Tx { connection, sealer, now: *now })
         })
     }
@@ -79,4 +82,12 @@ impl<'a> Tx<'a> {
             inserted => Ok((inserted?, true)),
         }
     }
+}
+
+/// Has the transaction, which has read nothing yet, see one state. On SQLite each does.
+fn see_one_state(connection: &mut AnyConnection) -> StoreResult<()> {
+    if let AnyConnection::Postgres(postgres) = connection {
+        postgres.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+    }
+    Ok(())
 }

@@ -60,7 +60,8 @@ fn what_cannot_be_a_call_of_an_api_is_reported() {
     });
     let diagnostics = read_declaration("github", options.as_object().expect("an object")).err().unwrap_or_default();
     let messages: Vec<_> = diagnostics.iter().map(|one| format!("{}: {}", one.key, one.message)).collect();
-    insta::assert_snapshot!(messages.join("\n"), @r"
+    insta::assert_snapshot!(messages.join("\n"), @"
+    api-url: has a user name or password
     api-headers.accept: not a header's value
     api-headers.x version: not a header's name
     api-url: an API's URL has neither query nor fragment, and no user

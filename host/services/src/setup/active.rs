@@ -41,6 +41,9 @@ pub struct Setup {
     /// The fields of the form that the person sees, in which they can write a URL.
     #[serde(default)]
     pub url_fields: Vec<String>,
+    /// Whether a request without an answer was sent to the provider again.
+    #[serde(default)]
+    pub sent_again: bool,
     /// Whether it runs in a pop-up.
     pub dialog: bool,
     /// Where the page that opened the pop-up also listens for the answer.

@@ -113,6 +113,7 @@ mod tests {
 
     use super::*;
     use crate::session::SessionKey;
+    use crate::setup::setup_request::Sender;
     use jackfield_loader::Request;
     use jackfield_store::milliseconds;
 
@@ -132,6 +133,7 @@ mod tests {
             user: user.map(|id| id.parse().expect("an id")),
             provider: provider.to_owned(),
             server: None,
+            sender: Sender::Ours,
             request: Request::new("GET", ""),
         }
     }

@@ -43,7 +43,7 @@ pub use permission::FEATURE;
 pub use refusal::Refusal;
 pub use result::{Channel, SetupResult};
 pub use setup_outcome::{INTERNAL_ERROR, Outcome, Page, Progress};
-pub use setup_request::{STEP_FIELD, SetupRequest};
+pub use setup_request::{STEP_FIELD, Sender, SetupRequest};
 pub use setup_service::{SetupDependencies, SetupService};
 pub use start::{Start, StartError};
 pub use visit_cost::{MAX_VISIT_REQUESTS, MAX_VISIT_STEPS};

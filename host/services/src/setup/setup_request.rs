@@ -21,8 +21,21 @@ pub struct SetupRequest {
     /// The authorization server that the path names, if it names one: of a server that depends on
     /// the state it is the redirect URI.
     pub server: Option<String>,
+    /// Who has sent the browser here.
+    pub sender: Sender,
     /// What the browser sent. The URLs of the setup are filled in later.
     pub request: Request,
+}
+
+/// Who has sent a browser to a page, as far as it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A page of ours, or the person: they go back, or load the page again.
+    Ours,
+    /// Another site, such as the provider's.
+    Elsewhere,
+    /// Nobody knows. Browsers say nothing over plain http.
+    Unknown,
 }
 
 /// Where a setup is found: there is at most one for each session and provider.
@@ -68,8 +81,15 @@ mod tests {
             let mut request = Request::new("POST", "");
             request.form = form.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             let session = SessionKey::fixed([0; 32]);
-            let request =
-                SetupRequest { session, user: None, provider: String::new(), server: None, request }.for_step(1);
+            let request = SetupRequest {
+                session,
+                user: None,
+                provider: String::new(),
+                server: None,
+                sender: Sender::Ours,
+                request,
+            }
+            .for_step(1);
             (request.method, request.form.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
         };
         assert_eq!(posted(&[("name", "a"), (STEP_FIELD, "1")]), ("POST".into(), vec!["name".into()]));

@@ -85,6 +85,7 @@ impl SetupService {
             state: State::new(),
             hosts: Vec::new(),
             url_fields: Vec::new(),
+            sent_again: false,
             dialog: start.dialog,
             channel: start.channel.clone(),
             started: milliseconds(now),

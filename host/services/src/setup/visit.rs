@@ -11,7 +11,7 @@ use super::{
     plan::{Planned, forward, plan, progress},
     refusal::Refusal,
     setup_outcome::Outcome,
-    setup_request::{SetupKey, SetupRequest},
+    setup_request::{Sender, SetupKey, SetupRequest},
     setup_service::SetupService,
     transition::Transition,
     unstored_tokens::{tokens_so_far, unstored_tokens},
@@ -79,15 +79,18 @@ impl SetupService {
             return self.save(key, provider, &active, outcome).await;
         }
         // A form of the step before may be sent again, and leads to the log-in again.
-        let came_back = foreign.filter(|_| request.request.method == "GET").map(|error| (error, active.setup.clone()));
+        let came_back = foreign.filter(|_| request.request.method == "GET");
+        let before = active.setup.clone();
         step_request.setup_url = self.setup_url(provider);
         step_request.webhook_url = self.webhook_url(provider, &active.setup);
         let setup_url = step_request.setup_url.clone();
         let (transition, has_called_back) =
             self.run_steps(provider, &mut active, step_request, request.server.as_deref(), cost).await?;
-        if let (Transition::Redirect(_), Some((error, setup))) = (&transition, came_back) {
-            // To send the person there again would go round in circles.
-            active.setup = setup;
+        active.setup.sent_again = before.sent_again && active.setup.step == before.step;
+        if let (Transition::Redirect(_), Some(error)) = (&transition, came_back)
+            && may_go_in_circles(request.sender, &mut active.setup)
+        {
+            active.setup = before;
             let outcome = Outcome::Foreign(foreign_answer(provider, &active, error));
             return self.save(key, provider, &active, outcome).await;
         }
@@ -173,6 +176,17 @@ impl SetupService {
 
 /// Why a request answers nothing that this setup has asked, if it does not. Any site can send the
 /// browser here with one, so the setup goes on.
+/// Whether the person would go round in circles if they were sent to the provider again. Somebody
+/// who goes back or loads the page again is sent there as ever. Where nobody knows who has sent
+/// them, that happens once.
+fn may_go_in_circles(sender: Sender, setup: &mut Setup) -> bool {
+    match sender {
+        Sender::Ours => false,
+        Sender::Elsewhere => true,
+        Sender::Unknown => std::mem::replace(&mut setup.sent_again, true),
+    }
+}
+
 fn foreign_to(provider: &Provider, setup: &Setup, request: &Request) -> Option<CallbackError> {
     let waits = matches!(plan(provider.steps()).get(setup.step), Some(Planned::LogIn(_) | Planned::Callback(_)));
     oauth2::foreign_answer(request, &setup.state).filter(|_| waits)

@@ -11,6 +11,9 @@ use crate::unavailable::{Reason, Unavailable};
 /// are answered at once until it is back.
 pub(crate) const GRACE: Duration = Duration::from_millis(3500);
 
+/// How long somebody who has it store something waits for others who use it.
+const GRACE_FOR_OTHERS: Duration = Duration::from_secs(20);
+
 /// How often somebody who waits looks whether the reason is another.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -110,11 +113,10 @@ impl Health {
 
 impl Health {
     /// Waits until the database fails for longer than somebody waits who has it store something.
-    /// Another process that holds a lock is not meant: that ends.
     pub(crate) async fn lasting_failure(&self) -> Unavailable {
         let mut state = self.0.subscribe();
         loop {
-            let failure = state.borrow_and_update().clone().filter(|failure| !is_of_others(failure.why.reason));
+            let failure = state.borrow_and_update().clone();
             let pause = match &failure {
                 Some(Failure { why, since, .. }) => match grace(why.reason).checked_sub(since.elapsed()) {
                     Some(left) => left,
@@ -128,14 +130,14 @@ impl Health {
     }
 }
 
-/// Whether others use the database, and end.
-const fn is_of_others(reason: Reason) -> bool {
-    matches!(reason, Reason::Locked | Reason::NoConnectionFree | Reason::Slow)
-}
-
-/// A file that was deleted does not come back while somebody waits.
+/// A file that was deleted does not come back while somebody waits, and what another process or
+/// another request holds mostly does.
 const fn grace(reason: Reason) -> Duration {
-    if matches!(reason, Reason::Replaced) { Duration::ZERO } else { GRACE }
+    match reason {
+        Reason::Replaced => Duration::ZERO,
+        Reason::Locked | Reason::NoConnectionFree | Reason::Slow => GRACE_FOR_OTHERS,
+        _ => GRACE,
+    }
 }
 
 /// Whether the probe does what fails. On PostgreSQL it fills no new page of a file, and nowhere
@@ -190,6 +192,21 @@ mod tests {
             assert!(health.met(&lost(reason)) && !health.met(&lost(reason)), "told once");
             health.recovered();
             assert_eq!(health.failure().is_none(), is_over, "{reason:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_stores_something_waits_longer_for_others_and_not_for_ever() {
+        for (reason, ago, is_told) in [
+            (Reason::ReadOnly, 1, false),
+            (Reason::ReadOnly, 5, true),
+            (Reason::Locked, 14, false),
+            (Reason::Locked, 21, true),
+            (Reason::Replaced, 0, true),
+        ] {
+            let health = failing(reason, Instant::now() - Duration::from_secs(ago));
+            let told = tokio::time::timeout(Duration::from_millis(1), health.lasting_failure()).await;
+            assert_eq!(told.is_ok(), is_told, "{reason:?} for {ago} s");
         }
     }
 

@@ -39,6 +39,12 @@ pub(crate) fn roll_back(connection: &mut AnyConnection) {
     let _ = Manager::rollback_transaction(connection);
 }
 
+/// Whether a transaction has begun.
+pub(crate) fn is_open(connection: &mut AnyConnection) -> bool {
+    let depth = Manager::transaction_manager_status_mut(connection).transaction_depth();
+    matches!(depth, Ok(Some(_)))
+}
+
 /// Whether a connection is no longer between two transactions, as after a failed roll-back.
 pub(crate) fn is_broken(connection: &mut AnyConnection) -> bool {
     Manager::is_broken_transaction_manager(connection)

@@ -196,14 +196,17 @@ fn a_new_installation_is_good_and_nothing_is_made() -> Result<()> {
     assert_snapshot!(said, @"
     warning: FOLDER/jackfield.toml: system.control: data/jackfield.sock: no socket can be made, and no command reaches the host: data is a file, and a folder is wanted there
       help: correct the path
-    error: 1 mistake in the configuration
+    error: 2 mistakes in the configuration
+    FOLDER/jackfield.toml: system.secret-key: data/secret.key: a part of this path is a file, not a folder
+      help: correct the path
     FOLDER/jackfield.toml:8: database.url: data/jackfield.db: data is a file, and a folder is wanted there
       help: correct the path
     ");
     let offline = said_of(folder.run(&["config", "check", "--offline"])?, folder.folder());
     assert_snapshot!(offline.1, @"
-    FOLDER/jackfield.toml: no mistakes
-    note: a backup is data/jackfield.db after a clean stop, and apart from it the secret key
+    error: 1 mistake in the configuration
+    FOLDER/jackfield.toml: system.secret-key: data/secret.key: a part of this path is a file, not a folder
+      help: correct the path
     ");
     Ok(())
 }

@@ -182,7 +182,7 @@ fn the_whole_catalogue_passes_the_same_check() -> Result<()> {
     assert!(!is_good);
     assert_snapshot!(said, @"
     error: `githup` is not in the catalogue
-      help: take a name that `jackfield provider list` shows
+      help: did you mean `github`?
     ");
     Ok(())
 }

@@ -193,7 +193,7 @@ async fn a_1_0_provider_without_events_has_no_events_url_and_goes_on() -> Result
         let app = started(isolation).await?;
         let url = app.host.at("/extensions/released-workshop/events/");
         let response = app.slack.deliver(&url, &Delivery::uninstalled("Ev1", "w-Ada")).await?;
-        assert_eq!((response.status, &*response.text), (404, ""), "{isolation}");
+        assert_eq!(response.status, 404, "{isolation}: {}", response.text);
         let dialog = posted(&app.owner, "released-workshop", &[("name", "error")]).await?;
         assert_eq!(dialog.detail(), "The plugin says no.");
         app.example_works().await?;

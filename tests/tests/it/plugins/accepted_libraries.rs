@@ -20,6 +20,8 @@ fn a_lock_that_others_can_write_is_refused_in_the_same_words() -> Result<()> {
     assert_eq!(fs::metadata(&lock)?.permissions().mode() & 0o777, 0o644, "a host of another user can read it");
     change_mode(&app.at("."), 0o777)?;
     assert_snapshot!(app.refused()?, @"
+    FOLDER/jackfield.toml: others can replace this file: found its folder FOLDER with the mode 0777
+      help: chmod go-w FOLDER
     FOLDER/jackfield.toml: FOLDER/jackfield.lock: others can write its folder FOLDER: found the mode 0777, wanted 0755
       help: chmod go-w FOLDER
     ");

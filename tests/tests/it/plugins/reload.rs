@@ -310,7 +310,9 @@ async fn sighup_reloads_as_well() -> Result<()> {
     host.reconfigure(&bare().plugin("example").plugin("misbehaving"))?;
     host.signal("HUP")?;
     // The reload runs in the background: only its result can be seen.
-    while owner.visit("/organizations/acme/integrations/two-steps/setup/").await?.status == 404 {
+    while owner.visit("/organizations/acme/integrations/two-steps/setup/").await?.status == 404
+        || !host.log()?.contains("the configuration is reloaded")
+    {
         tokio::task::yield_now().await;
     }
     assert_snapshot!(log_line(&host, "the configuration is reloaded")?, @r#"INFO the configuration is reloaded changes=Changes { added: ["misbehaving"], replaced: [], removed: [], kept: ["example"], starting: [] } skipped=[] needs_restart=[]"#);

@@ -164,7 +164,7 @@ fn an_entry_can_be_printed_as_a_table_to_start_from() -> Result<()> {
     assert!(!refused.status.success());
     assert_snapshot!(String::from_utf8(refused.stderr)?, @"
     error: `twich` is not in the catalogue
-      help: take a name that `jackfield provider list` shows
+      help: did you mean `twitch`?
     ");
     Ok(())
 }

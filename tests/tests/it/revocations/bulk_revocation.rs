@@ -145,7 +145,7 @@ async fn thirty_are_revoked_one_after_the_other_and_what_is_refused_is_reported_
     revoked        at http://127.0.0.1:[port]/acme-crm/acme-crm.example/revoke, or by a way of the plugin's own
     [1/30] A0 (0): revoked: access: refresh token revoked, access token revoked
     [2/30] A1 (1): not revoked yet: access: refresh token not revoked: the revocation endpoint answered status 400: invalid_client, access token revoked
-      the provider wants a pause of 1 s: access: refresh token revoked, access token not revoked: the revocation endpoint answered status 429
+      the provider wants a pause of 1 s: access: refresh token revoked, access token not revoked: the revocation endpoint answered status 429: later
     [3/30] A2 (2): revoked: access: refresh token revoked, access token revoked
     [4/30] A3 (3): revoked: access: refresh token revoked, access token revoked
     [5/30] A4 (4): revoked: access: refresh token revoked, access token revoked
@@ -180,7 +180,7 @@ async fn thirty_are_revoked_one_after_the_other_and_what_is_refused_is_reported_
       A1 (1): access: refresh token not revoked: the revocation endpoint answered status 400: invalid_client, access token revoked
     [time]  INFO a revocation is at its end revocation.id=31 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
     [time]  WARN not revoked yet; it is tried again revocation.id=32 provider.id="acme-crm" reason="operator" answer="access: refresh token not revoked: the revocation endpoint answered status 400: invalid_client, access token revoked" retry_at=[time]
-    [time]  WARN not revoked yet; it is tried again revocation.id=33 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token not revoked: the revocation endpoint answered status 429" retry_at=[time]
+    [time]  WARN not revoked yet; it is tried again revocation.id=33 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token not revoked: the revocation endpoint answered status 429: later" retry_at=[time]
     [time]  INFO a revocation is at its end revocation.id=33 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
     [time]  INFO a revocation is at its end revocation.id=34 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked
     [time]  INFO a revocation is at its end revocation.id=35 provider.id="acme-crm" reason="operator" answer="access: refresh token revoked, access token revoked" effect=Revoked

@@ -342,16 +342,16 @@ async fn a_provider_that_wants_a_long_pause_is_asked_no_further_and_the_rest_is_
     grants         3
     revoked        at http://127.0.0.1:[port]/acme-crm/acme-crm.example/revoke, or by a way of the plugin's own
       the provider wants a pause of 600 s: it is asked no further now
-    [1/3] A0 (0): not revoked yet: access: refresh token not revoked: the revocation endpoint answered status 429
+    [1/3] A0 (0): not revoked yet: access: refresh token not revoked: the revocation endpoint answered status 429: later
     [2/3] A1 (1): not revoked yet: not asked, since the provider wants a pause
     [3/3] A2 (2): not revoked yet: not asked, since the provider wants a pause
 
     revoked            0
     not revoked yet    3
-      A0 (0): access: refresh token not revoked: the revocation endpoint answered status 429
+      A0 (0): access: refresh token not revoked: the revocation endpoint answered status 429: later
       A1 (1): not asked, since the provider wants a pause
       A2 (2): not asked, since the provider wants a pause
-    [time]  WARN not revoked yet; it is tried again revocation.id=4 provider.id="acme-crm" reason="operator" answer="access: refresh token not revoked: the revocation endpoint answered status 429" retry_at=[time]
+    [time]  WARN not revoked yet; it is tried again revocation.id=4 provider.id="acme-crm" reason="operator" answer="access: refresh token not revoked: the revocation endpoint answered status 429: later" retry_at=[time]
     error: not all of it is revoked: a running host goes on trying, and this command can be run again
     "#);
     assert_eq!((app.statuses().await?.len(), app.live(), app.service.faults(ID).requests(AtRevocation)), (0, 6, 1));

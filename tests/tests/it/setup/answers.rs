@@ -50,15 +50,35 @@ async fn nobody_who_comes_back_without_an_answer_is_sent_away_again() -> Result<
     let owner = app.log_in_as("owner").await?;
     let back = back_from(&owner).await?;
     let other = with(&back, [("admin_consent", "True".to_owned()), ("state", "another".to_owned())]);
-    let bare = "/extensions/slack/setup/".to_owned();
-    for (path, check) in [(bare.clone(), "no-answer"), (other, "state-other"), (bare, "no-answer")] {
-        let page = owner.visit(&path).await?;
+    for (path, check) in [(BARE, "no-answer"), (&other, "state-other"), (BARE, "no-answer")] {
+        let page = sent_by(&owner, "cross-site", path).await?;
         assert_eq!((page.status, quoted(&app.host, &page.text)?.0), (200, check), "{path}");
     }
-    let page = owner.visit("/extensions/slack/setup/").await?;
+    let page = sent_by(&owner, "cross-site", BARE).await?;
     assert!(page.text.contains("location.hash"), "an answer in the fragment is read");
     assert!(owner.visit(back.as_str()).await?.dialog()?.success, "the setup goes on");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_back_is_sent_to_the_service_as_ever_and_who_says_nothing_once() -> Result<()> {
+    let app = TestApp::start().await?;
+    let owner = app.log_in_as("owner").await?;
+    back_from(&owner).await?;
+    for site in ["same-origin", "none", "same-origin"] {
+        assert!(sent_by(&owner, site, BARE).await?.redirect().is_ok(), "{site}");
+    }
+    assert!(owner.visit(BARE).await?.redirect().is_ok(), "a browser over plain http says nothing");
+    let page = owner.visit(BARE).await?;
+    assert_eq!((page.status, quoted(&app.host, &page.text)?.0), (200, "no-answer"), "it may go round in circles");
+    Ok(())
+}
+
+const BARE: &str = "/extensions/slack/setup/";
+
+/// A visit of a browser that says who has sent it.
+async fn sent_by(client: &HttpClient, site: &str, path: &str) -> Result<HttpResponse> {
+    client.send(client.request(Method::GET, path).header("sec-fetch-site", site)).await
 }
 
 /// Fields of the one form of a page.

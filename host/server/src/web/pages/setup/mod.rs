@@ -11,6 +11,7 @@ mod step_request;
 
 use axum::{
     extract::{Path, State},
+    http::{HeaderMap, HeaderValue},
     response::Response,
 };
 pub(in crate::web) use leaving_page::link as leaving;
@@ -31,7 +32,7 @@ use crate::{
     },
 };
 use jackfield_loader::Provider;
-use jackfield_services::setup::{Outcome, Refusal, SetupRequest};
+use jackfield_services::setup::{Outcome, Refusal, Sender, SetupRequest};
 
 #[derive(Deserialize)]
 pub(in crate::web) struct SetupPath {
@@ -48,6 +49,7 @@ pub(in crate::web) async fn visit(
     BrowserSession(session): BrowserSession,
     Path(SetupPath { provider, server }): Path<SetupPath>,
     Reference(reference): Reference,
+    headers: HeaderMap,
     StepRequest(request): StepRequest,
 ) -> Result<Response, WebError> {
     let offered = app.plugins.find_configured(&provider).ok_or(Problem::NotFound)?;
@@ -59,7 +61,7 @@ pub(in crate::web) async fn visit(
     let user = user.map(|LoggedIn(user)| user);
     let is_post = request.method == "POST";
     let request = posted_answer::as_by_get(request);
-    let request = SetupRequest { session, user, provider, server, request };
+    let request = SetupRequest { session, user, provider, server, sender: sent_by(&headers), request };
     Ok(match app.setups.visit(request).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered).await,
         Outcome::RedirectToPage(url) => private(see_other(&url), ""),
@@ -74,6 +76,15 @@ pub(in crate::web) async fn visit(
         Outcome::Refused(refusal) => refused(refusal, reference),
         Outcome::NotFound => return Err(Problem::NotFound.into()),
     })
+}
+
+/// Who has sent the browser, by the whole chain of redirects (Fetch Metadata, `Sec-Fetch-Site`).
+fn sent_by(headers: &HeaderMap) -> Sender {
+    match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+        Some(b"same-origin" | b"none") => Sender::Ours,
+        Some(_) => Sender::Elsewhere,
+        None => Sender::Unknown,
+    }
 }
 
 /// Where a setup sends the browser. It is an extension of the response, for layers around the
