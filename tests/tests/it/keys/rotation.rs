@@ -132,7 +132,7 @@ async fn the_secret_key_is_rotated_line_by_line() -> Result<()> {
     assert!(!is_fine, "an old line must not go first: {said}");
     assert_snapshot!(redacted(&said), @"
     error: 1 mistake in the configuration
-    : system.secret-key: sealed values still need the key [key], which is not among these
+    [folder]/jackfield.toml: system.secret-key: sealed values still need the key [key], which is not among these
       help: put that line back; run `jackfield key rotate --secret-key`, and remove it when `jackfield key status` says that it is not needed
     ");
 

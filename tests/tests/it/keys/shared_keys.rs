@@ -154,7 +154,7 @@ async fn a_host_or_a_command_without_the_secret_key_of_its_database_does_nothing
         allow_duplicates! {
             assert_snapshot!(redacted(&said), @"
         error: 1 mistake in the configuration
-        : system.secret-key: FOLDER/data/secret.key: there is no such file, and this database's secrets are sealed under the secret key [key]
+        FOLDER/jackfield.toml: system.secret-key: FOLDER/data/secret.key: there is no such file, and this database's secrets are sealed under the secret key [key]
           help: put that key there: another host of this installation has it, or a backup. A new one would open nothing
         ");
         }
@@ -178,10 +178,10 @@ async fn a_host_or_a_command_without_the_secret_key_of_its_database_does_nothing
             FOLDER/jackfield.toml:6: system.secret-key: the key in this file: this database's secrets are sealed under another secret key ([key]); with what is here ([key]) nothing could be opened
               help: put that key there: another host of this installation has it, or a backup. All hosts of one installation share one secret key
             error: 1 mistake in the configuration
-            : system.secret-key: FOLDER/data/secret.key: there is no such file, and this database's secrets are sealed under the secret key [key]
+            FOLDER/jackfield.toml: system.secret-key: FOLDER/data/secret.key: there is no such file, and this database's secrets are sealed under the secret key [key]
               help: put that key there: another host of this installation has it, or a backup. A new one would open nothing
             error: 1 mistake in the configuration
-            : system.secret-key: FOLDER/data/secret.key: there is no such file
+            FOLDER/jackfield.toml: system.secret-key: FOLDER/data/secret.key: there is no such file
               help: run this in the folder that the host runs in, or write the file's whole path here; on another machine, copy the key of the installation's hosts. In a new installation the first command that writes makes it, such as `jackfield serve`
             ");
         }
