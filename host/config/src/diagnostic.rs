@@ -59,17 +59,31 @@ impl From<Vec<Diagnostic>> for Diagnostics {
     }
 }
 
+/// Where a mistake is: `jackfield.toml:4: system.url-prefix`.
+struct Place<'a>(&'a Diagnostic);
+
+impl Diagnostic {
+    /// Where it is: file, line and key, as far as they are known.
+    #[must_use]
+    pub fn place(&self) -> impl fmt::Display {
+        Place(self)
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Diagnostic { file, line, key, .. } = self.0;
+        write!(f, "{}", file.display())?;
+        line.map_or(Ok(()), |line| write!(f, ":{line}"))?;
+        if key.is_empty() { Ok(()) } else { write!(f, ": {key}") }
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
-        }
         // Some quote what a plugin or a file says.
-        write!(f, ": {}\n  help: {}", escaped_lines(&self.message), escaped_lines(&self.help))
+        let (message, help) = (escaped_lines(&self.message), escaped_lines(&self.help));
+        write!(f, "{}: {message}\n  help: {help}", self.place())
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod adoption;
 pub mod audit;
+pub mod configuration_log;
 pub mod database;
 pub mod database_check;
 mod detached;

@@ -55,7 +55,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
     (
         "host/services/src",
         &[
-            &["detached", "provider_calls", "provider_owners", "request_source"],
+            &["configuration_log", "detached", "provider_calls", "provider_owners", "request_source"],
             &["accounts", "audit", "database", "integrations", "keys", "open", "session"],
             &["database_check"],
             &["revocations"],

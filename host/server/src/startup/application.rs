@@ -23,6 +23,7 @@ use crate::{
 use jackfield_config::{Diagnostic, Settings, System};
 use jackfield_loader::LoadProgress;
 use jackfield_services::{
+    configuration_log::log_warning,
     database_check::missing_organizations,
     open::{lock_for_host, migrate, open_migrated, wait_for_database},
     reload::Reloader,
@@ -80,7 +81,7 @@ impl Application {
         }
         let (store, keys) = open_migrated(&settings).await?;
         for warning in missing_organizations(&settings).await {
-            tracing::warn!(%warning, "the configuration");
+            log_warning(&warning);
         }
         if let Some(lock) = lock {
             store.hold(lock);

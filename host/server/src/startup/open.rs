@@ -6,7 +6,10 @@ use super::{preflight::machine_warnings, startup_error::StartupError};
 use crate::control;
 use jackfield_config::{self as config, Diagnostic, Diagnostics, OnFailure, Settings};
 use jackfield_loader::LoadProgress;
-use jackfield_services::open::{LoadedPlugins, load_ready_plugins};
+use jackfield_services::{
+    configuration_log::log_warning,
+    open::{LoadedPlugins, load_ready_plugins},
+};
 
 /// The configuration, and the plugins it lists.
 pub(super) struct Configured {
@@ -35,7 +38,7 @@ pub(super) async fn configured(
     let loaded = load_ready_plugins(&settings, progress).await?;
     let warnings = settings.warnings.iter().cloned().chain(loaded.plugins.warnings(&settings));
     for warning in warnings.chain(machine_warnings(&settings)) {
-        tracing::warn!(%warning, "the configuration");
+        log_warning(&warning);
     }
     if settings.plugins.on_failure == OnFailure::Skip {
         loaded.refused.iter().for_each(log_skipped);

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     audit::{Audit, Entry, Retention},
+    configuration_log::log_warning,
     provider_owners::{self, owners, owners_in_use},
 };
 use jackfield_config::{
@@ -184,7 +185,7 @@ impl Reloader {
         running: &mut Running,
         (settings, mut diagnostics): (Settings, Vec<Diagnostic>),
     ) -> Result<Reloaded, ReloadError> {
-        settings.warnings.iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
+        settings.warnings.iter().for_each(log_warning);
         let secret_keys = self.secret_keys(&settings).await?.map_err(|diagnostic| diagnostics.push(diagnostic)).ok();
         let outbound = self.outbound(&settings, running)?;
         if !diagnostics.is_empty() {
@@ -192,7 +193,7 @@ impl Reloader {
         }
         let (changes, skipped, starting) =
             self.0.plugins.reload(&settings, &owners(&self.0.store).await?, &outbound).await?;
-        self.0.plugins.warnings(&settings).iter().for_each(|warning| tracing::warn!(%warning, "the configuration"));
+        self.0.plugins.warnings(&settings).iter().for_each(log_warning);
         self.join_in_background(starting, &settings);
         self.0.features.replace(&settings.features);
         self.0.retention.keep(settings.audit.keep);

@@ -32,7 +32,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_millis(1300);
 
 /// How old an answer may be.
-const FRESH: Duration = Duration::from_millis(100);
+const FRESH: Duration = Duration::from_millis(20);
 
 /// For how long a write that went well says that others would.
 const WRITTEN: Duration = Duration::from_millis(900);
