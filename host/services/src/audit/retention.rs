@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How many rows one entry of the log has removed, at most: they are verified while the lease
 /// holds.
 const ROUND: i64 = 50_000;
+/// How much of the log the host removes in one interval, at most. So a clock that is years ahead
+/// for a night costs some weeks of the log and not all of it.
+const SPAN: time::Duration = time::Duration::days(7);
 /// How many breaks an entry names.
 const NAMED: usize = 5;
 
@@ -103,8 +106,7 @@ impl Retention {
     }
 
     async fn remove_older_than(&self, keep: Duration) {
-        let request = CutRequest { before: self.clock.now() - keep, actor: Actor::host(), mode: CutMode::Intact };
-        match self.cut(&request, |_| ()).await {
+        match self.remove_a_span(keep).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(audit.rows = rows, "old rows of the audit log are removed"),
             Err(CutError::Busy) => tracing::debug!("another host removes old rows of the audit log"),
@@ -115,6 +117,12 @@ impl Retention {
                  `jackfield audit cut --also-if-broken` removes them all the same"
             ),
         }
+    }
+
+    pub(super) async fn remove_a_span(&self, keep: Duration) -> Result<i64, CutError> {
+        let Some(oldest) = self.store.read(audit::oldest).await? else { return Ok(0) };
+        let before = (self.clock.now() - keep).min(oldest.saturating_add(SPAN));
+        self.cut(&CutRequest { before, actor: Actor::host(), mode: CutMode::Intact }, |_| ()).await
     }
 
     /// How many rows a cut would remove now.

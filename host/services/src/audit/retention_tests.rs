@@ -276,3 +276,15 @@ async fn another_time_to_keep_works_at_once() {
     }
     running.abort();
 }
+
+#[tokio::test]
+async fn a_clock_that_is_years_ahead_costs_a_week_of_the_log_at_a_time() {
+    let log = log(4, 2).await;
+    log.clock.advance(Duration::days(20 * 365));
+    let keep = std::time::Duration::from_secs(400 * 24 * 60 * 60);
+    assert_eq!(log.retention.remove_a_span(keep).await.expect("it is removed"), 4);
+    assert_eq!(log.ids().await, [5, 6, 7], "those of 500 days later");
+    log.clock.advance(-Duration::days(20 * 365));
+    assert_eq!(log.retention.remove_a_span(keep).await.expect("nothing is removed"), 0, "the clock is right again");
+    assert!(log.verify(None).await.is_intact());
+}

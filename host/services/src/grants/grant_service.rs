@@ -123,7 +123,7 @@ impl Grants {
     /// What gives an organization's tokens of an integration to the plugin that is asked about it.
     #[must_use]
     pub const fn token_source(&self, organization: OrganizationId, integration: IntegrationId) -> TokenSource<'_> {
-        TokenSource { tokens: &self.tokens, organization, integration }
+        TokenSource::new(&self.tokens, organization, integration)
     }
 
     /// Has a provider read a call to its events URL, and does what follows. This runs to its end

@@ -48,11 +48,7 @@ impl WebhookReceiver {
         let receiver = self.clone();
         let received = run_detached(async move { receiver.receive_by_owner(&provider, &key, request).await });
         tokio::select! {
-            outcome = received => match (outcome, self.store.failure()) {
-                // It failed without the tokens that it asked for.
-                (Ok(WebhookOutcome::Failed), Some(why)) => Err(why.into()),
-                (outcome, _) => outcome,
-            },
+            outcome = received => outcome,
             // The service calls again.
             error = self.store.lasting_failure() => Err(error),
         }
@@ -87,7 +83,11 @@ impl WebhookReceiver {
         let read = move |tx: &mut Tx<'_>| organization_integrations::metadata(tx, organization, integration);
         let Some(metadata) = self.store.read(read).await? else { return Ok(WebhookOutcome::NotFound) };
         let tokens = self.grants.token_source(organization, integration);
-        Ok(ask(provider, request, metadata, Some(&tokens)).await)
+        let outcome = ask(provider, request, metadata, Some(&tokens)).await;
+        match (&outcome, tokens.into_failure()) {
+            (WebhookOutcome::Failed, Some(error)) => Err(error),
+            _ => Ok(outcome),
+        }
     }
 
     async fn receive_in_setup(

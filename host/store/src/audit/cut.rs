@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     database::{
-        column_types::milliseconds,
+        column_types::{Timestamp, milliseconds},
         schema::{audit_cut as t, audit_keys as k, audit_log as l},
     },
     error::StoreResult,
@@ -121,6 +121,16 @@ pub fn broken_record(tx: &mut Tx<'_>, cut: &Cut, mac: &[u8]) -> StoreResult<Opti
         Some(Ok(_)) | None => Some(Break::CutRecord(until)),
         Some(Err(error)) => Some(Break::Key { from, until, error }),
     })
+}
+
+/// When the oldest row that is there was written; `None` if there is none.
+///
+/// # Errors
+/// When the database fails.
+pub fn oldest(tx: &mut Tx<'_>) -> StoreResult<Option<OffsetDateTime>> {
+    let removed = cut(tx)?.0.removed;
+    let first = l::table.filter(l::id.gt(removed)).order(l::id).select(l::date);
+    Ok(first.first::<Timestamp>(tx.connection).optional()?.map(Into::into))
 }
 
 /// The last of the oldest rows that were all written before a time, at most `most` after those that

@@ -22,7 +22,8 @@ pub use builds::Builds;
 pub use chain::{ChainKey, Head};
 pub use chain_break::Break;
 pub use cut::{
-    Batch, CutLease, CutMode, announce_cut, broken_record, cut, last_before, lease_cut, release_cut, remove_batch,
+    Batch, CutLease, CutMode, announce_cut, broken_record, cut, last_before, lease_cut, oldest, release_cut,
+    remove_batch,
 };
 pub use cut_record::Cut;
 pub use entry::{Action, Actor, ActorKind, Entry, Outcome};

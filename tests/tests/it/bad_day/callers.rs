@@ -31,6 +31,8 @@ pub(super) struct Confirmed {
 pub(super) struct Callers {
     pub(super) url: String,
     pub(super) owner: HttpClient,
+    /// Who sets up, in turn: the host lets one person start 300 setups in a quarter of an hour.
+    pub(super) people: Vec<HttpClient>,
     /// A bearer token.
     pub(super) token: String,
     /// The integration of Slack in the API.
@@ -68,16 +70,17 @@ impl Callers {
     }
 
     async fn set_up(&self, number: usize) -> Result<Reply> {
-        let start = self.owner.visit("/organizations/acme/integrations/example/setup/").await?;
+        let person = &self.people[number % self.people.len()];
+        let start = person.visit("/organizations/acme/integrations/example/setup/").await?;
         let Ok(step) = start.redirect() else { return Ok(Reply::of(&start)) };
         if step.path() != "/extensions/example/setup/" {
             return Ok(Reply::of(&start));
         }
-        let step = self.owner.visit(step.as_str()).await?;
+        let step = person.visit(step.as_str()).await?;
         if step.status != 200 {
             return Ok(Reply::of(&step));
         }
-        let end = self.owner.post("/extensions/example/setup/", &[("name", &format!("day {number}"))]).await?;
+        let end = person.post("/extensions/example/setup/", &[("name", &format!("day {number}"))]).await?;
         let Some(dialog) = end.dialog().ok().filter(|dialog| dialog.success) else { return Ok(Reply::of(&end)) };
         let id = dialog.data["id"].as_str().context("an id")?.to_owned();
         self.confirmed.setups.lock().expect("no caller panics").push(id);

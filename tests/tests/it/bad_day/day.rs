@@ -16,12 +16,15 @@ use super::{
     tally::{Kind, Reply, Rule, Tally, nothing_fails, the_host_is_away},
 };
 use crate::{
-    app::{ApiClient, AppDatabase, add_example, bare, log_in, owner_of_acme, program, slack_options},
+    app::{ApiClient, AppDatabase, PASSWORD, add_example, bare, log_in, owner_of_acme, program, slack_options},
     audit::log::rows,
 };
 
 /// How often each kind of caller is served before a phase is over.
 const SERVED: usize = 2;
+
+/// How many people set up.
+const PEOPLE: usize = 6;
 
 /// A host under load.
 pub(super) struct Day {
@@ -60,9 +63,17 @@ impl Day {
         let webhook = webhook.context("a URL")?.to_owned();
         ensure!(owner.post("/extensions/minting/setup/", &[]).await?.dialog()?.success);
         let client = ApiClient::of_integration(&host, &installed.data)?;
+        let mut people = vec![owner.clone()];
+        for number in 1..PEOPLE {
+            let email = format!("owner{number}@example.com");
+            host.user(&email, PASSWORD)?;
+            host.member("acme", &email, "owner")?;
+            people.push(log_in(&host, &email).await?);
+        }
         let callers = Callers {
             url: host.url.clone(),
             owner,
+            people,
             token: client.token.clone(),
             path: client.path.clone(),
             webhook,
