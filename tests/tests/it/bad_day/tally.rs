@@ -81,10 +81,12 @@ pub(super) fn nothing_fails(_: Kind, _: &Reply) -> bool {
     false
 }
 
-/// Who needs the database is told when to ask again.
+/// Who needs the database is told when to ask again. A setup that was under way can be over: the
+/// start page says so, and the person begins anew.
 pub(super) fn the_database_is_away(kind: Kind, told: &Reply) -> bool {
     let is_program = matches!(kind, Kind::Token | Kind::Call);
-    told.status == 503 && (told.code == "database-unavailable" || !is_program)
+    let is_over = kind == Kind::Setup && told.status == 302 && told.text.starts_with("/ ");
+    is_over || (told.status == 503 && (told.code == "database-unavailable" || !is_program))
 }
 
 /// Nobody is there.
