@@ -80,8 +80,17 @@ const IS_DEAD: [&str; 12] = [
     "inactive",
 ];
 /// What it says when the request is wrong, or the server busy.
-const IS_OTHER: [&str; 8] =
-    ["missing", "required", "grant type", "grant_type", "granttype", "rate limit", "temporar", "try again"];
+const IS_OTHER: [&str; 9] = [
+    "missing",
+    "required",
+    "grant type",
+    "grant_type",
+    "granttype",
+    "rate limit",
+    "temporary",
+    "temporarily",
+    "try again",
+];
 
 impl Refusal {
     /// Whether the server says that the refresh token cannot work again: by a word that is known,

@@ -101,7 +101,16 @@ impl Day {
     pub(super) async fn all_is_well(&self) -> Result<()> {
         self.tally().step();
         self.tally().until_all_are_served(SERVED).await?;
-        self.tally().check()
+        // What the host says of a setup that was refused.
+        let refusals = || {
+            let log = self.host().log().unwrap_or_default();
+            log.lines()
+                .filter(|line| line.contains("a setup may not go on"))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        self.tally().check().with_context(refusals)
     }
 
     /// Something happens, and everybody is served again.

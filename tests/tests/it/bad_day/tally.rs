@@ -81,12 +81,16 @@ pub(super) fn nothing_fails(_: Kind, _: &Reply) -> bool {
     false
 }
 
-/// Who needs the database is told when to ask again. A setup that was under way can be over: the
-/// start page says so, and the person begins anew.
+/// Who needs the database is told when to ask again.
 pub(super) fn the_database_is_away(kind: Kind, told: &Reply) -> bool {
     let is_program = matches!(kind, Kind::Token | Kind::Call);
-    let is_over = kind == Kind::Setup && told.status == 302 && told.text.starts_with("/ ");
-    is_over || (told.status == 503 && (told.code == "database-unavailable" || !is_program))
+    told.status == 503 && (told.code == "database-unavailable" || !is_program)
+}
+
+/// A person is told on the start page that their setup is over, and begins anew. What an interrupted
+/// request has left of it can also end the next one.
+fn is_over(kind: Kind, told: &Reply) -> bool {
+    kind == Kind::Setup && told.status == 302 && told.text.starts_with("/ ")
 }
 
 /// Nobody is there.
@@ -155,7 +159,7 @@ impl Tally {
                 *(if told.is_good { good } else { other }) += 1;
             }
             let is_allowed = |phase: usize| state.phases[phase].1.is_some_and(|rule| rule(kind, told));
-            let is_allowed = told.is_good || (asked.phase..=now).any(is_allowed);
+            let is_allowed = told.is_good || is_over(kind, told) || (asked.phase..=now).any(is_allowed);
             let says_when = told.status != 503 || told.retry_after.is_some() || kind == Kind::Probe;
             if !is_allowed || !says_when {
                 let name = state.phases[now].0;

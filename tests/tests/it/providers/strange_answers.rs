@@ -135,7 +135,7 @@ async fn two_accounts_never_become_one_however_long_their_numbers_are() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_with_half_a_character_is_refused_because_it_could_be_anothers() -> Result<()> {
+async fn an_id_with_half_a_character_is_refused_because_another_account_may_have_it() -> Result<()> {
     let service = StrangeService::start().await?;
     for id in [r#""a\ud83d""#, r#""a\ud83e""#, "\"a\u{fffd}\""] {
         let account = format!("{{\"id\": {id}, \"name\": \"Acme\"}}");
