@@ -87,8 +87,8 @@ pub(super) fn the_database_is_away(kind: Kind, told: &Reply) -> bool {
     told.status == 503 && (told.code == "database-unavailable" || !is_program)
 }
 
-/// A person is told on the start page that their setup is over, and begins anew. What an interrupted
-/// request has left of it can also end the next one.
+/// A person is told on the start page that their setup is over, and begins anew. What an
+/// interrupted request has left of it can also end the next one.
 fn is_over(kind: Kind, told: &Reply) -> bool {
     kind == Kind::Setup && told.status == 302 && told.text.starts_with("/ ")
 }
