@@ -93,6 +93,7 @@ impl SetupService {
         };
         let key = SetupKey { session: start.session.clone(), provider: provider.id().to_owned() };
         let webhook = webhook_key_hash(&self.signer.webhook_key(&setup));
+        self.queue.started(key.clone());
         self.pending.put(key, self.signer.sign(&setup, provider), webhook, now + LIFETIME).await?;
         tracing::info!(
             setup.id = setup.nonce,
