@@ -48,9 +48,9 @@ impl Callers {
     pub(super) async fn run(self, kind: Kind) {
         for number in 0.. {
             let asked = self.tally.asks();
-            let told = self.ask(kind, number).await.unwrap_or_else(|error| Reply::nothing(&error));
-            self.tally.note(asked, kind, &told);
-            match told {
+            let reply = self.ask(kind, number).await.unwrap_or_else(|error| Reply::nothing(&error));
+            self.tally.note(asked, kind, &reply);
+            match reply {
                 Reply { status: 0, .. } => self.tally.wait_for_a_step().await,
                 Reply { is_good: false, .. } if kind != Kind::Probe => self.tally.wait_for_others(PATIENCE).await,
                 _ => {}
@@ -90,15 +90,15 @@ impl Callers {
 
     async fn read_token(&self) -> Result<Reply> {
         let answer = self.with_token(Method::GET, "token/").await?;
-        let told = good_if(&answer, 200);
-        if told.is_good {
+        let reply = good_if(&answer, 200);
+        if reply.is_good {
             let token = answer.json()?["accessToken"].as_str().context("a token")?.to_owned();
             let mut tokens = self.confirmed.tokens.lock().expect("no caller panics");
             if tokens.last() != Some(&token) {
                 tokens.push(token);
             }
         }
-        Ok(told)
+        Ok(reply)
     }
 
     async fn with_token(&self, method: Method, path: &str) -> Result<HttpResponse> {
@@ -108,9 +108,9 @@ impl Callers {
 
     async fn log_in(&self) -> Result<Reply> {
         let answer = HttpClient::new(&self.url).log_in("owner@example.com", PASSWORD).await?;
-        let told = good_if(&answer, 302);
-        self.confirmed.log_ins.fetch_add(usize::from(told.is_good), Ordering::Relaxed);
-        Ok(told)
+        let reply = good_if(&answer, 302);
+        self.confirmed.log_ins.fetch_add(usize::from(reply.is_good), Ordering::Relaxed);
+        Ok(reply)
     }
 }
 

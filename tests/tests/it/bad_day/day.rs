@@ -36,15 +36,15 @@ pub(super) struct Day {
 }
 
 /// The service cannot be reached: programs are told so.
-fn the_service_is_away(kind: Kind, told: &Reply) -> bool {
-    kind == Kind::Call && told.status == 502 && told.code == "unreachable"
+fn the_service_is_away(kind: Kind, reply: &Reply) -> bool {
+    kind == Kind::Call && reply.status == 502 && reply.code == "unreachable"
 }
 
 /// Whose plugin ends under them is told so, and the service calls again.
-fn workers_end(kind: Kind, told: &Reply) -> bool {
+fn workers_end(kind: Kind, reply: &Reply) -> bool {
     match kind {
-        Kind::Setup => told.status == 200 && told.says("was not connected"),
-        Kind::Webhook => told.status == 500,
+        Kind::Setup => reply.status == 200 && reply.says("was not connected"),
+        Kind::Webhook => reply.status == 500,
         Kind::Token | Kind::Call | Kind::LogIn | Kind::Probe => false,
     }
 }
@@ -235,8 +235,8 @@ impl Day {
         let client = ApiClient::with_token(self.host(), &self.callers.token);
         assert_eq!(client.get(&format!("{}token/", self.callers.path)).await?.status, 200);
         let log_ins = rows(self.host())?.into_iter().filter(|row| row["action"] == "log-in" && row["result"] == "ok");
-        let (log_ins, told) = (log_ins.count(), confirmed.log_ins.load(Ordering::Relaxed));
-        assert!(log_ins >= told, "{told} log-ins, and {log_ins} rows");
+        let (log_ins, answered) = (log_ins.count(), confirmed.log_ins.load(Ordering::Relaxed));
+        assert!(log_ins >= answered, "{answered} log-ins, and {log_ins} rows");
         let verified = self.host().run(&["audit", "verify"], "")?;
         assert!(verified.contains("none changed"), "{verified}");
         let checked = self.host().run(&["key", "check"], "")?;

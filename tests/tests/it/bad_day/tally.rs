@@ -31,7 +31,7 @@ impl Kind {
     const ALL: [Self; 6] = [Self::Setup, Self::Token, Self::Call, Self::LogIn, Self::Webhook, Self::Probe];
 }
 
-/// What a caller was told.
+/// What a caller was reply.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     /// 0 without an answer.
@@ -82,20 +82,14 @@ pub(super) fn nothing_fails(_: Kind, _: &Reply) -> bool {
 }
 
 /// Who needs the database is told when to ask again.
-pub(super) fn the_database_is_away(kind: Kind, told: &Reply) -> bool {
+pub(super) fn the_database_is_away(kind: Kind, reply: &Reply) -> bool {
     let is_program = matches!(kind, Kind::Token | Kind::Call);
-    told.status == 503 && (told.code == "database-unavailable" || !is_program)
-}
-
-/// A person is told on the start page that their setup is over, and begins anew. What an
-/// interrupted request has left of it can also end the next one.
-fn is_over(kind: Kind, told: &Reply) -> bool {
-    kind == Kind::Setup && told.status == 302 && told.text.starts_with("/ ")
+    reply.status == 503 && (reply.code == "database-unavailable" || !is_program)
 }
 
 /// Nobody is there.
-pub(super) fn the_host_is_away(_: Kind, told: &Reply) -> bool {
-    told.status == 0 || told.status == 503
+pub(super) fn the_host_is_away(_: Kind, reply: &Reply) -> bool {
+    reply.status == 0 || reply.status == 503
 }
 
 #[derive(Default)]
@@ -149,21 +143,21 @@ impl Tally {
 
     /// Counts an answer. A caller who asked in a phase and was told in a later one may have been
     /// told what either allows.
-    pub(super) fn note(&self, asked: Asked, kind: Kind, told: &Reply) {
+    pub(super) fn note(&self, asked: Asked, kind: Kind, reply: &Reply) {
         let step = self.changed.borrow().1;
         self.with(|state| {
             let now = state.phases.len().saturating_sub(1);
-            *state.all.entry((now, kind, told.status, told.code.clone())).or_default() += 1;
+            *state.all.entry((now, kind, reply.status, reply.code.clone())).or_default() += 1;
             if asked.step == step {
                 let (good, other) = state.step.entry(kind).or_default();
-                *(if told.is_good { good } else { other }) += 1;
+                *(if reply.is_good { good } else { other }) += 1;
             }
-            let is_allowed = |phase: usize| state.phases[phase].1.is_some_and(|rule| rule(kind, told));
-            let is_allowed = told.is_good || is_over(kind, told) || (asked.phase..=now).any(is_allowed);
-            let says_when = told.status != 503 || told.retry_after.is_some() || kind == Kind::Probe;
+            let is_allowed = |phase: usize| state.phases[phase].1.is_some_and(|rule| rule(kind, reply));
+            let is_allowed = reply.is_good || (asked.phase..=now).any(is_allowed);
+            let says_when = reply.status != 503 || reply.retry_after.is_some() || kind == Kind::Probe;
             if !is_allowed || !says_when {
                 let name = state.phases[now].0;
-                state.wrong.push(format!("{name}: {kind:?} {} {} {}", told.status, told.code, told.text));
+                state.wrong.push(format!("{name}: {kind:?} {} {} {}", reply.status, reply.code, reply.text));
             }
         });
         self.changed.send_modify(|changed| changed.0 += 1);
