@@ -1,13 +1,13 @@
 //! A SQLite file that is locked, damaged, gone, or on a full disk.
 
-use std::{fs, path::PathBuf, process::Command, sync::mpsc};
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use jackfield_test_support::postgres::must_run_all;
 use tempfile::TempDir;
 
 use super::fault_app::FaultApp;
-use crate::app::{add_example, bare};
+use crate::app::{LockedDatabase, add_example, bare};
 
 /// A host on SQLite, whatever the others are on.
 async fn app() -> Result<FaultApp> {
@@ -21,23 +21,12 @@ fn file(app: &FaultApp) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_another_process_has_locked_is_not_ready_and_who_writes_waits() -> Result<()> {
     let app = app().await?;
-    let other = app.host.store().await?;
-    let ((locked, is_locked), (release, is_released)) = (mpsc::channel(), mpsc::channel::<()>());
-    let lock = tokio::spawn(async move {
-        let hold = move |_: &mut jackfield_store::Tx<'_>| {
-            let _ = locked.send(());
-            let _ = is_released.recv();
-            Ok(())
-        };
-        other.write(hold).await
-    });
-    tokio::task::block_in_place(|| is_locked.recv())?;
+    let lock = LockedDatabase::of(&app.host).await?;
     let owner = app.owner.clone();
     let writing = tokio::spawn(async move { add_example(&owner, "acme", "Beta").await });
     app.until_readyz(503, "the database is locked by another process").await?;
     assert_eq!(app.owner.visit("/organizations/acme/integrations/").await?.status, 200, "it can be read");
-    release.send(())?;
-    lock.await??;
+    lock.release().await?;
     writing.await?.context("it has waited for the lock")?;
     app.until_readyz(200, "ready").await?;
     assert_eq!((app.lines("the database fails")?, app.lines("the database is back")?), (1, 1));
