@@ -45,7 +45,7 @@ impl Database {
         loop {
             ticks.tick().await;
             if let Err(error) = self.store.sweep().await
-                && !error.is_told()
+                && !error.is_logged()
             {
                 tracing::warn!(%error, "expired sessions could not be removed");
             }

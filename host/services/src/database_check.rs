@@ -8,9 +8,9 @@ use jackfield_config::{
     text_file::TextFileError,
     writable::{cannot_create, cannot_write, cannot_write_into},
 };
-use jackfield_store::{Inspection, SecretKeyId, hex, inspect};
+use jackfield_store::{SecretKeyId, Store, StoreResult, hex, inspect, organizations};
 
-use crate::open::told;
+use crate::open::database_diagnostic;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -31,15 +31,15 @@ pub async fn check_database(settings: &Settings) -> DatabaseCheck {
         check.mistakes.push(settings.database.place.diagnostic(message, help));
         return check;
     }
-    let organizations = settings.features.organizations();
-    let slugs = organizations.iter().map(|(_, slug)| slug.clone()).collect();
-    match inspect(&settings.database, slugs).await {
-        Err(error) => check.mistakes.push(told(&settings.database.place, &error)),
+    let named = settings.features.organizations();
+    match inspect(&settings.database, slugs(&named)).await {
+        Err(error) => check.mistakes.push(database_diagnostic(&settings.database.place, &error)),
         Ok(found) => {
             check.mistakes.extend(wrong_key(settings, &found.secret_keys));
             check.mistakes.extend(found.is_new.then(|| key_cannot_be_made(settings)).flatten());
             let is_known = found.pending.is_none() && !found.is_new;
-            check.warnings = if is_known { nobodys(settings, &organizations, &found) } else { Vec::new() };
+            check.warnings =
+                if is_known { nobodys(settings, &named, &found.missing_organizations) } else { Vec::new() };
             check.notes.extend(
                 found
                     .pending
@@ -52,8 +52,21 @@ pub async fn check_database(settings: &Settings) -> DatabaseCheck {
 }
 
 /// Organizations that a feature names and nobody has, for a host that starts.
-pub async fn missing_organizations(settings: &Settings) -> Vec<Diagnostic> {
-    if settings.features.organizations().is_empty() { Vec::new() } else { check_database(settings).await.warnings }
+///
+/// # Errors
+/// When the database fails.
+pub async fn missing_organizations(settings: &Settings, store: &Store) -> StoreResult<Vec<Diagnostic>> {
+    let named = settings.features.organizations();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let slugs = slugs(&named);
+    let missing = store.read(move |tx| organizations::missing(tx, slugs)).await?;
+    Ok(nobodys(settings, &named, &missing))
+}
+
+fn slugs(named: &[(String, String)]) -> Vec<String> {
+    named.iter().map(|(_, slug)| slug.clone()).collect()
 }
 
 fn file_of(settings: &Settings) -> Option<&Path> {
@@ -96,10 +109,10 @@ fn key_cannot_be_made(settings: &Settings) -> Option<Diagnostic> {
 }
 
 /// Organizations that a feature names and nobody has.
-fn nobodys(settings: &Settings, named: &[(String, String)], found: &Inspection) -> Vec<Diagnostic> {
-    let is_missing = |(_, slug): &&(String, String)| found.missing_organizations.contains(slug);
-    let missing = named.iter().filter(is_missing);
-    missing
+fn nobodys(settings: &Settings, named: &[(String, String)], missing: &[String]) -> Vec<Diagnostic> {
+    named
+        .iter()
+        .filter(|(_, slug)| missing.contains(slug))
         .map(|(feature, slug)| {
             let message = format!("there is no organization `{slug}`");
             let help = "`jackfield org list` shows the slugs; `jackfield org create` makes one";

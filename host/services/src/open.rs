@@ -19,7 +19,7 @@ pub enum OpenError {
     SecretKey(Diagnostics),
     /// The database cannot be opened or migrated, or this host may not use it.
     // The cause is in the text. As a source it would be printed twice.
-    #[error("{}", told(place, error))]
+    #[error("{}", database_diagnostic(place, error))]
     Store {
         /// Where the file names the database.
         place: SettingPlace,
@@ -38,7 +38,7 @@ impl From<Diagnostic> for OpenError {
 }
 
 /// What a failure of the database says, with the place of the setting and with help.
-pub(crate) fn told(place: &SettingPlace, error: &StoreError) -> Diagnostic {
+pub(crate) fn database_diagnostic(place: &SettingPlace, error: &StoreError) -> Diagnostic {
     let said = error.to_string();
     // Some errors know the help themselves.
     let (message, help) = said.split_once("\n  help: ").unwrap_or_else(|| (&said, operator_help(error)));

@@ -156,7 +156,7 @@ impl StoreError {
 
     /// Whether the log has one line of it already, and gets another when it is over.
     #[must_use]
-    pub fn is_told(&self) -> bool {
+    pub fn is_logged(&self) -> bool {
         self.unavailable().is_some_and(|why| why.reason.is_lasting())
     }
 

@@ -80,7 +80,7 @@ impl Application {
             tracing::info!(migration, "the database is migrated");
         }
         let (store, keys) = open_migrated(&settings).await?;
-        for warning in missing_organizations(&settings).await {
+        for warning in missing_organizations(&settings, &store).await? {
             log_warning(&warning);
         }
         if let Some(lock) = lock {

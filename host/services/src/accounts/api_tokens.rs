@@ -181,7 +181,7 @@ impl ApiTokens {
         }
         let noting = Noting { tokens: self.clone(), id };
         if let Err(error) = self.store.write(move |tx| api_tokens::note_use(tx, id, PRECISION)).await
-            && !error.is_told()
+            && !error.is_logged()
         {
             tracing::warn!(token.id = %id, %error, "the use of a token could not be noted");
         }

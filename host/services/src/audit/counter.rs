@@ -70,7 +70,7 @@ impl Audit {
         loop {
             ticks.tick().await;
             if let Err(error) = self.write_due().await
-                && !error.is_told()
+                && !error.is_logged()
             {
                 tracing::warn!(%error, "counts could not be written into the audit log; they stay counted");
             }

@@ -21,7 +21,7 @@ impl Grants {
         loop {
             ticks.tick().await;
             if let Err(error) = self.run_once().await
-                && !error.is_told()
+                && !error.is_logged()
             {
                 tracing::warn!(%error, "grants could not be looked after");
             }
@@ -44,14 +44,14 @@ impl Grants {
         let grant = match self.store.read(move |tx| grants::get(tx, id)).await {
             Ok(Some(grant)) => grant,
             Ok(None) => return,
-            Err(error) if error.is_told() => return,
+            Err(error) if error.is_logged() => return,
             Err(error) => {
                 tracing::error!(grant.id = %id, %error, "a grant that is due cannot be read");
                 return;
             }
         };
         if let RefreshAttempt::Broken(error) = self.refresher.refresh(&grant).await
-            && !error.is_told()
+            && !error.is_logged()
         {
             tracing::error!(grant.id = %id, %error, "a refresh came to no end");
         }

@@ -80,7 +80,7 @@ impl LogInAudit {
         let (audit, email) = (self.clone(), email.trim().chars().take(LONGEST_ADDRESS + 1).collect::<String>());
         let record = async move {
             if let Err(error) = audit.record(&email.to_lowercase(), reason, source).await
-                && !error.is_told()
+                && !error.is_logged()
             {
                 tracing::warn!(%error, "a refused log-in could not be written into the audit log");
             }

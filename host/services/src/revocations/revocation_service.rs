@@ -151,7 +151,7 @@ impl Revocations {
                 () = self.wakeup.notified() => self.run_once().await,
             };
             if let Err(error) = result
-                && !error.is_told()
+                && !error.is_logged()
             {
                 tracing::warn!(%error, "what is to be revoked could not be looked after");
             }
@@ -167,7 +167,7 @@ impl Revocations {
         let count = due.len();
         let attempts = stream::iter(due).map(|id| async move {
             if let Err(error) = self.attempts.revoke(id, now).await
-                && !error.is_told()
+                && !error.is_logged()
             {
                 tracing::error!(revocation.id = %id, %error, "a revocation failed");
             }

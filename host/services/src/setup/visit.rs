@@ -29,19 +29,19 @@ impl SetupService {
     /// # Errors
     /// When the database fails.
     pub async fn visit(&self, request: SetupRequest) -> Result<Outcome, StoreError> {
-        let (service, is_told) = (self.clone(), Arc::<AtomicBool>::default());
-        let told = is_told.clone();
-        let visit = run_detached(async move { service.visit_in_turn(request, &told).await });
+        let (service, is_refused) = (self.clone(), Arc::<AtomicBool>::default());
+        let refused = is_refused.clone();
+        let visit = run_detached(async move { service.visit_in_turn(request, &refused).await });
         tokio::select! {
             outcome = visit => outcome,
             error = self.store.lasting_failure() => {
-                is_told.store(true, Ordering::SeqCst);
+                is_refused.store(true, Ordering::SeqCst);
                 Err(error)
             }
         }
     }
 
-    async fn visit_in_turn(&self, request: SetupRequest, is_told: &AtomicBool) -> StoreResult<Outcome> {
+    async fn visit_in_turn(&self, request: SetupRequest, is_refused: &AtomicBool) -> StoreResult<Outcome> {
         let Some(provider) = self.plugins.find_configured(&request.provider) else { return Ok(Outcome::NotFound) };
         let cost = VisitCost::begin();
         let provider = &cost.bound(&provider);
@@ -58,7 +58,7 @@ impl SetupService {
             Err(refusal) => Outcome::refused(provider.id(), refusal),
         };
         // A later setup begins with the same requests, but for the random state.
-        if is_told.load(Ordering::SeqCst) && request.request.query("state").is_some() {
+        if is_refused.load(Ordering::SeqCst) && request.request.query("state").is_some() {
             queued.keep_for_a_while();
         }
         queued.finish(&outcome);
@@ -80,15 +80,15 @@ impl SetupService {
             return self.save(key, provider, &active, outcome).await;
         }
         // A form of the step before may be sent again, and leads to the log-in again.
-        let came_back = foreign.filter(|_| request.request.method == "GET");
-        let before = active.setup.clone();
+        let came_back = foreign.filter(|_| request.request.method == "GET").map(|error| (error, active.setup.clone()));
+        let (step_before, sent_again) = (active.setup.step, active.setup.sent_again);
         step_request.setup_url = self.setup_url(provider);
         step_request.webhook_url = self.webhook_url(provider, &active.setup);
         let setup_url = step_request.setup_url.clone();
         let (transition, has_called_back) =
             self.run_steps(provider, &mut active, step_request, request.server.as_deref(), cost).await?;
-        active.setup.sent_again = before.sent_again && active.setup.step == before.step;
-        if let (Transition::Redirect(_), Some(error)) = (&transition, came_back)
+        active.setup.sent_again = sent_again && active.setup.step == step_before;
+        if let (Transition::Redirect(_), Some((error, before))) = (&transition, came_back)
             && may_go_in_circles(request.sender, &mut active.setup)
         {
             active.setup = before;

@@ -192,7 +192,7 @@ impl Sealer {
         let Some(connector) = self.0.connector.get() else { return Ok(()) };
         let loaded = connector.open().map_err(StoreError::while_serving).and_then(|mut c| self.replace_keyring(&mut c));
         if let Err(error) = loaded.as_ref().map_err(StoreError::clone)
-            && !error.is_told()
+            && !error.is_logged()
         {
             tracing::warn!(key.id = hex(&id), %error, "the data keys cannot be read again");
         }

@@ -6,6 +6,7 @@ use super::ids::{OrganizationId, UserId};
 use crate::{
     database::{
         column_types::milliseconds,
+        connection::AnyConnection,
         schema::{members, organizations as t},
     },
     error::StoreResult,
@@ -31,6 +32,20 @@ pub struct Organization {
 pub fn insert(tx: &mut Tx<'_>, slug: &str, name: &str) -> StoreResult<OrganizationId> {
     let row = (t::slug.eq(slug), t::name.eq(name), t::date_added.eq(milliseconds(tx.now)));
     Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?)
+}
+
+/// Those of some slugs that no organization has.
+///
+/// # Errors
+/// When the database fails.
+pub fn missing(tx: &mut Tx<'_>, slugs: Vec<String>) -> StoreResult<Vec<String>> {
+    missing_on(tx.connection, slugs)
+}
+
+/// The same, for a caller without a transaction.
+pub(crate) fn missing_on(c: &mut AnyConnection, slugs: Vec<String>) -> StoreResult<Vec<String>> {
+    let found: Vec<String> = t::table.filter(t::slug.eq_any(&slugs)).select(t::slug).load(c)?;
+    Ok(slugs.into_iter().filter(|slug| !found.contains(slug)).collect())
 }
 
 /// An organization by slug.

@@ -1,17 +1,15 @@
 //! Looks at a database that is not opened yet, and changes nothing in it.
 
-use diesel::prelude::*;
-
 use crate::{
     database::{
         connection::{AnyConnection, Connector},
         migrations,
-        schema::organizations,
     },
     error::{StoreError, StoreResult},
     key_id::SecretKeyId,
     sealing::data_keys::{self, DataKey},
     store::off_thread,
+    tables::organizations,
     target::Target,
 };
 
@@ -43,7 +41,6 @@ pub async fn inspect(database: impl Into<Target>, slugs: Vec<String>) -> StoreRe
         if let AnyConnection::Sqlite(sqlite) = &mut c {
             migrations::refuse_foreign_file(sqlite)?;
         }
-        migrations::refuse_later(&mut c)?;
         match migrations::refuse_pending(&mut c) {
             Ok(()) => inspect_current(&mut c, slugs),
             Err(StoreError::Refused { message, .. }) => {
@@ -58,8 +55,6 @@ pub async fn inspect(database: impl Into<Target>, slugs: Vec<String>) -> StoreRe
 
 fn inspect_current(c: &mut AnyConnection, slugs: Vec<String>) -> StoreResult<Inspection> {
     let secret_keys = data_keys::read(c)?.iter().filter_map(DataKey::secret_key_id).collect();
-    let found: Vec<String> =
-        organizations::table.filter(organizations::slug.eq_any(&slugs)).select(organizations::slug).load(c)?;
-    let missing_organizations = slugs.into_iter().filter(|slug| !found.contains(slug)).collect();
+    let missing_organizations = organizations::missing_on(c, slugs)?;
     Ok(Inspection { is_new: false, pending: None, secret_keys, missing_organizations })
 }

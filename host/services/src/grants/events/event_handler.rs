@@ -109,7 +109,7 @@ impl EventHandler {
     async fn verify_by_refresh(self, grants: Vec<GrantId>) {
         for id in grants {
             if let Err(error) = self.refresh_now(id).await
-                && !error.is_told()
+                && !error.is_logged()
             {
                 tracing::warn!(grant.id = %id, %error, "a grant could not be put to the test");
             }

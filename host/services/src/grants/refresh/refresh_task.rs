@@ -46,7 +46,7 @@ impl RefreshTask {
         match self.try_run(&grant).await {
             Ok(attempt) => attempt,
             Err(error) => {
-                if !error.is_told() {
+                if !error.is_logged() {
                     tracing::error!(grant.id = %grant.id, integration.id = %grant.integration, %error, "a grant could not be refreshed");
                 }
                 RefreshAttempt::Broken(error)
@@ -107,7 +107,7 @@ impl RefreshTask {
             tokio::time::sleep(EXTEND_INTERVAL).await;
             let (id, until) = (grant.id, self.clock.now() + LEASE);
             if let Err(error) = self.store.write(move |tx| refreshes::extend(tx, id, lease, until)).await
-                && !error.is_told()
+                && !error.is_logged()
             {
                 // The provider may be about to answer: that is written as long as the lease lasts.
                 tracing::warn!(grant.id = %id, %error, "a lease could not be extended");
