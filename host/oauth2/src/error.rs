@@ -4,7 +4,7 @@ use jackfield_outbound::OutboundError;
 use thiserror::Error;
 
 use super::{
-    authorization::CallbackError, id_token::IdTokenError, metadata::DiscoveryError, provider_text::truncated,
+    callback_error::CallbackError, id_token::IdTokenError, metadata::DiscoveryError, provider_text::truncated,
     token_error::TokenError, userinfo::UserinfoError,
 };
 

@@ -13,6 +13,7 @@
 mod answer_words;
 mod assertion;
 mod authorization;
+mod callback_error;
 mod client;
 mod coalesced_fetch;
 mod content_type;
@@ -38,7 +39,8 @@ mod token_error;
 mod userinfo;
 
 pub use answer_words::AnswerWords;
-pub use authorization::{CallbackError, LoginOutcome, foreign_answer, is_answer};
+pub use authorization::{LoginOutcome, foreign_answer, is_answer};
+pub use callback_error::CallbackError;
 pub use client::{Parameters, authenticate, post_form};
 pub use error::OAuth2Error;
 pub use id_token::IdTokenError;
