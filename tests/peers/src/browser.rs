@@ -38,6 +38,12 @@ impl Browser {
         Ok(Self { connection, address: address.to_owned(), cookies: BTreeMap::new() })
     }
 
+    /// The same browser with one more cookie.
+    pub(crate) fn with_cookie(mut self, name: &str, value: &str) -> Self {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// Logs in at a host of ours.
     pub(crate) async fn log_in(&mut self, email: &str, password: &str) -> Result<()> {
         let form = url::form_urlencoded::Serializer::new(String::new())

@@ -5,6 +5,7 @@ mod browser;
 mod built;
 mod calls;
 mod connection;
+mod express;
 mod jackfield;
 mod load;
 mod nginx;
@@ -12,6 +13,7 @@ mod report;
 mod resources;
 mod service;
 mod setups;
+mod yardstick;
 
 use std::process::ExitCode;
 
@@ -23,7 +25,12 @@ use built::Built;
 use report::Report;
 
 fn main() -> ExitCode {
-    match start(&Arguments::parse()) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match words.as_slice() {
+        [command, database, service] if command == yardstick::COMMAND => yardstick::serve(database, service),
+        _ => start(&Arguments::parse()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the benchmark failed: {error:#}");
