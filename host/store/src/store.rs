@@ -12,6 +12,7 @@ use crate::{
         connection::{AnyConnection, Connector, Kind},
         host_lock::HostLock,
         migrations,
+        pipeline::Use,
         pool::ConnectionPool,
         progress::Progress,
         transaction,
@@ -150,9 +151,9 @@ impl Store {
         let limit = self.connector.limit_of_transaction();
         // A limit that has to be a transaction's makes one of what only reads as well.
         let is_transaction = limit.is_some();
-        let prepare = move |connection: &mut AnyConnection| match &limit {
-            Some(limit) => begin(connection, Some(limit)),
-            None => Ok(connection.batch_execute("SELECT 1")?),
+        let prepare = move |connection: &mut AnyConnection| {
+            transaction::begin_use(connection, Use::Read)?;
+            if limit.is_some() { begin(connection, limit.as_deref()) } else { Ok(()) }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
@@ -216,6 +217,13 @@ impl Store {
         self.transact(Sealer::lock_exclusively, run).await
     }
 
+    /// How often its connections have waited for an answer of PostgreSQL. On SQLite none does.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        self.connector.round_trips()
+    }
+
     async fn transact<T: Send + 'static>(
         &self,
         lock_keys: LockKeys,
@@ -243,8 +251,9 @@ impl Store {
         written.await.inspect_err(|error| self.pool.monitor().met(error))
     }
 
-    /// On PostgreSQL. Until the keys are locked nothing is done, so that a connection which turns
-    /// out to be broken costs nobody anything.
+    /// On PostgreSQL. What begins the transaction is sent with its first statement. Until that is
+    /// answered nothing is done, so that a connection which turns out to be broken costs nobody
+    /// anything.
     async fn write_on_connection<T: Send + 'static>(
         &self,
         lock_keys: LockKeys,
@@ -254,11 +263,13 @@ impl Store {
         let begin = {
             let (sealer, limit) = (sealer.clone(), self.connector.limit_of_transaction());
             move |connection: &mut AnyConnection| {
+                transaction::begin_use(connection, Use::Transaction)?;
                 begin(connection, limit.as_deref())?;
                 lock_keys(&sealer, connection).inspect_err(|_| transaction::roll_back(connection))
             }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
+            let sealer = sealer.in_transaction(connection);
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
             transaction::end(connection, result, progress)
         };
@@ -288,8 +299,10 @@ pub async fn lock_for_host(database: impl Into<Target>) -> StoreResult<Option<Ho
 /// Begins a transaction, with the statement that limits how long its statements take.
 fn begin(connection: &mut AnyConnection, limit: Option<&str>) -> StoreResult<()> {
     transaction::begin(connection)?;
-    let limited = limit.map_or(Ok(()), |limit| connection.batch_execute(limit));
-    limited.map_err(StoreError::from).inspect_err(|_| transaction::roll_back(connection))
+    match (connection, limit) {
+        (AnyConnection::Postgres(postgres), Some(limit)) => Ok(postgres.begin_with(limit)?),
+        _ => Ok(()),
+    }
 }
 
 /// Runs a function that blocks.

@@ -1,9 +1,6 @@
 //! The handle on one transaction: all that reading and writing rows takes.
 
-use diesel::{
-    connection::{Connection as _, SimpleConnection as _},
-    query_dsl::methods::ExecuteDsl,
-};
+use diesel::{connection::Connection as _, query_dsl::methods::ExecuteDsl};
 use time::OffsetDateTime;
 
 use crate::{
@@ -74,6 +71,9 @@ impl<'a> Tx<'a> {
     where
         Q: ExecuteDsl<AnyConnection>,
     {
+        if let AnyConnection::Postgres(postgres) = &mut *self.connection {
+            postgres.execute_later();
+        }
         ExecuteDsl::execute(query, self.connection)?;
         Ok(())
     }
@@ -117,7 +117,7 @@ impl<'a> Tx<'a> {
 /// Has the transaction, which has read nothing yet, see one state. On SQLite each does.
 fn see_one_state(connection: &mut AnyConnection) -> StoreResult<()> {
     if let AnyConnection::Postgres(postgres) = connection {
-        postgres.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+        postgres.begin_with("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use diesel::{PgConnection, SqliteConnection, connection::SimpleConnection};
+use diesel::{SqliteConnection, connection::SimpleConnection};
 
 use crate::{
-    database::{postgres::Postgres, sqlite},
+    database::{pipelined::PipelinedConnection, postgres::Postgres, sqlite},
     error::{StoreError, StoreResult},
     target::Target,
 };
@@ -14,7 +14,7 @@ use crate::{
 #[derive(diesel::MultiConnection)]
 pub(crate) enum AnyConnection {
     /// PostgreSQL.
-    Postgres(PgConnection),
+    Postgres(PipelinedConnection),
     /// SQLite.
     Sqlite(SqliteConnection),
 }
@@ -87,6 +87,15 @@ impl Connector {
         match &self.way {
             Way::Sqlite(path) => sqlite::open(path).map(AnyConnection::Sqlite),
             Way::Postgres(postgres) => postgres.open().map(AnyConnection::Postgres),
+        }
+    }
+
+    /// How often its connections have waited for PostgreSQL.
+    #[cfg(feature = "testing")]
+    pub(crate) fn round_trips(&self) -> u64 {
+        match &self.way {
+            Way::Sqlite(_) => 0,
+            Way::Postgres(postgres) => postgres.round_trips().count(),
         }
     }
 
