@@ -62,8 +62,6 @@ impl Statement {
 /// What a statement is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// It prepares itself.
-    Prepare,
     /// It begins the transaction.
     Begin,
     /// It begins the savepoint at this depth.
@@ -74,6 +72,13 @@ pub(super) enum Purpose {
     CurrentKey,
     /// Anything else.
     Run,
+}
+
+/// One message to the server.
+enum Message<'a> {
+    /// Prepares a statement under its name.
+    Prepare(&'a Statement),
+    Execute(&'a Waiting),
 }
 
 /// A statement that was not sent yet.
@@ -190,13 +195,6 @@ impl Pipeline {
 
     /// Has a statement wait.
     pub(super) fn push(&mut self, statement: &Arc<Statement>, values: Vec<Option<Vec<u8>>>, purpose: Purpose) {
-        let is_prepared = statement.name.is_none()
-            || statement.prepared_in.load(Ordering::Relaxed) == self.session
-            || self.waiting.iter().any(|before| Arc::ptr_eq(&before.statement, statement));
-        if !is_prepared {
-            let statement = statement.clone();
-            self.waiting.push(Waiting { statement, values: Vec::new(), purpose: Purpose::Prepare });
-        }
         self.waiting_bytes += values.iter().flatten().map(Vec::len).sum::<usize>();
         self.waiting.push(Waiting { statement: statement.clone(), values, purpose });
     }
@@ -276,18 +274,19 @@ impl Pipeline {
     }
 
     fn exchange(&mut self, waiting: &[Waiting]) -> QueryResult<Option<Answer>> {
+        let messages = self.messages(waiting);
         self.round_trips.add();
         let is_sent = self.libpq.begin_pipeline()
-            && waiting.iter().all(|waiting| waiting.send(&mut self.libpq))
+            && messages.iter().all(|message| message.send(&mut self.libpq))
             && self.libpq.synchronize();
         if !is_sent {
             return Err(self.lost());
         }
         let (mut last, mut failure) = (None, None);
-        for waiting in waiting {
+        for message in messages {
             match self.answer_to_one() {
                 Some(answer) if answer.kind() == AnswerKind::Done => {
-                    self.note(waiting, &answer);
+                    self.note(&message, &answer);
                     last = Some(answer);
                 }
                 Some(answer) if answer.kind() == AnswerKind::Skipped => {}
@@ -305,6 +304,22 @@ impl Pipeline {
         failure.map_or(Ok(last), Err)
     }
 
+    /// What is sent for statements: each is prepared before its first use in the session.
+    fn messages<'a>(&self, waiting: &'a [Waiting]) -> Vec<Message<'a>> {
+        let mut messages = Vec::with_capacity(waiting.len() + 2);
+        for (at, one) in waiting.iter().enumerate() {
+            let statement = &one.statement;
+            let is_prepared = statement.name.is_none()
+                || statement.prepared_in.load(Ordering::Relaxed) == self.session
+                || waiting[..at].iter().any(|before| Arc::ptr_eq(&before.statement, statement));
+            if !is_prepared {
+                messages.push(Message::Prepare(statement));
+            }
+            messages.push(Message::Execute(one));
+        }
+        messages
+    }
+
     fn answer_to_one(&mut self) -> Option<Answer> {
         let first = self.libpq.answer()?;
         // After the answer to a statement libpq says that there is no other.
@@ -312,13 +327,13 @@ impl Pipeline {
         Some(first)
     }
 
-    fn note(&mut self, waiting: &Waiting, answer: &Answer) {
-        match waiting.purpose {
-            Purpose::Prepare => waiting.statement.prepared_in.store(self.session, Ordering::Relaxed),
-            Purpose::CurrentKey if answer.rows() > 0 => {
+    fn note(&mut self, message: &Message<'_>, answer: &Answer) {
+        match message {
+            Message::Prepare(statement) => statement.prepared_in.store(self.session, Ordering::Relaxed),
+            Message::Execute(waiting) if waiting.purpose == Purpose::CurrentKey && answer.rows() > 0 => {
                 self.current_key = answer.value(0, 0).map(<[u8]>::to_vec);
             }
-            _ => {}
+            Message::Execute(_) => {}
         }
     }
 
@@ -353,13 +368,16 @@ impl Pipeline {
     }
 }
 
-impl Waiting {
+impl Message<'_> {
     fn send(&self, libpq: &mut Libpq) -> bool {
-        let Statement { name, sql, types, .. } = &*self.statement;
-        match (name, self.purpose) {
-            (Some(name), Purpose::Prepare) => libpq.prepare(name, sql, types),
-            (Some(name), _) => libpq.execute(name, &self.values),
-            (None, _) => libpq.query(sql, types, &self.values),
+        match self {
+            Self::Prepare(Statement { name, sql, types, .. }) => {
+                name.as_ref().is_some_and(|name| libpq.prepare(name, sql, types))
+            }
+            Self::Execute(Waiting { statement, values, .. }) => match &statement.name {
+                Some(name) => libpq.execute(name, values),
+                None => libpq.query(&statement.sql, &statement.types, values),
+            },
         }
     }
 }
