@@ -10,13 +10,14 @@ use diesel::connection::SimpleConnection;
 use crate::{
     database::{
         connection::{AnyConnection, Connector, Kind},
+        file_identity::FileIdentity,
         host_lock::HostLock,
         migrations,
         pipeline::Use,
         pool::ConnectionPool,
         progress::Progress,
         transaction,
-        writer::Writer,
+        writer::{KeyUse, Writer},
     },
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
@@ -42,9 +43,6 @@ pub struct Store {
 const LONGEST_TRIED: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What a transaction does first: it locks the keys.
-type LockKeys = fn(&Sealer, &mut AnyConnection) -> StoreResult<()>;
-
 impl Store {
     /// Opens a database without migrating it: `sqlite://PATH`, created when absent, or
     /// `postgres://…`.
@@ -58,7 +56,10 @@ impl Store {
             // One connection before the pool, which would wait for one.
             let first = connector.open_first()?;
             let writer = match connector.kind() {
-                Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
+                Kind::Sqlite => {
+                    let (file, keys) = (FileIdentity::of(&connector), sealer.clone());
+                    Some(Arc::new(Writer::start(first, file, Box::new(move |c| keys.refresh(c)))?))
+                }
                 Kind::Postgres => None,
             };
             let pool = ConnectionPool::new(connector.clone(), writer.clone());
@@ -171,7 +172,7 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.transact(Sealer::lock, run).await
+        self.transact(KeyUse::Seal, run).await
     }
 
     /// The same for what exists nowhere else, such as tokens that a provider has just given: while
@@ -214,7 +215,7 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.transact(Sealer::lock_exclusively, run).await
+        self.transact(KeyUse::Change, run).await
     }
 
     /// How often its connections have waited for an answer of PostgreSQL. On SQLite none does.
@@ -226,12 +227,12 @@ impl Store {
 
     async fn transact<T: Send + 'static>(
         &self,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         match &self.writer {
-            Some(writer) => self.write_by(writer, lock_keys, run).await,
-            None => self.write_on_connection(lock_keys, run).await,
+            Some(writer) => self.write_by(writer, keys, run).await,
+            None => self.write_on_connection(keys, run).await,
         }
     }
 
@@ -239,15 +240,12 @@ impl Store {
     async fn write_by<T: Send + 'static>(
         &self,
         writer: &Writer,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        self.pool.monitor().check_file()?;
-        let written = writer.write(move |connection| {
-            lock_keys(&sealer, connection)?;
-            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
-        });
+        let written =
+            writer.write(keys, move |connection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() }));
         written.await.inspect_err(|error| self.pool.monitor().met(error))
     }
 
@@ -256,7 +254,7 @@ impl Store {
     /// anything.
     async fn write_on_connection<T: Send + 'static>(
         &self,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
@@ -265,7 +263,11 @@ impl Store {
             move |connection: &mut AnyConnection| {
                 transaction::begin_use(connection, Use::Transaction)?;
                 begin(connection, limit.as_deref())?;
-                lock_keys(&sealer, connection).inspect_err(|_| transaction::roll_back(connection))
+                let locked = match keys {
+                    KeyUse::Change => sealer.lock_exclusively(connection),
+                    KeyUse::None | KeyUse::Seal => sealer.lock(connection),
+                };
+                locked.inspect_err(|_| transaction::roll_back(connection))
             }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {

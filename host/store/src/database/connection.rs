@@ -1,6 +1,6 @@
 //! One connection to either database.
 
-use std::path::Path;
+use std::{num::NonZeroUsize, path::Path};
 
 use diesel::{SqliteConnection, connection::SimpleConnection};
 
@@ -50,7 +50,8 @@ impl Connector {
             (None, Some(path)) => Way::Sqlite(sqlite_path(path)?.to_owned()),
             (None, None) => return Err(StoreError::Connect("neither a SQLite nor a PostgreSQL URL".to_owned())),
         };
-        Ok(Self { way, pool_size: settings.pool_size })
+        let pool_size = settings.pool_size.unwrap_or_else(|| fitting_pool_size(&way));
+        Ok(Self { way, pool_size })
     }
 
     pub(crate) const fn kind(&self) -> Kind {
@@ -119,6 +120,17 @@ impl Connector {
                 postgres.open_with_limit().map(AnyConnection::Postgres).map_err(StoreError::while_serving)
             }
         }
+    }
+}
+
+/// Connections for the machine. Those to a server wait more than they work. Those to a file only
+/// read, on a processor, and a few more go on while some stand still with a disk.
+fn fitting_pool_size(way: &Way) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+    match way {
+        Way::Sqlite(_) => processors.saturating_mul(2).clamp(4, 16),
+        Way::Postgres(_) => processors.saturating_mul(4).clamp(16, 32),
     }
 }
 

@@ -160,9 +160,9 @@ impl Sealer {
         Ok(())
     }
 
-    /// Makes sure, until the transaction ends, that it seals under the current key of all hosts: a
-    /// rotation waits for the transaction, or the transaction finds the new key here. So no value
-    /// is sealed under a key that is being removed.
+    /// Makes sure, until the transaction of a connection ends, that it seals under the current key
+    /// of all hosts: a rotation waits for the transaction, or the transaction finds the new key
+    /// here. So no value is sealed under a key that is being removed.
     ///
     /// On PostgreSQL this is sent with the first statement of the transaction. Only what seals
     /// before that waits for the answer, by [`Sealer::in_transaction`].
@@ -216,7 +216,7 @@ impl Sealer {
     }
 
     /// Loads the keys if another one is current by now.
-    fn refresh(&self, c: &mut AnyConnection) -> StoreResult<()> {
+    pub(crate) fn refresh(&self, c: &mut AnyConnection) -> StoreResult<()> {
         let current = data_keys::current(c)?;
         if self.keyring(|keyring| keyring.is_current(current)) { Ok(()) } else { self.load(c) }
     }
