@@ -7,6 +7,7 @@ use diesel::{
 use time::OffsetDateTime;
 
 use crate::{
+    chain::appended::Appended,
     database::{connection::AnyConnection, transaction},
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
@@ -18,6 +19,8 @@ pub struct Tx<'a> {
     pub(crate) connection: &'a mut AnyConnection,
     pub(crate) sealer: &'a Sealer,
     pub(crate) now: OffsetDateTime,
+    /// What it has appended to the audit log.
+    pub(crate) log: &'a Appended,
 }
 
 impl<'a> Tx<'a> {
@@ -47,8 +50,13 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The error of the function, or that the database fails.
     pub fn savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
-        let Self { connection, sealer, now } = self;
-        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now }))
+        let Self { connection, sealer, now, log } = self;
+        let before = log.before();
+        let result = connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now, log }));
+        if result.is_err() {
+            log.undo(before);
+        }
+        result
     }
 
     /// Has a statement run whose result nobody needs, not even how many rows it changes: an insert
@@ -69,7 +77,6 @@ impl<'a> Tx<'a> {
     /// Its own on SQLite. On PostgreSQL the next statement, the end of the savepoint or the commit
     /// returns its error, so it is not for a statement whose failure the caller handles, such as an
     /// insert that may meet [`StoreError::AlreadyExists`].
-    #[allow(dead_code)]
     pub(crate) fn execute_later<Q>(&mut self, query: Q) -> StoreResult<()>
     where
         Q: ExecuteDsl<AnyConnection>,
@@ -90,10 +97,10 @@ impl<'a> Tx<'a> {
             see_one_state(self.connection)?;
             return run(self);
         }
-        let Self { connection, sealer, now } = self;
+        let Self { connection, sealer, now, log } = self;
         connection.transaction(|connection| {
             see_one_state(connection)?;
-            run(&mut Tx { connection, sealer, now: *now })
+            run(&mut Tx { connection, sealer, now: *now, log })
         })
     }
 
