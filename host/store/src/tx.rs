@@ -4,6 +4,7 @@ use diesel::{connection::Connection as _, query_dsl::methods::ExecuteDsl};
 use time::OffsetDateTime;
 
 use crate::{
+    chain::appended::Appended,
     database::{connection::AnyConnection, sqlite_transactions, transaction},
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
@@ -15,6 +16,8 @@ pub struct Tx<'a> {
     pub(crate) connection: &'a mut AnyConnection,
     pub(crate) sealer: &'a Sealer,
     pub(crate) now: OffsetDateTime,
+    /// What it has appended to the audit log.
+    pub(crate) log: &'a Appended,
 }
 
 impl<'a> Tx<'a> {
@@ -44,13 +47,22 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The error of the function, or that the database fails.
     pub fn savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
+        let before = self.log.before();
+        let result = self.in_savepoint(run);
+        if result.is_err() {
+            self.log.undo(before);
+        }
+        result
+    }
+
+    fn in_savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
         if let AnyConnection::Sqlite(sqlite) = &mut *self.connection {
             sqlite_transactions::begin_part(sqlite)?;
             let result = run(self);
             return self.end_part(result);
         }
-        let Self { connection, sealer, now } = self;
-        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now }))
+        let Self { connection, sealer, now, log } = self;
+        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now, log }))
     }
 
     fn end_part<T>(&mut self, result: StoreResult<T>) -> StoreResult<T> {
@@ -81,7 +93,6 @@ impl<'a> Tx<'a> {
     /// Its own on SQLite. On PostgreSQL the next statement, the end of the savepoint or the commit
     /// returns its error, so it is not for a statement whose failure the caller handles, such as an
     /// insert that may meet [`StoreError::AlreadyExists`].
-    #[allow(dead_code)]
     pub(crate) fn execute_later<Q>(&mut self, query: Q) -> StoreResult<()>
     where
         Q: ExecuteDsl<AnyConnection>,
@@ -105,10 +116,10 @@ impl<'a> Tx<'a> {
             see_one_state(self.connection)?;
             return run(self);
         }
-        let Self { connection, sealer, now } = self;
+        let Self { connection, sealer, now, log } = self;
         connection.transaction(|connection| {
             see_one_state(connection)?;
-            run(&mut Tx { connection, sealer, now: *now })
+            run(&mut Tx { connection, sealer, now: *now, log })
         })
     }
 
