@@ -74,6 +74,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
             &["operator_help", "target"],
             &["database"],
             &["sealing"],
+            &["chain"],
             &["tx"],
             &["store"],
             &["tables", "waiting"],

@@ -19,6 +19,7 @@ impl Background {
         let background = Self { tasks: TaskTracker::new(), stopping: CancellationToken::new() };
         background.spawn(app.database.clone().sweep());
         background.spawn(app.audit.clone().run());
+        background.spawn(app.audit.sequencer().run());
         background.spawn(app.retention.clone().run());
         background.spawn(resume_rotation(app.keys.clone()));
         background.spawn(app.grants.clone().run());
