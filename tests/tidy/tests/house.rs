@@ -61,7 +61,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
             &["database_check"],
             &["revocations"],
             &["grants"],
-            &["adoption", "log_ins", "proxy", "reload", "removals", "setup", "token_reads"],
+            &["adoption", "log_ins", "program_reads", "proxy", "reload", "removals", "setup", "token_reads"],
         ],
     ),
     ("host/server/src", &[&["app", "connections", "telemetry"], &["control", "web"], &["startup"]]),
