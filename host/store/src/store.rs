@@ -284,8 +284,7 @@ impl Store {
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
             let (sealer, log) = (sealer.in_transaction(connection), Appended::new(&chain));
-            let mut tx =
-                Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: Some(progress) };
+            let mut tx = Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: Some(progress) };
             let result = run(&mut tx);
             let result = result.and_then(|result| log.write_head(connection).map(|()| result));
             transaction::end(connection, result, progress).inspect(|_| log.committed())

@@ -65,6 +65,18 @@ impl Tx<'_> {
         self.execute_later(sql_query("INSERT INTO readiness (id, probes) VALUES (1, 0)"))
     }
 
+    /// Changes the row that nobody reads, as the last statement. Returns how many rows that were.
+    ///
+    /// # Errors
+    /// As [`Tx::commit_with_next`].
+    pub fn probe_last(&mut self) -> StoreResult<usize> {
+        self.commit_with_next()?;
+        Ok(match &mut *self.connection {
+            AnyConnection::Postgres(postgres) => sql_query(WRITE).execute(postgres)?,
+            AnyConnection::Sqlite(sqlite) => sql_query(WRITE).execute(sqlite)?,
+        })
+    }
+
     /// How often the row that nobody reads was changed.
     ///
     /// # Errors

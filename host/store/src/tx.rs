@@ -107,8 +107,8 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Has the next statement whose result is read be the last one. On PostgreSQL the commit is sent
-    /// with it, which saves a round trip: a transaction of one statement costs one.
+    /// Has the next statement whose result is read be the last one. On PostgreSQL the commit is
+    /// sent with it, which saves a round trip: a transaction of one statement costs one.
     ///
     /// It is stored then, whatever the function returns, so let it return `Ok`. Nothing may follow.
     ///

@@ -191,8 +191,8 @@ impl Pipeline {
         (self.current_key, self.failure) = (None, None);
     }
 
-    /// Whether the commit that was answered has stored the transaction. PostgreSQL rolls one back in
-    /// which a statement has failed, and says so then.
+    /// Whether the commit that was answered has stored the transaction. PostgreSQL rolls one back
+    /// in which a statement has failed, and says so then.
     pub(super) fn take_commit(&mut self) -> bool {
         std::mem::take(&mut self.has_committed)
     }

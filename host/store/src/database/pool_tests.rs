@@ -16,10 +16,7 @@ fn pool(folder: &tempfile::TempDir) -> ConnectionPool {
     ConnectionPool::new(Connector::new(Target::from(&database)).expect("a database"), None)
 }
 
-fn read(
-    pool: &ConnectionPool,
-    run: impl FnOnce() -> StoreResult<()> + Send + 'static,
-) -> JoinHandle<StoreResult<()>> {
+fn read(pool: &ConnectionPool, run: impl FnOnce() -> StoreResult<()> + Send + 'static) -> JoinHandle<StoreResult<()>> {
     let pool = pool.clone();
     tokio::spawn(async move { pool.run(|_| Ok(()), move |_, _| run()).await })
 }

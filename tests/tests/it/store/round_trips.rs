@@ -40,7 +40,7 @@ async fn a_transaction_waits_for_the_answers_that_it_reads_and_for_its_commit() 
     let before = store.round_trips();
     store.read(find).await?;
     assert_eq!(store.round_trips() - before, 1, "a read has no ping and no transaction");
-    let cases: [(&str, u64, fn(&mut Tx<'_>) -> StoreResult<()>); 9] = [
+    let cases: [(&str, u64, fn(&mut Tx<'_>) -> StoreResult<()>); 11] = [
         ("nothing", 0, |_| Ok(())),
         ("an answer, the commit", 2, find),
         ("two answers, the commit", 3, |tx| find(tx).and_then(|()| find(tx))),
@@ -57,6 +57,8 @@ async fn a_transaction_waits_for_the_answers_that_it_reads_and_for_its_commit() 
             tx.probe_later()
         }),
         ("an answer in a savepoint, the commit", 2, |tx| tx.savepoint(find)),
+        ("an answer that comes with the commit", 1, |tx| tx.probe_last().map(drop)),
+        ("an answer, one that comes with the commit", 2, |tx| find(tx).and_then(|()| tx.probe_last().map(drop))),
     ];
     for (what, expected, run) in cases {
         assert_eq!(writing(&store, run).await, expected, "{what}");
@@ -90,6 +92,28 @@ async fn what_fails_later_stores_nothing() -> Result<()> {
     });
     in_savepoint.await?;
     assert_eq!(probes().await?, before + 2, "what stood around the savepoint is stored");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_with_its_last_statement_is_stored_and_nothing_follows() -> Result<()> {
+    let Some(url) = fresh_database() else { return Ok(()) };
+    let store = opened(&url).await?;
+    let before = store.read(|tx| tx.probes()).await?;
+    let changed = store.write(|tx| {
+        tx.probe_later()?;
+        let changed = tx.probe_last()?;
+        assert!(tx.probe_last().is_err() && tx.probe_later().is_err(), "it has ended");
+        Ok(changed)
+    });
+    assert_eq!(changed.await?, 1);
+    assert_eq!(store.read(|tx| tx.probes()).await?, before + 2);
+    let failed = store.write(|tx| {
+        tx.fail_later()?;
+        tx.probe_last()
+    });
+    assert!(failed.await.is_err(), "what was sent with it has failed");
+    assert_eq!(store.read(|tx| tx.probes()).await?, before + 2);
     Ok(())
 }
 
