@@ -1,6 +1,9 @@
 //! The handle on one transaction: all that reading and writing rows takes.
 
-use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::{
+    connection::{Connection as _, SimpleConnection as _},
+    query_dsl::methods::ExecuteDsl,
+};
 use time::OffsetDateTime;
 
 use crate::{
@@ -46,6 +49,33 @@ impl<'a> Tx<'a> {
     pub fn savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
         let Self { connection, sealer, now } = self;
         connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now }))
+    }
+
+    /// Has a statement run whose result nobody needs, not even how many rows it changes: an insert
+    /// without `returning`, an update of what is known to be there, a delete.
+    ///
+    /// On PostgreSQL it is sent together with the next statement whose result somebody reads, or
+    /// with the commit, and so costs no round trip. On SQLite it runs at once. All that is read
+    /// afterwards sees it, and if it fails, nothing of the transaction is stored.
+    ///
+    /// ```ignore
+    /// let found: Integration = t::table.find(id).first(tx.connection)?;                      // 1
+    /// tx.execute_later(diesel::delete(setups::table.find(setup)))?;                          // 0
+    /// tx.execute_later(diesel::insert_into(events::table).values(e::name.eq(&found.name)))?; // 0
+    /// // BEGIN is sent with the first statement, COMMIT with the two above: two round trips.
+    /// ```
+    ///
+    /// # Errors
+    /// Its own on SQLite. On PostgreSQL the next statement, the end of the savepoint or the commit
+    /// returns its error, so it is not for a statement whose failure the caller handles, such as an
+    /// insert that may meet [`StoreError::AlreadyExists`].
+    #[allow(dead_code)]
+    pub(crate) fn execute_later<Q>(&mut self, query: Q) -> StoreResult<()>
+    where
+        Q: ExecuteDsl<AnyConnection>,
+    {
+        ExecuteDsl::execute(query, self.connection)?;
+        Ok(())
     }
 
     /// Runs a function that only reads, in a transaction that sees the database as it is now,
