@@ -13,6 +13,7 @@ use super::{
 use crate::app::AppHandle;
 use jackfield_services::{
     accounts::{Access, Scope, UserId},
+    principal::Principal,
     session::Session,
 };
 
@@ -40,10 +41,7 @@ impl FromRequestParts<AppHandle> for LoggedIn {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
-        let user = session_user(parts, app).await?;
-        // Only the path: a query may hold secrets that must not get into another URL.
-        let next = parts.uri.path().to_owned();
-        user.map(Self).ok_or_else(|| WebError::log_in_first(next))
+        session_user(parts, app).await?.map(Self).ok_or_else(|| log_in_first(parts))
     }
 }
 
@@ -67,10 +65,10 @@ impl FromRequestParts<AppHandle> for PageAccess {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
-        let LoggedIn(user) = <LoggedIn as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await?;
         let slug = organization(parts, app).await?;
-        let access = app.accounts.access(user, &slug).await?.ok_or(Problem::NotFound)?;
-        Ok(Self { user, access })
+        let principal = Principal::in_organization(&app.sessions.of(parts).await?, &slug).await?;
+        let user = principal.user.ok_or_else(|| log_in_first(parts))?;
+        Ok(Self { user, access: principal.access.ok_or(Problem::NotFound)? })
     }
 }
 
@@ -87,12 +85,18 @@ impl FromRequestParts<AppHandle> for ApiAccess {
                 access
             }
             None => {
-                let user = session_user(parts, app).await?;
-                app.accounts.access(user.ok_or(Problem::NotLoggedIn)?, &slug).await?
+                let principal = Principal::in_organization(&app.sessions.of(parts).await?, &slug).await?;
+                principal.user.ok_or(Problem::NotLoggedIn)?;
+                principal.access
             }
         };
         Ok(Self(access.ok_or(Problem::NotFound)?))
     }
+}
+
+/// Only the path: a query may hold secrets that must not get into another URL.
+fn log_in_first(parts: &Parts) -> WebError {
+    WebError::log_in_first(parts.uri.path().to_owned())
 }
 
 async fn organization(parts: &mut Parts, app: &AppHandle) -> Result<String, WebError> {

@@ -17,5 +17,6 @@ pub(crate) mod schema;
 pub(crate) mod sqlite;
 mod sqlite_failure;
 pub(crate) mod sqlite_file;
+pub(crate) mod statement;
 pub(crate) mod transaction;
 pub(crate) mod writer;
