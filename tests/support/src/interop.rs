@@ -77,7 +77,9 @@ impl Interop {
         Ok(serde_json::from_slice(&run.stdout)?)
     }
 
-    fn node(&self, script: &str) -> Command {
+    /// A script of `tests/interop`, not run yet. It gets nothing of our environment but the path.
+    #[must_use]
+    pub fn node(&self, script: &str) -> Command {
         let mut node = Command::new("node");
         node.arg(self.folder.join(script)).env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
         node

@@ -7,7 +7,7 @@ use jackfield_tidy::{
 };
 
 /// Every package of ours, by its folder of source.
-const PACKAGES: [&str; 16] = [
+const PACKAGES: [&str; 17] = [
     "host/src",
     "host/author/src",
     "host/config/src",
@@ -22,6 +22,7 @@ const PACKAGES: [&str; 16] = [
     "plugin-api/src",
     "plugin-api/abi/src",
     "plugin-api/test-support/src",
+    "tests/peers/src",
     "tests/support/src",
     "tests/tidy/src",
 ];
