@@ -13,9 +13,9 @@ use crate::{
 };
 use jackfield_loader::{Identity, Integration};
 use jackfield_store::{
-    IdentityId, IdentityProviderId, RevocationId, StoreResult, Tx, UserId,
+    IdentityId, IdentityProviderId, RevocationId, StoreResult, Tx,
     grants::NewGrant,
-    identities,
+    identities::{self, NewIdentity},
     identity_providers::{self, Claimed, KnownIdentityProvider, ProvingPlugin},
     installing::{self, EndedSetup},
     integrations::{Installed, Integration as StoredIntegration, NewIntegration},
@@ -85,6 +85,13 @@ struct Owner {
     email: String,
 }
 
+/// The integration of the account, and the identity that was proved, as they are stored.
+struct Account {
+    integration: StoredIntegration,
+    is_new: bool,
+    proved: Option<IdentityId>,
+}
+
 impl Installation {
     pub(super) fn store(self, tx: &mut Tx<'_>) -> StoreResult<Stored> {
         let Some(found) = installing::use_up(tx, &self.ended_setup())? else {
@@ -103,22 +110,26 @@ impl Installation {
             self.end(tx, &self.failed_with_account(OTHER_ACCOUNT))?;
             return Ok(Stored::OtherAccount);
         }
-        let identity_provider = match self.identity_provider(tx, found.identity_provider)? {
+        let identity = match self.identity_provider(tx, found.identity_provider)? {
             Some(Claimed::OwnedBy(owner)) => return self.refuse_identity(tx, owner),
-            Some(Claimed::Granted(id)) => Some(id),
+            Some(Claimed::Granted(id)) => self.new_identity(id),
             None => None,
         };
-        let only_for = (!self.permission.may_share(&organization)).then_some(organization.id);
         let email = found.user.map(|user| user.email).unwrap_or_default();
-        match installing::install_account(tx, &self.new_integration(), found.integration, only_for)? {
-            Some((integration, is_new)) => {
-                self.install(tx, Owner { organization, email }, integration, is_new, identity_provider)
-            }
-            None => {
-                self.end(tx, &self.failed_with_account(ACCOUNT_TAKEN))?;
-                Ok(Stored::AccountTaken)
-            }
+        let owner = Owner { organization, email };
+        let new = self.new_integration();
+        if found.integration.is_none()
+            && let Some((integration, proved)) = installing::make_account(tx, &new, identity.as_ref())?
+        {
+            return self.install(tx, &owner, Account { integration, is_new: true, proved });
         }
+        let only_for = (!self.permission.may_share(&owner.organization)).then_some(owner.organization.id);
+        let Some((integration, is_new)) = installing::install_account(tx, &new, found.integration, only_for)? else {
+            self.end(tx, &self.failed_with_account(ACCOUNT_TAKEN))?;
+            return Ok(Stored::AccountTaken);
+        };
+        let proved = identity.map(|identity| identities::authenticate(tx, &identity)).transpose()?;
+        self.install(tx, &owner, Account { integration, is_new, proved })
     }
 
     fn ended_setup(&self) -> EndedSetup<'_> {
@@ -140,6 +151,11 @@ impl Installation {
             external_id: self.integration.external_id.clone(),
             name: self.name(),
         }
+    }
+
+    fn new_identity(&self, identity_provider: IdentityProviderId) -> Option<NewIdentity> {
+        let Identity { external_id, scopes, data, .. } = self.integration.identity.clone()?;
+        Some(NewIdentity { identity_provider, external_id, scopes, data })
     }
 
     fn identity_provider(&self, tx: &mut Tx<'_>, known: KnownIdentityProvider) -> StoreResult<Option<Claimed>> {
@@ -168,17 +184,14 @@ impl Installation {
     fn install(
         self,
         tx: &mut Tx<'_>,
-        owner: Owner,
-        integration: StoredIntegration,
-        is_new: bool,
-        identity_provider: Option<IdentityProviderId>,
+        owner: &Owner,
+        Account { integration, is_new, proved }: Account,
     ) -> StoreResult<Stored> {
         let Self { key, setup, integration: built, grants, digest, may_have_webhook, .. } = self;
         let Integration { metadata, identity, .. } = built;
-        let proved = match identity.zip(identity_provider) {
-            Some((identity, provider)) => Some(prove(tx, provider, identity, setup.user)?),
-            None => None,
-        };
+        if let Some(proved) = proved {
+            user_identities::link(tx, setup.user, proved)?;
+        }
         let (organization, user) = (setup.organization, Some(setup.user));
         let put_grants = if is_new { revoking::put_first_grants } else { revoking::put_grants };
         let revocation = put_grants(tx, &integration, organization, grants)?;
@@ -195,8 +208,8 @@ impl Installation {
         let installed = Installed { integration, link };
         let entry = setup_entries::installed(owner.actor(&setup), is_new, is_linked);
         owner.audit(tx, &digest, &installed, entry)?;
-        if let Some((identity, external_id)) = proved {
-            let entry = setup_entries::identity_linked(owner.actor(&setup), identity, external_id);
+        if let Some((proved, identity)) = proved.zip(identity) {
+            let entry = setup_entries::identity_linked(owner.actor(&setup), proved, identity.external_id);
             owner.audit(tx, &digest, &installed, entry)?;
         }
         Ok(Stored::Installed(Box::new(installed), revocation))
@@ -229,24 +242,4 @@ impl Owner {
         let entry = entry.organization_named(self.organization.id, self.organization.slug.as_str());
         tx.audit(&entry.integration(&installed.integration).plugin_digest(digest))
     }
-}
-
-/// Stores the identity that a person has proved, and links them to it. Returns it with the
-/// account's id.
-fn prove(
-    tx: &mut Tx<'_>,
-    identity_provider: IdentityProviderId,
-    identity: Identity,
-    user: UserId,
-) -> StoreResult<(IdentityId, String)> {
-    let external_id = identity.external_id.clone();
-    let new = identities::NewIdentity {
-        identity_provider,
-        external_id: identity.external_id,
-        scopes: identity.scopes,
-        data: identity.data,
-    };
-    let identity = identities::authenticate(tx, new)?;
-    user_identities::link(tx, user, identity)?;
-    Ok((identity, external_id))
 }

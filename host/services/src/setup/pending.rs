@@ -75,13 +75,14 @@ impl PendingSetups {
     pub(super) async fn swap(&self, key: &SetupKey, before: Unclaimed, text: String) -> StoreResult<bool> {
         let key = key.clone();
         let swap = move |tx: &mut Tx<'_>| {
-            let sealed = seal(tx.sealer(), &key, &text);
-            setups::swap(tx, key.session.as_bytes(), &key.provider, &before.sealed, &sealed)
+            let seal = |sealer: &Sealer| seal(sealer, &key, &text);
+            setups::swap(tx, key.session.as_bytes(), &key.provider, &before.sealed, seal)
         };
         self.store.write(swap).await
     }
 
     /// Claims a setup for a person, and reads it and who asks. `None` if there is no such session.
+    /// What this statement has not read is read by another one.
     pub(super) async fn claim_for_person(&self, key: &SetupKey) -> StoreResult<Option<(Principal, Claim<String>)>> {
         let key = key.clone();
         let claim = move |tx: &mut Tx<'_>| {
@@ -91,7 +92,7 @@ impl PendingSetups {
             let claim = open_claimed(tx.sealer(), &key, claim)?;
             Ok(Some((Principal::of_row(tx, &key.session, found, |_| Ok(None))?, claim)))
         };
-        self.store.write(claim).await
+        self.store.write_one(claim).await
     }
 
     /// Reads a setup without claiming it.

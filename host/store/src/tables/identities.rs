@@ -14,7 +14,7 @@ use crate::{
         statement::{Statement, statement},
     },
     error::StoreResult,
-    sealing::cipher::AadContext,
+    sealing::{cipher::AadContext, sealer::Sealer},
     tx::Tx,
 };
 
@@ -92,24 +92,54 @@ const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
     AadContext { table: "identities", column: "data", row }
 }
 
-const AUTHENTICATE: &str = "\
-    INSERT INTO identities (identity_provider_id, external_id, status, scopes, sealed_data, date_verified, date_added) \
-    VALUES (?, ?, 'valid', ?, ?, ?, ?) ON CONFLICT (identity_provider_id, external_id) DO UPDATE SET \
-    status = excluded.status, scopes = excluded.scopes, sealed_data = excluded.sealed_data, \
-    date_verified = excluded.date_verified RETURNING id";
+/// Up to the values of a row.
+macro_rules! authentication {
+    ($($rows:literal),*) => {
+        concat!(
+            "INSERT INTO identities (identity_provider_id, external_id, status, scopes, sealed_data, date_verified, \
+             date_added) ",
+            $($rows,)*
+            " ON CONFLICT (identity_provider_id, external_id) DO UPDATE SET status = excluded.status, \
+             scopes = excluded.scopes, sealed_data = excluded.sealed_data, date_verified = excluded.date_verified \
+             RETURNING id"
+        )
+    };
+}
+pub(crate) use authentication;
+
+const AUTHENTICATE: &str = authentication!("VALUES (?, ?, 'valid', ?, ?, ?, ?)");
+
+/// What is stored of an identity.
+pub(crate) struct IdentityValues<'a> {
+    pub(crate) identity_provider: i64,
+    pub(crate) external_id: &'a str,
+    pub(crate) scopes: String,
+    pub(crate) sealed: Vec<u8>,
+}
+
+impl NewIdentity {
+    pub(crate) fn values(&self, sealer: &Sealer) -> IdentityValues<'_> {
+        let provider = self.identity_provider.to_string();
+        IdentityValues {
+            identity_provider: self.identity_provider.0,
+            external_id: &self.external_id,
+            scopes: Value::from(self.scopes.clone()).to_string(),
+            sealed: sealer.seal(context(&[provider.as_bytes(), self.external_id.as_bytes()]), &self.data),
+        }
+    }
+}
 
 /// Inserts an identity. If the account has one, it gets the new scopes and data. Either way it is
 /// valid from now on.
 ///
 /// # Errors
 /// When the database fails.
-pub fn authenticate(tx: &mut Tx<'_>, new: NewIdentity) -> StoreResult<IdentityId> {
-    let provider = new.identity_provider.to_string();
-    let sealed = tx.sealer.seal(context(&[provider.as_bytes(), new.external_id.as_bytes()]), &new.data);
-    let (scopes, now) = (Value::from(new.scopes).to_string(), milliseconds(tx.now));
-    let account = (new.identity_provider.0, new.external_id.as_str());
+pub fn authenticate(tx: &mut Tx<'_>, new: &NewIdentity) -> StoreResult<IdentityId> {
+    let IdentityValues { identity_provider, external_id, scopes, sealed } = new.values(tx.sealer);
+    let now = milliseconds(tx.now);
+    let (scopes, sealed) = (scopes.as_str(), sealed.as_slice());
     let upsert: Statement<'_, BigInt> =
-        statement!(AUTHENTICATE, account.0, account.1, scopes.as_str(), sealed.as_slice(), now, now);
+        statement!(AUTHENTICATE, identity_provider, external_id, scopes, sealed, now, now);
     Ok(upsert.get_result(tx.connection)?)
 }
 

@@ -50,7 +50,7 @@ pub struct NewIntegration {
 }
 
 impl NewIntegration {
-    fn stored(&self, id: IntegrationId) -> Integration {
+    pub(crate) fn stored(&self, id: IntegrationId) -> Integration {
         let Self { provider, external_id, name } = self;
         Integration {
             id,
@@ -131,17 +131,22 @@ pub(crate) fn install_if(
     Err(StoreError::Lost("the integration is removed as often as it is made".to_owned()))
 }
 
-const INSERT: &str = "\
-    INSERT INTO integrations (provider, external_id, name, sort_name, date_added, date_updated) \
-    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (provider, external_id) DO NOTHING RETURNING id";
+/// Inserts an integration. It changes none that there is.
+macro_rules! insertion {
+    () => {
+        "INSERT INTO integrations (provider, external_id, name, sort_name, date_added, date_updated) \
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (provider, external_id) DO NOTHING RETURNING id"
+    };
+}
+pub(crate) use insertion;
 
 /// `None` if the account has an integration: that stays as it is.
-fn insert(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<Option<Integration>> {
+pub(crate) fn insert(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<Option<Integration>> {
     let NewIntegration { provider, external_id, name } = new;
     let (sort_name, now) = (name.to_lowercase(), milliseconds(tx.now));
     let account = (provider.as_str(), external_id.as_str());
     let insert: Statement<'_, BigInt> =
-        statement!(INSERT, account.0, account.1, name.as_str(), sort_name.as_str(), now, now);
+        statement!(insertion!(), account.0, account.1, name.as_str(), sort_name.as_str(), now, now);
     let id: Option<IntegrationId> = insert.get_result(tx.connection).optional()?;
     Ok(id.map(|id| new.stored(id)))
 }

@@ -8,13 +8,15 @@ use diesel::{
 
 use crate::{
     database::{
+        column_types::milliseconds,
         connection::AnyConnection,
         statement::{Statement, statement},
     },
     error::StoreResult,
     tables::{
+        identities::{self, NewIdentity},
         identity_providers::KnownIdentityProvider,
-        ids::{IdentityProviderId, IntegrationId, OrganizationId, UserId},
+        ids::{IdentityId, IdentityProviderId, IntegrationId, OrganizationId, UserId},
         integrations::{self, Integration, NewIntegration},
         organization_integrations,
         organizations::Organization,
@@ -174,6 +176,57 @@ pub fn use_up(tx: &mut Tx<'_>, setup: &EndedSetup<'_>) -> StoreResult<Option<Fou
         identity_provider: KnownIdentityProvider { owner: owner.or(first), row: id.zip(plugin) },
     };
     Ok((removed > 0).then_some(found))
+}
+
+/// The identity depends on the integration, so that rows are locked in their order.
+const MAKE: &str = concat!(
+    "WITH made AS (",
+    integrations::insertion!(),
+    "), proved AS (",
+    identities::authentication!("SELECT ?, ?, 'valid', ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM made)"),
+    ") SELECT (SELECT id FROM made), (SELECT id FROM proved)"
+);
+
+/// Makes the integration of an account, and stores the identity that its setup has proved. On
+/// PostgreSQL that is one round trip. `None` if the account has an integration: then nothing has
+/// changed.
+///
+/// # Errors
+/// When the database fails.
+pub fn make_account(
+    tx: &mut Tx<'_>,
+    new: &NewIntegration,
+    identity: Option<&NewIdentity>,
+) -> StoreResult<Option<(Integration, Option<IdentityId>)>> {
+    let Some(identity) = identity else {
+        return Ok(integrations::insert(tx, new)?.map(|made| (made, None)));
+    };
+    if let AnyConnection::Sqlite(_) = tx.connection {
+        let Some(made) = integrations::insert(tx, new)? else { return Ok(None) };
+        return Ok(Some((made, Some(identities::authenticate(tx, identity)?))));
+    }
+    let NewIntegration { provider, external_id, name } = new;
+    let (account, now) = ((provider.as_str(), external_id.as_str()), milliseconds(tx.now));
+    let (name, sort_name) = (name.as_str(), name.to_lowercase());
+    let of = identity.values(tx.sealer);
+    let (scopes, sealed) = (of.scopes.as_str(), of.sealed.as_slice());
+    let make: Statement<'_, (Nullable<BigInt>, Nullable<BigInt>)> = statement!(
+        MAKE,
+        account.0,
+        account.1,
+        name,
+        sort_name.as_str(),
+        now,
+        now,
+        of.identity_provider,
+        of.external_id,
+        scopes,
+        sealed,
+        now,
+        now
+    );
+    let (made, proved): (Option<IntegrationId>, Option<IdentityId>) = make.get_result(tx.connection)?;
+    Ok(made.map(|id| (new.stored(id), proved)))
 }
 
 /// Makes the integration of an account, or gives the one that there is its new name. Returns it, and

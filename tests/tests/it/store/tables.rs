@@ -293,7 +293,7 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
                         scopes: vec![token.to_owned()],
                         data: object(json!({"access_token": token})),
                     };
-                    let identity = identities::authenticate(tx, new)?;
+                    let identity = identities::authenticate(tx, &new)?;
                     user_identities::link(tx, ada, identity)
                 })
                 .await?;
@@ -378,7 +378,7 @@ async fn a_grant_that_ends_touches_identities_of_its_own_plugin_only() -> Result
                 let data = object(json!({"token": "ada"}));
                 let new =
                     identities::NewIdentity { identity_provider, external_id: "7".to_owned(), scopes: vec![], data };
-                let id = identities::authenticate(tx, new)?;
+                let id = identities::authenticate(tx, &new)?;
                 user_identities::link(tx, ada, id)
             })
         };
@@ -471,14 +471,14 @@ async fn accounts_give_access_by_role_and_token() -> Result<()> {
             accounts.create_user(new("root@example.com", true)).await?,
         );
         assert!(accounts.create_user(new("ADA@example.com", false)).await.is_err(), "case does not matter");
-        accounts.create_organization("acme", "Acme", None).await?;
-        assert_eq!(accounts.access(ada.id, "acme").await?, None);
+        let acme = accounts.create_organization("acme", "Acme", None).await?;
+        assert_eq!(accounts.access_to(ada.id, acme.id).await?, None);
         for (role, may) in [(Role::Member, false), (Role::Admin, false), (Role::Manager, true), (Role::Owner, true)] {
             accounts.add_member("acme", "ada@example.com", role).await?;
-            let access = accounts.access(ada.id, "acme").await?.context("a member")?;
+            let access = accounts.access_to(ada.id, acme.id).await?.context("a member")?;
             assert_eq!(access.has(Scope::OrgIntegrations), may, "{role}");
         }
-        assert!(accounts.access(root.id, "acme").await?.context("a superuser")?.has(Scope::OrgIntegrations));
+        assert!(accounts.access_to(root.id, acme.id).await?.context("a superuser")?.has(Scope::OrgIntegrations));
         let token = accounts.create_token("acme", "t", &[Scope::OrgRead]).await?;
         let access = accounts.token_access(&token).await?.context("the token opens")?;
         assert!(access.has(Scope::OrgRead) && !access.has(Scope::OrgIntegrations));
