@@ -11,6 +11,7 @@
 mod address_guard;
 mod budget;
 mod clients;
+mod connection_share;
 mod content_coding;
 mod embedded_ipv4;
 mod endpoint_check;

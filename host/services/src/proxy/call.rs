@@ -1,6 +1,6 @@
 //! One call, from the caller's request to the last byte of the answer.
 
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, Version, header};
 
 use super::{
     access_log::AccessLogEntry,
@@ -43,11 +43,12 @@ impl Proxy {
 
     /// Sends a call to an integration's service and streams the answer back. The answer has the
     /// service's status, whatever it is: a rate limit is passed on with its `Retry-After`, and a
-    /// redirect is not followed.
+    /// redirect is not followed. No body means that nothing follows the head, not even an end: an
+    /// error of gRPC stands in such a head.
     ///
     /// # Errors
     /// When the call is refused, or the service does not answer.
-    pub async fn call(&self, request: ProxyRequest) -> Result<Response<ResponseBody>, ProxyError> {
+    pub async fn call(&self, request: ProxyRequest) -> Result<Response<Option<ResponseBody>>, ProxyError> {
         request.check(self.settings.max_request_bytes)?;
         let (organization, integration) = (request.organization, request.integration);
         let max_calls = self.settings.max_calls;
@@ -146,7 +147,7 @@ impl Proxy {
         prepared: &PreparedRequest,
         response: Response<Incoming>,
         mut log: AccessLogEntry,
-    ) -> Result<Response<ResponseBody>, ProxyError> {
+    ) -> Result<Response<Option<ResponseBody>>, ProxyError> {
         let (head, body) = response.into_parts();
         log.answered(head.status.as_u16(), body_length(&prepared.method, head.status, &head.headers));
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -154,7 +155,14 @@ impl Proxy {
             log.failed(&error);
             return Err(error);
         }
-        let mut response = Response::new(forward(body, log, self.settings.idle_timeout));
+        let is_at_end = head.version == Version::HTTP_2 && prepared.method != Method::HEAD && body.is_at_end();
+        let mut response = match is_at_end {
+            true => {
+                log.forwarded(None);
+                Response::new(None)
+            }
+            false => Response::new(Some(forward(body, log, self.settings.idle_timeout))),
+        };
         *response.status_mut() = head.status;
         let own = self.own_origins(&prepared.headers);
         *response.headers_mut() = headers::response_headers(&head.headers, &prepared.url, &own);

@@ -1,13 +1,14 @@
 //! A call as its caller asks for it, and the requests to the service that are made of it.
 
-use std::io;
-
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use url::Url;
 
-use super::{error::ProxyError, headers, request_body::RequestBody, target::target};
+use super::{
+    error::ProxyError,
+    headers,
+    request_body::{BodyFrames, RequestBody},
+    target::target,
+};
 use crate::{
     audit::Actor,
     grants::{AccessToken, GrantSelector},
@@ -36,7 +37,7 @@ pub struct ProxyRequest {
     /// All headers of the caller.
     pub headers: HeaderMap,
     /// The caller's body, if there is one.
-    pub body: Option<BoxStream<'static, io::Result<Bytes>>>,
+    pub body: Option<BodyFrames>,
 }
 
 impl ProxyRequest {
@@ -81,7 +82,7 @@ impl PreparedRequest {
             url: target(base, &request.path, request.query.as_deref()).map_err(ProxyError::Path)?,
             framing: headers::framing(&request.headers, &request.method, request.body.is_some()),
             outbound: provider.outbound_to_api(base, &named_host(base, &token.hosts)),
-            body: RequestBody::new(request.body, max_bytes),
+            body: RequestBody::new(request.body, max_bytes, header_names(&api)),
             method: request.method,
             headers: request.headers,
             api,
@@ -97,6 +98,11 @@ impl PreparedRequest {
         request.headers_mut().extend(self.framing.clone());
         Ok(request)
     }
+}
+
+/// The headers that the provider adds to each call.
+fn header_names(api: &Api) -> Vec<HeaderName> {
+    api.headers.iter().filter_map(|(name, _)| name.parse().ok()).collect()
 }
 
 /// Of the hosts that the person named in the setup of this integration, that of the API. The setup

@@ -10,18 +10,19 @@ use futures_util::{
     StreamExt,
     stream::{BoxStream, try_unfold},
 };
+use http_body::Frame;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::access_log::AccessLogEntry;
+use super::{access_log::AccessLogEntry, trailers};
 use jackfield_outbound::{Incoming, OutboundError};
 
-/// The body of an answer, as it comes.
-pub type ResponseBody = BoxStream<'static, Result<Bytes, OutboundError>>;
+/// The body of an answer, as it comes, with its trailers.
+pub type ResponseBody = BoxStream<'static, Result<Frame<Bytes>, OutboundError>>;
 
 /// What the task sends. `None` is the end of the body: a closed channel alone could also mean that
 /// the task gave up.
-type Chunk = Result<Option<Bytes>, OutboundError>;
+type Chunk = Result<Option<Frame<Bytes>>, OutboundError>;
 
 /// The log entry of a call, until the reader or the caller is done with it.
 #[derive(Clone)]
@@ -49,7 +50,7 @@ pub(super) fn forward(body: Incoming, log: AccessLogEntry, idle_timeout: Duratio
 async fn read(mut body: Incoming, sender: mpsc::Sender<Chunk>, log: SharedEntry, idle_timeout: Duration) {
     loop {
         let chunk = tokio::select! {
-            chunk = body.chunk() => chunk,
+            frame = body.frame() => frame.map(|frame| frame.map(trailers::of_an_answer)),
             () = sender.closed() => return,
         };
         let is_last = !matches!(chunk, Ok(Some(_)));
@@ -72,7 +73,7 @@ impl Forwarded {
         let chunk = self.chunks.recv().await.unwrap_or(Err(OutboundError::Idle(self.idle_timeout)));
         if let Some(log) = self.log.0.lock().as_mut() {
             match &chunk {
-                Ok(chunk) => log.forwarded(chunk.as_ref()),
+                Ok(chunk) => log.forwarded(chunk.as_ref().and_then(Frame::data_ref)),
                 Err(error) => log.cut(error),
             }
         }

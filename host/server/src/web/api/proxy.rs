@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, TryStreamExt};
+use http_body_util::{BodyStream, StreamBody};
 use serde::Deserialize;
 
 use super::{integrations::parsed, selector::selector};
@@ -19,7 +20,7 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Scope,
-    proxy::{ProxyError, ProxyRequest},
+    proxy::{ProxyError, ProxyRequest, ResponseBody},
 };
 
 /// The methods of RFC 9110 and RFC 5789 that are passed on, for `Allow`; others are too.
@@ -56,7 +57,7 @@ pub(in crate::web) async fn proxy(
         path: raw_path(route.as_str(), head.uri.path()).to_owned(),
         query: head.uri.query().map(str::to_owned),
         method: head.method.clone(),
-        body: has_body.then(|| body.into_data_stream().map_err(std::io::Error::other).boxed()),
+        body: has_body.then(|| BodyStream::new(body).map_err(std::io::Error::other).boxed()),
         headers: head.headers,
     };
     // Boxed: the future of a call is large, and this one holds it while it waits.
@@ -64,7 +65,8 @@ pub(in crate::web) async fn proxy(
         Err(error @ ProxyError::Method(_)) => return Ok(([(ALLOW, METHODS)], WebError::from(error)).into_response()),
         response => response?,
     };
-    let mut response = response.map(Body::from_stream).into_response();
+    let stream = |frames: Option<ResponseBody>| frames.map_or_else(Body::empty, |it| Body::new(StreamBody::new(it)));
+    let mut response = response.map(stream).into_response();
     response.extensions_mut().insert(FromService);
     Ok(response)
 }
