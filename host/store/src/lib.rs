@@ -61,7 +61,7 @@ pub use target::Target;
 pub use transactions::{
     bootstrap::{provider_owners_in_use, secret_key_in_use},
     inspection::{Inspection, inspect},
-    key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions,
+    installing, key_rotation, principal, removal, renewal, revoking, tokens_in_use, user_sessions,
 };
 pub use tx::Tx;
 pub use unavailable::{Effect, Reason, Unavailable};

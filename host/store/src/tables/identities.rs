@@ -1,6 +1,6 @@
 //! Identities: accounts of people at identity providers.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::BigInt};
 use serde_json::{Map, Value};
 
 use super::{
@@ -11,8 +11,9 @@ use crate::{
     database::{
         column_types::{Json, milliseconds},
         schema::{identities as t, identity_providers, user_identities},
+        statement::{Statement, statement},
     },
-    error::{StoreError, StoreResult},
+    error::StoreResult,
     sealing::cipher::AadContext,
     tx::Tx,
 };
@@ -91,6 +92,12 @@ const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
     AadContext { table: "identities", column: "data", row }
 }
 
+const AUTHENTICATE: &str = "\
+    INSERT INTO identities (identity_provider_id, external_id, status, scopes, sealed_data, date_verified, date_added) \
+    VALUES (?, ?, 'valid', ?, ?, ?, ?) ON CONFLICT (identity_provider_id, external_id) DO UPDATE SET \
+    status = excluded.status, scopes = excluded.scopes, sealed_data = excluded.sealed_data, \
+    date_verified = excluded.date_verified RETURNING id";
+
 /// Inserts an identity. If the account has one, it gets the new scopes and data. Either way it is
 /// valid from now on.
 ///
@@ -99,26 +106,11 @@ const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
 pub fn authenticate(tx: &mut Tx<'_>, new: NewIdentity) -> StoreResult<IdentityId> {
     let provider = new.identity_provider.to_string();
     let sealed = tx.sealer.seal(context(&[provider.as_bytes(), new.external_id.as_bytes()]), &new.data);
-    let scopes = Value::from(new.scopes).to_string();
-    let now = milliseconds(tx.now);
-    let refreshed =
-        || (t::status.eq(VALID), t::scopes.eq(&scopes), t::sealed_data.eq(&sealed), t::date_verified.eq(now));
-    let account = (t::identity_provider_id.eq(new.identity_provider), t::external_id.eq(&new.external_id));
-    let find = |tx: &mut Tx<'_>| {
-        let row = t::table.filter(t::identity_provider_id.eq(new.identity_provider));
-        Ok(row.filter(t::external_id.eq(&new.external_id)).select(t::id).first(tx.connection).optional()?)
-    };
-    // Another host can remove it after it was found and before it is updated: then it is inserted.
-    for _ in 0..3 {
-        let (id, _): (IdentityId, bool) = tx.find_or_insert(find, |tx| {
-            let row = (account, refreshed(), t::date_added.eq(now));
-            Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?)
-        })?;
-        if diesel::update(t::table.find(id)).set(refreshed()).execute(tx.connection)? == 1 {
-            return Ok(id);
-        }
-    }
-    Err(StoreError::Lost("the identity is unlinked as often as it is proved".to_owned()))
+    let (scopes, now) = (Value::from(new.scopes).to_string(), milliseconds(tx.now));
+    let account = (new.identity_provider.0, new.external_id.as_str());
+    let upsert: Statement<'_, BigInt> =
+        statement!(AUTHENTICATE, account.0, account.1, scopes.as_str(), sealed.as_slice(), now, now);
+    Ok(upsert.get_result(tx.connection)?)
 }
 
 /// The identities of a user, in the order in which they were linked.
