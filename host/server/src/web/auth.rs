@@ -13,7 +13,7 @@ use super::{
 use crate::app::AppHandle;
 use jackfield_services::{
     accounts::{Access, Scope, UserId},
-    grants::LentGrants,
+    grants::IntegrationGrants,
     integrations::IntegrationId,
     principal::Principal,
     session::Session,
@@ -36,9 +36,9 @@ pub(super) struct ApiAccess(pub(super) Access);
 
 /// The same with what the organization is lent of the integration of the path, from the same read;
 /// `None` if the organization does not have it.
-pub(super) struct LentAccess {
+pub(super) struct IntegrationAccess {
     pub(super) access: Access,
-    pub(super) lent: Option<LentGrants>,
+    pub(super) grants: Option<IntegrationGrants>,
 }
 
 #[derive(Deserialize)]
@@ -105,22 +105,22 @@ impl FromRequestParts<AppHandle> for ApiAccess {
     }
 }
 
-impl FromRequestParts<AppHandle> for LentAccess {
+impl FromRequestParts<AppHandle> for IntegrationAccess {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
         let id = integration(parts, app).await;
         let (Some(id), Some(token)) = (id, bearer(parts)?) else {
             let ApiAccess(access) = ApiAccess::from_request_parts(parts, app).await?;
-            let lent = match id {
-                Some(id) => app.grants.lent(access.organization.id, id).await?,
+            let grants = match id {
+                Some(id) => app.grants.of_integration(access.organization.id, id).await?,
                 None => None,
             };
-            return Ok(Self { access, lent });
+            return Ok(Self { access, grants });
         };
         let found = app.program_reads.grants(&token, id).await?;
-        let (access, lent) = checked(parts, app, found).await?;
-        Ok(Self { access, lent })
+        let (access, grants) = checked(parts, app, found).await?;
+        Ok(Self { access, grants })
     }
 }
 
