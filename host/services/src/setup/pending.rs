@@ -113,7 +113,7 @@ impl PendingSetups {
             let claim = setups::claim(tx, key.session.as_bytes(), &key.provider)?;
             open_claimed(tx.sealer(), &key, claim)
         };
-        self.store.write(claim).await
+        self.store.write_one(claim).await
     }
 
     /// Gives a claimed setup back with a new text. Returns whether the claim still held. Like all
