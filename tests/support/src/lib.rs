@@ -3,9 +3,11 @@
 
 #[cfg(feature = "browser")]
 pub mod browser;
+pub mod certificate;
 pub mod crashes;
 pub mod faulty_postgres;
 pub mod host;
+pub mod http2_programs;
 pub mod http_client;
 pub mod interop;
 pub mod libraries;
