@@ -97,18 +97,28 @@ impl PendingSetups {
                 (opened, id)
             }))
         };
-        let Some((opened, id)) = self.store.write(claim).await? else { return Ok(None) };
+        let Some((opened, id)) = self.store.write_one(claim).await? else { return Ok(None) };
         let claimed = match opened {
             Ok((Some(principal), _, claim)) => Ok((principal, claim)),
             Ok((None, found, claim)) => self.principal_of(key, found).await.map(|principal| (principal, claim)),
             Err(error) => Err(error),
         };
-        if let (Err(_), Some(id)) = (&claimed, id) {
+        self.kept_if_claimed(key, id, claimed).await.map(Some)
+    }
+
+    /// Gives a claim back if what followed it has failed.
+    async fn kept_if_claimed<T>(
+        &self,
+        key: &SetupKey,
+        claim: Option<ClaimId>,
+        result: StoreResult<T>,
+    ) -> StoreResult<T> {
+        if let (Err(_), Some(id)) = (&result, claim) {
             let key = key.clone();
             let give_back = move |tx: &mut Tx<'_>| setups::give_back(tx, key.session.as_bytes(), &key.provider, id);
             self.store.write_at_last(give_back).await?;
         }
-        claimed.map(Some)
+        result
     }
 
     async fn principal_of(&self, key: &SetupKey, found: principal::Principal) -> StoreResult<Principal> {
@@ -129,12 +139,14 @@ impl PendingSetups {
     /// Claims a setup and reads it. One that does not open counts as missing: the log says why, and
     /// the person starts anew.
     pub(super) async fn claim(&self, key: &SetupKey) -> StoreResult<Claim<String>> {
-        let key = key.clone();
+        let its_key = key.clone();
         let claim = move |tx: &mut Tx<'_>| {
-            let claim = setups::claim(tx, key.session.as_bytes(), &key.provider)?;
-            open_claimed(tx.sealer(), &key, claim)
+            let claim = setups::claim(tx, its_key.session.as_bytes(), &its_key.provider)?;
+            let id = claim.id();
+            Ok((open_claimed(tx.sealer(), &its_key, claim), id))
         };
-        self.store.write(claim).await
+        let (opened, id) = self.store.write_one(claim).await?;
+        self.kept_if_claimed(key, id, opened).await
     }
 
     /// Gives a claimed setup back with a new text. Returns whether the claim still held. Like all

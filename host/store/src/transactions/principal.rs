@@ -158,8 +158,7 @@ pub fn with_setup(
 }
 
 /// The session of a key, and its setup of a provider, which is claimed as by
-/// [`claim`](crate::setups::claim). On PostgreSQL the claim is committed with its own answer, so
-/// nothing may follow in the transaction.
+/// [`claim`](crate::setups::claim). For [`Store::write_one`](crate::Store::write_one).
 ///
 /// # Errors
 /// When the database fails.
@@ -180,7 +179,6 @@ pub fn claim_setup(
         AnyConnection::Postgres(_) => {
             let read: Statement<'_, ColumnsWithSetup> =
                 statement!(CLAIM_AND_READ, id.0, session_key, provider, provider, session_key, now);
-            tx.commit_with_next()?;
             let mut found: Option<RowWithSetup> = read.get_result(tx.connection).optional()?;
             (found.as_mut().and_then(|(_, _, _, (data, _))| data.take()), found)
         }

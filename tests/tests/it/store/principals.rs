@@ -60,7 +60,7 @@ async fn a_claim_reads_who_asks_and_only_an_unclaimed_setup_is_looked_at() -> Re
         let acme = organization(store, "acme").await?;
         let ada = user(store, "ada@example.com").await?;
         store.write(move |tx| members::set(tx, acme, ada, "owner")).await?;
-        let claim = || store.write(|tx| principal::claim_setup(tx, KEY, "slack"));
+        let claim = || store.write_one(|tx| principal::claim_setup(tx, KEY, "slack"));
         let look = || store.read(|tx| principal::with_setup(tx, KEY, "slack"));
         assert!(claim().await?.is_none() && look().await?.is_none(), "there is no session");
         log_in(&database, Some(ada)).await?;
