@@ -11,12 +11,14 @@ use crate::{
     chain::{appended::Appended, chain_memory::ChainMemory},
     database::{
         connection::{AnyConnection, Connector, Kind},
+        file_identity::FileIdentity,
         host_lock::HostLock,
         migrations,
+        pipeline::Use,
         pool::ConnectionPool,
         progress::Progress,
         transaction,
-        writer::Writer,
+        writer::{KeyUse, Writer},
     },
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
@@ -43,9 +45,6 @@ pub struct Store {
 const LONGEST_TRIED: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What a transaction does first: it locks the keys.
-type LockKeys = fn(&Sealer, &mut AnyConnection) -> StoreResult<()>;
-
 impl Store {
     /// Opens a database without migrating it: `sqlite://PATH`, created when absent, or
     /// `postgres://…`.
@@ -59,7 +58,10 @@ impl Store {
             // One connection before the pool, which would wait for one.
             let first = connector.open_first()?;
             let writer = match connector.kind() {
-                Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
+                Kind::Sqlite => {
+                    let (file, keys) = (FileIdentity::of(&connector), sealer.clone());
+                    Some(Arc::new(Writer::start(first, file, Box::new(move |c| keys.refresh(c)))?))
+                }
                 Kind::Postgres => None,
             };
             let pool = ConnectionPool::new(connector.clone(), writer.clone());
@@ -157,9 +159,9 @@ impl Store {
         let limit = self.connector.limit_of_transaction();
         // A limit that has to be a transaction's makes one of what only reads as well.
         let is_transaction = limit.is_some();
-        let prepare = move |connection: &mut AnyConnection| match &limit {
-            Some(limit) => begin(connection, Some(limit)),
-            None => Ok(connection.batch_execute("SELECT 1")?),
+        let prepare = move |connection: &mut AnyConnection| {
+            transaction::begin_use(connection, Use::Read)?;
+            if limit.is_some() { begin(connection, limit.as_deref()) } else { Ok(()) }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
             let log = Appended::new(&chain);
@@ -178,7 +180,7 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.transact(Sealer::lock, run).await
+        self.transact(KeyUse::Seal, run).await
     }
 
     /// The same for what exists nowhere else, such as tokens that a provider has just given: while
@@ -221,17 +223,24 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.transact(Sealer::lock_exclusively, run).await
+        self.transact(KeyUse::Change, run).await
+    }
+
+    /// How often its connections have waited for an answer of PostgreSQL. On SQLite none does.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        self.connector.round_trips()
     }
 
     async fn transact<T: Send + 'static>(
         &self,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         match &self.writer {
-            Some(writer) => self.write_by(writer, lock_keys, run).await,
-            None => self.write_on_connection(lock_keys, run).await,
+            Some(writer) => self.write_by(writer, keys, run).await,
+            None => self.write_on_connection(keys, run).await,
         }
     }
 
@@ -239,13 +248,11 @@ impl Store {
     async fn write_by<T: Send + 'static>(
         &self,
         writer: &Writer,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
-        self.pool.monitor().check_file()?;
-        let written = writer.write(move |connection| {
-            lock_keys(&sealer, connection)?;
+        let written = writer.write(keys, move |connection| {
             let log = Appended::new(&chain);
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log })?;
             log.write_head(connection)?;
@@ -254,23 +261,29 @@ impl Store {
         written.await.inspect_err(|error| self.pool.monitor().met(error))
     }
 
-    /// On PostgreSQL. Until the keys are locked nothing is done, so that a connection which turns
-    /// out to be broken costs nobody anything.
+    /// On PostgreSQL. What begins the transaction is sent with its first statement. Until that is
+    /// answered nothing is done, so that a connection which turns out to be broken costs nobody
+    /// anything.
     async fn write_on_connection<T: Send + 'static>(
         &self,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
         let begin = {
             let (sealer, limit) = (sealer.clone(), self.connector.limit_of_transaction());
             move |connection: &mut AnyConnection| {
+                transaction::begin_use(connection, Use::Transaction)?;
                 begin(connection, limit.as_deref())?;
-                lock_keys(&sealer, connection).inspect_err(|_| transaction::roll_back(connection))
+                let locked = match keys {
+                    KeyUse::Change => sealer.lock_exclusively(connection),
+                    KeyUse::None | KeyUse::Seal => sealer.lock(connection),
+                };
+                locked.inspect_err(|_| transaction::roll_back(connection))
             }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
-            let log = Appended::new(&chain);
+            let (sealer, log) = (sealer.in_transaction(connection), Appended::new(&chain));
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log });
             let result = result.and_then(|result| log.write_head(connection).map(|()| result));
             transaction::end(connection, result, progress).inspect(|_| log.committed())
@@ -301,8 +314,10 @@ pub async fn lock_for_host(database: impl Into<Target>) -> StoreResult<Option<Ho
 /// Begins a transaction, with the statement that limits how long its statements take.
 fn begin(connection: &mut AnyConnection, limit: Option<&str>) -> StoreResult<()> {
     transaction::begin(connection)?;
-    let limited = limit.map_or(Ok(()), |limit| connection.batch_execute(limit));
-    limited.map_err(StoreError::from).inspect_err(|_| transaction::roll_back(connection))
+    match (connection, limit) {
+        (AnyConnection::Postgres(postgres), Some(limit)) => Ok(postgres.begin_with(limit)?),
+        _ => Ok(()),
+    }
 }
 
 /// Runs a function that blocks.

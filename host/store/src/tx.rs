@@ -1,14 +1,11 @@
 //! The handle on one transaction: all that reading and writing rows takes.
 
-use diesel::{
-    connection::{Connection as _, SimpleConnection as _},
-    query_dsl::methods::ExecuteDsl,
-};
+use diesel::{connection::Connection as _, query_dsl::methods::ExecuteDsl};
 use time::OffsetDateTime;
 
 use crate::{
     chain::appended::Appended,
-    database::{connection::AnyConnection, transaction},
+    database::{connection::AnyConnection, sqlite_transactions, transaction},
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
 };
@@ -50,13 +47,32 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The error of the function, or that the database fails.
     pub fn savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
-        let Self { connection, sealer, now, log } = self;
-        let before = log.before();
-        let result = connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now, log }));
+        let before = self.log.before();
+        let result = self.part(run);
         if result.is_err() {
-            log.undo(before);
+            self.log.undo(before);
         }
         result
+    }
+
+    fn part<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
+        if let AnyConnection::Sqlite(sqlite) = &mut *self.connection {
+            sqlite_transactions::begin_part(sqlite)?;
+            let result = run(self);
+            return self.end_part(result);
+        }
+        let Self { connection, sealer, now, log } = self;
+        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now, log }))
+    }
+
+    fn end_part<T>(&mut self, result: StoreResult<T>) -> StoreResult<T> {
+        let AnyConnection::Sqlite(sqlite) = &mut *self.connection else { return result };
+        let ended = match &result {
+            Ok(_) => sqlite_transactions::keep_part(sqlite),
+            Err(_) => sqlite_transactions::undo_part(sqlite),
+        };
+        // What has failed first says more: a full disk ends all savepoints.
+        result.and_then(|value| ended.map(|()| value).map_err(StoreError::from))
     }
 
     /// Has a statement run whose result nobody needs, not even how many rows it changes: an insert
@@ -81,6 +97,9 @@ impl<'a> Tx<'a> {
     where
         Q: ExecuteDsl<AnyConnection>,
     {
+        if let AnyConnection::Postgres(postgres) = &mut *self.connection {
+            postgres.execute_later();
+        }
         ExecuteDsl::execute(query, self.connection)?;
         Ok(())
     }
@@ -124,7 +143,7 @@ impl<'a> Tx<'a> {
 /// Has the transaction, which has read nothing yet, see one state. On SQLite each does.
 fn see_one_state(connection: &mut AnyConnection) -> StoreResult<()> {
     if let AnyConnection::Postgres(postgres) = connection {
-        postgres.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+        postgres.begin_with("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
     }
     Ok(())
 }

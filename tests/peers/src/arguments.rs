@@ -9,7 +9,7 @@ use crate::load::Until;
 /// Measures what Jackfield does in a second, beside what others do with the same work, in one run.
 ///
 /// The servers run on one core; the load generator and the stand-in service on another. Without
-/// a part, all parts run that a machine can do in some minutes. The release binary and the plugins
+/// a part, all parts run: some minutes. The release binary and the plugins
 /// are built first, unless --host and --plugins name others.
 #[derive(Parser)]
 #[command(name = "peers")]
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     pub(crate) setups: Option<usize>,
     /// How long each thing is measured.
     #[arg(long, default_value_t = 10)]
-    seconds: u64,
+    pub(crate) seconds: u64,
     /// Where plugins run: `process` or `in-process`.
     #[arg(long, default_value = "process")]
     pub(crate) isolation: String,
@@ -62,11 +62,18 @@ pub(crate) enum Part {
     Tokens,
     /// The list of 100 integrations.
     List,
+    /// One host and two on a PostgreSQL that answers late.
+    Hosts,
+    /// 10,000 connections that are kept alive.
+    Idle,
+    /// 256 log-ins at once.
+    LogIns,
 }
 
 impl Part {
     /// What runs if no part is named.
-    pub(crate) const ALL: [Self; 5] = [Self::Setups, Self::Proxy, Self::Stream, Self::Tokens, Self::List];
+    const ALL: [Self; 8] =
+        [Self::Setups, Self::Proxy, Self::Stream, Self::Tokens, Self::List, Self::Hosts, Self::Idle, Self::LogIns];
 }
 
 impl Arguments {

@@ -11,13 +11,16 @@ use crate::{
     jackfield::Jackfield,
     load::{Measured, Person, Until, measured, turns},
     nginx::Nginx,
-    report::{Report, Row},
+    report::{Report, Row, skipped},
     resources::Group,
     service::{LARGE, PIECE, Service},
+    wrk,
 };
 
 /// Connections that are kept open, with one request after the other on each.
 const CONNECTIONS: usize = 16;
+/// The method of the service whose answer is small.
+const SMALL: &str = "chat.postMessage";
 /// Requests before the clock starts.
 const WARM_UP: usize = 2_000;
 /// Integrations of the organization: one page of the list.
@@ -64,9 +67,19 @@ pub(crate) async fn run(arguments: &Arguments, built: &Built, report: &mut Repor
     let proxied = format!("{integration}/proxy");
     if arguments.wants(Part::Proxy) {
         report.title(&format!("small calls through the proxy, {CONNECTIONS} connections"));
-        jackfield.calls(arguments, report, &format!("{proxied}/chat.postMessage"), "\"ok\":true").await?;
-        if let Some(peer) = &peer {
-            peer.calls(arguments, report, "/api/chat.postMessage", "\"ok\":true").await?;
+        let both = [(Some(&jackfield), format!("{proxied}/{SMALL}")), (peer.as_ref(), format!("/api/{SMALL}"))];
+        for (called, path) in &both {
+            let Some(called) = called else { continue };
+            called.calls(arguments, report, path, "\"ok\":true").await?;
+        }
+        report.title(&format!("the same by wrk, {CONNECTIONS} connections"));
+        if !wrk::is_installed() {
+            skipped("wrk, because it is not installed: apt-get install wrk");
+        } else {
+            for (called, path) in &both {
+                let Some(called) = called else { continue };
+                called.calls_by_wrk(arguments, report, path).await?;
+            }
         }
     }
     if arguments.wants(Part::Stream) {
@@ -100,6 +113,16 @@ impl Called<'_> {
         let before = self.group.memory()?;
         let done: Measured = measured(&mut callers, arguments.until(), 0, self.group).await?;
         report.row(Row::of(self.name, &done).memory(before, self.group.memory()?));
+        Ok(())
+    }
+
+    /// The same by wrk.
+    async fn calls_by_wrk(&self, arguments: &Arguments, report: &mut Report, path: &str) -> Result<()> {
+        let before = self.group.usage();
+        let url = format!("http://{}{path}", self.address);
+        let done = wrk::run(&url, self.head, CONNECTIONS, arguments.seconds).await?;
+        let (cpu, seconds) = self.group.usage().since(before);
+        report.row(Row::of_wrk(self.name, &done, cpu / seconds / done.rate));
         Ok(())
     }
 

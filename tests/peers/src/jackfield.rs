@@ -1,5 +1,7 @@
 //! A host of ours under load: its organization, people, integrations and tokens.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result};
 use jackfield_store::{
     grants::{self, NewGrant, NewTokens, Scopes, Tokens},
@@ -12,13 +14,12 @@ use time::OffsetDateTime;
 
 use crate::{
     arguments::Arguments,
-    browser::{Browser, Installer},
+    browser::{Browser, Installer, PASSWORD},
     built::Built,
     resources::Group,
     service::{AUTHORIZE, CLIENT_ID, CLIENT_SECRET, Service},
 };
 
-const PASSWORD: &str = "correct horse battery";
 /// Where a setup begins.
 const START: &str = "/organizations/acme/integrations/slack/setup/";
 /// What the page at the end of a setup says.
@@ -32,15 +33,24 @@ pub(crate) struct Jackfield {
 impl Jackfield {
     /// Starts a host on the server's core, with the settings that operators get.
     pub(crate) fn start(arguments: &Arguments, built: &Built, service: &Service) -> Result<Self> {
-        let host = Self::builder(arguments, built, service).start()?;
-        host.organization("acme")?;
-        Ok(Self { host })
+        let host = Self::of(Self::builder(arguments, built, service, &arguments.server_core.to_string()))?;
+        host.organize()?;
+        Ok(host)
     }
 
-    /// The same, not started yet.
-    pub(crate) fn builder(arguments: &Arguments, built: &Built, service: &Service) -> HostBuilder {
-        let core = arguments.server_core.to_string();
-        let words = ["-c".into(), core, built.host.display().to_string()];
+    /// Starts a host that was changed before.
+    pub(crate) fn of(builder: HostBuilder) -> Result<Self> {
+        Ok(Self { host: builder.start()? })
+    }
+
+    /// Makes the organization, once for all hosts of a database.
+    pub(crate) fn organize(&self) -> Result<()> {
+        self.host.organization("acme")
+    }
+
+    /// A host that is not started yet, on cores like `0` or `0,1`.
+    pub(crate) fn builder(arguments: &Arguments, built: &Built, service: &Service, cores: &str) -> HostBuilder {
+        let words = ["-c".into(), cores.to_owned(), built.host.display().to_string()];
         let program = Program { path: "taskset".into(), arguments: words.into() };
         let (address, isolation, more) = (&service.address, &arguments.isolation, &arguments.toml);
         let toml = format!(
@@ -65,17 +75,22 @@ impl Jackfield {
     /// Owners of `acme`, each logged in at a browser.
     pub(crate) async fn people(&self, count: usize) -> Result<Vec<Installer>> {
         self.users(count).await?;
+        self.logged_in(0..count).await
+    }
+
+    /// People who are there already, each logged in at a browser.
+    pub(crate) async fn logged_in(&self, numbers: Range<usize>) -> Result<Vec<Installer>> {
         let mut people = Vec::new();
-        for number in 0..count {
+        for number in numbers {
             let mut browser = Browser::at(self.address()).await?;
-            browser.log_in(&email(number), PASSWORD).await?;
+            browser.log_in(&email(number)).await?;
             people.push(Installer::new(browser, START, SUCCESS));
         }
         Ok(people)
     }
 
-    /// All have one password, so that its hash is computed once.
-    async fn users(&self, count: usize) -> Result<()> {
+    /// Owners of `acme`. All have one password, so that its hash is computed once.
+    pub(crate) async fn users(&self, count: usize) -> Result<()> {
         self.host.user(&email(0), PASSWORD)?;
         let store = self.host.store().await?;
         let made = store.write(move |tx| {

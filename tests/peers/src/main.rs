@@ -5,7 +5,9 @@ mod browser;
 mod built;
 mod calls;
 mod connection;
+mod crowds;
 mod express;
+mod hosts;
 mod jackfield;
 mod load;
 mod nginx;
@@ -13,6 +15,7 @@ mod report;
 mod resources;
 mod service;
 mod setups;
+mod wrk;
 mod yardstick;
 
 use std::process::ExitCode;
@@ -41,7 +44,7 @@ fn main() -> ExitCode {
 
 fn start(arguments: &Arguments) -> Result<()> {
     let built = Built::of(arguments)?;
-    resources::pin(arguments.load_core)?;
+    resources::pin(&[arguments.load_core])?;
     // One thread: the load generator and the stand-in service share a core anyway.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(arguments, &built))
@@ -54,6 +57,15 @@ async fn run(arguments: &Arguments, built: &Built) -> Result<()> {
     }
     if [Part::Proxy, Part::Stream, Part::Tokens, Part::List].into_iter().any(|part| arguments.wants(part)) {
         calls::run(arguments, built, &mut report).await?;
+    }
+    if arguments.wants(Part::Hosts) {
+        hosts::run(arguments, built, &mut report).await?;
+    }
+    if arguments.wants(Part::Idle) {
+        crowds::idle(arguments, built, &mut report).await?;
+    }
+    if arguments.wants(Part::LogIns) {
+        crowds::log_ins(arguments, built, &mut report).await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{load::Measured, resources::Memory};
+use crate::{load::Measured, resources::Memory, wrk::WrkResult};
 
 /// Bytes of a MiB.
 const MIB: f64 = 1024.0 * 1024.0;
@@ -54,6 +54,13 @@ impl Row {
         Self { name: name.to_owned(), rate: *rate, text, memory: None }
     }
 
+    /// The line of a load by wrk, with the processor seconds of the server.
+    pub(crate) fn of_wrk(name: &str, done: &WrkResult, cpu: f64) -> Self {
+        let (rate, p50, p99) = (done.rate, milliseconds(done.p50), milliseconds(done.p99));
+        let text = format!("{rate:>9.0}/s  p50 {p50:>8.2} ms  p99 {p99:>8.2} ms  CPU {:>7.0} µs  (wrk)", cpu * 1e6);
+        Self { name: name.to_owned(), rate, text, memory: None }
+    }
+
     /// The line of one GiB.
     pub(crate) fn of_stream(name: &str, direction: &str, seconds: f64, cpu: f64) -> Self {
         let rate = 1024.0 / seconds;
@@ -68,8 +75,12 @@ impl Row {
     }
 }
 
+/// Bytes as MiB.
+pub(crate) fn mib(bytes: u64) -> f64 {
+    bytes as f64 / MIB
+}
+
 fn memory(before: Memory, after: Memory) -> String {
-    let mib = |bytes: u64| bytes as f64 / MIB;
     let (grown, own) = (mib(after.own) - mib(before.own), mib(after.own));
     let (workers, peak) = (mib(after.children), mib(after.peak));
     format!("  RSS {own:.0} MiB ({grown:+.0}, peak {peak:.0}), children {workers:.0}")

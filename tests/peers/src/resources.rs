@@ -42,6 +42,11 @@ impl Group {
         Self { pids: vec![std::process::id()] }
     }
 
+    /// All of several groups.
+    pub(crate) fn all(groups: &[Self]) -> Self {
+        Self { pids: groups.iter().flat_map(|group| group.pids.iter().copied()).collect() }
+    }
+
     /// Processor time up to now. A process that has ended counts no more.
     pub(crate) fn usage(&self) -> Usage {
         let ticks: u64 =
@@ -74,9 +79,9 @@ fn status(pid: u32, field: &str) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
 
-/// Keeps this thread, and all that it starts from now on, on one core.
-pub(crate) fn pin(core: usize) -> Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores).with_context(|| format!("this process cannot use core {core}"))
+/// Keeps this thread, and all that it starts from now on, on some cores.
+pub(crate) fn pin(cores: &[usize]) -> Result<()> {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(*core));
+    sched_setaffinity(None, &set).with_context(|| format!("this process cannot use the cores {cores:?}"))
 }

@@ -61,7 +61,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
             &["database_check"],
             &["revocations"],
             &["grants"],
-            &["adoption", "log_ins", "proxy", "reload", "removals", "setup", "token_reads"],
+            &["adoption", "log_ins", "program_reads", "proxy", "reload", "removals", "setup", "token_reads"],
         ],
     ),
     ("host/server/src", &[&["app", "connections", "telemetry"], &["control", "web"], &["startup"]]),
@@ -168,7 +168,7 @@ fn unsafe_and_the_abi_stay_in_their_files() -> Result<()> {
         "host/loader/src/runtime/worker/exit.rs",
         "host/loader/src/runtime/worker/needed_calls.rs",
         "host/loader/src/runtime/worker/syscall_filter.rs",
-        "host/store/src/database/pooler.rs",
+        "host/store/src/database/libpq.rs",
     ];
     assert_none(&unsafe_or_abi(&may_be_unsafe, &["host/loader/src/runtime/open_library.rs"])?);
     Ok(())
