@@ -165,7 +165,7 @@ impl Store {
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
             let log = Appended::new(&chain);
-            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log });
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: None });
             if is_transaction { transaction::end(connection, result, progress) } else { result }
         };
         Box::pin(self.pool.run(prepare, run)).await
@@ -254,7 +254,7 @@ impl Store {
         let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
         let written = writer.write(keys, move |connection| {
             let log = Appended::new(&chain);
-            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log })?;
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: None })?;
             log.write_head(connection)?;
             Ok(result)
         });
@@ -284,7 +284,8 @@ impl Store {
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
             let (sealer, log) = (sealer.in_transaction(connection), Appended::new(&chain));
-            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log });
+            let mut tx = Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: Some(progress) };
+            let result = run(&mut tx);
             let result = result.and_then(|result| log.write_head(connection).map(|()| result));
             transaction::end(connection, result, progress).inspect(|_| log.committed())
         };
