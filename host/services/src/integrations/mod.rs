@@ -73,10 +73,31 @@ impl Integrations {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Listing, StoreError> {
-        let open = open.map(<[IntegrationId]>::to_vec);
+        self.search(organization, open, "", after, limit).await
+    }
+
+    /// The same with those only whose name begins with a text, or whose account has it as its id.
+    /// An empty text finds all.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn search(
+        &self,
+        organization: OrganizationId,
+        open: Option<&[IntegrationId]>,
+        text: &str,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Listing, StoreError> {
+        let (open, text) = (open.map(<[IntegrationId]>::to_vec), searched(text));
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
         let found = self.store.read(move |tx| {
-            let rows = integrations::some_of_organization(tx, organization, open.as_deref(), after.as_ref(), wanted)?;
+            let (open, after) = (open.as_deref(), after.as_ref());
+            let rows = if text.is_empty() {
+                integrations::some_of_organization(tx, organization, open, after, wanted)?
+            } else {
+                integrations::search_of_organization(tx, organization, open, &text, after, wanted)?
+            };
             let people = people(tx, &rows)?;
             Ok((rows, people))
         });
@@ -183,6 +204,14 @@ impl Integrations {
         }
         Ok(unlinked)
     }
+}
+
+/// Most characters of a search that count. Names are shorter.
+const LONGEST_SEARCH: usize = 200;
+
+/// What is searched for: people paste blanks with it, and no name has a NUL.
+fn searched(text: &str) -> String {
+    text.trim().chars().filter(|char| *char != '\0').take(LONGEST_SEARCH).collect()
 }
 
 /// A configuration as a person has posted it.

@@ -29,10 +29,12 @@ use jackfield_services::{
 pub(in crate::web) struct ListQuery {
     cursor: Option<String>,
     per_page: Option<String>,
+    #[serde(default)]
+    search: String,
 }
 
 /// `GET /api/0/organizations/{org}/integrations/`: by name, in pages with a `Link` header (RFC
-/// 8288).
+/// 8288); all, or those that a search finds.
 pub(in crate::web) async fn list(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,
@@ -41,16 +43,24 @@ pub(in crate::web) async fn list(
     require(&access, Scope::OrgRead)?;
     let per_page = per_page(query.per_page.as_deref())?;
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    let listing = app.integrations.list_open(access.organization.id, access.limit(), after, per_page).await?;
+    let (organization, open) = (access.organization.id, access.limit());
+    let listing = app.integrations.search(organization, open, &query.search, after, per_page).await?;
     let mut headers = HeaderMap::new();
     if let Some(next) = &listing.next {
         let path = format!("/api/0/organizations/{}/integrations/", access.organization.slug);
-        headers.insert(
-            header::LINK,
-            next_link(&format!("{}?", app.url_prefix.absolute(&path)), &Cursor::text(next), per_page),
-        );
+        let url = format!("{}?{}", app.url_prefix.absolute(&path), search_parameter(&query.search));
+        headers.insert(header::LINK, next_link(&url, &Cursor::text(next), per_page));
     }
     Ok((headers, Json(listing.rows.iter().map(|row| shown(&app, row)).collect())))
+}
+
+/// A search as a parameter that another can follow; nothing without one.
+pub(in crate::web) fn search_parameter(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    format!("{}&", pairs.append_pair("search", text).finish())
 }
 
 /// `url` ends where another parameter can follow.
