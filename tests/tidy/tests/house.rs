@@ -77,7 +77,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
             &["store"],
             &["tables", "waiting"],
             &["audit"],
-            &["transactions", "testing"],
+            &["transactions", "testing", "seeding", "recording"],
         ],
     ),
 ];
