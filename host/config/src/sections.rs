@@ -21,7 +21,16 @@ pub(super) const SECTIONS: [&str; 10] = [
 pub(super) const SECTION_KEYS: [(&str, &[&str]); 7] = [
     (
         "system",
-        &["url-prefix", "listen", "trusted-proxies", "control", "secret-key", "max-connections", "idle-timeout"],
+        &[
+            "url-prefix",
+            "listen",
+            "trusted-proxies",
+            "control",
+            "secret-key",
+            "max-connections",
+            "max-requests",
+            "idle-timeout",
+        ],
     ),
     ("database", &["application-name", "pool-size", "prepared-statements", "statement-timeout", "url"]),
     (

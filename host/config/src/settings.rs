@@ -86,6 +86,9 @@ pub struct System {
     pub idle_timeout: Duration,
     /// Most connections of clients at once; `None`: as many as the open files allow.
     pub max_connections: Option<usize>,
+    /// Most requests that are answered at once; `None`: as many as connections, up to a few
+    /// thousand.
+    pub max_requests: Option<usize>,
     /// Unix socket by which the command line talks to the running host.
     pub control: PathBuf,
     /// Where the installation's secret keys are.
@@ -190,6 +193,7 @@ impl System {
         let proxies = section.take("trusted-proxies").and_then(|value| TrustedProxies::read(&value));
         let idle = section.take("idle-timeout").and_then(|value| value.number(1, 3600)).unwrap_or(75);
         let connections = section.take("max-connections").and_then(|value| value.number(1, 1_000_000));
+        let requests = section.take("max-requests").and_then(|value| value.number(1, 1_000_000));
         let control = section.take("control").and_then(|value| control_path(&value));
         let secret_key = section.take("secret-key").and_then(|value| SecretKeySource::read(&value));
         section.finish();
@@ -199,6 +203,7 @@ impl System {
             trusted_proxies: proxies.unwrap_or_default(),
             idle_timeout: Duration::from_secs(idle),
             max_connections: connections.and_then(|connections| connections.try_into().ok()),
+            max_requests: requests.and_then(|requests| requests.try_into().ok()),
             control: control.map_or_else(|| "data/jackfield.sock".into(), PathBuf::from),
             secret_key: secret_key.unwrap_or_else(|| SecretKeySource::built_in(collector.file())),
         }

@@ -48,6 +48,7 @@ fn the_manual_has_the_defaults() {
     assert_eq!(manual.system.trusted_proxies, defaults.system.trusted_proxies);
     assert_eq!(manual.system.idle_timeout, defaults.system.idle_timeout);
     assert_eq!(manual.system.max_connections, defaults.system.max_connections);
+    assert_eq!(manual.system.max_requests, defaults.system.max_requests);
     assert_eq!(manual.database.url, defaults.database.url);
     assert_eq!(manual.database.pool_size, defaults.database.pool_size);
     assert_eq!(manual.database.statement_timeout, defaults.database.statement_timeout);

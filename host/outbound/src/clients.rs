@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     OutboundError,
     address_guard::{AddressGuard, GuardedResolver, Scheme},
-    streaming_client::{MOST_HEADER_LINES, StreamingClient, USER_AGENT},
+    streaming_client::{MOST_HEAD_BYTES, MOST_HEADER_LINES, StreamingClient, USER_AGENT},
 };
 
 /// One client for whole answers and one for streamed ones.
@@ -70,7 +70,8 @@ impl ClientPair {
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
-            .http1_max_headers(MOST_HEADER_LINES);
+            .http1_max_headers(MOST_HEADER_LINES)
+            .http2_max_header_list_size(MOST_HEAD_BYTES);
         let builder = builder.redirect(Policy::none()).no_proxy().dns_resolver(resolver.clone()).user_agent(USER_AGENT);
         // A request for a token cannot be repeated, and these are rare: most would meet a
         // connection that is closed, or forgotten by a firewall. Those of one visit follow each

@@ -52,6 +52,9 @@ pub enum OutboundError {
     /// shared.
     #[error("{0}")]
     Tls(String),
+    /// The service has said over HTTP/2 that it does not act on the request (RFC 9113 section 8.7).
+    #[error("{0}")]
+    NotActedOn(String),
     /// Connection, TLS or protocol failed after something may have been sent.
     #[error("{0}")]
     Connection(String),
@@ -108,7 +111,7 @@ impl OutboundError {
     /// `is_connect`: there was no connection.
     fn of(mut cause: Option<&(dyn std::error::Error + 'static)>, is_connect: bool) -> Self {
         let mut words = Vec::new();
-        let (mut is_refused, mut is_tls, mut is_answered) = (false, false, false);
+        let (mut is_refused, mut is_tls, mut is_answered, mut is_not_acted_on) = (false, false, false, false);
         while let Some(error) = cause {
             words.push(error.to_string());
             if let Some(error) = error.downcast_ref::<io::Error>() {
@@ -117,6 +120,10 @@ impl OutboundError {
             }
             if let Some(error) = error.downcast_ref::<hyper::Error>() {
                 is_answered |= error.is_parse() || error.is_parse_too_large();
+            }
+            if let Some(error) = error.downcast_ref::<h2::Error>() {
+                is_not_acted_on |= says_not_acted_on(error);
+                is_answered |= error.is_library();
             }
             cause = error.source();
         }
@@ -130,10 +137,17 @@ impl OutboundError {
             true if is_refused => Self::Refused(words),
             true if is_tls => Self::Tls(words),
             true => Self::Unreachable(words),
+            false if is_not_acted_on => Self::NotActedOn(words),
             false if is_answered => Self::Unreadable(words),
             false => Self::Connection(words),
         }
     }
+}
+
+/// Whether the service has refused the stream, or has ended its connection before it.
+fn says_not_acted_on(error: &h2::Error) -> bool {
+    let is_clean_end = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+    error.is_remote() && (is_clean_end || error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 /// Whether TLS failed. An error of the system may hold another one.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::Request;
+use http_body::Frame;
 use jackfield_config::Http;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -38,7 +39,7 @@ fn client() -> Outbound {
 
 /// Four megabytes that never fit into the buffers of a socket at once.
 fn upload(url: &str) -> Request<Outgoing> {
-    let pieces = stream::iter((0..40).map(|_| Ok(Bytes::from(vec![b'x'; 100_000]))));
+    let pieces = stream::iter((0..40).map(|_| Ok(Frame::data(Bytes::from(vec![b'x'; 100_000])))));
     Request::post(url).body(Outgoing::Stream(pieces.boxed())).expect("a request")
 }
 
@@ -49,10 +50,11 @@ async fn a_service_that_refuses_an_upload_by_a_reset_is_heard() {
     let url = answers_the_head("HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig").await;
     let client = client();
     for _ in 0..20 {
-        let answer = client.send_streamed(upload(&url), IDLE).await.expect("it has answered");
+        let answer =
+            client.send_streamed(&url.parse().expect("a URL"), upload(&url), IDLE).await.expect("it has answered");
         assert_eq!(answer.status().as_u16(), 413);
-        let chunk = answer.into_body().chunk().await.expect("its body is there too");
-        assert_eq!(chunk.as_deref(), Some(b"big".as_slice()));
+        let frame = answer.into_body().frame().await.expect("its body is there too").expect("it is not empty");
+        assert_eq!(frame.data_ref().map(AsRef::as_ref), Some(b"big".as_slice()));
     }
 }
 
@@ -61,15 +63,21 @@ async fn an_answer_that_breaks_off_is_read_so_far_and_has_no_end() {
     let url = answers_the_head("HTTP/1.1 500 Oh\r\ncontent-length: 30\r\n\r\nhalf").await;
     let client = client();
     for _ in 0..20 {
-        let mut body = client.send_streamed(upload(&url), IDLE).await.expect("it has answered").into_body();
-        assert_eq!(body.chunk().await.expect("what has come").as_deref(), Some(b"half".as_slice()));
-        assert!(matches!(body.chunk().await, Err(OutboundError::Connection(_))), "it breaks off");
+        let mut body = client
+            .send_streamed(&url.parse().expect("a URL"), upload(&url), IDLE)
+            .await
+            .expect("it has answered")
+            .into_body();
+        let frame = body.frame().await.expect("what has come").expect("it is not empty");
+        assert_eq!(frame.data_ref().map(AsRef::as_ref), Some(b"half".as_slice()));
+        assert!(matches!(body.frame().await, Err(OutboundError::Connection(_))), "it breaks off");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_says_nothing_and_closes_is_an_error() {
     let url = answers_the_head("").await;
-    let error = client().send_streamed(upload(&url), IDLE).await.err().expect("nothing was said");
+    let error =
+        client().send_streamed(&url.parse().expect("a URL"), upload(&url), IDLE).await.err().expect("nothing was said");
     assert!(matches!(error, OutboundError::Connection(_)), "{error}");
 }

@@ -54,7 +54,8 @@ impl ServiceConnector {
         let tcp = TcpConnector::new(resolver);
         let tls = HttpsConnectorBuilder::new().with_tls_config(tls(scheme)?);
         let https = match scheme {
-            Scheme::Https => tls.https_only().enable_http1().wrap_connector(tcp),
+            // ALPN says which of both the service speaks.
+            Scheme::Https => tls.https_only().enable_http1().enable_http2().wrap_connector(tcp),
             Scheme::Http => tls.https_or_http().enable_http1().wrap_connector(tcp),
         };
         Ok(Self { https, timeout })

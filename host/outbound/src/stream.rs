@@ -3,122 +3,106 @@
 //! Every guard holds here too. No limit of time or size holds for the whole exchange: it ends when
 //! nothing moves any more.
 
-use std::{future::poll_fn, io, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use parking_lot::Mutex;
-use tokio::time::Instant;
+use url::Url;
 
-use super::{Outbound, OutboundError};
-
-/// The body of a request.
-pub enum Outgoing {
-    /// All of it; may be empty.
-    Whole(Bytes),
-    /// As it comes.
-    Stream(BoxStream<'static, io::Result<Bytes>>),
-}
+use super::{
+    Outbound, OutboundError,
+    connection_share::Share,
+    idle_timer::{Expiry, IdleTimer},
+    outgoing::{Outgoing, OutgoingBody},
+};
 
 /// The body of an answer, as it comes.
 pub struct Incoming {
     body: hyper::body::Incoming,
-    idle: IdleTimer,
-}
-
-/// How long nothing has moved in either direction.
-#[derive(Clone)]
-struct IdleTimer {
-    last_moved: Arc<Mutex<Instant>>,
-    limit: Duration,
+    expiry: Expiry,
+    /// The service's connection has one call less when the body is dropped.
+    _share: Share,
 }
 
 impl Outbound {
-    /// Sends one request and returns as soon as the head of the answer is there, of any status; no
-    /// redirect is followed.
+    /// Sends one request to a URL and returns as soon as the head of the answer is there, of any
+    /// status; no redirect is followed.
     ///
     /// # Errors
     /// When a guard refuses, no answer comes, or nothing moves in either direction for
     /// `idle_timeout`.
     pub async fn send_streamed(
         &self,
+        url: &Url,
         request: Request<Outgoing>,
         idle_timeout: Duration,
     ) -> Result<Response<Incoming>, OutboundError> {
         let idle = IdleTimer::new(idle_timeout);
-        let request = request.map(|body| body.watched_by(&idle));
-        let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
-        tokio::select! {
-            prepared = self.prepare(&mut request) => prepared?,
-            error = idle.expired() => return Err(error),
-        }
-        let answer = tokio::select! {
-            answer = self.streaming_client(request.url()).execute(request) => answer?,
-            error = idle.expired() => return Err(error),
+        let mut expiry = Expiry::new(idle.clone());
+        let request = request.map(|body| OutgoingBody::new(body, idle));
+        let exchanged = {
+            let mut exchange = pin!(self.exchange(url, request));
+            poll_fn(|context| match exchange.as_mut().poll(context) {
+                Poll::Pending => expiry.poll(context).map(Err),
+                answer => answer,
+            })
+            .await
         };
-        self.check_stand_in_failure(answer.headers())?;
-        Ok(answer.map(|body| Incoming { body, idle }))
+        let (answer, share) = exchanged?;
+        Ok(answer.map(|body| Incoming { body, expiry, _share: share }))
     }
-}
 
-impl Outgoing {
-    fn watched_by(self, idle: &IdleTimer) -> reqwest::Body {
-        match self {
-            Self::Whole(bytes) => bytes.into(),
-            Self::Stream(chunks) => {
-                let idle = idle.clone();
-                reqwest::Body::wrap_stream(chunks.inspect(move |_| idle.restart()))
-            }
-        }
+    async fn exchange(
+        &self,
+        url: &Url,
+        mut request: Request<OutgoingBody>,
+    ) -> Result<(Response<hyper::body::Incoming>, Share), OutboundError> {
+        let to = self.prepare(url, request.headers_mut()).await?;
+        *request.uri_mut() = to.as_str().parse().map_err(|_| OutboundError::Url)?;
+        let (answer, share) = self.streaming_client(to).execute(request).await?;
+        self.check_stand_in_failure(answer.headers())?;
+        Ok((answer, share))
     }
 }
 
 impl Incoming {
-    /// The next piece; `None` at the end.
+    /// The next piece, or the trailers; `None` at the end.
     ///
     /// # Errors
     /// When the connection is cut, or nothing moves any more.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, OutboundError> {
-        // The time that the reader took for the piece before is not the service's.
-        self.idle.restart();
-        tokio::select! {
-            chunk = next_chunk(&mut self.body) => chunk.map_err(|error| OutboundError::from(&error)),
-            error = self.idle.expired() => Err(error),
+    pub fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(frame) => {
+                self.expiry.restart();
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| OutboundError::from(&error))))
+            }
+            Poll::Pending => self.expiry.poll(context).map(|error| Some(Err(error))),
         }
     }
-}
 
-/// Trailers are dropped.
-async fn next_chunk(body: &mut hyper::body::Incoming) -> Result<Option<Bytes>, hyper::Error> {
-    loop {
-        let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await.transpose()?;
-        match frame.map(Frame::into_data) {
-            Some(Ok(chunk)) => return Ok(Some(chunk)),
-            Some(Err(_)) => {}
-            None => return Ok(None),
-        }
-    }
-}
-
-impl IdleTimer {
-    fn new(limit: Duration) -> Self {
-        Self { last_moved: Arc::new(Mutex::new(Instant::now())), limit }
+    /// The same, for one who waits.
+    ///
+    /// # Errors
+    /// As [`Incoming::poll_frame`].
+    pub async fn frame(&mut self) -> Result<Option<Frame<Bytes>>, OutboundError> {
+        self.waits_anew();
+        poll_fn(|context| self.poll_frame(context)).await.transpose()
     }
 
-    fn restart(&self) {
-        *self.last_moved.lock() = Instant::now();
+    /// The time until now was the reader's and not the service's.
+    pub fn waits_anew(&self) {
+        self.expiry.restart();
     }
 
-    fn deadline(&self) -> Instant {
-        *self.last_moved.lock() + self.limit
-    }
-
-    async fn expired(&self) -> OutboundError {
-        while self.deadline() > Instant::now() {
-            tokio::time::sleep_until(self.deadline()).await;
-        }
-        OutboundError::Idle(self.limit)
+    /// Whether nothing follows, not even an end.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.body.is_end_stream()
     }
 }

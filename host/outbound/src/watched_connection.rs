@@ -1,7 +1,8 @@
 //! A connection that tells whether bytes of an answer have come since the request was written.
 //!
 //! The HTTP library has one error for a connection that ends without an answer, and for one that
-//! ends within the head of an answer. Only after the first may a request be sent again.
+//! ends within the head of an answer. Only after the first may a request be sent again. Over
+//! HTTP/2, where many answers share a connection, its errors tell enough.
 
 use std::{
     io,
@@ -23,16 +24,26 @@ const BEGINNING: usize = 1024;
 /// The connection, above TLS: what TLS itself sends is no answer.
 pub(super) struct WatchedConnection<S> {
     inner: S,
-    is_answered: AnswerFlag,
+    /// `None` over HTTP/2.
+    is_answered: Option<AnswerFlag>,
 }
 
 /// Whether an answer has begun.
 #[derive(Clone, Default)]
 struct AnswerFlag(Arc<AtomicBool>);
 
-impl<S> WatchedConnection<S> {
+impl<S: Connection> WatchedConnection<S> {
     pub(super) fn new(inner: S) -> Self {
-        Self { inner, is_answered: AnswerFlag::default() }
+        let is_answered = (!inner.connected().is_negotiated_h2()).then(AnswerFlag::default);
+        Self { inner, is_answered }
+    }
+}
+
+impl<S> WatchedConnection<S> {
+    fn is_written_to(&self) {
+        if let Some(is_answered) = &self.is_answered {
+            is_answered.set(false);
+        }
     }
 }
 
@@ -61,14 +72,13 @@ impl<S: Read + Unpin> Read for WatchedConnection<S> {
         context: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_answered.get() {
-            return Pin::new(&mut self.inner).poll_read(context, buffer);
-        }
+        let awaited = self.is_answered.clone().filter(|is_answered| !is_answered.get());
+        let Some(is_answered) = awaited else { return Pin::new(&mut self.inner).poll_read(context, buffer) };
         let mut bytes = [0; BEGINNING];
         let mut beginning = ReadBuf::new(&mut bytes[..buffer.remaining().min(BEGINNING)]);
         ready!(Pin::new(&mut self.inner).poll_read(context, beginning.unfilled()))?;
         if !beginning.filled().is_empty() {
-            self.is_answered.set(true);
+            is_answered.set(true);
             buffer.put_slice(beginning.filled());
         }
         Poll::Ready(Ok(()))
@@ -77,7 +87,7 @@ impl<S: Read + Unpin> Read for WatchedConnection<S> {
 
 impl<S: Write + Unpin> Write for WatchedConnection<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.is_answered.set(false);
+        self.is_written_to();
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
@@ -86,7 +96,7 @@ impl<S: Write + Unpin> Write for WatchedConnection<S> {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.is_answered.set(false);
+        self.is_written_to();
         Pin::new(&mut self.inner).poll_write_vectored(context, pieces)
     }
 
@@ -105,6 +115,9 @@ impl<S: Write + Unpin> Write for WatchedConnection<S> {
 
 impl<S: Connection> Connection for WatchedConnection<S> {
     fn connected(&self) -> Connected {
-        self.inner.connected().extra(self.is_answered.clone())
+        match &self.is_answered {
+            Some(is_answered) => self.inner.connected().extra(is_answered.clone()),
+            None => self.inner.connected(),
+        }
     }
 }

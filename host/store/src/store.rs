@@ -8,14 +8,17 @@ use std::{
 use diesel::connection::SimpleConnection;
 
 use crate::{
+    chain::{appended::Appended, chain_memory::ChainMemory},
     database::{
         connection::{AnyConnection, Connector, Kind},
+        file_identity::FileIdentity,
         host_lock::HostLock,
         migrations,
+        pipeline::Use,
         pool::ConnectionPool,
         progress::Progress,
         transaction,
-        writer::Writer,
+        writer::{KeyUse, Writer},
     },
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
@@ -35,14 +38,12 @@ pub struct Store {
     connector: Connector,
     sealer: Sealer,
     clock: Clock,
+    chain: ChainMemory,
 }
 
 /// How long it is tried to store what exists nowhere else, and the pause in between.
 const LONGEST_TRIED: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// What a transaction does first: it locks the keys.
-type LockKeys = fn(&Sealer, &mut AnyConnection) -> StoreResult<()>;
 
 impl Store {
     /// Opens a database without migrating it: `sqlite://PATH`, created when absent, or
@@ -57,11 +58,14 @@ impl Store {
             // One connection before the pool, which would wait for one.
             let first = connector.open_first()?;
             let writer = match connector.kind() {
-                Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
+                Kind::Sqlite => {
+                    let (file, keys) = (FileIdentity::of(&connector), sealer.clone());
+                    Some(Arc::new(Writer::start(first, file, Box::new(move |c| keys.refresh(c)))?))
+                }
                 Kind::Postgres => None,
             };
             let pool = ConnectionPool::new(connector.clone(), writer.clone());
-            Ok(Self { pool, writer, connector, sealer, clock: Clock::system() })
+            Ok(Self { pool, writer, connector, sealer, clock: Clock::system(), chain: ChainMemory::default() })
         })
         .await
     }
@@ -82,6 +86,11 @@ impl Store {
     #[must_use]
     pub const fn is_shared(&self) -> bool {
         self.writer.is_none()
+    }
+
+    /// What this process knows of the audit log's chain.
+    pub(crate) const fn chain(&self) -> &ChainMemory {
+        &self.chain
     }
 
     /// Keeps the lock of [`lock_for_host`] until the last handle is dropped, so that no other host
@@ -146,16 +155,17 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
         let limit = self.connector.limit_of_transaction();
         // A limit that has to be a transaction's makes one of what only reads as well.
         let is_transaction = limit.is_some();
-        let prepare = move |connection: &mut AnyConnection| match &limit {
-            Some(limit) => begin(connection, Some(limit)),
-            None => Ok(connection.batch_execute("SELECT 1")?),
+        let prepare = move |connection: &mut AnyConnection| {
+            transaction::begin_use(connection, Use::Read)?;
+            if limit.is_some() { begin(connection, limit.as_deref()) } else { Ok(()) }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
-            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
+            let log = Appended::new(&chain);
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: None });
             if is_transaction { transaction::end(connection, result, progress) } else { result }
         };
         Box::pin(self.pool.run(prepare, run)).await
@@ -170,10 +180,22 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.transact(Sealer::lock, run).await
+        self.transact(KeyUse::Seal, run).await
     }
 
-    /// The same for what exists nowhere else, such as tokens that a provider has just given: while
+    /// Runs a function that runs one statement and seals nothing: on PostgreSQL the statement is a
+    /// transaction by itself.
+    ///
+    /// # Errors
+    /// As [`Store::write`]. It may be stored although its answer was lost.
+    pub async fn write_one<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        if self.is_shared() { self.read(run).await } else { self.write(run).await }
+    }
+
+    /// [`Store::write`] for what exists nowhere else, such as tokens that a provider has just given: while
     /// the database cannot be used, it is tried again for a minute. Somebody who must not wait that
     /// long waits for [`Store::lasting_failure`] as well.
     ///
@@ -213,17 +235,24 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.transact(Sealer::lock_exclusively, run).await
+        self.transact(KeyUse::Change, run).await
+    }
+
+    /// How often its connections have waited for an answer of PostgreSQL. On SQLite none does.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        self.connector.round_trips()
     }
 
     async fn transact<T: Send + 'static>(
         &self,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         match &self.writer {
-            Some(writer) => self.write_by(writer, lock_keys, run).await,
-            None => self.write_on_connection(lock_keys, run).await,
+            Some(writer) => self.write_by(writer, keys, run).await,
+            None => self.write_on_connection(keys, run).await,
         }
     }
 
@@ -231,36 +260,46 @@ impl Store {
     async fn write_by<T: Send + 'static>(
         &self,
         writer: &Writer,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        self.pool.monitor().check_file()?;
-        let written = writer.write(move |connection| {
-            lock_keys(&sealer, connection)?;
-            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
+        let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
+        let written = writer.write(keys, move |connection| {
+            let log = Appended::new(&chain);
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: None })?;
+            log.write_head(connection)?;
+            Ok(result)
         });
         written.await.inspect_err(|error| self.pool.monitor().met(error))
     }
 
-    /// On PostgreSQL. Until the keys are locked nothing is done, so that a connection which turns
-    /// out to be broken costs nobody anything.
+    /// On PostgreSQL. What begins the transaction is sent with its first statement. Until that is
+    /// answered nothing is done, so that a connection which turns out to be broken costs nobody
+    /// anything.
     async fn write_on_connection<T: Send + 'static>(
         &self,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
         let begin = {
             let (sealer, limit) = (sealer.clone(), self.connector.limit_of_transaction());
             move |connection: &mut AnyConnection| {
+                transaction::begin_use(connection, Use::Transaction)?;
                 begin(connection, limit.as_deref())?;
-                lock_keys(&sealer, connection).inspect_err(|_| transaction::roll_back(connection))
+                let locked = match keys {
+                    KeyUse::Change => sealer.lock_exclusively(connection),
+                    KeyUse::None | KeyUse::Seal => sealer.lock(connection),
+                };
+                locked.inspect_err(|_| transaction::roll_back(connection))
             }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
-            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
-            transaction::end(connection, result, progress)
+            let (sealer, log) = (sealer.in_transaction(connection), Appended::new(&chain));
+            let mut tx = Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: Some(progress) };
+            let result = run(&mut tx);
+            let result = result.and_then(|result| log.write_head(connection).map(|()| result));
+            transaction::end(connection, result, progress).inspect(|_| log.committed())
         };
         Box::pin(self.pool.run(begin, run)).await
     }
@@ -288,8 +327,10 @@ pub async fn lock_for_host(database: impl Into<Target>) -> StoreResult<Option<Ho
 /// Begins a transaction, with the statement that limits how long its statements take.
 fn begin(connection: &mut AnyConnection, limit: Option<&str>) -> StoreResult<()> {
     transaction::begin(connection)?;
-    let limited = limit.map_or(Ok(()), |limit| connection.batch_execute(limit));
-    limited.map_err(StoreError::from).inspect_err(|_| transaction::roll_back(connection))
+    match (connection, limit) {
+        (AnyConnection::Postgres(postgres), Some(limit)) => Ok(postgres.begin_with(limit)?),
+        _ => Ok(()),
+    }
 }
 
 /// Runs a function that blocks.

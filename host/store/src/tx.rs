@@ -1,12 +1,14 @@
 //! The handle on one transaction: all that reading and writing rows takes.
 
-use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::{connection::Connection as _, query_dsl::methods::ExecuteDsl};
 use time::OffsetDateTime;
 
 use crate::{
-    database::{connection::AnyConnection, transaction},
+    chain::appended::Appended,
+    database::{connection::AnyConnection, progress::Progress, sqlite_transactions, transaction},
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
+    unavailable::{Reason, Unavailable},
 };
 
 /// A transaction. [`Store::read`](crate::Store::read) and [`Store::write`](crate::Store::write)
@@ -15,6 +17,10 @@ pub struct Tx<'a> {
     pub(crate) connection: &'a mut AnyConnection,
     pub(crate) sealer: &'a Sealer,
     pub(crate) now: OffsetDateTime,
+    /// What it has appended to the audit log.
+    pub(crate) log: &'a Appended,
+    /// How far it has come, where its caller may stop waiting for it.
+    pub(crate) progress: Option<&'a Progress>,
 }
 
 impl<'a> Tx<'a> {
@@ -44,8 +50,87 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The error of the function, or that the database fails.
     pub fn savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
-        let Self { connection, sealer, now } = self;
-        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now }))
+        let before = self.log.before();
+        let result = self.in_savepoint(run);
+        if result.is_err() {
+            self.log.undo(before);
+        }
+        result
+    }
+
+    fn in_savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
+        if let AnyConnection::Sqlite(sqlite) = &mut *self.connection {
+            sqlite_transactions::begin_part(sqlite)?;
+            let result = run(self);
+            return self.end_part(result);
+        }
+        let Self { connection, sealer, now, log, progress } = self;
+        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now, log, progress: *progress }))
+    }
+
+    fn end_part<T>(&mut self, result: StoreResult<T>) -> StoreResult<T> {
+        let AnyConnection::Sqlite(sqlite) = &mut *self.connection else { return result };
+        let ended = match &result {
+            Ok(_) => sqlite_transactions::keep_part(sqlite),
+            Err(_) => sqlite_transactions::undo_part(sqlite),
+        };
+        // What has failed first says more: a full disk ends all savepoints.
+        result.and_then(|value| ended.map(|()| value).map_err(StoreError::from))
+    }
+
+    /// Has a statement run whose result nobody needs, not even how many rows it changes: an insert
+    /// without `returning`, an update of what is known to be there, a delete.
+    ///
+    /// On PostgreSQL it is sent together with the next statement whose result somebody reads, or
+    /// with the commit, and so costs no round trip. On SQLite it runs at once. All that is read
+    /// afterwards sees it, and if it fails, nothing of the transaction is stored.
+    ///
+    /// ```ignore
+    /// let found: Integration = t::table.find(id).first(tx.connection)?;                      // 1
+    /// tx.execute_later(diesel::delete(setups::table.find(setup)))?;                          // 0
+    /// tx.execute_later(diesel::insert_into(events::table).values(e::name.eq(&found.name)))?; // 0
+    /// // BEGIN is sent with the first statement, COMMIT with the two above: two round trips.
+    /// ```
+    ///
+    /// # Errors
+    /// Its own on SQLite. On PostgreSQL the next statement, the end of the savepoint or the commit
+    /// returns its error, so it is not for a statement whose failure the caller handles, such as an
+    /// insert that may meet [`StoreError::AlreadyExists`].
+    pub(crate) fn execute_later<Q>(&mut self, query: Q) -> StoreResult<()>
+    where
+        Q: ExecuteDsl<AnyConnection>,
+    {
+        if let AnyConnection::Postgres(postgres) = &mut *self.connection {
+            postgres.execute_later();
+        }
+        ExecuteDsl::execute(query, self.connection)?;
+        Ok(())
+    }
+
+    /// Has the next statement whose result is read be the last one. On PostgreSQL the commit is
+    /// sent with it, which saves a round trip: a transaction of one statement costs one.
+    ///
+    /// It is stored then, whatever the function returns, so let it return `Ok`. Nothing may follow.
+    ///
+    /// ```ignore
+    /// tx.commit_with_next()?;
+    /// let claimed = diesel::update(unclaimed).set(t::state.eq("claimed")).returning(t::data);
+    /// claimed.get_result(tx.connection).optional() // 1
+    /// ```
+    ///
+    /// # Errors
+    /// When nobody waits for the transaction any more: nothing of it is stored.
+    pub(crate) fn commit_with_next(&mut self) -> StoreResult<()> {
+        let (AnyConnection::Postgres(postgres), Some(progress)) = (&mut *self.connection, self.progress) else {
+            return Ok(());
+        };
+        if !progress.commit() {
+            return Err(Unavailable::new(Reason::Silent, "nobody waits for it any more").into());
+        }
+        if !self.log.has_end() {
+            postgres.commit_with_next();
+        }
+        Ok(())
     }
 
     /// Runs a function that only reads, in a transaction that sees the database as it is now,
@@ -60,10 +145,10 @@ impl<'a> Tx<'a> {
             see_one_state(self.connection)?;
             return run(self);
         }
-        let Self { connection, sealer, now } = self;
+        let Self { connection, sealer, now, log, progress } = self;
         connection.transaction(|connection| {
             see_one_state(connection)?;
-            run(&mut Tx { connection, sealer, now: *now })
+            run(&mut Tx { connection, sealer, now: *now, log, progress: *progress })
         })
     }
 
@@ -87,7 +172,7 @@ impl<'a> Tx<'a> {
 /// Has the transaction, which has read nothing yet, see one state. On SQLite each does.
 fn see_one_state(connection: &mut AnyConnection) -> StoreResult<()> {
     if let AnyConnection::Postgres(postgres) = connection {
-        postgres.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+        postgres.begin_with("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
     }
     Ok(())
 }

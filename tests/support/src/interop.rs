@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::postgres::must_run_all;
+use crate::{certificate::Certificate, postgres::must_run_all};
 
 /// The folder where everything of `tests/interop` is installed.
 #[derive(Clone, Debug)]
@@ -28,6 +28,15 @@ pub struct AuthorizationServer {
     output: BufReader<ChildStdout>,
     /// Its issuer, which is also where it listens.
     pub issuer: String,
+}
+
+/// A server that speaks gRPC, and a client that calls it. Both end when this is dropped.
+pub struct Grpc {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    /// Where the server listens, with TLS.
+    pub port: u16,
 }
 
 /// Id of its client. With `-post` or `-key` behind it, the client authenticates in another way.
@@ -77,7 +86,24 @@ impl Interop {
         Ok(serde_json::from_slice(&run.stdout)?)
     }
 
-    fn node(&self, script: &str) -> Command {
+    /// Starts a server that speaks gRPC with this certificate.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn grpc(&self, certificate: &Certificate) -> Result<Grpc> {
+        let wanted = json!({"certificate": certificate.certificate, "key": certificate.key});
+        let mut node = self.node("grpc.mjs");
+        let mut process = node.arg(wanted.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = process.stdin.take().context("stdin is piped")?;
+        let mut output = BufReader::new(process.stdout.take().context("stdout is piped")?);
+        let mut port = String::new();
+        output.read_line(&mut port)?;
+        Ok(Grpc { process, input, output, port: port.trim().parse().context("a port")? })
+    }
+
+    /// A script of `tests/interop`, not run yet. It gets nothing of our environment but the path.
+    #[must_use]
+    pub fn node(&self, script: &str) -> Command {
         let mut node = Command::new("node");
         node.arg(self.folder.join(script)).env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
         node
@@ -109,6 +135,26 @@ impl AuthorizationServer {
         let mut line = String::new();
         ensure!(self.output.read_line(&mut line)? > 0, "the authorization server ended at once");
         Ok(line.trim().to_owned())
+    }
+}
+
+impl Grpc {
+    /// Has the client call through `address`, below a path, and returns what both ends have seen.
+    ///
+    /// # Errors
+    /// When the client fails.
+    pub fn call(&mut self, address: &str, path: &str, token: &str) -> Result<Value> {
+        writeln!(self.input, "{}", json!({"address": address, "path": path, "token": token}))?;
+        let mut line = String::new();
+        ensure!(self.output.read_line(&mut line)? > 0, "grpc.mjs has ended without a report");
+        Ok(serde_json::from_str(&line)?)
+    }
+}
+
+impl Drop for Grpc {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -3,14 +3,18 @@
 
 #[cfg(feature = "browser")]
 pub mod browser;
+pub mod certificate;
 pub mod crashes;
 pub mod faulty_postgres;
 pub mod host;
+pub mod http2_programs;
 pub mod http_client;
 pub mod interop;
 pub mod libraries;
 pub mod pgbouncer;
 pub mod postgres;
+mod postgres_messages;
+pub mod postgres_relay;
 pub mod processes;
 pub mod raw_http;
 pub mod stand_in;

@@ -1,30 +1,31 @@
 //! One connection, from its first byte to its last.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo};
-use hyper::{
-    Request, Response,
-    body::Incoming,
-    header::{CONNECTION, EXPECT, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
-};
+use axum::Router;
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use super::{
-    activity::Activity, busy_body::BusyBody, linger::linger, paced_body::PacedBody, paced_stream::PacedStream,
-    request_rest::RequestRest, slots::Slot,
+    activity::KeepOpen,
+    answer::Answerer,
+    http2,
+    linger::linger,
+    paced_stream::PacedStream,
+    protocol::{Protocol, Replayed, detect},
+    slots::Slot,
 };
 
 /// Most bytes of a request head, and of what is buffered of a body.
-const BUFFER: usize = 64 * 1024;
+pub(super) const BUFFER: usize = 64 * 1024;
 
 /// How long a host that stops waits for clients to take a refusal.
-const LAST_REFUSALS: Duration = Duration::from_secs(1);
+pub(super) const LAST_REFUSALS: Duration = Duration::from_secs(1);
+
+/// How long a connection rests between two requests before its buffers are given back.
+const REST: Duration = Duration::from_secs(1);
 
 /// Serves a connection until either end closes it, until it waits for too long, or, when the host
 /// stops, until its request is answered.
@@ -32,74 +33,88 @@ pub(super) async fn run<S>(stream: S, peer: Option<SocketAddr>, router: Router, 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut over = pin!(slot.activity.over());
+    let (activity, requests) = (slot.activity.clone(), slot.slots.requests().clone());
+    let answerer = Answerer { router, activity, requests, peer };
     tokio::select! {
-        stream = exchange(stream, peer, router, &slot.activity, &stopping) => {
-            let Some(stream) = stream else { return };
-            tokio::select! {
-                () = linger(stream) => {}
-                () = over.as_mut() => {}
-                () = soon_after(&stopping) => {}
-            }
-        }
-        () = over.as_mut() => {}
+        // First, so that the other sees what this has read.
+        biased;
+        () = exchange(stream, answerer, &stopping) => {}
+        () = slot.activity.over() => {}
     }
 }
 
-async fn soon_after(stopping: &CancellationToken) {
-    stopping.cancelled().await;
-    tokio::time::sleep(LAST_REFUSALS).await;
-}
-
-/// Answers requests until no more can come. Results in the socket if the client may still be
-/// sending, so that a plain end would cost it the answer.
-async fn exchange<S>(
-    stream: S,
-    peer: Option<SocketAddr>,
-    router: Router,
-    activity: &Arc<Activity>,
-    stopping: &CancellationToken,
-) -> Option<S>
+/// Answers requests until no more can come.
+async fn exchange<S>(stream: S, answerer: Answerer, stopping: &CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| answer(router.clone(), activity.clone(), peer, request));
-    let stream = TokioIo::new(PacedStream::new(stream, activity.clone()));
-    let mut http = http1::Builder::new().max_buf_size(BUFFER).serve_connection(stream, service);
-    let mut stop = pin!(stopping.cancelled());
-    let mut is_stopping = false;
-    let result = loop {
-        tokio::select! {
-            result = &mut http => break result,
-            () = stop.as_mut(), if !is_stopping => {
-                is_stopping = true;
-                Pin::new(&mut http).graceful_shutdown();
+    let mut stream = PacedStream::new(stream, answerer.activity.clone());
+    let mut answerer = Some(answerer);
+    while let Some(Ok((protocol, mut begun))) = stopping.run_until_cancelled(detect(stream)).await {
+        let Some(common) = &answerer else { return };
+        // Boxed: what waits for a request keeps no room for one.
+        let next = match protocol {
+            Protocol::Http1 => Box::pin(exchange_http1(begun, common, stopping)).await,
+            Protocol::Http2 => {
+                let Some(answerer) = answerer.take() else { return };
+                begun.get_mut().watch_frames();
+                return Box::pin(http2::exchange(begun, Arc::new(answerer), stopping)).await;
             }
+            Protocol::Nothing => return,
+        };
+        match next {
+            Some(rested) => stream = rested,
+            None => return,
+        }
+    }
+}
+
+/// Answers requests of HTTP/1.1. Results in the socket if none has come for a moment: a connection
+/// may be open for long, and the library keeps buffers for the next request.
+async fn exchange_http1<S>(
+    stream: Replayed<PacedStream<S>>,
+    answerer: &Answerer,
+    stopping: &CancellationToken,
+) -> Option<PacedStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let activity = &answerer.activity;
+    let service = service_fn(|request| answerer.answer(request));
+    let mut http = http1::Builder::new().max_buf_size(BUFFER).serve_connection(TokioIo::new(stream), service);
+    let result = tokio::select! {
+        biased;
+        result = &mut http => result,
+        () = stopping.cancelled() => {
+            Pin::new(&mut http).graceful_shutdown();
+            (&mut http).await
+        }
+        () = activity.rests(REST) => {
+            activity.keep_open(KeepOpen::Yes);
+            Pin::new(&mut http).graceful_shutdown();
+            (&mut http).await
         }
     };
     if let Err(error) = &result {
         tracing::trace!(%error, "a connection failed");
     }
-    let is_unread = result.is_err() || activity.leaves_unread();
-    is_unread.then(|| http.into_parts().io.into_inner().into_inner())
+    let parts = http.into_parts();
+    let stream = parts.io.into_inner().into_inner();
+    let is_resting = activity.keep_open(KeepOpen::No) == KeepOpen::Yes;
+    if is_resting && result.is_ok() && parts.read_buf.is_empty() {
+        return Some(stream);
+    }
+    if result.is_err() || activity.leaves_unread() {
+        // The client may still be sending, so that a plain end would cost it the answer.
+        tokio::select! {
+            () = linger(stream.into_inner()) => {}
+            () = soon_after(stopping) => {}
+        }
+    }
+    None
 }
 
-async fn answer(
-    router: Router,
-    activity: Arc<Activity>,
-    peer: Option<SocketAddr>,
-    request: Request<Incoming>,
-) -> Result<Response<BusyBody>, Infallible> {
-    let (busy, rest) = (activity.begin(), RequestRest::default());
-    let awaits_leave = request.headers().contains_key(EXPECT);
-    let mut request = request.map(|body| Body::new(PacedBody::new(body, rest.clone(), activity.clone())));
-    if let Some(peer) = peer {
-        request.extensions_mut().insert(ConnectInfo(peer));
-    }
-    let mut response = router.oneshot(request).await?;
-    if !rest.is_empty(awaits_leave).await {
-        activity.leave_unread();
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response.map(|body| BusyBody::new(body, busy)))
+async fn soon_after(stopping: &CancellationToken) {
+    stopping.cancelled().await;
+    tokio::time::sleep(LAST_REFUSALS).await;
 }

@@ -7,8 +7,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Files that the host needs beside connections: database, plugins, sockets, the log.
 const OTHERS: u64 = 64;
 
-/// More need more memory than a host of that size has to spare: each may hold a request head.
-const MOST: usize = 4096;
+/// Connections that nobody has asked for another number of. One that waits costs little; one that
+/// sends a request head may cost 64 KiB.
+const MOST: usize = 16_384;
+
+/// Requests that nobody has asked for another number of: each may have a body in memory.
+const MOST_REQUESTS: usize = 4096;
 
 /// Fewer serve nobody.
 const FEWEST: usize = 8;
@@ -24,7 +28,8 @@ pub fn raise_file_limit() -> io::Result<()> {
 }
 
 /// Most connections at once: as many as are `wanted`, if so many files may be open. Each proxied
-/// call has one of its own to the service, so half of the files are left for those.
+/// call may have one of its own to the service, so half of the files are left for those, or as many
+/// as requests are answered at once.
 pub(crate) fn most_connections(wanted: Option<usize>) -> usize {
     let files = getrlimit(Resource::Nofile).current;
     let most = fitting(files, wanted);
@@ -39,9 +44,17 @@ pub(crate) fn most_connections(wanted: Option<usize>) -> usize {
     most
 }
 
+/// Most requests at once, on that many connections.
+pub(crate) fn most_requests(wanted: Option<usize>, connections: usize) -> usize {
+    wanted.unwrap_or_else(|| connections.min(MOST_REQUESTS))
+}
+
 fn fitting(files: Option<u64>, wanted: Option<usize>) -> usize {
-    let half = |files: u64| usize::try_from(files.saturating_sub(OTHERS) / 2).unwrap_or(usize::MAX).max(FEWEST);
-    wanted.unwrap_or(MOST).min(files.map_or(usize::MAX, half))
+    let room = |files: u64| {
+        let files = usize::try_from(files.saturating_sub(OTHERS)).unwrap_or(usize::MAX);
+        (files / 2).max(files.saturating_sub(MOST_REQUESTS)).max(FEWEST)
+    };
+    wanted.unwrap_or(MOST).min(files.map_or(usize::MAX, room))
 }
 
 #[cfg(test)]
@@ -54,11 +67,13 @@ mod tests {
             (Some(20), None, 8),
             (Some(200), None, 68),
             (Some(1024), None, 480),
-            (Some(1 << 20), None, 4096),
-            (None, None, 4096),
+            (Some(8000), None, 3968),
+            (Some(20_000), None, 15_840),
+            (Some(1 << 20), None, 16_384),
+            (None, None, 16_384),
             (Some(1024), Some(100), 100),
             (Some(1024), Some(1000), 480),
-            (Some(1 << 20), Some(10_000), 10_000),
+            (Some(1 << 20), Some(50_000), 50_000),
             (None, Some(1), 1),
         ] {
             assert_eq!(fitting(files, wanted), connections, "{files:?} {wanted:?}");

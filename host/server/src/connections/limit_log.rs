@@ -16,8 +16,25 @@ pub(super) enum Limit {
     Connections,
     /// Open files of the process or of the system.
     Files,
+    /// Requests that are answered at once.
+    Requests,
+    /// What a client of HTTP/2 may send that asks for nothing, or take back.
+    Floods,
     /// The patience with clients that send or take too slowly.
     Slowness,
+}
+
+/// What the log says of clients that are cut off.
+pub(super) struct ClientLogs {
+    pub(super) slow: Arc<LimitLog>,
+    pub(super) floods: Arc<LimitLog>,
+}
+
+impl ClientLogs {
+    pub(super) fn new(server: &'static str) -> Arc<Self> {
+        let new = |limit| LimitLog::new(limit, server);
+        Arc::new(Self { slow: new(Limit::Slowness), floods: new(Limit::Floods) })
+    }
 }
 
 /// Logs one limit of one server.
@@ -82,6 +99,12 @@ impl Limit {
                 "as many connections are open as this host takes (system.max-connections); those that wait longest are closed"
             }
             Self::Files => "no connection can be accepted: too many files are open (ulimit -n, LimitNOFILE)",
+            Self::Requests => {
+                "as many requests are under way as this host takes (system.max-requests); further ones are answered 503"
+            }
+            Self::Floods => {
+                "clients are cut off that send frames without need, or take back most of their requests (HTTP/2)"
+            }
             Self::Slowness => "clients are cut off that send their request, or take their answer, too slowly",
         }
     }
@@ -90,6 +113,8 @@ impl Limit {
         match self {
             Self::Connections => "connections have room again",
             Self::Files => "connections can be accepted again",
+            Self::Requests => "requests have room again",
+            Self::Floods => "no more clients flood this host with frames",
             Self::Slowness => "no more clients are too slow",
         }
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 const SLOWEST: u32 = 512;
 
 /// How far somebody may fall behind that pace.
-const BEHIND: Duration = Duration::from_secs(30);
+pub(super) const BEHIND: Duration = Duration::from_secs(30);
 
 /// Counts the time that this end waits, less the time that the bytes are worth. A wait that is
 /// this end's own, as for a slow handler, is not counted.
@@ -31,8 +31,7 @@ impl Pace {
     /// So many bytes have moved.
     pub(super) fn moved(&mut self, bytes: usize) {
         let waited = self.waiting.take().map_or(Duration::ZERO, |waiting| waiting.since.elapsed());
-        let worth = Duration::from_secs_f64(bytes as f64 / f64::from(SLOWEST));
-        self.behind = (self.behind + waited).saturating_sub(worth);
+        self.behind = (self.behind + waited).saturating_sub(worth(bytes));
     }
 
     /// Nothing moves. Ready once that has lasted for too long.
@@ -44,6 +43,11 @@ impl Pace {
         });
         waiting.end.as_mut().poll(context)
     }
+}
+
+/// How long so many bytes may take.
+pub(super) fn worth(bytes: usize) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / f64::from(SLOWEST))
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ impl<B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Unpin> HttpBody fo
                 self.pace.moved(bytes);
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
+            Poll::Pending if self.rest.is_answered() => Poll::Pending,
             Poll::Pending => {
                 ready!(self.pace.poll_too_slow(context));
                 self.activity.is_too_slow("a body");

@@ -9,7 +9,11 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{activity::Activity, pace::Pace};
+use super::{
+    activity::Activity,
+    frame_watch::{FrameWatch, Sending},
+    pace::Pace,
+};
 
 /// A socket whose writes have a slowest pace. Reads are timed where it is known what is awaited:
 /// by [`Activity`] and by the body.
@@ -17,11 +21,30 @@ pub(super) struct PacedStream<S> {
     inner: S,
     activity: Arc<Activity>,
     pace: Pace,
+    /// Over HTTP/2.
+    frames: Option<Box<FrameWatch>>,
 }
 
 impl<S> PacedStream<S> {
     pub(super) fn new(inner: S, activity: Arc<Activity>) -> Self {
-        Self { inner, activity, pace: Pace::default() }
+        Self { inner, activity, pace: Pace::default(), frames: None }
+    }
+
+    /// What comes from now on are frames of HTTP/2.
+    pub(super) fn watch_frames(&mut self) {
+        self.frames = Some(Box::new(FrameWatch::new()));
+        self.activity.is_http2();
+    }
+
+    fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.activity.received();
+        let Some(frames) = &mut self.frames else { return Ok(()) };
+        let sending = frames.received(bytes);
+        self.activity.sends(sending);
+        match sending {
+            Sending::Flood => Err(io::Error::other("the client sends frames that ask for nothing")),
+            Sending::Nothing | Sending::Part(_) => Ok(()),
+        }
     }
 
     /// The socket alone.
@@ -54,10 +77,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for PacedStream<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.activity.received();
+        match &buffer.filled()[before..] {
+            [] => read,
+            bytes => self.received(bytes).map_or_else(|error| Poll::Ready(Err(error)), |()| read),
         }
-        read
     }
 }
 
@@ -89,6 +112,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.activity.is_kept_open() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
@@ -100,12 +126,11 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::connections::limit_log::{Limit, LimitLog};
+    use crate::connections::limit_log::ClientLogs;
 
     fn pair() -> (PacedStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(64);
-        let slow = LimitLog::new(Limit::Slowness, "http");
-        let activity = Activity::new(Duration::from_secs(75), Arc::default(), slow);
+        let activity = Activity::new(Duration::from_secs(75), Arc::default(), ClientLogs::new("http"));
         (PacedStream::new(ours, Arc::new(activity)), theirs)
     }
 

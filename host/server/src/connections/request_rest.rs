@@ -1,6 +1,14 @@
 //! What is left of a request's body when its answer is there.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::body::{Bytes, HttpBody};
 use parking_lot::Mutex;
@@ -12,7 +20,12 @@ const QUICK_BYTES: u64 = 64 << 10;
 const QUICK: Duration = Duration::from_millis(100);
 
 /// The rest of one body.
-pub(super) struct RequestRest<B>(Arc<Mutex<Rest<B>>>);
+pub(super) struct RequestRest<B>(Arc<Shared<B>>);
+
+struct Shared<B> {
+    rest: Mutex<Rest<B>>,
+    is_answered: AtomicBool,
+}
 
 enum Rest<B> {
     /// Somebody may still read it.
@@ -31,26 +44,37 @@ impl<B> Clone for RequestRest<B> {
 
 impl<B> Default for RequestRest<B> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Rest::InUse)))
+        Self(Arc::new(Shared { rest: Mutex::new(Rest::InUse), is_answered: AtomicBool::new(false) }))
     }
 }
 
 impl<B> RequestRest<B> {
     /// The body is read to its end.
     pub(super) fn is_read(&self) {
-        *self.0.lock() = Rest::Read;
+        *self.0.rest.lock() = Rest::Read;
     }
 
     /// Nobody reads on.
     pub(super) fn is_left(&self, body: B) {
-        let mut rest = self.0.lock();
+        let mut rest = self.0.rest.lock();
         if matches!(*rest, Rest::InUse) {
             *rest = Rest::Left(body);
         }
     }
 
+    /// The head of the answer is there.
+    pub(super) fn answer(&self) {
+        self.0.is_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the answer has begun while the body still comes. The two talk to each other then,
+    /// and who of them may be silent for how long is for the handler to say.
+    pub(super) fn is_answered(&self) -> bool {
+        self.0.is_answered.load(Ordering::Relaxed)
+    }
+
     fn take(&self) -> Rest<B> {
-        std::mem::replace(&mut *self.0.lock(), Rest::InUse)
+        std::mem::replace(&mut *self.0.rest.lock(), Rest::InUse)
     }
 }
 

@@ -34,7 +34,7 @@ async fn serving(most: usize, router: Router) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let stopping = CancellationToken::new();
-    let slots = Slots::new(Bounds { server: "http", most, longest_idle: Duration::from_secs(75) });
+    let slots = Slots::new(Bounds { server: "http", most, most_requests: most, longest_idle: Duration::from_secs(75) });
     let serving = tokio::spawn(serve(listener, router, slots, stopping.clone()));
     Server { address, stopping, serving }
 }

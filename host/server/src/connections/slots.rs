@@ -15,7 +15,8 @@ use tokio::sync::Notify;
 
 use super::{
     activity::Activity,
-    limit_log::{Limit, LimitLog},
+    limit_log::{ClientLogs, Limit, LimitLog},
+    under_way::UnderWay,
 };
 
 /// Connections that are closed but not gone yet, at most.
@@ -30,7 +31,8 @@ pub(crate) struct Slots {
     changed: Arc<Notify>,
     full: Arc<LimitLog>,
     files: Arc<LimitLog>,
-    slow: Arc<LimitLog>,
+    clients: Arc<ClientLogs>,
+    requests: Arc<UnderWay>,
 }
 
 /// What the connections of a server may take up.
@@ -40,13 +42,15 @@ pub(crate) struct Bounds {
     pub(crate) server: &'static str,
     /// Most connections at once.
     pub(crate) most: usize,
+    /// Most requests at once.
+    pub(crate) most_requests: usize,
     /// Longest time between two requests of a connection.
     pub(crate) longest_idle: Duration,
 }
 
 /// The place of one connection.
 pub(super) struct Slot {
-    slots: Arc<Slots>,
+    pub(super) slots: Arc<Slots>,
     number: u64,
     pub(super) activity: Arc<Activity>,
 }
@@ -60,7 +64,8 @@ impl Slots {
             changed: Arc::default(),
             full: LimitLog::new(Limit::Connections, bounds.server),
             files: LimitLog::new(Limit::Files, bounds.server),
-            slow: LimitLog::new(Limit::Slowness, bounds.server),
+            clients: ClientLogs::new(bounds.server),
+            requests: UnderWay::new(bounds.most_requests, LimitLog::new(Limit::Requests, bounds.server)),
         })
     }
 
@@ -86,7 +91,7 @@ impl Slots {
 
     /// Takes a place for a connection.
     pub(super) fn take(self: &Arc<Self>) -> Slot {
-        let activity = Activity::new(self.bounds.longest_idle, self.changed.clone(), self.slow.clone());
+        let activity = Activity::new(self.bounds.longest_idle, self.changed.clone(), self.clients.clone());
         let activity = Arc::new(activity);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut open = self.open.lock();
@@ -96,6 +101,11 @@ impl Slots {
         }
         open.insert(number, activity.clone());
         Slot { slots: self.clone(), number, activity }
+    }
+
+    /// The requests that are answered.
+    pub(super) const fn requests(&self) -> &Arc<UnderWay> {
+        &self.requests
     }
 
     /// The system has no file for another connection.
@@ -131,7 +141,7 @@ mod tests {
     use super::*;
 
     fn slots(most: usize) -> Arc<Slots> {
-        Slots::new(Bounds { server: "http", most, longest_idle: Duration::from_secs(75) })
+        Slots::new(Bounds { server: "http", most, most_requests: most, longest_idle: Duration::from_secs(75) })
     }
 
     #[tokio::test]

@@ -83,7 +83,7 @@ impl Accept for Listener {
 }
 
 /// More commands at once wait. A command that stands still makes room for them.
-const BOUNDS: Bounds = Bounds { server: "control", most: 16, longest_idle: Duration::from_secs(75) };
+const BOUNDS: Bounds = Bounds { server: "control", most: 16, most_requests: 16, longest_idle: Duration::from_secs(75) };
 
 /// Answers the operator until it is dropped.
 pub async fn serve(listener: Listener, app: AppHandle) {

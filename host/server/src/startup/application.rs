@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::AppHandle,
-    connections::{Bounds, Slots, most_connections},
+    connections::{Bounds, Slots, most_connections, most_requests},
     control, web,
 };
 use jackfield_config::{Diagnostic, Settings, System};
@@ -185,5 +185,6 @@ async fn early_server(
 /// The places for connections, the same before the host can serve and afterwards.
 fn slots(system: &System) -> Arc<Slots> {
     let most = most_connections(system.max_connections);
-    Slots::new(Bounds { server: "http", most, longest_idle: system.idle_timeout })
+    let most_requests = most_requests(system.max_requests, most);
+    Slots::new(Bounds { server: "http", most, most_requests, longest_idle: system.idle_timeout })
 }

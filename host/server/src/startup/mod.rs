@@ -8,6 +8,7 @@ mod application;
 mod assemble;
 mod background;
 mod early_server;
+mod memory;
 mod open;
 mod preflight;
 mod shutdown;

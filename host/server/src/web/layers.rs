@@ -12,7 +12,8 @@ use tower_http::{
 };
 
 use super::{
-    client_address, csrf, device_cookie, error, headers, pages::setup, plain_text, request_id, request_log, speculative,
+    client_address, csrf, device_cookie, error, headers, overload, pages::setup, plain_text, request_id, request_log,
+    speculative,
 };
 use crate::app::AppHandle;
 
@@ -68,6 +69,8 @@ pub(super) fn around_everything(router: Router<AppHandle>, app: &AppHandle) -> R
     router
         // Inside everything that renders its refusal.
         .layer(middleware::from_fn(plain_text::guard))
+        // Before anything that costs more than a refusal.
+        .layer(middleware::from_fn(overload::guard))
         // Inside the trace, so that the 500 of a panic is logged with its request.
         .layer(CatchPanicLayer::custom(error::panicked))
         // Outside the panic catcher, so that a panic is rendered too.

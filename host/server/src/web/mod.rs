@@ -7,6 +7,7 @@
 mod api;
 mod auth;
 mod client_address;
+mod compression;
 mod csrf;
 mod device_cookie;
 mod error;
@@ -15,6 +16,7 @@ mod health;
 mod html;
 mod inbound;
 mod layers;
+mod overload;
 mod pages;
 mod plain_text;
 mod redirects;

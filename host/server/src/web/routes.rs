@@ -6,7 +6,9 @@ use axum::{
 };
 
 use super::{
-    api, health, inbound, layers,
+    api,
+    compression::compressed,
+    health, inbound, layers,
     pages::{account, assets, audit_log, error_page, icons, integration_detail, integration_list, login, setup},
 };
 use crate::app::AppHandle;
@@ -14,13 +16,13 @@ use crate::app::AppHandle;
 /// The whole of the host's HTTP surface.
 pub fn router(app: AppHandle) -> Router {
     let api = Router::new()
-        .route("/api/0/organizations/{org}/config/integrations/", get(api::providers))
+        .route("/api/0/organizations/{org}/config/integrations/", compressed(get(api::providers)))
         .route("/api/0/organizations/{org}/audit/", get(api::audit))
-        .route("/api/0/organizations/{org}/integrations/", get(api::list))
+        .route("/api/0/organizations/{org}/integrations/", compressed(get(api::list)))
         .route("/api/0/organizations/{org}/integrations/{id}/", get(api::get).merge(delete(api::remove)))
-        .route("/api/0/organizations/{org}/integrations/{id}/grants/", get(api::grants))
+        .route("/api/0/organizations/{org}/integrations/{id}/grants/", compressed(get(api::grants)))
         .route("/api/0/organizations/{org}/integrations/{id}/token/", get(api::token))
-        .route("/api/0/organizations/{org}/revocations/", get(api::revocations))
+        .route("/api/0/organizations/{org}/revocations/", compressed(get(api::revocations)))
         .route("/api/0/organizations/{org}/tokens/", get(api::tokens).post(api::create_token))
         .route("/api/0/organizations/{org}/tokens/{id}/", delete(api::revoke_token));
 
@@ -31,7 +33,7 @@ pub fn router(app: AppHandle) -> Router {
         .route("/account/", get(account::page))
         .route("/account/identities/{id}/unlink/", post(account::unlink))
         .route("/organizations/{org}/audit/", get(audit_log::page))
-        .route("/organizations/{org}/integrations/", get(integration_list::page))
+        .route("/organizations/{org}/integrations/", compressed(get(integration_list::page)))
         .route(
             "/organizations/{org}/integrations/{id}/",
             get(integration_detail::page).post(integration_detail::configure),
@@ -56,10 +58,10 @@ pub fn router(app: AppHandle) -> Router {
     let (sessions, streamed) = (layers::with_session(router, &app), layers::with_session(streamed, &app));
     let monitoring = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
     let plain = layers::routine(monitoring)
-        .route("/api/errors/", get(error_page::codes))
+        .route("/api/errors/", compressed(get(error_page::codes)))
         .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
         .route("/extensions/{provider}/events/", any(inbound::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))
-        .route("/static/{version}/{file}", get(assets::serve));
+        .route("/static/{version}/{file}", compressed(get(assets::serve)));
     layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed), &app).with_state(app)
 }

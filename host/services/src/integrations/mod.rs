@@ -36,7 +36,7 @@ pub struct Integrations {
 pub struct Listing {
     /// The rows of this page.
     pub rows: Vec<Installed>,
-    /// Names of the users who added them.
+    /// Names of the users who added them; empty for programs.
     pub people: HashMap<UserId, String>,
     /// Where the next page begins; `None` on the last page.
     pub next: Option<Position>,
@@ -59,10 +59,16 @@ impl Integrations {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Listing, StoreError> {
-        self.list_open(organization, None, after, limit).await
+        let read = move |tx: &mut Tx<'_>| {
+            let mut found = listing(tx, organization, None, after.as_ref(), limit)?;
+            found.people = people(tx, &found.rows)?;
+            Ok(found)
+        };
+        self.store.read(read).await
     }
 
-    /// The same with only some of the integrations, those of a token that is limited to them.
+    /// The same with only some of the integrations, those of a token that is limited to them, and
+    /// without names of people.
     ///
     /// # Errors
     /// When the database fails.
@@ -73,11 +79,12 @@ impl Integrations {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Listing, StoreError> {
-        self.search(organization, open, "", after, limit).await
+        let open = open.map(<[IntegrationId]>::to_vec);
+        self.store.read(move |tx| listing(tx, organization, open.as_deref(), after.as_ref(), limit)).await
     }
 
-    /// The same with those only whose name begins with a text, or whose account has it as its id.
-    /// An empty text finds all.
+    /// The same with those only whose name begins with a text, or whose account has it as its id,
+    /// and with names of people. An empty text finds all, without.
     ///
     /// # Errors
     /// When the database fails.
@@ -90,23 +97,16 @@ impl Integrations {
         limit: usize,
     ) -> Result<Listing, StoreError> {
         let (open, text) = (open.map(<[IntegrationId]>::to_vec), searched(text));
-        let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-        let found = self.store.read(move |tx| {
-            let (open, after) = (open.as_deref(), after.as_ref());
-            let rows = if text.is_empty() {
-                integrations::some_of_organization(tx, organization, open, after, wanted)?
-            } else {
-                integrations::search_of_organization(tx, organization, open, &text, after, wanted)?
-            };
+        if text.is_empty() {
+            return self.list_open(organization, open.as_deref(), after, limit).await;
+        }
+        let find = move |tx: &mut Tx<'_>| {
+            let (open, after, wanted) = (open.as_deref(), after.as_ref(), one_more(limit));
+            let rows = integrations::search_of_organization(tx, organization, open, &text, after, wanted)?;
             let people = people(tx, &rows)?;
-            Ok((rows, people))
-        });
-        let (mut rows, people) = found.await?;
-        let next = (rows.len() > limit).then(|| {
-            rows.truncate(limit);
-            rows.last().map(|row| row.integration.position())
-        });
-        Ok(Listing { rows, people, next: next.flatten() })
+            Ok(Listing { people, ..page_of(rows, limit) })
+        };
+        self.store.read(find).await
     }
 
     /// One integration of an organization with all that may be shown of it.
@@ -234,6 +234,31 @@ impl NewConfig {
 fn changed_keys(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+}
+
+/// One page of an organization's integrations, without names of people.
+pub(crate) fn listing(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    open: Option<&[IntegrationId]>,
+    after: Option<&Position>,
+    limit: usize,
+) -> StoreResult<Listing> {
+    let rows = integrations::some_of_organization(tx, organization, open, after, one_more(limit))?;
+    Ok(page_of(rows, limit))
+}
+
+/// One row more than a page has says whether there is another page.
+fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
+}
+
+fn page_of(mut rows: Vec<Installed>, limit: usize) -> Listing {
+    let next = (rows.len() > limit).then(|| {
+        rows.truncate(limit);
+        rows.last().map(|row| row.integration.position())
+    });
+    Listing { rows, people: HashMap::new(), next: next.flatten() }
 }
 
 /// Names of the users who added these integrations.

@@ -1,6 +1,6 @@
 //! One call, from the caller's request to the last byte of the answer.
 
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, Version, header};
 
 use super::{
     access_log::AccessLogEntry,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Audit, Entry, Outcome},
-    grants::{AccessToken, GrantError, Grants},
+    grants::{AccessToken, GrantError, Grants, IntegrationGrants},
 };
 use jackfield_config::{self as config, UrlPrefix};
 use jackfield_limits::InFlight;
@@ -43,29 +43,31 @@ impl Proxy {
 
     /// Sends a call to an integration's service and streams the answer back. The answer has the
     /// service's status, whatever it is: a rate limit is passed on with its `Retry-After`, and a
-    /// redirect is not followed.
+    /// redirect is not followed. No body means that nothing follows the head, not even an end: an
+    /// error of gRPC stands in such a head.
     ///
     /// # Errors
     /// When the call is refused, or the service does not answer.
-    pub async fn call(&self, request: ProxyRequest) -> Result<Response<ResponseBody>, ProxyError> {
-        request.check(self.settings.max_request_bytes)?;
-        let (organization, integration) = (request.organization, request.integration);
-        let max_calls = self.settings.max_calls;
+    pub async fn call(&self, mut request: ProxyRequest) -> Result<Response<Option<ResponseBody>>, ProxyError> {
+        let max_bytes = self.settings.max_request_bytes;
+        request.check(max_bytes)?;
+        let (organization, max_calls) = (request.organization, self.settings.max_calls);
         let in_flight = self.in_flight.start(organization, max_calls).ok_or(ProxyError::Busy(max_calls))?;
-        let found = self.grants.access_token_with_provider(organization, integration, &request.grant).await?;
-        let (provider_id, token) = found.ok_or(ProxyError::NotFound)?;
+        let IntegrationGrants { integration, provider: provider_id, grants, .. } =
+            request.grants.take().ok_or(ProxyError::NotFound)?;
+        let token = self.grants.access_token(grants, &request.grant).await?;
         let provider = self.plugins.find_configured(&provider_id).ok_or(ProxyError::NoProvider)?;
         let entry = Entry::new(Action::ProxyUse, request.actor.clone())
             .organization(organization)
             .integration_id(integration)
             .grant(&token.name, &token.subject)
             .plugin_digest(provider.plugin().digest.clone());
-        let prepared = PreparedRequest::new(request, &provider, &token, self.settings.max_request_bytes)?;
+        let prepared = PreparedRequest::new(request, provider, &token, max_bytes)?;
         // Before anything is sent: a call that cannot be audited is not made.
         self.record_use(entry, &prepared).await?;
-        let mut log = AccessLogEntry::new((organization, integration), &provider_id, &prepared.body, in_flight);
+        let mut log = AccessLogEntry::new((organization, integration), provider_id, &prepared.body, in_flight);
         match self.exchange(&prepared, token, &mut log).await {
-            Ok(response) => self.respond(&prepared, response, log),
+            Ok(response) => self.respond(&prepared, response, log).await,
             Err(error) => {
                 log.failed(&error);
                 Err(error)
@@ -94,7 +96,8 @@ impl Proxy {
         let mut may_refresh = true;
         loop {
             log.begin_attempt();
-            let result = prepared.outbound.send_streamed(prepared.attempt(&token)?, self.settings.idle_timeout).await;
+            let attempt = prepared.attempt(&token)?;
+            let result = prepared.outbound.send_streamed(&prepared.url, attempt, self.settings.idle_timeout).await;
             if let Some(error) = prepared.body.error() {
                 return Err(self.body_error(error));
             }
@@ -141,12 +144,12 @@ impl Proxy {
     }
 
     /// The service's answer, as the caller gets it.
-    fn respond(
+    async fn respond(
         &self,
         prepared: &PreparedRequest,
         response: Response<Incoming>,
         mut log: AccessLogEntry,
-    ) -> Result<Response<ResponseBody>, ProxyError> {
+    ) -> Result<Response<Option<ResponseBody>>, ProxyError> {
         let (head, body) = response.into_parts();
         log.answered(head.status.as_u16(), body_length(&prepared.method, head.status, &head.headers));
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -154,10 +157,17 @@ impl Proxy {
             log.failed(&error);
             return Err(error);
         }
-        let mut response = Response::new(forward(body, log, self.settings.idle_timeout));
+        let is_at_end = head.version == Version::HTTP_2 && prepared.method != Method::HEAD && body.is_at_end();
+        let mut response = match is_at_end {
+            true => {
+                log.forwarded(None);
+                Response::new(None)
+            }
+            false => Response::new(Some(forward(body, log, self.settings.idle_timeout).await)),
+        };
         *response.status_mut() = head.status;
-        let own = self.own_origins(&prepared.headers);
-        *response.headers_mut() = headers::response_headers(&head.headers, &prepared.url, &own);
+        let own = || self.own_origins(&prepared.headers);
+        *response.headers_mut() = headers::response_headers(&head.headers, &prepared.url, own);
         Ok(response)
     }
 

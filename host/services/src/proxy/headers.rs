@@ -11,7 +11,8 @@ use jackfield_loader::Api;
 use jackfield_outbound::expects_body;
 
 /// RFC 9110 section 7.6.1: valid for one connection only, as are those that `Connection` names.
-const HOP_BY_HOP: [&str; 11] = [
+/// `Trailer` is not: it announces what passes.
+const HOP_BY_HOP: [&str; 10] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -19,7 +20,6 @@ const HOP_BY_HOP: [&str; 11] = [
     "proxy-authorization",
     "proxy-connection",
     "te",
-    "trailer",
     "transfer-encoding",
     "upgrade",
     "http2-settings",
@@ -93,8 +93,11 @@ const ADDED: [(HeaderName, &str); 6] = [
 /// The headers of the request: the caller's that are for the service, the provider's, and the
 /// credential.
 pub(super) fn request_headers(received: &HeaderMap, api: &Api, token: &str) -> Result<HeaderMap, ProxyError> {
-    let is_for_this_host = |name: &str| FOR_THIS_HOST.contains(&name) || begins(name, &FOR_THIS_HOST_PREFIXES);
     let mut headers = without(received, is_for_this_host);
+    if takes_trailers(received) {
+        // The caller gets them. Services that speak gRPC refuse calls without this.
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
     if !api.has_token_header() {
         headers.insert(header::AUTHORIZATION, credential("Bearer {access-token}", token)?);
     }
@@ -110,6 +113,11 @@ pub(super) fn request_headers(received: &HeaderMap, api: &Api, token: &str) -> R
         }
     }
     Ok(headers)
+}
+
+fn takes_trailers(received: &HeaderMap) -> bool {
+    let values = received.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
 }
 
 fn credential(template: &str, token: &str) -> Result<HeaderValue, ProxyError> {
@@ -132,23 +140,35 @@ pub(super) fn framing(received: &HeaderMap, method: &Method, has_body: bool) -> 
     }
 }
 
+/// Headers with URLs.
+const LINKS: [HeaderName; 3] = [header::LOCATION, header::CONTENT_LOCATION, header::LINK];
+
 /// The headers of the answer to a call of a URL: the service's that are for the caller, and ours.
-pub(super) fn response_headers(received: &HeaderMap, called: &Url, own: &OwnOrigins) -> HeaderMap {
-    let is_not_for_the_caller = |name: &str| {
-        ABOUT_THE_ORIGIN.contains(&name)
-            || begins(name, &ABOUT_THE_ORIGIN_PREFIXES)
-            || begins(name, &FRONT_SERVER_PREFIXES)
-            || name.ends_with(CACHE_SUFFIX)
-    };
+/// Few answers have links, so `own` is asked only for those.
+pub(super) fn response_headers(received: &HeaderMap, called: &Url, own: impl FnOnce() -> OwnOrigins) -> HeaderMap {
     let mut headers = without(received, is_not_for_the_caller);
-    for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        replace(&mut headers, &name, |value| location::rewrite_reference(value, called, own));
+    if LINKS.iter().any(|name| headers.contains_key(name)) {
+        let own = own();
+        for name in [header::LOCATION, header::CONTENT_LOCATION] {
+            replace(&mut headers, &name, |value| location::rewrite_reference(value, called, &own));
+        }
+        replace(&mut headers, &header::LINK, |value| location::rewrite_links(value, called, &own));
     }
-    replace(&mut headers, &header::LINK, |value| location::rewrite_links(value, called, own));
     for (name, value) in ADDED {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers
+}
+
+pub(super) fn is_for_this_host(name: &str) -> bool {
+    FOR_THIS_HOST.contains(&name) || begins(name, &FOR_THIS_HOST_PREFIXES)
+}
+
+pub(super) fn is_not_for_the_caller(name: &str) -> bool {
+    ABOUT_THE_ORIGIN.contains(&name)
+        || begins(name, &ABOUT_THE_ORIGIN_PREFIXES)
+        || begins(name, &FRONT_SERVER_PREFIXES)
+        || name.ends_with(CACHE_SUFFIX)
 }
 
 fn replace(headers: &mut HeaderMap, name: &HeaderName, by: impl Fn(&HeaderValue) -> Option<HeaderValue>) {
@@ -159,11 +179,15 @@ fn replace(headers: &mut HeaderMap, name: &HeaderName, by: impl Fn(&HeaderValue)
     }
 }
 
+pub(super) fn is_hop_by_hop(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name)
+}
+
 /// The end-to-end headers, without some of them.
 fn without(headers: &HeaderMap, is_dropped: impl Fn(&str) -> bool) -> HeaderMap {
     let named = named_by_connection(headers);
-    let is_hop_by_hop = |name: &str| HOP_BY_HOP.contains(&name) || named.iter().any(|named| named == name);
-    let is_kept = |name: &str| !is_hop_by_hop(name) && !is_dropped(name);
+    let is_named = |name: &str| named.iter().any(|named| named == name);
+    let is_kept = |name: &str| !is_hop_by_hop(name) && !is_named(name) && !is_dropped(name);
     let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
@@ -217,7 +241,7 @@ mod tests {
             ("connection", "close, X-Private"),
             ("x-private", "1"),
             ("keep-alive", "5"),
-            ("te", "trailers"),
+            ("te", "trailers, deflate"),
             ("transfer-encoding", "chunked"),
             ("content-length", "5"),
             ("proxy-authorization", "Basic x"),
@@ -236,7 +260,8 @@ mod tests {
             ("content-type", "text/plain"),
         ]);
         let sent = request_headers(&received, &Api::new("https://a/"), "t").expect("a token");
-        assert_eq!(names(&sent), ["accept", "authorization", "content-type"]);
+        assert_eq!(names(&sent), ["accept", "authorization", "content-type", "te"]);
+        assert_eq!(sent["te"], "trailers", "the caller takes those, and the codings are the connection's");
         assert_eq!(sent.get_all("accept").iter().count(), 2);
         assert_eq!(sent["authorization"], "Bearer t");
         assert!(!format!("{sent:?}").contains("Bearer t"), "no token in a log");
@@ -331,8 +356,8 @@ mod tests {
             ("ratelimit", "\"default\";r=0;t=30"),
         ]);
         let called = "https://a.example/v1/".parse().expect("a URL");
-        let own = OwnOrigins::new(["https://jackfield.example"]);
-        let answered = response_headers(&received, &called, &own);
+        let own = || OwnOrigins::new(["https://jackfield.example"]);
+        let answered = response_headers(&received, &called, own);
         let forwarded = ["content-length", "content-location", "content-type", "etag", "link", "location"];
         let limits = ["ratelimit", "retry-after", "x-ratelimit-remaining"];
         let added = ADDED;

@@ -13,8 +13,11 @@ use futures_util::{
     Stream, StreamExt,
     stream::{BoxStream, poll_fn},
 };
+use http::HeaderName;
+use http_body::Frame;
 use parking_lot::Mutex;
 
+use super::trailers;
 use jackfield_outbound::Outgoing;
 
 /// Longest body that is buffered.
@@ -24,10 +27,15 @@ const BUFFERED_BYTES: u64 = 64 * 1024;
 #[derive(Clone)]
 pub(super) struct RequestBody(Option<Arc<Mutex<Source>>>);
 
+/// A caller's body as it comes, with its trailers.
+pub type BodyFrames = BoxStream<'static, io::Result<Frame<Bytes>>>;
+
 struct Source {
-    rest: BoxStream<'static, io::Result<Bytes>>,
+    rest: BodyFrames,
     /// What has come so far; `None` once that is too long to buffer.
-    buffer: Option<Vec<Bytes>>,
+    buffer: Option<Vec<Frame<Bytes>>>,
+    /// The provider's own headers, which no trailer may have the name of.
+    of_the_provider: Vec<HeaderName>,
     length: u64,
     max_length: u64,
     /// The attempt that may read: an earlier one may still be in progress somewhere.
@@ -47,10 +55,19 @@ pub(super) enum BodyError {
 }
 
 impl RequestBody {
-    pub(super) fn new(body: Option<BoxStream<'static, io::Result<Bytes>>>, max_length: u64) -> Self {
+    /// `of_the_provider` are the headers that the provider adds to a call.
+    pub(super) fn new(body: Option<BodyFrames>, max_length: u64, of_the_provider: Vec<HeaderName>) -> Self {
         Self(body.map(|rest| {
-            let buffer = Some(Vec::new());
-            let source = Source { rest, buffer, length: 0, max_length, attempt: 0, waker: None, error: None };
+            let source = Source {
+                rest,
+                buffer: Some(Vec::new()),
+                of_the_provider,
+                length: 0,
+                max_length,
+                attempt: 0,
+                waker: None,
+                error: None,
+            };
             Arc::new(Mutex::new(source))
         }))
     }
@@ -100,17 +117,17 @@ impl Source {
         context: &mut Context<'_>,
         attempt: u32,
         position: &mut usize,
-    ) -> Poll<Option<io::Result<Bytes>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if attempt != self.attempt {
             return Poll::Ready(Some(Err(io::Error::other("another attempt has begun"))));
         }
-        if let Some(chunk) = self.buffer.as_ref().and_then(|buffer| buffer.get(*position)) {
+        if let Some(frame) = self.buffer.as_ref().and_then(|buffer| buffer.get(*position)) {
             *position += 1;
-            return Poll::Ready(Some(Ok(chunk.clone())));
+            return Poll::Ready(Some(Ok(trailers::copied(frame))));
         }
         let next = Pin::new(&mut self.rest).poll_next(context);
         self.waker = next.is_pending().then(|| context.waker().clone());
-        next.map(|next| next.map(|chunk| self.received(chunk, position)))
+        next.map(|next| next.map(|frame| self.received(frame, position)))
     }
 
     /// Wakes the attempt that waits, so that its connection does not hang.
@@ -121,9 +138,10 @@ impl Source {
         }
     }
 
-    fn received(&mut self, chunk: io::Result<Bytes>, position: &mut usize) -> io::Result<Bytes> {
-        let chunk = chunk.inspect_err(|_| self.error = Some(BodyError::Cut))?;
-        self.length += chunk.len() as u64;
+    fn received(&mut self, frame: io::Result<Frame<Bytes>>, position: &mut usize) -> io::Result<Frame<Bytes>> {
+        let frame = frame.inspect_err(|_| self.error = Some(BodyError::Cut))?;
+        let frame = trailers::of_a_request(frame, &self.of_the_provider);
+        self.length += frame.data_ref().map_or(0, Bytes::len) as u64;
         if self.length > self.max_length {
             self.error = Some(BodyError::TooLarge);
             return Err(io::Error::other("the body is too large"));
@@ -132,10 +150,10 @@ impl Source {
             self.buffer = None;
         }
         if let Some(buffer) = &mut self.buffer {
-            buffer.push(chunk.clone());
+            buffer.push(trailers::copied(&frame));
             *position += 1;
         }
-        Ok(chunk)
+        Ok(frame)
     }
 }
 
@@ -145,22 +163,26 @@ mod tests {
 
     use super::*;
 
-    fn body(chunks: &[usize], max_length: u64) -> RequestBody {
-        let chunks: Vec<_> = chunks.iter().map(|length| Ok(Bytes::from(vec![b'x'; *length]))).collect();
-        RequestBody::new(Some(stream::iter(chunks).boxed()), max_length)
+    fn new(body: Option<BodyFrames>, max_length: u64) -> RequestBody {
+        RequestBody::new(body, max_length, Vec::new())
     }
 
-    fn stream_of(body: &RequestBody) -> BoxStream<'static, io::Result<Bytes>> {
+    fn body(chunks: &[usize], max_length: u64) -> RequestBody {
+        let chunks: Vec<_> = chunks.iter().map(|length| Ok(Frame::data(Bytes::from(vec![b'x'; *length])))).collect();
+        new(Some(stream::iter(chunks).boxed()), max_length)
+    }
+
+    fn stream_of(body: &RequestBody) -> BodyFrames {
         match body.outgoing() {
-            Outgoing::Stream(chunks) => chunks,
+            Outgoing::Stream(frames) => frames,
             Outgoing::Whole(_) => panic!("there is a body"),
         }
     }
 
-    async fn read(mut chunks: BoxStream<'static, io::Result<Bytes>>) -> io::Result<usize> {
+    async fn read(mut frames: BodyFrames) -> io::Result<usize> {
         let mut length = 0;
-        while let Some(chunk) = chunks.try_next().await? {
-            length += chunk.len();
+        while let Some(frame) = frames.try_next().await? {
+            length += frame.data_ref().map_or(0, Bytes::len);
         }
         Ok(length)
     }
@@ -203,7 +225,7 @@ mod tests {
     #[tokio::test]
     async fn an_attempt_that_waits_is_woken_at_its_end() {
         for end in [|body: &RequestBody| assert!(body.rewind()), RequestBody::abort] {
-            let body = RequestBody::new(Some(stream::pending().boxed()), 15);
+            let body = new(Some(stream::pending().boxed()), 15);
             let mut waits = stream_of(&body);
             let waiting = tokio::spawn(async move { waits.try_next().await.is_err() });
             while body.0.as_deref().expect("there is a body").lock().waker.is_none() {
@@ -219,9 +241,9 @@ mod tests {
         let large = body(&[10, 20], 15);
         assert!(read(stream_of(&large)).await.is_err());
         assert_eq!((large.error(), large.rewind()), (Some(BodyError::TooLarge), false));
-        let cut = RequestBody::new(Some(stream::iter([Err(io::Error::other("cut"))]).boxed()), 15);
+        let cut = new(Some(stream::iter([Err(io::Error::other("cut"))]).boxed()), 15);
         assert!(read(stream_of(&cut)).await.is_err());
         assert_eq!((cut.error(), cut.rewind()), (Some(BodyError::Cut), false));
-        assert_eq!(RequestBody::new(None, 15).error(), None);
+        assert_eq!(new(None, 15).error(), None);
     }
 }

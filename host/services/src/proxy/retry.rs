@@ -23,6 +23,7 @@ pub(super) fn after_error(method: &Method, error: &OutboundError, attempts: u32)
         OutboundError::Unreachable(_)
         | OutboundError::Refused(_)
         | OutboundError::Tls(_)
+        | OutboundError::NotActedOn(_)
         | OutboundError::Resolve(..) => true,
         OutboundError::Connection(_) => method.is_idempotent(),
         // Bytes of an answer have come, a guard refused it, or it timed out.
@@ -52,6 +53,7 @@ mod tests {
         let unreachable = OutboundError::Unreachable("refused".to_owned());
         let cut = OutboundError::Connection("closed".to_owned());
         let idle = OutboundError::Idle(Duration::from_secs(1));
+        let not_acted_on = OutboundError::NotActedOn("refused stream".to_owned());
         let unreadable = OutboundError::Unreadable("invalid HTTP".to_owned());
         let guarded = OutboundError::PrivateAddress("a".to_owned());
         for (method, expected) in [
@@ -66,6 +68,7 @@ mod tests {
             let found = [&unreachable, &cut, &idle, &guarded, &unreadable].map(|error| after_error(&method, error, 1));
             assert_eq!(found, expected, "{method}");
         }
+        assert!(after_error(&Method::POST, &not_acted_on, 1), "the service says that it has done nothing");
         assert!(after_error(&Method::GET, &cut, 2) && !after_error(&Method::GET, &cut, 3));
     }
 

@@ -7,6 +7,7 @@ use super::{
     install::{ACCOUNT_TAKEN, FOREIGN_IDENTITY, Installation, OTHER_ACCOUNT, Stored},
     pending::PendingSetups,
     permission::Permission,
+    plan::may_have_webhook,
     rate_limit::RateLimit,
     refusal::Refusal,
     result::SetupResult,
@@ -107,6 +108,7 @@ impl Finisher {
             tokens,
             digest: provider.plugin().digest.clone(),
             permission: self.permission.clone(),
+            may_have_webhook: may_have_webhook(provider),
         };
         self.store.write_at_last(move |tx| installation.store(tx)).await
     }
@@ -169,7 +171,7 @@ fn succeeded(provider: &Provider, active: &ActiveSetup, installed: &Installed) -
         integration.id = %installed.integration.id,
         "an integration is installed"
     );
-    let integration = IntegrationOut::new(installed, provider.name(), provider.config());
+    let integration = IntegrationOut::new(installed.clone(), provider.name(), provider.config());
     let data = serde_json::to_value(integration).unwrap_or(Value::Null);
     result(provider, active, data, None)
 }

@@ -4,12 +4,24 @@
 use diesel::connection::{Connection, TransactionManager};
 
 use crate::{
-    database::{connection::AnyConnection, progress::Progress},
+    database::{connection::AnyConnection, pipeline::Use, progress::Progress},
     error::{StoreError, StoreResult},
     unavailable::{Reason, Unavailable},
 };
 
 type Manager = <AnyConnection as Connection>::TransactionManager;
+
+/// A new use of a connection begins.
+///
+/// # Errors
+/// When the server has closed the connection meanwhile.
+pub(crate) fn begin_use(connection: &mut AnyConnection, used_for: Use) -> StoreResult<()> {
+    let is_open = match connection {
+        AnyConnection::Postgres(postgres) => postgres.begin_use(used_for),
+        AnyConnection::Sqlite(_) => true,
+    };
+    if is_open { Ok(()) } else { Err(Unavailable::new(Reason::ConnectionLost, "the server has closed it").into()) }
+}
 
 /// Begins a transaction.
 pub(crate) fn begin(connection: &mut AnyConnection) -> StoreResult<()> {
@@ -28,8 +40,9 @@ pub(crate) fn end<T>(connection: &mut AnyConnection, result: StoreResult<T>, pro
             Err(Unavailable::new(Reason::Silent, "the transaction was given up").into())
         }
         Err(error) => {
+            let is_in_doubt = matches!(connection, AnyConnection::Postgres(postgres) if postgres.is_in_doubt());
             roll_back(connection);
-            Err(error)
+            Err(if is_in_doubt { of_commit(error) } else { error })
         }
     }
 }

@@ -33,6 +33,7 @@ pub mod sealed_columns;
 pub mod sessions;
 pub mod setups;
 mod status;
+pub mod token_grants;
 pub mod unknown_columns;
 pub mod unlinked_integrations;
 pub mod user_identities;

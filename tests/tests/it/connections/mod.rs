@@ -1,6 +1,7 @@
-//! Connections and what surrounds the process: limits, ends, uploads that are refused, a log that
+//! Connections and what surrounds the process: limits, ends, compression, uploads that are refused, a log that
 //! nobody reads.
 
+mod compression;
 mod limits;
 mod unread_log;
 mod uploads;

@@ -2,4 +2,6 @@
 //! test.
 
 mod certified_server;
+mod grpc;
+mod http2_clients;
 mod slack_client;

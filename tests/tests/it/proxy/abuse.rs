@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use insta::assert_snapshot;
 use jackfield_test_support::{
-    host::Host,
+    host::{Host, HostBuilder},
     http_client::HttpClient,
     raw_http::{RawHttpConnection, RawHttpServer},
     stand_in_oauth2::{ServiceProfile, StandInOAuth2},
@@ -31,13 +31,23 @@ pub(crate) async fn installed_of(
     allowed: &[u16],
     more: &str,
 ) -> Result<(StandInOAuth2, Host, ApiClient)> {
+    installed_on(bare().toml(more), service, api_url, allowed).await
+}
+
+/// The same on a host of which more is set.
+pub(crate) async fn installed_on(
+    host: HostBuilder,
+    service: (String, ServiceProfile),
+    api_url: &str,
+    allowed: &[u16],
+) -> Result<(StandInOAuth2, Host, ApiClient)> {
     let service = StandInOAuth2::start([service].into()).await?;
     let ports = allowed.iter().chain([&service.port()]).map(|port| format!("\"127.0.0.1:{port}\"")).collect::<Vec<_>>();
     let http = format!("[http]\nallow-private = [{}]\n", ports.join(", "));
     let declared = declaration_of(&service, "acme", "");
     // The API is at a raw server instead of the stand-in.
     let declared = declared.replace("scopes =", &format!("api-url = \"{api_url}\"\nscopes ="));
-    let host = bare().toml(&http).toml(&declared).toml(more).start()?;
+    let host = host.toml(&http).toml(&declared).start()?;
     let owner = owner_of_acme(&host).await?;
     let installed = owner.install("acme", "acme").await?.dialog()?;
     let client = ApiClient::of_integration(&host, &installed.data)?;

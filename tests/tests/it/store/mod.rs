@@ -6,6 +6,8 @@ mod former_database;
 mod later_database;
 mod plans;
 mod poolers;
+mod principals;
+mod round_trips;
 mod secret_search;
 mod secrets;
 mod sqlite_file;

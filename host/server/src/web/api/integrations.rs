@@ -2,8 +2,8 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{FromRequestParts, Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
 use serde::Deserialize;
 
@@ -14,14 +14,14 @@ use super::{
 use crate::{
     app::AppHandle,
     web::{
-        auth::{ApiAccess, require},
+        auth::{ApiAccess, bearer, checked, require},
         error::{Problem, WebError},
-        shown::shown,
+        shown::{all_shown, shown},
     },
 };
 use jackfield_services::{
-    accounts::Scope,
-    integrations::{IntegrationId, IntegrationOut},
+    accounts::{Access, Scope},
+    integrations::{IntegrationId, IntegrationOut, Listing, Position},
     removals::Removed,
 };
 
@@ -37,21 +37,58 @@ pub(in crate::web) struct ListQuery {
 /// 8288); all, or those that a search finds.
 pub(in crate::web) async fn list(
     State(app): State<AppHandle>,
-    ApiAccess(access): ApiAccess,
-    ApiQuery(query): ApiQuery<ListQuery>,
+    request: Request,
 ) -> Result<(HeaderMap, Json<Vec<IntegrationOut>>), WebError> {
-    require(&access, Scope::OrgRead)?;
-    let per_page = per_page(query.per_page.as_deref())?;
-    let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    let (organization, open) = (access.organization.id, access.limit());
-    let listing = app.integrations.search(organization, open, &query.search, after, per_page).await?;
+    let (mut parts, _) = request.into_parts();
+    let wanted = wanted(&mut parts, &app).await;
+    let (per_page, search) = wanted
+        .as_ref()
+        .map_or_else(|_| (0, String::new()), |wanted| (wanted.per_page, search_parameter(&wanted.search)));
+    let (access, listing) = read(&mut parts, &app, wanted).await?;
     let mut headers = HeaderMap::new();
     if let Some(next) = &listing.next {
         let path = format!("/api/0/organizations/{}/integrations/", access.organization.slug);
-        let url = format!("{}?{}", app.url_prefix.absolute(&path), search_parameter(&query.search));
+        let url = format!("{}?{search}", app.url_prefix.absolute(&path));
         headers.insert(header::LINK, next_link(&url, &Cursor::text(next), per_page));
     }
-    Ok((headers, Json(listing.rows.iter().map(|row| shown(&app, row)).collect())))
+    Ok((headers, Json(all_shown(&app, listing.rows))))
+}
+
+/// The page that is asked for.
+struct Wanted {
+    /// Where it begins.
+    after: Option<Position>,
+    /// How many rows it has.
+    per_page: usize,
+    /// What is searched for; empty: nothing.
+    search: String,
+}
+
+async fn wanted(parts: &mut Parts, app: &AppHandle) -> Result<Wanted, WebError> {
+    let ApiQuery(query) = ApiQuery::<ListQuery>::from_request_parts(parts, app).await?;
+    let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
+    Ok(Wanted { after, per_page: per_page(query.per_page.as_deref())?, search: query.search.trim().to_owned() })
+}
+
+/// The page, for those who may read it: for a program, in the read of its token, unless it searches.
+/// Nobody else learns what is wrong with a query.
+async fn read(
+    parts: &mut Parts,
+    app: &AppHandle,
+    wanted: Result<Wanted, WebError>,
+) -> Result<(Access, Listing), WebError> {
+    if let (Some(token), Ok(wanted)) = (bearer(parts)?, &wanted)
+        && wanted.search.is_empty()
+    {
+        let found = app.program_reads.integrations(&token, wanted.after.clone(), wanted.per_page).await?;
+        let (access, listing) = checked(parts, app, found).await?;
+        return Ok((access, listing.ok_or_else(|| WebError::missing_scope(Scope::OrgRead))?));
+    }
+    let ApiAccess(access) = ApiAccess::from_request_parts(parts, app).await?;
+    require(&access, Scope::OrgRead)?;
+    let Wanted { after, per_page, search } = wanted?;
+    let listing = app.integrations.search(access.organization.id, access.limit(), &search, after, per_page).await?;
+    Ok((access, listing))
 }
 
 /// A search as a parameter that another can follow; nothing without one.
@@ -79,7 +116,7 @@ pub(in crate::web) async fn get(
     require(&access, Scope::OrgRead)?;
     let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(Problem::NotFound)?;
     let failing_since = app.grants.failing_since(access.organization.id, found.integration.id).await?;
-    Ok(Json(shown(&app, &found).refresh_failing_since(failing_since)))
+    Ok(Json(shown(&app, found).refresh_failing_since(failing_since)))
 }
 
 /// `DELETE /api/0/organizations/{org}/integrations/{id}/`: removes it from this organization,

@@ -2,24 +2,24 @@
 
 use axum::{
     body::{Body, HttpBody},
-    extract::{MatchedPath, Path, Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, header::ALLOW},
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, TryStreamExt};
-use serde::Deserialize;
+use http_body_util::BodyStream;
 
-use super::{integrations::parsed, selector::selector};
+use super::selector::selector;
 use crate::{
     app::AppHandle,
     web::{
-        auth::{ApiAccess, require},
+        auth::{IntegrationAccess, require},
         error::{FromService, Problem, WebError},
     },
 };
 use jackfield_services::{
     accounts::Scope,
-    proxy::{ProxyError, ProxyRequest},
+    proxy::{ProxyError, ProxyRequest, ResponseBody},
 };
 
 /// The methods of RFC 9110 and RFC 5789 that are passed on, for `Allow`; others are too.
@@ -30,18 +30,12 @@ const GRANT: &str = "jackfield-grant";
 /// Names the identity that the grant acts for.
 const SUBJECT: &str = "jackfield-subject";
 
-#[derive(Deserialize)]
-pub(in crate::web) struct ProxyPath {
-    id: String,
-}
-
 /// `ANY /api/0/organizations/{org}/integrations/{id}/proxy/{path}`: the service's answer to the
 /// same request with the integration's credential, streamed. Scope `integrations:proxy`, which no
 /// role has.
 pub(in crate::web) async fn proxy(
     State(app): State<AppHandle>,
-    ApiAccess(access): ApiAccess,
-    Path(ProxyPath { id }): Path<ProxyPath>,
+    IntegrationAccess { access, grants }: IntegrationAccess,
     route: MatchedPath,
     request: Request,
 ) -> Result<Response, WebError> {
@@ -49,14 +43,14 @@ pub(in crate::web) async fn proxy(
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let call = ProxyRequest {
-        actor: access.actor.clone(),
+        actor: access.actor,
         organization: access.organization.id,
-        integration: parsed(&id)?,
+        grants,
         grant: selector(named(&head.headers, GRANT)?, named(&head.headers, SUBJECT)?)?,
         path: raw_path(route.as_str(), head.uri.path()).to_owned(),
         query: head.uri.query().map(str::to_owned),
         method: head.method.clone(),
-        body: has_body.then(|| body.into_data_stream().map_err(std::io::Error::other).boxed()),
+        body: has_body.then(|| BodyStream::new(body).map_err(std::io::Error::other).boxed()),
         headers: head.headers,
     };
     // Boxed: the future of a call is large, and this one holds it while it waits.
@@ -64,7 +58,8 @@ pub(in crate::web) async fn proxy(
         Err(error @ ProxyError::Method(_)) => return Ok(([(ALLOW, METHODS)], WebError::from(error)).into_response()),
         response => response?,
     };
-    let mut response = response.map(Body::from_stream).into_response();
+    let body = |body: Option<ResponseBody>| body.map_or_else(Body::empty, Body::new);
+    let mut response = response.map(body).into_response();
     response.extensions_mut().insert(FromService);
     Ok(response)
 }

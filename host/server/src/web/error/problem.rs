@@ -125,6 +125,9 @@ problems! {
     /// Too much is under way.
     Overloaded: 503 "overloaded", "Overloaded",
         "As many of these calls are under way as this host allows. Try again in a moment.";
+    /// As many requests are under way as the host takes.
+    TooManyRequests: 503 "overloaded", "Overloaded",
+        "This host answers as many requests as it can at once. Try again in a moment.";
     /// The host has begun, and cannot serve yet.
     Starting: 503 "starting", "Starting",
         "Jackfield is starting. Try again in a moment.";

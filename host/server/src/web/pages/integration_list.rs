@@ -131,8 +131,12 @@ pub(in crate::web) async fn page(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, WebError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    let search = query.search.trim();
-    let listing = app.integrations.search(access.organization.id, None, search, after, PER_PAGE).await?;
+    let (organization, search) = (access.organization.id, query.search.trim());
+    let listing = if search.is_empty() {
+        app.integrations.list(organization, after, PER_PAGE).await?
+    } else {
+        app.integrations.search(organization, None, search, after, PER_PAGE).await?
+    };
     let revocations = app.revocations.unrevoked_of(access.organization.id).await?;
     let may_set_up = app.setups.may_set_up(&access);
     let may_install = may_set_up.is_ok();
@@ -162,16 +166,13 @@ pub(super) fn may_install(app: &AppHandle, access: &Access) -> bool {
 
 fn rows(app: &AppHandle, listing: Listing) -> Vec<IntegrationRow> {
     let Listing { rows, people, .. } = listing;
-    let row = |installed: &Installed| {
+    let row = |installed: Installed| {
+        let added_by = installed.link.added_by.and_then(|user| people.get(&user).cloned());
         let shown = shown(app, installed);
         let provider = app.plugins.find(&shown.provider.id);
-        IntegrationRow {
-            icon: icons::url(provider.as_deref()),
-            added_by: installed.link.added_by.and_then(|user| people.get(&user).cloned()),
-            shown,
-        }
+        IntegrationRow { icon: icons::url(provider.as_deref()), added_by, shown }
     };
-    rows.iter().map(row).collect()
+    rows.into_iter().map(row).collect()
 }
 
 fn revocation_lists(revocations: impl Iterator<Item = RevocationOut>) -> Vec<RevocationList> {
