@@ -18,8 +18,8 @@
 //! On PostgreSQL transactions run beside each other. A transaction that changes several rows locks
 //! them in one order, so that no two wait for each other: the rows of the setup, its user and
 //! member, integrations by id, identities by id, grants each with its refresh, revocations, and the
-//! audit log last. A `lock` is an update that changes nothing. It comes before anything is read
-//! that depends on the row.
+//! audit log last. A `lock` is an update that changes nothing, or `FOR SHARE` where several may hold
+//! the row. It comes before anything is read that depends on the row.
 
 pub mod audit;
 mod database;
@@ -61,7 +61,7 @@ pub use target::Target;
 pub use transactions::{
     bootstrap::{provider_owners_in_use, secret_key_in_use},
     inspection::{Inspection, inspect},
-    key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions,
+    installing, key_rotation, principal, removal, renewal, revoking, tokens_in_use, user_sessions,
 };
 pub use tx::Tx;
 pub use unavailable::{Effect, Reason, Unavailable};

@@ -175,7 +175,19 @@ impl Store {
         self.transact(KeyUse::Seal, run).await
     }
 
-    /// The same for what exists nowhere else, such as tokens that a provider has just given: while
+    /// Runs a function that runs one statement and seals nothing: on PostgreSQL the statement is a
+    /// transaction by itself.
+    ///
+    /// # Errors
+    /// As [`Store::write`]. It may be stored although its answer was lost.
+    pub async fn write_one<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        if self.is_shared() { self.read(run).await } else { self.write(run).await }
+    }
+
+    /// [`Store::write`] for what exists nowhere else, such as tokens that a provider has just given: while
     /// the database cannot be used, it is tried again for a minute. Somebody who must not wait that
     /// long waits for [`Store::lasting_failure`] as well.
     ///

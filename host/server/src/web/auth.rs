@@ -15,6 +15,7 @@ use jackfield_services::{
     accounts::{Access, Scope, UserId},
     grants::IntegrationGrants,
     integrations::IntegrationId,
+    principal::Principal,
     session::Session,
 };
 
@@ -54,10 +55,7 @@ impl FromRequestParts<AppHandle> for LoggedIn {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
-        let user = session_user(parts, app).await?;
-        // Only the path: a query may hold secrets that must not get into another URL.
-        let next = parts.uri.path().to_owned();
-        user.map(Self).ok_or_else(|| WebError::log_in_first(next))
+        session_user(parts, app).await?.map(Self).ok_or_else(|| log_in_first(parts))
     }
 }
 
@@ -81,10 +79,10 @@ impl FromRequestParts<AppHandle> for PageAccess {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
-        let LoggedIn(user) = <LoggedIn as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await?;
         let slug = organization(parts, app).await?;
-        let access = app.accounts.access(user, &slug).await?.ok_or(Problem::NotFound)?;
-        Ok(Self { user, access })
+        let principal = Principal::in_organization(&app.sessions.of(parts).await?, &slug).await?;
+        let user = principal.user.ok_or_else(|| log_in_first(parts))?;
+        Ok(Self { user, access: principal.access.ok_or(Problem::NotFound)? })
     }
 }
 
@@ -99,9 +97,9 @@ impl FromRequestParts<AppHandle> for ApiAccess {
             }
             None => {
                 let slug = organization(parts, app).await?;
-                let user = session_user(parts, app).await?;
-                let access = app.accounts.access(user.ok_or(Problem::NotLoggedIn)?, &slug).await?;
-                Ok(Self(access.ok_or(Problem::NotFound)?))
+                let principal = Principal::in_organization(&app.sessions.of(parts).await?, &slug).await?;
+                principal.user.ok_or(Problem::NotLoggedIn)?;
+                Ok(Self(principal.access.ok_or(Problem::NotFound)?))
             }
         }
     }
@@ -146,6 +144,11 @@ pub(super) async fn checked<T>(
 async fn integration(parts: &mut Parts, app: &AppHandle) -> Option<IntegrationId> {
     let path = <Path<IntegrationPath> as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await;
     path.ok()?.0.id.parse().ok()
+}
+
+/// Only the path: a query may hold secrets that must not get into another URL.
+fn log_in_first(parts: &Parts) -> WebError {
+    WebError::log_in_first(parts.uri.path().to_owned())
 }
 
 async fn organization(parts: &mut Parts, app: &AppHandle) -> Result<String, WebError> {

@@ -26,6 +26,7 @@ mod sqlite_failure;
 pub(crate) mod sqlite_file;
 mod sqlite_library;
 pub(crate) mod sqlite_transactions;
+pub(crate) mod statement;
 mod store_threads;
 pub(crate) mod transaction;
 pub(crate) mod writer;

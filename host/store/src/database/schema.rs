@@ -130,6 +130,7 @@ diesel::table! {
         sealed_data -> Binary,
         claim -> Nullable<BigInt>,
         expires_at -> BigInt,
+        organization_id -> Nullable<BigInt>,
     }
 }
 

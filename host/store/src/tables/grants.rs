@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 pub use super::{
     grant_endings::{end, make_due},
-    grant_installs::put,
+    grant_installs::{put, put_first},
     grant_owner::GrantOwner,
     scopes::Scopes,
     status::Status,

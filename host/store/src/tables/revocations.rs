@@ -6,7 +6,7 @@
 //! ninety days, in which the operator can have it tried again, but not for ever: those are
 //! secrets.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::BigInt};
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -23,8 +23,9 @@ use crate::{
     database::{
         column_types::{Timestamp, milliseconds},
         schema::revocations as t,
+        statement::{Statement, statement},
     },
-    error::StoreResult,
+    error::{StoreError, StoreResult},
     sealing::{cipher::AadContext, sealer::Sealer},
     tx::Tx,
 };
@@ -120,29 +121,27 @@ const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
 /// # Errors
 /// When the database fails.
 pub fn add(tx: &mut Tx<'_>, new: &NewRevocation) -> StoreResult<RevocationId> {
-    let now = tx.now;
-    add_from(tx, new, now)
-}
-
-/// The same, to be revoked from a time on.
-fn add_from(tx: &mut Tx<'_>, new: &NewRevocation, from: OffsetDateTime) -> StoreResult<RevocationId> {
     let row = (
-        t::provider.eq(&new.provider),
-        t::external_id.eq(&new.external_id),
-        t::name.eq(&new.name),
+        (t::provider.eq(&new.provider), t::external_id.eq(&new.external_id), t::name.eq(&new.name)),
         t::organization_id.eq(new.organization),
-        t::reason.eq(new.reason),
-        t::status.eq(Status::Pending),
-        t::attempts.eq(0),
-        t::retry_at.eq(milliseconds(from)),
-        t::date_added.eq(milliseconds(tx.now)),
+        (t::reason.eq(new.reason), t::status.eq(Status::Pending), t::attempts.eq(0)),
+        (t::retry_at.eq(milliseconds(tx.now)), t::date_added.eq(milliseconds(tx.now))),
     );
     let id: RevocationId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?;
-    // It is bound to the id of its row, which there is only now.
-    let sealed = tx.sealer.seal(context(&[id.to_string().as_bytes()]), &new.payload);
-    diesel::update(t::table.find(id)).set(t::sealed_given.eq(sealed)).execute(tx.connection)?;
+    seal(tx, id, &new.payload)?;
     Ok(id)
 }
+
+/// The payload is bound to the id of its row, which there is only when the row is inserted.
+fn seal(tx: &mut Tx<'_>, id: RevocationId, payload: &RevocationPayload) -> StoreResult<()> {
+    let sealed = tx.sealer.seal(context(&[id.to_string().as_bytes()]), payload);
+    tx.execute_later(diesel::update(t::table.find(id)).set(t::sealed_given.eq(sealed)))
+}
+
+/// Inserts nothing where the setup has a row already.
+const NOTE: &str = "\
+    INSERT INTO revocations (provider, external_id, name, organization_id, reason, status, attempts, retry_at, \
+    date_added, setup) VALUES (?, ?, ?, ?, ?, 'pending', 0, ?, ?, ?) ON CONFLICT (setup) DO NOTHING RETURNING id";
 
 /// Notes the tokens of a setup under way, beside those that it noted before: unless it ends well,
 /// they are revoked from a time on.
@@ -155,6 +154,9 @@ pub fn note_setup(
     new: &NewRevocation,
     from: OffsetDateTime,
 ) -> StoreResult<RevocationId> {
+    if let Some(id) = insert_note(tx, setup, new, from)? {
+        return Ok(id);
+    }
     let mut new = new.clone();
     let noted = t::table.filter(t::setup.eq(setup)).select(Revocation::as_select());
     for before in noted.load(tx.connection)? {
@@ -163,8 +165,24 @@ pub fn note_setup(
         new.payload.add(payload.unwrap_or_default().grants);
     }
     forget_setup(tx, setup)?;
-    let id = add_from(tx, &new, from)?;
-    diesel::update(t::table.find(id)).set(t::setup.eq(setup)).execute(tx.connection)?;
+    insert_note(tx, setup, &new, from)?.ok_or(StoreError::AlreadyExists)
+}
+
+/// `None` if the setup has noted something already: then this adds nothing.
+fn insert_note(
+    tx: &mut Tx<'_>,
+    setup: &str,
+    new: &NewRevocation,
+    from: OffsetDateTime,
+) -> StoreResult<Option<RevocationId>> {
+    let NewRevocation { provider, external_id, name, organization, reason, payload } = new;
+    let account = (provider.as_str(), external_id.as_str(), name.as_str());
+    let organization = organization.map(|organization| organization.0);
+    let (from, now) = (milliseconds(from), milliseconds(tx.now));
+    let note: Statement<'_, BigInt> =
+        statement!(NOTE, account.0, account.1, account.2, organization, reason.as_str(), from, now, setup);
+    let id: Option<RevocationId> = note.get_result(tx.connection).optional()?;
+    id.map_or(Ok(()), |id| seal(tx, id, payload))?;
     Ok(id)
 }
 
@@ -176,8 +194,7 @@ pub fn revoke_setup_now(tx: &mut Tx<'_>, setup: &str) -> StoreResult<()> {
     let now = milliseconds(tx.now);
     let noted = t::table.filter(t::setup.eq(setup)).filter(t::retry_at.gt(now));
     let noted = noted.filter(t::status.eq(Status::Pending));
-    diesel::update(noted).set(t::retry_at.eq(now)).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::update(noted).set(t::retry_at.eq(now)))
 }
 
 /// A setup has ended well: its tokens belong to an integration.
@@ -185,8 +202,7 @@ pub fn revoke_setup_now(tx: &mut Tx<'_>, setup: &str) -> StoreResult<()> {
 /// # Errors
 /// When the database fails.
 pub fn forget_setup(tx: &mut Tx<'_>, setup: &str) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::setup.eq(setup))).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::delete(t::table.filter(t::setup.eq(setup))))
 }
 
 /// A revocation by its id.

@@ -5,6 +5,7 @@ mod crashes;
 mod former_database;
 mod later_database;
 mod poolers;
+mod principals;
 mod secret_search;
 mod secrets;
 mod sqlite_file;
