@@ -16,8 +16,8 @@ pub struct Database {
     pub url: DatabaseUrl,
     /// Where the file says so.
     pub place: SettingPlace,
-    /// Most connections of the host's pool.
-    pub pool_size: u32,
+    /// Most connections of the host's pool; `None`: as many as fit the machine.
+    pub pool_size: Option<u32>,
     /// A statement of a request that takes longer is ended by PostgreSQL; `None`: none is.
     pub statement_timeout: Option<Duration>,
     /// What PostgreSQL calls this host in `pg_stat_activity`.
@@ -28,9 +28,6 @@ pub struct Database {
 
 /// The key of the URL.
 const URL: &str = "database.url";
-
-/// As many connections as a host on two cores keeps busy.
-const DEFAULT_POOL_SIZE: u32 = 8;
 
 const DEFAULT_APPLICATION_NAME: &str = "jackfield";
 
@@ -44,7 +41,7 @@ impl Database {
         Self {
             url,
             place: SettingPlace::unwritten(URL),
-            pool_size: DEFAULT_POOL_SIZE,
+            pool_size: None,
             statement_timeout: None,
             application_name: DEFAULT_APPLICATION_NAME.to_owned(),
             prepared_statements: None,
@@ -65,7 +62,7 @@ impl Database {
         Self {
             place,
             url: url.unwrap_or(default.url),
-            pool_size: size.and_then(|size| size.try_into().ok()).unwrap_or(default.pool_size),
+            pool_size: size.and_then(|size| size.try_into().ok()),
             statement_timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),
             application_name: name.unwrap_or(default.application_name),
             prepared_statements: prepared,
@@ -124,14 +121,14 @@ mod tests {
         let (database, mistakes) = read("");
         assert!(mistakes.is_empty());
         let Database { pool_size, statement_timeout, application_name, prepared_statements, .. } = database;
-        assert_eq!((pool_size, statement_timeout, prepared_statements), (8, None, None));
+        assert_eq!((pool_size, statement_timeout, prepared_statements), (None, None, None));
         assert_eq!(application_name, "jackfield");
         let text = "[database]\nurl = \"postgres://db/jf\"\npool-size = 2\nstatement-timeout = 30\n\
                     application-name = \"Jackfield of acme\"\nprepared-statements = false\n";
         let (database, mistakes) = read(text);
         assert!(mistakes.is_empty(), "{mistakes:?}");
         let Database { pool_size, statement_timeout, application_name, prepared_statements, .. } = database;
-        assert_eq!((pool_size, statement_timeout), (2, Some(Duration::from_secs(30))));
+        assert_eq!((pool_size, statement_timeout), (Some(2), Some(Duration::from_secs(30))));
         assert_eq!((application_name.as_str(), prepared_statements), ("Jackfield of acme", Some(false)));
     }
 

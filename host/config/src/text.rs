@@ -30,7 +30,9 @@ fn is_harmful(c: char) -> bool {
 }
 
 fn escape(text: &str, is_harmful: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.chars().any(&is_harmful) {
+    // Almost every line of the log is of this kind, and each is looked through.
+    let is_plain_ascii = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if is_plain_ascii || !text.chars().any(&is_harmful) {
         return text.into();
     }
     let mut escaped = String::with_capacity(text.len() + 8);

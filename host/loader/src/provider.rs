@@ -184,6 +184,9 @@ impl Provider {
     /// provider's own hosts, and those that were named if the provider takes hosts from forms.
     #[must_use]
     pub fn outbound(&self, named_hosts: &[String]) -> Outbound {
+        if named_hosts.is_empty() {
+            return self.outbound.clone();
+        }
         let named = named_hosts.iter().filter_map(|host| host.parse().ok()).filter(HostPattern::is_one_host);
         self.outbound
             .allowed_hosts()

@@ -17,7 +17,9 @@ mod embedded_ipv4;
 mod endpoint_check;
 mod error;
 mod host_allow_list;
+mod idle_timer;
 mod outbound;
+mod outgoing;
 mod service_connection;
 #[cfg(test)]
 mod service_connection_tests;
@@ -33,4 +35,5 @@ pub use budget::{OverBudget, RequestBudget};
 pub use error::OutboundError;
 pub use host_allow_list::HostAllowList;
 pub use outbound::{Outbound, expects_body};
-pub use stream::{Incoming, Outgoing};
+pub use outgoing::Outgoing;
+pub use stream::Incoming;

@@ -101,7 +101,8 @@ impl Outbound {
         }
         let takes_codings = request.headers().contains_key(header::ACCEPT_ENCODING);
         let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
-        self.prepare(&mut request).await?;
+        let url = request.url().clone();
+        *request.url_mut() = self.prepare(&url, request.headers_mut()).await?.clone();
         let client = &self.clients.of(request.url()).whole;
         let mut answer = client.execute(request).await.map_err(|error| self.failed(&error))?;
         self.check_stand_in_failure(answer.headers())?;
@@ -117,15 +118,14 @@ impl Outbound {
         if takes_codings { Ok(response) } else { content_coding::decoded(response, self.max_response_bytes) }
     }
 
-    /// Checks a request against the allowed hosts and the guard. If there is a stand-in, the
-    /// request goes to it instead and the guard has no say.
-    pub(super) async fn prepare(&self, request: &mut reqwest::Request) -> Result<(), OutboundError> {
-        self.check_host(request.url())?;
+    /// Checks a request to a URL against the allowed hosts and the guard. Returns where it goes: if
+    /// there is a stand-in, it goes there instead, and the guard has no say.
+    pub(super) async fn prepare<'a>(&'a self, url: &'a Url, headers: &mut HeaderMap) -> Result<&'a Url, OutboundError> {
+        self.check_host(url)?;
         match &self.stand_in {
-            Some(stand_in) => stand_in_redirect::redirect(request, stand_in),
-            None => self.guard.check(request.url()).await?,
+            Some(stand_in) => Ok(stand_in_redirect::redirect(url, headers, stand_in)),
+            None => self.guard.check(url).await.map(|()| url),
         }
-        Ok(())
     }
 
     /// Checks that the host of a URL is allowed.

@@ -50,7 +50,8 @@ async fn a_service_that_refuses_an_upload_by_a_reset_is_heard() {
     let url = answers_the_head("HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig").await;
     let client = client();
     for _ in 0..20 {
-        let answer = client.send_streamed(upload(&url), IDLE).await.expect("it has answered");
+        let answer =
+            client.send_streamed(&url.parse().expect("a URL"), upload(&url), IDLE).await.expect("it has answered");
         assert_eq!(answer.status().as_u16(), 413);
         let frame = answer.into_body().frame().await.expect("its body is there too").expect("it is not empty");
         assert_eq!(frame.data_ref().map(AsRef::as_ref), Some(b"big".as_slice()));
@@ -62,7 +63,11 @@ async fn an_answer_that_breaks_off_is_read_so_far_and_has_no_end() {
     let url = answers_the_head("HTTP/1.1 500 Oh\r\ncontent-length: 30\r\n\r\nhalf").await;
     let client = client();
     for _ in 0..20 {
-        let mut body = client.send_streamed(upload(&url), IDLE).await.expect("it has answered").into_body();
+        let mut body = client
+            .send_streamed(&url.parse().expect("a URL"), upload(&url), IDLE)
+            .await
+            .expect("it has answered")
+            .into_body();
         let frame = body.frame().await.expect("what has come").expect("it is not empty");
         assert_eq!(frame.data_ref().map(AsRef::as_ref), Some(b"half".as_slice()));
         assert!(matches!(body.frame().await, Err(OutboundError::Connection(_))), "it breaks off");
@@ -72,6 +77,7 @@ async fn an_answer_that_breaks_off_is_read_so_far_and_has_no_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_says_nothing_and_closes_is_an_error() {
     let url = answers_the_head("").await;
-    let error = client().send_streamed(upload(&url), IDLE).await.err().expect("nothing was said");
+    let error =
+        client().send_streamed(&url.parse().expect("a URL"), upload(&url), IDLE).await.err().expect("nothing was said");
     assert!(matches!(error, OutboundError::Connection(_)), "{error}");
 }

@@ -5,6 +5,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jackfield_config::StandInUrl;
+use url::Url;
 
 use super::OutboundError;
 
@@ -13,11 +14,11 @@ static ORIGINAL_URL: HeaderName = HeaderName::from_static("x-jackfield-url");
 /// A stand-in sets it to play a connection that fails; the value says why.
 static FAILURE: HeaderName = HeaderName::from_static("x-jackfield-failure");
 
-/// Sends a request to the stand-in instead.
-pub(super) fn redirect(request: &mut reqwest::Request, stand_in: &StandInUrl) {
-    let original = HeaderValue::from_str(request.url().as_str()).expect("a URL is printable ASCII");
-    request.headers_mut().insert(ORIGINAL_URL.clone(), original);
-    *request.url_mut() = stand_in.url().clone();
+/// Where a request goes instead, which gets a header that says so.
+pub(super) fn redirect<'a>(url: &Url, headers: &mut HeaderMap, stand_in: &'a StandInUrl) -> &'a Url {
+    let original = HeaderValue::from_str(url.as_str()).expect("a URL is printable ASCII");
+    headers.insert(ORIGINAL_URL.clone(), original);
+    stand_in.url()
 }
 
 /// Fails where the stand-in plays a connection that fails.

@@ -5,108 +5,69 @@
 
 use std::{
     future::poll_fn,
-    io,
-    pin::Pin,
-    sync::Arc,
+    pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, stream::BoxStream};
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use parking_lot::Mutex;
-use tokio::time::Instant;
+use http_body::{Body, Frame};
+use url::Url;
 
-use super::{Outbound, OutboundError, connection_share::Share};
-
-/// The body of a request.
-pub enum Outgoing {
-    /// All of it; may be empty.
-    Whole(Bytes),
-    /// As it comes, with its trailers.
-    Stream(BoxStream<'static, io::Result<Frame<Bytes>>>),
-}
+use super::{
+    Outbound, OutboundError,
+    connection_share::Share,
+    idle_timer::{Expiry, IdleTimer},
+    outgoing::{Outgoing, OutgoingBody},
+};
 
 /// The body of an answer, as it comes.
 pub struct Incoming {
     body: hyper::body::Incoming,
-    idle: IdleTimer,
+    expiry: Expiry,
     /// The service's connection has one call less when the body is dropped.
     _share: Share,
 }
 
-/// The body of a request on its way to the service.
-pub(super) struct SentBody {
-    outgoing: Outgoing,
-    idle: IdleTimer,
-}
-
-/// How long nothing has moved in either direction.
-#[derive(Clone)]
-struct IdleTimer {
-    last_moved: Arc<Mutex<Instant>>,
-    limit: Duration,
-}
-
 impl Outbound {
-    /// Sends one request and returns as soon as the head of the answer is there, of any status; no
-    /// redirect is followed.
+    /// Sends one request to a URL and returns as soon as the head of the answer is there, of any
+    /// status; no redirect is followed.
     ///
     /// # Errors
     /// When a guard refuses, no answer comes, or nothing moves in either direction for
     /// `idle_timeout`.
     pub async fn send_streamed(
         &self,
+        url: &Url,
         request: Request<Outgoing>,
         idle_timeout: Duration,
     ) -> Result<Response<Incoming>, OutboundError> {
         let idle = IdleTimer::new(idle_timeout);
-        let (head, outgoing) = request.into_parts();
-        let request = Request::from_parts(head, reqwest::Body::default());
-        let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
-        tokio::select! {
-            prepared = self.prepare(&mut request) => prepared?,
-            error = idle.expired() => return Err(error),
-        }
-        let body = SentBody { outgoing, idle: idle.clone() };
-        let (answer, share) = tokio::select! {
-            answer = self.streaming_client(request.url()).execute(request, body) => answer?,
-            error = idle.expired() => return Err(error),
+        let mut expiry = Expiry::new(idle.clone());
+        let request = request.map(|body| OutgoingBody::new(body, idle));
+        let exchanged = {
+            let mut exchange = pin!(self.exchange(url, request));
+            poll_fn(|context| match exchange.as_mut().poll(context) {
+                Poll::Pending => expiry.poll(context).map(Err),
+                answer => answer,
+            })
+            .await
         };
+        let (answer, share) = exchanged?;
+        Ok(answer.map(|body| Incoming { body, expiry, _share: share }))
+    }
+
+    async fn exchange(
+        &self,
+        url: &Url,
+        mut request: Request<OutgoingBody>,
+    ) -> Result<(Response<hyper::body::Incoming>, Share), OutboundError> {
+        let to = self.prepare(url, request.headers_mut()).await?;
+        *request.uri_mut() = to.as_str().parse().map_err(|_| OutboundError::Url)?;
+        let (answer, share) = self.streaming_client(to).execute(request).await?;
         self.check_stand_in_failure(answer.headers())?;
-        Ok(answer.map(|body| Incoming { body, idle, _share: share }))
-    }
-}
-
-impl Body for SentBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match &mut self.outgoing {
-            Outgoing::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Outgoing::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Outgoing::Stream(frames) => {
-                let polled = Pin::new(frames).poll_next(context);
-                if polled.is_ready() {
-                    self.idle.restart();
-                }
-                polled
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(&self.outgoing, Outgoing::Whole(bytes) if bytes.is_empty())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.outgoing {
-            Outgoing::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Outgoing::Stream(_) => SizeHint::default(),
-        }
+        Ok((answer, share))
     }
 }
 
@@ -115,41 +76,33 @@ impl Incoming {
     ///
     /// # Errors
     /// When the connection is cut, or nothing moves any more.
-    pub async fn frame(&mut self) -> Result<Option<Frame<Bytes>>, OutboundError> {
-        // The time that the reader took for the piece before is not the service's.
-        self.idle.restart();
-        tokio::select! {
-            frame = poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)) => {
-                frame.transpose().map_err(|error| OutboundError::from(&error))
+    pub fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(frame) => {
+                self.expiry.restart();
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| OutboundError::from(&error))))
             }
-            error = self.idle.expired() => Err(error),
+            Poll::Pending => self.expiry.poll(context).map(|error| Some(Err(error))),
         }
     }
 
-    /// Whether nothing follows, not even an end: the service has said so with the head.
+    /// The same, for one who waits.
+    ///
+    /// # Errors
+    /// As [`Incoming::poll_frame`].
+    pub async fn frame(&mut self) -> Result<Option<Frame<Bytes>>, OutboundError> {
+        self.waits_anew();
+        poll_fn(|context| self.poll_frame(context)).await.transpose()
+    }
+
+    /// The time until now was the reader's and not the service's.
+    pub fn waits_anew(&self) {
+        self.expiry.restart();
+    }
+
+    /// Whether nothing follows, not even an end.
     #[must_use]
     pub fn is_at_end(&self) -> bool {
         self.body.is_end_stream()
-    }
-}
-
-impl IdleTimer {
-    fn new(limit: Duration) -> Self {
-        Self { last_moved: Arc::new(Mutex::new(Instant::now())), limit }
-    }
-
-    fn restart(&self) {
-        *self.last_moved.lock() = Instant::now();
-    }
-
-    fn deadline(&self) -> Instant {
-        *self.last_moved.lock() + self.limit
-    }
-
-    async fn expired(&self) -> OutboundError {
-        while self.deadline() > Instant::now() {
-            tokio::time::sleep_until(self.deadline()).await;
-        }
-        OutboundError::Idle(self.limit)
     }
 }

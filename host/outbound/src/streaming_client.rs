@@ -13,8 +13,8 @@ use super::{
     OutboundError,
     address_guard::{GuardedResolver, Scheme},
     connection_share::{Share, SharedClients},
+    outgoing::OutgoingBody,
     service_connector::ServiceConnector,
-    stream::SentBody,
     watched_connection::has_begun_to_answer,
 };
 
@@ -51,7 +51,7 @@ const PONG: Duration = Duration::from_secs(20);
 /// A client of its own and not `reqwest`, because it has to know how the connection ends: see
 /// `service_connection`.
 pub(super) struct StreamingClient {
-    clients: SharedClients<Client<ServiceConnector, SentBody>>,
+    clients: SharedClients<Client<ServiceConnector, OutgoingBody>>,
     scheme: Scheme,
 }
 
@@ -84,11 +84,8 @@ impl StreamingClient {
     /// is used. The share is to be kept as long as the answer.
     pub(super) async fn execute(
         &self,
-        request: reqwest::Request,
-        body: SentBody,
+        mut request: Request<OutgoingBody>,
     ) -> Result<(Response<Incoming>, Share), OutboundError> {
-        let request: Request<reqwest::Body> = request.try_into().map_err(|_| OutboundError::Url)?;
-        let mut request = request.map(|_| body);
         let headers = request.headers_mut();
         headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));

@@ -16,6 +16,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
+use url::Url;
 
 use super::{HostAllowList, Outbound, OutboundError, Outgoing, address_guard::AddressGuard};
 
@@ -44,6 +45,10 @@ fn settings(allow_private: &[&str], max_response_bytes: usize) -> Http {
 
 fn client(allow_private: &[&str], max_response_bytes: usize) -> Outbound {
     Outbound::new(&settings(allow_private, max_response_bytes)).expect("the client builds")
+}
+
+fn url_of<T>(request: &Request<T>) -> Url {
+    request.uri().to_string().parse().expect("a URL")
 }
 
 fn get(url: &str) -> Request<Vec<u8>> {
@@ -190,7 +195,8 @@ async fn what_is_no_answer_of_http_is_told_from_a_cut_connection() {
     {
         let address = answering(bytes).await;
         let request = get(&format!("http://{address}/")).map(|body| Outgoing::Whole(body.into()));
-        let error = client(&["127.0.0.1"], 100).send_streamed(request, Duration::from_secs(5)).await.err();
+        let error =
+            client(&["127.0.0.1"], 100).send_streamed(&url_of(&request), request, Duration::from_secs(5)).await.err();
         assert_eq!(matches!(error, Some(OutboundError::Unreadable(_))), has_begun, "{bytes}: {error:?}");
     }
     let address = answering("").await;
@@ -273,7 +279,7 @@ async fn ssrf_by_dns_rebinding() {
         client_resolving_to(&answers, &[]).send(get(&url)).await.expect_err("it is inside when it is connected to");
     let request = get(&url).map(|body| Outgoing::Whole(body.into()));
     let streamed = client_resolving_to(&answers, &[])
-        .send_streamed(request, Duration::from_secs(5))
+        .send_streamed(&url_of(&request), request, Duration::from_secs(5))
         .await
         .err()
         .expect("likewise");
@@ -312,7 +318,8 @@ async fn plain_http_to_an_allowed_address_does_not_become_plain_http_to_the_worl
         let client = || client_resolving_to(&[allowed, later], &["10.0.0.1"]);
         let whole = client().send(get("http://rebound.example/")).await.expect_err("it is elsewhere by now");
         let request = get("http://rebound.example/").map(|body| Outgoing::Whole(body.into()));
-        let streamed = client().send_streamed(request, Duration::from_secs(5)).await.err().expect("likewise");
+        let streamed =
+            client().send_streamed(&url_of(&request), request, Duration::from_secs(5)).await.err().expect("likewise");
         for error in [whole, streamed] {
             assert!(matches!(&error, OutboundError::Unreachable(found) if found.contains(words)), "{error}");
         }
@@ -356,7 +363,7 @@ async fn a_request_that_could_have_a_body_declares_an_empty_one() {
 async fn allowed_hosts_and_guards_hold_for_streams_too() {
     let open = async |client: &Outbound, url: &str| {
         let request = get(url).map(|body| Outgoing::Whole(body.into()));
-        client.send_streamed(request, Duration::from_secs(5)).await.err().expect("it is refused")
+        client.send_streamed(&url_of(&request), request, Duration::from_secs(5)).await.err().expect("it is refused")
     };
     let hosts = HostAllowList::new(vec!["api.example.com".parse().expect("a pattern")], None);
     let refused = open(&client(&["127.0.0.1"], 100).limited_to(hosts), "http://127.0.0.1:1/").await;

@@ -5,15 +5,13 @@ use thiserror::Error;
 
 use crate::{
     audit::{Action, Actor, Audit, Entry},
-    grants::{AccessToken, GrantError, GrantSelector, Grants},
-    integrations::Integrations,
+    grants::{AccessToken, GrantError, GrantSelector, Grants, LentGrants},
 };
-use jackfield_store::{IntegrationId, OrganizationId, StoreError};
+use jackfield_store::StoreError;
 
 /// Reads tokens for programs. Cheap to clone.
 #[derive(Clone)]
 pub struct TokenReads {
-    integrations: Integrations,
     grants: Grants,
     audit: Audit,
 }
@@ -38,33 +36,34 @@ pub enum TokenReadError {
 impl TokenReads {
     /// Token reads by these services.
     #[must_use]
-    pub const fn new(integrations: Integrations, grants: Grants, audit: Audit) -> Self {
-        Self { integrations, grants, audit }
+    pub const fn new(grants: Grants, audit: Audit) -> Self {
+        Self { grants, audit }
     }
 
-    /// An access token of an organization's integration that will live a while.
+    /// An access token that will live a while, of what an organization is lent of an integration;
+    /// `None`: it does not have it.
     ///
     /// # Errors
     /// When there is none, or the read cannot be written into the audit log.
     pub async fn read(
         &self,
         actor: Actor,
-        organization: OrganizationId,
-        integration: IntegrationId,
+        lent: Option<LentGrants>,
         selector: &GrantSelector,
     ) -> Result<AccessToken, TokenReadError> {
-        let token = match self.grants.access_token(organization, integration, selector).await {
-            Err(GrantError::NotFound) => return Err(self.absent(organization, integration).await?),
-            other => other.map_err(TokenReadError::Grant)?,
-        };
+        let LentGrants { organization, integration, grants, .. } = lent.ok_or(TokenReadError::NotFound)?;
+        let token = self.grants.access_token(grants, selector).await?;
         let entry = Entry::new(Action::TokenRead, actor).organization(organization).integration_id(integration);
         self.audit.count(entry.grant(&token.name, &token.subject)).await?;
         Ok(token)
     }
+}
 
-    /// Whether the integration is missing, or the grant. Asked only then: most reads find one.
-    async fn absent(&self, organization: OrganizationId, id: IntegrationId) -> Result<TokenReadError, StoreError> {
-        let found = self.integrations.get(organization, id).await?;
-        Ok(found.map_or(TokenReadError::NotFound, |_| TokenReadError::NoGrant))
+impl From<GrantError> for TokenReadError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::NotFound => Self::NoGrant,
+            other => Self::Grant(other),
+        }
     }
 }

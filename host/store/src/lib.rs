@@ -54,8 +54,8 @@ pub use tables::{
     api_tokens, configurations, events, grants, identities, identity_providers,
     ids::{ApiTokenId, GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId},
     integrations, known_providers, members, organization_integrations, organizations, provider_owners,
-    refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups, unknown_columns, user_identities,
-    users, webhooks,
+    refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups, token_grants, unknown_columns,
+    user_identities, users, webhooks,
 };
 pub use target::Target;
 pub use transactions::{

@@ -10,12 +10,14 @@ use diesel::connection::SimpleConnection;
 use crate::{
     database::{
         connection::{AnyConnection, Connector, Kind},
+        file_identity::FileIdentity,
         host_lock::HostLock,
         migrations,
+        pipeline::Use,
         pool::ConnectionPool,
         progress::Progress,
         transaction,
-        writer::Writer,
+        writer::{KeyUse, Writer},
     },
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
@@ -41,9 +43,6 @@ pub struct Store {
 const LONGEST_TRIED: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What a transaction does first: it locks the keys.
-type LockKeys = fn(&Sealer, &mut AnyConnection) -> StoreResult<()>;
-
 impl Store {
     /// Opens a database without migrating it: `sqlite://PATH`, created when absent, or
     /// `postgres://…`.
@@ -57,7 +56,10 @@ impl Store {
             // One connection before the pool, which would wait for one.
             let first = connector.open_first()?;
             let writer = match connector.kind() {
-                Kind::Sqlite => Some(Arc::new(Writer::start(first)?)),
+                Kind::Sqlite => {
+                    let (file, keys) = (FileIdentity::of(&connector), sealer.clone());
+                    Some(Arc::new(Writer::start(first, file, Box::new(move |c| keys.refresh(c)))?))
+                }
                 Kind::Postgres => None,
             };
             let pool = ConnectionPool::new(connector.clone(), writer.clone());
@@ -150,9 +152,9 @@ impl Store {
         let limit = self.connector.limit_of_transaction();
         // A limit that has to be a transaction's makes one of what only reads as well.
         let is_transaction = limit.is_some();
-        let prepare = move |connection: &mut AnyConnection| match &limit {
-            Some(limit) => begin(connection, Some(limit)),
-            None => Ok(connection.batch_execute("SELECT 1")?),
+        let prepare = move |connection: &mut AnyConnection| {
+            transaction::begin_use(connection, Use::Read)?;
+            if limit.is_some() { begin(connection, limit.as_deref()) } else { Ok(()) }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
@@ -170,7 +172,7 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.transact(Sealer::lock, run).await
+        self.transact(KeyUse::Seal, run).await
     }
 
     /// The same for what exists nowhere else, such as tokens that a provider has just given: while
@@ -213,17 +215,24 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.transact(Sealer::lock_exclusively, run).await
+        self.transact(KeyUse::Change, run).await
+    }
+
+    /// How often its connections have waited for an answer of PostgreSQL. On SQLite none does.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        self.connector.round_trips()
     }
 
     async fn transact<T: Send + 'static>(
         &self,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         match &self.writer {
-            Some(writer) => self.write_by(writer, lock_keys, run).await,
-            None => self.write_on_connection(lock_keys, run).await,
+            Some(writer) => self.write_by(writer, keys, run).await,
+            None => self.write_on_connection(keys, run).await,
         }
     }
 
@@ -231,34 +240,38 @@ impl Store {
     async fn write_by<T: Send + 'static>(
         &self,
         writer: &Writer,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        self.pool.monitor().check_file()?;
-        let written = writer.write(move |connection| {
-            lock_keys(&sealer, connection)?;
-            run(&mut Tx { connection, sealer: &sealer, now: clock.now() })
-        });
+        let written =
+            writer.write(keys, move |connection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() }));
         written.await.inspect_err(|error| self.pool.monitor().met(error))
     }
 
-    /// On PostgreSQL. Until the keys are locked nothing is done, so that a connection which turns
-    /// out to be broken costs nobody anything.
+    /// On PostgreSQL. What begins the transaction is sent with its first statement. Until that is
+    /// answered nothing is done, so that a connection which turns out to be broken costs nobody
+    /// anything.
     async fn write_on_connection<T: Send + 'static>(
         &self,
-        lock_keys: LockKeys,
+        keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
         let begin = {
             let (sealer, limit) = (sealer.clone(), self.connector.limit_of_transaction());
             move |connection: &mut AnyConnection| {
+                transaction::begin_use(connection, Use::Transaction)?;
                 begin(connection, limit.as_deref())?;
-                lock_keys(&sealer, connection).inspect_err(|_| transaction::roll_back(connection))
+                let locked = match keys {
+                    KeyUse::Change => sealer.lock_exclusively(connection),
+                    KeyUse::None | KeyUse::Seal => sealer.lock(connection),
+                };
+                locked.inspect_err(|_| transaction::roll_back(connection))
             }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
+            let sealer = sealer.in_transaction(connection);
             let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
             transaction::end(connection, result, progress)
         };
@@ -288,8 +301,10 @@ pub async fn lock_for_host(database: impl Into<Target>) -> StoreResult<Option<Ho
 /// Begins a transaction, with the statement that limits how long its statements take.
 fn begin(connection: &mut AnyConnection, limit: Option<&str>) -> StoreResult<()> {
     transaction::begin(connection)?;
-    let limited = limit.map_or(Ok(()), |limit| connection.batch_execute(limit));
-    limited.map_err(StoreError::from).inspect_err(|_| transaction::roll_back(connection))
+    match (connection, limit) {
+        (AnyConnection::Postgres(postgres), Some(limit)) => Ok(postgres.begin_with(limit)?),
+        _ => Ok(()),
+    }
 }
 
 /// Runs a function that blocks.

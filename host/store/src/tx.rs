@@ -1,10 +1,10 @@
 //! The handle on one transaction: all that reading and writing rows takes.
 
-use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::{connection::Connection as _, query_dsl::methods::ExecuteDsl};
 use time::OffsetDateTime;
 
 use crate::{
-    database::{connection::AnyConnection, transaction},
+    database::{connection::AnyConnection, sqlite_transactions, transaction},
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
 };
@@ -44,8 +44,53 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The error of the function, or that the database fails.
     pub fn savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
+        if let AnyConnection::Sqlite(sqlite) = &mut *self.connection {
+            sqlite_transactions::begin_part(sqlite)?;
+            let result = run(self);
+            return self.end_part(result);
+        }
         let Self { connection, sealer, now } = self;
         connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now }))
+    }
+
+    fn end_part<T>(&mut self, result: StoreResult<T>) -> StoreResult<T> {
+        let AnyConnection::Sqlite(sqlite) = &mut *self.connection else { return result };
+        let ended = match &result {
+            Ok(_) => sqlite_transactions::keep_part(sqlite),
+            Err(_) => sqlite_transactions::undo_part(sqlite),
+        };
+        // What has failed first says more: a full disk ends all savepoints.
+        result.and_then(|value| ended.map(|()| value).map_err(StoreError::from))
+    }
+
+    /// Has a statement run whose result nobody needs, not even how many rows it changes: an insert
+    /// without `returning`, an update of what is known to be there, a delete.
+    ///
+    /// On PostgreSQL it is sent together with the next statement whose result somebody reads, or
+    /// with the commit, and so costs no round trip. On SQLite it runs at once. All that is read
+    /// afterwards sees it, and if it fails, nothing of the transaction is stored.
+    ///
+    /// ```ignore
+    /// let found: Integration = t::table.find(id).first(tx.connection)?;                      // 1
+    /// tx.execute_later(diesel::delete(setups::table.find(setup)))?;                          // 0
+    /// tx.execute_later(diesel::insert_into(events::table).values(e::name.eq(&found.name)))?; // 0
+    /// // BEGIN is sent with the first statement, COMMIT with the two above: two round trips.
+    /// ```
+    ///
+    /// # Errors
+    /// Its own on SQLite. On PostgreSQL the next statement, the end of the savepoint or the commit
+    /// returns its error, so it is not for a statement whose failure the caller handles, such as an
+    /// insert that may meet [`StoreError::AlreadyExists`].
+    #[allow(dead_code)]
+    pub(crate) fn execute_later<Q>(&mut self, query: Q) -> StoreResult<()>
+    where
+        Q: ExecuteDsl<AnyConnection>,
+    {
+        if let AnyConnection::Postgres(postgres) = &mut *self.connection {
+            postgres.execute_later();
+        }
+        ExecuteDsl::execute(query, self.connection)?;
+        Ok(())
     }
 
     /// Runs a function that only reads, in a transaction that sees the database as it is now,
@@ -87,7 +132,7 @@ impl<'a> Tx<'a> {
 /// Has the transaction, which has read nothing yet, see one state. On SQLite each does.
 fn see_one_state(connection: &mut AnyConnection) -> StoreResult<()> {
     if let AnyConnection::Postgres(postgres) = connection {
-        postgres.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+        postgres.begin_with("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
     }
     Ok(())
 }

@@ -101,7 +101,9 @@ impl Interop {
         Ok(Grpc { process, input, output, port: port.trim().parse().context("a port")? })
     }
 
-    fn node(&self, script: &str) -> Command {
+    /// A script of `tests/interop`, not run yet. It gets nothing of our environment but the path.
+    #[must_use]
+    pub fn node(&self, script: &str) -> Command {
         let mut node = Command::new("node");
         node.arg(self.folder.join(script)).env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
         node

@@ -13,6 +13,8 @@ pub mod interop;
 pub mod libraries;
 pub mod pgbouncer;
 pub mod postgres;
+mod postgres_messages;
+pub mod postgres_relay;
 pub mod processes;
 pub mod raw_http;
 pub mod stand_in;

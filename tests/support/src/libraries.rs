@@ -34,8 +34,13 @@ pub fn write_library(bytes: &[u8], file: &Path) -> Result<()> {
 /// When there is no such library.
 pub fn built_library(name: &str) -> Result<PathBuf> {
     let executable = std::env::current_exe()?;
-    let file = format!("lib{}.so", name.replace('-', "_"));
+    let file = library_file(name);
     let folders = executable.ancestors().skip(1).take(2).flat_map(|folder| [folder.join("deps"), folder.to_owned()]);
     let found = folders.map(|folder| folder.join(&file)).find(|path| path.exists());
     found.with_context(|| format!("{file} is not beside {}", executable.display()))
+}
+
+/// The name of a plugin's library.
+pub(crate) fn library_file(name: &str) -> String {
+    format!("lib{}.so", name.replace('-', "_"))
 }

@@ -11,6 +11,7 @@ mod checklist;
 mod command_line;
 mod compatibility;
 mod connections;
+mod counts;
 mod faults;
 mod grants;
 mod integrations;

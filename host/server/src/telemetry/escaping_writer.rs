@@ -1,7 +1,10 @@
 //! Writes formatted events so that each stays one line: what an issuer, a plugin or a person puts
 //! into one forges no other, and controls no terminal.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use jackfield_config::text::escaped;
 
@@ -30,10 +33,14 @@ impl<W: Write> Write for EscapingWriter<W> {
         let text = String::from_utf8_lossy(event);
         let (line, end) = text.strip_suffix('\n').map_or((&*text, ""), |line| (line, "\n"));
         let line = match self.colors {
-            Colors::Kept => between_colors(line),
-            Colors::Escaped => escaped(line).into_owned(),
+            Colors::Kept => between_colors(line).into(),
+            Colors::Escaped => escaped(line),
         };
-        self.inner.write_all(format!("{line}{end}").as_bytes())?;
+        match line {
+            // As it came, which is most often.
+            Cow::Borrowed(_) if matches!(text, Cow::Borrowed(_)) => self.inner.write_all(event)?,
+            line => self.inner.write_all(format!("{line}{end}").as_bytes())?,
+        }
         Ok(event.len())
     }
 

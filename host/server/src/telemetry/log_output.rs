@@ -17,6 +17,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use rustix::{
     event::{PollFd, PollFlags, poll},
+    fs::FileType,
     io::Errno,
     time::Timespec,
 };
@@ -30,6 +31,8 @@ const PIECE: usize = 4096;
 /// A file descriptor that takes lines of the log.
 pub(super) struct LogOutput {
     target: OwnedFd,
+    /// A file takes everything at once, so that it is not asked whether it does.
+    is_file: bool,
     lines: Mutex<Lines>,
     /// Told when no line waits any more.
     caught_up: Condvar,
@@ -71,7 +74,9 @@ pub fn flush(limit: Duration) {
 
 impl LogOutput {
     fn new(target: OwnedFd) -> Arc<Self> {
-        Arc::new(Self { target, lines: Mutex::default(), caught_up: Condvar::new() })
+        let is_file =
+            rustix::fs::fstat(&target).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        Arc::new(Self { target, is_file, lines: Mutex::default(), caught_up: Condvar::new() })
     }
 
     pub(super) fn writer(self: &Arc<Self>) -> LineWriter {
@@ -117,6 +122,9 @@ impl LogOutput {
 
     /// Whether a piece can be written without a wait. Also if writing would fail.
     fn is_ready(&self, wait: Option<&Timespec>) -> io::Result<bool> {
+        if self.is_file {
+            return Ok(true);
+        }
         let mut polled = [PollFd::new(&self.target, PollFlags::OUT)];
         match poll(&mut polled, wait) {
             Err(Errno::INTR) => Ok(false),

@@ -13,6 +13,8 @@ use super::{
 use crate::app::AppHandle;
 use jackfield_services::{
     accounts::{Access, Scope, UserId},
+    grants::LentGrants,
+    integrations::IntegrationId,
     session::Session,
 };
 
@@ -30,6 +32,18 @@ pub(super) struct PageAccess {
 
 /// Access to the organization of an API path, of the person who is logged in or of a bearer token.
 pub(super) struct ApiAccess(pub(super) Access);
+
+/// The same with what the organization is lent of the integration of the path, from the same read;
+/// `None` if the organization does not have it.
+pub(super) struct LentAccess {
+    pub(super) access: Access,
+    pub(super) lent: Option<LentGrants>,
+}
+
+#[derive(Deserialize)]
+struct IntegrationPath {
+    id: String,
+}
 
 #[derive(Deserialize)]
 struct OrganizationPath {
@@ -78,21 +92,60 @@ impl FromRequestParts<AppHandle> for ApiAccess {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
-        let slug = organization(parts, app).await?;
-        let access = match bearer(parts)? {
+        match bearer(parts)? {
             Some(token) => {
-                let access = app.accounts.token_access(&token).await?.ok_or(Problem::InvalidToken)?;
-                let access = Some(access).filter(|access| access.organization.slug == slug);
-                token_limit::check(parts, access.as_ref()).await?;
-                access
+                let found = app.accounts.token_access(&token).await?.map(|access| (access, ()));
+                Ok(Self(checked(parts, app, found).await?.0))
             }
             None => {
+                let slug = organization(parts, app).await?;
                 let user = session_user(parts, app).await?;
-                app.accounts.access(user.ok_or(Problem::NotLoggedIn)?, &slug).await?
+                let access = app.accounts.access(user.ok_or(Problem::NotLoggedIn)?, &slug).await?;
+                Ok(Self(access.ok_or(Problem::NotFound)?))
             }
-        };
-        Ok(Self(access.ok_or(Problem::NotFound)?))
+        }
     }
+}
+
+impl FromRequestParts<AppHandle> for LentAccess {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
+        let id = integration(parts, app).await;
+        let (Some(id), Some(token)) = (id, bearer(parts)?) else {
+            let ApiAccess(access) = ApiAccess::from_request_parts(parts, app).await?;
+            let lent = match id {
+                Some(id) => app.grants.lent(access.organization.id, id).await?,
+                None => None,
+            };
+            return Ok(Self { access, lent });
+        };
+        let found = app.program_reads.grants(&token, id).await?;
+        let (access, lent) = checked(parts, app, found).await?;
+        Ok(Self { access, lent })
+    }
+}
+
+/// What a bearer token was found to open, if that is the organization of the path, and the token
+/// is not limited to something else.
+pub(super) async fn checked<T>(
+    parts: &mut Parts,
+    app: &AppHandle,
+    found: Option<(Access, T)>,
+) -> Result<(Access, T), WebError> {
+    let slug = organization(parts, app).await?;
+    let (access, rest) = found.ok_or(Problem::InvalidToken)?;
+    if access.organization.slug != slug {
+        return Err(Problem::NotFound.into());
+    }
+    token_limit::check(parts, &access).await?;
+    Ok((access, rest))
+}
+
+/// The id in the path; `None` if it is not a number, so that there is no such integration.
+async fn integration(parts: &mut Parts, app: &AppHandle) -> Option<IntegrationId> {
+    let path = <Path<IntegrationPath> as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await;
+    path.ok()?.0.id.parse().ok()
 }
 
 async fn organization(parts: &mut Parts, app: &AppHandle) -> Result<String, WebError> {
@@ -105,7 +158,7 @@ async fn session_user(parts: &mut Parts, app: &AppHandle) -> Result<Option<UserI
 }
 
 /// RFC 6750 section 2.1.
-fn bearer(parts: &Parts) -> Result<Option<String>, WebError> {
+pub(super) fn bearer(parts: &Parts) -> Result<Option<String>, WebError> {
     let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let token = value.to_str().ok().and_then(|value| value.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));

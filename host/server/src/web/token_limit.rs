@@ -32,8 +32,10 @@ enum Reach {
 }
 
 /// Refuses what is not open to a token. An integration that is not does not exist for it.
-pub(super) async fn check(parts: &mut Parts, access: Option<&Access>) -> Result<(), WebError> {
-    let Some(access) = access.filter(|access| access.limit().is_some()) else { return Ok(()) };
+pub(super) async fn check(parts: &mut Parts, access: &Access) -> Result<(), WebError> {
+    if access.limit().is_none() {
+        return Ok(());
+    }
     let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
     match reach(route.as_deref().unwrap_or_default()) {
         Reach::Open => Ok(()),

@@ -1,9 +1,11 @@
 //! What somebody may do in an organization, and how that is read from the database.
 
+use time::OffsetDateTime;
+
 use super::role::{Role, Scope};
 use jackfield_store::{
     IntegrationId, OrganizationId, StoreError, StoreResult, Tx, UserId,
-    api_tokens::{self, ApiToken},
+    api_tokens::ApiToken,
     audit::Actor,
     members,
     organizations::{self, Organization},
@@ -86,20 +88,21 @@ fn role(tx: &mut Tx<'_>, user: &User, organization: OrganizationId) -> StoreResu
     stored.parse().map(Some).map_err(|_: String| StoreError::Corrupt("the role of a member"))
 }
 
-/// What a bearer token gives access to, by the token's hash; with the token. Nothing, once it has
-/// ended.
-pub(super) fn of_token(tx: &mut Tx<'_>, hash: &[u8]) -> StoreResult<Option<(Access, ApiToken)>> {
-    let now = tx.now();
-    let found = api_tokens::by_hash(tx, hash)?.filter(|token| token.expires_at.is_none_or(|end| now < end));
-    let Some(token) = found else { return Ok(None) };
-    let Some(organization) = organizations::by_id(tx, token.organization)? else { return Ok(None) };
+/// What a stored bearer token gives access to at a time; `None` once it has ended.
+pub(super) fn of_token(
+    token: &ApiToken,
+    organization: Organization,
+    now: OffsetDateTime,
+) -> StoreResult<Option<Access>> {
+    if token.expires_at.is_some_and(|end| now >= end) {
+        return Ok(None);
+    }
     let scopes: Result<_, String> = token.scopes.iter().map(|scope| scope.parse()).collect();
-    let access = Access {
+    Ok(Some(Access {
         organization,
         actor: Actor::token(token.id, token.name.clone()),
         user: None,
         scopes: scopes.map_err(|_| StoreError::Corrupt("the scopes of a token"))?,
         integrations: token.integrations.clone(),
-    };
-    Ok(Some((access, token)))
+    }))
 }

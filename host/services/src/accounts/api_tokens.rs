@@ -17,6 +17,7 @@ use jackfield_store::{
     api_tokens::{self, ApiToken, NewApiToken},
     audit::{Action, Entry},
     integrations, milliseconds,
+    token_grants::{self, LentGrants},
 };
 
 /// How exactly the last use is noted: writing it each time would cost a commit for each request.
@@ -160,18 +161,63 @@ impl ApiTokens {
     /// # Errors
     /// When the database fails.
     pub async fn access(&self, token: &str) -> StoreResult<Option<Access>> {
+        Ok(self.access_with(token, |_, _| Ok(())).await?.map(|(access, ())| access))
+    }
+
+    /// The same with what is read beside it, for somebody who has this access.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn access_with<T: Send + 'static>(
+        &self,
+        token: &str,
+        read: impl FnOnce(&mut Tx<'_>, &Access) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<Option<(Access, T)>> {
+        let look_up = move |tx: &mut Tx<'_>, hash: &[u8]| {
+            let Some((token, organization)) = api_tokens::by_hash(tx, hash)? else { return Ok(None) };
+            let Some(access) = access::of_token(&token, organization, tx.now())? else { return Ok(None) };
+            let found = read(tx, &access)?;
+            Ok(Some((token, access, found)))
+        };
+        self.looked_up(token, look_up).await
+    }
+
+    /// The same with what the organization is lent of one integration, by one statement; `None` in
+    /// its place if the organization does not have the integration.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn access_with_grants(
+        &self,
+        token: &str,
+        integration: IntegrationId,
+    ) -> StoreResult<Option<(Access, Option<LentGrants>)>> {
+        let look_up = move |tx: &mut Tx<'_>, hash: &[u8]| {
+            let Some(found) = token_grants::by_hash(tx, hash, integration)? else { return Ok(None) };
+            let access = access::of_token(&found.token, found.organization, tx.now())?;
+            Ok(access.map(|access| (found.token, access, found.integration)))
+        };
+        self.looked_up(token, look_up).await
+    }
+
+    /// Looks a token up by its hash, and notes that it is used.
+    async fn looked_up<T: Send + 'static>(
+        &self,
+        token: &str,
+        look_up: impl FnOnce(&mut Tx<'_>, &[u8]) -> StoreResult<Option<(ApiToken, Access, T)>> + Send + 'static,
+    ) -> StoreResult<Option<(Access, T)>> {
         if !token::is_well_formed(token) {
             return Ok(None);
         }
         let hash = token::hash(token);
-        let Some((access, token)) = self.store.read(move |tx| access::of_token(tx, &hash)).await? else {
+        let Some((token, access, found)) = self.store.read(move |tx| look_up(tx, &hash)).await? else {
             return Ok(None);
         };
         if token.last_used_at.is_none_or(|last| self.store.now() - last >= PRECISION) {
             // Nobody who only reads waits for a database that takes no writes at present.
             let _ = tokio::time::timeout(NOTING, self.note_use(token.id)).await;
         }
-        Ok(Some(access))
+        Ok(Some((access, found)))
     }
 
     /// A use that cannot be noted is no reason to refuse it.

@@ -16,6 +16,7 @@ use jackfield_store::{
     IntegrationId, OrganizationId, Store, StoreResult, Tx,
     grants::{self, Grant},
     integrations, refresh_refusals,
+    token_grants::LentGrants,
 };
 use time::OffsetDateTime;
 
@@ -75,40 +76,29 @@ impl Grants {
         self.store.read(move |tx| refresh_refusals::failing_since(tx, organization, integration)).await
     }
 
-    /// An access token of an organization's integration that lives a while.
+    /// What an organization is lent of an integration; `None` if it does not have it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lent(
+        &self,
+        organization: OrganizationId,
+        integration: IntegrationId,
+    ) -> StoreResult<Option<LentGrants>> {
+        let read = move |tx: &mut Tx<'_>| {
+            let Some(grants) = grants::of_organization(tx, organization, integration)? else { return Ok(None) };
+            let provider = integrations::provider_of(tx, integration)?;
+            Ok(provider.map(|provider| LentGrants { organization, integration, provider, grants }))
+        };
+        self.store.read(read).await
+    }
+
+    /// An access token of one of these grants that lives a while.
     ///
     /// # Errors
     /// When there is none.
-    pub async fn access_token(
-        &self,
-        organization: OrganizationId,
-        integration: IntegrationId,
-        selector: &GrantSelector,
-    ) -> Result<AccessToken, GrantError> {
-        let found = self.store.read(move |tx| grants::of_organization(tx, organization, integration)).await?;
-        self.tokens.select(found.unwrap_or_default(), selector).await
-    }
-
-    /// The same with the id of the integration's provider. `None` if the organization has no such
-    /// integration.
-    ///
-    /// # Errors
-    /// When there is no token.
-    pub async fn access_token_with_provider(
-        &self,
-        organization: OrganizationId,
-        integration: IntegrationId,
-        selector: &GrantSelector,
-    ) -> Result<Option<(String, AccessToken)>, GrantError> {
-        let read = move |tx: &mut Tx<'_>| {
-            let Some(found) = integrations::one_of_organization(tx, organization, integration)? else {
-                return Ok(None);
-            };
-            let grants = grants::of_organization(tx, organization, integration)?.unwrap_or_default();
-            Ok(Some((found.integration.provider, grants)))
-        };
-        let Some((provider, grants)) = self.store.read(read).await? else { return Ok(None) };
-        Ok(Some((provider, self.tokens.select(grants, selector).await?)))
+    pub async fn access_token(&self, grants: Vec<Grant>, selector: &GrantSelector) -> Result<AccessToken, GrantError> {
+        self.tokens.select(grants, selector).await
     }
 
     /// Another token in place of one that its service has rejected before its time (RFC 6750

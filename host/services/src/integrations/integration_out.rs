@@ -58,13 +58,13 @@ impl IntegrationOut {
     /// Shows a stored integration whose provider is there, with the fields of its configuration.
     /// Metadata never leaves the host.
     #[must_use]
-    pub fn new(installed: &Installed, provider_name: &str, fields: &[Field]) -> Self {
+    pub fn new(installed: Installed, provider_name: &str, fields: &[Field]) -> Self {
         let Installed { integration, link } = installed;
         Self {
             id: integration.id.to_string(),
-            name: integration.name.clone(),
-            provider: ProviderOut { id: integration.provider.clone(), name: provider_name.to_owned() },
-            external_id: integration.external_id.clone(),
+            name: integration.name,
+            provider: ProviderOut { id: integration.provider, name: provider_name.to_owned() },
+            external_id: integration.external_id,
             config: without_secrets(&link.config, fields),
             date_added: rfc3339(link.date_added).unwrap_or_default(),
             status: link.status.into(),

@@ -36,7 +36,7 @@ pub struct Integrations {
 pub struct Listing {
     /// The rows of this page.
     pub rows: Vec<Installed>,
-    /// Names of the users who added them.
+    /// Names of the users who added them; empty for programs.
     pub people: HashMap<UserId, String>,
     /// Where the next page begins; `None` on the last page.
     pub next: Option<Position>,
@@ -59,10 +59,16 @@ impl Integrations {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Listing, StoreError> {
-        self.list_open(organization, None, after, limit).await
+        let read = move |tx: &mut Tx<'_>| {
+            let mut found = listing(tx, organization, None, after.as_ref(), limit)?;
+            found.people = people(tx, &found.rows)?;
+            Ok(found)
+        };
+        self.store.read(read).await
     }
 
-    /// The same with only some of the integrations, those of a token that is limited to them.
+    /// The same with only some of the integrations, those of a token that is limited to them, and
+    /// without names of people.
     ///
     /// # Errors
     /// When the database fails.
@@ -74,18 +80,7 @@ impl Integrations {
         limit: usize,
     ) -> Result<Listing, StoreError> {
         let open = open.map(<[IntegrationId]>::to_vec);
-        let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-        let found = self.store.read(move |tx| {
-            let rows = integrations::some_of_organization(tx, organization, open.as_deref(), after.as_ref(), wanted)?;
-            let people = people(tx, &rows)?;
-            Ok((rows, people))
-        });
-        let (mut rows, people) = found.await?;
-        let next = (rows.len() > limit).then(|| {
-            rows.truncate(limit);
-            rows.last().map(|row| row.integration.position())
-        });
-        Ok(Listing { rows, people, next: next.flatten() })
+        self.store.read(move |tx| listing(tx, organization, open.as_deref(), after.as_ref(), limit)).await
     }
 
     /// One integration of an organization with all that may be shown of it.
@@ -205,6 +200,23 @@ impl NewConfig {
 fn changed_keys(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+}
+
+/// One page of an organization's integrations, without names of people.
+pub(crate) fn listing(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    open: Option<&[IntegrationId]>,
+    after: Option<&Position>,
+    limit: usize,
+) -> StoreResult<Listing> {
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
+    let mut rows = integrations::some_of_organization(tx, organization, open, after, wanted)?;
+    let next = (rows.len() > limit).then(|| {
+        rows.truncate(limit);
+        rows.last().map(|row| row.integration.position())
+    });
+    Ok(Listing { rows, people: HashMap::new(), next: next.flatten() })
 }
 
 /// Names of the users who added these integrations.

@@ -33,14 +33,14 @@ pub(super) struct AccessLogEntry {
 impl AccessLogEntry {
     pub(super) fn new(
         (organization, integration): (OrganizationId, IntegrationId),
-        provider: &str,
+        provider: String,
         body: &RequestBody,
         in_flight: InFlightGuard<OrganizationId>,
     ) -> Self {
         Self {
             organization,
             integration,
-            provider: provider.to_owned(),
+            provider,
             body: body.clone(),
             started: Instant::now(),
             span: Span::current(),

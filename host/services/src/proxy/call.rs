@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Audit, Entry, Outcome},
-    grants::{AccessToken, GrantError, Grants},
+    grants::{AccessToken, GrantError, Grants, LentGrants},
 };
 use jackfield_config::{self as config, UrlPrefix};
 use jackfield_limits::InFlight;
@@ -48,25 +48,26 @@ impl Proxy {
     ///
     /// # Errors
     /// When the call is refused, or the service does not answer.
-    pub async fn call(&self, request: ProxyRequest) -> Result<Response<Option<ResponseBody>>, ProxyError> {
-        request.check(self.settings.max_request_bytes)?;
-        let (organization, integration) = (request.organization, request.integration);
-        let max_calls = self.settings.max_calls;
+    pub async fn call(&self, mut request: ProxyRequest) -> Result<Response<Option<ResponseBody>>, ProxyError> {
+        let max_bytes = self.settings.max_request_bytes;
+        request.check(max_bytes)?;
+        let (organization, max_calls) = (request.organization, self.settings.max_calls);
         let in_flight = self.in_flight.start(organization, max_calls).ok_or(ProxyError::Busy(max_calls))?;
-        let found = self.grants.access_token_with_provider(organization, integration, &request.grant).await?;
-        let (provider_id, token) = found.ok_or(ProxyError::NotFound)?;
+        let LentGrants { integration, provider: provider_id, grants, .. } =
+            request.lent.take().ok_or(ProxyError::NotFound)?;
+        let token = self.grants.access_token(grants, &request.grant).await?;
         let provider = self.plugins.find_configured(&provider_id).ok_or(ProxyError::NoProvider)?;
         let entry = Entry::new(Action::ProxyUse, request.actor.clone())
             .organization(organization)
             .integration_id(integration)
             .grant(&token.name, &token.subject)
             .plugin_digest(provider.plugin().digest.clone());
-        let prepared = PreparedRequest::new(request, &provider, &token, self.settings.max_request_bytes)?;
+        let prepared = PreparedRequest::new(request, provider, &token, max_bytes)?;
         // Before anything is sent: a call that cannot be audited is not made.
         self.record_use(entry, &prepared).await?;
-        let mut log = AccessLogEntry::new((organization, integration), &provider_id, &prepared.body, in_flight);
+        let mut log = AccessLogEntry::new((organization, integration), provider_id, &prepared.body, in_flight);
         match self.exchange(&prepared, token, &mut log).await {
-            Ok(response) => self.respond(&prepared, response, log),
+            Ok(response) => self.respond(&prepared, response, log).await,
             Err(error) => {
                 log.failed(&error);
                 Err(error)
@@ -95,7 +96,8 @@ impl Proxy {
         let mut may_refresh = true;
         loop {
             log.begin_attempt();
-            let result = prepared.outbound.send_streamed(prepared.attempt(&token)?, self.settings.idle_timeout).await;
+            let attempt = prepared.attempt(&token)?;
+            let result = prepared.outbound.send_streamed(&prepared.url, attempt, self.settings.idle_timeout).await;
             if let Some(error) = prepared.body.error() {
                 return Err(self.body_error(error));
             }
@@ -142,7 +144,7 @@ impl Proxy {
     }
 
     /// The service's answer, as the caller gets it.
-    fn respond(
+    async fn respond(
         &self,
         prepared: &PreparedRequest,
         response: Response<Incoming>,
@@ -161,11 +163,11 @@ impl Proxy {
                 log.forwarded(None);
                 Response::new(None)
             }
-            false => Response::new(Some(forward(body, log, self.settings.idle_timeout))),
+            false => Response::new(Some(forward(body, log, self.settings.idle_timeout).await)),
         };
         *response.status_mut() = head.status;
-        let own = self.own_origins(&prepared.headers);
-        *response.headers_mut() = headers::response_headers(&head.headers, &prepared.url, &own);
+        let own = || self.own_origins(&prepared.headers);
+        *response.headers_mut() = headers::response_headers(&head.headers, &prepared.url, own);
         Ok(response)
     }
 

@@ -140,13 +140,20 @@ pub(super) fn framing(received: &HeaderMap, method: &Method, has_body: bool) -> 
     }
 }
 
+/// Headers with URLs.
+const LINKS: [HeaderName; 3] = [header::LOCATION, header::CONTENT_LOCATION, header::LINK];
+
 /// The headers of the answer to a call of a URL: the service's that are for the caller, and ours.
-pub(super) fn response_headers(received: &HeaderMap, called: &Url, own: &OwnOrigins) -> HeaderMap {
+/// Few answers have links, so `own` is asked only for those.
+pub(super) fn response_headers(received: &HeaderMap, called: &Url, own: impl FnOnce() -> OwnOrigins) -> HeaderMap {
     let mut headers = without(received, is_not_for_the_caller);
-    for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        replace(&mut headers, &name, |value| location::rewrite_reference(value, called, own));
+    if LINKS.iter().any(|name| headers.contains_key(name)) {
+        let own = own();
+        for name in [header::LOCATION, header::CONTENT_LOCATION] {
+            replace(&mut headers, &name, |value| location::rewrite_reference(value, called, &own));
+        }
+        replace(&mut headers, &header::LINK, |value| location::rewrite_links(value, called, &own));
     }
-    replace(&mut headers, &header::LINK, |value| location::rewrite_links(value, called, own));
     for (name, value) in ADDED {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -349,8 +356,8 @@ mod tests {
             ("ratelimit", "\"default\";r=0;t=30"),
         ]);
         let called = "https://a.example/v1/".parse().expect("a URL");
-        let own = OwnOrigins::new(["https://jackfield.example"]);
-        let answered = response_headers(&received, &called, &own);
+        let own = || OwnOrigins::new(["https://jackfield.example"]);
+        let answered = response_headers(&received, &called, own);
         let forwarded = ["content-length", "content-location", "content-type", "etag", "link", "location"];
         let limits = ["ratelimit", "retry-after", "x-ratelimit-remaining"];
         let added = ADDED;

@@ -1,5 +1,7 @@
 //! A call as its caller asks for it, and the requests to the service that are made of it.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use url::Url;
 
@@ -11,12 +13,12 @@ use super::{
 };
 use crate::{
     audit::Actor,
-    grants::{AccessToken, GrantSelector},
+    grants::{AccessToken, GrantSelector, LentGrants},
 };
 use jackfield_config::HostPattern;
 use jackfield_loader::{Api, Provider};
 use jackfield_outbound::{Outbound, Outgoing};
-use jackfield_store::{IntegrationId, OrganizationId};
+use jackfield_store::OrganizationId;
 
 /// One call, as its caller asks for it.
 pub struct ProxyRequest {
@@ -24,8 +26,8 @@ pub struct ProxyRequest {
     pub actor: Actor,
     /// The organization that the caller acts for.
     pub organization: OrganizationId,
-    /// The integration to use.
-    pub integration: IntegrationId,
+    /// What that organization is lent of the integration to use; `None`: it does not have it.
+    pub lent: Option<LentGrants>,
     /// Which of the integration's grants to use.
     pub grant: GrantSelector,
     /// RFC 9110 section 9.
@@ -65,27 +67,26 @@ pub(super) struct PreparedRequest {
     pub(super) outbound: Outbound,
     pub(super) body: RequestBody,
     framing: Option<(HeaderName, HeaderValue)>,
-    api: Api,
+    provider: Arc<Provider>,
 }
 
 impl PreparedRequest {
     pub(super) fn new(
         request: ProxyRequest,
-        provider: &Provider,
+        provider: Arc<Provider>,
         token: &AccessToken,
         max_bytes: u64,
     ) -> Result<Self, ProxyError> {
-        let api = provider.api().cloned().unwrap_or_default();
-        let base = token.api_url.as_deref().unwrap_or(&api.url);
-        check_base(base, provider)?;
+        let base = token.api_url.as_deref().or(provider.api().map(|api| api.url.as_str())).unwrap_or_default();
+        let base_url = parsed_base(base, &provider)?;
         Ok(Self {
             url: target(base, &request.path, request.query.as_deref()).map_err(ProxyError::Path)?,
             framing: headers::framing(&request.headers, &request.method, request.body.is_some()),
-            outbound: provider.outbound_to_api(base, &named_host(base, &token.hosts)),
-            body: RequestBody::new(request.body, max_bytes, header_names(&api)),
+            outbound: provider.outbound_to_api(base, &named_host(&base_url, &token.hosts)),
+            body: RequestBody::new(request.body, max_bytes, header_names(&provider)),
             method: request.method,
             headers: request.headers,
-            api,
+            provider,
         })
     }
 
@@ -93,39 +94,35 @@ impl PreparedRequest {
     pub(super) fn attempt(&self, token: &AccessToken) -> Result<Request<Outgoing>, ProxyError> {
         let mut request = Request::new(self.body.outgoing());
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.url.as_str().parse().map_err(|_| ProxyError::Path("it makes no URL"))?;
-        *request.headers_mut() = headers::request_headers(&self.headers, &self.api, &token.access_token)?;
+        let without_headers = Api::default();
+        let api = self.provider.api().unwrap_or(&without_headers);
+        *request.headers_mut() = headers::request_headers(&self.headers, api, &token.access_token)?;
         request.headers_mut().extend(self.framing.clone());
         Ok(request)
     }
 }
 
 /// The headers that the provider adds to each call.
-fn header_names(api: &Api) -> Vec<HeaderName> {
-    api.headers.iter().filter_map(|(name, _)| name.parse().ok()).collect()
+fn header_names(provider: &Provider) -> Vec<HeaderName> {
+    let headers = provider.api().map(|api| &api.headers);
+    headers.into_iter().flatten().filter_map(|(name, _)| name.parse().ok()).collect()
 }
 
 /// Of the hosts that the person named in the setup of this integration, that of the API. The setup
 /// may have needed others, and those are not the service's.
-fn named_host(base: &str, named: &[String]) -> Vec<String> {
-    let Ok(base) = Url::parse(base) else { return Vec::new() };
-    let is_named = named.iter().filter_map(|host| host.parse().ok()).any(|host: HostPattern| host.matches(&base));
-    HostPattern::from_url(&base).filter(|_| is_named).iter().map(ToString::to_string).collect()
+fn named_host(base: &Url, named: &[String]) -> Vec<String> {
+    let is_named = named.iter().filter_map(|host| host.parse().ok()).any(|host: HostPattern| host.matches(base));
+    HostPattern::from_url(base).filter(|_| is_named).iter().map(ToString::to_string).collect()
 }
 
-/// Whether a path can follow the API URL of the provider. If not, the operator or the plugin's
+/// The API URL of the provider, if a path can follow it. If not, the operator or the plugin's
 /// author made a mistake, so each case has its own error.
-fn check_base(url: &str, provider: &Provider) -> Result<(), ProxyError> {
-    match url {
-        "" if provider.is_declared() => Err(ProxyError::NoApi),
-        "" => Err(ProxyError::NoApiOfPlugin),
-        url if is_base(url) => Ok(()),
-        _ => Err(ProxyError::BadApi),
+fn parsed_base(url: &str, provider: &Provider) -> Result<Url, ProxyError> {
+    if url.is_empty() {
+        return Err(if provider.is_declared() { ProxyError::NoApi } else { ProxyError::NoApiOfPlugin });
     }
-}
-
-fn is_base(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| url.has_host() && url.query().is_none() && url.fragment().is_none())
+    let is_base = |url: &Url| url.has_host() && url.query().is_none() && url.fragment().is_none();
+    Url::parse(url).ok().filter(is_base).ok_or(ProxyError::BadApi)
 }
 
 #[cfg(test)]
@@ -140,10 +137,9 @@ mod tests {
             ("https://other.example/api/", vec!["other.example:443"]),
             ("https://git.example/api/", vec!["git.example:443"]),
             ("http://git.example/api/", vec![]),
-            ("", vec![]),
         ];
         for (base, reached) in cases {
-            assert_eq!(named_host(base, &named), reached, "{base}");
+            assert_eq!(named_host(&base.parse().expect("a URL"), &named), reached, "{base}");
         }
     }
 }

@@ -4,6 +4,8 @@
 //! could read as a way up or out is refused, however often it is encoded. Whether the host may be
 //! reached is checked when the call is sent.
 
+use std::borrow::Cow;
+
 use url::Url;
 
 /// How often a path is decoded to find what is hidden in it.
@@ -45,16 +47,15 @@ fn below(base: &str, path: &str) -> Result<Url, &'static str> {
 
 /// Refuses characters that servers read differently and no path needs.
 fn check(path: &str) -> Result<(), &'static str> {
-    let mut text = path.as_bytes().to_vec();
+    let mut text = Cow::Borrowed(path.as_bytes());
     for _ in 0..DEPTH {
         if text.iter().any(|byte| byte.is_ascii_control()) {
             return Err("it holds a control character");
         }
-        let decoded = decoded(&text);
-        if decoded == text {
+        if !text.contains(&b'%') {
             break;
         }
-        text = decoded;
+        text = Cow::Owned(decoded(&text));
     }
     if path.contains(['\\', '#', '?']) { Err("it holds `\\`, `#` or `?`") } else { Ok(()) }
 }
@@ -74,13 +75,18 @@ fn check_segments(path: &str) -> Result<(), &'static str> {
 }
 
 fn leads_up(segment: &str) -> bool {
-    let mut text = segment.as_bytes().to_vec();
+    let mut text = Cow::Borrowed(segment.as_bytes());
     for _ in 0..DEPTH {
-        text = decoded(&text);
+        if text.contains(&b'%') {
+            text = Cow::Owned(decoded(&text));
+        }
         let mut pieces = text.split(|byte| matches!(byte, b'/' | b'\\'));
         // Some servers read what follows `;` as a parameter.
         if pieces.any(|piece| matches!(piece.split(|byte| *byte == b';').next(), Some(b"." | b".."))) {
             return true;
+        }
+        if !text.contains(&b'%') {
+            return false;
         }
     }
     false

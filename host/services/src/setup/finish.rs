@@ -169,7 +169,7 @@ fn succeeded(provider: &Provider, active: &ActiveSetup, installed: &Installed) -
         integration.id = %installed.integration.id,
         "an integration is installed"
     );
-    let integration = IntegrationOut::new(installed, provider.name(), provider.config());
+    let integration = IntegrationOut::new(installed.clone(), provider.name(), provider.config());
     let data = serde_json::to_value(integration).unwrap_or(Value::Null);
     result(provider, active, data, None)
 }

@@ -1,11 +1,11 @@
 //! One connection to either database.
 
-use std::path::Path;
+use std::{num::NonZeroUsize, path::Path};
 
-use diesel::{PgConnection, SqliteConnection, connection::SimpleConnection};
+use diesel::{SqliteConnection, connection::SimpleConnection};
 
 use crate::{
-    database::{postgres::Postgres, sqlite},
+    database::{pipelined::PipelinedConnection, postgres::Postgres, sqlite},
     error::{StoreError, StoreResult},
     target::Target,
 };
@@ -14,7 +14,7 @@ use crate::{
 #[derive(diesel::MultiConnection)]
 pub(crate) enum AnyConnection {
     /// PostgreSQL.
-    Postgres(PgConnection),
+    Postgres(PipelinedConnection),
     /// SQLite.
     Sqlite(SqliteConnection),
 }
@@ -50,7 +50,8 @@ impl Connector {
             (None, Some(path)) => Way::Sqlite(sqlite_path(path)?.to_owned()),
             (None, None) => return Err(StoreError::Connect("neither a SQLite nor a PostgreSQL URL".to_owned())),
         };
-        Ok(Self { way, pool_size: settings.pool_size })
+        let pool_size = settings.pool_size.unwrap_or_else(|| fitting_pool_size(&way));
+        Ok(Self { way, pool_size })
     }
 
     pub(crate) const fn kind(&self) -> Kind {
@@ -90,6 +91,15 @@ impl Connector {
         }
     }
 
+    /// How often its connections have waited for PostgreSQL.
+    #[cfg(feature = "testing")]
+    pub(crate) fn round_trips(&self) -> u64 {
+        match &self.way {
+            Way::Sqlite(_) => 0,
+            Way::Postgres(postgres) => postgres.round_trips().count(),
+        }
+    }
+
     /// What has to run at the beginning of each transaction on a connection of the pool.
     pub(crate) fn limit_of_transaction(&self) -> Option<String> {
         match &self.way {
@@ -110,6 +120,17 @@ impl Connector {
                 postgres.open_with_limit().map(AnyConnection::Postgres).map_err(StoreError::while_serving)
             }
         }
+    }
+}
+
+/// Connections for the machine. Those to a server wait more than they work. Those to a file only
+/// read, on a processor, and a few more go on while some stand still with a disk.
+fn fitting_pool_size(way: &Way) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+    match way {
+        Way::Sqlite(_) => processors.saturating_mul(2).clamp(4, 16),
+        Way::Postgres(_) => processors.saturating_mul(4).clamp(16, 32),
     }
 }
 

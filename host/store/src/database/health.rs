@@ -99,6 +99,9 @@ impl Health {
     /// # Errors
     /// When the database is lost for longer than requests wait.
     pub(crate) async fn usable(&self, deadline: Instant) -> Result<(), Unavailable> {
+        if self.0.borrow().is_none() {
+            return Ok(());
+        }
         let mut state = self.0.subscribe();
         loop {
             let failure = state.borrow_and_update().clone().filter(|failure| failure.why.reason.is_total());

@@ -19,6 +19,7 @@ use crate::{
     database::{
         connection::{AnyConnection, Connector},
         migration_failure,
+        pipelined::PipelinedConnection,
     },
     error::{StoreError, StoreResult},
 };
@@ -206,7 +207,7 @@ struct ServerVersion {
     number: i32,
 }
 
-fn refuse_old_server(postgres: &mut PgConnection) -> StoreResult<()> {
+fn refuse_old_server(postgres: &mut PipelinedConnection) -> StoreResult<()> {
     let version = sql_query("SELECT current_setting('server_version_num')::int AS number");
     let ServerVersion { number } = version.get_result(postgres)?;
     if number < OLDEST_SERVER {

@@ -21,7 +21,7 @@ use crate::{
         file_identity::FileIdentity,
         health::Health,
         probe::{Probe, WRITE},
-        writer::Writer,
+        writer::{KeyUse, Writer},
     },
     error::{StoreError, StoreResult},
     unavailable::{Reason, Unavailable},
@@ -188,7 +188,7 @@ impl Inner {
     async fn write(&self) -> StoreResult<()> {
         use diesel::connection::SimpleConnection;
         let Some(writer) = &self.writer else { return Ok(()) };
-        let written = writer.write(|connection| Ok(connection.batch_execute(WRITE)?));
+        let written = writer.write(KeyUse::None, |connection| Ok(connection.batch_execute(WRITE)?));
         match timeout(LIMIT, written).await {
             Ok(written) => written,
             Err(_) if writer.waits_for_lock() => Err(Unavailable::new(Reason::Locked, "").into()),

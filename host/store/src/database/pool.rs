@@ -3,26 +3,28 @@
 //! A pool of ours, since those that there are block a thread for each request that waits (r2d2), or
 //! take a connection back only when its work ends and give up its place before (deadpool): with a
 //! database that does not answer, threads would pile up. Here a request waits without a thread, as
-//! many threads as there are connections can stand still, and work that has not begun goes on with
-//! another connection.
+//! many threads as there are connections can stand still, work that has not begun goes on with
+//! another connection, and who would wait in vain is refused at once.
 
 use std::{
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinHandle,
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::{sleep, timeout_at},
 };
 
 use crate::{
     database::{
-        connection::{AnyConnection, Connector},
+        connection::{AnyConnection, Connector, Kind},
         monitor::Monitor,
+        pool_load::PoolLoad,
         progress::Progress,
+        store_threads::StoreThreads,
         transaction,
         writer::Writer,
     },
@@ -51,6 +53,8 @@ struct Inner {
     connector: Connector,
     monitor: Monitor,
     free: Arc<Semaphore>,
+    load: PoolLoad,
+    threads: StoreThreads,
     idle: Mutex<Vec<Pooled>>,
     /// Each open connection holds a clone.
     open: Arc<()>,
@@ -73,9 +77,17 @@ enum Attempt<T, R> {
 impl ConnectionPool {
     /// A pool that opens connections when they are needed.
     pub(crate) fn new(connector: Connector, writer: Option<Arc<Writer>>) -> Self {
-        let free = Arc::new(Semaphore::new(usize::try_from(connector.pool_size()).unwrap_or(1)));
+        let size = usize::try_from(connector.pool_size()).unwrap_or(1);
+        let free = Arc::new(Semaphore::new(size));
         let monitor = Monitor::new(connector.clone(), writer, free.clone());
-        Self(Arc::new(Inner { connector, monitor, free, idle: Mutex::default(), open: Arc::default() }))
+        // What reads from a file needs a processor, and what waits for a server none.
+        let awake = match connector.kind() {
+            Kind::Sqlite => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            Kind::Postgres => size,
+        };
+        let (load, threads) = (PoolLoad::new(size, PATIENCE), StoreThreads::new(size, awake));
+        let (idle, open) = (Mutex::default(), Arc::default());
+        Self(Arc::new(Inner { connector, monitor, free, load, threads, idle, open }))
     }
 
     /// Knows whether the database can serve.
@@ -100,7 +112,7 @@ impl ConnectionPool {
             let permit = self.permit(deadline).await?;
             let (pool, prepare, progress) = (self.clone(), prepare.clone(), Progress::default());
             let watched = progress.clone();
-            let task = tokio::task::spawn_blocking(move || pool.0.attempt(permit, prepare, run, &progress));
+            let task = self.0.threads.run(move || pool.0.attempt(permit, prepare, run, &progress));
             match self.0.watch(task, &watched).await? {
                 Attempt::Done(result) => return result.inspect_err(|error| self.0.monitor.met(error)),
                 Attempt::NotBegun(why, given_back) => {
@@ -112,13 +124,16 @@ impl ConnectionPool {
     }
 
     async fn permit(&self, deadline: Instant) -> StoreResult<OwnedSemaphorePermit> {
+        if let Ok(permit) = self.0.free.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _place = self.0.load.wait()?;
         match timeout_at(deadline.into(), self.0.free.clone().acquire_owned()).await {
             Ok(permit) => permit.map_err(|error| StoreError::Lost(error.to_string())),
             Err(_) => {
                 // They may be busy because the database does not answer any of them.
                 self.0.monitor.check().await?;
-                let said = format!("none was given back within {} s", PATIENCE.as_secs());
-                Err(Unavailable::new(Reason::NoConnectionFree, said).into())
+                Err(self.0.load.waited_in_vain().into())
             }
         }
     }
@@ -126,7 +141,11 @@ impl ConnectionPool {
 
 impl Inner {
     /// Waits for a thread, for as long as the database answers others.
-    async fn watch<T, R>(&self, task: JoinHandle<Attempt<T, R>>, progress: &Progress) -> StoreResult<Attempt<T, R>> {
+    async fn watch<T, R>(
+        &self,
+        task: oneshot::Receiver<Attempt<T, R>>,
+        progress: &Progress,
+    ) -> StoreResult<Attempt<T, R>> {
         tokio::select! {
             ended = task => ended.map_err(|error| StoreError::Lost(error.to_string())),
             why = self.lost() => Err(Unavailable { effect: progress.abandon(), ..why }.into()),
@@ -169,7 +188,7 @@ impl Inner {
     where
         R: FnOnce(&mut AnyConnection, &Progress) -> StoreResult<T>,
     {
-        let _permit = permit;
+        let (_permit, begun) = (permit, Instant::now());
         let mut connection = match self.prepared(prepare) {
             Ok(connection) => connection,
             Err(StoreError::Unavailable(why)) if why.reason.is_of_connection() || why.reason == Reason::Exhausted => {
@@ -181,6 +200,7 @@ impl Inner {
             return Attempt::Done(Err(Unavailable::new(Reason::Silent, "nobody waits for it any more").into()));
         }
         let result = run(&mut connection.connection, progress);
+        self.load.used(begun.elapsed());
         if !is_of_connection(&result) {
             self.give_back(connection);
         }

@@ -6,13 +6,14 @@
 //! requests to cancel: PostgreSQL does not know the id that the client was given.
 
 use std::{
-    ffi::CString,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, OnceLock},
 };
 
-use diesel::{PgConnection, QueryResult, RunQueryDsl, prelude::QueryableByName, sql_query, sql_types::BigInt};
+use diesel::{QueryResult, RunQueryDsl, prelude::QueryableByName, sql_query, sql_types::Integer};
 use parking_lot::Mutex;
+
+use super::pipelined::PipelinedConnection;
 
 /// What is known of the way to one database.
 #[derive(Clone)]
@@ -42,12 +43,12 @@ impl Pooler {
     }
 
     /// Looks whether one is there, with a connection that works already, unless that is known.
-    pub(crate) fn look(&self, conninfo: &str, connection: &mut PgConnection) {
+    pub(crate) fn look(&self, connection: &mut PipelinedConnection) {
         if self.is_between.get().is_some() {
             return;
         }
-        // Without a second connection nothing is known, and the next one looks again.
-        let Some(is_between) = probe(conninfo, connection).map(|is_known| !is_known) else { return };
+        // Without an answer nothing is known, and the next connection looks again.
+        let Some(is_between) = is_between(connection) else { return };
         if is_between && self.is_between.set(true).is_ok() {
             tracing::info!("a pooler stands before PostgreSQL: statements are not prepared by name");
         }
@@ -57,45 +58,14 @@ impl Pooler {
 }
 
 #[derive(QueryableByName)]
-struct Found {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
+struct Process {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
 }
 
-/// Whether PostgreSQL knows the process that a second connection was told to be its own; `None`
-/// without a second connection.
-fn probe(conninfo: &str, connection: &mut PgConnection) -> Option<bool> {
-    let second = Second::open(conninfo)?;
-    let sql = format!("SELECT count(*) AS count FROM pg_stat_activity WHERE pid = {}", second.process_id());
-    let found: QueryResult<Found> = sql_query(sql).get_result(connection);
-    found.ok().map(|found| found.count > 0)
-}
-
-/// A connection of libpq's own: diesel hands out neither its connection nor the process id.
-struct Second(std::ptr::NonNull<pq_sys::PGconn>);
-
-#[expect(unsafe_code, reason = "diesel has no way to the process id that libpq was given")]
-impl Second {
-    fn open(conninfo: &str) -> Option<Self> {
-        let conninfo = CString::new(conninfo).ok()?;
-        // SAFETY: the text ends with a NUL and lives until the call returns.
-        let connection = unsafe { pq_sys::PQconnectdb(conninfo.as_ptr()) };
-        let second = Self(std::ptr::NonNull::new(connection)?);
-        // SAFETY: the connection is not finished before `second` is dropped.
-        let status = unsafe { pq_sys::PQstatus(second.0.as_ptr()) };
-        (status == pq_sys::ConnStatusType::CONNECTION_OK).then_some(second)
-    }
-
-    fn process_id(&self) -> i32 {
-        // SAFETY: the connection is not finished before this is dropped.
-        unsafe { pq_sys::PQbackendPID(self.0.as_ptr()) }
-    }
-}
-
-#[expect(unsafe_code, reason = "what libpq has made, libpq ends")]
-impl Drop for Second {
-    fn drop(&mut self) {
-        // SAFETY: it was made by libpq, belongs to this value alone, and is not used again.
-        unsafe { pq_sys::PQfinish(self.0.as_ptr()) }
-    }
+/// Whether PostgreSQL is served by another process than the client was told.
+fn is_between(connection: &mut PipelinedConnection) -> Option<bool> {
+    let told = connection.process_id();
+    let serving: QueryResult<Process> = sql_query("SELECT pg_backend_pid() AS pid").get_result(connection);
+    serving.ok().map(|serving| serving.pid != told)
 }

@@ -3,15 +3,12 @@
 //! libpq gets the parts of the URL and never the URL: it repeats what it cannot read, which can be
 //! a piece of a password. Of the parts, its errors tell hosts, ports, user and database.
 
-use std::{fmt::Write as _, path::Path, time::Duration};
+use std::{ffi::CString, fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
-use diesel::{
-    PgConnection,
-    connection::{CacheSize, Connection as _, SimpleConnection},
-};
+use diesel::connection::SimpleConnection;
 use jackfield_config::{Database, PostgresUrl};
 
-use super::pooler::Pooler;
+use super::{libpq::Libpq, pipelined::PipelinedConnection, pooler::Pooler, round_trips::RoundTrips};
 use crate::error::{StoreError, StoreResult};
 
 /// What libpq gets where the URL says nothing else, and the variable by which the host's
@@ -41,6 +38,7 @@ pub(crate) struct Postgres {
     conninfo: String,
     statement_timeout: Option<Duration>,
     pooler: Pooler,
+    round_trips: RoundTrips,
 }
 
 impl Postgres {
@@ -49,35 +47,48 @@ impl Postgres {
         let conninfo = conninfo(url, &settings.application_name);
         let prepared = settings.prepared_statements.or_else(|| url.is_pooled().then_some(false));
         let pooler = Pooler::new(&conninfo, prepared.map(|prepared| !prepared));
-        Self { conninfo, statement_timeout: settings.statement_timeout, pooler }
+        let statement_timeout = settings.statement_timeout;
+        Self { conninfo, statement_timeout, pooler, round_trips: RoundTrips::default() }
     }
 
     /// Opens a connection on which statements may take any time.
     ///
     /// # Errors
     /// When the server cannot be reached, or does not let this host in.
-    pub(crate) fn open(&self) -> StoreResult<PgConnection> {
-        let opened = PgConnection::establish(&self.conninfo);
-        let mut connection = opened.map_err(|error| StoreError::Connect(in_one_line(&error.to_string())))?;
-        self.pooler.look(&self.conninfo, &mut connection);
-        if self.pooler.may_be_there() {
-            // Unnamed statements work everywhere, and take a little longer. A name would belong to
-            // a connection of the server, which other clients use as well.
-            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
-        Ok(connection)
+    pub(crate) fn open(&self) -> StoreResult<PipelinedConnection> {
+        self.connect(None)
     }
 
     /// Opens a connection on which statements end at the limit of the settings.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub(crate) fn open_with_limit(&self) -> StoreResult<PgConnection> {
-        let mut connection = self.open()?;
-        if let Some(limit) = self.statement_timeout.filter(|_| !self.pooler.may_be_there()) {
-            connection.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis()))?;
+    pub(crate) fn open_with_limit(&self) -> StoreResult<PipelinedConnection> {
+        self.connect(self.statement_timeout)
+    }
+
+    fn connect(&self, limit: Option<Duration>) -> StoreResult<PipelinedConnection> {
+        let (conninfo, pooler) = (self.conninfo.clone(), self.pooler.clone());
+        let connect = move || session(&conninfo, limit.filter(|_| !pooler.may_be_there()));
+        let refused = |error: String| StoreError::Connect(in_one_line(&error));
+        let first = connect().map_err(refused)?;
+        let mut connection = PipelinedConnection::new(first, Arc::new(connect), self.round_trips.clone());
+        let was_unknown = self.pooler.may_be_there();
+        self.pooler.look(&mut connection);
+        if self.pooler.may_be_there() {
+            // Unnamed statements work everywhere, and take a little longer. A name would belong to
+            // a connection of the server, which other clients use as well.
+            connection.prepare_nothing();
+        } else if let Some(limit) = limit.filter(|_| was_unknown) {
+            connection.batch_execute(&limit_of_session(limit))?;
         }
         Ok(connection)
+    }
+
+    /// How often its connections have waited for the server.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn round_trips(&self) -> &RoundTrips {
+        &self.round_trips
     }
 
     /// What each transaction begins with where the limit cannot be a connection's: behind a pooler
@@ -86,6 +97,22 @@ impl Postgres {
         let limit = self.statement_timeout.filter(|_| self.pooler.may_be_there())?;
         Some(format!("SET LOCAL statement_timeout = {}", limit.as_millis()))
     }
+}
+
+/// Connects, and says how texts and times are written.
+fn session(conninfo: &str, limit: Option<Duration>) -> Result<Libpq, String> {
+    let limit = limit.map(limit_of_session).unwrap_or_default();
+    let sql = format!("SET TIME ZONE 'UTC'; SET client_encoding TO 'UTF8'; {limit}");
+    let sql = CString::new(sql).map_err(|error| error.to_string())?;
+    let mut libpq = Libpq::connect(conninfo)?;
+    match libpq.run(&sql) {
+        Some(answer) if answer.is_done() => Ok(libpq),
+        _ => Err(libpq.said()),
+    }
+}
+
+fn limit_of_session(limit: Duration) -> String {
+    format!("SET statement_timeout = {}", limit.as_millis())
 }
 
 /// Keywords and values for libpq, as its manual has them in "Keyword/Value Connection Strings".

@@ -11,7 +11,7 @@ use diesel::{
     connection::{Connection as _, SimpleConnection},
 };
 
-use super::{sqlite_failure as failure, sqlite_file};
+use super::{sqlite_failure as failure, sqlite_file, sqlite_library};
 use crate::error::StoreResult;
 
 /// Patience with another process (the command line), and no file in a folder for temporary files,
@@ -33,6 +33,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// When it cannot be created or opened, or is not a database.
 pub(crate) fn open(path: &str) -> StoreResult<SqliteConnection> {
+    sqlite_library::configure();
     sqlite_file::create(Path::new(path))?;
     let mut connection =
         SqliteConnection::establish(path).map_err(|error| failure::explained(path, &error.to_string()))?;

@@ -4,12 +4,24 @@
 use diesel::connection::{Connection, TransactionManager};
 
 use crate::{
-    database::{connection::AnyConnection, progress::Progress},
+    database::{connection::AnyConnection, pipeline::Use, progress::Progress},
     error::{StoreError, StoreResult},
     unavailable::{Reason, Unavailable},
 };
 
 type Manager = <AnyConnection as Connection>::TransactionManager;
+
+/// A new use of a connection begins.
+///
+/// # Errors
+/// When the server has closed the connection meanwhile.
+pub(crate) fn begin_use(connection: &mut AnyConnection, used_for: Use) -> StoreResult<()> {
+    let is_open = match connection {
+        AnyConnection::Postgres(postgres) => postgres.begin_use(used_for),
+        AnyConnection::Sqlite(_) => true,
+    };
+    if is_open { Ok(()) } else { Err(Unavailable::new(Reason::ConnectionLost, "the server has closed it").into()) }
+}
 
 /// Begins a transaction.
 pub(crate) fn begin(connection: &mut AnyConnection) -> StoreResult<()> {

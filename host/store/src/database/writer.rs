@@ -1,8 +1,9 @@
 //! The one writer of a SQLite database: group commit, one sync for all transactions that wait.
 //!
-//! SQLite has one writer at a time anyway; what costs is the sync at each commit. Each transaction
-//! runs in a savepoint of its own inside one outer transaction, and is answered only after the
-//! outer commit: durability is the same, the syncs are fewer.
+//! SQLite has one writer at a time anyway; what costs is the sync at each commit. Transactions that
+//! wait at the same time run one after the other inside one outer transaction, and are answered
+//! only after the outer commit: durability is the same, the syncs are fewer. Each is in a savepoint
+//! of its own, so that one that fails undoes nothing of the others; one alone needs none.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -15,14 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{
-    QueryResult, SqliteConnection,
-    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager, TransactionManagerStatus},
-};
+use diesel::{QueryResult, SqliteConnection, connection::SimpleConnection};
 use tokio::sync::oneshot;
 
 use crate::{
-    database::{connection::AnyConnection, host_lock::HostLock},
+    database::{
+        connection::AnyConnection, file_identity::FileIdentity, host_lock::HostLock, sqlite_transactions as sql,
+    },
     error::{StoreError, StoreResult},
     unavailable::Reason,
 };
@@ -34,16 +34,39 @@ const LARGEST_BATCH: usize = 64;
 /// longer than that.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LITTLE_PATIENCE: Duration = Duration::from_secs(1);
-/// How long SQLite waits at a time.
-const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 500";
+/// How long SQLite waits at a time; how much stays in memory, in KiB; and how many pages the log
+/// holds before they are copied into the file. A page that many transactions have changed is copied
+/// once, and each time costs two syncs.
+const SETTINGS: &str = "PRAGMA busy_timeout = 500; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000;";
+
+/// What a transaction does with the keys that secrets are sealed under.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyUse {
+    /// It seals nothing.
+    None,
+    /// It seals under the current key.
+    Seal,
+    /// It changes the keys.
+    Change,
+}
+
+/// Makes sure that the host seals under the current key of the database.
+pub(crate) type CheckKeys = Box<dyn Fn(&mut AnyConnection) -> StoreResult<()> + Send>;
+
+/// A transaction that waits.
+struct Job {
+    keys: KeyUse,
+    run: Run,
+}
 
 /// Runs a transaction, or takes note of why it cannot be run.
-type Job = Box<dyn FnOnce(StoreResult<&mut AnyConnection>) -> Ran + Send>;
+type Run = Box<dyn FnOnce(StoreResult<&mut AnyConnection>) -> Ran + Send>;
 
 /// A transaction that has run.
 struct Ran {
     /// Answers its caller, once the commit has succeeded or failed.
     answer: Box<dyn FnOnce(StoreResult<()>) + Send>,
+    has_succeeded: bool,
     /// What is wrong with the database, if the transaction has met that.
     fault: Option<StoreError>,
 }
@@ -57,6 +80,19 @@ struct State {
     closing: AtomicBool,
 }
 
+/// What is known of the transactions that one commit holds.
+#[derive(Default)]
+struct Batch {
+    /// There is one only.
+    is_alone: bool,
+    /// The keys were looked at, and nobody has changed them since.
+    are_keys_known: bool,
+    /// The first thing that was wrong with the database.
+    fault: Option<StoreError>,
+    /// Why nothing of it can be stored any more.
+    is_over: Option<StoreError>,
+}
+
 /// A handle on the writer's thread. When it is dropped, what waits is written and the connection
 /// is closed.
 pub(crate) struct Writer {
@@ -68,14 +104,22 @@ pub(crate) struct Writer {
     state: Arc<State>,
 }
 
+/// What the thread has.
+struct Work {
+    connection: AnyConnection,
+    file: FileIdentity,
+    check_keys: CheckKeys,
+    state: Arc<State>,
+}
+
 impl Writer {
-    pub(crate) fn start(connection: AnyConnection) -> StoreResult<Self> {
+    pub(crate) fn start(connection: AnyConnection, file: FileIdentity, check_keys: CheckKeys) -> StoreResult<Self> {
         let (jobs, waiting) = channel();
         let state = Arc::<State>::default();
-        let its_own = state.clone();
+        let work = Work { connection, file, check_keys, state: state.clone() };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(connection, &waiting, &its_own))
+            .spawn(move || work.run(&waiting))
             .map_err(|error| StoreError::Connect(format!("the writer cannot be started: {error}")))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), lock: OnceLock::new(), state })
     }
@@ -85,23 +129,30 @@ impl Writer {
         let _ = self.lock.set(lock);
     }
 
+    /// Runs a function in a transaction. A panic is an error of that transaction only.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
+        keys: KeyUse,
         run: impl FnOnce(&mut AnyConnection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sender, result) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let result = connection.and_then(|connection| in_savepoint(connection, run));
+        let run: Run = Box::new(move |connection| {
+            let run = |connection| {
+                catch_unwind(AssertUnwindSafe(|| run(connection)))
+                    .unwrap_or_else(|_| Err(StoreError::Lost("the transaction panicked".to_owned())))
+            };
+            let result = connection.and_then(run);
             let fault = result.as_ref().err().filter(|error| error.unavailable().is_some()).cloned();
+            let has_succeeded = result.is_ok();
             let answer = move |committed: StoreResult<()>| {
                 // The caller can be gone. What is stored stays stored.
                 let _ = sender.send(committed.and(result));
             };
-            Ran { answer: Box::new(answer), fault }
+            Ran { answer: Box::new(answer), has_succeeded, fault }
         });
         let gone = |_| StoreError::Lost("the writer has ended".to_owned());
         let jobs = self.jobs.as_ref().ok_or_else(|| gone("it is closed".to_owned()))?;
-        jobs.send(job).map_err(|error| gone(error.to_string()))?;
+        jobs.send(Job { keys, run }).map_err(|error| gone(error.to_string()))?;
         result.await.map_err(|error| gone(error.to_string()))?
     }
 
@@ -123,26 +174,91 @@ impl Drop for Writer {
     }
 }
 
-/// Runs one transaction in a savepoint of its own. A panic is an error of that transaction only:
-/// all is rolled back to its savepoint, with the savepoints that the panic has left open.
-fn in_savepoint<T>(
-    connection: &mut AnyConnection,
-    run: impl FnOnce(&mut AnyConnection) -> StoreResult<T>,
-) -> StoreResult<T> {
-    let before = depth(connection)?;
-    savepoint(connection, AnsiTransactionManager::begin_transaction)?;
-    let result = catch_unwind(AssertUnwindSafe(|| run(connection)))
-        .unwrap_or_else(|_| Err(StoreError::Lost("the transaction panicked".to_owned())));
-    if result.is_ok() {
-        savepoint(connection, AnsiTransactionManager::commit_transaction)?;
+impl Work {
+    fn run(mut self, waiting: &Receiver<Job>) {
+        // It begins again and again, so that it can end in between.
+        let _ = sqlite(&mut self.connection, |sqlite| sqlite.batch_execute(SETTINGS));
+        let mut patience = PATIENCE;
+        while let Ok(first) = waiting.recv() {
+            let begun = self.file.check().and_then(|()| self.begin(patience));
+            patience = if begun.is_ok() { PATIENCE } else { LITTLE_PATIENCE };
+            let batch = std::iter::once(first);
+            match begun {
+                // Who came meanwhile is in the same batch.
+                Ok(()) => self.run_batch(batch.chain(waiting.try_iter().take(LARGEST_BATCH - 1)).collect()),
+                // Who came meanwhile does not wait as long again.
+                Err(error) => refuse(batch.chain(waiting.try_iter()).collect(), &error),
+            }
+        }
     }
-    while depth(connection)? > before {
-        savepoint(connection, AnsiTransactionManager::rollback_transaction)?;
+
+    fn run_batch(&mut self, jobs: Vec<Job>) {
+        let mut batch = Batch { is_alone: jobs.len() == 1, ..Batch::default() };
+        let ran = jobs.into_iter().map(|job| self.run_job(job, &mut batch)).collect::<Vec<_>>();
+        let ended = if batch.is_alone && ran.iter().any(|ran| !ran.has_succeeded) {
+            reset(&mut self.connection);
+            Ok(())
+        } else {
+            // A full disk ends the transaction of all where it is met, and the commit finds none.
+            sqlite(&mut self.connection, sql::commit).map_err(|error| batch.fault.unwrap_or(error))
+        };
+        if ended.is_err() {
+            reset(&mut self.connection);
+        }
+        for Ran { answer, .. } in ran {
+            answer(ended.clone());
+        }
     }
-    result
+
+    fn run_job(&mut self, Job { keys, run }: Job, batch: &mut Batch) -> Ran {
+        if let Some(error) = &batch.is_over {
+            return run(Err(error.clone()));
+        }
+        let connection = &mut self.connection;
+        if keys != KeyUse::None && !batch.are_keys_known {
+            match (self.check_keys)(connection) {
+                Ok(()) => batch.are_keys_known = true,
+                Err(error) => return run(Err(error)),
+            }
+        }
+        batch.are_keys_known &= keys != KeyUse::Change;
+        if !batch.is_alone
+            && let Err(error) = sqlite(connection, sql::begin_job)
+        {
+            return run(Err(error));
+        }
+        let ran = run(Ok(&mut *connection));
+        let step = if ran.has_succeeded { sql::keep_job } else { sql::undo_job };
+        let ended = if batch.is_alone { Ok(()) } else { sqlite(connection, step) };
+        batch.fault = batch.fault.take().or_else(|| ran.fault.clone());
+        // A savepoint that is not there any more has gone with the transaction of all.
+        batch.is_over = ended.err().map(|error| batch.fault.clone().unwrap_or(error));
+        ran
+    }
+
+    fn begin(&mut self, patience: Duration) -> StoreResult<()> {
+        let since = Instant::now();
+        loop {
+            let begun = sqlite(&mut self.connection, sql::begin);
+            let is_locked = matches!(&begun, Err(StoreError::Unavailable(why)) if why.reason == Reason::Locked);
+            self.state.waits_for_lock.store(is_locked, Ordering::SeqCst);
+            if begun.is_err() {
+                reset(&mut self.connection);
+            }
+            if !is_locked || since.elapsed() >= patience || self.state.closing.load(Ordering::SeqCst) {
+                return begun;
+            }
+        }
+    }
 }
 
-fn savepoint(
+fn refuse(batch: Vec<Job>, error: &StoreError) {
+    for job in batch {
+        ((job.run)(Err(error.clone())).answer)(Ok(()));
+    }
+}
+
+fn sqlite(
     connection: &mut AnyConnection,
     step: impl FnOnce(&mut SqliteConnection) -> QueryResult<()>,
 ) -> StoreResult<()> {
@@ -152,79 +268,12 @@ fn savepoint(
     }
 }
 
-/// How many transactions and savepoints are open.
-fn depth(connection: &mut AnyConnection) -> StoreResult<u32> {
-    let mut depth = 0;
-    savepoint(connection, |sqlite| {
-        let status = AnsiTransactionManager::transaction_manager_status_mut(sqlite);
-        depth = status.transaction_depth()?.map_or(0, std::num::NonZeroU32::get);
-        Ok(())
-    })?;
-    Ok(depth)
-}
-
-fn work(mut connection: AnyConnection, waiting: &Receiver<Job>, state: &State) {
-    // It begins again and again, so that it can end in between.
-    let _ = savepoint(&mut connection, |sqlite| sqlite.batch_execute(BUSY_TIMEOUT));
-    let mut patience = PATIENCE;
-    while let Ok(first) = waiting.recv() {
-        let begun = begin(&mut connection, patience, state);
-        patience = if begun.is_ok() { PATIENCE } else { LITTLE_PATIENCE };
-        let batch = std::iter::once(first);
-        match begun {
-            // Who came meanwhile is in the same batch.
-            Ok(()) => run_batch(&mut connection, batch.chain(waiting.try_iter().take(LARGEST_BATCH - 1)).collect()),
-            // Who came meanwhile does not wait as long again.
-            Err(error) => refuse(batch.chain(waiting.try_iter()).collect(), &error),
-        }
-    }
-}
-
-fn run_batch(connection: &mut AnyConnection, batch: Vec<Job>) {
-    let ran = batch.into_iter().map(|job| job(Ok(&mut *connection))).collect::<Vec<_>>();
-    // A full disk ends the transaction of all where it is met, and the commit finds none.
-    let fault = ran.iter().find_map(|ran| ran.fault.clone());
-    let committed = commit(connection).map_err(|error| fault.unwrap_or(error));
-    if committed.is_err() {
-        reset(connection);
-    }
-    for Ran { answer, .. } in ran {
-        answer(committed.clone());
-    }
-}
-
-fn refuse(batch: Vec<Job>, error: &StoreError) {
-    for job in batch {
-        (job(Err(error.clone())).answer)(Ok(()));
-    }
-}
-
-/// IMMEDIATE takes the write lock now, while SQLite can still wait for it.
-fn begin(connection: &mut AnyConnection, patience: Duration, state: &State) -> StoreResult<()> {
-    let since = Instant::now();
-    loop {
-        let begun =
-            savepoint(connection, |sqlite| AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"));
-        let is_locked = matches!(&begun, Err(StoreError::Unavailable(why)) if why.reason == Reason::Locked);
-        state.waits_for_lock.store(is_locked, Ordering::SeqCst);
-        if begun.is_err() {
-            reset(connection);
-        }
-        if !is_locked || since.elapsed() >= patience || state.closing.load(Ordering::SeqCst) {
-            return begun;
-        }
-    }
-}
-
-fn commit(connection: &mut AnyConnection) -> StoreResult<()> {
-    savepoint(connection, AnsiTransactionManager::commit_transaction)
-}
-
-/// Ends a transaction that diesel and SQLite do not agree on.
+/// Ends a transaction without a commit.
 fn reset(connection: &mut AnyConnection) {
     // Where SQLite has rolled it back already, this fails and changes nothing.
-    let _ = savepoint(connection, |sqlite| sqlite.batch_execute("ROLLBACK"));
-    if let AnyConnection::Sqlite(sqlite) = connection {
-        *AnsiTransactionManager::transaction_manager_status_mut(sqlite) = TransactionManagerStatus::default();
-    }
+    let _ = sqlite(connection, |sqlite| sqlite.batch_execute("ROLLBACK"));
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -16,6 +16,7 @@ use crate::{
     database::{
         column_types::{Timestamp, text_enum},
         connection::AnyConnection,
+        pipelined::PipelinedConnection,
         schema::seal_keys as t,
     },
     error::{SealError, StoreError, StoreResult, Unreadable},
@@ -122,21 +123,23 @@ pub(crate) fn current(c: &mut AnyConnection) -> StoreResult<KeyId> {
     id.and_then(|id| id.try_into().ok()).ok_or(StoreError::Corrupt("which data key is current"))
 }
 
-/// Keeps the current key from being changed until the transaction ends. SQLite has one writer
-/// anyway.
-pub(super) fn lock_shared(c: &mut AnyConnection) -> StoreResult<()> {
-    lock(c, "pg_advisory_xact_lock_shared")
+/// Keeps the current key from being changed until the transaction ends, and asks which it is. Both
+/// are sent with the first statement. SQLite has one writer anyway.
+pub(super) fn lock_shared(postgres: &mut PipelinedConnection) -> StoreResult<()> {
+    postgres.begin_with(&lock("pg_advisory_xact_lock_shared"))?;
+    // A statement of its own, so that it sees what was committed before the lock was free.
+    Ok(postgres.begin_with_key("SELECT id FROM seal_keys WHERE state = 'current'")?)
 }
 
 /// Waits for the transactions that seal, and keeps others from beginning to. A transaction that
 /// shares the lock must not ask for this: of two that did, each would wait for the other.
 pub(super) fn lock_exclusively(c: &mut AnyConnection) -> StoreResult<()> {
-    lock(c, "pg_advisory_xact_lock")
+    match c {
+        AnyConnection::Postgres(postgres) => Ok(postgres.batch_execute(&lock("pg_advisory_xact_lock"))?),
+        AnyConnection::Sqlite(_) => Ok(()),
+    }
 }
 
-fn lock(c: &mut AnyConnection, function: &str) -> StoreResult<()> {
-    if let AnyConnection::Postgres(postgres) = c {
-        postgres.batch_execute(&format!("SELECT {function}({LOCK})"))?;
-    }
-    Ok(())
+fn lock(function: &str) -> String {
+    format!("SELECT {function}({LOCK})")
 }

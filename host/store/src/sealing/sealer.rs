@@ -20,7 +20,10 @@ use super::{
     keyring::Keyring,
 };
 use crate::{
-    database::connection::{AnyConnection, Connector},
+    database::{
+        connection::{AnyConnection, Connector},
+        pipelined::KeyInTransaction,
+    },
     error::{SealError, StoreError, StoreResult},
     hex::hex,
     key_id::{KeyId, SecretKeyId},
@@ -32,7 +35,11 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Seals and opens values. Clones share the same keys.
 #[derive(Clone)]
-pub struct Sealer(Arc<Inner>);
+pub struct Sealer {
+    keys: Arc<Inner>,
+    /// Of a transaction on PostgreSQL, which is told there which key is current.
+    in_transaction: Option<KeyInTransaction>,
+}
 
 struct Inner {
     secret_keys: SecretKeys,
@@ -52,18 +59,20 @@ impl Sealer {
     #[must_use]
     pub fn new(secret_keys: SecretKeys) -> Self {
         let keyring = RwLock::new(Keyring::derived(&secret_keys));
-        Self(Arc::new(Inner { secret_keys, keyring, connector: OnceLock::new(), missing: Mutex::default() }))
+        let keys = Inner { secret_keys, keyring, connector: OnceLock::new(), missing: Mutex::default() };
+        Self { keys: Arc::new(keys), in_transaction: None }
     }
 
     /// The secret keys.
     #[must_use]
     pub fn secret_keys(&self) -> &SecretKeys {
-        &self.0.secret_keys
+        &self.keys.secret_keys
     }
 
     /// The key that it seals under now.
     #[must_use]
     pub fn current(&self) -> KeyId {
+        self.follow();
         self.keyring(Keyring::current)
     }
 
@@ -82,6 +91,7 @@ impl Sealer {
     }
 
     fn seal_bytes(&self, context: AadContext<'_>, plain: &[u8]) -> Vec<u8> {
+        self.follow();
         self.keyring(|keyring| {
             let (id, cipher) = keyring.sealing();
             encrypt(id, cipher, context, plain)
@@ -130,7 +140,7 @@ impl Sealer {
 
     /// Where to look up keys that the keyring does not have.
     pub(crate) fn attach(&self, connector: Connector) {
-        let _ = self.0.connector.set(connector);
+        let _ = self.keys.connector.set(connector);
     }
 
     /// Replaces the keyring with the keys of the table.
@@ -138,27 +148,32 @@ impl Sealer {
     /// # Errors
     /// When the database fails, or the current key cannot be unwrapped: then the keyring stays.
     pub(crate) fn load(&self, c: &mut AnyConnection) -> StoreResult<()> {
-        let _guard = self.0.missing.lock();
+        let _guard = self.keys.missing.lock();
         self.replace_keyring(c)
     }
 
     /// For callers that hold the lock of `missing`.
     fn replace_keyring(&self, c: &mut AnyConnection) -> StoreResult<()> {
         let data_keys = data_keys::read(c)?;
-        let keyring = self.keyring(|keyring| keyring.updated(&self.0.secret_keys, &data_keys))?;
-        *self.0.keyring.write() = keyring;
+        let keyring = self.keyring(|keyring| keyring.updated(&self.keys.secret_keys, &data_keys))?;
+        *self.keys.keyring.write() = keyring;
         Ok(())
     }
 
-    /// Makes sure, until the transaction ends, that it seals under the current key of all hosts: a
-    /// rotation waits for the transaction, or the transaction finds the new key here. So no value
-    /// is sealed under a key that is being removed.
+    /// Makes sure, until the transaction of a connection ends, that it seals under the current key
+    /// of all hosts: a rotation waits for the transaction, or the transaction finds the new key
+    /// here. So no value is sealed under a key that is being removed.
+    ///
+    /// On PostgreSQL this is sent with the first statement of the transaction. Only what seals
+    /// before that waits for the answer, by [`Sealer::in_transaction`].
     ///
     /// # Errors
     /// When the database fails, or this host cannot unwrap the current key.
     pub(crate) fn lock(&self, c: &mut AnyConnection) -> StoreResult<()> {
-        data_keys::lock_shared(c)?;
-        self.refresh(c)
+        match c {
+            AnyConnection::Postgres(postgres) => data_keys::lock_shared(postgres),
+            AnyConnection::Sqlite(_) => self.refresh(c),
+        }
     }
 
     /// The same for a transaction that changes the keys: it waits for the transactions that seal,
@@ -171,8 +186,37 @@ impl Sealer {
         self.refresh(c)
     }
 
+    /// The sealer for the transaction of a connection.
+    pub(crate) fn in_transaction(&self, c: &AnyConnection) -> Self {
+        let in_transaction = match c {
+            AnyConnection::Postgres(postgres) => Some(postgres.key_in_transaction()),
+            AnyConnection::Sqlite(_) => None,
+        };
+        Self { keys: self.keys.clone(), in_transaction }
+    }
+
+    /// Seals under the key that the transaction was told to be current. If that is not possible,
+    /// the transaction fails before anything of it is stored.
+    fn follow(&self) {
+        let Some(transaction) = &self.in_transaction else { return };
+        let followed = transaction.current().map_err(StoreError::from).and_then(|id| self.load_another(id));
+        if let Err(error) = followed {
+            transaction.fail(error.to_string());
+        }
+    }
+
+    /// Loads the keys if another one is current. That is rare, so it opens a connection of its own.
+    fn load_another(&self, current: Option<Vec<u8>>) -> StoreResult<()> {
+        let (Some(id), Some(connector)) = (current, self.keys.connector.get()) else { return Ok(()) };
+        let id = id.try_into().map_err(|_| StoreError::Corrupt("which data key is current"))?;
+        if self.keyring(|keyring| keyring.is_current(id)) {
+            return Ok(());
+        }
+        self.load(&mut connector.open().map_err(StoreError::while_serving)?)
+    }
+
     /// Loads the keys if another one is current by now.
-    fn refresh(&self, c: &mut AnyConnection) -> StoreResult<()> {
+    pub(crate) fn refresh(&self, c: &mut AnyConnection) -> StoreResult<()> {
         let current = data_keys::current(c)?;
         if self.keyring(|keyring| keyring.is_current(current)) { Ok(()) } else { self.load(c) }
     }
@@ -183,13 +227,13 @@ impl Sealer {
         if self.has(id) {
             return Ok(());
         }
-        let mut missing = self.0.missing.lock();
+        let mut missing = self.keys.missing.lock();
         missing.retain(|_, looked_up| looked_up.elapsed() < PAUSE);
         // Another thread can have found it while this one waited for the lock.
         if self.has(id) || missing.contains_key(&id) {
             return Ok(());
         }
-        let Some(connector) = self.0.connector.get() else { return Ok(()) };
+        let Some(connector) = self.keys.connector.get() else { return Ok(()) };
         let loaded = connector.open().map_err(StoreError::while_serving).and_then(|mut c| self.replace_keyring(&mut c));
         if let Err(error) = loaded.as_ref().map_err(StoreError::clone)
             && !error.is_logged()
@@ -211,7 +255,7 @@ impl Sealer {
     }
 
     fn keyring<T>(&self, look: impl FnOnce(&Keyring) -> T) -> T {
-        look(&self.0.keyring.read())
+        look(&self.keys.keyring.read())
     }
 }
 

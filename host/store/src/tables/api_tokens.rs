@@ -8,11 +8,14 @@ use diesel::{
 };
 use time::{Duration, OffsetDateTime};
 
-use super::ids::{ApiTokenId, IntegrationId, OrganizationId};
+use super::{
+    ids::{ApiTokenId, IntegrationId, OrganizationId},
+    organizations::Organization,
+};
 use crate::{
     database::{
         column_types::{Json, OptionalTimestamp, Timestamp, milliseconds},
-        schema::api_tokens as t,
+        schema::{api_tokens as t, organizations},
     },
     error::{StoreResult, Unreadable},
     tx::Tx,
@@ -109,13 +112,14 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewApiToken) -> StoreResult<ApiTokenId> {
     Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?)
 }
 
-/// A token by its hash, whether it has ended or not.
+/// A token by its hash, whether it has ended or not, with the organization that it gives access
+/// to.
 ///
 /// # Errors
 /// When the database fails.
-pub fn by_hash(tx: &mut Tx<'_>, token_hash: &[u8]) -> StoreResult<Option<ApiToken>> {
-    let row = t::table.filter(t::token_hash.eq(token_hash)).select(ApiToken::as_select());
-    Ok(row.first(tx.connection).optional()?)
+pub fn by_hash(tx: &mut Tx<'_>, token_hash: &[u8]) -> StoreResult<Option<(ApiToken, Organization)>> {
+    let row = t::table.inner_join(organizations::table).filter(t::token_hash.eq(token_hash));
+    Ok(row.select((ApiToken::as_select(), Organization::as_select())).first(tx.connection).optional()?)
 }
 
 /// One token of an organization.

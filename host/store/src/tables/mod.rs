@@ -31,6 +31,7 @@ pub mod sealed_columns;
 pub mod sessions;
 pub mod setups;
 mod status;
+pub mod token_grants;
 pub mod unknown_columns;
 pub mod user_identities;
 pub mod users;

@@ -18,7 +18,7 @@ use super::{
     host_folder::{Folder, write_private},
     program::{Program, command},
 };
-use crate::libraries::{built_library, library_folder, write_library};
+use crate::libraries::{built_library, library_file, library_folder, write_library};
 
 /// A host to be started.
 pub struct HostBuilder {
@@ -35,6 +35,7 @@ pub struct HostBuilder {
     system: String,
     secret_key: Option<String>,
     owner: Option<u32>,
+    libraries: Option<PathBuf>,
 }
 
 impl HostBuilder {
@@ -62,6 +63,7 @@ impl HostBuilder {
             system: String::new(),
             secret_key: None,
             owner: None,
+            libraries: None,
         }
     }
 
@@ -82,6 +84,13 @@ impl HostBuilder {
     #[must_use]
     pub fn on_disk(mut self, name: &str) -> Self {
         self.plugins.push(name.to_owned());
+        self
+    }
+
+    /// Takes the plugins' libraries from a folder, and not from beside this executable.
+    #[must_use]
+    pub fn libraries(mut self, folder: &Path) -> Self {
+        self.libraries = Some(folder.to_owned());
         self
     }
 
@@ -212,7 +221,10 @@ impl HostBuilder {
 
     pub(super) fn copy_plugins(&self, folder: &Path) -> Result<()> {
         for name in &self.plugins {
-            let library = built_library(name)?;
+            let library = match &self.libraries {
+                Some(folder) => folder.join(library_file(name)),
+                None => built_library(name)?,
+            };
             let file = library.file_name().context("a library has a name")?;
             write_library(&fs::read(&library)?, &folder.join("plugins").join(file))?;
         }

@@ -7,3 +7,4 @@ mod events;
 mod events_app;
 mod refreshes;
 mod refusals;
+mod taken_away;

@@ -102,8 +102,9 @@ async fn a_host_that_has_not_seen_a_rotation_reads_and_writes_under_the_new_key(
         let stored = crate::app::AppDatabase::of(&app.host).await?;
         assert_eq!(stored.integrations().await?.len(), 1, "a key that is not known yet is looked up");
         assert_eq!(other.sealer().current(), stale);
-        other.write(|_| Ok(())).await?;
-        assert_ne!(other.sealer().current(), stale, "every write uses the current key");
+        let sealed_under = other.write(|tx| Ok(tx.sealer().current())).await?;
+        assert_ne!(sealed_under, stale, "every write uses the current key");
+        assert_eq!(other.sealer().current(), sealed_under);
     }
     Ok(())
 }

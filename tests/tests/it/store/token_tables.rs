@@ -5,13 +5,15 @@ use anyhow::{Context, Result};
 use jackfield_config::clock::Clock;
 use jackfield_services::accounts::{Accounts, Administrator, NewTokenIn, Scope};
 use jackfield_store::{
-    Store,
+    IntegrationId, Store,
     api_tokens::{self, NewApiToken},
+    grants::{self, NewGrant, NewTokens, Scopes, Tokens},
+    token_grants,
 };
 use sha2::{Digest, Sha256};
 use time::Duration;
 
-use super::tables::{NOW, each_database, install, workspace};
+use super::tables::{NOW, each_database, install, organization, workspace};
 
 /// Accounts by a clock of the test's own.
 fn accounts(store: &Store) -> (Accounts, Store, Clock) {
@@ -99,6 +101,57 @@ async fn a_limit_holds_for_what_is_connected_later_and_what_is_gone_opens_nothin
         store.tamper("DELETE FROM integrations WHERE external_id = 'T1'").await?;
         let access = accounts.token_access(&token).await?.context("it opens")?;
         assert_eq!((access.limit().map(<[_]>::len), access.may_use(later)), (Some(1), false), "no limit is lost");
+    }
+    Ok(())
+}
+
+fn grant(name: &str, subject: &str, is_of_account: bool) -> NewGrant {
+    let (tokens, scopes) = (Tokens::default(), Scopes::default());
+    let new = NewTokens { tokens, scopes, expires_at: None, due_at: None, is_single_use: None };
+    NewGrant { name: name.to_owned(), subject: subject.to_owned(), is_of_account, new }
+}
+
+/// Names and subjects of the grants that a token opens of an integration; `None`: its organization
+/// does not have it.
+async fn opened(store: &Store, token: &str, id: IntegrationId) -> Result<Option<Vec<(String, String)>>> {
+    let hash = Sha256::digest(token);
+    let found = store.read(move |tx| token_grants::by_hash(tx, &hash, id)).await?.context("the token is there")?;
+    let Some(lent) = found.integration else { return Ok(None) };
+    let organization = lent.organization;
+    assert_eq!((organization, lent.integration, &*lent.provider), (found.organization.id, id, "slack"));
+    let alone = store.read(move |tx| grants::of_organization(tx, organization, id)).await?.context("it is linked")?;
+    let ids = |grants: &[grants::Grant]| grants.iter().map(|grant| grant.id).collect::<Vec<_>>();
+    assert_eq!(ids(&lent.grants), ids(&alone), "as they are read without a token");
+    Ok(Some(lent.grants.into_iter().map(|grant| (grant.name, grant.subject)).collect()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_opens_the_grants_that_its_organization_is_lent_and_no_others() -> Result<()> {
+    for database in each_database().await? {
+        let (accounts, store, _) = accounts(&database.store);
+        let (acme, other) = (organization(&store, "acme").await?, organization(&store, "other").await?);
+        let mut tokens = Vec::new();
+        for id in [acme, other] {
+            tokens.push(accounts.tokens().create(id, new(Scope::OrgRead), &Administrator::Operator).await?.0);
+        }
+        let shared = install(&store, acme, workspace("T1", "One", "t")).await?;
+        install(&store, other, workspace("T1", "One", "t")).await?;
+        let own = install(&store, acme, workspace("T2", "Two", "t")).await?;
+        let brought = vec![grant("user", "U1", false), grant("bot", "", true)];
+        store.write(move |tx| grants::put(tx, shared, acme, brought).map(drop)).await?;
+        let of_other = vec![grant("user", "U2", false)];
+        store.write(move |tx| grants::put(tx, shared, other, of_other).map(drop)).await?;
+        let named = |list: &[(&str, &str)]| list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        assert_eq!(opened(&store, &tokens[0], shared).await?, Some(named(&[("user", "U1"), ("bot", "")])));
+        assert_eq!(
+            opened(&store, &tokens[1], shared).await?,
+            Some(named(&[("user", "U2")])),
+            "nobody lends it the bot"
+        );
+        assert_eq!(opened(&store, &tokens[0], own).await?, Some(Vec::new()), "it has no grants");
+        assert_eq!(opened(&store, &tokens[1], own).await?, None);
+        let unknown = Sha256::digest("unknown");
+        assert!(store.read(move |tx| token_grants::by_hash(tx, &unknown, own)).await?.is_none());
     }
     Ok(())
 }

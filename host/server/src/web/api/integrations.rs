@@ -2,8 +2,8 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{FromRequestParts, Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
 use serde::Deserialize;
 
@@ -14,14 +14,14 @@ use super::{
 use crate::{
     app::AppHandle,
     web::{
-        auth::{ApiAccess, require},
+        auth::{ApiAccess, bearer, checked, require},
         error::{Problem, WebError},
-        shown::shown,
+        shown::{all_shown, shown},
     },
 };
 use jackfield_services::{
-    accounts::Scope,
-    integrations::{IntegrationId, IntegrationOut},
+    accounts::{Access, Scope},
+    integrations::{IntegrationId, IntegrationOut, Listing, Position},
     removals::Removed,
 };
 
@@ -35,13 +35,12 @@ pub(in crate::web) struct ListQuery {
 /// 8288).
 pub(in crate::web) async fn list(
     State(app): State<AppHandle>,
-    ApiAccess(access): ApiAccess,
-    ApiQuery(query): ApiQuery<ListQuery>,
+    request: Request,
 ) -> Result<(HeaderMap, Json<Vec<IntegrationOut>>), WebError> {
-    require(&access, Scope::OrgRead)?;
-    let per_page = per_page(query.per_page.as_deref())?;
-    let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    let listing = app.integrations.list_open(access.organization.id, access.limit(), after, per_page).await?;
+    let (mut parts, _) = request.into_parts();
+    let wanted = wanted(&mut parts, &app).await;
+    let per_page = wanted.as_ref().map_or(0, |(_, per_page)| *per_page);
+    let (access, listing) = read(&mut parts, &app, wanted).await?;
     let mut headers = HeaderMap::new();
     if let Some(next) = &listing.next {
         let path = format!("/api/0/organizations/{}/integrations/", access.organization.slug);
@@ -50,7 +49,33 @@ pub(in crate::web) async fn list(
             next_link(&format!("{}?", app.url_prefix.absolute(&path)), &Cursor::text(next), per_page),
         );
     }
-    Ok((headers, Json(listing.rows.iter().map(|row| shown(&app, row)).collect())))
+    Ok((headers, Json(all_shown(&app, listing.rows))))
+}
+
+/// Where the page that is asked for begins, and how many rows it has.
+async fn wanted(parts: &mut Parts, app: &AppHandle) -> Result<(Option<Position>, usize), WebError> {
+    let ApiQuery(query) = ApiQuery::<ListQuery>::from_request_parts(parts, app).await?;
+    let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
+    Ok((after, per_page(query.per_page.as_deref())?))
+}
+
+/// The page, for those who may read it: for a program, in the read of its token. Nobody else learns
+/// what is wrong with a query.
+async fn read(
+    parts: &mut Parts,
+    app: &AppHandle,
+    wanted: Result<(Option<Position>, usize), WebError>,
+) -> Result<(Access, Listing), WebError> {
+    if let (Some(token), Ok((after, per_page))) = (bearer(parts)?, &wanted) {
+        let found = app.program_reads.integrations(&token, after.clone(), *per_page).await?;
+        let (access, listing) = checked(parts, app, found).await?;
+        return Ok((access, listing.ok_or_else(|| WebError::missing_scope(Scope::OrgRead))?));
+    }
+    let ApiAccess(access) = ApiAccess::from_request_parts(parts, app).await?;
+    require(&access, Scope::OrgRead)?;
+    let (after, per_page) = wanted?;
+    let listing = app.integrations.list_open(access.organization.id, access.limit(), after, per_page).await?;
+    Ok((access, listing))
 }
 
 /// `url` ends where another parameter can follow.
@@ -69,7 +94,7 @@ pub(in crate::web) async fn get(
     require(&access, Scope::OrgRead)?;
     let found = app.integrations.get(access.organization.id, parsed(&id)?).await?.ok_or(Problem::NotFound)?;
     let failing_since = app.grants.failing_since(access.organization.id, found.integration.id).await?;
-    Ok(Json(shown(&app, &found).refresh_failing_since(failing_since)))
+    Ok(Json(shown(&app, found).refresh_failing_since(failing_since)))
 }
 
 /// `DELETE /api/0/organizations/{org}/integrations/{id}/`: removes it from this organization,

@@ -2,19 +2,18 @@
 
 use axum::{
     body::{Body, HttpBody},
-    extract::{MatchedPath, Path, Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, header::ALLOW},
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, TryStreamExt};
-use http_body_util::{BodyStream, StreamBody};
-use serde::Deserialize;
+use http_body_util::BodyStream;
 
-use super::{integrations::parsed, selector::selector};
+use super::selector::selector;
 use crate::{
     app::AppHandle,
     web::{
-        auth::{ApiAccess, require},
+        auth::{LentAccess, require},
         error::{FromService, Problem, WebError},
     },
 };
@@ -31,18 +30,12 @@ const GRANT: &str = "jackfield-grant";
 /// Names the identity that the grant acts for.
 const SUBJECT: &str = "jackfield-subject";
 
-#[derive(Deserialize)]
-pub(in crate::web) struct ProxyPath {
-    id: String,
-}
-
 /// `ANY /api/0/organizations/{org}/integrations/{id}/proxy/{path}`: the service's answer to the
 /// same request with the integration's credential, streamed. Scope `integrations:proxy`, which no
 /// role has.
 pub(in crate::web) async fn proxy(
     State(app): State<AppHandle>,
-    ApiAccess(access): ApiAccess,
-    Path(ProxyPath { id }): Path<ProxyPath>,
+    LentAccess { access, lent }: LentAccess,
     route: MatchedPath,
     request: Request,
 ) -> Result<Response, WebError> {
@@ -50,9 +43,9 @@ pub(in crate::web) async fn proxy(
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let call = ProxyRequest {
-        actor: access.actor.clone(),
+        actor: access.actor,
         organization: access.organization.id,
-        integration: parsed(&id)?,
+        lent,
         grant: selector(named(&head.headers, GRANT)?, named(&head.headers, SUBJECT)?)?,
         path: raw_path(route.as_str(), head.uri.path()).to_owned(),
         query: head.uri.query().map(str::to_owned),
@@ -65,8 +58,8 @@ pub(in crate::web) async fn proxy(
         Err(error @ ProxyError::Method(_)) => return Ok(([(ALLOW, METHODS)], WebError::from(error)).into_response()),
         response => response?,
     };
-    let stream = |frames: Option<ResponseBody>| frames.map_or_else(Body::empty, |it| Body::new(StreamBody::new(it)));
-    let mut response = response.map(stream).into_response();
+    let body = |body: Option<ResponseBody>| body.map_or_else(Body::empty, Body::new);
+    let mut response = response.map(body).into_response();
     response.extensions_mut().insert(FromService);
     Ok(response)
 }

@@ -2,16 +2,16 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderName, header},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{integrations::parsed, query::ApiQuery, selector::selector};
+use super::{query::ApiQuery, selector::selector};
 use crate::{
     app::AppHandle,
     web::{
-        auth::{ApiAccess, require},
+        auth::{LentAccess, require},
         error::{Problem, WebError},
     },
 };
@@ -47,13 +47,12 @@ pub(in crate::web) struct TokenOut {
 /// token; without a name that of the first grant. Scope `integrations:token`, which no role has.
 pub(in crate::web) async fn token(
     State(app): State<AppHandle>,
-    ApiAccess(access): ApiAccess,
-    Path((_, id)): Path<(String, String)>,
+    LentAccess { access, lent }: LentAccess,
     ApiQuery(TokenQuery { grant, subject }): ApiQuery<TokenQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), WebError> {
     require(&access, Scope::IntegrationsToken)?;
     let which = selector(grant, subject)?;
-    let fresh = app.token_reads.read(access.actor, access.organization.id, parsed(&id)?, &which).await?;
+    let fresh = app.token_reads.read(access.actor, lent, &which).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
 }

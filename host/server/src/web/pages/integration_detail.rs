@@ -132,7 +132,7 @@ async fn detail_page(
     let id = details.installed.integration.id;
     let grants = app.grants.list(access.organization.id, id).await?;
     let audit_rows = audit_log::latest(app, &access, id).await?;
-    let shown = shown(app, &details.installed);
+    let shown = shown(app, details.installed.clone());
     let provider = app.plugins.find(&shown.provider.id);
     let declared = provider.as_ref().map(|provider| provider.config()).unwrap_or_default();
     Ok(IntegrationDetailPage {
@@ -192,7 +192,7 @@ pub(in crate::web) async fn confirm_removal(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, WebError> {
     require(&access, Scope::OrgIntegrations)?;
-    let shown = shown(&app, &details(&app, &access, &id).await?.installed);
+    let shown = shown(&app, details(&app, &access, &id).await?.installed);
     let page = RemovePage {
         slug: access.organization.slug.clone(),
         organization_name: access.organization.name.clone(),

@@ -145,16 +145,13 @@ pub(super) fn may_install(app: &AppHandle, access: &Access) -> bool {
 
 fn rows(app: &AppHandle, listing: Listing) -> Vec<IntegrationRow> {
     let Listing { rows, people, .. } = listing;
-    let row = |installed: &Installed| {
+    let row = |installed: Installed| {
+        let added_by = installed.link.added_by.and_then(|user| people.get(&user).cloned());
         let shown = shown(app, installed);
         let provider = app.plugins.find(&shown.provider.id);
-        IntegrationRow {
-            icon: icons::url(provider.as_deref()),
-            added_by: installed.link.added_by.and_then(|user| people.get(&user).cloned()),
-            shown,
-        }
+        IntegrationRow { icon: icons::url(provider.as_deref()), added_by, shown }
     };
-    rows.iter().map(row).collect()
+    rows.into_iter().map(row).collect()
 }
 
 fn revocation_lists(revocations: impl Iterator<Item = RevocationOut>) -> Vec<RevocationList> {

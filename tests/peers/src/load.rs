@@ -1,0 +1,109 @@
+//! Many people at once who do the same thing again and again, and what that took.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use futures_util::future::try_join_all;
+
+use crate::resources::Group;
+
+/// When a load ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    /// This time is over.
+    Time(Duration),
+    /// This many turns were taken.
+    Turns(usize),
+}
+
+/// What a load was like.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// Turns in a second.
+    pub(crate) rate: f64,
+    /// How many there were.
+    pub(crate) turns: usize,
+    /// Half of the turns took at most this long.
+    pub(crate) p50: Duration,
+    /// 99 of 100 turns took at most this long.
+    pub(crate) p99: Duration,
+    /// Processor seconds of the server for each turn.
+    pub(crate) cpu: f64,
+    /// Part of its core that the load generator used. Near 1 it is the load generator that is
+    /// measured, and not the server.
+    pub(crate) generator: f64,
+}
+
+/// One of the people, with what they need for a turn.
+pub(crate) trait Person {
+    /// Does the thing once. Turns are numbered over all people.
+    async fn turn(&mut self, number: usize) -> Result<()>;
+}
+
+/// Has all people take turns, and measures what the server uses meanwhile. Numbers of turns begin
+/// at `first`.
+pub(crate) async fn measured<P: Person>(
+    people: &mut [P],
+    until: Until,
+    first: usize,
+    server: &Group,
+) -> Result<Measured> {
+    let (before, own) = (server.usage(), Group::this().usage());
+    let times = turns(people, until, first).await?;
+    let (used, _) = server.usage().since(before);
+    let (own, seconds) = Group::this().usage().since(own);
+    let turns = times.len();
+    Ok(Measured {
+        rate: turns as f64 / seconds,
+        turns,
+        p50: quantile(&times, 0.5),
+        p99: quantile(&times, 0.99),
+        cpu: used / turns as f64,
+        generator: own / seconds,
+    })
+}
+
+/// Has all people take turns; returns how long each turn took, the shortest first.
+pub(crate) async fn turns<P: Person>(people: &mut [P], until: Until, first: usize) -> Result<Vec<Duration>> {
+    let (begun, number, times) = (Instant::now(), Cell::new(0), RefCell::new(Vec::new()));
+    let is_over = || match until {
+        Until::Time(time) => begun.elapsed() >= time,
+        Until::Turns(turns) => number.get() >= turns,
+    };
+    let at_work = people.iter_mut().map(async |person| {
+        while !is_over() {
+            let turn = first + number.replace(number.get() + 1);
+            let begun = Instant::now();
+            person.turn(turn).await?;
+            times.borrow_mut().push(begun.elapsed());
+        }
+        anyhow::Ok(())
+    });
+    try_join_all(at_work).await?;
+    let mut times = times.into_inner();
+    times.sort_unstable();
+    Ok(times)
+}
+
+fn quantile(sorted: &[Duration], part: f64) -> Duration {
+    let at = ((sorted.len() as f64 * part).ceil() as usize).clamp(1, sorted.len().max(1)) - 1;
+    sorted.get(at).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_the_first_time_that_so_many_are_not_above() {
+        let times: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
+        for (part, milliseconds) in [(0.0, 1), (0.5, 100), (0.99, 198), (1.0, 200)] {
+            assert_eq!(quantile(&times, part), Duration::from_millis(milliseconds), "{part}");
+        }
+        assert_eq!(quantile(&times[..1], 0.99), Duration::from_millis(1));
+        assert_eq!(quantile(&[], 0.5), Duration::ZERO);
+    }
+}
