@@ -14,7 +14,7 @@ use super::{
     http2,
     linger::linger,
     paced_stream::PacedStream,
-    protocol::{Protocol, Replayed, detect},
+    protocol::{Protocol, Replayed, detect, resume},
     slots::Slot,
 };
 
@@ -48,24 +48,20 @@ async fn exchange<S>(stream: S, answerer: Answerer, stopping: &CancellationToken
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut stream = PacedStream::new(stream, answerer.activity.clone());
-    let mut answerer = Some(answerer);
-    while let Some(Ok((protocol, mut begun))) = stopping.run_until_cancelled(detect(stream)).await {
-        let Some(common) = &answerer else { return };
-        // Boxed: what waits for a request keeps no room for one.
-        let next = match protocol {
-            Protocol::Http1 => Box::pin(exchange_http1(begun, common, stopping)).await,
+    let stream = PacedStream::new(stream, answerer.activity.clone());
+    let mut next = stopping.run_until_cancelled(detect(stream)).await;
+    // Boxed: what waits for a request keeps no room for one.
+    while let Some(Ok((protocol, mut stream))) = next {
+        let rested = match protocol {
+            Protocol::Http1 => Box::pin(exchange_http1(stream, &answerer, stopping)).await,
             Protocol::Http2 => {
-                let Some(answerer) = answerer.take() else { return };
-                begun.get_mut().watch_frames();
-                return Box::pin(http2::exchange(begun, Arc::new(answerer), stopping)).await;
+                stream.get_mut().watch_frames();
+                return Box::pin(http2::exchange(stream, Arc::new(answerer), stopping)).await;
             }
             Protocol::Nothing => return,
         };
-        match next {
-            Some(rested) => stream = rested,
-            None => return,
-        }
+        let Some(rested) = rested else { return };
+        next = stopping.run_until_cancelled(resume(rested)).await;
     }
 }
 

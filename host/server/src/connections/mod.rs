@@ -29,11 +29,15 @@ mod paced_stream;
 mod protocol;
 mod request_count;
 mod request_rest;
+#[cfg(test)]
+mod rest_tests;
 mod serve;
 #[cfg(test)]
 mod serve_tests;
 mod slots;
 mod stream_watch;
+#[cfg(test)]
+mod test_server;
 mod under_way;
 
 pub(crate) use accept::Accept;
