@@ -16,6 +16,7 @@ pub mod integrations;
 pub mod keys;
 pub mod log_ins;
 pub mod open;
+pub mod principal;
 pub mod program_reads;
 mod provider_calls;
 mod provider_owners;

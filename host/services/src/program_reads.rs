@@ -3,7 +3,7 @@
 
 use crate::{
     accounts::{Access, ApiTokens, Scope},
-    grants::LentGrants,
+    grants::IntegrationGrants,
     integrations::{Listing, Position, listing},
 };
 use jackfield_store::{IntegrationId, StoreResult, Tx};
@@ -31,7 +31,7 @@ impl ProgramReads {
         &self,
         token: &str,
         integration: IntegrationId,
-    ) -> StoreResult<Option<(Access, Option<LentGrants>)>> {
+    ) -> StoreResult<Option<(Access, Option<IntegrationGrants>)>> {
         self.tokens.access_with_grants(token, integration).await
     }
 

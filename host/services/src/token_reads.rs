@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{
     audit::{Action, Actor, Audit, Entry},
-    grants::{AccessToken, GrantError, GrantSelector, Grants, LentGrants},
+    grants::{AccessToken, GrantError, GrantSelector, Grants, IntegrationGrants},
 };
 use jackfield_store::StoreError;
 
@@ -48,10 +48,10 @@ impl TokenReads {
     pub async fn read(
         &self,
         actor: Actor,
-        lent: Option<LentGrants>,
+        found: Option<IntegrationGrants>,
         selector: &GrantSelector,
     ) -> Result<AccessToken, TokenReadError> {
-        let LentGrants { organization, integration, grants, .. } = lent.ok_or(TokenReadError::NotFound)?;
+        let IntegrationGrants { organization, integration, grants, .. } = found.ok_or(TokenReadError::NotFound)?;
         let token = self.grants.access_token(grants, selector).await?;
         let entry = Entry::new(Action::TokenRead, actor).organization(organization).integration_id(integration);
         self.audit.count(entry.grant(&token.name, &token.subject)).await?;

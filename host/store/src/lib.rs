@@ -5,6 +5,7 @@
 //!
 //! - `database`: connections, the schema and its migrations, SQLite's one writer.
 //! - `sealing`: encryption of secrets, and the keys for it.
+//! - `chain`: the end of the audit log's chain, as a transaction knows it.
 //! - [`Store`] and [`Tx`]: run a function in a transaction.
 //! - `tables`: one file a table, rows in and rows out.
 //! - [`audit`]: the audit log.
@@ -18,17 +19,23 @@
 //! On PostgreSQL transactions run beside each other. A transaction that changes several rows locks
 //! them in one order, so that no two wait for each other: the rows of the setup, its user and
 //! member, integrations by id, identities by id, grants each with its refresh, revocations, and the
-//! audit log last. A `lock` is an update that changes nothing. It comes before anything is read
-//! that depends on the row.
+//! audit log last, unless the entry goes into the queue, which locks nothing. A `lock` is an update
+//! that changes nothing, or `FOR SHARE` where several may hold the row. It comes before anything is
+//! read that depends on the row.
 
 pub mod audit;
+mod chain;
 mod database;
 mod error;
 mod failure_reason;
 mod hex;
 mod key_id;
 mod operator_help;
+#[cfg(feature = "testing")]
+mod recording;
 mod sealing;
+#[cfg(feature = "testing")]
+pub mod seeding;
 mod store;
 mod tables;
 mod target;
@@ -44,6 +51,8 @@ pub use error::{SealError, StoreError, StoreResult, if_it_opens};
 pub use hex::hex;
 pub use key_id::{KeyId, SecretKeyId};
 pub use operator_help::operator_help;
+#[cfg(feature = "testing")]
+pub use recording::record_statements;
 pub use sealing::{
     cipher::AadContext,
     data_keys::{DERIVED_KEY, DataKey},
@@ -55,13 +64,13 @@ pub use tables::{
     ids::{ApiTokenId, GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId},
     integrations, known_providers, members, organization_integrations, organizations, provider_owners,
     refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups, token_grants, unknown_columns,
-    user_identities, users, webhooks,
+    unlinked_integrations, user_identities, users, webhooks,
 };
 pub use target::Target;
 pub use transactions::{
     bootstrap::{provider_owners_in_use, secret_key_in_use},
     inspection::{Inspection, inspect},
-    key_rotation, removal, renewal, revoking, tokens_in_use, user_sessions,
+    installing, key_rotation, principal, removal, renewal, revoking, tokens_in_use, user_sessions,
 };
 pub use tx::Tx;
 pub use unavailable::{Effect, Reason, Unavailable};

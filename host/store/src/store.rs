@@ -8,6 +8,7 @@ use std::{
 use diesel::connection::SimpleConnection;
 
 use crate::{
+    chain::{appended::Appended, chain_memory::ChainMemory},
     database::{
         connection::{AnyConnection, Connector, Kind},
         file_identity::FileIdentity,
@@ -37,6 +38,7 @@ pub struct Store {
     connector: Connector,
     sealer: Sealer,
     clock: Clock,
+    chain: ChainMemory,
 }
 
 /// How long it is tried to store what exists nowhere else, and the pause in between.
@@ -63,7 +65,7 @@ impl Store {
                 Kind::Postgres => None,
             };
             let pool = ConnectionPool::new(connector.clone(), writer.clone());
-            Ok(Self { pool, writer, connector, sealer, clock: Clock::system() })
+            Ok(Self { pool, writer, connector, sealer, clock: Clock::system(), chain: ChainMemory::default() })
         })
         .await
     }
@@ -84,6 +86,11 @@ impl Store {
     #[must_use]
     pub const fn is_shared(&self) -> bool {
         self.writer.is_none()
+    }
+
+    /// What this process knows of the audit log's chain.
+    pub(crate) const fn chain(&self) -> &ChainMemory {
+        &self.chain
     }
 
     /// Keeps the lock of [`lock_for_host`] until the last handle is dropped, so that no other host
@@ -148,7 +155,7 @@ impl Store {
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
         let limit = self.connector.limit_of_transaction();
         // A limit that has to be a transaction's makes one of what only reads as well.
         let is_transaction = limit.is_some();
@@ -157,7 +164,8 @@ impl Store {
             if limit.is_some() { begin(connection, limit.as_deref()) } else { Ok(()) }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
-            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
+            let log = Appended::new(&chain);
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: None });
             if is_transaction { transaction::end(connection, result, progress) } else { result }
         };
         Box::pin(self.pool.run(prepare, run)).await
@@ -175,9 +183,26 @@ impl Store {
         self.transact(KeyUse::Seal, run).await
     }
 
-    /// The same for what exists nowhere else, such as tokens that a provider has just given: while
-    /// the database cannot be used, it is tried again for a minute. Somebody who must not wait that
-    /// long waits for [`Store::lasting_failure`] as well.
+    /// Runs a function whose first statement is all that it changes. On PostgreSQL it is committed
+    /// with that statement, in one round trip, whatever the function returns. What follows only
+    /// reads.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_one<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let run_and_commit = move |tx: &mut Tx<'_>| {
+            tx.commit_with_next()?;
+            run(tx)
+        };
+        self.write(run_and_commit).await
+    }
+
+    /// [`Store::write`] for what exists nowhere else, such as tokens that a provider has just given:
+    /// while the database cannot be used, it is tried again for a minute. Somebody who must not
+    /// wait that long waits for [`Store::lasting_failure`] as well.
     ///
     /// # Errors
     /// As [`Store::write`]. Also when nobody knows whether it is stored: it is not tried again.
@@ -243,9 +268,13 @@ impl Store {
         keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
-        let written =
-            writer.write(keys, move |connection| run(&mut Tx { connection, sealer: &sealer, now: clock.now() }));
+        let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
+        let written = writer.write(keys, move |connection| {
+            let log = Appended::new(&chain);
+            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: None })?;
+            log.write_head(connection)?;
+            Ok(result)
+        });
         written.await.inspect_err(|error| self.pool.monitor().met(error))
     }
 
@@ -257,7 +286,7 @@ impl Store {
         keys: KeyUse,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let (sealer, clock) = (self.sealer.clone(), self.clock.clone());
+        let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
         let begin = {
             let (sealer, limit) = (sealer.clone(), self.connector.limit_of_transaction());
             move |connection: &mut AnyConnection| {
@@ -271,9 +300,11 @@ impl Store {
             }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
-            let sealer = sealer.in_transaction(connection);
-            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now() });
-            transaction::end(connection, result, progress)
+            let (sealer, log) = (sealer.in_transaction(connection), Appended::new(&chain));
+            let mut tx = Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: Some(progress) };
+            let result = run(&mut tx);
+            let result = result.and_then(|result| log.write_head(connection).map(|()| result));
+            transaction::end(connection, result, progress).inspect(|_| log.committed())
         };
         Box::pin(self.pool.run(begin, run)).await
     }

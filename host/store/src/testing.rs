@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use crate::{
     database::{
         connection::AnyConnection,
+        probe::WRITE,
         schema::{seal_keys, setups, webhooks},
     },
     error::StoreResult,
@@ -46,6 +47,47 @@ impl Tx<'_> {
     /// When it does not run.
     pub fn tamper(&mut self, sql: &str) -> StoreResult<()> {
         Ok(self.connection.batch_execute(sql)?)
+    }
+
+    /// Changes a row that nobody reads, and does not wait for that.
+    ///
+    /// # Errors
+    /// As [`Tx::execute_later`].
+    pub fn probe_later(&mut self) -> StoreResult<()> {
+        self.execute_later(sql_query(WRITE))
+    }
+
+    /// Does something that fails, and does not wait for that.
+    ///
+    /// # Errors
+    /// As [`Tx::execute_later`].
+    pub fn fail_later(&mut self) -> StoreResult<()> {
+        self.execute_later(sql_query("INSERT INTO readiness (id, probes) VALUES (1, 0)"))
+    }
+
+    /// Changes the row that nobody reads, as the last statement. Returns how many rows that were.
+    ///
+    /// # Errors
+    /// As [`Tx::commit_with_next`].
+    pub fn probe_last(&mut self) -> StoreResult<usize> {
+        self.commit_with_next()?;
+        Ok(match &mut *self.connection {
+            AnyConnection::Postgres(postgres) => sql_query(WRITE).execute(postgres)?,
+            AnyConnection::Sqlite(sqlite) => sql_query(WRITE).execute(sqlite)?,
+        })
+    }
+
+    /// How often the row that nobody reads was changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn probes(&mut self) -> StoreResult<i64> {
+        const SQL: &str = "SELECT probes AS count FROM readiness";
+        let found: Count = match &mut *self.connection {
+            AnyConnection::Postgres(postgres) => sql_query(SQL).get_result(postgres)?,
+            AnyConnection::Sqlite(sqlite) => sql_query(SQL).get_result(sqlite)?,
+        };
+        Ok(found.count)
     }
 
     /// The data keys as they stand in the table: each id with the wrapped key.

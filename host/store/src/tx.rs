@@ -4,9 +4,11 @@ use diesel::{connection::Connection as _, query_dsl::methods::ExecuteDsl};
 use time::OffsetDateTime;
 
 use crate::{
-    database::{connection::AnyConnection, sqlite_transactions, transaction},
+    chain::appended::Appended,
+    database::{connection::AnyConnection, progress::Progress, sqlite_transactions, transaction},
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
+    unavailable::{Reason, Unavailable},
 };
 
 /// A transaction. [`Store::read`](crate::Store::read) and [`Store::write`](crate::Store::write)
@@ -15,6 +17,10 @@ pub struct Tx<'a> {
     pub(crate) connection: &'a mut AnyConnection,
     pub(crate) sealer: &'a Sealer,
     pub(crate) now: OffsetDateTime,
+    /// What it has appended to the audit log.
+    pub(crate) log: &'a Appended,
+    /// How far it has come, where its caller may stop waiting for it.
+    pub(crate) progress: Option<&'a Progress>,
 }
 
 impl<'a> Tx<'a> {
@@ -44,13 +50,22 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The error of the function, or that the database fails.
     pub fn savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
+        let before = self.log.before();
+        let result = self.in_savepoint(run);
+        if result.is_err() {
+            self.log.undo(before);
+        }
+        result
+    }
+
+    fn in_savepoint<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
         if let AnyConnection::Sqlite(sqlite) = &mut *self.connection {
             sqlite_transactions::begin_part(sqlite)?;
             let result = run(self);
             return self.end_part(result);
         }
-        let Self { connection, sealer, now } = self;
-        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now }))
+        let Self { connection, sealer, now, log, progress } = self;
+        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now, log, progress: *progress }))
     }
 
     fn end_part<T>(&mut self, result: StoreResult<T>) -> StoreResult<T> {
@@ -81,7 +96,6 @@ impl<'a> Tx<'a> {
     /// Its own on SQLite. On PostgreSQL the next statement, the end of the savepoint or the commit
     /// returns its error, so it is not for a statement whose failure the caller handles, such as an
     /// insert that may meet [`StoreError::AlreadyExists`].
-    #[allow(dead_code)]
     pub(crate) fn execute_later<Q>(&mut self, query: Q) -> StoreResult<()>
     where
         Q: ExecuteDsl<AnyConnection>,
@@ -90,6 +104,33 @@ impl<'a> Tx<'a> {
             postgres.execute_later();
         }
         ExecuteDsl::execute(query, self.connection)?;
+        Ok(())
+    }
+
+    /// Has the next statement whose result is read be the last one. On PostgreSQL the commit is
+    /// sent with it, which saves a round trip: a transaction of one statement costs one.
+    ///
+    /// It is stored then, whatever the function returns. Only what reads may follow: it sees what
+    /// others have committed since.
+    ///
+    /// ```ignore
+    /// tx.commit_with_next()?;
+    /// let claimed = diesel::update(unclaimed).set(t::state.eq("claimed")).returning(t::data);
+    /// claimed.get_result(tx.connection).optional() // 1
+    /// ```
+    ///
+    /// # Errors
+    /// When nobody waits for the transaction any more: nothing of it is stored.
+    pub(crate) fn commit_with_next(&mut self) -> StoreResult<()> {
+        let (AnyConnection::Postgres(postgres), Some(progress)) = (&mut *self.connection, self.progress) else {
+            return Ok(());
+        };
+        if !progress.commit() {
+            return Err(Unavailable::new(Reason::Silent, "nobody waits for it any more").into());
+        }
+        if !self.log.has_end() {
+            postgres.commit_with_next();
+        }
         Ok(())
     }
 
@@ -105,10 +146,10 @@ impl<'a> Tx<'a> {
             see_one_state(self.connection)?;
             return run(self);
         }
-        let Self { connection, sealer, now } = self;
+        let Self { connection, sealer, now, log, progress } = self;
         connection.transaction(|connection| {
             see_one_state(connection)?;
-            run(&mut Tx { connection, sealer, now: *now })
+            run(&mut Tx { connection, sealer, now: *now, log, progress: *progress })
         })
     }
 

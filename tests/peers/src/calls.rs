@@ -9,7 +9,7 @@ use crate::{
     built::Built,
     connection::Connection,
     jackfield::Jackfield,
-    load::{Measured, Person, Until, measured, turns},
+    load::{Measured, Person, Turn, Until, measured, turns},
     nginx::Nginx,
     report::{Report, Row, skipped},
     resources::Group,
@@ -35,11 +35,11 @@ struct Caller {
 }
 
 impl Person for Caller {
-    async fn turn(&mut self, number: usize) -> Result<()> {
+    async fn turn(&mut self, number: usize) -> Result<Turn> {
         let answer = self.connection.ask(&self.request).await?;
         let is_right = answer.status == 200 && answer.text().contains(self.expected);
         ensure!(is_right, "request {number} was answered with {}: {}", answer.status, answer.text());
-        Ok(())
+        Ok(Turn::Done)
     }
 }
 
@@ -66,21 +66,8 @@ pub(crate) async fn run(arguments: &Arguments, built: &Built, report: &mut Repor
     let integration = format!("/api/0/organizations/acme/integrations/{id}");
     let proxied = format!("{integration}/proxy");
     if arguments.wants(Part::Proxy) {
-        report.title(&format!("small calls through the proxy, {CONNECTIONS} connections"));
-        let both = [(Some(&jackfield), format!("{proxied}/{SMALL}")), (peer.as_ref(), format!("/api/{SMALL}"))];
-        for (called, path) in &both {
-            let Some(called) = called else { continue };
-            called.calls(arguments, report, path, "\"ok\":true").await?;
-        }
-        report.title(&format!("the same by wrk, {CONNECTIONS} connections"));
-        if !wrk::is_installed() {
-            skipped("wrk, because it is not installed: apt-get install wrk");
-        } else {
-            for (called, path) in &both {
-                let Some(called) = called else { continue };
-                called.calls_by_wrk(arguments, report, path).await?;
-            }
-        }
+        let called = [(Some(&jackfield), format!("{proxied}/{SMALL}")), (peer.as_ref(), format!("/api/{SMALL}"))];
+        small(arguments, report, called.iter().filter_map(|(called, path)| called.zip(Some(path.as_str())))).await?;
     }
     if arguments.wants(Part::Stream) {
         report.title("a GiB through the proxy");
@@ -96,6 +83,27 @@ pub(crate) async fn run(arguments: &Arguments, built: &Built, report: &mut Repor
     if arguments.wants(Part::List) {
         report.title(&format!("lists of {INTEGRATIONS} integrations, {CONNECTIONS} connections"));
         jackfield.calls(arguments, report, "/api/0/organizations/acme/integrations/", "Analytical Engines 99").await?;
+    }
+    Ok(())
+}
+
+/// Small calls, by our load generator and by wrk.
+async fn small<'a>(
+    arguments: &Arguments,
+    report: &mut Report,
+    called: impl Iterator<Item = (&'a Called<'a>, &'a str)> + Clone,
+) -> Result<()> {
+    report.title(&format!("small calls through the proxy, {CONNECTIONS} connections"));
+    for (called, path) in called.clone() {
+        called.calls(arguments, report, path, "\"ok\":true").await?;
+    }
+    if !wrk::is_installed() {
+        skipped("wrk, because it is not installed: apt-get install wrk");
+        return Ok(());
+    }
+    report.title("the same by wrk");
+    for (called, path) in called {
+        called.calls_by_wrk(arguments, report, path).await?;
     }
     Ok(())
 }

@@ -8,7 +8,12 @@ use std::{
 use anyhow::Result;
 use futures_util::future::try_join_all;
 
+use tokio::time::sleep;
+
 use crate::resources::Group;
+
+/// How long somebody waits who was refused.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// When a load ends.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +35,8 @@ pub(crate) struct Measured {
     pub(crate) p50: Duration,
     /// 99 of 100 turns took at most this long.
     pub(crate) p99: Duration,
+    /// How many more the server has refused with 503.
+    pub(crate) refused: usize,
     /// Processor seconds of the server for each turn.
     pub(crate) cpu: f64,
     /// Part of its core that the load generator used. Near 1 it is the load generator that is
@@ -40,7 +47,15 @@ pub(crate) struct Measured {
 /// One of the people, with what they need for a turn.
 pub(crate) trait Person {
     /// Does the thing once. Turns are numbered over all people.
-    async fn turn(&mut self, number: usize) -> Result<()>;
+    async fn turn(&mut self, number: usize) -> Result<Turn>;
+}
+
+/// How a turn has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Done,
+    /// The server sheds load: it has answered with 503.
+    Refused,
 }
 
 /// Has all people take turns, and measures what the server uses meanwhile. Numbers of turns begin
@@ -52,7 +67,7 @@ pub(crate) async fn measured<P: Person>(
     server: &Group,
 ) -> Result<Measured> {
     let (before, own) = (server.usage(), Group::this().usage());
-    let times = turns(people, until, first).await?;
+    let Turns { times, refused } = turns(people, until, first).await?;
     let (used, _) = server.usage().since(before);
     let (own, seconds) = Group::this().usage().since(own);
     let turns = times.len();
@@ -61,14 +76,23 @@ pub(crate) async fn measured<P: Person>(
         turns,
         p50: quantile(&times, 0.5),
         p99: quantile(&times, 0.99),
+        refused,
         cpu: used / turns as f64,
         generator: own / seconds,
     })
 }
 
-/// Has all people take turns; returns how long each turn took, the shortest first.
-pub(crate) async fn turns<P: Person>(people: &mut [P], until: Until, first: usize) -> Result<Vec<Duration>> {
-    let (begun, number, times) = (Instant::now(), Cell::new(0), RefCell::new(Vec::new()));
+/// Turns that were taken.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    /// How long each took, the shortest first. Refused ones are not among them.
+    times: Vec<Duration>,
+    refused: usize,
+}
+
+/// Has all people take turns.
+pub(crate) async fn turns<P: Person>(people: &mut [P], until: Until, first: usize) -> Result<Turns> {
+    let (begun, number, all) = (Instant::now(), Cell::new(0), RefCell::new(Turns::default()));
     let is_over = || match until {
         Until::Time(time) => begun.elapsed() >= time,
         Until::Turns(turns) => number.get() >= turns,
@@ -77,15 +101,20 @@ pub(crate) async fn turns<P: Person>(people: &mut [P], until: Until, first: usiz
         while !is_over() {
             let turn = first + number.replace(number.get() + 1);
             let begun = Instant::now();
-            person.turn(turn).await?;
-            times.borrow_mut().push(begun.elapsed());
+            match person.turn(turn).await? {
+                Turn::Done => all.borrow_mut().times.push(begun.elapsed()),
+                Turn::Refused => {
+                    all.borrow_mut().refused += 1;
+                    sleep(PAUSE).await;
+                }
+            }
         }
         anyhow::Ok(())
     });
     try_join_all(at_work).await?;
-    let mut times = times.into_inner();
-    times.sort_unstable();
-    Ok(times)
+    let mut all = all.into_inner();
+    all.times.sort_unstable();
+    Ok(all)
 }
 
 fn quantile(sorted: &[Duration], part: f64) -> Duration {

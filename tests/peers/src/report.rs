@@ -43,12 +43,13 @@ impl Report {
 impl Row {
     /// The line of a load.
     pub(crate) fn of(name: &str, done: &Measured) -> Self {
-        let Measured { rate, p50, p99, cpu, generator, turns } = done;
+        let Measured { rate, p50, p99, cpu, generator, turns, refused } = done;
         let (p50, p99, cpu) = (milliseconds(*p50), milliseconds(*p99), cpu * 1e6);
         let busy = if *generator > BUSY { "  THE LOAD GENERATOR IS THE LIMIT" } else { "" };
+        let refused = if *refused > 0 { format!("  {refused} MORE REFUSED WITH 503") } else { String::new() };
         let text = format!(
             "{rate:>9.0}/s  p50 {p50:>8.2} ms  p99 {p99:>8.2} ms  CPU {cpu:>7.0} µs  \
-             ({turns} turns, load generator {:.0} %){busy}",
+             ({turns} turns, load generator {:.0} %){refused}{busy}",
             generator * 100.0
         );
         Self { name: name.to_owned(), rate: *rate, text, memory: None }

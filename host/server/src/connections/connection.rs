@@ -10,19 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::KeepOpen,
-    answer::Answerer,
+    answer::{Answerer, BUFFER},
     http2,
-    linger::linger,
+    linger::{LAST_REFUSALS, linger},
     paced_stream::PacedStream,
     protocol::{Protocol, Replayed, detect, resume},
     slots::Slot,
 };
-
-/// Most bytes of a request head, and of what is buffered of a body.
-pub(super) const BUFFER: usize = 64 * 1024;
-
-/// How long a host that stops waits for clients to take a refusal.
-pub(super) const LAST_REFUSALS: Duration = Duration::from_secs(1);
 
 /// How long a connection rests between two requests before its buffers are given back.
 const REST: Duration = Duration::from_secs(1);

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::Activity,
-    answer::Answerer,
-    connection::{BUFFER, LAST_REFUSALS},
+    answer::{Answerer, BUFFER},
+    linger::LAST_REFUSALS,
     stream_watch::{STREAM, StreamWatch},
 };
 

@@ -21,6 +21,7 @@ impl Background {
         background.spawn(memory::give_back());
         background.spawn(app.database.clone().sweep());
         background.spawn(app.audit.clone().run());
+        background.spawn(app.audit.sequencer().run());
         background.spawn(app.retention.clone().run());
         background.spawn(resume_rotation(app.keys.clone()));
         background.spawn(app.grants.clone().run());

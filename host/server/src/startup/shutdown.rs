@@ -30,6 +30,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, slots: Arc<Slot
     began
 }
 
+/// Nothing is lost: it stands in the database.
+const LEFT: &str =
+    "entries of the audit log are not chained yet: another host does that, or this one at its next start";
+
 /// Writes what must be written, as far as the database lets it, and says what is lost.
 pub(super) async fn finish(app: &AppHandle, stop: &Stop, began: Instant) {
     let patience = Patience::since(stop, began);
@@ -45,6 +49,11 @@ pub(super) async fn finish(app: &AppHandle, stop: &Stop, began: Instant) {
     };
     if let Some(error) = why {
         tracing::error!(error, uses, "the last counts are missing in the audit log");
+    }
+    match patience.wait(app.audit.sequencer().end(), app.database.lasting_failure()).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::error!(%error, "{LEFT}"),
+        None => tracing::error!("{LEFT}"),
     }
     match patience.wait(app.audit.head(), app.database.lasting_failure()).await {
         Some(head) => log_head(head),

@@ -13,8 +13,9 @@ use super::{
 use crate::app::AppHandle;
 use jackfield_services::{
     accounts::{Access, Scope, UserId},
-    grants::LentGrants,
+    grants::IntegrationGrants,
     integrations::IntegrationId,
+    principal::Principal,
     session::Session,
 };
 
@@ -35,9 +36,9 @@ pub(super) struct ApiAccess(pub(super) Access);
 
 /// The same with what the organization is lent of the integration of the path, from the same read;
 /// `None` if the organization does not have it.
-pub(super) struct LentAccess {
+pub(super) struct IntegrationAccess {
     pub(super) access: Access,
-    pub(super) lent: Option<LentGrants>,
+    pub(super) grants: Option<IntegrationGrants>,
 }
 
 #[derive(Deserialize)]
@@ -54,10 +55,7 @@ impl FromRequestParts<AppHandle> for LoggedIn {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
-        let user = session_user(parts, app).await?;
-        // Only the path: a query may hold secrets that must not get into another URL.
-        let next = parts.uri.path().to_owned();
-        user.map(Self).ok_or_else(|| WebError::log_in_first(next))
+        session_user(parts, app).await?.map(Self).ok_or_else(|| log_in_first(parts))
     }
 }
 
@@ -81,10 +79,10 @@ impl FromRequestParts<AppHandle> for PageAccess {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
-        let LoggedIn(user) = <LoggedIn as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await?;
         let slug = organization(parts, app).await?;
-        let access = app.accounts.access(user, &slug).await?.ok_or(Problem::NotFound)?;
-        Ok(Self { user, access })
+        let principal = Principal::in_organization(&app.sessions.of(parts).await?, &slug).await?;
+        let user = principal.user.ok_or_else(|| log_in_first(parts))?;
+        Ok(Self { user, access: principal.access.ok_or(Problem::NotFound)? })
     }
 }
 
@@ -99,30 +97,30 @@ impl FromRequestParts<AppHandle> for ApiAccess {
             }
             None => {
                 let slug = organization(parts, app).await?;
-                let user = session_user(parts, app).await?;
-                let access = app.accounts.access(user.ok_or(Problem::NotLoggedIn)?, &slug).await?;
-                Ok(Self(access.ok_or(Problem::NotFound)?))
+                let principal = Principal::in_organization(&app.sessions.of(parts).await?, &slug).await?;
+                principal.user.ok_or(Problem::NotLoggedIn)?;
+                Ok(Self(principal.access.ok_or(Problem::NotFound)?))
             }
         }
     }
 }
 
-impl FromRequestParts<AppHandle> for LentAccess {
+impl FromRequestParts<AppHandle> for IntegrationAccess {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
         let id = integration(parts, app).await;
         let (Some(id), Some(token)) = (id, bearer(parts)?) else {
             let ApiAccess(access) = ApiAccess::from_request_parts(parts, app).await?;
-            let lent = match id {
-                Some(id) => app.grants.lent(access.organization.id, id).await?,
+            let grants = match id {
+                Some(id) => app.grants.of_integration(access.organization.id, id).await?,
                 None => None,
             };
-            return Ok(Self { access, lent });
+            return Ok(Self { access, grants });
         };
         let found = app.program_reads.grants(&token, id).await?;
-        let (access, lent) = checked(parts, app, found).await?;
-        Ok(Self { access, lent })
+        let (access, grants) = checked(parts, app, found).await?;
+        Ok(Self { access, grants })
     }
 }
 
@@ -146,6 +144,11 @@ pub(super) async fn checked<T>(
 async fn integration(parts: &mut Parts, app: &AppHandle) -> Option<IntegrationId> {
     let path = <Path<IntegrationPath> as FromRequestParts<AppHandle>>::from_request_parts(parts, app).await;
     path.ok()?.0.id.parse().ok()
+}
+
+/// Only the path: a query may hold secrets that must not get into another URL.
+fn log_in_first(parts: &Parts) -> WebError {
+    WebError::log_in_first(parts.uri.path().to_owned())
 }
 
 async fn organization(parts: &mut Parts, app: &AppHandle) -> Result<String, WebError> {

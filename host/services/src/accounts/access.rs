@@ -4,12 +4,8 @@ use time::OffsetDateTime;
 
 use super::role::{Role, Scope};
 use jackfield_store::{
-    IntegrationId, OrganizationId, StoreError, StoreResult, Tx, UserId,
-    api_tokens::ApiToken,
-    audit::Actor,
-    members,
-    organizations::{self, Organization},
-    users::{self, User},
+    IntegrationId, StoreError, StoreResult, Tx, UserId, api_tokens::ApiToken, audit::Actor, members,
+    organizations::Organization, users,
 };
 
 /// What somebody may do in an organization.
@@ -50,42 +46,37 @@ impl Access {
 
 /// A user's access to the organization that `find` finds; `None` if they are not a member, or are
 /// disabled.
-pub(super) fn of_user(
+pub(crate) fn of_user(
     tx: &mut Tx<'_>,
     user: UserId,
     find: impl FnOnce(&mut Tx<'_>) -> StoreResult<Option<Organization>>,
 ) -> StoreResult<Option<Access>> {
     let Some(user) = users::by_id(tx, user)?.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
     let Some(organization) = find(tx)? else { return Ok(None) };
-    let Some(role) = role(tx, &user, organization.id)? else { return Ok(None) };
+    let role = if user.is_superuser { None } else { members::role_of(tx, organization.id, user.id)? };
+    of_member(user.id, user.is_superuser, organization, role.as_deref())
+}
+
+/// The access of a user who is not disabled, with the role that is stored. A superuser is an owner
+/// everywhere. `None` for others who are not a member.
+pub(crate) fn of_member(
+    user: UserId,
+    is_superuser: bool,
+    organization: Organization,
+    role: Option<&str>,
+) -> StoreResult<Option<Access>> {
+    let role = match role {
+        _ if is_superuser => Role::Owner,
+        Some(stored) => stored.parse().map_err(|_: String| StoreError::Corrupt("the role of a member"))?,
+        None => return Ok(None),
+    };
     Ok(Some(Access {
         organization,
-        actor: Actor::user(user.id),
-        user: Some(user.id),
+        actor: Actor::user(user),
+        user: Some(user),
         scopes: role.scopes().to_vec(),
         integrations: None,
     }))
-}
-
-/// A user's access to an organization, read once more where it counts: nobody changes or ends it
-/// until the transaction does.
-pub(crate) fn locked_access(
-    tx: &mut Tx<'_>,
-    user: UserId,
-    organization: OrganizationId,
-) -> StoreResult<Option<Access>> {
-    users::lock(tx, user)?;
-    members::lock(tx, organization, user)?;
-    of_user(tx, user, |tx| organizations::by_id(tx, organization))
-}
-
-/// A superuser is an owner everywhere.
-fn role(tx: &mut Tx<'_>, user: &User, organization: OrganizationId) -> StoreResult<Option<Role>> {
-    if user.is_superuser {
-        return Ok(Some(Role::Owner));
-    }
-    let Some(stored) = members::role_of(tx, organization, user.id)? else { return Ok(None) };
-    stored.parse().map(Some).map_err(|_: String| StoreError::Corrupt("the role of a member"))
 }
 
 /// What a stored bearer token gives access to at a time; `None` once it has ended.

@@ -17,7 +17,7 @@ use jackfield_store::{
     api_tokens::{self, ApiToken, NewApiToken},
     audit::{Action, Entry},
     integrations, milliseconds,
-    token_grants::{self, LentGrants},
+    token_grants::{self, IntegrationGrants},
 };
 
 /// How exactly the last use is noted: writing it each time would cost a commit for each request.
@@ -191,7 +191,7 @@ impl ApiTokens {
         &self,
         token: &str,
         integration: IntegrationId,
-    ) -> StoreResult<Option<(Access, Option<LentGrants>)>> {
+    ) -> StoreResult<Option<(Access, Option<IntegrationGrants>)>> {
         let look_up = move |tx: &mut Tx<'_>, hash: &[u8]| {
             let Some(found) = token_grants::by_hash(tx, hash, integration)? else { return Ok(None) };
             let access = access::of_token(&found.token, found.organization, tx.now())?;

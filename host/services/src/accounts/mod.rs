@@ -22,7 +22,7 @@ mod token;
 use std::sync::Arc;
 
 pub use access::Access;
-pub(crate) use access::locked_access;
+pub(crate) use access::{of_member, of_user};
 pub use administrator::Administrator;
 pub use api_token_out::ApiTokenOut;
 pub use api_tokens::{ApiTokens, NewTokenIn, TokenError};
@@ -71,17 +71,8 @@ impl Accounts {
         &self.tokens
     }
 
-    /// A user's access to the organization with this slug; `None` if there is none, or they are not
-    /// a member.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn access(&self, user: UserId, slug: &str) -> StoreResult<Option<Access>> {
-        let slug = slug.to_owned();
-        self.store.read(move |tx| access::of_user(tx, user, |tx| organization_rows::by_slug(tx, &slug))).await
-    }
-
-    /// The same by the organization's id.
+    /// A user's access to an organization; `None` if there is none of this id, or they are not a
+    /// member.
     ///
     /// # Errors
     /// When the database fails.

@@ -5,6 +5,7 @@ mod counter;
 mod out;
 mod repeats;
 mod retention;
+mod sequencing;
 mod verification;
 mod verify;
 mod walk;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub use out::{AuditOut, RemovedOut};
 use repeats::Counter;
 pub use retention::{CutError, CutRequest, Retention};
+pub use sequencing::Sequencer;
+use sequencing::chain_queue;
 pub use verification::{NotedHead, Verification};
 
 use jackfield_config::clock::Clock;
@@ -51,6 +54,12 @@ impl Audit {
         Self { builds, ..self }
     }
 
+    /// Chains what hosts have put into the queue.
+    #[must_use]
+    pub fn sequencer(&self) -> Sequencer {
+        Sequencer::new(self.store.clone())
+    }
+
     /// Writes entries that have no transaction of their own: all of them or none.
     ///
     /// # Errors
@@ -71,12 +80,13 @@ impl Audit {
         self.store.write(all).await
     }
 
-    /// The end of the chain as it is now. An operator who notes it elsewhere can verify the chain
-    /// against it later.
+    /// The end of the chain as it is now, with all that was done before. An operator who notes it
+    /// elsewhere can verify the chain against it later.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn head(&self) -> StoreResult<Head> {
+        chain_queue(&self.store).await?;
         Ok(self.store.read(audit::head).await?.0)
     }
 
@@ -85,6 +95,7 @@ impl Audit {
     /// # Errors
     /// When the database fails.
     pub async fn list(&self, filter: Filter, before: Option<i64>, limit: usize) -> StoreResult<Listing> {
+        chain_queue(&self.store).await?;
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
         let mut rows = self.store.read(move |tx| audit::newest(tx, &filter, before, wanted)).await?;
         let next = (rows.len() > limit).then(|| {
@@ -108,6 +119,7 @@ impl Audit {
     /// # Errors
     /// When the database fails.
     pub async fn after(&self, filter: Filter, id: i64, limit: i64) -> StoreResult<Vec<Row>> {
+        chain_queue(&self.store).await?;
         self.store.read(move |tx| audit::after(tx, &filter, id, limit)).await
     }
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::{Action, Actor, Break, Entry, verify::broken_before};
+use super::{Action, Actor, Break, Entry, sequencing::chain_queue, verify::broken_before};
 use jackfield_config::clock::Clock;
 use jackfield_store::{
     Store, StoreError, StoreResult, Tx,
@@ -135,6 +135,7 @@ impl Retention {
             let end = audit::head(tx)?.0.count;
             Ok(audit::last_before(tx, before, end, i64::MAX)?.map_or(0, |last| last - removed))
         };
+        chain_queue(&self.store).await?;
         self.store.read(count).await
     }
 
@@ -145,6 +146,7 @@ impl Retention {
     /// When another removes rows, they are not as they were written, or the database fails. What
     /// was removed until then stays removed, and the log says so.
     pub async fn cut(&self, request: &CutRequest, report: impl FnMut(i64) + Send) -> Result<i64, CutError> {
+        chain_queue(&self.store).await?;
         let lease = self.store.write(audit::lease_cut).await?.ok_or(CutError::Busy)?;
         let removed = self.cut_under(lease, request, report).await;
         self.store.write(move |tx| audit::release_cut(tx, lease)).await?;

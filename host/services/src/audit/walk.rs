@@ -8,7 +8,7 @@ use super::{
 };
 use jackfield_store::{
     SealError,
-    audit::{self, ChainKey, Cut},
+    audit::{self, ChainKey, Cut, Origin},
     hex,
 };
 
@@ -57,7 +57,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    pub(super) fn step(&mut self, row: &Row) {
+    /// The next row, with where in the queue it was.
+    pub(super) fn step(&mut self, row: &Row, origin: Option<Origin>) {
         let next = self.end.count + 1;
         if row.id < next {
             return self.found(Break::Before(row.id));
@@ -68,7 +69,7 @@ impl<'a> Walk<'a> {
         let expected = self.expected.take();
         match key_of(self.keys, row.id) {
             Err(unknown) => self.found(unknown),
-            Ok(key) if row.id == next => self.check(row, key, expected.as_deref()),
+            Ok(key) if row.id == next => self.check(row, origin, key, expected.as_deref()),
             Ok(_) => {}
         }
         if self.noted.is_some_and(|noted| noted.count == row.id && noted.hash != hex(&row.hash)) {
@@ -77,9 +78,9 @@ impl<'a> Walk<'a> {
         self.end = Head { count: row.id, hash: row.hash.clone() };
     }
 
-    fn check(&mut self, row: &Row, key: &ChainKey, expected: Option<&[u8]>) {
-        let hash = key.hash(&self.end.hash, row);
-        if row.hash != hash && expected.is_none_or(|before| row.hash != key.hash(before, row)) {
+    fn check(&mut self, row: &Row, origin: Option<Origin>, key: &ChainKey, expected: Option<&[u8]>) {
+        let hash = key.hash(&self.end.hash, row, origin);
+        if row.hash != hash && expected.is_none_or(|before| row.hash != key.hash(before, row, origin)) {
             self.expected = Some(hash);
             return self.found(Break::Changed(row.id));
         }

@@ -16,7 +16,7 @@ use jackfield_store::{
     IntegrationId, OrganizationId, Store, StoreResult, Tx,
     grants::{self, Grant},
     integrations, refresh_refusals,
-    token_grants::LentGrants,
+    token_grants::IntegrationGrants,
 };
 use time::OffsetDateTime;
 
@@ -80,15 +80,15 @@ impl Grants {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn lent(
+    pub async fn of_integration(
         &self,
         organization: OrganizationId,
         integration: IntegrationId,
-    ) -> StoreResult<Option<LentGrants>> {
+    ) -> StoreResult<Option<IntegrationGrants>> {
         let read = move |tx: &mut Tx<'_>| {
             let Some(grants) = grants::of_organization(tx, organization, integration)? else { return Ok(None) };
             let provider = integrations::provider_of(tx, integration)?;
-            Ok(provider.map(|provider| LentGrants { organization, integration, provider, grants }))
+            Ok(provider.map(|provider| IntegrationGrants { organization, integration, provider, grants }))
         };
         self.store.read(read).await
     }

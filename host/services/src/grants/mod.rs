@@ -28,6 +28,6 @@ pub use jackfield_oauth2::Issuers;
 pub use jackfield_store::{
     GrantId,
     grants::{Grant, Status},
-    token_grants::LentGrants,
+    token_grants::IntegrationGrants,
 };
 pub use token_source::TokenSource;

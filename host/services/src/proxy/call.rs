@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Audit, Entry, Outcome},
-    grants::{AccessToken, GrantError, Grants, LentGrants},
+    grants::{AccessToken, GrantError, Grants, IntegrationGrants},
 };
 use jackfield_config::{self as config, UrlPrefix};
 use jackfield_limits::InFlight;
@@ -53,8 +53,8 @@ impl Proxy {
         request.check(max_bytes)?;
         let (organization, max_calls) = (request.organization, self.settings.max_calls);
         let in_flight = self.in_flight.start(organization, max_calls).ok_or(ProxyError::Busy(max_calls))?;
-        let LentGrants { integration, provider: provider_id, grants, .. } =
-            request.lent.take().ok_or(ProxyError::NotFound)?;
+        let IntegrationGrants { integration, provider: provider_id, grants, .. } =
+            request.grants.take().ok_or(ProxyError::NotFound)?;
         let token = self.grants.access_token(grants, &request.grant).await?;
         let provider = self.plugins.find_configured(&provider_id).ok_or(ProxyError::NoProvider)?;
         let entry = Entry::new(Action::ProxyUse, request.actor.clone())

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     audit::Actor,
-    grants::{AccessToken, GrantSelector, LentGrants},
+    grants::{AccessToken, GrantSelector, IntegrationGrants},
 };
 use jackfield_config::HostPattern;
 use jackfield_loader::{Api, Provider};
@@ -27,7 +27,7 @@ pub struct ProxyRequest {
     /// The organization that the caller acts for.
     pub organization: OrganizationId,
     /// What that organization is lent of the integration to use; `None`: it does not have it.
-    pub lent: Option<LentGrants>,
+    pub grants: Option<IntegrationGrants>,
     /// Which of the integration's grants to use.
     pub grant: GrantSelector,
     /// RFC 9110 section 9.

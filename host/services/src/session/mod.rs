@@ -7,6 +7,9 @@ mod database_sessions;
 mod session_data;
 mod session_key;
 mod session_list;
+mod session_user;
+
+use std::sync::Arc;
 
 use axum_core::extract::FromRequestParts;
 use database_sessions::DatabaseSessions;
@@ -14,6 +17,7 @@ use http::request::Parts;
 use session_data::{ADDRESS, GENERATION, SINCE, USER, USER_AGENT};
 pub use session_key::SessionKey;
 pub use session_list::{SessionOut, sessions_of};
+pub(crate) use session_user::{SessionUser, user_in, user_of};
 use time::Duration;
 use tower_sessions::{
     Expiry, SessionManagerLayer, cookie::SameSite, session::Error as SessionError, session_store::Error::Backend,
@@ -21,9 +25,9 @@ use tower_sessions::{
 
 use crate::request_source::RequestSource;
 use jackfield_store::{
-    Store, StoreError, StoreResult, Unavailable, UserId, setups as rows,
-    users::{self, User},
+    Store, StoreError, StoreResult, Tx, Unavailable, UserId, principal, setups as rows, users::User,
 };
+use tokio::sync::OnceCell;
 
 /// How long a session lives after it was last changed.
 const LIFETIME: Duration = Duration::days(14);
@@ -35,11 +39,12 @@ pub struct Sessions {
     is_https: bool,
 }
 
-/// The session of one request.
+/// The session of one request. Who is logged in is read once for all parts of a request.
 #[derive(Clone)]
 pub struct Session {
     inner: tower_sessions::Session,
     store: Store,
+    user: Arc<OnceCell<Option<UserId>>>,
 }
 
 impl Sessions {
@@ -69,9 +74,14 @@ impl Sessions {
     /// # Errors
     /// When it did not.
     pub async fn of(&self, parts: &mut Parts) -> StoreResult<Session> {
+        if let Some(known) = parts.extensions.get::<Session>() {
+            return Ok(known.clone());
+        }
         let inner = tower_sessions::Session::from_request_parts(parts, &()).await;
         let inner = inner.map_err(|_| StoreError::Lost("the session layer is missing".to_owned()))?;
-        Ok(Session { inner, store: self.store.clone() })
+        let session = Session { inner, store: self.store.clone(), user: Arc::default() };
+        parts.extensions.insert(session.clone());
+        Ok(session)
     }
 }
 
@@ -91,11 +101,42 @@ impl Session {
     /// # Errors
     /// When the database fails.
     pub async fn user(&self) -> StoreResult<Option<UserId>> {
-        let Some(user) = self.inner.get::<UserId>(USER).await.map_err(failed)? else { return Ok(None) };
-        // Sessions from before there were generations are of the first.
-        let generation: i64 = self.inner.get(GENERATION).await.map_err(failed)?.unwrap_or_default();
-        let valid = self.store.read(move |tx| users::session_generation(tx, user)).await?;
-        Ok((valid == Some(generation)).then_some(user))
+        let read = |key: SessionKey| async move {
+            let read = move |tx: &mut Tx<'_>| match principal::of_session(tx, key.as_bytes())? {
+                Some(found) => user_of(tx, &key, &found).map(Some),
+                None => Ok(None),
+            };
+            self.known(self.store.read(read).await?).await
+        };
+        match self.key() {
+            Some(key) => self.user.get_or_try_init(|| read(key)).await.copied(),
+            None => Ok(None),
+        }
+    }
+
+    /// Notes who is logged in, if that was read together with something else.
+    pub(crate) fn note_user(&self, user: Option<UserId>) {
+        let _ = self.user.set(user);
+    }
+
+    /// What was found under the key. If nothing was, the browser is told to forget its cookie.
+    pub(crate) async fn known<T: Default>(&self, found: Option<T>) -> StoreResult<T> {
+        if found.is_none() {
+            self.forget_if_gone().await?;
+        }
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Has the browser forget its cookie, if there is no session of that id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_if_gone(&self) -> StoreResult<()> {
+        self.inner.load().await.map_err(failed)
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Logs a user in under a new session id, so that one that somebody planted is worth nothing.

@@ -23,6 +23,12 @@ pub(super) fn user(data: &HashMap<String, Value>) -> Option<UserId> {
     value(data, USER)
 }
 
+/// The generation of the user's sessions that it is of. Sessions from before there were generations
+/// are of the first.
+pub(super) fn generation(data: &HashMap<String, Value>) -> i64 {
+    value(data, GENERATION).unwrap_or_default()
+}
+
 pub(super) fn since(data: &HashMap<String, Value>) -> Option<i64> {
     value(data, SINCE)
 }

@@ -4,18 +4,19 @@ use time::OffsetDateTime;
 
 use super::{
     active::{ActiveSetup, LIFETIME, Setup},
-    pending::PendingSetups,
+    pending::{PendingSetups, Unclaimed},
     permission::Permission,
     refusal::Refusal,
     setup_request::SetupRequest,
     signer::{Signer, Unverified},
 };
+use crate::{
+    accounts::{Access, Organization},
+    principal::Principal,
+};
 use jackfield_config::clock::Clock;
 use jackfield_loader::Provider;
-use jackfield_store::{
-    StoreResult,
-    setups::{Claim, ClaimId},
-};
+use jackfield_store::{StoreResult, UserId, setups::Claim};
 
 /// Checks setups as they come out of the database.
 #[derive(Clone)]
@@ -34,14 +35,17 @@ impl SetupCheck {
         provider: &Provider,
     ) -> StoreResult<Result<ActiveSetup, Refusal>> {
         let key = request.key();
-        let (text, claim) = match self.pending.claim(&key).await? {
+        let Some((principal, claim)) = self.pending.claim_for_person(&key).await? else {
+            return Ok(Err(Refusal::NoSession));
+        };
+        let (text, claim) = match claim {
             Claim::Claimed(text, claim) => (text, claim),
             Claim::Missing => return Ok(Err(Refusal::NoneUnderWay)),
             Claim::Busy => return Ok(Err(Refusal::Busy)),
         };
-        let checked = match self.check(&text, request, provider) {
-            Ok(setup) => match self.check_permission(setup, claim).await {
-                Ok(checked) => checked,
+        let checked = match self.check(&text, &principal, request, provider) {
+            Ok(setup) => match self.organization(&setup, principal).await {
+                Ok(organization) => organization.map(|organization| (setup, organization)),
                 Err(error) => {
                     // It may go on once the database answers again.
                     self.pending.release(&key, claim, &text).await?;
@@ -53,12 +57,30 @@ impl SetupCheck {
         if checked.is_err() {
             self.pending.remove(&key, claim).await?;
         }
-        Ok(checked)
+        Ok(checked.map(|(setup, organization)| ActiveSetup { setup, organization, claim, obtained: None }))
     }
 
-    fn check(&self, text: &str, request: &SetupRequest, provider: &Provider) -> Result<Setup, Refusal> {
+    /// A setup that may go on, of a request that does not claim it.
+    pub(super) fn check_unclaimed(
+        &self,
+        found: &Unclaimed,
+        request: &SetupRequest,
+        provider: &Provider,
+    ) -> Result<Setup, Refusal> {
+        let setup = self.check(&found.text, &found.principal, request, provider)?;
+        let access = access_for(&setup, &found.principal).ok_or(Refusal::NoMember)?;
+        self.permission.check(access).map(|()| setup)
+    }
+
+    fn check(
+        &self,
+        text: &str,
+        principal: &Principal,
+        request: &SetupRequest,
+        provider: &Provider,
+    ) -> Result<Setup, Refusal> {
         let unverified = Signer::read(text).ok_or(Refusal::NoneUnderWay)?;
-        check_request(&unverified, request)?;
+        check_request(&unverified, principal.user, request)?;
         if !self.signer.is_signed(&unverified, provider) {
             let is_same_provider = self.signer.is_for(&unverified, provider);
             return Err(if is_same_provider { Refusal::Tampered } else { Refusal::ProviderChanged });
@@ -67,9 +89,13 @@ impl SetupCheck {
         Ok(unverified.setup)
     }
 
-    async fn check_permission(&self, setup: Setup, claim: ClaimId) -> StoreResult<Result<ActiveSetup, Refusal>> {
-        let organization = self.permission.organization_of(&setup).await?;
-        Ok(organization.map(|organization| ActiveSetup { setup, organization, claim, obtained: None }))
+    /// The organization of a setup, if its person may still set up integrations there. Read once
+    /// more if what was read with the claim is of another organization.
+    async fn organization(&self, setup: &Setup, principal: Principal) -> StoreResult<Result<Organization, Refusal>> {
+        match access_for(setup, &principal) {
+            Some(access) => Ok(self.permission.check(access).map(|()| access.organization.clone())),
+            None => self.permission.organization_of(setup).await,
+        }
     }
 
     /// A setup that may go on, as far as can be checked without the person.
@@ -88,12 +114,17 @@ impl SetupCheck {
     }
 }
 
+/// What the person who asks may do in the organization of a setup, if that was read.
+fn access_for<'a>(setup: &Setup, principal: &'a Principal) -> Option<&'a Access> {
+    principal.access.as_ref().filter(|access| access.organization.id == setup.organization)
+}
+
 /// Whether the setup belongs to the provider and the person of a request.
-fn check_request(unverified: &Unverified, request: &SetupRequest) -> Result<(), Refusal> {
+fn check_request(unverified: &Unverified, user: Option<UserId>, request: &SetupRequest) -> Result<(), Refusal> {
     if unverified.setup.provider != request.provider {
         return Err(Refusal::OtherProvider);
     }
-    match request.user {
+    match user {
         None => Err(Refusal::LoggedOut),
         Some(user) if user != unverified.setup.user => Err(Refusal::OtherUser),
         Some(_) => Ok(()),
@@ -127,10 +158,9 @@ mod tests {
         Signer::read(&json!({"setup": setup, "signature": ""}).to_string()).expect("a setup")
     }
 
-    fn request(provider: &str, user: Option<&str>) -> SetupRequest {
+    fn request(provider: &str) -> SetupRequest {
         SetupRequest {
             session: SessionKey::fixed([0; 32]),
-            user: user.map(|id| id.parse().expect("an id")),
             provider: provider.to_owned(),
             server: None,
             sender: Sender::Ours,
@@ -141,15 +171,16 @@ mod tests {
     #[test]
     fn another_provider_or_user_is_refused_in_this_order() {
         let cases = [
-            (request("slack", Some("1")), Ok(())),
-            (request("other", Some("1")), Err(Refusal::OtherProvider)),
-            (request("slack", Some("2")), Err(Refusal::OtherUser)),
-            (request("slack", None), Err(Refusal::LoggedOut)),
-            (request("other", Some("2")), Err(Refusal::OtherProvider)),
+            ("slack", Some("1"), Ok(())),
+            ("other", Some("1"), Err(Refusal::OtherProvider)),
+            ("slack", Some("2"), Err(Refusal::OtherUser)),
+            ("slack", None, Err(Refusal::LoggedOut)),
+            ("other", Some("2"), Err(Refusal::OtherProvider)),
         ];
-        for (request, expected) in cases {
-            let checked = check_request(&setup("slack", 1), &request);
-            assert_eq!(checked, expected, "{} {:?}", request.provider, request.user);
+        for (provider, user, expected) in cases {
+            let id = user.map(|id: &str| id.parse().expect("an id"));
+            let checked = check_request(&setup("slack", 1), id, &request(provider));
+            assert_eq!(checked, expected, "{provider} {user:?}");
         }
     }
 

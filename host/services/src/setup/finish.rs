@@ -7,6 +7,7 @@ use super::{
     install::{ACCOUNT_TAKEN, FOREIGN_IDENTITY, Installation, OTHER_ACCOUNT, Stored},
     pending::PendingSetups,
     permission::Permission,
+    plan::may_have_webhook,
     rate_limit::RateLimit,
     refusal::Refusal,
     result::SetupResult,
@@ -107,6 +108,7 @@ impl Finisher {
             tokens,
             digest: provider.plugin().digest.clone(),
             permission: self.permission.clone(),
+            may_have_webhook: may_have_webhook(provider),
         };
         self.store.write_at_last(move |tx| installation.store(tx)).await
     }

@@ -7,16 +7,20 @@ use super::{
     setup_entries,
     setup_request::SetupKey,
 };
-use crate::audit::Entry;
+use crate::{
+    accounts::Organization,
+    audit::{Actor, Entry},
+};
 use jackfield_loader::{Identity, Integration};
 use jackfield_store::{
-    IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, StoreResult, Tx, UserId,
+    IdentityId, IdentityProviderId, RevocationId, StoreResult, Tx,
     grants::NewGrant,
-    identities,
-    identity_providers::{self, Claimed},
-    integrations::{self, Installed, NewIntegration},
+    identities::{self, NewIdentity},
+    identity_providers::{self, Claimed, KnownIdentityProvider, ProvingPlugin},
+    installing::{self, EndedSetup},
+    integrations::{Installed, Integration as StoredIntegration, NewIntegration},
     organization_integrations, revocations, revoking,
-    setups::{self, ClaimId},
+    setups::ClaimId,
     user_identities, webhooks,
 };
 
@@ -71,15 +75,30 @@ pub(super) struct Installation {
     pub(super) plugin: String,
     /// Whether the operator lets the plugin bring identities of this type, whose ever it is.
     pub(super) may_share_identity: bool,
+    /// Whether there can be a webhook.
+    pub(super) may_have_webhook: bool,
+}
+
+/// Whose setup it is, with names for the audit log, which reads none of them then.
+struct Owner {
+    organization: Organization,
+    email: String,
+}
+
+/// The integration of the account, and the identity that was proved, as they are stored.
+struct Account {
+    integration: StoredIntegration,
+    is_new: bool,
+    proved: Option<IdentityId>,
 }
 
 impl Installation {
     pub(super) fn store(self, tx: &mut Tx<'_>) -> StoreResult<Stored> {
-        if !setups::remove(tx, self.key.session.as_bytes(), &self.setup.provider, self.claim)? {
+        let Some(found) = installing::use_up(tx, &self.ended_setup())? else {
             self.record_tokens(tx)?;
             return Ok(Stored::NotOurs);
-        }
-        let organization = match self.permission.check_again(tx, &self.setup)? {
+        };
+        let organization = match self.permission.check_again(&self.setup, &found)? {
             Ok(organization) => organization,
             Err(refusal) => {
                 let denied = setup_entries::failed(&self.setup, &self.digest, Some(ACCESS_DENIED));
@@ -87,32 +106,63 @@ impl Installation {
                 return Ok(Stored::Refused(refusal));
             }
         };
-        if self.is_other_account(tx)? {
+        if self.setup.integration.is_some_and(|expected| found.integration != Some(expected)) {
             self.end(tx, &self.failed_with_account(OTHER_ACCOUNT))?;
             return Ok(Stored::OtherAccount);
         }
-        let identity_provider = match self.identity_provider(tx)? {
+        let identity = match self.identity_provider(tx, found.identity_provider)? {
             Some(Claimed::OwnedBy(owner)) => return self.refuse_identity(tx, owner),
-            Some(Claimed::Granted(id)) => Some(id),
+            Some(Claimed::Granted(id)) => self.new_identity(id),
             None => None,
         };
-        let new = NewIntegration {
+        let email = found.user.map(|user| user.email).unwrap_or_default();
+        let owner = Owner { organization, email };
+        let new = self.new_integration();
+        if found.integration.is_none()
+            && let Some((integration, proved)) = installing::make_account(tx, &new, identity.as_ref())?
+        {
+            return self.install(tx, &owner, Account { integration, is_new: true, proved });
+        }
+        let only_for = (!self.permission.may_share(&owner.organization)).then_some(owner.organization.id);
+        let Some((integration, is_new)) = installing::install_account(tx, &new, found.integration, only_for)? else {
+            self.end(tx, &self.failed_with_account(ACCOUNT_TAKEN))?;
+            return Ok(Stored::AccountTaken);
+        };
+        let proved = identity.map(|identity| identities::authenticate(tx, &identity)).transpose()?;
+        self.install(tx, &owner, Account { integration, is_new, proved })
+    }
+
+    fn ended_setup(&self) -> EndedSetup<'_> {
+        let identity = self.integration.identity.as_ref();
+        EndedSetup {
+            session_key: self.key.session.as_bytes(),
+            provider: &self.setup.provider,
+            claim: self.claim,
+            user: self.setup.user,
+            organization: self.setup.organization,
+            external_id: &self.integration.external_id,
+            identity: identity.map_or(("", ""), |identity| (&identity.identity_type, &identity.instance)),
+        }
+    }
+
+    fn new_integration(&self) -> NewIntegration {
+        NewIntegration {
             provider: self.setup.provider.clone(),
             external_id: self.integration.external_id.clone(),
             name: self.name(),
-        };
-        let (found, is_new) = integrations::find_or_insert(tx, &new)?;
-        if !self.permission.may_share(&organization) && is_of_others(tx, found.id, organization.id)? {
-            self.end(tx, &self.failed_with_account(ACCOUNT_TAKEN))?;
-            return Ok(Stored::AccountTaken);
         }
-        self.install(tx, &new, is_new, identity_provider)
     }
 
-    fn identity_provider(&self, tx: &mut Tx<'_>) -> StoreResult<Option<Claimed>> {
+    fn new_identity(&self, identity_provider: IdentityProviderId) -> Option<NewIdentity> {
+        let Identity { external_id, scopes, data, .. } = self.integration.identity.clone()?;
+        Some(NewIdentity { identity_provider, external_id, scopes, data })
+    }
+
+    fn identity_provider(&self, tx: &mut Tx<'_>, known: KnownIdentityProvider) -> StoreResult<Option<Claimed>> {
         let Some(identity) = &self.integration.identity else { return Ok(None) };
         let Identity { identity_type, instance, .. } = identity;
-        identity_providers::claim(tx, identity_type, instance, &self.plugin, self.may_share_identity).map(Some)
+        let plugin = ProvingPlugin { name: &self.plugin, may_share: self.may_share_identity };
+        identity_providers::claim(tx, identity_type, instance, plugin, known).map(Some)
     }
 
     fn refuse_identity(self, tx: &mut Tx<'_>, owner: String) -> StoreResult<Stored> {
@@ -134,27 +184,33 @@ impl Installation {
     fn install(
         self,
         tx: &mut Tx<'_>,
-        new: &NewIntegration,
-        is_new: bool,
-        identity_provider: Option<IdentityProviderId>,
+        owner: &Owner,
+        Account { integration, is_new, proved }: Account,
     ) -> StoreResult<Stored> {
-        let Self { key, setup, integration, grants, digest, .. } = self;
-        let Integration { metadata, identity, .. } = integration;
-        let (integration, _) = integrations::install(tx, new)?;
-        let proved = match identity.zip(identity_provider) {
-            Some((identity, provider)) => Some(prove(tx, provider, identity, setup.user)?),
-            None => None,
-        };
-        let revocation = revoking::put_grants(tx, &integration, setup.organization, grants)?;
+        let Self { key, setup, integration: built, grants, digest, may_have_webhook, .. } = self;
+        let Integration { metadata, identity, .. } = built;
+        if let Some(proved) = proved {
+            user_identities::link(tx, setup.user, proved)?;
+        }
+        let (organization, user) = (setup.organization, Some(setup.user));
+        let put_grants = if is_new { revoking::put_first_grants } else { revoking::put_grants };
+        let revocation = put_grants(tx, &integration, organization, grants)?;
         revocations::forget_setup(tx, &setup.nonce)?;
-        webhooks::hand_over(tx, key.session.as_bytes(), &setup.provider, integration.id, setup.organization)?;
-        let (link, is_linked) =
-            organization_integrations::install(tx, setup.organization, integration.id, Some(setup.user), &metadata)?;
+        if may_have_webhook || !is_new {
+            webhooks::hand_over(tx, key.session.as_bytes(), &setup.provider, integration.id, organization)?;
+        }
+        let (link, is_linked) = if is_new {
+            let link = organization_integrations::install_first(tx, organization, integration.id, user, &metadata)?;
+            (link, true)
+        } else {
+            organization_integrations::install(tx, organization, integration.id, user, &metadata)?
+        };
         let installed = Installed { integration, link };
-        audit(tx, &setup, &digest, &installed, setup_entries::installed(&setup, is_new, is_linked))?;
-        if let Some((identity, external_id)) = proved {
-            let entry = setup_entries::identity_linked(&setup, identity, external_id);
-            audit(tx, &setup, &digest, &installed, entry)?;
+        let entry = setup_entries::installed(owner.actor(&setup), is_new, is_linked);
+        owner.audit(tx, &digest, &installed, entry)?;
+        if let Some((proved, identity)) = proved.zip(identity) {
+            let entry = setup_entries::identity_linked(owner.actor(&setup), proved, identity.external_id);
+            owner.audit(tx, &digest, &installed, entry)?;
         }
         Ok(Stored::Installed(Box::new(installed), revocation))
     }
@@ -175,42 +231,15 @@ impl Installation {
     fn record_tokens(&self, tx: &mut Tx<'_>) -> StoreResult<()> {
         self.tokens.as_ref().map_or(Ok(()), |tokens| tokens.record(tx))
     }
+}
 
-    fn is_other_account(&self, tx: &mut Tx<'_>) -> StoreResult<bool> {
-        let Some(expected) = self.setup.integration else { return Ok(false) };
-        let external_id = &self.integration.external_id;
-        let found = integrations::by_external_id(tx, &self.setup.provider, external_id)?;
-        Ok(found.is_none_or(|found| found.id != expected))
+impl Owner {
+    fn actor(&self, setup: &Setup) -> Actor {
+        Actor::user(setup.user).named(self.email.as_str())
     }
-}
 
-/// Whether other organizations have an integration, and this one does not: what it has already it
-/// keeps. The row of the integration is locked.
-fn is_of_others(tx: &mut Tx<'_>, id: IntegrationId, organization: OrganizationId) -> StoreResult<bool> {
-    let linked = organization_integrations::organizations_of(tx, id)?;
-    Ok(!linked.is_empty() && !linked.contains(&organization))
-}
-
-fn audit(tx: &mut Tx<'_>, setup: &Setup, digest: &str, installed: &Installed, entry: Entry) -> StoreResult<()> {
-    tx.audit(&entry.organization(setup.organization).integration(&installed.integration).plugin_digest(digest))
-}
-
-/// Stores the identity that a person has proved, and links them to it. Returns it with the
-/// account's id.
-fn prove(
-    tx: &mut Tx<'_>,
-    identity_provider: IdentityProviderId,
-    identity: Identity,
-    user: UserId,
-) -> StoreResult<(IdentityId, String)> {
-    let external_id = identity.external_id.clone();
-    let new = identities::NewIdentity {
-        identity_provider,
-        external_id: identity.external_id,
-        scopes: identity.scopes,
-        data: identity.data,
-    };
-    let identity = identities::authenticate(tx, new)?;
-    user_identities::link(tx, user, identity)?;
-    Ok((identity, external_id))
+    fn audit(&self, tx: &mut Tx<'_>, digest: &str, installed: &Installed, entry: Entry) -> StoreResult<()> {
+        let entry = entry.organization_named(self.organization.id, self.organization.slug.as_str());
+        tx.audit(&entry.integration(&installed.integration).plugin_digest(digest))
+    }
 }

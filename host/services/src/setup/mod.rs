@@ -6,7 +6,7 @@
 //! or badly, in `finish`. Calls from the service come in by `webhook`.
 //!
 //! What cannot happen:
-//! - A step never runs twice for one claim.
+//! - A step never runs twice for one claim. Without a claim runs only what computes (`unclaimed`).
 //! - An integration is stored in the same transaction that uses up its setup.
 //! - A setup never goes on under another user, organization, provider, browser or build of the
 //!   plugin.
@@ -33,6 +33,7 @@ mod start;
 mod step;
 mod step_log;
 mod transition;
+mod unclaimed;
 mod unstored_tokens;
 mod visit;
 mod visit_cost;

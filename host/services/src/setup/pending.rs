@@ -4,11 +4,30 @@
 use time::OffsetDateTime;
 
 use super::{active::UnstoredTokens, setup_request::SetupKey};
+use crate::principal::Principal;
 use jackfield_store::{
-    AadContext, KeyId, Sealer, Store, StoreResult, Tx, if_it_opens,
-    setups::{self, Claim, ClaimId},
+    AadContext, KeyId, OrganizationId, Sealer, Store, StoreResult, Tx, if_it_opens, principal,
+    setups::{self, Claim, ClaimId, NewSetup},
     webhooks::{self, Owner},
 };
+
+/// A setup that starts.
+pub(super) struct NewPending {
+    pub(super) key: SetupKey,
+    pub(super) organization: OrganizationId,
+    /// What is sealed.
+    pub(super) text: String,
+    /// The hash of its webhook's key, if it can be called.
+    pub(super) webhook: Option<[u8; 32]>,
+    pub(super) expires_at: OffsetDateTime,
+}
+
+/// A setup that nobody runs, as it stands in the database.
+pub(super) struct Unclaimed {
+    pub(super) principal: Principal,
+    pub(super) text: String,
+    sealed: Vec<u8>,
+}
 
 #[derive(Clone)]
 pub(super) struct PendingSetups {
@@ -27,19 +46,84 @@ impl PendingSetups {
 
     /// Stores a setup in place of any other of this session and provider, with the hash of its
     /// webhook key.
-    pub(super) async fn put(
-        &self,
-        key: SetupKey,
-        text: String,
-        webhook: [u8; 32],
-        expires_at: OffsetDateTime,
-    ) -> StoreResult<()> {
+    pub(super) async fn put(&self, new: NewPending) -> StoreResult<()> {
         let put = move |tx: &mut Tx<'_>| {
-            let sealed = seal(tx.sealer(), &key, &text);
-            setups::put(tx, key.session.as_bytes(), &key.provider, &sealed, expires_at)?;
-            webhooks::put(tx, &webhook, key.session.as_bytes(), &key.provider, expires_at)
+            let NewPending { key, organization, text, webhook, expires_at } = new;
+            let (session_key, provider) = (key.session.as_bytes(), key.provider.as_str());
+            let sealed_data = &seal(tx.sealer(), &key, &text);
+            setups::put(tx, &NewSetup { session_key, provider, organization, sealed_data, expires_at })?;
+            webhook.map_or(Ok(()), |webhook| webhooks::put(tx, &webhook, session_key, provider, expires_at))
         };
         self.store.write(put).await
+    }
+
+    /// Reads who asks, and a setup that nobody runs, without claiming it. `None` if there is none.
+    pub(super) async fn look(&self, key: &SetupKey) -> StoreResult<Option<Unclaimed>> {
+        let key = key.clone();
+        let look = move |tx: &mut Tx<'_>| {
+            let found = principal::with_setup(tx, key.session.as_bytes(), &key.provider)?;
+            let Some((found, Some(sealed))) = found else { return Ok(None) };
+            let Some(text) = opened(tx.sealer(), &key, &sealed)? else { return Ok(None) };
+            let principal = Principal::of_row(tx, &key.session, found, |_| Ok(None))?;
+            Ok(Some(Unclaimed { principal, text, sealed }))
+        };
+        self.store.read(look).await
+    }
+
+    /// Gives an unclaimed setup a new text, if it is still as it was and nobody runs it. Returns
+    /// whether it did.
+    pub(super) async fn swap(&self, key: &SetupKey, before: Unclaimed, text: String) -> StoreResult<bool> {
+        let key = key.clone();
+        let swap = move |tx: &mut Tx<'_>| {
+            let seal = |sealer: &Sealer| seal(sealer, &key, &text);
+            setups::swap(tx, key.session.as_bytes(), &key.provider, &before.sealed, seal)
+        };
+        self.store.write(swap).await
+    }
+
+    /// Claims a setup for a person, and reads it and who asks. `None` if there is no such session.
+    pub(super) async fn claim_for_person(&self, key: &SetupKey) -> StoreResult<Option<(Principal, Claim<String>)>> {
+        let its_key = key.clone();
+        let claim = move |tx: &mut Tx<'_>| {
+            let key = its_key;
+            let claimed = principal::claim_setup(tx, key.session.as_bytes(), &key.provider)?;
+            // It is committed: what fails from here on gives it back.
+            Ok(claimed.map(|(found, claim)| {
+                let id = claim.id();
+                let opened = open_claimed(tx.sealer(), &key, claim).and_then(|claim| {
+                    let principal = Principal::of_row_alone(tx.sealer(), &key.session, found.clone())?;
+                    Ok((principal, found, claim))
+                });
+                (opened, id)
+            }))
+        };
+        let Some((opened, id)) = self.store.write_one(claim).await? else { return Ok(None) };
+        let claimed = match opened {
+            Ok((Some(principal), _, claim)) => Ok((principal, claim)),
+            Ok((None, found, claim)) => self.principal_of(key, found).await.map(|principal| (principal, claim)),
+            Err(error) => Err(error),
+        };
+        self.kept_if_claimed(key, id, claimed).await.map(Some)
+    }
+
+    /// Gives a claim back if what followed it has failed.
+    async fn kept_if_claimed<T>(
+        &self,
+        key: &SetupKey,
+        claim: Option<ClaimId>,
+        result: StoreResult<T>,
+    ) -> StoreResult<T> {
+        if let (Err(_), Some(id)) = (&result, claim) {
+            let key = key.clone();
+            let give_back = move |tx: &mut Tx<'_>| setups::give_back(tx, key.session.as_bytes(), &key.provider, id);
+            self.store.write_at_last(give_back).await?;
+        }
+        result
+    }
+
+    async fn principal_of(&self, key: &SetupKey, found: principal::Principal) -> StoreResult<Principal> {
+        let session = key.session.clone();
+        self.store.read(move |tx| Principal::of_row(tx, &session, found, |_| Ok(None))).await
     }
 
     /// Reads a setup without claiming it.
@@ -55,17 +139,14 @@ impl PendingSetups {
     /// Claims a setup and reads it. One that does not open counts as missing: the log says why, and
     /// the person starts anew.
     pub(super) async fn claim(&self, key: &SetupKey) -> StoreResult<Claim<String>> {
-        let key = key.clone();
+        let its_key = key.clone();
         let claim = move |tx: &mut Tx<'_>| {
-            let (sealed, id) = match setups::claim(tx, key.session.as_bytes(), &key.provider)? {
-                Claim::Claimed(sealed, id) => (sealed, id),
-                Claim::Missing => return Ok(Claim::Missing),
-                Claim::Busy => return Ok(Claim::Busy),
-            };
-            let text = opened(tx.sealer(), &key, &sealed)?;
-            Ok(text.map_or(Claim::Missing, |text| Claim::Claimed(text, id)))
+            let claim = setups::claim(tx, its_key.session.as_bytes(), &its_key.provider)?;
+            let id = claim.id();
+            Ok((open_claimed(tx.sealer(), &its_key, claim), id))
         };
-        self.store.write(claim).await
+        let (opened, id) = self.store.write_one(claim).await?;
+        self.kept_if_claimed(key, id, opened).await
     }
 
     /// Gives a claimed setup back with a new text. Returns whether the claim still held. Like all
@@ -124,6 +205,15 @@ impl PendingSetups {
         let provider = provider.to_owned();
         self.store.read(move |tx| webhooks::owner(tx, &key_hash, &provider)).await
     }
+}
+
+fn open_claimed(sealer: &Sealer, key: &SetupKey, claim: Claim<Vec<u8>>) -> StoreResult<Claim<String>> {
+    let (sealed, id) = match claim {
+        Claim::Claimed(sealed, id) => (sealed, id),
+        Claim::Missing => return Ok(Claim::Missing),
+        Claim::Busy => return Ok(Claim::Busy),
+    };
+    Ok(opened(sealer, key, &sealed)?.map_or(Claim::Missing, |text| Claim::Claimed(text, id)))
 }
 
 /// `None` if it does not open. The key may have to be looked up, so this runs off the async

@@ -1,9 +1,9 @@
 //! Whether somebody may set up integrations in an organization.
 
 use super::{active::Setup, refusal::Refusal};
-use crate::accounts::{Access, Accounts, Organization, Scope, locked_access};
+use crate::accounts::{Access, Accounts, Organization, Scope, of_member};
 use jackfield_config::Features;
-use jackfield_store::{StoreResult, Tx};
+use jackfield_store::{StoreResult, installing::Found};
 
 /// Name of the feature without which nobody can set up anything.
 pub const FEATURE: &str = "organizations:integrations-v3";
@@ -32,12 +32,16 @@ impl Permission {
         Ok(())
     }
 
-    /// Checks the person who started a setup once more, in the transaction that installs. Nobody
-    /// takes the right away until it ends.
-    pub(super) fn check_again(&self, tx: &mut Tx<'_>, setup: &Setup) -> StoreResult<Result<Organization, Refusal>> {
-        let Some(access) = locked_access(tx, setup.user, setup.organization)? else {
-            return Ok(Err(Refusal::NoMember));
+    /// Checks the person who started a setup once more, by what the transaction that installs has
+    /// found. Nobody takes the right away until it ends.
+    pub(super) fn check_again(&self, setup: &Setup, found: &Found) -> StoreResult<Result<Organization, Refusal>> {
+        let access = match (&found.user, &found.organization) {
+            (Some(user), Some(organization)) => {
+                of_member(setup.user, user.is_superuser, organization.clone(), found.role.as_deref())?
+            }
+            _ => None,
         };
+        let Some(access) = access else { return Ok(Err(Refusal::NoMember)) };
         Ok(self.check(&access).map(|()| access.organization))
     }
 

@@ -38,6 +38,12 @@ pub(super) fn plan(steps: &[Step]) -> Vec<Planned<'_>> {
     plan
 }
 
+/// Whether a provider can have somebody call the webhook of a setup: only a plugin's own steps
+/// learn its URL.
+pub(super) fn may_have_webhook(provider: &Provider) -> bool {
+    !provider.is_declared() && plan(provider.steps()).iter().any(|step| matches!(step, Planned::View(_)))
+}
+
 impl Planned<'_> {
     /// The name in the log.
     pub(super) const fn name(&self) -> &str {

@@ -20,27 +20,34 @@ use jackfield_store::UserId;
 /// integration.
 const MAX_STARTED: usize = 300;
 
+/// How often people who do not come back are forgotten.
+const SWEEP: Duration = Duration::minutes(1);
+
 #[derive(Clone)]
 pub(super) struct RateLimit {
     clock: Clock,
-    started: Arc<Mutex<HashMap<UserId, VecDeque<OffsetDateTime>>>>,
+    started: Arc<Mutex<Started>>,
+}
+
+/// When people have started setups.
+struct Started {
+    by_user: HashMap<UserId, VecDeque<OffsetDateTime>>,
+    swept_at: OffsetDateTime,
 }
 
 impl RateLimit {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, started: Arc::default() }
+        let started = Started { by_user: HashMap::new(), swept_at: clock.now() };
+        Self { clock, started: Arc::new(Mutex::new(started)) }
     }
 
     /// Lets a person start one more, or says how long they have to wait.
     pub(super) fn start(&self, user: UserId) -> Result<(), Duration> {
         let now = self.clock.now();
         let mut started = self.started.lock();
-        // Of all people, so that those who never come back are forgotten too.
-        started.retain(|_, times| {
-            times.retain(|at| now - *at < LIFETIME);
-            !times.is_empty()
-        });
-        let times = started.entry(user).or_default();
+        started.sweep(now);
+        let times = started.by_user.entry(user).or_default();
+        times.retain(|at| now - *at < LIFETIME);
         match times.front() {
             Some(oldest) if times.len() >= MAX_STARTED => Err(*oldest + LIFETIME - now),
             _ => {
@@ -52,7 +59,21 @@ impl RateLimit {
 
     /// One of a person's setups has become an integration.
     pub(super) fn finish(&self, user: UserId) {
-        self.started.lock().get_mut(&user).and_then(VecDeque::pop_front);
+        self.started.lock().by_user.get_mut(&user).and_then(VecDeque::pop_front);
+    }
+}
+
+impl Started {
+    /// Forgets people who have started nothing for a while. Not at each start: there can be many.
+    fn sweep(&mut self, now: OffsetDateTime) {
+        if now - self.swept_at < SWEEP {
+            return;
+        }
+        self.swept_at = now;
+        self.by_user.retain(|_, times| {
+            times.retain(|at| now - *at < LIFETIME);
+            !times.is_empty()
+        });
     }
 }
 
@@ -78,7 +99,7 @@ mod tests {
         assert_eq!((limit.start(user("1")), limit.start(user("1")).is_err()), (Ok(()), true), "one for one");
         clock.advance(LIFETIME);
         assert_eq!(limit.start(user("1")), Ok(()));
-        assert_eq!(limit.started.lock().len(), 1, "a person who does not come back is forgotten");
+        assert_eq!(limit.started.lock().by_user.len(), 1, "a person who does not come back is forgotten");
     }
 
     #[test]

@@ -5,20 +5,18 @@ use crate::audit::{Action, Actor, Entry};
 use jackfield_store::IdentityId;
 
 /// An integration was stored: created, linked to one more organization, or installed anew.
-pub(super) fn installed(setup: &Setup, is_new: bool, is_linked: bool) -> Entry {
+pub(super) fn installed(by: Actor, is_new: bool, is_linked: bool) -> Entry {
     let action = match (is_new, is_linked) {
         (true, _) => Action::Install,
         (false, true) => Action::Link,
         (false, false) => Action::Reinstall,
     };
-    Entry::new(action, Actor::user(setup.user))
+    Entry::new(action, by)
 }
 
 /// The person has proved that an account at the service is theirs.
-pub(super) fn identity_linked(setup: &Setup, identity: IdentityId, external_id: String) -> Entry {
-    Entry::new(Action::IdentityLink, Actor::user(setup.user))
-        .detail("identity", identity.to_string())
-        .detail("subject", external_id)
+pub(super) fn identity_linked(by: Actor, identity: IdentityId, external_id: String) -> Entry {
+    Entry::new(Action::IdentityLink, by).detail("identity", identity.to_string()).detail("subject", external_id)
 }
 
 /// The setup has ended without an integration. Without the message, in which a plugin may repeat

@@ -4,7 +4,6 @@ use sha2::{Digest, Sha256};
 
 use crate::session::SessionKey;
 use jackfield_loader::Request;
-use jackfield_store::UserId;
 
 /// A hidden field of the forms that the host draws: the step they were drawn for.
 pub const STEP_FIELD: &str = "jackfield-step";
@@ -14,8 +13,6 @@ pub const STEP_FIELD: &str = "jackfield-step";
 pub struct SetupRequest {
     /// The browser's session.
     pub session: SessionKey,
-    /// Who is logged in.
-    pub user: Option<UserId>,
     /// Id of the provider.
     pub provider: String,
     /// The authorization server that the path names, if it names one: of a server that depends on
@@ -81,15 +78,9 @@ mod tests {
             let mut request = Request::new("POST", "");
             request.form = form.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             let session = SessionKey::fixed([0; 32]);
-            let request = SetupRequest {
-                session,
-                user: None,
-                provider: String::new(),
-                server: None,
-                sender: Sender::Ours,
-                request,
-            }
-            .for_step(1);
+            let request =
+                SetupRequest { session, provider: String::new(), server: None, sender: Sender::Ours, request }
+                    .for_step(1);
             (request.method, request.form.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
         };
         assert_eq!(posted(&[("name", "a"), (STEP_FIELD, "1")]), ("POST".into(), vec!["name".into()]));

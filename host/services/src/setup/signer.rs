@@ -36,7 +36,12 @@ fn canonical(setup: &Setup, provider: &SignedProvider<'_>) -> Vec<u8> {
 }
 
 fn with_lengths<'a>(fields: impl Iterator<Item = &'a str>) -> Vec<u8> {
-    fields.flat_map(|field| [&field.len().to_be_bytes(), field.as_bytes()].concat()).collect()
+    let mut bytes = Vec::new();
+    for field in fields {
+        bytes.extend_from_slice(&field.len().to_be_bytes());
+        bytes.extend_from_slice(field.as_bytes());
+    }
+    bytes
 }
 
 /// What is signed of a provider. A setup does not go on under another build, other options or other

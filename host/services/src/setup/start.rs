@@ -5,6 +5,8 @@ use thiserror::Error;
 
 use super::{
     active::{LIFETIME, Setup},
+    pending::NewPending,
+    plan::may_have_webhook,
     result::Channel,
     setup_request::SetupKey,
     setup_service::SetupService,
@@ -92,9 +94,15 @@ impl SetupService {
             key: self.pending.signing_key(),
         };
         let key = SetupKey { session: start.session.clone(), provider: provider.id().to_owned() };
-        let webhook = webhook_key_hash(&self.signer.webhook_key(&setup));
         self.queue.started(key.clone());
-        self.pending.put(key, self.signer.sign(&setup, provider), webhook, now + LIFETIME).await?;
+        let new = NewPending {
+            key,
+            organization: setup.organization,
+            text: self.signer.sign(&setup, provider),
+            webhook: may_have_webhook(provider).then(|| webhook_key_hash(&self.signer.webhook_key(&setup))),
+            expires_at: now + LIFETIME,
+        };
+        self.pending.put(new).await?;
         tracing::info!(
             setup.id = setup.nonce,
             provider.id = provider.id(),

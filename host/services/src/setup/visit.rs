@@ -53,9 +53,9 @@ impl SetupService {
             );
             return Ok(outcome);
         }
-        let outcome = match self.check.claim(&request, provider).await? {
-            Ok(active) => self.run(&request, provider, active, &cost).await?,
-            Err(refusal) => Outcome::refused(provider.id(), refusal),
+        let outcome = match self.log_in_unclaimed(&request, provider, &cost).await? {
+            Some(outcome) => outcome,
+            None => self.run_claimed(&request, provider, &cost).await?,
         };
         // A later setup begins with the same requests, but for the random state.
         if is_refused.load(Ordering::SeqCst) && request.request.query("state").is_some() {
@@ -63,6 +63,13 @@ impl SetupService {
         }
         queued.finish(&outcome);
         Ok(outcome)
+    }
+
+    async fn run_claimed(&self, request: &SetupRequest, provider: &Provider, cost: &VisitCost) -> StoreResult<Outcome> {
+        match self.check.claim(request, provider).await? {
+            Ok(active) => self.run(request, provider, active, cost).await,
+            Err(refusal) => Ok(Outcome::refused(provider.id(), refusal)),
+        }
     }
 
     async fn run(

@@ -66,6 +66,11 @@ pub enum Break {
         "row {0} says that the chain was found broken before it, and why; a head that was noted since (--head) settles that"
     )]
     Reported(i64),
+    /// An entry that is not chained yet is not what was written.
+    #[error(
+        "an entry that waits in the queue (table audit_queue, host {0}, number {1}) has a mark that no host has made: it was changed, or is nothing that a host has done"
+    )]
+    Unmarked(i64, i64),
     /// There are no rows although there must be some.
     #[error(
         "the log is empty, and the database is in use: it was erased, or no host has served this database since there is a log"

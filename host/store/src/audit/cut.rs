@@ -7,13 +7,14 @@ use diesel::prelude::*;
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    chain::ChainKey,
+    append::append_now,
     chain_break::Break,
     cut_record::Cut,
     entry::Entry,
     head::{self, open},
 };
 use crate::{
+    chain::chain_key::ChainKey,
     database::{
         column_types::{Timestamp, milliseconds},
         schema::{audit_cut as t, audit_keys as k, audit_log as l},
@@ -167,7 +168,7 @@ pub fn announce_cut(
     }
     let last: Vec<u8> = l::table.find(target).select(l::hash).first(tx.connection)?;
     let before = cut(tx)?.0;
-    tx.audit(&of(&before, &last))?;
+    append_now(tx, &of(&before, &last))?;
     let entry = head::head(tx)?.0.count;
     let (key_since, key) = newest(tx)?;
     let (kept_since, date) = (milliseconds(kept_since), milliseconds(tx.now));

@@ -8,7 +8,7 @@
 //! The record has a code that only a host can make. An older record, put back, names fewer rows
 //! than are missing. A newer one, put into an older database, names more than that log announces.
 
-use super::chain::{ChainKey, HASH, Head};
+use crate::chain::chain_key::{ChainKey, HASH, Head};
 
 /// What retention has removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Cut {
     /// and say that retention did.
     pub(super) fn code(&self, key: &ChainKey) -> Vec<u8> {
         let Self { removed, hash, target, entry, kept_since, date, key_since } = self;
-        key.code(b"cut", &[*removed, *target, *entry, *kept_since, *date, *key_since], hash)
+        key.code(b"cut", &[*removed, *target, *entry, *kept_since, *date, *key_since], &[hash])
     }
 }
 

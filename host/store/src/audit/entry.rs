@@ -172,6 +172,12 @@ impl Actor {
         Self { kind: ActorKind::User, id: Some(id.0), name: None }
     }
 
+    /// With this name, as it is now: that of a user need not be looked up then.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
     /// A machine with an API token of this id and name.
     #[must_use]
     pub fn token(id: impl Into<i64>, name: impl Into<String>) -> Self {
@@ -267,6 +273,13 @@ impl Entry {
     #[must_use]
     pub fn organization(mut self, id: OrganizationId) -> Self {
         self.organization = Some((id, None));
+        self
+    }
+
+    /// In this organization, with its slug as it is now.
+    #[must_use]
+    pub fn organization_named(mut self, id: OrganizationId, slug: impl Into<String>) -> Self {
+        self.organization = Some((id, Some(slug.into())));
         self
     }
 

@@ -1,36 +1,54 @@
 //! The rows of the audit log, as they stand in the table.
 
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::entry::Action;
 use crate::{
-    database::{column_types::milliseconds, schema::audit_log as t},
+    chain::chain_memory::Origin,
+    database::{
+        column_types::milliseconds,
+        connection::AnyConnection,
+        schema::{audit_log as t, audit_origins as o},
+    },
     error::StoreResult,
     tables::ids::{IntegrationId, OrganizationId},
     tx::Tx,
 };
 
-/// A row as it stands in the table.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+/// A row as it stands in the table. In the queue it has neither id nor hash, and its date stands
+/// beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
 #[diesel(table_name = t)]
 #[expect(missing_docs, reason = "each field is the column of its name")]
 pub struct Row {
+    #[serde(skip)]
     pub id: i64,
+    #[serde(skip)]
     pub date: i64,
     pub action: String,
     pub actor_kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub actor_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub actor_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub organization_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub integration_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin_digest: Option<String>,
     pub result: String,
     pub detail: String,
     pub count: i64,
+    #[serde(skip)]
     pub hash: Vec<u8>,
 }
 
@@ -74,8 +92,7 @@ macro_rules! filtered {
 
 /// Inserts a row.
 pub(super) fn insert(tx: &mut Tx<'_>, row: &Row) -> StoreResult<()> {
-    diesel::insert_into(t::table).values(row).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::insert_into(t::table).values(row))
 }
 
 /// The newest rows before an id, the newest first.
@@ -112,4 +129,23 @@ pub fn row(tx: &mut Tx<'_>, id: i64) -> StoreResult<Option<Row>> {
 /// When the database fails.
 pub fn last_id(tx: &mut Tx<'_>) -> StoreResult<i64> {
     Ok(t::table.select(diesel::dsl::max(t::id)).first::<Option<i64>>(tx.connection)?.unwrap_or_default())
+}
+
+/// Where the rows after an id, up to another, were in the queue: those that were there.
+///
+/// # Errors
+/// When the database fails.
+pub fn origins(tx: &mut Tx<'_>, after: i64, until: i64) -> StoreResult<Vec<(i64, Origin)>> {
+    // On SQLite there is no queue, and the table has no such columns.
+    if matches!(tx.connection, AnyConnection::Sqlite(_)) {
+        return Ok(Vec::new());
+    }
+    let queued = o::table.filter(o::host.is_not_null().or(o::number.is_not_null()));
+    let rows = queued.filter(o::id.gt(after)).filter(o::id.le(until)).order(o::id);
+    let rows: Vec<(i64, Option<i64>, Option<i64>)> = rows.load(tx.connection)?;
+    let origin = |host: Option<i64>, number: Option<i64>| Origin {
+        host: host.unwrap_or_default(),
+        number: number.unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(|(id, host, number)| (id, origin(host, number))).collect())
 }

@@ -5,7 +5,10 @@ use serde_json::json;
 use jackfield_config::SecretKeys;
 
 use super::*;
-use crate::{Sealer, Store, StoreError, Tx};
+use crate::{
+    Sealer, Store, StoreError, StoreResult, Tx,
+    chain::{appended::Appended, chain_memory::ChainMemory},
+};
 
 struct Log {
     store: Store,
@@ -25,8 +28,12 @@ async fn log() -> Log {
 }
 
 /// The same transaction of a host with another secret key.
-fn with_key<T>(tx: &mut Tx<'_>, key: u8, run: impl FnOnce(&mut Tx<'_>) -> T) -> T {
-    run(&mut Tx { connection: tx.connection, sealer: &sealer(key), now: tx.now })
+fn with_key<T>(tx: &mut Tx<'_>, key: u8, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
+    let log = Appended::new(&ChainMemory::default());
+    let result =
+        run(&mut Tx { connection: tx.connection, sealer: &sealer(key), now: tx.now, log: &log, progress: None })?;
+    log.write_head(tx.connection)?;
+    Ok(result)
 }
 
 impl Log {
@@ -55,7 +62,8 @@ async fn rows_are_chained_and_the_head_is_the_last() {
         log.append(1, entry()).await;
     }
     let (key, rows) = (log.key(1).await, log.rows().await);
-    let end = rows.iter().try_fold(Head::empty(), |head, row| head.followed_by(row, &key)).expect("a whole chain");
+    let end =
+        rows.iter().try_fold(Head::empty(), |head, row| head.followed_by(row, None, &key)).expect("a whole chain");
     let (head, mac) = log.store.read(head).await.expect("a head");
     assert_eq!((&head, head.count, is_head(&key, &head, &mac)), (&end, 3, true));
     assert_eq!((rows[0].detail.as_str(), rows[0].actor_kind.as_str()), (r#"{"scopes":["a"]}"#, "operator"));
@@ -89,9 +97,9 @@ async fn a_lost_key_costs_what_was_before_and_is_told_in_the_log() {
     let recorded: Vec<(&str, &str)> = rows.iter().map(|row| (row.action.as_str(), row.result.as_str())).collect();
     assert_eq!(recorded, [("install", "ok"), ("audit-key", "failed"), ("install", "ok")]);
     let head = Head { count: 1, hash: rows[0].hash.clone() };
-    let head = head.followed_by(&rows[1], &log.key(2).await).expect("it goes on");
-    assert!(head.followed_by(&rows[2], &log.key(2).await).is_ok());
-    assert!(Head::empty().followed_by(&rows[0], &log.key(1).await).is_ok(), "with the old key it is verified");
+    let head = head.followed_by(&rows[1], None, &log.key(2).await).expect("it goes on");
+    assert!(head.followed_by(&rows[2], None, &log.key(2).await).is_ok());
+    assert!(Head::empty().followed_by(&rows[0], None, &log.key(1).await).is_ok(), "with the old key it is verified");
 }
 
 #[test]

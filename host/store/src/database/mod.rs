@@ -3,6 +3,7 @@
 pub(crate) mod column_types;
 pub(crate) mod connection;
 pub(crate) mod file_identity;
+pub(crate) mod fixed_condition;
 pub(crate) mod health;
 pub(crate) mod host_lock;
 mod libpq;
@@ -26,6 +27,7 @@ mod sqlite_failure;
 pub(crate) mod sqlite_file;
 mod sqlite_library;
 pub(crate) mod sqlite_transactions;
+pub(crate) mod statement;
 mod store_threads;
 pub(crate) mod transaction;
 pub(crate) mod writer;

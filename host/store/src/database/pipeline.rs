@@ -35,7 +35,7 @@ const MOST_BYTES: usize = 256 * 1024;
 
 /// After so long without use, what begins a transaction and what ends it are not sent together: if
 /// the answer were lost, nobody would know whether it was stored.
-const LONG_UNUSED: Duration = Duration::from_secs(1);
+const LONG_UNUSED: Duration = Duration::from_secs(10);
 
 /// Makes a connection like the one before.
 pub(super) type Reconnect = Arc<dyn Fn() -> Result<Libpq, String> + Send + Sync>;
@@ -116,6 +116,8 @@ pub(super) struct Pipeline {
     current_key: Option<Vec<u8>>,
     /// What fails all that is asked until the transaction ends.
     failure: Option<String>,
+    /// Whether the last commit that was answered has stored anything.
+    has_committed: bool,
 }
 
 impl Pipeline {
@@ -132,6 +134,7 @@ impl Pipeline {
             used_at: Instant::now(),
             current_key: None,
             failure: None,
+            has_committed: false,
         }
     }
 
@@ -188,6 +191,12 @@ impl Pipeline {
         (self.current_key, self.failure) = (None, None);
     }
 
+    /// Whether the commit that was answered has stored the transaction. PostgreSQL rolls one back
+    /// in which a statement has failed, and says so then.
+    pub(super) fn take_commit(&mut self) -> bool {
+        std::mem::take(&mut self.has_committed)
+    }
+
     /// Fails all that is asked until the transaction ends.
     pub(super) fn fail(&mut self, said: String) {
         self.failure.get_or_insert(said);
@@ -230,7 +239,7 @@ impl Pipeline {
         }
     }
 
-    /// Sends what waits, and returns the answer to the last statement.
+    /// Sends what waits, and returns the answer to the last statement before a commit.
     ///
     /// # Errors
     /// Of the first statement that has failed. None of those after it has run.
@@ -262,12 +271,12 @@ impl Pipeline {
         let is_in_doubt = !self.has_answered && self.used_at.elapsed() > LONG_UNUSED;
         match waiting.split_last() {
             Some((commit, rest)) if is_in_doubt && commit.purpose == Purpose::Commit && !rest.is_empty() => {
-                self.exchange(rest).or_else(|error| {
+                let answer = self.exchange(rest).or_else(|error| {
                     let again = self.libpq.is_lost() && self.connect_again();
                     if again { self.exchange(rest) } else { Err(error) }
                 })?;
                 self.has_answered = true;
-                self.exchange(std::slice::from_ref(commit))
+                self.exchange(std::slice::from_ref(commit)).map(|_| answer)
             }
             _ => self.exchange(waiting),
         }
@@ -287,7 +296,7 @@ impl Pipeline {
             match self.answer_to_one() {
                 Some(answer) if answer.kind() == AnswerKind::Done => {
                     self.note(&message, &answer);
-                    last = Some(answer);
+                    last = Some(answer).filter(|_| !message.is_commit()).or(last);
                 }
                 Some(answer) if answer.kind() == AnswerKind::Skipped => {}
                 Some(answer) => drop(failure.get_or_insert_with(|| server_error(&answer, self.libpq.is_lost()))),
@@ -333,6 +342,9 @@ impl Pipeline {
             Message::Execute(waiting) if waiting.purpose == Purpose::CurrentKey && answer.rows() > 0 => {
                 self.current_key = answer.value(0, 0).map(<[u8]>::to_vec);
             }
+            Message::Execute(waiting) if waiting.purpose == Purpose::Commit => {
+                self.has_committed = answer.command() == "COMMIT";
+            }
             Message::Execute(_) => {}
         }
     }
@@ -369,6 +381,10 @@ impl Pipeline {
 }
 
 impl Message<'_> {
+    fn is_commit(&self) -> bool {
+        matches!(self, Self::Execute(waiting) if waiting.purpose == Purpose::Commit)
+    }
+
     fn send(&self, libpq: &mut Libpq) -> bool {
         match self {
             Self::Prepare(Statement { name, sql, types, .. }) => {

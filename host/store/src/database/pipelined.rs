@@ -19,7 +19,7 @@ use diesel::{
     migration::{CREATE_MIGRATIONS_TABLE, MigrationConnection},
     pg::{GetPgMetadataCache, Pg, PgMetadataCache, PgMetadataLookup, PgQueryBuilder},
     query_builder::{Query, QueryBuilder, QueryFragment, QueryId, bind_collector::RawBytesBindCollector},
-    result::{ConnectionError, Error},
+    result::{ConnectionError, DatabaseErrorKind, Error},
     sql_types::TypeMetadata,
 };
 use parking_lot::Mutex;
@@ -38,8 +38,22 @@ pub(crate) struct PipelinedConnection {
     transactions: Transactions,
     /// The next statement is only sent with the one after it.
     executes_later: bool,
+    end: End,
     metadata: PgMetadataCache,
     instrumentation: Option<Box<dyn Instrumentation>>,
+}
+
+/// When a transaction ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// When its owner ends it.
+    Later,
+    /// With the next statement whose answer is read.
+    WithNext,
+    /// It has ended so.
+    Done,
+    /// The answer is lost that would have said so.
+    InDoubt,
 }
 
 /// Tells which data key is current for the transaction of a connection.
@@ -113,6 +127,7 @@ impl PipelinedConnection {
             statements: Statements::default(),
             transactions: Transactions::default(),
             executes_later: false,
+            end: End::Later,
             metadata: PgMetadataCache::new(),
             instrumentation: get_default_instrumentation(),
         }
@@ -120,7 +135,7 @@ impl PipelinedConnection {
 
     /// A new use of the connection begins. False if the server has closed it meanwhile.
     pub(crate) fn begin_use(&mut self, used_for: Use) -> bool {
-        self.executes_later = false;
+        (self.executes_later, self.end) = (false, End::Later);
         self.pipeline.lock().begin_use(used_for)
     }
 
@@ -137,6 +152,18 @@ impl PipelinedConnection {
     /// Sends the next statement with the one after it, whose answer then is that of both.
     pub(crate) fn execute_later(&mut self) {
         self.executes_later = true;
+    }
+
+    /// Commits with the next statement whose answer is read.
+    pub(crate) fn commit_with_next(&mut self) {
+        if self.end == End::Later {
+            self.end = End::WithNext;
+        }
+    }
+
+    /// Whether nobody knows if the transaction is stored.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.end == End::InDoubt
     }
 
     /// A statement that belongs to the beginning of the transaction. It has no parameters and is
@@ -176,6 +203,21 @@ impl PipelinedConnection {
         answer?.ok_or_else(|| super::server_error::lost("there is no answer".to_owned()))
     }
 
+    fn flush_with_commit(&mut self) -> QueryResult<Answer> {
+        if self.transactions.depth()? != 1 {
+            return self.flush();
+        }
+        self.push_text("COMMIT", Purpose::Commit)?;
+        let answer = self.flush();
+        let has_committed = self.pipeline.lock().take_commit();
+        self.end = match &answer {
+            Ok(_) if has_committed => End::Done,
+            Err(Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _)) => End::InDoubt,
+            _ => End::Later,
+        };
+        answer.and_then(|answer| if has_committed { Ok(answer) } else { Err(Error::RollbackTransaction) })
+    }
+
     /// Leaves a statement to be sent with the next one.
     fn leave(&mut self) -> QueryResult<Option<Answer>> {
         self.pipeline.lock().flush_if_much()?;
@@ -187,8 +229,11 @@ impl PipelinedConnection {
     fn ask<T: QueryFragment<Pg> + QueryId>(&mut self, query: &T, is_later: bool) -> QueryResult<Option<Answer>> {
         self.instrumentation
             .on_connection_event(InstrumentationEvent::start_query(&diesel::debug_query::<Pg, _>(query)));
-        let pushed = self.push(query);
-        let answer = pushed.and_then(|()| if is_later { self.leave() } else { self.flush().map(Some) });
+        let answer = self.push(query).and_then(|()| match (is_later, self.end) {
+            (true, _) => self.leave(),
+            (false, End::WithNext) => self.flush_with_commit().map(Some),
+            (false, _) => self.flush().map(Some),
+        });
         let event = InstrumentationEvent::finish_query;
         self.instrumentation.on_connection_event(event(&diesel::debug_query::<Pg, _>(query), answer.as_ref().err()));
         answer
@@ -213,6 +258,9 @@ impl Connection for PipelinedConnection {
 
     fn execute_returning_count<T: QueryFragment<Pg> + QueryId>(&mut self, query: &T) -> QueryResult<usize> {
         let is_later = std::mem::take(&mut self.executes_later);
+        if self.end == End::Done {
+            return Err(Error::QueryBuilderError("the transaction has ended with the statement before".into()));
+        }
         Ok(self.ask(query, is_later)?.map_or(0, |answer| answer.changed()))
     }
 
@@ -303,6 +351,9 @@ impl PipelinedConnection {
         let was_unsent = pipeline.is_unsent();
         pipeline.forget();
         pipeline.end_transaction();
+        if self.end == End::Done {
+            self.end = End::Later;
+        }
         let undone = match pipeline.on_server() {
             OnServer::NoTransaction => Ok(()),
             _ if was_unsent => Ok(()),
@@ -327,15 +378,16 @@ impl PipelinedConnection {
     }
 
     fn commit(&mut self) -> QueryResult<()> {
-        if self.pipeline.lock().has_only_begun() {
+        // Nothing is there to be stored, or it is stored already.
+        if self.end == End::Done || self.pipeline.lock().has_only_begun() {
             return self.undo_transaction();
         }
         self.push_text("COMMIT", Purpose::Commit)?;
-        let answer = self.flush()?;
-        self.pipeline.lock().end_transaction();
+        let mut pipeline = self.pipeline.lock();
+        pipeline.flush()?;
+        pipeline.end_transaction();
         self.transactions.0 = TransactionManagerStatus::default();
-        // PostgreSQL rolls a transaction back in which a statement has failed, and says so here.
-        if answer.command() == "COMMIT" { Ok(()) } else { Err(Error::RollbackTransaction) }
+        if pipeline.take_commit() { Ok(()) } else { Err(Error::RollbackTransaction) }
     }
 }
 

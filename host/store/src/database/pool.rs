@@ -239,3 +239,7 @@ impl Inner {
 fn is_of_connection<T>(result: &StoreResult<T>) -> bool {
     matches!(result, Err(StoreError::Unavailable(why)) if why.reason.is_of_connection())
 }
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

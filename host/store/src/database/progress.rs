@@ -23,9 +23,10 @@ impl Progress {
         self.step(WAITING, RUNNING)
     }
 
-    /// Is about to be committed. False if it was abandoned: then it is rolled back.
+    /// Is about to be committed, or was so before. False if it was abandoned: then it is rolled
+    /// back.
     pub(crate) fn commit(&self) -> bool {
-        self.step(RUNNING, COMMITTING)
+        self.step(RUNNING, COMMITTING) || self.0.load(Ordering::SeqCst) == COMMITTING
     }
 
     /// Nobody waits for it any more. Returns what the caller may be told of it.

@@ -70,6 +70,21 @@ diesel::table! {
         added_by -> Nullable<BigInt>,
         date_added -> BigInt,
         installed_at -> BigInt,
+        sort_name -> Text,
+    }
+}
+
+diesel::table! {
+    revocation_pauses (provider) {
+        provider -> Text,
+        until -> BigInt,
+    }
+}
+
+diesel::table! {
+    unlinked_integrations (id) {
+        id -> BigInt,
+        integration_id -> BigInt,
     }
 }
 
@@ -130,6 +145,7 @@ diesel::table! {
         sealed_data -> Binary,
         claim -> Nullable<BigInt>,
         expires_at -> BigInt,
+        organization_id -> Nullable<BigInt>,
     }
 }
 
@@ -279,6 +295,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Entries that are not chained yet. On PostgreSQL only.
+    audit_queue (date, host, number) {
+        host -> BigInt,
+        number -> BigInt,
+        date -> BigInt,
+        key_since -> BigInt,
+        entry -> Text,
+        mark -> Binary,
+    }
+}
+
+diesel::table! {
+    /// The columns of `audit_log` that say where in the queue a row was. On PostgreSQL only.
+    #[sql_name = "audit_log"]
+    audit_origins (id) {
+        id -> BigInt,
+        host -> Nullable<BigInt>,
+        number -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     configurations (file) {
         file -> Text,
         sealed_fingerprint -> Binary,
@@ -294,6 +332,7 @@ diesel::joinable!(refreshes -> grants (grant_id));
 diesel::joinable!(organization_integrations -> integrations (integration_id));
 diesel::joinable!(identities -> identity_providers (identity_provider_id));
 diesel::joinable!(user_identities -> identities (identity_id));
+diesel::allow_tables_to_appear_in_same_query!(audit_head, audit_keys);
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     provider_owners,

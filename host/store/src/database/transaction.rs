@@ -40,8 +40,9 @@ pub(crate) fn end<T>(connection: &mut AnyConnection, result: StoreResult<T>, pro
             Err(Unavailable::new(Reason::Silent, "the transaction was given up").into())
         }
         Err(error) => {
+            let is_in_doubt = matches!(connection, AnyConnection::Postgres(postgres) if postgres.is_in_doubt());
             roll_back(connection);
-            Err(error)
+            Err(if is_in_doubt { of_commit(error) } else { error })
         }
     }
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     grant_owner::GrantOwner,
-    grant_shares,
+    grant_shares::{self, AccountGrant},
     grants::{self, Grant, NewGrant, NewTokens, Place, TokenColumns, Tokens},
     ids::{GrantId, IntegrationId, OrganizationId},
     kept_refresh_token::with_kept_refresh_token,
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     database::{
         column_types::milliseconds,
+        fixed_condition::fixed_condition,
         schema::{grants as t, refreshes as r},
     },
     error::{StoreError, StoreResult},
@@ -30,6 +31,13 @@ macro_rules! at {
             t::name.eq($place.name),
             t::subject.eq($place.subject),
         )
+    };
+}
+
+/// The columns of a grant that a setup brings now.
+macro_rules! since_now {
+    ($tx:expr, $position:expr) => {
+        (t::position.eq($position), t::status.eq(Status::Active), t::installed_at.eq(milliseconds($tx.now)))
     };
 }
 
@@ -60,10 +68,35 @@ pub fn put(
     Ok(replaced)
 }
 
+/// Stores the grants of a setup that has made its integration: there are none to replace. It is not
+/// for two of one name and subject, where the second replaces the first.
+///
+/// # Errors
+/// When the database fails.
+pub fn put_first(
+    tx: &mut Tx<'_>,
+    integration: IntegrationId,
+    organization: OrganizationId,
+    grants: &[NewGrant],
+) -> StoreResult<()> {
+    for (position, grant) in (0..).zip(grants) {
+        let owner = if grant.is_of_account { GrantOwner::Account } else { GrantOwner::Organization(organization) };
+        let place = Place { integration, owner, name: &grant.name, subject: &grant.subject };
+        let columns = TokenColumns::new(place.seal(tx.sealer, &grant.new.tokens), &grant.new, tx.now);
+        let since_now = since_now!(tx, position);
+        let row = (at!(place), columns, since_now, t::generation.eq(1));
+        tx.execute_later(diesel::insert_into(t::table).values(row))?;
+        if grant.is_of_account {
+            let shared = AccountGrant { integration, name: &grant.name, subject: &grant.subject };
+            grant_shares::add_to_new(tx, &shared, organization)?;
+        }
+    }
+    Ok(())
+}
+
 fn put_one(tx: &mut Tx<'_>, place: Place<'_>, new: &NewTokens, position: i32) -> StoreResult<(GrantId, Option<Grant>)> {
     let columns = TokenColumns::new(place.seal(tx.sealer, &new.tokens), new, tx.now);
-    let now = milliseconds(tx.now);
-    let since_now = (t::position.eq(position), t::status.eq(Status::Active), t::installed_at.eq(now));
+    let since_now = since_now!(tx, position);
     let (found, is_new) = tx.find_or_insert(
         |tx| by_place(tx, place),
         |tx| {
@@ -81,8 +114,8 @@ fn put_one(tx: &mut Tx<'_>, place: Place<'_>, new: &NewTokens, position: i32) ->
         kept.as_ref().map_or(columns, |kept| TokenColumns::new(place.seal(tx.sealer, &kept.tokens), kept, tx.now));
     // The answer of a refresh that runs meanwhile is of the old generation, and is not written.
     let row = (columns, since_now, t::generation.eq(t::generation + 1));
-    diesel::update(t::table.find(found.id)).set(row).execute(tx.connection)?;
-    diesel::delete(r::table.find(found.id)).execute(tx.connection)?;
+    tx.execute_later(diesel::update(t::table.find(found.id)).set(row))?;
+    tx.execute_later(diesel::delete(r::table.find(found.id)))?;
     // Some services end a refresh token with the access token that came from it.
     Ok((found.id, Some(found).filter(|_| kept.is_none())))
 }
@@ -162,9 +195,14 @@ pub(crate) fn unassigned(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreRe
     Ok(rows.select(FormerGrant::as_select()).load(tx.connection)?)
 }
 
+fixed_condition!(
+    /// An index has only these, so that a start does not read all grants.
+    IsUnassigned = "grants.organization_id < 0"
+);
+
 /// The integrations that have such a grant.
 pub(crate) fn integrations_with_unassigned(tx: &mut Tx<'_>) -> StoreResult<Vec<IntegrationId>> {
-    let rows = t::table.filter(t::organization_id.eq(GrantOwner::Unassigned)).select(t::integration_id).distinct();
+    let rows = t::table.filter(IsUnassigned).select(t::integration_id).distinct();
     Ok(rows.order(t::integration_id).load(tx.connection)?)
 }
 

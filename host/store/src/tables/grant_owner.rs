@@ -29,7 +29,7 @@ const ACCOUNT: i64 = 0;
 const UNASSIGNED: i64 = -1;
 
 impl GrantOwner {
-    const fn number(self) -> i64 {
+    pub(super) const fn number(self) -> i64 {
         match self {
             Self::Organization(OrganizationId(id)) => id,
             Self::Account => ACCOUNT,

@@ -3,25 +3,44 @@
 
 use diesel::prelude::*;
 
-use super::ids::{GrantId, IntegrationId, OrganizationId};
+use super::{
+    grant_owner::GrantOwner,
+    ids::{GrantId, IntegrationId, OrganizationId},
+};
 use crate::{
-    database::schema::{grant_shares as t, grants},
+    database::{
+        schema::{grant_shares as t, grants},
+        statement::{Statement, statement},
+    },
     error::StoreResult,
     tx::Tx,
 };
 
+/// Of a grant by its id, or by its place among the account's grants of an integration.
+const ADD: &str = "INSERT INTO grant_shares (grant_id, organization_id) VALUES (?, ?) ON CONFLICT DO NOTHING";
+const ADD_TO: &str = "\
+    INSERT INTO grant_shares (grant_id, organization_id) SELECT id, CAST(? AS BIGINT) FROM grants \
+    WHERE integration_id = ? AND organization_id = ? AND name = ? AND subject = ?";
+
+/// A grant of an account by its name and subject.
+pub(super) struct AccountGrant<'a> {
+    pub(super) integration: IntegrationId,
+    pub(super) name: &'a str,
+    pub(super) subject: &'a str,
+}
+
 /// Notes that an organization's own setup has brought a grant.
 pub(super) fn add(tx: &mut Tx<'_>, grant: GrantId, organization: OrganizationId) -> StoreResult<()> {
-    let find = |tx: &mut Tx<'_>| -> StoreResult<Option<OrganizationId>> {
-        let row = t::table.find((grant, organization)).select(t::organization_id);
-        Ok(row.first(tx.connection).optional()?)
-    };
-    tx.find_or_insert(find, |tx| {
-        let row = (t::grant_id.eq(grant), t::organization_id.eq(organization));
-        diesel::insert_into(t::table).values(row).execute(tx.connection)?;
-        Ok(organization)
-    })?;
-    Ok(())
+    let add: Statement<'_> = statement!(ADD, grant.0, organization.0);
+    tx.execute_later(add)
+}
+
+/// The same of a grant that was only now inserted, and whose id nobody has read.
+pub(super) fn add_to_new(tx: &mut Tx<'_>, grant: &AccountGrant<'_>, organization: OrganizationId) -> StoreResult<()> {
+    let AccountGrant { integration, name, subject } = *grant;
+    let add: Statement<'_> =
+        statement!(ADD_TO, organization.0, integration.0, GrantOwner::Account.number(), name, subject);
+    tx.execute_later(add)
 }
 
 /// The organizations that a grant is lent to.

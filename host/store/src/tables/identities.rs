@@ -1,6 +1,6 @@
 //! Identities: accounts of people at identity providers.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::BigInt};
 use serde_json::{Map, Value};
 
 use super::{
@@ -11,9 +11,10 @@ use crate::{
     database::{
         column_types::{Json, milliseconds},
         schema::{identities as t, identity_providers, user_identities},
+        statement::{Statement, statement},
     },
-    error::{StoreError, StoreResult},
-    sealing::cipher::AadContext,
+    error::StoreResult,
+    sealing::{cipher::AadContext, sealer::Sealer},
     tx::Tx,
 };
 
@@ -91,34 +92,55 @@ const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
     AadContext { table: "identities", column: "data", row }
 }
 
+/// Up to the values of a row.
+macro_rules! authentication {
+    ($($rows:literal),*) => {
+        concat!(
+            "INSERT INTO identities (identity_provider_id, external_id, status, scopes, sealed_data, date_verified, \
+             date_added) ",
+            $($rows,)*
+            " ON CONFLICT (identity_provider_id, external_id) DO UPDATE SET status = excluded.status, \
+             scopes = excluded.scopes, sealed_data = excluded.sealed_data, date_verified = excluded.date_verified \
+             RETURNING id"
+        )
+    };
+}
+pub(crate) use authentication;
+
+const AUTHENTICATE: &str = authentication!("VALUES (?, ?, 'valid', ?, ?, ?, ?)");
+
+/// What is stored of an identity.
+pub(crate) struct IdentityValues<'a> {
+    pub(crate) identity_provider: i64,
+    pub(crate) external_id: &'a str,
+    pub(crate) scopes: String,
+    pub(crate) sealed: Vec<u8>,
+}
+
+impl NewIdentity {
+    pub(crate) fn values(&self, sealer: &Sealer) -> IdentityValues<'_> {
+        let provider = self.identity_provider.to_string();
+        IdentityValues {
+            identity_provider: self.identity_provider.0,
+            external_id: &self.external_id,
+            scopes: Value::from(self.scopes.clone()).to_string(),
+            sealed: sealer.seal(context(&[provider.as_bytes(), self.external_id.as_bytes()]), &self.data),
+        }
+    }
+}
+
 /// Inserts an identity. If the account has one, it gets the new scopes and data. Either way it is
 /// valid from now on.
 ///
 /// # Errors
 /// When the database fails.
-pub fn authenticate(tx: &mut Tx<'_>, new: NewIdentity) -> StoreResult<IdentityId> {
-    let provider = new.identity_provider.to_string();
-    let sealed = tx.sealer.seal(context(&[provider.as_bytes(), new.external_id.as_bytes()]), &new.data);
-    let scopes = Value::from(new.scopes).to_string();
+pub fn authenticate(tx: &mut Tx<'_>, new: &NewIdentity) -> StoreResult<IdentityId> {
+    let IdentityValues { identity_provider, external_id, scopes, sealed } = new.values(tx.sealer);
     let now = milliseconds(tx.now);
-    let refreshed =
-        || (t::status.eq(VALID), t::scopes.eq(&scopes), t::sealed_data.eq(&sealed), t::date_verified.eq(now));
-    let account = (t::identity_provider_id.eq(new.identity_provider), t::external_id.eq(&new.external_id));
-    let find = |tx: &mut Tx<'_>| {
-        let row = t::table.filter(t::identity_provider_id.eq(new.identity_provider));
-        Ok(row.filter(t::external_id.eq(&new.external_id)).select(t::id).first(tx.connection).optional()?)
-    };
-    // Another host can remove it after it was found and before it is updated: then it is inserted.
-    for _ in 0..3 {
-        let (id, _): (IdentityId, bool) = tx.find_or_insert(find, |tx| {
-            let row = (account, refreshed(), t::date_added.eq(now));
-            Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?)
-        })?;
-        if diesel::update(t::table.find(id)).set(refreshed()).execute(tx.connection)? == 1 {
-            return Ok(id);
-        }
-    }
-    Err(StoreError::Lost("the identity is unlinked as often as it is proved".to_owned()))
+    let (scopes, sealed) = (scopes.as_str(), sealed.as_slice());
+    let upsert: Statement<'_, BigInt> =
+        statement!(AUTHENTICATE, identity_provider, external_id, scopes, sealed, now, now);
+    Ok(upsert.get_result(tx.connection)?)
 }
 
 /// The identities of a user, in the order in which they were linked.

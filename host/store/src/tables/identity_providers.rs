@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{ids::IdentityProviderId, provider_owners};
+use super::ids::IdentityProviderId;
 use crate::{
     database::{column_types::milliseconds, schema::identity_providers as t},
     error::StoreResult,
@@ -17,9 +17,28 @@ pub enum Claimed {
     OwnedBy(String),
 }
 
+/// What is known of an identity provider and its type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownIdentityProvider {
+    /// The plugin to which the type belongs: it has the provider of that id, or was the first to
+    /// use the type.
+    pub owner: Option<String>,
+    /// The identity provider itself, and its plugin.
+    pub row: Option<(IdentityProviderId, String)>,
+}
+
+/// A plugin that proves an identity.
+#[derive(Clone, Copy)]
+pub struct ProvingPlugin<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it may use a type that belongs to another.
+    pub may_share: bool,
+}
+
 /// The identity provider of a type (`slack`) and instance (`slack.com`), created if it is new, for
-/// a plugin that proves an identity there. A type belongs to the plugin that has the provider of
-/// that id, or that was the first to use it; `may_share` lets another use it as well.
+/// a plugin that proves an identity there. A type belongs to one plugin; another uses it only if it
+/// may.
 ///
 /// # Errors
 /// When the database fails.
@@ -27,14 +46,17 @@ pub fn claim(
     tx: &mut Tx<'_>,
     identity_type: &str,
     instance: &str,
-    plugin: &str,
-    may_share: bool,
+    plugin: ProvingPlugin<'_>,
+    known: KnownIdentityProvider,
 ) -> StoreResult<Claimed> {
-    let owner = owner_of_type(tx, identity_type)?;
-    if let Some(owner) = owner.clone().filter(|owner| owner != plugin && !may_share) {
+    if let Some(owner) = known.owner.clone().filter(|owner| owner != plugin.name && !plugin.may_share) {
         return Ok(Claimed::OwnedBy(owner));
     }
-    find_or_create(tx, identity_type, instance, &owner.unwrap_or_else(|| plugin.to_owned())).map(Claimed::Granted)
+    let owner = known.owner.unwrap_or_else(|| plugin.name.to_owned());
+    match known.row {
+        Some((id, plugin)) if plugin == owner => Ok(Claimed::Granted(id)),
+        _ => find_or_create(tx, identity_type, instance, &owner).map(Claimed::Granted),
+    }
 }
 
 /// The identity provider of a type and instance, created if it is new, which belongs to a plugin
@@ -62,13 +84,4 @@ pub fn find_or_create(
         diesel::update(unowned).set(t::plugin.eq(plugin)).execute(tx.connection)?;
     }
     Ok(id)
-}
-
-/// The plugin to which identities of a type belong.
-fn owner_of_type(tx: &mut Tx<'_>, identity_type: &str) -> StoreResult<Option<String>> {
-    if let Some(owner) = provider_owners::find(tx, identity_type)? {
-        return Ok(Some(owner.plugin));
-    }
-    let used = t::table.filter(t::type_.eq(identity_type)).filter(t::plugin.ne(""));
-    Ok(used.order(t::id).select(t::plugin).first(tx.connection).optional()?)
 }

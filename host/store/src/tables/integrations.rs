@@ -2,20 +2,24 @@
 //! name. What opens anything stands with each organization's
 //! [link](super::organization_integrations) and in its grants.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::BigInt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-pub use super::status::Status;
 use super::{
     ids::{IntegrationId, OrganizationId, UserId},
     organization_integrations::{LinkRow, OrganizationIntegration},
+};
+pub use super::{
+    integration_lists::{of_organization, of_provider, search_of_organization, some_of_organization},
+    status::Status,
 };
 use crate::{
     database::{
         column_types::{Timestamp, milliseconds},
         schema::{integrations as t, organization_integrations as links},
+        statement::{Statement, statement},
     },
     error::{StoreError, StoreResult},
     sealing::cipher::AadContext,
@@ -48,6 +52,19 @@ pub struct NewIntegration {
     pub name: String,
 }
 
+impl NewIntegration {
+    pub(crate) fn stored(&self, id: IntegrationId) -> Integration {
+        let Self { provider, external_id, name } = self;
+        Integration {
+            id,
+            provider: provider.clone(),
+            external_id: external_id.clone(),
+            name: name.clone(),
+            sort_name: name.to_lowercase(),
+        }
+    }
+}
+
 /// An integration with an organization's link to it.
 #[derive(Clone, Debug)]
 pub struct Installed {
@@ -57,17 +74,17 @@ pub struct Installed {
     pub link: OrganizationIntegration,
 }
 
-type InstalledRow = (Integration, LinkRow);
+pub(super) type InstalledRow = (Integration, LinkRow);
 
-fn installed(tx: &Tx<'_>, (integration, link): InstalledRow) -> Installed {
+pub(super) fn installed(tx: &Tx<'_>, (integration, link): InstalledRow) -> Installed {
     Installed { integration, link: link.opened(tx.sealer) }
 }
 
 /// The place of a row in the order by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    sort_name: String,
-    id: IntegrationId,
+    pub(super) sort_name: String,
+    pub(super) id: IntegrationId,
 }
 
 impl Integration {
@@ -78,52 +95,71 @@ impl Integration {
     }
 }
 
-/// Inserts an integration. If the account has one, it gets the new name. Returns it, and whether it
-/// is new.
+/// Makes the integration of an account, or gives the one that there is its new name. Returns it, and
+/// whether it is new. Its row is locked until the transaction ends.
 ///
 /// # Errors
 /// When the database fails.
 pub fn install(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<(Integration, bool)> {
-    let (found, is_new) = find_or_insert(tx, new)?;
-    rename(tx, found.id, &new.name)?;
-    Ok((by_id(tx, found.id)?.ok_or(StoreError::Corrupt("an integration"))?, is_new))
+    let found = by_external_id(tx, &new.provider, &new.external_id)?;
+    let installed = install_if(tx, new, found.map(|found| found.id), |_, _| Ok(true))?;
+    installed.ok_or(StoreError::Corrupt("an integration"))
 }
 
-/// Inserts an integration. If the account has one, that stays as it is. Returns it, and whether it
-/// is new. Its row is locked until the transaction ends.
-///
-/// # Errors
-/// When the database fails.
-pub fn find_or_insert(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<(Integration, bool)> {
-    let now = milliseconds(tx.now);
-    // Another host can remove it after it was found and before it is locked: then it is inserted.
+/// The same where the integration, if there is one, was looked for already, and may be had by this
+/// setup. `None` if it may not: it stays as it is.
+pub(crate) fn install_if(
+    tx: &mut Tx<'_>,
+    new: &NewIntegration,
+    mut found: Option<IntegrationId>,
+    may_have: impl Fn(&mut Tx<'_>, IntegrationId) -> StoreResult<bool>,
+) -> StoreResult<Option<(Integration, bool)>> {
+    // Another host can make or remove it after it was looked for.
     for _ in 0..3 {
-        let (found, is_new) = tx.find_or_insert(
-            |tx| by_external_id(tx, &new.provider, &new.external_id),
-            |tx| {
-                let account = (t::provider.eq(&new.provider), t::external_id.eq(&new.external_id));
-                let name = (t::name.eq(&new.name), t::sort_name.eq(new.name.to_lowercase()));
-                let row = (account, name, t::date_added.eq(now), t::date_updated.eq(now));
-                let inserted = diesel::insert_into(t::table).values(row).returning(t::id);
-                let id: IntegrationId = inserted.get_result(tx.connection)?;
-                by_id(tx, id)?.ok_or(StoreError::Corrupt("a new integration"))
-            },
-        )?;
-        if lock(tx, found.id)?.is_some() {
-            return Ok((found, is_new));
+        let Some(id) = found else {
+            if let Some(made) = insert(tx, new)? {
+                return Ok(Some((made, true)));
+            }
+            found = by_external_id(tx, &new.provider, &new.external_id)?.map(|found| found.id);
+            continue;
+        };
+        if !may_have(tx, id)? {
+            return Ok(None);
         }
+        if let Some(renamed) = rename(tx, id, new)? {
+            return Ok(Some((renamed, false)));
+        }
+        found = None;
     }
     Err(StoreError::Lost("the integration is removed as often as it is made".to_owned()))
 }
 
-/// Gives an integration the name that its service has for it now.
-///
-/// # Errors
-/// When the database fails.
-pub fn rename(tx: &mut Tx<'_>, id: IntegrationId, name: &str) -> StoreResult<()> {
-    let row = (t::name.eq(name), t::sort_name.eq(name.to_lowercase()), t::date_updated.eq(milliseconds(tx.now)));
-    diesel::update(t::table.find(id)).set(row).execute(tx.connection)?;
-    Ok(())
+/// Inserts an integration. It changes none that there is.
+macro_rules! insertion {
+    () => {
+        "INSERT INTO integrations (provider, external_id, name, sort_name, date_added, date_updated) \
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (provider, external_id) DO NOTHING RETURNING id"
+    };
+}
+pub(crate) use insertion;
+
+/// `None` if the account has an integration: that stays as it is.
+pub(crate) fn insert(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<Option<Integration>> {
+    let NewIntegration { provider, external_id, name } = new;
+    let (sort_name, now) = (name.to_lowercase(), milliseconds(tx.now));
+    let account = (provider.as_str(), external_id.as_str());
+    let insert: Statement<'_, BigInt> =
+        statement!(insertion!(), account.0, account.1, name.as_str(), sort_name.as_str(), now, now);
+    let id: Option<IntegrationId> = insert.get_result(tx.connection).optional()?;
+    Ok(id.map(|id| new.stored(id)))
+}
+
+/// Gives an integration the name that its service has for it now. `None` if it is gone.
+fn rename(tx: &mut Tx<'_>, id: IntegrationId, new: &NewIntegration) -> StoreResult<Option<Integration>> {
+    let names = (t::name.eq(&new.name), t::sort_name.eq(new.name.to_lowercase()));
+    let row = (names, t::date_updated.eq(milliseconds(tx.now)));
+    let renamed = diesel::update(t::table.find(id)).set(row).execute(tx.connection)?;
+    Ok((renamed > 0).then(|| new.stored(id)))
 }
 
 /// An integration by its id.
@@ -158,66 +194,6 @@ pub fn existed_at(
     Ok(row.select(t::id).first(tx.connection).optional()?)
 }
 
-/// The integrations of a provider in the order of their ids: all, or those of an organization.
-///
-/// # Errors
-/// When the database fails.
-pub fn of_provider(
-    tx: &mut Tx<'_>,
-    provider: &str,
-    organization: Option<OrganizationId>,
-) -> StoreResult<Vec<Integration>> {
-    let rows = t::table.filter(t::provider.eq(provider)).order(t::id).select(Integration::as_select());
-    Ok(match organization {
-        Some(organization) => {
-            let linked = rows.inner_join(links::table).filter(links::organization_id.eq(organization));
-            linked.load(tx.connection)?
-        }
-        None => rows.load(tx.connection)?,
-    })
-}
-
-/// The integrations of an organization by name, after a position.
-///
-/// # Errors
-/// When the database fails.
-pub fn of_organization(
-    tx: &mut Tx<'_>,
-    organization: OrganizationId,
-    after: Option<&Position>,
-    limit: i64,
-) -> StoreResult<Vec<Installed>> {
-    some_of_organization(tx, organization, None, after, limit)
-}
-
-/// The same, and if `only` names some, no others than these.
-///
-/// # Errors
-/// When the database fails.
-pub fn some_of_organization(
-    tx: &mut Tx<'_>,
-    organization: OrganizationId,
-    only: Option<&[IntegrationId]>,
-    after: Option<&Position>,
-    limit: i64,
-) -> StoreResult<Vec<Installed>> {
-    let mut rows = t::table
-        .inner_join(links::table)
-        .filter(links::organization_id.eq(organization))
-        .order((t::sort_name, t::id))
-        .limit(limit)
-        .select((Integration::as_select(), LinkRow::as_select()))
-        .into_boxed();
-    if let Some(only) = only {
-        rows = rows.filter(t::id.eq_any(only));
-    }
-    if let Some(Position { sort_name, id }) = after {
-        rows = rows.filter(t::sort_name.gt(sort_name).or(t::sort_name.eq(sort_name).and(t::id.gt(*id))));
-    }
-    let rows: Vec<InstalledRow> = rows.load(tx.connection)?;
-    Ok(rows.into_iter().map(|row| installed(tx, row)).collect())
-}
-
 /// One integration of an organization.
 ///
 /// # Errors
@@ -231,16 +207,6 @@ pub fn one_of_organization(
     let row = row.select((Integration::as_select(), LinkRow::as_select()));
     let found: Option<InstalledRow> = row.first(tx.connection).optional()?;
     Ok(found.map(|row| installed(tx, row)))
-}
-
-/// The integrations that no organization is linked to: their organizations were deleted.
-///
-/// # Errors
-/// When the database fails.
-pub fn unlinked(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<IntegrationId>> {
-    let linked = diesel::dsl::exists(links::table.filter(links::integration_id.eq(t::id)));
-    let rows = t::table.filter(diesel::dsl::not(linked)).order(t::id).limit(limit);
-    Ok(rows.select(t::id).load(tx.connection)?)
 }
 
 /// Whether a provider has an account of this external id that works for an organization.

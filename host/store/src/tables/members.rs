@@ -76,13 +76,3 @@ pub fn remove(tx: &mut Tx<'_>, organization: OrganizationId, user: UserId) -> St
 pub fn remove_all(tx: &mut Tx<'_>, organization: OrganizationId) -> StoreResult<usize> {
     Ok(diesel::delete(t::table.filter(t::organization_id.eq(organization))).execute(tx.connection)?)
 }
-
-/// Locks a member's row until the transaction ends: nobody changes or ends the membership
-/// meanwhile. Who is no member has no row.
-///
-/// # Errors
-/// When the database fails.
-pub fn lock(tx: &mut Tx<'_>, organization: OrganizationId, user: UserId) -> StoreResult<()> {
-    diesel::update(t::table.find((organization, user))).set(t::role.eq(t::role)).execute(tx.connection)?;
-    Ok(())
-}

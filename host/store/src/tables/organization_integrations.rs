@@ -12,9 +12,10 @@ use super::{
 use crate::{
     database::{
         column_types::{Timestamp, milliseconds},
+        fixed_condition::fixed_condition,
         schema::organization_integrations as t,
     },
-    error::{StoreError, StoreResult},
+    error::StoreResult,
     sealing::{cipher::AadContext, sealer::Sealer},
     tx::Tx,
 };
@@ -131,7 +132,8 @@ pub fn change_config(
 }
 
 /// Links, with an empty configuration, or installs anew: the link gets the metadata, and is active.
-/// Who added it and its configuration stay. Returns the link, and whether it is new.
+/// Who added it and its configuration stay. The caller has locked the integration. Returns the
+/// link, and whether it is new.
 ///
 /// # Errors
 /// When the database fails.
@@ -142,28 +144,45 @@ pub fn install(
     added_by: Option<UserId>,
     metadata: &Map<String, Value>,
 ) -> StoreResult<(OrganizationIntegration, bool)> {
-    let find = |tx: &mut Tx<'_>| -> StoreResult<Option<LinkRow>> {
-        let row = t::table.find((organization, integration)).select(LinkRow::as_select());
-        Ok(row.first(tx.connection).optional()?)
+    let row = t::table.find((organization, integration));
+    let found: Option<LinkRow> = row.select(LinkRow::as_select()).first(tx.connection).optional()?;
+    let Some(found) = found else {
+        return Ok((install_first(tx, organization, integration, added_by, metadata)?, true));
     };
-    let now = milliseconds(tx.now);
-    let (_, is_new) = tx.find_or_insert(find, |tx| {
-        let row = (
-            t::organization_id.eq(organization),
-            t::integration_id.eq(integration),
-            t::config.eq("{}"),
-            t::status.eq(Status::Active),
-            t::added_by.eq(added_by),
-            t::date_added.eq(now),
-        );
-        diesel::insert_into(t::table).values(row).execute(tx.connection)?;
-        find(tx)?.ok_or(StoreError::Corrupt("a new link"))
-    })?;
     let sealed = Link(organization, integration).seal(tx.sealer, METADATA, metadata);
+    let now = milliseconds(tx.now);
     let installed = (t::sealed_metadata.eq(sealed), t::status.eq(Status::Active), t::installed_at.eq(now));
-    diesel::update(t::table.find((organization, integration))).set(installed).execute(tx.connection)?;
-    let row = find(tx)?.ok_or(StoreError::Corrupt("a link"))?;
-    Ok((row.opened(tx.sealer), is_new))
+    tx.execute_later(diesel::update(row).set(installed))?;
+    Ok((OrganizationIntegration { status: Status::Active, ..found.opened(tx.sealer) }, false))
+}
+
+/// Links, with an empty configuration, where there is no link.
+///
+/// # Errors
+/// When the database fails.
+pub fn install_first(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+    added_by: Option<UserId>,
+    metadata: &Map<String, Value>,
+) -> StoreResult<OrganizationIntegration> {
+    let sealed = Link(organization, integration).seal(tx.sealer, METADATA, metadata);
+    let now = milliseconds(tx.now);
+    let row = (
+        (t::organization_id.eq(organization), t::integration_id.eq(integration), t::added_by.eq(added_by)),
+        (t::config.eq("{}"), t::sealed_metadata.eq(sealed), t::status.eq(Status::Active)),
+        (t::date_added.eq(now), t::installed_at.eq(now)),
+    );
+    tx.execute_later(diesel::insert_into(t::table).values(row))?;
+    Ok(OrganizationIntegration {
+        organization,
+        integration,
+        config: Map::new(),
+        status: Status::Active,
+        added_by,
+        date_added: tx.now,
+    })
 }
 
 /// The metadata that an organization's own setup has stored, opened; `None` if it is not linked.
@@ -280,7 +299,7 @@ pub(crate) fn set_metadata(
 /// Seals the configurations that an earlier host has stored in plain. Returns how many there were.
 pub(crate) fn seal_plain_configs(tx: &mut Tx<'_>) -> StoreResult<usize> {
     // Locks the rows: of two hosts that start, one seals them.
-    let plain = diesel::update(t::table.filter(t::config.ne("{}"))).set(t::config.eq(t::config));
+    let plain = diesel::update(t::table.filter(IsPlain)).set(t::config.eq(t::config));
     let plain = plain.returning((t::organization_id, t::integration_id, t::config));
     let plain: Vec<(OrganizationId, IntegrationId, String)> = plain.get_results(tx.connection)?;
     let count = plain.len();
@@ -298,6 +317,10 @@ pub(crate) fn seal_plain_configs(tx: &mut Tx<'_>) -> StoreResult<usize> {
 
 /// Whether there is one.
 pub(crate) fn has_plain_configs(tx: &mut Tx<'_>) -> StoreResult<bool> {
-    let plain = t::table.filter(t::config.ne("{}"));
-    Ok(diesel::select(diesel::dsl::exists(plain)).get_result(tx.connection)?)
+    Ok(diesel::select(diesel::dsl::exists(t::table.filter(IsPlain))).get_result(tx.connection)?)
 }
+
+fixed_condition!(
+    /// An index has only these, so that a start does not read all links.
+    IsPlain = "organization_integrations.config <> '{}'"
+);

@@ -6,7 +6,7 @@
 //! ninety days, in which the operator can have it tried again, but not for ever: those are
 //! secrets.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::BigInt};
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -15,16 +15,18 @@ use super::{
 };
 pub use super::{
     leases::Lease,
-    revocation_filter::{RevocationFilter, latest, unrevoked},
+    revocation_filter::{RevocationFilter, count_unrevoked, latest, unrevoked, unrevoked_after},
     revocation_payload::{RevocationPayload, RevokedGrant},
+    revocation_schedule::{due, postpone_provider},
     revocation_status::{Reason, Status},
 };
 use crate::{
     database::{
         column_types::{Timestamp, milliseconds},
         schema::revocations as t,
+        statement::{Statement, statement},
     },
-    error::StoreResult,
+    error::{StoreError, StoreResult},
     sealing::{cipher::AadContext, sealer::Sealer},
     tx::Tx,
 };
@@ -120,29 +122,27 @@ const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
 /// # Errors
 /// When the database fails.
 pub fn add(tx: &mut Tx<'_>, new: &NewRevocation) -> StoreResult<RevocationId> {
-    let now = tx.now;
-    add_from(tx, new, now)
-}
-
-/// The same, to be revoked from a time on.
-fn add_from(tx: &mut Tx<'_>, new: &NewRevocation, from: OffsetDateTime) -> StoreResult<RevocationId> {
     let row = (
-        t::provider.eq(&new.provider),
-        t::external_id.eq(&new.external_id),
-        t::name.eq(&new.name),
+        (t::provider.eq(&new.provider), t::external_id.eq(&new.external_id), t::name.eq(&new.name)),
         t::organization_id.eq(new.organization),
-        t::reason.eq(new.reason),
-        t::status.eq(Status::Pending),
-        t::attempts.eq(0),
-        t::retry_at.eq(milliseconds(from)),
-        t::date_added.eq(milliseconds(tx.now)),
+        (t::reason.eq(new.reason), t::status.eq(Status::Pending), t::attempts.eq(0)),
+        (t::retry_at.eq(milliseconds(tx.now)), t::date_added.eq(milliseconds(tx.now))),
     );
     let id: RevocationId = diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?;
-    // It is bound to the id of its row, which there is only now.
-    let sealed = tx.sealer.seal(context(&[id.to_string().as_bytes()]), &new.payload);
-    diesel::update(t::table.find(id)).set(t::sealed_given.eq(sealed)).execute(tx.connection)?;
+    seal(tx, id, &new.payload)?;
     Ok(id)
 }
+
+/// The payload is bound to the id of its row, which there is only when the row is inserted.
+fn seal(tx: &mut Tx<'_>, id: RevocationId, payload: &RevocationPayload) -> StoreResult<()> {
+    let sealed = tx.sealer.seal(context(&[id.to_string().as_bytes()]), payload);
+    tx.execute_later(diesel::update(t::table.find(id)).set(t::sealed_given.eq(sealed)))
+}
+
+/// Inserts nothing where the setup has a row already.
+const NOTE: &str = "\
+    INSERT INTO revocations (provider, external_id, name, organization_id, reason, status, attempts, retry_at, \
+    date_added, setup) VALUES (?, ?, ?, ?, ?, 'pending', 0, ?, ?, ?) ON CONFLICT (setup) DO NOTHING RETURNING id";
 
 /// Notes the tokens of a setup under way, beside those that it noted before: unless it ends well,
 /// they are revoked from a time on.
@@ -155,6 +155,9 @@ pub fn note_setup(
     new: &NewRevocation,
     from: OffsetDateTime,
 ) -> StoreResult<RevocationId> {
+    if let Some(id) = insert_note(tx, setup, new, from)? {
+        return Ok(id);
+    }
     let mut new = new.clone();
     let noted = t::table.filter(t::setup.eq(setup)).select(Revocation::as_select());
     for before in noted.load(tx.connection)? {
@@ -163,8 +166,24 @@ pub fn note_setup(
         new.payload.add(payload.unwrap_or_default().grants);
     }
     forget_setup(tx, setup)?;
-    let id = add_from(tx, &new, from)?;
-    diesel::update(t::table.find(id)).set(t::setup.eq(setup)).execute(tx.connection)?;
+    insert_note(tx, setup, &new, from)?.ok_or(StoreError::AlreadyExists)
+}
+
+/// `None` if the setup has noted something already: then this adds nothing.
+fn insert_note(
+    tx: &mut Tx<'_>,
+    setup: &str,
+    new: &NewRevocation,
+    from: OffsetDateTime,
+) -> StoreResult<Option<RevocationId>> {
+    let NewRevocation { provider, external_id, name, organization, reason, payload } = new;
+    let account = (provider.as_str(), external_id.as_str(), name.as_str());
+    let organization = organization.map(|organization| organization.0);
+    let (from, now) = (milliseconds(from), milliseconds(tx.now));
+    let note: Statement<'_, BigInt> =
+        statement!(NOTE, account.0, account.1, account.2, organization, reason.as_str(), from, now, setup);
+    let id: Option<RevocationId> = note.get_result(tx.connection).optional()?;
+    id.map_or(Ok(()), |id| seal(tx, id, payload))?;
     Ok(id)
 }
 
@@ -176,8 +195,7 @@ pub fn revoke_setup_now(tx: &mut Tx<'_>, setup: &str) -> StoreResult<()> {
     let now = milliseconds(tx.now);
     let noted = t::table.filter(t::setup.eq(setup)).filter(t::retry_at.gt(now));
     let noted = noted.filter(t::status.eq(Status::Pending));
-    diesel::update(noted).set(t::retry_at.eq(now)).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::update(noted).set(t::retry_at.eq(now)))
 }
 
 /// A setup has ended well: its tokens belong to an integration.
@@ -185,8 +203,7 @@ pub fn revoke_setup_now(tx: &mut Tx<'_>, setup: &str) -> StoreResult<()> {
 /// # Errors
 /// When the database fails.
 pub fn forget_setup(tx: &mut Tx<'_>, setup: &str) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::setup.eq(setup))).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::delete(t::table.filter(t::setup.eq(setup))))
 }
 
 /// A revocation by its id.
@@ -195,19 +212,6 @@ pub fn forget_setup(tx: &mut Tx<'_>, setup: &str) -> StoreResult<()> {
 /// When the database fails.
 pub fn get(tx: &mut Tx<'_>, id: RevocationId) -> StoreResult<Option<Revocation>> {
     Ok(t::table.find(id).select(Revocation::as_select()).first(tx.connection).optional()?)
-}
-
-/// Those that are due, the longest due first.
-///
-/// # Errors
-/// When the database fails.
-pub fn due(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<RevocationId>> {
-    let rows = t::table
-        .filter(t::status.eq(Status::Pending))
-        .filter(t::retry_at.le(milliseconds(tx.now)))
-        .filter(is_free!(t, tx.now))
-        .order((t::retry_at, t::id));
-    Ok(rows.limit(limit).select(t::id).load(tx.connection)?)
 }
 
 /// Asks for the lease on a revocation that is due by a time, for some time. Of any number of
@@ -297,17 +301,6 @@ pub fn reopen(tx: &mut Tx<'_>, id: RevocationId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Postpones all revocations of a provider until a time, as far as they do not wait longer.
-///
-/// # Errors
-/// When the database fails.
-pub fn postpone_provider(tx: &mut Tx<'_>, provider: &str, until: OffsetDateTime) -> StoreResult<()> {
-    let at = milliseconds(until);
-    let waiting = t::table.filter(t::provider.eq(provider)).filter(t::status.eq(Status::Pending));
-    diesel::update(waiting.filter(t::retry_at.lt(at))).set(t::retry_at.eq(at)).execute(tx.connection)?;
-    Ok(())
-}
-
 /// Postpones one revocation until a time, whatever it waited for.
 ///
 /// # Errors
@@ -323,19 +316,25 @@ pub fn postpone(tx: &mut Tx<'_>, id: RevocationId, until: OffsetDateTime) -> Sto
 /// # Errors
 /// When the database fails.
 pub fn expire_leases(tx: &mut Tx<'_>) -> StoreResult<()> {
-    diesel::update(t::table).set(released!(t)).execute(tx.connection)?;
+    let leased = t::table.filter(t::leased_until.is_not_null());
+    diesel::update(leased).set(released!(t)).execute(tx.connection)?;
     Ok(())
 }
 
 /// How long one can read what came of a revocation. In the audit log it stays.
 const KEPT: Duration = Duration::days(90);
 
-/// Removes those that ended long ago. One that has no end is tried again, by the host or by its
-/// operator.
-pub(crate) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
-    let ended = t::table
-        .filter(t::status.eq_any([Status::Done, Status::Impossible]))
-        .filter(t::date_ended.le(milliseconds(tx.now - KEPT)));
-    diesel::delete(ended).execute(tx.connection)?;
-    Ok(())
+/// Removes some that ended long ago, so many at most. Returns how many. One that has no end is
+/// tried again, by the host or by its operator.
+pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
+    // Done, or impossible: no other has a date. With the status as well, SQLite would read all that
+    // are done.
+    let has_ended = || t::date_ended.le(milliseconds(tx.now - KEPT));
+    let ended = t::table.filter(has_ended()).order(t::date_ended).limit(limit);
+    let ids: Vec<RevocationId> = ended.select(t::id).load(tx.connection)?;
+    for id in &ids {
+        // One that was opened again meanwhile has no end.
+        diesel::delete(t::table.find(id).filter(has_ended())).execute(tx.connection)?;
+    }
+    Ok(ids.len())
 }

@@ -4,19 +4,31 @@
 //! A claim is a random number. If a setup is started anew while a request still runs it, the claim
 //! of that request is gone: it can neither overwrite the new setup nor use it up.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::BigInt};
 use time::OffsetDateTime;
 
-use super::{leases::random, webhooks};
+use super::{ids::OrganizationId, leases::random, webhooks};
 use crate::{
-    database::{column_types::milliseconds, schema::setups as t},
+    database::{
+        column_types::milliseconds,
+        connection::AnyConnection,
+        schema::setups as t,
+        statement::{Statement, statement},
+    },
     error::StoreResult,
+    sealing::sealer::Sealer,
     tx::Tx,
 };
 
 /// Proof that a setup is the caller's to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClaimId(i64);
+pub struct ClaimId(pub(crate) i64);
+
+impl ClaimId {
+    pub(crate) fn new() -> Self {
+        Self(random())
+    }
+}
 
 /// The result of a claim.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,29 +41,46 @@ pub enum Claim<T> {
     Claimed(T, ClaimId),
 }
 
+impl<T> Claim<T> {
+    /// The claim, if it is the caller's.
+    #[must_use]
+    pub const fn id(&self) -> Option<ClaimId> {
+        match self {
+            Self::Claimed(_, id) => Some(*id),
+            Self::Missing | Self::Busy => None,
+        }
+    }
+}
+
+/// A setup that is started.
+pub struct NewSetup<'a> {
+    /// Key of the session.
+    pub session_key: &'a [u8],
+    /// Id of the provider.
+    pub provider: &'a str,
+    /// For which organization it is.
+    pub organization: OrganizationId,
+    /// Its data.
+    pub sealed_data: &'a [u8],
+    /// When it ends by itself.
+    pub expires_at: OffsetDateTime,
+}
+
+/// One statement, so that a setup costs one where a row is replaced as well.
+const PUT: &str = "\
+    INSERT INTO setups (session_key, provider, organization_id, sealed_data, claim, expires_at) \
+    VALUES (?, ?, ?, ?, NULL, ?) \
+    ON CONFLICT (session_key, provider) DO UPDATE SET organization_id = excluded.organization_id, \
+    sealed_data = excluded.sealed_data, claim = NULL, expires_at = excluded.expires_at";
+
 /// Stores a setup. It replaces any other of that session and provider, claimed or not.
 ///
 /// # Errors
 /// When the database fails.
-pub fn put(
-    tx: &mut Tx<'_>,
-    session_key: &[u8],
-    provider: &str,
-    sealed_data: &[u8],
-    expires_at: OffsetDateTime,
-) -> StoreResult<()> {
-    let new = (t::sealed_data.eq(sealed_data), t::claim.eq(None::<i64>), t::expires_at.eq(milliseconds(expires_at)));
-    let replace = |tx: &mut Tx<'_>| -> StoreResult<Option<()>> {
-        let row = t::table.find((session_key, provider));
-        let replaced = diesel::update(row).set(new).execute(tx.connection)?;
-        Ok((replaced > 0).then_some(()))
-    };
-    tx.find_or_insert(replace, |tx| {
-        let row = (t::session_key.eq(session_key), t::provider.eq(provider), new);
-        diesel::insert_into(t::table).values(row).execute(tx.connection)?;
-        Ok(())
-    })?;
-    Ok(())
+pub fn put(tx: &mut Tx<'_>, new: &NewSetup<'_>) -> StoreResult<()> {
+    let (key, expires_at) = ((new.session_key, new.provider), milliseconds(new.expires_at));
+    let put: Statement<'_> = statement!(PUT, key.0, key.1, new.organization.0, new.sealed_data, expires_at);
+    tx.execute_later(put)
 }
 
 /// Claims a setup. Of any number of requests, on any number of hosts, one gets it.
@@ -60,14 +89,12 @@ pub fn put(
 /// When the database fails.
 pub fn claim(tx: &mut Tx<'_>, session_key: &[u8], provider: &str) -> StoreResult<Claim<Vec<u8>>> {
     let row = t::table.find((session_key, provider));
-    let id = random();
-    let claimed = diesel::update(row.filter(t::claim.is_null())).set(t::claim.eq(id)).execute(tx.connection)?;
-    let data: Option<Vec<u8>> = row.select(t::sealed_data).first(tx.connection).optional()?;
-    Ok(match data {
-        None => Claim::Missing,
-        Some(_) if claimed == 0 => Claim::Busy,
-        Some(data) => Claim::Claimed(data, ClaimId(id)),
-    })
+    let id = ClaimId::new();
+    let claim = diesel::update(row.filter(t::claim.is_null())).set(t::claim.eq(id.0)).returning(t::sealed_data);
+    if let Some(data) = claim.get_result(tx.connection).optional()? {
+        return Ok(Claim::Claimed(data, id));
+    }
+    Ok(peek(tx, session_key, provider)?.map_or(Claim::Missing, |_| Claim::Busy))
 }
 
 /// The data of a setup, claimed or not: to look at, not to go on with.
@@ -95,6 +122,45 @@ pub fn release(
     Ok(diesel::update(row).set(released).execute(tx.connection)? > 0)
 }
 
+/// Replaces the data of a setup that nobody has claimed and that has not changed since its data
+/// were read. Returns whether it did. Equal sealed data are the same data: each sealing differs.
+/// `seal` gives the new data. It runs after an answer of the database, which says under which key.
+///
+/// # Errors
+/// When the database fails.
+pub fn swap(
+    tx: &mut Tx<'_>,
+    session_key: &[u8],
+    provider: &str,
+    before: &[u8],
+    seal: impl FnOnce(&Sealer) -> Vec<u8>,
+) -> StoreResult<bool> {
+    let row = t::table.find((session_key, provider));
+    if let AnyConnection::Sqlite(_) = tx.connection {
+        let unchanged = row.filter(t::claim.is_null()).filter(t::sealed_data.eq(before));
+        return Ok(diesel::update(unchanged).set(t::sealed_data.eq(seal(tx.sealer))).execute(tx.connection)? > 0);
+    }
+    let lock: Statement<'_, BigInt> = statement!(LOCK_UNCHANGED, session_key, provider, before);
+    let is_unchanged = lock.get_result::<i64>(tx.connection).optional()?.is_some();
+    if is_unchanged {
+        tx.execute_later(diesel::update(row).set(t::sealed_data.eq(seal(tx.sealer))))?;
+    }
+    Ok(is_unchanged)
+}
+
+const LOCK_UNCHANGED: &str = "\
+    SELECT expires_at FROM setups WHERE session_key = ? AND provider = ? AND claim IS NULL AND sealed_data = ? \
+    FOR UPDATE";
+
+/// Gives a claimed setup back as it is.
+///
+/// # Errors
+/// When the database fails.
+pub fn give_back(tx: &mut Tx<'_>, session_key: &[u8], provider: &str, claim: ClaimId) -> StoreResult<()> {
+    let row = t::table.find((session_key, provider)).filter(t::claim.eq(claim.0));
+    tx.execute_later(diesel::update(row).set(t::claim.eq(None::<i64>)))
+}
+
 /// Uses a claimed setup up. Returns whether it was still the caller's.
 ///
 /// # Errors
@@ -109,12 +175,18 @@ pub fn remove(tx: &mut Tx<'_>, session_key: &[u8], provider: &str, claim: ClaimI
 /// # Errors
 /// When the database fails.
 pub fn remove_session(tx: &mut Tx<'_>, session_key: &[u8]) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::session_key.eq(session_key))).execute(tx.connection)?;
+    tx.execute_later(diesel::delete(t::table.filter(t::session_key.eq(session_key))))?;
     webhooks::remove_of_session(tx, session_key)
 }
 
-/// Removes the setups that have expired.
-pub(crate) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(tx.now)))).execute(tx.connection)?;
-    Ok(())
+/// Removes setups that have expired, so many at most. Returns how many.
+pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
+    let has_expired = || t::expires_at.le(milliseconds(tx.now));
+    let expired = t::table.filter(has_expired()).order(t::expires_at).limit(limit);
+    let keys: Vec<(Vec<u8>, String)> = expired.select((t::session_key, t::provider)).load(tx.connection)?;
+    for (session_key, provider) in &keys {
+        // One that was started anew meanwhile lives longer.
+        diesel::delete(t::table.find((session_key, provider)).filter(has_expired())).execute(tx.connection)?;
+    }
+    Ok(keys.len())
 }

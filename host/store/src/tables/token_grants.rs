@@ -31,12 +31,12 @@ pub struct TokenGrants {
     /// The organization that it gives access to.
     pub organization: Organization,
     /// What that organization has of the integration; `None` if it does not have the integration.
-    pub integration: Option<LentGrants>,
+    pub integration: Option<IntegrationGrants>,
 }
 
 /// What an organization is lent of one integration.
 #[derive(Clone, Debug)]
-pub struct LentGrants {
+pub struct IntegrationGrants {
     /// The organization.
     pub organization: OrganizationId,
     /// The integration.
@@ -61,7 +61,7 @@ macro_rules! rows {
         let share = shares::table.filter(shares::grant_id.eq(grants::id));
         let is_shared = exists(share.filter(shares::organization_id.eq(t::organization_id)));
         let is_own = || grants::organization_id.eq(t::organization_id);
-        let is_lent = grants::integration_id
+        let is_open = grants::integration_id
             .nullable()
             .eq(links::integration_id.nullable())
             .and(is_own().or(grants::organization_id.eq(GrantOwner::Account)))
@@ -70,7 +70,7 @@ macro_rules! rows {
             .inner_join(organizations::table)
             .left_join(links::table.on(is_linked))
             .left_join(integrations::table.on(is_integration))
-            .left_join(grants::table.on(is_lent))
+            .left_join(grants::table.on(is_open))
             .filter(t::token_hash.eq($hash))
             .select((
                 ApiToken::as_select(),
@@ -101,8 +101,8 @@ pub fn by_hash(tx: &mut Tx<'_>, token_hash: &[u8], integration: IntegrationId) -
     grants.sort_by_key(|(position, grant)| (*position, grant.id));
     Ok(found.map(|(token, organization, provider)| {
         let grants = grants.into_iter().map(|(_, grant)| grant).collect();
-        let lent = |provider| LentGrants { organization: organization.id, integration, provider, grants };
-        let integration = provider.map(lent);
+        let opened = |provider| IntegrationGrants { organization: organization.id, integration, provider, grants };
+        let integration = provider.map(opened);
         TokenGrants { token, organization, integration }
     }))
 }

@@ -7,6 +7,7 @@ use crate::{
     database::{
         column_types::milliseconds,
         schema::{members, user_identities as t},
+        statement::{Statement, statement},
     },
     error::StoreResult,
     tx::Tx,
@@ -23,21 +24,16 @@ pub(crate) fn count(tx: &mut Tx<'_>, identity: IdentityId) -> StoreResult<i64> {
     Ok(t::table.filter(t::identity_id.eq(identity)).count().get_result(tx.connection)?)
 }
 
+const LINK: &str =
+    "INSERT INTO user_identities (user_id, identity_id, date_added) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+
 /// Links once. A link that is there stays as it is.
 ///
 /// # Errors
 /// When the database fails.
 pub fn link(tx: &mut Tx<'_>, user: UserId, identity: IdentityId) -> StoreResult<()> {
-    let find = |tx: &mut Tx<'_>| -> StoreResult<Option<i64>> {
-        Ok(t::table.find((user, identity)).select(t::date_added).first(tx.connection).optional()?)
-    };
-    tx.find_or_insert(find, |tx| {
-        let now = milliseconds(tx.now);
-        let row = (t::user_id.eq(user), t::identity_id.eq(identity), t::date_added.eq(now));
-        diesel::insert_into(t::table).values(row).execute(tx.connection)?;
-        Ok(now)
-    })?;
-    Ok(())
+    let link: Statement<'_> = statement!(LINK, user.0, identity.0, milliseconds(tx.now));
+    tx.execute_later(link)
 }
 
 /// Which of these organizations has a member who has proved one of these identities: the first, if

@@ -150,12 +150,3 @@ pub fn delete(tx: &mut Tx<'_>, id: UserId) -> StoreResult<()> {
     diesel::delete(t::table.find(id)).execute(tx.connection)?;
     Ok(())
 }
-
-/// Locks a user's row until the transaction ends: nobody changes or removes the user meanwhile.
-///
-/// # Errors
-/// When the database fails.
-pub fn lock(tx: &mut Tx<'_>, id: UserId) -> StoreResult<()> {
-    diesel::update(t::table.find(id)).set(t::date_added.eq(t::date_added)).execute(tx.connection)?;
-    Ok(())
-}

@@ -31,16 +31,14 @@ pub fn put(
     provider: &str,
     expires_at: OffsetDateTime,
 ) -> StoreResult<()> {
-    let earlier = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
-    diesel::delete(earlier).execute(tx.connection)?;
+    remove_of_setup(tx, session_key, provider)?;
     let row = (
         t::key_hash.eq(key_hash),
         t::provider.eq(provider),
         t::session_key.eq(session_key),
         t::expires_at.eq(milliseconds(expires_at)),
     );
-    diesel::insert_into(t::table).values(row).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::insert_into(t::table).values(row))
 }
 
 type OwnerColumns = (Option<Vec<u8>>, Option<IntegrationId>, Option<OrganizationId>);
@@ -79,8 +77,7 @@ pub fn hand_over(
     let row = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
     let kept = (t::session_key.eq(None::<Vec<u8>>), t::expires_at.eq(None::<i64>));
     let owner = (t::integration_id.eq(integration), t::organization_id.eq(organization));
-    diesel::update(row).set((kept, owner)).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::update(row).set((kept, owner)))
 }
 
 /// Removes the webhook of a setup that has ended without an integration.
@@ -89,25 +86,28 @@ pub fn hand_over(
 /// When the database fails.
 pub fn remove_of_setup(tx: &mut Tx<'_>, session_key: &[u8], provider: &str) -> StoreResult<()> {
     let row = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
-    diesel::delete(row).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::delete(row))
 }
 
 /// Removes the webhooks of all setups of a session.
 pub(crate) fn remove_of_session(tx: &mut Tx<'_>, session_key: &[u8]) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::session_key.eq(session_key))).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::delete(t::table.filter(t::session_key.eq(session_key))))
 }
 
 /// Removes the webhooks that an organization's setups gave to an integration.
 pub(crate) fn remove(tx: &mut Tx<'_>, organization: OrganizationId, integration: IntegrationId) -> StoreResult<()> {
     let theirs = t::table.filter(t::integration_id.eq(integration)).filter(t::organization_id.eq(organization));
-    diesel::delete(theirs).execute(tx.connection)?;
-    Ok(())
+    tx.execute_later(diesel::delete(theirs))
 }
 
-/// Removes the webhooks of setups that have expired.
-pub(crate) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(tx.now)))).execute(tx.connection)?;
-    Ok(())
+/// Removes webhooks of setups that have expired, so many at most. Returns how many.
+pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
+    let has_expired = || t::expires_at.le(milliseconds(tx.now));
+    let expired = t::table.filter(has_expired()).order(t::expires_at).limit(limit);
+    let keys: Vec<Vec<u8>> = expired.select(t::key_hash).load(tx.connection)?;
+    for key in &keys {
+        // One that belongs to an integration by now does not expire.
+        diesel::delete(t::table.find(key).filter(has_expired())).execute(tx.connection)?;
+    }
+    Ok(keys.len())
 }

@@ -3,9 +3,11 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod inspection;
+pub mod installing;
 pub mod key_rotation;
 mod owner_assignment;
 mod payload;
+pub mod principal;
 pub mod removal;
 pub mod renewal;
 pub mod revoking;

@@ -80,6 +80,25 @@ fn end_grants(tx: &mut Tx<'_>, integration: IntegrationId, why: &str) -> StoreRe
     Ok(())
 }
 
+/// Stores the grants of an organization's setup that has made its integration.
+///
+/// # Errors
+/// When the database fails.
+pub fn put_first_grants(
+    tx: &mut Tx<'_>,
+    integration: &Integration,
+    organization: OrganizationId,
+    grants: Vec<NewGrant>,
+) -> StoreResult<Option<RevocationId>> {
+    let mut places: Vec<_> = grants.iter().map(|grant| (&grant.name, &grant.subject)).collect();
+    places.sort_unstable();
+    // The later one replaces the one before it.
+    if places.windows(2).any(|pair| pair[0] == pair[1]) {
+        return put_grants(tx, integration, organization, grants);
+    }
+    grants::put_first(tx, integration.id, organization, &grants).map(|()| None)
+}
+
 /// Stores the grants of an organization's finished setup, and queues the revocation of those that
 /// they replace, except the tokens that the setup has brought again. The caller has locked the
 /// integration.

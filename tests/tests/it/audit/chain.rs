@@ -6,7 +6,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
 use insta::assert_snapshot;
-use jackfield_test_support::{host::Host, http_client::HttpClient, postgres::fresh_database};
+use jackfield_test_support::{
+    host::Host,
+    http_client::HttpClient,
+    postgres::{fresh_database, sql},
+};
 use reqwest::Method;
 
 use crate::{
@@ -186,5 +190,31 @@ async fn sixty_four_entries_at_once_on_two_hosts_make_one_chain_without_a_gap() 
     let (code, said) = verify(&one, &[])?;
     assert_eq!(code, Some(0));
     assert!(said.starts_with(&format!("{} rows, none changed", rows.len())), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_host_has_done_that_is_killed_at_once_is_in_the_chain_of_the_other() -> Result<()> {
+    let Some(database) = fresh_database() else { return Ok(()) };
+    let key = "a key that both hosts have, of more than thirty-two characters";
+    let start = || bare().plugin("example").database(Some(database.clone())).secret_key(key).start();
+    let (mut one, two) = (start()?, start()?);
+    one.organization("acme")?;
+    let token = one.token("acme", &["org:read", "org:integrations"])?;
+    AppDatabase::of(&one).await?.fill(1).await?;
+    let list = "/api/0/organizations/acme/integrations/";
+    let client = HttpClient::new(&one.url);
+    let installed = client.send(client.request(Method::GET, list).bearer_auth(&token)).await?.json()?;
+    let path = format!("{list}{}/", installed[0]["id"].as_str().context("an id")?);
+    assert_eq!(client.send(client.request(Method::DELETE, &path).bearer_auth(&token)).await?.status, 204);
+    one.signal("KILL")?;
+    one.exit_code()?;
+    // Nobody reads the log meanwhile, which would have it chained.
+    while sql(&database, "SELECT count(*) FROM audit_queue")? != "0" {
+        tokio::task::yield_now().await;
+    }
+    let rows = rows(&two)?;
+    assert_eq!(rows.iter().filter(|row| row["action"] == "unlink").count(), 1);
+    assert_eq!(verify(&two, &[])?.0, Some(0));
     Ok(())
 }

@@ -3,4 +3,5 @@
 
 mod chain;
 pub(crate) mod log;
+mod queue;
 mod retention;

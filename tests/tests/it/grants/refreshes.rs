@@ -136,7 +136,7 @@ async fn prove(store: &Store, user: UserId) -> StoreResult<IdentityId> {
             scopes: Vec::new(),
             data: object(json!({"access_token": "user-0"})),
         };
-        let identity = identities::authenticate(tx, new)?;
+        let identity = identities::authenticate(tx, &new)?;
         user_identities::link(tx, user, identity)?;
         Ok(identity)
     };

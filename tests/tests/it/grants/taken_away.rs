@@ -71,7 +71,9 @@ impl Hosts {
         let listed = self.owner.visit(TOKENS).await?.json()?;
         let ids = listed.as_array().into_iter().flatten().filter_map(|row| row["id"].as_str());
         let id = ids.max_by_key(|id| id.parse::<u64>().unwrap_or(0)).context("it is listed")?;
-        Ok((ApiClient { token, ..self.client.clone() }, id.to_owned()))
+        let mut client = self.client.clone();
+        client.token = token;
+        Ok((client, id.to_owned()))
     }
 
     async fn delete(&self, path: &str) -> Result<u16> {

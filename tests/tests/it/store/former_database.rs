@@ -46,7 +46,7 @@ impl Former {
                         scopes: Vec::new(),
                         data: object(json!({"access_token": token})),
                     };
-                    let identity = identities::authenticate(tx, new)?;
+                    let identity = identities::authenticate(tx, &new)?;
                     user_identities::link(tx, person, identity)
                 };
                 store.write(prove).await?;

@@ -4,7 +4,10 @@
 mod crashes;
 mod former_database;
 mod later_database;
+mod plans;
 mod poolers;
+mod principals;
+mod round_trips;
 mod secret_search;
 mod secrets;
 mod sqlite_file;

@@ -8,16 +8,17 @@ use insta::assert_snapshot;
 use jackfield_config::{SecretKeys, clock::Clock};
 use jackfield_services::accounts::{Accounts, LogInError, LogInRequest, LoggedIn, NewUserIn, Role, Scope};
 use jackfield_store::{
-    IntegrationId, OrganizationId, Sealer, Store, StoreError, Tx, UserId, identities,
-    identity_providers::{self, Claimed},
+    IntegrationId, OrganizationId, Sealer, Store, StoreError, StoreResult, Tx, UserId, identities,
+    identity_providers::{self, Claimed, KnownIdentityProvider, ProvingPlugin},
+    installing::{self, EndedSetup},
     integrations::{self, NewIntegration},
     organization_integrations, organizations,
     provider_owners::{self, ProviderOwner},
     removal::{self, Unlinked},
     revocations::Reason,
     sessions,
-    setups::{self, Claim},
-    user_identities,
+    setups::{self, Claim, NewSetup},
+    unlinked_integrations, user_identities,
     users::{self, NewUser},
 };
 use jackfield_test_support::postgres::databases;
@@ -169,10 +170,14 @@ async fn what_no_organization_has_any_more_is_found_and_what_one_has_is_left() -
         let left = install(&store, acme, workspace("T1", "left", "t")).await?;
         let shared = install(&store, acme, workspace("T2", "shared", "t")).await?;
         install(&store, other, workspace("T2", "shared", "t")).await?;
-        assert_eq!(store.read(|tx| integrations::unlinked(tx, 9)).await?, []);
+        let noted = async || -> Result<Vec<IntegrationId>> {
+            let noted = store.read(|tx| unlinked_integrations::oldest(tx, 9)).await?;
+            Ok(noted.into_iter().map(|noted| noted.integration).collect())
+        };
+        assert_eq!(noted().await?, []);
         let delete = format!("DELETE FROM organizations WHERE id = {acme}");
         store.tamper(delete).await?;
-        assert_eq!(store.read(|tx| integrations::unlinked(tx, 9)).await?, [left]);
+        assert_eq!(noted().await?, [left, shared], "each is looked after, also if another organization has it");
         let remove = |id| store.write(move |tx| removal::remove_unlinked(tx, id, Reason::Orphaned));
         assert!(matches!(remove(left).await?, Unlinked::Removed(_)));
         assert_eq!((remove(left).await?, remove(shared).await?), (Unlinked::NotThere, Unlinked::StillShared(None)));
@@ -292,7 +297,7 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
                         scopes: vec![token.to_owned()],
                         data: object(json!({"access_token": token})),
                     };
-                    let identity = identities::authenticate(tx, new)?;
+                    let identity = identities::authenticate(tx, &new)?;
                     user_identities::link(tx, ada, identity)
                 })
                 .await?;
@@ -312,6 +317,20 @@ async fn an_identity_is_refreshed_and_linked_once() -> Result<()> {
     Ok(())
 }
 
+/// What a setup finds of an identity provider when it ends.
+fn ended_setup_finds(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    identity: (&str, &str),
+) -> StoreResult<KnownIdentityProvider> {
+    let (session_key, provider) = (b"key".as_slice(), "slack");
+    setups::put(tx, &NewSetup { session_key, provider, organization, sealed_data: b"", expires_at: NOW })?;
+    let Claim::Claimed(_, claim) = setups::claim(tx, session_key, provider)? else { panic!("nobody else claims it") };
+    let user = "1".parse().expect("an id");
+    let ended = EndedSetup { session_key, provider, claim, user, organization, external_id: "T0", identity };
+    Ok(installing::use_up(tx, &ended)?.expect("it is ours").identity_provider)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identity_type_belongs_to_the_plugin_of_the_provider_or_to_the_first() -> Result<()> {
     for Database { store, .. } in each_database().await? {
@@ -322,9 +341,12 @@ async fn an_identity_type_belongs_to_the_plugin_of_the_provider_or_to_the_first(
         };
         let owners = vec![owner("slack", "slack-plugin"), owner("evil", "evil-plugin")];
         assert_eq!(store.write(move |tx| provider_owners::record(tx, owners)).await?, []);
+        let acme = organization(&store, "acme").await?;
         let claim = |of: &'static str, plugin: &'static str, may_share| {
             store.write(move |tx| {
-                Ok(match identity_providers::claim(tx, of, "slack.com", plugin, may_share)? {
+                let known = ended_setup_finds(tx, acme, (of, "slack.com"))?;
+                let plugin = ProvingPlugin { name: plugin, may_share };
+                Ok(match identity_providers::claim(tx, of, "slack.com", plugin, known)? {
                     Claimed::Granted(_) => "granted".to_owned(),
                     Claimed::OwnedBy(owner) => owner,
                 })
@@ -336,7 +358,6 @@ async fn an_identity_type_belongs_to_the_plugin_of_the_provider_or_to_the_first(
         assert_eq!(claim("guild", "evil-plugin", false).await?, "granted", "nobody has it");
         assert_eq!(claim("guild", "slack-plugin", false).await?, "evil-plugin");
 
-        let acme = organization(&store, "acme").await?;
         install(&store, acme, workspace("T1", "one", "t")).await?;
         let thief = owner("slack", "evil-plugin");
         let recorded = store.write(move |tx| provider_owners::record(tx, vec![thief])).await?;
@@ -361,7 +382,7 @@ async fn a_grant_that_ends_touches_identities_of_its_own_plugin_only() -> Result
                 let data = object(json!({"token": "ada"}));
                 let new =
                     identities::NewIdentity { identity_provider, external_id: "7".to_owned(), scopes: vec![], data };
-                let id = identities::authenticate(tx, new)?;
+                let id = identities::authenticate(tx, &new)?;
                 user_identities::link(tx, ada, id)
             })
         };
@@ -382,7 +403,13 @@ async fn a_grant_that_ends_touches_identities_of_its_own_plugin_only() -> Result
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_claims_one_wins_and_an_old_claim_is_worth_nothing() -> Result<()> {
     for Database { store, .. } in each_database().await? {
-        let put = |data: &'static [u8]| store.write(move |tx| setups::put(tx, b"key", "slack", data, NOW));
+        let put = |data: &'static [u8]| {
+            store.write(move |tx: &mut Tx<'_>| {
+                let (session_key, provider) = (b"key".as_slice(), "slack");
+                let organization = "1".parse().expect("an id");
+                setups::put(tx, &NewSetup { session_key, provider, organization, sealed_data: data, expires_at: NOW })
+            })
+        };
         let claim = || store.write(|tx| setups::claim(tx, b"key", "slack"));
         assert_eq!(claim().await?, Claim::Missing);
         let puts = join_all((0..8).map(|_| put(b"one"))).await;
@@ -448,14 +475,14 @@ async fn accounts_give_access_by_role_and_token() -> Result<()> {
             accounts.create_user(new("root@example.com", true)).await?,
         );
         assert!(accounts.create_user(new("ADA@example.com", false)).await.is_err(), "case does not matter");
-        accounts.create_organization("acme", "Acme", None).await?;
-        assert_eq!(accounts.access(ada.id, "acme").await?, None);
+        let acme = accounts.create_organization("acme", "Acme", None).await?;
+        assert_eq!(accounts.access_to(ada.id, acme.id).await?, None);
         for (role, may) in [(Role::Member, false), (Role::Admin, false), (Role::Manager, true), (Role::Owner, true)] {
             accounts.add_member("acme", "ada@example.com", role).await?;
-            let access = accounts.access(ada.id, "acme").await?.context("a member")?;
+            let access = accounts.access_to(ada.id, acme.id).await?.context("a member")?;
             assert_eq!(access.has(Scope::OrgIntegrations), may, "{role}");
         }
-        assert!(accounts.access(root.id, "acme").await?.context("a superuser")?.has(Scope::OrgIntegrations));
+        assert!(accounts.access_to(root.id, acme.id).await?.context("a superuser")?.has(Scope::OrgIntegrations));
         let token = accounts.create_token("acme", "t", &[Scope::OrgRead]).await?;
         let access = accounts.token_access(&token).await?.context("the token opens")?;
         assert!(access.has(Scope::OrgRead) && !access.has(Scope::OrgIntegrations));

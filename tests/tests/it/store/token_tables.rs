@@ -116,17 +116,17 @@ fn grant(name: &str, subject: &str, is_of_account: bool) -> NewGrant {
 async fn opened(store: &Store, token: &str, id: IntegrationId) -> Result<Option<Vec<(String, String)>>> {
     let hash = Sha256::digest(token);
     let found = store.read(move |tx| token_grants::by_hash(tx, &hash, id)).await?.context("the token is there")?;
-    let Some(lent) = found.integration else { return Ok(None) };
-    let organization = lent.organization;
-    assert_eq!((organization, lent.integration, &*lent.provider), (found.organization.id, id, "slack"));
+    let Some(has) = found.integration else { return Ok(None) };
+    let organization = has.organization;
+    assert_eq!((organization, has.integration, &*has.provider), (found.organization.id, id, "slack"));
     let alone = store.read(move |tx| grants::of_organization(tx, organization, id)).await?.context("it is linked")?;
     let ids = |grants: &[grants::Grant]| grants.iter().map(|grant| grant.id).collect::<Vec<_>>();
-    assert_eq!(ids(&lent.grants), ids(&alone), "as they are read without a token");
-    Ok(Some(lent.grants.into_iter().map(|grant| (grant.name, grant.subject)).collect()))
+    assert_eq!(ids(&has.grants), ids(&alone), "as they are read without a token");
+    Ok(Some(has.grants.into_iter().map(|grant| (grant.name, grant.subject)).collect()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_opens_the_grants_that_its_organization_is_lent_and_no_others() -> Result<()> {
+async fn a_token_opens_the_grants_of_its_organization_and_no_others() -> Result<()> {
     for database in each_database().await? {
         let (accounts, store, _) = accounts(&database.store);
         let (acme, other) = (organization(&store, "acme").await?, organization(&store, "other").await?);

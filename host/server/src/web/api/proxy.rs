@@ -13,7 +13,7 @@ use super::selector::selector;
 use crate::{
     app::AppHandle,
     web::{
-        auth::{LentAccess, require},
+        auth::{IntegrationAccess, require},
         error::{FromService, Problem, WebError},
     },
 };
@@ -35,7 +35,7 @@ const SUBJECT: &str = "jackfield-subject";
 /// role has.
 pub(in crate::web) async fn proxy(
     State(app): State<AppHandle>,
-    LentAccess { access, lent }: LentAccess,
+    IntegrationAccess { access, grants }: IntegrationAccess,
     route: MatchedPath,
     request: Request,
 ) -> Result<Response, WebError> {
@@ -45,7 +45,7 @@ pub(in crate::web) async fn proxy(
     let call = ProxyRequest {
         actor: access.actor,
         organization: access.organization.id,
-        lent,
+        grants,
         grant: selector(named(&head.headers, GRANT)?, named(&head.headers, SUBJECT)?)?,
         path: raw_path(route.as_str(), head.uri.path()).to_owned(),
         query: head.uri.query().map(str::to_owned),

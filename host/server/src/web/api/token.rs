@@ -11,7 +11,7 @@ use super::{query::ApiQuery, selector::selector};
 use crate::{
     app::AppHandle,
     web::{
-        auth::{LentAccess, require},
+        auth::{IntegrationAccess, require},
         error::{Problem, WebError},
     },
 };
@@ -47,12 +47,12 @@ pub(in crate::web) struct TokenOut {
 /// token; without a name that of the first grant. Scope `integrations:token`, which no role has.
 pub(in crate::web) async fn token(
     State(app): State<AppHandle>,
-    LentAccess { access, lent }: LentAccess,
+    IntegrationAccess { access, grants }: IntegrationAccess,
     ApiQuery(TokenQuery { grant, subject }): ApiQuery<TokenQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<TokenOut>), WebError> {
     require(&access, Scope::IntegrationsToken)?;
     let which = selector(grant, subject)?;
-    let fresh = app.token_reads.read(access.actor, lent, &which).await?;
+    let fresh = app.token_reads.read(access.actor, grants, &which).await?;
     // RFC 6749 section 5.1.
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(TokenOut::new(fresh))))
 }

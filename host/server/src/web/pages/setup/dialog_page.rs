@@ -1,8 +1,6 @@
 //! The last page of a setup. It tells the page that opened the pop-up, and where there is none it
 //! tells the person.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use axum::response::Response;
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
@@ -72,10 +70,19 @@ fn restart(ended: &SetupResult) -> String {
 /// JSON that cannot leave a script: without `<`, `>`, `&`, and without the two line separators
 /// that old JavaScript took for line ends.
 fn in_script(value: &impl Serialize) -> String {
-    let escapes: BTreeMap<char, &str> =
-        [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")].into();
     let json = serde_json::to_string(value).expect("what is posted is plain JSON");
-    json.chars().map(|c| escapes.get(&c).map_or_else(|| c.to_string(), ToString::to_string)).collect()
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' => text.push_str("\\u003c"),
+            '>' => text.push_str("\\u003e"),
+            '&' => text.push_str("\\u0026"),
+            '\u{2028}' => text.push_str("\\u2028"),
+            '\u{2029}' => text.push_str("\\u2029"),
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 pub(super) fn nonce() -> String {

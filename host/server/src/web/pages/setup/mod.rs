@@ -24,7 +24,7 @@ use super::{flash::Flash, setup_errors::SetupError};
 use crate::{
     app::AppHandle,
     web::{
-        auth::{BrowserSession, LoggedIn},
+        auth::BrowserSession,
         error::{Problem, WebError},
         headers::private,
         redirects::{found, see_other},
@@ -45,7 +45,6 @@ pub(in crate::web) struct SetupPath {
 /// `{server}/` after it, the redirect URI of one of several servers.
 pub(in crate::web) async fn visit(
     State(app): State<AppHandle>,
-    user: Option<LoggedIn>,
     BrowserSession(session): BrowserSession,
     Path(SetupPath { provider, server }): Path<SetupPath>,
     Reference(reference): Reference,
@@ -53,15 +52,14 @@ pub(in crate::web) async fn visit(
     StepRequest(request): StepRequest,
 ) -> Result<Response, WebError> {
     let offered = app.plugins.find_configured(&provider).ok_or(Problem::NotFound)?;
-    let Some(session) = session.key() else {
+    let Some(key) = session.key() else {
         // Without a session no setup can be in progress.
         Refusal::NoSession.log(&provider);
         return Ok(refused(Refusal::NoSession, reference));
     };
-    let user = user.map(|LoggedIn(user)| user);
     let is_post = request.method == "POST";
     let request = posted_answer::as_by_get(request);
-    let request = SetupRequest { session, user, provider, server, sender: sent_by(&headers), request };
+    let request = SetupRequest { session: key, provider, server, sender: sent_by(&headers), request };
     Ok(match app.setups.visit(request).await? {
         Outcome::Show { page, progress } => step_page::page(page, progress, &offered).await,
         Outcome::RedirectToPage(url) => private(see_other(&url), ""),
@@ -73,7 +71,12 @@ pub(in crate::web) async fn visit(
         }
         Outcome::Ended(result) => dialog_page::ended(&result, &app.url_prefix.origin(), reference),
         Outcome::Foreign(result) => dialog_page::page(&result, &app.url_prefix.origin(), reference.as_deref()),
-        Outcome::Refused(refusal) => refused(refusal, reference),
+        Outcome::Refused(refusal) => {
+            if refusal == Refusal::NoSession {
+                session.forget_if_gone().await?;
+            }
+            refused(refusal, reference)
+        }
         Outcome::NotFound => return Err(Problem::NotFound.into()),
     })
 }

@@ -3,56 +3,31 @@
 //! The hash of a row is HMAC-SHA256 over the hash of the row before and all columns, each with its
 //! length before it, so that no two rows have the same bytes. Its key is sealed in the database:
 //! without the secret key of the installation nobody can change a row and hash the chain anew, or
-//! write a head. (The chain itself cannot show that somebody has put back an older state of the
-//! log, head included. An operator who notes the head elsewhere sees it.)
+//! write a head. A code of another kind, like the mark of an entry that waits in the queue, begins
+//! with another word, so that none can stand for another. (The chain itself cannot show that
+//! somebody has put back an older state of the log, head included. An operator who notes the head
+//! elsewhere sees it.)
 
-use std::fmt;
-
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use hmac::Mac as _;
 
 use super::{chain_break::Break, rows::Row};
-use crate::hex::hex;
-
-/// A hash of the chain.
-pub(super) const HASH: usize = 32;
-
-/// The end of the chain: what an operator notes elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// How many rows the chain has.
-    pub count: i64,
-    /// The hash of the last row.
-    pub hash: Vec<u8>,
-}
-
-impl fmt::Display for Head {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.count, hex(&self.hash))
-    }
-}
-
-/// The key of the hashes. It has no `Debug`.
-#[derive(Clone)]
-pub struct ChainKey(pub(super) [u8; 32]);
+use crate::chain::{
+    chain_key::{ChainKey, Head, put},
+    chain_memory::Origin,
+};
 
 impl Head {
-    /// The head of a chain without rows.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self { count: 0, hash: vec![0; HASH] }
-    }
-
-    /// The head after a row, if the row is what was written after this head.
+    /// The head after a row, if the row is what was written after this head. `origin` says where in
+    /// the queue it was, if it was there.
     ///
     /// # Errors
     /// When it is not.
-    pub fn followed_by(&self, row: &Row, key: &ChainKey) -> Result<Self, Break> {
+    pub fn followed_by(&self, row: &Row, origin: Option<Origin>, key: &ChainKey) -> Result<Self, Break> {
         let expected = self.count + 1;
         if row.id != expected {
             return Err(Break::Missing { from: expected, until: row.id - 1 });
         }
-        if row.hash != key.hash(&self.hash, row) {
+        if row.hash != key.hash(&self.hash, row, origin) {
             return Err(Break::Changed(row.id));
         }
         Ok(Self { count: row.id, hash: row.hash.clone() })
@@ -62,7 +37,7 @@ impl Head {
 impl ChainKey {
     /// The hash that a row has after another hash. Its own `hash` does not matter.
     #[must_use]
-    pub fn hash(&self, previous: &[u8], row: &Row) -> Vec<u8> {
+    pub fn hash(&self, previous: &[u8], row: &Row, origin: Option<Origin>) -> Vec<u8> {
         let mut mac = self.mac(b"row");
         put(&mut mac, Some(previous));
         for number in [Some(row.id), Some(row.date), row.actor_id, row.organization_id, row.integration_id] {
@@ -75,49 +50,18 @@ impl ChainKey {
         for text in [&row.actor_name, &row.organization, &row.provider, &row.external_id, &row.plugin_digest] {
             put(&mut mac, text.as_ref().map(String::as_bytes));
         }
-        mac.finalize().into_bytes().to_vec()
-    }
-
-    /// The code of a head. Without it, somebody could cut rows off and write an older head.
-    pub(super) fn head_mac(&self, head: &Head) -> Vec<u8> {
-        let mut mac = self.mac(b"head");
-        put(&mut mac, Some(&head.count.to_be_bytes()));
-        put(&mut mac, Some(&head.hash));
-        mac.finalize().into_bytes().to_vec()
-    }
-
-    /// The code of another record than a row or a head, of the kind `what`.
-    pub(super) fn code(&self, what: &[u8], numbers: &[i64], bytes: &[u8]) -> Vec<u8> {
-        let mut mac = self.mac(what);
-        for number in numbers {
+        if let Some(Origin { host, number }) = origin {
+            put(&mut mac, Some(&host.to_be_bytes()));
             put(&mut mac, Some(&number.to_be_bytes()));
         }
-        put(&mut mac, Some(bytes));
         mac.finalize().into_bytes().to_vec()
-    }
-
-    fn mac(&self, what: &[u8]) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
-        put(&mut mac, Some(what));
-        mac
-    }
-}
-
-/// Adds a value with its length before it, or that there is none.
-fn put(mac: &mut Hmac<Sha256>, value: Option<&[u8]>) {
-    match value {
-        None => mac.update(&[0]),
-        Some(bytes) => {
-            mac.update(&[1]);
-            mac.update(&u64::try_from(bytes.len()).expect("lengths fit").to_be_bytes());
-            mac.update(bytes);
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chain::chain_key::HASH;
 
     const KEY: ChainKey = ChainKey([7; 32]);
 
@@ -142,7 +86,7 @@ mod tests {
             count: 1,
             hash: Vec::new(),
         };
-        row.hash = KEY.hash(&START, &row);
+        row.hash = KEY.hash(&START, &row, None);
         row
     }
 
@@ -169,11 +113,11 @@ mod tests {
 
     #[test]
     fn a_change_of_any_column_is_found() {
-        assert_eq!(Head::empty().followed_by(&row(), &KEY).map(|head| head.count), Ok(1));
+        assert_eq!(Head::empty().followed_by(&row(), None, &KEY).map(|head| head.count), Ok(1));
         for (column, tamper) in TAMPERINGS {
             let mut row = row();
             tamper(&mut row);
-            assert_eq!(Head::empty().followed_by(&row, &KEY), Err(Break::Changed(1)), "{column}");
+            assert_eq!(Head::empty().followed_by(&row, None, &KEY), Err(Break::Changed(1)), "{column}");
         }
     }
 
@@ -181,22 +125,34 @@ mod tests {
     fn a_row_follows_its_own_predecessor_only() {
         let mut moved = row();
         moved.id = 2;
-        assert_eq!(Head::empty().followed_by(&moved, &KEY), Err(Break::Missing { from: 1, until: 1 }));
+        assert_eq!(Head::empty().followed_by(&moved, None, &KEY), Err(Break::Missing { from: 1, until: 1 }));
         let second = |previous: [u8; HASH]| {
             let row = Row { id: 2, ..row() };
-            Row { hash: KEY.hash(&previous, &row), ..row }
+            Row { hash: KEY.hash(&previous, &row, None), ..row }
         };
         let head = Head { count: 1, hash: vec![1; HASH] };
-        assert!(head.followed_by(&second([1; HASH]), &KEY).is_ok());
-        assert_eq!(head.followed_by(&second([2; HASH]), &KEY), Err(Break::Changed(2)));
+        assert!(head.followed_by(&second([1; HASH]), None, &KEY).is_ok());
+        assert_eq!(head.followed_by(&second([2; HASH]), None, &KEY), Err(Break::Changed(2)));
     }
 
     #[test]
     fn a_chain_that_was_hashed_anew_under_another_key_is_found() {
         let mut row = row();
         row.action = "link".to_owned();
-        row.hash = ChainKey([8; 32]).hash(&START, &row);
-        assert_eq!(Head::empty().followed_by(&row, &KEY), Err(Break::Changed(1)));
+        row.hash = ChainKey([8; 32]).hash(&START, &row, None);
+        assert_eq!(Head::empty().followed_by(&row, None, &KEY), Err(Break::Changed(1)));
+    }
+
+    #[test]
+    fn a_change_of_where_a_row_was_in_the_queue_is_found() {
+        let origins = [None, Some((1, 2)), Some((2, 1)), Some((1, 3)), Some((0, 0))];
+        let origins = origins.map(|pair| pair.map(|(host, number)| Origin { host, number }));
+        for written in origins {
+            let row = Row { hash: KEY.hash(&START, &row(), written), ..row() };
+            for found in origins {
+                assert_eq!(Head::empty().followed_by(&row, found, &KEY).is_ok(), found == written, "{found:?}");
+            }
+        }
     }
 
     #[test]
@@ -205,15 +161,9 @@ mod tests {
             KEY.hash(
                 &START,
                 &Row { provider: Some(provider.to_owned()), external_id: Some(external.to_owned()), ..row() },
+                None,
             )
         };
         assert_ne!(hash("ab", "c"), hash("a", "bc"));
-    }
-
-    #[test]
-    fn a_head_is_made_by_the_keys_holder_only() {
-        let head = Head { count: 1, hash: row().hash };
-        assert_ne!(KEY.head_mac(&head), ChainKey([8; 32]).head_mac(&head));
-        assert_ne!(KEY.head_mac(&head), KEY.head_mac(&Head::empty()));
     }
 }

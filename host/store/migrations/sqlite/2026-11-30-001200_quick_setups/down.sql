@@ -1,0 +1,1 @@
+ALTER TABLE setups DROP COLUMN organization_id;

@@ -1,0 +1,106 @@
+//! A statement that is written as text: what diesel cannot build for both databases at once, such
+//! as an upsert. diesel prepares it once for each connection, as it does with its own.
+
+use std::marker::PhantomData;
+
+use diesel::{
+    QueryResult, RunQueryDsl,
+    connection::Connection,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{BigInt, Binary, Nullable, Text},
+};
+
+use super::connection::AnyConnection;
+
+/// A statement with a `?` for each value. `Row` is the SQL type of the rows that it returns.
+pub(crate) struct Statement<'a, Row = ()> {
+    sql: &'static str,
+    values: Vec<SqlValue<'a>>,
+    row: PhantomData<Row>,
+}
+
+/// A value of a statement.
+pub(crate) enum SqlValue<'a> {
+    Number(i64),
+    OptionalNumber(Option<i64>),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl<'a, Row> Statement<'a, Row> {
+    /// A statement and its values, in the order of the question marks.
+    pub(crate) fn new<const N: usize>(sql: &'static str, values: [SqlValue<'a>; N]) -> Self {
+        debug_assert_eq!(sql.matches('?').count(), N, "{sql}");
+        Self { sql, values: values.into(), row: PhantomData }
+    }
+}
+
+impl From<i64> for SqlValue<'_> {
+    fn from(value: i64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl From<Option<i64>> for SqlValue<'_> {
+    fn from(value: Option<i64>) -> Self {
+        Self::OptionalNumber(value)
+    }
+}
+
+impl<'a> From<&'a str> for SqlValue<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for SqlValue<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+/// A statement and its values, which become [`SqlValue`]s.
+macro_rules! statement {
+    ($sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::database::statement::Statement::new($sql, [$($value.into()),*])
+    };
+}
+pub(crate) use statement;
+
+type Backend = <AnyConnection as Connection>::Backend;
+
+impl<Row> QueryFragment<Backend> for Statement<'_, Row> {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        let mut values = self.values.iter();
+        for (at, text) in self.sql.split('?').enumerate() {
+            if at > 0
+                && let Some(value) = values.next()
+            {
+                push(value, &mut pass)?;
+            }
+            pass.push_sql(text);
+        }
+        Ok(())
+    }
+}
+
+fn push<'b>(value: &'b SqlValue<'_>, pass: &mut AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+    match value {
+        SqlValue::Number(number) => pass.push_bind_param::<BigInt, i64>(number),
+        SqlValue::OptionalNumber(number) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(number),
+        SqlValue::Text(text) => pass.push_bind_param::<Text, str>(text),
+        SqlValue::Bytes(bytes) => pass.push_bind_param::<Binary, [u8]>(bytes),
+    }
+}
+
+/// The text tells one statement from another.
+impl<Row> QueryId for Statement<'_, Row> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Row> Query for Statement<'_, Row> {
+    type SqlType = Row;
+}
+
+impl<Row> RunQueryDsl<AnyConnection> for Statement<'_, Row> {}
