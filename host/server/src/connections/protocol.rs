@@ -27,8 +27,8 @@ pub(super) struct Replayed<S> {
     inner: S,
 }
 
-/// Waits for the next request of a client that has spoken HTTP/1.1 before, and so does not change to
-/// the other. Without a byte it has closed its end.
+/// Waits for the next request of a client that has spoken HTTP/1.1 before, and so does not change
+/// to the other. Without a byte it has closed its end.
 pub(super) async fn resume<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Protocol, Replayed<S>)> {
     let mut read = [0; PREFACE.len()];
     let length = stream.read(&mut read).await?;
