@@ -183,21 +183,26 @@ impl Store {
         self.transact(KeyUse::Seal, run).await
     }
 
-    /// Runs a function that runs one statement and seals nothing: on PostgreSQL the statement is a
-    /// transaction by itself.
+    /// Runs a function whose first statement is all that it changes. On PostgreSQL it is committed
+    /// with that statement, in one round trip, whatever the function returns. What follows only
+    /// reads.
     ///
     /// # Errors
-    /// As [`Store::write`]. It may be stored although its answer was lost.
+    /// As [`Store::write`].
     pub async fn write_one<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        if self.is_shared() { self.read(run).await } else { self.write(run).await }
+        let run_and_commit = move |tx: &mut Tx<'_>| {
+            tx.commit_with_next()?;
+            run(tx)
+        };
+        self.write(run_and_commit).await
     }
 
-    /// [`Store::write`] for what exists nowhere else, such as tokens that a provider has just given: while
-    /// the database cannot be used, it is tried again for a minute. Somebody who must not wait that
-    /// long waits for [`Store::lasting_failure`] as well.
+    /// [`Store::write`] for what exists nowhere else, such as tokens that a provider has just given:
+    /// while the database cannot be used, it is tried again for a minute. Somebody who must not
+    /// wait that long waits for [`Store::lasting_failure`] as well.
     ///
     /// # Errors
     /// As [`Store::write`]. Also when nobody knows whether it is stored: it is not tried again.

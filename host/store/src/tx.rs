@@ -110,7 +110,8 @@ impl<'a> Tx<'a> {
     /// Has the next statement whose result is read be the last one. On PostgreSQL the commit is
     /// sent with it, which saves a round trip: a transaction of one statement costs one.
     ///
-    /// It is stored then, whatever the function returns, so let it return `Ok`. Nothing may follow.
+    /// It is stored then, whatever the function returns. Only what reads may follow: it sees what
+    /// others have committed since.
     ///
     /// ```ignore
     /// tx.commit_with_next()?;

@@ -170,6 +170,7 @@ fn unsafe_and_the_abi_stay_in_their_files() -> Result<()> {
         "host/loader/src/runtime/worker/syscall_filter.rs",
         "host/server/src/startup/memory.rs",
         "host/store/src/database/libpq.rs",
+        "host/store/src/database/sqlite_library.rs",
     ];
     assert_none(&unsafe_or_abi(&may_be_unsafe, &["host/loader/src/runtime/open_library.rs"])?);
     Ok(())

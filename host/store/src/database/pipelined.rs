@@ -156,7 +156,9 @@ impl PipelinedConnection {
 
     /// Commits with the next statement whose answer is read.
     pub(crate) fn commit_with_next(&mut self) {
-        self.end = End::WithNext;
+        if self.end == End::Later {
+            self.end = End::WithNext;
+        }
     }
 
     /// Whether nobody knows if the transaction is stored.
@@ -227,8 +229,7 @@ impl PipelinedConnection {
     fn ask<T: QueryFragment<Pg> + QueryId>(&mut self, query: &T, is_later: bool) -> QueryResult<Option<Answer>> {
         self.instrumentation
             .on_connection_event(InstrumentationEvent::start_query(&diesel::debug_query::<Pg, _>(query)));
-        let pushed = if self.end == End::Done { Err(has_ended()) } else { self.push(query) };
-        let answer = pushed.and_then(|()| match (is_later, self.end) {
+        let answer = self.push(query).and_then(|()| match (is_later, self.end) {
             (true, _) => self.leave(),
             (false, End::WithNext) => self.flush_with_commit().map(Some),
             (false, _) => self.flush().map(Some),
@@ -257,6 +258,9 @@ impl Connection for PipelinedConnection {
 
     fn execute_returning_count<T: QueryFragment<Pg> + QueryId>(&mut self, query: &T) -> QueryResult<usize> {
         let is_later = std::mem::take(&mut self.executes_later);
+        if self.end == End::Done {
+            return Err(Error::QueryBuilderError("the transaction has ended with the statement before".into()));
+        }
         Ok(self.ask(query, is_later)?.map_or(0, |answer| answer.changed()))
     }
 
@@ -385,10 +389,6 @@ impl PipelinedConnection {
         self.transactions.0 = TransactionManagerStatus::default();
         if pipeline.take_commit() { Ok(()) } else { Err(Error::RollbackTransaction) }
     }
-}
-
-fn has_ended() -> Error {
-    Error::QueryBuilderError("the transaction has ended with the statement before".into())
 }
 
 impl TransactionManager<PipelinedConnection> for Transactions {

@@ -41,6 +41,17 @@ pub enum Claim<T> {
     Claimed(T, ClaimId),
 }
 
+impl<T> Claim<T> {
+    /// The claim, if it is the caller's.
+    #[must_use]
+    pub const fn id(&self) -> Option<ClaimId> {
+        match self {
+            Self::Claimed(_, id) => Some(*id),
+            Self::Missing | Self::Busy => None,
+        }
+    }
+}
+
 /// A setup that is started.
 pub struct NewSetup<'a> {
     /// Key of the session.
@@ -140,6 +151,15 @@ pub fn swap(
 const LOCK_UNCHANGED: &str = "\
     SELECT expires_at FROM setups WHERE session_key = ? AND provider = ? AND claim IS NULL AND sealed_data = ? \
     FOR UPDATE";
+
+/// Gives a claimed setup back as it is.
+///
+/// # Errors
+/// When the database fails.
+pub fn give_back(tx: &mut Tx<'_>, session_key: &[u8], provider: &str, claim: ClaimId) -> StoreResult<()> {
+    let row = t::table.find((session_key, provider)).filter(t::claim.eq(claim.0));
+    tx.execute_later(diesel::update(row).set(t::claim.eq(None::<i64>)))
+}
 
 /// Uses a claimed setup up. Returns whether it was still the caller's.
 ///

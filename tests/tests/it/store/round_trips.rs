@@ -104,6 +104,7 @@ async fn what_is_committed_with_its_last_statement_is_stored_and_nothing_follows
         tx.probe_later()?;
         let changed = tx.probe_last()?;
         assert!(tx.probe_last().is_err() && tx.probe_later().is_err(), "it has ended");
+        organizations::by_slug(tx, "acme")?;
         Ok(changed)
     });
     assert_eq!(changed.await?, 1);
