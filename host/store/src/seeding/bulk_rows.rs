@@ -8,9 +8,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::seeded_row::{
-    EventRow, GrantRow, IdentityRow, IntegrationRow, LinkRow, RefreshRow, RevocationRow, SessionRow, UserIdentityRow,
-    WebhookRow,
+use super::{
+    seeded_row::{
+        EventRow, GrantRow, IdentityRow, IntegrationRow, LinkRow, RefreshRow, RevocationRow, SessionRow,
+        UserIdentityRow, WebhookRow,
+    },
+    size::Seed,
 };
 use crate::{
     database::{
