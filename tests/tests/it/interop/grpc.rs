@@ -1,7 +1,6 @@
 //! gRPC's own library for Node.js on both ends of a proxied call.
 
 use anyhow::Result;
-use insta::assert_json_snapshot;
 use jackfield_test_support::{certificate::Certificate, interop::interop};
 use serde_json::json;
 
