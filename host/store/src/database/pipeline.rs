@@ -35,7 +35,7 @@ const MOST_BYTES: usize = 256 * 1024;
 
 /// After so long without use, what begins a transaction and what ends it are not sent together: if
 /// the answer were lost, nobody would know whether it was stored.
-const LONG_UNUSED: Duration = Duration::from_secs(1);
+const LONG_UNUSED: Duration = Duration::from_secs(10);
 
 /// Makes a connection like the one before.
 pub(super) type Reconnect = Arc<dyn Fn() -> Result<Libpq, String> + Send + Sync>;

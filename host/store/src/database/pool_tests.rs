@@ -13,7 +13,9 @@ fn pool(folder: &tempfile::TempDir) -> ConnectionPool {
     let url = format!("sqlite://{}/t.db", folder.path().display());
     let database: Database = url.parse().unwrap_or_else(|_| panic!("{url}"));
     let database = Database { pool_size: Some(1), ..database };
-    ConnectionPool::new(Connector::new(Target::from(&database)).expect("a database"), None)
+    let connector = Connector::new(Target::from(&database)).expect("a database");
+    connector.open().map(drop).expect("a file");
+    ConnectionPool::new(connector, None)
 }
 
 fn read(pool: &ConnectionPool, run: impl FnOnce() -> StoreResult<()> + Send + 'static) -> JoinHandle<StoreResult<()>> {
@@ -52,4 +54,13 @@ async fn work_that_panics_gives_its_place_back() {
     let lost = read(&pool, || panic!("of a test")).await.expect("no panic reaches who waits");
     assert!(matches!(lost, Err(StoreError::Lost(_))), "{lost:?}");
     assert!(read(&pool, || Ok(())).await.expect("no panic").is_ok());
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_told_to_who_reads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pool = pool(&folder);
+    std::fs::remove_file(folder.path().join("t.db")).expect("it is there");
+    let lost = read(&pool, || Ok(())).await.expect("no panic");
+    assert_eq!(lost.as_ref().map_err(|error| error.unavailable().map(|why| why.reason)), Err(Some(Reason::Replaced)));
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 /// After how long it is looked whether the threads that are awake take what waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -64,7 +64,10 @@ impl StoreThreads {
     /// Runs a function on one of the threads. The receiver fails if it panics.
     pub(super) fn run<T: Send + 'static>(&self, run: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
         let (sender, receiver) = oneshot::channel();
+        let runtime = Handle::try_current();
         self.push(Box::new(move || {
+            // What it finds wrong with the database, a task watches.
+            let _inside = runtime.as_ref().map(Handle::enter);
             if let Ok(result) = catch_unwind(AssertUnwindSafe(run)) {
                 // The caller can be gone.
                 let _ = sender.send(result);

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     database::{
         column_types::{Timestamp, milliseconds},
+        fixed_condition::fixed_condition,
         schema::organization_integrations as t,
     },
     error::StoreResult,
@@ -298,7 +299,7 @@ pub(crate) fn set_metadata(
 /// Seals the configurations that an earlier host has stored in plain. Returns how many there were.
 pub(crate) fn seal_plain_configs(tx: &mut Tx<'_>) -> StoreResult<usize> {
     // Locks the rows: of two hosts that start, one seals them.
-    let plain = diesel::update(t::table.filter(t::config.ne("{}"))).set(t::config.eq(t::config));
+    let plain = diesel::update(t::table.filter(IsPlain)).set(t::config.eq(t::config));
     let plain = plain.returning((t::organization_id, t::integration_id, t::config));
     let plain: Vec<(OrganizationId, IntegrationId, String)> = plain.get_results(tx.connection)?;
     let count = plain.len();
@@ -316,6 +317,10 @@ pub(crate) fn seal_plain_configs(tx: &mut Tx<'_>) -> StoreResult<usize> {
 
 /// Whether there is one.
 pub(crate) fn has_plain_configs(tx: &mut Tx<'_>) -> StoreResult<bool> {
-    let plain = t::table.filter(t::config.ne("{}"));
-    Ok(diesel::select(diesel::dsl::exists(plain)).get_result(tx.connection)?)
+    Ok(diesel::select(diesel::dsl::exists(t::table.filter(IsPlain))).get_result(tx.connection)?)
 }
+
+fixed_condition!(
+    /// An index has only these, so that a start does not read all links.
+    IsPlain = "organization_integrations.config <> '{}'"
+);
