@@ -55,7 +55,7 @@ impl SetupService {
         }
         let outcome = match self.log_in_unclaimed(&request, provider, &cost).await? {
             Some(outcome) => outcome,
-            None => self.run_claimed(&request, provider, &cost).await?,
+            None => self.run_claimed(&request, provider, &cost, is_refused).await?,
         };
         // A later setup begins with the same requests, but for the random state.
         if is_refused.load(Ordering::SeqCst) && request.request.query("state").is_some() {
