@@ -65,8 +65,20 @@ impl SetupService {
         Ok(outcome)
     }
 
-    async fn run_claimed(&self, request: &SetupRequest, provider: &Provider, cost: &VisitCost) -> StoreResult<Outcome> {
+    /// Claims the setup and runs its step. Somebody who was told meanwhile that the database fails
+    /// sends the same request again, so the step is left to that one.
+    async fn run_claimed(
+        &self,
+        request: &SetupRequest,
+        provider: &Provider,
+        cost: &VisitCost,
+        is_refused: &AtomicBool,
+    ) -> StoreResult<Outcome> {
         match self.check.claim(request, provider).await? {
+            Ok(active) if is_refused.load(Ordering::SeqCst) => {
+                self.pending.give_back(&request.key(), active.claim).await?;
+                Err(StoreError::Lost("the request was answered before its setup could be claimed".to_owned()))
+            }
             Ok(active) => self.run(request, provider, active, cost).await,
             Err(refusal) => Ok(Outcome::refused(provider.id(), refusal)),
         }
