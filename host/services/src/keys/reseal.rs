@@ -108,8 +108,9 @@ impl<'a, F: FnMut(u64)> Reseal<'a, F> {
         Ok(usage)
     }
 
-    /// Nobody seals under an old key any more, so an unused one stays unused. A migration of a later
-    /// version can have moved values to a column that was not counted, and then no key is removed.
+    /// Nobody seals under an old key any more, so an unused one stays unused. A migration of a
+    /// later version can have moved values to a column that was not counted: then no key is
+    /// removed.
     async fn remove_unused(&mut self) -> StoreResult<()> {
         if self.store.read(key_rotation::data_keys).await?.iter().all(|key| key.is_current) {
             return Ok(());

@@ -113,12 +113,17 @@ impl PendingSetups {
         claim: Option<ClaimId>,
         result: StoreResult<T>,
     ) -> StoreResult<T> {
-        if let (Err(_), Some(id)) = (&result, claim) {
-            let key = key.clone();
-            let give_back = move |tx: &mut Tx<'_>| setups::give_back(tx, key.session.as_bytes(), &key.provider, id);
-            self.store.write_at_last(give_back).await?;
+        if let (Err(_), Some(claim)) = (&result, claim) {
+            self.give_back(key, claim).await?;
         }
         result
+    }
+
+    /// Gives a claimed setup back as it is.
+    pub(super) async fn give_back(&self, key: &SetupKey, claim: ClaimId) -> StoreResult<()> {
+        let key = key.clone();
+        let give_back = move |tx: &mut Tx<'_>| setups::give_back(tx, key.session.as_bytes(), &key.provider, claim);
+        self.store.write_at_last(give_back).await
     }
 
     async fn principal_of(&self, key: &SetupKey, found: principal::Principal) -> StoreResult<Principal> {

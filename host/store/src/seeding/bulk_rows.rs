@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    seed::{Seed, ago},
     seeded_row::{
         EventRow, GrantRow, IdentityRow, IntegrationRow, LinkRow, RefreshRow, RevocationRow, SessionRow,
         UserIdentityRow, WebhookRow,
     },
+    size::Seed,
 };
 use crate::{
     database::{
@@ -326,4 +326,9 @@ impl<'a> BulkRows<'a> {
 /// A number that is far from that of the next one, and always the same.
 const fn scattered(number: i64) -> i64 {
     number.wrapping_mul(2_654_435_761) & 0x7fff_ffff
+}
+
+/// So many minutes before a time.
+fn ago(now: OffsetDateTime, minutes: i64) -> OffsetDateTime {
+    now - Duration::minutes(minutes)
 }

@@ -6,5 +6,7 @@
 mod bulk_rows;
 mod seed;
 mod seeded_row;
+mod size;
 
-pub use seed::{Seed, seed};
+pub use seed::seed;
+pub use size::Seed;

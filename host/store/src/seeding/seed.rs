@@ -1,9 +1,11 @@
-//! How much is seeded, and the transactions that do it.
+//! The transactions that fill a database.
 
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection as _, sql_query, sql_types::BigInt};
-use time::{Duration, OffsetDateTime};
 
-use super::bulk_rows::{BulkRows, Ids, SeededOrganization};
+use super::{
+    bulk_rows::{BulkRows, Ids, SeededOrganization},
+    size::Seed,
+};
 use crate::{
     audit::{Action, Actor, Entry},
     database::connection::AnyConnection,
@@ -18,24 +20,8 @@ use crate::{
     tx::Tx,
 };
 
-/// How much is seeded.
-#[derive(Clone, Debug)]
-pub struct Seed {
-    /// How many integrations, each with its grant, and now and then what else a setup leaves.
-    pub integrations: i64,
-    /// How many new organizations have them, each with a user and a session.
-    pub organizations: i64,
-    /// The slug of an organization that is there, and how many of the integrations it has: the
-    /// first ones.
-    pub own: Option<(String, i64)>,
-    /// How many rows the audit log gets.
-    pub audit_rows: i64,
-    /// The provider of the integrations.
-    pub provider: String,
-}
-
-/// How many integrations one transaction inserts. In a large one SQLite walks along all that it would
-/// have to undo, for each row.
+/// How many integrations one transaction inserts. In a large one SQLite walks along all that it
+/// would have to undo, for each row.
 const BATCH: i64 = 250;
 /// Tables whose ids the database counts itself.
 const COUNTED: [&str; 7] =
@@ -160,9 +146,4 @@ async fn write_audit(store: &Store, seed: &Seed, ids: &Ids, organizations: &[See
         done = until;
     }
     Ok(())
-}
-
-/// When something happened that is so many steps of a minute ago.
-pub(super) fn ago(now: OffsetDateTime, minutes: i64) -> OffsetDateTime {
-    now - Duration::minutes(minutes)
 }

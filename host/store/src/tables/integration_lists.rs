@@ -134,7 +134,7 @@ fn by_external_id(tx: &mut Tx<'_>, organization: OrganizationId, external_id: &s
     Ok(found)
 }
 
-/// Some integrations of a provider after one of them, in an order of their own: of all
+/// Some integrations of a provider after one of them, in the order of their ids: of all
 /// organizations, or of one. Only those that were there at a time.
 ///
 /// # Errors
@@ -147,15 +147,12 @@ pub fn of_provider(
     after: Option<&Integration>,
     limit: i64,
 ) -> StoreResult<Vec<Integration>> {
+    let after = after.map_or(IntegrationId(0), |after| after.id);
     let theirs = t::provider.eq(provider).and(t::date_added.le(milliseconds(at)));
     let Some(organization) = organization else {
-        let rows = t::table.filter(theirs).select(Integration::as_select()).order(t::external_id).limit(limit);
-        return Ok(match after {
-            Some(after) => rows.filter(t::external_id.gt(&after.external_id)).load(tx.connection)?,
-            None => rows.load(tx.connection)?,
-        });
+        let rows = t::table.filter(theirs).filter(t::id.gt(after)).order(t::id).limit(limit);
+        return Ok(rows.select(Integration::as_select()).load(tx.connection)?);
     };
-    let after = after.map_or(IntegrationId(0), |after| after.id);
     let rows = links::table.filter(links::organization_id.eq(organization)).filter(links::integration_id.gt(after));
     let rows = rows.inner_join(t::table).filter(theirs).order(links::integration_id).limit(limit);
     Ok(rows.select(Integration::as_select()).load(tx.connection)?)

@@ -147,7 +147,8 @@ pub fn install(
     let row = t::table.find((organization, integration));
     let found: Option<LinkRow> = row.select(LinkRow::as_select()).first(tx.connection).optional()?;
     let Some(found) = found else {
-        return Ok((install_first(tx, organization, integration, added_by, metadata)?, true));
+        let account = (integration, "");
+        return Ok((install_first(tx, organization, account, added_by, metadata)?, true));
     };
     let sealed = Link(organization, integration).seal(tx.sealer, METADATA, metadata);
     let now = milliseconds(tx.now);
@@ -156,14 +157,15 @@ pub fn install(
     Ok((OrganizationIntegration { status: Status::Active, ..found.opened(tx.sealer) }, false))
 }
 
-/// Links, with an empty configuration, where there is no link.
+/// Links, with an empty configuration, where there is no link. The integration comes with the name
+/// that it is listed by; where that is empty, the database looks it up.
 ///
 /// # Errors
 /// When the database fails.
 pub fn install_first(
     tx: &mut Tx<'_>,
     organization: OrganizationId,
-    integration: IntegrationId,
+    (integration, sort_name): (IntegrationId, &str),
     added_by: Option<UserId>,
     metadata: &Map<String, Value>,
 ) -> StoreResult<OrganizationIntegration> {
@@ -172,7 +174,7 @@ pub fn install_first(
     let row = (
         (t::organization_id.eq(organization), t::integration_id.eq(integration), t::added_by.eq(added_by)),
         (t::config.eq("{}"), t::sealed_metadata.eq(sealed), t::status.eq(Status::Active)),
-        (t::date_added.eq(now), t::installed_at.eq(now)),
+        (t::date_added.eq(now), t::installed_at.eq(now), t::sort_name.eq(sort_name)),
     );
     tx.execute_later(diesel::insert_into(t::table).values(row))?;
     Ok(OrganizationIntegration {

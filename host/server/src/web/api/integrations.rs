@@ -70,7 +70,7 @@ async fn wanted(parts: &mut Parts, app: &AppHandle) -> Result<Wanted, WebError> 
     Ok(Wanted { after, per_page: per_page(query.per_page.as_deref())?, search: query.search.trim().to_owned() })
 }
 
-/// The page, for those who may read it: for a program, in the read of its token, unless it searches.
+/// The page, for those who may read it: for a program in the read of its token, unless it searches.
 /// Nobody else learns what is wrong with a query.
 async fn read(
     parts: &mut Parts,

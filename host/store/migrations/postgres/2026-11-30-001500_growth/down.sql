@@ -31,6 +31,7 @@ DROP TRIGGER links_follow_sort_name ON integrations;
 DROP FUNCTION links_follow_sort_name;
 DROP TRIGGER link_gets_sort_name ON organization_integrations;
 DROP FUNCTION link_gets_sort_name;
+DROP INDEX integrations_of_provider;
 CREATE INDEX integrations_by_name ON integrations (sort_name, id);
 DROP INDEX links_by_name;
 ALTER TABLE organization_integrations DROP COLUMN sort_name;

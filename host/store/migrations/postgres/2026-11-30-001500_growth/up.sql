@@ -7,6 +7,8 @@ ALTER TABLE organization_integrations ADD COLUMN sort_name TEXT COLLATE "C" NOT 
 UPDATE organization_integrations SET sort_name = (SELECT i.sort_name FROM integrations AS i WHERE i.id = integration_id);
 CREATE INDEX links_by_name ON organization_integrations (organization_id, sort_name, integration_id);
 DROP INDEX integrations_by_name;
+-- A bulk revocation goes from one to the next.
+CREATE INDEX integrations_of_provider ON integrations (provider, id);
 CREATE FUNCTION link_gets_sort_name() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     SELECT COALESCE(i.sort_name, '') INTO NEW.sort_name FROM integrations AS i WHERE i.id = NEW.integration_id;

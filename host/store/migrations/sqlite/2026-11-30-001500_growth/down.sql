@@ -28,6 +28,7 @@ DROP TRIGGER unlinked_integration_is_noted;
 DROP TABLE unlinked_integrations;
 DROP TRIGGER links_follow_sort_name;
 DROP TRIGGER link_gets_sort_name;
+DROP INDEX integrations_of_provider;
 CREATE INDEX integrations_by_name ON integrations (sort_name, id);
 DROP INDEX links_by_name;
 ALTER TABLE organization_integrations DROP COLUMN sort_name;
