@@ -3,9 +3,9 @@
 
 use crate::{
     accounts::{Access, Organization, of_member, of_user},
-    session::{Session, SessionKey, user_of},
+    session::{Session, SessionKey, SessionUser, user_in, user_of},
 };
-use jackfield_store::{StoreResult, Tx, UserId, organizations, principal as rows};
+use jackfield_store::{Sealer, StoreResult, Tx, UserId, organizations, principal as rows};
 
 /// Who asks.
 #[derive(Debug, Default)]
@@ -42,10 +42,30 @@ impl Principal {
         find: impl FnOnce(&mut Tx<'_>) -> StoreResult<Option<Organization>>,
     ) -> StoreResult<Self> {
         let Some(user) = user_of(tx, key, &found)? else { return Ok(Self::default()) };
-        let access = match (found.user.filter(|row| row.id == user), found.organization) {
-            (Some(row), Some(organization)) => of_member(user, row.is_superuser, organization, found.role.as_deref())?,
-            _ => of_user(tx, user, find)?,
-        };
-        Ok(Self { user: Some(user), access })
+        match in_row(user, found)? {
+            Some(principal) => Ok(principal),
+            None => Ok(Self { user: Some(user), access: of_user(tx, user, find)? }),
+        }
     }
+
+    /// The same by the row alone. Without an organization in it there is no access. `None` if the
+    /// row does not say whether the person is logged in.
+    pub(crate) fn of_row_alone(sealer: &Sealer, key: &SessionKey, found: rows::Principal) -> StoreResult<Option<Self>> {
+        match user_in(sealer, key, &found)? {
+            SessionUser::Unchecked(..) => Ok(None),
+            SessionUser::Known(None) => Ok(Some(Self::default())),
+            SessionUser::Known(Some(user)) => {
+                Ok(Some(in_row(user, found)?.unwrap_or(Self { user: Some(user), access: None })))
+            }
+        }
+    }
+}
+
+/// What a row says of a user who is logged in; `None` if it is of another one, or has no
+/// organization.
+fn in_row(user: UserId, found: rows::Principal) -> StoreResult<Option<Principal>> {
+    let rows::Principal { user: row, organization, role, .. } = found;
+    let Some((row, organization)) = row.filter(|row| row.id == user).zip(organization) else { return Ok(None) };
+    let access = of_member(user, row.is_superuser, organization, role.as_deref())?;
+    Ok(Some(Principal { user: Some(user), access }))
 }

@@ -8,21 +8,16 @@ use jackfield_services::revocations::{
 
 /// What would be done.
 pub(super) fn plan(provider: &str, plan: &BulkPlan, keep: bool) {
-    let BulkPlan { integrations, open, organizations, grants, method } = plan;
-    let shared = integrations.iter().filter(|planned| planned.is_shared).count();
+    let BulkPlan { integrations, shared, open, organizations, grants, method, .. } = plan;
     line!("provider       {provider}");
     line!("organizations  {organizations}");
-    line!(
-        "integrations   {}, {}",
-        integrations.len(),
-        if keep { "kept, to be authenticated again" } else { "removed" }
-    );
-    if shared > 0 {
+    line!("integrations   {integrations}, {}", if keep { "kept, to be authenticated again" } else { "removed" });
+    if *shared > 0 {
         line!("  shared       {shared}: other organizations use them too, and keep theirs");
     }
     line!("grants         {grants}");
-    if !open.is_empty() {
-        print_open(open);
+    if *open > 0 {
+        print_open(*open);
     }
     line!("revoked        {}", method_in_words(provider, method));
 }
@@ -30,12 +25,12 @@ pub(super) fn plan(provider: &str, plan: &BulkPlan, keep: bool) {
 /// What would be tried again.
 pub(super) fn plan_again(provider: &str, plan: &BulkPlan) {
     line!("provider       {provider}");
-    print_open(&plan.open);
+    print_open(plan.open);
     line!("revoked        {}", method_in_words(provider, &plan.method));
 }
 
-fn print_open(open: &[Revocation]) {
-    line!("from before    {}: out of use already, and not revoked", open.len());
+fn print_open(open: usize) {
+    line!("from before    {open}: out of use already, and not revoked");
 }
 
 fn method_in_words(provider: &str, method: &RevocationMethod) -> String {

@@ -31,7 +31,11 @@ mod failure_reason;
 mod hex;
 mod key_id;
 mod operator_help;
+#[cfg(feature = "testing")]
+mod recording;
 mod sealing;
+#[cfg(feature = "testing")]
+pub mod seeding;
 mod store;
 mod tables;
 mod target;
@@ -47,6 +51,8 @@ pub use error::{SealError, StoreError, StoreResult, if_it_opens};
 pub use hex::hex;
 pub use key_id::{KeyId, SecretKeyId};
 pub use operator_help::operator_help;
+#[cfg(feature = "testing")]
+pub use recording::record_statements;
 pub use sealing::{
     cipher::AadContext,
     data_keys::{DERIVED_KEY, DataKey},
@@ -58,7 +64,7 @@ pub use tables::{
     ids::{ApiTokenId, GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId},
     integrations, known_providers, members, organization_integrations, organizations, provider_owners,
     refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups, token_grants, unknown_columns,
-    user_identities, users, webhooks,
+    unlinked_integrations, user_identities, users, webhooks,
 };
 pub use target::Target;
 pub use transactions::{

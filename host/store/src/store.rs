@@ -200,9 +200,9 @@ impl Store {
         self.write(run_and_commit).await
     }
 
-    /// [`Store::write`] for what exists nowhere else, such as tokens that a provider has just given: while
-    /// the database cannot be used, it is tried again for a minute. Somebody who must not wait that
-    /// long waits for [`Store::lasting_failure`] as well.
+    /// [`Store::write`] for what exists nowhere else, such as tokens that a provider has just
+    /// given: while the database cannot be used, it is tried again for a minute. Somebody who must
+    /// not wait that long waits for [`Store::lasting_failure`] as well.
     ///
     /// # Errors
     /// As [`Store::write`]. Also when nobody knows whether it is stored: it is not tried again.

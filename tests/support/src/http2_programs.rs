@@ -1,5 +1,5 @@
-//! Programs of Debian that speak HTTP/2: curl, nghttp2's load generator, HAProxy. They are what stands
-//! before a host, and they were not written by us.
+//! Programs of Debian that speak HTTP/2: curl, nghttp2's load generator, HAProxy. They stand before
+//! a host, and were not written by us.
 
 use std::{
     fs,

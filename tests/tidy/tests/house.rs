@@ -79,7 +79,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
             &["store"],
             &["tables", "waiting"],
             &["audit"],
-            &["transactions", "testing"],
+            &["transactions", "testing", "seeding", "recording"],
         ],
     ),
 ];

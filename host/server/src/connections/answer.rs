@@ -21,6 +21,9 @@ use super::{
     under_way::{Counted, TooMany, UnderWay},
 };
 
+/// Most bytes of a request head, and of what is buffered of a body.
+pub(super) const BUFFER: usize = 64 * 1024;
+
 /// What the requests of one connection have in common.
 pub(super) struct Answerer {
     pub(super) router: Router,

@@ -10,19 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::KeepOpen,
-    answer::Answerer,
+    answer::{Answerer, BUFFER},
     http2,
-    linger::linger,
+    linger::{LAST_REFUSALS, linger},
     paced_stream::PacedStream,
-    protocol::{Protocol, Replayed, detect},
+    protocol::{Protocol, Replayed, detect, resume},
     slots::Slot,
 };
-
-/// Most bytes of a request head, and of what is buffered of a body.
-pub(super) const BUFFER: usize = 64 * 1024;
-
-/// How long a host that stops waits for clients to take a refusal.
-pub(super) const LAST_REFUSALS: Duration = Duration::from_secs(1);
 
 /// How long a connection rests between two requests before its buffers are given back.
 const REST: Duration = Duration::from_secs(1);
@@ -48,24 +42,20 @@ async fn exchange<S>(stream: S, answerer: Answerer, stopping: &CancellationToken
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut stream = PacedStream::new(stream, answerer.activity.clone());
-    let mut answerer = Some(answerer);
-    while let Some(Ok((protocol, mut begun))) = stopping.run_until_cancelled(detect(stream)).await {
-        let Some(common) = &answerer else { return };
-        // Boxed: what waits for a request keeps no room for one.
-        let next = match protocol {
-            Protocol::Http1 => Box::pin(exchange_http1(begun, common, stopping)).await,
+    let stream = PacedStream::new(stream, answerer.activity.clone());
+    let mut next = stopping.run_until_cancelled(detect(stream)).await;
+    // Boxed: what waits for a request keeps no room for one.
+    while let Some(Ok((protocol, mut stream))) = next {
+        let rested = match protocol {
+            Protocol::Http1 => Box::pin(exchange_http1(stream, &answerer, stopping)).await,
             Protocol::Http2 => {
-                let Some(answerer) = answerer.take() else { return };
-                begun.get_mut().watch_frames();
-                return Box::pin(http2::exchange(begun, Arc::new(answerer), stopping)).await;
+                stream.get_mut().watch_frames();
+                return Box::pin(http2::exchange(stream, Arc::new(answerer), stopping)).await;
             }
             Protocol::Nothing => return,
         };
-        match next {
-            Some(rested) => stream = rested,
-            None => return,
-        }
+        let Some(rested) = rested else { return };
+        next = stopping.run_until_cancelled(resume(rested)).await;
     }
 }
 

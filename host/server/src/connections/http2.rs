@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::Activity,
-    answer::Answerer,
-    connection::{BUFFER, LAST_REFUSALS},
+    answer::{Answerer, BUFFER},
+    linger::LAST_REFUSALS,
     stream_watch::{STREAM, StreamWatch},
 };
 
@@ -59,7 +59,7 @@ where
             http.as_mut().graceful_shutdown();
             tokio::select! {
                 result = http.as_mut() => result,
-                () = activity.quiet(LAST_REFUSALS) => Ok(()),
+                () = quiet(&activity) => Ok(()),
             }
         }
     };
@@ -75,6 +75,12 @@ async fn ends(activity: &Activity, stopping: &CancellationToken) {
         () = stopping.cancelled() => {}
         () = activity.is_idle_for_long() => {}
     }
+}
+
+/// Returns when nobody has been answered for a moment, and the client can have read the farewell.
+async fn quiet(activity: &Activity) {
+    tokio::time::sleep(LAST_REFUSALS).await;
+    activity.quiet(LAST_REFUSALS).await;
 }
 
 /// Runs the streams of one connection, each in a task of its own.

@@ -1,5 +1,4 @@
-//! A request of HTTP/2 in the form that one of HTTP/1.1 has, which is the form that the routes know.
-//! Pure.
+//! A request of HTTP/2 in the form that one of HTTP/1.1 has: the routes know that form. Pure.
 
 use axum::http::{
     HeaderValue, Uri,

@@ -1,79 +1,20 @@
 //! Clients of HTTP/2 that behave and others that do not. Time stands still until nobody has
 //! anything to do.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{
-    Router,
-    body::{Body, Bytes},
-    http::{HeaderMap, Method, Request, StatusCode, header::HOST},
-    routing::{any, get, post},
+    body::Bytes,
+    http::{Method, Request},
 };
 use h2::{Reason, client};
-use tokio::{
-    io::{AsyncWriteExt, DuplexStream, duplex},
-    sync::{Notify, mpsc},
-    task::JoinHandle,
-    time::Instant,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::{io::AsyncWriteExt, task::JoinHandle, time::Instant};
 
-use super::{Accept, Bounds, Slots, serve, under_way::TooMany};
-
-/// A listener in memory.
-struct Pipes(mpsc::UnboundedReceiver<DuplexStream>);
-
-impl Accept for Pipes {
-    type Stream = DuplexStream;
-
-    async fn accept(&mut self) -> io::Result<(DuplexStream, Option<SocketAddr>)> {
-        match self.0.recv().await {
-            Some(stream) => Ok((stream, None)),
-            None => std::future::pending().await,
-        }
-    }
-}
-
-struct Server {
-    connect: mpsc::UnboundedSender<DuplexStream>,
-    stopping: CancellationToken,
-    serving: JoinHandle<()>,
-    /// Ends the requests of `/waits`.
-    release: Arc<Notify>,
-}
-
-fn server() -> Server {
-    let (connect, pipes) = mpsc::unbounded_channel();
-    let (stopping, release) = (CancellationToken::new(), Arc::<Notify>::default());
-    let waits = release.clone();
-    let wait = async move || {
-        waits.notified().await;
-        "at last"
-    };
-    let refuse = async |request: Request<Body>| match request.extensions().get::<TooMany>() {
-        Some(TooMany) => StatusCode::SERVICE_UNAVAILABLE,
-        None => StatusCode::NO_CONTENT,
-    };
-    let router = Router::new()
-        .route("/echo", post(async |body: Bytes| body))
-        .route("/host", get(async |headers: HeaderMap| headers[HOST].to_str().unwrap_or_default().to_owned()))
-        .route("/large", get(async || "x".repeat(100_000)))
-        .route("/waits", get(wait))
-        .route("/refuses", any(refuse));
-    let bounds = Bounds { server: "http", most: 8, most_requests: 4, longest_idle: Duration::from_secs(75) };
-    let serving = tokio::spawn(serve(Pipes(pipes), router, Slots::new(bounds), stopping.clone()));
-    Server { connect, stopping, serving, release }
-}
+use super::test_server::{Server, server};
 
 type Client = client::SendRequest<Bytes>;
 
 impl Server {
-    fn open(&self) -> DuplexStream {
-        let (ours, theirs) = duplex(64 << 10);
-        self.connect.send(theirs).expect("it listens");
-        ours
-    }
-
     async fn client(&self, builder: &client::Builder) -> (Client, JoinHandle<Result<(), h2::Error>>) {
         let (client, connection) = builder.handshake(self.open()).await.expect("it speaks HTTP/2");
         (client, tokio::spawn(connection))

@@ -11,6 +11,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+/// How long a host that stops waits for clients to take a refusal.
+pub(super) const LAST_REFUSALS: Duration = Duration::from_secs(1);
+
 /// Longest time to read on.
 const LONGEST: Duration = Duration::from_secs(30);
 

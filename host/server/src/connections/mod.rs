@@ -2,10 +2,10 @@
 //!
 //! `serve` accepts (`accept`). `connection` runs one of them: `protocol` tells what it speaks, and
 //! `http2` runs those with many streams. `answer` has a request answered, and counts it
-//! (`under_way`). `activity` knows what a connection is
-//! at, and so how long it may last: without a whole request head, without a request, with a body or
-//! an answer that hardly moves (`pace`). Of HTTP/2 it knows by the frames (`frame_watch`), by how
-//! streams end (`request_count`) and by their answers (`stream_watch`). `Slots` bounds their number below the limit of open files
+//! (`under_way`). `activity` knows what a connection is at, and so how long it may last: without a
+//! whole request head, without a request, with a body or an answer that hardly moves (`pace`). Of
+//! HTTP/2 it knows by the frames (`frame_watch`), by how streams end (`request_count`) and by their
+//! answers (`stream_watch`). `Slots` bounds their number below the limit of open files
 //! (`file_limit`), and `limit_log` tells the operator. A client that is answered before it has sent
 //! all (`request_rest`) can still read that (`linger`), as it can what has come of an answer that
 //! breaks off (`busy_body`).
@@ -29,11 +29,15 @@ mod paced_stream;
 mod protocol;
 mod request_count;
 mod request_rest;
+#[cfg(test)]
+mod rest_tests;
 mod serve;
 #[cfg(test)]
 mod serve_tests;
 mod slots;
 mod stream_watch;
+#[cfg(test)]
+mod test_server;
 mod under_way;
 
 pub(crate) use accept::Accept;

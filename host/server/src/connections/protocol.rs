@@ -27,6 +27,15 @@ pub(super) struct Replayed<S> {
     inner: S,
 }
 
+/// Waits for the next request of a client that has spoken HTTP/1.1 before, and so does not change
+/// to the other. Without a byte it has closed its end.
+pub(super) async fn resume<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Protocol, Replayed<S>)> {
+    let mut read = [0; PREFACE.len()];
+    let length = stream.read(&mut read).await?;
+    let protocol = if length == 0 { Protocol::Nothing } else { Protocol::Http1 };
+    Ok((protocol, Replayed { beginning: Bytes::copy_from_slice(&read[..length]), inner: stream }))
+}
+
 /// Reads as far as it takes to know what the client speaks.
 pub(super) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Protocol, Replayed<S>)> {
     let (mut read, mut length) = ([0; PREFACE.len()], 0);

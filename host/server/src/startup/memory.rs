@@ -1,9 +1,9 @@
 //! Gives memory back to the system that the allocator keeps for itself.
 //!
-//! The C library keeps what is freed, apart from the end of its heap: after a flood of connections a
-//! host would stay as large as it was, for good. It gives everything back when it is asked to, which
-//! takes less than a millisecond where there is little to give. Allocators that do this by
-//! themselves need more memory from the start, or a minute of C on a clean build.
+//! The C library keeps what is freed, apart from the end of its heap: after a flood of connections
+//! a host would stay as large as it was, for good. It gives everything back when it is asked to.
+//! Allocators that do this by themselves need more memory from the start, or a minute of C on a
+//! clean build.
 
 #![cfg_attr(target_env = "gnu", allow(unsafe_code, reason = "the C library's own function"))]
 

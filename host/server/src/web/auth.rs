@@ -79,7 +79,11 @@ impl FromRequestParts<AppHandle> for PageAccess {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppHandle) -> Result<Self, WebError> {
-        let slug = organization(parts, app).await?;
+        let slug = match organization(parts, app).await {
+            Ok(slug) => slug,
+            // Also of a path that no organization has, only those learn it who are logged in.
+            Err(error) => return Err(session_user(parts, app).await?.map_or_else(|| log_in_first(parts), |_| error)),
+        };
         let principal = Principal::in_organization(&app.sessions.of(parts).await?, &slug).await?;
         let user = principal.user.ok_or_else(|| log_in_first(parts))?;
         Ok(Self { user, access: principal.access.ok_or(Problem::NotFound)? })

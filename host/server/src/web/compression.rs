@@ -1,11 +1,11 @@
 //! Which answers are compressed.
 //!
-//! The length of a compressed answer says whether two texts in it are alike. So a stranger who has a
-//! browser ask, and sees how long the answers are, can guess a secret beside what the stranger chose
-//! (BREACH). Compression is therefore an allow-list of routes: files, and lists for programs and
-//! people. Left out are pages with forms of a setup or what a request has said, answers with a
-//! token, the audit log, which has words of strangers beside those of others, and all that a service
-//! answers to a proxied call.
+//! The length of a compressed answer says whether two texts in it are alike. So a stranger who has
+//! a browser ask, and sees how long the answers are, can guess a secret beside what the stranger
+//! chose (BREACH). Compression is therefore an allow-list of routes: files, and lists for programs
+//! and people. Left out are pages with forms of a setup or what a request has said, answers with a
+//! token, the audit log, which has words of strangers beside those of others, and all that a
+//! service answers to a proxied call.
 //!
 //! On the list, an answer is compressed if the request has no query and no other site can have made
 //! it. Nothing that a stranger chose is in it then.

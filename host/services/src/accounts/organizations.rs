@@ -12,6 +12,9 @@ use jackfield_store::{
     organizations::{self, Organization},
 };
 
+/// How many integrations are read at once.
+const PAGE: i64 = 500;
+
 /// The organizations of this host. Cheap to clone.
 #[derive(Clone)]
 pub struct Organizations {
@@ -132,11 +135,10 @@ impl Organizations {
     pub async fn remove(&self, slug: &str) -> Result<()> {
         let found = organization(&self.store, slug).await?;
         let remove = move |tx: &mut Tx<'_>| {
-            let contents = contents(tx, found)?;
-            if contents.integrations > 0 {
+            let Organization { id, name, .. } = found;
+            if !integrations::of_organization(tx, id, None, 1)?.is_empty() {
                 return Ok(false);
             }
-            let Organization { id, name, .. } = contents.organization;
             let entry = by_operator(Action::OrganizationRemoval).organization(id).detail("name", name);
             // While its slug can be looked up.
             let entry = with_names(tx, &entry)?;
@@ -150,13 +152,22 @@ impl Organizations {
 
 fn contents(tx: &mut Tx<'_>, organization: Organization) -> StoreResult<OrganizationContents> {
     let id = organization.id;
-    let installed = integrations::of_organization(tx, id, None, i64::MAX)?;
-    let providers: BTreeSet<&String> = installed.iter().map(|row| &row.integration.provider).collect();
+    let (mut count, mut providers, mut after) = (0, BTreeSet::new(), None);
+    loop {
+        // In parts: there can be more than memory holds.
+        let page = integrations::of_organization(tx, id, after.as_ref(), PAGE)?;
+        count += page.len();
+        after = page.last().map(|row| row.integration.position());
+        providers.extend(page.into_iter().map(|row| row.integration.provider));
+        if after.is_none() {
+            break;
+        }
+    }
     Ok(OrganizationContents {
         members: members::of_organization(tx, id)?.len(),
         tokens: api_tokens::of_organization(tx, id)?.len(),
-        integrations: installed.len(),
-        providers: providers.into_iter().cloned().collect(),
+        integrations: count,
+        providers: providers.into_iter().collect(),
         organization,
     })
 }

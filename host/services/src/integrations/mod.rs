@@ -83,6 +83,32 @@ impl Integrations {
         self.store.read(move |tx| listing(tx, organization, open.as_deref(), after.as_ref(), limit)).await
     }
 
+    /// The same with those only whose name begins with a text, or whose account has it as its id,
+    /// and with names of people. An empty text finds all, without.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn search(
+        &self,
+        organization: OrganizationId,
+        open: Option<&[IntegrationId]>,
+        text: &str,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Listing, StoreError> {
+        let (open, text) = (open.map(<[IntegrationId]>::to_vec), searched(text));
+        if text.is_empty() {
+            return self.list_open(organization, open.as_deref(), after, limit).await;
+        }
+        let find = move |tx: &mut Tx<'_>| {
+            let (open, after, wanted) = (open.as_deref(), after.as_ref(), one_more(limit));
+            let rows = integrations::search_of_organization(tx, organization, open, &text, after, wanted)?;
+            let people = people(tx, &rows)?;
+            Ok(Listing { people, ..page_of(rows, limit) })
+        };
+        self.store.read(find).await
+    }
+
     /// One integration of an organization with all that may be shown of it.
     ///
     /// # Errors
@@ -180,6 +206,14 @@ impl Integrations {
     }
 }
 
+/// Most characters of a search that count. Names are shorter.
+const LONGEST_SEARCH: usize = 200;
+
+/// What is searched for: people paste blanks with it, and no name has a NUL.
+fn searched(text: &str) -> String {
+    text.trim().chars().filter(|char| *char != '\0').take(LONGEST_SEARCH).collect()
+}
+
 /// A configuration as a person has posted it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewConfig {
@@ -210,13 +244,21 @@ pub(crate) fn listing(
     after: Option<&Position>,
     limit: usize,
 ) -> StoreResult<Listing> {
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-    let mut rows = integrations::some_of_organization(tx, organization, open, after, wanted)?;
+    let rows = integrations::some_of_organization(tx, organization, open, after, one_more(limit))?;
+    Ok(page_of(rows, limit))
+}
+
+/// One row more than a page has says whether there is another page.
+fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
+}
+
+fn page_of(mut rows: Vec<Installed>, limit: usize) -> Listing {
     let next = (rows.len() > limit).then(|| {
         rows.truncate(limit);
         rows.last().map(|row| row.integration.position())
     });
-    Ok(Listing { rows, people: HashMap::new(), next: next.flatten() })
+    Listing { rows, people: HashMap::new(), next: next.flatten() }
 }
 
 /// Names of the users who added these integrations.

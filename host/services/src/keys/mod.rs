@@ -75,7 +75,10 @@ impl Keys {
         let mut reseal = Reseal::new(&self.store, report);
         match rotation {
             Rotation::DataKey => {
-                reseal.run().await?;
+                // Nothing can be under an old key that is not there.
+                if self.store.read(key_rotation::data_keys).await?.len() > 1 {
+                    reseal.run().await?;
+                }
                 reseal.rotated.is_continued = reseal.rotated.resealed > 0 || !reseal.rotated.removed.is_empty();
                 if !reseal.rotated.is_continued {
                     self.make_data_key().await?;

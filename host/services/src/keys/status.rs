@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::Keys;
 use jackfield_store::{
     DERIVED_KEY, DataKey, KeyId, StoreResult, hex, key_rotation,
-    sealed_columns::{self, SEALED_COLUMNS, SealedColumn, SealedRow},
+    sealed_columns::{self, RowKey, SEALED_COLUMNS, SealedColumn, SealedRow, Values},
 };
 
 /// How the keys are doing.
@@ -113,15 +113,15 @@ impl Keys {
     }
 
     async fn check_column(&self, column: &'static SealedColumn, found: &mut Vec<Damage>) -> StoreResult<()> {
-        let mut after: Option<SealedRow> = None;
+        let mut after: Option<RowKey> = None;
         loop {
             let from = after.take();
-            let rows = self.store.read(move |tx| column.rows(tx, None, from.as_ref(), BATCH)).await?;
-            if rows.is_empty() {
+            let slice = self.store.read(move |tx| column.slice(tx, Values::All, from.as_ref(), BATCH)).await?;
+            found.extend(slice.rows.iter().filter_map(|row| self.damage(column, row)));
+            after = slice.end;
+            if after.is_none() {
                 return Ok(());
             }
-            found.extend(rows.iter().filter_map(|row| self.damage(column, row)));
-            after = rows.into_iter().next_back();
         }
     }
 

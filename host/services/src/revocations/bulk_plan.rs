@@ -9,17 +9,21 @@ use jackfield_store::{
     organization_integrations,
     revocations::{self, Revocation, RevocationFilter},
 };
+use time::OffsetDateTime;
 
-/// Most earlier revocations that are taken up again at once.
-const MOST_OPEN: i64 = 100_000;
+/// How many integrations or revocations are read at once: there can be more than memory holds.
+const BATCH: i64 = 100;
 
-/// What would be revoked.
+/// What would be revoked, in numbers. A run reads it again, in parts.
 #[derive(Debug)]
 pub struct BulkPlan {
-    /// The integrations.
-    pub integrations: Vec<PlannedIntegration>,
-    /// Earlier revocations that are not done.
-    pub open: Vec<Revocation>,
+    scope: BulkScope,
+    /// How many integrations.
+    pub integrations: usize,
+    /// How many of them other organizations use as well.
+    pub shared: usize,
+    /// How many earlier revocations are not done.
+    pub open: usize,
     /// How many organizations lose something.
     pub organizations: usize,
     /// How many sets of tokens there are.
@@ -28,9 +32,18 @@ pub struct BulkPlan {
     pub method: RevocationMethod,
 }
 
+/// What a plan is about.
+#[derive(Clone, Debug)]
+pub(super) struct BulkScope {
+    provider: String,
+    organization: Option<OrganizationId>,
+    /// What comes later is not in the plan.
+    at: OffsetDateTime,
+}
+
 /// An integration in a plan.
 #[derive(Clone, Debug)]
-pub struct PlannedIntegration {
+pub(super) struct PlannedIntegration {
     /// The integration.
     pub integration: Integration,
     /// The organizations that it is unlinked from.
@@ -62,61 +75,91 @@ impl BulkPlan {
         let method = plugins
             .find_configured(provider)
             .map_or(RevocationMethod::NotLoaded, |provider| RevocationMethod::of(&provider));
-        let provider = provider.to_owned();
-        store.read(move |tx| Self::count(tx, provider, organization, method)).await
-    }
-
-    fn count(
-        tx: &mut Tx<'_>,
-        provider: String,
-        organization: Option<OrganizationId>,
-        method: RevocationMethod,
-    ) -> StoreResult<Self> {
-        let (mut planned, mut grants) = (Vec::new(), 0);
-        for integration in integrations::of_provider(tx, &provider, organization)? {
-            let linked = organization_integrations::organizations_of(tx, integration.id)?;
-            let (organizations, others): (Vec<_>, Vec<_>) =
-                linked.into_iter().partition(|linked| organization.is_none_or(|only| only == *linked));
-            grants += count_grants(tx, &integration, &organizations, others.is_empty())?;
-            planned.push(PlannedIntegration { integration, organizations, is_shared: !others.is_empty() });
+        let scope = BulkScope { provider: provider.to_owned(), organization, at: store.now() };
+        let open = {
+            let scope = scope.clone();
+            store.read(move |tx| revocations::count_unrevoked(tx, &scope.filter(), scope.at)).await?
+        };
+        let mut plan = Self { scope, integrations: 0, shared: 0, open, organizations: 0, grants: 0, method };
+        let (mut after, mut losing) = (None, BTreeSet::new());
+        loop {
+            let scope = plan.scope.clone();
+            let counted = store.read(move |tx| {
+                let planned = scope.integrations(tx, after.as_ref())?;
+                let counts = planned.iter().map(|planned| count_grants(tx, planned)).sum::<StoreResult<usize>>()?;
+                Ok((planned, counts))
+            });
+            let (planned, grants) = counted.await?;
+            plan.integrations += planned.len();
+            plan.shared += planned.iter().filter(|planned| planned.is_shared).count();
+            plan.grants += grants;
+            losing.extend(planned.iter().flat_map(|planned| planned.organizations.iter().copied()));
+            after = planned.into_iter().next_back().map(|planned| planned.integration);
+            if after.is_none() {
+                return Ok(Self { organizations: losing.len(), ..plan });
+            }
         }
-        let filter = RevocationFilter { provider: Some(provider), organization };
-        let open = revocations::unrevoked(tx, &filter, MOST_OPEN)?;
-        let organizations: BTreeSet<_> = planned.iter().flat_map(|planned| &planned.organizations).collect();
-        Ok(Self { organizations: organizations.len(), integrations: planned, open, grants, method })
     }
 
     /// Without anything that is in use.
     #[must_use]
     pub fn only_open(self) -> Self {
-        Self { integrations: Vec::new(), organizations: 0, grants: 0, ..self }
+        Self { integrations: 0, shared: 0, organizations: 0, grants: 0, ..self }
     }
 
     /// How many attempts a run makes.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.integrations.len() + self.open.len()
+    pub const fn len(&self) -> usize {
+        self.integrations + self.open
     }
 
     /// Whether there is nothing to revoke.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    pub(super) const fn scope(&self) -> &BulkScope {
+        &self.scope
     }
 }
 
-/// How many grants of an integration these organizations are lent: all of them, if there are no
+impl BulkScope {
+    fn filter(&self) -> RevocationFilter {
+        RevocationFilter { provider: Some(self.provider.clone()), organization: self.organization }
+    }
+
+    /// The next integrations, after one of them.
+    pub(super) fn integrations(
+        &self,
+        tx: &mut Tx<'_>,
+        after: Option<&Integration>,
+    ) -> StoreResult<Vec<PlannedIntegration>> {
+        let found = integrations::of_provider(tx, &self.provider, self.organization, self.at, after, BATCH)?;
+        found.into_iter().map(|integration| self.planned(tx, integration)).collect()
+    }
+
+    fn planned(&self, tx: &mut Tx<'_>, integration: Integration) -> StoreResult<PlannedIntegration> {
+        let linked = organization_integrations::organizations_of(tx, integration.id)?;
+        let is_wanted = |linked: &OrganizationId| self.organization.is_none_or(|only| only == *linked);
+        let (organizations, others): (Vec<_>, Vec<_>) = linked.into_iter().partition(is_wanted);
+        Ok(PlannedIntegration { integration, organizations, is_shared: !others.is_empty() })
+    }
+
+    /// The next earlier revocations that are not done, after one of them.
+    pub(super) fn open(&self, tx: &mut Tx<'_>, after: Option<&Revocation>) -> StoreResult<Vec<Revocation>> {
+        revocations::unrevoked_after(tx, &self.filter(), self.at, after, BATCH)
+    }
+}
+
+/// How many grants of an integration its organizations are lent: all of them, if there are no
 /// others.
-fn count_grants(
-    tx: &mut Tx<'_>,
-    integration: &Integration,
-    organizations: &[OrganizationId],
-    are_all: bool,
-) -> StoreResult<usize> {
+fn count_grants(tx: &mut Tx<'_>, planned: &PlannedIntegration) -> StoreResult<usize> {
     let mut count = 0;
-    for grant in grants::of_integration(tx, integration.id)? {
+    for grant in grants::of_integration(tx, planned.integration.id)? {
         let lent_to = grants::organizations_of(tx, &grant)?;
-        count += usize::from(are_all || lent_to.iter().any(|lent_to| organizations.contains(lent_to)));
+        let is_theirs = lent_to.iter().any(|lent_to| planned.organizations.contains(lent_to));
+        count += usize::from(!planned.is_shared || is_theirs);
     }
     Ok(count)
 }

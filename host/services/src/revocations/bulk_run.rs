@@ -9,10 +9,10 @@ use tokio::time::{Interval, MissedTickBehavior};
 use super::{
     answer::RevocationOutcome,
     bulk::{BulkRevocation, Disposition},
-    bulk_plan::{BulkPlan, PlannedIntegration},
+    bulk_plan::{BulkPlan, BulkScope, PlannedIntegration},
     revocation_service::Revocations,
 };
-use jackfield_store::{RevocationId, StoreResult};
+use jackfield_store::{RevocationId, StoreResult, Tx, integrations::Integration, revocations::Revocation};
 
 /// Longest pause that the run waits for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
@@ -87,16 +87,49 @@ impl BulkRun {
     /// # Errors
     /// When the database fails.
     pub async fn run(mut self, plan: &BulkPlan, mut report: impl FnMut(BulkEvent<'_>)) -> StoreResult<()> {
-        for planned in &plan.integrations {
-            let result = self.revoke(planned, &mut report).await?;
-            let (name, external_id) = (&planned.integration.name, &planned.integration.external_id);
-            report(BulkEvent::Finished { name, external_id, result });
+        if plan.integrations > 0 {
+            self.revoke_integrations(plan.scope(), &mut report).await?;
         }
-        for open in &plan.open {
-            let result = self.retry(open.id, &mut report).await?;
-            report(BulkEvent::Finished { name: &open.name, external_id: &open.external_id, result });
+        self.retry_open(plan.scope(), &mut report).await
+    }
+
+    async fn revoke_integrations(
+        &mut self,
+        scope: &BulkScope,
+        report: &mut impl FnMut(BulkEvent<'_>),
+    ) -> StoreResult<()> {
+        let mut after: Option<Integration> = None;
+        loop {
+            let (scope, from) = (scope.clone(), after.take());
+            let read = move |tx: &mut Tx<'_>| scope.integrations(tx, from.as_ref());
+            let planned = self.bulk.revocations.store.read(read).await?;
+            for planned in &planned {
+                let result = self.revoke(planned, report).await?;
+                let (name, external_id) = (&planned.integration.name, &planned.integration.external_id);
+                report(BulkEvent::Finished { name, external_id, result });
+            }
+            after = planned.into_iter().next_back().map(|planned| planned.integration);
+            if after.is_none() {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    async fn retry_open(&mut self, scope: &BulkScope, report: &mut impl FnMut(BulkEvent<'_>)) -> StoreResult<()> {
+        let mut after: Option<Revocation> = None;
+        loop {
+            let (scope, from) = (scope.clone(), after.take());
+            let read = move |tx: &mut Tx<'_>| scope.open(tx, from.as_ref());
+            let open = self.bulk.revocations.store.read(read).await?;
+            for open in &open {
+                let result = self.retry(open.id, report).await?;
+                report(BulkEvent::Finished { name: &open.name, external_id: &open.external_id, result });
+            }
+            after = open.into_iter().next_back();
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     async fn revoke(

@@ -21,7 +21,7 @@ mod unlinked;
 
 pub use answer::{RevocationOutcome, TokenEffect};
 pub use bulk::Disposition;
-pub use bulk_plan::{BulkPlan, PlannedIntegration, RevocationMethod};
+pub use bulk_plan::{BulkPlan, RevocationMethod};
 pub use bulk_run::{BulkEvent, BulkResult, BulkRun};
 pub use jackfield_store::{
     RevocationId,

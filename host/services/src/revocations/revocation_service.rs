@@ -9,15 +9,16 @@ use super::{
     answer::{RevocationOutcome, TokenEffect},
     attempt::Attempts,
     bulk_plan::BulkPlan,
-    unlinked,
+    unlinked::{self, Leftover},
 };
 use crate::detached::run_detached;
 use jackfield_config::clock::Clock;
 use jackfield_loader::Plugins;
 use jackfield_oauth2::Issuers;
 use jackfield_store::{
-    OrganizationId, RevocationId, Store, StoreResult, grants, integrations,
+    OrganizationId, RevocationId, Store, StoreResult,
     revocations::{self, Revocation, RevocationFilter, Status},
+    unlinked_integrations,
 };
 
 /// How long a person who removes something waits for the provider.
@@ -176,28 +177,32 @@ impl Revocations {
         Ok(count)
     }
 
-    /// Removes integrations that no organization has any more, and the grants of those that are
-    /// gone. Returns how many integrations there were.
+    /// Removes integrations that no organization has any more, and the grants of organizations that
+    /// are gone. Returns how many integrations were removed.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn remove_unlinked(&self) -> StoreResult<usize> {
-        let found = self.store.read(|tx| integrations::unlinked(tx, LIMIT)).await?;
-        for id in found.iter().copied() {
-            self.store.write(move |tx| unlinked::remove(tx, id)).await?;
-            tracing::info!(integration.id = %id, "an integration is removed that no organization has any more");
-        }
-        self.remove_ownerless_grants().await?;
-        Ok(found.len())
-    }
-
-    async fn remove_ownerless_grants(&self) -> StoreResult<()> {
-        for id in self.store.read(|tx| grants::integrations_with_ownerless(tx, LIMIT)).await? {
-            if self.store.write(move |tx| unlinked::remove_grants(tx, id)).await? {
-                tracing::info!(integration.id = %id, "grants are removed whose organization is gone");
+        let mut removed = 0;
+        loop {
+            let noted = self.store.read(|tx| unlinked_integrations::oldest(tx, LIMIT)).await?;
+            if noted.is_empty() {
+                return Ok(removed);
+            }
+            for noted in noted {
+                let id = noted.integration;
+                match self.store.write(move |tx| unlinked::remove(tx, &noted)).await? {
+                    Leftover::Integration => {
+                        removed += 1;
+                        tracing::info!(integration.id = %id, "an integration is removed that no organization has any more");
+                    }
+                    Leftover::Grants => {
+                        tracing::info!(integration.id = %id, "grants are removed whose organization is gone");
+                    }
+                    Leftover::Nothing => {}
+                }
             }
         }
-        Ok(())
     }
 
     /// Ends the leases of a host that has stopped, in a database that only this host uses.

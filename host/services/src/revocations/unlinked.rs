@@ -7,23 +7,42 @@ use jackfield_store::{
     integrations,
     removal::{self, Unlinked},
     revocations::Reason,
+    unlinked_integrations::{self, UnlinkedIntegration},
 };
 
 /// What the audit log has as the cause.
 const NO_ORGANIZATION: &str = "no organization has it";
 
-/// Removes one, and queues its tokens to be revoked.
-pub(super) fn remove(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
-    let Some(integration) = integrations::by_id(tx, id)? else { return Ok(()) };
-    if let Unlinked::Removed(_) = removal::remove_unlinked(tx, id, Reason::Orphaned)? {
-        let entry = Entry::new(Action::Unlink, Actor::host()).integration(&integration);
-        tx.audit(&entry.detail("removed", true).detail("cause", NO_ORGANIZATION))?;
-    }
-    Ok(())
+/// What was left of an integration that has lost an organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leftover {
+    /// Nothing: it is gone, or all of it belongs to organizations that have it.
+    Nothing,
+    /// The integration, which no organization has. It is removed.
+    Integration,
+    /// Grants of the organization. They are removed.
+    Grants,
 }
 
-/// Removes grants of one whose organization was deleted, and queues them to be revoked. Returns
-/// whether there was one.
-pub(super) fn remove_grants(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<bool> {
-    Ok(removal::remove_ownerless(tx, id)?.is_some())
+/// Removes what was left of one, and queues its tokens to be revoked. It is not looked after again.
+pub(super) fn remove(tx: &mut Tx<'_>, noted: &UnlinkedIntegration) -> StoreResult<Leftover> {
+    let leftover = remove_leftover(tx, noted.integration)?;
+    unlinked_integrations::forget(tx, noted)?;
+    Ok(leftover)
+}
+
+fn remove_leftover(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<Leftover> {
+    let Some(integration) = integrations::by_id(tx, id)? else { return Ok(Leftover::Nothing) };
+    match removal::remove_unlinked(tx, id, Reason::Orphaned)? {
+        Unlinked::Removed(_) => {
+            let entry = Entry::new(Action::Unlink, Actor::host()).integration(&integration);
+            tx.audit(&entry.detail("removed", true).detail("cause", NO_ORGANIZATION))?;
+            Ok(Leftover::Integration)
+        }
+        Unlinked::NotThere => Ok(Leftover::Nothing),
+        Unlinked::StillShared(_) => {
+            let revocation = removal::remove_ownerless(tx, id)?;
+            Ok(if revocation.is_some() { Leftover::Grants } else { Leftover::Nothing })
+        }
+    }
 }

@@ -17,7 +17,7 @@ use http::request::Parts;
 use session_data::{ADDRESS, GENERATION, SINCE, USER, USER_AGENT};
 pub use session_key::SessionKey;
 pub use session_list::{SessionOut, sessions_of};
-pub(crate) use session_user::user_of;
+pub(crate) use session_user::{SessionUser, user_in, user_of};
 use time::Duration;
 use tower_sessions::{
     Expiry, SessionManagerLayer, cookie::SameSite, session::Error as SessionError, session_store::Error::Backend,

@@ -200,7 +200,8 @@ impl Installation {
             webhooks::hand_over(tx, key.session.as_bytes(), &setup.provider, integration.id, organization)?;
         }
         let (link, is_linked) = if is_new {
-            let link = organization_integrations::install_first(tx, organization, integration.id, user, &metadata)?;
+            let account = (integration.id, integration.sort_name.as_str());
+            let link = organization_integrations::install_first(tx, organization, account, user, &metadata)?;
             (link, true)
         } else {
             organization_integrations::install(tx, organization, integration.id, user, &metadata)?

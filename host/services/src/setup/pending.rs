@@ -82,17 +82,53 @@ impl PendingSetups {
     }
 
     /// Claims a setup for a person, and reads it and who asks. `None` if there is no such session.
-    /// What this statement has not read is read by another one.
     pub(super) async fn claim_for_person(&self, key: &SetupKey) -> StoreResult<Option<(Principal, Claim<String>)>> {
-        let key = key.clone();
+        let its_key = key.clone();
         let claim = move |tx: &mut Tx<'_>| {
-            let Some((found, claim)) = principal::claim_setup(tx, key.session.as_bytes(), &key.provider)? else {
-                return Ok(None);
-            };
-            let claim = open_claimed(tx.sealer(), &key, claim)?;
-            Ok(Some((Principal::of_row(tx, &key.session, found, |_| Ok(None))?, claim)))
+            let key = its_key;
+            let claimed = principal::claim_setup(tx, key.session.as_bytes(), &key.provider)?;
+            // It is committed: what fails from here on gives it back.
+            Ok(claimed.map(|(found, claim)| {
+                let id = claim.id();
+                let opened = open_claimed(tx.sealer(), &key, claim).and_then(|claim| {
+                    let principal = Principal::of_row_alone(tx.sealer(), &key.session, found.clone())?;
+                    Ok((principal, found, claim))
+                });
+                (opened, id)
+            }))
         };
-        self.store.write_one(claim).await
+        let Some((opened, id)) = self.store.write_one(claim).await? else { return Ok(None) };
+        let claimed = match opened {
+            Ok((Some(principal), _, claim)) => Ok((principal, claim)),
+            Ok((None, found, claim)) => self.principal_of(key, found).await.map(|principal| (principal, claim)),
+            Err(error) => Err(error),
+        };
+        self.kept_if_claimed(key, id, claimed).await.map(Some)
+    }
+
+    /// Gives a claim back if what followed it has failed.
+    async fn kept_if_claimed<T>(
+        &self,
+        key: &SetupKey,
+        claim: Option<ClaimId>,
+        result: StoreResult<T>,
+    ) -> StoreResult<T> {
+        if let (Err(_), Some(claim)) = (&result, claim) {
+            self.give_back(key, claim).await?;
+        }
+        result
+    }
+
+    /// Gives a claimed setup back as it is.
+    pub(super) async fn give_back(&self, key: &SetupKey, claim: ClaimId) -> StoreResult<()> {
+        let key = key.clone();
+        let give_back = move |tx: &mut Tx<'_>| setups::give_back(tx, key.session.as_bytes(), &key.provider, claim);
+        self.store.write_at_last(give_back).await
+    }
+
+    async fn principal_of(&self, key: &SetupKey, found: principal::Principal) -> StoreResult<Principal> {
+        let session = key.session.clone();
+        self.store.read(move |tx| Principal::of_row(tx, &session, found, |_| Ok(None))).await
     }
 
     /// Reads a setup without claiming it.
@@ -108,12 +144,14 @@ impl PendingSetups {
     /// Claims a setup and reads it. One that does not open counts as missing: the log says why, and
     /// the person starts anew.
     pub(super) async fn claim(&self, key: &SetupKey) -> StoreResult<Claim<String>> {
-        let key = key.clone();
+        let its_key = key.clone();
         let claim = move |tx: &mut Tx<'_>| {
-            let claim = setups::claim(tx, key.session.as_bytes(), &key.provider)?;
-            open_claimed(tx.sealer(), &key, claim)
+            let claim = setups::claim(tx, its_key.session.as_bytes(), &its_key.provider)?;
+            let id = claim.id();
+            Ok((open_claimed(tx.sealer(), &its_key, claim), id))
         };
-        self.store.write_one(claim).await
+        let (opened, id) = self.store.write_one(claim).await?;
+        self.kept_if_claimed(key, id, opened).await
     }
 
     /// Gives a claimed setup back with a new text. Returns whether the claim still held. Like all

@@ -55,7 +55,7 @@ impl SetupService {
         }
         let outcome = match self.log_in_unclaimed(&request, provider, &cost).await? {
             Some(outcome) => outcome,
-            None => self.run_claimed(&request, provider, &cost).await?,
+            None => self.run_claimed(&request, provider, &cost, is_refused).await?,
         };
         // A later setup begins with the same requests, but for the random state.
         if is_refused.load(Ordering::SeqCst) && request.request.query("state").is_some() {
@@ -65,8 +65,20 @@ impl SetupService {
         Ok(outcome)
     }
 
-    async fn run_claimed(&self, request: &SetupRequest, provider: &Provider, cost: &VisitCost) -> StoreResult<Outcome> {
+    /// Claims the setup and runs its step. Somebody who was told meanwhile that the database fails
+    /// sends the same request again, so the step is left to that one.
+    async fn run_claimed(
+        &self,
+        request: &SetupRequest,
+        provider: &Provider,
+        cost: &VisitCost,
+        is_refused: &AtomicBool,
+    ) -> StoreResult<Outcome> {
         match self.check.claim(request, provider).await? {
+            Ok(active) if is_refused.load(Ordering::SeqCst) => {
+                self.pending.give_back(&request.key(), active.claim).await?;
+                Err(StoreError::Lost("the request was answered before its setup could be claimed".to_owned()))
+            }
             Ok(active) => self.run(request, provider, active, cost).await,
             Err(refusal) => Ok(Outcome::refused(provider.id(), refusal)),
         }

@@ -4,6 +4,8 @@
 //! and covers all columns, so that nobody can change it, give it another place, or put one of their
 //! own beside it. Nor can it be put in twice: the log has a unique index over where its rows were.
 
+use std::collections::BTreeSet;
+
 use diesel::{
     QueryableByName,
     prelude::*,
@@ -127,12 +129,14 @@ struct Place {
     is_chained: bool,
 }
 
+type Numbers = BTreeSet<i64>;
+
 /// One statement sees an entry in one of the two, also while somebody chains it.
 const PLACES: &str = "SELECT number, false AS is_chained FROM audit_queue WHERE host = $1 UNION ALL \
                       SELECT number, true FROM audit_log WHERE host = $1 AND number = ANY($2)";
 
 /// The numbers of a process's entries that wait in the queue, and of those that are in the log.
-pub(super) fn places(tx: &mut Tx<'_>, host: i64, numbers: Vec<i64>) -> StoreResult<(Vec<i64>, Vec<i64>)> {
+pub(super) fn places(tx: &mut Tx<'_>, host: i64, numbers: Vec<i64>) -> StoreResult<(Numbers, Numbers)> {
     let AnyConnection::Postgres(postgres) = &mut *tx.connection else {
         return Err(StoreError::Lost("there is no queue on SQLite".to_owned()));
     };

@@ -3,6 +3,7 @@
 pub(crate) mod column_types;
 pub(crate) mod connection;
 pub(crate) mod file_identity;
+pub(crate) mod fixed_condition;
 pub(crate) mod health;
 pub(crate) mod host_lock;
 mod libpq;

@@ -70,6 +70,21 @@ diesel::table! {
         added_by -> Nullable<BigInt>,
         date_added -> BigInt,
         installed_at -> BigInt,
+        sort_name -> Text,
+    }
+}
+
+diesel::table! {
+    revocation_pauses (provider) {
+        provider -> Text,
+        until -> BigInt,
+    }
+}
+
+diesel::table! {
+    unlinked_integrations (id) {
+        id -> BigInt,
+        integration_id -> BigInt,
     }
 }
 

@@ -36,8 +36,12 @@ pub fn is_new(tx: &mut Tx<'_>, provider: &str, id: &str) -> StoreResult<bool> {
     }
 }
 
-/// Forgets the deliveries that no service repeats any more.
-pub(crate) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(tx.now)))).execute(tx.connection)?;
-    Ok(())
+/// Forgets deliveries that no service repeats any more, so many at most. Returns how many.
+pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
+    let expired = t::table.filter(t::expires_at.le(milliseconds(tx.now))).order(t::expires_at).limit(limit);
+    let keys: Vec<(String, Vec<u8>)> = expired.select((t::provider, t::id_hash)).load(tx.connection)?;
+    for (provider, id_hash) in &keys {
+        diesel::delete(t::table.find((provider, id_hash))).execute(tx.connection)?;
+    }
+    Ok(keys.len())
 }

@@ -59,12 +59,23 @@ pub(crate) fn end_installed_before(
     Ok(true)
 }
 
-/// Lets a grant be refreshed as soon as possible.
+/// Lets a grant be refreshed as soon as possible: now, or when its pause after a failure ends.
 ///
 /// # Errors
 /// When the database fails.
 pub fn make_due(tx: &mut Tx<'_>, grant: GrantId) -> StoreResult<()> {
+    let waits_until: Option<Option<i64>> = r::table.find(grant).select(r::retry_at).first(tx.connection).optional()?;
+    let at = milliseconds(tx.now).max(waits_until.flatten().unwrap_or_default());
     let row = t::table.find(grant).filter(t::status.eq(Status::Active));
-    diesel::update(row).set(t::due_at.eq(milliseconds(tx.now))).execute(tx.connection)?;
+    diesel::update(row).set(t::due_at.eq(at)).execute(tx.connection)?;
+    Ok(())
+}
+
+/// A refresh is tried again at a time. A grant that would be due before is due then, so that a look
+/// for what is due does not pass over all those that wait.
+pub(super) fn postpone(tx: &mut Tx<'_>, grant: GrantId, until: OffsetDateTime) -> StoreResult<()> {
+    let until = milliseconds(until);
+    let row = t::table.find(grant).filter(t::due_at.lt(until));
+    diesel::update(row).set(t::due_at.eq(until)).execute(tx.connection)?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     database::{
         column_types::milliseconds,
+        fixed_condition::fixed_condition,
         schema::{grants as t, refreshes as r},
     },
     error::{StoreError, StoreResult},
@@ -194,9 +195,14 @@ pub(crate) fn unassigned(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreRe
     Ok(rows.select(FormerGrant::as_select()).load(tx.connection)?)
 }
 
+fixed_condition!(
+    /// An index has only these, so that a start does not read all grants.
+    IsUnassigned = "grants.organization_id < 0"
+);
+
 /// The integrations that have such a grant.
 pub(crate) fn integrations_with_unassigned(tx: &mut Tx<'_>) -> StoreResult<Vec<IntegrationId>> {
-    let rows = t::table.filter(t::organization_id.eq(GrantOwner::Unassigned)).select(t::integration_id).distinct();
+    let rows = t::table.filter(IsUnassigned).select(t::integration_id).distinct();
     Ok(rows.order(t::integration_id).load(tx.connection)?)
 }
 

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     database::{
         column_types::{OptionalTimestamp, Timestamp, milliseconds},
+        fixed_condition::fixed_condition,
         schema::{grant_shares as shares, grants as t, organization_integrations as links, refreshes as r},
     },
     error::StoreResult,
@@ -308,31 +309,22 @@ pub(crate) fn unshared(tx: &mut Tx<'_>, integration: IntegrationId) -> StoreResu
     Ok(rows.filter(diesel::dsl::not(share)).select(Grant::as_select()).load(tx.connection)?)
 }
 
-/// The integrations with grants that nobody is lent any more: their organization was deleted.
-///
-/// # Errors
-/// When the database fails.
-pub fn integrations_with_ownerless(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<IntegrationId>> {
-    let share = diesel::dsl::exists(shares::table.filter(shares::grant_id.eq(t::id)));
-    let unshared = t::organization_id.eq(GrantOwner::Account).and(diesel::dsl::not(share));
-    let link = links::table.filter(links::integration_id.eq(t::integration_id));
-    let link = diesel::dsl::exists(link.filter(links::organization_id.eq(t::organization_id)));
-    let unlinked = t::organization_id.gt(0).and(diesel::dsl::not(link));
-    let rows = t::table.filter(unshared.or(unlinked)).select(t::integration_id).distinct();
-    Ok(rows.order(t::integration_id).limit(limit).load(tx.connection)?)
-}
-
 /// The grants that act for an identity of this external id, at whatever identity provider.
 pub(crate) fn of_subject(tx: &mut Tx<'_>, subject: &str) -> StoreResult<Vec<Grant>> {
-    let rows = t::table.filter(t::subject.eq(subject));
+    let rows = t::table.filter(t::subject.eq(subject)).filter(HasSubject);
     Ok(rows.select(Grant::as_select()).load(tx.connection)?)
 }
 
 /// The integrations that have such a grant, by id.
 pub(crate) fn integrations_of_subject(tx: &mut Tx<'_>, subject: &str) -> StoreResult<Vec<IntegrationId>> {
-    let rows = t::table.filter(t::subject.eq(subject)).select(t::integration_id).distinct();
+    let rows = t::table.filter(t::subject.eq(subject)).filter(HasSubject).select(t::integration_id).distinct();
     Ok(rows.order(t::integration_id).load(tx.connection)?)
 }
+
+fixed_condition!(
+    /// An index has only these: most grants act for no identity.
+    HasSubject = "grants.subject <> ''"
+);
 
 /// Replaces the tokens of a generation by those that a refresh with them has brought. Returns the
 /// grant as it was. `None` if it has other tokens by now, is gone, or has ended for another reason

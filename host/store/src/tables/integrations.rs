@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-pub use super::status::Status;
 use super::{
     ids::{IntegrationId, OrganizationId, UserId},
     organization_integrations::{LinkRow, OrganizationIntegration},
+};
+pub use super::{
+    integration_lists::{of_organization, of_provider, search_of_organization, some_of_organization},
+    status::Status,
 };
 use crate::{
     database::{
@@ -71,17 +74,17 @@ pub struct Installed {
     pub link: OrganizationIntegration,
 }
 
-type InstalledRow = (Integration, LinkRow);
+pub(super) type InstalledRow = (Integration, LinkRow);
 
-fn installed(tx: &Tx<'_>, (integration, link): InstalledRow) -> Installed {
+pub(super) fn installed(tx: &Tx<'_>, (integration, link): InstalledRow) -> Installed {
     Installed { integration, link: link.opened(tx.sealer) }
 }
 
 /// The place of a row in the order by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    sort_name: String,
-    id: IntegrationId,
+    pub(super) sort_name: String,
+    pub(super) id: IntegrationId,
 }
 
 impl Integration {
@@ -191,66 +194,6 @@ pub fn existed_at(
     Ok(row.select(t::id).first(tx.connection).optional()?)
 }
 
-/// The integrations of a provider in the order of their ids: all, or those of an organization.
-///
-/// # Errors
-/// When the database fails.
-pub fn of_provider(
-    tx: &mut Tx<'_>,
-    provider: &str,
-    organization: Option<OrganizationId>,
-) -> StoreResult<Vec<Integration>> {
-    let rows = t::table.filter(t::provider.eq(provider)).order(t::id).select(Integration::as_select());
-    Ok(match organization {
-        Some(organization) => {
-            let linked = rows.inner_join(links::table).filter(links::organization_id.eq(organization));
-            linked.load(tx.connection)?
-        }
-        None => rows.load(tx.connection)?,
-    })
-}
-
-/// The integrations of an organization by name, after a position.
-///
-/// # Errors
-/// When the database fails.
-pub fn of_organization(
-    tx: &mut Tx<'_>,
-    organization: OrganizationId,
-    after: Option<&Position>,
-    limit: i64,
-) -> StoreResult<Vec<Installed>> {
-    some_of_organization(tx, organization, None, after, limit)
-}
-
-/// The same, and if `only` names some, no others than these.
-///
-/// # Errors
-/// When the database fails.
-pub fn some_of_organization(
-    tx: &mut Tx<'_>,
-    organization: OrganizationId,
-    only: Option<&[IntegrationId]>,
-    after: Option<&Position>,
-    limit: i64,
-) -> StoreResult<Vec<Installed>> {
-    let mut rows = t::table
-        .inner_join(links::table)
-        .filter(links::organization_id.eq(organization))
-        .order((t::sort_name, t::id))
-        .limit(limit)
-        .select((Integration::as_select(), LinkRow::as_select()))
-        .into_boxed();
-    if let Some(only) = only {
-        rows = rows.filter(t::id.eq_any(only));
-    }
-    if let Some(Position { sort_name, id }) = after {
-        rows = rows.filter(t::sort_name.gt(sort_name).or(t::sort_name.eq(sort_name).and(t::id.gt(*id))));
-    }
-    let rows: Vec<InstalledRow> = rows.load(tx.connection)?;
-    Ok(rows.into_iter().map(|row| installed(tx, row)).collect())
-}
-
 /// One integration of an organization.
 ///
 /// # Errors
@@ -264,16 +207,6 @@ pub fn one_of_organization(
     let row = row.select((Integration::as_select(), LinkRow::as_select()));
     let found: Option<InstalledRow> = row.first(tx.connection).optional()?;
     Ok(found.map(|row| installed(tx, row)))
-}
-
-/// The integrations that no organization is linked to: their organizations were deleted.
-///
-/// # Errors
-/// When the database fails.
-pub fn unlinked(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<IntegrationId>> {
-    let linked = diesel::dsl::exists(links::table.filter(links::integration_id.eq(t::id)));
-    let rows = t::table.filter(diesel::dsl::not(linked)).order(t::id).limit(limit);
-    Ok(rows.select(t::id).load(tx.connection)?)
 }
 
 /// Whether a provider has an account of this external id that works for an organization.

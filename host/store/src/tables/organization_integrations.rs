@@ -12,6 +12,7 @@ use super::{
 use crate::{
     database::{
         column_types::{Timestamp, milliseconds},
+        fixed_condition::fixed_condition,
         schema::organization_integrations as t,
     },
     error::StoreResult,
@@ -146,7 +147,8 @@ pub fn install(
     let row = t::table.find((organization, integration));
     let found: Option<LinkRow> = row.select(LinkRow::as_select()).first(tx.connection).optional()?;
     let Some(found) = found else {
-        return Ok((install_first(tx, organization, integration, added_by, metadata)?, true));
+        let account = (integration, "");
+        return Ok((install_first(tx, organization, account, added_by, metadata)?, true));
     };
     let sealed = Link(organization, integration).seal(tx.sealer, METADATA, metadata);
     let now = milliseconds(tx.now);
@@ -155,14 +157,15 @@ pub fn install(
     Ok((OrganizationIntegration { status: Status::Active, ..found.opened(tx.sealer) }, false))
 }
 
-/// Links, with an empty configuration, where there is no link.
+/// Links, with an empty configuration, where there is no link. The integration comes with the name
+/// that it is listed by; where that is empty, the database looks it up.
 ///
 /// # Errors
 /// When the database fails.
 pub fn install_first(
     tx: &mut Tx<'_>,
     organization: OrganizationId,
-    integration: IntegrationId,
+    (integration, sort_name): (IntegrationId, &str),
     added_by: Option<UserId>,
     metadata: &Map<String, Value>,
 ) -> StoreResult<OrganizationIntegration> {
@@ -171,7 +174,7 @@ pub fn install_first(
     let row = (
         (t::organization_id.eq(organization), t::integration_id.eq(integration), t::added_by.eq(added_by)),
         (t::config.eq("{}"), t::sealed_metadata.eq(sealed), t::status.eq(Status::Active)),
-        (t::date_added.eq(now), t::installed_at.eq(now)),
+        (t::date_added.eq(now), t::installed_at.eq(now), t::sort_name.eq(sort_name)),
     );
     tx.execute_later(diesel::insert_into(t::table).values(row))?;
     Ok(OrganizationIntegration {
@@ -298,7 +301,7 @@ pub(crate) fn set_metadata(
 /// Seals the configurations that an earlier host has stored in plain. Returns how many there were.
 pub(crate) fn seal_plain_configs(tx: &mut Tx<'_>) -> StoreResult<usize> {
     // Locks the rows: of two hosts that start, one seals them.
-    let plain = diesel::update(t::table.filter(t::config.ne("{}"))).set(t::config.eq(t::config));
+    let plain = diesel::update(t::table.filter(IsPlain)).set(t::config.eq(t::config));
     let plain = plain.returning((t::organization_id, t::integration_id, t::config));
     let plain: Vec<(OrganizationId, IntegrationId, String)> = plain.get_results(tx.connection)?;
     let count = plain.len();
@@ -316,6 +319,10 @@ pub(crate) fn seal_plain_configs(tx: &mut Tx<'_>) -> StoreResult<usize> {
 
 /// Whether there is one.
 pub(crate) fn has_plain_configs(tx: &mut Tx<'_>) -> StoreResult<bool> {
-    let plain = t::table.filter(t::config.ne("{}"));
-    Ok(diesel::select(diesel::dsl::exists(plain)).get_result(tx.connection)?)
+    Ok(diesel::select(diesel::dsl::exists(t::table.filter(IsPlain))).get_result(tx.connection)?)
 }
+
+fixed_condition!(
+    /// An index has only these, so that a start does not read all links.
+    IsPlain = "organization_integrations.config <> '{}'"
+);

@@ -35,7 +35,8 @@ pub fn in_use(tx: &mut Tx<'_>) -> StoreResult<Vec<ProviderOwner>> {
 
 /// The same before the database is opened.
 pub(crate) fn in_use_on(c: &mut AnyConnection) -> StoreResult<Vec<ProviderOwner>> {
-    let used = t::provider.eq_any(integrations::table.select(integrations::provider));
+    // One look-up for each owner. `IN` would read the provider of every integration.
+    let used = exists(integrations::table.filter(integrations::provider.eq(t::provider)));
     Ok(t::table.filter(used).order(t::provider).select(ProviderOwner::as_select()).load(c)?)
 }
 

@@ -6,11 +6,12 @@
 //! provider has answered it: new tokens are [written](crate::renewal) even if another caller has
 //! the lease by then.
 
-use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
+use diesel::prelude::*;
 use time::{Duration, OffsetDateTime};
 
 pub use super::leases::Lease;
 use super::{
+    grant_endings,
     grants::{self, Grant},
     ids::GrantId,
     leases::{is_free, leased, released},
@@ -138,18 +139,19 @@ pub fn fail(tx: &mut Tx<'_>, grant: &Grant, lease: Lease, failure: Failure, reas
     grants::lock(tx, grant.id)?;
     let row = r::table.find(grant.id).filter(r::lease.eq(lease));
     let failed = (released!(r), r::failures.eq(r::failures + 1));
-    let changed = match failure {
+    let (retry_at, changed) = match failure {
         Failure::Outage(at) => {
             let waits = (r::retry_at.eq(milliseconds(at)), r::sent_at.eq(None::<i64>));
-            diesel::update(row).set((failed, waits)).execute(tx.connection)?
+            (at, diesel::update(row).set((failed, waits)).execute(tx.connection)?)
         }
         Failure::Lost(at) => {
-            diesel::update(row).set((failed, r::retry_at.eq(milliseconds(at)))).execute(tx.connection)?
+            (at, diesel::update(row).set((failed, r::retry_at.eq(milliseconds(at)))).execute(tx.connection)?)
         }
     };
     if changed == 0 {
         return Ok(None);
     }
+    grant_endings::postpone(tx, grant.id, retry_at)?;
     let first = r::table.find(grant.id).filter(r::failing_since.is_null());
     diesel::update(first).set(r::failing_since.eq(milliseconds(tx.now))).execute(tx.connection)?;
     diesel::update(t::table.find(grant.id)).set(t::reason.eq(reason)).execute(tx.connection)?;
@@ -174,6 +176,8 @@ pub fn resume(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<bool> {
     }
     let expired = t::expires_at.eq(milliseconds(tx.now));
     diesel::update(t::table.find(grant.id)).set(expired).execute(tx.connection)?;
+    let postponed = t::table.find(grant.id).filter(t::due_at.is_not_null());
+    diesel::update(postponed).set(t::due_at.eq(milliseconds(tx.now))).execute(tx.connection)?;
     Ok(true)
 }
 
@@ -184,18 +188,50 @@ pub fn resume(tx: &mut Tx<'_>, grant: &Grant) -> StoreResult<bool> {
 /// # Errors
 /// When the database fails.
 pub fn due(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<GrantId>> {
-    let now = milliseconds(tx.now);
-    let may_begin = is_free!(r, tx.now).and(r::retry_at.is_null().or(r::retry_at.le(now)));
-    let was_cut_short = r::sent_at.is_not_null();
+    let mut found = unanswered(tx, limit)?;
+    found.extend(kept_alive(tx, limit)?);
+    found.sort_unstable_by_key(|(at, id)| (*id, *at));
+    found.dedup_by_key(|(_, id)| *id);
+    found.sort_unstable();
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(found.into_iter().take(most).map(|(_, id)| id).collect())
+}
+
+/// When a refresh was due, and of which grant.
+type Due = (Option<i64>, GrantId);
+
+/// Whether a refresh can begin now: nobody has the lease, and no pause is asked for.
+macro_rules! may_begin {
+    ($now:expr) => {
+        is_free!(r, $now).and(r::retry_at.is_null().or(r::retry_at.le(milliseconds($now))))
+    };
+}
+
+/// Those that are due by themselves. Each failure postpones it ([`fail`]), so those that wait are
+/// not among them.
+fn kept_alive(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<Due>> {
     let rows = t::table
         .left_join(r::table)
+        .filter(t::due_at.le(milliseconds(tx.now)))
         .filter(t::status.eq(Status::Active))
-        .filter(t::due_at.le(now).or(was_cut_short.assume_not_null()))
-        .filter(r::grant_id.nullable().is_null().or(may_begin.assume_not_null()))
-        .order((sql::<BigInt>("COALESCE(refreshes.retry_at, grants.due_at, 0)"), t::id))
+        .filter(r::grant_id.nullable().is_null().or(may_begin!(tx.now).assume_not_null()))
+        .order((t::due_at, t::id))
         .limit(limit)
-        .select(t::id);
+        .select((t::due_at, t::id));
     Ok(rows.load(tx.connection)?)
+}
+
+/// Those to which a request can have been sent that nobody has seen an answer of: those under way,
+/// or cut short, and those that are to be tried again.
+fn unanswered(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<Due>> {
+    let rows = || r::table.inner_join(t::table).filter(r::sent_at.is_not_null()).filter(t::status.eq(Status::Active));
+    let cut_short = rows().filter(r::retry_at.is_null()).filter(is_free!(r, tx.now));
+    let cut_short = cut_short.order(r::grant_id).limit(limit).select((r::retry_at, r::grant_id));
+    let mut found: Vec<Due> = cut_short.load(tx.connection)?;
+    let waiting = rows().filter(r::retry_at.le(milliseconds(tx.now))).filter(is_free!(r, tx.now));
+    let waiting = waiting.order((r::retry_at, r::grant_id)).limit(limit).select((r::retry_at, r::grant_id));
+    found.extend(waiting.load::<Due>(tx.connection)?);
+    Ok(found)
 }
 
 /// Extends a lease until a time.
@@ -214,6 +250,7 @@ pub fn extend(tx: &mut Tx<'_>, grant: GrantId, lease: Lease, until: OffsetDateTi
 /// # Errors
 /// When the database fails.
 pub fn expire_leases(tx: &mut Tx<'_>) -> StoreResult<()> {
-    diesel::update(r::table).set(released!(r)).execute(tx.connection)?;
+    let leased = r::table.filter(r::leased_until.is_not_null());
+    diesel::update(leased).set(released!(r)).execute(tx.connection)?;
     Ok(())
 }

@@ -15,8 +15,9 @@ use super::{
 };
 pub use super::{
     leases::Lease,
-    revocation_filter::{RevocationFilter, latest, unrevoked},
+    revocation_filter::{RevocationFilter, count_unrevoked, latest, unrevoked, unrevoked_after},
     revocation_payload::{RevocationPayload, RevokedGrant},
+    revocation_schedule::{due, postpone_provider},
     revocation_status::{Reason, Status},
 };
 use crate::{
@@ -213,19 +214,6 @@ pub fn get(tx: &mut Tx<'_>, id: RevocationId) -> StoreResult<Option<Revocation>>
     Ok(t::table.find(id).select(Revocation::as_select()).first(tx.connection).optional()?)
 }
 
-/// Those that are due, the longest due first.
-///
-/// # Errors
-/// When the database fails.
-pub fn due(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<RevocationId>> {
-    let rows = t::table
-        .filter(t::status.eq(Status::Pending))
-        .filter(t::retry_at.le(milliseconds(tx.now)))
-        .filter(is_free!(t, tx.now))
-        .order((t::retry_at, t::id));
-    Ok(rows.limit(limit).select(t::id).load(tx.connection)?)
-}
-
 /// Asks for the lease on a revocation that is due by a time, for some time. Of any number of
 /// callers on any number of hosts one gets it.
 ///
@@ -313,17 +301,6 @@ pub fn reopen(tx: &mut Tx<'_>, id: RevocationId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Postpones all revocations of a provider until a time, as far as they do not wait longer.
-///
-/// # Errors
-/// When the database fails.
-pub fn postpone_provider(tx: &mut Tx<'_>, provider: &str, until: OffsetDateTime) -> StoreResult<()> {
-    let at = milliseconds(until);
-    let waiting = t::table.filter(t::provider.eq(provider)).filter(t::status.eq(Status::Pending));
-    diesel::update(waiting.filter(t::retry_at.lt(at))).set(t::retry_at.eq(at)).execute(tx.connection)?;
-    Ok(())
-}
-
 /// Postpones one revocation until a time, whatever it waited for.
 ///
 /// # Errors
@@ -339,19 +316,25 @@ pub fn postpone(tx: &mut Tx<'_>, id: RevocationId, until: OffsetDateTime) -> Sto
 /// # Errors
 /// When the database fails.
 pub fn expire_leases(tx: &mut Tx<'_>) -> StoreResult<()> {
-    diesel::update(t::table).set(released!(t)).execute(tx.connection)?;
+    let leased = t::table.filter(t::leased_until.is_not_null());
+    diesel::update(leased).set(released!(t)).execute(tx.connection)?;
     Ok(())
 }
 
 /// How long one can read what came of a revocation. In the audit log it stays.
 const KEPT: Duration = Duration::days(90);
 
-/// Removes those that ended long ago. One that has no end is tried again, by the host or by its
-/// operator.
-pub(crate) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
-    let ended = t::table
-        .filter(t::status.eq_any([Status::Done, Status::Impossible]))
-        .filter(t::date_ended.le(milliseconds(tx.now - KEPT)));
-    diesel::delete(ended).execute(tx.connection)?;
-    Ok(())
+/// Removes some that ended long ago, so many at most. Returns how many. One that has no end is
+/// tried again, by the host or by its operator.
+pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
+    // Done, or impossible: no other has a date. With the status as well, SQLite would read all that
+    // are done.
+    let has_ended = || t::date_ended.le(milliseconds(tx.now - KEPT));
+    let ended = t::table.filter(has_ended()).order(t::date_ended).limit(limit);
+    let ids: Vec<RevocationId> = ended.select(t::id).load(tx.connection)?;
+    for id in &ids {
+        // One that was opened again meanwhile has no end.
+        diesel::delete(t::table.find(id).filter(has_ended())).execute(tx.connection)?;
+    }
+    Ok(ids.len())
 }

@@ -64,9 +64,32 @@ pub const SEALED_COLUMNS: [SealedColumn; 10] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedRow {
     /// The parts of the row's natural key.
-    pub key: Vec<Vec<u8>>,
+    pub key: RowKey,
     /// The sealed value.
     pub sealed: Vec<u8>,
+}
+
+/// Some rows of a table in the order of their keys, and what stands in a column there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// The rows that have a value, and one that was asked for.
+    pub rows: Vec<SealedRow>,
+    /// Where the next slice begins; `None` at the end of the table.
+    pub end: Option<RowKey>,
+}
+
+/// The parts of a row's natural key.
+pub type RowKey = Vec<Vec<u8>>;
+
+/// Which values of a slice are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// All.
+    All,
+    /// Those that are not sealed under this key.
+    NotUnder(KeyId),
+    /// Of all only what says under which key they are sealed.
+    Heads,
 }
 
 /// How many values are sealed under each key, by key id. The id is shorter where a value is
@@ -79,6 +102,14 @@ pub type KeyUsage = HashMap<Vec<u8>, i64>;
 /// When the database fails.
 pub fn usage(tx: &mut Tx<'_>) -> StoreResult<KeyUsage> {
     usage_on(tx.connection)
+}
+
+/// Adds what some values, or their heads, are sealed under.
+pub fn add_usage(usage: &mut KeyUsage, rows: &[SealedRow]) {
+    for SealedRow { sealed, .. } in rows {
+        let id = sealed.get(1..5.min(sealed.len())).unwrap_or_default().to_vec();
+        *usage.entry(id).or_default() += 1;
+    }
 }
 
 /// The same, for a caller without a transaction.
@@ -102,8 +133,8 @@ struct RawRow {
     k2: Option<Vec<u8>>,
     #[diesel(sql_type = Nullable<Binary>)]
     k3: Option<Vec<u8>>,
-    #[diesel(sql_type = Binary)]
-    sealed: Vec<u8>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    sealed: Option<Vec<u8>>,
 }
 
 #[derive(QueryableByName)]
@@ -171,30 +202,35 @@ impl SealedColumn {
         format!("sealed_{}", self.column)
     }
 
-    /// The next rows in the order of their keys, after `after`: all, or those that are not sealed
-    /// under a key.
+    /// Looks at the next rows in the order of their keys, after `after`: so many at most, whatever
+    /// stands in them. So a read ends soon, however large the table is.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn rows(
-        &self,
-        tx: &mut Tx<'_>,
-        not_under: Option<KeyId>,
-        after: Option<&SealedRow>,
-        limit: usize,
-    ) -> StoreResult<Vec<SealedRow>> {
+    pub fn slice(&self, tx: &mut Tx<'_>, values: Values, after: Option<&RowKey>, limit: usize) -> StoreResult<Slice> {
         let (dialect, sealed) = (Dialect::of(tx.connection), self.name());
         let names = self.key.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        let mut conditions = vec![format!("{sealed} IS NOT NULL")];
-        conditions.extend(not_under.map(|id| format!("substr({sealed}, 2, 4) <> {}", dialect.bytes(&id))));
-        conditions.extend(after.map(|row| format!("({names}) > ({})", self.values(dialect, row).join(", "))));
+        let after = after.map(|key| format!(" WHERE ({names}) > ({})", self.values(dialect, key).join(", ")));
+        let value = match values {
+            Values::All => sealed,
+            Values::NotUnder(id) => {
+                format!("CASE WHEN substr({sealed}, 2, 4) <> {} THEN {sealed} END", dialect.bytes(&id))
+            }
+            Values::Heads => format!("substr({sealed}, 1, 5)"),
+        };
         let sql = format!(
-            "SELECT {}, {sealed} AS sealed FROM {} WHERE {} ORDER BY {names} LIMIT {limit}",
+            "SELECT {}, {value} AS sealed FROM {}{} ORDER BY {names} LIMIT {limit}",
             self.selection(dialect),
             self.table,
-            conditions.join(" AND ")
+            after.unwrap_or_default(),
         );
-        Ok(load::<RawRow>(tx.connection, &sql)?.into_iter().map(|row| self.row(row)).collect())
+        let mut slice = Slice::default();
+        for row in load::<RawRow>(tx.connection, &sql)? {
+            let (key, sealed) = self.row(row);
+            slice.end = Some(key.clone());
+            slice.rows.extend(sealed.map(|sealed| SealedRow { key, sealed }));
+        }
+        Ok(slice)
     }
 
     /// Replaces a value, if it still stands there. Returns whether it did.
@@ -203,7 +239,8 @@ impl SealedColumn {
     /// When the database fails.
     pub fn swap(&self, tx: &mut Tx<'_>, row: &SealedRow, new: &[u8]) -> StoreResult<bool> {
         let (dialect, sealed) = (Dialect::of(tx.connection), self.name());
-        let key = self.key.iter().zip(self.values(dialect, row)).map(|((name, _), value)| format!("{name} = {value}"));
+        let key =
+            self.key.iter().zip(self.values(dialect, &row.key)).map(|((name, _), value)| format!("{name} = {value}"));
         let sql = format!(
             "UPDATE {} SET {sealed} = {} WHERE {} AND {sealed} = {}",
             self.table,
@@ -244,8 +281,8 @@ impl SealedColumn {
         parts.collect::<Vec<_>>().join(" / ")
     }
 
-    fn values(&self, dialect: Dialect, row: &SealedRow) -> Vec<String> {
-        self.key.iter().zip(&row.key).map(|((_, kind), part)| dialect.value(*kind, part)).collect()
+    fn values(&self, dialect: Dialect, key: &RowKey) -> Vec<String> {
+        self.key.iter().zip(key).map(|((_, kind), part)| dialect.value(*kind, part)).collect()
     }
 
     fn selection(&self, dialect: Dialect) -> String {
@@ -256,9 +293,8 @@ impl SealedColumn {
         parts.collect::<Vec<_>>().join(", ")
     }
 
-    fn row(&self, RawRow { k0, k1, k2, k3, sealed }: RawRow) -> SealedRow {
-        let key = [Some(k0), k1, k2, k3].into_iter().flatten().take(self.key.len()).collect();
-        SealedRow { key, sealed }
+    fn row(&self, RawRow { k0, k1, k2, k3, sealed }: RawRow) -> (RowKey, Option<Vec<u8>>) {
+        ([Some(k0), k1, k2, k3].into_iter().flatten().take(self.key.len()).collect(), sealed)
     }
 }
 

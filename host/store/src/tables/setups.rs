@@ -41,6 +41,17 @@ pub enum Claim<T> {
     Claimed(T, ClaimId),
 }
 
+impl<T> Claim<T> {
+    /// The claim, if it is the caller's.
+    #[must_use]
+    pub const fn id(&self) -> Option<ClaimId> {
+        match self {
+            Self::Claimed(_, id) => Some(*id),
+            Self::Missing | Self::Busy => None,
+        }
+    }
+}
+
 /// A setup that is started.
 pub struct NewSetup<'a> {
     /// Key of the session.
@@ -141,6 +152,15 @@ const LOCK_UNCHANGED: &str = "\
     SELECT expires_at FROM setups WHERE session_key = ? AND provider = ? AND claim IS NULL AND sealed_data = ? \
     FOR UPDATE";
 
+/// Gives a claimed setup back as it is.
+///
+/// # Errors
+/// When the database fails.
+pub fn give_back(tx: &mut Tx<'_>, session_key: &[u8], provider: &str, claim: ClaimId) -> StoreResult<()> {
+    let row = t::table.find((session_key, provider)).filter(t::claim.eq(claim.0));
+    tx.execute_later(diesel::update(row).set(t::claim.eq(None::<i64>)))
+}
+
 /// Uses a claimed setup up. Returns whether it was still the caller's.
 ///
 /// # Errors
@@ -159,8 +179,14 @@ pub fn remove_session(tx: &mut Tx<'_>, session_key: &[u8]) -> StoreResult<()> {
     webhooks::remove_of_session(tx, session_key)
 }
 
-/// Removes the setups that have expired.
-pub(crate) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(tx.now)))).execute(tx.connection)?;
-    Ok(())
+/// Removes setups that have expired, so many at most. Returns how many.
+pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
+    let has_expired = || t::expires_at.le(milliseconds(tx.now));
+    let expired = t::table.filter(has_expired()).order(t::expires_at).limit(limit);
+    let keys: Vec<(Vec<u8>, String)> = expired.select((t::session_key, t::provider)).load(tx.connection)?;
+    for (session_key, provider) in &keys {
+        // One that was started anew meanwhile lives longer.
+        diesel::delete(t::table.find((session_key, provider)).filter(has_expired())).execute(tx.connection)?;
+    }
+    Ok(keys.len())
 }

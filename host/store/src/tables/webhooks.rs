@@ -100,8 +100,14 @@ pub(crate) fn remove(tx: &mut Tx<'_>, organization: OrganizationId, integration:
     tx.execute_later(diesel::delete(theirs))
 }
 
-/// Removes the webhooks of setups that have expired.
-pub(crate) fn sweep(tx: &mut Tx<'_>) -> StoreResult<()> {
-    diesel::delete(t::table.filter(t::expires_at.le(milliseconds(tx.now)))).execute(tx.connection)?;
-    Ok(())
+/// Removes webhooks of setups that have expired, so many at most. Returns how many.
+pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
+    let has_expired = || t::expires_at.le(milliseconds(tx.now));
+    let expired = t::table.filter(has_expired()).order(t::expires_at).limit(limit);
+    let keys: Vec<Vec<u8>> = expired.select(t::key_hash).load(tx.connection)?;
+    for key in &keys {
+        // One that belongs to an integration by now does not expire.
+        diesel::delete(t::table.find(key).filter(has_expired())).execute(tx.connection)?;
+    }
+    Ok(keys.len())
 }

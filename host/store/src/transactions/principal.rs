@@ -158,7 +158,7 @@ pub fn with_setup(
 }
 
 /// The session of a key, and its setup of a provider, which is claimed as by
-/// [`claim`](crate::setups::claim).
+/// [`claim`](crate::setups::claim). For [`Store::write_one`](crate::Store::write_one).
 ///
 /// # Errors
 /// When the database fails.

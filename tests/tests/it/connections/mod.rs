@@ -1,5 +1,5 @@
-//! Connections and what surrounds the process: limits, ends, compression, uploads that are refused, a log that
-//! nobody reads.
+//! Connections and what surrounds the process: limits, ends, compression, uploads that are refused,
+//! a log that nobody reads.
 
 mod compression;
 mod limits;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use insta::assert_snapshot;
+use jackfield_test_support::{http_client::HttpClient, postgres::databases};
 use reqwest::Method;
 use serde_json::json;
 
@@ -70,6 +71,49 @@ async fn installed_integrations_come_by_name_in_pages() -> Result<()> {
         let response = owner.visit(&format!("/api/0/organizations/acme/integrations/?{bad}")).await?;
         assert_eq!(response.status, 400, "{bad}");
         assert!(response.json()?["detail"].is_string());
+    }
+    Ok(())
+}
+
+/// The names that the API lists, page by page.
+async fn names(user: &HttpClient, path: &str) -> Result<Vec<String>> {
+    let (mut path, mut names) = (path.to_owned(), Vec::new());
+    loop {
+        let page = user.visit(&path).await?;
+        let rows = page.json()?.as_array().cloned().unwrap_or_default();
+        names.extend(rows.iter().map(|row| row["name"].as_str().unwrap_or_default().to_owned()));
+        match page.header("link").split_once('>') {
+            Some((url, _)) => path = url.trim_start_matches('<').to_owned(),
+            None => return Ok(names),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_finds_what_a_name_begins_with_and_the_id_of_an_account() -> Result<()> {
+    for database in databases() {
+        let app = TestApp::start_with("v2", database, |host| host).await?;
+        let owner = app.log_in_as("owner").await?;
+        for name in ["beta", "Ökostrom", "ALPHA", "alpha 2", "Alp%", "Delta"] {
+            add_example(&owner, "acme", name).await?;
+        }
+        let id = app.list_integrations(&owner).await?[0]["externalId"].as_str().unwrap_or_default().to_owned();
+        let list = "/api/0/organizations/acme/integrations/";
+        for (search, found) in [
+            ("alp", vec!["Alp%", "ALPHA", "alpha 2"]),
+            ("Alp%25", vec!["Alp%"]),
+            ("%20alpha%202%20", vec!["alpha 2"]),
+            ("%C3%96KO", vec!["Ökostrom"]),
+            ("lpha", vec![]),
+            (id.as_str(), vec!["Alp%"]),
+            ("", vec!["Alp%", "ALPHA", "alpha 2", "beta", "Delta", "Ökostrom"]),
+        ] {
+            assert_eq!(names(&owner, &format!("{list}?search={search}&per_page=1")).await?, found, "{search}");
+        }
+        let page = owner.visit("/organizations/acme/integrations/?search=beta").await?.text;
+        assert!(page.contains(">beta</a>") && !page.contains("Delta"), "{page}");
+        let page = owner.visit("/organizations/acme/integrations/?search=%3Cb%3E").await?.text;
+        assert!(page.contains("No integration found") && !page.contains("<b>"), "{page}");
     }
     Ok(())
 }

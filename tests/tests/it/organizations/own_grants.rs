@@ -159,9 +159,9 @@ async fn what_a_deleted_organization_had_is_revoked_although_the_account_is_shar
         let bot = app.token_of(&app.acme, "bot", "").await?.unwrap_or_default();
         let store = app.host.store().await?;
         store.tamper("DELETE FROM organizations WHERE slug = 'acme'").await?;
-        let found = store.read(|tx| jackfield_store::grants::integrations_with_ownerless(tx, 9)).await?;
+        let found = store.read(|tx| jackfield_store::unlinked_integrations::oldest(tx, 9)).await?;
         assert_eq!(found.len(), 1);
-        let id = found[0];
+        let id = found[0].integration;
         store.write(move |tx| jackfield_store::removal::remove_ownerless(tx, id)).await?;
         settled(&app).await?;
         assert!(!is_live(&app.slack, &alices) && is_live(&app.slack, &bot));

@@ -4,6 +4,7 @@
 mod crashes;
 mod former_database;
 mod later_database;
+mod plans;
 mod poolers;
 mod principals;
 mod round_trips;

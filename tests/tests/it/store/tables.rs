@@ -18,7 +18,7 @@ use jackfield_store::{
     revocations::Reason,
     sessions,
     setups::{self, Claim, NewSetup},
-    user_identities,
+    unlinked_integrations, user_identities,
     users::{self, NewUser},
 };
 use jackfield_test_support::postgres::databases;
@@ -170,10 +170,14 @@ async fn what_no_organization_has_any_more_is_found_and_what_one_has_is_left() -
         let left = install(&store, acme, workspace("T1", "left", "t")).await?;
         let shared = install(&store, acme, workspace("T2", "shared", "t")).await?;
         install(&store, other, workspace("T2", "shared", "t")).await?;
-        assert_eq!(store.read(|tx| integrations::unlinked(tx, 9)).await?, []);
+        let noted = async || -> Result<Vec<IntegrationId>> {
+            let noted = store.read(|tx| unlinked_integrations::oldest(tx, 9)).await?;
+            Ok(noted.into_iter().map(|noted| noted.integration).collect())
+        };
+        assert_eq!(noted().await?, []);
         let delete = format!("DELETE FROM organizations WHERE id = {acme}");
         store.tamper(delete).await?;
-        assert_eq!(store.read(|tx| integrations::unlinked(tx, 9)).await?, [left]);
+        assert_eq!(noted().await?, [left, shared], "each is looked after, also if another organization has it");
         let remove = |id| store.write(move |tx| removal::remove_unlinked(tx, id, Reason::Orphaned));
         assert!(matches!(remove(left).await?, Unlinked::Removed(_)));
         assert_eq!((remove(left).await?, remove(shared).await?), (Unlinked::NotThere, Unlinked::StillShared(None)));

@@ -29,53 +29,75 @@ use jackfield_services::{
 pub(in crate::web) struct ListQuery {
     cursor: Option<String>,
     per_page: Option<String>,
+    #[serde(default)]
+    search: String,
 }
 
 /// `GET /api/0/organizations/{org}/integrations/`: by name, in pages with a `Link` header (RFC
-/// 8288).
+/// 8288); all, or those that a search finds.
 pub(in crate::web) async fn list(
     State(app): State<AppHandle>,
     request: Request,
 ) -> Result<(HeaderMap, Json<Vec<IntegrationOut>>), WebError> {
     let (mut parts, _) = request.into_parts();
     let wanted = wanted(&mut parts, &app).await;
-    let per_page = wanted.as_ref().map_or(0, |(_, per_page)| *per_page);
+    let (per_page, search) = wanted
+        .as_ref()
+        .map_or_else(|_| (0, String::new()), |wanted| (wanted.per_page, search_parameter(&wanted.search)));
     let (access, listing) = read(&mut parts, &app, wanted).await?;
     let mut headers = HeaderMap::new();
     if let Some(next) = &listing.next {
         let path = format!("/api/0/organizations/{}/integrations/", access.organization.slug);
-        headers.insert(
-            header::LINK,
-            next_link(&format!("{}?", app.url_prefix.absolute(&path)), &Cursor::text(next), per_page),
-        );
+        let url = format!("{}?{search}", app.url_prefix.absolute(&path));
+        headers.insert(header::LINK, next_link(&url, &Cursor::text(next), per_page));
     }
     Ok((headers, Json(all_shown(&app, listing.rows))))
 }
 
-/// Where the page that is asked for begins, and how many rows it has.
-async fn wanted(parts: &mut Parts, app: &AppHandle) -> Result<(Option<Position>, usize), WebError> {
-    let ApiQuery(query) = ApiQuery::<ListQuery>::from_request_parts(parts, app).await?;
-    let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    Ok((after, per_page(query.per_page.as_deref())?))
+/// The page that is asked for.
+struct Wanted {
+    /// Where it begins.
+    after: Option<Position>,
+    /// How many rows it has.
+    per_page: usize,
+    /// What is searched for; empty: nothing.
+    search: String,
 }
 
-/// The page, for those who may read it: for a program, in the read of its token. Nobody else learns
-/// what is wrong with a query.
+async fn wanted(parts: &mut Parts, app: &AppHandle) -> Result<Wanted, WebError> {
+    let ApiQuery(query) = ApiQuery::<ListQuery>::from_request_parts(parts, app).await?;
+    let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
+    Ok(Wanted { after, per_page: per_page(query.per_page.as_deref())?, search: query.search.trim().to_owned() })
+}
+
+/// The page, for those who may read it: for a program in the read of its token, unless it searches.
+/// Nobody else learns what is wrong with a query.
 async fn read(
     parts: &mut Parts,
     app: &AppHandle,
-    wanted: Result<(Option<Position>, usize), WebError>,
+    wanted: Result<Wanted, WebError>,
 ) -> Result<(Access, Listing), WebError> {
-    if let (Some(token), Ok((after, per_page))) = (bearer(parts)?, &wanted) {
-        let found = app.program_reads.integrations(&token, after.clone(), *per_page).await?;
+    if let (Some(token), Ok(wanted)) = (bearer(parts)?, &wanted)
+        && wanted.search.is_empty()
+    {
+        let found = app.program_reads.integrations(&token, wanted.after.clone(), wanted.per_page).await?;
         let (access, listing) = checked(parts, app, found).await?;
         return Ok((access, listing.ok_or_else(|| WebError::missing_scope(Scope::OrgRead))?));
     }
     let ApiAccess(access) = ApiAccess::from_request_parts(parts, app).await?;
     require(&access, Scope::OrgRead)?;
-    let (after, per_page) = wanted?;
-    let listing = app.integrations.list_open(access.organization.id, access.limit(), after, per_page).await?;
+    let Wanted { after, per_page, search } = wanted?;
+    let listing = app.integrations.search(access.organization.id, access.limit(), &search, after, per_page).await?;
     Ok((access, listing))
+}
+
+/// A search as a parameter that another can follow; nothing without one.
+pub(in crate::web) fn search_parameter(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    format!("{}&", pairs.append_pair("search", text).finish())
 }
 
 /// `url` ends where another parameter can follow.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::AppHandle,
     web::{
-        api::{Cursor, PER_PAGE, RevocationOut},
+        api::{Cursor, PER_PAGE, RevocationOut, search_parameter},
         auth::{LoggedIn, PageAccess},
         error::WebError,
         health::file_names,
@@ -34,6 +34,16 @@ use jackfield_services::{
     setup::Refusal,
 };
 
+/// Fewer integrations than this are seen at a glance.
+const SEARCHED_FROM: usize = 8;
+
+impl IntegrationListPage {
+    /// Whether people can search: not where all is seen at a glance.
+    fn has_search(&self) -> bool {
+        self.rows.len() >= SEARCHED_FROM || self.next.is_some() || !self.is_first || !self.search.is_empty()
+    }
+}
+
 #[derive(Template)]
 #[template(path = "integration_list.html")]
 struct IntegrationListPage {
@@ -47,6 +57,9 @@ struct IntegrationListPage {
     providers: Vec<AddProvider>,
     rows: Vec<IntegrationRow>,
     revocations: Vec<RevocationList>,
+    /// What the list is searched for; empty: nothing.
+    search: String,
+    /// The query of the next page.
     next: Option<String>,
     is_first: bool,
     /// Plugins that are not running yet.
@@ -97,6 +110,8 @@ struct NoOrganizationPage {
 #[derive(Deserialize)]
 pub(in crate::web) struct PageQuery {
     cursor: Option<String>,
+    #[serde(default)]
+    search: String,
 }
 
 /// `GET /`: to the first organization's page. A flash message stays for that page.
@@ -116,7 +131,12 @@ pub(in crate::web) async fn page(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, WebError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    let listing = app.integrations.list(access.organization.id, after, PER_PAGE).await?;
+    let (organization, search) = (access.organization.id, query.search.trim());
+    let listing = if search.is_empty() {
+        app.integrations.list(organization, after, PER_PAGE).await?
+    } else {
+        app.integrations.search(organization, None, search, after, PER_PAGE).await?
+    };
     let revocations = app.revocations.unrevoked_of(access.organization.id).await?;
     let may_set_up = app.setups.may_set_up(&access);
     let may_install = may_set_up.is_ok();
@@ -129,7 +149,8 @@ pub(in crate::web) async fn page(
         is_turned_off: may_set_up == Err(Refusal::FeatureOff),
         may_read_log: access.has(Scope::OrgWrite),
         providers: if may_install { addable(&app) } else { Vec::new() },
-        next: listing.next.as_ref().map(Cursor::text),
+        next: listing.next.as_ref().map(|next| format!("{}cursor={}", search_parameter(search), Cursor::text(next))),
+        search: search.to_owned(),
         rows: rows(&app, listing),
         is_first: query.cursor.is_none(),
         not_ready: file_names(&app.plugins.not_ready()),
