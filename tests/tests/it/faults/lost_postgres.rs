@@ -92,7 +92,7 @@ async fn a_read_only_postgres_is_not_ready_can_be_read_and_refuses_changes_with_
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_all_busy_make_a_host_not_ready_and_nothing_is_lost() -> Result<()> {
     let Some(postgres) = FaultyPostgres::start() else { return Ok(()) };
-    let app = app(&postgres).await?;
+    let app = FaultApp::start(bare().database(Some(postgres.url())).toml("pool-size = 8\n")).await?;
     let lock = postgres.holding("LOCK TABLE integrations IN ACCESS EXCLUSIVE MODE")?;
     let client = app.client.clone();
     let busy =
