@@ -34,7 +34,6 @@ async fn grpc_passes_through_the_proxy_in_both_directions_with_its_trailers() ->
     assert_ne!(report["refused"], 0, "a path that leads up is refused as ever");
     let seen = &report["seen"];
     assert!(seen["authorization"].as_str().is_some_and(|it| it.starts_with("Bearer ")), "{seen}");
-    assert_ne!(seen["authorization"], json!(format!("Bearer {}", report["token"])));
     assert_eq!(seen["x-own"], "kept");
     Ok(())
 }
