@@ -296,7 +296,7 @@ impl Pipeline {
             match self.answer_to_one() {
                 Some(answer) if answer.kind() == AnswerKind::Done => {
                     self.note(&message, &answer);
-                    last = Some(answer).filter(|_| !message.is_commit()).or(last);
+                    last = Some(answer).filter(|_| message.has_answer()).or(last);
                 }
                 Some(answer) if answer.kind() == AnswerKind::Skipped => {}
                 Some(answer) => drop(failure.get_or_insert_with(|| server_error(&answer, self.libpq.is_lost()))),
@@ -381,8 +381,10 @@ impl Pipeline {
 }
 
 impl Message<'_> {
-    fn is_commit(&self) -> bool {
-        matches!(self, Self::Execute(waiting) if waiting.purpose == Purpose::Commit)
+    /// Whether somebody reads its answer. On a new connection the commit is prepared after the
+    /// statement that it is sent with.
+    fn has_answer(&self) -> bool {
+        matches!(self, Self::Execute(waiting) if waiting.purpose != Purpose::Commit)
     }
 
     fn send(&self, libpq: &mut Libpq) -> bool {
