@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// How many setups are measured. Without it: those of --seconds.
     #[arg(long)]
     pub(crate) setups: Option<usize>,
+    /// How many integrations are in the database for `growth`. 2000000 take some minutes to seed.
+    #[arg(long, default_values_t = [1_000, 100_000], value_delimiter = ',')]
+    pub(crate) rows: Vec<usize>,
     /// How long each thing is measured.
     #[arg(long, default_value_t = 10)]
     pub(crate) seconds: u64,
@@ -64,6 +67,8 @@ pub(crate) enum Part {
     List,
     /// One host and two on a PostgreSQL that answers late.
     Hosts,
+    /// The same requests with few integrations in the database and with many; only if it is named.
+    Growth,
     /// 10,000 connections that are kept alive.
     Idle,
     /// 256 log-ins at once.

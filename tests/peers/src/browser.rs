@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     connection::{Answer, Connection},
-    load::{Person, Turn},
+    load::{Outcome, Person},
     service::AUTHORIZE,
 };
 
@@ -101,16 +101,16 @@ impl Installer {
 }
 
 impl Person for Installer {
-    async fn turn(&mut self, number: usize) -> Result<Turn> {
+    async fn turn(&mut self, number: usize) -> Result<Outcome> {
         let mut answer = self.browser.get(&self.start).await?;
         for _ in 0..MAX_REDIRECTS {
             if answer.status == 503 {
-                return Ok(Turn::Refused);
+                return Ok(Outcome::Refused);
             }
             let Some(location) = answer.location() else {
                 let is_done = answer.status == 200 && answer.text().contains(self.success);
                 ensure!(is_done, "setup {number} ended with {}: {}", answer.status, answer.text());
-                return Ok(Turn::Done);
+                return Ok(Outcome::Done);
             };
             let next = next(location, number)?;
             answer = self.browser.get(&next).await?;

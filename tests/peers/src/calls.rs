@@ -9,7 +9,7 @@ use crate::{
     built::Built,
     connection::Connection,
     jackfield::Jackfield,
-    load::{Measured, Person, Turn, Until, measured, turns},
+    load::{Measured, Outcome, Person, Until, measured, turns},
     nginx::Nginx,
     report::{Report, Row, skipped},
     resources::Group,
@@ -24,7 +24,7 @@ const SMALL: &str = "chat.postMessage";
 /// Requests before the clock starts.
 const WARM_UP: usize = 2_000;
 /// Integrations of the organization: one page of the list.
-const INTEGRATIONS: usize = 100;
+pub(crate) const INTEGRATIONS: usize = 100;
 
 /// A program that sends the same request again and again.
 struct Caller {
@@ -35,21 +35,21 @@ struct Caller {
 }
 
 impl Person for Caller {
-    async fn turn(&mut self, number: usize) -> Result<Turn> {
+    async fn turn(&mut self, number: usize) -> Result<Outcome> {
         let answer = self.connection.ask(&self.request).await?;
         let is_right = answer.status == 200 && answer.text().contains(self.expected);
         ensure!(is_right, "request {number} was answered with {}: {}", answer.status, answer.text());
-        Ok(Turn::Done)
+        Ok(Outcome::Done)
     }
 }
 
 /// A server that is called.
-struct Called<'a> {
-    name: &'a str,
-    address: &'a str,
-    group: &'a Group,
+pub(crate) struct Called<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) address: &'a str,
+    pub(crate) group: &'a Group,
     /// Lines of the head.
-    head: &'a str,
+    pub(crate) head: &'a str,
 }
 
 /// Measures the parts that are wanted.
@@ -109,7 +109,8 @@ async fn small<'a>(
 }
 
 impl Called<'_> {
-    async fn calls(
+    /// The same request on all connections, again and again.
+    pub(crate) async fn calls(
         &self,
         arguments: &Arguments,
         report: &mut Report,
@@ -117,11 +118,18 @@ impl Called<'_> {
         expected: &'static str,
     ) -> Result<()> {
         let mut callers = self.callers(path, expected).await?;
-        turns(&mut callers, Until::Turns(WARM_UP), 0).await?;
+        turns(&mut callers, Until::Count(WARM_UP), 0).await?;
         let before = self.group.memory()?;
         let done: Measured = measured(&mut callers, arguments.until(), 0, self.group).await?;
         report.row(Row::of(self.name, &done).memory(before, self.group.memory()?));
         Ok(())
+    }
+
+    /// The body of one answer.
+    pub(crate) async fn once(&self, path: &str) -> Result<Vec<u8>> {
+        let answer = Connection::to(self.address).await?.ask(&self.request("GET", path, "\r\n")).await?;
+        ensure!(answer.status == 200, "{path} was answered with {}: {}", answer.status, answer.text());
+        Ok(answer.body)
     }
 
     /// The same by wrk.

@@ -82,7 +82,7 @@ async fn load(
     let group = hosts.iter().map(Jackfield::group).collect::<Result<Vec<_>>>()?;
     let group = Group::all(&group);
     let warm_up = WARM_UP * count;
-    turns(&mut people, Until::Turns(warm_up), 0).await?;
+    turns(&mut people, Until::Count(warm_up), 0).await?;
     let before = relay.traffic();
     let done = measured(&mut people, arguments.until(), warm_up, &group).await?;
     let traffic = relay.traffic();

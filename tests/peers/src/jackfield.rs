@@ -7,6 +7,7 @@ use jackfield_store::{
     grants::{self, NewGrant, NewTokens, Scopes, Tokens},
     integrations::{self, NewIntegration},
     members, organization_integrations, organizations,
+    seeding::{Seed, seed},
     users::{self, NewUser},
 };
 use jackfield_test_support::host::{Host, HostBuilder, Program};
@@ -138,6 +139,19 @@ impl Jackfield {
             Ok(ids)
         });
         Ok(filled.await?.first().context("at least one")?.to_string())
+    }
+
+    /// Gives `acme` some integrations and other organizations many, as setups leave them.
+    pub(crate) async fn seed(&self, count: usize, own: usize) -> Result<()> {
+        let (integrations, own) = (i64::try_from(count)?, i64::try_from(own)?);
+        let wanted = Seed {
+            integrations,
+            organizations: 1 + integrations / 2_000,
+            own: Some(("acme".to_owned(), own)),
+            audit_rows: integrations,
+            provider: "slack".to_owned(),
+        };
+        Ok(seed(&self.host.store().await?, &wanted, |_| {}).await?)
     }
 
     /// A bearer token that may do all that is measured.

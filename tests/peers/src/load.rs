@@ -21,13 +21,13 @@ pub(crate) enum Until {
     /// This time is over.
     Time(Duration),
     /// This many turns were taken.
-    Turns(usize),
+    Count(usize),
 }
 
 /// What a load was like.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
-    /// Turns in a second.
+    /// How many in a second.
     pub(crate) rate: f64,
     /// How many there were.
     pub(crate) turns: usize,
@@ -47,12 +47,12 @@ pub(crate) struct Measured {
 /// One of the people, with what they need for a turn.
 pub(crate) trait Person {
     /// Does the thing once. Turns are numbered over all people.
-    async fn turn(&mut self, number: usize) -> Result<Turn>;
+    async fn turn(&mut self, number: usize) -> Result<Outcome>;
 }
 
 /// How a turn has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum Outcome {
     Done,
     /// The server sheds load: it has answered with 503.
     Refused,
@@ -67,7 +67,7 @@ pub(crate) async fn measured<P: Person>(
     server: &Group,
 ) -> Result<Measured> {
     let (before, own) = (server.usage(), Group::this().usage());
-    let Turns { times, refused } = turns(people, until, first).await?;
+    let Repeated { times, refused } = turns(people, until, first).await?;
     let (used, _) = server.usage().since(before);
     let (own, seconds) = Group::this().usage().since(own);
     let turns = times.len();
@@ -82,28 +82,28 @@ pub(crate) async fn measured<P: Person>(
     })
 }
 
-/// Turns that were taken.
+/// What came of all of them.
 #[derive(Debug, Default)]
-pub(crate) struct Turns {
+pub(crate) struct Repeated {
     /// How long each took, the shortest first. Refused ones are not among them.
     times: Vec<Duration>,
     refused: usize,
 }
 
 /// Has all people take turns.
-pub(crate) async fn turns<P: Person>(people: &mut [P], until: Until, first: usize) -> Result<Turns> {
-    let (begun, number, all) = (Instant::now(), Cell::new(0), RefCell::new(Turns::default()));
+pub(crate) async fn turns<P: Person>(people: &mut [P], until: Until, first: usize) -> Result<Repeated> {
+    let (begun, number, all) = (Instant::now(), Cell::new(0), RefCell::new(Repeated::default()));
     let is_over = || match until {
         Until::Time(time) => begun.elapsed() >= time,
-        Until::Turns(turns) => number.get() >= turns,
+        Until::Count(turns) => number.get() >= turns,
     };
     let at_work = people.iter_mut().map(async |person| {
         while !is_over() {
             let turn = first + number.replace(number.get() + 1);
             let begun = Instant::now();
             match person.turn(turn).await? {
-                Turn::Done => all.borrow_mut().times.push(begun.elapsed()),
-                Turn::Refused => {
+                Outcome::Done => all.borrow_mut().times.push(begun.elapsed()),
+                Outcome::Refused => {
                     all.borrow_mut().refused += 1;
                     sleep(PAUSE).await;
                 }

@@ -7,6 +7,7 @@ mod calls;
 mod connection;
 mod crowds;
 mod express;
+mod growth;
 mod hosts;
 mod jackfield;
 mod load;
@@ -60,6 +61,9 @@ async fn run(arguments: &Arguments, built: &Built) -> Result<()> {
     }
     if arguments.wants(Part::Hosts) {
         hosts::run(arguments, built, &mut report).await?;
+    }
+    if arguments.wants(Part::Growth) {
+        growth::run(arguments, built, &mut report).await?;
     }
     if arguments.wants(Part::Idle) {
         crowds::idle(arguments, built, &mut report).await?;

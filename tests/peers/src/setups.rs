@@ -50,9 +50,9 @@ async fn load(
     server: &Group,
 ) -> Result<()> {
     let warm_up = WARM_UP * people.len();
-    turns(&mut people, Until::Turns(warm_up), 0).await?;
+    turns(&mut people, Until::Count(warm_up), 0).await?;
     let before = server.memory()?;
-    let until = arguments.setups.map_or_else(|| arguments.until(), Until::Turns);
+    let until = arguments.setups.map_or_else(|| arguments.until(), Until::Count);
     let done = measured(&mut people, until, warm_up, server).await?;
     report.row(Row::of(name, &done).memory(before, server.memory()?));
     Ok(())
