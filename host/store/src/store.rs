@@ -165,7 +165,7 @@ impl Store {
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
             let log = Appended::new(&chain);
-            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: None });
+            let result = run(&mut Tx { connection, sealer: &sealer, now: now(&clock), log: &log, progress: None });
             if is_transaction { transaction::end(connection, result, progress) } else { result }
         };
         Box::pin(self.pool.run(prepare, run)).await
@@ -271,7 +271,7 @@ impl Store {
         let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
         let written = writer.write(keys, move |connection| {
             let log = Appended::new(&chain);
-            let result = run(&mut Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: None })?;
+            let result = run(&mut Tx { connection, sealer: &sealer, now: now(&clock), log: &log, progress: None })?;
             log.write_head(connection)?;
             Ok(result)
         });
@@ -301,7 +301,7 @@ impl Store {
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
             let (sealer, log) = (sealer.in_transaction(connection), Appended::new(&chain));
-            let mut tx = Tx { connection, sealer: &sealer, now: clock.now(), log: &log, progress: Some(progress) };
+            let mut tx = Tx { connection, sealer: &sealer, now: now(&clock), log: &log, progress: Some(progress) };
             let result = run(&mut tx);
             let result = result.and_then(|result| log.write_head(connection).map(|()| result));
             transaction::end(connection, result, progress).inspect(|_| log.committed())
@@ -327,6 +327,12 @@ pub async fn migrate(database: impl Into<Target>) -> StoreResult<Vec<String>> {
 pub async fn lock_for_host(database: impl Into<Target>) -> StoreResult<Option<HostLock>> {
     let connector = Connector::new(database)?;
     off_thread(move || connector.file().map_or(Ok(None), HostLock::take)).await
+}
+
+/// The time of a transaction. Columns hold milliseconds: what is made of a row that was just
+/// written is the same as what is read of it later.
+fn now(clock: &Clock) -> OffsetDateTime {
+    clock.now().truncate_to_millisecond()
 }
 
 /// Begins a transaction, with the statement that limits how long its statements take.

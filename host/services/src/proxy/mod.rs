@@ -3,8 +3,8 @@
 //! [`Proxy::call`] is the way through this folder. `target` builds the URL and refuses a path that
 //! leads elsewhere. `headers` filters both heads and adds the credential, `location` rewrites the
 //! links of the answer. `trailers` filters what follows a body. `request_body` buffers a small
-//! body, so that `retry` can have it sent again where that is safe. `response` hands the answer back.
-//! `access_log` logs each call once. Which hosts a provider may reach is checked by
+//! body, so that `retry` can have it sent again where that is safe. `response` hands the answer
+//! back. `access_log` logs each call once. Which hosts a provider may reach is checked by
 //! `jackfield-outbound`.
 
 mod access_log;

@@ -17,32 +17,30 @@ use super::{
 use jackfield_loader::Provider;
 use jackfield_store::StoreResult;
 
-impl SetupService {
-    /// Sends the person to the authorization server. `None`: the request has to claim the setup.
-    pub(super) async fn log_in_unclaimed(
-        &self,
-        request: &SetupRequest,
-        provider: &Provider,
-        cost: &VisitCost,
-    ) -> StoreResult<Option<Outcome>> {
-        if !asks_for_nothing(request) || !plan(provider.steps()).iter().any(only_computes) {
-            return Ok(None);
-        }
-        let key = &request.key();
-        let Some(found) = self.pending.look(key).await? else { return Ok(None) };
-        let Ok(mut setup) = self.check.check_unclaimed(&found, request, provider) else { return Ok(None) };
-        if !is_first_log_in(provider, &setup) {
-            return Ok(None);
-        }
-        let mut step_request = request.for_step(setup.step);
-        step_request.setup_url = self.setup_url(provider);
-        let server = request.server.as_deref();
-        let Transition::Redirect(url) = self.steps.run(provider, &mut setup, &step_request, server, cost).await else {
-            return Ok(None);
-        };
-        let is_stored = self.pending.swap(key, found, self.signer.sign(&setup, provider)).await?;
-        Ok(is_stored.then_some(Outcome::Redirect(url)))
+/// Sends the person to the authorization server. `None`: the request has to claim the setup.
+pub(super) async fn log_in_unclaimed(
+    service: &SetupService,
+    request: &SetupRequest,
+    provider: &Provider,
+    cost: &VisitCost,
+) -> StoreResult<Option<Outcome>> {
+    if !asks_for_nothing(request) || !plan(provider.steps()).iter().any(only_computes) {
+        return Ok(None);
     }
+    let key = &request.key();
+    let Some(found) = service.pending.look(key).await? else { return Ok(None) };
+    let Ok(mut setup) = service.check.check_unclaimed(&found, request, provider) else { return Ok(None) };
+    if !is_first_log_in(provider, &setup) {
+        return Ok(None);
+    }
+    let mut step_request = request.for_step(setup.step);
+    step_request.setup_url = service.setup_url(provider);
+    let server = request.server.as_deref();
+    let Transition::Redirect(url) = service.steps.run(provider, &mut setup, &step_request, server, cost).await else {
+        return Ok(None);
+    };
+    let is_stored = service.pending.swap(key, found, service.signer.sign(&setup, provider)).await?;
+    Ok(is_stored.then_some(Outcome::Redirect(url)))
 }
 
 /// Whether the setup is at a log-in and no step has bound anything: it has not begun to log in, and

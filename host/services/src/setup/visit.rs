@@ -14,6 +14,7 @@ use super::{
     setup_request::{Sender, SetupKey, SetupRequest},
     setup_service::SetupService,
     transition::Transition,
+    unclaimed::log_in_unclaimed,
     unstored_tokens::{tokens_so_far, unstored_tokens},
     visit_cost::VisitCost,
 };
@@ -53,7 +54,7 @@ impl SetupService {
             );
             return Ok(outcome);
         }
-        let outcome = match self.log_in_unclaimed(&request, provider, &cost).await? {
+        let outcome = match log_in_unclaimed(self, &request, provider, &cost).await? {
             Some(outcome) => outcome,
             None => self.run_claimed(&request, provider, &cost, is_refused).await?,
         };
@@ -194,8 +195,6 @@ impl SetupService {
     }
 }
 
-/// Why a request answers nothing that this setup has asked, if it does not. Any site can send the
-/// browser here with one, so the setup goes on.
 /// Whether the person would go round in circles if they were sent to the provider again. Somebody
 /// who goes back or loads the page again is sent there as ever. Where nobody knows who has sent
 /// them, that happens once.
@@ -207,6 +206,8 @@ fn may_go_in_circles(sender: Sender, setup: &mut Setup) -> bool {
     }
 }
 
+/// Why a request answers nothing that this setup has asked, if it does not. Any site can send the
+/// browser here with one, so the setup goes on.
 fn foreign_to(provider: &Provider, setup: &Setup, request: &Request) -> Option<CallbackError> {
     let waits = matches!(plan(provider.steps()).get(setup.step), Some(Planned::LogIn(_) | Planned::Callback(_)));
     oauth2::foreign_answer(request, &setup.state).filter(|_| waits)

@@ -189,7 +189,8 @@ mod tests {
     #[tokio::test]
     async fn as_many_run_at_once_as_are_asked_for() {
         let (threads, all) = (StoreThreads::new(4, 4), Arc::new(Barrier::new(4)));
-        let waiting: Vec<_> = (0..4).map(|_| all.clone()).map(|all| threads.run(move || drop(all.wait()))).collect();
+        let waiting: Vec<_> =
+            (0..4).map(|_| all.clone()).map(|all| threads.run(move || all.wait().is_leader())).collect();
         for one in waiting {
             one.await.expect("it has run");
         }

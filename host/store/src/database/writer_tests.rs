@@ -29,7 +29,10 @@ fn writer(folder: &tempfile::TempDir) -> (Writer, mpsc::Receiver<()>) {
     let mut connection = connector.open().expect("a database");
     connection.batch_execute("CREATE TABLE t (value INTEGER NOT NULL UNIQUE)").expect("a table");
     let (looked, looks) = mpsc::channel();
-    let check_keys: CheckKeys = Box::new(move |_| Ok(looked.send(()).expect("the test counts")));
+    let check_keys: CheckKeys = Box::new(move |_| {
+        looked.send(()).expect("the test counts");
+        Ok(())
+    });
     (Writer::start(connection, FileIdentity::of(&connector), check_keys).expect("a writer"), looks)
 }
 

@@ -50,7 +50,7 @@ pub async fn seed(store: &Store, seed: &Seed, mut report: impl FnMut(i64)) -> St
         report(done);
     }
     write_audit(store, seed, &ids, &organizations).await?;
-    store.write(|tx| count_on(tx)).await
+    store.write(count_on).await
 }
 
 /// Makes the organizations with their people, and says where ids begin.

@@ -95,8 +95,8 @@ impl Integration {
     }
 }
 
-/// Makes the integration of an account, or gives the one that there is its new name. Returns it, and
-/// whether it is new. Its row is locked until the transaction ends.
+/// Makes the integration of an account, or gives the one that there is its new name. Returns it,
+/// and whether it is new. Its row is locked until the transaction ends.
 ///
 /// # Errors
 /// When the database fails.

@@ -229,8 +229,8 @@ pub fn make_account(
     Ok(made.map(|id| (new.stored(id), proved)))
 }
 
-/// Makes the integration of an account, or gives the one that there is its new name. Returns it, and
-/// whether it is new. It is locked until the transaction ends. `found` is the one that was found
+/// Makes the integration of an account, or gives the one that there is its new name. Returns it,
+/// and whether it is new. It is locked until the transaction ends. `found` is the one that was found
 /// before. An account is `only_for` an organization where accounts are not shared. `None` if
 /// another organization has it, and this one does not: then nothing has changed.
 ///

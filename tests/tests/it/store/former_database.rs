@@ -16,6 +16,9 @@ use crate::store::tables::{Database, each_database, object, organization, user};
 
 const MIGRATION: &str = "2026-11-30-000020_organizations_apart";
 
+/// A later one, which has an index on a column that the former does away with.
+const LATER_MIGRATION: &str = "2026-11-30-001500_growth";
+
 struct Former {
     database: Database,
     acme: OrganizationId,
@@ -52,9 +55,12 @@ impl Former {
                 store.write(prove).await?;
             }
             let kind = if database.is_sqlite() { "sqlite" } else { "postgres" };
-            let down = root().join("host/store/migrations").join(kind).join(MIGRATION).join("down.sql");
-            store.tamper(std::fs::read_to_string(down)?).await?;
-            store.tamper("DELETE FROM __diesel_schema_migrations WHERE version = '20261130000020'").await?;
+            for (migration, version) in [(LATER_MIGRATION, "20261130001500"), (MIGRATION, "20261130000020")] {
+                let down = root().join("host/store/migrations").join(kind).join(migration).join("down.sql");
+                store.tamper(std::fs::read_to_string(down)?).await?;
+                let undone = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
+                store.tamper(undone).await?;
+            }
             all.push(Self { database, acme, globex });
         }
         Ok(all)

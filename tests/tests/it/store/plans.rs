@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use anyhow::{Context, Result};
 use jackfield_store::Store;
 use jackfield_test_support::{
-    host::{HostBuilder, Program},
+    host::{Host, HostBuilder, Program},
     stand_in::{Endpoint, Fault},
     stand_in_slack::StandInSlack,
 };
@@ -55,7 +55,7 @@ const EXCEPTIONS: [(&str, &str); 5] = [
 async fn no_statement_of_a_life_reads_a_whole_table_that_grows() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("statements");
-    let store = live(&file).await?;
+    let (host, store) = live(&file).await?;
     let whole = store.read(|tx| tx.query_plan("SELECT id FROM grants WHERE reason = 'none'")).await?;
     assert!(whole.iter().any(|step| is_scan(step)), "one that does is found: {whole:?}");
     let mut found = BTreeSet::new();
@@ -65,6 +65,7 @@ async fn no_statement_of_a_life_reads_a_whole_table_that_grows() -> Result<()> {
         let Ok(plan) = store.read(move |tx| tx.query_plan(&asked)).await else { continue };
         found.extend(plan.into_iter().filter(|step| is_scan(step)).map(|step| format!("{step}: {wanted}")));
     }
+    drop(host);
     assert!(statements.lines().count() > 150, "a life has many statements");
     assert!(found.is_empty(), "{}", found.into_iter().collect::<Vec<_>>().join("\n"));
     let offsets: Vec<&str> = statements.lines().filter(|sql| sql.contains(" OFFSET ")).collect();
@@ -84,8 +85,9 @@ fn is_scan(step: &str) -> bool {
     GROWING.contains(&table) && !SMALL.iter().any(|index| rest.contains(index))
 }
 
-/// A host's life, with all that runs beside it. Returns its database.
-async fn live(file: &Path) -> Result<Store> {
+/// A host's life, with all that runs beside it. Returns the host, whose folder ends with it, and
+/// its database.
+async fn live(file: &Path) -> Result<(Host, Store)> {
     let host = Program {
         path: "/usr/bin/env".into(),
         arguments: vec![format!("JACKFIELD_TESTS_STATEMENTS={}", file.display()), program().path.display().to_string()],
@@ -114,7 +116,8 @@ async fn live(file: &Path) -> Result<Store> {
     // Once more: what a start looks for is done by now.
     let host = host.restart(builder())?;
     let _ = log_in(&host, "owner@example.com").await?;
-    host.store().await
+    let store = host.store().await?;
+    Ok((host, store))
 }
 
 /// What people and programs do.

@@ -33,6 +33,9 @@ async fn writing(store: &Store, run: fn(&mut Tx<'_>) -> StoreResult<()>) -> u64 
     store.round_trips() - before
 }
 
+/// What runs in a transaction.
+type Run = fn(&mut Tx<'_>) -> StoreResult<()>;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_waits_for_the_answers_that_it_reads_and_for_its_commit() -> Result<()> {
     let Some(url) = fresh_database() else { return Ok(()) };
@@ -40,7 +43,7 @@ async fn a_transaction_waits_for_the_answers_that_it_reads_and_for_its_commit() 
     let before = store.round_trips();
     store.read(find).await?;
     assert_eq!(store.round_trips() - before, 1, "a read has no ping and no transaction");
-    let cases: [(&str, u64, fn(&mut Tx<'_>) -> StoreResult<()>); 11] = [
+    let cases: [(&str, u64, Run); 11] = [
         ("nothing", 0, |_| Ok(())),
         ("an answer, the commit", 2, find),
         ("two answers, the commit", 3, |tx| find(tx).and_then(|()| find(tx))),
