@@ -37,6 +37,9 @@ struct Caller {
 impl Person for Caller {
     async fn turn(&mut self, number: usize) -> Result<Outcome> {
         let answer = self.connection.ask(&self.request).await?;
+        if answer.status == 503 {
+            return Ok(Outcome::Refused);
+        }
         let is_right = answer.status == 200 && answer.text().contains(self.expected);
         ensure!(is_right, "request {number} was answered with {}: {}", answer.status, answer.text());
         Ok(Outcome::Done)

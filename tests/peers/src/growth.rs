@@ -10,7 +10,7 @@ use crate::{
     calls::{Called, INTEGRATIONS},
     jackfield::Jackfield,
     load::{Until, measured, turns},
-    report::{Report, Row},
+    report::{Comparison, Report, Row},
     service::Service,
 };
 
@@ -21,6 +21,7 @@ const WARM_UP: usize = 4;
 
 /// Measures with each number of integrations.
 pub(crate) async fn run(arguments: &Arguments, built: &Built, report: &mut Report) -> Result<()> {
+    report.compare(Comparison::Name);
     for count in &arguments.rows {
         report.title(&format!("{count} integrations in the database"));
         let service = Service::start().await?;
@@ -32,6 +33,7 @@ pub(crate) async fn run(arguments: &Arguments, built: &Built, report: &mut Repor
         let done = measured(&mut people, arguments.until(), WARM_UP * PEOPLE, &group).await?;
         report.row(Row::of("setups, 64 people", &done));
     }
+    report.compare(Comparison::Title);
     Ok(())
 }
 

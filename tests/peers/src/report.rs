@@ -1,6 +1,6 @@
 //! What is printed: one line for each server, and how it compares with the first.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{load::Measured, resources::Memory, wrk::WrkResult};
 
@@ -12,7 +12,19 @@ const BUSY: f64 = 0.9;
 /// The lines so far of one comparison.
 #[derive(Default)]
 pub(crate) struct Report {
-    first: Option<f64>,
+    /// The first rate of each comparison, by its key.
+    first: BTreeMap<String, f64>,
+    by: Comparison,
+}
+
+/// What a line is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// The first line below the same title.
+    #[default]
+    Title,
+    /// The first line of the same name, below whatever title.
+    Name,
 }
 
 /// One line.
@@ -27,15 +39,24 @@ pub(crate) struct Row {
 impl Report {
     /// Begins a comparison.
     pub(crate) fn title(&mut self, what: &str) {
-        self.first = None;
+        if self.by == Comparison::Title {
+            self.first.clear();
+        }
         println!("\n{what}");
+    }
+
+    /// Begins comparisons of another kind.
+    pub(crate) fn compare(&mut self, by: Comparison) {
+        (self.first, self.by) = (BTreeMap::new(), by);
     }
 
     /// Prints a line, with its ratio to the first.
     pub(crate) fn row(&mut self, row: Row) {
         let memory = row.memory.map(|(before, after)| memory(before, after)).unwrap_or_default();
-        let ratio = self.first.map(|first| format!("  the first is {:.3} x this", first / row.rate));
-        self.first.get_or_insert(row.rate);
+        let key = if self.by == Comparison::Name { row.name.clone() } else { String::new() };
+        let first = self.first.get(&key);
+        let ratio = first.map(|first| format!("  the first is {:.3} x this", first / row.rate));
+        self.first.entry(key).or_insert(row.rate);
         println!("  {:<22} {}{memory}{}", row.name, row.text, ratio.unwrap_or_default());
     }
 }
