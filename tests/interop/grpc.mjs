@@ -60,7 +60,7 @@ const unary = (text) => {
 };
 const many = () => {
   const told = { pieces: 0, length: 0 };
-  const call = client.makeServerStreamRequest(`${path}echo.Echo/Many`, serialize, deserialize, '', credential);
+  const call = client.makeServerStreamRequest(`${path}echo.Echo/Many`, serialize, deserialize, 'all', credential);
   call.on('data', (text) => { told.pieces += 1; told.length += text.length; });
   return ended(call, told);
 };

@@ -230,8 +230,8 @@ pub fn make_account(
 }
 
 /// Makes the integration of an account, or gives the one that there is its new name. Returns it,
-/// and whether it is new. It is locked until the transaction ends. `found` is the one that was found
-/// before. An account is `only_for` an organization where accounts are not shared. `None` if
+/// and whether it is new. It is locked until the transaction ends. `found` is the one that was
+/// found before. An account is `only_for` an organization where accounts are not shared. `None` if
 /// another organization has it, and this one does not: then nothing has changed.
 ///
 /// # Errors

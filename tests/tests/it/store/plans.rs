@@ -40,7 +40,7 @@ const GROWING: [&str; 18] = [
 const SMALL: [&str; 3] = ["grants_unassigned", "integrations_with_metadata", "links_in_plain"];
 
 /// Statements that may read a whole table, by what they begin with, and why.
-const EXCEPTIONS: [(&str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str); 9] = [
     ("CREATE ", "a migration, before the host serves"),
     ("UPDATE organization_integrations SET sort_name =", "a migration, before the host serves"),
     (
@@ -49,6 +49,10 @@ const EXCEPTIONS: [(&str, &str); 5] = [
     ),
     ("SELECT `users`.`id`, `users`.`email`", "the operator lists all users"),
     ("SELECT `unlinked_integrations`.`id`", "by id, and so many at most"),
+    ("SELECT CAST(", "a rotation of keys, so many rows at a time, by their keys"),
+    ("SELECT session_key AS k0", "a rotation of keys, so many rows at a time, by their keys"),
+    ("SELECT substr(sealed_", "the operator asks under which keys values are sealed"),
+    ("SELECT `revocations`.`id`", "the operator lists what is not revoked"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +79,13 @@ async fn no_statement_of_a_life_reads_a_whole_table_that_grows() -> Result<()> {
 
 fn is_explained(sql: &str) -> bool {
     let is_of_rows = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].iter().any(|verb| sql.starts_with(verb));
-    is_of_rows && !EXCEPTIONS.iter().any(|(beginning, _)| sql.starts_with(beginning))
+    is_of_rows && !reads_any_rows(sql) && !EXCEPTIONS.iter().any(|(beginning, _)| sql.starts_with(beginning))
+}
+
+/// Whether any rows will do, or none can be found.
+fn reads_any_rows(sql: &str) -> bool {
+    let is_any = !sql.contains(" WHERE ") && !sql.contains(" ORDER BY ") && sql.contains(" LIMIT ");
+    is_any || sql.ends_with(" WHERE (1=0)")
 }
 
 /// Whether a step of a plan reads all of a table that grows.
