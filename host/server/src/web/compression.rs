@@ -29,7 +29,7 @@ use crate::app::AppHandle;
 /// What is shorter fits into a packet anyway.
 const SHORTEST: u64 = 1024;
 
-/// Most of what the best level saves, for a third of its time.
+/// Below the library's default of 6: a list or a page is compressed anew for each answer.
 const LEVEL: CompressionLevel = CompressionLevel::Precise(4);
 
 /// Marks an answer to a request that a stranger has no part in.
