@@ -52,7 +52,7 @@ impl Tx<'_> {
     /// Changes a row that nobody reads, and does not wait for that.
     ///
     /// # Errors
-    /// As [`Tx::execute_later`].
+    /// As `Tx::execute_later`.
     pub fn probe_later(&mut self) -> StoreResult<()> {
         self.execute_later(sql_query(WRITE))
     }
@@ -60,7 +60,7 @@ impl Tx<'_> {
     /// Does something that fails, and does not wait for that.
     ///
     /// # Errors
-    /// As [`Tx::execute_later`].
+    /// As `Tx::execute_later`.
     pub fn fail_later(&mut self) -> StoreResult<()> {
         self.execute_later(sql_query("INSERT INTO readiness (id, probes) VALUES (1, 0)"))
     }
@@ -68,7 +68,7 @@ impl Tx<'_> {
     /// Changes the row that nobody reads, as the last statement. Returns how many rows that were.
     ///
     /// # Errors
-    /// As [`Tx::commit_with_next`].
+    /// As `Tx::commit_with_next`.
     pub fn probe_last(&mut self) -> StoreResult<usize> {
         self.commit_with_next()?;
         Ok(match &mut *self.connection {
