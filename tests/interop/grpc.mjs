@@ -47,34 +47,34 @@ const { address, path, token } = JSON.parse((await input[Symbol.asyncIterator]()
 const client = new Client(address, credentials.createInsecure());
 const credential = metadata({ authorization: `Bearer ${token}`, 'x-own': 'kept' });
 const { serialize, deserialize } = bytes;
-const ended = (call, told) => new Promise((resolve) => {
-  call.on('metadata', (head) => { told.head = head.getMap(); });
+const ended = (call, result) => new Promise((resolve) => {
+  call.on('metadata', (head) => { result.head = head.getMap(); });
   call.on('error', () => {});
-  call.on('status', ({ code, details, metadata: trailers }) => resolve({ ...told, code, details, trailers: trailers.getMap() }));
+  call.on('status', ({ code, details, metadata: trailers }) => resolve({ ...result, code, details, trailers: trailers.getMap() }));
 });
 const unary = (text) => {
-  const told = {};
+  const result = {};
   const url = `${path}echo.Echo/Unary`;
-  const call = client.makeUnaryRequest(url, serialize, deserialize, text, credential, (_, answer) => { told.answer = answer; });
-  return ended(call, told);
+  const call = client.makeUnaryRequest(url, serialize, deserialize, text, credential, (_, answer) => { result.answer = answer; });
+  return ended(call, result);
 };
 const many = () => {
-  const told = { pieces: 0, length: 0 };
+  const result = { pieces: 0, length: 0 };
   const call = client.makeServerStreamRequest(`${path}echo.Echo/Many`, serialize, deserialize, 'all', credential);
-  call.on('data', (text) => { told.pieces += 1; told.length += text.length; });
-  return ended(call, told);
+  call.on('data', (text) => { result.pieces += 1; result.length += text.length; });
+  return ended(call, result);
 };
 // Each sentence waits for the answer to the one before: both directions are open at once.
 const talk = () => {
-  const told = { heard: [] };
+  const result = { heard: [] };
   const call = client.makeBidiStreamRequest(`${path}echo.Echo/Talk`, serialize, deserialize, credential);
   call.on('data', (text) => {
-    told.heard.push(text);
-    if (told.heard.length < 3) call.write(`sentence ${told.heard.length + 1}`);
+    result.heard.push(text);
+    if (result.heard.length < 3) call.write(`sentence ${result.heard.length + 1}`);
     else call.end();
   });
   call.write('sentence 1');
-  return ended(call, told);
+  return ended(call, result);
 };
 const report = { unary: await unary('hello'), failed: await unary('fail'), many: await many(), talk: await talk() };
 report.together = (await Promise.all(Array.from({ length: 150 }, (_, n) => unary(`call ${n}`)))).filter(({ code }) => code === 0).length;

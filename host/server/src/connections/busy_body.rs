@@ -63,7 +63,7 @@ impl BusyBody {
         }
     }
 
-    /// Over HTTP/2 no more than a piece at once, so that little waits for a client that keeps its
+    /// Over HTTP/2 one piece at once, so that little waits for a client that keeps its
     /// window shut: the library takes all of it once there is room for a byte.
     fn hand_over(&mut self, mut data: Bytes) -> Bytes {
         if let Some(stream) = &self.stream {

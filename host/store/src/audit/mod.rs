@@ -4,9 +4,9 @@
 //! changed, and only removed from the oldest on, with a record of it ([`Cut`]).
 //!
 //! On SQLite the one writer appends it to the chain. On PostgreSQL a host that serves puts it into
-//! a queue ([`begin_queueing`]), with a keyed mark: no deed waits for another. Whoever has the lock
-//! of the head chains what is committed ([`chain_batch`]), and who reads the log has it chained
-//! first. A host remembers what it has put there until it has seen it in the log
+//! a queue ([`begin_queueing`]), with a keyed mark: no change waits for another. The host that has
+//! the lock of the head chains what is committed ([`chain_batch`]), and who reads the log has it
+//! chained first. A host remembers what it has put there until it has seen it in the log
 //! ([`restore_lost`]).
 //!
 //! Commands, which end at once, append to the chain itself on PostgreSQL too: they lock its head

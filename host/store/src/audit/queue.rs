@@ -1,6 +1,6 @@
 //! The queue of entries that are committed and not chained yet, on PostgreSQL.
 //!
-//! An entry is one insert in the transaction of its deed, and waits for nobody. Its mark is keyed
+//! An entry is one insert in the transaction of its change, and waits for nobody. Its mark is keyed
 //! and covers all columns, so that nobody can change it, give it another place, or put one of their
 //! own beside it. Nor can it be put in twice: the log has a unique index over where its rows were.
 

@@ -1,7 +1,7 @@
 //! Takes entries out of the queue and appends them to the chain, in one transaction.
 //!
 //! One transaction of all hosts does so at a time: it has locked the head. What is in the queue
-//! without a right mark goes into the log as well, since it may be a deed that somebody has
+//! without a right mark goes into the log as well, since it may be a change that somebody has
 //! changed, with a row after it that says so.
 
 use super::{

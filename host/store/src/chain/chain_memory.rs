@@ -57,7 +57,7 @@ struct Inner {
     last: AtomicI64,
     /// Whether entries go into the queue: on PostgreSQL, while a task of this process chains them.
     is_queueing: AtomicBool,
-    /// The key that was opened last. Whoever uses it compares it with the database.
+    /// The key that was opened last. Its users compare it with the database.
     opened: Mutex<Option<OpenKey>>,
     /// The key of marks, as it is committed, with the data key that was current then: the chain
     /// gets another key with each data key.

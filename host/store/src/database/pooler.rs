@@ -65,7 +65,7 @@ struct Process {
 
 /// Whether PostgreSQL is served by another process than the client was told.
 fn is_between(connection: &mut PipelinedConnection) -> Option<bool> {
-    let told = connection.process_id();
+    let announced = connection.process_id();
     let serving: QueryResult<Process> = sql_query("SELECT pg_backend_pid() AS pid").get_result(connection);
-    serving.ok().map(|serving| serving.pid != told)
+    serving.ok().map(|serving| serving.pid != announced)
 }

@@ -1,4 +1,4 @@
-//! Integrations that have lost an organization. A trigger notes each, whoever removes the link:
+//! Integrations that have lost an organization. A trigger notes each, whatever removes the link:
 //! with a deleted organization the database does. Perhaps no organization has the integration any
 //! more, or what was the organization's own is left of it.
 

@@ -1,4 +1,4 @@
--- Entries of the audit log that are committed and not chained yet: one insert in the transaction of a deed, and nothing that all hosts wait
+-- Entries of the audit log that are committed and not chained yet: one insert in the transaction of a change, and nothing that all hosts wait
 -- for. A host takes them out and appends them to audit_log. `host` is a random number of the process that wrote the row, `number` counts its
 -- rows; they go out in the order of the primary key. `mark` is keyed, under the key of the log that begins with the row `key_since`, and
 -- covers all other columns.
