@@ -41,7 +41,7 @@ pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
     let expired = t::table.filter(t::expires_at.le(milliseconds(tx.now))).order(t::expires_at).limit(limit);
     let keys: Vec<(String, Vec<u8>)> = expired.select((t::provider, t::id_hash)).load(tx.connection)?;
     for (provider, id_hash) in &keys {
-        diesel::delete(t::table.find((provider, id_hash))).execute(tx.connection)?;
+        tx.execute_later(diesel::delete(t::table.find((provider, id_hash))))?;
     }
     Ok(keys.len())
 }

@@ -329,12 +329,13 @@ const KEPT: Duration = Duration::days(90);
 pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
     // Done, or impossible: no other has a date. With the status as well, SQLite would read all that
     // are done.
-    let has_ended = || t::date_ended.le(milliseconds(tx.now - KEPT));
+    let before = milliseconds(tx.now - KEPT);
+    let has_ended = || t::date_ended.le(before);
     let ended = t::table.filter(has_ended()).order(t::date_ended).limit(limit);
     let ids: Vec<RevocationId> = ended.select(t::id).load(tx.connection)?;
     for id in &ids {
         // One that was opened again meanwhile has no end.
-        diesel::delete(t::table.find(id).filter(has_ended())).execute(tx.connection)?;
+        tx.execute_later(diesel::delete(t::table.find(id).filter(has_ended())))?;
     }
     Ok(ids.len())
 }

@@ -93,12 +93,13 @@ pub fn of_user(tx: &mut Tx<'_>, user: UserId) -> StoreResult<Vec<StoredSession>>
 
 /// Removes sessions that have expired, so many at most. Returns how many.
 pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
-    let has_expired = || t::expires_at.le(milliseconds(tx.now));
+    let now = milliseconds(tx.now);
+    let has_expired = || t::expires_at.le(now);
     let expired = t::table.filter(has_expired()).order(t::expires_at).limit(limit);
     let keys: Vec<Vec<u8>> = expired.select(t::session_key).load(tx.connection)?;
     for key in &keys {
         // One that was used meanwhile lives longer.
-        diesel::delete(t::table.find(key).filter(has_expired())).execute(tx.connection)?;
+        tx.execute_later(diesel::delete(t::table.find(key).filter(has_expired())))?;
     }
     Ok(keys.len())
 }

@@ -181,12 +181,13 @@ pub fn remove_session(tx: &mut Tx<'_>, session_key: &[u8]) -> StoreResult<()> {
 
 /// Removes setups that have expired, so many at most. Returns how many.
 pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
-    let has_expired = || t::expires_at.le(milliseconds(tx.now));
+    let now = milliseconds(tx.now);
+    let has_expired = || t::expires_at.le(now);
     let expired = t::table.filter(has_expired()).order(t::expires_at).limit(limit);
     let keys: Vec<(Vec<u8>, String)> = expired.select((t::session_key, t::provider)).load(tx.connection)?;
     for (session_key, provider) in &keys {
         // One that was started anew meanwhile lives longer.
-        diesel::delete(t::table.find((session_key, provider)).filter(has_expired())).execute(tx.connection)?;
+        tx.execute_later(diesel::delete(t::table.find((session_key, provider)).filter(has_expired())))?;
     }
     Ok(keys.len())
 }

@@ -102,12 +102,13 @@ pub(crate) fn remove(tx: &mut Tx<'_>, organization: OrganizationId, integration:
 
 /// Removes webhooks of setups that have expired, so many at most. Returns how many.
 pub(crate) fn sweep(tx: &mut Tx<'_>, limit: i64) -> StoreResult<usize> {
-    let has_expired = || t::expires_at.le(milliseconds(tx.now));
+    let now = milliseconds(tx.now);
+    let has_expired = || t::expires_at.le(now);
     let expired = t::table.filter(has_expired()).order(t::expires_at).limit(limit);
     let keys: Vec<Vec<u8>> = expired.select(t::key_hash).load(tx.connection)?;
     for key in &keys {
         // One that belongs to an integration by now does not expire.
-        diesel::delete(t::table.find(key).filter(has_expired())).execute(tx.connection)?;
+        tx.execute_later(diesel::delete(t::table.find(key).filter(has_expired())))?;
     }
     Ok(keys.len())
 }
