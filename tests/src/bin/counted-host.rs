@@ -25,13 +25,15 @@ enum Counter {
     Prepared,
     /// Statements that SQLite had to prepare again by itself.
     Reprepared,
+    /// Instructions of SQLite's virtual machine: they show a statement that walks along more rows than it needs.
+    Instructions,
     /// Syncs of files.
     Syncs,
     /// Pieces of memory that Rust code has asked for.
     Allocations,
 }
 
-type Counters = [AtomicU64; 5];
+type Counters = [AtomicU64; 6];
 
 /// Where is counted: nowhere at first.
 static COUNTERS: AtomicPtr<Counters> = AtomicPtr::new(ptr::null_mut());
@@ -100,17 +102,35 @@ unsafe extern "C" fn opened(
     _: *const sqlite::sqlite3_api_routines,
 ) -> c_int {
     // SAFETY: the connection is the one that is being opened.
-    unsafe { sqlite::sqlite3_trace_v2(database, sqlite::SQLITE_TRACE_STMT as c_uint, Some(begun), ptr::null_mut()) }
+    unsafe {
+        let events = sqlite::SQLITE_TRACE_STMT | sqlite::SQLITE_TRACE_PROFILE;
+        sqlite::sqlite3_trace_v2(database, events as c_uint, Some(traced), ptr::null_mut())
+    }
 }
 
-/// SQLite calls it before a statement runs, and before each program of a trigger, whose text is a
-/// comment.
-unsafe extern "C" fn begun(_: c_uint, _: *mut c_void, statement: *mut c_void, text: *mut c_void) -> c_int {
+/// SQLite calls it before a statement runs and when it has run.
+unsafe extern "C" fn traced(event: c_uint, _: *mut c_void, statement: *mut c_void, text: *mut c_void) -> c_int {
     let statement = statement.cast::<sqlite::sqlite3_stmt>();
-    // SAFETY: SQLite hands over a statement and a text that ends with a NUL.
+    if event == sqlite::SQLITE_TRACE_STMT as c_uint {
+        // SAFETY: as SQLite promises.
+        unsafe { begun(statement, text.cast()) }
+    } else {
+        // SAFETY: SQLite hands over a statement.
+        let instructions = unsafe { sqlite::sqlite3_stmt_status(statement, sqlite::SQLITE_STMTSTATUS_VM_STEP, 1) };
+        count(Counter::Instructions, u64::try_from(instructions).unwrap_or_default());
+    }
+    0
+}
+
+/// A statement, or a program of a trigger, whose text is a comment.
+///
+/// # Safety
+/// SQLite hands over a statement and a text that ends with a NUL.
+unsafe fn begun(statement: *mut sqlite::sqlite3_stmt, text: *const c_char) {
+    // SAFETY: as the caller promises.
     let (is_trigger, runs, reprepared) = unsafe {
         (
-            CStr::from_ptr(text.cast()).to_bytes().starts_with(b"--"),
+            CStr::from_ptr(text).to_bytes().starts_with(b"--"),
             sqlite::sqlite3_stmt_status(statement, sqlite::SQLITE_STMTSTATUS_RUN, 0),
             sqlite::sqlite3_stmt_status(statement, sqlite::SQLITE_STMTSTATUS_REPREPARE, 1),
         )
@@ -120,7 +140,6 @@ unsafe extern "C" fn begun(_: c_uint, _: *mut c_void, statement: *mut c_void, te
         count(Counter::Prepared, u64::from(runs == 0));
         count(Counter::Reprepared, u64::try_from(reprepared).unwrap_or_default());
     }
-    0
 }
 
 /// Maps the file that the counters stand in.

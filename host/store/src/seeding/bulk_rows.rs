@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     seeded_row::{
-        EventRow, GrantRow, IdentityRow, IntegrationRow, LinkRow, RefreshRow, RevocationRow, SessionRow,
+        EventRow, GrantRow, IdentityProviderRow, IdentityRow, IntegrationRow, LinkRow, RefreshRow, RevocationRow, SessionRow,
         UserIdentityRow, WebhookRow,
     },
     size::Seed,
@@ -20,7 +20,7 @@ use crate::{
         column_types::milliseconds,
         connection::AnyConnection,
         schema::{
-            events, grants, identities, integrations, organization_integrations as links, refreshes, revocations,
+            events, grants, identities, identity_providers, integrations, organization_integrations as links, refreshes, revocations,
             sessions, user_identities, webhooks,
         },
     },
@@ -28,7 +28,7 @@ use crate::{
     sealing::{cipher::AadContext, sealer::Sealer},
     tables::{
         grants::{Scopes, Tokens},
-        ids::{IdentityProviderId, OrganizationId, UserId},
+        ids::{OrganizationId, UserId},
     },
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Ids {
     pub(super) integration: i64,
     pub(super) grant: i64,
     pub(super) identity: i64,
-    pub(super) identity_provider: IdentityProviderId,
+    pub(super) identity_provider: i64,
     /// Tells what one run has seeded from what another has.
     pub(super) unique: i64,
 }
@@ -127,8 +127,9 @@ impl<'a> BulkRows<'a> {
         insert!(c, integrations::table, all().map(|number| self.integration(number)));
         insert!(c, links::table, all().map(|number| self.link(number)));
         insert!(c, grants::table, all().map(|number| self.grant(number)));
-        insert!(c, identities::table, every(PERSONAL_GRANT).map(|number| self.identity(number)));
-        insert!(c, user_identities::table, every(PERSONAL_GRANT).map(|number| self.user_identity(number)));
+        insert!(c, identity_providers::table, all().map(|number| self.identity_provider(number)));
+        insert!(c, identities::table, all().map(|number| self.identity(number)));
+        insert!(c, user_identities::table, all().map(|number| self.user_identity(number)));
         insert!(c, refreshes::table, every(FAILED_REFRESH).map(|number| self.refresh(number)));
         insert!(c, revocations::table, every(REVOCATION).map(|number| self.revocation(number)));
         insert!(c, webhooks::table, every(WEBHOOK).map(|number| self.webhook(number)));
@@ -227,12 +228,24 @@ impl<'a> BulkRows<'a> {
         }
     }
 
+    /// Each workspace is one of its own.
+    fn identity_provider(&self, number: i64) -> IdentityProviderRow {
+        IdentityProviderRow {
+            id: self.ids.identity_provider + number,
+            type_: self.seed.provider.clone(),
+            instance: self.external_id(number),
+            plugin: "seed",
+            date_added: self.date(number),
+        }
+    }
+
     fn identity(&self, number: i64) -> IdentityRow {
-        let key = [self.ids.identity_provider.to_string(), self.subject(number)];
+        let identity_provider = self.ids.identity_provider + number;
+        let key = [identity_provider.to_string(), self.subject(number)];
         let data = json!({"access_token": self.access_token(number), "name": format!("Person {number}")});
         IdentityRow {
             id: self.ids.identity + number,
-            identity_provider_id: self.ids.identity_provider,
+            identity_provider_id: identity_provider,
             external_id: self.subject(number),
             status: "valid",
             scopes: "[\"identify\"]",

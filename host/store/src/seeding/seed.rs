@@ -12,7 +12,6 @@ use crate::{
     error::StoreResult,
     store::Store,
     tables::{
-        identity_providers,
         ids::{IntegrationId, OrganizationId, UserId},
         organizations,
         users::{self, NewUser},
@@ -24,8 +23,16 @@ use crate::{
 /// would have to undo, for each row.
 const BATCH: i64 = 250;
 /// Tables whose ids the database counts itself.
-const COUNTED: [&str; 7] =
-    ["users", "organizations", "integrations", "identities", "grants", "revocations", "unlinked_integrations"];
+const COUNTED: [&str; 8] = [
+    "users",
+    "organizations",
+    "integrations",
+    "identity_providers",
+    "identities",
+    "grants",
+    "revocations",
+    "unlinked_integrations",
+];
 
 /// Adds rows to a database that a host may use. `report` gets how many integrations there are so
 /// far.
@@ -58,12 +65,11 @@ fn prepare(tx: &mut Tx<'_>, seed: &Seed) -> StoreResult<(Ids, Vec<SeededOrganiza
     if let AnyConnection::Sqlite(sqlite) = &mut *tx.connection {
         sqlite.batch_execute("PRAGMA cache_size = -1000000")?;
     }
-    let identity_provider = identity_providers::find_or_create(tx, &seed.provider, "seed.example", "seed")?;
     let ids = Ids {
         integration: last_id(tx, "integrations")? + 1,
         grant: last_id(tx, "grants")? + 1,
         identity: last_id(tx, "identities")? + 1,
-        identity_provider,
+        identity_provider: last_id(tx, "identity_providers")? + 1,
         unique: last_id(tx, "organizations")?,
     };
     let mut made = Vec::new();

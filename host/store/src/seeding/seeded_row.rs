@@ -2,12 +2,9 @@
 
 use diesel::prelude::*;
 
-use crate::{
-    database::schema::{
-        events, grants, identities, integrations, organization_integrations as links, refreshes, revocations, sessions,
-        user_identities, webhooks,
-    },
-    tables::ids::IdentityProviderId,
+use crate::database::schema::{
+    events, grants, identities, identity_providers, integrations, organization_integrations as links, refreshes,
+    revocations, sessions, user_identities, webhooks,
 };
 
 #[derive(Insertable)]
@@ -55,10 +52,20 @@ pub(super) struct GrantRow {
 }
 
 #[derive(Insertable)]
+#[diesel(table_name = identity_providers)]
+pub(super) struct IdentityProviderRow {
+    pub(super) id: i64,
+    pub(super) type_: String,
+    pub(super) instance: String,
+    pub(super) plugin: &'static str,
+    pub(super) date_added: i64,
+}
+
+#[derive(Insertable)]
 #[diesel(table_name = identities)]
 pub(super) struct IdentityRow {
     pub(super) id: i64,
-    pub(super) identity_provider_id: IdentityProviderId,
+    pub(super) identity_provider_id: i64,
     pub(super) external_id: String,
     pub(super) status: &'static str,
     pub(super) scopes: &'static str,

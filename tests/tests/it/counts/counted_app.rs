@@ -9,6 +9,7 @@ use jackfield_test_support::{
     postgres_relay::PostgresRelay,
     stand_in_slack::StandInSlack,
 };
+use jackfield_store::seeding::{Seed, seed};
 use tempfile::TempDir;
 
 use crate::app::{ApiClient, TestApp, slack_options};
@@ -36,6 +37,8 @@ pub(super) struct CountedApp {
     owner: HttpClient,
     program: ApiClient,
     counter: Counter,
+    /// So many setups there were.
+    setups: usize,
     _folder: TempDir,
 }
 
@@ -72,17 +75,17 @@ impl CountedApp {
         let token = app.host.token("acme", &["integrations:token", "integrations:proxy", "org:read"])?;
         let program = ApiClient::with_token(&app.host, &token);
         let counter = relay.map_or(Counter::File(file), Counter::Relay);
-        Ok(Self { app, owner, program, counter, _folder: folder })
+        Ok(Self { app, owner, program, counter, setups: 0, _folder: folder })
     }
 
     /// Counts all requests that are looked at.
-    pub(super) async fn count(mut self) -> Result<Least> {
+    pub(super) async fn count(&mut self) -> Result<Least> {
         let mut least = Least::default();
-        for number in 0..WARM_UP {
-            self.set_up(number, &mut Least::default()).await?;
+        for _ in 0..WARM_UP {
+            self.set_up(&mut Least::default()).await?;
         }
-        for number in WARM_UP..WARM_UP + ROUNDS {
-            let id = self.set_up(number, &mut least).await?;
+        for _ in 0..ROUNDS {
+            let id = self.set_up(&mut least).await?;
             self.program.path = format!("/api/0/organizations/acme/integrations/{id}/");
         }
         for _ in 0..WARM_UP {
@@ -94,8 +97,18 @@ impl CountedApp {
         Ok(least)
     }
 
+    /// Adds integrations of other organizations.
+    pub(super) async fn grow(&self, integrations: i64) -> Result<()> {
+        let store = self.app.host.store().await?;
+        let (organizations, provider) = (10, "slack".to_owned());
+        let rows = Seed { integrations, organizations, own: None, audit_rows: integrations, provider };
+        Ok(seed(&store, &rows, |_| ()).await?)
+    }
+
     /// One setup, request by request; returns the integration's id.
-    async fn set_up(&self, number: usize, least: &mut Least) -> Result<String> {
+    async fn set_up(&mut self, least: &mut Least) -> Result<String> {
+        let number = self.setups;
+        self.setups += 1;
         // All ids have the same length, so that all setups allocate the same.
         self.app.slack.behave(|behaviour| behaviour.team_id = format!("T{number:04}"));
         let path = "/organizations/acme/integrations/slack/setup/";
@@ -114,7 +127,7 @@ impl CountedApp {
         let token = self.counted("token read", least, self.program.get_token("bot")).await?;
         let path = "/api/0/organizations/acme/integrations/";
         let list = self.counted("list of 15", least, self.program.get(path)).await?;
-        ensure!(list.json()?.as_array().is_some_and(|all| all.len() == WARM_UP + ROUNDS), "{}", list.text);
+        ensure!(list.json()?.as_array().is_some_and(|all| all.len() == self.setups), "{}", list.text);
         ensure!([call.status, token.status] == [200, 200], "{} {}", call.text, token.text);
         Ok(())
     }

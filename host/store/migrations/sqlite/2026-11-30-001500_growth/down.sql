@@ -4,6 +4,7 @@ DROP INDEX webhooks_by_expiry;
 CREATE INDEX webhooks_by_setup ON webhooks (session_key, provider);
 CREATE INDEX webhooks_by_integration ON webhooks (integration_id);
 CREATE INDEX webhooks_by_expiry ON webhooks (expires_at);
+DROP INDEX identity_providers_owned;
 DROP INDEX identity_providers_of_plugin;
 DROP INDEX webhooks_of_organization;
 DROP INDEX links_added_by;

@@ -77,6 +77,9 @@ CREATE INDEX links_added_by ON organization_integrations (added_by) WHERE added_
 CREATE INDEX webhooks_of_organization ON webhooks (organization_id) WHERE organization_id IS NOT NULL;
 CREATE INDEX identity_providers_of_plugin ON identity_providers (plugin);
 
+-- The first that used a type. Each workspace, and each instance of a service, has an identity provider of its own.
+CREATE INDEX identity_providers_owned ON identity_providers (type, id) WHERE plugin <> '';
+
 -- A webhook belongs to a setup or to an integration: half of each entry was empty.
 DROP INDEX webhooks_by_setup;
 DROP INDEX webhooks_by_integration;
