@@ -30,6 +30,12 @@ use crate::{
 /// How many transactions one commit holds at most, so that the first does not wait for ever.
 const LARGEST_BATCH: usize = 64;
 
+/// After a batch that held so many, the next waits for more to come: without it each commit would take what had come during the
+/// commit before, and on one processor that is little, since who would bring more does not run meanwhile.
+const CROWD: usize = 4;
+/// How long it waits.
+const GATHERING: Duration = Duration::from_millis(2);
+
 /// How long another process is waited for that writes, and how long once it is known to take
 /// longer than that.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -179,13 +185,21 @@ impl Work {
         // It begins again and again, so that it can end in between.
         let _ = sqlite(&mut self.connection, |sqlite| sqlite.batch_execute(SETTINGS));
         let mut patience = PATIENCE;
+        let mut last = 1;
         while let Ok(first) = waiting.recv() {
+            if last >= CROWD && !self.state.closing.load(Ordering::SeqCst) {
+                thread::sleep(GATHERING);
+            }
             let begun = self.file.check().and_then(|()| self.begin(patience));
             patience = if begun.is_ok() { PATIENCE } else { LITTLE_PATIENCE };
             let batch = std::iter::once(first);
             match begun {
                 // Who came meanwhile is in the same batch.
-                Ok(()) => self.run_batch(batch.chain(waiting.try_iter().take(LARGEST_BATCH - 1)).collect()),
+                Ok(()) => {
+                    let jobs: Vec<_> = batch.chain(waiting.try_iter().take(LARGEST_BATCH - 1)).collect();
+                    last = jobs.len();
+                    self.run_batch(jobs);
+                }
                 // Who came meanwhile does not wait as long again.
                 Err(error) => refuse(batch.chain(waiting.try_iter()).collect(), &error),
             }
