@@ -75,9 +75,10 @@ const LARGEST: f64 = 9e18;
 /// neither says anything.
 pub(super) fn expiry(response: &Value, names: &[&str]) -> Option<Expiry> {
     let members = response.as_object()?;
+    let plain: Vec<(String, &Value)> = members.iter().map(|(key, value)| (plain(key), value)).collect();
     names.iter().find_map(|name| {
-        let named = members.iter().filter(|(key, _)| plain(key) == *name);
-        named.into_iter().find_map(|(_, value)| of_value(value, name.ends_with("in")))
+        let mut named = plain.iter().filter(|(key, _)| key == name);
+        named.find_map(|(_, value)| of_value(value, name.ends_with("in")))
     })
 }
 
