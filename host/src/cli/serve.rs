@@ -6,6 +6,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{expiry::patience, lines::line};
+use crate::allocator::give_memory_back;
 use jackfield_config::Settings;
 use jackfield_server::{
     connections::raise_file_limit,
@@ -24,6 +25,7 @@ pub(super) struct Arguments {
 /// Serves until SIGTERM or SIGINT, and reloads the configuration at SIGHUP.
 pub(super) async fn serve(Arguments { wait_for_database }: Arguments, file: &Path) -> anyhow::Result<()> {
     leave_no_core();
+    give_memory_back();
     if let Err(error) = raise_file_limit() {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }

@@ -4,7 +4,6 @@ use std::future::Future;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::memory;
 use crate::{app::AppHandle, control};
 use jackfield_services::keys::Keys;
 
@@ -18,7 +17,6 @@ impl Background {
     /// Starts all of them. Add new ones here.
     pub(super) fn start(app: &AppHandle, control: Option<control::Listener>) -> Self {
         let background = Self { tasks: TaskTracker::new(), stopping: CancellationToken::new() };
-        background.spawn(memory::give_back());
         background.spawn(app.database.clone().sweep());
         background.spawn(app.audit.clone().run());
         background.spawn(app.audit.sequencer().run());

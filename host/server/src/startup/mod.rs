@@ -8,7 +8,6 @@ mod application;
 mod assemble;
 mod background;
 mod early_server;
-mod memory;
 mod open;
 mod preflight;
 mod shutdown;
