@@ -1,14 +1,23 @@
 //! A relay between a host and PostgreSQL, on loopback. It counts round trips and statements, and it
 //! can take its time, as a network does.
 
-use std::{io, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, unix::AsyncFd},
     net::{TcpListener, TcpStream, UnixStream},
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
 };
 
 pub use crate::postgres_messages::Traffic;
@@ -109,18 +118,43 @@ async fn one_way(
     conversation: &Conversation,
 ) -> io::Result<()> {
     let (sender, mut under_way) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    let alarm = Alarm::new()?;
     let reading = read(from, side, conversation, sender);
     let writing = async {
         while let Some((at, piece)) = under_way.recv().await {
-            if !delay.is_zero() {
-                sleep_until(at + delay).await;
-            }
+            alarm.wait_until(at + delay).await?;
             to.write_all(&piece).await?;
         }
         to.shutdown().await
     };
     tokio::try_join!(reading, writing)?;
     Ok(())
+}
+
+/// Wakes at a time. The timer of tokio does so at the next whole millisecond: all pieces of all
+/// connections would come out together, and then wait for each other on the processor.
+struct Alarm(AsyncFd<OwnedFd>);
+
+impl Alarm {
+    fn new() -> io::Result<Self> {
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        // SAFETY: the descriptor belongs to this value, which never replaces or closes it before its end.
+        #[expect(unsafe_code, reason = "tokio wants a promise that the descriptor stays the same")]
+        Ok(Self(unsafe { AsyncFd::register(timer) }?))
+    }
+
+    async fn wait_until(&self, time: Instant) -> io::Result<()> {
+        let left = time.saturating_duration_since(Instant::now());
+        let Ok(it_value) = Timespec::try_from(left) else { return Ok(()) };
+        if left.is_zero() {
+            return Ok(());
+        }
+        let once = Itimerspec { it_interval: Timespec::default(), it_value };
+        timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &once)?;
+        let mut rung = [0; 8];
+        self.0.async_io(Interest::READABLE, |timer| Ok(rustix::io::read(timer, &mut rung)?)).await?;
+        Ok(())
+    }
 }
 
 async fn read(
