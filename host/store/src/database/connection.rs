@@ -123,14 +123,15 @@ impl Connector {
     }
 }
 
-/// Connections for the machine. Those to a server wait more than they work. Those to a file only
-/// read, on a processor, and a few more go on while some stand still with a disk.
+/// Connections for the machine. Those to a server wait more than they work: some for each processor
+/// keep it busy, also with several hosts on a server that by default takes a hundred. Those to a
+/// file only read, on a processor, and a few more go on while some stand still with a disk.
 fn fitting_pool_size(way: &Way) -> u32 {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let processors = u32::try_from(processors).unwrap_or(u32::MAX);
     match way {
         Way::Sqlite(_) => processors.saturating_mul(2).clamp(4, 16),
-        Way::Postgres(_) => processors.saturating_mul(4).clamp(16, 32),
+        Way::Postgres(_) => processors.saturating_mul(4).clamp(8, 32),
     }
 }
 
